@@ -1,0 +1,100 @@
+//! What DNS says about a domain, as plain data.
+
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use crate::address::DomainName;
+
+/// A host that receives mail for a domain (RFC 5321 section 5.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchanger {
+    /// The host an MX record names, or the domain itself for an implicit MX.
+    pub host: DomainName,
+    /// The MX preference, lower first; 0 for an implicit MX.
+    pub preference: u16,
+}
+
+/// How a domain receives mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// MX records name these exchangers; sorted by preference, then name. Never empty.
+    Exchangers(Vec<Exchanger>),
+    /// No MX record, but the domain itself has an address (RFC 5321 section 5.1).
+    ImplicitMx(Exchanger),
+    /// The domain says that it takes no mail: `MX 0 .` (RFC 7505).
+    NullMx,
+    /// The domain does not exist (an authoritative NXDOMAIN).
+    NoSuchDomain,
+    /// The domain exists and has neither a usable MX record nor an address.
+    NoMail,
+}
+
+impl Route {
+    /// The exchangers to try, best preference first; empty if the domain takes no mail.
+    #[must_use]
+    pub fn exchangers(&self) -> &[Exchanger] {
+        match self {
+            Self::Exchangers(hosts) => hosts,
+            Self::ImplicitMx(host) => std::slice::from_ref(host),
+            Self::NullMx | Self::NoSuchDomain | Self::NoMail => &[],
+        }
+    }
+}
+
+/// Something odd that was seen on the way and did not change the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// An MX record names an alias, which RFC 2181 section 10.3 forbids; it is followed.
+    ExchangerIsAlias(DomainName),
+    /// An MX record names an IP address instead of a host; it is skipped.
+    ExchangerIsLiteral(DomainName),
+    /// `MX 0 .` stands beside other MX records, which RFC 7505 section 3 forbids; it is skipped.
+    NullMxBesideOthers,
+    /// The domain itself is an alias of this name.
+    DomainIsAlias(DomainName),
+}
+
+/// The facts about one domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainFacts {
+    /// The domain asked about.
+    pub domain: DomainName,
+    /// How it receives mail.
+    pub route: Route,
+    /// Oddities.
+    pub notes: Vec<Note>,
+    /// When DNS was asked.
+    pub looked_up_at: SystemTime,
+    /// Until when the answer may be used: the smallest TTL seen, clamped.
+    pub valid_until: SystemTime,
+}
+
+/// The addresses of one host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostFacts {
+    /// The host asked about.
+    pub host: DomainName,
+    /// Its addresses, IPv6 and IPv4 taking turns in the order they were given; empty if the host
+    /// has none or does not exist.
+    pub addresses: Vec<IpAddr>,
+    /// Whether the name exists at all.
+    pub exists: bool,
+    /// When DNS was asked.
+    pub looked_up_at: SystemTime,
+    /// Until when the answer may be used.
+    pub valid_until: SystemTime,
+}
+
+/// Nobody could tell. Always temporary, never a negative answer (RFC 9520).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DnsFailure {
+    /// Every name server was silent.
+    #[error("no name server answered in time")]
+    Timeout,
+    /// Every name server answered with an error such as SERVFAIL or REFUSED.
+    #[error("the name servers answered {0}")]
+    ServerFailure(String),
+    /// No name server could be reached, or its answer could not be read.
+    #[error("name servers could not be asked: {0}")]
+    Unreachable(String),
+}

@@ -1,0 +1,3 @@
+//! The `mailvet` binary.
+
+fn main() {}

@@ -1,0 +1,133 @@
+//! What a probe brought back: plain data, from the prober to the judge.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use super::{Explanation, Reply};
+use crate::address::DomainName;
+
+/// How far a session had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    /// Opening the TCP connection.
+    Connect,
+    /// Waiting for the banner (RFC 5321 section 3.1).
+    Banner,
+    /// `EHLO` or `HELO`.
+    Ehlo,
+    /// `STARTTLS` and the handshake (RFC 3207).
+    StartTls,
+    /// `MAIL FROM`.
+    Mail,
+    /// `RCPT TO`.
+    Rcpt,
+    /// `DATA` and after: only in replies that somebody brings to be explained. Never reached here.
+    Data,
+}
+
+/// Why there was no reply to judge by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoReply {
+    /// The exchanger's name exists in DNS and has no address.
+    NoAddress,
+    /// The exchanger's name does not exist in DNS.
+    HostNotFound,
+    /// The exchanger's addresses could not be looked up for now.
+    DnsFailure,
+    /// Every address of the exchanger is one we do not dial (not global unicast).
+    TargetRefused,
+    /// The connection could not be opened: refused, reset, unreachable. The text is the system's.
+    ConnectFailed(String),
+    /// The server was silent for longer than it may be, or the caller's time was up.
+    Timeout,
+    /// The server closed the connection in mid-dialogue.
+    Closed,
+    /// The server said something that is not SMTP, or too much of it. The text says what.
+    Protocol(String),
+    /// The TLS handshake failed. The text says why.
+    TlsFailed(String),
+    /// The local part needs SMTPUTF8 (RFC 6531) and the server does not offer it.
+    Smtputf8Unsupported,
+}
+
+/// What one exchanger had to say about one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecipientAnswer {
+    /// This reply decided, at this stage (a banner can refuse everybody).
+    Replied {
+        /// The command it answers.
+        stage: Stage,
+        /// The server's reply.
+        reply: Reply,
+        /// What it means.
+        explanation: Explanation,
+    },
+    /// The dialogue ended at this stage without a reply that decides.
+    NoReply {
+        /// How far the dialogue had come.
+        stage: Stage,
+        /// Why it went no further.
+        reason: NoReply,
+    },
+}
+
+/// One line of a session's transcript, redacted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TranscriptLine {
+    /// Time since the session began.
+    pub after: Duration,
+    /// Who said it.
+    pub speaker: Speaker,
+    /// What was said, with local parts redacted.
+    pub text: String,
+}
+
+/// Who said a line of a transcript.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// We did.
+    Client,
+    /// The exchanger did.
+    Server,
+    /// Nobody: something that happened (connected, TLS began, closed).
+    Event,
+}
+
+/// One exchanger asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The exchanger's host name.
+    pub exchanger: DomainName,
+    /// Its MX preference.
+    pub preference: u16,
+    /// The address that was dialled, if it came to that.
+    pub address: Option<IpAddr>,
+    /// What it answered.
+    pub answer: RecipientAnswer,
+    /// When it answered.
+    pub at: SystemTime,
+    /// What was said.
+    pub transcript: Vec<TranscriptLine>,
+}
+
+/// What is known about a domain that accepts everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Nobody asked, or nobody needs to: the caller did not want to know.
+    NotAsked,
+    /// The same domain refused some recipient as unknown, so it is not catch-all.
+    KnownNo,
+    /// A made-up recipient was accepted before.
+    KnownYes,
+    /// A made-up recipient was asked for just now, and this is the answer.
+    Answered(RecipientAnswer),
+}
+
+/// Everything a probe learned about one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeOutcome {
+    /// The exchangers asked, in the order they were asked. Empty if none was.
+    pub attempts: Vec<Attempt>,
+    /// What the control recipient showed.
+    pub control: Control,
+}

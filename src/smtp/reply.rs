@@ -1,0 +1,71 @@
+//! A server's reply (RFC 5321 section 4.2) and its enhanced status (RFC 3463).
+
+use std::fmt;
+
+use crate::address::redact;
+
+/// An enhanced mail system status code, `class.subject.detail` (RFC 3463 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EnhancedStatus {
+    /// 2 success, 4 persistent transient failure, 5 permanent failure.
+    pub class: u8,
+    /// What kind of condition, 0 to 999.
+    pub subject: u16,
+    /// The condition itself, 0 to 999.
+    pub detail: u16,
+}
+
+impl fmt::Display for EnhancedStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.class, self.subject, self.detail)
+    }
+}
+
+/// One reply, all its lines read.
+///
+/// `Debug` redacts: servers repeat the recipient back.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The three-digit code, 200 to 599.
+    pub code: u16,
+    /// The enhanced status of the first line that has one.
+    pub enhanced: Option<EnhancedStatus>,
+    /// The text of each line, without code and enhanced status, without control characters.
+    pub lines: Vec<String>,
+}
+
+impl Reply {
+    /// The text of all lines, joined by one space: the server's own words, *not* redacted.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.lines.join(" ")
+    }
+
+    /// 2yz: the command was done.
+    #[must_use]
+    pub fn is_positive(&self) -> bool {
+        (200..300).contains(&self.code)
+    }
+
+    /// 4yz: not now.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        (400..500).contains(&self.code)
+    }
+
+    /// 5yz: no.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        (500..600).contains(&self.code)
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({}", self.code)?;
+        if let Some(enhanced) = self.enhanced {
+            write!(f, " {enhanced}")?;
+        }
+        write!(f, " {:?})", redact::text(&self.text()))
+    }
+}
