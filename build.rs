@@ -1,5 +1,25 @@
 //! Generates the gRPC code from `proto/`, without protoc.
 
-fn main() {
+use std::path::PathBuf;
+
+use protox::prost::Message as _;
+
+const PROTOS: [&str; 2] =
+    ["mailvet/v1/verification.proto", "mailvet/v1/verification_service.proto"];
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a build script is told where to write by its environment"
+)]
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=proto");
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    let files = protox::Compiler::new(["proto"])?
+        .include_imports(true)
+        .include_source_info(true)
+        .open_files(PROTOS)?
+        .file_descriptor_set();
+    std::fs::write(out.join("mailvet.v1.bin"), files.encode_to_vec())?;
+    tonic_prost_build::configure().compile_fds(files)?;
+    Ok(())
 }

@@ -3,4 +3,6 @@
 pub mod address;
 pub mod clock;
 pub mod dns;
+pub mod proto;
 pub mod smtp;
+pub mod verdict;

@@ -39,6 +39,28 @@ pub enum Meaning {
     Unknown,
 }
 
+impl Meaning {
+    /// Every meaning.
+    pub const ALL: [Self; 16] = [
+        Self::Accepted,
+        Self::MailboxNotFound,
+        Self::MailboxDisabled,
+        Self::MailboxFull,
+        Self::Greylisted,
+        Self::SenderBlocked,
+        Self::RateLimited,
+        Self::RelayDenied,
+        Self::DomainNotFound,
+        Self::AuthOrTlsRequired,
+        Self::SyntaxError,
+        Self::MessageContent,
+        Self::TemporaryFailure,
+        Self::NetworkOrServerError,
+        Self::AmbiguousPolicy,
+        Self::Unknown,
+    ];
+}
+
 /// A meaning, and the name of the rule that found it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
@@ -46,4 +68,12 @@ pub struct Explanation {
     pub meaning: Meaning,
     /// The rule that decided, as `mailvet explain` prints it.
     pub rule: Arc<str>,
+}
+
+impl Explanation {
+    /// Whether nothing but the reply code decided: no enhanced status, no words.
+    #[must_use]
+    pub fn is_by_code_alone(&self) -> bool {
+        self.rule.starts_with("code/")
+    }
 }

@@ -5,6 +5,7 @@
 pub mod meaning;
 pub mod outcome;
 pub mod reply;
+pub mod retry_hint;
 
 pub use meaning::{Explanation, Meaning};
 pub use outcome::{Attempt, Control, NoReply, ProbeOutcome, RecipientAnswer, Stage};

@@ -25,6 +25,22 @@ pub enum Stage {
     Data,
 }
 
+impl Stage {
+    /// The stage's name, in lower snake case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Banner => "banner",
+            Self::Ehlo => "ehlo",
+            Self::StartTls => "starttls",
+            Self::Mail => "mail",
+            Self::Rcpt => "rcpt",
+            Self::Data => "data",
+        }
+    }
+}
+
 /// Why there was no reply to judge by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoReply {

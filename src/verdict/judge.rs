@@ -1,0 +1,186 @@
+//! `judge`: address traits + domain facts + probe outcome + policy -> verdict.
+
+use std::time::Duration;
+
+use super::policy::Policy;
+use super::probe;
+use super::reason::{Action, CatchAll, Reason, Verdict};
+use crate::dns::{DnsFailure, DomainFacts, Route};
+use crate::smtp::{self, ProbeOutcome};
+
+/// What is known about an address from itself and from the lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traits {
+    /// The domain, or its exchanger, hands out throw-away addresses.
+    pub disposable: bool,
+    /// The local part names a function, not a person (RFC 2142).
+    pub role: bool,
+    /// Anybody can get a mailbox there for free.
+    pub free_provider: bool,
+    /// The local part carries a tag that the provider ignores.
+    pub tagged: bool,
+    /// The domain forwards to an address that it hides.
+    pub relay: bool,
+    /// The domain mixes scripts (UTS 39).
+    pub mixed_script: bool,
+    /// The provider can never have given out this local part.
+    pub impossible_at_provider: bool,
+}
+
+/// What DNS said about the domain.
+#[derive(Clone, Copy, Debug)]
+pub enum DomainAnswer<'a> {
+    /// Nobody asked: the caller wanted syntax only.
+    NotAsked,
+    /// The domain is an address literal: the host is named directly (RFC 5321 section 4.1.3).
+    Literal,
+    /// These facts.
+    Facts(&'a DomainFacts),
+    /// Nobody could tell.
+    Failed(&'a DnsFailure),
+}
+
+/// One case for the judge.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// The address itself.
+    pub traits: Traits,
+    /// Its domain.
+    pub domain: DomainAnswer<'a>,
+    /// What the exchangers said; `None` if they were not asked.
+    pub outcome: Option<&'a ProbeOutcome>,
+}
+
+/// How far a verification came before it had its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The address itself decided.
+    Syntax,
+    /// DNS decided.
+    Dns,
+    /// An exchanger was asked, and the dialogue came this far.
+    Smtp(smtp::Stage),
+}
+
+impl Stage {
+    /// The stage's name, in lower snake case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Syntax => "syntax",
+            Self::Dns => "dns",
+            Self::Smtp(stage) => stage.name(),
+        }
+    }
+}
+
+/// The verdict on one address, and what it rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// Whether mail will arrive.
+    pub verdict: Verdict,
+    /// What to do about it.
+    pub action: Action,
+    /// The reason that decided.
+    pub reason: Reason,
+    /// All reasons, the deciding one first.
+    pub reasons: Vec<Reason>,
+    /// Whether the domain accepts everything.
+    pub catch_all: CatchAll,
+    /// How far the verification came.
+    pub stage: Stage,
+    /// Which of the outcome's attempts decided, if one did.
+    pub decided_by: Option<usize>,
+    /// How long to wait before asking again; set with [`Action::RetryLater`].
+    pub retry_after: Option<Duration>,
+}
+
+/// The verdict on an address that breaks the grammar.
+#[must_use]
+pub fn judge_invalid_syntax(policy: &Policy) -> Judgement {
+    Finding::new(Reason::InvalidSyntax, Stage::Syntax).judgement(Traits::default(), policy)
+}
+
+/// The verdict on an address that is one.
+#[must_use]
+pub fn judge(case: &Case<'_>, policy: &Policy) -> Judgement {
+    find(case).judgement(case.traits, policy)
+}
+
+/// Reads the evidence in the order in which it was gathered; the first that decides, decides.
+fn find(case: &Case<'_>) -> Finding {
+    if case.traits.impossible_at_provider {
+        return Finding::new(Reason::ProviderRule, Stage::Syntax);
+    }
+    let exchangers = match case.domain {
+        DomainAnswer::NotAsked => return Finding::new(Reason::NotProbed, Stage::Syntax),
+        DomainAnswer::Failed(_) => return Finding::new(Reason::DnsFailure, Stage::Dns),
+        DomainAnswer::Literal => &[][..],
+        DomainAnswer::Facts(facts) => match &facts.route {
+            Route::NoSuchDomain => return Finding::new(Reason::DomainNotFound, Stage::Dns),
+            Route::NullMx => return Finding::new(Reason::NullMx, Stage::Dns),
+            Route::NoMail => return Finding::new(Reason::NoMailHost, Stage::Dns),
+            route => route.exchangers(),
+        },
+    };
+    match case.outcome {
+        None => Finding::new(Reason::NotProbed, Stage::Dns),
+        Some(outcome) => probe::read(outcome, exchangers),
+    }
+}
+
+/// What the evidence shows, before lists and policy have their say.
+pub(super) struct Finding {
+    pub(super) reason: Reason,
+    pub(super) stage: Stage,
+    pub(super) catch_all: CatchAll,
+    pub(super) decided_by: Option<usize>,
+    /// The waiting time the server named.
+    pub(super) asked_to_wait: Option<Duration>,
+}
+
+impl Finding {
+    pub(super) fn new(reason: Reason, stage: Stage) -> Self {
+        Self { reason, stage, catch_all: CatchAll::Unknown, decided_by: None, asked_to_wait: None }
+    }
+
+    fn judgement(self, traits: Traits, policy: &Policy) -> Judgement {
+        let reasons = self.reasons(traits);
+        let reason = reasons[0];
+        // The most careful action any of the reasons asks for.
+        let action = reasons.iter().map(|r| policy.action(*r)).max().unwrap_or(Action::Review);
+        let retry_after = (action == Action::RetryLater)
+            .then(|| self.asked_to_wait.unwrap_or_else(|| policy.wait(reason)));
+        Judgement {
+            verdict: reason.verdict(),
+            action,
+            reason,
+            reasons,
+            catch_all: self.catch_all,
+            stage: self.stage,
+            decided_by: self.decided_by,
+            retry_after,
+        }
+    }
+
+    /// All reasons, the deciding one first. Lists only ever qualify an accepted mailbox.
+    fn reasons(&self, traits: Traits) -> Vec<Reason> {
+        if self.reason != Reason::MailboxAccepted {
+            return vec![self.reason];
+        }
+        let mut reasons = Vec::with_capacity(3);
+        if traits.disposable {
+            reasons.push(Reason::DisposableDomain);
+        }
+        if self.catch_all == CatchAll::Yes {
+            reasons.push(Reason::CatchAll);
+        }
+        if reasons.is_empty() {
+            reasons.push(Reason::MailboxAccepted);
+        }
+        if traits.role {
+            reasons.push(Reason::RoleAccount);
+        }
+        reasons
+    }
+}

@@ -1,0 +1,18 @@
+//! The judge: facts in, verdict out. Pure.
+//!
+//! The rule above all others: `UNDELIVERABLE` needs positive evidence about *that mailbox or its
+//! domain*. What a server says about us, what is temporary and what is not understood is
+//! `UNKNOWN`. [`judge`] is the one place where that is decided; [`reason`] holds the tables.
+
+pub mod judge;
+pub mod policy;
+pub mod reason;
+
+mod probe;
+
+#[cfg(test)]
+mod tests;
+
+pub use judge::{Case, DomainAnswer, Judgement, Stage, Traits, judge, judge_invalid_syntax};
+pub use policy::Policy;
+pub use reason::{Action, CatchAll, Reason, Verdict};

@@ -1,0 +1,195 @@
+//! Reads a probe's outcome: from what each exchanger said to the one finding that stands.
+
+use super::judge::{Finding, Stage};
+use super::reason::{CatchAll, Reason};
+use crate::dns::Exchanger;
+use crate::smtp::{
+    self, Attempt, Control, Explanation, Meaning, NoReply, ProbeOutcome, RecipientAnswer, Reply,
+    retry_hint,
+};
+
+/// What the outcome shows. `exchangers` are all of the domain's, best first; empty for an address
+/// literal.
+pub(super) fn read(outcome: &ProbeOutcome, exchangers: &[Exchanger]) -> Finding {
+    let Some((index, attempt)) = deciding(&outcome.attempts) else {
+        return Finding::new(Reason::NotProbed, Stage::Dns);
+    };
+    let mut finding = Finding::new(reason(&attempt.answer), stage(&attempt.answer));
+    finding.decided_by = Some(index);
+    finding.catch_all = catch_all(outcome, finding.reason);
+    if let RecipientAnswer::Replied { reply, .. } = &attempt.answer {
+        finding.asked_to_wait = retry_hint::retry_after(&reply.text());
+    }
+    match finding.reason {
+        Reason::RelayDenied if !all_best_deny(&outcome.attempts, exchangers) => {
+            finding.reason = Reason::PolicyRefusal;
+        }
+        Reason::NoMailHost if !all_missing(&outcome.attempts, exchangers) => {
+            finding.reason = Reason::NoConnection;
+        }
+        Reason::MailboxNotFound if refuses_everybody(attempt, &outcome.control) => {
+            finding.reason = Reason::PolicyRefusal;
+        }
+        _ => {}
+    }
+    finding
+}
+
+/// The attempt that says most: one that settles the matter, else a reply before no reply, a later
+/// stage before an earlier one, and among equals the first (the better exchanger).
+fn deciding(attempts: &[Attempt]) -> Option<(usize, &Attempt)> {
+    attempts.iter().enumerate().rev().max_by_key(|(_, attempt)| weight(&attempt.answer))
+}
+
+fn weight(answer: &RecipientAnswer) -> (bool, u8, Option<smtp::Stage>) {
+    let reason = reason(answer);
+    let settles = matches!(answer, RecipientAnswer::Replied { .. })
+        && (!matches!(reason, Reason::RelayDenied) && is_definitive(reason));
+    let kind = match answer {
+        RecipientAnswer::Replied { .. } => 3,
+        // A name that could not be looked up may be a working host: it outweighs a missing one.
+        RecipientAnswer::NoReply { reason: NoReply::HostNotFound | NoReply::NoAddress, .. } => 0,
+        RecipientAnswer::NoReply { reason: NoReply::TargetRefused, .. } => 1,
+        RecipientAnswer::NoReply { .. } => 2,
+    };
+    let stage = match answer {
+        RecipientAnswer::Replied { stage, .. } | RecipientAnswer::NoReply { stage, .. } => *stage,
+    };
+    (settles, kind, Some(stage))
+}
+
+/// Whether this reason, from one exchanger's reply, needs no second opinion.
+fn is_definitive(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::MailboxAccepted
+            | Reason::MailboxFull
+            | Reason::MailboxNotFound
+            | Reason::MailboxDisabled
+    )
+}
+
+fn stage(answer: &RecipientAnswer) -> Stage {
+    match answer {
+        RecipientAnswer::NoReply {
+            reason: NoReply::HostNotFound | NoReply::NoAddress | NoReply::DnsFailure,
+            ..
+        } => Stage::Dns,
+        RecipientAnswer::Replied { stage, .. } | RecipientAnswer::NoReply { stage, .. } => {
+            Stage::Smtp(*stage)
+        }
+    }
+}
+
+/// What one exchanger's answer says by itself.
+pub(super) fn reason(answer: &RecipientAnswer) -> Reason {
+    match answer {
+        RecipientAnswer::Replied { stage: smtp::Stage::Rcpt, reply, explanation } => {
+            about_the_recipient(reply, explanation)
+        }
+        RecipientAnswer::Replied { reply, explanation, .. } => about_us(reply, explanation.meaning),
+        RecipientAnswer::NoReply { reason, .. } => match reason {
+            NoReply::HostNotFound | NoReply::NoAddress => Reason::NoMailHost,
+            NoReply::DnsFailure => Reason::DnsFailure,
+            NoReply::TargetRefused => Reason::TargetRefused,
+            NoReply::ConnectFailed(_) => Reason::NoConnection,
+            NoReply::Timeout => Reason::Timeout,
+            NoReply::Closed | NoReply::Protocol(_) => Reason::ProtocolError,
+            NoReply::TlsFailed(_) => Reason::TlsRequired,
+            NoReply::Smtputf8Unsupported => Reason::Smtputf8Unsupported,
+        },
+    }
+}
+
+/// A reply to `RCPT TO`: the only place where a mailbox can be found dead, and only by a 5yz.
+fn about_the_recipient(reply: &Reply, explanation: &Explanation) -> Reason {
+    if reply.is_positive() {
+        return Reason::MailboxAccepted;
+    }
+    let dead = |reason| if reply.is_permanent() { reason } else { Reason::TemporaryFailure };
+    match explanation.meaning {
+        Meaning::MailboxNotFound => dead(Reason::MailboxNotFound),
+        Meaning::MailboxDisabled => dead(Reason::MailboxDisabled),
+        // DNS says that the domain exists, so the server says that it is none of *its* domains.
+        Meaning::RelayDenied | Meaning::DomainNotFound => dead(Reason::RelayDenied),
+        Meaning::MailboxFull => Reason::MailboxFull,
+        Meaning::Greylisted => Reason::Greylisted,
+        Meaning::SenderBlocked => Reason::SenderBlocked,
+        Meaning::RateLimited => Reason::RateLimited,
+        Meaning::AuthOrTlsRequired => Reason::TlsRequired,
+        Meaning::TemporaryFailure if is_mailbox_status(reply) => Reason::MailboxBusy,
+        Meaning::TemporaryFailure | Meaning::NetworkOrServerError => Reason::TemporaryFailure,
+        Meaning::AmbiguousPolicy | Meaning::MessageContent => Reason::PolicyRefusal,
+        Meaning::Unknown if reply.is_transient() => Reason::TemporaryFailure,
+        Meaning::SyntaxError | Meaning::Unknown | Meaning::Accepted => Reason::ProtocolError,
+    }
+}
+
+/// A temporary reply about the mailbox itself (RFC 3463 section 3.3), or in RFC 5321's own word.
+fn is_mailbox_status(reply: &Reply) -> bool {
+    reply.is_transient()
+        && (reply.enhanced.is_some_and(|status| status.subject == 2)
+            || reply.text().to_ascii_lowercase().contains("mailbox busy"))
+}
+
+/// A reply before `RCPT TO`: the recipient was not even named, so it is about us, or temporary.
+fn about_us(reply: &Reply, meaning: Meaning) -> Reason {
+    match meaning {
+        Meaning::Greylisted => Reason::Greylisted,
+        Meaning::SenderBlocked => Reason::SenderBlocked,
+        Meaning::RateLimited => Reason::RateLimited,
+        Meaning::AuthOrTlsRequired => Reason::TlsRequired,
+        Meaning::TemporaryFailure | Meaning::NetworkOrServerError => Reason::TemporaryFailure,
+        Meaning::SyntaxError => Reason::ProtocolError,
+        _ if reply.is_transient() => Reason::TemporaryFailure,
+        _ if reply.is_permanent() => Reason::SenderBlocked,
+        _ => Reason::ProtocolError,
+    }
+}
+
+/// Whether every exchanger of the best preference denies relaying.
+fn all_best_deny(attempts: &[Attempt], exchangers: &[Exchanger]) -> bool {
+    let best = exchangers.iter().map(|e| e.preference).min();
+    exchangers.iter().filter(|e| Some(e.preference) == best).all(|exchanger| {
+        attempts
+            .iter()
+            .any(|a| a.exchanger == exchanger.host && reason(&a.answer) == Reason::RelayDenied)
+    })
+}
+
+/// Whether every exchanger was looked for, and none has an address.
+fn all_missing(attempts: &[Attempt], exchangers: &[Exchanger]) -> bool {
+    exchangers.iter().all(|exchanger| {
+        attempts
+            .iter()
+            .any(|a| a.exchanger == exchanger.host && reason(&a.answer) == Reason::NoMailHost)
+    })
+}
+
+/// Whether a refusal says little about the mailbox: it rests on nothing but the code, and the
+/// made-up recipient got the very same one.
+fn refuses_everybody(attempt: &Attempt, control: &Control) -> bool {
+    let RecipientAnswer::Replied { reply, explanation, .. } = &attempt.answer else { return false };
+    let Control::Answered(RecipientAnswer::Replied { reply: other, .. }) = control else {
+        return false;
+    };
+    explanation.is_by_code_alone() && reply.code == other.code && reply.enhanced == other.enhanced
+}
+
+/// Whether the domain accepts everything, from the control recipient or from the refusal itself.
+fn catch_all(outcome: &ProbeOutcome, reason: Reason) -> CatchAll {
+    match &outcome.control {
+        Control::KnownYes => CatchAll::Yes,
+        Control::KnownNo => CatchAll::No,
+        Control::Answered(RecipientAnswer::Replied { stage: smtp::Stage::Rcpt, reply, .. })
+            if reply.is_positive() =>
+        {
+            CatchAll::Yes
+        }
+        Control::Answered(answer) if self::reason(answer) == Reason::MailboxNotFound => {
+            CatchAll::No
+        }
+        _ if reason == Reason::MailboxNotFound => CatchAll::No,
+        Control::NotAsked | Control::Answered(_) => CatchAll::Unknown,
+    }
+}
