@@ -13,6 +13,8 @@ pub mod lifetime;
 pub mod lookup;
 pub mod resolver;
 pub mod route;
+#[cfg(test)]
+pub(crate) mod test_server;
 mod upstream;
 
 pub use config::{Config, SetupError};

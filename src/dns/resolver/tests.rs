@@ -1,11 +1,11 @@
 //! The resolver against real DNS on loopback.
 
-mod server;
-
 use std::time::{Duration, SystemTime};
 
+use crate::dns::test_server::{
+    NODATA, NXDOMAIN, NameServer, SERVFAIL, Says, Table, address, cname, mx,
+};
 use RecordType::{A, AAAA, CNAME, MX};
-use server::{NODATA, NXDOMAIN, NameServer, SERVFAIL, Says, Table, address, cname, mx};
 
 use super::*;
 use crate::dns::{Exchanger, Note, Route};

@@ -1,4 +1,4 @@
-//! A name server on loopback, UDP and TCP, that says what a table tells it to.
+//! For tests: a name server on loopback, UDP and TCP, that says what a table tells it to.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, UdpSocket};
 
 /// What the server says to one question.
 #[derive(Clone)]
-pub(super) enum Says {
+pub(crate) enum Says {
     /// These records.
     Records(Vec<Record>),
     /// No, with or without an SOA of TTL 90 and MINIMUM 77.
@@ -28,13 +28,13 @@ pub(super) enum Says {
     Nothing,
 }
 
-pub(super) const NXDOMAIN: Says = Says::No(ResponseCode::NXDomain, true);
-pub(super) const NODATA: Says = Says::No(ResponseCode::NoError, true);
-pub(super) const SERVFAIL: Says = Says::No(ResponseCode::ServFail, false);
+pub(crate) const NXDOMAIN: Says = Says::No(ResponseCode::NXDomain, true);
+pub(crate) const NODATA: Says = Says::No(ResponseCode::NoError, true);
+pub(crate) const SERVFAIL: Says = Says::No(ResponseCode::ServFail, false);
 
 /// The table, and the questions it was asked.
 #[derive(Default)]
-pub(super) struct Table {
+pub(crate) struct Table {
     says: HashMap<(String, RecordType), Says>,
     otherwise: Option<Says>,
     asked: Mutex<Vec<(String, RecordType)>>,
@@ -42,27 +42,27 @@ pub(super) struct Table {
 
 impl Table {
     /// Says this to a question.
-    pub(super) fn with(mut self, name: &str, record_type: RecordType, says: Says) -> Self {
+    pub(crate) fn with(mut self, name: &str, record_type: RecordType, says: Says) -> Self {
         self.says.insert((name.to_owned(), record_type), says);
         self
     }
 
     /// Says this to any other question (else REFUSED).
-    pub(super) fn otherwise(mut self, says: Says) -> Self {
+    pub(crate) fn otherwise(mut self, says: Says) -> Self {
         self.otherwise = Some(says);
         self
     }
 }
 
 /// A running server; it stops when it is dropped.
-pub(super) struct NameServer {
-    pub(super) address: SocketAddr,
+pub(crate) struct NameServer {
+    pub(crate) address: SocketAddr,
     table: Arc<Table>,
     _server: Server<Handler>,
 }
 
 impl NameServer {
-    pub(super) async fn start(table: Table) -> Self {
+    pub(crate) async fn start(table: Table) -> Self {
         let table = Arc::new(table);
         let (udp, tcp) = sockets().await;
         let address = udp.local_addr().unwrap();
@@ -73,13 +73,13 @@ impl NameServer {
     }
 
     /// How often this was asked. UDP is sent again at times, so at least once is what counts.
-    pub(super) fn asked(&self, name: &str, record_type: RecordType) -> usize {
+    pub(crate) fn asked(&self, name: &str, record_type: RecordType) -> usize {
         let asked = self.table.asked.lock().unwrap();
         asked.iter().filter(|(n, t)| n == name && *t == record_type).count()
     }
 
     /// How often anything was asked.
-    pub(super) fn asked_at_all(&self) -> usize {
+    pub(crate) fn asked_at_all(&self) -> usize {
         self.table.asked.lock().unwrap().len()
     }
 }
@@ -106,7 +106,7 @@ impl RequestHandler for Handler {
     ) -> ResponseInfo {
         let query = request.request_info().unwrap().query;
         let question =
-            (crate::dns::upstream::from_wire(&query.name().into()).to_string(), query.query_type());
+            (super::upstream::from_wire(&query.name().into()).to_string(), query.query_type());
         self.0.asked.lock().unwrap().push(question.clone());
         let refuse = Says::No(ResponseCode::Refused, false);
         let says = self.0.says.get(&question).or(self.0.otherwise.as_ref()).unwrap_or(&refuse);
@@ -151,7 +151,7 @@ fn ns() -> Record {
 }
 
 /// MX records of `owner`.
-pub(super) fn mx(owner: &str, ttl: u32, exchanges: &[(u16, &str)]) -> Vec<Record> {
+pub(crate) fn mx(owner: &str, ttl: u32, exchanges: &[(u16, &str)]) -> Vec<Record> {
     exchanges
         .iter()
         .map(|(preference, exchange)| {
@@ -161,7 +161,7 @@ pub(super) fn mx(owner: &str, ttl: u32, exchanges: &[(u16, &str)]) -> Vec<Record
 }
 
 /// One address record of `owner`.
-pub(super) fn address(owner: &str, ttl: u32, address: &str) -> Record {
+pub(crate) fn address(owner: &str, ttl: u32, address: &str) -> Record {
     let data = match address.parse().unwrap() {
         std::net::IpAddr::V4(v4) => RData::A(v4.into()),
         std::net::IpAddr::V6(v6) => RData::AAAA(v6.into()),
@@ -170,6 +170,6 @@ pub(super) fn address(owner: &str, ttl: u32, address: &str) -> Record {
 }
 
 /// `owner` is an alias of `target`.
-pub(super) fn cname(owner: &str, ttl: u32, target: &str) -> Record {
+pub(crate) fn cname(owner: &str, ttl: u32, target: &str) -> Record {
     Record::from_rdata(name(owner), ttl, RData::CNAME(CNAME(name(target))))
 }
