@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// How many domains are remembered. Default 100,000 (some 50 MB). A domain with many
+    /// How many domains are remembered. Default 100,000 (about 100 MB when full). A domain with many
     /// exchangers counts for more than one.
     pub domains: u64,
     /// How many hosts' addresses are remembered. Default 100,000. One with many addresses counts

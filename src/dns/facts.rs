@@ -105,10 +105,11 @@ pub enum DnsFailure {
     /// Every name server was silent.
     #[error("no name server answered in time")]
     Timeout,
-    /// Every name server answered with an error such as SERVFAIL or REFUSED.
+    /// Every name server answered with an error such as SERVFAIL or REFUSED, or with something that
+    /// is no answer.
     #[error("the name servers answered {0}")]
     ServerFailure(String),
-    /// No name server could be reached, or its answer could not be read.
+    /// No name server could be reached, or the name cannot be asked for.
     #[error("name servers could not be asked: {0}")]
     Unreachable(String),
 }

@@ -58,6 +58,7 @@ impl Resolver {
         record_type: RecordType,
         read: fn(&RData) -> Option<R>,
     ) -> Result<Answer<R>, DnsFailure> {
+        let name = &upstream::to_wire(name)?;
         self.failover.ask(|server| self.upstreams[server].ask(name, record_type, read)).await
     }
 

@@ -48,14 +48,13 @@ impl Upstream {
     /// Asks for the records of one type; `read` takes what it knows how to use.
     pub(super) async fn ask<R>(
         &self,
-        name: &DomainName,
+        name: &Name,
         record_type: RecordType,
         read: fn(&RData) -> Option<R>,
     ) -> Result<Answer<R>, DnsFailure> {
-        let name = to_wire(name)?;
         match self.0.lookup(name.clone(), record_type).await {
-            Ok(lookup) => records(&name, lookup.answers(), read),
-            Err(NetError::Dns(DnsError::NoRecordsFound(none))) => self.negative(&name, none).await,
+            Ok(lookup) => records(name, lookup.answers(), read),
+            Err(NetError::Dns(DnsError::NoRecordsFound(none))) => self.negative(name, none).await,
             Err(error) => Err(failure(error)),
         }
     }
@@ -131,6 +130,9 @@ fn failure(error: NetError) -> DnsFailure {
         NetError::Timeout => DnsFailure::Timeout,
         NetError::Dns(DnsError::ResponseCode(code)) => DnsFailure::ServerFailure(mnemonic(code)),
         NetError::Dns(error) => DnsFailure::ServerFailure(error.to_string()),
+        // Something came back, so the server is there: asking it again would bring the same.
+        NetError::Proto(error) => DnsFailure::ServerFailure(format!("unreadably: {error}")),
+        NetError::Truncated => DnsFailure::ServerFailure("in part, over TCP too".into()),
         error => DnsFailure::Unreachable(error.to_string()),
     }
 }
@@ -147,7 +149,7 @@ fn mnemonic(code: ResponseCode) -> String {
 }
 
 /// A fully qualified name, so that no search domain is tried.
-fn to_wire(name: &DomainName) -> Result<Name, DnsFailure> {
+pub(super) fn to_wire(name: &DomainName) -> Result<Name, DnsFailure> {
     let labels = name.as_str().split('.').map(str::as_bytes);
     let mut wire = Name::from_labels(labels)
         .map_err(|e| DnsFailure::Unreachable(format!("DNS cannot carry the name {name}: {e}")))?;

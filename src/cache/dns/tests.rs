@@ -383,10 +383,10 @@ async fn a_thousand_questions_cost_one_mx_query_at_the_name_server() {
         });
     }
     assert_eq!(askers.join_all().await, vec![1; 1_000]);
-    // The client sends a UDP query again when it has waited a little longer than usual.
+    // Over UDP the client may send a slow query again, three times at most.
     for (text, record_type) in [("a.test", MX), ("mx.test", A), ("mx.test", AAAA)] {
         let asked = server.asked(text, record_type);
-        assert!((1..=3).contains(&asked), "{text} {record_type}: {asked}");
+        assert!((1..=4).contains(&asked), "{text} {record_type}: {asked}");
     }
     assert_eq!(server.asked("a.test", A) + server.asked("a.test", AAAA), 0);
     cache.drain().await;
