@@ -3,4 +3,5 @@
 pub mod address;
 pub mod clock;
 pub mod dns;
+pub mod lists;
 pub mod smtp;
