@@ -4,6 +4,7 @@ pub mod address;
 pub mod cache;
 pub mod clock;
 pub mod dns;
+pub mod lists;
 pub mod proto;
 pub mod smtp;
 pub mod verdict;
