@@ -6,6 +6,6 @@ pub mod meaning;
 pub mod outcome;
 pub mod reply;
 
-pub use meaning::{Explanation, Meaning};
+pub use meaning::{Classifier, Explanation, Meaning, ReplyView};
 pub use outcome::{Attempt, Control, NoReply, ProbeOutcome, RecipientAnswer, Stage};
 pub use reply::{EnhancedStatus, Reply};
