@@ -7,6 +7,6 @@ pub mod outcome;
 pub mod reply;
 pub mod retry_hint;
 
-pub use meaning::{Explanation, Meaning};
+pub use meaning::{Classifier, Explanation, Meaning, ReplyView};
 pub use outcome::{Attempt, Control, NoReply, ProbeOutcome, RecipientAnswer, Stage};
 pub use reply::{EnhancedStatus, Reply};
