@@ -74,17 +74,22 @@ impl List<'_> {
 
 /// What `decide` says of `domain`, or else of its nearest parent, up to the registrable domain.
 fn nearest<T>(domain: &str, decide: impl Fn(&str) -> Option<T>) -> Option<T> {
-    let (name, decision) = names(domain).find_map(|name| Some((name, decide(name)?)))?;
-    // The public suffix list is asked last, because most domains are on no list.
-    let reached = name.len() == domain.len()
-        || psl::domain_str(domain).is_some_and(|registrable| name.len() >= registrable.len());
-    reached.then_some(decision)
+    let mut name = domain;
+    loop {
+        // A single label is on no list.
+        let dot = name.bytes().position(|byte| byte == b'.')?;
+        if let Some(decision) = decide(name) {
+            return reaches(name, domain).then_some(decision);
+        }
+        name = &name[dot + 1..];
+    }
 }
 
-/// `domain` and its parents of two labels or more, the longest first.
-fn names(domain: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(domain), |name| name.split_once('.').map(|(_, parent)| parent))
-        .take_while(|name| name.contains('.'))
+/// Whether `name`, which is `domain` or a parent of it, is not above its registrable domain. Asked
+/// only of a listed name: most domains are on no list, and the public suffix list costs more.
+fn reaches(name: &str, domain: &str) -> bool {
+    name.len() == domain.len()
+        || psl::domain_str(domain).is_some_and(|registrable| name.len() >= registrable.len())
 }
 
 #[cfg(test)]

@@ -98,17 +98,23 @@ fn bucket(name: &[u8], buckets: usize) -> usize {
     usize::try_from(scaled).unwrap_or(0)
 }
 
-/// A multiplicative hash over eight bytes at a time, its top bits well mixed.
+/// A multiplicative hash over eight bytes at a time, its top bits well mixed. The last eight bytes
+/// are taken together even where they overlap the ones before.
 fn hash(name: &[u8]) -> u64 {
+    let (words, _) = name.as_chunks::<8>();
+    let last = name.last_chunk::<8>().map_or_else(
+        || name.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+        |word| u64::from_le_bytes(*word),
+    );
+    let start = mix(name.len() as u64, last);
+    words.iter().fold(start, |hash, word| mix(hash, u64::from_le_bytes(*word)))
+}
+
+/// Takes eight bytes into the hash: the two halves of a widening product, folded together.
+fn mix(hash: u64, word: u64) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mut hash = (name.len() as u64).wrapping_mul(ODD);
-    for chunk in name.chunks(8) {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        hash = (hash ^ u64::from_le_bytes(word)).wrapping_mul(ODD);
-        hash ^= hash >> 32;
-    }
-    hash.wrapping_mul(ODD)
+    let product = u128::from(hash ^ word ^ ODD) * u128::from(ODD);
+    (product >> 64) as u64 ^ product as u64
 }
 
 #[cfg(test)]

@@ -137,23 +137,24 @@ pub(super) fn fold<'a>(name: &str, buffer: &'a mut [u8; MAX_LOCAL]) -> Option<&'
     if name.len() > MAX_LOCAL {
         return None;
     }
-    let chars = name.chars().take_while(|&c| c != '+').flat_map(char::to_lowercase);
     let len = if name.is_ascii() {
-        fill(chars, buffer)
+        let bytes = name.bytes().take_while(|&byte| byte != b'+');
+        let folded = bytes.map(|byte| separator(byte.to_ascii_lowercase().into()));
+        buffer.iter_mut().zip(folded).map(|(slot, c)| *slot = c as u8).count()
     } else {
-        fill(chars.nfd().filter(|&c| !is_combining_mark(c)), buffer)
-    }?;
+        let mut len = 0;
+        let chars = name.chars().take_while(|&c| c != '+').flat_map(char::to_lowercase);
+        for c in chars.nfd().filter(|&c| !is_combining_mark(c)).map(separator) {
+            len += c.encode_utf8(buffer.get_mut(len..len + c.len_utf8())?).len();
+        }
+        len
+    };
     std::str::from_utf8(&buffer[..len]).ok()
 }
 
-/// Writes `chars` to `buffer` with hyphens as separators; the bytes written, or None if it is full.
-fn fill(chars: impl Iterator<Item = char>, buffer: &mut [u8; MAX_LOCAL]) -> Option<usize> {
-    let mut len = 0;
-    for c in chars {
-        let c = if c == '.' || c == '_' { '-' } else { c };
-        len += c.encode_utf8(buffer.get_mut(len..len + c.len_utf8())?).len();
-    }
-    Some(len)
+/// A hyphen for every character that may stand between words.
+fn separator(c: char) -> char {
+    if c == '.' || c == '_' { '-' } else { c }
 }
 
 /// `name` without a short number at its end and the hyphen before it; `name` itself if what is
