@@ -59,36 +59,34 @@ pub fn suggest_among(input: &str, own: &[&str]) -> Option<Suggestion> {
     }
     let (local, written) = input.rsplit_once('@')?;
     let local = local.trim().trim_start_matches("mailto:").trim_start_matches('<');
+    let given = Address::parse(input).ok();
+    if given.as_ref().is_some_and(|given| given.domain_name().is_none()) {
+        return None;
+    }
     let cleaned = clean(written);
     let domains = Domains { own };
     let (domain, kind) = if domains.knows(&cleaned) {
-        (cleaned.clone(), SuggestionKind::Punctuation)
+        (cleaned, SuggestionKind::Punctuation)
     } else if let Some(mended) = domains.mend(&cleaned) {
         mended
     } else if written.trim().contains(char::is_whitespace) {
         return None;
     } else {
-        (cleaned.clone(), SuggestionKind::Punctuation)
+        (cleaned, SuggestionKind::Punctuation)
     };
     let address = Address::parse(&format!("{local}@{domain}")).ok()?;
     let is_real = domains.knows(&domain) || address.domain_name()?.has_known_suffix();
-    let is_news = Address::parse(input).map_or(true, |given| given.domain() != address.domain());
+    let is_news = given.is_none_or(|given| given.domain() != address.domain());
     (is_real && is_news).then_some(Suggestion { address, kind })
 }
 
 /// `written` in lower case, with one dot for every run of dots, commas, semicolons and spaces,
-/// without punctuation around it, and without a last label said twice.
+/// and without punctuation around it.
 fn clean(written: &str) -> String {
     let is_stray = |c: char| c.is_ascii_punctuation() || c.is_whitespace() || c.is_control();
     let divides = |c: char| c.is_whitespace() || ".,;\u{3002}\u{FF0E}\u{FF61}".contains(c);
     let lower = written.trim_matches(is_stray).to_lowercase();
-    let mut labels: Vec<&str> = lower.split(divides).filter(|label| !label.is_empty()).collect();
-    while let [.., before, last] = labels[..] {
-        if before != last || labels.len() < 3 {
-            break;
-        }
-        labels.pop();
-    }
+    let labels: Vec<&str> = lower.split(divides).filter(|label| !label.is_empty()).collect();
     labels.join(".")
 }
 
@@ -105,6 +103,9 @@ impl Domains<'_> {
     fn mend(&self, typed: &str) -> Option<(String, SuggestionKind)> {
         if let Some(target) = look_alike(typed) {
             return Some((target.to_owned(), SuggestionKind::LookAlike));
+        }
+        if let Some(once) = said_once(typed).filter(|once| self.knows(once)) {
+            return Some((once.to_owned(), SuggestionKind::Typo));
         }
         let own = self.own.iter().map(|target| (*target, true));
         let all = own.chain(TARGETS.iter().map(|target| (*target, false)));
@@ -126,6 +127,12 @@ fn look_alike(typed: &str) -> Option<&'static str> {
     SKELETONS.get(&skeleton(&shown).collect::<String>()).copied()
 }
 
+/// `typed` without its last label, if that says the one before it again.
+fn said_once(typed: &str) -> Option<&str> {
+    let (rest, last) = typed.rsplit_once('.')?;
+    (rest.rsplit('.').next() == Some(last)).then_some(rest)
+}
+
 /// How far `typed` is from `target`, if that is near enough.
 fn price(typed: &str, target: &str, own: bool) -> Option<u32> {
     if typed.chars().count().abs_diff(target.len()) > 4 {
@@ -137,7 +144,7 @@ fn price(typed: &str, target: &str, own: bool) -> Option<u32> {
         return (price <= budget(name, own).min(distance::ONE_LETTER)).then_some(price);
     };
     let price = distance::cost(typed_name, name);
-    if price > budget(name, own) {
+    if price > budget(name, own) || (price > FAR && !same_ends(typed_name, name)) {
         return None;
     }
     if typed_suffix == suffix {
@@ -154,6 +161,13 @@ fn price(typed: &str, target: &str, own: bool) -> Option<u32> {
     allowed.then_some(price + slip)
 }
 
+/// From this price on, first and last letter must be right: those are the ones that people see.
+const FAR: u32 = 14;
+
+fn same_ends(typed: &str, meant: &str) -> bool {
+    typed.chars().next() == meant.chars().next() && typed.chars().last() == meant.chars().last()
+}
+
 /// How much may be wrong with a name of this length: nothing where every other short name is
 /// somebody's.
 fn budget(name: &str, own: bool) -> u32 {
@@ -166,7 +180,7 @@ fn budget(name: &str, own: bool) -> u32 {
                 5
             }
         }
-        5..=6 => 14,
+        5..=6 => FAR,
         _ => 2 * distance::ONE_LETTER,
     }
 }
