@@ -28,6 +28,7 @@ const MAX_VARIANTS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Phrase {
     steps: Vec<Step>,
+    pub(super) text: String,
     at_start: bool,
     at_end: bool,
 }
@@ -55,7 +56,7 @@ impl Phrase {
 
     /// Compiles a phrase whose choices are between single words.
     fn parse(text: &str, vocabulary: &Vocabulary, lexicon: &mut LexiconBuilder) -> Result<Self, Fault> {
-        let mut phrase = Self { steps: Vec::new(), at_start: false, at_end: false };
+        let mut phrase = Self { text: text.to_owned(), steps: Vec::new(), at_start: false, at_end: false };
         let mut gap = 0;
         for item in items(text, vocabulary)? {
             match item.as_str() {
@@ -86,17 +87,18 @@ impl Phrase {
     pub(super) fn matches(&self, found: &[Bits], words: &Words) -> bool {
         let advance = |at: Bits| at.next().without(words.breaks);
         let mut at = if self.at_start { Bits::one(0) } else { Bits::ALL };
+        let mut last = Bits::NONE;
         for step in &self.steps {
             for _ in 0..step.gap {
                 at = at.or(advance(at));
             }
-            let here = advance(at.and(found[step.element]));
-            at = if step.optional { at.or(here) } else { here };
-            if at.is_empty() {
+            last = at.and(found[step.element]);
+            if last.is_empty() && !step.optional {
                 return false;
             }
+            at = if step.optional { at.or(advance(last)) } else { advance(last) };
         }
-        !self.at_end || !at.and(Bits::one(words.count)).is_empty()
+        !self.at_end || !last.and(Bits::one(words.count.saturating_sub(1))).is_empty()
     }
 }
 
