@@ -12,10 +12,11 @@ use super::words::{Compounds, Words};
 use super::{Explanation, Meaning, compile};
 
 /// Our rules, in the order of their evidence: a rule of an earlier file decides first.
-const BUILTIN: [&str; 13] = [
+const BUILTIN: [&str; 14] = [
     include_str!("rules/vocabulary.toml"),
     include_str!("rules/providers.toml"),
     include_str!("rules/gateways.toml"),
+    include_str!("rules/form.toml"),
     include_str!("rules/pace.toml"),
     include_str!("rules/blocklists.toml"),
     include_str!("rules/sender.toml"),
@@ -117,6 +118,16 @@ impl Classifier {
         )
     }
 
+    /// TEMPWHY
+    pub fn why(&self, view: &ReplyView<'_>) -> Vec<String> {
+        let mut view = *view;
+        view.enhanced = view.enhanced.or_else(|| view::find_enhanced(view.text));
+        let words = Words::of(view.text, &self.compounds);
+        let found = self.lexicon.find(&words);
+        let mut v = vec![format!("{}", words.joined)];
+        v.extend(self.rules.iter().filter_map(|rule| rule.why(&view, &found, &words)));
+        v
+    }
     /// All rules, in the order in which they are asked.
     pub fn rules(&self) -> impl Iterator<Item = RuleFacts<'_>> {
         self.rules.iter().map(|rule| RuleFacts {

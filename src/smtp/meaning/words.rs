@@ -40,6 +40,8 @@ pub(super) struct Words {
     last: Option<usize>,
     /// Whether the next position begins a new sentence.
     pending_break: bool,
+    /// Whether the chunk before ended in a full stop: a new sentence, or an abbreviation.
+    full_stop: bool,
 }
 
 impl Words {
@@ -53,6 +55,7 @@ impl Words {
             count: 0,
             last: None,
             pending_break: false,
+            full_stop: false,
         };
         words.append(" ", 0);
         for chunk in text.split_whitespace() {
@@ -64,6 +67,10 @@ impl Words {
     /// Something between two blanks.
     fn chunk(&mut self, chunk: &str, compounds: &Compounds) {
         let chunk = view::strip_continuation(chunk);
+        if self.full_stop && !chunk.starts_with(char::is_lowercase) {
+            self.pending_break = true;
+        }
+        self.full_stop = chunk.trim_end_matches([')', '"', '\'']).ends_with('.');
         let inner = chunk.trim_start_matches(is_bracket);
         if is_url(inner) {
             let end = inner.find(['<', '>', '"', ')', ']']).unwrap_or(inner.len());
@@ -77,7 +84,7 @@ impl Words {
             if !bare.is_empty() {
                 self.piece(bare, compounds);
             }
-            if ends || (piece.ends_with('.') && chunk.ends_with(piece)) {
+            if ends {
                 self.pending_break = true;
             }
         }
