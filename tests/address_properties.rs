@@ -59,11 +59,11 @@ proptest! {
     #[test]
     fn the_canonical_form_of_a_canonical_form_is_itself(input in address()) {
         let Ok(parsed) = Address::parse(&input) else { return Ok(()) };
-        for form in [parsed.canonical(), parsed.cache_key()] {
-            if let Ok(again) = Address::parse(&form) {
-                let folded = [again.canonical(), again.cache_key()];
-                prop_assert!(folded.contains(&form), "{form} {folded:?}");
-            }
+        if let Ok(again) = Address::parse(&parsed.canonical()) {
+            prop_assert_eq!(again.canonical(), parsed.canonical());
+        }
+        if let Ok(again) = Address::parse(&parsed.cache_key()) {
+            prop_assert_eq!(again.cache_key(), parsed.cache_key());
         }
     }
 

@@ -135,30 +135,36 @@ fn said_once(typed: &str) -> Option<&str> {
 
 /// How far `typed` is from `target`, if that is near enough.
 fn price(typed: &str, target: &str, own: bool) -> Option<u32> {
-    if typed.chars().count().abs_diff(target.len()) > 4 {
-        return None;
-    }
     let (name, suffix) = target.split_once('.')?;
+    let budget = budget(name, own);
     let Some((typed_name, typed_suffix)) = typed.split_once('.') else {
-        let price = distance::cost(typed, &target.replace('.', ""));
-        return (price <= budget(name, own).min(distance::ONE_LETTER)).then_some(price);
+        return price_of(typed, &target.replace('.', ""), budget.min(distance::ONE_LETTER));
     };
-    let price = distance::cost(typed_name, name);
-    if price > budget(name, own) || (price > FAR && !same_ends(typed_name, name)) {
+    let giant = GIANTS.contains(&target);
+    let suffix_exists = typed_suffix != suffix && is_known_suffix(typed);
+    if suffix_exists && !giant {
         return None;
     }
-    if typed_suffix == suffix {
-        return Some(price);
+    let price = price_of(typed_name, name, budget)?;
+    if price > FAR && !same_ends(typed_name, name) {
+        return None;
     }
-    let known = is_known_suffix(typed);
     let slip = distance::cost_of_suffix(typed_suffix, suffix);
-    let allowed = if known {
-        let giant = GIANTS.contains(&target);
-        giant && (price == 0 || MISTYPED_COM.contains(&typed_suffix))
+    let allowed = if suffix_exists {
+        price == 0 || MISTYPED_COM.contains(&typed_suffix)
     } else {
         slip <= 2 * distance::ONE_LETTER
     };
     allowed.then_some(price + slip)
+}
+
+/// The cost of `typed` for `meant`, if it is within the budget.
+fn price_of(typed: &str, meant: &str, budget: u32) -> Option<u32> {
+    let difference = typed.chars().count().abs_diff(meant.len());
+    if difference > (budget / distance::DOUBLED) as usize {
+        return None;
+    }
+    Some(distance::cost(typed, meant)).filter(|price| *price <= budget)
 }
 
 /// From this price on, first and last letter must be right: those are the ones that people see.
