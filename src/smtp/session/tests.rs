@@ -82,7 +82,7 @@ fn pair() -> (DuplexStream, DuplexStream) {
 #[tokio::test(start_paused = true)]
 async fn a_session_carries_several_transactions_in_one_flight_each() {
     let (ours, theirs) = pair();
-    let script = [BANNER, EHLO, OK, OK, "550 no\r\n", OK, OK, OK, OK, "221 bye\r\n"];
+    let script = [BANNER, EHLO, OK, OK, "550 no\r\n", OK, OK, OK, OK, ""];
     let client = async {
         let mut session = opened(ours, Config::default()).await;
         let first = session.ask(&["a", "b"]).await;
@@ -161,7 +161,8 @@ async fn silence_ends_at_each_stage_after_its_limit() {
         let ((clock, ended), _open) = tokio::join!(client, serve(theirs, script));
         assert_eq!(ended, (stage, NoReply::Timeout));
         let took = clock.now().duration_since(began).unwrap_or_default();
-        assert!(took <= limits.at(stage) + Duration::from_secs(1), "{stage:?} took {took:?}");
+        let off = took.abs_diff(limits.at(stage));
+        assert!(off < Duration::from_secs(1), "{stage:?} took {took:?}");
     }
 }
 
