@@ -68,6 +68,11 @@ fn endless_continuation_lines_are_a_fault_even_when_empty() {
 }
 
 #[test]
+fn each_reply_has_the_whole_budget() {
+    assert_eq!(read(&b"250 2.1.5 Ok\r\n".repeat(10_000)).unwrap().len(), 10_000);
+}
+
+#[test]
 fn a_reader_never_holds_more_than_its_bounds() {
     let limits = ReplyLimits::default();
     // A broken octet becomes U+FFFD, which has three; a growing list may be half empty.

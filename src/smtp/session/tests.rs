@@ -277,6 +277,23 @@ async fn a_reply_before_its_command_is_never_taken_for_an_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_follows_the_last_answer_ends_the_session_and_leaves_the_answers() {
+    for (extra, goodbye) in [("250 and more\r\n", false), ("421 enough\r\n", true)] {
+        let (ours, theirs) = pair();
+        let client = async {
+            let mut session = opened(ours, Config::default()).await;
+            let report = session.ask(&["a"]).await;
+            assert_eq!(report.answers.len(), 1);
+            report.ended.expect("the session is over")
+        };
+        let last = format!("{OK}{extra}");
+        let script = [BANNER, EHLO, OK, OK, &last];
+        let (ended, _open) = tokio::join!(client, serve(theirs, &script));
+        assert_eq!(matches!(ended, RecipientAnswer::Replied { .. }), goodbye, "{ended:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_watched_session_notices_goodbye_and_close() {
     for goodbye in [Some("421 idle for too long\r\n"), None] {
         let (ours, theirs) = pair();

@@ -84,6 +84,7 @@ fn when_tls_cannot_be_had_the_demand_for_it_is_the_answer() {
     assert_eq!(answers(&refused.dialogue.report()), [(0, Stage::Mail, 530)]);
     assert_eq!(refused.dialogue.step(), Step::Ready);
     refused.begin(&recipients(&["a@example.com"])).says(&demand);
+    assert_eq!(refused.dialogue.step(), Step::Ready, "it is not asked for TLS twice");
     assert_eq!(answers(&refused.dialogue.report()), [(0, Stage::Mail, 530)]);
 
     let mut failed = begun();
