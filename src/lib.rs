@@ -6,5 +6,6 @@ pub mod clock;
 pub mod dns;
 pub mod lists;
 pub mod proto;
+pub mod sandbox;
 pub mod smtp;
 pub mod verdict;
