@@ -79,6 +79,7 @@ fn stable(text: &str) -> String {
 /// # Panics
 /// If the corpus has no such row, or another answer or label for `condition`.
 pub(crate) fn saw(server: &str, condition: &str, stage: Stage, label: Label, reply: &Reply) {
+    assert_eq!(reply.code < 400, label == Label::Accepted, "{server}, {condition}: {reply:?}");
     let row = Row {
         server: server.to_owned(),
         condition: condition.to_owned(),

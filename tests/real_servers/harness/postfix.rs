@@ -132,7 +132,10 @@ impl Builder {
     pub(crate) fn relay_to(mut self, domain: &str, address: SocketAddr) -> Self {
         let hop = format!("relay:[{}]:{}", address.ip(), address.port());
         self.transports.push((domain.to_owned(), hop));
-        self.setting("relay_domains", domain).restriction("reject_unverified_recipient")
+        self.setting("relay_domains", domain)
+            .restriction("reject_unverified_recipient")
+            // It waits for the answer, three times this long at most.
+            .setting("address_verify_poll_delay", "1s")
     }
 
     /// Refuses MAIL FROM before STARTTLS.

@@ -35,7 +35,8 @@ pub(crate) struct Process {
 
 impl Process {
     /// Runs `script` with `sh` as if `package` were installed, and waits until something listens at
-    /// `address`.
+    /// `address`. The server ends with the calling thread at the latest: call it from a test, not
+    /// from a thread that a pool may end.
     ///
     /// # Panics
     /// With the server's own words, if it ends or does not listen in time.
