@@ -19,7 +19,8 @@ fn every_line_of_the_data_names_a_provider_and_domains() {
 
 #[test]
 fn gmail_can_never_have_given_out_other_characters_or_long_names() {
-    for local in ["jane_doe", "jane-doe", "jané.doe", "\"jane doe\"", "+tag", &"a".repeat(31)] {
+    let long = "a".repeat(31);
+    for local in ["jane_doe", "jane-doe", "jané.doe", "\"jane doe\"", "_jane_doe", &long] {
         let broken = violation(&format!("{local}@gmail.com")).unwrap();
         assert!(broken.certain, "{local}: {}", broken.rule);
         assert_eq!(violation(&format!("{local}@googlemail.com")), Some(broken));
@@ -39,6 +40,8 @@ fn gmail_names_that_exist_break_no_rule() {
 fn a_rule_for_new_accounts_only_is_never_certain() {
     for address in [
         "jane@gmail.com",
+        "janedoe_@gmail.com",
+        "+tag@gmail.com",
         "1jane@outlook.com",
         "jane!@hotmail.com",
         "jo@yahoo.com",
