@@ -3,6 +3,8 @@
 //! Needs root and the servers that `tests/run` downloads. Nothing listens outside 127.0.0.0/8, and
 //! port 25 only inside a network namespace.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 mod exim;
 mod harness;
 mod opensmtpd;

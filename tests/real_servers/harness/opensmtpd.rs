@@ -90,8 +90,7 @@ impl Builder {
         let user = |address: String| format!("\"{address}\" = nobody");
         let everyone = self.catch_all.iter().map(|domain| format!("@{domain}"));
         let users = quoted(&mut self.mailboxes.iter().cloned().chain(everyone).map(user));
-        let served =
-            quoted(&mut self.mailboxes.iter().chain(&self.catch_all).map(|item| domain(item)));
+        let served = quoted(&mut self.mailboxes.iter().chain(&self.catch_all).map(domain));
 
         let mut configuration = format!(
             "{settings}\

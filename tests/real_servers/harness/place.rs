@@ -30,7 +30,7 @@ pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real_servers").join(name)
 }
 
-/// The version of `program` as its Debian package in `package` names it, without Debian's own suffix.
+/// The version of `package`, without the suffix that Debian gives it.
 pub(crate) fn version(package: &str) -> String {
     let packages = std::fs::read_to_string(self::package(package).join("packages")).unwrap();
     let file = packages.lines().find(|line| line.starts_with(&format!("{package}_"))).unwrap();

@@ -79,9 +79,9 @@ impl Postfix {
         format!("Postfix {}", place::version("postfix"))
     }
 
-    /// What it has logged.
-    pub(crate) fn log(&self) -> String {
-        self.process.log()
+    /// Waits until it has logged `text`.
+    pub(crate) async fn has_logged(&self, text: &str) {
+        self.process.has_logged(text).await;
     }
 }
 

@@ -12,10 +12,10 @@ use tempfile::TempDir;
 use super::loopback::is_listening;
 use super::place;
 
-/// The longest a server may take until it listens, on a busy machine.
-const START_LIMIT: Duration = Duration::from_secs(30);
+/// The longest a server may take until it listens, or logs, on a busy machine.
+const LIMIT: Duration = Duration::from_secs(30);
 
-/// How often to look whether it does.
+/// How often to look.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// A folder that a server and the test share; it vanishes with the server.
@@ -63,7 +63,7 @@ impl Process {
     }
 
     async fn wait_until_it_listens(&mut self, address: SocketAddrV4) {
-        let listening = tokio::time::timeout(START_LIMIT, async {
+        let listening = tokio::time::timeout(LIMIT, async {
             while !is_listening(address) {
                 if let Some(status) = self.child.try_wait().unwrap() {
                     panic!("{} ended ({status}); its words are below", self.name);
@@ -72,6 +72,16 @@ impl Process {
             }
         });
         assert!(listening.await.is_ok(), "{} does not listen at {address}", self.name);
+    }
+
+    /// Waits until the server's log holds `text`; it is written a little later than the answer.
+    pub(crate) async fn has_logged(&self, text: &str) {
+        let logged = tokio::time::timeout(LIMIT, async {
+            while !self.log().contains(text) {
+                tokio::time::sleep(LOOK).await;
+            }
+        });
+        assert!(logged.await.is_ok(), "{} never logged {text:?}", self.name);
     }
 
     /// The folder that the server shares with the test.
