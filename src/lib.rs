@@ -3,6 +3,7 @@
 pub mod address;
 pub mod clock;
 pub mod dns;
+pub mod pacing;
 pub mod proto;
 pub mod smtp;
 pub mod verdict;
