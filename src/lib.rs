@@ -1,6 +1,7 @@
 //! mailvet: vet an address before you send to it.
 
 pub mod address;
+pub mod cache;
 pub mod clock;
 pub mod dns;
 pub mod pacing;

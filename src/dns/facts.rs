@@ -48,6 +48,9 @@ pub enum Note {
     ExchangerIsAlias(DomainName),
     /// An MX record names an IP address instead of a host; it is skipped.
     ExchangerIsLiteral(DomainName),
+    /// An MX record names something no host can be called; it is skipped. Odd bytes are escaped as
+    /// in a master file.
+    ExchangerIsNotAHost(DomainName),
     /// `MX 0 .` stands beside other MX records, which RFC 7505 section 3 forbids; it is skipped.
     NullMxBesideOthers,
     /// The domain itself is an alias of this name.
@@ -79,10 +82,21 @@ pub struct HostFacts {
     pub addresses: Vec<IpAddr>,
     /// Whether the name exists at all.
     pub exists: bool,
+    /// The canonical name, if the host is an alias (a CNAME).
+    pub alias_of: Option<DomainName>,
     /// When DNS was asked.
     pub looked_up_at: SystemTime,
     /// Until when the answer may be used.
     pub valid_until: SystemTime,
+}
+
+impl HostFacts {
+    /// What is odd about this host as an exchanger named by an MX record: that it is an alias.
+    /// (The host of an implicit MX may be one.)
+    #[must_use]
+    pub fn note(&self) -> Option<Note> {
+        self.alias_of.as_ref().map(|_| Note::ExchangerIsAlias(self.host.clone()))
+    }
 }
 
 /// Nobody could tell. Always temporary, never a negative answer (RFC 9520).
@@ -91,10 +105,11 @@ pub enum DnsFailure {
     /// Every name server was silent.
     #[error("no name server answered in time")]
     Timeout,
-    /// Every name server answered with an error such as SERVFAIL or REFUSED.
+    /// Every name server answered with an error such as SERVFAIL or REFUSED, or with something that
+    /// is no answer.
     #[error("the name servers answered {0}")]
     ServerFailure(String),
-    /// No name server could be reached, or its answer could not be read.
+    /// No name server could be reached, or the name cannot be asked for.
     #[error("name servers could not be asked: {0}")]
     Unreachable(String),
 }

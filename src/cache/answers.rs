@@ -1,0 +1,142 @@
+//! A bounded memory of answers whose lifetime somebody else decides.
+//!
+//! Knows nothing about what it keeps; looks nothing up.
+
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use moka::Equivalent;
+use moka::future::Cache;
+use moka::policy::EvictionPolicy;
+
+/// Answers by key. Cheap to clone; all clones share one memory.
+#[derive(Clone)]
+pub struct Answers<K, V> {
+    entries: Cache<K, Arc<Kept<V>>>,
+}
+
+struct Kept<V> {
+    value: Arc<V>,
+    gathered_at: SystemTime,
+    valid_until: SystemTime,
+    keep_for: Duration,
+}
+
+impl<K, V> Answers<K, V>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    /// A memory of at most `capacity` answers; the least recently used go first.
+    #[must_use]
+    pub fn new(capacity: u64) -> Self {
+        let entries = Cache::builder()
+            .max_capacity(capacity)
+            .eviction_policy(EvictionPolicy::lru())
+            .expire_after(Expiry)
+            .build();
+        Self { entries }
+    }
+
+    /// Remembers an answer until `valid_until`, in place of an earlier one.
+    pub async fn insert(
+        &self,
+        key: K,
+        value: Arc<V>,
+        gathered_at: SystemTime,
+        valid_until: SystemTime,
+        now: SystemTime,
+    ) {
+        let keep_for = valid_until.duration_since(now).unwrap_or_default();
+        let kept = Kept { value, gathered_at, valid_until, keep_for };
+        self.entries.insert(key, Arc::new(kept)).await;
+    }
+
+    /// The answer under this key, if it holds at `now` and is no older than `max_age`.
+    pub async fn lookup<Q>(
+        &self,
+        key: &Q,
+        max_age: Option<Duration>,
+        now: SystemTime,
+    ) -> Option<Arc<V>>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        let kept = self.entries.get(key).await?;
+        let age = now.duration_since(kept.gathered_at).unwrap_or_default();
+        let young = max_age.is_none_or(|max_age| age <= max_age);
+        (young && now < kept.valid_until).then(|| Arc::clone(&kept.value))
+    }
+}
+
+/// Frees what is of no more use. What may be *used* is decided by the `now` that is passed in.
+struct Expiry;
+
+impl<K, V> moka::Expiry<K, Arc<Kept<V>>> for Expiry {
+    fn expire_after_create(&self, _: &K, kept: &Arc<Kept<V>>, _: Instant) -> Option<Duration> {
+        Some(kept.keep_for)
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &K,
+        kept: &Arc<Kept<V>>,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(kept.keep_for)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GATHERED: SystemTime = SystemTime::UNIX_EPOCH;
+
+    fn at(second: u64) -> SystemTime {
+        GATHERED + Duration::from_secs(second)
+    }
+
+    async fn with_one(until: u64) -> Answers<String, u8> {
+        let answers = Answers::new(10);
+        answers.insert("a".to_owned(), Arc::new(7), GATHERED, at(until), GATHERED).await;
+        answers
+    }
+
+    #[tokio::test]
+    async fn an_answer_serves_until_its_end() {
+        let answers = with_one(100).await;
+        assert_eq!(answers.lookup("a", None, at(99)).await, Some(Arc::new(7)));
+        assert_eq!(answers.lookup("a", None, at(100)).await, None);
+        assert_eq!(answers.lookup("b", None, at(0)).await, None);
+    }
+
+    #[tokio::test]
+    async fn an_answer_older_than_asked_for_does_not_serve() {
+        let answers = with_one(100).await;
+        let max_age = Some(Duration::from_secs(10));
+        assert_eq!(answers.lookup("a", max_age, at(10)).await, Some(Arc::new(7)));
+        assert_eq!(answers.lookup("a", max_age, at(11)).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_later_answer_brings_its_own_lifetime() {
+        let answers = with_one(0).await;
+        assert_eq!(answers.lookup("a", None, at(0)).await, None);
+        answers.insert("a".to_owned(), Arc::new(8), at(1), at(50), at(1)).await;
+        assert_eq!(answers.lookup("a", None, at(49)).await, Some(Arc::new(8)));
+    }
+
+    #[tokio::test]
+    async fn the_memory_stays_within_its_capacity_and_keeps_the_latest() {
+        let answers: Answers<u32, u32> = Answers::new(10);
+        for key in 0..1_000 {
+            answers.insert(key, Arc::new(key), GATHERED, at(100), GATHERED).await;
+        }
+        answers.entries.run_pending_tasks().await;
+        assert!(answers.entries.entry_count() <= 10);
+        assert_eq!(answers.lookup(&999, None, at(1)).await, Some(Arc::new(999)));
+    }
+}

@@ -1,0 +1,169 @@
+//! What may be done with something remembered: use it, refresh it, fall back on it. Pure.
+
+use std::time::{Duration, SystemTime};
+
+use super::config::Config;
+use crate::dns::{DomainFacts, HostFacts, Route};
+
+/// Facts with a lifetime.
+pub(super) trait Evidence: Send + Sync + 'static {
+    /// When DNS was asked.
+    fn looked_up_at(&self) -> SystemTime;
+    /// Until when the facts may be used.
+    fn valid_until(&self) -> SystemTime;
+    /// Whether the facts say where mail goes. Only then may they serve after their end: nobody is
+    /// called undeliverable on expired evidence.
+    fn is_positive(&self) -> bool;
+    /// How many records the facts hold.
+    fn records(&self) -> usize;
+}
+
+impl Evidence for DomainFacts {
+    fn looked_up_at(&self) -> SystemTime {
+        self.looked_up_at
+    }
+
+    fn valid_until(&self) -> SystemTime {
+        self.valid_until
+    }
+
+    fn is_positive(&self) -> bool {
+        matches!(self.route, Route::Exchangers(_) | Route::ImplicitMx(_))
+    }
+
+    fn records(&self) -> usize {
+        self.route.exchangers().len() + self.notes.len()
+    }
+}
+
+impl Evidence for HostFacts {
+    fn looked_up_at(&self) -> SystemTime {
+        self.looked_up_at
+    }
+
+    fn valid_until(&self) -> SystemTime {
+        self.valid_until
+    }
+
+    fn is_positive(&self) -> bool {
+        !self.addresses.is_empty()
+    }
+
+    fn records(&self) -> usize {
+        self.addresses.len()
+    }
+}
+
+/// What may be done with facts now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Freshness {
+    /// Use them.
+    Fresh,
+    /// Use them, and look them up again before they end.
+    Ageing,
+    /// Use them only if they cannot be looked up.
+    Stale,
+    /// Do not use them.
+    Gone,
+}
+
+/// Whether facts may be used now by somebody who wants none older than `max_age`.
+pub(super) fn freshness(
+    facts: &impl Evidence,
+    max_age: Option<Duration>,
+    config: &Config,
+    now: SystemTime,
+) -> Freshness {
+    let age = now.duration_since(facts.looked_up_at()).unwrap_or_default();
+    if max_age.is_some_and(|max_age| age > max_age) {
+        Freshness::Gone
+    } else if now < facts.valid_until() {
+        if age < refresh_age(facts, config) { Freshness::Fresh } else { Freshness::Ageing }
+    } else if now < keep_until(facts, config) {
+        Freshness::Stale
+    } else {
+        Freshness::Gone
+    }
+}
+
+/// The age at which facts in use are looked up again.
+fn refresh_age(facts: &impl Evidence, config: &Config) -> Duration {
+    let life = facts.valid_until().duration_since(facts.looked_up_at()).unwrap_or_default();
+    life / 100 * config.refresh_ahead_percent
+}
+
+/// Until when facts may be of any use.
+pub(super) fn keep_until(facts: &impl Evidence, config: &Config) -> SystemTime {
+    let stale = if facts.is_positive() { config.stale } else { Duration::ZERO };
+    facts.valid_until() + stale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Facts {
+        positive: bool,
+    }
+
+    impl Evidence for Facts {
+        fn looked_up_at(&self) -> SystemTime {
+            at(1_000)
+        }
+
+        fn valid_until(&self) -> SystemTime {
+            at(1_100)
+        }
+
+        fn is_positive(&self) -> bool {
+            self.positive
+        }
+
+        fn records(&self) -> usize {
+            1
+        }
+    }
+
+    fn at(second: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(second)
+    }
+
+    #[test]
+    fn facts_are_fresh_then_ageing_then_stale_then_gone() {
+        let day = 24 * 60 * 60;
+        for (now, positive, expected) in [
+            (1_000, true, Freshness::Fresh),
+            (1_089, true, Freshness::Fresh),
+            (1_090, true, Freshness::Ageing),
+            (1_099, true, Freshness::Ageing),
+            (1_100, true, Freshness::Stale),
+            (1_099 + day, true, Freshness::Stale),
+            (1_100 + day, true, Freshness::Gone),
+            (1_099, false, Freshness::Ageing),
+            (1_100, false, Freshness::Gone),
+        ] {
+            let found = freshness(&Facts { positive }, None, &Config::default(), at(now));
+            assert_eq!(found, expected, "{now} {positive}");
+        }
+    }
+
+    #[test]
+    fn facts_older_than_asked_for_are_gone_even_if_valid() {
+        let facts = Facts { positive: true };
+        for (now, expected) in [(1_010, Freshness::Fresh), (1_011, Freshness::Gone)] {
+            let max_age = Some(Duration::from_secs(10));
+            assert_eq!(freshness(&facts, max_age, &Config::default(), at(now)), expected);
+        }
+        let stale = freshness(&facts, Some(Duration::from_secs(10)), &Config::default(), at(1_101));
+        assert_eq!(stale, Freshness::Gone);
+    }
+
+    #[test]
+    fn a_hundred_per_cent_turns_refreshing_off_and_no_stale_time_turns_staleness_off() {
+        let facts = Facts { positive: true };
+        let config =
+            Config { refresh_ahead_percent: 100, stale: Duration::ZERO, ..Config::default() };
+        assert_eq!(freshness(&facts, None, &config, at(1_099)), Freshness::Fresh);
+        assert_eq!(freshness(&facts, None, &config, at(1_100)), Freshness::Gone);
+    }
+}

@@ -1,0 +1,76 @@
+//! One DNS answer as plain data: what a name server said to one question.
+//!
+//! "No" is an answer (RFC 2308); a name server that could not tell is a
+//! [`DnsFailure`](super::DnsFailure).
+
+use std::time::Duration;
+
+use crate::address::DomainName;
+
+/// What a name server said about one name and one record type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer<R> {
+    /// There are records.
+    Records {
+        /// At least one, in the order they were given.
+        records: Vec<R>,
+        /// The canonical name, if the name asked for is an alias (RFC 1034 section 3.6.2).
+        alias_of: Option<DomainName>,
+        /// The smallest TTL of the records and of the aliases that led to them.
+        ttl: Duration,
+    },
+    /// The name exists and has no such record (RFC 2308 section 2.2).
+    NoData {
+        /// The canonical name, if the name asked for is an alias.
+        alias_of: Option<DomainName>,
+        /// How long this may be remembered, from the SOA; `None` if the answer came without one.
+        ttl: Option<Duration>,
+    },
+    /// The name does not exist: NXDOMAIN (RFC 2308 section 2.1).
+    NoSuchName {
+        /// How long this may be remembered, from the SOA; `None` if the answer came without one.
+        ttl: Option<Duration>,
+    },
+}
+
+impl<R> Answer<R> {
+    /// The records, or none.
+    #[must_use]
+    pub fn records(&self) -> &[R] {
+        match self {
+            Self::Records { records, .. } => records,
+            Self::NoData { .. } | Self::NoSuchName { .. } => &[],
+        }
+    }
+
+    /// The name that the name asked for is an alias of.
+    #[must_use]
+    pub fn alias_of(&self) -> Option<&DomainName> {
+        match self {
+            Self::Records { alias_of, .. } | Self::NoData { alias_of, .. } => alias_of.as_ref(),
+            Self::NoSuchName { .. } => None,
+        }
+    }
+
+    /// Whether the name exists.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        !matches!(self, Self::NoSuchName { .. })
+    }
+
+    /// Whether one name server's word is enough. An NXDOMAIN without an SOA is not: filtering name
+    /// servers make such answers up, so another one is asked if there is another one.
+    #[must_use]
+    pub fn is_conclusive(&self) -> bool {
+        !matches!(self, Self::NoSuchName { ttl: None })
+    }
+}
+
+/// The data of an MX record (RFC 1035 section 3.3.9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MxRecord {
+    /// Lower is better.
+    pub preference: u16,
+    /// The name it points to, as master files write it (odd bytes escaped); empty for the root.
+    pub exchange: DomainName,
+}

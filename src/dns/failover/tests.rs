@@ -1,0 +1,125 @@
+//! Scripted name servers under a paused clock.
+
+use std::sync::Mutex;
+
+use super::*;
+
+type Said = Result<Answer<u8>, DnsFailure>;
+
+/// Name servers that always say the same (`None`: silence), and who was asked when.
+struct Servers {
+    script: Vec<Option<Said>>,
+    asked: Mutex<Vec<usize>>,
+}
+
+impl Servers {
+    fn new(script: Vec<Option<Said>>) -> Self {
+        Self { script, asked: Mutex::default() }
+    }
+
+    fn failover(&self) -> Failover {
+        Failover::new(self.script.len(), &Config::default(), Clock::start())
+    }
+
+    async fn ask(&self, failover: &Failover) -> Said {
+        failover
+            .ask(|server| async move {
+                self.asked.lock().unwrap().push(server);
+                match &self.script[server] {
+                    Some(said) => said.clone(),
+                    None => std::future::pending().await,
+                }
+            })
+            .await
+    }
+
+    fn asked(&self) -> Vec<usize> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+}
+
+fn yes() -> Answer<u8> {
+    Answer::Records { records: vec![7], alias_of: None, ttl: Duration::from_secs(60) }
+}
+
+fn nxdomain(ttl: Option<u64>) -> Answer<u8> {
+    Answer::NoSuchName { ttl: ttl.map(Duration::from_secs) }
+}
+
+fn servfail() -> DnsFailure {
+    DnsFailure::ServerFailure("SERVFAIL".into())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_answer_turns_to_the_next_server_and_is_not_asked_again() {
+    let servers = Servers::new(vec![Some(Err(servfail())), Some(Ok(yes()))]);
+    let failover = servers.failover();
+    assert_eq!(servers.ask(&failover).await, Ok(yes()));
+    assert_eq!(servers.ask(&failover).await, Ok(yes()));
+    assert_eq!(servers.asked(), [0, 1, 0, 1], "a broken domain is not the server's fault");
+
+    let servers = Servers::new(vec![Some(Err(servfail()))]);
+    assert_eq!(servers.ask(&servers.failover()).await, Err(servfail()));
+    assert_eq!(servers.asked(), [0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_server_is_asked_last_until_it_has_rested() {
+    let servers = Servers::new(vec![None, Some(Ok(yes()))]);
+    let failover = servers.failover();
+    assert_eq!(servers.ask(&failover).await, Ok(yes()));
+    assert_eq!(servers.asked(), [0, 1]);
+    assert_eq!(servers.ask(&failover).await, Ok(yes()));
+    assert_eq!(servers.asked(), [1]);
+    tokio::time::advance(Duration::from_secs(11)).await;
+    assert_eq!(servers.ask(&failover).await, Ok(yes()));
+    assert_eq!(servers.asked(), [0, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_a_timeout_after_all_attempts() {
+    let servers = Servers::new(vec![None]);
+    let failover = servers.failover();
+    let before = failover.clock.now();
+    assert_eq!(servers.ask(&failover).await, Err(DnsFailure::Timeout));
+    assert_eq!(servers.asked(), [0, 0]);
+    assert_eq!(failover.clock.now().duration_since(before).unwrap(), Duration::from_secs(6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_bounds_the_question_however_many_servers_are_silent() {
+    let servers = Servers::new(vec![None; 20]);
+    let failover = servers.failover();
+    let before = failover.clock.now();
+    assert_eq!(servers.ask(&failover).await, Err(DnsFailure::Timeout));
+    assert_eq!(failover.clock.now().duration_since(before).unwrap(), Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_nxdomain_without_an_soa_needs_a_second_opinion() {
+    let servers = Servers::new(vec![Some(Ok(nxdomain(None))), Some(Ok(yes()))]);
+    assert_eq!(servers.ask(&servers.failover()).await, Ok(yes()));
+
+    let servers = Servers::new(vec![Some(Ok(nxdomain(None))), Some(Ok(nxdomain(None)))]);
+    assert_eq!(servers.ask(&servers.failover()).await, Ok(nxdomain(None)));
+    assert_eq!(servers.asked(), [0, 1]);
+
+    let servers = Servers::new(vec![Some(Ok(nxdomain(None))), Some(Err(servfail()))]);
+    assert_eq!(servers.ask(&servers.failover()).await, Ok(nxdomain(None)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_nxdomain_with_an_soa_is_final() {
+    let servers = Servers::new(vec![Some(Ok(nxdomain(Some(60)))), Some(Ok(yes()))]);
+    assert_eq!(servers.ask(&servers.failover()).await, Ok(nxdomain(Some(60))));
+    assert_eq!(servers.asked(), [0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_failure_told_is_the_most_telling() {
+    let unreachable = DnsFailure::Unreachable("no route".into());
+    let servers = Servers::new(vec![None, Some(Err(servfail())), Some(Err(unreachable.clone()))]);
+    assert_eq!(servers.ask(&servers.failover()).await, Err(servfail()));
+    let servers = Servers::new(vec![Some(Err(unreachable)), None]);
+    assert_eq!(servers.ask(&servers.failover()).await, Err(DnsFailure::Timeout));
+}

@@ -1,0 +1,159 @@
+//! The [`Lookup`] that asks real name servers.
+//!
+//! Asks and judges each answer; remembers nothing and knows no caller.
+
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+
+use async_trait::async_trait;
+use hickory_resolver::proto::rr::{RData, RecordType};
+use hickory_resolver::system_conf;
+
+use super::answer::{Answer, MxRecord};
+use super::config::{Config, SetupError};
+use super::facts::{DnsFailure, DomainFacts, HostFacts};
+use super::failover::Failover;
+use super::hosts::{self, AddressAnswer};
+use super::lookup::{DomainLookup, Lookup};
+use super::route;
+use super::upstream::{self, Upstream};
+use crate::address::DomainName;
+use crate::clock::Clock;
+
+/// Asks the configured name servers, or the system's.
+pub struct Resolver {
+    clock: Clock,
+    config: Config,
+    servers: Vec<SocketAddr>,
+    upstreams: Vec<Upstream>,
+    failover: Failover,
+}
+
+impl Resolver {
+    /// A resolver with this configuration; reads the system's if no name server is configured.
+    ///
+    /// # Errors
+    /// A setting out of range, or no name server to be found.
+    pub fn new(config: Config, clock: Clock) -> Result<Self, SetupError> {
+        config.check()?;
+        let servers =
+            if config.nameservers.is_empty() { system()? } else { config.nameservers.clone() };
+        let upstreams = servers
+            .iter()
+            .map(|server| Upstream::new(*server, &config))
+            .collect::<Result<Vec<_>, _>>()?;
+        let failover = Failover::new(servers.len(), &config, clock);
+        Ok(Self { clock, config, servers, upstreams, failover })
+    }
+
+    /// The name servers asked, best first.
+    #[must_use]
+    pub fn servers(&self) -> &[SocketAddr] {
+        &self.servers
+    }
+
+    async fn ask<R>(
+        &self,
+        name: &DomainName,
+        record_type: RecordType,
+        read: fn(&RData) -> Option<R>,
+    ) -> Result<Answer<R>, DnsFailure> {
+        let name = &upstream::to_wire(name)?;
+        self.failover.ask(|server| self.upstreams[server].ask(name, record_type, read)).await
+    }
+
+    /// Both halves. Once one has an address, the other has only so long.
+    async fn addresses(&self, host: &DomainName) -> (AddressAnswer, AddressAnswer) {
+        let mut a = pin!(self.ask(host, RecordType::A, read_address));
+        let mut aaaa = pin!(self.ask(host, RecordType::AAAA, read_address));
+        tokio::select! {
+            first = &mut a => {
+                let second = self.second(&first, aaaa).await;
+                (first, second)
+            }
+            first = &mut aaaa => {
+                let second = self.second(&first, a).await;
+                (second, first)
+            }
+        }
+    }
+
+    async fn second(
+        &self,
+        first: &AddressAnswer,
+        second: impl Future<Output = AddressAnswer>,
+    ) -> AddressAnswer {
+        match first {
+            Ok(Answer::Records { .. }) => tokio::time::timeout(self.config.family_wait, second)
+                .await
+                .unwrap_or(Err(DnsFailure::Timeout)),
+            _ => second.await,
+        }
+    }
+}
+
+#[async_trait]
+impl Lookup for Resolver {
+    async fn domain(&self, domain: &DomainName) -> Result<DomainLookup, DnsFailure> {
+        let looked_up_at = self.clock.now();
+        let mx = self.ask(domain, RecordType::MX, read_mx).await?;
+        let mut valid_until = looked_up_at + self.config.lifetimes.of(&mx);
+        let (settled, notes) = route::from_mx(&mx);
+        let (route, host) = match settled {
+            Some(route) => (route, None),
+            None => {
+                let host = self.host(domain).await?;
+                valid_until = valid_until.min(host.valid_until);
+                (route::without_mx(domain, &host), Some(host))
+            }
+        };
+        let domain = domain.clone();
+        let facts = DomainFacts { domain, route, notes, looked_up_at, valid_until };
+        Ok(DomainLookup { facts, host })
+    }
+
+    async fn host(&self, host: &DomainName) -> Result<HostFacts, DnsFailure> {
+        let looked_up_at = self.clock.now();
+        let (a, aaaa) = self.addresses(host).await;
+        hosts::from_answers(host, a, aaaa, &self.config.lifetimes, looked_up_at)
+    }
+}
+
+/// The system's name servers.
+fn system() -> Result<Vec<SocketAddr>, SetupError> {
+    let (config, _) =
+        system_conf::read_system_conf().map_err(|e| SetupError::System(e.to_string()))?;
+    let mut servers: Vec<SocketAddr> = Vec::new();
+    for server in config.name_servers {
+        let port = server.connections.first().map_or(53, |connection| connection.port);
+        let address = SocketAddr::new(server.ip, port);
+        if !servers.contains(&address) {
+            servers.push(address);
+        }
+    }
+    if servers.is_empty() {
+        return Err(SetupError::System("none is configured".into()));
+    }
+    Ok(servers)
+}
+
+fn read_mx(data: &RData) -> Option<MxRecord> {
+    match data {
+        RData::MX(mx) => Some(MxRecord {
+            preference: mx.preference,
+            exchange: upstream::from_wire(&mx.exchange),
+        }),
+        _ => None,
+    }
+}
+
+fn read_address(data: &RData) -> Option<IpAddr> {
+    match data {
+        RData::A(a) => Some(a.0.into()),
+        RData::AAAA(aaaa) => Some(aaaa.0.into()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
