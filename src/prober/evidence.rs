@@ -1,0 +1,40 @@
+//! What travels between the core and its callers. Pure.
+
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use crate::smtp::{Control, RecipientAnswer, TranscriptLine};
+
+/// What an exchanger said, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Evidence {
+    pub(super) answer: RecipientAnswer,
+    /// The address that was dialled, if it came to that.
+    pub(super) address: Option<IpAddr>,
+    pub(super) at: SystemTime,
+}
+
+/// What a lane tells a caller about one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Answered {
+    pub(super) evidence: Evidence,
+    pub(super) control: Control,
+    /// The exchanger was too busy for us, or did not let us in for now: it may answer a caller who
+    /// has the patience.
+    pub(super) may_answer_later: bool,
+    /// The exchanger refuses this egress identity, not the recipient.
+    pub(super) blocked: bool,
+    pub(super) transcript: Vec<TranscriptLine>,
+}
+
+impl Answered {
+    pub(super) fn new(evidence: Evidence, control: Control) -> Self {
+        Self {
+            evidence,
+            control,
+            may_answer_later: false,
+            blocked: false,
+            transcript: Vec::new(),
+        }
+    }
+}
