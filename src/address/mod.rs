@@ -1,9 +1,27 @@
-//! Addresses: syntax, wire form, canonical form, redaction. Pure.
+//! Addresses: syntax, wire form, canonical form, redaction, suggestions. Pure.
 //!
 //! An [`Address`] exists only if it is usable in `RCPT TO` (RFC 5321 section 4.1.2, RFC 6531).
-//! Whether we *want* to probe it (special-use names, address literals) is policy, not syntax.
+//! Whether we *want* to probe it (special-use names, address literals) is [`policy`], not syntax;
+//! whether its provider can have given it out is [`provider::rule`]; what its owner may have meant
+//! is [`suggest`].
 
+pub mod canonical;
 pub mod domain;
+mod idna;
+pub mod literal;
+mod local;
+pub mod mailbox;
+pub mod policy;
+pub mod provider;
 pub mod redact;
+pub mod suggest;
+pub mod syntax;
+mod unicode;
 
-pub use domain::DomainName;
+pub use domain::{Domain, DomainName};
+pub use literal::AddressLiteral;
+pub use mailbox::Address;
+pub use policy::PolicyFlag;
+pub use provider::ProviderViolation;
+pub use suggest::Suggestion;
+pub use syntax::{SyntaxError, SyntaxErrorKind};

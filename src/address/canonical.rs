@@ -1,0 +1,77 @@
+//! Canonical forms: which addresses are the same person's, which the same mailbox's.
+//!
+//! For finding duplicates and for keys, *never* for the probe: what a server is asked about is the
+//! address as given. Case is folded in every local part: RFC 5321 section 2.4 lets a host tell
+//! `Jane` from `jane`, hardly any does, and a list that has both means one person. Tags and dots
+//! are dropped only where the provider says that they make no difference ([`provider`]).
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::domain::Domain;
+use super::provider::{self, Provider, Tag};
+use super::{Address, local};
+
+/// Equal for addresses of one person.
+pub(super) fn of_person(address: &Address) -> String {
+    canonical(address, true)
+}
+
+/// Equal for addresses of one mailbox: tags that must be made one by one are kept.
+pub(super) fn of_mailbox(address: &Address) -> String {
+    canonical(address, false)
+}
+
+fn canonical(address: &Address, drop_made_tags: bool) -> String {
+    let folded = fold(&local::content(address.local()));
+    let name = match address.domain() {
+        Domain::Name(name) => name,
+        Domain::Literal(literal) => return format!("{}@{literal}", local::from_content(&folded)),
+    };
+    if let Some((mailbox, domain)) = provider::of_subdomain(name) {
+        return format!("{mailbox}@{domain}");
+    }
+    let Some(provider) = provider::of(name) else {
+        return format!("{}@{name}", local::from_content(&folded));
+    };
+    let untagged = match split_tag(provider, &folded) {
+        Some((untagged, _)) if drop_made_tags || provider.tag == Tag::Plus => untagged,
+        _ => &folded,
+    };
+    let dotless = untagged.replace('.', "");
+    let kept = if provider.ignores_dots && !dotless.is_empty() { &dotless } else { untagged };
+    format!("{}@{}", local::from_content(kept), provider.representative(name.as_str()))
+}
+
+/// Whether the address carries a tag. Where nothing is known of the provider, `+` is taken for
+/// one, as nearly everyone does (RFC 5233 section 1).
+pub(super) fn is_tagged(address: &Address) -> bool {
+    let content = local::content(address.local());
+    match address.domain() {
+        Domain::Literal(_) => split_at('+', &content).is_some(),
+        Domain::Name(name) => match provider::of(name) {
+            Some(provider) => split_tag(provider, &content).is_some(),
+            None => split_at('+', &content).is_some() || provider::of_subdomain(name).is_some(),
+        },
+    }
+}
+
+fn split_tag<'a>(provider: &Provider, local: &'a str) -> Option<(&'a str, &'a str)> {
+    match provider.tag {
+        Tag::Plus => split_at('+', local),
+        Tag::Hyphen => split_at('-', local),
+        Tag::None => None,
+    }
+}
+
+/// What stands before and after the first separator, unless nothing stands before it.
+fn split_at(separator: char, local: &str) -> Option<(&str, &str)> {
+    local.split_once(separator).filter(|(name, _)| !name.is_empty())
+}
+
+/// Lower case in NFC, so that one spelling is one key.
+fn fold(local: &str) -> String {
+    if local.is_ascii() {
+        return local.to_ascii_lowercase();
+    }
+    local.to_lowercase().nfc().collect()
+}

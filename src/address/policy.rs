@@ -1,0 +1,117 @@
+//! What speaks against probing an address whose syntax is right. Facts only: the verdict decides
+//! what they are worth.
+
+use unicode_security::{MixedScript, RestrictionLevel, RestrictionLevelDetection};
+
+use super::domain::{Domain, DomainName};
+use super::idna;
+
+/// One thing that speaks against probing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PolicyFlag {
+    /// The domain has no dot: `user@localhost`, `user@com`. RFC 5321 section 2.3.5 wants fully
+    /// qualified names, and RFC 7085 tells how badly top-level domains receive mail.
+    Dotless,
+    /// An address literal instead of a domain (RFC 5321 section 4.1.3): no list of customers has
+    /// one for a good reason.
+    AddressLiteral,
+    /// A name set aside for something else than mail on the internet.
+    SpecialUse(&'static SpecialUse),
+    /// The top-level domain is all digits: such names do not exist (RFC 3696 section 2).
+    NumericTld,
+    /// A label mixes scripts in a way that no language does (UTS 39 section 5.2): a look-alike.
+    MixedScript,
+    /// An A-label that IDNA 2008 would not make, such as an emoji domain (RFC 5892).
+    NotIdna2008,
+}
+
+impl PolicyFlag {
+    /// The stable name, in snake case.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Dotless => "dotless_domain",
+            Self::AddressLiteral => "address_literal",
+            Self::SpecialUse(_) => "special_use_domain",
+            Self::NumericTld => "numeric_tld",
+            Self::MixedScript => "mixed_script_domain",
+            Self::NotIdna2008 => "not_idna2008",
+        }
+    }
+}
+
+/// A name in IANA's registry of special-use domain names, with everything below it.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct SpecialUse {
+    /// The name.
+    pub name: &'static str,
+    /// What set it aside.
+    pub source: &'static str,
+}
+
+/// Longer names stand before the shorter ones they end with.
+const SPECIAL_USE: &[SpecialUse] = &[
+    special("test", "RFC 6761 section 6.2"),
+    special("localhost", "RFC 6761 section 6.3"),
+    special("invalid", "RFC 6761 section 6.4"),
+    special("example", "RFC 6761 section 6.5"),
+    special("example.com", "RFC 6761 section 6.5"),
+    special("example.net", "RFC 6761 section 6.5"),
+    special("example.org", "RFC 6761 section 6.5"),
+    special("local", "RFC 6762 section 3"),
+    special("onion", "RFC 7686"),
+    special("alt", "RFC 9476"),
+    special("internal", "ICANN board resolution 2024.07.29.06"),
+    special("home.arpa", "RFC 8375"),
+    special("ipv4only.arpa", "RFC 8880"),
+    special("6tisch.arpa", "RFC 9031"),
+    special("eap-noob.arpa", "RFC 9140"),
+    special("resolver.arpa", "RFC 9462"),
+    special("service.arpa", "RFC 9665"),
+    special("in-addr.arpa", "RFC 3172"),
+    special("ip6.arpa", "RFC 3172"),
+    special("arpa", "RFC 3172"),
+];
+
+const fn special(name: &'static str, source: &'static str) -> SpecialUse {
+    SpecialUse { name, source }
+}
+
+/// The special-use name that `domain` is or lies below.
+#[must_use]
+pub fn special_use(domain: &DomainName) -> Option<&'static SpecialUse> {
+    SPECIAL_USE.iter().find(|special| {
+        domain
+            .as_str()
+            .strip_suffix(special.name)
+            .is_some_and(|above| above.is_empty() || above.ends_with('.'))
+    })
+}
+
+/// Everything that speaks against probing addresses of this domain.
+pub(super) fn flags(domain: &Domain) -> Vec<PolicyFlag> {
+    let Domain::Name(name) = domain else { return vec![PolicyFlag::AddressLiteral] };
+    let mut flags = Vec::new();
+    if !name.as_str().contains('.') {
+        flags.push(PolicyFlag::Dotless);
+    }
+    if name.tld().bytes().all(|b| b.is_ascii_digit()) {
+        flags.push(PolicyFlag::NumericTld);
+    }
+    flags.extend(special_use(name).map(PolicyFlag::SpecialUse));
+    if idna::has_a_label(name.as_str()) {
+        if idna::has_foreign_a_label(name.as_str()) {
+            flags.push(PolicyFlag::NotIdna2008);
+        }
+        if name.labels().filter_map(idna::u_label).any(|label| mixes_scripts(&label)) {
+            flags.push(PolicyFlag::MixedScript);
+        }
+    }
+    flags
+}
+
+/// Whether a U-label is more than "highly restrictive" (UTS 39 section 5.2): beyond one script,
+/// or Latin with those that Japanese, Korean and Chinese use together.
+fn mixes_scripts(label: &str) -> bool {
+    !label.is_single_script() && !label.check_restriction_level(RestrictionLevel::HighlyRestrictive)
+}

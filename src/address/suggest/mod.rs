@@ -1,0 +1,194 @@
+//! What the owner of a mistyped address may have meant.
+//!
+//! Only domains are mended: nobody can know what a local part should be. Input need not be an
+//! address (`user@gmailcom`, `user@gmail,com`), what is suggested always is. A suggestion is a
+//! guess for a person to confirm: nothing here asks DNS, and no verdict follows from it.
+
+mod distance;
+mod popular;
+
+use unicode_security::skeleton;
+
+use self::popular::{GIANTS, KNOWN, SKELETONS, TARGETS};
+use super::{Address, DomainName};
+
+/// Longer input is not looked at: no address is that long.
+const MAX_OCTETS: usize = 320;
+
+/// Top-level domains that mistyped ones are turned to.
+const COMMON_SUFFIXES: &[&str] =
+    &["com", "net", "org", "edu", "gov", "info", "co.uk", "com.au", "com.br"];
+
+/// Suffixes that exist, and that a hand makes out of `com`.
+const MISTYPED_COM: &[&str] = &["co", "cm", "om", "cam", "vom"];
+
+/// What may have been meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suggestion {
+    /// The mended address. Its `Display` is redacted as any address's is.
+    pub address: Address,
+    /// What was mended.
+    pub kind: SuggestionKind,
+}
+
+/// What a suggestion mends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SuggestionKind {
+    /// Stray punctuation or space around or inside the domain.
+    Punctuation,
+    /// Letters of a popular domain mistyped, or its dot left out.
+    Typo,
+    /// A top-level domain that does not exist.
+    TopLevelDomain,
+    /// Characters that look like those of a popular domain.
+    LookAlike,
+}
+
+/// What may have been meant by `input`; `None` if it looks right or nothing comes to mind.
+#[must_use]
+pub fn suggest(input: &str) -> Option<Suggestion> {
+    suggest_among(input, &[])
+}
+
+/// The same, where the caller's own domains count as known, and as likelier than popular ones.
+/// They are lower-case ASCII.
+#[must_use]
+pub fn suggest_among(input: &str, own: &[&str]) -> Option<Suggestion> {
+    if input.len() > MAX_OCTETS {
+        return None;
+    }
+    let (local, written) = input.rsplit_once('@')?;
+    let local = local.trim().trim_start_matches("mailto:").trim_start_matches('<');
+    let cleaned = clean(written);
+    let domains = Domains { own };
+    let (domain, kind) = if domains.knows(&cleaned) {
+        (cleaned.clone(), SuggestionKind::Punctuation)
+    } else if let Some(mended) = domains.mend(&cleaned) {
+        mended
+    } else if written.trim().contains(char::is_whitespace) {
+        return None;
+    } else {
+        (cleaned.clone(), SuggestionKind::Punctuation)
+    };
+    let address = Address::parse(&format!("{local}@{domain}")).ok()?;
+    let is_real = domains.knows(&domain) || address.domain_name()?.has_known_suffix();
+    let is_news = Address::parse(input).map_or(true, |given| given.domain() != address.domain());
+    (is_real && is_news).then_some(Suggestion { address, kind })
+}
+
+/// `written` in lower case, with one dot for every run of dots, commas, semicolons and spaces,
+/// without punctuation around it, and without a last label said twice.
+fn clean(written: &str) -> String {
+    let is_stray = |c: char| c.is_ascii_punctuation() || c.is_whitespace() || c.is_control();
+    let divides = |c: char| c.is_whitespace() || ".,;\u{3002}\u{FF0E}\u{FF61}".contains(c);
+    let lower = written.trim_matches(is_stray).to_lowercase();
+    let mut labels: Vec<&str> = lower.split(divides).filter(|label| !label.is_empty()).collect();
+    while let [.., before, last] = labels[..] {
+        if before != last || labels.len() < 3 {
+            break;
+        }
+        labels.pop();
+    }
+    labels.join(".")
+}
+
+/// The domains that suggestions are made from.
+struct Domains<'a> {
+    own: &'a [&'a str],
+}
+
+impl Domains<'_> {
+    fn knows(&self, domain: &str) -> bool {
+        KNOWN.contains(domain) || self.own.contains(&domain)
+    }
+
+    fn mend(&self, typed: &str) -> Option<(String, SuggestionKind)> {
+        if let Some(target) = look_alike(typed) {
+            return Some((target.to_owned(), SuggestionKind::LookAlike));
+        }
+        let own = self.own.iter().map(|target| (*target, true));
+        let all = own.chain(TARGETS.iter().map(|target| (*target, false)));
+        let priced = all.filter_map(|(target, own)| Some((price(typed, target, own)?, target)));
+        // `min_by_key` keeps the first of equals: the caller's own, then the most used.
+        if let Some((_, target)) = priced.min_by_key(|(price, _)| *price) {
+            return Some((target.to_owned(), SuggestionKind::Typo));
+        }
+        mend_suffix(typed).map(|domain| (domain, SuggestionKind::TopLevelDomain))
+    }
+}
+
+/// The popular domain that `typed` looks the same as.
+fn look_alike(typed: &str) -> Option<&'static str> {
+    let shown = match DomainName::parse(typed) {
+        Ok(name) => name.to_unicode(),
+        Err(_) => typed.to_owned(),
+    };
+    SKELETONS.get(&skeleton(&shown).collect::<String>()).copied()
+}
+
+/// How far `typed` is from `target`, if that is near enough.
+fn price(typed: &str, target: &str, own: bool) -> Option<u32> {
+    if typed.chars().count().abs_diff(target.len()) > 4 {
+        return None;
+    }
+    let (name, suffix) = target.split_once('.')?;
+    let Some((typed_name, typed_suffix)) = typed.split_once('.') else {
+        let price = distance::cost(typed, &target.replace('.', ""));
+        return (price <= budget(name, own).min(distance::ONE_LETTER)).then_some(price);
+    };
+    let price = distance::cost(typed_name, name);
+    if price > budget(name, own) {
+        return None;
+    }
+    if typed_suffix == suffix {
+        return Some(price);
+    }
+    let known = is_known_suffix(typed);
+    let slip = distance::cost_of_suffix(typed_suffix, suffix);
+    let allowed = if known {
+        let giant = GIANTS.contains(&target);
+        giant && (price == 0 || MISTYPED_COM.contains(&typed_suffix))
+    } else {
+        slip <= 2 * distance::ONE_LETTER
+    };
+    allowed.then_some(price + slip)
+}
+
+/// How much may be wrong with a name of this length: nothing where every other short name is
+/// somebody's.
+fn budget(name: &str, own: bool) -> u32 {
+    match name.len() {
+        0..=3 => 0,
+        4 => {
+            if own {
+                distance::ONE_LETTER
+            } else {
+                5
+            }
+        }
+        5..=6 => 14,
+        _ => 2 * distance::ONE_LETTER,
+    }
+}
+
+fn is_known_suffix(domain: &str) -> bool {
+    psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.is_known())
+}
+
+/// `typed` with a top-level domain that exists, if its own does not and is one slip away.
+fn mend_suffix(typed: &str) -> Option<String> {
+    if is_known_suffix(typed) {
+        return None;
+    }
+    let priced = COMMON_SUFFIXES.iter().filter_map(|suffix| {
+        let labels = suffix.split('.').count();
+        let (start, _) = typed.rmatch_indices('.').nth(labels - 1)?;
+        let price = distance::cost(&typed[start + 1..], suffix);
+        (start > 0 && price <= distance::ONE_LETTER).then_some((price, start, suffix))
+    });
+    let (_, start, suffix) = priced.min_by_key(|(price, ..)| *price)?;
+    Some(format!("{}.{suffix}", &typed[..start]))
+}
+
+#[cfg(test)]
+mod tests;
