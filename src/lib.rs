@@ -5,6 +5,7 @@ pub mod cache;
 pub mod clock;
 pub mod dns;
 pub mod pacing;
+pub mod prober;
 pub mod proto;
 pub mod smtp;
 pub mod verdict;

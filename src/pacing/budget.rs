@@ -53,8 +53,7 @@ impl SessionBudget {
         reason = "a float saturates, and the smaller of the two counts"
     )]
     pub fn recipients(&self, config: &Config) -> u32 {
-        let unknown = config.unknown_users_per_session.get().saturating_sub(self.unknown_users);
-        let likely = f64::from(unknown) / self.unknown_share.max(1.0 / 1024.0);
+        let likely = f64::from(self.unknown_users(config)) / self.unknown_share.max(1.0 / 1024.0);
         let left = config.recipients_per_session.get().saturating_sub(self.recipients);
         (likely as u32).max(1).min(left)
     }
@@ -71,6 +70,17 @@ impl SessionBudget {
         self.recipients += recipients;
     }
 
+    /// How many more unknown users it may name.
+    #[must_use]
+    pub fn unknown_users(&self, config: &Config) -> u32 {
+        config.unknown_users_per_session.get().saturating_sub(self.unknown_users)
+    }
+
+    /// Counts a control recipient's answer, which says nothing about the list.
+    pub fn control_answered(&mut self, unknown_user: bool) {
+        self.unknown_users += u32::from(unknown_user);
+    }
+
     /// Counts an answer: whether it was "no such user".
     pub fn answered(&mut self, unknown_user: bool) {
         self.unknown_users += u32::from(unknown_user);
@@ -81,6 +91,12 @@ impl SessionBudget {
     /// The session is to end after this: it is being tarpitted, or the server said so.
     pub fn spend(&mut self) {
         self.spent = true;
+    }
+
+    /// Transactions begun so far.
+    #[must_use]
+    pub fn transactions_begun(&self) -> u32 {
+        self.transactions
     }
 
     /// Recipients named so far.

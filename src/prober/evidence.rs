@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-use crate::smtp::{Control, RecipientAnswer, TranscriptLine};
+use crate::smtp::outcome::TranscriptLine;
+use crate::smtp::{Control, RecipientAnswer};
 
 /// What an exchanger said, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +30,6 @@ pub(super) struct Answered {
 
 impl Answered {
     pub(super) fn new(evidence: Evidence, control: Control) -> Self {
-        Self {
-            evidence,
-            control,
-            may_answer_later: false,
-            blocked: false,
-            transcript: Vec::new(),
-        }
+        Self { evidence, control, may_answer_later: false, blocked: false, transcript: Vec::new() }
     }
 }

@@ -4,7 +4,6 @@ use std::collections::{HashMap, VecDeque};
 use std::time::SystemTime;
 
 use super::evidence::Evidence;
-use super::memory::CatchAll;
 use crate::address::DomainName;
 use crate::pacing::{Patience, ReplyTime, Rest};
 
@@ -36,7 +35,6 @@ pub(super) struct DomainQueue {
     pub(super) control_answer: Option<Evidence>,
     /// Accepted (or refused by a bare code): the control recipient's answer is all they lack.
     pub(super) awaiting: Vec<JobId>,
-    pub(super) known: Option<CatchAll>,
     /// Somebody real was accepted, so a refusal tells recipients apart.
     pub(super) accepted: bool,
     flying: usize,
@@ -44,7 +42,7 @@ pub(super) struct DomainQueue {
 }
 
 impl DomainQueue {
-    fn new(known: Option<CatchAll>) -> Self {
+    fn new() -> Self {
         Self {
             queued: VecDeque::new(),
             control: ControlState::NotNeeded,
@@ -52,7 +50,6 @@ impl DomainQueue {
             control_patience: Patience::default(),
             control_answer: None,
             awaiting: Vec::new(),
-            known,
             accepted: false,
             flying: 0,
             in_turn: false,
@@ -63,10 +60,9 @@ impl DomainQueue {
         self.queued.len() + usize::from(self.control == ControlState::Due)
     }
 
-    fn is_over(&self, delayed: usize) -> bool {
+    fn is_over(&self) -> bool {
         self.due() == 0
             && self.flying == 0
-            && delayed == 0
             && self.awaiting.is_empty()
             && self.control == ControlState::NotNeeded
     }
@@ -112,8 +108,12 @@ pub(super) struct Lane {
     pub(super) idle: Vec<SessionId>,
     /// Called from idleness, not yet come for work.
     pub(super) summoned: usize,
+    /// Said `QUIT`, not yet gone: the server may still count them.
+    pub(super) closing: usize,
     /// In the queue for a new session.
     pub(super) wanting: bool,
+    /// When the destination is to look at this lane again, if at a time.
+    pub(super) alarm: Option<SystemTime>,
     /// The pause before knocking again.
     pub(super) knock: Rest,
     /// The pause before naming recipients again.
@@ -138,7 +138,9 @@ impl Lane {
             sessions: Vec::new(),
             idle: Vec::new(),
             summoned: 0,
+            closing: 0,
             wanting: false,
+            alarm: None,
             knock: Rest::none(),
             hold: Rest::none(),
             obstacle: None,
@@ -164,15 +166,9 @@ impl Lane {
         self.domains.get_mut(domain)
     }
 
-    /// Puts a job at the end of its domain's queue. `known` is asked when the domain is new here.
-    pub(super) fn push(
-        &mut self,
-        domain: &DomainName,
-        id: JobId,
-        known: impl FnOnce() -> Option<CatchAll>,
-    ) {
-        let queue =
-            self.domains.entry(domain.clone()).or_insert_with(|| DomainQueue::new(known()));
+    /// Puts a job at the end of its domain's queue.
+    pub(super) fn push(&mut self, domain: &DomainName, id: JobId) {
+        let queue = self.domains.entry(domain.clone()).or_insert_with(DomainQueue::new);
         queue.queued.push_back(id);
         self.due += 1;
         self.take_turn(domain, false);
@@ -180,7 +176,7 @@ impl Lane {
 
     /// Puts jobs back at the head of their domain's queue, in this order.
     pub(super) fn push_back_first(&mut self, domain: &DomainName, ids: &[JobId]) {
-        let queue = self.domains.entry(domain.clone()).or_insert_with(|| DomainQueue::new(None));
+        let queue = self.domains.entry(domain.clone()).or_insert_with(DomainQueue::new);
         for id in ids.iter().rev() {
             queue.queued.push_front(*id);
         }
@@ -213,9 +209,9 @@ impl Lane {
         }
     }
 
-    /// Forgets a domain for which nothing waits; `delayed` of its jobs wait elsewhere.
-    pub(super) fn tidy(&mut self, domain: &DomainName, delayed: usize) {
-        if self.domains.get(domain).is_some_and(|queue| queue.is_over(delayed)) {
+    /// Forgets a domain for which nothing waits here.
+    pub(super) fn tidy(&mut self, domain: &DomainName) {
+        if self.domains.get(domain).is_some_and(DomainQueue::is_over) {
             self.domains.remove(domain);
         }
     }
@@ -272,6 +268,13 @@ impl Lane {
         flight
     }
 
+    /// A session is no longer one of those that come for work.
+    pub(super) fn leave(&mut self, id: SessionId, summoned: bool) {
+        self.sessions.retain(|session| *session != id);
+        self.idle.retain(|session| *session != id);
+        self.summoned = self.summoned.saturating_sub(usize::from(summoned));
+    }
+
     /// The earliest time at which recipients may be named, if that is not now.
     pub(super) fn held_until(&self, now: SystemTime) -> Option<SystemTime> {
         self.hold.lasts(now).then(|| self.hold.until())
@@ -304,7 +307,7 @@ mod tests {
     fn lane(jobs: &[(&str, JobId)]) -> Lane {
         let mut lane = Lane::new(false);
         for (domain, id) in jobs {
-            lane.push(&name(domain), *id, || None);
+            lane.push(&name(domain), *id);
         }
         lane
     }
@@ -359,7 +362,7 @@ mod tests {
         let mut lane = lane(&[("a.example", 1), ("b.example", 2), ("b.example", 3)]);
         let flight = lane.plan(ROOM);
         assert_eq!(lane.due(), 0);
-        lane.push(&name("c.example"), 9, || None);
+        lane.push(&name("c.example"), 9);
         lane.landed(&flight[1]);
         lane.push_back_first(&name("b.example"), &[2, 3]);
         let again = lane.plan(ROOM);
@@ -373,7 +376,7 @@ mod tests {
         assert_eq!(lane.due(), 1);
         lane.remove(&name("a.example"), 2);
         assert!(lane.plan(ROOM).is_empty());
-        lane.tidy(&name("a.example"), 0);
+        lane.tidy(&name("a.example"));
         assert!(lane.is_empty());
     }
 

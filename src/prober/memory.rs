@@ -110,7 +110,12 @@ impl Memory {
     }
 
     /// Remembers what `domain` showed.
-    pub(super) fn learn_catch_all(&mut self, domain: &DomainName, known: CatchAll, now: SystemTime) {
+    pub(super) fn learn_catch_all(
+        &mut self,
+        domain: &DomainName,
+        known: CatchAll,
+        now: SystemTime,
+    ) {
         let lifetime = match known {
             CatchAll::Yes | CatchAll::No => self.lifetimes.known,
             CatchAll::Unclear(_) => self.lifetimes.unclear,

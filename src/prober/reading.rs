@@ -175,18 +175,9 @@ pub(super) mod tests {
 
     #[test]
     fn a_temporary_answer_is_asked_again() {
-        assert_eq!(
-            rcpt(450, "4.2.0", Meaning::Greylisted),
-            Reading::Again(Delay::Greylisted)
-        );
-        assert_eq!(
-            rcpt(450, "4.1.1", Meaning::MailboxNotFound),
-            Reading::Again(Delay::Temporary)
-        );
-        assert_eq!(
-            rcpt(450, "4.7.1", Meaning::RateLimited),
-            Reading::Again(Delay::RateLimited)
-        );
+        assert_eq!(rcpt(450, "4.2.0", Meaning::Greylisted), Reading::Again(Delay::Greylisted));
+        assert_eq!(rcpt(450, "4.1.1", Meaning::MailboxNotFound), Reading::Again(Delay::Temporary));
+        assert_eq!(rcpt(450, "4.7.1", Meaning::RateLimited), Reading::Again(Delay::RateLimited));
     }
 
     #[test]
