@@ -1,10 +1,10 @@
 //! What travels between the core and its callers. Pure.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::smtp::outcome::TranscriptLine;
-use crate::smtp::{Control, RecipientAnswer};
+use crate::smtp::{Control, RecipientAnswer, TranscriptLine};
 
 /// What an exchanger said, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,14 @@ pub(super) struct Evidence {
     /// The address that was dialled, if it came to that.
     pub(super) address: Option<IpAddr>,
     pub(super) at: SystemTime,
+    /// What was said, if somebody wanted to know.
+    pub(super) transcript: Option<Arc<[TranscriptLine]>>,
+}
+
+impl Evidence {
+    pub(super) fn new(answer: RecipientAnswer, address: Option<IpAddr>, at: SystemTime) -> Self {
+        Self { answer, address, at, transcript: None }
+    }
 }
 
 /// What a lane tells a caller about one recipient.
@@ -25,11 +33,10 @@ pub(super) struct Answered {
     pub(super) may_answer_later: bool,
     /// The exchanger refuses this egress identity, not the recipient.
     pub(super) blocked: bool,
-    pub(super) transcript: Vec<TranscriptLine>,
 }
 
 impl Answered {
     pub(super) fn new(evidence: Evidence, control: Control) -> Self {
-        Self { evidence, control, may_answer_later: false, blocked: false, transcript: Vec::new() }
+        Self { evidence, control, may_answer_later: false, blocked: false }
     }
 }

@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn a_rest_belongs_to_one_identity_and_ends() {
         let mut memory = memory(100);
-        let why = Arc::new(Evidence { answer: silence(), address: None, at: at(0) });
+        let why = Arc::new(Evidence::new(silence(), None, at(0)));
         let lengths = (Duration::from_secs(30), HOUR);
         let exchanger = memory.exchanger_mut(&name(1));
         exchanger.rest(0, Arc::clone(&why), lengths, at(0));

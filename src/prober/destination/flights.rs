@@ -1,6 +1,7 @@
 //! Reads what a flight brought back: who was answered, who goes back in the lane, and whether the
 //! destination has had enough.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::settle::Told;
@@ -11,8 +12,7 @@ use crate::prober::evidence::Evidence;
 use crate::prober::lane::{ControlState, JobId, Planned, SessionId};
 use crate::prober::memory::Memory;
 use crate::prober::reading::{Reading, is_accepted, is_unknown_user, read};
-use crate::smtp::outcome::TranscriptLine;
-use crate::smtp::{Meaning, NoReply, RecipientAnswer, Reply, Stage, retry_hint};
+use crate::smtp::{Meaning, NoReply, RecipientAnswer, Reply, Stage, TranscriptLine, retry_hint};
 
 /// What a flight brought back.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +25,7 @@ pub(in crate::prober) struct Landed {
     /// From the first byte sent to the last one read.
     pub(in crate::prober) took: Duration,
     /// For each transaction, what was said, if somebody wants to know.
-    pub(in crate::prober) transcripts: Vec<Vec<TranscriptLine>>,
+    pub(in crate::prober) transcripts: Vec<Option<Arc<[TranscriptLine]>>>,
 }
 
 /// What a flight showed about the exchanger.
@@ -60,7 +60,7 @@ impl<T> Destination<T> {
                 exchanger: &exchanger,
                 address,
                 at: now,
-                transcript: transcripts.next().unwrap_or_default(),
+                transcript: transcripts.next().flatten(),
             };
             let answers = answers.next().unwrap_or_default();
             if planned.is_control() {
@@ -202,7 +202,13 @@ impl<T> Destination<T> {
         session.budget.spend();
         let (answered, address) = (session.answered, session.address);
         let exchanger = session.exchanger.clone();
-        let why = Evidence { answer: ended, address, at: now };
+        let closed =
+            matches!(&ended, RecipientAnswer::NoReply { reason: NoReply::Closed, .. });
+        let why = Evidence::new(ended, address, now);
+        if closed && answered > 0 && shown.answered == 0 {
+            // It was closed while it was idle, and we noticed only now: nobody's fault.
+            return;
+        }
         self.blame_first(shown, &why, memory);
         self.concurrency.trouble(in_use, now);
         if answered == 0 {
@@ -239,7 +245,7 @@ impl<T> Destination<T> {
             exchanger: &exchanger,
             address: why.address,
             at: why.at,
-            transcript: Vec::new(),
+            transcript: None,
         };
         self.settle(first, answer, &told, memory);
     }

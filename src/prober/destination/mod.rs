@@ -41,6 +41,8 @@ pub(super) struct Submission<T> {
     pub(super) domain: DomainName,
     pub(super) exchanger: DomainName,
     pub(super) test_catch_all: bool,
+    /// Wants to know what was said.
+    pub(super) transcript: bool,
     /// There is nobody else to ask: wait while the exchanger is busy.
     pub(super) patient: bool,
     pub(super) deadline: SystemTime,

@@ -40,6 +40,8 @@ pub(in crate::prober) struct Transaction {
     pub(in crate::prober) domain: DomainName,
     /// The recipients; none: the domain's control recipient.
     pub(in crate::prober) recipients: Vec<Address>,
+    /// Whether somebody wants to know what was said.
+    pub(in crate::prober) record: bool,
 }
 
 impl Lane {
@@ -336,12 +338,15 @@ impl<T> Destination<T> {
     }
 
     fn transaction(&mut self, planned: &Planned) -> Transaction {
+        let mut record = false;
         let recipients = planned.jobs.iter().filter_map(|id: &JobId| {
             let job = self.jobs.get_mut(id)?;
             job.place = super::Place::Flying;
+            record |= job.asked.transcript;
             Some(job.asked.address.clone())
         });
-        Transaction { domain: planned.domain.clone(), recipients: recipients.collect() }
+        let recipients = recipients.collect();
+        Transaction { domain: planned.domain.clone(), recipients, record }
     }
 
     fn close(&mut self, id: SessionId, now: SystemTime) -> Next {
@@ -390,6 +395,3 @@ fn recipients(flight: &[Transaction]) -> u32 {
     let count: usize = flight.iter().map(|transaction| transaction.recipients.len().max(1)).sum();
     u32::try_from(count).unwrap_or(u32::MAX)
 }
-
-/// How long a session's task may wait for the server to close after `QUIT`.
-pub(in crate::prober) const LINGER: Duration = Duration::from_secs(2);

@@ -13,8 +13,7 @@ use crate::prober::evidence::{Answered, Evidence};
 use crate::prober::lane::{ControlState, JobId, Planned, SessionId};
 use crate::prober::memory::{CatchAll, Memory};
 use crate::prober::reading::{Reading, is_accepted, is_by_code_alone, is_unknown_user, read};
-use crate::smtp::outcome::TranscriptLine;
-use crate::smtp::{Control, NoReply, RecipientAnswer, Stage, retry_hint};
+use crate::smtp::{Control, NoReply, RecipientAnswer, Stage, TranscriptLine, retry_hint};
 
 /// How often a control recipient is asked whose session ended before it was answered.
 const CONTROL_TRIES: u32 = 3;
@@ -25,12 +24,13 @@ pub(super) struct Told<'a> {
     pub(super) exchanger: &'a DomainName,
     pub(super) address: Option<IpAddr>,
     pub(super) at: SystemTime,
-    pub(super) transcript: Vec<TranscriptLine>,
+    pub(super) transcript: Option<Arc<[TranscriptLine]>>,
 }
 
 impl Told<'_> {
     pub(super) fn evidence(&self, answer: RecipientAnswer) -> Evidence {
-        Evidence { answer, address: self.address, at: self.at }
+        let transcript = self.transcript.clone();
+        Evidence { answer, address: self.address, at: self.at, transcript }
     }
 }
 
@@ -88,8 +88,7 @@ impl<T> Destination<T> {
             Some(known) => known.to_control(),
             None => Control::NotAsked,
         };
-        let transcript = told.transcript.clone();
-        self.done_with(id, evidence, control, transcript, told.at);
+        self.done(id, evidence, control, told.at);
     }
 
     /// A recipient is to be asked again, if its caller has the time; else that is its answer.
@@ -309,26 +308,14 @@ impl<T> Destination<T> {
     pub(super) fn done(
         &mut self,
         id: JobId,
-        evidence: Evidence,
+        mut evidence: Evidence,
         control: Control,
-        now: SystemTime,
-    ) {
-        self.done_with(id, evidence, control, Vec::new(), now);
-    }
-
-    fn done_with(
-        &mut self,
-        id: JobId,
-        evidence: Evidence,
-        control: Control,
-        transcript: Vec<TranscriptLine>,
         now: SystemTime,
     ) {
         self.last_used = now;
         if let Some(job) = self.jobs.remove(&id) {
-            let mut answered = Answered::new(evidence, control);
-            answered.transcript = transcript;
-            self.effects.push_back(Effect::Done(job.asked.token, answered));
+            evidence.transcript = evidence.transcript.filter(|_| job.asked.transcript);
+            self.effects.push_back(Effect::Done(job.asked.token, Answered::new(evidence, control)));
         }
     }
 }
