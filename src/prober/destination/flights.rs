@@ -202,8 +202,7 @@ impl<T> Destination<T> {
         session.budget.spend();
         let (answered, address) = (session.answered, session.address);
         let exchanger = session.exchanger.clone();
-        let closed =
-            matches!(&ended, RecipientAnswer::NoReply { reason: NoReply::Closed, .. });
+        let closed = matches!(&ended, RecipientAnswer::NoReply { reason: NoReply::Closed, .. });
         let why = Evidence::new(ended, address, now);
         if closed && answered > 0 && shown.answered == 0 {
             // It was closed while it was idle, and we noticed only now: nobody's fault.

@@ -1,0 +1,274 @@
+//! The dialogue of one session, without I/O: replies and the time go in, commands and time limits
+//! come out.
+//!
+//! The shell reads [`Dialogue::step`] and does what it says: send what [`Dialogue::take_flight`]
+//! holds and bring one reply, begin TLS, or stop. [`opening`] takes the session from the banner
+//! to readiness; [`exchange`] carries transactions. A dialogue ends once and for all, and says
+//! why in the form of an answer that any recipient left without one can be given.
+
+mod exchange;
+mod opening;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use self::exchange::Exchange;
+use super::command::Command;
+use super::config::{Config, Identity};
+use super::facts::{Hints, SessionFacts, TlsFacts};
+use super::transcript::Transcript;
+use super::{Explanation, NoReply, RecipientAnswer, Reply, Stage, TranscriptLine};
+use crate::address::DomainName;
+
+/// Says what a reply means. The dialogue asks it about every reply that becomes an answer.
+pub trait Interpret: Send + Sync {
+    /// What `reply` means, given at `stage` by `exchanger`.
+    fn explain(&self, stage: Stage, exchanger: &DomainName, reply: &Reply) -> Explanation;
+}
+
+/// What the shell has to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Send the flight, if there is one, then bring one reply, both before `until`.
+    Converse {
+        /// When patience ends.
+        until: SystemTime,
+    },
+    /// Drop what was read beyond the last reply, then shake hands, before `until`.
+    StartTls {
+        /// When patience ends.
+        until: SystemTime,
+    },
+    /// Nothing is awaited: a transaction may begin.
+    Ready,
+    /// The session is over.
+    Ended,
+}
+
+/// What the session waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Banner,
+    Ehlo,
+    Helo,
+    StartTls,
+    Handshake,
+    Ready,
+    Transacting,
+    Ended,
+}
+
+/// One session's dialogue.
+pub struct Dialogue {
+    exchanger: DomainName,
+    identity: Arc<Identity>,
+    config: Arc<Config>,
+    interpreter: Arc<dyn Interpret>,
+    state: State,
+    exchange: Option<Exchange>,
+    facts: SessionFacts,
+    ended: Option<RecipientAnswer>,
+    flight: Vec<u8>,
+    transcript: Transcript,
+    /// A transaction was begun with `MAIL` and not ended with `RSET`.
+    mail_is_open: bool,
+    began: SystemTime,
+    /// When the current wait began.
+    waiting_since: SystemTime,
+    deadline: SystemTime,
+}
+
+impl Dialogue {
+    /// A dialogue on a connection that was just opened, waiting for its banner. `deadline` bounds
+    /// the opening; each transaction brings its own.
+    #[must_use]
+    pub fn new(
+        exchanger: DomainName,
+        identity: Arc<Identity>,
+        config: Arc<Config>,
+        interpreter: Arc<dyn Interpret>,
+        hints: Hints,
+        deadline: SystemTime,
+        now: SystemTime,
+    ) -> Self {
+        let facts = SessionFacts {
+            needs_starttls: hints.needs_starttls,
+            refuses_null_sender: hints.refuses_null_sender,
+            ..SessionFacts::default()
+        };
+        let mut transcript = Transcript::new(now);
+        transcript.event(now, || "connected".to_owned());
+        Self {
+            exchanger,
+            identity,
+            config,
+            interpreter,
+            state: State::Banner,
+            exchange: None,
+            facts,
+            ended: None,
+            flight: Vec::new(),
+            transcript,
+            mail_is_open: false,
+            began: now,
+            waiting_since: now,
+            deadline,
+        }
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn step(&self) -> Step {
+        match self.state {
+            State::Ready => Step::Ready,
+            State::Ended => Step::Ended,
+            State::Handshake => Step::StartTls { until: self.until() },
+            _ => Step::Converse { until: self.until() },
+        }
+    }
+
+    /// The stage's limit, the session's and the caller's, whichever is first.
+    fn until(&self) -> SystemTime {
+        let limits = &self.config.time_limits;
+        (self.waiting_since + limits.at(self.stage()))
+            .min(self.began + limits.session)
+            .min(self.deadline)
+    }
+
+    /// How far the dialogue has come.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        match self.state {
+            State::Banner => Stage::Banner,
+            State::Ehlo | State::Helo => Stage::Ehlo,
+            State::StartTls | State::Handshake => Stage::StartTls,
+            State::Ready | State::Transacting | State::Ended => {
+                self.exchange.as_ref().map_or(Stage::Mail, Exchange::stage)
+            }
+        }
+    }
+
+    /// Whether commands wait to be sent. They are ready only when no reply is awaited.
+    #[must_use]
+    pub fn has_flight(&self) -> bool {
+        !self.flight.is_empty()
+    }
+
+    /// Moves the commands to be sent into `out`, in place of what it held.
+    pub fn take_flight(&mut self, out: &mut Vec<u8>) {
+        out.clear();
+        std::mem::swap(out, &mut self.flight);
+        self.facts.counters.flights += u32::from(!out.is_empty());
+    }
+
+    /// What was learned so far.
+    #[must_use]
+    pub fn facts(&self) -> &SessionFacts {
+        &self.facts
+    }
+
+    /// Why the session is over, if it is.
+    #[must_use]
+    pub fn ended(&self) -> Option<&RecipientAnswer> {
+        self.ended.as_ref()
+    }
+
+    /// How the session opened, and the latest transaction if it was recorded.
+    #[must_use]
+    pub fn transcript(&self) -> Vec<TranscriptLine> {
+        self.transcript.lines()
+    }
+
+    /// A reply came that was awaited.
+    pub fn handle_reply(&mut self, reply: Reply, now: SystemTime) {
+        self.facts.counters.replies += 1;
+        self.transcript.server(now, &reply);
+        self.waiting_since = now;
+        match self.state {
+            State::Banner => self.banner_came(reply, now),
+            State::Ehlo => self.ehlo_answered(reply, now),
+            State::Helo => self.helo_answered(reply, now),
+            State::StartTls => self.starttls_answered(reply, now),
+            State::Transacting => self.transaction_answered(reply, now),
+            State::Handshake | State::Ready | State::Ended => self.handle_unsolicited(reply, now),
+        }
+    }
+
+    /// The TLS handshake was done.
+    pub fn handle_tls(&mut self, tls: TlsFacts, now: SystemTime) {
+        if self.state == State::Handshake {
+            self.tls_began(tls, now);
+        }
+    }
+
+    /// A reply came that no command asked for: goodbye (421), or nonsense. Either way it is over.
+    pub fn handle_unsolicited(&mut self, reply: Reply, now: SystemTime) {
+        if reply.code == 421 {
+            self.end_with_reply(reply, now);
+        } else {
+            let text = format!("a reply ({}) that no command asked for", reply.code);
+            self.give_up(NoReply::Protocol(text), now);
+        }
+    }
+
+    /// The session cannot go on: the server was silent, closed, or spoke nonsense.
+    pub fn give_up(&mut self, reason: NoReply, now: SystemTime) {
+        if self.state == State::Ended {
+            return;
+        }
+        self.transcript.event(now, || match &reason {
+            NoReply::Timeout => "time is up".to_owned(),
+            NoReply::Closed => "the server closed the connection".to_owned(),
+            other => format!("{other:?}"),
+        });
+        let stage = self.stage();
+        self.end(RecipientAnswer::NoReply { stage, reason });
+    }
+
+    /// Says goodbye, if the server is still listening: afterwards [`Self::take_flight`] holds
+    /// `QUIT`. Nothing is awaited.
+    pub fn quit(&mut self, now: SystemTime) {
+        let listening = match (&self.state, &self.ended) {
+            (State::Ready, _) => true,
+            (_, Some(RecipientAnswer::Replied { reply, .. })) => reply.code != 421,
+            _ => false,
+        };
+        if listening {
+            self.send(Command::Quit, now);
+        }
+        self.state = State::Ended;
+    }
+
+    /// Adds a command to the flight.
+    fn send(&mut self, command: Command<'_>, now: SystemTime) {
+        command.write_to(&mut self.flight);
+        self.transcript.client(now, || command.redacted());
+        self.waiting_since = now;
+    }
+
+    fn explain(&self, stage: Stage, reply: &Reply) -> Explanation {
+        self.interpreter.explain(stage, &self.exchanger, reply)
+    }
+
+    /// This reply ends the session.
+    fn end_with_reply(&mut self, reply: Reply, now: SystemTime) {
+        self.transcript.event(now, || "the session is over".to_owned());
+        let stage = self.stage();
+        let explanation = self.explain(stage, &reply);
+        self.end(RecipientAnswer::Replied { stage, reply, explanation });
+    }
+
+    fn end(&mut self, why: RecipientAnswer) {
+        if self.ended.is_none() {
+            self.ended = Some(why);
+        }
+        self.state = State::Ended;
+        self.flight.clear();
+        if let Some(exchange) = &mut self.exchange {
+            exchange.settle();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

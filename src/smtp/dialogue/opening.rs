@@ -1,0 +1,117 @@
+//! From the banner to readiness: `EHLO` or `HELO`, and TLS (RFC 5321 section 3.1 and 3.2, RFC 3207).
+
+use std::time::SystemTime;
+
+use super::{Dialogue, State};
+use crate::smtp::capabilities::Capabilities;
+use crate::smtp::command::Command;
+use crate::smtp::config::StartTlsMode;
+use crate::smtp::facts::TlsFacts;
+use crate::smtp::{NoReply, Reply};
+
+impl Dialogue {
+    pub(super) fn banner_came(&mut self, reply: Reply, now: SystemTime) {
+        self.facts.banner = Some(reply.clone());
+        match reply.code {
+            220 => self.greet(now),
+            400..=599 => self.end_with_reply(reply, now),
+            code => self.give_up(NoReply::Protocol(format!("a banner with code {code}")), now),
+        }
+    }
+
+    fn greet(&mut self, now: SystemTime) {
+        let identity = self.identity.clone();
+        self.send(Command::Ehlo(&identity.helo), now);
+        self.state = State::Ehlo;
+    }
+
+    pub(super) fn ehlo_answered(&mut self, reply: Reply, now: SystemTime) {
+        match reply.code {
+            200..=299 => {
+                self.facts.capabilities = Capabilities::from_reply(&reply);
+                self.hello_done(now);
+            }
+            // "What is that?": RFC 5321 section 3.2 has the client fall back. A refusal of *us*
+            // (550, 554, 4yz) would be the same to HELO.
+            500..=504 | 555 => {
+                let identity = self.identity.clone();
+                self.send(Command::Helo(&identity.helo), now);
+                self.state = State::Helo;
+            }
+            400..=599 => self.end_with_reply(reply, now),
+            code => self.give_up(NoReply::Protocol(format!("EHLO answered with {code}")), now),
+        }
+    }
+
+    pub(super) fn helo_answered(&mut self, reply: Reply, now: SystemTime) {
+        match reply.code {
+            200..=299 => {
+                self.facts.capabilities = Capabilities::default();
+                self.hello_done(now);
+            }
+            400..=599 => self.end_with_reply(reply, now),
+            code => self.give_up(NoReply::Protocol(format!("HELO answered with {code}")), now),
+        }
+    }
+
+    fn hello_done(&mut self, now: SystemTime) {
+        let mode = self.config.starttls;
+        let wanted = mode != StartTlsMode::OnDemand || self.facts.needs_starttls;
+        if wanted && self.can_start_tls() {
+            self.start_tls(now);
+        } else if mode == StartTlsMode::Always && self.facts.tls.is_none() {
+            self.state = State::StartTls;
+            self.give_up(NoReply::TlsFailed("the server does not offer STARTTLS".to_owned()), now);
+        } else {
+            self.opened(now);
+        }
+    }
+
+    /// Whether TLS is offered, not begun and not refused.
+    pub(super) fn can_start_tls(&self) -> bool {
+        self.facts.tls.is_none() && self.facts.capabilities.starttls && !self.facts.refuses_starttls
+    }
+
+    pub(super) fn start_tls(&mut self, now: SystemTime) {
+        self.send(Command::StartTls, now);
+        self.state = State::StartTls;
+    }
+
+    pub(super) fn starttls_answered(&mut self, reply: Reply, now: SystemTime) {
+        match reply.code {
+            220 => self.state = State::Handshake,
+            421 => self.end_with_reply(reply, now),
+            400..=599 if self.config.starttls == StartTlsMode::Always => {
+                self.end_with_reply(reply, now);
+            }
+            400..=599 => {
+                self.facts.refuses_starttls = true;
+                self.state = State::Ready;
+                if let Some(exchange) = &mut self.exchange {
+                    exchange.settle();
+                }
+            }
+            code => self.give_up(NoReply::Protocol(format!("STARTTLS answered with {code}")), now),
+        }
+    }
+
+    /// Everything the server said before is forgotten (RFC 3207 section 4.2).
+    pub(super) fn tls_began(&mut self, tls: TlsFacts, now: SystemTime) {
+        self.transcript.event(now, || {
+            format!("TLS began: {:?}, {}, {:?}", tls.version, tls.cipher, tls.certificate)
+        });
+        self.facts.tls = Some(tls);
+        self.facts.capabilities = Capabilities::default();
+        self.mail_is_open = false;
+        if let Some(exchange) = &mut self.exchange {
+            exchange.forget_deferred();
+        }
+        self.greet(now);
+    }
+
+    /// Ready, or back in the transaction that asked for TLS.
+    fn opened(&mut self, now: SystemTime) {
+        self.state = State::Ready;
+        self.resume_transaction(now);
+    }
+}

@@ -1,0 +1,82 @@
+//! What a session learned about its server, and counted.
+
+use super::Reply;
+use super::capabilities::Capabilities;
+
+/// What is known about an exchanger before a session with it, remembered from earlier ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// It asked for TLS before.
+    pub needs_starttls: bool,
+    /// It refused `<>` before.
+    pub refuses_null_sender: bool,
+}
+
+/// What a session learned. Lives as long as the session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionFacts {
+    /// The banner, once it came (a refusing one too).
+    pub banner: Option<Reply>,
+    /// What the last `EHLO` offered.
+    pub capabilities: Capabilities,
+    /// The TLS connection, if there is one.
+    pub tls: Option<TlsFacts>,
+    /// The server asked for TLS (or authentication) before it would go on.
+    pub needs_starttls: bool,
+    /// The server offered TLS and then refused to begin it.
+    pub refuses_starttls: bool,
+    /// The server refused `<>` with a 5yz at `MAIL`, and the configured mailbox was used since.
+    pub refuses_null_sender: bool,
+    /// How many recipients one transaction had when the server said that it takes no more.
+    pub recipients_per_transaction: Option<u32>,
+    /// What was counted.
+    pub counters: Counters,
+}
+
+/// What a session counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Flights: writes of one or more commands, each followed by waiting.
+    pub flights: u32,
+    /// Replies read.
+    pub replies: u32,
+    /// `MAIL` commands sent.
+    pub mail: u32,
+    /// `RCPT` commands sent.
+    pub rcpt: u32,
+    /// Recipients accepted.
+    pub accepted: u32,
+    /// Recipients refused as unknown users.
+    pub unknown_users: u32,
+    /// 4yz and 5yz replies to `MAIL` and `RCPT`: what servers count against their error limits.
+    pub errors: u32,
+}
+
+/// A TLS connection (RFC 7435: used, not relied upon).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// The version.
+    pub version: TlsVersion,
+    /// The cipher suite, by its IANA name.
+    pub cipher: String,
+    /// Whether the certificate would have verified.
+    pub certificate: Certificate,
+}
+
+/// A TLS version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246).
+    Tls12,
+    /// TLS 1.3 (RFC 8446).
+    Tls13,
+}
+
+/// What became of verifying a certificate for the exchanger's name. Recorded only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// It verifies against the public roots.
+    Verified,
+    /// It does not. The text says why.
+    NotVerified(String),
+}

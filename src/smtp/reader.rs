@@ -1,0 +1,133 @@
+//! Replies out of a stream of bytes: lines put together, within bounds (RFC 5321 section 4.2.1).
+//!
+//! One fixed buffer holds at most one unfinished line; the reply under construction is bounded in
+//! octets and in lines. So whatever a server sends, a reader's memory has a ceiling, and a reply
+//! that breaks a bound is a fault, not a longer wait. It does no I/O: the shell writes into
+//! [`ReplyReader::space`]. (`smtp-proto`'s receiver was tried: it takes the first of two differing
+//! codes, and its length bound does not see lines without text.)
+
+use serde::{Deserialize, Serialize};
+
+use super::Reply;
+use super::parse::{self, ReplyFault};
+
+/// How much a server may say in one reply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReplyLimits {
+    /// Octets in one line, with its line ending, and the size of the read buffer. RFC 5321 section
+    /// 4.5.3.1.5 says 512, which real servers exceed. Default 4096.
+    pub line_octets: usize,
+    /// Octets in one reply of several lines. Default 16384.
+    pub reply_octets: usize,
+    /// Lines in one reply: the longest EHLO replies have about 40. Default 200.
+    pub lines: usize,
+}
+
+impl Default for ReplyLimits {
+    fn default() -> Self {
+        Self { line_octets: 4096, reply_octets: 16_384, lines: 200 }
+    }
+}
+
+/// Reads replies from bytes as they arrive.
+#[derive(Debug)]
+pub struct ReplyReader {
+    limits: ReplyLimits,
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+    /// Up to here no line ending was found.
+    scanned: usize,
+    unfinished: Option<Reply>,
+    octets: usize,
+}
+
+impl ReplyReader {
+    /// A reader with nothing read.
+    #[must_use]
+    pub fn new(limits: ReplyLimits) -> Self {
+        // A line that can hold no code could never be read.
+        let size = limits.line_octets.max(16);
+        Self {
+            limits,
+            buffer: vec![0; size].into_boxed_slice(),
+            start: 0,
+            end: 0,
+            scanned: 0,
+            unfinished: None,
+            octets: 0,
+        }
+    }
+
+    /// Where the next bytes go. Never empty after [`Self::next_reply`] returned `Ok(None)`.
+    pub fn space(&mut self) -> &mut [u8] {
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.scanned -= self.start;
+            self.end -= self.start;
+            self.start = 0;
+        }
+        &mut self.buffer[self.end..]
+    }
+
+    /// Says that `count` bytes were written to [`Self::space`].
+    pub fn filled(&mut self, count: usize) {
+        self.end = (self.end + count).min(self.buffer.len());
+    }
+
+    /// Whether bytes of a reply, whole or in part, are waiting.
+    #[must_use]
+    pub fn has_bytes(&self) -> bool {
+        self.start < self.end || self.unfinished.is_some()
+    }
+
+    /// Forgets everything that was read and not taken.
+    pub fn discard(&mut self) {
+        (self.start, self.end, self.scanned, self.octets) = (0, 0, 0, 0);
+        self.unfinished = None;
+    }
+
+    /// The next whole reply, or `None` when more bytes are needed.
+    ///
+    /// # Errors
+    /// When the bytes are no reply, or too much of one. Nothing after it can be trusted.
+    pub fn next_reply(&mut self) -> Result<Option<Reply>, ReplyFault> {
+        while let Some(feed) =
+            self.buffer[self.scanned..self.end].iter().position(|octet| *octet == b'\n')
+        {
+            let (from, after) = (self.start, self.scanned + feed + 1);
+            self.octets += after - from;
+            if self.octets > self.limits.reply_octets {
+                return Err(ReplyFault::ReplyTooLong(self.limits.reply_octets));
+            }
+            (self.start, self.scanned) = (after, after);
+            let raw = &self.buffer[from..after - 1];
+            let line = parse::line(raw.strip_suffix(b"\r").unwrap_or(raw))?;
+            let reply = self.unfinished.get_or_insert_with(|| Reply {
+                code: line.code,
+                enhanced: None,
+                lines: Vec::with_capacity(1),
+            });
+            if reply.code != line.code {
+                return Err(ReplyFault::MixedCodes { first: reply.code, later: line.code });
+            }
+            if reply.lines.len() == self.limits.lines {
+                return Err(ReplyFault::TooManyLines(self.limits.lines));
+            }
+            reply.push_line(line.text);
+            if line.last {
+                self.octets = 0;
+                return Ok(self.unfinished.take());
+            }
+        }
+        self.scanned = self.end;
+        if self.start == 0 && self.end == self.buffer.len() {
+            return Err(ReplyFault::LineTooLong(self.buffer.len()));
+        }
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,245 @@
+//! A session: one connection, and the dialogue on it, transaction after transaction.
+//!
+//! It does what the [`Dialogue`] says and decides nothing. It runs on any stream. To cancel, drop
+//! the future *and* the session: what was under way on the connection cannot be taken back.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout_at;
+
+use super::config::{Config, Identity};
+use super::dialogue::{Dialogue, Interpret, Step};
+use super::facts::{Hints, SessionFacts};
+use super::reader::ReplyReader;
+use super::tls::TlsClient;
+use super::wire::Wire;
+use super::{NoReply, RecipientAnswer, Transaction, TransactionReport, TranscriptLine};
+use crate::address::DomainName;
+use crate::clock::Clock;
+
+/// How long saying `QUIT` may take. Nobody waits for the answer.
+const QUIT_LIMIT: Duration = Duration::from_secs(1);
+
+/// What all sessions of one identity share.
+#[derive(Clone)]
+pub struct SessionSetup {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Who we say we are.
+    pub identity: Arc<Identity>,
+    /// Who says what replies mean.
+    pub interpreter: Arc<dyn Interpret>,
+    /// For STARTTLS.
+    pub tls: TlsClient,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The exchanger's host name.
+    pub exchanger: DomainName,
+    /// The address that was dialled.
+    pub address: IpAddr,
+}
+
+/// One session.
+pub struct Session<S> {
+    wire: Wire<S>,
+    peer: Peer,
+    dialogue: Dialogue,
+    reader: ReplyReader,
+    flight: Vec<u8>,
+    tls: TlsClient,
+    clock: Clock,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
+    /// Goes from the banner to readiness on a stream that was just opened, before `deadline`.
+    /// Whether that worked, [`Self::ended`] says.
+    pub async fn open(
+        stream: S,
+        peer: Peer,
+        setup: &SessionSetup,
+        hints: Hints,
+        deadline: SystemTime,
+    ) -> Self {
+        let dialogue = Dialogue::new(
+            peer.exchanger.clone(),
+            setup.identity.clone(),
+            setup.config.clone(),
+            setup.interpreter.clone(),
+            hints,
+            deadline,
+            setup.clock.now(),
+        );
+        let mut session = Self {
+            wire: Wire::Plain(stream),
+            peer,
+            dialogue,
+            reader: ReplyReader::new(setup.config.reply_limits.clone()),
+            flight: Vec::new(),
+            tls: setup.tls.clone(),
+            clock: setup.clock,
+        };
+        session.drive().await;
+        session
+    }
+
+    /// Carries out one transaction before `deadline`; `record` keeps its transcript.
+    ///
+    /// On a session that is over everybody stays unanswered, and the report says why it is over.
+    pub async fn transact(
+        &mut self,
+        transaction: &Transaction,
+        deadline: SystemTime,
+        record: bool,
+    ) -> TransactionReport {
+        self.dialogue.begin(transaction, deadline, record, self.clock.now());
+        self.drive().await;
+        self.dialogue.report()
+    }
+
+    /// Waits, while nothing else is done with the session, until the server says something or
+    /// closes the connection; then the session is over. Cancel-safe.
+    pub async fn watch(&mut self) {
+        while self.ended().is_none() {
+            self.notice_unsolicited();
+            if self.ended().is_none() {
+                self.read().await;
+            }
+        }
+    }
+
+    /// Says `QUIT` if the server is still listening, and closes without waiting for the answer.
+    pub async fn quit(mut self) {
+        let now = self.clock.now();
+        let limit = self.clock.instant(now + QUIT_LIMIT);
+        self.dialogue.quit(now);
+        let goodbye = async {
+            if self.dialogue.has_flight() {
+                self.write().await?;
+            }
+            self.wire.shutdown().await
+        };
+        // The connection is closed either way.
+        let _ = timeout_at(limit, goodbye).await;
+    }
+
+    /// Why the session is over, if it is: the answer for recipients that are not asked elsewhere.
+    pub fn ended(&self) -> Option<&RecipientAnswer> {
+        self.dialogue.ended()
+    }
+
+    /// What the session learned and counted so far.
+    pub fn facts(&self) -> &SessionFacts {
+        self.dialogue.facts()
+    }
+
+    /// The other end.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// How the session opened, and its latest transaction if that was recorded; redacted.
+    pub fn transcript(&self) -> Vec<TranscriptLine> {
+        self.dialogue.transcript()
+    }
+
+    async fn drive(&mut self) {
+        loop {
+            match self.dialogue.step() {
+                Step::Ready | Step::Ended => break,
+                Step::StartTls { until } => self.start_tls(until).await,
+                Step::Converse { until } => self.converse(until).await,
+            }
+        }
+        if self.ended().is_none() && self.reader.has_bytes() {
+            self.notice_unsolicited();
+        }
+    }
+
+    /// Sends the flight if there is one and hands over one reply, or why there is none.
+    async fn converse(&mut self, until: SystemTime) {
+        if self.dialogue.has_flight() && self.reader.has_bytes() {
+            // A flight is sent when nothing is awaited, so nothing may have come, not even a part.
+            self.notice_unsolicited();
+            let text = "bytes that no command asked for".to_owned();
+            return self.give_up(NoReply::Protocol(text));
+        }
+        match self.reader.next_reply() {
+            Ok(Some(reply)) => self.dialogue.handle_reply(reply, self.clock.now()),
+            Err(fault) => self.give_up(NoReply::Protocol(fault.to_string())),
+            Ok(None) => {
+                let instant = self.clock.instant(until);
+                let exchange = async {
+                    if self.dialogue.has_flight() {
+                        // A server that closed may have said why: reading tells.
+                        let _ = self.write().await;
+                    }
+                    self.read().await;
+                };
+                if timeout_at(instant, exchange).await.is_err() {
+                    self.give_up(NoReply::Timeout);
+                }
+            }
+        }
+    }
+
+    async fn write(&mut self) -> io::Result<()> {
+        self.dialogue.take_flight(&mut self.flight);
+        self.wire.write_all(&self.flight).await?;
+        self.wire.flush().await
+    }
+
+    async fn read(&mut self) {
+        match self.wire.read(self.reader.space()).await {
+            Ok(0) => self.give_up(NoReply::Closed),
+            Ok(count) => self.reader.filled(count),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                self.give_up(NoReply::Protocol(error.to_string()));
+            }
+            Err(_) => self.give_up(NoReply::Closed),
+        }
+    }
+
+    /// Something was read that nothing asked for.
+    fn notice_unsolicited(&mut self) {
+        match self.reader.next_reply() {
+            Ok(Some(reply)) => self.dialogue.handle_unsolicited(reply, self.clock.now()),
+            Ok(None) => {}
+            Err(fault) => self.give_up(NoReply::Protocol(fault.to_string())),
+        }
+    }
+
+    async fn start_tls(&mut self, until: SystemTime) {
+        // What came in the clear behind the 220 may be an intruder's (RFC 3207 section 6).
+        self.reader.discard();
+        let Wire::Plain(stream) = std::mem::replace(&mut self.wire, Wire::Lost) else {
+            return self.give_up(NoReply::TlsFailed("TLS was begun before".to_owned()));
+        };
+        let now = self.clock.now();
+        let handshake = self.tls.handshake(stream, &self.peer.exchanger, self.peer.address, now);
+        match timeout_at(self.clock.instant(until), handshake).await {
+            Ok(Ok((stream, facts))) => {
+                self.wire = Wire::Tls(stream);
+                self.dialogue.handle_tls(facts, self.clock.now());
+            }
+            Ok(Err(why)) => self.give_up(NoReply::TlsFailed(why)),
+            Err(_) => self.give_up(NoReply::Timeout),
+        }
+    }
+
+    /// The first reason to give up counts.
+    fn give_up(&mut self, reason: NoReply) {
+        self.dialogue.give_up(reason, self.clock.now());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,34 @@
+//! One transaction, and what came of it: plain data.
+
+use std::sync::Arc;
+
+use super::{Mailbox, RecipientAnswer};
+
+/// Recipients to ask about in one `MAIL` transaction. All of one domain: several large providers
+/// refuse more. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// The recipients, in the order they are asked.
+    pub recipients: Arc<[Mailbox]>,
+}
+
+impl Transaction {
+    /// A transaction for these recipients.
+    #[must_use]
+    pub fn new(recipients: impl IntoIterator<Item = Mailbox>) -> Self {
+        Self { recipients: recipients.into_iter().collect() }
+    }
+}
+
+/// What a transaction brought: every index into its recipients is in exactly one of the two lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TransactionReport {
+    /// Recipients with an answer, in order. A refusal of `MAIL` is the answer to each of them.
+    pub answers: Vec<(usize, RecipientAnswer)>,
+    /// Recipients without one, in order: the session ended first, or the server takes no more
+    /// recipients in one transaction. When `ended` came at [`super::Stage::Rcpt`], the first of
+    /// these is the one that was being answered.
+    pub unanswered: Vec<usize>,
+    /// Why the session is over, if it is: what to tell recipients that are not asked again.
+    pub ended: Option<RecipientAnswer>,
+}
