@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::{Destination, Effect, KNOCKS, Session, SessionState};
 use crate::address::{Address, DomainName};
