@@ -5,6 +5,8 @@ pub mod cache;
 pub mod clock;
 pub mod dns;
 pub mod lists;
+pub mod pacing;
+pub mod prober;
 pub mod proto;
 pub mod sandbox;
 pub mod smtp;

@@ -118,8 +118,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// Says `QUIT` if the server is still listening, and closes without waiting for the answer.
     pub async fn quit(mut self) {
-        let now = self.clock.now();
-        let limit = self.clock.instant(now + QUIT_LIMIT);
+        self.say_goodbye().await;
+    }
+
+    /// Says `QUIT` and waits until the server has closed its end too, or `longest` has passed:
+    /// until then the server may count this session.
+    pub async fn quit_and_linger(mut self, longest: Duration) {
+        let until = self.clock.instant(self.clock.now() + longest);
+        self.say_goodbye().await;
+        let mut rest = [0; 512];
+        let closed = async { while matches!(self.wire.read(&mut rest).await, Ok(1..)) {} };
+        // A server that keeps talking is left talking.
+        let _ = timeout_at(until, closed).await;
+    }
+
+    async fn say_goodbye(&mut self) {
+        let clock = self.clock;
+        let now = clock.now();
         self.dialogue.quit(now);
         let goodbye = async {
             if self.dialogue.has_flight() {
@@ -128,7 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.wire.shutdown().await
         };
         // The connection is closed either way.
-        let _ = timeout_at(limit, goodbye).await;
+        let _ = timeout_at(clock.instant(now + QUIT_LIMIT), goodbye).await;
     }
 
     /// Why the session is over, if it is: the answer for recipients that are not asked elsewhere.

@@ -1,0 +1,121 @@
+//! How many sessions a destination stands: additive increase, multiplicative decrease.
+
+use std::time::{Duration, SystemTime};
+
+/// Trouble within this time of a decrease is the same trouble: ten sessions refused at once are one
+/// message.
+const SAME_TROUBLE: Duration = Duration::from_secs(1);
+
+/// The number of sessions a destination is asked to bear.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Concurrency {
+    allowed: f64,
+    most: f64,
+    decreased_at: Option<SystemTime>,
+}
+
+impl Concurrency {
+    /// Starts with 2 sessions (or 1 where no more is allowed) and never exceeds `most`.
+    #[must_use]
+    pub fn new(most: u32) -> Self {
+        let most = f64::from(most.max(1));
+        Self { allowed: most.min(2.0), most, decreased_at: None }
+    }
+
+    /// How many sessions may be open, at least 1.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 1 and a u32"
+    )]
+    pub fn allowed(&self) -> usize {
+        self.allowed as usize
+    }
+
+    /// A flight was answered without trouble: one session more per round of all of them.
+    pub fn smooth(&mut self) {
+        self.allowed = (self.allowed + 1.0 / self.allowed.floor()).min(self.most);
+    }
+
+    /// The destination showed that it has enough, with `in_use` sessions open: half of that.
+    /// Says whether this was new trouble.
+    pub fn trouble(&mut self, in_use: usize, now: SystemTime) -> bool {
+        let same = self
+            .decreased_at
+            .and_then(|at| now.duration_since(at).ok())
+            .is_some_and(|since| since < SAME_TROUBLE);
+        if same {
+            return false;
+        }
+        let in_use = u32::try_from(in_use).map_or(self.most, f64::from);
+        self.allowed = (self.allowed.min(in_use) / 2.0).floor().max(1.0);
+        self.decreased_at = Some(now);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn grown(most: u32) -> Concurrency {
+        let mut sessions = Concurrency::new(most);
+        for _ in 0..1000 {
+            sessions.smooth();
+        }
+        sessions
+    }
+
+    #[test]
+    fn sessions_grow_by_one_per_round_of_smooth_flights() {
+        let mut sessions = Concurrency::new(10);
+        assert_eq!(sessions.allowed(), 2);
+        sessions.smooth();
+        assert_eq!(sessions.allowed(), 2);
+        sessions.smooth();
+        assert_eq!(sessions.allowed(), 3);
+        for _ in 0..3 {
+            sessions.smooth();
+        }
+        assert_eq!(sessions.allowed(), 4);
+    }
+
+    #[test]
+    fn sessions_never_exceed_the_most_allowed() {
+        assert_eq!(grown(3).allowed(), 3);
+        assert_eq!(Concurrency::new(1).allowed(), 1);
+    }
+
+    #[test]
+    fn trouble_halves_what_was_in_use() {
+        let mut sessions = grown(10);
+        assert!(sessions.trouble(8, at(100)));
+        assert_eq!(sessions.allowed(), 4);
+        assert!(sessions.trouble(4, at(110)));
+        assert_eq!(sessions.allowed(), 2);
+    }
+
+    #[test]
+    fn trouble_of_many_sessions_at_once_counts_once() {
+        let mut sessions = grown(10);
+        assert!(sessions.trouble(10, at(100)));
+        assert!(!sessions.trouble(10, at(100)));
+        assert_eq!(sessions.allowed(), 5);
+    }
+
+    #[test]
+    fn one_session_always_remains() {
+        let mut sessions = Concurrency::new(10);
+        for second in 0..20 {
+            sessions.trouble(1, at(second * 10));
+        }
+        assert_eq!(sessions.allowed(), 1);
+        sessions.smooth();
+        assert_eq!(sessions.allowed(), 2);
+    }
+}

@@ -1,0 +1,80 @@
+//! Tarpitting, seen: reply time per recipient rising against its own baseline.
+
+use std::time::Duration;
+
+/// Slower than this many times the baseline, and
+const TIMES: f64 = 3.0;
+/// slower than it by this many seconds a recipient, is tarpitting.
+const SECONDS: f64 = 0.3;
+/// The weight of a new observation in the baseline, and in the recent average.
+const BASELINE_WEIGHT: f64 = 1.0 / 16.0;
+const RECENT_WEIGHT: f64 = 0.5;
+
+/// The time a server takes for a recipient: its habit, and lately.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReplyTime {
+    /// The quickest flight seen: the round trip.
+    round_trip: Option<f64>,
+    baseline: Option<f64>,
+    recent: f64,
+}
+
+impl ReplyTime {
+    /// A flight of `recipients` (at least 1) took `time`. Says whether the server is tarpitting us:
+    /// a server that is slow with everybody, always, is not.
+    pub fn observe(&mut self, recipients: usize, time: Duration) -> bool {
+        let time = time.as_secs_f64();
+        let round_trip = self.round_trip.map_or(time, |seen| seen.min(time));
+        self.round_trip = Some(round_trip);
+        let recipients = u32::try_from(recipients.max(1)).map_or(1.0, f64::from);
+        let each = (time - round_trip) / recipients;
+        let Some(baseline) = self.baseline else {
+            self.baseline = Some(each);
+            self.recent = each;
+            return false;
+        };
+        self.recent += (each - self.recent) * RECENT_WEIGHT;
+        let rising = self.recent > baseline * TIMES && self.recent > baseline + SECONDS;
+        self.baseline = Some(baseline + (each - baseline) * BASELINE_WEIGHT);
+        rising
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(s: f64) -> Duration {
+        Duration::from_secs_f64(s)
+    }
+
+    #[test]
+    fn a_steady_server_is_never_called_a_tarpit() {
+        let mut times = ReplyTime::default();
+        for n in 1..200 {
+            // 50 ms away, 5 ms a recipient, of which there are many or few.
+            let recipients = n % 50 + 1;
+            let time = 0.05 + 0.005 * f64::from(u32::try_from(recipients).unwrap());
+            assert!(!times.observe(recipients, seconds(time)));
+        }
+    }
+
+    #[test]
+    fn a_server_slow_from_the_first_is_not_a_tarpit() {
+        let mut times = ReplyTime::default();
+        for _ in 0..50 {
+            assert!(!times.observe(4, seconds(0.1 + 4.0 * 2.0)));
+        }
+    }
+
+    #[test]
+    fn a_delay_of_one_second_a_recipient_is_noticed_within_two_flights() {
+        let mut times = ReplyTime::default();
+        for _ in 0..10 {
+            assert!(!times.observe(20, seconds(0.06)));
+        }
+        let first = times.observe(20, seconds(20.06));
+        let second = times.observe(20, seconds(20.06));
+        assert!(first || second);
+    }
+}

@@ -1,0 +1,172 @@
+//! The task of one session: opens it, carries its flights, ends it. It decides nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::sleep_until;
+
+use super::destination::{Landed, Next, Opened, Transaction};
+use super::dial::Stream;
+use super::egress::mailbox;
+use super::lane::SessionId;
+use super::station::Station;
+use crate::address::DomainName;
+use crate::smtp::{self, Counters, Hints, RecipientAnswer, Session, TranscriptLine};
+
+/// How long the server has to close its end after `QUIT`. Only our own place with it waits for
+/// that, so that it never counts one session of ours too many.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Carries one session from its opening to its end.
+pub(super) async fn run(station: Arc<Station>, id: SessionId, exchanger: DomainName) {
+    // However this ends: what the session had in hand goes back in the lane.
+    let _seat = Seat { station: Arc::clone(&station), id };
+    let hints = {
+        let mut memory = station.shared.memory();
+        memory.exchanger(&exchanger).map_or_else(Hints::default, |known| Hints {
+            needs_starttls: known.needs_tls,
+            refuses_null_sender: known.refuses_null_sender,
+        })
+    };
+    let opening = station.egress.open(&station.shared, &exchanger, hints).await;
+    let session = match opening {
+        Ok(session) => session,
+        Err(why) => {
+            return station.with(|core, memory, now| core.open_failed(id, why, memory, now));
+        }
+    };
+    let capabilities = &session.facts().capabilities;
+    let opened = Opened {
+        address: Some(session.peer().address),
+        pipelining: capabilities.pipelining,
+        recipients_max: capabilities.recipients_max,
+        transactions_max: capabilities.transactions_max,
+    };
+    station.with(|core, _, now| core.opened(id, opened, now));
+    let session = converse(&station, id, &exchanger, hints, session).await;
+    session.quit_and_linger(LINGER).await;
+}
+
+/// Flight after flight, until the session is to end or has ended.
+async fn converse(
+    station: &Arc<Station>,
+    id: SessionId,
+    exchanger: &DomainName,
+    hints: Hints,
+    mut session: Session<Box<dyn Stream>>,
+) -> Session<Box<dyn Stream>> {
+    let summons = station.enlist(id);
+    let mut counted = Counters::default();
+    let mut hints = hints;
+    loop {
+        match station.with(|core, _, now| core.next(id, now)) {
+            Next::Fly(transactions) => {
+                let landed = fly(station, &mut session, &transactions).await;
+                count(station, &mut counted, session.facts().counters);
+                remember(station, exchanger, &mut hints, &session);
+                let over = landed.ended.is_some();
+                station.with(|core, memory, now| core.landed(id, landed, memory, now));
+                if over {
+                    return session;
+                }
+            }
+            Next::Wait { until } => {
+                tokio::select! {
+                    () = summons.notified() => {}
+                    () = sleep_until(station.shared.clock.instant(until)) => {}
+                    () = session.watch() => return session,
+                }
+            }
+            Next::Close => return session,
+        }
+    }
+}
+
+/// Sends the transactions and matches the answers to them.
+async fn fly(
+    station: &Station,
+    session: &mut Session<Box<dyn Stream>>,
+    transactions: &[Transaction],
+) -> Landed {
+    let clock = &station.shared.clock;
+    let began = clock.now();
+    let mut landed = Landed::default();
+    for transaction in transactions {
+        let recipients = recipients(station, transaction);
+        let count = recipients.recipients.len();
+        let deadline = clock.now() + station.shared.flight_limit;
+        let report = session.transact(&recipients, deadline, transaction.record).await;
+        let mut answers: Vec<Option<RecipientAnswer>> = vec![None; count];
+        for (index, answer) in report.answers {
+            answers[index] = Some(answer);
+        }
+        landed.transactions.push(answers);
+        landed.transcripts.push(transcript(session, transaction.record));
+        if report.ended.is_some() {
+            landed.ended = report.ended;
+            break;
+        }
+    }
+    landed.took = clock.now().duration_since(began).unwrap_or_default();
+    landed
+}
+
+fn transcript(session: &Session<Box<dyn Stream>>, record: bool) -> Option<Arc<[TranscriptLine]>> {
+    record.then(|| session.transcript().into())
+}
+
+/// The recipients as commands carry them. Both conversions can only fail for an address that our
+/// own grammar refuses, which nobody can have asked about; such a one goes unanswered.
+fn recipients(station: &Station, transaction: &Transaction) -> smtp::Transaction {
+    if transaction.recipients.is_empty() {
+        return smtp::Transaction::new(station.egress.control(&transaction.domain));
+    }
+    smtp::Transaction::new(transaction.recipients.iter().map_while(|a| mailbox(a).ok()))
+}
+
+fn count(station: &Station, counted: &mut Counters, counters: Counters) {
+    let to = &station.shared.counters;
+    let add = |to: &std::sync::atomic::AtomicU64, new: u32, old: u32| {
+        to.fetch_add(u64::from(new.saturating_sub(old)), Ordering::Relaxed);
+    };
+    add(&to.flights, counters.flights, counted.flights);
+    add(&to.mail, counters.mail, counted.mail);
+    add(&to.rcpt, counters.rcpt, counted.rcpt);
+    add(&to.unknown_users, counters.unknown_users, counted.unknown_users);
+    *counted = counters;
+}
+
+/// Remembers what the next session should know from the start.
+fn remember(
+    station: &Station,
+    exchanger: &DomainName,
+    hints: &mut Hints,
+    session: &Session<Box<dyn Stream>>,
+) {
+    let facts = session.facts();
+    let now = Hints {
+        needs_starttls: facts.needs_starttls,
+        refuses_null_sender: facts.refuses_null_sender,
+    };
+    if now != *hints {
+        *hints = now;
+        let mut memory = station.shared.memory();
+        let known = memory.exchanger_mut(exchanger);
+        known.needs_tls = now.needs_starttls;
+        known.refuses_null_sender = now.refuses_null_sender;
+    }
+}
+
+/// A session's place in its destination, given up when the task ends, in whatever way.
+struct Seat {
+    station: Arc<Station>,
+    id: SessionId,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.station.strike(self.id);
+        self.station.with(|core, _, now| core.closed(self.id, now));
+    }
+}

@@ -1,0 +1,304 @@
+//! Reads what a flight brought back: who was answered, who goes back in the lane, and whether the
+//! destination has had enough.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::settle::Told;
+use super::{Destination, Place, TRIES};
+use crate::address::DomainName;
+use crate::pacing::Delay;
+use crate::prober::evidence::Evidence;
+use crate::prober::lane::{ControlState, JobId, Planned, SessionId};
+use crate::prober::memory::Memory;
+use crate::prober::reading::{Reading, is_accepted, is_unknown_user, read};
+use crate::smtp::{Meaning, NoReply, RecipientAnswer, Reply, Stage, TranscriptLine, retry_hint};
+
+/// What a flight brought back.
+#[derive(Clone, Debug, Default)]
+pub(in crate::prober) struct Landed {
+    /// For each transaction, for each of its recipients in the order they were named, the answer
+    /// that was given, if one was. A refusal of `MAIL` is the answer to all of them.
+    pub(in crate::prober) transactions: Vec<Vec<Option<RecipientAnswer>>>,
+    /// Why the session is over, if it is.
+    pub(in crate::prober) ended: Option<RecipientAnswer>,
+    /// From the first byte sent to the last one read.
+    pub(in crate::prober) took: Duration,
+    /// For each transaction, what was said, if somebody wants to know.
+    pub(in crate::prober) transcripts: Vec<Option<Arc<[TranscriptLine]>>>,
+}
+
+/// What a flight showed about the exchanger.
+#[derive(Default)]
+struct Shown {
+    answered: u32,
+    unanswered: Vec<(DomainName, Vec<JobId>)>,
+    rate_limit: Option<Reply>,
+    blocked: Option<Evidence>,
+}
+
+impl<T> Destination<T> {
+    /// A flight is back. The session is to ask [`Destination::next`] what to do, unless the flight
+    /// ended it: then its connection is already gone, or of no more use.
+    pub(in crate::prober) fn landed(
+        &mut self,
+        id: SessionId,
+        landed: Landed,
+        memory: &mut Memory,
+        now: SystemTime,
+    ) {
+        self.last_used = now;
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let flight = std::mem::take(&mut session.flight);
+        let (exchanger, address) = (session.exchanger.clone(), session.address);
+        let mut shown = Shown::default();
+        let mut answers = landed.transactions.into_iter();
+        let mut transcripts = landed.transcripts.into_iter();
+        for planned in &flight {
+            let told = Told {
+                session: id,
+                exchanger: &exchanger,
+                address,
+                at: now,
+                transcript: transcripts.next().flatten(),
+            };
+            let answers = answers.next().unwrap_or_default();
+            if planned.is_control() {
+                self.control_landed(planned, answers.into_iter().next().flatten(), &told, memory);
+            } else {
+                self.transaction_landed(planned, answers, &told, memory, &mut shown);
+            }
+        }
+        let named: u32 = flight.iter().map(Planned::recipients).sum();
+        let tarpit = self.pace(id, named, landed.took, &shown, now);
+        if let Some(ended) = landed.ended {
+            self.session_ended(id, ended, &mut shown, memory, now);
+        }
+        self.put_back(&exchanger, shown.unanswered);
+        if let Some(why) = shown.blocked {
+            self.spend(id);
+            self.obstructed(&exchanger, why, memory, now);
+        } else if shown.answered > 0 {
+            memory.exchanger_mut(&exchanger).welcome(self.identity);
+        }
+        if tarpit {
+            self.spend(id);
+        }
+        for planned in &flight {
+            self.tidy(&exchanger, Some(&planned.domain), now);
+        }
+        self.stir(&exchanger, now);
+        self.open_sessions(now);
+    }
+
+    /// One transaction's answers.
+    fn transaction_landed(
+        &mut self,
+        planned: &Planned,
+        answers: Vec<Option<RecipientAnswer>>,
+        told: &Told<'_>,
+        memory: &mut Memory,
+        shown: &mut Shown,
+    ) {
+        if let Some(lane) = self.lanes.get_mut(told.exchanger) {
+            lane.landed(planned);
+        }
+        self.learn(planned, &answers, told, memory);
+        let mut accepted = 0;
+        let mut unanswered = Vec::new();
+        let answers = answers.into_iter().chain(std::iter::repeat(None));
+        for (job, answer) in planned.jobs.iter().copied().zip(answers) {
+            let Some(answer) = answer else {
+                unanswered.push(job);
+                continue;
+            };
+            let reading = match read(&answer) {
+                // Too many, and nobody was accepted: too many for now.
+                Reading::TransactionFull if accepted == 0 => Reading::Again(Delay::RateLimited),
+                reading => reading,
+            };
+            match reading {
+                Reading::Final => {
+                    shown.answered += 1;
+                    accepted += u32::from(is_accepted(&answer));
+                    self.count(told.session, is_unknown_user(&answer));
+                    self.rate_limited(&answer, shown);
+                    self.settle(job, answer, told, memory);
+                }
+                Reading::Again(delay) => {
+                    shown.answered += 1;
+                    if delay == Delay::RateLimited {
+                        self.rate_limited(&answer, shown);
+                    }
+                    self.again(job, delay, answer, told, memory);
+                }
+                Reading::TransactionFull => {
+                    if let Some(lane) = self.lanes.get_mut(told.exchanger) {
+                        lane.transaction_limit = Some(accepted);
+                    }
+                    unanswered.push(job);
+                }
+                Reading::SessionOver => unanswered.push(job),
+                Reading::Blocked => {
+                    unanswered.push(job);
+                    shown.blocked.get_or_insert(told.evidence(answer));
+                }
+            }
+        }
+        if !unanswered.is_empty() {
+            shown.unanswered.push((planned.domain.clone(), unanswered));
+        }
+    }
+
+    /// Remembers a rate limit that was named in this flight.
+    fn rate_limited(&self, answer: &RecipientAnswer, shown: &mut Shown) {
+        if let RecipientAnswer::Replied { reply, explanation, .. } = answer
+            && explanation.meaning == Meaning::RateLimited
+        {
+            shown.rate_limit.get_or_insert_with(|| reply.clone());
+        }
+    }
+
+    /// Speeds up, or slows down. Says whether the server is tarpitting this session.
+    fn pace(
+        &mut self,
+        id: SessionId,
+        named: u32,
+        took: Duration,
+        shown: &Shown,
+        now: SystemTime,
+    ) -> bool {
+        let in_use = self.sessions.len();
+        let Some(session) = self.sessions.get_mut(&id) else { return false };
+        session.answered += shown.answered;
+        let Some(lane) = self.lanes.get_mut(&session.exchanger) else { return false };
+        let tarpit = lane.reply_time.observe(usize::try_from(named).unwrap_or(usize::MAX), took);
+        if let Some(reply) = &shown.rate_limit {
+            lane.hold.begin(self.config.rate_wait, self.config.knock_pause_longest, now);
+            if let Some(hint) = retry_hint::retry_after(&reply.text()) {
+                lane.hold.at_least_until(now + hint);
+            }
+        }
+        if tarpit || shown.rate_limit.is_some() {
+            self.concurrency.trouble(in_use, now);
+        } else if shown.unanswered.is_empty() && shown.blocked.is_none() {
+            lane.knock.forgive();
+            self.concurrency.smooth();
+        }
+        tarpit
+    }
+
+    /// The session ended in this flight.
+    fn session_ended(
+        &mut self,
+        id: SessionId,
+        ended: RecipientAnswer,
+        shown: &mut Shown,
+        memory: &mut Memory,
+        now: SystemTime,
+    ) {
+        let in_use = self.sessions.len();
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.budget.spend();
+        let (answered, address) = (session.answered, session.address);
+        let exchanger = session.exchanger.clone();
+        let closed = matches!(&ended, RecipientAnswer::NoReply { reason: NoReply::Closed, .. });
+        let why = Evidence::new(ended, address, now);
+        if closed && answered > 0 && shown.answered == 0 {
+            // It was closed while it was idle, and we noticed only now: nobody's fault.
+            return;
+        }
+        self.blame_first(shown, &why, memory);
+        self.concurrency.trouble(in_use, now);
+        if answered == 0 {
+            self.leave_lane(id);
+            // Back first, so that whoever cannot wait is told.
+            self.put_back(&exchanger, std::mem::take(&mut shown.unanswered));
+            self.obstructed(&exchanger, why, memory, now);
+        } else if let Some(lane) = self.lanes.get_mut(&exchanger) {
+            let limit = lane.session_limit.unwrap_or(u32::MAX).min(answered.max(FEWEST));
+            lane.session_limit = Some(limit);
+        }
+    }
+
+    /// The first recipient without an answer may be why the server hung up: it is asked again, but
+    /// not for ever.
+    fn blame_first(&mut self, shown: &mut Shown, why: &Evidence, memory: &mut Memory) {
+        let Some((_, jobs)) = shown.unanswered.first_mut() else { return };
+        let Some(first) = jobs.first().copied() else { return };
+        let Some(job) = self.jobs.get_mut(&first) else { return };
+        job.tries += 1;
+        if job.tries < TRIES {
+            return;
+        }
+        jobs.remove(0);
+        let answer = match why.answer.clone() {
+            RecipientAnswer::NoReply { reason: NoReply::Timeout, .. } => {
+                RecipientAnswer::NoReply { stage: Stage::Rcpt, reason: NoReply::Timeout }
+            }
+            answer => answer,
+        };
+        let exchanger = job.asked.exchanger.clone();
+        let told = Told {
+            session: 0,
+            exchanger: &exchanger,
+            address: why.address,
+            at: why.at,
+            transcript: None,
+        };
+        self.settle(first, answer, &told, memory);
+    }
+
+    /// Puts recipients back at the head of their queues, in the order in which they were named.
+    fn put_back(&mut self, exchanger: &DomainName, unanswered: Vec<(DomainName, Vec<JobId>)>) {
+        for (domain, jobs) in unanswered.into_iter().rev() {
+            let back: Vec<JobId> = jobs
+                .into_iter()
+                .filter(|id| match self.jobs.get_mut(id) {
+                    Some(job) => {
+                        job.place = Place::Queued;
+                        true
+                    }
+                    None => false,
+                })
+                .collect();
+            if let Some(lane) = self.lanes.get_mut(exchanger) {
+                lane.push_back_first(&domain, &back);
+            }
+        }
+    }
+
+    /// A transaction was planned and its session is gone before it was sent.
+    pub(super) fn return_unflown(&mut self, exchanger: &DomainName, planned: &Planned) {
+        if let Some(lane) = self.lanes.get_mut(exchanger) {
+            lane.landed(planned);
+            if planned.is_control() {
+                lane.set_control(&planned.domain, ControlState::Due);
+            }
+        }
+        self.put_back(exchanger, vec![(planned.domain.clone(), planned.jobs.clone())]);
+    }
+
+    fn count(&mut self, id: SessionId, unknown_user: bool) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.budget.answered(unknown_user);
+        }
+    }
+
+    fn spend(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.budget.spend();
+        }
+    }
+
+    /// The session takes no more work, though its connection may not be gone yet.
+    fn leave_lane(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        if let Some(lane) = self.lanes.get_mut(&session.exchanger) {
+            lane.leave(id, false);
+        }
+    }
+}
+
+/// A session that ended after fewer answers than this says nothing about a limit of recipients.
+const FEWEST: u32 = 10;

@@ -1,0 +1,378 @@
+//! One destination through one egress identity: its lanes, its sessions, its pace.
+//!
+//! Pure: a state machine. The shell hands in what happened (`submit`, `opened`, `landed`, ...) with
+//! the time, then carries out what [`Destination::poll`] returns; a session's task asks
+//! [`Destination::next`] what to do. Sessions and their opening are in `sessions`, the reading of
+//! what a flight brought back in `flights`, the settling of single recipients in `settle`.
+
+mod flights;
+mod sessions;
+mod settle;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::evidence::{Answered, Evidence};
+use super::lane::{ControlState, JobId, Lane, Planned, SessionId};
+use super::memory::Memory;
+use super::reading::{Obstacle, read_obstacle};
+use crate::address::{Address, DomainName};
+use crate::pacing::{Concurrency, Config, Patience, SessionBudget, Window};
+use crate::smtp::{Control, NoReply, RecipientAnswer, Stage};
+
+pub(super) use flights::Landed;
+pub(super) use sessions::{Next, Opened, Transaction};
+
+/// How often a session may end at the same recipient before that is its answer.
+const TRIES: u32 = 3;
+
+/// How often in a row an exchanger that was there before may send us away before it counts as gone:
+/// with the default pauses, two minutes.
+const KNOCKS: u32 = 8;
+
+/// A recipient somebody asks about.
+pub(super) struct Submission<T> {
+    /// Whom to tell.
+    pub(super) token: T,
+    pub(super) address: Address,
+    /// The recipient's domain: one transaction carries one.
+    pub(super) domain: DomainName,
+    pub(super) exchanger: DomainName,
+    pub(super) test_catch_all: bool,
+    /// Wants to know what was said.
+    pub(super) transcript: bool,
+    /// There is nobody else to ask: wait while the exchanger is busy.
+    pub(super) patient: bool,
+    pub(super) deadline: SystemTime,
+}
+
+struct Job<T> {
+    asked: Submission<T>,
+    patience: Patience,
+    /// Sessions that ended when it was this recipient's turn.
+    tries: u32,
+    place: Place,
+    /// What it was told when it was told to come again.
+    last: Option<Evidence>,
+}
+
+enum Place {
+    Queued,
+    Flying,
+    Delayed,
+    AwaitingControl(Evidence),
+}
+
+/// What is left of a job whose caller gave up.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Withdrawn {
+    /// The answer it had so far.
+    pub(super) evidence: Option<Evidence>,
+    pub(super) control: Control,
+    /// How far it had come.
+    pub(super) stage: Stage,
+}
+
+/// What the shell is to do.
+pub(super) enum Effect<T> {
+    /// Open a session to this exchanger.
+    Open { session: SessionId, exchanger: DomainName },
+    /// Wake this idle session: it is to ask what is next.
+    Summon(SessionId),
+    /// Tell the caller.
+    Done(T, Answered),
+}
+
+/// Something to look at later.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Job(JobId),
+    Control(DomainName, DomainName),
+    Lane(DomainName),
+}
+
+struct Session {
+    exchanger: DomainName,
+    state: SessionState,
+    address: Option<std::net::IpAddr>,
+    budget: SessionBudget,
+    /// Recipients it answered.
+    answered: u32,
+    /// Transactions it may carry in all, if the server said.
+    transactions_max: Option<u32>,
+    flight: Vec<Planned>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SessionState {
+    Opening,
+    Flying,
+    Idle { since: SystemTime },
+    Summoned { since: SystemTime },
+    Closing,
+}
+
+/// See the module.
+pub(super) struct Destination<T> {
+    config: Arc<Config>,
+    identity: usize,
+    concurrency: Concurrency,
+    connections: Window,
+    recipients: Window,
+    lanes: HashMap<DomainName, Lane>,
+    jobs: HashMap<JobId, Job<T>>,
+    sessions: HashMap<SessionId, Session>,
+    /// Lanes that want a session more, first come first served.
+    wanting: VecDeque<DomainName>,
+    delayed: BinaryHeap<Reverse<(SystemTime, Due)>>,
+    /// Some lane had work and no recipient was left in this minute.
+    short_of_recipients: bool,
+    draining: bool,
+    effects: VecDeque<Effect<T>>,
+    last_id: u64,
+    last_used: SystemTime,
+}
+
+impl<T> Destination<T> {
+    /// A destination as seen from the egress identity of this number.
+    pub(super) fn new(config: Arc<Config>, identity: usize) -> Self {
+        Self {
+            identity,
+            concurrency: Concurrency::new(config.sessions_per_destination.get()),
+            connections: Window::new(config.connections_per_minute.get()),
+            recipients: Window::new(config.recipients_per_minute.get()),
+            lanes: HashMap::new(),
+            jobs: HashMap::new(),
+            sessions: HashMap::new(),
+            wanting: VecDeque::new(),
+            delayed: BinaryHeap::new(),
+            short_of_recipients: false,
+            draining: false,
+            effects: VecDeque::new(),
+            last_id: 0,
+            last_used: SystemTime::UNIX_EPOCH,
+            config,
+        }
+    }
+
+    /// Takes a recipient in. It may be answered at once, from memory: see [`Self::poll`].
+    pub(super) fn submit(
+        &mut self,
+        asked: Submission<T>,
+        memory: &mut Memory,
+        now: SystemTime,
+    ) -> JobId {
+        self.last_used = now;
+        let id = self.fresh_id();
+        let known = memory.exchanger(&asked.exchanger);
+        if let Some(why) = known.and_then(|exchanger| exchanger.rests(self.identity, now)) {
+            let mut answered = Answered::new(Evidence::clone(why), Control::NotAsked);
+            answered.blocked = read_obstacle(&why.answer, false) == Obstacle::Blocked;
+            self.effects.push_back(Effect::Done(asked.token, answered));
+            return id;
+        }
+        let reached = known.is_some_and(|exchanger| exchanger.reached);
+        let lane = self.lanes.entry(asked.exchanger.clone()).or_insert_with(|| Lane::new(reached));
+        if lane.sessions.is_empty()
+            && lane.knock.lasts(now)
+            && let Some(why) = &lane.obstacle
+            && (!asked.patient || lane.knock.until() + self.config.answer_margin > asked.deadline)
+        {
+            let mut answered = Answered::new(why.clone(), Control::NotAsked);
+            answered.may_answer_later = true;
+            self.effects.push_back(Effect::Done(asked.token, answered));
+            return id;
+        }
+        lane.push(&asked.domain, id);
+        let exchanger = asked.exchanger.clone();
+        let job = Job {
+            asked,
+            patience: Patience::default(),
+            tries: 0,
+            place: Place::Queued,
+            last: None,
+        };
+        self.jobs.insert(id, job);
+        self.stir(&exchanger, now);
+        id
+    }
+
+    /// The caller is gone, or its time is up. `None` if it was answered already.
+    pub(super) fn withdraw(&mut self, id: JobId, now: SystemTime) -> Option<Withdrawn> {
+        let job = self.jobs.remove(&id)?;
+        let Submission { exchanger, domain, .. } = job.asked;
+        let timeout = || RecipientAnswer::NoReply { stage: Stage::Rcpt, reason: NoReply::Timeout };
+        let mut withdrawn =
+            Withdrawn { evidence: job.last, control: Control::NotAsked, stage: Stage::Rcpt };
+        let Some(lane) = self.lanes.get_mut(&exchanger) else { return Some(withdrawn) };
+        match job.place {
+            Place::Queued => {
+                if lane.sessions.is_empty() || lane.sessions.len() == lane.opening(&self.sessions) {
+                    withdrawn.stage = Stage::Connect;
+                    withdrawn.evidence = withdrawn.evidence.or_else(|| lane.obstacle.clone());
+                }
+                lane.remove(&domain, id);
+            }
+            Place::Flying | Place::Delayed => {}
+            Place::AwaitingControl(evidence) => {
+                withdrawn.evidence = Some(evidence);
+                withdrawn.control = Control::Answered(timeout());
+                let Some(queue) = lane.domain(&domain) else { return Some(withdrawn) };
+                queue.awaiting.retain(|waiting| *waiting != id);
+                if let Some(told) = &queue.control_answer {
+                    withdrawn.control = Control::Answered(told.answer.clone());
+                }
+                let idle = matches!(queue.control, ControlState::Due | ControlState::Delayed);
+                if queue.awaiting.is_empty() && idle {
+                    lane.set_control(&domain, ControlState::NotNeeded);
+                }
+            }
+        }
+        self.tidy(&exchanger, Some(&domain), now);
+        Some(withdrawn)
+    }
+
+    /// The next thing to do, if there is one.
+    pub(super) fn poll(&mut self) -> Option<Effect<T>> {
+        self.effects.pop_front()
+    }
+
+    /// When [`Self::tick`] is to be called; `None` if nothing waits for a time.
+    pub(super) fn wake_at(&self) -> Option<SystemTime> {
+        let delayed = self.delayed.peek().map(|Reverse((at, _))| *at);
+        let connection = (!self.wanting.is_empty() && self.has_free_slot())
+            .then(|| self.connections.next_room());
+        let recipient = self.short_of_recipients.then(|| self.recipients.next_room());
+        [delayed, connection, recipient].into_iter().flatten().min()
+    }
+
+    /// Time has passed.
+    pub(super) fn tick(&mut self, now: SystemTime) {
+        while self.delayed.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+            let Some(Reverse((_, due))) = self.delayed.pop() else { break };
+            match due {
+                Due::Job(id) => self.requeue_delayed(id, now),
+                Due::Control(exchanger, domain) => {
+                    if let Some(lane) = self.lanes.get_mut(&exchanger) {
+                        let delayed = lane
+                            .domain(&domain)
+                            .is_some_and(|queue| queue.control == ControlState::Delayed);
+                        if delayed {
+                            lane.set_control(&domain, ControlState::Due);
+                        }
+                    }
+                    self.stir(&exchanger, now);
+                }
+                Due::Lane(exchanger) => {
+                    if let Some(lane) = self.lanes.get_mut(&exchanger) {
+                        lane.alarm = None;
+                    }
+                    self.stir(&exchanger, now);
+                    self.tidy(&exchanger, None, now);
+                }
+            }
+        }
+        if self.short_of_recipients && self.recipients.room(now) > 0 {
+            self.short_of_recipients = false;
+            let busy: Vec<DomainName> = self
+                .lanes
+                .iter()
+                .filter(|(_, lane)| lane.due() > 0)
+                .map(|(exchanger, _)| exchanger.clone())
+                .collect();
+            for exchanger in busy {
+                self.stir(&exchanger, now);
+            }
+        }
+        self.open_sessions(now);
+    }
+
+    /// Nothing is waited for any more: idle sessions end, delayed recipients are answered as they
+    /// stand. What is queued is still asked.
+    pub(super) fn drain(&mut self, now: SystemTime) {
+        self.draining = true;
+        let delayed: Vec<JobId> = self
+            .jobs
+            .iter()
+            .filter(|(_, job)| matches!(job.place, Place::Delayed))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in delayed {
+            if let Some(last) = self.jobs.get_mut(&id).and_then(|job| job.last.take()) {
+                self.done(id, last, Control::NotAsked, now);
+            }
+        }
+        let idle: Vec<SessionId> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| matches!(session.state, SessionState::Idle { .. }))
+            .map(|(id, _)| *id)
+            .collect();
+        self.effects.extend(idle.into_iter().map(Effect::Summon));
+    }
+
+    /// Whether it can be forgotten: nothing is under way and no limit counts anything any more.
+    pub(super) fn is_over(&mut self, now: SystemTime) -> bool {
+        self.jobs.is_empty()
+            && self.sessions.is_empty()
+            && self.connections.is_clear(now)
+            && self.recipients.is_clear(now)
+            && self.lanes.values().all(|lane| !lane.knock.lasts(now))
+    }
+
+    /// Sessions open, opening or closing.
+    pub(super) fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Recipients somebody waits for.
+    pub(super) fn job_count(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Has the lane looked at again at `at`.
+    fn set_alarm(&mut self, exchanger: &DomainName, at: SystemTime) {
+        let Some(lane) = self.lanes.get_mut(exchanger) else { return };
+        if lane.alarm.is_none_or(|alarm| at < alarm) {
+            lane.alarm = Some(at);
+            self.delayed.push(Reverse((at, Due::Lane(exchanger.clone()))));
+        }
+    }
+
+    fn fresh_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    fn requeue_delayed(&mut self, id: JobId, now: SystemTime) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        if !matches!(job.place, Place::Delayed) {
+            return;
+        }
+        job.place = Place::Queued;
+        let (exchanger, domain) = (job.asked.exchanger.clone(), job.asked.domain.clone());
+        self.lanes
+            .entry(exchanger.clone())
+            .or_insert_with(|| Lane::new(true))
+            .push_back_first(&domain, &[id]);
+        self.stir(&exchanger, now);
+    }
+
+    /// Forgets what nothing waits for: the domain's queue, then the lane.
+    fn tidy(&mut self, exchanger: &DomainName, domain: Option<&DomainName>, now: SystemTime) {
+        let Some(lane) = self.lanes.get_mut(exchanger) else { return };
+        if let Some(domain) = domain {
+            lane.tidy(domain);
+        }
+        let sessions = lane.sessions.len() + lane.closing;
+        let unused = lane.is_empty() && sessions == 0 && !lane.wanting;
+        if unused && !lane.knock.lasts(now) && !lane.hold.lasts(now) {
+            self.lanes.remove(exchanger);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,329 @@
+//! Settles single recipients: answered, asked again later, or waiting for the control recipient of
+//! their domain, which is asked only where nothing else tells.
+
+use std::cmp::Reverse;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::{Destination, Due, Effect, Place};
+use crate::address::DomainName;
+use crate::pacing::Delay;
+use crate::prober::evidence::{Answered, Evidence};
+use crate::prober::lane::{ControlState, JobId, Planned, SessionId};
+use crate::prober::memory::{CatchAll, Memory};
+use crate::prober::reading::{Reading, is_accepted, is_by_code_alone, is_unknown_user, read};
+use crate::smtp::{Control, NoReply, RecipientAnswer, Stage, TranscriptLine, retry_hint};
+
+/// How often a control recipient is asked whose session ended before it was answered.
+const CONTROL_TRIES: u32 = 3;
+
+/// Where an answer comes from.
+pub(super) struct Told<'a> {
+    pub(super) session: SessionId,
+    pub(super) exchanger: &'a DomainName,
+    pub(super) address: Option<IpAddr>,
+    pub(super) at: SystemTime,
+    pub(super) transcript: Option<Arc<[TranscriptLine]>>,
+}
+
+impl Told<'_> {
+    pub(super) fn evidence(&self, answer: RecipientAnswer) -> Evidence {
+        let transcript = self.transcript.clone();
+        Evidence { answer, address: self.address, at: self.at, transcript }
+    }
+}
+
+impl<T> Destination<T> {
+    /// Learns from a transaction's answers what spares a control recipient.
+    pub(super) fn learn(
+        &mut self,
+        planned: &Planned,
+        answers: &[Option<RecipientAnswer>],
+        told: &Told<'_>,
+        memory: &mut Memory,
+    ) {
+        let Some(lane) = self.lanes.get_mut(told.exchanger) else { return };
+        let Some(queue) = lane.domain(&planned.domain) else { return };
+        queue.accepted |= answers.iter().flatten().any(is_accepted);
+        let refused =
+            |answer: &&RecipientAnswer| is_unknown_user(answer) && !is_by_code_alone(answer);
+        if answers.iter().flatten().any(|answer| refused(&answer)) {
+            self.learn_catch_all(&planned.domain, CatchAll::No, told, memory);
+        }
+    }
+
+    /// A recipient has its answer; it may still lack the control recipient's.
+    pub(super) fn settle(
+        &mut self,
+        id: JobId,
+        answer: RecipientAnswer,
+        told: &Told<'_>,
+        memory: &mut Memory,
+    ) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let bare = is_unknown_user(&answer) && is_by_code_alone(&answer);
+        let wanted = (is_accepted(&answer) && job.asked.test_catch_all) || bare;
+        let known = if job.asked.test_catch_all || bare {
+            memory.catch_all(&job.asked.domain, told.at)
+        } else {
+            None
+        };
+        let evidence = told.evidence(answer);
+        let domain = job.asked.domain.clone();
+        let Some(lane) = self.lanes.get_mut(told.exchanger) else { return };
+        if known.is_none()
+            && wanted
+            && let Some(queue) = lane.domain(&domain)
+        {
+            queue.awaiting.push(id);
+            job.place = Place::AwaitingControl(evidence);
+            if queue.control == ControlState::NotNeeded {
+                lane.set_control(&domain, ControlState::Due);
+            }
+            return;
+        }
+        let control = match known {
+            Some(CatchAll::Unclear(_)) if !wanted => Control::NotAsked,
+            Some(known) => known.to_control(),
+            None => Control::NotAsked,
+        };
+        self.done(id, evidence, control, told.at);
+    }
+
+    /// A recipient is to be asked again, if its caller has the time; else that is its answer.
+    pub(super) fn again(
+        &mut self,
+        id: JobId,
+        delay: Delay,
+        answer: RecipientAnswer,
+        told: &Told<'_>,
+        memory: &mut Memory,
+    ) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let at = (!self.draining)
+            .then(|| {
+                let deadline = job.asked.deadline;
+                job.patience.again(delay, hint(&answer), deadline, &self.config, told.at)
+            })
+            .flatten();
+        let Some(at) = at else { return self.settle(id, answer, told, memory) };
+        job.place = Place::Delayed;
+        job.last = Some(told.evidence(answer));
+        self.delayed.push(Reverse((at, Due::Job(id))));
+    }
+
+    /// The control recipient of a domain was answered, or not.
+    pub(super) fn control_landed(
+        &mut self,
+        planned: &Planned,
+        answer: Option<RecipientAnswer>,
+        told: &Told<'_>,
+        memory: &mut Memory,
+    ) {
+        let domain = &planned.domain;
+        let unknown = answer.as_ref().is_some_and(is_unknown_user);
+        if let Some(session) = self.sessions.get_mut(&told.session) {
+            session.budget.control_answered(unknown);
+        }
+        let Some(lane) = self.lanes.get_mut(told.exchanger) else { return };
+        let Some(queue) = lane.domain(domain) else { return };
+        if queue.awaiting.is_empty() {
+            lane.set_control(domain, ControlState::NotNeeded);
+        }
+        let Some(queue) = lane.domain(domain) else { return };
+        let over = answer.as_ref().is_none_or(|answer| {
+            matches!(read(answer), Reading::SessionOver | Reading::TransactionFull)
+        });
+        if over && queue.control_tries + 1 < CONTROL_TRIES && !queue.awaiting.is_empty() {
+            queue.control_tries += 1;
+            lane.set_control(domain, ControlState::Due);
+            return;
+        }
+        let Some(answer) = answer else {
+            let answer = RecipientAnswer::NoReply { stage: Stage::Rcpt, reason: NoReply::Closed };
+            return self.control_settled(domain, answer, told, memory);
+        };
+        if let Reading::Again(delay) = read(&answer) {
+            let patience = queue.control_patience;
+            if let Some((at, patience)) = self.control_again(told, domain, delay, &answer, patience)
+            {
+                let Some(lane) = self.lanes.get_mut(told.exchanger) else { return };
+                if let Some(queue) = lane.domain(domain) {
+                    queue.control_patience = patience;
+                    queue.control_answer = Some(told.evidence(answer));
+                }
+                lane.set_control(domain, ControlState::Delayed);
+                let due = Due::Control(told.exchanger.clone(), domain.clone());
+                self.delayed.push(Reverse((at, due)));
+                return;
+            }
+        }
+        self.control_settled(domain, answer, told, memory);
+    }
+
+    /// When the control recipient is to be asked again: if *anybody* has the time. The others are
+    /// answered by their own deadlines.
+    fn control_again(
+        &mut self,
+        told: &Told<'_>,
+        domain: &DomainName,
+        delay: Delay,
+        answer: &RecipientAnswer,
+        mut patience: crate::pacing::Patience,
+    ) -> Option<(SystemTime, crate::pacing::Patience)> {
+        let queue = self.lanes.get_mut(told.exchanger)?.domain(domain)?;
+        let deadlines = queue.awaiting.iter().filter_map(|id| self.jobs.get(id));
+        let latest = deadlines.map(|job| job.asked.deadline).max()?;
+        if self.draining {
+            return None;
+        }
+        let at = patience.again(delay, hint(answer), latest, &self.config, told.at)?;
+        Some((at, patience))
+    }
+
+    /// The control recipient's answer stands: everybody who waited for it is told.
+    fn control_settled(
+        &mut self,
+        domain: &DomainName,
+        answer: RecipientAnswer,
+        told: &Told<'_>,
+        memory: &mut Memory,
+    ) {
+        let Some(lane) = self.lanes.get_mut(told.exchanger) else { return };
+        lane.set_control(domain, ControlState::NotNeeded);
+        let Some(queue) = lane.domain(domain) else { return };
+        queue.control_tries = 0;
+        let tells_apart = queue.accepted || !is_by_code_alone(&answer);
+        let known = if is_accepted(&answer) {
+            CatchAll::Yes
+        } else if is_unknown_user(&answer) && tells_apart {
+            CatchAll::No
+        } else {
+            CatchAll::Unclear(Arc::new(answer.clone()))
+        };
+        memory.learn_catch_all(domain, known.clone(), told.at);
+        for id in std::mem::take(&mut queue.awaiting) {
+            let Some(job) = self.jobs.get_mut(&id) else { continue };
+            let place = std::mem::replace(&mut job.place, Place::Queued);
+            let Place::AwaitingControl(evidence) = place else { continue };
+            // Somebody real was accepted: this server tells recipients apart even by a bare code.
+            let control = if known == CatchAll::No && is_unknown_user(&evidence.answer) {
+                Control::KnownNo
+            } else {
+                Control::Answered(answer.clone())
+            };
+            self.done(id, evidence, control, told.at);
+        }
+    }
+
+    /// Something else told whether the domain accepts everything: whoever waited is told.
+    fn learn_catch_all(
+        &mut self,
+        domain: &DomainName,
+        known: CatchAll,
+        told: &Told<'_>,
+        memory: &mut Memory,
+    ) {
+        memory.learn_catch_all(domain, known.clone(), told.at);
+        let Some(lane) = self.lanes.get_mut(told.exchanger) else { return };
+        let Some(queue) = lane.domain(domain) else { return };
+        let awaiting = std::mem::take(&mut queue.awaiting);
+        if matches!(queue.control, ControlState::Due | ControlState::Delayed) {
+            lane.set_control(domain, ControlState::NotNeeded);
+        }
+        for id in awaiting {
+            let Some(job) = self.jobs.get_mut(&id) else { continue };
+            let place = std::mem::replace(&mut job.place, Place::Queued);
+            if let Place::AwaitingControl(evidence) = place {
+                self.done(id, evidence, known.to_control(), told.at);
+            }
+        }
+    }
+
+    /// Tells everybody who waits in this lane that it cannot help them.
+    pub(super) fn answer_all(
+        &mut self,
+        exchanger: &DomainName,
+        why: &Evidence,
+        blocked: bool,
+        now: SystemTime,
+    ) {
+        let Some(lane) = self.lanes.get_mut(exchanger) else { return };
+        let (jobs, controls) = lane.take_all();
+        for (_, id) in &jobs {
+            let Some(job) = self.jobs.remove(id) else { continue };
+            // What it was told itself says more than that nobody can be asked now.
+            let evidence = job.last.unwrap_or_else(|| why.clone());
+            let mut answered = Answered::new(evidence, Control::NotAsked);
+            answered.blocked = blocked;
+            self.effects.push_back(Effect::Done(job.asked.token, answered));
+        }
+        for domain in controls {
+            let Some(queue) = self.lanes.get_mut(exchanger).and_then(|lane| lane.domain(&domain))
+            else {
+                continue;
+            };
+            for id in std::mem::take(&mut queue.awaiting) {
+                let Some(job) = self.jobs.get_mut(&id) else { continue };
+                let place = std::mem::replace(&mut job.place, Place::Queued);
+                if let Place::AwaitingControl(evidence) = place {
+                    self.done(id, evidence, Control::Answered(why.answer.clone()), now);
+                }
+            }
+            self.tidy(exchanger, Some(&domain), now);
+        }
+        for (domain, _) in jobs {
+            self.tidy(exchanger, Some(&domain), now);
+        }
+    }
+
+    /// The exchanger does not let us in for now and nobody is inside: tells those who have somebody
+    /// else to ask, or no time to wait for the next knock.
+    pub(super) fn give_up_the_hasty(&mut self, exchanger: &DomainName, why: &Evidence) {
+        let Some(lane) = self.lanes.get_mut(exchanger) else { return };
+        let next = lane.knock.until() + self.config.answer_margin;
+        let hasty: Vec<(JobId, DomainName)> = self
+            .jobs
+            .iter()
+            .filter(|(_, job)| {
+                matches!(job.place, Place::Queued)
+                    && job.asked.exchanger == *exchanger
+                    && (!job.asked.patient || job.asked.deadline < next)
+            })
+            .map(|(id, job)| (*id, job.asked.domain.clone()))
+            .collect();
+        for (id, domain) in hasty {
+            lane.remove(&domain, id);
+            lane.tidy(&domain);
+            if let Some(job) = self.jobs.remove(&id) {
+                let evidence = job.last.unwrap_or_else(|| why.clone());
+                let mut answered = Answered::new(evidence, Control::NotAsked);
+                answered.may_answer_later = true;
+                self.effects.push_back(Effect::Done(job.asked.token, answered));
+            }
+        }
+    }
+
+    pub(super) fn done(
+        &mut self,
+        id: JobId,
+        mut evidence: Evidence,
+        control: Control,
+        now: SystemTime,
+    ) {
+        self.last_used = now;
+        if let Some(job) = self.jobs.remove(&id) {
+            evidence.transcript = evidence.transcript.filter(|_| job.asked.transcript);
+            self.effects.push_back(Effect::Done(job.asked.token, Answered::new(evidence, control)));
+        }
+    }
+}
+
+/// The waiting time the server named.
+fn hint(answer: &RecipientAnswer) -> Option<std::time::Duration> {
+    match answer {
+        RecipientAnswer::Replied { reply, .. } => retry_hint::retry_after(&reply.text()),
+        RecipientAnswer::NoReply { .. } => None,
+    }
+}

@@ -1,0 +1,163 @@
+//! One egress identity, ready to use, and how it opens a session.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::config::{Identity, Socks5};
+use super::control;
+use super::dial::{Connection, Path, Stream};
+use super::evidence::Evidence;
+use super::lanes::Shared;
+use crate::address::{Address, Domain, DomainName};
+use crate::smtp::{
+    self, Hints, Mailbox, MailboxError, NoReply, Peer, RecipientAnswer, Session, SessionSetup,
+    Stage, Target,
+};
+
+/// How many addresses of one exchanger are dialled.
+const ADDRESSES: usize = 4;
+
+/// Who we appear as.
+pub(super) struct Egress {
+    pub(super) name: String,
+    socks5: Option<Socks5>,
+    config: Arc<smtp::Config>,
+    /// What control recipients are derived from.
+    secret: String,
+}
+
+impl Egress {
+    pub(super) fn new(identity: &Identity, base: &smtp::Config, secret: Option<&str>) -> Self {
+        let config = identity.apply(base);
+        let secret = secret.map(str::to_owned).unwrap_or_else(|| {
+            let helo = config.helo_name.as_ref().map(|name| name.as_str());
+            format!("{}\0{}", identity.name, helo.unwrap_or_default())
+        });
+        Self {
+            name: identity.name.clone(),
+            socks5: identity.socks5.clone(),
+            config: Arc::new(config),
+            secret,
+        }
+    }
+
+    /// The control recipient of `domain`.
+    pub(super) fn control(&self, domain: &DomainName) -> Result<Mailbox, MailboxError> {
+        Mailbox::new(&control::local_part(&self.secret, domain), domain, None)
+    }
+
+    /// Opens a session to `exchanger`, or says why there is none.
+    pub(super) async fn open(
+        &self,
+        shared: &Shared,
+        exchanger: &DomainName,
+        hints: Hints,
+    ) -> Result<Session<Box<dyn Stream>>, Evidence> {
+        let targets = self.targets(shared, exchanger).await.map_err(|reason| {
+            let answer = RecipientAnswer::NoReply { stage: Stage::Connect, reason };
+            Evidence::new(answer, None, shared.clock.now())
+        })?;
+        let mut last = None;
+        for target in targets {
+            let address = target.address();
+            let path = Path {
+                source: self.config.source(address),
+                socks5: self.socks5.as_ref(),
+                port: self.config.port,
+                deadline: shared.clock.now() + self.config.time_limits.connect,
+            };
+            match shared.dial.dial(target, path).await {
+                Ok(connection) => {
+                    shared.counters.connections.fetch_add(1, Ordering::Relaxed);
+                    return self.greet(shared, exchanger, address, connection, hints).await;
+                }
+                Err(reason) => {
+                    shared.counters.connections_failed.fetch_add(1, Ordering::Relaxed);
+                    let answer = RecipientAnswer::NoReply { stage: Stage::Connect, reason };
+                    last = Some(Evidence::new(answer, Some(address), shared.clock.now()));
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| {
+            let reason = NoReply::TargetRefused;
+            let answer = RecipientAnswer::NoReply { stage: Stage::Connect, reason };
+            Evidence::new(answer, None, shared.clock.now())
+        }))
+    }
+
+    /// From the banner to readiness.
+    async fn greet(
+        &self,
+        shared: &Shared,
+        exchanger: &DomainName,
+        address: IpAddr,
+        connection: Connection,
+        hints: Hints,
+    ) -> Result<Session<Box<dyn Stream>>, Evidence> {
+        let local = connection.local.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let setup = SessionSetup {
+            config: Arc::clone(&self.config),
+            identity: Arc::new(self.config.identity(local)),
+            interpreter: Arc::clone(&shared.interpreter),
+            tls: shared.tls.clone(),
+            clock: shared.clock,
+        };
+        let peer = Peer { exchanger: exchanger.clone(), address };
+        let deadline = shared.clock.now() + self.config.time_limits.session;
+        let session = Session::open(connection.stream, peer, &setup, hints, deadline).await;
+        let Some(why) = session.ended().cloned() else { return Ok(session) };
+        let mut evidence = Evidence::new(why, Some(address), shared.clock.now());
+        evidence.transcript = Some(session.transcript().into());
+        session.quit().await;
+        Err(evidence)
+    }
+
+    /// The addresses to dial, in order.
+    async fn targets(
+        &self,
+        shared: &Shared,
+        exchanger: &DomainName,
+    ) -> Result<Vec<Target>, NoReply> {
+        let addresses = match literal(exchanger) {
+            Some(address) => vec![address],
+            None => match shared.hosts.addresses(exchanger).await {
+                Err(_) => return Err(NoReply::DnsFailure),
+                Ok(facts) if !facts.exists => return Err(NoReply::HostNotFound),
+                Ok(facts) if facts.addresses.is_empty() => return Err(NoReply::NoAddress),
+                Ok(facts) => facts.addresses.clone(),
+            },
+        };
+        let chosen = self.config.source_v4.is_some() || self.config.source_v6.is_some();
+        let targets: Vec<Target> = addresses
+            .into_iter()
+            .filter_map(|address| self.config.allow_networks.target(address))
+            // An identity with an address of one family has no business in the other.
+            .filter(|target| !chosen || self.config.source(target.address()).is_some())
+            .take(ADDRESSES)
+            .collect();
+        if targets.is_empty() { Err(NoReply::TargetRefused) } else { Ok(targets) }
+    }
+}
+
+/// How an address literal's host is called among exchangers: in brackets, as no host name is.
+pub(super) fn literal_name(address: IpAddr) -> DomainName {
+    DomainName::from_ascii(&format!("[{address}]"))
+}
+
+fn literal(exchanger: &DomainName) -> Option<IpAddr> {
+    exchanger.as_str().strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}
+
+/// An address in the form in which commands carry it.
+pub(super) fn mailbox(address: &Address) -> Result<Mailbox, MailboxError> {
+    match address.domain() {
+        Domain::Name(name) if address.needs_smtputf8() => {
+            Mailbox::new(address.local(), name, Some(&name.to_unicode()))
+        }
+        Domain::Name(name) => Mailbox::new(address.local(), name, None),
+        Domain::Literal(literal) => {
+            Mailbox::new(address.local(), &DomainName::from_ascii(&literal.to_string()), None)
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What travels between the core and its callers. Pure.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::smtp::{Control, RecipientAnswer, TranscriptLine};
+
+/// What an exchanger said, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Evidence {
+    pub(super) answer: RecipientAnswer,
+    /// The address that was dialled, if it came to that.
+    pub(super) address: Option<IpAddr>,
+    pub(super) at: SystemTime,
+    /// What was said, if somebody wanted to know.
+    pub(super) transcript: Option<Arc<[TranscriptLine]>>,
+}
+
+impl Evidence {
+    pub(super) fn new(answer: RecipientAnswer, address: Option<IpAddr>, at: SystemTime) -> Self {
+        Self { answer, address, at, transcript: None }
+    }
+}
+
+/// What a lane tells a caller about one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Answered {
+    pub(super) evidence: Evidence,
+    pub(super) control: Control,
+    /// The exchanger was too busy for us, or did not let us in for now: it may answer a caller who
+    /// has the patience.
+    pub(super) may_answer_later: bool,
+    /// The exchanger refuses this egress identity, not the recipient.
+    pub(super) blocked: bool,
+}
+
+impl Answered {
+    pub(super) fn new(evidence: Evidence, control: Control) -> Self {
+        Self { evidence, control, may_answer_later: false, blocked: false }
+    }
+}

@@ -1,0 +1,249 @@
+//! What is remembered about exchangers and domains between probes. Pure, bounded, lost on restart.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::evidence::Evidence;
+use crate::address::DomainName;
+use crate::pacing::Rest;
+use crate::smtp::{Control, RecipientAnswer};
+
+/// What is known about whether a domain accepts everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum CatchAll {
+    /// A made-up recipient was accepted.
+    Yes,
+    /// A recipient was refused as unknown.
+    No,
+    /// A made-up recipient was asked for, and the answer tells neither.
+    Unclear(Arc<RecipientAnswer>),
+}
+
+impl CatchAll {
+    /// What a caller is told who asks later.
+    pub(super) fn to_control(&self) -> Control {
+        match self {
+            Self::Yes => Control::KnownYes,
+            Self::No => Control::KnownNo,
+            Self::Unclear(answer) => Control::Answered(RecipientAnswer::clone(answer)),
+        }
+    }
+}
+
+/// What is known about an exchanger.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Exchanger {
+    /// It wants TLS before it talks of recipients.
+    pub(super) needs_tls: bool,
+    /// It refuses the null sender.
+    pub(super) refuses_null_sender: bool,
+    /// It let us in, at some time.
+    pub(super) reached: bool,
+    /// Which egress identities rest, and why. One for each identity that was refused.
+    rests: Vec<(usize, Rest, Arc<Evidence>)>,
+}
+
+impl Exchanger {
+    /// Why `identity` rests at this exchanger now.
+    pub(super) fn rests(&self, identity: usize, now: SystemTime) -> Option<&Arc<Evidence>> {
+        self.rests
+            .iter()
+            .find(|(who, rest, _)| *who == identity && rest.lasts(now))
+            .map(|(_, _, why)| why)
+    }
+
+    /// `identity` is to rest: `first`, then longer each time.
+    pub(super) fn rest(
+        &mut self,
+        identity: usize,
+        why: Arc<Evidence>,
+        (first, longest): (Duration, Duration),
+        now: SystemTime,
+    ) {
+        let index = self.rests.iter().position(|(who, ..)| *who == identity).unwrap_or_else(|| {
+            self.rests.push((identity, Rest::none(), Arc::clone(&why)));
+            self.rests.len() - 1
+        });
+        let (_, rest, reason) = &mut self.rests[index];
+        rest.begin(first, longest, now);
+        *reason = why;
+    }
+
+    /// `identity` was let in.
+    pub(super) fn welcome(&mut self, identity: usize) {
+        self.reached = true;
+        self.rests.retain(|(who, ..)| *who != identity);
+    }
+
+    /// Whether any rest lasts: such an exchanger is worth remembering longest.
+    pub(super) fn is_resting(&self, now: SystemTime) -> bool {
+        self.rests.iter().any(|(_, rest, _)| rest.lasts(now))
+    }
+}
+
+/// How long catch-all knowledge holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lifetimes {
+    pub(super) known: Duration,
+    pub(super) unclear: Duration,
+}
+
+/// Everything remembered.
+pub(super) struct Memory {
+    lifetimes: Lifetimes,
+    domains: Recent<DomainName, (CatchAll, SystemTime)>,
+    exchangers: Recent<DomainName, Exchanger>,
+}
+
+impl Memory {
+    /// Remembers about `capacity` domains and as many exchangers, the recently used ones.
+    pub(super) fn new(capacity: usize, lifetimes: Lifetimes) -> Self {
+        Self { lifetimes, domains: Recent::new(capacity), exchangers: Recent::new(capacity) }
+    }
+
+    /// Whether `domain` accepts everything, as far as known.
+    pub(super) fn catch_all(&mut self, domain: &DomainName, now: SystemTime) -> Option<CatchAll> {
+        let (known, until) = self.domains.get(domain)?;
+        (now < *until).then(|| known.clone())
+    }
+
+    /// Remembers what `domain` showed.
+    pub(super) fn learn_catch_all(
+        &mut self,
+        domain: &DomainName,
+        known: CatchAll,
+        now: SystemTime,
+    ) {
+        let lifetime = match known {
+            CatchAll::Yes | CatchAll::No => self.lifetimes.known,
+            CatchAll::Unclear(_) => self.lifetimes.unclear,
+        };
+        self.domains.put(domain.clone(), (known, now + lifetime));
+    }
+
+    /// What is known about an exchanger.
+    pub(super) fn exchanger(&mut self, host: &DomainName) -> Option<&Exchanger> {
+        self.exchangers.get(host)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn exchanger_mut(&mut self, host: &DomainName) -> &mut Exchanger {
+        self.exchangers.entry(host.clone())
+    }
+
+    /// How many identities rest at how many exchangers is told as a count of exchangers.
+    pub(super) fn resting(&self, now: SystemTime) -> usize {
+        self.exchangers.values().filter(|exchanger| exchanger.is_resting(now)).count()
+    }
+}
+
+/// A map that forgets what was not used while as many others were: two halves, young and old; when
+/// the young half is full it becomes the old one.
+struct Recent<K, V> {
+    half: usize,
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
+}
+
+impl<K: Hash + Eq, V> Recent<K, V> {
+    fn new(capacity: usize) -> Self {
+        Self { half: (capacity / 2).max(1), young: HashMap::new(), old: HashMap::new() }
+    }
+
+    fn get(&mut self, key: &K) -> Option<&V> {
+        if !self.young.contains_key(key)
+            && let Some((key, value)) = self.old.remove_entry(key)
+        {
+            self.put(key, value);
+        }
+        self.young.get(key)
+    }
+
+    fn put(&mut self, key: K, value: V) {
+        if self.young.len() >= self.half && !self.young.contains_key(&key) {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, value);
+    }
+
+    fn values(&self) -> impl Iterator<Item = &V> {
+        self.young.values().chain(self.old.values())
+    }
+}
+
+impl<K: Hash + Eq + Clone, V: Default> Recent<K, V> {
+    fn entry(&mut self, key: K) -> &mut V {
+        if !self.young.contains_key(&key) {
+            let value = self.old.remove(&key).unwrap_or_default();
+            self.put(key.clone(), value);
+        }
+        self.young.entry(key).or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smtp::{NoReply, Stage};
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
+    }
+
+    fn name(n: usize) -> DomainName {
+        DomainName::from_ascii(&format!("d{n}.example"))
+    }
+
+    fn memory(capacity: usize) -> Memory {
+        Memory::new(capacity, Lifetimes { known: HOUR, unclear: Duration::from_secs(60) })
+    }
+
+    fn silence() -> RecipientAnswer {
+        RecipientAnswer::NoReply { stage: Stage::Rcpt, reason: NoReply::Timeout }
+    }
+
+    #[test]
+    fn knowledge_holds_for_its_lifetime() {
+        let mut memory = memory(100);
+        memory.learn_catch_all(&name(1), CatchAll::Yes, at(0));
+        memory.learn_catch_all(&name(2), CatchAll::Unclear(Arc::new(silence())), at(0));
+        assert_eq!(memory.catch_all(&name(1), at(3599)), Some(CatchAll::Yes));
+        assert_eq!(memory.catch_all(&name(1), at(3600)), None);
+        assert!(memory.catch_all(&name(2), at(59)).is_some());
+        assert_eq!(memory.catch_all(&name(2), at(60)), None);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_keeps_what_is_used() {
+        let mut memory = memory(100);
+        memory.learn_catch_all(&name(0), CatchAll::No, at(0));
+        for n in 1..10_000 {
+            memory.learn_catch_all(&name(n), CatchAll::Yes, at(0));
+            assert_eq!(memory.catch_all(&name(0), at(1)), Some(CatchAll::No));
+        }
+        assert!(memory.domains.values().count() <= 101);
+        assert_eq!(memory.catch_all(&name(1), at(1)), None);
+    }
+
+    #[test]
+    fn a_rest_belongs_to_one_identity_and_ends() {
+        let mut memory = memory(100);
+        let why = Arc::new(Evidence::new(silence(), None, at(0)));
+        let lengths = (Duration::from_secs(30), HOUR);
+        let exchanger = memory.exchanger_mut(&name(1));
+        exchanger.rest(0, Arc::clone(&why), lengths, at(0));
+        assert_eq!(exchanger.rests(0, at(29)), Some(&why));
+        assert_eq!(exchanger.rests(1, at(29)), None);
+        assert_eq!(exchanger.rests(0, at(30)), None);
+        exchanger.rest(0, Arc::clone(&why), lengths, at(40));
+        assert!(exchanger.rests(0, at(99)).is_some(), "the second rest is longer");
+        exchanger.welcome(0);
+        assert!(exchanger.rests(0, at(50)).is_none());
+        assert!(exchanger.reached);
+        assert_eq!(memory.resting(at(50)), 0);
+    }
+}

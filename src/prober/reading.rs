@@ -1,0 +1,216 @@
+//! What an answer asks of us: believe it, come again, go away. Pure.
+//!
+//! Not what it says about the mailbox; that is the judge's.
+
+use crate::pacing::Delay;
+use crate::smtp::{Meaning, NoReply, RecipientAnswer, Reply, Stage};
+
+/// What to do about a recipient's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// It is the answer.
+    Final,
+    /// It is the answer for now: ask again later, if there is time.
+    Again(Delay),
+    /// The transaction has too many recipients; nothing was said about this one.
+    TransactionFull,
+    /// The session is over; nothing was said about this recipient.
+    SessionOver,
+    /// The exchanger refuses us, whoever the recipient is.
+    Blocked,
+}
+
+/// Reads what was said to one recipient's transaction (`MAIL` or `RCPT`).
+pub(super) fn read(answer: &RecipientAnswer) -> Reading {
+    match answer {
+        RecipientAnswer::NoReply { reason: NoReply::Smtputf8Unsupported, .. } => Reading::Final,
+        RecipientAnswer::NoReply { .. } => Reading::SessionOver,
+        RecipientAnswer::Replied { reply, .. } if reply.code == 421 => Reading::SessionOver,
+        RecipientAnswer::Replied { reply, .. } if reply.is_positive() => Reading::Final,
+        RecipientAnswer::Replied { stage: Stage::Rcpt, reply, explanation } => {
+            if is_transaction_full(reply) {
+                Reading::TransactionFull
+            } else if reply.is_permanent() {
+                Reading::Final
+            } else {
+                not_now(explanation.meaning)
+            }
+        }
+        RecipientAnswer::Replied { reply, .. } if reply.is_permanent() => Reading::Blocked,
+        RecipientAnswer::Replied { explanation, .. } => not_now(explanation.meaning),
+    }
+}
+
+/// A temporary reply: which kind of later.
+fn not_now(meaning: Meaning) -> Reading {
+    match meaning {
+        Meaning::Greylisted => Reading::Again(Delay::Greylisted),
+        Meaning::RateLimited => Reading::Again(Delay::RateLimited),
+        // A full mailbox stays full, and a refusal of us stays one, longer than any caller waits.
+        Meaning::MailboxFull
+        | Meaning::MailboxDisabled
+        | Meaning::SenderBlocked
+        | Meaning::AuthOrTlsRequired
+        | Meaning::RelayDenied
+        | Meaning::MessageContent
+        | Meaning::SyntaxError => Reading::Final,
+        // "No such user" with a 4yz is a verification under way (Postfix address verification).
+        Meaning::MailboxNotFound
+        | Meaning::DomainNotFound
+        | Meaning::TemporaryFailure
+        | Meaning::NetworkOrServerError
+        | Meaning::AmbiguousPolicy
+        | Meaning::Accepted
+        | Meaning::Unknown => Reading::Again(Delay::Temporary),
+    }
+}
+
+/// `452 4.5.3 too many recipients` (RFC 5321 section 4.5.3.1.10, RFC 3463 X.5.3).
+fn is_transaction_full(reply: &Reply) -> bool {
+    let too_many = |text: String| text.to_ascii_lowercase().contains("too many recipients");
+    match reply.enhanced {
+        Some(status) => status.subject == 5 && status.detail == 3,
+        None => matches!(reply.code, 452 | 552) && too_many(reply.text()),
+    }
+}
+
+/// Whether "no such user" was said for good.
+pub(super) fn is_unknown_user(answer: &RecipientAnswer) -> bool {
+    matches!(
+        answer,
+        RecipientAnswer::Replied { stage: Stage::Rcpt, reply, explanation }
+            if reply.is_permanent() && explanation.meaning == Meaning::MailboxNotFound
+    )
+}
+
+/// Whether the recipient was accepted.
+pub(super) fn is_accepted(answer: &RecipientAnswer) -> bool {
+    matches!(
+        answer,
+        RecipientAnswer::Replied { stage: Stage::Rcpt, reply, .. } if reply.is_positive()
+    )
+}
+
+/// Whether nothing but a bare code says so.
+pub(super) fn is_by_code_alone(answer: &RecipientAnswer) -> bool {
+    matches!(
+        answer,
+        RecipientAnswer::Replied { explanation, .. } if explanation.is_by_code_alone()
+    )
+}
+
+/// Why there is no session with an exchanger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// Nothing was dialled: no address, or none we may dial, or DNS could not tell.
+    NotDialled,
+    /// It refuses us for good, in its banner, at `EHLO` or at `MAIL`.
+    Blocked,
+    /// It does not want us now.
+    Busy,
+    /// It is not there, or does not speak SMTP with us.
+    Unreachable,
+}
+
+/// Reads why a session could not be opened, or ended before it answered anybody.
+pub(super) fn read_obstacle(answer: &RecipientAnswer, reached_before: bool) -> Obstacle {
+    match answer {
+        RecipientAnswer::Replied { reply, .. } if reply.is_permanent() => Obstacle::Blocked,
+        RecipientAnswer::Replied { .. } => Obstacle::Busy,
+        RecipientAnswer::NoReply { reason, .. } => match reason {
+            NoReply::NoAddress
+            | NoReply::HostNotFound
+            | NoReply::DnsFailure
+            | NoReply::TargetRefused => Obstacle::NotDialled,
+            // A host that answered a moment ago and now refuses, or hangs up, has enough of us.
+            NoReply::ConnectFailed(_) | NoReply::Timeout | NoReply::Closed if reached_before => {
+                Obstacle::Busy
+            }
+            _ => Obstacle::Unreachable,
+        },
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::smtp::{EnhancedStatus, Explanation};
+
+    /// A reply with this code, enhanced status ("" for none), text, meaning and rule.
+    pub(crate) fn replied(
+        stage: Stage,
+        code: u16,
+        enhanced: &str,
+        text: &str,
+        meaning: Meaning,
+        rule: &str,
+    ) -> RecipientAnswer {
+        let digits: Vec<u16> = enhanced.split('.').filter_map(|d| d.parse().ok()).collect();
+        let enhanced = match digits[..] {
+            [class, subject, detail] => {
+                Some(EnhancedStatus { class: u8::try_from(class).unwrap(), subject, detail })
+            }
+            _ => None,
+        };
+        RecipientAnswer::Replied {
+            stage,
+            reply: Reply { code, enhanced, lines: vec![text.to_owned()] },
+            explanation: Explanation { meaning, rule: Arc::from(rule) },
+        }
+    }
+
+    fn rcpt(code: u16, enhanced: &str, meaning: Meaning) -> Reading {
+        read(&replied(Stage::Rcpt, code, enhanced, "", meaning, "test"))
+    }
+
+    #[test]
+    fn a_definite_answer_is_final() {
+        assert_eq!(rcpt(250, "2.1.5", Meaning::Accepted), Reading::Final);
+        assert_eq!(rcpt(550, "5.1.1", Meaning::MailboxNotFound), Reading::Final);
+        assert_eq!(rcpt(452, "4.2.2", Meaning::MailboxFull), Reading::Final);
+        assert_eq!(rcpt(554, "5.7.1", Meaning::SenderBlocked), Reading::Final);
+    }
+
+    #[test]
+    fn a_temporary_answer_is_asked_again() {
+        assert_eq!(rcpt(450, "4.2.0", Meaning::Greylisted), Reading::Again(Delay::Greylisted));
+        assert_eq!(rcpt(450, "4.1.1", Meaning::MailboxNotFound), Reading::Again(Delay::Temporary));
+        assert_eq!(rcpt(450, "4.7.1", Meaning::RateLimited), Reading::Again(Delay::RateLimited));
+    }
+
+    #[test]
+    fn too_many_recipients_says_nothing_about_the_recipient() {
+        assert_eq!(rcpt(452, "4.5.3", Meaning::RateLimited), Reading::TransactionFull);
+        let bare =
+            replied(Stage::Rcpt, 452, "", "Too many recipients", Meaning::RateLimited, "test");
+        assert_eq!(read(&bare), Reading::TransactionFull);
+    }
+
+    #[test]
+    fn a_421_says_nothing_about_the_recipient() {
+        assert_eq!(rcpt(421, "4.7.0", Meaning::RateLimited), Reading::SessionOver);
+        let closed = RecipientAnswer::NoReply { stage: Stage::Rcpt, reason: NoReply::Closed };
+        assert_eq!(read(&closed), Reading::SessionOver);
+    }
+
+    #[test]
+    fn a_refusal_before_any_recipient_is_about_us() {
+        let at = |stage, code| replied(stage, code, "", "", Meaning::Unknown, "test");
+        assert_eq!(read(&at(Stage::Mail, 550)), Reading::Blocked);
+        assert_eq!(read_obstacle(&at(Stage::Banner, 554), true), Obstacle::Blocked);
+        assert_eq!(read_obstacle(&at(Stage::Banner, 421), false), Obstacle::Busy);
+        assert_eq!(read_obstacle(&at(Stage::Ehlo, 451), false), Obstacle::Busy);
+    }
+
+    #[test]
+    fn a_host_that_answered_before_is_busy_and_not_gone() {
+        let refused = RecipientAnswer::NoReply {
+            stage: Stage::Connect,
+            reason: NoReply::ConnectFailed("refused".to_owned()),
+        };
+        assert_eq!(read_obstacle(&refused, true), Obstacle::Busy);
+        assert_eq!(read_obstacle(&refused, false), Obstacle::Unreachable);
+    }
+}

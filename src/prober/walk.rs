@@ -1,0 +1,260 @@
+//! From exchanger to exchanger, best preference first (RFC 5321 section 5.1), until one has said
+//! something about the recipient.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout_at;
+
+use super::destination::Submission;
+use super::egress::literal_name;
+use super::evidence::{Answered, Evidence};
+use super::lane::JobId;
+use super::lanes::{ProbeRequest, Prober, Target};
+use super::station::Station;
+use crate::address::{Domain, DomainName};
+use crate::dns::Exchanger;
+use crate::pacing;
+use crate::smtp::{Attempt, Control, Meaning, NoReply, ProbeOutcome, RecipientAnswer, Stage};
+
+/// Asks one exchanger after the other.
+pub(super) async fn walk(prober: &Prober, request: ProbeRequest) -> ProbeOutcome {
+    let exchangers = exchangers(&request);
+    let mut walk = Walk {
+        prober,
+        domain: match request.address.domain() {
+            Domain::Name(name) => name.clone(),
+            Domain::Literal(literal) => DomainName::from_ascii(&literal.to_string()),
+        },
+        request,
+        attempts: Vec::new(),
+        control: Control::NotAsked,
+    };
+    let best = exchangers.iter().map(|exchanger| exchanger.preference).min();
+    let (mut busy, mut dialled, mut equals_only) = (None, 0, false);
+    for exchanger in &exchangers {
+        let is_best = Some(exchanger.preference) == best;
+        if equals_only && !is_best {
+            break;
+        }
+        if dialled == prober.shared.exchangers_per_address {
+            break;
+        }
+        let asked = walk.ask(exchanger, exchangers.len() == 1).await;
+        dialled += usize::from(asked.dialled);
+        match asked.then {
+            Then::Stop => return walk.outcome(),
+            Then::AskEquals if is_best => equals_only = true,
+            Then::AskEquals => return walk.outcome(),
+            Then::GoOn => {}
+            Then::ComeBack => busy = busy.or(Some(exchanger)),
+        }
+    }
+    // Nobody said anything about the recipient, but somebody was only busy: patience may help.
+    if let (Some(exchanger), false) = (busy, equals_only)
+        && exchangers.len() > 1
+    {
+        walk.ask(exchanger, true).await;
+    }
+    walk.outcome()
+}
+
+/// The exchangers in the order in which they are asked. Among equals the recipient's domain
+/// decides: random over domains, as RFC 5321 wants it, but one domain's recipients stay together
+/// (one transaction carries them) and greylisting meets the same host again.
+fn exchangers(request: &ProbeRequest) -> Vec<Exchanger> {
+    let list = match &request.target {
+        Target::Literal(address) => {
+            return vec![Exchanger { host: literal_name(*address), preference: 0 }];
+        }
+        Target::Exchangers(list) if list.len() < 2 => return list.clone(),
+        Target::Exchangers(list) => list,
+    };
+    let domain = request.address.domain().to_string();
+    let mut rest: Vec<&Exchanger> = list.iter().collect();
+    rest.sort_by_key(|exchanger| exchanger.preference);
+    let mut ordered = Vec::with_capacity(rest.len());
+    while let Some(first) = rest.first() {
+        let equals = rest.iter().take_while(|e| e.preference == first.preference);
+        let names = equals.map(|exchanger| exchanger.host.as_str());
+        let next = pacing::choose_egress(names, &domain, |_| false).unwrap_or(0);
+        ordered.push(rest.remove(next).clone());
+    }
+    ordered
+}
+
+struct Walk<'a> {
+    prober: &'a Prober,
+    domain: DomainName,
+    request: ProbeRequest,
+    attempts: Vec<Attempt>,
+    control: Control,
+}
+
+struct Asked {
+    dialled: bool,
+    then: Then,
+}
+
+/// What an exchanger's answer means for the walk.
+enum Then {
+    /// It is about the recipient, or time is up.
+    Stop,
+    /// It does not serve the domain, it says: its equals may.
+    AskEquals,
+    /// It could not be asked: the next one.
+    GoOn,
+    /// It is busy: the next one, and later this one again.
+    ComeBack,
+}
+
+impl Walk<'_> {
+    /// Asks one exchanger, through one identity after the other while it refuses them.
+    async fn ask(&mut self, exchanger: &Exchanger, patient: bool) -> Asked {
+        let mut refused = Vec::new();
+        loop {
+            let identity = self.identity(exchanger, &refused);
+            let answer = self.ask_through(identity, exchanger, patient).await;
+            let Some(answered) = answer else {
+                return Asked { dialled: true, then: Then::Stop };
+            };
+            let then = self.then(&answered);
+            let dialled = answered.evidence.address.is_some();
+            let blocked = answered.blocked;
+            self.note(exchanger, answered);
+            refused.push(identity);
+            if !blocked || refused.len() >= self.prober.shared.egress.len() {
+                return Asked { dialled, then };
+            }
+        }
+    }
+
+    /// The identity for this domain: the usual one, unless the exchanger refuses it for now.
+    fn identity(&self, exchanger: &Exchanger, refused: &[usize]) -> usize {
+        let egress = &self.prober.shared.egress;
+        if egress.len() == 1 {
+            return 0;
+        }
+        let names = || egress.iter().map(|egress| egress.name.as_str());
+        let now = self.prober.shared.clock.now();
+        let mut memory = self.prober.shared.memory();
+        let known = memory.exchanger(&exchanger.host);
+        let rests = |identity| known.is_some_and(|known| known.rests(identity, now).is_some());
+        let domain = self.domain.as_str();
+        pacing::choose_egress(names(), domain, |i| refused.contains(&i) || rests(i))
+            .or_else(|| pacing::choose_egress(names(), domain, |i| refused.contains(&i)))
+            .unwrap_or(0)
+    }
+
+    /// Waits in the lane until there is an answer; `None` at the deadline, which is noted then.
+    async fn ask_through(
+        &mut self,
+        identity: usize,
+        exchanger: &Exchanger,
+        patient: bool,
+    ) -> Option<Answered> {
+        let shared = &self.prober.shared;
+        let destination = exchanger.host.registrable();
+        let station = self.prober.station(destination, identity);
+        let deadline = shared.clock.instant(self.request.deadline);
+        let place = match station.places.try_acquire() {
+            Ok(place) => Some(place),
+            Err(_) => {
+                timeout_at(deadline, station.places.acquire()).await.ok().and_then(Result::ok)
+            }
+        };
+        let Some(_place) = place else {
+            self.note_deadline(exchanger, None, Control::NotAsked, Stage::Connect);
+            return None;
+        };
+        let (token, answer) = oneshot::channel();
+        let submission = Submission {
+            token,
+            address: self.request.address.clone(),
+            domain: self.domain.clone(),
+            exchanger: exchanger.host.clone(),
+            test_catch_all: self.request.test_catch_all,
+            transcript: self.request.transcript,
+            patient,
+            deadline: self.request.deadline,
+        };
+        let id = station.with(|core, memory, now| core.submit(submission, memory, now));
+        let mut question = Question { station: Arc::clone(&station), id, open: true };
+        if let Ok(Ok(answered)) = timeout_at(deadline, answer).await {
+            question.open = false;
+            return Some(answered);
+        }
+        question.open = false;
+        let withdrawn = station.with(|core, _, now| core.withdraw(id, now));
+        let (evidence, control, stage) = match withdrawn {
+            Some(withdrawn) => (withdrawn.evidence, withdrawn.control, withdrawn.stage),
+            None => (None, Control::NotAsked, Stage::Rcpt),
+        };
+        self.note_deadline(exchanger, evidence, control, stage);
+        None
+    }
+
+    fn then(&self, answered: &Answered) -> Then {
+        if answered.may_answer_later {
+            return Then::ComeBack;
+        }
+        match &answered.evidence.answer {
+            RecipientAnswer::Replied { stage: Stage::Rcpt, reply, explanation } => {
+                let denied =
+                    matches!(explanation.meaning, Meaning::RelayDenied | Meaning::DomainNotFound);
+                if denied && reply.is_permanent() { Then::AskEquals } else { Then::Stop }
+            }
+            RecipientAnswer::NoReply { reason: NoReply::Smtputf8Unsupported, .. } => Then::Stop,
+            _ => Then::GoOn,
+        }
+    }
+
+    fn note_deadline(
+        &mut self,
+        exchanger: &Exchanger,
+        evidence: Option<Evidence>,
+        control: Control,
+        stage: Stage,
+    ) {
+        let now = self.prober.shared.clock.now();
+        let evidence = evidence.unwrap_or_else(|| {
+            let answer = RecipientAnswer::NoReply { stage, reason: NoReply::Timeout };
+            Evidence::new(answer, None, now)
+        });
+        self.note(exchanger, Answered::new(evidence, control));
+    }
+
+    /// Notes an attempt.
+    fn note(&mut self, exchanger: &Exchanger, answered: Answered) {
+        let Answered { evidence, control, .. } = answered;
+        let attempt = Attempt {
+            exchanger: exchanger.host.clone(),
+            preference: exchanger.preference,
+            address: evidence.address,
+            answer: evidence.answer,
+            at: evidence.at,
+            transcript: evidence.transcript.map(|lines| lines.to_vec()).unwrap_or_default(),
+        };
+        self.control = control;
+        self.attempts.push(attempt);
+    }
+
+    fn outcome(self) -> ProbeOutcome {
+        ProbeOutcome { attempts: self.attempts, control: self.control }
+    }
+}
+
+/// A question under way: taken back when its caller goes away.
+struct Question {
+    station: Arc<Station>,
+    id: JobId,
+    open: bool,
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        if self.open {
+            self.station.with(|core, _, now| core.withdraw(self.id, now));
+        }
+    }
+}
