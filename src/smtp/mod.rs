@@ -9,6 +9,7 @@ pub mod config;
 pub mod connect;
 pub mod dialogue;
 pub mod facts;
+mod interpret;
 pub mod mailbox;
 pub mod meaning;
 pub mod outcome;

@@ -60,9 +60,9 @@ impl Classifier {
     /// # Panics
     /// Never: a test holds that our rules compile.
     #[must_use]
-    pub fn builtin() -> &'static Self {
-        static BUILTIN_CLASSIFIER: LazyLock<Classifier> =
-            LazyLock::new(|| Classifier::compile(None).expect("our own rules compile"));
+    pub fn builtin() -> &'static Arc<Self> {
+        static BUILTIN_CLASSIFIER: LazyLock<Arc<Classifier>> =
+            LazyLock::new(|| Arc::new(Classifier::compile(None).expect("our own rules compile")));
         &BUILTIN_CLASSIFIER
     }
 

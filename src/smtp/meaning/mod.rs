@@ -112,6 +112,29 @@ impl Meaning {
         }
     }
 
+    /// What it says, in one sentence for people.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Accepted => "the recipient was accepted",
+            Self::MailboxNotFound => "there is no such mailbox",
+            Self::MailboxDisabled => "the mailbox takes no mail any more",
+            Self::MailboxFull => "the mailbox is over its quota",
+            Self::Greylisted => "come back later; the server does not know us yet",
+            Self::SenderBlocked => "the server refuses us, whoever the recipient",
+            Self::RateLimited => "too much from us for now",
+            Self::RelayDenied => "the server does not take mail for this domain",
+            Self::DomainNotFound => "the server says that the recipient's domain does not exist",
+            Self::AuthOrTlsRequired => "the server wants a login or TLS first",
+            Self::SyntaxError => "the server did not like the command",
+            Self::MessageContent => "about a message's content; no answer to RCPT TO",
+            Self::TemporaryFailure => "something is wrong for now, on their side",
+            Self::NetworkOrServerError => "their network or server is broken",
+            Self::AmbiguousPolicy => "refused by a policy that is not named",
+            Self::Unknown => "not understood",
+        }
+    }
+
     /// The meaning of that [`name`](Self::name), or `None`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
