@@ -13,3 +13,4 @@ mod postfix_limits;
 mod postfix_mailboxes;
 mod postfix_policies;
 mod postscreen;
+mod verdicts;
