@@ -168,7 +168,7 @@ impl Builder {
                 public saved trace
             chown postfix ../data *
             chown root pid
-            exec /usr/lib/postfix/sbin/master -i -c {home}",
+            exec /usr/lib/postfix/sbin/master -s -c {home}",
             home = home.display(),
         );
         Postfix { address, process: Process::start("postfix", folder, &script, address).await }
