@@ -1,8 +1,10 @@
 //! Postfix, with a configuration, a queue and an address of its own.
 
 use std::fmt::Write;
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::process::{Process, scratch};
 use super::{loopback, place};
@@ -157,8 +159,8 @@ impl Builder {
         let home = folder.path();
         std::fs::create_dir(home.join("queue")).unwrap();
         std::fs::create_dir(home.join("data")).unwrap();
-        std::fs::write(home.join("main.cf"), self.main(home)).unwrap();
-        std::fs::write(home.join("master.cf"), self.master(address)).unwrap();
+        write_settled(&home.join("main.cf"), &self.main(home));
+        write_settled(&home.join("master.cf"), &self.master(address));
         // What `postfix start-fg` does, without the second it takes to check the installation.
         let script = format!(
             "cd {home}/queue
@@ -166,7 +168,7 @@ impl Builder {
                 public saved trace
             chown postfix ../data *
             chown root pid
-            exec /usr/lib/postfix/sbin/master -i -c {home}",
+            exec /usr/lib/postfix/sbin/master -s -c {home}",
             home = home.display(),
         );
         Postfix { address, process: Process::start("postfix", folder, &script, address).await }
@@ -184,7 +186,7 @@ impl Builder {
         set("myhostname", "mx.postfix.test");
 
         let table = |name: &str, lines: String| {
-            std::fs::write(home.join(name), lines).unwrap();
+            write_settled(&home.join(name), &lines);
             format!("texthash:{path}/{name}")
         };
         let pairs = |pairs: &[(String, String)]| {
@@ -231,4 +233,11 @@ impl Builder {
         };
         door + MASTER
     }
+}
+
+/// Writes a file that looks old. Postfix reads a file that is a second old or less again and again,
+/// for it may be half written: 1.5 seconds for every program that starts.
+fn write_settled(file: &Path, text: &str) {
+    std::fs::write(file, text).unwrap();
+    File::options().write(true).open(file).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
 }
