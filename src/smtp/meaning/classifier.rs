@@ -98,7 +98,8 @@ impl Classifier {
             rules.extend(compiled);
         }
         let lexicon = lexicon.build().map_err(|error| RuleError::Toml(error.to_string()))?;
-        let classifier = Self { rules, lexicon, compounds: vocabulary.compounds, no_rule: NO_RULE.into() };
+        let classifier =
+            Self { rules, lexicon, compounds: vocabulary.compounds, no_rule: NO_RULE.into() };
         classifier.check_examples(&lines)?;
         Ok(classifier)
     }
@@ -117,16 +118,6 @@ impl Classifier {
         )
     }
 
-    /// TEMPWHY
-    pub fn why(&self, view: &ReplyView<'_>) -> Vec<String> {
-        let mut view = *view;
-        view.enhanced = view.enhanced.or_else(|| view::find_enhanced(view.text));
-        let words = Words::of(view.text, &self.compounds);
-        let found = self.lexicon.find(&words);
-        let mut v = vec![format!("{}", words.joined)];
-        v.extend(self.rules.iter().filter_map(|rule| rule.why(&view, &found, &words)));
-        v
-    }
     /// All rules, in the order in which they are asked.
     pub fn rules(&self) -> impl Iterator<Item = RuleFacts<'_>> {
         self.rules.iter().map(|rule| RuleFacts {
@@ -139,20 +130,32 @@ impl Classifier {
 
     /// Holds each of the first rules, of these lines, to its own example.
     fn check_examples(&self, lines: &[usize]) -> Result<(), RuleError> {
-        for (rule, line) in self.rules.iter().zip(lines).filter(|(rule, _)| !rule.example.is_empty()) {
+        for (rule, line) in
+            self.rules.iter().zip(lines).filter(|(rule, _)| !rule.example.is_empty())
+        {
             let decided = self.explain(&rule.example_view());
             if decided.rule != rule.name {
                 let problem = format!("its example is decided by `{}`", decided.rule);
-                let remedy = "correct the example or the conditions, or put this rule before that one";
+                let remedy =
+                    "correct the example or the conditions, or put this rule before that one";
                 return Err(Fault::new(problem, remedy).in_rule(&rule.name, *line));
             }
         }
         Ok(())
     }
 
+    /// The text of our own files.
+    #[cfg(test)]
+    pub(super) const fn builtin_files() -> &'static [&'static str] {
+        &BUILTIN
+    }
+
     /// How each rule's own example is decided: the rule's name, and the explanation.
     #[cfg(test)]
     pub(super) fn examples(&self) -> Vec<(Arc<str>, Explanation)> {
-        self.rules.iter().map(|rule| (Arc::clone(&rule.name), self.explain(&rule.example_view()))).collect()
+        self.rules
+            .iter()
+            .map(|rule| (Arc::clone(&rule.name), self.explain(&rule.example_view())))
+            .collect()
     }
 }

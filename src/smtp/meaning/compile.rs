@@ -41,27 +41,42 @@ pub(super) fn rules(
         let text = text.into_inner();
         let name = text.name.clone();
         if !names.insert(name.clone()) {
-            let fault = Fault::new("a second rule of that name", "give each rule a name of its own");
+            let fault =
+                Fault::new("a second rule of that name", "give each rule a name of its own");
             return Err(fault.in_rule(&name, line));
         }
         if names.len() > MAX_RULES {
-            let fault = Fault::new("too many rules", format!("keep a file below {MAX_RULES} rules"));
+            let fault =
+                Fault::new("too many rules", format!("keep a file below {MAX_RULES} rules"));
             return Err(fault.in_rule(&name, line));
         }
         if !replaced.contains(&name) {
-            compiled.push(rule(text, vocabulary, lexicon).map_err(|fault| fault.in_rule(&name, line))?);
+            compiled
+                .push(rule(text, vocabulary, lexicon).map_err(|fault| fault.in_rule(&name, line))?);
         }
     }
     Ok(compiled)
 }
 
-fn rule(text: RuleText, vocabulary: &Vocabulary, lexicon: &mut LexiconBuilder) -> Result<Rule, Fault> {
+fn rule(
+    text: RuleText,
+    vocabulary: &Vocabulary,
+    lexicon: &mut LexiconBuilder,
+) -> Result<Rule, Fault> {
     let meaning = Meaning::from_name(&text.meaning).ok_or_else(|| {
         let names: Vec<_> = Meaning::ALL.into_iter().map(Meaning::name).collect();
-        Fault::new(format!("no meaning is called `{}`", text.meaning), format!("write one of {}", names.join(", ")))
+        Fault::new(
+            format!("no meaning is called `{}`", text.meaning),
+            format!("write one of {}", names.join(", ")),
+        )
     })?;
     let codes = codes(&text, meaning)?;
-    let statuses = parse_all(&text.enhanced, StatusPattern::parse, "an enhanced status", "`5.1.1`, `*.1.1` or `none`")?;
+    let statuses = parse_all(
+        &text.enhanced,
+        StatusPattern::parse,
+        "an enhanced status",
+        "`5.1.1`, `*.1.1` or `none`",
+    )?;
     let stages = parse_all(
         &text.stage,
         parse_stage,
@@ -69,11 +84,17 @@ fn rule(text: RuleText, vocabulary: &Vocabulary, lexicon: &mut LexiconBuilder) -
         "`connect`, `banner`, `ehlo`, `starttls`, `mail`, `rcpt`, `data` or `unknown`",
     )?;
     if text.phrases.is_empty() && !text.with.is_empty() {
-        return Err(Fault::new("`with` without `phrases`", "move the phrases of `with` to `phrases`"));
+        return Err(Fault::new(
+            "`with` without `phrases`",
+            "move the phrases of `with` to `phrases`",
+        ));
     }
     let nothing = text.phrases.is_empty() && text.code.is_empty() && text.provider.is_empty();
     if nothing && statuses.is_empty() && stages.is_empty() {
-        return Err(Fault::new("it fits every reply", "add a code, an enhanced status, a stage, phrases or a provider"));
+        return Err(Fault::new(
+            "it fits every reply",
+            "add a code, an enhanced status, a stage, phrases or a provider",
+        ));
     }
     let mut phrases = |list: &[String]| -> Result<Vec<Phrase>, Fault> {
         let mut compiled = Vec::new();
@@ -100,8 +121,11 @@ fn rule(text: RuleText, vocabulary: &Vocabulary, lexicon: &mut LexiconBuilder) -
 /// The codes of a rule. None given: any refusal; but a 4yz says that a mailbox is dead only where a
 /// rule names it, and only a 2yz can accept.
 fn codes(text: &RuleText, meaning: Meaning) -> Result<Vec<CodePattern>, Fault> {
-    let given = parse_all(&text.code, CodePattern::parse, "a code", "`550`, `55x`, `5xx` or `none`")?;
-    if meaning == Meaning::Accepted && (given.is_empty() || !given.iter().all(|code| code.is_positive())) {
+    let given =
+        parse_all(&text.code, CodePattern::parse, "a code", "`550`, `55x`, `5xx` or `none`")?;
+    if meaning == Meaning::Accepted
+        && (given.is_empty() || !given.iter().all(|code| code.is_positive()))
+    {
         return Err(Fault::new("only a 2yz accepts", "give it codes that begin with 2"));
     }
     if !given.is_empty() {
@@ -111,8 +135,17 @@ fn codes(text: &RuleText, meaning: Meaning) -> Result<Vec<CodePattern>, Fault> {
     Ok(vec![CodePattern::Range(first, 599), CodePattern::None])
 }
 
-fn parse_all<T>(list: &[String], parse: impl Fn(&str) -> Option<T>, what: &str, forms: &str) -> Result<Vec<T>, Fault> {
+fn parse_all<T>(
+    list: &[String],
+    parse: impl Fn(&str) -> Option<T>,
+    what: &str,
+    forms: &str,
+) -> Result<Vec<T>, Fault> {
     list.iter()
-        .map(|text| parse(text).ok_or_else(|| Fault::new(format!("`{text}` is not {what}"), format!("write {forms}"))))
+        .map(|text| {
+            parse(text).ok_or_else(|| {
+                Fault::new(format!("`{text}` is not {what}"), format!("write {forms}"))
+            })
+        })
         .collect()
 }

@@ -26,7 +26,8 @@ impl LexiconBuilder {
 
     /// A word, or the beginning of one if it ends in `*`.
     fn word(&mut self, word: &str) -> usize {
-        let pattern = word.strip_suffix('*').map_or_else(|| format!(" {word} "), |stem| format!(" {stem}"));
+        let pattern =
+            word.strip_suffix('*').map_or_else(|| format!(" {word} "), |stem| format!(" {stem}"));
         let next = self.words.len();
         *self.words.entry(pattern).or_insert(next)
     }

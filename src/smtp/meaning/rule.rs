@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::Meaning;
 use super::bits::Bits;
 use super::phrase::Phrase;
 use super::view::ReplyView;
 use super::words::Words;
-use super::Meaning;
 use crate::smtp::{EnhancedStatus, Stage};
 
 /// A file of rules.
@@ -88,19 +88,14 @@ impl Rule {
         view
     }
 
-    /// TEMPWHY
-    pub(super) fn why(&self, view: &ReplyView<'_>, found: &[Bits], words: &Words) -> Option<String> {
-        let one = |phrases: &[Phrase]| phrases.iter().find(|phrase| phrase.matches(found, words)).map(|p| p.text.clone());
-        if self.decides(view, found, words) { return Some(format!("{} by {:?}", self.name, one(&self.phrases))); }
-        one(&self.phrases).map(|p| format!("   no {} by {p} unless {:?}", self.name, one(&self.unless)))
-    }
     /// Whether the rule decides this reply.
     pub(super) fn decides(&self, view: &ReplyView<'_>, found: &[Bits], words: &Words) -> bool {
         let any = |phrases: &[Phrase]| phrases.iter().any(|phrase| phrase.matches(found, words));
         self.codes.iter().any(|pattern| pattern.fits(view.code))
             && (self.stages.is_empty() || self.stages.contains(&view.stage))
             && (self.statuses.is_empty() || self.statuses.iter().any(|s| s.fits(view.enhanced)))
-            && (self.providers.is_empty() || self.providers.iter().any(|p| is_under(view.exchanger, p)))
+            && (self.providers.is_empty()
+                || self.providers.iter().any(|p| is_under(view.exchanger, p)))
             && (self.phrases.is_empty() || any(&self.phrases))
             && (self.with.is_empty() || any(&self.with))
             && !any(&self.unless)
@@ -184,7 +179,9 @@ impl StatusPattern {
         match (self, status) {
             (Self::None, None) => true,
             (Self::Parts(class, subject, detail), Some(status)) => {
-                same(class, u16::from(status.class)) && same(subject, status.subject) && same(detail, status.detail)
+                same(class, u16::from(status.class))
+                    && same(subject, status.subject)
+                    && same(detail, status.detail)
             }
             _ => false,
         }

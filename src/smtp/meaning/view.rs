@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::MAX_EXAMINED;
 use crate::address::redact;
 use crate::smtp::{EnhancedStatus, Stage};
 
@@ -29,7 +30,13 @@ impl<'a> ReplyView<'a> {
     /// status; the enhanced status is the first in the text.
     #[must_use]
     pub fn from_text(text: &'a str) -> Self {
-        Self { code: find_code(text), enhanced: find_enhanced(text), text, stage: None, exchanger: None }
+        Self {
+            code: find_code(text),
+            enhanced: find_enhanced(text),
+            text,
+            stage: None,
+            exchanger: None,
+        }
     }
 
     /// The same reply, to that command.
@@ -61,7 +68,9 @@ impl fmt::Debug for ReplyView<'_> {
 
 /// `550`, and nothing else (RFC 5321 section 4.2: 2 to 5, 0 to 5, any digit; real servers also say `571`).
 pub(super) fn is_code(word: &str) -> bool {
-    word.len() == 3 && word.bytes().all(|b| b.is_ascii_digit()) && (b'2'..=b'5').contains(&word.as_bytes()[0])
+    word.len() == 3
+        && word.bytes().all(|b| b.is_ascii_digit())
+        && (b'2'..=b'5').contains(&word.as_bytes()[0])
 }
 
 /// `5.1.1`, and nothing else. The subject is 0 to 7, the classes 2, 4 and 5 (RFC 3463 section 2).
@@ -123,12 +132,21 @@ fn find_code(text: &str) -> Option<u16> {
 }
 
 fn is_introduction(word: &str) -> bool {
-    ["smtp", "said", "error", "code", "reply", "response", "returned"].iter().any(|w| word.eq_ignore_ascii_case(w))
+    ["smtp", "said", "error", "code", "reply", "response", "returned"]
+        .iter()
+        .any(|w| word.eq_ignore_ascii_case(w))
+}
+
+/// The part of a text that is read: its first [`MAX_EXAMINED`] bytes, whole characters only.
+pub(super) fn examined(text: &str) -> &str {
+    let fits = |end: &usize| text.is_char_boundary(*end);
+    let end = (0..=MAX_EXAMINED.min(text.len())).rev().find(fits);
+    &text[..end.unwrap_or(0)]
 }
 
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    let text = &text[..text.floor_char_boundary(super::MAX_EXAMINED)];
-    text.split(|c: char| c.is_whitespace() || "<>()[]{}\"'#,;".contains(c))
+    examined(text)
+        .split(|c: char| c.is_whitespace() || "<>()[]{}\"'#,;".contains(c))
         .map(|piece| piece.trim_end_matches('.'))
         .filter(|piece| !piece.is_empty())
 }

@@ -83,9 +83,15 @@ impl Vocabulary {
                 folded.push(c);
             } else if c.is_alphanumeric() {
                 words::fold(c, &mut folded);
-            } else if !words::is_apostrophe(c) && !placeholder && super::view::parse_enhanced(word).is_none() {
+            } else if !words::is_apostrophe(c)
+                && !placeholder
+                && super::view::parse_enhanced(word).is_none()
+            {
                 let problem = format!("`{word}` is more than one word");
-                return Err(Fault::new(problem, "write words of letters and digits, a blank between"));
+                return Err(Fault::new(
+                    problem,
+                    "write words of letters and digits, a blank between",
+                ));
             }
         }
         if placeholder || super::view::parse_enhanced(word).is_some() {

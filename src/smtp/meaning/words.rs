@@ -47,7 +47,7 @@ pub(super) struct Words {
 impl Words {
     /// Reads the words of `text`, merging those that `compounds` names.
     pub(super) fn of(text: &str, compounds: &Compounds) -> Self {
-        let text = &text[..text.floor_char_boundary(MAX_EXAMINED)];
+        let text = view::examined(text);
         let mut words = Self {
             joined: String::with_capacity(text.len() + 16),
             position: Vec::with_capacity(text.len() + 16),
@@ -224,7 +224,11 @@ pub(super) fn is_apostrophe(c: char) -> bool {
 
 fn is_bracket(c: char) -> bool {
     const ASCII: &str = "<>()[]{}\"|,;=*!?~";
-    ASCII.contains(c) || matches!(c, '“' | '”' | '«' | '»' | '。' | '，' | '、' | '：' | '！' | '；' | '（' | '）' | '…')
+    ASCII.contains(c)
+        || matches!(
+            c,
+            '“' | '”' | '«' | '»' | '。' | '，' | '、' | '：' | '！' | '；' | '（' | '）' | '…'
+        )
 }
 
 fn is_url(chunk: &str) -> bool {
@@ -251,8 +255,9 @@ fn is_host(piece: &str) -> bool {
 
 /// "found.Please": a full stop between a small and a capital letter ends a sentence.
 fn sentence_end(piece: &str) -> Option<(&str, &str)> {
-    let at = piece.as_bytes().windows(3).position(|w| {
-        w[0].is_ascii_lowercase() && w[1] == b'.' && w[2].is_ascii_uppercase()
-    })?;
+    let at = piece
+        .as_bytes()
+        .windows(3)
+        .position(|w| w[0].is_ascii_lowercase() && w[1] == b'.' && w[2].is_ascii_uppercase())?;
     Some((&piece[..=at], &piece[at + 2..]))
 }
