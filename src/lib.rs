@@ -3,4 +3,5 @@
 pub mod address;
 pub mod clock;
 pub mod dns;
+pub mod sandbox;
 pub mod smtp;
