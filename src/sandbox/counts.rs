@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
-use crate::address::DomainName;
+use serde::{Deserialize, Serialize};
 
 /// What one exchanger saw.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExchangerCounts {
     /// Connections accepted.
     pub connections: u64,
@@ -65,7 +63,7 @@ impl ExchangerCounts {
 }
 
 /// DNS queries by type, retransmissions included.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueryCounts {
     /// MX queries.
     pub mx: u64,
@@ -90,10 +88,10 @@ impl QueryCounts {
 }
 
 /// Everything a sandbox counted, by exchanger and together.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// By the exchanger's host name.
-    pub exchangers: BTreeMap<DomainName, ExchangerCounts>,
+    /// By the exchanger's host name, in lower case without a trailing dot.
+    pub exchangers: BTreeMap<String, ExchangerCounts>,
     /// DNS queries.
     pub dns: QueryCounts,
 }
@@ -102,7 +100,7 @@ impl Counts {
     /// The exchanger's counts; nothing if there is no such exchanger.
     #[must_use]
     pub fn exchanger(&self, host: &str) -> ExchangerCounts {
-        self.exchangers.get(&DomainName::from_ascii(host)).copied().unwrap_or_default()
+        self.exchangers.get(host).copied().unwrap_or_default()
     }
 
     /// All exchangers together: sums, and the greatest of the peaks.

@@ -28,9 +28,9 @@ pub struct Exchanger {
     /// How long the banner is held back to see who talks too early. Default: 0.
     #[serde(with = "humantime_serde")]
     pub greet_delay: Duration,
-    /// What is said at once when the banner is held back: the text of a `220-` line, as
-    /// postscreen does. Default: nothing.
-    pub teaser: Option<String>,
+    /// What is said at once when the banner is held back, as the first line of it, as postscreen
+    /// does. Default: nothing.
+    pub teaser: Option<Reply>,
     /// What a client that talks before the banner is told before the connection is closed.
     /// Default: it is let in.
     pub early_talker: Option<Reply>,

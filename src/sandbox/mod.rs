@@ -14,7 +14,7 @@
 //!
 //! Pure: [`world`], [`load`], [`exchanger`], [`words`], [`reply`], `pattern`, `mailboxes`, `zone`,
 //! `command`, `session`, `ledger`, [`counts`]. With sockets: `nameserver`, `serving`, `faults`,
-//! `tls`, [`place`] and this file. Only `cli/`, tests and benchmarks may import it.
+//! `tls`, [`place`], `roster` and this file. Only `cli/`, tests and benchmarks may import it.
 
 pub mod counts;
 pub mod exchanger;
@@ -198,7 +198,7 @@ impl Sandbox {
         let exchangers = self
             .exchangers
             .iter()
-            .map(|running| (DomainName::from_ascii(&running.host), running.ledger().counts));
+            .map(|running| (running.host.to_string(), running.ledger().counts));
         let dns = *self.queries.lock().unwrap_or_else(PoisonError::into_inner);
         Counts { exchangers: exchangers.collect(), dns }
     }

@@ -32,6 +32,9 @@ const MOST_ANSWERS: usize = 1024;
 /// How long a client that was told goodbye may take to close its side.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How long to wait after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
 /// An exchanger that runs.
 pub(super) struct Running {
     pub(super) host: Arc<str>,
@@ -66,8 +69,9 @@ pub(super) async fn listen(
                 });
             }
             Err(error) => {
+                // Out of file descriptors, most likely: some connection has to end first.
                 tracing::debug!(%error, "the sandbox could not accept a connection");
-                tokio::task::yield_now().await;
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
@@ -156,10 +160,12 @@ impl<'a> Dialogue<'a> {
     /// Sends the banner, when it is time; and sees who talks before.
     async fn greet(&mut self, stream: &mut TcpStream, banner: Step) -> io::Result<()> {
         let exchanger = &self.running.exchanger;
-        let opening = self.running.round_trip;
-        if let Some(teaser) = &exchanger.teaser {
+        // The client's side of opening a connection takes a round trip of its own.
+        let mut opening = self.running.round_trip;
+        if let Some(teaser) = self.session.teaser() {
             tokio::time::sleep(opening * 2).await;
-            stream.write_all(format!("220-{teaser}\r\n").as_bytes()).await?;
+            stream.write_all(teaser.as_bytes()).await?;
+            opening = Duration::ZERO;
         }
         if !exchanger.greet_delay.is_zero() {
             self.input.reserve(1024);
@@ -176,7 +182,6 @@ impl<'a> Dialogue<'a> {
                 }
             }
         }
-        let opening = if exchanger.teaser.is_some() { Duration::ZERO } else { opening };
         self.queue(banner, opening);
         Ok(())
     }
@@ -247,19 +252,14 @@ impl<'a> Dialogue<'a> {
             let text = &answer.step.text;
             if let Then::Spoil(fault, pace, size) = answer.step.then {
                 faults::spoil(stream, text, fault, pace, size).await?;
-                return Ok(Some(End::Closed));
+                return Ok(Some(close(stream).await?));
             }
             stream.write_all(text.as_bytes()).await?;
             stream.flush().await?;
             match answer.step.then {
                 Then::Continue => {}
                 Then::StartTls => return Ok(Some(End::StartTls)),
-                _ => {
-                    stream.shutdown().await?;
-                    // Closing with octets unread would take back the answer just sent.
-                    let _ = timeout(LINGER, faults::discard(stream)).await;
-                    return Ok(Some(End::Closed));
-                }
+                _ => return Ok(Some(close(stream).await?)),
             }
         }
         Ok(None)
@@ -300,4 +300,12 @@ impl<'a> Dialogue<'a> {
         }
         self.input = rest.to_vec();
     }
+}
+
+/// Closes our side, and waits a little for the client's: closing with octets unread would take
+/// back the answer just sent.
+async fn close<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Result<End> {
+    stream.shutdown().await?;
+    let _ = timeout(LINGER, faults::discard(stream)).await;
+    Ok(End::Closed)
 }

@@ -3,6 +3,8 @@
 //! The regular course is here; what a deviation makes of a reply is decided here too, and carried
 //! out by `faults`. Nothing here waits: a delay is part of the answer.
 
+mod transaction;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,8 +13,9 @@ use super::command::{self, Command};
 use super::exchanger::{At, Deviation, Exchanger, Fault, PLACES, StartTls};
 use super::ledger::Ledger;
 use super::mailboxes;
-use super::reply::{Answer, Filling, Reply};
+use super::reply::{Filling, Reply};
 use super::world::Served;
+use transaction::Transaction;
 
 /// What a session does next.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,14 +57,6 @@ pub(super) struct Session {
     commands: u32,
     errors: u32,
     recipients: u32,
-}
-
-#[derive(Debug)]
-struct Transaction {
-    sender: String,
-    utf8: bool,
-    accepted: u32,
-    domain: Option<String>,
 }
 
 impl Session {
@@ -106,6 +101,13 @@ impl Session {
             step.then = Then::Close;
         }
         finish(step, deviation)
+    }
+
+    /// The line that is said while the banner is held back; another follows it.
+    pub(super) fn teaser(&self) -> Option<String> {
+        let mut text = self.say(self.exchanger.teaser.as_ref()?).text;
+        text.replace_range(3..4, "-");
+        Some(text)
     }
 
     /// Whether the TLS handshake is broken off.
@@ -229,127 +231,6 @@ impl Session {
         step
     }
 
-    fn mail(&mut self, exchanger: &Exchanger, sender: &str, parameters: &[String]) -> Step {
-        let words = &exchanger.words;
-        if !self.greeted || self.transaction.is_some() {
-            return self.say(&words.bad_sequence);
-        }
-        if exchanger.starttls == StartTls::Required && !self.tls {
-            return self.say(&words.tls_required);
-        }
-        let mut utf8 = false;
-        for parameter in parameters {
-            let name = parameter.split('=').next().unwrap_or("");
-            match name {
-                "SMTPUTF8" if exchanger.smtputf8 => utf8 = true,
-                "SIZE" | "BODY" if exchanger.capabilities.iter().any(|c| offers(c, name)) => {}
-                _ => return self.say(&words.unknown_parameter),
-            }
-        }
-        if !sender.is_ascii() && !utf8 && !exchanger.takes_raw_utf8 {
-            return self.say(&words.not_ascii);
-        }
-        self.transaction =
-            Some(Transaction { sender: sender.to_owned(), utf8, accepted: 0, domain: None });
-        let refusal = mailboxes::best(&exchanger.senders, sender);
-        let step = self.say(refusal.unwrap_or(&words.mail_ok));
-        if code(&step.text) >= 400 {
-            self.transaction = None;
-        }
-        step
-    }
-
-    fn rcpt(
-        &mut self,
-        exchanger: &Exchanger,
-        recipient: &str,
-        parameters: &[String],
-        in_window: u64,
-        ledger: &mut Ledger,
-        now: SystemTime,
-    ) -> Step {
-        let words = &exchanger.words;
-        let Some(transaction) = &self.transaction else {
-            return self.say_to(recipient, &words.bad_sequence, 0);
-        };
-        let (utf8, sender) = (transaction.utf8, transaction.sender.clone());
-        if !parameters.is_empty() {
-            return self.say_to(recipient, &words.unknown_parameter, 0);
-        }
-        if !recipient.is_ascii() && !utf8 && !exchanger.takes_raw_utf8 {
-            return self.say_to(recipient, &words.not_ascii, 0);
-        }
-        let (local, domain) = mailboxes::split(recipient);
-        if let Some(step) = self.over_a_limit(exchanger, recipient, &domain, in_window) {
-            return step;
-        }
-        if !self.served.serves(&domain) {
-            return self.refuse(exchanger, recipient, &words.relay_denied);
-        }
-        let found = mailboxes::answer(exchanger, &local, &domain);
-        if let Some(greylist) = &exchanger.greylist
-            && (greylist.unknown_too || matches!(found, Some(Answer::Accept)))
-        {
-            let triplet = (self.client, sender, format!("{local}@{domain}"));
-            let wait = ledger.greylisted(triplet, greylist.delay, now);
-            if !wait.is_zero() {
-                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                return self.say_to(recipient, &words.greylisted, seconds);
-            }
-        }
-        match found {
-            Some(Answer::Reply(reply)) if reply.code() >= 300 => {
-                self.refuse(exchanger, recipient, reply)
-            }
-            Some(answer) => {
-                let reply = match answer {
-                    Answer::Accept => &words.recipient_ok,
-                    Answer::Reply(reply) => reply,
-                };
-                if let Some(transaction) = &mut self.transaction {
-                    transaction.accepted += 1;
-                    transaction.domain.get_or_insert(domain);
-                }
-                ledger.counts.accepted += 1;
-                Step { delay: exchanger.accept_delay, ..self.say_to(recipient, reply, 0) }
-            }
-            None => self.refuse(exchanger, recipient, &words.unknown_user),
-        }
-    }
-
-    /// The refusal of a recipient past one of the limits, if it is.
-    fn over_a_limit(
-        &mut self,
-        exchanger: &Exchanger,
-        recipient: &str,
-        domain: &str,
-        in_window: u64,
-    ) -> Option<Step> {
-        let (limits, words) = (&exchanger.limits, &exchanger.words);
-        let transaction = self.transaction.as_ref()?;
-        self.recipients += 1;
-        if limits.recipients_per_session.is_some_and(|most| self.recipients > most) {
-            return Some(self.closing(&words.session_full));
-        }
-        let reply = if limits.recipients_per_transaction.is_some_and(|n| transaction.accepted >= n)
-        {
-            &words.too_many_recipients
-        } else if limits.one_domain && transaction.domain.as_ref().is_some_and(|d| d != domain) {
-            &words.one_domain
-        } else if limits.recipients.is_some_and(|most| in_window > most.into()) {
-            &words.recipient_rate
-        } else {
-            return None;
-        };
-        Some(self.say_to(recipient, reply, 0))
-    }
-
-    fn refuse(&self, exchanger: &Exchanger, recipient: &str, reply: &Reply) -> Step {
-        let tarpit = self.errors >= exchanger.refusal_delay_after;
-        let delay = if tarpit { exchanger.refusal_delay } else { Duration::ZERO };
-        Step { delay, ..self.say_to(recipient, reply, 0) }
-    }
-
     fn say(&self, reply: &Reply) -> Step {
         self.say_to("", reply, 0)
     }
@@ -426,12 +307,6 @@ fn count(command: &Command, ledger: &mut Ledger) {
         Command::Forbidden => counts.violations += 1,
         _ => {}
     }
-}
-
-/// Whether this line of the answer to `EHLO` offers the parameter.
-fn offers(capability: &str, parameter: &str) -> bool {
-    let keyword = capability.split(' ').next().unwrap_or("");
-    keyword.eq_ignore_ascii_case(if parameter == "BODY" { "8BITMIME" } else { parameter })
 }
 
 /// The code of a reply on the wire; 0 if there is none.

@@ -151,16 +151,23 @@ async fn a_deviation_may_close_after_its_answer_with_commands_unread() {
 
 #[tokio::test]
 async fn who_talks_before_a_held_back_banner_is_refused() {
-    let held = "greet_delay = \"30ms\"\nteaser = \"wait\"\nearly_talker = \"521 5.5.1 too early\"";
-    let sandbox = one(held).await;
+    let held = |delay| {
+        format!(
+            "greet_delay = \"{delay}\"\nteaser = \"220 wait\"\n\
+             early_talker = \"521 5.5.1 too early\""
+        )
+    };
+    let sandbox = one(&held("1h")).await;
     let mut early = Client::open(&sandbox, "mx.a.test").await;
     early.send("EHLO client.test\r\n").await;
     assert_eq!(early.line().await, "220-wait");
     assert_eq!(early.line().await, "521 5.5.1 too early");
     assert!(early.is_closed().await);
+    assert_eq!(sandbox.counts().total().early_talkers, 1);
+    let sandbox = one(&held("20ms")).await;
     let mut patient = Client::open(&sandbox, "mx.a.test").await;
     assert_eq!(patient.reply().await, "220-wait\n220 mx.a.test ESMTP");
-    assert_eq!(sandbox.counts().total().early_talkers, 1);
+    assert_eq!(sandbox.counts().total().early_talkers, 0);
 }
 
 #[tokio::test]
@@ -175,7 +182,8 @@ async fn a_command_line_without_end_is_not_put_up_with() {
 #[tokio::test]
 async fn a_silent_client_is_told_goodbye() {
     let sandbox = one("idle = \"20ms\"").await;
-    let mut client = Client::ready(&sandbox).await;
+    let mut client = Client::open(&sandbox, "mx.a.test").await;
+    assert!(client.reply().await.starts_with("220"));
     assert!(client.reply().await.starts_with("421 4.4.2"));
     assert!(client.is_closed().await);
 }

@@ -8,6 +8,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, client::danger};
 
 use super::*;
+use crate::clock::Clock;
 
 #[tokio::test]
 async fn a_session_runs_as_rfc_5321_has_it() {
@@ -235,14 +236,14 @@ async fn a_round_trip_is_paid_by_the_flight_not_by_the_command() {
     client.reply().await;
     let opened = clock.now();
     client.ask("EHLO client.test").await;
-    // Ten flights sent without waiting are ten flights under way at once.
-    for _ in 0..10 {
+    // A hundred flights sent without waiting are under way at the same time.
+    for _ in 0..100 {
         client.send("NOOP\r\n").await;
     }
-    for _ in 0..10 {
+    for _ in 0..100 {
         client.reply().await;
     }
     let took = clock.now().duration_since(opened).unwrap();
     assert!(took >= Duration::from_millis(40), "{took:?}");
-    assert!(took < Duration::from_millis(200), "{took:?}");
+    assert!(took < Duration::from_millis(2000), "{took:?}");
 }
