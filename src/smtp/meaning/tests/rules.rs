@@ -26,8 +26,8 @@ fn every_rule_of_ours_has_a_source_and_an_example_and_a_name_of_its_own() {
         assert!(!rule.source.is_empty() && !rule.example.is_empty(), "{}", rule.name);
         assert!(names.insert(rule.name), "{} is there twice", rule.name);
     }
-    let written: usize =
-        Classifier::builtin_files().iter().map(|toml| toml.matches("[[rule]]").count()).sum();
+    let lines = Classifier::builtin_files().iter().flat_map(|toml| toml.lines());
+    let written = lines.filter(|line| *line == "[[rule]]").count();
     assert_eq!(names.len(), written, "a rule was dropped because its name is taken");
 }
 
