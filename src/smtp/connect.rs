@@ -65,6 +65,9 @@ pub async fn connect(
     }
     Ok(match timeout_at(clock.instant(deadline), socket.connect(address)).await {
         Ok(Ok(stream)) => Dialled::Open(stream),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+            return Err(ConnectError::Socket(error));
+        }
         Ok(Err(error)) => Dialled::NoConnection(NoReply::ConnectFailed(error.to_string())),
         Err(_) => Dialled::NoConnection(NoReply::Timeout),
     })

@@ -1,5 +1,7 @@
 //! What a session learned about its server, and counted.
 
+use std::fmt;
+
 use super::Reply;
 use super::capabilities::Capabilities;
 
@@ -79,4 +81,18 @@ pub enum Certificate {
     Verified,
     /// It does not. The text says why.
     NotVerified(String),
+}
+
+impl fmt::Display for TlsFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = match self.version {
+            TlsVersion::Tls12 => "TLS 1.2",
+            TlsVersion::Tls13 => "TLS 1.3",
+        };
+        write!(f, "{version}, {}, ", self.cipher)?;
+        match &self.certificate {
+            Certificate::Verified => f.write_str("certificate verified"),
+            Certificate::NotVerified(why) => write!(f, "certificate not verified: {why}"),
+        }
+    }
 }

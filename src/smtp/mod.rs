@@ -1,7 +1,7 @@
 //! The SMTP probe: `MAIL FROM`, `RCPT TO`, `RSET` or `QUIT` (RFC 5321), and never a message.
 //!
 //! Pure: replies ([`reply`], [`reader`]), their meaning, the [`dialogue`], what may be dialled
-//! ([`target`]). Shell: [`connect`], [`tls`] and the [`session`].
+//! ([`target`]). Shell: [`mod@connect`], [`tls`] and the [`session`].
 
 pub mod capabilities;
 pub mod command;

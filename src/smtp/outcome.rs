@@ -1,5 +1,6 @@
 //! What a probe brought back: plain data, from the prober to the judge.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
@@ -64,6 +65,23 @@ pub enum NoReply {
     TlsFailed(String),
     /// The local part needs SMTPUTF8 (RFC 6531) and the server does not offer it.
     Smtputf8Unsupported,
+}
+
+impl fmt::Display for NoReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAddress => f.write_str("the exchanger has no address"),
+            Self::HostNotFound => f.write_str("the exchanger does not exist"),
+            Self::DnsFailure => f.write_str("the exchanger's addresses could not be looked up"),
+            Self::TargetRefused => f.write_str("the exchanger's addresses are not public"),
+            Self::ConnectFailed(why) => write!(f, "no connection: {why}"),
+            Self::Timeout => f.write_str("no answer in time"),
+            Self::Closed => f.write_str("the server closed the connection"),
+            Self::Protocol(what) => write!(f, "not SMTP as we know it: {what}"),
+            Self::TlsFailed(why) => write!(f, "no TLS: {why}"),
+            Self::Smtputf8Unsupported => f.write_str("the server does not offer SMTPUTF8"),
+        }
+    }
 }
 
 /// What one exchanger had to say about one recipient.

@@ -2,8 +2,8 @@
 //! come out.
 //!
 //! The shell reads [`Dialogue::step`] and does what it says: send what [`Dialogue::take_flight`]
-//! holds and bring one reply, begin TLS, or stop. [`opening`] takes the session from the banner
-//! to readiness; [`exchange`] carries transactions. A dialogue ends once and for all, and says
+//! holds and bring one reply, begin TLS, or stop. `opening` takes the session from the banner
+//! to readiness; `exchange` carries transactions. A dialogue ends once and for all, and says
 //! why in the form of an answer that any recipient left without one can be given.
 
 mod exchange;
@@ -216,11 +216,7 @@ impl Dialogue {
         if self.state == State::Ended {
             return;
         }
-        self.transcript.event(now, || match &reason {
-            NoReply::Timeout => "time is up".to_owned(),
-            NoReply::Closed => "the server closed the connection".to_owned(),
-            other => format!("{other:?}"),
-        });
+        self.transcript.event(now, || reason.to_string());
         let stage = self.stage();
         self.end(RecipientAnswer::NoReply { stage, reason });
     }

@@ -97,9 +97,7 @@ impl Dialogue {
 
     /// Everything the server said before is forgotten (RFC 3207 section 4.2).
     pub(super) fn tls_began(&mut self, tls: TlsFacts, now: SystemTime) {
-        self.transcript.event(now, || {
-            format!("TLS began: {:?}, {}, {:?}", tls.version, tls.cipher, tls.certificate)
-        });
+        self.transcript.event(now, || tls.to_string());
         self.facts.tls = Some(tls);
         self.facts.capabilities = Capabilities::default();
         self.mail_is_open = false;
