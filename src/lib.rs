@@ -7,5 +7,6 @@ pub mod dns;
 pub mod pacing;
 pub mod prober;
 pub mod proto;
+pub mod sandbox;
 pub mod smtp;
 pub mod verdict;

@@ -1,0 +1,306 @@
+//! How an exchanger behaves: plain data, read from the world or built by a test.
+//!
+//! Nothing here runs; `session` plays it, `serving` puts it on a socket.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use super::reply::{Answer, Reply};
+use super::words::Words;
+
+/// An SMTP server that receives mail: what it offers, whom it knows, what it endures.
+///
+/// The default is a friendly one without TLS that knows nobody.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Exchanger {
+    /// Whether anything listens; if not, connections are refused. Default: true.
+    pub listens: bool,
+    /// How many addresses its name has, 1 to 16. Default: 1.
+    pub addresses: u8,
+    /// The time from a flight of commands to its replies, as a distant server takes; opening the
+    /// connection costs two, a TLS handshake one more. Default: the world's.
+    #[serde(with = "humantime_serde::option")]
+    pub round_trip: Option<Duration>,
+    /// How long the banner is held back to see who talks too early. Default: 0.
+    #[serde(with = "humantime_serde")]
+    pub greet_delay: Duration,
+    /// What is said at once when the banner is held back: the text of a `220-` line, as
+    /// postscreen does. Default: nothing.
+    pub teaser: Option<String>,
+    /// What a client that talks before the banner is told before the connection is closed.
+    /// Default: it is let in.
+    pub early_talker: Option<Reply>,
+    /// Whether `EHLO` is understood; if not, only `HELO` is. Default: true.
+    pub ehlo: bool,
+    /// Whether PIPELINING is offered (RFC 2920). Default: true.
+    pub pipelining: bool,
+    /// Whether SMTPUTF8 is offered (RFC 6531). Default: false.
+    pub smtputf8: bool,
+    /// Whether raw UTF-8 is taken from a client that did not say SMTPUTF8. Default: false.
+    pub takes_raw_utf8: bool,
+    /// STARTTLS (RFC 3207). Default: off.
+    pub starttls: StartTls,
+    /// Further lines of the answer to `EHLO`. Default: SIZE, 8BITMIME and ENHANCEDSTATUSCODES.
+    pub capabilities: Vec<String>,
+    /// Mailbox -> answer. A name may have `*` in it, and `@` and a domain behind it to mean only
+    /// that domain's; the exact ones go first, then the longest pattern. Default: none.
+    pub recipients: BTreeMap<String, Answer>,
+    /// The answer for everybody else; `"accept"` makes a catch-all. Default: `words.unknown_user`.
+    pub others: Option<Answer>,
+    /// Domains accepted; `"*"` is every domain. Default: those whose MX records name it.
+    pub serves: Option<Vec<String>>,
+    /// What separates a mailbox from a tag: `jane+news` is `jane`. Default: `+`.
+    pub tag_separator: Option<char>,
+    /// Whether dots in a local part mean nothing, as at Gmail. Default: false.
+    pub ignores_dots: bool,
+    /// Sender -> reply, `""` being the null sender, `*` any run of characters. Default: none.
+    pub senders: BTreeMap<String, Reply>,
+    /// Greylisting (RFC 6647). Default: none.
+    pub greylist: Option<Greylist>,
+    /// How long the answer to an accepted recipient takes. Default: 0.
+    #[serde(with = "humantime_serde")]
+    pub accept_delay: Duration,
+    /// How long a refusal of a recipient takes, as a tarpit does. Default: 0.
+    #[serde(with = "humantime_serde")]
+    pub refusal_delay: Duration,
+    /// How many refusals of a session come without that delay. Default: 0.
+    pub refusal_delay_after: u32,
+    /// How long a silent client is kept. Default: 5 minutes (RFC 5321 section 4.5.3.2.7).
+    #[serde(with = "humantime_serde")]
+    pub idle: Duration,
+    /// What it does not endure.
+    pub limits: Limits,
+    /// What it does instead of the regular. The first that applies is taken.
+    pub deviations: Vec<Deviation>,
+    /// Its words.
+    pub words: Words,
+}
+
+impl Default for Exchanger {
+    fn default() -> Self {
+        Self {
+            listens: true,
+            addresses: 1,
+            round_trip: None,
+            greet_delay: Duration::ZERO,
+            teaser: None,
+            early_talker: None,
+            ehlo: true,
+            pipelining: true,
+            smtputf8: false,
+            takes_raw_utf8: false,
+            starttls: StartTls::Off,
+            capabilities: ["SIZE 36700160", "8BITMIME", "ENHANCEDSTATUSCODES"]
+                .map(String::from)
+                .into(),
+            recipients: BTreeMap::new(),
+            others: None,
+            serves: None,
+            tag_separator: Some('+'),
+            ignores_dots: false,
+            senders: BTreeMap::new(),
+            greylist: None,
+            accept_delay: Duration::ZERO,
+            refusal_delay: Duration::ZERO,
+            refusal_delay_after: 0,
+            idle: Duration::from_secs(300),
+            limits: Limits::default(),
+            deviations: Vec::new(),
+            words: Words::default(),
+        }
+    }
+}
+
+/// Whether a server speaks TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartTls {
+    /// Not offered.
+    Off,
+    /// Offered, with a self-signed certificate.
+    Offered,
+    /// Offered, and `MAIL` is refused without it.
+    Required,
+}
+
+/// Greylisting: a (client, sender, recipient) not seen before is told to come back.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Greylist {
+    /// How long it has to wait, from its first attempt on.
+    #[serde(with = "humantime_serde")]
+    pub delay: Duration,
+    /// Whether mailboxes that do not exist are greylisted too, as where greylisting is asked
+    /// before the recipient table. Default: true.
+    #[serde(default = "yes")]
+    pub unknown_too: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What a server does not endure. All are off by default.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Connections at the same time, from everybody.
+    pub parallel: Option<u32>,
+    /// New connections in a `window`.
+    pub connections: Option<u32>,
+    /// Recipients in a `window`, over all sessions.
+    pub recipients: Option<u32>,
+    /// What `connections` and `recipients` are counted in. Default: one minute.
+    #[serde(with = "humantime_serde")]
+    pub window: Duration,
+    /// Recipients accepted in one transaction.
+    pub recipients_per_transaction: Option<u32>,
+    /// Recipients named in one session.
+    pub recipients_per_session: Option<u32>,
+    /// Whether one transaction takes recipients of one domain only, as at large providers.
+    pub one_domain: bool,
+    /// Refused commands in one session, as Postfix's hard error limit.
+    pub errors: Option<u32>,
+    /// Commands in one session.
+    pub commands: Option<u32>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            parallel: None,
+            connections: None,
+            recipients: None,
+            window: Duration::from_secs(60),
+            recipients_per_transaction: None,
+            recipients_per_session: None,
+            one_domain: false,
+            errors: None,
+            commands: None,
+        }
+    }
+}
+
+/// Where in a session something else happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum At {
+    /// The banner.
+    Banner,
+    /// `EHLO` or `HELO`.
+    Ehlo,
+    /// `STARTTLS`.
+    StartTls,
+    /// The TLS handshake after it. Only `fault` applies, and any fault breaks the handshake off.
+    Handshake,
+    /// `MAIL`.
+    Mail,
+    /// `RCPT`.
+    Rcpt,
+    /// `RSET`.
+    Rset,
+    /// `QUIT`.
+    Quit,
+}
+
+/// The number of places, for counting what happened at each.
+pub(super) const PLACES: usize = At::Quit as usize + 1;
+
+/// Something a server does instead of the regular.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deviation {
+    /// Where.
+    pub at: At,
+    /// Only for clients of these networks. Default: all.
+    #[serde(default)]
+    pub clients: Vec<IpNet>,
+    /// Only for this recipient (as in `recipients`). Default: all.
+    #[serde(default)]
+    pub recipient: Option<String>,
+    /// How many such commands of a session are answered regularly before. Default: 0.
+    #[serde(default)]
+    pub after: u32,
+    /// How many are not, then. Default: all.
+    #[serde(default)]
+    pub times: Option<u32>,
+    /// How many connections are served regularly before. Default: 0.
+    #[serde(default)]
+    pub after_connections: u64,
+    /// How many are not, then. Default: all.
+    #[serde(default)]
+    pub connections: Option<u64>,
+    /// This reply instead of the regular one.
+    #[serde(default)]
+    pub reply: Option<Reply>,
+    /// These octets instead of a reply; whoever writes them ends the lines.
+    #[serde(default)]
+    pub raw: Option<String>,
+    /// How the answer is spoilt. Default: it is not.
+    #[serde(default)]
+    pub fault: Option<Fault>,
+    /// How long the answer is held back. Default: 0.
+    #[serde(default, with = "humantime_serde")]
+    pub delay: Duration,
+    /// The time between two octets of `drip`, or two lines of `flood`. Default: one second for
+    /// `drip`, none for `flood`.
+    #[serde(default, with = "humantime_serde::option")]
+    pub pace: Option<Duration>,
+    /// How long the line of `long_line` is, in octets. Default: 10 MiB.
+    #[serde(default = "ten_mib")]
+    pub size: usize,
+    /// Whether the connection is closed after the answer. Default: false.
+    #[serde(default)]
+    pub close: bool,
+}
+
+fn ten_mib() -> usize {
+    10 << 20
+}
+
+impl Deviation {
+    /// A deviation that changes nothing yet.
+    #[must_use]
+    pub fn at(at: At) -> Self {
+        Self {
+            at,
+            clients: Vec::new(),
+            recipient: None,
+            after: 0,
+            times: None,
+            after_connections: 0,
+            connections: None,
+            reply: None,
+            raw: None,
+            fault: None,
+            delay: Duration::ZERO,
+            pace: None,
+            size: ten_mib(),
+            close: false,
+        }
+    }
+}
+
+/// How an answer is spoilt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// Nothing is said any more, and the connection stays open.
+    Silence,
+    /// The connection is closed without an answer.
+    Close,
+    /// Half of the answer, then the connection is closed.
+    HalfReply,
+    /// Octets that are no SMTP, then silence.
+    Garbage,
+    /// Continuation lines without end.
+    Flood,
+    /// One line of `size` octets, then silence.
+    LongLine,
+    /// The answer, one octet at a time.
+    Drip,
+}

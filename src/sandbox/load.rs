@@ -1,0 +1,197 @@
+//! Reading a world from TOML. Pure.
+//!
+//! Styles are merged into the exchangers that name them, key by key; then everything is checked,
+//! so that a world that loads also starts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer};
+use toml::{Table, Value};
+
+use super::exchanger::Exchanger;
+use super::world::{Generated, Listing, MxRecord, Name, Sample, Settings, World};
+use crate::address::DomainName;
+
+/// A world that cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum WorldError {
+    /// The text is not TOML, or has an unknown key or a value of the wrong kind.
+    #[error("the world cannot be read: {0}")]
+    Toml(#[from] toml::de::Error),
+    /// An exchanger has an unknown key or a value of the wrong kind.
+    #[error("exchanger {host}: {source}")]
+    Exchanger {
+        /// The exchanger's name.
+        host: String,
+        /// What is wrong with it.
+        source: toml::de::Error,
+    },
+    /// An exchanger names a style that the world does not have.
+    #[error("exchanger {host}: there is no style {style:?}; the world has {known}")]
+    UnknownStyle {
+        /// The exchanger's name.
+        host: String,
+        /// The style it names.
+        style: String,
+        /// The styles there are.
+        known: String,
+    },
+    /// A name that DNS cannot carry as it is written.
+    #[error("{0:?} is not a name in A-label form: ASCII, labels of 1 to 63 octets, lower case")]
+    NotAName(String),
+    /// A number out of its range.
+    #[error("{entry}: {problem}")]
+    OutOfRange {
+        /// The entry.
+        entry: String,
+        /// What is out of range.
+        problem: &'static str,
+    },
+    /// An address or reason appears twice among the samples.
+    #[error("two samples for {0}; there is one for each reason")]
+    DoubleSample(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    #[serde(default)]
+    settings: Settings,
+    #[serde(default)]
+    styles: BTreeMap<String, Table>,
+    #[serde(default)]
+    names: BTreeMap<String, Name>,
+    #[serde(default)]
+    exchangers: BTreeMap<String, Table>,
+    #[serde(default)]
+    generated: Vec<Table>,
+    #[serde(default)]
+    blocklists: BTreeMap<String, Vec<Listing>>,
+    #[serde(default)]
+    samples: Vec<Sample>,
+    #[serde(default)]
+    demo: Vec<String>,
+}
+
+pub(super) fn world(text: &str) -> Result<World, WorldError> {
+    let text: Text = toml::from_str(text)?;
+    let styles = &text.styles;
+    let mut exchangers = BTreeMap::new();
+    for (host, table) in text.exchangers {
+        let found = exchanger(&host, table, styles)?;
+        exchangers.insert(domain(&host)?, Arc::new(found));
+    }
+    let mut generated = Vec::new();
+    for table in text.generated {
+        generated.push(numbered(table, styles)?);
+    }
+    for sample in text.samples.iter().map(|s| &s.reason) {
+        if text.samples.iter().filter(|s| s.reason == *sample).count() > 1 {
+            return Err(WorldError::DoubleSample(sample.clone()));
+        }
+    }
+    let mut names = BTreeMap::new();
+    for (name, records) in text.names {
+        names.insert(domain(&name)?, records);
+    }
+    let mut blocklists = BTreeMap::new();
+    for (zone, listings) in text.blocklists {
+        blocklists.insert(domain(&zone)?, listings);
+    }
+    Ok(World {
+        settings: text.settings,
+        names,
+        exchangers,
+        generated,
+        blocklists,
+        samples: text.samples,
+        demo: text.demo,
+    })
+}
+
+fn exchanger(
+    host: &str,
+    mut table: Table,
+    styles: &BTreeMap<String, Table>,
+) -> Result<Exchanger, WorldError> {
+    if let Some(Value::String(style)) = table.remove("style") {
+        let Some(base) = styles.get(&style) else {
+            let known = styles.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            return Err(WorldError::UnknownStyle { host: host.to_owned(), style, known });
+        };
+        table = merged(base.clone(), table);
+    }
+    let found: Exchanger = table
+        .try_into()
+        .map_err(|source| WorldError::Exchanger { host: host.to_owned(), source })?;
+    if !(1..=16).contains(&found.addresses) {
+        let problem = "`addresses` must be 1 to 16";
+        return Err(WorldError::OutOfRange { entry: host.to_owned(), problem });
+    }
+    Ok(found)
+}
+
+fn numbered(mut table: Table, styles: &BTreeMap<String, Table>) -> Result<Generated, WorldError> {
+    let behaviour = match table.remove("exchanger") {
+        Some(Value::Table(behaviour)) => behaviour,
+        _ => Table::new(),
+    };
+    let mut found: Generated = table.try_into()?;
+    let host = found.host.name(0);
+    found.exchanger = exchanger(&host, behaviour, styles)?;
+    if !(1..=65_536).contains(&found.hosts) {
+        let problem = "`hosts` must be 1 to 65536";
+        return Err(WorldError::OutOfRange { entry: host, problem });
+    }
+    Ok(found)
+}
+
+/// `base` with everything in `over` laid over it; tables are merged, anything else is replaced.
+fn merged(mut base: Table, over: Table) -> Table {
+    for (key, value) in over {
+        let value = match (base.remove(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => Value::Table(merged(below, above)),
+            (_, value) => value,
+        };
+        base.insert(key, value);
+    }
+    base
+}
+
+/// Reads a name, `*` as a label included.
+fn domain(text: &str) -> Result<DomainName, WorldError> {
+    let bare = text.strip_suffix('.').unwrap_or(text);
+    let fits = |label: &str| {
+        let plain = |b: u8| b.is_ascii_graphic() && !b.is_ascii_uppercase();
+        (1..=63).contains(&label.len()) && label.bytes().all(plain)
+    };
+    if bare.len() > 253 || !bare.split('.').all(fits) {
+        return Err(WorldError::NotAName(text.to_owned()));
+    }
+    Ok(DomainName::from_ascii(bare))
+}
+
+/// For serde: a name, if there is one.
+pub(super) fn optional_domain<'de, D: Deserializer<'de>>(
+    input: D,
+) -> Result<Option<DomainName>, D::Error> {
+    let text = Option::<String>::deserialize(input)?;
+    text.map(|text| domain(&text).map_err(serde::de::Error::custom)).transpose()
+}
+
+impl TryFrom<String> for MxRecord {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not an MX record; write \"10 mx.example.test\"");
+        let (preference, host) = text.split_once(' ').ok_or_else(wrong)?;
+        let preference = preference.parse().map_err(|_| wrong())?;
+        let host = if host == "." {
+            DomainName::from_ascii("")
+        } else {
+            domain(host).map_err(|e| e.to_string())?
+        };
+        Ok(Self { preference, host })
+    }
+}

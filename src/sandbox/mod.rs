@@ -1,0 +1,236 @@
+//! A small mail world on loopback: real DNS packets, real SMTP over TCP, nothing else real.
+//!
+//! `mailvet demo`, `--sandbox`, the tests and the benchmarks run against it. It is driven by data:
+//! a [`World`] says which names exist and how each exchanger behaves; `world.toml` is the built-in
+//! one and shows how a world is written. It takes no mail: `DATA` and the like are refused and
+//! counted, so that a test can say that none ever came.
+//!
+//! ```text
+//! world.toml -load-> World -start-> Sandbox
+//!                      |-> zone       (pure: what DNS says)      -> nameserver (packets)
+//!                      '-> exchanger  (pure: data) -> session (pure: commands to replies)
+//!                                                  -> serving, faults (sockets)
+//! ```
+//!
+//! Pure: [`world`], [`load`], [`exchanger`], [`words`], [`reply`], `pattern`, `mailboxes`, `zone`,
+//! `command`, `session`, `ledger`, [`counts`]. With sockets: `nameserver`, `serving`, `faults`,
+//! `tls`, [`place`] and this file. Only `cli/`, tests and benchmarks may import it.
+
+pub mod counts;
+pub mod exchanger;
+pub mod load;
+pub mod place;
+pub mod reply;
+pub mod words;
+pub mod world;
+
+mod command;
+mod faults;
+mod ledger;
+mod mailboxes;
+mod nameserver;
+mod pattern;
+mod roster;
+mod serving;
+mod session;
+mod tls;
+mod zone;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ipnet::IpNet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use counts::{Counts, ExchangerCounts, QueryCounts};
+pub use exchanger::{At, Deviation, Exchanger, Fault, Greylist, Limits, StartTls};
+pub use load::WorldError;
+pub use pattern::{Numbered, NumberedError};
+pub use place::Place;
+pub use reply::{Answer, Reply, ReplyError};
+pub use words::Words;
+pub use world::{
+    Depth, Failure, Generated, Listing, MxRecord, Name, QueryType, Sample, Settings, World,
+};
+
+use crate::address::DomainName;
+use place::Socket;
+use roster::Roster;
+use serving::Running;
+
+/// A sandbox that could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The name server has no sockets.
+    #[error("the sandbox's name server cannot use {address}: {source}")]
+    Nameserver {
+        /// The address it was to have.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The exchangers have no sockets.
+    #[error(
+        "the sandbox's exchangers cannot listen on {}: {source}; they need the addresses of 127.0.0.0/8, as on Linux",
+        port.map_or("any port".to_owned(), |port| format!("port {port}"))
+    )]
+    Exchangers {
+        /// The port that was asked for.
+        port: Option<u16>,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// There are more exchangers than addresses.
+    #[error("the sandbox's network has too few addresses for its exchangers")]
+    NoRoom,
+    /// There is no certificate.
+    #[error("the sandbox has no TLS certificate: {0}")]
+    Tls(String),
+}
+
+/// A mail world that runs. It stops when it is shut down or dropped.
+pub struct Sandbox {
+    nameserver: SocketAddr,
+    smtp_port: u16,
+    network: IpNet,
+    addresses: BTreeMap<DomainName, Ipv4Addr>,
+    exchangers: Vec<Arc<Running>>,
+    queries: Arc<Mutex<QueryCounts>>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Sandbox {
+    /// Starts a world on loopback, on addresses and ports that are free. Tasks run on the current
+    /// tokio runtime.
+    ///
+    /// # Errors
+    /// [`SandboxError`] if the sockets cannot be had.
+    pub async fn start(world: World) -> Result<Self, SandboxError> {
+        Self::start_at(world, Place::default()).await
+    }
+
+    /// Starts a world at a place of the caller's choice.
+    ///
+    /// # Errors
+    /// [`SandboxError`] if the sockets cannot be had.
+    pub async fn start_at(world: World, place: Place) -> Result<Self, SandboxError> {
+        let roster = Roster::new(&world);
+        let network = place::network(&place, roster.addresses())?;
+        let plan = roster.plan(network);
+        let (udp, tcp) = place::nameserver(&place, network).await?;
+        let nameserver = udp.local_addr().map_err(|source| SandboxError::Nameserver {
+            address: (network.network(), 0).into(),
+            source,
+        })?;
+        let wanted: Vec<_> = plan.iter().map(|(n, a)| (*a, roster.listens(*n))).collect();
+        let (smtp_port, sockets) = place::exchangers(&place, &wanted).await?;
+
+        let tracker = TaskTracker::new();
+        let stop = CancellationToken::new();
+        let queries = Arc::new(Mutex::new(QueryCounts::default()));
+        let zone = roster.zone(&world, &plan);
+        let mut server = nameserver::serve(zone, Arc::clone(&queries), udp, tcp);
+        let stopped = stop.clone().cancelled_owned();
+        tracker.spawn(async move {
+            stopped.await;
+            if let Err(error) = server.shutdown_gracefully().await {
+                tracing::debug!(%error, "the sandbox's name server did not end well");
+            }
+        });
+
+        let exchangers = roster.running(&world)?;
+        for (socket, (host, _)) in sockets.into_iter().zip(&plan) {
+            let stop = stop.clone();
+            match socket {
+                Socket::Listening(listener) => {
+                    let running = Arc::clone(&exchangers[*host]);
+                    tracker.spawn(serving::listen(running, listener, tracker.clone(), stop));
+                }
+                Socket::Held(held) => {
+                    tracker.spawn(async move {
+                        stop.cancelled().await;
+                        drop(held);
+                    });
+                }
+            }
+        }
+        let addresses = plan.iter().rev().map(|(n, address)| (roster.name(*n), *address)).collect();
+        let network = IpNet::V4(network);
+        Ok(Self { nameserver, smtp_port, network, addresses, exchangers, queries, tracker, stop })
+    }
+
+    /// Where the name server answers, over UDP and TCP.
+    #[must_use]
+    pub fn nameserver(&self) -> SocketAddr {
+        self.nameserver
+    }
+
+    /// The port of every exchanger.
+    #[must_use]
+    pub fn smtp_port(&self) -> u16 {
+        self.smtp_port
+    }
+
+    /// The network that all exchangers are in.
+    #[must_use]
+    pub fn network(&self) -> IpNet {
+        self.network
+    }
+
+    /// An exchanger's (first) address and port, if the world has it.
+    #[must_use]
+    pub fn exchanger(&self, host: &str) -> Option<SocketAddr> {
+        let address = self.addresses.get(&DomainName::from_ascii(host))?;
+        Some(SocketAddr::new(IpAddr::V4(*address), self.smtp_port))
+    }
+
+    /// What was counted until now.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let exchangers = self
+            .exchangers
+            .iter()
+            .map(|running| (DomainName::from_ascii(&running.host), running.ledger().counts));
+        let dns = *self.queries.lock().unwrap_or_else(PoisonError::into_inner);
+        Counts { exchangers: exchangers.collect(), dns }
+    }
+
+    /// Starts counting anew; connections that are open stay counted as such.
+    pub fn reset_counts(&self) {
+        for running in &self.exchangers {
+            running.ledger().reset_counts();
+        }
+        *self.queries.lock().unwrap_or_else(PoisonError::into_inner) = QueryCounts::default();
+    }
+
+    /// Closes everything and waits until it is closed.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox")
+            .field("nameserver", &self.nameserver)
+            .field("smtp_port", &self.smtp_port)
+            .field("network", &self.network)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

@@ -1,0 +1,162 @@
+//! The sandbox's name server: real DNS packets over UDP and TCP.
+//!
+//! What it says is worked out by `zone`; here it is counted, delayed, and put into packets.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hickory_server::Server;
+use hickory_server::net::runtime::Time;
+use hickory_server::net::xfer::Protocol;
+use hickory_server::proto::op::{Edns, Header, HeaderCounts, Metadata, OpCode, ResponseCode};
+use hickory_server::proto::rr::rdata::{A, AAAA, CNAME, MX, PTR, SOA, TXT};
+use hickory_server::proto::rr::{Name, RData, Record, RecordType};
+use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
+use hickory_server::zone_handler::MessageResponseBuilder;
+use tokio::net::{TcpListener, UdpSocket};
+
+use super::counts::QueryCounts;
+use super::world::{Failure, QueryType};
+use super::zone::{Data, Kind, Response, Zone};
+use crate::address::DomainName;
+
+/// How long a TCP connection may be silent.
+const TCP_IDLE: Duration = Duration::from_secs(30);
+
+/// How many answers may wait on one TCP connection.
+const TCP_BUFFER: usize = 32;
+
+/// Answers the queries that reach the server.
+pub(super) struct Answerer {
+    zone: Zone,
+    counts: Arc<Mutex<QueryCounts>>,
+}
+
+/// The server, answering on these sockets until it is shut down.
+pub(super) fn serve(
+    zone: Zone,
+    counts: Arc<Mutex<QueryCounts>>,
+    udp: UdpSocket,
+    tcp: TcpListener,
+) -> Server<Answerer> {
+    let mut server = Server::new(Answerer { zone, counts });
+    server.register_socket(udp);
+    server.register_listener(tcp, TCP_IDLE, TCP_BUFFER);
+    server
+}
+
+#[async_trait::async_trait]
+impl RequestHandler for Answerer {
+    async fn handle_request<R: ResponseHandler, T: Time>(
+        &self,
+        request: &Request,
+        mut responder: R,
+    ) -> ResponseInfo {
+        let mut metadata = Metadata::response_from_request(&request.metadata);
+        metadata.authoritative = true;
+        metadata.recursion_available = true;
+        let mut edns = Edns::new();
+        edns.set_max_payload(request.max_payload());
+        let edns = request.edns.is_some().then_some(&edns);
+
+        let response = self.respond(request);
+        if !response.delay.is_zero() {
+            tokio::time::sleep(response.delay).await;
+        }
+        let mut records = &response.records[..];
+        match response.kind {
+            Kind::NoError => {}
+            Kind::NameError => metadata.response_code = ResponseCode::NXDomain,
+            Kind::Failed(Failure::Silence) => return unsent(metadata),
+            Kind::Failed(Failure::Refused) => metadata.response_code = ResponseCode::Refused,
+            Kind::Failed(Failure::Truncated) if request.protocol() == Protocol::Udp => {
+                metadata.truncation = true;
+                records = &[];
+            }
+            Kind::Failed(Failure::Truncated) => {}
+            Kind::Failed(_) => metadata.response_code = ResponseCode::ServFail,
+        }
+        let answers: Vec<Record> = records
+            .iter()
+            .map(|r| Record::from_rdata(name(&r.name), r.ttl, rdata(&r.data)))
+            .collect();
+        let soa = response.negative_ttl.and_then(|ttl| start_of_authority(request, ttl));
+        let message = MessageResponseBuilder::new(&request.queries, edns).build(
+            metadata,
+            answers.iter(),
+            [],
+            soa.iter(),
+            [],
+        );
+        match responder.send_response(message).await {
+            Ok(info) => info,
+            Err(error) => {
+                tracing::debug!(%error, "the sandbox could not send a DNS answer");
+                unsent(metadata)
+            }
+        }
+    }
+}
+
+impl Answerer {
+    fn respond(&self, request: &Request) -> Response {
+        let refused = Response {
+            kind: Kind::Failed(Failure::Refused),
+            records: Vec::new(),
+            negative_ttl: None,
+            delay: Duration::ZERO,
+        };
+        let [query] = request.queries.queries() else { return refused };
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of, count) = match query.query_type() {
+            RecordType::MX => (QueryType::Mx, &mut counts.mx),
+            RecordType::A => (QueryType::A, &mut counts.a),
+            RecordType::AAAA => (QueryType::Aaaa, &mut counts.aaaa),
+            RecordType::TXT => (QueryType::Txt, &mut counts.txt),
+            RecordType::PTR => (QueryType::Ptr, &mut counts.ptr),
+            _ => (QueryType::Any, &mut counts.other),
+        };
+        *count += 1;
+        drop(counts);
+        if request.metadata.op_code != OpCode::Query {
+            return refused;
+        }
+        let asked = query.name().to_string();
+        self.zone.answer(asked.trim_end_matches('.'), of)
+    }
+}
+
+/// What hickory wants to hear of an answer that was not sent.
+fn unsent(metadata: Metadata) -> ResponseInfo {
+    Header { metadata, counts: HeaderCounts::default() }.into()
+}
+
+/// The SOA record that says how long "nothing" may be cached (RFC 2308 section 3): the world is
+/// one zone for each top-level domain.
+fn start_of_authority(request: &Request, ttl: u32) -> Option<Record> {
+    let asked = Name::from(request.queries.queries().first()?.name().clone());
+    let zone = asked.trim_to(1);
+    let mname = Name::from_ascii("ns.sandbox.test.").ok()?;
+    let rname = Name::from_ascii("hostmaster.sandbox.test.").ok()?;
+    let soa = SOA::new(mname, rname, 1, 3600, 600, 86_400, ttl);
+    Some(Record::from_rdata(zone, ttl, RData::SOA(soa)))
+}
+
+/// A name as hickory has it. One that no packet can carry becomes the root.
+fn name(domain: &DomainName) -> Name {
+    let mut name = Name::from_ascii(domain.as_str()).unwrap_or_else(|_| Name::root());
+    name.set_fqdn(true);
+    name
+}
+
+fn rdata(data: &Data) -> RData {
+    match data {
+        Data::Mx(preference, host) => RData::MX(MX::new(*preference, name(host))),
+        Data::A(address) => RData::A(A(*address)),
+        Data::Aaaa(address) => RData::AAAA(AAAA(*address)),
+        Data::Cname(target) => RData::CNAME(CNAME(name(target))),
+        // One string of a TXT record holds 255 octets (RFC 1035 section 3.3).
+        Data::Txt(text) => RData::TXT(TXT::from_bytes(text.as_bytes().chunks(255).collect())),
+        Data::Ptr(host) => RData::PTR(PTR(name(host))),
+    }
+}

@@ -1,0 +1,109 @@
+//! Every exchanger of a world, generated or not, with its addresses.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+
+use ipnet::Ipv4Net;
+
+use super::SandboxError;
+use super::exchanger::{Exchanger, StartTls};
+use super::ledger::Ledger;
+use super::place;
+use super::serving::Running;
+use super::tls;
+use super::world::{Served, World};
+use super::zone::Zone;
+use crate::address::DomainName;
+use crate::clock::Clock;
+
+/// The exchangers of a world; a number means one of them.
+pub(super) struct Roster(Vec<Host>);
+
+struct Host {
+    name: DomainName,
+    behaviour: Arc<Exchanger>,
+    served: Arc<Served>,
+    /// The entry of `World::generated` it comes from.
+    generated: Option<usize>,
+}
+
+impl Roster {
+    pub(super) fn new(world: &World) -> Self {
+        let mut served = world.served();
+        let mut hosts = Vec::new();
+        for (name, behaviour) in &world.exchangers {
+            let served = Arc::new(served.remove(name).unwrap_or_default());
+            let (name, behaviour) = (name.clone(), Arc::clone(behaviour));
+            hosts.push(Host { name, behaviour, served, generated: None });
+        }
+        for (i, generated) in world.generated.iter().enumerate() {
+            let behaviour = Arc::new(Exchanger { addresses: 1, ..generated.exchanger.clone() });
+            for n in 0..generated.hosts {
+                let numbered = (generated.domain.clone(), generated.domains, generated.hosts, n);
+                hosts.push(Host {
+                    name: DomainName::from_ascii(&generated.host.name(n)),
+                    behaviour: Arc::clone(&behaviour),
+                    served: Arc::new(Served { numbered: Some(numbered), ..Served::default() }),
+                    generated: Some(i),
+                });
+            }
+        }
+        Self(hosts)
+    }
+
+    /// How many addresses all of them have.
+    pub(super) fn addresses(&self) -> usize {
+        self.0.iter().map(|h| usize::from(h.behaviour.addresses)).sum()
+    }
+
+    pub(super) fn name(&self, n: usize) -> DomainName {
+        self.0[n].name.clone()
+    }
+
+    pub(super) fn listens(&self, n: usize) -> bool {
+        self.0[n].behaviour.listens
+    }
+
+    /// Gives every exchanger its addresses.
+    pub(super) fn plan(&self, network: Ipv4Net) -> Vec<(usize, Ipv4Addr)> {
+        let owners = self.0.iter().enumerate();
+        let owners = owners.flat_map(|(n, h)| std::iter::repeat_n(n, h.behaviour.addresses.into()));
+        owners.zip(0..).map(|(n, address)| (n, place::address(network, address))).collect()
+    }
+
+    /// The world's names with these addresses.
+    pub(super) fn zone(&self, world: &World, plan: &[(usize, Ipv4Addr)]) -> Zone {
+        let mut owned: BTreeMap<usize, Vec<Ipv4Addr>> = BTreeMap::new();
+        let mut generated = vec![Vec::new(); world.generated.len()];
+        for (n, address) in plan {
+            match self.0[*n].generated {
+                Some(i) => generated[i].push(*address),
+                None => owned.entry(*n).or_default().push(*address),
+            }
+        }
+        let owned: Vec<_> = owned.into_iter().map(|(n, all)| (self.name(n), all)).collect();
+        Zone::new(world, &owned, generated)
+    }
+
+    /// Makes them ready to be connected to.
+    pub(super) fn running(&self, world: &World) -> Result<Vec<Arc<Running>>, SandboxError> {
+        let clock = Clock::start();
+        let offers = |host: &&Host| host.behaviour.starttls != StartTls::Off;
+        let secure = self.0.iter().filter(offers).map(|h| h.name.as_str().to_owned());
+        let secure: Vec<String> = secure.collect();
+        let tls = if secure.is_empty() { None } else { Some(tls::acceptor(secure)?) };
+        let running = self.0.iter().map(|host| {
+            Arc::new(Running {
+                host: host.name.as_str().into(),
+                exchanger: Arc::clone(&host.behaviour),
+                served: Arc::clone(&host.served),
+                round_trip: host.behaviour.round_trip.unwrap_or(world.settings.round_trip),
+                ledger: Mutex::new(Ledger::new(host.behaviour.limits.window)),
+                tls: tls.clone(),
+                clock,
+            })
+        });
+        Ok(running.collect())
+    }
+}

@@ -1,0 +1,440 @@
+//! One session as the exchanger sees it: commands in, replies out (RFC 5321). Pure.
+//!
+//! The regular course is here; what a deviation makes of a reply is decided here too, and carried
+//! out by `faults`. Nothing here waits: a delay is part of the answer.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::command::{self, Command};
+use super::exchanger::{At, Deviation, Exchanger, Fault, PLACES, StartTls};
+use super::ledger::Ledger;
+use super::mailboxes;
+use super::reply::{Answer, Filling, Reply};
+use super::world::Served;
+
+/// What a session does next.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Step {
+    /// What is said, as it goes over the wire.
+    pub(super) text: String,
+    /// How long it is held back.
+    pub(super) delay: Duration,
+    /// What follows.
+    pub(super) then: Then,
+}
+
+/// What follows an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Then {
+    /// The next command.
+    Continue,
+    /// The connection is closed.
+    Close,
+    /// The TLS handshake.
+    StartTls,
+    /// The answer was not sent as it stands, but spoilt; nothing follows.
+    Spoil(Fault, Option<Duration>, usize),
+}
+
+/// A session's state.
+#[derive(Debug)]
+pub(super) struct Session {
+    exchanger: Arc<Exchanger>,
+    host: Arc<str>,
+    served: Arc<Served>,
+    client: IpAddr,
+    /// How many connections this exchanger had before.
+    earlier: u64,
+    tls: bool,
+    greeted: bool,
+    transaction: Option<Transaction>,
+    seen: [u32; PLACES],
+    commands: u32,
+    errors: u32,
+    recipients: u32,
+}
+
+#[derive(Debug)]
+struct Transaction {
+    sender: String,
+    utf8: bool,
+    accepted: u32,
+    domain: Option<String>,
+}
+
+impl Session {
+    pub(super) fn new(
+        exchanger: Arc<Exchanger>,
+        host: Arc<str>,
+        served: Arc<Served>,
+        client: IpAddr,
+    ) -> Self {
+        Self {
+            exchanger,
+            host,
+            served,
+            client,
+            earlier: 0,
+            tls: false,
+            greeted: false,
+            transaction: None,
+            seen: [0; PLACES],
+            commands: 0,
+            errors: 0,
+            recipients: 0,
+        }
+    }
+
+    /// The connection is open: what the banner says.
+    pub(super) fn connected(&mut self, ledger: &mut Ledger, now: SystemTime) -> Step {
+        let (parallel, in_window) = ledger.connected(now);
+        self.earlier = ledger.counts.connections - 1;
+        let exchanger = Arc::clone(&self.exchanger);
+        let (limits, words) = (&exchanger.limits, &exchanger.words);
+        if limits.parallel.is_some_and(|most| parallel > most.into()) {
+            return self.closing(&words.too_many_connections);
+        }
+        if limits.connections.is_some_and(|most| in_window > most.into()) {
+            return self.closing(&words.connecting_too_often);
+        }
+        let deviation = self.deviation(&exchanger, At::Banner, "");
+        let reply = deviation.and_then(|d| d.reply.as_ref()).unwrap_or(&words.banner);
+        let mut step = self.say(reply);
+        if reply.code() >= 400 {
+            step.then = Then::Close;
+        }
+        finish(step, deviation)
+    }
+
+    /// Whether the TLS handshake is broken off.
+    pub(super) fn breaks_handshake(&mut self) -> bool {
+        let exchanger = Arc::clone(&self.exchanger);
+        self.deviation(&exchanger, At::Handshake, "").is_some_and(|d| d.fault.is_some())
+    }
+
+    /// The TLS handshake is done: all that was said before is forgotten (RFC 3207 section 4.2).
+    pub(super) fn secured(&mut self, ledger: &mut Ledger) {
+        ledger.counts.tls += 1;
+        self.tls = true;
+        self.greeted = false;
+        self.transaction = None;
+    }
+
+    /// What a client is told that said nothing for too long.
+    pub(super) fn idle(&self) -> Step {
+        self.closing(&self.exchanger.words.idle)
+    }
+
+    /// What a client is told whose command line never ends.
+    pub(super) fn endless_line(&self) -> Step {
+        self.closing(&self.exchanger.words.syntax)
+    }
+
+    /// What a client is told that talked before the banner; nothing if it is let in.
+    pub(super) fn early_talker(&self) -> Option<Step> {
+        self.exchanger.early_talker.as_ref().map(|reply| self.closing(reply))
+    }
+
+    /// The answer to one command line.
+    pub(super) fn command(&mut self, line: &str, ledger: &mut Ledger, now: SystemTime) -> Step {
+        let exchanger = Arc::clone(&self.exchanger);
+        let (limits, words) = (&exchanger.limits, &exchanger.words);
+        self.commands += 1;
+        let command = command::parse(line);
+        count(&command, ledger);
+        let in_window = match command {
+            Command::Rcpt { .. } => ledger.recipient(now),
+            _ => 0,
+        };
+        if limits.errors.is_some_and(|most| self.errors >= most) {
+            return self.closing(&words.too_many_errors);
+        }
+        if limits.commands.is_some_and(|most| self.commands > most) {
+            return self.closing(&words.too_many_commands);
+        }
+        let (at, recipient) = place(&command);
+        let deviation = at.and_then(|at| self.deviation(&exchanger, at, recipient));
+        let step = match deviation.and_then(|d| d.reply.as_ref()) {
+            Some(reply) => self.say_to(recipient, reply, 0),
+            None => self.regular(&exchanger, &command, in_window, ledger, now),
+        };
+        if code(&step.text) >= 400 {
+            self.errors += 1;
+        }
+        finish(step, deviation)
+    }
+
+    /// The regular answer to a command.
+    fn regular(
+        &mut self,
+        exchanger: &Exchanger,
+        command: &Command,
+        in_window: u64,
+        ledger: &mut Ledger,
+        now: SystemTime,
+    ) -> Step {
+        let words = &exchanger.words;
+        match command {
+            Command::Ehlo if !exchanger.ehlo => self.say(&words.not_implemented),
+            Command::Ehlo => self.ehlo(exchanger),
+            Command::Helo => {
+                self.greeted = true;
+                self.transaction = None;
+                self.say(&words.hello)
+            }
+            Command::StartTls if exchanger.starttls == StartTls::Off => {
+                self.say(&words.not_implemented)
+            }
+            Command::StartTls if self.tls || !self.greeted => self.say(&words.bad_sequence),
+            Command::StartTls => Step { then: Then::StartTls, ..self.say(&words.tls_ready) },
+            Command::Mail { sender, parameters } => self.mail(exchanger, sender, parameters),
+            Command::Rcpt { recipient, parameters } => {
+                self.rcpt(exchanger, recipient, parameters, in_window, ledger, now)
+            }
+            Command::Rset => {
+                self.transaction = None;
+                self.say(&words.ok)
+            }
+            Command::Noop => self.say(&words.ok),
+            Command::Quit => Step { then: Then::Close, ..self.say(&words.bye) },
+            Command::Forbidden => self.say(&words.not_implemented),
+            Command::Malformed => self.say(&words.syntax),
+            Command::Unknown => self.say(&words.unknown_command),
+        }
+    }
+
+    fn ehlo(&mut self, exchanger: &Exchanger) -> Step {
+        self.greeted = true;
+        self.transaction = None;
+        let offered = [
+            (exchanger.pipelining, "PIPELINING"),
+            (exchanger.starttls != StartTls::Off && !self.tls, "STARTTLS"),
+            (exchanger.smtputf8, "SMTPUTF8"),
+        ];
+        let lines: Vec<&str> = offered
+            .into_iter()
+            .filter_map(|(yes, line)| yes.then_some(line))
+            .chain(exchanger.capabilities.iter().map(String::as_str))
+            .collect();
+        let mut step = self.say(&exchanger.words.hello);
+        if let Some((last, others)) = lines.split_last() {
+            step.text.replace_range(3..4, "-");
+            for line in others {
+                step.text.push_str(&format!("250-{line}\r\n"));
+            }
+            step.text.push_str(&format!("250 {last}\r\n"));
+        }
+        step
+    }
+
+    fn mail(&mut self, exchanger: &Exchanger, sender: &str, parameters: &[String]) -> Step {
+        let words = &exchanger.words;
+        if !self.greeted || self.transaction.is_some() {
+            return self.say(&words.bad_sequence);
+        }
+        if exchanger.starttls == StartTls::Required && !self.tls {
+            return self.say(&words.tls_required);
+        }
+        let mut utf8 = false;
+        for parameter in parameters {
+            let name = parameter.split('=').next().unwrap_or("");
+            match name {
+                "SMTPUTF8" if exchanger.smtputf8 => utf8 = true,
+                "SIZE" | "BODY" if exchanger.capabilities.iter().any(|c| offers(c, name)) => {}
+                _ => return self.say(&words.unknown_parameter),
+            }
+        }
+        if !sender.is_ascii() && !utf8 && !exchanger.takes_raw_utf8 {
+            return self.say(&words.not_ascii);
+        }
+        self.transaction =
+            Some(Transaction { sender: sender.to_owned(), utf8, accepted: 0, domain: None });
+        let refusal = mailboxes::best(&exchanger.senders, sender);
+        let step = self.say(refusal.unwrap_or(&words.mail_ok));
+        if code(&step.text) >= 400 {
+            self.transaction = None;
+        }
+        step
+    }
+
+    fn rcpt(
+        &mut self,
+        exchanger: &Exchanger,
+        recipient: &str,
+        parameters: &[String],
+        in_window: u64,
+        ledger: &mut Ledger,
+        now: SystemTime,
+    ) -> Step {
+        let words = &exchanger.words;
+        let Some(transaction) = &self.transaction else {
+            return self.say_to(recipient, &words.bad_sequence, 0);
+        };
+        let (utf8, sender) = (transaction.utf8, transaction.sender.clone());
+        if !parameters.is_empty() {
+            return self.say_to(recipient, &words.unknown_parameter, 0);
+        }
+        if !recipient.is_ascii() && !utf8 && !exchanger.takes_raw_utf8 {
+            return self.say_to(recipient, &words.not_ascii, 0);
+        }
+        let (local, domain) = mailboxes::split(recipient);
+        if let Some(step) = self.over_a_limit(exchanger, recipient, &domain, in_window) {
+            return step;
+        }
+        if !self.served.serves(&domain) {
+            return self.refuse(exchanger, recipient, &words.relay_denied);
+        }
+        let found = mailboxes::answer(exchanger, &local, &domain);
+        if let Some(greylist) = &exchanger.greylist
+            && (greylist.unknown_too || matches!(found, Some(Answer::Accept)))
+        {
+            let triplet = (self.client, sender, format!("{local}@{domain}"));
+            let wait = ledger.greylisted(triplet, greylist.delay, now);
+            if !wait.is_zero() {
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                return self.say_to(recipient, &words.greylisted, seconds);
+            }
+        }
+        match found {
+            Some(Answer::Reply(reply)) if reply.code() >= 300 => {
+                self.refuse(exchanger, recipient, reply)
+            }
+            Some(answer) => {
+                let reply = match answer {
+                    Answer::Accept => &words.recipient_ok,
+                    Answer::Reply(reply) => reply,
+                };
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.accepted += 1;
+                    transaction.domain.get_or_insert(domain);
+                }
+                ledger.counts.accepted += 1;
+                Step { delay: exchanger.accept_delay, ..self.say_to(recipient, reply, 0) }
+            }
+            None => self.refuse(exchanger, recipient, &words.unknown_user),
+        }
+    }
+
+    /// The refusal of a recipient past one of the limits, if it is.
+    fn over_a_limit(
+        &mut self,
+        exchanger: &Exchanger,
+        recipient: &str,
+        domain: &str,
+        in_window: u64,
+    ) -> Option<Step> {
+        let (limits, words) = (&exchanger.limits, &exchanger.words);
+        let transaction = self.transaction.as_ref()?;
+        self.recipients += 1;
+        if limits.recipients_per_session.is_some_and(|most| self.recipients > most) {
+            return Some(self.closing(&words.session_full));
+        }
+        let reply = if limits.recipients_per_transaction.is_some_and(|n| transaction.accepted >= n)
+        {
+            &words.too_many_recipients
+        } else if limits.one_domain && transaction.domain.as_ref().is_some_and(|d| d != domain) {
+            &words.one_domain
+        } else if limits.recipients.is_some_and(|most| in_window > most.into()) {
+            &words.recipient_rate
+        } else {
+            return None;
+        };
+        Some(self.say_to(recipient, reply, 0))
+    }
+
+    fn refuse(&self, exchanger: &Exchanger, recipient: &str, reply: &Reply) -> Step {
+        let tarpit = self.errors >= exchanger.refusal_delay_after;
+        let delay = if tarpit { exchanger.refusal_delay } else { Duration::ZERO };
+        Step { delay, ..self.say_to(recipient, reply, 0) }
+    }
+
+    fn say(&self, reply: &Reply) -> Step {
+        self.say_to("", reply, 0)
+    }
+
+    fn closing(&self, reply: &Reply) -> Step {
+        Step { then: Then::Close, ..self.say(reply) }
+    }
+
+    fn say_to(&self, recipient: &str, reply: &Reply, seconds: u64) -> Step {
+        let sender = self.transaction.as_ref().map_or("", |t| &t.sender);
+        let filling = Filling { host: &self.host, client: self.client, sender, recipient, seconds };
+        let mut text = String::with_capacity(96);
+        reply.render(&mut text, &filling);
+        Step { text, delay: Duration::ZERO, then: Then::Continue }
+    }
+
+    /// The deviation that applies now; counts the visit to this place.
+    fn deviation<'a>(
+        &mut self,
+        exchanger: &'a Exchanger,
+        at: At,
+        recipient: &str,
+    ) -> Option<&'a Deviation> {
+        let seen = &mut self.seen[at as usize];
+        let (before, earlier, client) = (*seen, self.earlier, self.client);
+        *seen += 1;
+        exchanger.deviations.iter().find(|d| {
+            d.at == at
+                && (d.clients.is_empty() || d.clients.iter().any(|net| net.contains(&client)))
+                && d.recipient.as_ref().is_none_or(|r| mailboxes::is(r, recipient))
+                && before >= d.after
+                && d.times.is_none_or(|times| before - d.after < times)
+                && earlier >= d.after_connections
+                && d.connections.is_none_or(|n| earlier - d.after_connections < n)
+        })
+    }
+}
+
+/// Makes of a step what a deviation wants.
+fn finish(mut step: Step, deviation: Option<&Deviation>) -> Step {
+    let Some(deviation) = deviation else { return step };
+    if let Some(raw) = &deviation.raw {
+        step.text.clone_from(raw);
+    }
+    step.delay += deviation.delay;
+    if deviation.close {
+        step.then = Then::Close;
+    }
+    if let Some(fault) = deviation.fault.filter(|_| deviation.at != At::Handshake) {
+        step.then = Then::Spoil(fault, deviation.pace, deviation.size);
+    }
+    step
+}
+
+/// The place of a command, and the recipient if it names one.
+fn place(command: &Command) -> (Option<At>, &str) {
+    match command {
+        Command::Ehlo | Command::Helo => (Some(At::Ehlo), ""),
+        Command::StartTls => (Some(At::StartTls), ""),
+        Command::Mail { .. } => (Some(At::Mail), ""),
+        Command::Rcpt { recipient, .. } => (Some(At::Rcpt), recipient),
+        Command::Rset => (Some(At::Rset), ""),
+        Command::Quit => (Some(At::Quit), ""),
+        Command::Noop | Command::Forbidden | Command::Malformed | Command::Unknown => (None, ""),
+    }
+}
+
+fn count(command: &Command, ledger: &mut Ledger) {
+    let counts = &mut ledger.counts;
+    match command {
+        Command::Mail { .. } => counts.mail += 1,
+        Command::Rset => counts.rset += 1,
+        Command::Quit => counts.quit += 1,
+        Command::Forbidden => counts.violations += 1,
+        _ => {}
+    }
+}
+
+/// Whether this line of the answer to `EHLO` offers the parameter.
+fn offers(capability: &str, parameter: &str) -> bool {
+    let keyword = capability.split(' ').next().unwrap_or("");
+    keyword.eq_ignore_ascii_case(if parameter == "BODY" { "8BITMIME" } else { parameter })
+}
+
+/// The code of a reply on the wire; 0 if there is none.
+fn code(text: &str) -> u16 {
+    text.get(..3).and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,348 @@
+//! A mail world as data: names in DNS, exchangers, and the addresses that show them.
+//!
+//! A world is read from TOML (`load`) or built with the `with_…` functions. It does not run;
+//! [`Sandbox::start`](super::Sandbox::start) makes it run.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use super::exchanger::Exchanger;
+use super::load::{self, WorldError};
+use super::pattern::Numbered;
+use crate::address::DomainName;
+
+/// A mail world.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    pub(super) settings: Settings,
+    pub(super) names: BTreeMap<DomainName, Name>,
+    pub(super) exchangers: BTreeMap<DomainName, Arc<Exchanger>>,
+    pub(super) generated: Vec<Generated>,
+    pub(super) blocklists: BTreeMap<DomainName, Vec<Listing>>,
+    pub(super) samples: Vec<Sample>,
+    pub(super) demo: Vec<String>,
+}
+
+impl World {
+    /// The built-in world of `mailvet demo` and `--sandbox`.
+    ///
+    /// # Errors
+    /// Never, as a test shows: the world is part of the program.
+    pub fn built_in() -> Result<Self, WorldError> {
+        Self::from_toml(include_str!("world.toml"))
+    }
+
+    /// A world with nothing in it: every name is NXDOMAIN.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Reads a world; `world.toml` shows how one is written.
+    ///
+    /// # Errors
+    /// [`WorldError`] says which entry cannot be used, and why. Unknown keys are errors.
+    pub fn from_toml(text: &str) -> Result<Self, WorldError> {
+        load::world(text)
+    }
+
+    /// Adds a name, or replaces it.
+    #[must_use]
+    pub fn with_name(mut self, name: &str, records: Name) -> Self {
+        self.names.insert(DomainName::from_ascii(name), records);
+        self
+    }
+
+    /// Adds an exchanger under its host name, which thereby has an address; or replaces it.
+    #[must_use]
+    pub fn with_exchanger(mut self, host: &str, exchanger: Exchanger) -> Self {
+        self.exchangers.insert(DomainName::from_ascii(host), Arc::new(exchanger));
+        self
+    }
+
+    /// Adds numbered domains and exchangers.
+    #[must_use]
+    pub fn with_generated(mut self, generated: Generated) -> Self {
+        self.generated.push(generated);
+        self
+    }
+
+    /// Sets the time between a flight of commands and its replies, for every exchanger that does
+    /// not say otherwise. Default: 0.
+    #[must_use]
+    pub fn with_round_trip(mut self, round_trip: Duration) -> Self {
+        self.settings.round_trip = round_trip;
+        self
+    }
+
+    /// Sets the time between a DNS query and its answer. Default: 0.
+    #[must_use]
+    pub fn with_dns_delay(mut self, delay: Duration) -> Self {
+        self.settings.dns_delay = delay;
+        self
+    }
+
+    /// One address for each verdict and reason.
+    #[must_use]
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    /// A list as somebody might bring it: the addresses `mailvet demo` sends.
+    #[must_use]
+    pub fn demo(&self) -> &[String] {
+        &self.demo
+    }
+
+    /// Which domains each exchanger serves: those it says, else those whose MX records (or whose
+    /// own address) lead to it.
+    pub(super) fn served(&self) -> HashMap<DomainName, Served> {
+        let mut served: HashMap<DomainName, Served> = HashMap::new();
+        for host in self.exchangers.keys() {
+            served.entry(host.clone()).or_default().domains.insert(host.as_str().to_owned());
+        }
+        for (domain, name) in &self.names {
+            for mx in &name.mx {
+                let host = self.canonical(&mx.host);
+                served.entry(host).or_default().domains.insert(domain.as_str().to_owned());
+            }
+            if name.cname.is_some() {
+                let target = self.canonical(domain);
+                let routes = self.names.get(&target).map(|n| n.mx.clone()).unwrap_or_default();
+                for mx in routes {
+                    let host = self.canonical(&mx.host);
+                    served.entry(host).or_default().domains.insert(domain.as_str().to_owned());
+                }
+            }
+        }
+        for (host, exchanger) in &self.exchangers {
+            if let Some(domains) = &exchanger.serves {
+                let all = domains.iter().any(|d| d == "*");
+                let domains = domains.iter().map(|d| d.to_ascii_lowercase()).collect();
+                served.insert(host.clone(), Served { domains, all, numbered: None });
+            }
+        }
+        served
+    }
+
+    /// The end of a chain of aliases.
+    fn canonical(&self, name: &DomainName) -> DomainName {
+        let mut name = name;
+        for _ in 0..MOST_ALIASES {
+            match self.names.get(name).and_then(|n| n.cname.as_ref()) {
+                Some(target) => name = target,
+                None => break,
+            }
+        }
+        name.clone()
+    }
+}
+
+/// How many aliases in a row are followed.
+pub(super) const MOST_ALIASES: usize = 8;
+
+/// What holds for every name and every exchanger that does not say otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How long DNS records may be cached. Default: 5 minutes.
+    #[serde(with = "humantime_serde")]
+    pub ttl: Duration,
+    /// How long negative answers may be cached (RFC 2308). Default: 1 minute.
+    #[serde(with = "humantime_serde")]
+    pub negative_ttl: Duration,
+    /// The time between a DNS query and its answer. Default: 0.
+    #[serde(with = "humantime_serde")]
+    pub dns_delay: Duration,
+    /// The time between a flight of commands and its replies. Default: 0.
+    #[serde(with = "humantime_serde")]
+    pub round_trip: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(300),
+            negative_ttl: Duration::from_secs(60),
+            dns_delay: Duration::ZERO,
+            round_trip: Duration::ZERO,
+        }
+    }
+}
+
+/// A name in DNS. Names that are not in the world do not exist (NXDOMAIN); a name with nothing
+/// here exists all the same (NODATA).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Name {
+    /// MX records, as in a zone file: `"10 mx.example.test"`; `"0 ."` is the null MX.
+    pub mx: Vec<MxRecord>,
+    /// A records, beside the one an exchanger of this name has.
+    pub a: Vec<Ipv4Addr>,
+    /// AAAA records.
+    pub aaaa: Vec<Ipv6Addr>,
+    /// TXT records.
+    pub txt: Vec<String>,
+    /// An alias: every other record is looked up there.
+    #[serde(deserialize_with = "load::optional_domain")]
+    pub cname: Option<DomainName>,
+    /// A PTR record, for a name under `in-addr.arpa`. Exchangers have theirs without it.
+    #[serde(deserialize_with = "load::optional_domain")]
+    pub ptr: Option<DomainName>,
+    /// How long the records may be cached. Default: the world's.
+    #[serde(with = "humantime_serde::option")]
+    pub ttl: Option<Duration>,
+    /// How long negative answers may be cached. Default: the world's.
+    #[serde(with = "humantime_serde::option")]
+    pub negative_ttl: Option<Duration>,
+    /// The time before an answer. Default: the world's.
+    #[serde(with = "humantime_serde::option")]
+    pub delay: Option<Duration>,
+    /// Query type (`mx`, `a`, `aaaa`, `txt`, `ptr`) or `any` -> how the query fails.
+    pub fails: BTreeMap<QueryType, Failure>,
+}
+
+impl Name {
+    /// A name with these MX records, preferences 10, 20, ...
+    #[must_use]
+    pub fn with_mx(hosts: &[&str]) -> Self {
+        let mx = hosts
+            .iter()
+            .zip(1..)
+            .map(|(host, n)| MxRecord { preference: 10 * n, host: DomainName::from_ascii(host) });
+        Self { mx: mx.collect(), ..Self::default() }
+    }
+}
+
+/// An MX record (RFC 1035 section 3.3.9).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct MxRecord {
+    /// Lower goes first.
+    pub preference: u16,
+    /// The exchanger's name; empty for the root, as the null MX has it (RFC 7505).
+    pub host: DomainName,
+}
+
+/// A type of DNS query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueryType {
+    /// MX.
+    Mx,
+    /// A.
+    A,
+    /// AAAA.
+    Aaaa,
+    /// TXT.
+    Txt,
+    /// PTR.
+    Ptr,
+    /// Any type.
+    Any,
+}
+
+/// How a DNS query fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// The name does not exist.
+    Nxdomain,
+    /// SERVFAIL.
+    Servfail,
+    /// REFUSED.
+    Refused,
+    /// No answer at all.
+    Silence,
+    /// Over UDP an empty answer marked as truncated, over TCP the whole.
+    Truncated,
+}
+
+/// Numbered domains, spread over numbered exchangers that all behave the same: domain `n` is
+/// served by exchanger `n` modulo `hosts`. They are computed, not stored.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Generated {
+    /// The names of the domains.
+    pub domain: Numbered,
+    /// How many domains there are.
+    pub domains: u32,
+    /// The names of the exchangers.
+    pub host: Numbered,
+    /// How many exchangers there are, 1 to 65,536.
+    pub hosts: u32,
+    /// How each of them behaves. `serves` and `addresses` are not looked at.
+    #[serde(default)]
+    pub exchanger: Exchanger,
+}
+
+/// An entry of a DNS blocklist (RFC 5782).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listing {
+    /// Whom it lists.
+    pub network: IpNet,
+    /// The A record. Default: 127.0.0.2.
+    #[serde(default = "listed")]
+    pub code: Ipv4Addr,
+    /// The TXT record.
+    pub reason: String,
+}
+
+fn listed() -> Ipv4Addr {
+    Ipv4Addr::new(127, 0, 0, 2)
+}
+
+/// An address that shows one verdict and reason.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    /// The address.
+    pub address: String,
+    /// The verdict, as the API names it: `UNDELIVERABLE`.
+    pub verdict: String,
+    /// The reason, as the API names it: `MAILBOX_NOT_FOUND`.
+    pub reason: String,
+    /// What is so about this address, in a sentence.
+    pub note: String,
+    /// How deep the request has to go. Default: the mailbox.
+    #[serde(default)]
+    pub depth: Depth,
+}
+
+/// How deep a request goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Depth {
+    /// The address alone.
+    Syntax,
+    /// Its domain in DNS.
+    Domain,
+    /// The mailbox, asked of its exchanger.
+    #[default]
+    Mailbox,
+}
+
+/// The domains an exchanger serves.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Served {
+    pub(super) domains: HashSet<String>,
+    pub(super) all: bool,
+    /// (names, how many, exchangers, number of this one).
+    pub(super) numbered: Option<(Numbered, u32, u32, u32)>,
+}
+
+impl Served {
+    pub(super) fn serves(&self, domain: &str) -> bool {
+        self.all
+            || self.domains.contains(domain)
+            || self.numbered.as_ref().is_some_and(|(names, domains, hosts, host)| {
+                names.number(domain).is_some_and(|n| n < *domains && n % hosts == *host)
+            })
+    }
+}

@@ -1,0 +1,220 @@
+//! What DNS says in a world. Pure; `nameserver` puts it into packets.
+//!
+//! Answers are computed for each query, so a world of a hundred thousand generated domains costs
+//! no memory. A name that only has names below it exists and has no records (RFC 8020).
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use super::world::{Failure, Generated, Listing, MOST_ALIASES, Name, QueryType, Settings, World};
+use crate::address::DomainName;
+
+/// The data of one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Data {
+    Mx(u16, DomainName),
+    A(Ipv4Addr),
+    Aaaa(Ipv6Addr),
+    Cname(DomainName),
+    Txt(String),
+    Ptr(DomainName),
+}
+
+/// One record of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) name: DomainName,
+    pub(super) ttl: u32,
+    pub(super) data: Data,
+}
+
+/// What becomes of a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Response {
+    pub(super) kind: Kind,
+    pub(super) records: Vec<Record>,
+    /// For how long "there is nothing" may be cached; only if there is nothing.
+    pub(super) negative_ttl: Option<u32>,
+    pub(super) delay: Duration,
+}
+
+/// The kind of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The name exists, with or without such records.
+    NoError,
+    /// The name does not exist.
+    NameError,
+    /// It fails so.
+    Failed(Failure),
+}
+
+/// The world's names, with the addresses its exchangers have.
+#[derive(Debug)]
+pub(super) struct Zone {
+    settings: Settings,
+    names: HashMap<DomainName, Name>,
+    /// Names that have names below them.
+    parents: HashSet<String>,
+    generated: Vec<(Generated, Vec<Ipv4Addr>)>,
+    blocklists: BTreeMap<DomainName, Vec<Listing>>,
+}
+
+impl Zone {
+    /// The names of this world; `addresses` are those of its exchangers, `generated` those of its
+    /// generated ones, in their order.
+    pub(super) fn new(
+        world: &World,
+        addresses: &[(DomainName, Vec<Ipv4Addr>)],
+        generated: Vec<Vec<Ipv4Addr>>,
+    ) -> Self {
+        let mut names: HashMap<_, _> = world.names.clone().into_iter().collect();
+        for (host, owned) in addresses {
+            names.entry(host.clone()).or_default().a.extend(owned);
+            for address in owned {
+                let reverse = DomainName::from_ascii(&reverse(*address));
+                let ptr = Some(host.clone());
+                names.entry(reverse).or_insert_with(|| Name { ptr, ..Name::default() });
+            }
+        }
+        let mut parents = HashSet::new();
+        let below = names.keys().chain(world.blocklists.keys()).map(DomainName::as_str);
+        let numbered = world.generated.iter().flat_map(|g| [g.domain.parent(), g.host.parent()]);
+        parents.extend(numbered.clone().map(str::to_owned));
+        for name in below.chain(numbered) {
+            let above = name.match_indices('.').map(|(i, _)| name[i + 1..].to_owned());
+            parents.extend(above);
+        }
+        Self {
+            settings: world.settings.clone(),
+            names,
+            parents,
+            generated: world.generated.iter().cloned().zip(generated).collect(),
+            blocklists: world.blocklists.clone(),
+        }
+    }
+
+    /// The answer to a query for `name`, in lower case without a trailing dot.
+    pub(super) fn answer(&self, name: &str, of: QueryType) -> Response {
+        let mut records = Vec::new();
+        let mut owner = DomainName::from_ascii(name);
+        for _ in 0..=MOST_ALIASES {
+            let Some(found) = self.lookup(&owner) else {
+                let exists = !records.is_empty() || self.parents.contains(owner.as_str());
+                let kind = if exists { Kind::NoError } else { Kind::NameError };
+                return self.respond(kind, records, None);
+            };
+            let failure = found.fails.get(&of).or_else(|| found.fails.get(&QueryType::Any));
+            let kind = match failure {
+                None | Some(Failure::Truncated) => Kind::NoError,
+                Some(Failure::Nxdomain) => Kind::NameError,
+                Some(failure) => Kind::Failed(*failure),
+            };
+            if kind != Kind::NoError {
+                return self.respond(kind, Vec::new(), Some(&found));
+            }
+            let ttl = seconds(found.ttl.unwrap_or(self.settings.ttl));
+            let own = |data| Record { name: owner.clone(), ttl, data };
+            if let Some(target) = &found.cname {
+                records.push(own(Data::Cname(target.clone())));
+                owner = target.clone();
+                continue;
+            }
+            records.extend(data(&found, of).into_iter().map(own));
+            let mut response = self.respond(kind, records, Some(&found));
+            if failure == Some(&Failure::Truncated) {
+                response.kind = Kind::Failed(Failure::Truncated);
+            }
+            return response;
+        }
+        self.respond(Kind::Failed(Failure::Servfail), Vec::new(), None)
+    }
+
+    /// The name itself, a generated one, a listing, or what a wildcard makes of it (RFC 4592).
+    fn lookup(&self, name: &DomainName) -> Option<Cow<'_, Name>> {
+        if let Some(found) = self.names.get(name) {
+            return Some(Cow::Borrowed(found));
+        }
+        if let Some(found) = self.computed(name.as_str()).or_else(|| self.listed(name.as_str())) {
+            return Some(Cow::Owned(found));
+        }
+        if self.parents.contains(name.as_str()) {
+            return None;
+        }
+        let mut below = name.as_str();
+        while let Some((_, parent)) = below.split_once('.') {
+            if let Some(found) = self.names.get(&DomainName::from_ascii(&format!("*.{parent}"))) {
+                return Some(Cow::Borrowed(found));
+            }
+            if self.parents.contains(parent) {
+                return None;
+            }
+            below = parent;
+        }
+        None
+    }
+
+    fn computed(&self, name: &str) -> Option<Name> {
+        self.generated.iter().find_map(|(generated, addresses)| {
+            if let Some(n) = generated.domain.number(name).filter(|n| *n < generated.domains) {
+                return Some(Name::with_mx(&[&generated.host.name(n % generated.hosts)]));
+            }
+            let n = generated.host.number(name)?;
+            let address = addresses.get(usize::try_from(n).ok()?)?;
+            Some(Name { a: vec![*address], ..Name::default() })
+        })
+    }
+
+    /// The entry of a blocklist for the address whose octets, in reverse, are the first labels.
+    fn listed(&self, name: &str) -> Option<Name> {
+        self.blocklists.iter().find_map(|(zone, listings)| {
+            let labels = name.strip_suffix(zone.as_str())?.strip_suffix('.')?;
+            let mut octets = [0; 4];
+            let mut labels = labels.split('.');
+            for octet in octets.iter_mut().rev() {
+                *octet = labels.next()?.parse().ok()?;
+            }
+            let address = IpAddr::from(octets);
+            if labels.next().is_some() {
+                return None;
+            }
+            let entry = listings.iter().find(|l| l.network.contains(&address))?;
+            Some(Name { a: vec![entry.code], txt: vec![entry.reason.clone()], ..Name::default() })
+        })
+    }
+
+    fn respond(&self, kind: Kind, records: Vec<Record>, name: Option<&Name>) -> Response {
+        let negative = name.and_then(|n| n.negative_ttl).unwrap_or(self.settings.negative_ttl);
+        let nothing = records.iter().all(|r| matches!(r.data, Data::Cname(_)));
+        let fails = matches!(kind, Kind::Failed(_));
+        Response {
+            kind,
+            negative_ttl: (nothing && !fails).then(|| seconds(negative)),
+            records,
+            delay: name.and_then(|n| n.delay).unwrap_or(self.settings.dns_delay),
+        }
+    }
+}
+
+fn data(name: &Name, of: QueryType) -> Vec<Data> {
+    match of {
+        QueryType::Mx => name.mx.iter().map(|m| Data::Mx(m.preference, m.host.clone())).collect(),
+        QueryType::A => name.a.iter().copied().map(Data::A).collect(),
+        QueryType::Aaaa => name.aaaa.iter().copied().map(Data::Aaaa).collect(),
+        QueryType::Txt => name.txt.iter().cloned().map(Data::Txt).collect(),
+        QueryType::Ptr => name.ptr.iter().cloned().map(Data::Ptr).collect(),
+        QueryType::Any => Vec::new(),
+    }
+}
+
+/// The name under which the PTR record of an address stands (RFC 1035 section 3.5).
+fn reverse(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    format!("{d}.{c}.{b}.{a}.in-addr.arpa")
+}
+
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
