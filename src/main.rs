@@ -1,3 +1,7 @@
 //! The `mailvet` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mailvet::cli::main()
+}

@@ -75,3 +75,71 @@ fn fold(local: &str) -> String {
     }
     local.to_lowercase().nfc().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn canonical(address: &str) -> String {
+        Address::parse(address).unwrap().canonical()
+    }
+
+    #[test]
+    fn each_provider_is_canonical_in_its_own_way() {
+        for (address, expected) in [
+            ("J.a.n.e.Doe+news@GoogleMail.com", "janedoe@gmail.com"),
+            ("Jane.Doe+news+more@Outlook.com", "jane.doe@outlook.com"),
+            ("jane.doe+a@hotmail.co.uk", "jane.doe@hotmail.co.uk"),
+            ("jane-shopping@yahoo.com", "jane@yahoo.com"),
+            ("jane+x@yahoo.com", "jane+x@yahoo.com"),
+            ("jane-x@aol.com", "jane-x@aol.com"),
+            ("jane+x@fastmail.com", "jane@fastmail.com"),
+            ("anything@jane.fastmail.com", "jane@fastmail.com"),
+            ("jane+x@icloud.com", "jane@icloud.com"),
+            ("jane@me.com", "jane@me.com"),
+            ("jane+x@proton.me", "jane@proton.me"),
+            ("Jane.Doe+x@Example.COM", "jane.doe+x@example.com"),
+            ("Jane-Doe@[IPv6:2001:DB8:0::1]", "jane-doe@[IPv6:2001:db8::1]"),
+        ] {
+            assert_eq!(canonical(address), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn one_spelling_is_one_form() {
+        assert_eq!(canonical("\"jane\"@example.com"), "jane@example.com");
+        assert_eq!(canonical("\"j\\ane\"@example.com"), "jane@example.com");
+        assert_eq!(canonical("\"jane\\ doe\"@example.com"), "\"jane doe\"@example.com");
+        assert_eq!(canonical("Jose\u{301}@example.com"), canonical("jos\u{e9}@example.com"));
+        assert_eq!(canonical("a@B\u{fc}cher.example"), canonical("a@xn--bcher-kva.example"));
+    }
+
+    #[test]
+    fn a_tag_with_nothing_before_it_is_the_name() {
+        assert_eq!(canonical("+x@gmail.com"), "+x@gmail.com");
+        assert_eq!(canonical("-x@yahoo.com"), "-x@yahoo.com");
+    }
+
+    #[test]
+    fn aliases_made_one_by_one_do_not_share_an_answer() {
+        let key = |address| Address::parse(address).unwrap().cache_key();
+        assert_ne!(key("jane-shop@yahoo.com"), key("jane-news@yahoo.com"));
+        assert_eq!(key("jane+shop@gmail.com"), key("ja.ne+news@googlemail.com"));
+        assert_eq!(key("\"Jane\"@Example.com"), key("jane@example.com"));
+    }
+
+    #[test]
+    fn a_tag_is_what_the_provider_calls_one() {
+        let tagged = |address| Address::parse(address).unwrap().is_tagged();
+        for address in
+            ["a+b@gmail.com", "a-b@yahoo.com", "a+b@example.com", "a@b.fastmail.com", "a+@x.com"]
+        {
+            assert!(tagged(address), "{address}");
+        }
+        for address in
+            ["a.b@gmail.com", "a-b@gmail.com", "a+b@yahoo.com", "+b@example.com", "a+b@aol.com"]
+        {
+            assert!(!tagged(address), "{address}");
+        }
+    }
+}

@@ -75,6 +75,9 @@ impl DomainName {
         }
         check_characters(text)?;
         check_labels(text)?;
+        if text.len() > MAX_OCTETS {
+            return Err(SyntaxErrorKind::DomainTooLong.at(MAX_OCTETS));
+        }
         let name = if text.is_ascii() && !idna::has_a_label(text) {
             if !EmailAddress::is_valid_domain(text) {
                 return Err(SyntaxErrorKind::DomainCharacter.at(0));
@@ -84,7 +87,7 @@ impl DomainName {
             idna::to_ascii(text)?
         };
         if name.len() > MAX_OCTETS {
-            return Err(SyntaxErrorKind::DomainTooLong.at(MAX_OCTETS.min(text.len())));
+            return Err(SyntaxErrorKind::DomainTooLong.at(text.len()));
         }
         Ok(Self(name.into()))
     }
@@ -185,4 +188,108 @@ fn check_labels(text: &str) -> Result<(), SyntaxError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> String {
+        DomainName::parse(text).map_or_else(|error| error.kind.name().to_owned(), |d| d.to_string())
+    }
+
+    #[test]
+    fn a_domain_is_mapped_to_its_one_form() {
+        for (text, expected) in [
+            ("EXAMPLE.com", "example.com"),
+            ("example.com.", "example.com"),
+            ("Bücher.DE", "xn--bcher-kva.de"),
+            ("straße.de", "xn--strae-oqa.de"),
+            ("例え。jp", "xn--r8jz45g.jp"),
+            ("ｅｘａｍｐｌｅ．ｃｏｍ", "example.com"),
+            ("XN--BCHER-KVA.de", "xn--bcher-kva.de"),
+            ("xn--i-7iq.ws", "xn--i-7iq.ws"),
+            ("a--b.com", "a--b.com"),
+            ("ab--c.com", "ab--c.com"),
+            ("123.456", "123.456"),
+            ("a", "a"),
+        ] {
+            assert_eq!(parsed(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_idna_2008_forbids_is_refused() {
+        for (text, kind) in [
+            ("i❤.ws", "domain_symbol"),
+            ("a①b.com", "domain_symbol"),
+            ("a…b.com", "domain_symbol"),
+            ("a\u{ad}b.com", "unsafe_character"),
+            ("a\u{200d}b.com", "invalid_idn"),
+            ("a·b.cat", "invalid_idn"),
+            ("\u{5f3}a.com", "invalid_idn"),
+            ("・.jp", "invalid_idn"),
+            ("\u{301}a.com", "invalid_idn"),
+            ("\u{660}\u{6f0}.com", "invalid_idn"),
+            ("abc\u{5d0}.com", "invalid_idn"),
+            ("a\u{20d0}b.com", "domain_symbol"),
+            ("xn--", "hyphen_at_edge"),
+            ("xn--a-.com", "hyphen_at_edge"),
+            ("xn--example.com", "invalid_punycode"),
+            ("ａ－.com", "invalid_idn"),
+            ("a..", "label_empty"),
+            (".", "label_empty"),
+        ] {
+            assert_eq!(parsed(text), kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_idna_2008_allows_in_context_is_accepted() {
+        for text in [
+            "l·la.cat",
+            "ア・イ.jp",
+            "نامه\u{200c}ای.ir",
+            "क्\u{200d}ष.com",
+            "א\u{5f3}.com",
+            "ᏣᎳᎩ.com",
+        ] {
+            let name = DomainName::parse(text).unwrap();
+            assert_eq!(DomainName::parse(&name.to_unicode()), Ok(name), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_label_is_measured_as_an_a_label() {
+        let fits = "ü".repeat(50);
+        let name = DomainName::parse(&format!("{fits}.de")).unwrap();
+        assert!(name.labels().all(|label| label.len() <= MAX_LABEL_OCTETS));
+        assert_eq!(parsed(&format!("{}.de", "ü".repeat(60))), "label_too_long");
+    }
+
+    #[test]
+    fn only_valid_u_labels_are_shown() {
+        let shown = |name| DomainName::from_ascii(name).to_unicode();
+        assert_eq!(shown("xn--bcher-kva.de"), "bücher.de");
+        assert_eq!(shown("xn--i-7iq.ws"), "xn--i-7iq.ws");
+        assert_eq!(shown("xn--zzzzz99999.de"), "xn--zzzzz99999.de");
+    }
+
+    #[test]
+    fn the_registrable_domain_is_one_label_below_the_public_suffix() {
+        for (name, expected) in [
+            ("aspmx.l.google.com", "google.com"),
+            ("example-com.mail.protection.outlook.com", "outlook.com"),
+            ("mx.example.co.uk", "example.co.uk"),
+            ("mx.example.xn--p1ai", "example.xn--p1ai"),
+            ("mx.example.unknowntld", "example.unknowntld"),
+            ("example.com", "example.com"),
+            ("co.uk", "co.uk"),
+            ("localhost", "localhost"),
+        ] {
+            let registrable = DomainName::from_ascii(name).registrable();
+            assert_eq!(registrable.as_str(), expected, "{name}");
+        }
+        assert_eq!(DomainName::from_ascii("mx.example.co.uk").tld(), "uk");
+    }
 }

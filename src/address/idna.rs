@@ -47,8 +47,7 @@ fn is_a_label(label: &str) -> bool {
 /// else.
 pub(super) fn refused_as_written(c: char) -> Option<SyntaxErrorKind> {
     use GeneralCategory as G;
-    if is_dot(c) || unicode::is_joiner(c) || is_exception(c) || matches!(c, '\u{FF0D}' | '\u{FF65}')
-    {
+    if is_dot(c) || unicode::is_joiner(c) || is_exception(c) || is_width_form(c) {
         return None;
     }
     if let Some(kind) = unicode::unsafe_kind(c) {
@@ -151,6 +150,11 @@ fn check_u_label(label: &str) -> Result<(), SyntaxErrorKind> {
     if context_holds(label) { Ok(()) } else { Err(SyntaxErrorKind::InvalidIdn) }
 }
 
+/// Other widths of a hyphen and of code points in [`is_exception`], which are mapped to them.
+const fn is_width_form(c: char) -> bool {
+    matches!(c, '\u{FF0D}' | '\u{FE63}' | '\u{FF65}' | '\u{0F0C}')
+}
+
 /// Code points whose category says no and RFC 5892 section 2.6 says yes, perhaps in context.
 const fn is_exception(c: char) -> bool {
     matches!(
@@ -173,15 +177,21 @@ fn is_protocol_valid(c: char) -> bool {
     if c.is_ascii() || is_exception(c) || unicode::is_joiner(c) {
         return true;
     }
-    let disallowed = matches!(c,
+    match c {
         // Exceptions (section 2.6).
-        '\u{0640}' | '\u{07FA}' | '\u{302E}' | '\u{302F}' | '\u{3031}'..='\u{3035}' | '\u{303B}'
+        '\u{0640}'
+        | '\u{07FA}'
+        | '\u{302E}'
+        | '\u{302F}'
+        | '\u{3031}'..='\u{3035}'
+        | '\u{303B}' => false,
         // Old Hangul jamo (section 2.9).
-        | '\u{1100}'..='\u{11FF}' | '\u{A960}'..='\u{A97F}' | '\u{D7B0}'..='\u{D7FF}'
+        '\u{1100}'..='\u{11FF}' | '\u{A960}'..='\u{A97F}' | '\u{D7B0}'..='\u{D7FF}' => false,
         // Ignorable blocks (section 2.4): marks for symbols, musical notation.
-        | '\u{20D0}'..='\u{20FF}' | '\u{1D100}'..='\u{1D24F}');
-    !disallowed
-        && matches!(
+        '\u{20D0}'..='\u{20FF}' | '\u{1D100}'..='\u{1D24F}' => false,
+        // Cherokee folds to upper case, so that its capitals are the stable ones (section 2.2).
+        '\u{13A0}'..='\u{13F5}' => true,
+        _ => matches!(
             c.general_category(),
             G::LowercaseLetter
                 | G::OtherLetter
@@ -189,7 +199,8 @@ fn is_protocol_valid(c: char) -> bool {
                 | G::NonspacingMark
                 | G::SpacingMark
                 | G::DecimalNumber
-        )
+        ),
+    }
 }
 
 /// The contextual rules of RFC 5892 appendix A.3 to A.9; `idna` checks the joiners (A.1, A.2).

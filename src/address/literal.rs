@@ -105,3 +105,75 @@ fn groups(text: &str, ipv4_at_end: bool) -> Option<Vec<u16>> {
     }
     Some(groups)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(literal: &str) -> Option<String> {
+        AddressLiteral::parse(literal).ok().map(|literal| literal.to_string())
+    }
+
+    #[test]
+    fn an_ipv4_literal_has_four_decimal_octets() {
+        assert_eq!(shown("[192.0.2.1]").as_deref(), Some("[192.0.2.1]"));
+        assert_eq!(shown("[192.000.002.010]").as_deref(), Some("[192.0.2.10]"));
+        for bad in [
+            "[]",
+            "[1]",
+            "[1.2.3]",
+            "[1.2.3.4.5]",
+            "[1.2.3.256]",
+            "[1.2.3.0004]",
+            "[1.2.3.]",
+            "[1.2.3.+4]",
+            "[ 1.2.3.4]",
+            "[1.2.3.0x4]",
+            "[1.2.3.\u{664}]",
+            "[1.2.3.4",
+            "[1.2.3.4]x",
+        ] {
+            assert_eq!(shown(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_ipv6_literal_follows_the_grammar_of_mail_not_of_sockets() {
+        for (literal, expected) in [
+            ("[IPv6:::]", "[IPv6:::]"),
+            ("[ipv6:::1]", "[IPv6:::1]"),
+            ("[IPv6:1::]", "[IPv6:1::]"),
+            ("[IPv6:1:2:3:4:5:6:7:8]", "[IPv6:1:2:3:4:5:6:7:8]"),
+            ("[IPv6:1:2:3::6:7:8]", "[IPv6:1:2:3::6:7:8]"),
+            ("[IPv6:1:2:3:4:5:6:192.0.2.1]", "[IPv6:1:2:3:4:5:6:c000:201]"),
+            ("[IPv6:1::4:192.0.2.1]", "[IPv6:1::4:c000:201]"),
+            ("[IPv6:::192.0.2.1]", "[IPv6:::c000:201]"),
+        ] {
+            assert_eq!(shown(literal).as_deref(), Some(expected), "{literal}");
+        }
+        for bad in [
+            "[IPv6:]",
+            "[IPv6::]",
+            "[IPv6::1]",
+            "[IPv6:1:]",
+            "[IPv6:1]",
+            "[IPv6:1:2:3:4:5:6:7]",
+            "[IPv6:1:2:3:4:5:6:7:8:9]",
+            "[IPv6:1::3::5]",
+            "[IPv6:1:::5]",
+            "[IPv6:12345::]",
+            "[IPv6:1:2:3:4::6:7:8]",
+            "[IPv6:::2:3:4:5:6:7:8]",
+            "[IPv6:1:2:3::5:192.0.2.1:1]",
+            "[IPv6:1:2:3:4:5::192.0.2.1]",
+            "[IPv6:192.0.2.1::]",
+            "[IPv6:fe80::1%1]",
+            "[IPv6: ::1]",
+            "[2001:db8::1]",
+            "[IPv5:::1]",
+            "[x-tag:anything]",
+        ] {
+            assert_eq!(shown(bad), None, "{bad}");
+        }
+    }
+}

@@ -18,12 +18,13 @@ const MAX_OCTETS: usize = 64;
 
 /// Checks the local part of an address.
 pub(super) fn check(local: &str) -> Result<(), SyntaxError> {
+    let inner = quoted(local);
     if local.len() > MAX_OCTETS {
-        return Err(first_fault(local)
-            .filter(|fault| fault.offset < MAX_OCTETS)
-            .unwrap_or(SyntaxErrorKind::LocalPartTooLong.at(MAX_OCTETS)));
+        let earlier = first_fault(local).filter(|fault| fault.offset < MAX_OCTETS);
+        let too_long = SyntaxErrorKind::LocalPartTooLong.at(MAX_OCTETS);
+        return Err(earlier.filter(|_| inner.is_none()).unwrap_or(too_long));
     }
-    if let Some(inner) = quoted(local) {
+    if let Some(inner) = inner {
         return check_quoted(inner).map_err(|error| error.shifted(1));
     }
     if !EmailAddress::is_valid_local_part(&ascii_view(local)) {

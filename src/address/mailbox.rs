@@ -182,3 +182,6 @@ fn parse_domain(text: &str) -> Result<Domain, SyntaxError> {
     }
     DomainName::parse_relative(text).map(Domain::Name)
 }
+
+#[cfg(test)]
+mod tests;

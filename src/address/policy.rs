@@ -115,3 +115,60 @@ pub(super) fn flags(domain: &Domain) -> Vec<PolicyFlag> {
 fn mixes_scripts(label: &str) -> bool {
     !label.is_single_script() && !label.check_restriction_level(RestrictionLevel::HighlyRestrictive)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+
+    fn names(address: &str) -> Vec<&'static str> {
+        Address::parse(address).unwrap().policy().iter().map(PolicyFlag::name).collect()
+    }
+
+    #[test]
+    fn an_ordinary_address_has_no_flag() {
+        for address in
+            ["a@gmail.com", "a@b\u{fc}cher.de", "a@\u{4f8b}\u{3048}.jp", "a@localhost.com"]
+        {
+            assert!(names(address).is_empty(), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_domain_without_a_dot_is_flagged() {
+        assert_eq!(names("a@com"), ["dotless_domain"]);
+        assert_eq!(names("a@localhost"), ["dotless_domain", "special_use_domain"]);
+    }
+
+    #[test]
+    fn an_address_literal_is_flagged() {
+        assert_eq!(names("a@[192.0.2.1]"), ["address_literal"]);
+    }
+
+    #[test]
+    fn digits_as_top_level_domain_are_flagged() {
+        assert_eq!(names("a@192.0.2.1"), ["numeric_tld"]);
+    }
+
+    #[test]
+    fn special_use_names_are_flagged_with_all_below_them_and_nothing_beside() {
+        for special in SPECIAL_USE {
+            let found = |name: String| special_use(&DomainName::from_ascii(&name));
+            assert_eq!(found(special.name.to_owned()), Some(special));
+            assert_eq!(found(format!("mx.{}", special.name)), Some(special));
+            assert_eq!(found(format!("not{}.de", special.name)), None);
+        }
+        assert_eq!(special_use(&DomainName::from_ascii("notexample.com")), None);
+    }
+
+    #[test]
+    fn a_label_of_mixed_scripts_is_flagged() {
+        assert_eq!(names("a@p\u{430}ypal.com"), ["mixed_script_domain"]);
+        assert_eq!(names("a@xn--pypal-4ve.com"), ["mixed_script_domain"]);
+    }
+
+    #[test]
+    fn an_emoji_domain_in_ascii_is_flagged() {
+        assert_eq!(names("a@xn--i-7iq.ws"), ["not_idna2008"]);
+    }
+}

@@ -10,37 +10,49 @@ pub fn local_part(local: &str) -> String {
     format!("{}***", first.map(String::from).unwrap_or_default())
 }
 
+/// What divides local part and domain, plain and as a link spells it (RFC 3986 section 2.1), and
+/// what can stand before an unquoted local part but not in it.
+const SEPARATORS: [(&str, &str); 2] = [("@", "<>()[]:;,\""), ("%40", "<>()[]:;,\"/?=&")];
+
 /// `text` with the local part of everything that looks like an address redacted.
 ///
-/// For text a remote server wrote: it often repeats the recipient back.
+/// For text a remote server wrote: it often repeats the recipient back, sometimes in a link.
 #[must_use]
 pub fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find('@') {
+    while let Some((at, (separator, stops))) = next_separator(rest) {
         let before = &rest[..at];
-        let start = local_start(before);
+        let start = local_start(before, stops);
         out.push_str(&before[..start]);
         if start < at {
             out.push_str(&local_part(&before[start..]));
         }
-        out.push('@');
-        rest = &rest[at + 1..];
+        out.push_str(separator);
+        rest = &rest[at + separator.len()..];
     }
     out.push_str(rest);
     out
 }
 
+fn next_separator(text: &str) -> Option<(usize, (&'static str, &'static str))> {
+    text.bytes().enumerate().filter(|(_, b)| matches!(b, b'@' | b'%')).find_map(|(at, _)| {
+        let found = SEPARATORS.iter().find(|pair| text[at..].starts_with(pair.0))?;
+        Some((at, *found))
+    })
+}
+
 /// Where the local part that ends `before` begins: after the last character that cannot stand in
 /// an unquoted one, or at the opening quote of a quoted one.
-fn local_start(before: &str) -> usize {
+fn local_start(before: &str, stops: &str) -> usize {
     if let Some(inner) = before.strip_suffix('"') {
-        return inner.rfind('"').unwrap_or(0);
+        let opening = inner.rmatch_indices('"').find(|(i, _)| !inner[..*i].ends_with('\\'));
+        return opening.map_or(0, |(i, _)| i);
     }
     before
         .char_indices()
         .rev()
-        .find(|(_, c)| c.is_whitespace() || "<>()[]:;,\"".contains(*c))
+        .find(|(_, c)| c.is_whitespace() || stops.contains(*c))
         .map_or(0, |(i, c)| i + c.len_utf8())
 }
 
@@ -62,6 +74,11 @@ mod tests {
             "5.1.1 <j***@example.com>: unknown, try mailto:b***@example.com"
         );
         assert_eq!(text("\"jane doe\"@example.com refused"), "***@example.com refused");
+        assert_eq!(text("\"jane \\\"doe\"@example.com refused"), "***@example.com refused");
+        assert_eq!(
+            text("see https://example.net/?to=jane%40example.com"),
+            "see https://example.net/?to=j***%40example.com"
+        );
         assert_eq!(text("no address here"), "no address here");
         assert_eq!(text("@@"), "@@");
     }

@@ -1,5 +1,6 @@
 //! What DNS says about a domain, as plain data.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
@@ -41,6 +42,20 @@ impl Route {
     }
 }
 
+impl Route {
+    /// The route's name, in lower snake case.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Exchangers(_) => "exchangers",
+            Self::ImplicitMx(_) => "implicit_mx",
+            Self::NullMx => "null_mx",
+            Self::NoSuchDomain => "no_such_domain",
+            Self::NoMail => "no_mail",
+        }
+    }
+}
+
 /// Something odd that was seen on the way and did not change the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
@@ -55,6 +70,26 @@ pub enum Note {
     NullMxBesideOthers,
     /// The domain itself is an alias of this name.
     DomainIsAlias(DomainName),
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ExchangerIsAlias(host) => {
+                write!(f, "the exchanger {host} is an alias, which RFC 2181 forbids; followed")
+            }
+            Self::ExchangerIsLiteral(host) => {
+                write!(f, "the exchanger {host} is an IP address, not a host; skipped")
+            }
+            Self::ExchangerIsNotAHost(host) => {
+                write!(f, "the exchanger {host} is not a host name; skipped")
+            }
+            Self::NullMxBesideOthers => {
+                f.write_str("a null MX stands beside other MX records, against RFC 7505; skipped")
+            }
+            Self::DomainIsAlias(target) => write!(f, "the domain is an alias of {target}"),
+        }
+    }
 }
 
 /// The facts about one domain.

@@ -121,7 +121,8 @@ impl Answerer {
         if request.metadata.op_code != OpCode::Query {
             return refused;
         }
-        let asked = query.name().to_string();
+        // Not `to_string`: that shows A-labels in Unicode.
+        let asked = query.original().name().to_ascii().to_ascii_lowercase();
         self.zone.answer(asked.trim_end_matches('.'), of)
     }
 }

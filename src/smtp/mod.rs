@@ -9,6 +9,7 @@ pub mod config;
 pub mod connect;
 pub mod dialogue;
 pub mod facts;
+mod interpret;
 pub mod mailbox;
 pub mod meaning;
 pub mod outcome;
@@ -30,7 +31,7 @@ pub use connect::{ConnectError, Dialled, connect};
 pub use dialogue::Interpret;
 pub use facts::{Certificate, Counters, Hints, SessionFacts, TlsFacts, TlsVersion};
 pub use mailbox::{Mailbox, MailboxError, Sender};
-pub use meaning::{Explanation, Meaning};
+pub use meaning::{Classifier, Explanation, Meaning, ReplyView};
 pub use outcome::{
     Attempt, Control, NoReply, ProbeOutcome, RecipientAnswer, Speaker, Stage, TranscriptLine,
 };

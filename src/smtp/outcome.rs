@@ -27,6 +27,23 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Every stage, in order.
+    pub const ALL: [Self; 7] = [
+        Self::Connect,
+        Self::Banner,
+        Self::Ehlo,
+        Self::StartTls,
+        Self::Mail,
+        Self::Rcpt,
+        Self::Data,
+    ];
+
+    /// The stage of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.name() == name)
+    }
+
     /// The stage's name, in lower snake case.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -125,6 +142,18 @@ pub enum Speaker {
     Server,
     /// Nobody: something that happened (connected, TLS began, closed).
     Event,
+}
+
+impl Speaker {
+    /// The speaker's name, in lower case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+            Self::Event => "event",
+        }
+    }
 }
 
 /// One exchanger asked.

@@ -27,6 +27,24 @@ pub struct Traits {
     pub impossible_at_provider: bool,
 }
 
+impl Traits {
+    /// The names of the flags that are set, in lower snake case.
+    #[must_use]
+    pub fn names(self) -> Vec<&'static str> {
+        [
+            (self.disposable, "disposable"),
+            (self.role, "role"),
+            (self.free_provider, "free_provider"),
+            (self.tagged, "tagged"),
+            (self.relay, "relay"),
+            (self.mixed_script, "mixed_script"),
+        ]
+        .into_iter()
+        .filter_map(|(set, name)| set.then_some(name))
+        .collect()
+    }
+}
+
 /// What DNS said about the domain.
 #[derive(Clone, Copy, Debug)]
 pub enum DomainAnswer<'a> {

@@ -56,7 +56,7 @@ fn replied(stage: smtp::Stage, code: u16, text: &str, meaning: Meaning) -> Recip
     RecipientAnswer::Replied {
         stage,
         reply: reply(code, text),
-        explanation: Explanation { meaning, rule: "phrase/test".into() },
+        explanation: Explanation { meaning, rule: "words".into() },
     }
 }
 
@@ -155,10 +155,7 @@ fn a_server_that_refuses_everybody_with_one_bare_code_is_about_us() {
     let bare = |code| RecipientAnswer::Replied {
         stage: smtp::Stage::Rcpt,
         reply: reply(code, "no"),
-        explanation: Explanation {
-            meaning: Meaning::MailboxNotFound,
-            rule: "code/550_at_rcpt".into(),
-        },
+        explanation: Explanation { meaning: Meaning::MailboxNotFound, rule: "bare-550".into() },
     };
     let mut probe = outcome(bare(550));
     assert_eq!(verdict_of(&one_exchanger(), &probe).reason, Reason::MailboxNotFound);

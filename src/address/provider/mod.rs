@@ -1,7 +1,7 @@
 //! What the large mailbox providers do with local parts: which spellings reach one mailbox, and
 //! which they can never have given out.
 //!
-//! Only from pages that the provider publishes; each entry names its own. Domains are told by
+//! Only what the provider's own help pages say; each entry names where. Domains are told by
 //! name (`domains.txt`), so a company's own domain at such a provider follows none of this.
 
 mod rules;
@@ -45,11 +45,11 @@ const fn plus(name: &'static str) -> Provider {
 
 /// The providers whose ways are published.
 static PROVIDERS: &[Provider] = &[
-    // support.google.com/mail/answer/7436150 (dots), /answer/22370 (plus), /answer/10313 (domain).
+    // support.google.com/mail: dots do not matter, plus tags, googlemail.com is gmail.com.
     Provider { ignores_dots: true, alias: Some(("googlemail.com", "gmail.com")), ..plus("gmail") },
     // learn.microsoft.com: plus addressing; on by default for Outlook.com.
     plus("outlook"),
-    // help.yahoo.com/kb/SLN28815: disposable addresses are a base name, a hyphen and a keyword.
+    // help.yahoo.com: disposable addresses are a base name, a hyphen and a keyword.
     Provider { tag: Tag::Hyphen, ..plus("yahoo") },
     Provider { tag: Tag::None, ..plus("aol") },
     // support.apple.com/guide/icloud: plus tags. Old accounts own me.com and mac.com, new ones
@@ -57,7 +57,7 @@ static PROVIDERS: &[Provider] = &[
     plus("icloud"),
     // fastmail.help: "Plus addressing and subdomain addressing".
     Provider { subdomain_addressing: true, ..plus("fastmail") },
-    // proton.me/support/creating-aliases: plus aliases.
+    // proton.me/support: plus aliases.
     plus("proton"),
     // yandex.com/support/mail: plus tags.
     plus("yandex"),

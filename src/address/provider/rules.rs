@@ -15,16 +15,18 @@ pub(super) fn broken(provider: &str, name: &str) -> Option<(&'static str, bool)>
     }
 }
 
-/// support.google.com/mail/answer/9211434. The alphabet and the upper limit have held since the
-/// service began; shorter names were given to its first users.
+/// support.google.com/mail/answer/9211434: what a name *cannot* contain, for all names alike. The
+/// same page lets names begin or end with other characters, so there nothing is certain; nor are
+/// short names, which its first users may have.
 fn gmail(name: &str) -> Option<(&'static str, bool)> {
-    let letters = name.chars().filter(|c| *c != '.').count();
-    if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '.') {
-        return Some(("Gmail names hold only letters, digits and dots", true));
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '.';
+    if !name.chars().all(is_allowed) {
+        let inner = name.trim_matches(|c: char| !is_allowed(c));
+        let certain = !inner.chars().all(is_allowed);
+        return Some(("Gmail names hold only letters, digits and dots", certain));
     }
-    match letters {
-        0 => Some(("Gmail names hold at least one letter or digit", true)),
-        1..6 => Some(("Gmail names have at least 6 letters and digits", false)),
+    match name.chars().filter(|c| *c != '.').count() {
+        0..6 => Some(("Gmail names have at least 6 letters and digits", false)),
         6..=30 => None,
         _ => Some(("Gmail names have at most 30 letters and digits", true)),
     }
@@ -44,7 +46,7 @@ fn outlook(name: &str) -> Option<&'static str> {
     None
 }
 
-/// help.yahoo.com/kb/SLN2056.
+/// help.yahoo.com, "Create a Yahoo username".
 fn yahoo(name: &str) -> Option<&'static str> {
     if !in_alphabet(name, "._") {
         return Some("Yahoo names hold only letters, digits, underscores and one dot");

@@ -7,8 +7,8 @@
 pub(super) const ONE_LETTER: u32 = 10;
 /// The key beside the right one, or two letters swapped.
 const SLIP: u32 = 7;
-/// A letter doubled that is single, or the reverse.
-const DOUBLED: u32 = 5;
+/// A letter doubled that is single, or the reverse. No difference in length costs less.
+pub(super) const DOUBLED: u32 = 5;
 /// A letter that looks like the right one.
 const LOOK_ALIKE: u32 = 4;
 /// The right letters in another order.
@@ -80,7 +80,7 @@ fn missing(meant: &[char], j: usize) -> u32 {
 fn wrong(typed: char, meant: char) -> u32 {
     if typed == meant {
         0
-    } else if LOOK_ALIKES.iter().any(|set| set.contains(typed) && set.contains(meant)) {
+    } else if look_alike(typed, meant) {
         LOOK_ALIKE
     } else if are_neighbours(typed, meant) {
         SLIP
@@ -89,16 +89,35 @@ fn wrong(typed: char, meant: char) -> u32 {
     }
 }
 
-const LOOK_ALIKES: &[&str] = &["0o", "1il", "5s", "uv", "8b"];
+fn look_alike(a: char, b: char) -> bool {
+    matches!(
+        (a.min(b), a.max(b)),
+        ('0', 'o') | ('1', 'i' | 'l') | ('i', 'l') | ('5', 's') | ('u', 'v') | ('8', 'b')
+    )
+}
 
 /// The rows of a QWERTY keyboard, each shifted half a key to the right of the one above it.
-const ROWS: [&str; 4] = ["1234567890-", "qwertyuiop", "asdfghjkl", "zxcvbnm"];
+const ROWS: [&[u8]; 4] = [b"1234567890-", b"qwertyuiop", b"asdfghjkl", b"zxcvbnm"];
+
+/// Row and place of each key, counted from one; row zero holds what is no key.
+const KEYS: [(u8, u8); 128] = {
+    let mut keys = [(0, 0); 128];
+    let mut row = 0;
+    while row < ROWS.len() {
+        let mut place = 0;
+        while place < ROWS[row].len() {
+            keys[ROWS[row][place] as usize] = (row as u8 + 1, place as u8 + 1);
+            place += 1;
+        }
+        row += 1;
+    }
+    keys
+};
 
 /// Whether two keys touch.
 fn are_neighbours(a: char, b: char) -> bool {
-    let place =
-        |c: char| ROWS.iter().enumerate().find_map(|(row, keys)| Some((row, keys.find(c)?)));
-    let (Some((row_a, a)), Some((row_b, b))) = (place(a), place(b)) else { return false };
+    let key = |c: char| KEYS.get(c as usize).copied().filter(|(row, _)| *row > 0);
+    let (Some((row_a, a)), Some((row_b, b))) = (key(a), key(b)) else { return false };
     match row_a.abs_diff(row_b) {
         0 => a.abs_diff(b) == 1,
         1 => {

@@ -59,36 +59,34 @@ pub fn suggest_among(input: &str, own: &[&str]) -> Option<Suggestion> {
     }
     let (local, written) = input.rsplit_once('@')?;
     let local = local.trim().trim_start_matches("mailto:").trim_start_matches('<');
+    let given = Address::parse(input).ok();
+    if given.as_ref().is_some_and(|given| given.domain_name().is_none()) {
+        return None;
+    }
     let cleaned = clean(written);
     let domains = Domains { own };
     let (domain, kind) = if domains.knows(&cleaned) {
-        (cleaned.clone(), SuggestionKind::Punctuation)
+        (cleaned, SuggestionKind::Punctuation)
     } else if let Some(mended) = domains.mend(&cleaned) {
         mended
     } else if written.trim().contains(char::is_whitespace) {
         return None;
     } else {
-        (cleaned.clone(), SuggestionKind::Punctuation)
+        (cleaned, SuggestionKind::Punctuation)
     };
     let address = Address::parse(&format!("{local}@{domain}")).ok()?;
     let is_real = domains.knows(&domain) || address.domain_name()?.has_known_suffix();
-    let is_news = Address::parse(input).map_or(true, |given| given.domain() != address.domain());
+    let is_news = given.is_none_or(|given| given.domain() != address.domain());
     (is_real && is_news).then_some(Suggestion { address, kind })
 }
 
 /// `written` in lower case, with one dot for every run of dots, commas, semicolons and spaces,
-/// without punctuation around it, and without a last label said twice.
+/// and without punctuation around it.
 fn clean(written: &str) -> String {
     let is_stray = |c: char| c.is_ascii_punctuation() || c.is_whitespace() || c.is_control();
     let divides = |c: char| c.is_whitespace() || ".,;\u{3002}\u{FF0E}\u{FF61}".contains(c);
     let lower = written.trim_matches(is_stray).to_lowercase();
-    let mut labels: Vec<&str> = lower.split(divides).filter(|label| !label.is_empty()).collect();
-    while let [.., before, last] = labels[..] {
-        if before != last || labels.len() < 3 {
-            break;
-        }
-        labels.pop();
-    }
+    let labels: Vec<&str> = lower.split(divides).filter(|label| !label.is_empty()).collect();
     labels.join(".")
 }
 
@@ -105,6 +103,9 @@ impl Domains<'_> {
     fn mend(&self, typed: &str) -> Option<(String, SuggestionKind)> {
         if let Some(target) = look_alike(typed) {
             return Some((target.to_owned(), SuggestionKind::LookAlike));
+        }
+        if let Some(once) = said_once(typed).filter(|once| self.knows(once)) {
+            return Some((once.to_owned(), SuggestionKind::Typo));
         }
         let own = self.own.iter().map(|target| (*target, true));
         let all = own.chain(TARGETS.iter().map(|target| (*target, false)));
@@ -126,32 +127,51 @@ fn look_alike(typed: &str) -> Option<&'static str> {
     SKELETONS.get(&skeleton(&shown).collect::<String>()).copied()
 }
 
+/// `typed` without its last label, if that says the one before it again.
+fn said_once(typed: &str) -> Option<&str> {
+    let (rest, last) = typed.rsplit_once('.')?;
+    (rest.rsplit('.').next() == Some(last)).then_some(rest)
+}
+
 /// How far `typed` is from `target`, if that is near enough.
 fn price(typed: &str, target: &str, own: bool) -> Option<u32> {
-    if typed.chars().count().abs_diff(target.len()) > 4 {
-        return None;
-    }
     let (name, suffix) = target.split_once('.')?;
+    let budget = budget(name, own);
     let Some((typed_name, typed_suffix)) = typed.split_once('.') else {
-        let price = distance::cost(typed, &target.replace('.', ""));
-        return (price <= budget(name, own).min(distance::ONE_LETTER)).then_some(price);
+        return price_of(typed, &target.replace('.', ""), budget.min(distance::ONE_LETTER));
     };
-    let price = distance::cost(typed_name, name);
-    if price > budget(name, own) {
+    let giant = GIANTS.contains(&target);
+    let suffix_exists = typed_suffix != suffix && is_known_suffix(typed);
+    if suffix_exists && !giant {
         return None;
     }
-    if typed_suffix == suffix {
-        return Some(price);
+    let price = price_of(typed_name, name, budget)?;
+    if price > FAR && !same_ends(typed_name, name) {
+        return None;
     }
-    let known = is_known_suffix(typed);
     let slip = distance::cost_of_suffix(typed_suffix, suffix);
-    let allowed = if known {
-        let giant = GIANTS.contains(&target);
-        giant && (price == 0 || MISTYPED_COM.contains(&typed_suffix))
+    let allowed = if suffix_exists {
+        price == 0 || MISTYPED_COM.contains(&typed_suffix)
     } else {
         slip <= 2 * distance::ONE_LETTER
     };
     allowed.then_some(price + slip)
+}
+
+/// The cost of `typed` for `meant`, if it is within the budget.
+fn price_of(typed: &str, meant: &str, budget: u32) -> Option<u32> {
+    let difference = typed.chars().count().abs_diff(meant.len());
+    if difference > (budget / distance::DOUBLED) as usize {
+        return None;
+    }
+    Some(distance::cost(typed, meant)).filter(|price| *price <= budget)
+}
+
+/// From this price on, first and last letter must be right: those are the ones that people see.
+const FAR: u32 = 14;
+
+fn same_ends(typed: &str, meant: &str) -> bool {
+    typed.chars().next() == meant.chars().next() && typed.chars().last() == meant.chars().last()
 }
 
 /// How much may be wrong with a name of this length: nothing where every other short name is
@@ -166,7 +186,7 @@ fn budget(name: &str, own: bool) -> u32 {
                 5
             }
         }
-        5..=6 => 14,
+        5..=6 => FAR,
         _ => 2 * distance::ONE_LETTER,
     }
 }

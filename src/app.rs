@@ -1,0 +1,110 @@
+//! Puts the parts together, and takes them apart again in the right order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::cache::DnsCache;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::dns::Resolver;
+use crate::lists::{self, ListsHandle, Reload};
+use crate::prober::Prober;
+use crate::smtp::meaning::Classifier;
+use crate::verifier::Verifier;
+
+/// The shortest time between two looks at the lists' folder.
+const SHORTEST_POLL: Duration = Duration::from_secs(1);
+
+/// The running parts.
+pub struct App {
+    /// What they were built from.
+    pub config: Config,
+    /// The process's clock.
+    pub clock: Clock,
+    /// Verifies addresses.
+    pub verifier: Arc<Verifier>,
+    /// The lists in use.
+    pub lists: Arc<ListsHandle>,
+    prober: Prober,
+    domains: DnsCache,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl App {
+    /// Builds the parts and starts what runs in the background.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration names a file that cannot be read, or the resolver cannot be set up.
+    pub fn build(config: Config) -> anyhow::Result<Self> {
+        let clock = Clock::start();
+        let resolver = Resolver::new(config.dns.clone(), clock).context("DNS cannot be used")?;
+        let domains = DnsCache::new(Arc::new(resolver), config.cache.clone(), clock)?;
+        let classifier = classifier(&config)?;
+        let lists = Arc::new(ListsHandle::open(&config.lists)?);
+        let prober = Prober::new(
+            config.prober.clone(),
+            config.smtp.clone(),
+            Arc::new(domains.clone()),
+            classifier,
+            clock,
+        )?;
+        let verifier = Arc::new(Verifier::new(
+            domains.clone(),
+            prober.clone(),
+            Arc::clone(&lists),
+            config.policy.clone(),
+            config.verifier.clone(),
+            clock,
+        ));
+        let tasks = TaskTracker::new();
+        let stop = CancellationToken::new();
+        if config.lists.dir.is_some() {
+            tasks.spawn(watch(Arc::clone(&lists), config.lists.clone(), stop.clone()));
+        }
+        Ok(Self { config, clock, verifier, lists, prober, domains, tasks, stop })
+    }
+
+    /// Finishes what is begun: sessions are ended with QUIT, background tasks are waited for.
+    pub async fn drain(&self) {
+        self.stop.cancel();
+        self.prober.drain().await;
+        self.domains.drain().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Takes changed list files up, until `stop`.
+async fn watch(lists: Arc<ListsHandle>, config: lists::Config, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(config.poll_interval.max(SHORTEST_POLL));
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let lists = Arc::clone(&lists);
+        // Reading files blocks.
+        match tokio::task::spawn_blocking(move || lists.reload_if_changed()).await {
+            Ok(Ok(Reload::Unchanged)) => {}
+            Ok(Ok(Reload::Reloaded)) => tracing::info!("the lists were read again"),
+            Ok(Err(error)) => tracing::error!(%error, "the lists stay as they were"),
+            Err(error) => tracing::error!(%error, "the lists could not be looked at"),
+        }
+    }
+}
+
+/// The reply rules in use: the built-in ones, after those of the configuration's file.
+///
+/// # Errors
+///
+/// If the file cannot be read or holds a rule that is not one.
+pub fn classifier(config: &Config) -> anyhow::Result<Arc<Classifier>> {
+    let Some(path) = &config.replies.rules else {
+        return Ok(Arc::clone(Classifier::builtin()));
+    };
+    let named = || format!("the reply rules in {}", path.display());
+    let text = std::fs::read_to_string(path).with_context(named)?;
+    Ok(Arc::new(Classifier::with_rules(&text).with_context(named)?))
+}

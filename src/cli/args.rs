@@ -1,0 +1,280 @@
+//! What the command line takes. Flags that stand for configuration keys become a table that is laid
+//! over the file and the variables.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
+use toml::{Table, Value};
+
+use crate::config::{self, Config};
+
+/// Vet an address before you send to it.
+///
+/// mailvet checks an address's syntax, its domain's mail routing, and asks the recipient's own
+/// server with SMTP RCPT TO. It never sends a message.
+#[derive(Debug, Parser)]
+#[command(name = "mailvet", version, propagate_version = true)]
+pub(super) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) command: Command,
+    /// Configuration.
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// What mailvet can do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show the whole thing at work, on loopback: a small mail world, the service, a client
+    Demo,
+    /// Run the gRPC service
+    Serve(ServeArgs),
+    /// Verify addresses; exit status 0 if all are deliverable, 1 if not
+    Verify(VerifyArgs),
+    /// Show how a domain receives mail; exit status 0 if it does, 1 if not
+    Domain(DomainArgs),
+    /// Say what a server's reply means, and by which rule
+    Explain(ExplainArgs),
+    /// Say whether an address is usable in RCPT TO, and why not; exit status 0 if all are
+    Syntax(SyntaxArgs),
+    /// Show the lists in use: roles, free providers, disposable domains
+    Lists,
+    /// Print the effective configuration
+    Config,
+    /// Ask a running service whether it is healthy; exit status 0 if it is
+    Health(HealthArgs),
+}
+
+/// Configuration, for every command.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Common {
+    /// The configuration file (TOML) [default: the one MAILVET_CONFIG names]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// A name server to ask instead of the system's (repeatable)
+    #[arg(long, global = true, value_name = "ADDR:PORT")]
+    nameserver: Vec<SocketAddr>,
+    /// The port exchangers listen on; only labs need another than 25
+    #[arg(long, global = true, value_name = "PORT")]
+    smtp_port: Option<u16>,
+    /// The name to give in EHLO: this host's own, that its address resolves back to
+    #[arg(long, global = true, value_name = "NAME")]
+    helo_name: Option<String>,
+    /// The sender to give in MAIL FROM; `<>` for the null sender
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    mail_from: Option<String>,
+    /// A network that may be dialled although it is not public, for labs (repeatable)
+    #[arg(long, global = true, value_name = "CIDR")]
+    allow_network: Vec<IpNet>,
+    /// A folder with lists that add to and take from the built-in ones
+    #[arg(long, global = true, value_name = "DIR")]
+    lists_dir: Option<PathBuf>,
+    /// A file with reply rules that come before the built-in ones
+    #[arg(long, global = true, value_name = "FILE")]
+    reply_rules: Option<PathBuf>,
+    /// What to log, such as `info` or `debug` [default: info for serve, warn otherwise]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log: Option<String>,
+}
+
+impl Common {
+    /// The effective configuration: file, variables, flags, and the keys in `extra` last.
+    pub(super) fn load(&self, extra: Table) -> anyhow::Result<Config> {
+        let mut flags = self.table();
+        config::merge(&mut flags, extra);
+        Ok(config::load(self.config.as_deref(), &config::environment(), flags)?)
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new();
+        if !self.nameserver.is_empty() {
+            set(&mut table, "dns", "nameservers", strings(&self.nameserver));
+        }
+        if let Some(port) = self.smtp_port {
+            set(&mut table, "smtp", "port", i64::from(port).into());
+        }
+        if let Some(name) = &self.helo_name {
+            set(&mut table, "smtp", "helo_name", name.clone().into());
+        }
+        if let Some(sender) = &self.mail_from {
+            set(&mut table, "smtp", "mail_from", sender.clone().into());
+        }
+        if !self.allow_network.is_empty() {
+            set(&mut table, "smtp", "allow_networks", strings(&self.allow_network));
+        }
+        if let Some(dir) = &self.lists_dir {
+            set(&mut table, "lists", "dir", dir.display().to_string().into());
+        }
+        if let Some(file) = &self.reply_rules {
+            set(&mut table, "replies", "rules", file.display().to_string().into());
+        }
+        if let Some(level) = &self.log {
+            set(&mut table, "log", "level", level.clone().into());
+        }
+        table
+    }
+
+    /// Whether the log level was chosen on the command line.
+    pub(super) fn names_log_level(&self) -> bool {
+        self.log.is_some()
+    }
+}
+
+/// Sets `section.key`.
+pub(super) fn set(table: &mut Table, section: &str, key: &str, value: Value) {
+    let keys = Table::from_iter([(key.to_owned(), value)]);
+    config::merge(table, Table::from_iter([(section.to_owned(), Value::Table(keys))]));
+}
+
+/// A list of things as TOML strings.
+pub(super) fn strings<T: ToString>(items: &[T]) -> Value {
+    Value::Array(items.iter().map(|item| Value::String(item.to_string())).collect())
+}
+
+/// `mailvet serve`
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Where to listen [default: 127.0.0.1:50051]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(super) listen: Option<SocketAddr>,
+    /// Serve the sandbox's domains instead of the internet, for client tests
+    #[arg(long)]
+    pub(super) sandbox: bool,
+}
+
+/// `mailvet verify`
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// The addresses; `-` reads them from standard input, one a line
+    #[arg(required = true, value_name = "ADDRESS")]
+    pub(super) addresses: Vec<String>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Show the SMTP dialogue, with local parts redacted
+    #[arg(long)]
+    pub(super) transcript: bool,
+    /// How deep to look
+    #[arg(long, value_enum, default_value = "mailbox")]
+    pub(super) depth: DepthArg,
+    /// Do not ask for a made-up recipient to see whether the domain accepts everything
+    #[arg(long)]
+    pub(super) skip_catch_all: bool,
+    /// How long one address may take, such as `30s`
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration)]
+    pub(super) timeout: Duration,
+    /// Ask the sandbox's domains instead of the internet
+    #[arg(long)]
+    pub(super) sandbox: bool,
+}
+
+/// How deep to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum DepthArg {
+    /// The grammar only
+    Syntax,
+    /// And the domain's mail routing in DNS
+    Domain,
+    /// And the recipient's own server
+    Mailbox,
+}
+
+/// `mailvet domain`
+#[derive(Debug, Args)]
+pub(super) struct DomainArgs {
+    /// The domain, in ASCII or Unicode
+    pub(super) name: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Ask the sandbox's DNS instead of the internet's
+    #[arg(long)]
+    pub(super) sandbox: bool,
+}
+
+/// `mailvet explain`
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// The reply, such as `550 5.1.1 <a@example.com>: user unknown`
+    #[arg(required_unless_present = "jsonl", conflicts_with = "jsonl")]
+    pub(super) reply: Option<String>,
+    /// The command it answers [default: not known]
+    #[arg(long, value_enum, conflicts_with = "jsonl")]
+    pub(super) stage: Option<StageArg>,
+    /// The exchanger that said it
+    #[arg(long, value_name = "HOST", conflicts_with = "jsonl")]
+    pub(super) exchanger: Option<String>,
+    /// Read JSON lines {"id","reply","code","enhanced","stage"} from standard input
+    #[arg(long)]
+    pub(super) jsonl: bool,
+}
+
+/// The command a reply answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum StageArg {
+    /// The connection and its banner
+    Connect,
+    /// EHLO or HELO
+    Ehlo,
+    /// STARTTLS
+    Starttls,
+    /// MAIL FROM
+    Mail,
+    /// RCPT TO
+    Rcpt,
+    /// DATA and the message
+    Data,
+}
+
+/// `mailvet syntax`
+#[derive(Debug, Args)]
+pub(super) struct SyntaxArgs {
+    /// The addresses
+    #[arg(required_unless_present = "jsonl", conflicts_with = "jsonl", value_name = "ADDRESS")]
+    pub(super) addresses: Vec<String>,
+    /// Read JSON lines {"id","address"} from standard input
+    #[arg(long)]
+    pub(super) jsonl: bool,
+}
+
+/// `mailvet health`
+#[derive(Debug, Args)]
+pub(super) struct HealthArgs {
+    /// The service to ask [default: the configured server.listen]
+    #[arg(long, value_name = "URL")]
+    pub(super) server: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_become_configuration_keys() {
+        let cli = Cli::parse_from([
+            "mailvet",
+            "verify",
+            "a@example.com",
+            "--smtp-port=2525",
+            "--nameserver=127.0.0.1:5353",
+            "--allow-network=127.0.0.0/8",
+            "--helo-name=probe.example.com",
+        ]);
+        let config = config::load(None, &[], cli.common.table()).unwrap();
+        assert_eq!(config.smtp.port, 2525);
+        assert_eq!(config.smtp.helo_name.unwrap().as_str(), "probe.example.com");
+        assert_eq!(config.dns.nameservers, ["127.0.0.1:5353".parse().unwrap()]);
+        let network = "127.0.0.0/8".parse::<IpNet>().unwrap();
+        assert_eq!(config.smtp.allow_networks, crate::smtp::AllowedNetworks::new([network]));
+    }
+}

@@ -1,0 +1,114 @@
+//! `mailvet domain`: how a domain receives mail.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use toml::Table;
+
+use super::args::{Common, DomainArgs};
+use super::render::{BAD, DIM, GOOD};
+use super::serve::{Started, start};
+use crate::dns::Route;
+use crate::verifier::DomainReport;
+
+/// How long the look-up may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(super) async fn run(args: DomainArgs, common: &Common) -> anyhow::Result<bool> {
+    let Started { app, sandbox } = start(common, Table::new(), args.sandbox, "warn").await?;
+    let deadline = app.clock.now() + PATIENCE;
+    let report = app.verifier.domain(&args.name, None, deadline).await;
+    let now = app.clock.now();
+    app.drain().await;
+    if let Some(sandbox) = sandbox {
+        sandbox.shutdown().await;
+    }
+    let report = report?;
+    if args.json {
+        anstream::println!("{}", serde_json::to_string(&json(&report))?);
+    } else {
+        print(&report, now);
+    }
+    Ok(!report.facts.value.route.exchangers().is_empty())
+}
+
+/// A report as one JSON object.
+#[derive(Debug, Serialize)]
+struct Json<'a> {
+    domain: &'a str,
+    route: &'static str,
+    exchangers: Vec<ExchangerJson<'a>>,
+    notes: Vec<String>,
+    looked_up_at: String,
+    valid_until: String,
+    from_cache: bool,
+    disposable: bool,
+    free_provider: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct ExchangerJson<'a> {
+    host: &'a str,
+    preference: u16,
+    addresses: Vec<String>,
+    failure: Option<&'a str>,
+}
+
+fn json(report: &DomainReport) -> Json<'_> {
+    let facts = &report.facts.value;
+    Json {
+        domain: facts.domain.as_str(),
+        route: facts.route.name(),
+        exchangers: report
+            .exchangers
+            .iter()
+            .map(|asked| ExchangerJson {
+                host: asked.exchanger.host.as_str(),
+                preference: asked.exchanger.preference,
+                addresses: asked.addresses.iter().map(ToString::to_string).collect(),
+                failure: asked.failure.as_deref(),
+            })
+            .collect(),
+        notes: facts.notes.iter().map(ToString::to_string).collect(),
+        looked_up_at: humantime::format_rfc3339_seconds(facts.looked_up_at).to_string(),
+        valid_until: humantime::format_rfc3339_seconds(facts.valid_until).to_string(),
+        from_cache: report.facts.from_cache,
+        disposable: report.traits.disposable,
+        free_provider: report.traits.free_provider,
+    }
+}
+
+fn print(report: &DomainReport, now: SystemTime) {
+    let facts = &report.facts.value;
+    let (style, sentence) = match &facts.route {
+        Route::Exchangers(hosts) => {
+            (GOOD, format!("receives mail through {} exchanger(s)", hosts.len()))
+        }
+        Route::ImplicitMx(_) => {
+            (GOOD, "has no MX record; mail goes to its own address (RFC 5321 section 5.1)".into())
+        }
+        Route::NullMx => (BAD, "says that it takes no mail (RFC 7505)".into()),
+        Route::NoSuchDomain => (BAD, "does not exist".into()),
+        Route::NoMail => (BAD, "exists and has no mail host".into()),
+    };
+    anstream::println!("{style}{}{style:#} {sentence}", facts.domain);
+    for asked in &report.exchangers {
+        let addresses: Vec<String> = asked.addresses.iter().map(ToString::to_string).collect();
+        let where_to = asked.failure.clone().unwrap_or_else(|| addresses.join(", "));
+        let exchanger = &asked.exchanger;
+        anstream::println!("  {:>5}  {}  {where_to}", exchanger.preference, exchanger.host);
+    }
+    for note in &facts.notes {
+        anstream::println!("  {DIM}note: {note}{DIM:#}");
+    }
+    if report.traits.disposable {
+        anstream::println!("  {DIM}hands out throw-away addresses{DIM:#}");
+    }
+    if report.traits.free_provider {
+        anstream::println!("  {DIM}a free provider{DIM:#}");
+    }
+    let left = facts.valid_until.duration_since(now).unwrap_or_default().as_secs();
+    let origin = if report.facts.from_cache { "from cache" } else { "fresh" };
+    let left = humantime::format_duration(Duration::from_secs(left));
+    anstream::println!("  {DIM}{origin}, valid for {left}{DIM:#}");
+}

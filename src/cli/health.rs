@@ -1,0 +1,56 @@
+//! `mailvet health`: the gRPC health protocol, for a container's HEALTHCHECK.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use toml::Table;
+use tonic::transport::Endpoint;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+use super::args::{Common, HealthArgs};
+
+/// How long a healthy service may take to say so.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+pub(super) async fn run(args: HealthArgs, common: &Common) -> anyhow::Result<bool> {
+    let url = match args.server {
+        Some(url) => url,
+        None => format!("http://{}", reachable(common.load(Table::new())?.server.listen)),
+    };
+    let endpoint = Endpoint::from_shared(url.clone())
+        .with_context(|| format!("{url} is not a URL; write http://ADDR:PORT"))?
+        .connect_timeout(PATIENCE)
+        .timeout(PATIENCE);
+    let answer = async {
+        let channel = endpoint.connect().await?;
+        let request = HealthCheckRequest { service: String::new() };
+        anyhow::Ok(HealthClient::new(channel).check(request).await?.into_inner().status())
+    }
+    .await;
+    match answer {
+        Ok(ServingStatus::Serving) => {
+            anstream::println!("{url} is serving");
+            Ok(true)
+        }
+        Ok(status) => {
+            anstream::println!("{url} is {}", status.as_str_name());
+            Ok(false)
+        }
+        Err(error) => {
+            anstream::println!("{url} does not answer: {error:#}");
+            Ok(false)
+        }
+    }
+}
+
+/// Where to reach a service that listens on `listen`: an unspecified address is asked on loopback.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}

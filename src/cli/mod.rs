@@ -1,0 +1,68 @@
+//! The command line.
+
+mod args;
+mod config;
+mod demo;
+mod domain;
+mod explain;
+mod health;
+mod json;
+mod jsonl;
+mod lists;
+mod render;
+mod sandboxed;
+mod serve;
+mod syntax;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, Command};
+
+pub use sandboxed::sandboxed;
+
+/// Exit status of a command whose answer is "no": not all deliverable, not valid, not healthy.
+const NO: u8 = 1;
+
+/// Exit status when mailvet itself failed: a bad flag, a bad configuration, no network.
+const FAILED: u8 = 2;
+
+/// Runs the command that the process's arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::anyhow!("the runtime could not start: {error}")),
+    };
+    let outcome = runtime.block_on(run(cli));
+    // Reading standard input blocks a thread that nobody can interrupt: do not wait for it.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(NO),
+        Err(error) => failed(&error),
+    }
+}
+
+/// `true`: yes, `false`: no, and an error: we failed.
+async fn run(cli: Cli) -> anyhow::Result<bool> {
+    match cli.command {
+        Command::Demo => demo::run().await,
+        Command::Serve(args) => serve::run(args, &cli.common).await,
+        Command::Verify(args) => verify::run(args, &cli.common).await,
+        Command::Domain(args) => domain::run(args, &cli.common).await,
+        Command::Explain(args) => explain::run(&args, &cli.common),
+        Command::Syntax(args) => syntax::run(&args),
+        Command::Lists => lists::run(&cli.common),
+        Command::Config => config::run(&cli.common),
+        Command::Health(args) => health::run(args, &cli.common).await,
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    anstream::eprintln!("{}error:{:#} {error:#}", render::BAD, render::BAD);
+    ExitCode::from(FAILED)
+}

@@ -1,0 +1,74 @@
+//! Verdicts for a terminal.
+
+use anstyle::{AnsiColor, Style};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+/// Good news.
+pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
+/// News to look at.
+pub(super) const CAREFUL: Style = AnsiColor::Yellow.on_default().bold();
+/// Bad news.
+pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// No news.
+pub(super) const OPEN: Style = AnsiColor::Cyan.on_default().bold();
+/// What stands back.
+pub(super) const DIM: Style = Style::new().dimmed();
+
+/// A verdict's colour, by its name.
+pub(super) fn style(verdict: &str) -> Style {
+    match verdict {
+        "deliverable" => GOOD,
+        "risky" => CAREFUL,
+        "undeliverable" => BAD,
+        _ => OPEN,
+    }
+}
+
+/// `text` cut to `width` columns, with an ellipsis where it was cut, and filled with spaces.
+pub(super) fn fit(text: &str, width: usize) -> String {
+    let mut out = String::new();
+    let mut used = 0;
+    let cut = text.width() > width;
+    let room = if cut { width.saturating_sub(1) } else { width };
+    for c in text.chars() {
+        let w = c.width().unwrap_or(0);
+        if used + w > room {
+            break;
+        }
+        out.push(c);
+        used += w;
+    }
+    if cut && width > 0 {
+        out.push('…');
+        used += 1;
+    }
+    out.extend(std::iter::repeat_n(' ', width - used.min(width)));
+    out
+}
+
+/// `text` without control characters: a remote server's words must not steer the terminal.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// How wide the terminal is, or what to assume.
+pub(super) const WIDTH: usize = 132;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_and_filled_to_columns_not_characters() {
+        assert_eq!(fit("abc", 5), "abc  ");
+        assert_eq!(fit("abcdef", 5), "abcd…");
+        assert_eq!(fit("例例例", 5), "例例…");
+        assert_eq!(fit("例例例", 4), "例… ");
+        assert_eq!(fit("", 2), "  ");
+    }
+
+    #[test]
+    fn a_server_s_words_cannot_steer_the_terminal() {
+        assert_eq!(printable("ok\u{1b}[31m"), "ok\u{fffd}[31m");
+    }
+}

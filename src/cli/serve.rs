@@ -1,0 +1,92 @@
+//! `mailvet serve`: the gRPC service, until it is told to stop.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use toml::Table;
+
+use super::args::{Common, ServeArgs, set};
+use crate::app::App;
+use crate::grpc::{self, server::Drained};
+use crate::sandbox::{Sandbox, World};
+use crate::telemetry;
+
+/// A running product, and the mail world it looks at, if that is the sandbox.
+pub(super) struct Started {
+    pub(super) app: App,
+    pub(super) sandbox: Option<Sandbox>,
+}
+
+/// Reads the configuration, starts logging, and builds the parts; with `sandbox`, on a mail world of
+/// their own.
+pub(super) async fn start(
+    common: &Common,
+    flags: Table,
+    sandbox: bool,
+    log_level: &str,
+) -> anyhow::Result<Started> {
+    let mut config = common.load(flags)?;
+    if !common.names_log_level() && config.log == telemetry::Config::default() {
+        log_level.clone_into(&mut config.log.level);
+    }
+    telemetry::init(&config.log)?;
+    let sandbox = if sandbox {
+        let sandbox = Sandbox::start(World::built_in()?).await?;
+        super::sandboxed(&mut config, &sandbox);
+        Some(sandbox)
+    } else {
+        None
+    };
+    Ok(Started { app: App::build(config)?, sandbox })
+}
+
+pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool> {
+    let mut flags = Table::new();
+    if let Some(listen) = args.listen {
+        set(&mut flags, "server", "listen", listen.to_string().into());
+    }
+    let Started { app, sandbox } = start(common, flags, args.sandbox, "info").await?;
+    let listen = app.config.server.listen;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
+    tracing::info!(address = %listener.local_addr()?, sandbox = sandbox.is_some(), "serving");
+    let shutdown = CancellationToken::new();
+    let serving = grpc::serve(
+        listener,
+        Arc::clone(&app.verifier),
+        app.config.server.clone(),
+        app.clock,
+        shutdown.clone(),
+    );
+    let signalled = async {
+        told_to_stop().await?;
+        tracing::info!("shutting down: finishing what is in flight");
+        shutdown.cancel();
+        anyhow::Ok(())
+    };
+    let (drained, ()) = tokio::try_join!(async { Ok(serving.await?) }, signalled)?;
+    if drained == Drained::TimedOut {
+        tracing::warn!("some calls were still running when the drain time ended");
+    }
+    app.drain().await;
+    if let Some(sandbox) = sandbox {
+        sandbox.shutdown().await;
+    }
+    tracing::info!("stopped");
+    Ok(true)
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn told_to_stop() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

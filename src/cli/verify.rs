@@ -1,0 +1,163 @@
+//! `mailvet verify`: verdicts in the terminal, without a service.
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use futures_util::{Stream, StreamExt as _, stream};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use super::args::{Common, DepthArg, VerifyArgs};
+use super::json;
+use super::render::{self, BAD, DIM};
+use super::serve::{Started, start};
+use crate::clock::Clock;
+use crate::smtp::outcome::Speaker;
+use crate::verdict::{Action, Verdict};
+use crate::verifier::{Depth, Options, Verification};
+
+pub(super) async fn run(args: VerifyArgs, common: &Common) -> anyhow::Result<bool> {
+    let Started { app, sandbox } = start(common, toml::Table::new(), args.sandbox, "warn").await?;
+    let side_by_side = app.config.server.stream_concurrency.max(1);
+    let (verifier, clock) = (Arc::clone(&app.verifier), app.clock);
+    let mut verifications = addresses(args.addresses.clone())
+        .map(|line| {
+            let verifier = Arc::clone(&verifier);
+            let options = options(&args, clock);
+            async move {
+                let line = line.context("standard input cannot be read")?;
+                anyhow::Ok(verifier.verify(&line, &options).await)
+            }
+        })
+        .buffered(side_by_side);
+    let mut all_deliverable = true;
+    while let Some(verification) = verifications.next().await {
+        let verification = verification?;
+        all_deliverable &= verification.judgement.verdict == Verdict::Deliverable;
+        if args.json {
+            let line = json::Line::new(&verification, args.transcript, clock.now());
+            anstream::println!("{}", serde_json::to_string(&line)?);
+        } else {
+            print(&verification, args.transcript, clock);
+        }
+    }
+    drop(verifications);
+    app.drain().await;
+    if let Some(sandbox) = sandbox {
+        sandbox.shutdown().await;
+    }
+    Ok(all_deliverable)
+}
+
+fn options(args: &VerifyArgs, clock: Clock) -> Options {
+    Options {
+        depth: match args.depth {
+            DepthArg::Syntax => Depth::Syntax,
+            DepthArg::Domain => Depth::Domain,
+            DepthArg::Mailbox => Depth::Mailbox,
+        },
+        max_age: None,
+        test_catch_all: !args.skip_catch_all,
+        transcript: args.transcript,
+        deadline: clock.now() + args.timeout,
+    }
+}
+
+/// The addresses named on the command line; `-` stands for the lines of standard input, blank ones
+/// left out.
+fn addresses(named: Vec<String>) -> impl Stream<Item = std::io::Result<String>> {
+    stream::iter(named).flat_map(|name| {
+        if name == "-" {
+            if std::io::stdin().is_terminal() {
+                anstream::eprintln!("{DIM}reading addresses, one a line; end with Ctrl-D{DIM:#}");
+            }
+            let lines = BufReader::new(tokio::io::stdin()).lines();
+            let lines = stream::try_unfold(lines, |mut lines| async move {
+                Ok(lines.next_line().await?.map(|line| (line, lines)))
+            });
+            lines
+                .filter(|line| {
+                    let blank = line.as_ref().is_ok_and(|line| line.trim().is_empty());
+                    async move { !blank }
+                })
+                .boxed()
+        } else {
+            stream::once(async move { Ok(name) }).boxed()
+        }
+    })
+}
+
+fn print(verification: &Verification, transcript: bool, clock: Clock) {
+    let judgement = &verification.judgement;
+    let style = render::style(judgement.verdict.name());
+    anstream::println!(
+        "{style}{:<13}{style:#} {}  {DIM}-> {}{DIM:#}",
+        judgement.verdict.name(),
+        render::printable(&verification.address),
+        action(verification, clock),
+    );
+    for reason in &judgement.reasons {
+        anstream::println!("              {}: {}", reason.name(), reason.sentence());
+    }
+    if let Some(error) = &verification.syntax_error {
+        anstream::println!("              {error}");
+    }
+    if let Some(said) = said(verification) {
+        anstream::println!("              {DIM}{said}{DIM:#}");
+    }
+    if let Some(suggestion) = &verification.suggestion {
+        anstream::println!("              did you mean {BAD}{suggestion}{BAD:#}?");
+    }
+    let flags = verification.traits.names();
+    if !flags.is_empty() {
+        anstream::println!("              {DIM}flags: {}{DIM:#}", flags.join(", "));
+    }
+    if transcript {
+        print_transcript(verification);
+    }
+}
+
+fn action(verification: &Verification, clock: Clock) -> String {
+    let action = verification.judgement.action;
+    match (action, verification.retry_at) {
+        (Action::RetryLater, Some(at)) => {
+            let wait = at.duration_since(clock.now()).unwrap_or_default();
+            let wait = Duration::from_secs(wait.as_secs_f64().ceil() as u64);
+            format!("retry in {}", humantime::format_duration(wait))
+        }
+        _ => action.name().replace('_', " "),
+    }
+}
+
+/// Who said what, in one line.
+fn said(verification: &Verification) -> Option<String> {
+    let evidence = &verification.evidence;
+    let exchanger = evidence.exchanger.as_ref()?;
+    let words = match (&evidence.reply, &evidence.failure) {
+        (Some(reply), _) => {
+            let enhanced = reply.enhanced.map(|status| format!("{status} ")).unwrap_or_default();
+            format!("said {} {enhanced}{}", reply.code, render::printable(&reply.text()))
+        }
+        (None, Some(failure)) => render::printable(failure),
+        (None, None) => return None,
+    };
+    let remembered = if evidence.from_cache { ", remembered" } else { "" };
+    Some(format!("{exchanger} {words} ({}{remembered})", verification.judgement.stage.name()))
+}
+
+fn print_transcript(verification: &Verification) {
+    for said in &verification.transcript {
+        let mark = match said.line.speaker {
+            Speaker::Client => ">",
+            Speaker::Server => "<",
+            Speaker::Event => "*",
+        };
+        anstream::println!(
+            "              {DIM}{:>7.1} ms {} {mark}{DIM:#} {}",
+            said.line.after.as_secs_f64() * 1000.0,
+            said.exchanger,
+            render::printable(&said.line.text),
+        );
+    }
+}

@@ -1,0 +1,258 @@
+//! The effective configuration: one TOML file, then `MAILVET_*` variables, then flags; the last one
+//! wins. Each part owns its own `Config`; this file only puts them together.
+//!
+//! A variable names a key with two underscores for each dot: `MAILVET_SMTP__HELO_NAME` is
+//! `smtp.helo_name`. `MAILVET_CONFIG` names the file. Unknown keys are errors everywhere.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::{cache, dns, grpc, lists, prober, smtp, telemetry, verdict, verifier};
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The gRPC service.
+    pub server: grpc::Config,
+    /// The verifier.
+    pub verifier: verifier::Config,
+    /// What to do about a reason.
+    pub policy: verdict::Policy,
+    /// The SMTP sessions.
+    pub smtp: smtp::Config,
+    /// The lanes: budgets and manners.
+    pub prober: prober::Config,
+    /// DNS.
+    pub dns: dns::Config,
+    /// What is remembered.
+    pub cache: cache::Config,
+    /// Roles, free providers, disposable domains.
+    pub lists: lists::Config,
+    /// What replies mean.
+    pub replies: RepliesConfig,
+    /// Logs.
+    pub log: telemetry::Config,
+}
+
+/// What replies mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RepliesConfig {
+    /// A file with rules for replies that come before the built-in ones. Default none.
+    pub rules: Option<PathBuf>,
+}
+
+/// Why the configuration could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("the configuration file {} cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file says something that is not configuration.
+    #[error("the configuration file {} is not right: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// A variable names no key, or its value does not fit.
+    #[error("{name} is not right: {reason}; unset it or see `mailvet config` for the keys")]
+    Variable {
+        /// The variable.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The parts do not fit together.
+    #[error("the configuration is not right: {0}")]
+    Merged(Box<toml::de::Error>),
+}
+
+/// The prefix of the variables that are read.
+const PREFIX: &str = "MAILVET_";
+
+/// The variable that names the file.
+const FILE_VARIABLE: &str = "MAILVET_CONFIG";
+
+/// The process's own `MAILVET_*` variables.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn environment() -> Vec<(String, String)> {
+    std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect()
+}
+
+/// Puts the configuration together.
+///
+/// `file` comes before the file that `MAILVET_CONFIG` names; `flags` holds the keys that flags set.
+///
+/// # Errors
+///
+/// If something cannot be read, names no key, or does not fit; the error names the file or the
+/// variable.
+pub fn load(
+    file: Option<&Path>,
+    environment: &[(String, String)],
+    flags: Table,
+) -> Result<Config, ConfigError> {
+    let named = environment.iter().find(|(name, _)| name == FILE_VARIABLE);
+    let path = file.map(Path::to_path_buf).or_else(|| named.map(|(_, path)| path.into()));
+    let mut merged = path.as_deref().map(read_file).transpose()?.unwrap_or_default();
+    for (name, value) in environment {
+        if name != FILE_VARIABLE {
+            merge(&mut merged, variable(name, value)?);
+        }
+    }
+    merge(&mut merged, flags);
+    Config::deserialize(merged).map_err(|source| ConfigError::Merged(Box::new(source)))
+}
+
+/// Reads the file, checked by itself so that an error points to its line.
+fn read_file(path: &Path) -> Result<Table, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_path_buf(), source })?;
+    let wrong = |source| ConfigError::File { path: path.to_path_buf(), source: Box::new(source) };
+    toml::from_str::<Config>(&text).map_err(wrong)?;
+    toml::from_str(&text).map_err(wrong)
+}
+
+/// The one key that a variable sets: its value as TOML, as a plain string, or as a list with
+/// commas, whichever fits the key first.
+fn variable(name: &str, value: &str) -> Result<Table, ConfigError> {
+    let path: Vec<String> = name[PREFIX.len()..].split("__").map(str::to_ascii_lowercase).collect();
+    let literal = toml::from_str::<Table>(&format!("value = {value}"))
+        .ok()
+        .and_then(|mut table| table.remove("value"));
+    let text = Value::String(value.to_owned());
+    let list =
+        Value::Array(value.split(',').map(|item| Value::String(item.trim().into())).collect());
+    let mut reason = String::new();
+    for candidate in literal.into_iter().chain([text, list]) {
+        let table = nested(&path, candidate);
+        match Config::deserialize(table.clone()) {
+            Ok(_) => return Ok(table),
+            Err(error) if reason.is_empty() => reason = error.message().to_owned(),
+            Err(_) => {}
+        }
+    }
+    Err(ConfigError::Variable { name: name.to_owned(), reason })
+}
+
+/// A table with one key, `path`.
+fn nested(path: &[String], value: Value) -> Table {
+    let mut value = value;
+    for key in path.iter().rev() {
+        value = Value::Table(Table::from_iter([(key.clone(), value)]));
+    }
+    match value {
+        Value::Table(table) => table,
+        _ => Table::new(),
+    }
+}
+
+/// Lays `over` over `base`, table by table.
+pub fn merge(base: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(base)), Value::Table(over)) => merge(base, over),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn variables(list: &[(&str, &str)]) -> Vec<(String, String)> {
+        list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    }
+
+    fn flags(text: &str) -> Table {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn the_last_word_wins_file_then_variables_then_flags() {
+        let file =
+            file("[smtp]\nport = 2525\nhelo_name = \"file.test\"\n[log]\nlevel = \"warn\"\n");
+        let environment =
+            variables(&[("MAILVET_SMTP__PORT", "2626"), ("MAILVET_SMTP__HELO_NAME", "env.test")]);
+        let config =
+            load(Some(file.path()), &environment, flags("smtp = { port = 2727 }")).unwrap();
+        assert_eq!(config.smtp.port, 2727);
+        assert_eq!(config.smtp.helo_name.unwrap().as_str(), "env.test");
+        assert_eq!(config.log.level, "warn");
+    }
+
+    #[test]
+    fn a_variable_may_be_a_plain_word_or_a_list_with_commas() {
+        let environment = variables(&[
+            ("MAILVET_LOG__FORMAT", "json"),
+            ("MAILVET_DNS__NAMESERVERS", "127.0.0.1:5353, [::1]:53"),
+            ("MAILVET_SERVER__DRAIN_TIMEOUT", "5s"),
+        ]);
+        let config = load(None, &environment, Table::new()).unwrap();
+        assert_eq!(config.log.format, telemetry::Format::Json);
+        assert_eq!(config.dns.nameservers.len(), 2);
+        assert_eq!(config.server.drain_timeout.as_secs(), 5);
+    }
+
+    #[test]
+    fn a_file_may_be_named_by_a_variable() {
+        let file = file("[smtp]\nport = 2525\n");
+        let environment = variables(&[("MAILVET_CONFIG", file.path().to_str().unwrap())]);
+        assert_eq!(load(None, &environment, Table::new()).unwrap().smtp.port, 2525);
+    }
+
+    #[test]
+    fn an_unknown_key_in_the_file_is_an_error_with_its_line() {
+        let file = file("[smtp]\nport = 25\nprot = 26\n");
+        let error = load(Some(file.path()), &[], Table::new()).unwrap_err().to_string();
+        assert!(error.contains("line 3") && error.contains("prot"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_variable_or_a_value_that_does_not_fit_is_named() {
+        for (name, value) in [
+            ("MAILVET_SMTP__PROT", "25"),
+            ("MAILVET_SMTP__PORT", "many"),
+            ("MAILVET_SMPT__PORT", "25"),
+            ("MAILVET_", "x"),
+        ] {
+            let error = load(None, &variables(&[(name, value)]), Table::new()).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = load(Some(Path::new("/nowhere/m.toml")), &[], Table::new()).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/m.toml"), "{error}");
+    }
+
+    #[test]
+    fn what_is_printed_can_be_read_back() {
+        let config = Config::default();
+        let text = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<Config>(&text).unwrap(), config);
+    }
+}

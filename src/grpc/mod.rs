@@ -1,0 +1,10 @@
+//! The door: decode, call, encode. It decides nothing.
+
+pub mod server;
+
+mod convert;
+mod deadline;
+mod request;
+mod service;
+
+pub use server::{Config, serve};

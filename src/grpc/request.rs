@@ -1,0 +1,146 @@
+//! Requests: what is taken, and the errors that name the field and the remedy.
+
+use std::time::{Duration, SystemTime};
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::proto;
+use crate::verifier::{Depth, Options};
+
+/// The longest address looked at, in octets. RFC 5321 allows 254; a little more is taken so that a
+/// longer one gets a verdict (`INVALID_SYNTAX`), and far more is a mistake.
+const LONGEST_ADDRESS: usize = 1000;
+
+/// The longest correlation id, in octets.
+const LONGEST_CORRELATION_ID: usize = 1000;
+
+/// A field that cannot be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BadField {
+    /// The field's path, such as `options.max_age`.
+    pub(super) field: &'static str,
+    /// What is wrong and what to do.
+    pub(super) message: String,
+}
+
+impl BadField {
+    fn new(field: &'static str, message: impl Into<String>) -> Self {
+        Self { field, message: message.into() }
+    }
+
+    /// As INVALID_ARGUMENT with a `google.rpc.BadRequest`.
+    pub(super) fn into_status(self) -> Status {
+        let details = ErrorDetails::with_bad_request_violation(self.field, self.message.clone());
+        let message = format!("{}: {}", self.field, self.message);
+        Status::with_error_details(Code::InvalidArgument, message, details)
+    }
+
+    /// As the error of one item of a stream.
+    pub(super) fn into_item_error(self) -> proto::ItemError {
+        proto::ItemError {
+            code: Code::InvalidArgument.into(),
+            field: self.field.to_owned(),
+            message: self.message,
+        }
+    }
+}
+
+/// An address that is there and not absurdly long.
+pub(super) fn address(address: &str) -> Result<&str, BadField> {
+    match address.len() {
+        0 => Err(BadField::new("address", "is empty; give one address, local-part@domain")),
+        length if length > LONGEST_ADDRESS => Err(BadField::new(
+            "address",
+            format!("is {length} octets long; give one address, at most {LONGEST_ADDRESS}"),
+        )),
+        _ => Ok(address),
+    }
+}
+
+/// A correlation id that is not absurdly long.
+pub(super) fn correlation_id(id: &str) -> Result<(), BadField> {
+    if id.len() > LONGEST_CORRELATION_ID {
+        let message = format!("is {} octets long; give at most {LONGEST_CORRELATION_ID}", id.len());
+        return Err(BadField::new("correlation_id", message));
+    }
+    Ok(())
+}
+
+/// The options of a request, or their defaults.
+pub(super) fn options(
+    options: Option<&proto::VerifyOptions>,
+    deadline: SystemTime,
+) -> Result<Options, BadField> {
+    let default = proto::VerifyOptions::default();
+    let options = options.unwrap_or(&default);
+    let depth = match proto::Depth::try_from(options.depth) {
+        Ok(proto::Depth::Unspecified | proto::Depth::Mailbox) => Depth::Mailbox,
+        Ok(proto::Depth::Domain) => Depth::Domain,
+        Ok(proto::Depth::Syntax) => Depth::Syntax,
+        Err(_) => {
+            let message = format!("{} is not a Depth; use 1, 2 or 3", options.depth);
+            return Err(BadField::new("options.depth", message));
+        }
+    };
+    Ok(Options {
+        depth,
+        max_age: max_age("options.max_age", options.max_age.as_ref())?,
+        test_catch_all: !options.skip_catch_all,
+        transcript: options.include_transcript,
+        deadline,
+    })
+}
+
+/// A maximum age that is not negative.
+pub(super) fn max_age(
+    field: &'static str,
+    age: Option<&prost_types::Duration>,
+) -> Result<Option<Duration>, BadField> {
+    age.map(|age| {
+        Duration::try_from(*age)
+            .map_err(|_| BadField::new(field, "is negative; give zero or more, or leave it out"))
+    })
+    .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_address_is_an_error_that_names_the_field() {
+        let status = address("").unwrap_err().into_status();
+        assert_eq!(status.code(), Code::InvalidArgument);
+        let details = status.get_error_details();
+        let violations = &details.bad_request().unwrap().field_violations;
+        assert_eq!(violations[0].field, "address");
+    }
+
+    #[test]
+    fn an_absurdly_long_field_is_an_error() {
+        assert!(address(&"a".repeat(1000)).is_ok());
+        assert!(address(&"a".repeat(1001)).is_err());
+        assert!(correlation_id(&"a".repeat(1000)).is_ok());
+        assert!(correlation_id(&"a".repeat(1001)).is_err());
+    }
+
+    #[test]
+    fn options_left_out_mean_the_whole_way_with_any_valid_evidence() {
+        let options = options(None, SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(options.depth, Depth::Mailbox);
+        assert_eq!(options.max_age, None);
+        assert!(options.test_catch_all && !options.transcript);
+    }
+
+    #[test]
+    fn a_depth_or_age_that_makes_no_sense_is_an_error() {
+        let bad = proto::VerifyOptions { depth: 9, ..Default::default() };
+        let error = options(Some(&bad), SystemTime::UNIX_EPOCH).unwrap_err();
+        assert_eq!(error.field, "options.depth");
+        let age = prost_types::Duration { seconds: -1, nanos: 0 };
+        let bad = proto::VerifyOptions { max_age: Some(age), ..Default::default() };
+        let error = options(Some(&bad), SystemTime::UNIX_EPOCH).unwrap_err();
+        assert_eq!(error.field, "options.max_age");
+    }
+}

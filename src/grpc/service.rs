@@ -1,0 +1,158 @@
+//! `mailvet.v1.VerificationService`.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
+use tokio_util::sync::CancellationToken;
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status, Streaming};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use super::{Config, convert, deadline, request};
+use crate::clock::Clock;
+use crate::proto::verification_service_server::VerificationService;
+use crate::proto::{
+    self, VerifyAddressRequest, VerifyAddressResponse, VerifyAddressesRequest,
+    VerifyAddressesResponse, VerifyDomainRequest, VerifyDomainResponse,
+};
+use crate::verifier::{DomainError, Verifier};
+
+/// The service, cheap to clone.
+#[derive(Clone)]
+pub(super) struct Service {
+    verifier: Arc<Verifier>,
+    config: Config,
+    clock: Clock,
+    shutdown: CancellationToken,
+}
+
+impl Service {
+    pub(super) fn new(
+        verifier: Arc<Verifier>,
+        config: Config,
+        clock: Clock,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self { verifier, config, clock, shutdown }
+    }
+
+    /// When a call's work must be done, if the caller gave it `timeout`.
+    fn deadline(&self, timeout: Option<Duration>) -> SystemTime {
+        let (margin, longest) = (self.config.deadline_margin, self.config.longest_call);
+        self.clock.now() + deadline::budget(timeout, margin, longest)
+    }
+
+    /// One item of a stream: always an answer, never the end of the stream.
+    async fn item(
+        &self,
+        item: VerifyAddressesRequest,
+        stream_deadline: Option<SystemTime>,
+    ) -> VerifyAddressesResponse {
+        use proto::verify_addresses_response::Outcome;
+        let own = self.deadline(None);
+        let deadline = stream_deadline.map_or(own, |stream| stream.min(own));
+        let taken = request::correlation_id(&item.correlation_id)
+            .and_then(|()| request::address(&item.address))
+            .and_then(|_| request::options(item.options.as_ref(), deadline));
+        let outcome = match taken {
+            Ok(options) => {
+                let verification = self.verifier.verify(&item.address, &options).await;
+                Outcome::Verification(convert::verification(verification))
+            }
+            Err(bad_field) => Outcome::Error(bad_field.into_item_error()),
+        };
+        VerifyAddressesResponse { correlation_id: item.correlation_id, outcome: Some(outcome) }
+    }
+}
+
+#[tonic::async_trait]
+impl VerificationService for Service {
+    async fn verify_address(
+        &self,
+        request: Request<VerifyAddressRequest>,
+    ) -> Result<Response<VerifyAddressResponse>, Status> {
+        let deadline = self.deadline(deadline::grpc_timeout(request.metadata()));
+        let request = request.get_ref();
+        let address = request::address(&request.address).map_err(request::BadField::into_status)?;
+        let options = request::options(request.options.as_ref(), deadline)
+            .map_err(request::BadField::into_status)?;
+        let verification = self.verifier.verify(address, &options).await;
+        let verification = Some(convert::verification(verification));
+        Ok(Response::new(VerifyAddressResponse { verification }))
+    }
+
+    type VerifyAddressesStream = BoxStream<'static, Result<VerifyAddressesResponse, Status>>;
+
+    /// The response stream drives the work: a caller that does not read, or goes away, stops it.
+    async fn verify_addresses(
+        &self,
+        request: Request<Streaming<VerifyAddressesRequest>>,
+    ) -> Result<Response<Self::VerifyAddressesStream>, Status> {
+        let stream_deadline = stream_deadline(self, request.metadata());
+        let ended = Arc::new(OnceLock::new());
+        let items = items(request.into_inner(), self.shutdown.clone(), Arc::clone(&ended));
+        let service = self.clone();
+        let answers = items
+            .map(move |item| {
+                let service = service.clone();
+                async move { Ok(service.item(item, stream_deadline).await) }
+            })
+            .buffer_unordered(self.config.stream_concurrency.max(1));
+        let last = stream::once(async move { ended.get().cloned() })
+            .filter_map(|status: Option<Status>| async move { status.map(Err) });
+        Ok(Response::new(answers.chain(last).boxed()))
+    }
+
+    async fn verify_domain(
+        &self,
+        request: Request<VerifyDomainRequest>,
+    ) -> Result<Response<VerifyDomainResponse>, Status> {
+        let deadline = self.deadline(deadline::grpc_timeout(request.metadata()));
+        let request = request.get_ref();
+        let max_age = request::max_age("max_age", request.max_age.as_ref())
+            .map_err(request::BadField::into_status)?;
+        match self.verifier.domain(&request.domain, max_age, deadline).await {
+            Ok(report) => Ok(Response::new(convert::domain(&report))),
+            Err(DomainError::Invalid(error)) => {
+                let details = ErrorDetails::with_bad_request_violation("domain", error.to_string());
+                let message = format!("domain: {error}");
+                Err(Status::with_error_details(tonic::Code::InvalidArgument, message, details))
+            }
+            Err(DomainError::Dns(failure)) => Err(Status::unavailable(failure.to_string())),
+        }
+    }
+}
+
+/// When all work of a stream must be done: the caller's deadline covers the whole stream.
+fn stream_deadline(service: &Service, metadata: &MetadataMap) -> Option<SystemTime> {
+    let timeout = deadline::grpc_timeout(metadata)?;
+    let budget = deadline::budget(Some(timeout), service.config.deadline_margin, Duration::MAX);
+    service.clock.now().checked_add(budget)
+}
+
+/// The caller's items, until it has no more, its stream breaks, or the service shuts down. Why it
+/// ended early is left in `ended`, to be said after the last answer.
+fn items(
+    inbound: Streaming<VerifyAddressesRequest>,
+    shutdown: CancellationToken,
+    ended: Arc<OnceLock<Status>>,
+) -> impl Stream<Item = VerifyAddressesRequest> {
+    stream::unfold((inbound, shutdown, ended), |(mut inbound, shutdown, ended)| async move {
+        let next = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => Err(Status::unavailable(
+                "the service is shutting down; send the items without an answer again",
+            )),
+            next = inbound.message() => next,
+        };
+        match next {
+            Ok(item) => item.map(|item| (item, (inbound, shutdown, ended))),
+            Err(status) => {
+                // Set once: the stream ends here.
+                drop(ended.set(status));
+                None
+            }
+        }
+    })
+}

@@ -1,0 +1,165 @@
+//! The classifier: all rules, compiled once.
+
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock};
+
+use super::error::{Fault, RuleError};
+use super::lexicon::{Lexicon, LexiconBuilder};
+use super::rule::Rule;
+use super::view::{self, ReplyView};
+use super::vocabulary::Vocabulary;
+use super::words::{Compounds, Words};
+use super::{Explanation, Meaning, compile};
+
+/// Our rules, in the order of their evidence: a rule of an earlier file decides first.
+const BUILTIN: [&str; 14] = [
+    include_str!("rules/vocabulary.toml"),
+    include_str!("rules/providers.toml"),
+    include_str!("rules/gateways.toml"),
+    include_str!("rules/form.toml"),
+    include_str!("rules/pace.toml"),
+    include_str!("rules/blocklists.toml"),
+    include_str!("rules/sender.toml"),
+    include_str!("rules/access.toml"),
+    include_str!("rules/content.toml"),
+    include_str!("rules/mailbox.toml"),
+    include_str!("rules/languages.toml"),
+    include_str!("rules/trouble.toml"),
+    include_str!("rules/syntax.toml"),
+    include_str!("rules/codes.toml"),
+];
+
+/// The name of the rule when no rule knows a reply.
+const NO_RULE: &str = "no-rule";
+
+/// What a rule is, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleFacts<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it finds.
+    pub meaning: Meaning,
+    /// Where it is known from.
+    pub source: &'a str,
+    /// A reply it decides. Empty in a user's rule that gives none.
+    pub example: &'a str,
+}
+
+/// Rules that tell what a reply means. Compiled once, then used by everybody.
+#[derive(Debug)]
+pub struct Classifier {
+    rules: Vec<Rule>,
+    lexicon: Lexicon,
+    compounds: Compounds,
+    no_rule: Arc<str>,
+}
+
+impl Classifier {
+    /// Our own rules. Compiled at the first call (some milliseconds).
+    ///
+    /// # Panics
+    /// Never: a test holds that our rules compile.
+    #[must_use]
+    pub fn builtin() -> &'static Arc<Self> {
+        static BUILTIN_CLASSIFIER: LazyLock<Arc<Classifier>> =
+            LazyLock::new(|| Arc::new(Classifier::compile(None).expect("our own rules compile")));
+        &BUILTIN_CLASSIFIER
+    }
+
+    /// A user's rules (TOML in the form of our own files) before ours. A user's rule takes the place
+    /// of ours of the same name; word classes and compounds are added to ours.
+    ///
+    /// # Errors
+    /// [`RuleError`] names the rule, its line and the remedy; also when a rule's own example is decided by another rule.
+    pub fn with_rules(user_toml: &str) -> Result<Self, RuleError> {
+        Self::compile(Some(user_toml))
+    }
+
+    fn compile(user: Option<&str>) -> Result<Self, RuleError> {
+        let mut files = Vec::with_capacity(BUILTIN.len() + 1);
+        for toml in user.into_iter().chain(BUILTIN) {
+            files.push((toml, compile::read(toml)?));
+        }
+        let mut vocabulary = Vocabulary::default();
+        for (_, file) in &files {
+            vocabulary.extend(file)?;
+        }
+        vocabulary.check()?;
+        let mut lexicon = LexiconBuilder::default();
+        let mut rules = Vec::new();
+        let mut taken = HashSet::new();
+        let mut lines = Vec::new();
+        for (index, (toml, file)) in files.into_iter().enumerate() {
+            if user.is_some() && index == 0 {
+                lines = compile::lines(toml, &file);
+            }
+            let compiled = compile::rules(toml, file, &taken, &vocabulary, &mut lexicon)?;
+            taken.extend(compiled.iter().map(|rule| rule.name.to_string()));
+            rules.extend(compiled);
+        }
+        let lexicon = lexicon.build().map_err(|error| RuleError::Toml(error.to_string()))?;
+        let classifier =
+            Self { rules, lexicon, compounds: vocabulary.compounds, no_rule: NO_RULE.into() };
+        classifier.check_examples(&lines)?;
+        Ok(classifier)
+    }
+
+    /// What this reply means, and by which rule.
+    #[must_use]
+    pub fn explain(&self, view: &ReplyView<'_>) -> Explanation {
+        let mut view = *view;
+        view.enhanced = view.enhanced.or_else(|| view::find_enhanced(view.text));
+        let words = Words::of(view.text, &self.compounds);
+        let found = self.lexicon.find(&words);
+        let decided = self.rules.iter().find(|rule| rule.decides(&view, &found, &words));
+        decided.map_or_else(
+            || Explanation { meaning: Meaning::Unknown, rule: Arc::clone(&self.no_rule) },
+            |rule| Explanation { meaning: rule.meaning, rule: Arc::clone(&rule.name) },
+        )
+    }
+
+    /// TEMPWHY
+    pub fn why(&self, view: &ReplyView<'_>) -> Vec<String> {
+        let mut view = *view;
+        view.enhanced = view.enhanced.or_else(|| view::find_enhanced(view.text));
+        let words = Words::of(view.text, &self.compounds);
+        let found = self.lexicon.find(&words);
+        let mut v = vec![format!("{}", words.joined)];
+        v.extend(self.rules.iter().filter_map(|rule| rule.why(&view, &found, &words)));
+        v
+    }
+    /// All rules, in the order in which they are asked.
+    pub fn rules(&self) -> impl Iterator<Item = RuleFacts<'_>> {
+        self.rules.iter().map(|rule| RuleFacts {
+            name: &rule.name,
+            meaning: rule.meaning,
+            source: &rule.source,
+            example: &rule.example,
+        })
+    }
+
+    /// Holds each of the first rules, of these lines, to its own example.
+    fn check_examples(&self, lines: &[usize]) -> Result<(), RuleError> {
+        for (rule, line) in
+            self.rules.iter().zip(lines).filter(|(rule, _)| !rule.example.is_empty())
+        {
+            let decided = self.explain(&rule.example_view());
+            if decided.rule != rule.name {
+                let problem = format!("its example is decided by `{}`", decided.rule);
+                let remedy =
+                    "correct the example or the conditions, or put this rule before that one";
+                return Err(Fault::new(problem, remedy).in_rule(&rule.name, *line));
+            }
+        }
+        Ok(())
+    }
+
+    /// How each rule's own example is decided: the rule's name, and the explanation.
+    #[cfg(test)]
+    pub(super) fn examples(&self) -> Vec<(Arc<str>, Explanation)> {
+        self.rules
+            .iter()
+            .map(|rule| (Arc::clone(&rule.name), self.explain(&rule.example_view())))
+            .collect()
+    }
+}

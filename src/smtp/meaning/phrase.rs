@@ -1,0 +1,197 @@
+//! Phrases: a few words in order, with gaps.
+//!
+//! | written | matches |
+//! |---|---|
+//! | `unknown` | that word, whatever its case, accents and punctuation |
+//! | `exist*` | a word that begins so |
+//! | `(user\|mail system)` | one of these, each a word or several |
+//! | `{mailbox}` | one of the words of that class |
+//! | `the?` | that word, class or choice, or nothing |
+//! | `..` | up to three words of any kind |
+//! | `...` | up to eight |
+//! | `^`, `$` | the beginning, the end of the reply |
+//! | `<addr>` `<ip>` `<host>` `<url>` | an address, an IP address, a host name, a URL |
+//! | `.spamhaus`, `/nosuchuser` | a label of a host name, a word of a URL's path |
+//!
+//! No phrase reaches over the end of a sentence.
+
+use super::bits::Bits;
+use super::error::Fault;
+use super::lexicon::LexiconBuilder;
+use super::vocabulary::Vocabulary;
+use super::words::{self, Words};
+
+/// How many phrases one phrase with choices may stand for.
+const MAX_VARIANTS: usize = 64;
+
+/// A compiled phrase.
+#[derive(Debug)]
+pub(super) struct Phrase {
+    steps: Vec<Step>,
+    pub(super) text: String,
+    at_start: bool,
+    at_end: bool,
+}
+
+/// One element, and how many words may stand before it.
+#[derive(Debug)]
+struct Step {
+    gap: usize,
+    element: usize,
+    optional: bool,
+}
+
+impl Phrase {
+    /// Compiles `text`, entering its words into `lexicon`.
+    ///
+    /// A choice between several words makes several phrases.
+    pub(super) fn parse_all(
+        text: &str,
+        vocabulary: &Vocabulary,
+        lexicon: &mut LexiconBuilder,
+    ) -> Result<Vec<Self>, Fault> {
+        let variants = variants(text)?;
+        variants.iter().map(|variant| Self::parse(variant, vocabulary, lexicon)).collect()
+    }
+
+    /// Compiles a phrase whose choices are between single words.
+    fn parse(text: &str, vocabulary: &Vocabulary, lexicon: &mut LexiconBuilder) -> Result<Self, Fault> {
+        let mut phrase = Self { text: text.to_owned(), steps: Vec::new(), at_start: false, at_end: false };
+        let mut gap = 0;
+        for item in items(text, vocabulary)? {
+            match item.as_str() {
+                "^" => phrase.at_start = true,
+                "$" => phrase.at_end = true,
+                ".." => gap = 3,
+                "..." => gap = 8,
+                item => {
+                    let (item, optional) = item.strip_suffix('?').map_or((item, false), |item| (item, true));
+                    let choices = choices(item, vocabulary)?;
+                    for choice in by_character(choices) {
+                        let element = lexicon.element(&choice);
+                        phrase.steps.push(Step { gap, element, optional });
+                        gap = 0;
+                    }
+                }
+            }
+        }
+        let ends = phrase.steps.first().zip(phrase.steps.last());
+        if ends.is_none_or(|(first, last)| first.optional || first.gap > 0 || last.optional) || gap > 0 {
+            let problem = format!("the phrase `{text}` does not begin and end with a word");
+            return Err(Fault::new(problem, "take gaps and optional words from its ends"));
+        }
+        Ok(phrase)
+    }
+
+    /// Whether the phrase stands in the words whose elements were found at these positions.
+    pub(super) fn matches(&self, found: &[Bits], words: &Words) -> bool {
+        let advance = |at: Bits| at.next().without(words.breaks);
+        let mut at = if self.at_start { Bits::one(0) } else { Bits::ALL };
+        let mut last = Bits::NONE;
+        for step in &self.steps {
+            for _ in 0..step.gap {
+                at = at.or(advance(at));
+            }
+            last = at.and(found[step.element]);
+            if last.is_empty() && !step.optional {
+                return false;
+            }
+            at = if step.optional { at.or(advance(last)) } else { advance(last) };
+        }
+        !self.at_end || !last.and(Bits::one(words.count.saturating_sub(1))).is_empty()
+    }
+}
+
+/// `text` with each choice that holds more than single words written out.
+fn variants(text: &str) -> Result<Vec<String>, Fault> {
+    let Some(open) = text.find('(') else {
+        return Ok(vec![text.to_owned()]);
+    };
+    let close = closing(&text[open..]).map(|at| open + at).ok_or_else(|| {
+        Fault::new(format!("a bracket is not closed in `{text}`"), "close every `(` with a `)`")
+    })?;
+    let (single, several): (Vec<&str>, Vec<&str>) =
+        alternatives(&text[open + 1..close]).into_iter().partition(|choice| !choice.contains([' ', '(']));
+    let rest = &text[close + 1..];
+    let (mark, rest) = rest.strip_prefix('?').map_or(("", rest), |rest| ("?", rest));
+    let mut choices = Vec::new();
+    if !single.is_empty() {
+        choices.push(format!("({}){mark}", single.join("|")));
+    }
+    for choice in several {
+        choices.extend(variants(choice)?);
+    }
+    let mut all = Vec::new();
+    for tail in variants(rest)? {
+        all.extend(choices.iter().map(|choice| format!("{}{choice}{tail}", &text[..open])));
+    }
+    if all.len() > MAX_VARIANTS {
+        let problem = format!("`{text}` has more than {MAX_VARIANTS} variants");
+        return Err(Fault::new(problem, "make it two phrases, or a word class"));
+    }
+    Ok(all)
+}
+
+/// Where the bracket that `text` begins with is closed.
+fn closing(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    text.char_indices().find_map(|(at, c)| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        (depth == 0).then_some(at)
+    })
+}
+
+/// What stands between the bars of a choice.
+fn alternatives(inside: &str) -> Vec<&str> {
+    let mut depth = 0_i32;
+    inside
+        .split(|c| {
+            depth += i32::from(c == '(') - i32::from(c == ')');
+            c == '|' && depth == 0
+        })
+        .collect()
+}
+
+/// The words that may stand at one place of a phrase.
+fn choices(item: &str, vocabulary: &Vocabulary) -> Result<Vec<String>, Fault> {
+    let inner = item.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    let mut all = Vec::new();
+    for choice in inner.map_or_else(|| vec![item], |inner| inner.split('|').collect()) {
+        match choice.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            Some(class) => all.extend(vocabulary.expand(class)?),
+            None => all.push(vocabulary.word(choice)?),
+        }
+    }
+    Ok(all)
+}
+
+/// One word is a word for each of its characters, in scripts that write no spaces.
+fn by_character(choices: Vec<String>) -> Vec<Vec<String>> {
+    match choices.as_slice() {
+        [word] if word.chars().all(words::writes_no_spaces) => {
+            word.chars().map(|c| vec![c.to_string()]).collect()
+        }
+        _ => vec![choices],
+    }
+}
+
+/// The items of a phrase, two words that are merged in replies merged here as well.
+fn items(text: &str, vocabulary: &Vocabulary) -> Result<Vec<String>, Fault> {
+    let mut items: Vec<String> = Vec::new();
+    for item in text.split_whitespace() {
+        if !item.starts_with(|c: char| c.is_alphanumeric()) || item.ends_with('?') {
+            items.push(item.to_owned());
+            continue;
+        }
+        let word = vocabulary.word(item)?;
+        match items.last_mut() {
+            Some(first) if vocabulary.merges(first, &word) => first.push_str(&word),
+            _ => items.push(word),
+        }
+    }
+    Ok(items)
+}

@@ -1,0 +1,105 @@
+//! Word classes and compounds: what `{mailbox}` stands for in a phrase.
+
+use std::collections::BTreeMap;
+
+use super::error::{Fault, RuleError};
+use super::rule::RuleFile;
+use super::words::{self, Compounds};
+
+/// How deep classes may name classes.
+const MAX_DEPTH: usize = 4;
+
+/// The word classes and compounds of all rule files together.
+#[derive(Debug, Default)]
+pub(super) struct Vocabulary {
+    classes: BTreeMap<String, Vec<String>>,
+    /// Pairs of words that are one word: "mail box" is `mailbox`.
+    pub(super) compounds: Compounds,
+}
+
+impl Vocabulary {
+    /// Adds a file's classes and compounds to what is known.
+    pub(super) fn extend(&mut self, file: &RuleFile) -> Result<(), RuleError> {
+        for compound in &file.compounds {
+            let pair = compound.split_once(' ').filter(|(_, second)| !second.contains(' '));
+            let Some((first, second)) = pair else {
+                let fault = Fault::new("not two words", "write two words with one blank between");
+                return Err(fault.in_words(compound));
+            };
+            self.compounds.entry(first.to_owned()).or_default().push(second.to_owned());
+        }
+        for (class, members) in &file.words {
+            self.classes.entry(class.clone()).or_default().extend(members.iter().cloned());
+        }
+        Ok(())
+    }
+
+    /// Whether replies are read with these two words as one.
+    pub(super) fn merges(&self, first: &str, second: &str) -> bool {
+        self.compounds.get(first).is_some_and(|seconds| seconds.iter().any(|known| known == second))
+    }
+
+    /// Checks that every class can be expanded.
+    pub(super) fn check(&self) -> Result<(), RuleError> {
+        for class in self.classes.keys() {
+            self.expand(class).map_err(|fault| fault.in_words(class))?;
+        }
+        Ok(())
+    }
+
+    /// The words of a class, those of the classes it names included.
+    pub(super) fn expand(&self, class: &str) -> Result<Vec<String>, Fault> {
+        let mut members = Vec::new();
+        self.collect(class, MAX_DEPTH, &mut members)?;
+        Ok(members)
+    }
+
+    fn collect(&self, class: &str, depth: usize, out: &mut Vec<String>) -> Result<(), Fault> {
+        let Some(members) = self.classes.get(class).filter(|_| depth > 0) else {
+            let problem = format!("`{{{class}}}` is no word class, or is its own member");
+            return Err(Fault::new(problem, "name a class of the [words] table"));
+        };
+        for member in members {
+            match member.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+                Some(inner) => self.collect(inner, depth - 1, out)?,
+                None => out.push(self.word(member)?),
+            }
+        }
+        Ok(())
+    }
+
+    /// One word of a rule, as the words of a reply are written: lower case, no accents.
+    pub(super) fn word(&self, word: &str) -> Result<String, Fault> {
+        let mut folded = String::new();
+        let placeholder = ["<addr>", "<ip>", "<host>", "<url>"].contains(&word);
+        let (lead, rest) = match word.strip_prefix(['.', '/']) {
+            Some(rest) => (&word[..1], rest),
+            None => ("", word),
+        };
+        let (stem, star) = rest.strip_suffix('*').map_or((rest, ""), |stem| (stem, "*"));
+        for c in stem.chars() {
+            let marked = lead == "." && matches!(c, '-' | '_');
+            if words::writes_no_spaces(c) || marked {
+                folded.push(c);
+            } else if c.is_alphanumeric() {
+                words::fold(c, &mut folded);
+            } else if !words::is_apostrophe(c)
+                && !placeholder
+                && super::view::parse_enhanced(word).is_none()
+            {
+                let problem = format!("`{word}` is more than one word");
+                return Err(Fault::new(
+                    problem,
+                    "write words of letters and digits, a blank between",
+                ));
+            }
+        }
+        if placeholder || super::view::parse_enhanced(word).is_some() {
+            return Ok(word.to_owned());
+        }
+        if folded.is_empty() {
+            return Err(Fault::new(format!("`{word}` is no word"), "write letters or digits"));
+        }
+        Ok(format!("{lead}{folded}{star}"))
+    }
+}

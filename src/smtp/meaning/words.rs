@@ -1,0 +1,263 @@
+//! The words of a reply: what the rules' phrases are compared with.
+//!
+//! Case, accents and punctuation are dropped, so that "User-Unknown!" and "user unknown" are the same
+//! words. What names somebody becomes a placeholder: `<addr>`, `<ip>`, `<host>`, `<url>`. The
+//! labels of a host stand beside its placeholder with a dot in front (`.spamhaus`), the words of a
+//! URL's path with a slash (`/nosuchuser`). Codes and statuses stand beside the word before them, so that
+//! they do not tear phrases apart. In scripts that write no spaces each character is a word.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
+
+use super::bits::Bits;
+use super::view;
+
+/// How much of a reply is read, in bytes. A reply line holds 512 octets (RFC 5321 section
+/// 4.5.3.1.5); what matters stands in the first few lines.
+pub const MAX_EXAMINED: usize = 2048;
+
+/// How many words of one host name or URL are kept.
+const MAX_PARTS: usize = 16;
+
+/// First word, then the second words that merge with it.
+pub(super) type Compounds = HashMap<String, Vec<String>>;
+
+/// The words of one text.
+#[derive(Debug)]
+pub(super) struct Words {
+    /// All words, a space before, between and after them.
+    pub(super) joined: String,
+    /// The position of each byte of `joined`.
+    pub(super) position: Vec<u8>,
+    /// Positions whose word begins a new sentence.
+    pub(super) breaks: Bits,
+    /// How many positions there are, at most 255.
+    pub(super) count: usize,
+    /// Where the last plain word begins in `joined`, if the next may merge with it.
+    last: Option<usize>,
+    /// Whether the next position begins a new sentence.
+    pending_break: bool,
+    /// Whether the chunk before ended in a full stop: a new sentence, or an abbreviation.
+    full_stop: bool,
+}
+
+impl Words {
+    /// Reads the words of `text`, merging those that `compounds` names.
+    pub(super) fn of(text: &str, compounds: &Compounds) -> Self {
+        let text = &text[..text.floor_char_boundary(MAX_EXAMINED)];
+        let mut words = Self {
+            joined: String::with_capacity(text.len() + 16),
+            position: Vec::with_capacity(text.len() + 16),
+            breaks: Bits::NONE,
+            count: 0,
+            last: None,
+            pending_break: false,
+            full_stop: false,
+        };
+        words.append(" ", 0);
+        for chunk in text.split_whitespace() {
+            words.chunk(chunk, compounds);
+        }
+        words
+    }
+
+    /// Something between two blanks.
+    fn chunk(&mut self, chunk: &str, compounds: &Compounds) {
+        let chunk = view::strip_continuation(chunk);
+        if self.full_stop && !chunk.starts_with(char::is_lowercase) {
+            self.pending_break = true;
+        }
+        self.full_stop = chunk.trim_end_matches([')', '"', '\'']).ends_with('.');
+        let inner = chunk.trim_start_matches(is_bracket);
+        if is_url(inner) {
+            let end = inner.find(['<', '>', '"', ')', ']']).unwrap_or(inner.len());
+            self.url(&inner[..end]);
+            return;
+        }
+        for piece in chunk.split_inclusive(is_bracket) {
+            let ends = piece.ends_with([';', '!', '?', '。', '!', ';']);
+            let piece = piece.trim_end_matches(is_bracket);
+            let bare = piece.trim_matches(|c: char| !c.is_alphanumeric());
+            if !bare.is_empty() {
+                self.piece(bare, compounds);
+            }
+            if ends {
+                self.pending_break = true;
+            }
+        }
+    }
+
+    /// A piece without brackets, beginning and ending in a letter or digit.
+    fn piece(&mut self, piece: &str, compounds: &Compounds) {
+        if piece.contains('@') {
+            self.push("<addr>", false);
+        } else if is_ip(piece) {
+            self.push("<ip>", false);
+        } else if view::is_code(piece) || view::parse_enhanced(piece).is_some() {
+            self.beside(piece);
+        } else if is_host(piece) {
+            self.push("<host>", false);
+            for label in piece.split('.').take(MAX_PARTS) {
+                self.beside(&format!(".{}", label.to_ascii_lowercase()));
+            }
+        } else if let Some((first, second)) = sentence_end(piece) {
+            self.piece(first, compounds);
+            self.pending_break = true;
+            self.piece(second, compounds);
+        } else {
+            self.plain(piece, compounds);
+        }
+    }
+
+    /// Words, and punctuation that only separates them.
+    fn plain(&mut self, piece: &str, compounds: &Compounds) {
+        let mut word = String::new();
+        for c in piece.chars() {
+            if writes_no_spaces(c) {
+                self.word(&mut word, compounds);
+                word.push(c);
+                self.word(&mut word, compounds);
+            } else if c.is_alphanumeric() {
+                fold(c, &mut word);
+            } else if !is_apostrophe(c) {
+                self.word(&mut word, compounds);
+            }
+        }
+        self.word(&mut word, compounds);
+    }
+
+    /// Takes `word` as the next word, or as the second half of the one before it.
+    fn word(&mut self, word: &mut String, compounds: &Compounds) {
+        if word.is_empty() {
+            return;
+        }
+        let merges = self.last.filter(|_| !self.pending_break).is_some_and(|start| {
+            let first = self.joined[start..].trim_end();
+            compounds.get(first).is_some_and(|seconds| seconds.contains(word))
+        });
+        if merges {
+            self.joined.pop();
+            self.position.pop();
+            self.append(word, self.count - 1);
+            self.append(" ", self.count - 1);
+        } else {
+            self.push(word, true);
+        }
+        word.clear();
+    }
+
+    fn url(&mut self, url: &str) {
+        self.push("<url>", false);
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        for label in host.split(['.', ':']).filter(|l| !l.is_empty()).take(MAX_PARTS) {
+            self.beside(&format!(".{}", label.to_lowercase()));
+        }
+        let path = path.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        for word in path.take(MAX_PARTS) {
+            self.beside(&format!("/{}", word.to_lowercase()));
+        }
+    }
+
+    /// A word at a position of its own.
+    fn push(&mut self, word: &str, may_merge: bool) {
+        if self.count + 1 >= Bits::LEN {
+            return;
+        }
+        let position = self.count;
+        if self.pending_break && position > 0 {
+            self.breaks.insert(position);
+        }
+        self.pending_break = false;
+        self.last = may_merge.then_some(self.joined.len());
+        self.count += 1;
+        self.append(word, position);
+        self.append(" ", position);
+    }
+
+    /// A word at the position of the one before it. Nothing, if there is none.
+    fn beside(&mut self, word: &str) {
+        if self.count > 0 {
+            self.append(word, self.count - 1);
+            self.append(" ", self.count - 1);
+            self.last = None;
+        }
+    }
+
+    fn append(&mut self, text: &str, position: usize) {
+        self.joined.push_str(text);
+        let position = u8::try_from(position).unwrap_or(u8::MAX);
+        self.position.resize(self.joined.len(), position);
+    }
+}
+
+/// Adds `c` in lower case and without its accents.
+pub(super) fn fold(c: char, out: &mut String) {
+    if c.is_ascii() {
+        out.push(c.to_ascii_lowercase());
+    } else if c == 'ß' {
+        out.push_str("ss");
+    } else if c == 'ł' || c == 'Ł' {
+        out.push('l');
+    } else if c == 'ø' || c == 'Ø' {
+        out.push('o');
+    } else {
+        let plain = c.nfkd().filter(|c| !is_combining_mark(*c));
+        out.extend(plain.flat_map(char::to_lowercase).filter(|c| c.is_alphanumeric()));
+    }
+}
+
+/// Han, kana, Hangul, Thai: scripts in which a blank does not part words, or not those we need.
+pub(super) fn writes_no_spaces(c: char) -> bool {
+    matches!(c, '\u{0e00}'..='\u{0e7f}' | '\u{1100}'..='\u{11ff}' | '\u{3040}'..='\u{30ff}'
+        | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}'
+        | '\u{20000}'..='\u{3ffff}')
+}
+
+/// A mark that is written inside a word.
+pub(super) fn is_apostrophe(c: char) -> bool {
+    matches!(c, '\'' | '’' | '`' | '´')
+}
+
+fn is_bracket(c: char) -> bool {
+    const ASCII: &str = "<>()[]{}\"|,;=*!?~";
+    ASCII.contains(c)
+        || matches!(
+            c,
+            '“' | '”' | '«' | '»' | '。' | '，' | '、' | '：' | '！' | '；' | '（' | '）' | '…'
+        )
+}
+
+fn is_url(chunk: &str) -> bool {
+    let head = chunk.get(..8).unwrap_or(chunk).to_ascii_lowercase();
+    head.starts_with("http://") || head.starts_with("https://") || head.starts_with("www.")
+}
+
+fn is_ip(piece: &str) -> bool {
+    let address = piece.split_once('/').map_or(piece, |(address, _)| address);
+    let address = address.strip_prefix("IPv6:").unwrap_or(address);
+    let v4 = address.split_once(':').map_or(address, |(address, _)| address);
+    v4.parse::<Ipv4Addr>().is_ok() || address.parse::<Ipv6Addr>().is_ok()
+}
+
+/// A dotted name whose last label is letters, and which is not two sentences without a blank.
+fn is_host(piece: &str) -> bool {
+    let Some((rest, last)) = piece.rsplit_once('.') else {
+        return false;
+    };
+    let letters = last.len() >= 2 && last.bytes().all(|b| b.is_ascii_alphabetic());
+    let label = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    letters && rest.bytes().all(label) && !piece.contains("..") && sentence_end(piece).is_none()
+}
+
+/// "found.Please": a full stop between a small and a capital letter ends a sentence.
+fn sentence_end(piece: &str) -> Option<(&str, &str)> {
+    let at = piece
+        .as_bytes()
+        .windows(3)
+        .position(|w| w[0].is_ascii_lowercase() && w[1] == b'.' && w[2].is_ascii_uppercase())?;
+    Some((&piece[..=at], &piece[at + 2..]))
+}

@@ -1,0 +1,93 @@
+//! What is known about an address when it is judged: found out just now, or remembered.
+
+use std::sync::Arc;
+
+use crate::cache::Cached;
+use crate::dns::{DnsFailure, DomainFacts};
+use crate::smtp::ProbeOutcome;
+use crate::verdict::DomainAnswer;
+
+/// What is known about the domain.
+#[derive(Clone, Debug)]
+pub(super) enum DomainKnown {
+    /// Nobody asked.
+    NotAsked,
+    /// The address names its host directly.
+    Literal,
+    /// These facts.
+    Facts(Cached<DomainFacts>),
+    /// Nobody could tell.
+    Failed(DnsFailure),
+}
+
+/// What is kept of a probe: enough to judge again, with the lists and the policy of that day.
+#[derive(Debug)]
+pub(super) struct Remembered {
+    /// The domain's facts at the time; `None` for an address literal.
+    pub(super) facts: Option<Arc<DomainFacts>>,
+    /// What the exchangers said.
+    pub(super) outcome: ProbeOutcome,
+    /// Whether the dialogue was recorded.
+    pub(super) transcript: bool,
+    /// Whether the control recipient was asked for, where that mattered.
+    pub(super) tested_catch_all: bool,
+}
+
+/// Everything known.
+#[derive(Clone, Debug)]
+pub(super) enum Known {
+    /// Found out just now; the exchangers were not asked.
+    Unprobed(DomainKnown),
+    /// Found out just now, from the exchangers.
+    Probed(Arc<Remembered>),
+    /// Found out earlier, from the exchangers.
+    Remembered(Arc<Remembered>),
+}
+
+impl Known {
+    /// What DNS said, for the judge.
+    pub(super) fn answer(&self) -> DomainAnswer<'_> {
+        match self {
+            Self::Unprobed(DomainKnown::NotAsked) => DomainAnswer::NotAsked,
+            Self::Unprobed(DomainKnown::Literal) => DomainAnswer::Literal,
+            Self::Unprobed(DomainKnown::Facts(facts)) => DomainAnswer::Facts(&facts.value),
+            Self::Unprobed(DomainKnown::Failed(failure)) => DomainAnswer::Failed(failure),
+            Self::Probed(probed) | Self::Remembered(probed) => {
+                probed.facts.as_deref().map_or(DomainAnswer::Literal, DomainAnswer::Facts)
+            }
+        }
+    }
+
+    /// The domain's facts, if there are any.
+    pub(super) fn facts(&self) -> Option<&DomainFacts> {
+        match self.answer() {
+            DomainAnswer::Facts(facts) => Some(facts),
+            _ => None,
+        }
+    }
+
+    /// What the exchangers said, if they were asked.
+    pub(super) fn outcome(&self) -> Option<&ProbeOutcome> {
+        match self {
+            Self::Unprobed(_) => None,
+            Self::Probed(probed) | Self::Remembered(probed) => Some(&probed.outcome),
+        }
+    }
+
+    /// What went wrong with DNS, if it did.
+    pub(super) fn dns_failure(&self) -> Option<String> {
+        match self.answer() {
+            DomainAnswer::Failed(failure) => Some(failure.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Whether the answer was remembered: the probe's, or where there was none, the domain's.
+    pub(super) fn is_remembered(&self) -> bool {
+        match self {
+            Self::Unprobed(DomainKnown::Facts(facts)) => facts.from_cache,
+            Self::Unprobed(_) | Self::Probed(_) => false,
+            Self::Remembered(_) => true,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! How long a probe's evidence may be used again. Pure.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::verdict::{Judgement, Reason, Verdict};
+
+/// What the verifier remembers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// How long a mailbox that was found, or found missing, stays so. Default 24 hours: mailboxes
+    /// come and go by the day, not by the minute.
+    #[serde(with = "humantime_serde")]
+    pub remember_known: Duration,
+    /// How long an answer that said nothing about the mailbox is not asked for again. Default
+    /// 1 minute; a greylisting or a rate limit lasts until the server's own time is over.
+    #[serde(with = "humantime_serde")]
+    pub remember_unknown: Duration,
+    /// How many mailboxes are remembered; the least useful ones are dropped first. Default 100,000.
+    pub max_remembered: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            remember_known: Duration::from_secs(24 * 60 * 60),
+            remember_unknown: Duration::from_secs(60),
+            max_remembered: 100_000,
+        }
+    }
+}
+
+/// How long the evidence behind `judgement` may be used.
+#[must_use]
+pub fn lifetime(judgement: &Judgement, config: &Config) -> Duration {
+    match judgement.reason {
+        // To knock again before its time is over makes the server wait longer.
+        Reason::Greylisted | Reason::RateLimited => {
+            judgement.retry_after.unwrap_or(config.remember_unknown)
+        }
+        reason if reason.verdict() == Verdict::Unknown => config.remember_unknown,
+        _ => config.remember_known,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::{Action, CatchAll, Stage};
+
+    fn judgement(reason: Reason, retry_after: Option<u64>) -> Judgement {
+        Judgement {
+            verdict: reason.verdict(),
+            action: Action::Review,
+            reason,
+            reasons: vec![reason],
+            catch_all: CatchAll::Unknown,
+            stage: Stage::Dns,
+            decided_by: None,
+            retry_after: retry_after.map(Duration::from_secs),
+        }
+    }
+
+    #[test]
+    fn what_is_known_lasts_a_day_and_what_is_not_a_minute() {
+        let config = Config::default();
+        let day = Duration::from_secs(86_400);
+        assert_eq!(lifetime(&judgement(Reason::MailboxAccepted, None), &config), day);
+        assert_eq!(lifetime(&judgement(Reason::MailboxNotFound, None), &config), day);
+        assert_eq!(lifetime(&judgement(Reason::CatchAll, None), &config), day);
+        for reason in [Reason::Timeout, Reason::SenderBlocked, Reason::NoConnection] {
+            let lasts = lifetime(&judgement(reason, Some(3600)), &config);
+            assert_eq!(lasts, Duration::from_secs(60), "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn a_greylisting_is_remembered_until_its_time_is_over() {
+        let greylisted = judgement(Reason::Greylisted, Some(300));
+        assert_eq!(lifetime(&greylisted, &Config::default()), Duration::from_secs(300));
+    }
+}

@@ -1,0 +1,235 @@
+//! The only joint of the house: address -> facts -> probe -> verdict, read from top to bottom.
+//!
+//! It decides nothing that the layers below it decide: the judge judges, the prober paces, the
+//! cache knows what is too old. Here is the order in which they are asked, and what is remembered.
+
+pub mod lifetime;
+pub mod verification;
+
+mod domain;
+mod known;
+mod report;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::address::{Address, Domain, DomainName, PolicyFlag, SyntaxError, provider, suggest};
+use crate::cache::{Answers, Cached, DnsCache};
+use crate::clock::Clock;
+use crate::dns::{DnsFailure, DomainFacts};
+use crate::lists::{Lists, ListsHandle};
+use crate::prober::{ProbeRequest, Prober, Target};
+use crate::smtp::Control;
+use crate::verdict::{self, Case, Judgement, Policy, Traits};
+
+use known::{DomainKnown, Known, Remembered};
+use report::Parts;
+
+pub use domain::{DomainError, DomainReport, ExchangerReport};
+pub use lifetime::Config;
+pub use verification::{Depth, DialogueLine, Evidence, Options, Verification};
+
+/// Verifies addresses.
+pub struct Verifier {
+    domains: DnsCache,
+    prober: Prober,
+    lists: Arc<ListsHandle>,
+    policy: Policy,
+    config: Config,
+    remembered: Answers<String, Remembered>,
+    clock: Clock,
+}
+
+impl Verifier {
+    /// A verifier that has learned nothing yet.
+    #[must_use]
+    pub fn new(
+        domains: DnsCache,
+        prober: Prober,
+        lists: Arc<ListsHandle>,
+        policy: Policy,
+        config: Config,
+        clock: Clock,
+    ) -> Self {
+        let remembered = Answers::new(config.max_remembered);
+        Self { domains, prober, lists, policy, config, remembered, clock }
+    }
+
+    /// Verifies one address. Whatever happens is in the verdict; dropping the future stops the
+    /// work.
+    pub async fn verify(&self, input: &str, options: &Options) -> Verification {
+        let started = self.clock.now();
+        let mut verification = match Address::parse(input) {
+            Ok(address) => self.verify_address(input, &address, options).await,
+            Err(error) => self.refuse_syntax(input, error, options).await,
+        };
+        verification.elapsed = self.clock.now().duration_since(started).unwrap_or_default();
+        verification
+    }
+
+    async fn refuse_syntax(
+        &self,
+        input: &str,
+        error: SyntaxError,
+        options: &Options,
+    ) -> Verification {
+        let judgement = verdict::judge_invalid_syntax(&self.policy);
+        let suggestion = self.suggestion(input, options).await;
+        report::invalid_syntax(input, error, judgement, suggestion)
+    }
+
+    async fn verify_address(
+        &self,
+        input: &str,
+        address: &Address,
+        options: &Options,
+    ) -> Verification {
+        let mailbox = address.cache_key();
+        let suggestion = self.suggestion(input, options);
+        let (known, suggestion) = match self.recall(&mailbox, options).await {
+            Some(remembered) => (Known::Remembered(remembered), suggestion.await),
+            None => tokio::join!(self.find_out(address, options), suggestion),
+        };
+        let traits = traits(address, known.facts(), &self.lists.current());
+        let case = Case { traits, domain: known.answer(), outcome: known.outcome() };
+        let judgement = verdict::judge(&case, &self.policy);
+        if let Known::Probed(probed) = &known {
+            self.remember(mailbox, probed, &judgement).await;
+        }
+        let parts = Parts {
+            input,
+            canonical: address.canonical(),
+            suggestion,
+            traits,
+            judgement,
+            outcome: known.outcome(),
+            looked_up_at: known.facts().map(|facts| facts.looked_up_at),
+            dns_failure: known.dns_failure(),
+            from_cache: known.is_remembered(),
+            transcript: options.transcript,
+        };
+        report::assemble(parts, self.clock.now())
+    }
+
+    /// Asks DNS, then the exchangers, as deep as the caller wants and as far as it makes sense.
+    async fn find_out(&self, address: &Address, options: &Options) -> Known {
+        if options.depth == Depth::Syntax || is_impossible(address) {
+            return Known::Unprobed(DomainKnown::NotAsked);
+        }
+        let (domain, target) = match address.domain() {
+            Domain::Literal(literal) => (DomainKnown::Literal, Target::Literal(literal.ip())),
+            Domain::Name(name) => match self.facts(name, options.max_age, options.deadline).await {
+                Err(failure) => return Known::Unprobed(DomainKnown::Failed(failure)),
+                Ok(facts) => {
+                    let exchangers = facts.value.route.exchangers().to_vec();
+                    (DomainKnown::Facts(facts), Target::Exchangers(exchangers))
+                }
+            },
+        };
+        let nobody_to_ask = matches!(&target, Target::Exchangers(hosts) if hosts.is_empty());
+        if options.depth == Depth::Domain || nobody_to_ask {
+            return Known::Unprobed(domain);
+        }
+        let request = ProbeRequest {
+            address: address.clone(),
+            target,
+            test_catch_all: options.test_catch_all,
+            deadline: options.deadline,
+            transcript: options.transcript,
+        };
+        Known::Probed(Arc::new(Remembered {
+            outcome: self.prober.probe(request).await,
+            facts: match domain {
+                DomainKnown::Facts(facts) => Some(facts.value),
+                _ => None,
+            },
+            transcript: options.transcript,
+            tested_catch_all: options.test_catch_all,
+        }))
+    }
+
+    /// How a domain receives mail, not older than the caller wants and not later than it can wait.
+    async fn facts(
+        &self,
+        name: &DomainName,
+        max_age: Option<Duration>,
+        deadline: SystemTime,
+    ) -> Result<Cached<DomainFacts>, DnsFailure> {
+        self.within(deadline, self.domains.domain(name, max_age)).await
+    }
+
+    /// A look-up, given up as a timeout at `deadline`.
+    async fn within<T>(
+        &self,
+        deadline: SystemTime,
+        look_up: impl Future<Output = Result<T, DnsFailure>>,
+    ) -> Result<T, DnsFailure> {
+        let deadline = self.clock.instant(deadline);
+        tokio::time::timeout_at(deadline, look_up).await.unwrap_or(Err(DnsFailure::Timeout))
+    }
+
+    /// What was probably meant, unless DNS says that it takes no mail either.
+    async fn suggestion(&self, input: &str, options: &Options) -> Option<String> {
+        let suggestion = suggest::suggest(input)?;
+        if options.depth > Depth::Syntax {
+            let domain = suggestion.address.domain_name()?;
+            let facts = self.facts(domain, None, options.deadline).await.ok()?;
+            if facts.value.route.exchangers().is_empty() {
+                return None;
+            }
+        }
+        Some(suggestion.address.wire_utf8())
+    }
+
+    /// Remembered evidence that answers the caller's question.
+    async fn recall(&self, mailbox: &str, options: &Options) -> Option<Arc<Remembered>> {
+        if options.depth < Depth::Mailbox {
+            return None;
+        }
+        let remembered = self.remembered.lookup(mailbox, options.max_age, self.clock.now()).await?;
+        let says_enough = (remembered.transcript || !options.transcript)
+            && (remembered.tested_catch_all
+                || !options.test_catch_all
+                || !matches!(remembered.outcome.control, Control::NotAsked));
+        says_enough.then_some(remembered)
+    }
+
+    async fn remember(&self, mailbox: String, probed: &Arc<Remembered>, judgement: &Judgement) {
+        let now = self.clock.now();
+        let until = now + lifetime::lifetime(judgement, &self.config);
+        self.remembered.insert(mailbox, Arc::clone(probed), now, until, now).await;
+    }
+}
+
+/// Whether the provider can never have given out this local part.
+fn is_impossible(address: &Address) -> bool {
+    provider::rule(address).is_some_and(|violation| violation.certain)
+}
+
+/// What the address itself and the lists say.
+fn traits(address: &Address, facts: Option<&DomainFacts>, lists: &Lists) -> Traits {
+    let domain = match address.domain() {
+        Domain::Name(name) => domain_traits(name, facts, lists),
+        Domain::Literal(_) => Traits::default(),
+    };
+    Traits {
+        role: lists.is_role(address.local()),
+        tagged: address.is_tagged(),
+        mixed_script: address.policy().contains(&PolicyFlag::MixedScript),
+        impossible_at_provider: is_impossible(address),
+        ..domain
+    }
+}
+
+/// What the lists say about a domain and its exchangers.
+fn domain_traits(name: &DomainName, facts: Option<&DomainFacts>, lists: &Lists) -> Traits {
+    let exchangers = facts.map_or(&[][..], |facts| facts.route.exchangers());
+    Traits {
+        disposable: lists.is_disposable(name)
+            || exchangers.iter().any(|exchanger| lists.is_disposable_exchanger(&exchanger.host)),
+        free_provider: lists.is_free_provider(name),
+        relay: lists.is_relay(name),
+        ..Traits::default()
+    }
+}

@@ -1,0 +1,128 @@
+//! Puts a verification together from its parts. Decides nothing.
+
+use std::time::{Duration, SystemTime};
+
+use super::verification::{DialogueLine, Evidence, Verification};
+use crate::address::SyntaxError;
+use crate::smtp::{Attempt, NoReply, ProbeOutcome, RecipientAnswer};
+use crate::verdict::{Judgement, Traits};
+
+/// The parts of a verification of an address that is one.
+pub(super) struct Parts<'a> {
+    pub(super) input: &'a str,
+    pub(super) canonical: String,
+    pub(super) suggestion: Option<String>,
+    pub(super) traits: Traits,
+    pub(super) judgement: Judgement,
+    /// What the exchangers said, if they were asked.
+    pub(super) outcome: Option<&'a ProbeOutcome>,
+    /// When DNS was asked, if it was.
+    pub(super) looked_up_at: Option<SystemTime>,
+    /// What went wrong with DNS, if it did.
+    pub(super) dns_failure: Option<String>,
+    pub(super) from_cache: bool,
+    pub(super) transcript: bool,
+}
+
+pub(super) fn invalid_syntax(
+    input: &str,
+    error: SyntaxError,
+    judgement: Judgement,
+    suggestion: Option<String>,
+) -> Verification {
+    Verification {
+        address: input.to_owned(),
+        judgement,
+        traits: Traits::default(),
+        canonical: None,
+        suggestion,
+        evidence: Evidence::default(),
+        retry_at: None,
+        syntax_error: Some(error),
+        transcript: Vec::new(),
+        elapsed: Duration::ZERO,
+    }
+}
+
+pub(super) fn assemble(parts: Parts<'_>, now: SystemTime) -> Verification {
+    let evidence = evidence(&parts);
+    let retry_at =
+        parts.judgement.retry_after.map(|wait| evidence.gathered_at.unwrap_or(now) + wait);
+    let transcript = match parts.outcome {
+        Some(outcome) if parts.transcript => dialogue(outcome),
+        _ => Vec::new(),
+    };
+    Verification {
+        address: parts.input.to_owned(),
+        judgement: parts.judgement,
+        traits: parts.traits,
+        canonical: Some(parts.canonical),
+        suggestion: parts.suggestion,
+        evidence,
+        retry_at,
+        syntax_error: None,
+        transcript,
+        elapsed: Duration::ZERO,
+    }
+}
+
+fn evidence(parts: &Parts<'_>) -> Evidence {
+    let attempts = parts.outcome.map_or(&[][..], |outcome| &outcome.attempts);
+    let Some(attempt) = parts.judgement.decided_by.and_then(|index| attempts.get(index)) else {
+        return Evidence {
+            gathered_at: parts.looked_up_at,
+            failure: Some(match &parts.dns_failure {
+                Some(failure) => failure.clone(),
+                None => parts.judgement.reason.sentence().to_owned(),
+            }),
+            from_cache: parts.from_cache,
+            ..Evidence::default()
+        };
+    };
+    let (reply, rule, failure) = match &attempt.answer {
+        RecipientAnswer::Replied { reply, explanation, .. } => {
+            (Some(reply.clone()), Some(explanation.rule.to_string()), None)
+        }
+        RecipientAnswer::NoReply { reason, .. } => (None, None, Some(describe(reason))),
+    };
+    Evidence {
+        exchanger: Some(attempt.exchanger.clone()),
+        exchanger_ip: attempt.address,
+        reply,
+        failure,
+        rule,
+        gathered_at: Some(attempt.at),
+        from_cache: parts.from_cache,
+        exchangers_asked: attempts.len(),
+    }
+}
+
+/// What happened instead of a reply, in one sentence.
+fn describe(reason: &NoReply) -> String {
+    match reason {
+        NoReply::NoAddress => "the exchanger has no address".to_owned(),
+        NoReply::HostNotFound => "the exchanger does not exist in DNS".to_owned(),
+        NoReply::DnsFailure => "the exchanger could not be looked up for now".to_owned(),
+        NoReply::TargetRefused => {
+            "the exchanger's address is not a public one; it was not dialled".to_owned()
+        }
+        NoReply::ConnectFailed(why) => format!("the connection failed: {why}"),
+        NoReply::Timeout => "no answer in time".to_owned(),
+        NoReply::Closed => "the server closed the connection".to_owned(),
+        NoReply::Protocol(what) => format!("not SMTP: {what}"),
+        NoReply::TlsFailed(why) => format!("TLS failed: {why}"),
+        NoReply::Smtputf8Unsupported => "the server does not offer SMTPUTF8".to_owned(),
+    }
+}
+
+fn dialogue(outcome: &ProbeOutcome) -> Vec<DialogueLine> {
+    let said = |attempt: &Attempt| {
+        let exchanger = attempt.exchanger.clone();
+        attempt
+            .transcript
+            .clone()
+            .into_iter()
+            .map(move |line| DialogueLine { exchanger: exchanger.clone(), line })
+    };
+    outcome.attempts.iter().flat_map(said).collect()
+}

@@ -1,0 +1,116 @@
+//! The plan of the house: which room is on which floor, and which files touch the world.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::source::Source;
+
+/// A floor's number. A room may import rooms on lower floors only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Floor(u32);
+
+impl Floor {
+    pub(crate) const UNKNOWN: Self = Self(u32::MAX);
+}
+
+impl fmt::Display for Floor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "floor {}", self.0)
+    }
+}
+
+/// Each room's floor, from the ground up.
+const FLOORS: [(&str, u32); 22] = [
+    ("clock", 0),
+    ("address", 10),
+    ("lists", 11),
+    ("dns", 20),
+    ("smtp", 30),
+    ("verdict", 40),
+    ("cache", 50),
+    ("pacing", 51),
+    ("prober", 60),
+    ("verifier", 70),
+    ("batch", 80),
+    ("proto", 89),
+    ("grpc", 90),
+    ("sandbox", 95),
+    ("telemetry", 100),
+    ("config", 101),
+    ("app", 102),
+    ("cli", 103),
+    ("main", 104),
+    ("lib", 105),
+    ("", 0),
+    ("build", 0),
+];
+
+/// The rooms that are pure, but for the files below.
+const PURE: [&str; 6] = ["address", "lists", "dns", "smtp", "verdict", "pacing"];
+
+/// The files in pure rooms that touch the world.
+const SHELL: [&str; 8] = [
+    "dns/failover.rs",
+    "dns/resolver.rs",
+    "dns/upstream.rs",
+    "lists/reload.rs",
+    "smtp/connect.rs",
+    "smtp/session.rs",
+    "smtp/tls.rs",
+    "smtp/wire.rs",
+];
+
+/// All sources of the library and the binary.
+pub(crate) struct House {
+    pub(crate) sources: Vec<Source>,
+}
+
+impl House {
+    pub(crate) fn read() -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut files = Vec::new();
+        collect(&root, &mut files);
+        files.sort();
+        let sources = files
+            .iter()
+            .map(|file| {
+                let name = file.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
+                Source::parse(&name, &std::fs::read_to_string(file).unwrap())
+            })
+            .collect();
+        Self { sources }
+    }
+
+    pub(crate) fn floor(&self, room: &str) -> Floor {
+        FLOORS
+            .iter()
+            .find(|(name, _)| *name == room)
+            .map_or(Floor::UNKNOWN, |(_, floor)| Floor(*floor))
+    }
+
+    /// Whether `name` is a room, and not an item at the crate's root.
+    pub(crate) fn is_room(&self, name: &str) -> bool {
+        self.sources.iter().any(|source| source.room() == name)
+    }
+
+    pub(crate) fn is_shell(&self, file: &str) -> bool {
+        SHELL.contains(&file)
+    }
+
+    pub(crate) fn pure(&self) -> impl Iterator<Item = &Source> {
+        self.sources
+            .iter()
+            .filter(|s| PURE.contains(&s.room()) && !self.is_shell(&s.name) && !s.is_test())
+    }
+}
+
+fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The binary, as a person or a script runs it.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn mailvet(args: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mailvet"))
+        .args(args)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn json_lines(output: &Output) -> Vec<BTreeMap<String, Value>> {
+    text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn verify_prints_the_documented_keys_and_exits_by_the_verdict() {
+    let output = mailvet(&["verify", "--sandbox", "--json", "jane.doe@acme.test"], "");
+    let lines = json_lines(&output);
+    assert_eq!(lines.len(), 1);
+    for key in [
+        "address",
+        "verdict",
+        "action",
+        "reason",
+        "reasons",
+        "code",
+        "enhanced",
+        "reply",
+        "exchanger",
+        "stage",
+        "retry_after_s",
+        "elapsed_ms",
+    ] {
+        assert!(lines[0].contains_key(key), "{key} is missing");
+    }
+    assert_eq!(lines[0]["verdict"], "deliverable");
+    assert_eq!(lines[0]["address"], "jane.doe@acme.test");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+
+    let output = mailvet(&["verify", "--sandbox", "not an address"], "");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("invalid_syntax"));
+}
+
+#[test]
+fn verify_reads_standard_input_and_keeps_its_order() {
+    let input = "jane.doe@acme.test\n\n  \nnobody@acme.test\njane@no-such-domain.test\n";
+    let output = mailvet(&["verify", "--sandbox", "--json", "-"], input);
+    let lines = json_lines(&output);
+    let addresses: Vec<_> = lines.iter().map(|line| line["address"].as_str().unwrap()).collect();
+    assert_eq!(addresses, ["jane.doe@acme.test", "nobody@acme.test", "jane@no-such-domain.test"]);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn the_transcript_shows_the_dialogue_and_no_local_part() {
+    let output = mailvet(&["verify", "--sandbox", "--transcript", "jane.doe@acme.test"], "");
+    let shown = text(&output.stdout);
+    assert!(shown.contains("RCPT TO:<j***@acme.test>"), "{shown}");
+    assert_eq!(shown.matches("jane.doe").count(), 1, "only the address asked for: {shown}");
+}
+
+#[test]
+fn explain_names_the_meaning_and_the_rule() {
+    let output = mailvet(&["explain", "550 5.1.1 <a@example.com>: user unknown"], "");
+    assert!(text(&output.stdout).starts_with("mailbox_not_found"), "{}", text(&output.stdout));
+    let input = "{\"id\":\"1\",\"reply\":\"550 blocked using a blocklist\",\"code\":550,\
+                 \"enhanced\":null,\"stage\":\"rcpt\"}\n";
+    let lines = json_lines(&mailvet(&["explain", "--jsonl"], input));
+    assert_eq!(lines[0]["id"], "1");
+    assert_eq!(lines[0]["label"], "sender_blocked");
+    assert!(lines[0]["rule"].is_string());
+}
+
+#[test]
+fn syntax_says_what_is_wrong_and_where() {
+    let input =
+        "{\"id\":1,\"address\":\"a@example.com\"}\n{\"id\":2,\"address\":\"a b@example.com\"}\n";
+    let lines = json_lines(&mailvet(&["syntax", "--jsonl"], input));
+    assert_eq!((&lines[0]["valid"], &lines[0]["reason"]), (&Value::Bool(true), &Value::Null));
+    assert_eq!((&lines[1]["valid"], &lines[1]["offset"]), (&Value::Bool(false), &1.into()));
+    assert_eq!(mailvet(&["syntax", "a@example.com"], "").status.code(), Some(0));
+    assert_eq!(mailvet(&["syntax", "a@@example.com"], "").status.code(), Some(1));
+}
+
+#[test]
+fn a_bad_line_is_named_by_its_number() {
+    let output = mailvet(&["syntax", "--jsonl"], "{\"id\":1,\"address\":\"a@b.test\"}\nnonsense\n");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("line 2"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn domain_tells_how_mail_is_received() {
+    let output = mailvet(&["domain", "--sandbox", "acme.test"], "");
+    let shown = text(&output.stdout);
+    assert!(shown.contains("receives mail through") && shown.contains("valid for"), "{shown}");
+    assert_eq!(output.status.code(), Some(0));
+    let output = mailvet(&["domain", "--sandbox", "no-such-domain.test"], "");
+    assert!(text(&output.stdout).contains("does not exist"));
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(mailvet(&["domain", "--sandbox", "not a domain"], "").status.code(), Some(2));
+}
+
+#[test]
+fn config_prints_what_flags_and_files_made_of_it() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "[server]\nstream_concurrency = 7").unwrap();
+    let path = file.path().to_str().unwrap();
+    let output = mailvet(&["config", "--config", path, "--smtp-port", "2525"], "");
+    let shown = text(&output.stdout);
+    assert!(shown.contains("stream_concurrency = 7") && shown.contains("port = 2525"), "{shown}");
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_named() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "[sever]").unwrap();
+    let output = mailvet(&["config", "--config", file.path().to_str().unwrap()], "");
+    assert_eq!(output.status.code(), Some(2));
+    let shown = text(&output.stderr);
+    assert!(shown.contains("sever") && shown.contains("line 1"), "{shown}");
+}
+
+#[test]
+fn the_demo_shows_every_verdict_and_sends_no_message() {
+    let output = mailvet(&["demo"], "");
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    for verdict in ["deliverable", "risky", "undeliverable", "unknown"] {
+        assert!(shown.contains(verdict), "{verdict} is missing:\n{shown}");
+    }
+    assert!(shown.contains("and 0 messages"), "{shown}");
+}
+
+#[test]
+fn health_says_no_when_nothing_listens() {
+    let output = mailvet(&["health", "--server", "http://127.0.0.1:1"], "");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("does not answer"));
+}

@@ -1,0 +1,72 @@
+//! A shutdown finishes what is begun; a caller that goes away leaves nothing running.
+
+use mailvet::grpc::server::Drained;
+use mailvet::proto::{VerifyAddressRequest, VerifyAddressesRequest};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Code;
+
+use crate::product::Product;
+
+fn item(address: &str) -> VerifyAddressesRequest {
+    VerifyAddressesRequest {
+        correlation_id: address.to_owned(),
+        address: address.to_owned(),
+        options: None,
+    }
+}
+
+#[tokio::test]
+async fn a_stream_gets_its_last_results_and_is_told_that_the_service_ends() {
+    let mut product = Product::start().await;
+    let (send, receive) = tokio::sync::mpsc::channel(4);
+    let mut client = product.client().await;
+    send.send(item("jane.doe@acme.test")).await.unwrap();
+    let mut responses =
+        client.verify_addresses(ReceiverStream::new(receive)).await.unwrap().into_inner();
+    let first = responses.message().await.unwrap().unwrap();
+    assert_eq!(first.correlation_id, "jane.doe@acme.test");
+    product.shutdown.cancel();
+    let last = responses.message().await.unwrap_err();
+    assert_eq!(last.code(), Code::Unavailable);
+    assert!(last.message().contains("shutting down"), "{last}");
+    drop((client, responses, send));
+    assert_eq!(product.ended().await, Drained::Finished);
+    product.close().await;
+}
+
+#[tokio::test]
+async fn a_call_in_flight_is_answered_while_the_service_shuts_down() {
+    let mut product = Product::start().await;
+    let mut client = product.client().await;
+    let slow = product.sample("TIMEOUT");
+    let shutdown = product.shutdown.clone();
+    let call = client.verify_address(VerifyAddressRequest { address: slow, options: None });
+    let stop = async {
+        product.connections(1).await;
+        shutdown.cancel();
+    };
+    let (answer, ()) = tokio::join!(call, stop);
+    assert!(answer.unwrap().into_inner().verification.is_some());
+    drop(client);
+    assert_eq!(product.ended().await, Drained::Finished);
+    product.close().await;
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_leaves_no_session_behind() {
+    let product = Product::with(|config| {
+        config.smtp.time_limits = mailvet::smtp::TimeLimits::default();
+    })
+    .await;
+    let mut client = product.client().await;
+    let silent = product.sample("TIMEOUT");
+    {
+        let call = client.verify_address(VerifyAddressRequest { address: silent, options: None });
+        tokio::select! {
+            _ = call => panic!("the server is silent"),
+            () = product.connections(1) => {}
+        }
+    }
+    product.connections(0).await;
+    product.stop().await;
+}

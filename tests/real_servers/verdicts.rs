@@ -1,0 +1,173 @@
+//! What mailvet makes of servers that no one here wrote, from the address to the verdict.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use mailvet::app::App;
+use mailvet::config::Config;
+use mailvet::smtp::AllowedNetworks;
+use mailvet::verdict::{Action, CatchAll, Reason, Verdict};
+use mailvet::verifier::{Depth, Options, Verification};
+
+use crate::harness::{Dns, Exim, OpenSmtpd, Postfix, Postgrey, in_a_network_of_its_own};
+
+/// mailvet, with its mail world behind `dns`.
+pub(crate) struct Mailvet {
+    app: App,
+    _dns: Dns,
+}
+
+impl Mailvet {
+    /// Looks at domains whose exchangers are these servers, all on one port.
+    pub(crate) async fn looking_at(domains: &[(&str, SocketAddr)]) -> Self {
+        Self::with(domains, |_| {}).await
+    }
+
+    pub(crate) async fn with(
+        domains: &[(&str, SocketAddr)],
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let dns = domains
+            .iter()
+            .fold(Dns::builder(), |dns, (domain, exchanger)| dns.mail(domain, *exchanger));
+        let dns = dns.start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await;
+        let mut config = Config::default();
+        config.dns.nameservers = vec![dns.address];
+        config.smtp.port = domains[0].1.port();
+        config.smtp.allow_networks =
+            AllowedNetworks::new([AllowedNetworks::parse("127.0.0.0/8").unwrap()]);
+        config.smtp.helo_name = "client.mailvet.test".parse().ok();
+        change(&mut config);
+        Self { app: App::build(config).unwrap(), _dns: dns }
+    }
+
+    pub(crate) async fn vet(&self, address: &str) -> Verification {
+        self.vet_within(address, Duration::from_secs(60)).await
+    }
+
+    pub(crate) async fn vet_within(&self, address: &str, patience: Duration) -> Verification {
+        let options = Options {
+            depth: Depth::Mailbox,
+            max_age: None,
+            test_catch_all: true,
+            transcript: false,
+            deadline: self.app.clock.now() + patience,
+        };
+        self.app.verifier.verify(address, &options).await
+    }
+
+    pub(crate) async fn reason(&self, address: &str) -> Reason {
+        self.vet(address).await.judgement.reason
+    }
+}
+
+#[tokio::test]
+async fn postfix_mailboxes_get_their_verdicts() {
+    let server = Postfix::builder()
+        .mailbox("ok@a.test")
+        .catch_all("all.test")
+        .recipient_access("full@a.test", "452 4.2.2 The mailbox is over its quota")
+        .recipient_access("gone@a.test", "550 5.2.1 This mailbox is disabled")
+        .recipient_access("bare@a.test", "550 No such user here")
+        .start()
+        .await;
+    let domains = ["a.test", "all.test", "elsewhere.test"].map(|d| (d, server.address));
+    let mailvet = Mailvet::looking_at(&domains).await;
+    let ok = mailvet.vet("ok@a.test").await.judgement;
+    assert_eq!((ok.verdict, ok.catch_all), (Verdict::Deliverable, CatchAll::No), "{ok:?}");
+    let no = mailvet.vet("no@a.test").await;
+    assert_eq!(no.judgement.reason, Reason::MailboxNotFound, "{no:?}");
+    assert_eq!(no.evidence.reply.unwrap().code, 550);
+    assert_eq!(mailvet.reason("anything@all.test").await, Reason::CatchAll);
+    assert_eq!(mailvet.reason("full@a.test").await, Reason::MailboxFull);
+    assert_eq!(mailvet.reason("gone@a.test").await, Reason::MailboxDisabled);
+    assert_eq!(mailvet.reason("bare@a.test").await, Reason::MailboxNotFound, "despite its 5.7.1");
+    assert_eq!(mailvet.reason("ok@elsewhere.test").await, Reason::RelayDenied);
+}
+
+#[tokio::test]
+async fn a_postfix_that_requires_tls_gets_tls_and_gives_its_verdict() {
+    let server = Postfix::builder().mailbox("ok@a.test").require_starttls().start().await;
+    let mailvet = Mailvet::looking_at(&[("a.test", server.address)]).await;
+    let ok = mailvet.vet("ok@a.test").await;
+    assert_eq!(ok.judgement.reason, Reason::MailboxAccepted, "{ok:?}\n{}", server.log());
+    assert_eq!(mailvet.reason("no@a.test").await, Reason::MailboxNotFound);
+    assert!(server.log().contains("starttls=1"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn greylisting_by_postgrey_is_not_a_missing_mailbox() {
+    let grey = Postgrey::start(Duration::from_secs(300)).await;
+    let server =
+        Postfix::builder().mailbox("ok@a.test").restriction(&grey.restriction()).start().await;
+    let mailvet = Mailvet::looking_at(&[("a.test", server.address)]).await;
+    for address in ["ok@a.test", "no@a.test"] {
+        let v = mailvet.vet_within(address, Duration::from_secs(10)).await;
+        assert_eq!(v.judgement.reason, Reason::Greylisted, "{v:?}");
+        assert_eq!(v.judgement.action, Action::RetryLater);
+        let wait = v.judgement.retry_after.unwrap();
+        assert!(wait >= Duration::from_secs(290), "postgrey says when: {wait:?}");
+    }
+}
+
+#[test]
+fn a_dns_blocklist_is_about_us() {
+    in_a_network_of_its_own("verdicts::a_dns_blocklist_is_about_us", async {
+        let resolver = SocketAddr::from((Ipv4Addr::LOCALHOST, 53));
+        let list = Dns::builder().blocked("zen.test", Ipv4Addr::LOCALHOST, "Listed");
+        let _list = list.start(resolver).await;
+        let server = Postfix::builder()
+            .mailbox("ok@a.test")
+            .restriction("reject_rbl_client zen.test")
+            .start()
+            .await;
+        let mailvet = Mailvet::looking_at(&[("a.test", server.address)]).await;
+        for address in ["ok@a.test", "no@a.test"] {
+            let v = mailvet.vet(address).await;
+            assert_eq!(v.judgement.reason, Reason::SenderBlocked, "{v:?}");
+            assert_eq!(v.judgement.verdict, Verdict::Unknown);
+        }
+    });
+}
+
+#[tokio::test]
+async fn what_postfix_says_about_us_is_never_about_the_mailbox() {
+    for (name, value, expected) in [
+        ("smtpd_recipient_restrictions", "reject", Reason::PolicyRefusal),
+        ("smtpd_recipient_restrictions", "defer", Reason::TemporaryFailure),
+        ("smtpd_client_restrictions", "reject", Reason::SenderBlocked),
+        ("virtual_mailbox_maps", "texthash:/nowhere/mailboxes", Reason::TemporaryFailure),
+    ] {
+        let server = Postfix::builder().mailbox("ok@a.test").setting(name, value).start().await;
+        let mailvet = Mailvet::looking_at(&[("a.test", server.address)]).await;
+        let v = mailvet.vet_within("no@a.test", Duration::from_secs(5)).await;
+        assert_eq!(v.judgement.verdict, Verdict::Unknown, "{name} = {value}: {v:?}");
+        assert_eq!(v.judgement.reason, expected, "{name} = {value}: {v:?}");
+    }
+}
+
+#[tokio::test]
+async fn exim_and_opensmtpd_mailboxes_get_their_verdicts() {
+    let exim = Exim::builder().mailbox("ok@a.test").catch_all("all.test").start().await;
+    let open = OpenSmtpd::builder().mailbox("ok@b.test").catch_all("any.test").start().await;
+    let domains = [
+        ("a.test", exim.address),
+        ("all.test", exim.address),
+        ("elsewhere.test", exim.address),
+        ("b.test", open.address),
+        ("any.test", open.address),
+    ];
+    let mailvet = Mailvet::looking_at(&domains).await;
+    for (address, expected) in [
+        ("ok@a.test", Reason::MailboxAccepted),
+        ("no@a.test", Reason::MailboxNotFound),
+        ("anything@all.test", Reason::CatchAll),
+        ("ok@elsewhere.test", Reason::RelayDenied),
+        ("ok@b.test", Reason::MailboxAccepted),
+        ("no@b.test", Reason::MailboxNotFound),
+        ("anything@any.test", Reason::CatchAll),
+    ] {
+        let v = mailvet.vet(address).await;
+        assert_eq!(v.judgement.reason, expected, "{address}: {v:?}");
+    }
+}
