@@ -118,16 +118,6 @@ impl Classifier {
         )
     }
 
-    /// TEMPWHY
-    pub fn why(&self, view: &ReplyView<'_>) -> Vec<String> {
-        let mut view = *view;
-        view.enhanced = view.enhanced.or_else(|| view::find_enhanced(view.text));
-        let words = Words::of(view.text, &self.compounds);
-        let found = self.lexicon.find(&words);
-        let mut v = vec![format!("{}", words.joined)];
-        v.extend(self.rules.iter().filter_map(|rule| rule.why(&view, &found, &words)));
-        v
-    }
     /// All rules, in the order in which they are asked.
     pub fn rules(&self) -> impl Iterator<Item = RuleFacts<'_>> {
         self.rules.iter().map(|rule| RuleFacts {
@@ -152,6 +142,12 @@ impl Classifier {
             }
         }
         Ok(())
+    }
+
+    /// The text of our own files.
+    #[cfg(test)]
+    pub(super) const fn builtin_files() -> &'static [&'static str] {
+        &BUILTIN
     }
 
     /// How each rule's own example is decided: the rule's name, and the explanation.

@@ -23,6 +23,9 @@ mod view;
 mod vocabulary;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -28,7 +28,6 @@ const MAX_VARIANTS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Phrase {
     steps: Vec<Step>,
-    pub(super) text: String,
     at_start: bool,
     at_end: bool,
 }
@@ -55,8 +54,12 @@ impl Phrase {
     }
 
     /// Compiles a phrase whose choices are between single words.
-    fn parse(text: &str, vocabulary: &Vocabulary, lexicon: &mut LexiconBuilder) -> Result<Self, Fault> {
-        let mut phrase = Self { text: text.to_owned(), steps: Vec::new(), at_start: false, at_end: false };
+    fn parse(
+        text: &str,
+        vocabulary: &Vocabulary,
+        lexicon: &mut LexiconBuilder,
+    ) -> Result<Self, Fault> {
+        let mut phrase = Self { steps: Vec::new(), at_start: false, at_end: false };
         let mut gap = 0;
         for item in items(text, vocabulary)? {
             match item.as_str() {
@@ -65,7 +68,8 @@ impl Phrase {
                 ".." => gap = 3,
                 "..." => gap = 8,
                 item => {
-                    let (item, optional) = item.strip_suffix('?').map_or((item, false), |item| (item, true));
+                    let (item, optional) =
+                        item.strip_suffix('?').map_or((item, false), |item| (item, true));
                     let choices = choices(item, vocabulary)?;
                     for choice in by_character(choices) {
                         let element = lexicon.element(&choice);
@@ -76,7 +80,9 @@ impl Phrase {
             }
         }
         let ends = phrase.steps.first().zip(phrase.steps.last());
-        if ends.is_none_or(|(first, last)| first.optional || first.gap > 0 || last.optional) || gap > 0 {
+        if ends.is_none_or(|(first, last)| first.optional || first.gap > 0 || last.optional)
+            || gap > 0
+        {
             let problem = format!("the phrase `{text}` does not begin and end with a word");
             return Err(Fault::new(problem, "take gaps and optional words from its ends"));
         }
@@ -110,13 +116,17 @@ fn variants(text: &str) -> Result<Vec<String>, Fault> {
     let close = closing(&text[open..]).map(|at| open + at).ok_or_else(|| {
         Fault::new(format!("a bracket is not closed in `{text}`"), "close every `(` with a `)`")
     })?;
-    let (single, several): (Vec<&str>, Vec<&str>) =
-        alternatives(&text[open + 1..close]).into_iter().partition(|choice| !choice.contains([' ', '(']));
+    let (single, several): (Vec<&str>, Vec<&str>) = alternatives(&text[open + 1..close])
+        .into_iter()
+        .partition(|choice| !choice.contains([' ', '(']));
     let rest = &text[close + 1..];
     let (mark, rest) = rest.strip_prefix('?').map_or(("", rest), |rest| ("?", rest));
     let mut choices = Vec::new();
     if !single.is_empty() {
         choices.push(format!("({}){mark}", single.join("|")));
+    }
+    if !mark.is_empty() && single.is_empty() {
+        choices.push(String::new());
     }
     for choice in several {
         choices.extend(variants(choice)?);

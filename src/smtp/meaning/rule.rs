@@ -88,12 +88,6 @@ impl Rule {
         view
     }
 
-    /// TEMPWHY
-    pub(super) fn why(&self, view: &ReplyView<'_>, found: &[Bits], words: &Words) -> Option<String> {
-        let one = |phrases: &[Phrase]| phrases.iter().find(|phrase| phrase.matches(found, words)).map(|p| p.text.clone());
-        if self.decides(view, found, words) { return Some(format!("{} by {:?}", self.name, one(&self.phrases))); }
-        one(&self.phrases).map(|p| format!("   no {} by {p} unless {:?}", self.name, one(&self.unless)))
-    }
     /// Whether the rule decides this reply.
     pub(super) fn decides(&self, view: &ReplyView<'_>, found: &[Bits], words: &Words) -> bool {
         let any = |phrases: &[Phrase]| phrases.iter().any(|phrase| phrase.matches(found, words));

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::MAX_EXAMINED;
 use crate::address::redact;
 use crate::smtp::{EnhancedStatus, Stage};
 
@@ -136,9 +137,16 @@ fn is_introduction(word: &str) -> bool {
         .any(|w| word.eq_ignore_ascii_case(w))
 }
 
+/// The part of a text that is read: its first [`MAX_EXAMINED`] bytes, whole characters only.
+pub(super) fn examined(text: &str) -> &str {
+    let fits = |end: &usize| text.is_char_boundary(*end);
+    let end = (0..=MAX_EXAMINED.min(text.len())).rev().find(fits);
+    &text[..end.unwrap_or(0)]
+}
+
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    let text = &text[..text.floor_char_boundary(super::MAX_EXAMINED)];
-    text.split(|c: char| c.is_whitespace() || "<>()[]{}\"'#,;".contains(c))
+    examined(text)
+        .split(|c: char| c.is_whitespace() || "<>()[]{}\"'#,;".contains(c))
         .map(|piece| piece.trim_end_matches('.'))
         .filter(|piece| !piece.is_empty())
 }

@@ -47,7 +47,7 @@ pub(super) struct Words {
 impl Words {
     /// Reads the words of `text`, merging those that `compounds` names.
     pub(super) fn of(text: &str, compounds: &Compounds) -> Self {
-        let text = &text[..text.floor_char_boundary(MAX_EXAMINED)];
+        let text = view::examined(text);
         let mut words = Self {
             joined: String::with_capacity(text.len() + 16),
             position: Vec::with_capacity(text.len() + 16),

@@ -1,0 +1,86 @@
+//! Claims about the rules, the phrases and the classifier as a whole.
+
+mod hostile;
+mod phrases;
+mod rules;
+
+use super::{Classifier, Explanation, Meaning, ReplyView};
+use crate::smtp::Stage;
+
+/// How our own rules explain a line of text.
+fn explain(text: &str) -> Explanation {
+    Classifier::builtin().explain(&ReplyView::from_text(text))
+}
+
+/// What our own rules find in a line of text, at `RCPT TO`.
+fn at_rcpt(text: &str) -> Meaning {
+    Classifier::builtin().explain(&ReplyView::from_text(text).at(Stage::Rcpt)).meaning
+}
+
+#[test]
+fn names_are_read_back() {
+    for meaning in Meaning::ALL {
+        assert_eq!(Meaning::from_name(meaning.name()), Some(meaning));
+        assert_eq!(meaning.to_string(), meaning.name());
+    }
+    assert_eq!(Meaning::from_name("Mailbox_Not_Found"), None);
+}
+
+#[test]
+fn a_lying_code_is_overruled_by_plain_words_about_us() {
+    for (text, meaning) in [
+        ("550 5.1.1 blocked using zen.spamhaus.org", Meaning::SenderBlocked),
+        ("550 5.1.1 you are greylisted", Meaning::Greylisted),
+        ("550 5.1.1 rate limit exceeded", Meaning::RateLimited),
+        ("550 SPF check failed", Meaning::SenderBlocked),
+        ("550 no reverse DNS for your address", Meaning::SenderBlocked),
+        ("550 5.1.1 sender rejected", Meaning::SenderBlocked),
+    ] {
+        assert_eq!(at_rcpt(text), meaning, "{text}");
+    }
+}
+
+#[test]
+fn a_bare_550_throws_no_address_away() {
+    assert_eq!(at_rcpt("550"), Meaning::AmbiguousPolicy);
+    assert_eq!(at_rcpt("550 5.7.1 Access denied"), Meaning::AmbiguousPolicy);
+    assert_eq!(at_rcpt("550 5.1.1"), Meaning::MailboxNotFound);
+}
+
+#[test]
+fn before_rcpt_a_refusal_is_of_us() {
+    let banner = ReplyView::from_text("554 no").at(Stage::Banner);
+    assert_eq!(Classifier::builtin().explain(&banner).meaning, Meaning::SenderBlocked);
+}
+
+#[test]
+fn an_enhanced_status_that_is_given_wins_over_one_in_the_text() {
+    let mut view = ReplyView::from_text("550 Sorry (5.7.9)");
+    view.enhanced = Some(crate::smtp::EnhancedStatus { class: 5, subject: 1, detail: 1 });
+    assert_eq!(Classifier::builtin().explain(&view).meaning, Meaning::MailboxNotFound);
+}
+
+#[test]
+fn code_and_status_are_found_where_logs_put_them() {
+    for (text, code, enhanced) in [
+        ("550 5.1.1 gone", Some(550), Some("5.1.1")),
+        ("550-5.1.1 gone\n550 5.1.1 for good", Some(550), Some("5.1.1")),
+        ("host mx.example.org[192.0.2.1] said: 451 4.7.1 later", Some(451), Some("4.7.1")),
+        ("smtp;554 5.7.1 no", Some(554), Some("5.7.1")),
+        ("sorry, no mailbox here by that name. (#5.1.1)", None, Some("5.1.1")),
+        ("550", Some(550), None),
+        ("the quota is 500 MB", None, None),
+        ("421 deferred - 4.16.50. See 192.0.2.1", Some(421), None),
+        ("", None, None),
+    ] {
+        let view = ReplyView::from_text(text);
+        assert_eq!(view.code, code, "{text}");
+        assert_eq!(view.enhanced.map(|status| status.to_string()).as_deref(), enhanced, "{text}");
+    }
+}
+
+#[test]
+fn debug_redacts_the_recipient() {
+    let view = ReplyView::from_text("550 5.1.1 <ada.lovelace@example.org>: User unknown");
+    assert!(!format!("{view:?}").contains("lovelace"), "{view:?}");
+}
