@@ -301,7 +301,7 @@ impl Interpret for Plain {
             _ if has("listed") => (Meaning::SenderBlocked, "test/listed"),
             _ if has("relay") => (Meaning::RelayDenied, "test/relay"),
             _ if has("no such user") => (Meaning::MailboxNotFound, "test/unknown"),
-            550 => (Meaning::MailboxNotFound, "code/550"),
+            550 => (Meaning::MailboxNotFound, "bare-550"),
             400..500 => (Meaning::TemporaryFailure, "code/4yz"),
             _ => (Meaning::Unknown, "code/unknown"),
         };
