@@ -31,6 +31,8 @@ pub(in crate::prober) struct Landed {
 /// What a flight showed about the exchanger.
 #[derive(Default)]
 struct Shown {
+    /// The session is over.
+    over: bool,
     answered: u32,
     unanswered: Vec<(DomainName, Vec<JobId>)>,
     rate_limit: Option<Reply>,
@@ -51,7 +53,7 @@ impl<T> Destination<T> {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let flight = std::mem::take(&mut session.flight);
         let (exchanger, address) = (session.exchanger.clone(), session.address);
-        let mut shown = Shown::default();
+        let mut shown = Shown { over: landed.ended.is_some(), ..Shown::default() };
         let mut answers = landed.transactions.into_iter();
         let mut transcripts = landed.transcripts.into_iter();
         for planned in &flight {
@@ -132,13 +134,7 @@ impl<T> Destination<T> {
                     }
                     self.again(job, delay, answer, told, memory);
                 }
-                Reading::TransactionFull => {
-                    if let Some(lane) = self.lanes.get_mut(told.exchanger) {
-                        lane.transaction_limit = Some(accepted);
-                    }
-                    unanswered.push(job);
-                }
-                Reading::SessionOver => unanswered.push(job),
+                Reading::TransactionFull | Reading::SessionOver => unanswered.push(job),
                 Reading::Blocked => {
                     unanswered.push(job);
                     shown.blocked.get_or_insert(told.evidence(answer));
@@ -146,8 +142,41 @@ impl<T> Destination<T> {
             }
         }
         if !unanswered.is_empty() {
+            let named = u32::try_from(planned.jobs.len() - unanswered.len()).unwrap_or(u32::MAX);
+            if !shown.over && shown.blocked.is_none() {
+                self.transaction_full(&mut unanswered, named, told, memory);
+            }
             shown.unanswered.push((planned.domain.clone(), unanswered));
         }
+    }
+
+    /// The session goes on, and yet these were not answered: the transaction had too many.
+    fn transaction_full(
+        &mut self,
+        unanswered: &mut Vec<JobId>,
+        taken: u32,
+        told: &Told<'_>,
+        memory: &mut Memory,
+    ) {
+        if taken > 0 {
+            if let Some(lane) = self.lanes.get_mut(told.exchanger) {
+                let limit = lane.transaction_limit.map_or(taken, |limit| limit.min(taken));
+                lane.transaction_limit = Some(limit);
+            }
+            return;
+        }
+        // Not even one: asked again, but not for ever.
+        let reason = NoReply::Protocol("no answer to RCPT".to_owned());
+        let silence = RecipientAnswer::NoReply { stage: Stage::Rcpt, reason };
+        unanswered.retain(|id| {
+            let Some(job) = self.jobs.get_mut(id) else { return false };
+            job.tries += 1;
+            if job.tries < TRIES {
+                return true;
+            }
+            self.settle(*id, silence.clone(), told, memory);
+            false
+        });
     }
 
     /// Remembers a rate limit that was named in this flight.

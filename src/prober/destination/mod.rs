@@ -373,6 +373,3 @@ impl<T> Destination<T> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,136 @@
+//! Sessions are shared: across recipients, across domains, across time.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::*;
+use crate::smtp::Control;
+
+#[tokio::test(start_paused = true)]
+async fn many_recipients_share_few_sessions() {
+    let (world, prober) = world(Rules::default());
+    let outcomes = probe_all(&world, &prober, &users(500, "a.example")).await;
+    assert!(outcomes.iter().all(|outcome| code(outcome) == 250));
+    let seen = world.seen(MX);
+    assert!(seen.connections.len() <= 4, "{} connections", seen.connections.len());
+    assert_eq!(seen.rcpt().len(), 500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn domains_that_share_an_exchanger_share_its_sessions_and_not_a_transaction() {
+    let (world, prober) = world(Rules::default());
+    let addresses: Vec<_> = (0..30).flat_map(|n| users(3, &format!("d{n}.example"))).collect();
+    let outcomes = probe_all(&world, &prober, &addresses).await;
+    assert!(outcomes.iter().all(|outcome| code(outcome) == 250));
+    let seen = world.seen(MX);
+    assert_eq!(seen.connections.len(), 1);
+    assert_eq!(seen.transactions.len(), 30, "one transaction per domain");
+    for transaction in &seen.transactions {
+        let domain = |recipient: &String| recipient.split_once('@').unwrap().1.to_owned();
+        assert!(transaction.iter().all(|r| domain(r) == domain(&transaction[0])));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_session_serves_the_next_caller_then_says_quit() {
+    let (world, prober) = world(Rules::default());
+    for user in ["user1@a.example", "user2@b.example"] {
+        assert_eq!(code(&prober.probe(world.request(user, &[(MX, 10)])).await), 250);
+        sleep(Duration::from_secs(5)).await;
+    }
+    assert_eq!(world.seen(MX).connections.len(), 1);
+    assert_eq!(prober.stats().sessions, 1);
+    sleep(Duration::from_secs(5)).await;
+    let seen = world.seen(MX);
+    assert_eq!((seen.quits, seen.open), (1, 0));
+    assert_eq!(prober.stats().sessions, 0);
+    assert!(prober.shared.tasks.is_empty(), "an idle lane has no task and no timer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_pipelining_each_answer_still_meets_its_recipient() {
+    let (world, prober) = world(Rules { pipelining: false, ..Rules::default() });
+    let mut addresses = users(20, "a.example");
+    addresses.extend((0..7).map(|n| format!("gone{n}@a.example")));
+    let outcomes = probe_all(&world, &prober, &addresses).await;
+    for (address, outcome) in addresses.iter().zip(&outcomes) {
+        assert_eq!(code(outcome), if address.starts_with("user") { 250 } else { 550 });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_control_recipient_is_asked_once_a_domain_in_its_own_transaction() {
+    let (world, prober) = world(Rules { catch_all: true, ..Rules::default() });
+    let mut requests: Vec<_> =
+        users(40, "a.example").iter().map(|address| world.request(address, &[(MX, 10)])).collect();
+    for request in &mut requests {
+        request.test_catch_all = true;
+    }
+    let again = requests[0].clone();
+    for outcome in probe_requests(&prober, requests).await {
+        assert!(matches!(
+            &outcome.control,
+            Control::Answered(RecipientAnswer::Replied { reply, .. }) if reply.code == 250
+        ));
+    }
+    assert_eq!(prober.probe(again).await.control, Control::KnownYes);
+    let seen = world.seen(MX);
+    let controls: Vec<_> =
+        seen.transactions.iter().filter(|t| t.iter().any(|r| !r.starts_with("user"))).collect();
+    assert_eq!(controls.len(), 1);
+    assert_eq!(controls[0].len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_control_recipient_is_spent_where_an_unknown_user_was_refused() {
+    let (world, prober) = world(Rules::default());
+    let mut addresses = users(10, "a.example");
+    addresses.push("gone@a.example".to_owned());
+    let requests = addresses.iter().map(|address| {
+        let mut request = world.request(address, &[(MX, 10)]);
+        request.test_catch_all = true;
+        request
+    });
+    for outcome in probe_requests(&prober, requests.collect()).await {
+        assert_eq!(outcome.control, Control::KnownNo);
+    }
+    assert_eq!(world.seen(MX).rcpt().len(), 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_by_a_bare_code_is_checked_with_a_control_recipient() {
+    let (world, prober) = world(Rules { bare: true, ..Rules::default() });
+    let outcome = prober.probe(world.request("gone@a.example", &[(MX, 10)])).await;
+    assert_eq!(code(&outcome), 550);
+    assert!(matches!(
+        &outcome.control,
+        Control::Answered(RecipientAnswer::Replied { reply, .. }) if reply.code == 550
+    ));
+    // Once somebody was accepted, the same bare code tells recipients apart.
+    let addresses = ["user1@b.example".to_owned(), "gone@b.example".to_owned()];
+    let outcomes = probe_all(&world, &prober, &addresses).await;
+    assert_eq!(outcomes[1].control, Control::KnownNo);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transcript_comes_only_where_it_was_asked_for() {
+    let (world, prober) = world(Rules::default());
+    let plain = world.request("user1@a.example", &[(MX, 10)]);
+    let mut curious = plain.clone();
+    curious.transcript = true;
+    let outcomes = probe_requests(&prober, vec![plain, curious]).await;
+    assert!(last(&outcomes[0]).transcript.is_empty());
+    let transcript = &last(&outcomes[1]).transcript;
+    assert!(transcript.iter().any(|line| line.text.starts_with("RCPT TO:<u***@")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_ends_sessions_and_tasks() {
+    let (world, prober) = world(Rules::default());
+    probe_all(&world, &prober, &users(10, "a.example")).await;
+    assert_eq!(prober.stats().sessions, 1);
+    prober.drain().await;
+    assert_eq!(prober.stats().sessions, 0);
+    assert_eq!(world.seen(MX).quits, 1);
+}
