@@ -167,6 +167,10 @@ pub(super) struct VerifyArgs {
     /// How long one address may take, such as `30s`
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration)]
     pub(super) timeout: Duration,
+    /// How long to come back to servers that say "not now" (greylisting, rate limits, temporary
+    /// failures), within the timeout
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    pub(super) patience: Duration,
     /// Ask the sandbox's domains instead of the internet
     #[arg(long)]
     pub(super) sandbox: bool,

@@ -67,10 +67,21 @@ pub(super) fn correlation_id(id: &str) -> Result<(), BadField> {
     Ok(())
 }
 
+/// How long a call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Time {
+    /// When its work begins.
+    pub(super) now: SystemTime,
+    /// When its work must be done.
+    pub(super) deadline: SystemTime,
+    /// Whether the caller named the deadline, and so is ready to wait for it.
+    pub(super) is_named: bool,
+}
+
 /// The options of a request, or their defaults.
 pub(super) fn options(
     options: Option<&proto::VerifyOptions>,
-    deadline: SystemTime,
+    time: Time,
 ) -> Result<Options, BadField> {
     let default = proto::VerifyOptions::default();
     let options = options.unwrap_or(&default);
@@ -83,25 +94,34 @@ pub(super) fn options(
             return Err(BadField::new("options.depth", message));
         }
     };
+    let patience = duration("options.patience", options.patience.as_ref())?;
+    let retry_until = match patience {
+        Some(patience) => time.now.checked_add(patience).unwrap_or(time.deadline),
+        None if time.is_named => time.deadline,
+        None => time.now,
+    };
     Ok(Options {
         depth,
-        max_age: max_age("options.max_age", options.max_age.as_ref())?,
+        max_age: duration("options.max_age", options.max_age.as_ref())?,
         test_catch_all: !options.skip_catch_all,
         transcript: options.include_transcript,
-        deadline,
+        deadline: time.deadline,
+        retry_until,
     })
 }
 
-/// A maximum age that is not negative.
-pub(super) fn max_age(
+/// A duration that is not negative.
+pub(super) fn duration(
     field: &'static str,
-    age: Option<&prost_types::Duration>,
+    duration: Option<&prost_types::Duration>,
 ) -> Result<Option<Duration>, BadField> {
-    age.map(|age| {
-        Duration::try_from(*age)
-            .map_err(|_| BadField::new(field, "is negative; give zero or more, or leave it out"))
-    })
-    .transpose()
+    duration
+        .map(|duration| {
+            Duration::try_from(*duration).map_err(|_| {
+                BadField::new(field, "is negative; give zero or more, or leave it out")
+            })
+        })
+        .transpose()
 }
 
 #[cfg(test)]
@@ -125,9 +145,26 @@ mod tests {
         assert!(correlation_id(&"a".repeat(1001)).is_err());
     }
 
+    fn time(is_named: bool) -> Time {
+        let now = SystemTime::UNIX_EPOCH;
+        Time { now, deadline: now + Duration::from_secs(60), is_named }
+    }
+
+    #[test]
+    fn a_caller_that_names_a_deadline_is_ready_to_wait_for_it() {
+        let until = |patience: Option<i64>, is_named| {
+            let patience = patience.map(|seconds| prost_types::Duration { seconds, nanos: 0 });
+            let asked = proto::VerifyOptions { patience, ..Default::default() };
+            let options = options(Some(&asked), time(is_named)).unwrap();
+            options.retry_until.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
+        };
+        assert_eq!((until(None, true), until(None, false)), (60, 0));
+        assert_eq!((until(Some(0), true), until(Some(20), false)), (0, 20));
+    }
+
     #[test]
     fn options_left_out_mean_the_whole_way_with_any_valid_evidence() {
-        let options = options(None, SystemTime::UNIX_EPOCH).unwrap();
+        let options = options(None, time(false)).unwrap();
         assert_eq!(options.depth, Depth::Mailbox);
         assert_eq!(options.max_age, None);
         assert!(options.test_catch_all && !options.transcript);
@@ -136,11 +173,11 @@ mod tests {
     #[test]
     fn a_depth_or_age_that_makes_no_sense_is_an_error() {
         let bad = proto::VerifyOptions { depth: 9, ..Default::default() };
-        let error = options(Some(&bad), SystemTime::UNIX_EPOCH).unwrap_err();
+        let error = options(Some(&bad), time(false)).unwrap_err();
         assert_eq!(error.field, "options.depth");
         let age = prost_types::Duration { seconds: -1, nanos: 0 };
         let bad = proto::VerifyOptions { max_age: Some(age), ..Default::default() };
-        let error = options(Some(&bad), SystemTime::UNIX_EPOCH).unwrap_err();
+        let error = options(Some(&bad), time(false)).unwrap_err();
         assert_eq!(error.field, "options.max_age");
     }
 }

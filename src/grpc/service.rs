@@ -9,7 +9,8 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::{Config, convert, deadline, request};
+use super::request::{self, Time};
+use super::{Config, convert, deadline};
 use crate::clock::Clock;
 use crate::proto::verification_service_server::VerificationService;
 use crate::proto::{
@@ -37,10 +38,12 @@ impl Service {
         Self { verifier, config, clock, shutdown }
     }
 
-    /// When a call's work must be done, if the caller gave it `timeout`.
-    fn deadline(&self, timeout: Option<Duration>) -> SystemTime {
+    /// How long a call may take, if the caller gave it `timeout`.
+    fn time(&self, timeout: Option<Duration>) -> Time {
         let (margin, longest) = (self.config.deadline_margin, self.config.longest_call);
-        self.clock.now() + deadline::budget(timeout, margin, longest)
+        let now = self.clock.now();
+        let deadline = now + deadline::budget(timeout, margin, longest);
+        Time { now, deadline, is_named: timeout.is_some() }
     }
 
     /// One item of a stream: always an answer, never the end of the stream.
@@ -50,11 +53,15 @@ impl Service {
         stream_deadline: Option<SystemTime>,
     ) -> VerifyAddressesResponse {
         use proto::verify_addresses_response::Outcome;
-        let own = self.deadline(None);
-        let deadline = stream_deadline.map_or(own, |stream| stream.min(own));
+        let own = self.time(None);
+        let time = stream_deadline.map_or(own, |stream| Time {
+            deadline: stream.min(own.deadline),
+            is_named: true,
+            ..own
+        });
         let taken = request::correlation_id(&item.correlation_id)
             .and_then(|()| request::address(&item.address))
-            .and_then(|_| request::options(item.options.as_ref(), deadline));
+            .and_then(|_| request::options(item.options.as_ref(), time));
         let outcome = match taken {
             Ok(options) => {
                 let verification = self.verifier.verify(&item.address, &options).await;
@@ -72,10 +79,10 @@ impl VerificationService for Service {
         &self,
         request: Request<VerifyAddressRequest>,
     ) -> Result<Response<VerifyAddressResponse>, Status> {
-        let deadline = self.deadline(deadline::grpc_timeout(request.metadata()));
+        let time = self.time(deadline::grpc_timeout(request.metadata()));
         let request = request.get_ref();
         let address = request::address(&request.address).map_err(request::BadField::into_status)?;
-        let options = request::options(request.options.as_ref(), deadline)
+        let options = request::options(request.options.as_ref(), time)
             .map_err(request::BadField::into_status)?;
         let verification = self.verifier.verify(address, &options).await;
         let verification = Some(convert::verification(verification));
@@ -108,11 +115,11 @@ impl VerificationService for Service {
         &self,
         request: Request<VerifyDomainRequest>,
     ) -> Result<Response<VerifyDomainResponse>, Status> {
-        let deadline = self.deadline(deadline::grpc_timeout(request.metadata()));
+        let time = self.time(deadline::grpc_timeout(request.metadata()));
         let request = request.get_ref();
-        let max_age = request::max_age("max_age", request.max_age.as_ref())
+        let max_age = request::duration("max_age", request.max_age.as_ref())
             .map_err(request::BadField::into_status)?;
-        match self.verifier.domain(&request.domain, max_age, deadline).await {
+        match self.verifier.domain(&request.domain, max_age, time.deadline).await {
             Ok(report) => Ok(Response::new(convert::domain(&report))),
             Err(DomainError::Invalid(error)) => {
                 let details = ErrorDetails::with_bad_request_violation("domain", error.to_string());

@@ -52,9 +52,11 @@ pub struct ProbeRequest {
     pub target: Target,
     /// Whether it matters if the domain accepts everything.
     pub test_catch_all: bool,
-    /// When the caller wants an answer, whatever it is. Until then the exchangers are asked again
-    /// where that may help.
+    /// When the caller wants an answer, whatever it is.
     pub deadline: SystemTime,
+    /// Until when to come back to an exchanger that says "not now" (greylisting, a rate limit, a
+    /// temporary failure, too busy); never later than the deadline. In the past: that is the answer.
+    pub retry_until: SystemTime,
     /// Whether to bring the dialogue along, redacted.
     pub transcript: bool,
 }

@@ -176,7 +176,7 @@ impl Walk<'_> {
             test_catch_all: self.request.test_catch_all,
             transcript: self.request.transcript,
             patient,
-            deadline: self.request.deadline,
+            retry_until: self.request.retry_until.min(self.request.deadline),
         };
         let id = station.with(|core, memory, now| core.submit(submission, memory, now));
         let mut question = Question { station: Arc::clone(&station), id, open: true };

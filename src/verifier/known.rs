@@ -20,9 +20,20 @@ pub(super) enum DomainKnown {
     Failed(DnsFailure),
 }
 
-/// What is kept of a probe: enough to judge again, with the lists and the policy of that day.
+/// What is kept about a mailbox.
 #[derive(Debug)]
-pub(super) struct Remembered {
+pub(super) struct Kept {
+    /// The evidence.
+    pub(super) evidence: Arc<ProbeEvidence>,
+    /// Whether it settled the matter: more patience would bring nothing new.
+    pub(super) is_settled: bool,
+    /// The domain that was probably meant.
+    pub(super) meant: Option<String>,
+}
+
+/// What a probe brought: enough to judge again, with the lists and the policy of that day.
+#[derive(Debug)]
+pub(super) struct ProbeEvidence {
     /// The domain's facts at the time; `None` for an address literal.
     pub(super) facts: Option<Arc<DomainFacts>>,
     /// What the exchangers said.
@@ -39,9 +50,9 @@ pub(super) enum Known {
     /// Found out just now; the exchangers were not asked.
     Unprobed(DomainKnown),
     /// Found out just now, from the exchangers.
-    Probed(Arc<Remembered>),
+    Probed(Arc<ProbeEvidence>),
     /// Found out earlier, from the exchangers.
-    Remembered(Arc<Remembered>),
+    Remembered(Arc<ProbeEvidence>),
 }
 
 impl Known {

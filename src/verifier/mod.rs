@@ -21,9 +21,9 @@ use crate::dns::{DnsFailure, DomainFacts};
 use crate::lists::{Lists, ListsHandle};
 use crate::prober::{ProbeRequest, Prober, Target};
 use crate::smtp::Control;
-use crate::verdict::{self, Case, Judgement, Policy, Traits};
+use crate::verdict::{self, Case, Judgement, Policy, Traits, Verdict};
 
-use known::{DomainKnown, Known, Remembered};
+use known::{DomainKnown, Kept, Known, ProbeEvidence};
 use report::Parts;
 
 pub use domain::{DomainError, DomainReport, ExchangerReport};
@@ -37,7 +37,7 @@ pub struct Verifier {
     lists: Arc<ListsHandle>,
     policy: Policy,
     config: Config,
-    remembered: Answers<String, Remembered>,
+    remembered: Answers<String, Kept>,
     clock: Clock,
 }
 
@@ -76,6 +76,7 @@ impl Verifier {
     ) -> Verification {
         let judgement = verdict::judge_invalid_syntax(&self.policy);
         let suggestion = self.suggestion(input, options).await;
+        let suggestion = suggestion.map(|address| address.wire_utf8());
         report::invalid_syntax(input, error, judgement, suggestion)
     }
 
@@ -86,21 +87,20 @@ impl Verifier {
         options: &Options,
     ) -> Verification {
         let mailbox = address.cache_key();
-        let suggestion = self.suggestion(input, options);
-        let (known, suggestion) = match self.recall(&mailbox, options).await {
-            Some(remembered) => (Known::Remembered(remembered), suggestion.await),
-            None => tokio::join!(self.find_out(address, options), suggestion),
+        let (known, meant) = match self.recall(&mailbox, options).await {
+            Some(kept) => (Known::Remembered(Arc::clone(&kept.evidence)), kept.meant.clone()),
+            None => tokio::join!(self.find_out(address, options), self.meant(input, options)),
         };
         let traits = traits(address, known.facts(), &self.lists.current());
         let case = Case { traits, domain: known.answer(), outcome: known.outcome() };
         let judgement = verdict::judge(&case, &self.policy);
-        if let Known::Probed(probed) = &known {
-            self.remember(mailbox, probed, &judgement).await;
+        if let Known::Probed(evidence) = &known {
+            self.remember(mailbox, evidence, &judgement, meant.as_deref()).await;
         }
         let parts = Parts {
             input,
             canonical: address.canonical(),
-            suggestion,
+            suggestion: meant.map(|domain| format!("{}@{domain}", address.local())),
             traits,
             judgement,
             outcome: known.outcome(),
@@ -136,9 +136,10 @@ impl Verifier {
             target,
             test_catch_all: options.test_catch_all,
             deadline: options.deadline,
+            retry_until: options.retry_until,
             transcript: options.transcript,
         };
-        Known::Probed(Arc::new(Remembered {
+        Known::Probed(Arc::new(ProbeEvidence {
             outcome: self.prober.probe(request).await,
             facts: match domain {
                 DomainKnown::Facts(facts) => Some(facts.value),
@@ -169,36 +170,56 @@ impl Verifier {
         tokio::time::timeout_at(deadline, look_up).await.unwrap_or(Err(DnsFailure::Timeout))
     }
 
-    /// What was probably meant, unless DNS says that it takes no mail either.
-    async fn suggestion(&self, input: &str, options: &Options) -> Option<String> {
-        let suggestion = suggest::suggest(input)?;
+    /// The address that was probably meant, unless DNS says that it takes no mail either.
+    async fn suggestion(&self, input: &str, options: &Options) -> Option<Address> {
+        let suggestion = suggest::suggest(input)?.address;
         if options.depth > Depth::Syntax {
-            let domain = suggestion.address.domain_name()?;
+            let domain = suggestion.domain_name()?;
             let facts = self.facts(domain, None, options.deadline).await.ok()?;
             if facts.value.route.exchangers().is_empty() {
                 return None;
             }
         }
-        Some(suggestion.address.wire_utf8())
+        Some(suggestion)
+    }
+
+    /// The domain that was probably meant, in Unicode.
+    async fn meant(&self, input: &str, options: &Options) -> Option<String> {
+        let suggestion = self.suggestion(input, options).await?;
+        suggestion.domain_name().map(DomainName::to_unicode)
     }
 
     /// Remembered evidence that answers the caller's question.
-    async fn recall(&self, mailbox: &str, options: &Options) -> Option<Arc<Remembered>> {
+    async fn recall(&self, mailbox: &str, options: &Options) -> Option<Arc<Kept>> {
         if options.depth < Depth::Mailbox {
             return None;
         }
-        let remembered = self.remembered.lookup(mailbox, options.max_age, self.clock.now()).await?;
-        let says_enough = (remembered.transcript || !options.transcript)
-            && (remembered.tested_catch_all
-                || !options.test_catch_all
-                || !matches!(remembered.outcome.control, Control::NotAsked));
-        says_enough.then_some(remembered)
+        let now = self.clock.now();
+        let kept = self.remembered.lookup(mailbox, options.max_age, now).await?;
+        let has_transcript = kept.evidence.transcript || !options.transcript;
+        let knows_catch_all = kept.evidence.tested_catch_all
+            || !options.test_catch_all
+            || !matches!(kept.evidence.outcome.control, Control::NotAsked);
+        let is_patient = options.retry_until > now;
+        let says_enough = kept.is_settled || !is_patient;
+        (has_transcript && knows_catch_all && says_enough).then_some(kept)
     }
 
-    async fn remember(&self, mailbox: String, probed: &Arc<Remembered>, judgement: &Judgement) {
+    async fn remember(
+        &self,
+        mailbox: String,
+        evidence: &Arc<ProbeEvidence>,
+        judgement: &Judgement,
+        meant: Option<&str>,
+    ) {
         let now = self.clock.now();
         let until = now + lifetime::lifetime(judgement, &self.config);
-        self.remembered.insert(mailbox, Arc::clone(probed), now, until, now).await;
+        let kept = Kept {
+            evidence: Arc::clone(evidence),
+            is_settled: judgement.verdict != Verdict::Unknown,
+            meant: meant.map(str::to_owned),
+        };
+        self.remembered.insert(mailbox, Arc::new(kept), now, until, now).await;
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Options {
     pub transcript: bool,
     /// When the caller wants an answer, whatever is known by then.
     pub deadline: SystemTime,
+    /// Until when to come back to servers that say "not now"; in the past: not at all.
+    pub retry_until: SystemTime,
 }
 
 /// What was seen.

@@ -74,8 +74,12 @@ impl House {
         let sources = files
             .iter()
             .map(|file| {
-                let name = file.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
-                Source::parse(&name, &std::fs::read_to_string(file).unwrap())
+                let name = file
+                    .strip_prefix(&root)
+                    .expect("found below src")
+                    .to_string_lossy()
+                    .replace('\\', "/");
+                Source::parse(&name, &std::fs::read_to_string(file).expect("a readable file"))
             })
             .collect();
         Self { sources }
@@ -105,8 +109,8 @@ impl House {
 }
 
 fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(dir).expect("a folder") {
+        let path = entry.expect("an entry").path();
         if path.is_dir() {
             collect(&path, files);
         } else if path.extension().is_some_and(|extension| extension == "rs") {

@@ -45,7 +45,8 @@ pub(super) struct Submission<T> {
     pub(super) transcript: bool,
     /// There is nobody else to ask: wait while the exchanger is busy.
     pub(super) patient: bool,
-    pub(super) deadline: SystemTime,
+    /// Until when it may be asked again.
+    pub(super) retry_until: SystemTime,
 }
 
 struct Job<T> {
@@ -178,7 +179,8 @@ impl<T> Destination<T> {
         if lane.sessions.is_empty()
             && lane.knock.lasts(now)
             && let Some(why) = &lane.obstacle
-            && (!asked.patient || lane.knock.until() + self.config.answer_margin > asked.deadline)
+            && (!asked.patient
+                || lane.knock.until() + self.config.answer_margin > asked.retry_until)
         {
             let mut answered = Answered::new(why.clone(), Control::NotAsked);
             answered.may_answer_later = true;

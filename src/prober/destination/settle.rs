@@ -103,8 +103,8 @@ impl<T> Destination<T> {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let at = (!self.draining)
             .then(|| {
-                let deadline = job.asked.deadline;
-                job.patience.again(delay, hint(&answer), deadline, &self.config, told.at)
+                let until = job.asked.retry_until;
+                job.patience.again(delay, hint(&answer), until, &self.config, told.at)
             })
             .flatten();
         let Some(at) = at else { return self.settle(id, answer, told, memory) };
@@ -173,8 +173,8 @@ impl<T> Destination<T> {
         mut patience: crate::pacing::Patience,
     ) -> Option<(SystemTime, crate::pacing::Patience)> {
         let queue = self.lanes.get_mut(told.exchanger)?.domain(domain)?;
-        let deadlines = queue.awaiting.iter().filter_map(|id| self.jobs.get(id));
-        let latest = deadlines.map(|job| job.asked.deadline).max()?;
+        let waiting = queue.awaiting.iter().filter_map(|id| self.jobs.get(id));
+        let latest = waiting.map(|job| job.asked.retry_until).max()?;
         if self.draining {
             return None;
         }
@@ -289,7 +289,7 @@ impl<T> Destination<T> {
             .filter(|(_, job)| {
                 matches!(job.place, Place::Queued)
                     && job.asked.exchanger == *exchanger
-                    && (!job.asked.patient || job.asked.deadline < next)
+                    && (!job.asked.patient || job.asked.retry_until < next)
             })
             .map(|(id, job)| (*id, job.asked.domain.clone()))
             .collect();

@@ -30,6 +30,15 @@ async fn greylisting_is_told_at_once_where_the_deadline_is_too_near() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_caller_without_patience_is_told_at_once_although_its_deadline_is_far() {
+    let (world, prober) = world(Rules { greylist: Some(seconds(60)), ..Rules::default() });
+    let mut request = world.request("user1@a.example", &[(MX, 10)]);
+    request.retry_until = world.clock.now();
+    let outcome = timeout(seconds(1), prober.probe(request)).await.unwrap();
+    assert_eq!(code(&outcome), 450);
+}
+
+#[tokio::test(start_paused = true)]
 async fn at_the_deadline_the_outcome_says_how_far_it_came() {
     let (world, prober) = world(Rules { delay: seconds(20), ..Rules::default() });
     let mut request = world.request("user1@a.example", &[(MX, 10)]);

@@ -142,6 +142,7 @@ impl World {
             target: Target::Exchangers(exchangers.iter().map(exchanger).collect()),
             test_catch_all: false,
             deadline: self.clock.now() + Duration::from_secs(600),
+            retry_until: self.clock.now() + Duration::from_secs(600),
             transcript: false,
         }
     }
