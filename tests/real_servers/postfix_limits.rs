@@ -19,6 +19,7 @@ async fn postfix_hangs_up_at_the_hard_error_limit() {
     assert_eq!(dialogue.rcpt("no1@a.test").await.code, 550);
     assert_eq!(dialogue.rcpt("no2@a.test").await.code, 550);
     saw_at(Stage::Rcpt, "smtpd_hard_error_limit", &dialogue.rcpt("ok@a.test").await);
+    server.has_logged("too many errors after RCPT").await;
 }
 
 #[tokio::test]

@@ -81,6 +81,12 @@ impl Postfix {
         format!("Postfix {}", place::version("postfix"))
     }
 
+    /// What it has logged by now; the last answer may not be in there yet, see
+    /// [`Self::has_logged`].
+    pub(crate) fn log(&self) -> String {
+        self.process.log()
+    }
+
     /// Waits until it has logged `text`.
     pub(crate) async fn has_logged(&self, text: &str) {
         self.process.has_logged(text).await;
