@@ -12,7 +12,7 @@ use super::egress::mailbox;
 use super::lane::SessionId;
 use super::station::Station;
 use crate::address::DomainName;
-use crate::smtp::{self, Counters, Hints, RecipientAnswer, Session, TranscriptLine};
+use crate::smtp::{self, Counters, Hints, Session, TranscriptLine};
 
 /// How long the server has to close its end after `QUIT`. Only our own place with it waits for
 /// that, so that it never counts one session of ours too many.
@@ -92,19 +92,23 @@ async fn fly(
     let clock = &station.shared.clock;
     let began = clock.now();
     let mut landed = Landed::default();
-    for transaction in transactions {
-        let recipients = recipients(station, transaction);
-        let count = recipients.recipients.len();
-        let deadline = clock.now() + station.shared.flight_limit;
-        let report = session.transact(&recipients, deadline, transaction.record).await;
-        let mut answers: Vec<Option<RecipientAnswer>> = vec![None; count];
-        for (index, answer) in report.answers {
-            answers[index] = Some(answer);
+    let deadline = began + station.shared.flight_limit;
+    let sent: Vec<_> = transactions.iter().map(|t| recipients(station, t)).collect();
+    // Whoever wants a transcript gets that of one transaction, so those go one by one.
+    let together = if transactions.iter().any(|t| t.record) { 1 } else { sent.len().max(1) };
+    for (sent, transactions) in sent.chunks(together).zip(transactions.chunks(together)) {
+        let record = transactions.iter().any(|transaction| transaction.record);
+        let reports = session.transact_all(sent, deadline, record).await;
+        for (report, transaction) in reports.into_iter().zip(sent) {
+            let mut answers = vec![None; transaction.recipients.len()];
+            for (index, answer) in report.answers {
+                answers[index] = Some(answer);
+            }
+            landed.transactions.push(answers);
+            landed.transcripts.push(transcript(session, record));
         }
-        landed.transactions.push(answers);
-        landed.transcripts.push(transcript(session, transaction.record));
-        if report.ended.is_some() {
-            landed.ended = report.ended;
+        if let Some(ended) = session.ended() {
+            landed.ended = Some(ended.clone());
             break;
         }
     }

@@ -105,6 +105,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.dialogue.report()
     }
 
+    /// Carries out transactions, each as [`Self::transact`] would, but together in one flight where
+    /// the server pipelines and is known to accept our `MAIL`. Returns a report for each that was
+    /// begun: not for those that were to follow when the session ended.
+    pub async fn transact_all(
+        &mut self,
+        transactions: &[Transaction],
+        deadline: SystemTime,
+        record: bool,
+    ) -> Vec<TransactionReport> {
+        let mut reports = Vec::with_capacity(transactions.len());
+        while reports.len() < transactions.len() && self.ended().is_none() {
+            let rest = &transactions[reports.len()..];
+            self.dialogue.begin_all(rest, deadline, record, self.clock.now());
+            self.drive().await;
+            reports.extend(self.dialogue.reports());
+        }
+        reports
+    }
+
     /// Waits, while nothing else is done with the session, until the server says something or
     /// closes the connection; then the session is over. Cancel-safe.
     pub async fn watch(&mut self) {

@@ -18,6 +18,12 @@ impl Transaction {
     pub fn new(recipients: impl IntoIterator<Item = Mailbox>) -> Self {
         Self { recipients: recipients.into_iter().collect() }
     }
+
+    /// Whether any of them can be sent only under SMTPUTF8.
+    #[must_use]
+    pub fn needs_smtputf8(&self) -> bool {
+        self.recipients.iter().any(Mailbox::needs_smtputf8)
+    }
 }
 
 /// What a transaction brought: every index into its recipients is in exactly one of the two lists.

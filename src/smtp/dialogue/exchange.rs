@@ -6,6 +6,8 @@
 //! can happen once a session, so the rounds are bounded. Replies are matched to commands in order,
 //! and to nothing else.
 
+mod flight;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -52,6 +54,21 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
+    fn new(transaction: &Transaction) -> Self {
+        let count = transaction.recipients.len();
+        Self {
+            recipients: transaction.recipients.clone(),
+            answers: vec![None; count],
+            round: (0..count).collect(),
+            to_send: VecDeque::with_capacity(count + 2),
+            awaited: VecDeque::with_capacity(count + 2),
+            mail: MailAnswer::None,
+            smtputf8: false,
+            deferred: Vec::new(),
+            reset_refused: None,
+        }
+    }
+
     pub(super) fn stage(&self) -> Stage {
         match (self.awaited.front(), &self.mail) {
             (Some(Pending::Mail), _) | (_, MailAnswer::None) => Stage::Mail,
@@ -106,33 +123,12 @@ impl Dialogue {
         record: bool,
         now: SystemTime,
     ) {
-        if !matches!(self.state, State::Ready | State::Ended) {
-            self.give_up(NoReply::Timeout, now);
-        }
-        let count = transaction.recipients.len();
-        self.exchange = Some(Exchange {
-            recipients: transaction.recipients.clone(),
-            answers: vec![None; count],
-            round: (0..count).collect(),
-            to_send: VecDeque::with_capacity(count + 2),
-            awaited: VecDeque::with_capacity(count + 2),
-            mail: MailAnswer::None,
-            smtputf8: false,
-            deferred: Vec::new(),
-            reset_refused: None,
-        });
-        self.transcript.begin_transaction(record);
-        self.deadline = deadline;
-        self.waiting_since = now;
-        self.resume_transaction(now);
+        self.begin_all(std::slice::from_ref(transaction), deadline, record, now);
     }
 
     /// Ends the transaction and says what it brought.
     pub fn report(&mut self) -> TransactionReport {
-        let ended = self.ended.clone();
-        self.exchange
-            .take()
-            .map_or_else(TransactionReport::default, |exchange| exchange.report(ended))
+        self.reports().pop().unwrap_or_default()
     }
 
     /// Begins a round of the transaction in progress, if there is one.
@@ -255,6 +251,7 @@ impl Dialogue {
     fn mail_answered(&mut self, exchange: &mut Exchange, reply: Reply) {
         if reply.is_positive() {
             self.mail_is_open = true;
+            self.mail_is_proven = true;
             exchange.mail = MailAnswer::Accepted;
             return;
         }
@@ -304,6 +301,9 @@ impl Dialogue {
 
     /// Every command of the round was answered: another round, or done.
     fn round_over(&mut self, now: SystemTime) {
+        if !self.following.is_empty() || !self.finished.is_empty() {
+            return self.round_in_flight_over(now);
+        }
         let Some(mut exchange) = self.exchange.take() else { return };
         self.state = State::Ready;
         let again = match &exchange.mail {

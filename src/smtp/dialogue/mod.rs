@@ -9,6 +9,7 @@
 mod exchange;
 mod opening;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -17,7 +18,9 @@ use super::command::Command;
 use super::config::{Config, Identity};
 use super::facts::{Hints, SessionFacts, TlsFacts};
 use super::transcript::Transcript;
-use super::{Explanation, NoReply, RecipientAnswer, Reply, Stage, TranscriptLine};
+use super::{
+    Explanation, NoReply, RecipientAnswer, Reply, Stage, TransactionReport, TranscriptLine,
+};
 use crate::address::DomainName;
 
 /// Says what a reply means. The dialogue asks it about every reply that becomes an answer.
@@ -66,12 +69,20 @@ pub struct Dialogue {
     interpreter: Arc<dyn Interpret>,
     state: State,
     exchange: Option<Exchange>,
+    /// Transactions that were sent in the same flight, behind `exchange`.
+    following: VecDeque<Exchange>,
+    /// What the transactions before `exchange` brought.
+    finished: Vec<TransactionReport>,
     facts: SessionFacts,
     ended: Option<RecipientAnswer>,
     flight: Vec<u8>,
     transcript: Transcript,
     /// A transaction was begun with `MAIL` and not ended with `RSET`.
     mail_is_open: bool,
+    /// `MAIL` was accepted as we say it: the next one needs no other way of saying it.
+    mail_is_proven: bool,
+    /// Somebody in the last flight needs more than one round.
+    next_goes_alone: bool,
     began: SystemTime,
     /// When the current wait began.
     waiting_since: SystemTime,
@@ -105,11 +116,15 @@ impl Dialogue {
             interpreter,
             state: State::Banner,
             exchange: None,
+            following: VecDeque::new(),
+            finished: Vec::new(),
             facts,
             ended: None,
             flight: Vec::new(),
             transcript,
             mail_is_open: false,
+            mail_is_proven: false,
+            next_goes_alone: false,
             began: now,
             waiting_since: now,
             deadline,

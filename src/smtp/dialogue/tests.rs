@@ -1,5 +1,6 @@
 //! A dialogue and the server's side of it, said by hand.
 
+mod flights;
 mod opening;
 mod transactions;
 

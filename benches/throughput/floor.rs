@@ -1,0 +1,123 @@
+//! The floor: nothing but the bytes, over as many sessions.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Instant;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::Measured;
+use crate::process::Meter;
+use crate::sink::Sink;
+use crate::workload::{Entry, Workload};
+
+/// Recipients in a flight, and in a transaction: the verifier's defaults.
+const FLIGHT: usize = 100;
+const TRANSACTION: usize = 50;
+
+/// One flight: the bytes, and how many replies they bring.
+type Flight = (Vec<u8>, usize);
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+pub(crate) async fn run(
+    workload: &Workload,
+    list: &[Entry],
+    sessions: u64,
+    sink: &mut Sink,
+) -> anyhow::Result<Measured> {
+    let mut by_host: BTreeMap<&str, BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
+    for entry in list.iter().filter(|entry| entry.reachable) {
+        let domains = by_host.entry(&entry.exchanger).or_default();
+        domains.entry(&entry.domain).or_default().push(&entry.address);
+    }
+    let pipelining = workload.name != "E";
+    let sessions = usize::try_from(sessions)?;
+    let mut work = Vec::new();
+    for (host, domains) in by_host {
+        let flights = flights(&domains, pipelining);
+        // As few as there is work for.
+        let each = flights.len().div_ceil(sessions).max(1);
+        let address = sink.place.exchangers[host];
+        work.extend(flights.chunks(each).map(|part| (address, part.to_vec())));
+    }
+    sink.take().await?;
+    let meter = Meter::start()?;
+    let began = Instant::now();
+    let mut tasks = JoinSet::new();
+    for (address, flights) in work {
+        tasks.spawn(session(address, sink.place.smtp_port, flights));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    let took = began.elapsed();
+    let usage = meter.read()?;
+    Ok(Measured { name: "floor", took, usage, seen: sink.take().await?, unknown: 0 })
+}
+
+/// Each domain's recipients, then its control recipient.
+fn flights(domains: &BTreeMap<&str, Vec<&str>>, pipelining: bool) -> Vec<Flight> {
+    let mut flights: Vec<Flight> = Vec::new();
+    let (mut bytes, mut replies, mut named) = (Vec::new(), 0, 0);
+    for (domain, addresses) in domains {
+        let control = [format!("control@{domain}")];
+        let control: Vec<&str> = control.iter().map(String::as_str).collect();
+        // One unknown user tells as much as a control recipient.
+        let tells = addresses.iter().any(|address| address.starts_with("gone"));
+        let transactions = addresses.chunks(TRANSACTION).chain((!tells).then_some(&control[..]));
+        for recipients in transactions {
+            let mut commands = vec!["MAIL FROM:<>\r\n".to_owned()];
+            commands.extend(recipients.iter().map(|r| format!("RCPT TO:<{r}>\r\n")));
+            commands.push("RSET\r\n".to_owned());
+            if !pipelining {
+                flights.extend(commands.into_iter().map(|command| (command.into_bytes(), 1)));
+                continue;
+            }
+            if named + recipients.len() > FLIGHT {
+                flights.push((std::mem::take(&mut bytes), replies));
+                (replies, named) = (0, 0);
+            }
+            replies += commands.len();
+            named += recipients.len();
+            bytes.extend(commands.concat().into_bytes());
+        }
+    }
+    if replies > 0 {
+        flights.push((bytes, replies));
+    }
+    flights
+}
+
+async fn session(address: Ipv4Addr, port: u16, flights: Vec<Flight>) -> anyhow::Result<()> {
+    let stream = TcpStream::connect(SocketAddr::from((address, port))).await?;
+    stream.set_nodelay(true)?;
+    let mut stream = BufReader::new(stream);
+    let mut line = Vec::new();
+    read(&mut stream, &mut line, 1).await?;
+    stream.get_mut().write_all(b"EHLO bench.example.com\r\n").await?;
+    read(&mut stream, &mut line, 1).await?;
+    for (bytes, replies) in flights {
+        stream.get_mut().write_all(&bytes).await?;
+        read(&mut stream, &mut line, replies).await?;
+    }
+    Ok(stream.get_mut().write_all(b"QUIT\r\n").await?)
+}
+
+async fn read(
+    stream: &mut BufReader<TcpStream>,
+    line: &mut Vec<u8>,
+    replies: usize,
+) -> anyhow::Result<()> {
+    for _ in 0..replies {
+        loop {
+            line.clear();
+            anyhow::ensure!(stream.read_until(b'\n', line).await? > 0, "closed");
+            if line.get(3) == Some(&b' ') {
+                break;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! The workloads: which addresses, on which domains, behind which exchangers.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use mailvet::config::Config;
+use mailvet::sandbox::World;
+
+/// The time from a flight of commands to its replies.
+pub(crate) const ROUND_TRIP: Duration = Duration::from_millis(50);
+
+/// Domains and exchangers of one kind. Each exchanger is a destination of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    /// In their names: `d0.{name}.test`, served by `mx.{name}0.test`.
+    name: &'static str,
+    domains: u32,
+    hosts: u32,
+    addresses: u32,
+    /// TOML of the exchangers' behaviour.
+    exchanger: &'static str,
+}
+
+/// One workload.
+#[derive(Clone, Debug)]
+pub(crate) struct Workload {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) groups: Vec<Group>,
+    /// One of so many addresses is an unknown user's; 0: none.
+    unknown_one_in: u32,
+    /// What the verifier is told beside its defaults.
+    config: &'static str,
+    pub(crate) beside_peers: bool,
+}
+
+const FRIENDLY: &str = r#"recipients = { "user*" = "accept" }"#;
+
+/// All workloads.
+pub(crate) fn all() -> Vec<Workload> {
+    let even = |domains, hosts, addresses, exchanger| {
+        vec![Group { name: "list", domains, hosts, addresses, exchanger }]
+    };
+    let workload = |name, what, groups| Workload {
+        name,
+        what,
+        groups,
+        unknown_one_in: 0,
+        config: "",
+        beside_peers: true,
+    };
+    let parallel = r#"recipients = { "user*" = "accept" }
+        limits.parallel = 10"#;
+    let rate = r#"recipients = { "user*" = "accept" }
+        limits.connections = 20"#;
+    let plain = r#"recipients = { "user*" = "accept" }
+        pipelining = false"#;
+    vec![
+        workload("A", "200 domains, 5 exchangers", even(200, 5, 10_000, FRIENDLY)),
+        workload("B", "10,000 domains, 500 exchangers", even(10_000, 500, 10_000, FRIENDLY)),
+        Workload {
+            unknown_one_in: 12,
+            ..workload(
+                "C",
+                "45 % on 3 providers, a tail, 8 % unknown, 2 % catch-all, 1 % dead",
+                mix(),
+            )
+        },
+        Workload {
+            config: "[prober.pacing]\nsessions_per_exchanger = 10\nsessions_per_destination = 10",
+            ..workload(
+                "D1",
+                "exchangers that allow 10 connections at a time",
+                even(200, 5, 10_000, parallel),
+            )
+        },
+        Workload {
+            config: "[prober.pacing]\nconnections_per_minute = 20",
+            ..workload(
+                "D2",
+                "exchangers that allow 20 connections a minute",
+                even(200, 5, 10_000, rate),
+            )
+        },
+        workload(
+            "E",
+            "no pipelining; a quarter of A's size, a round trip for each recipient",
+            even(50, 5, 2_500, plain),
+        ),
+    ]
+}
+
+fn mix() -> Vec<Group> {
+    let group = |name, domains, hosts, addresses, exchanger| Group {
+        name,
+        domains,
+        hosts,
+        addresses,
+        exchanger,
+    };
+    vec![
+        group("large", 3, 3, 4_500, FRIENDLY),
+        group("tail", 2_600, 200, 5_200, FRIENDLY),
+        group("all", 100, 10, 200, r#"others = "accept""#),
+        group("dead", 50, 10, 100, "listens = false"),
+    ]
+}
+
+/// The workload of this name.
+pub(crate) fn named(name: &str) -> anyhow::Result<Workload> {
+    all().into_iter().find(|w| w.name == name).with_context(|| format!("no workload {name}"))
+}
+
+/// One address, and what is behind it.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) address: String,
+    pub(crate) domain: String,
+    pub(crate) exchanger: String,
+    /// Whether an honest verifier can tell anything about it.
+    pub(crate) reachable: bool,
+}
+
+impl Workload {
+    /// The addresses, domains mixed as in a list by name.
+    pub(crate) fn list(&self) -> Vec<Entry> {
+        let mut list = Vec::new();
+        for group in &self.groups {
+            for n in 0..group.addresses {
+                let domain = n % group.domains;
+                let unknown = self.unknown_one_in > 0 && n % self.unknown_one_in == 1;
+                let local = if unknown { "gone" } else { "user" };
+                list.push(Entry {
+                    address: format!("{local}{n}@d{domain}.{}.test", group.name),
+                    domain: format!("d{domain}.{}.test", group.name),
+                    exchanger: format!("mx.{}{}.test", group.name, domain % group.hosts),
+                    reachable: group.exchanger != "listens = false",
+                });
+            }
+        }
+        // A fixed shuffle: neighbours in the list share nothing.
+        let count = list.len();
+        let mut state = 1usize;
+        for i in (1..count).rev() {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            list.swap(i, (state >> 33) % (i + 1));
+        }
+        list
+    }
+
+    /// The world the exchangers live in.
+    pub(crate) fn world(&self) -> anyhow::Result<World> {
+        let mut text = format!("[settings]\nround_trip = \"{}ms\"\n", ROUND_TRIP.as_millis());
+        for Group { name, domains, hosts, exchanger, .. } in &self.groups {
+            write!(
+                text,
+                "[[generated]]\ndomain = \"d{{n}}.{name}.test\"\ndomains = {domains}\n\
+                 host = \"mx.{name}{{n}}.test\"\nhosts = {hosts}\n[generated.exchanger]\n{exchanger}\n"
+            )?;
+        }
+        Ok(World::from_toml(&text)?)
+    }
+
+    /// The verifier's configuration, but for where the sandbox is.
+    pub(crate) fn config(&self) -> anyhow::Result<Config> {
+        Ok(toml::from_str(self.config)?)
+    }
+
+    pub(crate) fn domains(&self) -> u32 {
+        self.groups.iter().map(|group| group.domains).sum()
+    }
+
+    pub(crate) fn exchangers(&self) -> u32 {
+        self.groups.iter().map(|group| group.hosts).sum()
+    }
+}

@@ -1,0 +1,85 @@
+//! Several transactions in one flight: RFC 2920 section 3.1 lets `MAIL`, `RCPT` and `RSET` stand
+//! anywhere in a group of commands, so what ends one transaction and what begins the next need not
+//! wait for each other.
+
+use std::time::SystemTime;
+
+use super::{Exchange, MailAnswer};
+use crate::smtp::dialogue::{Dialogue, State};
+use crate::smtp::{NoReply, Transaction, TransactionReport};
+
+impl Dialogue {
+    /// Begins the first of these transactions, and sends as many of the others behind it in the
+    /// same flight as may be: all of them, where the server pipelines and has accepted `MAIL` in
+    /// this session, none otherwise. Returns how many were begun; [`Self::reports`] has as many.
+    pub fn begin_all(
+        &mut self,
+        transactions: &[Transaction],
+        deadline: SystemTime,
+        record: bool,
+        now: SystemTime,
+    ) -> usize {
+        if !matches!(self.state, State::Ready | State::Ended) {
+            self.give_up(NoReply::Timeout, now);
+        }
+        let Some((first, rest)) = transactions.split_first() else { return 0 };
+        self.exchange = Some(Exchange::new(first));
+        self.following.clear();
+        self.finished.clear();
+        self.transcript.begin_transaction(record);
+        self.deadline = deadline;
+        self.waiting_since = now;
+        self.resume_transaction(now);
+        let alone = std::mem::take(&mut self.next_goes_alone);
+        let proven = self.facts.capabilities.pipelining && self.mail_is_proven;
+        if self.state != State::Transacting || !proven || alone || first.needs_smtputf8() {
+            return 1;
+        }
+        for transaction in rest.iter().take_while(|transaction| !transaction.needs_smtputf8()) {
+            let mut exchange = Exchange::new(transaction);
+            self.plan_round(&mut exchange);
+            self.pump(&mut exchange, now);
+            self.following.push_back(exchange);
+        }
+        1 + self.following.len()
+    }
+
+    /// Ends the transactions and says what each of them brought, in order.
+    pub fn reports(&mut self) -> Vec<TransactionReport> {
+        let mut reports = std::mem::take(&mut self.finished);
+        let unfinished = self.exchange.take().into_iter().chain(self.following.drain(..));
+        reports.extend(unfinished.map(|exchange| exchange.report(self.ended.clone())));
+        reports
+    }
+
+    /// One of several transactions in a flight is over. There is no other round for it: who would
+    /// need one goes unanswered, and the next flight carries one transaction only.
+    pub(super) fn round_in_flight_over(&mut self, now: SystemTime) {
+        let Some(mut exchange) = self.exchange.take() else { return };
+        if let MailAnswer::Refused(reply, explanation) = &exchange.mail
+            && (self.asks_for_tls(reply, explanation) || reply.is_permanent())
+        {
+            self.next_goes_alone = true;
+            exchange.mail = MailAnswer::None;
+        }
+        if !exchange.deferred.is_empty() {
+            self.next_goes_alone = true;
+            exchange.deferred.clear();
+        }
+        if let Some(code) = exchange.reset_refused.filter(|_| self.mail_is_open) {
+            self.exchange = Some(exchange);
+            return self.give_up(NoReply::Protocol(format!("RSET answered with {code}")), now);
+        }
+        let Some(next) = self.following.pop_front() else {
+            self.state = State::Ready;
+            self.exchange = Some(exchange);
+            return;
+        };
+        self.finished.push(exchange.report(None));
+        let over = next.awaited.is_empty();
+        self.exchange = Some(next);
+        if over {
+            self.round_in_flight_over(now);
+        }
+    }
+}
