@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::sleep_until;
 
 use super::destination::{Landed, Next, Opened, Transaction};
@@ -29,7 +30,12 @@ pub(super) async fn run(station: Arc<Station>, id: SessionId, exchanger: DomainN
             refuses_null_sender: known.refuses_null_sender,
         })
     };
-    let opening = station.egress.open(&station.shared, &exchanger, hints).await;
+    let summons = station.enlist(id);
+    let opening = station.egress.open(&station.shared, &exchanger, hints);
+    let opening = tokio::select! {
+        opening = opening => opening,
+        () = nobody_waits(&station, id, &summons) => return,
+    };
     let session = match opening {
         Ok(session) => session,
         Err(why) => {
@@ -44,19 +50,28 @@ pub(super) async fn run(station: Arc<Station>, id: SessionId, exchanger: DomainN
         transactions_max: capabilities.transactions_max,
     };
     station.with(|core, _, now| core.opened(id, opened, now));
-    let session = converse(&station, id, &exchanger, hints, session).await;
+    let session = converse(&station, id, &summons, hints, session).await;
     session.quit_and_linger(LINGER).await;
+}
+
+/// Waits until everybody who wanted the session has gone away.
+async fn nobody_waits(station: &Station, id: SessionId, summons: &Notify) {
+    loop {
+        summons.notified().await;
+        if !station.look(|core| core.is_wanted(id)) {
+            return;
+        }
+    }
 }
 
 /// Flight after flight, until the session is to end or has ended.
 async fn converse(
     station: &Arc<Station>,
     id: SessionId,
-    exchanger: &DomainName,
+    summons: &Notify,
     hints: Hints,
     mut session: Session<Box<dyn Stream>>,
 ) -> Session<Box<dyn Stream>> {
-    let summons = station.enlist(id);
     let mut counted = Counters::default();
     let mut hints = hints;
     loop {
@@ -64,7 +79,7 @@ async fn converse(
             Next::Fly(transactions) => {
                 let landed = fly(station, &mut session, &transactions).await;
                 count(station, &mut counted, session.facts().counters);
-                remember(station, exchanger, &mut hints, &session);
+                remember(station, &mut hints, &session);
                 let over = landed.ended.is_some();
                 station.with(|core, memory, now| core.landed(id, landed, memory, now));
                 if over {
@@ -142,12 +157,7 @@ fn count(station: &Station, counted: &mut Counters, counters: Counters) {
 }
 
 /// Remembers what the next session should know from the start.
-fn remember(
-    station: &Station,
-    exchanger: &DomainName,
-    hints: &mut Hints,
-    session: &Session<Box<dyn Stream>>,
-) {
+fn remember(station: &Station, hints: &mut Hints, session: &Session<Box<dyn Stream>>) {
     let facts = session.facts();
     let now = Hints {
         needs_starttls: facts.needs_starttls,
@@ -156,7 +166,7 @@ fn remember(
     if now != *hints {
         *hints = now;
         let mut memory = station.shared.memory();
-        let known = memory.exchanger_mut(exchanger);
+        let known = memory.exchanger_mut(&session.peer().exchanger);
         known.needs_tls = now.needs_starttls;
         known.refuses_null_sender = now.refuses_null_sender;
     }

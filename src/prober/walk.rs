@@ -254,7 +254,7 @@ struct Question {
 impl Drop for Question {
     fn drop(&mut self) {
         if self.open {
-            self.station.with(|core, _, now| core.withdraw(self.id, now));
+            self.station.with(|core, _, now| core.abandon(self.id, now));
         }
     }
 }

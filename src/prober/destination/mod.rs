@@ -236,6 +236,25 @@ impl<T> Destination<T> {
         Some(withdrawn)
     }
 
+    /// The caller went away: as [`Self::withdraw`], and whoever opens a session that nobody waits
+    /// for any more is called to see that.
+    pub(super) fn abandon(&mut self, id: JobId, now: SystemTime) {
+        let Some(exchanger) = self.jobs.get(&id).map(|job| job.asked.exchanger.clone()) else {
+            return;
+        };
+        self.withdraw(id, now);
+        let Some(lane) = self.lanes.get(&exchanger).filter(|lane| lane.is_empty()) else { return };
+        for session in &lane.sessions {
+            self.effects.push_back(Effect::Summon(*session));
+        }
+    }
+
+    /// Whether anybody waits for what this session may bring.
+    pub(super) fn is_wanted(&self, id: SessionId) -> bool {
+        let Some(session) = self.sessions.get(&id) else { return false };
+        self.lanes.get(&session.exchanger).is_some_and(|lane| !lane.is_empty())
+    }
+
     /// The next thing to do, if there is one.
     pub(super) fn poll(&mut self) -> Option<Effect<T>> {
         self.effects.pop_front()
