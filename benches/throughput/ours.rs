@@ -38,6 +38,7 @@ pub(crate) async fn run(
         test_catch_all: true,
         transcript: false,
         deadline: app.clock.now() + Duration::from_secs(600),
+        retry_until: app.clock.now() + Duration::from_secs(600),
     };
     let parts: Vec<Vec<(String, bool)>> = list
         .chunks(list.len().div_ceil(CALLERS))

@@ -10,7 +10,7 @@ use crate::product::Product;
 /// Where `tests/run` says that Python with grpcio is.
 #[expect(clippy::disallowed_methods, reason = "tests/run tells it by a variable")]
 fn python() -> String {
-    std::env::var("MAILVET_TESTS_PYTHON").expect("MAILVET_TESTS_PYTHON is set by tests/run")
+    std::env::var("TEST_MAILVET_PYTHON").expect("TEST_MAILVET_PYTHON is set by tests/run")
 }
 
 /// What the client prints, a JSON value a line.

@@ -1,7 +1,7 @@
 //! The corpus of what real servers answered: `tests/corpus/real_servers.jsonl`.
 //!
 //! A test that provokes a reply says what it means and finds the same reply in the corpus. With
-//! `MAILVET_RECORD=FILE` it is appended to FILE instead; sorted, such a file is the new corpus.
+//! `TEST_MAILVET_RECORD=FILE` it is appended to FILE instead; sorted, such a file is the new corpus.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -89,7 +89,7 @@ pub(crate) fn saw(server: &str, condition: &str, stage: Stage, label: Label, rep
         text: stable(&reply.text),
         label,
     };
-    if let Some(file) = place::setting("MAILVET_RECORD") {
+    if let Some(file) = place::setting("TEST_MAILVET_RECORD") {
         let line = format!("{}\n", serde_json::to_string(&row).unwrap());
         let mut file = OpenOptions::new().create(true).append(true).open(file).unwrap();
         return file.write_all(line.as_bytes()).unwrap();
@@ -100,5 +100,9 @@ pub(crate) fn saw(server: &str, condition: &str, stage: Stage, label: Label, rep
         .iter()
         .find(|known| name(&known.server) == name(&row.server) && known.condition == row.condition);
     let known = known.map(|known| Row { server: row.server.clone(), ..known.clone() });
-    assert_eq!(known, Some(row), "the corpus must hold it: record it with MAILVET_RECORD=FILE");
+    assert_eq!(
+        known,
+        Some(row),
+        "the corpus must hold it: record it with TEST_MAILVET_RECORD=FILE"
+    );
 }

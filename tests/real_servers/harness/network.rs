@@ -6,7 +6,7 @@ use std::process::Command;
 use super::place;
 
 /// Tells the second process that it is one.
-const MARK: &str = "MAILVET_TESTS_OWN_NETWORK";
+const MARK: &str = "TEST_MAILVET_OWN_NETWORK";
 
 /// Whether this process is alone in its network.
 pub(crate) fn is_own_network() -> bool {

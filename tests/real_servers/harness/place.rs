@@ -13,7 +13,7 @@ pub(crate) fn setting(name: &str) -> Option<PathBuf> {
 /// # Panics
 /// If it is not there.
 pub(crate) fn package(package: &str) -> PathBuf {
-    let cache = setting("MAILVET_TESTS_CACHE").unwrap_or_else(|| {
+    let cache = setting("TEST_MAILVET_CACHE").unwrap_or_else(|| {
         setting("XDG_CACHE_HOME").unwrap_or_else(|| "/var/cache".into()).join("mailvet-tests")
     });
     let folder = cache.join(package);
