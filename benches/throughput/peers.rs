@@ -74,7 +74,7 @@ async fn verify(resolver: &Resolver, port: u16, entry: &Entry) -> anyhow::Result
         }
     }
     stream.get_mut().write_all(b"QUIT\r\n").await?;
-    Ok(answer < 300 || answer >= 500)
+    Ok(!(300..500).contains(&answer))
 }
 
 async fn reply(stream: &mut BufReader<TcpStream>) -> anyhow::Result<u16> {
