@@ -48,7 +48,8 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     if let Some(listen) = args.listen {
         set(&mut flags, "server", "listen", listen.to_string().into());
     }
-    let Started { app, sandbox } = start(common, flags, args.sandbox, "info").await?;
+    let Started { app, sandbox } =
+        start(common, flags, args.sandbox, &telemetry::Config::default().level).await?;
     let listen = app.config.server.listen;
     let listener = TcpListener::bind(listen)
         .await
