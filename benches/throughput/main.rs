@@ -1,7 +1,8 @@
 //! Lists verified against exchangers with a simulated round trip, beside one connection per address
 //! and beside the floor, in the same run.
 //!
-//! `cargo bench --bench throughput` runs all workloads; `-- A D2` only those. The exchangers run in
+//! `cargo bench --bench throughput` runs all workloads; `-- A D2` only those, `-- A ours` without
+//! what stands beside them. The exchangers run in
 //! a process of their own (this binary again), so that CPU time and memory are the verifier's, and
 //! every count is the exchangers' own.
 //!
@@ -48,13 +49,14 @@ fn main() -> anyhow::Result<()> {
     );
     for workload in workload::all() {
         if arguments.is_empty() || arguments.iter().any(|name| name == workload.name) {
-            runtime.block_on(run(&workload))?;
+            let alone = arguments.iter().any(|name| name == "ours");
+            runtime.block_on(run(&workload, alone))?;
         }
     }
     Ok(())
 }
 
-async fn run(workload: &Workload) -> anyhow::Result<()> {
+async fn run(workload: &Workload, alone: bool) -> anyhow::Result<()> {
     let list = workload.list();
     println!("{}: {} ({} addresses)", workload.name, workload.what, list.len());
     println!(
@@ -75,6 +77,9 @@ async fn run(workload: &Workload) -> anyhow::Result<()> {
     let mut sink = Sink::start(workload).await?;
     let ours = ours::run(workload, &list, &mut sink).await?;
     print(&ours, list.len());
+    if alone {
+        return sink.stop().await;
+    }
     let floor = floor::run(workload, &list, ours.seen.smtp.peak_parallel, &mut sink).await?;
     print(&floor, list.len());
     if workload.beside_peers {

@@ -13,7 +13,8 @@ pub(crate) const ROUND_TRIP: Duration = Duration::from_millis(50);
 /// Domains and exchangers of one kind. Each exchanger is a destination of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
-    /// In their names: `d0.{name}.test`, served by `mx.{name}0.test`.
+    /// In their names: `d0.{name}-bench.org`, served by `mx.{name}0-bench.org`. An existing
+    /// top-level domain, as in a real list: typing mistakes are looked for in the others.
     name: &'static str,
     domains: u32,
     hosts: u32,
@@ -132,9 +133,9 @@ impl Workload {
                 let unknown = self.unknown_one_in > 0 && n % self.unknown_one_in == 1;
                 let local = if unknown { "gone" } else { "user" };
                 list.push(Entry {
-                    address: format!("{local}{n}@d{domain}.{}.test", group.name),
-                    domain: format!("d{domain}.{}.test", group.name),
-                    exchanger: format!("mx.{}{}.test", group.name, domain % group.hosts),
+                    address: format!("{local}{n}@d{domain}.{}-bench.org", group.name),
+                    domain: format!("d{domain}.{}-bench.org", group.name),
+                    exchanger: format!("mx.{}{}-bench.org", group.name, domain % group.hosts),
                     reachable: group.exchanger != "listens = false",
                 });
             }
@@ -157,8 +158,8 @@ impl Workload {
         for Group { name, domains, hosts, exchanger, .. } in &self.groups {
             write!(
                 text,
-                "[[generated]]\ndomain = \"d{{n}}.{name}.test\"\ndomains = {domains}\n\
-                 host = \"mx.{name}{{n}}.test\"\nhosts = {hosts}\n[generated.exchanger]\n{exchanger}\n"
+                "[[generated]]\ndomain = \"d{{n}}.{name}-bench.org\"\ndomains = {domains}\n\
+                 host = \"mx.{name}{{n}}-bench.org\"\nhosts = {hosts}\n[generated.exchanger]\n{exchanger}\n"
             )?;
         }
         Ok(World::from_toml(&text)?)
