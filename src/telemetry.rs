@@ -1,5 +1,7 @@
 //! Logs: to standard error, for people or for machines. Never an address (see `address::redact`).
 
+use std::io::IsTerminal as _;
+
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
@@ -9,7 +11,8 @@ use tracing_subscriber::filter::ParseError;
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Which events: a level (`error`, `warn`, `info`, `debug`, `trace`) or directives such as
-    /// `info,mailvet::prober=debug`. Default `info`.
+    /// `warn,mailvet::prober=debug`. Default `warn,mailvet=info`: our own, and what goes wrong
+    /// elsewhere.
     pub level: String,
     /// `pretty` for people, `json` for machines. Default `pretty`.
     pub format: Format,
@@ -17,7 +20,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: Format::Pretty }
+        Self { level: "warn,mailvet=info".to_owned(), format: Format::Pretty }
     }
 }
 
@@ -48,7 +51,10 @@ pub fn init(config: &Config) -> Result<(), TelemetryError> {
     let filter = EnvFilter::builder()
         .parse(&config.level)
         .map_err(|source| TelemetryError { level: config.level.clone(), source })?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let started = match config.format {
         Format::Pretty => logs.with_target(false).try_init(),
         Format::Json => logs.json().try_init(),

@@ -76,7 +76,8 @@ pub(super) struct Common {
     /// A file with reply rules that come before the built-in ones
     #[arg(long, global = true, value_name = "FILE")]
     reply_rules: Option<PathBuf>,
-    /// What to log, such as `info` or `debug` [default: info for serve, warn otherwise]
+    /// What to log, such as `info` or `mailvet=debug` [default: `warn,mailvet=info` for serve, else
+    /// `warn`]
     #[arg(long, global = true, value_name = "LEVEL")]
     log: Option<String>,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use toml::Table;
 
@@ -44,11 +44,14 @@ pub(super) async fn start(
 }
 
 pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool> {
+    // Before anything else: as a container's first process, an unhandled signal is ignored.
+    let signals = Signals::listen()?;
     let mut flags = Table::new();
     if let Some(listen) = args.listen {
         set(&mut flags, "server", "listen", listen.to_string().into());
     }
-    let Started { app, sandbox } = start(common, flags, args.sandbox, "info").await?;
+    let Started { app, sandbox } =
+        start(common, flags, args.sandbox, &telemetry::Config::default().level).await?;
     let listen = app.config.server.listen;
     let listener = TcpListener::bind(listen)
         .await
@@ -63,7 +66,7 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
         shutdown.clone(),
     );
     let signalled = async {
-        told_to_stop().await?;
+        signals.told_to_stop().await;
         tracing::info!("shutting down: finishing what is in flight");
         shutdown.cancel();
         anyhow::Ok(())
@@ -80,13 +83,25 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     Ok(true)
 }
 
-/// Waits for SIGTERM or SIGINT.
-async fn told_to_stop() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that stop the service.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From here on they are noticed.
+    fn listen() -> std::io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self { terminate, interrupt })
     }
-    Ok(())
+
+    /// Waits for SIGTERM or SIGINT.
+    async fn told_to_stop(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

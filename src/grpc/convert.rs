@@ -81,6 +81,10 @@ fn flags(traits: Traits, catch_all: CatchAll) -> proto::Flags {
         tagged: traits.tagged,
         relay: traits.relay,
         mixed_script: traits.mixed_script,
+        dotless: traits.dotless,
+        address_literal: traits.address_literal,
+        special_use: traits.special_use,
+        unusual_at_provider: traits.unusual_at_provider,
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use super::finding::{Finding, Stage};
 use super::policy::Policy;
 use super::probe;
 use super::reason::{Action, CatchAll, Reason, Verdict};
 use crate::dns::{DnsFailure, DomainFacts, Route};
-use crate::smtp::{self, ProbeOutcome};
+use crate::smtp::ProbeOutcome;
 
 /// What is known about an address from itself and from the lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,14 @@ pub struct Traits {
     pub relay: bool,
     /// The domain mixes scripts (UTS 39).
     pub mixed_script: bool,
+    /// The domain has no dot (RFC 7085).
+    pub dotless: bool,
+    /// The domain is an address literal (RFC 5321 section 4.1.3).
+    pub address_literal: bool,
+    /// The domain is set aside for something else than mail (RFC 6761).
+    pub special_use: bool,
+    /// The provider does not give out such local parts today; it may have once.
+    pub unusual_at_provider: bool,
     /// The provider can never have given out this local part.
     pub impossible_at_provider: bool,
 }
@@ -38,6 +47,10 @@ impl Traits {
             (self.tagged, "tagged"),
             (self.relay, "relay"),
             (self.mixed_script, "mixed_script"),
+            (self.dotless, "dotless"),
+            (self.address_literal, "address_literal"),
+            (self.special_use, "special_use"),
+            (self.unusual_at_provider, "unusual_at_provider"),
         ]
         .into_iter()
         .filter_map(|(set, name)| set.then_some(name))
@@ -67,29 +80,6 @@ pub struct Case<'a> {
     pub domain: DomainAnswer<'a>,
     /// What the exchangers said; `None` if they were not asked.
     pub outcome: Option<&'a ProbeOutcome>,
-}
-
-/// How far a verification came before it had its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// The address itself decided.
-    Syntax,
-    /// DNS decided.
-    Dns,
-    /// An exchanger was asked, and the dialogue came this far.
-    Smtp(smtp::Stage),
-}
-
-impl Stage {
-    /// The stage's name, in lower snake case.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Syntax => "syntax",
-            Self::Dns => "dns",
-            Self::Smtp(stage) => stage.name(),
-        }
-    }
 }
 
 /// The verdict on one address, and what it rests on.
@@ -147,21 +137,7 @@ fn find(case: &Case<'_>) -> Finding {
     }
 }
 
-/// What the evidence shows, before lists and policy have their say.
-pub(super) struct Finding {
-    pub(super) reason: Reason,
-    pub(super) stage: Stage,
-    pub(super) catch_all: CatchAll,
-    pub(super) decided_by: Option<usize>,
-    /// The waiting time the server named.
-    pub(super) asked_to_wait: Option<Duration>,
-}
-
 impl Finding {
-    pub(super) fn new(reason: Reason, stage: Stage) -> Self {
-        Self { reason, stage, catch_all: CatchAll::Unknown, decided_by: None, asked_to_wait: None }
-    }
-
     fn judgement(self, traits: Traits, policy: &Policy) -> Judgement {
         let reasons = self.reasons(traits);
         let reason = reasons[0];

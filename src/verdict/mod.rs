@@ -8,11 +8,13 @@ pub mod judge;
 pub mod policy;
 pub mod reason;
 
+mod finding;
 mod probe;
 
 #[cfg(test)]
 mod tests;
 
-pub use judge::{Case, DomainAnswer, Judgement, Stage, Traits, judge, judge_invalid_syntax};
+pub use finding::Stage;
+pub use judge::{Case, DomainAnswer, Judgement, Traits, judge, judge_invalid_syntax};
 pub use policy::Policy;
 pub use reason::{Action, CatchAll, Reason, Verdict};

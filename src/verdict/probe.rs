@@ -1,6 +1,6 @@
 //! Reads a probe's outcome: from what each exchanger said to the one finding that stands.
 
-use super::judge::{Finding, Stage};
+use super::finding::{Finding, Stage};
 use super::reason::{CatchAll, Reason};
 use crate::dns::Exchanger;
 use crate::smtp::{

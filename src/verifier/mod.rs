@@ -234,13 +234,25 @@ fn traits(address: &Address, facts: Option<&DomainFacts>, lists: &Lists) -> Trai
         Domain::Name(name) => domain_traits(name, facts, lists),
         Domain::Literal(_) => Traits::default(),
     };
-    Traits {
+    let violation = provider::rule(address);
+    let mut traits = Traits {
         role: lists.is_role(address.local()),
         tagged: address.is_tagged(),
-        mixed_script: address.policy().contains(&PolicyFlag::MixedScript),
-        impossible_at_provider: is_impossible(address),
+        unusual_at_provider: violation.is_some(),
+        impossible_at_provider: violation.is_some_and(|violation| violation.certain),
         ..domain
+    };
+    for flag in address.policy() {
+        match flag {
+            PolicyFlag::Dotless => traits.dotless = true,
+            PolicyFlag::AddressLiteral => traits.address_literal = true,
+            PolicyFlag::SpecialUse(_) => traits.special_use = true,
+            PolicyFlag::MixedScript => traits.mixed_script = true,
+            // DNS knows no such names: its answer says more.
+            PolicyFlag::NumericTld | PolicyFlag::NotIdna2008 => {}
+        }
     }
+    traits
 }
 
 /// What the lists say about a domain and its exchangers.

@@ -154,3 +154,42 @@ fn health_says_no_when_nothing_listens() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stdout).contains("does not answer"));
 }
+
+#[test]
+fn reply_rules_of_ones_own_come_first() {
+    let mut rules = tempfile::NamedTempFile::new().unwrap();
+    let rule = "[[rule]]\nname = \"our-gateway\"\nmeaning = \"rate_limited\"\n\
+                phrases = [\"the kettle is on\"]\nsource = \"Our own gateway.\"\n";
+    rules.write_all(rule.as_bytes()).unwrap();
+    let path = &rules.path().to_str().unwrap().to_owned();
+    let output = mailvet(&["explain", "--reply-rules", path, "550 The kettle is on"], "");
+    let shown = text(&output.stdout);
+    assert!(shown.starts_with("rate_limited") && shown.contains("our-gateway"), "{shown}");
+    rules.write_all(b"[[rule]]\nnam = \"x\"\n").unwrap();
+    let output = mailvet(&["explain", "--reply-rules", path, "550 The kettle is on"], "");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains(path), "{}", text(&output.stderr));
+}
+
+#[test]
+fn lists_of_ones_own_add_and_take() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("disposable.txt"), "acme.test\n-mailinator.com\n").unwrap();
+    // Its exchanger is known too.
+    std::fs::write(dir.path().join("disposable_exchangers.txt"), "-mailinator.com\n").unwrap();
+    let path = dir.path().to_str().unwrap();
+    let args = ["verify", "--sandbox", "--json", "--depth", "domain", "--lists-dir", path];
+    let args = [&args[..], &["jane.doe@acme.test", "jane@mailinator.com"]].concat();
+    let lines = json_lines(&mailvet(&args, ""));
+    let is_disposable = |line: &BTreeMap<String, Value>| {
+        line["flags"].as_array().unwrap().contains(&Value::from("disposable"))
+    };
+    assert!(is_disposable(&lines[0]) && !is_disposable(&lines[1]), "{lines:?}");
+    let shown = text(&mailvet(&["lists", "--lists-dir", path], "").stdout);
+    assert!(shown.contains("disposable.txt"), "{shown}");
+    std::fs::write(dir.path().join("role.txt"), "two words\n").unwrap();
+    let output = mailvet(&["lists", "--lists-dir", path], "");
+    assert_eq!(output.status.code(), Some(2));
+    let error = text(&output.stderr);
+    assert!(error.contains("role.txt") && error.contains('1'), "{error}");
+}

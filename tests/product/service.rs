@@ -224,3 +224,27 @@ async fn health_and_reflection_answer() {
     assert!(names.contains(&"grpc.health.v1.Health"), "{names:?}");
     product.stop().await;
 }
+
+#[tokio::test]
+async fn a_changed_list_is_taken_up_without_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let product = Product::with(|config| {
+        config.lists.dir = Some(dir.path().to_path_buf());
+        config.lists.poll_interval = Duration::from_secs(1);
+    })
+    .await;
+    let mut client = product.client().await;
+    let mut is_disposable = async || {
+        let request = VerifyDomainRequest { domain: "acme.test".to_owned(), max_age: None };
+        client.verify_domain(request).await.unwrap().into_inner().disposable
+    };
+    assert!(!is_disposable().await);
+    std::fs::write(dir.path().join("disposable.txt"), "acme.test\n").unwrap();
+    let taken_up = tokio::time::timeout(Duration::from_secs(20), async {
+        while !is_disposable().await {
+            tokio::task::yield_now().await;
+        }
+    });
+    assert!(taken_up.await.is_ok(), "the list was never read again");
+    product.stop().await;
+}

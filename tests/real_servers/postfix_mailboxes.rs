@@ -69,7 +69,7 @@ async fn postfix_says_where_a_user_has_gone() {
         .start()
         .await;
     let moved = answer_to(server.address, "moved@a.test").await;
-    saw_at_rcpt("relocated user", MailboxNotFound, &moved);
+    saw_at_rcpt("relocated user", MailboxDisabled, &moved);
 }
 
 #[tokio::test]

@@ -148,7 +148,7 @@ async fn postfix_defers_when_something_of_its_own_is_broken() {
         .start()
         .await;
     let reply = answer_to(server.address, "ok@a.test").await;
-    saw_at(Stage::Rcpt, "policy service is down", TemporaryFailure, &reply);
+    saw_at(Stage::Rcpt, "policy service is down", NetworkOrServerError, &reply);
 
     let server = Postfix::builder()
         .mailbox("ok@a.test")

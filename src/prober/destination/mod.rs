@@ -325,13 +325,11 @@ impl<T> Destination<T> {
                 self.done(id, last, Control::NotAsked, now);
             }
         }
-        let idle: Vec<SessionId> = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| matches!(session.state, SessionState::Idle { .. }))
-            .map(|(id, _)| *id)
-            .collect();
-        self.effects.extend(idle.into_iter().map(Effect::Summon));
+        // The idle ones end; the opening ones see whether anybody waits for them.
+        let waiting = self.sessions.iter().filter(|(_, session)| {
+            matches!(session.state, SessionState::Idle { .. } | SessionState::Opening)
+        });
+        self.effects.extend(waiting.map(|(id, _)| Effect::Summon(*id)));
     }
 
     /// Whether it can be forgotten: nothing is under way and no limit counts anything any more.

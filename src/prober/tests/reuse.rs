@@ -134,3 +134,14 @@ async fn draining_ends_sessions_and_tasks() {
     assert_eq!(prober.stats().sessions, 0);
     assert_eq!(world.seen(MX).quits, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn draining_does_not_wait_for_a_banner_that_nobody_waits_for() {
+    let (world, prober) = world(Rules { delay: Duration::from_secs(25), ..Rules::default() });
+    let mut request = world.request("user1@a.example", &[(MX, 10)]);
+    request.deadline = world.clock.now() + Duration::from_secs(1);
+    prober.probe(request).await;
+    let began = world.clock.now();
+    prober.drain().await;
+    assert!(world.clock.now().duration_since(began).unwrap() < Duration::from_secs(1));
+}

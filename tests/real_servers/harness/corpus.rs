@@ -27,6 +27,7 @@ pub(crate) enum Label {
     MailboxFull,
     MailboxNotFound,
     MessageContent,
+    NetworkOrServerError,
     RateLimited,
     RelayDenied,
     SenderBlocked,
