@@ -7,8 +7,9 @@ use anyhow::Context as _;
 use mailvet::config::Config;
 use mailvet::sandbox::World;
 
-/// The time from a flight of commands to its replies.
-pub(crate) const ROUND_TRIP: Duration = Duration::from_millis(50);
+/// The time from a flight of commands to its replies: a distant server's, or a near one's that
+/// looks things up first.
+pub(crate) const ROUND_TRIP: Duration = Duration::from_millis(100);
 
 /// Domains and exchangers of one kind. Each exchanger is a destination of its own.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 const SAME_TROUBLE: Duration = Duration::from_secs(1);
 
 /// Sessions at first.
-const AT_FIRST: f64 = 4.0;
+const AT_FIRST: f64 = 5.0;
 
 /// The number of sessions a destination is asked to bear.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,8 +18,8 @@ pub struct Concurrency {
 }
 
 impl Concurrency {
-    /// Starts with 4 sessions, or as many as are allowed, and never exceeds `most`. (Postfix
-    /// delivers to a new destination over 5 at once, `initial_destination_concurrency`.)
+    /// Starts with 5 sessions, or as many as are allowed, and never exceeds `most`. (So does
+    /// Postfix with a new destination, `initial_destination_concurrency`.)
     #[must_use]
     pub fn new(most: u32) -> Self {
         let most = f64::from(most.max(1));
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn sessions_grow_by_one_per_round_of_smooth_flights() {
         let mut sessions = Concurrency::new(10);
-        for round in 4..8 {
+        for round in 5..8 {
             assert_eq!(sessions.allowed(), round);
             (1..round).for_each(|_| sessions.smooth());
             assert_eq!(sessions.allowed(), round);

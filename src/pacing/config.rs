@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Sessions open to one exchanger at a time. Default 4: Exim's documentation suggests 10 for a
+    /// Sessions open to one exchanger at a time. Default 5, as many as a Postfix delivers over to a
+    /// new destination (`initial_destination_concurrency`): Exim's documentation suggests 10 for a
     /// whole client (`smtp_accept_max_per_host`), Exchange allows 20, Postfix 50
     /// (`smtpd_client_connection_count_limit`); a sender of mail shares that limit with us.
     pub sessions_per_exchanger: NonZeroU32,
@@ -107,7 +108,7 @@ const fn count(n: u32) -> NonZeroU32 {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            sessions_per_exchanger: count(4),
+            sessions_per_exchanger: count(5),
             sessions_per_destination: count(10),
             connections_per_minute: count(30),
             recipients_per_minute: count(3000),

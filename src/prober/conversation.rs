@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 
 use super::destination::{Landed, Next, Opened, Transaction};
 use super::dial::Stream;
@@ -14,6 +14,10 @@ use super::lane::SessionId;
 use super::station::Station;
 use crate::address::DomainName;
 use crate::smtp::{self, Counters, Hints, Session, TranscriptLine};
+
+/// How long after the server closed its end our place with it stays taken: it closes first and
+/// counts afterwards.
+const GRACE: Duration = Duration::from_millis(25);
 
 /// How long the server has to close its end after `QUIT`. Only our own place with it waits for
 /// that, so that it never counts one session of ours too many.
@@ -52,6 +56,7 @@ pub(super) async fn run(station: Arc<Station>, id: SessionId, exchanger: DomainN
     station.with(|core, _, now| core.opened(id, opened, now));
     let session = converse(&station, id, &summons, hints, session).await;
     session.quit_and_linger(LINGER).await;
+    sleep(GRACE).await;
 }
 
 /// Waits until everybody who wanted the session has gone away.

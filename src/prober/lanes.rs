@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use tokio_util::task::TaskTracker;
@@ -98,7 +98,10 @@ pub(super) struct Counters {
 }
 
 struct Stations {
+    /// By destination and identity.
     by_key: HashMap<(DomainName, usize), Arc<Station>>,
+    /// The same by exchanger: which destination it belongs to takes a look at a long list.
+    by_exchanger: HashMap<(DomainName, usize), Weak<Station>>,
     /// At how many of them those without use are looked for.
     sweep_at: usize,
 }
@@ -168,7 +171,11 @@ impl Prober {
             tasks: TaskTracker::new(),
             counters: Counters::default(),
             memory: Mutex::new(Memory::new(config.remembered.get(), lifetimes)),
-            stations: Mutex::new(Stations { by_key: HashMap::new(), sweep_at: FEW_STATIONS }),
+            stations: Mutex::new(Stations {
+                by_key: HashMap::new(),
+                by_exchanger: HashMap::new(),
+                sweep_at: FEW_STATIONS,
+            }),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -204,20 +211,28 @@ impl Prober {
         stats
     }
 
-    /// The station of a destination, through the identity of this number.
-    pub(super) fn station(&self, destination: DomainName, identity: usize) -> Arc<Station> {
+    /// The station of an exchanger's destination, through the identity of this number.
+    pub(super) fn station(&self, exchanger: &DomainName, identity: usize) -> Arc<Station> {
         let mut stations = self.lock_stations();
-        if stations.by_key.len() >= stations.sweep_at {
+        let by_exchanger = (exchanger.clone(), identity);
+        if let Some(known) = stations.by_exchanger.get(&by_exchanger).and_then(Weak::upgrade) {
+            return known;
+        }
+        let stations = &mut *stations;
+        if stations.by_key.len().max(stations.by_exchanger.len()) >= stations.sweep_at {
             let now = self.shared.clock.now();
             stations.by_key.retain(|_, station| {
                 Arc::strong_count(station) > 1 || !station.look(|core| core.is_over(now))
             });
+            stations.by_exchanger.clear();
             stations.sweep_at = FEW_STATIONS.max(stations.by_key.len() * 2);
         }
-        let station = stations.by_key.entry((destination, identity)).or_insert_with(|| {
+        let key = (exchanger.registrable(), identity);
+        let station = stations.by_key.entry(key).or_insert_with(|| {
             let egress = Arc::clone(&self.shared.egress[identity]);
             Arc::new(Station::new(Arc::clone(&self.shared), egress, identity))
         });
+        stations.by_exchanger.insert(by_exchanger, Arc::downgrade(station));
         Arc::clone(station)
     }
 

@@ -154,8 +154,7 @@ impl Walk<'_> {
         patient: bool,
     ) -> Option<Answered> {
         let shared = &self.prober.shared;
-        let destination = exchanger.host.registrable();
-        let station = self.prober.station(destination, identity);
+        let station = self.prober.station(&exchanger.host, identity);
         let deadline = shared.clock.instant(self.request.deadline);
         let place = match station.places.try_acquire() {
             Ok(place) => Some(place),
