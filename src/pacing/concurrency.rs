@@ -6,6 +6,9 @@ use std::time::{Duration, SystemTime};
 /// message.
 const SAME_TROUBLE: Duration = Duration::from_secs(1);
 
+/// Sessions at first.
+const AT_FIRST: f64 = 4.0;
+
 /// The number of sessions a destination is asked to bear.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Concurrency {
@@ -15,11 +18,12 @@ pub struct Concurrency {
 }
 
 impl Concurrency {
-    /// Starts with 2 sessions (or 1 where no more is allowed) and never exceeds `most`.
+    /// Starts with 4 sessions, or as many as are allowed, and never exceeds `most`. (Postfix
+    /// delivers to a new destination over 5 at once, `initial_destination_concurrency`.)
     #[must_use]
     pub fn new(most: u32) -> Self {
         let most = f64::from(most.max(1));
-        Self { allowed: most.min(2.0), most, decreased_at: None }
+        Self { allowed: most.min(AT_FIRST), most, decreased_at: None }
     }
 
     /// How many sessions may be open, at least 1.
@@ -35,7 +39,8 @@ impl Concurrency {
 
     /// A flight was answered without trouble: one session more per round of all of them.
     pub fn smooth(&mut self) {
-        self.allowed = (self.allowed + 1.0 / self.allowed.floor()).min(self.most);
+        // A little over, so that rounding does not cost a flight.
+        self.allowed = (self.allowed + 1.0001 / self.allowed.floor()).min(self.most);
     }
 
     /// The destination showed that it has enough, with `in_use` sessions open: half of that.
@@ -74,15 +79,13 @@ mod tests {
     #[test]
     fn sessions_grow_by_one_per_round_of_smooth_flights() {
         let mut sessions = Concurrency::new(10);
-        assert_eq!(sessions.allowed(), 2);
-        sessions.smooth();
-        assert_eq!(sessions.allowed(), 2);
-        sessions.smooth();
-        assert_eq!(sessions.allowed(), 3);
-        for _ in 0..3 {
+        for round in 4..8 {
+            assert_eq!(sessions.allowed(), round);
+            (1..round).for_each(|_| sessions.smooth());
+            assert_eq!(sessions.allowed(), round);
             sessions.smooth();
         }
-        assert_eq!(sessions.allowed(), 4);
+        assert_eq!(sessions.allowed(), 8);
     }
 
     #[test]

@@ -38,8 +38,14 @@ pub(super) struct DomainQueue {
     /// Somebody real was accepted, so a refusal tells recipients apart.
     pub(super) accepted: bool,
     flying: usize,
+    /// How much of the lane's `due` is this domain's.
+    counted: usize,
     in_turn: bool,
 }
+
+/// So many accepted recipients are enough to ask the control recipient although more of the domain
+/// are still to be asked, any of which might be unknown and spare it: a transaction's worth.
+const ENOUGH_ACCEPTED: usize = 50;
 
 impl DomainQueue {
     fn new() -> Self {
@@ -52,12 +58,20 @@ impl DomainQueue {
             awaiting: Vec::new(),
             accepted: false,
             flying: 0,
+            counted: 0,
             in_turn: false,
         }
     }
 
+    /// What could be asked now.
     fn due(&self) -> usize {
-        self.queued.len() + usize::from(self.control == ControlState::Due)
+        self.queued.len() + usize::from(self.control_is_due())
+    }
+
+    /// Whether nothing is under way that may spare the control recipient.
+    fn control_is_due(&self) -> bool {
+        let alone = self.queued.is_empty() && self.flying == 0;
+        self.control == ControlState::Due && (alone || self.awaiting.len() >= ENOUGH_ACCEPTED)
     }
 
     fn is_over(&self) -> bool {
@@ -170,8 +184,7 @@ impl Lane {
     pub(super) fn push(&mut self, domain: &DomainName, id: JobId) {
         let queue = self.domains.entry(domain.clone()).or_insert_with(DomainQueue::new);
         queue.queued.push_back(id);
-        self.due += 1;
-        self.take_turn(domain, false);
+        self.recount(domain, false);
     }
 
     /// Puts jobs back at the head of their domain's queue, in this order.
@@ -180,8 +193,7 @@ impl Lane {
         for id in ids.iter().rev() {
             queue.queued.push_front(*id);
         }
-        self.due += ids.len();
-        self.take_turn(domain, true);
+        self.recount(domain, true);
     }
 
     /// Takes a job out of its queue.
@@ -189,28 +201,28 @@ impl Lane {
         let Some(queue) = self.domains.get_mut(domain) else { return };
         if let Some(index) = queue.queued.iter().position(|queued| *queued == id) {
             queue.queued.remove(index);
-            self.due -= 1;
+            self.recount(domain, false);
         }
     }
 
     /// Moves a domain's control recipient to `state`.
     pub(super) fn set_control(&mut self, domain: &DomainName, state: ControlState) {
         let Some(queue) = self.domains.get_mut(domain) else { return };
-        self.due -= queue.due();
         queue.control = state;
-        self.due += queue.due();
-        self.take_turn(domain, false);
+        self.recount(domain, false);
     }
 
     /// A transaction came back.
     pub(super) fn landed(&mut self, planned: &Planned) {
         if let Some(queue) = self.domains.get_mut(&planned.domain) {
             queue.flying = queue.flying.saturating_sub(planned.jobs.len());
+            self.recount(&planned.domain, false);
         }
     }
 
     /// Forgets a domain for which nothing waits here.
     pub(super) fn tidy(&mut self, domain: &DomainName) {
+        self.recount(domain, false);
         if self.domains.get(domain).is_some_and(DomainQueue::is_over) {
             self.domains.remove(domain);
         }
@@ -222,7 +234,7 @@ impl Lane {
         while let Some(domain) = self.turn.pop_front() {
             let Some(queue) = self.domains.get_mut(&domain) else { continue };
             queue.in_turn = false;
-            self.due -= queue.due();
+            self.due -= std::mem::take(&mut queue.counted);
             jobs.extend(queue.queued.drain(..).map(|id| (domain.clone(), id)));
             if queue.control == ControlState::Due {
                 queue.control = ControlState::NotNeeded;
@@ -241,7 +253,7 @@ impl Lane {
             let Some(domain) = self.turn.pop_front() else { break };
             let Some(queue) = self.domains.get_mut(&domain) else { continue };
             let before = flight.len();
-            if queue.control == ControlState::Due && room.controls > 0 {
+            if queue.control_is_due() && room.controls > 0 {
                 queue.control = ControlState::Flying;
                 room.controls -= 1;
                 room.recipients -= 1;
@@ -258,7 +270,8 @@ impl Lane {
                 flight.push(Planned { domain: domain.clone(), jobs });
             }
             let taken = flight[before..].iter().map(|p| p.jobs.len().max(1)).sum::<usize>();
-            self.due -= taken;
+            self.due = self.due - queue.counted + queue.due();
+            queue.counted = queue.due();
             passed_over = if taken == 0 { passed_over + 1 } else { 0 };
             queue.in_turn = queue.due() > 0;
             if queue.in_turn {
@@ -280,9 +293,24 @@ impl Lane {
         self.hold.lasts(now).then(|| self.hold.until())
     }
 
-    fn take_turn(&mut self, domain: &DomainName, first: bool) {
+    /// Somebody waits for the domain's control recipient.
+    pub(super) fn await_control(&mut self, domain: &DomainName, id: JobId) -> bool {
+        let Some(queue) = self.domains.get_mut(domain) else { return false };
+        queue.awaiting.push(id);
+        if queue.control == ControlState::NotNeeded {
+            queue.control = ControlState::Due;
+        }
+        self.recount(domain, false);
+        true
+    }
+
+    /// Brings `due` and the turn up to date with a domain that changed.
+    fn recount(&mut self, domain: &DomainName, first: bool) {
         let Some(queue) = self.domains.get_mut(domain) else { return };
-        if queue.in_turn || queue.due() == 0 {
+        let due = queue.due();
+        self.due = self.due - queue.counted + due;
+        queue.counted = due;
+        if queue.in_turn || due == 0 {
             return;
         }
         queue.in_turn = true;
@@ -335,20 +363,41 @@ mod tests {
 
     #[test]
     fn a_control_recipient_has_a_transaction_of_its_own() {
-        let mut lane = lane(&[("a.example", 1), ("a.example", 2)]);
-        lane.set_control(&name("a.example"), ControlState::Due);
-        assert_eq!(lane.due(), 3);
+        let mut lane = lane(&[("a.example", 1), ("b.example", 2)]);
         let flight = lane.plan(ROOM);
-        assert_eq!(planned(&flight), [("a.example", vec![]), ("a.example", vec![1, 2])]);
+        lane.push(&name("b.example"), 3);
+        assert!(lane.await_control(&name("a.example"), 1));
+        lane.landed(&flight[0]);
+        assert_eq!(lane.due(), 2);
+        let flight = lane.plan(ROOM);
+        assert_eq!(planned(&flight), [("b.example", vec![3]), ("a.example", vec![])]);
         assert_eq!(lane.due(), 0);
         assert!(lane.plan(ROOM).is_empty());
     }
 
     #[test]
+    fn a_control_recipient_waits_for_what_may_spare_it_but_not_for_a_whole_list() {
+        let mut jobs: Vec<(&str, JobId)> = (0..70).map(|id| ("a.example", id)).collect();
+        jobs.push(("b.example", 100));
+        let mut lane = lane(&jobs);
+        let room = Room { recipients: 60, per_transaction: 60, ..ROOM };
+        let flight = lane.plan(room);
+        assert_eq!(flight[0].jobs.len(), 60);
+        for id in 0..49 {
+            lane.await_control(&name("a.example"), id);
+        }
+        assert_eq!(lane.due(), 11, "others of its domain are still to be asked");
+        lane.await_control(&name("a.example"), 49);
+        assert_eq!(lane.due(), 12);
+        assert!(lane.plan(room).iter().any(Planned::is_control));
+    }
+
+    #[test]
     fn control_recipients_stay_within_their_room() {
         let mut lane = lane(&[("a.example", 1), ("b.example", 2)]);
-        for domain in ["a.example", "b.example"] {
-            lane.set_control(&name(domain), ControlState::Due);
+        for planned in lane.plan(ROOM) {
+            lane.await_control(&planned.domain, planned.jobs[0]);
+            lane.landed(&planned);
         }
         let flight = lane.plan(Room { controls: 1, ..ROOM });
         assert_eq!(flight.iter().filter(|p| p.is_control()).count(), 1);
@@ -382,10 +431,14 @@ mod tests {
 
     #[test]
     fn taking_all_leaves_nothing_due() {
-        let mut lane = lane(&[("a.example", 1), ("b.example", 2)]);
-        lane.set_control(&name("b.example"), ControlState::Due);
+        let mut lane = lane(&[("b.example", 2)]);
+        for planned in lane.plan(ROOM) {
+            lane.await_control(&planned.domain, planned.jobs[0]);
+            lane.landed(&planned);
+        }
+        lane.push(&name("a.example"), 1);
         let (jobs, controls) = lane.take_all();
-        assert_eq!(jobs.len(), 2);
+        assert_eq!(jobs.len(), 1);
         assert_eq!(controls, [name("b.example")]);
         assert_eq!(lane.due(), 0);
     }

@@ -232,6 +232,7 @@ impl<T> Destination<T> {
                 }
             }
         }
+        self.stir(&exchanger, now);
         self.tidy(&exchanger, Some(&domain), now);
         Some(withdrawn)
     }

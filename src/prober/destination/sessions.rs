@@ -313,11 +313,16 @@ impl<T> Destination<T> {
         let transactions = session
             .transactions_max
             .map_or(u32::MAX, |most| most.saturating_sub(budget.transactions_begun()));
-        let at_once = if lane.pipelining { config.transactions_per_flight.get() } else { 1 };
+        let fresh = budget.transactions_begun() == 0;
+        let at_once = match lane.pipelining {
+            true if !fresh => config.transactions_per_flight.get(),
+            _ => 1,
+        };
         let flight = lane.plan(Room {
             recipients: room
                 .min(u32::try_from(per_visit(&config, lane)).unwrap_or(u32::MAX))
                 .min(budget.recipients(&config))
+                .min(if fresh { FIRST_RECIPIENTS } else { u32::MAX })
                 .min(in_session),
             transactions: at_once.min(budget.transactions(&config)).min(transactions),
             per_transaction: config
@@ -373,6 +378,10 @@ impl<T> Destination<T> {
         Some(session.exchanger)
     }
 }
+
+/// Recipients in a session's first flight. If the server refuses `MAIL` (it wants TLS first, or
+/// another sender), each of them is one error more in its eyes: Postfix hangs up at 20.
+const FIRST_RECIPIENTS: u32 = 10;
 
 /// How many recipients a session of this lane takes at a time.
 fn per_visit(config: &crate::pacing::Config, lane: &Lane) -> usize {

@@ -72,15 +72,8 @@ impl<T> Destination<T> {
         let evidence = told.evidence(answer);
         let domain = job.asked.domain.clone();
         let Some(lane) = self.lanes.get_mut(told.exchanger) else { return };
-        if known.is_none()
-            && wanted
-            && let Some(queue) = lane.domain(&domain)
-        {
-            queue.awaiting.push(id);
+        if known.is_none() && wanted && lane.await_control(&domain, id) {
             job.place = Place::AwaitingControl(evidence);
-            if queue.control == ControlState::NotNeeded {
-                lane.set_control(&domain, ControlState::Due);
-            }
             return;
         }
         let control = match known {
