@@ -2,7 +2,7 @@
 //!
 //! The rule above all others: `UNDELIVERABLE` needs positive evidence about *that mailbox or its
 //! domain*. What a server says about us, what is temporary and what is not understood is
-//! `UNKNOWN`. [`judge`] is the one place where that is decided; [`reason`] holds the tables.
+//! `UNKNOWN`. [`judge()`] is the one place where that is decided; [`reason`] holds the tables.
 
 pub mod judge;
 pub mod policy;

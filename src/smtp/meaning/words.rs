@@ -122,7 +122,7 @@ impl Words {
                 self.word(&mut word, compounds);
             } else if c.is_alphanumeric() {
                 fold(c, &mut word);
-            } else if !is_apostrophe(c) {
+            } else if !is_apostrophe(c) || is_elided(&word) {
                 self.word(&mut word, compounds);
             }
         }
@@ -220,6 +220,11 @@ pub(super) fn writes_no_spaces(c: char) -> bool {
 /// A mark that is written inside a word.
 pub(super) fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '’' | '`' | '´')
+}
+
+/// What stands before an apostrophe as a word of its own: `l'adresse`, `n'existe`, `dell'utente`.
+fn is_elided(word: &str) -> bool {
+    matches!(word, "l" | "d" | "n" | "s" | "c" | "qu" | "un" | "dell" | "nell" | "all" | "dall")
 }
 
 fn is_bracket(c: char) -> bool {

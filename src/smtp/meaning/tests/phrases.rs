@@ -53,6 +53,12 @@ fn no_phrase_reaches_over_the_end_of_a_sentence() {
 }
 
 #[test]
+fn an_elided_article_is_a_word_of_its_own() {
+    assert!(stands("adresse", "L'adresse") && stands("existe pas", "n\u{2019}existe pas"));
+    assert!(stands("doesnt", "doesn't") && stands("users", "user's"));
+}
+
+#[test]
 fn choices_classes_and_optional_words() {
     assert!(stands("a the? {animal} (ran|fell over)", "a zebra ran"));
     assert!(stands("a the? {animal} (ran|fell over)", "A the gnus fell over"));

@@ -1,0 +1,79 @@
+//! What DNS says, and what the address itself says.
+
+use super::*;
+
+#[test]
+fn what_dns_says_for_certain_is_undeliverable() {
+    for (route, expected) in [
+        (Route::NoSuchDomain, Reason::DomainNotFound),
+        (Route::NullMx, Reason::NullMx),
+        (Route::NoMail, Reason::NoMailHost),
+    ] {
+        let facts = facts(route);
+        let case =
+            Case { traits: Traits::default(), domain: DomainAnswer::Facts(&facts), outcome: None };
+        let judgement = judge(&case, &Policy::default());
+        assert_eq!(judgement.reason, expected);
+        assert_eq!(judgement.verdict, Verdict::Undeliverable);
+        assert_eq!((judgement.action, judgement.stage), (Action::Suppress, Stage::Dns));
+    }
+}
+
+#[test]
+fn a_dns_failure_is_never_a_negative_answer() {
+    let case = Case {
+        traits: Traits::default(),
+        domain: DomainAnswer::Failed(&DnsFailure::Timeout),
+        outcome: None,
+    };
+    let judgement = judge(&case, &Policy::default());
+    assert_eq!(judgement.reason, Reason::DnsFailure);
+    assert_eq!(judgement.action, Action::RetryLater);
+    assert_eq!(judgement.retry_after, Some(Duration::from_secs(300)));
+}
+
+#[test]
+fn exchangers_that_all_do_not_exist_are_no_mail_host() {
+    let facts =
+        facts(Route::Exchangers(vec![exchanger("mx1.test", 10), exchanger("mx2.test", 20)]));
+    let missing =
+        |host, preference, reason| attempt(host, preference, nothing(smtp::Stage::Connect, reason));
+    let mut probe = ProbeOutcome {
+        attempts: vec![
+            missing("mx1.test", 10, NoReply::HostNotFound),
+            missing("mx2.test", 20, NoReply::NoAddress),
+        ],
+        control: Control::NotAsked,
+    };
+    assert_eq!(verdict_of(&facts, &probe).reason, Reason::NoMailHost);
+    probe.attempts.pop();
+    assert_eq!(verdict_of(&facts, &probe).reason, Reason::NoConnection, "one was not looked for");
+    probe.attempts.push(missing("mx2.test", 20, NoReply::DnsFailure));
+    assert_eq!(verdict_of(&facts, &probe).reason, Reason::DnsFailure, "one may be there");
+}
+
+#[test]
+fn an_invalid_address_is_undeliverable() {
+    let judgement = judge_invalid_syntax(&Policy::default());
+    assert_eq!(judgement.reason, Reason::InvalidSyntax);
+    assert_eq!((judgement.action, judgement.stage), (Action::Suppress, Stage::Syntax));
+}
+
+#[test]
+fn a_local_part_the_provider_never_gave_out_is_undeliverable() {
+    let case = Case {
+        traits: Traits { impossible_at_provider: true, ..Traits::default() },
+        domain: DomainAnswer::NotAsked,
+        outcome: None,
+    };
+    assert_eq!(judge(&case, &Policy::default()).reason, Reason::ProviderRule);
+}
+
+#[test]
+fn a_depth_that_ends_before_the_mailbox_is_not_probed() {
+    let facts = one_exchanger();
+    for domain in [DomainAnswer::NotAsked, DomainAnswer::Facts(&facts), DomainAnswer::Literal] {
+        let case = Case { traits: Traits::default(), domain, outcome: None };
+        assert_eq!(judge(&case, &Policy::default()).reason, Reason::NotProbed);
+    }
+}
