@@ -9,12 +9,18 @@ const SAME_TROUBLE: Duration = Duration::from_secs(1);
 /// Sessions at first.
 const AT_FIRST: f64 = 5.0;
 
+/// How long it is believed that a destination bears no more sessions than it bore in trouble. Who
+/// tries one more at once is refused at once, and refused connections count against us too.
+const BELIEVED: Duration = Duration::from_secs(60);
+
 /// The number of sessions a destination is asked to bear.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Concurrency {
     allowed: f64,
     most: f64,
     decreased_at: Option<SystemTime>,
+    /// How many sessions were open then.
+    borne: f64,
 }
 
 impl Concurrency {
@@ -23,7 +29,7 @@ impl Concurrency {
     #[must_use]
     pub fn new(most: u32) -> Self {
         let most = f64::from(most.max(1));
-        Self { allowed: most.min(AT_FIRST), most, decreased_at: None }
+        Self { allowed: most.min(AT_FIRST), most, decreased_at: None, borne: most }
     }
 
     /// How many sessions may be open, at least 1.
@@ -37,26 +43,30 @@ impl Concurrency {
         self.allowed as usize
     }
 
-    /// A flight was answered without trouble: one session more per round of all of them.
-    pub fn smooth(&mut self) {
+    /// A flight was answered without trouble: one session more per round of all of them, but for a
+    /// minute after trouble no more than were borne then.
+    pub fn smooth(&mut self, now: SystemTime) {
+        let most = if self.decreased_within(BELIEVED, now) { self.borne } else { self.most };
         // A little over, so that rounding does not cost a flight.
-        self.allowed = (self.allowed + 1.0001 / self.allowed.floor()).min(self.most);
+        self.allowed = (self.allowed + 1.0001 / self.allowed.floor()).min(most);
     }
 
     /// The destination showed that it has enough, with `in_use` sessions open: half of that.
     /// Says whether this was new trouble.
     pub fn trouble(&mut self, in_use: usize, now: SystemTime) -> bool {
-        let same = self
-            .decreased_at
-            .and_then(|at| now.duration_since(at).ok())
-            .is_some_and(|since| since < SAME_TROUBLE);
-        if same {
+        if self.decreased_within(SAME_TROUBLE, now) {
             return false;
         }
         let in_use = u32::try_from(in_use).map_or(self.most, f64::from);
         self.allowed = (self.allowed.min(in_use) / 2.0).floor().max(1.0);
         self.decreased_at = Some(now);
+        self.borne = in_use.clamp(1.0, self.most);
         true
+    }
+
+    fn decreased_within(&self, time: Duration, now: SystemTime) -> bool {
+        let since = self.decreased_at.and_then(|at| now.duration_since(at).ok());
+        since.is_some_and(|since| since < time)
     }
 }
 
@@ -71,7 +81,7 @@ mod tests {
     fn grown(most: u32) -> Concurrency {
         let mut sessions = Concurrency::new(most);
         for _ in 0..1000 {
-            sessions.smooth();
+            sessions.smooth(at(0));
         }
         sessions
     }
@@ -81,9 +91,9 @@ mod tests {
         let mut sessions = Concurrency::new(10);
         for round in 5..8 {
             assert_eq!(sessions.allowed(), round);
-            (1..round).for_each(|_| sessions.smooth());
+            (1..round).for_each(|_| sessions.smooth(at(0)));
             assert_eq!(sessions.allowed(), round);
-            sessions.smooth();
+            sessions.smooth(at(0));
         }
         assert_eq!(sessions.allowed(), 8);
     }
@@ -112,13 +122,29 @@ mod tests {
     }
 
     #[test]
+    fn no_more_than_were_borne_are_tried_for_a_minute() {
+        let mut sessions = grown(10);
+        // The third was refused.
+        assert!(sessions.trouble(2, at(100)));
+        assert_eq!(sessions.allowed(), 1);
+        for _ in 0..1000 {
+            sessions.smooth(at(159));
+        }
+        assert_eq!(sessions.allowed(), 2);
+        for _ in 0..1000 {
+            sessions.smooth(at(160));
+        }
+        assert_eq!(sessions.allowed(), 10);
+    }
+
+    #[test]
     fn one_session_always_remains() {
         let mut sessions = Concurrency::new(10);
         for second in 0..20 {
             sessions.trouble(1, at(second * 10));
         }
         assert_eq!(sessions.allowed(), 1);
-        sessions.smooth();
+        sessions.smooth(at(250));
         assert_eq!(sessions.allowed(), 2);
     }
 }

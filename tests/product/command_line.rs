@@ -150,7 +150,8 @@ fn the_demo_shows_every_verdict_and_sends_no_message() {
 
 #[test]
 fn health_says_no_when_nothing_listens() {
-    let output = mailvet(&["health", "--server", "http://127.0.0.1:1"], "");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let output = mailvet(&["health", "--server", &format!("http://{free}")], "");
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stdout).contains("does not answer"));
 }

@@ -7,6 +7,7 @@
 
 mod exim;
 mod harness;
+mod lanes;
 mod opensmtpd;
 mod postfix_dns;
 mod postfix_limits;

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use mailvet::app::App;
 use mailvet::config::Config;
 use mailvet::smtp::AllowedNetworks;
@@ -45,16 +46,35 @@ impl Mailvet {
         self.vet_within(address, Duration::from_secs(60)).await
     }
 
-    pub(crate) async fn vet_within(&self, address: &str, patience: Duration) -> Verification {
+    /// As a caller that wants an answer within `limit`, and not "come again" put off.
+    pub(crate) async fn vet_within(&self, address: &str, limit: Duration) -> Verification {
+        self.vet_all(&[address], limit, Duration::ZERO).await.remove(0)
+    }
+
+    /// All at once, by callers that want an answer within `limit` and have the patience to ask
+    /// again until then, as far as `patience` goes.
+    pub(crate) async fn vet_all(
+        &self,
+        addresses: &[impl AsRef<str>],
+        limit: Duration,
+        patience: Duration,
+    ) -> Vec<Verification> {
+        let now = self.app.clock.now();
         let options = Options {
             depth: Depth::Mailbox,
             max_age: None,
             test_catch_all: true,
             transcript: false,
-            deadline: self.app.clock.now() + patience,
-            retry_until: self.app.clock.now(),
+            deadline: now + limit,
+            retry_until: now + patience,
         };
-        self.app.verifier.verify(address, &options).await
+        let verifier = &self.app.verifier;
+        join_all(addresses.iter().map(|address| verifier.verify(address.as_ref(), &options))).await
+    }
+
+    /// Ends all sessions.
+    pub(crate) async fn drain(&self) {
+        self.app.drain().await;
     }
 
     pub(crate) async fn reason(&self, address: &str) -> Reason {

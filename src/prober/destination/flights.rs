@@ -199,6 +199,7 @@ impl<T> Destination<T> {
     ) -> bool {
         let in_use = self.sessions.len();
         let Some(session) = self.sessions.get_mut(&id) else { return false };
+        let newcomer = session.answered == 0;
         session.answered += shown.answered;
         let Some(lane) = self.lanes.get_mut(&session.exchanger) else { return false };
         let tarpit = lane.reply_time.observe(usize::try_from(named).unwrap_or(usize::MAX), took);
@@ -211,8 +212,11 @@ impl<T> Destination<T> {
         if tarpit || shown.rate_limit.is_some() {
             self.concurrency.trouble(in_use, now);
         } else if shown.unanswered.is_empty() && shown.blocked.is_none() {
-            lane.knock.forgive();
-            self.concurrency.smooth();
+            // Only who was let in after the pause shows that the door is open again.
+            if newcomer && !lane.knock.lasts(now) {
+                lane.knock.forgive();
+            }
+            self.concurrency.smooth(now);
         }
         tarpit
     }

@@ -28,8 +28,8 @@ pub(super) use sessions::{Next, Opened, Transaction};
 /// How often a session may end at the same recipient before that is its answer.
 const TRIES: u32 = 3;
 
-/// How often in a row an exchanger that was there before may send us away before it counts as gone:
-/// with the default pauses, two minutes.
+/// How often in a row an exchanger that was there before may send us away before it counts as gone,
+/// unless a session of ours is inside: with the default pauses, two minutes.
 const KNOCKS: u32 = 8;
 
 /// A recipient somebody asks about.

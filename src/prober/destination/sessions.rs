@@ -105,7 +105,7 @@ impl<T> Destination<T> {
             {
                 lane.knock.at_least_until(now + hint);
             }
-            if lane.knock.times() > KNOCKS {
+            if lane.knock.times() > KNOCKS && lane.sessions.is_empty() {
                 obstacle = Obstacle::Unreachable;
             }
         }

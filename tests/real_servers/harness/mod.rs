@@ -22,5 +22,5 @@ pub(crate) use exim::Exim;
 pub(crate) use loopback::next_address;
 pub(crate) use network::in_a_network_of_its_own;
 pub(crate) use opensmtpd::OpenSmtpd;
-pub(crate) use postfix::Postfix;
+pub(crate) use postfix::{Postfix, Visit};
 pub(crate) use postgrey::Postgrey;

@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 use std::fs::File;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::SystemTime;
+
+use tokio::net::TcpSocket;
 
 use super::process::{Process, scratch};
 use super::{loopback, place};
@@ -91,6 +93,50 @@ impl Postfix {
     pub(crate) async fn has_logged(&self, text: &str) {
         self.process.has_logged(text).await;
     }
+
+    /// What came of each connection from 127.0.0.1, all of which must be over or about to be.
+    pub(crate) async fn visits(&self) -> Vec<Visit> {
+        // Postfix's programs share one log: when somebody who comes now is in there, everybody who
+        // came before is too.
+        let late = TcpSocket::new_v4().unwrap();
+        late.bind((Ipv4Addr::new(127, 0, 0, 2), 0).into()).unwrap();
+        let _late = late.connect(self.address).await.unwrap();
+        self.has_logged("[127.0.0.2]").await;
+        let came = self.log().matches(": connect from localhost[127.0.0.1]").count();
+        self.process.has_logged_times(": disconnect from localhost[127.0.0.1]", came).await;
+        let log = self.log();
+        let went = log.lines().filter_map(|line| {
+            line.split_once(": disconnect from localhost[127.0.0.1] ").map(|(_, counts)| counts)
+        });
+        went.map(|counts| Visit(counts.to_owned())).collect()
+    }
+}
+
+/// A connection that is over, as Postfix sums it up: `ehlo=1 mail=1 rcpt=8/10 quit=1 commands=11/13`.
+#[derive(Debug)]
+pub(crate) struct Visit(String);
+
+impl Visit {
+    /// How many times it heard this command.
+    pub(crate) fn heard(&self, command: &str) -> u32 {
+        self.counts(command).1
+    }
+
+    /// How many of these commands it refused.
+    pub(crate) fn refused(&self, command: &str) -> u32 {
+        let (done, heard) = self.counts(command);
+        heard - done
+    }
+
+    fn counts(&self, command: &str) -> (u32, u32) {
+        let counts = self.0.split(' ').find_map(|word| {
+            let (name, counts) = word.split_once('=')?;
+            (name == command).then_some(counts)
+        });
+        let counts = counts.unwrap_or("0");
+        let (done, heard) = counts.split_once('/').unwrap_or((counts, counts));
+        (done.parse().unwrap(), heard.parse().unwrap())
+    }
 }
 
 impl Builder {
@@ -104,6 +150,11 @@ impl Builder {
     pub(crate) fn mailbox(mut self, address: &str) -> Self {
         self.mailboxes.push(address.to_owned());
         self
+    }
+
+    /// Has the mailboxes `ok0@domain`, `ok1@domain` and so on.
+    pub(crate) fn mailboxes(self, count: usize, domain: &str) -> Self {
+        (0..count).fold(self, |server, n| server.mailbox(&format!("ok{n}@{domain}")))
     }
 
     /// Takes every address of `domain`.

@@ -76,12 +76,17 @@ impl Process {
 
     /// Waits until the server's log holds `text`; it is written a little later than the answer.
     pub(crate) async fn has_logged(&self, text: &str) {
+        self.has_logged_times(text, 1).await;
+    }
+
+    /// Waits until the server's log holds `text` so many times.
+    pub(crate) async fn has_logged_times(&self, text: &str, times: usize) {
         let logged = tokio::time::timeout(LIMIT, async {
-            while !self.log().contains(text) {
+            while self.log().matches(text).count() < times {
                 tokio::time::sleep(LOOK).await;
             }
         });
-        assert!(logged.await.is_ok(), "{} never logged {text:?}", self.name);
+        assert!(logged.await.is_ok(), "{} never logged {text:?} {times} times", self.name);
     }
 
     /// The folder that the server shares with the test.
