@@ -78,7 +78,7 @@ fn some(count: u32) -> NonZeroU32 {
 async fn a_usual_list_stays_below_the_hard_error_limit() {
     let server = Postfix::builder()
         .mailboxes(270, "a.test")
-        .setting("smtpd_error_sleep_time", "0")
+        .setting("smtpd_soft_error_limit", "100")
         .start()
         .await;
     let mailvet = mailvet(&server, |_| {}).await;
@@ -164,7 +164,11 @@ async fn a_limit_of_connections_in_a_time_is_waited_out() {
         .start()
         .await;
     // So that it needs six connections.
-    let mailvet = mailvet(&server, |pacing| pacing.recipients_per_session = some(10)).await;
+    let mailvet = mailvet(&server, |pacing| {
+        pacing.recipients_per_session = some(10);
+        pacing.knock_pause_longest = Duration::from_secs(2);
+    })
+    .await;
     learns_the_truth(&mailvet, &addresses(50, 10)).await;
     server.has_logged("Connection rate limit exceeded").await;
     let visits = visits(&mailvet, &server).await;
@@ -176,7 +180,7 @@ async fn a_limit_of_recipients_makes_transactions_smaller() {
     let server = Postfix::builder()
         .mailboxes(60, "a.test")
         .setting("smtpd_recipient_limit", "5")
-        .setting("smtpd_error_sleep_time", "0")
+        .setting("smtpd_soft_error_limit", "100")
         .start()
         .await;
     let mailvet = mailvet(&server, |_| {}).await;
