@@ -42,7 +42,8 @@ pub struct Config {
     /// Transactions in one session. Default 90: Postfix counts each `RSET` past
     /// `smtpd_junk_command_limit` (100) as an error.
     pub transactions_per_session: NonZeroU32,
-    /// Unknown users in one session. Default 9: at 10 Postfix delays each reply by a second
+    /// Unknown users in one session, with every other refused recipient: servers count them all
+    /// as errors, refused for now ones too. Default 9: at 10 Postfix delays each reply by a second
     /// (`smtpd_soft_error_limit`), at 20 it hangs up (`smtpd_hard_error_limit`); Sendmail
     /// (`confBAD_RCPT_THROTTLE`) and Exchange tarpit in the same way.
     pub unknown_users_per_session: NonZeroU32,

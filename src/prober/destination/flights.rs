@@ -11,7 +11,7 @@ use crate::pacing::Delay;
 use crate::prober::evidence::Evidence;
 use crate::prober::lane::{ControlState, JobId, Planned, SessionId};
 use crate::prober::memory::Memory;
-use crate::prober::reading::{Reading, is_accepted, is_unknown_user, read};
+use crate::prober::reading::{Reading, is_accepted, read};
 use crate::smtp::{Meaning, NoReply, RecipientAnswer, Reply, Stage, TranscriptLine, retry_hint};
 
 /// What a flight brought back.
@@ -123,12 +123,14 @@ impl<T> Destination<T> {
                 Reading::Final => {
                     shown.answered += 1;
                     accepted += u32::from(is_accepted(&answer));
-                    self.count(told.session, is_unknown_user(&answer));
+                    self.count(told.session, !is_accepted(&answer));
                     self.rate_limited(&answer, shown);
                     self.settle(job, answer, told, memory);
                 }
                 Reading::Again(delay) => {
                     shown.answered += 1;
+                    // Servers count a refusal as an error, for good or for now.
+                    self.count(told.session, true);
                     if delay == Delay::RateLimited {
                         self.rate_limited(&answer, shown);
                     }
@@ -312,9 +314,9 @@ impl<T> Destination<T> {
         self.put_back(exchanger, vec![(planned.domain.clone(), planned.jobs.clone())]);
     }
 
-    fn count(&mut self, id: SessionId, unknown_user: bool) {
+    fn count(&mut self, id: SessionId, refused: bool) {
         if let Some(session) = self.sessions.get_mut(&id) {
-            session.budget.answered(unknown_user);
+            session.budget.answered(refused);
         }
     }
 
