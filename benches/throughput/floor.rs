@@ -13,8 +13,9 @@ use crate::process::Meter;
 use crate::sink::Sink;
 use crate::workload::{Entry, Workload};
 
-/// Recipients in a flight, and in a transaction: the verifier's defaults.
-const FLIGHT: usize = 100;
+/// Recipients in a flight, and in a transaction: the verifier's defaults, and room for the control
+/// recipients of two full transactions.
+const FLIGHT: usize = 102;
 const TRANSACTION: usize = 50;
 
 /// One flight: the bytes, and how many replies they bring.
