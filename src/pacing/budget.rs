@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::Config;
 
 /// A list of addresses commonly holds about so many unknown users; the first guess for an exchanger.
-const USUAL_UNKNOWN_SHARE: f64 = 0.1;
+const USUAL_UNKNOWN_SHARE: f64 = 0.08;
 /// The weight of one answer in the share of unknown users.
 const WEIGHT: f64 = 1.0 / 32.0;
 
@@ -163,7 +163,7 @@ mod tests {
     fn the_more_users_are_unknown_the_fewer_are_named_at_once() {
         let (mut budget, config) = session();
         let clean = budget.recipients(&config);
-        assert!((80..=100).contains(&clean), "{clean}");
+        assert!((100..=120).contains(&clean), "{clean}");
         (0..6).for_each(|_| budget.answered(true));
         let dirty = budget.recipients(&config);
         assert!((3..=15).contains(&dirty), "{dirty}");

@@ -50,6 +50,7 @@ pub(super) async fn run(station: Arc<Station>, id: SessionId, exchanger: DomainN
     let opened = Opened {
         address: Some(session.peer().address),
         pipelining: capabilities.pipelining,
+        may_want_mail_again: session.may_want_mail_again(),
         recipients_max: capabilities.recipients_max,
         transactions_max: capabilities.transactions_max,
     };

@@ -106,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     /// Carries out transactions, each as [`Self::transact`] would, but together in one flight where
-    /// the server pipelines and is known to accept our `MAIL`. Returns a report for each that was
+    /// the server pipelines and will not want `MAIL` said again. Returns a report for each that was
     /// begun: not for those that were to follow when the session ended.
     pub async fn transact_all(
         &mut self,
@@ -173,6 +173,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// What the session learned and counted so far.
     pub fn facts(&self) -> &SessionFacts {
         self.dialogue.facts()
+    }
+
+    /// Whether the server may refuse our first `MAIL` and want it said again.
+    pub fn may_want_mail_again(&self) -> bool {
+        self.dialogue.may_want_mail_again()
     }
 
     /// The other end.

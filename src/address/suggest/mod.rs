@@ -65,11 +65,15 @@ pub fn suggest_among(input: &str, own: &[&str]) -> Option<Suggestion> {
     }
     let cleaned = clean(written);
     let domains = Domains { own };
+    let looks_right = given.is_some() && cleaned == written;
     let (domain, kind) = if domains.knows(&cleaned) {
+        if looks_right {
+            return None;
+        }
         (cleaned, SuggestionKind::Punctuation)
     } else if let Some(mended) = domains.mend(&cleaned) {
         mended
-    } else if written.trim().contains(char::is_whitespace) {
+    } else if looks_right || written.trim().contains(char::is_whitespace) {
         return None;
     } else {
         (cleaned, SuggestionKind::Punctuation)
@@ -107,9 +111,11 @@ impl Domains<'_> {
         if let Some(once) = said_once(typed).filter(|once| self.knows(once)) {
             return Some((once.to_owned(), SuggestionKind::Typo));
         }
+        let exists = is_known_suffix(typed);
         let own = self.own.iter().map(|target| (*target, true));
         let all = own.chain(TARGETS.iter().map(|target| (*target, false)));
-        let priced = all.filter_map(|(target, own)| Some((price(typed, target, own)?, target)));
+        let priced =
+            all.filter_map(|(target, own)| Some((price(typed, exists, target, own)?, target)));
         // `min_by_key` keeps the first of equals: the caller's own, then the most used.
         if let Some((_, target)) = priced.min_by_key(|(price, _)| *price) {
             return Some((target.to_owned(), SuggestionKind::Typo));
@@ -133,15 +139,15 @@ fn said_once(typed: &str) -> Option<&str> {
     (rest.rsplit('.').next() == Some(last)).then_some(rest)
 }
 
-/// How far `typed` is from `target`, if that is near enough.
-fn price(typed: &str, target: &str, own: bool) -> Option<u32> {
+/// How far `typed`, whose suffix exists or does not, is from `target`, if that is near enough.
+fn price(typed: &str, exists: bool, target: &str, own: bool) -> Option<u32> {
     let (name, suffix) = target.split_once('.')?;
     let budget = budget(name, own);
     let Some((typed_name, typed_suffix)) = typed.split_once('.') else {
         return price_of(typed, &target.replace('.', ""), budget.min(distance::ONE_LETTER));
     };
     let giant = GIANTS.contains(&target);
-    let suffix_exists = typed_suffix != suffix && is_known_suffix(typed);
+    let suffix_exists = exists && typed_suffix != suffix;
     if suffix_exists && !giant {
         return None;
     }

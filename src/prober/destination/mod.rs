@@ -103,6 +103,8 @@ struct Session {
     answered: u32,
     /// Transactions it may carry in all, if the server said.
     transactions_max: Option<u32>,
+    /// Its first flight is a small one.
+    careful: bool,
     flight: Vec<Planned>,
 }
 

@@ -18,6 +18,8 @@ use crate::smtp::{RecipientAnswer, retry_hint};
 pub(in crate::prober) struct Opened {
     pub(in crate::prober) address: Option<IpAddr>,
     pub(in crate::prober) pipelining: bool,
+    /// `MAIL` may have to be said again: under TLS, or with another sender.
+    pub(in crate::prober) may_want_mail_again: bool,
     /// The most recipients in a transaction, and transactions in a session (RFC 9422).
     pub(in crate::prober) recipients_max: Option<u32>,
     pub(in crate::prober) transactions_max: Option<u32>,
@@ -61,6 +63,7 @@ impl<T> Destination<T> {
         session.address = opened.address;
         session.budget = SessionBudget::new(now);
         session.transactions_max = opened.transactions_max;
+        session.careful = opened.may_want_mail_again;
         session.state = SessionState::Flying;
         if let Some(lane) = self.lanes.get_mut(&session.exchanger) {
             lane.reached = true;
@@ -264,6 +267,7 @@ impl<T> Destination<T> {
             budget: SessionBudget::new(now),
             answered: 0,
             transactions_max: None,
+            careful: true,
             flight: Vec::new(),
         };
         self.sessions.insert(id, session);
@@ -313,7 +317,7 @@ impl<T> Destination<T> {
         let transactions = session
             .transactions_max
             .map_or(u32::MAX, |most| most.saturating_sub(budget.transactions_begun()));
-        let fresh = budget.transactions_begun() == 0;
+        let fresh = session.careful && budget.transactions_begun() == 0;
         let at_once = match lane.pipelining {
             true if !fresh => config.transactions_per_flight.get(),
             _ => 1,
@@ -379,8 +383,8 @@ impl<T> Destination<T> {
     }
 }
 
-/// Recipients in a session's first flight. If the server refuses `MAIL` (it wants TLS first, or
-/// another sender), each of them is one error more in its eyes: Postfix hangs up at 20.
+/// Recipients in a session's first flight, where the server may refuse `MAIL` and want it said
+/// again: each of them is one error more in its eyes then, and Postfix hangs up at 20.
 const FIRST_RECIPIENTS: u32 = 10;
 
 /// How many recipients a session of this lane takes at a time.

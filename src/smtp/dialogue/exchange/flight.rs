@@ -6,12 +6,12 @@ use std::time::SystemTime;
 
 use super::{Exchange, MailAnswer};
 use crate::smtp::dialogue::{Dialogue, State};
-use crate::smtp::{NoReply, Transaction, TransactionReport};
+use crate::smtp::{NoReply, Sender, Transaction, TransactionReport};
 
 impl Dialogue {
     /// Begins the first of these transactions, and sends as many of the others behind it in the
-    /// same flight as may be: all of them, where the server pipelines and has accepted `MAIL` in
-    /// this session, none otherwise. Returns how many were begun; [`Self::reports`] has as many.
+    /// same flight as may be: all of them, where the server pipelines and will not want `MAIL`
+    /// said again, none otherwise. Returns how many were begun; [`Self::reports`] has as many.
     pub fn begin_all(
         &mut self,
         transactions: &[Transaction],
@@ -31,7 +31,7 @@ impl Dialogue {
         self.waiting_since = now;
         self.resume_transaction(now);
         let alone = std::mem::take(&mut self.next_goes_alone);
-        let proven = self.facts.capabilities.pipelining && self.mail_is_proven;
+        let proven = self.facts.capabilities.pipelining && !self.may_want_mail_again();
         if self.state != State::Transacting || !proven || alone || first.needs_smtputf8() {
             return 1;
         }
@@ -42,6 +42,16 @@ impl Dialogue {
             self.following.push_back(exchange);
         }
         1 + self.following.len()
+    }
+
+    /// Whether a refusal of our first `MAIL` would make us say it again: under TLS, or with another
+    /// sender. What was sent behind it would then have been sent in vain.
+    #[must_use]
+    pub fn may_want_mail_again(&self) -> bool {
+        let other_sender = self.identity.sender == Sender::Null
+            && self.identity.fallback.is_some()
+            && !self.facts.refuses_null_sender;
+        !self.mail_is_proven && (self.can_start_tls() || other_sender)
     }
 
     /// Ends the transactions and says what each of them brought, in order.

@@ -40,10 +40,21 @@ fn transactions_share_a_flight_and_keep_their_answers_apart() {
 }
 
 #[test]
-fn the_first_transaction_of_a_session_goes_alone() {
+fn the_first_transaction_goes_alone_where_the_server_may_want_tls_first() {
     let mut talk = Talk::ready(PIPELINED);
     assert_eq!(begin_all(&mut talk, &[recipients(&A), recipients(&B)]), 1);
     assert!(!talk.sent().contains("example.org"));
+    let mut talk = Talk::ready("250-mx\n250 PIPELINING");
+    assert_eq!(begin_all(&mut talk, &[recipients(&A), recipients(&B)]), 2);
+}
+
+#[test]
+fn the_first_transaction_goes_alone_where_another_sender_may_be_needed() {
+    let fallback = Some(recipient("probe@example.com"));
+    let config = Config { fallback_mail_from: fallback, ..Config::default() };
+    let mut talk = Talk::with(config, Hints::default());
+    talk.says(&["220 mx", "250-mx\n250 PIPELINING"]).sent();
+    assert_eq!(begin_all(&mut talk, &[recipients(&A), recipients(&B)]), 1);
 }
 
 #[test]
