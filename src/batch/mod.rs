@@ -5,6 +5,7 @@ pub mod outcome;
 pub mod progress;
 pub mod queue;
 pub mod spec;
+pub mod sqlite;
 
 pub use id::BatchId;
 pub use outcome::Outcome;
