@@ -7,6 +7,9 @@ pub mod queue;
 pub mod spec;
 pub mod sqlite;
 
+#[cfg(test)]
+mod conformance;
+
 pub use id::BatchId;
 pub use outcome::Outcome;
 pub use progress::{Batch, Progress, State};
