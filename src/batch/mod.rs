@@ -12,7 +12,11 @@ pub mod spec;
 
 mod chunk;
 mod destinations;
+#[cfg(test)]
+mod memory;
 mod news;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use ask::Ask;
