@@ -9,6 +9,7 @@ pub mod plan;
 pub mod progress;
 pub mod queue;
 pub mod spec;
+pub mod sqlite;
 
 mod chunk;
 mod destinations;
