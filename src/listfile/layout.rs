@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::charset::TextEncoding;
+use super::{Row, record};
 
 /// What a list file is, found from its first [`SNIFF`](super::SNIFF) bytes. `Display` says it in
 /// one line, for the person whose list it is.
@@ -23,8 +24,8 @@ pub struct Layout {
     pub address: AddressColumn,
     /// What stands before the first row, header excluded: blank lines and Excel's `sep=;`.
     pub(super) preamble: Vec<u8>,
-    /// The header as it stands, with its line end.
-    pub(super) header: Vec<u8>,
+    /// The header as it stands; blank if there is none.
+    pub(super) header: Row,
 }
 
 /// How rows are written.
@@ -56,8 +57,6 @@ pub enum Quotes {
     Doubled,
     /// The same, but a quote in it has a backslash before it (MySQL and friends).
     Backslash,
-    /// Nothing: quotes are characters like others.
-    None,
 }
 
 /// How lines end.
@@ -107,6 +106,47 @@ pub enum ColumnBasis {
     Name,
     /// What it holds are addresses.
     Content,
+}
+
+impl Layout {
+    /// Whether the first row names the columns.
+    #[must_use]
+    pub fn has_header(&self) -> bool {
+        matches!(self.format, Format::Delimited(Dialect { has_header: true, .. }))
+    }
+
+    /// What the fields of `row` say. A line that is not delimited is one field.
+    pub(super) fn fields(&self, row: &Row) -> Vec<String> {
+        let content = &row.bytes[..row.shape.content];
+        let Format::Delimited(dialect) = self.format else {
+            return vec![self.encoding.decode(content).into_owned()];
+        };
+        record::fields(content, dialect, row.shape.is_stray)
+            .map(|field| record::say(field, dialect, row.shape.is_stray))
+            .map(|said| self.encoding.decode(&said).into_owned())
+            .collect()
+    }
+}
+
+impl Format {
+    /// Whether each line is a row.
+    pub(super) fn is_by_line(self) -> bool {
+        !matches!(self, Self::Delimited(_))
+    }
+}
+
+impl Dialect {
+    /// Whether this is RFC 4180 to the letter.
+    pub(super) fn is_comma(self) -> bool {
+        self.delimiter == b',' && self.quotes == Quotes::Doubled
+    }
+}
+
+impl AddressColumn {
+    /// Not known yet.
+    pub(super) fn unknown() -> Self {
+        Self { index: 0, name: String::new(), basis: ColumnBasis::Only, path: Vec::new() }
+    }
 }
 
 impl fmt::Display for Layout {

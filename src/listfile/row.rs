@@ -41,7 +41,7 @@ impl Row {
     /// Whether it is a blank line: it has no fields and is written back as it is.
     #[must_use]
     pub fn is_blank(&self) -> bool {
-        self.shape.content == 0
+        self.shape.fields == 0
     }
 }
 
