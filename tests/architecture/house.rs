@@ -50,7 +50,14 @@ const FLOORS: [(&str, u32); 23] = [
 const PURE: [&str; 7] = ["address", "lists", "listfile", "dns", "smtp", "verdict", "pacing"];
 
 /// Files, and folders of files, that are pure in rooms that are not.
-const PURE_FILES: [&str; 10] = [
+const PURE_FILES: [&str; 17] = [
+    "batch/config.rs",
+    "batch/outcome.rs",
+    "batch/plan.rs",
+    "batch/preflight.rs",
+    "batch/progress.rs",
+    "batch/queue.rs",
+    "batch/spec.rs",
     "cache/config.rs",
     "cache/freshness.rs",
     "prober/control.rs",
