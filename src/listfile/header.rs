@@ -34,7 +34,7 @@ dirección de email, correu, correu electrònic, correio eletrónico, endereço 
 enderezo de correo,
 posta elettronica, indirizzo email, indirizzo mail, indirizzo di posta elettronica,
 adresă de email, adresa e-mail, poștă electronică,
-adres e-mail, poczta elektroniczna, poczta, e-mailová adresa, e-naslov, e-pošta,
+adres e-mail, poczta elektroniczna, poczta, e-mailová adresa, e-naslov,
 elektronska pošta, e-poštni naslov, e-adresa,
 el. paštas, elektroninis paštas, e-pasts, e-pasta adrese, e-mail cím, e-posta, e-posta adresi,
 ηλεκτρονική διεύθυνση, ηλεκτρονικό ταχυδρομείο, ιμέιλ,

@@ -199,11 +199,11 @@ pub(super) fn count_lines(text: &[u8]) -> u64 {
 }
 
 /// The fields of a record's `content`, as they stand.
-pub(super) fn fields<'a>(
-    content: &'a [u8],
+pub(super) fn fields(
+    content: &[u8],
     dialect: Dialect,
     is_stray: bool,
-) -> impl Iterator<Item = &'a [u8]> {
+) -> impl Iterator<Item = &[u8]> {
     let quotes = (!is_stray).then_some(dialect.quotes);
     let scan = Scan { dialect: Some(dialect), cell: 0, width: 0, limit: usize::MAX };
     let mut next = (!content.is_empty()).then_some(0);

@@ -72,7 +72,7 @@ const COMMA: Dialect = Dialect { delimiter: b',', quotes: Quotes::Doubled, has_h
 impl<W: Write> Writer<W> {
     /// Begins a file for the rows of a [`Reader`](super::Reader) with this `layout`: byte order
     /// mark, header, with `columns` appended. A name that the input has already gets `mailvet_`
-    /// before it, and then a number behind it.
+    /// before it, and then a number behind it; of JSON lines, what the first rows have counts.
     ///
     /// # Errors
     /// [`ListFileError::Write`].
