@@ -85,9 +85,14 @@ impl Directory {
         Ok((batches, others))
     }
 
-    /// Makes the names of files durable.
+    /// Makes the names of the batches' files durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         File::open(&self.batches)?.sync_all()
+    }
+
+    /// The same for what is there from the first start on.
+    pub(super) fn sync_root(&self) -> io::Result<()> {
+        File::open(&self.root)?.sync_all()
     }
 
     /// Takes the bytes out of a batch's files; an empty one stays.

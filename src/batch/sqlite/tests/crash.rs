@@ -32,13 +32,13 @@ fn what_was_acknowledged_survives_being_killed() {
     let mut dice = Dice(7);
     let mut ledger = Ledger::default();
     for round in 0..ROUNDS {
-        let steps = 1 + dice.roll(30);
+        let steps = 1 + dice.roll(16);
         ledger.listen(scratch.path(), round, steps);
         let queue = SqliteQueue::open(scratch.path()).unwrap();
         runtime.block_on(ledger.check(&queue, round));
     }
-    assert!(ledger.results.len() > 1000, "{} results", ledger.results.len());
-    assert!(ledger.finished > 3, "{} batches were finished", ledger.finished);
+    assert!(ledger.results.len() > 600, "{} results", ledger.results.len());
+    assert!(ledger.finished > 1, "{} batches were finished", ledger.finished);
 }
 
 /// What the child said was done.
