@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod answer;
 mod args;
 mod config;
 mod demo;
@@ -10,7 +11,9 @@ mod json;
 mod jsonl;
 mod lists;
 mod render;
+pub mod report;
 mod sandboxed;
+mod scale;
 mod serve;
 mod syntax;
 mod verify;
