@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod answer;
 mod args;
 mod config;
 mod demo;
@@ -11,7 +12,9 @@ mod jsonl;
 mod list;
 mod lists;
 mod render;
+pub mod report;
 mod sandboxed;
+mod scale;
 mod serve;
 mod syntax;
 mod verify;
