@@ -55,6 +55,7 @@ const PURE_FILES: [&str; 17] = [
     "batch/outcome.rs",
     "batch/plan.rs",
     "batch/preflight.rs",
+    "batch/preflight/",
     "batch/progress.rs",
     "batch/queue.rs",
     "batch/spec.rs",
