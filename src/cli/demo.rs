@@ -76,10 +76,7 @@ pub(super) async fn run() -> anyhow::Result<bool> {
 
 /// Has the list vetted, for a campaign that would go to everybody on it; nobody waits for servers
 /// that say "not now". The results come back in the list's order.
-async fn vet(
-    address: SocketAddr,
-    list: Vec<String>,
-) -> anyhow::Result<(Batch, Vec<Verification>)> {
+async fn vet(address: SocketAddr, list: Vec<String>) -> anyhow::Result<(Batch, Vec<Verification>)> {
     let channel = Endpoint::from_shared(format!("http://{address}"))?.connect().await?;
     let mut client = BatchServiceClient::new(channel);
     let options = BatchOptions {
@@ -92,10 +89,8 @@ async fn vet(
         options: Some(options),
         ..BatchSpec::default()
     };
-    let addresses = list
-        .into_iter()
-        .map(|address| BatchAddress { address, row_id: String::new() })
-        .collect();
+    let addresses =
+        list.into_iter().map(|address| BatchAddress { address, row_id: String::new() }).collect();
     let parts = [Part::Spec(spec), Part::Page(BatchPage { addresses })];
     let parts = parts.map(|part| CreateBatchRequest { part: Some(part) });
     let created = client.create_batch(stream::iter(parts)).await?.into_inner();

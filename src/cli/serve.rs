@@ -76,13 +76,8 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
         "serving"
     );
     let shutdown = CancellationToken::new();
-    let serving = grpc::serve(
-        listener,
-        rooms,
-        app.config.server.clone(),
-        app.clock,
-        shutdown.clone(),
-    );
+    let serving =
+        grpc::serve(listener, rooms, app.config.server.clone(), app.clock, shutdown.clone());
     let signalled = async {
         signals.told_to_stop().await;
         tracing::info!("shutting down: finishing what is in flight");

@@ -18,9 +18,9 @@ use crate::proto::batch_service_server::BatchService;
 use crate::proto::create_batch_request::Part;
 use crate::proto::{
     self, CancelBatchRequest, CancelBatchResponse, CreateBatchRequest, CreateBatchResponse,
-    DeleteBatchRequest, DeleteBatchResponse, GetBatchRequest, GetBatchResponse, ListBatchTalliesRequest,
-    ListBatchTalliesResponse, ListBatchesRequest, ListBatchesResponse, StreamBatchResultsRequest,
-    StreamBatchResultsResponse, WatchBatchRequest, WatchBatchResponse,
+    DeleteBatchRequest, DeleteBatchResponse, GetBatchRequest, GetBatchResponse,
+    ListBatchTalliesRequest, ListBatchTalliesResponse, ListBatchesRequest, ListBatchesResponse,
+    StreamBatchResultsRequest, StreamBatchResultsResponse, WatchBatchRequest, WatchBatchResponse,
 };
 
 /// How long a stream that makes a batch may bring nothing.

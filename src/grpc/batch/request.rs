@@ -82,12 +82,14 @@ pub(super) fn page(page: proto::BatchPage, before: u64) -> Result<Vec<(String, S
         let number = before + index as u64;
         if row.address.len() > LONGEST_ADDRESS {
             let length = row.address.len();
-            let message = format!("of row {number} is {length} octets long; at most {LONGEST_ADDRESS}");
+            let message =
+                format!("of row {number} is {length} octets long; at most {LONGEST_ADDRESS}");
             return Err(BadField::new("page.addresses.address", message));
         }
         if row.row_id.len() > LONGEST_NAME {
             let length = row.row_id.len();
-            let message = format!("of row {number} is {length} octets long; at most {LONGEST_NAME}");
+            let message =
+                format!("of row {number} is {length} octets long; at most {LONGEST_NAME}");
             return Err(BadField::new("page.addresses.row_id", message));
         }
         Ok((row.row_id, row.address))
