@@ -45,8 +45,8 @@ fn main() -> anyhow::Result<()> {
 
 /// The address of row `n`, of 25 octets or a few more; its domain.
 fn address(n: u64) -> (String, String) {
-    // One in fifty came a hundred rows before.
-    let n = if n % 50 == 49 { n.saturating_sub(100) } else { n };
+    // One in fifty is the row of 101 before, which is none of these.
+    let n = if n % 50 == 49 { n.saturating_sub(101) } else { n };
     let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     let domain = match mixed % 100 {
         0..45 => "mail.example".to_owned(),
