@@ -139,7 +139,6 @@ impl Inner {
             _ => Err(QueueError::LeaseLost),
         }
     }
-
 }
 
 impl Kept {

@@ -117,6 +117,8 @@ fn all_unknown_because_we_are_blocked_says_get_unblocked() {
         let first = answer.steps[0];
         assert_eq!((first.kind, first.rows), (StepKind::GetUnblocked, 990), "{policy:?}");
         assert_eq!(first.effect, Effect::MayBeGo, "{policy:?}");
+        let text = format!("{} {}", answer.sentence(), first.sentence());
+        assert!(text.contains("990") && text.contains("refuse this sender"), "{text}");
     }
 }
 
@@ -133,6 +135,15 @@ fn a_step_that_cannot_be_enough_says_so() {
             helps(StepKind::AskServers, 400)
         ]
     );
+}
+
+#[test]
+fn where_too_many_are_known_to_bounce_learning_more_is_no_step() {
+    let rows = [(MailboxAccepted, 600), (MailboxNotFound, 60), (Timeout, 330)];
+    let answer = preflight(&rows, 10, SendPolicy::All);
+    assert_eq!((answer.decision(), answer.basis()), (Decision::CleanFirst, Basis::KnownBounces));
+    let to = StepKind::SendTo(SendPolicy::DeliverableAndRisky);
+    assert_eq!(kinds(&answer), [(to, 400, Effect::Go)]);
 }
 
 #[test]
