@@ -148,6 +148,8 @@ fn where_too_many_are_known_to_bounce_learning_more_is_no_step() {
 
 #[test]
 fn nobody_to_send_to_and_nobody_to_come_is_a_no() {
+    let everybody = preflight(&[(MailboxNotFound, 10)], 0, SendPolicy::All);
+    assert_eq!(everybody.headline(), "No go: 100 % would bounce");
     let answer = preflight(&[(MailboxNotFound, 10)], 0, SendPolicy::Deliverable);
     assert_eq!((answer.decision(), answer.basis()), (Decision::NoGo, Basis::NobodyLeft));
     let answer = preflight(&[(CatchAll, 10)], 0, SendPolicy::Deliverable);

@@ -60,7 +60,9 @@ impl Preflight {
             }
             (Basis::NobodyYet, _) => "nobody on the list could be verified".to_owned(),
             (Basis::KnownBounces, _) => {
-                format!("at least {} would bounce", chosen.at_least.share.percent())
+                let exactly = chosen.at_least.share == chosen.at_most.share;
+                let least = if exactly { "" } else { "at least " };
+                format!("{least}{} would bounce", chosen.at_least.share.percent())
             }
             (Basis::PossibleBounces, _) => {
                 format!("up to {} may bounce", chosen.at_most.share.percent())

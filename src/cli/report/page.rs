@@ -351,5 +351,6 @@ fn facts(data: &Data) -> Vec<(&'static str, String, &'static str)> {
         ("catch-all", data.flags.catch_all, "their domains accept everybody"),
         ("throw-away", data.flags.disposable, "at domains made for that"),
     ];
-    facts.into_iter().map(|(name, rows, means)| (name, grouped(rows), means)).collect()
+    let there = facts.into_iter().filter(|(_, rows, _)| *rows > 0);
+    there.map(|(name, rows, means)| (name, grouped(rows), means)).collect()
 }
