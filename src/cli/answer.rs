@@ -92,12 +92,13 @@ fn bounds(out: &mut String, preflight: &Preflight) {
     );
     for estimate in &preflight.estimates {
         let chosen = estimate.policy == preflight.policy;
+        let whom = audience(estimate.policy).trim_start_matches("the ").replace("and the", "and");
         let style = decision_style(estimate.decision);
         let _ = writeln!(
             out,
             "{}{} {:>9}  {}  {} {style}{}{style:#}",
             if chosen { "> " } else { "  " },
-            fit(&audience(estimate.policy).replace("the ", ""), WHOM - 2),
+            fit(&whom, WHOM - 2),
             grouped(estimate.sent_now),
             range(estimate, preflight),
             fit(&numbers(estimate), 20),
