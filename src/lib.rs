@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | 10 | [`cli`], [`app`], [`config`], [`telemetry`] | the process |
 //! | 9 | [`grpc`] (and [`proto`]) | the door: decode, call, encode |
+//! | 8 | [`doctor`] | what mail servers see of us, and we of DNS |
 //! | 7 | [`verifier`] | the only joint |
 //! | 6 | [`prober`] | lanes: sessions reused, manners applied |
 //! | 5 | [`cache`], [`pacing`] | what is remembered; how fast to go (pure) |
@@ -53,6 +54,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dns;
+pub mod doctor;
 pub mod grpc;
 pub mod lists;
 pub mod pacing;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod command_line;
+mod doctor;
 mod oddities;
 mod product;
 mod python;
