@@ -10,6 +10,7 @@
 //! | 10 | [`cli`], [`app`], [`config`], [`telemetry`] | the process |
 //! | 9 | [`grpc`] (and [`proto`]) | the door: decode, call, encode |
 //! | 8 | [`doctor`] | what mail servers see of us, and we of DNS |
+//! | 8 | [`batch`] | durable lists: state and pre-flight (pure), queue, worker |
 //! | 7 | [`verifier`] | the only joint |
 //! | 6 | [`prober`] | lanes: sessions reused, manners applied |
 //! | 5 | [`cache`], [`pacing`] | what is remembered; how fast to go (pure) |
@@ -49,6 +50,7 @@
 
 pub mod address;
 pub mod app;
+pub mod batch;
 pub mod cache;
 pub mod cli;
 pub mod clock;

@@ -50,7 +50,14 @@ const FLOORS: [(&str, u32); 23] = [
 const PURE: [&str; 6] = ["address", "lists", "dns", "smtp", "verdict", "pacing"];
 
 /// Files, and folders of files, that are pure in rooms that are not.
-const PURE_FILES: [&str; 18] = [
+const PURE_FILES: [&str; 25] = [
+    "batch/config.rs",
+    "batch/outcome.rs",
+    "batch/plan.rs",
+    "batch/preflight.rs",
+    "batch/progress.rs",
+    "batch/queue.rs",
+    "batch/spec.rs",
     "cache/config.rs",
     "cache/freshness.rs",
     "doctor/checks/",
