@@ -1,5 +1,6 @@
 //! `mailvet doctor`: what makes verdicts unknown, and what to do about it.
 
+use std::io::IsTerminal as _;
 use std::time::{Duration, SystemTime};
 
 use anstyle::Style;
@@ -25,6 +26,10 @@ pub(super) async fn run(args: DoctorArgs, common: &Common) -> anyhow::Result<boo
     let sandbox = if args.sandbox { Some(sandboxed(&mut config).await?) } else { None };
     if let Some(timeout) = args.timeout {
         config.doctor.timeout = timeout;
+    }
+    if !args.json && std::io::stderr().is_terminal() {
+        let longest = humantime::format_duration(config.doctor.timeout);
+        anstream::eprintln!("{DIM}looking, for {longest} at the most ...{DIM:#}\n");
     }
     let clock = Clock::start();
     let start = clock.now();

@@ -89,7 +89,7 @@ async fn a_well_kept_identity_passes_and_a_neglected_one_fails_with_advice() {
     neglected("port_25_ipv4", "", Pass, "reached");
     neglected("helo_name", "", Fail, "mailer is not a full domain name");
     neglected("reverse_dns", "198.51.100.66", Fail, "host-66.dynamic.isp.test does not lead back");
-    neglected("helo_matches", "198.51.100.66", Fail, "does not lead to the address");
+    neglected("helo_matches", "198.51.100.66", Skipped, "no full host name");
     neglected("spf", "198.51.100.66 for neglected.test", Fail, "\"-all\" of neglected.test");
     neglected("sender_mail", "neglected.test", Fail, "null MX");
     neglected("sender_dmarc", "neglected.test", Warn, "no DMARC policy");
@@ -199,7 +199,14 @@ async fn a_name_server_that_makes_answers_up_is_seen() {
     let words = "4 of 5 names that do not exist are said to be at 192.0.2.99";
     assert_found(&report, ("", "dns_nxdomain", ""), Fail, words);
 
+    let (report, _) = examine(world(), |config| {
+        config.doctor.exchangers = names(&["no-such-domain.test", "no-mail-host.test"]);
+    })
+    .await;
+    assert_found(&report, ("", "dns_known", ""), Fail, "2 of 2 well-known mail domains");
+
     let (report, _) = examine(world().with_name("*.com", Name::default()), |_| {}).await;
+    assert_found(&report, ("", "dns_known", ""), Pass, "gmail.com, outlook.com");
     assert_found(&report, ("", "dns_nxdomain", ""), Warn, "is said to exist without records");
 }
 
@@ -290,12 +297,13 @@ async fn the_name_and_its_address_are_looked_up_both_ways() {
     };
     let report = look(world(), |config| config.prober.identities[0].helo_name = None).await;
     helo(&report, Fail, "not set");
-    assert_found(&report, ("well-kept", "helo_matches", ""), Skipped, "no host name");
+    assert_found(&report, ("well-kept", "helo_matches", ""), Skipped, "no full host name");
     let report = look(world(), |config| {
         config.prober.identities[0].helo_name = "nowhere.mailvet.test".parse().ok();
     })
     .await;
     helo(&report, Fail, "has no address in DNS");
+    kept(&report, "helo_matches", Fail, "does not lead to the address");
     let report = look(world().with_name("probe.mailvet.test", fails()), |_| {}).await;
     helo(&report, Skipped, "SERVFAIL");
 }

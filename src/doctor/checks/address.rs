@@ -172,8 +172,8 @@ fn is_generic(name: &DomainName, address: IpAddr) -> bool {
 
 fn helo_matches(identity: &IdentityFacts, facts: &AddressFacts) -> Finding {
     const ID: &str = "helo_matches";
-    let Some(helo) = &identity.helo else {
-        return Finding::skipped(ID, "no host name is given in HELO");
+    let Some(helo) = identity.helo.as_ref().filter(|helo| helo.name.labels().count() > 1) else {
+        return Finding::skipped(ID, "no full host name is given in HELO");
     };
     let name = &helo.name;
     let heard = if facts.address.is_ipv4() { &helo.ipv4 } else { &helo.ipv6 };

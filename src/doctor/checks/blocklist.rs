@@ -66,12 +66,12 @@ fn one(facts: &ListFacts) -> Finding {
         return unusable(&format!("it did not answer: {failure}"));
     }
     if heard.iter().any(|heard| heard.addresses().iter().any(|a| said(a) == Said::Nonsense)) {
-        return unusable(
+        return gone(
             "its answer is not one of a list: the list is gone, or the name server made it up",
         );
     }
     if is_entry(&facts.unlisted_point) {
-        return unusable(
+        return gone(
             "it lists everybody, even the address that no list may have: it is out of use",
         );
     }
@@ -116,10 +116,16 @@ fn entry(facts: &ListFacts) -> Finding {
         .remedy(removal)
 }
 
+/// A list that does not answer *us*.
 fn unusable(why: &str) -> Finding {
     Finding::skipped(ID, why).remedy(
         "lists refuse large public resolvers: ask through a resolver of your own (dns.nameservers), or take the list out of doctor.blocklists",
     )
+}
+
+/// A list that answers nobody.
+fn gone(why: &str) -> Finding {
+    Finding::skipped(ID, why).remedy("take it out of doctor.blocklists")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::listed;
 use crate::dns::DnsFailure;
 use crate::doctor::config::ResolverConfig;
 use crate::doctor::facts::{NameserverFacts, Timed};
@@ -12,9 +13,37 @@ use crate::doctor::question::Heard;
 const OWN: &str = "name an honest resolver in dns.nameservers, best one of your own (unbound, knot-resolver) on this host";
 
 pub(super) fn check(facts: &NameserverFacts, config: &ResolverConfig) -> Vec<Finding> {
-    [honesty(facts), dnssec(facts), speed(facts, config.slow), large(facts)]
+    [known(facts), honesty(facts), dnssec(facts), speed(facts, config.slow), large(facts)]
         .map(|finding| finding.about(facts.address))
         .into()
+}
+
+/// Whether domains that everybody knows are found.
+fn known(facts: &NameserverFacts) -> Finding {
+    const ID: &str = "dns_known";
+    let answered: Vec<&Timed> =
+        facts.known.iter().filter(|timed| timed.heard.failure().is_none()).collect();
+    let denied: Vec<&&Timed> = answered.iter().filter(|timed| timed.heard.is_void()).collect();
+    let Some(first) = denied.first() else {
+        if answered.is_empty() {
+            return unheard(ID, facts.known.first());
+        }
+        let names = listed(answered.iter().map(|timed| &timed.name));
+        return Finding::pass(ID, format!("{names} are found"));
+    };
+    let (no, count) = (denied.len(), answered.len());
+    let seen = format!(
+        "{no} of {count} well-known mail domains are said to have no mail; {} is one",
+        first.name
+    );
+    if no < count {
+        return Finding::warn(ID, seen)
+            .means("if the name server hides domains that exist, good addresses become undeliverable: domain_not_found")
+            .remedy("see whether doctor.exchangers names domains that exist; if it does, do not trust this name server");
+    }
+    Finding::fail(ID, seen)
+        .means("good addresses become undeliverable (domain_not_found): act on no verdict of this host")
+        .remedy("name a resolver that sees the whole internet in dns.nameservers; this one answers for its own network only")
 }
 
 /// Whether "there is no such name" arrives as such.

@@ -583,7 +583,15 @@ fn the_clock() {
 #[test]
 fn the_name_server() {
     type Row = (&'static str, Status, &'static str, fn(&mut NameserverFacts));
-    let rows: [Row; 18] = [
+    let rows: [Row; 22] = [
+        ("dns_known", Pass, "gmail.com are found", |_| {}),
+        ("dns_known", Fail, "1 of 1 well-known mail domains", |n| n.known[0].heard = NXDOMAIN),
+        ("dns_known", Warn, "gone.example is one", |n| {
+            n.known.push(timed("gone.example", NXDOMAIN))
+        }),
+        ("dns_known", Skipped, "gmail.com: no name server", |n| {
+            n.known[0].heard = Heard::Failed(DnsFailure::Timeout);
+        }),
         ("dns_nxdomain", Pass, "3 names that do not exist", |_| {}),
         (
             "dns_nxdomain",
@@ -640,7 +648,7 @@ fn the_name_server() {
         }),
     ];
     for (id, status, words, change) in rows {
-        let also = ["dns_speed", "dns_nxdomain"];
+        let also = ["dns_speed", "dns_nxdomain", "dns_known"];
         changed(id, &also, status, words, |facts| change(&mut facts.nameservers[0]));
     }
 }

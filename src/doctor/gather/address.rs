@@ -69,8 +69,8 @@ fn requests(address: IpAddr, smtp: &smtp::Config) -> Vec<(bool, spf::Request)> {
     match &smtp.mail_from {
         Sender::Mailbox(mailbox) => requests.push(of_mailbox(mailbox)),
         Sender::Null => {
-            requests
-                .extend(helo_name(smtp).map(|name| (true, request("postmaster".into(), &name))));
+            let name = helo_name(smtp).filter(|name| name.labels().count() > 1);
+            requests.extend(name.map(|name| (true, request("postmaster".into(), &name))));
             requests.extend(smtp.fallback_mail_from.as_ref().map(of_mailbox));
         }
     }
