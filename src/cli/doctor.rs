@@ -182,7 +182,8 @@ fn print_sum(report: &Report, took: Duration) {
     };
     let count = |status| report.count(status);
     anstream::println!(
-        "\n{style}{sentence}{style:#}  {DIM}{} pass, {} warn, {} fail, {} skipped, in {:.1} s{DIM:#}",
+        "\n{style}{sentence}{style:#}  {DIM}{} pass, {} warn, {} fail, {} skipped, in {:.1} \
+         s{DIM:#}",
         count(Status::Pass),
         count(Status::Warn),
         count(Status::Fail),

@@ -11,7 +11,8 @@ use crate::smtp::target::is_global_unicast;
 /// Said where a check needs the public address.
 pub(super) const NO_ADDRESS: &str = "the public address is not known";
 
-const STRANGER: &str = "servers that check who connects refuse or put off every recipient: sender_blocked, policy_refusal, greylisted";
+const STRANGER: &str = "servers that check who connects refuse or put off every recipient: \
+                        sender_blocked, policy_refusal, greylisted";
 
 /// Which address exchangers see.
 pub(super) fn public(identity: &IdentityFacts) -> Finding {
@@ -30,9 +31,15 @@ pub(super) fn public(identity: &IdentityFacts) -> Finding {
         let strays = open.iter().filter(|address| !configured.contains(address));
         let strays = listed(strays);
         if setup.proxy.is_none() && !strays.is_empty() {
-            return Finding::warn(ID, format!("{named} by configuration, but connections leave from {strays}"))
-                .means("the checks below look at an address that exchangers do not see")
-                .remedy("correct doctor.public_addresses, or take it out: this host has its public address itself");
+            return Finding::warn(
+                ID,
+                format!("{named} by configuration, but connections leave from {strays}"),
+            )
+            .means("the checks below look at an address that exchangers do not see")
+            .remedy(
+                "correct doctor.public_addresses, or take it out: this host has its public \
+                 address itself",
+            );
         }
         return Finding::pass(ID, format!("{named} by configuration"));
     }
@@ -122,9 +129,10 @@ fn reverse_dns(facts: &AddressFacts) -> Finding {
     }
     let names = facts.names.names();
     if names.is_empty() {
-        return Finding::fail(ID, "the address has no PTR record")
-            .means(STRANGER)
-            .remedy("have whoever gave you the address (hosting provider) set its reverse DNS to the HELO name");
+        return Finding::fail(ID, "the address has no PTR record").means(STRANGER).remedy(
+            "have whoever gave you the address (hosting provider) set its reverse DNS to the \
+             HELO name",
+        );
     }
     let confirmed = confirmed(facts);
     let Some(name) = confirmed.first() else {
@@ -185,9 +193,14 @@ fn helo_matches(identity: &IdentityFacts, facts: &AddressFacts) -> Finding {
         _ if heard.failure().is_some() || facts.names.failure().is_some() => {
             Finding::skipped(ID, format!("{name} or the address could not be looked up"))
         }
-        (false, true) => Finding::warn(ID, format!("{name} leads to the address, which has another name"))
-            .means("servers that compare HELO with the reverse DNS refuse us or ask twice: sender_blocked, greylisted")
-            .remedy(remedy),
+        (false, true) => {
+            Finding::warn(ID, format!("{name} leads to the address, which has another name"))
+                .means(
+                    "servers that compare HELO with the reverse DNS refuse us or ask twice: \
+                     sender_blocked, greylisted",
+                )
+                .remedy(remedy)
+        }
         (_, false) => Finding::fail(ID, format!("{name} does not lead to the address"))
             .means(STRANGER)
             .remedy(remedy),

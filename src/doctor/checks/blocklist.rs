@@ -119,7 +119,8 @@ fn entry(facts: &ListFacts) -> Finding {
 /// A list that does not answer *us*.
 fn unusable(why: &str) -> Finding {
     Finding::skipped(ID, why).remedy(
-        "lists refuse large public resolvers: ask through a resolver of your own (dns.nameservers), or take the list out of doctor.blocklists",
+        "lists refuse large public resolvers: ask through a resolver of your own \
+         (dns.nameservers), or take the list out of doctor.blocklists",
     )
 }
 

@@ -31,8 +31,14 @@ pub(super) fn check(facts: &Facts, tolerance: Duration) -> Finding {
     let seen = format!("{far} {direction} what {agree} of {count} banner(s) say");
     let found = if agree > 1 { Finding::fail(ID, seen) } else { Finding::warn(ID, seen) };
     found
-        .means("evidence bears the wrong time, answers are kept too long or not long enough, and times to retry at are wrong")
-        .remedy("set the clock by NTP (systemd-timesyncd, chrony); in a container that is the host's clock")
+        .means(
+            "evidence bears the wrong time, answers are kept too long or not long enough, and \
+             times to retry at are wrong",
+        )
+        .remedy(
+            "set the clock by NTP (systemd-timesyncd, chrony); in a container that is the host's \
+             clock",
+        )
 }
 
 /// Seconds our clock is ahead of the banner's.

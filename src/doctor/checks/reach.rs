@@ -70,20 +70,41 @@ fn port(identity: &IdentityFacts, id: &'static str, knocks: &[&At<'_>], alone: b
     let seen = format!("{seen}; {why}");
     if open > 0 {
         return Finding::warn(id, seen)
-            .means("addresses behind exchangers that cannot be reached stay unknown: no_connection or timeout")
-            .remedy("run it again; if the same ones stay out of reach, look at the firewall and the route to them");
+            .means(
+                "addresses behind exchangers that cannot be reached stay unknown: no_connection \
+                 or timeout",
+            )
+            .remedy(
+                "run it again; if the same ones stay out of reach, look at the firewall and the \
+                 route to them",
+            );
     }
-    if !is_v4 && !alone && closed.iter().all(|knock| knock.has_no_route()) {
+    if is_v4 || alone {
+        return blocked(id, seen);
+    }
+    if closed.iter().all(|knock| knock.has_no_route()) {
         return Finding::skipped(id, "this host has no IPv6; exchangers are reached over IPv4");
     }
-    if !alone && !is_v4 {
-        return Finding::warn(id, seen)
-            .means("every new session to an exchanger with IPv6 first waits for an address that never answers")
-            .remedy("have port 25 opened for IPv6 too, or set smtp.source_v4 so that only IPv4 is used");
-    }
+    Finding::warn(id, seen)
+        .means(
+            "every new session to an exchanger with IPv6 first waits for an address that never \
+             answers",
+        )
+        .remedy("have port 25 opened for IPv6 too, or set smtp.source_v4 so that only IPv4 is used")
+}
+
+/// Nobody is reached.
+fn blocked(id: &'static str, seen: String) -> Finding {
     Finding::fail(id, seen)
-        .means("nothing can be asked of mail servers: nearly every verdict is unknown (no_connection or timeout)")
-        .remedy("have the hosting provider open outgoing TCP port 25 (many block it until asked), check the firewall, or route through a SOCKS5 proxy (prober.identities) on a host where it is open")
+        .means(
+            "nothing can be asked of mail servers: nearly every verdict is unknown \
+             (no_connection or timeout)",
+        )
+        .remedy(
+            "have the hosting provider open outgoing TCP port 25 (many block it until asked), \
+             check the firewall, or route through a SOCKS5 proxy (prober.identities) on a host \
+             where it is open",
+        )
 }
 
 /// Why nobody was knocked at.
@@ -126,7 +147,10 @@ fn greeting(knocks: &[At<'_>]) -> Finding {
     let found = if not_greeted < open { Finding::warn(ID, seen) } else { Finding::fail(ID, seen) };
     found
         .means("addresses at servers that turn us away at the door stay unknown: sender_blocked")
-        .remedy("read what they say: it names the blocklist or the rule; the checks of address, name and blocklists below tell the usual reasons")
+        .remedy(
+            "read what they say: it names the blocklist or the rule; the checks of address, name \
+             and blocklists below tell the usual reasons",
+        )
 }
 
 /// Whether exchangers of different organisations greet as one and the same host: then something in
@@ -149,8 +173,14 @@ fn interception(knocks: &[At<'_>]) -> Finding {
         Some(host) if hosts.len() == 1 => {
             let names = listed(organisations);
             Finding::fail(ID, format!("the exchangers of {names} all greet as {host}"))
-                .means("something between this host and the internet answers for everybody: no verdict about a mailbox can be believed")
-                .remedy("have the provider or firewall take its mail proxy off outgoing port 25, or use another host")
+                .means(
+                    "something between this host and the internet answers for everybody: no \
+                     verdict about a mailbox can be believed",
+                )
+                .remedy(
+                    "have the provider or firewall take its mail proxy off outgoing port 25, or \
+                     use another host",
+                )
         }
         _ => Finding::pass(ID, "exchangers greet with names of their own"),
     }

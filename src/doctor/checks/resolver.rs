@@ -10,7 +10,8 @@ use crate::doctor::facts::{NameserverFacts, Timed};
 use crate::doctor::finding::Finding;
 use crate::doctor::question::Heard;
 
-const OWN: &str = "name an honest resolver in dns.nameservers, best one of your own (unbound, knot-resolver) on this host";
+const OWN: &str = "name an honest resolver in dns.nameservers, best one of your own (unbound, \
+                   knot-resolver) on this host";
 
 pub(super) fn check(facts: &NameserverFacts, config: &ResolverConfig) -> Vec<Finding> {
     [known(facts), honesty(facts), dnssec(facts), speed(facts, config.slow), large(facts)]
@@ -38,12 +39,24 @@ fn known(facts: &NameserverFacts) -> Finding {
     );
     if no < count {
         return Finding::warn(ID, seen)
-            .means("if the name server hides domains that exist, good addresses become undeliverable: domain_not_found")
-            .remedy("see whether doctor.exchangers names domains that exist; if it does, do not trust this name server");
+            .means(
+                "if the name server hides domains that exist, good addresses become \
+                 undeliverable: domain_not_found",
+            )
+            .remedy(
+                "see whether doctor.exchangers names domains that exist; if it does, do not \
+                 trust this name server",
+            );
     }
     Finding::fail(ID, seen)
-        .means("good addresses become undeliverable (domain_not_found): act on no verdict of this host")
-        .remedy("name a resolver that sees the whole internet in dns.nameservers; this one answers for its own network only")
+        .means(
+            "good addresses become undeliverable (domain_not_found): act on no verdict of this \
+             host",
+        )
+        .remedy(
+            "name a resolver that sees the whole internet in dns.nameservers; this one answers \
+             for its own network only",
+        )
 }
 
 /// Whether "there is no such name" arrives as such.
@@ -64,7 +77,10 @@ fn honesty(facts: &NameserverFacts) -> Finding {
             answered.len()
         );
         return Finding::fail(ID, seen)
-            .means("domains that do not exist look alive: domain_not_found is never seen, their addresses end as unknown")
+            .means(
+                "domains that do not exist look alive: domain_not_found is never seen, their \
+                 addresses end as unknown",
+            )
             .remedy(OWN);
     }
     let is_no = |timed: &&Timed| matches!(timed.heard, Heard::NoSuchName { .. });
@@ -100,9 +116,15 @@ fn dnssec(facts: &NameserverFacts) -> Finding {
         return unheard(ID, facts.bogus.first());
     };
     if bogus.heard.failure().is_none() {
-        return Finding::warn(ID, format!("{} has broken signatures and is answered all the same", bogus.name))
-            .means("forged answers would be believed: a false \"no such domain\" makes good addresses undeliverable")
-            .remedy("let the resolver validate (DNSSEC), or ask one that does");
+        return Finding::warn(
+            ID,
+            format!("{} has broken signatures and is answered all the same", bogus.name),
+        )
+        .means(
+            "forged answers would be believed: a false \"no such domain\" makes good addresses \
+             undeliverable",
+        )
+        .remedy("let the resolver validate (DNSSEC), or ask one that does");
     }
     match facts.signed.iter().find(|timed| !timed.heard.addresses().is_empty()) {
         Some(signed) => Finding::pass(
@@ -141,9 +163,17 @@ fn speed(facts: &NameserverFacts, slow: Duration) -> Finding {
     let Some(median) = times.get(times.len() / 2).copied() else {
         let first = all.first().and_then(|timed| timed.heard.failure());
         return match first {
-            Some(failure) => Finding::fail(ID, format!("{} questions, no answer: {failure}", all.len()))
-                .means("no domain can be looked up through it: dns_failure, or the wait until the next one is asked")
-                .remedy("check that the name server runs and is reachable on UDP and TCP port 53, or name another in dns.nameservers"),
+            Some(failure) => {
+                Finding::fail(ID, format!("{} questions, no answer: {failure}", all.len()))
+                    .means(
+                        "no domain can be looked up through it: dns_failure, or the wait until \
+                         the next one is asked",
+                    )
+                    .remedy(
+                        "check that the name server runs and is reachable on UDP and TCP port \
+                         53, or name another in dns.nameservers",
+                    )
+            }
             None => Finding::skipped(ID, "nothing was asked"),
         };
     };

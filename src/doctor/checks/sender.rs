@@ -41,9 +41,9 @@ fn one(spf: &SpfFacts) -> Finding {
     );
     match spf.outcome.verdict {
         Verdict::Pass => Finding::pass(ID, format!("covered by {because}")),
-        Verdict::Fail => {
-            Finding::fail(ID, format!("{role} forbids the address: {because}")).means(refused).remedy(add)
-        }
+        Verdict::Fail => Finding::fail(ID, format!("{role} forbids the address: {because}"))
+            .means(refused)
+            .remedy(add),
         Verdict::SoftFail | Verdict::Neutral => {
             Finding::warn(ID, format!("{role} does not vouch for the address: {because}"))
                 .means("some servers treat us worse: greylisted, or policy_refusal")
@@ -52,9 +52,12 @@ fn one(spf: &SpfFacts) -> Finding {
         Verdict::None => Finding::warn(ID, format!("no record: {because}"))
             .means("some servers trust us less: greylisted, or policy_refusal")
             .remedy(add),
-        Verdict::PermError => Finding::fail(ID, format!("the record is broken: {because}"))
-            .means(refused)
-            .remedy("repair the record: one record a domain, terms as RFC 7208 has them, at most ten lookups"),
+        Verdict::PermError => {
+            Finding::fail(ID, format!("the record is broken: {because}")).means(refused).remedy(
+                "repair the record: one record a domain, terms as RFC 7208 has them, at most ten \
+                 lookups",
+            )
+        }
         Verdict::TempError => Finding::skipped(ID, format!("DNS did not say: {because}")),
     }
 }
@@ -84,8 +87,14 @@ fn mail(sender: &SenderFacts) -> Finding {
         Ok(Route::NoMail) => "has no mail host",
     };
     Finding::fail(ID, seen)
-        .means("servers that check the sender refuse MAIL: policy_refusal or sender_blocked for everybody there")
-        .remedy("use a sender in a domain of yours that has an MX record, and read what comes back to it")
+        .means(
+            "servers that check the sender refuse MAIL: policy_refusal or sender_blocked for \
+             everybody there",
+        )
+        .remedy(
+            "use a sender in a domain of yours that has an MX record, and read what comes back \
+             to it",
+        )
 }
 
 fn dmarc(sender: &SenderFacts) -> Finding {
@@ -106,7 +115,10 @@ fn dmarc(sender: &SenderFacts) -> Finding {
     );
     let weigh = |seen: &str| {
         Finding::warn(ID, seen)
-            .means("nothing by itself, as no message is sent; servers that rate the sender's domain trust it less")
+            .means(
+                "nothing by itself, as no message is sent; servers that rate the sender's domain \
+                 trust it less",
+            )
             .remedy(add.clone())
     };
     match records[..] {

@@ -15,7 +15,10 @@ pub(super) fn null_sender(identity: &IdentityFacts) -> Finding {
         (false, _) => Finding::pass(ID, "a mailbox is the sender"),
         (true, true) => Finding::pass(ID, "<>, and a mailbox where that is refused"),
         (true, false) => Finding::warn(ID, "<>, and nothing where that is refused")
-            .means("addresses at servers that refuse the null sender stay unknown: sender_blocked or policy_refusal")
+            .means(
+                "addresses at servers that refuse the null sender stay unknown: sender_blocked \
+                 or policy_refusal",
+            )
             .remedy("set smtp.fallback_mail_from to a mailbox of yours that exists"),
     }
 }
@@ -39,8 +42,14 @@ pub(super) fn same_address(facts: &Facts) -> Option<Finding> {
         .collect();
     if !shared.is_empty() {
         let found = Finding::warn(ID, shared.join("; "))
-            .means("manners are kept for each identity, so an exchanger sees one address come twice as often: rate_limited, sender_blocked")
-            .remedy("give each identity an address of its own (source_v4, source_v6, socks5), or drop one");
+            .means(
+                "manners are kept for each identity, so an exchanger sees one address come twice \
+                 as often: rate_limited, sender_blocked",
+            )
+            .remedy(
+                "give each identity an address of its own (source_v4, source_v6, socks5), or \
+                 drop one",
+            );
         return Some(found);
     }
     Some(if by_address.is_empty() {

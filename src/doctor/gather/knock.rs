@@ -58,8 +58,8 @@ pub(super) struct Caller<'a> {
 }
 
 impl Caller<'_> {
-    /// Knocks at a domain's doors, side by side; at those of a family the identity does not use, not
-    /// at all.
+    /// Knocks at a domain's doors, side by side; not at those of a family the identity does not
+    /// use.
     pub(super) async fn knock(
         &self,
         domain: &DomainName,

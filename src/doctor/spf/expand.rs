@@ -152,7 +152,7 @@ impl Part {
             'h' => values.helo.to_owned(),
             'v' if values.ip.is_ipv4() => "in-addr".to_owned(),
             'v' => "ip6".to_owned(),
-            // `p` costs lookups and is not to be used; "unknown" is what a receiver may say instead.
+            // `p` costs lookups and is not to be used; a receiver may say "unknown" instead.
             _ => "unknown".to_owned(),
         };
         let mut pieces: Vec<&str> = value.split(|c| delimiters.contains(c)).collect();
