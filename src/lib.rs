@@ -17,7 +17,7 @@
 //! | 4 | [`verdict`] | the judge (pure) |
 //! | 3 | [`smtp`] | the dialogue (pure) and its session |
 //! | 2 | [`dns`] | routes and facts (pure) and the resolver |
-//! | 1 | [`address`], [`lists`] | syntax and names (pure) |
+//! | 1 | [`address`], [`lists`], [`listfile`] | syntax, names, mailing-list files (pure) |
 //! | 0 | [`clock`] | the one clock |
 //! | - | [`sandbox`] | a small mail world on loopback, for `cli/` and tests only |
 //!
@@ -58,6 +58,7 @@ pub mod config;
 pub mod dns;
 pub mod doctor;
 pub mod grpc;
+pub mod listfile;
 pub mod lists;
 pub mod pacing;
 pub mod prober;

@@ -6,13 +6,19 @@ pub mod config;
 pub mod id;
 pub mod outcome;
 pub mod plan;
+pub mod preflight;
 pub mod progress;
 pub mod queue;
 pub mod spec;
+pub mod sqlite;
 
 mod chunk;
 mod destinations;
+#[cfg(test)]
+mod memory;
 mod news;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use ask::Ask;
@@ -20,6 +26,7 @@ pub use batches::{Batches, Reading};
 pub use config::Config;
 pub use id::BatchId;
 pub use outcome::Outcome;
+pub use preflight::Preflight;
 pub use progress::{Batch, Progress, State};
 pub use queue::{Queue, QueueError};
 pub use spec::{BatchOptions, SendPolicy, Spec};

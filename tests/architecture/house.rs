@@ -24,6 +24,7 @@ const FLOORS: [(&str, u32); 23] = [
     ("clock", 0),
     ("address", 10),
     ("lists", 11),
+    ("listfile", 12),
     ("dns", 20),
     ("smtp", 30),
     ("verdict", 40),
@@ -47,14 +48,15 @@ const FLOORS: [(&str, u32); 23] = [
 ];
 
 /// The rooms that are pure, but for the files below.
-const PURE: [&str; 6] = ["address", "lists", "dns", "smtp", "verdict", "pacing"];
+const PURE: [&str; 7] = ["address", "lists", "listfile", "dns", "smtp", "verdict", "pacing"];
 
 /// Files, and folders of files, that are pure in rooms that are not.
-const PURE_FILES: [&str; 25] = [
+const PURE_FILES: &[&str] = &[
     "batch/config.rs",
     "batch/outcome.rs",
     "batch/plan.rs",
     "batch/preflight.rs",
+    "batch/preflight/",
     "batch/progress.rs",
     "batch/queue.rs",
     "batch/spec.rs",
