@@ -20,7 +20,7 @@ impl fmt::Display for Floor {
 }
 
 /// Each room's floor, from the ground up.
-const FLOORS: [(&str, u32); 23] = [
+const FLOORS: &[(&str, u32)] = &[
     ("clock", 0),
     ("address", 10),
     ("lists", 11),
