@@ -19,8 +19,7 @@ use crate::telemetry;
 pub(super) async fn run(args: DoctorArgs, common: &Common) -> anyhow::Result<bool> {
     let mut config = common.load(Table::new())?;
     if !common.names_log_level() && config.log == telemetry::Config::default() {
-        // What goes wrong is a finding; it need not be a log line too.
-        "error".clone_into(&mut config.log.level);
+        "warn".clone_into(&mut config.log.level);
     }
     telemetry::init(&config.log)?;
     let sandbox = if args.sandbox { Some(sandboxed(&mut config).await?) } else { None };

@@ -158,7 +158,7 @@ fn health_says_no_when_nothing_listens() {
 
 #[test]
 fn doctor_prints_the_documented_keys_and_exits_by_what_it_found() {
-    let output = mailvet(&["doctor", "--sandbox", "--json"], "");
+    let output = mailvet(&["doctor", "--sandbox", "--json", "--timeout", "20s"], "");
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let lines = json_lines(&output);
     assert_eq!(lines.len(), 1);
