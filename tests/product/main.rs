@@ -7,6 +7,7 @@ mod batches;
 mod command_line;
 mod crash;
 mod list;
+mod doctor;
 mod oddities;
 mod product;
 mod python;
