@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use toml::{Table, Value};
 
+use super::client::ClientArgs;
 use crate::config::{self, Config};
 
 /// Vet an address before you send to it.
@@ -47,6 +48,9 @@ pub(super) enum Command {
     Config,
     /// Ask a running service whether it is healthy; exit status 0 if it is
     Health(HealthArgs),
+    /// Make API keys for the callers of a service
+    #[command(subcommand)]
+    ApiKey(ApiKeyCommand),
 }
 
 /// Configuration, for every command.
@@ -142,6 +146,9 @@ pub(super) struct ServeArgs {
     /// Where to listen [default: 127.0.0.1:50051]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(super) listen: Option<SocketAddr>,
+    /// Serve callers that show neither an API key nor a certificate, from other machines too
+    #[arg(long)]
+    pub(super) allow_anonymous: bool,
     /// Serve the sandbox's domains instead of the internet, for client tests
     #[arg(long)]
     pub(super) sandbox: bool,
@@ -252,6 +259,26 @@ pub(super) struct HealthArgs {
     /// The service to ask [default: the configured server.listen]
     #[arg(long, value_name = "URL")]
     pub(super) server: Option<String>,
+    /// Whom to trust, and what to show
+    #[command(flatten)]
+    pub(super) client: ClientArgs,
+}
+
+/// `mailvet api-key`
+#[derive(Debug, Subcommand)]
+pub(super) enum ApiKeyCommand {
+    /// Make a key: print it once, with the entry to add to the file of server.api_keys
+    New(NewKeyArgs),
+}
+
+/// `mailvet api-key new`
+#[derive(Debug, Args)]
+pub(super) struct NewKeyArgs {
+    /// Whose key it is: the caller's name, of A-Z, a-z, 0-9 and . _ - @
+    pub(super) name: String,
+    /// How long it is to be valid, such as `90days` [default: for ever]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) expires_in: Option<Duration>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The command line.
 
+mod api_key;
 mod args;
+mod client;
 mod config;
 mod demo;
 mod domain;
@@ -59,6 +61,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Lists => lists::run(&cli.common),
         Command::Config => config::run(&cli.common),
         Command::Health(args) => health::run(args, &cli.common).await,
+        Command::ApiKey(command) => api_key::run(&command),
     }
 }
 

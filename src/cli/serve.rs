@@ -1,5 +1,6 @@
 //! `mailvet serve`: the gRPC service, until it is told to stop.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -18,6 +19,16 @@ use crate::telemetry;
 pub(super) struct Started {
     pub(super) app: App,
     pub(super) sandbox: Option<Sandbox>,
+}
+
+impl Started {
+    /// Finishes what is begun, and then closes the mail world.
+    pub(super) async fn close(self) {
+        self.app.drain().await;
+        if let Some(sandbox) = self.sandbox {
+            sandbox.shutdown().await;
+        }
+    }
 }
 
 /// Reads the configuration, starts logging, and builds the parts; with `sandbox`, on a mail world of
@@ -50,13 +61,19 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     if let Some(listen) = args.listen {
         set(&mut flags, "server", "listen", listen.to_string().into());
     }
-    let Started { app, sandbox } =
-        start(common, flags, args.sandbox, &telemetry::Config::default().level).await?;
+    if args.allow_anonymous {
+        set(&mut flags, "server", "allow_anonymous", true.into());
+    }
+    let started = start(common, flags, args.sandbox, &telemetry::Config::default().level).await?;
+    let app = &started.app;
+    app.config.server.check_listen()?;
     let listen = app.config.server.listen;
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
-    tracing::info!(address = %listener.local_addr()?, sandbox = sandbox.is_some(), "serving");
+    if args.sandbox {
+        tracing::info!("the sandbox's domains stand for the internet");
+    }
     let shutdown = CancellationToken::new();
     let serving = grpc::serve(
         listener,
@@ -69,16 +86,16 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
         signals.told_to_stop().await;
         tracing::info!("shutting down: finishing what is in flight");
         shutdown.cancel();
-        anyhow::Ok(())
+        std::future::pending::<Infallible>().await
     };
-    let (drained, ()) = tokio::try_join!(async { Ok(serving.await?) }, signalled)?;
+    let drained = tokio::select! {
+        drained = serving => drained?,
+        never = signalled => match never {},
+    };
     if drained == Drained::TimedOut {
         tracing::warn!("some calls were still running when the drain time ended");
     }
-    app.drain().await;
-    if let Some(sandbox) = sandbox {
-        sandbox.shutdown().await;
-    }
+    started.close().await;
     tracing::info!("stopped");
     Ok(true)
 }

@@ -20,7 +20,7 @@ impl fmt::Display for Floor {
 }
 
 /// Each room's floor, from the ground up.
-const FLOORS: [(&str, u32); 22] = [
+const FLOORS: [(&str, u32); 23] = [
     ("clock", 0),
     ("address", 10),
     ("lists", 11),
@@ -29,6 +29,7 @@ const FLOORS: [(&str, u32); 22] = [
     ("verdict", 40),
     ("cache", 50),
     ("pacing", 51),
+    ("access", 52),
     ("prober", 60),
     ("verifier", 70),
     ("batch", 80),
@@ -46,7 +47,7 @@ const FLOORS: [(&str, u32); 22] = [
 ];
 
 /// The rooms that are pure, but for the files below.
-const PURE: [&str; 6] = ["address", "lists", "dns", "smtp", "verdict", "pacing"];
+const PURE: [&str; 7] = ["address", "lists", "dns", "smtp", "verdict", "pacing", "access"];
 
 /// Files, and folders of files, that are pure in rooms that are not.
 const PURE_FILES: [&str; 10] = [

@@ -3,9 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod access;
+mod authority;
 mod command_line;
+mod exposure;
+mod limits;
 mod oddities;
 mod product;
 mod python;
 mod service;
 mod shutdown;
+mod tls;
