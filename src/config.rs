@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::{cache, dns, grpc, lists, prober, smtp, telemetry, verdict, verifier};
+use crate::{batch, cache, dns, grpc, lists, prober, smtp, telemetry, verdict, verifier};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub struct Config {
     pub dns: dns::Config,
     /// What is remembered.
     pub cache: cache::Config,
+    /// What share of hard bounces a campaign may have.
+    pub preflight: batch::preflight::Config,
     /// Roles, free providers, disposable domains.
     pub lists: lists::Config,
     /// What replies mean.

@@ -174,3 +174,30 @@ impl ServerCertVerifier for Pinned {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn shown(text: &str) -> anyhow::Result<Request<()>> {
+        let mut file = tempfile::NamedTempFile::new()?;
+        file.write_all(text.as_bytes())?;
+        let path = Some(file.path().to_path_buf());
+        let client = ClientArgs { api_key_file: path, ..ClientArgs::default() };
+        Ok(ShowKey(client.key()?).call(Request::new(()))?)
+    }
+
+    #[test]
+    fn the_key_of_a_file_is_shown_with_each_call_without_the_line_s_end() {
+        let request = shown("mailvet_0123\n").unwrap();
+        assert_eq!(request.metadata().get("authorization").unwrap(), "Bearer mailvet_0123");
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_shown_is_not_in_the_error() {
+        let error = format!("{:?}", shown("hush\u{1}hush").unwrap_err());
+        assert!(error.contains("no key has") && !error.contains("hush"), "{error}");
+    }
+}

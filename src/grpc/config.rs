@@ -139,6 +139,41 @@ impl Default for Limits {
     }
 }
 
+/// A limit that would let nothing through.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("server.limits.{key} is zero, and then nothing works: give more, or leave it out")]
+pub struct NoRoom {
+    key: &'static str,
+}
+
+impl Limits {
+    /// Whether every limit lets something through.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRoom`] with the name of the first that does not.
+    pub fn check(&self) -> Result<(), NoRoom> {
+        let limits = [
+            ("connections", self.connections == 0),
+            ("handshakes", self.handshakes == 0),
+            ("handshake_timeout", self.handshake_timeout.is_zero()),
+            ("calls", self.calls == 0),
+            ("calls_per_connection", self.calls_per_connection == 0),
+            ("health_calls", self.health_calls == 0),
+            ("request_octets", self.request_octets == 0),
+            ("header_octets", self.header_octets == 0),
+            ("keepalive_interval", self.keepalive_interval.is_zero()),
+            ("keepalive_timeout", self.keepalive_timeout.is_zero()),
+            ("idle_connection", self.idle_connection.is_zero()),
+            ("idle_stream", self.idle_stream.is_zero()),
+        ];
+        match limits.into_iter().find(|(_, is_zero)| *is_zero) {
+            Some((key, _)) => Err(NoRoom { key }),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Config {
     /// What stands between the service and those who reach it.
     #[must_use]
@@ -165,5 +200,27 @@ impl TlsFiles {
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         *self != Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_nothing_is_named() {
+        assert_eq!(Limits::default().check(), Ok(()));
+        let limits = Limits { idle_stream: Duration::ZERO, ..Limits::default() };
+        assert!(limits.check().unwrap_err().to_string().contains("server.limits.idle_stream"));
+    }
+
+    #[test]
+    fn the_configuration_survives_a_file() {
+        let text = "api_keys = \"k.toml\"\n[tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\n\
+                    [quota]\naddresses_per_day = 5\n[limits]\nidle_stream = \"1m\"\n";
+        let config: Config = toml::from_str(text).unwrap();
+        assert!(config.tls.is_wanted() && !config.protection().admits_anonymous());
+        let printed = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<Config>(&printed).unwrap(), config);
     }
 }

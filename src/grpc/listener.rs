@@ -31,7 +31,7 @@ pub(super) fn connections(
     clock: Clock,
 ) -> impl Stream<Item = io::Result<Connection>> + use<> {
     let limits = limits.clone();
-    let handshakes = limits.handshakes.max(1);
+    let handshakes = limits.handshakes;
     let doorway = Doorway {
         listener,
         room: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
 use super::checked::Checked;
-use super::config::{Config, Limits};
+use super::config::{Config, Limits, NoRoom};
 use super::gate::Gate;
 use super::keys::{KeyFile, KeyFileError};
 use super::listener;
@@ -36,6 +36,9 @@ pub enum ServeError {
     /// It would be open to everybody.
     #[error(transparent)]
     Exposed(#[from] Exposed),
+    /// A limit lets nothing through.
+    #[error(transparent)]
+    Limits(#[from] NoRoom),
     /// The API keys cannot be taken.
     #[error(transparent)]
     Keys(#[from] KeyFileError),
@@ -66,8 +69,8 @@ pub enum Drained {
 ///
 /// # Errors
 ///
-/// If it would be open to everybody without anybody having decided that, a file of the configuration
-/// cannot be used, reflection cannot be set up, or the transport fails.
+/// If it would be open to everybody without anybody having decided that, a limit lets nothing
+/// through, a file of the configuration cannot be used, reflection cannot be set up, or the transport fails.
 pub async fn serve(
     listener: TcpListener,
     verifier: Arc<Verifier>,
@@ -77,6 +80,7 @@ pub async fn serve(
 ) -> Result<Drained, ServeError> {
     let address = listener.local_addr()?;
     config.protection().check(address)?;
+    config.limits.check()?;
     let door = Door::open(&config, address)?;
     tracing::info!(
         %address,

@@ -20,10 +20,11 @@ impl fmt::Display for Floor {
 }
 
 /// Each room's floor, from the ground up.
-const FLOORS: [(&str, u32); 23] = [
+const FLOORS: [(&str, u32); 24] = [
     ("clock", 0),
     ("address", 10),
     ("lists", 11),
+    ("listfile", 12),
     ("dns", 20),
     ("smtp", 30),
     ("verdict", 40),
@@ -47,10 +48,19 @@ const FLOORS: [(&str, u32); 23] = [
 ];
 
 /// The rooms that are pure, but for the files below.
-const PURE: [&str; 7] = ["address", "lists", "dns", "smtp", "verdict", "pacing", "access"];
+const PURE: [&str; 8] =
+    ["address", "lists", "listfile", "dns", "smtp", "verdict", "pacing", "access"];
 
 /// Files, and folders of files, that are pure in rooms that are not.
-const PURE_FILES: [&str; 10] = [
+const PURE_FILES: [&str; 17] = [
+    "batch/config.rs",
+    "batch/outcome.rs",
+    "batch/plan.rs",
+    "batch/preflight.rs",
+    "batch/preflight/",
+    "batch/progress.rs",
+    "batch/queue.rs",
+    "batch/spec.rs",
     "cache/config.rs",
     "cache/freshness.rs",
     "prober/control.rs",
