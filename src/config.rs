@@ -22,6 +22,8 @@ pub struct Config {
     pub verifier: verifier::Config,
     /// What to do about a reason.
     pub policy: verdict::Policy,
+    /// Whole lists.
+    pub batch: batch::Config,
     /// The SMTP sessions.
     pub smtp: smtp::Config,
     /// The lanes: budgets and manners.
@@ -102,6 +104,16 @@ pub fn api_key() -> Option<String> {
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn environment() -> Vec<(String, String)> {
     std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect()
+}
+
+/// Where the process keeps its state if nobody says where: `mailvet` in `XDG_STATE_HOME`, else in
+/// `.local/state` of `HOME`; `None` if there is neither.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn state_dir() -> Option<PathBuf> {
+    let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let state = named("XDG_STATE_HOME").or_else(|| Some(named("HOME")?.join(".local/state")))?;
+    Some(state.join("mailvet"))
 }
 
 /// Puts the configuration together.

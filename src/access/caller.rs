@@ -29,6 +29,12 @@ impl Caller {
     pub(super) fn new(name: &str, kind: Kind) -> Self {
         Self { name: name.into(), kind }
     }
+
+    /// Whoever runs this process.
+    #[must_use]
+    pub fn local() -> Self {
+        Self::new("", Kind::Local)
+    }
 }
 
 /// What a call shows of its caller.

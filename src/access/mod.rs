@@ -78,9 +78,7 @@ impl Access {
             (Bearer::Unreadable, _) => Err(Denied::Unreadable),
             (Bearer::None, Some("")) => Err(Denied::NamelessCertificate),
             (Bearer::None, Some(name)) => Ok(Caller::new(name, Kind::Certificate)),
-            (Bearer::None, None) if self.anonymous && presented.is_loopback => {
-                Ok(Caller::new("", Kind::Local))
-            }
+            (Bearer::None, None) if self.anonymous && presented.is_loopback => Ok(Caller::local()),
             (Bearer::None, None) if self.anonymous => Ok(Caller::new("", Kind::Anonymous)),
             (Bearer::None, None) => Err(Denied::Anonymous),
         }

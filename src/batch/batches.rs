@@ -232,6 +232,16 @@ impl Batches {
         Ok(())
     }
 
+    /// Removes a batch that will not be sealed, in the background.
+    pub fn discard(&self, id: BatchId) {
+        let queue = Arc::clone(&self.workshop.queue);
+        self.tasks.spawn(async move {
+            if let Err(error) = queue.delete(&id).await {
+                tracing::debug!(batch = %id, %error, "was not there to be removed");
+            }
+        });
+    }
+
     /// Gives all work back to the queue, and ends what runs.
     pub async fn drain(&self) {
         self.workshop.stop.cancel();

@@ -51,18 +51,22 @@ pub(super) enum Trust<'a> {
 }
 
 impl ClientArgs {
-    /// Connects to the service at `url`; a call may take as long as connecting may.
+    /// Connects to the service at `url`, within `patience`. `longest_call`: how long each call may
+    /// take until its answer begins.
     pub(super) async fn connect(
         &self,
         url: &str,
         trust: Trust<'_>,
         patience: Duration,
+        longest_call: Option<Duration>,
     ) -> anyhow::Result<Client> {
         let key = self.key()?;
         let mut endpoint = Endpoint::from_shared(url.to_owned())
             .with_context(|| format!("{url} is not a URL; write http://HOST:PORT or https://"))?
-            .connect_timeout(patience)
-            .timeout(patience);
+            .connect_timeout(patience);
+        if let Some(longest) = longest_call {
+            endpoint = endpoint.timeout(longest);
+        }
         if endpoint.uri().scheme_str() == Some("https") {
             endpoint = match trust {
                 Trust::Authorities => endpoint.tls_config(self.tls(true)?)?,
@@ -110,6 +114,11 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 /// Shows the API key.
 #[derive(Clone, Debug)]
 pub(super) struct ShowKey(Option<MetadataValue<Ascii>>);
+
+impl ShowKey {
+    /// Shows none: to this process itself.
+    pub(super) const NOTHING: Self = Self(None);
+}
 
 impl Interceptor for ShowKey {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {

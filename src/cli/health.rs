@@ -27,7 +27,7 @@ pub(super) async fn run(args: HealthArgs, common: &Common) -> anyhow::Result<boo
         }
     };
     let answer = async {
-        let client = args.client.connect(&url, trust, PATIENCE).await?;
+        let client = args.client.connect(&url, trust, PATIENCE, Some(PATIENCE)).await?;
         let request = HealthCheckRequest { service: String::new() };
         anyhow::Ok(HealthClient::new(client).check(request).await?.into_inner().status())
     }

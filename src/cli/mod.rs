@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod answer;
 mod api_key;
 mod args;
 mod client;
@@ -10,9 +11,12 @@ mod explain;
 mod health;
 mod json;
 mod jsonl;
+mod list;
 mod lists;
 mod render;
+pub mod report;
 mod sandboxed;
+mod scale;
 mod serve;
 mod syntax;
 mod verify;
@@ -55,6 +59,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Demo => demo::run().await,
         Command::Serve(args) => serve::run(args, &cli.common).await,
         Command::Verify(args) => verify::run(args, &cli.common).await,
+        Command::List(args) => list::run(*args, &cli.common).await,
         Command::Domain(args) => domain::run(args, &cli.common).await,
         Command::Explain(args) => explain::run(&args, &cli.common),
         Command::Syntax(args) => syntax::run(&args),

@@ -1,9 +1,11 @@
 //! `mailvet serve`: the gRPC service, until it is told to stop.
 
 use std::convert::Infallible;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -11,7 +13,8 @@ use toml::Table;
 
 use super::args::{Common, ServeArgs, set};
 use crate::app::App;
-use crate::grpc::{self, server::Drained};
+use crate::config;
+use crate::grpc::{self, Rooms, server::Drained};
 use crate::sandbox::{Sandbox, World};
 use crate::telemetry;
 
@@ -64,6 +67,9 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     if args.allow_anonymous {
         set(&mut flags, "server", "allow_anonymous", true.into());
     }
+    if let Some(dir) = args.data_dir {
+        set(&mut flags, "batch", "data_dir", dir.display().to_string().into());
+    }
     let started = start(common, flags, args.sandbox, &telemetry::Config::default().level).await?;
     let app = &started.app;
     app.config.server.check_listen()?;
@@ -71,33 +77,67 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
-    if args.sandbox {
-        tracing::info!("the sandbox's domains stand for the internet");
-    }
-    let shutdown = CancellationToken::new();
-    let serving = grpc::serve(
-        listener,
-        Arc::clone(&app.verifier),
-        app.config.server.clone(),
-        app.clock,
-        shutdown.clone(),
+    let store = Store::choose(app, args.sandbox)?;
+    let batches = app.open_batches(store.path()).await?;
+    let rooms = Rooms {
+        verifier: Arc::clone(&app.verifier),
+        batches: batches.clone(),
+        thresholds: app.thresholds()?,
+    };
+    tracing::info!(
+        sandbox = args.sandbox,
+        data_dir = %store.path().display(),
+        "everything is ready"
     );
+    let shutdown = CancellationToken::new();
+    let serving =
+        grpc::serve(listener, rooms, app.config.server.clone(), app.clock, shutdown.clone());
     let signalled = async {
         signals.told_to_stop().await;
         tracing::info!("shutting down: finishing what is in flight");
         shutdown.cancel();
+        batches.drain().await;
         std::future::pending::<Infallible>().await
     };
     let drained = tokio::select! {
         drained = serving => drained?,
         never = signalled => match never {},
     };
+    // Whatever ended the serving: what is leased is given back.
+    batches.drain().await;
     if drained == Drained::TimedOut {
         tracing::warn!("some calls were still running when the drain time ended");
     }
     started.close().await;
     tracing::info!("stopped");
     Ok(true)
+}
+
+/// Where batches are kept.
+enum Store {
+    /// In a folder that stays.
+    Kept(PathBuf),
+    /// In one that vanishes with the sandbox it is about.
+    Scratch(TempDir),
+}
+
+impl Store {
+    fn choose(app: &App, is_sandbox: bool) -> anyhow::Result<Self> {
+        match (&app.config.batch.data_dir, is_sandbox) {
+            (Some(dir), _) => Ok(Self::Kept(dir.clone())),
+            (None, true) => Ok(Self::Scratch(tempfile::tempdir()?)),
+            (None, false) => config::state_dir()
+                .map(Self::Kept)
+                .context("there is no place for batches: name one with --data-dir"),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(dir) => dir,
+            Self::Scratch(dir) => dir.path(),
+        }
+    }
 }
 
 /// The signals that stop the service.

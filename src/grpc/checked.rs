@@ -26,6 +26,28 @@ impl Checked {
         &self.verifier
     }
 
+    /// Counts addresses that are to be verified later; if one is refused, they all are.
+    pub(super) fn take<'a>(
+        &self,
+        caller: &Caller,
+        addresses: impl ExactSizeIterator<Item = &'a str>,
+        depth: Depth,
+    ) -> Result<(), Refusal> {
+        let now = self.clock.now();
+        self.access.take(caller, addresses.len() as u64, now)?;
+        // Only whoever asks about mailboxes learns about mailboxes.
+        if depth < Depth::Mailbox {
+            return Ok(());
+        }
+        for address in addresses {
+            if let Ok(address) = Address::parse(address) {
+                let is_free = self.verifier.is_free_provider(&address);
+                self.access.ask(caller, &address, is_free, now)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Verifies one address, counted as the caller's.
     pub(super) async fn verify(
         &self,
@@ -33,15 +55,7 @@ impl Checked {
         address: &str,
         options: &Options,
     ) -> Result<Verification, Refusal> {
-        let now = self.clock.now();
-        self.access.take(caller, 1, now)?;
-        // Only whoever asks about mailboxes learns about mailboxes.
-        if options.depth == Depth::Mailbox
-            && let Ok(address) = Address::parse(address)
-        {
-            let is_free = self.verifier.is_free_provider(&address);
-            self.access.ask(caller, &address, is_free, now)?;
-        }
+        self.take(caller, std::iter::once(address), options.depth)?;
         let verification = self.verifier.verify(address, options).await;
         if let Some(exists) = learned(&verification) {
             self.access.learned(caller, exists, self.clock.now());

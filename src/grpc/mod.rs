@@ -4,10 +4,12 @@
 pub mod config;
 pub mod server;
 
+mod batch;
 mod checked;
 mod connection;
 mod convert;
 mod deadline;
+mod door;
 mod gate;
 mod keys;
 mod listener;
@@ -18,5 +20,15 @@ mod tls;
 mod watched;
 
 pub use config::Config;
-pub use server::serve;
+pub use server::{Rooms, serve, serve_within};
 pub use tls::{TlsError, certificates};
+
+use tonic::{Request, Status};
+
+use crate::access::Caller;
+
+/// Who calls. The gate has said so.
+fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
+    let caller = request.extensions().get::<Caller>().cloned();
+    caller.ok_or_else(|| Status::internal("the caller is not known"))
+}

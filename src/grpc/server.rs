@@ -1,25 +1,32 @@
 //! The gRPC server: our service, health, reflection, and a shutdown that finishes what is begun.
 
-use std::convert::Infallible;
+use std::future;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
+use futures_util::stream;
+use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tonic::Request;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 
+use super::batch;
 use super::checked::Checked;
 use super::config::{Config, Limits, NoRoom};
+use super::door::Door;
 use super::gate::Gate;
-use super::keys::{KeyFile, KeyFileError};
+use super::keys::KeyFileError;
 use super::listener;
 use super::service::Service;
-use super::tls::{Tls, TlsError};
-use crate::access::{Access, Exposed, Keys};
+use super::tls::TlsError;
+use crate::access::{Access, Caller, Exposed, Harvesting, Keys, Quota};
+use crate::batch::Batches;
+use crate::batch::preflight::Thresholds;
 use crate::clock::Clock;
 use crate::proto::FILE_DESCRIPTOR_SET;
+use crate::proto::batch_service_server::BatchServiceServer;
 use crate::proto::verification_service_server::VerificationServiceServer;
 use crate::verifier::Verifier;
 
@@ -27,8 +34,19 @@ use crate::verifier::Verifier;
 /// all calls of a connection. What is beyond that stays with the caller (RFC 9113 section 5.2).
 const WINDOWS: (u32, u32) = (64 * 1024, 256 * 1024);
 
-/// The shortest time between two looks at the files.
-const SHORTEST_POLL: Duration = Duration::from_secs(1);
+/// The largest message taken of a batch, in octets: a page of addresses.
+const LARGEST_PAGE: usize = 4 * 1024 * 1024;
+
+/// What is behind the door.
+#[derive(Clone)]
+pub struct Rooms {
+    /// Verifies addresses.
+    pub verifier: Arc<Verifier>,
+    /// Keeps whole lists.
+    pub batches: Batches,
+    /// What a list's answer is held against.
+    pub thresholds: Thresholds,
+}
 
 /// Why the service could not run.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +91,7 @@ pub enum Drained {
 /// through, a file of the configuration cannot be used, reflection cannot be set up, or the transport fails.
 pub async fn serve(
     listener: TcpListener,
-    verifier: Arc<Verifier>,
+    rooms: Rooms,
     config: Config,
     clock: Clock,
     shutdown: CancellationToken,
@@ -91,14 +109,16 @@ pub async fn serve(
         "serving"
     );
     let (health_reporter, health) = tonic_health::server::health_reporter();
-    let (drain_timeout, poll) = (config.drain_timeout, config.poll_interval.max(SHORTEST_POLL));
+    let (drain_timeout, poll) = (config.drain_timeout, config.poll_interval);
     let limits = config.limits.clone();
     let largest = limits.request_octets;
     let incoming = listener::connections(listener, door.tls.clone(), &limits, clock);
     let gate = Gate::new(Arc::clone(&door.access), &limits, clock);
-    let checked = Checked::new(Arc::clone(&door.access), verifier, clock);
+    let checked = Checked::new(Arc::clone(&door.access), Arc::clone(&rooms.verifier), clock);
+    let batches = batch_service(&rooms, checked.clone(), &shutdown);
     let service = Service::new(checked, config, clock, shutdown.clone());
     health_reporter.set_serving::<VerificationServiceServer<Service>>().await;
+    health_reporter.set_serving::<BatchServiceServer<batch::Service>>().await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
@@ -109,12 +129,14 @@ pub async fn serve(
         .add_service(health.max_decoding_message_size(largest))
         .add_service(reflection().build_v1()?.max_decoding_message_size(largest))
         .add_service(reflection().build_v1alpha()?.max_decoding_message_size(largest))
-        .add_service(VerificationServiceServer::new(service).max_decoding_message_size(largest));
+        .add_service(VerificationServiceServer::new(service).max_decoding_message_size(largest))
+        .add_service(batches);
 
     let draining = shutdown.clone();
     let stop = async move {
         draining.cancelled().await;
         health_reporter.set_not_serving::<VerificationServiceServer<Service>>().await;
+        health_reporter.set_not_serving::<BatchServiceServer<batch::Service>>().await;
         health_reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
     };
     let deadline = async {
@@ -127,7 +149,7 @@ pub async fn serve(
             Ok(Drained::Finished)
         }
         () = deadline => Ok(Drained::TimedOut),
-        never = watch(door, poll) => match never {},
+        never = door.watch(poll) => match never {},
     }
 }
 
@@ -143,66 +165,37 @@ fn builder(limits: &Limits) -> Server {
         .initial_connection_window_size(connection)
 }
 
-/// What callers have to show, and the files that say so.
-struct Door {
-    access: Arc<Access>,
-    key_file: Option<KeyFile>,
-    tls: Option<Arc<Tls>>,
+/// Serves the batches alone, over one connection from within this process: nobody else can reach
+/// it. Ends when the other side hangs up.
+///
+/// # Errors
+///
+/// If the transport fails.
+pub async fn serve_within(
+    connection: DuplexStream,
+    rooms: Rooms,
+    clock: Clock,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    let incoming = stream::once(future::ready(Ok::<_, io::Error>(connection)));
+    let access = Access::new(true, Quota::default(), Harvesting::default(), Keys::default());
+    let checked = Checked::new(Arc::new(access), Arc::clone(&rooms.verifier), clock);
+    // There is no gate: whoever calls is whoever runs this process.
+    let this_process = |mut request: Request<()>| {
+        request.extensions_mut().insert(Caller::local());
+        Ok(request)
+    };
+    let service = InterceptedService::new(batch_service(&rooms, checked, &shutdown), this_process);
+    Server::builder().add_service(service).serve_with_incoming(incoming).await?;
+    Ok(())
 }
 
-impl Door {
-    /// Reads the files.
-    fn open(config: &Config, address: SocketAddr) -> Result<Self, ServeError> {
-        let (key_file, keys) = match config.api_keys.as_deref().map(KeyFile::open).transpose()? {
-            Some((file, keys)) => (Some(file), keys),
-            None => (None, Keys::default()),
-        };
-        let tls = config.tls.is_wanted().then(|| Tls::open(&config.tls)).transpose()?;
-        if key_file.is_some() && keys.is_empty() {
-            tracing::warn!("the file of server.api_keys holds no key: nobody can call with one");
-        }
-        if key_file.is_some() && tls.is_none() && !address.ip().to_canonical().is_loopback() {
-            tracing::warn!(
-                "API keys travel unprotected without server.tls: whoever listens has them"
-            );
-        }
-        let access = Access::new(
-            config.protection().admits_anonymous(),
-            config.quota,
-            config.harvesting.clone(),
-            keys,
-        );
-        Ok(Self { access: Arc::new(access), key_file, tls: tls.map(Arc::new) })
-    }
-
-    /// Takes changed files up; what cannot be used is said, and what was stays.
-    fn reload(&self) {
-        match self.key_file.as_ref().map_or(Ok(None), KeyFile::read_if_changed) {
-            Ok(None) => {}
-            Ok(Some(keys)) => {
-                tracing::info!(keys = keys.len(), "the API keys were read again");
-                self.access.replace_keys(keys);
-            }
-            Err(error) => tracing::error!(%error, "the API keys stay as they were"),
-        }
-        match self.tls.as_ref().map_or(Ok(false), |tls| tls.reload_if_changed()) {
-            Ok(false) => {}
-            Ok(true) => tracing::info!("the certificates were read again"),
-            Err(error) => tracing::error!(%error, "the certificates stay as they were"),
-        }
-    }
-}
-
-/// Looks at the files now and then, for ever.
-async fn watch(door: Door, poll: Duration) -> Infallible {
-    let door = Arc::new(door);
-    let mut ticks = tokio::time::interval(poll);
-    loop {
-        ticks.tick().await;
-        let door = Arc::clone(&door);
-        // Reading files blocks.
-        if let Err(error) = tokio::task::spawn_blocking(move || door.reload()).await {
-            tracing::error!(%error, "the files of the door could not be looked at");
-        }
-    }
+fn batch_service(
+    rooms: &Rooms,
+    checked: Checked,
+    shutdown: &CancellationToken,
+) -> BatchServiceServer<batch::Service> {
+    let (batches, thresholds) = (rooms.batches.clone(), rooms.thresholds);
+    BatchServiceServer::new(batch::Service::new(batches, thresholds, checked, shutdown.clone()))
+        .max_decoding_message_size(LARGEST_PAGE)
 }

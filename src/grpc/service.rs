@@ -12,7 +12,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::checked::Checked;
 use super::request::{self, Time};
-use super::{Config, convert, deadline, refusal};
+use super::{Config, caller, convert, deadline, refusal};
 use crate::access::Caller;
 use crate::clock::Clock;
 use crate::proto::verification_service_server::VerificationService;
@@ -156,12 +156,6 @@ fn stream_deadline(service: &Service, metadata: &MetadataMap) -> Option<SystemTi
     let timeout = deadline::grpc_timeout(metadata)?;
     let budget = deadline::budget(Some(timeout), service.config.deadline_margin, Duration::MAX);
     service.clock.now().checked_add(budget)
-}
-
-/// Who calls. The gate has said so.
-fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
-    let caller = request.extensions().get::<Caller>().cloned();
-    caller.ok_or_else(|| Status::internal("the caller is not known"))
 }
 
 /// What comes in on a stream.

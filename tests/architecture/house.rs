@@ -52,7 +52,7 @@ const PURE: [&str; 8] =
     ["address", "lists", "listfile", "dns", "smtp", "verdict", "pacing", "access"];
 
 /// Files, and folders of files, that are pure in rooms that are not.
-const PURE_FILES: [&str; 18] = [
+const PURE_FILES: &[&str] = &[
     "batch/config.rs",
     "batch/outcome.rs",
     "batch/plan.rs",
