@@ -19,8 +19,8 @@ pub struct Quota {
 #[serde(default, deny_unknown_fields)]
 pub struct Harvesting {
     /// Different local parts that may be asked about at one registrable domain in an hour, which
-    /// begins with the first of them. Default 1000; 0: any number. A list with more of them is
-    /// verified hour by hour.
+    /// begins with the first of them. Default 5000; 0: any number. A longer list of one domain is
+    /// verified in parts, an hour apart.
     pub local_parts_per_domain: u32,
     /// The same for each free provider. Default 0, any number: a third of a consumer list may be at
     /// one of them. Guessing there still meets `unknown_percent`.
@@ -39,7 +39,7 @@ pub struct Harvesting {
 impl Default for Harvesting {
     fn default() -> Self {
         Self {
-            local_parts_per_domain: 1000,
+            local_parts_per_domain: 5000,
             local_parts_per_free_provider: 0,
             unknown_percent: 80,
             unknown_sample: 500,

@@ -60,8 +60,8 @@ impl fmt::Display for Refusal {
             }
             Limit::LocalPartsPerDomain { domain, cap } => write!(
                 f,
-                "you have asked about {cap} different mailboxes at {domain} within an hour; go on \
-                 later"
+                "you may ask about {cap} different mailboxes at {domain} within an hour; ask about \
+                 the others later"
             ),
             Limit::UnknownMailboxes(percent) => write!(
                 f,

@@ -177,13 +177,17 @@ impl Sample<'_> {
 
     /// The first rows, as text, and how many of their fields are badly quoted.
     fn rows(&self, dialect: Option<Dialect>) -> (Vec<Vec<String>>, usize) {
-        let scan = Scan { dialect, cell: 0, width: 0, limit: 2 * SNIFF };
         let (mut rows, mut bad) = (Vec::new(), 0);
         let mut rest = self.text;
         while !rest.is_empty() && rows.len() < ROWS {
             // A row that is cut off shows little, unless there is no other.
             let is_only = rows.is_empty() && !rest.iter().any(|b| b"\r\n".contains(b));
-            let Scanned::Record(shape) = scan.first(rest, self.is_whole || is_only) else { break };
+            // A quote that runs through a quarter of what is seen is taken for a stray one here,
+            // whatever the rows say later: the rows behind it are wanted.
+            let is_ended = self.is_whole || is_only;
+            let limit = if is_ended { 2 * SNIFF } else { SNIFF / 4 };
+            let scan = Scan { dialect, cell: 0, width: 0, limit };
+            let Scanned::Record(shape) = scan.first(rest, is_ended) else { break };
             let content = &rest[..shape.content];
             rest = &rest[shape.whole..];
             if content.trim_ascii().is_empty() {

@@ -4,10 +4,12 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use mailvet::access;
+use mailvet::proto::create_batch_request::Part;
 use mailvet::proto::verification_service_client::VerificationServiceClient;
 use mailvet::proto::verify_addresses_response::Outcome;
 use mailvet::proto::{
-    Depth, ItemError, VerifyAddressRequest, VerifyAddressesRequest, VerifyOptions,
+    BatchAddress, BatchPage, BatchSpec, CreateBatchRequest, Depth, GetBatchRequest, ItemError,
+    VerifyAddressRequest, VerifyAddressesRequest, VerifyOptions,
 };
 use prost::Message as _;
 use prost_types::FileDescriptorProto;
@@ -313,5 +315,46 @@ async fn a_caller_at_this_machine_that_nobody_asks_for_anything_is_spared() {
     for n in 0..3 {
         client.verify_address(ask(&format!("guess{n}@acme.test"))).await.unwrap();
     }
+    product.stop().await;
+}
+
+/// The parts of a batch with these addresses.
+fn batch(addresses: &[&str]) -> stream::Iter<std::vec::IntoIter<CreateBatchRequest>> {
+    let row =
+        |address: &&str| BatchAddress { address: (*address).to_owned(), ..BatchAddress::default() };
+    let page = BatchPage { addresses: addresses.iter().map(row).collect() };
+    let parts = [Part::Spec(BatchSpec::default()), Part::Page(page)];
+    let parts = parts.map(|part| CreateBatchRequest { part: Some(part) });
+    stream::iter(parts.to_vec())
+}
+
+#[tokio::test]
+async fn a_batch_is_its_caller_s_own_and_its_rows_are_counted() {
+    let other = access::issue("erp", rand_octets(2), None).unwrap();
+    let (product, key, _file) = with_key(&format!("addresses_per_day = 3\n{}", other.entry)).await;
+    let mut client = product.batch_client().await;
+    let rows = ["jane.doe@acme.test", "nobody@acme.test"];
+    let made = client.create_batch(shown(batch(&rows), &key)).await.unwrap().into_inner();
+    let get = || GetBatchRequest { batch_id: made.batch.as_ref().unwrap().batch_id.clone() };
+    client.get_batch(shown(get(), &key)).await.unwrap();
+    let status = client.get_batch(shown(get(), &other.key)).await.unwrap_err();
+    assert_eq!(status.code(), Code::NotFound, "it is not the other one's");
+    let status = client.create_batch(shown(batch(&rows), &key)).await.unwrap_err();
+    assert_eq!(limit(&status).0, "ADDRESSES_PER_DAY");
+    client.create_batch(shown(batch(&rows), &other.key)).await.unwrap();
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_of_guesses_at_one_domain_is_refused() {
+    let product = Product::with(|config| {
+        config.server.harvesting.spare_loopback = false;
+        config.server.harvesting.local_parts_per_domain = 2;
+    })
+    .await;
+    let mut client = product.batch_client().await;
+    let guesses = ["a@acme.test", "b@acme.test", "c@acme.test"];
+    let status = client.create_batch(batch(&guesses)).await.unwrap_err();
+    assert_eq!(limit(&status).0, "LOCAL_PARTS_PER_DOMAIN");
     product.stop().await;
 }

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
@@ -234,26 +235,35 @@ fn only_folder() -> anyhow::Result<PathBuf> {
 /// Reads, and takes the SHA-256 of what went by.
 pub(super) struct Hashing<R> {
     inner: R,
-    digest: Sha256,
+    digest: Digesting,
 }
 
+/// The SHA-256 of what went by.
+#[derive(Clone, Default)]
+pub(super) struct Digesting(Arc<Mutex<Sha256>>);
+
 impl<R: Read> Hashing<R> {
-    pub(super) fn new(inner: R) -> Self {
-        Self { inner, digest: Sha256::new() }
+    pub(super) fn new(inner: R, digest: Digesting) -> Self {
+        Self { inner, digest }
+    }
+}
+
+impl Digesting {
+    /// The digest so far, in hexadecimal.
+    pub(super) fn hex(&self) -> String {
+        let bytes = self.lock().clone().finalize();
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The digest of all of it, read to the end.
-    pub(super) fn finish(mut self) -> io::Result<String> {
-        io::copy(&mut self.inner.by_ref(), &mut self.digest)?;
-        let bytes = self.digest.finalize();
-        Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    fn lock(&self) -> MutexGuard<'_, Sha256> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<R: Read> Read for Hashing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.inner.read(buffer)?;
-        self.digest.update(&buffer[..length]);
+        self.digest.lock().update(&buffer[..length]);
         Ok(length)
     }
 }

@@ -2,14 +2,15 @@
 
 use std::fs::File;
 use std::io::BufReader;
+use std::pin::pin;
 
 use anyhow::Context as _;
-use futures_util::stream;
+use futures_util::stream::{self, Stream, StreamExt as _};
 use tokio::sync::mpsc;
 
 use super::args::SendToArg;
 use super::backend::Client;
-use super::job::{Hashing, Job};
+use super::job::{Digesting, Hashing, Job};
 use crate::cli::args::DepthArg;
 use crate::listfile::{self, Layout, Reader, Row};
 use crate::proto::create_batch_request::Part;
@@ -46,11 +47,22 @@ pub(super) fn reading(job: &Job) -> listfile::Options {
     }
 }
 
-/// Opens the list.
-pub(super) fn open(job: &Job) -> anyhow::Result<Reader<Hashing<BufReader<File>>>> {
+/// The list's rows.
+pub(super) type Rows = Reader<Hashing<BufReader<File>>>;
+
+/// Opens the list; `digest` takes in what is read.
+pub(super) fn open(job: &Job, digest: Digesting) -> anyhow::Result<Rows> {
     let named = || job.name();
     let file = File::open(&job.input).with_context(named)?;
-    Reader::open(Hashing::new(BufReader::new(file)), &reading(job)).with_context(named)
+    Reader::open(Hashing::new(BufReader::new(file), digest), &reading(job)).with_context(named)
+}
+
+/// What the reading thread hands over.
+enum Sent {
+    /// Rows.
+    Page(Vec<BatchAddress>),
+    /// That there are no more.
+    End,
 }
 
 /// Sends the list. `on_layout` is told what the file is, `on_rows` how many rows have gone.
@@ -60,55 +72,72 @@ pub(super) async fn submit(
     on_layout: impl FnOnce(&Layout),
     on_rows: impl Fn(u64) + Send + Sync + 'static,
 ) -> anyhow::Result<Submitted> {
-    let reader = open(job)?;
+    let digest = Digesting::default();
+    let reader = open(job, digest.clone())?;
     on_layout(reader.layout());
     let (pages, sent) = mpsc::channel(AHEAD);
     // Reading a file blocks.
-    let reading = tokio::task::spawn_blocking(move || read(reader, &pages));
-    let first = CreateBatchRequest { part: Some(Part::Spec(spec(job))) };
-    let parts = stream::unfold((Some(first), sent, 0, on_rows), async |state| {
-        let (first, mut sent, mut rows, on_rows) = state;
-        if let Some(first) = first {
-            return Some((first, (None, sent, rows, on_rows)));
+    let mut reading = tokio::task::spawn_blocking(move || read(reader, &pages));
+    let mut call = pin!(client.create_batch(parts(spec(job), sent, on_rows)));
+    let mut notes = None;
+    let created = tokio::select! {
+        created = &mut call => created,
+        read = &mut reading => {
+            // An error drops the call, which then leaves nothing.
+            notes = Some(read?.with_context(|| job.name())?);
+            call.await
         }
-        let page: Vec<BatchAddress> = sent.recv().await?;
-        rows += page.len() as u64;
-        on_rows(rows);
-        let part = Part::Page(BatchPage { addresses: page });
-        Some((CreateBatchRequest { part: Some(part) }, (None, sent, rows, on_rows)))
-    });
-    let created = client.create_batch(parts).await;
-    // What is wrong with the file says more than that the call was given up.
-    let (digest, notes) = reading.await?.with_context(|| job.name())?;
+    };
     let batch = created?.into_inner().batch.context("the service named no batch")?;
-    Ok(Submitted { batch, digest, notes })
+    let notes = match notes {
+        Some(notes) => notes,
+        None => reading.await?.with_context(|| job.name())?,
+    };
+    Ok(Submitted { batch, digest: digest.hex(), notes })
 }
 
-/// Reads all rows into pages. An error ends the call before its batch is accepted: the last page,
-/// which would end it well, is held back until the whole file was read.
-fn read(
-    mut reader: Reader<Hashing<BufReader<File>>>,
-    pages: &mpsc::Sender<Vec<BatchAddress>>,
-) -> anyhow::Result<(String, Vec<String>)> {
+/// The messages of the call. They end only when the whole list was read: a call that ends is
+/// accepted.
+fn parts(
+    spec: BatchSpec,
+    sent: mpsc::Receiver<Sent>,
+    on_rows: impl Fn(u64) + Send + Sync + 'static,
+) -> impl Stream<Item = CreateBatchRequest> + Send + 'static {
+    let pages = stream::unfold((sent, 0, on_rows), async |(mut sent, mut rows, on_rows)| {
+        let page = match sent.recv().await {
+            Some(Sent::Page(page)) => page,
+            Some(Sent::End) => return None,
+            None => std::future::pending().await,
+        };
+        rows += page.len() as u64;
+        on_rows(rows);
+        Some((Part::Page(BatchPage { addresses: page }), (sent, rows, on_rows)))
+    });
+    let parts = stream::once(std::future::ready(Part::Spec(spec))).chain(pages);
+    parts.map(|part| CreateBatchRequest { part: Some(part) })
+}
+
+/// Reads all rows into pages; returns what was out of the ordinary.
+fn read(mut reader: Rows, pages: &mpsc::Sender<Sent>) -> anyhow::Result<Vec<String>> {
     let mut row = Row::default();
     let mut page = Vec::with_capacity(PAGE);
+    // The list is read to its end also when nobody takes the rows: they were sent before.
+    let send = |page: &mut Vec<BatchAddress>| pages.blocking_send(Sent::Page(std::mem::take(page)));
     while reader.read(&mut row)? {
         if row.is_blank() {
             continue;
         }
         let address = beginning(row.address().unwrap_or_default()).to_owned();
         page.push(BatchAddress { address, row_id: String::new() });
-        // A receiver that is gone has said why to its caller.
-        if page.len() == PAGE && pages.blocking_send(std::mem::take(&mut page)).is_err() {
-            break;
+        if page.len() == PAGE {
+            let _taken = send(&mut page);
         }
     }
-    let notes = reader.findings().notes();
-    let digest = reader.into_inner().finish()?;
     if !page.is_empty() {
-        let _gone = pages.blocking_send(page);
+        let _taken = send(&mut page);
     }
-    Ok((digest, notes))
+    let _taken = pages.blocking_send(Sent::End);
+    Ok(reader.findings().notes())
 }
 
 /// As much of `address` as is sent.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -11,11 +11,10 @@ use anyhow::Context as _;
 use super::args::FormatArg;
 use super::backend::Client;
 use super::columns::{self, NAMES};
-use super::job::{Hashing, Job};
+use super::job::{Digesting, Job};
 use super::{submit, wire};
 use crate::cli::report::Flags;
-use crate::listfile::{Output, Reader, Row, Writer};
-use crate::proto::batch_service_client::BatchServiceClient;
+use crate::listfile::{Output, Row, Writer};
 use crate::proto::{
     BatchResult, CatchAll, ResultOrder, StreamBatchResultsRequest, StreamBatchResultsResponse,
     Verification,
@@ -54,7 +53,8 @@ impl Seen {
 /// Writes the output, whole or not at all.
 pub(super) async fn write(job: &Job, client: &mut Client, batch_id: &str) -> anyhow::Result<Seen> {
     let mut results = Results::open(client, batch_id).await?;
-    let mut reader = submit::open(job)?;
+    let digest = Digesting::default();
+    let mut reader = submit::open(job, digest.clone())?;
     let scratch = job.scratch("output");
     let named = || format!("{} cannot be written", scratch.display());
     let file = BufWriter::new(File::create(&scratch).with_context(named)?);
@@ -93,16 +93,15 @@ pub(super) async fn write(job: &Job, client: &mut Client, batch_id: &str) -> any
     let mut file = writer.finish()?;
     file.flush().with_context(named)?;
     file.get_ref().sync_all().with_context(named)?;
-    unchanged(job, reader)?;
+    unchanged(job, &digest)?;
     put(&scratch, &job.output)?;
     Ok(seen)
 }
 
 /// The list must be the one that was sent: its rows and the results stand side by side.
-fn unchanged(job: &Job, reader: Reader<Hashing<BufReader<File>>>) -> anyhow::Result<()> {
-    let digest = reader.into_inner().finish()?;
+fn unchanged(job: &Job, digest: &Digesting) -> anyhow::Result<()> {
     anyhow::ensure!(
-        job.digest.as_ref().is_none_or(|sent| *sent == digest),
+        job.digest.as_ref().is_none_or(|sent| *sent == digest.hex()),
         "{} was changed since it was read: put it back as it was and go on with `{}`",
         job.name(),
         job.how_to_go_on()
@@ -123,7 +122,7 @@ pub(super) fn put(scratch: &Path, place: &Path) -> anyhow::Result<()> {
 struct Results<'a> {
     pages: Streaming<StreamBatchResultsResponse>,
     ready: VecDeque<BatchResult>,
-    _client: &'a mut super::backend::Client,
+    _client: &'a mut Client,
 }
 
 impl<'a> Results<'a> {

@@ -41,6 +41,17 @@ fn a_quote_that_never_closes_swallows_no_rows() {
 }
 
 #[test]
+fn a_stray_quote_in_the_first_row_of_a_long_file_does_not_hide_the_rest() {
+    let mut file = b"size,who\n\"17 inch,a@acme.test\n".to_vec();
+    for n in 0..40_000 {
+        file.extend(format!("{n},user{n}@acme.test\n").bytes());
+    }
+    assert!(file.len() > 2 * SNIFF);
+    assert_eq!(open(&file).layout().address.name, "who");
+    assert_eq!(findings(&file).addresses, 40_001);
+}
+
+#[test]
 fn a_quote_that_closes_rows_later_in_midst_of_text_swallows_no_rows() {
     let file = b"size,email\n\"17 inch,a@acme.test\n19,b@acme.test\n\"21,c@acme.test\n";
     assert_eq!(addresses(file), ["a@acme.test", "b@acme.test", "c@acme.test"]);
