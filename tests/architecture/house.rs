@@ -55,7 +55,7 @@ const PURE_FILES: [&str; 10] = [
     "prober/control.rs",
     "prober/destination/",
     "prober/evidence.rs",
-    "prober/lane.rs",
+    "prober/lane/",
     "prober/memory.rs",
     "prober/reading.rs",
     "verifier/lifetime.rs",

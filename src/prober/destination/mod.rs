@@ -2,12 +2,15 @@
 //!
 //! Pure: a state machine. The shell hands in what happened (`submit`, `opened`, `landed`, ...) with
 //! the time, then carries out what [`Destination::poll`] returns; a session's task asks
-//! [`Destination::next`] what to do. Sessions and their opening are in `sessions`, the reading of
-//! what a flight brought back in `flights`, the settling of single recipients in `settle`.
+//! [`Destination::next`] what to do. When sessions are opened is in `opening`, what they do next in
+//! `visit`, how they begin and end in `sessions`; the reading of what a flight brought back in
+//! `flights`, the settling of single recipients in `settle`.
 
 mod flights;
+mod opening;
 mod sessions;
 mod settle;
+mod visit;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -17,19 +20,20 @@ use std::time::SystemTime;
 use super::evidence::{Answered, Evidence};
 use super::lane::{ControlState, JobId, Lane, Planned, SessionId};
 use super::memory::Memory;
-use super::reading::{Obstacle, read_obstacle};
+use super::reading::read_obstacle;
 use crate::address::{Address, DomainName};
 use crate::pacing::{Concurrency, Config, Patience, SessionBudget, Window};
 use crate::smtp::{Control, NoReply, RecipientAnswer, Stage};
 
-pub(super) use flights::Landed;
-pub(super) use sessions::{Next, Opened, Transaction};
+pub(super) use flights::{Landed, LandedTransaction};
+pub(super) use sessions::Opened;
+pub(super) use visit::{Next, Transaction};
 
 /// How often a session may end at the same recipient before that is its answer.
 const TRIES: u32 = 3;
 
 /// How often in a row an exchanger that was there before may send us away before it counts as gone,
-/// unless a session of ours is inside: with the default pauses, two minutes.
+/// unless a session of ours is inside: with the default pauses, three minutes.
 const KNOCKS: u32 = 8;
 
 /// A recipient somebody asks about.
@@ -172,7 +176,7 @@ impl<T> Destination<T> {
         let known = memory.exchanger(&asked.exchanger);
         if let Some(why) = known.and_then(|exchanger| exchanger.rests(self.identity, now)) {
             let mut answered = Answered::new(Evidence::clone(why), Control::NotAsked);
-            answered.blocked = read_obstacle(&why.answer, false) == Obstacle::Blocked;
+            answered.blocked = read_obstacle(&why.answer, false).is_about_the_identity();
             self.effects.push_back(Effect::Done(asked.token, answered));
             return id;
         }

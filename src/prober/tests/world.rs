@@ -1,12 +1,14 @@
-//! A network of scripted exchangers on in-memory streams, under a paused clock.
+//! A network of scripted exchangers: on in-memory streams under a paused clock, or listening on
+//! loopback.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, duplex};
+use tokio::net::TcpListener;
 use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
@@ -25,6 +27,15 @@ pub(super) struct Rules {
     pub(super) down: bool,
     /// Said instead of 220.
     pub(super) banner: Option<&'static str>,
+    /// Said to `EHLO` instead of its capabilities.
+    pub(super) ehlo: Option<&'static str>,
+    /// What it says of its limits in `EHLO`, and keeps: (transactions in a session, recipients in
+    /// a transaction).
+    pub(super) limits: Option<(usize, usize)>,
+    /// Offers TLS, and hangs up when it is to begin.
+    pub(super) broken_tls: bool,
+    /// Refuses `<>`.
+    pub(super) refuses_null_sender: bool,
     /// Said to `MAIL` instead of 250.
     pub(super) mail: Option<&'static str>,
     /// Said to every `RCPT`.
@@ -36,6 +47,10 @@ pub(super) struct Rules {
     pub(super) sessions: usize,
     /// 421 after so many answered recipients.
     pub(super) recipients_per_session: usize,
+    /// 421 in the banner beyond so many new connections in such a time.
+    pub(super) connections: Option<(usize, Duration)>,
+    /// 421 after so many 452s.
+    pub(super) overshoot: usize,
     /// 452 after so many accepted recipients.
     pub(super) recipients_per_transaction: usize,
     /// 421 after so many refused recipients in a session, as Postfix does.
@@ -48,6 +63,12 @@ pub(super) struct Rules {
     pub(super) blocks: Vec<IpAddr>,
     /// Before each reply.
     pub(super) delay: Duration,
+    /// Before each reply to `RCPT`, from this time on.
+    pub(super) tarpit: Option<(SystemTime, Duration)>,
+    /// How long it takes to close a connection that is over. Until then it counts.
+    pub(super) close_delay: Duration,
+    /// Has an IPv6 address and no other.
+    pub(super) v6: bool,
 }
 
 impl Default for Rules {
@@ -56,18 +77,27 @@ impl Default for Rules {
             pipelining: true,
             down: false,
             banner: None,
+            ehlo: None,
+            limits: None,
+            broken_tls: false,
+            refuses_null_sender: false,
             mail: None,
             rcpt: None,
             catch_all: false,
             bare: false,
             sessions: usize::MAX,
             recipients_per_session: usize::MAX,
+            connections: None,
+            overshoot: usize::MAX,
             recipients_per_transaction: usize::MAX,
             errors: usize::MAX,
             dies_at: None,
             greylist: None,
             blocks: Vec::new(),
             delay: Duration::from_millis(1),
+            tarpit: None,
+            close_delay: Duration::ZERO,
+            v6: false,
         }
     }
 }
@@ -80,9 +110,20 @@ pub(super) struct Seen {
     pub(super) open: usize,
     pub(super) peak: usize,
     pub(super) quits: usize,
+    /// From where each connection came.
+    pub(super) clients: Vec<Option<IpAddr>>,
+    /// What each said in `EHLO`.
+    pub(super) helos: Vec<String>,
+    /// The senders of each transaction.
+    pub(super) senders: Vec<String>,
     /// The recipients of each transaction.
     pub(super) transactions: Vec<Vec<String>>,
-    first_seen: HashMap<String, SystemTime>,
+    /// From where each recipient was named, and when.
+    pub(super) named: Vec<(String, Option<IpAddr>, SystemTime)>,
+    /// How long each connection lasted that is over.
+    pub(super) lasted: Vec<Duration>,
+    first_seen: HashMap<(String, Option<IpAddr>), SystemTime>,
+    let_in: Vec<SystemTime>,
 }
 
 impl Seen {
@@ -116,8 +157,32 @@ impl World {
         let name = DomainName::from_ascii(name);
         let seen = hosts.get(&name).map(|host| Arc::clone(&host.seen)).unwrap_or_default();
         let last = u8::try_from(hosts.len() + 1).unwrap();
-        let address = hosts.get(&name).map_or(IpAddr::from([192, 88, 1, last]), |h| h.address);
+        let address = match hosts.get(&name) {
+            Some(host) => host.address,
+            None if rules.v6 => IpAddr::from([0x2600, 0, 0, 0, 0, 0, 0, u16::from(last)]),
+            None => IpAddr::from([192, 88, 1, last]),
+        };
         hosts.insert(name, Host { rules, seen, address });
+    }
+
+    /// Has the exchanger listen on a loopback address; returns where.
+    pub(super) async fn listen(&self, name: &str) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut hosts = self.hosts.lock().unwrap();
+        let host = hosts.get_mut(&DomainName::from_ascii(name)).unwrap();
+        host.address = address.ip();
+        let (rules, seen, clock) = (host.rules.clone(), Arc::clone(&host.seen), self.clock);
+        let tasks = self.tasks.clone();
+        self.tasks.spawn(async move {
+            while let Ok((stream, client)) = listener.accept().await {
+                let (rules, seen) = (rules.clone(), Arc::clone(&seen));
+                seen.lock().unwrap().connections.push(clock.now());
+                let server = Server { rules, seen, clock, client: Some(client.ip()) };
+                tasks.spawn(server.serve(stream));
+            }
+        });
+        address
     }
 
     pub(super) fn seen(&self, name: &str) -> Seen {
@@ -126,10 +191,19 @@ impl World {
     }
 
     pub(super) fn prober(self: &Arc<Self>, config: Config) -> Prober {
+        self.prober_with(config, &smtp::Config::default())
+    }
+
+    pub(super) fn prober_with(self: &Arc<Self>, config: Config, smtp: &smtp::Config) -> Prober {
         let hosts = Arc::clone(self);
         let dial = Arc::clone(self);
-        let smtp = smtp::Config::default();
-        Prober::with_dial(config, &smtp, hosts, Arc::new(Plain), self.clock, dial).unwrap()
+        Prober::with_dial(config, smtp, hosts, Arc::new(Plain), self.clock, dial).unwrap()
+    }
+
+    /// A prober that asks over TCP.
+    pub(super) fn tcp_prober(self: &Arc<Self>, config: Config, smtp: smtp::Config) -> Prober {
+        let hosts = Arc::clone(self);
+        Prober::new(config, smtp, hosts, Arc::new(Plain), self.clock).unwrap()
     }
 
     pub(super) fn request(&self, address: &str, exchangers: &[(&str, u16)]) -> ProbeRequest {
@@ -194,25 +268,34 @@ struct Server {
 }
 
 impl Server {
-    async fn serve(self, stream: DuplexStream) {
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin>(self, mut stream: S) {
+        let began = self.clock.now();
         let open = {
             let mut seen = self.seen.lock().unwrap();
+            seen.clients.push(self.client);
             seen.open += 1;
             seen.peak = seen.peak.max(seen.open.min(self.rules.sessions));
             seen.open
         };
         // Whatever happens on the connection, it ends.
-        let _ = self.talk(stream, open).await;
-        self.seen.lock().unwrap().open -= 1;
+        let _ = self.talk(&mut stream, open).await;
+        sleep(self.rules.close_delay).await;
+        let mut seen = self.seen.lock().unwrap();
+        seen.open -= 1;
+        seen.lasted.push(self.clock.now().duration_since(began).unwrap());
     }
 
-    async fn talk(&self, stream: DuplexStream, open: usize) -> std::io::Result<()> {
+    async fn talk<S>(&self, stream: &mut S, open: usize) -> std::io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let (reader, mut writer) = tokio::io::split(stream);
         let mut lines = BufReader::new(reader).lines();
         sleep(self.rules.delay).await;
         let blocked = self.client.is_some_and(|client| self.rules.blocks.contains(&client));
         let banner = match self.rules.banner {
             _ if open > self.rules.sessions => "421 4.7.0 too many connections",
+            _ if self.comes_too_often() => "421 4.7.0 too many new connections",
             _ if blocked => "554 5.7.1 your address is listed",
             Some(banner) => banner,
             None => "220 mx.example ESMTP",
@@ -222,16 +305,27 @@ impl Server {
             return Ok(());
         }
         let (mut answered, mut accepted, mut errors) = (0, 0, 0);
+        let (mut transactions, mut named, mut full) = (0, 0, 0);
+        let (most_transactions, most_named) = self.rules.limits.unwrap_or((usize::MAX, usize::MAX));
         while let Some(line) = lines.next_line().await? {
             sleep(self.rules.delay).await;
             let reply = match line.get(..4).unwrap_or("") {
-                "EHLO" if self.rules.pipelining => "250-mx.example\r\n250 PIPELINING".to_owned(),
-                "EHLO" => "250 mx.example".to_owned(),
+                "EHLO" => self.ehlo(&line),
+                "STAR" => {
+                    writer.write_all(b"220 go ahead\r\n").await?;
+                    return Ok(());
+                }
+                "MAIL" if transactions >= most_transactions => {
+                    writer.write_all(b"421 4.7.0 too many transactions\r\n").await?;
+                    return Ok(());
+                }
                 "MAIL" => {
                     accepted = 0;
-                    self.seen.lock().unwrap().transactions.push(Vec::new());
-                    self.rules.mail.unwrap_or("250 2.1.0 ok").to_owned()
+                    named = 0;
+                    transactions += 1;
+                    self.mail(&line)
                 }
+                "RCPT" if named >= most_named => "452 4.5.3 too many recipients".to_owned(),
                 "RCPT" if answered >= self.rules.recipients_per_session => {
                     writer.write_all(b"421 4.7.0 too many in this session\r\n").await?;
                     return Ok(());
@@ -245,9 +339,20 @@ impl Server {
                     if self.rules.dies_at.is_some_and(|local| recipient.starts_with(local)) {
                         return Ok(());
                     }
+                    if let Some((_, delay)) =
+                        self.rules.tarpit.filter(|(from, _)| *from <= self.clock.now())
+                    {
+                        sleep(delay).await;
+                    }
                     let reply = self.rcpt(recipient, accepted);
                     answered += 1;
+                    named += 1;
                     accepted += usize::from(reply.starts_with("250"));
+                    full += usize::from(reply.starts_with("452"));
+                    if full > self.rules.overshoot {
+                        writer.write_all(b"421 4.7.0 too many errors\r\n").await?;
+                        return Ok(());
+                    }
                     errors += usize::from(!reply.starts_with("250"));
                     reply
                 }
@@ -262,11 +367,53 @@ impl Server {
         Ok(())
     }
 
+    fn comes_too_often(&self) -> bool {
+        let Some((most, time)) = self.rules.connections else { return false };
+        let now = self.clock.now();
+        let mut seen = self.seen.lock().unwrap();
+        seen.let_in.retain(|at| *at + time > now);
+        if seen.let_in.len() < most {
+            seen.let_in.push(now);
+            return false;
+        }
+        true
+    }
+
+    fn ehlo(&self, line: &str) -> String {
+        self.seen.lock().unwrap().helos.push(line["EHLO ".len()..].to_owned());
+        if let Some(reply) = self.rules.ehlo {
+            return reply.to_owned();
+        }
+        let mut offered = vec!["mx.example".to_owned()];
+        offered.extend(self.rules.pipelining.then(|| "PIPELINING".to_owned()));
+        offered.extend(self.rules.broken_tls.then(|| "STARTTLS".to_owned()));
+        let limits =
+            self.rules.limits.map(|(mail, rcpt)| format!("LIMITS MAILMAX={mail} RCPTMAX={rcpt}"));
+        offered.extend(limits);
+        let last = offered.pop().unwrap();
+        let others: String = offered.iter().map(|line| format!("250-{line}\r\n")).collect();
+        format!("{others}250 {last}")
+    }
+
+    fn mail(&self, line: &str) -> String {
+        let sender = line["MAIL FROM:<".len()..].split('>').next().unwrap().to_owned();
+        let mut seen = self.seen.lock().unwrap();
+        let refused = self.rules.refuses_null_sender && sender.is_empty();
+        seen.transactions.push(Vec::new());
+        seen.senders.push(sender);
+        match self.rules.mail {
+            Some(reply) => reply.to_owned(),
+            None if refused => "550 5.7.1 no null sender here".to_owned(),
+            None => "250 2.1.0 ok".to_owned(),
+        }
+    }
+
     fn rcpt(&self, recipient: String, accepted: usize) -> String {
         let now = self.clock.now();
         let mut seen = self.seen.lock().unwrap();
         seen.transactions.last_mut().unwrap().push(recipient.clone());
-        let first = *seen.first_seen.entry(recipient.clone()).or_insert(now);
+        seen.named.push((recipient.clone(), self.client, now));
+        let first = *seen.first_seen.entry((recipient.clone(), self.client)).or_insert(now);
         if let Some(reply) = self.rules.rcpt {
             return reply.to_owned();
         }
