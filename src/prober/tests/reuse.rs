@@ -192,3 +192,22 @@ async fn the_numbers_say_what_was_done_and_what_is_going_on() {
     // The greeting, then everybody together, but for a first transaction that goes alone.
     assert!((2..=3).contains(&stats.flights), "{}", stats.flights);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_takes_no_more_flights_and_transactions_than_it_must() {
+    let (world, prober) = world(Rules::default());
+    let addresses: Vec<_> = (0..40).flat_map(|n| users(50, &format!("d{n}.example"))).collect();
+    let requests = addresses.iter().map(|address| {
+        let mut request = world.request(address, &[(MX, 10)]);
+        request.test_catch_all = true;
+        request
+    });
+    let outcomes = probe_requests(&prober, requests.collect()).await;
+    assert!(outcomes.iter().all(|outcome| code(outcome) == 250));
+    let stats = prober.stats();
+    assert_eq!(stats.connections, 5);
+    assert_eq!(stats.mail, 40 + 40, "a domain in one, its control recipient in another");
+    assert_eq!(stats.rcpt, 2000 + 40);
+    // For each session: the greeting, four times 100 recipients, the last control recipients.
+    assert!(stats.flights <= 5 * 6, "{}", stats.flights);
+}
