@@ -4,8 +4,12 @@ use std::path::PathBuf;
 
 use protox::prost::Message as _;
 
-const PROTOS: [&str; 2] =
-    ["mailvet/v1/verification.proto", "mailvet/v1/verification_service.proto"];
+const PROTOS: [&str; 4] = [
+    "mailvet/v1/batch.proto",
+    "mailvet/v1/batch_service.proto",
+    "mailvet/v1/verification.proto",
+    "mailvet/v1/verification_service.proto",
+];
 
 #[expect(
     clippy::disallowed_methods,

@@ -69,10 +69,16 @@ async fn main() -> anyhow::Result<()> {
     let mut servers = JoinSet::new();
 
     let (listener, ours) = listen().await?;
-    let (verifier, settings) = (Arc::clone(&app.verifier), app.config.server.clone());
+    let store = tempfile::tempdir()?;
+    let rooms = mailvet::grpc::Rooms {
+        verifier: Arc::clone(&app.verifier),
+        batches: app.open_batches(store.path()).await?,
+        thresholds: app.thresholds()?,
+    };
+    let (batches, settings) = (rooms.batches.clone(), app.config.server.clone());
     let (clock, stop) = (app.clock, shutdown.clone());
     servers.spawn(async move {
-        mailvet::grpc::serve(listener, verifier, settings, clock, stop).await?;
+        mailvet::grpc::serve(listener, rooms, settings, clock, stop).await?;
         anyhow::Ok(())
     });
     let (listener, empty) = listen().await?;
@@ -112,6 +118,7 @@ async fn main() -> anyhow::Result<()> {
     while let Some(ended) = servers.join_next().await {
         ended??;
     }
+    batches.drain().await;
     app.drain().await;
     sandbox.shutdown().await;
     Ok(())

@@ -1,5 +1,6 @@
 //! Puts the parts together, and takes them apart again in the right order.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,9 @@ use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::batch::preflight::Thresholds;
+use crate::batch::sqlite::SqliteQueue;
+use crate::batch::{Ask, Batches};
 use crate::cache::DnsCache;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -68,6 +72,30 @@ impl App {
             tasks.spawn(watch(Arc::clone(&lists), config.lists.clone(), stop.clone()));
         }
         Ok(Self { config, clock, verifier, lists, prober, domains, tasks, stop })
+    }
+
+    /// Opens the batches kept in `dir`, and goes on with them.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be used; the error says why and what to do.
+    pub async fn open_batches(&self, dir: &Path) -> anyhow::Result<Batches> {
+        let place = dir.to_path_buf();
+        // Opening reads files.
+        let queue = tokio::task::spawn_blocking(move || SqliteQueue::open(&place)).await??;
+        let ask = Arc::clone(&self.verifier) as Arc<dyn Ask>;
+        let a_minute = Duration::from_secs(60);
+        let pace = a_minute / self.config.prober.pacing.recipients_per_minute.get();
+        Ok(Batches::start(Arc::new(queue), ask, self.config.batch.clone(), pace, self.clock))
+    }
+
+    /// The thresholds a campaign is held against.
+    ///
+    /// # Errors
+    ///
+    /// If they do not ascend.
+    pub fn thresholds(&self) -> anyhow::Result<Thresholds> {
+        Ok(self.config.preflight.try_into()?)
     }
 
     /// Finishes what is begun: sessions are ended with QUIT, background tasks are waited for.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::{cache, dns, grpc, lists, prober, smtp, telemetry, verdict, verifier};
+use crate::{batch, cache, dns, grpc, lists, prober, smtp, telemetry, verdict, verifier};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub struct Config {
     pub verifier: verifier::Config,
     /// What to do about a reason.
     pub policy: verdict::Policy,
+    /// Whole lists.
+    pub batch: batch::Config,
     /// The SMTP sessions.
     pub smtp: smtp::Config,
     /// The lanes: budgets and manners.
@@ -29,6 +31,8 @@ pub struct Config {
     pub dns: dns::Config,
     /// What is remembered.
     pub cache: cache::Config,
+    /// What share of hard bounces a campaign may have.
+    pub preflight: batch::preflight::Config,
     /// Roles, free providers, disposable domains.
     pub lists: lists::Config,
     /// What replies mean.
@@ -88,6 +92,16 @@ const FILE_VARIABLE: &str = "MAILVET_CONFIG";
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn environment() -> Vec<(String, String)> {
     std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect()
+}
+
+/// Where the process keeps its state if nobody says where: `mailvet` in `XDG_STATE_HOME`, else in
+/// `.local/state` of `HOME`; `None` if there is neither.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn state_dir() -> Option<PathBuf> {
+    let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let state = named("XDG_STATE_HOME").or_else(|| Some(named("HOME")?.join(".local/state")))?;
+    Some(state.join("mailvet"))
 }
 
 /// Puts the configuration together.

@@ -9,13 +9,14 @@
 //! |---|---|---|
 //! | 10 | [`cli`], [`app`], [`config`], [`telemetry`] | the process |
 //! | 9 | [`grpc`] (and [`proto`]) | the door: decode, call, encode |
+//! | 8 | [`batch`] | durable lists: state and pre-flight (pure), queue, worker |
 //! | 7 | [`verifier`] | the only joint |
 //! | 6 | [`prober`] | lanes: sessions reused, manners applied |
 //! | 5 | [`cache`], [`pacing`] | what is remembered; how fast to go (pure) |
 //! | 4 | [`verdict`] | the judge (pure) |
 //! | 3 | [`smtp`] | the dialogue (pure) and its session |
 //! | 2 | [`dns`] | routes and facts (pure) and the resolver |
-//! | 1 | [`address`], [`lists`] | syntax and names (pure) |
+//! | 1 | [`address`], [`lists`], [`listfile`] | syntax, names, mailing-list files (pure) |
 //! | 0 | [`clock`] | the one clock |
 //! | - | [`sandbox`] | a small mail world on loopback, for `cli/` and tests only |
 //!
@@ -48,12 +49,14 @@
 
 pub mod address;
 pub mod app;
+pub mod batch;
 pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dns;
 pub mod grpc;
+pub mod listfile;
 pub mod lists;
 pub mod pacing;
 pub mod prober;

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use super::list::ListArgs;
 use crate::config::{self, Config};
 
 /// Vet an address before you send to it.
@@ -35,6 +37,9 @@ pub(super) enum Command {
     Serve(ServeArgs),
     /// Verify addresses; exit status 0 if all are deliverable, 1 if not
     Verify(VerifyArgs),
+    /// Vet a whole mailing list, and say whether a campaign may be sent to it; exit status 0 if it
+    /// may, 1 if not
+    List(Box<ListArgs>),
     /// Show how a domain receives mail; exit status 0 if it does, 1 if not
     Domain(DomainArgs),
     /// Say what a server's reply means, and by which rule
@@ -142,6 +147,10 @@ pub(super) struct ServeArgs {
     /// Where to listen [default: 127.0.0.1:50051]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(super) listen: Option<SocketAddr>,
+    /// The folder that holds the batches [default: mailvet in $XDG_STATE_HOME or ~/.local/state; a
+    /// scratch folder with --sandbox]
+    #[arg(long, value_name = "DIR")]
+    pub(super) data_dir: Option<PathBuf>,
     /// Serve the sandbox's domains instead of the internet, for client tests
     #[arg(long)]
     pub(super) sandbox: bool,
@@ -178,7 +187,7 @@ pub(super) struct VerifyArgs {
 }
 
 /// How deep to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 pub(super) enum DepthArg {
     /// The grammar only
     Syntax,

@@ -1,24 +1,28 @@
 //! `mailvet demo`: the whole thing at work, on loopback. A small mail world (real DNS packets, real
-//! SMTP over TCP), the service on top of it, and a real gRPC client that sends a sample list.
+//! SMTP over TCP), the service on top of it, and a real gRPC client that has a sample list vetted
+//! as a batch and asks whether a campaign may be sent to it.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use futures_util::stream;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use toml::Table;
 use tonic::transport::Endpoint;
 
+use super::answer;
 use super::args::Common;
+use super::list::wire;
 use super::render::{self, DIM};
 use super::serve::{Started, start};
-use crate::grpc;
-use crate::proto::verification_service_client::VerificationServiceClient;
-use crate::proto::verify_addresses_response::Outcome;
-use crate::proto::{Verdict, Verification, VerifyAddressesRequest};
+use crate::grpc::{self, Rooms};
+use crate::proto::batch_service_client::BatchServiceClient;
+use crate::proto::create_batch_request::Part;
+use crate::proto::{
+    Batch, BatchAddress, BatchOptions, BatchPage, BatchSpec, CreateBatchRequest, GetBatchRequest,
+    ResultOrder, SendPolicy, StreamBatchResultsRequest, Verification,
+};
 use crate::sandbox::World;
 
 pub(super) async fn run() -> anyhow::Result<bool> {
@@ -26,27 +30,37 @@ pub(super) async fn run() -> anyhow::Result<bool> {
     let Started { app, sandbox: Some(sandbox) } = started else {
         anyhow::bail!("the sandbox did not start");
     };
+    let store = tempfile::tempdir()?;
+    let batches = app.open_batches(store.path()).await?;
+    let rooms = Rooms {
+        verifier: Arc::clone(&app.verifier),
+        batches: batches.clone(),
+        thresholds: app.thresholds()?,
+    };
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let address = listener.local_addr()?;
     let shutdown = CancellationToken::new();
-    let (verifier, config) = (Arc::clone(&app.verifier), app.config.server.clone());
-    let serving = grpc::serve(listener, verifier, config, app.clock, shutdown.clone());
+    let config = app.config.server.clone();
+    let serving = grpc::serve(listener, rooms, config, app.clock, shutdown.clone());
     let list = World::built_in()?.demo().to_vec();
     anstream::println!(
         "A mail world on loopback: {} exchangers, DNS at {}.\nThe service at {address}, \
-         and a client that sends it {} addresses.\n",
+         and a client that has it vet a list of {} addresses.\n",
         sandbox.counts().exchangers.len(),
         sandbox.nameserver(),
         list.len(),
     );
     let client = async {
-        let verifications = ask(address, list).await;
+        let vetted = vet(address, list).await;
         shutdown.cancel();
-        verifications
+        vetted
     };
-    let (_, verifications) = tokio::try_join!(async { Ok(serving.await?) }, client)?;
+    let (_, (batch, verifications)) = tokio::try_join!(async { Ok(serving.await?) }, client)?;
     print_table(&verifications);
-    print_counts(&verifications);
+    let progress = wire::progress(&batch)?;
+    let preflight = wire::preflight(&batch, &progress)?;
+    anstream::print!("\n{}", answer::text(&preflight, &progress));
+    batches.drain().await;
     app.drain().await;
     let counts = sandbox.counts();
     anstream::println!(
@@ -60,32 +74,39 @@ pub(super) async fn run() -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// Sends the list through one stream; the results come back in the list's order.
-async fn ask(address: SocketAddr, list: Vec<String>) -> anyhow::Result<Vec<Verification>> {
+/// Has the list vetted, for a campaign that would go to everybody on it; nobody waits for servers
+/// that say "not now". The results come back in the list's order.
+async fn vet(address: SocketAddr, list: Vec<String>) -> anyhow::Result<(Batch, Vec<Verification>)> {
     let channel = Endpoint::from_shared(format!("http://{address}"))?.connect().await?;
-    let requests: Vec<_> = list
-        .into_iter()
-        .enumerate()
-        .map(|(row, address)| VerifyAddressesRequest {
-            correlation_id: row.to_string(),
-            address,
-            options: None,
-        })
-        .collect();
-    let mut responses = VerificationServiceClient::new(channel)
-        .verify_addresses(stream::iter(requests))
-        .await?
-        .into_inner();
-    let mut rows = BTreeMap::new();
-    while let Some(response) = responses.message().await? {
-        let row: usize = response.correlation_id.parse().context("an unknown correlation id")?;
-        match response.outcome {
-            Some(Outcome::Verification(verification)) => rows.insert(row, verification),
-            Some(Outcome::Error(error)) => anyhow::bail!("row {row}: {}", error.message),
-            None => anyhow::bail!("row {row} came back empty"),
-        };
+    let mut client = BatchServiceClient::new(channel);
+    let options = BatchOptions {
+        patience: Some(prost_types::Duration::default()),
+        send_policy: SendPolicy::All.into(),
+        ..BatchOptions::default()
+    };
+    let spec = BatchSpec {
+        display_name: "demo".to_owned(),
+        options: Some(options),
+        ..BatchSpec::default()
+    };
+    let addresses =
+        list.into_iter().map(|address| BatchAddress { address, row_id: String::new() }).collect();
+    let parts = [Part::Spec(spec), Part::Page(BatchPage { addresses })];
+    let parts = parts.map(|part| CreateBatchRequest { part: Some(part) });
+    let created = client.create_batch(stream::iter(parts)).await?.into_inner();
+    let batch_id = created.batch.unwrap_or_default().batch_id;
+    let request = StreamBatchResultsRequest {
+        batch_id: batch_id.clone(),
+        order: ResultOrder::Row.into(),
+        ..StreamBatchResultsRequest::default()
+    };
+    let mut pages = client.stream_batch_results(request).await?.into_inner();
+    let mut verifications = Vec::new();
+    while let Some(page) = pages.message().await? {
+        verifications.extend(page.results.into_iter().filter_map(|row| row.verification));
     }
-    Ok(rows.into_values().collect())
+    let batch = client.get_batch(GetBatchRequest { batch_id }).await?.into_inner().batch;
+    Ok((batch.unwrap_or_default(), verifications))
 }
 
 fn print_table(verifications: &[Verification]) {
@@ -99,14 +120,14 @@ fn print_table(verifications: &[Verification]) {
         render::fit("reason", 21),
     );
     for v in verifications {
-        let verdict = lower(v.verdict().as_str_name(), "VERDICT_");
+        let verdict = wire::name(v.verdict().as_str_name(), "VERDICT_");
         let style = render::style(&verdict);
         anstream::println!(
             "{} {style}{}{style:#} {} {} {DIM}{}{DIM:#}",
             render::fit(&render::printable(&v.address), ADDRESS),
             render::fit(&verdict, 13),
-            render::fit(&lower(v.action().as_str_name(), "ACTION_"), 12),
-            render::fit(&lower(v.reason().as_str_name(), "REASON_"), 21),
+            render::fit(&wire::name(v.action().as_str_name(), "ACTION_"), 12),
+            render::fit(&wire::name(v.reason().as_str_name(), "REASON_"), 21),
             render::fit(&words(v), WORDS).trim_end(),
         );
     }
@@ -126,20 +147,4 @@ fn words(v: &Verification) -> String {
         words = format!("did you mean {}? {words}", v.suggestion);
     }
     render::printable(&words)
-}
-
-fn print_counts(verifications: &[Verification]) {
-    anstream::println!();
-    for verdict in [Verdict::Deliverable, Verdict::Risky, Verdict::Undeliverable, Verdict::Unknown]
-    {
-        let count = verifications.iter().filter(|v| v.verdict() == verdict).count();
-        let name = lower(verdict.as_str_name(), "VERDICT_");
-        let style = render::style(&name);
-        anstream::println!("{style}{name:<13}{style:#} {count:>3}");
-    }
-}
-
-/// The enum value's name without its prefix, in lower case.
-fn lower(name: &str, prefix: &str) -> String {
-    name.trim_start_matches(prefix).to_ascii_lowercase()
 }

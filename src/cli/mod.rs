@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod answer;
 mod args;
 mod config;
 mod demo;
@@ -8,9 +9,12 @@ mod explain;
 mod health;
 mod json;
 mod jsonl;
+mod list;
 mod lists;
 mod render;
+pub mod report;
 mod sandboxed;
+mod scale;
 mod serve;
 mod syntax;
 mod verify;
@@ -53,6 +57,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Demo => demo::run().await,
         Command::Serve(args) => serve::run(args, &cli.common).await,
         Command::Verify(args) => verify::run(args, &cli.common).await,
+        Command::List(args) => list::run(*args, &cli.common).await,
         Command::Domain(args) => domain::run(args, &cli.common).await,
         Command::Explain(args) => explain::run(&args, &cli.common),
         Command::Syntax(args) => syntax::run(&args),

@@ -1,8 +1,10 @@
 //! `mailvet serve`: the gRPC service, until it is told to stop.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -10,7 +12,8 @@ use toml::Table;
 
 use super::args::{Common, ServeArgs, set};
 use crate::app::App;
-use crate::grpc::{self, server::Drained};
+use crate::config;
+use crate::grpc::{self, Rooms, server::Drained};
 use crate::sandbox::{Sandbox, World};
 use crate::telemetry;
 
@@ -50,25 +53,36 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     if let Some(listen) = args.listen {
         set(&mut flags, "server", "listen", listen.to_string().into());
     }
+    if let Some(dir) = args.data_dir {
+        set(&mut flags, "batch", "data_dir", dir.display().to_string().into());
+    }
     let Started { app, sandbox } =
         start(common, flags, args.sandbox, &telemetry::Config::default().level).await?;
     let listen = app.config.server.listen;
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
-    tracing::info!(address = %listener.local_addr()?, sandbox = sandbox.is_some(), "serving");
-    let shutdown = CancellationToken::new();
-    let serving = grpc::serve(
-        listener,
-        Arc::clone(&app.verifier),
-        app.config.server.clone(),
-        app.clock,
-        shutdown.clone(),
+    let store = Store::choose(&app, sandbox.is_some())?;
+    let batches = app.open_batches(store.path()).await?;
+    let rooms = Rooms {
+        verifier: Arc::clone(&app.verifier),
+        batches: batches.clone(),
+        thresholds: app.thresholds()?,
+    };
+    tracing::info!(
+        address = %listener.local_addr()?,
+        sandbox = sandbox.is_some(),
+        data_dir = %store.path().display(),
+        "serving"
     );
+    let shutdown = CancellationToken::new();
+    let serving =
+        grpc::serve(listener, rooms, app.config.server.clone(), app.clock, shutdown.clone());
     let signalled = async {
         signals.told_to_stop().await;
         tracing::info!("shutting down: finishing what is in flight");
         shutdown.cancel();
+        batches.drain().await;
         anyhow::Ok(())
     };
     let (drained, ()) = tokio::try_join!(async { Ok(serving.await?) }, signalled)?;
@@ -81,6 +95,33 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     }
     tracing::info!("stopped");
     Ok(true)
+}
+
+/// Where batches are kept.
+enum Store {
+    /// In a folder that stays.
+    Kept(PathBuf),
+    /// In one that vanishes with the sandbox it is about.
+    Scratch(TempDir),
+}
+
+impl Store {
+    fn choose(app: &App, is_sandbox: bool) -> anyhow::Result<Self> {
+        match (&app.config.batch.data_dir, is_sandbox) {
+            (Some(dir), _) => Ok(Self::Kept(dir.clone())),
+            (None, true) => Ok(Self::Scratch(tempfile::tempdir()?)),
+            (None, false) => config::state_dir()
+                .map(Self::Kept)
+                .context("there is no place for batches: name one with --data-dir"),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(dir) => dir,
+            Self::Scratch(dir) => dir.path(),
+        }
+    }
 }
 
 /// The signals that stop the service.

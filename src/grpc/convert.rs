@@ -159,7 +159,7 @@ fn stage(stage: Stage) -> proto::Stage {
     }
 }
 
-fn reason(reason: Reason) -> proto::Reason {
+pub(super) fn reason(reason: Reason) -> proto::Reason {
     match reason {
         Reason::MailboxAccepted => proto::Reason::MailboxAccepted,
         Reason::RoleAccount => proto::Reason::RoleAccount,

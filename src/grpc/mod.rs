@@ -2,9 +2,10 @@
 
 pub mod server;
 
+mod batch;
 mod convert;
 mod deadline;
 mod request;
 mod service;
 
-pub use server::{Config, serve};
+pub use server::{Config, Rooms, serve, serve_within};

@@ -25,7 +25,7 @@ pub(super) struct BadField {
 }
 
 impl BadField {
-    fn new(field: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(field: &'static str, message: impl Into<String>) -> Self {
         Self { field, message: message.into() }
     }
 

@@ -66,6 +66,13 @@ impl Verifier {
         Ok(DomainReport { facts, exchangers, traits })
     }
 
+    /// What the mail of `name` (A-labels) is counted against: the registrable domain of its first
+    /// exchanger. `None` if it has none, or nobody could tell by `deadline`.
+    pub async fn destination(&self, name: &str, deadline: SystemTime) -> Option<DomainName> {
+        let facts = self.facts(&DomainName::parse(name).ok()?, None, deadline).await.ok()?;
+        facts.value.route.exchangers().first().map(|exchanger| exchanger.host.registrable())
+    }
+
     async fn exchanger(
         &self,
         exchanger: &Exchanger,

@@ -4,12 +4,15 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
+
 use crate::address::{DomainName, SyntaxError, redact};
 use crate::smtp::{Reply, outcome::TranscriptLine};
 use crate::verdict::{Judgement, Traits};
 
 /// How deep to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Depth {
     /// The grammar only; nothing is asked of anybody.
     Syntax,

@@ -20,10 +20,11 @@ impl fmt::Display for Floor {
 }
 
 /// Each room's floor, from the ground up.
-const FLOORS: [(&str, u32); 22] = [
+const FLOORS: [(&str, u32); 23] = [
     ("clock", 0),
     ("address", 10),
     ("lists", 11),
+    ("listfile", 12),
     ("dns", 20),
     ("smtp", 30),
     ("verdict", 40),
@@ -46,10 +47,18 @@ const FLOORS: [(&str, u32); 22] = [
 ];
 
 /// The rooms that are pure, but for the files below.
-const PURE: [&str; 6] = ["address", "lists", "dns", "smtp", "verdict", "pacing"];
+const PURE: [&str; 7] = ["address", "lists", "listfile", "dns", "smtp", "verdict", "pacing"];
 
 /// Files, and folders of files, that are pure in rooms that are not.
-const PURE_FILES: [&str; 10] = [
+const PURE_FILES: &[&str] = &[
+    "batch/config.rs",
+    "batch/outcome.rs",
+    "batch/plan.rs",
+    "batch/preflight.rs",
+    "batch/preflight/",
+    "batch/progress.rs",
+    "batch/queue.rs",
+    "batch/spec.rs",
     "cache/config.rs",
     "cache/freshness.rs",
     "prober/control.rs",

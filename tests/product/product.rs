@@ -1,15 +1,19 @@
 //! A running product on a mail world of its own.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mailvet::app::App;
+use mailvet::batch::Batches;
 use mailvet::config::Config;
 use mailvet::grpc;
 use mailvet::grpc::server::Drained;
+use mailvet::proto::batch_service_client::BatchServiceClient;
 use mailvet::proto::verification_service_client::VerificationServiceClient;
 use mailvet::sandbox::{Sandbox, World};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +26,8 @@ pub(crate) struct Product {
     pub(crate) world: World,
     pub(crate) address: SocketAddr,
     pub(crate) shutdown: CancellationToken,
+    pub(crate) batches: Batches,
+    store: TempDir,
     serving: JoinSet<Result<Drained, grpc::server::ServeError>>,
 }
 
@@ -38,22 +44,38 @@ impl Product {
         mailvet::cli::sandboxed(&mut config, &sandbox);
         change(&mut config);
         let app = App::build(config).unwrap();
+        let store = tempfile::tempdir().unwrap();
+        let batches = app.open_batches(store.path()).await.unwrap();
+        let rooms = grpc::Rooms {
+            verifier: Arc::clone(&app.verifier),
+            batches: batches.clone(),
+            thresholds: app.thresholds().unwrap(),
+        };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let mut serving = JoinSet::new();
         serving.spawn(grpc::serve(
             listener,
-            Arc::clone(&app.verifier),
+            rooms,
             app.config.server.clone(),
             app.clock,
             shutdown.clone(),
         ));
-        Self { app, sandbox, world, address, shutdown, serving }
+        Self { app, sandbox, world, address, shutdown, batches, store, serving }
     }
 
     pub(crate) async fn channel(&self) -> Channel {
         Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
+    }
+
+    /// Where the batches are kept.
+    pub(crate) fn store(&self) -> &Path {
+        self.store.path()
+    }
+
+    pub(crate) async fn batch_client(&self) -> BatchServiceClient<Channel> {
+        BatchServiceClient::new(self.channel().await)
     }
 
     pub(crate) async fn client(&self) -> VerificationServiceClient<Channel> {
@@ -91,6 +113,7 @@ impl Product {
 
     /// Closes what is left once the service has ended.
     pub(crate) async fn close(self) {
+        self.batches.drain().await;
         self.app.drain().await;
         self.sandbox.shutdown().await;
     }

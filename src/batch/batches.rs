@@ -1,0 +1,296 @@
+//! [`Batches`]: what the door and the command line see of this room.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::stream::{self, Stream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::ask::Ask;
+use super::config::Config;
+use super::destinations::Destinations;
+use super::id::BatchId;
+use super::news::News;
+use super::plan;
+use super::progress::Batch;
+use super::queue::{
+    Cursor, DestinationTally, GroupTally, Order, Queue, QueueError, Results, ResultsRequest,
+    Submission,
+};
+use super::spec::Spec;
+use super::worker::{self, Workshop};
+use crate::clock::Clock;
+use crate::verdict::Verdict;
+
+/// How often at most a watcher is told, and new results are looked for.
+const TELL_EVERY: Duration = Duration::from_millis(200);
+
+/// How many results are read at a time.
+const RESULTS_AT_ONCE: usize = 500;
+
+/// How often batches whose time is over are looked for, at most.
+const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// How many of them are removed before the next look.
+const SWEEP_AT_ONCE: usize = 100;
+
+/// Whole lists, durably. Cheap to clone; all clones share the same queue and worker.
+#[derive(Clone)]
+pub struct Batches {
+    workshop: Workshop,
+    tasks: TaskTracker,
+}
+
+/// Which results a reader wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// In which order.
+    pub order: Order,
+    /// After which place.
+    pub after: Cursor,
+    /// With which verdicts only; empty: all.
+    pub verdicts: Vec<Verdict>,
+}
+
+impl Batches {
+    /// Opens the door to `queue` and starts to work on what is in it. A destination is taken to
+    /// need `pace` for one address when work for it is put off.
+    #[must_use]
+    pub fn start(
+        queue: Arc<dyn Queue>,
+        ask: Arc<dyn Ask>,
+        config: Config,
+        pace: Duration,
+        clock: Clock,
+    ) -> Self {
+        let workshop = Workshop {
+            queue,
+            ask,
+            destinations: Destinations::new(config.addresses_per_destination(), pace),
+            config: Arc::new(config),
+            news: Arc::new(News::new()),
+            clock,
+            stop: CancellationToken::new(),
+        };
+        let tasks = TaskTracker::new();
+        tasks.spawn(worker::run(workshop.clone()));
+        tasks.spawn(sweep(workshop.clone()));
+        Self { workshop, tasks }
+    }
+
+    /// Makes a batch that takes rows, or finds the one of the same owner and request id.
+    ///
+    /// # Errors
+    /// As [`Queue::submit`].
+    pub async fn submit(&self, spec: Spec) -> Result<Submission, QueueError> {
+        let now = self.workshop.clock.now();
+        self.workshop.queue.submit(BatchId::new(now), spec, now).await
+    }
+
+    /// Takes rows: each an id of the caller's, which may be empty, and an address.
+    ///
+    /// # Errors
+    /// As [`Queue::append`].
+    pub async fn append(
+        &self,
+        id: &BatchId,
+        rows: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(), QueueError> {
+        let rows = rows.into_iter().map(|(row_id, address)| plan::row(row_id, address)).collect();
+        self.workshop.queue.append(id, rows).await
+    }
+
+    /// Accepts the batch, and begins.
+    ///
+    /// # Errors
+    /// As [`Queue::seal`].
+    pub async fn seal(&self, id: &BatchId) -> Result<Batch, QueueError> {
+        let batch = self.workshop.queue.seal(id, self.workshop.clock.now()).await?;
+        self.workshop.news.tell();
+        Ok(batch)
+    }
+
+    /// A batch as it stands.
+    ///
+    /// # Errors
+    /// [`QueueError::NoSuchBatch`] also for a batch of another owner.
+    pub async fn batch(&self, owner: &str, id: &BatchId) -> Result<Batch, QueueError> {
+        let batch = self.workshop.queue.batch(id).await?;
+        if batch.spec.owner == owner { Ok(batch) } else { Err(QueueError::NoSuchBatch(id.clone())) }
+    }
+
+    /// The owner's batches, the newest first, older than `before`.
+    ///
+    /// # Errors
+    /// As [`Queue::batches`].
+    pub async fn list(
+        &self,
+        owner: &str,
+        before: Option<&BatchId>,
+        limit: usize,
+    ) -> Result<Vec<Batch>, QueueError> {
+        self.workshop.queue.batches(owner, before, limit).await
+    }
+
+    /// When a batch that ended will be deleted.
+    #[must_use]
+    pub fn expires_at(&self, batch: &Batch) -> Option<SystemTime> {
+        batch.ended_at?.checked_add(self.workshop.config.retention)
+    }
+
+    /// The batch as it stands, and again whenever it has changed, until it is over.
+    pub fn watch(&self, id: BatchId) -> impl Stream<Item = Result<Batch, QueueError>> + use<> {
+        let state = Some((self.workshop.clone(), id, None::<Batch>));
+        stream::unfold(state, |state| async move {
+            let (workshop, id, last) = state?;
+            loop {
+                let seen = workshop.news.seen();
+                let batch = match workshop.queue.batch(&id).await {
+                    Ok(batch) => batch,
+                    Err(error) => return Some((Err(error), None)),
+                };
+                if batch.state.is_over() {
+                    return Some((Ok(batch), None));
+                }
+                if last.as_ref() != Some(&batch) {
+                    let next = Some((workshop, id, Some(batch.clone())));
+                    return Some((Ok(batch), next));
+                }
+                wait(&workshop, seen).await;
+            }
+        })
+    }
+
+    /// The results from a place on, as they come, until the batch is over and all were read.
+    pub fn results(
+        &self,
+        id: BatchId,
+        reading: Reading,
+    ) -> impl Stream<Item = Result<Results, QueueError>> + use<> {
+        let state = Some((self.workshop.clone(), id, reading));
+        stream::unfold(state, |state| async move {
+            let (workshop, id, mut reading) = state?;
+            loop {
+                match read(&workshop, &id, &reading).await {
+                    Err(error) => return Some((Err(error), None)),
+                    Ok(Read { results, seen, is_over }) => {
+                        let has_rows = !results.rows.is_empty();
+                        reading.after = results.next.clone();
+                        let at_end = results.at_end;
+                        let next = (!(at_end && is_over))
+                            .then(|| (workshop.clone(), id.clone(), reading.clone()));
+                        if has_rows || next.is_none() {
+                            return Some((Ok(results), next));
+                        }
+                        if at_end {
+                            wait(&workshop, seen).await;
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    /// The domains with the most rows.
+    ///
+    /// # Errors
+    /// As [`Queue::groups`].
+    pub async fn domains(&self, id: &BatchId, limit: usize) -> Result<Vec<GroupTally>, QueueError> {
+        self.workshop.queue.groups(id, limit).await
+    }
+
+    /// The mail providers with the most rows.
+    ///
+    /// # Errors
+    /// As [`Queue::destinations`].
+    pub async fn providers(
+        &self,
+        id: &BatchId,
+        limit: usize,
+    ) -> Result<Vec<DestinationTally>, QueueError> {
+        self.workshop.queue.destinations(id, limit).await
+    }
+
+    /// Stops a batch.
+    ///
+    /// # Errors
+    /// As [`Queue::cancel`].
+    pub async fn cancel(&self, id: &BatchId) -> Result<Batch, QueueError> {
+        let batch = self.workshop.queue.cancel(id, self.workshop.clock.now()).await?;
+        self.workshop.news.tell();
+        Ok(batch)
+    }
+
+    /// Removes a batch and everything it held.
+    ///
+    /// # Errors
+    /// As [`Queue::delete`].
+    pub async fn delete(&self, id: &BatchId) -> Result<(), QueueError> {
+        self.workshop.queue.delete(id).await?;
+        self.workshop.news.tell();
+        Ok(())
+    }
+
+    /// Removes a batch that will not be sealed, in the background.
+    pub fn discard(&self, id: BatchId) {
+        let queue = Arc::clone(&self.workshop.queue);
+        self.tasks.spawn(async move {
+            if let Err(error) = queue.delete(&id).await {
+                tracing::debug!(batch = %id, %error, "was not there to be removed");
+            }
+        });
+    }
+
+    /// Gives all work back to the queue, and ends what runs.
+    pub async fn drain(&self) {
+        self.workshop.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Some results, whether the batch was over before they were read, and the news before that.
+struct Read {
+    results: Results,
+    seen: u64,
+    is_over: bool,
+}
+
+async fn read(workshop: &Workshop, id: &BatchId, reading: &Reading) -> Result<Read, QueueError> {
+    let seen = workshop.news.seen();
+    // Asked first: what is read after a batch is over, is all there is.
+    let is_over = workshop.queue.batch(id).await?.state.is_over();
+    let request = ResultsRequest {
+        order: reading.order,
+        after: reading.after.clone(),
+        verdicts: reading.verdicts.clone(),
+        limit: RESULTS_AT_ONCE,
+    };
+    let results = workshop.queue.results(id, request).await?;
+    Ok(Read { results, seen, is_over })
+}
+
+/// Waits for news, but not to hear every one.
+async fn wait(workshop: &Workshop, seen: u64) {
+    tokio::time::sleep(TELL_EVERY).await;
+    workshop.news.after(seen).await;
+}
+
+/// Removes batches whose time is over, until told to stop.
+async fn sweep(workshop: Workshop) {
+    let retention = workshop.config.retention;
+    let pause = (retention / 10).clamp(Duration::from_secs(1), SWEEP_EVERY);
+    let mut ticks = tokio::time::interval(pause);
+    while workshop.stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let Some(before) = workshop.clock.now().checked_sub(retention) else { continue };
+        let over = workshop.queue.ended_before(before, SWEEP_AT_ONCE).await;
+        for id in over.unwrap_or_default() {
+            match workshop.queue.delete(&id).await {
+                Ok(()) => tracing::info!(batch = %id, "its time is over: deleted"),
+                Err(error) => tracing::error!(batch = %id, %error, "could not be deleted"),
+            }
+            workshop.news.tell();
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! How batches are worked on. Pure.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How batches are kept and worked on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The folder that holds the batches; one process at a time uses it. Default: `mailvet` in
+    /// `$XDG_STATE_HOME`, else `.local/state/mailvet` in `$HOME`.
+    pub data_dir: Option<PathBuf>,
+    /// How many addresses of all batches are worked on at a time, 100 or more. Default 4000: enough
+    /// to keep a hundred mail servers busy, and each costs some kilobytes.
+    pub addresses_at_once: usize,
+    /// How many chunks (of at most 100 addresses) of one domain of one batch are worked on at a
+    /// time, 1 or more. Default 8: more than a lane takes in while the next ones are fetched.
+    pub chunks_per_domain: usize,
+    /// How much of `addresses_at_once` may wait for one destination (`outlook.com`), in per cent, 1
+    /// to 100. Default 50: what is beyond is put off, so that one slow provider never holds up a
+    /// list.
+    pub destination_percent: usize,
+    /// How long one address may take before what is known is its answer. Default 4 minutes: a
+    /// server that delays its greeting and each of its replies is through by then, also with
+    /// others before it in the lane.
+    #[serde(with = "humantime_serde")]
+    pub longest_address: Duration,
+    /// How long a server's short "not now" is waited out in its lane; what lasts longer waits on
+    /// disk. Default 20 seconds.
+    #[serde(with = "humantime_serde")]
+    pub wait_in_lane: Duration,
+    /// How long a batch is kept after its end. Default 30 days.
+    #[serde(with = "humantime_serde")]
+    pub retention: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: None,
+            addresses_at_once: 4000,
+            chunks_per_domain: 8,
+            destination_percent: 50,
+            longest_address: Duration::from_secs(4 * 60),
+            wait_in_lane: Duration::from_secs(20),
+            retention: Duration::from_secs(30 * 24 * 60 * 60),
+        }
+    }
+}
+
+impl Config {
+    /// How many addresses may wait for one destination.
+    #[must_use]
+    pub fn addresses_per_destination(&self) -> usize {
+        (self.addresses_at_once * self.destination_percent.clamp(1, 100) / 100).max(1)
+    }
+
+    /// How long a lease lasts: longer than any chunk takes.
+    #[must_use]
+    pub fn lease_time(&self) -> Duration {
+        self.longest_address * 2 + Duration::from_secs(60)
+    }
+}

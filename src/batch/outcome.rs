@@ -1,0 +1,337 @@
+//! What is kept of a verification: its verdict and its evidence, in a form that outlives this
+//! version of mailvet.
+//!
+//! What the address itself tells (its canonical form, its syntax error) is not kept: it is told
+//! again when the result is read, for the row's own spelling.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::{Address, DomainName};
+use crate::smtp::{self, EnhancedStatus, Reply};
+use crate::verdict::{Action, CatchAll, Judgement, Reason, Stage, Traits, Verdict};
+use crate::verifier::{Evidence, Verification};
+
+/// A verification to be kept. As JSON its keys are stable: one that is there keeps its meaning, and
+/// a reader ignores those it does not know. `Debug` shows no words of a server and no suggestion.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// All reasons, the deciding one first; never empty.
+    reasons: Vec<Reason>,
+    action: Action,
+    stage: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    catch_all: Option<bool>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    flags: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    suggestion: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exchanger: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ip: Option<IpAddr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    enhanced: Option<(u8, u16, u16)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reply: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    /// Milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gathered_at: Option<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    from_cache: bool,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    exchangers_asked: usize,
+    /// Milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retry_at: Option<u64>,
+    /// Milliseconds.
+    #[serde(default)]
+    elapsed: u64,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+impl Outcome {
+    /// What is to be kept of `verification`.
+    #[must_use]
+    pub fn of(verification: &Verification) -> Self {
+        let Verification { judgement, evidence, .. } = verification;
+        let reply = evidence.reply.as_ref();
+        Self {
+            reasons: judgement.reasons.clone(),
+            action: judgement.action,
+            stage: judgement.stage.name().to_owned(),
+            catch_all: match judgement.catch_all {
+                CatchAll::Unknown => None,
+                CatchAll::Yes => Some(true),
+                CatchAll::No => Some(false),
+            },
+            flags: verification.traits.names().into_iter().map(str::to_owned).collect(),
+            suggestion: verification.suggestion.clone(),
+            exchanger: evidence.exchanger.as_ref().map(ToString::to_string),
+            ip: evidence.exchanger_ip,
+            code: reply.map(|reply| reply.code),
+            enhanced: reply
+                .and_then(|reply| reply.enhanced)
+                .map(|status| (status.class, status.subject, status.detail)),
+            reply: reply.map(|reply| reply.lines.clone()).unwrap_or_default(),
+            failure: evidence.failure.clone(),
+            rule: evidence.rule.clone(),
+            gathered_at: evidence.gathered_at.map(milliseconds),
+            from_cache: evidence.from_cache,
+            exchangers_asked: evidence.exchangers_asked,
+            retry_at: verification.retry_at.map(milliseconds),
+            elapsed: verification.elapsed.as_millis().try_into().unwrap_or(u64::MAX),
+        }
+    }
+
+    /// An outcome for an address whose turn never came.
+    #[must_use]
+    pub fn out_of_time(now: SystemTime) -> Self {
+        Self {
+            reasons: vec![Reason::Timeout],
+            action: Action::RetryLater,
+            stage: Stage::Syntax.name().to_owned(),
+            catch_all: None,
+            flags: Vec::new(),
+            suggestion: None,
+            exchanger: None,
+            ip: None,
+            code: None,
+            enhanced: None,
+            reply: Vec::new(),
+            failure: Some("the batch's deadline came before its turn".to_owned()),
+            rule: None,
+            gathered_at: Some(milliseconds(now)),
+            from_cache: false,
+            exchangers_asked: 0,
+            retry_at: Some(milliseconds(now)),
+            elapsed: 0,
+        }
+    }
+
+    /// The reason that decided.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        // Never empty; what a damaged store holds was not understood.
+        self.reasons.first().copied().unwrap_or(Reason::ProtocolError)
+    }
+
+    /// The verdict.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.reason().verdict()
+    }
+
+    /// What pacing was counted against, if an exchanger answered: its registrable domain.
+    #[must_use]
+    pub fn destination(&self) -> Option<DomainName> {
+        self.exchanger.as_deref().map(|host| DomainName::from_ascii(host).registrable())
+    }
+
+    /// The verification again, of a row that spells the address as `address`.
+    #[must_use]
+    pub fn into_verification(self, address: &str) -> Verification {
+        let parsed = Address::parse(address);
+        let reason = self.reason();
+        let retry_at = self.retry_at.map(time);
+        let gathered_at = self.gathered_at.map(time);
+        let retry_after = match (retry_at, gathered_at) {
+            (Some(retry_at), Some(gathered_at)) => retry_at.duration_since(gathered_at).ok(),
+            _ => None,
+        };
+        let mut traits = traits(&self.flags);
+        traits.tagged = parsed.as_ref().is_ok_and(Address::is_tagged);
+        let reply = self.code.map(|code| Reply {
+            code,
+            enhanced: self.enhanced.map(|(class, subject, detail)| EnhancedStatus {
+                class,
+                subject,
+                detail,
+            }),
+            lines: self.reply,
+        });
+        Verification {
+            judgement: Judgement {
+                verdict: reason.verdict(),
+                action: self.action,
+                reason,
+                reasons: self.reasons,
+                catch_all: match self.catch_all {
+                    None => CatchAll::Unknown,
+                    Some(true) => CatchAll::Yes,
+                    Some(false) => CatchAll::No,
+                },
+                stage: stage(&self.stage),
+                decided_by: None,
+                retry_after,
+            },
+            traits,
+            canonical: parsed.as_ref().ok().map(Address::canonical),
+            suggestion: self.suggestion.map(|meant| respelled(meant, parsed.as_ref().ok())),
+            evidence: Evidence {
+                exchanger: self.exchanger.as_deref().map(DomainName::from_ascii),
+                exchanger_ip: self.ip,
+                reply,
+                failure: self.failure,
+                rule: self.rule,
+                gathered_at,
+                from_cache: self.from_cache,
+                exchangers_asked: self.exchangers_asked,
+            },
+            retry_at,
+            syntax_error: parsed.err(),
+            transcript: Vec::new(),
+            elapsed: Duration::from_millis(self.elapsed),
+            address: address.to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outcome")
+            .field("reasons", &self.reasons)
+            .field("code", &self.code)
+            .field("exchanger", &self.exchanger)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The suggestion for a row whose local part is spelled in its own way.
+fn respelled(meant: String, address: Option<&Address>) -> String {
+    match (address, meant.rsplit_once('@')) {
+        (Some(address), Some((_, domain))) => format!("{}@{domain}", address.local()),
+        _ => meant,
+    }
+}
+
+fn traits(flags: &[String]) -> Traits {
+    let has = |name: &str| flags.iter().any(|flag| flag == name);
+    Traits {
+        disposable: has("disposable"),
+        role: has("role"),
+        free_provider: has("free_provider"),
+        tagged: has("tagged"),
+        relay: has("relay"),
+        mixed_script: has("mixed_script"),
+        dotless: has("dotless"),
+        address_literal: has("address_literal"),
+        special_use: has("special_use"),
+        unusual_at_provider: has("unusual_at_provider"),
+        // Not a flag that is shown: it has become the reason.
+        impossible_at_provider: false,
+    }
+}
+
+fn stage(name: &str) -> Stage {
+    if name == Stage::Syntax.name() {
+        return Stage::Syntax;
+    }
+    smtp::Stage::from_name(name).map_or(Stage::Dns, Stage::Smtp)
+}
+
+fn milliseconds(at: SystemTime) -> u64 {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    since.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+fn time(milliseconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen() -> Verification {
+        let at = |s| SystemTime::UNIX_EPOCH + Duration::from_secs(s);
+        Verification {
+            address: "jane+x@example.com".to_owned(),
+            judgement: Judgement {
+                verdict: Verdict::Unknown,
+                action: Action::RetryLater,
+                reason: Reason::Greylisted,
+                reasons: vec![Reason::Greylisted],
+                catch_all: CatchAll::No,
+                stage: Stage::Smtp(smtp::Stage::Rcpt),
+                decided_by: None,
+                retry_after: Some(Duration::from_secs(360)),
+            },
+            traits: Traits { tagged: true, free_provider: true, ..Traits::default() },
+            canonical: Some("jane+x@example.com".to_owned()),
+            suggestion: Some("jane+x@example.org".to_owned()),
+            evidence: Evidence {
+                exchanger: Some(DomainName::from_ascii("mx1.mail.example.net")),
+                exchanger_ip: Some([192, 0, 2, 1].into()),
+                reply: Some(Reply {
+                    code: 450,
+                    enhanced: Some(EnhancedStatus { class: 4, subject: 2, detail: 0 }),
+                    lines: vec!["<jane+x@example.com>:".to_owned(), "Greylisted".to_owned()],
+                }),
+                failure: None,
+                rule: Some("greylisting".to_owned()),
+                gathered_at: Some(at(1_000)),
+                from_cache: true,
+                exchangers_asked: 2,
+            },
+            retry_at: Some(at(1_360)),
+            syntax_error: None,
+            transcript: Vec::new(),
+            elapsed: Duration::from_millis(12),
+        }
+    }
+
+    fn kept(outcome: &Outcome) -> Outcome {
+        serde_json::from_str(&serde_json::to_string(outcome).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_is_kept_is_what_was_seen() {
+        let seen = seen();
+        let again = kept(&Outcome::of(&seen)).into_verification(&seen.address);
+        assert!(again == seen, "{again:?}");
+        assert_eq!(Outcome::of(&seen).destination().unwrap().as_str(), "example.net");
+    }
+
+    #[test]
+    fn a_row_with_another_spelling_keeps_its_own() {
+        let again = Outcome::of(&seen()).into_verification("Jane@EXAMPLE.com");
+        assert_eq!(again.address, "Jane@EXAMPLE.com");
+        assert_eq!(again.suggestion.as_deref(), Some("Jane@example.org"));
+        assert!(!again.traits.tagged && again.traits.free_provider);
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_address_is_told_again() {
+        let mut seen = seen();
+        seen.judgement.reasons = vec![Reason::InvalidSyntax];
+        let again = Outcome::of(&seen).into_verification("jane..doe@example.com");
+        assert_eq!(again.judgement.verdict, Verdict::Undeliverable);
+        assert!(again.syntax_error.is_some() && again.canonical.is_none());
+    }
+
+    #[test]
+    fn keys_of_a_later_version_are_read_over() {
+        let text = r#"{"reasons":["mailbox_accepted"],"action":"send","stage":"rcpt","new":1}"#;
+        let outcome: Outcome = serde_json::from_str(text).unwrap();
+        assert_eq!(outcome.reason(), Reason::MailboxAccepted);
+    }
+
+    #[test]
+    fn debug_shows_no_words_of_a_server() {
+        let shown = format!("{:?}", Outcome::of(&seen()));
+        assert!(!shown.contains("jane"), "{shown}");
+    }
+}

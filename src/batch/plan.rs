@@ -1,0 +1,164 @@
+//! What a worker decides: which rows are one mailbox, and whether an answer is the last word. Pure.
+
+use std::time::{Duration, SystemTime};
+
+use super::queue::NewRow;
+use crate::address::{Address, Domain};
+use crate::verdict::{Reason, Verdict};
+use crate::verifier::Verification;
+
+/// The shortest time after which a server is asked again: what is shorter is the lanes' affair.
+const SOON: Duration = Duration::from_secs(1);
+
+/// How long a server has for a trouble of its own to pass before it is asked again, at the least.
+const TROUBLE: Duration = Duration::from_secs(60);
+
+/// A row, with what decides who shares its answer and its chunk.
+#[must_use]
+pub fn row(row_id: String, address: String) -> NewRow {
+    let (key, group) = match Address::parse(&address) {
+        Ok(parsed) => {
+            let group = match parsed.domain() {
+                Domain::Name(name) => name.as_str().to_owned(),
+                Domain::Literal(literal) => literal.to_string(),
+            };
+            (parsed.cache_key(), group)
+        }
+        Err(_) => (address.clone(), String::new()),
+    };
+    NewRow { row_id, address, key, group }
+}
+
+/// What becomes of an item after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The answer is its result.
+    Finished,
+    /// Its server is asked again at this time.
+    Again(SystemTime),
+}
+
+/// How long an item may wait for a better answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// When its server first said "not now"; `None`: it never has.
+    pub waiting_since: Option<SystemTime>,
+    /// How long to come back from then on.
+    pub patience: Duration,
+    /// When the batch must be done.
+    pub deadline: Option<SystemTime>,
+}
+
+/// Whether an answer is the last word on an item.
+#[must_use]
+pub fn fate(answer: &Verification, patience: Patience, now: SystemTime) -> Fate {
+    let (Verdict::Unknown, Some(retry_at)) = (answer.judgement.verdict, answer.retry_at) else {
+        return Fate::Finished;
+    };
+    let since = patience.waiting_since.unwrap_or(now);
+    let patient_until = since.checked_add(patience.patience).unwrap_or(since);
+    let until = patience.deadline.map_or(patient_until, |end| end.min(patient_until));
+    let again = match answer.judgement.reason {
+        // Before the time the server asked for, the answer would be the same, or worse.
+        Reason::Greylisted | Reason::RateLimited => retry_at,
+        // Trouble passes when it passes: the last moment of the caller's patience is a good one.
+        _ if now + TROUBLE <= until => retry_at.min(until),
+        _ => return Fate::Finished,
+    };
+    let again = again.max(now + SOON);
+    if again <= until { Fate::Again(again) } else { Fate::Finished }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Outcome;
+    use super::*;
+    use crate::verdict::Action;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn start() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000)
+    }
+
+    fn answer(reason: Reason, retry_after: Option<Duration>) -> Verification {
+        let mut answer = Outcome::out_of_time(start()).into_verification("jane@example.com");
+        answer.judgement.reason = reason;
+        answer.judgement.verdict = reason.verdict();
+        answer.judgement.action = Action::RetryLater;
+        answer.retry_at = retry_after.map(|wait| start() + wait);
+        answer
+    }
+
+    fn patience(minutes: u32) -> Patience {
+        Patience { waiting_since: None, patience: minutes * MINUTE, deadline: None }
+    }
+
+    #[test]
+    fn rows_that_reach_one_mailbox_have_one_key_and_their_domain_s_group() {
+        let row = |address: &str| row(String::new(), address.to_owned());
+        let (a, b) = (row("Ja.ne+x@GoogleMail.com"), row("jane@gmail.com"));
+        assert_eq!(a.key, b.key);
+        assert_eq!((a.group.as_str(), b.group.as_str()), ("googlemail.com", "gmail.com"));
+        assert_ne!(row("jane-a@yahoo.com").key, row("jane-b@yahoo.com").key);
+        assert_eq!(row("info@b\u{fc}cher.test").group, "xn--bcher-kva.test");
+    }
+
+    #[test]
+    fn what_is_not_an_address_is_its_own_key_and_has_no_group() {
+        let row = row("r1".to_owned(), "jane..doe@example.com".to_owned());
+        assert_eq!((row.key.as_str(), row.group.as_str()), ("jane..doe@example.com", ""));
+        assert_eq!(row.row_id, "r1");
+    }
+
+    #[test]
+    fn an_answer_about_the_mailbox_is_the_last_word() {
+        for reason in [Reason::MailboxAccepted, Reason::MailboxNotFound, Reason::MailboxFull] {
+            let answer = answer(reason, Some(MINUTE));
+            assert_eq!(fate(&answer, patience(20), start()), Fate::Finished, "{reason:?}");
+        }
+        let blocked = answer(Reason::SenderBlocked, None);
+        assert_eq!(fate(&blocked, patience(20), start()), Fate::Finished);
+    }
+
+    #[test]
+    fn a_greylisted_row_is_asked_again_when_its_server_said_and_not_before() {
+        let answer = answer(Reason::Greylisted, Some(6 * MINUTE));
+        assert_eq!(fate(&answer, patience(20), start()), Fate::Again(start() + 6 * MINUTE));
+        assert_eq!(fate(&answer, patience(5), start()), Fate::Finished);
+        assert_eq!(fate(&answer, patience(0), start()), Fate::Finished);
+    }
+
+    #[test]
+    fn patience_counts_from_the_first_not_now() {
+        let waited =
+            |minutes| Patience { waiting_since: Some(start() - minutes * MINUTE), ..patience(20) };
+        let answer = answer(Reason::Greylisted, Some(6 * MINUTE));
+        assert_eq!(fate(&answer, waited(12), start()), Fate::Again(start() + 6 * MINUTE));
+        assert_eq!(fate(&answer, waited(15), start()), Fate::Finished);
+    }
+
+    #[test]
+    fn a_server_s_own_trouble_is_looked_at_once_more_at_the_end_of_patience() {
+        let answer = answer(Reason::TemporaryFailure, Some(30 * MINUTE));
+        assert_eq!(fate(&answer, patience(20), start()), Fate::Again(start() + 20 * MINUTE));
+        let at_the_end = Patience { waiting_since: Some(start() - 20 * MINUTE), ..patience(20) };
+        assert_eq!(fate(&answer, at_the_end, start()), Fate::Finished);
+        assert_eq!(fate(&answer, patience(0), start()), Fate::Finished);
+    }
+
+    #[test]
+    fn nothing_is_put_off_past_the_batch_s_deadline() {
+        let answer = answer(Reason::Greylisted, Some(6 * MINUTE));
+        let until =
+            |minutes| Patience { deadline: Some(start() + minutes * MINUTE), ..patience(20) };
+        assert_eq!(fate(&answer, until(5), start()), Fate::Finished);
+        assert_eq!(fate(&answer, until(6), start()), Fate::Again(start() + 6 * MINUTE));
+    }
+
+    #[test]
+    fn nobody_is_asked_again_at_once() {
+        let answer = answer(Reason::RateLimited, Some(Duration::ZERO));
+        assert_eq!(fate(&answer, patience(20), start()), Fate::Again(start() + SOON));
+    }
+}

@@ -1,0 +1,124 @@
+//! What would make a campaign a go.
+
+use super::Decision;
+use super::counts::Counts;
+use super::thresholds::Thresholds;
+use crate::batch::progress::Progress;
+use crate::batch::spec::SendPolicy;
+use crate::verdict::{Action, Policy, Reason, Verdict};
+
+/// Something to do before sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What.
+    pub kind: StepKind,
+    /// How many rows it is about: those left out, or those to learn more of.
+    pub rows: u64,
+    /// What it would bring, done alone.
+    pub effect: Effect,
+}
+
+/// What can be done before sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StepKind {
+    /// Send by this more careful policy.
+    SendTo(SendPolicy),
+    /// Wait for the rows that are still open.
+    Wait,
+    /// Have the servers that refuse us accept us, then ask them again.
+    GetUnblocked,
+    /// Ask again about those whose servers had trouble, or no time for us.
+    AskAgain,
+    /// Ask the mail servers, which was not done.
+    AskServers,
+}
+
+/// What a step would bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Effect {
+    /// It is a go then.
+    Go,
+    /// It is a go then if all goes well.
+    MayBeGo,
+    /// It brings the bounds closer to each other, and is not enough alone.
+    Helps,
+}
+
+/// The steps that would change the answer for `policy`, the surest first.
+pub(super) fn steps(
+    counts: &Counts,
+    progress: &Progress,
+    policy: SendPolicy,
+    thresholds: &Thresholds,
+) -> Vec<Step> {
+    let chosen = counts.estimate(policy, thresholds);
+    if chosen.decision == Decision::Go {
+        return Vec::new();
+    }
+    let careful = SendPolicy::ALL
+        .into_iter()
+        .rev()
+        .filter(|other| *other < policy)
+        .map(|other| counts.estimate(other, thresholds))
+        .find(|estimate| estimate.decision == Decision::Go)
+        .map(|estimate| Step {
+            kind: StepKind::SendTo(estimate.policy),
+            rows: chosen.sent_now - estimate.sent_now,
+            effect: Effect::Go,
+        });
+    let learn =
+        learnable(counts, progress, policy, chosen.sent_now).into_iter().map(|(kind, rows)| Step {
+            kind,
+            rows,
+            effect: effect(counts, kind, rows, policy, thresholds),
+        });
+    let mut steps: Vec<Step> = careful.into_iter().chain(learn).collect();
+    steps.sort_by_key(|step| step.effect);
+    steps
+}
+
+/// What more could be learned of rows that weigh on the bounds of `policy`.
+fn learnable(
+    counts: &Counts,
+    progress: &Progress,
+    policy: SendPolicy,
+    sent_now: u64,
+) -> Vec<(StepKind, u64)> {
+    let mut found = vec![(StepKind::Wait, counts.open)];
+    // A policy that leaves the unknown out gains nothing from knowing them, unless it has nobody.
+    if policy == SendPolicy::All || sent_now == 0 {
+        let unknown = |wanted: fn(Reason) -> bool| -> u64 {
+            let rows = progress.finished.iter();
+            rows.filter(|(reason, _)| reason.verdict() == Verdict::Unknown && wanted(**reason))
+                .map(|(_, rows)| rows)
+                .sum()
+        };
+        let passes = |reason| Policy::default().action(reason) == Action::RetryLater;
+        found.push((StepKind::GetUnblocked, unknown(|reason| reason == Reason::SenderBlocked)));
+        // What a cancelled batch never came to is counted as unknown, without a reason.
+        let never_asked = progress.open_rows() - counts.open;
+        found.push((StepKind::AskAgain, unknown(passes) + never_asked));
+        found.push((StepKind::AskServers, unknown(|reason| reason == Reason::NotProbed)));
+    }
+    found.retain(|(kind, rows)| *rows > 0 || (*kind == StepKind::Wait && counts.receiving));
+    found
+}
+
+/// What it would bring if all of the `rows` turned out to be deliverable.
+fn effect(
+    counts: &Counts,
+    kind: StepKind,
+    rows: u64,
+    policy: SendPolicy,
+    thresholds: &Thresholds,
+) -> Effect {
+    let mut best = Counts { deliverable: counts.deliverable + rows, ..*counts };
+    if kind == StepKind::Wait {
+        best.open -= rows;
+        best.receiving = false;
+    } else {
+        best.unknown -= rows;
+    }
+    let go = counts.receiving || best.estimate(policy, thresholds).decision == Decision::Go;
+    if go { Effect::MayBeGo } else { Effect::Helps }
+}

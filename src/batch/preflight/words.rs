@@ -1,0 +1,234 @@
+//! The answer in words.
+
+use super::share::{Share, grouped};
+use super::steps::{Effect, Step, StepKind};
+use super::thresholds::Band;
+use super::{Basis, Decision, Preflight};
+use crate::batch::spec::SendPolicy;
+
+/// What the bounds leave out.
+pub const NOT_IN_THE_BOUNDS: &str = "An accepted address can still bounce: its mailbox may be \
+    deleted after it was asked about, and some servers accept first and return the mail later. \
+    Nobody can count these before they happen, so they are not in the bounds.";
+
+impl Decision {
+    /// The decision as people say it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Go => "Go",
+            Self::CleanFirst => "Clean first",
+            Self::NoGo => "No go",
+        }
+    }
+}
+
+impl Band {
+    /// What happens to a sender in this band, in a few words.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Elevated => "more than healthy",
+            Self::Review => "senders are reviewed",
+            Self::Pause => "senders are paused",
+        }
+    }
+}
+
+/// Whom the policy sends to.
+#[must_use]
+pub fn audience(policy: SendPolicy) -> &'static str {
+    match policy {
+        SendPolicy::Deliverable => "the deliverable addresses",
+        SendPolicy::DeliverableAndRisky => "the deliverable and the risky addresses",
+        SendPolicy::All => "every address on the list",
+    }
+}
+
+impl Preflight {
+    /// The answer in one line.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let chosen = self.chosen();
+        let what = match (chosen.basis, chosen.decision) {
+            (Basis::EmptyList, _) => "the list is empty".to_owned(),
+            (Basis::Receiving, _) => "the list is still coming in".to_owned(),
+            (Basis::NobodyLeft, _) => "nobody on the list can be sent to".to_owned(),
+            (Basis::NobodyYet, _) if self.open > 0 => {
+                "nobody on the list is verified so far".to_owned()
+            }
+            (Basis::NobodyYet, _) => "nobody on the list could be verified".to_owned(),
+            (Basis::KnownBounces, _) => {
+                format!("at least {} would bounce", chosen.at_least.share.percent())
+            }
+            (Basis::PossibleBounces, _) => {
+                format!("up to {} may bounce", chosen.at_most.share.percent())
+            }
+            (Basis::FewEnough, _) => match self.policy {
+                SendPolicy::Deliverable | SendPolicy::DeliverableAndRisky => {
+                    format!("send to {}", audience(self.policy))
+                }
+                SendPolicy::All => "send to the whole list".to_owned(),
+            },
+        };
+        format!("{}: {what}", chosen.decision.label())
+    }
+
+    /// Why, and what it rests on, in a few sentences.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let chosen = self.chosen();
+        match chosen.basis {
+            Basis::EmptyList => "There is no row in it to send to.".to_owned(),
+            Basis::Receiving => format!(
+                "{} so far. What can be said begins when all of them are here.",
+                rows(self.rows)
+            ),
+            Basis::NobodyLeft => format!(
+                "None of its {} is one of {}, and none will turn out to be.",
+                rows(self.rows),
+                audience(self.policy)
+            ),
+            Basis::NobodyYet => self.nobody_yet(),
+            Basis::FewEnough => self.few_enough(),
+            Basis::KnownBounces | Basis::PossibleBounces => self.too_many(),
+        }
+    }
+
+    fn nobody_yet(&self) -> String {
+        if self.open > 0 {
+            return format!(
+                "{} of {} are still open, and none is yet one of {}.",
+                grouped(self.open),
+                rows(self.rows),
+                audience(self.policy)
+            );
+        }
+        format!(
+            "None of its {} is known to be one of {}; for some of them nobody could tell.",
+            rows(self.rows),
+            audience(self.policy)
+        )
+    }
+
+    fn few_enough(&self) -> String {
+        let chosen = self.chosen();
+        let (sent, share) = (grouped(chosen.sent_now), chosen.at_most.share);
+        let mut text = match self.policy {
+            SendPolicy::Deliverable => format!(
+                "Of {} {sent} are deliverable: their own mail servers accepted them, and none is \
+                 known to bounce.",
+                rows(self.rows)
+            ),
+            _ if share.count == 0 => format!("None of {sent} is known to bounce, or may."),
+            _ => format!("Sent to {sent}, {}.", self.range()),
+        };
+        if self.policy != SendPolicy::Deliverable && share.count > 0 {
+            text += &match chosen.at_most.band {
+                Band::Healthy => {
+                    format!(" A list is healthy up to {}.", self.thresholds.healthy())
+                }
+                _ => format!(
+                    " That may be more than the {} up to which a list is healthy; it is under the \
+                     {} at which mailbox providers and sending services review a sender.",
+                    self.thresholds.healthy(),
+                    self.thresholds.review()
+                ),
+            };
+        }
+        if self.open > 0 {
+            text += &format!(
+                " {} are still open; whatever they turn out to be, this stays a go.",
+                grouped(self.open)
+            );
+        }
+        text
+    }
+
+    fn too_many(&self) -> String {
+        let chosen = self.chosen();
+        let threshold = match chosen.decision {
+            Decision::NoGo => format!("{} at which they pause one", self.thresholds.pause()),
+            _ => format!("{} at which they review one", self.thresholds.review()),
+        };
+        let certain = match chosen.basis {
+            Basis::KnownBounces => "reaches",
+            _ => "may reach",
+        };
+        let mut text = format!(
+            "Sent to {}, {}. Mailbox providers and sending services watch what share of a \
+             sender's mail bounces: this {certain} the {threshold}.",
+            audience(self.policy),
+            self.range(),
+        );
+        if self.open > 0 {
+            text += &match chosen.decision {
+                Decision::NoGo => format!(
+                    " {} are still open; whatever they turn out to be, this stays a no.",
+                    grouped(self.open)
+                ),
+                _ => format!(
+                    " {} are still open and counted as what may bounce; the bounds come closer as \
+                     they are answered.",
+                    grouped(self.open)
+                ),
+            };
+        }
+        text
+    }
+
+    /// "at least 1,550 (3.1 %) and at most 11,000 (22 %) come back as hard bounces".
+    fn range(&self) -> String {
+        let (least, most) = (self.chosen().at_least.share, self.chosen().at_most.share);
+        let of = |share: Share| format!("{} ({})", grouped(share.count), share.percent());
+        if least == most {
+            return format!("{} come back as hard bounces", of(least));
+        }
+        if least.count == 0 {
+            return format!("at most {} come back as hard bounces", of(most));
+        }
+        format!("at least {} and at most {} come back as hard bounces", of(least), of(most))
+    }
+}
+
+fn rows(rows: u64) -> String {
+    match rows {
+        1 => "1 row".to_owned(),
+        _ => format!("{} rows", grouped(rows)),
+    }
+}
+
+impl Step {
+    /// What to do, and what it would bring, in one sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let count = match self.rows {
+            1 => "1 address".to_owned(),
+            rows => format!("{} addresses", grouped(rows)),
+        };
+        let what = match self.kind {
+            StepKind::SendTo(policy) => {
+                format!("Send only to {}, which leaves out {count}", audience(policy))
+            }
+            StepKind::Wait if self.rows == 0 => "Wait until the list has come in".to_owned(),
+            StepKind::Wait => format!("Wait for the {count} still open"),
+            StepKind::GetUnblocked => format!(
+                "Get unblocked: the servers of {count} refuse this sender, whoever the recipient; \
+                 then ask them again"
+            ),
+            StepKind::AskAgain => {
+                format!("Ask again about {count} whose servers gave no answer this time")
+            }
+            StepKind::AskServers => format!(
+                "Verify {count} down to the mailbox: their mail servers have not been asked"
+            ),
+        };
+        let brings = match self.effect {
+            Effect::Go => "it is a go then",
+            Effect::MayBeGo => "it may be a go then",
+            Effect::Helps => "that alone is not enough",
+        };
+        format!("{what}: {brings}.")
+    }
+}

@@ -1,0 +1,108 @@
+//! How far a batch has come. Counts are of rows, duplicates included, unless they say otherwise.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use super::id::BatchId;
+use super::spec::Spec;
+use crate::verdict::{Reason, Verdict};
+
+/// Where a batch is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum State {
+    /// Rows are still coming; nothing is verified yet. After a restart it is gone.
+    Receiving,
+    /// All rows are here and are being verified.
+    Running,
+    /// Every row has its result.
+    Finished,
+    /// Stopped by its owner; rows without a result will never have one.
+    Cancelled,
+}
+
+impl State {
+    /// The state's name, in lower snake case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Receiving => "receiving",
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether nothing will change any more.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Finished | Self::Cancelled)
+    }
+}
+
+/// A batch as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Its name.
+    pub id: BatchId,
+    /// What its owner wants of it.
+    pub spec: Spec,
+    /// Where it is in its life.
+    pub state: State,
+    /// When it was submitted.
+    pub created_at: SystemTime,
+    /// When its last row had come.
+    pub sealed_at: Option<SystemTime>,
+    /// When it finished or was cancelled.
+    pub ended_at: Option<SystemTime>,
+    /// How far it has come.
+    pub progress: Progress,
+}
+
+impl Batch {
+    /// When what is still open becomes UNKNOWN; `None`: never.
+    #[must_use]
+    pub fn deadline(&self) -> Option<SystemTime> {
+        self.sealed_at?.checked_add(self.spec.options.deadline?)
+    }
+}
+
+/// How far a batch has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The rows of the list.
+    pub rows: u64,
+    /// The different mailboxes among them: what is really asked about.
+    pub mailboxes: u64,
+    /// Rows with a result, by the reason that decided.
+    pub finished: BTreeMap<Reason, u64>,
+    /// Rows whose server said "not now" and will be asked again, by the reason it gave.
+    pub waiting: BTreeMap<Reason, u64>,
+    /// When the first of the waiting ones is due.
+    pub next_retry_at: Option<SystemTime>,
+}
+
+impl Progress {
+    /// How many rows have a result.
+    #[must_use]
+    pub fn finished_rows(&self) -> u64 {
+        self.finished.values().sum()
+    }
+
+    /// How many rows wait for another try.
+    #[must_use]
+    pub fn waiting_rows(&self) -> u64 {
+        self.waiting.values().sum()
+    }
+
+    /// How many rows have no result yet, the waiting ones included.
+    #[must_use]
+    pub fn open_rows(&self) -> u64 {
+        self.rows.saturating_sub(self.finished_rows())
+    }
+
+    /// How many rows have this verdict.
+    #[must_use]
+    pub fn with_verdict(&self, verdict: Verdict) -> u64 {
+        self.finished.iter().filter(|(reason, _)| reason.verdict() == verdict).map(|(_, n)| n).sum()
+    }
+}

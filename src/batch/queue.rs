@@ -1,0 +1,352 @@
+//! Where batches live: a durable queue, and what any kind of it must do.
+//!
+//! A row is one line of the list. Rows that reach one mailbox (their `key` is equal) are one *item*:
+//! it is asked about once, and every one of its rows gets its result. Items of one `group` (the
+//! domain) are put together in *chunks* of at most [`CHUNK`], in the order of their first rows. A
+//! chunk is the unit of work: it is leased, asked about, and given back.
+//!
+//! # What every queue keeps to
+//!
+//! - What was answered with `Ok` survives the end of the process, however it ended.
+//! - A batch that was neither sealed nor cancelled was not accepted: when the queue is opened again
+//!   it is gone, and its request id may be used again. A sealed one is never lost.
+//! - A row gets one result and keeps it: what comes later for the same item is refused with its
+//!   lease, or ignored.
+//! - A lease ends when its last item has a result, when it is given back, when its time is over,
+//!   when its batch is over, and when the queue is opened again after its process ended. Whoever
+//!   then comes with it is told [`QueueError::LeaseLost`], and nothing of what he brings is kept.
+//! - Nothing grows with the length of a list but what is on disk.
+//!
+//! `now` is always the caller's. Times are kept to the millisecond. The tests of a queue are in `conformance`; a new kind of queue
+//! passes them all.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+
+use super::id::BatchId;
+use super::outcome::Outcome;
+use super::progress::Batch;
+use super::spec::{BatchOptions, Spec};
+use crate::verdict::{Reason, Verdict};
+
+/// The most items in a chunk.
+pub const CHUNK: usize = 100;
+
+/// One row to be verified.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewRow {
+    /// The caller's own name for the row; may be empty.
+    pub row_id: String,
+    /// The address as given.
+    pub address: String,
+    /// Equal for rows that reach one mailbox.
+    pub key: String,
+    /// What a chunk has in common: the domain; empty for what is not an address.
+    pub group: String,
+}
+
+impl fmt::Debug for NewRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewRow").field("group", &self.group).finish_non_exhaustive()
+    }
+}
+
+/// What became of a submission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Submission {
+    /// A new batch, which now takes rows.
+    New(Batch),
+    /// The owner submitted it before under the same request id. It takes no more rows from this
+    /// submission; it may still be receiving from the first.
+    Known(Batch),
+}
+
+/// The name of a lease. No two leases of one queue ever have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LeaseId(pub u64);
+
+/// What a worker asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseRequest {
+    /// How many chunks at most.
+    pub chunks: usize,
+    /// How many chunks of one group of one batch may be out at a time, those already out included.
+    pub chunks_per_group: usize,
+    /// When the leases end by themselves.
+    pub until: SystemTime,
+}
+
+/// A chunk, for one worker and for a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Its name.
+    pub id: LeaseId,
+    /// The batch it is of.
+    pub batch: BatchId,
+    /// How to verify.
+    pub options: BatchOptions,
+    /// When what is open becomes UNKNOWN.
+    pub deadline: Option<SystemTime>,
+    /// What its items have in common.
+    pub group: String,
+    /// Those of its items that have no result yet, in the order of their first rows.
+    pub items: Vec<Item>,
+}
+
+/// One mailbox to be asked about.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its number within the batch.
+    pub number: u64,
+    /// The address, as the first of its rows spells it.
+    pub address: String,
+    /// When its server first said "not now".
+    pub waiting_since: Option<SystemTime>,
+    /// What is known so far; set with `waiting_since`.
+    pub provisional: Option<Outcome>,
+}
+
+impl fmt::Debug for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Item").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+/// What is known about an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// [`Item::number`].
+    pub item: u64,
+    /// What is known.
+    pub outcome: Outcome,
+}
+
+/// In which order results are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// As they came. Every row that has a result is there.
+    Completion,
+    /// As the list has them. The first row without a result ends what can be read so far; in a
+    /// cancelled batch, where it will never have one, it is passed over.
+    Row,
+}
+
+/// A place in the results of a batch, in one of the orders; opaque. The empty one is the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cursor(pub String);
+
+/// Which results to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResultsRequest {
+    /// In which order.
+    pub order: Order,
+    /// After which place.
+    pub after: Cursor,
+    /// With which verdicts only; empty: all.
+    pub verdicts: Vec<Verdict>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// One row with its result.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RowResult {
+    /// Its number in the list, from 0.
+    pub row: u64,
+    /// The caller's own name for it.
+    pub row_id: String,
+    /// The address as given.
+    pub address: String,
+    /// The result, of the first row that reaches this mailbox.
+    pub outcome: Outcome,
+    /// The place after this row: whoever reads on from here misses none and gets none twice.
+    pub cursor: Cursor,
+}
+
+impl fmt::Debug for RowResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowResult").field("row", &self.row).finish_non_exhaustive()
+    }
+}
+
+/// Results, and where to read on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Results {
+    /// The rows.
+    pub rows: Vec<RowResult>,
+    /// The place up to which was looked: after the last row, and after what the verdicts left out.
+    pub next: Cursor,
+    /// Whether there is nothing more to read now.
+    pub at_end: bool,
+}
+
+/// How the rows of one group fared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupTally {
+    /// The group: a domain; empty for what is not an address.
+    pub group: String,
+    /// Its rows.
+    pub rows: u64,
+    /// Those with a result, by the reason that decided.
+    pub finished: Vec<(Reason, u64)>,
+}
+
+/// How the rows of one destination fared: the registrable domain of the exchanger that answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DestinationTally {
+    /// The destination, such as `google.com`.
+    pub destination: String,
+    /// Its rows with a result, by the reason that decided.
+    pub finished: Vec<(Reason, u64)>,
+}
+
+/// Why a queue cannot do what it is asked.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// There is no such batch.
+    #[error("there is no batch {0}")]
+    NoSuchBatch(BatchId),
+    /// The batch takes rows no more, or not yet what was asked.
+    #[error("batch {id} is {state}: {remedy}")]
+    WrongState {
+        /// The batch.
+        id: BatchId,
+        /// Its state.
+        state: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The lease is over; what was brought with it is not kept.
+    #[error("the lease is over")]
+    LeaseLost,
+    /// The cursor is of another batch or order, or none.
+    #[error("the cursor is not of these results; start without one")]
+    BadCursor,
+    /// The disk is full.
+    #[error("the disk of {place} is full: make room, then go on; nothing is lost")]
+    Full {
+        /// The data directory.
+        place: String,
+    },
+    /// The store failed.
+    #[error("the store in {place} failed: {reason}")]
+    Broken {
+        /// The data directory.
+        place: String,
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// A durable queue of batches.
+#[async_trait]
+pub trait Queue: Send + Sync + 'static {
+    /// Makes the batch `id`, which then takes rows; or finds the one that its owner submitted
+    /// before under the same request id (also one that is over, until it is deleted).
+    async fn submit(
+        &self,
+        id: BatchId,
+        spec: Spec,
+        now: SystemTime,
+    ) -> Result<Submission, QueueError>;
+
+    /// Takes more rows, numbered on from those that are there.
+    ///
+    /// # Errors
+    /// [`QueueError::WrongState`] unless the batch is receiving.
+    async fn append(&self, id: &BatchId, rows: Vec<NewRow>) -> Result<(), QueueError>;
+
+    /// Accepts the batch: from here on it is worked on, and never lost. One without rows is
+    /// finished at once.
+    ///
+    /// # Errors
+    /// [`QueueError::WrongState`] unless the batch is receiving.
+    async fn seal(&self, id: &BatchId, now: SystemTime) -> Result<Batch, QueueError>;
+
+    /// A batch as it stands. Cheap: it may be asked many times a second.
+    async fn batch(&self, id: &BatchId) -> Result<Batch, QueueError>;
+
+    /// The batches of `owner`, the newest first (by their names), at most `limit`, older than
+    /// `before`.
+    async fn batches(
+        &self,
+        owner: &str,
+        before: Option<&BatchId>,
+        limit: usize,
+    ) -> Result<Vec<Batch>, QueueError>;
+
+    /// Chunks to work on: of running batches, due, and not out. Batches take turns; of one batch
+    /// the longest due come first, and of those equally due the ones whose rows came first.
+    /// A chunk never released is due since its batch was sealed, and none was ever due before that;
+    /// at the batch's deadline all its chunks are due.
+    async fn lease(&self, ask: LeaseRequest, now: SystemTime) -> Result<Vec<Lease>, QueueError>;
+
+    /// When the next chunk will be due that is not due at `now`; `None` if none waits. Chunks that
+    /// are out do not count, but for the time when their leases end.
+    async fn next_due(&self, now: SystemTime) -> Result<Option<SystemTime>, QueueError>;
+
+    /// Keeps results. When the last item of a lease has one, the lease ends; when the last row of
+    /// a batch has one, the batch is finished. An item that already has a result keeps it; one that
+    /// is not of the lease is ignored.
+    ///
+    /// # Errors
+    /// [`QueueError::LeaseLost`].
+    async fn complete(
+        &self,
+        lease: LeaseId,
+        results: Vec<Known>,
+        now: SystemTime,
+    ) -> Result<(), QueueError>;
+
+    /// Gives the chunk back: those of its items without a result are due at `until` (clamped to
+    /// the batch's deadline). `provisional` is what is known of some of them so far; an item keeps
+    /// the time of its first provisional result as `waiting_since`. An item that had a provisional
+    /// result and gets none now keeps the old one.
+    ///
+    /// # Errors
+    /// [`QueueError::LeaseLost`].
+    async fn release_until(
+        &self,
+        lease: LeaseId,
+        until: SystemTime,
+        provisional: Vec<Known>,
+        now: SystemTime,
+    ) -> Result<(), QueueError>;
+
+    /// Results from a place on: each row exactly once, however often the reader stops and goes on,
+    /// while the batch runs and after. One answer may hold fewer than were asked for, and none at
+    /// all, without being the end: [`Results::at_end`] tells.
+    ///
+    /// # Errors
+    /// [`QueueError::BadCursor`].
+    async fn results(&self, id: &BatchId, request: ResultsRequest) -> Result<Results, QueueError>;
+
+    /// The `limit` groups with the most rows, the largest first, and of equal ones the one that came
+    /// first. None while the batch is receiving.
+    async fn groups(&self, id: &BatchId, limit: usize) -> Result<Vec<GroupTally>, QueueError>;
+
+    /// The `limit` destinations with the most rows, the largest first.
+    async fn destinations(
+        &self,
+        id: &BatchId,
+        limit: usize,
+    ) -> Result<Vec<DestinationTally>, QueueError>;
+
+    /// Stops a batch: nothing more of it is leased or waited for, its leases are over, its results
+    /// stay. One that is receiving takes no more rows and is kept. A batch that is over stays as it
+    /// is.
+    async fn cancel(&self, id: &BatchId, now: SystemTime) -> Result<Batch, QueueError>;
+
+    /// Removes a batch and everything it held, so that its bytes are on the disk no more. One that
+    /// is running is cancelled by it.
+    async fn delete(&self, id: &BatchId) -> Result<(), QueueError>;
+
+    /// Batches of any owner that ended before `time`, the oldest first, at most `limit`.
+    async fn ended_before(
+        &self,
+        time: SystemTime,
+        limit: usize,
+    ) -> Result<Vec<BatchId>, QueueError>;
+}

@@ -1,0 +1,184 @@
+//! The catalog: every batch that was accepted, whose it is and how it stands. A batch that is over
+//! is told from here alone.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::error::{Fault, OpenError};
+use super::time::{floor, time};
+use super::{directory, schema};
+use crate::batch::id::BatchId;
+use crate::batch::progress::{Batch, Progress};
+
+const SCHEMA: &str = "
+    CREATE TABLE epoch (n INTEGER NOT NULL);
+    INSERT INTO epoch VALUES (0);
+    CREATE TABLE batches (
+        id TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        request_id TEXT,
+        spec TEXT NOT NULL,
+        state TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        sealed_at INTEGER,
+        ended_at INTEGER,
+        progress TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE UNIQUE INDEX requests ON batches (owner, request_id) WHERE request_id IS NOT NULL;
+    CREATE INDEX owners ON batches (owner, id);
+    CREATE INDEX ended ON batches (ended_at) WHERE ended_at IS NOT NULL;
+";
+
+const COLUMNS: &str = "id, spec, state, created_at, sealed_at, ended_at, progress";
+
+/// The catalog of a data directory.
+pub(super) struct Catalog {
+    connection: Connection,
+    /// How often the directory was opened.
+    pub(super) epoch: u64,
+}
+
+impl Catalog {
+    /// Opens the catalog at `path`, and makes it if it is not there.
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        directory::create(path).map_err(|error| OpenError::of_io(path, error))?;
+        let wrong = |error| OpenError::of(path, &error);
+        let connection = schema::open(path).map_err(wrong)?;
+        schema::lasting(&connection, schema::CACHE).map_err(wrong)?;
+        schema::check(&connection, path, SCHEMA)?;
+        connection.execute("UPDATE epoch SET n = n + 1", []).map_err(wrong)?;
+        let epoch: i64 =
+            connection.query_row("SELECT n FROM epoch", [], |row| row.get(0)).map_err(wrong)?;
+        Ok(Self { connection, epoch: epoch.unsigned_abs() })
+    }
+
+    /// Puts a batch in: from here on it is accepted.
+    pub(super) fn insert(&self, batch: &Batch) -> Result<(), Fault> {
+        self.connection.execute(
+            "INSERT INTO batches (id, owner, request_id, spec, state, created_at, sealed_at,
+                 ended_at, progress) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            params![
+                batch.id.as_str(),
+                batch.spec.owner,
+                batch.spec.request_id,
+                serde_json::to_string(&batch.spec)?,
+                batch.state.name(),
+                floor(batch.created_at),
+                batch.sealed_at.map(floor),
+                batch.ended_at.map(floor),
+                progress_text(&batch.progress)?,
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Notes how a batch ended.
+    pub(super) fn end(&self, batch: &Batch) -> Result<(), Fault> {
+        self.connection.execute(
+            "UPDATE batches SET state = ?2, ended_at = ?3, progress = ?4 WHERE id = ?1",
+            params![
+                batch.id.as_str(),
+                batch.state.name(),
+                batch.ended_at.map(floor),
+                progress_text(&batch.progress)?,
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Takes a batch out, so that nothing of it stays in the file or its log.
+    pub(super) fn remove(&self, id: &BatchId) -> Result<bool, Fault> {
+        let removed = self.connection.execute("DELETE FROM batches WHERE id = ?", [id.as_str()])?;
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(removed > 0)
+    }
+
+    pub(super) fn batch(&self, id: &BatchId) -> Result<Option<Batch>, Fault> {
+        self.one("WHERE id = ?1", params![id.as_str()])
+    }
+
+    /// The batch that `owner` submitted under `request_id`.
+    pub(super) fn requested(&self, owner: &str, request_id: &str) -> Result<Option<Batch>, Fault> {
+        self.one("WHERE owner = ?1 AND request_id = ?2", params![owner, request_id])
+    }
+
+    fn one(&self, which: &str, given: impl rusqlite::Params) -> Result<Option<Batch>, Fault> {
+        let sql = format!("SELECT {COLUMNS} FROM batches {which}");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        statement.query_row(given, |row| Ok(read(row))).optional()?.transpose()
+    }
+
+    /// The batches of `owner` older than `before`, the newest first.
+    pub(super) fn of_owner(
+        &self,
+        owner: &str,
+        before: Option<&BatchId>,
+        limit: usize,
+    ) -> Result<Vec<Batch>, Fault> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM batches WHERE owner = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+        );
+        let before = before.map_or("~", BatchId::as_str);
+        self.many(&sql, params![owner, before, schema::limit(limit)])
+    }
+
+    /// Those that are not over.
+    pub(super) fn running(&self) -> Result<Vec<Batch>, Fault> {
+        self.many(&format!("SELECT {COLUMNS} FROM batches WHERE ended_at IS NULL"), [])
+    }
+
+    fn many(&self, sql: &str, given: impl rusqlite::Params) -> Result<Vec<Batch>, Fault> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(given, |row| Ok(read(row)))?;
+        rows.map(|row| row?).collect()
+    }
+
+    /// The names of all of them.
+    pub(super) fn names(&self) -> Result<Vec<BatchId>, Fault> {
+        self.identify("SELECT id FROM batches", [])
+    }
+
+    /// Those that ended before `at`, the oldest first.
+    pub(super) fn ended_before(&self, at: SystemTime, limit: usize) -> Result<Vec<BatchId>, Fault> {
+        self.identify(
+            "SELECT id FROM batches WHERE ended_at < ?1 ORDER BY ended_at, id LIMIT ?2",
+            params![super::time::ceiling(at), schema::limit(limit)],
+        )
+    }
+
+    fn identify(&self, sql: &str, given: impl rusqlite::Params) -> Result<Vec<BatchId>, Fault> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(given, |row| row.get::<_, String>(0))?;
+        rows.map(|name| identified(&name?)).collect()
+    }
+}
+
+fn identified(name: &str) -> Result<BatchId, Fault> {
+    BatchId::parse(name).ok_or(Fault::Odd("the catalog holds a batch without a name"))
+}
+
+fn read(row: &Row<'_>) -> Result<Batch, Fault> {
+    let state: String = row.get(2)?;
+    Ok(Batch {
+        id: identified(&row.get::<_, String>(0)?)?,
+        spec: serde_json::from_str(&row.get::<_, String>(1)?)?,
+        state: schema::state(&state).ok_or(Fault::Odd("the catalog holds an unknown state"))?,
+        created_at: time(row.get(3)?),
+        sealed_at: row.get::<_, Option<i64>>(4)?.map(time),
+        ended_at: row.get::<_, Option<i64>>(5)?.map(time),
+        progress: progress(&row.get::<_, String>(6)?)?,
+    })
+}
+
+/// What is kept of a progress: counts by reason's name.
+fn progress_text(progress: &Progress) -> Result<String, Fault> {
+    let Progress { rows, mailboxes, finished, waiting, next_retry_at: _ } = progress;
+    Ok(serde_json::to_string(&(rows, mailboxes, finished, waiting))?)
+}
+
+fn progress(text: &str) -> Result<Progress, Fault> {
+    let (rows, mailboxes, finished, waiting) = serde_json::from_str(text)?;
+    Ok(Progress { rows, mailboxes, finished, waiting, next_retry_at: None })
+}

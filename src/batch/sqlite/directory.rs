@@ -1,0 +1,140 @@
+//! The data directory: who may read it, who has it, which files it holds.
+//!
+//! ```text
+//! DATA_DIR/            0700
+//!   lock               held while a process uses the directory
+//!   catalog.db         the accepted batches: whose, how they stand, when they ended
+//!   batches/ID.db      one batch: its rows, chunks and results
+//!   batches/ID.intake  only while rows come in: which mailboxes and groups were met
+//! ```
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::error::OpenError;
+use crate::batch::id::BatchId;
+
+/// The catalog's name.
+pub(super) const CATALOG: &str = "catalog.db";
+
+/// What SQLite may put beside a file.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// A data directory that this process has for itself.
+#[derive(Debug)]
+pub(super) struct Directory {
+    root: PathBuf,
+    batches: PathBuf,
+    /// Held, not read: whoever locks it has the directory.
+    _lock: File,
+}
+
+impl Directory {
+    /// Takes the directory, and makes it if it is not there.
+    pub(super) fn take(root: &Path) -> Result<Self, OpenError> {
+        let batches = root.join("batches");
+        for folder in [root, &batches] {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .map_err(|error| OpenError::of_io(folder, error))?;
+        }
+        let path = root.join("lock");
+        let lock = create(&path).map_err(|error| OpenError::of_io(&path, error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(root.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(OpenError::of_io(&path, error)),
+        }
+        Ok(Self { root: root.to_owned(), batches, _lock: lock })
+    }
+
+    /// The directory, as errors name it.
+    pub(super) fn place(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    pub(super) fn catalog(&self) -> PathBuf {
+        self.root.join(CATALOG)
+    }
+
+    pub(super) fn batch(&self, id: &BatchId) -> PathBuf {
+        self.batches.join(format!("{id}.db"))
+    }
+
+    pub(super) fn intake(&self, id: &BatchId) -> PathBuf {
+        self.batches.join(format!("{id}.intake"))
+    }
+
+    /// The batches there are files of, and what an intake left.
+    pub(super) fn batches(&self) -> io::Result<(Vec<BatchId>, Vec<PathBuf>)> {
+        let (mut batches, mut others) = (Vec::new(), Vec::new());
+        for entry in fs::read_dir(&self.batches)? {
+            let path = entry?.path();
+            let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+            let (stem, rest) = name.split_once('.').unwrap_or((&name, ""));
+            match (BatchId::parse(stem), rest) {
+                (Some(id), "db") => batches.push(id),
+                (Some(_), rest) if rest.starts_with("intake") => others.push(path.clone()),
+                _ => {}
+            }
+        }
+        Ok((batches, others))
+    }
+
+    /// Makes the names of the batches' files durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        File::open(&self.batches)?.sync_all()
+    }
+
+    /// The same for what is there from the first start on.
+    pub(super) fn sync_root(&self) -> io::Result<()> {
+        File::open(&self.root)?.sync_all()
+    }
+
+    /// Takes the bytes out of a batch's files; an empty one stays.
+    pub(super) fn empty(&self, id: &BatchId) -> io::Result<()> {
+        match OpenOptions::new().write(true).truncate(true).open(self.batch(id)) {
+            Ok(file) => file.sync_all()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        remove_beside(&self.batch(id))
+    }
+
+    /// Removes a batch's files.
+    pub(super) fn remove(&self, id: &BatchId) -> io::Result<()> {
+        remove(&self.intake(id))?;
+        remove(&self.batch(id))
+    }
+}
+
+/// Makes the file at `path`, for its owner only; one that is there stays.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Removes a file of SQLite's and what it put beside it.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    remove_beside(path)?;
+    remove_one(path)
+}
+
+fn remove_beside(path: &Path) -> io::Result<()> {
+    for end in BESIDE {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        remove_one(Path::new(&name))?;
+    }
+    Ok(())
+}
+
+fn remove_one(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

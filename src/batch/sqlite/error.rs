@@ -1,0 +1,136 @@
+//! What goes wrong with a store: when it is opened, and while it is used.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+use rusqlite::ffi;
+
+use super::directory::CATALOG;
+use crate::batch::queue::QueueError;
+
+/// Why a data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A file is in the way.
+    #[error("{} is not a directory: name another data directory, or move the file away", .0.display())]
+    NotADirectory(PathBuf),
+    /// Nothing can be written there.
+    #[error("{} cannot be written to ({reason}): let this user write there, or name another data directory", path.display())]
+    NotWritable {
+        /// The directory or the file.
+        path: PathBuf,
+        /// What the system says.
+        reason: io::Error,
+    },
+    /// Another process has it.
+    #[error("the data directory {} is in use by another process: stop that one, or name another data directory", .0.display())]
+    InUse(PathBuf),
+    /// It was written by a later mailvet.
+    #[error("{} is of version {found}, and this mailvet knows version {known}: use the newer mailvet, or name another data directory", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The last version that is known.
+        known: i64,
+    },
+    /// It is damaged.
+    #[error("{} is damaged ({reason}): put a copy of it back, or {remedy}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+        /// What else can be done.
+        remedy: &'static str,
+    },
+    /// A batch that was accepted has no file.
+    #[error("{} is missing: put it back; or, to give its batch up, put an empty file in its place", .0.display())]
+    Missing(PathBuf),
+    /// There are batches, and nothing tells whose.
+    #[error("{} is missing, and there are batches: put it back, or move the data directory away to start anew", .0.display())]
+    NoCatalog(PathBuf),
+    /// The disk is full.
+    #[error("the disk of {} is full: make room, then start again; nothing is lost", .0.display())]
+    Full(PathBuf),
+}
+
+impl OpenError {
+    /// What `error`, met with the file at `path`, means when a store is opened.
+    pub(super) fn of(path: &Path, error: &rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        if is_full(error) {
+            return Self::Full(path);
+        }
+        match error.sqlite_error_code() {
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                Self::NotWritable { path, reason: io::Error::other(error.to_string()) }
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::InUse(path),
+            _ => Self::damaged(path, error.to_string()),
+        }
+    }
+
+    /// The file at `path` is not what it should be.
+    pub(super) fn damaged(path: PathBuf, reason: String) -> Self {
+        let remedy = if path.ends_with(CATALOG) {
+            "move the data directory away to start anew"
+        } else {
+            "put an empty file in its place to give its batch up"
+        };
+        Self::Damaged { path, reason, remedy }
+    }
+
+    /// The same for what the file system says.
+    pub(super) fn of_io(path: &Path, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+                Self::NotADirectory(path.to_owned())
+            }
+            io::ErrorKind::StorageFull => Self::Full(path.to_owned()),
+            _ => Self::NotWritable { path: path.to_owned(), reason: error },
+        }
+    }
+}
+
+/// Whether `error` says that the disk is full. The index of the log is made longer in its own way,
+/// which has its own code.
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+        || error
+            .sqlite_error()
+            .is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE)
+}
+
+/// What went wrong inside the store, before the caller is told.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    /// The caller's own mistake, or news for him.
+    #[error(transparent)]
+    Told(#[from] QueueError),
+    #[error(transparent)]
+    Sql(#[from] rusqlite::Error),
+    #[error(transparent)]
+    File(#[from] io::Error),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error("{0}")]
+    Odd(&'static str),
+}
+
+impl Fault {
+    /// The error for the caller; `place` is the data directory.
+    pub(super) fn told(self, place: &str) -> QueueError {
+        let place = place.to_owned();
+        match self {
+            Self::Told(error) => error,
+            Self::Sql(error) if is_full(&error) => QueueError::Full { place },
+            Self::File(error) if error.kind() == io::ErrorKind::StorageFull => {
+                QueueError::Full { place }
+            }
+            other => QueueError::Broken { place, reason: other.to_string() },
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Which chunks go out.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+use std::time::SystemTime;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::error::Fault;
+use super::items;
+use super::time::{floor, time};
+use super::work::{Held, Open, Out, Outlook, Work};
+use crate::batch::queue::{Item, Lease, LeaseId, LeaseRequest};
+
+/// The widest window but the widest of all, which has every chunk in it.
+const WIDE: i64 = 64;
+
+/// A chunk that may go out.
+struct Candidate {
+    chunk: i64,
+    group: i64,
+    waiting: i64,
+    items: Vec<i64>,
+}
+
+impl Work {
+    /// Leases up to `count` chunks, under names from `name`.
+    pub(super) fn lease(
+        &mut self,
+        path: &Path,
+        ask: &LeaseRequest,
+        count: usize,
+        now: SystemTime,
+        mut name: impl FnMut() -> LeaseId,
+    ) -> Result<Vec<Lease>, Fault> {
+        if self.is_idle(now) {
+            return Ok(Vec::new());
+        }
+        self.widen(path, ask.chunks_per_group)?;
+        let (candidates, passed) = self.candidates(path, ask, count, now)?;
+        if candidates.is_empty() && !passed {
+            let next = self.next_due(path, now)?;
+            self.outlook = Some(Outlook { at: now, now: false, next });
+        }
+        let held = self.file(path)?;
+        let read: Vec<_> =
+            candidates.iter().map(|chunk| read(held, chunk)).collect::<Result<_, _>>()?;
+        let deadline = self.batch.deadline();
+        let mut leases = Vec::with_capacity(candidates.len());
+        for (candidate, (group, items, open)) in candidates.into_iter().zip(read) {
+            let id = name();
+            let Candidate { chunk, group: number, .. } = candidate;
+            let out = Out { chunk, group: number, until: ask.until, items: open };
+            self.leases.insert(id, out);
+            leases.push(Lease {
+                id,
+                batch: self.batch.id.clone(),
+                options: self.batch.spec.options.clone(),
+                deadline,
+                group,
+                items,
+            });
+        }
+        if !leases.is_empty() {
+            self.outlook = None;
+            self.look_ahead(path);
+        }
+        Ok(leases)
+    }
+
+    /// Whether it is known, without a look, that nothing is due.
+    fn is_idle(&self, now: SystemTime) -> bool {
+        self.outlook.is_some_and(|outlook| {
+            !outlook.now && outlook.at <= now && outlook.next.is_none_or(|next| now < next)
+        })
+    }
+
+    /// The next chunks to go out, and whether others were passed over for their groups' sake.
+    fn candidates(
+        &mut self,
+        path: &Path,
+        ask: &LeaseRequest,
+        count: usize,
+        now: SystemTime,
+    ) -> Result<(Vec<Candidate>, bool), Fault> {
+        let out: HashSet<i64> = self.leases.values().map(|out| out.chunk).collect();
+        let mut by_group: BTreeMap<i64, usize> = BTreeMap::new();
+        for out in self.leases.values() {
+            *by_group.entry(out.group).or_default() += 1;
+        }
+        let held = self.file(path)?;
+        let mut chunks = held.connection.prepare_cached(
+            "SELECT id, grp, waiting, items FROM chunks INDEXED BY ready
+             WHERE ready = 1 AND due <= ? ORDER BY due, id",
+        )?;
+        let mut chunks = chunks.query([floor(now)])?;
+        let (mut found, mut passed) = (Vec::new(), false);
+        while found.len() < count
+            && let Some(row) = chunks.next()?
+        {
+            let chunk = row.get(0)?;
+            if out.contains(&chunk) {
+                continue;
+            }
+            let group = row.get(1)?;
+            let already = by_group.entry(group).or_default();
+            if *already >= ask.chunks_per_group {
+                passed = true;
+                continue;
+            }
+            *already += 1;
+            let packed = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
+            let items = items::unpack(chunk, packed);
+            found.push(Candidate { chunk, group, waiting: row.get(2)?, items });
+        }
+        Ok((found, passed))
+    }
+
+    /// Makes the window of every group at least `wanted` chunks wide. Seldom: it grows to what the
+    /// caller is used to ask for, and stays.
+    fn widen(&mut self, path: &Path, wanted: usize) -> Result<(), Fault> {
+        let wanted = i64::try_from(wanted).unwrap_or(i64::MAX);
+        if wanted <= self.window {
+            return Ok(());
+        }
+        let window = if wanted > WIDE { i64::MAX } else { WIDE };
+        let connection = &self.file(path)?.connection;
+        let change = connection.unchecked_transaction()?;
+        change.execute(
+            "UPDATE chunks SET ready = 1 WHERE ready = 0 AND id IN (
+                 SELECT id FROM (
+                     SELECT id, row_number() OVER (PARTITION BY grp ORDER BY due, id) AS place
+                     FROM chunks
+                 ) WHERE place <= ?)",
+            [window],
+        )?;
+        change.execute("UPDATE meta SET window = ?", [window])?;
+        change.commit()?;
+        self.window = window;
+        Ok(())
+    }
+}
+
+/// The group and the open items of a chunk.
+fn read(held: &Held, candidate: &Candidate) -> Result<(String, Vec<Item>, Vec<Open>), Fault> {
+    let connection = &held.connection;
+    let group = connection
+        .prepare_cached("SELECT name FROM groups WHERE id = ?")?
+        .query_row([candidate.group], |row| row.get(0))?;
+    let mut addresses = connection.prepare_cached("SELECT address FROM rows WHERE row = ?")?;
+    let mut items = Vec::with_capacity(candidate.items.len());
+    let mut open = Vec::with_capacity(candidate.items.len());
+    for &item in &candidate.items {
+        let address = addresses.query_row([item], |row| row.get(0))?;
+        let (mut waiting, mut waiting_since, mut provisional) = (None, None, None);
+        if candidate.waiting > 0
+            && let Some((since, reason, outcome)) = provisionally(connection, item)?
+        {
+            waiting = Some(held.reasons.reason(reason));
+            waiting_since = Some(time(since));
+            provisional = Some(serde_json::from_str(&outcome)?);
+        }
+        items.push(Item { number: item.unsigned_abs(), address, waiting_since, provisional });
+        open.push(Open { item, waiting });
+    }
+    Ok((group, items, open))
+}
+
+fn provisionally(
+    connection: &Connection,
+    item: i64,
+) -> rusqlite::Result<Option<(i64, i64, String)>> {
+    connection
+        .prepare_cached("SELECT since, reason, outcome FROM waiting WHERE item = ?")?
+        .query_row([item], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()
+}

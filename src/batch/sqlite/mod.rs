@@ -1,0 +1,277 @@
+//! The queue in a directory of this machine: one SQLite file for each batch, and a catalog.
+//!
+//! - One file a batch: deleting it gives its bytes back at once, and a large batch slows no other.
+//! - Three kinds of threads do all the work, so that the callers' runtime never waits for a disk:
+//!   the [`intake`] takes rows, the [`desk`] gives leases and keeps results, the readers read.
+//! - A batch is accepted when the catalog has it, which is after all its rows are on the disk. What
+//!   a file says of how a batch ended counts more than what the catalog says.
+//! - Times are kept to the millisecond.
+//!
+//! The shape of the directory is told in [`directory`], that of a file in [`schema`].
+
+mod catalog;
+mod cursor;
+mod desk;
+mod directory;
+mod error;
+mod intake;
+mod items;
+mod keeping;
+mod leasing;
+mod pool;
+mod reading;
+mod receiver;
+mod recovery;
+mod schema;
+mod shared;
+mod time;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot};
+
+pub use error::OpenError;
+
+use super::id::BatchId;
+use super::progress::{Batch, State};
+use super::queue::{
+    DestinationTally, GroupTally, Known, Lease, LeaseId, LeaseRequest, NewRow, Queue, QueueError,
+    Results, ResultsRequest, Submission,
+};
+use super::spec::Spec;
+use desk::Desk;
+use error::Fault;
+use intake::{Intake, Reply, answer};
+use keeping::Brought;
+use pool::Reader;
+use shared::Shared;
+
+/// How many calls wait for a thread before their callers have to.
+const WAITING: usize = 256;
+
+/// How many threads read.
+const READERS: usize = 2;
+
+/// Something to be read, with the answer's address in it.
+type Reading = Box<dyn FnOnce(&Shared) + Send>;
+
+/// A durable queue in a directory of this machine. When it is dropped, it ends what it has begun
+/// and lets go of the directory; that takes milliseconds.
+pub struct SqliteQueue {
+    shared: Arc<Shared>,
+    intake: mpsc::Sender<intake::Job>,
+    desk: mpsc::Sender<desk::Job>,
+    readers: mpsc::Sender<Reading>,
+    /// Declared after the senders, which are dropped first: then the threads end.
+    _threads: Threads,
+}
+
+impl SqliteQueue {
+    /// Opens the queue in `directory`, and makes the directory if it is not there. This waits for
+    /// the disk.
+    ///
+    /// # Errors
+    /// When the directory cannot be used; the message says what to do.
+    pub fn open(directory: &Path) -> Result<Self, OpenError> {
+        let (shared, works, epoch) = recovery::open(directory)?;
+        let shared = Arc::new(shared);
+        let (desk, desk_jobs) = mpsc::channel(WAITING);
+        let (intake, intake_jobs) = mpsc::channel(WAITING);
+        let (readers, reading) = mpsc::channel::<Reading>(WAITING);
+        let mut threads = Threads::default();
+        let wrong = |error| OpenError::of_io(directory, error);
+        let work = Intake::new(Arc::clone(&shared), desk.clone());
+        threads.start("batch-intake", move || work.run(intake_jobs)).map_err(wrong)?;
+        let work = Desk::new(Arc::clone(&shared), works, epoch);
+        threads.start("batch-desk", move || work.run(desk_jobs)).map_err(wrong)?;
+        let reading = Arc::new(Mutex::new(reading));
+        for _ in 0..READERS {
+            let (shared, reading) = (Arc::clone(&shared), Arc::clone(&reading));
+            threads.start("batch-reader", move || read(&shared, &reading)).map_err(wrong)?;
+        }
+        Ok(Self { shared, intake, desk, readers, _threads: threads })
+    }
+
+    async fn ask<J, T>(
+        &self,
+        to: &mpsc::Sender<J>,
+        job: impl FnOnce(Reply<T>) -> J,
+    ) -> Result<T, QueueError> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || QueueError::Broken {
+            place: self.shared.directory.place(),
+            reason: "its thread has ended; start again".to_owned(),
+        };
+        to.send(job(reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        what: impl FnOnce(&Shared) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, QueueError> {
+        self.ask(&self.readers, |reply| -> Reading {
+            Box::new(move |shared| answer(reply, what(shared), &shared.directory.place()))
+        })
+        .await
+    }
+
+    /// Reads the file of a batch; `without` is what there is while it is receiving.
+    async fn read_file<T: Send + 'static>(
+        &self,
+        id: &BatchId,
+        without: T,
+        what: impl FnOnce(&Reader) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, QueueError> {
+        let id = id.clone();
+        self.read(move |shared| {
+            if shared.batch(&id)?.state == State::Receiving {
+                return Ok(without);
+            }
+            let reader = shared.readers.take(&id, &shared.directory.batch(&id))?;
+            let found = what(&reader)?;
+            shared.readers.give(reader);
+            Ok(found)
+        })
+        .await
+    }
+}
+
+fn read(shared: &Shared, jobs: &Mutex<mpsc::Receiver<Reading>>) {
+    loop {
+        // One reader waits, the others wait for it to have something to do.
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+        let Some(job) = job else { return };
+        job(shared);
+    }
+}
+
+#[async_trait]
+impl Queue for SqliteQueue {
+    async fn submit(
+        &self,
+        id: BatchId,
+        spec: Spec,
+        now: SystemTime,
+    ) -> Result<Submission, QueueError> {
+        self.ask(&self.intake, |reply| intake::Job::Submit(id, spec, now, reply)).await
+    }
+
+    async fn append(&self, id: &BatchId, rows: Vec<NewRow>) -> Result<(), QueueError> {
+        self.ask(&self.intake, |reply| intake::Job::Append(id.clone(), rows, reply)).await
+    }
+
+    async fn seal(&self, id: &BatchId, now: SystemTime) -> Result<Batch, QueueError> {
+        self.ask(&self.intake, |reply| intake::Job::Seal(id.clone(), now, reply)).await
+    }
+
+    async fn batch(&self, id: &BatchId) -> Result<Batch, QueueError> {
+        if let Some(batch) = self.shared.standing(id) {
+            return Ok(batch);
+        }
+        let id = id.clone();
+        self.read(move |shared| shared.batch(&id)).await
+    }
+
+    async fn batches(
+        &self,
+        owner: &str,
+        before: Option<&BatchId>,
+        limit: usize,
+    ) -> Result<Vec<Batch>, QueueError> {
+        let (owner, before) = (owner.to_owned(), before.cloned());
+        self.read(move |shared| shared.batches(&owner, before.as_ref(), limit)).await
+    }
+
+    async fn lease(&self, ask: LeaseRequest, now: SystemTime) -> Result<Vec<Lease>, QueueError> {
+        self.ask(&self.desk, |reply| desk::Job::Lease(ask, now, reply)).await
+    }
+
+    async fn next_due(&self, now: SystemTime) -> Result<Option<SystemTime>, QueueError> {
+        self.ask(&self.desk, |reply| desk::Job::NextDue(now, reply)).await
+    }
+
+    async fn complete(
+        &self,
+        lease: LeaseId,
+        results: Vec<Known>,
+        now: SystemTime,
+    ) -> Result<(), QueueError> {
+        let brought = Brought { lease, known: results, until: None, now };
+        self.ask(&self.desk, |reply| desk::Job::Bring(brought, reply)).await
+    }
+
+    async fn release_until(
+        &self,
+        lease: LeaseId,
+        until: SystemTime,
+        provisional: Vec<Known>,
+        now: SystemTime,
+    ) -> Result<(), QueueError> {
+        let brought = Brought { lease, known: provisional, until: Some(until), now };
+        self.ask(&self.desk, |reply| desk::Job::Bring(brought, reply)).await
+    }
+
+    async fn results(&self, id: &BatchId, request: ResultsRequest) -> Result<Results, QueueError> {
+        if cursor::Place::read(&request.after, id, request.order).is_none() {
+            return Err(QueueError::BadCursor);
+        }
+        let nothing = reading::nothing(request.after.clone());
+        self.read_file(id, nothing, move |reader| reading::results(reader, &request)).await
+    }
+
+    async fn groups(&self, id: &BatchId, limit: usize) -> Result<Vec<GroupTally>, QueueError> {
+        self.read_file(id, Vec::new(), move |reader| reading::groups(reader, limit)).await
+    }
+
+    async fn destinations(
+        &self,
+        id: &BatchId,
+        limit: usize,
+    ) -> Result<Vec<DestinationTally>, QueueError> {
+        self.read_file(id, Vec::new(), move |reader| reading::destinations(reader, limit)).await
+    }
+
+    async fn cancel(&self, id: &BatchId, now: SystemTime) -> Result<Batch, QueueError> {
+        self.ask(&self.intake, |reply| intake::Job::Cancel(id.clone(), now, reply)).await
+    }
+
+    async fn delete(&self, id: &BatchId) -> Result<(), QueueError> {
+        self.ask(&self.intake, |reply| intake::Job::Delete(id.clone(), reply)).await
+    }
+
+    async fn ended_before(
+        &self,
+        time: SystemTime,
+        limit: usize,
+    ) -> Result<Vec<BatchId>, QueueError> {
+        self.read(move |shared| shared.catalog().ended_before(time, limit)).await
+    }
+}
+
+/// The threads, waited for when the queue goes.
+#[derive(Default)]
+struct Threads(Vec<JoinHandle<()>>);
+
+impl Threads {
+    fn start(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+        self.0.push(thread::Builder::new().name(name.to_owned()).spawn(work)?);
+        Ok(())
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        for thread in self.0.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Opening a data directory, however the process before us ended.
+//!
+//! - A file without a line in the catalog is of a batch that was never accepted: it goes.
+//! - A batch whose file has it as over is over, whatever the catalog says.
+//! - A deletion that was begun is carried out.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use super::catalog::Catalog;
+use super::directory::{self, Directory};
+use super::error::{Fault, OpenError};
+use super::schema;
+use super::shared::Shared;
+use super::work::Work;
+use crate::batch::id::BatchId;
+use crate::batch::progress::Batch;
+
+/// Opens the directory at `root`: what is shared, the batches that run, and how often it was opened.
+pub(super) fn open(root: &Path) -> Result<(Shared, Vec<Work>, u64), OpenError> {
+    let directory = Directory::take(root)?;
+    let path = directory.catalog();
+    let wrong = |fault: Fault| match fault {
+        Fault::Sql(error) => OpenError::of(&path, &error),
+        Fault::File(error) => OpenError::of_io(root, error),
+        other => OpenError::damaged(path.clone(), other.to_string()),
+    };
+    let (files, leftovers) = directory.batches().map_err(|error| wrong(error.into()))?;
+    if !path.exists() && !files.is_empty() {
+        return Err(OpenError::NoCatalog(path));
+    }
+    let catalog = Catalog::open(&path)?;
+    directory.sync_root().map_err(|error| wrong(error.into()))?;
+    let epoch = catalog.epoch;
+    for leftover in leftovers {
+        directory::remove(&leftover).map_err(|error| wrong(error.into()))?;
+    }
+    given_up(&directory, &catalog).map_err(wrong)?;
+    let known: BTreeSet<BatchId> = catalog.names().map_err(wrong)?.into_iter().collect();
+    for id in files.iter().filter(|id| !known.contains(*id)) {
+        directory.remove(id).map_err(|error| wrong(error.into()))?;
+    }
+    if let Some(id) = known.iter().find(|id| !directory.batch(id).exists()) {
+        return Err(OpenError::Missing(directory.batch(id)));
+    }
+    let running = catalog.running().map_err(wrong)?;
+    let mut works = Vec::new();
+    for batch in running {
+        let mut work = take_up(&directory, batch)?;
+        if work.batch.state.is_over() {
+            catalog.end(&work.batch).map_err(wrong)?;
+        } else {
+            work.close();
+            works.push(work);
+        }
+    }
+    works.sort_by(|a, b| a.batch.id.cmp(&b.batch.id));
+    let shared = Shared::new(directory, catalog);
+    for work in &works {
+        shared.publish(&work.batch);
+    }
+    Ok((shared, works, epoch))
+}
+
+/// Removes the batches whose file is empty: their deletion was begun, or they were given up by hand.
+fn given_up(directory: &Directory, catalog: &Catalog) -> Result<(), Fault> {
+    for id in catalog.names()? {
+        let emptied = fs::metadata(directory.batch(&id)).is_ok_and(|file| file.len() == 0);
+        if emptied {
+            catalog.remove(&id)?;
+        }
+    }
+    Ok(())
+}
+
+fn take_up(directory: &Directory, batch: Batch) -> Result<Work, OpenError> {
+    let path = directory.batch(&batch.id);
+    let newer = |found| OpenError::Newer { path: path.clone(), found, known: schema::VERSION };
+    let version = schema::open(&path).and_then(|connection| schema::version(&connection));
+    match version {
+        Ok(found) if found > schema::VERSION => return Err(newer(found)),
+        Ok(_) => {}
+        Err(error) => return Err(OpenError::of(&path, &error)),
+    }
+    Work::open(batch, &path).map_err(|fault| match fault {
+        Fault::Sql(error) => OpenError::of(&path, &error),
+        other => OpenError::damaged(path.clone(), other.to_string()),
+    })
+}

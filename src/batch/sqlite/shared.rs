@@ -1,0 +1,108 @@
+//! What the threads of a store share: the directory, the catalog, and how the batches stand that
+//! are not over.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::catalog::Catalog;
+use super::directory::Directory;
+use super::error::Fault;
+use super::pool::Pool;
+use crate::batch::id::BatchId;
+use crate::batch::progress::Batch;
+use crate::batch::queue::QueueError;
+
+/// What the threads share.
+pub(super) struct Shared {
+    pub(super) directory: Directory,
+    pub(super) readers: Pool,
+    catalog: Mutex<Catalog>,
+    /// The batches that are receiving or running, and those the catalog does not know to be over.
+    live: Mutex<BTreeMap<BatchId, Batch>>,
+}
+
+impl Shared {
+    pub(super) fn new(directory: Directory, catalog: Catalog) -> Self {
+        Self {
+            directory,
+            readers: Pool::default(),
+            catalog: Mutex::new(catalog),
+            live: Mutex::default(),
+        }
+    }
+
+    /// The catalog. A thread that fell over while it had it left no half-done work: SQLite saw to
+    /// that.
+    pub(super) fn catalog(&self) -> MutexGuard<'_, Catalog> {
+        self.catalog.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn live(&self) -> MutexGuard<'_, BTreeMap<BatchId, Batch>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How a batch that is not over stands.
+    pub(super) fn standing(&self, id: &BatchId) -> Option<Batch> {
+        self.live().get(id).cloned()
+    }
+
+    /// Tells everybody how a batch stands.
+    pub(super) fn publish(&self, batch: &Batch) {
+        self.live().insert(batch.id.clone(), batch.clone());
+    }
+
+    /// A batch is over, and the catalog knows; or it is gone.
+    pub(super) fn retire(&self, id: &BatchId) {
+        self.live().remove(id);
+    }
+
+    /// A batch as it stands.
+    pub(super) fn batch(&self, id: &BatchId) -> Result<Batch, Fault> {
+        if let Some(batch) = self.standing(id) {
+            return Ok(batch);
+        }
+        let found = self.catalog().batch(id)?;
+        Ok(found.ok_or_else(|| QueueError::NoSuchBatch(id.clone()))?)
+    }
+
+    /// The batch that `owner` submitted under `request_id`.
+    pub(super) fn requested(&self, owner: &str, request_id: &str) -> Result<Option<Batch>, Fault> {
+        let is_it = |batch: &&Batch| {
+            batch.spec.owner == owner && batch.spec.request_id.as_deref() == Some(request_id)
+        };
+        if let Some(batch) = self.live().values().find(is_it) {
+            return Ok(Some(batch.clone()));
+        }
+        self.catalog().requested(owner, request_id)
+    }
+
+    /// The batches of `owner` older than `before`, the newest first.
+    pub(super) fn batches(
+        &self,
+        owner: &str,
+        before: Option<&BatchId>,
+        limit: usize,
+    ) -> Result<Vec<Batch>, Fault> {
+        let listed = self.catalog().of_owner(owner, before, limit)?;
+        let mut found: BTreeMap<BatchId, Batch> =
+            listed.into_iter().map(|batch| (batch.id.clone(), batch)).collect();
+        let live = self.live();
+        let older = live.values().filter(|batch| before.is_none_or(|before| batch.id < *before));
+        for batch in older.filter(|batch| batch.spec.owner == owner) {
+            found.insert(batch.id.clone(), batch.clone());
+        }
+        Ok(found.into_values().rev().take(limit).collect())
+    }
+
+    /// Removes everything of a batch, for good. Its file is emptied first: that needs no room, so
+    /// that there is room for the rest, and if it ends there, the next start goes on.
+    pub(super) fn remove(&self, id: &BatchId) -> Result<(), Fault> {
+        self.readers.forget(id);
+        self.directory.empty(id)?;
+        self.catalog().remove(id)?;
+        self.retire(id);
+        self.directory.remove(id)?;
+        self.directory.sync()?;
+        Ok(())
+    }
+}

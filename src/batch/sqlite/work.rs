@@ -1,0 +1,216 @@
+//! A running batch: what is out, and its file. Leases live in memory only, since they end with the
+//! process.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::SystemTime;
+
+use rusqlite::{Connection, params};
+
+use super::error::Fault;
+use super::schema::{self, Reasons};
+use super::time::{floor, time};
+use crate::batch::progress::{Batch, State};
+use crate::batch::queue::LeaseId;
+use crate::verdict::Reason;
+
+/// KiB of pages that the writer keeps of each file.
+const CACHE: u32 = 2048;
+
+/// A running batch.
+pub(super) struct Work {
+    pub(super) batch: Batch,
+    pub(super) leases: BTreeMap<LeaseId, Out>,
+    /// When it was last used, in the desk's count.
+    pub(super) used: u64,
+    /// The last sequence number that was given.
+    pub(super) sequence: i64,
+    /// How many chunks of a group are `ready` in the file.
+    pub(super) window: i64,
+    /// What is due next, as it was last found out; `None` when something changed since.
+    pub(super) outlook: Option<Outlook>,
+    file: Option<Held>,
+}
+
+/// An open file.
+pub(super) struct Held {
+    pub(super) connection: Connection,
+    pub(super) reasons: Reasons,
+}
+
+/// A chunk that is out.
+#[derive(Clone)]
+pub(super) struct Out {
+    pub(super) chunk: i64,
+    pub(super) group: i64,
+    pub(super) until: SystemTime,
+    pub(super) items: Vec<Open>,
+}
+
+/// An item without a result.
+#[derive(Clone, Copy)]
+pub(super) struct Open {
+    pub(super) item: i64,
+    /// The reason of its provisional result.
+    pub(super) waiting: Option<Reason>,
+}
+
+/// What was due, seen at `at`, of what is not out.
+#[derive(Clone, Copy)]
+pub(super) struct Outlook {
+    pub(super) at: SystemTime,
+    /// Whether something was due at once.
+    pub(super) now: bool,
+    /// When the next will be.
+    pub(super) next: Option<SystemTime>,
+}
+
+impl Work {
+    /// The running batch whose file is at `path`; its progress is read there. If the file has it
+    /// as over, so has what is returned.
+    pub(super) fn open(mut batch: Batch, path: &Path) -> Result<Self, Fault> {
+        let held = hold(path)?;
+        let (state, ended_at, sequence, window, finished, waiting) = held.connection.query_row(
+            "SELECT state, ended_at, sequence, window, finished, waiting FROM meta",
+            [],
+            |row| {
+                Ok((
+                    row.get::<_, String>(0)?,
+                    row.get::<_, Option<i64>>(1)?,
+                    row.get(2)?,
+                    row.get(3)?,
+                    row.get::<_, String>(4)?,
+                    row.get::<_, String>(5)?,
+                ))
+            },
+        )?;
+        batch.state = schema::state(&state).ok_or(Fault::Odd("its state is not known"))?;
+        batch.ended_at = ended_at.map(time);
+        batch.progress.finished = serde_json::from_str(&finished)?;
+        batch.progress.waiting = serde_json::from_str(&waiting)?;
+        let mut work = Self {
+            batch,
+            leases: BTreeMap::new(),
+            used: 0,
+            sequence,
+            window,
+            outlook: None,
+            file: Some(held),
+        };
+        work.look_ahead(path);
+        Ok(work)
+    }
+
+    /// Whether its file is open.
+    pub(super) fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Lets go of the file; it is opened again when it is needed.
+    pub(super) fn close(&mut self) {
+        self.file = None;
+    }
+
+    /// The file, and beside it what is in memory.
+    pub(super) fn file(&mut self, path: &Path) -> Result<&Held, Fault> {
+        if self.file.is_none() {
+            self.file = Some(hold(path)?);
+        }
+        self.file.as_ref().ok_or(Fault::Odd("the file was not opened"))
+    }
+
+    /// Ends the leases whose time is over; whether there were any.
+    pub(super) fn expire(&mut self, path: &Path, now: SystemTime) -> bool {
+        let before = self.leases.len();
+        self.leases.retain(|_, out| out.until > now);
+        let ended = self.leases.len() != before;
+        if ended {
+            self.outlook = None;
+            self.look_ahead(path);
+        }
+        ended
+    }
+
+    pub(super) fn is_out(&self, chunk: i64) -> bool {
+        self.leases.values().any(|out| out.chunk == chunk)
+    }
+
+    /// Finds out when the first waiting row is due. Where the file cannot tell, that is news for
+    /// the next who needs it, not for whoever has just been served.
+    pub(super) fn look_ahead(&mut self, path: &Path) {
+        let mut next = None;
+        if !self.batch.progress.waiting.is_empty() {
+            let sql = "SELECT id, due FROM chunks INDEXED BY retries WHERE waiting > 0
+                       ORDER BY due, id";
+            next = self.first_in(path, sql, []).unwrap_or_default();
+        }
+        self.batch.progress.next_retry_at = next;
+    }
+
+    /// When the first chunk that is not out becomes due after `now`.
+    pub(super) fn next_due(
+        &mut self,
+        path: &Path,
+        now: SystemTime,
+    ) -> Result<Option<SystemTime>, Fault> {
+        let sql = "SELECT id, due FROM chunks INDEXED BY released WHERE due > 0 AND due > ?
+                   ORDER BY due, id";
+        self.first_in(path, sql, [floor(now)])
+    }
+
+    /// When the first of the chunks that `sql` finds is due, without those that are out.
+    fn first_in(
+        &mut self,
+        path: &Path,
+        sql: &str,
+        given: impl rusqlite::Params,
+    ) -> Result<Option<SystemTime>, Fault> {
+        self.file(path)?;
+        let Some(held) = &self.file else { return Ok(None) };
+        let mut statement = held.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(given)?;
+        while let Some(row) = rows.next()? {
+            if !self.is_out(row.get(0)?) {
+                return Ok(Some(time(row.get(1)?)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Stops it, durably.
+    pub(super) fn cancel(&mut self, path: &Path, now: SystemTime) -> Result<(), Fault> {
+        let mut batch = self.batch.clone();
+        batch.state = State::Cancelled;
+        batch.ended_at = Some(super::time::kept(now));
+        batch.progress.waiting.clear();
+        batch.progress.next_retry_at = None;
+        let sequence = self.sequence;
+        note(&self.file(path)?.connection, &batch, sequence)?;
+        self.batch = batch;
+        self.leases.clear();
+        Ok(())
+    }
+}
+
+fn hold(path: &Path) -> Result<Held, Fault> {
+    let connection = schema::open(path)?;
+    schema::lasting(&connection, CACHE)?;
+    let reasons = Reasons::write(&connection)?;
+    Ok(Held { connection, reasons })
+}
+
+/// Writes down how a batch stands.
+pub(super) fn note(connection: &Connection, batch: &Batch, sequence: i64) -> Result<(), Fault> {
+    connection
+        .prepare_cached(
+            "UPDATE meta SET state = ?, ended_at = ?, sequence = ?, finished = ?, waiting = ?",
+        )?
+        .execute(params![
+            batch.state.name(),
+            batch.ended_at.map(floor),
+            sequence,
+            serde_json::to_string(&batch.progress.finished)?,
+            serde_json::to_string(&batch.progress.waiting)?,
+        ])?;
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! Answers by script: what each local part gets, when, and how often it was asked for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+
+use super::super::memory::MemoryQueue;
+use super::super::queue::{Cursor, Order, RowResult, Submission};
+use super::super::{
+    Ask, Batch, BatchId, BatchOptions, Batches, Config, Outcome, Queue, Reading, SendPolicy, Spec,
+};
+use crate::address::DomainName;
+use crate::clock::Clock;
+use crate::verdict::{Action, Reason};
+use crate::verifier::{Options, Verification};
+
+/// What a server says.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Says {
+    /// This, at once.
+    Now(Reason),
+    /// "Not now", until it was first asked so long ago; then yes.
+    YesAfter(Duration),
+    /// Yes, after so long.
+    Slowly(Duration),
+}
+
+/// Whom the worker asks.
+pub(super) struct Script {
+    clock: Clock,
+    /// By local part; others are accepted at once.
+    says: HashMap<&'static str, Says>,
+    asked: Mutex<Vec<(String, SystemTime)>>,
+}
+
+impl Script {
+    /// How often an address was asked about.
+    pub(super) fn asked(&self, address: &str) -> usize {
+        self.times(address).len()
+    }
+
+    /// When an address was asked about, since the beginning, in seconds.
+    pub(super) fn times(&self, address: &str) -> Vec<SystemTime> {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().filter(|(a, _)| a == address).map(|(_, at)| *at).collect()
+    }
+
+    pub(super) fn all_asked(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+}
+
+#[async_trait]
+impl Ask for Script {
+    async fn verify(&self, address: &str, options: &Options) -> Verification {
+        let now = self.clock.now();
+        self.asked.lock().unwrap().push((address.to_owned(), now));
+        let first = self.times(address)[0];
+        let local = address.split('@').next().unwrap();
+        let (reason, retry_at) = match self.says.get(local) {
+            None => (Reason::MailboxAccepted, None),
+            Some(Says::Now(reason)) => (*reason, None),
+            Some(Says::YesAfter(wait)) if now < first + *wait => {
+                (Reason::Greylisted, Some(first + *wait))
+            }
+            Some(Says::YesAfter(_)) => (Reason::MailboxAccepted, None),
+            Some(Says::Slowly(time)) => {
+                let done = (now + *time).min(options.deadline);
+                tokio::time::sleep_until(self.clock.instant(done)).await;
+                (Reason::MailboxAccepted, None)
+            }
+        };
+        let mut answer = Outcome::out_of_time(now).into_verification(address);
+        answer.judgement.reason = reason;
+        answer.judgement.reasons = vec![reason];
+        answer.judgement.verdict = reason.verdict();
+        answer.judgement.action =
+            if retry_at.is_some() { Action::RetryLater } else { Action::Send };
+        answer.retry_at = retry_at;
+        answer
+    }
+
+    async fn destination(&self, domain: &str, _: SystemTime) -> Option<DomainName> {
+        (!domain.is_empty()).then(|| DomainName::from_ascii(domain).registrable())
+    }
+}
+
+/// A running room.
+pub(super) struct Room {
+    pub(super) batches: Batches,
+    pub(super) script: Arc<Script>,
+    pub(super) queue: Arc<MemoryQueue>,
+    pub(super) clock: Clock,
+}
+
+impl Room {
+    pub(super) fn open(says: &[(&'static str, Says)], config: Config) -> Self {
+        Self::reopen(Arc::new(MemoryQueue::default()), Clock::start(), says, config)
+    }
+
+    /// Another worker on the same queue.
+    pub(super) fn reopen(
+        queue: Arc<MemoryQueue>,
+        clock: Clock,
+        says: &[(&'static str, Says)],
+        config: Config,
+    ) -> Self {
+        let says = says.iter().copied().collect();
+        let script = Arc::new(Script { clock, says, asked: Mutex::default() });
+        let ask = Arc::clone(&script) as Arc<dyn Ask>;
+        let pace = Duration::from_millis(20);
+        let batches =
+            Batches::start(Arc::clone(&queue) as Arc<dyn Queue>, ask, config, pace, clock);
+        Self { batches, script, queue, clock }
+    }
+
+    /// Submits a list and seals it.
+    pub(super) async fn submit(&self, addresses: &[&str], options: BatchOptions) -> BatchId {
+        let spec = spec(options);
+        let Submission::New(batch) = self.batches.submit(spec).await.unwrap() else {
+            panic!("a batch of the same name is there");
+        };
+        let rows = addresses.iter().map(|address| (String::new(), (*address).to_owned()));
+        self.batches.append(&batch.id, rows).await.unwrap();
+        self.batches.seal(&batch.id).await.unwrap().id
+    }
+
+    /// The rows, in the list's order, once the batch is over.
+    pub(super) async fn rows(&self, id: &BatchId) -> Vec<RowResult> {
+        self.read(id, Order::Row).await
+    }
+
+    pub(super) async fn read(&self, id: &BatchId, order: Order) -> Vec<RowResult> {
+        use futures_util::StreamExt as _;
+        let reading = Reading { order, after: Cursor::default(), verdicts: Vec::new() };
+        let results = self.batches.results(id.clone(), reading);
+        results.map(|page| page.unwrap().rows).concat().await
+    }
+
+    pub(super) async fn batch(&self, id: &BatchId) -> Batch {
+        self.queue.batch(id).await.unwrap()
+    }
+}
+
+pub(super) fn spec(options: BatchOptions) -> Spec {
+    Spec {
+        owner: String::new(),
+        request_id: None,
+        display_name: "list.csv".to_owned(),
+        options: BatchOptions { send_policy: SendPolicy::Deliverable, ..options },
+    }
+}

@@ -1,0 +1,166 @@
+//! The worker: what is asked, how often, when, and what a stop leaves behind.
+
+use std::time::Duration;
+
+use super::super::{BatchOptions, Config, State};
+use super::script::{Room, Says};
+use crate::verdict::Reason;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn reasons(rows: &[super::super::queue::RowResult]) -> Vec<Reason> {
+    rows.iter().map(|row| row.outcome.reason()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_row_gets_its_result_in_the_list_s_order() {
+    let says = [("nobody", Says::Now(Reason::MailboxNotFound))];
+    let room = Room::open(&says, Config::default());
+    let list = ["jane@a.example", "nobody@a.example", "not an address", "john@b.example"];
+    let id = room.submit(&list, BatchOptions::default()).await;
+    let rows = room.rows(&id).await;
+    assert_eq!(rows.iter().map(|row| row.address.as_str()).collect::<Vec<_>>(), list);
+    assert_eq!(reasons(&rows)[..2], [Reason::MailboxAccepted, Reason::MailboxNotFound]);
+    let batch = room.batch(&id).await;
+    assert_eq!((batch.state, batch.progress.finished_rows()), (State::Finished, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_that_reach_one_mailbox_are_asked_about_once_and_all_answered() {
+    let room = Room::open(&[], Config::default());
+    let list = ["jane@gmail.com", "Jane@gmail.com", "j.ane+news@gmail.com", "john@gmail.com"];
+    let id = room.submit(&list, BatchOptions::default()).await;
+    let rows = room.rows(&id).await;
+    assert_eq!(rows.len(), 4);
+    assert_eq!(room.script.all_asked(), 2);
+    assert_eq!(room.batch(&id).await.progress.mailboxes, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_greylisted_row_comes_back_by_itself_when_it_is_due() {
+    let room = Room::open(&[("grey", Says::YesAfter(6 * MINUTE))], Config::default());
+    let started = room.clock.now();
+    let id = room.submit(&["grey@a.example", "jane@a.example"], BatchOptions::default()).await;
+    tokio::time::sleep(MINUTE).await;
+    let waiting = room.batch(&id).await.progress;
+    assert_eq!(waiting.waiting.get(&Reason::Greylisted), Some(&1));
+    assert_eq!(waiting.next_retry_at, Some(started + 6 * MINUTE));
+    assert_eq!(reasons(&room.rows(&id).await), [Reason::MailboxAccepted; 2]);
+    let times = room.script.times("grey@a.example");
+    assert_eq!(times.len(), 2);
+    assert!(times[1] >= started + 6 * MINUTE && times[1] < started + 7 * MINUTE);
+    assert_eq!(room.script.asked("jane@a.example"), 1, "what is finished is not asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_caller_s_patience_not_now_is_the_answer() {
+    let room = Room::open(&[("grey", Says::YesAfter(60 * MINUTE))], Config::default());
+    let options = BatchOptions { patience: 5 * MINUTE, ..BatchOptions::default() };
+    let id = room.submit(&["grey@a.example"], options).await;
+    let rows = room.rows(&id).await;
+    assert_eq!(reasons(&rows), [Reason::Greylisted]);
+    assert_eq!(room.script.all_asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_its_deadline_a_batch_ends_with_what_is_known() {
+    let says = [("grey", Says::YesAfter(60 * MINUTE)), ("slow", Says::Slowly(90 * MINUTE))];
+    let config = Config { longest_address: 4 * MINUTE, ..Config::default() };
+    let room = Room::open(&says, config);
+    let options = BatchOptions {
+        patience: 120 * MINUTE,
+        deadline: Some(10 * MINUTE),
+        ..BatchOptions::default()
+    };
+    let started = room.clock.now();
+    let id = room.submit(&["grey@a.example", "slow@b.example"], options).await;
+    let rows = room.rows(&id).await;
+    assert_eq!(reasons(&rows), [Reason::Greylisted, Reason::MailboxAccepted]);
+    let ended = room.batch(&id).await.ended_at.unwrap();
+    assert!(ended <= started + 11 * MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_never_had_its_turn_before_the_deadline_is_a_timeout() {
+    let config = Config {
+        addresses_at_once: 100,
+        longest_address: 20 * MINUTE,
+        chunks_per_domain: 1,
+        ..Config::default()
+    };
+    let slow: Vec<String> = (0..100).map(|n| format!("slow@{n}.example")).collect();
+    let room = Room::open(&[("slow", Says::Slowly(15 * MINUTE))], config);
+    let mut list: Vec<&str> = slow.iter().map(String::as_str).collect();
+    list.push("late@z.example");
+    let options = BatchOptions { deadline: Some(10 * MINUTE), ..BatchOptions::default() };
+    let id = room.submit(&list, options).await;
+    let rows = room.rows(&id).await;
+    assert_eq!(reasons(&rows)[100], Reason::Timeout);
+    assert_eq!(room.script.asked("late@z.example"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_slow_destination_does_not_hold_up_the_list() {
+    let config = Config { addresses_at_once: 400, ..Config::default() };
+    let mut list: Vec<String> = (0..2_000).map(|n| format!("slow@d{n}.slow.example")).collect();
+    list.extend((0..300).map(|n| format!("jane@fast{n}.example")));
+    let room = Room::open(&[("slow", Says::Slowly(3 * MINUTE))], config);
+    let list: Vec<&str> = list.iter().map(String::as_str).collect();
+    let id = room.submit(&list, BatchOptions::default()).await;
+    tokio::time::sleep(2 * MINUTE).await;
+    let finished = room.batch(&id).await.progress.finished_rows();
+    assert_eq!(finished, 300, "the fast ones are through while the slow ones wait");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_batch_does_not_starve_a_small_one() {
+    let config = Config { addresses_at_once: 200, chunks_per_domain: 1, ..Config::default() };
+    let large: Vec<String> = (0..3_000).map(|n| format!("slow@d{n}.example")).collect();
+    let large: Vec<&str> = large.iter().map(String::as_str).collect();
+    let room = Room::open(&[("slow", Says::Slowly(Duration::from_secs(10)))], config);
+    let large = room.submit(&large, BatchOptions::default()).await;
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    let small = room.submit(&["jane@x.example"], BatchOptions::default()).await;
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    assert_eq!(room.batch(&small).await.state, State::Finished);
+    assert_eq!(room.batch(&large).await.state, State::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_gives_everything_back_and_the_next_worker_goes_on_at_once() {
+    let says = [("slow", Says::Slowly(3 * MINUTE))];
+    let room = Room::open(&says, Config::default());
+    let list = ["jane@a.example", "slow@a.example"];
+    let id = room.submit(&list, BatchOptions::default()).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    room.batches.drain().await;
+    let kept = room.batch(&id).await.progress;
+    assert_eq!(kept.finished_rows(), 1, "what was known was kept");
+    let again = Room::reopen(room.queue.clone(), room.clock, &[], Config::default());
+    assert_eq!(again.rows(&id).await.len(), 2);
+    assert_eq!(again.script.asked("jane@a.example"), 0, "what was kept is not asked again");
+    assert_eq!(again.script.asked("slow@a.example"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_batch_is_asked_about_no_more_and_keeps_what_it_has() {
+    let room = Room::open(&[("grey", Says::YesAfter(6 * MINUTE))], Config::default());
+    let id = room.submit(&["jane@a.example", "grey@a.example"], BatchOptions::default()).await;
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(room.batches.cancel(&id).await.unwrap().state, State::Cancelled);
+    tokio::time::sleep(30 * MINUTE).await;
+    assert_eq!(room.script.asked("grey@a.example"), 1);
+    assert_eq!(room.rows(&id).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_deleted_by_itself_when_its_time_is_over() {
+    let config = Config { retention: 10 * MINUTE, ..Config::default() };
+    let room = Room::open(&[], config);
+    let id = room.submit(&["jane@a.example"], BatchOptions::default()).await;
+    assert_eq!(room.rows(&id).await.len(), 1);
+    tokio::time::sleep(9 * MINUTE).await;
+    assert!(room.batches.batch("", &id).await.is_ok());
+    tokio::time::sleep(3 * MINUTE).await;
+    assert!(room.batches.batch("", &id).await.is_err());
+}

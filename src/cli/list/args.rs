@@ -1,0 +1,123 @@
+//! What `mailvet list` takes.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use crate::cli::args::DepthArg;
+
+/// `mailvet list`
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ListArgs {
+    /// The list: CSV, TSV, JSON lines, or one address a line; gzip or not; `-` is standard input
+    #[arg(value_name = "FILE", required_unless_present = "resume")]
+    pub(super) file: Option<PathBuf>,
+    /// Where the answers go [default: FILE with `.vetted` before its ending]
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// The format of the output [default: that of the list; a plain file becomes CSV]
+    #[arg(long, value_enum)]
+    pub(super) format: Option<FormatArg>,
+    /// Write only the rows with these verdicts (repeatable, or with commas)
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(super) only: Vec<VerdictArg>,
+    /// Write a page for people as well: may the campaign be sent, and why
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
+    /// Whom the campaign will be sent to: what the pre-flight answer is about
+    #[arg(long, value_enum, default_value = "deliverable")]
+    pub(super) send_to: SendToArg,
+    /// The column with the addresses: its name, its number from 1, or a JSON key like `user.email`
+    /// [default: found by its name and what it holds]
+    #[arg(long, value_name = "COLUMN")]
+    pub(super) column: Option<String>,
+    /// The encoding of the list, such as `utf-8` or `latin1` [default: found from its bytes]
+    #[arg(long, value_name = "NAME")]
+    pub(super) encoding: Option<String>,
+    /// Whether the first row names the columns [default: found from what it holds]
+    #[arg(long, value_name = "BOOL")]
+    pub(super) header: Option<bool>,
+    /// How deep to look
+    #[arg(long, value_enum, default_value = "mailbox")]
+    pub(super) depth: DepthArg,
+    /// How long the whole list may take, such as `2h`; what is open then is unknown [default: as
+    /// long as it needs]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) deadline: Option<Duration>,
+    /// How long to come back to a server that says "not now" (greylisting, rate limits, temporary
+    /// failures) [default: 20m]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) patience: Option<Duration>,
+    /// The oldest remembered evidence to accept [default: any that is still valid]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) max_age: Option<Duration>,
+    /// Do not ask for a made-up recipient to see whether a domain accepts everything
+    #[arg(long)]
+    pub(super) skip_catch_all: bool,
+    /// Have a running service do the work, http://HOST:PORT [default: this process does it]
+    #[arg(long, value_name = "URL", conflicts_with = "sandbox")]
+    pub(super) server: Option<String>,
+    /// Go on with a run that was interrupted: FILE is its list or its folder, or nothing if it is
+    /// the only one in this folder
+    #[arg(long, conflicts_with = "restart")]
+    pub(super) resume: bool,
+    /// Throw an unfinished run of this list away, and start anew
+    #[arg(long)]
+    pub(super) restart: bool,
+    /// Write over an output that is already there
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Show no progress
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+    /// Ask the sandbox's domains instead of the internet
+    #[arg(long)]
+    pub(super) sandbox: bool,
+}
+
+/// The format of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+pub(super) enum FormatArg {
+    /// Comma-separated values with a header
+    Csv,
+    /// One JSON object a line
+    Jsonl,
+}
+
+/// A verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+pub(super) enum VerdictArg {
+    /// The server accepted the address
+    Deliverable,
+    /// It may arrive, and it has a cost
+    Risky,
+    /// It takes no mail
+    Undeliverable,
+    /// Nobody can tell now
+    Unknown,
+}
+
+impl VerdictArg {
+    /// The verdict's name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Deliverable => "deliverable",
+            Self::Risky => "risky",
+            Self::Undeliverable => "undeliverable",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Whom a campaign is sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+pub(super) enum SendToArg {
+    /// The deliverable addresses
+    Deliverable,
+    /// The deliverable and the risky ones
+    DeliverableAndRisky,
+    /// Everybody on the list
+    All,
+}

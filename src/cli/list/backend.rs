@@ -1,0 +1,110 @@
+//! Who does the work: this process, or a running service. Both are asked through the same API.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use hyper_util::rt::TokioIo;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use toml::Table;
+use tonic::transport::{Channel, Endpoint};
+
+use super::job::Job;
+use crate::app::App;
+use crate::batch::Batches;
+use crate::cli::args::Common;
+use crate::cli::serve::{Started, start};
+use crate::grpc::{self, Rooms, server::ServeError};
+use crate::proto::batch_service_client::BatchServiceClient;
+use crate::sandbox::Sandbox;
+
+/// The largest answer taken, in octets: a page of results.
+const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// How long a service has to take a connection.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How much is in flight between the two halves of this process, in octets.
+const WITHIN: usize = 256 * 1024;
+
+/// A client of whoever does the work.
+pub(super) type Client = BatchServiceClient<Channel>;
+
+/// Who does the work.
+pub(super) struct Backend {
+    pub(super) client: Client,
+    /// The name that servers are given, if it is known here.
+    pub(super) asked_as: Option<String>,
+    within: Option<Within>,
+}
+
+/// The parts of this process that do the work.
+struct Within {
+    app: App,
+    batches: Batches,
+    sandbox: Option<Sandbox>,
+    serving: JoinSet<Result<(), ServeError>>,
+    shutdown: CancellationToken,
+}
+
+impl Backend {
+    pub(super) async fn open(job: &Job, common: &Common) -> anyhow::Result<Self> {
+        match &job.server {
+            Some(url) => Self::remote(url).await,
+            None => Self::within(job, common).await,
+        }
+    }
+
+    async fn remote(url: &str) -> anyhow::Result<Self> {
+        let channel = Endpoint::from_shared(url.to_owned())
+            .with_context(|| format!("{url} is not a URL; write http://HOST:PORT"))?
+            .connect_timeout(CONNECT)
+            .connect()
+            .await
+            .with_context(|| format!("{url} does not answer"))?;
+        Ok(Self { client: client(channel), asked_as: None, within: None })
+    }
+
+    async fn within(job: &Job, common: &Common) -> anyhow::Result<Self> {
+        let Started { app, sandbox } = start(common, Table::new(), job.sandbox, "warn").await?;
+        let batches = app.open_batches(&job.store()).await?;
+        let rooms = Rooms {
+            verifier: Arc::clone(&app.verifier),
+            batches: batches.clone(),
+            thresholds: app.thresholds()?,
+        };
+        let shutdown = CancellationToken::new();
+        let (ours, theirs) = tokio::io::duplex(WITHIN);
+        let mut serving = JoinSet::new();
+        serving.spawn(grpc::serve_within(theirs, rooms, shutdown.clone()));
+        let mut ours = Some(ours);
+        let connector = tower::service_fn(move |_| {
+            let ours = ours.take().map(TokioIo::new);
+            async move { ours.ok_or_else(|| std::io::Error::other("there is one connection only")) }
+        });
+        // Nothing is looked up: the connector has its one connection already.
+        let channel =
+            Endpoint::from_static("http://within").connect_with_connector(connector).await?;
+        let asked_as = app.config.smtp.helo_name.as_ref().map(|name| name.as_str().to_owned());
+        let within = Within { app, batches, sandbox, serving, shutdown };
+        Ok(Self { client: client(channel), asked_as, within: Some(within) })
+    }
+
+    /// Gives open work back, and ends what runs in this process.
+    pub(super) async fn close(self) {
+        drop(self.client);
+        let Some(mut within) = self.within else { return };
+        within.batches.drain().await;
+        within.shutdown.cancel();
+        within.serving.shutdown().await;
+        within.app.drain().await;
+        if let Some(sandbox) = within.sandbox {
+            sandbox.shutdown().await;
+        }
+    }
+}
+
+fn client(channel: Channel) -> Client {
+    BatchServiceClient::new(channel).max_decoding_message_size(LARGEST_ANSWER)
+}

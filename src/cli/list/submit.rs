@@ -1,0 +1,173 @@
+//! The list's way to whoever does the work: read row by row, sent page by page.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::pin::pin;
+
+use anyhow::Context as _;
+use futures_util::stream::{self, Stream, StreamExt as _};
+use tokio::sync::mpsc;
+
+use super::args::SendToArg;
+use super::backend::Client;
+use super::job::{Digesting, Hashing, Job};
+use crate::cli::args::DepthArg;
+use crate::listfile::{self, Layout, Reader, Row};
+use crate::proto::create_batch_request::Part;
+use crate::proto::{
+    self, Batch, BatchAddress, BatchOptions, BatchPage, BatchSpec, CreateBatchRequest,
+};
+
+/// How many rows go in one message.
+const PAGE: usize = 1000;
+
+/// How many pages are read ahead.
+const AHEAD: usize = 4;
+
+/// The longest address sent, in octets. What is longer is no address, and its beginning shows it.
+const LONGEST_ADDRESS: usize = 1000;
+
+/// What reading the whole list showed.
+pub(super) struct Submitted {
+    /// The batch.
+    pub(super) batch: Batch,
+    /// The SHA-256 of the list.
+    pub(super) digest: String,
+    /// What was out of the ordinary, in words.
+    pub(super) notes: Vec<String>,
+}
+
+/// How the list is to be read.
+pub(super) fn reading(job: &Job) -> listfile::Options {
+    listfile::Options {
+        encoding: job.encoding.clone(),
+        column: job.column.clone(),
+        header: job.header,
+        ..listfile::Options::default()
+    }
+}
+
+/// The list's rows.
+pub(super) type Rows = Reader<Hashing<BufReader<File>>>;
+
+/// Opens the list; `digest` takes in what is read.
+pub(super) fn open(job: &Job, digest: Digesting) -> anyhow::Result<Rows> {
+    let named = || job.name();
+    let file = File::open(&job.input).with_context(named)?;
+    Reader::open(Hashing::new(BufReader::new(file), digest), &reading(job)).with_context(named)
+}
+
+/// What the reading thread hands over.
+enum Sent {
+    /// Rows.
+    Page(Vec<BatchAddress>),
+    /// That there are no more.
+    End,
+}
+
+/// Sends the list. `on_layout` is told what the file is, `on_rows` how many rows have gone.
+pub(super) async fn submit(
+    job: &Job,
+    client: &mut Client,
+    on_layout: impl FnOnce(&Layout),
+    on_rows: impl Fn(u64) + Send + Sync + 'static,
+) -> anyhow::Result<Submitted> {
+    let digest = Digesting::default();
+    let reader = open(job, digest.clone())?;
+    on_layout(reader.layout());
+    let (pages, sent) = mpsc::channel(AHEAD);
+    // Reading a file blocks.
+    let mut reading = tokio::task::spawn_blocking(move || read(reader, &pages));
+    let mut call = pin!(client.create_batch(parts(spec(job), sent, on_rows)));
+    let mut notes = None;
+    let created = tokio::select! {
+        created = &mut call => created,
+        read = &mut reading => {
+            // An error drops the call, which then leaves nothing.
+            notes = Some(read?.with_context(|| job.name())?);
+            call.await
+        }
+    };
+    let batch = created?.into_inner().batch.context("the service named no batch")?;
+    let notes = match notes {
+        Some(notes) => notes,
+        None => reading.await?.with_context(|| job.name())?,
+    };
+    Ok(Submitted { batch, digest: digest.hex(), notes })
+}
+
+/// The messages of the call. They end only when the whole list was read: a call that ends is
+/// accepted.
+fn parts(
+    spec: BatchSpec,
+    sent: mpsc::Receiver<Sent>,
+    on_rows: impl Fn(u64) + Send + Sync + 'static,
+) -> impl Stream<Item = CreateBatchRequest> + Send + 'static {
+    let pages = stream::unfold((sent, 0, on_rows), async |(mut sent, mut rows, on_rows)| {
+        let page = match sent.recv().await {
+            Some(Sent::Page(page)) => page,
+            Some(Sent::End) => return None,
+            None => std::future::pending().await,
+        };
+        rows += page.len() as u64;
+        on_rows(rows);
+        Some((Part::Page(BatchPage { addresses: page }), (sent, rows, on_rows)))
+    });
+    let parts = stream::once(std::future::ready(Part::Spec(spec))).chain(pages);
+    parts.map(|part| CreateBatchRequest { part: Some(part) })
+}
+
+/// Reads all rows into pages; returns what was out of the ordinary.
+fn read(mut reader: Rows, pages: &mpsc::Sender<Sent>) -> anyhow::Result<Vec<String>> {
+    let mut row = Row::default();
+    let mut page = Vec::with_capacity(PAGE);
+    // The list is read to its end also when nobody takes the rows: they were sent before.
+    let send = |page: &mut Vec<BatchAddress>| pages.blocking_send(Sent::Page(std::mem::take(page)));
+    while reader.read(&mut row)? {
+        if row.is_blank() {
+            continue;
+        }
+        let address = beginning(row.address().unwrap_or_default()).to_owned();
+        page.push(BatchAddress { address, row_id: String::new() });
+        if page.len() == PAGE {
+            let _taken = send(&mut page);
+        }
+    }
+    if !page.is_empty() {
+        let _taken = send(&mut page);
+    }
+    let _taken = pages.blocking_send(Sent::End);
+    Ok(reader.findings().notes())
+}
+
+/// As much of `address` as is sent.
+fn beginning(address: &str) -> &str {
+    &address[..address.floor_char_boundary(LONGEST_ADDRESS)]
+}
+
+fn spec(job: &Job) -> BatchSpec {
+    let depth = match job.depth {
+        DepthArg::Syntax => proto::Depth::Syntax,
+        DepthArg::Domain => proto::Depth::Domain,
+        DepthArg::Mailbox => proto::Depth::Mailbox,
+    };
+    let send_policy = match job.send_to {
+        SendToArg::Deliverable => proto::SendPolicy::Deliverable,
+        SendToArg::DeliverableAndRisky => proto::SendPolicy::DeliverableAndRisky,
+        SendToArg::All => proto::SendPolicy::All,
+    };
+    let duration = |time: std::time::Duration| prost_types::Duration::try_from(time).ok();
+    let name = job.name();
+    BatchSpec {
+        request_id: job.request_id.clone(),
+        display_name: name[..name.floor_char_boundary(200)].to_owned(),
+        options: Some(BatchOptions {
+            depth: depth.into(),
+            deadline: job.deadline.and_then(duration),
+            patience: job.patience.and_then(duration),
+            max_age: job.max_age.and_then(duration),
+            skip_catch_all: job.skip_catch_all,
+            send_policy: send_policy.into(),
+        }),
+    }
+}

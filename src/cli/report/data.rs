@@ -1,0 +1,95 @@
+//! What the page is made from.
+
+use std::time::SystemTime;
+
+use crate::address::redact;
+use crate::batch::queue::{DestinationTally, GroupTally};
+use crate::batch::{Preflight, Progress, State};
+use crate::cli::render::printable;
+use crate::verdict::{Reason, Verdict};
+
+/// What the page is made from. Counts are of rows, duplicates included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Data {
+    /// What people call the list, such as the name of its file.
+    pub list: String,
+    /// Where its batch is in its life.
+    pub state: State,
+    /// When its batch was submitted.
+    pub started_at: SystemTime,
+    /// When it ended, if it has.
+    pub ended_at: Option<SystemTime>,
+    /// When the page is written.
+    pub written_at: SystemTime,
+    /// The counts.
+    pub progress: Progress,
+    /// The answer.
+    pub preflight: Preflight,
+    /// The largest domains, the largest first.
+    pub domains: Vec<Place>,
+    /// The largest destinations, the largest first.
+    pub providers: Vec<Place>,
+    /// Rows that look mistyped and have a suggestion.
+    pub suggestions: u64,
+    /// What else is known of the rows.
+    pub flags: Flags,
+    /// When the oldest and the newest evidence was gathered; `None` if there is none.
+    pub evidence: Option<(SystemTime, SystemTime)>,
+    /// Rows whose evidence was remembered from before this batch.
+    pub from_cache: u64,
+    /// The name the servers were given, if it is known: they judge who asks.
+    pub asked_as: Option<String>,
+    /// The version of mailvet that verified.
+    pub version: String,
+}
+
+/// How many rows have a flag.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// The domain accepts every recipient.
+    pub catch_all: u64,
+    /// The domain hands out throw-away addresses.
+    pub disposable: u64,
+    /// The local part names a function, not a person.
+    pub role: u64,
+    /// Anybody can get a mailbox there for free.
+    pub free_provider: u64,
+}
+
+/// How the rows of one domain or destination fared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its name; empty for rows that are no addresses.
+    pub name: String,
+    /// Its rows.
+    pub rows: u64,
+    /// Those with a result, by the reason that decided.
+    pub finished: Vec<(Reason, u64)>,
+}
+
+impl Place {
+    /// How many of its rows have this verdict.
+    #[must_use]
+    pub fn with_verdict(&self, verdict: Verdict) -> u64 {
+        let rows = self.finished.iter().filter(|(reason, _)| reason.verdict() == verdict);
+        rows.map(|(_, rows)| rows).sum()
+    }
+}
+
+impl From<GroupTally> for Place {
+    fn from(tally: GroupTally) -> Self {
+        Self { name: tally.group, rows: tally.rows, finished: tally.finished }
+    }
+}
+
+impl From<DestinationTally> for Place {
+    fn from(tally: DestinationTally) -> Self {
+        let rows = tally.finished.iter().map(|(_, rows)| rows).sum();
+        Self { name: tally.destination, rows, finished: tally.finished }
+    }
+}
+
+/// A name from outside, fit to be shown: with no address in it, and nothing that is not text.
+pub(super) fn shown(name: &str) -> String {
+    printable(&redact::text(name))
+}

@@ -1,0 +1,210 @@
+//! What to do next, from what was found. Pure.
+
+use super::data::{Data, shown};
+use super::when::When;
+use crate::batch::State;
+use crate::batch::preflight::grouped;
+use crate::verdict::{Reason, Verdict};
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Todo {
+    /// In a few words.
+    pub title: &'static str,
+    /// How many rows it is about; 0: about the list.
+    pub rows: u64,
+    /// How, and why.
+    pub text: String,
+}
+
+/// What to do, the most urgent first; never empty.
+#[must_use]
+pub fn todos(data: &Data) -> Vec<Todo> {
+    if data.progress.rows == 0 && data.state.is_over() {
+        return vec![Todo {
+            title: "Look at the file",
+            rows: 0,
+            text: "No row of it held anything to verify. Is it the right file, and is the right \
+                   column named (--column)?"
+                .to_owned(),
+        }];
+    }
+    let (mut first, mut second) = (cleaning(data), unanswered(data));
+    // What weighs more comes first.
+    if data.progress.with_verdict(Verdict::Unknown)
+        > data.progress.with_verdict(Verdict::Undeliverable)
+    {
+        std::mem::swap(&mut first, &mut second);
+    }
+    [unfinished(data), first, second, deciding(data), vec![stale()]].concat()
+}
+
+/// The rows that a server's answer put aside for these reasons.
+fn rows(data: &Data, reasons: &[Reason]) -> u64 {
+    reasons.iter().filter_map(|reason| data.progress.finished.get(reason)).sum()
+}
+
+fn todo(rows: u64, title: &'static str, text: impl Into<String>) -> Option<Todo> {
+    (rows > 0).then(|| Todo { title, rows, text: text.into() })
+}
+
+/// Rows without a result.
+fn unfinished(data: &Data) -> Vec<Todo> {
+    let (open, waiting) = (data.progress.open_rows(), data.progress.waiting_rows());
+    if data.state == State::Cancelled {
+        let text = "The batch was cancelled before their turn. Until they are verified, nothing is \
+                    known of them: run the list again.";
+        return todo(open, "Verify the rest", text).into_iter().collect();
+    }
+    let mut text = "They are being verified; mailvet list --resume goes on if it was \
+                    interrupted."
+        .to_owned();
+    if waiting > 0 {
+        text += &format!(
+            " {} of them wait because a server asked newcomers to come back later, which is how \
+             some keep junk away: they are asked again by themselves",
+            grouped(waiting)
+        );
+        text += &match data.progress.next_retry_at {
+            Some(at) => format!(", the first at {}.", When::of(at).text),
+            None => ".".to_owned(),
+        };
+    }
+    todo(open, "Let the rest finish", text).into_iter().collect()
+}
+
+/// Rows that nobody could tell about.
+fn unanswered(data: &Data) -> Vec<Todo> {
+    use Reason as R;
+    let blocked = rows(data, &[R::SenderBlocked]);
+    let unreachable = rows(data, &[R::NoConnection, R::Timeout]);
+    // One network without port 25 looks like a world of servers that are down.
+    let closed = unreachable * 2 > data.progress.finished_rows();
+    let mut again =
+        vec![R::Greylisted, R::RateLimited, R::TemporaryFailure, R::MailboxBusy, R::DnsFailure];
+    if !closed {
+        again.extend([R::NoConnection, R::Timeout]);
+    }
+    let rest = [
+        R::TlsRequired,
+        R::Smtputf8Unsupported,
+        R::PolicyRefusal,
+        R::ProtocolError,
+        R::TargetRefused,
+    ];
+    [
+        todo(blocked, "Get this sender unblocked", unblock(data)),
+        todo(
+            if closed { unreachable } else { 0 },
+            "Check the way out",
+            "Most mail servers could not be reached at all. Many networks, home and cloud ones \
+             above all, close port 25 to the outside: verify from a host that may use it.",
+        ),
+        todo(
+            rows(data, &again),
+            "Ask again later",
+            "Their servers had trouble, had enough for now, or ask newcomers to come back later. \
+             That passes: run the list again in an hour or more, from the same machine and under \
+             the same name.",
+        ),
+        todo(
+            rows(data, &[R::NotProbed]),
+            "Ask the mail servers",
+            "Only their spelling and their domains were looked at. Verify down to the mailbox to \
+             learn whether they exist.",
+        ),
+        todo(
+            rows(data, &rest),
+            "Decide about servers that will not say",
+            "Their servers refused to answer, or could not be understood, and waiting will not \
+             change that. Leave these out of a first send; keep those who have lately opened, \
+             clicked or bought.",
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn unblock(data: &Data) -> String {
+    let name = data.asked_as.as_deref().map(shown);
+    let name = name.map_or_else(String::new, |name| format!(" (it gave the name {name})"));
+    format!(
+        "These servers refuse the machine that asked{name}, so they said nothing about the \
+         addresses. Three things help: a host name that resolves to the machine's address and \
+         back (--helo-name), an address that is on no blocklist, and port 25 from a network that \
+         may send mail. mailvet verify on one of these addresses shows the server's own words, \
+         which mostly name the blocklist. Then run the list again."
+    )
+}
+
+/// Rows that should not stay as they are.
+fn cleaning(data: &Data) -> Vec<Todo> {
+    [
+        todo(
+            data.progress.with_verdict(Verdict::Undeliverable),
+            "Leave out the undeliverable",
+            "There is evidence against each of these mailboxes or their domains. Send to the rows \
+             whose verdict is deliverable (--only deliverable writes just these), and put the \
+             others on your suppression list, so that the next import does not bring them back.",
+        ),
+        todo(
+            data.suggestions,
+            "Correct what looks mistyped",
+            "The column suggestion says what was probably meant, such as gmail.com for gmial.com. \
+             It is a guess about spelling: correct it where you can check it, and verify again.",
+        ),
+        todo(
+            data.progress.rows.saturating_sub(data.progress.mailboxes),
+            "Write to each mailbox once",
+            "These rows reach a mailbox that an earlier row already reaches, in the same or \
+             another spelling. Merge them before you send.",
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Rows that a person or a policy decides about.
+fn deciding(data: &Data) -> Vec<Todo> {
+    [
+        todo(
+            rows(data, &[Reason::CatchAll]),
+            "Decide about domains that accept everybody",
+            "Their servers say yes to made-up recipients too, so nobody can tell by asking. Keep \
+             those who have lately opened, clicked or bought; send to the others in small \
+             portions, and stop if they bounce.",
+        ),
+        todo(
+            rows(data, &[Reason::MailboxFull]),
+            "Try the full mailboxes another day",
+            "They exist, and take no mail until somebody makes room. Verify them again in a few \
+             days; one that stays full is abandoned.",
+        ),
+        todo(
+            rows(data, &[Reason::DisposableDomain]),
+            "Leave out throw-away addresses",
+            "They were made to be used once. Mail to them arrives, and nobody reads it.",
+        ),
+        todo(
+            data.flags.role,
+            "Look at addresses of functions",
+            "Addresses such as info@ or sales@ reach several people, few of whom asked for your \
+             mail; complaints come from there. Keep those that signed up themselves (flag role).",
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn stale() -> Todo {
+    Todo {
+        title: "Send soon",
+        rows: 0,
+        text: "Mailboxes come and go: what is true today is less so every week. Verify again \
+               before a later campaign."
+            .to_owned(),
+    }
+}

@@ -1,0 +1,352 @@
+//! The page as the template takes it: everything counted, named and written out.
+
+use std::fmt;
+
+use askama::Template;
+
+use super::data::{Data, shown};
+use super::next::{self, Todo};
+use super::places::{self, Table};
+use super::when::When;
+use crate::batch::State;
+use crate::batch::preflight::words::{NOT_IN_THE_BOUNDS, audience};
+use crate::batch::preflight::{
+    Band, Decision, Estimate, Percent, Share, Step, Thresholds, grouped,
+};
+use crate::cli::scale::{self, Span};
+use crate::verdict::{Reason, Verdict};
+
+/// What a thing is to be drawn as: a class of the style sheet, and a mark for those who see no
+/// colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    Good,
+    Careful,
+    Bad,
+    /// Nobody could tell.
+    Open,
+    /// Nobody has asked yet, or will ask again.
+    Waiting,
+}
+
+impl Tone {
+    pub(super) fn of(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Deliverable => Self::Good,
+            Verdict::Risky => Self::Careful,
+            Verdict::Undeliverable => Self::Bad,
+            Verdict::Unknown => Self::Open,
+        }
+    }
+
+    fn of_decision(decision: Decision) -> Self {
+        match decision {
+            Decision::Go => Self::Good,
+            Decision::CleanFirst => Self::Careful,
+            Decision::NoGo => Self::Bad,
+        }
+    }
+
+    pub(super) fn mark(self) -> &'static str {
+        match self {
+            Self::Good => "✓",
+            Self::Careful => "!",
+            Self::Bad => "✕",
+            Self::Open => "?",
+            Self::Waiting => "…",
+        }
+    }
+}
+
+impl fmt::Display for Tone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Good => "good",
+            Self::Careful => "careful",
+            Self::Bad => "bad",
+            Self::Open => "open",
+            Self::Waiting => "waiting",
+        })
+    }
+}
+
+#[derive(Template)]
+#[template(path = "page.html", config = "src/cli/report/askama.toml")]
+pub(super) struct Page {
+    list: String,
+    rows: String,
+    written: When,
+    started: When,
+    ended: Option<When>,
+    snapshot: Option<String>,
+    tone: Tone,
+    question: String,
+    headline: String,
+    sentence: String,
+    steps: Vec<String>,
+    bands: Vec<(Band, String)>,
+    review: Percent,
+    pause: Percent,
+    chosen: Sending,
+    sendings: Vec<Sending>,
+    todos: Vec<(Todo, String)>,
+    verdicts: Vec<VerdictRow>,
+    whole: Vec<(Tone, Span)>,
+    groups: Vec<Group>,
+    facts: Vec<(&'static str, String, &'static str)>,
+    tables: Vec<Table>,
+    evidence: Option<(When, When)>,
+    from_cache: Option<String>,
+    asked_as: Option<String>,
+    version: String,
+    not_in_the_bounds: &'static str,
+}
+
+/// One send policy.
+struct Sending {
+    audience: &'static str,
+    chosen: bool,
+    sent: String,
+    /// How many more may come to be sent to.
+    may_join: Option<String>,
+    at_least: String,
+    at_most: String,
+    bounces: String,
+    range: Span,
+    band: String,
+    tone: Tone,
+    label: &'static str,
+}
+
+/// One verdict, or what has none.
+struct VerdictRow {
+    name: &'static str,
+    tone: Tone,
+    rows: String,
+    share: String,
+    bar: Span,
+    meaning: &'static str,
+}
+
+/// The reasons of one verdict.
+struct Group {
+    title: String,
+    tone: Tone,
+    reasons: Vec<ReasonRow>,
+}
+
+struct ReasonRow {
+    name: &'static str,
+    sentence: &'static str,
+    rows: String,
+    share: String,
+    bar: Span,
+}
+
+impl Page {
+    pub(super) fn of(data: &Data) -> Self {
+        let Data { progress, preflight, .. } = data;
+        let thresholds = &preflight.thresholds;
+        let sending = |estimate: &Estimate| {
+            Sending::of(estimate, estimate.policy == preflight.policy, thresholds)
+        };
+        let todos = next::todos(data).into_iter().map(|todo| {
+            let rows = if todo.rows > 0 { count(todo.rows, "row") } else { String::new() };
+            (todo, rows)
+        });
+        let counts = Verdict::ALL.map(|verdict| progress.with_verdict(verdict));
+        let tones = Verdict::ALL.map(Tone::of).into_iter();
+        Self {
+            list: shown(&data.list),
+            rows: count(progress.rows, "row"),
+            written: When::of(data.written_at),
+            started: When::of(data.started_at),
+            ended: data.ended_at.map(When::of),
+            snapshot: snapshot(data),
+            tone: Tone::of_decision(preflight.decision()),
+            question: format!("May this campaign be sent to {}?", audience(preflight.policy)),
+            headline: preflight.headline(),
+            sentence: preflight.sentence(),
+            steps: preflight.steps.iter().map(Step::sentence).collect(),
+            bands: bands(thresholds),
+            review: thresholds.review(),
+            pause: thresholds.pause(),
+            chosen: sending(preflight.chosen()),
+            sendings: preflight.estimates.iter().map(sending).collect(),
+            todos: todos.collect(),
+            verdicts: verdicts(data),
+            whole: tones.zip(scale::stacked(&counts, progress.rows)).collect(),
+            groups: groups(data),
+            facts: facts(data),
+            tables: places::tables(data),
+            evidence: data.evidence.map(|(from, to)| (When::of(from), When::of(to))),
+            from_cache: (data.from_cache > 0).then(|| count(data.from_cache, "row")),
+            asked_as: data.asked_as.as_deref().map(shown),
+            version: shown(&data.version),
+            not_in_the_bounds: NOT_IN_THE_BOUNDS,
+        }
+    }
+}
+
+impl Sending {
+    fn of(estimate: &Estimate, chosen: bool, thresholds: &Thresholds) -> Self {
+        let (least, most) = (estimate.at_least.share, estimate.at_most.share);
+        let more = estimate.sent_at_most - estimate.sent_now;
+        let of = |share: Share| match share.count {
+            0 => "0".to_owned(),
+            count => format!("{} ({})", grouped(count), share.percent()),
+        };
+        let (low, high) = (estimate.at_least.band, estimate.at_most.band);
+        Self {
+            audience: audience(estimate.policy),
+            chosen,
+            sent: grouped(estimate.sent_now),
+            may_join: (more > 0).then(|| grouped(more)),
+            at_least: of(least),
+            at_most: of(most),
+            bounces: match least == most {
+                true if least.count == 0 => "none that is known".to_owned(),
+                true => of(least),
+                false => format!("{} to {}", of(least), of(most)),
+            },
+            range: scale::range(estimate, thresholds),
+            band: match low == high {
+                true => low.label().to_owned(),
+                false => format!("from “{}” to “{}”", low.label(), high.label()),
+            },
+            tone: Tone::of_decision(estimate.decision),
+            label: estimate.decision.label(),
+        }
+    }
+}
+
+/// `1 row`, `1,234 rows`.
+fn count(rows: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(rows), if rows == 1 { "" } else { "s" })
+}
+
+/// That the page shows a moment of something unfinished.
+fn snapshot(data: &Data) -> Option<String> {
+    let open = data.progress.open_rows();
+    match data.state {
+        State::Receiving => Some("The list is still coming in: this page is a first look.".into()),
+        State::Cancelled if open > 0 => Some(format!(
+            "The batch was cancelled: {} never got an answer and count as unknown.",
+            count(open, "row")
+        )),
+        State::Running if open > 0 => Some(format!(
+            "This is a look at a list that is still being verified: {} of {} have an answer.",
+            grouped(data.progress.finished_rows()),
+            count(data.progress.rows, "row"),
+        )),
+        _ => None,
+    }
+}
+
+fn bands(thresholds: &Thresholds) -> Vec<(Band, String)> {
+    let (healthy, review, pause) = (thresholds.healthy(), thresholds.review(), thresholds.pause());
+    let range = |band| match band {
+        Band::Healthy => format!("up to {healthy}"),
+        Band::Elevated => format!("over {healthy}"),
+        Band::Review => format!("from {review}"),
+        Band::Pause => format!("from {pause}"),
+    };
+    Band::ALL.into_iter().map(|band| (band, range(band))).collect()
+}
+
+fn verdicts(data: &Data) -> Vec<VerdictRow> {
+    let whole = data.progress.rows;
+    let row = |name, tone, rows, meaning| {
+        let share = Share { count: rows, of: whole };
+        let bar = scale::stacked(&[rows], whole)[0];
+        VerdictRow { name, tone, rows: grouped(rows), share: share.percent(), bar, meaning }
+    };
+    let mut all: Vec<VerdictRow> = Verdict::ALL
+        .into_iter()
+        .map(|verdict| {
+            let rows = data.progress.with_verdict(verdict);
+            row(verdict.name(), Tone::of(verdict), rows, meaning(verdict))
+        })
+        .collect();
+    let open = data.progress.open_rows();
+    if open > 0 {
+        all.push(row("open", Tone::Waiting, open, "No answer yet."));
+    }
+    all
+}
+
+fn meaning(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Deliverable => "The recipient's own mail server accepted the address.",
+        Verdict::Risky => {
+            "It may arrive, at a cost: the domain accepts everybody, the mailbox is full, or it is \
+             a throw-away address."
+        }
+        Verdict::Undeliverable => "There is evidence that the mailbox or its domain takes no mail.",
+        Verdict::Unknown => {
+            "Nobody can tell now: the server refused whoever asked, or gave no usable answer. \
+             Nothing speaks against the address."
+        }
+    }
+}
+
+fn groups(data: &Data) -> Vec<Group> {
+    let whole = data.progress.rows;
+    let row = |(reason, rows): (&Reason, &u64)| ReasonRow {
+        name: reason.name(),
+        sentence: reason.sentence(),
+        rows: grouped(*rows),
+        share: Share { count: *rows, of: whole }.percent(),
+        bar: scale::stacked(&[*rows], whole)[0],
+    };
+    let sorted = |mut found: Vec<(&Reason, &u64)>| -> Vec<ReasonRow> {
+        found.retain(|(_, rows)| **rows > 0);
+        found.sort_by_key(|(_, rows)| std::cmp::Reverse(**rows));
+        found.into_iter().map(row).collect()
+    };
+    let mut groups: Vec<Group> = Verdict::ALL
+        .into_iter()
+        .map(|verdict| {
+            let found = data.progress.finished.iter();
+            let found = found.filter(|(reason, _)| reason.verdict() == verdict).collect();
+            Group {
+                title: verdict.name().to_owned(),
+                tone: Tone::of(verdict),
+                reasons: sorted(found),
+            }
+        })
+        .collect();
+    groups.push(Group {
+        title: match data.progress.next_retry_at {
+            Some(at) => format!("waiting; the first are asked again at {}", When::of(at).text),
+            None => "waiting to be asked again".to_owned(),
+        },
+        tone: Tone::Waiting,
+        reasons: sorted(data.progress.waiting.iter().collect()),
+    });
+    groups.retain(|group| !group.reasons.is_empty());
+    groups
+}
+
+/// What else is on the list: name, number, and what it means.
+fn facts(data: &Data) -> Vec<(&'static str, String, &'static str)> {
+    let progress = &data.progress;
+    let facts = [
+        ("different mailboxes", progress.mailboxes, "what was really asked about"),
+        (
+            "duplicates",
+            progress.rows.saturating_sub(progress.mailboxes),
+            "rows that reach a mailbox of an earlier row",
+        ),
+        ("mistyped", data.suggestions, "have a suggestion what was meant"),
+        ("functions", data.flags.role, "such as info@, not a person"),
+        (
+            "free providers",
+            data.flags.free_provider,
+            "such as gmail.com, where anybody may sign up",
+        ),
+        ("catch-all", data.flags.catch_all, "their domains accept everybody"),
+        ("throw-away", data.flags.disposable, "at domains made for that"),
+    ];
+    facts.into_iter().map(|(name, rows, means)| (name, grouped(rows), means)).collect()
+}

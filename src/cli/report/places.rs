@@ -1,0 +1,98 @@
+//! The domains and providers that matter, as rows of a table.
+
+use super::data::{Data, Place, shown};
+use super::page::Tone;
+use crate::batch::preflight::{Share, grouped};
+use crate::cli::scale::{Span, stacked};
+use crate::verdict::{Reason, Verdict};
+
+/// How many places are shown one by one.
+pub(super) const SHOWN: usize = 12;
+
+/// One table.
+pub(super) struct Table {
+    pub(super) id: &'static str,
+    pub(super) caption: &'static str,
+    pub(super) what: &'static str,
+    pub(super) places: Vec<PlaceRow>,
+}
+
+/// The tables that have rows.
+pub(super) fn tables(data: &Data) -> Vec<Table> {
+    let domains = Table {
+        id: "domains",
+        caption: "Domains with the most rows",
+        what: "Domain",
+        places: rows(data, &data.domains, "all other domains"),
+    };
+    let providers = Table {
+        id: "providers",
+        caption: "Providers with the most rows: whose mail servers answered",
+        what: "Provider",
+        places: rows(data, &data.providers, "others, and those with no answer"),
+    };
+    [domains, providers].into_iter().filter(|table| !table.places.is_empty()).collect()
+}
+
+/// One row.
+pub(super) struct PlaceRow {
+    pub(super) name: String,
+    /// Whether the name is a place's own, and not our words for several.
+    pub(super) named: bool,
+    pub(super) rows: String,
+    /// Rows by verdict, in the order of [`Verdict::ALL`].
+    pub(super) verdicts: Vec<String>,
+    pub(super) bar: Vec<(Tone, Span)>,
+    /// The deliverable ones in per cent.
+    pub(super) share: String,
+    /// What is most often in the way.
+    pub(super) trouble: String,
+}
+
+/// The first places and the sum of the others, so that the columns add up to the list.
+fn rows(data: &Data, places: &[Place], others: &str) -> Vec<PlaceRow> {
+    let mut rows: Vec<PlaceRow> = places.iter().take(SHOWN).map(|place| row(place, true)).collect();
+    let left = |all: u64, of: &dyn Fn(&Place) -> u64| {
+        all.saturating_sub(places.iter().take(SHOWN).map(of).sum())
+    };
+    let rest = Place {
+        name: others.to_owned(),
+        rows: left(data.progress.rows, &|place| place.rows),
+        finished: Reason::ALL
+            .iter()
+            .map(|reason| {
+                let all = data.progress.finished.get(reason).copied().unwrap_or(0);
+                (*reason, left(all, &|place| count(place, *reason)))
+            })
+            .filter(|(_, rows)| *rows > 0)
+            .collect(),
+    };
+    if !places.is_empty() && rest.rows > 0 {
+        rows.push(row(&rest, false));
+    }
+    rows
+}
+
+fn count(place: &Place, reason: Reason) -> u64 {
+    place.finished.iter().filter(|(found, _)| *found == reason).map(|(_, rows)| rows).sum()
+}
+
+fn row(place: &Place, named: bool) -> PlaceRow {
+    let counts = Verdict::ALL.map(|verdict| place.with_verdict(verdict));
+    let tones = Verdict::ALL.map(Tone::of);
+    let trouble = place
+        .finished
+        .iter()
+        .filter(|(reason, rows)| *rows > 0 && reason.verdict() != Verdict::Deliverable)
+        .max_by_key(|(_, rows)| *rows)
+        .map(|(reason, rows)| format!("{} ({})", reason.sentence(), grouped(*rows)));
+    PlaceRow {
+        name: if place.name.is_empty() { "not an address".to_owned() } else { shown(&place.name) },
+        named: named && !place.name.is_empty(),
+        rows: grouped(place.rows),
+        verdicts: counts.map(grouped).to_vec(),
+        bar: tones.into_iter().zip(stacked(&counts, place.rows)).collect(),
+        share: Share { count: counts[0], of: place.rows }.percent(),
+        trouble: trouble.unwrap_or_default(),
+    }
+}

@@ -1,0 +1,203 @@
+//! Lists as they are met.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use crate::batch::preflight::Thresholds;
+use crate::batch::{Preflight, Progress, SendPolicy, State};
+use crate::cli::report::{Data, Flags, Place};
+use crate::verdict::Reason::{self, *};
+
+/// 25 November 2026, 14:40 UTC.
+pub(crate) fn noon() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_617_605)
+}
+
+fn place(name: &str, finished: &[(Reason, u64)], open: u64) -> Place {
+    let rows = finished.iter().map(|(_, rows)| rows).sum::<u64>() + open;
+    Place { name: name.to_owned(), rows, finished: finished.to_vec() }
+}
+
+pub(crate) fn data(
+    list: &str,
+    finished: &[(Reason, u64)],
+    waiting: &[(Reason, u64)],
+    open: u64,
+    policy: SendPolicy,
+) -> Data {
+    let finished: BTreeMap<Reason, u64> = finished.iter().copied().collect();
+    let rows = finished.values().sum::<u64>() + open;
+    let state = if open == 0 { State::Finished } else { State::Running };
+    let progress = Progress {
+        rows,
+        mailboxes: if rows > 1000 { rows - rows / 80 } else { rows },
+        finished,
+        waiting: waiting.iter().copied().collect(),
+        next_retry_at: (!waiting.is_empty()).then(|| noon() + Duration::from_secs(260)),
+    };
+    let preflight = Preflight::of(&progress, state, policy, &Thresholds::default());
+    Data {
+        list: list.to_owned(),
+        state,
+        started_at: noon() - Duration::from_secs(2_400),
+        ended_at: (open == 0).then(|| noon() - Duration::from_secs(20)),
+        written_at: noon(),
+        progress,
+        preflight,
+        domains: Vec::new(),
+        providers: Vec::new(),
+        suggestions: 0,
+        flags: Flags::default(),
+        evidence: (rows > open).then(|| (noon() - Duration::from_secs(2_300), noon())),
+        from_cache: 0,
+        asked_as: None,
+        version: "0.1.0".to_owned(),
+    }
+}
+
+pub(crate) fn healthy() -> Data {
+    let rows = [
+        (MailboxAccepted, 48_112),
+        (CatchAll, 402),
+        (MailboxFull, 61),
+        (MailboxNotFound, 388),
+        (DomainNotFound, 41),
+        (MailboxDisabled, 12),
+        (Timeout, 20),
+        (PolicyRefusal, 7),
+    ];
+    Data {
+        domains: vec![
+            place("gmail.com", &[(MailboxAccepted, 18_220), (MailboxNotFound, 120)], 0),
+            place("outlook.com", &[(MailboxAccepted, 6_402), (MailboxNotFound, 61)], 0),
+            place("gmx.de", &[(MailboxAccepted, 3_911), (MailboxDisabled, 9)], 0),
+            place("bücher.example", &[(MailboxAccepted, 820)], 0),
+            place("northwind.example", &[(CatchAll, 311)], 0),
+            place("", &[(InvalidSyntax, 3)], 0),
+        ],
+        providers: vec![
+            place("google.com", &[(MailboxAccepted, 24_870), (MailboxNotFound, 160)], 0),
+            place("outlook.com", &[(MailboxAccepted, 11_032), (MailboxNotFound, 92)], 0),
+            place("gmx.net", &[(MailboxAccepted, 4_100), (MailboxDisabled, 9)], 0),
+        ],
+        suggestions: 38,
+        flags: Flags { catch_all: 402, disposable: 0, role: 912, free_provider: 30_114 },
+        from_cache: 11_904,
+        asked_as: Some("probe.shop.example".to_owned()),
+        ..data("spring-newsletter.csv", &rows, &[], 0, SendPolicy::All)
+    }
+}
+
+pub(crate) fn bad() -> Data {
+    let rows = [
+        (MailboxAccepted, 5_204),
+        (CatchAll, 911),
+        (MailboxFull, 120),
+        (DisposableDomain, 233),
+        (MailboxNotFound, 1_802),
+        (DomainNotFound, 604),
+        (InvalidSyntax, 211),
+        (NullMx, 18),
+        (MailboxDisabled, 97),
+        (ProviderRule, 44),
+        (SenderBlocked, 420),
+        (Greylisted, 66),
+        (NoConnection, 131),
+        (TlsRequired, 4),
+    ];
+    Data {
+        domains: vec![
+            place(
+                "gmail.com",
+                &[(MailboxAccepted, 2_104), (MailboxNotFound, 702), (ProviderRule, 44)],
+                0,
+            ),
+            place("yahoo.com", &[(MailboxAccepted, 611), (MailboxNotFound, 488)], 0),
+            place("hotmail.com", &[(SenderBlocked, 420), (MailboxNotFound, 12)], 0),
+            place("old-customers.example", &[(DomainNotFound, 398)], 0),
+            place("a-company-with-a-very-long-name-indeed.holdings.example", &[(CatchAll, 311)], 0),
+            place("mailinator.com", &[(DisposableDomain, 199)], 0),
+            place("", &[(InvalidSyntax, 211)], 0),
+        ],
+        providers: vec![
+            place("google.com", &[(MailboxAccepted, 2_904), (MailboxNotFound, 761)], 0),
+            place("outlook.com", &[(MailboxAccepted, 402), (SenderBlocked, 420)], 0),
+            place("yahoodns.net", &[(MailboxAccepted, 611), (MailboxNotFound, 488)], 0),
+        ],
+        suggestions: 123,
+        flags: Flags { catch_all: 911, disposable: 233, role: 318, free_provider: 6_300 },
+        asked_as: Some("[192.0.2.10]".to_owned()),
+        ..data("bought-leads-2019 (final).xlsx.csv", &rows, &[], 0, SendPolicy::All)
+    }
+}
+
+pub(crate) fn running() -> Data {
+    let rows = [
+        (MailboxAccepted, 402_118),
+        (CatchAll, 8_210),
+        (MailboxNotFound, 7_020),
+        (DomainNotFound, 1_408),
+        (TemporaryFailure, 311),
+    ];
+    let waiting = [(Greylisted, 12_204), (RateLimited, 3_020)];
+    Data {
+        domains: vec![
+            place("gmail.com", &[(MailboxAccepted, 150_004), (MailboxNotFound, 2_100)], 160_120),
+            place("web.de", &[(MailboxAccepted, 31_020), (MailboxNotFound, 404)], 12_000),
+        ],
+        providers: vec![place(
+            "google.com",
+            &[(MailboxAccepted, 170_233), (MailboxNotFound, 2_330)],
+            0,
+        )],
+        flags: Flags { catch_all: 8_210, disposable: 0, role: 4_022, free_provider: 204_000 },
+        suggestions: 1_204,
+        ..data("all-customers.jsonl.gz", &rows, &waiting, 580_933, SendPolicy::DeliverableAndRisky)
+    }
+}
+
+pub(crate) fn empty() -> Data {
+    data("empty.csv", &[], &[], 0, SendPolicy::Deliverable)
+}
+
+pub(crate) fn blocked() -> Data {
+    let rows = [(SenderBlocked, 1_180), (NoConnection, 20)];
+    Data {
+        domains: vec![
+            place("outlook.com", &[(SenderBlocked, 700)], 0),
+            place("icloud.com", &[(SenderBlocked, 300)], 0),
+        ],
+        providers: vec![place("outlook.com", &[(SenderBlocked, 880)], 0)],
+        asked_as: Some("[192.0.2.10]".to_owned()),
+        ..data("trade-fair.csv", &rows, &[], 0, SendPolicy::Deliverable)
+    }
+}
+
+/// Names that try to be something else.
+pub(crate) fn hostile() -> Data {
+    let name = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'&\u{0}\u{1b}[31m";
+    Data {
+        domains: vec![place(name, &[(MailboxNotFound, 3)], 0)],
+        providers: vec![place(name, &[(MailboxNotFound, 3)], 0)],
+        asked_as: Some(name.to_owned()),
+        version: name.to_owned(),
+        ..data(
+            &format!("jane.doe@example.com {name}"),
+            &[(MailboxNotFound, 3)],
+            &[],
+            0,
+            SendPolicy::All,
+        )
+    }
+}
+
+pub(crate) fn all() -> [(&'static str, Data); 6] {
+    [
+        ("healthy", healthy()),
+        ("bad", bad()),
+        ("running", running()),
+        ("empty", empty()),
+        ("blocked", blocked()),
+        ("hostile", hostile()),
+    ]
+}

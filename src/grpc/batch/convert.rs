@@ -1,0 +1,164 @@
+//! Batches in the wire's words.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use crate::batch::preflight::{Bound, Decision, Estimate};
+use crate::batch::queue::{DestinationTally, GroupTally, RowResult};
+use crate::batch::{Batch, BatchOptions, Preflight, Progress, SendPolicy, State};
+use crate::grpc::convert;
+use crate::proto;
+use crate::verdict::Reason;
+use crate::verifier::Depth;
+
+/// A batch, with what may be said of its campaign, and when it will be deleted.
+pub(super) fn batch(
+    batch: Batch,
+    preflight: &Preflight,
+    expires_at: Option<SystemTime>,
+) -> proto::Batch {
+    proto::Batch {
+        batch_id: batch.id.to_string(),
+        display_name: batch.spec.display_name,
+        request_id: batch.spec.request_id.unwrap_or_default(),
+        options: Some(options(&batch.spec.options)),
+        state: state(batch.state).into(),
+        create_time: Some(batch.created_at.into()),
+        seal_time: batch.sealed_at.map(Into::into),
+        end_time: batch.ended_at.map(Into::into),
+        expire_time: expires_at.map(Into::into),
+        progress: Some(progress(&batch.progress)),
+        preflight: Some(self::preflight(preflight)),
+    }
+}
+
+fn options(options: &BatchOptions) -> proto::BatchOptions {
+    let depth = match options.depth {
+        Depth::Syntax => proto::Depth::Syntax,
+        Depth::Domain => proto::Depth::Domain,
+        Depth::Mailbox => proto::Depth::Mailbox,
+    };
+    proto::BatchOptions {
+        depth: depth.into(),
+        deadline: options.deadline.and_then(duration),
+        patience: duration(options.patience),
+        max_age: options.max_age.and_then(duration),
+        skip_catch_all: !options.test_catch_all,
+        send_policy: send_policy(options.send_policy).into(),
+    }
+}
+
+fn duration(duration: Duration) -> Option<prost_types::Duration> {
+    duration.try_into().ok()
+}
+
+fn state(state: State) -> proto::BatchState {
+    match state {
+        State::Receiving => proto::BatchState::Receiving,
+        State::Running => proto::BatchState::Running,
+        State::Finished => proto::BatchState::Finished,
+        State::Cancelled => proto::BatchState::Cancelled,
+    }
+}
+
+fn send_policy(policy: SendPolicy) -> proto::SendPolicy {
+    match policy {
+        SendPolicy::Deliverable => proto::SendPolicy::Deliverable,
+        SendPolicy::DeliverableAndRisky => proto::SendPolicy::DeliverableAndRisky,
+        SendPolicy::All => proto::SendPolicy::All,
+    }
+}
+
+fn progress(progress: &Progress) -> proto::BatchProgress {
+    proto::BatchProgress {
+        rows: count(progress.rows),
+        mailboxes: count(progress.mailboxes),
+        finished_rows: count(progress.finished_rows()),
+        waiting_rows: count(progress.waiting_rows()),
+        finished: reasons(&progress.finished),
+        waiting: reasons(&progress.waiting),
+        next_retry_at: progress.next_retry_at.map(Into::into),
+    }
+}
+
+fn reasons(counts: &BTreeMap<Reason, u64>) -> Vec<proto::ReasonCount> {
+    counts.iter().map(|(reason, rows)| reason_count(*reason, *rows)).collect()
+}
+
+fn reason_count(reason: Reason, rows: u64) -> proto::ReasonCount {
+    proto::ReasonCount { reason: convert::reason(reason).into(), rows: count(rows) }
+}
+
+fn preflight(preflight: &Preflight) -> proto::Preflight {
+    let thresholds = &preflight.thresholds;
+    proto::Preflight {
+        decision: decision(preflight.decision()).into(),
+        headline: preflight.headline(),
+        sentence: preflight.sentence(),
+        steps: preflight.steps.iter().map(|step| step.sentence()).collect(),
+        estimates: preflight.estimates.iter().map(estimate).collect(),
+        open_rows: count(preflight.open),
+        thresholds: Some(proto::PreflightThresholds {
+            healthy_percent: thresholds.healthy().into(),
+            review_percent: thresholds.review().into(),
+            pause_percent: thresholds.pause().into(),
+        }),
+    }
+}
+
+fn estimate(estimate: &Estimate) -> proto::PreflightEstimate {
+    proto::PreflightEstimate {
+        send_policy: send_policy(estimate.policy).into(),
+        sent_rows: count(estimate.sent_now),
+        sent_rows_at_most: count(estimate.sent_at_most),
+        at_least: Some(bound(estimate.at_least)),
+        at_most: Some(bound(estimate.at_most)),
+        decision: decision(estimate.decision).into(),
+    }
+}
+
+fn bound(bound: Bound) -> proto::PreflightBound {
+    let share = bound.share;
+    proto::PreflightBound {
+        bounces: count(share.count),
+        of_rows: count(share.of),
+        share: share.fraction(),
+    }
+}
+
+fn decision(decision: Decision) -> proto::PreflightDecision {
+    match decision {
+        Decision::Go => proto::PreflightDecision::Go,
+        Decision::CleanFirst => proto::PreflightDecision::CleanFirst,
+        Decision::NoGo => proto::PreflightDecision::NoGo,
+    }
+}
+
+pub(super) fn result(row: RowResult) -> proto::BatchResult {
+    let verification = row.outcome.into_verification(&row.address);
+    proto::BatchResult {
+        row: count(row.row),
+        row_id: row.row_id,
+        verification: Some(convert::verification(verification)),
+    }
+}
+
+pub(super) fn domain_tally(tally: GroupTally) -> proto::BatchTally {
+    proto::BatchTally {
+        name: tally.group,
+        rows: count(tally.rows),
+        finished: tally.finished.into_iter().map(|(reason, n)| reason_count(reason, n)).collect(),
+    }
+}
+
+pub(super) fn provider_tally(tally: DestinationTally) -> proto::BatchTally {
+    proto::BatchTally {
+        name: tally.destination,
+        rows: count(tally.finished.iter().map(|(_, rows)| rows).sum()),
+        finished: tally.finished.into_iter().map(|(reason, n)| reason_count(reason, n)).collect(),
+    }
+}
+
+fn count(rows: u64) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,246 @@
+//! Requests about batches: what is taken, and the errors that name the field and the remedy.
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::batch::queue::{Cursor, Order};
+use crate::batch::{BatchId, BatchOptions, QueueError, Reading, SendPolicy, Spec};
+use crate::grpc::request::{self, BadField};
+use crate::proto;
+use crate::verdict::Verdict;
+use crate::verifier::Depth;
+
+/// The longest name of a request, a batch or a row, in octets.
+const LONGEST_NAME: usize = 256;
+
+/// The longest address, in octets: a little more than RFC 5321 allows, so that a longer one gets a
+/// verdict.
+const LONGEST_ADDRESS: usize = 1000;
+
+/// The most rows of one page of a batch.
+const LARGEST_PAGE: usize = 10_000;
+
+/// The most batches or tallies of one answer.
+const LARGEST_ANSWER: i32 = 1000;
+
+/// What a caller wants of a batch.
+pub(super) fn spec(spec: proto::BatchSpec, owner: String) -> Result<Spec, BadField> {
+    name("spec.request_id", &spec.request_id)?;
+    name("spec.display_name", &spec.display_name)?;
+    Ok(Spec {
+        owner,
+        request_id: (!spec.request_id.is_empty()).then_some(spec.request_id),
+        display_name: spec.display_name,
+        options: options(&spec.options.unwrap_or_default())?,
+    })
+}
+
+fn options(options: &proto::BatchOptions) -> Result<BatchOptions, BadField> {
+    let default = BatchOptions::default();
+    let depth = match proto::Depth::try_from(options.depth) {
+        Ok(proto::Depth::Unspecified | proto::Depth::Mailbox) => Depth::Mailbox,
+        Ok(proto::Depth::Domain) => Depth::Domain,
+        Ok(proto::Depth::Syntax) => Depth::Syntax,
+        Err(_) => {
+            let message = format!("{} is not a Depth; use 1, 2 or 3", options.depth);
+            return Err(BadField::new("spec.options.depth", message));
+        }
+    };
+    let patience = request::duration("spec.options.patience", options.patience.as_ref())?;
+    Ok(BatchOptions {
+        depth,
+        deadline: request::duration("spec.options.deadline", options.deadline.as_ref())?,
+        patience: patience.unwrap_or(default.patience),
+        max_age: request::duration("spec.options.max_age", options.max_age.as_ref())?,
+        test_catch_all: !options.skip_catch_all,
+        send_policy: send_policy(options.send_policy)?,
+    })
+}
+
+fn send_policy(policy: i32) -> Result<SendPolicy, BadField> {
+    match proto::SendPolicy::try_from(policy) {
+        Ok(proto::SendPolicy::Unspecified | proto::SendPolicy::Deliverable) => {
+            Ok(SendPolicy::Deliverable)
+        }
+        Ok(proto::SendPolicy::DeliverableAndRisky) => Ok(SendPolicy::DeliverableAndRisky),
+        Ok(proto::SendPolicy::All) => Ok(SendPolicy::All),
+        Err(_) => {
+            let message = format!("{policy} is not a SendPolicy; use 1, 2 or 3");
+            Err(BadField::new("spec.options.send_policy", message))
+        }
+    }
+}
+
+/// The rows of a page; `before` rows came before them.
+pub(super) fn page(page: proto::BatchPage, before: u64) -> Result<Vec<(String, String)>, BadField> {
+    let rows = page.addresses;
+    if rows.len() > LARGEST_PAGE {
+        let message = format!("holds {} rows; send at most {LARGEST_PAGE} a page", rows.len());
+        return Err(BadField::new("page.addresses", message));
+    }
+    let row = |(index, row): (usize, proto::BatchAddress)| {
+        let number = before + index as u64;
+        if row.address.len() > LONGEST_ADDRESS {
+            let length = row.address.len();
+            let message =
+                format!("of row {number} is {length} octets long; at most {LONGEST_ADDRESS}");
+            return Err(BadField::new("page.addresses.address", message));
+        }
+        if row.row_id.len() > LONGEST_NAME {
+            let length = row.row_id.len();
+            let message =
+                format!("of row {number} is {length} octets long; at most {LONGEST_NAME}");
+            return Err(BadField::new("page.addresses.row_id", message));
+        }
+        Ok((row.row_id, row.address))
+    };
+    rows.into_iter().enumerate().map(row).collect()
+}
+
+fn name(field: &'static str, name: &str) -> Result<(), BadField> {
+    if name.len() > LONGEST_NAME {
+        let message = format!("is {} octets long; give at most {LONGEST_NAME}", name.len());
+        return Err(BadField::new(field, message));
+    }
+    Ok(())
+}
+
+/// The name of a batch.
+pub(super) fn batch_id(id: &str) -> Result<BatchId, BadField> {
+    BatchId::parse(id).ok_or_else(|| {
+        BadField::new("batch_id", "is not the name of a batch; give the one CreateBatch returned")
+    })
+}
+
+/// How many of something an answer may hold.
+pub(super) fn page_size(size: i32, default: i32) -> Result<usize, BadField> {
+    let size = if size == 0 { default } else { size };
+    match usize::try_from(size) {
+        Ok(size) if (1..=LARGEST_ANSWER as usize).contains(&size) => Ok(size),
+        _ => {
+            let message = format!("is {size}; give 1 to {LARGEST_ANSWER}, or leave it out");
+            Err(BadField::new("page_size", message))
+        }
+    }
+}
+
+/// The batch after which a page begins.
+pub(super) fn page_token(token: &str) -> Result<Option<BatchId>, BadField> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    BatchId::parse(token).map(Some).ok_or_else(|| {
+        BadField::new("page_token", "is not one; give the next_page_token of the page before")
+    })
+}
+
+/// Which results are wanted.
+pub(super) fn reading(request: &proto::StreamBatchResultsRequest) -> Result<Reading, BadField> {
+    let order = match proto::ResultOrder::try_from(request.order) {
+        Ok(proto::ResultOrder::Unspecified | proto::ResultOrder::Completion) => Order::Completion,
+        Ok(proto::ResultOrder::Row) => Order::Row,
+        Err(_) => {
+            let message = format!("{} is not a ResultOrder; use 1 or 2", request.order);
+            return Err(BadField::new("order", message));
+        }
+    };
+    let verdict = |verdict: &i32| match proto::Verdict::try_from(*verdict) {
+        Ok(proto::Verdict::Deliverable) => Ok(Verdict::Deliverable),
+        Ok(proto::Verdict::Risky) => Ok(Verdict::Risky),
+        Ok(proto::Verdict::Undeliverable) => Ok(Verdict::Undeliverable),
+        Ok(proto::Verdict::Unknown) => Ok(Verdict::Unknown),
+        Ok(proto::Verdict::Unspecified) | Err(_) => {
+            let message = format!("holds {verdict}, which is not a Verdict; use 1 to 4");
+            Err(BadField::new("verdicts", message))
+        }
+    };
+    Ok(Reading {
+        order,
+        after: Cursor(request.cursor.clone()),
+        verdicts: request.verdicts.iter().map(verdict).collect::<Result<_, _>>()?,
+    })
+}
+
+/// What went wrong with the queue, for the caller.
+pub(super) fn queue_status(error: &QueueError) -> Status {
+    let message = error.to_string();
+    match error {
+        QueueError::NoSuchBatch(_) => Status::not_found(message),
+        QueueError::WrongState { .. } => Status::failed_precondition(message),
+        QueueError::BadCursor => {
+            let details = ErrorDetails::with_bad_request_violation("cursor", message.clone());
+            Status::with_error_details(Code::InvalidArgument, message, details)
+        }
+        // What is full and where is the operator's affair; it stands in the log.
+        QueueError::Full { .. } => {
+            tracing::error!(%error, "a caller was turned away");
+            Status::resource_exhausted("the service's disk is full; nothing is lost, try later")
+        }
+        QueueError::LeaseLost | QueueError::Broken { .. } => {
+            tracing::error!(%error, "a call failed");
+            Status::internal("the store failed; the service's log says how")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(address: &str) -> proto::BatchAddress {
+        proto::BatchAddress { address: address.to_owned(), row_id: String::new() }
+    }
+
+    #[test]
+    fn options_left_out_mean_the_whole_way_with_the_default_patience() {
+        let spec = spec(proto::BatchSpec::default(), "me".to_owned()).unwrap();
+        assert_eq!(spec.options, BatchOptions::default());
+        assert_eq!((spec.request_id, spec.owner.as_str()), (None, "me"));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error_that_names_its_field() {
+        let long = "x".repeat(257);
+        let bad = |spec: proto::BatchSpec| super::spec(spec, String::new()).unwrap_err().field;
+        let of = |options| proto::BatchSpec { options: Some(options), ..Default::default() };
+        assert_eq!(
+            bad(proto::BatchSpec { request_id: long.clone(), ..Default::default() }),
+            "spec.request_id"
+        );
+        assert_eq!(
+            bad(of(proto::BatchOptions { depth: 9, ..Default::default() })),
+            "spec.options.depth"
+        );
+        assert_eq!(
+            bad(of(proto::BatchOptions { send_policy: 9, ..Default::default() })),
+            "spec.options.send_policy"
+        );
+        let past = prost_types::Duration { seconds: -1, nanos: 0 };
+        assert_eq!(
+            bad(of(proto::BatchOptions { patience: Some(past), ..Default::default() })),
+            "spec.options.patience"
+        );
+        assert_eq!(batch_id("../x").unwrap_err().field, "batch_id");
+        assert_eq!(page_size(1001, 50).unwrap_err().field, "page_size");
+        assert_eq!(page_token("x").unwrap_err().field, "page_token");
+    }
+
+    #[test]
+    fn a_row_that_is_too_long_is_named_by_its_number_in_the_list() {
+        let rows = vec![address("a@b.example"), address(&"x".repeat(1001))];
+        let error = page(proto::BatchPage { addresses: rows }, 20_000).unwrap_err();
+        assert!(error.message.contains("row 20001"), "{}", error.message);
+    }
+
+    #[test]
+    fn a_row_need_not_be_an_address_nor_there() {
+        let rows = vec![address(""), address("not an address")];
+        assert_eq!(page(proto::BatchPage { addresses: rows }, 0).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn where_the_store_is_stays_in_the_log() {
+        let error = QueueError::Full { place: "/var/lib/secret".to_owned() };
+        assert!(!queue_status(&error).message().contains("secret"));
+    }
+}

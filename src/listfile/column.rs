@@ -1,0 +1,131 @@
+//! Which column holds the addresses: by what is asked, by what the cells hold, by its name.
+//!
+//! What the cells hold comes first: a column called `mail` that says `yes` and `no` is not it. Names
+//! decide between columns that hold addresses alike, and alone where no cell decides.
+
+use super::header::{self, NameTier};
+use super::{ColumnBasis, ListFileError};
+
+/// What the beginning of a file shows of one column.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Profile {
+    /// Its header or key; empty if it has none.
+    pub(super) name: String,
+    /// Cells that are not empty.
+    pub(super) filled: usize,
+    /// Cells that look like addresses.
+    pub(super) addresses: usize,
+}
+
+/// The number, from 0, of the column with the addresses.
+///
+/// # Errors
+/// [`ListFileError`]: there is none, there are several, or the one `asked` for is not there.
+pub(super) fn choose(
+    profiles: &[Profile],
+    asked: Option<&str>,
+) -> Result<(usize, ColumnBasis), ListFileError> {
+    match asked {
+        Some(asked) => named(profiles, asked).map(|index| (index, ColumnBasis::Asked)),
+        None => found(profiles),
+    }
+}
+
+fn found(profiles: &[Profile]) -> Result<(usize, ColumnBasis), ListFileError> {
+    if let [only] = profiles
+        && (only.addresses > 0 || header::tier(&only.name) == NameTier::Address)
+    {
+        return Ok((0, ColumnBasis::Only));
+    }
+    if let Some(index) = by_content(profiles)? {
+        return Ok((index, ColumnBasis::Content));
+    }
+    for tier in [NameTier::Address, NameTier::Related] {
+        match of_tier(profiles, 0..profiles.len(), tier)[..] {
+            [] => {}
+            [index] => return Ok((index, ColumnBasis::Name)),
+            ref several if tier == NameTier::Address => return Err(ambiguous(profiles, several)),
+            _ => break,
+        }
+    }
+    // A list in such a state that most of its addresses are none.
+    let most = profiles.iter().map(|profile| profile.addresses).max().unwrap_or(0);
+    let mut best = (0..profiles.len()).filter(|&i| most > 0 && profiles[i].addresses == most);
+    match (best.next(), best.next()) {
+        (Some(index), None) => Ok((index, ColumnBasis::Content)),
+        _ => Err(ListFileError::NoAddressColumn { columns: labels(profiles) }),
+    }
+}
+
+/// The column most of whose cells are addresses.
+fn by_content(profiles: &[Profile]) -> Result<Option<usize>, ListFileError> {
+    let holds =
+        |i: &usize| profiles[*i].addresses > 0 && profiles[*i].addresses * 2 >= profiles[*i].filled;
+    let mut columns: Vec<usize> = (0..profiles.len()).filter(holds).collect();
+    columns.sort_by_key(|&i| std::cmp::Reverse(profiles[i].addresses));
+    let Some(&most) = columns.first() else { return Ok(None) };
+    // A column with an address here and there, such as our own suggestions, is no rival.
+    columns.retain(|&i| profiles[i].addresses * 10 > profiles[most].addresses);
+    let best = columns.iter().map(|&i| header::tier(&profiles[i].name)).max().unwrap_or_default();
+    let rivals = of_tier(profiles, columns, best);
+    match rivals[..] {
+        [index] => Ok(Some(index)),
+        [first, second, ..] if profiles[second].addresses * 2 <= profiles[first].addresses => {
+            Ok(Some(first))
+        }
+        _ => Err(ambiguous(profiles, &rivals)),
+    }
+}
+
+fn of_tier(
+    profiles: &[Profile],
+    columns: impl IntoIterator<Item = usize>,
+    tier: NameTier,
+) -> Vec<usize> {
+    columns.into_iter().filter(|&i| header::tier(&profiles[i].name) == tier).collect()
+}
+
+/// The column that is called `asked`, or has that number.
+fn named(profiles: &[Profile], asked: &str) -> Result<usize, ListFileError> {
+    let wanted = asked.trim();
+    let folded = header::fold(wanted);
+    let rules: [&dyn Fn(&str) -> bool; 2] =
+        [&|name| name.trim() == wanted, &|name| !folded.is_empty() && header::fold(name) == folded];
+    for rule in rules {
+        let columns: Vec<usize> =
+            (0..profiles.len()).filter(|&i| rule(&profiles[i].name)).collect();
+        match columns[..] {
+            [] => {}
+            [index] => return Ok(index),
+            _ => {
+                return Err(ListFileError::DuplicateColumn {
+                    asked: asked.to_owned(),
+                    numbers: columns.iter().map(|i| i + 1).collect(),
+                    columns: columns.iter().map(|&i| label(profiles, i)).collect(),
+                });
+            }
+        }
+    }
+    let number = wanted.parse().ok().filter(|number| (1..=profiles.len()).contains(number));
+    number.map(|number| number - 1).ok_or_else(|| ListFileError::UnknownColumn {
+        asked: asked.to_owned(),
+        columns: labels(profiles),
+    })
+}
+
+fn ambiguous(profiles: &[Profile], candidates: &[usize]) -> ListFileError {
+    let candidates = candidates.iter().map(|&i| label(profiles, i)).collect();
+    ListFileError::AmbiguousColumn { candidates, columns: labels(profiles) }
+}
+
+fn labels(profiles: &[Profile]) -> Vec<String> {
+    (0..profiles.len()).map(|i| label(profiles, i)).collect()
+}
+
+/// A column as a message names it: `2 (Email)`.
+fn label(profiles: &[Profile], index: usize) -> String {
+    match &*profiles[index].name {
+        "" => format!("{}", index + 1),
+        name => format!("{} ({name})", index + 1),
+    }
+}

@@ -1,0 +1,113 @@
+//! Rows of one format in another: fields as JSON objects, JSON objects as a table, lines as fields.
+
+use serde_json::{Map, Value};
+
+use super::charset::TextEncoding;
+use super::{Dialect, Format, Layout, Quotes, json, names, record};
+
+/// Fields as JSON objects.
+pub(super) struct Objects {
+    keys: Vec<String>,
+}
+
+impl Objects {
+    pub(super) fn new(layout: &Layout) -> Self {
+        let keys = match layout.format {
+            Format::Plain => vec!["address".to_owned()],
+            _ => names::keys(&layout.columns),
+        };
+        Self { keys }
+    }
+
+    /// The keys of the fields that have a column.
+    pub(super) fn keys(&self) -> &[String] {
+        &self.keys
+    }
+
+    /// Writes one object: `fields`, then `appended` names with their values.
+    pub(super) fn write(
+        &self,
+        fields: &[String],
+        appended: (&[String], &[&str]),
+        into: &mut Vec<u8>,
+    ) {
+        let (appended, values) = appended;
+        into.push(b'{');
+        for (index, field) in fields.iter().enumerate() {
+            match self.keys.get(index) {
+                Some(key) => pair(key, field, into),
+                None => pair(&names::column(index), field, into),
+            }
+        }
+        for (index, name) in appended.iter().enumerate() {
+            pair(name, values.get(index).copied().unwrap_or_default(), into);
+        }
+        into.push(b'}');
+    }
+}
+
+fn pair(key: &str, value: &str, into: &mut Vec<u8>) {
+    if into.last() != Some(&b'{') {
+        into.push(b',');
+    }
+    json::string(key, &TextEncoding::UTF_8, into);
+    into.push(b':');
+    json::string(value, &TextEncoding::UTF_8, into);
+}
+
+/// JSON objects as a table: a column for each key of the first rows, and one for what has none.
+pub(super) struct Table {
+    keys: Vec<String>,
+}
+
+impl Table {
+    pub(super) fn new(layout: &Layout) -> Self {
+        Self { keys: layout.columns.clone() }
+    }
+
+    /// The names of the columns, and the name of the last one.
+    pub(super) fn header(&self, appended: &[String]) -> (Vec<String>, String) {
+        let taken: Vec<String> = self.keys.iter().chain(appended).cloned().collect();
+        let other = names::distinct(&taken, &["other"]).pop().unwrap_or_default();
+        (self.keys.clone(), other)
+    }
+
+    /// What stands in the columns, and in the last one: a line that is no object whole.
+    pub(super) fn cells(&self, line: &str) -> (Vec<String>, String) {
+        let mut cells: Vec<Option<String>> = vec![None; self.keys.len()];
+        let Some(entries) = json::entries(line) else {
+            return (vec![String::new(); cells.len()], line.trim().to_owned());
+        };
+        let mut other = Map::new();
+        for (key, value) in entries {
+            match self.keys.iter().position(|known| *known == key) {
+                Some(index) => cells[index] = Some(text(&value)),
+                None => {
+                    other.insert(key, value);
+                }
+            }
+        }
+        let other = if other.is_empty() { String::new() } else { Value::from(other).to_string() };
+        (cells.into_iter().map(Option::unwrap_or_default).collect(), other)
+    }
+}
+
+/// A value as a cell: a string as it is, null as nothing, anything else as JSON.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A line of a plain file as a CSV field. A line that is one already, in quotes, stays as it is.
+pub(super) fn plain_field(line: &[u8], into: &mut Vec<u8>) {
+    let comma = Dialect { delimiter: b',', quotes: Quotes::Doubled, has_header: true };
+    let said = record::say(line, comma, false);
+    if line.first() == Some(&b'"') && line.len() >= said.len() + 2 {
+        into.extend_from_slice(line);
+    } else {
+        record::quote(line, comma, into);
+    }
+}

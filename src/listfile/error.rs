@@ -1,0 +1,153 @@
+//! Why a list file cannot be read or written: each error names the place and the remedy.
+
+use std::fmt;
+use std::io;
+
+/// Why a list file could not be read or written. Messages are for the person whose list it is; the
+/// caller puts the file's name before them.
+#[derive(Debug, thiserror::Error)]
+pub enum ListFileError {
+    /// The source could not be read.
+    #[error("reading stopped after row {row}: {source}")]
+    Read {
+        /// The last data row that was read, 0 if none.
+        row: u64,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The gzip data does not unpack.
+    #[error(
+        "the gzip data is damaged or cut off after row {row} ({source}); \
+         fetch the file again, or unpack it yourself and give the unpacked file"
+    )]
+    Gzip {
+        /// The last data row that was read, 0 if none.
+        row: u64,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// There is no byte, or nothing but blank lines in the first [`SNIFF`](super::SNIFF) bytes.
+    #[error("the file is empty: give a file with at least one address")]
+    Empty,
+    /// There is a header and nothing below it.
+    #[error(
+        "the file has a header ({}) and no rows below it: give a file with at least one address",
+        Listed(columns)
+    )]
+    HeaderOnly {
+        /// The names in the header.
+        columns: Vec<String>,
+    },
+    /// It is not a text file.
+    #[error("this is {what}, not a text file; {remedy}")]
+    NotText {
+        /// What it is, with its article.
+        what: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The name given for the encoding means nothing.
+    #[error(
+        "no encoding is called {label:?}; give a name such as utf-8, utf-16le, windows-1252, \
+         iso-8859-2, shift_jis or gbk"
+    )]
+    UnknownEncoding {
+        /// What was asked for.
+        label: String,
+    },
+    /// The bytes are not what the encoding allows, and they could not be written back.
+    #[error(
+        "line {line} (row {row}) is not valid {encoding}: give the right encoding with --encoding, \
+         or save the file as UTF-8"
+    )]
+    Malformed {
+        /// The data row, from 1; 0 is the header.
+        row: u64,
+        /// The line, from 1.
+        line: u64,
+        /// The encoding that was found or given.
+        encoding: &'static str,
+    },
+    /// A record is longer than the limit.
+    #[error(
+        "row {row}, which begins on line {line}, is longer than {limit} bytes: \
+         look for a missing line end or a quote that is never closed there"
+    )]
+    RecordTooLong {
+        /// The data row, from 1; 0 is the header.
+        row: u64,
+        /// The line it begins on, from 1.
+        line: u64,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The whole file is one JSON document, not one object a line.
+    #[error(
+        "this is a JSON document, not JSON lines: write one object on each line \
+         (jq -c '.[]' does that to an array)"
+    )]
+    JsonDocument,
+    /// No column holds addresses.
+    #[error("no column holds e-mail addresses; name it with --column: {}", Listed(columns))]
+    NoAddressColumn {
+        /// The columns there are.
+        columns: Vec<String>,
+    },
+    /// Several columns hold addresses, and nothing makes one of them the better choice.
+    #[error(
+        "{} hold e-mail addresses alike; choose one with --column: {}",
+        Listed(candidates),
+        Listed(columns)
+    )]
+    AmbiguousColumn {
+        /// The columns that are equally good.
+        candidates: Vec<String>,
+        /// All columns.
+        columns: Vec<String>,
+    },
+    /// The column asked for is not there.
+    #[error("there is no column {asked:?}; choose one with --column: {}", Listed(columns))]
+    UnknownColumn {
+        /// What was asked for.
+        asked: String,
+        /// The columns there are.
+        columns: Vec<String>,
+    },
+    /// Several columns have the name asked for.
+    #[error("{} columns are called {asked:?}; give the number of one: {}", numbers.len(), Listed(columns))]
+    DuplicateColumn {
+        /// What was asked for.
+        asked: String,
+        /// Their numbers, from 1.
+        numbers: Vec<usize>,
+        /// All columns, each with its number.
+        columns: Vec<String>,
+    },
+    /// The output could not be written.
+    #[error("writing failed: {0}; make room or choose another place with --output")]
+    Write(#[source] io::Error),
+}
+
+/// How many columns a message lists.
+const SHOWN: usize = 30;
+
+/// Columns as a message lists them.
+struct Listed<'a>(&'a [String]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("there are none");
+        }
+        for (index, name) in self.0.iter().take(SHOWN).enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            f.write_str(name)?;
+        }
+        match self.0.len().checked_sub(SHOWN) {
+            Some(more) if more > 0 => write!(f, " and {more} more"),
+            _ => Ok(()),
+        }
+    }
+}

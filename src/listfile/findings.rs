@@ -1,0 +1,84 @@
+//! What was out of the ordinary in a list file: counted, with the first place of each.
+
+/// What was found on the way; all of it was kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Data rows so far.
+    pub rows: u64,
+    /// Rows with an address.
+    pub addresses: u64,
+    /// Blank lines.
+    pub blank_lines: u64,
+    /// Rows whose address cell is empty or missing.
+    pub no_address: Tally,
+    /// Rows with fewer fields than the header; padded where columns are appended.
+    pub short_rows: Tally,
+    /// Rows with more fields than the header; the surplus moves behind the appended columns.
+    pub long_rows: Tally,
+    /// Rows with a quote that never closes; their quotes were read as plain characters.
+    pub stray_quotes: Tally,
+    /// Rows that are not valid in the file's encoding; written back byte for byte.
+    pub odd_text: Tally,
+    /// Lines of a JSON lines file that are not JSON objects; written back as they are.
+    pub not_json: Tally,
+    /// Cells such as `Jane <jane@acme.test>`, of which the part in brackets was taken.
+    pub display_names: Tally,
+}
+
+/// How often something was met, and where first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many rows.
+    pub count: u64,
+    /// The number of the first such row; 0 if there is none.
+    pub first_row: u64,
+    /// The line the first such row begins on; 0 if there is none.
+    pub first_line: u64,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, row: u64, line: u64) {
+        if self.count == 0 {
+            (self.first_row, self.first_line) = (row, line);
+        }
+        self.count += 1;
+    }
+}
+
+impl Findings {
+    /// What the person whose list it is should know, a sentence each; empty if all is ordinary.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let all = [
+            (self.no_address, "without an address"),
+            (
+                self.short_rows,
+                "with fewer fields than the header: padded where columns are appended",
+            ),
+            (
+                self.long_rows,
+                "with more fields than the header: the surplus stands behind the appended columns",
+            ),
+            (
+                self.stray_quotes,
+                "with a double quote that is never closed: read as a plain character",
+            ),
+            (
+                self.odd_text,
+                "not valid in the file's encoding: kept byte for byte; --encoding names another",
+            ),
+            (self.not_json, "that are not JSON objects: kept as they are"),
+            (self.display_names, "with a name beside the address: the part in < > was taken"),
+        ];
+        all.iter()
+            .filter(|(tally, _)| tally.count > 0)
+            .map(|(tally, what)| {
+                let rows = if tally.count == 1 { "row" } else { "rows" };
+                format!(
+                    "{} {rows} {what} (first: row {}, line {})",
+                    tally.count, tally.first_row, tally.first_line
+                )
+            })
+            .collect()
+    }
+}

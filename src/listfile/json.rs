@@ -1,0 +1,206 @@
+//! JSON lines (RFC 8259, one object a line): the address in a line, and keys added to it.
+//!
+//! A line is read as far as the wanted key needs and checked to its end; other values are never
+//! built. The line's bytes stay as they are when keys are added.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+use super::charset::TextEncoding;
+
+/// How deep objects are looked into for addresses.
+const DEPTH: usize = 4;
+
+/// The string at `path` in the object that `line` is: the last one if a key is there twice.
+///
+/// # Errors
+/// The line is not one JSON object.
+pub(super) fn string_at(line: &str, path: &[String]) -> Result<Option<String>, serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_str(line);
+    let found = Follow { path, is_inside: false }.deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(found)
+}
+
+/// The keys and values of the object that `line` is, in order.
+pub(super) fn entries(line: &str) -> Option<Vec<(String, Value)>> {
+    let mut reader = serde_json::Deserializer::from_str(line);
+    let entries = reader.deserialize_map(Entries).ok()?;
+    reader.end().ok()?;
+    Some(entries)
+}
+
+/// The strings in an object, each with its path; what is not a string counts as an empty one.
+pub(super) fn leaves(entries: &[(String, Value)]) -> Vec<(Vec<String>, &str)> {
+    let mut found = Vec::new();
+    for (key, value) in entries {
+        leaf(vec![key.clone()], value, &mut found);
+    }
+    found
+}
+
+fn leaf<'a>(path: Vec<String>, value: &'a Value, found: &mut Vec<(Vec<String>, &'a str)>) {
+    match value {
+        Value::Object(inner) if path.len() < DEPTH => {
+            for (key, value) in inner {
+                let mut path = path.clone();
+                path.push(key.clone());
+                leaf(path, value, found);
+            }
+        }
+        _ => found.push((path, value.as_str().unwrap_or_default())),
+    }
+}
+
+/// Appends `"key":"value"` pairs to the object that `line` is.
+pub(super) fn append<'a>(
+    line: &[u8],
+    pairs: impl Iterator<Item = (&'a str, &'a str)>,
+    encoding: &TextEncoding,
+    into: &mut Vec<u8>,
+) {
+    let end = line.iter().rposition(|&b| b == b'}').unwrap_or(line.len());
+    let begin = line.iter().position(|&b| b == b'{').map_or(end, |at| at + 1).min(end);
+    let mut is_first = line[begin..end].iter().all(u8::is_ascii_whitespace);
+    into.extend_from_slice(&line[..end]);
+    for (key, value) in pairs {
+        if !is_first {
+            into.push(b',');
+        }
+        is_first = false;
+        string(key, encoding, into);
+        into.push(b':');
+        string(value, encoding, into);
+    }
+    into.extend_from_slice(&line[end..]);
+}
+
+/// Appends `text` as a JSON string; what the encoding does not hold is escaped (`\u00e9`).
+pub(super) fn string(text: &str, encoding: &TextEncoding, into: &mut Vec<u8>) {
+    let quoted = Value::from(text).to_string();
+    if encoding.holds(&quoted) {
+        return encoding.encode(&quoted, into);
+    }
+    let mut units = [0; 2];
+    for c in quoted.chars() {
+        if c.is_ascii() {
+            into.push(c as u8);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut units) {
+            into.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+        }
+    }
+}
+
+/// Follows keys to a string.
+#[derive(Clone, Copy)]
+struct Follow<'p> {
+    path: &'p [String],
+    is_inside: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Follow<'_> {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<Self::Value, D::Error> {
+        if self.is_inside { value.deserialize_any(self) } else { value.deserialize_map(self) }
+    }
+}
+
+impl<'de> Visitor<'de> for Follow<'_> {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        let Some((key, path)) = self.path.split_first() else {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(None);
+        };
+        while let Some(is_wanted) = map.next_key_seed(Is(key))? {
+            if is_wanted {
+                found = map.next_value_seed(Follow { path, is_inside: true })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(self.path.is_empty().then(|| text.to_owned()))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
+/// Whether a key is the wanted one, without keeping it.
+struct Is<'k>(&'k str);
+
+impl<'de> DeserializeSeed<'de> for Is<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<bool, D::Error> {
+        key.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Is<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
+        Ok(key == self.0)
+    }
+}
+
+/// Everything in an object, in order.
+struct Entries;
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Vec<(String, Value)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+}

@@ -1,0 +1,54 @@
+//! Mailing-list files: read row by row, written back the same with columns appended. Pure.
+//!
+//! [`Reader::open`] looks at the first [`SNIFF`] bytes and finds out what the file is (gzip,
+//! encoding, delimiter, quoting, header, the column with the addresses): its [`Layout`]. It then
+//! gives [`Row`]s in order, in flat memory. [`Writer`] takes those rows back and copies their bytes;
+//! what it appends is all that changes. A file can be read twice, once to submit the addresses and
+//! once to write the answers: the same bytes give the same rows.
+//!
+//! Nothing is lost: rows with too few or too many fields, blank lines, bytes that are not valid in
+//! the file's encoding and lines that are not JSON are kept as they are and counted ([`Findings`]).
+//! What cannot be kept is a [`ListFileError`] that names the row and the remedy.
+//!
+//! Files are not opened here, addresses are not judged here, and a gzip file is not packed again.
+//!
+//! ```text
+//! bytes -source-> working text -window, record-> Row -cell-> address
+//!            charset, magic        layout, column       writer -> bytes
+//! ```
+
+mod cell;
+mod charset;
+mod column;
+mod convert;
+mod error;
+mod findings;
+mod header;
+mod json;
+mod layout;
+mod magic;
+mod names;
+mod reader;
+mod record;
+mod row;
+mod sample;
+mod source;
+mod window;
+mod writer;
+
+pub use charset::{EncodingBasis, TextEncoding};
+pub use error::ListFileError;
+pub use findings::{Findings, Tally};
+pub use layout::{AddressColumn, ColumnBasis, Dialect, Format, Layout, LineEnd, Quotes};
+pub use reader::{Options, Reader};
+pub use row::Row;
+pub use writer::{Output, Writer};
+
+/// How many bytes are looked at to find out what a file is (of a gzip file, unpacked bytes).
+pub const SNIFF: usize = 256 * 1024;
+
+/// The longest record taken, in bytes of working text, unless [`Options`] says otherwise.
+pub const MAX_RECORD: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests;

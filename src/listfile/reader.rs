@@ -1,0 +1,296 @@
+//! [`Reader`]: rows in order, in flat memory.
+
+use std::io::{self, Read};
+
+use super::record::{self, Scan, Scanned, Shape};
+use super::sample::{Sample, Shown};
+use super::source::{InvalidText, Opened, Source};
+use super::window::Window;
+use super::{
+    AddressColumn, Findings, Format, Layout, ListFileError, MAX_RECORD, Row, cell, column, json,
+};
+
+/// What the caller knows better than the file shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The encoding's name (WHATWG Encoding Standard labels: `utf-8`, `latin1`, `shift_jis`).
+    /// Default: what the bytes show.
+    pub encoding: Option<String>,
+    /// The address column: its name, or its number from 1; for JSON lines a key, or keys with
+    /// dots between them. Default: what the content shows.
+    pub column: Option<String>,
+    /// Whether the first row is a header. Default: what the content shows.
+    pub header: Option<bool>,
+    /// The longest record taken, in bytes of working text. Default: [`MAX_RECORD`].
+    pub max_record: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { encoding: None, column: None, header: None, max_record: MAX_RECORD }
+    }
+}
+
+/// Reads the rows of a list file, in order. It holds one record and some 64 KiB beside it.
+pub struct Reader<R> {
+    window: Window<Source<R>>,
+    layout: Layout,
+    scan: Scan,
+    findings: Findings,
+    line: u64,
+    is_done: bool,
+}
+
+impl<R: Read> Reader<R> {
+    /// Looks at the beginning of `input` and finds out what it is.
+    ///
+    /// # Errors
+    /// [`ListFileError`]: not a list file, empty, or without a column of addresses.
+    pub fn open(input: R, options: &Options) -> Result<Self, ListFileError> {
+        let Opened { source, sample, is_whole, gzip, encoding } =
+            Source::open(input, options.encoding.as_deref())?;
+        let sample = Sample { text: &sample, is_whole, encoding: &encoding };
+        let shown = sample.show(options.header)?;
+        let preamble = sample.text[..shown.preamble].to_vec();
+        let dialect = match shown.format {
+            Format::Delimited(dialect) => Some(dialect),
+            Format::JsonLines | Format::Plain => None,
+        };
+        let scan = Scan { dialect, cell: 0, width: shown.width, limit: options.max_record };
+        let address = address_column(&shown, options.column.as_deref());
+        let layout = Layout {
+            format: shown.format,
+            encoding,
+            gzip,
+            line_end: shown.line_end,
+            columns: columns(&shown),
+            address: AddressColumn::unknown(),
+            preamble,
+            header: Row::default(),
+        };
+        let mut reader = Self {
+            window: Window::new(source),
+            line: 1 + record::count_lines(&layout.preamble),
+            layout,
+            scan,
+            findings: Findings::default(),
+            is_done: false,
+        };
+        reader.skip_head(dialect.is_some_and(|dialect| dialect.has_header))?;
+        // A first row without an end is worth saying before anything that was read into it.
+        reader.record()?;
+        reader.layout.address = address?;
+        reader.scan.cell = reader.layout.address.index;
+        Ok(reader)
+    }
+
+    /// What the file is.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// What was out of the ordinary so far.
+    #[must_use]
+    pub fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
+    /// Reads the next row into `row`, whose buffers are used again; `false` at the end.
+    ///
+    /// # Errors
+    /// [`ListFileError`]: the source failed, or a record is too long or not in its encoding. What
+    /// follows it is not read.
+    pub fn read(&mut self, row: &mut Row) -> Result<bool, ListFileError> {
+        if self.is_done {
+            return Ok(false);
+        }
+        let shape = self.record();
+        self.is_done = !matches!(shape, Ok(Some(_)));
+        let Some(shape) = shape? else { return Ok(false) };
+        self.take(shape, row);
+        if self.layout.format.is_by_line() && row.bytes[..shape.content].trim_ascii().is_empty() {
+            row.shape.fields = 0;
+        }
+        row.address = self.address_in(row);
+        self.note(row);
+        Ok(true)
+    }
+
+    /// Passes over what stands before the rows, and keeps the header.
+    fn skip_head(&mut self, has_header: bool) -> Result<(), ListFileError> {
+        let length = self.layout.preamble.len();
+        while self.window.text().len() < length && !self.window.is_ended() {
+            self.fill()?;
+        }
+        self.window.consume(length);
+        if !has_header {
+            return Ok(());
+        }
+        if let Some(shape) = self.record()? {
+            let mut header = Row::default();
+            self.take(Shape { surplus: None, ..shape }, &mut header);
+            self.layout.columns = self.layout.fields(&header);
+            self.scan.width = self.layout.columns.len();
+            self.layout.header = header;
+        }
+        while self.window.text().iter().all(u8::is_ascii_whitespace) {
+            if self.window.is_ended() || self.window.text().len() > self.scan.limit {
+                let columns = self.layout.columns.clone();
+                return Err(ListFileError::HeaderOnly { columns });
+            }
+            self.fill()?;
+        }
+        Ok(())
+    }
+
+    /// The next record, at the beginning of the window.
+    fn record(&mut self) -> Result<Option<Shape>, ListFileError> {
+        loop {
+            let (text, is_ended) = (self.window.text(), self.window.is_ended());
+            if text.is_empty() && is_ended {
+                return Ok(None);
+            }
+            let scanned =
+                if text.is_empty() { Scanned::Part } else { self.scan.first(text, is_ended) };
+            match scanned {
+                Scanned::Record(shape) => return Ok(Some(shape)),
+                Scanned::Part => self.fill()?,
+                Scanned::TooLong => {
+                    return Err(ListFileError::RecordTooLong {
+                        row: self.next_row(),
+                        line: self.line,
+                        limit: self.scan.limit,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Moves a record from the window into `row`.
+    fn take(&mut self, shape: Shape, row: &mut Row) {
+        row.bytes.clear();
+        row.bytes.extend_from_slice(&self.window.text()[..shape.whole]);
+        self.window.consume(shape.whole);
+        row.shape = shape;
+        row.line = self.line;
+        self.line += shape.lines;
+    }
+
+    fn fill(&mut self) -> Result<(), ListFileError> {
+        let Err(source) = self.window.fill() else { return Ok(()) };
+        let row = self.findings.rows;
+        let broken =
+            [io::ErrorKind::InvalidData, io::ErrorKind::InvalidInput, io::ErrorKind::UnexpectedEof];
+        if source.get_ref().is_some_and(|inner| inner.is::<InvalidText>()) {
+            let encoding = self.layout.encoding.name();
+            let line = self.line + record::count_lines(self.window.text());
+            return Err(ListFileError::Malformed { row: self.next_row(), line, encoding });
+        }
+        if self.layout.gzip && broken.contains(&source.kind()) {
+            return Err(ListFileError::Gzip { row, source });
+        }
+        Err(ListFileError::Read { row, source })
+    }
+
+    /// The number of the row that is being read; 0 is the header.
+    fn next_row(&self) -> u64 {
+        let is_in_header = self.layout.has_header() && self.layout.header.is_blank();
+        if is_in_header { 0 } else { self.findings.rows + 1 }
+    }
+
+    fn address_in(&mut self, row: &mut Row) -> Option<String> {
+        let spare = row.address.take();
+        let (number, line) = (self.findings.rows + 1, row.line);
+        let content = &row.bytes[..row.shape.content];
+        let encoding = &self.layout.encoding;
+        let found = |text: &str, findings: &mut Findings| {
+            let cell = cell::address(text);
+            if cell.had_name {
+                findings.display_names.add(number, line);
+            }
+            let mut address = spare.unwrap_or_default();
+            address.clear();
+            address.push_str(cell.address);
+            (!address.is_empty()).then_some(address)
+        };
+        match self.layout.format {
+            _ if row.is_blank() => None,
+            Format::Plain => found(&encoding.decode(content), &mut self.findings),
+            Format::Delimited(dialect) => {
+                let (start, end) = row.shape.cell?;
+                let said = record::say(&content[start..end], dialect, row.shape.is_stray);
+                found(&encoding.decode(&said), &mut self.findings)
+            }
+            Format::JsonLines => {
+                let path = &self.layout.address.path;
+                match json::string_at(&encoding.decode(content), path) {
+                    Ok(value) => found(&value?, &mut self.findings),
+                    Err(_) => {
+                        row.shape.is_stray = true;
+                        None
+                    }
+                }
+            }
+        }
+    }
+
+    /// Numbers the row and counts what is out of the ordinary in it.
+    fn note(&mut self, row: &mut Row) {
+        let findings = &mut self.findings;
+        if row.is_blank() {
+            findings.blank_lines += 1;
+            row.number = findings.rows;
+            return;
+        }
+        findings.rows += 1;
+        row.number = findings.rows;
+        let (number, line) = (row.number, row.line);
+        findings.addresses += u64::from(row.address.is_some());
+        let is_stray_json = row.shape.is_stray && self.layout.format == Format::JsonLines;
+        let is_table = matches!(self.layout.format, Format::Delimited(_));
+        let odd = [
+            (row.address.is_none() && !is_stray_json, &mut findings.no_address),
+            (is_table && row.shape.fields < self.scan.width, &mut findings.short_rows),
+            (is_table && row.shape.fields > self.scan.width, &mut findings.long_rows),
+            (is_table && row.shape.is_stray, &mut findings.stray_quotes),
+            (is_stray_json, &mut findings.not_json),
+            (!self.layout.encoding.is_valid(&row.bytes), &mut findings.odd_text),
+        ];
+        for (is_so, tally) in odd {
+            if is_so {
+                tally.add(number, line);
+            }
+        }
+    }
+}
+
+/// The rows one by one. After an error there is no more.
+impl<R: Read> Iterator for Reader<R> {
+    type Item = Result<Row, ListFileError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut row = Row::default();
+        match self.read(&mut row) {
+            Ok(true) => Some(Ok(row)),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+fn columns(shown: &Shown) -> Vec<String> {
+    match shown.format {
+        Format::JsonLines => shown.keys.clone(),
+        Format::Delimited(_) | Format::Plain => vec![String::new(); shown.width],
+    }
+}
+
+fn address_column(shown: &Shown, asked: Option<&str>) -> Result<AddressColumn, ListFileError> {
+    let (chosen, basis) = column::choose(&shown.profiles, asked)?;
+    let name = shown.profiles[chosen].name.clone();
+    Ok(match shown.paths.get(chosen) {
+        Some(path) => AddressColumn { index: 0, name, basis, path: path.clone() },
+        None => AddressColumn { index: chosen, name, basis, path: Vec::new() },
+    })
+}

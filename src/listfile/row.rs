@@ -1,0 +1,56 @@
+//! [`Row`]: one record of a list file, as it stands there.
+
+use std::fmt;
+
+use super::record::Shape;
+
+/// One row: where it stands, its address, and its bytes for writing it back.
+///
+/// `Debug` shows neither address nor bytes.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Row {
+    pub(super) number: u64,
+    pub(super) line: u64,
+    pub(super) address: Option<String>,
+    /// The record in working text (see [`super::source`]), line end included.
+    pub(super) bytes: Vec<u8>,
+    pub(super) shape: Shape,
+}
+
+impl Row {
+    /// The data row, from 1: the header and blank lines do not count. A blank line has the number
+    /// of the row before it.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The line the row begins on, from 1, in the file as it is (a quoted field may span lines).
+    #[must_use]
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// The address to verify, as given but for what surrounds it (see [`super::cell`]). `None` if
+    /// the cell is empty, the row is too short to have it, or the line is blank.
+    #[must_use]
+    pub fn address(&self) -> Option<&str> {
+        self.address.as_deref()
+    }
+
+    /// Whether it is a blank line: it has no fields and is written back as it is.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.shape.fields == 0
+    }
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Row")
+            .field("number", &self.number)
+            .field("line", &self.line)
+            .field("has_address", &self.address.is_some())
+            .finish_non_exhaustive()
+    }
+}

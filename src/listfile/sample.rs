@@ -1,0 +1,316 @@
+//! What the beginning of a file shows: its format, delimiter and quoting, whether it has a header.
+//!
+//! Each delimiter is tried, and the one that makes a column of addresses wins; then the one that
+//! gives the most rows the same number of fields, then the one that gives more fields.
+
+use super::charset::TextEncoding;
+use super::column::Profile;
+use super::header::{self, NameTier};
+use super::record::{self, Scan, Scanned};
+use super::{Dialect, Format, LineEnd, ListFileError, Quotes, SNIFF, cell, json};
+
+/// How many rows are looked at.
+const ROWS: usize = 1000;
+
+/// The beginning of a file, in working text.
+#[derive(Clone, Copy)]
+pub(super) struct Sample<'a> {
+    pub(super) text: &'a [u8],
+    /// Whether nothing follows it.
+    pub(super) is_whole: bool,
+    pub(super) encoding: &'a TextEncoding,
+}
+
+/// What the beginning shows.
+pub(super) struct Shown {
+    pub(super) format: Format,
+    pub(super) line_end: LineEnd,
+    /// How many bytes stand before header and rows.
+    pub(super) preamble: usize,
+    /// How many fields most rows have.
+    pub(super) width: usize,
+    /// The columns, or the paths of a JSON object.
+    pub(super) profiles: Vec<Profile>,
+    /// For each profile of JSON lines its keys, outermost first.
+    pub(super) paths: Vec<Vec<String>>,
+    /// For JSON lines the keys of the objects.
+    pub(super) keys: Vec<String>,
+}
+
+impl Sample<'_> {
+    /// Finds out what the file is.
+    ///
+    /// # Errors
+    /// [`ListFileError`]: empty, or JSON that is not JSON lines.
+    pub(super) fn show(mut self, header: Option<bool>) -> Result<Shown, ListFileError> {
+        let (preamble, forced) = self.preamble();
+        self.text = &self.text[preamble..];
+        if self.text.is_empty() {
+            return Err(ListFileError::Empty);
+        }
+        let line_end = self.line_end();
+        let shown = if self.is_json_lines()? {
+            self.json()
+        } else {
+            let best = self.best(forced, header);
+            Shown::of(&best, line_end)
+        };
+        Ok(Shown { preamble, line_end, ..shown })
+    }
+
+    /// How long the lines at the beginning are that say nothing, or `sep=;` to Excel, and what
+    /// that says.
+    fn preamble(&self) -> (usize, Option<u8>) {
+        let (mut length, mut forced) = (0, None);
+        loop {
+            let rest = &self.text[length..];
+            let is_end = |b: &u8| matches!(b, b'\r' | b'\n');
+            let end = rest.iter().position(is_end).unwrap_or(rest.len());
+            let line = &rest[..end];
+            let separator = separator(line);
+            let is_blank = line.iter().all(|b| b" \t,;|\"".contains(b));
+            if end == rest.len() || !is_blank && separator.is_none() {
+                // An empty last line has nothing below it: the caller sees that no text is left.
+                return (if is_blank { self.text.len() } else { length }, forced);
+            }
+            forced = separator.or(forced);
+            length += end + record::line_end(&rest[end..]);
+        }
+    }
+
+    fn line_end(&self) -> LineEnd {
+        match self.text.iter().position(|b| matches!(b, b'\r' | b'\n')) {
+            Some(at) if self.text[at..].starts_with(b"\r\n") => LineEnd::CrLf,
+            Some(at) if self.text[at] == b'\r' => LineEnd::Cr,
+            _ => LineEnd::Lf,
+        }
+    }
+
+    /// Whether the first line is a JSON object.
+    fn is_json_lines(&self) -> Result<bool, ListFileError> {
+        let text = self.text.trim_ascii_start();
+        let line = text.split(|b| matches!(b, b'\r' | b'\n')).next().unwrap_or_default();
+        let next = line.get(1..).and_then(|rest| rest.trim_ascii_start().first().copied());
+        let is_cut = !self.is_whole && line.len() == text.len();
+        match line.first() {
+            Some(b'{') if json::entries(&self.encoding.decode(line)).is_some() || is_cut => {
+                Ok(true)
+            }
+            Some(b'{') if matches!(next, None | Some(b'"' | b'}')) => {
+                Err(ListFileError::JsonDocument)
+            }
+            Some(b'[') if matches!(next, None | Some(b'"' | b'{' | b'[')) => {
+                Err(ListFileError::JsonDocument)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn json(&self) -> Shown {
+        let mut keys: Vec<String> = Vec::new();
+        let mut paths: Vec<Vec<String>> = Vec::new();
+        let mut profiles: Vec<Profile> = Vec::new();
+        for line in self.rows(None).0 {
+            let Some(entries) = json::entries(&line[0]) else { continue };
+            for (key, _) in &entries {
+                if !keys.contains(key) {
+                    keys.push(key.clone());
+                }
+            }
+            for (path, value) in json::leaves(&entries) {
+                let index = paths.iter().position(|known| *known == path).unwrap_or_else(|| {
+                    profiles.push(Profile { name: path.join("."), ..Profile::default() });
+                    paths.push(path);
+                    paths.len() - 1
+                });
+                profiles[index].count(value);
+            }
+        }
+        let (line_end, format) = (LineEnd::Lf, Format::JsonLines);
+        Shown { format, line_end, preamble: 0, width: 1, profiles, paths, keys }
+    }
+
+    /// The reading of the text that makes most sense.
+    fn best(&self, forced: Option<u8>, header: Option<bool>) -> Reading {
+        let plain = Reading::new(None, self.rows(None).0, header);
+        let delimiters = DELIMITERS.into_iter().filter(|&delimiter| match forced {
+            Some(forced) => forced == delimiter,
+            None => delimiter != b'|' || self.encoding.keeps_ascii_apart(),
+        });
+        let mut readings: Vec<Reading> =
+            delimiters.map(|delimiter| self.divided(delimiter, header)).collect();
+        if forced.is_some()
+            && let Some(only) = readings.pop()
+        {
+            return only;
+        }
+        // A header makes one column a table; its delimiter is one that stands nowhere.
+        let unused = readings.iter().find(|reading| reading.widest() == 1);
+        let alone = unused.and_then(|reading| reading.dialect);
+        readings.retain(|reading| reading.widest() > 1);
+        let mut best = plain;
+        for reading in readings {
+            if reading.rank() > best.rank() {
+                best = reading;
+            }
+        }
+        if best.dialect.is_none() && best.has_header {
+            let comma = Dialect { delimiter: b',', quotes: Quotes::Doubled, has_header: true };
+            best.dialect = Some(alone.unwrap_or(comma));
+        }
+        best
+    }
+
+    /// The text as `delimiter` divides it. Quotes in quoted fields are doubled unless that leaves
+    /// fields that are badly quoted and backslashes leave fewer.
+    fn divided(&self, delimiter: u8, header: Option<bool>) -> Reading {
+        let dialect = |quotes| Dialect { delimiter, quotes, has_header: false };
+        let (doubled, bad) = self.rows(Some(dialect(Quotes::Doubled)));
+        if bad > 0 && self.encoding.keeps_ascii_apart() {
+            let (escaped, still_bad) = self.rows(Some(dialect(Quotes::Backslash)));
+            if still_bad < bad {
+                return Reading::new(Some(dialect(Quotes::Backslash)), escaped, header);
+            }
+        }
+        Reading::new(Some(dialect(Quotes::Doubled)), doubled, header)
+    }
+
+    /// The first rows, as text, and how many of their fields are badly quoted.
+    fn rows(&self, dialect: Option<Dialect>) -> (Vec<Vec<String>>, usize) {
+        let (mut rows, mut bad) = (Vec::new(), 0);
+        let mut rest = self.text;
+        while !rest.is_empty() && rows.len() < ROWS {
+            // A row that is cut off shows little, unless there is no other.
+            let is_only = rows.is_empty() && !rest.iter().any(|b| b"\r\n".contains(b));
+            // A quote that runs through a quarter of what is seen is taken for a stray one here,
+            // whatever the rows say later: the rows behind it are wanted.
+            let is_ended = self.is_whole || is_only;
+            let limit = if is_ended { 2 * SNIFF } else { SNIFF / 4 };
+            let scan = Scan { dialect, cell: 0, width: 0, limit };
+            let Scanned::Record(shape) = scan.first(rest, is_ended) else { break };
+            let content = &rest[..shape.content];
+            rest = &rest[shape.whole..];
+            if content.trim_ascii().is_empty() {
+                continue;
+            }
+            let Some(dialect) = dialect else {
+                rows.push(vec![self.encoding.decode(content).into_owned()]);
+                continue;
+            };
+            let fields = || record::fields(content, dialect, shape.is_stray);
+            bad += fields().filter(|f| !record::is_well_quoted(f, dialect.quotes)).count();
+            let said = fields().map(|field| record::say(field, dialect, shape.is_stray));
+            rows.push(said.map(|said| self.encoding.decode(&said).into_owned()).collect());
+        }
+        (rows, bad)
+    }
+}
+
+/// The delimiter that Excel's `sep=;` names, perhaps in quotes.
+fn separator(line: &[u8]) -> Option<u8> {
+    let bare = line.strip_prefix(b"\"").and_then(|l| l.strip_suffix(b"\"")).unwrap_or(line);
+    match bare.split_at_checked(4) {
+        Some((key, &[delimiter])) if key.eq_ignore_ascii_case(b"sep=") => {
+            DELIMITERS.contains(&delimiter).then_some(delimiter)
+        }
+        _ => None,
+    }
+}
+
+const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
+
+/// The rows as one delimiter makes them.
+struct Reading {
+    dialect: Option<Dialect>,
+    rows: Vec<Vec<String>>,
+    has_header: bool,
+    profiles: Vec<Profile>,
+    width: usize,
+}
+
+impl Reading {
+    fn new(dialect: Option<Dialect>, rows: Vec<Vec<String>>, asked: Option<bool>) -> Self {
+        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let mut profiles = vec![Profile::default(); columns];
+        for row in rows.iter().skip(1) {
+            row.iter().zip(&mut profiles).for_each(|(cell, profile)| profile.count(cell));
+        }
+        let has_header = asked.unwrap_or_else(|| is_header(&rows, &profiles));
+        if let Some(first) = rows.first() {
+            for (cell, profile) in first.iter().zip(&mut profiles) {
+                if has_header {
+                    cell.trim().clone_into(&mut profile.name);
+                } else {
+                    profile.count(cell);
+                }
+            }
+        }
+        let width = match rows.first() {
+            Some(first) if has_header => first.len(),
+            _ => usual_width(&rows),
+        };
+        let dialect = dialect.map(|dialect| Dialect { has_header, ..dialect });
+        Self { dialect, rows, has_header, profiles, width }
+    }
+
+    fn widest(&self) -> usize {
+        self.profiles.len()
+    }
+
+    /// The higher the better: rows with an address in the best column, rows of the usual width
+    /// (both in twentieths of all), and that width.
+    fn rank(&self) -> (usize, usize, usize) {
+        let all = self.rows.len().max(1);
+        let addresses = self.profiles.iter().map(|profile| profile.addresses).max().unwrap_or(0);
+        let usual = usual_width(&self.rows);
+        let even = self.rows.iter().filter(|row| row.len() == usual).count();
+        // Lines are all alike when nothing divides them: that says little.
+        let even = if self.dialect.is_some() { even * 20 / all } else { 10 };
+        (addresses * 20 / all, even, usual)
+    }
+}
+
+impl Profile {
+    fn count(&mut self, cell: &str) {
+        self.filled += usize::from(!cell::address(cell).address.is_empty());
+        self.addresses += usize::from(cell::looks_like_address(cell));
+    }
+}
+
+impl Shown {
+    fn of(reading: &Reading, line_end: LineEnd) -> Self {
+        let format = reading.dialect.map_or(Format::Plain, Format::Delimited);
+        let (paths, keys) = (Vec::new(), Vec::new());
+        let profiles = reading.profiles.clone();
+        Self { format, line_end, preamble: 0, width: reading.width, profiles, paths, keys }
+    }
+}
+
+/// The number of fields most rows have; of two the larger.
+fn usual_width(rows: &[Vec<String>]) -> usize {
+    let mut counts = std::collections::BTreeMap::new();
+    for row in rows {
+        *counts.entry(row.len()).or_insert(0_usize) += 1;
+    }
+    counts.into_iter().max_by_key(|&(width, count)| (count, width)).map_or(0, |(width, _)| width)
+}
+
+/// Whether the first row names the columns: it holds no address and nothing like one, and either a
+/// known name or another kind of thing than the rows below it.
+fn is_header(rows: &[Vec<String>], below: &[Profile]) -> bool {
+    let Some(first) = rows.first() else { return false };
+    if first.iter().any(|cell| cell.contains('@')) {
+        return false;
+    }
+    if first.iter().any(|cell| header::tier(cell) == NameTier::Address) {
+        return true;
+    }
+    let best = below.iter().enumerate().max_by_key(|(_, profile)| profile.addresses);
+    match best {
+        Some((index, profile)) if profile.addresses > 0 => {
+            profile.addresses * 2 >= profile.filled
+                && first.get(index).is_some_and(|cell| !cell.trim().is_empty())
+        }
+        _ => first.len() > 1 && first.iter().all(|cell| !cell.trim().is_empty()),
+    }
+}

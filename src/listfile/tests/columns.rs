@@ -1,0 +1,105 @@
+//! Which column holds the addresses.
+
+use super::*;
+
+fn chosen(bytes: &str) -> (usize, String, ColumnBasis) {
+    let address = open(bytes.as_bytes()).layout().address.clone();
+    (address.index, address.name, address.basis)
+}
+
+#[test]
+fn what_the_cells_hold_decides() {
+    let file = "mail,who\nyes,jane@acme.test\nno,john@acme.test\n";
+    assert_eq!(chosen(file), (1, "who".into(), ColumnBasis::Content));
+    assert_eq!(
+        chosen("1,jane@acme.test\n2,john@acme.test\n"),
+        (1, "".into(), ColumnBasis::Content)
+    );
+}
+
+#[test]
+fn a_name_decides_between_columns_that_hold_addresses_alike() {
+    let file =
+        "manager,E-Mail-Adresse\nboss@acme.test,jane@acme.test\nboss@acme.test,j@acme.test\n";
+    assert_eq!(chosen(file).0, 1);
+}
+
+#[test]
+fn a_name_decides_where_no_cell_does() {
+    let file = "id,Correo electrónico\n1,jane\n2,\n";
+    assert_eq!(chosen(file), (1, "Correo electrónico".into(), ColumnBasis::Name));
+}
+
+#[test]
+fn a_list_in_a_sorry_state_is_still_read() {
+    let file = "a,b\n1,jane at acme\n2,john@acme.test\n3,x\n4,-\n5,none\n";
+    assert_eq!(chosen(file).0, 1);
+}
+
+#[test]
+fn a_column_with_an_address_here_and_there_is_no_rival() {
+    let mut file = "who,hint\n".to_owned();
+    for n in 0..30 {
+        file += &format!("user{n}@acme.test,{}\n", if n == 3 { "u@acme.test" } else { "" });
+    }
+    assert_eq!(chosen(&file).0, 0);
+}
+
+#[test]
+fn two_columns_that_are_equally_good_are_an_error_that_names_them() {
+    let error = refusal(b"id,from,to\n1,a@acme.test,b@acme.test\n2,c@acme.test,d@acme.test\n");
+    assert_eq!(
+        error,
+        "2 (from), 3 (to) hold e-mail addresses alike; choose one with --column: 1 (id), 2 (from), 3 (to)"
+    );
+    assert!(refusal(b"a@acme.test,b@acme.test\n").contains("1, 2 hold"), "no header, no names");
+}
+
+#[test]
+fn no_column_of_addresses_is_an_error_that_lists_the_columns() {
+    let error = refusal(b"id,name\n1,Jane\n2,John\n");
+    assert_eq!(error, "no column holds e-mail addresses; name it with --column: 1 (id), 2 (name)");
+    assert!(refusal(b"just\nsome\nwords\n").contains("no column holds"));
+}
+
+#[test]
+fn the_caller_can_name_or_number_the_column() {
+    let file = b"id,From,to\n1,a@acme.test,b@acme.test\n";
+    for (asked, index) in [("From", 1), ("from", 1), ("TO", 2), ("3", 2), ("1", 0), (" to ", 2)] {
+        let address = with_column(file, asked).unwrap().address;
+        assert_eq!((address.index, address.basis), (index, ColumnBasis::Asked), "{asked}");
+    }
+    let error = with_column(file, "cc").unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "there is no column \"cc\"; choose one with --column: 1 (id), 2 (From), 3 (to)"
+    );
+    assert!(with_column(file, "0").is_err() && with_column(file, "4").is_err());
+}
+
+#[test]
+fn a_name_that_two_columns_have_must_be_a_number() {
+    let file = b"mail,n,mail\na@acme.test,1,b@acme.test\n";
+    let error = with_column(file, "mail").unwrap_err().to_string();
+    assert!(error.contains("2 columns") && error.contains("1 (mail), 3 (mail)"), "{error}");
+    assert_eq!(with_column(file, "3").unwrap().address.index, 2);
+}
+
+#[test]
+fn a_key_in_an_object_is_found_and_can_be_named() {
+    let file = br#"{"id":1,"user":{"email":"jane@acme.test","name":"J"}}
+{"id":2,"user":{"name":"K","email":"kim@acme.test"}}
+"#;
+    assert_eq!(open(file).layout().address.name, "user.email");
+    assert_eq!(addresses(file), ["jane@acme.test", "kim@acme.test"]);
+    assert_eq!(with_column(file, "user.name").unwrap().address.name, "user.name");
+    assert!(with_column(file, "user.tel").unwrap_err().to_string().contains("(user.email)"));
+}
+
+#[test]
+fn more_columns_than_fit_a_message_are_counted() {
+    let header: Vec<String> = (0..100).map(|n| format!("x{n}")).collect();
+    let row = ["1"; 100].join(",");
+    let error = refusal(format!("{}\n{row}\n", header.join(",")).as_bytes());
+    assert!(error.ends_with("30 (x29) and 70 more"), "{error}");
+}

@@ -1,0 +1,122 @@
+//! Which format a file is in.
+
+use super::*;
+
+fn format(bytes: &str) -> String {
+    open(bytes.as_bytes()).layout().format.to_string()
+}
+
+#[test]
+fn the_delimiter_is_found_by_content() {
+    for (delimiter, name) in [(",", "comma"), ("\t", "tab"), (";", "semicolon"), ("|", "bar")] {
+        let file = ["id|email|name", "1|jane@acme.test|Jane", "2|john@acme.test|John"].join("\n");
+        let file = file.replace('|', delimiter);
+        assert_eq!(format(&file), format!("{name}-separated with a header"));
+        assert_eq!(addresses(file.as_bytes()), ["jane@acme.test", "john@acme.test"]);
+    }
+}
+
+#[test]
+fn delimiters_inside_fields_do_not_mislead() {
+    assert_eq!(
+        format("email;name;tags\na@acme.test;Doe, Jane;a, b\nb@acme.test;Roe, John;c, d\n"),
+        "semicolon-separated with a header"
+    );
+    assert_eq!(
+        format("email,tags\na@acme.test,\"x;y;z;w\"\nb@acme.test,\"x;y;z;w\"\n"),
+        "comma-separated with a header"
+    );
+    assert_eq!(
+        format("a@acme.test\tJane, Dr.\nb@acme.test\tJohn, Prof.\n"),
+        "tab-separated without a header"
+    );
+}
+
+#[test]
+fn one_address_a_line_is_plain() {
+    assert_eq!(format("jane@acme.test\njohn@acme.test"), "one address a line");
+    assert_eq!(format("jane@acme.test"), "one address a line");
+    assert_eq!(format("a..b@acme.test\njohn@acme.test\n"), "one address a line");
+    assert_eq!(format("Jane <jane@acme.test>\n\"Doe, J\" <j@acme.test>\n"), "one address a line");
+}
+
+#[test]
+fn plain_lines_with_commas_in_names_are_read_whole() {
+    let file = b"Doe, Jane <jane@acme.test>\njohn@acme.test\nkim@acme.test\n";
+    assert_eq!(addresses(file), ["jane@acme.test", "john@acme.test", "kim@acme.test"]);
+    assert_eq!(open(file).layout().format, Format::Plain);
+}
+
+#[test]
+fn a_header_over_one_column_makes_it_a_table() {
+    assert_eq!(format("email\njane@acme.test\n"), "comma-separated with a header");
+    assert_eq!(format("who\njane@acme.test\n"), "comma-separated with a header");
+}
+
+#[test]
+fn the_header_is_found_by_content_and_can_be_said() {
+    assert!(open(b"id,contact\n1,jane@acme.test\n").layout().has_header());
+    assert!(!open(b"1,jane@acme.test\n2,john@acme.test\n").layout().has_header());
+    let options = Options { header: Some(true), ..Options::default() };
+    let mut reader = Reader::open(&b"1,jane@acme.test\n2,john@acme.test\n"[..], &options).unwrap();
+    assert_eq!(reader.layout().columns, ["1", "jane@acme.test"]);
+    assert_eq!(reader.next().unwrap().unwrap().address(), Some("john@acme.test"));
+    let options = Options { header: Some(false), ..Options::default() };
+    let mut reader = Reader::open(&b"email\njohn@acme.test\n"[..], &options).unwrap();
+    assert_eq!(reader.next().unwrap().unwrap().address(), Some("email"));
+}
+
+#[test]
+fn json_lines_are_known() {
+    assert_eq!(format("{\"email\":\"a@acme.test\"}\n{\"email\":\"b@acme.test\"}\n"), "JSON lines");
+}
+
+#[test]
+fn excels_sep_line_decides_and_is_no_row() {
+    let file = b"sep=;\r\nemail;n\r\njane@acme.test;1\r\n";
+    assert_eq!(addresses(file), ["jane@acme.test"]);
+    assert_eq!(rows(file)[0].line(), 3);
+    let wanted = "sep=;\r\nemail;n;verdict;code\r\njane@acme.test;1;risky;250\r\n";
+    assert_eq!(text(written(file)), wanted);
+}
+
+#[test]
+fn every_line_end_is_known_and_a_last_one_may_be_missing() {
+    for (end, name) in [("\n", LineEnd::Lf), ("\r\n", LineEnd::CrLf), ("\r", LineEnd::Cr)] {
+        for last in ["", end] {
+            let file = ["email,n", "jane@acme.test,1", "john@acme.test,2"].join(end) + last;
+            assert_eq!(open(file.as_bytes()).layout().line_end, name);
+            assert_eq!(addresses(file.as_bytes()), ["jane@acme.test", "john@acme.test"]);
+            let wanted = [
+                "email,n,verdict,code",
+                "jane@acme.test,1,risky,250",
+                "john@acme.test,2,risky,250",
+            ];
+            assert_eq!(text(written(file.as_bytes())), wanted.join(end) + last);
+        }
+    }
+}
+
+#[test]
+fn a_hundred_columns_and_duplicate_headers_are_fine() {
+    let mut header: Vec<String> = (0..98).map(|n| format!("x{}", n % 7)).collect();
+    header.insert(50, "email".to_owned());
+    header.push("email".to_owned());
+    let mut row: Vec<String> = (0..98).map(|n| n.to_string()).collect();
+    row.insert(50, "jane@acme.test".to_owned());
+    row.push("no".to_owned());
+    let file = format!("{}\n{}\n", header.join(","), row.join(","));
+    let reader = open(file.as_bytes());
+    assert_eq!((reader.layout().columns.len(), reader.layout().address.index), (100, 50));
+    let wanted = format!("{},verdict,code\n{},risky,250\n", header.join(","), row.join(","));
+    assert_eq!(text(written(file.as_bytes())), wanted);
+}
+
+#[test]
+fn the_layout_says_itself_in_one_line() {
+    let layout = open(b"id;E-Mail\r\n1;jane@acme.test\r\n").layout().to_string();
+    assert_eq!(
+        layout,
+        "semicolon-separated with a header, UTF-8; addresses in column 2 \"E-Mail\" (by its content)"
+    );
+}
