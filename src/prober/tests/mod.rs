@@ -1,5 +1,6 @@
 //! The rules of the lanes, shown on scripted exchangers under a paused clock.
 
+mod exchanger;
 mod identities;
 mod knocking;
 mod limits;
@@ -15,7 +16,8 @@ use std::time::SystemTime;
 
 use futures_util::future::join_all;
 
-use self::world::{Rules, World};
+use self::exchanger::Rules;
+use self::world::World;
 use super::{Config, ProbeRequest, Prober};
 use crate::smtp::{Attempt, Control, NoReply, ProbeOutcome, RecipientAnswer, Stage};
 
