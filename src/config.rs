@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::{batch, cache, dns, grpc, lists, prober, smtp, telemetry, verdict, verifier};
+use crate::{batch, cache, dns, doctor, grpc, lists, prober, smtp, telemetry, verdict, verifier};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub struct Config {
     pub lists: lists::Config,
     /// What replies mean.
     pub replies: RepliesConfig,
+    /// What `mailvet doctor` looks at.
+    pub doctor: doctor::Config,
     /// Logs.
     pub log: telemetry::Config,
 }

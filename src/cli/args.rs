@@ -52,6 +52,9 @@ pub(super) enum Command {
     Config,
     /// Ask a running service whether it is healthy; exit status 0 if it is
     Health(HealthArgs),
+    /// Look for what makes verdicts unknown: port 25, names, SPF, blocklists, DNS, the clock; exit
+    /// status 1 if something fails
+    Doctor(DoctorArgs),
 }
 
 /// Configuration, for every command.
@@ -261,6 +264,20 @@ pub(super) struct HealthArgs {
     /// The service to ask [default: the configured server.listen]
     #[arg(long, value_name = "URL")]
     pub(super) server: Option<String>,
+}
+
+/// `mailvet doctor`
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+    /// How long everything may take, such as `30s` [default: doctor.timeout, 30s]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) timeout: Option<Duration>,
+    /// Look at the sandbox's world instead of the internet
+    #[arg(long)]
+    pub(super) sandbox: bool,
 }
 
 #[cfg(test)]

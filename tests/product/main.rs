@@ -3,7 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod batches;
 mod command_line;
+mod crash;
+mod list;
+mod doctor;
 mod oddities;
 mod product;
 mod python;
