@@ -1,7 +1,9 @@
 //! The command line.
 
 pub mod answer;
+mod api_key;
 mod args;
+mod client;
 mod config;
 mod demo;
 mod doctor;
@@ -66,6 +68,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Config => config::run(&cli.common),
         Command::Health(args) => health::run(args, &cli.common).await,
         Command::Doctor(args) => doctor::run(args, &cli.common).await,
+        Command::ApiKey(command) => api_key::run(&command),
     }
 }
 

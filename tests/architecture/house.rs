@@ -30,6 +30,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("verdict", 40),
     ("cache", 50),
     ("pacing", 51),
+    ("access", 52),
     ("prober", 60),
     ("verifier", 70),
     ("batch", 80),
@@ -48,7 +49,8 @@ const FLOORS: &[(&str, u32)] = &[
 ];
 
 /// The rooms that are pure, but for the files below.
-const PURE: [&str; 7] = ["address", "lists", "listfile", "dns", "smtp", "verdict", "pacing"];
+const PURE: [&str; 8] =
+    ["address", "lists", "listfile", "dns", "smtp", "verdict", "pacing", "access"];
 
 /// Files, and folders of files, that are pure in rooms that are not.
 const PURE_FILES: &[&str] = &[

@@ -19,7 +19,14 @@ fn mailvet(args: &[&str], input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+/// Runs a command with these variables, and nothing on its standard input.
+pub(crate) fn mailvet_with(args: &[&str], environment: &[(&str, String)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailvet"));
+    command.args(args).env_clear().stdin(Stdio::null());
+    command.envs(environment.iter().map(|(name, value)| (*name, value))).output().unwrap()
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
