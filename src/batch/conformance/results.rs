@@ -185,13 +185,12 @@ pub(in crate::batch) async fn a_foreign_cursor_is_refused(backend: &dyn Backend)
 }
 
 pub(in crate::batch) async fn cursors_survive(backend: &dyn Backend) {
-    let queue = backend.open();
+    let mut queue = backend.open();
     let id = list(&*queue, rows("a.example", 0, 250)).await;
     let mut cursors = [(Order::Completion, Cursor::default()), (Order::Row, Cursor::default())];
     let mut found = [Vec::new(), Vec::new()];
-    drop(queue);
     for step in 0..4 {
-        let queue = backend.open();
+        queue = backend.again(queue);
         if let [chunk, ..] = &lease(&*queue, 1, at(step)).await[..] {
             queue.complete(chunk.id, all(chunk, Reason::NullMx), at(step)).await.unwrap();
         }
@@ -222,8 +221,7 @@ pub(in crate::batch) async fn waiting_rows_are_counted_and_remember_since_when(
     assert_eq!(progress.waiting.clone().into_iter().collect::<Vec<_>>(), counts);
     assert_eq!(progress.next_retry_at, Some(at(300)));
     assert_eq!(progress.open_rows(), 4);
-    drop(queue);
-    let queue = backend.open();
+    let queue = backend.again(queue);
     assert_eq!(standing(&*queue, &id).await.progress, progress);
 
     let chunk = lease_one(&*queue, at(300)).await;

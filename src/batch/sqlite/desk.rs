@@ -124,9 +124,11 @@ impl Desk {
     /// The batch of a lease that is not over.
     fn holder(&mut self, lease: LeaseId, now: SystemTime) -> Option<BatchId> {
         let at = self.works.iter().position(|work| work.leases.contains_key(&lease))?;
-        self.expire(now, at..=at);
-        let work = &self.works[at];
-        work.leases.contains_key(&lease).then(|| work.batch.id.clone())
+        if self.works[at].leases.get(&lease).is_some_and(|out| out.until <= now) {
+            self.expire(now, at..=at);
+            return None;
+        }
+        Some(self.works[at].batch.id.clone())
     }
 
     /// Ends the leases of some batches whose time is over.
@@ -145,7 +147,7 @@ impl Desk {
         work.used = self.tick;
         let path = self.shared.directory.batch(id);
         let (brought, replies): (Vec<Brought>, Vec<Reply<()>>) = brought.into_iter().unzip();
-        let kept = work.keep(&path, &brought);
+        let kept = work.keep(&path, brought);
         let place = self.shared.directory.place();
         if kept.is_err() {
             // The file is put back to what it was, with the transaction; memory never left it.
