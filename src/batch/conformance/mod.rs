@@ -83,6 +83,7 @@ macro_rules! suite {
             a_row_keeps_its_first_result,
             what_is_not_of_the_lease_is_ignored,
             every_row_of_an_item_gets_its_result,
+            a_result_is_read_as_it_was_brought,
             results_are_read_as_they_came,
             in_row_order_the_first_open_row_ends_the_results,
             results_are_read_exactly_once_however_they_are_paged,

@@ -26,6 +26,9 @@ const GROUPS: usize = 1 << 14;
 /// The name of a mailbox or a group, in short.
 pub(super) type Hash = [u8; 16];
 
+/// Hashes with the numbers of what they are of.
+pub(super) type Numbers = Vec<(Hash, i64)>;
+
 /// The hash of a name.
 pub(super) fn hash(name: &str) -> Hash {
     let mut short = [0; 16];

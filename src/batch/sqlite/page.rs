@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, params};
 
 use super::items;
-use super::met::{Hash, Met, hash};
+use super::met::{Hash, Met, Numbers, hash};
 use crate::batch::queue::{CHUNK, NewRow};
 
 /// How many chunks of a group are `ready` at first.
@@ -19,7 +19,7 @@ pub(super) struct Page<'a> {
     /// How many there are by now.
     groups: i64,
     /// Those that are new.
-    pub(super) new: Vec<(Hash, i64)>,
+    pub(super) new: Numbers,
 }
 
 /// What a page brings to one group.
@@ -41,7 +41,7 @@ impl<'a> Page<'a> {
         rows: &[NewRow],
         first: i64,
         met: &Met,
-    ) -> rusqlite::Result<Vec<(Hash, i64)>> {
+    ) -> rusqlite::Result<Numbers> {
         let (items, new) = meet(self.connection, rows, first, met)?;
         let mut insert = self
             .connection
@@ -159,12 +159,12 @@ fn meet(
     rows: &[NewRow],
     first: i64,
     met: &Met,
-) -> rusqlite::Result<(Vec<Option<i64>>, Vec<(Hash, i64)>)> {
+) -> rusqlite::Result<(Vec<Option<i64>>, Numbers)> {
     let mut hashes: Vec<(Hash, usize)> =
         rows.iter().enumerate().map(|(at, row)| (hash(&row.key), at)).collect();
     hashes.sort_unstable();
     let mut items = vec![None; rows.len()];
-    let mut new: Vec<(Hash, i64)> = Vec::with_capacity(rows.len());
+    let mut new = Numbers::with_capacity(rows.len());
     for (hash, at) in hashes {
         items[at] = match new.last() {
             Some((before, item)) if *before == hash => Some(*item),

@@ -12,7 +12,7 @@ use rusqlite::{Connection, params};
 
 use super::directory::{self, Directory};
 use super::error::Fault;
-use super::met::{Hash, Met};
+use super::met::{Hash, Met, Numbers};
 use super::page::{Page, WINDOW};
 use super::schema;
 use crate::batch::progress::Batch;
@@ -38,9 +38,9 @@ pub(super) struct Receiver {
 struct Change {
     rows: usize,
     /// The new ones.
-    mailboxes: Vec<(Hash, i64)>,
+    mailboxes: Numbers,
     /// The new ones.
-    groups: Vec<(Hash, i64)>,
+    groups: Numbers,
     mailboxes_written: Vec<Hash>,
     groups_written: Vec<Hash>,
 }
