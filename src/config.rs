@@ -3,13 +3,14 @@
 //!
 //! A variable names a key with two underscores for each dot: `MAILVET_SMTP__HELO_NAME` is
 //! `smtp.helo_name`. `MAILVET_CONFIG` names the file. Unknown keys are errors everywhere.
+//! `MAILVET_API_KEY` is what a client shows, and no configuration.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::{batch, cache, dns, grpc, lists, prober, smtp, telemetry, verdict, verifier};
+use crate::{batch, cache, dns, doctor, grpc, lists, prober, smtp, telemetry, verdict, verifier};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -37,6 +38,8 @@ pub struct Config {
     pub lists: lists::Config,
     /// What replies mean.
     pub replies: RepliesConfig,
+    /// What `mailvet doctor` looks at.
+    pub doctor: doctor::Config,
     /// Logs.
     pub log: telemetry::Config,
 }
@@ -87,6 +90,17 @@ const PREFIX: &str = "MAILVET_";
 /// The variable that names the file.
 const FILE_VARIABLE: &str = "MAILVET_CONFIG";
 
+/// The variable that holds the API key which commands that ask a service show it. It is no
+/// configuration key.
+const API_KEY_VARIABLE: &str = "MAILVET_API_KEY";
+
+/// The API key to show to a service, if the environment holds one.
+#[must_use]
+pub fn api_key() -> Option<String> {
+    let key = environment().into_iter().find(|(name, _)| name == API_KEY_VARIABLE);
+    key.map(|(_, key)| key).filter(|key| !key.is_empty())
+}
+
 /// The process's own `MAILVET_*` variables.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
@@ -121,7 +135,7 @@ pub fn load(
     let path = file.map(Path::to_path_buf).or_else(|| named.map(|(_, path)| path.into()));
     let mut merged = path.as_deref().map(read_file).transpose()?.unwrap_or_default();
     for (name, value) in environment {
-        if name != FILE_VARIABLE {
+        if name != FILE_VARIABLE && name != API_KEY_VARIABLE {
             merge(&mut merged, variable(name, value)?);
         }
     }
@@ -223,11 +237,14 @@ mod tests {
             ("MAILVET_LOG__FORMAT", "json"),
             ("MAILVET_DNS__NAMESERVERS", "127.0.0.1:5353, [::1]:53"),
             ("MAILVET_SERVER__DRAIN_TIMEOUT", "5s"),
+            ("MAILVET_SERVER__TLS__KEY", "/k.pem"),
+            ("MAILVET_API_KEY", "is no configuration"),
         ]);
         let config = load(None, &environment, Table::new()).unwrap();
         assert_eq!(config.log.format, telemetry::Format::Json);
         assert_eq!(config.dns.nameservers.len(), 2);
         assert_eq!(config.server.drain_timeout.as_secs(), 5);
+        assert_eq!(config.server.tls.key.as_deref(), Some(Path::new("/k.pem")));
     }
 
     #[test]

@@ -9,10 +9,11 @@
 //! |---|---|---|
 //! | 10 | [`cli`], [`app`], [`config`], [`telemetry`] | the process |
 //! | 9 | [`grpc`] (and [`proto`]) | the door: decode, call, encode |
+//! | 8 | [`doctor`] | what mail servers see of us, and we of DNS |
 //! | 8 | [`batch`] | durable lists: state and pre-flight (pure), queue, worker |
 //! | 7 | [`verifier`] | the only joint |
 //! | 6 | [`prober`] | lanes: sessions reused, manners applied |
-//! | 5 | [`cache`], [`pacing`] | what is remembered; how fast to go (pure) |
+//! | 5 | [`cache`], [`pacing`], [`access`] | what is remembered; how fast to go; who may call, and how much (both pure) |
 //! | 4 | [`verdict`] | the judge (pure) |
 //! | 3 | [`smtp`] | the dialogue (pure) and its session |
 //! | 2 | [`dns`] | routes and facts (pure) and the resolver |
@@ -47,6 +48,7 @@
 //! 8. Only a 5yz to `RCPT TO` about the mailbox, or DNS itself, makes an address undeliverable.
 //! 9. A full address stands in no log line: `Debug` and `Display` of [`address::Address`] redact.
 
+pub mod access;
 pub mod address;
 pub mod app;
 pub mod batch;
@@ -55,6 +57,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dns;
+pub mod doctor;
 pub mod grpc;
 pub mod listfile;
 pub mod lists;

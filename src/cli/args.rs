@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use super::client::ClientArgs;
 use super::list::ListArgs;
 use crate::config::{self, Config};
 
@@ -52,6 +53,12 @@ pub(super) enum Command {
     Config,
     /// Ask a running service whether it is healthy; exit status 0 if it is
     Health(HealthArgs),
+    /// Look for what makes verdicts unknown: port 25, names, SPF, blocklists, DNS, the clock; exit
+    /// status 1 if something fails
+    Doctor(DoctorArgs),
+    /// Make API keys for the callers of a service
+    #[command(subcommand)]
+    ApiKey(ApiKeyCommand),
 }
 
 /// Configuration, for every command.
@@ -147,6 +154,9 @@ pub(super) struct ServeArgs {
     /// Where to listen [default: 127.0.0.1:50051]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(super) listen: Option<SocketAddr>,
+    /// Serve callers that show neither an API key nor a certificate, from other machines too
+    #[arg(long)]
+    pub(super) allow_anonymous: bool,
     /// The folder that holds the batches [default: mailvet in $XDG_STATE_HOME or ~/.local/state; a
     /// scratch folder with --sandbox]
     #[arg(long, value_name = "DIR")]
@@ -261,6 +271,40 @@ pub(super) struct HealthArgs {
     /// The service to ask [default: the configured server.listen]
     #[arg(long, value_name = "URL")]
     pub(super) server: Option<String>,
+    /// Whom to trust, and what to show
+    #[command(flatten)]
+    pub(super) client: ClientArgs,
+}
+
+/// `mailvet api-key`
+#[derive(Debug, Subcommand)]
+pub(super) enum ApiKeyCommand {
+    /// Make a key: print it once, with the entry to add to the file of server.api_keys
+    New(NewKeyArgs),
+}
+
+/// `mailvet api-key new`
+#[derive(Debug, Args)]
+pub(super) struct NewKeyArgs {
+    /// Whose key it is: the caller's name, of A-Z, a-z, 0-9 and . _ - @
+    pub(super) name: String,
+    /// How long it is to be valid, such as `90days` [default: for ever]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) expires_in: Option<Duration>,
+}
+
+/// `mailvet doctor`
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+    /// How long everything may take, such as `30s` [default: doctor.timeout, 30s]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) timeout: Option<Duration>,
+    /// Look at the sandbox's world instead of the internet
+    #[arg(long)]
+    pub(super) sandbox: bool,
 }
 
 #[cfg(test)]

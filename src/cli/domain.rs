@@ -7,7 +7,7 @@ use toml::Table;
 
 use super::args::{Common, DomainArgs};
 use super::render::{BAD, DIM, GOOD};
-use super::serve::{Started, start};
+use super::serve::start;
 use crate::dns::Route;
 use crate::verifier::DomainReport;
 
@@ -15,14 +15,12 @@ use crate::verifier::DomainReport;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(args: DomainArgs, common: &Common) -> anyhow::Result<bool> {
-    let Started { app, sandbox } = start(common, Table::new(), args.sandbox, "warn").await?;
+    let started = start(common, Table::new(), args.sandbox, "warn").await?;
+    let app = &started.app;
     let deadline = app.clock.now() + PATIENCE;
     let report = app.verifier.domain(&args.name, None, deadline).await;
     let now = app.clock.now();
-    app.drain().await;
-    if let Some(sandbox) = sandbox {
-        sandbox.shutdown().await;
-    }
+    started.close().await;
     let report = report?;
     if args.json {
         anstream::println!("{}", serde_json::to_string(&json(&report))?);

@@ -3,30 +3,33 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use toml::Table;
-use tonic::transport::Endpoint;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use super::args::{Common, HealthArgs};
+use super::client::Trust;
 
 /// How long a healthy service may take to say so.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(args: HealthArgs, common: &Common) -> anyhow::Result<bool> {
-    let url = match args.server {
-        Some(url) => url,
-        None => format!("http://{}", reachable(common.load(Table::new())?.server.listen)),
+    let own;
+    let (url, trust) = match args.server {
+        Some(url) => (url, Trust::Authorities),
+        None => {
+            own = common.load(Table::new())?.server;
+            let at = reachable(own.listen);
+            match &own.tls.certificate {
+                Some(certificate) => (format!("https://{at}"), Trust::Exactly(certificate)),
+                None => (format!("http://{at}"), Trust::Authorities),
+            }
+        }
     };
-    let endpoint = Endpoint::from_shared(url.clone())
-        .with_context(|| format!("{url} is not a URL; write http://ADDR:PORT"))?
-        .connect_timeout(PATIENCE)
-        .timeout(PATIENCE);
     let answer = async {
-        let channel = endpoint.connect().await?;
+        let client = args.client.connect(&url, trust, PATIENCE, Some(PATIENCE)).await?;
         let request = HealthCheckRequest { service: String::new() };
-        anyhow::Ok(HealthClient::new(channel).check(request).await?.into_inner().status())
+        anyhow::Ok(HealthClient::new(client).check(request).await?.into_inner().status())
     }
     .await;
     match answer {

@@ -1,9 +1,12 @@
 //! The command line.
 
 pub mod answer;
+mod api_key;
 mod args;
+mod client;
 mod config;
 mod demo;
+mod doctor;
 mod domain;
 mod explain;
 mod health;
@@ -25,7 +28,7 @@ use clap::Parser as _;
 
 use args::{Cli, Command};
 
-pub use sandboxed::sandboxed;
+pub use sandboxed::{sandboxed, sandboxed_doctor};
 
 /// Exit status of a command whose answer is "no": not all deliverable, not valid, not healthy.
 const NO: u8 = 1;
@@ -64,6 +67,8 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Lists => lists::run(&cli.common),
         Command::Config => config::run(&cli.common),
         Command::Health(args) => health::run(args, &cli.common).await,
+        Command::Doctor(args) => doctor::run(args, &cli.common).await,
+        Command::ApiKey(command) => api_key::run(&command),
     }
 }
 

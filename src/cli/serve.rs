@@ -1,5 +1,6 @@
 //! `mailvet serve`: the gRPC service, until it is told to stop.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +22,16 @@ use crate::telemetry;
 pub(super) struct Started {
     pub(super) app: App,
     pub(super) sandbox: Option<Sandbox>,
+}
+
+impl Started {
+    /// Finishes what is begun, and then closes the mail world.
+    pub(super) async fn close(self) {
+        self.app.drain().await;
+        if let Some(sandbox) = self.sandbox {
+            sandbox.shutdown().await;
+        }
+    }
 }
 
 /// Reads the configuration, starts logging, and builds the parts; with `sandbox`, on a mail world of
@@ -53,16 +64,20 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     if let Some(listen) = args.listen {
         set(&mut flags, "server", "listen", listen.to_string().into());
     }
+    if args.allow_anonymous {
+        set(&mut flags, "server", "allow_anonymous", true.into());
+    }
     if let Some(dir) = args.data_dir {
         set(&mut flags, "batch", "data_dir", dir.display().to_string().into());
     }
-    let Started { app, sandbox } =
-        start(common, flags, args.sandbox, &telemetry::Config::default().level).await?;
+    let started = start(common, flags, args.sandbox, &telemetry::Config::default().level).await?;
+    let app = &started.app;
+    app.config.server.check_listen()?;
     let listen = app.config.server.listen;
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
-    let store = Store::choose(&app, sandbox.is_some())?;
+    let store = Store::choose(app, args.sandbox)?;
     let batches = app.open_batches(store.path()).await?;
     let rooms = Rooms {
         verifier: Arc::clone(&app.verifier),
@@ -70,10 +85,9 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
         thresholds: app.thresholds()?,
     };
     tracing::info!(
-        address = %listener.local_addr()?,
-        sandbox = sandbox.is_some(),
+        sandbox = args.sandbox,
         data_dir = %store.path().display(),
-        "serving"
+        "everything is ready"
     );
     let shutdown = CancellationToken::new();
     let serving =
@@ -83,16 +97,18 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
         tracing::info!("shutting down: finishing what is in flight");
         shutdown.cancel();
         batches.drain().await;
-        anyhow::Ok(())
+        std::future::pending::<Infallible>().await
     };
-    let (drained, ()) = tokio::try_join!(async { Ok(serving.await?) }, signalled)?;
+    let drained = tokio::select! {
+        drained = serving => drained?,
+        never = signalled => match never {},
+    };
+    // Whatever ended the serving: what is leased is given back.
+    batches.drain().await;
     if drained == Drained::TimedOut {
         tracing::warn!("some calls were still running when the drain time ended");
     }
-    app.drain().await;
-    if let Some(sandbox) = sandbox {
-        sandbox.shutdown().await;
-    }
+    started.close().await;
     tracing::info!("stopped");
     Ok(true)
 }

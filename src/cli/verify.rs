@@ -11,14 +11,15 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use super::args::{Common, DepthArg, VerifyArgs};
 use super::json;
 use super::render::{self, BAD, DIM};
-use super::serve::{Started, start};
+use super::serve::start;
 use crate::clock::Clock;
 use crate::smtp::outcome::Speaker;
 use crate::verdict::{Action, Verdict};
 use crate::verifier::{Depth, Options, Verification};
 
 pub(super) async fn run(args: VerifyArgs, common: &Common) -> anyhow::Result<bool> {
-    let Started { app, sandbox } = start(common, toml::Table::new(), args.sandbox, "warn").await?;
+    let started = start(common, toml::Table::new(), args.sandbox, "warn").await?;
+    let app = &started.app;
     let side_by_side = app.config.server.stream_concurrency.max(1);
     let (verifier, clock) = (Arc::clone(&app.verifier), app.clock);
     let mut verifications = addresses(args.addresses.clone())
@@ -43,10 +44,7 @@ pub(super) async fn run(args: VerifyArgs, common: &Common) -> anyhow::Result<boo
         }
     }
     drop(verifications);
-    app.drain().await;
-    if let Some(sandbox) = sandbox {
-        sandbox.shutdown().await;
-    }
+    started.close().await;
     Ok(all_deliverable)
 }
 

@@ -1,7 +1,7 @@
 //! How a domain receives mail: its route (RFC 5321 section 5.1, RFC 7505) and the facts behind it.
 //!
-//! Pure: [`facts`], [`answer`], [`route`], [`hosts`], [`lifetime`], [`config`]. Shell: the
-//! [`Resolver`] and what it stands on. A negative answer is data; a [`DnsFailure`] means that
+//! Pure: [`facts`], [`answer`], [`route`], [`hosts`], [`lifetime`], [`reverse`], [`config`]. Shell:
+//! the [`Resolver`] and what it stands on. A negative answer is data; a [`DnsFailure`] means that
 //! nobody could tell. Nothing is remembered here: `cache/` does that, above [`Lookup`].
 
 pub mod answer;
@@ -11,7 +11,9 @@ mod failover;
 pub mod hosts;
 pub mod lifetime;
 pub mod lookup;
+mod questions;
 pub mod resolver;
+pub mod reverse;
 pub mod route;
 #[cfg(test)]
 pub(crate) mod test_server;

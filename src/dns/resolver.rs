@@ -52,7 +52,7 @@ impl Resolver {
         &self.servers
     }
 
-    async fn ask<R>(
+    pub(super) async fn ask<R>(
         &self,
         name: &DomainName,
         record_type: RecordType,
@@ -137,7 +137,7 @@ fn system() -> Result<Vec<SocketAddr>, SetupError> {
     Ok(servers)
 }
 
-fn read_mx(data: &RData) -> Option<MxRecord> {
+pub(super) fn read_mx(data: &RData) -> Option<MxRecord> {
     match data {
         RData::MX(mx) => Some(MxRecord {
             preference: mx.preference,
@@ -147,7 +147,7 @@ fn read_mx(data: &RData) -> Option<MxRecord> {
     }
 }
 
-fn read_address(data: &RData) -> Option<IpAddr> {
+pub(super) fn read_address(data: &RData) -> Option<IpAddr> {
     match data {
         RData::A(a) => Some(a.0.into()),
         RData::AAAA(aaaa) => Some(aaaa.0.into()),

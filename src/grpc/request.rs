@@ -42,6 +42,7 @@ impl BadField {
             code: Code::InvalidArgument.into(),
             field: self.field.to_owned(),
             message: self.message,
+            ..proto::ItemError::default()
         }
     }
 }

@@ -2,20 +2,26 @@
 
 use std::future;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::stream;
-use serde::{Deserialize, Serialize};
 use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tonic::Request;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 
 use super::batch;
+use super::checked::Checked;
+use super::config::{Config, Limits, NoRoom};
+use super::door::Door;
+use super::gate::Gate;
+use super::keys::KeyFileError;
+use super::listener;
 use super::service::Service;
+use super::tls::TlsError;
+use crate::access::{Access, Caller, Exposed, Harvesting, Keys, Quota};
 use crate::batch::Batches;
 use crate::batch::preflight::Thresholds;
 use crate::clock::Clock;
@@ -24,8 +30,9 @@ use crate::proto::batch_service_server::BatchServiceServer;
 use crate::proto::verification_service_server::VerificationServiceServer;
 use crate::verifier::Verifier;
 
-/// The largest request taken, in octets: an address, an id and options, with room to grow.
-const LARGEST_REQUEST: usize = 64 * 1024;
+/// How much of a request may be on its way to us before it is read, in octets: for one call, and for
+/// all calls of a connection. What is beyond that stays with the caller (RFC 9113 section 5.2).
+const WINDOWS: (u32, u32) = (64 * 1024, 256 * 1024);
 
 /// The largest message taken of a batch, in octets: a page of addresses.
 const LARGEST_PAGE: usize = 4 * 1024 * 1024;
@@ -41,42 +48,24 @@ pub struct Rooms {
     pub thresholds: Thresholds,
 }
 
-/// How the service listens and how long it works on a call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// Where to listen. Default `127.0.0.1:50051`: loopback, because there is no authentication.
-    pub listen: SocketAddr,
-    /// How many items of one stream are worked on at a time. Default 1000, at least 1.
-    pub stream_concurrency: usize,
-    /// The longest a call may take when its caller names no deadline, or a longer one. Default 2
-    /// minutes: a server that delays its greeting and its replies is through by then.
-    #[serde(with = "humantime_serde")]
-    pub longest_call: Duration,
-    /// How long before the caller's deadline the verdict is sent; at most a tenth of the caller's
-    /// time is used. Default 50 ms.
-    #[serde(with = "humantime_serde")]
-    pub deadline_margin: Duration,
-    /// How long a shutdown waits for calls in flight. Default 30 seconds.
-    #[serde(with = "humantime_serde")]
-    pub drain_timeout: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 50051)),
-            stream_concurrency: 1000,
-            longest_call: Duration::from_secs(120),
-            deadline_margin: Duration::from_millis(50),
-            drain_timeout: Duration::from_secs(30),
-        }
-    }
-}
-
 /// Why the service could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// It would be open to everybody.
+    #[error(transparent)]
+    Exposed(#[from] Exposed),
+    /// A limit lets nothing through.
+    #[error(transparent)]
+    Limits(#[from] NoRoom),
+    /// The API keys cannot be taken.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
+    /// TLS cannot be offered.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The listener does not say where it listens.
+    #[error("the listening socket cannot be used: {0}")]
+    Listener(#[from] io::Error),
     /// The descriptors for reflection could not be read.
     #[error("server reflection could not be set up: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -98,7 +87,8 @@ pub enum Drained {
 ///
 /// # Errors
 ///
-/// If reflection cannot be set up or the transport fails.
+/// If it would be open to everybody without anybody having decided that, a limit lets nothing
+/// through, a file of the configuration cannot be used, reflection cannot be set up, or the transport fails.
 pub async fn serve(
     listener: TcpListener,
     rooms: Rooms,
@@ -106,12 +96,27 @@ pub async fn serve(
     clock: Clock,
     shutdown: CancellationToken,
 ) -> Result<Drained, ServeError> {
+    let address = listener.local_addr()?;
+    config.protection().check(address)?;
+    config.limits.check()?;
+    let door = Door::open(&config, address)?;
+    tracing::info!(
+        %address,
+        tls = door.tls.is_some(),
+        client_certificates = config.tls.client_ca.is_some(),
+        api_keys = door.key_file.is_some(),
+        anonymous = config.protection().admits_anonymous(),
+        "serving"
+    );
     let (health_reporter, health) = tonic_health::server::health_reporter();
-    let drain_timeout = config.drain_timeout;
-    let service = Service::new(rooms.verifier.clone(), config, clock, shutdown.clone());
-    let service =
-        VerificationServiceServer::new(service).max_decoding_message_size(LARGEST_REQUEST);
-    let batches = batch_service(&rooms, &shutdown);
+    let (drain_timeout, poll) = (config.drain_timeout, config.poll_interval);
+    let limits = config.limits.clone();
+    let largest = limits.request_octets;
+    let incoming = listener::connections(listener, door.tls.clone(), &limits, clock);
+    let gate = Gate::new(Arc::clone(&door.access), &limits, clock);
+    let checked = Checked::new(Arc::clone(&door.access), Arc::clone(&rooms.verifier), clock);
+    let batches = batch_service(&rooms, checked.clone(), &shutdown);
+    let service = Service::new(checked, config, clock, shutdown.clone());
     health_reporter.set_serving::<VerificationServiceServer<Service>>().await;
     health_reporter.set_serving::<BatchServiceServer<batch::Service>>().await;
     let reflection = || {
@@ -119,11 +124,12 @@ pub async fn serve(
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let router = Server::builder()
-        .add_service(health)
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?)
-        .add_service(service)
+    let router = builder(&limits)
+        .layer(gate)
+        .add_service(health.max_decoding_message_size(largest))
+        .add_service(reflection().build_v1()?.max_decoding_message_size(largest))
+        .add_service(reflection().build_v1alpha()?.max_decoding_message_size(largest))
+        .add_service(VerificationServiceServer::new(service).max_decoding_message_size(largest))
         .add_service(batches);
 
     let draining = shutdown.clone();
@@ -133,7 +139,6 @@ pub async fn serve(
         health_reporter.set_not_serving::<BatchServiceServer<batch::Service>>().await;
         health_reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
     };
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let deadline = async {
         shutdown.cancelled().await;
         tokio::time::sleep(drain_timeout).await;
@@ -144,7 +149,20 @@ pub async fn serve(
             Ok(Drained::Finished)
         }
         () = deadline => Ok(Drained::TimedOut),
+        never = door.watch(poll) => match never {},
     }
+}
+
+/// A server with these limits.
+fn builder(limits: &Limits) -> Server {
+    let (call, connection) = WINDOWS;
+    Server::builder()
+        .max_concurrent_streams(limits.calls_per_connection)
+        .http2_max_header_list_size(limits.header_octets)
+        .http2_keepalive_interval(Some(limits.keepalive_interval))
+        .http2_keepalive_timeout(Some(limits.keepalive_timeout))
+        .initial_stream_window_size(call)
+        .initial_connection_window_size(connection)
 }
 
 /// Serves the batches alone, over one connection from within this process: nobody else can reach
@@ -156,19 +174,28 @@ pub async fn serve(
 pub async fn serve_within(
     connection: DuplexStream,
     rooms: Rooms,
+    clock: Clock,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let incoming = stream::once(future::ready(Ok::<_, io::Error>(connection)));
-    let service = batch_service(&rooms, &shutdown);
+    let access = Access::new(true, Quota::default(), Harvesting::default(), Keys::default());
+    let checked = Checked::new(Arc::new(access), Arc::clone(&rooms.verifier), clock);
+    // There is no gate: whoever calls is whoever runs this process.
+    let this_process = |mut request: Request<()>| {
+        request.extensions_mut().insert(Caller::local());
+        Ok(request)
+    };
+    let service = InterceptedService::new(batch_service(&rooms, checked, &shutdown), this_process);
     Server::builder().add_service(service).serve_with_incoming(incoming).await?;
     Ok(())
 }
 
 fn batch_service(
     rooms: &Rooms,
+    checked: Checked,
     shutdown: &CancellationToken,
 ) -> BatchServiceServer<batch::Service> {
     let (batches, thresholds) = (rooms.batches.clone(), rooms.thresholds);
-    BatchServiceServer::new(batch::Service::new(batches, thresholds, shutdown.clone()))
+    BatchServiceServer::new(batch::Service::new(batches, thresholds, checked, shutdown.clone()))
         .max_decoding_message_size(LARGEST_PAGE)
 }

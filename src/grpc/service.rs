@@ -1,5 +1,6 @@
 //! `mailvet.v1.VerificationService`.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -9,20 +10,22 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+use super::checked::Checked;
 use super::request::{self, Time};
-use super::{Config, convert, deadline};
+use super::{Config, caller, convert, deadline, refusal};
+use crate::access::Caller;
 use crate::clock::Clock;
 use crate::proto::verification_service_server::VerificationService;
 use crate::proto::{
     self, VerifyAddressRequest, VerifyAddressResponse, VerifyAddressesRequest,
     VerifyAddressesResponse, VerifyDomainRequest, VerifyDomainResponse,
 };
-use crate::verifier::{DomainError, Verifier};
+use crate::verifier::DomainError;
 
 /// The service, cheap to clone.
 #[derive(Clone)]
 pub(super) struct Service {
-    verifier: Arc<Verifier>,
+    checked: Checked,
     config: Config,
     clock: Clock,
     shutdown: CancellationToken,
@@ -30,12 +33,12 @@ pub(super) struct Service {
 
 impl Service {
     pub(super) fn new(
-        verifier: Arc<Verifier>,
+        checked: Checked,
         config: Config,
         clock: Clock,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { verifier, config, clock, shutdown }
+        Self { checked, config, clock, shutdown }
     }
 
     /// How long a call may take, if the caller gave it `timeout`.
@@ -49,6 +52,7 @@ impl Service {
     /// One item of a stream: always an answer, never the end of the stream.
     async fn item(
         &self,
+        caller: &Caller,
         item: VerifyAddressesRequest,
         stream_deadline: Option<SystemTime>,
     ) -> VerifyAddressesResponse {
@@ -63,10 +67,10 @@ impl Service {
             .and_then(|()| request::address(&item.address))
             .and_then(|_| request::options(item.options.as_ref(), time));
         let outcome = match taken {
-            Ok(options) => {
-                let verification = self.verifier.verify(&item.address, &options).await;
-                Outcome::Verification(convert::verification(verification))
-            }
+            Ok(options) => match self.checked.verify(caller, &item.address, &options).await {
+                Ok(verification) => Outcome::Verification(convert::verification(verification)),
+                Err(refused) => Outcome::Error(refusal::item_error(&refused)),
+            },
             Err(bad_field) => Outcome::Error(bad_field.into_item_error()),
         };
         VerifyAddressesResponse { correlation_id: item.correlation_id, outcome: Some(outcome) }
@@ -80,11 +84,13 @@ impl VerificationService for Service {
         request: Request<VerifyAddressRequest>,
     ) -> Result<Response<VerifyAddressResponse>, Status> {
         let time = self.time(deadline::grpc_timeout(request.metadata()));
+        let caller = caller(&request)?;
         let request = request.get_ref();
         let address = request::address(&request.address).map_err(request::BadField::into_status)?;
         let options = request::options(request.options.as_ref(), time)
             .map_err(request::BadField::into_status)?;
-        let verification = self.verifier.verify(address, &options).await;
+        let verification = self.checked.verify(&caller, address, &options).await;
+        let verification = verification.map_err(|refused| refusal::status(&refused))?;
         let verification = Some(convert::verification(verification));
         Ok(Response::new(VerifyAddressResponse { verification }))
     }
@@ -97,13 +103,27 @@ impl VerificationService for Service {
         request: Request<Streaming<VerifyAddressesRequest>>,
     ) -> Result<Response<Self::VerifyAddressesStream>, Status> {
         let stream_deadline = stream_deadline(self, request.metadata());
+        let caller = caller(&request)?;
         let ended = Arc::new(OnceLock::new());
-        let items = items(request.into_inner(), self.shutdown.clone(), Arc::clone(&ended));
+        let items = Items {
+            inbound: request.into_inner(),
+            shutdown: self.shutdown.clone(),
+            idle: self.config.limits.idle_stream,
+            in_work: Arc::default(),
+            ended: Arc::clone(&ended),
+        };
+        let in_work = Arc::clone(&items.in_work);
         let service = self.clone();
         let answers = items
+            .stream()
             .map(move |item| {
-                let service = service.clone();
-                async move { Ok(service.item(item, stream_deadline).await) }
+                let (service, caller) = (service.clone(), caller.clone());
+                let in_work = Arc::clone(&in_work);
+                async move {
+                    let answer = service.item(&caller, item, stream_deadline).await;
+                    in_work.fetch_sub(1, Ordering::Relaxed);
+                    Ok(answer)
+                }
             })
             .buffer_unordered(self.config.stream_concurrency.max(1));
         let last = stream::once(async move { ended.get().cloned() })
@@ -119,7 +139,7 @@ impl VerificationService for Service {
         let request = request.get_ref();
         let max_age = request::duration("max_age", request.max_age.as_ref())
             .map_err(request::BadField::into_status)?;
-        match self.verifier.domain(&request.domain, max_age, time.deadline).await {
+        match self.checked.verifier().domain(&request.domain, max_age, time.deadline).await {
             Ok(report) => Ok(Response::new(convert::domain(&report))),
             Err(DomainError::Invalid(error)) => {
                 let details = ErrorDetails::with_bad_request_violation("domain", error.to_string());
@@ -138,28 +158,56 @@ fn stream_deadline(service: &Service, metadata: &MetadataMap) -> Option<SystemTi
     service.clock.now().checked_add(budget)
 }
 
-/// The caller's items, until it has no more, its stream breaks, or the service shuts down. Why it
-/// ended early is left in `ended`, to be said after the last answer.
-fn items(
+/// What comes in on a stream.
+struct Items {
     inbound: Streaming<VerifyAddressesRequest>,
     shutdown: CancellationToken,
+    idle: Duration,
+    /// How many items are being worked on.
+    in_work: Arc<AtomicUsize>,
+    /// Why the items ended early, to be said after the last answer.
     ended: Arc<OnceLock<Status>>,
-) -> impl Stream<Item = VerifyAddressesRequest> {
-    stream::unfold((inbound, shutdown, ended), |(mut inbound, shutdown, ended)| async move {
-        let next = tokio::select! {
-            biased;
-            () = shutdown.cancelled() => Err(Status::unavailable(
-                "the service is shutting down; send the items without an answer again",
-            )),
-            next = inbound.message() => next,
-        };
-        match next {
-            Ok(item) => item.map(|item| (item, (inbound, shutdown, ended))),
-            Err(status) => {
-                // Set once: the stream ends here.
-                drop(ended.set(status));
-                None
+}
+
+impl Items {
+    /// The caller's items, until it has no more, its stream breaks or idles, or the service shuts
+    /// down.
+    fn stream(self) -> impl Stream<Item = VerifyAddressesRequest> {
+        stream::unfold(self, |mut items| async move {
+            match items.next().await {
+                Ok(item) => item.map(|item| (item, items)),
+                Err(status) => {
+                    // Set once: the stream ends here.
+                    drop(items.ended.set(status));
+                    None
+                }
+            }
+        })
+    }
+
+    async fn next(&mut self) -> Result<Option<VerifyAddressesRequest>, Status> {
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => return Err(Status::unavailable(
+                    "the service is shutting down; send the items without an answer again",
+                )),
+                next = tokio::time::timeout(self.idle, self.inbound.message()) => next,
+            };
+            match next {
+                Ok(message) => {
+                    let message = message?;
+                    self.in_work.fetch_add(usize::from(message.is_some()), Ordering::Relaxed);
+                    return Ok(message);
+                }
+                // The caller may be waiting for answers.
+                Err(_) if self.in_work.load(Ordering::Relaxed) > 0 => {}
+                Err(_) => {
+                    let idle = humantime::format_duration(self.idle);
+                    let message = format!("no item came for {idle}; open a new stream for more");
+                    return Err(Status::deadline_exceeded(message));
+                }
             }
         }
-    })
+    }
 }

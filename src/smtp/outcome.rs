@@ -72,6 +72,9 @@ pub enum NoReply {
     TargetRefused,
     /// The connection could not be opened: refused, reset, unreachable. The text is the system's.
     ConnectFailed(String),
+    /// Our own proxy could not be reached, or did not take us to the exchanger. The text is its
+    /// reason.
+    ProxyFailed(String),
     /// The server was silent for longer than it may be, or the caller's time was up.
     Timeout,
     /// The server closed the connection in mid-dialogue.
@@ -92,6 +95,7 @@ impl fmt::Display for NoReply {
             Self::DnsFailure => f.write_str("the exchanger's addresses could not be looked up"),
             Self::TargetRefused => f.write_str("the exchanger's addresses are not public"),
             Self::ConnectFailed(why) => write!(f, "no connection: {why}"),
+            Self::ProxyFailed(why) => write!(f, "no connection through the proxy: {why}"),
             Self::Timeout => f.write_str("no answer in time"),
             Self::Closed => f.write_str("the server closed the connection"),
             Self::Protocol(what) => write!(f, "not SMTP as we know it: {what}"),

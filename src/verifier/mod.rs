@@ -68,6 +68,12 @@ impl Verifier {
         verification
     }
 
+    /// Whether the address is at a provider that gives mailboxes to everybody.
+    #[must_use]
+    pub fn is_free_provider(&self, address: &Address) -> bool {
+        address.domain_name().is_some_and(|name| self.lists.current().is_free_provider(name))
+    }
+
     async fn refuse_syntax(
         &self,
         input: &str,

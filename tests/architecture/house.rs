@@ -20,7 +20,7 @@ impl fmt::Display for Floor {
 }
 
 /// Each room's floor, from the ground up.
-const FLOORS: [(&str, u32); 23] = [
+const FLOORS: &[(&str, u32)] = &[
     ("clock", 0),
     ("address", 10),
     ("lists", 11),
@@ -30,9 +30,11 @@ const FLOORS: [(&str, u32); 23] = [
     ("verdict", 40),
     ("cache", 50),
     ("pacing", 51),
+    ("access", 52),
     ("prober", 60),
     ("verifier", 70),
     ("batch", 80),
+    ("doctor", 85),
     ("proto", 89),
     ("grpc", 90),
     ("sandbox", 95),
@@ -47,7 +49,8 @@ const FLOORS: [(&str, u32); 23] = [
 ];
 
 /// The rooms that are pure, but for the files below.
-const PURE: [&str; 7] = ["address", "lists", "listfile", "dns", "smtp", "verdict", "pacing"];
+const PURE: [&str; 8] =
+    ["address", "lists", "listfile", "dns", "smtp", "verdict", "pacing", "access"];
 
 /// Files, and folders of files, that are pure in rooms that are not.
 const PURE_FILES: &[&str] = &[
@@ -61,10 +64,18 @@ const PURE_FILES: &[&str] = &[
     "batch/spec.rs",
     "cache/config.rs",
     "cache/freshness.rs",
+    "doctor/checks/",
+    "doctor/config.rs",
+    "doctor/date.rs",
+    "doctor/facts.rs",
+    "doctor/finding.rs",
+    "doctor/lists.rs",
+    "doctor/question.rs",
+    "doctor/spf/",
     "prober/control.rs",
     "prober/destination/",
     "prober/evidence.rs",
-    "prober/lane.rs",
+    "prober/lane/",
     "prober/memory.rs",
     "prober/reading.rs",
     "verifier/lifetime.rs",
@@ -72,10 +83,12 @@ const PURE_FILES: &[&str] = &[
 ];
 
 /// The files in pure rooms that touch the world.
-const SHELL: [&str; 8] = [
+const SHELL: [&str; 10] = [
     "dns/failover.rs",
+    "dns/questions.rs",
     "dns/resolver.rs",
     "dns/upstream.rs",
+    "doctor/gather.rs",
     "lists/reload.rs",
     "smtp/connect.rs",
     "smtp/session.rs",

@@ -3,9 +3,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod access;
+mod authority;
+mod batches;
 mod command_line;
+mod crash;
+mod doctor;
+mod exposure;
+mod limits;
+mod list;
 mod oddities;
 mod product;
 mod python;
 mod service;
 mod shutdown;
+mod tls;

@@ -66,7 +66,12 @@ impl Product {
     }
 
     pub(crate) async fn channel(&self) -> Channel {
-        Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
+        self.channel_or_error().await.unwrap()
+    }
+
+    /// A channel, if the service takes the connection.
+    pub(crate) async fn channel_or_error(&self) -> Result<Channel, tonic::transport::Error> {
+        Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect().await
     }
 
     /// Where the batches are kept.

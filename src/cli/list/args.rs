@@ -7,6 +7,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::args::DepthArg;
+use crate::cli::client::ClientArgs;
 
 /// `mailvet list`
 #[derive(Debug, Args)]
@@ -56,9 +57,12 @@ pub(in crate::cli) struct ListArgs {
     /// Do not ask for a made-up recipient to see whether a domain accepts everything
     #[arg(long)]
     pub(super) skip_catch_all: bool,
-    /// Have a running service do the work, http://HOST:PORT [default: this process does it]
+    /// Have a running service do the work, http://HOST:PORT or https:// [default: this process does it]
     #[arg(long, value_name = "URL", conflicts_with = "sandbox")]
     pub(super) server: Option<String>,
+    /// Whom to trust, and what to show, as a client of that service
+    #[command(flatten)]
+    pub(super) client: ClientArgs,
     /// Go on with a run that was interrupted: FILE is its list or its folder, or nothing if it is
     /// the only one in this folder
     #[arg(long, conflicts_with = "restart")]

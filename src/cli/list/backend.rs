@@ -8,16 +8,16 @@ use hyper_util::rt::TokioIo;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use toml::Table;
-use tonic::transport::{Channel, Endpoint};
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Endpoint;
 
 use super::job::Job;
-use crate::app::App;
 use crate::batch::Batches;
 use crate::cli::args::Common;
+use crate::cli::client::{self, ClientArgs, ShowKey, Trust};
 use crate::cli::serve::{Started, start};
 use crate::grpc::{self, Rooms, server::ServeError};
 use crate::proto::batch_service_client::BatchServiceClient;
-use crate::sandbox::Sandbox;
 
 /// The largest answer taken, in octets: a page of results.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -29,7 +29,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 const WITHIN: usize = 256 * 1024;
 
 /// A client of whoever does the work.
-pub(super) type Client = BatchServiceClient<Channel>;
+pub(super) type Client = BatchServiceClient<client::Client>;
 
 /// Who does the work.
 pub(super) struct Backend {
@@ -41,33 +41,33 @@ pub(super) struct Backend {
 
 /// The parts of this process that do the work.
 struct Within {
-    app: App,
+    started: Started,
     batches: Batches,
-    sandbox: Option<Sandbox>,
     serving: JoinSet<Result<(), ServeError>>,
     shutdown: CancellationToken,
 }
 
 impl Backend {
-    pub(super) async fn open(job: &Job, common: &Common) -> anyhow::Result<Self> {
+    pub(super) async fn open(
+        job: &Job,
+        showing: &ClientArgs,
+        common: &Common,
+    ) -> anyhow::Result<Self> {
         match &job.server {
-            Some(url) => Self::remote(url).await,
+            Some(url) => Self::remote(url, showing).await,
             None => Self::within(job, common).await,
         }
     }
 
-    async fn remote(url: &str) -> anyhow::Result<Self> {
-        let channel = Endpoint::from_shared(url.to_owned())
-            .with_context(|| format!("{url} is not a URL; write http://HOST:PORT"))?
-            .connect_timeout(CONNECT)
-            .connect()
-            .await
-            .with_context(|| format!("{url} does not answer"))?;
-        Ok(Self { client: client(channel), asked_as: None, within: None })
+    async fn remote(url: &str, showing: &ClientArgs) -> anyhow::Result<Self> {
+        let connected = showing.connect(url, Trust::Authorities, CONNECT, None).await;
+        let connected = connected.with_context(|| format!("{url} does not answer"))?;
+        Ok(Self { client: client(connected), asked_as: None, within: None })
     }
 
     async fn within(job: &Job, common: &Common) -> anyhow::Result<Self> {
-        let Started { app, sandbox } = start(common, Table::new(), job.sandbox, "warn").await?;
+        let started = start(common, Table::new(), job.sandbox, "warn").await?;
+        let app = &started.app;
         let batches = app.open_batches(&job.store()).await?;
         let rooms = Rooms {
             verifier: Arc::clone(&app.verifier),
@@ -77,7 +77,7 @@ impl Backend {
         let shutdown = CancellationToken::new();
         let (ours, theirs) = tokio::io::duplex(WITHIN);
         let mut serving = JoinSet::new();
-        serving.spawn(grpc::serve_within(theirs, rooms, shutdown.clone()));
+        serving.spawn(grpc::serve_within(theirs, rooms, app.clock, shutdown.clone()));
         let mut ours = Some(ours);
         let connector = tower::service_fn(move |_| {
             let ours = ours.take().map(TokioIo::new);
@@ -87,7 +87,8 @@ impl Backend {
         let channel =
             Endpoint::from_static("http://within").connect_with_connector(connector).await?;
         let asked_as = app.config.smtp.helo_name.as_ref().map(|name| name.as_str().to_owned());
-        let within = Within { app, batches, sandbox, serving, shutdown };
+        let channel = InterceptedService::new(channel, ShowKey::NOTHING);
+        let within = Within { started, batches, serving, shutdown };
         Ok(Self { client: client(channel), asked_as, within: Some(within) })
     }
 
@@ -98,13 +99,10 @@ impl Backend {
         within.batches.drain().await;
         within.shutdown.cancel();
         within.serving.shutdown().await;
-        within.app.drain().await;
-        if let Some(sandbox) = within.sandbox {
-            sandbox.shutdown().await;
-        }
+        within.started.close().await;
     }
 }
 
-fn client(channel: Channel) -> Client {
-    BatchServiceClient::new(channel).max_decoding_message_size(LARGEST_ANSWER)
+fn client(service: client::Client) -> Client {
+    BatchServiceClient::new(service).max_decoding_message_size(LARGEST_ANSWER)
 }

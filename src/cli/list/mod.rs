@@ -44,7 +44,7 @@ pub(super) async fn run(args: ListArgs, common: &Common) -> anyhow::Result<bool>
     } else {
         Job::begin(&args, BatchId::new(clock.now()).to_string())?
     };
-    let mut backend = Backend::open(&job, common).await?;
+    let mut backend = Backend::open(&job, &args.client, common).await?;
     let mut display = Display::new(args.quiet, clock);
     let done = tokio::select! {
         done = vet(&mut job, &mut backend, &mut display, clock) => done,

@@ -15,7 +15,6 @@ use super::job::{Digesting, Job};
 use super::{submit, wire};
 use crate::cli::report::Flags;
 use crate::listfile::{Output, Row, Writer};
-use crate::proto::batch_service_client::BatchServiceClient;
 use crate::proto::{
     BatchResult, CatchAll, ResultOrder, StreamBatchResultsRequest, StreamBatchResultsResponse,
     Verification,
@@ -123,7 +122,7 @@ pub(super) fn put(scratch: &Path, place: &Path) -> anyhow::Result<()> {
 struct Results<'a> {
     pages: Streaming<StreamBatchResultsResponse>,
     ready: VecDeque<BatchResult>,
-    _client: &'a mut BatchServiceClient<tonic::transport::Channel>,
+    _client: &'a mut Client,
 }
 
 impl<'a> Results<'a> {

@@ -10,10 +10,13 @@ use futures_util::stream::{self, BoxStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::access::Caller;
 use crate::batch::preflight::Thresholds;
 use crate::batch::queue::{Results, Submission};
 use crate::batch::{Batch, BatchId, Batches, Preflight, State};
+use crate::grpc::checked::Checked;
 use crate::grpc::request::BadField;
+use crate::grpc::{caller, refusal};
 use crate::proto::batch_service_server::BatchService;
 use crate::proto::create_batch_request::Part;
 use crate::proto::{
@@ -34,6 +37,7 @@ const SHUTTING_DOWN: &str = "the service is shutting down; call again, from the 
 pub(super) struct Service {
     batches: Batches,
     thresholds: Thresholds,
+    checked: Checked,
     shutdown: CancellationToken,
 }
 
@@ -41,9 +45,10 @@ impl Service {
     pub(super) fn new(
         batches: Batches,
         thresholds: Thresholds,
+        checked: Checked,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { batches, thresholds, shutdown }
+        Self { batches, thresholds, checked, shutdown }
     }
 
     /// One of the caller's own batches.
@@ -62,9 +67,11 @@ impl Service {
     /// Takes the rows of a new batch; whatever ends this early leaves nothing.
     async fn receive(
         &self,
-        id: &BatchId,
+        caller: &Caller,
+        batch: &Batch,
         mut inbound: Streaming<CreateBatchRequest>,
     ) -> Result<Batch, Status> {
+        let (id, depth) = (&batch.id, batch.spec.options.depth);
         let mut rows = 0;
         while let Some(part) = next(&mut inbound, &self.shutdown).await? {
             let Part::Page(page) = part else {
@@ -72,6 +79,9 @@ impl Service {
             };
             let page = request::page(page, rows).map_err(BadField::into_status)?;
             rows += page.len() as u64;
+            let addresses = page.iter().map(|(_, address)| address.as_str());
+            let refused = self.checked.take(caller, addresses, depth);
+            refused.map_err(|refused| refusal::status(&refused))?;
             let taken = self.batches.append(id, page).await;
             taken.map_err(|error| request::queue_status(&error))?;
         }
@@ -100,12 +110,12 @@ impl BatchService for Service {
         &self,
         request: Request<Streaming<CreateBatchRequest>>,
     ) -> Result<Response<CreateBatchResponse>, Status> {
-        let owner = owner(&request);
+        let caller = caller(&request)?;
         let mut inbound = request.into_inner();
         let Some(Part::Spec(spec)) = next(&mut inbound, &self.shutdown).await? else {
             return Err(bad("spec", "is missing; send it first, before the addresses"));
         };
-        let spec = request::spec(spec, owner).map_err(BadField::into_status)?;
+        let spec = request::spec(spec, caller.name.to_string()).map_err(BadField::into_status)?;
         let submitted = self.batches.submit(spec).await;
         let batch = match submitted.map_err(|error| request::queue_status(&error))? {
             Submission::Known(batch) if batch.state == State::Receiving => {
@@ -117,7 +127,7 @@ impl BatchService for Service {
             Submission::New(batch) => {
                 let (service, id) = (self.clone(), batch.id.clone());
                 let mut unsealed = Unsealed { service, id, is_sealed: false };
-                let batch = self.receive(&batch.id, inbound).await?;
+                let batch = self.receive(&caller, &batch, inbound).await?;
                 unsealed.is_sealed = true;
                 batch
             }
@@ -129,7 +139,7 @@ impl BatchService for Service {
         &self,
         request: Request<GetBatchRequest>,
     ) -> Result<Response<GetBatchResponse>, Status> {
-        let batch = self.own(&owner(&request), &request.get_ref().batch_id).await?;
+        let batch = self.own(&caller(&request)?.name, &request.get_ref().batch_id).await?;
         Ok(Response::new(GetBatchResponse { batch: Some(self.shown(batch)) }))
     }
 
@@ -137,7 +147,7 @@ impl BatchService for Service {
         &self,
         request: Request<ListBatchesRequest>,
     ) -> Result<Response<ListBatchesResponse>, Status> {
-        let owner = owner(&request);
+        let owner = caller(&request)?.name;
         let request = request.get_ref();
         let limit = request::page_size(request.page_size, 50).map_err(BadField::into_status)?;
         let before = request::page_token(&request.page_token).map_err(BadField::into_status)?;
@@ -158,7 +168,7 @@ impl BatchService for Service {
         &self,
         request: Request<WatchBatchRequest>,
     ) -> Result<Response<Self::WatchBatchStream>, Status> {
-        let batch = self.own(&owner(&request), &request.get_ref().batch_id).await?;
+        let batch = self.own(&caller(&request)?.name, &request.get_ref().batch_id).await?;
         let service = self.clone();
         let states = self.batches.watch(batch.id).map(move |batch| match batch {
             Ok(batch) => Ok(WatchBatchResponse { batch: Some(service.shown(batch)) }),
@@ -173,7 +183,7 @@ impl BatchService for Service {
         &self,
         request: Request<StreamBatchResultsRequest>,
     ) -> Result<Response<Self::StreamBatchResultsStream>, Status> {
-        let batch = self.own(&owner(&request), &request.get_ref().batch_id).await?;
+        let batch = self.own(&caller(&request)?.name, &request.get_ref().batch_id).await?;
         let reading = request::reading(request.get_ref()).map_err(BadField::into_status)?;
         let results = self.batches.results(batch.id, reading).map(|results| match results {
             Ok(Results { rows, next, .. }) => Ok(StreamBatchResultsResponse {
@@ -189,7 +199,7 @@ impl BatchService for Service {
         &self,
         request: Request<ListBatchTalliesRequest>,
     ) -> Result<Response<ListBatchTalliesResponse>, Status> {
-        let batch = self.own(&owner(&request), &request.get_ref().batch_id).await?;
+        let batch = self.own(&caller(&request)?.name, &request.get_ref().batch_id).await?;
         let request = request.get_ref();
         let limit = request::page_size(request.page_size, 20).map_err(BadField::into_status)?;
         let tallies = match proto::TallyKind::try_from(request.kind) {
@@ -211,7 +221,7 @@ impl BatchService for Service {
         &self,
         request: Request<CancelBatchRequest>,
     ) -> Result<Response<CancelBatchResponse>, Status> {
-        let batch = self.own(&owner(&request), &request.get_ref().batch_id).await?;
+        let batch = self.own(&caller(&request)?.name, &request.get_ref().batch_id).await?;
         let cancelled = self.batches.cancel(&batch.id).await;
         let batch = cancelled.map_err(|error| request::queue_status(&error))?;
         Ok(Response::new(CancelBatchResponse { batch: Some(self.shown(batch)) }))
@@ -221,16 +231,11 @@ impl BatchService for Service {
         &self,
         request: Request<DeleteBatchRequest>,
     ) -> Result<Response<DeleteBatchResponse>, Status> {
-        let batch = self.own(&owner(&request), &request.get_ref().batch_id).await?;
+        let batch = self.own(&caller(&request)?.name, &request.get_ref().batch_id).await?;
         let deleted = self.batches.delete(&batch.id).await;
         deleted.map_err(|error| request::queue_status(&error))?;
         Ok(Response::new(DeleteBatchResponse {}))
     }
-}
-
-/// Who makes the call; empty where callers have no names.
-fn owner<T>(_request: &Request<T>) -> String {
-    String::new()
 }
 
 fn bad(field: &'static str, message: &str) -> Status {

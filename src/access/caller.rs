@@ -1,0 +1,110 @@
+//! Who makes a call, by what it showed. Pure.
+
+use std::sync::Arc;
+
+/// Who makes a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The name of its key or certificate; empty for a caller that showed neither. A key and a
+    /// certificate of the same name are the same caller.
+    pub name: Arc<str>,
+    /// How it is known.
+    pub kind: Kind,
+}
+
+/// How a caller is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// By an API key.
+    Key,
+    /// By a client certificate that the configured authority signed.
+    Certificate,
+    /// Not at all, from somewhere else.
+    Anonymous,
+    /// Not at all, from this machine.
+    Local,
+}
+
+impl Caller {
+    pub(super) fn new(name: &str, kind: Kind) -> Self {
+        Self { name: name.into(), kind }
+    }
+
+    /// Whoever runs this process.
+    #[must_use]
+    pub fn local() -> Self {
+        Self::new("", Kind::Local)
+    }
+}
+
+/// What a call shows of its caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented<'a> {
+    /// What its `authorization` metadata says.
+    pub bearer: Bearer<'a>,
+    /// The name in its verified client certificate; empty if that names nobody.
+    pub certificate: Option<&'a str>,
+    /// Whether it comes from this machine.
+    pub is_loopback: bool,
+}
+
+/// What `authorization` says.
+#[derive(Clone, Copy)]
+pub enum Bearer<'a> {
+    /// It is not there.
+    None,
+    /// It is there, and it is not one `Bearer KEY`.
+    Unreadable,
+    /// An API key.
+    Key(&'a str),
+}
+
+impl std::fmt::Debug for Bearer<'_> {
+    /// Without the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Unreadable => "Unreadable",
+            Self::Key(_) => "Key(***)",
+        })
+    }
+}
+
+/// Why a caller may not call.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// It showed nothing.
+    #[error(
+        "this service wants to know its callers: send an API key as `authorization: Bearer KEY`, \
+         or show a client certificate"
+    )]
+    Anonymous,
+    /// `authorization` is not one `Bearer KEY`.
+    #[error("the authorization metadata cannot be read: send it once, as `Bearer KEY`")]
+    Unreadable,
+    /// No such key.
+    #[error(
+        "this API key is not known: check it, or have one made with `mailvet api-key new NAME`"
+    )]
+    UnknownKey,
+    /// The key is known and was switched off.
+    #[error("the API key {0:?} is disabled: ask the operator of this service for another")]
+    Disabled(String),
+    /// The key is known and its time is over.
+    #[error("the API key {0:?} has expired: ask the operator of this service for another")]
+    Expired(String),
+    /// The certificate is good and names nobody.
+    #[error(
+        "the client certificate names nobody: use one with a subject alternative name or a common \
+         name"
+    )]
+    NamelessCertificate,
+}
+
+impl Denied {
+    /// Whether the caller is known, and may not; else nobody knows who it is.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        matches!(self, Self::Disabled(_) | Self::Expired(_) | Self::NamelessCertificate)
+    }
+}

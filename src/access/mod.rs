@@ -1,0 +1,186 @@
+//! Who may call, how much, and what for. Pure: the door asks, with the time as an argument.
+//!
+//! - [`Access::admit`]: who is this, and may they call at all ([`Keys`], certificates, anonymous)?
+//! - [`Access::call`] and [`Access::take`]: quotas, counted in sliding windows.
+//! - [`Access::ask`] and [`Access::learned`]: no harvesting. A list is cleaned by asking about
+//!   addresses one has; a directory is harvested by guessing names at one domain, most of them wrong.
+//!
+//! What is counted is kept in memory, bounded, and forgotten by a restart. It reads no file and no
+//! certificate: `grpc/` does.
+
+mod account;
+mod asked;
+mod caller;
+mod config;
+mod exposure;
+mod keys;
+mod refusal;
+mod window;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use crate::address::{Address, Domain};
+
+use account::Accounts;
+use asked::Asked;
+
+pub use caller::{Bearer, Caller, Denied, Kind, Presented};
+pub use config::{Harvesting, Quota};
+pub use exposure::{Exposed, Protection};
+pub use keys::{Issued, Keys, KeysError, issue};
+pub use refusal::{Limit, Refusal};
+
+/// The rules, and what has been counted under them.
+#[derive(Debug)]
+pub struct Access {
+    anonymous: bool,
+    quota: Quota,
+    harvesting: Harvesting,
+    keys: RwLock<Arc<Keys>>,
+    accounts: Mutex<Accounts>,
+    asked: Mutex<Asked>,
+}
+
+impl Access {
+    /// Rules under which nothing has been counted yet. `anonymous`: whether a caller that says not
+    /// who it is may call. `quota` is for every caller whose key has none of its own.
+    #[must_use]
+    pub fn new(anonymous: bool, quota: Quota, harvesting: Harvesting, keys: Keys) -> Self {
+        Self {
+            anonymous,
+            quota,
+            harvesting,
+            keys: RwLock::new(Arc::new(keys)),
+            accounts: Mutex::default(),
+            asked: Mutex::default(),
+        }
+    }
+
+    /// Takes other keys from now on; what was counted stays.
+    pub fn replace_keys(&self, keys: Keys) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
+    /// Who makes a call. A key that is given decides, even beside a certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`] if nobody may call like this.
+    pub fn admit(&self, presented: Presented<'_>, now: SystemTime) -> Result<Caller, Denied> {
+        match (presented.bearer, presented.certificate) {
+            (Bearer::Key(key), _) => {
+                let keys = self.keys();
+                let entry = keys.find(key).ok_or(Denied::UnknownKey)?;
+                entry.check(now)?;
+                Ok(Caller::new(&entry.name, Kind::Key))
+            }
+            (Bearer::Unreadable, _) => Err(Denied::Unreadable),
+            (Bearer::None, Some("")) => Err(Denied::NamelessCertificate),
+            (Bearer::None, Some(name)) => Ok(Caller::new(name, Kind::Certificate)),
+            (Bearer::None, None) if self.anonymous && presented.is_loopback => Ok(Caller::local()),
+            (Bearer::None, None) if self.anonymous => Ok(Caller::new("", Kind::Anonymous)),
+            (Bearer::None, None) => Err(Denied::Anonymous),
+        }
+    }
+
+    /// Counts one call.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] if the caller's calls a minute are used up.
+    pub fn call(&self, caller: &Caller, now: SystemTime) -> Result<(), Refusal> {
+        let limit = u64::from(self.quota(caller, now)?.calls_per_minute);
+        let refused = self.accounts().of(caller, now).calls.take(1, limit, now);
+        refused.map_err(|wait| Refusal { limit: Limit::CallsPerMinute(limit), retry_after: wait })
+    }
+
+    /// Counts `addresses` that the caller wants verified; all of them or, if refused, none.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] if the caller's addresses a day are used up, or its key is not valid any more.
+    pub fn take(&self, caller: &Caller, addresses: u64, now: SystemTime) -> Result<(), Refusal> {
+        let limit = self.quota(caller, now)?.addresses_per_day;
+        let refused = self.accounts().of(caller, now).addresses.take(addresses, limit, now);
+        refused.map_err(|wait| Refusal { limit: Limit::AddressesPerDay(limit), retry_after: wait })
+    }
+
+    /// Whether the caller may learn about this mailbox. `is_free_provider`: whether its domain
+    /// gives mailboxes to everybody, so that honest lists hold thousands of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] if that would be harvesting.
+    pub fn ask(
+        &self,
+        caller: &Caller,
+        address: &Address,
+        is_free_provider: bool,
+        now: SystemTime,
+    ) -> Result<(), Refusal> {
+        let rules = &self.harvesting;
+        if caller.kind == Kind::Local && rules.spare_loopback {
+            return Ok(());
+        }
+        let (percent, sample) = (rules.unknown_percent, u64::from(rules.unknown_sample));
+        let mut accounts = self.accounts();
+        accounts.of(caller, now).check_unknown(percent, sample, now).map_err(|wait| Refusal {
+            limit: Limit::UnknownMailboxes(percent),
+            retry_after: Some(wait),
+        })?;
+        drop(accounts);
+        let cap = if is_free_provider {
+            rules.local_parts_per_free_provider
+        } else {
+            rules.local_parts_per_domain
+        };
+        let domain = match address.domain() {
+            Domain::Name(name) => name.registrable().as_str().to_owned(),
+            Domain::Literal(literal) => literal.ip().to_string(),
+        };
+        let asked = self.lock_asked().ask(&caller.name, &domain, address.local(), cap, now);
+        asked.map_err(|wait| Refusal {
+            limit: Limit::LocalPartsPerDomain { domain, cap },
+            retry_after: Some(wait),
+        })
+    }
+
+    /// Counts what a mail server has just said about a mailbox: whether it is there. Answers from
+    /// memory, catch-all domains and servers that told nothing are not to be counted.
+    pub fn learned(&self, caller: &Caller, exists: bool, now: SystemTime) {
+        let mut accounts = self.accounts();
+        let account = accounts.of(caller, now);
+        account.mailboxes.add(1, now);
+        account.unknown.add(u64::from(!exists), now);
+    }
+
+    /// The caller's quota: its key's own, where that says something.
+    fn quota(&self, caller: &Caller, now: SystemTime) -> Result<Quota, Refusal> {
+        let keys = self.keys();
+        let entry = keys.named(&caller.name);
+        if caller.kind == Kind::Key {
+            // A stream may outlive its key.
+            let valid = entry.is_some_and(|entry| entry.check(now).is_ok());
+            if !valid {
+                return Err(Refusal { limit: Limit::KeyWithdrawn, retry_after: None });
+            }
+        }
+        Ok(entry.map_or(self.quota, |entry| entry.quota(self.quota)))
+    }
+
+    fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn accounts(&self) -> MutexGuard<'_, Accounts> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_asked(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+use std::time::{Duration, SystemTime};
+
+use super::*;
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
+}
+
+fn keys(more: &str) -> (String, Keys) {
+    let issued = issue("crm", [7; 32], None).unwrap();
+    (issued.key, Keys::parse(&format!("{}{more}", issued.entry)).unwrap())
+}
+
+fn shown(bearer: Bearer<'_>) -> Presented<'_> {
+    Presented { bearer, certificate: None, is_loopback: false }
+}
+
+fn harvesting() -> Harvesting {
+    Harvesting { local_parts_per_domain: 3, unknown_sample: 10, ..Harvesting::default() }
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+#[test]
+fn a_key_names_its_caller_and_a_wrong_one_nobody_even_where_anybody_may_call() {
+    let (key, keys) = keys("");
+    let access = Access::new(true, Quota::default(), Harvesting::default(), keys);
+    let caller = access.admit(shown(Bearer::Key(&key)), at(0)).unwrap();
+    assert_eq!((&*caller.name, caller.kind), ("crm", Kind::Key));
+    let wrong = access.admit(shown(Bearer::Key("mailvet_0")), at(0));
+    assert_eq!(wrong, Err(Denied::UnknownKey));
+    assert_eq!(access.admit(shown(Bearer::Unreadable), at(0)), Err(Denied::Unreadable));
+    let nobody = access.admit(shown(Bearer::None), at(0)).unwrap();
+    assert_eq!((&*nobody.name, nobody.kind), ("", Kind::Anonymous));
+}
+
+#[test]
+fn a_certificate_names_its_caller_and_a_nameless_one_is_nobody() {
+    let access = Access::new(false, Quota::default(), Harvesting::default(), Keys::default());
+    let with = |name| Presented { certificate: Some(name), ..shown(Bearer::None) };
+    let caller = access.admit(with("crm.example"), at(0)).unwrap();
+    assert_eq!((&*caller.name, caller.kind), ("crm.example", Kind::Certificate));
+    assert_eq!(access.admit(with(""), at(0)), Err(Denied::NamelessCertificate));
+    assert_eq!(access.admit(shown(Bearer::None), at(0)), Err(Denied::Anonymous));
+    let local = Presented { is_loopback: true, ..shown(Bearer::None) };
+    assert_eq!(access.admit(local, at(0)), Err(Denied::Anonymous));
+}
+
+#[test]
+fn a_key_is_gone_with_the_file_that_listed_it_for_streams_too() {
+    let (key, keys) = keys("");
+    let access = Access::new(false, Quota::default(), Harvesting::default(), keys);
+    let caller = access.admit(shown(Bearer::Key(&key)), at(0)).unwrap();
+    assert_eq!(access.take(&caller, 1, at(0)), Ok(()));
+    access.replace_keys(Keys::default());
+    assert_eq!(access.admit(shown(Bearer::Key(&key)), at(1)), Err(Denied::UnknownKey));
+    assert_eq!(access.take(&caller, 1, at(1)).unwrap_err().limit, Limit::KeyWithdrawn);
+    assert_eq!(access.call(&caller, at(1)).unwrap_err().limit, Limit::KeyWithdrawn);
+}
+
+#[test]
+fn calls_a_minute_and_addresses_a_day_are_counted_apart_and_come_back() {
+    let (key, keys) = keys("calls_per_minute = 2\naddresses_per_day = 10\n");
+    let access = Access::new(false, Quota::default(), Harvesting::default(), keys);
+    let caller = access.admit(shown(Bearer::Key(&key)), at(0)).unwrap();
+    for second in 0..2 {
+        assert_eq!(access.call(&caller, at(second)), Ok(()));
+    }
+    let refusal = access.call(&caller, at(2)).unwrap_err();
+    assert_eq!(refusal.limit, Limit::CallsPerMinute(2));
+    let wait = refusal.retry_after.unwrap();
+    assert!(wait > Duration::from_secs(50) && wait <= Duration::from_secs(61), "{wait:?}");
+    assert_eq!(access.call(&caller, at(2) + wait), Ok(()));
+
+    assert_eq!(access.take(&caller, 8, at(0)), Ok(()));
+    let refusal = access.take(&caller, 3, at(10)).unwrap_err();
+    assert_eq!(refusal.limit, Limit::AddressesPerDay(10));
+    assert!(refusal.retry_after.unwrap() > Duration::from_secs(23 * 3600));
+    assert_eq!(access.take(&caller, 2, at(10)), Ok(()), "what is left may be used");
+    assert_eq!(access.take(&caller, 11, at(200_000)).unwrap_err().retry_after, None);
+}
+
+#[test]
+fn callers_without_a_quota_of_their_own_share_the_default_rule_and_not_its_count() {
+    let quota = Quota { calls_per_minute: 1, addresses_per_day: 0 };
+    let access = Access::new(true, quota, Harvesting::default(), Keys::default());
+    for name in ["a.example", "b.example"] {
+        let caller = Caller::new(name, Kind::Certificate);
+        assert_eq!(access.call(&caller, at(0)), Ok(()));
+        assert!(access.call(&caller, at(0)).is_err());
+    }
+    let nobody = Caller::new("", Kind::Anonymous);
+    assert_eq!(access.call(&nobody, at(0)), Ok(()));
+    assert!(access.call(&nobody, at(0)).is_err(), "all anonymous callers are one");
+}
+
+#[test]
+fn guessing_names_at_one_company_is_stopped_and_subdomains_are_no_way_around() {
+    let access = Access::new(true, Quota::default(), harvesting(), Keys::default());
+    let caller = Caller::new("crm", Kind::Certificate);
+    let asks = |text: &str| access.ask(&caller, &address(text), false, at(0));
+    for text in ["a@acme.test", "b@mail.acme.test", "c@acme.test", "A@ACME.test"] {
+        assert_eq!(asks(text), Ok(()), "{text}");
+    }
+    let refusal = asks("d@eu.acme.test").unwrap_err();
+    assert!(
+        matches!(&refusal.limit, Limit::LocalPartsPerDomain { domain, cap: 3 } if domain == "acme.test")
+    );
+    assert_eq!(refusal.retry_after, Some(Duration::from_secs(3600)));
+    assert_eq!(asks("d@other.test"), Ok(()));
+}
+
+#[test]
+fn an_honest_list_with_thousands_at_a_free_provider_is_not_hurt() {
+    let access = Access::new(true, Quota::default(), harvesting(), Keys::default());
+    let caller = Caller::new("crm", Kind::Certificate);
+    for n in 0..20_000 {
+        let asked = access.ask(&caller, &address(&format!("n{n}@gmail.com")), true, at(n / 100));
+        assert_eq!(asked, Ok(()));
+        access.learned(&caller, n % 2 == 0, at(n / 100));
+    }
+}
+
+#[test]
+fn a_caller_whose_guesses_are_nearly_all_wrong_waits_until_the_hour_is_over() {
+    let access = Access::new(true, Quota::default(), harvesting(), Keys::default());
+    let caller = Caller::new("crm", Kind::Certificate);
+    for n in 0..10 {
+        let guess = address(&format!("n{n}@gmail.com"));
+        assert_eq!(access.ask(&caller, &guess, true, at(0)), Ok(()));
+        access.learned(&caller, n == 0, at(0));
+    }
+    let refusal = access.ask(&caller, &address("n@x.test"), false, at(0)).unwrap_err();
+    assert_eq!(refusal.limit, Limit::UnknownMailboxes(80));
+    let wait = refusal.retry_after.unwrap();
+    assert!(wait <= Duration::from_secs(3660), "{wait:?}");
+    assert_eq!(access.ask(&caller, &address("n@x.test"), false, at(0) + wait), Ok(()));
+    let other = Caller::new("erp", Kind::Certificate);
+    assert_eq!(access.ask(&other, &address("n@x.test"), false, at(0)), Ok(()));
+}
+
+#[test]
+fn who_sits_at_the_machine_is_spared_unless_a_proxy_sits_there() {
+    let local = Caller::new("", Kind::Local);
+    for (spare_loopback, stopped) in [(true, false), (false, true)] {
+        let rules = Harvesting { spare_loopback, ..harvesting() };
+        let access = Access::new(true, Quota::default(), rules, Keys::default());
+        let refused = (0..5).any(|n| {
+            access.ask(&local, &address(&format!("n{n}@acme.test")), false, at(0)).is_err()
+        });
+        assert_eq!(refused, stopped);
+    }
+}

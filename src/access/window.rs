@@ -1,0 +1,156 @@
+//! "So many in any period", held strictly: not a bucket that lets twice as many through. Pure.
+
+use std::collections::VecDeque;
+use std::time::{Duration, SystemTime};
+
+/// Into how many slots a period is cut: an event is forgotten at most one slot late.
+const SLOTS: u32 = 60;
+
+/// Events of the last period.
+#[derive(Clone, Debug)]
+pub(super) struct Window {
+    slot: Duration,
+    /// (slot since the epoch, events in it), oldest first: `SLOTS + 1` entries at most.
+    slots: VecDeque<(u128, u64)>,
+    total: u64,
+}
+
+impl Window {
+    /// Nothing has happened yet. `period` is at least a second.
+    pub(super) fn new(period: Duration) -> Self {
+        Self { slot: period / SLOTS, slots: VecDeque::new(), total: 0 }
+    }
+
+    /// How many events count now.
+    pub(super) fn total(&mut self, now: SystemTime) -> u64 {
+        let this = self.slot_of(now);
+        while self.slots.front().is_some_and(|(slot, _)| slot + u128::from(SLOTS) < this) {
+            if let Some((_, events)) = self.slots.pop_front() {
+                self.total -= events;
+            }
+        }
+        self.total
+    }
+
+    /// Counts events that happen now.
+    pub(super) fn add(&mut self, events: u64, now: SystemTime) {
+        if events == 0 {
+            return;
+        }
+        self.total(now);
+        let this = self.slot_of(now);
+        match self.slots.back_mut() {
+            Some((slot, count)) if *slot >= this => *count = count.saturating_add(events),
+            _ => self.slots.push_back((this, events)),
+        }
+        self.total = self.slots.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count));
+    }
+
+    /// Counts events if no more than `limit` then count (0: no limit). Else says how long until
+    /// there is room for them, `None` if there never will be.
+    pub(super) fn take(
+        &mut self,
+        events: u64,
+        limit: u64,
+        now: SystemTime,
+    ) -> Result<(), Option<Duration>> {
+        if limit > 0 {
+            if events > limit {
+                return Err(None);
+            }
+            if let Some(wait) = self.wait_until(limit - events, now) {
+                return Err(Some(wait));
+            }
+            self.add(events, now);
+        }
+        Ok(())
+    }
+
+    /// How long until no more than `events` count; `None` if that is so now.
+    pub(super) fn wait_until(&mut self, events: u64, now: SystemTime) -> Option<Duration> {
+        let mut excess = self.total(now).checked_sub(events).filter(|excess| *excess > 0)?;
+        for (slot, count) in &self.slots {
+            if *count >= excess {
+                let forgotten = (slot + u128::from(SLOTS) + 1) * self.slot.as_nanos();
+                let wait = forgotten.saturating_sub(since_epoch(now).as_nanos());
+                return Some(Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX)));
+            }
+            excess -= count;
+        }
+        None
+    }
+
+    fn slot_of(&self, now: SystemTime) -> u128 {
+        since_epoch(now).as_nanos() / self.slot.as_nanos().max(1)
+    }
+}
+
+fn since_epoch(now: SystemTime) -> Duration {
+    now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
+    }
+
+    #[test]
+    fn no_more_than_the_limit_fall_into_any_period() {
+        let mut window = Window::new(MINUTE);
+        let mut taken = Vec::new();
+        for second in 0..600_u64 {
+            for _ in 0..3 {
+                if window.take(1, 10, at(second)).is_ok() {
+                    taken.push(second);
+                }
+            }
+        }
+        for second in 0..600 {
+            let within = taken.iter().filter(|&t| (second..second + 60).contains(t)).count();
+            assert!(within <= 10, "{within} from second {second} on");
+        }
+        assert!(taken.len() >= 90, "{} in ten minutes", taken.len());
+    }
+
+    #[test]
+    fn the_wait_it_names_is_enough_and_a_slot_less_is_not() {
+        let mut window = Window::new(MINUTE);
+        window.take(6, 10, at(0)).unwrap();
+        window.take(4, 10, at(30)).unwrap();
+        let wait = window.take(7, 10, at(40)).unwrap_err().unwrap();
+        assert!(window.take(7, 10, at(40) + wait - Duration::from_secs(1)).is_err());
+        assert!(window.take(7, 10, at(40) + wait).is_ok());
+    }
+
+    #[test]
+    fn more_than_the_limit_at_once_never_fits_and_nothing_is_counted() {
+        let mut window = Window::new(MINUTE);
+        assert_eq!(window.take(11, 10, at(0)), Err(None));
+        assert_eq!(window.total(at(0)), 0);
+        assert!(window.take(u64::MAX, 0, at(0)).is_ok(), "zero is no limit");
+    }
+
+    #[test]
+    fn memory_is_bounded_by_the_slots() {
+        let mut window = Window::new(MINUTE);
+        for second in 0..10_000 {
+            window.add(1, at(second));
+        }
+        assert!(window.slots.len() <= 61, "{}", window.slots.len());
+        assert_eq!(window.total(at(9_999)), 61);
+        assert_eq!(window.total(at(20_000)), 0);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_forgets_nothing() {
+        let mut window = Window::new(MINUTE);
+        window.add(5, at(100));
+        window.add(5, at(50));
+        assert_eq!(window.total(at(50)), 10);
+    }
+}

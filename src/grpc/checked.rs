@@ -1,0 +1,81 @@
+//! The verifier, behind what each caller may ask of it: quotas are counted, harvesting is stopped.
+
+use std::sync::Arc;
+
+use crate::access::{Access, Caller, Refusal};
+use crate::address::Address;
+use crate::clock::Clock;
+use crate::verdict::Reason;
+use crate::verifier::{Depth, Options, Verification, Verifier};
+
+/// Verifies addresses for callers. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Checked {
+    access: Arc<Access>,
+    verifier: Arc<Verifier>,
+    clock: Clock,
+}
+
+impl Checked {
+    pub(super) fn new(access: Arc<Access>, verifier: Arc<Verifier>, clock: Clock) -> Self {
+        Self { access, verifier, clock }
+    }
+
+    /// The verifier, for questions that are not about mailboxes.
+    pub(super) fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// Counts addresses that are to be verified later; if one is refused, they all are.
+    pub(super) fn take<'a>(
+        &self,
+        caller: &Caller,
+        addresses: impl ExactSizeIterator<Item = &'a str>,
+        depth: Depth,
+    ) -> Result<(), Refusal> {
+        let now = self.clock.now();
+        self.access.take(caller, addresses.len() as u64, now)?;
+        // Only whoever asks about mailboxes learns about mailboxes.
+        if depth < Depth::Mailbox {
+            return Ok(());
+        }
+        for address in addresses {
+            if let Ok(address) = Address::parse(address) {
+                let is_free = self.verifier.is_free_provider(&address);
+                self.access.ask(caller, &address, is_free, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Verifies one address, counted as the caller's.
+    pub(super) async fn verify(
+        &self,
+        caller: &Caller,
+        address: &str,
+        options: &Options,
+    ) -> Result<Verification, Refusal> {
+        self.take(caller, std::iter::once(address), options.depth)?;
+        let verification = self.verifier.verify(address, options).await;
+        if let Some(exists) = learned(&verification) {
+            self.access.learned(caller, exists, self.clock.now());
+        }
+        Ok(verification)
+    }
+}
+
+/// Whether a mail server has just said that the mailbox exists, or that it does not.
+fn learned(verification: &Verification) -> Option<bool> {
+    if verification.evidence.from_cache || verification.evidence.reply.is_none() {
+        return None;
+    }
+    match verification.judgement.reason {
+        Reason::MailboxNotFound => Some(false),
+        Reason::MailboxAccepted
+        | Reason::RoleAccount
+        | Reason::DisposableDomain
+        | Reason::MailboxFull
+        | Reason::MailboxDisabled => Some(true),
+        _ => None,
+    }
+}

@@ -1,0 +1,226 @@
+//! How the service listens, whom it serves, and how much of everything it takes.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Exposed, Harvesting, Protection, Quota};
+
+/// How the service listens and how long it works on a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where to listen. Default `127.0.0.1:50051`. Beyond loopback one of `api_keys`,
+    /// `tls.client_ca` and `allow_anonymous` must be set.
+    pub listen: SocketAddr,
+    /// Whether callers may call that show neither an API key nor a certificate. Default false: only
+    /// on loopback, and only if `api_keys` and `tls.client_ca` are not set.
+    pub allow_anonymous: bool,
+    /// The file with the API keys (see `mailvet api-key new`). Read again when it changes. Default
+    /// none.
+    pub api_keys: Option<PathBuf>,
+    /// How often the files of `api_keys` and `tls` are looked at for changes. Default 10 seconds, at
+    /// least 1.
+    #[serde(with = "humantime_serde")]
+    pub poll_interval: Duration,
+    /// How many items of one stream are worked on at a time. Default 1000, at least 1.
+    pub stream_concurrency: usize,
+    /// The longest a call may take when its caller names no deadline, or a longer one. Default 2
+    /// minutes: a server that delays its greeting and its replies is through by then.
+    #[serde(with = "humantime_serde")]
+    pub longest_call: Duration,
+    /// How long before the caller's deadline the verdict is sent; at most a tenth of the caller's
+    /// time is used. Default 50 ms.
+    #[serde(with = "humantime_serde")]
+    pub deadline_margin: Duration,
+    /// How long a shutdown waits for calls in flight. Default 30 seconds.
+    #[serde(with = "humantime_serde")]
+    pub drain_timeout: Duration,
+    /// TLS.
+    pub tls: TlsFiles,
+    /// How much each caller may do whose key says nothing else.
+    pub quota: Quota,
+    /// What is taken for harvesting.
+    pub harvesting: Harvesting,
+    /// How much the server takes.
+    pub limits: Limits,
+}
+
+/// The files of TLS, as PEM. Read again when they change; a new one that is not right is logged, and
+/// the old one stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsFiles {
+    /// The server's certificate and those that lead to its authority. Default none: no TLS.
+    pub certificate: Option<PathBuf>,
+    /// The certificate's private key.
+    pub key: Option<PathBuf>,
+    /// The authorities whose client certificates are taken. Default none: certificates are not asked
+    /// for.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// How much the server takes, whoever calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Connections at a time; more are closed as soon as they come, but for a few from this machine,
+    /// so that it can still ask for the health. Default 1000.
+    pub connections: usize,
+    /// TLS handshakes at a time; more wait. Default 200.
+    pub handshakes: usize,
+    /// How long a handshake may take, and how long a connection may say nothing at first. Default 10
+    /// seconds.
+    #[serde(with = "humantime_serde")]
+    pub handshake_timeout: Duration,
+    /// Calls at a time, streams included; more are answered with RESOURCE_EXHAUSTED. Default 10,000.
+    pub calls: usize,
+    /// Calls at a time on one connection (HTTP/2's MAX_CONCURRENT_STREAMS): clients let more wait.
+    /// Default 1000.
+    pub calls_per_connection: u32,
+    /// Calls for the health at a time, counted apart. Default 100.
+    pub health_calls: usize,
+    /// The largest message of a request, in octets. Default 64 KiB: an address, an id and options,
+    /// with room to grow.
+    pub request_octets: usize,
+    /// The largest metadata of a request, in octets as HTTP/2 counts them. Default 16 KiB.
+    pub header_octets: u32,
+    /// How often a connection is asked whether it still lives (HTTP/2 PING). Default 1 minute.
+    #[serde(with = "humantime_serde")]
+    pub keepalive_interval: Duration,
+    /// How long it may take to answer that. Default 20 seconds.
+    #[serde(with = "humantime_serde")]
+    pub keepalive_timeout: Duration,
+    /// How long a connection without a call is kept; up to twice as long. Default 10 minutes.
+    #[serde(with = "humantime_serde")]
+    pub idle_connection: Duration,
+    /// How long a stream is kept on which no item comes and nothing is worked on. Default 5 minutes.
+    #[serde(with = "humantime_serde")]
+    pub idle_stream: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 50051)),
+            allow_anonymous: false,
+            api_keys: None,
+            poll_interval: Duration::from_secs(10),
+            stream_concurrency: 1000,
+            longest_call: Duration::from_secs(120),
+            deadline_margin: Duration::from_millis(50),
+            drain_timeout: Duration::from_secs(30),
+            tls: TlsFiles::default(),
+            quota: Quota::default(),
+            harvesting: Harvesting::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1000,
+            handshakes: 200,
+            handshake_timeout: Duration::from_secs(10),
+            calls: 10_000,
+            calls_per_connection: 1000,
+            health_calls: 100,
+            request_octets: 64 * 1024,
+            header_octets: 16 * 1024,
+            keepalive_interval: Duration::from_secs(60),
+            keepalive_timeout: Duration::from_secs(20),
+            idle_connection: Duration::from_secs(10 * 60),
+            idle_stream: Duration::from_secs(5 * 60),
+        }
+    }
+}
+
+/// A limit that would let nothing through.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("server.limits.{key} is zero, and then nothing works: give more, or leave it out")]
+pub struct NoRoom {
+    key: &'static str,
+}
+
+impl Limits {
+    /// Whether every limit lets something through.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRoom`] with the name of the first that does not.
+    pub fn check(&self) -> Result<(), NoRoom> {
+        let limits = [
+            ("connections", self.connections == 0),
+            ("handshakes", self.handshakes == 0),
+            ("handshake_timeout", self.handshake_timeout.is_zero()),
+            ("calls", self.calls == 0),
+            ("calls_per_connection", self.calls_per_connection == 0),
+            ("health_calls", self.health_calls == 0),
+            ("request_octets", self.request_octets == 0),
+            ("header_octets", self.header_octets == 0),
+            ("keepalive_interval", self.keepalive_interval.is_zero()),
+            ("keepalive_timeout", self.keepalive_timeout.is_zero()),
+            ("idle_connection", self.idle_connection.is_zero()),
+            ("idle_stream", self.idle_stream.is_zero()),
+        ];
+        match limits.into_iter().find(|(_, is_zero)| *is_zero) {
+            Some((key, _)) => Err(NoRoom { key }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Config {
+    /// What stands between the service and those who reach it.
+    #[must_use]
+    pub fn protection(&self) -> Protection {
+        Protection {
+            client_certificates: self.tls.client_ca.is_some(),
+            api_keys: self.api_keys.is_some(),
+            allow_anonymous: self.allow_anonymous,
+        }
+    }
+
+    /// Whether the service may listen where it is told to.
+    ///
+    /// # Errors
+    ///
+    /// [`Exposed`] if others than this machine could call without anybody having decided that.
+    pub fn check_listen(&self) -> Result<(), Exposed> {
+        self.protection().check(self.listen)
+    }
+}
+
+impl TlsFiles {
+    /// Whether TLS is wanted.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_nothing_is_named() {
+        assert_eq!(Limits::default().check(), Ok(()));
+        let limits = Limits { idle_stream: Duration::ZERO, ..Limits::default() };
+        assert!(limits.check().unwrap_err().to_string().contains("server.limits.idle_stream"));
+    }
+
+    #[test]
+    fn the_configuration_survives_a_file() {
+        let text = "api_keys = \"k.toml\"\n[tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\n\
+                    [quota]\naddresses_per_day = 5\n[limits]\nidle_stream = \"1m\"\n";
+        let config: Config = toml::from_str(text).unwrap();
+        assert!(config.tls.is_wanted() && !config.protection().admits_anonymous());
+        let printed = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<Config>(&printed).unwrap(), config);
+    }
+}

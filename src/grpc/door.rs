@@ -1,0 +1,79 @@
+//! What stands at the door: who may call, by files that are read again when they change.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::config::Config;
+use super::keys::KeyFile;
+use super::server::ServeError;
+use super::tls::Tls;
+use crate::access::{Access, Keys};
+
+/// The shortest time between two looks at the files.
+const SHORTEST_POLL: Duration = Duration::from_secs(1);
+
+/// What callers have to show, and the files that say so.
+pub(super) struct Door {
+    pub(super) access: Arc<Access>,
+    pub(super) key_file: Option<KeyFile>,
+    pub(super) tls: Option<Arc<Tls>>,
+}
+
+impl Door {
+    /// Reads the files.
+    pub(super) fn open(config: &Config, address: SocketAddr) -> Result<Self, ServeError> {
+        let (key_file, keys) = match config.api_keys.as_deref().map(KeyFile::open).transpose()? {
+            Some((file, keys)) => (Some(file), keys),
+            None => (None, Keys::default()),
+        };
+        let tls = config.tls.is_wanted().then(|| Tls::open(&config.tls)).transpose()?;
+        if key_file.is_some() && keys.is_empty() {
+            tracing::warn!("the file of server.api_keys holds no key: nobody can call with one");
+        }
+        if key_file.is_some() && tls.is_none() && !address.ip().to_canonical().is_loopback() {
+            tracing::warn!(
+                "API keys travel unprotected without server.tls: whoever listens has them"
+            );
+        }
+        let access = Access::new(
+            config.protection().admits_anonymous(),
+            config.quota,
+            config.harvesting.clone(),
+            keys,
+        );
+        Ok(Self { access: Arc::new(access), key_file, tls: tls.map(Arc::new) })
+    }
+
+    /// Takes changed files up; what cannot be used is said, and what was stays.
+    fn reload(&self) {
+        match self.key_file.as_ref().map_or(Ok(None), KeyFile::read_if_changed) {
+            Ok(None) => {}
+            Ok(Some(keys)) => {
+                tracing::info!(keys = keys.len(), "the API keys were read again");
+                self.access.replace_keys(keys);
+            }
+            Err(error) => tracing::error!(%error, "the API keys stay as they were"),
+        }
+        match self.tls.as_ref().map_or(Ok(false), |tls| tls.reload_if_changed()) {
+            Ok(false) => {}
+            Ok(true) => tracing::info!("the certificates were read again"),
+            Err(error) => tracing::error!(%error, "the certificates stay as they were"),
+        }
+    }
+
+    /// Looks at the files now and then, for ever.
+    pub(super) async fn watch(self, poll: Duration) -> Infallible {
+        let door = Arc::new(self);
+        let mut ticks = tokio::time::interval(poll.max(SHORTEST_POLL));
+        loop {
+            ticks.tick().await;
+            let door = Arc::clone(&door);
+            // Reading files blocks.
+            if let Err(error) = tokio::task::spawn_blocking(move || door.reload()).await {
+                tracing::error!(%error, "the files of the door could not be looked at");
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Refusals on the wire.
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::access::{Denied, Limit, Refusal};
+use crate::proto;
+
+/// Whose words the reasons of a `google.rpc.ErrorInfo` are.
+const DOMAIN: &str = "mailvet";
+
+/// Who may not call: UNAUTHENTICATED if nobody knows who it is, else PERMISSION_DENIED.
+pub(super) fn denied(denied: &Denied) -> Status {
+    if denied.is_known() {
+        Status::permission_denied(denied.to_string())
+    } else {
+        Status::unauthenticated(denied.to_string())
+    }
+}
+
+/// A limit that was reached, with a `google.rpc.ErrorInfo` that names it, a `QuotaFailure`, and a
+/// `RetryInfo` where waiting helps.
+pub(super) fn status(refusal: &Refusal) -> Status {
+    let (name, message) = (refusal.limit.name(), refusal.to_string());
+    let mut details = ErrorDetails::with_error_info(name, DOMAIN, []);
+    details.add_quota_failure_violation(name, message.clone());
+    if let Some(wait) = refusal.retry_after {
+        details.set_retry_info(Some(wait));
+    }
+    Status::with_error_details(code(refusal), message, details)
+}
+
+/// The same for one item of a stream.
+pub(super) fn item_error(refusal: &Refusal) -> proto::ItemError {
+    proto::ItemError {
+        code: code(refusal).into(),
+        field: String::new(),
+        message: refusal.to_string(),
+        reason: refusal.limit.name().to_owned(),
+        retry_after: refusal.retry_after.and_then(|wait| wait.try_into().ok()),
+    }
+}
+
+/// The server has no room for this call; another one may have.
+pub(super) fn overloaded(what: &str) -> Status {
+    let message = format!("the service has as many {what} as it takes at a time; try again soon");
+    let mut details = ErrorDetails::with_error_info("OVERLOADED", DOMAIN, []);
+    details.set_retry_info(Some(std::time::Duration::from_secs(1)));
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+fn code(refusal: &Refusal) -> Code {
+    match refusal.limit {
+        Limit::KeyWithdrawn => Code::PermissionDenied,
+        Limit::CallsPerMinute(_)
+        | Limit::AddressesPerDay(_)
+        | Limit::LocalPartsPerDomain { .. }
+        | Limit::UnknownMailboxes(_) => Code::ResourceExhausted,
+    }
+}

@@ -1,0 +1,206 @@
+//! TLS at the door: rustls on ring, TLS 1.2 and 1.3, HTTP/2 by ALPN.
+//!
+//! A client certificate is asked for if `client_ca` is set, and then a wrong one ends the handshake.
+//! One that is not shown does not: health needs none, and who may call is decided for each call, in
+//! one place. Revocation lists are not read: take the authority away, or use short-lived certificates.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio_rustls::rustls;
+
+use rustls::crypto::ring;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use super::config::TlsFiles;
+use super::watched::Watched;
+
+/// Why TLS cannot be offered.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file is missing in the configuration.
+    #[error("{0} is not set; TLS needs server.tls.certificate and server.tls.key")]
+    Missing(&'static str),
+    /// A file cannot be read, or is not PEM.
+    #[error("{} cannot be read: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: pem::Error,
+    },
+    /// A file holds no certificate.
+    #[error("{} holds no certificate", .0.display())]
+    Empty(PathBuf),
+    /// The certificate and its key do not fit, or are not right.
+    #[error("the certificate and key of server.tls cannot be used: {0}")]
+    Identity(rustls::Error),
+    /// A client authority is not right.
+    #[error("{} cannot be used to check client certificates: {reason}", path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The certificate in use, and the files it comes from.
+#[derive(Debug)]
+pub(super) struct Tls {
+    files: TlsFiles,
+    watched: Watched,
+    current: RwLock<Arc<ServerConfig>>,
+}
+
+impl Tls {
+    /// Reads the files. Blocks on the file system.
+    pub(super) fn open(files: &TlsFiles) -> Result<Self, TlsError> {
+        let paths = [&files.certificate, &files.key, &files.client_ca];
+        let watched = Watched::new(paths.into_iter().flatten().cloned().collect());
+        let current = RwLock::new(Arc::new(read(files)?));
+        Ok(Self { files: files.clone(), watched, current })
+    }
+
+    /// What new connections get.
+    pub(super) fn current(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the files again if one has changed, and says whether. What cannot be used changes
+    /// nothing. Blocks on the file system.
+    pub(super) fn reload_if_changed(&self) -> Result<bool, TlsError> {
+        if !self.watched.has_changed() {
+            return Ok(false);
+        }
+        let config = Arc::new(read(&self.files)?);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = config;
+        Ok(true)
+    }
+}
+
+fn read(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
+    let certificate = files.certificate.as_deref();
+    let certificate = certificate.ok_or(TlsError::Missing("server.tls.certificate"))?;
+    let key = files.key.as_deref().ok_or(TlsError::Missing("server.tls.key"))?;
+    let provider = Arc::new(ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Identity)?;
+    let builder = match &files.client_ca {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            let authority = |reason: String| TlsError::Authority { path: path.clone(), reason };
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates(path)? {
+                roots.add(certificate).map_err(|error| authority(error.to_string()))?;
+            }
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                .allow_unauthenticated()
+                .build()
+                .map_err(|error: VerifierBuilderError| authority(error.to_string()))?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let key = PrivateKeyDer::from_pem_file(key)
+        .map_err(|source| TlsError::File { path: key.to_owned(), source })?;
+    let mut config =
+        builder.with_single_cert(certificates(certificate)?, key).map_err(TlsError::Identity)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(config)
+}
+
+/// The certificates of a PEM file, at least one. Blocks on the file system.
+///
+/// # Errors
+///
+/// If the file cannot be read or holds none.
+pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let failed = |source| TlsError::File { path: path.to_owned(), source };
+    let certificates = CertificateDer::pem_file_iter(path)
+        .map_err(failed)?
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(failed)?;
+    if certificates.is_empty() {
+        return Err(TlsError::Empty(path.to_owned()));
+    }
+    Ok(certificates)
+}
+
+/// Whom a certificate names: its first alternative name that is a DNS name, a URI or a mailbox, else
+/// its subject's common name. `None` if it has none of them.
+pub(super) fn name(certificate: &CertificateDer<'_>) -> Option<String> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let alternatives = certificate.subject_alternative_name().ok().flatten();
+    let alternative = alternatives.and_then(|names| {
+        names.value.general_names.iter().find_map(|name| match name {
+            GeneralName::DNSName(name) | GeneralName::URI(name) | GeneralName::RFC822Name(name) => {
+                Some((*name).to_owned())
+            }
+            _ => None,
+        })
+    });
+    let common = || {
+        let mut names = certificate.subject().iter_common_name();
+        names.next().and_then(|name| name.as_str().ok()).map(str::to_owned)
+    };
+    alternative.or_else(common).filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DnType, KeyPair, SanType};
+
+    use super::*;
+
+    fn named(common: &str, alternatives: Vec<SanType>) -> Option<String> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        if !common.is_empty() {
+            params.distinguished_name.push(DnType::CommonName, common);
+        }
+        params.subject_alt_names = alternatives;
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        name(certificate.der())
+    }
+
+    #[test]
+    fn a_certificate_is_named_by_its_alternative_name_else_by_its_common_name() {
+        let dns = SanType::DnsName("crm.example".try_into().unwrap());
+        let uri = SanType::URI("spiffe://example/crm".try_into().unwrap());
+        let ip = SanType::IpAddress("192.0.2.1".parse().unwrap());
+        assert_eq!(named("crm", vec![]).as_deref(), Some("crm"));
+        assert_eq!(named("crm", vec![dns]).as_deref(), Some("crm.example"));
+        assert_eq!(named("crm", vec![ip, uri]).as_deref(), Some("spiffe://example/crm"));
+        assert_eq!(named("", vec![]), None);
+        assert_eq!(name(&CertificateDer::from(vec![1, 2, 3])), None);
+    }
+
+    #[test]
+    fn a_file_that_is_missing_or_wrong_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("empty.pem");
+        std::fs::write(&file, "nothing").unwrap();
+        let open = |certificate: Option<&Path>, key: Option<&Path>| {
+            let files = TlsFiles {
+                certificate: certificate.map(Path::to_path_buf),
+                key: key.map(Path::to_path_buf),
+                client_ca: None,
+            };
+            Tls::open(&files).unwrap_err().to_string()
+        };
+        assert!(open(None, Some(&file)).contains("server.tls.certificate"));
+        assert!(open(Some(&file), None).contains("server.tls.key"));
+        let missing = dir.path().join("missing.pem");
+        assert!(open(Some(&file), Some(&missing)).contains("missing.pem"));
+        let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = dir.path().join("key.pem");
+        std::fs::write(&key, signed.signing_key.serialize_pem()).unwrap();
+        assert!(open(Some(&file), Some(&key)).contains("empty.pem"));
+    }
+}

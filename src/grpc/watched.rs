@@ -1,0 +1,63 @@
+//! Files that are read again when they change.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+/// A few files, and what they looked like when they were last looked at.
+#[derive(Debug)]
+pub(super) struct Watched {
+    paths: Vec<PathBuf>,
+    seen: Mutex<Vec<Stamp>>,
+}
+
+/// What changes when a file does; nothing of it is there while the file is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp(Option<(Option<SystemTime>, u64)>);
+
+impl Watched {
+    /// Looks at the files. To be done before they are read: what changes meanwhile is then noticed.
+    pub(super) fn new(paths: Vec<PathBuf>) -> Self {
+        let seen = Mutex::new(look_at(&paths));
+        Self { paths, seen }
+    }
+
+    /// Whether a file came, went or changed its time or size since the last look. Blocks on the file
+    /// system.
+    pub(super) fn has_changed(&self) -> bool {
+        let now = look_at(&self.paths);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = *seen != now;
+        *seen = now;
+        changed
+    }
+}
+
+fn look_at(paths: &[PathBuf]) -> Vec<Stamp> {
+    // Followed through links: a mounted secret is often a folder of them.
+    let stamp = |path: &PathBuf| {
+        Stamp(fs::metadata(path).ok().map(|meta| (meta.modified().ok(), meta.len())))
+    };
+    paths.iter().map(stamp).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_told_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+        fs::write(&a, "one").unwrap();
+        let watched = Watched::new(vec![a.clone(), b.clone()]);
+        assert!(!watched.has_changed());
+        fs::write(&a, "other").unwrap();
+        assert!(watched.has_changed() && !watched.has_changed());
+        fs::write(&b, "came").unwrap();
+        assert!(watched.has_changed() && !watched.has_changed());
+        fs::remove_file(&a).unwrap();
+        assert!(watched.has_changed() && !watched.has_changed());
+    }
+}
