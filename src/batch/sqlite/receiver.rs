@@ -96,6 +96,11 @@ impl Receiver {
         self.connection = None;
     }
 
+    /// Lets go of the files, which are to be removed.
+    pub(super) fn let_go(&mut self) {
+        self.connection = None;
+    }
+
     fn open(&mut self, directory: &Directory) -> Result<&Connection, Fault> {
         if self.connection.is_none() {
             let connection = schema::open(&directory.batch(&self.batch.id))?;
