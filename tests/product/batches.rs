@@ -132,9 +132,13 @@ async fn a_list_whose_sending_breaks_off_leaves_nothing() {
         let call = other.create_batch(ReceiverStream::new(receive));
         tokio::select! {
             _ = call => panic!("the list has no end"),
-            () = until(async || {
-                std::fs::read_dir(product.store().join("batches")).unwrap().next().is_some()
-            }) => {}
+            () = async {
+                let batches = product.store().join("batches");
+                until(async || std::fs::read_dir(&batches).unwrap().next().is_some()).await;
+                let again = vec![spec("broken", Duration::ZERO)];
+                let busy = refused(&mut client.clone(), again).await;
+                assert_eq!(busy.code(), Code::Aborted);
+            } => {}
         }
     }
     // The caller is gone; the name may be used again once the service has noticed.
@@ -370,4 +374,22 @@ async fn a_shutdown_tells_readers_and_hands_the_work_back() {
     let kept = product.batches.list("", None, 1).await.unwrap();
     assert!(kept[0].progress.open_rows() >= 1, "what was not finished is still there");
     product.close().await;
+}
+
+#[tokio::test]
+async fn who_learns_of_too_many_unknown_mailboxes_through_batches_has_to_wait() {
+    let product = Product::with(|config| {
+        config.server.harvesting.spare_loopback = false;
+        config.server.harvesting.unknown_percent = 50;
+        config.server.harvesting.unknown_sample = 10;
+    })
+    .await;
+    let mut client = product.batch_client().await;
+    let list: Vec<String> = (0..20).map(|n| format!("nobody{n}@acme.test")).collect();
+    let list: Vec<&str> = list.iter().map(String::as_str).collect();
+    let batch = create(&mut client, &list).await;
+    assert_eq!(read(&mut client, results_of(&batch.batch_id, ResultOrder::Row)).await.len(), 20);
+    let parts = vec![spec("", Duration::ZERO), page(&["jane.doe@acme.test"])];
+    assert_eq!(refused(&mut client, parts).await.code(), Code::ResourceExhausted);
+    product.stop().await;
 }

@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::access::Caller;
 use crate::batch::preflight::Thresholds;
-use crate::batch::queue::{Results, Submission};
+use crate::batch::queue::{Results, RowResult, Submission};
 use crate::batch::{Batch, BatchId, Batches, Preflight, State};
 use crate::grpc::checked::Checked;
 use crate::grpc::request::BadField;
@@ -62,6 +62,13 @@ impl Service {
         let preflight = Preflight::of(&batch.progress, batch.state, policy, &self.thresholds);
         let expires_at = self.batches.expires_at(&batch);
         convert::batch(batch, &preflight, expires_at)
+    }
+
+    /// A row for its owner, who thereby learns about a mailbox.
+    fn told(&self, caller: &Caller, row: RowResult) -> proto::BatchResult {
+        let verification = row.outcome.into_verification(&row.address);
+        self.checked.told(caller, &verification);
+        convert::result(row.row, row.row_id, verification)
     }
 
     /// Takes the rows of a new batch; whatever ends this early leaves nothing.
@@ -183,11 +190,13 @@ impl BatchService for Service {
         &self,
         request: Request<StreamBatchResultsRequest>,
     ) -> Result<Response<Self::StreamBatchResultsStream>, Status> {
-        let batch = self.own(&caller(&request)?.name, &request.get_ref().batch_id).await?;
+        let caller = caller(&request)?;
+        let batch = self.own(&caller.name, &request.get_ref().batch_id).await?;
         let reading = request::reading(request.get_ref()).map_err(BadField::into_status)?;
-        let results = self.batches.results(batch.id, reading).map(|results| match results {
+        let service = self.clone();
+        let results = self.batches.results(batch.id, reading).map(move |results| match results {
             Ok(Results { rows, next, .. }) => Ok(StreamBatchResultsResponse {
-                results: rows.into_iter().map(convert::result).collect(),
+                results: rows.into_iter().map(|row| service.told(&caller, row)).collect(),
                 cursor: next.0,
             }),
             Err(error) => Err(request::queue_status(&error)),
