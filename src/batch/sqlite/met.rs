@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 /// How many are gathered before some are written.
 const GATHERED: usize = 100_000;
 
-/// How many are written at a time: more than a page of rows may bring.
-const PART: usize = 5000;
+/// How many are written at a time, at least; more where a page of rows brings more.
+const PART: usize = 2500;
 
 /// Blocks of the filter of mailboxes: 8 MiB, which errs once in a hundred at six million.
 const MAILBOXES: usize = 1 << 17;
@@ -103,8 +103,9 @@ impl Met {
         let mut insert = file.prepare_cached(self.insert)?;
         let after = self.gathered.range((Bound::Excluded(self.last), Bound::Unbounded));
         let before = self.gathered.range(..=self.last);
+        let count = PART.max(self.gathered.len().saturating_sub(GATHERED));
         let mut written = Vec::new();
-        for (hash, number) in after.chain(before).take(PART) {
+        for (hash, number) in after.chain(before).take(count) {
             insert.execute(params![hash, number])?;
             written.push(*hash);
         }
@@ -197,6 +198,18 @@ mod tests {
         }
         let count = file.query_one("SELECT count(*) FROM intake.mailboxes", [], |row| row.get(0));
         assert_eq!(count, Ok(12_000));
+    }
+
+    #[test]
+    fn what_is_gathered_stays_bounded_however_large_the_pages_are() {
+        let (file, mut met) = (file(), Met::mailboxes());
+        let short = |n: i64| [0, 1].map(|_| n.to_le_bytes()).concat().try_into().unwrap();
+        for page in 0..3 {
+            let written = met.write(&file, false).unwrap();
+            met.forget(&written);
+            assert!(met.gathered.len() <= GATHERED, "{}", met.gathered.len());
+            met.gather((page * 70_000..(page + 1) * 70_000).map(|n| (short(n), n)));
+        }
     }
 
     #[test]
