@@ -10,8 +10,9 @@ use mailvet::proto::batch_service_client::BatchServiceClient;
 use mailvet::proto::create_batch_request::Part;
 use mailvet::proto::verification_service_client::VerificationServiceClient;
 use mailvet::proto::{
-    BatchAddress, BatchOptions, BatchPage, BatchSpec, CreateBatchRequest, DeleteBatchRequest,
-    Depth, ResultOrder, StreamBatchResultsRequest, VerifyAddressesRequest, VerifyOptions,
+    BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, CreateBatchRequest,
+    DeleteBatchRequest, Depth, ResultOrder, StreamBatchResultsRequest, VerifyAddressesRequest,
+    VerifyOptions,
 };
 use tonic::transport::{Channel, Endpoint};
 
@@ -118,7 +119,9 @@ impl Client {
             let row = |row| BatchAddress { address: address(row), row_id: String::new() };
             Part::Page(BatchPage { addresses: of_page.map(row).collect() })
         });
-        let parts = stream::iter(std::iter::once(Part::Spec(spec)).chain(pages));
+        let end = Part::End(BatchEnd { rows: rows as i64 });
+        let parts = std::iter::once(Part::Spec(spec)).chain(pages);
+        let parts = stream::iter(parts.chain(std::iter::once(end)));
         let parts = parts.map(|part| CreateBatchRequest { part: Some(part) });
         let created = self.batches().create_batch(parts).await?.into_inner();
         Ok(created.batch.context("no batch")?.batch_id)

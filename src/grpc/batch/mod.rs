@@ -80,9 +80,20 @@ impl Service {
     ) -> Result<Batch, Status> {
         let (id, depth) = (&batch.id, batch.spec.options.depth);
         let mut rows = 0;
-        while let Some(part) = next(&mut inbound, &self.shutdown).await? {
-            let Part::Page(page) = part else {
-                return Err(bad("spec", "came again; send it once, first"));
+        loop {
+            // A caller that goes away looks like one that has no more to say.
+            let page = match next(&mut inbound, &self.shutdown).await? {
+                Some(Part::Page(page)) => page,
+                Some(Part::End(end)) if u64::try_from(end.rows) == Ok(rows) => break,
+                Some(Part::End(end)) => {
+                    let message =
+                        format!("says {}, and {rows} rows came; send all again", end.rows);
+                    return Err(bad("end.rows", &message));
+                }
+                Some(Part::Spec(_)) => return Err(bad("spec", "came again; send it once, first")),
+                None => {
+                    return Err(bad("end", "is missing; send it last, with the number of rows"));
+                }
             };
             let page = request::page(page, rows).map_err(BadField::into_status)?;
             rows += page.len() as u64;
@@ -273,7 +284,7 @@ async fn next(
         None => Ok(None),
         Some(CreateBatchRequest { part: Some(part) }) => Ok(Some(part)),
         Some(CreateBatchRequest { part: None }) => {
-            Err(bad("part", "is missing; send a spec or a page in each message"))
+            Err(bad("part", "is missing; send a spec, a page or an end in each message"))
         }
     }
 }
