@@ -4,6 +4,8 @@
 //! What the address itself tells (its canonical form, its syntax error) is not kept: it is told
 //! again when the result is read, for the row's own spelling.
 
+mod own;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -15,9 +17,11 @@ use crate::smtp::{self, EnhancedStatus, Reply};
 use crate::verdict::{Action, CatchAll, Judgement, Reason, Stage, Traits, Verdict};
 use crate::verifier::{Evidence, Verification};
 
+pub(super) use own::Own;
+
 /// A verification to be kept. As JSON its keys are stable: one that is there keeps its meaning, and
 /// a reader ignores those it does not know. `Debug` shows no words of a server and no suggestion.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Outcome {
     /// All reasons, the deciding one first; never empty.
     reasons: Vec<Reason>,

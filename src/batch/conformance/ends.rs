@@ -17,8 +17,7 @@ pub(in crate::batch) async fn a_cancelled_batch_keeps_its_results_and_gets_no_mo
     assert_eq!((batch.state, batch.ended_at), (State::Cancelled, Some(at(2))));
     assert_eq!(batch.progress.finished_rows(), 2);
     assert_eq!(queue.cancel(&id, at(3)).await.unwrap(), batch);
-    drop(queue);
-    let queue = backend.open();
+    let queue = backend.again(queue);
     assert_eq!(standing(&*queue, &id).await, batch);
     assert!(lease(&*queue, 1, at(4)).await.is_empty());
     for limit in [1, 9] {
@@ -45,8 +44,7 @@ pub(in crate::batch) async fn a_batch_can_be_cancelled_while_it_is_receiving(
     assert!(matches!(late, QueueError::WrongState { .. }), "{late}");
     let late = queue.seal(&id, at(3)).await.unwrap_err();
     assert!(matches!(late, QueueError::WrongState { .. }), "{late}");
-    drop(queue);
-    let queue = backend.open();
+    let queue = backend.again(queue);
     assert_eq!(standing(&*queue, &id).await, batch);
     assert!(read(&*queue, &id, Order::Row, 9).await.is_empty());
 }
@@ -89,8 +87,7 @@ pub(in crate::batch) async fn a_deleted_batch_is_gone(backend: &dyn Backend) {
         assert_eq!(left.iter().map(|batch| &batch.id).collect::<Vec<_>>(), [&kept]);
     };
     gone(&*queue).await;
-    drop(queue);
-    let queue = backend.open();
+    let queue = backend.again(queue);
     gone(&*queue).await;
     assert_eq!(lease_one(&*queue, at(1)).await.batch, kept);
     for request_id in ["a", "b", "c"] {
@@ -147,8 +144,7 @@ pub(in crate::batch) async fn batches_that_ended_are_found_oldest_first(backend:
     assert_eq!(ended(&*queue, 10, 9).await, []);
     assert_eq!(ended(&*queue, 11, 9).await, [ids[1].clone()]);
     queue.cancel(&running, at(15)).await.unwrap();
-    drop(queue);
-    let queue = backend.open();
+    let queue = backend.again(queue);
     let order = [ids[1].clone(), running, ids[2].clone(), ids[0].clone()];
     assert_eq!(ended(&*queue, 99, 9).await, order);
     assert_eq!(ended(&*queue, 99, 2).await, order[..2]);

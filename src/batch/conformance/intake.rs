@@ -96,8 +96,7 @@ pub(in crate::batch) async fn a_batch_without_rows_is_finished_at_once(backend: 
     let id = submit(&*queue, spec("me", None), at(0)).await;
     let batch = queue.seal(&id, at(3)).await.unwrap();
     assert_eq!((batch.state, batch.ended_at), (State::Finished, Some(at(3))));
-    drop(queue);
-    let queue = backend.open();
+    let queue = backend.again(queue);
     assert_eq!(standing(&*queue, &id).await, batch);
     assert!(read(&*queue, &id, Order::Row, 5).await.is_empty());
     assert!(lease(&*queue, 1, at(4)).await.is_empty());
@@ -111,8 +110,7 @@ pub(in crate::batch) async fn what_was_not_sealed_is_gone_and_its_request_id_is_
     queue.append(&id, rows("a.example", 0, 300)).await.unwrap();
     assert!(page(&*queue, &id, Order::Row, &Cursor::default(), 1).await.rows.is_empty());
     assert!(queue.groups(&id, 3).await.unwrap().is_empty(), "nothing is told of it yet");
-    drop(queue);
-    let queue = backend.open();
+    let queue = backend.again(queue);
     let gone = queue.batch(&id).await.unwrap_err();
     assert!(matches!(&gone, QueueError::NoSuchBatch(lost) if *lost == id), "{gone}");
     assert!(queue.batches("me", None, 9).await.unwrap().is_empty());
@@ -125,8 +123,7 @@ pub(in crate::batch) async fn what_was_sealed_is_never_lost(backend: &dyn Backen
     let queue = backend.open();
     let id = list_with(&*queue, spec("me", Some("r")), rows("a.example", 0, 1500)).await;
     let before = standing(&*queue, &id).await;
-    drop(queue);
-    let queue = backend.open();
+    let queue = backend.again(queue);
     assert_eq!(standing(&*queue, &id).await, before);
     assert_eq!((before.state, before.sealed_at), (State::Running, Some(at(0))));
     let mut seen = 0;

@@ -89,8 +89,7 @@ pub(in crate::batch) async fn a_lease_ends_when_the_queue_is_opened_again(backen
     let queue = backend.open();
     let id = list(&*queue, rows("a.example", 0, 3)).await;
     let first = lease_one(&*queue, at(0)).await;
-    drop(queue);
-    let queue = backend.open();
+    let queue = backend.again(queue);
     is_lost(&*queue, first.id, at(1)).await;
     has_no_result(&*queue, &id).await;
     assert_eq!(lease_one(&*queue, at(1)).await.items, first.items);
@@ -98,11 +97,10 @@ pub(in crate::batch) async fn a_lease_ends_when_the_queue_is_opened_again(backen
 
 pub(in crate::batch) async fn no_two_leases_have_one_name(backend: &dyn Backend) {
     let mut names = BTreeSet::new();
-    for round in 0..3 {
-        let queue = backend.open();
-        if round == 0 {
-            list(&*queue, rows("a.example", 0, 3 * CHUNK)).await;
-        }
+    let mut queue = backend.open();
+    list(&*queue, rows("a.example", 0, 3 * CHUNK)).await;
+    for _ in 0..3 {
+        queue = backend.again(queue);
         for chunk in lease(&*queue, 3, at(0)).await {
             assert!(names.insert(chunk.id), "{:?}", chunk.id);
             queue.release_until(chunk.id, at(0), Vec::new(), at(0)).await.unwrap();
@@ -208,8 +206,7 @@ pub(in crate::batch) async fn a_released_chunk_comes_back_when_it_is_due(backend
     let chunk = lease_one(&*queue, at(0)).await;
     queue.release_until(chunk.id, at(300), Vec::new(), at(1)).await.unwrap();
     assert!(lease(&*queue, 1, at(299)).await.is_empty());
-    drop(queue);
-    let queue = backend.open();
+    let queue = backend.again(queue);
     assert!(lease(&*queue, 1, at(299)).await.is_empty());
     assert_eq!(queue.next_due(at(299)).await.unwrap(), Some(at(300)));
     assert_eq!(lease_one(&*queue, at(300)).await.items, chunk.items);

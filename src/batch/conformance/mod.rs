@@ -1,5 +1,6 @@
 //! What every kind of queue has to pass: a claim for each sentence of [`queue`](super::queue), and
-//! random steps beside a simple model. A kind of queue calls [`suite!`] with its [`Backend`].
+//! random steps beside a simple model. A kind of queue calls [`suite!`] with its [`Backend`], and
+//! [`durable!`] as well, unless it forgets everything with its process.
 
 mod ends;
 mod intake;
@@ -30,9 +31,23 @@ use crate::verdict::Reason;
 pub(super) trait Backend {
     /// Opens the queue that is there. The one before was dropped, whatever it was doing.
     fn open(&self) -> Box<dyn Queue>;
+
+    /// Whether a queue that is opened again is the one it was.
+    fn is_durable(&self) -> bool {
+        true
+    }
+
+    /// The queue, opened again if it can be.
+    fn again(&self, queue: Box<dyn Queue>) -> Box<dyn Queue> {
+        if !self.is_durable() {
+            return queue;
+        }
+        drop(queue);
+        self.open()
+    }
 }
 
-/// Every claim as a test of one kind of queue.
+/// Every claim as a test of one kind of queue, but for those of [`durable!`].
 macro_rules! suite {
     ($backend:expr; $($claim:ident),* $(,)?) => {
         $(
@@ -50,7 +65,6 @@ macro_rules! suite {
             a_request_id_finds_the_first_submission,
             one_request_id_of_two_owners_is_two_batches,
             a_batch_without_rows_is_finished_at_once,
-            what_was_not_sealed_is_gone_and_its_request_id_is_free,
             what_was_sealed_is_never_lost,
             nothing_is_leased_before_it_is_sealed,
             a_chunk_that_is_out_is_not_leased_again,
@@ -58,8 +72,6 @@ macro_rules! suite {
             a_lease_ends_when_it_is_given_back,
             a_lease_ends_when_its_time_is_over,
             a_lease_ends_when_its_batch_is_over,
-            a_lease_ends_when_the_queue_is_opened_again,
-            no_two_leases_have_one_name,
             batches_take_turns,
             the_longest_due_come_first_then_the_first_rows,
             no_group_has_more_chunks_out_than_asked_for,
@@ -71,6 +83,7 @@ macro_rules! suite {
             a_row_keeps_its_first_result,
             what_is_not_of_the_lease_is_ignored,
             every_row_of_an_item_gets_its_result,
+            a_result_is_read_as_it_was_brought,
             results_are_read_as_they_came,
             in_row_order_the_first_open_row_ends_the_results,
             results_are_read_exactly_once_however_they_are_paged,
@@ -89,7 +102,18 @@ macro_rules! suite {
     };
 }
 
-pub(super) use suite;
+/// The claims about what is there when the queue is opened again.
+macro_rules! durable {
+    ($backend:expr) => {
+        $crate::batch::conformance::suite! { $backend;
+            what_was_not_sealed_is_gone_and_its_request_id_is_free,
+            a_lease_ends_when_the_queue_is_opened_again,
+            no_two_leases_have_one_name,
+        }
+    };
+}
+
+pub(super) use {durable, suite};
 
 /// A time, by its seconds.
 pub(super) fn at(seconds: u64) -> SystemTime {

@@ -58,10 +58,18 @@ struct Run<'a> {
     now: SystemTime,
     batches: Vec<ModelBatch>,
     /// All leases that were ever given, with their items.
-    leases: Vec<(LeaseId, BatchId, Vec<(u64, usize)>)>,
+    leases: Vec<Given>,
     /// What was read of each batch, and up to where, in both orders.
     read: BTreeMap<BatchId, [(Cursor, Vec<u64>); 2]>,
     requests: u64,
+}
+
+/// A lease that was given: the numbers of its items, there and in the model.
+#[derive(Clone)]
+struct Given {
+    lease: LeaseId,
+    batch: BatchId,
+    items: Vec<(u64, usize)>,
 }
 
 /// What a worker brings: results for some items of a lease that may be over.
@@ -155,7 +163,7 @@ impl Run<'_> {
                 batch.lease(n, lease, ask.until);
                 let items =
                     lease.items.iter().map(|i| (i.number, batch.item(&i.address))).collect();
-                self.leases.push((lease.id, lease.batch.clone(), items));
+                self.leases.push(Given { lease: lease.id, batch: lease.batch.clone(), items });
             }
         }
     }
@@ -165,7 +173,7 @@ impl Run<'_> {
             return None;
         }
         let recent = self.leases.len().min(8);
-        let (lease, id, items) =
+        let Given { lease, batch, items } =
             self.leases[self.leases.len() - 1 - self.dice.index(recent)].clone();
         let some = self.dice.roll(3) == 0;
         let (mut results, mut plain) = (Vec::new(), Vec::new());
@@ -176,7 +184,7 @@ impl Run<'_> {
                 plain.push((item, reason));
             }
         }
-        let batch = self.batches.iter().position(|batch| batch.id == id);
+        let batch = self.batches.iter().position(|kept| kept.id == batch);
         let out = batch.and_then(|n| Some((n, self.batches[n].holds(lease)?)));
         Some(Brought { lease, known: results, plain, out })
     }
@@ -221,9 +229,11 @@ impl Run<'_> {
     }
 
     fn reopen(&mut self) {
-        // The one before goes first.
-        self.queue = None;
-        self.queue = Some(self.backend.open());
+        let Some(queue) = self.queue.take() else { return };
+        self.queue = Some(self.backend.again(queue));
+        if !self.backend.is_durable() {
+            return;
+        }
         self.batches.retain(|batch| batch.state != State::Receiving);
         for chunk in self.batches.iter_mut().flat_map(|batch| &mut batch.chunks) {
             chunk.out = None;

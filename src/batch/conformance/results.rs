@@ -70,6 +70,38 @@ pub(in crate::batch) async fn every_row_of_an_item_gets_its_result(backend: &dyn
     assert_eq!(told(&results), expected(&[0, 1, 2, 3]));
 }
 
+pub(in crate::batch) async fn a_result_is_read_as_it_was_brought(backend: &dyn Backend) {
+    let queue = backend.open();
+    let mut given = rows("a.example", 0, 3);
+    given.push(row("USER1@a.example"));
+    let id = list(&*queue, given).await;
+    let chunk = lease_one(&*queue, at(0)).await;
+    let brought: Vec<Known> = (0..)
+        .zip(&chunk.items)
+        .map(|(n, item)| {
+            let text = serde_json::json!({
+                "reasons": ["mailbox_not_found", "role_account"],
+                "action": "suppress",
+                "stage": "rcpt",
+                "code": 550,
+                "reply": [format!("<{}>: unknown, not as user0@a.example", item.address), "bye"],
+                "failure": format!("{} again", item.address),
+                "gathered_at": 1_800_000_000_000_u64 + n,
+                "retry_at": (n > 0).then_some(1_800_000_000_000_u64 + 10 * n),
+                "elapsed": 7 * n,
+            });
+            Known { item: item.number, outcome: serde_json::from_value(text).unwrap() }
+        })
+        .collect();
+    queue.complete(chunk.id, brought.clone(), at(0)).await.unwrap();
+    let queue = backend.again(queue);
+    for (order, items) in [(Order::Row, [0, 1, 2, 1]), (Order::Completion, [0, 1, 1, 2])] {
+        let found = read(&*queue, &id, order, 9).await;
+        let expected = items.map(|item: usize| &brought[item].outcome);
+        assert!(found.iter().map(|row| &row.outcome).eq(expected), "{order:?}");
+    }
+}
+
 pub(in crate::batch) async fn results_are_read_as_they_came(backend: &dyn Backend) {
     let queue = backend.open();
     let id = list(&*queue, rows("a.example", 0, 6)).await;
@@ -185,13 +217,12 @@ pub(in crate::batch) async fn a_foreign_cursor_is_refused(backend: &dyn Backend)
 }
 
 pub(in crate::batch) async fn cursors_survive(backend: &dyn Backend) {
-    let queue = backend.open();
+    let mut queue = backend.open();
     let id = list(&*queue, rows("a.example", 0, 250)).await;
     let mut cursors = [(Order::Completion, Cursor::default()), (Order::Row, Cursor::default())];
     let mut found = [Vec::new(), Vec::new()];
-    drop(queue);
     for step in 0..4 {
-        let queue = backend.open();
+        queue = backend.again(queue);
         if let [chunk, ..] = &lease(&*queue, 1, at(step)).await[..] {
             queue.complete(chunk.id, all(chunk, Reason::NullMx), at(step)).await.unwrap();
         }
@@ -222,8 +253,7 @@ pub(in crate::batch) async fn waiting_rows_are_counted_and_remember_since_when(
     assert_eq!(progress.waiting.clone().into_iter().collect::<Vec<_>>(), counts);
     assert_eq!(progress.next_retry_at, Some(at(300)));
     assert_eq!(progress.open_rows(), 4);
-    drop(queue);
-    let queue = backend.open();
+    let queue = backend.again(queue);
     assert_eq!(standing(&*queue, &id).await.progress, progress);
 
     let chunk = lease_one(&*queue, at(300)).await;

@@ -4,7 +4,6 @@
 //! transaction each, and answered when it is on the disk; then leases are given.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::slice::SliceIndex;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -121,17 +120,17 @@ impl Desk {
         Work::open(batch, &path)
     }
 
-    /// The batch of a lease that is not over.
-    fn holder(&mut self, lease: LeaseId, now: SystemTime) -> Option<BatchId> {
-        let at = self.works.iter().position(|work| work.leases.contains_key(&lease))?;
-        self.expire(now, at..=at);
-        let work = &self.works[at];
-        work.leases.contains_key(&lease).then(|| work.batch.id.clone())
+    /// The batch of a lease that is not over. Nothing is ended here: what came before in the same pass
+    /// is not written yet.
+    fn holder(&self, lease: LeaseId, now: SystemTime) -> Option<BatchId> {
+        let mut works = self.works.iter();
+        let (batch, out) = works.find_map(|work| Some((&work.batch, work.leases.get(&lease)?)))?;
+        (out.until > now).then(|| batch.id.clone())
     }
 
-    /// Ends the leases of some batches whose time is over.
-    fn expire(&mut self, now: SystemTime, which: impl SliceIndex<[Work], Output = [Work]>) {
-        for work in &mut self.works[which] {
+    /// Ends the leases whose time is over.
+    fn expire(&mut self, now: SystemTime) {
+        for work in &mut self.works {
             let path = self.shared.directory.batch(&work.batch.id);
             if work.expire(&path, now) {
                 self.shared.publish(&work.batch);
@@ -145,7 +144,7 @@ impl Desk {
         work.used = self.tick;
         let path = self.shared.directory.batch(id);
         let (brought, replies): (Vec<Brought>, Vec<Reply<()>>) = brought.into_iter().unzip();
-        let kept = work.keep(&path, &brought);
+        let kept = work.keep(&path, brought);
         let place = self.shared.directory.place();
         if kept.is_err() {
             // The file is put back to what it was, with the transaction; memory never left it.
@@ -181,7 +180,7 @@ impl Desk {
 
     fn lease(&mut self, ask: &LeaseRequest, now: SystemTime) -> Result<Vec<Lease>, Fault> {
         let batches = self.works.len();
-        self.expire(now, ..);
+        self.expire(now);
         let each = ask.chunks.checked_div(batches).unwrap_or(0).max(1);
         let (mut leases, mut trouble) = (Vec::new(), None);
         let mut dry = 0;
@@ -219,7 +218,7 @@ impl Desk {
 
     fn next_due(&mut self, now: SystemTime) -> Result<Option<SystemTime>, Fault> {
         let mut first: Option<SystemTime> = None;
-        self.expire(now, ..);
+        self.expire(now);
         for work in &mut self.works {
             let ends = work.leases.values().map(|out| out.until).min();
             let path = self.shared.directory.batch(&work.batch.id);

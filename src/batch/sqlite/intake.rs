@@ -69,7 +69,7 @@ impl Intake {
             }
             Job::Delete(id, reply) => {
                 if let Some(receiver) = self.find(&id) {
-                    receiver.close();
+                    receiver.let_go();
                     let removed = self.shared.remove(&id);
                     if removed.is_ok() {
                         self.receiving.retain(|receiver| receiver.batch().id != id);

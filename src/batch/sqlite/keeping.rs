@@ -3,15 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::common::Written;
 use super::error::Fault;
 use super::items;
+use super::schema::Reasons;
 use super::time::{ceiling, floor, kept};
-use super::work::{Held, Open, Out, Work, note};
-use crate::batch::outcome::Outcome;
+use super::work::{Open, Out, Work, note};
+use crate::batch::outcome::{Outcome, Own};
 use crate::batch::progress::{Batch, State};
 use crate::batch::queue::{Known, LeaseId};
 use crate::verdict::Reason;
@@ -28,27 +31,35 @@ pub(super) struct Brought {
 
 impl Work {
     /// Keeps what was brought, durably, or nothing of it. Each lease is there, and only once.
-    pub(super) fn keep(&mut self, path: &Path, brought: &[Brought]) -> Result<(), Fault> {
+    pub(super) fn keep(&mut self, path: &Path, brought: Vec<Brought>) -> Result<(), Fault> {
         let (batch, sequence) = (self.batch.clone(), self.sequence);
         let outs: Vec<Option<Out>> =
             brought.iter().map(|brought| self.leases.get(&brought.lease).cloned()).collect();
         let held = self.file(path)?;
         let change = held.connection.unchecked_transaction()?;
-        let mut draft = Draft { held, batch, sequence };
+        let mut draft = Draft {
+            connection: &held.connection,
+            reasons: &held.reasons,
+            written: &mut held.written,
+            batch,
+            sequence,
+            tally: Tally::default(),
+        };
         let mut rests = Vec::with_capacity(brought.len());
-        for (brought, out) in brought.iter().zip(outs) {
+        for (Brought { lease, known, until, now }, out) in brought.into_iter().zip(outs) {
             let Some(out) = out else { continue };
-            let rest = match brought.until {
-                None => draft.complete(out, &brought.known, brought.now)?,
+            let rest = match until {
+                None => draft.complete(out, known, now)?,
                 Some(until) => {
-                    draft.release(out, &brought.known, until, brought.now)?;
+                    draft.release(out, &known, until, now)?;
                     None
                 }
             };
-            rests.push((brought.lease, rest));
+            rests.push((lease, rest));
         }
+        draft.count()?;
         let Draft { batch, sequence, .. } = draft;
-        note(&held.connection, &batch, sequence)?;
+        note(&change, &batch, sequence)?;
         change.commit()?;
         self.remember(batch, sequence, rests);
         self.look_ahead(path);
@@ -74,92 +85,101 @@ impl Work {
 
 /// A batch as it will stand when the transaction is over.
 struct Draft<'a> {
-    held: &'a Held,
+    connection: &'a Connection,
+    reasons: &'a Reasons,
+    written: &'a mut Written,
     batch: Batch,
     sequence: i64,
+    tally: Tally,
 }
 
 impl Draft<'_> {
-    fn connection(&self) -> &Connection {
-        &self.held.connection
-    }
-
     /// Keeps results; what then is still open of the lease.
     fn complete(
         &mut self,
         mut out: Out,
-        results: &[Known],
+        results: Vec<Known>,
         now: SystemTime,
     ) -> Result<Option<Out>, Fault> {
-        let mut tally = Tally::default();
         for known in results {
             if let Some(open) = take(&mut out.items, known.item) {
-                self.result(open, &known.outcome, &mut tally)?;
+                self.result(out.group, &open, known.outcome)?;
             }
         }
-        self.tally(out.group, &tally)?;
         if self.batch.progress.open_rows() == 0 {
             self.batch.state = State::Finished;
             self.batch.ended_at = Some(kept(now));
         }
         if out.items.is_empty() {
-            self.connection()
+            self.connection
                 .prepare_cached("DELETE FROM chunks WHERE id = ?")?
                 .execute([out.chunk])?;
-            if let Some((next, _)) = self.behind(out.group)? {
+            if let Some((next, _)) = self.behind(&out)? {
                 self.set_ready(next, true)?;
             }
             return Ok(None);
         }
         let held: Vec<i64> = out.items.iter().map(|open| open.item).collect();
-        self.connection()
+        self.connection
             .prepare_cached("UPDATE chunks SET items = ?, waiting = ? WHERE id = ?")?
             .execute(params![items::pack(out.chunk, &held), out.waiting(), out.chunk])?;
         Ok(Some(out))
     }
 
-    /// Keeps the result of an item.
-    fn result(&mut self, open: Open, outcome: &Outcome, tally: &mut Tally) -> Result<(), Fault> {
+    /// Keeps the result of an item of this group.
+    fn result(&mut self, group: i64, open: &Open, outcome: Outcome) -> Result<(), Fault> {
         let rows = self.rows(open.item)?;
         let reason = outcome.reason();
-        let text = serde_json::to_string(outcome)?;
+        let number = self.reasons.number(reason);
+        let (common, own) = outcome.parted(&open.address);
+        let part = self.written.part(self.connection, common)?;
         self.sequence += 1;
-        self.connection()
+        let Own { gathered_at, retry_at, elapsed } = own;
+        self.connection
             .prepare_cached(
-                "INSERT INTO results (sequence, item, reason, outcome) VALUES (?, ?, ?, ?)",
+                "INSERT INTO results
+                     (sequence, item, rows, reason, outcome, gathered_at, retry_at, elapsed)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             )?
-            .execute(params![self.sequence, open.item, self.held.reasons.number(reason), text])?;
+            .execute(params![
+                self.sequence,
+                open.item,
+                signed(rows),
+                number,
+                part.id,
+                gathered_at.map(signed),
+                retry_at.map(signed),
+                signed(elapsed),
+            ])?;
         if let Some(before) = open.waiting {
-            self.connection()
+            self.connection
                 .prepare_cached("DELETE FROM waiting WHERE item = ?")?
                 .execute([open.item])?;
             less(&mut self.batch.progress.waiting, before, rows);
         }
         *self.batch.progress.finished.entry(reason).or_default() += rows;
-        *tally.reasons.entry(reason).or_default() += rows;
-        if let Some(destination) = outcome.destination() {
-            let at = (destination.as_str().to_owned(), reason);
-            *tally.destinations.entry(at).or_default() += rows;
+        *self.tally.groups.entry((group, number)).or_default() += rows;
+        if let Some(destination) = part.destination {
+            *self.tally.destinations.entry((destination, number)).or_default() += rows;
         }
         Ok(())
     }
 
     /// Adds to the counts by group and by destination.
-    fn tally(&self, group: i64, tally: &Tally) -> Result<(), Fault> {
-        let mut groups = self.connection().prepare_cached(
+    fn count(&self) -> Result<(), Fault> {
+        let mut groups = self.connection.prepare_cached(
             "INSERT INTO group_tallies (grp, reason, n) VALUES (?, ?, ?)
              ON CONFLICT (grp, reason) DO UPDATE SET n = n + excluded.n",
         )?;
-        for (reason, rows) in &tally.reasons {
-            groups.execute(params![group, self.held.reasons.number(*reason), signed(*rows)])?;
+        for ((group, reason), rows) in &self.tally.groups {
+            groups.execute(params![group, reason, signed(*rows)])?;
         }
-        let mut destinations = self.connection().prepare_cached(
+        let mut destinations = self.connection.prepare_cached(
             "INSERT INTO destination_tallies (name, reason, n) VALUES (?, ?, ?)
              ON CONFLICT (name, reason) DO UPDATE SET n = n + excluded.n",
         )?;
-        for ((name, reason), rows) in &tally.destinations {
-            let reason = self.held.reasons.number(*reason);
-            destinations.execute(params![name, reason, signed(*rows)])?;
+        for ((name, reason), rows) in &self.tally.destinations {
+            destinations.execute(params![&**name, reason, signed(*rows)])?;
         }
         Ok(())
     }
@@ -179,11 +199,11 @@ impl Draft<'_> {
             }
         }
         let due = self.due(until);
-        self.connection()
+        self.connection
             .prepare_cached("UPDATE chunks SET due = ?, waiting = ? WHERE id = ?")?
             .execute(params![due, out.waiting(), out.chunk])?;
         // The chunk may have fallen behind others of its group.
-        if let Some(next) = self.behind(out.group)?
+        if let Some(next) = self.behind(&out)?
             && (next.1, next.0) < (due, out.chunk)
         {
             self.set_ready(next.0, true)?;
@@ -197,13 +217,13 @@ impl Draft<'_> {
         let rows = self.rows(open.item)?;
         let reason = outcome.reason();
         let text = serde_json::to_string(outcome)?;
-        self.connection()
+        self.connection
             .prepare_cached(
                 "INSERT INTO waiting (item, since, reason, outcome) VALUES (?, ?, ?, ?)
                  ON CONFLICT (item) DO UPDATE
                  SET reason = excluded.reason, outcome = excluded.outcome",
             )?
-            .execute(params![open.item, floor(now), self.held.reasons.number(reason), text])?;
+            .execute(params![open.item, floor(now), self.reasons.number(reason), text])?;
         let waiting = &mut self.batch.progress.waiting;
         if let Some(before) = open.waiting.replace(reason) {
             less(waiting, before, rows);
@@ -222,20 +242,23 @@ impl Draft<'_> {
         if due <= sealed { 0 } else { due }
     }
 
-    /// The first chunk of a group that is not `ready`, and when it is due.
-    fn behind(&self, group: i64) -> Result<Option<(i64, i64)>, Fault> {
+    /// The first chunk of the group of one that is out that is not `ready`, and when it is due.
+    fn behind(&self, out: &Out) -> Result<Option<(i64, i64)>, Fault> {
+        if !out.in_large_group {
+            return Ok(None);
+        }
         Ok(self
-            .connection()
+            .connection
             .prepare_cached(
                 "SELECT id, due FROM chunks INDEXED BY behind WHERE grp = ? AND ready = 0
                  ORDER BY due, id LIMIT 1",
             )?
-            .query_row([group], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row([out.group], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?)
     }
 
     fn set_ready(&self, chunk: i64, ready: bool) -> Result<(), Fault> {
-        self.connection()
+        self.connection
             .prepare_cached("UPDATE chunks SET ready = ? WHERE id = ?")?
             .execute(params![ready, chunk])?;
         Ok(())
@@ -248,7 +271,7 @@ impl Draft<'_> {
             return Ok(1);
         }
         let copies: i64 = self
-            .connection()
+            .connection
             .prepare_cached("SELECT count(*) FROM rows INDEXED BY copies WHERE item = ?")?
             .query_row([item], |row| row.get(0))?;
         Ok(1 + copies.unsigned_abs())
@@ -263,11 +286,11 @@ impl Out {
     }
 }
 
-/// What one call brought of each kind.
+/// How many rows got results, by the number of the reason.
 #[derive(Default)]
 struct Tally {
-    reasons: BTreeMap<Reason, u64>,
-    destinations: BTreeMap<(String, Reason), u64>,
+    groups: BTreeMap<(i64, i64), u64>,
+    destinations: BTreeMap<(Arc<str>, i64), u64>,
 }
 
 /// Takes an item out of those that are open.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension};
@@ -42,15 +43,26 @@ impl Work {
             let next = self.next_due(path, now)?;
             self.outlook = Some(Outlook { at: now, now: false, next });
         }
+        let window = self.window;
         let held = self.file(path)?;
+        // One view for all: a look at the file on its own has to lock it.
+        let view = held.connection.unchecked_transaction()?;
         let read: Vec<_> =
             candidates.iter().map(|chunk| read(held, chunk)).collect::<Result<_, _>>()?;
+        drop(view);
         let deadline = self.batch.deadline();
         let mut leases = Vec::with_capacity(candidates.len());
-        for (candidate, (group, items, open)) in candidates.into_iter().zip(read) {
+        for (candidate, found) in candidates.into_iter().zip(read) {
             let id = name();
             let Candidate { chunk, group: number, .. } = candidate;
-            let out = Out { chunk, group: number, until: ask.until, items: open };
+            let Found { group, chunks, items, open } = found;
+            let out = Out {
+                chunk,
+                group: number,
+                in_large_group: chunks > window,
+                until: ask.until,
+                items: open,
+            };
             self.leases.insert(id, out);
             leases.push(Lease {
                 id,
@@ -141,17 +153,26 @@ impl Work {
     }
 }
 
+/// What the file says of a chunk.
+struct Found {
+    group: String,
+    /// How many chunks its group has had.
+    chunks: i64,
+    items: Vec<Item>,
+    open: Vec<Open>,
+}
+
 /// The group and the open items of a chunk.
-fn read(held: &Held, candidate: &Candidate) -> Result<(String, Vec<Item>, Vec<Open>), Fault> {
+fn read(held: &Held, candidate: &Candidate) -> Result<Found, Fault> {
     let connection = &held.connection;
-    let group = connection
-        .prepare_cached("SELECT name FROM groups WHERE id = ?")?
-        .query_row([candidate.group], |row| row.get(0))?;
+    let (group, chunks) = connection
+        .prepare_cached("SELECT name, chunks FROM groups WHERE id = ?")?
+        .query_row([candidate.group], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut addresses = connection.prepare_cached("SELECT address FROM rows WHERE row = ?")?;
     let mut items = Vec::with_capacity(candidate.items.len());
     let mut open = Vec::with_capacity(candidate.items.len());
     for &item in &candidate.items {
-        let address = addresses.query_row([item], |row| row.get(0))?;
+        let address: String = addresses.query_row([item], |row| row.get(0))?;
         let (mut waiting, mut waiting_since, mut provisional) = (None, None, None);
         if candidate.waiting > 0
             && let Some((since, reason, outcome)) = provisionally(connection, item)?
@@ -160,10 +181,10 @@ fn read(held: &Held, candidate: &Candidate) -> Result<(String, Vec<Item>, Vec<Op
             waiting_since = Some(time(since));
             provisional = Some(serde_json::from_str(&outcome)?);
         }
+        open.push(Open { item, address: Arc::from(address.as_str()), waiting });
         items.push(Item { number: item.unsigned_abs(), address, waiting_since, provisional });
-        open.push(Open { item, waiting });
     }
-    Ok((group, items, open))
+    Ok(Found { group, chunks, items, open })
 }
 
 fn provisionally(

@@ -10,6 +10,7 @@
 //! The shape of the directory is told in [`directory`], that of a file in [`schema`].
 
 mod catalog;
+mod common;
 mod cursor;
 mod desk;
 mod directory;
@@ -18,6 +19,8 @@ mod intake;
 mod items;
 mod keeping;
 mod leasing;
+mod met;
+mod page;
 mod pool;
 mod reading;
 mod receiver;
@@ -136,13 +139,26 @@ impl SqliteQueue {
             if shared.batch(&id)?.state == State::Receiving {
                 return Ok(without);
             }
-            let reader = shared.readers.take(&id, &shared.directory.batch(&id))?;
-            let found = what(&reader)?;
-            shared.readers.give(reader);
-            Ok(found)
+            let found = read_from(shared, &id, what);
+            // Whatever a file looks like that is being removed.
+            if found.is_err() && shared.is_gone(&id) {
+                return Err(QueueError::NoSuchBatch(id).into());
+            }
+            found
         })
         .await
     }
+}
+
+fn read_from<T>(
+    shared: &Shared,
+    id: &BatchId,
+    what: impl FnOnce(&Reader) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let reader = shared.readers.take(id, &shared.directory.batch(id))?;
+    let found = what(&reader)?;
+    shared.readers.give(reader);
+    Ok(found)
 }
 
 fn read(shared: &Shared, jobs: &Mutex<mpsc::Receiver<Reading>>) {

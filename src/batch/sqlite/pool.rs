@@ -1,10 +1,12 @@
 //! Connections for reading. A few stay open between reads.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
+use super::common::Read;
 use super::error::Fault;
 use super::schema::{self, Reasons};
 use crate::batch::id::BatchId;
@@ -20,6 +22,7 @@ pub(super) struct Reader {
     pub(super) id: BatchId,
     pub(super) connection: Connection,
     pub(super) reasons: Reasons,
+    pub(super) known: RefCell<Read>,
     /// How many batches had been forgotten when it was taken.
     taken: u64,
 }
@@ -52,9 +55,10 @@ impl Pool {
             forgotten
         };
         let connection = schema::open(path)?;
-        schema::lasting(&connection, CACHE)?;
+        connection.execute_batch(&format!("PRAGMA cache_size = -{CACHE}"))?;
         let reasons = Reasons::read(&connection)?;
-        Ok(Reader { id: id.clone(), connection, reasons, taken: forgotten })
+        let known = RefCell::default();
+        Ok(Reader { id: id.clone(), connection, reasons, known, taken: forgotten })
     }
 
     /// Takes a connection back. Its batch may be gone by now: then so is the connection.

@@ -2,12 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::cursor::Place;
 use super::error::Fault;
 use super::pool::Reader;
 use super::schema::{self, Reasons};
+use crate::batch::outcome::Own;
 use crate::batch::progress::State;
 use crate::batch::queue::{
     Cursor, DestinationTally, GroupTally, QueueError, Results, ResultsRequest, RowResult,
@@ -44,6 +45,33 @@ struct Page<'a> {
     seen: usize,
 }
 
+/// A result, as far as it does not repeat others.
+#[derive(Clone, Copy)]
+struct Found {
+    reason: i64,
+    outcome: i64,
+    own: Own,
+}
+
+impl Found {
+    /// Reads it from the columns of [`RESULT`], which come first.
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let time = |at: Option<i64>| at.map(i64::unsigned_abs);
+        Ok(Self {
+            reason: row.get(0)?,
+            outcome: row.get(1)?,
+            own: Own {
+                gathered_at: time(row.get(2)?),
+                retry_at: time(row.get(3)?),
+                elapsed: row.get::<_, i64>(4)?.unsigned_abs(),
+            },
+        })
+    }
+}
+
+/// The columns of a result.
+const RESULT: &str = "r.reason, r.outcome, r.gathered_at, r.retry_at, r.elapsed";
+
 /// A row of the list.
 struct Line {
     row: i64,
@@ -51,31 +79,42 @@ struct Line {
     row_id: Option<String>,
 }
 
+impl Line {
+    /// Reads its three columns, the first of which has this number.
+    fn read(row: &Row<'_>, at: usize) -> rusqlite::Result<Self> {
+        Ok(Self { row: row.get(at)?, address: row.get(at + 1)?, row_id: row.get(at + 2)? })
+    }
+}
+
 impl Page<'_> {
     fn is_full(&self) -> bool {
         self.rows.len() >= self.ask.limit.min(MOST) || self.seen >= MOST
     }
 
-    /// Takes a row in, unless its verdict is not asked for; stops when there is no room.
+    /// Takes a row in, unless its verdict is not asked for; stops when there is no room. `asked`: the
+    /// address that was asked about, if it is that of another row.
     fn take(
         &mut self,
         place: Place,
         line: Line,
-        reason: i64,
-        outcome: &str,
+        found: Found,
+        asked: Option<&str>,
     ) -> Result<ControlFlow<()>, Fault> {
         if self.is_full() {
             return Ok(ControlFlow::Break(()));
         }
         self.seen += 1;
         self.place = place;
-        let verdict = self.reader.reasons.reason(reason).verdict();
+        let verdict = self.reader.reasons.reason(found.reason).verdict();
         if self.ask.verdicts.is_empty() || self.ask.verdicts.contains(&verdict) {
+            let mut known = self.reader.known.borrow_mut();
+            let common = known.part(&self.reader.connection, found.outcome)?;
+            let outcome = common.rejoined(found.own, asked.unwrap_or(&line.address));
             self.rows.push(RowResult {
                 row: line.row.unsigned_abs(),
                 row_id: line.row_id.unwrap_or_default(),
                 address: line.address,
-                outcome: serde_json::from_str(outcome)?,
+                outcome,
                 cursor: place.cursor(&self.reader.id),
             });
         }
@@ -88,33 +127,34 @@ impl Page<'_> {
         sequence: i64,
         after: i64,
     ) -> Result<ControlFlow<()>, Fault> {
-        let copied = view
-            .prepare_cached("SELECT 1 FROM rows INDEXED BY copies WHERE item IS NOT NULL LIMIT 1")?
-            .exists([])?;
-        let mut results = view.prepare_cached(
-            "SELECT sequence, item, reason, outcome FROM results WHERE sequence >= ?
-             ORDER BY sequence",
-        )?;
-        let mut firsts =
-            view.prepare_cached("SELECT row, address, row_id FROM rows WHERE row = ?")?;
+        let mut results = view.prepare_cached(&format!(
+            "SELECT {RESULT}, r.sequence, r.item, r.rows, w.address, w.row_id
+             FROM results r CROSS JOIN rows w ON w.row = r.item
+             WHERE r.sequence >= ? ORDER BY r.sequence"
+        ))?;
         let mut copies = view.prepare_cached(
             "SELECT row, address, row_id FROM rows INDEXED BY copies WHERE item = ? ORDER BY row",
         )?;
         let mut results = results.query([sequence])?;
         while let Some(result) = results.next()? {
-            let (at, item, reason): (i64, i64, i64) =
-                (result.get(0)?, result.get(1)?, result.get(2)?);
-            let outcome = result.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
-            for lines in [Some(&mut firsts), copied.then_some(&mut copies)].into_iter().flatten() {
-                let mut lines = lines.query([item])?;
-                while let Some(line) = lines.next()? {
-                    let line =
-                        Line { row: line.get(0)?, address: line.get(1)?, row_id: line.get(2)? };
-                    if at == sequence && line.row <= after {
-                        continue;
-                    }
-                    let place = Place::Completion { sequence: at, row: line.row };
-                    if self.take(place, line, reason, outcome)?.is_break() {
+            let found = Found::read(result)?;
+            let (at, item, count) = (result.get(5)?, result.get(6)?, result.get::<_, i64>(7)?);
+            let asked: String = result.get(8)?;
+            let mut take = |line: Line| {
+                if at == sequence && line.row <= after {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                let place = Place::Completion { sequence: at, row: line.row };
+                self.take(place, line, found, Some(&asked))
+            };
+            let first = Line { row: item, address: asked.clone(), row_id: result.get(9)? };
+            if take(first)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            if count > 1 {
+                let mut copies = copies.query([item])?;
+                while let Some(copy) = copies.next()? {
+                    if take(Line::read(copy, 0)?)?.is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
                 }
@@ -126,19 +166,24 @@ impl Page<'_> {
     fn by_row(&mut self, view: &Connection, after: i64) -> Result<ControlFlow<()>, Fault> {
         let state: String =
             view.prepare_cached("SELECT state FROM meta")?.query_row([], |row| row.get(0))?;
-        let mut rows = view.prepare_cached(
-            "SELECT w.row, w.address, w.row_id, r.reason, r.outcome FROM rows w
+        let mut rows = view.prepare_cached(&format!(
+            "SELECT {RESULT}, w.row, w.address, w.row_id, w.item FROM rows w
              LEFT JOIN results r ON r.item = coalesce(w.item, w.row)
-             WHERE w.row > ? ORDER BY w.row",
-        )?;
+             WHERE w.row > ? ORDER BY w.row"
+        ))?;
+        let mut first = view.prepare_cached("SELECT address FROM rows WHERE row = ?")?;
         let mut rows = rows.query([after])?;
         while let Some(row) = rows.next()? {
-            let line = Line { row: row.get(0)?, address: row.get(1)?, row_id: row.get(2)? };
+            let line = Line::read(row, 5)?;
             let place = Place::Row { row: line.row };
-            match row.get::<_, Option<i64>>(3)? {
-                Some(reason) => {
-                    let outcome = row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?;
-                    if self.take(place, line, reason, outcome)?.is_break() {
+            match row.get::<_, Option<i64>>(0)? {
+                Some(_) => {
+                    let asked: Option<String> = match row.get::<_, Option<i64>>(8)? {
+                        Some(item) => Some(first.query_row([item], |row| row.get(0))?),
+                        None => None,
+                    };
+                    let found = Found::read(row)?;
+                    if self.take(place, line, found, asked.as_deref())?.is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
                 }

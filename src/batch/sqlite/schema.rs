@@ -18,6 +18,10 @@ pub(super) const VERSION: i64 = 1;
 /// How long to wait for another connection of this process that holds a file for a moment.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Pages of the log that make it worth while to write them into the file: a page that changed often
+/// meanwhile is written once.
+const LOG: u32 = 4000;
+
 /// KiB of pages that a connection keeps.
 pub(super) const CACHE: u32 = 2048;
 
@@ -30,7 +34,9 @@ pub(super) const CACHE: u32 = 2048;
 ///   was sealed. `ready`: among the first `window` of its group, by when they are due; only these
 ///   are looked at for a lease, so that a large group does not stand in the way of the others.
 ///   `waiting`: how many of its items have a provisional result.
-/// - `results`: in the order in which they came.
+/// - `outcomes`: what results have in common, as JSON; see [`common`](super::common).
+/// - `results`: in the order in which they came. `rows`: how many rows the item has. `outcome`: its
+///   common part; the times are its own, in milliseconds.
 pub(super) const BATCH: &str = "
     CREATE TABLE meta (
         state TEXT NOT NULL,
@@ -62,11 +68,16 @@ pub(super) const BATCH: &str = "
     CREATE INDEX behind ON chunks (grp, due) WHERE ready = 0;
     CREATE INDEX released ON chunks (due) WHERE due > 0;
     CREATE INDEX retries ON chunks (due) WHERE waiting > 0;
+    CREATE TABLE outcomes (id INTEGER PRIMARY KEY, outcome TEXT NOT NULL);
     CREATE TABLE results (
         sequence INTEGER PRIMARY KEY,
         item INTEGER NOT NULL,
+        rows INTEGER NOT NULL,
         reason INTEGER NOT NULL,
-        outcome TEXT NOT NULL
+        outcome INTEGER NOT NULL,
+        gathered_at INTEGER,
+        retry_at INTEGER,
+        elapsed INTEGER NOT NULL
     );
     CREATE UNIQUE INDEX answered ON results (item);
     CREATE TABLE waiting (
@@ -89,7 +100,7 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(64);
-    connection.execute_batch("PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;")?;
+    connection.execute_batch("PRAGMA temp_store = MEMORY;")?;
     Ok(connection)
 }
 
@@ -97,7 +108,7 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
 pub(super) fn lasting(connection: &Connection, cache: u32) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -{cache};
-         PRAGMA journal_size_limit = 8388608;"
+         PRAGMA wal_autocheckpoint = {LOG}; PRAGMA journal_size_limit = 33554432;"
     ))
 }
 

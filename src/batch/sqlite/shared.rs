@@ -1,7 +1,7 @@
 //! What the threads of a store share: the directory, the catalog, and how the batches stand that
 //! are not over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::catalog::Catalog;
@@ -19,6 +19,8 @@ pub(super) struct Shared {
     catalog: Mutex<Catalog>,
     /// The batches that are receiving or running, and those the catalog does not know to be over.
     live: Mutex<BTreeMap<BatchId, Batch>>,
+    /// The batches that are being removed.
+    leaving: Mutex<BTreeSet<BatchId>>,
 }
 
 impl Shared {
@@ -28,6 +30,7 @@ impl Shared {
             readers: Pool::default(),
             catalog: Mutex::new(catalog),
             live: Mutex::default(),
+            leaving: Mutex::default(),
         }
     }
 
@@ -39,6 +42,16 @@ impl Shared {
 
     fn live(&self) -> MutexGuard<'_, BTreeMap<BatchId, Batch>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leaving(&self) -> MutexGuard<'_, BTreeSet<BatchId>> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a batch is gone, or going.
+    pub(super) fn is_gone(&self, id: &BatchId) -> bool {
+        self.leaving().contains(id)
+            || matches!(self.batch(id), Err(Fault::Told(QueueError::NoSuchBatch(_))))
     }
 
     /// How a batch that is not over stands.
@@ -97,6 +110,13 @@ impl Shared {
     /// Removes everything of a batch, for good. Its file is emptied first: that needs no room, so
     /// that there is room for the rest, and if it ends there, the next start goes on.
     pub(super) fn remove(&self, id: &BatchId) -> Result<(), Fault> {
+        self.leaving().insert(id.clone());
+        let removed = self.empty_and_remove(id);
+        self.leaving().remove(id);
+        removed
+    }
+
+    fn empty_and_remove(&self, id: &BatchId) -> Result<(), Fault> {
         self.readers.forget(id);
         self.directory.empty(id)?;
         self.catalog().remove(id)?;

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use rusqlite::{Connection, params};
 
+use super::common::Written;
 use super::error::Fault;
 use super::schema::{self, Reasons};
 use super::time::{floor, time};
@@ -15,7 +17,7 @@ use crate::batch::queue::LeaseId;
 use crate::verdict::Reason;
 
 /// KiB of pages that the writer keeps of each file.
-const CACHE: u32 = 2048;
+const CACHE: u32 = 4096;
 
 /// A running batch.
 pub(super) struct Work {
@@ -36,6 +38,7 @@ pub(super) struct Work {
 pub(super) struct Held {
     pub(super) connection: Connection,
     pub(super) reasons: Reasons,
+    pub(super) written: Written,
 }
 
 /// A chunk that is out.
@@ -43,14 +46,17 @@ pub(super) struct Held {
 pub(super) struct Out {
     pub(super) chunk: i64,
     pub(super) group: i64,
+    /// Whether its group may have chunks that are not `ready`.
+    pub(super) in_large_group: bool,
     pub(super) until: SystemTime,
     pub(super) items: Vec<Open>,
 }
 
 /// An item without a result.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Open {
     pub(super) item: i64,
+    pub(super) address: Arc<str>,
     /// The reason of its provisional result.
     pub(super) waiting: Option<Reason>,
 }
@@ -112,11 +118,11 @@ impl Work {
     }
 
     /// The file, and beside it what is in memory.
-    pub(super) fn file(&mut self, path: &Path) -> Result<&Held, Fault> {
+    pub(super) fn file(&mut self, path: &Path) -> Result<&mut Held, Fault> {
         if self.file.is_none() {
             self.file = Some(hold(path)?);
         }
-        self.file.as_ref().ok_or(Fault::Odd("the file was not opened"))
+        self.file.as_mut().ok_or(Fault::Odd("the file was not opened"))
     }
 
     /// Ends the leases whose time is over; whether there were any.
@@ -196,7 +202,7 @@ fn hold(path: &Path) -> Result<Held, Fault> {
     let connection = schema::open(path)?;
     schema::lasting(&connection, CACHE)?;
     let reasons = Reasons::write(&connection)?;
-    Ok(Held { connection, reasons })
+    Ok(Held { connection, reasons, written: Written::default() })
 }
 
 /// Writes down how a batch stands.

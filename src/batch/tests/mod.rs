@@ -1,5 +1,7 @@
-//! The worker and its room, under a paused clock: a queue in memory, and answers by script.
+//! The worker and its room, under a paused clock: a queue in memory, and answers by script; and that
+//! this queue is one.
 
+mod memory;
 mod readers;
 mod script;
 mod work;

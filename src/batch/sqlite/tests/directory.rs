@@ -1,10 +1,14 @@
 //! The data directory.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::Connection;
+use tokio::task::JoinSet;
 
 use super::Scratch;
 use crate::batch::conformance::{all, at, lease_one, list, rows, spec, standing, submit};
@@ -58,6 +62,44 @@ async fn only_the_owner_may_read_what_is_kept() {
     assert!(found.len() > 5, "{found:?}");
     for file in found {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
+#[tokio::test]
+async fn the_name_of_the_directory_need_not_be_utf_8() {
+    let scratch = Scratch::new();
+    let root = scratch.0.path().join(OsStr::from_bytes(b"d\xe9p\xf4t"));
+    let queue = SqliteQueue::open(&root).unwrap();
+    let id = list(&queue, rows("a.example", 0, 3)).await;
+    submit(&queue, spec("me", None), at(0)).await;
+    assert!(files(&root).iter().any(|file| file.extension().is_some_and(|end| end == "intake")));
+    drop(queue);
+    assert_eq!(standing(&SqliteQueue::open(&root).unwrap(), &id).await.progress.rows, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_reads_while_a_batch_is_deleted_is_told_that_it_is_gone() {
+    let scratch = Scratch::new();
+    let queue = Arc::new(scratch.open());
+    for _ in 0..20 {
+        let id = list(&*queue, rows("a.example", 0, 300)).await;
+        let mut readers = JoinSet::new();
+        for _ in 0..2 {
+            let (queue, id) = (Arc::clone(&queue), id.clone());
+            readers.spawn(async move {
+                loop {
+                    if let Err(error) = queue.groups(&id, 5).await {
+                        return error;
+                    }
+                }
+            });
+        }
+        queue.groups(&id, 5).await.unwrap();
+        queue.delete(&id).await.unwrap();
+        while let Some(error) = readers.join_next().await {
+            let error = error.unwrap();
+            assert!(matches!(&error, QueueError::NoSuchBatch(gone) if *gone == id), "{error}");
+        }
     }
 }
 

@@ -30,3 +30,4 @@ impl Backend for Scratch {
 }
 
 conformance::suite!(Scratch::new());
+conformance::durable!(Scratch::new());

@@ -1,6 +1,8 @@
 //! A queue in memory, for tests: the plainest thing that keeps to [`queue`](super::queue), less what
 //! it says of the end of the process.
 
+mod kept;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -8,14 +10,13 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 
 use super::id::BatchId;
-use super::outcome::Outcome;
 use super::progress::{Batch, Progress, State};
 use super::queue::{
-    CHUNK, Cursor, DestinationTally, GroupTally, Item, Known, Lease, LeaseId, LeaseRequest, NewRow,
-    Order, Queue, QueueError, Results, ResultsRequest, RowResult, Submission,
+    CHUNK, DestinationTally, GroupTally, Known, Lease, LeaseId, LeaseRequest, NewRow, Queue,
+    QueueError, Results, ResultsRequest, Submission,
 };
 use super::spec::Spec;
-use crate::verdict::Reason;
+use kept::{Kept, KeptChunk, KeptItem, Row};
 
 /// A queue that forgets everything with its process.
 #[derive(Default)]
@@ -32,91 +33,6 @@ struct Inner {
     turn: Option<BatchId>,
 }
 
-struct Kept {
-    batch: Batch,
-    rows: Vec<Row>,
-    items: Vec<KeptItem>,
-    by_key: HashMap<String, usize>,
-    chunks: Vec<KeptChunk>,
-    /// Items in the order of their results.
-    completed: Vec<usize>,
-}
-
-struct Row {
-    row_id: String,
-    address: String,
-    item: usize,
-}
-
-struct KeptItem {
-    address: String,
-    rows: Vec<usize>,
-    waiting_since: Option<SystemTime>,
-    provisional: Option<Outcome>,
-    result: Option<Outcome>,
-}
-
-struct KeptChunk {
-    group: String,
-    items: Vec<usize>,
-    due: SystemTime,
-    /// Until when it is out, and under which lease.
-    out: Option<(LeaseId, SystemTime)>,
-}
-
-impl KeptChunk {
-    fn is_out(&self, now: SystemTime) -> bool {
-        self.out.is_some_and(|(_, until)| until > now)
-    }
-}
-
-impl Kept {
-    fn is_open(&self, chunk: usize) -> bool {
-        self.chunks[chunk].items.iter().any(|item| self.items[*item].result.is_none())
-    }
-
-    fn due(&self, chunk: usize) -> SystemTime {
-        let due = self.chunks[chunk].due;
-        self.batch.deadline().map_or(due, |deadline| due.min(deadline))
-    }
-
-    fn progress(&self) -> Progress {
-        let mut progress = Progress {
-            rows: self.rows.len() as u64,
-            mailboxes: self.items.len() as u64,
-            ..Progress::default()
-        };
-        for item in &self.items {
-            let (count, known) = match (&item.result, &item.provisional) {
-                (Some(result), _) => (&mut progress.finished, result),
-                (None, Some(provisional)) => (&mut progress.waiting, provisional),
-                (None, None) => continue,
-            };
-            *count.entry(known.reason()).or_default() += item.rows.len() as u64;
-        }
-        let waiting = (0..self.chunks.len()).filter(|chunk| {
-            let mut items = self.chunks[*chunk].items.iter().map(|item| &self.items[*item]);
-            items.any(|item| item.result.is_none() && item.provisional.is_some())
-        });
-        progress.next_retry_at = waiting.map(|chunk| self.due(chunk)).min();
-        progress
-    }
-
-    fn shown(&self) -> Batch {
-        Batch { progress: self.progress(), ..self.batch.clone() }
-    }
-
-    fn item(&self, number: usize) -> Item {
-        let item = &self.items[number];
-        Item {
-            number: number as u64,
-            address: item.address.clone(),
-            waiting_since: item.waiting_since,
-            provisional: item.provisional.clone(),
-        }
-    }
-}
-
 impl Inner {
     fn kept(&mut self, id: &BatchId) -> Result<&mut Kept, QueueError> {
         self.batches.get_mut(id).ok_or_else(|| QueueError::NoSuchBatch(id.clone()))
@@ -131,30 +47,23 @@ impl Inner {
         Err(QueueError::WrongState { id, state, remedy: "make a new batch" })
     }
 
+    /// Ends the leases whose time is over.
+    fn expire(&mut self, now: SystemTime) {
+        for chunk in self.batches.values_mut().flat_map(|kept| &mut kept.chunks) {
+            if !chunk.is_out(now) {
+                chunk.out = None;
+            }
+        }
+    }
+
     /// The lease, if it is not over.
     fn out(&mut self, lease: LeaseId, now: SystemTime) -> Result<(BatchId, usize), QueueError> {
+        self.expire(now);
         let (batch, chunk) = self.leases.get(&lease).cloned().ok_or(QueueError::LeaseLost)?;
         match self.kept(&batch)?.chunks[chunk].out {
             Some((out, until)) if out == lease && until > now => Ok((batch, chunk)),
             _ => Err(QueueError::LeaseLost),
         }
-    }
-}
-
-impl Kept {
-    /// The chunk whose turn it is.
-    fn next_chunk(&self, ask: LeaseRequest, now: SystemTime) -> Option<usize> {
-        let mut out: HashMap<&str, usize> = HashMap::new();
-        for chunk in self.chunks.iter().filter(|chunk| chunk.is_out(now)) {
-            *out.entry(chunk.group.as_str()).or_default() += 1;
-        }
-        (0..self.chunks.len())
-            .filter(|c| !self.chunks[*c].is_out(now) && self.due(*c) <= now && self.is_open(*c))
-            .filter(|c| {
-                let out = out.get(self.chunks[*c].group.as_str());
-                out.is_none_or(|out| *out < ask.chunks_per_group)
-            })
-            .min_by_key(|c| (self.due(*c), *c))
     }
 }
 
@@ -190,15 +99,7 @@ impl Queue for MemoryQueue {
             ended_at: None,
             progress: Progress::default(),
         };
-        let kept = Kept {
-            batch: batch.clone(),
-            rows: Vec::new(),
-            items: Vec::new(),
-            by_key: HashMap::new(),
-            chunks: Vec::new(),
-            completed: Vec::new(),
-        };
-        inner.batches.insert(id, kept);
+        inner.batches.insert(id, Kept::new(batch.clone()));
         Ok(Submission::New(batch))
     }
 
@@ -268,6 +169,7 @@ impl Queue for MemoryQueue {
 
     async fn lease(&self, ask: LeaseRequest, now: SystemTime) -> Result<Vec<Lease>, QueueError> {
         let mut inner = self.lock();
+        inner.expire(now);
         let mut running: Vec<BatchId> = inner
             .batches
             .values()
@@ -301,7 +203,8 @@ impl Queue for MemoryQueue {
     }
 
     async fn next_due(&self, now: SystemTime) -> Result<Option<SystemTime>, QueueError> {
-        let inner = self.lock();
+        let mut inner = self.lock();
+        inner.expire(now);
         let running = inner.batches.values().filter(|kept| kept.batch.state == State::Running);
         let times = running.flat_map(|kept| {
             let open = (0..kept.chunks.len()).filter(|chunk| kept.is_open(*chunk));
@@ -354,80 +257,24 @@ impl Queue for MemoryQueue {
         inner.leases.remove(&lease);
         let kept = inner.kept(&batch)?;
         kept.chunks[chunk].out = None;
-        kept.chunks[chunk].due = until;
+        kept.chunks[chunk].due = kept.batch.sealed_at.map_or(until, |sealed| sealed.max(until));
         for Known { item, outcome } in provisional {
-            let item = &mut kept.items[usize::try_from(item).unwrap_or(usize::MAX)];
-            item.waiting_since.get_or_insert(now);
-            item.provisional = Some(outcome);
+            let number = usize::try_from(item).unwrap_or(usize::MAX);
+            if kept.chunks[chunk].items.contains(&number) && kept.items[number].result.is_none() {
+                let item = &mut kept.items[number];
+                item.waiting_since.get_or_insert(now);
+                item.provisional = Some(outcome);
+            }
         }
         Ok(())
     }
 
     async fn results(&self, id: &BatchId, request: ResultsRequest) -> Result<Results, QueueError> {
-        let mut inner = self.lock();
-        let kept = inner.kept(id)?;
-        let order = match request.order {
-            Order::Completion => 'c',
-            Order::Row => 'r',
-        };
-        let cursor = |place: usize| Cursor(format!("{order}{place}"));
-        let from = match request.after.0.strip_prefix(order) {
-            _ if request.after.0.is_empty() => 0,
-            Some(place) => place.parse().map_err(|_| QueueError::BadCursor)?,
-            None => return Err(QueueError::BadCursor),
-        };
-        let rows: Vec<usize> = match request.order {
-            Order::Row => (0..kept.rows.len()).collect(),
-            Order::Completion => {
-                kept.completed.iter().flat_map(|item| kept.items[*item].rows.clone()).collect()
-            }
-        };
-        let mut results = Results { rows: Vec::new(), next: request.after, at_end: true };
-        for (place, row) in rows.iter().enumerate().skip(from) {
-            let kept_row = &kept.rows[*row];
-            let Some(outcome) = kept.items[kept_row.item].result.clone() else { break };
-            if results.rows.len() == request.limit {
-                results.at_end = false;
-                break;
-            }
-            results.next = cursor(place + 1);
-            if request.verdicts.is_empty() || request.verdicts.contains(&outcome.verdict()) {
-                results.rows.push(RowResult {
-                    row: *row as u64,
-                    row_id: kept_row.row_id.clone(),
-                    address: kept_row.address.clone(),
-                    outcome,
-                    cursor: cursor(place + 1),
-                });
-            }
-        }
-        Ok(results)
+        self.lock().kept(id)?.results(request)
     }
 
     async fn groups(&self, id: &BatchId, limit: usize) -> Result<Vec<GroupTally>, QueueError> {
-        let mut inner = self.lock();
-        let kept = inner.kept(id)?;
-        let mut tallies: BTreeMap<&str, (u64, BTreeMap<Reason, u64>)> = BTreeMap::new();
-        for chunk in &kept.chunks {
-            let (rows, finished) = tallies.entry(&chunk.group).or_default();
-            for item in chunk.items.iter().map(|item| &kept.items[*item]) {
-                *rows += item.rows.len() as u64;
-                if let Some(result) = &item.result {
-                    *finished.entry(result.reason()).or_default() += item.rows.len() as u64;
-                }
-            }
-        }
-        let mut tallies: Vec<GroupTally> = tallies
-            .into_iter()
-            .map(|(group, (rows, finished))| GroupTally {
-                group: group.to_owned(),
-                rows,
-                finished: finished.into_iter().collect(),
-            })
-            .collect();
-        tallies.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.group.cmp(&b.group)));
-        tallies.truncate(limit);
-        Ok(tallies)
+        Ok(self.lock().kept(id)?.groups(limit))
     }
 
     async fn destinations(
@@ -435,26 +282,7 @@ impl Queue for MemoryQueue {
         id: &BatchId,
         limit: usize,
     ) -> Result<Vec<DestinationTally>, QueueError> {
-        let mut inner = self.lock();
-        let kept = inner.kept(id)?;
-        let mut tallies: BTreeMap<String, BTreeMap<Reason, u64>> = BTreeMap::new();
-        for item in &kept.items {
-            let result = item.result.as_ref();
-            if let Some((result, to)) = result.and_then(|r| Some((r, r.destination()?))) {
-                let finished = tallies.entry(to.as_str().to_owned()).or_default();
-                *finished.entry(result.reason()).or_default() += item.rows.len() as u64;
-            }
-        }
-        let mut tallies: Vec<DestinationTally> = tallies
-            .into_iter()
-            .map(|(destination, finished)| DestinationTally {
-                destination,
-                finished: finished.into_iter().collect(),
-            })
-            .collect();
-        tallies.sort_by_key(|t| std::cmp::Reverse(t.finished.iter().map(|(_, n)| n).sum::<u64>()));
-        tallies.truncate(limit);
-        Ok(tallies)
+        Ok(self.lock().kept(id)?.destinations(limit))
     }
 
     async fn cancel(&self, id: &BatchId, now: SystemTime) -> Result<Batch, QueueError> {

@@ -1,0 +1,94 @@
+//! What of an outcome is its own, and what it has in common with others: a mail host says the same
+//! to most who ask, but for their own address in its words. A store that keeps what is common once
+//! needs a fraction of the room.
+
+use super::Outcome;
+
+/// Stands for the recipient's address in a server's words. No reply holds it: every control
+/// character is a space by the time a reply has been read.
+const ADDRESS: char = '\u{1a}';
+
+/// What one outcome has for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::batch) struct Own {
+    /// Milliseconds since 1970.
+    pub(in crate::batch) gathered_at: Option<u64>,
+    /// Milliseconds since 1970.
+    pub(in crate::batch) retry_at: Option<u64>,
+    /// Milliseconds.
+    pub(in crate::batch) elapsed: u64,
+}
+
+impl Outcome {
+    /// What is common, and what is this outcome's own; `address` is the recipient's.
+    pub(in crate::batch) fn parted(mut self, address: &str) -> (Self, Own) {
+        let own = Own {
+            gathered_at: self.gathered_at.take(),
+            retry_at: self.retry_at.take(),
+            elapsed: std::mem::take(&mut self.elapsed),
+        };
+        for words in self.reply.iter_mut().chain(&mut self.failure) {
+            if words.contains(ADDRESS) {
+                *words = words.replace(ADDRESS, " ");
+            }
+            // Without an @ it may be any word.
+            if address.contains('@') && words.contains(address) {
+                *words = words.replace(address, ADDRESS.encode_utf8(&mut [0; 4]));
+            }
+        }
+        (self, own)
+    }
+
+    /// The outcome again, of the common part.
+    pub(in crate::batch) fn rejoined(&self, own: Own, address: &str) -> Self {
+        let mut whole = self.clone();
+        let Own { gathered_at, retry_at, elapsed } = own;
+        (whole.gathered_at, whole.retry_at, whole.elapsed) = (gathered_at, retry_at, elapsed);
+        for words in whole.reply.iter_mut().chain(&mut whole.failure) {
+            if words.contains(ADDRESS) {
+                *words = words.replace(ADDRESS, address);
+            }
+        }
+        whole
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(address: &str, elapsed: u64) -> Outcome {
+        let text = serde_json::json!({
+            "reasons": ["mailbox_not_found"],
+            "action": "suppress",
+            "stage": "rcpt",
+            "code": 550,
+            "reply": [format!("<{address}>: no such user"), "at all"],
+            "failure": format!("{address} was refused"),
+            "gathered_at": 1_800_000_000_000 + elapsed,
+            "retry_at": 1_800_000_060_000_u64,
+            "elapsed": elapsed,
+        });
+        serde_json::from_value(text).unwrap()
+    }
+
+    #[test]
+    fn the_same_words_to_two_recipients_are_common() {
+        let (jane, own) = refused("jane@example.com", 3).parted("jane@example.com");
+        let (joe, _) = refused("joe@example.com", 4).parted("joe@example.com");
+        assert!(jane == joe);
+        assert_eq!(own.elapsed, 3);
+        let (other, _) = refused("joe@example.com", 4).parted("jane@example.com");
+        assert!(jane != other, "words about somebody else stay");
+    }
+
+    #[test]
+    fn an_outcome_is_whole_again_also_from_its_text() {
+        for address in ["jane@example.com", "no address", ""] {
+            let (common, own) = refused(address, 7).parted(address);
+            let text = serde_json::to_string(&common).unwrap();
+            let read: Outcome = serde_json::from_str(&text).unwrap();
+            assert!(read.rejoined(own, address) == refused(address, 7), "{address:?}");
+        }
+    }
+}
