@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tempfile::TempDir;
@@ -17,6 +18,10 @@ use crate::config;
 use crate::grpc::{self, Rooms, server::Drained};
 use crate::sandbox::{Sandbox, World};
 use crate::telemetry;
+
+/// How long the rest of a shutdown may take, once no call is left: leases are given back, sessions are
+/// ended with QUIT.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// A running product, and the mail world it looks at, if that is the sandbox.
 pub(super) struct Started {
@@ -103,12 +108,17 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
         drained = serving => drained?,
         never = signalled => match never {},
     };
-    // Whatever ended the serving: what is leased is given back.
-    batches.drain().await;
     if drained == Drained::TimedOut {
         tracing::warn!("some calls were still running when the drain time ended");
     }
-    started.close().await;
+    let closing = async {
+        // Whatever ended the serving: what is leased is given back.
+        batches.drain().await;
+        started.close().await;
+    };
+    if tokio::time::timeout(CLOSING, closing).await.is_err() {
+        tracing::warn!("some mail servers were not taken leave of in time");
+    }
     tracing::info!("stopped");
     Ok(true)
 }

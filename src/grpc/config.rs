@@ -35,7 +35,8 @@ pub struct Config {
     /// time is used. Default 50 ms.
     #[serde(with = "humantime_serde")]
     pub deadline_margin: Duration,
-    /// How long a shutdown waits for calls in flight. Default 30 seconds.
+    /// How long a shutdown waits for calls in flight. Default 30 seconds. What comes after them takes
+    /// at most 5 more.
     #[serde(with = "humantime_serde")]
     pub drain_timeout: Duration,
     /// TLS.

@@ -119,6 +119,8 @@ pub async fn serve(
     let service = Service::new(checked, config, clock, shutdown.clone());
     health_reporter.set_serving::<VerificationServiceServer<Service>>().await;
     health_reporter.set_serving::<BatchServiceServer<batch::Service>>().await;
+    // That the process lives is another question than whether it takes work: true also while it drains.
+    health_reporter.set_service_status("liveness", tonic_health::ServingStatus::Serving).await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)

@@ -2,9 +2,7 @@
 //! asked again, no row has two results.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use mailvet::proto::batch_service_client::BatchServiceClient;
@@ -16,7 +14,9 @@ use mailvet::proto::{
 use mailvet::sandbox::{Sandbox, World};
 use tempfile::TempDir;
 use tokio_stream as stream;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
+
+use crate::process::Service;
 
 /// How often the service is killed.
 const ROUNDS: u64 = 50;
@@ -39,52 +39,6 @@ hosts = 4000
 [generated.exchanger.recipients]
 "user*" = "accept"
 "#;
-
-/// A service that may be killed.
-struct Service {
-    process: Child,
-    address: String,
-}
-
-impl Service {
-    fn start(sandbox: &Sandbox, store: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_mailvet"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--log", "mailvet=info"])
-            .arg("--data-dir")
-            .arg(store)
-            .args(["--nameserver", &sandbox.nameserver().to_string()])
-            .args(["--smtp-port", &sandbox.smtp_port().to_string()])
-            .args(["--allow-network", &sandbox.network().to_string()])
-            .env_clear()
-            .env("MAILVET_LOG__FORMAT", "json")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let address = loop {
-            let line = lines.next().expect("the service starts").unwrap();
-            let event: serde_json::Value = serde_json::from_str(&line).unwrap();
-            if let Some(address) = event["fields"]["address"].as_str() {
-                break address.to_owned();
-            }
-        };
-        // What else it says is not read; a pipe that is full must not stop it.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { process, address }
-    }
-
-    async fn client(&self) -> BatchServiceClient<Channel> {
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
-        BatchServiceClient::new(endpoint.connect().await.unwrap())
-    }
-
-    fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
 
 /// Numbers that look like chance and are the same every time.
 struct Dice(u64);
@@ -175,7 +129,7 @@ fn finished(sandbox: &Sandbox, batches: &BTreeMap<usize, Accepted>) -> BTreeMap<
 
 /// Lives a while: sends the next list, reads what it can.
 async fn live(service: &Service, batches: &mut BTreeMap<usize, Accepted>) {
-    let mut client = service.client().await;
+    let mut client = service.batch_client().await;
     let number = batches.len();
     if batches.values().all(Accepted::is_over)
         && let Ok(created) = client.create_batch(stream::iter(parts(number))).await
@@ -215,7 +169,7 @@ async fn a_service_that_is_killed_fifty_times_loses_nothing_and_does_nothing_twi
 async fn check(sandbox: &Sandbox, store: &Path, mut batches: BTreeMap<usize, Accepted>) {
     let before = finished(sandbox, &batches);
     let service = Service::start(sandbox, store);
-    let mut client = service.client().await;
+    let mut client = service.batch_client().await;
     let listed = client.list_batches(ListBatchesRequest::default()).await.unwrap().into_inner();
     assert!(listed.batches.len() >= batches.len(), "an accepted batch is lost");
     assert!(listed.batches.len() <= batches.len() + 1, "a request made two batches");
