@@ -5,17 +5,12 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
+use crate::examples::told;
 use crate::product::Product;
-
-/// Where `tests/run` says that Python with grpcio is.
-#[expect(clippy::disallowed_methods, reason = "tests/run tells it by a variable")]
-fn python() -> String {
-    std::env::var("TEST_MAILVET_PYTHON").expect("TEST_MAILVET_PYTHON is set by tests/run")
-}
 
 /// What the client prints, a JSON value a line.
 async fn client(product: &Product, arguments: &[&str], input: &str) -> Vec<Value> {
-    let mut command = std::process::Command::new(python());
+    let mut command = std::process::Command::new(told("TEST_MAILVET_PYTHON"));
     command
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/client.py"))
         .arg(product.address.to_string())
