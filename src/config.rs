@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::{batch, cache, dns, grpc, lists, prober, smtp, telemetry, verdict, verifier};
+use crate::{batch, cache, dns, grpc, lists, metrics, prober, smtp, telemetry, verdict, verifier};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -38,8 +38,12 @@ pub struct Config {
     pub lists: lists::Config,
     /// What replies mean.
     pub replies: RepliesConfig,
+    /// Measurements, and whether the service is ready, on a port of their own.
+    pub metrics: metrics::Config,
     /// Logs.
     pub log: telemetry::Config,
+    /// Traces.
+    pub trace: telemetry::TraceConfig,
 }
 
 /// What replies mean.

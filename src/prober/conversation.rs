@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{sleep, sleep_until};
+use tracing::Instrument as _;
 
 use super::destination::{Landed, Next, Opened, Transaction};
 use super::dial::Stream;
 use super::egress::mailbox;
 use super::lane::SessionId;
 use super::station::Station;
+use super::stats::Step;
 use crate::address::DomainName;
 use crate::smtp::{self, Counters, Hints, Session, TranscriptLine};
 
@@ -23,8 +25,20 @@ const GRACE: Duration = Duration::from_millis(25);
 /// that, so that it never counts one session of ours too many.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Carries one session from its opening to its end.
+/// Carries one session from its opening to its end. It serves many callers and outlives each of
+/// them, so it is a trace of its own.
 pub(super) async fn run(station: Arc<Station>, id: SessionId, exchanger: DomainName) {
+    let span = tracing::debug_span!(
+        parent: None,
+        "smtp_session",
+        otel.kind = "client",
+        exchanger = %exchanger,
+        identity = station.egress.name,
+    );
+    carry(station, id, exchanger).instrument(span).await;
+}
+
+async fn carry(station: Arc<Station>, id: SessionId, exchanger: DomainName) {
     // However this ends: what the session had in hand goes back in the lane.
     let _seat = Seat { station: Arc::clone(&station), id };
     let hints = {
@@ -36,6 +50,7 @@ pub(super) async fn run(station: Arc<Station>, id: SessionId, exchanger: DomainN
     };
     let summons = station.enlist(id);
     let opening = station.egress.open(&station.shared, &exchanger, hints);
+    let opening = opening.instrument(tracing::debug_span!("smtp_open"));
     let opening = tokio::select! {
         opening = opening => opening,
         () = nobody_waits(&station, id, &summons) => return,
@@ -83,7 +98,9 @@ async fn converse(
     loop {
         match station.with(|core, _, now| core.next(id, now)) {
             Next::Fly(transactions) => {
-                let landed = fly(station, &mut session, &transactions).await;
+                let span = tracing::debug_span!("smtp_flight", transactions = transactions.len());
+                let landed = fly(station, &mut session, &transactions).instrument(span).await;
+                station.shared.listener.took(Step::Flight, landed.took);
                 count(station, &mut counted, session.facts().counters);
                 remember(station, &mut hints, &session);
                 let over = landed.ended.is_some();

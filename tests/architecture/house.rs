@@ -20,8 +20,10 @@ impl fmt::Display for Floor {
 }
 
 /// Each room's floor, from the ground up.
-const FLOORS: [(&str, u32); 24] = [
+const FLOORS: [(&str, u32); 27] = [
     ("clock", 0),
+    ("tally", 1),
+    ("readiness", 2),
     ("address", 10),
     ("lists", 11),
     ("listfile", 12),
@@ -37,6 +39,7 @@ const FLOORS: [(&str, u32); 24] = [
     ("proto", 89),
     ("grpc", 90),
     ("sandbox", 95),
+    ("metrics", 99),
     ("telemetry", 100),
     ("config", 101),
     ("app", 102),
@@ -48,8 +51,8 @@ const FLOORS: [(&str, u32); 24] = [
 ];
 
 /// The rooms that are pure, but for the files below.
-const PURE: [&str; 8] =
-    ["address", "lists", "listfile", "dns", "smtp", "verdict", "pacing", "access"];
+const PURE: [&str; 9] =
+    ["tally", "address", "lists", "listfile", "dns", "smtp", "verdict", "pacing", "access"];
 
 /// Files, and folders of files, that are pure in rooms that are not.
 const PURE_FILES: &[&str] = &[
@@ -62,6 +65,7 @@ const PURE_FILES: &[&str] = &[
     "batch/queue.rs",
     "batch/spec.rs",
     "cache/config.rs",
+    "cache/counters.rs",
     "cache/freshness.rs",
     "prober/control.rs",
     "prober/destination/",
@@ -69,6 +73,8 @@ const PURE_FILES: &[&str] = &[
     "prober/lane.rs",
     "prober/memory.rs",
     "prober/reading.rs",
+    "prober/stats.rs",
+    "verifier/counters.rs",
     "verifier/lifetime.rs",
     "verifier/report.rs",
 ];

@@ -2,7 +2,6 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use mailvet::app::App;
@@ -44,13 +43,10 @@ impl Product {
         mailvet::cli::sandboxed(&mut config, &sandbox);
         change(&mut config);
         let app = App::build(config).unwrap();
+        app.look_after_readiness();
         let store = tempfile::tempdir().unwrap();
         let batches = app.open_batches(store.path()).await.unwrap();
-        let rooms = grpc::Rooms {
-            verifier: Arc::clone(&app.verifier),
-            batches: batches.clone(),
-            thresholds: app.thresholds().unwrap(),
-        };
+        let rooms = app.rooms(&batches).unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -62,6 +58,7 @@ impl Product {
             app.clock,
             shutdown.clone(),
         ));
+        app.sources.readiness.ready().await;
         Self { app, sandbox, world, address, shutdown, batches, store, serving }
     }
 
