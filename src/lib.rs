@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | 10 | [`cli`], [`app`], [`config`], [`telemetry`], [`metrics`] | the process |
 //! | 9 | [`grpc`] (and [`proto`]) | the door: decode, call, encode |
+//! | 8 | [`doctor`] | what mail servers see of us, and we of DNS |
 //! | 8 | [`batch`] | durable lists: state and pre-flight (pure), queue, worker |
 //! | 7 | [`verifier`] | the only joint |
 //! | 6 | [`prober`] | lanes: sessions reused, manners applied |
@@ -56,6 +57,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dns;
+pub mod doctor;
 pub mod grpc;
 pub mod listfile;
 pub mod lists;

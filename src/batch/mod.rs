@@ -13,6 +13,8 @@ pub mod spec;
 pub mod sqlite;
 
 mod chunk;
+#[cfg(test)]
+mod conformance;
 mod destinations;
 #[cfg(test)]
 mod memory;

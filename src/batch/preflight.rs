@@ -135,6 +135,8 @@ pub struct Preflight {
     pub rows: u64,
     /// Those without a result that may still get one.
     pub open: u64,
+    /// Those nobody could tell about, and those that will never get a result.
+    pub unknown: u64,
     /// What the bounds were held against.
     pub thresholds: Thresholds,
 }
@@ -157,6 +159,7 @@ impl Preflight {
             steps,
             rows: counts.rows(),
             open: counts.open,
+            unknown: counts.unknown,
             thresholds: *thresholds,
         }
     }

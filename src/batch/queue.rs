@@ -8,8 +8,8 @@
 //! # What every queue keeps to
 //!
 //! - What was answered with `Ok` survives the end of the process, however it ended.
-//! - A batch that was not sealed was not accepted: when the queue is opened again it is gone, and
-//!   its request id may be used again. A sealed one is never lost.
+//! - A batch that was neither sealed nor cancelled was not accepted: when the queue is opened again
+//!   it is gone, and its request id may be used again. A sealed one is never lost.
 //! - A row gets one result and keeps it: what comes later for the same item is refused with its
 //!   lease, or ignored.
 //! - A lease ends when its last item has a result, when it is given back, when its time is over,
@@ -17,7 +17,7 @@
 //!   then comes with it is told [`QueueError::LeaseLost`], and nothing of what he brings is kept.
 //! - Nothing grows with the length of a list but what is on disk.
 //!
-//! `now` is always the caller's. The tests of a queue are in `conformance`; a new kind of queue
+//! `now` is always the caller's. Times are kept to the millisecond. The tests of a queue are in `conformance`; a new kind of queue
 //! passes them all.
 
 use std::fmt;
@@ -128,7 +128,8 @@ pub struct Known {
 pub enum Order {
     /// As they came. Every row that has a result is there.
     Completion,
-    /// As the list has them. The first row without a result ends what can be read so far.
+    /// As the list has them. The first row without a result ends what can be read so far; in a
+    /// cancelled batch, where it will never have one, it is passed over.
     Row,
 }
 
@@ -270,7 +271,8 @@ pub trait Queue: Send + Sync + 'static {
     /// The batches of any owner that are running, as they stand. Cheap.
     async fn running(&self) -> Result<Vec<Batch>, QueueError>;
 
-    /// The batches of `owner`, the newest first, at most `limit`, older than `before`.
+    /// The batches of `owner`, the newest first (by their names), at most `limit`, older than
+    /// `before`.
     async fn batches(
         &self,
         owner: &str,
@@ -280,8 +282,8 @@ pub trait Queue: Send + Sync + 'static {
 
     /// Chunks to work on: of running batches, due, and not out. Batches take turns; of one batch
     /// the longest due come first, and of those equally due the ones whose rows came first.
-    /// A chunk never released is due since its batch was sealed; at the batch's deadline all its
-    /// chunks are due.
+    /// A chunk never released is due since its batch was sealed, and none was ever due before that;
+    /// at the batch's deadline all its chunks are due.
     async fn lease(&self, ask: LeaseRequest, now: SystemTime) -> Result<Vec<Lease>, QueueError>;
 
     /// When the next chunk will be due that is not due at `now`; `None` if none waits. Chunks that
@@ -289,7 +291,8 @@ pub trait Queue: Send + Sync + 'static {
     async fn next_due(&self, now: SystemTime) -> Result<Option<SystemTime>, QueueError>;
 
     /// Keeps results. When the last item of a lease has one, the lease ends; when the last row of
-    /// a batch has one, the batch is finished. An item that already has a result keeps it.
+    /// a batch has one, the batch is finished. An item that already has a result keeps it; one that
+    /// is not of the lease is ignored.
     ///
     /// # Errors
     /// [`QueueError::LeaseLost`].
@@ -316,13 +319,15 @@ pub trait Queue: Send + Sync + 'static {
     ) -> Result<(), QueueError>;
 
     /// Results from a place on: each row exactly once, however often the reader stops and goes on,
-    /// while the batch runs and after.
+    /// while the batch runs and after. One answer may hold fewer than were asked for, and none at
+    /// all, without being the end: [`Results::at_end`] tells.
     ///
     /// # Errors
     /// [`QueueError::BadCursor`].
     async fn results(&self, id: &BatchId, request: ResultsRequest) -> Result<Results, QueueError>;
 
-    /// The `limit` groups with the most rows, the largest first.
+    /// The `limit` groups with the most rows, the largest first, and of equal ones the one that came
+    /// first. None while the batch is receiving.
     async fn groups(&self, id: &BatchId, limit: usize) -> Result<Vec<GroupTally>, QueueError>;
 
     /// The `limit` destinations with the most rows, the largest first.
@@ -332,8 +337,9 @@ pub trait Queue: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<DestinationTally>, QueueError>;
 
-    /// Stops a batch: nothing more of it is leased, its leases are over, its results stay. A batch
-    /// that is over stays as it is.
+    /// Stops a batch: nothing more of it is leased or waited for, its leases are over, its results
+    /// stay. One that is receiving takes no more rows and is kept. A batch that is over stays as it
+    /// is.
     async fn cancel(&self, id: &BatchId, now: SystemTime) -> Result<Batch, QueueError>;
 
     /// Removes a batch and everything it held, so that its bytes are on the disk no more. One that

@@ -7,9 +7,9 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::render::{BAD, CAREFUL, DIM, GOOD, OPEN, fit, style};
 use super::scale;
+use crate::batch::Progress;
 use crate::batch::preflight::words::audience;
 use crate::batch::preflight::{Decision, Estimate, Preflight, Share, grouped};
-use crate::batch::{Progress, SendPolicy};
 use crate::verdict::Verdict;
 
 /// How wide text is set.
@@ -86,18 +86,19 @@ fn bounds(out: &mut String, preflight: &Preflight) {
     let _ = writeln!(
         out,
         "\n{DIM}{} {:>9}  {}{healthy}{review}{pause} hard bounces{DIM:#}",
-        fit("send to", WHOM),
+        fit("  send to", WHOM),
         "now",
         fit("0 %", BAR / 4),
     );
     for estimate in &preflight.estimates {
         let chosen = estimate.policy == preflight.policy;
+        let whom = audience(estimate.policy).trim_start_matches("the ").replace("and the", "and");
         let style = decision_style(estimate.decision);
         let _ = writeln!(
             out,
             "{}{} {:>9}  {}  {} {style}{}{style:#}",
             if chosen { "> " } else { "  " },
-            fit(whom(estimate.policy), WHOM - 2),
+            fit(&whom, WHOM - 2),
             grouped(estimate.sent_now),
             range(estimate, preflight),
             fit(&numbers(estimate), 20),
@@ -106,14 +107,12 @@ fn bounds(out: &mut String, preflight: &Preflight) {
     }
 }
 
-fn whom(policy: SendPolicy) -> &'static str {
-    audience(policy).trim_start_matches("the ")
-}
-
 /// The bounds in per cent.
 fn numbers(estimate: &Estimate) -> String {
     let (least, most) = (estimate.at_least.share, estimate.at_most.share);
-    if most.count == 0 {
+    if estimate.sent_now == 0 {
+        "nobody to send to".to_owned()
+    } else if most.count == 0 {
         "none known".to_owned()
     } else if least == most {
         least.percent()
@@ -129,7 +128,7 @@ fn range(estimate: &Estimate, preflight: &Preflight) -> String {
     let (from, to) = (column(span.x), column(span.x + span.width).min(BAR - 1));
     (0..BAR)
         .map(|at| match at {
-            at if (from..=to).contains(&at) => '█',
+            at if estimate.sent_now > 0 && (from..=to).contains(&at) => '█',
             at if at > 0 && at.is_multiple_of(BAR / 4) => '│',
             _ => '·',
         })
@@ -154,8 +153,8 @@ fn paragraph(out: &mut String, mark: &str, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::State;
     use crate::batch::preflight::Thresholds;
+    use crate::batch::{SendPolicy, State};
     use crate::verdict::Reason;
 
     fn shown(finished: &[(Reason, u64)], open: u64, policy: SendPolicy) -> String {
@@ -201,6 +200,13 @@ Clean first: up to 22 % may bounce";
                 scales.map(|line| line.chars().filter(|c| "·│█".contains(*c)).count()).collect();
             assert_eq!(widths, [BAR; 3], "{text}");
         }
+    }
+
+    #[test]
+    fn nobody_to_send_to_is_not_drawn_as_healthy() {
+        let text = shown(&[(Reason::SenderBlocked, 9)], 0, SendPolicy::Deliverable);
+        let line = text.lines().find(|line| line.starts_with("> ")).unwrap();
+        assert!(line.contains("nobody to send to") && !line.contains('█'), "{text}");
     }
 
     #[test]

@@ -56,6 +56,9 @@ pub(super) enum Command {
     /// Make API keys for the callers of a service
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
+    /// Look for what makes verdicts unknown: port 25, names, SPF, blocklists, DNS, the clock; exit
+    /// status 1 if something fails
+    Doctor(DoctorArgs),
 }
 
 /// Configuration, for every command.
@@ -294,6 +297,20 @@ pub(super) struct NewKeyArgs {
     /// How long it is to be valid, such as `90days` [default: for ever]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) expires_in: Option<Duration>,
+}
+
+/// `mailvet doctor`
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+    /// How long everything may take, such as `30s` [default: doctor.timeout, 30s]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) timeout: Option<Duration>,
+    /// Look at the sandbox's world instead of the internet
+    #[arg(long)]
+    pub(super) sandbox: bool,
 }
 
 #[cfg(test)]

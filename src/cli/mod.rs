@@ -6,6 +6,7 @@ mod args;
 mod client;
 mod config;
 mod demo;
+mod doctor;
 mod domain;
 mod explain;
 mod health;
@@ -27,7 +28,7 @@ use clap::Parser as _;
 
 use args::{Cli, Command};
 
-pub use sandboxed::sandboxed;
+pub use sandboxed::{sandboxed, sandboxed_doctor};
 
 /// Exit status of a command whose answer is "no": not all deliverable, not valid, not healthy.
 const NO: u8 = 1;
@@ -67,6 +68,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Config => config::run(&cli.common),
         Command::Health(args) => health::run(args, &cli.common).await,
         Command::ApiKey(command) => api_key::run(&command),
+        Command::Doctor(args) => doctor::run(args, &cli.common).await,
     }
 }
 

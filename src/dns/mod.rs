@@ -1,8 +1,9 @@
 //! How a domain receives mail: its route (RFC 5321 section 5.1, RFC 7505) and the facts behind it.
 //!
-//! Pure: [`facts`], [`answer`], [`route`], [`hosts`], [`lifetime`], [`config`], `counters`. Shell: the
-//! [`Resolver`] and what it stands on. A negative answer is data; a [`DnsFailure`] means that
-//! nobody could tell. Nothing is remembered here: `cache/` does that, above [`Lookup`].
+//! Pure: [`facts`], [`answer`], [`route`], [`hosts`], [`lifetime`], [`reverse`], [`config`],
+//! `counters`. Shell: the [`Resolver`] and what it stands on. A negative answer is data; a
+//! [`DnsFailure`] means that nobody could tell. Nothing is remembered here: `cache/` does that,
+//! above [`Lookup`].
 
 pub mod answer;
 pub mod config;
@@ -12,7 +13,9 @@ mod failover;
 pub mod hosts;
 pub mod lifetime;
 pub mod lookup;
+mod questions;
 pub mod resolver;
+pub mod reverse;
 pub mod route;
 #[cfg(test)]
 pub(crate) mod test_server;

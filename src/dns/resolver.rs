@@ -71,7 +71,7 @@ impl Resolver {
         self.ask_wire(&Name::root(), RecordType::NS, |_| Some(())).await.map(|_| ())
     }
 
-    async fn ask<R>(
+    pub(super) async fn ask<R>(
         &self,
         name: &DomainName,
         record_type: RecordType,
@@ -181,7 +181,7 @@ fn system() -> Result<Vec<SocketAddr>, SetupError> {
     Ok(servers)
 }
 
-fn read_mx(data: &RData) -> Option<MxRecord> {
+pub(super) fn read_mx(data: &RData) -> Option<MxRecord> {
     match data {
         RData::MX(mx) => Some(MxRecord {
             preference: mx.preference,
@@ -191,7 +191,7 @@ fn read_mx(data: &RData) -> Option<MxRecord> {
     }
 }
 
-fn read_address(data: &RData) -> Option<IpAddr> {
+pub(super) fn read_address(data: &RData) -> Option<IpAddr> {
     match data {
         RData::A(a) => Some(a.0.into()),
         RData::AAAA(aaaa) => Some(aaaa.0.into()),

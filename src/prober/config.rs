@@ -89,7 +89,8 @@ impl Default for Config {
 
 impl Identity {
     /// The `smtp` part as this identity uses it.
-    pub(super) fn apply(&self, base: &smtp::Config) -> smtp::Config {
+    #[must_use]
+    pub fn apply(&self, base: &smtp::Config) -> smtp::Config {
         let mut config = base.clone();
         if self.source_v4.is_some() || self.source_v6.is_some() {
             (config.source_v4, config.source_v6) = (self.source_v4, self.source_v6);

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Pure: [`world`], [`load`], [`exchanger`], [`words`], [`reply`], `pattern`, `mailboxes`, `zone`,
-//! `command`, `session`, `ledger`, [`counts`]. With sockets: `nameserver`, `serving`, `faults`,
+//! `command`, `date`, `session`, `ledger`, [`counts`]. With sockets: `nameserver`, `serving`, `faults`,
 //! `tls`, [`place`], `roster` and this file. Only `cli/`, tests and benchmarks may import it.
 
 pub mod counts;
@@ -25,6 +25,7 @@ pub mod words;
 pub mod world;
 
 mod command;
+mod date;
 mod faults;
 mod ledger;
 mod mailboxes;

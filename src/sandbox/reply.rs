@@ -6,11 +6,15 @@
 //! the author likes.
 
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use serde::Deserialize;
 
+use super::date;
+
 /// A reply, ready for the wire but for its holes: `{host}`, `{client}`, `{sender}`, `{recipient}`,
-/// `{domain}` (of the recipient) and `{seconds}` (to wait).
+/// `{domain}` (of the recipient), `{seconds}` (to wait) and `{date}` (when the client connected, as
+/// banners have it).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Reply {
@@ -23,6 +27,7 @@ pub struct Reply {
 pub(super) struct Filling<'a> {
     pub(super) host: &'a str,
     pub(super) client: IpAddr,
+    pub(super) since: SystemTime,
     pub(super) sender: &'a str,
     pub(super) recipient: &'a str,
     pub(super) seconds: u64,
@@ -70,6 +75,7 @@ impl Reply {
                 "{recipient}" => out.push_str(filling.recipient),
                 "{domain}" => out.push_str(filling.recipient.rsplit('@').next().unwrap_or("")),
                 "{seconds}" => out.push_str(&filling.seconds.to_string()),
+                "{date}" => out.push_str(&date::rfc5322(filling.since)),
                 plain => out.push_str(plain),
             }
             rest = after;
@@ -139,6 +145,7 @@ mod tests {
         let filling = Filling {
             host: "mx.example.test",
             client: [127, 0, 0, 1].into(),
+            since: SystemTime::UNIX_EPOCH,
             sender: "probe@example.org",
             recipient: "jane@example.test",
             seconds: 300,
@@ -159,6 +166,14 @@ mod tests {
         assert_eq!(
             wire("450 {recipient} {domain} {sender} [{client}] {host} {seconds} {x} {"),
             "450 jane@example.test example.test probe@example.org [127.0.0.1] mx.example.test 300 {x} {\r\n"
+        );
+    }
+
+    #[test]
+    fn a_banner_may_carry_the_date() {
+        assert_eq!(
+            wire("220 {host}; {date}"),
+            "220 mx.example.test; Thu, 1 Jan 1970 00:00:00 +0000\r\n"
         );
     }
 

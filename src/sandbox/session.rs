@@ -48,6 +48,8 @@ pub(super) struct Session {
     host: Arc<str>,
     served: Arc<Served>,
     client: IpAddr,
+    /// When the client connected.
+    since: SystemTime,
     /// How many connections this exchanger had before.
     earlier: u64,
     tls: bool,
@@ -71,6 +73,7 @@ impl Session {
             host,
             served,
             client,
+            since: SystemTime::UNIX_EPOCH,
             earlier: 0,
             tls: false,
             greeted: false,
@@ -86,6 +89,7 @@ impl Session {
     pub(super) fn connected(&mut self, ledger: &mut Ledger, now: SystemTime) -> Step {
         let (parallel, in_window) = ledger.connected(now);
         self.earlier = ledger.counts.connections - 1;
+        self.since = now;
         let exchanger = Arc::clone(&self.exchanger);
         let (limits, words) = (&exchanger.limits, &exchanger.words);
         if limits.parallel.is_some_and(|most| parallel > most.into()) {
@@ -241,7 +245,14 @@ impl Session {
 
     fn say_to(&self, recipient: &str, reply: &Reply, seconds: u64) -> Step {
         let sender = self.transaction.as_ref().map_or("", |t| &t.sender);
-        let filling = Filling { host: &self.host, client: self.client, sender, recipient, seconds };
+        let filling = Filling {
+            host: &self.host,
+            client: self.client,
+            since: self.since,
+            sender,
+            recipient,
+            seconds,
+        };
         let mut text = String::with_capacity(96);
         reply.render(&mut text, &filling);
         Step { text, delay: Duration::ZERO, then: Then::Continue }

@@ -167,19 +167,11 @@ impl Zone {
         })
     }
 
-    /// The entry of a blocklist for the address whose octets, in reverse, are the first labels.
+    /// The entry of a blocklist for the address that the first labels name, in reverse.
     fn listed(&self, name: &str) -> Option<Name> {
         self.blocklists.iter().find_map(|(zone, listings)| {
             let labels = name.strip_suffix(zone.as_str())?.strip_suffix('.')?;
-            let mut octets = [0; 4];
-            let mut labels = labels.split('.');
-            for octet in octets.iter_mut().rev() {
-                *octet = labels.next()?.parse().ok()?;
-            }
-            let address = IpAddr::from(octets);
-            if labels.next().is_some() {
-                return None;
-            }
+            let address = reversed(labels)?;
             let entry = listings.iter().find(|l| l.network.contains(&address))?;
             Some(Name { a: vec![entry.code], txt: vec![entry.reason.clone()], ..Name::default() })
         })
@@ -206,6 +198,25 @@ fn data(name: &Name, of: QueryType) -> Vec<Data> {
         QueryType::Txt => name.txt.iter().cloned().map(Data::Txt).collect(),
         QueryType::Ptr => name.ptr.iter().cloned().map(Data::Ptr).collect(),
         QueryType::Any => Vec::new(),
+    }
+}
+
+/// The address whose four octets (RFC 5782 section 2.1) or 32 nibbles (section 2.4) stand in
+/// reverse.
+fn reversed(labels: &str) -> Option<IpAddr> {
+    let labels: Vec<&str> = labels.rsplit('.').collect();
+    match labels.len() {
+        4 => {
+            let mut octets = [0; 4];
+            for (octet, label) in octets.iter_mut().zip(labels) {
+                *octet = label.parse().ok()?;
+            }
+            Some(octets.into())
+        }
+        32 if labels.iter().all(|label| label.len() == 1) => {
+            u128::from_str_radix(&labels.concat(), 16).ok().map(|bits| Ipv6Addr::from(bits).into())
+        }
+        _ => None,
     }
 }
 

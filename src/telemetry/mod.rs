@@ -72,6 +72,15 @@ pub fn init(config: &Config, trace: &TraceConfig) -> Result<Traces, TelemetryErr
     Ok(traces)
 }
 
+/// Starts logs alone, as [`init`] would.
+///
+/// # Errors
+///
+/// If the level cannot be read.
+pub fn init_logs(config: &Config) -> Result<(), TelemetryError> {
+    init(config, &TraceConfig::default()).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

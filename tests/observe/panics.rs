@@ -10,7 +10,8 @@ const PANICKING: &str = "OBSERVE_PANICS";
 async fn a_panic_shows_its_place_and_no_address() {
     if std::env::var(PANICKING).is_ok() {
         let config = mailvet::telemetry::Config::default();
-        let traces = mailvet::telemetry::init(&config, &Default::default()).unwrap();
+        let traces =
+            mailvet::telemetry::init(&config, &mailvet::telemetry::TraceConfig::default()).unwrap();
         let address = "zq7wombat@acme.test".to_owned();
         let panicked = tokio::task::spawn_blocking(move || {
             // Cut in the middle of a character, as a bug would.

@@ -164,6 +164,44 @@ fn health_says_no_when_nothing_listens() {
 }
 
 #[test]
+fn doctor_prints_the_documented_keys_and_exits_by_what_it_found() {
+    let output = mailvet(&["doctor", "--sandbox", "--json", "--timeout", "20s"], "");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let lines = json_lines(&output);
+    assert_eq!(lines.len(), 1);
+    for key in ["status", "pass", "warn", "fail", "skipped", "elapsed_ms", "findings"] {
+        assert!(lines[0].contains_key(key), "{key} is missing");
+    }
+    assert_eq!(lines[0]["status"], "fail");
+    let findings = lines[0]["findings"].as_array().unwrap();
+    for finding in findings {
+        let keys: Vec<_> = finding.as_object().unwrap().keys().map(String::as_str).collect();
+        let documented = ["id", "identity", "meaning", "remedy", "seen", "status", "subject"];
+        assert_eq!(keys, documented);
+    }
+    let of_neglected = findings.iter().find(|f| f["id"] == "helo_name" && f["status"] == "fail");
+    assert_eq!(of_neglected.unwrap()["identity"], "neglected");
+
+    let args = ["doctor", "--sandbox", "--helo-name", "probe.mailvet.test"];
+    let output = mailvet(&args, "");
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{shown}{}", text(&output.stderr));
+    for words in
+        ["This host", "warn null_sender", "means", "smtp.fallback_mail_from", "1 warn, 0 fail"]
+    {
+        assert!(shown.contains(words), "{words:?} is missing:\n{shown}");
+    }
+    assert!(!shown.contains("FAIL"), "{shown}");
+}
+
+#[test]
+fn doctor_fails_in_its_own_way_when_it_cannot_look_at_all() {
+    let output = mailvet(&["doctor", "--nameserver", "127.0.0.1:0"], "");
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("dns.nameservers"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn reply_rules_of_ones_own_come_first() {
     let mut rules = tempfile::NamedTempFile::new().unwrap();
     let rule = "[[rule]]\nname = \"our-gateway\"\nmeaning = \"rate_limited\"\n\

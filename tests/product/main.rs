@@ -5,9 +5,13 @@
 
 mod access;
 mod authority;
+mod batches;
 mod command_line;
+mod crash;
+mod doctor;
 mod exposure;
 mod limits;
+mod list;
 mod oddities;
 mod product;
 mod python;

@@ -2,7 +2,7 @@
 
 use super::Decision;
 use super::counts::Counts;
-use super::thresholds::Thresholds;
+use super::thresholds::{Band, Thresholds};
 use crate::batch::progress::Progress;
 use crate::batch::spec::SendPolicy;
 use crate::verdict::{Action, Policy, Reason, Verdict};
@@ -66,12 +66,16 @@ pub(super) fn steps(
             rows: chosen.sent_now - estimate.sent_now,
             effect: Effect::Go,
         });
-    let learn =
-        learnable(counts, progress, policy, chosen.sent_now).into_iter().map(|(kind, rows)| Step {
-            kind,
-            rows,
-            effect: effect(counts, kind, rows, policy, thresholds),
-        });
+    // What is known to bounce is known: where that alone is too much, learning more changes nothing.
+    let learn = match chosen.at_least.band {
+        Band::Healthy | Band::Elevated => learnable(counts, progress, policy, chosen.sent_now),
+        Band::Review | Band::Pause => Vec::new(),
+    };
+    let learn = learn.into_iter().map(|(kind, rows)| Step {
+        kind,
+        rows,
+        effect: effect(counts, kind, rows, policy, thresholds),
+    });
     let mut steps: Vec<Step> = careful.into_iter().chain(learn).collect();
     steps.sort_by_key(|step| step.effect);
     steps

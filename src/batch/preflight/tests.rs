@@ -117,6 +117,8 @@ fn all_unknown_because_we_are_blocked_says_get_unblocked() {
         let first = answer.steps[0];
         assert_eq!((first.kind, first.rows), (StepKind::GetUnblocked, 990), "{policy:?}");
         assert_eq!(first.effect, Effect::MayBeGo, "{policy:?}");
+        let text = format!("{} {}", answer.sentence(), first.sentence());
+        assert!(text.contains("990") && text.contains("refuse this sender"), "{text}");
     }
 }
 
@@ -136,7 +138,18 @@ fn a_step_that_cannot_be_enough_says_so() {
 }
 
 #[test]
+fn where_too_many_are_known_to_bounce_learning_more_is_no_step() {
+    let rows = [(MailboxAccepted, 600), (MailboxNotFound, 60), (Timeout, 330)];
+    let answer = preflight(&rows, 10, SendPolicy::All);
+    assert_eq!((answer.decision(), answer.basis()), (Decision::CleanFirst, Basis::KnownBounces));
+    let to = StepKind::SendTo(SendPolicy::DeliverableAndRisky);
+    assert_eq!(kinds(&answer), [(to, 400, Effect::Go)]);
+}
+
+#[test]
 fn nobody_to_send_to_and_nobody_to_come_is_a_no() {
+    let everybody = preflight(&[(MailboxNotFound, 10)], 0, SendPolicy::All);
+    assert_eq!(everybody.headline(), "No go: 100 % would bounce");
     let answer = preflight(&[(MailboxNotFound, 10)], 0, SendPolicy::Deliverable);
     assert_eq!((answer.decision(), answer.basis()), (Decision::NoGo, Basis::NobodyLeft));
     let answer = preflight(&[(CatchAll, 10)], 0, SendPolicy::Deliverable);

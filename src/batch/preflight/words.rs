@@ -60,7 +60,9 @@ impl Preflight {
             }
             (Basis::NobodyYet, _) => "nobody on the list could be verified".to_owned(),
             (Basis::KnownBounces, _) => {
-                format!("at least {} would bounce", chosen.at_least.share.percent())
+                let exactly = chosen.at_least.share == chosen.at_most.share;
+                let least = if exactly { "" } else { "at least " };
+                format!("{least}{} would bounce", chosen.at_least.share.percent())
             }
             (Basis::PossibleBounces, _) => {
                 format!("up to {} may bounce", chosen.at_most.share.percent())
@@ -105,11 +107,22 @@ impl Preflight {
                 audience(self.policy)
             );
         }
-        format!(
-            "None of its {} is known to be one of {}; for some of them nobody could tell.",
+        let unknown = Share { count: self.unknown, of: self.rows };
+        let mut text = format!(
+            "None of its {} is known to be one of {}: nobody could tell about {} ({})",
             rows(self.rows),
-            audience(self.policy)
-        )
+            audience(self.policy),
+            grouped(unknown.count),
+            unknown.percent()
+        );
+        let blocked = self.steps.iter().find(|step| step.kind == StepKind::GetUnblocked);
+        if let Some(step) = blocked {
+            text += &format!(
+                ", {} of them because their servers refuse this sender, whoever the recipient",
+                grouped(step.rows)
+            );
+        }
+        text + "."
     }
 
     fn few_enough(&self) -> String {

@@ -4,6 +4,7 @@
 //! transaction each, and answered when it is on the disk; then leases are given.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::slice::SliceIndex;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -123,9 +124,20 @@ impl Desk {
 
     /// The batch of a lease that is not over.
     fn holder(&mut self, lease: LeaseId, now: SystemTime) -> Option<BatchId> {
-        let work = self.works.iter_mut().find(|work| work.leases.contains_key(&lease))?;
-        work.expire(now);
+        let at = self.works.iter().position(|work| work.leases.contains_key(&lease))?;
+        self.expire(now, at..=at);
+        let work = &self.works[at];
         work.leases.contains_key(&lease).then(|| work.batch.id.clone())
+    }
+
+    /// Ends the leases of some batches whose time is over.
+    fn expire(&mut self, now: SystemTime, which: impl SliceIndex<[Work], Output = [Work]>) {
+        for work in &mut self.works[which] {
+            let path = self.shared.directory.batch(&work.batch.id);
+            if work.expire(&path, now) {
+                self.shared.publish(&work.batch);
+            }
+        }
     }
 
     fn keep(&mut self, id: &BatchId, brought: Vec<(Brought, Reply<()>)>) {
@@ -180,10 +192,8 @@ impl Desk {
     }
 
     fn lease(&mut self, ask: &LeaseRequest, now: SystemTime) -> Result<Vec<Lease>, Fault> {
-        for work in &mut self.works {
-            work.expire(now);
-        }
         let batches = self.works.len();
+        self.expire(now, ..);
         let each = ask.chunks.checked_div(batches).unwrap_or(0).max(1);
         let (mut leases, mut trouble) = (Vec::new(), None);
         let mut dry = 0;
@@ -221,8 +231,8 @@ impl Desk {
 
     fn next_due(&mut self, now: SystemTime) -> Result<Option<SystemTime>, Fault> {
         let mut first: Option<SystemTime> = None;
+        self.expire(now, ..);
         for work in &mut self.works {
-            work.expire(now);
             let ends = work.leases.values().map(|out| out.until).min();
             let path = self.shared.directory.batch(&work.batch.id);
             let next = match work.outlook {

@@ -10,7 +10,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::OpenError;
@@ -49,9 +49,6 @@ impl Directory {
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(root.to_owned())),
             Err(TryLockError::Error(error)) => return Err(OpenError::of_io(&path, error)),
         }
-        // Whoever made the directory first may have left it open to others.
-        fs::set_permissions(root, fs::Permissions::from_mode(0o700))
-            .map_err(|error| OpenError::of_io(root, error))?;
         Ok(Self { root: root.to_owned(), batches, _lock: lock })
     }
 
@@ -88,15 +85,23 @@ impl Directory {
         Ok((batches, others))
     }
 
-    /// Makes the names of files durable.
+    /// Makes the names of the batches' files durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         File::open(&self.batches)?.sync_all()
     }
 
+    /// The same for what is there from the first start on.
+    pub(super) fn sync_root(&self) -> io::Result<()> {
+        File::open(&self.root)?.sync_all()
+    }
+
     /// Takes the bytes out of a batch's files; an empty one stays.
     pub(super) fn empty(&self, id: &BatchId) -> io::Result<()> {
-        let file = OpenOptions::new().write(true).truncate(true).open(self.batch(id))?;
-        file.sync_all()?;
+        match OpenOptions::new().write(true).truncate(true).open(self.batch(id)) {
+            Ok(file) => file.sync_all()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
         remove_beside(&self.batch(id))
     }
 

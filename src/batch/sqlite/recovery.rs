@@ -31,6 +31,7 @@ pub(super) fn open(root: &Path) -> Result<(Shared, Vec<Work>, u64), OpenError> {
         return Err(OpenError::NoCatalog(path));
     }
     let catalog = Catalog::open(&path)?;
+    directory.sync_root().map_err(|error| wrong(error.into()))?;
     let epoch = catalog.epoch;
     for leftover in leftovers {
         directory::remove(&leftover).map_err(|error| wrong(error.into()))?;

@@ -119,13 +119,16 @@ impl Work {
         self.file.as_ref().ok_or(Fault::Odd("the file was not opened"))
     }
 
-    /// Ends the leases whose time is over.
-    pub(super) fn expire(&mut self, now: SystemTime) {
+    /// Ends the leases whose time is over; whether there were any.
+    pub(super) fn expire(&mut self, path: &Path, now: SystemTime) -> bool {
         let before = self.leases.len();
         self.leases.retain(|_, out| out.until > now);
-        if self.leases.len() != before {
+        let ended = self.leases.len() != before;
+        if ended {
             self.outlook = None;
+            self.look_ahead(path);
         }
+        ended
     }
 
     pub(super) fn is_out(&self, chunk: i64) -> bool {

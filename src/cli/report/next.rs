@@ -189,7 +189,7 @@ fn deciding(data: &Data) -> Vec<Todo> {
         ),
         todo(
             data.flags.role,
-            "Look at addresses of functions",
+            "Look at role addresses",
             "Addresses such as info@ or sales@ reach several people, few of whom asked for your \
              mail; complaints come from there. Keep those that signed up themselves (flag role).",
         ),

@@ -106,6 +106,8 @@ pub(super) struct Page {
 struct Sending {
     audience: &'static str,
     chosen: bool,
+    /// Whether there is anybody to send to.
+    reaches: bool,
     sent: String,
     /// How many more may come to be sent to.
     may_join: Option<String>,
@@ -200,6 +202,7 @@ impl Sending {
         Self {
             audience: audience(estimate.policy),
             chosen,
+            reaches: estimate.sent_now > 0,
             sent: grouped(estimate.sent_now),
             may_join: (more > 0).then(|| grouped(more)),
             at_least: of(least),
@@ -339,7 +342,7 @@ fn facts(data: &Data) -> Vec<(&'static str, String, &'static str)> {
             "rows that reach a mailbox of an earlier row",
         ),
         ("mistyped", data.suggestions, "have a suggestion what was meant"),
-        ("functions", data.flags.role, "such as info@, not a person"),
+        ("role addresses", data.flags.role, "such as info@, not a person"),
         (
             "free providers",
             data.flags.free_provider,
@@ -348,5 +351,6 @@ fn facts(data: &Data) -> Vec<(&'static str, String, &'static str)> {
         ("catch-all", data.flags.catch_all, "their domains accept everybody"),
         ("throw-away", data.flags.disposable, "at domains made for that"),
     ];
-    facts.into_iter().map(|(name, rows, means)| (name, grouped(rows), means)).collect()
+    let there = facts.into_iter().filter(|(_, rows, _)| *rows > 0);
+    there.map(|(name, rows, means)| (name, grouped(rows), means)).collect()
 }

@@ -172,6 +172,14 @@ fn the_columns_of_places_add_up_to_the_list() {
 }
 
 #[test]
+fn nobody_to_send_to_is_not_drawn_as_healthy() {
+    for (name, data) in [("blocked", samples::blocked()), ("empty", samples::empty())] {
+        let page = render(&data).unwrap();
+        assert!(!page.contains("<figure") && page.contains("nobody to send to"), "{name}");
+    }
+}
+
+#[test]
 fn an_open_list_says_that_it_is_and_when_it_goes_on() {
     let text = visible(&render(&samples::running()).unwrap());
     assert!(text.contains("419,067 of 1,000,000 rows have an answer"), "{text}");
@@ -226,7 +234,7 @@ fn what_the_flags_say_becomes_a_step() {
     let data = samples::bad();
     let all = titles(&todos(&data));
     assert!(all.contains(&("Correct what looks mistyped", 123)), "{all:?}");
-    assert!(all.contains(&("Look at addresses of functions", 318)), "{all:?}");
+    assert!(all.contains(&("Look at role addresses", 318)), "{all:?}");
     assert!(all.contains(&("Write to each mailbox once", 123)), "{all:?}");
     let unblock = todos(&data).into_iter().find(|todo| todo.title.contains("unblocked")).unwrap();
     assert!(unblock.text.contains("[192.0.2.10]"), "{}", unblock.text);

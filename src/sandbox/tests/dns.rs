@@ -189,6 +189,22 @@ async fn a_blocklist_lists_by_address_with_a_reason() {
 }
 
 #[tokio::test]
+async fn a_blocklist_lists_ipv6_addresses_by_nibble() {
+    let sandbox =
+        sandbox("blocklists.\"bl.test\" = [{ network = \"2001:db8::/64\", reason = \"bad\" }]\n")
+            .await;
+    let resolver = resolver(&sandbox);
+    let nibbles = |last: &str| format!("{last}.{}8.b.d.0.1.0.0.2.bl.test", "0.".repeat(23));
+    let listed = answers(&resolver, &nibbles("1"), RecordType::A).await.unwrap();
+    assert_eq!(listed, ["300 127.0.0.2"]);
+    let elsewhere = nibbles("1").replace("8.b.d.0", "9.b.d.0");
+    for name in [elsewhere.as_str(), &nibbles("11"), &nibbles("x")] {
+        let (code, _) = nothing(&resolver, name, RecordType::A).await;
+        assert_eq!(code, ResponseCode::NXDomain, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn generated_names_are_computed() {
     let sandbox = sandbox(
         "[[generated]]\ndomain = \"d{n}.bench.test\"\ndomains = 50000\n\

@@ -1,0 +1,155 @@
+//! Rows coming in.
+
+use super::*;
+use crate::batch::progress::State;
+use crate::batch::queue::{CHUNK, QueueError};
+
+pub(in crate::batch) async fn rows_that_reach_one_mailbox_are_one_item(backend: &dyn Backend) {
+    let queue = backend.open();
+    let id = submit(&*queue, spec("me", None), at(0)).await;
+    let page = ["Jo@a.example", "al@a.example", "JO@A.example"].map(row).to_vec();
+    queue.append(&id, page).await.unwrap();
+    queue.append(&id, ["al@A.example", "x@b.example"].map(row).to_vec()).await.unwrap();
+    let batch = queue.seal(&id, at(1)).await.unwrap();
+    assert_eq!((batch.progress.rows, batch.progress.mailboxes), (5, 3));
+    let leases = lease(&*queue, 9, at(2)).await;
+    let asked: Vec<Vec<&str>> = leases
+        .iter()
+        .map(|lease| lease.items.iter().map(|item| item.address.as_str()).collect())
+        .collect();
+    assert_eq!(asked, [vec!["Jo@a.example", "al@a.example"], vec!["x@b.example"]]);
+}
+
+pub(in crate::batch) async fn items_of_a_group_fill_chunks_in_the_order_of_their_first_rows(
+    backend: &dyn Backend,
+) {
+    let queue = backend.open();
+    let id = submit(&*queue, spec("me", None), at(0)).await;
+    for from in (0..250).step_by(25) {
+        let (mut page, others) = (rows("a.example", from, 25), rows("b.example", from, 25));
+        for (n, other) in others.into_iter().enumerate() {
+            page.insert(n * 2 + 1, other);
+        }
+        queue.append(&id, page).await.unwrap();
+    }
+    queue.seal(&id, at(0)).await.unwrap();
+    let leases = lease(&*queue, 99, at(0)).await;
+    let shape: Vec<(&str, usize)> =
+        leases.iter().map(|lease| (lease.group.as_str(), lease.items.len())).collect();
+    let (a, b) = ("a.example", "b.example");
+    assert_eq!(shape, [(a, CHUNK), (b, CHUNK), (a, CHUNK), (b, CHUNK), (a, 50), (b, 50)]);
+    for group in [a, b] {
+        let of_group = leases.iter().filter(|lease| lease.group == group);
+        let asked: Vec<String> =
+            of_group.flat_map(|lease| &lease.items).map(|item| item.address.clone()).collect();
+        let given: Vec<String> = (0..250).map(|n| format!("user{n}@{group}")).collect();
+        assert_eq!(asked, given);
+    }
+}
+
+pub(in crate::batch) async fn rows_are_taken_only_while_the_batch_is_receiving(
+    backend: &dyn Backend,
+) {
+    let queue = backend.open();
+    let id = list(&*queue, rows("a.example", 0, 3)).await;
+    let late = queue.append(&id, rows("a.example", 3, 1)).await.unwrap_err();
+    assert!(matches!(late, QueueError::WrongState { .. }), "{late}");
+    let twice = queue.seal(&id, at(1)).await.unwrap_err();
+    assert!(matches!(twice, QueueError::WrongState { .. }), "{twice}");
+    assert_eq!(standing(&*queue, &id).await.progress.rows, 3);
+    let nowhere = BatchId::new(at(0));
+    let lost = queue.append(&nowhere, rows("a.example", 3, 1)).await.unwrap_err();
+    assert!(matches!(lost, QueueError::NoSuchBatch(_)), "{lost}");
+}
+
+pub(in crate::batch) async fn a_request_id_finds_the_first_submission(backend: &dyn Backend) {
+    let queue = backend.open();
+    let id = submit(&*queue, spec("me", Some("r")), at(0)).await;
+    let again = || queue.submit(BatchId::new(at(5)), spec("me", Some("r")), at(5));
+    let find = |submission| match submission {
+        Submission::Known(batch) => batch,
+        Submission::New(batch) => panic!("{} is new", batch.id),
+    };
+    let receiving = find(again().await.unwrap());
+    assert_eq!((&receiving.id, receiving.state), (&id, State::Receiving));
+    queue.append(&id, rows("a.example", 0, 1)).await.unwrap();
+    queue.seal(&id, at(1)).await.unwrap();
+    assert_eq!(find(again().await.unwrap()).state, State::Running);
+    let chunk = lease_one(&*queue, at(2)).await;
+    queue.complete(chunk.id, all(&chunk, Reason::NullMx), at(2)).await.unwrap();
+    assert_eq!(find(again().await.unwrap()), standing(&*queue, &id).await);
+    queue.delete(&id).await.unwrap();
+    submit(&*queue, spec("me", Some("r")), at(6)).await;
+}
+
+pub(in crate::batch) async fn one_request_id_of_two_owners_is_two_batches(backend: &dyn Backend) {
+    let queue = backend.open();
+    let mine = submit(&*queue, spec("me", Some("r")), at(0)).await;
+    let yours = submit(&*queue, spec("you", Some("r")), at(0)).await;
+    assert_ne!(mine, yours);
+    submit(&*queue, spec("me", None), at(0)).await;
+    submit(&*queue, spec("me", None), at(0)).await;
+}
+
+pub(in crate::batch) async fn a_batch_without_rows_is_finished_at_once(backend: &dyn Backend) {
+    let queue = backend.open();
+    let id = submit(&*queue, spec("me", None), at(0)).await;
+    let batch = queue.seal(&id, at(3)).await.unwrap();
+    assert_eq!((batch.state, batch.ended_at), (State::Finished, Some(at(3))));
+    drop(queue);
+    let queue = backend.open();
+    assert_eq!(standing(&*queue, &id).await, batch);
+    assert!(read(&*queue, &id, Order::Row, 5).await.is_empty());
+    assert!(lease(&*queue, 1, at(4)).await.is_empty());
+}
+
+pub(in crate::batch) async fn what_was_not_sealed_is_gone_and_its_request_id_is_free(
+    backend: &dyn Backend,
+) {
+    let queue = backend.open();
+    let id = submit(&*queue, spec("me", Some("r")), at(0)).await;
+    queue.append(&id, rows("a.example", 0, 300)).await.unwrap();
+    assert!(page(&*queue, &id, Order::Row, &Cursor::default(), 1).await.rows.is_empty());
+    assert!(queue.groups(&id, 3).await.unwrap().is_empty(), "nothing is told of it yet");
+    drop(queue);
+    let queue = backend.open();
+    let gone = queue.batch(&id).await.unwrap_err();
+    assert!(matches!(&gone, QueueError::NoSuchBatch(lost) if *lost == id), "{gone}");
+    assert!(queue.batches("me", None, 9).await.unwrap().is_empty());
+    let late = queue.append(&id, rows("a.example", 0, 1)).await.unwrap_err();
+    assert!(matches!(late, QueueError::NoSuchBatch(_)), "{late}");
+    submit(&*queue, spec("me", Some("r")), at(1)).await;
+}
+
+pub(in crate::batch) async fn what_was_sealed_is_never_lost(backend: &dyn Backend) {
+    let queue = backend.open();
+    let id = list_with(&*queue, spec("me", Some("r")), rows("a.example", 0, 1500)).await;
+    let before = standing(&*queue, &id).await;
+    drop(queue);
+    let queue = backend.open();
+    assert_eq!(standing(&*queue, &id).await, before);
+    assert_eq!((before.state, before.sealed_at), (State::Running, Some(at(0))));
+    let mut seen = 0;
+    loop {
+        let leases = lease(&*queue, 4, at(1)).await;
+        if leases.is_empty() {
+            break;
+        }
+        for chunk in leases {
+            seen += chunk.items.len();
+            queue.complete(chunk.id, all(&chunk, Reason::NullMx), at(1)).await.unwrap();
+        }
+    }
+    assert_eq!(seen, 1500);
+    assert_eq!(standing(&*queue, &id).await.state, State::Finished);
+}
+
+pub(in crate::batch) async fn nothing_is_leased_before_it_is_sealed(backend: &dyn Backend) {
+    let queue = backend.open();
+    let id = submit(&*queue, spec("me", None), at(0)).await;
+    queue.append(&id, rows("a.example", 0, 3)).await.unwrap();
+    assert!(lease(&*queue, 1, at(0)).await.is_empty());
+    assert_eq!(queue.next_due(at(0)).await.unwrap(), None);
+    queue.seal(&id, at(1)).await.unwrap();
+    assert_eq!(lease_one(&*queue, at(1)).await.batch, id);
+}

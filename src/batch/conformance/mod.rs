@@ -1,0 +1,211 @@
+//! What every kind of queue has to pass: a claim for each sentence of [`queue`](super::queue), and
+//! random steps beside a simple model. A kind of queue calls [`suite!`] with its [`Backend`].
+
+mod ends;
+mod intake;
+mod leases;
+mod model;
+mod random;
+mod results;
+
+pub(super) use ends::*;
+pub(super) use intake::*;
+pub(super) use leases::*;
+pub(super) use random::*;
+pub(super) use results::*;
+
+use std::time::{Duration, SystemTime};
+
+use super::id::BatchId;
+use super::outcome::Outcome;
+use super::progress::Batch;
+use super::queue::{
+    Cursor, Known, Lease, LeaseRequest, NewRow, Order, Queue, Results, ResultsRequest, RowResult,
+    Submission,
+};
+use super::spec::{BatchOptions, Spec};
+use crate::verdict::Reason;
+
+/// A place for one queue.
+pub(super) trait Backend {
+    /// Opens the queue that is there. The one before was dropped, whatever it was doing.
+    fn open(&self) -> Box<dyn Queue>;
+}
+
+/// Every claim as a test of one kind of queue.
+macro_rules! suite {
+    ($backend:expr; $($claim:ident),* $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $claim() {
+                $crate::batch::conformance::$claim(&$backend).await;
+            }
+        )*
+    };
+    ($backend:expr) => {
+        $crate::batch::conformance::suite! { $backend;
+            rows_that_reach_one_mailbox_are_one_item,
+            items_of_a_group_fill_chunks_in_the_order_of_their_first_rows,
+            rows_are_taken_only_while_the_batch_is_receiving,
+            a_request_id_finds_the_first_submission,
+            one_request_id_of_two_owners_is_two_batches,
+            a_batch_without_rows_is_finished_at_once,
+            what_was_not_sealed_is_gone_and_its_request_id_is_free,
+            what_was_sealed_is_never_lost,
+            nothing_is_leased_before_it_is_sealed,
+            a_chunk_that_is_out_is_not_leased_again,
+            a_lease_ends_with_its_last_result,
+            a_lease_ends_when_it_is_given_back,
+            a_lease_ends_when_its_time_is_over,
+            a_lease_ends_when_its_batch_is_over,
+            a_lease_ends_when_the_queue_is_opened_again,
+            no_two_leases_have_one_name,
+            batches_take_turns,
+            the_longest_due_come_first_then_the_first_rows,
+            no_group_has_more_chunks_out_than_asked_for,
+            a_large_group_at_its_limit_hides_no_other,
+            chunks_behind_a_released_one_of_their_group_come_first,
+            a_released_chunk_comes_back_when_it_is_due,
+            at_the_deadline_everything_is_due,
+            the_next_due_time_counts_what_waits_and_what_is_out,
+            a_row_keeps_its_first_result,
+            what_is_not_of_the_lease_is_ignored,
+            every_row_of_an_item_gets_its_result,
+            results_are_read_as_they_came,
+            in_row_order_the_first_open_row_ends_the_results,
+            results_are_read_exactly_once_however_they_are_paged,
+            a_filter_by_verdict_leaves_out_and_goes_on,
+            a_foreign_cursor_is_refused,
+            cursors_survive,
+            waiting_rows_are_counted_and_remember_since_when,
+            groups_and_destinations_are_tallied,
+            a_cancelled_batch_keeps_its_results_and_gets_no_more,
+            a_batch_can_be_cancelled_while_it_is_receiving,
+            a_deleted_batch_is_gone,
+            batches_are_listed_newest_first_to_their_owner,
+            batches_that_ended_are_found_oldest_first,
+            random_steps_agree_with_the_model,
+        }
+    };
+}
+
+pub(super) use suite;
+
+/// A time, by its seconds.
+pub(super) fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
+}
+
+pub(super) fn spec(owner: &str, request_id: Option<&str>) -> Spec {
+    Spec {
+        owner: owner.to_owned(),
+        request_id: request_id.map(str::to_owned),
+        display_name: "spring.csv".to_owned(),
+        options: BatchOptions::default(),
+    }
+}
+
+/// A row whose mailbox is `address` in lower case.
+pub(super) fn row(address: &str) -> NewRow {
+    let key = address.to_lowercase();
+    let group = key.rsplit_once('@').map(|(_, domain)| domain.to_owned()).unwrap_or_default();
+    NewRow { row_id: String::new(), address: address.to_owned(), key, group }
+}
+
+/// Rows of one domain, numbered from `from`.
+pub(super) fn rows(domain: &str, from: usize, count: usize) -> Vec<NewRow> {
+    (from..from + count).map(|n| row(&format!("user{n}@{domain}"))).collect()
+}
+
+pub(super) async fn submit(queue: &dyn Queue, spec: Spec, now: SystemTime) -> BatchId {
+    let id = BatchId::new(now);
+    match queue.submit(id.clone(), spec, now).await.unwrap() {
+        Submission::New(batch) => assert_eq!(batch.id, id),
+        Submission::Known(batch) => panic!("{} was there before", batch.id),
+    }
+    id
+}
+
+/// A sealed batch of these rows.
+pub(super) async fn list(queue: &dyn Queue, rows: Vec<NewRow>) -> BatchId {
+    list_with(queue, spec("me", None), rows).await
+}
+
+pub(super) async fn list_with(queue: &dyn Queue, spec: Spec, rows: Vec<NewRow>) -> BatchId {
+    let id = submit(queue, spec, at(0)).await;
+    queue.append(&id, rows).await.unwrap();
+    queue.seal(&id, at(0)).await.unwrap();
+    id
+}
+
+/// Asks for chunks until a minute later.
+pub(super) async fn lease(queue: &dyn Queue, chunks: usize, now: SystemTime) -> Vec<Lease> {
+    let until = now + Duration::from_secs(60);
+    queue.lease(LeaseRequest { chunks, chunks_per_group: 4, until }, now).await.unwrap()
+}
+
+/// The one chunk there is.
+pub(super) async fn lease_one(queue: &dyn Queue, now: SystemTime) -> Lease {
+    let mut leases = lease(queue, 1, now).await;
+    assert_eq!(leases.len(), 1);
+    leases.remove(0)
+}
+
+pub(super) fn outcome(reason: Reason) -> Outcome {
+    let text = serde_json::json!({
+        "reasons": [reason.name()],
+        "action": "review",
+        "stage": "rcpt",
+        "exchanger": "mx1.mail.example.net",
+        "code": 250,
+        "reply": ["2.1.5 fine"],
+    });
+    serde_json::from_value(text).unwrap()
+}
+
+/// The same result for all that is open in a lease.
+pub(super) fn all(lease: &Lease, reason: Reason) -> Vec<Known> {
+    lease.items.iter().map(|item| known(item.number, reason)).collect()
+}
+
+pub(super) fn known(item: u64, reason: Reason) -> Known {
+    Known { item, outcome: outcome(reason) }
+}
+
+pub(super) async fn page(
+    queue: &dyn Queue,
+    id: &BatchId,
+    order: Order,
+    after: &Cursor,
+    limit: usize,
+) -> Results {
+    let request = ResultsRequest { order, after: after.clone(), verdicts: Vec::new(), limit };
+    queue.results(id, request).await.unwrap()
+}
+
+/// All results there are, `limit` at a time.
+pub(super) async fn read(
+    queue: &dyn Queue,
+    id: &BatchId,
+    order: Order,
+    limit: usize,
+) -> Vec<RowResult> {
+    let (mut found, mut cursor) = (Vec::new(), Cursor::default());
+    loop {
+        let page = page(queue, id, order, &cursor, limit).await;
+        assert!(page.rows.len() <= limit);
+        found.extend(page.rows);
+        cursor = page.next;
+        if page.at_end {
+            return found;
+        }
+    }
+}
+
+pub(super) fn numbers(rows: &[RowResult]) -> Vec<u64> {
+    rows.iter().map(|row| row.row).collect()
+}
+
+pub(super) async fn standing(queue: &dyn Queue, id: &BatchId) -> Batch {
+    queue.batch(id).await.unwrap()
+}

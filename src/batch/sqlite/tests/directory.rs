@@ -1,0 +1,201 @@
+//! The data directory.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::Scratch;
+use crate::batch::conformance::{all, at, lease_one, list, rows, spec, standing, submit};
+use crate::batch::id::BatchId;
+use crate::batch::progress::State;
+use crate::batch::queue::{Queue, QueueError};
+use crate::batch::sqlite::{OpenError, SqliteQueue};
+use crate::verdict::Reason;
+
+fn refused(path: &Path) -> OpenError {
+    let Err(error) = SqliteQueue::open(path) else { panic!("it was opened") };
+    assert!(error.to_string().contains(&*path.to_string_lossy()), "{error}");
+    error
+}
+
+/// All files below a directory.
+fn files(path: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+fn holds(path: &Path, words: &str) -> bool {
+    files(path).iter().any(|file| {
+        let bytes = fs::read(file).unwrap();
+        bytes.windows(words.len()).any(|window| window == words.as_bytes())
+    })
+}
+
+fn file_of(scratch: &Scratch, id: &BatchId) -> PathBuf {
+    scratch.0.path().join(format!("batches/{id}.db"))
+}
+
+#[tokio::test]
+async fn only_the_owner_may_read_what_is_kept() {
+    let scratch = Scratch::new();
+    let root = scratch.0.path().join("deep/data");
+    let queue = SqliteQueue::open(&root).unwrap();
+    let id = list(&queue, rows("a.example", 0, 3)).await;
+    submit(&queue, spec("me", None), at(0)).await;
+    let chunk = lease_one(&queue, at(0)).await;
+    queue.release_until(chunk.id, at(9), Vec::new(), at(0)).await.unwrap();
+    assert_eq!(standing(&queue, &id).await.state, State::Running);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&root), 0o700);
+    assert_eq!(mode(&root.join("batches")), 0o700);
+    let found = files(&root);
+    assert!(found.len() > 5, "{found:?}");
+    for file in found {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
+#[tokio::test]
+async fn a_directory_has_one_process_at_a_time() {
+    let scratch = Scratch::new();
+    let queue = scratch.open();
+    assert!(matches!(refused(scratch.0.path()), OpenError::InUse(_)));
+    drop(queue);
+    scratch.open();
+}
+
+#[test]
+fn a_file_is_no_data_directory() {
+    let scratch = Scratch::new();
+    let file = scratch.0.path().join("file");
+    fs::write(&file, "x").unwrap();
+    assert!(matches!(refused(&file), OpenError::NotADirectory(_)));
+}
+
+#[tokio::test]
+async fn what_a_later_version_wrote_is_left_alone() {
+    let scratch = Scratch::new();
+    let id = list(&scratch.open(), rows("a.example", 0, 3)).await;
+    let version = |path: &Path, version| {
+        let file = Connection::open(path).unwrap();
+        file.pragma_update(None, "user_version", version).unwrap();
+    };
+    for path in [scratch.0.path().join("catalog.db"), file_of(&scratch, &id)] {
+        version(&path, 2);
+        assert!(matches!(refused(scratch.0.path()), OpenError::Newer { found: 2, .. }));
+        version(&path, 1);
+    }
+    assert_eq!(standing(&scratch.open(), &id).await.progress.rows, 3);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_named() {
+    let scratch = Scratch::new();
+    let id = list(&scratch.open(), rows("a.example", 0, 3)).await;
+    for path in [scratch.0.path().join("catalog.db"), file_of(&scratch, &id)] {
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, "not what it was".repeat(500)).unwrap();
+        let error = refused(scratch.0.path());
+        assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+        assert!(error.to_string().contains(&*path.to_string_lossy()), "{error}");
+        fs::write(&path, whole).unwrap();
+    }
+    assert_eq!(standing(&scratch.open(), &id).await.progress.rows, 3);
+}
+
+#[tokio::test]
+async fn a_missing_file_is_named_and_an_empty_one_gives_the_batch_up() {
+    let scratch = Scratch::new();
+    let id = list(&scratch.open(), rows("a.example", 0, 3)).await;
+    let path = file_of(&scratch, &id);
+    let aside = scratch.0.path().join("aside");
+    fs::rename(&path, &aside).unwrap();
+    let error = refused(scratch.0.path());
+    assert!(matches!(&error, OpenError::Missing(missing) if *missing == path), "{error}");
+    fs::rename(&aside, &path).unwrap();
+    assert_eq!(standing(&scratch.open(), &id).await.progress.rows, 3);
+    fs::write(&path, "").unwrap();
+    let gone = scratch.open().batch(&id).await.unwrap_err();
+    assert!(matches!(gone, QueueError::NoSuchBatch(_)), "{gone}");
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn batches_are_not_thrown_away_with_their_catalog() {
+    let scratch = Scratch::new();
+    let id = list(&scratch.open(), rows("a.example", 0, 3)).await;
+    fs::remove_file(scratch.0.path().join("catalog.db")).unwrap();
+    assert!(matches!(refused(scratch.0.path()), OpenError::NoCatalog(_)));
+    assert!(file_of(&scratch, &id).exists());
+}
+
+#[tokio::test]
+async fn nothing_of_a_deleted_batch_stays_on_the_disk() {
+    let scratch = Scratch::new();
+    let root = scratch.0.path();
+    let queue = scratch.open();
+    let mut wish = spec("me", Some("tellingrequest"));
+    wish.display_name = "tellingname".to_owned();
+    let id = submit(&queue, wish, at(0)).await;
+    queue.append(&id, rows("telling.example", 0, 500)).await.unwrap();
+    queue.seal(&id, at(0)).await.unwrap();
+    let chunk = lease_one(&queue, at(0)).await;
+    queue.complete(chunk.id, all(&chunk, Reason::NullMx), at(0)).await.unwrap();
+    queue.groups(&id, 3).await.unwrap();
+    for words in ["telling.example", "tellingname", "tellingrequest"] {
+        assert!(holds(root, words), "{words} was there");
+    }
+    queue.delete(&id).await.unwrap();
+    for words in ["telling.example", "tellingname", "tellingrequest"] {
+        assert!(!holds(root, words), "{words} is still there");
+    }
+    let left = fs::read_dir(root.join("batches")).unwrap().count();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn a_batch_whose_file_has_it_as_over_is_over() {
+    let scratch = Scratch::new();
+    let queue = scratch.open();
+    let id = list(&queue, rows("a.example", 0, 1)).await;
+    let chunk = lease_one(&queue, at(1)).await;
+    queue.complete(chunk.id, all(&chunk, Reason::NullMx), at(2)).await.unwrap();
+    let batch = standing(&queue, &id).await;
+    drop(queue);
+    // As if the process had ended before the catalog was told.
+    let catalog = Connection::open(scratch.0.path().join("catalog.db")).unwrap();
+    let changed = catalog.execute("UPDATE batches SET state = 'running', ended_at = NULL", []);
+    assert_eq!(changed.unwrap(), 1);
+    drop(catalog);
+    let queue = scratch.open();
+    assert_eq!(standing(&queue, &id).await, batch);
+    assert_eq!(queue.ended_before(at(9), 9).await.unwrap(), [id]);
+}
+
+#[tokio::test]
+async fn a_hundred_running_batches_keep_few_files_open() {
+    let scratch = Scratch::new();
+    let queue = scratch.open();
+    for n in 0..100 {
+        list(&queue, rows(&format!("d{n}.example"), 0, 2)).await;
+    }
+    let mut left = 100;
+    while left > 0 {
+        let chunk = lease_one(&queue, at(1)).await;
+        queue.complete(chunk.id, all(&chunk, Reason::NullMx), at(1)).await.unwrap();
+        left -= 1;
+        let root = fs::canonicalize(scratch.0.path()).unwrap();
+        let open = fs::read_dir("/proc/self/fd").unwrap().filter(|entry| {
+            let target = fs::read_link(entry.as_ref().unwrap().path());
+            target.is_ok_and(|target| target.starts_with(&root))
+        });
+        assert!(open.count() < 120, "with {left} left");
+    }
+    assert_eq!(queue.ended_before(at(9), 999).await.unwrap().len(), 100);
+}

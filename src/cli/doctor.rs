@@ -1,0 +1,236 @@
+//! `mailvet doctor`: what makes verdicts unknown, and what to do about it.
+
+use std::io::IsTerminal as _;
+use std::time::{Duration, SystemTime};
+
+use anstyle::Style;
+use serde::Serialize;
+use toml::Table;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::args::{Common, DoctorArgs};
+use super::render::{self, BAD, CAREFUL, DIM, GOOD, OPEN};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::doctor::{Doctor, Finding, Report, Status};
+use crate::sandbox::{Sandbox, World};
+use crate::telemetry;
+
+pub(super) async fn run(args: DoctorArgs, common: &Common) -> anyhow::Result<bool> {
+    let mut config = common.load(Table::new())?;
+    if !common.names_log_level() && config.log == telemetry::Config::default() {
+        "warn".clone_into(&mut config.log.level);
+    }
+    telemetry::init_logs(&config.log)?;
+    let sandbox = if args.sandbox { Some(sandboxed(&mut config).await?) } else { None };
+    if let Some(timeout) = args.timeout {
+        config.doctor.timeout = timeout;
+    }
+    if !args.json && std::io::stderr().is_terminal() {
+        let longest = humantime::format_duration(config.doctor.timeout);
+        anstream::eprintln!("{DIM}looking, for {longest} at the most ...{DIM:#}\n");
+    }
+    let clock = Clock::start();
+    let start = clock.now();
+    let Config { doctor, smtp, prober, dns, .. } = config;
+    let report = Doctor::new(doctor, smtp, &prober, dns, clock).examine().await;
+    let took = elapsed(clock, start);
+    if let Some(sandbox) = sandbox {
+        sandbox.shutdown().await;
+    }
+    let report = report?;
+    if args.json {
+        anstream::println!("{}", serde_json::to_string(&Json::new(&report, took))?);
+    } else {
+        print(&report, took);
+    }
+    Ok(report.status() != Status::Fail)
+}
+
+fn elapsed(clock: Clock, start: SystemTime) -> Duration {
+    clock.now().duration_since(start).unwrap_or_default()
+}
+
+async fn sandboxed(config: &mut Config) -> anyhow::Result<Sandbox> {
+    let sandbox = Sandbox::start(World::built_in()?).await?;
+    super::sandboxed(config, &sandbox);
+    super::sandboxed_doctor(config)?;
+    Ok(sandbox)
+}
+
+/// The report as one JSON object. The keys are documented in the README; they do not change.
+#[derive(Debug, Serialize)]
+struct Json<'a> {
+    status: &'static str,
+    pass: usize,
+    warn: usize,
+    fail: usize,
+    skipped: usize,
+    elapsed_ms: u128,
+    findings: Vec<FindingJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct FindingJson<'a> {
+    id: &'static str,
+    identity: Option<&'a str>,
+    subject: Option<&'a str>,
+    status: &'static str,
+    seen: &'a str,
+    meaning: Option<&'a str>,
+    remedy: Option<&'a str>,
+}
+
+impl<'a> Json<'a> {
+    fn new(report: &'a Report, took: Duration) -> Self {
+        let findings = report.findings.iter().map(|finding| FindingJson {
+            id: finding.id,
+            identity: finding.identity.as_deref(),
+            subject: finding.subject.as_deref(),
+            status: finding.status.name(),
+            seen: &finding.seen,
+            meaning: said(&finding.meaning),
+            remedy: said(&finding.remedy),
+        });
+        Self {
+            status: report.status().name(),
+            pass: report.count(Status::Pass),
+            warn: report.count(Status::Warn),
+            fail: report.count(Status::Fail),
+            skipped: report.count(Status::Skipped),
+            elapsed_ms: took.as_millis(),
+            findings: findings.collect(),
+        }
+    }
+}
+
+/// The text, unless there is nothing to say.
+fn said(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn print(report: &Report, took: Duration) {
+    let mut group: Option<Option<&str>> = None;
+    let mut rest = report.findings.iter().peekable();
+    while let Some(finding) = rest.next() {
+        let identity = finding.identity.as_deref();
+        if group != Some(identity) {
+            let gap = if group.is_some() { "\n" } else { "" };
+            anstream::println!("{gap}{}", heading(identity));
+            group = Some(identity);
+        }
+        print_finding(finding);
+        // Advice that several findings in a row share is given once, below the last.
+        let same = rest.peek().is_some_and(|next| {
+            (next.id, next.status) == (finding.id, finding.status)
+                && (&next.meaning, &next.remedy) == (&finding.meaning, &finding.remedy)
+        });
+        if !same {
+            print_advice(finding);
+        }
+    }
+    print_sum(report, took);
+}
+
+fn heading(identity: Option<&str>) -> String {
+    match identity {
+        None => "This host".to_owned(),
+        Some("") => "The egress identity".to_owned(),
+        Some(name) => format!("Egress identity {}", render::printable(name)),
+    }
+}
+
+fn style(status: Status) -> (Style, &'static str) {
+    match status {
+        Status::Pass => (GOOD, "pass"),
+        Status::Warn => (CAREFUL, "warn"),
+        Status::Fail => (BAD, "FAIL"),
+        Status::Skipped => (OPEN, "skip"),
+    }
+}
+
+/// Where what was seen begins: behind the status and the check's name.
+const INDENT: usize = 2 + 5 + 19;
+
+fn print_finding(finding: &Finding) {
+    let (style, word) = style(finding.status);
+    let subject = match &finding.subject {
+        Some(subject) => format!("{subject}: "),
+        None => String::new(),
+    };
+    let seen = render::printable(&format!("{subject}{}", finding.seen));
+    let seen = wrapped(&seen, render::WIDTH - INDENT).join(&format!("\n{}", " ".repeat(INDENT)));
+    anstream::println!("  {style}{word}{style:#} {} {seen}", render::fit(finding.id, 18));
+}
+
+fn print_advice(finding: &Finding) {
+    for (label, text) in [("means", &finding.meaning), ("do", &finding.remedy)] {
+        let lines = wrapped(&render::printable(text), render::WIDTH - INDENT - 6);
+        for (at, line) in lines.iter().enumerate() {
+            let label = if at == 0 { label } else { "" };
+            anstream::println!("{}{DIM}{label:<5} {line}{DIM:#}", " ".repeat(INDENT));
+        }
+    }
+}
+
+fn print_sum(report: &Report, took: Duration) {
+    let (style, sentence) = match report.status() {
+        Status::Fail => (BAD, "verdicts will suffer: see FAIL"),
+        Status::Warn => (CAREFUL, "it works, and could be better: see warn"),
+        Status::Pass | Status::Skipped => (GOOD, "all is well"),
+    };
+    let count = |status| report.count(status);
+    anstream::println!(
+        "\n{style}{sentence}{style:#}  {DIM}{} pass, {} warn, {} fail, {} skipped, in {:.1} \
+         s{DIM:#}",
+        count(Status::Pass),
+        count(Status::Warn),
+        count(Status::Fail),
+        count(Status::Skipped),
+        took.as_secs_f64(),
+    );
+}
+
+/// Lines of at most `width` columns, broken between words; none for no text.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_ascii_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_broken_between_words() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("extraordinary", 7), ["extraordinary"]);
+        assert!(wrapped("", 7).is_empty());
+    }
+
+    #[test]
+    fn a_finding_that_says_nothing_more_has_no_empty_texts() {
+        let finding = Finding {
+            id: "clock",
+            identity: None,
+            subject: None,
+            status: Status::Pass,
+            seen: "right".into(),
+            meaning: String::new(),
+            remedy: String::new(),
+        };
+        let report = Report { findings: vec![finding] };
+        let json = serde_json::to_value(Json::new(&report, Duration::from_millis(1500))).unwrap();
+        assert_eq!(json["findings"][0]["meaning"], serde_json::Value::Null);
+        assert_eq!((&json["status"], &json["elapsed_ms"]), (&"pass".into(), &1500.into()));
+    }
+}

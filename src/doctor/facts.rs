@@ -1,0 +1,183 @@
+//! What a doctor looked at, as plain data: what the checks judge. Pure.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::{Duration, SystemTime};
+
+use super::question::Heard;
+use super::spf;
+use crate::address::DomainName;
+use crate::dns::{DnsFailure, Route};
+use crate::smtp::{NoReply, Reply};
+
+/// Everything that was looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The egress identities.
+    pub identities: Vec<IdentityFacts>,
+    /// The name servers, best first.
+    pub nameservers: Vec<NameserverFacts>,
+}
+
+/// One egress identity.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IdentityFacts {
+    /// How it is configured.
+    pub setup: Setup,
+    /// Connections to exchangers.
+    pub knocks: Vec<Knock>,
+    /// The public addresses it is seen as, as far as known.
+    pub addresses: Vec<AddressFacts>,
+    /// What the HELO name leads to; none if it is no host name.
+    pub helo: Option<HeloFacts>,
+    /// The domain of its sender; none if it only has the null sender.
+    pub sender: Option<SenderFacts>,
+}
+
+/// How an identity is configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Setup {
+    /// Its name; empty for the only one.
+    pub name: String,
+    /// The HELO name, or the address literal; none if nothing is configured.
+    pub helo: Option<String>,
+    /// Whether its sender is `<>`.
+    pub null_sender: bool,
+    /// Whether it has a mailbox for servers that refuse `<>`.
+    pub has_fallback: bool,
+    /// The addresses it connects from, if chosen.
+    pub source_v4: Option<Ipv4Addr>,
+    /// The same for IPv6.
+    pub source_v6: Option<Ipv6Addr>,
+    /// The SOCKS5 proxy it connects through.
+    pub proxy: Option<SocketAddr>,
+    /// The public addresses that the configuration names for it.
+    pub public_addresses: Vec<IpAddr>,
+}
+
+/// One attempt to connect to an exchanger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Knock {
+    /// The domain whose exchanger it is.
+    pub domain: DomainName,
+    /// Where to: its exchanger and an address of it, or why there is none.
+    pub target: Result<(DomainName, IpAddr), NoTarget>,
+    /// Whether a connection was opened.
+    pub connected: bool,
+    /// What came of it.
+    pub outcome: Result<Greeting, NoReply>,
+    /// Our address on the connection, as far as known.
+    pub local: Option<IpAddr>,
+}
+
+/// Why a domain had no exchanger to connect to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoTarget {
+    /// DNS did not say.
+    #[error("DNS did not say where its mail goes: {0}")]
+    Dns(DnsFailure),
+    /// It has none, or none with an address that may be dialled.
+    #[error("it has no exchanger with an address that may be dialled")]
+    Nowhere,
+}
+
+/// A banner, and when it was complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Greeting {
+    /// What the server said.
+    pub banner: Reply,
+    /// Our clock then.
+    pub at: SystemTime,
+}
+
+/// One public address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressFacts {
+    /// The address.
+    pub address: IpAddr,
+    /// Its PTR records.
+    pub names: Heard,
+    /// The names found there, and the addresses of each, of the same family.
+    pub forward: Vec<(DomainName, Heard)>,
+    /// SPF, for each name that servers check.
+    pub spf: Vec<SpfFacts>,
+    /// DNS blocklists.
+    pub lists: Vec<ListFacts>,
+}
+
+/// SPF of one name for one address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpfFacts {
+    /// The domain.
+    pub domain: DomainName,
+    /// Whether it is the HELO name, or the domain of a sender.
+    pub of_helo: bool,
+    /// What a receiver would find.
+    pub outcome: spf::Outcome,
+}
+
+/// What a DNS blocklist said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListFacts {
+    /// Which of the configured ones.
+    pub list: super::config::Blocklist,
+    /// About the test point that is always listed (RFC 5782 section 5).
+    pub listed_point: Heard,
+    /// About the test point that never is.
+    pub unlisted_point: Heard,
+    /// About the address.
+    pub own: Heard,
+    /// The list's own words about the address, if it is listed.
+    pub reason: Option<String>,
+}
+
+/// The HELO name in DNS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeloFacts {
+    /// The name.
+    pub name: DomainName,
+    /// Its A records.
+    pub ipv4: Heard,
+    /// Its AAAA records.
+    pub ipv6: Heard,
+}
+
+/// The domain of the sender in DNS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SenderFacts {
+    /// The domain.
+    pub domain: DomainName,
+    /// How it receives mail.
+    pub route: Result<Route, DnsFailure>,
+    /// TXT records at `_dmarc.` it, or at `_dmarc.` its registrable domain if there are none.
+    pub dmarc: Heard,
+}
+
+/// One name server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameserverFacts {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Names that nobody has registered, and what it says about them.
+    pub made_up: Vec<Timed>,
+    /// Names that do not exist below a registered domain.
+    pub made_up_below: Vec<Timed>,
+    /// Names that exist: what a list's domains are like.
+    pub known: Vec<Timed>,
+    /// Names with broken signatures.
+    pub bogus: Vec<Timed>,
+    /// Names with good signatures.
+    pub signed: Vec<Timed>,
+    /// Names whose answer does not fit in a packet.
+    pub large: Vec<Timed>,
+}
+
+/// An answer, and how long it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timed {
+    /// The name asked for.
+    pub name: DomainName,
+    /// What was heard.
+    pub heard: Heard,
+    /// How long it took.
+    pub took: Duration,
+}

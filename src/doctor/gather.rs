@@ -1,0 +1,198 @@
+//! Gathers the facts: everything side by side, each within its time.
+
+mod address;
+mod ask;
+mod knock;
+mod nameserver;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::{join, join_all, join3};
+
+use super::checks;
+use super::config::Config;
+use super::facts::{Facts, HeloFacts, IdentityFacts, Knock, NoTarget, SenderFacts, Setup};
+use super::finding::Report;
+use super::question::Question;
+use crate::address::DomainName;
+use crate::clock::Clock;
+use crate::dns::{self, SetupError};
+use crate::prober::{self, Dial, Identity, Tcp};
+use crate::smtp::target::is_global_unicast;
+use crate::smtp::{self, Sender};
+use ask::Asker;
+use knock::Door;
+
+/// The shortest time everything may take.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// Looks at this host and its egress identities.
+pub struct Doctor {
+    config: Config,
+    smtp: smtp::Config,
+    identities: Vec<Identity>,
+    dns: dns::Config,
+    clock: Clock,
+    dial: Arc<dyn Dial>,
+}
+
+/// Why nothing can be looked at.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DoctorError {
+    /// There is no name server to ask, or a setting is out of its range.
+    #[error(transparent)]
+    Dns(#[from] SetupError),
+}
+
+impl Doctor {
+    /// A doctor for what these parts of the configuration describe.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        smtp: smtp::Config,
+        prober: &prober::Config,
+        dns: dns::Config,
+        clock: Clock,
+    ) -> Self {
+        let mut identities = prober.identities.clone();
+        if identities.is_empty() {
+            identities.push(Identity::default());
+        }
+        Self { config, smtp, identities, dns, clock, dial: Arc::new(Tcp::new(clock)) }
+    }
+
+    /// Looks at everything and judges it, within `doctor.timeout`.
+    ///
+    /// # Errors
+    /// When no name server can be asked at all. Anything else is a finding.
+    pub async fn examine(&self) -> Result<Report, DoctorError> {
+        let facts = self.gather().await?;
+        Ok(checks::judge(&facts, &self.config))
+    }
+
+    /// Looks at everything.
+    ///
+    /// # Errors
+    /// When no name server can be asked at all.
+    pub async fn gather(&self) -> Result<Facts, DoctorError> {
+        let start = self.clock.now();
+        let time = self.config.timeout.max(SHORTEST);
+        // What a connection shows has to be looked up after it.
+        let (connected_by, deadline) = (start + time / 2, start + time);
+        let asker = Asker::new(self.dns.clone(), self.clock, deadline)?;
+        let mut servers = Vec::new();
+        for server in asker.servers() {
+            let own = dns::Config { nameservers: vec![*server], attempts: 1, ..self.dns.clone() };
+            servers.push((*server, Asker::new(own, self.clock, deadline)?));
+        }
+        let nameservers =
+            join_all(servers.iter().map(|(at, asker)| nameserver::look(*at, asker, &self.config)));
+        let (nameservers, identities) =
+            join(nameservers, self.identities(&asker, connected_by)).await;
+        Ok(Facts { identities, nameservers })
+    }
+
+    async fn identities(&self, asker: &Asker, connected_by: SystemTime) -> Vec<IdentityFacts> {
+        let domains = self.config.exchangers.iter();
+        let doors = domains.map(|domain| knock::doors(domain.name(), asker, &self.smtp));
+        let doors = join_all(doors).await;
+        let doors = &doors;
+        let identities = self.identities.iter();
+        join_all(identities.map(|identity| self.identity(identity, doors, asker, connected_by)))
+            .await
+    }
+
+    async fn identity(
+        &self,
+        identity: &Identity,
+        doors: &[(DomainName, Result<Vec<Door>, NoTarget>)],
+        asker: &Asker,
+        connected_by: SystemTime,
+    ) -> IdentityFacts {
+        let smtp = identity.apply(&self.smtp);
+        let public = self.config.public_addresses.of(&identity.name);
+        let setup = setup(identity, &smtp, public);
+        let caller = knock::Caller {
+            dial: &*self.dial,
+            smtp: &smtp,
+            socks5: identity.socks5.as_ref(),
+            clock: self.clock,
+            deadline: connected_by,
+        };
+        let knocks = async {
+            let doors = doors.iter().map(|(domain, doors)| caller.knock(domain, doors));
+            join_all(doors).await.into_iter().flatten().collect::<Vec<Knock>>()
+        };
+        let seen = async {
+            if public.is_empty() {
+                let knocks = knocks.await;
+                let addresses = public_addresses(&knocks);
+                let looked_at = address::look(&addresses, &smtp, &self.config, asker).await;
+                (knocks, looked_at)
+            } else {
+                join(knocks, address::look(public, &smtp, &self.config, asker)).await
+            }
+        };
+        let ((knocks, addresses), helo, sender) =
+            join3(seen, helo(&smtp, asker), sender(&smtp, asker)).await;
+        IdentityFacts { setup, knocks, addresses, helo, sender }
+    }
+}
+
+/// How an identity is configured.
+fn setup(identity: &Identity, smtp: &smtp::Config, public: &[IpAddr]) -> Setup {
+    Setup {
+        name: identity.name.clone(),
+        helo: smtp.helo_name.as_ref().map(|name| name.as_str().to_owned()),
+        null_sender: smtp.mail_from == Sender::Null,
+        has_fallback: smtp.fallback_mail_from.is_some(),
+        source_v4: smtp.source_v4,
+        source_v6: smtp.source_v6,
+        proxy: identity.socks5.as_ref().map(|proxy| proxy.address),
+        public_addresses: public.to_vec(),
+    }
+}
+
+/// Our addresses on the connections that are everybody's to see, each once.
+fn public_addresses(knocks: &[Knock]) -> Vec<IpAddr> {
+    let locals = knocks.iter().filter_map(|knock| knock.local);
+    let mut public: Vec<IpAddr> = locals.filter(|local| is_global_unicast(*local)).collect();
+    public.sort_unstable();
+    public.dedup();
+    public
+}
+
+/// The HELO name, if it is a name.
+fn helo_name(smtp: &smtp::Config) -> Option<DomainName> {
+    let name = smtp.helo_name.as_ref()?.as_str();
+    (!name.starts_with('[')).then(|| DomainName::from_ascii(name))
+}
+
+async fn helo(smtp: &smtp::Config, asker: &Asker) -> Option<HeloFacts> {
+    let name = helo_name(smtp)?;
+    let (v4, v6) = (Question::Ipv4(name.clone()), Question::Ipv6(name.clone()));
+    let (ipv4, ipv6) = join(asker.ask(&v4), asker.ask(&v6)).await;
+    Some(HeloFacts { name, ipv4, ipv6 })
+}
+
+async fn sender(smtp: &smtp::Config, asker: &Asker) -> Option<SenderFacts> {
+    let domain = match &smtp.mail_from {
+        Sender::Mailbox(mailbox) => mailbox.domain().clone(),
+        Sender::Null => smtp.fallback_mail_from.as_ref()?.domain().clone(),
+    };
+    let (route, dmarc) = join(asker.route(&domain), dmarc(&domain, asker)).await;
+    Some(SenderFacts { domain, route, dmarc })
+}
+
+/// The domain's own record, else that of the organisation (RFC 7489 section 6.6.3).
+async fn dmarc(domain: &DomainName, asker: &Asker) -> super::question::Heard {
+    let at = |name: &DomainName| Question::Texts(DomainName::from_ascii(&format!("_dmarc.{name}")));
+    let own = asker.ask(&at(domain)).await;
+    let organisation = domain.registrable();
+    if own.is_void() && organisation != *domain {
+        return asker.ask(&at(&organisation)).await;
+    }
+    own
+}

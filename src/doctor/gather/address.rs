@@ -1,0 +1,110 @@
+//! What DNS says about a public address: its names, SPF, blocklists.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use futures_util::future::{join_all, join3, join4};
+
+use super::ask::Asker;
+use super::helo_name;
+use crate::address::DomainName;
+use crate::dns::reverse;
+use crate::doctor::config::{Blocklist, Config};
+use crate::doctor::facts::{AddressFacts, ListFacts, SpfFacts};
+use crate::doctor::question::{Heard, Question};
+use crate::doctor::spf::{self, Step};
+use crate::smtp::{self, Mailbox, Sender};
+
+/// How many names of one address are looked up.
+const MOST_NAMES: usize = 10;
+
+pub(super) async fn look(
+    addresses: &[IpAddr],
+    smtp: &smtp::Config,
+    config: &Config,
+    asker: &Asker,
+) -> Vec<AddressFacts> {
+    let addresses = addresses.iter().map(|address| address.to_canonical());
+    join_all(addresses.map(|address| one(address, smtp, config, asker))).await
+}
+
+async fn one(address: IpAddr, smtp: &smtp::Config, config: &Config, asker: &Asker) -> AddressFacts {
+    let requests = requests(address, smtp);
+    let lists = config.blocklists.iter().filter(|list| address.is_ipv4() || list.ipv6);
+    let ((names, forward), spf, lists) = join3(
+        names(address, asker),
+        join_all(requests.into_iter().map(|(of_helo, request)| policy(of_helo, request, asker))),
+        join_all(lists.map(|list| entry(address, list, asker))),
+    )
+    .await;
+    AddressFacts { address, names, forward, spf, lists }
+}
+
+/// The names of an address, and the addresses of those names.
+async fn names(address: IpAddr, asker: &Asker) -> (Heard, Vec<(DomainName, Heard)>) {
+    let names = asker.ask(&Question::Names(address)).await;
+    let forward = names.names().iter().take(MOST_NAMES).map(async |name| {
+        let heard = asker.ask(&Question::addresses(name.clone(), address)).await;
+        (name.clone(), heard)
+    });
+    let forward = join_all(forward).await;
+    (names, forward)
+}
+
+/// The senders that servers check: each mailbox, and the HELO name behind the null sender.
+fn requests(address: IpAddr, smtp: &smtp::Config) -> Vec<(bool, spf::Request)> {
+    let helo = smtp.helo_name.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default();
+    let request = |local: String, domain: &DomainName| spf::Request {
+        ip: address,
+        local,
+        domain: domain.clone(),
+        helo: helo.clone(),
+    };
+    let of_mailbox = |mailbox: &Mailbox| {
+        let text = String::from(Sender::Mailbox(mailbox.clone()));
+        let local = text.rsplit_once('@').map(|(local, _)| local.to_owned()).unwrap_or_default();
+        (false, request(local, mailbox.domain()))
+    };
+    let mut requests = Vec::new();
+    match &smtp.mail_from {
+        Sender::Mailbox(mailbox) => requests.push(of_mailbox(mailbox)),
+        Sender::Null => {
+            let name = helo_name(smtp).filter(|name| name.labels().count() > 1);
+            requests.extend(name.map(|name| (true, request("postmaster".into(), &name))));
+            requests.extend(smtp.fallback_mail_from.as_ref().map(of_mailbox));
+        }
+    }
+    requests
+}
+
+async fn policy(of_helo: bool, request: spf::Request, asker: &Asker) -> SpfFacts {
+    let mut known = BTreeMap::new();
+    // Ten lookups, each with ten names at most: this ends.
+    let outcome = loop {
+        match spf::evaluate(&request, &known) {
+            Step::Done(outcome) => break outcome,
+            Step::Ask(question) => {
+                let heard = asker.ask(&question).await;
+                known.insert(question, heard);
+            }
+        }
+    };
+    SpfFacts { domain: request.domain, of_helo, outcome }
+}
+
+/// What a list says about the address and about its own test points (RFC 5782 section 5).
+async fn entry(address: IpAddr, list: &Blocklist, asker: &Asker) -> ListFacts {
+    let zone = list.zone.name().as_str();
+    let point = |last: u8| {
+        let v4 = Ipv4Addr::new(127, 0, 0, last);
+        let point = if address.is_ipv4() { v4.into() } else { v4.to_ipv6_mapped().into() };
+        Question::Ipv4(reverse::spelled(point, zone))
+    };
+    let name = reverse::below(address, zone);
+    let (listed, unlisted) = (point(2), point(1));
+    let (own, texts) = (Question::Ipv4(name.clone()), Question::Texts(name));
+    let (listed_point, unlisted_point, own, texts) =
+        join4(asker.ask(&listed), asker.ask(&unlisted), asker.ask(&own), asker.ask(&texts)).await;
+    let reason = texts.texts().first().cloned();
+    ListFacts { list: list.clone(), listed_point, unlisted_point, own, reason }
+}

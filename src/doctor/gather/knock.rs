@@ -1,0 +1,143 @@
+//! Knocks at exchangers: connects as an egress identity does, reads the banner, says `QUIT`.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::join_all;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout_at;
+
+use super::ask::Asker;
+use crate::address::DomainName;
+use crate::clock::Clock;
+use crate::doctor::facts::{Greeting, Knock, NoTarget};
+use crate::prober::{Connection, Dial, Path, Socks5, Stream};
+use crate::smtp::command::Command;
+use crate::smtp::reader::ReplyReader;
+use crate::smtp::{self, NoReply, Reply, Target};
+
+/// How long a server may take to close after `QUIT`.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// An exchanger's address that may be dialled.
+pub(super) struct Door {
+    exchanger: DomainName,
+    target: Target,
+}
+
+/// The first IPv4 and the first IPv6 address of a domain's best exchanger.
+pub(super) async fn doors(
+    domain: &DomainName,
+    asker: &Asker,
+    smtp: &smtp::Config,
+) -> (DomainName, Result<Vec<Door>, NoTarget>) {
+    let found = async {
+        let route = asker.route(domain).await.map_err(NoTarget::Dns)?;
+        let best = route.exchangers().first().ok_or(NoTarget::Nowhere)?;
+        let host = asker.host(&best.host).await.map_err(NoTarget::Dns)?;
+        let targets: Vec<Target> =
+            host.addresses.iter().filter_map(|a| smtp.allow_networks.target(*a)).collect();
+        let first = |v4| targets.iter().find(|target| target.address().is_ipv4() == v4);
+        let doors: Vec<Door> = [first(true), first(false)]
+            .into_iter()
+            .flatten()
+            .map(|target| Door { exchanger: best.host.clone(), target: *target })
+            .collect();
+        if doors.is_empty() { Err(NoTarget::Nowhere) } else { Ok(doors) }
+    };
+    (domain.clone(), found.await)
+}
+
+/// Who knocks.
+pub(super) struct Caller<'a> {
+    pub(super) dial: &'a dyn Dial,
+    pub(super) smtp: &'a smtp::Config,
+    pub(super) socks5: Option<&'a Socks5>,
+    pub(super) clock: Clock,
+    pub(super) deadline: SystemTime,
+}
+
+impl Caller<'_> {
+    /// Knocks at a domain's doors, side by side; not at those of a family the identity does not
+    /// use.
+    pub(super) async fn knock(
+        &self,
+        domain: &DomainName,
+        doors: &Result<Vec<Door>, NoTarget>,
+    ) -> Vec<Knock> {
+        let doors = match doors {
+            Ok(doors) => doors,
+            Err(why) => {
+                let outcome = Err(NoReply::NoAddress);
+                let target = Err(why.clone());
+                let domain = domain.clone();
+                return vec![Knock { domain, target, connected: false, outcome, local: None }];
+            }
+        };
+        let chosen = self.smtp.source_v4.is_some() || self.smtp.source_v6.is_some();
+        let used = doors
+            .iter()
+            .filter(|door| !chosen || self.smtp.source(door.target.address()).is_some());
+        join_all(used.map(|door| self.one(domain, door))).await
+    }
+
+    async fn one(&self, domain: &DomainName, door: &Door) -> Knock {
+        let address = door.target.address();
+        let limits = &self.smtp.time_limits;
+        let path = Path {
+            source: self.smtp.source(address),
+            socks5: self.socks5,
+            port: self.smtp.port,
+            deadline: self.deadline.min(self.clock.now() + limits.connect),
+        };
+        let (connected, local, outcome) = match self.dial.dial(door.target, path).await {
+            Err(why) => (false, None, Err(why)),
+            Ok(Connection { stream, local }) => {
+                let until = self.deadline.min(self.clock.now() + limits.banner);
+                (true, local, self.greeting(stream, until).await)
+            }
+        };
+        let (domain, target) = (domain.clone(), Ok((door.exchanger.clone(), address)));
+        Knock { domain, target, connected, outcome, local: local.map(canonical) }
+    }
+
+    async fn greeting(
+        &self,
+        mut stream: Box<dyn Stream>,
+        until: SystemTime,
+    ) -> Result<Greeting, NoReply> {
+        let mut reader = ReplyReader::new(self.smtp.reply_limits.clone());
+        let banner = banner(&mut stream, &mut reader);
+        let banner = timeout_at(self.clock.instant(until), banner).await;
+        let banner = banner.unwrap_or(Err(NoReply::Timeout))?;
+        let at = self.clock.now();
+        let goodbye = async {
+            let mut quit = Vec::new();
+            Command::Quit.write_to(&mut quit);
+            if stream.write_all(&quit).await.is_ok() && stream.flush().await.is_ok() {
+                let mut rest = [0; 512];
+                while matches!(stream.read(&mut rest).await, Ok(1..)) {}
+            }
+        };
+        // A server that does not close is left to it.
+        let _ = timeout_at(self.clock.instant(at + GOODBYE), goodbye).await;
+        Ok(Greeting { banner, at })
+    }
+}
+
+async fn banner(stream: &mut Box<dyn Stream>, reader: &mut ReplyReader) -> Result<Reply, NoReply> {
+    loop {
+        match reader.next_reply() {
+            Ok(Some(reply)) => return Ok(reply),
+            Ok(None) => match stream.read(reader.space()).await {
+                Ok(0) | Err(_) => return Err(NoReply::Closed),
+                Ok(count) => reader.filled(count),
+            },
+            Err(fault) => return Err(NoReply::Protocol(fault.to_string())),
+        }
+    }
+}
+
+fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}

@@ -1,0 +1,24 @@
+//! Why is everything unknown? Looks at what mail servers see of us, and at what we see of DNS.
+//!
+//! ```text
+//! Doctor::examine: gather -Facts-> checks::judge -> Report { findings }
+//! ```
+//!
+//! Pure: [`config`], [`question`], [`facts`], [`finding`], [`spf`], [`date`], `lists`, [`checks`].
+//! Shell: `gather`, which asks DNS and opens connections. A connection is for its banner and hears
+//! `QUIT`; nothing is asked about anybody. What cannot be looked at is `skipped`, with the reason:
+//! one check never stops the others, and all of them end in time.
+
+pub mod checks;
+pub mod config;
+pub mod date;
+pub mod facts;
+pub mod finding;
+mod gather;
+mod lists;
+pub mod question;
+pub mod spf;
+
+pub use config::Config;
+pub use finding::{Finding, Report, Status};
+pub use gather::{Doctor, DoctorError};

@@ -1,0 +1,81 @@
+//! The questions a doctor asks of DNS, and what is heard. Pure.
+
+use std::net::IpAddr;
+
+use crate::address::DomainName;
+use crate::dns::DnsFailure;
+
+/// One question.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Question {
+    /// TXT records.
+    Texts(DomainName),
+    /// A records.
+    Ipv4(DomainName),
+    /// AAAA records.
+    Ipv6(DomainName),
+    /// MX records; the exchangers' names, in the order of preference.
+    Exchangers(DomainName),
+    /// PTR records.
+    Names(IpAddr),
+}
+
+impl Question {
+    /// The question for addresses of the same family as `like`.
+    #[must_use]
+    pub fn addresses(name: DomainName, like: IpAddr) -> Self {
+        if like.to_canonical().is_ipv4() { Self::Ipv4(name) } else { Self::Ipv6(name) }
+    }
+}
+
+/// What was heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Texts of TXT records; at least one.
+    Texts(Vec<String>),
+    /// Addresses; at least one.
+    Addresses(Vec<IpAddr>),
+    /// Names, of MX or PTR records; at least one.
+    Names(Vec<DomainName>),
+    /// The name exists and has no such record.
+    NoData,
+    /// The name does not exist.
+    NoSuchName {
+        /// Whether an SOA record came along, as it does from an honest name server (RFC 2308).
+        with_soa: bool,
+    },
+    /// Nobody could tell.
+    Failed(DnsFailure),
+}
+
+impl Heard {
+    /// The texts, or none.
+    #[must_use]
+    pub fn texts(&self) -> &[String] {
+        if let Self::Texts(texts) = self { texts } else { &[] }
+    }
+
+    /// The addresses, or none.
+    #[must_use]
+    pub fn addresses(&self) -> &[IpAddr] {
+        if let Self::Addresses(addresses) = self { addresses } else { &[] }
+    }
+
+    /// The names, or none.
+    #[must_use]
+    pub fn names(&self) -> &[DomainName] {
+        if let Self::Names(names) = self { names } else { &[] }
+    }
+
+    /// Why nobody could tell, if so.
+    #[must_use]
+    pub fn failure(&self) -> Option<&DnsFailure> {
+        if let Self::Failed(failure) = self { Some(failure) } else { None }
+    }
+
+    /// Whether there is an answer and it has no records: a void lookup (RFC 7208 section 4.6.4).
+    #[must_use]
+    pub fn is_void(&self) -> bool {
+        matches!(self, Self::NoData | Self::NoSuchName { .. })
+    }
+}

@@ -1,0 +1,271 @@
+//! check_host() of RFC 7208 section 4, asked step by step.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::expand::{Macros, Values};
+use super::record::{self, Directive, Mechanism, Prefixes, Qualifier, Record};
+use crate::address::DomainName;
+use crate::doctor::question::{Heard, Question};
+
+/// Terms that cost a lookup (section 4.6.4).
+const MOST_LOOKUPS: u32 = 10;
+/// Lookups that bring nothing (section 4.6.4).
+const MOST_VOID: u32 = 2;
+/// Exchangers of one `mx`, names of one `ptr` (section 4.6.4).
+const MOST_NAMES: usize = 10;
+
+/// May this address send for this sender?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The address the receiver sees.
+    pub ip: IpAddr,
+    /// The local part of the sender; `postmaster` for the null sender (section 2.4).
+    pub local: String,
+    /// The domain of the sender; the HELO name for the null sender.
+    pub domain: DomainName,
+    /// The name in HELO.
+    pub helo: String,
+}
+
+/// What came of it (section 2.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The domain has no record.
+    None,
+    /// The domain does not say.
+    Neutral,
+    /// The address may.
+    Pass,
+    /// The address may not.
+    Fail,
+    /// The address probably may not.
+    SoftFail,
+    /// DNS failed for now.
+    TempError,
+    /// The record cannot be understood.
+    PermError,
+}
+
+/// A verdict, and what led to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The term that matched, or what is wrong.
+    pub because: String,
+    /// How many of the ten lookups it took.
+    pub lookups: u32,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Ask this, and call [`evaluate`] again with the answer.
+    Ask(Question),
+    /// There is nothing left to ask.
+    Done(Outcome),
+}
+
+/// Evaluates as far as what is known reaches.
+#[must_use]
+pub fn evaluate(request: &Request, known: &BTreeMap<Question, Heard>) -> Step {
+    let ip = request.ip.to_canonical();
+    let mut evaluation = Evaluation { request, ip, known, lookups: 0, voids: 0 };
+    let (verdict, because) = match evaluation.check_host(&request.domain) {
+        Ok(found) => found,
+        Err(Stop::Ask(question)) => return Step::Ask(question),
+        Err(Stop::Temporary(why)) => (Verdict::TempError, why),
+        Err(Stop::Permanent(why)) => (Verdict::PermError, why),
+    };
+    Step::Done(Outcome { verdict, because, lookups: evaluation.lookups })
+}
+
+/// Why an evaluation cannot go on.
+enum Stop {
+    Ask(Question),
+    Temporary(String),
+    Permanent(String),
+}
+
+struct Evaluation<'a> {
+    request: &'a Request,
+    ip: IpAddr,
+    known: &'a BTreeMap<Question, Heard>,
+    lookups: u32,
+    voids: u32,
+}
+
+impl<'a> Evaluation<'a> {
+    fn check_host(&mut self, domain: &DomainName) -> Result<(Verdict, String), Stop> {
+        let carried = domain.labels().all(|label| (1..=63).contains(&label.len()));
+        if !carried || domain.labels().count() < 2 {
+            return Ok((Verdict::None, format!("{domain} is not a full domain name")));
+        }
+        let Some(record) = self.record(domain)? else {
+            return Ok((Verdict::None, format!("{domain} has no SPF record")));
+        };
+        for directive in &record.directives {
+            if self.matches(domain, directive)? {
+                let verdict = match directive.qualifier {
+                    Qualifier::Pass => Verdict::Pass,
+                    Qualifier::Fail => Verdict::Fail,
+                    Qualifier::SoftFail => Verdict::SoftFail,
+                    Qualifier::Neutral => Verdict::Neutral,
+                };
+                return Ok((verdict, format!("\"{}\" of {domain}", directive.text)));
+            }
+        }
+        let Some(redirect) = &record.redirect else {
+            return Ok((Verdict::Neutral, format!("no term of {domain} matches")));
+        };
+        self.lookup()?;
+        let broken = || Stop::Permanent(format!("the redirect of {domain} leads nowhere"));
+        let target = self.expand(redirect, domain).ok_or_else(broken)?;
+        match self.check_host(&target)? {
+            (Verdict::None, why) => Err(Stop::Permanent(format!("redirect: {why}"))),
+            found => Ok(found),
+        }
+    }
+
+    /// The domain's record (sections 4.4 and 4.5).
+    fn record(&self, domain: &DomainName) -> Result<Option<Record>, Stop> {
+        let heard = self.ask(Question::Texts(domain.clone()))?;
+        let mut records = heard.texts().iter().filter(|text| record::is_spf(text));
+        match (records.next(), records.next()) {
+            (None, _) => Ok(None),
+            (Some(_), Some(_)) => {
+                Err(Stop::Permanent(format!("{domain} has more than one SPF record")))
+            }
+            (Some(text), None) => record::parse(text).map(Some).map_err(|term| {
+                Stop::Permanent(format!("{term:?} in the record of {domain} cannot be read"))
+            }),
+        }
+    }
+
+    fn matches(&mut self, domain: &DomainName, directive: &Directive) -> Result<bool, Stop> {
+        match &directive.mechanism {
+            Mechanism::All => Ok(true),
+            Mechanism::Network(network) => Ok(network.contains(&self.ip)),
+            Mechanism::Include(target) => {
+                self.lookup()?;
+                let broken = || Stop::Permanent(format!("{:?} leads nowhere", directive.text));
+                let target = self.expand(target, domain).ok_or_else(broken)?;
+                match self.check_host(&target)? {
+                    (Verdict::Pass, _) => Ok(true),
+                    (Verdict::None, why) => Err(Stop::Permanent(format!("include: {why}"))),
+                    _ => Ok(false),
+                }
+            }
+            Mechanism::A(target, prefixes) => {
+                self.lookup()?;
+                let Some(target) = self.target(target.as_ref(), domain) else { return Ok(false) };
+                self.address_matches(target, *prefixes)
+            }
+            Mechanism::Mx(target, prefixes) => {
+                self.lookup()?;
+                let Some(target) = self.target(target.as_ref(), domain) else { return Ok(false) };
+                self.exchanger_matches(&target, *prefixes)
+            }
+            Mechanism::Exists(target) => {
+                self.lookup()?;
+                let Some(target) = self.expand(target, domain) else { return Ok(false) };
+                // Always A, whatever the family (section 5.7).
+                let heard = self.ask(Question::Ipv4(target))?;
+                self.count_void(heard)?;
+                Ok(!heard.addresses().is_empty())
+            }
+            Mechanism::Ptr(target) => {
+                self.lookup()?;
+                let Some(target) = self.target(target.as_ref(), domain) else { return Ok(false) };
+                self.name_matches(&target)
+            }
+        }
+    }
+
+    fn address_matches(&mut self, name: DomainName, prefixes: Prefixes) -> Result<bool, Stop> {
+        let heard = self.ask(Question::addresses(name, self.ip))?;
+        self.count_void(heard)?;
+        Ok(heard.addresses().iter().any(|address| prefixes.same(self.ip, *address)))
+    }
+
+    fn exchanger_matches(&mut self, domain: &DomainName, prefixes: Prefixes) -> Result<bool, Stop> {
+        let heard = self.ask(Question::Exchangers(domain.clone()))?;
+        self.count_void(heard)?;
+        if heard.names().len() > MOST_NAMES {
+            let why = format!("{domain} has more than {MOST_NAMES} exchangers");
+            return Err(Stop::Permanent(why));
+        }
+        // The root is no host: it is how a null MX is written (RFC 7505).
+        for exchanger in heard.names().iter().filter(|name| !name.as_str().is_empty()) {
+            if self.address_matches(exchanger.clone(), prefixes)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// `ptr` (section 5.5): a name of the address that is in the domain and leads back. What fails
+    /// here is no match, not an error.
+    fn name_matches(&mut self, domain: &DomainName) -> Result<bool, Stop> {
+        let names = match self.ask(Question::Names(self.ip)) {
+            Err(Stop::Temporary(_)) => return Ok(false),
+            heard => heard?,
+        };
+        self.count_void(names)?;
+        for name in names.names().iter().take(MOST_NAMES) {
+            let below = name.as_str().strip_suffix(domain.as_str());
+            if !below.is_some_and(|rest| rest.is_empty() || rest.ends_with('.')) {
+                continue;
+            }
+            let addresses = match self.ask(Question::addresses(name.clone(), self.ip)) {
+                Err(Stop::Temporary(_)) => continue,
+                heard => heard?,
+            };
+            if addresses.addresses().contains(&self.ip) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn lookup(&mut self) -> Result<(), Stop> {
+        self.lookups += 1;
+        if self.lookups > MOST_LOOKUPS {
+            let why = format!("it takes more than {MOST_LOOKUPS} lookups");
+            return Err(Stop::Permanent(why));
+        }
+        Ok(())
+    }
+
+    fn count_void(&mut self, heard: &Heard) -> Result<(), Stop> {
+        self.voids += u32::from(heard.is_void());
+        if self.voids > MOST_VOID {
+            let why = format!("more than {MOST_VOID} of its lookups bring nothing");
+            return Err(Stop::Permanent(why));
+        }
+        Ok(())
+    }
+
+    fn ask(&self, question: Question) -> Result<&'a Heard, Stop> {
+        match self.known.get(&question) {
+            None => Err(Stop::Ask(question)),
+            Some(Heard::Failed(failure)) => Err(Stop::Temporary(failure.to_string())),
+            Some(heard) => Ok(heard),
+        }
+    }
+
+    fn target(&self, target: Option<&Macros>, domain: &DomainName) -> Option<DomainName> {
+        target.map_or_else(|| Some(domain.clone()), |target| self.expand(target, domain))
+    }
+
+    fn expand(&self, target: &Macros, domain: &DomainName) -> Option<DomainName> {
+        target.expand(&Values {
+            local: &self.request.local,
+            sender_domain: self.request.domain.as_str(),
+            domain,
+            ip: self.ip,
+            helo: &self.request.helo,
+        })
+    }
+}

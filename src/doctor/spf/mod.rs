@@ -1,0 +1,14 @@
+//! Whether a domain lets an address send for it: SPF (RFC 7208), as a receiver evaluates it. Pure.
+//!
+//! Sans-I/O: [`evaluate`] is called again with every answer it asked for, until it is done. A
+//! record costs ten lookups at most, so going over it again costs nothing that matters.
+//! Explanations (`exp=`) are checked for their form and not looked up: nobody reads them here.
+
+mod evaluate;
+mod expand;
+mod record;
+
+pub use evaluate::{Outcome, Request, Step, Verdict, evaluate};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! `mailvet list`, as a person runs it.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tempfile::TempDir;
+
+const LIST: &str = "id,E-Mail,note\r\n1,jane.doe@acme.test,\"a, b\"\r\n2,nobody@acme.test,\r\n\
+    3,jane.doe@gmial.com,x\r\n4,Jane.Doe@acme.test,twice\r\n5,,none\r\n";
+
+fn run(folder: &Path, args: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mailvet"))
+        .arg("list")
+        .args(args)
+        .current_dir(folder)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that fails at once does not read.
+    let _unread = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+fn vet(folder: &Path, args: &[&str]) -> Output {
+    let output = run(folder, &[args, &["--sandbox", "--patience", "0s"]].concat(), b"");
+    assert!(output.status.code().is_some_and(|code| code < 2), "{}", said(&output));
+    output
+}
+
+fn said(output: &Output) -> String {
+    let both = [output.stdout.clone(), output.stderr.clone()].concat();
+    String::from_utf8_lossy(&both).into_owned()
+}
+
+fn folder_with(name: &str, bytes: impl AsRef<[u8]>) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(name), bytes).unwrap();
+    folder
+}
+
+fn read(folder: &TempDir, name: &str) -> String {
+    fs::read_to_string(folder.path().join(name)).unwrap()
+}
+
+fn names(folder: &TempDir) -> Vec<String> {
+    let entries = fs::read_dir(folder.path()).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_list_comes_back_with_columns_behind_its_own() {
+    let folder = folder_with("crm.csv", LIST);
+    let output = vet(folder.path(), &["crm.csv"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("Go: send to the deliverable addresses"), "{}", said(&output));
+    assert_eq!(read(&folder, "crm.csv"), LIST, "the list itself is never touched");
+    let text = read(&folder, "crm.vetted.csv");
+    let lines: Vec<&str> = text.split("\r\n").collect();
+    assert_eq!(
+        lines[0],
+        "id,E-Mail,note,verdict,action,reason,suggestion,flags,code,evidence_time"
+    );
+    assert!(lines[1].starts_with("1,jane.doe@acme.test,\"a, b\",deliverable,send,"), "{text}");
+    assert!(lines[2].starts_with("2,nobody@acme.test,,undeliverable,suppress,mailbox_not_found,"));
+    assert!(lines[3].contains(",jane.doe@gmail.com,"), "the suggestion: {text}");
+    assert!(lines[4].starts_with("4,Jane.Doe@acme.test,twice,deliverable,"));
+    assert!(lines[5].starts_with("5,,none,undeliverable,suppress,invalid_syntax,"));
+    assert_eq!(names(&folder), ["crm.csv", "crm.vetted.csv"], "nothing else is left behind");
+}
+
+#[test]
+fn the_exit_status_is_the_pre_flight_answer() {
+    let folder = folder_with("crm.csv", LIST);
+    let output = vet(folder.path(), &["crm.csv", "--send-to", "all"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("No go"), "{}", said(&output));
+}
+
+#[test]
+fn a_plain_file_becomes_a_table_and_only_some_verdicts_may_be_kept() {
+    let folder = folder_with("list.txt", "jane.doe@acme.test\nnobody@acme.test\n\n");
+    vet(folder.path(), &["list.txt", "--only", "deliverable", "-o", "good.csv"]);
+    let text = read(&folder, "good.csv");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("address,verdict,"), "{text}");
+    assert!(lines[1].starts_with("jane.doe@acme.test,deliverable,"), "{text}");
+    assert_eq!(lines.len(), 2, "{text}");
+}
+
+#[test]
+fn json_lines_keep_their_keys_and_gzip_is_unpacked() {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(b"{\"user\":{\"email\":\"jane.doe@acme.test\"},\"n\":1}\n").unwrap();
+    let folder = folder_with("users.jsonl.gz", packed.finish().unwrap());
+    vet(folder.path(), &["users.jsonl.gz"]);
+    let text = read(&folder, "users.vetted.jsonl");
+    let row: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
+    assert_eq!((row["n"].as_i64(), row["verdict"].as_str()), (Some(1), Some("deliverable")));
+}
+
+#[test]
+fn a_table_may_become_json_lines() {
+    let folder = folder_with("crm.csv", LIST);
+    vet(folder.path(), &["crm.csv", "--format", "jsonl"]);
+    let text = read(&folder, "crm.vetted.jsonl");
+    let rows: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 5);
+    assert_eq!(rows[1]["E-Mail"], "nobody@acme.test");
+    assert_eq!(rows[1]["reason"], "mailbox_not_found");
+}
+
+#[test]
+fn utf_16_and_latin_1_come_back_in_their_own_encoding() {
+    let text = "name;mail\nMüller;jane.doe@acme.test\n";
+    let mut utf_16 = vec![0xff, 0xfe];
+    utf_16.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+    let folder = folder_with("a.csv", utf_16);
+    let latin_1: Vec<u8> = text.chars().map(|c| c as u32 as u8).collect();
+    fs::write(folder.path().join("b.csv"), latin_1).unwrap();
+    vet(folder.path(), &["a.csv"]);
+    vet(folder.path(), &["b.csv"]);
+    let a = fs::read(folder.path().join("a.vetted.csv")).unwrap();
+    assert_eq!(a[..2], [0xff, 0xfe]);
+    let b = fs::read(folder.path().join("b.vetted.csv")).unwrap();
+    assert!(b.windows(6).any(|bytes| bytes == b"M\xfcller"));
+    assert!(String::from_utf8_lossy(&b).contains("deliverable"));
+}
+
+#[test]
+fn standard_input_is_a_list_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["-", "-o", "out.csv", "--sandbox", "--quiet"];
+    let output = run(folder.path(), &args, b"jane.doe@acme.test\n");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(read(&folder, "out.csv").contains("deliverable"));
+    assert_eq!(names(&folder), ["out.csv"]);
+}
+
+#[test]
+fn a_report_is_one_page_that_needs_nothing_else_and_names_nobody() {
+    let folder = folder_with("crm.csv", LIST);
+    vet(folder.path(), &["crm.csv", "--report", "report.html"]);
+    let page = read(&folder, "report.html");
+    assert!(page.starts_with("<!DOCTYPE html>") || page.starts_with("<!doctype html>"));
+    assert!(page.contains("crm.csv") && page.contains("acme.test"));
+    assert!(!page.contains("jane.doe") && !page.contains("http://") && !page.contains("<script"));
+}
+
+#[test]
+fn what_is_wrong_with_a_list_is_said_and_nothing_is_left_behind() {
+    let hundred: Vec<String> = (0..100).map(|n| format!("c{n}")).collect();
+    let long = format!("mail\n{}\n", "x".repeat(3 << 20));
+    let cases: [(&str, Vec<u8>, &str); 6] = [
+        ("empty.csv", Vec::new(), "empty"),
+        ("no.csv", format!("{}\n{}\n", hundred.join(","), hundred.join(",")).into(), "--column"),
+        ("two.csv", b"work,home\na@b.test,c@d.test\n".to_vec(), "--column"),
+        ("long.csv", long.into(), "long"),
+        ("book.xlsx", b"PK\x03\x04\x14\x00\x06\x00".to_vec(), "CSV"),
+        ("header.csv", b"email,name\n".to_vec(), "header"),
+    ];
+    for (name, bytes, remedy) in cases {
+        let folder = folder_with(name, bytes);
+        let output = run(folder.path(), &[name, "--sandbox"], b"");
+        assert_eq!(output.status.code(), Some(2), "{name}: {}", said(&output));
+        assert!(said(&output).contains(name), "{name} is named: {}", said(&output));
+        assert!(said(&output).contains(remedy), "{name} says {remedy}: {}", said(&output));
+        assert_eq!(names(&folder), [name], "nothing is left behind");
+    }
+}
+
+#[test]
+fn an_output_that_is_there_is_not_written_over() {
+    let folder = folder_with("crm.csv", LIST);
+    fs::write(folder.path().join("crm.vetted.csv"), "precious").unwrap();
+    let output = run(folder.path(), &["crm.csv", "--sandbox"], b"");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("--force"), "{}", said(&output));
+    assert_eq!(read(&folder, "crm.vetted.csv"), "precious");
+    vet(folder.path(), &["crm.csv", "--force"]);
+    assert!(read(&folder, "crm.vetted.csv").contains("deliverable"));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_is_named() {
+    let folder = folder_with("crm.csv", LIST);
+    let output = run(folder.path(), &["crm.csv", "--sandbox", "-o", "/proc/out.csv"], b"");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("/proc/out.csv.mailvet"), "{}", said(&output));
+}
+
+#[test]
+fn nothing_to_resume_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["--resume"], b"");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("no unfinished run"), "{}", said(&output));
+}
