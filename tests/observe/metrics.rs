@@ -26,7 +26,7 @@ async fn what_was_done_is_counted() {
     let request = VerifyDomainRequest { domain: "dns-failure.test".to_owned(), max_age: None };
     client.verify_domain(request).await.unwrap_err();
     let text = service.scrape().await;
-    let counted = |series| value(&text, series);
+    let counted = |series: &str| value(&text, series);
     let reason = |verdict, reason| {
         counted(&format!(
             "mailvet_verifications_total{{verdict=\"{verdict}\",reason=\"{reason}\"}}"
@@ -80,7 +80,8 @@ async fn the_port_answers_three_questions_and_is_not_kept_waiting() {
     }
     assert_eq!(service.get("/healthz").await.0, 200);
     for mut stream in silent {
-        let closed = stream.read_to_end(&mut Vec::new());
+        let mut nothing = Vec::new();
+        let closed = stream.read_to_end(&mut nothing);
         tokio::time::timeout(PATIENCE, closed).await.expect("the connection is closed").ok();
     }
     service.stop().await;
