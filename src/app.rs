@@ -162,16 +162,20 @@ async fn look_at_dns(resolver: Arc<Resolver>, readiness: Readiness, stop: Cancel
     let mut missed = 0;
     loop {
         let Some(answered) = stop.run_until_cancelled(resolver.answers()).await else { return };
-        missed = if answered.is_ok() { 0 } else { missed + 1 };
         match answered {
-            Ok(()) if readiness.dns(true) => tracing::info!("DNS answers"),
-            Err(failure) if missed == 1 || missed > MISSED => {
-                let is_news = missed > MISSED && readiness.dns(false);
-                if is_news || !readiness.state().dns && missed == 1 {
-                    tracing::warn!(%failure, "DNS does not answer; the service is not ready");
+            Ok(()) => {
+                missed = 0;
+                if readiness.dns(true) {
+                    tracing::info!("DNS answers");
                 }
             }
-            _ => {}
+            Err(failure) => {
+                missed += 1;
+                let never_did = missed == 1 && !readiness.state().dns;
+                if never_did || (missed > MISSED && readiness.dns(false)) {
+                    tracing::warn!(%failure, "DNS does not answer: the service is not ready");
+                }
+            }
         }
         let (content, worried) = LOOK_AT_DNS;
         let pause = if missed == 0 { content } else { worried };

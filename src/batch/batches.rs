@@ -13,7 +13,7 @@ use super::destinations::Destinations;
 use super::id::BatchId;
 use super::news::News;
 use super::plan;
-use super::progress::{Batch, Progress};
+use super::progress::{Batch, Progress, State};
 use super::queue::{
     Cursor, DestinationTally, GroupTally, Order, Queue, QueueError, Results, ResultsRequest,
     Submission,
@@ -234,8 +234,10 @@ impl Batches {
     /// As [`Queue::cancel`].
     pub async fn cancel(&self, id: &BatchId) -> Result<Batch, QueueError> {
         let batch = self.workshop.queue.cancel(id, self.workshop.clock.now()).await?;
-        let without_result = batch.progress.open_rows();
-        tracing::info!(batch = %id, without_result, "the batch is stopped");
+        if batch.state == State::Cancelled {
+            let without_result = batch.progress.open_rows();
+            tracing::info!(batch = %id, without_result, "the batch is stopped");
+        }
         self.workshop.news.tell();
         Ok(batch)
     }

@@ -53,12 +53,12 @@ pub(super) enum Command {
     Config,
     /// Ask a running service whether it is healthy; exit status 0 if it is
     Health(HealthArgs),
-    /// Make API keys for the callers of a service
-    #[command(subcommand)]
-    ApiKey(ApiKeyCommand),
     /// Look for what makes verdicts unknown: port 25, names, SPF, blocklists, DNS, the clock; exit
     /// status 1 if something fails
     Doctor(DoctorArgs),
+    /// Make API keys for the callers of a service
+    #[command(subcommand)]
+    ApiKey(ApiKeyCommand),
 }
 
 /// Configuration, for every command.

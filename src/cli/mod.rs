@@ -67,8 +67,8 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Lists => lists::run(&cli.common),
         Command::Config => config::run(&cli.common),
         Command::Health(args) => health::run(args, &cli.common).await,
-        Command::ApiKey(command) => api_key::run(&command),
         Command::Doctor(args) => doctor::run(args, &cli.common).await,
+        Command::ApiKey(command) => api_key::run(&command),
     }
 }
 

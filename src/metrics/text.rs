@@ -294,12 +294,13 @@ impl Page<'_> {
             let bounds = TIMES.into_iter().chain([f64::MAX]);
             let buckets: Vec<(f64, u64)> = bounds.zip(times.counts).collect();
             let none: Option<&std::collections::HashMap<usize, Exemplar<NoLabelSet, f64>>> = None;
-            family.encode_family(&labels)?.encode_histogram(
-                times.sum,
-                times.count(),
-                &buckets,
-                none,
-            )?;
+            // An empty set of labels would be written as one.
+            if labels.is_empty() {
+                family.encode_histogram(times.sum, times.count(), &buckets, none)?;
+            } else {
+                let mut metric = family.encode_family(&labels)?;
+                metric.encode_histogram(times.sum, times.count(), &buckets, none)?;
+            }
         }
         Ok(())
     }

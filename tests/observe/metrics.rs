@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
-use mailvet::proto::{VerifyAddressRequest, VerifyDomainRequest};
+use mailvet::proto::batch_service_client::BatchServiceClient;
+use mailvet::proto::create_batch_request::Part;
+use mailvet::proto::{
+    BatchAddress, BatchPage, BatchSpec, CreateBatchRequest, StreamBatchResultsRequest,
+    VerifyAddressRequest, VerifyDomainRequest,
+};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::process::Command;
+use tonic::transport::Channel;
 
 use crate::service::{PATIENCE, Service, ask};
 
@@ -13,6 +19,21 @@ use crate::service::{PATIENCE, Service, ask};
 fn value(text: &str, series: &str) -> f64 {
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("no {series} in {text}")).parse().unwrap()
+}
+
+/// Has a batch of these addresses vetted to its end.
+async fn vet(channel: Channel, addresses: &[&str]) {
+    let mut client = BatchServiceClient::new(channel);
+    let address =
+        |address: &&str| BatchAddress { address: (*address).to_owned(), row_id: String::new() };
+    let page = BatchPage { addresses: addresses.iter().map(address).collect() };
+    let parts = [Part::Spec(BatchSpec::default()), Part::Page(page)];
+    let parts = parts.map(|part| CreateBatchRequest { part: Some(part) });
+    let created = client.create_batch(tokio_stream::iter(parts)).await.unwrap().into_inner();
+    let batch_id = created.batch.unwrap().batch_id;
+    let request = StreamBatchResultsRequest { batch_id, ..StreamBatchResultsRequest::default() };
+    let mut pages = client.stream_batch_results(request).await.unwrap().into_inner();
+    while pages.message().await.unwrap().is_some() {}
 }
 
 #[tokio::test]
@@ -25,6 +46,8 @@ async fn what_was_done_is_counted() {
     }
     let request = VerifyDomainRequest { domain: "dns-failure.test".to_owned(), max_age: None };
     client.verify_domain(request).await.unwrap_err();
+    let batch = service.channel().await;
+    vet(batch, &["jane.doe@acme.test", "jane.doe@acme.test", "nobody@acme.test"]).await;
     let text = service.scrape().await;
     let counted = |series: &str| value(&text, series);
     let reason = |verdict, reason| {
@@ -32,16 +55,16 @@ async fn what_was_done_is_counted() {
             "mailvet_verifications_total{{verdict=\"{verdict}\",reason=\"{reason}\"}}"
         ))
     };
-    assert_eq!(reason("deliverable", "mailbox_accepted"), 2.0);
-    assert_eq!(reason("undeliverable", "mailbox_not_found"), 1.0);
+    assert_eq!(reason("deliverable", "mailbox_accepted"), 3.0, "the batch's included");
+    assert_eq!(reason("undeliverable", "mailbox_not_found"), 2.0);
     assert_eq!(reason("undeliverable", "invalid_syntax"), 1.0);
     assert_eq!(reason("unknown", "timeout"), 0.0);
     let calls = "mailvet_grpc_calls_total{method=\"mailvet.v1.VerificationService";
     assert_eq!(counted(&format!("{calls}/VerifyAddress\",code=\"ok\"}}")), 4.0);
     assert_eq!(counted(&format!("{calls}/VerifyDomain\",code=\"unavailable\"}}")), 1.0);
-    assert_eq!(counted("mailvet_verification_duration_seconds_count"), 4.0);
-    assert_eq!(counted("mailvet_verification_duration_seconds_bucket{le=\"+Inf\"}"), 4.0);
-    assert_eq!(counted("mailvet_cache_requests_total{cache=\"mailboxes\",result=\"hit\"}"), 1.0);
+    assert_eq!(counted("mailvet_verification_duration_seconds_count"), 6.0);
+    assert_eq!(counted("mailvet_verification_duration_seconds_bucket{le=\"+Inf\"}"), 6.0);
+    assert_eq!(counted("mailvet_cache_requests_total{cache=\"mailboxes\",result=\"hit\"}"), 3.0);
     assert_eq!(counted("mailvet_cache_requests_total{cache=\"domains\",result=\"miss\"}"), 1.0);
     assert_eq!(counted("mailvet_cache_requests_total{cache=\"domains\",result=\"failure\"}"), 1.0);
     assert!(counted("mailvet_dns_questions_total{outcome=\"server_failure\"}") >= 1.0);
@@ -50,6 +73,8 @@ async fn what_was_done_is_counted() {
     assert!(counted("mailvet_smtp_connections_total{result=\"opened\"}") >= 1.0);
     assert!(counted("mailvet_stage_duration_seconds_count{stage=\"flight\"}") >= 1.0);
     assert_eq!(counted("mailvet_batches_running"), 0.0);
+    assert_eq!(counted("mailvet_batch_rows{state=\"open\"}"), 0.0);
+    assert_eq!(counted("mailvet_batch_results_total"), 2.0);
     assert_eq!(counted("mailvet_grpc_calls_in_flight"), 0.0);
     assert!(counted("process_resident_memory_bytes") > 1e6);
     assert!(counted("process_start_time_seconds") > 1.7e9);

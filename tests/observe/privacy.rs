@@ -110,9 +110,9 @@ async fn calls(channel: &Channel, addresses: &[String]) {
 
 /// Makes a batch of these addresses; its name.
 async fn batch(channel: &Channel, addresses: &[String]) -> String {
-    let rows = addresses.iter().map(|address| BatchAddress {
+    let rows = addresses.iter().zip(0..).map(|(address, row)| BatchAddress {
         address: address.clone(),
-        row_id: format!("row of {address}"),
+        row_id: format!("{MARK} {row}"),
     });
     let options =
         BatchOptions { patience: Some(prost_types::Duration::default()), ..Default::default() };

@@ -38,9 +38,9 @@ async fn a_call_continues_its_callers_trace_down_to_dns_and_smtp() {
         assert_eq!((&span.trace_id, &span.parent_span_id), (&call.trace_id, &parent.span_id));
         parent = span;
     }
-    let lookup = collector.span(|span| span.name == "dns_lookup").await;
-    let question = collector.span(|span| span.name == "dns_question").await;
-    assert_eq!((&lookup.trace_id, &question.trace_id), (&call.trace_id, &call.trace_id));
+    for name in ["dns_lookup", "dns_question"] {
+        collector.span(|span| span.name == name && span.trace_id == call.trace_id).await;
+    }
     // The session goes on after the call, and ends with the process: its last spans are sent then.
     service.stop().await;
     let session = collector.span(|span| span.name == "smtp_session").await;

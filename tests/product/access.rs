@@ -27,7 +27,7 @@ use crate::product::Product;
 
 /// A product that asks for keys, and its one key, with what `more` says about it.
 async fn with_key(more: &str) -> (Product, String, NamedTempFile) {
-    let issued = access::issue("crm", rand_octets(1), None).unwrap();
+    let issued = access::issue("crm", octets(1), None).unwrap();
     let mut file = NamedTempFile::new().unwrap();
     write!(file, "{}{more}", issued.entry).unwrap();
     let path = file.path().to_owned();
@@ -40,7 +40,7 @@ async fn with_key(more: &str) -> (Product, String, NamedTempFile) {
 }
 
 /// Different octets for different keys; a test's key is no secret.
-fn rand_octets(seed: u8) -> [u8; 32] {
+fn octets(seed: u8) -> [u8; 32] {
     [seed; 32]
 }
 
@@ -174,7 +174,7 @@ async fn keys_come_and_go_without_a_restart_and_a_mistake_changes_nothing() {
         answer.map_or_else(|status| status.code(), |_| Code::Ok)
     };
     assert_eq!(code(&key).await, Code::Ok);
-    let other = access::issue("erp", rand_octets(2), None).unwrap();
+    let other = access::issue("erp", octets(2), None).unwrap();
     assert_eq!(code(&other.key).await, Code::Unauthenticated);
     let both = format!("{}{}", std::fs::read_to_string(file.path()).unwrap(), other.entry);
     std::fs::write(file.path(), &both).unwrap();
@@ -330,7 +330,7 @@ fn batch(addresses: &[&str]) -> stream::Iter<std::vec::IntoIter<CreateBatchReque
 
 #[tokio::test]
 async fn a_batch_is_its_caller_s_own_and_its_rows_are_counted() {
-    let other = access::issue("erp", rand_octets(2), None).unwrap();
+    let other = access::issue("erp", octets(2), None).unwrap();
     let (product, key, _file) = with_key(&format!("addresses_per_day = 3\n{}", other.entry)).await;
     let mut client = product.batch_client().await;
     let rows = ["jane.doe@acme.test", "nobody@acme.test"];
