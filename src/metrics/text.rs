@@ -291,7 +291,7 @@ impl Page<'_> {
         let unit = Some(&Unit::Seconds);
         let mut family = self.0.encode_descriptor(name, help, unit, MetricType::Histogram)?;
         for (labels, times) in all {
-            let bounds = TIMES.into_iter().chain([f64::MAX]);
+            let bounds = TIMES.into_iter().chain([f64::INFINITY]);
             let buckets: Vec<(f64, u64)> = bounds.zip(times.counts).collect();
             let none: Option<&std::collections::HashMap<usize, Exemplar<NoLabelSet, f64>>> = None;
             // An empty set of labels would be written as one.
