@@ -17,8 +17,8 @@ pub struct Config {
     /// Which events: a level (`error`, `warn`, `info`, `debug`, `trace`) or directives such as
     /// `warn,mailvet::prober=debug`. Default `warn,mailvet=info`: our own, and what goes wrong
     /// elsewhere. Whatever is said here, the crates that mailvet is built on are heard up to `info`
-    /// only, and the DNS client up to `debug`: below that they repeat the octets they carry, and
-    /// those hold addresses.
+    /// only, and the DNS client up to `debug`: they carry addresses, and what they tell below that
+    /// is not ours to redact.
     pub level: String,
     /// `pretty` for people, `json` for machines. Default `pretty`.
     pub format: Format,
