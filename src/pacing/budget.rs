@@ -41,7 +41,13 @@ impl SessionBudget {
             || self.recipients >= config.recipients_per_session.get()
             || self.transactions >= config.transactions_per_session.get()
             || self.unknown_users >= config.unknown_users_per_session.get()
-            || now.duration_since(self.opened_at).is_ok_and(|age| age >= config.session_age)
+            || now >= self.too_old_at(config)
+    }
+
+    /// When the session is too old to ask more.
+    #[must_use]
+    pub fn too_old_at(&self, config: &Config) -> SystemTime {
+        self.opened_at + config.session_age
     }
 
     /// How many more recipients it may name at once. Unknown users show only afterwards, so as few

@@ -51,16 +51,28 @@ impl Concurrency {
         self.allowed = (self.allowed + 1.0001 / self.allowed.floor()).min(most);
     }
 
-    /// The destination showed that it has enough, with `in_use` sessions open: half of that.
-    /// Says whether this was new trouble.
+    /// The destination wanted no session beside the `in_use` open ones: half of that, and for a
+    /// minute no more than that. Says whether this was new trouble.
     pub fn trouble(&mut self, in_use: usize, now: SystemTime) -> bool {
+        let in_use = u32::try_from(in_use).map_or(self.most, f64::from);
+        self.decrease(in_use, in_use.clamp(1.0, self.most), now)
+    }
+
+    /// What the `in_use` sessions ask is too much for the destination (it tarpits them, it names a
+    /// rate): half of them, for a minute. Says whether this was new trouble.
+    pub fn too_much(&mut self, in_use: usize, now: SystemTime) -> bool {
+        let in_use = u32::try_from(in_use).map_or(self.most, f64::from);
+        let half = (self.allowed.min(in_use) / 2.0).floor().max(1.0);
+        self.decrease(in_use, half, now)
+    }
+
+    fn decrease(&mut self, in_use: f64, borne: f64, now: SystemTime) -> bool {
         if self.decreased_within(SAME_TROUBLE, now) {
             return false;
         }
-        let in_use = u32::try_from(in_use).map_or(self.most, f64::from);
         self.allowed = (self.allowed.min(in_use) / 2.0).floor().max(1.0);
         self.decreased_at = Some(now);
-        self.borne = in_use.clamp(1.0, self.most);
+        self.borne = borne;
         true
     }
 
@@ -131,6 +143,20 @@ mod tests {
             sessions.smooth(at(159));
         }
         assert_eq!(sessions.allowed(), 2);
+        for _ in 0..1000 {
+            sessions.smooth(at(160));
+        }
+        assert_eq!(sessions.allowed(), 10);
+    }
+
+    #[test]
+    fn what_was_too_much_is_not_tried_again_for_a_minute() {
+        let mut sessions = grown(10);
+        assert!(sessions.too_much(8, at(100)));
+        for _ in 0..1000 {
+            sessions.smooth(at(159));
+        }
+        assert_eq!(sessions.allowed(), 4);
         for _ in 0..1000 {
             sessions.smooth(at(160));
         }

@@ -27,8 +27,9 @@ pub struct Config {
     /// Recipients in one transaction, which carries one domain only (Google refuses more). Default
     /// 50, half of what every server must take (RFC 5321 section 4.5.3.1.8).
     pub recipients_per_transaction: NonZeroU32,
-    /// Recipients sent without waiting for an answer, where PIPELINING (RFC 2920) is offered.
-    /// Default 100: about 5 kB, which fits any server's socket buffer.
+    /// Recipients sent without waiting for an answer, where PIPELINING (RFC 2920) is offered; a few
+    /// control recipients may come on top. Default 100: about 5 kB, which fits any server's socket
+    /// buffer.
     pub recipients_per_flight: NonZeroU32,
     /// Recipients a session takes at a time where PIPELINING is not offered. Default 10, so that
     /// others may share the queue.

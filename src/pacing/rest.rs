@@ -50,6 +50,13 @@ impl Rest {
         now < self.until
     }
 
+    /// Whether there was a rest that was neither forgiven nor is long over: `longest` after its
+    /// end.
+    #[must_use]
+    pub fn counts(&self, longest: Duration, now: SystemTime) -> bool {
+        self.times > 0 && now < self.until + longest
+    }
+
     /// How many rests in a row there have been.
     #[must_use]
     pub fn times(&self) -> u32 {
@@ -85,8 +92,11 @@ mod tests {
     fn a_rest_long_over_is_forgotten() {
         let mut rest = Rest::none();
         rest.begin(FIRST, LONGEST, at(0));
+        assert!(rest.counts(LONGEST, at(129)));
+        assert!(!rest.counts(LONGEST, at(130)));
         assert_eq!(rest.begin(FIRST, LONGEST, at(130)), at(160));
         rest.forgive();
+        assert!(!rest.counts(LONGEST, at(131)));
         assert_eq!(rest.begin(FIRST, LONGEST, at(131)), at(161));
     }
 

@@ -8,17 +8,19 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, sleep_until};
 use tracing::Instrument as _;
 
-use super::destination::{Landed, Next, Opened, Transaction};
+use super::destination::{Landed, LandedTransaction, Next, Opened, Transaction};
 use super::dial::Stream;
 use super::egress::mailbox;
+use super::evidence::Evidence;
 use super::lane::SessionId;
 use super::station::Station;
 use super::stats::Step;
 use crate::address::DomainName;
 use crate::smtp::{self, Counters, Hints, Session, TranscriptLine};
 
-/// How long after the server closed its end our place with it stays taken: it closes first and
-/// counts afterwards.
+/// How long our place stays taken after the connection is gone. The server closed its end, and that
+/// is when those count that are exact about it; some count a moment later (Exim: when it has reaped
+/// the process).
 const GRACE: Duration = Duration::from_millis(25);
 
 /// How long the server has to close its end after `QUIT`. Only our own place with it waits for
@@ -41,38 +43,77 @@ pub(super) async fn run(station: Arc<Station>, id: SessionId, exchanger: DomainN
 async fn carry(station: Arc<Station>, id: SessionId, exchanger: DomainName) {
     // However this ends: what the session had in hand goes back in the lane.
     let _seat = Seat { station: Arc::clone(&station), id };
-    let hints = {
-        let mut memory = station.shared.memory();
-        memory.exchanger(&exchanger).map_or_else(Hints::default, |known| Hints {
-            needs_starttls: known.needs_tls,
-            refuses_null_sender: known.refuses_null_sender,
-        })
-    };
+    let hints = hints(&station, &exchanger);
     let summons = station.enlist(id);
-    let opening = station.egress.open(&station.shared, &exchanger, hints);
-    let opening = opening.instrument(tracing::debug_span!("smtp_open"));
-    let opening = tokio::select! {
-        opening = opening => opening,
-        () = nobody_waits(&station, id, &summons) => return,
+    let connected = tokio::select! {
+        connected = station
+            .egress
+            .connect(&station.shared, &exchanger, hints)
+            .instrument(tracing::debug_span!("smtp_connect")) => connected,
+        () = nobody_waits(&station, id, &summons) => {
+            station.with(|core, _, now| core.given_up(id, now));
+            return sleep(GRACE).await;
+        }
     };
-    let session = match opening {
+    let mut session = match connected {
         Ok(session) => session,
         Err(why) => {
             return station.with(|core, memory, now| core.open_failed(id, why, memory, now));
         }
     };
+    let began = station.shared.clock.now();
+    let wanted = tokio::select! {
+        () = session.greet().instrument(tracing::debug_span!("smtp_greet")) => true,
+        () = nobody_waits(&station, id, &summons) => {
+            station.with(|core, _, now| core.given_up(id, now));
+            false
+        }
+    };
+    let took = station.shared.clock.now().duration_since(began).unwrap_or_default();
+    if wanted {
+        station.shared.listener.took(Step::Greet, took);
+    }
+    if wanted && greeted(&station, id, &session) {
+        session = converse(&station, id, &summons, hints, session).await;
+    }
+    session.quit(LINGER).await;
+    sleep(GRACE).await;
+}
+
+/// What the session should know from the start.
+fn hints(station: &Station, exchanger: &DomainName) -> Hints {
+    let now = station.shared.clock.now();
+    let mut memory = station.shared.memory();
+    memory.exchanger(exchanger).map_or_else(Hints::default, |known| Hints {
+        needs_starttls: known.needs_tls,
+        refuses_null_sender: known.refuses_null_sender,
+        avoid_starttls: known.avoids_tls(now),
+    })
+}
+
+/// Tells what came of the greeting. Says whether the session is ready.
+fn greeted(station: &Arc<Station>, id: SessionId, session: &Session<Box<dyn Stream>>) -> bool {
+    let address = Some(session.peer().address);
+    if let Some(why) = session.ended().cloned() {
+        if session.may_go_without_tls() {
+            station.with(|core, memory, now| core.tls_failed(id, memory, now));
+        } else {
+            let mut why = Evidence::new(why, address, station.shared.clock.now());
+            why.transcript = Some(session.transcript().into());
+            station.with(|core, memory, now| core.open_failed(id, why, memory, now));
+        }
+        return false;
+    }
     let capabilities = &session.facts().capabilities;
     let opened = Opened {
-        address: Some(session.peer().address),
+        address,
         pipelining: capabilities.pipelining,
         may_want_mail_again: session.may_want_mail_again(),
         recipients_max: capabilities.recipients_max,
         transactions_max: capabilities.transactions_max,
     };
     station.with(|core, _, now| core.opened(id, opened, now));
-    let session = converse(&station, id, &summons, hints, session).await;
-    session.quit_and_linger(LINGER).await;
-    sleep(GRACE).await;
+    true
 }
 
 /// Waits until everybody who wanted the session has gone away.
@@ -142,8 +183,9 @@ async fn fly(
             for (index, answer) in report.answers {
                 answers[index] = Some(answer);
             }
-            landed.transactions.push(answers);
-            landed.transcripts.push(transcript(session, record));
+            let transcript = transcript(session, record);
+            let full = report.full;
+            landed.transactions.push(LandedTransaction { answers, full, transcript });
         }
         if let Some(ended) = session.ended() {
             landed.ended = Some(ended.clone());
@@ -185,6 +227,7 @@ fn remember(station: &Station, hints: &mut Hints, session: &Session<Box<dyn Stre
     let now = Hints {
         needs_starttls: facts.needs_starttls,
         refuses_null_sender: facts.refuses_null_sender,
+        ..*hints
     };
     if now != *hints {
         *hints = now;

@@ -42,7 +42,7 @@ pub struct Path<'a> {
 #[async_trait]
 pub trait Dial: Send + Sync + 'static {
     /// Connects to `target`. The error says why there is no connection:
-    /// [`NoReply::ConnectFailed`] or [`NoReply::Timeout`].
+    /// [`NoReply::ConnectFailed`], [`NoReply::ProxyFailed`] or [`NoReply::Timeout`].
     async fn dial(&self, target: Target, path: Path<'_>) -> Result<Connection, NoReply>;
 }
 
@@ -77,10 +77,22 @@ impl Dial for Tcp {
         let through = through_proxy(proxy, (target.address(), path.port).into());
         match timeout_at(self.clock.instant(path.deadline), through).await {
             Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(NoReply::ConnectFailed(format!("SOCKS5 proxy: {error}"))),
+            Ok(Err(error)) if is_about_the_target(&error) => {
+                Err(NoReply::ConnectFailed(format!("SOCKS5 proxy: {error}")))
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(proxy = %proxy.address, %error, "the SOCKS5 proxy failed");
+                Err(NoReply::ProxyFailed(error.to_string()))
+            }
             Err(_) => Err(NoReply::Timeout),
         }
     }
+}
+
+/// Whether the proxy did its part and the exchanger could not be reached (RFC 1928 section 6).
+fn is_about_the_target(error: &tokio_socks::Error) -> bool {
+    use tokio_socks::Error::{ConnectionRefused, HostUnreachable, NetworkUnreachable, TtlExpired};
+    matches!(error, ConnectionRefused | HostUnreachable | NetworkUnreachable | TtlExpired)
 }
 
 fn connection(stream: TcpStream) -> Connection {

@@ -48,8 +48,8 @@ impl Egress {
         Mailbox::new(&control::local_part(&self.secret, domain), domain, None)
     }
 
-    /// Opens a session to `exchanger`, or says why there is none.
-    pub(super) async fn open(
+    /// Connects to `exchanger`, or says why that cannot be. The session still has to greet.
+    pub(super) async fn connect(
         &self,
         shared: &Shared,
         exchanger: &DomainName,
@@ -76,7 +76,7 @@ impl Egress {
             match dialled {
                 Ok(connection) => {
                     shared.counters.connections.fetch_add(1, Ordering::Relaxed);
-                    return self.greet(shared, exchanger, address, connection, hints).await;
+                    return Ok(self.session(shared, exchanger, address, connection, hints));
                 }
                 Err(reason) => {
                     shared.counters.connections_failed.fetch_add(1, Ordering::Relaxed);
@@ -92,15 +92,15 @@ impl Egress {
         }))
     }
 
-    /// From the banner to readiness.
-    async fn greet(
+    /// A session before its banner.
+    fn session(
         &self,
         shared: &Shared,
         exchanger: &DomainName,
         address: IpAddr,
         connection: Connection,
         hints: Hints,
-    ) -> Result<Session<Box<dyn Stream>>, Evidence> {
+    ) -> Session<Box<dyn Stream>> {
         let local = connection.local.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let setup = SessionSetup {
             config: Arc::clone(&self.config),
@@ -110,16 +110,8 @@ impl Egress {
             clock: shared.clock,
         };
         let peer = Peer { exchanger: exchanger.clone(), address };
-        let began = shared.clock.now();
-        let deadline = began + self.config.time_limits.session;
-        let session = Session::open(connection.stream, peer, &setup, hints, deadline).await;
-        let took = shared.clock.now().duration_since(began).unwrap_or_default();
-        shared.listener.took(Step::Greet, took);
-        let Some(why) = session.ended().cloned() else { return Ok(session) };
-        let mut evidence = Evidence::new(why, Some(address), shared.clock.now());
-        evidence.transcript = Some(session.transcript().into());
-        session.quit().await;
-        Err(evidence)
+        let deadline = shared.clock.now() + self.config.time_limits.session;
+        Session::new(connection.stream, peer, &setup, hints, deadline)
     }
 
     /// The addresses to dial, in order.

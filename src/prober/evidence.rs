@@ -31,7 +31,8 @@ pub(super) struct Answered {
     /// The exchanger was too busy for us, or did not let us in for now: it may answer a caller who
     /// has the patience.
     pub(super) may_answer_later: bool,
-    /// The exchanger refuses this egress identity, not the recipient.
+    /// It is about the egress identity, not the recipient: the exchanger refuses it, or its proxy
+    /// failed.
     pub(super) blocked: bool,
 }
 

@@ -39,6 +39,8 @@ pub(super) struct Exchanger {
     pub(super) needs_tls: bool,
     /// It refuses the null sender.
     pub(super) refuses_null_sender: bool,
+    /// Until when not to begin TLS unless it insists: it offered and then failed.
+    avoids_tls_until: Option<SystemTime>,
     /// It let us in, at some time.
     pub(super) reached: bool,
     /// Which egress identities rest, and why. One for each identity that was refused.
@@ -71,6 +73,16 @@ impl Exchanger {
         *reason = why;
     }
 
+    /// TLS failed after it was offered: for an hour none is begun that nobody insists on.
+    pub(super) fn avoid_tls(&mut self, now: SystemTime) {
+        self.avoids_tls_until = Some(now + BROKEN_TLS);
+    }
+
+    /// Whether TLS failed lately.
+    pub(super) fn avoids_tls(&self, now: SystemTime) -> bool {
+        self.avoids_tls_until.is_some_and(|until| now < until)
+    }
+
     /// `identity` was let in.
     pub(super) fn welcome(&mut self, identity: usize) {
         self.reached = true;
@@ -82,6 +94,9 @@ impl Exchanger {
         self.rests.iter().any(|(_, rest, _)| rest.lasts(now))
     }
 }
+
+/// How long TLS that failed is taken to be broken.
+const BROKEN_TLS: Duration = Duration::from_secs(60 * 60);
 
 /// How long catch-all knowledge holds.
 #[derive(Clone, Copy, Debug)]

@@ -110,6 +110,15 @@ pub(super) enum Obstacle {
     Busy,
     /// It is not there, or does not speak SMTP with us.
     Unreachable,
+    /// The egress identity's own proxy did not take us there.
+    ProxyFailed,
+}
+
+impl Obstacle {
+    /// Whether another egress identity may get through.
+    pub(super) fn is_about_the_identity(self) -> bool {
+        matches!(self, Self::Blocked | Self::ProxyFailed)
+    }
 }
 
 /// Reads why a session could not be opened, or ended before it answered anybody.
@@ -122,6 +131,7 @@ pub(super) fn read_obstacle(answer: &RecipientAnswer, reached_before: bool) -> O
             | NoReply::HostNotFound
             | NoReply::DnsFailure
             | NoReply::TargetRefused => Obstacle::NotDialled,
+            NoReply::ProxyFailed(_) => Obstacle::ProxyFailed,
             // A host that answered a moment ago and now refuses, or hangs up, has enough of us.
             NoReply::ConnectFailed(_) | NoReply::Timeout | NoReply::Closed if reached_before => {
                 Obstacle::Busy

@@ -143,6 +143,7 @@ mod tests {
             NoReply::DnsFailure,
             NoReply::TargetRefused,
             NoReply::ConnectFailed(String::new()),
+            NoReply::ProxyFailed(String::new()),
             NoReply::Timeout,
             NoReply::Closed,
             NoReply::Protocol(String::new()),

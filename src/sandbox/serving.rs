@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -83,12 +84,28 @@ enum End {
     StartTls,
 }
 
-/// Counts a connection as closed when it is, however that comes about.
-struct Connected<'a>(&'a Running);
+/// Counts a connection as closed before it is: who has seen it close may open another. However it
+/// comes about.
+struct Connected<'a> {
+    running: &'a Running,
+    counts: AtomicBool,
+}
+
+impl<'a> Connected<'a> {
+    fn new(running: &'a Running) -> Self {
+        Self { running, counts: AtomicBool::new(true) }
+    }
+
+    fn ended(&self) {
+        if self.counts.swap(false, Ordering::Relaxed) {
+            self.running.ledger().disconnected();
+        }
+    }
+}
 
 impl Drop for Connected<'_> {
     fn drop(&mut self) {
-        self.0.ledger().disconnected();
+        self.ended();
     }
 }
 
@@ -114,8 +131,8 @@ impl Running {
             client,
         );
         let banner = session.connected(&mut self.ledger(), self.clock.now());
-        let _connected = Connected(self);
-        let mut dialogue = Dialogue::new(self, &mut session);
+        let connected = Connected::new(self);
+        let mut dialogue = Dialogue::new(&connected, &mut session);
         dialogue.greet(&mut stream, banner).await?;
         if let End::Closed = dialogue.run(&mut stream).await? {
             return Ok(());
@@ -127,7 +144,8 @@ impl Running {
         tokio::time::sleep(self.round_trip).await;
         let mut stream = acceptor.accept(stream).await?;
         session.secured(&mut self.ledger());
-        Dialogue::new(self, &mut session).run(&mut stream).await?;
+        Dialogue::new(&connected, &mut session).run(&mut stream).await?;
+        connected.ended();
         Ok(())
     }
 }
@@ -141,6 +159,7 @@ struct Answer {
 /// Commands in, answers out, on one stream.
 struct Dialogue<'a> {
     running: &'a Running,
+    connected: &'a Connected<'a>,
     session: &'a mut Session,
     input: Vec<u8>,
     answers: VecDeque<Answer>,
@@ -151,10 +170,11 @@ struct Dialogue<'a> {
 }
 
 impl<'a> Dialogue<'a> {
-    fn new(running: &'a Running, session: &'a mut Session) -> Self {
+    fn new(connected: &'a Connected<'a>, session: &'a mut Session) -> Self {
+        let running = connected.running;
         let busy_until = running.clock.now();
         let (input, answers) = (Vec::new(), VecDeque::new());
-        Self { running, session, input, answers, busy_until, ending: false }
+        Self { running, connected, session, input, answers, busy_until, ending: false }
     }
 
     /// Sends the banner, when it is time; and sees who talks before.
@@ -252,14 +272,14 @@ impl<'a> Dialogue<'a> {
             let text = &answer.step.text;
             if let Then::Spoil(fault, pace, size) = answer.step.then {
                 faults::spoil(stream, text, fault, pace, size).await?;
-                return Ok(Some(close(stream).await?));
+                return Ok(Some(self.close(stream).await?));
             }
             stream.write_all(text.as_bytes()).await?;
             stream.flush().await?;
             match answer.step.then {
                 Then::Continue => {}
                 Then::StartTls => return Ok(Some(End::StartTls)),
-                _ => return Ok(Some(close(stream).await?)),
+                _ => return Ok(Some(self.close(stream).await?)),
             }
         }
         Ok(None)
@@ -300,12 +320,16 @@ impl<'a> Dialogue<'a> {
         }
         self.input = rest.to_vec();
     }
-}
 
-/// Closes our side, and waits a little for the client's: closing with octets unread would take
-/// back the answer just sent.
-async fn close<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Result<End> {
-    stream.shutdown().await?;
-    let _ = timeout(LINGER, faults::discard(stream)).await;
-    Ok(End::Closed)
+    /// Closes our side, and waits a little for the client's: closing with octets unread would take
+    /// back the answer just sent.
+    async fn close<S>(&self, stream: &mut S) -> io::Result<End>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.connected.ended();
+        stream.shutdown().await?;
+        let _ = timeout(LINGER, faults::discard(stream)).await;
+        Ok(End::Closed)
+    }
 }

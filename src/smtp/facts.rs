@@ -12,6 +12,8 @@ pub struct Hints {
     pub needs_starttls: bool,
     /// It refused `<>` before.
     pub refuses_null_sender: bool,
+    /// It offered TLS and then failed: none is begun that nobody insists on.
+    pub avoid_starttls: bool,
 }
 
 /// What a session learned. Lives as long as the session.

@@ -72,6 +72,9 @@ pub enum NoReply {
     TargetRefused,
     /// The connection could not be opened: refused, reset, unreachable. The text is the system's.
     ConnectFailed(String),
+    /// Our own proxy could not be reached, or did not take us to the exchanger. The text is its
+    /// reason.
+    ProxyFailed(String),
     /// The server was silent for longer than it may be, or the caller's time was up.
     Timeout,
     /// The server closed the connection in mid-dialogue.
@@ -86,12 +89,13 @@ pub enum NoReply {
 
 impl NoReply {
     /// The names of all of them.
-    pub const NAMES: [&'static str; 10] = [
+    pub const NAMES: [&'static str; 11] = [
         "no_address",
         "host_not_found",
         "dns_failure",
         "target_refused",
         "connect_failed",
+        "proxy_failed",
         "timeout",
         "closed",
         "protocol",
@@ -108,6 +112,7 @@ impl NoReply {
             Self::DnsFailure => "dns_failure",
             Self::TargetRefused => "target_refused",
             Self::ConnectFailed(_) => "connect_failed",
+            Self::ProxyFailed(_) => "proxy_failed",
             Self::Timeout => "timeout",
             Self::Closed => "closed",
             Self::Protocol(_) => "protocol",
@@ -125,6 +130,7 @@ impl fmt::Display for NoReply {
             Self::DnsFailure => f.write_str("the exchanger's addresses could not be looked up"),
             Self::TargetRefused => f.write_str("the exchanger's addresses are not public"),
             Self::ConnectFailed(why) => write!(f, "no connection: {why}"),
+            Self::ProxyFailed(why) => write!(f, "no connection through the proxy: {why}"),
             Self::Timeout => f.write_str("no answer in time"),
             Self::Closed => f.write_str("the server closed the connection"),
             Self::Protocol(what) => write!(f, "not SMTP as we know it: {what}"),

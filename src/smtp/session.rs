@@ -60,9 +60,9 @@ pub struct Session<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
-    /// Goes from the banner to readiness on a stream that was just opened, before `deadline`.
-    /// Whether that worked, [`Self::ended`] says.
-    pub async fn open(
+    /// A session on a stream that was just opened, to be ready before `deadline`: see
+    /// [`Self::greet`].
+    pub fn new(
         stream: S,
         peer: Peer,
         setup: &SessionSetup,
@@ -78,7 +78,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             deadline,
             setup.clock.now(),
         );
-        let mut session = Self {
+        Self {
             wire: Wire::Plain(stream),
             peer,
             dialogue,
@@ -86,9 +86,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             flight: Vec::new(),
             tls: setup.tls.clone(),
             clock: setup.clock,
-        };
-        session.drive().await;
-        session
+        }
+    }
+
+    /// Goes from the banner to readiness. Whether that worked, [`Self::ended`] says. Whoever gives
+    /// up waiting can still end the session properly.
+    pub async fn greet(&mut self) {
+        self.drive().await;
     }
 
     /// Carries out one transaction before `deadline`; `record` keeps its transcript.
@@ -135,14 +139,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
     }
 
-    /// Says `QUIT` if the server is still listening, and closes without waiting for the answer.
-    pub async fn quit(mut self) {
-        self.say_goodbye().await;
-    }
-
-    /// Says `QUIT` and waits until the server has closed its end too, or `longest` has passed:
-    /// until then the server may count this session.
-    pub async fn quit_and_linger(mut self, longest: Duration) {
+    /// Says `QUIT` if the server is still listening, and closes our end without waiting for the
+    /// answer; then waits until the server has closed its end too, or `longest` has passed: until
+    /// then the server may count this session.
+    pub async fn quit(mut self, longest: Duration) {
         let until = self.clock.instant(self.clock.now() + longest);
         self.say_goodbye().await;
         let mut rest = [0; 512];
@@ -178,6 +178,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Whether the server may refuse our first `MAIL` and want it said again.
     pub fn may_want_mail_again(&self) -> bool {
         self.dialogue.may_want_mail_again()
+    }
+
+    /// Whether the session ended over TLS that nobody insists on: another may go without.
+    pub fn may_go_without_tls(&self) -> bool {
+        self.dialogue.may_go_without_tls()
     }
 
     /// The other end.
@@ -269,7 +274,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 self.wire = Wire::Tls(stream);
                 self.dialogue.handle_tls(facts, self.clock.now());
             }
-            Ok(Err(why)) => self.give_up(NoReply::TlsFailed(why)),
+            Ok(Err((why, stream))) => {
+                // Of no more use than to see the server close it.
+                self.wire = Wire::Plain(stream);
+                self.give_up(NoReply::TlsFailed(why));
+            }
             Err(_) => self.give_up(NoReply::Timeout),
         }
     }

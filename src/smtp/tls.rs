@@ -60,22 +60,24 @@ impl TlsClient {
         Ok(Self { connector: TlsConnector::from(Arc::new(config)), verifier })
     }
 
-    /// Shakes hands with `exchanger` at `address`. The text of a failure says why.
+    /// Shakes hands with `exchanger` at `address`. The text of a failure says why; the stream comes
+    /// back with it.
     pub(super) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
         exchanger: &DomainName,
         address: IpAddr,
         now: SystemTime,
-    ) -> Result<(Box<TlsStream<S>>, TlsFacts), String> {
+    ) -> Result<(Box<TlsStream<S>>, TlsFacts), (String, S)> {
         // A host name that TLS does not know as one (an underscore) goes without a name.
         let name = ServerName::try_from(exchanger.as_str().to_owned())
             .unwrap_or_else(|_| ServerName::from(address));
         let stream = self
             .connector
             .connect(name.clone(), stream)
+            .into_fallible()
             .await
-            .map_err(|error| error.to_string())?;
+            .map_err(|(error, stream)| (error.to_string(), stream))?;
         let (_, connection) = stream.get_ref();
         let version = match connection.protocol_version() {
             Some(ProtocolVersion::TLSv1_3) => TlsVersion::Tls13,

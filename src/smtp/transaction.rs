@@ -35,6 +35,8 @@ pub struct TransactionReport {
     /// recipients in one transaction. When `ended` came at [`super::Stage::Rcpt`], the first of
     /// these is the one that was being answered.
     pub unanswered: Vec<usize>,
+    /// The server said that it takes no more recipients in this transaction.
+    pub full: bool,
     /// Why the session is over, if it is: what to tell recipients that are not asked again.
     pub ended: Option<RecipientAnswer>,
 }

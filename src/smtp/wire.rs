@@ -11,7 +11,7 @@ use tokio_rustls::client::TlsStream;
 pub(super) enum Wire<S> {
     Plain(S),
     Tls(Box<TlsStream<S>>),
-    /// The handshake failed and took the stream with it.
+    /// The handshake has the stream, or was given up and took it along.
     Lost,
 }
 

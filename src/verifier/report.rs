@@ -107,6 +107,7 @@ fn describe(reason: &NoReply) -> String {
             "the exchanger's address is not a public one; it was not dialled".to_owned()
         }
         NoReply::ConnectFailed(why) => format!("the connection failed: {why}"),
+        NoReply::ProxyFailed(why) => format!("the proxy failed: {why}"),
         NoReply::Timeout => "no answer in time".to_owned(),
         NoReply::Closed => "the server closed the connection".to_owned(),
         NoReply::Protocol(what) => format!("not SMTP: {what}"),

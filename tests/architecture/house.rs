@@ -79,7 +79,7 @@ const PURE_FILES: &[&str] = &[
     "prober/control.rs",
     "prober/destination/",
     "prober/evidence.rs",
-    "prober/lane.rs",
+    "prober/lane/",
     "prober/memory.rs",
     "prober/reading.rs",
     "prober/stats.rs",

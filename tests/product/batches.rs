@@ -133,8 +133,7 @@ async fn a_list_whose_sending_breaks_off_leaves_nothing() {
         tokio::select! {
             _ = call => panic!("the list has no end"),
             () = until(async || {
-                let busy = refused(&mut client.clone(), vec![spec("broken", Duration::ZERO)]).await;
-                busy.code() == Code::Aborted
+                std::fs::read_dir(product.store().join("batches")).unwrap().next().is_some()
             }) => {}
         }
     }
@@ -295,7 +294,8 @@ async fn a_batch_that_is_cancelled_keeps_what_it_has_and_ends_its_streams() {
     let id = batch.batch.unwrap().batch_id;
     until(async || {
         let batch = get(&mut client.clone(), &id).await.unwrap();
-        batch.progress.unwrap().waiting_rows == 1
+        let progress = batch.progress.unwrap();
+        (progress.waiting_rows, progress.finished_rows) == (1, 1)
     })
     .await;
     let waiting = get(&mut client, &id).await.unwrap();

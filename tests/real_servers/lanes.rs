@@ -205,7 +205,8 @@ async fn a_server_that_may_hang_up_over_its_limit_of_recipients_answers_about_al
     let mailvet = mailvet(&server, |_| {}).await;
     learns_the_truth(&mailvet, &addresses(80, 4)).await;
     let visits = visits(&mailvet, &server).await;
-    assert!(visits.len() <= 14, "{visits:?}");
+    // It hangs up at most once: then the transactions are small enough for one session.
+    assert!(visits.len() <= 3, "{visits:?}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ mod popular;
 
 use unicode_security::skeleton;
 
-use self::popular::{GIANTS, KNOWN, SKELETONS, TARGETS};
+use self::popular::{ASCII_SKELETONS, KNOWN, SKELETONS, TARGETS, Target};
 use super::{Address, DomainName};
 
 /// Longer input is not looked at: no address is that long.
@@ -112,10 +112,20 @@ impl Domains<'_> {
             return Some((once.to_owned(), SuggestionKind::Typo));
         }
         let exists = is_known_suffix(typed);
-        let own = self.own.iter().map(|target| (*target, true));
+        let cut = typed.split_once('.');
+        let own = self.own.iter().filter_map(|own| Target::cut(own)).map(|own| (own, true));
         let all = own.chain(TARGETS.iter().map(|target| (*target, false)));
-        let priced =
-            all.filter_map(|(target, own)| Some((price(typed, exists, target, own)?, target)));
+        let priced = all.filter_map(|(target, own)| {
+            let budget = budget(target.name, own);
+            let price = match cut {
+                Some(cut) => price(cut, exists, target, budget),
+                None => {
+                    let run_together = target.whole.replace('.', "");
+                    price_of(typed, &run_together, budget.min(distance::ONE_LETTER))
+                }
+            };
+            Some((price?, target.whole))
+        });
         // `min_by_key` keeps the first of equals: the caller's own, then the most used.
         if let Some((_, target)) = priced.min_by_key(|(price, _)| *price) {
             return Some((target.to_owned(), SuggestionKind::Typo));
@@ -126,6 +136,11 @@ impl Domains<'_> {
 
 /// The popular domain that `typed` looks the same as.
 fn look_alike(typed: &str) -> Option<&'static str> {
+    if typed.is_ascii() && !typed.contains("xn--") {
+        let skeleton: String =
+            typed.bytes().map(|byte| ASCII_SKELETONS[usize::from(byte)].as_str()).collect();
+        return SKELETONS.get(&skeleton).copied();
+    }
     let shown = match DomainName::parse(typed) {
         Ok(name) => name.to_unicode(),
         Err(_) => typed.to_owned(),
@@ -139,16 +154,19 @@ fn said_once(typed: &str) -> Option<&str> {
     (rest.rsplit('.').next() == Some(last)).then_some(rest)
 }
 
-/// How far `typed`, whose suffix exists or does not, is from `target`, if that is near enough.
-fn price(typed: &str, exists: bool, target: &str, own: bool) -> Option<u32> {
-    let (name, suffix) = target.split_once('.')?;
-    let budget = budget(name, own);
-    let Some((typed_name, typed_suffix)) = typed.split_once('.') else {
-        return price_of(typed, &target.replace('.', ""), budget.min(distance::ONE_LETTER));
-    };
-    let giant = GIANTS.contains(&target);
+/// How far what was typed, whose suffix exists or does not, is from `target`, if that is near
+/// enough.
+fn price(
+    (typed_name, typed_suffix): (&str, &str),
+    exists: bool,
+    target: Target<'_>,
+    budget: u32,
+) -> Option<u32> {
+    let Target { name, suffix, is_giant, .. } = target;
     let suffix_exists = exists && typed_suffix != suffix;
-    if suffix_exists && !giant {
+    // Nearly all real domains end here.
+    if suffix_exists && !(is_giant && (typed_name == name || MISTYPED_COM.contains(&typed_suffix)))
+    {
         return None;
     }
     let price = price_of(typed_name, name, budget)?;
@@ -156,18 +174,15 @@ fn price(typed: &str, exists: bool, target: &str, own: bool) -> Option<u32> {
         return None;
     }
     let slip = distance::cost_of_suffix(typed_suffix, suffix);
-    let allowed = if suffix_exists {
-        price == 0 || MISTYPED_COM.contains(&typed_suffix)
-    } else {
-        slip <= 2 * distance::ONE_LETTER
-    };
-    allowed.then_some(price + slip)
+    (suffix_exists || slip <= 2 * distance::ONE_LETTER).then_some(price + slip)
 }
 
 /// The cost of `typed` for `meant`, if it is within the budget.
 fn price_of(typed: &str, meant: &str, budget: u32) -> Option<u32> {
     let difference = typed.chars().count().abs_diff(meant.len());
-    if difference > (budget / distance::DOUBLED) as usize {
+    if difference > (budget / distance::DOUBLED) as usize
+        || distance::at_least(typed, meant) > budget
+    {
         return None;
     }
     Some(distance::cost(typed, meant)).filter(|price| *price <= budget)

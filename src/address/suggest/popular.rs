@@ -6,12 +6,35 @@ use std::sync::LazyLock;
 
 use crate::address::provider;
 
+/// A domain that mistyped ones are turned to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<'a> {
+    pub(super) whole: &'a str,
+    /// Before its first dot, and behind it.
+    pub(super) name: &'a str,
+    pub(super) suffix: &'a str,
+    /// One of [`GIANTS`].
+    pub(super) is_giant: bool,
+}
+
+impl<'a> Target<'a> {
+    /// `None` for what has no dot.
+    pub(super) fn cut(whole: &'a str) -> Option<Self> {
+        let (name, suffix) = whole.split_once('.')?;
+        Some(Self { whole, name, suffix, is_giant: GIANTS.contains(&whole) })
+    }
+}
+
 /// Domains that mistyped ones are turned to, the most used first.
-pub(super) static TARGETS: LazyLock<Vec<&'static str>> = LazyLock::new(|| section("to").collect());
+pub(super) static TARGETS: LazyLock<Vec<Target<'static>>> =
+    LazyLock::new(|| section("to").filter_map(Target::cut).collect());
 
 /// Domains known to be real, targets among them.
 pub(super) static KNOWN: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
-    section("known").chain(TARGETS.iter().copied()).chain(provider::domains()).collect()
+    section("known")
+        .chain(TARGETS.iter().map(|target| target.whole))
+        .chain(provider::domains())
+        .collect()
 });
 
 /// The targets by their skeletons (UTS 39 section 4): what looks the same has the same one.
@@ -19,8 +42,17 @@ pub(super) static SKELETONS: LazyLock<HashMap<String, &'static str>> = LazyLock:
     TARGETS
         .iter()
         .rev()
-        .map(|domain| (unicode_security::skeleton(domain).collect(), *domain))
+        .map(|target| (unicode_security::skeleton(target.whole).collect(), target.whole))
         .collect()
+});
+
+/// The skeletons of the ASCII characters. That of a text of them is theirs, one after the other:
+/// there is nothing in them to compose.
+pub(super) static ASCII_SKELETONS: LazyLock<[String; 128]> = LazyLock::new(|| {
+    std::array::from_fn(|code| {
+        let character = char::from(u8::try_from(code).unwrap_or(0));
+        unicode_security::skeleton(character.encode_utf8(&mut [0; 4])).collect()
+    })
 });
 
 /// Names so much bigger than their look-alikes that even another real top-level domain is more
@@ -41,6 +73,17 @@ mod tests {
     use crate::address::DomainName;
 
     #[test]
+    fn the_skeleton_of_ascii_is_that_of_its_characters() {
+        for pair in 0..128_u16 * 128 {
+            let [first, second] = [pair / 128, pair % 128].map(|code| u8::try_from(code).unwrap());
+            let text = String::from_utf8(vec![first, second]).unwrap();
+            let whole: String = unicode_security::skeleton(&text).collect();
+            let parts = [first, second].map(|byte| ASCII_SKELETONS[usize::from(byte)].as_str());
+            assert_eq!(parts.concat(), whole);
+        }
+    }
+
+    #[test]
     fn every_popular_domain_is_a_domain_below_a_known_suffix() {
         for domain in KNOWN.iter() {
             let parsed = DomainName::parse(domain).expect(domain);
@@ -48,6 +91,7 @@ mod tests {
             assert!(parsed.has_known_suffix(), "{domain}");
         }
         assert!(TARGETS.len() > 100);
-        assert!(GIANTS.iter().all(|giant| TARGETS.contains(giant)));
+        let giants = TARGETS.iter().filter(|target| target.is_giant);
+        assert_eq!(giants.count(), GIANTS.len());
     }
 }

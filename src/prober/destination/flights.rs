@@ -17,15 +17,24 @@ use crate::smtp::{Meaning, NoReply, RecipientAnswer, Reply, Stage, TranscriptLin
 /// What a flight brought back.
 #[derive(Clone, Debug, Default)]
 pub(in crate::prober) struct Landed {
-    /// For each transaction, for each of its recipients in the order they were named, the answer
-    /// that was given, if one was. A refusal of `MAIL` is the answer to all of them.
-    pub(in crate::prober) transactions: Vec<Vec<Option<RecipientAnswer>>>,
+    /// What came of each transaction.
+    pub(in crate::prober) transactions: Vec<LandedTransaction>,
     /// Why the session is over, if it is.
     pub(in crate::prober) ended: Option<RecipientAnswer>,
     /// From the first byte sent to the last one read.
     pub(in crate::prober) took: Duration,
-    /// For each transaction, what was said, if somebody wants to know.
-    pub(in crate::prober) transcripts: Vec<Option<Arc<[TranscriptLine]>>>,
+}
+
+/// What one transaction of a flight brought back.
+#[derive(Clone, Debug, Default)]
+pub(in crate::prober) struct LandedTransaction {
+    /// For each recipient in the order they were named, the answer that was given, if one was. A
+    /// refusal of `MAIL` is the answer to all of them.
+    pub(in crate::prober) answers: Vec<Option<RecipientAnswer>>,
+    /// The server said that it takes no more recipients in this one.
+    pub(in crate::prober) full: bool,
+    /// What was said, if somebody wants to know.
+    pub(in crate::prober) transcript: Option<Arc<[TranscriptLine]>>,
 }
 
 /// What a flight showed about the exchanger.
@@ -34,6 +43,8 @@ struct Shown {
     /// The session is over.
     over: bool,
     answered: u32,
+    /// It takes fewer recipients in a transaction than was known.
+    smaller_transactions: bool,
     unanswered: Vec<(DomainName, Vec<JobId>)>,
     rate_limit: Option<Reply>,
     blocked: Option<Evidence>,
@@ -54,21 +65,21 @@ impl<T> Destination<T> {
         let flight = std::mem::take(&mut session.flight);
         let (exchanger, address) = (session.exchanger.clone(), session.address);
         let mut shown = Shown { over: landed.ended.is_some(), ..Shown::default() };
-        let mut answers = landed.transactions.into_iter();
-        let mut transcripts = landed.transcripts.into_iter();
+        let mut transactions = landed.transactions.into_iter();
         for planned in &flight {
+            let mut brought = transactions.next().unwrap_or_default();
             let told = Told {
                 session: id,
                 exchanger: &exchanger,
                 address,
                 at: now,
-                transcript: transcripts.next().flatten(),
+                transcript: brought.transcript.take(),
             };
-            let answers = answers.next().unwrap_or_default();
             if planned.is_control() {
-                self.control_landed(planned, answers.into_iter().next().flatten(), &told, memory);
+                let answer = brought.answers.into_iter().next().flatten();
+                self.control_landed(planned, answer, &told, memory);
             } else {
-                self.transaction_landed(planned, answers, &told, memory, &mut shown);
+                self.transaction_landed(planned, brought, &told, memory, &mut shown);
             }
         }
         let named: u32 = flight.iter().map(Planned::recipients).sum();
@@ -97,11 +108,12 @@ impl<T> Destination<T> {
     fn transaction_landed(
         &mut self,
         planned: &Planned,
-        answers: Vec<Option<RecipientAnswer>>,
+        brought: LandedTransaction,
         told: &Told<'_>,
         memory: &mut Memory,
         shown: &mut Shown,
     ) {
+        let LandedTransaction { answers, full, .. } = brought;
         if let Some(lane) = self.lanes.get_mut(told.exchanger) {
             lane.landed(planned);
         }
@@ -145,29 +157,29 @@ impl<T> Destination<T> {
         }
         if !unanswered.is_empty() {
             let named = u32::try_from(planned.jobs.len() - unanswered.len()).unwrap_or(u32::MAX);
-            if !shown.over && shown.blocked.is_none() {
-                self.transaction_full(&mut unanswered, named, told, memory);
+            // Servers count whom they accepted; of one that does not say why it stops, all count.
+            let taken = if full && accepted > 0 { accepted } else { named };
+            if taken > 0 && (full || !shown.over) {
+                shown.smaller_transactions |= self.transaction_full(taken, told.exchanger);
+            } else if !shown.over && shown.blocked.is_none() {
+                self.silence(&mut unanswered, told, memory);
             }
             shown.unanswered.push((planned.domain.clone(), unanswered));
         }
     }
 
-    /// The session goes on, and yet these were not answered: the transaction had too many.
-    fn transaction_full(
-        &mut self,
-        unanswered: &mut Vec<JobId>,
-        taken: u32,
-        told: &Told<'_>,
-        memory: &mut Memory,
-    ) {
-        if taken > 0 {
-            if let Some(lane) = self.lanes.get_mut(told.exchanger) {
-                let limit = lane.transaction_limit.map_or(taken, |limit| limit.min(taken));
-                lane.transaction_limit = Some(limit);
-            }
-            return;
+    /// The transaction had more than so many. Says whether that is news.
+    fn transaction_full(&mut self, taken: u32, exchanger: &DomainName) -> bool {
+        let Some(lane) = self.lanes.get_mut(exchanger) else { return false };
+        let news = lane.transaction_limit.is_none_or(|limit| taken < limit);
+        if news {
+            lane.transaction_limit = Some(taken);
         }
-        // Not even one: asked again, but not for ever.
+        news
+    }
+
+    /// The session goes on, and yet not one of these was answered: asked again, but not for ever.
+    fn silence(&mut self, unanswered: &mut Vec<JobId>, told: &Told<'_>, memory: &mut Memory) {
         let reason = NoReply::Protocol("no answer to RCPT".to_owned());
         let silence = RecipientAnswer::NoReply { stage: Stage::Rcpt, reason };
         unanswered.retain(|id| {
@@ -199,7 +211,7 @@ impl<T> Destination<T> {
         shown: &Shown,
         now: SystemTime,
     ) -> bool {
-        let in_use = self.sessions.len();
+        let in_use = self.live();
         let Some(session) = self.sessions.get_mut(&id) else { return false };
         let newcomer = session.answered == 0;
         session.answered += shown.answered;
@@ -212,11 +224,12 @@ impl<T> Destination<T> {
             }
         }
         if tarpit || shown.rate_limit.is_some() {
-            self.concurrency.trouble(in_use, now);
+            self.concurrency.too_much(in_use, now);
         } else if shown.unanswered.is_empty() && shown.blocked.is_none() {
-            // Only who was let in after the pause shows that the door is open again.
-            if newcomer && !lane.knock.lasts(now) {
+            // Only who knocked after the pause shows that the door is open again.
+            if newcomer && lane.knocker == Some(id) {
                 lane.knock.forgive();
+                lane.knocker = None;
             }
             self.concurrency.smooth(now);
         }
@@ -232,7 +245,7 @@ impl<T> Destination<T> {
         memory: &mut Memory,
         now: SystemTime,
     ) {
-        let in_use = self.sessions.len();
+        let in_use = self.live();
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.budget.spend();
         let (answered, address) = (session.answered, session.address);
@@ -241,6 +254,11 @@ impl<T> Destination<T> {
         let why = Evidence::new(ended, address, now);
         if closed && answered > 0 && shown.answered == 0 {
             // It was closed while it was idle, and we noticed only now: nobody's fault.
+            return;
+        }
+        if shown.smaller_transactions {
+            // It hung up over recipients that it had said it does not take (Postfix,
+            // `smtpd_recipient_overshoot_limit`). The next transactions bring it no such ones.
             return;
         }
         self.blame_first(shown, &why, memory);

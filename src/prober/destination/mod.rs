@@ -2,12 +2,16 @@
 //!
 //! Pure: a state machine. The shell hands in what happened (`submit`, `opened`, `landed`, ...) with
 //! the time, then carries out what [`Destination::poll`] returns; a session's task asks
-//! [`Destination::next`] what to do. Sessions and their opening are in `sessions`, the reading of
-//! what a flight brought back in `flights`, the settling of single recipients in `settle`.
+//! [`Destination::next`] what to do. When sessions are opened is in `opening`, what they do next in
+//! `visit`, how they begin and end in `sessions`; the reading of what a flight brought back in
+//! `flights`, the settling of single recipients in `settle`, what waits for a time in `waking`.
 
 mod flights;
+mod opening;
 mod sessions;
 mod settle;
+mod visit;
+mod waking;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -17,19 +21,20 @@ use std::time::SystemTime;
 use super::evidence::{Answered, Evidence};
 use super::lane::{ControlState, JobId, Lane, Planned, SessionId};
 use super::memory::Memory;
-use super::reading::{Obstacle, read_obstacle};
+use super::reading::read_obstacle;
 use crate::address::{Address, DomainName};
 use crate::pacing::{Concurrency, Config, Patience, SessionBudget, Window};
 use crate::smtp::{Control, NoReply, RecipientAnswer, Stage};
 
-pub(super) use flights::Landed;
-pub(super) use sessions::{Next, Opened, Transaction};
+pub(super) use flights::{Landed, LandedTransaction};
+pub(super) use sessions::Opened;
+pub(super) use visit::{Next, Transaction};
 
 /// How often a session may end at the same recipient before that is its answer.
 const TRIES: u32 = 3;
 
 /// How often in a row an exchanger that was there before may send us away before it counts as gone,
-/// unless a session of ours is inside: with the default pauses, two minutes.
+/// unless a session of ours is inside: with the default pauses, three minutes.
 const KNOCKS: u32 = 8;
 
 /// A recipient somebody asks about.
@@ -172,7 +177,7 @@ impl<T> Destination<T> {
         let known = memory.exchanger(&asked.exchanger);
         if let Some(why) = known.and_then(|exchanger| exchanger.rests(self.identity, now)) {
             let mut answered = Answered::new(Evidence::clone(why), Control::NotAsked);
-            answered.blocked = read_obstacle(&why.answer, false) == Obstacle::Blocked;
+            answered.blocked = read_obstacle(&why.answer, false).is_about_the_identity();
             self.effects.push_back(Effect::Done(asked.token, answered));
             return id;
         }
@@ -263,56 +268,6 @@ impl<T> Destination<T> {
         self.effects.pop_front()
     }
 
-    /// When [`Self::tick`] is to be called; `None` if nothing waits for a time.
-    pub(super) fn wake_at(&self) -> Option<SystemTime> {
-        let delayed = self.delayed.peek().map(|Reverse((at, _))| *at);
-        let connection = (!self.wanting.is_empty() && self.has_free_slot())
-            .then(|| self.connections.next_room());
-        let recipient = self.short_of_recipients.then(|| self.recipients.next_room());
-        [delayed, connection, recipient].into_iter().flatten().min()
-    }
-
-    /// Time has passed.
-    pub(super) fn tick(&mut self, now: SystemTime) {
-        while self.delayed.peek().is_some_and(|Reverse((at, _))| *at <= now) {
-            let Some(Reverse((_, due))) = self.delayed.pop() else { break };
-            match due {
-                Due::Job(id) => self.requeue_delayed(id, now),
-                Due::Control(exchanger, domain) => {
-                    if let Some(lane) = self.lanes.get_mut(&exchanger) {
-                        let delayed = lane
-                            .domain(&domain)
-                            .is_some_and(|queue| queue.control == ControlState::Delayed);
-                        if delayed {
-                            lane.set_control(&domain, ControlState::Due);
-                        }
-                    }
-                    self.stir(&exchanger, now);
-                }
-                Due::Lane(exchanger) => {
-                    if let Some(lane) = self.lanes.get_mut(&exchanger) {
-                        lane.alarm = None;
-                    }
-                    self.stir(&exchanger, now);
-                    self.tidy(&exchanger, None, now);
-                }
-            }
-        }
-        if self.short_of_recipients && self.recipients.room(now) > 0 {
-            self.short_of_recipients = false;
-            let busy: Vec<DomainName> = self
-                .lanes
-                .iter()
-                .filter(|(_, lane)| lane.due() > 0)
-                .map(|(exchanger, _)| exchanger.clone())
-                .collect();
-            for exchanger in busy {
-                self.stir(&exchanger, now);
-            }
-        }
-        self.open_sessions(now);
-    }
-
     /// Nothing is waited for any more: idle sessions end, delayed recipients are answered as they
     /// stand. What is queued is still asked.
     pub(super) fn drain(&mut self, now: SystemTime) {
@@ -354,32 +309,9 @@ impl<T> Destination<T> {
         self.jobs.len()
     }
 
-    /// Has the lane looked at again at `at`.
-    fn set_alarm(&mut self, exchanger: &DomainName, at: SystemTime) {
-        let Some(lane) = self.lanes.get_mut(exchanger) else { return };
-        if lane.alarm.is_none_or(|alarm| at < alarm) {
-            lane.alarm = Some(at);
-            self.delayed.push(Reverse((at, Due::Lane(exchanger.clone()))));
-        }
-    }
-
     fn fresh_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
-    }
-
-    fn requeue_delayed(&mut self, id: JobId, now: SystemTime) {
-        let Some(job) = self.jobs.get_mut(&id) else { return };
-        if !matches!(job.place, Place::Delayed) {
-            return;
-        }
-        job.place = Place::Queued;
-        let (exchanger, domain) = (job.asked.exchanger.clone(), job.asked.domain.clone());
-        self.lanes
-            .entry(exchanger.clone())
-            .or_insert_with(|| Lane::new(true))
-            .push_back_first(&domain, &[id]);
-        self.stir(&exchanger, now);
     }
 
     /// Forgets what nothing waits for: the domain's queue, then the lane.

@@ -1,17 +1,25 @@
 //! The rules of the lanes, shown on scripted exchangers under a paused clock.
 
+mod exchanger;
+mod identities;
+mod knocking;
+mod limits;
 mod manners;
 mod patience;
+mod places;
 mod reuse;
+mod socks5;
 mod world;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use futures_util::future::join_all;
 
-use self::world::{Rules, World};
+use self::exchanger::Rules;
+use self::world::World;
 use super::{Config, ProbeRequest, Prober};
-use crate::smtp::{Attempt, NoReply, ProbeOutcome, RecipientAnswer, Stage};
+use crate::smtp::{Attempt, Control, NoReply, ProbeOutcome, RecipientAnswer, Stage};
 
 const MX: &str = "mx.example.net";
 

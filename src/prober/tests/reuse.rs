@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::*;
-use crate::smtp::Control;
 
 #[tokio::test(start_paused = true)]
 async fn many_recipients_share_few_sessions() {
@@ -143,5 +142,72 @@ async fn draining_does_not_wait_for_a_banner_that_nobody_waits_for() {
     prober.probe(request).await;
     let began = world.clock.now();
     prober.drain().await;
-    assert!(world.clock.now().duration_since(began).unwrap() < Duration::from_secs(1));
+    // No longer than a server is given to close.
+    assert!(world.clock.now().duration_since(began).unwrap() < Duration::from_secs(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_to_a_warm_exchanger_costs_one_flight() {
+    let (world, prober) = world(Rules::default());
+    prober.probe(world.request("user1@a.example", &[(MX, 10)])).await;
+    sleep(Duration::from_secs(3)).await;
+    let before = prober.stats();
+    let outcome = prober.probe(world.request("user2@b.example", &[(MX, 10)])).await;
+    assert_eq!(code(&outcome), 250);
+    let after = prober.stats();
+    assert_eq!((after.flights - before.flights, after.connections), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_the_answer_to_quit() {
+    let (world, _) = world(Rules { close_delay: Duration::from_secs(100), ..Rules::default() });
+    let mut config = Config::default();
+    config.pacing.session_idle = Duration::ZERO;
+    let prober = world.prober(config);
+    let began = world.clock.now();
+    probe_all(&world, &prober, &users(10, "a.example")).await;
+    prober.drain().await;
+    assert_eq!(world.seen(MX).quits, 1);
+    assert!(world.clock.now() < began + Duration::from_secs(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_numbers_say_what_was_done_and_what_is_going_on() {
+    let (world, prober) = world(Rules::default());
+    world.host("mx.blocked.example", Rules { banner: Some("554 listed"), ..Rules::default() });
+    world.host("mx.down.example", Rules { down: true, ..Rules::default() });
+    let mut addresses = users(3, "a.example");
+    addresses.push("gone@b.example".to_owned());
+    probe_all(&world, &prober, &addresses).await;
+    for host in ["mx.blocked.example", "mx.down.example"] {
+        prober.probe(world.request("user@c.example", &[(host, 10)])).await;
+    }
+    // The one that was refused is gone by then.
+    sleep(Duration::from_secs(1)).await;
+    let stats = prober.stats();
+    assert_eq!((stats.sessions, stats.waiting, stats.destinations), (1, 0, 3));
+    assert_eq!((stats.connections, stats.connections_failed), (2, 1));
+    assert_eq!(stats.exchangers_resting, 2);
+    assert_eq!((stats.mail, stats.rcpt, stats.unknown_users), (2, 4, 1));
+    // The greeting, then everybody together, but for a first transaction that goes alone.
+    assert!((2..=3).contains(&stats.flights), "{}", stats.flights);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_takes_no_more_flights_and_transactions_than_it_must() {
+    let (world, prober) = world(Rules::default());
+    let addresses: Vec<_> = (0..40).flat_map(|n| users(50, &format!("d{n}.example"))).collect();
+    let requests = addresses.iter().map(|address| {
+        let mut request = world.request(address, &[(MX, 10)]);
+        request.test_catch_all = true;
+        request
+    });
+    let outcomes = probe_requests(&prober, requests.collect()).await;
+    assert!(outcomes.iter().all(|outcome| code(outcome) == 250));
+    let stats = prober.stats();
+    assert_eq!(stats.connections, 5);
+    assert_eq!(stats.mail, 40 + 40, "a domain in one, its control recipient in another");
+    assert_eq!(stats.rcpt, 2000 + 40);
+    // For each session: the greeting, four times 100 recipients, the last control recipients.
+    assert!(stats.flights <= 5 * 6, "{}", stats.flights);
 }

@@ -1,95 +1,24 @@
-//! A network of scripted exchangers on in-memory streams, under a paused clock.
+//! A network of scripted exchangers: on in-memory streams under a paused clock, or listening on
+//! loopback.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};
+use tokio::io::duplex;
+use tokio::net::TcpListener;
 use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
+use super::exchanger::{Rules, Seen, Server};
 use crate::address::{Address, DomainName};
 use crate::clock::Clock;
 use crate::dns::{DnsFailure, Exchanger, HostFacts};
 use crate::prober::{Config, Connection, Dial, Hosts, Path, ProbeRequest, Prober, Target};
 use crate::smtp::dialogue::Interpret;
 use crate::smtp::{self, Explanation, Meaning, NoReply, Reply, Stage};
-
-/// How an exchanger behaves. Local parts that begin with `user` exist.
-#[derive(Clone, Debug)]
-pub(super) struct Rules {
-    pub(super) pipelining: bool,
-    /// Refuses connections (TCP).
-    pub(super) down: bool,
-    /// Said instead of 220.
-    pub(super) banner: Option<&'static str>,
-    /// Said to `MAIL` instead of 250.
-    pub(super) mail: Option<&'static str>,
-    /// Said to every `RCPT`.
-    pub(super) rcpt: Option<&'static str>,
-    pub(super) catch_all: bool,
-    /// Refuses unknown users with a bare code.
-    pub(super) bare: bool,
-    /// 421 in the banner beyond so many sessions.
-    pub(super) sessions: usize,
-    /// 421 after so many answered recipients.
-    pub(super) recipients_per_session: usize,
-    /// 452 after so many accepted recipients.
-    pub(super) recipients_per_transaction: usize,
-    /// 421 after so many refused recipients in a session, as Postfix does.
-    pub(super) errors: usize,
-    /// Hangs up when asked about a local part that begins so.
-    pub(super) dies_at: Option<&'static str>,
-    /// 450 for so long after a recipient was first seen.
-    pub(super) greylist: Option<Duration>,
-    /// Sees these addresses of ours and refuses them.
-    pub(super) blocks: Vec<IpAddr>,
-    /// Before each reply.
-    pub(super) delay: Duration,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self {
-            pipelining: true,
-            down: false,
-            banner: None,
-            mail: None,
-            rcpt: None,
-            catch_all: false,
-            bare: false,
-            sessions: usize::MAX,
-            recipients_per_session: usize::MAX,
-            recipients_per_transaction: usize::MAX,
-            errors: usize::MAX,
-            dies_at: None,
-            greylist: None,
-            blocks: Vec::new(),
-            delay: Duration::from_millis(1),
-        }
-    }
-}
-
-/// What an exchanger saw.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
-    /// When connections were made, refused ones too.
-    pub(super) connections: Vec<SystemTime>,
-    pub(super) open: usize,
-    pub(super) peak: usize,
-    pub(super) quits: usize,
-    /// The recipients of each transaction.
-    pub(super) transactions: Vec<Vec<String>>,
-    first_seen: HashMap<String, SystemTime>,
-}
-
-impl Seen {
-    pub(super) fn rcpt(&self) -> Vec<&str> {
-        self.transactions.iter().flatten().map(String::as_str).collect()
-    }
-}
 
 struct Host {
     rules: Rules,
@@ -116,8 +45,32 @@ impl World {
         let name = DomainName::from_ascii(name);
         let seen = hosts.get(&name).map(|host| Arc::clone(&host.seen)).unwrap_or_default();
         let last = u8::try_from(hosts.len() + 1).unwrap();
-        let address = hosts.get(&name).map_or(IpAddr::from([192, 88, 1, last]), |h| h.address);
+        let address = match hosts.get(&name) {
+            Some(host) => host.address,
+            None if rules.v6 => IpAddr::from([0x2600, 0, 0, 0, 0, 0, 0, u16::from(last)]),
+            None => IpAddr::from([192, 88, 1, last]),
+        };
         hosts.insert(name, Host { rules, seen, address });
+    }
+
+    /// Has the exchanger listen on a loopback address; returns where.
+    pub(super) async fn listen(&self, name: &str) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut hosts = self.hosts.lock().unwrap();
+        let host = hosts.get_mut(&DomainName::from_ascii(name)).unwrap();
+        host.address = address.ip();
+        let (rules, seen, clock) = (host.rules.clone(), Arc::clone(&host.seen), self.clock);
+        let tasks = self.tasks.clone();
+        self.tasks.spawn(async move {
+            while let Ok((stream, client)) = listener.accept().await {
+                let (rules, seen) = (rules.clone(), Arc::clone(&seen));
+                seen.lock().unwrap().connections.push(clock.now());
+                let server = Server { rules, seen, clock, client: Some(client.ip()) };
+                tasks.spawn(server.serve(stream));
+            }
+        });
+        address
     }
 
     pub(super) fn seen(&self, name: &str) -> Seen {
@@ -126,10 +79,19 @@ impl World {
     }
 
     pub(super) fn prober(self: &Arc<Self>, config: Config) -> Prober {
+        self.prober_with(config, &smtp::Config::default())
+    }
+
+    pub(super) fn prober_with(self: &Arc<Self>, config: Config, smtp: &smtp::Config) -> Prober {
         let hosts = Arc::clone(self);
         let dial = Arc::clone(self);
-        let smtp = smtp::Config::default();
-        Prober::with_dial(config, &smtp, hosts, Arc::new(Plain), self.clock, dial).unwrap()
+        Prober::with_dial(config, smtp, hosts, Arc::new(Plain), self.clock, dial).unwrap()
+    }
+
+    /// A prober that asks over TCP.
+    pub(super) fn tcp_prober(self: &Arc<Self>, config: Config, smtp: smtp::Config) -> Prober {
+        let hosts = Arc::clone(self);
+        Prober::new(config, smtp, hosts, Arc::new(Plain), self.clock).unwrap()
     }
 
     pub(super) fn request(&self, address: &str, exchangers: &[(&str, u16)]) -> ProbeRequest {
@@ -183,108 +145,6 @@ impl Dial for World {
         };
         self.tasks.spawn(server.serve(theirs));
         Ok(Connection { stream: Box::new(ours), local: path.source })
-    }
-}
-
-struct Server {
-    rules: Rules,
-    seen: Arc<Mutex<Seen>>,
-    clock: Clock,
-    client: Option<IpAddr>,
-}
-
-impl Server {
-    async fn serve(self, stream: DuplexStream) {
-        let open = {
-            let mut seen = self.seen.lock().unwrap();
-            seen.open += 1;
-            seen.peak = seen.peak.max(seen.open.min(self.rules.sessions));
-            seen.open
-        };
-        // Whatever happens on the connection, it ends.
-        let _ = self.talk(stream, open).await;
-        self.seen.lock().unwrap().open -= 1;
-    }
-
-    async fn talk(&self, stream: DuplexStream, open: usize) -> std::io::Result<()> {
-        let (reader, mut writer) = tokio::io::split(stream);
-        let mut lines = BufReader::new(reader).lines();
-        sleep(self.rules.delay).await;
-        let blocked = self.client.is_some_and(|client| self.rules.blocks.contains(&client));
-        let banner = match self.rules.banner {
-            _ if open > self.rules.sessions => "421 4.7.0 too many connections",
-            _ if blocked => "554 5.7.1 your address is listed",
-            Some(banner) => banner,
-            None => "220 mx.example ESMTP",
-        };
-        writer.write_all(format!("{banner}\r\n").as_bytes()).await?;
-        if !banner.starts_with("220") && !banner.starts_with("554") {
-            return Ok(());
-        }
-        let (mut answered, mut accepted, mut errors) = (0, 0, 0);
-        while let Some(line) = lines.next_line().await? {
-            sleep(self.rules.delay).await;
-            let reply = match line.get(..4).unwrap_or("") {
-                "EHLO" if self.rules.pipelining => "250-mx.example\r\n250 PIPELINING".to_owned(),
-                "EHLO" => "250 mx.example".to_owned(),
-                "MAIL" => {
-                    accepted = 0;
-                    self.seen.lock().unwrap().transactions.push(Vec::new());
-                    self.rules.mail.unwrap_or("250 2.1.0 ok").to_owned()
-                }
-                "RCPT" if answered >= self.rules.recipients_per_session => {
-                    writer.write_all(b"421 4.7.0 too many in this session\r\n").await?;
-                    return Ok(());
-                }
-                "RCPT" if errors >= self.rules.errors => {
-                    writer.write_all(b"421 4.7.0 too many errors\r\n").await?;
-                    return Ok(());
-                }
-                "RCPT" => {
-                    let recipient = line["RCPT TO:<".len()..line.len() - 1].to_owned();
-                    if self.rules.dies_at.is_some_and(|local| recipient.starts_with(local)) {
-                        return Ok(());
-                    }
-                    let reply = self.rcpt(recipient, accepted);
-                    answered += 1;
-                    accepted += usize::from(reply.starts_with("250"));
-                    errors += usize::from(!reply.starts_with("250"));
-                    reply
-                }
-                "QUIT" => {
-                    self.seen.lock().unwrap().quits += 1;
-                    return Ok(());
-                }
-                _ => "250 2.0.0 ok".to_owned(),
-            };
-            writer.write_all(format!("{reply}\r\n").as_bytes()).await?;
-        }
-        Ok(())
-    }
-
-    fn rcpt(&self, recipient: String, accepted: usize) -> String {
-        let now = self.clock.now();
-        let mut seen = self.seen.lock().unwrap();
-        seen.transactions.last_mut().unwrap().push(recipient.clone());
-        let first = *seen.first_seen.entry(recipient.clone()).or_insert(now);
-        if let Some(reply) = self.rules.rcpt {
-            return reply.to_owned();
-        }
-        if accepted >= self.rules.recipients_per_transaction {
-            return "452 4.5.3 too many recipients".to_owned();
-        }
-        if let Some(wait) = self.rules.greylist
-            && now < first + wait
-        {
-            return format!("450 4.2.0 greylisted, try again in {} seconds", wait.as_secs());
-        }
-        if self.rules.catch_all || recipient.starts_with("user") {
-            "250 2.1.5 ok".to_owned()
-        } else if self.rules.bare {
-            "550 no".to_owned()
-        } else {
-            "550 5.1.1 no such user".to_owned()
-        }
     }
 }
 

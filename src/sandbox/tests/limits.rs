@@ -27,6 +27,19 @@ async fn connections_at_the_same_time_are_limited_and_counted() {
 }
 
 #[tokio::test]
+async fn a_connection_that_was_seen_to_close_counts_no_more() {
+    let sandbox = one("").await;
+    for _ in 0..50 {
+        let mut client = Client::ready(&sandbox).await;
+        assert!(client.ask("QUIT").await.starts_with("221"));
+        assert!(client.is_closed().await);
+        // It still has its own end open.
+        assert_eq!(sandbox.counts().exchanger("mx.a.test").parallel, 0);
+    }
+    assert_eq!(sandbox.counts().exchanger("mx.a.test").peak_parallel, 1);
+}
+
+#[tokio::test]
 async fn connections_in_a_window_are_limited() {
     let sandbox = one("limits = { connections = 1, window = \"1h\" }").await;
     Client::ready(&sandbox).await;

@@ -51,6 +51,8 @@ pub(super) struct Exchange {
     /// Answers that ask for TLS, kept in case there is none to be had.
     deferred: Vec<(usize, RecipientAnswer)>,
     reset_refused: Option<u16>,
+    /// The server said that it takes no more recipients.
+    full: bool,
 }
 
 impl Exchange {
@@ -66,6 +68,7 @@ impl Exchange {
             smtputf8: false,
             deferred: Vec::new(),
             reset_refused: None,
+            full: false,
         }
     }
 
@@ -100,7 +103,8 @@ impl Exchange {
 
     fn report(mut self, ended: Option<RecipientAnswer>) -> TransactionReport {
         self.settle();
-        let mut report = TransactionReport { ended, ..TransactionReport::default() };
+        let mut report =
+            TransactionReport { full: self.full, ended, ..TransactionReport::default() };
         for (index, answer) in self.answers.into_iter().enumerate() {
             match answer {
                 Some(answer) => report.answers.push((index, answer)),
@@ -275,6 +279,7 @@ impl Dialogue {
             let known = self.facts.recipients_per_transaction.unwrap_or(u32::MAX);
             let seen = u32::try_from(position).unwrap_or(u32::MAX);
             self.facts.recipients_per_transaction = Some(known.min(seen));
+            exchange.full = true;
             return;
         }
         let explanation = self.explain(Stage::Rcpt, &reply);

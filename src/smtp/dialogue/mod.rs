@@ -77,6 +77,8 @@ pub struct Dialogue {
     ended: Option<RecipientAnswer>,
     flight: Vec<u8>,
     transcript: Transcript,
+    /// TLS is not begun unless somebody insists.
+    avoid_starttls: bool,
     /// A transaction was begun with `MAIL` and not ended with `RSET`.
     mail_is_open: bool,
     /// `MAIL` was accepted as we say it: the next one needs no other way of saying it.
@@ -122,6 +124,7 @@ impl Dialogue {
             ended: None,
             flight: Vec::new(),
             transcript,
+            avoid_starttls: hints.avoid_starttls,
             mail_is_open: false,
             mail_is_proven: false,
             next_goes_alone: false,

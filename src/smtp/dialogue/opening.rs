@@ -7,7 +7,7 @@ use crate::smtp::capabilities::Capabilities;
 use crate::smtp::command::Command;
 use crate::smtp::config::StartTlsMode;
 use crate::smtp::facts::TlsFacts;
-use crate::smtp::{NoReply, Reply};
+use crate::smtp::{NoReply, RecipientAnswer, Reply, Stage};
 
 impl Dialogue {
     pub(super) fn banner_came(&mut self, reply: Reply, now: SystemTime) {
@@ -56,7 +56,11 @@ impl Dialogue {
 
     fn hello_done(&mut self, now: SystemTime) {
         let mode = self.config.starttls;
-        let wanted = mode != StartTlsMode::OnDemand || self.facts.needs_starttls;
+        let wanted = match mode {
+            StartTlsMode::Always => true,
+            StartTlsMode::Opportunistic => !self.avoid_starttls || self.facts.needs_starttls,
+            StartTlsMode::OnDemand => self.facts.needs_starttls,
+        };
         if wanted && self.can_start_tls() {
             self.start_tls(now);
         } else if mode == StartTlsMode::Always && self.facts.tls.is_none() {
@@ -70,6 +74,17 @@ impl Dialogue {
     /// Whether TLS is offered, not begun and not refused.
     pub(super) fn can_start_tls(&self) -> bool {
         self.facts.tls.is_none() && self.facts.capabilities.starttls && !self.facts.refuses_starttls
+    }
+
+    /// Whether the session ended over TLS that neither the configuration nor the server insists on.
+    /// The connection cannot go on in the clear (RFC 3207 section 4.2), but another one can.
+    #[must_use]
+    pub fn may_go_without_tls(&self) -> bool {
+        let over_tls =
+            matches!(&self.ended, Some(RecipientAnswer::NoReply { stage: Stage::StartTls, .. }));
+        over_tls
+            && self.config.starttls == StartTlsMode::Opportunistic
+            && !self.facts.needs_starttls
     }
 
     pub(super) fn start_tls(&mut self, now: SystemTime) {

@@ -36,7 +36,9 @@ fn transaction(locals: &[&str]) -> Transaction {
 async fn opened<S: AsyncRead + AsyncWrite + Unpin>(stream: S, config: Config) -> Session<S> {
     let setup = setup(config);
     let deadline = setup.clock.now() + Duration::from_secs(3600);
-    Session::open(stream, peer(), &setup, Hints::default(), deadline).await
+    let mut session = Session::new(stream, peer(), &setup, Hints::default(), deadline);
+    session.greet().await;
+    session
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
@@ -91,7 +93,7 @@ async fn a_session_carries_several_transactions_in_one_flight_each() {
         assert_eq!((second.answers.len(), second.unanswered.len()), (1, 0));
         let counters = session.facts().counters;
         assert_eq!((counters.flights, counters.mail, counters.rcpt), (3, 2, 3));
-        session.quit().await;
+        session.quit(Duration::ZERO).await;
     };
     let ((), (_, heard)) = tokio::join!(client, serve(theirs, &script));
     assert_eq!(
@@ -117,7 +119,7 @@ async fn quit_waits_for_no_answer() {
         let session = opened(ours, Config::default()).await;
         let clock = session.clock;
         let before = clock.now();
-        session.quit().await;
+        session.quit(Duration::ZERO).await;
         assert_eq!(clock.now(), before);
     };
     let ((), (mut theirs, _)) = tokio::join!(client, serve(theirs, &[BANNER, EHLO]));
@@ -351,7 +353,7 @@ async fn starttls_works_over_tcp_and_forgets_what_came_before() {
         let tls = session.facts().tls.clone().unwrap();
         assert_eq!(tls.version, TlsVersion::Tls13);
         assert!(matches!(tls.certificate, Certificate::NotVerified(_)), "{tls:?}");
-        session.quit().await;
+        session.quit(Duration::ZERO).await;
     };
     let ((), heard) = tokio::join!(client, server);
     assert_eq!(
@@ -378,7 +380,7 @@ async fn a_failed_or_silent_handshake_ends_the_session() {
             let config = Config { starttls: StartTlsMode::Always, ..Config::default() };
             let session = opened(ours, config).await;
             let ended = stage_and_reason(session.ended());
-            session.quit().await;
+            session.quit(Duration::ZERO).await;
             ended
         };
         let ((stage, reason), _open) = tokio::join!(client, server);

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
+use super::builder::Builder;
+use super::place;
 use super::process::{Process, scratch};
-use super::{loopback, place};
 
 /// A running Exim.
 pub(crate) struct Exim {
@@ -11,12 +12,9 @@ pub(crate) struct Exim {
     _process: Process,
 }
 
-/// An Exim to be.
+/// What an Exim to be is told beside its mailboxes.
 #[derive(Default)]
-pub(crate) struct Builder {
-    address: Option<SocketAddr>,
-    mailboxes: Vec<String>,
-    catch_all: Vec<String>,
+pub(crate) struct Settings {
     main: String,
     rcpt_acl: String,
     routers: String,
@@ -24,7 +22,7 @@ pub(crate) struct Builder {
 
 impl Exim {
     /// An Exim that knows no mailbox and listens at the next free address.
-    pub(crate) fn builder() -> Builder {
+    pub(crate) fn builder() -> Builder<Settings> {
         Builder::default()
     }
 
@@ -34,46 +32,28 @@ impl Exim {
     }
 }
 
-impl Builder {
-    /// Listens at `address` instead.
-    pub(crate) fn listen_on(mut self, address: SocketAddr) -> Self {
-        self.address = Some(address);
-        self
-    }
-
-    /// Has the mailbox `address`, and no other of its domain (but see [`Self::catch_all`]).
-    pub(crate) fn mailbox(mut self, address: &str) -> Self {
-        self.mailboxes.push(address.to_owned());
-        self
-    }
-
-    /// Takes every address of `domain`.
-    pub(crate) fn catch_all(mut self, domain: &str) -> Self {
-        self.catch_all.push(domain.to_owned());
-        self
-    }
-
+impl Builder<Settings> {
     /// Adds a line to the main section.
     pub(crate) fn main(mut self, line: &str) -> Self {
-        self.main += &format!("{line}\n");
+        self.own.main += &format!("{line}\n");
         self
     }
 
     /// Adds statements to the ACL that runs at RCPT, before those that look for the mailbox.
     pub(crate) fn rcpt_acl(mut self, statements: &str) -> Self {
-        self.rcpt_acl += &format!("{statements}\n");
+        self.own.rcpt_acl += &format!("{statements}\n");
         self
     }
 
     /// Adds a router, after that of the mailboxes.
     pub(crate) fn router(mut self, router: &str) -> Self {
-        self.routers += &format!("{router}\n");
+        self.own.routers += &format!("{router}\n");
         self
     }
 
     /// Starts it; it listens when this returns.
     pub(crate) async fn start(self) -> Exim {
-        let address = self.address.unwrap_or_else(loopback::next_address);
+        let address = self.address();
         let folder = scratch("exim");
         let home = folder.path().display().to_string();
         std::fs::write(folder.path().join("exim.conf"), self.configuration(&home, address))
@@ -92,7 +72,7 @@ impl Builder {
     fn configuration(&self, home: &str, address: SocketAddr) -> String {
         let domains: Vec<_> =
             self.mailboxes.iter().filter_map(|mailbox| Some(mailbox.rsplit_once('@')?.1)).collect();
-        let Self { main, rcpt_acl, routers, .. } = self;
+        let Settings { main, rcpt_acl, routers } = &self.own;
         format!(
             "\
 primary_hostname = mx.exim.test

@@ -3,6 +3,7 @@
 //!
 //! `tests/run` downloads the servers; they are never installed (see `fetch` and `inside`).
 
+mod builder;
 mod corpus;
 mod dialogue;
 mod dns;

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
+use super::builder::Builder;
+use super::place;
 use super::process::{Process, scratch};
-use super::{loopback, place};
 
 /// A running OpenSMTPD.
 pub(crate) struct OpenSmtpd {
@@ -11,20 +12,17 @@ pub(crate) struct OpenSmtpd {
     _process: Process,
 }
 
-/// An OpenSMTPD to be.
+/// What an OpenSMTPD to be is told beside its mailboxes, which are a table of virtual users.
 #[derive(Default)]
-pub(crate) struct Builder {
-    address: Option<SocketAddr>,
-    mailboxes: Vec<String>,
+pub(crate) struct Settings {
     recipients: Vec<String>,
-    catch_all: Vec<String>,
     settings: String,
     listener: String,
 }
 
 impl OpenSmtpd {
     /// An OpenSMTPD that knows no mailbox and listens at the next free address.
-    pub(crate) fn builder() -> Builder {
+    pub(crate) fn builder() -> Builder<Settings> {
         Builder::default()
     }
 
@@ -34,46 +32,28 @@ impl OpenSmtpd {
     }
 }
 
-impl Builder {
-    /// Listens at `address` instead.
-    pub(crate) fn listen_on(mut self, address: SocketAddr) -> Self {
-        self.address = Some(address);
-        self
-    }
-
-    /// Has the mailbox `address` in a table of virtual users, and no other of its domain.
-    pub(crate) fn mailbox(mut self, address: &str) -> Self {
-        self.mailboxes.push(address.to_owned());
-        self
-    }
-
+impl Builder<Settings> {
     /// Lists `address` among the only recipients that its domain takes (`rcpt-to`).
     pub(crate) fn recipient(mut self, address: &str) -> Self {
-        self.recipients.push(address.to_owned());
-        self
-    }
-
-    /// Takes every address of `domain`.
-    pub(crate) fn catch_all(mut self, domain: &str) -> Self {
-        self.catch_all.push(domain.to_owned());
+        self.own.recipients.push(address.to_owned());
         self
     }
 
     /// Adds a line in front of the configuration.
     pub(crate) fn setting(mut self, line: &str) -> Self {
-        self.settings += &format!("{line}\n");
+        self.own.settings += &format!("{line}\n");
         self
     }
 
     /// Adds words to the `listen` line.
     pub(crate) fn listener(mut self, words: &str) -> Self {
-        self.listener += &format!(" {words}");
+        self.own.listener += &format!(" {words}");
         self
     }
 
     /// Starts it; it listens when this returns.
     pub(crate) async fn start(self) -> OpenSmtpd {
-        let address = self.address.unwrap_or_else(loopback::next_address);
+        let address = self.address();
         let folder = scratch("opensmtpd");
         std::fs::write(folder.path().join("smtpd.conf"), self.configuration(address)).unwrap();
         let script = format!(
@@ -98,14 +78,15 @@ impl Builder {
              listen on {ip} port {port} hostname mx.opensmtpd.test{listener}\n\
              action \"keep\" maildir \"/tmp/mail\" virtual <users>\n\
              match from any for domain {{ {served} }} action \"keep\"\n",
-            settings = self.settings,
+            settings = self.own.settings,
             ip = address.ip(),
             port = address.port(),
-            listener = self.listener,
+            listener = self.own.listener,
         );
-        if !self.recipients.is_empty() {
-            let recipients = quoted(&mut self.recipients.iter().map(|item| format!("\"{item}\"")));
-            let domains = quoted(&mut self.recipients.iter().map(domain));
+        if !self.own.recipients.is_empty() {
+            let recipients =
+                quoted(&mut self.own.recipients.iter().map(|item| format!("\"{item}\"")));
+            let domains = quoted(&mut self.own.recipients.iter().map(domain));
             configuration += &format!(
                 "table recipients {{ {recipients} }}\n\
                  action \"pass\" relay host smtp://127.0.0.1:1\n\

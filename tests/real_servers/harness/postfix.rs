@@ -8,8 +8,9 @@ use std::time::SystemTime;
 
 use tokio::net::TcpSocket;
 
+use super::builder::Builder;
+use super::place;
 use super::process::{Process, scratch};
-use super::{loopback, place};
 
 /// What every instance has: no mail leaves it, nobody may relay, nothing is chrooted.
 const MAIN: &str = "\
@@ -58,11 +59,9 @@ pub(crate) struct Postfix {
     process: Process,
 }
 
-/// A Postfix to be.
+/// What a Postfix to be is told beside its mailboxes.
 #[derive(Default)]
-pub(crate) struct Builder {
-    address: Option<SocketAddr>,
-    mailboxes: Vec<String>,
+pub(crate) struct Settings {
     recipient_access: Vec<(String, String)>,
     restrictions: Vec<String>,
     settings: Vec<(String, String)>,
@@ -74,7 +73,7 @@ pub(crate) struct Builder {
 
 impl Postfix {
     /// A Postfix that knows no mailbox and listens at the next free address.
-    pub(crate) fn builder() -> Builder {
+    pub(crate) fn builder() -> Builder<Settings> {
         Builder::default()
     }
 
@@ -139,58 +138,36 @@ impl Visit {
     }
 }
 
-impl Builder {
-    /// Listens at `address` instead.
-    pub(crate) fn listen_on(mut self, address: SocketAddr) -> Self {
-        self.address = Some(address);
-        self
-    }
-
-    /// Has the mailbox `address`, and no other of its domain (but see [`Self::catch_all`]).
-    pub(crate) fn mailbox(mut self, address: &str) -> Self {
-        self.mailboxes.push(address.to_owned());
-        self
-    }
-
-    /// Has the mailboxes `ok0@domain`, `ok1@domain` and so on.
-    pub(crate) fn mailboxes(self, count: usize, domain: &str) -> Self {
-        (0..count).fold(self, |server, n| server.mailbox(&format!("ok{n}@{domain}")))
-    }
-
-    /// Takes every address of `domain`.
-    pub(crate) fn catch_all(self, domain: &str) -> Self {
-        self.mailbox(&format!("@{domain}"))
-    }
-
+impl Builder<Settings> {
     /// Answers RCPT for `address`, which is a mailbox too, with an access(5) `action`.
     pub(crate) fn recipient_access(mut self, address: &str, action: &str) -> Self {
-        self.recipient_access.push((address.to_owned(), action.to_owned()));
+        self.own.recipient_access.push((address.to_owned(), action.to_owned()));
         self.mailbox(address)
     }
 
     /// Adds to `smtpd_recipient_restrictions`. Postfix looks for the mailbox after all of them,
     /// unless one is `reject_unlisted_recipient`.
     pub(crate) fn restriction(mut self, restriction: &str) -> Self {
-        self.restrictions.push(restriction.to_owned());
+        self.own.restrictions.push(restriction.to_owned());
         self
     }
 
     /// Sets a postconf(5) parameter.
     pub(crate) fn setting(mut self, name: &str, value: &str) -> Self {
-        self.settings.push((name.to_owned(), value.to_owned()));
+        self.own.settings.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Sets the parameter `name` to a table of these lines.
     pub(crate) fn table(mut self, name: &str, lines: &str) -> Self {
-        self.tables.push((name.to_owned(), lines.to_owned()));
+        self.own.tables.push((name.to_owned(), lines.to_owned()));
         self
     }
 
     /// Asks the server at `address` about each recipient of `domain`, as gateways do.
     pub(crate) fn relay_to(mut self, domain: &str, address: SocketAddr) -> Self {
         let hop = format!("relay:[{}]:{}", address.ip(), address.port());
-        self.transports.push((domain.to_owned(), hop));
+        self.own.transports.push((domain.to_owned(), hop));
         self.setting("relay_domains", domain)
             .restriction("reject_unverified_recipient")
             // It waits for the answer, three times this long at most.
@@ -199,19 +176,19 @@ impl Builder {
 
     /// Refuses MAIL FROM before STARTTLS.
     pub(crate) fn require_starttls(mut self) -> Self {
-        self.encrypted = true;
+        self.own.encrypted = true;
         self
     }
 
     /// Puts postscreen(8) in front.
     pub(crate) fn postscreen(mut self) -> Self {
-        self.postscreen = true;
+        self.own.postscreen = true;
         self
     }
 
     /// Starts it; it listens when this returns.
     pub(crate) async fn start(self) -> Postfix {
-        let address = self.address.unwrap_or_else(loopback::next_address);
+        let address = self.address();
         let folder = scratch("postfix");
         let home = folder.path();
         std::fs::create_dir(home.join("queue")).unwrap();
@@ -249,18 +226,20 @@ impl Builder {
         let pairs = |pairs: &[(String, String)]| {
             pairs.iter().map(|(left, right)| format!("{left} {right}\n")).collect::<String>()
         };
-        let mailboxes = self.mailboxes.iter().map(|mailbox| format!("{mailbox} mailbox\n"));
-        set("virtual_mailbox_maps", &table("mailboxes", mailboxes.collect()));
+        let everybody = self.catch_all.iter().map(|domain| format!("@{domain}"));
+        let mailboxes: Vec<String> = self.mailboxes.iter().cloned().chain(everybody).collect();
+        let lines = mailboxes.iter().map(|mailbox| format!("{mailbox} mailbox\n"));
+        set("virtual_mailbox_maps", &table("mailboxes", lines.collect()));
         let domains: Vec<_> =
-            self.mailboxes.iter().filter_map(|mailbox| Some(mailbox.rsplit_once('@')?.1)).collect();
+            mailboxes.iter().filter_map(|mailbox| Some(mailbox.rsplit_once('@')?.1)).collect();
         set("virtual_mailbox_domains", &domains.join(" "));
-        set("transport_maps", &table("transports", pairs(&self.transports)));
-        let access = table("recipient_access", pairs(&self.recipient_access));
+        set("transport_maps", &table("transports", pairs(&self.own.transports)));
+        let access = table("recipient_access", pairs(&self.own.recipient_access));
         let mut restrictions = vec![format!("check_recipient_access {access}")];
-        restrictions.extend_from_slice(&self.restrictions);
+        restrictions.extend_from_slice(&self.own.restrictions);
         set("smtpd_recipient_restrictions", &restrictions.join(", "));
 
-        if self.encrypted {
+        if self.own.encrypted {
             let key = rcgen::generate_simple_self_signed(["mx.postfix.test".into()]).unwrap();
             std::fs::write(home.join("certificate"), key.cert.pem()).unwrap();
             std::fs::write(home.join("key"), key.signing_key.serialize_pem()).unwrap();
@@ -268,17 +247,17 @@ impl Builder {
             set("smtpd_tls_key_file", &format!("{path}/key"));
             set("smtpd_tls_security_level", "encrypt");
         }
-        for (name, lines) in &self.tables {
+        for (name, lines) in &self.own.tables {
             set(name, &table(name, lines.clone()));
         }
-        for (name, value) in &self.settings {
+        for (name, value) in &self.own.settings {
             set(name, value);
         }
         main
     }
 
     fn master(&self, address: SocketAddr) -> String {
-        let door = if self.postscreen {
+        let door = if self.own.postscreen {
             format!(
                 "{address} inet n - n - 1 postscreen\n\
                  smtpd pass - - n - - smtpd\n\

@@ -1,0 +1,161 @@
+//! A session comes for work: what it does next.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::opening::per_visit;
+use super::{Destination, Place, Session, SessionState};
+use crate::address::{Address, DomainName};
+use crate::prober::lane::{JobId, Lane, Planned, Room, SessionId};
+
+/// What a session is to do.
+#[derive(Debug)]
+pub(in crate::prober) enum Next {
+    /// Send these transactions and bring the answers to [`Destination::landed`].
+    Fly(Vec<Transaction>),
+    /// Nothing, until then or until summoned; then ask again.
+    Wait { until: SystemTime },
+    /// Say `QUIT`, then tell [`Destination::closed`].
+    Close,
+}
+
+/// One transaction to send.
+#[derive(Debug)]
+pub(in crate::prober) struct Transaction {
+    pub(in crate::prober) domain: DomainName,
+    /// The recipients; none: the domain's control recipient.
+    pub(in crate::prober) recipients: Vec<Address>,
+    /// Whether somebody wants to know what was said.
+    pub(in crate::prober) record: bool,
+}
+
+/// Recipients in a session's first flight, where the server may refuse `MAIL` and want it said
+/// again: each of them is one error more in its eyes then, and Postfix hangs up at 20.
+const FIRST_RECIPIENTS: u32 = 10;
+
+impl Session {
+    /// Transactions it may still begin, as far as the server said.
+    fn transactions_left(&self) -> u32 {
+        let begun = self.budget.transactions_begun();
+        self.transactions_max.map_or(u32::MAX, |most| most.saturating_sub(begun))
+    }
+
+    /// Recipients it may still name, as far as the exchanger showed.
+    fn recipients_left(&self, lane: &Lane) -> u32 {
+        let named = self.budget.recipients_named();
+        lane.session_limit.map_or(u32::MAX, |most| most.saturating_sub(named))
+    }
+}
+
+impl<T> Destination<T> {
+    /// What the session is to do now.
+    pub(in crate::prober) fn next(&mut self, id: SessionId, now: SystemTime) -> Next {
+        let config = Arc::clone(&self.config);
+        let Some(session) = self.sessions.get_mut(&id) else { return Next::Close };
+        let exchanger = session.exchanger.clone();
+        let idle_since = match session.state {
+            SessionState::Idle { since } | SessionState::Summoned { since } => since,
+            _ => now,
+        };
+        let over = session.budget.too_old_at(&config).min(idle_since + config.session_idle);
+        let fresh = session.budget.recipients_named() == 0;
+        let spent = session.budget.is_spent(&config, now) || session.transactions_left() == 0;
+        if spent || (!fresh && self.must_yield(&exchanger)) {
+            return self.close(id, now);
+        }
+        let Some(lane) = self.lanes.get_mut(&exchanger) else { return self.close(id, now) };
+        lane.idle.retain(|idle| *idle != id);
+        if matches!(self.sessions.get(&id), Some(s) if matches!(s.state, SessionState::Summoned { .. }))
+        {
+            lane.summoned = lane.summoned.saturating_sub(1);
+        }
+        if lane.due() > 0 {
+            let held = lane.held_until(now);
+            let room = self.recipients.room(now);
+            if let Some(until) = held {
+                self.set_alarm(&exchanger, until);
+            } else if room == 0 {
+                self.short_of_recipients = true;
+            } else {
+                return match self.fly(id, room) {
+                    flight if flight.is_empty() => self.close(id, now),
+                    flight => {
+                        self.recipients.take(recipients(&flight), now);
+                        Next::Fly(flight)
+                    }
+                };
+            }
+        }
+        if over <= now || self.draining {
+            return self.close(id, now);
+        }
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.state = SessionState::Idle { since: idle_since };
+        }
+        if let Some(lane) = self.lanes.get_mut(&exchanger) {
+            lane.idle.push(id);
+        }
+        Next::Wait { until: over }
+    }
+
+    /// The session's next flight; empty if its budget allows none.
+    fn fly(&mut self, id: SessionId, room: u32) -> Vec<Transaction> {
+        let config = Arc::clone(&self.config);
+        let Some(session) = self.sessions.get_mut(&id) else { return Vec::new() };
+        let Some(lane) = self.lanes.get_mut(&session.exchanger) else { return Vec::new() };
+        let budget = &session.budget;
+        let fresh = session.careful && budget.transactions_begun() == 0;
+        let at_once = match lane.pipelining {
+            true if !fresh => config.transactions_per_flight.get(),
+            _ => 1,
+        };
+        let flight = lane.plan(Room {
+            recipients: room
+                .min(budget.recipients(&config))
+                .min(if fresh { FIRST_RECIPIENTS } else { u32::MAX })
+                .min(session.recipients_left(lane)),
+            asked: u32::try_from(per_visit(&config, lane)).unwrap_or(u32::MAX),
+            transactions: at_once
+                .min(budget.transactions(&config))
+                .min(session.transactions_left()),
+            per_transaction: config
+                .recipients_per_transaction
+                .get()
+                .min(lane.transaction_limit.unwrap_or(u32::MAX).max(1)),
+            controls: budget.unknown_users(&config),
+        });
+        session.state = SessionState::Flying;
+        for planned in &flight {
+            session.budget.charge(planned.recipients());
+        }
+        let transactions = flight.iter().map(|planned| self.transaction(planned)).collect();
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.flight = flight;
+        }
+        transactions
+    }
+
+    fn transaction(&mut self, planned: &Planned) -> Transaction {
+        let mut record = false;
+        let recipients = planned.jobs.iter().filter_map(|id: &JobId| {
+            let job = self.jobs.get_mut(id)?;
+            job.place = Place::Flying;
+            record |= job.asked.transcript;
+            Some(job.asked.address.clone())
+        });
+        let recipients = recipients.collect();
+        Transaction { domain: planned.domain.clone(), recipients, record }
+    }
+
+    fn close(&mut self, id: SessionId, now: SystemTime) -> Next {
+        if let Some(exchanger) = self.retire(id) {
+            self.stir(&exchanger, now);
+        }
+        Next::Close
+    }
+}
+
+fn recipients(flight: &[Transaction]) -> u32 {
+    let count: usize = flight.iter().map(|transaction| transaction.recipients.len().max(1)).sum();
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,79 @@
+//! The next flight: which recipients go together, in which transactions.
+
+use super::{ControlState, JobId, Lane};
+use crate::address::DomainName;
+
+/// One transaction of a flight: recipients of one domain, or its control recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::prober) struct Planned {
+    pub(in crate::prober) domain: DomainName,
+    /// Empty for the control recipient.
+    pub(in crate::prober) jobs: Vec<JobId>,
+}
+
+impl Planned {
+    pub(in crate::prober) fn is_control(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    pub(in crate::prober) fn recipients(&self) -> u32 {
+        u32::try_from(self.jobs.len().max(1)).unwrap_or(u32::MAX)
+    }
+}
+
+/// What a flight may hold.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::prober) struct Room {
+    /// Recipients, control recipients included.
+    pub(in crate::prober) recipients: u32,
+    /// Recipients somebody asked about.
+    pub(in crate::prober) asked: u32,
+    pub(in crate::prober) transactions: u32,
+    pub(in crate::prober) per_transaction: u32,
+    /// Control recipients: each is an unknown user, most likely.
+    pub(in crate::prober) controls: u32,
+}
+
+impl Lane {
+    /// The next flight: control recipients that are due, each in a transaction of its own, then
+    /// domain after domain in turn as many recipients as fit.
+    pub(in crate::prober) fn plan(&mut self, mut room: Room) -> Vec<Planned> {
+        let mut flight = Vec::new();
+        self.plan_controls(&mut room, &mut flight);
+        while room.recipients.min(room.asked).min(room.transactions) > 0 {
+            let Some(domain) = self.turn.pop_front() else { break };
+            let Some(queue) = self.domains.get_mut(&domain) else { continue };
+            let most = room.recipients.min(room.asked).min(room.per_transaction);
+            let most = usize::try_from(most).unwrap_or(usize::MAX);
+            let jobs: Vec<JobId> = queue.queued.drain(..most.min(queue.queued.len())).collect();
+            queue.flying += jobs.len();
+            queue.in_turn = false;
+            if !jobs.is_empty() {
+                let planned = Planned { domain: domain.clone(), jobs };
+                room.recipients -= planned.recipients();
+                room.asked -= planned.recipients();
+                room.transactions -= 1;
+                flight.push(planned);
+            }
+            self.recount(&domain, false);
+        }
+        flight
+    }
+
+    fn plan_controls(&mut self, room: &mut Room, flight: &mut Vec<Planned>) {
+        while room.controls.min(room.recipients).min(room.transactions) > 0 {
+            let Some(domain) = self.controls.pop_front() else { break };
+            let Some(queue) = self.domains.get_mut(&domain) else { continue };
+            queue.control_in_turn = false;
+            if !queue.control_is_due() {
+                continue;
+            }
+            room.controls -= 1;
+            room.recipients -= 1;
+            room.transactions -= 1;
+            queue.control = ControlState::Flying;
+            self.recount(&domain, false);
+            flight.push(Planned { domain, jobs: Vec::new() });
+        }
+    }
+}

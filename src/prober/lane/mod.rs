@@ -1,0 +1,212 @@
+//! The queue before one exchanger: a queue for each recipient domain, served in turn. Pure.
+//!
+//! What waits for one domain is in `domain_queue`, what goes together in `flight`.
+
+mod domain_queue;
+mod flight;
+
+use std::collections::{HashMap, VecDeque};
+use std::time::SystemTime;
+
+use super::evidence::Evidence;
+use crate::address::DomainName;
+use crate::pacing::{ReplyTime, Rest};
+
+use domain_queue::DomainQueue;
+
+pub(super) use domain_queue::ControlState;
+pub(super) use flight::{Planned, Room};
+
+/// One recipient somebody asked about, within its destination.
+pub(super) type JobId = u64;
+/// One session, within its destination.
+pub(super) type SessionId = u64;
+
+/// One exchanger: what waits for it, and how it treats us.
+pub(super) struct Lane {
+    domains: HashMap<DomainName, DomainQueue>,
+    /// The domains with recipients queued, in the order in which they are served.
+    turn: VecDeque<DomainName>,
+    /// The domains whose control recipient is due, or was when it came in here.
+    controls: VecDeque<DomainName>,
+    due: usize,
+    /// Opening or open; not those that are closing.
+    pub(super) sessions: Vec<SessionId>,
+    /// Open, with nothing to do.
+    pub(super) idle: Vec<SessionId>,
+    /// Called from idleness, not yet come for work.
+    pub(super) summoned: usize,
+    /// Said `QUIT`, not yet gone: the server may still count them.
+    pub(super) closing: usize,
+    /// In the queue for a new session.
+    pub(super) wanting: bool,
+    /// When the destination is to look at this lane again, if at a time.
+    pub(super) alarm: Option<SystemTime>,
+    /// The pause before knocking again.
+    pub(super) knock: Rest,
+    /// The session that is to show whether the door is open again after such a pause.
+    pub(super) knocker: Option<SessionId>,
+    /// The pause before naming recipients again.
+    pub(super) hold: Rest,
+    /// Why it last did not let us in.
+    pub(super) obstacle: Option<Evidence>,
+    /// It let us in before.
+    pub(super) reached: bool,
+    pub(super) pipelining: bool,
+    pub(super) reply_time: ReplyTime,
+    /// What it showed to be the most recipients it takes in one session, and in one transaction.
+    pub(super) session_limit: Option<u32>,
+    pub(super) transaction_limit: Option<u32>,
+}
+
+impl Lane {
+    pub(super) fn new(reached: bool) -> Self {
+        Self {
+            domains: HashMap::new(),
+            turn: VecDeque::new(),
+            controls: VecDeque::new(),
+            due: 0,
+            sessions: Vec::new(),
+            idle: Vec::new(),
+            summoned: 0,
+            closing: 0,
+            wanting: false,
+            alarm: None,
+            knock: Rest::none(),
+            knocker: None,
+            hold: Rest::none(),
+            obstacle: None,
+            reached,
+            pipelining: true,
+            reply_time: ReplyTime::default(),
+            session_limit: None,
+            transaction_limit: None,
+        }
+    }
+
+    /// Recipients and control recipients that could be asked now.
+    pub(super) fn due(&self) -> usize {
+        self.due
+    }
+
+    /// Whether nothing waits for anything here.
+    pub(super) fn is_empty(&self) -> bool {
+        self.domains.is_empty()
+    }
+
+    pub(super) fn domain(&mut self, domain: &DomainName) -> Option<&mut DomainQueue> {
+        self.domains.get_mut(domain)
+    }
+
+    /// Puts a job at the end of its domain's queue.
+    pub(super) fn push(&mut self, domain: &DomainName, id: JobId) {
+        let queue = self.domains.entry(domain.clone()).or_insert_with(DomainQueue::new);
+        queue.queued.push_back(id);
+        self.recount(domain, false);
+    }
+
+    /// Puts jobs back at the head of their domain's queue, in this order.
+    pub(super) fn push_back_first(&mut self, domain: &DomainName, ids: &[JobId]) {
+        let queue = self.domains.entry(domain.clone()).or_insert_with(DomainQueue::new);
+        for id in ids.iter().rev() {
+            queue.queued.push_front(*id);
+        }
+        self.recount(domain, true);
+    }
+
+    /// Takes a job out of its queue.
+    pub(super) fn remove(&mut self, domain: &DomainName, id: JobId) {
+        let Some(queue) = self.domains.get_mut(domain) else { return };
+        if let Some(index) = queue.queued.iter().position(|queued| *queued == id) {
+            queue.queued.remove(index);
+            self.recount(domain, false);
+        }
+    }
+
+    /// Moves a domain's control recipient to `state`.
+    pub(super) fn set_control(&mut self, domain: &DomainName, state: ControlState) {
+        let Some(queue) = self.domains.get_mut(domain) else { return };
+        queue.control = state;
+        self.recount(domain, false);
+    }
+
+    /// A transaction came back.
+    pub(super) fn landed(&mut self, planned: &Planned) {
+        if let Some(queue) = self.domains.get_mut(&planned.domain) {
+            queue.flying = queue.flying.saturating_sub(planned.jobs.len());
+            self.recount(&planned.domain, false);
+        }
+    }
+
+    /// Forgets a domain for which nothing waits here.
+    pub(super) fn tidy(&mut self, domain: &DomainName) {
+        self.recount(domain, false);
+        if self.domains.get(domain).is_some_and(DomainQueue::is_over) {
+            self.domains.remove(domain);
+        }
+    }
+
+    /// Takes everything that is due out: the jobs, and the domains whose control recipient was due.
+    pub(super) fn take_all(&mut self) -> (Vec<(DomainName, JobId)>, Vec<DomainName>) {
+        let (mut jobs, mut controls) = (Vec::new(), Vec::new());
+        for domain in self.turn.drain(..).chain(self.controls.drain(..)) {
+            let Some(queue) = self.domains.get_mut(&domain) else { continue };
+            (queue.in_turn, queue.control_in_turn) = (false, false);
+            self.due -= std::mem::take(&mut queue.counted);
+            jobs.extend(queue.queued.drain(..).map(|id| (domain.clone(), id)));
+            if queue.control == ControlState::Due {
+                queue.control = ControlState::NotNeeded;
+                controls.push(domain);
+            }
+        }
+        (jobs, controls)
+    }
+
+    /// A session is no longer one of those that come for work.
+    pub(super) fn leave(&mut self, id: SessionId, summoned: bool) {
+        self.sessions.retain(|session| *session != id);
+        self.idle.retain(|session| *session != id);
+        self.knocker = self.knocker.filter(|knocker| *knocker != id);
+        self.summoned = self.summoned.saturating_sub(usize::from(summoned));
+    }
+
+    /// The earliest time at which recipients may be named, if that is not now.
+    pub(super) fn held_until(&self, now: SystemTime) -> Option<SystemTime> {
+        self.hold.lasts(now).then(|| self.hold.until())
+    }
+
+    /// Somebody waits for the domain's control recipient.
+    pub(super) fn await_control(&mut self, domain: &DomainName, id: JobId) -> bool {
+        let Some(queue) = self.domains.get_mut(domain) else { return false };
+        queue.awaiting.push(id);
+        if queue.control == ControlState::NotNeeded {
+            queue.control = ControlState::Due;
+        }
+        self.recount(domain, false);
+        true
+    }
+
+    /// Brings `due` and the turns up to date with a domain that changed.
+    fn recount(&mut self, domain: &DomainName, first: bool) {
+        let Some(queue) = self.domains.get_mut(domain) else { return };
+        let due = queue.due();
+        self.due = self.due - queue.counted + due;
+        queue.counted = due;
+        if queue.control_is_due() && !queue.control_in_turn {
+            queue.control_in_turn = true;
+            self.controls.push_back(domain.clone());
+        }
+        if queue.in_turn || queue.queued.is_empty() {
+            return;
+        }
+        queue.in_turn = true;
+        if first {
+            self.turn.push_front(domain.clone());
+        } else {
+            self.turn.push_back(domain.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+use super::*;
+
+const ROOM: Room =
+    Room { recipients: 10, asked: 10, transactions: 8, per_transaction: 5, controls: 9 };
+
+fn name(name: &str) -> DomainName {
+    DomainName::from_ascii(name)
+}
+
+fn lane(jobs: &[(&str, JobId)]) -> Lane {
+    let mut lane = Lane::new(false);
+    for (domain, id) in jobs {
+        lane.push(&name(domain), *id);
+    }
+    lane
+}
+
+fn planned(flight: &[Planned]) -> Vec<(&str, Vec<JobId>)> {
+    flight.iter().map(|p| (p.domain.as_str(), p.jobs.clone())).collect()
+}
+
+#[test]
+fn a_transaction_carries_one_domain_and_domains_take_turns() {
+    let mut jobs: Vec<(&str, JobId)> = (0..20).map(|id| ("big.example", id)).collect();
+    jobs.push(("small.example", 100));
+    let mut lane = lane(&jobs);
+    let flight = lane.plan(ROOM);
+    assert_eq!(
+        planned(&flight),
+        [
+            ("big.example", vec![0, 1, 2, 3, 4]),
+            ("small.example", vec![100]),
+            ("big.example", vec![5, 6, 7, 8])
+        ]
+    );
+    assert_eq!(lane.due(), 11);
+}
+
+#[test]
+fn a_control_recipient_has_a_transaction_of_its_own() {
+    let mut lane = lane(&[("a.example", 1), ("b.example", 2)]);
+    let flight = lane.plan(ROOM);
+    lane.push(&name("b.example"), 3);
+    assert!(lane.await_control(&name("a.example"), 1));
+    lane.landed(&flight[0]);
+    assert_eq!(lane.due(), 2);
+    let flight = lane.plan(ROOM);
+    assert_eq!(planned(&flight), [("a.example", vec![]), ("b.example", vec![3])]);
+    assert_eq!(lane.due(), 0);
+    assert!(lane.plan(ROOM).is_empty());
+}
+
+#[test]
+fn a_control_recipient_waits_for_what_may_spare_it_but_not_for_a_whole_list() {
+    let mut jobs: Vec<(&str, JobId)> = (0..70).map(|id| ("a.example", id)).collect();
+    jobs.push(("b.example", 100));
+    let mut lane = lane(&jobs);
+    let room = Room { recipients: 60, asked: 60, per_transaction: 60, ..ROOM };
+    let flight = lane.plan(room);
+    assert_eq!(flight[0].jobs.len(), 60);
+    for id in 0..49 {
+        lane.await_control(&name("a.example"), id);
+    }
+    assert_eq!(lane.due(), 11, "others of its domain are still to be asked");
+    lane.await_control(&name("a.example"), 49);
+    assert_eq!(lane.due(), 12);
+    assert!(lane.plan(room).iter().any(Planned::is_control));
+}
+
+#[test]
+fn control_recipients_stay_within_their_room() {
+    let mut lane = lane(&[("a.example", 1), ("b.example", 2)]);
+    for planned in lane.plan(ROOM) {
+        lane.await_control(&planned.domain, planned.jobs[0]);
+        lane.landed(&planned);
+    }
+    let flight = lane.plan(Room { controls: 1, ..ROOM });
+    assert_eq!(flight.iter().filter(|p| p.is_control()).count(), 1);
+    assert_eq!(lane.due(), 1);
+    assert!(lane.plan(Room { controls: 0, ..ROOM }).is_empty(), "and it does not spin");
+    assert_eq!(lane.plan(ROOM).len(), 1);
+}
+
+#[test]
+fn control_recipients_take_no_place_from_those_who_were_asked_about() {
+    let mut lane = lane(&[("a.example", 1), ("b.example", 2)]);
+    for planned in lane.plan(ROOM) {
+        lane.await_control(&planned.domain, planned.jobs[0]);
+        lane.landed(&planned);
+    }
+    (10..20).for_each(|id| lane.push(&name("c.example"), id));
+    let flight = lane.plan(Room { recipients: 100, asked: 5, ..ROOM });
+    assert_eq!(
+        planned(&flight),
+        [("a.example", vec![]), ("b.example", vec![]), ("c.example", vec![10, 11, 12, 13, 14])]
+    );
+    assert_eq!(lane.due(), 5);
+}
+
+#[test]
+fn what_comes_back_is_served_first_and_in_order() {
+    let mut lane = lane(&[("a.example", 1), ("b.example", 2), ("b.example", 3)]);
+    let flight = lane.plan(ROOM);
+    assert_eq!(lane.due(), 0);
+    lane.push(&name("c.example"), 9);
+    lane.landed(&flight[1]);
+    lane.push_back_first(&name("b.example"), &[2, 3]);
+    let again = lane.plan(ROOM);
+    assert_eq!(planned(&again), [("b.example", vec![2, 3]), ("c.example", vec![9])]);
+}
+
+#[test]
+fn a_removed_job_is_not_asked_and_an_empty_domain_is_forgotten() {
+    let mut lane = lane(&[("a.example", 1), ("a.example", 2)]);
+    lane.remove(&name("a.example"), 1);
+    assert_eq!(lane.due(), 1);
+    lane.remove(&name("a.example"), 2);
+    assert!(lane.plan(ROOM).is_empty());
+    lane.tidy(&name("a.example"));
+    assert!(lane.is_empty());
+}
+
+#[test]
+fn taking_all_leaves_nothing_due() {
+    let mut lane = lane(&[("b.example", 2)]);
+    for planned in lane.plan(ROOM) {
+        lane.await_control(&planned.domain, planned.jobs[0]);
+        lane.landed(&planned);
+    }
+    lane.push(&name("a.example"), 1);
+    let (jobs, controls) = lane.take_all();
+    assert_eq!(jobs.len(), 1);
+    assert_eq!(controls, [name("b.example")]);
+    assert_eq!(lane.due(), 0);
+}

@@ -1,0 +1,313 @@
+//! A scripted exchanger: how it behaves, and what it saw.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::time::sleep;
+
+use crate::clock::Clock;
+
+/// How an exchanger behaves. Local parts that begin with `user` exist.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) pipelining: bool,
+    /// Refuses connections (TCP).
+    pub(super) down: bool,
+    /// Said instead of 220.
+    pub(super) banner: Option<&'static str>,
+    /// Said to `EHLO` instead of its capabilities.
+    pub(super) ehlo: Option<&'static str>,
+    /// What it says of its limits in `EHLO`, and keeps: (transactions in a session, recipients in
+    /// a transaction).
+    pub(super) limits: Option<(usize, usize)>,
+    /// Offers TLS, and hangs up when it is to begin.
+    pub(super) broken_tls: bool,
+    /// Refuses `<>`.
+    pub(super) refuses_null_sender: bool,
+    /// Said to `MAIL` instead of 250.
+    pub(super) mail: Option<&'static str>,
+    /// Said to every `RCPT`.
+    pub(super) rcpt: Option<&'static str>,
+    pub(super) catch_all: bool,
+    /// Refuses unknown users with a bare code.
+    pub(super) bare: bool,
+    /// 421 in the banner beyond so many sessions.
+    pub(super) sessions: usize,
+    /// 421 after so many answered recipients.
+    pub(super) recipients_per_session: usize,
+    /// 421 in the banner beyond so many new connections in such a time.
+    pub(super) connections: Option<(usize, Duration)>,
+    /// 421 after so many 452s.
+    pub(super) overshoot: usize,
+    /// 452 after so many accepted recipients.
+    pub(super) recipients_per_transaction: usize,
+    /// 421 after so many refused recipients in a session, as Postfix does.
+    pub(super) errors: usize,
+    /// Hangs up when asked about a local part that begins so.
+    pub(super) dies_at: Option<&'static str>,
+    /// 450 for so long after a recipient was first seen.
+    pub(super) greylist: Option<Duration>,
+    /// Sees these addresses of ours and refuses them.
+    pub(super) blocks: Vec<IpAddr>,
+    /// Before each reply.
+    pub(super) delay: Duration,
+    /// Before each reply to `RCPT`, from this time on.
+    pub(super) tarpit: Option<(SystemTime, Duration)>,
+    /// How long it takes to close a connection that is over. Until then it counts.
+    pub(super) close_delay: Duration,
+    /// Has an IPv6 address and no other.
+    pub(super) v6: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            pipelining: true,
+            down: false,
+            banner: None,
+            ehlo: None,
+            limits: None,
+            broken_tls: false,
+            refuses_null_sender: false,
+            mail: None,
+            rcpt: None,
+            catch_all: false,
+            bare: false,
+            sessions: usize::MAX,
+            recipients_per_session: usize::MAX,
+            connections: None,
+            overshoot: usize::MAX,
+            recipients_per_transaction: usize::MAX,
+            errors: usize::MAX,
+            dies_at: None,
+            greylist: None,
+            blocks: Vec::new(),
+            delay: Duration::from_millis(1),
+            tarpit: None,
+            close_delay: Duration::ZERO,
+            v6: false,
+        }
+    }
+}
+
+/// What an exchanger saw.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    /// When connections were made, refused ones too.
+    pub(super) connections: Vec<SystemTime>,
+    pub(super) open: usize,
+    pub(super) peak: usize,
+    pub(super) quits: usize,
+    /// From where each connection came.
+    pub(super) clients: Vec<Option<IpAddr>>,
+    /// What each said in `EHLO`.
+    pub(super) helos: Vec<String>,
+    /// The senders of each transaction.
+    pub(super) senders: Vec<String>,
+    /// The recipients of each transaction.
+    pub(super) transactions: Vec<Vec<String>>,
+    /// From where each recipient was named, and when.
+    pub(super) named: Vec<(String, Option<IpAddr>, SystemTime)>,
+    /// How long each connection lasted that is over.
+    pub(super) lasted: Vec<Duration>,
+    first_seen: HashMap<(String, Option<IpAddr>), SystemTime>,
+    let_in: Vec<SystemTime>,
+}
+
+impl Seen {
+    pub(super) fn rcpt(&self) -> Vec<&str> {
+        self.transactions.iter().flatten().map(String::as_str).collect()
+    }
+}
+
+/// One connection's server.
+pub(super) struct Server {
+    pub(super) rules: Rules,
+    pub(super) seen: Arc<Mutex<Seen>>,
+    pub(super) clock: Clock,
+    pub(super) client: Option<IpAddr>,
+}
+
+/// What it counts.
+#[derive(Default)]
+struct Session {
+    transactions: usize,
+    /// Recipients named, and accepted, in this transaction.
+    named: usize,
+    accepted: usize,
+    answered: usize,
+    errors: usize,
+    /// 452s.
+    full: usize,
+}
+
+impl Server {
+    pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(self, mut stream: S) {
+        let began = self.clock.now();
+        let open = {
+            let mut seen = self.seen.lock().unwrap();
+            seen.clients.push(self.client);
+            seen.open += 1;
+            seen.peak = seen.peak.max(seen.open.min(self.rules.sessions));
+            seen.open
+        };
+        // Whatever happens on the connection, it ends.
+        let _ = self.talk(&mut stream, open).await;
+        sleep(self.rules.close_delay).await;
+        let mut seen = self.seen.lock().unwrap();
+        seen.open -= 1;
+        seen.lasted.push(self.clock.now().duration_since(began).unwrap());
+    }
+
+    async fn talk<S>(&self, stream: &mut S, open: usize) -> std::io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let (reader, mut writer) = tokio::io::split(stream);
+        let mut lines = BufReader::new(reader).lines();
+        sleep(self.rules.delay).await;
+        let blocked = self.client.is_some_and(|client| self.rules.blocks.contains(&client));
+        let banner = match self.rules.banner {
+            _ if open > self.rules.sessions => "421 4.7.0 too many connections",
+            _ if self.comes_too_often() => "421 4.7.0 too many new connections",
+            _ if blocked => "554 5.7.1 your address is listed",
+            Some(banner) => banner,
+            None => "220 mx.example ESMTP",
+        };
+        writer.write_all(format!("{banner}\r\n").as_bytes()).await?;
+        if !banner.starts_with("220") && !banner.starts_with("554") {
+            return Ok(());
+        }
+        let mut session = Session::default();
+        while let Some(line) = lines.next_line().await? {
+            sleep(self.rules.delay).await;
+            if line.starts_with("RCPT")
+                && let Some((from, delay)) = self.rules.tarpit
+                && from <= self.clock.now()
+            {
+                sleep(delay).await;
+            }
+            let Some(reply) = self.answer(&line, &mut session) else { return Ok(()) };
+            writer.write_all(format!("{reply}\r\n").as_bytes()).await?;
+            if reply.starts_with("421") || line.starts_with("STARTTLS") {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// What is said to a command; nothing: it hangs up.
+    fn answer(&self, line: &str, session: &mut Session) -> Option<String> {
+        let (most_transactions, most_named) = self.rules.limits.unwrap_or((usize::MAX, usize::MAX));
+        let reply = match line.get(..4).unwrap_or("") {
+            "EHLO" => return Some(self.ehlo(line)),
+            "STAR" => "220 go ahead",
+            "MAIL" if session.transactions >= most_transactions => {
+                "421 4.7.0 too many transactions"
+            }
+            "MAIL" => {
+                (session.accepted, session.named) = (0, 0);
+                session.transactions += 1;
+                return Some(self.mail(line));
+            }
+            "RCPT" if session.named >= most_named => "452 4.5.3 too many recipients",
+            "RCPT" if session.answered >= self.rules.recipients_per_session => {
+                "421 4.7.0 too many in this session"
+            }
+            "RCPT" if session.errors >= self.rules.errors => "421 4.7.0 too many errors",
+            "RCPT" => return self.recipient(line, session),
+            "QUIT" => {
+                self.seen.lock().unwrap().quits += 1;
+                return None;
+            }
+            _ => "250 2.0.0 ok",
+        };
+        Some(reply.to_owned())
+    }
+
+    fn recipient(&self, line: &str, session: &mut Session) -> Option<String> {
+        let recipient = line["RCPT TO:<".len()..line.len() - 1].to_owned();
+        if self.rules.dies_at.is_some_and(|local| recipient.starts_with(local)) {
+            return None;
+        }
+        let reply = self.rcpt(recipient, session.accepted);
+        let is_positive = reply.starts_with("250");
+        session.answered += 1;
+        session.named += 1;
+        session.accepted += usize::from(is_positive);
+        session.errors += usize::from(!is_positive);
+        session.full += usize::from(reply.starts_with("452"));
+        let over = session.full > self.rules.overshoot;
+        Some(if over { "421 4.7.0 too many errors".to_owned() } else { reply })
+    }
+
+    fn comes_too_often(&self) -> bool {
+        let Some((most, time)) = self.rules.connections else { return false };
+        let now = self.clock.now();
+        let mut seen = self.seen.lock().unwrap();
+        seen.let_in.retain(|at| *at + time > now);
+        if seen.let_in.len() < most {
+            seen.let_in.push(now);
+            return false;
+        }
+        true
+    }
+
+    fn ehlo(&self, line: &str) -> String {
+        self.seen.lock().unwrap().helos.push(line["EHLO ".len()..].to_owned());
+        if let Some(reply) = self.rules.ehlo {
+            return reply.to_owned();
+        }
+        let mut offered = vec!["mx.example".to_owned()];
+        offered.extend(self.rules.pipelining.then(|| "PIPELINING".to_owned()));
+        offered.extend(self.rules.broken_tls.then(|| "STARTTLS".to_owned()));
+        let limits =
+            self.rules.limits.map(|(mail, rcpt)| format!("LIMITS MAILMAX={mail} RCPTMAX={rcpt}"));
+        offered.extend(limits);
+        let last = offered.pop().unwrap();
+        let others: String = offered.iter().map(|line| format!("250-{line}\r\n")).collect();
+        format!("{others}250 {last}")
+    }
+
+    fn mail(&self, line: &str) -> String {
+        let sender = line["MAIL FROM:<".len()..].split('>').next().unwrap().to_owned();
+        let mut seen = self.seen.lock().unwrap();
+        let refused = self.rules.refuses_null_sender && sender.is_empty();
+        seen.transactions.push(Vec::new());
+        seen.senders.push(sender);
+        match self.rules.mail {
+            Some(reply) => reply.to_owned(),
+            None if refused => "550 5.7.1 no null sender here".to_owned(),
+            None => "250 2.1.0 ok".to_owned(),
+        }
+    }
+
+    fn rcpt(&self, recipient: String, accepted: usize) -> String {
+        let now = self.clock.now();
+        let mut seen = self.seen.lock().unwrap();
+        seen.transactions.last_mut().unwrap().push(recipient.clone());
+        seen.named.push((recipient.clone(), self.client, now));
+        let first = *seen.first_seen.entry((recipient.clone(), self.client)).or_insert(now);
+        if let Some(reply) = self.rules.rcpt {
+            return reply.to_owned();
+        }
+        if accepted >= self.rules.recipients_per_transaction {
+            return "452 4.5.3 too many recipients".to_owned();
+        }
+        if let Some(wait) = self.rules.greylist
+            && now < first + wait
+        {
+            return format!("450 4.2.0 greylisted, try again in {} seconds", wait.as_secs());
+        }
+        if self.rules.catch_all || recipient.starts_with("user") {
+            "250 2.1.5 ok".to_owned()
+        } else if self.rules.bare {
+            "550 no".to_owned()
+        } else {
+            "550 5.1.1 no such user".to_owned()
+        }
+    }
+}
