@@ -74,12 +74,6 @@ impl Readiness {
     pub fn watch(&self) -> watch::Receiver<State> {
         self.0.subscribe()
     }
-
-    /// Waits until the service can do its work.
-    pub async fn ready(&self) {
-        // The sender is ours: it cannot be gone.
-        let _ = self.watch().wait_for(|state| state.is_ready()).await;
-    }
 }
 
 #[cfg(test)]
