@@ -19,8 +19,8 @@ use crate::grpc;
 use crate::proto::batch_service_client::BatchServiceClient;
 use crate::proto::create_batch_request::Part;
 use crate::proto::{
-    Batch, BatchAddress, BatchOptions, BatchPage, BatchSpec, CreateBatchRequest, GetBatchRequest,
-    ResultOrder, SendPolicy, StreamBatchResultsRequest, Verification,
+    Batch, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, CreateBatchRequest,
+    GetBatchRequest, ResultOrder, SendPolicy, StreamBatchResultsRequest, Verification,
 };
 use crate::sandbox::World;
 
@@ -85,9 +85,10 @@ async fn vet(address: SocketAddr, list: Vec<String>) -> anyhow::Result<(Batch, V
         options: Some(options),
         ..BatchSpec::default()
     };
+    let end = BatchEnd { rows: i64::try_from(list.len())? };
     let addresses =
         list.into_iter().map(|address| BatchAddress { address, row_id: String::new() }).collect();
-    let parts = [Part::Spec(spec), Part::Page(BatchPage { addresses })];
+    let parts = [Part::Spec(spec), Part::Page(BatchPage { addresses }), Part::End(end)];
     let parts = parts.map(|part| CreateBatchRequest { part: Some(part) });
     let created = client.create_batch(stream::iter(parts)).await?.into_inner();
     let batch_id = created.batch.unwrap_or_default().batch_id;

@@ -57,10 +57,15 @@ impl Checked {
     ) -> Result<Verification, Refusal> {
         self.take(caller, std::iter::once(address), options.depth)?;
         let verification = self.verifier.verify(address, options).await;
-        if let Some(exists) = learned(&verification) {
+        self.told(caller, &verification);
+        Ok(verification)
+    }
+
+    /// Counts what the caller is told about a mailbox.
+    pub(super) fn told(&self, caller: &Caller, verification: &Verification) {
+        if let Some(exists) = learned(verification) {
             self.access.learned(caller, exists, self.clock.now());
         }
-        Ok(verification)
     }
 }
 

@@ -8,8 +8,8 @@ use mailvet::proto::create_batch_request::Part;
 use mailvet::proto::verification_service_client::VerificationServiceClient;
 use mailvet::proto::verify_addresses_response::Outcome;
 use mailvet::proto::{
-    BatchAddress, BatchPage, BatchSpec, CreateBatchRequest, Depth, GetBatchRequest, ItemError,
-    VerifyAddressRequest, VerifyAddressesRequest, VerifyOptions,
+    BatchAddress, BatchEnd, BatchPage, BatchSpec, CreateBatchRequest, Depth, GetBatchRequest,
+    ItemError, VerifyAddressRequest, VerifyAddressesRequest, VerifyOptions,
 };
 use prost::Message as _;
 use prost_types::FileDescriptorProto;
@@ -323,7 +323,8 @@ fn batch(addresses: &[&str]) -> stream::Iter<std::vec::IntoIter<CreateBatchReque
     let row =
         |address: &&str| BatchAddress { address: (*address).to_owned(), ..BatchAddress::default() };
     let page = BatchPage { addresses: addresses.iter().map(row).collect() };
-    let parts = [Part::Spec(BatchSpec::default()), Part::Page(page)];
+    let end = BatchEnd { rows: addresses.len() as i64 };
+    let parts = [Part::Spec(BatchSpec::default()), Part::Page(page), Part::End(end)];
     let parts = parts.map(|part| CreateBatchRequest { part: Some(part) });
     stream::iter(parts.to_vec())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mailvet::proto::batch_service_client::BatchServiceClient;
 use mailvet::proto::create_batch_request::Part;
 use mailvet::proto::{
-    Batch, BatchAddress, BatchOptions, BatchPage, BatchResult, BatchSpec, BatchState,
+    Batch, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchResult, BatchSpec, BatchState,
     CancelBatchRequest, CreateBatchRequest, DeleteBatchRequest, GetBatchRequest,
     ListBatchTalliesRequest, ListBatchesRequest, PreflightDecision, Reason, ResultOrder,
     StreamBatchResultsRequest, TallyKind, Verdict, WatchBatchRequest,
@@ -40,8 +40,17 @@ fn page(addresses: &[&str]) -> CreateBatchRequest {
     CreateBatchRequest { part: Some(Part::Page(BatchPage { addresses })) }
 }
 
+fn end(rows: i64) -> CreateBatchRequest {
+    CreateBatchRequest { part: Some(Part::End(BatchEnd { rows })) }
+}
+
+/// The whole list in one page.
+fn whole(spec: CreateBatchRequest, addresses: &[&str]) -> Vec<CreateBatchRequest> {
+    vec![spec, page(addresses), end(addresses.len() as i64)]
+}
+
 async fn create(client: &mut Client, addresses: &[&str]) -> Batch {
-    let parts = [spec("", Duration::ZERO), page(addresses)];
+    let parts = whole(spec("", Duration::ZERO), addresses);
     let created = client.create_batch(stream::iter(parts)).await.unwrap();
     created.into_inner().batch.unwrap()
 }
@@ -110,7 +119,7 @@ async fn a_list_comes_back_in_its_order_with_verdicts_evidence_and_a_pre_flight_
 async fn a_request_id_makes_a_batch_once() {
     let product = Product::start().await;
     let mut client = product.batch_client().await;
-    let parts = || vec![spec("spring-2026", Duration::ZERO), page(&["jane.doe@acme.test"])];
+    let parts = || whole(spec("spring-2026", Duration::ZERO), &["jane.doe@acme.test"]);
     let first = client.create_batch(stream::iter(parts())).await.unwrap().into_inner();
     let again = client.create_batch(stream::iter(parts())).await.unwrap().into_inner();
     let (first, again) = (first.batch.unwrap(), again.batch.unwrap());
@@ -132,14 +141,18 @@ async fn a_list_whose_sending_breaks_off_leaves_nothing() {
         let call = other.create_batch(ReceiverStream::new(receive));
         tokio::select! {
             _ = call => panic!("the list has no end"),
-            () = until(async || {
-                std::fs::read_dir(product.store().join("batches")).unwrap().next().is_some()
-            }) => {}
+            () = async {
+                let batches = product.store().join("batches");
+                until(async || std::fs::read_dir(&batches).unwrap().next().is_some()).await;
+                let again = vec![spec("broken", Duration::ZERO)];
+                let busy = refused(&mut client.clone(), again).await;
+                assert_eq!(busy.code(), Code::Aborted);
+            } => {}
         }
     }
     // The caller is gone; the name may be used again once the service has noticed.
     until(async || {
-        let parts = [spec("broken", Duration::ZERO), page(&["nobody@acme.test"])];
+        let parts = whole(spec("broken", Duration::ZERO), &["nobody@acme.test"]);
         client.clone().create_batch(stream::iter(parts)).await.is_ok()
     })
     .await;
@@ -176,6 +189,9 @@ async fn what_cannot_be_taken_is_named_with_its_field() {
     let too_long = refused(&mut client, vec![start(), page(&["a@b.test"]), page(&[&long])]).await;
     assert_eq!(field(&too_long), "page.addresses.address");
     assert!(too_long.message().contains("row 1 "), "{too_long}");
+    assert_eq!(field(&refused(&mut client, vec![start(), page(&["a@b.test"])]).await), "end");
+    let short = vec![start(), page(&["a@b.test"]), end(2)];
+    assert_eq!(field(&refused(&mut client, short).await), "end.rows");
     let empty = CreateBatchRequest { part: None };
     assert_eq!(field(&refused(&mut client, vec![start(), empty]).await), "part");
     assert_eq!(field(&get(&mut client, "../etc/passwd").await.unwrap_err()), "batch_id");
@@ -289,7 +305,7 @@ async fn a_batch_that_is_cancelled_keeps_what_it_has_and_ends_its_streams() {
     let product = Product::with(|config| config.batch.wait_in_lane = Duration::ZERO).await;
     let mut client = product.batch_client().await;
     let list = ["jane.doe@acme.test", "jane@greylisted.test"];
-    let parts = [spec("", Duration::from_secs(3 * 86_400)), page(&list)];
+    let parts = whole(spec("", Duration::from_secs(3 * 86_400)), &list);
     let batch = client.create_batch(stream::iter(parts)).await.unwrap().into_inner();
     let id = batch.batch.unwrap().batch_id;
     until(async || {
@@ -345,10 +361,8 @@ fn holds(folder: &std::path::Path, text: &str) -> bool {
 async fn a_shutdown_tells_readers_and_hands_the_work_back() {
     let mut product = Product::start().await;
     let mut client = product.batch_client().await;
-    let parts = [
-        spec("", Duration::from_secs(3 * 86_400)),
-        page(&["jane@timeout.test", "jane.doe@acme.test"]),
-    ];
+    let list = ["jane@timeout.test", "jane.doe@acme.test"];
+    let parts = whole(spec("", Duration::from_secs(3 * 86_400)), &list);
     let batch = client.create_batch(stream::iter(parts)).await.unwrap().into_inner();
     let id = batch.batch.unwrap().batch_id;
     let mut pages = client
@@ -370,4 +384,22 @@ async fn a_shutdown_tells_readers_and_hands_the_work_back() {
     let kept = product.batches.list("", None, 1).await.unwrap();
     assert!(kept[0].progress.open_rows() >= 1, "what was not finished is still there");
     product.close().await;
+}
+
+#[tokio::test]
+async fn who_learns_of_too_many_unknown_mailboxes_through_batches_has_to_wait() {
+    let product = Product::with(|config| {
+        config.server.harvesting.spare_loopback = false;
+        config.server.harvesting.unknown_percent = 50;
+        config.server.harvesting.unknown_sample = 10;
+    })
+    .await;
+    let mut client = product.batch_client().await;
+    let list: Vec<String> = (0..20).map(|n| format!("nobody{n}@acme.test")).collect();
+    let list: Vec<&str> = list.iter().map(String::as_str).collect();
+    let batch = create(&mut client, &list).await;
+    assert_eq!(read(&mut client, results_of(&batch.batch_id, ResultOrder::Row)).await.len(), 20);
+    let parts = whole(spec("", Duration::ZERO), &["jane.doe@acme.test"]);
+    assert_eq!(refused(&mut client, parts).await.code(), Code::ResourceExhausted);
+    product.stop().await;
 }

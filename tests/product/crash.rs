@@ -10,7 +10,7 @@ use std::time::Duration;
 use mailvet::proto::batch_service_client::BatchServiceClient;
 use mailvet::proto::create_batch_request::Part;
 use mailvet::proto::{
-    BatchAddress, BatchOptions, BatchPage, BatchResult, BatchSpec, CreateBatchRequest,
+    BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchResult, BatchSpec, CreateBatchRequest,
     ListBatchesRequest, ResultOrder, StreamBatchResultsRequest,
 };
 use mailvet::sandbox::{Sandbox, World};
@@ -115,7 +115,8 @@ fn parts(number: usize) -> Vec<CreateBatchRequest> {
     let row = |address| BatchAddress { address, row_id: String::new() };
     let rows: Vec<BatchAddress> = list(number).into_iter().map(row).collect();
     let pages = rows.chunks(50).map(|page| Part::Page(BatchPage { addresses: page.to_vec() }));
-    let parts = std::iter::once(Part::Spec(spec)).chain(pages);
+    let end = Part::End(BatchEnd { rows: rows.len() as i64 });
+    let parts = std::iter::once(Part::Spec(spec)).chain(pages).chain(std::iter::once(end));
     parts.map(|part| CreateBatchRequest { part: Some(part) }).collect()
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -205,4 +205,71 @@ fn nothing_to_resume_is_said() {
     let output = run(folder.path(), &["--resume"], b"");
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("no unfinished run"), "{}", said(&output));
+}
+
+/// A run on `list.csv`, once its batch was accepted. One of its servers is slow to say nothing.
+fn begun(folder: &TempDir) -> Child {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mailvet"))
+        .args(["list", "list.csv", "--sandbox", "--patience", "0s"])
+        .current_dir(folder.path())
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let job = folder.path().join("list.vetted.csv.mailvet/job.json");
+    while !fs::read_to_string(&job).is_ok_and(|text| text.contains("\"batch_id\": \"")) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before its batch was accepted");
+        std::thread::yield_now();
+    }
+    child
+}
+
+const SLOW: &str = "mail\njane.doe@acme.test\njane@timeout.test\nnobody@acme.test\n";
+
+#[test]
+fn an_interrupted_run_says_how_to_go_on_and_goes_on() {
+    let folder = folder_with("list.csv", SLOW);
+    let child = begun(&folder);
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    let how = "mailvet list --resume list.vetted.csv.mailvet";
+    assert!(said(&output).contains(how), "{}", said(&output));
+    let output = run(folder.path(), &["list.csv", "--sandbox"], b"");
+    assert!(said(&output).contains("--resume"), "a second run does not begin: {}", said(&output));
+    let output = run(folder.path(), &["--resume", "list.vetted.csv.mailvet"], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(read(&folder, "list.vetted.csv").lines().count(), 4);
+    assert_eq!(names(&folder), ["list.csv", "list.vetted.csv"]);
+}
+
+#[test]
+fn a_run_that_was_killed_goes_on_without_a_word() {
+    let folder = folder_with("list.csv", SLOW);
+    let mut child = begun(&folder);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let output = run(folder.path(), &["--resume"], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let text = read(&folder, "list.vetted.csv");
+    assert!(text.contains("jane@timeout.test,unknown,retry_later,timeout,"), "{text}");
+}
+
+#[test]
+fn a_list_that_was_changed_meanwhile_is_not_given_the_wrong_answers() {
+    let folder = folder_with("list.csv", SLOW);
+    let mut child = begun(&folder);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    fs::write(folder.path().join("list.csv"), SLOW.replace("jane.doe", "jack.doe")).unwrap();
+    let output = run(folder.path(), &["--resume", "list.csv"], b"");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("was changed"), "{}", said(&output));
+    assert!(!folder.path().join("list.vetted.csv").exists());
+    fs::write(folder.path().join("list.csv"), SLOW).unwrap();
+    let output = run(folder.path(), &["--resume", "list.csv"], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 }

@@ -15,7 +15,7 @@ use crate::cli::args::DepthArg;
 use crate::listfile::{self, Layout, Reader, Row};
 use crate::proto::create_batch_request::Part;
 use crate::proto::{
-    self, Batch, BatchAddress, BatchOptions, BatchPage, BatchSpec, CreateBatchRequest,
+    self, Batch, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, CreateBatchRequest,
 };
 
 /// How many rows go in one message.
@@ -96,22 +96,25 @@ pub(super) async fn submit(
     Ok(Submitted { batch, digest: digest.hex(), notes })
 }
 
-/// The messages of the call. They end only when the whole list was read: a call that ends is
-/// accepted.
+/// The messages of the call. They end only when the whole list was read.
 fn parts(
     spec: BatchSpec,
     sent: mpsc::Receiver<Sent>,
     on_rows: impl Fn(u64) + Send + Sync + 'static,
 ) -> impl Stream<Item = CreateBatchRequest> + Send + 'static {
-    let pages = stream::unfold((sent, 0, on_rows), async |(mut sent, mut rows, on_rows)| {
-        let page = match sent.recv().await {
-            Some(Sent::Page(page)) => page,
-            Some(Sent::End) => return None,
+    let state = Some((sent, 0, on_rows));
+    let pages = stream::unfold(state, async |state| {
+        let (mut sent, mut rows, on_rows) = state?;
+        match sent.recv().await {
+            Some(Sent::Page(page)) => {
+                rows += page.len() as i64;
+                on_rows(rows as u64);
+                Some((Part::Page(BatchPage { addresses: page }), Some((sent, rows, on_rows))))
+            }
+            Some(Sent::End) => Some((Part::End(BatchEnd { rows }), None)),
+            // The reader gave up, and says why to whoever waits for it.
             None => std::future::pending().await,
-        };
-        rows += page.len() as u64;
-        on_rows(rows);
-        Some((Part::Page(BatchPage { addresses: page }), (sent, rows, on_rows)))
+        }
     });
     let parts = stream::once(std::future::ready(Part::Spec(spec))).chain(pages);
     parts.map(|part| CreateBatchRequest { part: Some(part) })

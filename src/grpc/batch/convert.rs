@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use crate::batch::preflight::{Bound, Decision, Estimate};
-use crate::batch::queue::{DestinationTally, GroupTally, RowResult};
+use crate::batch::queue::{DestinationTally, GroupTally};
 use crate::batch::{Batch, BatchOptions, Preflight, Progress, SendPolicy, State};
 use crate::grpc::convert;
 use crate::proto;
 use crate::verdict::Reason;
-use crate::verifier::Depth;
+use crate::verifier::{Depth, Verification};
 
 /// A batch, with what may be said of its campaign, and when it will be deleted.
 pub(super) fn batch(
@@ -134,11 +134,10 @@ fn decision(decision: Decision) -> proto::PreflightDecision {
     }
 }
 
-pub(super) fn result(row: RowResult) -> proto::BatchResult {
-    let verification = row.outcome.into_verification(&row.address);
+pub(super) fn result(row: u64, row_id: String, verification: Verification) -> proto::BatchResult {
     proto::BatchResult {
-        row: count(row.row),
-        row_id: row.row_id,
+        row: count(row),
+        row_id,
         verification: Some(convert::verification(verification)),
     }
 }

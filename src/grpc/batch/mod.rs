@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::access::Caller;
 use crate::batch::preflight::Thresholds;
-use crate::batch::queue::{Results, Submission};
+use crate::batch::queue::{Results, RowResult, Submission};
 use crate::batch::{Batch, BatchId, Batches, Preflight, State};
 use crate::grpc::checked::Checked;
 use crate::grpc::request::BadField;
@@ -64,6 +64,13 @@ impl Service {
         convert::batch(batch, &preflight, expires_at)
     }
 
+    /// A row for its owner, who thereby learns about a mailbox.
+    fn told(&self, caller: &Caller, row: RowResult) -> proto::BatchResult {
+        let verification = row.outcome.into_verification(&row.address);
+        self.checked.told(caller, &verification);
+        convert::result(row.row, row.row_id, verification)
+    }
+
     /// Takes the rows of a new batch; whatever ends this early leaves nothing.
     async fn receive(
         &self,
@@ -73,9 +80,20 @@ impl Service {
     ) -> Result<Batch, Status> {
         let (id, depth) = (&batch.id, batch.spec.options.depth);
         let mut rows = 0;
-        while let Some(part) = next(&mut inbound, &self.shutdown).await? {
-            let Part::Page(page) = part else {
-                return Err(bad("spec", "came again; send it once, first"));
+        loop {
+            // A caller that goes away looks like one that has no more to say.
+            let page = match next(&mut inbound, &self.shutdown).await? {
+                Some(Part::Page(page)) => page,
+                Some(Part::End(end)) if u64::try_from(end.rows) == Ok(rows) => break,
+                Some(Part::End(end)) => {
+                    let message =
+                        format!("says {}, and {rows} rows came; send all again", end.rows);
+                    return Err(bad("end.rows", &message));
+                }
+                Some(Part::Spec(_)) => return Err(bad("spec", "came again; send it once, first")),
+                None => {
+                    return Err(bad("end", "is missing; send it last, with the number of rows"));
+                }
             };
             let page = request::page(page, rows).map_err(BadField::into_status)?;
             rows += page.len() as u64;
@@ -183,11 +201,13 @@ impl BatchService for Service {
         &self,
         request: Request<StreamBatchResultsRequest>,
     ) -> Result<Response<Self::StreamBatchResultsStream>, Status> {
-        let batch = self.own(&caller(&request)?.name, &request.get_ref().batch_id).await?;
+        let caller = caller(&request)?;
+        let batch = self.own(&caller.name, &request.get_ref().batch_id).await?;
         let reading = request::reading(request.get_ref()).map_err(BadField::into_status)?;
-        let results = self.batches.results(batch.id, reading).map(|results| match results {
+        let service = self.clone();
+        let results = self.batches.results(batch.id, reading).map(move |results| match results {
             Ok(Results { rows, next, .. }) => Ok(StreamBatchResultsResponse {
-                results: rows.into_iter().map(convert::result).collect(),
+                results: rows.into_iter().map(|row| service.told(&caller, row)).collect(),
                 cursor: next.0,
             }),
             Err(error) => Err(request::queue_status(&error)),
@@ -264,7 +284,7 @@ async fn next(
         None => Ok(None),
         Some(CreateBatchRequest { part: Some(part) }) => Ok(Some(part)),
         Some(CreateBatchRequest { part: None }) => {
-            Err(bad("part", "is missing; send a spec or a page in each message"))
+            Err(bad("part", "is missing; send a spec, a page or an end in each message"))
         }
     }
 }
