@@ -5,7 +5,7 @@ use std::time::Duration;
 use mailvet::proto::batch_service_client::BatchServiceClient;
 use mailvet::proto::create_batch_request::Part;
 use mailvet::proto::{
-    BatchAddress, BatchPage, BatchSpec, CreateBatchRequest, StreamBatchResultsRequest,
+    BatchAddress, BatchEnd, BatchPage, BatchSpec, CreateBatchRequest, StreamBatchResultsRequest,
     VerifyAddressRequest, VerifyDomainRequest,
 };
 use tokio::io::AsyncReadExt as _;
@@ -27,7 +27,8 @@ async fn vet(channel: Channel, addresses: &[&str]) {
     let address =
         |address: &&str| BatchAddress { address: (*address).to_owned(), row_id: String::new() };
     let page = BatchPage { addresses: addresses.iter().map(address).collect() };
-    let parts = [Part::Spec(BatchSpec::default()), Part::Page(page)];
+    let end = BatchEnd { rows: i64::try_from(addresses.len()).unwrap() };
+    let parts = [Part::Spec(BatchSpec::default()), Part::Page(page), Part::End(end)];
     let parts = parts.map(|part| CreateBatchRequest { part: Some(part) });
     let created = client.create_batch(tokio_stream::iter(parts)).await.unwrap().into_inner();
     let batch_id = created.batch.unwrap().batch_id;

@@ -7,9 +7,9 @@ use mailvet::proto::batch_service_client::BatchServiceClient;
 use mailvet::proto::create_batch_request::Part;
 use mailvet::proto::verification_service_client::VerificationServiceClient;
 use mailvet::proto::{
-    BatchAddress, BatchOptions, BatchPage, BatchSpec, CreateBatchRequest, DeleteBatchRequest,
-    GetBatchRequest, StreamBatchResultsRequest, VerifyAddressRequest, VerifyAddressesRequest,
-    VerifyDomainRequest, VerifyOptions,
+    BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, CreateBatchRequest,
+    DeleteBatchRequest, GetBatchRequest, StreamBatchResultsRequest, VerifyAddressRequest,
+    VerifyAddressesRequest, VerifyDomainRequest, VerifyOptions,
 };
 use mailvet::sandbox::World;
 use serde_json::Value;
@@ -121,7 +121,9 @@ async fn batch(channel: &Channel, addresses: &[String]) -> String {
         options: Some(options),
         ..BatchSpec::default()
     };
-    let parts = [Part::Spec(spec), Part::Page(BatchPage { addresses: rows.collect() })];
+    let end = BatchEnd { rows: i64::try_from(addresses.len()).unwrap() };
+    let page = BatchPage { addresses: rows.collect() };
+    let parts = [Part::Spec(spec), Part::Page(page), Part::End(end)];
     let parts = parts.map(|part| CreateBatchRequest { part: Some(part) });
     let created = BatchServiceClient::new(channel.clone()).create_batch(stream::iter(parts)).await;
     created.unwrap().into_inner().batch.unwrap().batch_id
