@@ -5,7 +5,6 @@
 //! rounds; the machine's speed cancels out of it.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mailvet::app::App;
@@ -70,11 +69,7 @@ async fn main() -> anyhow::Result<()> {
 
     let (listener, ours) = listen().await?;
     let store = tempfile::tempdir()?;
-    let rooms = mailvet::grpc::Rooms {
-        verifier: Arc::clone(&app.verifier),
-        batches: app.open_batches(store.path()).await?,
-        thresholds: app.thresholds()?,
-    };
+    let rooms = app.rooms(&app.open_batches(store.path()).await?)?;
     let (batches, settings) = (rooms.batches.clone(), app.config.server.clone());
     let (clock, stop) = (app.clock, shutdown.clone());
     servers.spawn(async move {

@@ -1,7 +1,7 @@
 //! Puts the parts together, and takes them apart again in the right order.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -15,13 +15,22 @@ use crate::cache::DnsCache;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dns::Resolver;
+use crate::grpc::{Calls, Rooms};
 use crate::lists::{self, ListsHandle, Reload};
+use crate::metrics::Sources;
 use crate::prober::Prober;
+use crate::readiness::Readiness;
 use crate::smtp::meaning::Classifier;
 use crate::verifier::Verifier;
 
 /// The shortest time between two looks at the lists' folder.
 const SHORTEST_POLL: Duration = Duration::from_secs(1);
+
+/// How often DNS is asked whether it answers, while it does and while it does not.
+const LOOK_AT_DNS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(1));
+
+/// How many questions in a row it may leave without an answer: one may get lost.
+const MISSED: u32 = 2;
 
 /// The running parts.
 pub struct App {
@@ -33,6 +42,8 @@ pub struct App {
     pub verifier: Arc<Verifier>,
     /// The lists in use.
     pub lists: Arc<ListsHandle>,
+    /// What there is to measure.
+    pub sources: Sources,
     prober: Prober,
     domains: DnsCache,
     tasks: TaskTracker,
@@ -48,7 +59,8 @@ impl App {
     pub fn build(config: Config) -> anyhow::Result<Self> {
         let clock = Clock::start();
         let resolver = Resolver::new(config.dns.clone(), clock).context("DNS cannot be used")?;
-        let domains = DnsCache::new(Arc::new(resolver), config.cache.clone(), clock)?;
+        let resolver = Arc::new(resolver);
+        let domains = DnsCache::new(resolver.clone(), config.cache.clone(), clock)?;
         let classifier = classifier(&config)?;
         let lists = Arc::new(ListsHandle::open(&config.lists)?);
         let prober = Prober::new(
@@ -71,7 +83,39 @@ impl App {
         if config.lists.dir.is_some() {
             tasks.spawn(watch(Arc::clone(&lists), config.lists.clone(), stop.clone()));
         }
-        Ok(Self { config, clock, verifier, lists, prober, domains, tasks, stop })
+        let sources = Sources {
+            started_at: clock.now(),
+            resolver,
+            domains: domains.clone(),
+            prober: prober.clone(),
+            verifier: Arc::clone(&verifier),
+            batches: Arc::new(OnceLock::new()),
+            calls: Arc::new(Calls::default()),
+            readiness: Readiness::default(),
+        };
+        Ok(Self { config, clock, verifier, lists, sources, prober, domains, tasks, stop })
+    }
+
+    /// Asks DNS from now on, again and again, whether it answers: until then the service is not
+    /// ready.
+    pub fn look_after_readiness(&self) {
+        let (resolver, readiness) = (self.sources.resolver.clone(), self.sources.readiness.clone());
+        self.tasks.spawn(look_at_dns(resolver, readiness, self.stop.clone()));
+    }
+
+    /// What a service opens its door to.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::thresholds`].
+    pub fn rooms(&self, batches: &Batches) -> anyhow::Result<Rooms> {
+        Ok(Rooms {
+            verifier: Arc::clone(&self.verifier),
+            batches: batches.clone(),
+            thresholds: self.thresholds()?,
+            calls: Arc::clone(&self.sources.calls),
+            readiness: self.sources.readiness.clone(),
+        })
     }
 
     /// Opens the batches kept in `dir`, and goes on with them.
@@ -86,7 +130,12 @@ impl App {
         let ask = Arc::clone(&self.verifier) as Arc<dyn Ask>;
         let a_minute = Duration::from_secs(60);
         let pace = a_minute / self.config.prober.pacing.recipients_per_minute.get();
-        Ok(Batches::start(Arc::new(queue), ask, self.config.batch.clone(), pace, self.clock))
+        let config = self.config.batch.clone();
+        let batches = Batches::start(Arc::new(queue), ask, config, pace, self.clock);
+        // Opened once; a second time is a test's, and the first ones are measured.
+        let _ = self.sources.batches.set(batches.clone());
+        self.sources.readiness.store_is_open();
+        Ok(batches)
     }
 
     /// The thresholds a campaign is held against.
@@ -105,6 +154,35 @@ impl App {
         self.domains.drain().await;
         self.tasks.close();
         self.tasks.wait().await;
+    }
+}
+
+/// Says whether DNS answers, until `stop`.
+async fn look_at_dns(resolver: Arc<Resolver>, readiness: Readiness, stop: CancellationToken) {
+    let mut missed = 0;
+    loop {
+        let Some(answered) = stop.run_until_cancelled(resolver.answers()).await else { return };
+        match answered {
+            Ok(()) => {
+                missed = 0;
+                if readiness.dns(true) {
+                    tracing::info!("DNS answers");
+                }
+            }
+            Err(failure) => {
+                missed += 1;
+                let never_did = missed == 1 && !readiness.state().dns;
+                if never_did || (missed > MISSED && readiness.dns(false)) {
+                    tracing::warn!(%failure, "DNS does not answer: the service is not ready");
+                }
+            }
+        }
+        let (content, worried) = LOOK_AT_DNS;
+        let pause = if missed == 0 { content } else { worried };
+        let pause = tokio::time::sleep(pause);
+        if stop.run_until_cancelled(pause).await.is_none() {
+            return;
+        }
     }
 }
 

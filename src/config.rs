@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::{batch, cache, dns, doctor, grpc, lists, prober, smtp, telemetry, verdict, verifier};
+use crate::{
+    batch, cache, dns, doctor, grpc, lists, metrics, prober, smtp, telemetry, verdict, verifier,
+};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -38,10 +40,14 @@ pub struct Config {
     pub lists: lists::Config,
     /// What replies mean.
     pub replies: RepliesConfig,
+    /// Measurements, and whether the service is ready, on a port of their own.
+    pub metrics: metrics::Config,
     /// What `mailvet doctor` looks at.
     pub doctor: doctor::Config,
     /// Logs.
     pub log: telemetry::Config,
+    /// Traces.
+    pub trace: telemetry::TraceConfig,
 }
 
 /// What replies mean.

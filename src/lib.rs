@@ -7,7 +7,7 @@
 //!
 //! | floor | rooms | what |
 //! |---|---|---|
-//! | 10 | [`cli`], [`app`], [`config`], [`telemetry`] | the process |
+//! | 10 | [`cli`], [`app`], [`config`], [`telemetry`], [`metrics`] | the process |
 //! | 9 | [`grpc`] (and [`proto`]) | the door: decode, call, encode |
 //! | 8 | [`doctor`] | what mail servers see of us, and we of DNS |
 //! | 8 | [`batch`] | durable lists: state and pre-flight (pure), queue, worker |
@@ -18,7 +18,7 @@
 //! | 3 | [`smtp`] | the dialogue (pure) and its session |
 //! | 2 | [`dns`] | routes and facts (pure) and the resolver |
 //! | 1 | [`address`], [`lists`], [`listfile`] | syntax, names, mailing-list files (pure) |
-//! | 0 | [`clock`] | the one clock |
+//! | 0 | [`clock`], [`tally`], [`readiness`] | the one clock; counters; what the service waits for |
 //! | - | [`sandbox`] | a small mail world on loopback, for `cli/` and tests only |
 //!
 //! # One walk
@@ -61,11 +61,14 @@ pub mod doctor;
 pub mod grpc;
 pub mod listfile;
 pub mod lists;
+pub mod metrics;
 pub mod pacing;
 pub mod prober;
 pub mod proto;
+pub mod readiness;
 pub mod sandbox;
 pub mod smtp;
+pub mod tally;
 pub mod telemetry;
 pub mod verdict;
 pub mod verifier;

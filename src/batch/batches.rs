@@ -13,7 +13,7 @@ use super::destinations::Destinations;
 use super::id::BatchId;
 use super::news::News;
 use super::plan;
-use super::progress::Batch;
+use super::progress::{Batch, Progress, State};
 use super::queue::{
     Cursor, DestinationTally, GroupTally, Order, Queue, QueueError, Results, ResultsRequest,
     Submission,
@@ -53,6 +53,19 @@ pub struct Reading {
     pub verdicts: Vec<Verdict>,
 }
 
+/// The state of all batches at one moment, and what was done since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Batches that are being worked on.
+    pub running: usize,
+    /// Their rows without a result, the waiting ones included.
+    pub open_rows: u64,
+    /// Their rows whose servers said "not now", and that will be asked again.
+    pub waiting_rows: u64,
+    /// Different addresses of any batch that got their result.
+    pub results: u64,
+}
+
 impl Batches {
     /// Opens the door to `queue` and starts to work on what is in it. A destination is taken to
     /// need `pace` for one address when work for it is put off.
@@ -70,6 +83,7 @@ impl Batches {
             destinations: Destinations::new(config.addresses_per_destination(), pace),
             config: Arc::new(config),
             news: Arc::new(News::new()),
+            results: Arc::default(),
             clock,
             stop: CancellationToken::new(),
         };
@@ -107,6 +121,8 @@ impl Batches {
     /// As [`Queue::seal`].
     pub async fn seal(&self, id: &BatchId) -> Result<Batch, QueueError> {
         let batch = self.workshop.queue.seal(id, self.workshop.clock.now()).await?;
+        let Progress { rows, mailboxes, .. } = batch.progress;
+        tracing::info!(batch = %id, rows, mailboxes, "the batch is accepted");
         self.workshop.news.tell();
         Ok(batch)
     }
@@ -218,6 +234,10 @@ impl Batches {
     /// As [`Queue::cancel`].
     pub async fn cancel(&self, id: &BatchId) -> Result<Batch, QueueError> {
         let batch = self.workshop.queue.cancel(id, self.workshop.clock.now()).await?;
+        if batch.state == State::Cancelled {
+            let without_result = batch.progress.open_rows();
+            tracing::info!(batch = %id, without_result, "the batch is stopped");
+        }
         self.workshop.news.tell();
         Ok(batch)
     }
@@ -228,6 +248,7 @@ impl Batches {
     /// As [`Queue::delete`].
     pub async fn delete(&self, id: &BatchId) -> Result<(), QueueError> {
         self.workshop.queue.delete(id).await?;
+        tracing::info!(batch = %id, "the batch is deleted");
         self.workshop.news.tell();
         Ok(())
     }
@@ -240,6 +261,21 @@ impl Batches {
                 tracing::debug!(batch = %id, %error, "was not there to be removed");
             }
         });
+    }
+
+    /// What is going on, and what was done.
+    ///
+    /// # Errors
+    /// As [`Queue::running`].
+    pub async fn stats(&self) -> Result<Stats, QueueError> {
+        let running = self.workshop.queue.running().await?;
+        let sum = |rows: fn(&Progress) -> u64| running.iter().map(|b| rows(&b.progress)).sum();
+        Ok(Stats {
+            running: running.len(),
+            open_rows: sum(Progress::open_rows),
+            waiting_rows: sum(Progress::waiting_rows),
+            results: self.workshop.results.read(),
+        })
     }
 
     /// Gives all work back to the queue, and ends what runs.

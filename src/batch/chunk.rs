@@ -160,11 +160,13 @@ impl Chunk {
             return Ok(());
         }
         let results = std::mem::take(&mut self.results);
+        let count = u64::try_from(results.len()).unwrap_or(u64::MAX);
         let (workshop, lease) = (&self.workshop, self.lease.id);
         insistently(workshop, lease, || {
             workshop.queue.complete(lease, results.clone(), workshop.clock.now())
         })
         .await?;
+        workshop.results.add(count);
         workshop.news.tell();
         Ok(())
     }

@@ -24,7 +24,7 @@ mod tests;
 mod worker;
 
 pub use ask::Ask;
-pub use batches::{Batches, Reading};
+pub use batches::{Batches, Reading, Stats};
 pub use config::Config;
 pub use id::BatchId;
 pub use outcome::Outcome;

@@ -268,6 +268,9 @@ pub trait Queue: Send + Sync + 'static {
     /// A batch as it stands. Cheap: it may be asked many times a second.
     async fn batch(&self, id: &BatchId) -> Result<Batch, QueueError>;
 
+    /// The batches of any owner that are running, as they stand. Cheap.
+    async fn running(&self) -> Result<Vec<Batch>, QueueError>;
+
     /// The batches of `owner`, the newest first (by their names), at most `limit`, older than
     /// `before`.
     async fn batches(

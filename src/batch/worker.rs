@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::ask::Ask;
 use super::chunk::{self, Chunk};
@@ -13,6 +14,7 @@ use super::destinations::Destinations;
 use super::news::News;
 use super::queue::{CHUNK, Lease, LeaseRequest, Queue};
 use crate::clock::Clock;
+use crate::tally::Counter;
 
 /// How long the worker waits when the store fails, before it looks again.
 const STORE_TROUBLE: Duration = Duration::from_secs(2);
@@ -28,6 +30,8 @@ pub(super) struct Workshop {
     pub(super) config: Arc<Config>,
     pub(super) destinations: Arc<Destinations>,
     pub(super) news: Arc<News>,
+    /// How many addresses got their result.
+    pub(super) results: Arc<Counter>,
     pub(super) clock: Clock,
     pub(super) stop: CancellationToken,
 }
@@ -43,11 +47,13 @@ pub(super) async fn run(workshop: Workshop) {
         for lease in leases.into_iter().flatten() {
             let items = lease.items.len();
             in_flight += items;
+            let span = tracing::info_span!(parent: None, "chunk", batch = %lease.batch, items);
             let chunk = Chunk::new(workshop.clone(), lease);
-            chunks.spawn(async move {
+            let work = async move {
                 chunk::see_through(chunk).await;
                 items
-            });
+            };
+            chunks.spawn(work.instrument(span));
         }
         if !(found_work && has_room(&workshop, in_flight)) {
             in_flight -= wait(&workshop, &mut chunks, seen, has_room(&workshop, in_flight)).await;

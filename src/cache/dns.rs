@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::config::{Config, SettingError};
+use super::counters::Stats;
 use super::store::{Cached, Load, Shared, Store};
 use crate::address::DomainName;
 use crate::clock::Clock;
@@ -81,6 +82,12 @@ impl DnsCache {
         max_age: Option<Duration>,
     ) -> Result<Cached<HostFacts>, DnsFailure> {
         self.hosts.ask(host, max_age).await
+    }
+
+    /// How the questions about domains went, and those about hosts.
+    #[must_use]
+    pub fn stats(&self) -> (Stats, Stats) {
+        (self.domains.stats(), self.hosts.stats())
     }
 
     /// Starts no more lookups and waits for those under way, each of which has its own deadline.

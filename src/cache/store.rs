@@ -10,8 +10,10 @@ use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use super::config::Config;
+use super::counters::{Counters, Stats};
 use super::flight::{Flights, Outcome, Pilot, Seat};
 use super::freshness::{Evidence, Freshness, freshness, keep_until};
 use crate::address::DomainName;
@@ -66,6 +68,7 @@ pub(super) struct Store<L: Load> {
     shared: Arc<Shared>,
     entries: Cache<DomainName, Arc<Entry<L::Facts>>>,
     flights: Flights<L::Facts>,
+    counters: Counters,
 }
 
 /// What an entry is good for now.
@@ -84,11 +87,33 @@ impl<L: Load> Store<L> {
             .weigher(|_, entry: &Arc<Entry<L::Facts>>| entry.weight())
             .expire_after(Expiry)
             .build();
-        Self { loader, shared, entries, flights: Flights::default() }
+        let (flights, counters) = (Flights::default(), Counters::default());
+        Self { loader, shared, entries, flights, counters }
+    }
+
+    /// How the questions went so far.
+    pub(super) fn stats(&self) -> Stats {
+        self.counters.read()
     }
 
     /// Facts no older than `max_age`, remembered or looked up.
     pub(super) async fn ask(
+        self: &Arc<Self>,
+        name: &DomainName,
+        max_age: Option<Duration>,
+    ) -> Result<Cached<L::Facts>, DnsFailure> {
+        let found = self.find(name, max_age).await;
+        let counter = match &found {
+            Ok(Cached { stale: true, .. }) => &self.counters.stale,
+            Ok(Cached { from_cache: true, .. }) => &self.counters.hits,
+            Ok(_) => &self.counters.misses,
+            Err(_) => &self.counters.failures,
+        };
+        counter.one();
+        found
+    }
+
+    async fn find(
         self: &Arc<Self>,
         name: &DomainName,
         max_age: Option<Duration>,
@@ -149,10 +174,13 @@ impl<L: Load> Store<L> {
         let (seat, pilot) = self.flights.join_or_start(name);
         if let Some(pilot) = pilot {
             let (store, name) = (Arc::clone(self), name.clone());
-            self.shared.tasks.spawn(async move {
+            // In the trace of whoever asked first.
+            let span = tracing::debug_span!("dns_lookup", name = %name);
+            let flight = async move {
                 store.fly(name, asked_at, pilot).await;
                 drop(permit);
-            });
+            };
+            self.shared.tasks.spawn(flight.instrument(span));
         }
         Ok(seat)
     }
@@ -161,6 +189,7 @@ impl<L: Load> Store<L> {
     fn refresh(self: &Arc<Self>, name: &DomainName, asked_at: SystemTime) {
         let Ok(permit) = Arc::clone(&self.shared.refreshes).try_acquire_owned() else { return };
         if let (_, Some(pilot)) = self.flights.join_or_start(name) {
+            self.counters.refreshes.one();
             let (store, name) = (Arc::clone(self), name.clone());
             self.shared.tasks.spawn(async move {
                 store.fly(name, asked_at, pilot).await;

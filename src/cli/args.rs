@@ -161,6 +161,12 @@ pub(super) struct ServeArgs {
     /// scratch folder with --sandbox]
     #[arg(long, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
+    /// Where to give out metrics and readiness, such as 127.0.0.1:9464 [default: nowhere]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(super) metrics_listen: Option<SocketAddr>,
+    /// Let other machines read them; there is no authentication
+    #[arg(long)]
+    pub(super) metrics_allow_remote: bool,
     /// Serve the sandbox's domains instead of the internet, for client tests
     #[arg(long)]
     pub(super) sandbox: bool,

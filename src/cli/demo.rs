@@ -3,7 +3,6 @@
 //! as a batch and asks whether a campaign may be sent to it.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
 use futures_util::stream;
 use tokio::net::TcpListener;
@@ -16,7 +15,7 @@ use super::args::Common;
 use super::list::wire;
 use super::render::{self, DIM};
 use super::serve::{Started, start};
-use crate::grpc::{self, Rooms};
+use crate::grpc;
 use crate::proto::batch_service_client::BatchServiceClient;
 use crate::proto::create_batch_request::Part;
 use crate::proto::{
@@ -27,16 +26,12 @@ use crate::sandbox::World;
 
 pub(super) async fn run() -> anyhow::Result<bool> {
     let started = start(&Common::default(), Table::new(), true, "warn").await?;
-    let Started { app, sandbox: Some(sandbox) } = started else {
+    let Started { app, sandbox: Some(sandbox), traces } = started else {
         anyhow::bail!("the sandbox did not start");
     };
     let store = tempfile::tempdir()?;
     let batches = app.open_batches(store.path()).await?;
-    let rooms = Rooms {
-        verifier: Arc::clone(&app.verifier),
-        batches: batches.clone(),
-        thresholds: app.thresholds()?,
-    };
+    let rooms = app.rooms(&batches)?;
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let address = listener.local_addr()?;
     let shutdown = CancellationToken::new();
@@ -71,6 +66,7 @@ pub(super) async fn run() -> anyhow::Result<bool> {
         counts.total().violations,
     );
     sandbox.shutdown().await;
+    traces.close().await;
     Ok(true)
 }
 

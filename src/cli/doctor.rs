@@ -21,7 +21,7 @@ pub(super) async fn run(args: DoctorArgs, common: &Common) -> anyhow::Result<boo
     if !common.names_log_level() && config.log == telemetry::Config::default() {
         "warn".clone_into(&mut config.log.level);
     }
-    telemetry::init(&config.log)?;
+    telemetry::init_logs(&config.log)?;
     let sandbox = if args.sandbox { Some(sandboxed(&mut config).await?) } else { None };
     if let Some(timeout) = args.timeout {
         config.doctor.timeout = timeout;

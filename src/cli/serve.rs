@@ -2,22 +2,23 @@
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use toml::Table;
 
 use super::args::{Common, ServeArgs, set};
 use crate::app::App;
 use crate::config;
-use crate::grpc::{self, Rooms, server::Drained};
+use crate::grpc::{self, server::Drained};
+use crate::metrics;
 use crate::sandbox::{Sandbox, World};
-use crate::telemetry;
+use crate::telemetry::{self, Traces};
 
 /// How long the rest of a shutdown may take, once no call is left: leases are given back, sessions are
 /// ended with QUIT.
@@ -27,6 +28,7 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub(super) struct Started {
     pub(super) app: App,
     pub(super) sandbox: Option<Sandbox>,
+    pub(super) traces: Traces,
 }
 
 impl Started {
@@ -36,6 +38,7 @@ impl Started {
         if let Some(sandbox) = self.sandbox {
             sandbox.shutdown().await;
         }
+        self.traces.close().await;
     }
 }
 
@@ -51,7 +54,7 @@ pub(super) async fn start(
     if !common.names_log_level() && config.log == telemetry::Config::default() {
         log_level.clone_into(&mut config.log.level);
     }
-    telemetry::init(&config.log)?;
+    let traces = telemetry::init(&config.log, &config.trace)?;
     let sandbox = if sandbox {
         let sandbox = Sandbox::start(World::built_in()?).await?;
         super::sandboxed(&mut config, &sandbox);
@@ -59,7 +62,7 @@ pub(super) async fn start(
     } else {
         None
     };
-    Ok(Started { app: App::build(config)?, sandbox })
+    Ok(Started { app: App::build(config)?, sandbox, traces })
 }
 
 pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool> {
@@ -75,20 +78,26 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     if let Some(dir) = args.data_dir {
         set(&mut flags, "batch", "data_dir", dir.display().to_string().into());
     }
+    if let Some(listen) = args.metrics_listen {
+        set(&mut flags, "metrics", "listen", listen.to_string().into());
+    }
+    if args.metrics_allow_remote {
+        set(&mut flags, "metrics", "allow_remote", true.into());
+    }
     let started = start(common, flags, args.sandbox, &telemetry::Config::default().level).await?;
     let app = &started.app;
     app.config.server.check_listen()?;
+    // First of all, so that whoever asks hears why the service is not ready yet.
+    let measured = CancellationToken::new();
+    let mut measuring = measure(app, measured.clone()).await?;
+    app.look_after_readiness();
     let listen = app.config.server.listen;
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
     let store = Store::choose(app, args.sandbox)?;
     let batches = app.open_batches(store.path()).await?;
-    let rooms = Rooms {
-        verifier: Arc::clone(&app.verifier),
-        batches: batches.clone(),
-        thresholds: app.thresholds()?,
-    };
+    let rooms = app.rooms(&batches)?;
     tracing::info!(
         sandbox = args.sandbox,
         data_dir = %store.path().display(),
@@ -100,6 +109,7 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     let signalled = async {
         signals.told_to_stop().await;
         tracing::info!("shutting down: finishing what is in flight");
+        app.sources.readiness.drain();
         shutdown.cancel();
         batches.drain().await;
         std::future::pending::<Infallible>().await
@@ -114,6 +124,8 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     let closing = async {
         // Whatever ended the serving: what is leased is given back.
         batches.drain().await;
+        measured.cancel();
+        while measuring.join_next().await.is_some() {}
         started.close().await;
     };
     if tokio::time::timeout(CLOSING, closing).await.is_err() {
@@ -121,6 +133,19 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     }
     tracing::info!("stopped");
     Ok(true)
+}
+
+/// Gives out measurements until `stop`, if somebody wants them.
+async fn measure(app: &App, stop: CancellationToken) -> anyhow::Result<JoinSet<()>> {
+    let mut measuring = JoinSet::new();
+    app.config.metrics.check()?;
+    let Some(listen) = app.config.metrics.listen else { return Ok(measuring) };
+    let listener = TcpListener::bind(listen).await.with_context(|| {
+        format!("{listen} cannot be listened on; choose another with --metrics-listen")
+    })?;
+    tracing::info!(address = %listener.local_addr()?, "metrics are given out");
+    measuring.spawn(metrics::serve(listener, app.sources.clone(), stop));
+    Ok(measuring)
 }
 
 /// Where batches are kept.

@@ -1,11 +1,13 @@
 //! How a domain receives mail: its route (RFC 5321 section 5.1, RFC 7505) and the facts behind it.
 //!
-//! Pure: [`facts`], [`answer`], [`route`], [`hosts`], [`lifetime`], [`reverse`], [`config`]. Shell:
-//! the [`Resolver`] and what it stands on. A negative answer is data; a [`DnsFailure`] means that
-//! nobody could tell. Nothing is remembered here: `cache/` does that, above [`Lookup`].
+//! Pure: [`facts`], [`answer`], [`route`], [`hosts`], [`lifetime`], [`reverse`], [`config`],
+//! `counters`. Shell: the [`Resolver`] and what it stands on. A negative answer is data; a
+//! [`DnsFailure`] means that nobody could tell. Nothing is remembered here: `cache/` does that,
+//! above [`Lookup`].
 
 pub mod answer;
 pub mod config;
+mod counters;
 pub mod facts;
 mod failover;
 pub mod hosts;
@@ -20,6 +22,7 @@ pub(crate) mod test_server;
 mod upstream;
 
 pub use config::{Config, SetupError};
+pub use counters::Stats;
 pub use facts::{DnsFailure, DomainFacts, Exchanger, HostFacts, Note, Route};
 pub use lifetime::Lifetimes;
 pub use lookup::{DomainLookup, Lookup};

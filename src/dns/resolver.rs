@@ -6,11 +6,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 
 use async_trait::async_trait;
-use hickory_resolver::proto::rr::{RData, RecordType};
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::system_conf;
+use tracing::Instrument as _;
 
 use super::answer::{Answer, MxRecord};
 use super::config::{Config, SetupError};
+use super::counters::{self, Counters, Stats};
 use super::facts::{DnsFailure, DomainFacts, HostFacts};
 use super::failover::Failover;
 use super::hosts::{self, AddressAnswer};
@@ -27,6 +29,7 @@ pub struct Resolver {
     servers: Vec<SocketAddr>,
     upstreams: Vec<Upstream>,
     failover: Failover,
+    counters: Counters,
 }
 
 impl Resolver {
@@ -43,7 +46,8 @@ impl Resolver {
             .map(|server| Upstream::new(*server, &config))
             .collect::<Result<Vec<_>, _>>()?;
         let failover = Failover::new(servers.len(), &config, clock);
-        Ok(Self { clock, config, servers, upstreams, failover })
+        let counters = Counters::new();
+        Ok(Self { clock, config, servers, upstreams, failover, counters })
     }
 
     /// The name servers asked, best first.
@@ -52,14 +56,54 @@ impl Resolver {
         &self.servers
     }
 
+    /// How the questions went so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.counters.read()
+    }
+
+    /// Asks for the name servers of the root, which every resolver knows. Whatever is answered is an
+    /// answer.
+    ///
+    /// # Errors
+    /// No name server answered, or all of them with an error.
+    pub async fn answers(&self) -> Result<(), DnsFailure> {
+        self.ask_wire(&Name::root(), RecordType::NS, |_| Some(())).await.map(|_| ())
+    }
+
     pub(super) async fn ask<R>(
         &self,
         name: &DomainName,
         record_type: RecordType,
         read: fn(&RData) -> Option<R>,
     ) -> Result<Answer<R>, DnsFailure> {
-        let name = &upstream::to_wire(name)?;
-        self.failover.ask(|server| self.upstreams[server].ask(name, record_type, read)).await
+        self.ask_wire(&upstream::to_wire(name)?, record_type, read).await
+    }
+
+    async fn ask_wire<R>(
+        &self,
+        name: &Name,
+        record_type: RecordType,
+        read: fn(&RData) -> Option<R>,
+    ) -> Result<Answer<R>, DnsFailure> {
+        let span = tracing::debug_span!(
+            "dns_question",
+            otel.kind = "client",
+            name = %name,
+            record_type = %record_type,
+            outcome = tracing::field::Empty,
+        );
+        let began = self.clock.now();
+        let asked = self
+            .failover
+            .ask(|server| self.upstreams[server].ask(name, record_type, read))
+            .instrument(span.clone())
+            .await;
+        let outcome = counters::outcome(&asked);
+        span.record("outcome", outcome);
+        let elapsed = self.clock.now().duration_since(began).unwrap_or_default();
+        self.counters.asked(outcome, elapsed);
+        asked
     }
 
     /// Both halves. Once one has an address, the other has only so long.

@@ -1,6 +1,7 @@
 //! The door: decode, call, encode. It decides nothing: who may call, and how much, is decided by
 //! [`crate::access`].
 
+pub mod calls;
 pub mod config;
 pub mod server;
 
@@ -11,6 +12,7 @@ mod convert;
 mod deadline;
 mod door;
 mod gate;
+mod health;
 mod keys;
 mod listener;
 mod refusal;
@@ -19,6 +21,7 @@ mod service;
 mod tls;
 mod watched;
 
+pub use calls::{Calls, MethodStats};
 pub use config::Config;
 pub use server::{Rooms, serve, serve_within};
 pub use tls::{TlsError, certificates};

@@ -13,10 +13,12 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 
 use super::batch;
+use super::calls::{Calls, Followed};
 use super::checked::Checked;
 use super::config::{Config, Limits, NoRoom};
 use super::door::Door;
 use super::gate::Gate;
+use super::health::Health;
 use super::keys::KeyFileError;
 use super::listener;
 use super::service::Service;
@@ -28,6 +30,7 @@ use crate::clock::Clock;
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::batch_service_server::BatchServiceServer;
 use crate::proto::verification_service_server::VerificationServiceServer;
+use crate::readiness::Readiness;
 use crate::verifier::Verifier;
 
 /// How much of a request may be on its way to us before it is read, in octets: for one call, and for
@@ -46,6 +49,10 @@ pub struct Rooms {
     pub batches: Batches,
     /// What a list's answer is held against.
     pub thresholds: Thresholds,
+    /// Counts calls.
+    pub calls: Arc<Calls>,
+    /// Whether calls can be answered.
+    pub readiness: Readiness,
 }
 
 /// Why the service could not run.
@@ -117,16 +124,14 @@ pub async fn serve(
     let checked = Checked::new(Arc::clone(&door.access), Arc::clone(&rooms.verifier), clock);
     let batches = batch_service(&rooms, checked.clone(), &shutdown);
     let service = Service::new(checked, config, clock, shutdown.clone());
-    health_reporter.set_serving::<VerificationServiceServer<Service>>().await;
-    health_reporter.set_serving::<BatchServiceServer<batch::Service>>().await;
-    // That the process lives is another question than whether it takes work: true also while it drains.
-    health_reporter.set_service_status("liveness", tonic_health::ServingStatus::Serving).await;
+    let reporting = Health::begin(health_reporter, &rooms.readiness, shutdown.clone()).await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let router = builder(&limits)
+        .layer(Followed::new(Arc::clone(&rooms.calls), clock))
         .layer(gate)
         .add_service(health.max_decoding_message_size(largest))
         .add_service(reflection().build_v1()?.max_decoding_message_size(largest))
@@ -134,24 +139,18 @@ pub async fn serve(
         .add_service(VerificationServiceServer::new(service).max_decoding_message_size(largest))
         .add_service(batches);
 
-    let draining = shutdown.clone();
-    let stop = async move {
-        draining.cancelled().await;
-        health_reporter.set_not_serving::<VerificationServiceServer<Service>>().await;
-        health_reporter.set_not_serving::<BatchServiceServer<batch::Service>>().await;
-        health_reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
-    };
     let deadline = async {
         shutdown.cancelled().await;
         tokio::time::sleep(drain_timeout).await;
     };
     tokio::select! {
-        served = router.serve_with_incoming_shutdown(incoming, stop) => {
+        served = router.serve_with_incoming_shutdown(incoming, shutdown.cancelled()) => {
             served?;
             Ok(Drained::Finished)
         }
         () = deadline => Ok(Drained::TimedOut),
         never = door.watch(poll) => match never {},
+        never = reporting.follow() => match never {},
     }
 }
 

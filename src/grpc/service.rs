@@ -91,6 +91,7 @@ impl VerificationService for Service {
             .map_err(request::BadField::into_status)?;
         let verification = self.checked.verify(&caller, address, &options).await;
         let verification = verification.map_err(|refused| refusal::status(&refused))?;
+        tracing::Span::current().record("reason", verification.judgement.reason.name());
         let verification = Some(convert::verification(verification));
         Ok(Response::new(VerifyAddressResponse { verification }))
     }

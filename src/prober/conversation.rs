@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{sleep, sleep_until};
+use tracing::Instrument as _;
 
 use super::destination::{Landed, LandedTransaction, Next, Opened, Transaction};
 use super::dial::Stream;
@@ -13,6 +14,7 @@ use super::egress::mailbox;
 use super::evidence::Evidence;
 use super::lane::SessionId;
 use super::station::Station;
+use super::stats::Step;
 use crate::address::DomainName;
 use crate::smtp::{self, Counters, Hints, Session, TranscriptLine};
 
@@ -25,14 +27,29 @@ const GRACE: Duration = Duration::from_millis(25);
 /// that, so that it never counts one session of ours too many.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Carries one session from its opening to its end.
+/// Carries one session from its opening to its end. It serves many callers and outlives each of
+/// them, so it is a trace of its own.
 pub(super) async fn run(station: Arc<Station>, id: SessionId, exchanger: DomainName) {
+    let span = tracing::debug_span!(
+        parent: None,
+        "smtp_session",
+        otel.kind = "client",
+        exchanger = %exchanger,
+        identity = station.egress.name,
+    );
+    carry(station, id, exchanger).instrument(span).await;
+}
+
+async fn carry(station: Arc<Station>, id: SessionId, exchanger: DomainName) {
     // However this ends: what the session had in hand goes back in the lane.
     let _seat = Seat { station: Arc::clone(&station), id };
     let hints = hints(&station, &exchanger);
     let summons = station.enlist(id);
     let connected = tokio::select! {
-        connected = station.egress.connect(&station.shared, &exchanger, hints) => connected,
+        connected = station
+            .egress
+            .connect(&station.shared, &exchanger, hints)
+            .instrument(tracing::debug_span!("smtp_connect")) => connected,
         () = nobody_waits(&station, id, &summons) => {
             station.with(|core, _, now| core.given_up(id, now));
             return sleep(GRACE).await;
@@ -44,13 +61,18 @@ pub(super) async fn run(station: Arc<Station>, id: SessionId, exchanger: DomainN
             return station.with(|core, memory, now| core.open_failed(id, why, memory, now));
         }
     };
+    let began = station.shared.clock.now();
     let wanted = tokio::select! {
-        () = session.greet() => true,
+        () = session.greet().instrument(tracing::debug_span!("smtp_greet")) => true,
         () = nobody_waits(&station, id, &summons) => {
             station.with(|core, _, now| core.given_up(id, now));
             false
         }
     };
+    let took = station.shared.clock.now().duration_since(began).unwrap_or_default();
+    if wanted {
+        station.shared.listener.took(Step::Greet, took);
+    }
     if wanted && greeted(&station, id, &session) {
         session = converse(&station, id, &summons, hints, session).await;
     }
@@ -117,7 +139,9 @@ async fn converse(
     loop {
         match station.with(|core, _, now| core.next(id, now)) {
             Next::Fly(transactions) => {
-                let landed = fly(station, &mut session, &transactions).await;
+                let span = tracing::debug_span!("smtp_flight", transactions = transactions.len());
+                let landed = fly(station, &mut session, &transactions).instrument(span).await;
+                station.shared.listener.took(Step::Flight, landed.took);
                 count(station, &mut counted, session.facts().counters);
                 remember(station, &mut hints, &session);
                 let over = landed.ended.is_some();

@@ -9,6 +9,7 @@ use super::control;
 use super::dial::{Connection, Path, Stream};
 use super::evidence::Evidence;
 use super::lanes::Shared;
+use super::stats::Step;
 use crate::address::{Address, Domain, DomainName};
 use crate::smtp::{
     self, Hints, Mailbox, MailboxError, NoReply, Peer, RecipientAnswer, Session, SessionSetup,
@@ -67,7 +68,12 @@ impl Egress {
                 port: self.config.port,
                 deadline: shared.clock.now() + self.config.time_limits.connect,
             };
-            match shared.dial.dial(target, path).await {
+            let began = shared.clock.now();
+            let dialled = shared.dial.dial(target, path).await;
+            let now = shared.clock.now();
+            let took = now.duration_since(began).unwrap_or_default();
+            shared.listener.took(Step::Connect, took);
+            match dialled {
                 Ok(connection) => {
                     shared.counters.connections.fetch_add(1, Ordering::Relaxed);
                     return Ok(self.session(shared, exchanger, address, connection, hints));
@@ -75,7 +81,7 @@ impl Egress {
                 Err(reason) => {
                     shared.counters.connections_failed.fetch_add(1, Ordering::Relaxed);
                     let answer = RecipientAnswer::NoReply { stage: Stage::Connect, reason };
-                    last = Some(Evidence::new(answer, Some(address), shared.clock.now()));
+                    last = Some(Evidence::new(answer, Some(address), now));
                 }
             }
         }

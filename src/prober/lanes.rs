@@ -14,7 +14,7 @@ use super::egress::Egress;
 use super::hosts::Hosts;
 use super::memory::{Lifetimes, Memory};
 use super::station::Station;
-use super::stats::Stats;
+use super::stats::{Listener, Said, Stats};
 use super::walk;
 use crate::address::{Address, DomainName};
 use crate::clock::Clock;
@@ -82,6 +82,7 @@ pub(super) struct Shared {
     pub(super) egress: Vec<Arc<Egress>>,
     pub(super) tasks: TaskTracker,
     pub(super) counters: Counters,
+    pub(super) listener: Listener,
     memory: Mutex<Memory>,
     stations: Mutex<Stations>,
 }
@@ -170,6 +171,7 @@ impl Prober {
                 .collect(),
             tasks: TaskTracker::new(),
             counters: Counters::default(),
+            listener: Listener::new(),
             memory: Mutex::new(Memory::new(config.remembered.get(), lifetimes)),
             stations: Mutex::new(Stations {
                 by_key: HashMap::new(),
@@ -209,6 +211,12 @@ impl Prober {
             stats.waiting += waiting;
         }
         stats
+    }
+
+    /// What exchangers said.
+    #[must_use]
+    pub fn said(&self) -> Said {
+        self.shared.listener.said()
     }
 
     /// The station of an exchanger's destination, through the identity of this number.

@@ -28,7 +28,7 @@ pub use config::{Config, Identity, Socks5};
 pub use dial::{Connection, Dial, Path, Stream, Tcp};
 pub use hosts::Hosts;
 pub use lanes::{ProbeRequest, Prober, ProberError, Target};
-pub use stats::Stats;
+pub use stats::{Said, Stats};
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,12 @@
 //! What the prober is doing, as numbers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::lanes::Counters;
+use crate::smtp::meaning::Meaning;
+use crate::smtp::{NoReply, RecipientAnswer};
+use crate::tally::{Kinds, Times, TimesRead};
 
 /// The state of the prober at one moment, and what it did since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,5 +45,115 @@ impl Stats {
             unknown_users: read(&counters.unknown_users),
             ..Self::default()
         }
+    }
+}
+
+/// What exchangers said, and how long they took, since the prober was made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Said {
+    /// Recipients by what the reply meant that answered for them, at whatever stage.
+    pub replies: Vec<(&'static str, u64)>,
+    /// Recipients by why there was no reply.
+    pub failures: Vec<(&'static str, u64)>,
+    /// How long it took to connect, or not to.
+    pub connect: TimesRead,
+    /// How long it took from there to readiness, or a refusal: banner, `EHLO`, TLS.
+    pub greet: TimesRead,
+    /// How long a flight took: `MAIL` and `RCPT` of a few transactions, and the last reply.
+    pub flight: TimesRead,
+}
+
+/// Counts what exchangers say.
+pub(super) struct Listener {
+    replies: Kinds,
+    failures: Kinds,
+    connect: Times,
+    greet: Times,
+    flight: Times,
+}
+
+/// What took its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Connect,
+    Greet,
+    Flight,
+}
+
+impl Listener {
+    pub(super) fn new() -> Self {
+        Self {
+            replies: Kinds::new(Meaning::ALL.iter().map(|meaning| meaning.name())),
+            failures: Kinds::new(NoReply::NAMES),
+            connect: Times::default(),
+            greet: Times::default(),
+            flight: Times::default(),
+        }
+    }
+
+    /// An exchanger said this of a recipient, or nothing.
+    pub(super) fn heard(&self, answer: &RecipientAnswer) {
+        match answer {
+            RecipientAnswer::Replied { explanation, .. } => {
+                self.replies.one(explanation.meaning.name());
+            }
+            RecipientAnswer::NoReply { reason, .. } => self.failures.one(reason.name()),
+        }
+    }
+
+    pub(super) fn took(&self, step: Step, time: Duration) {
+        let times = match step {
+            Step::Connect => &self.connect,
+            Step::Greet => &self.greet,
+            Step::Flight => &self.flight,
+        };
+        times.one(time);
+    }
+
+    pub(super) fn said(&self) -> Said {
+        Said {
+            replies: self.replies.read(),
+            failures: self.failures.read(),
+            connect: self.connect.read(),
+            greet: self.greet.read(),
+            flight: self.flight.read(),
+        }
+    }
+}
+
+/// The name of what an exchanger said of a recipient.
+pub(super) fn name(answer: &RecipientAnswer) -> &'static str {
+    match answer {
+        RecipientAnswer::Replied { explanation, .. } => explanation.meaning.name(),
+        RecipientAnswer::NoReply { reason, .. } => reason.name(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smtp::Stage;
+
+    #[test]
+    fn every_kind_of_silence_is_counted() {
+        let listener = Listener::new();
+        let reasons = [
+            NoReply::NoAddress,
+            NoReply::HostNotFound,
+            NoReply::DnsFailure,
+            NoReply::TargetRefused,
+            NoReply::ConnectFailed(String::new()),
+            NoReply::ProxyFailed(String::new()),
+            NoReply::Timeout,
+            NoReply::Closed,
+            NoReply::Protocol(String::new()),
+            NoReply::TlsFailed(String::new()),
+            NoReply::Smtputf8Unsupported,
+        ];
+        for reason in reasons {
+            listener.heard(&RecipientAnswer::NoReply { stage: Stage::Connect, reason });
+        }
+        let said = listener.said();
+        assert!(said.failures.iter().all(|(_, count)| *count == 1), "{said:?}");
     }
 }

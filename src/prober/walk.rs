@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
+use tracing::Instrument as _;
 
 use super::destination::Submission;
 use super::egress::literal_name;
@@ -12,6 +13,7 @@ use super::evidence::{Answered, Evidence};
 use super::lane::JobId;
 use super::lanes::{ProbeRequest, Prober, Target};
 use super::station::Station;
+use super::stats;
 use crate::address::{Domain, DomainName};
 use crate::dns::Exchanger;
 use crate::pacing;
@@ -40,7 +42,8 @@ pub(super) async fn walk(prober: &Prober, request: ProbeRequest) -> ProbeOutcome
         if dialled == prober.shared.exchangers_per_address {
             break;
         }
-        let asked = walk.ask(exchanger, exchangers.len() == 1).await;
+        let patient = exchangers.len() == 1;
+        let asked = walk.ask(exchanger, patient).instrument(span(exchanger)).await;
         dialled += usize::from(asked.dialled);
         match asked.then {
             Then::Stop => return walk.outcome(),
@@ -54,9 +57,15 @@ pub(super) async fn walk(prober: &Prober, request: ProbeRequest) -> ProbeOutcome
     if let (Some(exchanger), false) = (busy, equals_only)
         && exchangers.len() > 1
     {
-        walk.ask(exchanger, true).await;
+        walk.ask(exchanger, true).instrument(span(exchanger)).await;
     }
     walk.outcome()
+}
+
+/// One exchanger asked about one recipient, the waiting in its lane included.
+fn span(exchanger: &Exchanger) -> tracing::Span {
+    let outcome = tracing::field::Empty;
+    tracing::debug_span!("smtp_question", exchanger = %exchanger.host, outcome)
 }
 
 /// The exchangers in the order in which they are asked. Among equals the recipient's domain
@@ -226,6 +235,8 @@ impl Walk<'_> {
     /// Notes an attempt.
     fn note(&mut self, exchanger: &Exchanger, answered: Answered) {
         let Answered { evidence, control, .. } = answered;
+        self.prober.shared.listener.heard(&evidence.answer);
+        tracing::Span::current().record("outcome", stats::name(&evidence.answer));
         let attempt = Attempt {
             exchanger: exchanger.host.clone(),
             preference: exchanger.preference,

@@ -87,6 +87,41 @@ pub enum NoReply {
     Smtputf8Unsupported,
 }
 
+impl NoReply {
+    /// The names of all of them.
+    pub const NAMES: [&'static str; 11] = [
+        "no_address",
+        "host_not_found",
+        "dns_failure",
+        "target_refused",
+        "connect_failed",
+        "proxy_failed",
+        "timeout",
+        "closed",
+        "protocol",
+        "tls_failed",
+        "smtputf8_unsupported",
+    ];
+
+    /// Its name, in lower snake case.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NoAddress => "no_address",
+            Self::HostNotFound => "host_not_found",
+            Self::DnsFailure => "dns_failure",
+            Self::TargetRefused => "target_refused",
+            Self::ConnectFailed(_) => "connect_failed",
+            Self::ProxyFailed(_) => "proxy_failed",
+            Self::Timeout => "timeout",
+            Self::Closed => "closed",
+            Self::Protocol(_) => "protocol",
+            Self::TlsFailed(_) => "tls_failed",
+            Self::Smtputf8Unsupported => "smtputf8_unsupported",
+        }
+    }
+}
+
 impl fmt::Display for NoReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -6,6 +6,7 @@
 pub mod lifetime;
 pub mod verification;
 
+mod counters;
 mod domain;
 mod known;
 mod report;
@@ -13,6 +14,8 @@ mod report;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+use tracing::Instrument as _;
 
 use crate::address::{Address, Domain, DomainName, PolicyFlag, SyntaxError, provider, suggest};
 use crate::cache::{Answers, Cached, DnsCache};
@@ -23,9 +26,11 @@ use crate::prober::{ProbeRequest, Prober, Target};
 use crate::smtp::Control;
 use crate::verdict::{self, Case, Judgement, Policy, Traits, Verdict};
 
+use counters::Counters;
 use known::{DomainKnown, Kept, Known, ProbeEvidence};
 use report::Parts;
 
+pub use counters::Stats;
 pub use domain::{DomainError, DomainReport, ExchangerReport};
 pub use lifetime::Config;
 pub use verification::{Depth, DialogueLine, Evidence, Options, Verification};
@@ -38,6 +43,7 @@ pub struct Verifier {
     policy: Policy,
     config: Config,
     remembered: Answers<String, Kept>,
+    counters: Counters,
     clock: Clock,
 }
 
@@ -53,19 +59,45 @@ impl Verifier {
         clock: Clock,
     ) -> Self {
         let remembered = Answers::new(config.max_remembered);
-        Self { domains, prober, lists, policy, config, remembered, clock }
+        let counters = Counters::new();
+        Self { domains, prober, lists, policy, config, remembered, counters, clock }
     }
 
     /// Verifies one address. Whatever happens is in the verdict; dropping the future stops the
     /// work.
     pub async fn verify(&self, input: &str, options: &Options) -> Verification {
         let started = self.clock.now();
-        let mut verification = match Address::parse(input) {
-            Ok(address) => self.verify_address(input, &address, options).await,
-            Err(error) => self.refuse_syntax(input, error, options).await,
+        let span = tracing::info_span!(
+            "verify",
+            domain = tracing::field::Empty,
+            reason = tracing::field::Empty,
+        );
+        let verifying = async {
+            match Address::parse(input) {
+                Ok(address) => {
+                    tracing::Span::current()
+                        .record("domain", tracing::field::display(address.domain()));
+                    self.verify_address(input, &address, options).await
+                }
+                Err(error) => self.refuse_syntax(input, error, options).await,
+            }
         };
-        verification.elapsed = self.clock.now().duration_since(started).unwrap_or_default();
+        let mut verification = verifying.instrument(span.clone()).await;
+        verification.elapsed = self.since(started);
+        let reason = verification.judgement.reason;
+        span.record("reason", reason.name());
+        self.counters.verified(reason, verification.elapsed);
         verification
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.counters.read()
+    }
+
+    fn since(&self, began: SystemTime) -> Duration {
+        self.clock.now().duration_since(began).unwrap_or_default()
     }
 
     /// Whether the address is at a provider that gives mailboxes to everybody.
@@ -145,8 +177,11 @@ impl Verifier {
             retry_until: options.retry_until,
             transcript: options.transcript,
         };
+        let began = self.clock.now();
+        let outcome = self.prober.probe(request).await;
+        self.counters.probe.one(self.since(began));
         Known::Probed(Arc::new(ProbeEvidence {
-            outcome: self.prober.probe(request).await,
+            outcome,
             facts: match domain {
                 DomainKnown::Facts(facts) => Some(facts.value),
                 _ => None,
@@ -163,7 +198,10 @@ impl Verifier {
         max_age: Option<Duration>,
         deadline: SystemTime,
     ) -> Result<Cached<DomainFacts>, DnsFailure> {
-        self.within(deadline, self.domains.domain(name, max_age)).await
+        let began = self.clock.now();
+        let facts = self.within(deadline, self.domains.domain(name, max_age)).await;
+        self.counters.dns.one(self.since(began));
+        facts
     }
 
     /// A look-up, given up as a timeout at `deadline`.
@@ -200,6 +238,15 @@ impl Verifier {
         if options.depth < Depth::Mailbox {
             return None;
         }
+        let kept = self.remembered_enough(mailbox, options).await;
+        match &kept {
+            Some(_) => self.counters.remembered.one(),
+            None => self.counters.not_remembered.one(),
+        }
+        kept
+    }
+
+    async fn remembered_enough(&self, mailbox: &str, options: &Options) -> Option<Arc<Kept>> {
         let now = self.clock.now();
         let kept = self.remembered.lookup(mailbox, options.max_age, now).await?;
         let has_transcript = kept.evidence.transcript || !options.transcript;

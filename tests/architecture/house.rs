@@ -22,6 +22,8 @@ impl fmt::Display for Floor {
 /// Each room's floor, from the ground up.
 const FLOORS: &[(&str, u32)] = &[
     ("clock", 0),
+    ("tally", 1),
+    ("readiness", 2),
     ("address", 10),
     ("lists", 11),
     ("listfile", 12),
@@ -38,6 +40,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("proto", 89),
     ("grpc", 90),
     ("sandbox", 95),
+    ("metrics", 99),
     ("telemetry", 100),
     ("config", 101),
     ("app", 102),
@@ -49,8 +52,8 @@ const FLOORS: &[(&str, u32)] = &[
 ];
 
 /// The rooms that are pure, but for the files below.
-const PURE: [&str; 8] =
-    ["address", "lists", "listfile", "dns", "smtp", "verdict", "pacing", "access"];
+const PURE: [&str; 9] =
+    ["tally", "address", "lists", "listfile", "dns", "smtp", "verdict", "pacing", "access"];
 
 /// Files, and folders of files, that are pure in rooms that are not.
 const PURE_FILES: &[&str] = &[
@@ -63,6 +66,7 @@ const PURE_FILES: &[&str] = &[
     "batch/queue.rs",
     "batch/spec.rs",
     "cache/config.rs",
+    "cache/counters.rs",
     "cache/freshness.rs",
     "doctor/checks/",
     "doctor/config.rs",
@@ -78,6 +82,8 @@ const PURE_FILES: &[&str] = &[
     "prober/lane/",
     "prober/memory.rs",
     "prober/reading.rs",
+    "prober/stats.rs",
+    "verifier/counters.rs",
     "verifier/lifetime.rs",
     "verifier/report.rs",
 ];

@@ -194,3 +194,25 @@ fn the_reader_of_sources_sees_what_it_should() {
     assert!(!paths.iter().any(|path| path[0] == "tokio"), "test modules do not count");
     assert_eq!(source.literals(), ["\"crate::cli\""]);
 }
+
+#[test]
+fn what_is_measured_gets_its_names_in_one_place() {
+    let house = house();
+    let mut violations = Vec::new();
+    for source in &house.sources {
+        for path in source.paths() {
+            let crates = ["prometheus_client", "opentelemetry_otlp", "opentelemetry_sdk"];
+            let is_allowed = match path[0].as_str() {
+                "prometheus_client" => source.room() == "metrics",
+                name if crates.contains(&name) => source.room() == "telemetry",
+                // Whose trace a call continues is said at the door.
+                "opentelemetry" => source.room() == "telemetry" || source.name == "grpc/calls.rs",
+                _ => true,
+            };
+            if !is_allowed {
+                violations.push(format!("{} names {}", source.name, path[0]));
+            }
+        }
+    }
+    assert_none(&violations, "layers count, and know nobody who measures");
+}

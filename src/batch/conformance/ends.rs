@@ -49,6 +49,24 @@ pub(in crate::batch) async fn a_batch_can_be_cancelled_while_it_is_receiving(
     assert!(read(&*queue, &id, Order::Row, 9).await.is_empty());
 }
 
+pub(in crate::batch) async fn a_batch_is_running_while_it_is_worked_on(backend: &dyn Backend) {
+    let queue = backend.open();
+    let running = list(&*queue, rows("a.example", 0, 6)).await;
+    submit(&*queue, spec("me", Some("receiving")), at(0)).await;
+    let over = submit(&*queue, spec("me", Some("over")), at(0)).await;
+    queue.seal(&over, at(0)).await.unwrap();
+    let cancelled = list(&*queue, rows("b.example", 0, 6)).await;
+    assert_eq!(queue.running().await.unwrap().len(), 2);
+    queue.cancel(&cancelled, at(1)).await.unwrap();
+    let only = [standing(&*queue, &running).await];
+    assert_eq!(queue.running().await.unwrap(), only);
+    drop(queue);
+    let queue = backend.open();
+    assert_eq!(queue.running().await.unwrap(), only);
+    queue.delete(&running).await.unwrap();
+    assert_eq!(queue.running().await.unwrap(), []);
+}
+
 pub(in crate::batch) async fn a_deleted_batch_is_gone(backend: &dyn Backend) {
     let queue = backend.open();
     let running = list_with(&*queue, spec("me", Some("a")), rows("a.example", 0, 9)).await;

@@ -65,6 +65,7 @@ macro_rules! suite {
             a_request_id_finds_the_first_submission,
             one_request_id_of_two_owners_is_two_batches,
             a_batch_without_rows_is_finished_at_once,
+            a_batch_is_running_while_it_is_worked_on,
             what_was_sealed_is_never_lost,
             nothing_is_leased_before_it_is_sealed,
             a_chunk_that_is_out_is_not_leased_again,

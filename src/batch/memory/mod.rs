@@ -155,6 +155,12 @@ impl Queue for MemoryQueue {
         Ok(self.lock().kept(id)?.shown())
     }
 
+    async fn running(&self) -> Result<Vec<Batch>, QueueError> {
+        let inner = self.lock();
+        let running = inner.batches.values().filter(|kept| kept.batch.state == State::Running);
+        Ok(running.map(Kept::shown).collect())
+    }
+
     async fn batches(
         &self,
         owner: &str,

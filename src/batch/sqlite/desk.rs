@@ -17,6 +17,7 @@ use super::work::{Outlook, Work};
 use crate::batch::id::BatchId;
 use crate::batch::progress::Batch;
 use crate::batch::queue::{Lease, LeaseId, LeaseRequest, QueueError};
+use crate::verdict::Verdict;
 
 /// How much is taken in at once.
 const PASS: usize = 256;
@@ -153,7 +154,18 @@ impl Desk {
             self.shared.publish(&work.batch);
         }
         if work.batch.state.is_over() {
-            self.untold.push(self.works.remove(at).batch);
+            let batch = self.works.remove(at).batch;
+            let with = |verdict| batch.progress.with_verdict(verdict);
+            tracing::info!(
+                batch = %batch.id,
+                rows = batch.progress.rows,
+                deliverable = with(Verdict::Deliverable),
+                risky = with(Verdict::Risky),
+                undeliverable = with(Verdict::Undeliverable),
+                unknown = with(Verdict::Unknown),
+                "the batch is finished"
+            );
+            self.untold.push(batch);
             self.tell();
         }
         let error = kept.err().map(|fault| fault.told(&place));

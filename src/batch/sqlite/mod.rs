@@ -197,6 +197,10 @@ impl Queue for SqliteQueue {
         self.read(move |shared| shared.batch(&id)).await
     }
 
+    async fn running(&self) -> Result<Vec<Batch>, QueueError> {
+        Ok(self.shared.running())
+    }
+
     async fn batches(
         &self,
         owner: &str,

@@ -9,7 +9,7 @@ use super::directory::Directory;
 use super::error::Fault;
 use super::pool::Pool;
 use crate::batch::id::BatchId;
-use crate::batch::progress::Batch;
+use crate::batch::progress::{Batch, State};
 use crate::batch::queue::QueueError;
 
 /// What the threads share.
@@ -57,6 +57,12 @@ impl Shared {
     /// How a batch that is not over stands.
     pub(super) fn standing(&self, id: &BatchId) -> Option<Batch> {
         self.live().get(id).cloned()
+    }
+
+    /// The batches that are worked on.
+    pub(super) fn running(&self) -> Vec<Batch> {
+        let is_running = |batch: &&Batch| batch.state == State::Running;
+        self.live().values().filter(is_running).cloned().collect()
     }
 
     /// Tells everybody how a batch stands.

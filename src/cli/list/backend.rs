@@ -1,6 +1,5 @@
 //! Who does the work: this process, or a running service. Both are asked through the same API.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,7 +15,7 @@ use crate::batch::Batches;
 use crate::cli::args::Common;
 use crate::cli::client::{self, ClientArgs, ShowKey, Trust};
 use crate::cli::serve::{Started, start};
-use crate::grpc::{self, Rooms, server::ServeError};
+use crate::grpc::{self, server::ServeError};
 use crate::proto::batch_service_client::BatchServiceClient;
 
 /// The largest answer taken, in octets: a page of results.
@@ -69,11 +68,7 @@ impl Backend {
         let started = start(common, Table::new(), job.sandbox, "warn").await?;
         let app = &started.app;
         let batches = app.open_batches(&job.store()).await?;
-        let rooms = Rooms {
-            verifier: Arc::clone(&app.verifier),
-            batches: batches.clone(),
-            thresholds: app.thresholds()?,
-        };
+        let rooms = app.rooms(&batches)?;
         let shutdown = CancellationToken::new();
         let (ours, theirs) = tokio::io::duplex(WITHIN);
         let mut serving = JoinSet::new();

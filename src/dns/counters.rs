@@ -1,0 +1,80 @@
+//! How the questions to name servers went, as numbers. Pure.
+
+use std::time::Duration;
+
+use super::answer::Answer;
+use super::facts::DnsFailure;
+use crate::tally::{Kinds, Times, TimesRead};
+
+/// How a question can end.
+const OUTCOMES: [&str; 6] =
+    ["records", "no_data", "no_such_name", "server_failure", "timeout", "unreachable"];
+
+/// Counts while name servers are asked.
+#[derive(Debug)]
+pub(super) struct Counters {
+    outcomes: Kinds,
+    elapsed: Times,
+}
+
+/// How the questions went since the start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stats {
+    /// Questions by how they ended: with an answer (`records`, `no_data`, `no_such_name`) or a
+    /// failure (`server_failure`, `timeout`, `unreachable`) of all name servers asked.
+    pub outcomes: Vec<(&'static str, u64)>,
+    /// How long a question took, over all name servers asked.
+    pub elapsed: TimesRead,
+}
+
+impl Counters {
+    pub(super) fn new() -> Self {
+        Self { outcomes: Kinds::new(OUTCOMES), elapsed: Times::default() }
+    }
+
+    pub(super) fn asked(&self, outcome: &'static str, elapsed: Duration) {
+        self.outcomes.one(outcome);
+        self.elapsed.one(elapsed);
+    }
+
+    pub(super) fn read(&self) -> Stats {
+        Stats { outcomes: self.outcomes.read(), elapsed: self.elapsed.read() }
+    }
+}
+
+/// The name of how a question ended.
+pub(super) fn outcome<R>(asked: &Result<Answer<R>, DnsFailure>) -> &'static str {
+    match asked {
+        Ok(Answer::Records { .. }) => "records",
+        Ok(Answer::NoData { .. }) => "no_data",
+        Ok(Answer::NoSuchName { .. }) => "no_such_name",
+        Err(DnsFailure::ServerFailure(_)) => "server_failure",
+        Err(DnsFailure::Timeout) => "timeout",
+        Err(DnsFailure::Unreachable(_)) => "unreachable",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_ending_has_a_counter() {
+        let counters = Counters::new();
+        let failures = [
+            DnsFailure::Timeout,
+            DnsFailure::ServerFailure("SERVFAIL".to_owned()),
+            DnsFailure::Unreachable("no route".to_owned()),
+        ];
+        let answers = [
+            Answer::NoSuchName { ttl: None },
+            Answer::NoData { alias_of: None, ttl: None },
+            Answer::Records { records: vec![()], alias_of: None, ttl: Duration::ZERO },
+        ];
+        for asked in failures.into_iter().map(Err).chain(answers.into_iter().map(Ok)) {
+            counters.asked(outcome(&asked), Duration::from_millis(3));
+        }
+        assert!(counters.read().outcomes.iter().all(|(_, count)| *count == 1));
+        assert_eq!(counters.read().elapsed.count(), 6);
+    }
+}

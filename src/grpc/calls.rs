@@ -1,0 +1,313 @@
+//! Every call, from its arrival to the end of its answer: counted, told in the log, and the root of
+//! what is done for it in a trace, which continues the caller's (W3C trace context).
+//!
+//! This stands around the gate, so that calls that are turned away count too.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::SystemTime;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use http::{HeaderMap, Request, Response};
+use http_body::{Frame, SizeHint};
+use opentelemetry::propagation::Extractor;
+use opentelemetry::trace::TraceContextExt as _;
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tower::{Layer, Service};
+use tracing::{Instrument as _, Span};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use crate::clock::Clock;
+use crate::proto::FILE_DESCRIPTOR_SET;
+use crate::tally::{Kinds, Times, TimesRead};
+
+/// What is called that is not in our own descriptors.
+const HEALTH: [&str; 2] = ["grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch"];
+
+/// What every method is called that we do not have: names are the caller's, and without end.
+const OTHER: &str = "other";
+
+/// The codes of gRPC, in the order of their numbers.
+const CODES: [&str; 17] = [
+    "ok",
+    "cancelled",
+    "unknown",
+    "invalid_argument",
+    "deadline_exceeded",
+    "not_found",
+    "already_exists",
+    "permission_denied",
+    "resource_exhausted",
+    "failed_precondition",
+    "aborted",
+    "out_of_range",
+    "unimplemented",
+    "internal",
+    "unavailable",
+    "data_loss",
+    "unauthenticated",
+];
+
+/// Counts calls by method and code.
+#[derive(Debug)]
+pub struct Calls {
+    methods: Vec<Method>,
+    in_flight: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Method {
+    name: String,
+    codes: Kinds,
+    elapsed: Times,
+}
+
+/// What was called of one method since the start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MethodStats {
+    /// Its name, as `package.Service/Method`.
+    pub name: String,
+    /// Calls by the code they were answered with, in lower snake case; `cancelled` if the caller
+    /// went away first.
+    pub codes: Vec<(&'static str, u64)>,
+    /// How long they took; a stream, until its end.
+    pub elapsed: TimesRead,
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        let ours = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap_or_default();
+        let ours = ours.file.iter().flat_map(|file| {
+            file.service.iter().flat_map(move |service| {
+                let of = format!("{}.{}", file.package(), service.name());
+                service.method.iter().map(move |method| format!("{of}/{}", method.name()))
+            })
+        });
+        let others = HEALTH.into_iter().chain([OTHER]).map(str::to_owned);
+        let method = |name| Method { name, codes: Kinds::new(CODES), elapsed: Times::default() };
+        Self { methods: ours.chain(others).map(method).collect(), in_flight: AtomicU64::new(0) }
+    }
+}
+
+impl Calls {
+    /// What was called, method by method.
+    #[must_use]
+    pub fn stats(&self) -> Vec<MethodStats> {
+        let read = |method: &Method| MethodStats {
+            name: method.name.clone(),
+            codes: method.codes.read(),
+            elapsed: method.elapsed.read(),
+        };
+        self.methods.iter().map(read).collect()
+    }
+
+    /// How many calls are being answered.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// The number of the method that this path names.
+    fn method(&self, path: &str) -> usize {
+        let name = path.strip_prefix('/').unwrap_or(path);
+        let other = self.methods.len() - 1;
+        self.methods.iter().position(|method| method.name == name).unwrap_or(other)
+    }
+}
+
+/// What counts and follows calls, as a layer around everything else.
+#[derive(Clone)]
+pub(super) struct Followed {
+    calls: Arc<Calls>,
+    clock: Clock,
+}
+
+impl Followed {
+    pub(super) fn new(calls: Arc<Calls>, clock: Clock) -> Self {
+        Self { calls, clock }
+    }
+
+    /// A call has come.
+    fn begin(&self, request: &Request<Body>) -> Call {
+        let method = self.calls.method(request.uri().path());
+        let name = &self.calls.methods[method].name;
+        let span = tracing::info_span!(
+            "call",
+            otel.name = name,
+            otel.kind = "server",
+            code = tracing::field::Empty,
+            reason = tracing::field::Empty,
+        );
+        let caller = opentelemetry::global::get_text_map_propagator(|propagator| {
+            propagator.extract(&Metadata(request.headers()))
+        });
+        if caller.span().span_context().is_valid() {
+            // It fails where there are no traces.
+            let _ = span.set_parent(caller);
+        }
+        self.calls.in_flight.fetch_add(1, Ordering::Relaxed);
+        let (calls, clock, began) = (Arc::clone(&self.calls), self.clock, self.clock.now());
+        Call { calls, clock, began, method, span, code: None }
+    }
+}
+
+/// A call that is being answered. It ends when this goes.
+struct Call {
+    calls: Arc<Calls>,
+    clock: Clock,
+    began: SystemTime,
+    method: usize,
+    span: Span,
+    /// What it was answered with, once that is known.
+    code: Option<Code>,
+}
+
+impl Call {
+    fn note(&mut self, headers: &HeaderMap) {
+        self.code = Status::from_header_map(headers).map(|status| status.code()).or(self.code);
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let code = self.code.unwrap_or(Code::Cancelled);
+        let name = usize::try_from(i32::from(code)).ok().and_then(|code| CODES.get(code));
+        let name = name.copied().unwrap_or("unknown");
+        let elapsed = self.clock.now().duration_since(self.began).unwrap_or_default();
+        let method = &self.calls.methods[self.method];
+        method.codes.one(name);
+        method.elapsed.one(elapsed);
+        self.calls.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.span.record("code", name);
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        self.span.in_scope(|| match code {
+            // Somebody asks for it every few seconds.
+            _ if HEALTH.contains(&method.name.as_str()) => {
+                tracing::debug!(elapsed_ms, "answered");
+            }
+            Code::Internal | Code::Unknown | Code::DataLoss => {
+                tracing::error!(elapsed_ms, "failed");
+            }
+            _ => tracing::info!(elapsed_ms, "answered"),
+        });
+    }
+}
+
+/// The metadata of a call, as the propagator reads it.
+struct Metadata<'a>(&'a HeaderMap);
+
+impl Extractor for Metadata<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(http::HeaderName::as_str).collect()
+    }
+}
+
+impl<S> Layer<S> for Followed {
+    type Service = Following<S>;
+
+    fn layer(&self, inner: S) -> Following<S> {
+        Following { followed: self.clone(), inner }
+    }
+}
+
+/// Services whose calls are followed.
+#[derive(Clone)]
+pub(super) struct Following<S> {
+    followed: Followed,
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for Following<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let mut call = self.followed.begin(&request);
+        let span = call.span.clone();
+        let answer = span.in_scope(|| self.inner.call(request)).instrument(span.clone());
+        async move {
+            let answer = answer.await?;
+            // A call that is turned away says so in its headers.
+            call.note(answer.headers());
+            Ok(answer.map(|body| Body::new(Answer { body, call })))
+        }
+        .boxed()
+    }
+}
+
+/// An answer on its way: a stream works while it is read.
+struct Answer {
+    body: Body,
+    call: Call,
+}
+
+impl http_body::Body for Answer {
+    type Data = <Body as http_body::Body>::Data;
+    type Error = <Body as http_body::Body>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let this = &mut *self;
+        let frame = this.call.span.in_scope(|| Pin::new(&mut this.body).poll_frame(cx));
+        if let Poll::Ready(Some(Ok(frame))) = &frame
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            this.call.note(trailers);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_are_ours_and_names_that_are_not_are_one() {
+        let calls = Calls::default();
+        let name = |path| calls.methods[calls.method(path)].name.clone();
+        let ours = "mailvet.v1.VerificationService/VerifyAddress";
+        assert_eq!(name("/mailvet.v1.VerificationService/VerifyAddress"), ours);
+        assert_eq!(name("/grpc.health.v1.Health/Check"), HEALTH[0]);
+        assert_eq!(name("/mailvet.v1.VerificationService/jane@example.com"), OTHER);
+        assert_eq!(name("/"), OTHER);
+    }
+
+    #[test]
+    fn every_code_of_grpc_has_a_name() {
+        for (number, name) in (0_i32..).zip(CODES) {
+            let told = format!("{:?}", Code::from(number));
+            assert_eq!(told.to_lowercase(), name.replace('_', ""));
+        }
+        assert_eq!(Code::from(17), Code::Unknown);
+    }
+}

@@ -1,0 +1,82 @@
+//! Asks every layer what it counted.
+
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use super::process::Process;
+use crate::batch::{self, Batches};
+use crate::cache::{self, DnsCache};
+use crate::dns::{self, Resolver};
+use crate::grpc::{Calls, MethodStats};
+use crate::prober::{self, Prober};
+use crate::readiness::{Readiness, State};
+use crate::verifier::{self, Verifier};
+
+/// Whom to ask. Cheap to clone.
+#[derive(Clone)]
+pub struct Sources {
+    /// When the process began.
+    pub started_at: SystemTime,
+    /// The DNS client.
+    pub resolver: Arc<Resolver>,
+    /// What DNS said, remembered.
+    pub domains: DnsCache,
+    /// The lanes.
+    pub prober: Prober,
+    /// The joint.
+    pub verifier: Arc<Verifier>,
+    /// The batches, once they are open.
+    pub batches: Arc<OnceLock<Batches>>,
+    /// The calls.
+    pub calls: Arc<Calls>,
+    /// Whether the service can do its work.
+    pub readiness: Readiness,
+}
+
+/// What all of them counted, at one moment.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub(super) started_at: SystemTime,
+    pub(super) dns: dns::Stats,
+    pub(super) domains: cache::Stats,
+    pub(super) hosts: cache::Stats,
+    pub(super) lanes: prober::Stats,
+    pub(super) said: prober::Said,
+    pub(super) verifier: verifier::Stats,
+    /// None while they are not open, or cannot be asked.
+    pub(super) batches: Option<batch::Stats>,
+    pub(super) calls: Vec<MethodStats>,
+    pub(super) calls_in_flight: u64,
+    pub(super) state: State,
+    pub(super) process: Process,
+}
+
+impl Sources {
+    pub(super) async fn gather(&self) -> Snapshot {
+        let batches = match self.batches.get() {
+            None => None,
+            Some(batches) => match batches.stats().await {
+                Ok(stats) => Some(stats),
+                Err(error) => {
+                    tracing::warn!(%error, "the batches cannot be measured");
+                    None
+                }
+            },
+        };
+        let (domains, hosts) = self.domains.stats();
+        Snapshot {
+            started_at: self.started_at,
+            dns: self.resolver.stats(),
+            domains,
+            hosts,
+            lanes: self.prober.stats(),
+            said: self.prober.said(),
+            verifier: self.verifier.stats(),
+            batches,
+            calls: self.calls.stats(),
+            calls_in_flight: self.calls.in_flight(),
+            state: self.readiness.state(),
+            process: Process::look(),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The binary, running `serve`, and everything it says.
+
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::time::Duration;
+
+use mailvet::proto::verification_service_client::VerificationServiceClient;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tonic::transport::{Channel, Endpoint};
+
+/// How long anything may take that is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running service.
+pub(crate) struct Service {
+    child: Child,
+    lines: watch::Receiver<Vec<String>>,
+    reading: JoinSet<()>,
+    pub(crate) metrics: SocketAddr,
+}
+
+impl Service {
+    /// Starts the service, logging JSON, with its metrics on a port of their own.
+    pub(crate) async fn start(args: &[&str], environment: &[(&str, String)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mailvet"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
+            .args(args)
+            .env_clear()
+            .env("MAILVET_LOG__FORMAT", "json")
+            .envs(environment.iter().map(|(name, value)| (*name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (send, lines) = watch::channel(Vec::new());
+        let mut reading = JoinSet::new();
+        reading.spawn(async move {
+            while let Ok(Some(line)) = said.next_line().await {
+                send.send_modify(|lines: &mut Vec<String>| lines.push(line));
+            }
+        });
+        let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut service = Self { child, lines, reading, metrics: unknown };
+        let metrics = service.said("metrics are given out").await;
+        service.metrics = metrics["fields"]["address"].as_str().unwrap().parse().unwrap();
+        service
+    }
+
+    /// Waits for a log line with this message.
+    pub(crate) async fn said(&mut self, message: &str) -> Value {
+        let find = |lines: &Vec<String>| {
+            lines.iter().find_map(|line| {
+                let line: Value = serde_json::from_str(line).ok()?;
+                line["fields"]["message"].as_str()?.contains(message).then_some(line)
+            })
+        };
+        let waiting = self.lines.wait_for(|lines| find(lines).is_some());
+        let found = match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(Ok(lines)) => find(&lines),
+            _ => None,
+        };
+        found.unwrap_or_else(|| panic!("never said {message:?}: {:#?}", *self.lines.borrow()))
+    }
+
+    /// Everything said so far.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.lines.borrow().clone()
+    }
+
+    pub(crate) async fn channel(&mut self) -> Channel {
+        let serving = self.said("serving").await;
+        let at = serving["fields"]["address"].as_str().unwrap().to_owned();
+        Endpoint::from_shared(format!("http://{at}")).unwrap().connect().await.unwrap()
+    }
+
+    pub(crate) async fn client(&mut self) -> VerificationServiceClient<Channel> {
+        VerificationServiceClient::new(self.channel().await)
+    }
+
+    /// Asks the port of the metrics; the status and the body.
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        ask(self.metrics, &format!("GET {path} HTTP/1.1\r\nHost: here\r\n\r\n")).await
+    }
+
+    pub(crate) async fn scrape(&self) -> String {
+        let (status, text) = self.get("/metrics").await;
+        assert_eq!(status, 200, "{text}");
+        text
+    }
+
+    /// Waits until the port of the metrics answers with this status.
+    pub(crate) async fn answers(&self, path: &str, wanted: u16) -> String {
+        let answered = async {
+            loop {
+                let (status, body) = self.get(path).await;
+                if status == wanted {
+                    break body;
+                }
+            }
+        };
+        let answered = tokio::time::timeout(PATIENCE, answered).await;
+        answered.unwrap_or_else(|_| panic!("{path} is never {wanted}"))
+    }
+
+    pub(crate) async fn terminate(&self) {
+        let id = self.child.id().unwrap().to_string();
+        let status = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
+        assert!(status.success());
+    }
+
+    /// Tells the service to stop, and waits until it has; everything it said.
+    pub(crate) async fn stop(mut self) -> Vec<String> {
+        self.terminate().await;
+        self.ended().await
+    }
+
+    /// Waits until the service has ended well; everything it said.
+    pub(crate) async fn ended(&mut self) -> Vec<String> {
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap();
+        while self.reading.join_next().await.is_some() {}
+        let log = self.log();
+        assert!(status.success(), "{status}: {log:#?}");
+        log
+    }
+}
+
+/// Sends a request as it stands; the status and the body of the answer.
+pub(crate) async fn ask(at: SocketAddr, request: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok());
+    (status.unwrap_or_default(), body.to_owned())
+}
