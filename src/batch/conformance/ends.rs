@@ -60,8 +60,7 @@ pub(in crate::batch) async fn a_batch_is_running_while_it_is_worked_on(backend: 
     queue.cancel(&cancelled, at(1)).await.unwrap();
     let only = [standing(&*queue, &running).await];
     assert_eq!(queue.running().await.unwrap(), only);
-    drop(queue);
-    let queue = backend.open();
+    let queue = backend.again(queue);
     assert_eq!(queue.running().await.unwrap(), only);
     queue.delete(&running).await.unwrap();
     assert_eq!(queue.running().await.unwrap(), []);
