@@ -31,7 +31,7 @@ impl Row {
         self.line
     }
 
-    /// The address to verify, as given but for what surrounds it (see [`super::cell`]). `None` if
+    /// The address to verify, as given but for what surrounds it (spaces, quotes, a display name). `None` if
     /// the cell is empty, the row is too short to have it, or the line is blank.
     #[must_use]
     pub fn address(&self) -> Option<&str> {

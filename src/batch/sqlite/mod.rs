@@ -2,12 +2,12 @@
 //!
 //! - One file a batch: deleting it gives its bytes back at once, and a large batch slows no other.
 //! - Three kinds of threads do all the work, so that the callers' runtime never waits for a disk:
-//!   the [`intake`] takes rows, the [`desk`] gives leases and keeps results, the readers read.
+//!   the intake takes rows, the desk gives leases and keeps results, the readers read.
 //! - A batch is accepted when the catalog has it, which is after all its rows are on the disk. What
 //!   a file says of how a batch ended counts more than what the catalog says.
 //! - Times are kept to the millisecond.
 //!
-//! The shape of the directory is told in [`directory`], that of a file in [`schema`].
+//! The shape of the directory is told in `directory`, that of a file in `schema`.
 
 mod catalog;
 mod common;
