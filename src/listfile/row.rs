@@ -31,8 +31,8 @@ impl Row {
         self.line
     }
 
-    /// The address to verify, as given but for what surrounds it (spaces, quotes, a display name). `None` if
-    /// the cell is empty, the row is too short to have it, or the line is blank.
+    /// The address to verify, as given but for what surrounds it (spaces, quotes, a display name).
+    /// `None` if the cell is empty, the row is too short to have it, or the line is blank.
     #[must_use]
     pub fn address(&self) -> Option<&str> {
         self.address.as_deref()
