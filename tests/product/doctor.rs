@@ -412,6 +412,11 @@ async fn an_identity_behind_a_proxy_is_looked_at_through_it() {
         config.prober.identities[0].socks5 = Some(toml::from_str(&socks5).unwrap());
     })
     .await;
-    assert_found(&report, ("well-kept", "port_25_ipv4", ""), Fail, "no connection through the proxy");
+    assert_found(
+        &report,
+        ("well-kept", "port_25_ipv4", ""),
+        Fail,
+        "no connection through the proxy",
+    );
     assert_found(&report, ("neglected", "port_25_ipv4", ""), Pass, "reached");
 }
