@@ -7,9 +7,11 @@
 mod distance;
 mod popular;
 
+use std::borrow::Cow;
+
 use unicode_security::skeleton;
 
-use self::popular::{ASCII_SKELETONS, KNOWN, SKELETONS, TARGETS, Target};
+use self::popular::{ASCII_SKELETONS, KNOWN, SKELETONS, TARGETS, Target, on_suffix};
 use super::{Address, DomainName};
 
 /// Longer input is not looked at: no address is that long.
@@ -57,26 +59,36 @@ pub fn suggest_among(input: &str, own: &[&str]) -> Option<Suggestion> {
     if input.len() > MAX_OCTETS {
         return None;
     }
+    mend(input, Address::parse(input).ok().as_ref(), &Domains { own })
+}
+
+/// [`suggest`] where `input` is known to be this address.
+#[must_use]
+pub fn instead_of(address: &Address, input: &str) -> Option<Suggestion> {
+    mend(input, Some(address), &Domains { own: &[] })
+}
+
+/// What may have been meant by `input`, which is the address that is `given` or none at all.
+fn mend(input: &str, given: Option<&Address>, domains: &Domains<'_>) -> Option<Suggestion> {
     let (local, written) = input.rsplit_once('@')?;
     let local = local.trim().trim_start_matches("mailto:").trim_start_matches('<');
-    let given = Address::parse(input).ok();
-    if given.as_ref().is_some_and(|given| given.domain_name().is_none()) {
-        return None;
-    }
-    let cleaned = clean(written);
-    let domains = Domains { own };
+    let cleaned = match given.map(Address::domain_name) {
+        Some(None) => return None,
+        Some(Some(name)) if name.as_str() == written => Cow::Borrowed(written),
+        _ => Cow::Owned(clean(written)),
+    };
     let looks_right = given.is_some() && cleaned == written;
     let (domain, kind) = if domains.knows(&cleaned) {
         if looks_right {
             return None;
         }
-        (cleaned, SuggestionKind::Punctuation)
+        (cleaned.into_owned(), SuggestionKind::Punctuation)
     } else if let Some(mended) = domains.mend(&cleaned) {
         mended
     } else if looks_right || written.trim().contains(char::is_whitespace) {
         return None;
     } else {
-        (cleaned, SuggestionKind::Punctuation)
+        (cleaned.into_owned(), SuggestionKind::Punctuation)
     };
     let address = Address::parse(&format!("{local}@{domain}")).ok()?;
     let is_real = domains.knows(&domain) || address.domain_name()?.has_known_suffix();
@@ -113,8 +125,12 @@ impl Domains<'_> {
         }
         let exists = is_known_suffix(typed);
         let cut = typed.split_once('.');
+        let popular = match cut {
+            Some((_, suffix)) if exists => on_suffix(suffix),
+            _ => &TARGETS,
+        };
         let own = self.own.iter().filter_map(|own| Target::cut(own)).map(|own| (own, true));
-        let all = own.chain(TARGETS.iter().map(|target| (*target, false)));
+        let all = own.chain(popular.iter().map(|target| (*target, false)));
         let priced = all.filter_map(|(target, own)| {
             let budget = budget(target.name, own);
             let price = match cut {
@@ -130,15 +146,16 @@ impl Domains<'_> {
         if let Some((_, target)) = priced.min_by_key(|(price, _)| *price) {
             return Some((target.to_owned(), SuggestionKind::Typo));
         }
-        mend_suffix(typed).map(|domain| (domain, SuggestionKind::TopLevelDomain))
+        let domain = if exists { None } else { mend_suffix(typed) };
+        domain.map(|domain| (domain, SuggestionKind::TopLevelDomain))
     }
 }
 
 /// The popular domain that `typed` looks the same as.
 fn look_alike(typed: &str) -> Option<&'static str> {
     if typed.is_ascii() && !typed.contains("xn--") {
-        let skeleton: String =
-            typed.bytes().map(|byte| ASCII_SKELETONS[usize::from(byte)].as_str()).collect();
+        let mut skeleton = String::with_capacity(typed.len() + 8);
+        skeleton.extend(typed.bytes().map(|byte| ASCII_SKELETONS[usize::from(byte)].as_str()));
         return SKELETONS.get(&skeleton).copied();
     }
     let shown = match DomainName::parse(typed) {
@@ -216,11 +233,8 @@ fn is_known_suffix(domain: &str) -> bool {
     psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.is_known())
 }
 
-/// `typed` with a top-level domain that exists, if its own does not and is one slip away.
+/// `typed`, whose top-level domain does not exist, with one that does, if that is one slip away.
 fn mend_suffix(typed: &str) -> Option<String> {
-    if is_known_suffix(typed) {
-        return None;
-    }
     let priced = COMMON_SUFFIXES.iter().filter_map(|suffix| {
         let labels = suffix.split('.').count();
         let (start, _) = typed.rmatch_indices('.').nth(labels - 1)?;

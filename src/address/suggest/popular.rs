@@ -29,6 +29,22 @@ impl<'a> Target<'a> {
 pub(super) static TARGETS: LazyLock<Vec<Target<'static>>> =
     LazyLock::new(|| section("to").filter_map(Target::cut).collect());
 
+/// The targets that a domain below an existing suffix can be turned to, by that suffix: those of its
+/// own, and the giants.
+static ON_SUFFIX: LazyLock<HashMap<&'static str, Vec<Target<'static>>>> = LazyLock::new(|| {
+    let suffixes = TARGETS.iter().map(|target| target.suffix);
+    suffixes.chain([""]).map(|suffix| (suffix, reachable_from(suffix))).collect()
+});
+
+/// The targets that a domain below this existing suffix can be turned to, the most used first.
+pub(super) fn on_suffix(suffix: &str) -> &'static [Target<'static>] {
+    ON_SUFFIX.get(suffix).unwrap_or_else(|| &ON_SUFFIX[""])
+}
+
+fn reachable_from(suffix: &str) -> Vec<Target<'static>> {
+    TARGETS.iter().copied().filter(|target| target.is_giant || target.suffix == suffix).collect()
+}
+
 /// Domains known to be real, targets among them.
 pub(super) static KNOWN: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     section("known")
