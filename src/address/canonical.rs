@@ -25,21 +25,24 @@ fn canonical(address: &Address, drop_made_tags: bool) -> String {
     let folded = fold(&local::content(address.local()));
     let name = match address.domain() {
         Domain::Name(name) => name,
-        Domain::Literal(literal) => return format!("{}@{literal}", local::from_content(&folded)),
+        Domain::Literal(literal) => return at(&folded, &literal.to_string()),
     };
     if let Some((mailbox, domain)) = provider::of_subdomain(name) {
         return format!("{mailbox}@{domain}");
     }
-    let Some(provider) = provider::of(name) else {
-        return format!("{}@{name}", local::from_content(&folded));
-    };
+    let Some(provider) = provider::of(name) else { return at(&folded, name.as_str()) };
     let untagged = match split_tag(provider, &folded) {
         Some((untagged, _)) if drop_made_tags || provider.tag == Tag::Plus => untagged,
         _ => &folded,
     };
     let dotless = untagged.replace('.', "");
     let kept = if provider.ignores_dots && !dotless.is_empty() { &dotless } else { untagged };
-    format!("{}@{}", local::from_content(kept), provider.representative(name.as_str()))
+    at(kept, provider.representative(name.as_str()))
+}
+
+/// The address of what `content` names at `domain`.
+fn at(content: &str, domain: &str) -> String {
+    [&*local::from_content(content), "@", domain].concat()
 }
 
 /// Whether the address carries a tag. Where nothing is known of the provider, `+` is taken for

@@ -104,9 +104,9 @@ pub(super) fn content(local: &str) -> Cow<'_, str> {
 }
 
 /// A local part that names `content`, quoted only if it must be.
-pub(super) fn from_content(content: &str) -> String {
+pub(super) fn from_content(content: &str) -> Cow<'_, str> {
     if EmailAddress::is_valid_local_part(&ascii_view(content)) && !content.starts_with('"') {
-        return content.to_owned();
+        return Cow::Borrowed(content);
     }
     let mut local = String::with_capacity(content.len() + 2);
     local.push('"');
@@ -117,5 +117,5 @@ pub(super) fn from_content(content: &str) -> String {
         local.push(c);
     }
     local.push('"');
-    local
+    Cow::Owned(local)
 }
