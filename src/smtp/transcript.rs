@@ -54,10 +54,11 @@ impl Transcript {
     }
 
     pub(super) fn server(&mut self, now: SystemTime, reply: &Reply) {
-        let enhanced = reply.enhanced.map(|status| format!("{status} ")).unwrap_or_default();
         for (i, text) in reply.lines.iter().enumerate() {
             let separator = if i + 1 == reply.lines.len() { ' ' } else { '-' };
             self.push(now, Speaker::Server, || {
+                let enhanced = reply.enhanced.map(|status| format!("{status} "));
+                let enhanced = enhanced.unwrap_or_default();
                 redact::text(&format!("{}{separator}{enhanced}{text}", reply.code))
             });
         }

@@ -282,7 +282,7 @@ impl Dialogue {
             exchange.full = true;
             return;
         }
-        let explanation = self.explain(Stage::Rcpt, &reply);
+        let explanation = self.explain_recipient(&reply);
         let asks_for_tls = self.asks_for_tls(&reply, &explanation);
         if reply.is_positive() {
             self.facts.counters.accepted += 1;

@@ -67,6 +67,8 @@ pub struct Dialogue {
     identity: Arc<Identity>,
     config: Arc<Config>,
     interpreter: Arc<dyn Interpret>,
+    /// What the last recipient was answered: most servers say the same of one after the other.
+    explained: Option<(Reply, Explanation)>,
     state: State,
     exchange: Option<Exchange>,
     /// Transactions that were sent in the same flight, behind `exchange`.
@@ -116,6 +118,7 @@ impl Dialogue {
             identity,
             config,
             interpreter,
+            explained: None,
             state: State::Banner,
             exchange: None,
             following: VecDeque::new(),
@@ -262,6 +265,18 @@ impl Dialogue {
 
     fn explain(&self, stage: Stage, reply: &Reply) -> Explanation {
         self.interpreter.explain(stage, &self.exchanger, reply)
+    }
+
+    /// The same for an answer to `RCPT`.
+    fn explain_recipient(&mut self, reply: &Reply) -> Explanation {
+        if let Some((same, explanation)) = &self.explained
+            && same == reply
+        {
+            return explanation.clone();
+        }
+        let explanation = self.explain(Stage::Rcpt, reply);
+        self.explained = Some((reply.clone(), explanation.clone()));
+        explanation
     }
 
     /// This reply ends the session.
