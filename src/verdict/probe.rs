@@ -17,7 +17,9 @@ pub(super) fn read(outcome: &ProbeOutcome, exchangers: &[Exchanger]) -> Finding 
     let mut finding = Finding::new(reason(&attempt.answer), stage(&attempt.answer));
     finding.decided_by = Some(index);
     finding.catch_all = catch_all(outcome, finding.reason);
-    if let RecipientAnswer::Replied { reply, .. } = &attempt.answer {
+    if let RecipientAnswer::Replied { reply, .. } = &attempt.answer
+        && !reply.is_positive()
+    {
         finding.asked_to_wait = retry_hint::retry_after(&reply.text());
     }
     match finding.reason {
