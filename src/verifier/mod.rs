@@ -17,7 +17,10 @@ use std::time::{Duration, SystemTime};
 
 use tracing::Instrument as _;
 
-use crate::address::{Address, Domain, DomainName, PolicyFlag, SyntaxError, provider, suggest};
+use crate::address::{
+    Address, Domain, DomainName, PolicyFlag, ProviderViolation, Suggestion, SyntaxError, provider,
+    suggest,
+};
 use crate::cache::{Answers, Cached, DnsCache};
 use crate::clock::Clock;
 use crate::dns::{DnsFailure, DomainFacts};
@@ -90,6 +93,23 @@ impl Verifier {
         verification
     }
 
+    /// The verification of an address, if what is remembered answers the question. Nobody is asked.
+    pub async fn recall(&self, input: &str, options: &Options) -> Option<Verification> {
+        let started = self.clock.now();
+        if options.depth < Depth::Mailbox {
+            return None;
+        }
+        let address = Address::parse(input).ok()?;
+        let kept = self.remembered_enough(&address.cache_key(), options).await?;
+        self.counters.remembered.one();
+        let asked = (input, &address, provider::rule(&address));
+        let known = Known::Remembered(Arc::clone(&kept.evidence));
+        let mut verification = self.verification(asked, &known, kept.meant.as_deref(), options);
+        verification.elapsed = self.since(started);
+        self.counters.verified(verification.judgement.reason, verification.elapsed);
+        Some(verification)
+    }
+
     /// What was done so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -113,7 +133,7 @@ impl Verifier {
         options: &Options,
     ) -> Verification {
         let judgement = verdict::judge_invalid_syntax(&self.policy);
-        let suggestion = self.suggestion(input, options).await;
+        let suggestion = self.likely(suggest::suggest(input), options).await;
         let suggestion = suggestion.map(|address| address.wire_utf8());
         report::invalid_syntax(input, error, judgement, suggestion)
     }
@@ -125,22 +145,46 @@ impl Verifier {
         options: &Options,
     ) -> Verification {
         let mailbox = address.cache_key();
-        let (known, meant) = match self.recall(&mailbox, options).await {
+        let violation = provider::rule(address);
+        let (known, meant) = match self.remembered_now(&mailbox, options).await {
             Some(kept) => (Known::Remembered(Arc::clone(&kept.evidence)), kept.meant.clone()),
-            None => tokio::join!(self.find_out(address, options), self.meant(input, options)),
+            None => {
+                // A local part that the provider can never have given out is not asked about.
+                let depth = if violation.is_some_and(|rule| rule.certain) {
+                    Depth::Syntax
+                } else {
+                    options.depth
+                };
+                tokio::join!(
+                    self.find_out(address, depth, options),
+                    self.meant(input, address, options)
+                )
+            }
         };
-        let traits = traits(address, known.facts(), &self.lists.current());
-        let case = Case { traits, domain: known.answer(), outcome: known.outcome() };
-        let judgement = verdict::judge(&case, &self.policy);
+        let verification =
+            self.verification((input, address, violation), &known, meant.as_deref(), options);
         if let Known::Probed(evidence) = &known {
-            self.remember(mailbox, evidence, &judgement, meant.as_deref()).await;
+            self.remember(mailbox, evidence, &verification.judgement, meant.as_deref()).await;
         }
+        verification
+    }
+
+    /// The verification of an address, with the provider's rule that it breaks, from what is known.
+    fn verification(
+        &self,
+        (input, address, violation): (&str, &Address, Option<ProviderViolation>),
+        known: &Known,
+        meant: Option<&str>,
+        options: &Options,
+    ) -> Verification {
+        let traits = traits(address, violation, known.facts(), &self.lists.current());
+        let case = Case { traits, domain: known.answer(), outcome: known.outcome() };
         let parts = Parts {
             input,
             canonical: address.canonical(),
             suggestion: meant.map(|domain| format!("{}@{domain}", address.local())),
             traits,
-            judgement,
+            judgement: verdict::judge(&case, &self.policy),
             outcome: known.outcome(),
             looked_up_at: known.facts().map(|facts| facts.looked_up_at),
             dns_failure: known.dns_failure(),
@@ -150,9 +194,9 @@ impl Verifier {
         report::assemble(parts, self.clock.now())
     }
 
-    /// Asks DNS, then the exchangers, as deep as the caller wants and as far as it makes sense.
-    async fn find_out(&self, address: &Address, options: &Options) -> Known {
-        if options.depth == Depth::Syntax || is_impossible(address) {
+    /// Asks DNS, then the exchangers, down to `depth` and as far as it makes sense.
+    async fn find_out(&self, address: &Address, depth: Depth, options: &Options) -> Known {
+        if depth == Depth::Syntax {
             return Known::Unprobed(DomainKnown::NotAsked);
         }
         let (domain, target) = match address.domain() {
@@ -166,7 +210,7 @@ impl Verifier {
             },
         };
         let nobody_to_ask = matches!(&target, Target::Exchangers(hosts) if hosts.is_empty());
-        if options.depth == Depth::Domain || nobody_to_ask {
+        if depth == Depth::Domain || nobody_to_ask {
             return Known::Unprobed(domain);
         }
         let request = ProbeRequest {
@@ -214,9 +258,9 @@ impl Verifier {
         tokio::time::timeout_at(deadline, look_up).await.unwrap_or(Err(DnsFailure::Timeout))
     }
 
-    /// The address that was probably meant, unless DNS says that it takes no mail either.
-    async fn suggestion(&self, input: &str, options: &Options) -> Option<Address> {
-        let suggestion = suggest::suggest(input)?.address;
+    /// The address of a suggestion, unless DNS says that it takes no mail either.
+    async fn likely(&self, suggestion: Option<Suggestion>, options: &Options) -> Option<Address> {
+        let suggestion = suggestion?.address;
         if options.depth > Depth::Syntax {
             let domain = suggestion.domain_name()?;
             let facts = self.facts(domain, None, options.deadline).await.ok()?;
@@ -228,13 +272,13 @@ impl Verifier {
     }
 
     /// The domain that was probably meant, in Unicode.
-    async fn meant(&self, input: &str, options: &Options) -> Option<String> {
-        let suggestion = self.suggestion(input, options).await?;
+    async fn meant(&self, input: &str, address: &Address, options: &Options) -> Option<String> {
+        let suggestion = self.likely(suggest::instead_of(address, input), options).await?;
         suggestion.domain_name().map(DomainName::to_unicode)
     }
 
-    /// Remembered evidence that answers the caller's question.
-    async fn recall(&self, mailbox: &str, options: &Options) -> Option<Arc<Kept>> {
+    /// Remembered evidence that answers the caller's question, counted.
+    async fn remembered_now(&self, mailbox: &str, options: &Options) -> Option<Arc<Kept>> {
         if options.depth < Depth::Mailbox {
             return None;
         }
@@ -276,18 +320,17 @@ impl Verifier {
     }
 }
 
-/// Whether the provider can never have given out this local part.
-fn is_impossible(address: &Address) -> bool {
-    provider::rule(address).is_some_and(|violation| violation.certain)
-}
-
 /// What the address itself and the lists say.
-fn traits(address: &Address, facts: Option<&DomainFacts>, lists: &Lists) -> Traits {
+fn traits(
+    address: &Address,
+    violation: Option<ProviderViolation>,
+    facts: Option<&DomainFacts>,
+    lists: &Lists,
+) -> Traits {
     let domain = match address.domain() {
         Domain::Name(name) => domain_traits(name, facts, lists),
         Domain::Literal(_) => Traits::default(),
     };
-    let violation = provider::rule(address);
     let mut traits = Traits {
         role: lists.is_role(address.local()),
         tagged: address.is_tagged(),
