@@ -13,6 +13,9 @@ pub trait Ask: Send + Sync + 'static {
     /// Everything about one address.
     async fn verify(&self, address: &str, options: &Options) -> Verification;
 
+    /// Everything about one address, if that is known without asking anybody.
+    async fn recall(&self, address: &str, options: &Options) -> Option<Verification>;
+
     /// What the domain's mail is counted against: the registrable domain of its first exchanger;
     /// `None` if it has none, or nobody could tell by `deadline`.
     async fn destination(&self, domain: &str, deadline: SystemTime) -> Option<DomainName>;
@@ -22,6 +25,10 @@ pub trait Ask: Send + Sync + 'static {
 impl Ask for Verifier {
     async fn verify(&self, address: &str, options: &Options) -> Verification {
         self.verify(address, options).await
+    }
+
+    async fn recall(&self, address: &str, options: &Options) -> Option<Verification> {
+        self.recall(address, options).await
     }
 
     async fn destination(&self, domain: &str, deadline: SystemTime) -> Option<DomainName> {

@@ -6,11 +6,12 @@ use std::time::{Duration, SystemTime};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
+use super::destinations::Place;
 use super::outcome::Outcome;
 use super::plan::{self, Fate, Patience};
 use super::queue::{Item, Known, Lease, LeaseId, QueueError};
 use super::worker::Workshop;
-use crate::verifier::{Options, Verification};
+use crate::verifier::{Depth, Options, Verification};
 
 /// How often what is known is kept while others of the chunk are still asked about.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
@@ -59,15 +60,14 @@ async fn work(chunk: &mut Chunk) -> Result<(), QueueError> {
         chunk.out_of_time();
         return chunk.keep().await;
     }
-    let until = now + DESTINATION;
-    let _place = match workshop.ask.destination(&chunk.lease.group, until).await {
-        None => None,
-        Some(destination) => {
-            let (items, now) = (chunk.lease.items.len(), workshop.clock.now());
-            match workshop.destinations.take(&destination, items, now) {
-                Ok(place) => Some(place),
-                Err(later) => return chunk.release(later).await,
-            }
+    if chunk.lease.options.depth == Depth::Mailbox {
+        chunk.recall_all().await;
+    }
+    let _place = match chunk.place().await {
+        Ok(place) => place,
+        Err(later) => {
+            chunk.keep().await?;
+            return chunk.release(later).await;
         }
     };
     match (chunk.ask_all().await?, chunk.again) {
@@ -86,6 +86,33 @@ enum Asked {
 }
 
 impl Chunk {
+    /// Takes what is known without asking anybody.
+    async fn recall_all(&mut self) {
+        let options = self.options();
+        for item in std::mem::take(&mut self.lease.items) {
+            match self.workshop.ask.recall(&item.address, &options).await {
+                Some(known) => self.take(&item, &known),
+                None => self.lease.items.push(item),
+            }
+        }
+    }
+
+    /// A place with the destination, if one will be asked; or when there may be one.
+    async fn place(&self) -> Result<Option<Place>, SystemTime> {
+        let (workshop, items) = (&self.workshop, self.lease.items.len());
+        if items == 0 || self.lease.options.depth < Depth::Mailbox {
+            return Ok(None);
+        }
+        let until = workshop.clock.now() + DESTINATION;
+        match workshop.ask.destination(&self.lease.group, until).await {
+            None => Ok(None),
+            Some(destination) => {
+                let now = workshop.clock.now();
+                workshop.destinations.take(&destination, items, now).map(Some)
+            }
+        }
+    }
+
     /// Asks about every item; ends early when the worker is told to stop.
     async fn ask_all(&mut self) -> Result<Asked, QueueError> {
         let workshop = self.workshop.clone();

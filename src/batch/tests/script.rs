@@ -25,6 +25,8 @@ pub(super) enum Says {
     YesAfter(Duration),
     /// Yes, after so long.
     Slowly(Duration),
+    /// This, which is remembered.
+    Remembered(Reason),
 }
 
 /// Whom the worker asks.
@@ -61,7 +63,7 @@ impl Ask for Script {
         let local = address.split('@').next().unwrap();
         let (reason, retry_at) = match self.says.get(local) {
             None => (Reason::MailboxAccepted, None),
-            Some(Says::Now(reason)) => (*reason, None),
+            Some(Says::Now(reason) | Says::Remembered(reason)) => (*reason, None),
             Some(Says::YesAfter(wait)) if now < first + *wait => {
                 (Reason::Greylisted, Some(first + *wait))
             }
@@ -72,19 +74,36 @@ impl Ask for Script {
                 (Reason::MailboxAccepted, None)
             }
         };
-        let mut answer = Outcome::out_of_time(now).into_verification(address);
-        answer.judgement.reason = reason;
-        answer.judgement.reasons = vec![reason];
-        answer.judgement.verdict = reason.verdict();
-        answer.judgement.action =
-            if retry_at.is_some() { Action::RetryLater } else { Action::Send };
-        answer.retry_at = retry_at;
-        answer
+        answer(address, reason, retry_at, now)
+    }
+
+    async fn recall(&self, address: &str, _: &Options) -> Option<Verification> {
+        match self.says.get(address.split('@').next()?) {
+            Some(Says::Remembered(reason)) => {
+                Some(answer(address, *reason, None, self.clock.now()))
+            }
+            _ => None,
+        }
     }
 
     async fn destination(&self, domain: &str, _: SystemTime) -> Option<DomainName> {
         (!domain.is_empty()).then(|| DomainName::from_ascii(domain).registrable())
     }
+}
+
+fn answer(
+    address: &str,
+    reason: Reason,
+    retry_at: Option<SystemTime>,
+    now: SystemTime,
+) -> Verification {
+    let mut answer = Outcome::out_of_time(now).into_verification(address);
+    answer.judgement.reason = reason;
+    answer.judgement.reasons = vec![reason];
+    answer.judgement.verdict = reason.verdict();
+    answer.judgement.action = if retry_at.is_some() { Action::RetryLater } else { Action::Send };
+    answer.retry_at = retry_at;
+    answer
 }
 
 /// A running room.

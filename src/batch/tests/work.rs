@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::{BatchOptions, Config, State};
 use super::script::{Room, Says};
 use crate::verdict::Reason;
+use crate::verifier::Depth;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -110,6 +111,35 @@ async fn one_slow_destination_does_not_hold_up_the_list() {
     tokio::time::sleep(2 * MINUTE).await;
     let finished = room.batch(&id).await.progress.finished_rows();
     assert_eq!(finished, 300, "the fast ones are through while the slow ones wait");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_remembered_needs_no_place_at_its_destination() {
+    let config = Config { addresses_at_once: 400, ..Config::default() };
+    let slow = (0..300).map(|n| format!("slow@d{n}.slow.example"));
+    let known = (0..2_000).map(|n| format!("known@k{n}.slow.example"));
+    let list: Vec<String> = slow.chain(known).collect();
+    let says =
+        [("slow", Says::Slowly(3 * MINUTE)), ("known", Says::Remembered(Reason::MailboxNotFound))];
+    let room = Room::open(&says, config);
+    let list: Vec<&str> = list.iter().map(String::as_str).collect();
+    let id = room.submit(&list, BatchOptions::default()).await;
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(room.batch(&id).await.progress.finished_rows(), 2_000);
+    assert_eq!(room.script.asked("known@k7.slow.example"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_server_is_asked_no_destination_sets_the_pace() {
+    let config = Config { addresses_at_once: 400, ..Config::default() };
+    let list: Vec<String> = (0..2_000).map(|n| format!("jane@d{n}.one.example")).collect();
+    let room = Room::open(&[], config);
+    let list: Vec<&str> = list.iter().map(String::as_str).collect();
+    let began = room.clock.now();
+    let options = BatchOptions { depth: Depth::Domain, ..BatchOptions::default() };
+    let id = room.submit(&list, options).await;
+    assert_eq!(room.rows(&id).await.len(), 2_000);
+    assert!(room.clock.now().duration_since(began).unwrap() < Duration::from_secs(1));
 }
 
 #[tokio::test(start_paused = true)]
