@@ -4,14 +4,13 @@
 //! The services find the [`Caller`] among the request's extensions.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::future::{self, BoxFuture, FutureExt as _};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Request, Response};
-use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 use tonic::body::Body;
@@ -119,38 +118,19 @@ where
         match self.gate.enter(&mut request) {
             Ok(held) => {
                 let answer = self.inner.call(request);
-                async move { Ok(answer.await?.map(|body| Body::new(Answer { body, _held: held }))) }
-                    .boxed()
+                async move { Ok(answer.await?.map(|body| until_its_end(body, held))) }.boxed()
             }
             Err(status) => future::ok(status.into_http()).boxed(),
         }
     }
 }
 
-/// An answer, and what its call holds: a stream is a call until its end.
-struct Answer {
-    body: Body,
-    _held: Held,
-}
-
-impl http_body::Body for Answer {
-    type Data = <Body as http_body::Body>::Data;
-    type Error = <Body as http_body::Body>::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+/// A stream is a call until its end.
+fn until_its_end(body: Body, held: Held) -> Body {
+    Body::new(body.map_frame(move |frame| {
+        let _held = &held;
+        frame
+    }))
 }
 
 #[cfg(test)]

@@ -86,15 +86,6 @@ pub(super) fn options(
 ) -> Result<Options, BadField> {
     let default = proto::VerifyOptions::default();
     let options = options.unwrap_or(&default);
-    let depth = match proto::Depth::try_from(options.depth) {
-        Ok(proto::Depth::Unspecified | proto::Depth::Mailbox) => Depth::Mailbox,
-        Ok(proto::Depth::Domain) => Depth::Domain,
-        Ok(proto::Depth::Syntax) => Depth::Syntax,
-        Err(_) => {
-            let message = format!("{} is not a Depth; use 1, 2 or 3", options.depth);
-            return Err(BadField::new("options.depth", message));
-        }
-    };
     let patience = duration("options.patience", options.patience.as_ref())?;
     let retry_until = match patience {
         Some(patience) => time.now.checked_add(patience).unwrap_or(time.deadline),
@@ -102,13 +93,23 @@ pub(super) fn options(
         None => time.now,
     };
     Ok(Options {
-        depth,
+        depth: depth("options.depth", options.depth)?,
         max_age: duration("options.max_age", options.max_age.as_ref())?,
         test_catch_all: !options.skip_catch_all,
         transcript: options.include_transcript,
         deadline: time.deadline,
         retry_until,
     })
+}
+
+/// How far to go: all the way, if nothing is said.
+pub(super) fn depth(field: &'static str, depth: i32) -> Result<Depth, BadField> {
+    match proto::Depth::try_from(depth) {
+        Ok(proto::Depth::Unspecified | proto::Depth::Mailbox) => Ok(Depth::Mailbox),
+        Ok(proto::Depth::Domain) => Ok(Depth::Domain),
+        Ok(proto::Depth::Syntax) => Ok(Depth::Syntax),
+        Err(_) => Err(BadField::new(field, format!("{depth} is not a Depth; use 1, 2 or 3"))),
+    }
 }
 
 /// A duration that is not negative.

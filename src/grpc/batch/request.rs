@@ -8,7 +8,6 @@ use crate::batch::{BatchId, BatchOptions, QueueError, Reading, SendPolicy, Spec}
 use crate::grpc::request::{self, BadField};
 use crate::proto;
 use crate::verdict::Verdict;
-use crate::verifier::Depth;
 
 /// The longest name of a request, a batch or a row, in octets.
 const LONGEST_NAME: usize = 256;
@@ -37,18 +36,9 @@ pub(super) fn spec(spec: proto::BatchSpec, owner: String) -> Result<Spec, BadFie
 
 fn options(options: &proto::BatchOptions) -> Result<BatchOptions, BadField> {
     let default = BatchOptions::default();
-    let depth = match proto::Depth::try_from(options.depth) {
-        Ok(proto::Depth::Unspecified | proto::Depth::Mailbox) => Depth::Mailbox,
-        Ok(proto::Depth::Domain) => Depth::Domain,
-        Ok(proto::Depth::Syntax) => Depth::Syntax,
-        Err(_) => {
-            let message = format!("{} is not a Depth; use 1, 2 or 3", options.depth);
-            return Err(BadField::new("spec.options.depth", message));
-        }
-    };
     let patience = request::duration("spec.options.patience", options.patience.as_ref())?;
     Ok(BatchOptions {
-        depth,
+        depth: request::depth("spec.options.depth", options.depth)?,
         deadline: request::duration("spec.options.deadline", options.deadline.as_ref())?,
         patience: patience.unwrap_or(default.patience),
         max_age: request::duration("spec.options.max_age", options.max_age.as_ref())?,
