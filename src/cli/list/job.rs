@@ -3,14 +3,12 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::args::{FormatArg, ListArgs, SendToArg, VerdictArg};
 use crate::cli::args::DepthArg;
@@ -229,41 +227,5 @@ fn only_folder() -> anyhow::Result<PathBuf> {
             let names: Vec<_> = several.iter().map(|path| path.display().to_string()).collect();
             anyhow::bail!("several unfinished runs are here, name one: {}", names.join(", "))
         }
-    }
-}
-
-/// Reads, and takes the SHA-256 of what went by.
-pub(super) struct Hashing<R> {
-    inner: R,
-    digest: Digesting,
-}
-
-/// The SHA-256 of what went by.
-#[derive(Clone, Default)]
-pub(super) struct Digesting(Arc<Mutex<Sha256>>);
-
-impl<R: Read> Hashing<R> {
-    pub(super) fn new(inner: R, digest: Digesting) -> Self {
-        Self { inner, digest }
-    }
-}
-
-impl Digesting {
-    /// The digest so far, in hexadecimal.
-    pub(super) fn hex(&self) -> String {
-        let bytes = self.lock().clone().finalize();
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Sha256> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.inner.read(buffer)?;
-        self.digest.lock().update(&buffer[..length]);
-        Ok(length)
     }
 }

@@ -7,6 +7,7 @@
 mod args;
 mod backend;
 mod columns;
+mod digest;
 mod job;
 mod submit;
 mod watch;
@@ -44,7 +45,10 @@ pub(super) async fn run(args: ListArgs, common: &Common) -> anyhow::Result<bool>
     } else {
         Job::begin(&args, BatchId::new(clock.now()).to_string())?
     };
-    let mut backend = Backend::open(&job, &args.client, common).await?;
+    let mut backend = match Backend::open(&job, &args.client, common).await {
+        Ok(backend) => backend,
+        Err(error) => return Err(unfinished(&job, error)),
+    };
     let mut display = Display::new(args.quiet, clock);
     let done = tokio::select! {
         done = vet(&mut job, &mut backend, &mut display, clock) => done,
@@ -59,15 +63,17 @@ pub(super) async fn run(args: ListArgs, common: &Common) -> anyhow::Result<bool>
             job.remove();
             Ok(decision == Decision::Go)
         }
-        // Nothing was accepted: there is nothing to go on with.
-        Err(error) if job.batch_id.is_none() && !job.is_spooled => {
-            job.remove();
-            Err(error)
-        }
-        Err(error) => {
-            Err(error.context(format!("not finished; go on with `{}`", job.how_to_go_on())))
-        }
+        Err(error) => Err(unfinished(&job, error)),
     }
+}
+
+/// Why a job ended early, and how to go on; one of which nothing was accepted is taken away.
+fn unfinished(job: &Job, error: anyhow::Error) -> anyhow::Error {
+    if job.batch_id.is_none() && !job.is_spooled {
+        job.remove();
+        return error;
+    }
+    error.context(format!("not finished; go on with `{}`", job.how_to_go_on()))
 }
 
 async fn vet(

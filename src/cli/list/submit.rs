@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 
 use super::args::SendToArg;
 use super::backend::Client;
-use super::job::{Digesting, Hashing, Job};
+use super::digest::{Digesting, Hashing};
+use super::job::Job;
 use crate::cli::args::DepthArg;
 use crate::listfile::{self, Layout, Reader, Row};
 use crate::proto::create_batch_request::Part;
