@@ -6,16 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use mailvet::proto::batch_service_client::BatchServiceClient;
-use mailvet::proto::create_batch_request::Part;
-use mailvet::proto::{
-    BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchResult, BatchSpec, CreateBatchRequest,
-    ListBatchesRequest, ResultOrder, StreamBatchResultsRequest,
-};
+use mailvet::proto::{ListBatchesRequest, ResultOrder, StreamBatchResultsRequest};
 use mailvet::sandbox::{Sandbox, World};
 use tempfile::TempDir;
-use tokio_stream as stream;
 use tonic::transport::Channel;
 
+use crate::customer::{self, Accepted};
 use crate::process::Service;
 
 /// How often the service is killed.
@@ -59,56 +55,15 @@ fn list(number: usize) -> Vec<String> {
     (0..DOMAINS * PER_DOMAIN).map(|n| format!("{}@{}", local(n), domain(n))).collect()
 }
 
-fn parts(number: usize) -> Vec<CreateBatchRequest> {
-    let options = BatchOptions { skip_catch_all: true, ..BatchOptions::default() };
-    let spec = BatchSpec {
-        request_id: format!("request-{number}"),
-        options: Some(options),
-        ..BatchSpec::default()
-    };
-    let row = |address| BatchAddress { address, row_id: String::new() };
-    let rows: Vec<BatchAddress> = list(number).into_iter().map(row).collect();
-    let pages = rows.chunks(50).map(|page| Part::Page(BatchPage { addresses: page.to_vec() }));
-    let end = Part::End(BatchEnd { rows: rows.len() as i64 });
-    let parts = std::iter::once(Part::Spec(spec)).chain(pages).chain(std::iter::once(end));
-    parts.map(|part| CreateBatchRequest { part: Some(part) }).collect()
+async fn create(
+    client: &mut BatchServiceClient<Channel>,
+    number: usize,
+) -> Result<String, tonic::Status> {
+    customer::create(client, &format!("request-{number}"), list(number)).await
 }
 
-/// What is known of a batch that was accepted.
-#[derive(Default)]
-struct Accepted {
-    id: String,
-    cursor: String,
-    /// Row -> its result, as it was first read.
-    seen: BTreeMap<i64, BatchResult>,
-}
-
-impl Accepted {
-    /// Reads results until the batch is over or the service is gone. No row comes twice.
-    async fn read(
-        &mut self,
-        client: &mut BatchServiceClient<Channel>,
-    ) -> Result<(), tonic::Status> {
-        let request = StreamBatchResultsRequest {
-            batch_id: self.id.clone(),
-            cursor: self.cursor.clone(),
-            order: ResultOrder::Completion.into(),
-            ..StreamBatchResultsRequest::default()
-        };
-        let mut pages = client.stream_batch_results(request).await?.into_inner();
-        while let Some(page) = pages.message().await? {
-            for result in page.results {
-                let twice = self.seen.insert(result.row, result);
-                assert!(twice.is_none(), "a row came twice");
-            }
-            self.cursor = page.cursor;
-        }
-        Ok(())
-    }
-
-    fn is_over(&self) -> bool {
-        self.seen.len() == DOMAINS * PER_DOMAIN
-    }
+fn is_over(batch: &Accepted) -> bool {
+    batch.rows.len() == DOMAINS * PER_DOMAIN
 }
 
 /// The exchangers of the domains whose rows are all finished, and what each was asked.
@@ -118,7 +73,7 @@ fn finished(sandbox: &Sandbox, batches: &BTreeMap<usize, Accepted>) -> BTreeMap<
     for (number, batch) in batches {
         for domain in 0..DOMAINS {
             let rows = (0..PER_DOMAIN).map(|n| (n * DOMAINS + domain) as i64);
-            if rows.clone().all(|row| batch.seen.contains_key(&row)) {
+            if rows.clone().all(|row| batch.rows.contains_key(&row)) {
                 let host = format!("mx{}.crash-test.net", number * DOMAINS + domain);
                 exchangers.insert(host.clone(), counts.exchanger(&host).rcpt);
             }
@@ -131,15 +86,14 @@ fn finished(sandbox: &Sandbox, batches: &BTreeMap<usize, Accepted>) -> BTreeMap<
 async fn live(service: &Service, batches: &mut BTreeMap<usize, Accepted>) {
     let mut client = service.batch_client().await;
     let number = batches.len();
-    if batches.values().all(Accepted::is_over)
-        && let Ok(created) = client.create_batch(stream::iter(parts(number))).await
+    if batches.values().all(is_over)
+        && let Ok(batch_id) = create(&mut client, number).await
     {
-        let id = created.into_inner().batch.unwrap().batch_id;
-        batches.insert(number, Accepted { id, ..Accepted::default() });
+        batches.insert(number, Accepted::new(batch_id));
     }
     if let Some(batch) = batches.values_mut().last() {
         // An error is the kill.
-        let _killed = batch.read(&mut client).await;
+        let _killed = batch.read(&mut client, usize::MAX).await;
     }
 }
 
@@ -174,11 +128,11 @@ async fn check(sandbox: &Sandbox, store: &Path, mut batches: BTreeMap<usize, Acc
     assert!(listed.batches.len() >= batches.len(), "an accepted batch is lost");
     assert!(listed.batches.len() <= batches.len() + 1, "a request made two batches");
     for (number, batch) in &mut batches {
-        batch.read(&mut client).await.unwrap();
-        let again = client.create_batch(stream::iter(parts(*number))).await.unwrap();
-        assert_eq!(again.into_inner().batch.unwrap().batch_id, batch.id, "one request, one batch");
+        batch.read(&mut client, usize::MAX).await.unwrap();
+        let again = create(&mut client, *number).await.unwrap();
+        assert_eq!(again, batch.batch_id, "one request, one batch");
         let request = StreamBatchResultsRequest {
-            batch_id: batch.id.clone(),
+            batch_id: batch.batch_id.clone(),
             order: ResultOrder::Row.into(),
             ..StreamBatchResultsRequest::default()
         };
@@ -194,7 +148,7 @@ async fn check(sandbox: &Sandbox, store: &Path, mut batches: BTreeMap<usize, Acc
             assert_eq!(verification.address, *address);
             let verdict = if address.starts_with("gone") { 3 } else { 1 };
             assert_eq!(verification.verdict, verdict, "{verification:?}");
-            assert_eq!(batch.seen[&row.row], *row, "a result changed");
+            assert_eq!(batch.rows[&row.row], *row, "a result changed");
         }
     }
     let after = finished(sandbox, &batches);

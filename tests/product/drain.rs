@@ -1,27 +1,21 @@
 //! SIGTERM under load: what is begun is finished, what is not goes on in the next process, and
 //! nobody is asked twice.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use mailvet::proto::batch_service_client::BatchServiceClient;
-use mailvet::proto::create_batch_request::Part;
 use mailvet::proto::verification_service_client::VerificationServiceClient;
 use mailvet::proto::verify_addresses_response::Outcome;
-use mailvet::proto::{
-    BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchResult, BatchSpec, CreateBatchRequest,
-    StreamBatchResultsRequest, Verdict, VerifyAddressRequest, VerifyAddressesRequest,
-};
+use mailvet::proto::{Verdict, VerifyAddressRequest, VerifyAddressesRequest};
 use mailvet::sandbox::{Sandbox, World};
 use tokio::task::JoinSet;
-use tokio_stream as stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_health::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
+use crate::customer::{self, Accepted};
 use crate::process::Service;
 
 /// Single calls, and items of a stream, that are in flight when the signal comes; each has an
@@ -86,51 +80,6 @@ accept_delay = "10m"
 fn list() -> Vec<String> {
     let quick = (0..QUICK * PER_QUICK).map(|n| format!("user{n}@quick{}.org", n % QUICK));
     quick.chain((0..SLOW).map(|n| format!("user@slow{n}.org"))).collect()
-}
-
-async fn create(client: &mut BatchServiceClient<Channel>) -> String {
-    let options = BatchOptions { skip_catch_all: true, ..BatchOptions::default() };
-    let spec = BatchSpec { options: Some(options), ..BatchSpec::default() };
-    let row = |address| BatchAddress { address, row_id: String::new() };
-    let page = BatchPage { addresses: list().into_iter().map(row).collect() };
-    let end = BatchEnd { rows: page.addresses.len() as i64 };
-    let parts = [Part::Spec(spec), Part::Page(page), Part::End(end)];
-    let parts = parts.map(|part| CreateBatchRequest { part: Some(part) });
-    let created = client.create_batch(stream::iter(parts)).await.unwrap();
-    created.into_inner().batch.unwrap().batch_id
-}
-
-/// What was read of the batch.
-struct Reader {
-    batch_id: String,
-    cursor: String,
-    rows: BTreeMap<i64, BatchResult>,
-}
-
-impl Reader {
-    /// Reads on, until there are `enough` rows. No row comes twice.
-    async fn read(
-        &mut self,
-        client: &mut BatchServiceClient<Channel>,
-        enough: usize,
-    ) -> Result<(), Status> {
-        let request = StreamBatchResultsRequest {
-            batch_id: self.batch_id.clone(),
-            cursor: self.cursor.clone(),
-            ..StreamBatchResultsRequest::default()
-        };
-        let mut pages = client.stream_batch_results(request).await?.into_inner();
-        while self.rows.len() < enough
-            && let Some(page) = pages.message().await?
-        {
-            for result in page.results {
-                let twice = self.rows.insert(result.row, result);
-                assert!(twice.is_none(), "a row came twice");
-            }
-            self.cursor = page.cursor;
-        }
-        Ok(())
-    }
 }
 
 /// The single calls, on their way.
@@ -224,11 +173,11 @@ async fn a_service_that_is_told_to_stop_under_load_finishes_what_is_begun_and_lo
     sandbox.shutdown().await;
 }
 
-async fn stop_under_load(sandbox: &Sandbox, store: &Path) -> Reader {
+async fn stop_under_load(sandbox: &Sandbox, store: &Path) -> Accepted {
     let service = Service::start(sandbox, store);
     let mut batches = service.batch_client().await;
-    let batch_id = create(&mut batches).await;
-    let mut reader = Reader { batch_id, cursor: String::new(), rows: BTreeMap::new() };
+    let batch_id = customer::create(&mut batches, "", list()).await.unwrap();
+    let mut reader = Accepted::new(batch_id);
     let quick = reader.read(&mut batches, QUICK * PER_QUICK);
     tokio::time::timeout(PATIENCE, quick).await.expect("the quick ones answer").unwrap();
 
@@ -258,7 +207,7 @@ async fn stop_under_load(sandbox: &Sandbox, store: &Path) -> Reader {
 }
 
 /// The next process opens the folder at once, and goes on where the batch was.
-async fn go_on(sandbox: &Sandbox, store: &Path, mut reader: Reader) {
+async fn go_on(sandbox: &Sandbox, store: &Path, mut reader: Accepted) {
     let service = Service::start(sandbox, store);
     let mut batches = service.batch_client().await;
     let rest = reader.read(&mut batches, usize::MAX);

@@ -3,29 +3,20 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use mailvet::sandbox::{Sandbox, World};
 use tempfile::TempDir;
+
+use crate::process::{self, Service};
 
 const LIST: &str = "id,E-Mail,note\r\n1,jane.doe@acme.test,\"a, b\"\r\n2,nobody@acme.test,\r\n\
     3,jane.doe@gmial.com,x\r\n4,Jane.Doe@acme.test,twice\r\n5,,none\r\n";
 
 fn run(folder: &Path, args: &[&str], input: &[u8]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mailvet"))
-        .arg("list")
-        .args(args)
-        .current_dir(folder)
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A command that fails at once does not read.
-    let _unread = child.stdin.take().unwrap().write_all(input);
-    child.wait_with_output().unwrap()
+    process::run(folder, &[&["list"], args].concat(), input)
 }
 
 fn vet(folder: &Path, args: &[&str]) -> Output {
@@ -209,15 +200,8 @@ fn nothing_to_resume_is_said() {
 
 /// A run on `list.csv`, once its batch was accepted. One of its servers is slow to say nothing.
 fn begun(folder: &TempDir) -> Child {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mailvet"))
-        .args(["list", "list.csv", "--sandbox", "--patience", "0s"])
-        .current_dir(folder.path())
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let args = ["list", "list.csv", "--sandbox", "--patience", "0s"];
+    let mut child = process::begin(folder.path(), &args);
     let job = folder.path().join("list.vetted.csv.mailvet/job.json");
     while !fs::read_to_string(&job).is_ok_and(|text| text.contains("\"batch_id\": \"")) {
         assert!(child.try_wait().unwrap().is_none(), "it ended before its batch was accepted");
@@ -272,4 +256,30 @@ fn a_list_that_was_changed_meanwhile_is_not_given_the_wrong_answers() {
     fs::write(folder.path().join("list.csv"), SLOW).unwrap();
     let output = run(folder.path(), &["--resume", "list.csv"], b"");
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_may_do_the_work_and_the_list_comes_back_the_same() {
+    let sandbox = Sandbox::start(World::built_in().unwrap()).await.unwrap();
+    let store = tempfile::tempdir().unwrap();
+    let service = Service::start(&sandbox, store.path());
+    let server = format!("http://{}", service.address);
+    let folder = folder_with("list.csv", LIST);
+    let args = ["list.csv", "--server", &server, "--patience", "0s", "--output", "theirs.csv"];
+    let output = run(folder.path(), &args, b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    vet(folder.path(), &["list.csv", "--output", "ours.csv"]);
+    let without_times = |name| {
+        let text = read(&folder, name);
+        let rows = text.lines().map(|row| row.rsplit_once(',').unwrap().0.to_owned());
+        rows.collect::<Vec<_>>()
+    };
+    assert_eq!(without_times("theirs.csv"), without_times("ours.csv"));
+    assert!(sandbox.counts().total().rcpt > 0, "the service asked");
+    service.kill();
+    let output = run(folder.path(), &["list.csv", "--server", &server], b"");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains(&server), "{}", said(&output));
+    assert_eq!(names(&folder), ["list.csv", "ours.csv", "theirs.csv"], "nothing is left behind");
+    sandbox.shutdown().await;
 }

@@ -8,6 +8,7 @@ mod authority;
 mod batches;
 mod command_line;
 mod crash;
+mod customer;
 mod deploy;
 mod doctor;
 mod drain;

@@ -1,12 +1,34 @@
-//! The service as a process of its own, on a mail world that outlives it.
+//! The binary as a process of its own: a command to its end, or the service on a mail world that
+//! outlives it.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use mailvet::proto::batch_service_client::BatchServiceClient;
 use mailvet::sandbox::Sandbox;
 use tonic::transport::{Channel, Endpoint};
+
+/// Begins a command in this folder. It knows no variable.
+pub(crate) fn begin(folder: &Path, args: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_mailvet"))
+        .args(args)
+        .current_dir(folder)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Runs a command in this folder, with this on its standard input.
+pub(crate) fn run(folder: &Path, args: &[&str], input: &[u8]) -> Output {
+    let mut child = begin(folder, args);
+    // A command that fails at once does not read.
+    let _unread = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
 
 /// A service that may be killed, or told to stop.
 pub(crate) struct Service {

@@ -1,0 +1,208 @@
+//! What DNS says of an identity: its addresses, its names, its sender.
+
+use super::*;
+
+#[test]
+fn the_helo_name() {
+    table(
+        "helo_name",
+        &["helo_matches"],
+        &[
+            (Fail, "not set", |i| (i.setup.helo, i.helo) = (None, None)),
+            (Fail, "[192.0.2.1] is an address", |i| {
+                (i.setup.helo, i.helo) = (Some("[192.0.2.1]".into()), None);
+            }),
+            (Fail, "mailer is not a full domain name", |i| {
+                i.setup.helo = Some("mailer".into());
+                if let Some(helo) = &mut i.helo {
+                    helo.name = name("mailer");
+                }
+            }),
+            (Fail, "has no address in DNS", |i| {
+                if let Some(helo) = &mut i.helo {
+                    (helo.ipv4, helo.ipv6) = (NXDOMAIN, NXDOMAIN);
+                }
+            }),
+            (Skipped, "could not be looked up: the name servers answered SERVFAIL", |i| {
+                if let Some(helo) = &mut i.helo {
+                    (helo.ipv4, helo.ipv6) = (servfail(), Heard::NoData);
+                }
+            }),
+        ],
+    );
+}
+
+#[test]
+fn reverse_dns() {
+    table(
+        "reverse_dns",
+        &["helo_matches"],
+        &[
+            (Fail, "no PTR record", |i| i.addresses[0].names = NXDOMAIN),
+            (Skipped, "could not be looked up", |i| i.addresses[0].names = servfail()),
+            (Fail, "does not lead back", |i| {
+                i.addresses[0].forward[0].1 = addresses(&["192.88.9.9"])
+            }),
+            (Skipped, "could not be looked up", |i| i.addresses[0].forward[0].1 = servfail()),
+        ],
+    );
+    for generic in [
+        "host-192-88-1-25.isp.example",
+        "25.1.88.192.isp.example",
+        "c0580119.isp.example",
+        "pool-7.isp.example",
+        "a.dynamic.isp.example",
+    ] {
+        changed("reverse_dns", &["helo_matches"], Warn, "out of a pattern", |facts| {
+            let address = &mut facts.identities[0].addresses[0];
+            address.names = Heard::Names(vec![name(generic)]);
+            address.forward[0].0 = name(generic);
+        });
+    }
+    for own in ["mx25.mailvet.example", "carpool2.mailvet.example", "a1-b2-c3-d4.example"] {
+        changed("reverse_dns", &["helo_matches"], Pass, own, |facts| {
+            let address = &mut facts.identities[0].addresses[0];
+            address.names = Heard::Names(vec![name(own)]);
+            address.forward[0].0 = name(own);
+        });
+    }
+}
+
+#[test]
+fn helo_and_reverse_dns_together() {
+    table(
+        "helo_matches",
+        &["reverse_dns", "helo_name"],
+        &[
+            (Pass, "name each other", |_| {}),
+            (Warn, "which has another name", |i| {
+                let other = name("other.mailvet.example");
+                i.addresses[0].names = Heard::Names(vec![other.clone()]);
+                i.addresses[0].forward[0].0 = other;
+            }),
+            (Fail, "does not lead to the address", |i| {
+                i.helo.as_mut().unwrap().ipv4 = addresses(&["192.88.9.9"]);
+            }),
+            (Skipped, "could not be looked up", |i| i.helo.as_mut().unwrap().ipv4 = servfail()),
+        ],
+    );
+}
+
+#[test]
+fn spf_of_the_sender_and_of_helo() {
+    use spf::Verdict;
+    for (verdict, status, words) in [
+        (Verdict::Pass, Pass, "covered by"),
+        (Verdict::Fail, Fail, "forbids the address"),
+        (Verdict::SoftFail, Warn, "does not vouch"),
+        (Verdict::Neutral, Warn, "does not vouch"),
+        (Verdict::None, Warn, "no record"),
+        (Verdict::PermError, Fail, "the record is broken"),
+        (Verdict::TempError, Skipped, "DNS did not say"),
+    ] {
+        for of_helo in [0, 1] {
+            changed("spf", &[], status, words, |facts| {
+                facts.identities[0].addresses[0].spf[of_helo].outcome.verdict = verdict;
+            });
+        }
+    }
+    table("spf", &[], &[(Skipped, "neither", |i| i.addresses[0].spf.clear())]);
+}
+
+#[test]
+fn the_sender_s_domain() {
+    fn route(identity: &mut IdentityFacts, route: Result<Route, DnsFailure>) {
+        identity.sender.as_mut().unwrap().route = route;
+    }
+    table(
+        "sender_mail",
+        &[],
+        &[
+            (Pass, "through 1 exchanger", |_| {}),
+            (Pass, "at its own address", |i| {
+                let host = Exchanger { host: name("mailvet.example"), preference: 0 };
+                route(i, Ok(Route::ImplicitMx(host)));
+            }),
+            (Fail, "null MX", |i| route(i, Ok(Route::NullMx))),
+            (Fail, "does not exist", |i| route(i, Ok(Route::NoSuchDomain))),
+            (Fail, "no mail host", |i| route(i, Ok(Route::NoMail))),
+            (Skipped, "DNS did not say", |i| route(i, Err(DnsFailure::Timeout))),
+        ],
+    );
+    fn dmarc(identity: &mut IdentityFacts, heard: Heard) {
+        identity.sender.as_mut().unwrap().dmarc = heard;
+    }
+    table(
+        "sender_dmarc",
+        &[],
+        &[
+            (Pass, "p=reject", |_| {}),
+            (Pass, "p=None", |i| dmarc(i, texts(&["v = DMARC1 ; p = None; rua=mailto:a@b.test"]))),
+            (Warn, "no DMARC policy", |i| dmarc(i, NXDOMAIN)),
+            (Warn, "no DMARC policy", |i| dmarc(i, texts(&["v=DMARC10; p=none"]))),
+            (Warn, "without a policy", |i| dmarc(i, texts(&["v=DMARC1; sp=none"]))),
+            (Warn, "more than one", |i| dmarc(i, texts(&["v=DMARC1; p=none", "v=DMARC1; p=none"]))),
+            (Skipped, "DNS did not say", |i| dmarc(i, servfail())),
+        ],
+    );
+    let both = ["sender_mail", "sender_dmarc"];
+    table("sender_mail", &both, &[(Skipped, "only the null sender", |i| i.sender = None)]);
+    table("sender_dmarc", &both, &[(Skipped, "only the null sender", |i| i.sender = None)]);
+}
+
+#[test]
+fn the_null_sender_needs_a_fallback() {
+    table(
+        "null_sender",
+        &[],
+        &[
+            (Pass, "a mailbox where that is refused", |_| {}),
+            (Pass, "a mailbox is the sender", |i| i.setup.null_sender = false),
+            (Warn, "nothing where that is refused", |i| i.setup.has_fallback = false),
+        ],
+    );
+}
+
+#[test]
+fn blocklists_by_address() {
+    table(
+        "blocklist",
+        &[],
+        &[
+            (Pass, "not listed", |_| {}),
+            (Fail, "listed: an entry", |i| i.addresses[0].lists[0].own = addresses(&["127.0.0.2"])),
+            (Skipped, "does not mean listed", |i| {
+                i.addresses[0].lists[0].own = addresses(&["127.255.255.254"]);
+            }),
+        ],
+    );
+}
+
+#[test]
+fn identities_of_one_address() {
+    let two = |v4: &str| {
+        let mut facts = healthy();
+        facts.identities.push(identity("b", v4));
+        facts.identities[1].addresses.truncate(1);
+        let found = report(&facts).findings.into_iter().find(|f| f.id == "identity_addresses");
+        let found = found.unwrap();
+        (found.status, found.seen)
+    };
+    assert_eq!(two("192.88.1.26").0, Pass);
+    let (status, seen) = two(V4);
+    assert!(status == Warn && seen.ends_with("share 192.88.1.25"), "{seen}");
+    // Behind one NAT each is known by its public address alone.
+    let mut facts = healthy();
+    facts.identities.push(identity("b", "192.88.1.26"));
+    for identity in &mut facts.identities {
+        identity.addresses.truncate(1);
+        identity.knocks.iter_mut().for_each(|k| k.local = Some(ip("10.0.0.5")));
+    }
+    let same = |facts: &Facts| setup::same_address(facts).map(|found| found.status);
+    assert_eq!(same(&facts), Some(Pass));
+    facts.identities.iter_mut().for_each(|identity| identity.addresses.clear());
+    assert_eq!(same(&facts), Some(Warn));
+    facts.identities.iter_mut().for_each(|identity| identity.knocks.clear());
+    assert_eq!(same(&facts), Some(Skipped));
+    assert_eq!(same(&healthy()), None, "there is nothing to compare");
+}

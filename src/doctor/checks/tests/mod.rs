@@ -1,0 +1,189 @@
+//! From facts in which all is well, one thing is changed at a time.
+
+mod identity;
+mod reach;
+mod resolver;
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use super::*;
+use crate::address::DomainName;
+use crate::dns::{DnsFailure, Exchanger, Route};
+use crate::doctor::facts::{
+    AddressFacts, Greeting, HeloFacts, Knock, ListFacts, NameserverFacts, NoTarget, SenderFacts,
+    Setup, SpfFacts, Timed,
+};
+use crate::doctor::finding::Status;
+use crate::doctor::question::Heard;
+use crate::doctor::spf;
+use crate::smtp::{NoReply, Reply};
+
+use Status::{Fail, Pass, Skipped, Warn};
+
+const V4: &str = "192.88.1.25";
+const V6: &str = "2a00:1450::25";
+const NXDOMAIN: Heard = Heard::NoSuchName { with_soa: true };
+
+fn name(text: &str) -> DomainName {
+    DomainName::from_ascii(text)
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn now() -> SystemTime {
+    humantime::parse_rfc3339("2026-11-25T14:34:37Z").unwrap()
+}
+
+fn addresses(texts: &[&str]) -> Heard {
+    Heard::Addresses(texts.iter().map(|text| ip(text)).collect())
+}
+
+fn texts(texts: &[&str]) -> Heard {
+    Heard::Texts(texts.iter().map(|text| (*text).to_owned()).collect())
+}
+
+fn servfail() -> Heard {
+    Heard::Failed(DnsFailure::ServerFailure("SERVFAIL".into()))
+}
+
+fn knock(host: &str, local: &str, banner: &str) -> Knock {
+    let domain = name(host).registrable();
+    let address = if ip(local).is_ipv4() { "192.88.2.1" } else { "2a00:1450::1" };
+    let banner = Reply::parse_text(banner).unwrap();
+    Knock {
+        domain,
+        target: Ok((name(host), ip(address))),
+        connected: true,
+        outcome: Ok(Greeting { banner, at: now() }),
+        local: Some(ip(local)),
+    }
+}
+
+fn shut(knock: &mut Knock, why: NoReply) {
+    (knock.connected, knock.local, knock.outcome) = (false, None, Err(why));
+}
+
+fn unreachable() -> NoReply {
+    NoReply::ConnectFailed("Network is unreachable (os error 101)".into())
+}
+
+fn address_facts(address: &str) -> AddressFacts {
+    let host = name("probe.mailvet.example");
+    let outcome = |verdict| spf::Outcome { verdict, because: "\"a\" of it".into(), lookups: 1 };
+    let spf = |domain: &str, of_helo| SpfFacts {
+        domain: name(domain),
+        of_helo,
+        outcome: outcome(spf::Verdict::Pass),
+    };
+    AddressFacts {
+        address: ip(address),
+        names: Heard::Names(vec![host.clone()]),
+        forward: vec![(host, addresses(&[address]))],
+        spf: vec![spf("probe.mailvet.example", true), spf("mailvet.example", false)],
+        lists: vec![ListFacts {
+            list: toml::from_str("zone = \"bl.example\"").unwrap(),
+            listed_point: addresses(&["127.0.0.2"]),
+            unlisted_point: NXDOMAIN,
+            own: NXDOMAIN,
+            reason: None,
+        }],
+    }
+}
+
+fn identity(name_: &str, v4: &str) -> IdentityFacts {
+    let dated = "220 mx.outlook.com ready at Wed, 25 Nov 2026 14:34:35 +0000";
+    let exchanger = Exchanger { host: name("mx.mailvet.example"), preference: 10 };
+    IdentityFacts {
+        setup: Setup {
+            name: name_.to_owned(),
+            helo: Some("probe.mailvet.example".into()),
+            null_sender: true,
+            has_fallback: true,
+            ..Setup::default()
+        },
+        knocks: vec![
+            knock("mx.google.com", v4, "220 mx.google.com ESMTP"),
+            knock("mx.outlook.com", v4, dated),
+            knock("mx2.outlook.com", v4, dated),
+            knock("mx.google.com", V6, "220 mx.google.com ESMTP"),
+        ],
+        addresses: vec![address_facts(v4), address_facts(V6)],
+        helo: Some(HeloFacts {
+            name: name("probe.mailvet.example"),
+            ipv4: addresses(&[v4]),
+            ipv6: addresses(&[V6]),
+        }),
+        sender: Some(SenderFacts {
+            domain: name("mailvet.example"),
+            route: Ok(Route::Exchangers(vec![exchanger])),
+            dmarc: texts(&["unrelated", "v=DMARC1; p=reject"]),
+        }),
+    }
+}
+
+fn timed(host: &str, heard: Heard) -> Timed {
+    Timed { name: name(host), heard, took: Duration::from_millis(20) }
+}
+
+/// All is well.
+fn healthy() -> Facts {
+    let exchangers = Heard::Names(vec![name("mx.google.com")]);
+    Facts {
+        identities: vec![identity("", V4)],
+        nameservers: vec![NameserverFacts {
+            address: "192.88.3.53:53".parse().unwrap(),
+            made_up: vec![timed("made-up.com", NXDOMAIN), timed("made-up.net", NXDOMAIN)],
+            made_up_below: vec![timed("made-up.example.com", Heard::NoData)],
+            known: vec![timed("gmail.com", exchangers)],
+            bogus: vec![timed("bogus.example", servfail())],
+            signed: vec![timed("signed.example", addresses(&["192.88.4.1"]))],
+            large: vec![timed("large.example", texts(&["a", "b"]))],
+        }],
+    }
+}
+
+fn report(facts: &Facts) -> Report {
+    judge(facts, &Config::default())
+}
+
+#[test]
+fn where_all_is_well_every_check_passes() {
+    let found = report(&healthy());
+    let worse: Vec<_> = found.findings.iter().filter(|f| f.status != Pass).collect();
+    assert!(worse.is_empty(), "{worse:#?}");
+    assert_eq!(found.status(), Pass);
+}
+
+/// Changes one thing: the check `id` then ends so, with these words, and every other check whose
+/// name is not in `also` still passes. Whatever is not a pass says what it means and what to do, and
+/// whatever is skipped why.
+#[track_caller]
+fn changed(id: &str, also: &[&str], status: Status, words: &str, change: impl FnOnce(&mut Facts)) {
+    let mut facts = healthy();
+    change(&mut facts);
+    let found = report(&facts);
+    let of_id: Vec<_> = found.findings.iter().filter(|f| f.id == id).collect();
+    let hit = of_id.iter().any(|f| f.status == status && f.seen.contains(words));
+    assert!(hit, "{id} is not {status:?} with {words:?}: {of_id:#?}");
+    for finding in &found.findings {
+        let expected = finding.id == id || also.contains(&finding.id);
+        assert!(expected || finding.status == Pass, "{finding:#?}");
+        assert!(!finding.seen.is_empty(), "{finding:#?}");
+        if matches!(finding.status, Warn | Fail) {
+            assert!(!finding.meaning.is_empty() && !finding.remedy.is_empty(), "{finding:#?}");
+        }
+    }
+}
+
+type Change = fn(&mut IdentityFacts);
+
+/// A table of changes to the one identity.
+#[track_caller]
+fn table(id: &str, also: &[&str], rows: &[(Status, &str, Change)]) {
+    for (status, words, change) in rows {
+        changed(id, also, *status, words, |facts| change(&mut facts.identities[0]));
+    }
+}

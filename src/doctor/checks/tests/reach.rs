@@ -1,0 +1,194 @@
+//! What connecting shows: reach, greeting, public address, clock.
+
+use super::*;
+
+#[test]
+fn port_25_over_ipv4() {
+    let no_banner =
+        ["port_25_ipv4", "port_25_ipv6", "greeting", "interception", "clock", "public_address"];
+    table(
+        "port_25_ipv4",
+        &no_banner,
+        &[
+            (
+                Warn,
+                "2 of 3 exchangers reached; mx.google.com (192.88.2.1): no answer in time",
+                |i| {
+                    shut(&mut i.knocks[0], NoReply::Timeout);
+                },
+            ),
+            (Fail, "0 of 3 exchangers reached", |i| {
+                i.knocks[..3].iter_mut().for_each(|k| shut(k, NoReply::Timeout));
+            }),
+            (Fail, "Network is unreachable", |i| {
+                i.knocks.iter_mut().for_each(|k| shut(k, unreachable()));
+            }),
+            (Skipped, "does not connect from such an address", |i| {
+                i.setup.source_v6 = V6.parse().ok();
+                i.knocks.drain(..3);
+            }),
+            (Skipped, "names no domain", |i| i.knocks.clear()),
+            (Skipped, "has an IPv4 address", |i| drop(i.knocks.drain(..3))),
+        ],
+    );
+    table(
+        "port_25_ipv4",
+        &no_banner,
+        &[(Skipped, "gmail.com: DNS did not say", |i| {
+            i.knocks = vec![Knock {
+                domain: name("gmail.com"),
+                target: Err(NoTarget::Dns(DnsFailure::Timeout)),
+                connected: false,
+                outcome: Err(NoReply::NoAddress),
+                local: None,
+            }];
+        })],
+    );
+}
+
+#[test]
+fn port_25_over_ipv6() {
+    table(
+        "port_25_ipv6",
+        &[],
+        &[
+            (Skipped, "this host has no IPv6", |i| shut(&mut i.knocks[3], unreachable())),
+            (Warn, "0 of 1 exchangers reached", |i| shut(&mut i.knocks[3], NoReply::Timeout)),
+            (Skipped, "has an IPv6 address", |i| drop(i.knocks.pop())),
+            (Skipped, "does not connect", |i| i.setup.source_v4 = V4.parse().ok()),
+        ],
+    );
+    table(
+        "port_25_ipv6",
+        &["port_25_ipv4", "greeting", "interception", "clock", "public_address"],
+        &[(Fail, "0 of 1 exchangers reached", |i| {
+            i.knocks.iter_mut().for_each(|k| shut(k, NoReply::Timeout))
+        })],
+    );
+}
+
+#[test]
+fn the_greeting() {
+    fn turn_away(knock: &mut Knock) {
+        let banner =
+            Reply::parse_text("554 5.7.1 blocked using a list, ask jane@example.com").unwrap();
+        knock.outcome = Ok(Greeting { banner, at: now() });
+    }
+    table(
+        "greeting",
+        &["interception", "clock"],
+        &[
+            (
+                Warn,
+                "1 of 4 do not let us in; mx.google.com says 554 blocked using a list, ask j***@",
+                |i| {
+                    turn_away(&mut i.knocks[0]);
+                },
+            ),
+            (Warn, "1 of 4 do not let us in; they say nothing", |i| {
+                i.knocks[0].outcome = Err(NoReply::Timeout);
+            }),
+            (Fail, "4 of 4 do not let us in", |i| i.knocks.iter_mut().for_each(turn_away)),
+        ],
+    );
+    table(
+        "greeting",
+        &["interception", "clock", "port_25_ipv4", "port_25_ipv6", "public_address"],
+        &[(Skipped, "no exchanger was reached", |i| {
+            i.knocks.iter_mut().for_each(|k| shut(k, NoReply::Timeout))
+        })],
+    );
+}
+
+#[test]
+fn an_intercepted_port_25() {
+    table(
+        "interception",
+        &["clock"],
+        &[
+            (
+                Fail,
+                "the exchangers of google.com and outlook.com all greet as relay.isp.example",
+                |i| {
+                    for knock in &mut i.knocks {
+                        let banner = Reply::parse_text("220 relay.isp.example ESMTP").unwrap();
+                        knock.outcome = Ok(Greeting { banner, at: now() });
+                    }
+                },
+            ),
+            (Skipped, "two organisations", |i| {
+                i.knocks.truncate(1);
+                i.knocks.push(knock("mx.google.com", V6, "220 mx.google.com ESMTP"));
+            }),
+        ],
+    );
+}
+
+#[test]
+fn the_public_address() {
+    table(
+        "public_address",
+        &[],
+        &[
+            (Pass, "192.88.1.25 and 2a00:1450::25, this host's own", |_| {}),
+            (Skipped, "connections leave from 10.0.0.5, which is not public (NAT)", |i| {
+                i.knocks.iter_mut().for_each(|k| k.local = Some(ip("10.0.0.5")));
+            }),
+            (Skipped, "no connection was opened", |i| {
+                i.knocks.iter_mut().for_each(|k| k.local = None);
+            }),
+            (Pass, "192.88.1.25 by configuration", |i| {
+                i.knocks.iter_mut().for_each(|k| k.local = Some(ip("10.0.0.5")));
+                i.setup.public_addresses = vec![ip(V4)];
+            }),
+            (Warn, "but connections leave from 192.88.1.25 and 2a00:1450::25", |i| {
+                i.setup.public_addresses = vec![ip("192.88.1.99")];
+            }),
+            (Skipped, "connections leave through the proxy 10.0.0.9:1080", |i| {
+                i.setup.proxy = "10.0.0.9:1080".parse().ok();
+                i.knocks.iter_mut().for_each(|k| k.local = Some(ip("10.0.0.9")));
+            }),
+            (Pass, "192.88.1.9, the proxy's", |i| {
+                i.setup.proxy = "192.88.1.9:1080".parse().ok();
+                i.knocks.iter_mut().for_each(|k| k.local = Some(ip("192.88.1.9")));
+            }),
+        ],
+    );
+}
+
+#[test]
+fn without_a_public_address_what_needs_one_is_skipped() {
+    let skipped = ["reverse_dns", "helo_matches", "spf", "blocklist"];
+    for id in skipped {
+        changed(id, &skipped, Skipped, "the public address is not known", |facts| {
+            facts.identities[0].addresses.clear();
+        });
+    }
+}
+
+#[test]
+fn the_clock() {
+    let says = |knock: &mut Knock, date: &str| {
+        let banner = Reply::parse_text(&format!("220 mx.outlook.com ready at {date}")).unwrap();
+        knock.outcome = Ok(Greeting { banner, at: now() });
+    };
+    changed("clock", &[], Pass, "within 30s of 2 banner(s)", |_| {});
+    changed("clock", &[], Fail, "1h ahead of what 2 of 2 banner(s) say", |facts| {
+        for knock in &mut facts.identities[0].knocks[1..3] {
+            says(knock, "Wed, 25 Nov 2026 13:34:37 +0000");
+        }
+    });
+    changed("clock", &[], Warn, "1m behind what 1 of 1 banner(s) say", |facts| {
+        facts.identities[0].knocks.remove(2);
+        says(&mut facts.identities[0].knocks[1], "Wed, 25 Nov 2026 15:35:37 +0100");
+    });
+    // Two that do not agree with each other are one witness.
+    changed("clock", &[], Warn, "1 of 2 banner(s)", |facts| {
+        says(&mut facts.identities[0].knocks[1], "Wed, 25 Nov 2026 13:34:37 +0000");
+        says(&mut facts.identities[0].knocks[2], "Tue, 25 Nov 2025 13:34:37 +0000");
+    });
+    changed("clock", &[], Skipped, "no banner said the time", |facts| {
+        facts.identities[0].knocks.drain(1..3);
+        facts.identities[0].knocks.push(knock("mx.a.example", V4, "220 mx.a.example"));
+    });
+}

@@ -1,0 +1,127 @@
+//! Lists on their way in.
+
+use super::*;
+
+#[tokio::test]
+async fn a_request_id_makes_a_batch_once() {
+    let product = Product::start().await;
+    let mut client = product.batch_client().await;
+    let parts = || whole(spec("spring-2026", Duration::ZERO), &["jane.doe@acme.test"]);
+    let first = client.create_batch(stream::iter(parts())).await.unwrap().into_inner();
+    let again = client.create_batch(stream::iter(parts())).await.unwrap().into_inner();
+    let (first, again) = (first.batch.unwrap(), again.batch.unwrap());
+    assert_eq!(first.batch_id, again.batch_id);
+    let listed = client.list_batches(ListBatchesRequest::default()).await.unwrap().into_inner();
+    assert_eq!(listed.batches.len(), 1);
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_whose_sending_breaks_off_leaves_nothing() {
+    let product = Product::start().await;
+    let mut client = product.batch_client().await;
+    let (send, receive) = tokio::sync::mpsc::channel(4);
+    send.send(spec("broken", Duration::ZERO)).await.unwrap();
+    send.send(page(&["jane.doe@acme.test"])).await.unwrap();
+    {
+        let mut other = client.clone();
+        let call = other.create_batch(ReceiverStream::new(receive));
+        tokio::select! {
+            _ = call => panic!("the list has no end"),
+            () = async {
+                let batches = product.store().join("batches");
+                until(async || std::fs::read_dir(&batches).unwrap().next().is_some()).await;
+                let again = vec![spec("broken", Duration::ZERO)];
+                let busy = refused(&mut client.clone(), again).await;
+                assert_eq!(busy.code(), Code::Aborted);
+            } => {}
+        }
+    }
+    // The caller is gone; the name may be used again once the service has noticed.
+    until(async || {
+        let parts = whole(spec("broken", Duration::ZERO), &["nobody@acme.test"]);
+        client.clone().create_batch(stream::iter(parts)).await.is_ok()
+    })
+    .await;
+    let listed = client.list_batches(ListBatchesRequest::default()).await.unwrap().into_inner();
+    assert_eq!(listed.batches.len(), 1);
+    assert_eq!(listed.batches[0].progress.as_ref().unwrap().rows, 1);
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_is_named_with_its_field() {
+    let product = Product::start().await;
+    let mut client = product.batch_client().await;
+    let field = |status: &Status| {
+        assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+        let details = status.get_error_details();
+        details.bad_request().unwrap().field_violations[0].field.clone()
+    };
+    let long = "x".repeat(1_001);
+    let start = || spec("", Duration::ZERO);
+    assert_eq!(field(&refused(&mut client, vec![]).await), "spec");
+    assert_eq!(field(&refused(&mut client, vec![page(&["a@b.test"])]).await), "spec");
+    assert_eq!(field(&refused(&mut client, vec![start(), start()]).await), "spec");
+    let too_long = refused(&mut client, vec![start(), page(&["a@b.test"]), page(&[&long])]).await;
+    assert_eq!(field(&too_long), "page.addresses.address");
+    assert!(too_long.message().contains("row 1 "), "{too_long}");
+    assert_eq!(field(&refused(&mut client, vec![start(), page(&["a@b.test"])]).await), "end");
+    let short = vec![start(), page(&["a@b.test"]), end(2)];
+    assert_eq!(field(&refused(&mut client, short).await), "end.rows");
+    let empty = CreateBatchRequest { part: None };
+    assert_eq!(field(&refused(&mut client, vec![start(), empty]).await), "part");
+    assert_eq!(field(&get(&mut client, "../etc/passwd").await.unwrap_err()), "batch_id");
+    let unknown = get(&mut client, "01900000-0000-7000-8000-000000000000").await.unwrap_err();
+    assert_eq!(unknown.code(), Code::NotFound);
+    let batch = create(&mut client, &["jane.doe@acme.test"]).await;
+    let mut request = results_of(&batch.batch_id, ResultOrder::Row);
+    request.cursor = "nonsense".to_owned();
+    let mut pages = client.stream_batch_results(request).await.unwrap().into_inner();
+    assert_eq!(field(&pages.message().await.unwrap_err()), "cursor");
+    let listed = client.list_batches(ListBatchesRequest::default()).await.unwrap().into_inner();
+    assert_eq!(listed.batches.len(), 1, "what was refused left nothing");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn batches_are_listed_newest_first_in_pages() {
+    let product = Product::start().await;
+    let mut client = product.batch_client().await;
+    let mut made = Vec::new();
+    for _ in 0..5 {
+        made.push(create(&mut client, &["jane.doe@acme.test"]).await.batch_id);
+    }
+    made.reverse();
+    let (mut listed, mut token) = (Vec::new(), String::new());
+    loop {
+        let request = ListBatchesRequest { page_size: 2, page_token: token };
+        let page = client.list_batches(request).await.unwrap().into_inner();
+        assert!(page.batches.len() <= 2);
+        listed.extend(page.batches.into_iter().map(|batch| batch.batch_id));
+        token = page.next_page_token;
+        if token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(listed, made);
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn who_learns_of_too_many_unknown_mailboxes_through_batches_has_to_wait() {
+    let product = Product::with(|config| {
+        config.server.harvesting.spare_loopback = false;
+        config.server.harvesting.unknown_percent = 50;
+        config.server.harvesting.unknown_sample = 10;
+    })
+    .await;
+    let mut client = product.batch_client().await;
+    let list: Vec<String> = (0..20).map(|n| format!("nobody{n}@acme.test")).collect();
+    let list: Vec<&str> = list.iter().map(String::as_str).collect();
+    let batch = create(&mut client, &list).await;
+    assert_eq!(read(&mut client, results_of(&batch.batch_id, ResultOrder::Row)).await.len(), 20);
+    let parts = whole(spec("", Duration::ZERO), &["jane.doe@acme.test"]);
+    assert_eq!(refused(&mut client, parts).await.code(), Code::ResourceExhausted);
+    product.stop().await;
+}

@@ -1,0 +1,130 @@
+//! `BatchService`, called by a real client over a socket.
+
+mod ends;
+mod intake;
+mod reading;
+
+use std::time::Duration;
+
+use mailvet::proto::batch_service_client::BatchServiceClient;
+use mailvet::proto::create_batch_request::Part;
+use mailvet::proto::{
+    Batch, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchResult, BatchSpec, BatchState,
+    CancelBatchRequest, CreateBatchRequest, DeleteBatchRequest, GetBatchRequest,
+    ListBatchTalliesRequest, ListBatchesRequest, PreflightDecision, Reason, ResultOrder,
+    StreamBatchResultsRequest, TallyKind, Verdict, WatchBatchRequest,
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{self as stream, StreamExt as _};
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use crate::product::Product;
+
+type Client = BatchServiceClient<Channel>;
+
+fn spec(request_id: &str, patience: Duration) -> CreateBatchRequest {
+    let options =
+        BatchOptions { patience: Some(patience.try_into().unwrap()), ..BatchOptions::default() };
+    let spec = BatchSpec {
+        request_id: request_id.to_owned(),
+        display_name: "spring.csv".to_owned(),
+        options: Some(options),
+    };
+    CreateBatchRequest { part: Some(Part::Spec(spec)) }
+}
+
+fn page(addresses: &[&str]) -> CreateBatchRequest {
+    let row = |(n, address): (usize, &&str)| BatchAddress {
+        address: (*address).to_owned(),
+        row_id: format!("row-{n}"),
+    };
+    let addresses = addresses.iter().enumerate().map(row).collect();
+    CreateBatchRequest { part: Some(Part::Page(BatchPage { addresses })) }
+}
+
+fn end(rows: i64) -> CreateBatchRequest {
+    CreateBatchRequest { part: Some(Part::End(BatchEnd { rows })) }
+}
+
+/// The whole list in one page.
+fn whole(spec: CreateBatchRequest, addresses: &[&str]) -> Vec<CreateBatchRequest> {
+    vec![spec, page(addresses), end(addresses.len() as i64)]
+}
+
+async fn create(client: &mut Client, addresses: &[&str]) -> Batch {
+    let parts = whole(spec("", Duration::ZERO), addresses);
+    let created = client.create_batch(stream::iter(parts)).await.unwrap();
+    created.into_inner().batch.unwrap()
+}
+
+async fn refused(client: &mut Client, parts: Vec<CreateBatchRequest>) -> Status {
+    client.create_batch(stream::iter(parts)).await.unwrap_err()
+}
+
+fn results_of(id: &str, order: ResultOrder) -> StreamBatchResultsRequest {
+    StreamBatchResultsRequest {
+        batch_id: id.to_owned(),
+        order: order.into(),
+        ..StreamBatchResultsRequest::default()
+    }
+}
+
+async fn read(client: &mut Client, request: StreamBatchResultsRequest) -> Vec<BatchResult> {
+    let mut pages = client.stream_batch_results(request).await.unwrap().into_inner();
+    let mut rows = Vec::new();
+    while let Some(page) = pages.message().await.unwrap() {
+        rows.extend(page.results);
+    }
+    rows
+}
+
+async fn get(client: &mut Client, id: &str) -> Result<Batch, Status> {
+    let request = GetBatchRequest { batch_id: id.to_owned() };
+    Ok(client.get_batch(request).await?.into_inner().batch.unwrap())
+}
+
+/// Asks until the answer is yes.
+async fn until(ask: impl AsyncFn() -> bool) {
+    let asking = async {
+        while !ask().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), asking).await.expect("it never came about");
+}
+
+#[tokio::test]
+async fn a_list_comes_back_in_its_order_with_verdicts_evidence_and_a_pre_flight_answer() {
+    let product = Product::start().await;
+    let mut client = product.batch_client().await;
+    let list = ["jane.doe@acme.test", "nobody@acme.test", "", "Jane.Doe@ACME.test"];
+    let batch = create(&mut client, &list).await;
+    assert_eq!(batch.state(), BatchState::Running);
+    let rows = read(&mut client, results_of(&batch.batch_id, ResultOrder::Row)).await;
+    let row = |n: usize| rows[n].verification.clone().unwrap();
+    assert_eq!(rows.len(), 4);
+    for (n, address) in list.iter().enumerate() {
+        assert_eq!((rows[n].row, rows[n].row_id.as_str()), (n as i64, &*format!("row-{n}")));
+        assert_eq!(row(n).address, *address);
+    }
+    assert_eq!(row(1).reason(), Reason::MailboxNotFound);
+    assert_eq!(row(1).evidence.unwrap().code, 550);
+    assert_eq!(row(2).syntax_error.unwrap().reason, "empty");
+    assert_eq!(row(3).verdict(), Verdict::Deliverable);
+    assert_eq!(product.sandbox.counts().total().accepted, 1, "asked once");
+
+    let batch = get(&mut client, &batch.batch_id).await.unwrap();
+    let progress = batch.progress.clone().unwrap();
+    assert_eq!((batch.state(), progress.finished_rows), (BatchState::Finished, 4));
+    assert_eq!(progress.mailboxes, 3);
+    assert!(batch.expire_time.is_some());
+    let preflight = batch.preflight.unwrap();
+    assert_eq!(preflight.decision(), PreflightDecision::Go);
+    assert_eq!(preflight.estimates.len(), 3);
+    let all = preflight.estimates[2];
+    assert_eq!(all.at_least.unwrap().bounces, 2);
+    assert_eq!(all.decision(), PreflightDecision::NoGo);
+    product.stop().await;
+}
