@@ -131,10 +131,12 @@ impl<L: Load> Store<L> {
                 Ok(Cached { value: facts, from_cache: true, stale })
             }
             Use::Failure(failure) => Err(failure),
-            Use::LookUp { fallback: None } => Ok(fresh(self.look_up(name, now).await?)),
+            // Boxed: whoever finds an answer does not pay for the space of a look-up.
+            Use::LookUp { fallback: None } => Ok(fresh(Box::pin(self.look_up(name, now)).await?)),
             Use::LookUp { fallback: Some(facts) } => {
                 let patience = self.shared.config.stale_answer_after;
-                match tokio::time::timeout(patience, self.look_up(name, now)).await {
+                let look_up = Box::pin(self.look_up(name, now));
+                match tokio::time::timeout(patience, look_up).await {
                     Ok(Ok(facts)) => Ok(fresh(facts)),
                     Ok(Err(_)) | Err(_) => {
                         Ok(Cached { value: facts, from_cache: true, stale: true })

@@ -15,6 +15,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
 use crate::address::{
@@ -249,13 +250,15 @@ impl Verifier {
     }
 
     /// A look-up, given up as a timeout at `deadline`.
-    async fn within<T>(
+    ///
+    /// No `async fn`: that would hold the look-up twice, and every address under way has one.
+    fn within<T>(
         &self,
         deadline: SystemTime,
         look_up: impl Future<Output = Result<T, DnsFailure>>,
-    ) -> Result<T, DnsFailure> {
-        let deadline = self.clock.instant(deadline);
-        tokio::time::timeout_at(deadline, look_up).await.unwrap_or(Err(DnsFailure::Timeout))
+    ) -> impl Future<Output = Result<T, DnsFailure>> {
+        tokio::time::timeout_at(self.clock.instant(deadline), look_up)
+            .map(|in_time| in_time.unwrap_or(Err(DnsFailure::Timeout)))
     }
 
     /// The address of a suggestion, unless DNS says that it takes no mail either.
@@ -263,7 +266,8 @@ impl Verifier {
         let suggestion = suggestion?.address;
         if options.depth > Depth::Syntax {
             let domain = suggestion.domain_name()?;
-            let facts = self.facts(domain, None, options.deadline).await.ok()?;
+            // Boxed: hardly any address has a suggestion, and none needs the space for one.
+            let facts = Box::pin(self.facts(domain, None, options.deadline)).await.ok()?;
             if facts.value.route.exchangers().is_empty() {
                 return None;
             }
