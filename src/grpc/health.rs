@@ -70,6 +70,10 @@ impl Health {
             }
             self.say().await;
         }
+        // Whoever watches hears that, and then the end: a watcher must not hold up the shutdown.
+        for name in READINESS.into_iter().chain([LIVENESS]) {
+            self.reporter.clear_service_status(name).await;
+        }
         future::pending().await
     }
 }

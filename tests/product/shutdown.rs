@@ -2,8 +2,12 @@
 
 use mailvet::grpc::server::Drained;
 use mailvet::proto::{VerifyAddressRequest, VerifyAddressesRequest};
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::product::Product;
 
@@ -48,6 +52,25 @@ async fn a_call_in_flight_is_answered_while_the_service_shuts_down() {
     let (answer, ()) = tokio::join!(call, stop);
     assert!(answer.unwrap().into_inner().verification.is_some());
     drop(client);
+    assert_eq!(product.ended().await, Drained::Finished);
+    product.close().await;
+}
+
+#[tokio::test]
+async fn who_watches_the_health_hears_of_the_end_and_does_not_hold_it_up() {
+    let mut product = Product::start().await;
+    let mut client = HealthClient::new(product.channel().await);
+    let mut watch = async |service: &str| {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        let statuses = client.watch(request).await.unwrap().into_inner();
+        statuses.map(|status| status.unwrap().status())
+    };
+    let mut ready = watch("").await;
+    assert_eq!(ready.next().await, Some(ServingStatus::Serving));
+    let lives = watch("liveness").await;
+    product.shutdown.cancel();
+    assert_eq!(ready.collect::<Vec<_>>().await, [ServingStatus::NotServing]);
+    assert_eq!(lives.collect::<Vec<_>>().await, [ServingStatus::Serving]);
     assert_eq!(product.ended().await, Drained::Finished);
     product.close().await;
 }
