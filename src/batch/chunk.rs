@@ -60,10 +60,7 @@ async fn work(chunk: &mut Chunk) -> Result<(), QueueError> {
         chunk.out_of_time();
         return chunk.keep().await;
     }
-    if chunk.lease.options.depth == Depth::Mailbox {
-        chunk.recall_all().await;
-    }
-    let _place = match chunk.place().await {
+    let _place = match chunk.take_place().await {
         Ok(place) => place,
         Err(later) => {
             chunk.keep().await?;
@@ -97,10 +94,15 @@ impl Chunk {
         }
     }
 
-    /// A place with the destination, if one will be asked; or when there may be one.
-    async fn place(&self) -> Result<Option<Place>, SystemTime> {
+    /// Takes what is known, and for the others a place with the destination; or says when there may
+    /// be one. Where no server will be asked, none sets the pace.
+    async fn take_place(&mut self) -> Result<Option<Place>, SystemTime> {
+        if self.lease.options.depth < Depth::Mailbox {
+            return Ok(None);
+        }
+        self.recall_all().await;
         let (workshop, items) = (&self.workshop, self.lease.items.len());
-        if items == 0 || self.lease.options.depth < Depth::Mailbox {
+        if items == 0 {
             return Ok(None);
         }
         let until = workshop.clock.now() + DESTINATION;
