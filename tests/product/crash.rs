@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mailvet::proto::batch_service_client::BatchServiceClient;
-use mailvet::proto::{ListBatchesRequest, ResultOrder, StreamBatchResultsRequest};
+use mailvet::proto::{ListBatchesRequest, ResultOrder};
 use mailvet::sandbox::{Sandbox, World};
 use tempfile::TempDir;
 use tonic::transport::Channel;
@@ -131,16 +131,8 @@ async fn check(sandbox: &Sandbox, store: &Path, mut batches: BTreeMap<usize, Acc
         batch.read(&mut client, usize::MAX).await.unwrap();
         let again = create(&mut client, *number).await.unwrap();
         assert_eq!(again, batch.batch_id, "one request, one batch");
-        let request = StreamBatchResultsRequest {
-            batch_id: batch.batch_id.clone(),
-            order: ResultOrder::Row.into(),
-            ..StreamBatchResultsRequest::default()
-        };
-        let mut pages = client.stream_batch_results(request).await.unwrap().into_inner();
-        let mut rows = Vec::new();
-        while let Some(page) = pages.message().await.unwrap() {
-            rows.extend(page.results);
-        }
+        let in_order = customer::results_of(&batch.batch_id, ResultOrder::Row);
+        let rows = customer::read(&mut client, in_order).await;
         let expected = list(*number);
         assert_eq!(rows.len(), expected.len());
         for (row, address) in rows.iter().zip(&expected) {

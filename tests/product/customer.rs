@@ -6,11 +6,11 @@ use mailvet::proto::batch_service_client::BatchServiceClient;
 use mailvet::proto::create_batch_request::Part;
 use mailvet::proto::{
     BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchResult, BatchSpec, CreateBatchRequest,
-    StreamBatchResultsRequest,
+    ResultOrder, StreamBatchResultsRequest, StreamBatchResultsResponse,
 };
 use tokio_stream as stream;
-use tonic::Status;
 use tonic::transport::Channel;
+use tonic::{Status, Streaming};
 
 /// Rows of a page.
 const PAGE: usize = 50;
@@ -35,6 +35,36 @@ pub(crate) async fn create(
         .collect();
     let created = client.create_batch(stream::iter(parts)).await?;
     Ok(created.into_inner().batch.unwrap().batch_id)
+}
+
+/// The results of a batch from its start, in this order.
+pub(crate) fn results_of(batch_id: &str, order: ResultOrder) -> StreamBatchResultsRequest {
+    StreamBatchResultsRequest {
+        batch_id: batch_id.to_owned(),
+        order: order.into(),
+        ..StreamBatchResultsRequest::default()
+    }
+}
+
+/// The pages of results, as they come.
+pub(crate) async fn pages(
+    client: &mut BatchServiceClient<Channel>,
+    request: StreamBatchResultsRequest,
+) -> Streaming<StreamBatchResultsResponse> {
+    client.stream_batch_results(request).await.unwrap().into_inner()
+}
+
+/// All results, once the batch is over.
+pub(crate) async fn read(
+    client: &mut BatchServiceClient<Channel>,
+    request: StreamBatchResultsRequest,
+) -> Vec<BatchResult> {
+    let mut pages = pages(client, request).await;
+    let mut rows = Vec::new();
+    while let Some(page) = pages.message().await.unwrap() {
+        rows.extend(page.results);
+    }
+    rows
 }
 
 /// A batch that was accepted, and what was read of it.

@@ -18,11 +18,7 @@ async fn a_batch_that_is_cancelled_keeps_what_it_has_and_ends_its_streams() {
     .await;
     let waiting = get(&mut client, &id).await.unwrap();
     assert_eq!(waiting.preflight.unwrap().open_rows, 1, "the bounds say that a row is open");
-    let mut pages = client
-        .stream_batch_results(results_of(&id, ResultOrder::Completion))
-        .await
-        .unwrap()
-        .into_inner();
+    let mut pages = pages(&mut client, results_of(&id, ResultOrder::Completion)).await;
     assert_eq!(pages.message().await.unwrap().unwrap().results.len(), 1);
     let request = CancelBatchRequest { batch_id: id.clone() };
     let cancelled = client.cancel_batch(request).await.unwrap().into_inner().batch.unwrap();
@@ -67,11 +63,7 @@ async fn a_shutdown_tells_readers_and_hands_the_work_back() {
     let parts = whole(spec("", Duration::from_secs(3 * 86_400)), &list);
     let batch = client.create_batch(stream::iter(parts)).await.unwrap().into_inner();
     let id = batch.batch.unwrap().batch_id;
-    let mut pages = client
-        .stream_batch_results(results_of(&id, ResultOrder::Completion))
-        .await
-        .unwrap()
-        .into_inner();
+    let mut pages = pages(&mut client, results_of(&id, ResultOrder::Completion)).await;
     assert_eq!(pages.message().await.unwrap().unwrap().results.len(), 1);
     product.shutdown.cancel();
     let told = loop {

@@ -9,10 +9,10 @@ use std::time::Duration;
 use mailvet::proto::batch_service_client::BatchServiceClient;
 use mailvet::proto::create_batch_request::Part;
 use mailvet::proto::{
-    Batch, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchResult, BatchSpec, BatchState,
+    Batch, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, BatchState,
     CancelBatchRequest, CreateBatchRequest, DeleteBatchRequest, GetBatchRequest,
-    ListBatchTalliesRequest, ListBatchesRequest, PreflightDecision, Reason, ResultOrder,
-    StreamBatchResultsRequest, TallyKind, Verdict, WatchBatchRequest,
+    ListBatchTalliesRequest, ListBatchesRequest, PreflightDecision, Reason, ResultOrder, TallyKind,
+    Verdict, WatchBatchRequest,
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{self as stream, StreamExt as _};
@@ -20,6 +20,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
+use crate::customer::{pages, read, results_of};
 use crate::product::Product;
 
 type Client = BatchServiceClient<Channel>;
@@ -61,23 +62,6 @@ async fn create(client: &mut Client, addresses: &[&str]) -> Batch {
 
 async fn refused(client: &mut Client, parts: Vec<CreateBatchRequest>) -> Status {
     client.create_batch(stream::iter(parts)).await.unwrap_err()
-}
-
-fn results_of(id: &str, order: ResultOrder) -> StreamBatchResultsRequest {
-    StreamBatchResultsRequest {
-        batch_id: id.to_owned(),
-        order: order.into(),
-        ..StreamBatchResultsRequest::default()
-    }
-}
-
-async fn read(client: &mut Client, request: StreamBatchResultsRequest) -> Vec<BatchResult> {
-    let mut pages = client.stream_batch_results(request).await.unwrap().into_inner();
-    let mut rows = Vec::new();
-    while let Some(page) = pages.message().await.unwrap() {
-        rows.extend(page.results);
-    }
-    rows
 }
 
 async fn get(client: &mut Client, id: &str) -> Result<Batch, Status> {

@@ -13,7 +13,7 @@ async fn a_reader_goes_on_from_the_last_cursor_and_may_ask_for_verdicts() {
     let mut request = results_of(&batch.batch_id, ResultOrder::Completion);
     let mut rows = Vec::new();
     loop {
-        let mut pages = client.stream_batch_results(request.clone()).await.unwrap().into_inner();
+        let mut pages = pages(&mut client, request.clone()).await;
         // One page, and the stream is given up.
         let Some(page) = pages.message().await.unwrap() else { break };
         let is_last = page.results.is_empty();
