@@ -6,6 +6,8 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use foldhash::quality::RandomState;
+use futures_util::FutureExt as _;
 use moka::Equivalent;
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
@@ -13,7 +15,7 @@ use moka::policy::EvictionPolicy;
 /// Answers by key. Cheap to clone; all clones share one memory.
 #[derive(Clone)]
 pub struct Answers<K, V> {
-    entries: Cache<K, Arc<Kept<V>>>,
+    entries: Cache<K, Arc<Kept<V>>, RandomState>,
 }
 
 struct Kept<V> {
@@ -35,7 +37,7 @@ where
             .max_capacity(capacity)
             .eviction_policy(EvictionPolicy::lru())
             .expire_after(Expiry)
-            .build();
+            .build_with_hasher(RandomState::default());
         Self { entries }
     }
 
@@ -53,7 +55,8 @@ where
         self.entries.insert(key, Arc::new(kept)).await;
     }
 
-    /// The answer under this key, if it holds at `now` and is no older than `max_age`.
+    /// The answer under this key, if it holds at `now` and is no older than `max_age`. Moka has it at
+    /// hand nearly always; the space for a wait, which is large, is taken only for one.
     pub async fn lookup<Q>(
         &self,
         key: &Q,
@@ -63,7 +66,10 @@ where
     where
         Q: Equivalent<K> + Hash + ?Sized,
     {
-        let kept = self.entries.get(key).await?;
+        let kept = match self.entries.get(key).now_or_never() {
+            Some(known) => known,
+            None => Box::pin(self.entries.get(key)).await,
+        }?;
         let age = now.duration_since(kept.gathered_at).unwrap_or_default();
         let young = max_age.is_none_or(|max_age| age <= max_age);
         (young && now < kept.valid_until).then(|| Arc::clone(&kept.value))

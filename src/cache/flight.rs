@@ -1,8 +1,8 @@
 //! Lookups in flight: however many ask, one lookup runs, and it ends whoever goes away.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::HashMap;
 use tokio::sync::watch;
 
 use crate::address::DomainName;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
+use foldhash::quality::RandomState;
+use futures_util::FutureExt as _;
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 use tokio::sync::Semaphore;
@@ -66,7 +68,7 @@ struct Entry<F> {
 pub(super) struct Store<L: Load> {
     loader: L,
     shared: Arc<Shared>,
-    entries: Cache<DomainName, Arc<Entry<L::Facts>>>,
+    entries: Cache<DomainName, Arc<Entry<L::Facts>>, RandomState>,
     flights: Flights<L::Facts>,
     counters: Counters,
 }
@@ -86,7 +88,7 @@ impl<L: Load> Store<L> {
             .eviction_policy(EvictionPolicy::lru())
             .weigher(|_, entry: &Arc<Entry<L::Facts>>| entry.weight())
             .expire_after(Expiry)
-            .build();
+            .build_with_hasher(RandomState::default());
         let (flights, counters) = (Flights::default(), Counters::default());
         Self { loader, shared, entries, flights, counters }
     }
@@ -119,7 +121,7 @@ impl<L: Load> Store<L> {
         max_age: Option<Duration>,
     ) -> Result<Cached<L::Facts>, DnsFailure> {
         let now = self.shared.clock.now();
-        let known = match self.entries.get(name).await {
+        let known = match self.known(name).await {
             Some(entry) => entry.good_for(max_age, &self.shared.config, now),
             None => Use::LookUp { fallback: None },
         };
@@ -134,15 +136,22 @@ impl<L: Load> Store<L> {
             // Boxed: whoever finds an answer does not pay for the space of a look-up.
             Use::LookUp { fallback: None } => Ok(fresh(Box::pin(self.look_up(name, now)).await?)),
             Use::LookUp { fallback: Some(facts) } => {
-                let patience = self.shared.config.stale_answer_after;
-                let look_up = Box::pin(self.look_up(name, now));
-                match tokio::time::timeout(patience, look_up).await {
-                    Ok(Ok(facts)) => Ok(fresh(facts)),
-                    Ok(Err(_)) | Err(_) => {
-                        Ok(Cached { value: facts, from_cache: true, stale: true })
-                    }
-                }
+                Ok(Box::pin(self.look_up_or(facts, name, now)).await)
             }
+        }
+    }
+
+    /// The outcome of a lookup if it brings facts soon; else these.
+    async fn look_up_or(
+        self: &Arc<Self>,
+        facts: Arc<L::Facts>,
+        name: &DomainName,
+        asked_at: SystemTime,
+    ) -> Cached<L::Facts> {
+        let patience = self.shared.config.stale_answer_after;
+        match tokio::time::timeout(patience, self.look_up(name, asked_at)).await {
+            Ok(Ok(facts)) => fresh(facts),
+            Ok(Err(_)) | Err(_) => Cached { value: facts, from_cache: true, stale: true },
         }
     }
 
@@ -202,7 +211,7 @@ impl<L: Load> Store<L> {
 
     /// One lookup, from start to end, whoever is still waiting for it.
     async fn fly(&self, name: DomainName, asked_at: SystemTime, pilot: Pilot<L::Facts>) {
-        let known = self.entries.get(&name).await;
+        let known = self.known(&name).await;
         // Another lookup may have ended between the question and this one.
         if let Some(outcome) = known.as_ref().and_then(|entry| entry.outcome_since(asked_at)) {
             return pilot.land(outcome);
@@ -225,6 +234,15 @@ impl<L: Load> Store<L> {
             }
         }
         pilot.land(outcome);
+    }
+
+    /// What is remembered of a name. Moka has it at hand nearly always; the space for a wait, which
+    /// is large, is taken only for one.
+    async fn known(&self, name: &DomainName) -> Option<Arc<Entry<L::Facts>>> {
+        match self.entries.get(name).now_or_never() {
+            Some(known) => known,
+            None => Box::pin(self.entries.get(name)).await,
+        }
     }
 
     async fn store(

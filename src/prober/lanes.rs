@@ -1,11 +1,12 @@
 //! [`Prober`]: asks exchangers about recipients, in lanes.
 
-use std::collections::HashMap;
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
+use foldhash::HashMap;
 use tokio_util::task::TaskTracker;
 
 use super::config::{Config, Identity};
@@ -174,8 +175,8 @@ impl Prober {
             listener: Listener::new(),
             memory: Mutex::new(Memory::new(config.remembered.get(), lifetimes)),
             stations: Mutex::new(Stations {
-                by_key: HashMap::new(),
-                by_exchanger: HashMap::new(),
+                by_key: HashMap::default(),
+                by_exchanger: HashMap::default(),
                 sweep_at: FEW_STATIONS,
             }),
         };
@@ -184,8 +185,8 @@ impl Prober {
 
     /// Asks. It never fails: what went wrong is part of the outcome, and at the deadline the
     /// outcome says how far the question had come. Dropping the future takes the question back.
-    pub async fn probe(&self, request: ProbeRequest) -> ProbeOutcome {
-        walk::walk(self, request).await
+    pub fn probe(&self, request: ProbeRequest) -> impl Future<Output = ProbeOutcome> + Send {
+        walk::walk(self, request)
     }
 
     /// Answers what waits for another try as it stands, finishes what is under way, says `QUIT` on

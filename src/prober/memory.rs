@@ -1,9 +1,10 @@
 //! What is remembered about exchangers and domains between probes. Pure, bounded, lost on restart.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+use foldhash::HashMap;
 
 use super::evidence::Evidence;
 use crate::address::DomainName;
@@ -27,7 +28,7 @@ impl CatchAll {
         match self {
             Self::Yes => Control::KnownYes,
             Self::No => Control::KnownNo,
-            Self::Unclear(answer) => Control::Answered(RecipientAnswer::clone(answer)),
+            Self::Unclear(answer) => Control::Answered(Arc::clone(answer)),
         }
     }
 }
@@ -164,7 +165,7 @@ struct Recent<K, V> {
 
 impl<K: Hash + Eq, V> Recent<K, V> {
     fn new(capacity: usize) -> Self {
-        Self { half: (capacity / 2).max(1), young: HashMap::new(), old: HashMap::new() }
+        Self { half: (capacity / 2).max(1), young: HashMap::default(), old: HashMap::default() }
     }
 
     fn get(&mut self, key: &K) -> Option<&V> {

@@ -2,10 +2,10 @@
 //!
 //! A destination without sessions and without anything to wait for has no task and no timer.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use foldhash::HashMap;
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::sleep_until;
 
@@ -44,7 +44,7 @@ impl Station {
         let places = shared.queue.min(Semaphore::MAX_PERMITS);
         let inner = Inner {
             core: Destination::new(pacing, identity),
-            summons: HashMap::new(),
+            summons: HashMap::default(),
             alarm: None,
         };
         Self {

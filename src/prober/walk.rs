@@ -1,6 +1,7 @@
 //! From exchanger to exchanger, best preference first (RFC 5321 section 5.1), until one has said
 //! something about the recipient.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -20,7 +21,12 @@ use crate::pacing;
 use crate::smtp::{Attempt, Control, Meaning, NoReply, ProbeOutcome, RecipientAnswer, Stage};
 
 /// Asks one exchanger after the other.
-pub(super) async fn walk(prober: &Prober, request: ProbeRequest) -> ProbeOutcome {
+///
+/// No `async fn`: that would hold the request twice, and every address under way has one.
+pub(super) fn walk(
+    prober: &Prober,
+    request: ProbeRequest,
+) -> impl Future<Output = ProbeOutcome> + Send {
     let exchangers = exchangers(&request);
     let mut walk = Walk {
         prober,
@@ -32,34 +38,10 @@ pub(super) async fn walk(prober: &Prober, request: ProbeRequest) -> ProbeOutcome
         attempts: Vec::new(),
         control: Control::NotAsked,
     };
-    let best = exchangers.iter().map(|exchanger| exchanger.preference).min();
-    let (mut busy, mut dialled, mut equals_only) = (None, 0, false);
-    for exchanger in &exchangers {
-        let is_best = Some(exchanger.preference) == best;
-        if equals_only && !is_best {
-            break;
-        }
-        if dialled == prober.shared.exchangers_per_address {
-            break;
-        }
-        let patient = exchangers.len() == 1;
-        let asked = walk.ask(exchanger, patient).instrument(span(exchanger)).await;
-        dialled += usize::from(asked.dialled);
-        match asked.then {
-            Then::Stop => return walk.outcome(),
-            Then::AskEquals if is_best => equals_only = true,
-            Then::AskEquals => return walk.outcome(),
-            Then::GoOn => {}
-            Then::ComeBack => busy = busy.or(Some(exchanger)),
-        }
+    async move {
+        walk.go(&exchangers).await;
+        ProbeOutcome { attempts: walk.attempts, control: walk.control }
     }
-    // Nobody said anything about the recipient, but somebody was only busy: patience may help.
-    if let (Some(exchanger), false) = (busy, equals_only)
-        && exchangers.len() > 1
-    {
-        walk.ask(exchanger, true).instrument(span(exchanger)).await;
-    }
-    walk.outcome()
 }
 
 /// One exchanger asked about one recipient, the waiting in its lane included.
@@ -118,6 +100,36 @@ enum Then {
 }
 
 impl Walk<'_> {
+    async fn go(&mut self, exchangers: &[Exchanger]) {
+        let best = exchangers.iter().map(|exchanger| exchanger.preference).min();
+        let (mut busy, mut dialled, mut equals_only) = (None, 0, false);
+        for exchanger in exchangers {
+            let is_best = Some(exchanger.preference) == best;
+            if equals_only && !is_best {
+                break;
+            }
+            if dialled == self.prober.shared.exchangers_per_address {
+                break;
+            }
+            let patient = exchangers.len() == 1;
+            let asked = self.ask(exchanger, patient).instrument(span(exchanger)).await;
+            dialled += usize::from(asked.dialled);
+            match asked.then {
+                Then::Stop => return,
+                Then::AskEquals if is_best => equals_only = true,
+                Then::AskEquals => return,
+                Then::GoOn => {}
+                Then::ComeBack => busy = busy.or(Some(exchanger)),
+            }
+        }
+        // Nobody said anything about the recipient, but somebody was only busy: patience may help.
+        if let (Some(exchanger), false) = (busy, equals_only)
+            && exchangers.len() > 1
+        {
+            self.ask(exchanger, true).instrument(span(exchanger)).await;
+        }
+    }
+
     /// Asks one exchanger, through one identity after the other while it refuses them.
     async fn ask(&mut self, exchanger: &Exchanger, patient: bool) -> Asked {
         let mut refused = Vec::new();
@@ -167,8 +179,10 @@ impl Walk<'_> {
         let deadline = shared.clock.instant(self.request.deadline);
         let place = match station.places.try_acquire() {
             Ok(place) => Some(place),
+            // Boxed: places are hardly ever all taken.
             Err(_) => {
-                timeout_at(deadline, station.places.acquire()).await.ok().and_then(Result::ok)
+                let free = Box::pin(timeout_at(deadline, station.places.acquire()));
+                free.await.ok().and_then(Result::ok)
             }
         };
         let Some(_place) = place else {
@@ -247,10 +261,6 @@ impl Walk<'_> {
         };
         self.control = control;
         self.attempts.push(attempt);
-    }
-
-    fn outcome(self) -> ProbeOutcome {
-        ProbeOutcome { attempts: self.attempts, control: self.control }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::{Explanation, Reply};
@@ -221,8 +222,9 @@ pub enum Control {
     KnownNo,
     /// A made-up recipient was accepted before.
     KnownYes,
-    /// A made-up recipient was asked for just now, and this is the answer.
-    Answered(RecipientAnswer),
+    /// A made-up recipient was asked for just now, and this is the answer: one for everybody who
+    /// waited for it.
+    Answered(Arc<RecipientAnswer>),
 }
 
 /// Everything a probe learned about one recipient.

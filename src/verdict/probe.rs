@@ -172,26 +172,32 @@ fn all_missing(attempts: &[Attempt], exchangers: &[Exchanger]) -> bool {
 /// made-up recipient got the very same one.
 fn refuses_everybody(attempt: &Attempt, control: &Control) -> bool {
     let RecipientAnswer::Replied { reply, explanation, .. } = &attempt.answer else { return false };
-    let Control::Answered(RecipientAnswer::Replied { reply: other, .. }) = control else {
-        return false;
-    };
+    let Control::Answered(control) = control else { return false };
+    let RecipientAnswer::Replied { reply: other, .. } = &**control else { return false };
     explanation.is_by_code_alone() && reply.code == other.code && reply.enhanced == other.enhanced
 }
 
 /// Whether the domain accepts everything, from the control recipient or from the refusal itself.
 fn catch_all(outcome: &ProbeOutcome, reason: Reason) -> CatchAll {
-    match &outcome.control {
+    let shown = match &outcome.control {
         Control::KnownYes => CatchAll::Yes,
         Control::KnownNo => CatchAll::No,
-        Control::Answered(RecipientAnswer::Replied { stage: smtp::Stage::Rcpt, reply, .. })
-            if reply.is_positive() =>
-        {
+        Control::Answered(answer) => answered(answer),
+        Control::NotAsked => CatchAll::Unknown,
+    };
+    if shown == CatchAll::Unknown && reason == Reason::MailboxNotFound {
+        return CatchAll::No;
+    }
+    shown
+}
+
+/// What the control recipient's answer says of its domain.
+fn answered(answer: &RecipientAnswer) -> CatchAll {
+    match answer {
+        RecipientAnswer::Replied { stage: smtp::Stage::Rcpt, reply, .. } if reply.is_positive() => {
             CatchAll::Yes
         }
-        Control::Answered(answer) if self::reason(answer) == Reason::MailboxNotFound => {
-            CatchAll::No
-        }
-        _ if reason == Reason::MailboxNotFound => CatchAll::No,
-        Control::NotAsked | Control::Answered(_) => CatchAll::Unknown,
+        answer if reason(answer) == Reason::MailboxNotFound => CatchAll::No,
+        _ => CatchAll::Unknown,
     }
 }

@@ -5,6 +5,7 @@ mod domain;
 mod mailbox;
 mod policy;
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
@@ -81,6 +82,10 @@ fn attempt(host: &str, preference: u16, answer: RecipientAnswer) -> Attempt {
         at: EPOCH,
         transcript: Vec::new(),
     }
+}
+
+fn answered(answer: RecipientAnswer) -> Control {
+    Control::Answered(Arc::new(answer))
 }
 
 fn outcome(answer: RecipientAnswer) -> ProbeOutcome {
@@ -163,16 +168,16 @@ fn a_server_that_refuses_everybody_with_one_bare_code_is_about_us() {
     };
     let mut probe = outcome(bare(550));
     assert_eq!(verdict_of(&one_exchanger(), &probe).reason, Reason::MailboxNotFound);
-    probe.control = Control::Answered(bare(550));
+    probe.control = answered(bare(550));
     assert_eq!(verdict_of(&one_exchanger(), &probe).reason, Reason::PolicyRefusal);
-    probe.control = Control::Answered(bare(551));
+    probe.control = answered(bare(551));
     assert_eq!(verdict_of(&one_exchanger(), &probe).reason, Reason::MailboxNotFound);
 }
 
 #[test]
 fn words_about_the_mailbox_stand_although_the_control_recipient_got_them_too() {
     let mut probe = outcome(at_rcpt(550, Meaning::MailboxNotFound));
-    probe.control = Control::Answered(at_rcpt(550, Meaning::MailboxNotFound));
+    probe.control = answered(at_rcpt(550, Meaning::MailboxNotFound));
     let judgement = verdict_of(&one_exchanger(), &probe);
     assert_eq!(judgement.reason, Reason::MailboxNotFound);
     assert_eq!(judgement.catch_all, CatchAll::No);

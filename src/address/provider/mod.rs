@@ -6,8 +6,9 @@
 
 mod rules;
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
+
+use foldhash::HashMap;
 
 use super::Address;
 use super::domain::DomainName;

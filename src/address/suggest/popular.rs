@@ -1,8 +1,9 @@
 //! Mail domains that many people have: what mistyped ones are turned to, and what is real and
 //! left alone.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
+
+use foldhash::{HashMap, HashSet};
 
 use crate::address::provider;
 

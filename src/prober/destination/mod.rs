@@ -14,9 +14,11 @@ mod visit;
 mod waking;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
+
+use foldhash::HashMap;
 
 use super::evidence::{Answered, Evidence};
 use super::lane::{ControlState, JobId, Lane, Planned, SessionId};
@@ -61,14 +63,15 @@ struct Job<T> {
     tries: u32,
     place: Place,
     /// What it was told when it was told to come again.
-    last: Option<Evidence>,
+    last: Option<Box<Evidence>>,
 }
 
 enum Place {
     Queued,
     Flying,
     Delayed,
-    AwaitingControl(Evidence),
+    /// With the answer it has.
+    AwaitingControl(Box<Evidence>),
 }
 
 /// What is left of a job whose caller gave up.
@@ -151,9 +154,9 @@ impl<T> Destination<T> {
             concurrency: Concurrency::new(config.sessions_per_destination.get()),
             connections: Window::new(config.connections_per_minute.get()),
             recipients: Window::new(config.recipients_per_minute.get()),
-            lanes: HashMap::new(),
-            jobs: HashMap::new(),
-            sessions: HashMap::new(),
+            lanes: HashMap::default(),
+            jobs: HashMap::default(),
+            sessions: HashMap::default(),
             wanting: VecDeque::new(),
             delayed: BinaryHeap::new(),
             short_of_recipients: false,
@@ -213,8 +216,11 @@ impl<T> Destination<T> {
         let job = self.jobs.remove(&id)?;
         let Submission { exchanger, domain, .. } = job.asked;
         let timeout = || RecipientAnswer::NoReply { stage: Stage::Rcpt, reason: NoReply::Timeout };
-        let mut withdrawn =
-            Withdrawn { evidence: job.last, control: Control::NotAsked, stage: Stage::Rcpt };
+        let mut withdrawn = Withdrawn {
+            evidence: job.last.map(|last| *last),
+            control: Control::NotAsked,
+            stage: Stage::Rcpt,
+        };
         let Some(lane) = self.lanes.get_mut(&exchanger) else { return Some(withdrawn) };
         match job.place {
             Place::Queued => {
@@ -226,12 +232,12 @@ impl<T> Destination<T> {
             }
             Place::Flying | Place::Delayed => {}
             Place::AwaitingControl(evidence) => {
-                withdrawn.evidence = Some(evidence);
-                withdrawn.control = Control::Answered(timeout());
+                withdrawn.evidence = Some(*evidence);
+                withdrawn.control = Control::Answered(Arc::new(timeout()));
                 let Some(queue) = lane.domain(&domain) else { return Some(withdrawn) };
                 queue.awaiting.retain(|waiting| *waiting != id);
                 if let Some(told) = &queue.control_answer {
-                    withdrawn.control = Control::Answered(told.answer.clone());
+                    withdrawn.control = Control::Answered(Arc::new(told.answer.clone()));
                 }
                 let idle = matches!(queue.control, ControlState::Due | ControlState::Delayed);
                 if queue.awaiting.is_empty() && idle {
@@ -280,7 +286,7 @@ impl<T> Destination<T> {
             .collect();
         for id in delayed {
             if let Some(last) = self.jobs.get_mut(&id).and_then(|job| job.last.take()) {
-                self.done(id, last, Control::NotAsked, now);
+                self.done(id, *last, Control::NotAsked, now);
             }
         }
         // The idle ones end; the opening ones see whether anybody waits for them.

@@ -1,9 +1,10 @@
 //! The life of a session: opened, or not; obstructed; closed.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+use foldhash::HashMap;
 
 use super::{Destination, KNOCKS, Session, SessionState};
 use crate::address::DomainName;

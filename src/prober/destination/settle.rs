@@ -73,7 +73,7 @@ impl<T> Destination<T> {
         let domain = job.asked.domain.clone();
         let Some(lane) = self.lanes.get_mut(told.exchanger) else { return };
         if known.is_none() && wanted && lane.await_control(&domain, id) {
-            job.place = Place::AwaitingControl(evidence);
+            job.place = Place::AwaitingControl(Box::new(evidence));
             return;
         }
         let control = match known {
@@ -102,7 +102,7 @@ impl<T> Destination<T> {
             .flatten();
         let Some(at) = at else { return self.settle(id, answer, told, memory) };
         job.place = Place::Delayed;
-        job.last = Some(told.evidence(answer));
+        job.last = Some(Box::new(told.evidence(answer)));
         self.delayed.push(Reverse((at, Due::Job(id))));
     }
 
@@ -188,12 +188,13 @@ impl<T> Destination<T> {
         let Some(queue) = lane.domain(domain) else { return };
         queue.control_tries = 0;
         let tells_apart = queue.accepted || !is_by_code_alone(&answer);
+        let answer = Arc::new(answer);
         let known = if is_accepted(&answer) {
             CatchAll::Yes
         } else if is_unknown_user(&answer) && tells_apart {
             CatchAll::No
         } else {
-            CatchAll::Unclear(Arc::new(answer.clone()))
+            CatchAll::Unclear(Arc::clone(&answer))
         };
         memory.learn_catch_all(domain, known.clone(), told.at);
         for id in std::mem::take(&mut queue.awaiting) {
@@ -204,9 +205,9 @@ impl<T> Destination<T> {
             let control = if known == CatchAll::No && is_unknown_user(&evidence.answer) {
                 Control::KnownNo
             } else {
-                Control::Answered(answer.clone())
+                Control::Answered(Arc::clone(&answer))
             };
-            self.done(id, evidence, control, told.at);
+            self.done(id, *evidence, control, told.at);
         }
     }
 
@@ -229,7 +230,7 @@ impl<T> Destination<T> {
             let Some(job) = self.jobs.get_mut(&id) else { continue };
             let place = std::mem::replace(&mut job.place, Place::Queued);
             if let Place::AwaitingControl(evidence) = place {
-                self.done(id, evidence, known.to_control(), told.at);
+                self.done(id, *evidence, known.to_control(), told.at);
             }
         }
     }
@@ -247,7 +248,7 @@ impl<T> Destination<T> {
         for (_, id) in &jobs {
             let Some(job) = self.jobs.remove(id) else { continue };
             // What it was told itself says more than that nobody can be asked now.
-            let evidence = job.last.unwrap_or_else(|| why.clone());
+            let evidence = job.last.map_or_else(|| why.clone(), |last| *last);
             let mut answered = Answered::new(evidence, Control::NotAsked);
             answered.blocked = blocked;
             self.effects.push_back(Effect::Done(job.asked.token, answered));
@@ -261,7 +262,8 @@ impl<T> Destination<T> {
                 let Some(job) = self.jobs.get_mut(&id) else { continue };
                 let place = std::mem::replace(&mut job.place, Place::Queued);
                 if let Place::AwaitingControl(evidence) = place {
-                    self.done(id, evidence, Control::Answered(why.answer.clone()), now);
+                    let control = Control::Answered(Arc::new(why.answer.clone()));
+                    self.done(id, *evidence, control, now);
                 }
             }
             self.tidy(exchanger, Some(&domain), now);
@@ -290,7 +292,7 @@ impl<T> Destination<T> {
             lane.remove(&domain, id);
             lane.tidy(&domain);
             if let Some(job) = self.jobs.remove(&id) {
-                let evidence = job.last.unwrap_or_else(|| why.clone());
+                let evidence = job.last.map_or_else(|| why.clone(), |last| *last);
                 let mut answered = Answered::new(evidence, Control::NotAsked);
                 answered.may_answer_later = true;
                 self.effects.push_back(Effect::Done(job.asked.token, answered));

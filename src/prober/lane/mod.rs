@@ -5,8 +5,10 @@
 mod domain_queue;
 mod flight;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::SystemTime;
+
+use foldhash::HashMap;
 
 use super::evidence::Evidence;
 use crate::address::DomainName;
@@ -62,7 +64,7 @@ pub(super) struct Lane {
 impl Lane {
     pub(super) fn new(reached: bool) -> Self {
         Self {
-            domains: HashMap::new(),
+            domains: HashMap::default(),
             turn: VecDeque::new(),
             controls: VecDeque::new(),
             due: 0,

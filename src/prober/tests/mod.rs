@@ -56,6 +56,17 @@ fn code(outcome: &ProbeOutcome) -> u16 {
     }
 }
 
+/// The code of the reply to the control recipient; 0 if it was not asked about just now.
+fn control_code(outcome: &ProbeOutcome) -> u16 {
+    match &outcome.control {
+        Control::Answered(answer) => match &**answer {
+            RecipientAnswer::Replied { reply, .. } => reply.code,
+            RecipientAnswer::NoReply { .. } => 0,
+        },
+        _ => 0,
+    }
+}
+
 fn no_reply(outcome: &ProbeOutcome) -> Option<(Stage, NoReply)> {
     match &last(outcome).answer {
         RecipientAnswer::NoReply { stage, reason } => Some((*stage, reason.clone())),

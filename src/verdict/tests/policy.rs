@@ -9,19 +9,11 @@ fn an_accepted_control_recipient_makes_the_domain_catch_all() {
         (Control::NotAsked, Reason::MailboxAccepted, CatchAll::Unknown),
         (Control::KnownNo, Reason::MailboxAccepted, CatchAll::No),
         (Control::KnownYes, Reason::CatchAll, CatchAll::Yes),
-        (Control::Answered(at_rcpt(250, Meaning::Accepted)), Reason::CatchAll, CatchAll::Yes),
+        (answered(at_rcpt(250, Meaning::Accepted)), Reason::CatchAll, CatchAll::Yes),
+        (answered(at_rcpt(550, Meaning::MailboxNotFound)), Reason::MailboxAccepted, CatchAll::No),
+        (answered(at_rcpt(450, Meaning::Greylisted)), Reason::MailboxAccepted, CatchAll::Unknown),
         (
-            Control::Answered(at_rcpt(550, Meaning::MailboxNotFound)),
-            Reason::MailboxAccepted,
-            CatchAll::No,
-        ),
-        (
-            Control::Answered(at_rcpt(450, Meaning::Greylisted)),
-            Reason::MailboxAccepted,
-            CatchAll::Unknown,
-        ),
-        (
-            Control::Answered(replied(smtp::Stage::Mail, 250, "ok", Meaning::Accepted)),
+            answered(replied(smtp::Stage::Mail, 250, "ok", Meaning::Accepted)),
             Reason::MailboxAccepted,
             CatchAll::Unknown,
         ),
