@@ -45,7 +45,7 @@ impl FromStr for HeloName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        let error = || HeloNameError(super::parse::printable(text.as_bytes()));
+        let error = || HeloNameError(super::parse::printable(text.as_bytes()).into_owned());
         if let Some(inner) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
             let address = match inner.strip_prefix("IPv6:") {
                 Some(v6) => v6.parse::<Ipv6Addr>().ok().map(IpAddr::V6),

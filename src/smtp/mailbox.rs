@@ -53,8 +53,9 @@ impl Mailbox {
         if !is_local_part(local) {
             return Err(MailboxError::LocalPart(format!("{}@{domain}", redact::local_part(local))));
         }
-        let bad_domain =
-            |name: &str| MailboxError::Domain(super::parse::printable(name.as_bytes()));
+        let bad_domain = |name: &str| {
+            MailboxError::Domain(super::parse::printable(name.as_bytes()).into_owned())
+        };
         if !is_domain(domain.as_str()) {
             return Err(bad_domain(domain.as_str()));
         }
@@ -105,10 +106,10 @@ fn is_local_part(local: &str) -> bool {
         }
         return !escaped;
     }
-    local.chars().all(|c| {
-        c.is_ascii_alphanumeric()
-            || "!#$%&'*+-/=?^_`{|}~.".contains(c)
-            || (!c.is_ascii() && !is_break(c) && !c.is_whitespace())
+    local.chars().all(|c| match c {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '!' | '#'..='\'' | '*' | '+' | '-' | '/' => true,
+        '=' | '?' | '^'..='`' | '{'..='~' => true,
+        c => !c.is_ascii() && !is_break(c) && !c.is_whitespace(),
     })
 }
 
@@ -119,15 +120,15 @@ fn is_break(c: char) -> bool {
 
 /// A host name in ASCII, or an address literal in brackets.
 fn is_domain(name: &str) -> bool {
-    let (inner, colon) = match name.strip_prefix('[').and_then(|n| n.strip_suffix(']')) {
-        Some(inner) => (inner, ":"),
-        None => (name, ""),
-    };
+    let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let inner = literal.unwrap_or(name);
     !inner.is_empty()
         && name.len() <= 255
-        && inner
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-._".contains(c) || colon.contains(c))
+        && inner.bytes().all(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => true,
+            b':' => literal.is_some(),
+            _ => false,
+        })
 }
 
 fn is_u_domain(name: &str) -> bool {

@@ -4,6 +4,8 @@
 //! Lenient where it cannot: bare LF, stray control characters, text that is not UTF-8. It does not
 //! put lines together ([`super::reader`] does).
 
+use std::borrow::Cow;
+
 use super::{EnhancedStatus, Reply};
 use crate::address::redact;
 
@@ -63,13 +65,13 @@ pub(super) fn line(bytes: &[u8]) -> Result<Line<'_>, ReplyFault> {
 
 /// Text as it may be kept and printed: UTF-8, and a space for every control character and every
 /// character that turns the direction of writing.
-pub(super) fn printable(bytes: &[u8]) -> String {
+pub(super) fn printable(bytes: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(bytes);
-    if text.chars().any(is_unprintable) {
-        text.chars().map(|c| if is_unprintable(c) { ' ' } else { c }).collect()
-    } else {
-        text.into_owned()
+    // Nearly every reply is plain ASCII, and that is seen at a glance.
+    if bytes.iter().all(|byte| matches!(byte, b' '..=b'~')) || !text.contains(is_unprintable) {
+        return text;
     }
+    Cow::Owned(text.chars().map(|c| if is_unprintable(c) { ' ' } else { c }).collect())
 }
 
 fn is_unprintable(c: char) -> bool {
@@ -163,10 +165,6 @@ impl Reply {
     pub(super) fn push_line(&mut self, text: &[u8]) {
         let text = printable(text);
         let (enhanced, rest) = split_enhanced(&text);
-        if enhanced.is_none() {
-            self.lines.push(text);
-            return;
-        }
         self.lines.push(rest.to_owned());
         self.enhanced = self.enhanced.or(enhanced);
     }

@@ -67,8 +67,9 @@ pub struct Dialogue {
     identity: Arc<Identity>,
     config: Arc<Config>,
     interpreter: Arc<dyn Interpret>,
-    /// What the last recipient was answered: most servers say the same of one after the other.
-    explained: Option<(Reply, Explanation)>,
+    /// How the last recipient was refused, and the last one accepted: most servers say the same of
+    /// one after the other.
+    explained: [Option<(Reply, Explanation)>; 2],
     state: State,
     exchange: Option<Exchange>,
     /// Transactions that were sent in the same flight, behind `exchange`.
@@ -118,7 +119,7 @@ impl Dialogue {
             identity,
             config,
             interpreter,
-            explained: None,
+            explained: [None, None],
             state: State::Banner,
             exchange: None,
             following: VecDeque::new(),
@@ -269,13 +270,14 @@ impl Dialogue {
 
     /// The same for an answer to `RCPT`.
     fn explain_recipient(&mut self, reply: &Reply) -> Explanation {
-        if let Some((same, explanation)) = &self.explained
+        let kind = usize::from(reply.is_positive());
+        if let Some((same, explanation)) = &self.explained[kind]
             && same == reply
         {
             return explanation.clone();
         }
         let explanation = self.explain(Stage::Rcpt, reply);
-        self.explained = Some((reply.clone(), explanation.clone()));
+        self.explained[kind] = Some((reply.clone(), explanation.clone()));
         explanation
     }
 
