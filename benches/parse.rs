@@ -28,7 +28,7 @@ fn parse(c: &mut Criterion) {
 
 fn derive(c: &mut Criterion) {
     let address = Address::parse("Jane.Doe+news@googlemail.com").expect("a valid address");
-    c.bench_function("canonical", |b| b.iter(|| black_box(&address).canonical()));
+    c.bench_function("identity", |b| b.iter(|| black_box(&address).identity()));
     c.bench_function("policy", |b| b.iter(|| black_box(&address).policy()));
     c.bench_function("suggest/nothing", |b| {
         b.iter(|| suggest::suggest(black_box("jane@example-company.com")));

@@ -11,51 +11,73 @@ use super::domain::Domain;
 use super::provider::{self, Provider, Tag};
 use super::{Address, local};
 
-/// Equal for addresses of one person.
-pub(super) fn of_person(address: &Address) -> String {
-    canonical(address, true)
+/// Whose an address is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The form that is equal for addresses of one mailbox, whose answers therefore are the same.
+    pub mailbox: String,
+    /// The form that is equal for addresses of one person, where it is another one: aliases that
+    /// their owner creates and deletes one by one are mailboxes of their own.
+    owner: Option<String>,
+    /// Whether the local part carries a tag that its owner added (RFC 5233 subaddressing, or the
+    /// provider's own way). Where nothing is known of the provider, `+` is taken for one, as nearly
+    /// everyone does (RFC 5233 section 1).
+    pub tagged: bool,
 }
 
-/// Equal for addresses of one mailbox: tags that must be made one by one are kept.
-pub(super) fn of_mailbox(address: &Address) -> String {
-    canonical(address, false)
+impl Identity {
+    /// The form that is equal for addresses of one person.
+    #[must_use]
+    pub fn person(&self) -> &str {
+        self.owner.as_deref().unwrap_or(&self.mailbox)
+    }
+
+    /// The same, by itself.
+    #[must_use]
+    pub fn into_person(self) -> String {
+        self.owner.unwrap_or(self.mailbox)
+    }
+
+    const fn one(mailbox: String, tagged: bool) -> Self {
+        Self { mailbox, owner: None, tagged }
+    }
 }
 
-fn canonical(address: &Address, drop_made_tags: bool) -> String {
+pub(super) fn identity(address: &Address) -> Identity {
     let folded = fold(&local::content(address.local()));
+    let has_plus = || split_at('+', &folded).is_some();
     let name = match address.domain() {
         Domain::Name(name) => name,
-        Domain::Literal(literal) => return at(&folded, &literal.to_string()),
+        Domain::Literal(literal) => {
+            return Identity::one(at(&folded, &literal.to_string()), has_plus());
+        }
     };
-    if let Some((mailbox, domain)) = provider::of_subdomain(name) {
-        return format!("{mailbox}@{domain}");
+    if let Some(provider) = provider::of(name) {
+        return at_provider(provider, &folded, provider.representative(name.as_str()));
     }
-    let Some(provider) = provider::of(name) else { return at(&folded, name.as_str()) };
-    let untagged = match split_tag(provider, &folded) {
-        Some((untagged, _)) if drop_made_tags || provider.tag == Tag::Plus => untagged,
-        _ => &folded,
+    match provider::of_subdomain(name) {
+        Some((mailbox, domain)) => Identity::one([mailbox, "@", domain].concat(), true),
+        None => Identity::one(at(&folded, name.as_str()), has_plus()),
+    }
+}
+
+fn at_provider(provider: &Provider, local: &str, domain: &str) -> Identity {
+    let spelled = |name: &str| {
+        let dotless = if provider.ignores_dots { name.replace('.', "") } else { String::new() };
+        at(if dotless.is_empty() { name } else { &dotless }, domain)
     };
-    let dotless = untagged.replace('.', "");
-    let kept = if provider.ignores_dots && !dotless.is_empty() { &dotless } else { untagged };
-    at(kept, provider.representative(name.as_str()))
+    match split_tag(provider, local) {
+        None => Identity::one(spelled(local), false),
+        Some((name, _)) if provider.tag == Tag::Plus => Identity::one(spelled(name), true),
+        Some((name, _)) => {
+            Identity { mailbox: spelled(local), owner: Some(spelled(name)), tagged: true }
+        }
+    }
 }
 
 /// The address of what `content` names at `domain`.
 fn at(content: &str, domain: &str) -> String {
     [&*local::from_content(content), "@", domain].concat()
-}
-
-/// Whether the address carries a tag. Where nothing is known of the provider, `+` is taken for
-/// one, as nearly everyone does (RFC 5233 section 1).
-pub(super) fn is_tagged(address: &Address) -> bool {
-    let content = local::content(address.local());
-    match address.domain() {
-        Domain::Literal(_) => split_at('+', &content).is_some(),
-        Domain::Name(name) => match provider::of(name) {
-            Some(provider) => split_tag(provider, &content).is_some(),
-            None => split_at('+', &content).is_some() || provider::of_subdomain(name).is_some(),
-        },
-    }
 }
 
 fn split_tag<'a>(provider: &Provider, local: &'a str) -> Option<(&'a str, &'a str)> {
@@ -84,7 +106,7 @@ mod tests {
     use super::*;
 
     fn canonical(address: &str) -> String {
-        Address::parse(address).unwrap().canonical()
+        Address::parse(address).unwrap().identity().person().to_owned()
     }
 
     #[test]
@@ -125,7 +147,7 @@ mod tests {
 
     #[test]
     fn aliases_made_one_by_one_do_not_share_an_answer() {
-        let key = |address| Address::parse(address).unwrap().cache_key();
+        let key = |address| Address::parse(address).unwrap().identity().mailbox;
         assert_ne!(key("jane-shop@yahoo.com"), key("jane-news@yahoo.com"));
         assert_eq!(key("jane+shop@gmail.com"), key("ja.ne+news@googlemail.com"));
         assert_eq!(key("\"Jane\"@Example.com"), key("jane@example.com"));
@@ -133,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_tag_is_what_the_provider_calls_one() {
-        let tagged = |address| Address::parse(address).unwrap().is_tagged();
+        let tagged = |address| Address::parse(address).unwrap().identity().tagged;
         for address in
             ["a+b@gmail.com", "a-b@yahoo.com", "a+b@example.com", "a@b.fastmail.com", "a+@x.com"]
         {

@@ -35,7 +35,8 @@ const fn is_dot(c: char) -> bool {
 
 /// Whether some label of an ASCII name claims to be an A-label.
 pub(super) fn has_a_label(text: &str) -> bool {
-    text.split('.').any(is_a_label)
+    let after_dot = |(at, byte)| byte == b'.' && is_a_label(&text[at + 1..]);
+    is_a_label(text) || text.bytes().enumerate().any(after_dot)
 }
 
 fn is_a_label(label: &str) -> bool {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::canonical;
+use super::canonical::{self, Identity};
 use super::domain::{Domain, DomainName};
 use super::literal::AddressLiteral;
 use super::policy::{self, PolicyFlag};
@@ -89,26 +89,10 @@ impl Address {
         !self.local().is_ascii()
     }
 
-    /// The form that is equal for addresses of one person: see [`canonical`]. For finding
-    /// duplicates, never for the probe.
+    /// Whose the address is: for finding duplicates and for keys, never for the probe.
     #[must_use]
-    pub fn canonical(&self) -> String {
-        canonical::of_person(self)
-    }
-
-    /// The form that is equal for addresses of one mailbox, whose answers therefore are the same.
-    /// It differs from [`canonical`](Self::canonical) where a provider lets a person create and
-    /// delete aliases one by one.
-    #[must_use]
-    pub fn cache_key(&self) -> String {
-        canonical::of_mailbox(self)
-    }
-
-    /// Whether the local part carries a tag that its owner added (RFC 5233 subaddressing, or the
-    /// provider's own way).
-    #[must_use]
-    pub fn is_tagged(&self) -> bool {
-        canonical::is_tagged(self)
+    pub fn identity(&self) -> Identity {
+        canonical::identity(self)
     }
 
     /// What speaks against probing this address although its syntax is right. Usually empty.

@@ -18,6 +18,7 @@ pub mod suggest;
 pub mod syntax;
 mod unicode;
 
+pub use canonical::Identity;
 pub use domain::{Domain, DomainName};
 pub use literal::AddressLiteral;
 pub use mailbox::Address;

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::address::{Address, DomainName};
+use crate::address::{Address, DomainName, Identity};
 use crate::smtp::{self, EnhancedStatus, Reply};
 use crate::verdict::{Action, CatchAll, Judgement, Reason, Stage, Traits, Verdict};
 use crate::verifier::{Evidence, Verification};
@@ -148,6 +148,7 @@ impl Outcome {
     #[must_use]
     pub fn into_verification(self, address: &str) -> Verification {
         let parsed = Address::parse(address);
+        let identity = parsed.as_ref().ok().map(Address::identity);
         let reason = self.reason();
         let retry_at = self.retry_at.map(time);
         let gathered_at = self.gathered_at.map(time);
@@ -156,7 +157,7 @@ impl Outcome {
             _ => None,
         };
         let mut traits = traits(&self.flags);
-        traits.tagged = parsed.as_ref().is_ok_and(Address::is_tagged);
+        traits.tagged = identity.as_ref().is_some_and(|identity| identity.tagged);
         let reply = self.code.map(|code| Reply {
             code,
             enhanced: self.enhanced.map(|(class, subject, detail)| EnhancedStatus {
@@ -182,7 +183,7 @@ impl Outcome {
                 retry_after,
             },
             traits,
-            canonical: parsed.as_ref().ok().map(Address::canonical),
+            canonical: identity.map(Identity::into_person),
             suggestion: self.suggestion.map(|meant| respelled(meant, parsed.as_ref().ok())),
             evidence: Evidence {
                 exchanger: self.exchanger.as_deref().map(DomainName::from_ascii),

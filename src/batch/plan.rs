@@ -22,7 +22,7 @@ pub fn row(row_id: String, address: String) -> NewRow {
                 Domain::Name(name) => name.as_str().to_owned(),
                 Domain::Literal(literal) => literal.to_string(),
             };
-            (parsed.cache_key(), group)
+            (parsed.identity().mailbox, group)
         }
         Err(_) => (address.clone(), String::new()),
     };

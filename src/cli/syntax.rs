@@ -52,7 +52,8 @@ fn print(input: &str) -> bool {
     let valid = match Address::parse(input) {
         Ok(address) => {
             anstream::println!("{GOOD}valid{GOOD:#}    {shown}");
-            anstream::println!("         {DIM}canonical: {}{DIM:#}", address.canonical());
+            let identity = address.identity();
+            anstream::println!("         {DIM}canonical: {}{DIM:#}", identity.person());
             if address.needs_smtputf8() {
                 anstream::println!("         {DIM}needs SMTPUTF8 (RFC 6531){DIM:#}");
             }

@@ -63,7 +63,8 @@ impl List<'_> {
 
     /// What the user's file says of `domain` or its nearest listed parent.
     pub(super) fn user_says(&self, domain: &str) -> Option<bool> {
-        nearest(domain, |name| self.user?.exact(name))
+        let user = self.user?;
+        nearest(domain, |name| user.exact(name))
     }
 
     /// Whether our list covers `domain`.

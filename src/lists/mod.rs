@@ -143,6 +143,12 @@ impl Lists {
         self.list(ListKind::DisposableExchangers).covers(host.as_str())
     }
 
+    /// Whether these are the lists of the same moment.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// What each list is made of, in the order of [`ListKind::ALL`]; within a list the built-in
     /// sources come first.
     #[must_use]

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future;
 
-use super::{Verifier, domain_traits};
+use super::profile::listed;
+use super::{Verifier, has_disposable_exchanger};
 use crate::address::{DomainName, SyntaxError};
 use crate::cache::Cached;
 use crate::dns::{DnsFailure, DomainFacts, Exchanger};
@@ -62,7 +63,9 @@ impl Verifier {
         let exchangers =
             future::join_all(hosts.iter().map(|host| self.exchanger(host, max_age, deadline)))
                 .await;
-        let traits = domain_traits(&name, Some(&facts.value), &self.lists.current());
+        let lists = self.profiles.lists();
+        let mut traits = listed(&name, &lists);
+        traits.disposable |= has_disposable_exchanger(&facts.value, &lists);
         Ok(DomainReport { facts, exchangers, traits })
     }
 

@@ -1,9 +1,11 @@
 //! What is known about an address when it is judged: found out just now, or remembered.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::cache::Cached;
 use crate::dns::{DnsFailure, DomainFacts};
+use crate::prober::Target;
 use crate::smtp::ProbeOutcome;
 use crate::verdict::DomainAnswer;
 
@@ -13,11 +15,25 @@ pub(super) enum DomainKnown {
     /// Nobody asked.
     NotAsked,
     /// The address names its host directly.
-    Literal,
+    Literal(IpAddr),
     /// These facts.
     Facts(Cached<DomainFacts>),
     /// Nobody could tell.
     Failed(DnsFailure),
+}
+
+impl DomainKnown {
+    /// Whom to ask about a recipient, if there is anybody.
+    pub(super) fn target(&self) -> Option<Target> {
+        match self {
+            Self::Literal(ip) => Some(Target::Literal(*ip)),
+            Self::Facts(facts) => match facts.value.route.exchangers() {
+                [] => None,
+                exchangers => Some(Target::Exchangers(exchangers.to_vec())),
+            },
+            Self::NotAsked | Self::Failed(_) => None,
+        }
+    }
 }
 
 /// What is kept about a mailbox.
@@ -60,7 +76,7 @@ impl Known {
     pub(super) fn answer(&self) -> DomainAnswer<'_> {
         match self {
             Self::Unprobed(DomainKnown::NotAsked) => DomainAnswer::NotAsked,
-            Self::Unprobed(DomainKnown::Literal) => DomainAnswer::Literal,
+            Self::Unprobed(DomainKnown::Literal(_)) => DomainAnswer::Literal,
             Self::Unprobed(DomainKnown::Facts(facts)) => DomainAnswer::Facts(&facts.value),
             Self::Unprobed(DomainKnown::Failed(failure)) => DomainAnswer::Failed(failure),
             Self::Probed(probed) | Self::Remembered(probed) => {

@@ -9,6 +9,7 @@ pub mod verification;
 mod counters;
 mod domain;
 mod known;
+mod profile;
 mod report;
 
 use std::future::Future;
@@ -16,10 +17,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
+use futures_util::future::OptionFuture;
 use tracing::Instrument as _;
 
 use crate::address::{
-    Address, Domain, DomainName, PolicyFlag, ProviderViolation, Suggestion, SyntaxError, provider,
+    Address, Domain, DomainName, Identity, ProviderViolation, Suggestion, SyntaxError, provider,
     suggest,
 };
 use crate::cache::{Answers, Cached, DnsCache};
@@ -32,6 +34,7 @@ use crate::verdict::{self, Case, Judgement, Policy, Traits, Verdict};
 
 use counters::Counters;
 use known::{DomainKnown, Kept, Known, ProbeEvidence};
+use profile::Profiles;
 use report::Parts;
 
 pub use counters::Stats;
@@ -43,7 +46,7 @@ pub use verification::{Depth, DialogueLine, Evidence, Options, Verification};
 pub struct Verifier {
     domains: DnsCache,
     prober: Prober,
-    lists: Arc<ListsHandle>,
+    profiles: Profiles,
     policy: Policy,
     config: Config,
     remembered: Answers<String, Kept>,
@@ -63,13 +66,16 @@ impl Verifier {
         clock: Clock,
     ) -> Self {
         let remembered = Answers::new(config.max_remembered);
-        let counters = Counters::new();
-        Self { domains, prober, lists, policy, config, remembered, counters, clock }
+        let (profiles, counters) = (Profiles::new(lists), Counters::new());
+        Self { domains, prober, profiles, policy, config, remembered, counters, clock }
     }
 
     /// Verifies one address. Whatever happens is in the verdict; dropping the future stops the
     /// work.
     pub async fn verify(&self, input: &str, options: &Options) -> Verification {
+        // A task that has thousands under way is to make room for others before all have begun: for
+        // the sessions that the first ones need, and the answers to them.
+        tokio::task::consume_budget().await;
         let started = self.clock.now();
         let span = tracing::info_span!(
             "verify",
@@ -101,11 +107,11 @@ impl Verifier {
             return None;
         }
         let address = Address::parse(input).ok()?;
-        let kept = self.remembered_enough(&address.cache_key(), options).await?;
+        let asked = Asked::new(input, &address);
+        let kept = self.remembered_enough(&asked.identity.mailbox, options).await?;
         self.counters.remembered.one();
-        let asked = (input, &address, provider::rule(&address));
         let known = Known::Remembered(Arc::clone(&kept.evidence));
-        let mut verification = self.verification(asked, &known, kept.meant.as_deref(), options);
+        let mut verification = self.verification(&asked, &known, kept.meant.as_deref(), options);
         verification.elapsed = self.since(started);
         self.counters.verified(verification.judgement.reason, verification.elapsed);
         Some(verification)
@@ -124,7 +130,7 @@ impl Verifier {
     /// Whether the address is at a provider that gives mailboxes to everybody.
     #[must_use]
     pub fn is_free_provider(&self, address: &Address) -> bool {
-        address.domain_name().is_some_and(|name| self.lists.current().is_free_provider(name))
+        address.domain_name().is_some_and(|name| self.profiles.of(name).traits.free_provider)
     }
 
     async fn refuse_syntax(
@@ -134,7 +140,10 @@ impl Verifier {
         options: &Options,
     ) -> Verification {
         let judgement = verdict::judge_invalid_syntax(&self.policy);
-        let suggestion = self.likely(suggest::suggest(input), options).await;
+        let suggestion = match suggest::suggest(input) {
+            Some(suggestion) => self.likely(suggestion, options).await,
+            None => None,
+        };
         let suggestion = suggestion.map(|address| address.wire_utf8());
         report::invalid_syntax(input, error, judgement, suggestion)
     }
@@ -145,45 +154,50 @@ impl Verifier {
         address: &Address,
         options: &Options,
     ) -> Verification {
-        let mailbox = address.cache_key();
-        let violation = provider::rule(address);
-        let (known, meant) = match self.remembered_now(&mailbox, options).await {
+        let asked = Asked::new(input, address);
+        let (known, meant) = match self.remembered_now(&asked.identity.mailbox, options).await {
             Some(kept) => (Known::Remembered(Arc::clone(&kept.evidence)), kept.meant.clone()),
             None => {
                 // A local part that the provider can never have given out is not asked about.
-                let depth = if violation.is_some_and(|rule| rule.certain) {
+                let depth = if asked.violation.is_some_and(|rule| rule.certain) {
                     Depth::Syntax
                 } else {
                     options.depth
                 };
-                tokio::join!(
+                // Boxed: hardly any address has a suggestion, and none needs the space for one.
+                let suggestion = self
+                    .suggestion(&asked)
+                    .map(|suggestion| Box::pin(self.likely(suggestion, options)));
+                let (known, meant) = tokio::join!(
                     self.find_out(address, depth, options),
-                    self.meant(input, address, options)
-                )
+                    OptionFuture::from(suggestion)
+                );
+                let meant = meant.flatten();
+                (known, meant.and_then(|meant| meant.domain_name().map(DomainName::to_unicode)))
             }
         };
-        let verification =
-            self.verification((input, address, violation), &known, meant.as_deref(), options);
+        let verification = self.verification(&asked, &known, meant.as_deref(), options);
         if let Known::Probed(evidence) = &known {
+            let mailbox = asked.identity.mailbox;
             self.remember(mailbox, evidence, &verification.judgement, meant.as_deref()).await;
         }
         verification
     }
 
-    /// The verification of an address, with the provider's rule that it breaks, from what is known.
+    /// The verification of an address, from what is known.
     fn verification(
         &self,
-        (input, address, violation): (&str, &Address, Option<ProviderViolation>),
+        asked: &Asked<'_>,
         known: &Known,
         meant: Option<&str>,
         options: &Options,
     ) -> Verification {
-        let traits = traits(address, violation, known.facts(), &self.lists.current());
+        let traits = self.traits(asked, known.facts());
         let case = Case { traits, domain: known.answer(), outcome: known.outcome() };
         let parts = Parts {
-            input,
-            canonical: address.canonical(),
-            suggestion: meant.map(|domain| format!("{}@{domain}", address.local())),
+            input: asked.input,
+            canonical: asked.identity.person().to_owned(),
+            suggestion: meant.map(|domain| format!("{}@{domain}", asked.address.local())),
             traits,
             judgement: verdict::judge(&case, &self.policy),
             outcome: known.outcome(),
@@ -200,30 +214,17 @@ impl Verifier {
         if depth == Depth::Syntax {
             return Known::Unprobed(DomainKnown::NotAsked);
         }
-        let (domain, target) = match address.domain() {
-            Domain::Literal(literal) => (DomainKnown::Literal, Target::Literal(literal.ip())),
+        let domain = match address.domain() {
+            Domain::Literal(literal) => DomainKnown::Literal(literal.ip()),
             Domain::Name(name) => match self.facts(name, options.max_age, options.deadline).await {
                 Err(failure) => return Known::Unprobed(DomainKnown::Failed(failure)),
-                Ok(facts) => {
-                    let exchangers = facts.value.route.exchangers().to_vec();
-                    (DomainKnown::Facts(facts), Target::Exchangers(exchangers))
-                }
+                Ok(facts) => DomainKnown::Facts(facts),
             },
         };
-        let nobody_to_ask = matches!(&target, Target::Exchangers(hosts) if hosts.is_empty());
-        if depth == Depth::Domain || nobody_to_ask {
-            return Known::Unprobed(domain);
-        }
-        let request = ProbeRequest {
-            address: address.clone(),
-            target,
-            test_catch_all: options.test_catch_all,
-            deadline: options.deadline,
-            retry_until: options.retry_until,
-            transcript: options.transcript,
-        };
+        let target = domain.target().filter(|_| depth > Depth::Domain);
+        let Some(target) = target else { return Known::Unprobed(domain) };
         let began = self.clock.now();
-        let outcome = self.prober.probe(request).await;
+        let outcome = self.prober.probe(request(address, target, options)).await;
         self.counters.probe.one(self.since(began));
         Known::Probed(Arc::new(ProbeEvidence {
             outcome,
@@ -262,12 +263,11 @@ impl Verifier {
     }
 
     /// The address of a suggestion, unless DNS says that it takes no mail either.
-    async fn likely(&self, suggestion: Option<Suggestion>, options: &Options) -> Option<Address> {
-        let suggestion = suggestion?.address;
+    async fn likely(&self, suggestion: Suggestion, options: &Options) -> Option<Address> {
+        let suggestion = suggestion.address;
         if options.depth > Depth::Syntax {
             let domain = suggestion.domain_name()?;
-            // Boxed: hardly any address has a suggestion, and none needs the space for one.
-            let facts = Box::pin(self.facts(domain, None, options.deadline)).await.ok()?;
+            let facts = self.facts(domain, None, options.deadline).await.ok()?;
             if facts.value.route.exchangers().is_empty() {
                 return None;
             }
@@ -275,10 +275,32 @@ impl Verifier {
         Some(suggestion)
     }
 
-    /// The domain that was probably meant, in Unicode.
-    async fn meant(&self, input: &str, address: &Address, options: &Options) -> Option<String> {
-        let suggestion = self.likely(suggest::instead_of(address, input), options).await?;
-        suggestion.domain_name().map(DomainName::to_unicode)
+    /// What may have been meant instead of what is asked.
+    fn suggestion(&self, asked: &Asked<'_>) -> Option<Suggestion> {
+        let name = asked.address.domain_name()?;
+        let written = asked.input.get(asked.address.local().len() + 1..);
+        if written == Some(name.as_str()) && self.profiles.of(name).looks_right {
+            return None;
+        }
+        suggest::instead_of(asked.address, asked.input)
+    }
+
+    /// What the address itself and the lists say.
+    fn traits(&self, asked: &Asked<'_>, facts: Option<&DomainFacts>) -> Traits {
+        let Asked { address, identity, violation, .. } = asked;
+        let lists = self.profiles.lists();
+        let mut traits = match address.domain() {
+            Domain::Name(name) => self.profiles.of(name).traits,
+            Domain::Literal(_) => Traits { address_literal: true, ..Traits::default() },
+        };
+        traits.disposable |= facts.is_some_and(|facts| has_disposable_exchanger(facts, &lists));
+        Traits {
+            role: lists.is_role(address.local()),
+            tagged: identity.tagged,
+            unusual_at_provider: violation.is_some(),
+            impossible_at_provider: violation.is_some_and(|violation| violation.certain),
+            ..traits
+        }
     }
 
     /// Remembered evidence that answers the caller's question, counted.
@@ -320,49 +342,39 @@ impl Verifier {
             is_settled: judgement.verdict != Verdict::Unknown,
             meant: meant.map(str::to_owned),
         };
-        self.remembered.insert(mailbox, Arc::new(kept), now, until, now).await;
+        // Boxed: it is large, and soon over.
+        Box::pin(self.remembered.insert(mailbox, Arc::new(kept), now, until, now)).await;
     }
 }
 
-/// What the address itself and the lists say.
-fn traits(
-    address: &Address,
+/// What is asked, and what its provider makes of it.
+struct Asked<'a> {
+    input: &'a str,
+    address: &'a Address,
+    identity: Identity,
+    /// The provider's rule that it breaks.
     violation: Option<ProviderViolation>,
-    facts: Option<&DomainFacts>,
-    lists: &Lists,
-) -> Traits {
-    let domain = match address.domain() {
-        Domain::Name(name) => domain_traits(name, facts, lists),
-        Domain::Literal(_) => Traits::default(),
-    };
-    let mut traits = Traits {
-        role: lists.is_role(address.local()),
-        tagged: address.is_tagged(),
-        unusual_at_provider: violation.is_some(),
-        impossible_at_provider: violation.is_some_and(|violation| violation.certain),
-        ..domain
-    };
-    for flag in address.policy() {
-        match flag {
-            PolicyFlag::Dotless => traits.dotless = true,
-            PolicyFlag::AddressLiteral => traits.address_literal = true,
-            PolicyFlag::SpecialUse(_) => traits.special_use = true,
-            PolicyFlag::MixedScript => traits.mixed_script = true,
-            // DNS knows no such names: its answer says more.
-            PolicyFlag::NumericTld | PolicyFlag::NotIdna2008 => {}
-        }
-    }
-    traits
 }
 
-/// What the lists say about a domain and its exchangers.
-fn domain_traits(name: &DomainName, facts: Option<&DomainFacts>, lists: &Lists) -> Traits {
-    let exchangers = facts.map_or(&[][..], |facts| facts.route.exchangers());
-    Traits {
-        disposable: lists.is_disposable(name)
-            || exchangers.iter().any(|exchanger| lists.is_disposable_exchanger(&exchanger.host)),
-        free_provider: lists.is_free_provider(name),
-        relay: lists.is_relay(name),
-        ..Traits::default()
+impl<'a> Asked<'a> {
+    fn new(input: &'a str, address: &'a Address) -> Self {
+        Self { input, address, identity: address.identity(), violation: provider::rule(address) }
     }
+}
+
+/// The question for the exchangers.
+fn request(address: &Address, target: Target, options: &Options) -> ProbeRequest {
+    ProbeRequest {
+        address: address.clone(),
+        target,
+        test_catch_all: options.test_catch_all,
+        deadline: options.deadline,
+        retry_until: options.retry_until,
+        transcript: options.transcript,
+    }
+}
+
+/// Whether a host that serves throw-away domains receives the domain's mail.
+fn has_disposable_exchanger(facts: &DomainFacts, lists: &Lists) -> bool {
+    facts.route.exchangers().iter().any(|exchanger| lists.is_disposable_exchanger(&exchanger.host))
 }

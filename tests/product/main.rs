@@ -23,3 +23,4 @@ mod python;
 mod service;
 mod shutdown;
 mod tls;
+mod under_way;

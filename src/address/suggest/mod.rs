@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use unicode_security::skeleton;
 
 use self::popular::{ASCII_SKELETONS, KNOWN, SKELETONS, TARGETS, Target, on_suffix};
-use super::{Address, DomainName};
+use super::{Address, DomainName, idna};
 
 /// Longer input is not looked at: no address is that long.
 const MAX_OCTETS: usize = 320;
@@ -68,10 +68,16 @@ pub fn instead_of(address: &Address, input: &str) -> Option<Suggestion> {
     mend(input, Some(address), &Domains { own: &[] })
 }
 
+/// Whether nothing else comes to mind for addresses at `domain`, if it is written as it is here.
+#[must_use]
+pub fn looks_right(domain: &DomainName) -> bool {
+    let domains = Domains { own: &[] };
+    domains.knows(domain.as_str()) || domains.mend(domain.as_str()).is_none()
+}
+
 /// What may have been meant by `input`, which is the address that is `given` or none at all.
 fn mend(input: &str, given: Option<&Address>, domains: &Domains<'_>) -> Option<Suggestion> {
     let (local, written) = input.rsplit_once('@')?;
-    let local = local.trim().trim_start_matches("mailto:").trim_start_matches('<');
     let cleaned = match given.map(Address::domain_name) {
         Some(None) => return None,
         Some(Some(name)) if name.as_str() == written => Cow::Borrowed(written),
@@ -90,6 +96,7 @@ fn mend(input: &str, given: Option<&Address>, domains: &Domains<'_>) -> Option<S
     } else {
         (cleaned.into_owned(), SuggestionKind::Punctuation)
     };
+    let local = local.trim().trim_start_matches("mailto:").trim_start_matches('<');
     let address = Address::parse(&format!("{local}@{domain}")).ok()?;
     let is_real = domains.knows(&domain) || address.domain_name()?.has_known_suffix();
     let is_news = given.is_none_or(|given| given.domain() != address.domain());
@@ -153,7 +160,7 @@ impl Domains<'_> {
 
 /// The popular domain that `typed` looks the same as.
 fn look_alike(typed: &str) -> Option<&'static str> {
-    if typed.is_ascii() && !typed.contains("xn--") {
+    if typed.is_ascii() && !idna::has_a_label(typed) {
         let mut skeleton = String::with_capacity(typed.len() + 8);
         skeleton.extend(typed.bytes().map(|byte| ASCII_SKELETONS[usize::from(byte)].as_str()));
         return SKELETONS.get(&skeleton).copied();
@@ -168,7 +175,8 @@ fn look_alike(typed: &str) -> Option<&'static str> {
 /// `typed` without its last label, if that says the one before it again.
 fn said_once(typed: &str) -> Option<&str> {
     let (rest, last) = typed.rsplit_once('.')?;
-    (rest.rsplit('.').next() == Some(last)).then_some(rest)
+    let before = rest.strip_suffix(last)?;
+    (before.is_empty() || before.ends_with('.')).then_some(rest)
 }
 
 /// How far what was typed, whose suffix exists or does not, is from `target`, if that is near
