@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::canonical::{self, Identity};
 use super::domain::{Domain, DomainName};
 use super::literal::AddressLiteral;
-use super::policy::{self, PolicyFlag};
 use super::syntax::{SyntaxError, SyntaxErrorKind};
 use super::{local, redact};
 
@@ -93,12 +92,6 @@ impl Address {
     #[must_use]
     pub fn identity(&self) -> Identity {
         canonical::identity(self)
-    }
-
-    /// What speaks against probing this address although its syntax is right. Usually empty.
-    #[must_use]
-    pub fn policy(&self) -> Vec<PolicyFlag> {
-        policy::flags(self.domain())
     }
 
     fn wire_octets(&self) -> usize {

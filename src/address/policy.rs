@@ -80,26 +80,19 @@ const fn special(name: &'static str, source: &'static str) -> SpecialUse {
 /// The special-use name that `domain` is or lies below.
 #[must_use]
 pub fn special_use(domain: &DomainName) -> Option<&'static SpecialUse> {
-    SPECIAL_USE.iter().find(|special| is_within(domain.as_str().as_bytes(), special.name))
+    SPECIAL_USE.iter().find(|special| {
+        domain
+            .as_str()
+            .strip_suffix(special.name)
+            .is_some_and(|above| above.is_empty() || above.ends_with('.'))
+    })
 }
 
-/// Whether `domain` is `name` or lies below it. The dot is looked for first: it is seldom there.
-fn is_within(domain: &[u8], name: &str) -> bool {
-    let Some(cut) = domain.len().checked_sub(name.len()) else { return false };
-    (cut == 0 || domain[cut - 1] == b'.') && &domain[cut..] == name.as_bytes()
-}
-
-/// Everything that speaks against probing addresses of this domain.
-pub(super) fn flags(domain: &Domain) -> Vec<PolicyFlag> {
-    match domain {
-        Domain::Name(name) => flags_of_name(name),
-        Domain::Literal(_) => vec![PolicyFlag::AddressLiteral],
-    }
-}
-
-/// The same for a name.
+/// Everything that speaks against probing addresses of this domain, although their syntax is right.
+/// Usually empty.
 #[must_use]
-pub fn flags_of_name(name: &DomainName) -> Vec<PolicyFlag> {
+pub fn flags(domain: &Domain) -> Vec<PolicyFlag> {
+    let Domain::Name(name) = domain else { return vec![PolicyFlag::AddressLiteral] };
     let mut flags = Vec::new();
     if !name.as_str().contains('.') {
         flags.push(PolicyFlag::Dotless);
@@ -131,7 +124,7 @@ mod tests {
     use crate::address::Address;
 
     fn names(address: &str) -> Vec<&'static str> {
-        Address::parse(address).unwrap().policy().iter().map(PolicyFlag::name).collect()
+        flags(Address::parse(address).unwrap().domain()).iter().map(PolicyFlag::name).collect()
     }
 
     #[test]

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use foldhash::quality::RandomState;
-use futures_util::FutureExt as _;
 use moka::Equivalent;
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
+
+use super::at_hand;
 
 /// Answers by key. Cheap to clone; all clones share one memory.
 #[derive(Clone)]
@@ -55,8 +56,7 @@ where
         self.entries.insert(key, Arc::new(kept)).await;
     }
 
-    /// The answer under this key, if it holds at `now` and is no older than `max_age`. Moka has it at
-    /// hand nearly always; the space for a wait, which is large, is taken only for one.
+    /// The answer under this key, if it holds at `now` and is no older than `max_age`.
     pub async fn lookup<Q>(
         &self,
         key: &Q,
@@ -66,10 +66,7 @@ where
     where
         Q: Equivalent<K> + Hash + ?Sized,
     {
-        let kept = match self.entries.get(key).now_or_never() {
-            Some(known) => known,
-            None => Box::pin(self.entries.get(key)).await,
-        }?;
+        let kept = at_hand::get(&self.entries, key).await?;
         let age = now.duration_since(kept.gathered_at).unwrap_or_default();
         let young = max_age.is_none_or(|max_age| age <= max_age);
         (young && now < kept.valid_until).then(|| Arc::clone(&kept.value))

@@ -5,6 +5,7 @@
 //! failure.
 
 pub mod answers;
+mod at_hand;
 pub mod config;
 mod counters;
 pub mod dns;

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use foldhash::quality::RandomState;
-use futures_util::FutureExt as _;
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
+use super::at_hand;
 use super::config::Config;
 use super::counters::{Counters, Stats};
 use super::flight::{Flights, Outcome, Pilot, Seat};
@@ -121,7 +121,7 @@ impl<L: Load> Store<L> {
         max_age: Option<Duration>,
     ) -> Result<Cached<L::Facts>, DnsFailure> {
         let now = self.shared.clock.now();
-        let known = match self.known(name).await {
+        let known = match at_hand::get(&self.entries, name).await {
             Some(entry) => entry.good_for(max_age, &self.shared.config, now),
             None => Use::LookUp { fallback: None },
         };
@@ -211,7 +211,7 @@ impl<L: Load> Store<L> {
 
     /// One lookup, from start to end, whoever is still waiting for it.
     async fn fly(&self, name: DomainName, asked_at: SystemTime, pilot: Pilot<L::Facts>) {
-        let known = self.known(&name).await;
+        let known = at_hand::get(&self.entries, &name).await;
         // Another lookup may have ended between the question and this one.
         if let Some(outcome) = known.as_ref().and_then(|entry| entry.outcome_since(asked_at)) {
             return pilot.land(outcome);
@@ -234,15 +234,6 @@ impl<L: Load> Store<L> {
             }
         }
         pilot.land(outcome);
-    }
-
-    /// What is remembered of a name. Moka has it at hand nearly always; the space for a wait, which
-    /// is large, is taken only for one.
-    async fn known(&self, name: &DomainName) -> Option<Arc<Entry<L::Facts>>> {
-        match self.entries.get(name).now_or_never() {
-            Some(known) => known,
-            None => Box::pin(self.entries.get(name)).await,
-        }
     }
 
     async fn store(

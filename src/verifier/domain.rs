@@ -63,7 +63,7 @@ impl Verifier {
         let exchangers =
             future::join_all(hosts.iter().map(|host| self.exchanger(host, max_age, deadline)))
                 .await;
-        let lists = self.profiles.lists();
+        let lists = self.lists.current();
         let mut traits = listed(&name, &lists);
         traits.disposable |= has_disposable_exchanger(&facts.value, &lists);
         Ok(DomainReport { facts, exchangers, traits })

@@ -46,6 +46,7 @@ pub use verification::{Depth, DialogueLine, Evidence, Options, Verification};
 pub struct Verifier {
     domains: DnsCache,
     prober: Prober,
+    lists: Arc<ListsHandle>,
     profiles: Profiles,
     policy: Policy,
     config: Config,
@@ -66,8 +67,8 @@ impl Verifier {
         clock: Clock,
     ) -> Self {
         let remembered = Answers::new(config.max_remembered);
-        let (profiles, counters) = (Profiles::new(lists), Counters::new());
-        Self { domains, prober, profiles, policy, config, remembered, counters, clock }
+        let (profiles, counters) = (Profiles::default(), Counters::new());
+        Self { domains, prober, lists, profiles, policy, config, remembered, counters, clock }
     }
 
     /// Verifies one address. Whatever happens is in the verdict; dropping the future stops the
@@ -130,7 +131,7 @@ impl Verifier {
     /// Whether the address is at a provider that gives mailboxes to everybody.
     #[must_use]
     pub fn is_free_provider(&self, address: &Address) -> bool {
-        address.domain_name().is_some_and(|name| self.profiles.of(name).traits.free_provider)
+        address.domain_name().is_some_and(|name| self.lists.current().is_free_provider(name))
     }
 
     async fn refuse_syntax(
@@ -277,22 +278,21 @@ impl Verifier {
 
     /// What may have been meant instead of what is asked.
     fn suggestion(&self, asked: &Asked<'_>) -> Option<Suggestion> {
-        let name = asked.address.domain_name()?;
-        let written = asked.input.get(asked.address.local().len() + 1..);
-        if written == Some(name.as_str()) && self.profiles.of(name).looks_right {
+        let Asked { input, address, .. } = asked;
+        let written = input.get(address.local().len() + 1..);
+        if written == address.domain_name().map(DomainName::as_str)
+            && self.profiles.of(address.domain(), &self.lists.current()).looks_right
+        {
             return None;
         }
-        suggest::instead_of(asked.address, asked.input)
+        suggest::instead_of(address, input)
     }
 
     /// What the address itself and the lists say.
     fn traits(&self, asked: &Asked<'_>, facts: Option<&DomainFacts>) -> Traits {
         let Asked { address, identity, violation, .. } = asked;
-        let lists = self.profiles.lists();
-        let mut traits = match address.domain() {
-            Domain::Name(name) => self.profiles.of(name).traits,
-            Domain::Literal(_) => Traits { address_literal: true, ..Traits::default() },
-        };
+        let lists = self.lists.current();
+        let mut traits = self.profiles.of(address.domain(), &lists).traits;
         traits.disposable |= facts.is_some_and(|facts| has_disposable_exchanger(facts, &lists));
         Traits {
             role: lists.is_role(address.local()),

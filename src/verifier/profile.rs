@@ -1,12 +1,12 @@
-//! What a domain's name says by itself: read once for everybody at that domain, as long as the
+//! What a domain says by itself: read once for everybody at that domain, as long as the
 //! lists stay the same.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
 use foldhash::HashMap;
 
-use crate::address::{DomainName, PolicyFlag, policy, suggest};
-use crate::lists::{Lists, ListsHandle};
+use crate::address::{Domain, DomainName, PolicyFlag, policy, suggest};
+use crate::lists::Lists;
 use crate::verdict::Traits;
 
 /// How many profiles are kept; then the table begins anew. One costs about 80 octets, and reading it
@@ -16,16 +16,16 @@ const MOST: usize = 16_384;
 /// What is known of everybody at a domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Profile {
-    /// What the lists say of the name, and what its form does.
+    /// What the lists say of it, and what its form does.
     pub(super) traits: Traits,
     /// No other domain comes to mind that may have been meant.
     pub(super) looks_right: bool,
 }
 
 impl Profile {
-    fn read(name: &DomainName, lists: &Lists) -> Self {
-        let mut traits = listed(name, lists);
-        for flag in policy::flags_of_name(name) {
+    fn read(domain: &Domain, lists: &Lists) -> Self {
+        let mut traits = domain.name().map(|name| listed(name, lists)).unwrap_or_default();
+        for flag in policy::flags(domain) {
             match flag {
                 PolicyFlag::Dotless => traits.dotless = true,
                 PolicyFlag::AddressLiteral => traits.address_literal = true,
@@ -35,7 +35,7 @@ impl Profile {
                 PolicyFlag::NumericTld | PolicyFlag::NotIdna2008 => {}
             }
         }
-        Self { traits, looks_right: suggest::looks_right(name) }
+        Self { traits, looks_right: domain.name().is_none_or(suggest::looks_right) }
     }
 }
 
@@ -50,44 +50,32 @@ pub(super) fn listed(name: &DomainName, lists: &Lists) -> Traits {
 }
 
 /// Profiles, read when they are first asked for.
-pub(super) struct Profiles {
-    lists: Arc<ListsHandle>,
-    known: RwLock<Known>,
-}
+#[derive(Default)]
+pub(super) struct Profiles(RwLock<Known>);
 
 /// Profiles by these lists.
+#[derive(Default)]
 struct Known {
     lists: Lists,
-    by_name: HashMap<DomainName, Profile>,
+    by_domain: HashMap<Domain, Profile>,
 }
 
 impl Profiles {
-    pub(super) fn new(lists: Arc<ListsHandle>) -> Self {
-        let known = Known { lists: lists.current(), by_name: HashMap::default() };
-        Self { lists, known: RwLock::new(known) }
-    }
-
-    /// The lists in force.
-    pub(super) fn lists(&self) -> Lists {
-        self.lists.current()
-    }
-
-    /// The profile of `name` by the lists in force.
-    pub(super) fn of(&self, name: &DomainName) -> Profile {
-        let lists = self.lists();
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if known.lists.is(&lists)
-            && let Some(profile) = known.by_name.get(name)
+    /// The profile of `domain` by these lists.
+    pub(super) fn of(&self, domain: &Domain, lists: &Lists) -> Profile {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if known.lists.is(lists)
+            && let Some(profile) = known.by_domain.get(domain)
         {
             return *profile;
         }
         drop(known);
-        let profile = Profile::read(name, &lists);
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if !known.lists.is(&lists) || known.by_name.len() >= MOST {
-            *known = Known { lists, by_name: HashMap::default() };
+        let profile = Profile::read(domain, lists);
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if !known.lists.is(lists) || known.by_domain.len() >= MOST {
+            *known = Known { lists: lists.clone(), by_domain: HashMap::default() };
         }
-        known.by_name.insert(name.clone(), profile);
+        known.by_domain.insert(domain.clone(), profile);
         profile
     }
 }
@@ -95,17 +83,17 @@ impl Profiles {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lists::Config;
+    use crate::lists::{Config, ListsHandle};
 
-    fn name(text: &str) -> DomainName {
-        DomainName::parse(text).unwrap()
+    fn name(text: &str) -> Domain {
+        Domain::Name(DomainName::parse(text).unwrap())
     }
 
     #[test]
     fn a_profile_says_what_the_lists_and_the_form_of_the_name_say() {
-        let profiles = Profiles::new(Arc::new(ListsHandle::open(&Config::default()).unwrap()));
+        let (profiles, lists) = (Profiles::default(), Lists::built_in());
         for _ in 0..2 {
-            let of = |text| profiles.of(&name(text));
+            let of = |text| profiles.of(&name(text), &lists);
             assert!(of("gmail.com").traits.free_provider && of("gmail.com").looks_right);
             assert!(of("mailinator.com").traits.disposable);
             assert!(of("duck.com").traits.relay);
@@ -121,22 +109,24 @@ mod tests {
     fn a_profile_follows_the_lists_when_they_change() {
         let folder = tempfile::tempdir().unwrap();
         let config = Config { dir: Some(folder.path().to_owned()), ..Config::default() };
-        let lists = Arc::new(ListsHandle::open(&config).unwrap());
-        let profiles = Profiles::new(Arc::clone(&lists));
-        assert!(!profiles.of(&name("throw.example")).traits.disposable);
+        let lists = ListsHandle::open(&config).unwrap();
+        let profiles = Profiles::default();
+        let is_disposable =
+            || profiles.of(&name("throw.example"), &lists.current()).traits.disposable;
+        assert!(!is_disposable());
         std::fs::write(folder.path().join("disposable.txt"), "throw.example\n").unwrap();
         lists.reload_if_changed().unwrap();
-        assert!(profiles.of(&name("throw.example")).traits.disposable);
+        assert!(is_disposable());
     }
 
     #[test]
     fn the_table_of_profiles_is_bounded() {
-        let profiles = Profiles::new(Arc::new(ListsHandle::open(&Config::default()).unwrap()));
-        let ordinary = profiles.of(&name("d.test-company.com"));
+        let (profiles, lists) = (Profiles::default(), Lists::built_in());
+        let ordinary = profiles.of(&name("d.test-company.com"), &lists);
         for n in 0..MOST {
-            profiles.of(&name(&format!("d{n}.test-company.com")));
+            profiles.of(&name(&format!("d{n}.test-company.com")), &lists);
         }
-        assert!(profiles.known.read().unwrap().by_name.len() < MOST);
-        assert_eq!(profiles.of(&name("d.test-company.com")), ordinary);
+        assert!(profiles.0.read().unwrap().by_domain.len() < MOST);
+        assert_eq!(profiles.of(&name("d.test-company.com"), &lists), ordinary);
     }
 }

@@ -175,8 +175,7 @@ fn look_alike(typed: &str) -> Option<&'static str> {
 /// `typed` without its last label, if that says the one before it again.
 fn said_once(typed: &str) -> Option<&str> {
     let (rest, last) = typed.rsplit_once('.')?;
-    let before = rest.strip_suffix(last)?;
-    (before.is_empty() || before.ends_with('.')).then_some(rest)
+    (rest.rsplit('.').next() == Some(last)).then_some(rest)
 }
 
 /// How far what was typed, whose suffix exists or does not, is from `target`, if that is near
