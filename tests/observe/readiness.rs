@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use mailvet::proto::VerifyAddressesRequest;
+use mailvet::proto::{VerifyAddressRequest, VerifyAddressesRequest};
 use mailvet::sandbox::{Sandbox, World};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
@@ -20,7 +20,6 @@ async fn service(nameserver: SocketAddr, data: &tempfile::TempDir) -> Service {
         ("MAILVET_DNS__NAMESERVERS", nameserver.to_string()),
         ("MAILVET_DNS__TIMEOUT", "300ms".to_owned()),
         ("MAILVET_DNS__ATTEMPTS", "1".to_owned()),
-        ("MAILVET_SERVER__DRAIN_TIMEOUT", "3s".to_owned()),
         ("MAILVET_BATCH__DATA_DIR", data.path().join("data").display().to_string()),
     ];
     Service::start(&[], &environment).await
@@ -78,11 +77,24 @@ async fn a_service_is_ready_once_its_name_server_answers() {
 #[tokio::test]
 async fn a_service_that_drains_is_alive_and_not_ready() {
     let sandbox = Sandbox::start(World::built_in().unwrap()).await.unwrap();
-    let nameserver = LateNameServer::start(sandbox.nameserver()).await;
-    nameserver.is_up(true);
+    let (nameserver, network) = (sandbox.nameserver(), sandbox.network());
     let data = tempfile::tempdir().unwrap();
-    let mut service = service(nameserver.address, &data).await;
+    let environment = [
+        ("MAILVET_SMTP__PORT", sandbox.smtp_port().to_string()),
+        ("MAILVET_BATCH__DATA_DIR", data.path().join("data").display().to_string()),
+    ];
+    let args = ["--nameserver", &nameserver.to_string(), "--allow-network", &network.to_string()];
+    let mut service = Service::start(&args, &environment).await;
     let channel = service.channel().await;
+    let mut client = service.client().await;
+    // Its server says nothing for longer than all this takes.
+    let address = "jane@timeout.test".to_owned();
+    let request = VerifyAddressRequest { address, options: None };
+    let mut call = Box::pin(async move { client.verify_address(request).await });
+    tokio::select! {
+        answer = &mut call => panic!("its server is silent: {answer:?}"),
+        () = service.measures("\nmailvet_grpc_calls_in_flight 1\n") => {}
+    }
     service.answers("/readyz", 200).await;
     let watch = HealthCheckRequest { service: String::new() };
     let watched = HealthClient::new(channel.clone()).watch(watch).await;
@@ -90,11 +102,11 @@ async fn a_service_that_drains_is_alive_and_not_ready() {
     becomes(&mut watched, ServingStatus::Serving).await;
     service.terminate().await;
     becomes(&mut watched, ServingStatus::NotServing).await;
-    // The watching keeps the service from ending, for as long as it is given.
+    // The call keeps the service from ending.
     let (status, body) = service.get("/readyz").await;
     assert_eq!((status, &*body), (503, "not ready: the service is shutting down\n"));
     assert_eq!(service.get("/healthz").await.0, 200);
-    drop((channel, watched));
+    drop((call, channel, watched));
     service.ended().await;
     sandbox.shutdown().await;
 }

@@ -96,6 +96,13 @@ impl Service {
         text
     }
 
+    /// Waits until this is in a scrape.
+    pub(crate) async fn measures(&self, wanted: &str) {
+        let measured = async { while !self.scrape().await.contains(wanted) {} };
+        let measured = tokio::time::timeout(PATIENCE, measured).await;
+        measured.unwrap_or_else(|_| panic!("{wanted:?} is never in a scrape"));
+    }
+
     /// Waits until the port of the metrics answers with this status.
     pub(crate) async fn answers(&self, path: &str, wanted: u16) -> String {
         let answered = async {
