@@ -18,7 +18,7 @@
 //! | 3 | [`smtp`] | the dialogue (pure) and its session |
 //! | 2 | [`dns`] | routes and facts (pure) and the resolver |
 //! | 1 | [`address`], [`lists`], [`listfile`] | syntax, names, mailing-list files (pure) |
-//! | 0 | [`clock`], [`tally`], [`readiness`] | the one clock; counters; what the service waits for |
+//! | 0 | [`clock`], [`tally`], [`readiness`], [`turns`] | the one clock; counters; what the service waits for; many futures in one task |
 //! | - | [`sandbox`] | a small mail world on loopback, for `cli/` and tests only |
 //!
 //! # One walk
@@ -70,5 +70,6 @@ pub mod sandbox;
 pub mod smtp;
 pub mod tally;
 pub mod telemetry;
+pub mod turns;
 pub mod verdict;
 pub mod verifier;

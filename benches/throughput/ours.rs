@@ -7,6 +7,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use mailvet::app::App;
 use mailvet::smtp::AllowedNetworks;
+use mailvet::turns;
 use mailvet::verdict::Verdict;
 use mailvet::verifier::{Depth, Options};
 use tokio::task::JoinSet;
@@ -55,9 +56,7 @@ pub(crate) async fn run(
                 let verification = verifier.verify(&address, &options).await;
                 usize::from(reachable && verification.judgement.verdict == Verdict::Unknown)
             };
-            stream::iter(part)
-                .map(verify)
-                .buffer_unordered(IN_FLIGHT)
+            turns::side_by_side(stream::iter(part).map(verify), IN_FLIGHT)
                 .fold(0, async |sum, unknown| sum + unknown)
                 .await
         });

@@ -3,14 +3,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
+use futures_util::{StreamExt as _, stream};
 
 use super::destinations::Place;
 use super::outcome::Outcome;
 use super::plan::{self, Fate, Patience};
 use super::queue::{Item, Known, Lease, LeaseId, QueueError};
 use super::worker::Workshop;
+use crate::turns;
 use crate::verifier::{Depth, Options, Verification};
 
 /// How often what is known is kept while others of the chunk are still asked about.
@@ -120,10 +120,9 @@ impl Chunk {
         let workshop = self.workshop.clone();
         let items = std::mem::take(&mut self.lease.items);
         let options = self.options();
-        let mut answers: FuturesUnordered<_> = items
-            .iter()
-            .map(async |item| (item, workshop.ask.verify(&item.address, &options).await))
-            .collect();
+        let asking = stream::iter(&items)
+            .map(async |item| (item, workshop.ask.verify(&item.address, &options).await));
+        let mut answers = Box::pin(turns::side_by_side(asking, items.len()));
         let mut keep = tokio::time::interval(KEEP_EVERY);
         keep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let asked = loop {

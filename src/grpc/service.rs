@@ -20,6 +20,7 @@ use crate::proto::{
     self, VerifyAddressRequest, VerifyAddressResponse, VerifyAddressesRequest,
     VerifyAddressesResponse, VerifyDomainRequest, VerifyDomainResponse,
 };
+use crate::turns;
 use crate::verifier::DomainError;
 
 /// The service, cheap to clone.
@@ -115,18 +116,16 @@ impl VerificationService for Service {
         };
         let in_work = Arc::clone(&items.in_work);
         let service = self.clone();
-        let answers = items
-            .stream()
-            .map(move |item| {
-                let (service, caller) = (service.clone(), caller.clone());
-                let in_work = Arc::clone(&in_work);
-                async move {
-                    let answer = service.item(&caller, item, stream_deadline).await;
-                    in_work.fetch_sub(1, Ordering::Relaxed);
-                    Ok(answer)
-                }
-            })
-            .buffer_unordered(self.config.stream_concurrency.max(1));
+        let answers = items.stream().map(move |item| {
+            let (service, caller) = (service.clone(), caller.clone());
+            let in_work = Arc::clone(&in_work);
+            async move {
+                let answer = service.item(&caller, item, stream_deadline).await;
+                in_work.fetch_sub(1, Ordering::Relaxed);
+                Ok(answer)
+            }
+        });
+        let answers = turns::side_by_side(answers, self.config.stream_concurrency);
         let last = stream::once(async move { ended.get().cloned() })
             .filter_map(|status: Option<Status>| async move { status.map(Err) });
         Ok(Response::new(answers.chain(last).boxed()))

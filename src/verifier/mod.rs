@@ -74,9 +74,6 @@ impl Verifier {
     /// Verifies one address. Whatever happens is in the verdict; dropping the future stops the
     /// work.
     pub async fn verify(&self, input: &str, options: &Options) -> Verification {
-        // A task that has thousands under way is to make room for others before all have begun: for
-        // the sessions that the first ones need, and the answers to them.
-        tokio::task::consume_budget().await;
         let started = self.clock.now();
         let span = tracing::info_span!(
             "verify",

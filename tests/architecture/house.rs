@@ -24,6 +24,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("clock", 0),
     ("tally", 1),
     ("readiness", 2),
+    ("turns", 3),
     ("address", 10),
     ("lists", 11),
     ("listfile", 12),

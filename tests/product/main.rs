@@ -23,4 +23,3 @@ mod python;
 mod service;
 mod shutdown;
 mod tls;
-mod under_way;
