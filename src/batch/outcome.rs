@@ -8,6 +8,7 @@ mod own;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -91,7 +92,7 @@ impl Outcome {
                 .map(|status| (status.class, status.subject, status.detail)),
             reply: reply.map(|reply| reply.lines.clone()).unwrap_or_default(),
             failure: evidence.failure.clone(),
-            rule: evidence.rule.clone(),
+            rule: evidence.rule.as_deref().map(str::to_owned),
             gathered_at: evidence.gathered_at.map(milliseconds),
             from_cache: evidence.from_cache,
             exchangers_asked: evidence.exchangers_asked,
@@ -188,9 +189,9 @@ impl Outcome {
             evidence: Evidence {
                 exchanger: self.exchanger.as_deref().map(DomainName::from_ascii),
                 exchanger_ip: self.ip,
-                reply,
+                reply: reply.map(Arc::new),
                 failure: self.failure,
-                rule: self.rule,
+                rule: self.rule.map(Arc::from),
                 gathered_at,
                 from_cache: self.from_cache,
                 exchangers_asked: self.exchangers_asked,
@@ -280,13 +281,13 @@ mod tests {
             evidence: Evidence {
                 exchanger: Some(DomainName::from_ascii("mx1.mail.example.net")),
                 exchanger_ip: Some([192, 0, 2, 1].into()),
-                reply: Some(Reply {
+                reply: Some(Arc::new(Reply {
                     code: 450,
                     enhanced: Some(EnhancedStatus { class: 4, subject: 2, detail: 0 }),
                     lines: vec!["<jane+x@example.com>:".to_owned(), "Greylisted".to_owned()],
-                }),
+                })),
                 failure: None,
-                rule: Some("greylisting".to_owned()),
+                rule: Some("greylisting".into()),
                 gathered_at: Some(at(1_000)),
                 from_cache: true,
                 exchangers_asked: 2,

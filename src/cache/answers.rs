@@ -3,7 +3,6 @@
 //! Knows nothing about what it keeps; looks nothing up.
 
 use std::hash::Hash;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use foldhash::quality::RandomState;
@@ -16,11 +15,12 @@ use super::at_hand;
 /// Answers by key. Cheap to clone; all clones share one memory.
 #[derive(Clone)]
 pub struct Answers<K, V> {
-    entries: Cache<K, Arc<Kept<V>>, RandomState>,
+    entries: Cache<K, Kept<V>, RandomState>,
 }
 
+#[derive(Clone)]
 struct Kept<V> {
-    value: Arc<V>,
+    value: V,
     gathered_at: SystemTime,
     valid_until: SystemTime,
     keep_for: Duration,
@@ -29,7 +29,7 @@ struct Kept<V> {
 impl<K, V> Answers<K, V>
 where
     K: Hash + Eq + Send + Sync + 'static,
-    V: Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
 {
     /// A memory of at most `capacity` answers; the least recently used go first.
     #[must_use]
@@ -46,45 +46,40 @@ where
     pub async fn insert(
         &self,
         key: K,
-        value: Arc<V>,
+        value: V,
         gathered_at: SystemTime,
         valid_until: SystemTime,
         now: SystemTime,
     ) {
         let keep_for = valid_until.duration_since(now).unwrap_or_default();
         let kept = Kept { value, gathered_at, valid_until, keep_for };
-        self.entries.insert(key, Arc::new(kept)).await;
+        self.entries.insert(key, kept).await;
     }
 
     /// The answer under this key, if it holds at `now` and is no older than `max_age`.
-    pub async fn lookup<Q>(
-        &self,
-        key: &Q,
-        max_age: Option<Duration>,
-        now: SystemTime,
-    ) -> Option<Arc<V>>
+    pub async fn lookup<Q>(&self, key: &Q, max_age: Option<Duration>, now: SystemTime) -> Option<V>
     where
         Q: Equivalent<K> + Hash + ?Sized,
     {
         let kept = at_hand::get(&self.entries, key).await?;
         let age = now.duration_since(kept.gathered_at).unwrap_or_default();
         let young = max_age.is_none_or(|max_age| age <= max_age);
-        (young && now < kept.valid_until).then(|| Arc::clone(&kept.value))
+        (young && now < kept.valid_until).then_some(kept.value)
     }
 }
 
 /// Frees what is of no more use. What may be *used* is decided by the `now` that is passed in.
 struct Expiry;
 
-impl<K, V> moka::Expiry<K, Arc<Kept<V>>> for Expiry {
-    fn expire_after_create(&self, _: &K, kept: &Arc<Kept<V>>, _: Instant) -> Option<Duration> {
+impl<K, V> moka::Expiry<K, Kept<V>> for Expiry {
+    fn expire_after_create(&self, _: &K, kept: &Kept<V>, _: Instant) -> Option<Duration> {
         Some(kept.keep_for)
     }
 
     fn expire_after_update(
         &self,
         _: &K,
-        kept: &Arc<Kept<V>>,
+        kept: &Kept<V>,
         _: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
@@ -104,14 +99,14 @@ mod tests {
 
     async fn with_one(until: u64) -> Answers<String, u8> {
         let answers = Answers::new(10);
-        answers.insert("a".to_owned(), Arc::new(7), GATHERED, at(until), GATHERED).await;
+        answers.insert("a".to_owned(), 7, GATHERED, at(until), GATHERED).await;
         answers
     }
 
     #[tokio::test]
     async fn an_answer_serves_until_its_end() {
         let answers = with_one(100).await;
-        assert_eq!(answers.lookup("a", None, at(99)).await, Some(Arc::new(7)));
+        assert_eq!(answers.lookup("a", None, at(99)).await, Some(7));
         assert_eq!(answers.lookup("a", None, at(100)).await, None);
         assert_eq!(answers.lookup("b", None, at(0)).await, None);
     }
@@ -120,7 +115,7 @@ mod tests {
     async fn an_answer_older_than_asked_for_does_not_serve() {
         let answers = with_one(100).await;
         let max_age = Some(Duration::from_secs(10));
-        assert_eq!(answers.lookup("a", max_age, at(10)).await, Some(Arc::new(7)));
+        assert_eq!(answers.lookup("a", max_age, at(10)).await, Some(7));
         assert_eq!(answers.lookup("a", max_age, at(11)).await, None);
     }
 
@@ -128,18 +123,18 @@ mod tests {
     async fn a_later_answer_brings_its_own_lifetime() {
         let answers = with_one(0).await;
         assert_eq!(answers.lookup("a", None, at(0)).await, None);
-        answers.insert("a".to_owned(), Arc::new(8), at(1), at(50), at(1)).await;
-        assert_eq!(answers.lookup("a", None, at(49)).await, Some(Arc::new(8)));
+        answers.insert("a".to_owned(), 8, at(1), at(50), at(1)).await;
+        assert_eq!(answers.lookup("a", None, at(49)).await, Some(8));
     }
 
     #[tokio::test]
     async fn the_memory_stays_within_its_capacity_and_keeps_the_latest() {
         let answers: Answers<u32, u32> = Answers::new(10);
         for key in 0..1_000 {
-            answers.insert(key, Arc::new(key), GATHERED, at(100), GATHERED).await;
+            answers.insert(key, key, GATHERED, at(100), GATHERED).await;
         }
         answers.entries.run_pending_tasks().await;
         assert!(answers.entries.entry_count() <= 10);
-        assert_eq!(answers.lookup(&999, None, at(1)).await, Some(Arc::new(999)));
+        assert_eq!(answers.lookup(&999, None, at(1)).await, Some(999));
     }
 }

@@ -64,7 +64,7 @@ impl<'a> Line<'a> {
             reasons: judgement.reasons.iter().map(|reason| reason.name()).collect(),
             code: reply.map(|reply| reply.code),
             enhanced: reply.and_then(|reply| reply.enhanced).map(|status| status.to_string()),
-            reply: reply.map(crate::smtp::Reply::text),
+            reply: reply.map(|reply| reply.text()),
             exchanger: evidence.exchanger.as_ref().map(ToString::to_string),
             exchanger_ip: evidence.exchanger_ip.map(|ip| ip.to_string()),
             stage: judgement.stage.name(),

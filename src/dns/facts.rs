@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::address::DomainName;
@@ -19,7 +20,7 @@ pub struct Exchanger {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
     /// MX records name these exchangers; sorted by preference, then name. Never empty.
-    Exchangers(Vec<Exchanger>),
+    Exchangers(Arc<[Exchanger]>),
     /// No MX record, but the domain itself has an address (RFC 5321 section 5.1).
     ImplicitMx(Exchanger),
     /// The domain says that it takes no mail: `MX 0 .` (RFC 7505).

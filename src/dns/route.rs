@@ -53,7 +53,7 @@ fn from_records(records: &[MxRecord], notes: &mut Vec<Note>) -> Route {
         }
     }
     keep_the_best_of_each_host(&mut exchangers);
-    if exchangers.is_empty() { Route::NoMail } else { Route::Exchangers(exchangers) }
+    if exchangers.is_empty() { Route::NoMail } else { Route::Exchangers(exchangers.into()) }
 }
 
 /// Sorts by preference, then name; a host named twice is tried once, at its best preference.

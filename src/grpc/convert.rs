@@ -44,9 +44,9 @@ fn evidence(evidence: &Evidence, stage_reached: Stage) -> proto::Evidence {
             .and_then(|r| r.enhanced)
             .map(|status| status.to_string())
             .unwrap_or_default(),
-        reply: reply.map(smtp::Reply::text).unwrap_or_default(),
+        reply: reply.map(|r| r.text()).unwrap_or_default(),
         failure: evidence.failure.clone().unwrap_or_default(),
-        rule: evidence.rule.clone().unwrap_or_default(),
+        rule: evidence.rule.as_deref().unwrap_or_default().to_owned(),
         gathered_at: evidence.gathered_at.map(Into::into),
         from_cache: evidence.from_cache,
         exchangers_asked: count(evidence.exchangers_asked),

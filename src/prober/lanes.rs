@@ -39,7 +39,7 @@ pub enum ProberError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// The domain's exchangers.
-    Exchangers(Vec<Exchanger>),
+    Exchangers(Arc<[Exchanger]>),
     /// The host of an address literal (RFC 5321 section 4.1.3).
     Literal(IpAddr),
 }

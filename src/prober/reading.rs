@@ -166,7 +166,7 @@ pub(super) mod tests {
         };
         RecipientAnswer::Replied {
             stage,
-            reply: Reply { code, enhanced, lines: vec![text.to_owned()] },
+            reply: Arc::new(Reply { code, enhanced, lines: vec![text.to_owned()] }),
             explanation: Explanation { meaning, rule: Arc::from(rule) },
         }
     }

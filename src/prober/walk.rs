@@ -35,7 +35,8 @@ pub(super) fn walk(
             Domain::Literal(literal) => DomainName::from_ascii(&literal.to_string()),
         },
         request,
-        attempts: Vec::new(),
+        // Hardly ever is more than one needed, and it is remembered for long.
+        attempts: Vec::with_capacity(1),
         control: Control::NotAsked,
     };
     async move {
@@ -53,12 +54,12 @@ fn span(exchanger: &Exchanger) -> tracing::Span {
 /// The exchangers in the order in which they are asked. Among equals the recipient's domain
 /// decides: random over domains, as RFC 5321 wants it, but one domain's recipients stay together
 /// (one transaction carries them) and greylisting meets the same host again.
-fn exchangers(request: &ProbeRequest) -> Vec<Exchanger> {
+fn exchangers(request: &ProbeRequest) -> Arc<[Exchanger]> {
     let list = match &request.target {
         Target::Literal(address) => {
-            return vec![Exchanger { host: literal_name(*address), preference: 0 }];
+            return [Exchanger { host: literal_name(*address), preference: 0 }].into();
         }
-        Target::Exchangers(list) if list.len() < 2 => return list.clone(),
+        Target::Exchangers(list) if list.len() < 2 => return Arc::clone(list),
         Target::Exchangers(list) => list,
     };
     let domain = request.address.domain().to_string();
@@ -71,7 +72,7 @@ fn exchangers(request: &ProbeRequest) -> Vec<Exchanger> {
         let next = pacing::choose_egress(names, &domain, |_| false).unwrap_or(0);
         ordered.push(rest.remove(next).clone());
     }
-    ordered
+    ordered.into()
 }
 
 struct Walk<'a> {

@@ -148,8 +148,8 @@ pub enum RecipientAnswer {
     Replied {
         /// The command it answers.
         stage: Stage,
-        /// The server's reply.
-        reply: Reply,
+        /// The server's reply: one for all whom it answered in the same words, one after the other.
+        reply: Arc<Reply>,
         /// What it means.
         explanation: Explanation,
     },

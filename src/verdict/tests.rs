@@ -40,7 +40,7 @@ fn facts(route: Route) -> DomainFacts {
 }
 
 fn one_exchanger() -> DomainFacts {
-    facts(Route::Exchangers(vec![exchanger("mx1.example.test", 10)]))
+    facts(Route::Exchangers([exchanger("mx1.example.test", 10)].into()))
 }
 
 fn reply(code: u16, text: &str) -> Reply {
@@ -60,7 +60,7 @@ fn reply(code: u16, text: &str) -> Reply {
 fn replied(stage: smtp::Stage, code: u16, text: &str, meaning: Meaning) -> RecipientAnswer {
     RecipientAnswer::Replied {
         stage,
-        reply: reply(code, text),
+        reply: reply(code, text).into(),
         explanation: Explanation { meaning, rule: "words".into() },
     }
 }
@@ -163,7 +163,7 @@ fn a_refusal_before_rcpt_is_about_us_whatever_it_says() {
 fn a_server_that_refuses_everybody_with_one_bare_code_is_about_us() {
     let bare = |code| RecipientAnswer::Replied {
         stage: smtp::Stage::Rcpt,
-        reply: reply(code, "no"),
+        reply: reply(code, "no").into(),
         explanation: Explanation { meaning: Meaning::MailboxNotFound, rule: "bare-550".into() },
     };
     let mut probe = outcome(bare(550));

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::cache::Cached;
-use crate::dns::{DnsFailure, DomainFacts};
+use crate::dns::{DnsFailure, DomainFacts, Route};
 use crate::prober::Target;
 use crate::smtp::ProbeOutcome;
 use crate::verdict::DomainAnswer;
@@ -27,24 +27,25 @@ impl DomainKnown {
     pub(super) fn target(&self) -> Option<Target> {
         match self {
             Self::Literal(ip) => Some(Target::Literal(*ip)),
-            Self::Facts(facts) => match facts.value.route.exchangers() {
-                [] => None,
-                exchangers => Some(Target::Exchangers(exchangers.to_vec())),
+            Self::Facts(facts) => match &facts.value.route {
+                Route::Exchangers(hosts) => Some(Target::Exchangers(Arc::clone(hosts))),
+                Route::ImplicitMx(host) => Some(Target::Exchangers([host.clone()].into())),
+                Route::NullMx | Route::NoSuchDomain | Route::NoMail => None,
             },
             Self::NotAsked | Self::Failed(_) => None,
         }
     }
 }
 
-/// What is kept about a mailbox.
-#[derive(Debug)]
+/// What is kept about a mailbox. Cheap to clone.
+#[derive(Clone, Debug)]
 pub(super) struct Kept {
     /// The evidence.
     pub(super) evidence: Arc<ProbeEvidence>,
     /// Whether it settled the matter: more patience would bring nothing new.
     pub(super) is_settled: bool,
     /// The domain that was probably meant.
-    pub(super) meant: Option<String>,
+    pub(super) meant: Option<Arc<str>>,
 }
 
 /// What a probe brought: enough to judge again, with the lists and the policy of that day.

@@ -108,7 +108,7 @@ impl Verifier {
         let asked = Asked::new(input, &address);
         let kept = self.remembered_enough(&asked.identity.mailbox, options).await?;
         self.counters.remembered.one();
-        let known = Known::Remembered(Arc::clone(&kept.evidence));
+        let known = Known::Remembered(kept.evidence);
         let mut verification = self.verification(&asked, &known, kept.meant.as_deref(), options);
         verification.elapsed = self.since(started);
         self.counters.verified(verification.judgement.reason, verification.elapsed);
@@ -154,7 +154,7 @@ impl Verifier {
     ) -> Verification {
         let asked = Asked::new(input, address);
         let (known, meant) = match self.remembered_now(&asked.identity.mailbox, options).await {
-            Some(kept) => (Known::Remembered(Arc::clone(&kept.evidence)), kept.meant.clone()),
+            Some(kept) => (Known::Remembered(kept.evidence), kept.meant),
             None => {
                 // A local part that the provider can never have given out is not asked about.
                 let depth = if asked.violation.is_some_and(|rule| rule.certain) {
@@ -171,13 +171,13 @@ impl Verifier {
                     OptionFuture::from(suggestion)
                 );
                 let meant = meant.flatten();
-                (known, meant.and_then(|meant| meant.domain_name().map(DomainName::to_unicode)))
+                (known, meant.and_then(|meant| Some(meant.domain_name()?.to_unicode().into())))
             }
         };
         let verification = self.verification(&asked, &known, meant.as_deref(), options);
         if let Known::Probed(evidence) = &known {
             let mailbox = asked.identity.mailbox;
-            self.remember(mailbox, evidence, &verification.judgement, meant.as_deref()).await;
+            self.remember(mailbox, evidence, &verification.judgement, meant).await;
         }
         verification
     }
@@ -301,7 +301,7 @@ impl Verifier {
     }
 
     /// Remembered evidence that answers the caller's question, counted.
-    async fn remembered_now(&self, mailbox: &str, options: &Options) -> Option<Arc<Kept>> {
+    async fn remembered_now(&self, mailbox: &str, options: &Options) -> Option<Kept> {
         if options.depth < Depth::Mailbox {
             return None;
         }
@@ -313,7 +313,7 @@ impl Verifier {
         kept
     }
 
-    async fn remembered_enough(&self, mailbox: &str, options: &Options) -> Option<Arc<Kept>> {
+    async fn remembered_enough(&self, mailbox: &str, options: &Options) -> Option<Kept> {
         let now = self.clock.now();
         let kept = self.remembered.lookup(mailbox, options.max_age, now).await?;
         let has_transcript = kept.evidence.transcript || !options.transcript;
@@ -330,17 +330,17 @@ impl Verifier {
         mailbox: String,
         evidence: &Arc<ProbeEvidence>,
         judgement: &Judgement,
-        meant: Option<&str>,
+        meant: Option<Arc<str>>,
     ) {
         let now = self.clock.now();
         let until = now + lifetime::lifetime(judgement, &self.config);
         let kept = Kept {
             evidence: Arc::clone(evidence),
             is_settled: judgement.verdict != Verdict::Unknown,
-            meant: meant.map(str::to_owned),
+            meant,
         };
         // Boxed: it is large, and soon over.
-        Box::pin(self.remembered.insert(mailbox, Arc::new(kept), now, until, now)).await;
+        Box::pin(self.remembered.insert(mailbox, kept, now, until, now)).await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! Puts a verification together from its parts. Decides nothing.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::verification::{DialogueLine, Evidence, Verification};
@@ -81,7 +82,7 @@ fn evidence(parts: &Parts<'_>) -> Evidence {
     };
     let (reply, rule, failure) = match &attempt.answer {
         RecipientAnswer::Replied { reply, explanation, .. } => {
-            (Some(reply.clone()), Some(explanation.rule.to_string()), None)
+            (Some(Arc::clone(reply)), Some(Arc::clone(&explanation.rule)), None)
         }
         RecipientAnswer::NoReply { reason, .. } => (None, None, Some(describe(reason))),
     };

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -47,11 +48,11 @@ pub struct Evidence {
     /// The address that was dialled.
     pub exchanger_ip: Option<IpAddr>,
     /// The reply that decided.
-    pub reply: Option<Reply>,
+    pub reply: Option<Arc<Reply>>,
     /// What happened instead of a reply.
     pub failure: Option<String>,
     /// The rule that read the reply.
-    pub rule: Option<String>,
+    pub rule: Option<Arc<str>>,
     /// When the evidence was gathered.
     pub gathered_at: Option<SystemTime>,
     /// Whether it was remembered from an earlier verification.

@@ -100,7 +100,7 @@ fn name(text: &str) -> DomainName {
 }
 
 fn mail() -> Route {
-    Route::Exchangers(vec![Exchanger { host: name("mx.example"), preference: 10 }])
+    Route::Exchangers([Exchanger { host: name("mx.example"), preference: 10 }].into())
 }
 
 fn servfail() -> DnsFailure {

@@ -1,5 +1,6 @@
 //! The resolver against real DNS on loopback.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::dns::test_server::{
@@ -50,10 +51,10 @@ async fn mx_records_are_the_route_and_live_as_long_as_their_ttl() {
     let found = resolver(&[&server]).domain(&name("a.test")).await.unwrap();
     assert_eq!(
         found.facts.route,
-        Route::Exchangers(vec![
+        Route::Exchangers(Arc::new([
             Exchanger { host: name("mx1.a.test"), preference: 10 },
             Exchanger { host: name("mx2.a.test"), preference: 20 },
-        ])
+        ]))
     );
     assert_eq!(life(found.facts.looked_up_at, found.facts.valid_until), 120);
     assert_eq!(found.host, None);

@@ -46,7 +46,7 @@ struct Shown {
     /// It takes fewer recipients in a transaction than was known.
     smaller_transactions: bool,
     unanswered: Vec<(DomainName, Vec<JobId>)>,
-    rate_limit: Option<Reply>,
+    rate_limit: Option<Arc<Reply>>,
     blocked: Option<Evidence>,
 }
 
@@ -198,7 +198,7 @@ impl<T> Destination<T> {
         if let RecipientAnswer::Replied { reply, explanation, .. } = answer
             && explanation.meaning == Meaning::RateLimited
         {
-            shown.rate_limit.get_or_insert_with(|| reply.clone());
+            shown.rate_limit.get_or_insert_with(|| Arc::clone(reply));
         }
     }
 

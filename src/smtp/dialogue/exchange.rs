@@ -34,7 +34,7 @@ enum MailAnswer {
     #[default]
     None,
     Accepted,
-    Refused(Reply, Explanation),
+    Refused(Arc<Reply>, Explanation),
 }
 
 /// A transaction in progress.
@@ -261,7 +261,7 @@ impl Dialogue {
         }
         self.facts.counters.errors += 1;
         let explanation = self.explain(Stage::Mail, &reply);
-        exchange.mail = MailAnswer::Refused(reply, explanation);
+        exchange.mail = MailAnswer::Refused(Arc::new(reply), explanation);
         // What was not sent yet need not be.
         exchange.to_send.clear();
     }
@@ -282,7 +282,7 @@ impl Dialogue {
             exchange.full = true;
             return;
         }
-        let explanation = self.explain_recipient(&reply);
+        let (reply, explanation) = self.explain_recipient(reply);
         let asks_for_tls = self.asks_for_tls(&reply, &explanation);
         if reply.is_positive() {
             self.facts.counters.accepted += 1;

@@ -69,7 +69,7 @@ pub struct Dialogue {
     interpreter: Arc<dyn Interpret>,
     /// How the last recipient was refused, and the last one accepted: most servers say the same of
     /// one after the other.
-    explained: [Option<(Reply, Explanation)>; 2],
+    explained: [Option<(Arc<Reply>, Explanation)>; 2],
     state: State,
     exchange: Option<Exchange>,
     /// Transactions that were sent in the same flight, behind `exchange`.
@@ -268,17 +268,16 @@ impl Dialogue {
         self.interpreter.explain(stage, &self.exchanger, reply)
     }
 
-    /// The same for an answer to `RCPT`.
-    fn explain_recipient(&mut self, reply: &Reply) -> Explanation {
+    /// The same for an answer to `RCPT`, which is kept for the next one.
+    fn explain_recipient(&mut self, reply: Reply) -> (Arc<Reply>, Explanation) {
         let kind = usize::from(reply.is_positive());
-        if let Some((same, explanation)) = &self.explained[kind]
-            && same == reply
-        {
-            return explanation.clone();
+        match &self.explained[kind] {
+            Some(same) if *same.0 == reply => same.clone(),
+            _ => {
+                let explanation = self.explain(Stage::Rcpt, &reply);
+                self.explained[kind].insert((Arc::new(reply), explanation)).clone()
+            }
         }
-        let explanation = self.explain(Stage::Rcpt, reply);
-        self.explained[kind] = Some((reply.clone(), explanation.clone()));
-        explanation
     }
 
     /// This reply ends the session.
@@ -286,7 +285,7 @@ impl Dialogue {
         self.transcript.event(now, || "the session is over".to_owned());
         let stage = self.stage();
         let explanation = self.explain(stage, &reply);
-        self.end(RecipientAnswer::Replied { stage, reply, explanation });
+        self.end(RecipientAnswer::Replied { stage, reply: Arc::new(reply), explanation });
     }
 
     fn end(&mut self, why: RecipientAnswer) {

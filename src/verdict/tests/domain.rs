@@ -35,7 +35,7 @@ fn a_dns_failure_is_never_a_negative_answer() {
 #[test]
 fn exchangers_that_all_do_not_exist_are_no_mail_host() {
     let facts =
-        facts(Route::Exchangers(vec![exchanger("mx1.test", 10), exchanger("mx2.test", 20)]));
+        facts(Route::Exchangers([exchanger("mx1.test", 10), exchanger("mx2.test", 20)].into()));
     let missing =
         |host, preference, reason| attempt(host, preference, nothing(smtp::Stage::Connect, reason));
     let mut probe = ProbeOutcome {

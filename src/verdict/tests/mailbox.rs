@@ -59,11 +59,11 @@ fn each_end_without_a_reply_has_its_reason() {
 
 #[test]
 fn relay_denied_needs_every_exchanger_of_the_best_preference() {
-    let facts = facts(Route::Exchangers(vec![
+    let facts = facts(Route::Exchangers(Arc::new([
         exchanger("mx1.test", 10),
         exchanger("mx2.test", 10),
         exchanger("mx3.test", 20),
-    ]));
+    ])));
     let denied = |host, p| attempt(host, p, at_rcpt(554, Meaning::RelayDenied));
     let mut probe =
         ProbeOutcome { attempts: vec![denied("mx1.test", 10)], control: Control::NotAsked };

@@ -118,7 +118,7 @@ fn identity(name_: &str, v4: &str) -> IdentityFacts {
         }),
         sender: Some(SenderFacts {
             domain: name("mailvet.example"),
-            route: Ok(Route::Exchangers(vec![exchanger])),
+            route: Ok(Route::Exchangers([exchanger].into())),
             dmarc: texts(&["unrelated", "v=DMARC1; p=reject"]),
         }),
     }

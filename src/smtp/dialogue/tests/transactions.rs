@@ -211,3 +211,21 @@ fn the_transcript_tells_the_opening_and_the_transaction_redacted() {
     assert!(text.contains(&"550 5.1.1 <j***@example.com>: unknown".to_owned()), "{text:?}");
     assert!(!text.iter().any(|line| line.contains("jane")));
 }
+
+#[test]
+fn answers_in_the_same_words_are_explained_and_kept_once_whatever_stands_between_them() {
+    let mut talk = Talk::ready(PIPELINED);
+    talk.begin(&recipients(&["a@example.com", "b@example.com", "c@example.com", "d@example.com"]));
+    talk.says(&["250 sender", "550 no", "250 yes", "550 no", "250 yes", "250 reset"]);
+    let report = talk.dialogue.report();
+    let words = |index: usize| match &report.answers[index].1 {
+        RecipientAnswer::Replied { reply, explanation, .. } => (reply, &explanation.rule),
+        RecipientAnswer::NoReply { .. } => panic!("everybody was answered"),
+    };
+    for (first, second) in [(0, 2), (1, 3)] {
+        let (first, second) = (words(first), words(second));
+        assert!(Arc::ptr_eq(first.0, second.0), "{first:?}");
+        assert!(Arc::ptr_eq(first.1, second.1), "{first:?}");
+    }
+    assert_eq!([0, 1, 2, 3].map(|index| words(index).0.code), [550, 250, 550, 250]);
+}
