@@ -44,6 +44,7 @@ impl LexiconBuilder {
                 elements_of[*id].push(*element);
             }
         }
+        elements_of.iter_mut().for_each(|elements| elements.sort_unstable());
         let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(patterns)?;
         Ok(Lexicon { automaton, elements_of, elements: self.elements.len() })
     }
@@ -53,20 +54,56 @@ impl LexiconBuilder {
 #[derive(Debug)]
 pub(super) struct Lexicon {
     automaton: AhoCorasick,
+    /// For each word the elements it belongs to, in ascending order.
     elements_of: Vec<Vec<usize>>,
     elements: usize,
 }
 
 impl Lexicon {
-    /// For each element, the positions at which one of its words stands.
-    pub(super) fn find(&self, words: &Words) -> Vec<Bits> {
-        let mut found = vec![Bits::NONE; self.elements];
+    /// The words that stand in a reply, and where.
+    pub(super) fn find(&self, words: &Words) -> Found<'_> {
+        let present = vec![0; self.elements.div_ceil(64)];
+        let mut found = Found { lexicon: self, words: Vec::new(), present };
         for hit in self.automaton.find_overlapping_iter(&words.joined) {
             let position = usize::from(words.position[hit.start() + 1]);
-            for element in &self.elements_of[hit.pattern().as_usize()] {
-                found[*element].insert(position);
-            }
+            found.insert(hit.pattern().as_usize(), position);
         }
         found
+    }
+}
+
+/// The words that were found: few, of which many elements are made. Nearly all that is asked about
+/// an element is whether any of its words stands there at all.
+#[derive(Debug)]
+pub(super) struct Found<'a> {
+    lexicon: &'a Lexicon,
+    words: Vec<(usize, Bits)>,
+    /// A bit for each element: one of its words was found.
+    present: Vec<u64>,
+}
+
+impl Found<'_> {
+    fn insert(&mut self, word: usize, position: usize) {
+        if let Some((_, positions)) = self.words.iter_mut().find(|(known, _)| *known == word) {
+            return positions.insert(position);
+        }
+        self.words.push((word, Bits::one(position)));
+        for element in &self.lexicon.elements_of[word] {
+            self.present[element / 64] |= 1 << (element % 64);
+        }
+    }
+
+    /// Whether one of the element's words was found.
+    pub(super) fn has(&self, element: usize) -> bool {
+        self.present[element / 64] >> (element % 64) & 1 == 1
+    }
+
+    /// The positions at which one of the element's words stands.
+    pub(super) fn positions(&self, element: usize) -> Bits {
+        let elements_of = &self.lexicon.elements_of;
+        self.words
+            .iter()
+            .filter(|(word, _)| elements_of[*word].binary_search(&element).is_ok())
+            .fold(Bits::NONE, |all, (_, positions)| all.or(*positions))
     }
 }

@@ -17,7 +17,7 @@
 
 use super::bits::Bits;
 use super::error::Fault;
-use super::lexicon::LexiconBuilder;
+use super::lexicon::{Found, LexiconBuilder};
 use super::vocabulary::Vocabulary;
 use super::words::{self, Words};
 
@@ -27,6 +27,8 @@ const MAX_VARIANTS: usize = 64;
 /// A compiled phrase.
 #[derive(Debug)]
 pub(super) struct Phrase {
+    /// The element of the first step.
+    opening: usize,
     steps: Vec<Step>,
     at_start: bool,
     at_end: bool,
@@ -59,12 +61,12 @@ impl Phrase {
         vocabulary: &Vocabulary,
         lexicon: &mut LexiconBuilder,
     ) -> Result<Self, Fault> {
-        let mut phrase = Self { steps: Vec::new(), at_start: false, at_end: false };
-        let mut gap = 0;
+        let (mut steps, mut gap) = (Vec::new(), 0);
+        let (mut at_start, mut at_end) = (false, false);
         for item in items(text, vocabulary)? {
             match item.as_str() {
-                "^" => phrase.at_start = true,
-                "$" => phrase.at_end = true,
+                "^" => at_start = true,
+                "$" => at_end = true,
                 ".." => gap = 3,
                 "..." => gap = 8,
                 item => {
@@ -73,24 +75,26 @@ impl Phrase {
                     let choices = choices(item, vocabulary)?;
                     for choice in by_character(choices) {
                         let element = lexicon.element(&choice);
-                        phrase.steps.push(Step { gap, element, optional });
+                        steps.push(Step { gap, element, optional });
                         gap = 0;
                     }
                 }
             }
         }
-        let ends = phrase.steps.first().zip(phrase.steps.last());
-        if ends.is_none_or(|(first, last)| first.optional || first.gap > 0 || last.optional)
-            || gap > 0
-        {
+        let Some(opening) = opening(&steps, gap) else {
             let problem = format!("the phrase `{text}` does not begin and end with a word");
             return Err(Fault::new(problem, "take gaps and optional words from its ends"));
-        }
-        Ok(phrase)
+        };
+        Ok(Self { opening, steps, at_start, at_end })
     }
 
     /// Whether the phrase stands in the words whose elements were found at these positions.
-    pub(super) fn matches(&self, found: &[Bits], words: &Words) -> bool {
+    pub(super) fn matches(&self, found: &Found<'_>, words: &Words) -> bool {
+        if !found.has(self.opening)
+            || self.steps.iter().any(|step| !step.optional && !found.has(step.element))
+        {
+            return false;
+        }
         let advance = |at: Bits| at.next().without(words.breaks);
         let mut at = if self.at_start { Bits::one(0) } else { Bits::ALL };
         let mut last = Bits::NONE;
@@ -98,7 +102,7 @@ impl Phrase {
             for _ in 0..step.gap {
                 at = at.or(advance(at));
             }
-            last = at.and(found[step.element]);
+            last = at.and(found.positions(step.element));
             if last.is_empty() && !step.optional {
                 return false;
             }
@@ -106,6 +110,14 @@ impl Phrase {
         }
         !self.at_end || !last.and(Bits::one(words.count.saturating_sub(1))).is_empty()
     }
+}
+
+/// The element of the first of these steps, after which so many words may follow; `None` if the
+/// phrase has an open end.
+fn opening(steps: &[Step], gap: usize) -> Option<usize> {
+    let (first, last) = (steps.first()?, steps.last()?);
+    let is_open = first.optional || first.gap > 0 || last.optional || gap > 0;
+    (!is_open).then_some(first.element)
 }
 
 /// `text` with each choice that holds more than single words written out.

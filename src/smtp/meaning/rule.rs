@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::Meaning;
-use super::bits::Bits;
+use super::lexicon::Found;
 use super::phrase::Phrase;
 use super::view::ReplyView;
 use super::words::Words;
@@ -89,7 +89,7 @@ impl Rule {
     }
 
     /// Whether the rule decides this reply.
-    pub(super) fn decides(&self, view: &ReplyView<'_>, found: &[Bits], words: &Words) -> bool {
+    pub(super) fn decides(&self, view: &ReplyView<'_>, found: &Found<'_>, words: &Words) -> bool {
         let any = |phrases: &[Phrase]| phrases.iter().any(|phrase| phrase.matches(found, words));
         self.codes.iter().any(|pattern| pattern.fits(view.code))
             && (self.stages.is_empty() || self.stages.contains(&view.stage))

@@ -6,9 +6,9 @@
 //! URL's path with a slash (`/nosuchuser`). Codes and statuses stand beside the word before them, so that
 //! they do not tear phrases apart. In scripts that write no spaces each character is a word.
 
-use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use foldhash::HashMap;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
@@ -42,6 +42,8 @@ pub(super) struct Words {
     pending_break: bool,
     /// Whether the chunk before ended in a full stop: a new sentence, or an abbreviation.
     full_stop: bool,
+    /// Room for a word while it is read.
+    room: String,
 }
 
 impl Words {
@@ -56,6 +58,7 @@ impl Words {
             last: None,
             pending_break: false,
             full_stop: false,
+            room: String::new(),
         };
         words.append(" ", 0);
         for chunk in text.split_whitespace() {
@@ -114,7 +117,7 @@ impl Words {
 
     /// Words, and punctuation that only separates them.
     fn plain(&mut self, piece: &str, compounds: &Compounds) {
-        let mut word = String::new();
+        let mut word = std::mem::take(&mut self.room);
         for c in piece.chars() {
             if writes_no_spaces(c) {
                 self.word(&mut word, compounds);
@@ -127,6 +130,7 @@ impl Words {
             }
         }
         self.word(&mut word, compounds);
+        self.room = word;
     }
 
     /// Takes `word` as the next word, or as the second half of the one before it.
