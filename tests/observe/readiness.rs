@@ -77,14 +77,21 @@ async fn a_service_is_ready_once_its_name_server_answers() {
 #[tokio::test]
 async fn a_service_that_drains_is_alive_and_not_ready() {
     let sandbox = Sandbox::start(World::built_in().unwrap()).await.unwrap();
-    let (nameserver, network) = (sandbox.nameserver(), sandbox.network());
     let data = tempfile::tempdir().unwrap();
-    let environment = [
-        ("MAILVET_SMTP__PORT", sandbox.smtp_port().to_string()),
-        ("MAILVET_BATCH__DATA_DIR", data.path().join("data").display().to_string()),
-    ];
-    let args = ["--nameserver", &nameserver.to_string(), "--allow-network", &network.to_string()];
-    let mut service = Service::start(&args, &environment).await;
+    let mut service = Service::start(
+        &[
+            "--nameserver",
+            &sandbox.nameserver().to_string(),
+            "--smtp-port",
+            &sandbox.smtp_port().to_string(),
+            "--allow-network",
+            &sandbox.network().to_string(),
+            "--data-dir",
+            data.path().to_str().unwrap(),
+        ],
+        &[],
+    )
+    .await;
     let channel = service.channel().await;
     let mut client = service.client().await;
     // Its server says nothing for longer than all this takes.

@@ -27,7 +27,8 @@ const MAX_VARIANTS: usize = 64;
 /// A compiled phrase.
 #[derive(Debug)]
 pub(super) struct Phrase {
-    /// The element of the first step.
+    /// The element of the first step, kept here as well: it settles most phrases, which then need
+    /// no look at their steps.
     opening: usize,
     steps: Vec<Step>,
     at_start: bool,

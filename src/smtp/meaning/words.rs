@@ -42,8 +42,6 @@ pub(super) struct Words {
     pending_break: bool,
     /// Whether the chunk before ended in a full stop: a new sentence, or an abbreviation.
     full_stop: bool,
-    /// Room for a word while it is read.
-    room: String,
 }
 
 impl Words {
@@ -58,7 +56,6 @@ impl Words {
             last: None,
             pending_break: false,
             full_stop: false,
-            room: String::new(),
         };
         words.append(" ", 0);
         for chunk in text.split_whitespace() {
@@ -117,7 +114,7 @@ impl Words {
 
     /// Words, and punctuation that only separates them.
     fn plain(&mut self, piece: &str, compounds: &Compounds) {
-        let mut word = std::mem::take(&mut self.room);
+        let mut word = String::new();
         for c in piece.chars() {
             if writes_no_spaces(c) {
                 self.word(&mut word, compounds);
@@ -130,7 +127,6 @@ impl Words {
             }
         }
         self.word(&mut word, compounds);
-        self.room = word;
     }
 
     /// Takes `word` as the next word, or as the second half of the one before it.
