@@ -16,6 +16,7 @@
 //! | 5 | [`cache`], [`pacing`], [`access`] | what is remembered; how fast to go; who may call, and how much (both pure) |
 //! | 4 | [`verdict`] | the judge (pure) |
 //! | 3 | [`smtp`] | the dialogue (pure) and its session |
+//! | 2 | [`spf`] | may this address send for that domain (pure) |
 //! | 2 | [`dns`] | routes and facts (pure) and the resolver |
 //! | 1 | [`address`], [`lists`], [`listfile`] | syntax, names, mailing-list files (pure) |
 //! | 0 | [`clock`], [`tally`], [`readiness`], [`turns`] | the one clock; counters; what the service waits for; many futures in one task |
@@ -68,6 +69,7 @@ pub mod proto;
 pub mod readiness;
 pub mod sandbox;
 pub mod smtp;
+pub mod spf;
 pub mod tally;
 pub mod telemetry;
 pub mod turns;

@@ -1,7 +1,7 @@
 //! How a domain receives mail: its route (RFC 5321 section 5.1, RFC 7505) and the facts behind it.
 //!
 //! Pure: [`facts`], [`answer`], [`route`], [`hosts`], [`lifetime`], [`reverse`], [`config`],
-//! `counters`. Shell: the [`Resolver`] and what it stands on. A negative answer is data; a
+//! [`query`], `counters`. Shell: the [`Resolver`] and what it stands on. A negative answer is data; a
 //! [`DnsFailure`] means that nobody could tell. Nothing is remembered here: `cache/` does that,
 //! above [`Lookup`].
 
@@ -13,6 +13,7 @@ mod failover;
 pub mod hosts;
 pub mod lifetime;
 pub mod lookup;
+pub mod query;
 mod questions;
 pub mod resolver;
 pub mod reverse;

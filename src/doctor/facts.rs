@@ -3,11 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
-use super::question::Heard;
-use super::spf;
 use crate::address::DomainName;
+use crate::dns::query::Heard;
 use crate::dns::{DnsFailure, Route};
 use crate::smtp::{NoReply, Reply};
+use crate::spf;
 
 /// Everything that was looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -15,9 +15,9 @@ use super::checks;
 use super::config::Config;
 use super::facts::{Facts, HeloFacts, IdentityFacts, Knock, NoTarget, SenderFacts, Setup};
 use super::finding::Report;
-use super::question::Question;
 use crate::address::DomainName;
 use crate::clock::Clock;
+use crate::dns::query::{Heard, Question};
 use crate::dns::{self, SetupError};
 use crate::prober::{self, Dial, Identity, Tcp};
 use crate::smtp::target::is_global_unicast;
@@ -187,7 +187,7 @@ async fn sender(smtp: &smtp::Config, asker: &Asker) -> Option<SenderFacts> {
 }
 
 /// The domain's own record, else that of the organisation (RFC 7489 section 6.6.3).
-async fn dmarc(domain: &DomainName, asker: &Asker) -> super::question::Heard {
+async fn dmarc(domain: &DomainName, asker: &Asker) -> Heard {
     let at = |name: &DomainName| Question::Texts(DomainName::from_ascii(&format!("_dmarc.{name}")));
     let own = asker.ask(&at(domain)).await;
     let organisation = domain.registrable();

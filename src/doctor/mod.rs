@@ -4,7 +4,7 @@
 //! Doctor::examine: gather -Facts-> checks::judge -> Report { findings }
 //! ```
 //!
-//! Pure: [`config`], [`question`], [`facts`], [`finding`], [`spf`], [`date`], `lists`, [`checks`].
+//! Pure: [`config`], [`facts`], [`finding`], [`date`], `lists`, [`checks`].
 //! Shell: `gather`, which asks DNS and opens connections. A connection is for its banner and hears
 //! `QUIT`; nothing is asked about anybody. What cannot be looked at is `skipped`, with the reason:
 //! one check never stops the others, and all of them end in time.
@@ -16,8 +16,6 @@ pub mod facts;
 pub mod finding;
 mod gather;
 mod lists;
-pub mod question;
-pub mod spf;
 
 pub use config::Config;
 pub use finding::{Finding, Report, Status};

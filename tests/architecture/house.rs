@@ -29,6 +29,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("lists", 11),
     ("listfile", 12),
     ("dns", 20),
+    ("spf", 25),
     ("smtp", 30),
     ("verdict", 40),
     ("cache", 50),
@@ -53,8 +54,8 @@ const FLOORS: &[(&str, u32)] = &[
 ];
 
 /// The rooms that are pure, but for the files below.
-const PURE: [&str; 9] =
-    ["tally", "address", "lists", "listfile", "dns", "smtp", "verdict", "pacing", "access"];
+const PURE: [&str; 10] =
+    ["tally", "address", "lists", "listfile", "dns", "smtp", "spf", "verdict", "pacing", "access"];
 
 /// Files, and folders of files, that are pure in rooms that are not.
 const PURE_FILES: &[&str] = &[
@@ -75,8 +76,6 @@ const PURE_FILES: &[&str] = &[
     "doctor/facts.rs",
     "doctor/finding.rs",
     "doctor/lists.rs",
-    "doctor/question.rs",
-    "doctor/spf/",
     "prober/control.rs",
     "prober/destination/",
     "prober/evidence.rs",

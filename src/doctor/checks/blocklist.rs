@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::address::NO_ADDRESS;
 use super::listed;
+use crate::dns::query::Heard;
 use crate::doctor::config::Weight;
 use crate::doctor::facts::{IdentityFacts, ListFacts};
 use crate::doctor::finding::Finding;
-use crate::doctor::question::Heard;
 
 const ID: &str = "blocklist";
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::listed;
 use crate::dns::DnsFailure;
+use crate::dns::query::Heard;
 use crate::doctor::config::ResolverConfig;
 use crate::doctor::facts::{NameserverFacts, Timed};
 use crate::doctor::finding::Finding;
-use crate::doctor::question::Heard;
 
 const OWN: &str = "name an honest resolver in dns.nameservers, best one of your own (unbound, \
                    knot-resolver) on this host";

@@ -4,7 +4,7 @@ use super::address::NO_ADDRESS;
 use crate::dns::Route;
 use crate::doctor::facts::{IdentityFacts, SenderFacts, SpfFacts};
 use crate::doctor::finding::Finding;
-use crate::doctor::spf::Verdict;
+use crate::spf::Verdict;
 
 /// SPF of each name that servers check, for each address.
 pub(super) fn spf(identity: &IdentityFacts) -> Vec<Finding> {

@@ -8,12 +8,12 @@ use futures_util::future::{join_all, join3, join4};
 use super::ask::Asker;
 use super::helo_name;
 use crate::address::DomainName;
+use crate::dns::query::{Heard, Question};
 use crate::dns::reverse;
 use crate::doctor::config::{Blocklist, Config};
 use crate::doctor::facts::{AddressFacts, ListFacts, SpfFacts};
-use crate::doctor::question::{Heard, Question};
-use crate::doctor::spf::{self, Step};
 use crate::smtp::{self, Mailbox, Sender};
+use crate::spf::{self, Step};
 
 /// How many names of one address are looked up.
 const MOST_NAMES: usize = 10;

@@ -9,9 +9,9 @@ use tokio::time::timeout_at;
 use crate::address::DomainName;
 use crate::clock::Clock;
 use crate::dns::answer::Answer;
+use crate::dns::query::{Heard, Question};
 use crate::dns::{self, DnsFailure, HostFacts, Lookup as _, Resolver, Route, SetupError};
 use crate::doctor::facts::Timed;
-use crate::doctor::question::{Heard, Question};
 
 /// Questions under way at a time: a check-up is no load.
 const AT_A_TIME: usize = 32;

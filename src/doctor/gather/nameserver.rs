@@ -8,9 +8,9 @@ use futures_util::future::{join, join_all, join3};
 
 use super::ask::Asker;
 use crate::address::DomainName;
+use crate::dns::query::Question;
 use crate::doctor::config::{Config, Named};
 use crate::doctor::facts::{NameserverFacts, Timed};
-use crate::doctor::question::Question;
 
 pub(super) async fn look(address: SocketAddr, asker: &Asker, config: &Config) -> NameserverFacts {
     let resolver = &config.resolver;

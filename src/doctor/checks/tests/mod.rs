@@ -9,15 +9,15 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::address::DomainName;
+use crate::dns::query::Heard;
 use crate::dns::{DnsFailure, Exchanger, Route};
 use crate::doctor::facts::{
     AddressFacts, Greeting, HeloFacts, Knock, ListFacts, NameserverFacts, NoTarget, SenderFacts,
     Setup, SpfFacts, Timed,
 };
 use crate::doctor::finding::Status;
-use crate::doctor::question::Heard;
-use crate::doctor::spf;
 use crate::smtp::{NoReply, Reply};
+use crate::spf;
 
 use Status::{Fail, Pass, Skipped, Warn};
 

@@ -7,7 +7,7 @@ use super::expand::{Macros, Values};
 use super::*;
 use crate::address::DomainName;
 use crate::dns::DnsFailure;
-use crate::doctor::question::{Heard, Question};
+use crate::dns::query::{Heard, Question};
 
 fn name(text: &str) -> DomainName {
     DomainName::from_ascii(text)

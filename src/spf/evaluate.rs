@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::expand::{Macros, Values};
 use super::record::{self, Directive, Mechanism, Prefixes, Qualifier, Record};
 use crate::address::DomainName;
-use crate::doctor::question::{Heard, Question};
+use crate::dns::query::{Heard, Question};
 
 /// Terms that cost a lookup (section 4.6.4).
 const MOST_LOOKUPS: u32 = 10;
