@@ -39,7 +39,7 @@ pub(super) fn run(args: &ExplainArgs, common: &Common) -> anyhow::Result<bool> {
     let stage = args.stage.map(StageArg::stage);
     let view =
         ReplyView { stage, exchanger: args.exchanger.as_deref(), ..ReplyView::from_text(reply) };
-    let Explanation { meaning, rule } = classifier.explain(&view);
+    let Explanation { meaning, rule, .. } = classifier.explain(&view);
     anstream::println!("{}: {}", meaning.name(), meaning.sentence());
     anstream::println!("{DIM}rule {rule}{DIM:#}");
     if let Some(rule) = classifier.rules().find(|facts| *facts.name == *rule) {
@@ -58,7 +58,7 @@ fn explain_one(classifier: &Classifier, brought: Brought) -> Explained {
         stage,
         ..read
     };
-    let Explanation { meaning, rule } = classifier.explain(&view);
+    let Explanation { meaning, rule, .. } = classifier.explain(&view);
     Explained { id: brought.id, label: meaning.name(), rule: rule.to_string() }
 }
 

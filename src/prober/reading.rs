@@ -3,7 +3,7 @@
 //! Not what it says about the mailbox; that is the judge's.
 
 use crate::pacing::Delay;
-use crate::smtp::{Meaning, NoReply, RecipientAnswer, Reply, Stage};
+use crate::smtp::{Meaning, NoReply, RecipientAnswer, ReplyLimit, Stage};
 
 /// What to do about a recipient's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) fn read(answer: &RecipientAnswer) -> Reading {
         RecipientAnswer::Replied { reply, .. } if reply.code == 421 => Reading::SessionOver,
         RecipientAnswer::Replied { reply, .. } if reply.is_positive() => Reading::Final,
         RecipientAnswer::Replied { stage: Stage::Rcpt, reply, explanation } => {
-            if is_transaction_full(reply) {
+            if explanation.limit == Some(ReplyLimit::Recipients) {
                 Reading::TransactionFull
             } else if reply.is_permanent() {
                 Reading::Final
@@ -62,15 +62,6 @@ fn not_now(meaning: Meaning) -> Reading {
         | Meaning::AmbiguousPolicy
         | Meaning::Accepted
         | Meaning::Unknown => Reading::Again(Delay::Temporary),
-    }
-}
-
-/// `452 4.5.3 too many recipients` (RFC 5321 section 4.5.3.1.10, RFC 3463 X.5.3).
-fn is_transaction_full(reply: &Reply) -> bool {
-    let too_many = |text: String| text.to_ascii_lowercase().contains("too many recipients");
-    match reply.enhanced {
-        Some(status) => status.subject == 5 && status.detail == 3,
-        None => matches!(reply.code, 452 | 552) && too_many(reply.text()),
     }
 }
 
@@ -146,7 +137,7 @@ pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::smtp::{EnhancedStatus, Explanation};
+    use crate::smtp::{EnhancedStatus, Explanation, Reply};
 
     /// A reply with this code, enhanced status ("" for none), text, meaning and rule.
     pub(crate) fn replied(
@@ -167,7 +158,7 @@ pub(super) mod tests {
         RecipientAnswer::Replied {
             stage,
             reply: Arc::new(Reply { code, enhanced, lines: vec![text.to_owned()] }),
-            explanation: Explanation { meaning, rule: Arc::from(rule) },
+            explanation: Explanation::new(meaning, rule),
         }
     }
 
@@ -192,10 +183,12 @@ pub(super) mod tests {
 
     #[test]
     fn too_many_recipients_says_nothing_about_the_recipient() {
-        assert_eq!(rcpt(452, "4.5.3", Meaning::RateLimited), Reading::TransactionFull);
-        let bare =
+        let mut full =
             replied(Stage::Rcpt, 452, "", "Too many recipients", Meaning::RateLimited, "test");
-        assert_eq!(read(&bare), Reading::TransactionFull);
+        if let RecipientAnswer::Replied { explanation, .. } = &mut full {
+            explanation.limit = Some(ReplyLimit::Recipients);
+        }
+        assert_eq!(read(&full), Reading::TransactionFull);
     }
 
     #[test]

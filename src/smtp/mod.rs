@@ -16,7 +16,6 @@ pub mod outcome;
 mod parse;
 pub mod reader;
 pub mod reply;
-pub mod retry_hint;
 pub mod session;
 pub mod target;
 pub mod tls;
@@ -31,7 +30,7 @@ pub use connect::{ConnectError, Dialled, connect};
 pub use dialogue::Interpret;
 pub use facts::{Certificate, Counters, Hints, SessionFacts, TlsFacts, TlsVersion};
 pub use mailbox::{Mailbox, MailboxError, Sender};
-pub use meaning::{Classifier, Explanation, Meaning, ReplyView};
+pub use meaning::{Classifier, Explanation, Meaning, ReplyLimit, ReplyView, RuleBasis};
 pub use outcome::{
     Attempt, Control, NoReply, ProbeOutcome, RecipientAnswer, Speaker, Stage, TranscriptLine,
 };

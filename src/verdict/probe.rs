@@ -5,7 +5,6 @@ use super::reason::{CatchAll, Reason};
 use crate::dns::Exchanger;
 use crate::smtp::{
     self, Attempt, Control, Explanation, Meaning, NoReply, ProbeOutcome, RecipientAnswer, Reply,
-    retry_hint,
 };
 
 /// What the outcome shows. `exchangers` are all of the domain's, best first; empty for an address
@@ -17,10 +16,8 @@ pub(super) fn read(outcome: &ProbeOutcome, exchangers: &[Exchanger]) -> Finding 
     let mut finding = Finding::new(reason(&attempt.answer), stage(&attempt.answer));
     finding.decided_by = Some(index);
     finding.catch_all = catch_all(outcome, finding.reason);
-    if let RecipientAnswer::Replied { reply, .. } = &attempt.answer
-        && !reply.is_positive()
-    {
-        finding.asked_to_wait = retry_hint::retry_after(&reply.text());
+    if let RecipientAnswer::Replied { explanation, .. } = &attempt.answer {
+        finding.asked_to_wait = explanation.retry_after;
     }
     match finding.reason {
         Reason::RelayDenied if !all_best_deny(&outcome.attempts, exchangers) => {

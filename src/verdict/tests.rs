@@ -16,7 +16,7 @@ use crate::address::DomainName;
 use crate::dns::{DnsFailure, DomainFacts, Exchanger, Route};
 use crate::smtp::{
     self, Attempt, Control, EnhancedStatus, Explanation, Meaning, NoReply, ProbeOutcome,
-    RecipientAnswer, Reply,
+    RecipientAnswer, Reply, RuleBasis,
 };
 
 const EPOCH: SystemTime = SystemTime::UNIX_EPOCH;
@@ -61,7 +61,7 @@ fn replied(stage: smtp::Stage, code: u16, text: &str, meaning: Meaning) -> Recip
     RecipientAnswer::Replied {
         stage,
         reply: reply(code, text).into(),
-        explanation: Explanation { meaning, rule: "words".into() },
+        explanation: Explanation::new(meaning, "words"),
     }
 }
 
@@ -164,7 +164,10 @@ fn a_server_that_refuses_everybody_with_one_bare_code_is_about_us() {
     let bare = |code| RecipientAnswer::Replied {
         stage: smtp::Stage::Rcpt,
         reply: reply(code, "no").into(),
-        explanation: Explanation { meaning: Meaning::MailboxNotFound, rule: "bare-550".into() },
+        explanation: Explanation {
+            basis: RuleBasis::Code,
+            ..Explanation::new(Meaning::MailboxNotFound, "code alone")
+        },
     };
     let mut probe = outcome(bare(550));
     assert_eq!(verdict_of(&one_exchanger(), &probe).reason, Reason::MailboxNotFound);

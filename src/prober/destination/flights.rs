@@ -12,7 +12,7 @@ use crate::prober::evidence::Evidence;
 use crate::prober::lane::{ControlState, JobId, Planned, SessionId};
 use crate::prober::memory::Memory;
 use crate::prober::reading::{Reading, is_accepted, read};
-use crate::smtp::{Meaning, NoReply, RecipientAnswer, Reply, Stage, TranscriptLine, retry_hint};
+use crate::smtp::{Explanation, Meaning, NoReply, RecipientAnswer, Stage, TranscriptLine};
 
 /// What a flight brought back.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +46,7 @@ struct Shown {
     /// It takes fewer recipients in a transaction than was known.
     smaller_transactions: bool,
     unanswered: Vec<(DomainName, Vec<JobId>)>,
-    rate_limit: Option<Arc<Reply>>,
+    rate_limit: Option<Explanation>,
     blocked: Option<Evidence>,
 }
 
@@ -195,10 +195,10 @@ impl<T> Destination<T> {
 
     /// Remembers a rate limit that was named in this flight.
     fn rate_limited(&self, answer: &RecipientAnswer, shown: &mut Shown) {
-        if let RecipientAnswer::Replied { reply, explanation, .. } = answer
+        if let RecipientAnswer::Replied { explanation, .. } = answer
             && explanation.meaning == Meaning::RateLimited
         {
-            shown.rate_limit.get_or_insert_with(|| Arc::clone(reply));
+            shown.rate_limit.get_or_insert_with(|| explanation.clone());
         }
     }
 
@@ -217,9 +217,9 @@ impl<T> Destination<T> {
         session.answered += shown.answered;
         let Some(lane) = self.lanes.get_mut(&session.exchanger) else { return false };
         let tarpit = lane.reply_time.observe(usize::try_from(named).unwrap_or(usize::MAX), took);
-        if let Some(reply) = &shown.rate_limit {
+        if let Some(explanation) = &shown.rate_limit {
             lane.hold.begin(self.config.rate_wait, self.config.knock_pause_longest, now);
-            if let Some(hint) = retry_hint::retry_after(&reply.text()) {
+            if let Some(hint) = explanation.retry_after {
                 lane.hold.at_least_until(now + hint);
             }
         }

@@ -13,7 +13,7 @@ use crate::prober::evidence::Evidence;
 use crate::prober::lane::{Lane, SessionId};
 use crate::prober::memory::Memory;
 use crate::prober::reading::{Obstacle, read_obstacle};
-use crate::smtp::{RecipientAnswer, retry_hint};
+use crate::smtp::RecipientAnswer;
 
 /// What the server said of itself when a session opened.
 #[derive(Clone, Copy, Debug, Default)]
@@ -109,8 +109,8 @@ impl<T> Destination<T> {
             if !lane.knock.lasts(now) {
                 lane.knock.begin(self.config.knock_pause, self.config.knock_pause_longest, now);
             }
-            if let RecipientAnswer::Replied { reply, .. } = &why.answer
-                && let Some(hint) = retry_hint::retry_after(&reply.text())
+            if let RecipientAnswer::Replied { explanation, .. } = &why.answer
+                && let Some(hint) = explanation.retry_after
             {
                 lane.knock.at_least_until(now + hint);
             }

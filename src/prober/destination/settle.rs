@@ -13,7 +13,7 @@ use crate::prober::evidence::{Answered, Evidence};
 use crate::prober::lane::{ControlState, JobId, Planned, SessionId};
 use crate::prober::memory::{CatchAll, Memory};
 use crate::prober::reading::{Reading, is_accepted, is_by_code_alone, is_unknown_user, read};
-use crate::smtp::{Control, NoReply, RecipientAnswer, Stage, TranscriptLine, retry_hint};
+use crate::smtp::{Control, NoReply, RecipientAnswer, Stage, TranscriptLine};
 
 /// How often a control recipient is asked whose session ended before it was answered.
 const CONTROL_TRIES: u32 = 3;
@@ -318,7 +318,7 @@ impl<T> Destination<T> {
 /// The waiting time the server named.
 fn hint(answer: &RecipientAnswer) -> Option<std::time::Duration> {
     match answer {
-        RecipientAnswer::Replied { reply, .. } => retry_hint::retry_after(&reply.text()),
+        RecipientAnswer::Replied { explanation, .. } => explanation.retry_after,
         RecipientAnswer::NoReply { .. } => None,
     }
 }

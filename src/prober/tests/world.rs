@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::dns::{DnsFailure, Exchanger, HostFacts};
 use crate::prober::{Config, Connection, Dial, Hosts, Path, ProbeRequest, Prober, Target};
 use crate::smtp::dialogue::Interpret;
-use crate::smtp::{self, Explanation, Meaning, NoReply, Reply, Stage};
+use crate::smtp::{self, Classifier, Explanation, Meaning, NoReply, Reply, RuleBasis, Stage};
 
 struct Host {
     rules: Rules,
@@ -148,11 +148,15 @@ impl Dial for World {
     }
 }
 
+/// The rule of [`Plain`] for a bare code.
+const BY_CODE: &str = "code/550";
+
 /// Reads what the scripted servers say.
 struct Plain;
 
 impl Interpret for Plain {
-    fn explain(&self, _: Stage, _: &DomainName, reply: &Reply) -> Explanation {
+    fn explain(&self, stage: Stage, exchanger: &DomainName, reply: &Reply) -> Explanation {
+        let read = Interpret::explain(&**Classifier::builtin(), stage, exchanger, reply);
         let text = reply.text();
         let has = |word| text.contains(word);
         let (meaning, rule) = match reply.code {
@@ -162,10 +166,11 @@ impl Interpret for Plain {
             _ if has("listed") => (Meaning::SenderBlocked, "test/listed"),
             _ if has("relay") => (Meaning::RelayDenied, "test/relay"),
             _ if has("no such user") => (Meaning::MailboxNotFound, "test/unknown"),
-            550 => (Meaning::MailboxNotFound, "bare-550"),
+            550 => (Meaning::MailboxNotFound, BY_CODE),
             400..500 => (Meaning::TemporaryFailure, "code/4yz"),
             _ => (Meaning::Unknown, "code/unknown"),
         };
-        Explanation { meaning, rule: Arc::from(rule) }
+        let basis = if rule == BY_CODE { RuleBasis::Code } else { RuleBasis::Words };
+        Explanation { meaning, rule: Arc::from(rule), basis, ..read }
     }
 }

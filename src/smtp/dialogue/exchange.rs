@@ -16,7 +16,7 @@ use super::{Dialogue, State};
 use crate::smtp::command::Command;
 use crate::smtp::mailbox::{Mailbox, Sender};
 use crate::smtp::{
-    EnhancedStatus, Explanation, Meaning, NoReply, RecipientAnswer, Reply, Stage, Transaction,
+    Explanation, Meaning, NoReply, RecipientAnswer, Reply, ReplyLimit, Stage, Transaction,
     TransactionReport,
 };
 
@@ -274,15 +274,15 @@ impl Dialogue {
         if !reply.is_positive() {
             self.facts.counters.errors += 1;
         }
+        let (reply, explanation) = self.explain_recipient(reply);
         let position = exchange.round.iter().position(|other| *other == index).unwrap_or(0);
-        if position > 0 && is_too_many_recipients(&reply) {
+        if position > 0 && explanation.limit == Some(ReplyLimit::Recipients) {
             let known = self.facts.recipients_per_transaction.unwrap_or(u32::MAX);
             let seen = u32::try_from(position).unwrap_or(u32::MAX);
             self.facts.recipients_per_transaction = Some(known.min(seen));
             exchange.full = true;
             return;
         }
-        let (reply, explanation) = self.explain_recipient(reply);
         let asks_for_tls = self.asks_for_tls(&reply, &explanation);
         if reply.is_positive() {
             self.facts.counters.accepted += 1;
@@ -356,22 +356,5 @@ impl Dialogue {
             self.facts.refuses_null_sender = true;
         }
         null_was_refused
-    }
-}
-
-/// The server takes no more recipients in this transaction (RFC 5321 section 4.5.3.1.10): it is
-/// not about this recipient.
-fn is_too_many_recipients(reply: &Reply) -> bool {
-    const TOO_MANY: [EnhancedStatus; 2] = [
-        EnhancedStatus { class: 4, subject: 5, detail: 3 },
-        EnhancedStatus { class: 5, subject: 5, detail: 3 },
-    ];
-    match (reply.code, reply.enhanced) {
-        (_, Some(status)) if !reply.is_positive() && TOO_MANY.contains(&status) => true,
-        (451 | 452 | 552, _) => {
-            let text = reply.text().to_ascii_lowercase();
-            text.contains("too many recipients") || text.contains("too many rcpt")
-        }
-        _ => false,
     }
 }

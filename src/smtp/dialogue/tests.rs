@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::smtp::facts::{Certificate, TlsVersion};
-use crate::smtp::{Mailbox, Meaning, Sender, StartTlsMode, Transaction, TransactionReport};
+use crate::smtp::{
+    Mailbox, Meaning, ReplyLimit, Sender, StartTlsMode, Transaction, TransactionReport,
+};
 
 /// Goes by the code, as far as these tests need it.
 struct ByCode;
@@ -22,7 +24,8 @@ impl Interpret for ByCode {
             400..=499 => Meaning::TemporaryFailure,
             _ => Meaning::Unknown,
         };
-        Explanation { meaning, rule: "by code".into() }
+        let limit = (reply.code == 452).then_some(ReplyLimit::Recipients);
+        Explanation { limit, ..Explanation::new(meaning, "by code") }
     }
 }
 

@@ -9,7 +9,7 @@ use super::rule::Rule;
 use super::view::{self, ReplyView};
 use super::vocabulary::Vocabulary;
 use super::words::{Compounds, Words};
-use super::{Explanation, Meaning, compile};
+use super::{Explanation, Meaning, RuleBasis, compile, retry_hint};
 
 /// Our rules, in the order of their evidence: a rule of an earlier file decides first.
 const BUILTIN: [&str; 14] = [
@@ -112,9 +112,23 @@ impl Classifier {
         let words = Words::of(view.text, &self.compounds);
         let found = self.lexicon.find(&words);
         let decided = self.rules.iter().find(|rule| rule.decides(&view, &found, &words));
+        let refuses = view.code.is_none_or(|code| code >= 400);
+        let retry_after = refuses.then(|| retry_hint::retry_after(view.text)).flatten();
         decided.map_or_else(
-            || Explanation { meaning: Meaning::Unknown, rule: Arc::clone(&self.no_rule) },
-            |rule| Explanation { meaning: rule.meaning, rule: Arc::clone(&rule.name) },
+            || Explanation {
+                meaning: Meaning::Unknown,
+                rule: Arc::clone(&self.no_rule),
+                basis: RuleBasis::Code,
+                retry_after,
+                limit: None,
+            },
+            |rule| Explanation {
+                meaning: rule.meaning,
+                rule: Arc::clone(&rule.name),
+                basis: rule.basis,
+                retry_after,
+                limit: rule.limit,
+            },
         )
     }
 

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::Meaning;
 use super::error::{Fault, RuleError};
 use super::lexicon::LexiconBuilder;
 use super::phrase::Phrase;
 use super::rule::{CodePattern, Rule, RuleFile, RuleText, StatusPattern, parse_stage};
 use super::vocabulary::Vocabulary;
+use super::{Meaning, ReplyLimit, RuleBasis};
 
 /// How many rules a user's file may hold.
 const MAX_RULES: usize = 10_000;
@@ -103,8 +103,16 @@ fn rule(
         }
         Ok(compiled)
     };
+    let limit = match text.limit.as_str() {
+        "" => None,
+        name => Some(ReplyLimit::from_name(name).ok_or_else(|| {
+            Fault::new(format!("no limit is called `{name}`"), "write `recipients` or `messages`")
+        })?),
+    };
     Ok(Rule {
         meaning,
+        basis: basis(&text, &statuses),
+        limit,
         codes,
         statuses,
         stages,
@@ -116,6 +124,18 @@ fn rule(
         source: text.source,
         example: text.example,
     })
+}
+
+/// The part of a reply that a rule with these conditions reads. A status that may be missing, or
+/// whose subject may be any, adds nothing to the code.
+fn basis(text: &RuleText, statuses: &[StatusPattern]) -> RuleBasis {
+    if !text.phrases.is_empty() {
+        RuleBasis::Words
+    } else if !statuses.is_empty() && statuses.iter().all(|status| status.names_a_subject()) {
+        RuleBasis::EnhancedStatus
+    } else {
+        RuleBasis::Code
+    }
 }
 
 /// The codes of a rule. None given: any refusal; but a 4yz says that a mailbox is dead only where a

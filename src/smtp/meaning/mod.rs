@@ -18,6 +18,7 @@ mod compile;
 mod error;
 mod lexicon;
 mod phrase;
+mod retry_hint;
 mod rule;
 mod view;
 mod vocabulary;
@@ -28,6 +29,7 @@ mod tests;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use classifier::{Classifier, RuleFacts};
 pub use error::RuleError;
@@ -36,6 +38,7 @@ pub use words::MAX_EXAMINED;
 
 /// What a server's reply says, in the words of mail administrators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Meaning {
     /// The recipient was accepted.
     Accepted,
@@ -157,22 +160,66 @@ impl fmt::Display for Meaning {
     }
 }
 
-/// A meaning, and the name of the rule that found it.
+/// The part of a reply that decided its meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleBasis {
+    /// The reply code: no enhanced status, no words. Weak evidence, since many servers have one
+    /// code for everything.
+    Code,
+    /// The enhanced status (RFC 3463).
+    EnhancedStatus,
+    /// The server's words.
+    Words,
+}
+
+/// A limit that the server named and that another try in another way keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReplyLimit {
+    /// Recipients of one transaction (RFC 5321 section 4.5.3.1.10, RFC 3463 X.5.3): it says nothing
+    /// about this recipient, and a new transaction takes more.
+    Recipients,
+    /// Messages, or transactions, of one session: a new session takes more.
+    Messages,
+}
+
+impl ReplyLimit {
+    /// The limit of that name in rule files, or `None`.
+    fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "recipients" => Some(Self::Recipients),
+            "messages" => Some(Self::Messages),
+            _ => None,
+        }
+    }
+}
+
+/// The meaning of a reply, and what it rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Explanation {
     /// What the reply means.
     pub meaning: Meaning,
     /// The rule that decided, as `mailvet explain` prints it.
     pub rule: Arc<str>,
+    /// The part of the reply that the rule read.
+    pub basis: RuleBasis,
+    /// The waiting time that a refusal names, 1 second to 24 hours.
+    pub retry_after: Option<Duration>,
+    /// The limit that was reached, if the rule says that there is one.
+    pub limit: Option<ReplyLimit>,
 }
 
-/// What the names of the rules begin with that read nothing but the code.
-const BY_CODE_ALONE: &str = "bare-";
-
 impl Explanation {
+    /// A meaning that some rule found in the words, without waiting time or limit.
+    #[must_use]
+    pub fn new(meaning: Meaning, rule: impl Into<Arc<str>>) -> Self {
+        Self { meaning, rule: rule.into(), basis: RuleBasis::Words, retry_after: None, limit: None }
+    }
+
     /// Whether nothing but the reply code decided: no enhanced status, no words.
     #[must_use]
     pub fn is_by_code_alone(&self) -> bool {
-        self.rule.starts_with(BY_CODE_ALONE)
+        self.basis == RuleBasis::Code
     }
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::Meaning;
 use super::lexicon::Found;
 use super::phrase::Phrase;
 use super::view::ReplyView;
 use super::words::Words;
+use super::{Meaning, ReplyLimit, RuleBasis};
 use crate::smtp::{EnhancedStatus, Stage};
 
 /// A file of rules.
@@ -55,6 +55,9 @@ pub(super) struct RuleText {
     /// Phrases none of which may stand in the reply.
     #[serde(default)]
     pub(super) unless: Vec<String>,
+    /// The limit that the reply names: `recipients` (of a transaction) or `messages` (of a session).
+    #[serde(default)]
+    pub(super) limit: String,
     /// Where this is known from.
     #[serde(default)]
     pub(super) source: String,
@@ -68,6 +71,8 @@ pub(super) struct RuleText {
 pub(super) struct Rule {
     pub(super) name: Arc<str>,
     pub(super) meaning: Meaning,
+    pub(super) basis: RuleBasis,
+    pub(super) limit: Option<ReplyLimit>,
     pub(super) source: String,
     pub(super) example: String,
     pub(super) stages: Vec<Option<Stage>>,
@@ -172,6 +177,11 @@ impl StatusPattern {
         let mut parts = text.split('.');
         let pattern = Self::Parts(part(parts.next()?)?, part(parts.next()?)?, part(parts.next()?)?);
         parts.next().is_none().then_some(pattern)
+    }
+
+    /// Whether it fits only statuses of one subject: `5.1.1`, `*.1.*`.
+    pub(super) const fn names_a_subject(self) -> bool {
+        matches!(self, Self::Parts(_, Some(_), _))
     }
 
     fn fits(self, status: Option<EnhancedStatus>) -> bool {

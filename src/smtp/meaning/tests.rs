@@ -4,7 +4,7 @@ mod hostile;
 mod phrases;
 mod rules;
 
-use super::{Classifier, Explanation, Meaning, ReplyView};
+use super::{Classifier, Explanation, Meaning, ReplyLimit, ReplyView};
 use crate::smtp::Stage;
 
 /// How our own rules explain a line of text.
@@ -77,6 +77,40 @@ fn code_and_status_are_found_where_logs_put_them() {
         assert_eq!(view.code, code, "{text}");
         assert_eq!(view.enhanced.map(|status| status.to_string()).as_deref(), enhanced, "{text}");
     }
+}
+
+#[test]
+fn too_many_recipients_is_one_meaning_with_one_limit() {
+    for text in [
+        "452 4.5.3 Error: too many recipients",
+        "452 Too many recipients received",
+        "451 too many rcpt",
+        "552 Too many recipients in this session",
+        "452 4.5.3 max of 100 recipients reached",
+        "550 5.5.3 Hm",
+    ] {
+        let found = Classifier::builtin().explain(&ReplyView::from_text(text).at(Stage::Rcpt));
+        assert_eq!(found.limit, Some(ReplyLimit::Recipients), "{text}: {found:?}");
+        assert_eq!(found.meaning, Meaning::RateLimited, "{text}");
+    }
+    for text in [
+        "450 4.7.1 Error: too many recipients from 192.0.2.7",
+        "452 Too many recipients received this hour",
+        "452 4.2.2 Mailbox full",
+        "550 5.5.3 Too many invalid recipients",
+        "250 2.1.5 Ok",
+    ] {
+        let found = Classifier::builtin().explain(&ReplyView::from_text(text).at(Stage::Rcpt));
+        assert_eq!(found.limit, None, "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn a_refusal_carries_the_waiting_time_that_it_names() {
+    let wait = |text| explain(text).retry_after.map(|wait| wait.as_secs());
+    assert_eq!(wait("450 4.2.0 Greylisted, please try again in 300 seconds"), Some(300));
+    assert_eq!(wait("450 4.2.0 Greylisted"), None);
+    assert_eq!(wait("250 2.1.5 Ok, queued in 3 seconds"), None);
 }
 
 #[test]

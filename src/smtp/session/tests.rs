@@ -10,7 +10,7 @@ struct Unexplained;
 
 impl Interpret for Unexplained {
     fn explain(&self, _stage: Stage, _exchanger: &DomainName, _reply: &Reply) -> Explanation {
-        Explanation { meaning: Meaning::Unknown, rule: "none".into() }
+        Explanation::new(Meaning::Unknown, "none")
     }
 }
 

@@ -47,10 +47,12 @@ fn a_disposable_domain_is_risky_only_when_the_mailbox_is_accepted() {
 
 #[test]
 fn the_server_s_own_waiting_time_comes_before_the_default() {
-    let rcpt = smtp::Stage::Rcpt;
-    let hint = replied(rcpt, 450, "try again in 90 seconds", Meaning::Greylisted);
+    let silent = replied(smtp::Stage::Rcpt, 450, "greylisted", Meaning::Greylisted);
+    let mut hint = silent.clone();
+    if let RecipientAnswer::Replied { explanation, .. } = &mut hint {
+        explanation.retry_after = Some(Duration::from_secs(90));
+    }
     assert_eq!(judged(hint).retry_after, Some(Duration::from_secs(90)));
-    let silent = replied(rcpt, 450, "greylisted", Meaning::Greylisted);
     assert_eq!(judged(silent).retry_after, Some(Duration::from_secs(360)));
 }
 

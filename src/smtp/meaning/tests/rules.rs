@@ -1,7 +1,7 @@
 //! Claims about rule files, ours and a user's.
 
 use super::explain;
-use crate::smtp::meaning::{Classifier, Meaning, ReplyView, RuleError};
+use crate::smtp::meaning::{Classifier, Meaning, ReplyView, RuleBasis, RuleError};
 
 /// What is wrong with a user's file.
 fn problem(toml: &str) -> String {
@@ -128,4 +128,39 @@ fn word_classes_that_name_themselves_are_refused() {
     let text = problem("[words]\nring = [\"{ring}\"]\n");
     assert!(text.contains("`ring`") && text.contains("is its own member"), "{text}");
     assert!(problem("compounds = [\"one\"]\n").contains("write two words"));
+}
+
+#[test]
+fn the_basis_is_the_part_of_the_reply_that_a_rule_reads_whatever_its_name() {
+    let basis = |conditions: &str, reply: &str| {
+        let rule =
+            format!("[[rule]]\nname = \"x\"\nmeaning = \"mailbox_not_found\"\n{conditions}\n");
+        let classifier = Classifier::with_rules(&rule).expect("a good file");
+        let found = classifier.explain(&ReplyView::from_text(reply));
+        assert_eq!(&*found.rule, "x", "{conditions}");
+        found.basis
+    };
+    for (conditions, reply, expected) in [
+        ("code = [\"550\"]", "550 Hm", RuleBasis::Code),
+        ("code = [\"550\"]\nenhanced = [\"5.7.99\"]", "550 5.7.99 Hm", RuleBasis::EnhancedStatus),
+        ("code = [\"550\"]\nenhanced = [\"5.7.99\", \"none\"]", "550 5.7.99 Hm", RuleBasis::Code),
+        ("code = [\"550\"]\nenhanced = [\"5.*.*\"]", "550 5.7.99 Hm", RuleBasis::Code),
+        ("code = [\"550\"]\nphrases = [\"zebra\"]", "550 No zebra", RuleBasis::Words),
+        ("code = [\"550\"]\nunless = [\"zebra\"]", "550 Hm", RuleBasis::Code),
+    ] {
+        assert_eq!(basis(conditions, reply), expected, "{conditions}");
+    }
+    let named =
+        "[[rule]]\nname = \"bare-zebra\"\nmeaning = \"mailbox_not_found\"\nphrases = [\"zebra\"]\n";
+    let classifier = Classifier::with_rules(named).expect("a good file");
+    let found = classifier.explain(&ReplyView::from_text("550 No zebra"));
+    assert!(!found.is_by_code_alone(), "{found:?}");
+}
+
+#[test]
+fn a_limit_that_no_rule_can_name_is_refused() {
+    let text = problem(
+        "[[rule]]\nname = \"x\"\nmeaning = \"rate_limited\"\ncode = [\"452\"]\nlimit = \"cheese\"\n",
+    );
+    assert!(text.contains("no limit is called `cheese`; write `recipients`"), "{text}");
 }

@@ -1,12 +1,16 @@
 //! "Try again in 300 seconds": the waiting time a server names in a temporary reply. Pure.
 //!
 //! RFC 5321 gives no syntax for it, so this reads only the plain form: a word of waiting, then a
-//! number, then a unit (or `m:ss`), close together.
+//! number, then a unit (or `m:ss`), close together. Asked of every refusal, so nothing is allocated
+//! until a number follows such a word.
 
 use std::time::Duration;
 
 /// The longest hint believed; a longer one is as good as none.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The shortest wait that is one.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Words that say that a waiting time follows.
 const WAITING: [&str; 9] =
@@ -14,19 +18,24 @@ const WAITING: [&str; 9] =
 
 /// The waiting time that `text` names, 1 second to 24 hours.
 #[must_use]
-pub fn retry_after(text: &str) -> Option<Duration> {
-    let lower = text.to_ascii_lowercase();
-    let words: Vec<&str> = lower
+pub(super) fn retry_after(text: &str) -> Option<Duration> {
+    let mut words = text
         .split(|c: char| c.is_whitespace() || "()<>,;=".contains(c))
         .filter(|word| !word.is_empty())
-        .collect();
-    words.iter().enumerate().skip(1).find_map(|(i, word)| {
-        if !WAITING.contains(&words[i - 1]) {
-            return None;
+        .peekable();
+    let mut before = "";
+    while let Some(word) = words.next() {
+        let follows = WAITING.iter().any(|waiting| waiting.eq_ignore_ascii_case(before));
+        before = word;
+        if !follows || !word.starts_with(|c: char| c.is_ascii_digit()) {
+            continue;
         }
-        let wait = clock_time(word).or_else(|| number_and_unit(word, words.get(i + 1).copied()))?;
-        (Duration::from_secs(1)..=LONGEST).contains(&wait).then_some(wait)
-    })
+        let wait = clock_time(word).or_else(|| number_and_unit(word, words.peek().copied()));
+        if let Some(wait) = wait.filter(|wait| (SHORTEST..=LONGEST).contains(wait)) {
+            return Some(wait);
+        }
+    }
+    None
 }
 
 /// `300` + `seconds`, or `300s` in one word.
@@ -35,7 +44,8 @@ fn number_and_unit(word: &str, next: Option<&str>) -> Option<Duration> {
     let (number, rest) = word.split_at(digits);
     let number: u64 = number.parse().ok()?;
     let unit = if rest.is_empty() { next? } else { rest };
-    let seconds = match unit.trim_end_matches(['.', '!']) {
+    let unit = unit.trim_end_matches(['.', '!']).to_ascii_lowercase();
+    let seconds = match unit.as_str() {
         "s" | "sec" | "secs" | "second" | "seconds" => 1,
         "m" | "min" | "mins" | "minute" | "minutes" => 60,
         "h" | "hour" | "hours" => 3600,
