@@ -1,5 +1,5 @@
-//! The corpora of replies: each line of `tests/corpus/replies.txt` is a claim, and so is each line of
-//! `tests/corpus/real_servers.jsonl`, which holds what the servers said that `tests/real_servers` ran.
+//! The corpora of replies: each line of `tests/corpus/replies.txt` is a claim, and so is each line
+//! of `tests/corpus/real_servers.jsonl`, the replies of the servers that `tests/real_servers` ran.
 
 use mailvet::smtp::{Classifier, Meaning, ReplyView, Stage};
 use serde::Deserialize;

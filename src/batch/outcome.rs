@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, DomainName, Identity};
 use crate::smtp::{self, EnhancedStatus, Reply};
-use crate::verdict::{Action, CatchAll, Judgement, Reason, Stage, Traits, Verdict};
+use crate::verdict::{Action, CatchAll, DecisionStage, Judgement, Reason, Traits, Verdict};
 use crate::verifier::{Evidence, Verification};
 
 pub(super) use own::Own;
@@ -107,7 +107,7 @@ impl Outcome {
         Self {
             reasons: vec![Reason::Timeout],
             action: Action::RetryLater,
-            stage: Stage::Syntax.name().to_owned(),
+            stage: DecisionStage::Syntax.name().to_owned(),
             catch_all: None,
             flags: Vec::new(),
             suggestion: None,
@@ -241,11 +241,11 @@ fn traits(flags: &[String]) -> Traits {
     }
 }
 
-fn stage(name: &str) -> Stage {
-    if name == Stage::Syntax.name() {
-        return Stage::Syntax;
+fn stage(name: &str) -> DecisionStage {
+    if name == DecisionStage::Syntax.name() {
+        return DecisionStage::Syntax;
     }
-    smtp::Stage::from_name(name).map_or(Stage::Dns, Stage::Smtp)
+    smtp::Stage::from_name(name).map_or(DecisionStage::Dns, DecisionStage::Smtp)
 }
 
 fn milliseconds(at: SystemTime) -> u64 {
@@ -271,7 +271,7 @@ mod tests {
                 reason: Reason::Greylisted,
                 reasons: vec![Reason::Greylisted],
                 catch_all: CatchAll::No,
-                stage: Stage::Smtp(smtp::Stage::Rcpt),
+                stage: DecisionStage::Smtp(smtp::Stage::Rcpt),
                 decided_by: None,
                 retry_after: Some(Duration::from_secs(360)),
             },

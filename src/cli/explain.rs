@@ -1,4 +1,4 @@
-//! `mailvet explain`: what a reply means, and which rule says so.
+//! `mailvet explain`: prints the meaning of a reply, and the rule that found it.
 
 use std::io::{stdin, stdout};
 
@@ -11,9 +11,9 @@ use super::render::DIM;
 use crate::app;
 use crate::smtp::{Classifier, Explanation, ReplyView, Stage};
 
-/// A reply that somebody brings.
+/// A reply to explain.
 #[derive(Debug, Deserialize)]
-struct Brought {
+struct ReplyInput {
     id: serde_json::Value,
     reply: String,
     code: Option<u16>,
@@ -21,7 +21,7 @@ struct Brought {
     stage: Option<String>,
 }
 
-/// What it means.
+/// The meaning of one.
 #[derive(Debug, Serialize)]
 struct Explained {
     id: serde_json::Value,
@@ -32,7 +32,7 @@ struct Explained {
 pub(super) fn run(args: &ExplainArgs, common: &Common) -> anyhow::Result<bool> {
     let classifier = app::classifier(&common.load(Table::new())?)?;
     if args.jsonl {
-        jsonl::map(stdin().lock(), stdout().lock(), |brought| explain_one(&classifier, brought))?;
+        jsonl::map(stdin().lock(), stdout().lock(), |input| explain_one(&classifier, input))?;
         return Ok(true);
     }
     let reply = args.reply.as_deref().unwrap_or_default();
@@ -48,18 +48,18 @@ pub(super) fn run(args: &ExplainArgs, common: &Common) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-fn explain_one(classifier: &Classifier, brought: Brought) -> Explained {
-    let enhanced = brought.enhanced.as_deref().and_then(|status| status.parse().ok());
-    let stage = brought.stage.as_deref().and_then(Stage::from_name);
-    let read = ReplyView::from_text(&brought.reply);
+fn explain_one(classifier: &Classifier, input: ReplyInput) -> Explained {
+    let enhanced = input.enhanced.as_deref().and_then(|status| status.parse().ok());
+    let stage = input.stage.as_deref().and_then(Stage::from_name);
+    let read = ReplyView::from_text(&input.reply);
     let view = ReplyView {
-        code: brought.code.or(read.code),
+        code: input.code.or(read.code),
         enhanced: enhanced.or(read.enhanced),
         stage,
         ..read
     };
     let Explanation { meaning, rule, .. } = classifier.explain(&view);
-    Explained { id: brought.id, label: meaning.name(), rule: rule.to_string() }
+    Explained { id: input.id, label: meaning.name(), rule: rule.to_string() }
 }
 
 impl StageArg {

@@ -7,7 +7,7 @@ use crate::dns::{DomainFacts, Note, Route};
 use crate::proto;
 use crate::smtp;
 use crate::smtp::outcome::Speaker;
-use crate::verdict::{Action, CatchAll, Reason, Stage, Traits, Verdict};
+use crate::verdict::{Action, CatchAll, DecisionStage, Reason, Traits, Verdict};
 use crate::verifier::{DialogueLine, DomainReport, Evidence, Verification};
 
 pub(super) fn verification(verification: Verification) -> proto::Verification {
@@ -33,7 +33,7 @@ pub(super) fn verification(verification: Verification) -> proto::Verification {
     }
 }
 
-fn evidence(evidence: &Evidence, stage_reached: Stage) -> proto::Evidence {
+fn evidence(evidence: &Evidence, stage_reached: DecisionStage) -> proto::Evidence {
     let reply = evidence.reply.as_ref();
     proto::Evidence {
         stage: stage(stage_reached).into(),
@@ -144,11 +144,11 @@ fn action(action: Action) -> proto::Action {
     }
 }
 
-fn stage(stage: Stage) -> proto::Stage {
+fn stage(stage: DecisionStage) -> proto::Stage {
     match stage {
-        Stage::Syntax => proto::Stage::Syntax,
-        Stage::Dns => proto::Stage::Dns,
-        Stage::Smtp(stage) => match stage {
+        DecisionStage::Syntax => proto::Stage::Syntax,
+        DecisionStage::Dns => proto::Stage::Dns,
+        DecisionStage::Smtp(stage) => match stage {
             smtp::Stage::Connect => proto::Stage::Connect,
             smtp::Stage::Banner => proto::Stage::Banner,
             smtp::Stage::Ehlo => proto::Stage::Ehlo,
@@ -225,7 +225,10 @@ mod tests {
             smtp::Stage::Mail,
             smtp::Stage::Rcpt,
         ];
-        let stages = smtp_stages.map(Stage::Smtp).into_iter().chain([Stage::Syntax, Stage::Dns]);
+        let stages = smtp_stages
+            .map(DecisionStage::Smtp)
+            .into_iter()
+            .chain([DecisionStage::Syntax, DecisionStage::Dns]);
         for s in stages {
             let wire = stage(s).as_str_name();
             assert_eq!(wire, format!("STAGE_{}", s.name().to_ascii_uppercase()));

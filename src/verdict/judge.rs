@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::finding::{Finding, Stage};
+use super::conclusion::{Conclusion, DecisionStage};
 use super::policy::Policy;
 use super::probe;
 use super::reason::{Action, CatchAll, Reason, Verdict};
 use crate::dns::{DnsFailure, DomainFacts, Route};
 use crate::smtp::ProbeOutcome;
 
-/// What is known about an address from itself and from the lists.
+/// Facts about an address from itself and from the lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traits {
     /// The domain, or its exchanger, hands out throw-away addresses.
@@ -58,16 +58,16 @@ impl Traits {
     }
 }
 
-/// What DNS said about the domain.
+/// The answer of DNS about the domain.
 #[derive(Clone, Copy, Debug)]
 pub enum DomainAnswer<'a> {
-    /// Nobody asked: the caller wanted syntax only.
+    /// Not asked: the caller wanted syntax only.
     NotAsked,
     /// The domain is an address literal: the host is named directly (RFC 5321 section 4.1.3).
     Literal,
     /// These facts.
     Facts(&'a DomainFacts),
-    /// Nobody could tell.
+    /// The lookup failed.
     Failed(&'a DnsFailure),
 }
 
@@ -78,35 +78,36 @@ pub struct Case<'a> {
     pub traits: Traits,
     /// Its domain.
     pub domain: DomainAnswer<'a>,
-    /// What the exchangers said; `None` if they were not asked.
+    /// The exchangers' answers; `None` if they were not asked.
     pub outcome: Option<&'a ProbeOutcome>,
 }
 
 /// The verdict on one address, and what it rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
-    /// Whether mail will arrive.
+    /// The verdict.
     pub verdict: Verdict,
-    /// What to do about it.
+    /// The step to take.
     pub action: Action,
     /// The reason that decided.
     pub reason: Reason,
     /// All reasons, the deciding one first.
     pub reasons: Vec<Reason>,
-    /// Whether the domain accepts everything.
+    /// The domain accepts everything: yes, no or unknown.
     pub catch_all: CatchAll,
-    /// How far the verification came.
-    pub stage: Stage,
+    /// The stage that the verification reached.
+    pub stage: DecisionStage,
     /// Which of the outcome's attempts decided, if one did.
     pub decided_by: Option<usize>,
-    /// How long to wait before asking again; set with [`Action::RetryLater`].
+    /// The time to wait before asking again; set with [`Action::RetryLater`].
     pub retry_after: Option<Duration>,
 }
 
 /// The verdict on an address that breaks the grammar.
 #[must_use]
 pub fn judge_invalid_syntax(policy: &Policy) -> Judgement {
-    Finding::new(Reason::InvalidSyntax, Stage::Syntax).judgement(Traits::default(), policy)
+    Conclusion::new(Reason::InvalidSyntax, DecisionStage::Syntax)
+        .judgement(Traits::default(), policy)
 }
 
 /// The verdict on an address that is one.
@@ -116,28 +117,30 @@ pub fn judge(case: &Case<'_>, policy: &Policy) -> Judgement {
 }
 
 /// Reads the evidence in the order in which it was gathered; the first that decides, decides.
-fn find(case: &Case<'_>) -> Finding {
+fn find(case: &Case<'_>) -> Conclusion {
     if case.traits.impossible_at_provider {
-        return Finding::new(Reason::ProviderRule, Stage::Syntax);
+        return Conclusion::new(Reason::ProviderRule, DecisionStage::Syntax);
     }
     let exchangers = match case.domain {
-        DomainAnswer::NotAsked => return Finding::new(Reason::NotProbed, Stage::Syntax),
-        DomainAnswer::Failed(_) => return Finding::new(Reason::DnsFailure, Stage::Dns),
+        DomainAnswer::NotAsked => return Conclusion::new(Reason::NotProbed, DecisionStage::Syntax),
+        DomainAnswer::Failed(_) => return Conclusion::new(Reason::DnsFailure, DecisionStage::Dns),
         DomainAnswer::Literal => &[][..],
         DomainAnswer::Facts(facts) => match &facts.route {
-            Route::NoSuchDomain => return Finding::new(Reason::DomainNotFound, Stage::Dns),
-            Route::NullMx => return Finding::new(Reason::NullMx, Stage::Dns),
-            Route::NoMail => return Finding::new(Reason::NoMailHost, Stage::Dns),
+            Route::NoSuchDomain => {
+                return Conclusion::new(Reason::DomainNotFound, DecisionStage::Dns);
+            }
+            Route::NullMx => return Conclusion::new(Reason::NullMx, DecisionStage::Dns),
+            Route::NoMail => return Conclusion::new(Reason::NoMailHost, DecisionStage::Dns),
             route => route.exchangers(),
         },
     };
     match case.outcome {
-        None => Finding::new(Reason::NotProbed, Stage::Dns),
+        None => Conclusion::new(Reason::NotProbed, DecisionStage::Dns),
         Some(outcome) => probe::read(outcome, exchangers),
     }
 }
 
-impl Finding {
+impl Conclusion {
     fn judgement(self, traits: Traits, policy: &Policy) -> Judgement {
         let reasons = self.reasons(traits);
         let reason = reasons[0];

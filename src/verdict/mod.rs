@@ -8,13 +8,13 @@ pub mod judge;
 pub mod policy;
 pub mod reason;
 
-mod finding;
+mod conclusion;
 mod probe;
 
 #[cfg(test)]
 mod tests;
 
-pub use finding::Stage;
+pub use conclusion::DecisionStage;
 pub use judge::{Case, DomainAnswer, Judgement, Traits, judge, judge_invalid_syntax};
 pub use policy::Policy;
 pub use reason::{Action, CatchAll, Reason, Verdict};

@@ -1,4 +1,4 @@
-//! What to do about a reason: the part of a verdict that is opinion, and so configuration.
+//! The action for each reason: the part of a verdict that is opinion, and so configuration.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::reason::{Action, Reason};
 
-/// What to do about each reason, and when to ask again.
+/// The action for each reason, and the time to wait before asking again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
     /// The action for a reason, where it differs from the default: `catch_all = "send"`.
     pub actions: BTreeMap<Reason, Action>,
-    /// How long to wait before asking again, for a reason with the action `retry_later`, where the
+    /// The time to wait before asking again, for a reason with the action `retry_later`, where the
     /// server named no time: `greylisted = "10m"`.
     pub retry_after: BTreeMap<Reason, Wait>,
 }
@@ -26,13 +26,13 @@ pub struct Wait(#[serde(with = "humantime_serde")] pub Duration);
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl Policy {
-    /// What to do about `reason`.
+    /// The action for `reason`.
     #[must_use]
     pub fn action(&self, reason: Reason) -> Action {
         self.actions.get(&reason).copied().unwrap_or_else(|| default_action(reason))
     }
 
-    /// How long to wait when the server did not say.
+    /// The time to wait when the server did not name one.
     #[must_use]
     pub fn wait(&self, reason: Reason) -> Duration {
         self.retry_after.get(&reason).map_or_else(|| default_wait(reason), |wait| wait.0)
@@ -73,7 +73,7 @@ fn default_action(reason: Reason) -> Action {
     }
 }
 
-/// The default wait: what servers are commonly set to, rounded up.
+/// The default wait: the common settings of servers, rounded up.
 fn default_wait(reason: Reason) -> Duration {
     match reason {
         // postgrey and most others let a sender pass after 5 minutes.

@@ -1,37 +1,37 @@
-//! Reads a probe's outcome: from what each exchanger said to the one finding that stands.
+//! Reads a probe's outcome: reduces the exchangers' answers to the one conclusion that stands.
 
-use super::finding::{Finding, Stage};
+use super::conclusion::{Conclusion, DecisionStage};
 use super::reason::{CatchAll, Reason};
 use crate::dns::Exchanger;
 use crate::smtp::{
     self, Attempt, Control, Explanation, Meaning, NoReply, ProbeOutcome, RecipientAnswer, Reply,
 };
 
-/// What the outcome shows. `exchangers` are all of the domain's, best first; empty for an address
+/// Reads a probe's outcome. `exchangers` are all of the domain's, best first; empty for an address
 /// literal.
-pub(super) fn read(outcome: &ProbeOutcome, exchangers: &[Exchanger]) -> Finding {
+pub(super) fn read(outcome: &ProbeOutcome, exchangers: &[Exchanger]) -> Conclusion {
     let Some((index, attempt)) = deciding(&outcome.attempts) else {
-        return Finding::new(Reason::NotProbed, Stage::Dns);
+        return Conclusion::new(Reason::NotProbed, DecisionStage::Dns);
     };
-    let mut finding = Finding::new(reason(&attempt.answer), stage(&attempt.answer));
-    finding.decided_by = Some(index);
-    finding.catch_all = catch_all(outcome, finding.reason);
+    let mut conclusion = Conclusion::new(reason(&attempt.answer), stage(&attempt.answer));
+    conclusion.decided_by = Some(index);
+    conclusion.catch_all = catch_all(outcome, conclusion.reason);
     if let RecipientAnswer::Replied { explanation, .. } = &attempt.answer {
-        finding.asked_to_wait = explanation.retry_after;
+        conclusion.asked_to_wait = explanation.retry_after;
     }
-    match finding.reason {
+    match conclusion.reason {
         Reason::RelayDenied if !all_best_deny(&outcome.attempts, exchangers) => {
-            finding.reason = Reason::PolicyRefusal;
+            conclusion.reason = Reason::PolicyRefusal;
         }
         Reason::NoMailHost if !all_missing(&outcome.attempts, exchangers) => {
-            finding.reason = Reason::NoConnection;
+            conclusion.reason = Reason::NoConnection;
         }
         Reason::MailboxNotFound if refuses_everybody(attempt, &outcome.control) => {
-            finding.reason = Reason::PolicyRefusal;
+            conclusion.reason = Reason::PolicyRefusal;
         }
         _ => {}
     }
-    finding
+    conclusion
 }
 
 /// The attempt that says most: one that settles the matter, else a reply before no reply, a later
@@ -57,7 +57,7 @@ fn weight(answer: &RecipientAnswer) -> (bool, u8, Option<smtp::Stage>) {
     (settles, kind, Some(stage))
 }
 
-/// Whether this reason, from one exchanger's reply, needs no second opinion.
+/// `true` if this reason, from one exchanger's reply, needs no second opinion.
 fn is_definitive(reason: Reason) -> bool {
     matches!(
         reason,
@@ -68,19 +68,19 @@ fn is_definitive(reason: Reason) -> bool {
     )
 }
 
-fn stage(answer: &RecipientAnswer) -> Stage {
+fn stage(answer: &RecipientAnswer) -> DecisionStage {
     match answer {
         RecipientAnswer::NoReply {
             reason: NoReply::HostNotFound | NoReply::NoAddress | NoReply::DnsFailure,
             ..
-        } => Stage::Dns,
+        } => DecisionStage::Dns,
         RecipientAnswer::Replied { stage, .. } | RecipientAnswer::NoReply { stage, .. } => {
-            Stage::Smtp(*stage)
+            DecisionStage::Smtp(*stage)
         }
     }
 }
 
-/// What one exchanger's answer says by itself.
+/// The reason that one exchanger's answer gives by itself.
 pub(super) fn reason(answer: &RecipientAnswer) -> Reason {
     match answer {
         RecipientAnswer::Replied { stage: smtp::Stage::Rcpt, reply, explanation } => {
@@ -146,7 +146,7 @@ fn about_us(reply: &Reply, meaning: Meaning) -> Reason {
     }
 }
 
-/// Whether every exchanger of the best preference denies relaying.
+/// `true` if every exchanger of the best preference denies relaying.
 fn all_best_deny(attempts: &[Attempt], exchangers: &[Exchanger]) -> bool {
     let best = exchangers.iter().map(|e| e.preference).min();
     exchangers.iter().filter(|e| Some(e.preference) == best).all(|exchanger| {
@@ -156,7 +156,7 @@ fn all_best_deny(attempts: &[Attempt], exchangers: &[Exchanger]) -> bool {
     })
 }
 
-/// Whether every exchanger was looked for, and none has an address.
+/// `true` if every exchanger was looked for, and none has an address.
 fn all_missing(attempts: &[Attempt], exchangers: &[Exchanger]) -> bool {
     exchangers.iter().all(|exchanger| {
         attempts
@@ -165,7 +165,7 @@ fn all_missing(attempts: &[Attempt], exchangers: &[Exchanger]) -> bool {
     })
 }
 
-/// Whether a refusal says little about the mailbox: it rests on nothing but the code, and the
+/// `true` if a refusal says little about the mailbox: it rests on nothing but the code, and the
 /// made-up recipient got the very same one.
 fn refuses_everybody(attempt: &Attempt, control: &Control) -> bool {
     let RecipientAnswer::Replied { reply, explanation, .. } = &attempt.answer else { return false };
@@ -174,7 +174,7 @@ fn refuses_everybody(attempt: &Attempt, control: &Control) -> bool {
     explanation.is_by_code_alone() && reply.code == other.code && reply.enhanced == other.enhanced
 }
 
-/// Whether the domain accepts everything, from the control recipient or from the refusal itself.
+/// The domain's catch-all state, from the control recipient or from the refusal itself.
 fn catch_all(outcome: &ProbeOutcome, reason: Reason) -> CatchAll {
     let shown = match &outcome.control {
         Control::KnownYes => CatchAll::Yes,
@@ -188,7 +188,7 @@ fn catch_all(outcome: &ProbeOutcome, reason: Reason) -> CatchAll {
     shown
 }
 
-/// What the control recipient's answer says of its domain.
+/// The domain's catch-all state that the control recipient's answer shows.
 fn answered(answer: &RecipientAnswer) -> CatchAll {
     match answer {
         RecipientAnswer::Replied { stage: smtp::Stage::Rcpt, reply, .. } if reply.is_positive() => {

@@ -1,8 +1,8 @@
-//! The words of a verdict, and which reason belongs to which verdict.
+//! The words of a verdict: the table of reasons, each belonging to one verdict.
 
 use serde::{Deserialize, Serialize};
 
-/// Whether mail to the address will arrive.
+/// The answer to "will mail to this address arrive?".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verdict {
     /// The recipient's server accepted the address.
@@ -11,7 +11,7 @@ pub enum Verdict {
     Risky,
     /// There is positive evidence that this mailbox or its domain takes no mail.
     Undeliverable,
-    /// Nobody can tell now.
+    /// Cannot be told now.
     Unknown,
 }
 
@@ -31,7 +31,7 @@ impl Verdict {
     }
 }
 
-/// What a campaign should do.
+/// The step that a campaign should take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
@@ -58,10 +58,10 @@ impl Action {
     }
 }
 
-/// Whether the domain accepts every recipient.
+/// The domain accepts every recipient: yes, no or unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CatchAll {
-    /// Nobody asked, or the server would not say.
+    /// It was not asked, or the server would not say.
     Unknown,
     /// It accepted a made-up recipient.
     Yes,
@@ -84,9 +84,10 @@ impl CatchAll {
 /// One row of the table of reasons.
 macro_rules! reasons {
     ($($(#[$doc:meta])* $variant:ident = $name:literal : $verdict:ident, $says:literal;)*) => {
-        /// Why. Each reason belongs to one verdict.
+        /// The reason for a verdict. Each belongs to one verdict.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
+        #[non_exhaustive]
         pub enum Reason {
             $($(#[$doc])* $variant,)*
         }

@@ -48,7 +48,7 @@ pub fn lifetime(judgement: &Judgement, config: &Config) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::{Action, CatchAll, Stage};
+    use crate::verdict::{Action, CatchAll, DecisionStage};
 
     fn judgement(reason: Reason, retry_after: Option<u64>) -> Judgement {
         Judgement {
@@ -57,7 +57,7 @@ mod tests {
             reason,
             reasons: vec![reason],
             catch_all: CatchAll::Unknown,
-            stage: Stage::Dns,
+            stage: DecisionStage::Dns,
             decided_by: None,
             retry_after: retry_after.map(Duration::from_secs),
         }

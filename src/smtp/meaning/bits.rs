@@ -19,14 +19,14 @@ impl Bits {
         bits
     }
 
-    /// Adds a position, if there is such a one.
+    /// Adds a position; one beyond the last is left out.
     pub(super) fn insert(&mut self, position: usize) {
         if let Some(word) = self.0.get_mut(position / 64) {
             *word |= 1 << (position % 64);
         }
     }
 
-    /// Whether no position is in the set.
+    /// `true` if no position is in the set.
     pub(super) const fn is_empty(self) -> bool {
         self.0[0] | self.0[1] | self.0[2] | self.0[3] == 0
     }

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
-use super::error::{Fault, RuleError};
+use super::error::{RuleError, RuleFault};
 use super::lexicon::{Lexicon, LexiconBuilder};
 use super::rule::Rule;
 use super::view::{self, ReplyView};
 use super::vocabulary::Vocabulary;
-use super::words::{Compounds, Words};
+use super::words::{Compounds, ReplyWords};
 use super::{Explanation, Meaning, RuleBasis, compile, retry_hint};
 
 /// Our rules, in the order of their evidence: a rule of an earlier file decides first.
@@ -32,20 +32,20 @@ const BUILTIN: [&str; 14] = [
 /// The name of the rule when no rule knows a reply.
 const NO_RULE: &str = "no-rule";
 
-/// What a rule is, for people.
+/// A rule's description, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleFacts<'a> {
     /// Its name.
     pub name: &'a str,
-    /// What it finds.
+    /// The meaning it finds.
     pub meaning: Meaning,
-    /// Where it is known from.
+    /// The clause, page or observation that it is known from.
     pub source: &'a str,
     /// A reply it decides. Empty in a user's rule that gives none.
     pub example: &'a str,
 }
 
-/// Rules that tell what a reply means. Compiled once, then used by everybody.
+/// Rules that find the meaning of replies. Compiled once, then shared.
 #[derive(Debug)]
 pub struct Classifier {
     rules: Vec<Rule>,
@@ -66,11 +66,12 @@ impl Classifier {
         &BUILTIN_CLASSIFIER
     }
 
-    /// A user's rules (TOML in the form of our own files) before ours. A user's rule takes the place
-    /// of ours of the same name; word classes and compounds are added to ours.
+    /// Compiles a user's rules (TOML in the form of our own files) before ours. A user's rule takes
+    /// the place of ours of the same name; word classes and compounds are added to ours.
     ///
     /// # Errors
-    /// [`RuleError`] names the rule, its line and the remedy; also when a rule's own example is decided by another rule.
+    /// [`RuleError`] names the rule, its line and the remedy; also when a rule's own example is
+    /// decided by another rule.
     pub fn with_rules(user_toml: &str) -> Result<Self, RuleError> {
         Self::compile(Some(user_toml))
     }
@@ -104,12 +105,12 @@ impl Classifier {
         Ok(classifier)
     }
 
-    /// What this reply means, and by which rule.
+    /// The meaning of this reply, and the rule that found it.
     #[must_use]
     pub fn explain(&self, view: &ReplyView<'_>) -> Explanation {
         let mut view = *view;
         view.enhanced = view.enhanced.or_else(|| view::find_enhanced(view.text));
-        let words = Words::of(view.text, &self.compounds);
+        let words = ReplyWords::from_text(view.text, &self.compounds);
         let found = self.lexicon.find(&words);
         let decided = self.rules.iter().find(|rule| rule.decides(&view, &found, &words));
         let refuses = view.code.is_none_or(|code| code >= 400);
@@ -152,7 +153,7 @@ impl Classifier {
                 let problem = format!("its example is decided by `{}`", decided.rule);
                 let remedy =
                     "correct the example or the conditions, or put this rule before that one";
-                return Err(Fault::new(problem, remedy).in_rule(&rule.name, *line));
+                return Err(RuleFault::new(problem, remedy).in_rule(&rule.name, *line));
             }
         }
         Ok(())
@@ -164,7 +165,7 @@ impl Classifier {
         &BUILTIN
     }
 
-    /// How each rule's own example is decided: the rule's name, and the explanation.
+    /// Each rule's name, and the explanation of its own example.
     #[cfg(test)]
     pub(super) fn examples(&self) -> Vec<(Arc<str>, Explanation)> {
         self.rules

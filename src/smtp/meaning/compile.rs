@@ -1,15 +1,16 @@
-//! From the text of rule files to compiled rules.
+//! Compiles the text of rule files into rules.
 
 use std::collections::HashSet;
 
-use super::error::{Fault, RuleError};
+use super::error::{RuleError, RuleFault};
 use super::lexicon::LexiconBuilder;
 use super::phrase::Phrase;
-use super::rule::{CodePattern, Rule, RuleFile, RuleText, StatusPattern, parse_stage};
+use super::rule::{CodePattern, Rule, StatusPattern, parse_stage};
+use super::rule_file::{RuleFile, RuleText};
 use super::vocabulary::Vocabulary;
 use super::{Meaning, ReplyLimit, RuleBasis};
 
-/// How many rules a user's file may hold.
+/// The most rules that a user's file may hold.
 const MAX_RULES: usize = 10_000;
 
 /// Reads one file.
@@ -42,12 +43,12 @@ pub(super) fn rules(
         let name = text.name.clone();
         if !names.insert(name.clone()) {
             let fault =
-                Fault::new("a second rule of that name", "give each rule a name of its own");
+                RuleFault::new("a second rule of that name", "give each rule a name of its own");
             return Err(fault.in_rule(&name, line));
         }
         if names.len() > MAX_RULES {
             let fault =
-                Fault::new("too many rules", format!("keep a file below {MAX_RULES} rules"));
+                RuleFault::new("too many rules", format!("keep a file below {MAX_RULES} rules"));
             return Err(fault.in_rule(&name, line));
         }
         if !replaced.contains(&name) {
@@ -62,10 +63,10 @@ fn rule(
     text: RuleText,
     vocabulary: &Vocabulary,
     lexicon: &mut LexiconBuilder,
-) -> Result<Rule, Fault> {
+) -> Result<Rule, RuleFault> {
     let meaning = Meaning::from_name(&text.meaning).ok_or_else(|| {
         let names: Vec<_> = Meaning::ALL.into_iter().map(Meaning::name).collect();
-        Fault::new(
+        RuleFault::new(
             format!("no meaning is called `{}`", text.meaning),
             format!("write one of {}", names.join(", ")),
         )
@@ -84,19 +85,19 @@ fn rule(
         "`connect`, `banner`, `ehlo`, `starttls`, `mail`, `rcpt`, `data` or `unknown`",
     )?;
     if text.phrases.is_empty() && !text.with.is_empty() {
-        return Err(Fault::new(
+        return Err(RuleFault::new(
             "`with` without `phrases`",
             "move the phrases of `with` to `phrases`",
         ));
     }
     let nothing = text.phrases.is_empty() && text.code.is_empty() && text.provider.is_empty();
     if nothing && statuses.is_empty() && stages.is_empty() {
-        return Err(Fault::new(
+        return Err(RuleFault::new(
             "it fits every reply",
             "add a code, an enhanced status, a stage, phrases or a provider",
         ));
     }
-    let mut phrases = |list: &[String]| -> Result<Vec<Phrase>, Fault> {
+    let mut phrases = |list: &[String]| -> Result<Vec<Phrase>, RuleFault> {
         let mut compiled = Vec::new();
         for phrase in list {
             compiled.extend(Phrase::parse_all(phrase, vocabulary, lexicon)?);
@@ -106,7 +107,10 @@ fn rule(
     let limit = match text.limit.as_str() {
         "" => None,
         name => Some(ReplyLimit::from_name(name).ok_or_else(|| {
-            Fault::new(format!("no limit is called `{name}`"), "write `recipients` or `messages`")
+            RuleFault::new(
+                format!("no limit is called `{name}`"),
+                "write `recipients` or `messages`",
+            )
         })?),
     };
     Ok(Rule {
@@ -140,13 +144,13 @@ fn basis(text: &RuleText, statuses: &[StatusPattern]) -> RuleBasis {
 
 /// The codes of a rule. None given: any refusal; but a 4yz says that a mailbox is dead only where a
 /// rule names it, and only a 2yz can accept.
-fn codes(text: &RuleText, meaning: Meaning) -> Result<Vec<CodePattern>, Fault> {
+fn codes(text: &RuleText, meaning: Meaning) -> Result<Vec<CodePattern>, RuleFault> {
     let given =
         parse_all(&text.code, CodePattern::parse, "a code", "`550`, `55x`, `5xx` or `none`")?;
     if meaning == Meaning::Accepted
         && (given.is_empty() || !given.iter().all(|code| code.is_positive()))
     {
-        return Err(Fault::new("only a 2yz accepts", "give it codes that begin with 2"));
+        return Err(RuleFault::new("only a 2yz accepts", "give it codes that begin with 2"));
     }
     if !given.is_empty() {
         return Ok(given);
@@ -160,11 +164,11 @@ fn parse_all<T>(
     parse: impl Fn(&str) -> Option<T>,
     what: &str,
     forms: &str,
-) -> Result<Vec<T>, Fault> {
+) -> Result<Vec<T>, RuleFault> {
     list.iter()
         .map(|text| {
             parse(text).ok_or_else(|| {
-                Fault::new(format!("`{text}` is not {what}"), format!("write {forms}"))
+                RuleFault::new(format!("`{text}` is not {what}"), format!("write {forms}"))
             })
         })
         .collect()

@@ -1,4 +1,4 @@
-//! What can be wrong with a file of rules.
+//! Errors in a file of rules.
 
 /// Why a file of rules was not taken. Every text names the rule, its line, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,9 +13,9 @@ pub enum RuleError {
         rule: String,
         /// The line its `[[rule]]` begins on, from 1.
         line: usize,
-        /// What is wrong.
+        /// The fault.
         problem: String,
-        /// What to write instead.
+        /// The text to write instead.
         remedy: String,
     },
     /// A word class or a compound that cannot be used.
@@ -23,21 +23,21 @@ pub enum RuleError {
     Words {
         /// The class or the compound.
         name: String,
-        /// What is wrong.
+        /// The fault.
         problem: String,
-        /// What to write instead.
+        /// The text to write instead.
         remedy: String,
     },
 }
 
-/// What is wrong with one part of a rule, and what to do.
+/// A fault in one part of a rule, and its remedy.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct RuleFault {
     pub(super) problem: String,
     pub(super) remedy: String,
 }
 
-impl Fault {
+impl RuleFault {
     pub(super) fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { problem: problem.into(), remedy: remedy.into() }
     }

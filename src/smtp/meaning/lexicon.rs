@@ -1,11 +1,11 @@
-//! Every word that any phrase knows, found in one pass over a reply's words.
+//! The words of all phrases, found in one pass over a reply's words.
 
 use std::collections::HashMap;
 
 use aho_corasick::{AhoCorasick, BuildError, MatchKind};
 
 use super::bits::Bits;
-use super::words::Words;
+use super::words::ReplyWords;
 
 /// Gathers the words of all phrases.
 #[derive(Debug, Default)]
@@ -61,9 +61,9 @@ pub(super) struct Lexicon {
 
 impl Lexicon {
     /// The words that stand in a reply, and where.
-    pub(super) fn find(&self, words: &Words) -> Found<'_> {
+    pub(super) fn find(&self, words: &ReplyWords) -> FoundWords<'_> {
         let present = vec![0; self.elements.div_ceil(64)];
-        let mut found = Found { lexicon: self, words: Vec::new(), present };
+        let mut found = FoundWords { lexicon: self, words: Vec::new(), present };
         for hit in self.automaton.find_overlapping_iter(&words.joined) {
             let position = usize::from(words.position[hit.start() + 1]);
             found.insert(hit.pattern().as_usize(), position);
@@ -72,17 +72,17 @@ impl Lexicon {
     }
 }
 
-/// The words that were found: few, of which many elements are made. Nearly all that is asked about
-/// an element is whether any of its words stands there at all.
+/// The words that were found: few, of which many elements are made. Most questions about an element
+/// are whether any of its words stands there at all.
 #[derive(Debug)]
-pub(super) struct Found<'a> {
+pub(super) struct FoundWords<'a> {
     lexicon: &'a Lexicon,
     words: Vec<(usize, Bits)>,
     /// A bit for each element: one of its words was found.
     present: Vec<u64>,
 }
 
-impl Found<'_> {
+impl FoundWords<'_> {
     fn insert(&mut self, word: usize, position: usize) {
         if let Some((_, positions)) = self.words.iter_mut().find(|(known, _)| *known == word) {
             return positions.insert(position);
@@ -93,7 +93,7 @@ impl Found<'_> {
         }
     }
 
-    /// Whether one of the element's words was found.
+    /// `true` if one of the element's words was found.
     pub(super) fn has(&self, element: usize) -> bool {
         self.present[element / 64] >> (element % 64) & 1 == 1
     }

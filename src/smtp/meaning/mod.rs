@@ -1,9 +1,9 @@
-//! What a reply means.
+//! The meaning of replies, read by rules that are data.
 //!
 //! A reply's code says whether it is good, bad or "not now" (RFC 5321 section 4.2.1), and its
 //! enhanced status says more (RFC 3463), but both lie: blocklists answer `550 5.1.1` and full
-//! mailboxes `550 5.7.1`. So the words are read too, by rules that are data: `rules/*.toml`, which a
-//! mail administrator can read and extend. The first rule whose conditions all hold decides, in
+//! mailboxes `550 5.7.1`. So the words are read too, by rules that are data: `rules/*.toml`, which
+//! a mail administrator can read and extend. The first rule whose conditions all hold decides, in
 //! this order: facts of one provider or product; words about *us* (greylisting, rates, blocklists,
 //! authentication); words about the message; words about the mailbox and its domain; the enhanced
 //! status where it is specific; the bare code. What no rule knows stays [`Meaning::Unknown`].
@@ -17,9 +17,11 @@ mod classifier;
 mod compile;
 mod error;
 mod lexicon;
+mod limits;
 mod phrase;
 mod retry_hint;
 mod rule;
+mod rule_file;
 mod view;
 mod vocabulary;
 mod words;
@@ -33,10 +35,10 @@ use std::time::Duration;
 
 pub use classifier::{Classifier, RuleFacts};
 pub use error::RuleError;
+pub use limits::MAX_EXAMINED;
 pub use view::ReplyView;
-pub use words::MAX_EXAMINED;
 
-/// What a server's reply says, in the words of mail administrators.
+/// The meaning of a server's reply, in the words of mail administrators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Meaning {
@@ -118,7 +120,7 @@ impl Meaning {
         }
     }
 
-    /// What it says, in one sentence for people.
+    /// The meaning in one sentence, for people.
     #[must_use]
     pub const fn sentence(self) -> &'static str {
         match self {
@@ -147,7 +149,7 @@ impl Meaning {
         Self::ALL.into_iter().find(|meaning| meaning.name() == name)
     }
 
-    /// Whether this meaning, behind a 5yz, says that mail can never arrive.
+    /// `true` if this meaning, behind a 5yz, says that mail can never arrive.
     #[must_use]
     pub const fn is_dead(self) -> bool {
         matches!(self, Self::MailboxNotFound | Self::MailboxDisabled | Self::DomainNotFound)
@@ -198,7 +200,7 @@ impl ReplyLimit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explanation {
-    /// What the reply means.
+    /// The meaning found.
     pub meaning: Meaning,
     /// The rule that decided, as `mailvet explain` prints it.
     pub rule: Arc<str>,
@@ -217,7 +219,7 @@ impl Explanation {
         Self { meaning, rule: rule.into(), basis: RuleBasis::Words, retry_after: None, limit: None }
     }
 
-    /// Whether nothing but the reply code decided: no enhanced status, no words.
+    /// `true` if nothing but the reply code decided: no enhanced status, no words.
     #[must_use]
     pub fn is_by_code_alone(&self) -> bool {
         self.basis == RuleBasis::Code

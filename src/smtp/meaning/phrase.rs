@@ -16,12 +16,12 @@
 //! No phrase reaches over the end of a sentence.
 
 use super::bits::Bits;
-use super::error::Fault;
-use super::lexicon::{Found, LexiconBuilder};
+use super::error::RuleFault;
+use super::lexicon::{FoundWords, LexiconBuilder};
 use super::vocabulary::Vocabulary;
-use super::words::{self, Words};
+use super::words::{self, ReplyWords};
 
-/// How many phrases one phrase with choices may stand for.
+/// The most phrases that one phrase with choices may stand for.
 const MAX_VARIANTS: usize = 64;
 
 /// A compiled phrase.
@@ -30,14 +30,14 @@ pub(super) struct Phrase {
     /// The element of the first step, kept here as well: it settles most phrases, which then need
     /// no look at their steps.
     opening: usize,
-    steps: Vec<Step>,
+    steps: Vec<PhraseStep>,
     at_start: bool,
     at_end: bool,
 }
 
 /// One element, and how many words may stand before it.
 #[derive(Debug)]
-struct Step {
+struct PhraseStep {
     gap: usize,
     element: usize,
     optional: bool,
@@ -51,7 +51,7 @@ impl Phrase {
         text: &str,
         vocabulary: &Vocabulary,
         lexicon: &mut LexiconBuilder,
-    ) -> Result<Vec<Self>, Fault> {
+    ) -> Result<Vec<Self>, RuleFault> {
         let variants = variants(text)?;
         variants.iter().map(|variant| Self::parse(variant, vocabulary, lexicon)).collect()
     }
@@ -61,7 +61,7 @@ impl Phrase {
         text: &str,
         vocabulary: &Vocabulary,
         lexicon: &mut LexiconBuilder,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, RuleFault> {
         let (mut steps, mut gap) = (Vec::new(), 0);
         let (mut at_start, mut at_end) = (false, false);
         for item in items(text, vocabulary)? {
@@ -76,7 +76,7 @@ impl Phrase {
                     let choices = choices(item, vocabulary)?;
                     for choice in by_character(choices) {
                         let element = lexicon.element(&choice);
-                        steps.push(Step { gap, element, optional });
+                        steps.push(PhraseStep { gap, element, optional });
                         gap = 0;
                     }
                 }
@@ -84,13 +84,13 @@ impl Phrase {
         }
         let Some(opening) = opening(&steps, gap) else {
             let problem = format!("the phrase `{text}` does not begin and end with a word");
-            return Err(Fault::new(problem, "take gaps and optional words from its ends"));
+            return Err(RuleFault::new(problem, "take gaps and optional words from its ends"));
         };
         Ok(Self { opening, steps, at_start, at_end })
     }
 
-    /// Whether the phrase stands in the words whose elements were found at these positions.
-    pub(super) fn matches(&self, found: &Found<'_>, words: &Words) -> bool {
+    /// `true` if the phrase stands in the words whose elements were found at these positions.
+    pub(super) fn matches(&self, found: &FoundWords<'_>, words: &ReplyWords) -> bool {
         if !found.has(self.opening)
             || self.steps.iter().any(|step| !step.optional && !found.has(step.element))
         {
@@ -115,19 +115,19 @@ impl Phrase {
 
 /// The element of the first of these steps, after which so many words may follow; `None` if the
 /// phrase has an open end.
-fn opening(steps: &[Step], gap: usize) -> Option<usize> {
+fn opening(steps: &[PhraseStep], gap: usize) -> Option<usize> {
     let (first, last) = (steps.first()?, steps.last()?);
     let is_open = first.optional || first.gap > 0 || last.optional || gap > 0;
     (!is_open).then_some(first.element)
 }
 
 /// `text` with each choice that holds more than single words written out.
-fn variants(text: &str) -> Result<Vec<String>, Fault> {
+fn variants(text: &str) -> Result<Vec<String>, RuleFault> {
     let Some(open) = text.find('(') else {
         return Ok(vec![text.to_owned()]);
     };
     let close = closing(&text[open..]).map(|at| open + at).ok_or_else(|| {
-        Fault::new(format!("a bracket is not closed in `{text}`"), "close every `(` with a `)`")
+        RuleFault::new(format!("a bracket is not closed in `{text}`"), "close every `(` with a `)`")
     })?;
     let (single, several): (Vec<&str>, Vec<&str>) = alternatives(&text[open + 1..close])
         .into_iter()
@@ -150,12 +150,12 @@ fn variants(text: &str) -> Result<Vec<String>, Fault> {
     }
     if all.len() > MAX_VARIANTS {
         let problem = format!("`{text}` has more than {MAX_VARIANTS} variants");
-        return Err(Fault::new(problem, "make it two phrases, or a word class"));
+        return Err(RuleFault::new(problem, "make it two phrases, or a word class"));
     }
     Ok(all)
 }
 
-/// Where the bracket that `text` begins with is closed.
+/// The offset at which the bracket that `text` begins with is closed.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
     text.char_indices().find_map(|(at, c)| {
@@ -168,7 +168,7 @@ fn closing(text: &str) -> Option<usize> {
     })
 }
 
-/// What stands between the bars of a choice.
+/// The texts between the bars of a choice.
 fn alternatives(inside: &str) -> Vec<&str> {
     let mut depth = 0_i32;
     inside
@@ -180,7 +180,7 @@ fn alternatives(inside: &str) -> Vec<&str> {
 }
 
 /// The words that may stand at one place of a phrase.
-fn choices(item: &str, vocabulary: &Vocabulary) -> Result<Vec<String>, Fault> {
+fn choices(item: &str, vocabulary: &Vocabulary) -> Result<Vec<String>, RuleFault> {
     let inner = item.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
     let mut all = Vec::new();
     for choice in inner.map_or_else(|| vec![item], |inner| inner.split('|').collect()) {
@@ -203,7 +203,7 @@ fn by_character(choices: Vec<String>) -> Vec<Vec<String>> {
 }
 
 /// The items of a phrase, two words that are merged in replies merged here as well.
-fn items(text: &str, vocabulary: &Vocabulary) -> Result<Vec<String>, Fault> {
+fn items(text: &str, vocabulary: &Vocabulary) -> Result<Vec<String>, RuleFault> {
     let mut items: Vec<String> = Vec::new();
     for item in text.split_whitespace() {
         if !item.starts_with(|c: char| c.is_alphanumeric()) || item.ends_with('?') {

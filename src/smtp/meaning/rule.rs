@@ -1,70 +1,13 @@
-//! A rule: its form in a file, and what it asks of a reply.
+//! A compiled rule: the conditions it sets for a reply.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
-use toml::Spanned;
-
-use super::lexicon::Found;
+use super::lexicon::FoundWords;
 use super::phrase::Phrase;
 use super::view::ReplyView;
-use super::words::Words;
+use super::words::ReplyWords;
 use super::{Meaning, ReplyLimit, RuleBasis};
 use crate::smtp::{EnhancedStatus, Stage};
-
-/// A file of rules.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct RuleFile {
-    /// Pairs of words to be read as one.
-    pub(super) compounds: Vec<String>,
-    /// Word classes: name, members. A class of the same name grows.
-    pub(super) words: BTreeMap<String, Vec<String>>,
-    /// The rules, the first that fits decides.
-    pub(super) rule: Vec<Spanned<RuleText>>,
-}
-
-/// A rule as it is written. All conditions that are given must hold.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RuleText {
-    /// What `mailvet explain` prints. Unique; a user's rule takes the place of ours of the same name.
-    pub(super) name: String,
-    /// What the reply means: a label of [`Meaning::name`].
-    pub(super) meaning: String,
-    /// Commands the reply may answer: `connect banner ehlo starttls mail rcpt data unknown`.
-    /// None given: any.
-    #[serde(default)]
-    pub(super) stage: Vec<String>,
-    /// Codes: `550`, `55x`, `5xx`, `none`. None given: any refusal, but for a dead mailbox no 4yz.
-    #[serde(default)]
-    pub(super) code: Vec<String>,
-    /// Enhanced statuses: `5.1.1`, `*.1.1`, `5.7.*`, `none`. None given: any.
-    #[serde(default)]
-    pub(super) enhanced: Vec<String>,
-    /// Exchanger name endings: `google.com` is itself and all names under it. None given: any.
-    #[serde(default)]
-    pub(super) provider: Vec<String>,
-    /// Phrases, one of which must stand in the reply.
-    #[serde(default)]
-    pub(super) phrases: Vec<String>,
-    /// More phrases, one of which must stand in the reply as well.
-    #[serde(default)]
-    pub(super) with: Vec<String>,
-    /// Phrases none of which may stand in the reply.
-    #[serde(default)]
-    pub(super) unless: Vec<String>,
-    /// The limit that the reply names: `recipients` (of a transaction) or `messages` (of a session).
-    #[serde(default)]
-    pub(super) limit: String,
-    /// Where this is known from.
-    #[serde(default)]
-    pub(super) source: String,
-    /// A reply this rule decides.
-    #[serde(default)]
-    pub(super) example: String,
-}
 
 /// A compiled rule.
 #[derive(Debug)]
@@ -93,8 +36,13 @@ impl Rule {
         view
     }
 
-    /// Whether the rule decides this reply.
-    pub(super) fn decides(&self, view: &ReplyView<'_>, found: &Found<'_>, words: &Words) -> bool {
+    /// `true` if the rule decides this reply.
+    pub(super) fn decides(
+        &self,
+        view: &ReplyView<'_>,
+        found: &FoundWords<'_>,
+        words: &ReplyWords,
+    ) -> bool {
         let any = |phrases: &[Phrase]| phrases.iter().any(|phrase| phrase.matches(found, words));
         self.codes.iter().any(|pattern| pattern.fits(view.code))
             && (self.stages.is_empty() || self.stages.contains(&view.stage))
@@ -107,7 +55,7 @@ impl Rule {
     }
 }
 
-/// Whether `host` is `suffix` or a name under it.
+/// `true` if `host` is `suffix` or a name under it.
 fn is_under(host: Option<&str>, suffix: &str) -> bool {
     let Some(host) = host.map(|host| host.trim_end_matches('.').as_bytes()) else {
         return false;
@@ -150,7 +98,7 @@ impl CodePattern {
         }
     }
 
-    /// Whether it is a 2yz only.
+    /// `true` if it fits a 2yz only.
     pub(super) fn is_positive(self) -> bool {
         matches!(self, Self::Range(200..=299, 200..=299))
     }
@@ -179,7 +127,7 @@ impl StatusPattern {
         parts.next().is_none().then_some(pattern)
     }
 
-    /// Whether it fits only statuses of one subject: `5.1.1`, `*.1.*`.
+    /// `true` if it fits only statuses of one subject: `5.1.1`, `*.1.*`.
     pub(super) const fn names_a_subject(self) -> bool {
         matches!(self, Self::Parts(_, Some(_), _))
     }

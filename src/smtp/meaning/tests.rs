@@ -7,12 +7,12 @@ mod rules;
 use super::{Classifier, Explanation, Meaning, ReplyLimit, ReplyView};
 use crate::smtp::Stage;
 
-/// How our own rules explain a line of text.
+/// The explanation of a line of text by our own rules.
 fn explain(text: &str) -> Explanation {
     Classifier::builtin().explain(&ReplyView::from_text(text))
 }
 
-/// What our own rules find in a line of text, at `RCPT TO`.
+/// The meaning of a line of text at `RCPT TO`, by our own rules.
 fn at_rcpt(text: &str) -> Meaning {
     Classifier::builtin().explain(&ReplyView::from_text(text).at(Stage::Rcpt)).meaning
 }

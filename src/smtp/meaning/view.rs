@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::MAX_EXAMINED;
+use super::limits::examined;
 use crate::address::redact;
 use crate::smtp::{EnhancedStatus, Stage};
 
@@ -26,8 +26,8 @@ pub struct ReplyView<'a> {
 impl<'a> ReplyView<'a> {
     /// A reply known only by its text, as it stands in a log or a bounce message.
     ///
-    /// The code is taken from the front of the text, from behind `said:`, `smtp;` and the like, or from before an enhanced
-    /// status; the enhanced status is the first in the text.
+    /// The code is taken from the front of the text, from behind `said:`, `smtp;` and the like, or
+    /// from before an enhanced status; the enhanced status is the first in the text.
     #[must_use]
     pub fn from_text(text: &'a str) -> Self {
         Self {
@@ -66,14 +66,15 @@ impl fmt::Debug for ReplyView<'_> {
     }
 }
 
-/// `550`, and nothing else (RFC 5321 section 4.2: 2 to 5, 0 to 5, any digit; real servers also say `571`).
+/// `true` for `550` and the like (RFC 5321 section 4.2: 2 to 5, 0 to 5, any digit; real servers also
+/// say `571`).
 pub(super) fn is_code(word: &str) -> bool {
     word.len() == 3
         && word.bytes().all(|b| b.is_ascii_digit())
         && (b'2'..=b'5').contains(&word.as_bytes()[0])
 }
 
-/// `5.1.1`, and nothing else. The subject is 0 to 7, the classes 2, 4 and 5 (RFC 3463 section 2).
+/// The status, if the word is one: `5.1.1`. The subject is 0 to 7, the classes 2, 4 and 5 (RFC 3463 section 2).
 pub(super) fn parse_enhanced(word: &str) -> Option<EnhancedStatus> {
     let mut parts = word.split('.');
     let class = number(parts.next()?)?;
@@ -135,13 +136,6 @@ fn is_introduction(word: &str) -> bool {
     ["smtp", "said", "error", "code", "reply", "response", "returned"]
         .iter()
         .any(|w| word.eq_ignore_ascii_case(w))
-}
-
-/// The part of a text that is read: its first [`MAX_EXAMINED`] bytes, whole characters only.
-pub(super) fn examined(text: &str) -> &str {
-    let fits = |end: &usize| text.is_char_boundary(*end);
-    let end = (0..=MAX_EXAMINED.min(text.len())).rev().find(fits);
-    &text[..end.unwrap_or(0)]
 }
 
 fn pieces(text: &str) -> impl Iterator<Item = &str> {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::error::{Fault, RuleError};
-use super::rule::RuleFile;
+use super::error::{RuleError, RuleFault};
+use super::rule_file::RuleFile;
 use super::words::{self, Compounds};
 
-/// How deep classes may name classes.
+/// The depth to which classes may name classes.
 const MAX_DEPTH: usize = 4;
 
 /// The word classes and compounds of all rule files together.
@@ -23,7 +23,8 @@ impl Vocabulary {
         for compound in &file.compounds {
             let pair = compound.split_once(' ').filter(|(_, second)| !second.contains(' '));
             let Some((first, second)) = pair else {
-                let fault = Fault::new("not two words", "write two words with one blank between");
+                let fault =
+                    RuleFault::new("not two words", "write two words with one blank between");
                 return Err(fault.in_words(compound));
             };
             self.compounds.entry(first.to_owned()).or_default().push(second.to_owned());
@@ -34,7 +35,7 @@ impl Vocabulary {
         Ok(())
     }
 
-    /// Whether replies are read with these two words as one.
+    /// `true` if replies are read with these two words as one.
     pub(super) fn merges(&self, first: &str, second: &str) -> bool {
         self.compounds.get(first).is_some_and(|seconds| seconds.iter().any(|known| known == second))
     }
@@ -48,16 +49,16 @@ impl Vocabulary {
     }
 
     /// The words of a class, those of the classes it names included.
-    pub(super) fn expand(&self, class: &str) -> Result<Vec<String>, Fault> {
+    pub(super) fn expand(&self, class: &str) -> Result<Vec<String>, RuleFault> {
         let mut members = Vec::new();
         self.collect(class, MAX_DEPTH, &mut members)?;
         Ok(members)
     }
 
-    fn collect(&self, class: &str, depth: usize, out: &mut Vec<String>) -> Result<(), Fault> {
+    fn collect(&self, class: &str, depth: usize, out: &mut Vec<String>) -> Result<(), RuleFault> {
         let Some(members) = self.classes.get(class).filter(|_| depth > 0) else {
             let problem = format!("`{{{class}}}` is no word class, or is its own member");
-            return Err(Fault::new(problem, "name a class of the [words] table"));
+            return Err(RuleFault::new(problem, "name a class of the [words] table"));
         };
         for member in members {
             match member.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
@@ -69,7 +70,7 @@ impl Vocabulary {
     }
 
     /// One word of a rule, as the words of a reply are written: lower case, no accents.
-    pub(super) fn word(&self, word: &str) -> Result<String, Fault> {
+    pub(super) fn word(&self, word: &str) -> Result<String, RuleFault> {
         let mut folded = String::new();
         let placeholder = ["<addr>", "<ip>", "<host>", "<url>"].contains(&word);
         let (lead, rest) = match word.strip_prefix(['.', '/']) {
@@ -88,7 +89,7 @@ impl Vocabulary {
                 && super::view::parse_enhanced(word).is_none()
             {
                 let problem = format!("`{word}` is more than one word");
-                return Err(Fault::new(
+                return Err(RuleFault::new(
                     problem,
                     "write words of letters and digits, a blank between",
                 ));
@@ -98,7 +99,7 @@ impl Vocabulary {
             return Ok(word.to_owned());
         }
         if folded.is_empty() {
-            return Err(Fault::new(format!("`{word}` is no word"), "write letters or digits"));
+            return Err(RuleFault::new(format!("`{word}` is no word"), "write letters or digits"));
         }
         Ok(format!("{lead}{folded}{star}"))
     }

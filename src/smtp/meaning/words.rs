@@ -1,10 +1,10 @@
 //! The words of a reply: what the rules' phrases are compared with.
 //!
-//! Case, accents and punctuation are dropped, so that "User-Unknown!" and "user unknown" are the same
-//! words. What names somebody becomes a placeholder: `<addr>`, `<ip>`, `<host>`, `<url>`. The
-//! labels of a host stand beside its placeholder with a dot in front (`.spamhaus`), the words of a
-//! URL's path with a slash (`/nosuchuser`). Codes and statuses stand beside the word before them, so that
-//! they do not tear phrases apart. In scripts that write no spaces each character is a word.
+//! Case, accents and punctuation are dropped, so that "User-Unknown!" and "user unknown" are the
+//! same words. Names become placeholders: `<addr>`, `<ip>`, `<host>`, `<url>`. The labels of a host
+//! stand beside its placeholder with a dot in front (`.spamhaus`), the words of a URL's path with a
+//! slash (`/nosuchuser`). Codes and statuses stand beside the word before them, so that they do not
+//! tear phrases apart. In scripts that write no spaces each character is a word.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -13,13 +13,9 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
 use super::bits::Bits;
-use super::view;
+use super::{limits, view};
 
-/// How much of a reply is read, in bytes. A reply line holds 512 octets (RFC 5321 section
-/// 4.5.3.1.5); what matters stands in the first few lines.
-pub const MAX_EXAMINED: usize = 2048;
-
-/// How many words of one host name or URL are kept.
+/// The most words of one host name or URL that are kept.
 const MAX_PARTS: usize = 16;
 
 /// First word, then the second words that merge with it.
@@ -27,27 +23,27 @@ pub(super) type Compounds = HashMap<String, Vec<String>>;
 
 /// The words of one text.
 #[derive(Debug)]
-pub(super) struct Words {
+pub(super) struct ReplyWords {
     /// All words, a space before, between and after them.
     pub(super) joined: String,
     /// The position of each byte of `joined`.
     pub(super) position: Vec<u8>,
     /// Positions whose word begins a new sentence.
     pub(super) breaks: Bits,
-    /// How many positions there are, at most 255.
+    /// The number of positions, at most 255.
     pub(super) count: usize,
-    /// Where the last plain word begins in `joined`, if the next may merge with it.
+    /// The offset of the last plain word in `joined`, if the next may merge with it.
     last: Option<usize>,
-    /// Whether the next position begins a new sentence.
+    /// The next position begins a new sentence.
     pending_break: bool,
-    /// Whether the chunk before ended in a full stop: a new sentence, or an abbreviation.
+    /// The chunk before ended in a full stop: a new sentence, or an abbreviation.
     full_stop: bool,
 }
 
-impl Words {
+impl ReplyWords {
     /// Reads the words of `text`, merging those that `compounds` names.
-    pub(super) fn of(text: &str, compounds: &Compounds) -> Self {
-        let text = view::examined(text);
+    pub(super) fn from_text(text: &str, compounds: &Compounds) -> Self {
+        let text = limits::examined(text);
         let mut words = Self {
             joined: String::with_capacity(text.len() + 16),
             position: Vec::with_capacity(text.len() + 16),
@@ -64,7 +60,7 @@ impl Words {
         words
     }
 
-    /// Something between two blanks.
+    /// Reads a text between two blanks.
     fn chunk(&mut self, chunk: &str, compounds: &Compounds) {
         let chunk = view::strip_continuation(chunk);
         if self.full_stop && !chunk.starts_with(char::is_lowercase) {
@@ -222,7 +218,7 @@ pub(super) fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '’' | '`' | '´')
 }
 
-/// What stands before an apostrophe as a word of its own: `l'adresse`, `n'existe`, `dell'utente`.
+/// `true` for a word that stands before an apostrophe by itself: `l'adresse`, `dell'utente`.
 fn is_elided(word: &str) -> bool {
     matches!(word, "l" | "d" | "n" | "s" | "c" | "qu" | "un" | "dell" | "nell" | "all" | "dall")
 }

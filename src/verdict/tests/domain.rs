@@ -1,4 +1,4 @@
-//! What DNS says, and what the address itself says.
+//! Verdicts from DNS and from the address itself.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn what_dns_says_for_certain_is_undeliverable() {
         let judgement = judge(&case, &Policy::default());
         assert_eq!(judgement.reason, expected);
         assert_eq!(judgement.verdict, Verdict::Undeliverable);
-        assert_eq!((judgement.action, judgement.stage), (Action::Suppress, Stage::Dns));
+        assert_eq!((judgement.action, judgement.stage), (Action::Suppress, DecisionStage::Dns));
     }
 }
 
@@ -56,7 +56,7 @@ fn exchangers_that_all_do_not_exist_are_no_mail_host() {
 fn an_invalid_address_is_undeliverable() {
     let judgement = judge_invalid_syntax(&Policy::default());
     assert_eq!(judgement.reason, Reason::InvalidSyntax);
-    assert_eq!((judgement.action, judgement.stage), (Action::Suppress, Stage::Syntax));
+    assert_eq!((judgement.action, judgement.stage), (Action::Suppress, DecisionStage::Syntax));
 }
 
 #[test]

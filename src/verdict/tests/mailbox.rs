@@ -1,4 +1,4 @@
-//! What exchangers say about a mailbox.
+//! Verdicts from exchangers' replies about a mailbox.
 
 use super::*;
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::smtp::meaning::words::Words;
+use crate::smtp::meaning::words::ReplyWords;
 use crate::smtp::meaning::{Classifier, MAX_EXAMINED, Meaning, ReplyView};
 use crate::smtp::{EnhancedStatus, Stage};
 
@@ -53,10 +53,10 @@ proptest! {
 
     #[test]
     fn the_words_read_are_bounded(text in any_text()) {
-        let words = Words::of(&text.repeat(20), &Default::default());
+        let words = ReplyWords::from_text(&text.repeat(20), &Default::default());
         prop_assert!(words.count < 256);
         prop_assert_eq!(words.joined.len(), words.position.len());
-        // Each byte of a text makes a bounded number of bytes of words: placeholders, labels, folding.
+        // Each byte makes a bounded number of bytes of words: placeholders, labels, folding.
         prop_assert!(words.joined.len() <= 16 * MAX_EXAMINED, "{}", words.joined.len());
     }
 }

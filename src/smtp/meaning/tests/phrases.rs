@@ -2,7 +2,7 @@
 
 use crate::smtp::meaning::{Classifier, Meaning, ReplyView};
 
-/// Whether a phrase stands in a text.
+/// `true` if a phrase stands in a text.
 fn stands(phrase: &str, text: &str) -> bool {
     let toml = format!(
         "compounds = [\"mail box\"]\n[words]\nanimal = [\"zebra\", \"gnu*\"]\n\

@@ -3,7 +3,7 @@
 use super::explain;
 use crate::smtp::meaning::{Classifier, Meaning, ReplyView, RuleBasis, RuleError};
 
-/// What is wrong with a user's file.
+/// The error that a user's file is refused with.
 fn problem(toml: &str) -> String {
     Classifier::with_rules(toml).expect_err("the file is refused").to_string()
 }

@@ -1,13 +1,13 @@
-//! What the evidence shows, before lists and policy have their say.
+//! The conclusion from the evidence, before lists and policy have their say.
 
 use std::time::Duration;
 
 use super::reason::{CatchAll, Reason};
 use crate::smtp;
 
-/// How far a verification came before it had its answer.
+/// The stage at which a verification had its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum DecisionStage {
     /// The address itself decided.
     Syntax,
     /// DNS decided.
@@ -16,7 +16,7 @@ pub enum Stage {
     Smtp(smtp::Stage),
 }
 
-impl Stage {
+impl DecisionStage {
     /// The stage's name, in lower snake case.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -28,18 +28,18 @@ impl Stage {
     }
 }
 
-/// What the evidence shows, before lists and policy have their say.
-pub(super) struct Finding {
+/// The conclusion from the evidence, before lists and policy have their say.
+pub(super) struct Conclusion {
     pub(super) reason: Reason,
-    pub(super) stage: Stage,
+    pub(super) stage: DecisionStage,
     pub(super) catch_all: CatchAll,
     pub(super) decided_by: Option<usize>,
     /// The waiting time the server named.
     pub(super) asked_to_wait: Option<Duration>,
 }
 
-impl Finding {
-    pub(super) fn new(reason: Reason, stage: Stage) -> Self {
+impl Conclusion {
+    pub(super) fn new(reason: Reason, stage: DecisionStage) -> Self {
         Self { reason, stage, catch_all: CatchAll::Unknown, decided_by: None, asked_to_wait: None }
     }
 }
