@@ -19,7 +19,7 @@
 //! | 2 | [`spf`] | may this address send for that domain (pure) |
 //! | 2 | [`dns`] | routes and facts (pure) and the resolver |
 //! | 1 | [`address`], [`lists`], [`listfile`] | syntax, names, mailing-list files (pure) |
-//! | 0 | [`clock`], [`tally`], [`readiness`], [`turns`] | the one clock; counters; what the service waits for; many futures in one task |
+//! | 0 | [`clock`], [`instruments`], [`readiness`], [`fair`] | the one clock; counters and histograms; what the service waits for; many futures in one task |
 //! | - | [`sandbox`] | a small mail world on loopback, for `cli/` and tests only |
 //!
 //! # One walk
@@ -59,7 +59,9 @@ pub mod clock;
 pub mod config;
 pub mod dns;
 pub mod doctor;
+pub mod fair;
 pub mod grpc;
+pub mod instruments;
 pub mod listfile;
 pub mod lists;
 pub mod metrics;
@@ -70,8 +72,6 @@ pub mod readiness;
 pub mod sandbox;
 pub mod smtp;
 pub mod spf;
-pub mod tally;
 pub mod telemetry;
-pub mod turns;
 pub mod verdict;
 pub mod verifier;

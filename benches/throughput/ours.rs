@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use mailvet::app::App;
+use mailvet::fair;
 use mailvet::smtp::AllowedNetworks;
-use mailvet::turns;
 use mailvet::verdict::Verdict;
 use mailvet::verifier::{Depth, Options};
 use tokio::task::JoinSet;
@@ -56,7 +56,7 @@ pub(crate) async fn run(
                 let verification = verifier.verify(&address, &options).await;
                 usize::from(reachable && verification.judgement.verdict == Verdict::Unknown)
             };
-            turns::side_by_side(stream::iter(part).map(verify), IN_FLIGHT)
+            fair::buffer_unordered(stream::iter(part).map(verify), IN_FLIGHT)
                 .fold(0, async |sum, unknown| sum + unknown)
                 .await
         });

@@ -274,7 +274,7 @@ impl Batches {
             running: running.len(),
             open_rows: sum(Progress::open_rows),
             waiting_rows: sum(Progress::waiting_rows),
-            results: self.workshop.results.read(),
+            results: self.workshop.results.value(),
         })
     }
 

@@ -10,7 +10,7 @@ use super::outcome::Outcome;
 use super::plan::{self, Fate, Patience};
 use super::queue::{Item, Known, Lease, LeaseId, QueueError};
 use super::worker::Workshop;
-use crate::turns;
+use crate::fair;
 use crate::verifier::{Depth, Options, Verification};
 
 /// How often what is known is kept while others of the chunk are still asked about.
@@ -122,7 +122,7 @@ impl Chunk {
         let options = self.options();
         let asking = stream::iter(&items)
             .map(async |item| (item, workshop.ask.verify(&item.address, &options).await));
-        let mut answers = Box::pin(turns::side_by_side(asking, items.len()));
+        let mut answers = Box::pin(fair::buffer_unordered(asking, items.len()));
         let mut keep = tokio::time::interval(KEEP_EVERY);
         keep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let asked = loop {

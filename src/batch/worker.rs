@@ -14,7 +14,7 @@ use super::destinations::Destinations;
 use super::news::News;
 use super::queue::{CHUNK, Lease, LeaseRequest, Queue};
 use crate::clock::Clock;
-use crate::tally::Counter;
+use crate::instruments::Counter;
 
 /// How long the worker waits when the store fails, before it looks again.
 const STORE_TROUBLE: Duration = Duration::from_secs(2);

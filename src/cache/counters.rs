@@ -1,6 +1,6 @@
 //! How the questions to a memory went, as numbers. Pure.
 
-use crate::tally::Counter;
+use crate::instruments::Counter;
 
 /// Counts while a memory is asked.
 #[derive(Debug, Default)]
@@ -28,13 +28,13 @@ pub struct Stats {
 }
 
 impl Counters {
-    pub(super) fn read(&self) -> Stats {
+    pub(super) fn snapshot(&self) -> Stats {
         Stats {
-            hits: self.hits.read(),
-            misses: self.misses.read(),
-            stale: self.stale.read(),
-            failures: self.failures.read(),
-            refreshes: self.refreshes.read(),
+            hits: self.hits.value(),
+            misses: self.misses.value(),
+            stale: self.stale.value(),
+            failures: self.failures.value(),
+            refreshes: self.refreshes.value(),
         }
     }
 }

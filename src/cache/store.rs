@@ -95,7 +95,7 @@ impl<L: Load> Store<L> {
 
     /// How the questions went so far.
     pub(super) fn stats(&self) -> Stats {
-        self.counters.read()
+        self.counters.snapshot()
     }
 
     /// Facts no older than `max_age`, remembered or looked up.
@@ -111,7 +111,7 @@ impl<L: Load> Store<L> {
             Ok(_) => &self.counters.misses,
             Err(_) => &self.counters.failures,
         };
-        counter.one();
+        counter.inc();
         found
     }
 
@@ -200,7 +200,7 @@ impl<L: Load> Store<L> {
     fn refresh(self: &Arc<Self>, name: &DomainName, asked_at: SystemTime) {
         let Ok(permit) = Arc::clone(&self.shared.refreshes).try_acquire_owned() else { return };
         if let (_, Some(pilot)) = self.flights.join_or_start(name) {
-            self.counters.refreshes.one();
+            self.counters.refreshes.inc();
             let (store, name) = (Arc::clone(self), name.clone());
             self.shared.tasks.spawn(async move {
                 store.fly(name, asked_at, pilot).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::answer::Answer;
 use super::facts::DnsFailure;
-use crate::tally::{Kinds, Times, TimesRead};
+use crate::instruments::{CounterVec, Histogram, HistogramSnapshot};
 
 /// How a question can end.
 const OUTCOMES: [&str; 6] =
@@ -13,8 +13,8 @@ const OUTCOMES: [&str; 6] =
 /// Counts while name servers are asked.
 #[derive(Debug)]
 pub(super) struct Counters {
-    outcomes: Kinds,
-    elapsed: Times,
+    outcomes: CounterVec,
+    elapsed: Histogram,
 }
 
 /// How the questions went since the start.
@@ -24,21 +24,21 @@ pub struct Stats {
     /// failure (`server_failure`, `timeout`, `unreachable`) of all name servers asked.
     pub outcomes: Vec<(&'static str, u64)>,
     /// How long a question took, over all name servers asked.
-    pub elapsed: TimesRead,
+    pub elapsed: HistogramSnapshot,
 }
 
 impl Counters {
     pub(super) fn new() -> Self {
-        Self { outcomes: Kinds::new(OUTCOMES), elapsed: Times::default() }
+        Self { outcomes: CounterVec::new(OUTCOMES), elapsed: Histogram::default() }
     }
 
     pub(super) fn asked(&self, outcome: &'static str, elapsed: Duration) {
-        self.outcomes.one(outcome);
-        self.elapsed.one(elapsed);
+        self.outcomes.inc(outcome);
+        self.elapsed.observe(elapsed);
     }
 
-    pub(super) fn read(&self) -> Stats {
-        Stats { outcomes: self.outcomes.read(), elapsed: self.elapsed.read() }
+    pub(super) fn snapshot(&self) -> Stats {
+        Stats { outcomes: self.outcomes.snapshot(), elapsed: self.elapsed.snapshot() }
     }
 }
 
@@ -74,7 +74,7 @@ mod tests {
         for asked in failures.into_iter().map(Err).chain(answers.into_iter().map(Ok)) {
             counters.asked(outcome(&asked), Duration::from_millis(3));
         }
-        assert!(counters.read().outcomes.iter().all(|(_, count)| *count == 1));
-        assert_eq!(counters.read().elapsed.count(), 6);
+        assert!(counters.snapshot().outcomes.iter().all(|(_, count)| *count == 1));
+        assert_eq!(counters.snapshot().elapsed.count(), 6);
     }
 }

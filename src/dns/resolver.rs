@@ -59,7 +59,7 @@ impl Resolver {
     /// How the questions went so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.counters.read()
+        self.counters.snapshot()
     }
 
     /// Asks for the name servers of the root, which every resolver knows. Whatever is answered is an

@@ -24,8 +24,8 @@ use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::clock::Clock;
+use crate::instruments::{CounterVec, Histogram, HistogramSnapshot};
 use crate::proto::FILE_DESCRIPTOR_SET;
-use crate::tally::{Kinds, Times, TimesRead};
 
 /// What is called that is not in our own descriptors.
 const HEALTH: [&str; 2] = ["grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch"];
@@ -64,8 +64,8 @@ pub struct Calls {
 #[derive(Debug)]
 struct Method {
     name: String,
-    codes: Kinds,
-    elapsed: Times,
+    codes: CounterVec,
+    elapsed: Histogram,
 }
 
 /// What was called of one method since the start.
@@ -77,7 +77,7 @@ pub struct MethodStats {
     /// went away first.
     pub codes: Vec<(&'static str, u64)>,
     /// How long they took; a stream, until its end.
-    pub elapsed: TimesRead,
+    pub elapsed: HistogramSnapshot,
 }
 
 impl Default for Calls {
@@ -90,7 +90,8 @@ impl Default for Calls {
             })
         });
         let others = HEALTH.into_iter().chain([OTHER]).map(str::to_owned);
-        let method = |name| Method { name, codes: Kinds::new(CODES), elapsed: Times::default() };
+        let method =
+            |name| Method { name, codes: CounterVec::new(CODES), elapsed: Histogram::default() };
         Self { methods: ours.chain(others).map(method).collect(), in_flight: AtomicU64::new(0) }
     }
 }
@@ -101,8 +102,8 @@ impl Calls {
     pub fn stats(&self) -> Vec<MethodStats> {
         let read = |method: &Method| MethodStats {
             name: method.name.clone(),
-            codes: method.codes.read(),
-            elapsed: method.elapsed.read(),
+            codes: method.codes.snapshot(),
+            elapsed: method.elapsed.snapshot(),
         };
         self.methods.iter().map(read).collect()
     }
@@ -181,8 +182,8 @@ impl Drop for Call {
         let name = name.copied().unwrap_or("unknown");
         let elapsed = self.clock.now().duration_since(self.began).unwrap_or_default();
         let method = &self.calls.methods[self.method];
-        method.codes.one(name);
-        method.elapsed.one(elapsed);
+        method.codes.inc(name);
+        method.elapsed.observe(elapsed);
         self.calls.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.span.record("code", name);
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);

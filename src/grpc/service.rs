@@ -15,12 +15,12 @@ use super::request::{self, Time};
 use super::{Config, caller, convert, deadline, refusal};
 use crate::access::Caller;
 use crate::clock::Clock;
+use crate::fair;
 use crate::proto::verification_service_server::VerificationService;
 use crate::proto::{
     self, VerifyAddressRequest, VerifyAddressResponse, VerifyAddressesRequest,
     VerifyAddressesResponse, VerifyDomainRequest, VerifyDomainResponse,
 };
-use crate::turns;
 use crate::verifier::DomainError;
 
 /// The service, cheap to clone.
@@ -125,7 +125,7 @@ impl VerificationService for Service {
                 Ok(answer)
             }
         });
-        let answers = turns::side_by_side(answers, self.config.stream_concurrency);
+        let answers = fair::buffer_unordered(answers, self.config.stream_concurrency);
         let last = stream::once(async move { ended.get().cloned() })
             .filter_map(|status: Option<Status>| async move { status.map(Err) });
         Ok(Response::new(answers.chain(last).boxed()))

@@ -10,7 +10,7 @@ use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::gather::Snapshot;
-use crate::tally::{TIMES, TimesRead};
+use crate::instruments::{HistogramSnapshot, LATENCY_BUCKETS};
 use crate::verdict::Reason;
 
 /// What the text is.
@@ -286,12 +286,12 @@ impl Page<'_> {
         &mut self,
         name: &str,
         help: &str,
-        all: impl IntoIterator<Item = (Labels<'a, N>, &'a TimesRead)>,
+        all: impl IntoIterator<Item = (Labels<'a, N>, &'a HistogramSnapshot)>,
     ) -> fmt::Result {
         let unit = Some(&Unit::Seconds);
         let mut family = self.0.encode_descriptor(name, help, unit, MetricType::Histogram)?;
         for (labels, times) in all {
-            let bounds = TIMES.into_iter().chain([f64::INFINITY]);
+            let bounds = LATENCY_BUCKETS.into_iter().chain([f64::INFINITY]);
             let buckets: Vec<(f64, u64)> = bounds.zip(times.counts).collect();
             let none: Option<&std::collections::HashMap<usize, Exemplar<NoLabelSet, f64>>> = None;
             // An empty set of labels would be written as one.

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::lanes::Counters;
+use crate::instruments::{CounterVec, Histogram, HistogramSnapshot};
 use crate::smtp::meaning::Meaning;
 use crate::smtp::{NoReply, RecipientAnswer};
-use crate::tally::{Kinds, Times, TimesRead};
 
 /// The state of the prober at one moment, and what it did since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,20 +56,20 @@ pub struct Said {
     /// Recipients by why there was no reply.
     pub failures: Vec<(&'static str, u64)>,
     /// How long it took to connect, or not to.
-    pub connect: TimesRead,
+    pub connect: HistogramSnapshot,
     /// How long it took from there to readiness, or a refusal: banner, `EHLO`, TLS.
-    pub greet: TimesRead,
+    pub greet: HistogramSnapshot,
     /// How long a flight took: `MAIL` and `RCPT` of a few transactions, and the last reply.
-    pub flight: TimesRead,
+    pub flight: HistogramSnapshot,
 }
 
 /// Counts what exchangers say.
 pub(super) struct Listener {
-    replies: Kinds,
-    failures: Kinds,
-    connect: Times,
-    greet: Times,
-    flight: Times,
+    replies: CounterVec,
+    failures: CounterVec,
+    connect: Histogram,
+    greet: Histogram,
+    flight: Histogram,
 }
 
 /// What took its time.
@@ -83,11 +83,11 @@ pub(super) enum Step {
 impl Listener {
     pub(super) fn new() -> Self {
         Self {
-            replies: Kinds::new(Meaning::ALL.iter().map(|meaning| meaning.name())),
-            failures: Kinds::new(NoReply::NAMES),
-            connect: Times::default(),
-            greet: Times::default(),
-            flight: Times::default(),
+            replies: CounterVec::new(Meaning::ALL.iter().map(|meaning| meaning.name())),
+            failures: CounterVec::new(NoReply::NAMES),
+            connect: Histogram::default(),
+            greet: Histogram::default(),
+            flight: Histogram::default(),
         }
     }
 
@@ -95,9 +95,9 @@ impl Listener {
     pub(super) fn heard(&self, answer: &RecipientAnswer) {
         match answer {
             RecipientAnswer::Replied { explanation, .. } => {
-                self.replies.one(explanation.meaning.name());
+                self.replies.inc(explanation.meaning.name());
             }
-            RecipientAnswer::NoReply { reason, .. } => self.failures.one(reason.name()),
+            RecipientAnswer::NoReply { reason, .. } => self.failures.inc(reason.name()),
         }
     }
 
@@ -107,16 +107,16 @@ impl Listener {
             Step::Greet => &self.greet,
             Step::Flight => &self.flight,
         };
-        times.one(time);
+        times.observe(time);
     }
 
     pub(super) fn said(&self) -> Said {
         Said {
-            replies: self.replies.read(),
-            failures: self.failures.read(),
-            connect: self.connect.read(),
-            greet: self.greet.read(),
-            flight: self.flight.read(),
+            replies: self.replies.snapshot(),
+            failures: self.failures.snapshot(),
+            connect: self.connect.snapshot(),
+            greet: self.greet.snapshot(),
+            flight: self.flight.snapshot(),
         }
     }
 }

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use crate::tally::{Counter, Kinds, Times, TimesRead};
+use crate::instruments::{Counter, CounterVec, Histogram, HistogramSnapshot};
 use crate::verdict::Reason;
 
 /// Counts while the verifier works.
 pub(super) struct Counters {
-    reasons: Kinds,
-    elapsed: Times,
-    pub(super) dns: Times,
-    pub(super) probe: Times,
+    reasons: CounterVec,
+    elapsed: Histogram,
+    pub(super) dns: Histogram,
+    pub(super) probe: Histogram,
     pub(super) remembered: Counter,
     pub(super) not_remembered: Counter,
 }
@@ -21,11 +21,11 @@ pub struct Stats {
     /// Verifications by the reason that decided.
     pub reasons: Vec<(&'static str, u64)>,
     /// How long a verification took, from its beginning to its verdict.
-    pub elapsed: TimesRead,
+    pub elapsed: HistogramSnapshot,
     /// How long it took to learn how a domain receives mail, remembered or not.
-    pub dns: TimesRead,
+    pub dns: HistogramSnapshot,
     /// How long exchangers were asked, the waiting in their lanes included.
-    pub probe: TimesRead,
+    pub probe: HistogramSnapshot,
     /// Verifications whose evidence was remembered.
     pub remembered: u64,
     /// Verifications whose evidence had to be gathered although it could have been remembered.
@@ -35,10 +35,10 @@ pub struct Stats {
 impl Counters {
     pub(super) fn new() -> Self {
         Self {
-            reasons: Kinds::new(Reason::ALL.iter().map(|reason| reason.name())),
-            elapsed: Times::default(),
-            dns: Times::default(),
-            probe: Times::default(),
+            reasons: CounterVec::new(Reason::ALL.iter().map(|reason| reason.name())),
+            elapsed: Histogram::default(),
+            dns: Histogram::default(),
+            probe: Histogram::default(),
             remembered: Counter::default(),
             not_remembered: Counter::default(),
         }
@@ -46,18 +46,18 @@ impl Counters {
 
     /// A verification ended.
     pub(super) fn verified(&self, reason: Reason, elapsed: Duration) {
-        self.reasons.one(reason.name());
-        self.elapsed.one(elapsed);
+        self.reasons.inc(reason.name());
+        self.elapsed.observe(elapsed);
     }
 
-    pub(super) fn read(&self) -> Stats {
+    pub(super) fn snapshot(&self) -> Stats {
         Stats {
-            reasons: self.reasons.read(),
-            elapsed: self.elapsed.read(),
-            dns: self.dns.read(),
-            probe: self.probe.read(),
-            remembered: self.remembered.read(),
-            not_remembered: self.not_remembered.read(),
+            reasons: self.reasons.snapshot(),
+            elapsed: self.elapsed.snapshot(),
+            dns: self.dns.snapshot(),
+            probe: self.probe.snapshot(),
+            remembered: self.remembered.value(),
+            not_remembered: self.not_remembered.value(),
         }
     }
 }

@@ -107,7 +107,7 @@ impl Verifier {
         let address = Address::parse(input).ok()?;
         let asked = Asked::new(input, &address);
         let kept = self.remembered_enough(&asked.identity.mailbox, options).await?;
-        self.counters.remembered.one();
+        self.counters.remembered.inc();
         let known = Known::Remembered(kept.evidence);
         let mut verification = self.verification(&asked, &known, kept.meant.as_deref(), options);
         verification.elapsed = self.since(started);
@@ -118,7 +118,7 @@ impl Verifier {
     /// What was done so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.counters.read()
+        self.counters.snapshot()
     }
 
     fn since(&self, began: SystemTime) -> Duration {
@@ -223,7 +223,7 @@ impl Verifier {
         let Some(target) = target else { return Known::Unprobed(domain) };
         let began = self.clock.now();
         let outcome = self.prober.probe(request(address, target, options)).await;
-        self.counters.probe.one(self.since(began));
+        self.counters.probe.observe(self.since(began));
         Known::Probed(Arc::new(ProbeEvidence {
             outcome,
             facts: match domain {
@@ -244,7 +244,7 @@ impl Verifier {
     ) -> Result<Cached<DomainFacts>, DnsFailure> {
         let began = self.clock.now();
         let facts = self.within(deadline, self.domains.domain(name, max_age)).await;
-        self.counters.dns.one(self.since(began));
+        self.counters.dns.observe(self.since(began));
         facts
     }
 
@@ -307,8 +307,8 @@ impl Verifier {
         }
         let kept = self.remembered_enough(mailbox, options).await;
         match &kept {
-            Some(_) => self.counters.remembered.one(),
-            None => self.counters.not_remembered.one(),
+            Some(_) => self.counters.remembered.inc(),
+            None => self.counters.not_remembered.inc(),
         }
         kept
     }

@@ -22,9 +22,9 @@ impl fmt::Display for Floor {
 /// Each room's floor, from the ground up.
 const FLOORS: &[(&str, u32)] = &[
     ("clock", 0),
-    ("tally", 1),
+    ("instruments", 1),
     ("readiness", 2),
-    ("turns", 3),
+    ("fair", 3),
     ("address", 10),
     ("lists", 11),
     ("listfile", 12),
@@ -54,8 +54,18 @@ const FLOORS: &[(&str, u32)] = &[
 ];
 
 /// The rooms that are pure, but for the files below.
-const PURE: [&str; 10] =
-    ["tally", "address", "lists", "listfile", "dns", "smtp", "spf", "verdict", "pacing", "access"];
+const PURE: [&str; 10] = [
+    "instruments",
+    "address",
+    "lists",
+    "listfile",
+    "dns",
+    "smtp",
+    "spf",
+    "verdict",
+    "pacing",
+    "access",
+];
 
 /// Files, and folders of files, that are pure in rooms that are not.
 const PURE_FILES: &[&str] = &[

@@ -1,9 +1,9 @@
-//! Many futures in one task that goes on with those under way before it begins others, polls those
-//! that were woken and no more, and lets other tasks have their turn.
+//! A fair `buffer_unordered`: many futures in one task, the started ones first.
 //!
-//! Tokio's budget of a task sees to the last alone: every future that is polled once it is used up
-//! comes back by itself, so thousands under way would be polled again and again, and those that have
-//! not begun yet would stand before those that have been answered.
+//! It polls only the futures that were woken, prefers them to futures that have not started yet, and
+//! yields to other tasks at regular intervals. Tokio's cooperative budget ensures only the last:
+//! every future that is polled after the budget is spent wakes itself, so thousands in progress
+//! would be polled again and again, and unstarted futures would run before answered ones.
 
 use std::future::Future;
 use std::pin::pin;
@@ -13,40 +13,40 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{self, FuturesUnordered, Stream};
 use tokio::task::coop;
 
-/// How many futures are begun or come to their end in one turn of the task.
-const TURN: usize = 32;
+/// Number of futures that are started or completed before the task yields.
+const YIELD_EVERY: usize = 32;
 
-/// What the futures come to, as they do; at most `most` are under way at a time, and at least one.
-/// Nothing goes on unless the stream is read.
-pub fn side_by_side<F: Future>(
+/// Runs up to `limit` futures at a time (at least one) and yields their outputs as they complete.
+/// Nothing makes progress unless the stream is polled.
+pub fn buffer_unordered<F: Future>(
     futures: impl Stream<Item = F>,
-    most: usize,
+    limit: usize,
 ) -> impl Stream<Item = F::Output> {
-    let mut waiting = Box::pin(futures.fuse());
-    let mut under_way = FuturesUnordered::new();
+    let mut unstarted = Box::pin(futures.fuse());
+    let mut running = FuturesUnordered::new();
     let mut steps = 0;
     stream::poll_fn(move |context| {
         loop {
-            if steps >= TURN {
+            if steps >= YIELD_EVERY {
                 steps = 0;
-                let_others(context);
+                yield_to_others(context);
                 return Poll::Pending;
             }
-            if let Poll::Ready(Some(output)) = under_way.poll_next_unpin(context) {
+            if let Poll::Ready(Some(output)) = running.poll_next_unpin(context) {
                 steps += 1;
                 return Poll::Ready(Some(output));
             }
-            let next = match under_way.len() < most.max(1) {
-                true => waiting.poll_next_unpin(context),
+            let next = match running.len() < limit.max(1) {
+                true => unstarted.poll_next_unpin(context),
                 false => Poll::Pending,
             };
             match next {
                 Poll::Ready(Some(future)) => {
                     steps += 1;
-                    // The turn is this stream's, not the budget's.
-                    under_way.push(coop::unconstrained(future));
+                    // This stream counts its own steps; Tokio's budget would count them again.
+                    running.push(coop::unconstrained(future));
                 }
-                Poll::Ready(None) if under_way.is_empty() => return Poll::Ready(None),
+                Poll::Ready(None) if running.is_empty() => return Poll::Ready(None),
                 _ => {
                     steps = 0;
                     return Poll::Pending;
@@ -56,11 +56,11 @@ pub fn side_by_side<F: Future>(
     })
 }
 
-/// Lets whatever else there is to do come first, news from the network included.
-fn let_others(context: &mut Context<'_>) {
+/// Asks to be woken after all other ready tasks and the I/O driver had their turn.
+fn yield_to_others(context: &mut Context<'_>) {
     let others = pin!(tokio::task::yield_now());
-    // The first poll only asks to be woken afterwards.
-    let _asked = others.poll(context);
+    // The first poll only registers the wake-up.
+    let _pending = others.poll(context);
 }
 
 #[cfg(test)]
@@ -79,13 +79,13 @@ mod tests {
             tokio::task::yield_now().await;
             n
         });
-        let mut all: Vec<u32> = side_by_side(futures, 7).collect().await;
+        let mut all: Vec<u32> = buffer_unordered(futures, 7).collect().await;
         all.sort_unstable();
         assert!(all.into_iter().eq(0..1000));
     }
 
     #[tokio::test]
-    async fn no_more_are_under_way_than_may_be_and_at_least_one() {
+    async fn no_more_are_running_than_may_be_and_at_least_one() {
         for (most, wanted) in [(0, 1), (1, 1), (7, 7)] {
             let (now, peak) = (Cell::new(0), Cell::new(0));
             let futures = stream::iter(0..100).map(async |_| {
@@ -94,7 +94,7 @@ mod tests {
                 tokio::task::yield_now().await;
                 now.set(now.get() - 1);
             });
-            assert_eq!(side_by_side(futures, most).count().await, 100);
+            assert_eq!(buffer_unordered(futures, most).count().await, 100);
             assert_eq!(peak.get(), wanted, "{most}");
         }
     }
@@ -102,18 +102,18 @@ mod tests {
     #[tokio::test]
     async fn others_have_their_turn_even_if_none_has_to_wait() {
         let begun = Cell::new(0);
-        let futures = stream::iter(0..2 * TURN).map(async |_| begun.set(begun.get() + 1));
-        let mut count = pin!(side_by_side(futures, 1000).count());
+        let futures = stream::iter(0..2 * YIELD_EVERY).map(async |_| begun.set(begun.get() + 1));
+        let mut count = pin!(buffer_unordered(futures, 1000).count());
         assert!(poll!(count.as_mut()).is_pending());
-        assert!((1..=TURN).contains(&begun.get()));
-        assert_eq!(count.await, 2 * TURN);
+        assert!((1..=YIELD_EVERY).contains(&begun.get()));
+        assert_eq!(count.await, 2 * YIELD_EVERY);
     }
 
     #[tokio::test]
     async fn what_was_answered_goes_on_before_others_begin() {
         let (answer, answered) = oneshot::channel();
         let (mut answered, said) = (Some(answered), RefCell::new(Vec::new()));
-        let futures = stream::iter(0..4 * TURN).map(|n| {
+        let futures = stream::iter(0..4 * YIELD_EVERY).map(|n| {
             said.borrow_mut().push(format!("{n} comes"));
             let (answered, said) = (answered.take(), &said);
             async move {
@@ -124,7 +124,7 @@ mod tests {
                 said.borrow_mut().push(format!("{n} goes on"));
             }
         });
-        let mut all = pin!(side_by_side(futures, usize::MAX).count());
+        let mut all = pin!(buffer_unordered(futures, usize::MAX).count());
         assert!(poll!(all.as_mut()).is_pending());
         let before = said.borrow().len();
         answer.send(()).unwrap();
@@ -147,7 +147,7 @@ mod tests {
             })
         });
         let futures: Vec<_> = futures.collect();
-        let mut all = pin!(side_by_side(stream::iter(futures), MANY).count());
+        let mut all = pin!(buffer_unordered(stream::iter(futures), MANY).count());
         while polls.get() < MANY {
             assert!(poll!(all.as_mut()).is_pending());
         }
