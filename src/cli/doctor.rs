@@ -58,7 +58,7 @@ async fn sandboxed(config: &mut Config) -> anyhow::Result<Sandbox> {
     Ok(sandbox)
 }
 
-/// The report as one JSON object. The keys are documented in the README; they do not change.
+/// The report as one JSON object. The keys are documented in docs/cli.md; they do not change.
 #[derive(Debug, Serialize)]
 struct Json<'a> {
     status: &'static str,

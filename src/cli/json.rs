@@ -1,4 +1,4 @@
-//! A verification as one JSON object. The keys are documented in the README; they do not change.
+//! A verification as one JSON object. The keys are documented in docs/cli.md; they do not change.
 
 use std::time::SystemTime;
 
