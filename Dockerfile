@@ -7,10 +7,10 @@ COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/mailvet/target \
     target="$(rustc --print host-tuple)" \
-    && cargo clean --release --locked --package mailvet --target "$target" \
+    && cargo clean --profile dist --locked --package mailvet --target "$target" \
     && RUSTFLAGS="-C target-feature=+crt-static" \
-    cargo build --release --locked --bin mailvet --target "$target" \
-    && cp "target/$target/release/mailvet" /usr/local/bin/mailvet
+    cargo build --profile dist --locked --bin mailvet --target "$target" \
+    && cp "target/$target/dist/mailvet" /usr/local/bin/mailvet
 # An image from scratch has no folders: the one for batches, and one for what `demo` and `serve --sandbox`
 # throw away again.
 RUN install -d -m 0700 /folders/var/lib/mailvet && install -d -m 1777 /folders/tmp
@@ -19,7 +19,8 @@ FROM scratch
 ARG REVISION=""
 LABEL org.opencontainers.image.title="mailvet" \
       org.opencontainers.image.description="Vet an address before you send to it: a gRPC service and command line that ask the recipient's own server, and never send a message." \
-      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0" \
+      org.opencontainers.image.version="0.2.0" \
       org.opencontainers.image.revision="$REVISION"
 # A new volume takes the owner and the rights of the folder it covers.
 COPY --from=build --chown=10001:10001 /folders/ /

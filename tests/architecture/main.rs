@@ -2,6 +2,7 @@
 //! stays at the door, one file reads the environment. Reads tokens, not text, so that a comment or a
 //! string never counts.
 
+mod dependencies;
 mod house;
 mod paths;
 mod source;
