@@ -10,6 +10,7 @@
 //! | 10 | [`cli`], [`app`], [`config`], [`telemetry`], [`metrics`] | the process |
 //! | 9 | [`grpc`] (and [`proto`]) | the door: decode, call, encode |
 //! | 8 | [`doctor`] | what mail servers see of us, and we of DNS |
+//! | 8 | [`report`] | the page about a list: data to HTML (pure) |
 //! | 8 | [`batch`] | durable lists: state and pre-flight (pure), queue, worker |
 //! | 7 | [`verifier`] | the only joint |
 //! | 6 | [`prober`] | lanes: sessions reused, manners applied |
@@ -69,6 +70,7 @@ pub mod pacing;
 pub mod prober;
 pub mod proto;
 pub mod readiness;
+pub mod report;
 pub mod sandbox;
 pub mod smtp;
 pub mod spf;

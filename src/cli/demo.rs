@@ -10,11 +10,11 @@ use tokio_util::sync::CancellationToken;
 use toml::Table;
 use tonic::transport::Endpoint;
 
-use super::answer;
 use super::args::Common;
-use super::list::wire;
+use super::list::from_proto;
 use super::render::{self, DIM};
 use super::serve::{Started, start};
+use super::summary;
 use crate::grpc;
 use crate::proto::batch_service_client::BatchServiceClient;
 use crate::proto::create_batch_request::Part;
@@ -52,9 +52,9 @@ pub(super) async fn run() -> anyhow::Result<bool> {
     };
     let (_, (batch, verifications)) = tokio::try_join!(async { Ok(serving.await?) }, client)?;
     print_table(&verifications);
-    let progress = wire::progress(&batch)?;
-    let preflight = wire::preflight(&batch, &progress)?;
-    anstream::print!("\n{}", answer::text(&preflight, &progress));
+    let progress = from_proto::progress(&batch)?;
+    let preflight = from_proto::preflight(&batch, &progress)?;
+    anstream::print!("\n{}", summary::text(&preflight, &progress));
     batches.drain().await;
     app.drain().await;
     let counts = sandbox.counts();
@@ -117,14 +117,14 @@ fn print_table(verifications: &[Verification]) {
         render::fit("reason", 21),
     );
     for v in verifications {
-        let verdict = wire::name(v.verdict().as_str_name(), "VERDICT_");
+        let verdict = from_proto::name(v.verdict().as_str_name(), "VERDICT_");
         let style = render::style(&verdict);
         anstream::println!(
             "{} {style}{}{style:#} {} {} {DIM}{}{DIM:#}",
             render::fit(&render::printable(&v.address), ADDRESS),
             render::fit(&verdict, 13),
-            render::fit(&wire::name(v.action().as_str_name(), "ACTION_"), 12),
-            render::fit(&wire::name(v.reason().as_str_name(), "REASON_"), 21),
+            render::fit(&from_proto::name(v.action().as_str_name(), "ACTION_"), 12),
+            render::fit(&from_proto::name(v.reason().as_str_name(), "REASON_"), 21),
             render::fit(&words(v), WORDS).trim_end(),
         );
     }

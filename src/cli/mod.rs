@@ -1,6 +1,5 @@
 //! The command line.
 
-pub mod answer;
 mod api_key;
 mod args;
 mod client;
@@ -15,10 +14,9 @@ mod jsonl;
 mod list;
 mod lists;
 mod render;
-pub mod report;
 mod sandboxed;
-mod scale;
 mod serve;
+pub mod summary;
 mod syntax;
 mod verify;
 

@@ -3,6 +3,8 @@
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
+pub(super) use crate::report::printable;
+
 /// Good news.
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
 /// News to look at.
@@ -46,11 +48,6 @@ pub(super) fn fit(text: &str, width: usize) -> String {
     out
 }
 
-/// `text` without control characters: a remote server's words must not steer the terminal.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
 /// How wide the terminal is, or what to assume.
 pub(super) const WIDTH: usize = 132;
 
@@ -65,10 +62,5 @@ mod tests {
         assert_eq!(fit("例例例", 5), "例例…");
         assert_eq!(fit("例例例", 4), "例… ");
         assert_eq!(fit("", 2), "  ");
-    }
-
-    #[test]
-    fn a_server_s_words_cannot_steer_the_terminal() {
-        assert_eq!(printable("ok\u{1b}[31m"), "ok\u{fffd}[31m");
     }
 }

@@ -38,6 +38,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("prober", 60),
     ("verifier", 70),
     ("batch", 80),
+    ("report", 81),
     ("doctor", 85),
     ("proto", 89),
     ("grpc", 90),
@@ -54,7 +55,7 @@ const FLOORS: &[(&str, u32)] = &[
 ];
 
 /// The rooms that are pure, but for the files below.
-const PURE: [&str; 10] = [
+const PURE: [&str; 11] = [
     "instruments",
     "address",
     "lists",
@@ -65,6 +66,7 @@ const PURE: [&str; 10] = [
     "verdict",
     "pacing",
     "access",
+    "report",
 ];
 
 /// Files, and folders of files, that are pure in rooms that are not.

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::wire;
+use super::from_proto;
 use crate::proto::{CatchAll, Verdict, Verification};
 
 /// The names of the appended columns.
@@ -13,11 +13,11 @@ pub(super) const NAMES: [&str; 7] =
 pub(super) fn values(verification: &Verification) -> [String; 7] {
     let evidence = verification.evidence.as_ref();
     let code = evidence.map(|evidence| evidence.code).filter(|code| *code > 0);
-    let gathered_at = evidence.and_then(|evidence| wire::time(evidence.gathered_at?));
+    let gathered_at = evidence.and_then(|evidence| from_proto::time(evidence.gathered_at?));
     [
         verdict(verification.verdict()),
-        wire::name(verification.action().as_str_name(), "ACTION_"),
-        wire::name(verification.reason().as_str_name(), "REASON_"),
+        from_proto::name(verification.action().as_str_name(), "ACTION_"),
+        from_proto::name(verification.reason().as_str_name(), "REASON_"),
         verification.suggestion.clone(),
         flags(verification).join(" "),
         code.map(|code| code.to_string()).unwrap_or_default(),
@@ -27,7 +27,7 @@ pub(super) fn values(verification: &Verification) -> [String; 7] {
 
 /// A verdict's name.
 pub(super) fn verdict(verdict: Verdict) -> String {
-    wire::name(verdict.as_str_name(), "VERDICT_")
+    from_proto::name(verdict.as_str_name(), "VERDICT_")
 }
 
 /// The names of the flags that are set.

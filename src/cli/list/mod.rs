@@ -8,10 +8,10 @@ mod args;
 mod backend;
 mod columns;
 mod digest;
+pub(super) mod from_proto;
 mod job;
 mod submit;
 mod watch;
-pub(super) mod wire;
 mod write;
 
 use std::fs;
@@ -19,14 +19,14 @@ use std::time::SystemTime;
 
 use anyhow::Context as _;
 
-use super::answer;
 use super::args::Common;
 use super::render::DIM;
-use super::report;
+use super::summary;
 use crate::batch::preflight::{Decision, grouped};
 use crate::batch::{BatchId, Preflight, Progress};
 use crate::clock::Clock;
 use crate::proto::{Batch, ListBatchTalliesRequest, TallyKind};
+use crate::report;
 
 pub(super) use args::ListArgs;
 use backend::{Backend, Client};
@@ -89,8 +89,8 @@ async fn vet(
     };
     let batch = watch::watch(client, &batch_id, display).await?;
     display.clear();
-    let progress = wire::progress(&batch)?;
-    let preflight = wire::preflight(&batch, &progress)?;
+    let progress = from_proto::progress(&batch)?;
+    let preflight = from_proto::preflight(&batch, &progress)?;
     let seen = write::write(job, client, &batch_id).await?;
     if let Some(place) = &job.report {
         let data = data(job, client, &batch, &progress, &preflight, &seen, clock.now());
@@ -99,9 +99,9 @@ async fn vet(
         let scratch = job.scratch("report");
         fs::write(&scratch, report::render(&data)?)
             .with_context(|| format!("{} cannot be written", scratch.display()))?;
-        write::put(&scratch, place)?;
+        write::persist(&scratch, place)?;
     }
-    anstream::print!("{}", answer::text(&preflight, &progress));
+    anstream::print!("{}", summary::text(&preflight, &progress));
     let rows = grouped(seen.written);
     anstream::println!("\n{DIM}{rows} rows are in{DIM:#} {}", job.output.display());
     if let Some(report) = &job.report {
@@ -134,18 +134,18 @@ async fn data(
     preflight: &Preflight,
     seen: &Seen,
     now: SystemTime,
-) -> anyhow::Result<report::Data> {
-    let time = |at: Option<prost_types::Timestamp>| at.and_then(wire::time);
-    Ok(report::Data {
+) -> anyhow::Result<report::ReportData> {
+    let time = |at: Option<prost_types::Timestamp>| at.and_then(from_proto::time);
+    Ok(report::ReportData {
         list: job.name(),
-        state: wire::state(batch),
+        state: from_proto::state(batch),
         started_at: time(batch.create_time).unwrap_or(now),
         ended_at: time(batch.end_time),
         written_at: now,
         progress: progress.clone(),
         preflight: preflight.clone(),
-        domains: places(client, batch, TallyKind::Domain).await?,
-        providers: places(client, batch, TallyKind::Provider).await?,
+        domains: breakdown(client, batch, TallyKind::Domain).await?,
+        providers: breakdown(client, batch, TallyKind::Provider).await?,
         suggestions: seen.suggestions,
         flags: seen.flags,
         evidence: seen.evidence,
@@ -155,16 +155,16 @@ async fn data(
     })
 }
 
-async fn places(
+async fn breakdown(
     client: &mut Client,
     batch: &Batch,
     kind: TallyKind,
-) -> anyhow::Result<Vec<report::Place>> {
+) -> anyhow::Result<Vec<report::GroupCounts>> {
     let request = ListBatchTalliesRequest {
         batch_id: batch.batch_id.clone(),
         kind: kind.into(),
         page_size: TALLIES,
     };
     let tallies = client.list_batch_tallies(request).await?.into_inner().tallies;
-    tallies.into_iter().map(wire::place).collect()
+    tallies.into_iter().map(from_proto::group_counts).collect()
 }

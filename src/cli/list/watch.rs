@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tonic::Code;
 
 use super::backend::Client;
-use super::wire;
+use super::from_proto;
 use crate::batch::Progress;
 use crate::batch::preflight::grouped;
 use crate::clock::Clock;
@@ -126,7 +126,7 @@ pub(super) async fn watch(
                         Ok(Some(state)) => {
                             failures = 0;
                             let batch = state.batch.context("the service named no batch")?;
-                            let progress = wire::progress(&batch)?;
+                            let progress = from_proto::progress(&batch)?;
                             if !is_shown {
                                 display.verifying(progress.rows);
                                 is_shown = true;
@@ -142,7 +142,7 @@ pub(super) async fn watch(
             Err(status) => Err(status),
         };
         match ended {
-            Ok(Some(batch)) if wire::state(&batch).is_over() => return Ok(batch),
+            Ok(Some(batch)) if from_proto::state(&batch).is_over() => return Ok(batch),
             Err(status) if status.code() != Code::Unavailable => return Err(status.into()),
             _ if failures == AGAIN.1 => anyhow::bail!("the service does not come back"),
             _ => {

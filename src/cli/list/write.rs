@@ -13,20 +13,20 @@ use super::backend::Client;
 use super::columns::{self, NAMES};
 use super::digest::Digesting;
 use super::job::Job;
-use super::{submit, wire};
-use crate::cli::report::Flags;
+use super::{from_proto, submit};
 use crate::listfile::{Output, Row, Writer};
 use crate::proto::{
     BatchResult, CatchAll, ResultOrder, StreamBatchResultsRequest, StreamBatchResultsResponse,
     Verification,
 };
+use crate::report::FlagCounts;
 use tonic::Streaming;
 
 /// What the results say beside their verdicts.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) suggestions: u64,
-    pub(super) flags: Flags,
+    pub(super) flags: FlagCounts,
     pub(super) evidence: Option<(SystemTime, SystemTime)>,
     pub(super) from_cache: u64,
     /// Rows that were written.
@@ -44,7 +44,7 @@ impl Seen {
         }
         let Some(evidence) = &verification.evidence else { return };
         self.from_cache += u64::from(evidence.from_cache);
-        if let Some(at) = evidence.gathered_at.and_then(wire::time) {
+        if let Some(at) = evidence.gathered_at.and_then(from_proto::time) {
             let (first, last) = self.evidence.unwrap_or((at, at));
             self.evidence = Some((first.min(at), last.max(at)));
         }
@@ -95,7 +95,7 @@ pub(super) async fn write(job: &Job, client: &mut Client, batch_id: &str) -> any
     file.flush().with_context(named)?;
     file.get_ref().sync_all().with_context(named)?;
     unchanged(job, &digest)?;
-    put(&scratch, &job.output)?;
+    persist(&scratch, &job.output)?;
     Ok(seen)
 }
 
@@ -111,7 +111,7 @@ fn unchanged(job: &Job, digest: &Digesting) -> anyhow::Result<()> {
 }
 
 /// Gives a finished file its own name, also on another file system.
-pub(super) fn put(scratch: &Path, place: &Path) -> anyhow::Result<()> {
+pub(super) fn persist(scratch: &Path, place: &Path) -> anyhow::Result<()> {
     let named = || format!("{} cannot be written", place.display());
     if fs::rename(scratch, place).is_err() {
         fs::copy(scratch, place).with_context(named)?;

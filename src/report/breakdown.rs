@@ -1,31 +1,32 @@
 //! The domains and providers that matter, as rows of a table.
 
-use super::data::{Data, Place, shown};
-use super::page::Tone;
+use super::bars::{BarSpan, stacked};
+use super::data::{GroupCounts, ReportData};
+use super::text::redacted;
+use super::tone::Tone;
 use crate::batch::preflight::{Share, grouped};
-use crate::cli::scale::{Span, stacked};
 use crate::verdict::{Reason, Verdict};
 
 /// How many places are shown one by one.
 pub(super) const SHOWN: usize = 12;
 
 /// One table.
-pub(super) struct Table {
+pub(super) struct BreakdownTable {
     pub(super) id: &'static str,
     pub(super) caption: &'static str,
     pub(super) what: &'static str,
-    pub(super) places: Vec<PlaceRow>,
+    pub(super) places: Vec<BreakdownRow>,
 }
 
 /// The tables that have rows.
-pub(super) fn tables(data: &Data) -> Vec<Table> {
-    let domains = Table {
+pub(super) fn tables(data: &ReportData) -> Vec<BreakdownTable> {
+    let domains = BreakdownTable {
         id: "domains",
         caption: "Domains with the most rows",
         what: "Domain",
         places: rows(data, &data.domains, "all other domains"),
     };
-    let providers = Table {
+    let providers = BreakdownTable {
         id: "providers",
         caption: "Providers with the most rows: whose mail servers answered",
         what: "Provider",
@@ -35,14 +36,14 @@ pub(super) fn tables(data: &Data) -> Vec<Table> {
 }
 
 /// One row.
-pub(super) struct PlaceRow {
+pub(super) struct BreakdownRow {
     pub(super) name: String,
     /// Whether the name is a place's own, and not our words for several.
     pub(super) named: bool,
     pub(super) rows: String,
     /// Rows by verdict, in the order of [`Verdict::ALL`].
     pub(super) verdicts: Vec<String>,
-    pub(super) bar: Vec<(Tone, Span)>,
+    pub(super) bar: Vec<(Tone, BarSpan)>,
     /// The deliverable ones in per cent.
     pub(super) share: String,
     /// What is most often in the way.
@@ -50,12 +51,13 @@ pub(super) struct PlaceRow {
 }
 
 /// The first places and the sum of the others, so that the columns add up to the list.
-fn rows(data: &Data, places: &[Place], others: &str) -> Vec<PlaceRow> {
-    let mut rows: Vec<PlaceRow> = places.iter().take(SHOWN).map(|place| row(place, true)).collect();
-    let left = |all: u64, of: &dyn Fn(&Place) -> u64| {
+fn rows(data: &ReportData, places: &[GroupCounts], others: &str) -> Vec<BreakdownRow> {
+    let mut rows: Vec<BreakdownRow> =
+        places.iter().take(SHOWN).map(|place| row(place, true)).collect();
+    let left = |all: u64, of: &dyn Fn(&GroupCounts) -> u64| {
         all.saturating_sub(places.iter().take(SHOWN).map(of).sum())
     };
-    let rest = Place {
+    let rest = GroupCounts {
         name: others.to_owned(),
         rows: left(data.progress.rows, &|place| place.rows),
         finished: Reason::ALL
@@ -73,21 +75,25 @@ fn rows(data: &Data, places: &[Place], others: &str) -> Vec<PlaceRow> {
     rows
 }
 
-fn count(place: &Place, reason: Reason) -> u64 {
+fn count(place: &GroupCounts, reason: Reason) -> u64 {
     place.finished.iter().filter(|(found, _)| *found == reason).map(|(_, rows)| rows).sum()
 }
 
-fn row(place: &Place, named: bool) -> PlaceRow {
+fn row(place: &GroupCounts, named: bool) -> BreakdownRow {
     let counts = Verdict::ALL.map(|verdict| place.with_verdict(verdict));
-    let tones = Verdict::ALL.map(Tone::of);
+    let tones = Verdict::ALL.map(Tone::from_verdict);
     let trouble = place
         .finished
         .iter()
         .filter(|(reason, rows)| *rows > 0 && reason.verdict() != Verdict::Deliverable)
         .max_by_key(|(_, rows)| *rows)
         .map(|(reason, rows)| format!("{} ({})", reason.sentence(), grouped(*rows)));
-    PlaceRow {
-        name: if place.name.is_empty() { "not an address".to_owned() } else { shown(&place.name) },
+    BreakdownRow {
+        name: if place.name.is_empty() {
+            "not an address".to_owned()
+        } else {
+            redacted(&place.name)
+        },
         named: named && !place.name.is_empty(),
         rows: grouped(place.rows),
         verdicts: counts.map(grouped).to_vec(),

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::batch::preflight::Thresholds;
 use crate::batch::{Preflight, Progress, SendPolicy, State};
-use crate::cli::report::{Data, Flags, Place};
+use crate::report::{FlagCounts, GroupCounts, ReportData};
 use crate::verdict::Reason::{self, *};
 
 /// 25 November 2026, 14:40 UTC.
@@ -13,9 +13,9 @@ pub(crate) fn noon() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_617_605)
 }
 
-fn place(name: &str, finished: &[(Reason, u64)], open: u64) -> Place {
+fn place(name: &str, finished: &[(Reason, u64)], open: u64) -> GroupCounts {
     let rows = finished.iter().map(|(_, rows)| rows).sum::<u64>() + open;
-    Place { name: name.to_owned(), rows, finished: finished.to_vec() }
+    GroupCounts { name: name.to_owned(), rows, finished: finished.to_vec() }
 }
 
 pub(crate) fn data(
@@ -24,7 +24,7 @@ pub(crate) fn data(
     waiting: &[(Reason, u64)],
     open: u64,
     policy: SendPolicy,
-) -> Data {
+) -> ReportData {
     let finished: BTreeMap<Reason, u64> = finished.iter().copied().collect();
     let rows = finished.values().sum::<u64>() + open;
     let state = if open == 0 { State::Finished } else { State::Running };
@@ -36,7 +36,7 @@ pub(crate) fn data(
         next_retry_at: (!waiting.is_empty()).then(|| noon() + Duration::from_secs(260)),
     };
     let preflight = Preflight::of(&progress, state, policy, &Thresholds::default());
-    Data {
+    ReportData {
         list: list.to_owned(),
         state,
         started_at: noon() - Duration::from_secs(2_400),
@@ -47,7 +47,7 @@ pub(crate) fn data(
         domains: Vec::new(),
         providers: Vec::new(),
         suggestions: 0,
-        flags: Flags::default(),
+        flags: FlagCounts::default(),
         evidence: (rows > open).then(|| (noon() - Duration::from_secs(2_300), noon())),
         from_cache: 0,
         asked_as: None,
@@ -55,7 +55,7 @@ pub(crate) fn data(
     }
 }
 
-pub(crate) fn healthy() -> Data {
+pub(crate) fn healthy() -> ReportData {
     let rows = [
         (MailboxAccepted, 48_112),
         (CatchAll, 402),
@@ -66,7 +66,7 @@ pub(crate) fn healthy() -> Data {
         (Timeout, 20),
         (PolicyRefusal, 7),
     ];
-    Data {
+    ReportData {
         domains: vec![
             place("gmail.com", &[(MailboxAccepted, 18_220), (MailboxNotFound, 120)], 0),
             place("outlook.com", &[(MailboxAccepted, 6_402), (MailboxNotFound, 61)], 0),
@@ -81,14 +81,14 @@ pub(crate) fn healthy() -> Data {
             place("gmx.net", &[(MailboxAccepted, 4_100), (MailboxDisabled, 9)], 0),
         ],
         suggestions: 38,
-        flags: Flags { catch_all: 402, disposable: 0, role: 912, free_provider: 30_114 },
+        flags: FlagCounts { catch_all: 402, disposable: 0, role: 912, free_provider: 30_114 },
         from_cache: 11_904,
         asked_as: Some("probe.shop.example".to_owned()),
         ..data("spring-newsletter.csv", &rows, &[], 0, SendPolicy::All)
     }
 }
 
-pub(crate) fn bad() -> Data {
+pub(crate) fn bad() -> ReportData {
     let rows = [
         (MailboxAccepted, 5_204),
         (CatchAll, 911),
@@ -105,7 +105,7 @@ pub(crate) fn bad() -> Data {
         (NoConnection, 131),
         (TlsRequired, 4),
     ];
-    Data {
+    ReportData {
         domains: vec![
             place(
                 "gmail.com",
@@ -125,13 +125,13 @@ pub(crate) fn bad() -> Data {
             place("yahoodns.net", &[(MailboxAccepted, 611), (MailboxNotFound, 488)], 0),
         ],
         suggestions: 123,
-        flags: Flags { catch_all: 911, disposable: 233, role: 318, free_provider: 6_300 },
+        flags: FlagCounts { catch_all: 911, disposable: 233, role: 318, free_provider: 6_300 },
         asked_as: Some("[192.0.2.10]".to_owned()),
         ..data("bought-leads-2019 (final).xlsx.csv", &rows, &[], 0, SendPolicy::All)
     }
 }
 
-pub(crate) fn running() -> Data {
+pub(crate) fn running() -> ReportData {
     let rows = [
         (MailboxAccepted, 402_118),
         (CatchAll, 8_210),
@@ -140,7 +140,7 @@ pub(crate) fn running() -> Data {
         (TemporaryFailure, 311),
     ];
     let waiting = [(Greylisted, 12_204), (RateLimited, 3_020)];
-    Data {
+    ReportData {
         domains: vec![
             place("gmail.com", &[(MailboxAccepted, 150_004), (MailboxNotFound, 2_100)], 160_120),
             place("web.de", &[(MailboxAccepted, 31_020), (MailboxNotFound, 404)], 12_000),
@@ -150,19 +150,19 @@ pub(crate) fn running() -> Data {
             &[(MailboxAccepted, 170_233), (MailboxNotFound, 2_330)],
             0,
         )],
-        flags: Flags { catch_all: 8_210, disposable: 0, role: 4_022, free_provider: 204_000 },
+        flags: FlagCounts { catch_all: 8_210, disposable: 0, role: 4_022, free_provider: 204_000 },
         suggestions: 1_204,
         ..data("all-customers.jsonl.gz", &rows, &waiting, 580_933, SendPolicy::DeliverableAndRisky)
     }
 }
 
-pub(crate) fn empty() -> Data {
+pub(crate) fn empty() -> ReportData {
     data("empty.csv", &[], &[], 0, SendPolicy::Deliverable)
 }
 
-pub(crate) fn blocked() -> Data {
+pub(crate) fn blocked() -> ReportData {
     let rows = [(SenderBlocked, 1_180), (NoConnection, 20)];
-    Data {
+    ReportData {
         domains: vec![
             place("outlook.com", &[(SenderBlocked, 700)], 0),
             place("icloud.com", &[(SenderBlocked, 300)], 0),
@@ -174,9 +174,9 @@ pub(crate) fn blocked() -> Data {
 }
 
 /// Names that try to be something else.
-pub(crate) fn hostile() -> Data {
+pub(crate) fn hostile() -> ReportData {
     let name = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'&\u{0}\u{1b}[31m";
-    Data {
+    ReportData {
         domains: vec![place(name, &[(MailboxNotFound, 3)], 0)],
         providers: vec![place(name, &[(MailboxNotFound, 3)], 0)],
         asked_as: Some(name.to_owned()),
@@ -191,7 +191,7 @@ pub(crate) fn hostile() -> Data {
     }
 }
 
-pub(crate) fn all() -> [(&'static str, Data); 6] {
+pub(crate) fn all() -> [(&'static str, ReportData); 6] {
     [
         ("healthy", healthy()),
         ("bad", bad()),

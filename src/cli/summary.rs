@@ -6,10 +6,10 @@ use anstyle::Style;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::render::{BAD, CAREFUL, DIM, GOOD, OPEN, fit, style};
-use super::scale;
 use crate::batch::Progress;
 use crate::batch::preflight::words::audience;
 use crate::batch::preflight::{Decision, Estimate, Preflight, Share, grouped};
+use crate::report::bars;
 use crate::verdict::Verdict;
 
 /// How wide text is set.
@@ -123,8 +123,8 @@ fn numbers(estimate: &Estimate) -> String {
 
 /// From the lower bound to the upper one, on the scale.
 fn range(estimate: &Estimate, preflight: &Preflight) -> String {
-    let span = scale::range(estimate, &preflight.thresholds);
-    let column = |x: f64| (x / scale::WIDTH * BAR as f64) as usize;
+    let span = bars::range(estimate, &preflight.thresholds);
+    let column = |x: f64| (x / bars::WIDTH * BAR as f64) as usize;
     let (from, to) = (column(span.x), column(span.x + span.width).min(BAR - 1));
     (0..BAR)
         .map(|at| match at {

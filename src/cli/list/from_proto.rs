@@ -7,8 +7,8 @@ use anyhow::Context as _;
 
 use crate::batch::preflight::{self, Percent, Thresholds};
 use crate::batch::{Preflight, Progress, SendPolicy, State};
-use crate::cli::report::Place;
 use crate::proto;
+use crate::report::GroupCounts;
 use crate::verdict::Reason;
 
 /// The name of an enum's value without its prefix, in lower case.
@@ -61,9 +61,9 @@ pub(super) fn state(batch: &proto::Batch) -> State {
 }
 
 /// How the rows of a domain or a provider fared.
-pub(super) fn place(tally: proto::BatchTally) -> anyhow::Result<Place> {
+pub(super) fn group_counts(tally: proto::BatchTally) -> anyhow::Result<GroupCounts> {
     let finished = reasons(&tally.finished)?.into_iter().collect();
-    Ok(Place { name: tally.name, rows: count(tally.rows), finished })
+    Ok(GroupCounts { name: tally.name, rows: count(tally.rows), finished })
 }
 
 fn reasons(counts: &[proto::ReasonCount]) -> anyhow::Result<BTreeMap<Reason, u64>> {

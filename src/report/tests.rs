@@ -1,7 +1,7 @@
 mod samples;
 
-use super::next::{Todo, todos};
-use super::{Data, render};
+use super::recommendations::{Recommendation, recommendations};
+use super::{ReportData, render};
 use crate::batch::{SendPolicy, State};
 use crate::verdict::Reason;
 
@@ -164,7 +164,7 @@ fn the_answer_comes_first_and_its_numbers_are_on_the_page() {
 #[test]
 fn the_columns_of_places_add_up_to_the_list() {
     let data = samples::bad();
-    for table in super::places::tables(&data) {
+    for table in super::breakdown::tables(&data) {
         let number = |text: &str| text.replace(',', "").parse::<u64>().unwrap();
         let sum: u64 = table.places.iter().map(|place| number(&place.rows)).sum();
         assert_eq!(sum, data.progress.rows, "{}", table.id);
@@ -186,13 +186,16 @@ fn an_open_list_says_that_it_is_and_when_it_goes_on() {
     assert!(text.contains("the first at 25 November 2026, 14:44 UTC"), "{text}");
 }
 
-fn titles(todos: &[Todo]) -> Vec<(&'static str, u64)> {
-    todos.iter().map(|todo| (todo.title, todo.rows)).collect()
+fn titles(recommendations: &[Recommendation]) -> Vec<(&'static str, u64)> {
+    recommendations
+        .iter()
+        .map(|recommendation| (recommendation.title, recommendation.rows))
+        .collect()
 }
 
 fn next(finished: &[(Reason, u64)], open: u64) -> Vec<(&'static str, u64)> {
     let data = samples::data("list", finished, &[], open, SendPolicy::All);
-    let all = titles(&todos(&data));
+    let all = titles(&recommendations(&data));
     all.into_iter().filter(|(title, _)| *title != "Send soon").collect()
 }
 
@@ -232,11 +235,14 @@ fn a_world_that_cannot_be_reached_is_a_closed_port() {
 #[test]
 fn what_the_flags_say_becomes_a_step() {
     let data = samples::bad();
-    let all = titles(&todos(&data));
+    let all = titles(&recommendations(&data));
     assert!(all.contains(&("Correct what looks mistyped", 123)), "{all:?}");
     assert!(all.contains(&("Look at role addresses", 318)), "{all:?}");
     assert!(all.contains(&("Write to each mailbox once", 123)), "{all:?}");
-    let unblock = todos(&data).into_iter().find(|todo| todo.title.contains("unblocked")).unwrap();
+    let unblock = recommendations(&data)
+        .into_iter()
+        .find(|recommendation| recommendation.title.contains("unblocked"))
+        .unwrap();
     assert!(unblock.text.contains("[192.0.2.10]"), "{}", unblock.text);
 }
 
@@ -244,7 +250,7 @@ fn what_the_flags_say_becomes_a_step() {
 fn an_unfinished_list_is_first_of_all_to_be_finished() {
     assert_eq!(next(&[(Reason::MailboxAccepted, 5)], 5), [("Let the rest finish", 5)]);
     let running = samples::data("l", &[], &[], 9, SendPolicy::All);
-    let cancelled = Data { state: State::Cancelled, ..running };
-    assert_eq!(titles(&todos(&cancelled))[0], ("Verify the rest", 9));
-    assert_eq!(titles(&todos(&samples::empty())), [("Look at the file", 0)]);
+    let cancelled = ReportData { state: State::Cancelled, ..running };
+    assert_eq!(titles(&recommendations(&cancelled))[0], ("Verify the rest", 9));
+    assert_eq!(titles(&recommendations(&samples::empty())), [("Look at the file", 0)]);
 }

@@ -1,14 +1,15 @@
 //! What to do next, from what was found. Pure.
 
-use super::data::{Data, shown};
-use super::when::When;
+use super::data::ReportData;
+use super::text::redacted;
+use super::timestamp::Timestamp;
 use crate::batch::State;
 use crate::batch::preflight::grouped;
 use crate::verdict::{Reason, Verdict};
 
 /// Something to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Todo {
+pub struct Recommendation {
     /// In a few words.
     pub title: &'static str,
     /// How many rows it is about; 0: about the list.
@@ -19,9 +20,9 @@ pub struct Todo {
 
 /// What to do, the most urgent first; never empty.
 #[must_use]
-pub fn todos(data: &Data) -> Vec<Todo> {
+pub fn recommendations(data: &ReportData) -> Vec<Recommendation> {
     if data.progress.rows == 0 && data.state.is_over() {
-        return vec![Todo {
+        return vec![Recommendation {
             title: "Look at the file",
             rows: 0,
             text: "No row of it held anything to verify. Is it the right file, and is the right \
@@ -40,21 +41,21 @@ pub fn todos(data: &Data) -> Vec<Todo> {
 }
 
 /// The rows that a server's answer put aside for these reasons.
-fn rows(data: &Data, reasons: &[Reason]) -> u64 {
+fn rows(data: &ReportData, reasons: &[Reason]) -> u64 {
     reasons.iter().filter_map(|reason| data.progress.finished.get(reason)).sum()
 }
 
-fn todo(rows: u64, title: &'static str, text: impl Into<String>) -> Option<Todo> {
-    (rows > 0).then(|| Todo { title, rows, text: text.into() })
+fn recommend(rows: u64, title: &'static str, text: impl Into<String>) -> Option<Recommendation> {
+    (rows > 0).then(|| Recommendation { title, rows, text: text.into() })
 }
 
 /// Rows without a result.
-fn unfinished(data: &Data) -> Vec<Todo> {
+fn unfinished(data: &ReportData) -> Vec<Recommendation> {
     let (open, waiting) = (data.progress.open_rows(), data.progress.waiting_rows());
     if data.state == State::Cancelled {
         let text = "The batch was cancelled before their turn. Until they are verified, nothing is \
                     known of them: run the list again.";
-        return todo(open, "Verify the rest", text).into_iter().collect();
+        return recommend(open, "Verify the rest", text).into_iter().collect();
     }
     let mut text = "They are being verified; mailvet list --resume goes on if it was \
                     interrupted."
@@ -66,15 +67,15 @@ fn unfinished(data: &Data) -> Vec<Todo> {
             grouped(waiting)
         );
         text += &match data.progress.next_retry_at {
-            Some(at) => format!(", the first at {}.", When::of(at).text),
+            Some(at) => format!(", the first at {}.", Timestamp::from_time(at).text),
             None => ".".to_owned(),
         };
     }
-    todo(open, "Let the rest finish", text).into_iter().collect()
+    recommend(open, "Let the rest finish", text).into_iter().collect()
 }
 
 /// Rows that nobody could tell about.
-fn unanswered(data: &Data) -> Vec<Todo> {
+fn unanswered(data: &ReportData) -> Vec<Recommendation> {
     use Reason as R;
     let blocked = rows(data, &[R::SenderBlocked]);
     let unreachable = rows(data, &[R::NoConnection, R::Timeout]);
@@ -93,27 +94,27 @@ fn unanswered(data: &Data) -> Vec<Todo> {
         R::TargetRefused,
     ];
     [
-        todo(blocked, "Get this sender unblocked", unblock(data)),
-        todo(
+        recommend(blocked, "Get this sender unblocked", unblock(data)),
+        recommend(
             if closed { unreachable } else { 0 },
             "Check the way out",
             "Most mail servers could not be reached at all. Many networks, home and cloud ones \
              above all, close port 25 to the outside: verify from a host that may use it.",
         ),
-        todo(
+        recommend(
             rows(data, &again),
             "Ask again later",
             "Their servers had trouble, had enough for now, or ask newcomers to come back later. \
              That passes: run the list again in an hour or more, from the same machine and under \
              the same name.",
         ),
-        todo(
+        recommend(
             rows(data, &[R::NotProbed]),
             "Ask the mail servers",
             "Only their spelling and their domains were looked at. Verify down to the mailbox to \
              learn whether they exist.",
         ),
-        todo(
+        recommend(
             rows(data, &rest),
             "Decide about servers that will not say",
             "Their servers refused to answer, or could not be understood, and waiting will not \
@@ -126,8 +127,8 @@ fn unanswered(data: &Data) -> Vec<Todo> {
     .collect()
 }
 
-fn unblock(data: &Data) -> String {
-    let name = data.asked_as.as_deref().map(shown);
+fn unblock(data: &ReportData) -> String {
+    let name = data.asked_as.as_deref().map(redacted);
     let name = name.map_or_else(String::new, |name| format!(" (it gave the name {name})"));
     format!(
         "These servers refuse the machine that asked{name}, so they said nothing about the \
@@ -139,22 +140,22 @@ fn unblock(data: &Data) -> String {
 }
 
 /// Rows that should not stay as they are.
-fn cleaning(data: &Data) -> Vec<Todo> {
+fn cleaning(data: &ReportData) -> Vec<Recommendation> {
     [
-        todo(
+        recommend(
             data.progress.with_verdict(Verdict::Undeliverable),
             "Leave out the undeliverable",
             "There is evidence against each of these mailboxes or their domains. Send to the rows \
              whose verdict is deliverable (--only deliverable writes just these), and put the \
              others on your suppression list, so that the next import does not bring them back.",
         ),
-        todo(
+        recommend(
             data.suggestions,
             "Correct what looks mistyped",
             "The column suggestion says what was probably meant, such as gmail.com for gmial.com. \
              It is a guess about spelling: correct it where you can check it, and verify again.",
         ),
-        todo(
+        recommend(
             data.progress.rows.saturating_sub(data.progress.mailboxes),
             "Write to each mailbox once",
             "These rows reach a mailbox that an earlier row already reaches, in the same or \
@@ -167,27 +168,27 @@ fn cleaning(data: &Data) -> Vec<Todo> {
 }
 
 /// Rows that a person or a policy decides about.
-fn deciding(data: &Data) -> Vec<Todo> {
+fn deciding(data: &ReportData) -> Vec<Recommendation> {
     [
-        todo(
+        recommend(
             rows(data, &[Reason::CatchAll]),
             "Decide about domains that accept everybody",
             "Their servers say yes to made-up recipients too, so nobody can tell by asking. Keep \
              those who have lately opened, clicked or bought; send to the others in small \
              portions, and stop if they bounce.",
         ),
-        todo(
+        recommend(
             rows(data, &[Reason::MailboxFull]),
             "Try the full mailboxes another day",
             "They exist, and take no mail until somebody makes room. Verify them again in a few \
              days; one that stays full is abandoned.",
         ),
-        todo(
+        recommend(
             rows(data, &[Reason::DisposableDomain]),
             "Leave out throw-away addresses",
             "They were made to be used once. Mail to them arrives, and nobody reads it.",
         ),
-        todo(
+        recommend(
             data.flags.role,
             "Look at role addresses",
             "Addresses such as info@ or sales@ reach several people, few of whom asked for your \
@@ -199,8 +200,8 @@ fn deciding(data: &Data) -> Vec<Todo> {
     .collect()
 }
 
-fn stale() -> Todo {
-    Todo {
+fn stale() -> Recommendation {
+    Recommendation {
         title: "Send soon",
         rows: 0,
         text: "Mailboxes come and go: what is true today is less so every week. Verify again \

@@ -2,38 +2,36 @@
 
 use std::time::SystemTime;
 
-use crate::address::redact;
 use crate::batch::queue::{DestinationTally, GroupTally};
 use crate::batch::{Preflight, Progress, State};
-use crate::cli::render::printable;
 use crate::verdict::{Reason, Verdict};
 
 /// What the page is made from. Counts are of rows, duplicates included.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Data {
+pub struct ReportData {
     /// What people call the list, such as the name of its file.
     pub list: String,
     /// Where its batch is in its life.
     pub state: State,
-    /// When its batch was submitted.
+    /// Timestamp its batch was submitted.
     pub started_at: SystemTime,
-    /// When it ended, if it has.
+    /// Timestamp it ended, if it has.
     pub ended_at: Option<SystemTime>,
-    /// When the page is written.
+    /// Timestamp the page is written.
     pub written_at: SystemTime,
     /// The counts.
     pub progress: Progress,
     /// The answer.
     pub preflight: Preflight,
     /// The largest domains, the largest first.
-    pub domains: Vec<Place>,
+    pub domains: Vec<GroupCounts>,
     /// The largest destinations, the largest first.
-    pub providers: Vec<Place>,
+    pub providers: Vec<GroupCounts>,
     /// Rows that look mistyped and have a suggestion.
     pub suggestions: u64,
     /// What else is known of the rows.
-    pub flags: Flags,
-    /// When the oldest and the newest evidence was gathered; `None` if there is none.
+    pub flags: FlagCounts,
+    /// Timestamp the oldest and the newest evidence was gathered; `None` if there is none.
     pub evidence: Option<(SystemTime, SystemTime)>,
     /// Rows whose evidence was remembered from before this batch.
     pub from_cache: u64,
@@ -45,7 +43,7 @@ pub struct Data {
 
 /// How many rows have a flag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flags {
+pub struct FlagCounts {
     /// The domain accepts every recipient.
     pub catch_all: u64,
     /// The domain hands out throw-away addresses.
@@ -58,7 +56,7 @@ pub struct Flags {
 
 /// How the rows of one domain or destination fared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct GroupCounts {
     /// Its name; empty for rows that are no addresses.
     pub name: String,
     /// Its rows.
@@ -67,7 +65,7 @@ pub struct Place {
     pub finished: Vec<(Reason, u64)>,
 }
 
-impl Place {
+impl GroupCounts {
     /// How many of its rows have this verdict.
     #[must_use]
     pub fn with_verdict(&self, verdict: Verdict) -> u64 {
@@ -76,20 +74,15 @@ impl Place {
     }
 }
 
-impl From<GroupTally> for Place {
+impl From<GroupTally> for GroupCounts {
     fn from(tally: GroupTally) -> Self {
         Self { name: tally.group, rows: tally.rows, finished: tally.finished }
     }
 }
 
-impl From<DestinationTally> for Place {
+impl From<DestinationTally> for GroupCounts {
     fn from(tally: DestinationTally) -> Self {
         let rows = tally.finished.iter().map(|(_, rows)| rows).sum();
         Self { name: tally.destination, rows, finished: tally.finished }
     }
-}
-
-/// A name from outside, fit to be shown: with no address in it, and nothing that is not text.
-pub(super) fn shown(name: &str) -> String {
-    printable(&redact::text(name))
 }

@@ -4,28 +4,31 @@
 use crate::batch::preflight::{Band, Estimate, Share, Thresholds};
 
 /// The width of a drawing, in its own units.
-pub(super) const WIDTH: f64 = 1000.0;
+pub const WIDTH: f64 = 1000.0;
 
 /// The narrowest thing that is drawn, so that a single row of a million can be seen.
 const NARROWEST: f64 = 10.0;
 
 /// A rectangle's left edge and width, in units of a drawing.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Span {
-    pub(super) x: f64,
-    pub(super) width: f64,
+pub struct BarSpan {
+    /// The left edge.
+    pub x: f64,
+    /// The width.
+    pub width: f64,
 }
 
-/// From the lower bound to the upper one.
-pub(super) fn range(estimate: &Estimate, thresholds: &Thresholds) -> Span {
+/// The span from an estimate's lower bound to its upper one.
+#[must_use]
+pub fn range(estimate: &Estimate, thresholds: &Thresholds) -> BarSpan {
     let x = position(estimate.at_least.share, thresholds);
     let end = position(estimate.at_most.share, thresholds);
     let width = (end - x).max(NARROWEST);
-    let span = Span { x: x.min(WIDTH - width), width };
-    Span { x: tenth(span.x), width: tenth(span.width) }
+    let span = BarSpan { x: x.min(WIDTH - width), width };
+    BarSpan { x: tenth(span.x), width: tenth(span.width) }
 }
 
-/// Where `share` stands on the scale.
+/// The position of `share` on the scale.
 fn position(share: Share, thresholds: &Thresholds) -> f64 {
     let ends = ends(thresholds);
     let band = Band::ALL.iter().position(|band| *band == thresholds.band(share)).unwrap_or(0);
@@ -34,7 +37,7 @@ fn position(share: Share, thresholds: &Thresholds) -> f64 {
     (band as f64 + inside.clamp(0.0, 1.0)) / Band::ALL.len() as f64 * WIDTH
 }
 
-/// Where each band ends, between 0 and 1.
+/// The end of each band, between 0 and 1.
 fn ends(thresholds: &Thresholds) -> [f64; 4] {
     [
         thresholds.healthy().fraction(),
@@ -44,15 +47,16 @@ fn ends(thresholds: &Thresholds) -> [f64; 4] {
     ]
 }
 
-/// Parts of a whole side by side; what is there is seen, and what is not takes no room.
-pub(super) fn stacked(parts: &[u64], whole: u64) -> Vec<Span> {
+/// Spans of the parts of a whole, side by side: a part that is there is wide enough to be seen.
+#[must_use]
+pub fn stacked(parts: &[u64], whole: u64) -> Vec<BarSpan> {
     let shown = parts.iter().filter(|part| **part > 0).count() as f64;
     let room = (WIDTH - shown * NARROWEST).max(0.0);
     let mut x = 0.0;
     let span = |count: &u64| {
         let share = Share { count: *count, of: whole }.fraction();
         let width = if *count == 0 { 0.0 } else { NARROWEST + share * room };
-        let span = Span { x: tenth(x), width: tenth(width) };
+        let span = BarSpan { x: tenth(x), width: tenth(width) };
         x += width;
         span
     };

@@ -1,83 +1,27 @@
 //! The page as the template takes it: everything counted, named and written out.
 
-use std::fmt;
-
 use askama::Template;
 
-use super::data::{Data, shown};
-use super::next::{self, Todo};
-use super::places::{self, Table};
-use super::when::When;
+use super::bars::{self, BarSpan};
+use super::breakdown::{self, BreakdownTable};
+use super::data::ReportData;
+use super::recommendations::{self, Recommendation};
+use super::text::redacted;
+use super::timestamp::Timestamp;
+use super::tone::Tone;
 use crate::batch::State;
 use crate::batch::preflight::words::{NOT_IN_THE_BOUNDS, audience};
-use crate::batch::preflight::{
-    Band, Decision, Estimate, Percent, Share, Step, Thresholds, grouped,
-};
-use crate::cli::scale::{self, Span};
+use crate::batch::preflight::{Band, Estimate, Percent, Share, Step, Thresholds, grouped};
 use crate::verdict::{Reason, Verdict};
 
-/// What a thing is to be drawn as: a class of the style sheet, and a mark for those who see no
-/// colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
-    Good,
-    Careful,
-    Bad,
-    /// Nobody could tell.
-    Open,
-    /// Nobody has asked yet, or will ask again.
-    Waiting,
-}
-
-impl Tone {
-    pub(super) fn of(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Deliverable => Self::Good,
-            Verdict::Risky => Self::Careful,
-            Verdict::Undeliverable => Self::Bad,
-            Verdict::Unknown => Self::Open,
-        }
-    }
-
-    fn of_decision(decision: Decision) -> Self {
-        match decision {
-            Decision::Go => Self::Good,
-            Decision::CleanFirst => Self::Careful,
-            Decision::NoGo => Self::Bad,
-        }
-    }
-
-    pub(super) fn mark(self) -> &'static str {
-        match self {
-            Self::Good => "✓",
-            Self::Careful => "!",
-            Self::Bad => "✕",
-            Self::Open => "?",
-            Self::Waiting => "…",
-        }
-    }
-}
-
-impl fmt::Display for Tone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Good => "good",
-            Self::Careful => "careful",
-            Self::Bad => "bad",
-            Self::Open => "open",
-            Self::Waiting => "waiting",
-        })
-    }
-}
-
 #[derive(Template)]
-#[template(path = "page.html", config = "src/cli/report/askama.toml")]
-pub(super) struct Page {
+#[template(path = "page.html", config = "src/report/askama.toml")]
+pub(super) struct ReportPage {
     list: String,
     rows: String,
-    written: When,
-    started: When,
-    ended: Option<When>,
+    written: Timestamp,
+    started: Timestamp,
+    ended: Option<Timestamp>,
     snapshot: Option<String>,
     tone: Tone,
     question: String,
@@ -87,15 +31,15 @@ pub(super) struct Page {
     bands: Vec<(Band, String)>,
     review: Percent,
     pause: Percent,
-    chosen: Sending,
-    sendings: Vec<Sending>,
-    todos: Vec<(Todo, String)>,
+    chosen: PolicyRow,
+    sendings: Vec<PolicyRow>,
+    recommendations: Vec<(Recommendation, String)>,
     verdicts: Vec<VerdictRow>,
-    whole: Vec<(Tone, Span)>,
-    groups: Vec<Group>,
+    whole: Vec<(Tone, BarSpan)>,
+    groups: Vec<ReasonGroup>,
     facts: Vec<(&'static str, String, &'static str)>,
-    tables: Vec<Table>,
-    evidence: Option<(When, When)>,
+    tables: Vec<BreakdownTable>,
+    evidence: Option<(Timestamp, Timestamp)>,
     from_cache: Option<String>,
     asked_as: Option<String>,
     version: String,
@@ -103,7 +47,7 @@ pub(super) struct Page {
 }
 
 /// One send policy.
-struct Sending {
+struct PolicyRow {
     audience: &'static str,
     chosen: bool,
     /// Whether there is anybody to send to.
@@ -114,7 +58,7 @@ struct Sending {
     at_least: String,
     at_most: String,
     bounces: String,
-    range: Span,
+    range: BarSpan,
     band: String,
     tone: Tone,
     label: &'static str,
@@ -126,12 +70,12 @@ struct VerdictRow {
     tone: Tone,
     rows: String,
     share: String,
-    bar: Span,
+    bar: BarSpan,
     meaning: &'static str,
 }
 
 /// The reasons of one verdict.
-struct Group {
+struct ReasonGroup {
     title: String,
     tone: Tone,
     reasons: Vec<ReasonRow>,
@@ -142,30 +86,35 @@ struct ReasonRow {
     sentence: &'static str,
     rows: String,
     share: String,
-    bar: Span,
+    bar: BarSpan,
 }
 
-impl Page {
-    pub(super) fn of(data: &Data) -> Self {
-        let Data { progress, preflight, .. } = data;
+impl ReportPage {
+    pub(super) fn from_data(data: &ReportData) -> Self {
+        let ReportData { progress, preflight, .. } = data;
         let thresholds = &preflight.thresholds;
         let sending = |estimate: &Estimate| {
-            Sending::of(estimate, estimate.policy == preflight.policy, thresholds)
+            PolicyRow::of(estimate, estimate.policy == preflight.policy, thresholds)
         };
-        let todos = next::todos(data).into_iter().map(|todo| {
-            let rows = if todo.rows > 0 { count(todo.rows, "row") } else { String::new() };
-            (todo, rows)
-        });
+        let recommendations =
+            recommendations::recommendations(data).into_iter().map(|recommendation| {
+                let rows = if recommendation.rows > 0 {
+                    count(recommendation.rows, "row")
+                } else {
+                    String::new()
+                };
+                (recommendation, rows)
+            });
         let counts = Verdict::ALL.map(|verdict| progress.with_verdict(verdict));
-        let tones = Verdict::ALL.map(Tone::of).into_iter();
+        let tones = Verdict::ALL.map(Tone::from_verdict).into_iter();
         Self {
-            list: shown(&data.list),
+            list: redacted(&data.list),
             rows: count(progress.rows, "row"),
-            written: When::of(data.written_at),
-            started: When::of(data.started_at),
-            ended: data.ended_at.map(When::of),
+            written: Timestamp::from_time(data.written_at),
+            started: Timestamp::from_time(data.started_at),
+            ended: data.ended_at.map(Timestamp::from_time),
             snapshot: snapshot(data),
-            tone: Tone::of_decision(preflight.decision()),
+            tone: Tone::from_decision(preflight.decision()),
             question: format!("May this campaign be sent to {}?", audience(preflight.policy)),
             headline: preflight.headline(),
             sentence: preflight.sentence(),
@@ -175,22 +124,24 @@ impl Page {
             pause: thresholds.pause(),
             chosen: sending(preflight.chosen()),
             sendings: preflight.estimates.iter().map(sending).collect(),
-            todos: todos.collect(),
+            recommendations: recommendations.collect(),
             verdicts: verdicts(data),
-            whole: tones.zip(scale::stacked(&counts, progress.rows)).collect(),
+            whole: tones.zip(bars::stacked(&counts, progress.rows)).collect(),
             groups: groups(data),
             facts: facts(data),
-            tables: places::tables(data),
-            evidence: data.evidence.map(|(from, to)| (When::of(from), When::of(to))),
+            tables: breakdown::tables(data),
+            evidence: data
+                .evidence
+                .map(|(from, to)| (Timestamp::from_time(from), Timestamp::from_time(to))),
             from_cache: (data.from_cache > 0).then(|| count(data.from_cache, "row")),
-            asked_as: data.asked_as.as_deref().map(shown),
-            version: shown(&data.version),
+            asked_as: data.asked_as.as_deref().map(redacted),
+            version: redacted(&data.version),
             not_in_the_bounds: NOT_IN_THE_BOUNDS,
         }
     }
 }
 
-impl Sending {
+impl PolicyRow {
     fn of(estimate: &Estimate, chosen: bool, thresholds: &Thresholds) -> Self {
         let (least, most) = (estimate.at_least.share, estimate.at_most.share);
         let more = estimate.sent_at_most - estimate.sent_now;
@@ -212,12 +163,12 @@ impl Sending {
                 true => of(least),
                 false => format!("{} to {}", of(least), of(most)),
             },
-            range: scale::range(estimate, thresholds),
+            range: bars::range(estimate, thresholds),
             band: match low == high {
                 true => low.label().to_owned(),
                 false => format!("from “{}” to “{}”", low.label(), high.label()),
             },
-            tone: Tone::of_decision(estimate.decision),
+            tone: Tone::from_decision(estimate.decision),
             label: estimate.decision.label(),
         }
     }
@@ -229,7 +180,7 @@ fn count(rows: u64, what: &str) -> String {
 }
 
 /// That the page shows a moment of something unfinished.
-fn snapshot(data: &Data) -> Option<String> {
+fn snapshot(data: &ReportData) -> Option<String> {
     let open = data.progress.open_rows();
     match data.state {
         State::Receiving => Some("The list is still coming in: this page is a first look.".into()),
@@ -257,18 +208,18 @@ fn bands(thresholds: &Thresholds) -> Vec<(Band, String)> {
     Band::ALL.into_iter().map(|band| (band, range(band))).collect()
 }
 
-fn verdicts(data: &Data) -> Vec<VerdictRow> {
+fn verdicts(data: &ReportData) -> Vec<VerdictRow> {
     let whole = data.progress.rows;
     let row = |name, tone, rows, meaning| {
         let share = Share { count: rows, of: whole };
-        let bar = scale::stacked(&[rows], whole)[0];
+        let bar = bars::stacked(&[rows], whole)[0];
         VerdictRow { name, tone, rows: grouped(rows), share: share.percent(), bar, meaning }
     };
     let mut all: Vec<VerdictRow> = Verdict::ALL
         .into_iter()
         .map(|verdict| {
             let rows = data.progress.with_verdict(verdict);
-            row(verdict.name(), Tone::of(verdict), rows, meaning(verdict))
+            row(verdict.name(), Tone::from_verdict(verdict), rows, meaning(verdict))
         })
         .collect();
     let open = data.progress.open_rows();
@@ -293,35 +244,37 @@ fn meaning(verdict: Verdict) -> &'static str {
     }
 }
 
-fn groups(data: &Data) -> Vec<Group> {
+fn groups(data: &ReportData) -> Vec<ReasonGroup> {
     let whole = data.progress.rows;
     let row = |(reason, rows): (&Reason, &u64)| ReasonRow {
         name: reason.name(),
         sentence: reason.sentence(),
         rows: grouped(*rows),
         share: Share { count: *rows, of: whole }.percent(),
-        bar: scale::stacked(&[*rows], whole)[0],
+        bar: bars::stacked(&[*rows], whole)[0],
     };
     let sorted = |mut found: Vec<(&Reason, &u64)>| -> Vec<ReasonRow> {
         found.retain(|(_, rows)| **rows > 0);
         found.sort_by_key(|(_, rows)| std::cmp::Reverse(**rows));
         found.into_iter().map(row).collect()
     };
-    let mut groups: Vec<Group> = Verdict::ALL
+    let mut groups: Vec<ReasonGroup> = Verdict::ALL
         .into_iter()
         .map(|verdict| {
             let found = data.progress.finished.iter();
             let found = found.filter(|(reason, _)| reason.verdict() == verdict).collect();
-            Group {
+            ReasonGroup {
                 title: verdict.name().to_owned(),
-                tone: Tone::of(verdict),
+                tone: Tone::from_verdict(verdict),
                 reasons: sorted(found),
             }
         })
         .collect();
-    groups.push(Group {
+    groups.push(ReasonGroup {
         title: match data.progress.next_retry_at {
-            Some(at) => format!("waiting; the first are asked again at {}", When::of(at).text),
+            Some(at) => {
+                format!("waiting; the first are asked again at {}", Timestamp::from_time(at).text)
+            }
             None => "waiting to be asked again".to_owned(),
         },
         tone: Tone::Waiting,
@@ -332,7 +285,7 @@ fn groups(data: &Data) -> Vec<Group> {
 }
 
 /// What else is on the list: name, number, and what it means.
-fn facts(data: &Data) -> Vec<(&'static str, String, &'static str)> {
+fn facts(data: &ReportData) -> Vec<(&'static str, String, &'static str)> {
     let progress = &data.progress;
     let facts = [
         ("different mailboxes", progress.mailboxes, "what was really asked about"),
