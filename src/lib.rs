@@ -2,30 +2,30 @@
 //!
 //! # The map
 //!
-//! One crate, a library and the `mailvet` binary. A room imports only rooms on lower floors, and in
-//! a room files that touch the world import pure ones, never the reverse.
+//! One crate, a library and the `mailvet` binary. A room imports only rooms of lower floors, or of
+//! its own floor where the architecture test allows it; that test lists every edge. Inside a room,
+//! files that do I/O import pure ones, never the reverse.
 //!
-//! | floor | rooms | what |
+//! | floor | rooms | contents |
 //! |---|---|---|
-//! | 10 | [`cli`], [`app`], [`config`], [`telemetry`], [`metrics`] | the process |
-//! | 9 | [`grpc`] (and [`proto`]) | the door: decode, call, encode |
-//! | 8 | [`doctor`] | what mail servers see of us, and we of DNS |
-//! | 8 | [`report`] | the page about a list: data to HTML (pure) |
-//! | 8 | [`batch`] | durable lists: state and pre-flight (pure), queue, worker |
-//! | 7 | [`verifier`] | the only joint |
-//! | 6 | [`prober`] | lanes: sessions reused, manners applied |
-//! | 5 | [`cache`], [`pacing`], [`access`] | what is remembered; how fast to go; who may call, and how much (both pure) |
-//! | 4 | [`verdict`] | the judge (pure) |
-//! | 3 | [`smtp`] | the dialogue (pure) and its session |
-//! | 2 | [`spf`] | may this address send for that domain (pure) |
-//! | 2 | [`dns`] | routes and facts (pure) and the resolver |
-//! | 1 | [`address`], [`lists`], [`listfile`] | syntax, names, mailing-list files (pure) |
-//! | 0 | [`clock`], [`instruments`], [`readiness`], [`fair`] | the one clock; counters and histograms; what the service waits for; many futures in one task |
+//! | 11 | [`cli`], [`app`], [`config`], [`telemetry`], [`metrics`] | the process |
+//! | 10 | [`grpc`], [`proto`] | the service: decode, call, encode |
+//! | 9 | [`batch`], [`doctor`] | durable lists: queue and worker; diagnosis of this host |
+//! | 8 | [`report`] | data to page (pure) |
+//! | 7 | [`verifier`] | one verification from end to end |
+//! | 6 | [`prober`] | scheduler (pure) and SMTP sessions |
+//! | 5 | [`cache`], [`pacing`] | lifetimes of answers; rate and concurrency limits (pure) |
+//! | 5 | [`access`], [`campaign`](self) | keys and quotas (pure); pre-flight and progress (pure) |
+//! | 4 | [`verdict`] | facts and replies to a verdict (pure) |
+//! | 3 | [`smtp`], [`egress`](self) | dialogue, replies and their meaning (pure); sockets and proxies |
+//! | 2 | [`dns`], [`spf`] | routes and facts (pure), resolver; SPF evaluation (pure) |
+//! | 1 | [`address`], [`lists`], [`listfile`] | syntax, lists of names, mailing-list files (pure) |
+//! | 0 | [`clock`], [`instruments`], [`readiness`], [`fair`] | time, counters, start-up, fair streams |
 //! | - | [`sandbox`] | a small mail world on loopback, for `cli/` and tests only |
 //!
 //! # One walk
 //!
-//! Each arrow is one function in one file, and what it carries is plain data:
+//! Each arrow is one function in one file and carries plain data:
 //!
 //! ```text
 //! &str -Address::parse-> Address -DnsCache::domain-> DomainFacts { route }
@@ -33,13 +33,13 @@
 //!      -verdict::judge-> Judgement -report-> Verification -grpc::convert-> proto::Verification
 //! ```
 //!
-//! [`verifier::Verifier::verify`] is that walk, to be read from top to bottom.
+//! [`verifier::Verifier::verify`] reads as that walk from top to bottom.
 //!
 //! # Invariants
 //!
 //! `tests/architecture` and the lints in `Cargo.toml` and `clippy.toml` hold the first six.
 //!
-//! 1. Imports run downward.
+//! 1. Imports run downward along the allowed edges; files form no circle but through a parent.
 //! 2. Pure files name no runtime, no network, no environment, no files and no clock: time is an
 //!    argument.
 //! 3. [`proto`] is named only in [`grpc`] and [`cli`].

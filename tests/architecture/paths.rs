@@ -73,3 +73,66 @@ fn is_separator(tokens: &[TokenTree], at: usize) -> bool {
     let colon = |i: usize| matches!(tokens.get(i), Some(TokenTree::Punct(p)) if p.as_char() == ':');
     colon(at) && colon(at + 1)
 }
+
+/// One name that a `use` item brings into scope.
+pub(crate) struct Import {
+    /// The name in scope.
+    pub(crate) name: String,
+    /// The path that it stands for.
+    pub(crate) path: Vec<String>,
+}
+
+/// Adds the imports of every `use` item in `tokens` to `found`, those in functions included.
+pub(crate) fn collect_imports(tokens: &[TokenTree], found: &mut Vec<Import>) {
+    let mut at = 0;
+    while at < tokens.len() {
+        match &tokens[at] {
+            TokenTree::Ident(word) if word == "use" => {
+                let end = tokens[at..]
+                    .iter()
+                    .position(|token| matches!(token, TokenTree::Punct(p) if p.as_char() == ';'))
+                    .map_or(tokens.len(), |length| at + length);
+                leaves(&tokens[at + 1..end], &[], found);
+                at = end;
+            }
+            TokenTree::Group(group) => {
+                let inner: Vec<TokenTree> = group.stream().into_iter().collect();
+                collect_imports(&inner, found);
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+}
+
+/// The leaves of one tree of imports below `prefix`; globs are left out.
+fn leaves(tokens: &[TokenTree], prefix: &[String], found: &mut Vec<Import>) {
+    for tree in tokens
+        .split(|token| matches!(token, TokenTree::Punct(p) if p.as_char() == ','))
+        .filter(|tree| !tree.is_empty())
+    {
+        let mut path = prefix.to_vec();
+        let mut alias = None;
+        let mut is_leaf = true;
+        for token in tree {
+            match token {
+                TokenTree::Ident(word) if word == "as" => alias = Some(String::new()),
+                TokenTree::Ident(word) if alias.is_some() => alias = Some(word.to_string()),
+                TokenTree::Ident(word) => path.push(word.to_string()),
+                TokenTree::Group(group) => {
+                    let inner: Vec<TokenTree> = group.stream().into_iter().collect();
+                    leaves(&inner, &path, found);
+                    is_leaf = false;
+                }
+                TokenTree::Punct(punct) if punct.as_char() == '*' => is_leaf = false,
+                _ => {}
+            }
+        }
+        if path.last().is_some_and(|last| last == "self") {
+            path.pop();
+        }
+        if is_leaf && let Some(name) = alias.or_else(|| path.last().cloned()) {
+            found.push(Import { name, path });
+        }
+    }
+}

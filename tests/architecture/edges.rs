@@ -1,0 +1,57 @@
+//! The plan of the house: which room may import which. One room a line, from the ground up.
+//!
+//! The floors are in the table of `src/lib.rs`, and a test holds the two together.
+
+/// Each room, and the rooms that its files may name. Every edge is needed: remove those that are
+/// not.
+#[rustfmt::skip]
+pub(crate) const EDGES: &[(&str, &[&str])] = &[
+    // 0
+    ("clock", &[]),
+    ("instruments", &[]),
+    ("readiness", &[]),
+    ("fair", &[]),
+    // 1
+    ("address", &[]),
+    ("lists", &["address"]),
+    ("listfile", &["address"]),
+    // 2
+    ("dns", &["address", "clock", "instruments"]),
+    ("spf", &["address", "dns"]),
+    // 3
+    ("smtp", &["address", "clock"]),
+    ("egress", &["address", "clock", "dns", "instruments", "smtp"]),
+    // 4
+    ("verdict", &["dns", "smtp"]),
+    // 5
+    ("cache", &["address", "clock", "dns", "instruments"]),
+    ("pacing", &[]),
+    ("access", &["address"]),
+    ("campaign", &["address", "verdict"]),
+    // 6
+    ("prober", &["address", "cache", "clock", "dns", "egress", "instruments", "pacing", "smtp"]),
+    // 7
+    ("verifier", &["address", "cache", "clock", "dns", "instruments", "lists", "prober", "smtp", "verdict"]),
+    // 8
+    ("report", &["address", "campaign", "listfile", "verdict"]),
+    // 9
+    ("batch", &["address", "campaign", "clock", "fair", "instruments", "smtp", "verdict", "verifier"]),
+    ("doctor", &["address", "clock", "dns", "egress", "smtp", "spf"]),
+    // 10
+    ("proto", &[]),
+    ("grpc", &["access", "address", "batch", "cache", "campaign", "clock", "dns", "fair", "instruments", "proto", "readiness", "smtp", "verdict", "verifier"]),
+    // 11
+    ("telemetry", &[]),
+    ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "prober", "readiness", "verdict", "verifier"]),
+    ("config", &["batch", "cache", "dns", "doctor", "egress", "grpc", "lists", "metrics", "prober", "smtp", "telemetry", "verdict", "verifier"]),
+    ("app", &["batch", "cache", "clock", "config", "dns", "egress", "grpc", "lists", "metrics", "prober", "readiness", "smtp", "verifier"]),
+    ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "grpc", "listfile", "lists", "metrics", "prober", "proto", "report", "sandbox", "smtp", "telemetry", "verdict", "verifier"]),
+    // Beside the house: a mail world on loopback.
+    ("sandbox", &["address", "clock"]),
+];
+
+/// Edges that a move under way will remove: they may go at any time, and none may come.
+pub(crate) const LEAVING: &[(&str, &str)] = &[("doctor", "prober"), ("report", "batch")];
+
+/// Rooms of one floor that do not know each other.
+pub(crate) const SIBLINGS: [&str; 4] = ["cache", "pacing", "access", "campaign"];

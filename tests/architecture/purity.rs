@@ -1,0 +1,139 @@
+//! Pure files: no runtime, no network, no files, no environment, no clock, and no import of a file
+//! that has one.
+
+use crate::assert_none;
+use crate::house::House;
+use crate::modules::Modules;
+use crate::source::Source;
+
+/// The rooms that are pure, but for the files of [`SHELL`].
+#[rustfmt::skip]
+const PURE_ROOMS: &[&str] = &[
+    "instruments",
+    "address",
+    "lists",
+    "listfile",
+    "dns",
+    "spf",
+    "smtp",
+    "verdict",
+    "pacing",
+    "access",
+    "campaign",
+    "report",
+];
+
+/// Files, and folders of files, that are pure in rooms that are not.
+const PURE_FILES: &[&str] = &[
+    "batch/config.rs",
+    "batch/id.rs",
+    "batch/outcome.rs",
+    "batch/outcome/",
+    "batch/plan.rs",
+    "batch/preflight.rs",
+    "batch/preflight/",
+    "batch/progress.rs",
+    "batch/queue.rs",
+    "batch/spec.rs",
+    "cache/config.rs",
+    "cache/counters.rs",
+    "cache/freshness.rs",
+    "doctor/checks/",
+    "doctor/config.rs",
+    "doctor/date.rs",
+    "doctor/facts.rs",
+    "doctor/finding.rs",
+    "doctor/lists.rs",
+    "doctor/question.rs",
+    "egress/config.rs",
+    "prober/control.rs",
+    "prober/destination/",
+    "prober/evidence.rs",
+    "prober/lane/",
+    "prober/memory.rs",
+    "prober/reading.rs",
+    "prober/stats.rs",
+    "verifier/counters.rs",
+    "verifier/lifetime.rs",
+    "verifier/report.rs",
+    "verifier/verification.rs",
+];
+
+/// The files, and folders of files, in pure rooms that touch the world.
+const SHELL: &[&str] = &[
+    "dns/failover.rs",
+    "dns/questions.rs",
+    "dns/resolver.rs",
+    "dns/upstream.rs",
+    "lists/reload.rs",
+    "smtp/connect.rs",
+    "smtp/session.rs",
+    "smtp/session/",
+    "smtp/tls.rs",
+    "smtp/wire.rs",
+];
+
+fn is_among(name: &str, files: &[&str]) -> bool {
+    files.iter().any(|file| name == *file || (file.ends_with('/') && name.starts_with(file)))
+}
+
+fn is_pure(source: &Source) -> bool {
+    let is_in_pure_room = PURE_ROOMS.contains(&source.room()) && !is_among(&source.name, SHELL);
+    (is_in_pure_room || is_among(&source.name, PURE_FILES)) && !source.is_test()
+}
+
+#[test]
+fn pure_files_do_no_io_and_have_no_clock() {
+    const IMPURE: [&str; 9] = [
+        "tokio",
+        "tokio_rustls",
+        "tokio_util",
+        "hickory_resolver",
+        "hickory_server",
+        "tonic",
+        "rand",
+        "rcgen",
+        "moka",
+    ];
+    const IMPURE_STD: [&str; 5] = ["env", "fs", "process", "thread", "net"];
+    let house = House::get();
+    let mut violations = Vec::new();
+    for source in house.sources.iter().filter(|source| is_pure(source)) {
+        for path in &source.paths {
+            let first = path[0].as_str();
+            if IMPURE.contains(&first) {
+                violations.push(format!("{} names {first}", source.name));
+            }
+            if first == "std" && path.len() > 1 && IMPURE_STD.contains(&path[1].as_str()) {
+                let data = ["IpAddr", "Ipv4Addr", "Ipv6Addr", "SocketAddr"];
+                let plain_data = path[1] == "net" && path.len() > 2 && data.contains(&&*path[2]);
+                if !plain_data {
+                    violations.push(format!("{} names {}", source.name, path.join("::")));
+                }
+            }
+            if first == "crate" && path.get(1).is_some_and(|room| room == "clock") {
+                violations.push(format!("{} names the clock: take `now` instead", source.name));
+            }
+        }
+    }
+    assert_none(&violations, "pure files name no runtime, no network, no clock");
+}
+
+#[test]
+fn pure_files_do_not_import_the_shell_beside_them() {
+    let house = House::get();
+    let modules = Modules::of(house);
+    let by_name = |name: &str| modules.sources().find(|source| source.name == name);
+    let mut violations = Vec::new();
+    for source in modules.sources().filter(|source| is_pure(source) && !source.is_module_head()) {
+        for target in modules.targets(source).into_iter().filter_map(by_name) {
+            let is_beside = target.room() == source.room() && !target.is_module_head();
+            // The counters of the prober are about to leave its largest file.
+            let is_leaving = source.name == "prober/stats.rs" && target.name == "prober/lanes.rs";
+            if is_beside && !is_pure(target) && !is_leaving {
+                violations.push(format!("{} names {}", source.name, target.name));
+            }
+        }
+    }
+    assert_none(&violations, "I/O files import pure ones, never the reverse");
+}
