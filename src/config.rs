@@ -247,7 +247,7 @@ mod tests {
             ("MAILVET_API_KEY", "is no configuration"),
         ]);
         let config = load(None, &environment, Table::new()).unwrap();
-        assert_eq!(config.log.format, telemetry::Format::Json);
+        assert_eq!(config.log.format, telemetry::LogFormat::Json);
         assert_eq!(config.dns.nameservers.len(), 2);
         assert_eq!(config.server.drain_timeout.as_secs(), 5);
         assert_eq!(config.server.tls.key.as_deref(), Some(Path::new("/k.pem")));

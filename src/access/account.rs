@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::caller::Caller;
-use super::window::Window;
+use super::window::QuotaWindow;
 
 /// How many callers are counted at a time. Keys are far fewer; certificates are only as many as
 /// their authority signs.
@@ -18,21 +18,21 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// What one caller has used.
 #[derive(Debug)]
 pub(super) struct Account {
-    pub(super) calls: Window,
-    pub(super) addresses: Window,
+    pub(super) calls: QuotaWindow,
+    pub(super) addresses: QuotaWindow,
     /// Mailboxes that servers told about, and those of them that do not exist.
-    pub(super) mailboxes: Window,
-    pub(super) unknown: Window,
+    pub(super) mailboxes: QuotaWindow,
+    pub(super) unknown: QuotaWindow,
     last_used: SystemTime,
 }
 
 impl Account {
     fn new(now: SystemTime) -> Self {
         Self {
-            calls: Window::new(MINUTE),
-            addresses: Window::new(DAY),
-            mailboxes: Window::new(HOUR),
-            unknown: Window::new(HOUR),
+            calls: QuotaWindow::new(MINUTE),
+            addresses: QuotaWindow::new(DAY),
+            mailboxes: QuotaWindow::new(HOUR),
+            unknown: QuotaWindow::new(HOUR),
             last_used: now,
         }
     }
@@ -77,11 +77,11 @@ impl Accounts {
 
 #[cfg(test)]
 mod tests {
-    use super::super::caller::Kind;
+    use super::super::caller::CallerKind;
     use super::*;
 
     fn caller(name: &str) -> Caller {
-        Caller::new(name, Kind::Certificate)
+        Caller::new(name, CallerKind::Certificate)
     }
 
     #[test]

@@ -9,12 +9,12 @@ pub struct Caller {
     /// certificate of the same name are the same caller.
     pub name: Arc<str>,
     /// How it is known.
-    pub kind: Kind,
+    pub kind: CallerKind,
 }
 
 /// How a caller is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum CallerKind {
     /// By an API key.
     Key,
     /// By a client certificate that the configured authority signed.
@@ -26,20 +26,20 @@ pub enum Kind {
 }
 
 impl Caller {
-    pub(super) fn new(name: &str, kind: Kind) -> Self {
+    pub(super) fn new(name: &str, kind: CallerKind) -> Self {
         Self { name: name.into(), kind }
     }
 
     /// Whoever runs this process.
     #[must_use]
     pub fn local() -> Self {
-        Self::new("", Kind::Local)
+        Self::new("", CallerKind::Local)
     }
 }
 
 /// What a call shows of its caller.
 #[derive(Clone, Copy, Debug)]
-pub struct Presented<'a> {
+pub struct Credentials<'a> {
     /// What its `authorization` metadata says.
     pub bearer: Bearer<'a>,
     /// The name in its verified client certificate; empty if that names nobody.
@@ -72,7 +72,7 @@ impl std::fmt::Debug for Bearer<'_> {
 
 /// Why a caller may not call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
+pub enum AdmissionError {
     /// It showed nothing.
     #[error(
         "this service wants to know its callers: send an API key as `authorization: Bearer KEY`, \
@@ -101,7 +101,7 @@ pub enum Denied {
     NamelessCertificate,
 }
 
-impl Denied {
+impl AdmissionError {
     /// Whether the caller is known, and may not; else nobody knows who it is.
     #[must_use]
     pub fn is_known(&self) -> bool {

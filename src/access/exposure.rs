@@ -21,7 +21,7 @@ pub struct Protection {
      see `mailvet api-key new`), ask them for a certificate (server.tls with client_ca), or say that \
      anybody may call (--allow-anonymous, server.allow_anonymous); or listen on 127.0.0.1"
 )]
-pub struct Exposed {
+pub struct UnprotectedListener {
     listen: SocketAddr,
 }
 
@@ -35,13 +35,13 @@ impl Protection {
 
     /// # Errors
     ///
-    /// [`Exposed`] if others than this machine could call without anybody having decided that.
-    pub fn check(self, listen: SocketAddr) -> Result<(), Exposed> {
+    /// [`UnprotectedListener`] if others than this machine could call without anybody having decided that.
+    pub fn check(self, listen: SocketAddr) -> Result<(), UnprotectedListener> {
         let is_decided = self.client_certificates || self.api_keys || self.allow_anonymous;
         if is_decided || listen.ip().to_canonical().is_loopback() {
             return Ok(());
         }
-        Err(Exposed { listen })
+        Err(UnprotectedListener { listen })
     }
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
-use super::caller::Denied;
+use super::caller::AdmissionError;
 use super::config::Quota;
 
 /// What a key begins with, so that people and secret scanners know one.
@@ -27,20 +27,20 @@ const HASH_PREFIX: &str = "sha256:";
 /// The longest name of a key, in octets.
 const LONGEST_NAME: usize = 64;
 
-type Hash = [u8; 32];
+type KeyHash = [u8; 32];
 
 /// The keys that may call.
 #[derive(Debug, Default)]
 pub struct Keys {
-    entries: Vec<Entry>,
-    hashes: Vec<Hash>,
+    entries: Vec<KeyEntry>,
+    hashes: Vec<KeyHash>,
     by_name: HashMap<String, usize>,
 }
 
 /// One `[[key]]` of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Entry {
+pub(super) struct KeyEntry {
     /// Whose it is: the caller's name.
     pub(super) name: String,
     /// `sha256:` and the key's SHA-256 in hexadecimal.
@@ -58,14 +58,14 @@ pub(super) struct Entry {
     disabled: bool,
 }
 
-impl Entry {
+impl KeyEntry {
     /// Whether the key is valid now.
-    pub(super) fn check(&self, now: SystemTime) -> Result<(), Denied> {
+    pub(super) fn check(&self, now: SystemTime) -> Result<(), AdmissionError> {
         if self.disabled {
-            return Err(Denied::Disabled(self.name.clone()));
+            return Err(AdmissionError::Disabled(self.name.clone()));
         }
         if self.expires.is_some_and(|expires| expires <= now) {
-            return Err(Denied::Expired(self.name.clone()));
+            return Err(AdmissionError::Expired(self.name.clone()));
         }
         Ok(())
     }
@@ -82,9 +82,9 @@ impl Entry {
 /// The file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct KeysFile {
     #[serde(default)]
-    key: Vec<Entry>,
+    key: Vec<KeyEntry>,
 }
 
 /// Why the file cannot be taken.
@@ -114,7 +114,7 @@ impl Keys {
     ///
     /// [`KeysError`] for the first thing that is wrong.
     pub fn parse(text: &str) -> Result<Self, KeysError> {
-        let File { key: entries } = toml::from_str(text)?;
+        let KeysFile { key: entries } = toml::from_str(text)?;
         let mut keys = Self::default();
         let mut seen = HashSet::new();
         for entry in entries {
@@ -145,7 +145,7 @@ impl Keys {
     }
 
     /// The entry of the key that a caller sent.
-    pub(super) fn find(&self, key: &str) -> Option<&Entry> {
+    pub(super) fn find(&self, key: &str) -> Option<&KeyEntry> {
         let sent = hash(key);
         let mut found = u64::MAX;
         for (index, hash) in self.hashes.iter().enumerate() {
@@ -154,13 +154,13 @@ impl Keys {
         self.entries.get(usize::try_from(found).ok()?)
     }
 
-    pub(super) fn named(&self, name: &str) -> Option<&Entry> {
+    pub(super) fn named(&self, name: &str) -> Option<&KeyEntry> {
         self.by_name.get(name).and_then(|index| self.entries.get(*index))
     }
 }
 
 /// A key that was just made.
-pub struct Issued {
+pub struct IssuedKey {
     /// The key itself: to be given to its owner and kept nowhere.
     pub key: String,
     /// The entry to add to the file.
@@ -176,7 +176,7 @@ pub fn issue(
     name: &str,
     random: [u8; 32],
     expires: Option<SystemTime>,
-) -> Result<Issued, KeysError> {
+) -> Result<IssuedKey, KeysError> {
     let name = check_name(name)?.to_owned();
     let key = format!("{PREFIX}{}", hex(&random));
     let mut entry =
@@ -186,7 +186,7 @@ pub fn issue(
         // A String takes whatever is written to it.
         let _ = writeln!(entry, "expires = \"{expires}\"");
     }
-    Ok(Issued { key, entry })
+    Ok(IssuedKey { key, entry })
 }
 
 fn check_name(name: &str) -> Result<&str, KeysError> {
@@ -197,7 +197,7 @@ fn check_name(name: &str) -> Result<&str, KeysError> {
     Ok(name)
 }
 
-fn hash(key: &str) -> Hash {
+fn hash(key: &str) -> KeyHash {
     Sha256::digest(key.as_bytes()).into()
 }
 
@@ -205,12 +205,12 @@ fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-fn read_hash(text: &str) -> Option<Hash> {
+fn read_hash(text: &str) -> Option<KeyHash> {
     let digits = text.strip_prefix(HASH_PREFIX)?;
     if digits.len() != 64 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
-    let mut hash = Hash::default();
+    let mut hash = KeyHash::default();
     for (index, octet) in hash.iter_mut().enumerate() {
         *octet = u8::from_str_radix(digits.get(2 * index..2 * index + 2)?, 16).ok()?;
     }
@@ -236,7 +236,7 @@ mod tests {
         let found = keys.find(&erp.key).unwrap();
         assert_eq!(found.name, "erp");
         assert_eq!(found.check(at(99)), Ok(()));
-        assert_eq!(found.check(at(100)), Err(Denied::Expired("erp".to_owned())));
+        assert_eq!(found.check(at(100)), Err(AdmissionError::Expired("erp".to_owned())));
         let stranger = issue("x", [9; 32], None).unwrap();
         for key in [&stranger.key, &crm.key[..crm.key.len() - 1], "", "mailvet_"] {
             assert!(keys.find(key).is_none(), "{key}");

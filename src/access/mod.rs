@@ -9,10 +9,10 @@
 //! certificate: `grpc/` does.
 
 mod account;
-mod asked;
 mod caller;
 mod config;
 mod exposure;
+mod harvest;
 mod keys;
 mod refusal;
 mod window;
@@ -23,12 +23,12 @@ use std::time::SystemTime;
 use crate::address::{Address, Domain};
 
 use account::Accounts;
-use asked::Asked;
+use harvest::LocalPartCounter;
 
-pub use caller::{Bearer, Caller, Denied, Kind, Presented};
+pub use caller::{AdmissionError, Bearer, Caller, CallerKind, Credentials};
 pub use config::{Harvesting, Quota};
-pub use exposure::{Exposed, Protection};
-pub use keys::{Issued, Keys, KeysError, issue};
+pub use exposure::{Protection, UnprotectedListener};
+pub use keys::{IssuedKey, Keys, KeysError, issue};
 pub use refusal::{Limit, Refusal};
 
 /// The rules, and what has been counted under them.
@@ -39,7 +39,7 @@ pub struct Access {
     harvesting: Harvesting,
     keys: RwLock<Arc<Keys>>,
     accounts: Mutex<Accounts>,
-    asked: Mutex<Asked>,
+    asked: Mutex<LocalPartCounter>,
 }
 
 impl Access {
@@ -66,21 +66,25 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// [`Denied`] if nobody may call like this.
-    pub fn admit(&self, presented: Presented<'_>, now: SystemTime) -> Result<Caller, Denied> {
+    /// [`AdmissionError`] if nobody may call like this.
+    pub fn admit(
+        &self,
+        presented: Credentials<'_>,
+        now: SystemTime,
+    ) -> Result<Caller, AdmissionError> {
         match (presented.bearer, presented.certificate) {
             (Bearer::Key(key), _) => {
                 let keys = self.keys();
-                let entry = keys.find(key).ok_or(Denied::UnknownKey)?;
+                let entry = keys.find(key).ok_or(AdmissionError::UnknownKey)?;
                 entry.check(now)?;
-                Ok(Caller::new(&entry.name, Kind::Key))
+                Ok(Caller::new(&entry.name, CallerKind::Key))
             }
-            (Bearer::Unreadable, _) => Err(Denied::Unreadable),
-            (Bearer::None, Some("")) => Err(Denied::NamelessCertificate),
-            (Bearer::None, Some(name)) => Ok(Caller::new(name, Kind::Certificate)),
+            (Bearer::Unreadable, _) => Err(AdmissionError::Unreadable),
+            (Bearer::None, Some("")) => Err(AdmissionError::NamelessCertificate),
+            (Bearer::None, Some(name)) => Ok(Caller::new(name, CallerKind::Certificate)),
             (Bearer::None, None) if self.anonymous && presented.is_loopback => Ok(Caller::local()),
-            (Bearer::None, None) if self.anonymous => Ok(Caller::new("", Kind::Anonymous)),
-            (Bearer::None, None) => Err(Denied::Anonymous),
+            (Bearer::None, None) if self.anonymous => Ok(Caller::new("", CallerKind::Anonymous)),
+            (Bearer::None, None) => Err(AdmissionError::Anonymous),
         }
     }
 
@@ -120,7 +124,7 @@ impl Access {
         now: SystemTime,
     ) -> Result<(), Refusal> {
         let rules = &self.harvesting;
-        if caller.kind == Kind::Local && rules.spare_loopback {
+        if caller.kind == CallerKind::Local && rules.spare_loopback {
             return Ok(());
         }
         let (percent, sample) = (rules.unknown_percent, u64::from(rules.unknown_sample));
@@ -159,7 +163,7 @@ impl Access {
     fn quota(&self, caller: &Caller, now: SystemTime) -> Result<Quota, Refusal> {
         let keys = self.keys();
         let entry = keys.named(&caller.name);
-        if caller.kind == Kind::Key {
+        if caller.kind == CallerKind::Key {
             // A stream may outlive its key.
             let valid = entry.is_some_and(|entry| entry.check(now).is_ok());
             if !valid {
@@ -177,7 +181,7 @@ impl Access {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_asked(&self) -> MutexGuard<'_, Asked> {
+    fn lock_asked(&self) -> MutexGuard<'_, LocalPartCounter> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

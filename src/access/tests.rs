@@ -11,8 +11,8 @@ fn keys(more: &str) -> (String, Keys) {
     (issued.key, Keys::parse(&format!("{}{more}", issued.entry)).unwrap())
 }
 
-fn shown(bearer: Bearer<'_>) -> Presented<'_> {
-    Presented { bearer, certificate: None, is_loopback: false }
+fn shown(bearer: Bearer<'_>) -> Credentials<'_> {
+    Credentials { bearer, certificate: None, is_loopback: false }
 }
 
 fn harvesting() -> Harvesting {
@@ -28,24 +28,24 @@ fn a_key_names_its_caller_and_a_wrong_one_nobody_even_where_anybody_may_call() {
     let (key, keys) = keys("");
     let access = Access::new(true, Quota::default(), Harvesting::default(), keys);
     let caller = access.admit(shown(Bearer::Key(&key)), at(0)).unwrap();
-    assert_eq!((&*caller.name, caller.kind), ("crm", Kind::Key));
+    assert_eq!((&*caller.name, caller.kind), ("crm", CallerKind::Key));
     let wrong = access.admit(shown(Bearer::Key("mailvet_0")), at(0));
-    assert_eq!(wrong, Err(Denied::UnknownKey));
-    assert_eq!(access.admit(shown(Bearer::Unreadable), at(0)), Err(Denied::Unreadable));
+    assert_eq!(wrong, Err(AdmissionError::UnknownKey));
+    assert_eq!(access.admit(shown(Bearer::Unreadable), at(0)), Err(AdmissionError::Unreadable));
     let nobody = access.admit(shown(Bearer::None), at(0)).unwrap();
-    assert_eq!((&*nobody.name, nobody.kind), ("", Kind::Anonymous));
+    assert_eq!((&*nobody.name, nobody.kind), ("", CallerKind::Anonymous));
 }
 
 #[test]
 fn a_certificate_names_its_caller_and_a_nameless_one_is_nobody() {
     let access = Access::new(false, Quota::default(), Harvesting::default(), Keys::default());
-    let with = |name| Presented { certificate: Some(name), ..shown(Bearer::None) };
+    let with = |name| Credentials { certificate: Some(name), ..shown(Bearer::None) };
     let caller = access.admit(with("crm.example"), at(0)).unwrap();
-    assert_eq!((&*caller.name, caller.kind), ("crm.example", Kind::Certificate));
-    assert_eq!(access.admit(with(""), at(0)), Err(Denied::NamelessCertificate));
-    assert_eq!(access.admit(shown(Bearer::None), at(0)), Err(Denied::Anonymous));
-    let local = Presented { is_loopback: true, ..shown(Bearer::None) };
-    assert_eq!(access.admit(local, at(0)), Err(Denied::Anonymous));
+    assert_eq!((&*caller.name, caller.kind), ("crm.example", CallerKind::Certificate));
+    assert_eq!(access.admit(with(""), at(0)), Err(AdmissionError::NamelessCertificate));
+    assert_eq!(access.admit(shown(Bearer::None), at(0)), Err(AdmissionError::Anonymous));
+    let local = Credentials { is_loopback: true, ..shown(Bearer::None) };
+    assert_eq!(access.admit(local, at(0)), Err(AdmissionError::Anonymous));
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_key_is_gone_with_the_file_that_listed_it_for_streams_too() {
     let caller = access.admit(shown(Bearer::Key(&key)), at(0)).unwrap();
     assert_eq!(access.take(&caller, 1, at(0)), Ok(()));
     access.replace_keys(Keys::default());
-    assert_eq!(access.admit(shown(Bearer::Key(&key)), at(1)), Err(Denied::UnknownKey));
+    assert_eq!(access.admit(shown(Bearer::Key(&key)), at(1)), Err(AdmissionError::UnknownKey));
     assert_eq!(access.take(&caller, 1, at(1)).unwrap_err().limit, Limit::KeyWithdrawn);
     assert_eq!(access.call(&caller, at(1)).unwrap_err().limit, Limit::KeyWithdrawn);
 }
@@ -87,11 +87,11 @@ fn callers_without_a_quota_of_their_own_share_the_default_rule_and_not_its_count
     let quota = Quota { calls_per_minute: 1, addresses_per_day: 0 };
     let access = Access::new(true, quota, Harvesting::default(), Keys::default());
     for name in ["a.example", "b.example"] {
-        let caller = Caller::new(name, Kind::Certificate);
+        let caller = Caller::new(name, CallerKind::Certificate);
         assert_eq!(access.call(&caller, at(0)), Ok(()));
         assert!(access.call(&caller, at(0)).is_err());
     }
-    let nobody = Caller::new("", Kind::Anonymous);
+    let nobody = Caller::new("", CallerKind::Anonymous);
     assert_eq!(access.call(&nobody, at(0)), Ok(()));
     assert!(access.call(&nobody, at(0)).is_err(), "all anonymous callers are one");
 }
@@ -99,7 +99,7 @@ fn callers_without_a_quota_of_their_own_share_the_default_rule_and_not_its_count
 #[test]
 fn guessing_names_at_one_company_is_stopped_and_subdomains_are_no_way_around() {
     let access = Access::new(true, Quota::default(), harvesting(), Keys::default());
-    let caller = Caller::new("crm", Kind::Certificate);
+    let caller = Caller::new("crm", CallerKind::Certificate);
     let asks = |text: &str| access.ask(&caller, &address(text), false, at(0));
     for text in ["a@acme.test", "b@mail.acme.test", "c@acme.test", "A@ACME.test"] {
         assert_eq!(asks(text), Ok(()), "{text}");
@@ -115,7 +115,7 @@ fn guessing_names_at_one_company_is_stopped_and_subdomains_are_no_way_around() {
 #[test]
 fn an_honest_list_with_thousands_at_a_free_provider_is_not_hurt() {
     let access = Access::new(true, Quota::default(), harvesting(), Keys::default());
-    let caller = Caller::new("crm", Kind::Certificate);
+    let caller = Caller::new("crm", CallerKind::Certificate);
     for n in 0..20_000 {
         let asked = access.ask(&caller, &address(&format!("n{n}@gmail.com")), true, at(n / 100));
         assert_eq!(asked, Ok(()));
@@ -126,7 +126,7 @@ fn an_honest_list_with_thousands_at_a_free_provider_is_not_hurt() {
 #[test]
 fn a_caller_whose_guesses_are_nearly_all_wrong_waits_until_the_hour_is_over() {
     let access = Access::new(true, Quota::default(), harvesting(), Keys::default());
-    let caller = Caller::new("crm", Kind::Certificate);
+    let caller = Caller::new("crm", CallerKind::Certificate);
     for n in 0..10 {
         let guess = address(&format!("n{n}@gmail.com"));
         assert_eq!(access.ask(&caller, &guess, true, at(0)), Ok(()));
@@ -137,13 +137,13 @@ fn a_caller_whose_guesses_are_nearly_all_wrong_waits_until_the_hour_is_over() {
     let wait = refusal.retry_after.unwrap();
     assert!(wait <= Duration::from_secs(3660), "{wait:?}");
     assert_eq!(access.ask(&caller, &address("n@x.test"), false, at(0) + wait), Ok(()));
-    let other = Caller::new("erp", Kind::Certificate);
+    let other = Caller::new("erp", CallerKind::Certificate);
     assert_eq!(access.ask(&other, &address("n@x.test"), false, at(0)), Ok(()));
 }
 
 #[test]
 fn who_sits_at_the_machine_is_spared_unless_a_proxy_sits_there() {
-    let local = Caller::new("", Kind::Local);
+    let local = Caller::new("", CallerKind::Local);
     for (spare_loopback, stopped) in [(true, false), (false, true)] {
         let rules = Harvesting { spare_loopback, ..harvesting() };
         let access = Access::new(true, Quota::default(), rules, Keys::default());

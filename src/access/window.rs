@@ -8,14 +8,14 @@ const SLOTS: u32 = 60;
 
 /// Events of the last period.
 #[derive(Clone, Debug)]
-pub(super) struct Window {
+pub(super) struct QuotaWindow {
     slot: Duration,
     /// (slot since the epoch, events in it), oldest first: `SLOTS + 1` entries at most.
     slots: VecDeque<(u128, u64)>,
     total: u64,
 }
 
-impl Window {
+impl QuotaWindow {
     /// Nothing has happened yet. `period` is at least a second.
     pub(super) fn new(period: Duration) -> Self {
         Self { slot: period / SLOTS, slots: VecDeque::new(), total: 0 }
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn no_more_than_the_limit_fall_into_any_period() {
-        let mut window = Window::new(MINUTE);
+        let mut window = QuotaWindow::new(MINUTE);
         let mut taken = Vec::new();
         for second in 0..600_u64 {
             for _ in 0..3 {
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_wait_it_names_is_enough_and_a_slot_less_is_not() {
-        let mut window = Window::new(MINUTE);
+        let mut window = QuotaWindow::new(MINUTE);
         window.take(6, 10, at(0)).unwrap();
         window.take(4, 10, at(30)).unwrap();
         let wait = window.take(7, 10, at(40)).unwrap_err().unwrap();
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn more_than_the_limit_at_once_never_fits_and_nothing_is_counted() {
-        let mut window = Window::new(MINUTE);
+        let mut window = QuotaWindow::new(MINUTE);
         assert_eq!(window.take(11, 10, at(0)), Err(None));
         assert_eq!(window.total(at(0)), 0);
         assert!(window.take(u64::MAX, 0, at(0)).is_ok(), "zero is no limit");
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_by_the_slots() {
-        let mut window = Window::new(MINUTE);
+        let mut window = QuotaWindow::new(MINUTE);
         for second in 0..10_000 {
             window.add(1, at(second));
         }
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_goes_back_forgets_nothing() {
-        let mut window = Window::new(MINUTE);
+        let mut window = QuotaWindow::new(MINUTE);
         window.add(5, at(100));
         window.add(5, at(50));
         assert_eq!(window.total(at(50)), 10);

@@ -7,7 +7,7 @@ use crate::dns::DnsFailure;
 
 /// One question.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Question {
+pub enum Query {
     /// TXT records.
     Texts(DomainName),
     /// A records.
@@ -20,7 +20,7 @@ pub enum Question {
     Names(IpAddr),
 }
 
-impl Question {
+impl Query {
     /// The question for addresses of the same family as `like`.
     #[must_use]
     pub fn addresses(name: DomainName, like: IpAddr) -> Self {
@@ -30,7 +30,7 @@ impl Question {
 
 /// What was heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum QueryResult {
     /// Texts of TXT records; at least one.
     Texts(Vec<String>),
     /// Addresses; at least one.
@@ -48,7 +48,7 @@ pub enum Heard {
     Failed(DnsFailure),
 }
 
-impl Heard {
+impl QueryResult {
     /// The texts, or none.
     #[must_use]
     pub fn texts(&self) -> &[String] {

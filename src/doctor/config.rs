@@ -19,7 +19,7 @@ pub struct Config {
     pub timeout: Duration,
     /// Domains whose exchangers are connected to, to see whether port 25 is open; they hear `QUIT`
     /// and nothing else. Default: large providers, of which Microsoft says the time in its banner.
-    pub exchangers: Vec<Named>,
+    pub exchangers: Vec<ConfiguredName>,
     /// How far our clock may be from what banners say. Default 30 seconds.
     #[serde(with = "humantime_serde")]
     pub clock_tolerance: Duration,
@@ -51,15 +51,15 @@ impl Default for Config {
 pub struct ResolverConfig {
     /// Names below which made-up ones are asked for, which nobody has registered. Default: four
     /// top-level domains.
-    pub made_up_under: Vec<Named>,
+    pub made_up_under: Vec<ConfiguredName>,
     /// Registered domains below which made-up names are asked for. Default `example.com`.
-    pub registered: Vec<Named>,
+    pub registered: Vec<ConfiguredName>,
     /// Names with signatures that are broken on purpose. Default `dnssec-failed.org`.
-    pub bogus: Vec<Named>,
+    pub bogus: Vec<ConfiguredName>,
     /// Names with good signatures: whether it is the signatures that fail. Default `ietf.org`.
-    pub signed: Vec<Named>,
+    pub signed: Vec<ConfiguredName>,
     /// Names whose TXT records do not fit in one packet. Default `microsoft.com`.
-    pub large: Vec<Named>,
+    pub large: Vec<ConfiguredName>,
     /// A median of answers that is slower than this is slow. Default 500 milliseconds.
     #[serde(with = "humantime_serde")]
     pub slow: Duration,
@@ -83,7 +83,7 @@ impl Default for ResolverConfig {
 #[serde(deny_unknown_fields)]
 pub struct Blocklist {
     /// Where it is asked, such as `zen.spamhaus.org`.
-    pub zone: Named,
+    pub zone: ConfiguredName,
     /// Whether it lists IPv6 addresses too. Default: false.
     #[serde(default)]
     pub ipv6: bool,
@@ -141,14 +141,14 @@ impl PublicAddresses {
 /// A name in DNS, in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Named(DomainName);
+pub struct ConfiguredName(DomainName);
 
 /// The text is no name that DNS can carry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a name; write one such as example.com")]
 pub struct NameError(String);
 
-impl Named {
+impl ConfiguredName {
     /// The name.
     #[must_use]
     pub fn name(&self) -> &DomainName {
@@ -156,7 +156,7 @@ impl Named {
     }
 }
 
-impl TryFrom<String> for Named {
+impl TryFrom<String> for ConfiguredName {
     type Error = NameError;
 
     fn try_from(text: String) -> Result<Self, NameError> {
@@ -170,15 +170,15 @@ impl TryFrom<String> for Named {
     }
 }
 
-impl From<Named> for String {
-    fn from(named: Named) -> Self {
+impl From<ConfiguredName> for String {
+    fn from(named: ConfiguredName) -> Self {
         named.0.to_string()
     }
 }
 
 /// Names that are part of the program.
-pub(super) fn named(names: &[&str]) -> Vec<Named> {
-    names.iter().map(|name| Named(DomainName::from_ascii(name))).collect()
+pub(super) fn named(names: &[&str]) -> Vec<ConfiguredName> {
+    names.iter().map(|name| ConfiguredName(DomainName::from_ascii(name))).collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use crate::address::DomainName;
-use crate::dns::query::Heard;
+use crate::dns::query::QueryResult;
 use crate::dns::{DnsFailure, Route};
 use crate::smtp::{NoReply, Reply};
 use crate::spf;
@@ -22,9 +22,9 @@ pub struct Facts {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdentityFacts {
     /// How it is configured.
-    pub setup: Setup,
+    pub setup: IdentitySetup,
     /// Connections to exchangers.
-    pub knocks: Vec<Knock>,
+    pub knocks: Vec<ConnectionAttempt>,
     /// The public addresses it is seen as, as far as known.
     pub addresses: Vec<AddressFacts>,
     /// What the HELO name leads to; none if it is no host name.
@@ -35,7 +35,7 @@ pub struct IdentityFacts {
 
 /// How an identity is configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Setup {
+pub struct IdentitySetup {
     /// Its name; empty for the only one.
     pub name: String,
     /// The HELO name, or the address literal; none if nothing is configured.
@@ -56,7 +56,7 @@ pub struct Setup {
 
 /// One attempt to connect to an exchanger.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Knock {
+pub struct ConnectionAttempt {
     /// The domain whose exchanger it is.
     pub domain: DomainName,
     /// Where to: its exchanger and an address of it, or why there is none.
@@ -95,9 +95,9 @@ pub struct AddressFacts {
     /// The address.
     pub address: IpAddr,
     /// Its PTR records.
-    pub names: Heard,
+    pub names: QueryResult,
     /// The names found there, and the addresses of each, of the same family.
-    pub forward: Vec<(DomainName, Heard)>,
+    pub forward: Vec<(DomainName, QueryResult)>,
     /// SPF, for each name that servers check.
     pub spf: Vec<SpfFacts>,
     /// DNS blocklists.
@@ -112,7 +112,7 @@ pub struct SpfFacts {
     /// Whether it is the HELO name, or the domain of a sender.
     pub of_helo: bool,
     /// What a receiver would find.
-    pub outcome: spf::Outcome,
+    pub outcome: spf::SpfOutcome,
 }
 
 /// What a DNS blocklist said.
@@ -121,11 +121,11 @@ pub struct ListFacts {
     /// Which of the configured ones.
     pub list: super::config::Blocklist,
     /// About the test point that is always listed (RFC 5782 section 5).
-    pub listed_point: Heard,
+    pub listed_point: QueryResult,
     /// About the test point that never is.
-    pub unlisted_point: Heard,
+    pub unlisted_point: QueryResult,
     /// About the address.
-    pub own: Heard,
+    pub own: QueryResult,
     /// The list's own words about the address, if it is listed.
     pub reason: Option<String>,
 }
@@ -136,9 +136,9 @@ pub struct HeloFacts {
     /// The name.
     pub name: DomainName,
     /// Its A records.
-    pub ipv4: Heard,
+    pub ipv4: QueryResult,
     /// Its AAAA records.
-    pub ipv6: Heard,
+    pub ipv6: QueryResult,
 }
 
 /// The domain of the sender in DNS.
@@ -149,7 +149,7 @@ pub struct SenderFacts {
     /// How it receives mail.
     pub route: Result<Route, DnsFailure>,
     /// TXT records at `_dmarc.` it, or at `_dmarc.` its registrable domain if there are none.
-    pub dmarc: Heard,
+    pub dmarc: QueryResult,
 }
 
 /// One name server.
@@ -158,26 +158,26 @@ pub struct NameserverFacts {
     /// Where it is.
     pub address: SocketAddr,
     /// Names that nobody has registered, and what it says about them.
-    pub made_up: Vec<Timed>,
+    pub made_up: Vec<TimedResult>,
     /// Names that do not exist below a registered domain.
-    pub made_up_below: Vec<Timed>,
+    pub made_up_below: Vec<TimedResult>,
     /// Names that exist: what a list's domains are like.
-    pub known: Vec<Timed>,
+    pub known: Vec<TimedResult>,
     /// Names with broken signatures.
-    pub bogus: Vec<Timed>,
+    pub bogus: Vec<TimedResult>,
     /// Names with good signatures.
-    pub signed: Vec<Timed>,
+    pub signed: Vec<TimedResult>,
     /// Names whose answer does not fit in a packet.
-    pub large: Vec<Timed>,
+    pub large: Vec<TimedResult>,
 }
 
 /// An answer, and how long it took.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Timed {
+pub struct TimedResult {
     /// The name asked for.
     pub name: DomainName,
     /// What was heard.
-    pub heard: Heard,
+    pub heard: QueryResult,
     /// How long it took.
     pub took: Duration,
 }

@@ -1,8 +1,8 @@
 //! Gathers the facts: everything side by side, each within its time.
 
 mod address;
-mod ask;
-mod knock;
+mod banner_probe;
+mod dns_client;
 mod nameserver;
 
 use std::net::IpAddr;
@@ -13,17 +13,19 @@ use futures_util::future::{join, join_all, join3};
 
 use super::checks;
 use super::config::Config;
-use super::facts::{Facts, HeloFacts, IdentityFacts, Knock, NoTarget, SenderFacts, Setup};
+use super::facts::{
+    ConnectionAttempt, Facts, HeloFacts, IdentityFacts, IdentitySetup, NoTarget, SenderFacts,
+};
 use super::finding::Report;
 use crate::address::DomainName;
 use crate::clock::Clock;
-use crate::dns::query::{Heard, Question};
+use crate::dns::query::{Query, QueryResult};
 use crate::dns::{self, SetupError};
 use crate::prober::{self, Dial, Identity, Tcp};
 use crate::smtp::target::is_global_unicast;
 use crate::smtp::{self, Sender};
-use ask::Asker;
-use knock::Door;
+use banner_probe::DialTarget;
+use dns_client::DnsClient;
 
 /// The shortest time everything may take.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -81,11 +83,11 @@ impl Doctor {
         let time = self.config.timeout.max(SHORTEST);
         // What a connection shows has to be looked up after it.
         let (connected_by, deadline) = (start + time / 2, start + time);
-        let asker = Asker::new(self.dns.clone(), self.clock, deadline)?;
+        let asker = DnsClient::new(self.dns.clone(), self.clock, deadline)?;
         let mut servers = Vec::new();
         for server in asker.servers() {
             let own = dns::Config { nameservers: vec![*server], attempts: 1, ..self.dns.clone() };
-            servers.push((*server, Asker::new(own, self.clock, deadline)?));
+            servers.push((*server, DnsClient::new(own, self.clock, deadline)?));
         }
         let nameservers =
             join_all(servers.iter().map(|(at, asker)| nameserver::look(*at, asker, &self.config)));
@@ -94,9 +96,10 @@ impl Doctor {
         Ok(Facts { identities, nameservers })
     }
 
-    async fn identities(&self, asker: &Asker, connected_by: SystemTime) -> Vec<IdentityFacts> {
+    async fn identities(&self, asker: &DnsClient, connected_by: SystemTime) -> Vec<IdentityFacts> {
         let domains = self.config.exchangers.iter();
-        let doors = domains.map(|domain| knock::doors(domain.name(), asker, &self.smtp));
+        let doors =
+            domains.map(|domain| banner_probe::dial_targets(domain.name(), asker, &self.smtp));
         let doors = join_all(doors).await;
         let doors = &doors;
         let identities = self.identities.iter();
@@ -107,14 +110,14 @@ impl Doctor {
     async fn identity(
         &self,
         identity: &Identity,
-        doors: &[(DomainName, Result<Vec<Door>, NoTarget>)],
-        asker: &Asker,
+        doors: &[(DomainName, Result<Vec<DialTarget>, NoTarget>)],
+        asker: &DnsClient,
         connected_by: SystemTime,
     ) -> IdentityFacts {
         let smtp = identity.apply(&self.smtp);
         let public = self.config.public_addresses.of(&identity.name);
         let setup = setup(identity, &smtp, public);
-        let caller = knock::Caller {
+        let caller = banner_probe::BannerProber {
             dial: &*self.dial,
             smtp: &smtp,
             socks5: identity.socks5.as_ref(),
@@ -123,7 +126,7 @@ impl Doctor {
         };
         let knocks = async {
             let doors = doors.iter().map(|(domain, doors)| caller.knock(domain, doors));
-            join_all(doors).await.into_iter().flatten().collect::<Vec<Knock>>()
+            join_all(doors).await.into_iter().flatten().collect::<Vec<ConnectionAttempt>>()
         };
         let seen = async {
             if public.is_empty() {
@@ -142,8 +145,8 @@ impl Doctor {
 }
 
 /// How an identity is configured.
-fn setup(identity: &Identity, smtp: &smtp::Config, public: &[IpAddr]) -> Setup {
-    Setup {
+fn setup(identity: &Identity, smtp: &smtp::Config, public: &[IpAddr]) -> IdentitySetup {
+    IdentitySetup {
         name: identity.name.clone(),
         helo: smtp.helo_name.as_ref().map(|name| name.as_str().to_owned()),
         null_sender: smtp.mail_from == Sender::Null,
@@ -156,7 +159,7 @@ fn setup(identity: &Identity, smtp: &smtp::Config, public: &[IpAddr]) -> Setup {
 }
 
 /// Our addresses on the connections that are everybody's to see, each once.
-fn public_addresses(knocks: &[Knock]) -> Vec<IpAddr> {
+fn public_addresses(knocks: &[ConnectionAttempt]) -> Vec<IpAddr> {
     let locals = knocks.iter().filter_map(|knock| knock.local);
     let mut public: Vec<IpAddr> = locals.filter(|local| is_global_unicast(*local)).collect();
     public.sort_unstable();
@@ -170,14 +173,14 @@ fn helo_name(smtp: &smtp::Config) -> Option<DomainName> {
     (!name.starts_with('[')).then(|| DomainName::from_ascii(name))
 }
 
-async fn helo(smtp: &smtp::Config, asker: &Asker) -> Option<HeloFacts> {
+async fn helo(smtp: &smtp::Config, asker: &DnsClient) -> Option<HeloFacts> {
     let name = helo_name(smtp)?;
-    let (v4, v6) = (Question::Ipv4(name.clone()), Question::Ipv6(name.clone()));
+    let (v4, v6) = (Query::Ipv4(name.clone()), Query::Ipv6(name.clone()));
     let (ipv4, ipv6) = join(asker.ask(&v4), asker.ask(&v6)).await;
     Some(HeloFacts { name, ipv4, ipv6 })
 }
 
-async fn sender(smtp: &smtp::Config, asker: &Asker) -> Option<SenderFacts> {
+async fn sender(smtp: &smtp::Config, asker: &DnsClient) -> Option<SenderFacts> {
     let domain = match &smtp.mail_from {
         Sender::Mailbox(mailbox) => mailbox.domain().clone(),
         Sender::Null => smtp.fallback_mail_from.as_ref()?.domain().clone(),
@@ -187,8 +190,8 @@ async fn sender(smtp: &smtp::Config, asker: &Asker) -> Option<SenderFacts> {
 }
 
 /// The domain's own record, else that of the organisation (RFC 7489 section 6.6.3).
-async fn dmarc(domain: &DomainName, asker: &Asker) -> Heard {
-    let at = |name: &DomainName| Question::Texts(DomainName::from_ascii(&format!("_dmarc.{name}")));
+async fn dmarc(domain: &DomainName, asker: &DnsClient) -> QueryResult {
+    let at = |name: &DomainName| Query::Texts(DomainName::from_ascii(&format!("_dmarc.{name}")));
     let own = asker.ask(&at(domain)).await;
     let organisation = domain.registrable();
     if own.is_void() && organisation != *domain {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use super::config::{Blocklist, Named, Weight, named};
+use super::config::{Blocklist, ConfiguredName, Weight, named};
 
 /// Lists of addresses that can be asked freely in small numbers, the most used first.
 pub(super) fn well_known() -> Vec<Blocklist> {
@@ -19,7 +19,7 @@ pub(super) fn well_known() -> Vec<Blocklist> {
             .map(|(last, what)| (code(*last), (*what).to_owned()))
             .collect::<BTreeMap<_, _>>(),
     };
-    let zones: [Named; 8] = [
+    let zones: [ConfiguredName; 8] = [
         "zen.spamhaus.org",
         "b.barracudacentral.org",
         "bl.spamcop.net",

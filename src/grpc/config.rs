@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Exposed, Harvesting, Protection, Quota};
+use crate::access::{Harvesting, Protection, Quota, UnprotectedListener};
 
 /// How the service listens and how long it works on a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -190,8 +190,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`Exposed`] if others than this machine could call without anybody having decided that.
-    pub fn check_listen(&self) -> Result<(), Exposed> {
+    /// [`UnprotectedListener`] if others than this machine could call without anybody having decided that.
+    pub fn check_listen(&self) -> Result<(), UnprotectedListener> {
         self.protection().check(self.listen)
     }
 }

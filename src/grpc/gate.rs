@@ -19,7 +19,7 @@ use tower::{Layer, Service};
 use super::config::Limits;
 use super::connection::{Call, Peer};
 use super::refusal;
-use crate::access::{Access, Bearer, Caller, Presented};
+use crate::access::{Access, Bearer, Caller, Credentials};
 use crate::clock::Clock;
 
 /// The paths of the health service.
@@ -50,7 +50,7 @@ impl Gate {
             (&self.health_calls, "calls for the health")
         } else {
             let now = self.clock.now();
-            let presented = Presented {
+            let presented = Credentials {
                 bearer: bearer(request.headers()),
                 certificate: peer.certificate.as_deref(),
                 is_loopback: peer.address.ip().to_canonical().is_loopback(),

@@ -3,14 +3,14 @@
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::access::{Denied, Limit, Refusal};
+use crate::access::{AdmissionError, Limit, Refusal};
 use crate::proto;
 
 /// Whose words the reasons of a `google.rpc.ErrorInfo` are.
 const DOMAIN: &str = "mailvet";
 
 /// Who may not call: UNAUTHENTICATED if nobody knows who it is, else PERMISSION_DENIED.
-pub(super) fn denied(denied: &Denied) -> Status {
+pub(super) fn denied(denied: &AdmissionError) -> Status {
     if denied.is_known() {
         Status::permission_denied(denied.to_string())
     } else {

@@ -23,7 +23,7 @@ use super::keys::KeyFileError;
 use super::listener;
 use super::service::Service;
 use super::tls::TlsError;
-use crate::access::{Access, Caller, Exposed, Harvesting, Keys, Quota};
+use crate::access::{Access, Caller, Harvesting, Keys, Quota, UnprotectedListener};
 use crate::batch::Batches;
 use crate::batch::preflight::Thresholds;
 use crate::clock::Clock;
@@ -60,7 +60,7 @@ pub struct Rooms {
 pub enum ServeError {
     /// It would be open to everybody.
     #[error(transparent)]
-    Exposed(#[from] Exposed),
+    Exposed(#[from] UnprotectedListener),
     /// A limit lets nothing through.
     #[error(transparent)]
     Limits(#[from] NoRoom),

@@ -33,16 +33,16 @@ pub struct Config {
     "metrics.listen is {0}, which other machines can reach, and there is no authentication: listen \
      on 127.0.0.1, or say that they may (--metrics-allow-remote, metrics.allow_remote)"
 )]
-pub struct Exposed(SocketAddr);
+pub struct ExposedMetrics(SocketAddr);
 
 impl Config {
     /// # Errors
     ///
-    /// [`Exposed`] if other machines could reach it without anybody having decided that.
-    pub fn check(&self) -> Result<(), Exposed> {
+    /// [`ExposedMetrics`] if other machines could reach it without anybody having decided that.
+    pub fn check(&self) -> Result<(), ExposedMetrics> {
         match self.listen {
             Some(listen) if !self.allow_remote && !listen.ip().to_canonical().is_loopback() => {
-                Err(Exposed(listen))
+                Err(ExposedMetrics(listen))
             }
             _ => Ok(()),
         }

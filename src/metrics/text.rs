@@ -27,7 +27,7 @@ pub(super) fn render(snapshot: Snapshot) -> Result<String, fmt::Error> {
 
 impl Collector for Snapshot {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
-        let mut page = Page(encoder);
+        let mut page = MetricsPage(encoder);
         self.verifications(&mut page)?;
         self.caches(&mut page)?;
         self.dns(&mut page)?;
@@ -40,7 +40,7 @@ impl Collector for Snapshot {
 }
 
 impl Snapshot {
-    fn verifications(&self, page: &mut Page<'_>) -> fmt::Result {
+    fn verifications(&self, page: &mut MetricsPage<'_>) -> fmt::Result {
         let verdict = |name: &str| {
             let reason = Reason::ALL.iter().find(|reason| reason.name() == name);
             reason.map_or("unknown", |reason| reason.verdict().name())
@@ -74,7 +74,7 @@ impl Snapshot {
         )
     }
 
-    fn caches(&self, page: &mut Page<'_>) -> fmt::Result {
+    fn caches(&self, page: &mut MetricsPage<'_>) -> fmt::Result {
         let of = |cache, stats: &crate::cache::Stats| {
             [
                 ("hit", stats.hits),
@@ -100,7 +100,7 @@ impl Snapshot {
         )
     }
 
-    fn dns(&self, page: &mut Page<'_>) -> fmt::Result {
+    fn dns(&self, page: &mut MetricsPage<'_>) -> fmt::Result {
         page.counters(
             "mailvet_dns_questions",
             "Questions to name servers, by how they ended",
@@ -113,7 +113,7 @@ impl Snapshot {
         )
     }
 
-    fn smtp(&self, page: &mut Page<'_>) -> fmt::Result {
+    fn smtp(&self, page: &mut MetricsPage<'_>) -> fmt::Result {
         let (said, lanes) = (&self.said, &self.lanes);
         page.counters(
             "mailvet_smtp_replies",
@@ -145,7 +145,7 @@ impl Snapshot {
         )
     }
 
-    fn lanes(&self, page: &mut Page<'_>) -> fmt::Result {
+    fn lanes(&self, page: &mut MetricsPage<'_>) -> fmt::Result {
         let lanes = &self.lanes;
         let all = [
             ("mailvet_lane_destinations", "Destinations in use or lately used", lanes.destinations),
@@ -161,7 +161,7 @@ impl Snapshot {
             .try_for_each(|(name, help, value)| page.gauge(name, help, None, &whole(value)))
     }
 
-    fn batches(&self, page: &mut Page<'_>) -> fmt::Result {
+    fn batches(&self, page: &mut MetricsPage<'_>) -> fmt::Result {
         let Some(batches) = self.batches else { return Ok(()) };
         let running = whole(batches.running);
         page.gauge("mailvet_batches_running", "Batches being worked on", None, &running)?;
@@ -179,7 +179,7 @@ impl Snapshot {
         )
     }
 
-    fn calls(&self, page: &mut Page<'_>) -> fmt::Result {
+    fn calls(&self, page: &mut MetricsPage<'_>) -> fmt::Result {
         let counts = self.calls.iter().flat_map(|method| {
             // Most of the codes never come.
             let seen = method.codes.iter().filter(|(code, count)| *code == "ok" || *count > 0);
@@ -199,7 +199,7 @@ impl Snapshot {
         )
     }
 
-    fn process(&self, page: &mut Page<'_>) -> fmt::Result {
+    fn process(&self, page: &mut MetricsPage<'_>) -> fmt::Result {
         let ready = i64::from(self.state.is_ready());
         page.gauge("mailvet_ready", "Whether the service can do its work", None, &ready)?;
         let version = ([("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -234,12 +234,12 @@ impl Snapshot {
 }
 
 /// The page that is being written.
-struct Page<'a>(DescriptorEncoder<'a>);
+struct MetricsPage<'a>(DescriptorEncoder<'a>);
 
 /// Labels: names and values.
 type Labels<'a, const N: usize> = [(&'a str, &'a str); N];
 
-impl Page<'_> {
+impl MetricsPage<'_> {
     fn counter(&mut self, name: &str, help: &str, count: u64) -> fmt::Result {
         let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
         metric.encode_counter::<NoLabelSet, _, f64>(&count, None)

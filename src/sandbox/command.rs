@@ -2,7 +2,7 @@
 
 /// A command as a client sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Command {
+pub(super) enum ClientCommand {
     Ehlo,
     Helo,
     StartTls,
@@ -26,27 +26,27 @@ pub(super) enum Command {
 }
 
 /// Reads one line, without its line end.
-pub(super) fn parse(line: &str) -> Command {
+pub(super) fn parse(line: &str) -> ClientCommand {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     match verb.to_ascii_uppercase().as_str() {
-        "EHLO" if !rest.trim().is_empty() => Command::Ehlo,
-        "HELO" if !rest.trim().is_empty() => Command::Helo,
-        "EHLO" | "HELO" => Command::Malformed,
-        "STARTTLS" if rest.is_empty() => Command::StartTls,
-        "MAIL" => path(rest, "FROM:").map_or(Command::Malformed, |(sender, parameters)| {
-            Command::Mail { sender, parameters }
+        "EHLO" if !rest.trim().is_empty() => ClientCommand::Ehlo,
+        "HELO" if !rest.trim().is_empty() => ClientCommand::Helo,
+        "EHLO" | "HELO" => ClientCommand::Malformed,
+        "STARTTLS" if rest.is_empty() => ClientCommand::StartTls,
+        "MAIL" => path(rest, "FROM:").map_or(ClientCommand::Malformed, |(sender, parameters)| {
+            ClientCommand::Mail { sender, parameters }
         }),
         "RCPT" => match path(rest, "TO:") {
             Some((recipient, parameters)) if recipient.contains('@') => {
-                Command::Rcpt { recipient, parameters }
+                ClientCommand::Rcpt { recipient, parameters }
             }
-            _ => Command::Malformed,
+            _ => ClientCommand::Malformed,
         },
-        "RSET" => Command::Rset,
-        "NOOP" => Command::Noop,
-        "QUIT" => Command::Quit,
-        "DATA" | "BDAT" | "VRFY" | "EXPN" => Command::Forbidden,
-        _ => Command::Unknown,
+        "RSET" => ClientCommand::Rset,
+        "NOOP" => ClientCommand::Noop,
+        "QUIT" => ClientCommand::Quit,
+        "DATA" | "BDAT" | "VRFY" | "EXPN" => ClientCommand::Forbidden,
+        _ => ClientCommand::Unknown,
     }
 }
 
@@ -85,14 +85,17 @@ mod tests {
     fn a_path_is_read_with_its_parameters() {
         assert_eq!(
             parse("mail from:<> smtputf8 SIZE=10"),
-            Command::Mail {
+            ClientCommand::Mail {
                 sender: String::new(),
                 parameters: vec!["SMTPUTF8".into(), "SIZE=10".into()]
             }
         );
         assert_eq!(
             parse("RCPT TO:<\"a>b\\\"c\"@example.test>"),
-            Command::Rcpt { recipient: "\"a>b\\\"c\"@example.test".into(), parameters: vec![] }
+            ClientCommand::Rcpt {
+                recipient: "\"a>b\\\"c\"@example.test".into(),
+                parameters: vec![]
+            }
         );
     }
 
@@ -101,16 +104,16 @@ mod tests {
         for line in
             ["MAIL", "MAIL FROM:", "MAIL FROM:jane", "RCPT TO:<jane>", "RCPT TO:<a@b>x", "EHLO "]
         {
-            assert_eq!(parse(line), Command::Malformed, "{line}");
+            assert_eq!(parse(line), ClientCommand::Malformed, "{line}");
         }
-        assert_eq!(parse("MAIL FRÖM:<>"), Command::Malformed);
+        assert_eq!(parse("MAIL FRÖM:<>"), ClientCommand::Malformed);
     }
 
     #[test]
     fn every_way_to_a_message_is_forbidden() {
         for line in ["DATA", "bdat 10 LAST", "VRFY jane", "expn staff"] {
-            assert_eq!(parse(line), Command::Forbidden, "{line}");
+            assert_eq!(parse(line), ClientCommand::Forbidden, "{line}");
         }
-        assert_eq!(parse("HELP"), Command::Unknown);
+        assert_eq!(parse("HELP"), ClientCommand::Unknown);
     }
 }

@@ -89,14 +89,14 @@ impl QueryCounts {
 
 /// Everything a sandbox counted, by exchanger and together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
+pub struct SandboxCounts {
     /// By the exchanger's host name, in lower case without a trailing dot.
     pub exchangers: BTreeMap<String, ExchangerCounts>,
     /// DNS queries.
     pub dns: QueryCounts,
 }
 
-impl Counts {
+impl SandboxCounts {
     /// The exchanger's counts; nothing if there is no such exchanger.
     #[must_use]
     pub fn exchanger(&self, host: &str) -> ExchangerCounts {

@@ -8,15 +8,15 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::reply::{Answer, Reply};
-use super::words::Words;
+use super::reply::{RecipientReply, ReplyTemplate};
+use super::wording::Wording;
 
 /// An SMTP server that receives mail: what it offers, whom it knows, what it endures.
 ///
 /// The default is a friendly one without TLS that knows nobody.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Exchanger {
+pub struct ExchangerSpec {
     /// Whether anything listens; if not, connections are refused. Default: true.
     pub listens: bool,
     /// How many addresses its name has, 1 to 16. Default: 1.
@@ -30,10 +30,10 @@ pub struct Exchanger {
     pub greet_delay: Duration,
     /// What is said at once when the banner is held back, as the first line of it, as postscreen
     /// does. Default: nothing.
-    pub teaser: Option<Reply>,
+    pub teaser: Option<ReplyTemplate>,
     /// What a client that talks before the banner is told before the connection is closed.
     /// Default: it is let in.
-    pub early_talker: Option<Reply>,
+    pub early_talker: Option<ReplyTemplate>,
     /// Whether `EHLO` is understood; if not, only `HELO` is. Default: true.
     pub ehlo: bool,
     /// Whether PIPELINING is offered (RFC 2920). Default: true.
@@ -48,9 +48,9 @@ pub struct Exchanger {
     pub capabilities: Vec<String>,
     /// Mailbox -> answer. A name may have `*` in it, and `@` and a domain behind it to mean only
     /// that domain's; the exact ones go first, then the longest pattern. Default: none.
-    pub recipients: BTreeMap<String, Answer>,
+    pub recipients: BTreeMap<String, RecipientReply>,
     /// The answer for everybody else; `"accept"` makes a catch-all. Default: `words.unknown_user`.
-    pub others: Option<Answer>,
+    pub others: Option<RecipientReply>,
     /// Domains accepted; `"*"` is every domain. Default: those whose MX records name it.
     pub serves: Option<Vec<String>>,
     /// What separates a mailbox from a tag: `jane+news` is `jane`. Default: `+`.
@@ -58,7 +58,7 @@ pub struct Exchanger {
     /// Whether dots in a local part mean nothing, as at Gmail. Default: false.
     pub ignores_dots: bool,
     /// Sender -> reply, `""` being the null sender, `*` any run of characters. Default: none.
-    pub senders: BTreeMap<String, Reply>,
+    pub senders: BTreeMap<String, ReplyTemplate>,
     /// Greylisting (RFC 6647). Default: none.
     pub greylist: Option<Greylist>,
     /// How long the answer to an accepted recipient takes. Default: 0.
@@ -73,14 +73,14 @@ pub struct Exchanger {
     #[serde(with = "humantime_serde")]
     pub idle: Duration,
     /// What it does not endure.
-    pub limits: Limits,
+    pub limits: ServerLimits,
     /// What it does instead of the regular. The first that applies is taken.
     pub deviations: Vec<Deviation>,
     /// Its words.
-    pub words: Words,
+    pub words: Wording,
 }
 
-impl Default for Exchanger {
+impl Default for ExchangerSpec {
     fn default() -> Self {
         Self {
             listens: true,
@@ -108,9 +108,9 @@ impl Default for Exchanger {
             refusal_delay: Duration::ZERO,
             refusal_delay_after: 0,
             idle: Duration::from_secs(300),
-            limits: Limits::default(),
+            limits: ServerLimits::default(),
             deviations: Vec::new(),
-            words: Words::default(),
+            words: Wording::default(),
         }
     }
 }
@@ -147,7 +147,7 @@ fn yes() -> bool {
 /// What a server does not endure. All are off by default.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Limits {
+pub struct ServerLimits {
     /// Connections at the same time, from everybody.
     pub parallel: Option<u32>,
     /// New connections in a `window`.
@@ -169,7 +169,7 @@ pub struct Limits {
     pub commands: Option<u32>,
 }
 
-impl Default for Limits {
+impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             parallel: None,
@@ -188,7 +188,7 @@ impl Default for Limits {
 /// Where in a session something else happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum At {
+pub enum SessionPoint {
     /// The banner.
     Banner,
     /// `EHLO` or `HELO`.
@@ -208,14 +208,14 @@ pub enum At {
 }
 
 /// The number of places, for counting what happened at each.
-pub(super) const PLACES: usize = At::Quit as usize + 1;
+pub(super) const PLACES: usize = SessionPoint::Quit as usize + 1;
 
 /// Something a server does instead of the regular.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deviation {
     /// Where.
-    pub at: At,
+    pub at: SessionPoint,
     /// Only for clients of these networks. Default: all.
     #[serde(default)]
     pub clients: Vec<IpNet>,
@@ -236,13 +236,13 @@ pub struct Deviation {
     pub connections: Option<u64>,
     /// This reply instead of the regular one.
     #[serde(default)]
-    pub reply: Option<Reply>,
+    pub reply: Option<ReplyTemplate>,
     /// These octets instead of a reply; whoever writes them ends the lines.
     #[serde(default)]
     pub raw: Option<String>,
     /// How the answer is spoilt. Default: it is not.
     #[serde(default)]
-    pub fault: Option<Fault>,
+    pub fault: Option<InjectedFault>,
     /// How long the answer is held back. Default: 0.
     #[serde(default, with = "humantime_serde")]
     pub delay: Duration,
@@ -265,7 +265,7 @@ fn ten_mib() -> usize {
 impl Deviation {
     /// A deviation that changes nothing yet.
     #[must_use]
-    pub fn at(at: At) -> Self {
+    pub fn at(at: SessionPoint) -> Self {
         Self {
             at,
             clients: Vec::new(),
@@ -288,7 +288,7 @@ impl Deviation {
 /// How an answer is spoilt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fault {
+pub enum InjectedFault {
     /// Nothing is said any more, and the connection stays open.
     Silence,
     /// The connection is closed without an answer.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::exchanger::Fault;
+use super::exchanger::InjectedFault;
 
 /// Octets that are no reply.
 const GARBAGE: &[u8] = b"\x00\xff\xfe\x16\x03\x01 <html>\x07\x1b[2J 999 \x80\x81\r\n\xc3\x28!\r\n";
@@ -17,20 +17,20 @@ const GARBAGE: &[u8] = b"\x00\xff\xfe\x16\x03\x01 <html>\x07\x1b[2J 999 \x80\x81
 pub(super) async fn spoil<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     text: &str,
-    fault: Fault,
+    fault: InjectedFault,
     pace: Option<Duration>,
     size: usize,
 ) -> io::Result<()> {
     match fault {
-        Fault::Close => return Ok(()),
-        Fault::HalfReply => {
+        InjectedFault::Close => return Ok(()),
+        InjectedFault::HalfReply => {
             return stream.write_all(&text.as_bytes()[..text.len() / 2]).await;
         }
-        Fault::Silence => {}
-        Fault::Garbage => stream.write_all(GARBAGE).await?,
-        Fault::Flood => flood(stream, text, pace.unwrap_or_default()).await?,
-        Fault::LongLine => long_line(stream, text, size).await?,
-        Fault::Drip => drip(stream, text, pace.unwrap_or(Duration::from_secs(1))).await?,
+        InjectedFault::Silence => {}
+        InjectedFault::Garbage => stream.write_all(GARBAGE).await?,
+        InjectedFault::Flood => flood(stream, text, pace.unwrap_or_default()).await?,
+        InjectedFault::LongLine => long_line(stream, text, size).await?,
+        InjectedFault::Drip => drip(stream, text, pace.unwrap_or(Duration::from_secs(1))).await?,
     }
     discard(stream).await
 }

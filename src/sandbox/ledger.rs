@@ -15,8 +15,8 @@ const GREYLIST_LIMIT: usize = 100_000;
 #[derive(Debug)]
 pub(super) struct Ledger {
     pub(super) counts: ExchangerCounts,
-    connections: Window,
-    recipients: Window,
+    connections: CountWindow,
+    recipients: CountWindow,
     greylist: HashMap<(IpAddr, String, String), SystemTime>,
 }
 
@@ -24,8 +24,8 @@ impl Ledger {
     pub(super) fn new(window: Duration) -> Self {
         Self {
             counts: ExchangerCounts::default(),
-            connections: Window::new(window),
-            recipients: Window::new(window),
+            connections: CountWindow::new(window),
+            recipients: CountWindow::new(window),
             greylist: HashMap::new(),
         }
     }
@@ -78,7 +78,7 @@ impl Ledger {
 
 /// How many events fell into the last so-and-so long, in steps of a six-hundredth of it.
 #[derive(Debug)]
-struct Window {
+struct CountWindow {
     step: Duration,
     /// (number of the step, events in it), oldest first.
     steps: VecDeque<(u128, u64)>,
@@ -87,7 +87,7 @@ struct Window {
 
 const STEPS: u32 = 600;
 
-impl Window {
+impl CountWindow {
     fn new(length: Duration) -> Self {
         let step = (length / STEPS).max(Duration::from_nanos(1));
         Self { step, steps: VecDeque::new(), total: 0 }
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_window_forgets_what_is_older_than_itself() {
-        let mut window = Window::new(MINUTE);
+        let mut window = CountWindow::new(MINUTE);
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         assert_eq!(window.add(start), 1);
         assert_eq!(window.add(start + MINUTE / 2), 2);
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_window_holds_a_bounded_number_of_steps() {
-        let mut window = Window::new(MINUTE);
+        let mut window = CountWindow::new(MINUTE);
         for second in 0..10_000 {
             window.add(SystemTime::UNIX_EPOCH + Duration::from_millis(second * 37));
         }

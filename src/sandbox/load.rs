@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
 
-use super::exchanger::Exchanger;
-use super::world::{Generated, Listing, MxRecord, Name, Sample, Settings, World};
+use super::exchanger::ExchangerSpec;
+use super::world::{Generated, Listing, MxEntry, NameRecords, SampleAddress, Settings, World};
 use crate::address::DomainName;
 
 /// A world that cannot be used.
@@ -55,13 +55,13 @@ pub enum WorldError {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Text {
+struct WorldFile {
     #[serde(default)]
     settings: Settings,
     #[serde(default)]
     styles: BTreeMap<String, Table>,
     #[serde(default)]
-    names: BTreeMap<String, Name>,
+    names: BTreeMap<String, NameRecords>,
     #[serde(default)]
     exchangers: BTreeMap<String, Table>,
     #[serde(default)]
@@ -69,13 +69,13 @@ struct Text {
     #[serde(default)]
     blocklists: BTreeMap<String, Vec<Listing>>,
     #[serde(default)]
-    samples: Vec<Sample>,
+    samples: Vec<SampleAddress>,
     #[serde(default)]
     demo: Vec<String>,
 }
 
 pub(super) fn world(text: &str) -> Result<World, WorldError> {
-    let text: Text = toml::from_str(text)?;
+    let text: WorldFile = toml::from_str(text)?;
     let styles = &text.styles;
     let mut exchangers = BTreeMap::new();
     for (host, table) in text.exchangers {
@@ -114,7 +114,7 @@ fn exchanger(
     host: &str,
     mut table: Table,
     styles: &BTreeMap<String, Table>,
-) -> Result<Exchanger, WorldError> {
+) -> Result<ExchangerSpec, WorldError> {
     if let Some(Value::String(style)) = table.remove("style") {
         let Some(base) = styles.get(&style) else {
             let known = styles.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -122,7 +122,7 @@ fn exchanger(
         };
         table = merged(base.clone(), table);
     }
-    let found: Exchanger = table
+    let found: ExchangerSpec = table
         .try_into()
         .map_err(|source| WorldError::Exchanger { host: host.to_owned(), source })?;
     if !(1..=16).contains(&found.addresses) {
@@ -180,7 +180,7 @@ pub(super) fn optional_domain<'de, D: Deserializer<'de>>(
     text.map(|text| domain(&text).map_err(serde::de::Error::custom)).transpose()
 }
 
-impl TryFrom<String> for MxRecord {
+impl TryFrom<String> for MxEntry {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {

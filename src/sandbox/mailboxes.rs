@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::exchanger::Exchanger;
+use super::exchanger::ExchangerSpec;
 use super::pattern::matches;
-use super::reply::Answer;
+use super::reply::RecipientReply;
 
 /// Splits an address at its last `@`; both parts in lower case, the domain as A-labels.
 pub(super) fn split(address: &str) -> (String, String) {
@@ -37,10 +37,10 @@ fn means(name: &str, local: &str, domain: &str) -> bool {
 /// What an exchanger answers to a recipient of a domain it serves; nothing if it knows nobody of
 /// that name. A mailbox known by name goes before a pattern, with or without its tag.
 pub(super) fn answer<'a>(
-    exchanger: &'a Exchanger,
+    exchanger: &'a ExchangerSpec,
     local: &str,
     domain: &str,
-) -> Option<&'a Answer> {
+) -> Option<&'a RecipientReply> {
     let table = &exchanger.recipients;
     let exact = |name: &str| table.get(&format!("{name}@{domain}")).or_else(|| table.get(name));
     let pattern = |name: &str| {
@@ -56,7 +56,7 @@ pub(super) fn answer<'a>(
 }
 
 /// The mailbox behind a local part: without its tag, without dots if they mean nothing.
-fn mailbox(exchanger: &Exchanger, local: &str) -> String {
+fn mailbox(exchanger: &ExchangerSpec, local: &str) -> String {
     let name = match exchanger.tag_separator {
         Some(separator) => local.split(separator).next().unwrap_or(local),
         None => local,
@@ -68,12 +68,12 @@ fn mailbox(exchanger: &Exchanger, local: &str) -> String {
 mod tests {
     use super::*;
 
-    fn exchanger(names: &[&str]) -> Exchanger {
-        let recipients = names.iter().map(|n| ((*n).to_owned(), Answer::Accept)).collect();
-        Exchanger { recipients, ..Exchanger::default() }
+    fn exchanger(names: &[&str]) -> ExchangerSpec {
+        let recipients = names.iter().map(|n| ((*n).to_owned(), RecipientReply::Accept)).collect();
+        ExchangerSpec { recipients, ..ExchangerSpec::default() }
     }
 
-    fn knows(exchanger: &Exchanger, address: &str) -> bool {
+    fn knows(exchanger: &ExchangerSpec, address: &str) -> bool {
         let (local, domain) = split(address);
         answer(exchanger, &local, &domain).is_some()
     }
@@ -105,10 +105,11 @@ mod tests {
     #[test]
     fn a_mailbox_known_by_name_goes_before_a_pattern() {
         let mut exchanger = exchanger(&["*"]);
-        let full = Answer::Reply(super::super::reply::Reply::new(452, "4.2.2 full"));
+        let full =
+            RecipientReply::Reply(super::super::reply::ReplyTemplate::new(452, "4.2.2 full"));
         exchanger.recipients.insert("full".to_owned(), full.clone());
         assert_eq!(answer(&exchanger, "full+tag", "a.test"), Some(&full));
-        assert_eq!(answer(&exchanger, "jane", "a.test"), Some(&Answer::Accept));
+        assert_eq!(answer(&exchanger, "jane", "a.test"), Some(&RecipientReply::Accept));
     }
 
     #[test]

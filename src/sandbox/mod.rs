@@ -12,16 +12,16 @@
 //!                                                  -> serving, faults (sockets)
 //! ```
 //!
-//! Pure: [`world`], [`load`], [`exchanger`], [`words`], [`reply`], `pattern`, `mailboxes`, `zone`,
+//! Pure: [`world`], [`load`], [`exchanger`], [`wording`], [`reply`], `pattern`, `mailboxes`, `zone`,
 //! `command`, `date`, `session`, `ledger`, [`counts`]. With sockets: `nameserver`, `serving`, `faults`,
-//! `tls`, [`place`], `roster` and this file. Only `cli/`, tests and benchmarks may import it.
+//! `tls`, [`placement`], `roster` and this file. Only `cli/`, tests and benchmarks may import it.
 
 pub mod counts;
 pub mod exchanger;
 pub mod load;
-pub mod place;
+pub mod placement;
 pub mod reply;
-pub mod words;
+pub mod wording;
 pub mod world;
 
 mod command;
@@ -50,19 +50,22 @@ use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use counts::{Counts, ExchangerCounts, QueryCounts};
-pub use exchanger::{At, Deviation, Exchanger, Fault, Greylist, Limits, StartTls};
+pub use counts::{ExchangerCounts, QueryCounts, SandboxCounts};
+pub use exchanger::{
+    Deviation, ExchangerSpec, Greylist, InjectedFault, ServerLimits, SessionPoint, StartTls,
+};
 pub use load::WorldError;
 pub use pattern::{Numbered, NumberedError};
-pub use place::Place;
-pub use reply::{Answer, Reply, ReplyError};
-pub use words::Words;
+pub use placement::Placement;
+pub use reply::{RecipientReply, ReplyError, ReplyTemplate};
+pub use wording::Wording;
 pub use world::{
-    Depth, Failure, Generated, Listing, MxRecord, Name, QueryType, Sample, Settings, World,
+    Generated, Listing, MxEntry, NameRecords, QueryFailure, QueryType, SampleAddress, SampleDepth,
+    Settings, World,
 };
 
 use crate::address::DomainName;
-use place::Socket;
+use placement::ExchangerSocket;
 use roster::Roster;
 use serving::Running;
 
@@ -115,24 +118,24 @@ impl Sandbox {
     /// # Errors
     /// [`SandboxError`] if the sockets cannot be had.
     pub async fn start(world: World) -> Result<Self, SandboxError> {
-        Self::start_at(world, Place::default()).await
+        Self::start_at(world, Placement::default()).await
     }
 
     /// Starts a world at a place of the caller's choice.
     ///
     /// # Errors
     /// [`SandboxError`] if the sockets cannot be had.
-    pub async fn start_at(world: World, place: Place) -> Result<Self, SandboxError> {
+    pub async fn start_at(world: World, place: Placement) -> Result<Self, SandboxError> {
         let roster = Roster::new(&world);
-        let network = place::network(&place, roster.addresses())?;
+        let network = placement::network(&place, roster.addresses())?;
         let plan = roster.plan(network);
-        let (udp, tcp) = place::nameserver(&place, network).await?;
+        let (udp, tcp) = placement::nameserver(&place, network).await?;
         let nameserver = udp.local_addr().map_err(|source| SandboxError::Nameserver {
             address: (network.network(), 0).into(),
             source,
         })?;
         let wanted: Vec<_> = plan.iter().map(|(n, a)| (*a, roster.listens(*n))).collect();
-        let (smtp_port, sockets) = place::exchangers(&place, &wanted).await?;
+        let (smtp_port, sockets) = placement::exchangers(&place, &wanted).await?;
 
         let tracker = TaskTracker::new();
         let stop = CancellationToken::new();
@@ -151,11 +154,11 @@ impl Sandbox {
         for (socket, (host, _)) in sockets.into_iter().zip(&plan) {
             let stop = stop.clone();
             match socket {
-                Socket::Listening(listener) => {
+                ExchangerSocket::Listening(listener) => {
                     let running = Arc::clone(&exchangers[*host]);
                     tracker.spawn(serving::listen(running, listener, tracker.clone(), stop));
                 }
-                Socket::Held(held) => {
+                ExchangerSocket::Held(held) => {
                     tracker.spawn(async move {
                         stop.cancelled().await;
                         drop(held);
@@ -195,13 +198,13 @@ impl Sandbox {
 
     /// What was counted until now.
     #[must_use]
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> SandboxCounts {
         let exchangers = self
             .exchangers
             .iter()
             .map(|running| (running.host.to_string(), running.ledger().counts));
         let dns = *self.queries.lock().unwrap_or_else(PoisonError::into_inner);
-        Counts { exchangers: exchangers.collect(), dns }
+        SandboxCounts { exchangers: exchangers.collect(), dns }
     }
 
     /// Starts counting anew; connections that are open stay counted as such.

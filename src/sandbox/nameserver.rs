@@ -10,13 +10,13 @@ use hickory_server::net::runtime::Time;
 use hickory_server::net::xfer::Protocol;
 use hickory_server::proto::op::{Edns, Header, HeaderCounts, Metadata, OpCode, ResponseCode};
 use hickory_server::proto::rr::rdata::{A, AAAA, CNAME, MX, PTR, SOA, TXT};
-use hickory_server::proto::rr::{Name, RData, Record, RecordType};
+use hickory_server::proto::rr::{NameRecords, RData, Record, RecordType};
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponseBuilder;
 use tokio::net::{TcpListener, UdpSocket};
 
 use super::counts::QueryCounts;
-use super::world::{Failure, QueryType};
+use super::world::{QueryFailure, QueryType};
 use super::zone::{Data, Kind, Response, Zone};
 use crate::address::DomainName;
 
@@ -67,13 +67,13 @@ impl RequestHandler for Answerer {
         match response.kind {
             Kind::NoError => {}
             Kind::NameError => metadata.response_code = ResponseCode::NXDomain,
-            Kind::Failed(Failure::Silence) => return unsent(metadata),
-            Kind::Failed(Failure::Refused) => metadata.response_code = ResponseCode::Refused,
-            Kind::Failed(Failure::Truncated) if request.protocol() == Protocol::Udp => {
+            Kind::Failed(QueryFailure::Silence) => return unsent(metadata),
+            Kind::Failed(QueryFailure::Refused) => metadata.response_code = ResponseCode::Refused,
+            Kind::Failed(QueryFailure::Truncated) if request.protocol() == Protocol::Udp => {
                 metadata.truncation = true;
                 records = &[];
             }
-            Kind::Failed(Failure::Truncated) => {}
+            Kind::Failed(QueryFailure::Truncated) => {}
             Kind::Failed(_) => metadata.response_code = ResponseCode::ServFail,
         }
         let answers: Vec<Record> = records
@@ -101,7 +101,7 @@ impl RequestHandler for Answerer {
 impl Answerer {
     fn respond(&self, request: &Request) -> Response {
         let refused = Response {
-            kind: Kind::Failed(Failure::Refused),
+            kind: Kind::Failed(QueryFailure::Refused),
             records: Vec::new(),
             negative_ttl: None,
             delay: Duration::ZERO,
@@ -135,17 +135,17 @@ fn unsent(metadata: Metadata) -> ResponseInfo {
 /// The SOA record that says how long "nothing" may be cached (RFC 2308 section 3): the world is
 /// one zone for each top-level domain.
 fn start_of_authority(request: &Request, ttl: u32) -> Option<Record> {
-    let asked = Name::from(request.queries.queries().first()?.name().clone());
+    let asked = NameRecords::from(request.queries.queries().first()?.name().clone());
     let zone = asked.trim_to(1);
-    let mname = Name::from_ascii("ns.sandbox.test.").ok()?;
-    let rname = Name::from_ascii("hostmaster.sandbox.test.").ok()?;
+    let mname = NameRecords::from_ascii("ns.sandbox.test.").ok()?;
+    let rname = NameRecords::from_ascii("hostmaster.sandbox.test.").ok()?;
     let soa = SOA::new(mname, rname, 1, 3600, 600, 86_400, ttl);
     Some(Record::from_rdata(zone, ttl, RData::SOA(soa)))
 }
 
 /// A name as hickory has it. One that no packet can carry becomes the root.
-fn name(domain: &DomainName) -> Name {
-    let mut name = Name::from_ascii(domain.as_str()).unwrap_or_else(|_| Name::root());
+fn name(domain: &DomainName) -> NameRecords {
+    let mut name = NameRecords::from_ascii(domain.as_str()).unwrap_or_else(|_| NameRecords::root());
     name.set_fqdn(true);
     name
 }

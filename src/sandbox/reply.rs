@@ -17,7 +17,7 @@ use super::date;
 /// banners have it).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Reply {
+pub struct ReplyTemplate {
     code: u16,
     wire: String,
 }
@@ -41,7 +41,7 @@ pub struct ReplyError {
     problem: &'static str,
 }
 
-impl Reply {
+impl ReplyTemplate {
     /// A reply with this code; `text` is one line or several, without the code.
     #[must_use]
     pub fn new(code: u16, text: &str) -> Self {
@@ -84,7 +84,7 @@ impl Reply {
     }
 }
 
-impl TryFrom<String> for Reply {
+impl TryFrom<String> for ReplyTemplate {
     type Error = ReplyError;
 
     fn try_from(text: String) -> Result<Self, ReplyError> {
@@ -122,14 +122,14 @@ fn parse(text: &str) -> Result<(u16, String), &'static str> {
 /// The answer to a recipient: the regular acceptance, or a reply of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub enum Answer {
+pub enum RecipientReply {
     /// `"accept"`: accepted, in the exchanger's usual words.
     Accept,
     /// Answered so.
-    Reply(Reply),
+    Reply(ReplyTemplate),
 }
 
-impl TryFrom<String> for Answer {
+impl TryFrom<String> for RecipientReply {
     type Error = ReplyError;
 
     fn try_from(text: String) -> Result<Self, ReplyError> {
@@ -151,7 +151,7 @@ mod tests {
             seconds: 300,
         };
         let mut out = String::new();
-        Reply::try_from(text.to_owned()).unwrap().render(&mut out, &filling);
+        ReplyTemplate::try_from(text.to_owned()).unwrap().render(&mut out, &filling);
         out
     }
 
@@ -187,7 +187,7 @@ mod tests {
             ("2500 a", "neither"),
             ("250 a\r\n250 b", "control"),
         ] {
-            let error = Reply::try_from(text.to_owned()).unwrap_err().to_string();
+            let error = ReplyTemplate::try_from(text.to_owned()).unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");
         }
     }

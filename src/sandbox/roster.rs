@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use ipnet::Ipv4Net;
 
 use super::SandboxError;
-use super::exchanger::{Exchanger, StartTls};
+use super::exchanger::{ExchangerSpec, StartTls};
 use super::ledger::Ledger;
 use super::place;
 use super::serving::Running;
@@ -22,7 +22,7 @@ pub(super) struct Roster(Vec<Host>);
 
 struct Host {
     name: DomainName,
-    behaviour: Arc<Exchanger>,
+    behaviour: Arc<ExchangerSpec>,
     served: Arc<Served>,
     /// The entry of `World::generated` it comes from.
     generated: Option<usize>,
@@ -38,7 +38,7 @@ impl Roster {
             hosts.push(Host { name, behaviour, served, generated: None });
         }
         for (i, generated) in world.generated.iter().enumerate() {
-            let behaviour = Arc::new(Exchanger { addresses: 1, ..generated.exchanger.clone() });
+            let behaviour = Arc::new(ExchangerSpec { addresses: 1, ..generated.exchanger.clone() });
             for n in 0..generated.hosts {
                 let numbered = (generated.domain.clone(), generated.domains, generated.hosts, n);
                 hosts.push(Host {
@@ -69,7 +69,7 @@ impl Roster {
     pub(super) fn plan(&self, network: Ipv4Net) -> Vec<(usize, Ipv4Addr)> {
         let owners = self.0.iter().enumerate();
         let owners = owners.flat_map(|(n, h)| std::iter::repeat_n(n, h.behaviour.addresses.into()));
-        owners.zip(0..).map(|(n, address)| (n, place::address(network, address))).collect()
+        owners.zip(0..).map(|(n, address)| (n, placement::address(network, address))).collect()
     }
 
     /// The world's names with these addresses.

@@ -1,4 +1,4 @@
-//! An exchanger on its socket: accepts connections and plays a [`Session`] on each.
+//! An exchanger on its socket: accepts connections and plays a [`ServerSession`] on each.
 //!
 //! Reads are flights: all the commands one read brings are answered in one write, a round trip
 //! later. Replies on their way do not stop the next flight from being read, as on a real network.
@@ -17,10 +17,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::exchanger::Exchanger;
+use super::exchanger::ExchangerSpec;
 use super::faults;
 use super::ledger::Ledger;
-use super::session::{Session, Step, Then};
+use super::session::{Continuation, ServerSession, SessionStep};
 use super::world::Served;
 use crate::clock::Clock;
 
@@ -39,7 +39,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 /// An exchanger that runs.
 pub(super) struct Running {
     pub(super) host: Arc<str>,
-    pub(super) exchanger: Arc<Exchanger>,
+    pub(super) exchanger: Arc<ExchangerSpec>,
     pub(super) served: Arc<Served>,
     pub(super) round_trip: Duration,
     pub(super) ledger: Mutex<Ledger>,
@@ -86,12 +86,12 @@ enum End {
 
 /// Counts a connection as closed before it is: who has seen it close may open another. However it
 /// comes about.
-struct Connected<'a> {
+struct ConnectionGuard<'a> {
     running: &'a Running,
     counts: AtomicBool,
 }
 
-impl<'a> Connected<'a> {
+impl<'a> ConnectionGuard<'a> {
     fn new(running: &'a Running) -> Self {
         Self { running, counts: AtomicBool::new(true) }
     }
@@ -103,7 +103,7 @@ impl<'a> Connected<'a> {
     }
 }
 
-impl Drop for Connected<'_> {
+impl Drop for ConnectionGuard<'_> {
     fn drop(&mut self) {
         self.ended();
     }
@@ -124,15 +124,15 @@ impl Running {
 
     /// The session in clear text, and the one inside TLS if it comes to that.
     async fn sessions(&self, mut stream: TcpStream, client: IpAddr) -> io::Result<()> {
-        let mut session = Session::new(
+        let mut session = ServerSession::new(
             Arc::clone(&self.exchanger),
             Arc::clone(&self.host),
             Arc::clone(&self.served),
             client,
         );
         let banner = session.connected(&mut self.ledger(), self.clock.now());
-        let connected = Connected::new(self);
-        let mut dialogue = Dialogue::new(&connected, &mut session);
+        let connected = ConnectionGuard::new(self);
+        let mut dialogue = SessionDriver::new(&connected, &mut session);
         dialogue.greet(&mut stream, banner).await?;
         if let End::Closed = dialogue.run(&mut stream).await? {
             return Ok(());
@@ -144,33 +144,33 @@ impl Running {
         tokio::time::sleep(self.round_trip).await;
         let mut stream = acceptor.accept(stream).await?;
         session.secured(&mut self.ledger());
-        Dialogue::new(&connected, &mut session).run(&mut stream).await?;
+        SessionDriver::new(&connected, &mut session).run(&mut stream).await?;
         connected.ended();
         Ok(())
     }
 }
 
 /// An answer on its way.
-struct Answer {
+struct PendingReply {
     due: SystemTime,
-    step: Step,
+    step: SessionStep,
 }
 
 /// Commands in, answers out, on one stream.
-struct Dialogue<'a> {
+struct SessionDriver<'a> {
     running: &'a Running,
-    connected: &'a Connected<'a>,
-    session: &'a mut Session,
+    connected: &'a ConnectionGuard<'a>,
+    session: &'a mut ServerSession,
     input: Vec<u8>,
-    answers: VecDeque<Answer>,
+    answers: VecDeque<PendingReply>,
     /// When the server is done with what it does now; a delayed answer delays all behind it.
     busy_until: SystemTime,
     /// The last answer is on its way: nothing more is read.
     ending: bool,
 }
 
-impl<'a> Dialogue<'a> {
-    fn new(connected: &'a Connected<'a>, session: &'a mut Session) -> Self {
+impl<'a> SessionDriver<'a> {
+    fn new(connected: &'a ConnectionGuard<'a>, session: &'a mut ServerSession) -> Self {
         let running = connected.running;
         let busy_until = running.clock.now();
         let (input, answers) = (Vec::new(), VecDeque::new());
@@ -178,7 +178,7 @@ impl<'a> Dialogue<'a> {
     }
 
     /// Sends the banner, when it is time; and sees who talks before.
-    async fn greet(&mut self, stream: &mut TcpStream, banner: Step) -> io::Result<()> {
+    async fn greet(&mut self, stream: &mut TcpStream, banner: SessionStep) -> io::Result<()> {
         let exchanger = &self.running.exchanger;
         // The client's side of opening a connection takes a round trip of its own.
         let mut opening = self.running.round_trip;
@@ -207,17 +207,17 @@ impl<'a> Dialogue<'a> {
     }
 
     /// Puts an answer on its way; it arrives after the round trip and `further`.
-    fn queue(&mut self, step: Step, further: Duration) {
+    fn queue(&mut self, step: SessionStep, further: Duration) {
         let now = self.running.clock.now();
         self.busy_until = self.busy_until.max(now) + step.delay;
-        self.ending |= step.then != Then::Continue;
+        self.ending |= step.then != Continuation::Continue;
         let due = self.busy_until + self.running.round_trip + further;
         match self.answers.back_mut() {
-            Some(last) if last.due == due && last.step.then == Then::Continue => {
+            Some(last) if last.due == due && last.step.then == Continuation::Continue => {
                 last.step.text.push_str(&step.text);
                 last.step.then = step.then;
             }
-            _ => self.answers.push_back(Answer { due, step }),
+            _ => self.answers.push_back(PendingReply { due, step }),
         }
     }
 
@@ -270,15 +270,15 @@ impl<'a> Dialogue<'a> {
         while self.answers.front().is_some_and(|answer| answer.due <= now) {
             let Some(answer) = self.answers.pop_front() else { break };
             let text = &answer.step.text;
-            if let Then::Spoil(fault, pace, size) = answer.step.then {
+            if let Continuation::Spoil(fault, pace, size) = answer.step.then {
                 faults::spoil(stream, text, fault, pace, size).await?;
                 return Ok(Some(self.close(stream).await?));
             }
             stream.write_all(text.as_bytes()).await?;
             stream.flush().await?;
             match answer.step.then {
-                Then::Continue => {}
-                Then::StartTls => return Ok(Some(End::StartTls)),
+                Continuation::Continue => {}
+                Continuation::StartTls => return Ok(Some(End::StartTls)),
                 _ => return Ok(Some(self.close(stream).await?)),
             }
         }
@@ -297,7 +297,7 @@ impl<'a> Dialogue<'a> {
                 let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
                 rest = &rest[end + 1..];
                 let step = self.session.command(&String::from_utf8_lossy(line), &mut ledger, now);
-                let last = step.then != Then::Continue;
+                let last = step.then != Continuation::Continue;
                 steps.push(step);
                 if last {
                     break;

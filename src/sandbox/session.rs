@@ -9,28 +9,28 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::command::{self, Command};
-use super::exchanger::{At, Deviation, Exchanger, Fault, PLACES, StartTls};
+use super::command::{self, ClientCommand};
+use super::exchanger::{Deviation, ExchangerSpec, InjectedFault, PLACES, SessionPoint, StartTls};
 use super::ledger::Ledger;
 use super::mailboxes;
-use super::reply::{Filling, Reply};
+use super::reply::{Filling, ReplyTemplate};
 use super::world::Served;
-use transaction::Transaction;
+use transaction::ServerTransaction;
 
 /// What a session does next.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Step {
+pub(super) struct SessionStep {
     /// What is said, as it goes over the wire.
     pub(super) text: String,
     /// How long it is held back.
     pub(super) delay: Duration,
     /// What follows.
-    pub(super) then: Then,
+    pub(super) then: Continuation,
 }
 
 /// What follows an answer.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Then {
+pub(super) enum Continuation {
     /// The next command.
     Continue,
     /// The connection is closed.
@@ -38,13 +38,13 @@ pub(super) enum Then {
     /// The TLS handshake.
     StartTls,
     /// The answer was not sent as it stands, but spoilt; nothing follows.
-    Spoil(Fault, Option<Duration>, usize),
+    Spoil(InjectedFault, Option<Duration>, usize),
 }
 
 /// A session's state.
 #[derive(Debug)]
-pub(super) struct Session {
-    exchanger: Arc<Exchanger>,
+pub(super) struct ServerSession {
+    exchanger: Arc<ExchangerSpec>,
     host: Arc<str>,
     served: Arc<Served>,
     client: IpAddr,
@@ -54,16 +54,16 @@ pub(super) struct Session {
     earlier: u64,
     tls: bool,
     greeted: bool,
-    transaction: Option<Transaction>,
+    transaction: Option<ServerTransaction>,
     seen: [u32; PLACES],
     commands: u32,
     errors: u32,
     recipients: u32,
 }
 
-impl Session {
+impl ServerSession {
     pub(super) fn new(
-        exchanger: Arc<Exchanger>,
+        exchanger: Arc<ExchangerSpec>,
         host: Arc<str>,
         served: Arc<Served>,
         client: IpAddr,
@@ -86,7 +86,7 @@ impl Session {
     }
 
     /// The connection is open: what the banner says.
-    pub(super) fn connected(&mut self, ledger: &mut Ledger, now: SystemTime) -> Step {
+    pub(super) fn connected(&mut self, ledger: &mut Ledger, now: SystemTime) -> SessionStep {
         let (parallel, in_window) = ledger.connected(now);
         self.earlier = ledger.counts.connections - 1;
         self.since = now;
@@ -98,11 +98,11 @@ impl Session {
         if limits.connections.is_some_and(|most| in_window > most.into()) {
             return self.closing(&words.connecting_too_often);
         }
-        let deviation = self.deviation(&exchanger, At::Banner, "");
+        let deviation = self.deviation(&exchanger, SessionPoint::Banner, "");
         let reply = deviation.and_then(|d| d.reply.as_ref()).unwrap_or(&words.banner);
         let mut step = self.say(reply);
         if reply.code() >= 400 {
-            step.then = Then::Close;
+            step.then = Continuation::Close;
         }
         finish(step, deviation)
     }
@@ -117,7 +117,7 @@ impl Session {
     /// Whether the TLS handshake is broken off.
     pub(super) fn breaks_handshake(&mut self) -> bool {
         let exchanger = Arc::clone(&self.exchanger);
-        self.deviation(&exchanger, At::Handshake, "").is_some_and(|d| d.fault.is_some())
+        self.deviation(&exchanger, SessionPoint::Handshake, "").is_some_and(|d| d.fault.is_some())
     }
 
     /// The TLS handshake is done: all that was said before is forgotten (RFC 3207 section 4.2).
@@ -129,29 +129,34 @@ impl Session {
     }
 
     /// What a client is told that said nothing for too long.
-    pub(super) fn idle(&self) -> Step {
+    pub(super) fn idle(&self) -> SessionStep {
         self.closing(&self.exchanger.words.idle)
     }
 
     /// What a client is told whose command line never ends.
-    pub(super) fn endless_line(&self) -> Step {
+    pub(super) fn endless_line(&self) -> SessionStep {
         self.closing(&self.exchanger.words.syntax)
     }
 
     /// What a client is told that talked before the banner; nothing if it is let in.
-    pub(super) fn early_talker(&self) -> Option<Step> {
+    pub(super) fn early_talker(&self) -> Option<SessionStep> {
         self.exchanger.early_talker.as_ref().map(|reply| self.closing(reply))
     }
 
     /// The answer to one command line.
-    pub(super) fn command(&mut self, line: &str, ledger: &mut Ledger, now: SystemTime) -> Step {
+    pub(super) fn command(
+        &mut self,
+        line: &str,
+        ledger: &mut Ledger,
+        now: SystemTime,
+    ) -> SessionStep {
         let exchanger = Arc::clone(&self.exchanger);
         let (limits, words) = (&exchanger.limits, &exchanger.words);
         self.commands += 1;
         let command = command::parse(line);
         count(&command, ledger);
         let in_window = match command {
-            Command::Rcpt { .. } => ledger.recipient(now),
+            ClientCommand::Rcpt { .. } => ledger.recipient(now),
             _ => 0,
         };
         if limits.errors.is_some_and(|most| self.errors >= most) {
@@ -175,43 +180,47 @@ impl Session {
     /// The regular answer to a command.
     fn regular(
         &mut self,
-        exchanger: &Exchanger,
-        command: &Command,
+        exchanger: &ExchangerSpec,
+        command: &ClientCommand,
         in_window: u64,
         ledger: &mut Ledger,
         now: SystemTime,
-    ) -> Step {
+    ) -> SessionStep {
         let words = &exchanger.words;
         match command {
-            Command::Ehlo if !exchanger.ehlo => self.say(&words.not_implemented),
-            Command::Ehlo => self.ehlo(exchanger),
-            Command::Helo => {
+            ClientCommand::Ehlo if !exchanger.ehlo => self.say(&words.not_implemented),
+            ClientCommand::Ehlo => self.ehlo(exchanger),
+            ClientCommand::Helo => {
                 self.greeted = true;
                 self.transaction = None;
                 self.say(&words.hello)
             }
-            Command::StartTls if exchanger.starttls == StartTls::Off => {
+            ClientCommand::StartTls if exchanger.starttls == StartTls::Off => {
                 self.say(&words.not_implemented)
             }
-            Command::StartTls if self.tls || !self.greeted => self.say(&words.bad_sequence),
-            Command::StartTls => Step { then: Then::StartTls, ..self.say(&words.tls_ready) },
-            Command::Mail { sender, parameters } => self.mail(exchanger, sender, parameters),
-            Command::Rcpt { recipient, parameters } => {
+            ClientCommand::StartTls if self.tls || !self.greeted => self.say(&words.bad_sequence),
+            ClientCommand::StartTls => {
+                SessionStep { then: Continuation::StartTls, ..self.say(&words.tls_ready) }
+            }
+            ClientCommand::Mail { sender, parameters } => self.mail(exchanger, sender, parameters),
+            ClientCommand::Rcpt { recipient, parameters } => {
                 self.rcpt(exchanger, recipient, parameters, in_window, ledger, now)
             }
-            Command::Rset => {
+            ClientCommand::Rset => {
                 self.transaction = None;
                 self.say(&words.ok)
             }
-            Command::Noop => self.say(&words.ok),
-            Command::Quit => Step { then: Then::Close, ..self.say(&words.bye) },
-            Command::Forbidden => self.say(&words.not_implemented),
-            Command::Malformed => self.say(&words.syntax),
-            Command::Unknown => self.say(&words.unknown_command),
+            ClientCommand::Noop => self.say(&words.ok),
+            ClientCommand::Quit => {
+                SessionStep { then: Continuation::Close, ..self.say(&words.bye) }
+            }
+            ClientCommand::Forbidden => self.say(&words.not_implemented),
+            ClientCommand::Malformed => self.say(&words.syntax),
+            ClientCommand::Unknown => self.say(&words.unknown_command),
         }
     }
 
-    fn ehlo(&mut self, exchanger: &Exchanger) -> Step {
+    fn ehlo(&mut self, exchanger: &ExchangerSpec) -> SessionStep {
         self.greeted = true;
         self.transaction = None;
         let offered = [
@@ -235,15 +244,15 @@ impl Session {
         step
     }
 
-    fn say(&self, reply: &Reply) -> Step {
+    fn say(&self, reply: &ReplyTemplate) -> SessionStep {
         self.say_to("", reply, 0)
     }
 
-    fn closing(&self, reply: &Reply) -> Step {
-        Step { then: Then::Close, ..self.say(reply) }
+    fn closing(&self, reply: &ReplyTemplate) -> SessionStep {
+        SessionStep { then: Continuation::Close, ..self.say(reply) }
     }
 
-    fn say_to(&self, recipient: &str, reply: &Reply, seconds: u64) -> Step {
+    fn say_to(&self, recipient: &str, reply: &ReplyTemplate, seconds: u64) -> SessionStep {
         let sender = self.transaction.as_ref().map_or("", |t| &t.sender);
         let filling = Filling {
             host: &self.host,
@@ -255,14 +264,14 @@ impl Session {
         };
         let mut text = String::with_capacity(96);
         reply.render(&mut text, &filling);
-        Step { text, delay: Duration::ZERO, then: Then::Continue }
+        SessionStep { text, delay: Duration::ZERO, then: Continuation::Continue }
     }
 
     /// The deviation that applies now; counts the visit to this place.
     fn deviation<'a>(
         &mut self,
-        exchanger: &'a Exchanger,
-        at: At,
+        exchanger: &'a ExchangerSpec,
+        at: SessionPoint,
         recipient: &str,
     ) -> Option<&'a Deviation> {
         let seen = &mut self.seen[at as usize];
@@ -281,41 +290,44 @@ impl Session {
 }
 
 /// Makes of a step what a deviation wants.
-fn finish(mut step: Step, deviation: Option<&Deviation>) -> Step {
+fn finish(mut step: SessionStep, deviation: Option<&Deviation>) -> SessionStep {
     let Some(deviation) = deviation else { return step };
     if let Some(raw) = &deviation.raw {
         step.text.clone_from(raw);
     }
     step.delay += deviation.delay;
     if deviation.close {
-        step.then = Then::Close;
+        step.then = Continuation::Close;
     }
-    if let Some(fault) = deviation.fault.filter(|_| deviation.at != At::Handshake) {
-        step.then = Then::Spoil(fault, deviation.pace, deviation.size);
+    if let Some(fault) = deviation.fault.filter(|_| deviation.at != SessionPoint::Handshake) {
+        step.then = Continuation::Spoil(fault, deviation.pace, deviation.size);
     }
     step
 }
 
 /// The place of a command, and the recipient if it names one.
-fn place(command: &Command) -> (Option<At>, &str) {
+fn place(command: &ClientCommand) -> (Option<SessionPoint>, &str) {
     match command {
-        Command::Ehlo | Command::Helo => (Some(At::Ehlo), ""),
-        Command::StartTls => (Some(At::StartTls), ""),
-        Command::Mail { .. } => (Some(At::Mail), ""),
-        Command::Rcpt { recipient, .. } => (Some(At::Rcpt), recipient),
-        Command::Rset => (Some(At::Rset), ""),
-        Command::Quit => (Some(At::Quit), ""),
-        Command::Noop | Command::Forbidden | Command::Malformed | Command::Unknown => (None, ""),
+        ClientCommand::Ehlo | ClientCommand::Helo => (Some(SessionPoint::Ehlo), ""),
+        ClientCommand::StartTls => (Some(SessionPoint::StartTls), ""),
+        ClientCommand::Mail { .. } => (Some(SessionPoint::Mail), ""),
+        ClientCommand::Rcpt { recipient, .. } => (Some(SessionPoint::Rcpt), recipient),
+        ClientCommand::Rset => (Some(SessionPoint::Rset), ""),
+        ClientCommand::Quit => (Some(SessionPoint::Quit), ""),
+        ClientCommand::Noop
+        | ClientCommand::Forbidden
+        | ClientCommand::Malformed
+        | ClientCommand::Unknown => (None, ""),
     }
 }
 
-fn count(command: &Command, ledger: &mut Ledger) {
+fn count(command: &ClientCommand, ledger: &mut Ledger) {
     let counts = &mut ledger.counts;
     match command {
-        Command::Mail { .. } => counts.mail += 1,
-        Command::Rset => counts.rset += 1,
-        Command::Quit => counts.quit += 1,
-        Command::Forbidden => counts.violations += 1,
+        ClientCommand::Mail { .. } => counts.mail += 1,
+        ClientCommand::Rset => counts.rset += 1,
+        ClientCommand::Quit => counts.quit += 1,
+        ClientCommand::Forbidden => counts.violations += 1,
         _ => {}
     }
 }

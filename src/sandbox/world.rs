@@ -11,7 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::exchanger::Exchanger;
+use super::exchanger::ExchangerSpec;
 use super::load::{self, WorldError};
 use super::pattern::Numbered;
 use crate::address::DomainName;
@@ -20,11 +20,11 @@ use crate::address::DomainName;
 #[derive(Clone, Debug, Default)]
 pub struct World {
     pub(super) settings: Settings,
-    pub(super) names: BTreeMap<DomainName, Name>,
-    pub(super) exchangers: BTreeMap<DomainName, Arc<Exchanger>>,
+    pub(super) names: BTreeMap<DomainName, NameRecords>,
+    pub(super) exchangers: BTreeMap<DomainName, Arc<ExchangerSpec>>,
     pub(super) generated: Vec<Generated>,
     pub(super) blocklists: BTreeMap<DomainName, Vec<Listing>>,
-    pub(super) samples: Vec<Sample>,
+    pub(super) samples: Vec<SampleAddress>,
     pub(super) demo: Vec<String>,
 }
 
@@ -53,14 +53,14 @@ impl World {
 
     /// Adds a name, or replaces it.
     #[must_use]
-    pub fn with_name(mut self, name: &str, records: Name) -> Self {
+    pub fn with_name(mut self, name: &str, records: NameRecords) -> Self {
         self.names.insert(DomainName::from_ascii(name), records);
         self
     }
 
     /// Adds an exchanger under its host name, which thereby has an address; or replaces it.
     #[must_use]
-    pub fn with_exchanger(mut self, host: &str, exchanger: Exchanger) -> Self {
+    pub fn with_exchanger(mut self, host: &str, exchanger: ExchangerSpec) -> Self {
         self.exchangers.insert(DomainName::from_ascii(host), Arc::new(exchanger));
         self
     }
@@ -89,7 +89,7 @@ impl World {
 
     /// One address for each verdict and reason.
     #[must_use]
-    pub fn samples(&self) -> &[Sample] {
+    pub fn samples(&self) -> &[SampleAddress] {
         &self.samples
     }
 
@@ -179,9 +179,9 @@ impl Default for Settings {
 /// here exists all the same (NODATA).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Name {
+pub struct NameRecords {
     /// MX records, as in a zone file: `"10 mx.example.test"`; `"0 ."` is the null MX.
-    pub mx: Vec<MxRecord>,
+    pub mx: Vec<MxEntry>,
     /// A records, beside the one an exchanger of this name has.
     pub a: Vec<Ipv4Addr>,
     /// AAAA records.
@@ -204,17 +204,17 @@ pub struct Name {
     #[serde(with = "humantime_serde::option")]
     pub delay: Option<Duration>,
     /// Query type (`mx`, `a`, `aaaa`, `txt`, `ptr`) or `any` -> how the query fails.
-    pub fails: BTreeMap<QueryType, Failure>,
+    pub fails: BTreeMap<QueryType, QueryFailure>,
 }
 
-impl Name {
+impl NameRecords {
     /// A name with these MX records, preferences 10, 20, ...
     #[must_use]
     pub fn with_mx(hosts: &[&str]) -> Self {
         let mx = hosts
             .iter()
             .zip(1..)
-            .map(|(host, n)| MxRecord { preference: 10 * n, host: DomainName::from_ascii(host) });
+            .map(|(host, n)| MxEntry { preference: 10 * n, host: DomainName::from_ascii(host) });
         Self { mx: mx.collect(), ..Self::default() }
     }
 }
@@ -222,7 +222,7 @@ impl Name {
 /// An MX record (RFC 1035 section 3.3.9).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct MxRecord {
+pub struct MxEntry {
     /// Lower goes first.
     pub preference: u16,
     /// The exchanger's name; empty for the root, as the null MX has it (RFC 7505).
@@ -250,7 +250,7 @@ pub enum QueryType {
 /// How a DNS query fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Failure {
+pub enum QueryFailure {
     /// The name does not exist.
     Nxdomain,
     /// SERVFAIL.
@@ -278,7 +278,7 @@ pub struct Generated {
     pub hosts: u32,
     /// How each of them behaves. `serves` and `addresses` are not looked at.
     #[serde(default)]
-    pub exchanger: Exchanger,
+    pub exchanger: ExchangerSpec,
 }
 
 /// An entry of a DNS blocklist (RFC 5782).
@@ -301,7 +301,7 @@ fn listed() -> Ipv4Addr {
 /// An address that shows one verdict and reason.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Sample {
+pub struct SampleAddress {
     /// The address.
     pub address: String,
     /// The verdict, as the API names it: `UNDELIVERABLE`.
@@ -312,13 +312,13 @@ pub struct Sample {
     pub note: String,
     /// How deep the request has to go. Default: the mailbox.
     #[serde(default)]
-    pub depth: Depth,
+    pub depth: SampleDepth,
 }
 
 /// How deep a request goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Depth {
+pub enum SampleDepth {
     /// The address alone.
     Syntax,
     /// Its domain in DNS.

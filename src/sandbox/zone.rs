@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use super::world::{Failure, Generated, Listing, MOST_ALIASES, Name, QueryType, Settings, World};
+use super::world::{
+    Generated, Listing, MOST_ALIASES, NameRecords, QueryFailure, QueryType, Settings, World,
+};
 use crate::address::DomainName;
 
 /// The data of one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Data {
+pub(super) enum RecordData {
     Mx(u16, DomainName),
     A(Ipv4Addr),
     Aaaa(Ipv6Addr),
@@ -24,17 +26,17 @@ pub(super) enum Data {
 
 /// One record of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Record {
+pub(super) struct ZoneRecord {
     pub(super) name: DomainName,
     pub(super) ttl: u32,
-    pub(super) data: Data,
+    pub(super) data: RecordData,
 }
 
 /// What becomes of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Response {
-    pub(super) kind: Kind,
-    pub(super) records: Vec<Record>,
+pub(super) struct ZoneResponse {
+    pub(super) kind: ResponseKind,
+    pub(super) records: Vec<ZoneRecord>,
     /// For how long "there is nothing" may be cached; only if there is nothing.
     pub(super) negative_ttl: Option<u32>,
     pub(super) delay: Duration,
@@ -42,20 +44,20 @@ pub(super) struct Response {
 
 /// The kind of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ResponseKind {
     /// The name exists, with or without such records.
     NoError,
     /// The name does not exist.
     NameError,
     /// It fails so.
-    Failed(Failure),
+    Failed(QueryFailure),
 }
 
 /// The world's names, with the addresses its exchangers have.
 #[derive(Debug)]
 pub(super) struct Zone {
     settings: Settings,
-    names: HashMap<DomainName, Name>,
+    names: HashMap<DomainName, NameRecords>,
     /// Names that have names below them.
     parents: HashSet<String>,
     generated: Vec<(Generated, Vec<Ipv4Addr>)>,
@@ -76,7 +78,9 @@ impl Zone {
             for address in owned {
                 let reverse = DomainName::from_ascii(&reverse(*address));
                 let ptr = Some(host.clone());
-                names.entry(reverse).or_insert_with(|| Name { ptr, ..Name::default() });
+                names
+                    .entry(reverse)
+                    .or_insert_with(|| NameRecords { ptr, ..NameRecords::default() });
             }
         }
         let mut parents = HashSet::new();
@@ -97,43 +101,43 @@ impl Zone {
     }
 
     /// The answer to a query for `name`, in lower case without a trailing dot.
-    pub(super) fn answer(&self, name: &str, of: QueryType) -> Response {
+    pub(super) fn answer(&self, name: &str, of: QueryType) -> ZoneResponse {
         let mut records = Vec::new();
         let mut owner = DomainName::from_ascii(name);
         for _ in 0..=MOST_ALIASES {
             let Some(found) = self.lookup(&owner) else {
                 let exists = !records.is_empty() || self.parents.contains(owner.as_str());
-                let kind = if exists { Kind::NoError } else { Kind::NameError };
+                let kind = if exists { ResponseKind::NoError } else { ResponseKind::NameError };
                 return self.respond(kind, records, None);
             };
             let failure = found.fails.get(&of).or_else(|| found.fails.get(&QueryType::Any));
             let kind = match failure {
-                None | Some(Failure::Truncated) => Kind::NoError,
-                Some(Failure::Nxdomain) => Kind::NameError,
-                Some(failure) => Kind::Failed(*failure),
+                None | Some(QueryFailure::Truncated) => ResponseKind::NoError,
+                Some(QueryFailure::Nxdomain) => ResponseKind::NameError,
+                Some(failure) => ResponseKind::Failed(*failure),
             };
-            if kind != Kind::NoError {
+            if kind != ResponseKind::NoError {
                 return self.respond(kind, Vec::new(), Some(&found));
             }
             let ttl = seconds(found.ttl.unwrap_or(self.settings.ttl));
-            let own = |data| Record { name: owner.clone(), ttl, data };
+            let own = |data| ZoneRecord { name: owner.clone(), ttl, data };
             if let Some(target) = &found.cname {
-                records.push(own(Data::Cname(target.clone())));
+                records.push(own(RecordData::Cname(target.clone())));
                 owner = target.clone();
                 continue;
             }
             records.extend(data(&found, of).into_iter().map(own));
             let mut response = self.respond(kind, records, Some(&found));
-            if failure == Some(&Failure::Truncated) {
-                response.kind = Kind::Failed(Failure::Truncated);
+            if failure == Some(&QueryFailure::Truncated) {
+                response.kind = ResponseKind::Failed(QueryFailure::Truncated);
             }
             return response;
         }
-        self.respond(Kind::Failed(Failure::Servfail), Vec::new(), None)
+        self.respond(ResponseKind::Failed(QueryFailure::Servfail), Vec::new(), None)
     }
 
     /// The name itself, a generated one, a listing, or what a wildcard makes of it (RFC 4592).
-    fn lookup(&self, name: &DomainName) -> Option<Cow<'_, Name>> {
+    fn lookup(&self, name: &DomainName) -> Option<Cow<'_, NameRecords>> {
         if let Some(found) = self.names.get(name) {
             return Some(Cow::Borrowed(found));
         }
@@ -156,32 +160,41 @@ impl Zone {
         None
     }
 
-    fn computed(&self, name: &str) -> Option<Name> {
+    fn computed(&self, name: &str) -> Option<NameRecords> {
         self.generated.iter().find_map(|(generated, addresses)| {
             if let Some(n) = generated.domain.number(name).filter(|n| *n < generated.domains) {
-                return Some(Name::with_mx(&[&generated.host.name(n % generated.hosts)]));
+                return Some(NameRecords::with_mx(&[&generated.host.name(n % generated.hosts)]));
             }
             let n = generated.host.number(name)?;
             let address = addresses.get(usize::try_from(n).ok()?)?;
-            Some(Name { a: vec![*address], ..Name::default() })
+            Some(NameRecords { a: vec![*address], ..NameRecords::default() })
         })
     }
 
     /// The entry of a blocklist for the address that the first labels name, in reverse.
-    fn listed(&self, name: &str) -> Option<Name> {
+    fn listed(&self, name: &str) -> Option<NameRecords> {
         self.blocklists.iter().find_map(|(zone, listings)| {
             let labels = name.strip_suffix(zone.as_str())?.strip_suffix('.')?;
             let address = reversed(labels)?;
             let entry = listings.iter().find(|l| l.network.contains(&address))?;
-            Some(Name { a: vec![entry.code], txt: vec![entry.reason.clone()], ..Name::default() })
+            Some(NameRecords {
+                a: vec![entry.code],
+                txt: vec![entry.reason.clone()],
+                ..NameRecords::default()
+            })
         })
     }
 
-    fn respond(&self, kind: Kind, records: Vec<Record>, name: Option<&Name>) -> Response {
+    fn respond(
+        &self,
+        kind: ResponseKind,
+        records: Vec<ZoneRecord>,
+        name: Option<&NameRecords>,
+    ) -> ZoneResponse {
         let negative = name.and_then(|n| n.negative_ttl).unwrap_or(self.settings.negative_ttl);
-        let nothing = records.iter().all(|r| matches!(r.data, Data::Cname(_)));
-        let fails = matches!(kind, Kind::Failed(_));
-        Response {
+        let nothing = records.iter().all(|r| matches!(r.data, RecordData::Cname(_)));
+        let fails = matches!(kind, ResponseKind::Failed(_));
+        ZoneResponse {
             kind,
             negative_ttl: (nothing && !fails).then(|| seconds(negative)),
             records,
@@ -190,13 +203,15 @@ impl Zone {
     }
 }
 
-fn data(name: &Name, of: QueryType) -> Vec<Data> {
+fn data(name: &NameRecords, of: QueryType) -> Vec<RecordData> {
     match of {
-        QueryType::Mx => name.mx.iter().map(|m| Data::Mx(m.preference, m.host.clone())).collect(),
-        QueryType::A => name.a.iter().copied().map(Data::A).collect(),
-        QueryType::Aaaa => name.aaaa.iter().copied().map(Data::Aaaa).collect(),
-        QueryType::Txt => name.txt.iter().cloned().map(Data::Txt).collect(),
-        QueryType::Ptr => name.ptr.iter().cloned().map(Data::Ptr).collect(),
+        QueryType::Mx => {
+            name.mx.iter().map(|m| RecordData::Mx(m.preference, m.host.clone())).collect()
+        }
+        QueryType::A => name.a.iter().copied().map(RecordData::A).collect(),
+        QueryType::Aaaa => name.aaaa.iter().copied().map(RecordData::Aaaa).collect(),
+        QueryType::Txt => name.txt.iter().cloned().map(RecordData::Txt).collect(),
+        QueryType::Ptr => name.ptr.iter().cloned().map(RecordData::Ptr).collect(),
         QueryType::Any => Vec::new(),
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::expand::{Macros, Values};
-use super::record::{self, Directive, Mechanism, Prefixes, Qualifier, Record};
+use super::expand::{MacroString, MacroValues};
+use super::record::{self, Directive, Mechanism, Prefixes, Qualifier, SpfRecord};
 use crate::address::DomainName;
-use crate::dns::query::{Heard, Question};
+use crate::dns::query::{Query, QueryResult};
 
 /// Terms that cost a lookup (section 4.6.4).
 const MOST_LOOKUPS: u32 = 10;
@@ -30,7 +30,7 @@ pub struct Request {
 
 /// What came of it (section 2.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum SpfResult {
     /// The domain has no record.
     None,
     /// The domain does not say.
@@ -49,9 +49,9 @@ pub enum Verdict {
 
 /// A verdict, and what led to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct SpfOutcome {
     /// The verdict.
-    pub verdict: Verdict,
+    pub verdict: SpfResult,
     /// The term that matched, or what is wrong.
     pub because: String,
     /// How many of the ten lookups it took.
@@ -60,30 +60,30 @@ pub struct Outcome {
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum SpfStep {
     /// Ask this, and call [`evaluate`] again with the answer.
-    Ask(Question),
+    Ask(Query),
     /// There is nothing left to ask.
-    Done(Outcome),
+    Done(SpfOutcome),
 }
 
 /// Evaluates as far as what is known reaches.
 #[must_use]
-pub fn evaluate(request: &Request, known: &BTreeMap<Question, Heard>) -> Step {
+pub fn evaluate(request: &Request, known: &BTreeMap<Query, QueryResult>) -> SpfStep {
     let ip = request.ip.to_canonical();
     let mut evaluation = Evaluation { request, ip, known, lookups: 0, voids: 0 };
     let (verdict, because) = match evaluation.check_host(&request.domain) {
         Ok(found) => found,
-        Err(Stop::Ask(question)) => return Step::Ask(question),
-        Err(Stop::Temporary(why)) => (Verdict::TempError, why),
-        Err(Stop::Permanent(why)) => (Verdict::PermError, why),
+        Err(Stop::Ask(question)) => return SpfStep::Ask(question),
+        Err(Stop::Temporary(why)) => (SpfResult::TempError, why),
+        Err(Stop::Permanent(why)) => (SpfResult::PermError, why),
     };
-    Step::Done(Outcome { verdict, because, lookups: evaluation.lookups })
+    SpfStep::Done(SpfOutcome { verdict, because, lookups: evaluation.lookups })
 }
 
 /// Why an evaluation cannot go on.
 enum Stop {
-    Ask(Question),
+    Ask(Query),
     Temporary(String),
     Permanent(String),
 }
@@ -91,46 +91,46 @@ enum Stop {
 struct Evaluation<'a> {
     request: &'a Request,
     ip: IpAddr,
-    known: &'a BTreeMap<Question, Heard>,
+    known: &'a BTreeMap<Query, QueryResult>,
     lookups: u32,
     voids: u32,
 }
 
 impl<'a> Evaluation<'a> {
-    fn check_host(&mut self, domain: &DomainName) -> Result<(Verdict, String), Stop> {
+    fn check_host(&mut self, domain: &DomainName) -> Result<(SpfResult, String), Stop> {
         let carried = domain.labels().all(|label| (1..=63).contains(&label.len()));
         if !carried || domain.labels().count() < 2 {
-            return Ok((Verdict::None, format!("{domain} is not a full domain name")));
+            return Ok((SpfResult::None, format!("{domain} is not a full domain name")));
         }
         let Some(record) = self.record(domain)? else {
-            return Ok((Verdict::None, format!("{domain} has no SPF record")));
+            return Ok((SpfResult::None, format!("{domain} has no SPF record")));
         };
         for directive in &record.directives {
             if self.matches(domain, directive)? {
                 let verdict = match directive.qualifier {
-                    Qualifier::Pass => Verdict::Pass,
-                    Qualifier::Fail => Verdict::Fail,
-                    Qualifier::SoftFail => Verdict::SoftFail,
-                    Qualifier::Neutral => Verdict::Neutral,
+                    Qualifier::Pass => SpfResult::Pass,
+                    Qualifier::Fail => SpfResult::Fail,
+                    Qualifier::SoftFail => SpfResult::SoftFail,
+                    Qualifier::Neutral => SpfResult::Neutral,
                 };
                 return Ok((verdict, format!("\"{}\" of {domain}", directive.text)));
             }
         }
         let Some(redirect) = &record.redirect else {
-            return Ok((Verdict::Neutral, format!("no term of {domain} matches")));
+            return Ok((SpfResult::Neutral, format!("no term of {domain} matches")));
         };
         self.lookup()?;
         let broken = || Stop::Permanent(format!("the redirect of {domain} leads nowhere"));
         let target = self.expand(redirect, domain).ok_or_else(broken)?;
         match self.check_host(&target)? {
-            (Verdict::None, why) => Err(Stop::Permanent(format!("redirect: {why}"))),
+            (SpfResult::None, why) => Err(Stop::Permanent(format!("redirect: {why}"))),
             found => Ok(found),
         }
     }
 
     /// The domain's record (sections 4.4 and 4.5).
-    fn record(&self, domain: &DomainName) -> Result<Option<Record>, Stop> {
-        let heard = self.ask(Question::Texts(domain.clone()))?;
+    fn record(&self, domain: &DomainName) -> Result<Option<SpfRecord>, Stop> {
+        let heard = self.ask(Query::Texts(domain.clone()))?;
         let mut records = heard.texts().iter().filter(|text| record::is_spf(text));
         match (records.next(), records.next()) {
             (None, _) => Ok(None),
@@ -152,8 +152,8 @@ impl<'a> Evaluation<'a> {
                 let broken = || Stop::Permanent(format!("{:?} leads nowhere", directive.text));
                 let target = self.expand(target, domain).ok_or_else(broken)?;
                 match self.check_host(&target)? {
-                    (Verdict::Pass, _) => Ok(true),
-                    (Verdict::None, why) => Err(Stop::Permanent(format!("include: {why}"))),
+                    (SpfResult::Pass, _) => Ok(true),
+                    (SpfResult::None, why) => Err(Stop::Permanent(format!("include: {why}"))),
                     _ => Ok(false),
                 }
             }
@@ -171,7 +171,7 @@ impl<'a> Evaluation<'a> {
                 self.lookup()?;
                 let Some(target) = self.expand(target, domain) else { return Ok(false) };
                 // Always A, whatever the family (section 5.7).
-                let heard = self.ask(Question::Ipv4(target))?;
+                let heard = self.ask(Query::Ipv4(target))?;
                 self.count_void(heard)?;
                 Ok(!heard.addresses().is_empty())
             }
@@ -184,13 +184,13 @@ impl<'a> Evaluation<'a> {
     }
 
     fn address_matches(&mut self, name: DomainName, prefixes: Prefixes) -> Result<bool, Stop> {
-        let heard = self.ask(Question::addresses(name, self.ip))?;
+        let heard = self.ask(Query::addresses(name, self.ip))?;
         self.count_void(heard)?;
         Ok(heard.addresses().iter().any(|address| prefixes.same(self.ip, *address)))
     }
 
     fn exchanger_matches(&mut self, domain: &DomainName, prefixes: Prefixes) -> Result<bool, Stop> {
-        let heard = self.ask(Question::Exchangers(domain.clone()))?;
+        let heard = self.ask(Query::Exchangers(domain.clone()))?;
         self.count_void(heard)?;
         if heard.names().len() > MOST_NAMES {
             let why = format!("{domain} has more than {MOST_NAMES} exchangers");
@@ -208,7 +208,7 @@ impl<'a> Evaluation<'a> {
     /// `ptr` (section 5.5): a name of the address that is in the domain and leads back. What fails
     /// here is no match, not an error.
     fn name_matches(&mut self, domain: &DomainName) -> Result<bool, Stop> {
-        let names = match self.ask(Question::Names(self.ip)) {
+        let names = match self.ask(Query::Names(self.ip)) {
             Err(Stop::Temporary(_)) => return Ok(false),
             heard => heard?,
         };
@@ -218,7 +218,7 @@ impl<'a> Evaluation<'a> {
             if !below.is_some_and(|rest| rest.is_empty() || rest.ends_with('.')) {
                 continue;
             }
-            let addresses = match self.ask(Question::addresses(name.clone(), self.ip)) {
+            let addresses = match self.ask(Query::addresses(name.clone(), self.ip)) {
                 Err(Stop::Temporary(_)) => continue,
                 heard => heard?,
             };
@@ -238,7 +238,7 @@ impl<'a> Evaluation<'a> {
         Ok(())
     }
 
-    fn count_void(&mut self, heard: &Heard) -> Result<(), Stop> {
+    fn count_void(&mut self, heard: &QueryResult) -> Result<(), Stop> {
         self.voids += u32::from(heard.is_void());
         if self.voids > MOST_VOID {
             let why = format!("more than {MOST_VOID} of its lookups bring nothing");
@@ -247,20 +247,20 @@ impl<'a> Evaluation<'a> {
         Ok(())
     }
 
-    fn ask(&self, question: Question) -> Result<&'a Heard, Stop> {
+    fn ask(&self, question: Query) -> Result<&'a QueryResult, Stop> {
         match self.known.get(&question) {
             None => Err(Stop::Ask(question)),
-            Some(Heard::Failed(failure)) => Err(Stop::Temporary(failure.to_string())),
+            Some(QueryResult::Failed(failure)) => Err(Stop::Temporary(failure.to_string())),
             Some(heard) => Ok(heard),
         }
     }
 
-    fn target(&self, target: Option<&Macros>, domain: &DomainName) -> Option<DomainName> {
+    fn target(&self, target: Option<&MacroString>, domain: &DomainName) -> Option<DomainName> {
         target.map_or_else(|| Some(domain.clone()), |target| self.expand(target, domain))
     }
 
-    fn expand(&self, target: &Macros, domain: &DomainName) -> Option<DomainName> {
-        target.expand(&Values {
+    fn expand(&self, target: &MacroString, domain: &DomainName) -> Option<DomainName> {
+        target.expand(&MacroValues {
             local: &self.request.local,
             sender_domain: self.request.domain.as_str(),
             domain,

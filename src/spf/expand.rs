@@ -6,16 +6,16 @@ use crate::address::DomainName;
 
 /// A `domain-spec`, or another `macro-string`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Macros(Vec<Part>);
+pub(super) struct MacroString(Vec<MacroPart>);
 
 #[derive(Debug, PartialEq, Eq)]
-enum Part {
+enum MacroPart {
     Text(String),
     Macro { letter: char, keep: Option<usize>, reversed: bool, delimiters: String, escaped: bool },
 }
 
 /// What the letters stand for.
-pub(super) struct Values<'a> {
+pub(super) struct MacroValues<'a> {
     /// `s`, and `l` and `o` as its parts.
     pub(super) local: &'a str,
     pub(super) sender_domain: &'a str,
@@ -30,14 +30,14 @@ pub(super) struct Values<'a> {
 /// Octets of a name in DNS, without the trailing dot (RFC 1035 section 2.3.4).
 const LONGEST_NAME: usize = 253;
 
-impl Macros {
+impl MacroString {
     /// Reads a `domain-spec`: a `macro-string` that ends in a macro or in a label that can be a
     /// top-level one.
     pub(super) fn domain(text: &str) -> Option<Self> {
         let read = Self::string(text)?;
         let fits = match read.0.last()? {
-            Part::Macro { .. } => true,
-            Part::Text(text) => {
+            MacroPart::Macro { .. } => true,
+            MacroPart::Text(text) => {
                 let text = text.strip_suffix('.').unwrap_or(text);
                 let (before, top) = text.rsplit_once('.')?;
                 let whole = !before.is_empty() || read.0.len() > 1;
@@ -67,7 +67,7 @@ impl Macros {
                 '{' => {
                     let (inner, after) = rest.split_once('}')?;
                     if !plain.is_empty() {
-                        parts.push(Part::Text(std::mem::take(&mut plain)));
+                        parts.push(MacroPart::Text(std::mem::take(&mut plain)));
                     }
                     parts.push(one(inner)?);
                     rest = after;
@@ -77,14 +77,14 @@ impl Macros {
         }
         plain.push_str(rest);
         if !plain.is_empty() {
-            parts.push(Part::Text(plain));
+            parts.push(MacroPart::Text(plain));
         }
         Some(Self(parts))
     }
 
     /// The name that is meant; labels are cut from the left if it is too long (section 7.3). `None`
     /// if DNS cannot carry it.
-    pub(super) fn expand(&self, values: &Values<'_>) -> Option<DomainName> {
+    pub(super) fn expand(&self, values: &MacroValues<'_>) -> Option<DomainName> {
         let text: String = self.0.iter().map(|part| part.expand(values)).collect();
         let mut name = text.strip_suffix('.').unwrap_or(&text);
         while name.len() > LONGEST_NAME {
@@ -95,7 +95,7 @@ impl Macros {
     }
 
     #[cfg(test)]
-    pub(super) fn text(&self, values: &Values<'_>) -> String {
+    pub(super) fn text(&self, values: &MacroValues<'_>) -> String {
         self.0.iter().map(|part| part.expand(values)).collect()
     }
 }
@@ -110,7 +110,7 @@ fn is_top_label(label: &str) -> bool {
 }
 
 /// What stands between the braces: a letter, how many parts, `r`, delimiters.
-fn one(inner: &str) -> Option<Part> {
+fn one(inner: &str) -> Option<MacroPart> {
     let letter = inner.chars().next()?;
     // `c`, `r` and `t` are for explanations only.
     if !"slodiphv".contains(letter.to_ascii_lowercase()) {
@@ -132,11 +132,17 @@ fn one(inner: &str) -> Option<Part> {
     }
     let delimiters = if delimiters.is_empty() { "." } else { delimiters }.to_owned();
     let escaped = letter.is_ascii_uppercase();
-    Some(Part::Macro { letter: letter.to_ascii_lowercase(), keep, reversed, delimiters, escaped })
+    Some(MacroPart::Macro {
+        letter: letter.to_ascii_lowercase(),
+        keep,
+        reversed,
+        delimiters,
+        escaped,
+    })
 }
 
-impl Part {
-    fn expand(&self, values: &Values<'_>) -> String {
+impl MacroPart {
+    fn expand(&self, values: &MacroValues<'_>) -> String {
         let (letter, keep, reversed, delimiters, escaped) = match self {
             Self::Text(text) => return text.clone(),
             Self::Macro { letter, keep, reversed, delimiters, escaped } => {

@@ -8,7 +8,7 @@ mod evaluate;
 mod expand;
 mod record;
 
-pub use evaluate::{Outcome, Request, Step, Verdict, evaluate};
+pub use evaluate::{Request, SpfOutcome, SpfResult, SpfStep, evaluate};
 
 #[cfg(test)]
 mod tests;

@@ -4,13 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::expand::Macros;
+use super::expand::MacroString;
 
 /// A record.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Record {
+pub(super) struct SpfRecord {
     pub(super) directives: Vec<Directive>,
-    pub(super) redirect: Option<Macros>,
+    pub(super) redirect: Option<MacroString>,
 }
 
 /// What a match means.
@@ -35,12 +35,12 @@ pub(super) struct Directive {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Mechanism {
     All,
-    Include(Macros),
-    A(Option<Macros>, Prefixes),
-    Mx(Option<Macros>, Prefixes),
-    Ptr(Option<Macros>),
+    Include(MacroString),
+    A(Option<MacroString>, Prefixes),
+    Mx(Option<MacroString>, Prefixes),
+    Ptr(Option<MacroString>),
     Network(IpNet),
-    Exists(Macros),
+    Exists(MacroString),
 }
 
 /// How many bits of an address have to be the same.
@@ -66,25 +66,25 @@ pub(super) fn is_spf(text: &str) -> bool {
 
 /// Takes a record apart. The error is the term that cannot be read: one is enough to make the whole
 /// record useless (section 4.6).
-pub(super) fn parse(text: &str) -> Result<Record, String> {
-    let mut record = Record { directives: Vec::new(), redirect: None };
+pub(super) fn parse(text: &str) -> Result<SpfRecord, String> {
+    let mut record = SpfRecord { directives: Vec::new(), redirect: None };
     let mut explained = false;
     for term in text.split(' ').skip(1).filter(|term| !term.is_empty()) {
         let wrong = || term.to_owned();
         match modifier(term) {
             Some((name, value)) if name.eq_ignore_ascii_case("redirect") => {
-                let target = Macros::domain(value).ok_or_else(wrong)?;
+                let target = MacroString::domain(value).ok_or_else(wrong)?;
                 if record.redirect.replace(target).is_some() {
                     return Err(wrong());
                 }
             }
             Some((name, value)) if name.eq_ignore_ascii_case("exp") => {
-                if std::mem::replace(&mut explained, true) || Macros::domain(value).is_none() {
+                if std::mem::replace(&mut explained, true) || MacroString::domain(value).is_none() {
                     return Err(wrong());
                 }
             }
             Some((_, value)) => {
-                Macros::string(value).ok_or_else(wrong)?;
+                MacroString::string(value).ok_or_else(wrong)?;
             }
             None => record.directives.push(directive(term).ok_or_else(wrong)?),
         }
@@ -118,8 +118,8 @@ fn mechanism(text: &str) -> Option<Mechanism> {
     let value = rest.strip_prefix(':');
     Some(match name.to_ascii_lowercase().as_str() {
         "all" if rest.is_empty() => Mechanism::All,
-        "include" => Mechanism::Include(Macros::domain(value?)?),
-        "exists" => Mechanism::Exists(Macros::domain(value?)?),
+        "include" => Mechanism::Include(MacroString::domain(value?)?),
+        "exists" => Mechanism::Exists(MacroString::domain(value?)?),
         "a" => {
             let (domain, prefixes) = host(rest)?;
             Mechanism::A(domain, prefixes)
@@ -129,7 +129,7 @@ fn mechanism(text: &str) -> Option<Mechanism> {
             Mechanism::Mx(domain, prefixes)
         }
         "ptr" if rest.is_empty() => Mechanism::Ptr(None),
-        "ptr" => Mechanism::Ptr(Some(Macros::domain(value?)?)),
+        "ptr" => Mechanism::Ptr(Some(MacroString::domain(value?)?)),
         "ip4" => Mechanism::Network(network::<Ipv4Addr>(value?, 32)?),
         "ip6" => Mechanism::Network(network::<Ipv6Addr>(value?, 128)?),
         _ => return None,
@@ -137,7 +137,7 @@ fn mechanism(text: &str) -> Option<Mechanism> {
 }
 
 /// `[":" domain-spec] ["/" bits] ["//" bits]`
-fn host(rest: &str) -> Option<(Option<Macros>, Prefixes)> {
+fn host(rest: &str) -> Option<(Option<MacroString>, Prefixes)> {
     let (rest, v6) = match rest.rsplit_once("//") {
         Some((rest, bits)) => (rest, prefix(bits, 128)?),
         None => (rest, 128),
@@ -148,7 +148,7 @@ fn host(rest: &str) -> Option<(Option<Macros>, Prefixes)> {
         _ => (rest, 32),
     };
     let domain = match rest.strip_prefix(':') {
-        Some(domain) => Some(Macros::domain(domain)?),
+        Some(domain) => Some(MacroString::domain(domain)?),
         None if rest.is_empty() => None,
         None => return None,
     };

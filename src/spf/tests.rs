@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::expand::{Macros, Values};
+use super::expand::{MacroString, MacroValues};
 use super::*;
 use crate::address::DomainName;
 use crate::dns::DnsFailure;
-use crate::dns::query::{Heard, Question};
+use crate::dns::query::{Query, QueryResult};
 
 fn name(text: &str) -> DomainName {
     DomainName::from_ascii(text)
@@ -15,7 +15,7 @@ fn name(text: &str) -> DomainName {
 
 /// The zone files of appendix A, and what a test adds to them.
 #[derive(Default)]
-struct Zone(BTreeMap<Question, Heard>);
+struct Zone(BTreeMap<Query, QueryResult>);
 
 impl Zone {
     fn rfc(record: &str) -> Self {
@@ -36,16 +36,16 @@ impl Zone {
             ("192.0.2.140", "mail-c.example.org"),
             ("10.0.0.4", "bob.example.com"),
         ] {
-            let question = Question::Names(address.parse().unwrap());
-            zone.0.insert(question, Heard::Names(vec![name(host)]));
+            let question = Query::Names(address.parse().unwrap());
+            zone.0.insert(question, QueryResult::Names(vec![name(host)]));
         }
         zone.mx("example.com", &["mail-a.example.com", "mail-b.example.com"])
             .mx("example.org", &["mail-c.example.org"])
     }
 
     fn text(mut self, owner: &str, text: &str) -> Self {
-        match self.0.entry(Question::Texts(name(owner))).or_insert(Heard::Texts(Vec::new())) {
-            Heard::Texts(texts) => texts.push(text.to_owned()),
+        match self.0.entry(Query::Texts(name(owner))).or_insert(QueryResult::Texts(Vec::new())) {
+            QueryResult::Texts(texts) => texts.push(text.to_owned()),
             _ => unreachable!("only texts are put there"),
         }
         self
@@ -53,23 +53,24 @@ impl Zone {
 
     fn host(mut self, owner: &str, addresses: &[&str]) -> Self {
         let addresses: Vec<IpAddr> = addresses.iter().map(|a| a.parse().unwrap()).collect();
-        self.0.insert(Question::addresses(name(owner), addresses[0]), Heard::Addresses(addresses));
+        self.0
+            .insert(Query::addresses(name(owner), addresses[0]), QueryResult::Addresses(addresses));
         self
     }
 
     fn mx(mut self, owner: &str, hosts: &[&str]) -> Self {
         let hosts = hosts.iter().map(|host| name(host)).collect();
-        self.0.insert(Question::Exchangers(name(owner)), Heard::Names(hosts));
+        self.0.insert(Query::Exchangers(name(owner)), QueryResult::Names(hosts));
         self
     }
 
-    fn fails(mut self, question: Question) -> Self {
-        self.0.insert(question, Heard::Failed(DnsFailure::Timeout));
+    fn fails(mut self, question: Query) -> Self {
+        self.0.insert(question, QueryResult::Failed(DnsFailure::Timeout));
         self
     }
 
     /// Answers what is asked, and nothing else; what is not in the zone does not exist.
-    fn outcome(&self, ip: &str, sender: &str) -> Outcome {
+    fn outcome(&self, ip: &str, sender: &str) -> SpfOutcome {
         let (local, domain) = sender.rsplit_once('@').unwrap();
         let request = Request {
             ip: ip.parse().unwrap(),
@@ -80,9 +81,9 @@ impl Zone {
         let mut known = BTreeMap::new();
         loop {
             match evaluate(&request, &known) {
-                Step::Done(outcome) => return outcome,
-                Step::Ask(question) => {
-                    let nothing = Heard::NoSuchName { with_soa: true };
+                SpfStep::Done(outcome) => return outcome,
+                SpfStep::Ask(question) => {
+                    let nothing = QueryResult::NoSuchName { with_soa: true };
                     let heard = self.0.get(&question).cloned().unwrap_or(nothing);
                     assert!(known.insert(question, heard).is_none(), "asked twice");
                 }
@@ -90,7 +91,7 @@ impl Zone {
         }
     }
 
-    fn verdict(&self, ip: &str) -> Verdict {
+    fn verdict(&self, ip: &str) -> SpfResult {
         self.outcome(ip, "jane@example.com").verdict
     }
 }
@@ -98,10 +99,10 @@ impl Zone {
 fn passes(record: &str, yes: &[&str], no: &[&str]) {
     let zone = Zone::rfc(record);
     for ip in yes {
-        assert_eq!(zone.verdict(ip), Verdict::Pass, "{record} {ip}");
+        assert_eq!(zone.verdict(ip), SpfResult::Pass, "{record} {ip}");
     }
     for ip in no {
-        assert_eq!(zone.verdict(ip), Verdict::Fail, "{record} {ip}");
+        assert_eq!(zone.verdict(ip), SpfResult::Fail, "{record} {ip}");
     }
 }
 
@@ -134,9 +135,9 @@ fn several_domains_of_appendix_a_2() {
         .text("la.example.org", "v=spf1 redirect=example.org");
     for domain in ["example.org", "la.example.org"] {
         let verdict = |ip: &str| zone.outcome(ip, &format!("jane@{domain}")).verdict;
-        assert_eq!(verdict("192.0.2.1"), Verdict::Pass, "{domain}");
-        assert_eq!(verdict("198.51.100.1"), Verdict::Pass, "{domain}");
-        assert_eq!(verdict("203.0.113.1"), Verdict::Fail, "{domain}");
+        assert_eq!(verdict("192.0.2.1"), SpfResult::Pass, "{domain}");
+        assert_eq!(verdict("198.51.100.1"), SpfResult::Pass, "{domain}");
+        assert_eq!(verdict("203.0.113.1"), SpfResult::Fail, "{domain}");
     }
 }
 
@@ -149,10 +150,10 @@ fn a_table_in_dns_as_in_appendix_a_3() {
             .host("mary.mobile-users._spf.example.com", &["127.0.0.2"])
             .host("15.15.168.192.joel.remote-users._spf.example.com", &["127.0.0.2"]);
     let verdict = |ip, sender| zone.outcome(ip, sender).verdict;
-    assert_eq!(verdict("203.0.113.9", "mary@example.com"), Verdict::Pass);
-    assert_eq!(verdict("203.0.113.9", "mary+list@example.com"), Verdict::Pass);
-    assert_eq!(verdict("192.168.15.15", "joel@example.com"), Verdict::Pass);
-    assert_eq!(verdict("192.168.15.16", "joel@example.com"), Verdict::Fail);
+    assert_eq!(verdict("203.0.113.9", "mary@example.com"), SpfResult::Pass);
+    assert_eq!(verdict("203.0.113.9", "mary+list@example.com"), SpfResult::Pass);
+    assert_eq!(verdict("192.168.15.15", "joel@example.com"), SpfResult::Pass);
+    assert_eq!(verdict("192.168.15.16", "joel@example.com"), SpfResult::Fail);
 }
 
 #[test]
@@ -160,20 +161,20 @@ fn several_requirements_of_appendix_a_4() {
     let zone = Zone::rfc("v=spf1 -include:ip4._spf.%{d} -include:ptr._spf.%{d} +all")
         .text("ip4._spf.example.com", "v=spf1 -ip4:192.0.2.0/24 +all")
         .text("ptr._spf.example.com", "v=spf1 -ptr:example.com +all");
-    assert_eq!(zone.verdict("192.0.2.65"), Verdict::Pass);
-    assert_eq!(zone.verdict("192.0.2.140"), Verdict::Fail, "the name is another domain's");
-    assert_eq!(zone.verdict("10.0.0.4"), Verdict::Fail, "the network is another");
+    assert_eq!(zone.verdict("192.0.2.65"), SpfResult::Pass);
+    assert_eq!(zone.verdict("192.0.2.140"), SpfResult::Fail, "the name is another domain's");
+    assert_eq!(zone.verdict("10.0.0.4"), SpfResult::Fail, "the network is another");
 }
 
 fn expanded(macros: &str, ip: &str) -> String {
-    let values = Values {
+    let values = MacroValues {
         local: "strong-bad",
         sender_domain: "email.example.com",
         domain: &name("email.example.com"),
         ip: ip.parse().unwrap(),
         helo: "mx.example.org",
     };
-    Macros::string(macros).unwrap().text(&values)
+    MacroString::string(macros).unwrap().text(&values)
 }
 
 #[test]
@@ -220,7 +221,7 @@ fn a_name_that_grew_too_long_loses_labels_on_the_left() {
         "d".repeat(63)
     );
     let zone = Zone::rfc(&format!("v=spf1 exists:{long} -all")).host(&long[64..], &["127.0.0.2"]);
-    assert_eq!(zone.verdict("192.0.2.1"), Verdict::Pass);
+    assert_eq!(zone.verdict("192.0.2.1"), SpfResult::Pass);
 }
 
 #[test]
@@ -257,7 +258,7 @@ fn a_record_that_cannot_be_read_is_a_permanent_error_wherever_the_mistake_stands
     ] {
         let zone = Zone::rfc(&format!("v=spf1 +all {term}"));
         let outcome = zone.outcome("192.0.2.1", "jane@example.com");
-        assert_eq!(outcome.verdict, Verdict::PermError, "{term}");
+        assert_eq!(outcome.verdict, SpfResult::PermError, "{term}");
         assert!(outcome.because.contains("cannot be read"), "{}", outcome.because);
     }
 }
@@ -276,10 +277,10 @@ fn what_a_record_may_have_is_read() {
         "v=spf1 a/31",
         "v=spf1 redirect=example.org a",
     ] {
-        assert_eq!(Zone::rfc(record).verdict("192.0.2.10"), Verdict::Pass, "{record}");
+        assert_eq!(Zone::rfc(record).verdict("192.0.2.10"), SpfResult::Pass, "{record}");
     }
     for (term, verdict) in
-        [("~all", Verdict::SoftFail), ("?all", Verdict::Neutral), ("", Verdict::Neutral)]
+        [("~all", SpfResult::SoftFail), ("?all", SpfResult::Neutral), ("", SpfResult::Neutral)]
     {
         assert_eq!(Zone::rfc(&format!("v=spf1 {term}")).verdict("192.0.2.1"), verdict, "{term}");
     }
@@ -290,28 +291,28 @@ fn ipv6_addresses_match_ipv6_terms_and_mapped_ones_ipv4_terms() {
     let zone = Zone::rfc("v=spf1 ip6:2001:db8::/32 a:six.example.com//64 ip4:192.0.2.0/24 -all")
         .host("six.example.com", &["2001:4860::1"]);
     for ip in ["2001:db8::1", "2001:4860::ffff", "::ffff:192.0.2.7"] {
-        assert_eq!(zone.verdict(ip), Verdict::Pass, "{ip}");
+        assert_eq!(zone.verdict(ip), SpfResult::Pass, "{ip}");
     }
-    assert_eq!(zone.verdict("2001:4860:1::1"), Verdict::Fail);
+    assert_eq!(zone.verdict("2001:4860:1::1"), SpfResult::Fail);
 }
 
 #[test]
 fn only_a_record_that_says_its_version_counts_and_only_one() {
     let none = Zone::default().text("example.com", "v=spf10 +all").text("example.com", "hello");
-    assert_eq!(none.verdict("192.0.2.1"), Verdict::None);
-    assert_eq!(Zone::default().verdict("192.0.2.1"), Verdict::None);
+    assert_eq!(none.verdict("192.0.2.1"), SpfResult::None);
+    assert_eq!(Zone::default().verdict("192.0.2.1"), SpfResult::None);
     let bare = Zone::default().text("example.com", "v=spf1");
-    assert_eq!(bare.verdict("192.0.2.1"), Verdict::Neutral);
+    assert_eq!(bare.verdict("192.0.2.1"), SpfResult::Neutral);
     let two = Zone::rfc("v=spf1 +all").text("example.com", "v=spf1 -all");
-    assert_eq!(two.verdict("192.0.2.1"), Verdict::PermError);
-    assert_eq!(Zone::default().outcome("192.0.2.1", "a@localhost").verdict, Verdict::None);
+    assert_eq!(two.verdict("192.0.2.1"), SpfResult::PermError);
+    assert_eq!(Zone::default().outcome("192.0.2.1", "a@localhost").verdict, SpfResult::None);
 }
 
 #[test]
 fn an_include_or_a_redirect_to_nothing_is_a_permanent_error() {
     for record in ["v=spf1 include:nowhere.test +all", "v=spf1 redirect=nowhere.test"] {
         let outcome = Zone::rfc(record).outcome("192.0.2.1", "jane@example.com");
-        assert_eq!(outcome.verdict, Verdict::PermError, "{record}");
+        assert_eq!(outcome.verdict, SpfResult::PermError, "{record}");
         assert!(outcome.because.contains("nowhere.test has no SPF record"), "{}", outcome.because);
     }
 }
@@ -320,14 +321,14 @@ fn an_include_or_a_redirect_to_nothing_is_a_permanent_error() {
 fn ten_lookups_are_allowed_and_no_more() {
     let record = |lookups: usize| format!("v=spf1{} +all", " a:mail-a.example.com".repeat(lookups));
     let ten = Zone::rfc(&record(10)).outcome("203.0.113.1", "jane@example.com");
-    assert_eq!((ten.verdict, ten.lookups), (Verdict::Pass, 10));
+    assert_eq!((ten.verdict, ten.lookups), (SpfResult::Pass, 10));
     let eleven = Zone::rfc(&record(11)).outcome("203.0.113.1", "jane@example.com");
-    assert_eq!(eleven.verdict, Verdict::PermError);
+    assert_eq!(eleven.verdict, SpfResult::PermError);
     assert!(eleven.because.contains("more than 10 lookups"), "{}", eleven.because);
     // A record that includes itself ends the same way.
     assert_eq!(
         Zone::rfc("v=spf1 include:example.com +all").verdict("203.0.113.1"),
-        Verdict::PermError
+        SpfResult::PermError
     );
 }
 
@@ -337,8 +338,8 @@ fn two_lookups_may_bring_nothing_and_no_more() {
         let terms: String = (0..voids).map(|n| format!(" exists:void{n}.test")).collect();
         Zone::rfc(&format!("v=spf1{terms} +all"))
     };
-    assert_eq!(record(2).verdict("203.0.113.1"), Verdict::Pass);
-    assert_eq!(record(3).verdict("203.0.113.1"), Verdict::PermError);
+    assert_eq!(record(2).verdict("203.0.113.1"), SpfResult::Pass);
+    assert_eq!(record(3).verdict("203.0.113.1"), SpfResult::PermError);
 }
 
 #[test]
@@ -346,22 +347,22 @@ fn more_than_ten_exchangers_are_a_permanent_error() {
     let hosts: Vec<String> = (0..11).map(|n| format!("mx{n}.example.com")).collect();
     let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
     let zone = Zone::rfc("v=spf1 mx +all").mx("example.com", &hosts);
-    assert_eq!(zone.verdict("203.0.113.1"), Verdict::PermError);
+    assert_eq!(zone.verdict("203.0.113.1"), SpfResult::PermError);
 }
 
 #[test]
 fn a_null_mx_matches_nobody() {
     let zone = Zone::rfc("v=spf1 mx -all").mx("example.com", &["."]);
-    assert_eq!(zone.verdict("203.0.113.1"), Verdict::Fail);
+    assert_eq!(zone.verdict("203.0.113.1"), SpfResult::Fail);
 }
 
 #[test]
 fn a_failure_of_dns_is_temporary_but_for_ptr() {
-    let zone = Zone::default().fails(Question::Texts(name("example.com")));
-    assert_eq!(zone.verdict("192.0.2.1"), Verdict::TempError);
-    let zone = Zone::rfc("v=spf1 mx +all").fails(Question::Ipv4(name("mail-a.example.com")));
-    assert_eq!(zone.verdict("192.0.2.1"), Verdict::TempError);
-    let names = Question::Names("192.0.2.1".parse().unwrap());
+    let zone = Zone::default().fails(Query::Texts(name("example.com")));
+    assert_eq!(zone.verdict("192.0.2.1"), SpfResult::TempError);
+    let zone = Zone::rfc("v=spf1 mx +all").fails(Query::Ipv4(name("mail-a.example.com")));
+    assert_eq!(zone.verdict("192.0.2.1"), SpfResult::TempError);
+    let names = Query::Names("192.0.2.1".parse().unwrap());
     let zone = Zone::rfc("v=spf1 ptr -all").fails(names);
-    assert_eq!(zone.verdict("192.0.2.1"), Verdict::Fail);
+    assert_eq!(zone.verdict("192.0.2.1"), SpfResult::Fail);
 }

@@ -9,18 +9,18 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
 /// Passes everything on to another exporter, and tells of changes.
 #[derive(Debug)]
-pub(super) struct Telling<E> {
+pub(super) struct ReportingExporter<E> {
     exporter: E,
     is_failing: AtomicBool,
 }
 
-impl<E> Telling<E> {
+impl<E> ReportingExporter<E> {
     pub(super) fn new(exporter: E) -> Self {
         Self { exporter, is_failing: AtomicBool::new(false) }
     }
 }
 
-impl<E: SpanExporter> SpanExporter for Telling<E> {
+impl<E: SpanExporter> SpanExporter for ReportingExporter<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let result = self.exporter.export(batch).await;
         let was_failing = self.is_failing.swap(result.is_err(), Ordering::Relaxed);

@@ -21,19 +21,19 @@ pub struct Config {
     /// is not ours to redact.
     pub level: String,
     /// `pretty` for people, `json` for machines. Default `pretty`.
-    pub format: Format,
+    pub format: LogFormat,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { level: "warn,mailvet=info".to_owned(), format: Format::Pretty }
+        Self { level: "warn,mailvet=info".to_owned(), format: LogFormat::Pretty }
     }
 }
 
 /// The form of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Format {
+pub enum LogFormat {
     /// One line of text an event.
     Pretty,
     /// One JSON object an event.

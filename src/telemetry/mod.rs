@@ -17,7 +17,7 @@ use tracing_subscriber::Layer as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-pub use log::{Config, Format};
+pub use log::{Config, LogFormat};
 pub use trace::{TraceConfig, Traces};
 
 /// Why logs or traces could not be set up.
@@ -57,8 +57,8 @@ pub fn init(config: &Config, trace: &TraceConfig) -> Result<Traces, TelemetryErr
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     let logs = match config.format {
-        Format::Pretty => logs.with_target(false).boxed(),
-        Format::Json => logs.json().boxed(),
+        LogFormat::Pretty => logs.with_target(false).boxed(),
+        LogFormat::Json => logs.json().boxed(),
     };
     let traces = trace::start(trace)?;
     let started = tracing_subscriber::registry()

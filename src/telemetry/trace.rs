@@ -21,7 +21,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::TelemetryError;
-use super::exporter::Telling;
+use super::exporter::ReportingExporter;
 
 /// How many spans wait for the collector at most; later ones are dropped.
 const WAITING: usize = 4096;
@@ -86,8 +86,9 @@ pub(super) fn start(config: &TraceConfig) -> Result<Traces, TelemetryError> {
         .with_max_export_batch_size(AT_ONCE)
         .with_scheduled_delay(SEND_EVERY)
         .build();
-    let processor =
-        BatchSpanProcessor::builder(Telling::new(exporter)).with_batch_config(batches).build();
+    let processor = BatchSpanProcessor::builder(ReportingExporter::new(exporter))
+        .with_batch_config(batches)
+        .build();
     let resource = Resource::builder_empty()
         .with_attributes([
             opentelemetry::KeyValue::new("service.name", env!("CARGO_PKG_NAME")),

@@ -37,9 +37,9 @@ async fn every_sample_of_the_sandbox_gets_the_verdict_and_reason_it_promises() {
     for sample in product.world.samples() {
         let mut request = ask(&sample.address);
         let depth = match sample.depth {
-            mailvet::sandbox::Depth::Syntax => Depth::Syntax,
-            mailvet::sandbox::Depth::Domain => Depth::Domain,
-            mailvet::sandbox::Depth::Mailbox => Depth::Mailbox,
+            mailvet::sandbox::SampleDepth::Syntax => Depth::Syntax,
+            mailvet::sandbox::SampleDepth::Domain => Depth::Domain,
+            mailvet::sandbox::SampleDepth::Mailbox => Depth::Mailbox,
         };
         request.options = Some(VerifyOptions { depth: depth.into(), ..Default::default() });
         let answer = client.verify_address(request).await.unwrap().into_inner();

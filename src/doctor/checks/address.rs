@@ -116,7 +116,7 @@ pub(super) fn reverse(identity: &IdentityFacts) -> Vec<Finding> {
 
 /// The names of an address that lead back to it.
 fn confirmed(facts: &AddressFacts) -> Vec<&DomainName> {
-    let leads_back = |(_, heard): &&(DomainName, crate::dns::query::Heard)| {
+    let leads_back = |(_, heard): &&(DomainName, crate::dns::query::QueryResult)| {
         heard.addresses().iter().any(|address| address.to_canonical() == facts.address)
     };
     facts.forward.iter().filter(leads_back).map(|(name, _)| name).collect()

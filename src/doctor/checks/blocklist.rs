@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::address::NO_ADDRESS;
 use super::listed;
-use crate::dns::query::Heard;
+use crate::dns::query::QueryResult;
 use crate::doctor::config::Weight;
 use crate::doctor::facts::{IdentityFacts, ListFacts};
 use crate::doctor::finding::Finding;
@@ -27,7 +27,7 @@ pub(super) fn check(identity: &IdentityFacts) -> Vec<Finding> {
 
 /// What one answer of a list is.
 #[derive(Debug, PartialEq, Eq)]
-enum Said {
+enum BlocklistAnswer {
     /// An entry.
     Entry(Ipv4Addr),
     /// The list says that it does not answer us.
@@ -38,26 +38,29 @@ enum Said {
 
 /// RFC 5782 section 2.1 has entries in 127.0.0.0/8; 127.0.0.1 is not to be one, and the large lists
 /// say "query refused" in 127.255.255.0/24.
-fn said(address: &IpAddr) -> Said {
+fn said(address: &IpAddr) -> BlocklistAnswer {
     match address {
         IpAddr::V4(v4) => match v4.octets() {
-            [127, 255, 255, _] => Said::Refused,
-            [127, 0, 0, 0 | 1] => Said::Nonsense,
-            [127, ..] => Said::Entry(*v4),
-            _ => Said::Nonsense,
+            [127, 255, 255, _] => BlocklistAnswer::Refused,
+            [127, 0, 0, 0 | 1] => BlocklistAnswer::Nonsense,
+            [127, ..] => BlocklistAnswer::Entry(*v4),
+            _ => BlocklistAnswer::Nonsense,
         },
-        IpAddr::V6(_) => Said::Nonsense,
+        IpAddr::V6(_) => BlocklistAnswer::Nonsense,
     }
 }
 
 /// Whether an answer holds an entry.
-fn is_entry(heard: &Heard) -> bool {
-    heard.addresses().iter().any(|address| matches!(said(address), Said::Entry(_)))
+fn is_entry(heard: &QueryResult) -> bool {
+    heard.addresses().iter().any(|address| matches!(said(address), BlocklistAnswer::Entry(_)))
 }
 
 fn one(facts: &ListFacts) -> Finding {
     let heard = [&facts.own, &facts.listed_point, &facts.unlisted_point];
-    if heard.iter().any(|heard| heard.addresses().iter().any(|a| said(a) == Said::Refused)) {
+    if heard
+        .iter()
+        .any(|heard| heard.addresses().iter().any(|a| said(a) == BlocklistAnswer::Refused))
+    {
         return unusable(
             "it refuses our queries (its own answer code says so), which does not mean listed",
         );
@@ -65,7 +68,10 @@ fn one(facts: &ListFacts) -> Finding {
     if let Some(failure) = facts.own.failure() {
         return unusable(&format!("it did not answer: {failure}"));
     }
-    if heard.iter().any(|heard| heard.addresses().iter().any(|a| said(a) == Said::Nonsense)) {
+    if heard
+        .iter()
+        .any(|heard| heard.addresses().iter().any(|a| said(a) == BlocklistAnswer::Nonsense))
+    {
         return gone(
             "its answer is not one of a list: the list is gone, or the name server made it up",
         );
@@ -91,7 +97,7 @@ fn one(facts: &ListFacts) -> Finding {
 fn entry(facts: &ListFacts) -> Finding {
     let list = &facts.list;
     let kinds = facts.own.addresses().iter().filter_map(|address| match said(address) {
-        Said::Entry(code) => Some(match list.codes.get(&code) {
+        BlocklistAnswer::Entry(code) => Some(match list.codes.get(&code) {
             Some(what) => format!("{what} ({code})"),
             None => format!("an entry of a kind not known here ({code})"),
         }),
@@ -135,14 +141,14 @@ mod tests {
     use crate::dns::DnsFailure;
     use crate::doctor::config::Blocklist;
 
-    fn heard(codes: &[&str]) -> Heard {
+    fn heard(codes: &[&str]) -> QueryResult {
         if codes.is_empty() {
-            return Heard::NoSuchName { with_soa: true };
+            return QueryResult::NoSuchName { with_soa: true };
         }
-        Heard::Addresses(codes.iter().map(|code| code.parse().unwrap()).collect())
+        QueryResult::Addresses(codes.iter().map(|code| code.parse().unwrap()).collect())
     }
 
-    fn list(own: Heard, listed_point: Heard, unlisted_point: Heard) -> ListFacts {
+    fn list(own: QueryResult, listed_point: QueryResult, unlisted_point: QueryResult) -> ListFacts {
         let list: Blocklist = toml::from_str(
             "zone = \"bl.test\"\ncodes = { \"127.0.0.4\" = \"an infected machine\" }",
         )
@@ -189,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_failure_of_dns_is_not_an_entry() {
-        let failed = || Heard::Failed(DnsFailure::ServerFailure("SERVFAIL".into()));
+        let failed = || QueryResult::Failed(DnsFailure::ServerFailure("SERVFAIL".into()));
         for facts in [
             list(failed(), heard(&["127.0.0.2"]), heard(&[])),
             list(heard(&[]), failed(), heard(&[])),

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 
 use super::listed;
 use crate::address::DomainName;
-use crate::doctor::facts::{Greeting, IdentityFacts, Knock};
+use crate::doctor::facts::{ConnectionAttempt, Greeting, IdentityFacts};
 use crate::doctor::finding::Finding;
 use crate::smtp::NoReply;
 
 /// A knock at a door that is known to be there.
-struct At<'a> {
+struct ReachContext<'a> {
     exchanger: &'a DomainName,
     address: IpAddr,
     /// Whether a connection was opened, whatever came of it.
@@ -18,7 +18,7 @@ struct At<'a> {
     outcome: &'a Result<Greeting, NoReply>,
 }
 
-impl At<'_> {
+impl ReachContext<'_> {
     /// Whether this machine has no way at all to such addresses.
     fn has_no_route(&self) -> bool {
         let Err(NoReply::ConnectFailed(why)) = self.outcome else { return false };
@@ -27,8 +27,8 @@ impl At<'_> {
 }
 
 pub(super) fn check(identity: &IdentityFacts) -> Vec<Finding> {
-    let knocks: Vec<At<'_>> = identity.knocks.iter().filter_map(at).collect();
-    let (v4, v6): (Vec<&At<'_>>, Vec<&At<'_>>) =
+    let knocks: Vec<ReachContext<'_>> = identity.knocks.iter().filter_map(at).collect();
+    let (v4, v6): (Vec<&ReachContext<'_>>, Vec<&ReachContext<'_>>) =
         knocks.iter().partition(|knock| knock.address.is_ipv4());
     let mut findings = vec![
         port(identity, "port_25_ipv4", &v4, !v6.iter().any(|knock| knock.is_open)),
@@ -39,13 +39,23 @@ pub(super) fn check(identity: &IdentityFacts) -> Vec<Finding> {
     findings
 }
 
-fn at(knock: &Knock) -> Option<At<'_>> {
+fn at(knock: &ConnectionAttempt) -> Option<ReachContext<'_>> {
     let (exchanger, address) = knock.target.as_ref().ok()?;
-    Some(At { exchanger, address: *address, is_open: knock.connected, outcome: &knock.outcome })
+    Some(ReachContext {
+        exchanger,
+        address: *address,
+        is_open: knock.connected,
+        outcome: &knock.outcome,
+    })
 }
 
 /// Whether port 25 is open over one family of addresses; `alone` if the other one is not.
-fn port(identity: &IdentityFacts, id: &'static str, knocks: &[&At<'_>], alone: bool) -> Finding {
+fn port(
+    identity: &IdentityFacts,
+    id: &'static str,
+    knocks: &[&ReachContext<'_>],
+    alone: bool,
+) -> Finding {
     let is_v4 = id == "port_25_ipv4";
     let setup = &identity.setup;
     let chosen = setup.source_v4.is_some() || setup.source_v6.is_some();
@@ -57,7 +67,7 @@ fn port(identity: &IdentityFacts, id: &'static str, knocks: &[&At<'_>], alone: b
         return Finding::skipped(id, nobody(identity, is_v4));
     }
     let open = knocks.iter().filter(|knock| knock.is_open).count();
-    let closed: Vec<&&At<'_>> = knocks.iter().filter(|knock| !knock.is_open).collect();
+    let closed: Vec<&&ReachContext<'_>> = knocks.iter().filter(|knock| !knock.is_open).collect();
     let seen = format!("{open} of {} exchangers reached", knocks.len());
     let Some(first) = closed.first() else {
         let names = listed(knocks.iter().map(|knock| knock.exchanger));
@@ -122,9 +132,9 @@ fn nobody(identity: &IdentityFacts, is_v4: bool) -> String {
 }
 
 /// Whether those that answer let us in.
-fn greeting(knocks: &[At<'_>]) -> Finding {
+fn greeting(knocks: &[ReachContext<'_>]) -> Finding {
     const ID: &str = "greeting";
-    let said: Vec<(&At<'_>, &Greeting)> =
+    let said: Vec<(&ReachContext<'_>, &Greeting)> =
         knocks.iter().filter_map(|knock| Some((knock, knock.outcome.as_ref().ok()?))).collect();
     let mute = knocks.iter().filter(|knock| knock.is_open).count() - said.len();
     if said.is_empty() && mute == 0 {
@@ -155,7 +165,7 @@ fn greeting(knocks: &[At<'_>]) -> Finding {
 
 /// Whether exchangers of different organisations greet as one and the same host: then something in
 /// between answers for them.
-fn interception(knocks: &[At<'_>]) -> Finding {
+fn interception(knocks: &[ReachContext<'_>]) -> Finding {
     const ID: &str = "interception";
     let greeted = knocks.iter().filter_map(|knock| {
         let banner = &knock.outcome.as_ref().ok()?.banner;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::listed;
 use crate::dns::DnsFailure;
-use crate::dns::query::Heard;
+use crate::dns::query::QueryResult;
 use crate::doctor::config::ResolverConfig;
-use crate::doctor::facts::{NameserverFacts, Timed};
+use crate::doctor::facts::{NameserverFacts, TimedResult};
 use crate::doctor::finding::Finding;
 
 const OWN: &str = "name an honest resolver in dns.nameservers, best one of your own (unbound, \
@@ -22,9 +22,10 @@ pub(super) fn check(facts: &NameserverFacts, config: &ResolverConfig) -> Vec<Fin
 /// Whether domains that everybody knows are found.
 fn known(facts: &NameserverFacts) -> Finding {
     const ID: &str = "dns_known";
-    let answered: Vec<&Timed> =
+    let answered: Vec<&TimedResult> =
         facts.known.iter().filter(|timed| timed.heard.failure().is_none()).collect();
-    let denied: Vec<&&Timed> = answered.iter().filter(|timed| timed.heard.is_void()).collect();
+    let denied: Vec<&&TimedResult> =
+        answered.iter().filter(|timed| timed.heard.is_void()).collect();
     let Some(first) = denied.first() else {
         if answered.is_empty() {
             return unheard(ID, facts.known.first());
@@ -62,8 +63,8 @@ fn known(facts: &NameserverFacts) -> Finding {
 /// Whether "there is no such name" arrives as such.
 fn honesty(facts: &NameserverFacts) -> Finding {
     const ID: &str = "dns_nxdomain";
-    let all: Vec<&Timed> = facts.made_up.iter().chain(&facts.made_up_below).collect();
-    let answered: Vec<&&Timed> =
+    let all: Vec<&TimedResult> = facts.made_up.iter().chain(&facts.made_up_below).collect();
+    let answered: Vec<&&TimedResult> =
         all.iter().filter(|timed| timed.heard.failure().is_none()).collect();
     if answered.is_empty() {
         return unheard(ID, all.first().copied());
@@ -83,8 +84,8 @@ fn honesty(facts: &NameserverFacts) -> Finding {
             )
             .remedy(OWN);
     }
-    let is_no = |timed: &&Timed| matches!(timed.heard, Heard::NoSuchName { .. });
-    let yes_but: Vec<&Timed> = facts
+    let is_no = |timed: &&TimedResult| matches!(timed.heard, QueryResult::NoSuchName { .. });
+    let yes_but: Vec<&TimedResult> = facts
         .made_up
         .iter()
         .filter(|timed| timed.heard.failure().is_none() && !is_no(timed))
@@ -97,7 +98,7 @@ fn honesty(facts: &NameserverFacts) -> Finding {
         .means("domains that do not exist become no_mail_host instead of domain_not_found")
         .remedy(OWN);
     }
-    let bare = Heard::NoSuchName { with_soa: false };
+    let bare = QueryResult::NoSuchName { with_soa: false };
     if answered.iter().any(|timed| timed.heard == bare) {
         return Finding::warn(
             ID,
@@ -142,12 +143,12 @@ fn dnssec(facts: &NameserverFacts) -> Finding {
 }
 
 /// An answer, or the refusal that a validating resolver gives.
-fn is_telling(heard: &Heard) -> bool {
+fn is_telling(heard: &QueryResult) -> bool {
     match heard {
-        Heard::Failed(failure) => {
+        QueryResult::Failed(failure) => {
             matches!(failure, DnsFailure::ServerFailure(why) if why == "SERVFAIL")
         }
-        Heard::NoSuchName { .. } => false,
+        QueryResult::NoSuchName { .. } => false,
         _ => true,
     }
 }
@@ -156,7 +157,7 @@ fn is_telling(heard: &Heard) -> bool {
 fn speed(facts: &NameserverFacts, slow: Duration) -> Finding {
     const ID: &str = "dns_speed";
     let all = facts.known.iter().chain(&facts.made_up).chain(&facts.made_up_below);
-    let all: Vec<&Timed> = all.collect();
+    let all: Vec<&TimedResult> = all.collect();
     let mut times: Vec<Duration> =
         all.iter().filter(|t| t.heard.failure().is_none()).map(|t| t.took).collect();
     times.sort_unstable();
@@ -200,25 +201,27 @@ fn large(facts: &NameserverFacts) -> Finding {
         return Finding::pass(ID, format!("{} octets of {} arrived", size, whole.name));
     }
     match facts.large.first() {
-        Some(Timed { name, heard: Heard::Failed(failure), .. }) => Finding::warn(
+        Some(TimedResult { name, heard: QueryResult::Failed(failure), .. }) => Finding::warn(
             ID,
             format!("the large answer of {name} did not arrive: {failure}"),
         )
         .means("domains with many records stay unknown: dns_failure")
         .remedy("let TCP port 53 through to the name server, and UDP packets that come in pieces"),
-        Some(Timed { name, .. }) => {
+        Some(TimedResult { name, .. }) => {
             Finding::skipped(ID, format!("{name} has no large answer any more"))
         }
         None => Finding::skipped(ID, "doctor.resolver.large names nothing"),
     }
 }
 
-fn unheard(id: &'static str, first: Option<&Timed>) -> Finding {
+fn unheard(id: &'static str, first: Option<&TimedResult>) -> Finding {
     match first {
-        Some(Timed { name, heard: Heard::Failed(failure), .. }) => {
+        Some(TimedResult { name, heard: QueryResult::Failed(failure), .. }) => {
             Finding::skipped(id, format!("{name}: {failure}"))
         }
-        Some(Timed { name, .. }) => Finding::skipped(id, format!("{name} does not exist any more")),
+        Some(TimedResult { name, .. }) => {
+            Finding::skipped(id, format!("{name} does not exist any more"))
+        }
         None => Finding::skipped(id, "doctor.resolver names nothing to ask for"),
     }
 }

@@ -4,7 +4,7 @@ use super::address::NO_ADDRESS;
 use crate::dns::Route;
 use crate::doctor::facts::{IdentityFacts, SenderFacts, SpfFacts};
 use crate::doctor::finding::Finding;
-use crate::spf::Verdict;
+use crate::spf::SpfResult;
 
 /// SPF of each name that servers check, for each address.
 pub(super) fn spf(identity: &IdentityFacts) -> Vec<Finding> {
@@ -40,25 +40,25 @@ fn one(spf: &SpfFacts) -> Finding {
         if spf.of_helo { "a" } else { "a mx" }
     );
     match spf.outcome.verdict {
-        Verdict::Pass => Finding::pass(ID, format!("covered by {because}")),
-        Verdict::Fail => Finding::fail(ID, format!("{role} forbids the address: {because}"))
+        SpfResult::Pass => Finding::pass(ID, format!("covered by {because}")),
+        SpfResult::Fail => Finding::fail(ID, format!("{role} forbids the address: {because}"))
             .means(refused)
             .remedy(add),
-        Verdict::SoftFail | Verdict::Neutral => {
+        SpfResult::SoftFail | SpfResult::Neutral => {
             Finding::warn(ID, format!("{role} does not vouch for the address: {because}"))
                 .means("some servers treat us worse: greylisted, or policy_refusal")
                 .remedy(add)
         }
-        Verdict::None => Finding::warn(ID, format!("no record: {because}"))
+        SpfResult::None => Finding::warn(ID, format!("no record: {because}"))
             .means("some servers trust us less: greylisted, or policy_refusal")
             .remedy(add),
-        Verdict::PermError => {
+        SpfResult::PermError => {
             Finding::fail(ID, format!("the record is broken: {because}")).means(refused).remedy(
                 "repair the record: one record a domain, terms as RFC 7208 has them, at most ten \
                  lookups",
             )
         }
-        Verdict::TempError => Finding::skipped(ID, format!("DNS did not say: {because}")),
+        SpfResult::TempError => Finding::skipped(ID, format!("DNS did not say: {because}")),
     }
 }
 

@@ -5,15 +5,15 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use futures_util::future::{join_all, join3, join4};
 
-use super::ask::Asker;
+use super::dns_client::DnsClient;
 use super::helo_name;
 use crate::address::DomainName;
-use crate::dns::query::{Heard, Question};
+use crate::dns::query::{Query, QueryResult};
 use crate::dns::reverse;
 use crate::doctor::config::{Blocklist, Config};
 use crate::doctor::facts::{AddressFacts, ListFacts, SpfFacts};
 use crate::smtp::{self, Mailbox, Sender};
-use crate::spf::{self, Step};
+use crate::spf::{self, SpfStep};
 
 /// How many names of one address are looked up.
 const MOST_NAMES: usize = 10;
@@ -22,13 +22,18 @@ pub(super) async fn look(
     addresses: &[IpAddr],
     smtp: &smtp::Config,
     config: &Config,
-    asker: &Asker,
+    asker: &DnsClient,
 ) -> Vec<AddressFacts> {
     let addresses = addresses.iter().map(|address| address.to_canonical());
     join_all(addresses.map(|address| one(address, smtp, config, asker))).await
 }
 
-async fn one(address: IpAddr, smtp: &smtp::Config, config: &Config, asker: &Asker) -> AddressFacts {
+async fn one(
+    address: IpAddr,
+    smtp: &smtp::Config,
+    config: &Config,
+    asker: &DnsClient,
+) -> AddressFacts {
     let requests = requests(address, smtp);
     let lists = config.blocklists.iter().filter(|list| address.is_ipv4() || list.ipv6);
     let ((names, forward), spf, lists) = join3(
@@ -41,10 +46,13 @@ async fn one(address: IpAddr, smtp: &smtp::Config, config: &Config, asker: &Aske
 }
 
 /// The names of an address, and the addresses of those names.
-async fn names(address: IpAddr, asker: &Asker) -> (Heard, Vec<(DomainName, Heard)>) {
-    let names = asker.ask(&Question::Names(address)).await;
+async fn names(
+    address: IpAddr,
+    asker: &DnsClient,
+) -> (QueryResult, Vec<(DomainName, QueryResult)>) {
+    let names = asker.ask(&Query::Names(address)).await;
     let forward = names.names().iter().take(MOST_NAMES).map(async |name| {
-        let heard = asker.ask(&Question::addresses(name.clone(), address)).await;
+        let heard = asker.ask(&Query::addresses(name.clone(), address)).await;
         (name.clone(), heard)
     });
     let forward = join_all(forward).await;
@@ -77,13 +85,13 @@ fn requests(address: IpAddr, smtp: &smtp::Config) -> Vec<(bool, spf::Request)> {
     requests
 }
 
-async fn policy(of_helo: bool, request: spf::Request, asker: &Asker) -> SpfFacts {
+async fn policy(of_helo: bool, request: spf::Request, asker: &DnsClient) -> SpfFacts {
     let mut known = BTreeMap::new();
     // Ten lookups, each with ten names at most: this ends.
     let outcome = loop {
         match spf::evaluate(&request, &known) {
-            Step::Done(outcome) => break outcome,
-            Step::Ask(question) => {
+            SpfStep::Done(outcome) => break outcome,
+            SpfStep::Ask(question) => {
                 let heard = asker.ask(&question).await;
                 known.insert(question, heard);
             }
@@ -93,16 +101,16 @@ async fn policy(of_helo: bool, request: spf::Request, asker: &Asker) -> SpfFacts
 }
 
 /// What a list says about the address and about its own test points (RFC 5782 section 5).
-async fn entry(address: IpAddr, list: &Blocklist, asker: &Asker) -> ListFacts {
+async fn entry(address: IpAddr, list: &Blocklist, asker: &DnsClient) -> ListFacts {
     let zone = list.zone.name().as_str();
     let point = |last: u8| {
         let v4 = Ipv4Addr::new(127, 0, 0, last);
         let point = if address.is_ipv4() { v4.into() } else { v4.to_ipv6_mapped().into() };
-        Question::Ipv4(reverse::spelled(point, zone))
+        Query::Ipv4(reverse::spelled(point, zone))
     };
     let name = reverse::below(address, zone);
     let (listed, unlisted) = (point(2), point(1));
-    let (own, texts) = (Question::Ipv4(name.clone()), Question::Texts(name));
+    let (own, texts) = (Query::Ipv4(name.clone()), Query::Texts(name));
     let (listed_point, unlisted_point, own, texts) =
         join4(asker.ask(&listed), asker.ask(&unlisted), asker.ask(&own), asker.ask(&texts)).await;
     let reason = texts.texts().first().cloned();

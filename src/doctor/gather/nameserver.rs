@@ -6,18 +6,22 @@ use std::net::SocketAddr;
 
 use futures_util::future::{join, join_all, join3};
 
-use super::ask::Asker;
+use super::dns_client::DnsClient;
 use crate::address::DomainName;
-use crate::dns::query::Question;
-use crate::doctor::config::{Config, Named};
-use crate::doctor::facts::{NameserverFacts, Timed};
+use crate::dns::query::Query;
+use crate::doctor::config::{Config, ConfiguredName};
+use crate::doctor::facts::{NameserverFacts, TimedResult};
 
-pub(super) async fn look(address: SocketAddr, asker: &Asker, config: &Config) -> NameserverFacts {
+pub(super) async fn look(
+    address: SocketAddr,
+    asker: &DnsClient,
+    config: &Config,
+) -> NameserverFacts {
     let resolver = &config.resolver;
-    let made_up_in = |named: &Named| Question::Ipv4(made_up(named.name()));
-    let ipv4 = |named: &Named| Question::Ipv4(named.name().clone());
-    let mx = |named: &Named| Question::Exchangers(named.name().clone());
-    let txt = |named: &Named| Question::Texts(named.name().clone());
+    let made_up_in = |named: &ConfiguredName| Query::Ipv4(made_up(named.name()));
+    let ipv4 = |named: &ConfiguredName| Query::Ipv4(named.name().clone());
+    let mx = |named: &ConfiguredName| Query::Exchangers(named.name().clone());
+    let txt = |named: &ConfiguredName| Query::Texts(named.name().clone());
     let ((made_up, made_up_below, known), (bogus, signed, large)) = join(
         join3(
             all(asker, &resolver.made_up_under, made_up_in),
@@ -34,7 +38,11 @@ pub(super) async fn look(address: SocketAddr, asker: &Asker, config: &Config) ->
     NameserverFacts { address, made_up, made_up_below, known, bogus, signed, large }
 }
 
-async fn all(asker: &Asker, names: &[Named], question: impl Fn(&Named) -> Question) -> Vec<Timed> {
+async fn all(
+    asker: &DnsClient,
+    names: &[ConfiguredName],
+    question: impl Fn(&ConfiguredName) -> Query,
+) -> Vec<TimedResult> {
     join_all(names.iter().map(|name| {
         let question = question(name);
         async move { asker.timed(&question).await }

@@ -2,28 +2,28 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::super::exchanger::{Exchanger, StartTls};
+use super::super::exchanger::{ExchangerSpec, StartTls};
 use super::super::ledger::Ledger;
 use super::super::mailboxes;
-use super::super::reply::{Answer, Reply};
-use super::{Session, Step, code};
+use super::super::reply::{RecipientReply, ReplyTemplate};
+use super::{ServerSession, SessionStep, code};
 
 /// What a transaction has come to.
 #[derive(Debug)]
-pub(super) struct Transaction {
+pub(super) struct ServerTransaction {
     pub(super) sender: String,
     utf8: bool,
     accepted: u32,
     domain: Option<String>,
 }
 
-impl Session {
+impl ServerSession {
     pub(super) fn mail(
         &mut self,
-        exchanger: &Exchanger,
+        exchanger: &ExchangerSpec,
         sender: &str,
         parameters: &[String],
-    ) -> Step {
+    ) -> SessionStep {
         let words = &exchanger.words;
         if !self.greeted || self.transaction.is_some() {
             return self.say(&words.bad_sequence);
@@ -44,7 +44,7 @@ impl Session {
             return self.say(&words.not_ascii);
         }
         self.transaction =
-            Some(Transaction { sender: sender.to_owned(), utf8, accepted: 0, domain: None });
+            Some(ServerTransaction { sender: sender.to_owned(), utf8, accepted: 0, domain: None });
         let refusal = mailboxes::best(&exchanger.senders, sender);
         let step = self.say(refusal.unwrap_or(&words.mail_ok));
         if code(&step.text) >= 400 {
@@ -55,13 +55,13 @@ impl Session {
 
     pub(super) fn rcpt(
         &mut self,
-        exchanger: &Exchanger,
+        exchanger: &ExchangerSpec,
         recipient: &str,
         parameters: &[String],
         in_window: u64,
         ledger: &mut Ledger,
         now: SystemTime,
-    ) -> Step {
+    ) -> SessionStep {
         let words = &exchanger.words;
         let Some(utf8) = self.transaction.as_ref().map(|t| t.utf8) else {
             return self.say_to(recipient, &words.bad_sequence, 0);
@@ -85,16 +85,16 @@ impl Session {
     /// The answer to a recipient of a domain served here.
     fn mailbox(
         &mut self,
-        exchanger: &Exchanger,
+        exchanger: &ExchangerSpec,
         recipient: &str,
         (local, domain): (String, String),
         ledger: &mut Ledger,
         now: SystemTime,
-    ) -> Step {
+    ) -> SessionStep {
         let words = &exchanger.words;
         let found = mailboxes::answer(exchanger, &local, &domain);
         if let Some(greylist) = &exchanger.greylist
-            && (greylist.unknown_too || matches!(found, Some(Answer::Accept)))
+            && (greylist.unknown_too || matches!(found, Some(RecipientReply::Accept)))
         {
             let sender = self.transaction.as_ref().map(|t| t.sender.clone()).unwrap_or_default();
             let triplet = (self.client, sender, format!("{local}@{domain}"));
@@ -105,20 +105,20 @@ impl Session {
             }
         }
         match found {
-            Some(Answer::Reply(reply)) if reply.code() >= 300 => {
+            Some(RecipientReply::Reply(reply)) if reply.code() >= 300 => {
                 self.refuse(exchanger, recipient, reply)
             }
             Some(answer) => {
                 let reply = match answer {
-                    Answer::Accept => &words.recipient_ok,
-                    Answer::Reply(reply) => reply,
+                    RecipientReply::Accept => &words.recipient_ok,
+                    RecipientReply::Reply(reply) => reply,
                 };
                 if let Some(transaction) = &mut self.transaction {
                     transaction.accepted += 1;
                     transaction.domain.get_or_insert(domain);
                 }
                 ledger.counts.accepted += 1;
-                Step { delay: exchanger.accept_delay, ..self.say_to(recipient, reply, 0) }
+                SessionStep { delay: exchanger.accept_delay, ..self.say_to(recipient, reply, 0) }
             }
             None => self.refuse(exchanger, recipient, &words.unknown_user),
         }
@@ -127,11 +127,11 @@ impl Session {
     /// The refusal of a recipient past one of the limits, if it is.
     fn over_a_limit(
         &mut self,
-        exchanger: &Exchanger,
+        exchanger: &ExchangerSpec,
         recipient: &str,
         domain: &str,
         in_window: u64,
-    ) -> Option<Step> {
+    ) -> Option<SessionStep> {
         let (limits, words) = (&exchanger.limits, &exchanger.words);
         let transaction = self.transaction.as_ref()?;
         self.recipients += 1;
@@ -151,10 +151,15 @@ impl Session {
         Some(self.say_to(recipient, reply, 0))
     }
 
-    fn refuse(&self, exchanger: &Exchanger, recipient: &str, reply: &Reply) -> Step {
+    fn refuse(
+        &self,
+        exchanger: &ExchangerSpec,
+        recipient: &str,
+        reply: &ReplyTemplate,
+    ) -> SessionStep {
         let tarpit = self.errors >= exchanger.refusal_delay_after;
         let delay = if tarpit { exchanger.refusal_delay } else { Duration::ZERO };
-        Step { delay, ..self.say_to(recipient, reply, 0) }
+        SessionStep { delay, ..self.say_to(recipient, reply, 0) }
     }
 }
 

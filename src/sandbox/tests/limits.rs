@@ -3,7 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use super::ledger::Ledger;
-use super::session::Session;
+use super::session::ServerSession;
 use super::*;
 use crate::clock::Clock;
 use crate::sandbox::world::Served;
@@ -132,15 +132,16 @@ async fn greylisting_lets_the_same_triplet_through_when_its_delay_is_over() {
 #[test]
 fn a_tarpit_delays_refusals_past_the_first_ones_and_no_acceptance() {
     let delay = Duration::from_secs(8);
-    let exchanger = Exchanger {
-        recipients: [("jane".to_owned(), Answer::Accept)].into(),
+    let exchanger = ExchangerSpec {
+        recipients: [("jane".to_owned(), RecipientReply::Accept)].into(),
         refusal_delay: delay,
         refusal_delay_after: 1,
-        ..Exchanger::default()
+        ..ExchangerSpec::default()
     };
     let served = Served { all: true, ..Served::default() };
     let client = IpAddr::from([127, 0, 0, 1]);
-    let mut session = Session::new(exchanger.into(), "mx.a.test".into(), served.into(), client);
+    let mut session =
+        ServerSession::new(exchanger.into(), "mx.a.test".into(), served.into(), client);
     let mut ledger = Ledger::new(Duration::from_secs(60));
     let mut say = |line| session.command(line, &mut ledger, UNIX_EPOCH).delay;
     assert_eq!(say("EHLO client.test") + say("MAIL FROM:<>"), Duration::ZERO);

@@ -156,16 +156,16 @@ fn a_style_is_merged_key_by_key() {
     .unwrap();
     let exchanger = &world.exchangers[&DomainName::from_ascii("mx.a.test")];
     assert!(exchanger.smtputf8);
-    assert_eq!(exchanger.words.bye, Reply::new(221, "own"));
-    assert_eq!(exchanger.words.ok, Reply::new(250, "s"));
+    assert_eq!(exchanger.words.bye, ReplyTemplate::new(221, "own"));
+    assert_eq!(exchanger.words.ok, ReplyTemplate::new(250, "s"));
 }
 
 #[tokio::test]
 async fn a_world_can_be_built_without_toml() {
-    let jane = [("jane".to_owned(), Answer::Accept)].into();
-    let exchanger = Exchanger { recipients: jane, ..Exchanger::default() };
+    let jane = [("jane".to_owned(), RecipientReply::Accept)].into();
+    let exchanger = ExchangerSpec { recipients: jane, ..ExchangerSpec::default() };
     let world = World::empty()
-        .with_name("a.test", Name::with_mx(&["mx.a.test"]))
+        .with_name("a.test", NameRecords::with_mx(&["mx.a.test"]))
         .with_exchanger("mx.a.test", exchanger);
     let sandbox = Sandbox::start(world).await.unwrap();
     assert_eq!(Client::ready(&sandbox).await.probe("jane@a.test").await, "250 2.1.5");
@@ -195,8 +195,8 @@ async fn a_place_can_be_chosen() {
     let IpNet::V4(network) = first.network() else { panic!("not v4") };
     let port = first.smtp_port();
     first.shutdown().await;
-    let place = Place { smtp_port: Some(port), network: Some(network), ..Place::default() };
-    let world = || World::empty().with_exchanger("mx.a.test", Exchanger::default());
+    let place = Placement { smtp_port: Some(port), network: Some(network), ..Placement::default() };
+    let world = || World::empty().with_exchanger("mx.a.test", ExchangerSpec::default());
     let second = Sandbox::start_at(world(), place.clone()).await.unwrap();
     assert_eq!((second.smtp_port(), second.network()), (port, IpNet::V4(network)));
     let taken = Sandbox::start_at(world(), place).await.unwrap_err().to_string();

@@ -13,7 +13,10 @@ use mailvet::config::Config;
 use mailvet::doctor::config::{Named, PublicAddresses};
 use mailvet::doctor::{Doctor, Finding, Report, Status};
 use mailvet::prober::Identity;
-use mailvet::sandbox::{Counts, Exchanger, Failure, Name, QueryType, Reply, Sandbox, World};
+use mailvet::sandbox::{
+    ExchangerSpec, NameRecords, QueryFailure, QueryType, ReplyTemplate, Sandbox, SandboxCounts,
+    World,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -26,7 +29,7 @@ fn world() -> World {
 
 /// A report on this world, with the configuration that `--sandbox` makes, changed by `change`; and
 /// what the world counted.
-async fn examine(world: World, change: impl FnOnce(&mut Config)) -> (Report, Counts) {
+async fn examine(world: World, change: impl FnOnce(&mut Config)) -> (Report, SandboxCounts) {
     let sandbox = Sandbox::start(world).await.unwrap();
     let mut config = Config::default();
     mailvet::cli::sandboxed(&mut config, &sandbox);

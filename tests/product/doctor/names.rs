@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn at(address: [u8; 4]) -> Name {
-    Name { a: vec![address.into()], ..Name::default() }
+fn at(address: [u8; 4]) -> NameRecords {
+    NameRecords { a: vec![address.into()], ..NameRecords::default() }
 }
 
 #[tokio::test]
@@ -21,7 +21,7 @@ async fn a_name_server_that_makes_answers_up_is_seen() {
     .await;
     assert_found(&report, ("", "dns_known", ""), Fail, "2 of 2 well-known mail domains");
 
-    let (report, _) = examine(world().with_name("*.com", Name::default()), |_| {}).await;
+    let (report, _) = examine(world().with_name("*.com", NameRecords::default()), |_| {}).await;
     assert_found(&report, ("", "dns_known", ""), Pass, "gmail.com, outlook.com");
     assert_found(&report, ("", "dns_nxdomain", ""), Warn, "is said to exist without records");
 }
@@ -72,15 +72,18 @@ async fn the_name_and_its_address_are_looked_up_both_ways() {
     const PTR: &str = "25.2.0.192.in-addr.arpa";
     let look = async |world: World, change: fn(&mut Config)| examine(world, change).await.0;
     let with_ptr = |records| world().with_name(PTR, records);
-    let fails = || Name { fails: [(QueryType::Any, Failure::Servfail)].into(), ..Name::default() };
+    let fails = || NameRecords {
+        fails: [(QueryType::Any, QueryFailure::Servfail)].into(),
+        ..NameRecords::default()
+    };
     let named = |name: &str| {
         let ptr = Some(mailvet::address::DomainName::from_ascii(name));
-        Name { ptr, ..Name::default() }
+        NameRecords { ptr, ..NameRecords::default() }
     };
     let kept = |report: &Report, id, status, words| {
         assert_found(report, ("well-kept", id, "192.0.2.25"), status, words);
     };
-    let report = look(with_ptr(Name::default()), |_| {}).await;
+    let report = look(with_ptr(NameRecords::default()), |_| {}).await;
     kept(&report, "reverse_dns", Fail, "no PTR record");
     let report = look(with_ptr(fails()), |_| {}).await;
     kept(&report, "reverse_dns", Skipped, "SERVFAIL");
@@ -121,7 +124,7 @@ async fn spf_of_the_sender_is_evaluated_as_a_receiver_does() {
         (&["v=spf1 include:mailvet.test -all"], Fail, "more than 10 lookups"),
     ] {
         let txt = txt.iter().map(|text| (*text).to_owned()).collect();
-        let mut name = Name::with_mx(&["mx1.acme.test"]);
+        let mut name = NameRecords::with_mx(&["mx1.acme.test"]);
         name.txt = txt;
         let (report, _) = examine(world().with_name("mailvet.test", name), |_| {}).await;
         let subject = "192.0.2.25 for mailvet.test";

@@ -37,17 +37,17 @@ async fn servers_that_turn_us_away_are_quoted() {
     greeting(&["gmail.com", "timeout.test"], Warn, "they say nothing").await;
 }
 
-fn greets(banner: &str) -> Exchanger {
-    let mut exchanger = Exchanger::default();
-    exchanger.words.banner = Reply::new(220, banner);
+fn greets(banner: &str) -> ExchangerSpec {
+    let mut exchanger = ExchangerSpec::default();
+    exchanger.words.banner = ReplyTemplate::new(220, banner);
     exchanger
 }
 
 /// The built-in world with two more domains, whose exchangers greet so.
 fn greeting_world(banners: [&str; 2]) -> World {
     world()
-        .with_name("one.test", Name::with_mx(&["mx.one.test"]))
-        .with_name("two.test", Name::with_mx(&["mx.two.test"]))
+        .with_name("one.test", NameRecords::with_mx(&["mx.one.test"]))
+        .with_name("two.test", NameRecords::with_mx(&["mx.two.test"]))
         .with_exchanger("mx.one.test", greets(banners[0]))
         .with_exchanger("mx.two.test", greets(banners[1]))
 }

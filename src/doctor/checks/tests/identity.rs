@@ -25,7 +25,7 @@ fn the_helo_name() {
             }),
             (Skipped, "could not be looked up: the name servers answered SERVFAIL", |i| {
                 if let Some(helo) = &mut i.helo {
-                    (helo.ipv4, helo.ipv6) = (servfail(), Heard::NoData);
+                    (helo.ipv4, helo.ipv6) = (servfail(), QueryResult::NoData);
                 }
             }),
         ],
@@ -55,14 +55,14 @@ fn reverse_dns() {
     ] {
         changed("reverse_dns", &["helo_matches"], Warn, "out of a pattern", |facts| {
             let address = &mut facts.identities[0].addresses[0];
-            address.names = Heard::Names(vec![name(generic)]);
+            address.names = QueryResult::Names(vec![name(generic)]);
             address.forward[0].0 = name(generic);
         });
     }
     for own in ["mx25.mailvet.example", "carpool2.mailvet.example", "a1-b2-c3-d4.example"] {
         changed("reverse_dns", &["helo_matches"], Pass, own, |facts| {
             let address = &mut facts.identities[0].addresses[0];
-            address.names = Heard::Names(vec![name(own)]);
+            address.names = QueryResult::Names(vec![name(own)]);
             address.forward[0].0 = name(own);
         });
     }
@@ -77,7 +77,7 @@ fn helo_and_reverse_dns_together() {
             (Pass, "name each other", |_| {}),
             (Warn, "which has another name", |i| {
                 let other = name("other.mailvet.example");
-                i.addresses[0].names = Heard::Names(vec![other.clone()]);
+                i.addresses[0].names = QueryResult::Names(vec![other.clone()]);
                 i.addresses[0].forward[0].0 = other;
             }),
             (Fail, "does not lead to the address", |i| {
@@ -90,15 +90,15 @@ fn helo_and_reverse_dns_together() {
 
 #[test]
 fn spf_of_the_sender_and_of_helo() {
-    use spf::Verdict;
+    use spf::SpfResult;
     for (verdict, status, words) in [
-        (Verdict::Pass, Pass, "covered by"),
-        (Verdict::Fail, Fail, "forbids the address"),
-        (Verdict::SoftFail, Warn, "does not vouch"),
-        (Verdict::Neutral, Warn, "does not vouch"),
-        (Verdict::None, Warn, "no record"),
-        (Verdict::PermError, Fail, "the record is broken"),
-        (Verdict::TempError, Skipped, "DNS did not say"),
+        (SpfResult::Pass, Pass, "covered by"),
+        (SpfResult::Fail, Fail, "forbids the address"),
+        (SpfResult::SoftFail, Warn, "does not vouch"),
+        (SpfResult::Neutral, Warn, "does not vouch"),
+        (SpfResult::None, Warn, "no record"),
+        (SpfResult::PermError, Fail, "the record is broken"),
+        (SpfResult::TempError, Skipped, "DNS did not say"),
     ] {
         for of_helo in [0, 1] {
             changed("spf", &[], status, words, |facts| {
@@ -129,7 +129,7 @@ fn the_sender_s_domain() {
             (Skipped, "DNS did not say", |i| route(i, Err(DnsFailure::Timeout))),
         ],
     );
-    fn dmarc(identity: &mut IdentityFacts, heard: Heard) {
+    fn dmarc(identity: &mut IdentityFacts, heard: QueryResult) {
         identity.sender.as_mut().unwrap().dmarc = heard;
     }
     table(

@@ -9,11 +9,11 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::address::DomainName;
-use crate::dns::query::Heard;
+use crate::dns::query::QueryResult;
 use crate::dns::{DnsFailure, Exchanger, Route};
 use crate::doctor::facts::{
-    AddressFacts, Greeting, HeloFacts, Knock, ListFacts, NameserverFacts, NoTarget, SenderFacts,
-    Setup, SpfFacts, Timed,
+    AddressFacts, ConnectionAttempt, Greeting, HeloFacts, IdentitySetup, ListFacts,
+    NameserverFacts, NoTarget, SenderFacts, SpfFacts, TimedResult,
 };
 use crate::doctor::finding::Status;
 use crate::smtp::{NoReply, Reply};
@@ -23,7 +23,7 @@ use Status::{Fail, Pass, Skipped, Warn};
 
 const V4: &str = "192.88.1.25";
 const V6: &str = "2a00:1450::25";
-const NXDOMAIN: Heard = Heard::NoSuchName { with_soa: true };
+const NXDOMAIN: QueryResult = QueryResult::NoSuchName { with_soa: true };
 
 fn name(text: &str) -> DomainName {
     DomainName::from_ascii(text)
@@ -37,23 +37,23 @@ fn now() -> SystemTime {
     humantime::parse_rfc3339("2026-11-25T14:34:37Z").unwrap()
 }
 
-fn addresses(texts: &[&str]) -> Heard {
-    Heard::Addresses(texts.iter().map(|text| ip(text)).collect())
+fn addresses(texts: &[&str]) -> QueryResult {
+    QueryResult::Addresses(texts.iter().map(|text| ip(text)).collect())
 }
 
-fn texts(texts: &[&str]) -> Heard {
-    Heard::Texts(texts.iter().map(|text| (*text).to_owned()).collect())
+fn texts(texts: &[&str]) -> QueryResult {
+    QueryResult::Texts(texts.iter().map(|text| (*text).to_owned()).collect())
 }
 
-fn servfail() -> Heard {
-    Heard::Failed(DnsFailure::ServerFailure("SERVFAIL".into()))
+fn servfail() -> QueryResult {
+    QueryResult::Failed(DnsFailure::ServerFailure("SERVFAIL".into()))
 }
 
-fn knock(host: &str, local: &str, banner: &str) -> Knock {
+fn knock(host: &str, local: &str, banner: &str) -> ConnectionAttempt {
     let domain = name(host).registrable();
     let address = if ip(local).is_ipv4() { "192.88.2.1" } else { "2a00:1450::1" };
     let banner = Reply::parse_text(banner).unwrap();
-    Knock {
+    ConnectionAttempt {
         domain,
         target: Ok((name(host), ip(address))),
         connected: true,
@@ -62,7 +62,7 @@ fn knock(host: &str, local: &str, banner: &str) -> Knock {
     }
 }
 
-fn shut(knock: &mut Knock, why: NoReply) {
+fn shut(knock: &mut ConnectionAttempt, why: NoReply) {
     (knock.connected, knock.local, knock.outcome) = (false, None, Err(why));
 }
 
@@ -72,15 +72,15 @@ fn unreachable() -> NoReply {
 
 fn address_facts(address: &str) -> AddressFacts {
     let host = name("probe.mailvet.example");
-    let outcome = |verdict| spf::Outcome { verdict, because: "\"a\" of it".into(), lookups: 1 };
+    let outcome = |verdict| spf::SpfOutcome { verdict, because: "\"a\" of it".into(), lookups: 1 };
     let spf = |domain: &str, of_helo| SpfFacts {
         domain: name(domain),
         of_helo,
-        outcome: outcome(spf::Verdict::Pass),
+        outcome: outcome(spf::SpfResult::Pass),
     };
     AddressFacts {
         address: ip(address),
-        names: Heard::Names(vec![host.clone()]),
+        names: QueryResult::Names(vec![host.clone()]),
         forward: vec![(host, addresses(&[address]))],
         spf: vec![spf("probe.mailvet.example", true), spf("mailvet.example", false)],
         lists: vec![ListFacts {
@@ -97,12 +97,12 @@ fn identity(name_: &str, v4: &str) -> IdentityFacts {
     let dated = "220 mx.outlook.com ready at Wed, 25 Nov 2026 14:34:35 +0000";
     let exchanger = Exchanger { host: name("mx.mailvet.example"), preference: 10 };
     IdentityFacts {
-        setup: Setup {
+        setup: IdentitySetup {
             name: name_.to_owned(),
             helo: Some("probe.mailvet.example".into()),
             null_sender: true,
             has_fallback: true,
-            ..Setup::default()
+            ..IdentitySetup::default()
         },
         knocks: vec![
             knock("mx.google.com", v4, "220 mx.google.com ESMTP"),
@@ -124,19 +124,19 @@ fn identity(name_: &str, v4: &str) -> IdentityFacts {
     }
 }
 
-fn timed(host: &str, heard: Heard) -> Timed {
-    Timed { name: name(host), heard, took: Duration::from_millis(20) }
+fn timed(host: &str, heard: QueryResult) -> TimedResult {
+    TimedResult { name: name(host), heard, took: Duration::from_millis(20) }
 }
 
 /// All is well.
 fn healthy() -> Facts {
-    let exchangers = Heard::Names(vec![name("mx.google.com")]);
+    let exchangers = QueryResult::Names(vec![name("mx.google.com")]);
     Facts {
         identities: vec![identity("", V4)],
         nameservers: vec![NameserverFacts {
             address: "192.88.3.53:53".parse().unwrap(),
             made_up: vec![timed("made-up.com", NXDOMAIN), timed("made-up.net", NXDOMAIN)],
-            made_up_below: vec![timed("made-up.example.com", Heard::NoData)],
+            made_up_below: vec![timed("made-up.example.com", QueryResult::NoData)],
             known: vec![timed("gmail.com", exchangers)],
             bogus: vec![timed("bogus.example", servfail())],
             signed: vec![timed("signed.example", addresses(&["192.88.4.1"]))],

@@ -12,7 +12,7 @@ fn the_name_server() {
             n.known.push(timed("gone.example", NXDOMAIN))
         }),
         ("dns_known", Skipped, "gmail.com: no name server", |n| {
-            n.known[0].heard = Heard::Failed(DnsFailure::Timeout);
+            n.known[0].heard = QueryResult::Failed(DnsFailure::Timeout);
         }),
         ("dns_nxdomain", Pass, "3 names that do not exist", |_| {}),
         (
@@ -27,14 +27,14 @@ fn the_name_server() {
             n.made_up_below[0].heard = addresses(&["192.88.8.8"]);
         }),
         ("dns_nxdomain", Warn, "made-up.com, which does not exist, is said to exist", |n| {
-            n.made_up[0].heard = Heard::NoData;
+            n.made_up[0].heard = QueryResult::NoData;
         }),
         ("dns_nxdomain", Warn, "without an SOA", |n| {
-            n.made_up[0].heard = Heard::NoSuchName { with_soa: false };
+            n.made_up[0].heard = QueryResult::NoSuchName { with_soa: false };
         }),
         ("dns_nxdomain", Skipped, "made-up.com: no name server answered", |n| {
             for timed in n.made_up.iter_mut().chain(&mut n.made_up_below) {
-                timed.heard = Heard::Failed(DnsFailure::Timeout);
+                timed.heard = QueryResult::Failed(DnsFailure::Timeout);
             }
         }),
         ("dns_dnssec", Pass, "broken signatures are refused", |_| {}),
@@ -45,7 +45,7 @@ fn the_name_server() {
             n.signed[0].heard = servfail();
         }),
         ("dns_dnssec", Skipped, "no name server answered", |n| {
-            n.bogus[0].heard = Heard::Failed(DnsFailure::Timeout);
+            n.bogus[0].heard = QueryResult::Failed(DnsFailure::Timeout);
         }),
         ("dns_dnssec", Skipped, "does not exist any more", |n| n.bogus[0].heard = NXDOMAIN),
         ("dns_speed", Pass, "median 20 ms over 4 questions", |_| {}),
@@ -55,18 +55,18 @@ fn the_name_server() {
             }
         }),
         ("dns_speed", Warn, "1 were not answered", |n| {
-            n.known[0].heard = Heard::Failed(DnsFailure::Timeout);
+            n.known[0].heard = QueryResult::Failed(DnsFailure::Timeout);
         }),
         ("dns_speed", Fail, "4 questions, no answer", |n| {
             let all = n.made_up.iter_mut().chain(&mut n.made_up_below).chain(&mut n.known);
-            all.for_each(|timed| timed.heard = Heard::Failed(DnsFailure::Timeout));
+            all.for_each(|timed| timed.heard = QueryResult::Failed(DnsFailure::Timeout));
         }),
         ("dns_large_answers", Pass, "2 octets of large.example arrived", |_| {}),
         ("dns_large_answers", Warn, "did not arrive", |n| {
-            n.large[0].heard = Heard::Failed(DnsFailure::Timeout);
+            n.large[0].heard = QueryResult::Failed(DnsFailure::Timeout);
         }),
         ("dns_large_answers", Skipped, "no large answer any more", |n| {
-            n.large[0].heard = Heard::NoData;
+            n.large[0].heard = QueryResult::NoData;
         }),
     ];
     for (id, status, words, change) in rows {

@@ -5,20 +5,20 @@
 
 use serde::Deserialize;
 
-use super::reply::Reply;
+use super::reply::ReplyTemplate;
 
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident = $code:literal $text:literal;)*) => {
-        /// The reply for each thing that can happen; see [`Reply`] for what its holes are.
+        /// The reply for each thing that can happen; see [`ReplyTemplate`] for what its holes are.
         #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
         #[serde(default, deny_unknown_fields)]
-        pub struct Words {
-            $($(#[$doc])* #[doc = concat!("\n\nDefault: `", $code, " ", $text, "`.")] pub $name: Reply,)*
+        pub struct Wording {
+            $($(#[$doc])* #[doc = concat!("\n\nDefault: `", $code, " ", $text, "`.")] pub $name: ReplyTemplate,)*
         }
 
-        impl Default for Words {
+        impl Default for Wording {
             fn default() -> Self {
-                Self { $($name: Reply::new($code, $text),)* }
+                Self { $($name: ReplyTemplate::new($code, $text),)* }
             }
         }
     };

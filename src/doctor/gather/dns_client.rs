@@ -9,22 +9,22 @@ use tokio::time::timeout_at;
 use crate::address::DomainName;
 use crate::clock::Clock;
 use crate::dns::answer::Answer;
-use crate::dns::query::{Heard, Question};
+use crate::dns::query::{Query, QueryResult};
 use crate::dns::{self, DnsFailure, HostFacts, Lookup as _, Resolver, Route, SetupError};
-use crate::doctor::facts::Timed;
+use crate::doctor::facts::TimedResult;
 
 /// Questions under way at a time: a check-up is no load.
 const AT_A_TIME: usize = 32;
 
 /// Asks name servers until the deadline; after it nobody can tell.
-pub(super) struct Asker {
+pub(super) struct DnsClient {
     resolver: Resolver,
     clock: Clock,
     deadline: SystemTime,
     permits: Semaphore,
 }
 
-impl Asker {
+impl DnsClient {
     pub(super) fn new(
         config: dns::Config,
         clock: Clock,
@@ -39,27 +39,28 @@ impl Asker {
         self.resolver.servers()
     }
 
-    pub(super) async fn ask(&self, question: &Question) -> Heard {
+    pub(super) async fn ask(&self, question: &Query) -> QueryResult {
         self.timed(question).await.heard
     }
 
     /// The answer, and how long it took once it was asked for.
-    pub(super) async fn timed(&self, question: &Question) -> Timed {
+    pub(super) async fn timed(&self, question: &Query) -> TimedResult {
         let asked = self.in_time(async {
             let start = self.clock.now();
             let heard = self.hear(question).await;
             (heard, self.clock.now().duration_since(start).unwrap_or_default())
         });
-        let (heard, took) =
-            asked.await.unwrap_or_else(|failure| (Heard::Failed(failure), Default::default()));
+        let (heard, took) = asked
+            .await
+            .unwrap_or_else(|failure| (QueryResult::Failed(failure), Default::default()));
         let name = match question {
-            Question::Texts(name)
-            | Question::Ipv4(name)
-            | Question::Ipv6(name)
-            | Question::Exchangers(name) => name.clone(),
-            Question::Names(address) => dns::reverse::name(*address),
+            Query::Texts(name)
+            | Query::Ipv4(name)
+            | Query::Ipv6(name)
+            | Query::Exchangers(name) => name.clone(),
+            Query::Names(address) => dns::reverse::name(*address),
         };
-        Timed { name, heard, took }
+        TimedResult { name, heard, took }
     }
 
     /// How a domain receives mail.
@@ -83,25 +84,28 @@ impl Asker {
             .map_err(|_| DnsFailure::Timeout)
     }
 
-    async fn hear(&self, question: &Question) -> Heard {
+    async fn hear(&self, question: &Query) -> QueryResult {
         match question {
-            Question::Texts(name) => heard(self.resolver.texts(name).await, Heard::Texts),
-            Question::Ipv4(name) => heard(self.resolver.ipv4(name).await, Heard::Addresses),
-            Question::Ipv6(name) => heard(self.resolver.ipv6(name).await, Heard::Addresses),
-            Question::Names(address) => heard(self.resolver.names(*address).await, Heard::Names),
-            Question::Exchangers(name) => heard(self.resolver.mx(name).await, |mut records| {
+            Query::Texts(name) => heard(self.resolver.texts(name).await, QueryResult::Texts),
+            Query::Ipv4(name) => heard(self.resolver.ipv4(name).await, QueryResult::Addresses),
+            Query::Ipv6(name) => heard(self.resolver.ipv6(name).await, QueryResult::Addresses),
+            Query::Names(address) => heard(self.resolver.names(*address).await, QueryResult::Names),
+            Query::Exchangers(name) => heard(self.resolver.mx(name).await, |mut records| {
                 records.sort_by_key(|record| record.preference);
-                Heard::Names(records.into_iter().map(|record| record.exchange).collect())
+                QueryResult::Names(records.into_iter().map(|record| record.exchange).collect())
             }),
         }
     }
 }
 
-fn heard<R>(answer: Result<Answer<R>, DnsFailure>, found: impl Fn(Vec<R>) -> Heard) -> Heard {
+fn heard<R>(
+    answer: Result<Answer<R>, DnsFailure>,
+    found: impl Fn(Vec<R>) -> QueryResult,
+) -> QueryResult {
     match answer {
         Ok(Answer::Records { records, .. }) => found(records),
-        Ok(Answer::NoData { .. }) => Heard::NoData,
-        Ok(Answer::NoSuchName { ttl }) => Heard::NoSuchName { with_soa: ttl.is_some() },
-        Err(failure) => Heard::Failed(failure),
+        Ok(Answer::NoData { .. }) => QueryResult::NoData,
+        Ok(Answer::NoSuchName { ttl }) => QueryResult::NoSuchName { with_soa: ttl.is_some() },
+        Err(failure) => QueryResult::Failed(failure),
     }
 }

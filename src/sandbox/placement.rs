@@ -15,7 +15,7 @@ use super::SandboxError;
 
 /// Where a sandbox is to live. By default everything is chosen at start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct Placement {
     /// The name server's address and port.
     pub nameserver: Option<SocketAddr>,
     /// The port of all exchangers.
@@ -32,7 +32,7 @@ const ATTEMPTS: u32 = 64;
 const RESERVED: u32 = 2;
 
 /// The network a sandbox with so many exchanger addresses takes.
-pub(super) fn network(place: &Place, addresses: usize) -> Result<Ipv4Net, SandboxError> {
+pub(super) fn network(place: &Placement, addresses: usize) -> Result<Ipv4Net, SandboxError> {
     let wanted = u32::try_from(addresses).unwrap_or(u32::MAX).saturating_add(RESERVED);
     if let Some(network) = place.network {
         let room = u64::from(u32::from(network.broadcast()) - u32::from(network.network())) + 1;
@@ -63,7 +63,7 @@ pub(super) fn address(network: Ipv4Net, n: u32) -> Ipv4Addr {
 
 /// The name server's sockets, on the same port.
 pub(super) async fn nameserver(
-    place: &Place,
+    place: &Placement,
     network: Ipv4Net,
 ) -> Result<(UdpSocket, TcpListener), SandboxError> {
     let own = SocketAddr::from((Ipv4Addr::from(u32::from(network.network()) + 1), 0));
@@ -82,7 +82,7 @@ pub(super) async fn nameserver(
 }
 
 /// What stands on an exchanger's address.
-pub(super) enum Socket {
+pub(super) enum ExchangerSocket {
     /// Something listens.
     Listening(TcpListener),
     /// The port is held, so that nobody else listens on it, and connections are refused.
@@ -91,9 +91,9 @@ pub(super) enum Socket {
 
 /// The exchangers' sockets, all on one port: for each address whether it listens.
 pub(super) async fn exchangers(
-    place: &Place,
+    place: &Placement,
     addresses: &[(Ipv4Addr, bool)],
-) -> Result<(u16, Vec<Socket>), SandboxError> {
+) -> Result<(u16, Vec<ExchangerSocket>), SandboxError> {
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
     for _ in 0..ATTEMPTS {
         match on_one_port(place.smtp_port, addresses).await {
@@ -113,7 +113,7 @@ pub(super) async fn exchangers(
 async fn on_one_port(
     port: Option<u16>,
     addresses: &[(Ipv4Addr, bool)],
-) -> io::Result<(u16, Vec<Socket>)> {
+) -> io::Result<(u16, Vec<ExchangerSocket>)> {
     let mut port = port.unwrap_or(0);
     let mut sockets = Vec::with_capacity(addresses.len());
     for (address, listens) in addresses {
@@ -121,12 +121,12 @@ async fn on_one_port(
         let socket = if *listens {
             let listener = TcpListener::bind(at).await?;
             port = listener.local_addr()?.port();
-            Socket::Listening(listener)
+            ExchangerSocket::Listening(listener)
         } else {
             let held = TcpSocket::new_v4()?;
             held.bind(at)?;
             port = held.local_addr()?.port();
-            Socket::Held(held)
+            ExchangerSocket::Held(held)
         };
         sockets.push(socket);
     }
@@ -140,19 +140,19 @@ mod tests {
     #[test]
     fn a_network_is_on_loopback_and_large_enough() {
         for exchangers in [0, 1, 254, 255, 500, 65_536, 1 << 19] {
-            let network = network(&Place::default(), exchangers).unwrap();
+            let network = network(&Placement::default(), exchangers).unwrap();
             let last = address(network, u32::try_from(exchangers).unwrap().max(1) - 1);
             assert!(network.contains(&last), "{network} {exchangers}");
             assert!(network.network().is_loopback() && network.broadcast().is_loopback());
             assert!(!network.contains(&Ipv4Addr::LOCALHOST), "{network}");
         }
-        assert!(network(&Place::default(), 1 << 21).is_err());
+        assert!(network(&Placement::default(), 1 << 21).is_err());
     }
 
     #[test]
     fn sandboxes_of_one_process_take_different_networks() {
-        let first = network(&Place::default(), 10).unwrap();
-        let second = network(&Place::default(), 10).unwrap();
+        let first = network(&Placement::default(), 10).unwrap();
+        let second = network(&Placement::default(), 10).unwrap();
         assert!(!first.contains(&second.network()), "{first} {second}");
     }
 }

@@ -14,7 +14,7 @@ const MOST: usize = 1_000_000;
 
 /// What was asked, by (caller, domain).
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct LocalPartCounter {
     hasher: RandomState,
     by_domain: HashMap<u64, LocalParts>,
     total: usize,
@@ -32,7 +32,7 @@ impl LocalParts {
     }
 }
 
-impl Asked {
+impl LocalPartCounter {
     /// Counts a local part at a domain if no more than `cap` different ones then count (0: no cap).
     /// Else says how long until the hour is over.
     pub(super) fn ask(
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_domain_has_so_many_local_parts_an_hour_and_the_same_one_counts_once() {
-        let mut asked = Asked::default();
+        let mut asked = LocalPartCounter::default();
         for round in 0..3 {
             for n in 0..10 {
                 let local = format!("Name{n}");
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_the_domain_that_is_harvested_is_the_last_to_be_forgotten() {
-        let mut asked = Asked::default();
+        let mut asked = LocalPartCounter::default();
         for n in 0..1000 {
             asked.ask("x", "victim.test", &n.to_string(), 1000, at(0)).unwrap();
         }

@@ -7,10 +7,10 @@ use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout_at;
 
-use super::ask::Asker;
+use super::dns_client::DnsClient;
 use crate::address::DomainName;
 use crate::clock::Clock;
-use crate::doctor::facts::{Greeting, Knock, NoTarget};
+use crate::doctor::facts::{ConnectionAttempt, Greeting, NoTarget};
 use crate::prober::{Connection, Dial, Path, Socks5, Stream};
 use crate::smtp::command::Command;
 use crate::smtp::reader::ReplyReader;
@@ -20,7 +20,7 @@ use crate::smtp::{self, NoReply, Reply, Target};
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// An exchanger's address that may be dialled.
-pub(super) struct Door {
+pub(super) struct DialTarget {
     exchanger: DomainName,
     target: Target,
 }
@@ -28,9 +28,9 @@ pub(super) struct Door {
 /// The first IPv4 and the first IPv6 address of a domain's best exchanger.
 pub(super) async fn doors(
     domain: &DomainName,
-    asker: &Asker,
+    asker: &DnsClient,
     smtp: &smtp::Config,
-) -> (DomainName, Result<Vec<Door>, NoTarget>) {
+) -> (DomainName, Result<Vec<DialTarget>, NoTarget>) {
     let found = async {
         let route = asker.route(domain).await.map_err(NoTarget::Dns)?;
         let best = route.exchangers().first().ok_or(NoTarget::Nowhere)?;
@@ -38,10 +38,10 @@ pub(super) async fn doors(
         let targets: Vec<Target> =
             host.addresses.iter().filter_map(|a| smtp.allow_networks.target(*a)).collect();
         let first = |v4| targets.iter().find(|target| target.address().is_ipv4() == v4);
-        let doors: Vec<Door> = [first(true), first(false)]
+        let doors: Vec<DialTarget> = [first(true), first(false)]
             .into_iter()
             .flatten()
-            .map(|target| Door { exchanger: best.host.clone(), target: *target })
+            .map(|target| DialTarget { exchanger: best.host.clone(), target: *target })
             .collect();
         if doors.is_empty() { Err(NoTarget::Nowhere) } else { Ok(doors) }
     };
@@ -49,7 +49,7 @@ pub(super) async fn doors(
 }
 
 /// Who knocks.
-pub(super) struct Caller<'a> {
+pub(super) struct BannerProber<'a> {
     pub(super) dial: &'a dyn Dial,
     pub(super) smtp: &'a smtp::Config,
     pub(super) socks5: Option<&'a Socks5>,
@@ -57,21 +57,27 @@ pub(super) struct Caller<'a> {
     pub(super) deadline: SystemTime,
 }
 
-impl Caller<'_> {
+impl BannerProber<'_> {
     /// Knocks at a domain's doors, side by side; not at those of a family the identity does not
     /// use.
     pub(super) async fn knock(
         &self,
         domain: &DomainName,
-        doors: &Result<Vec<Door>, NoTarget>,
-    ) -> Vec<Knock> {
+        doors: &Result<Vec<DialTarget>, NoTarget>,
+    ) -> Vec<ConnectionAttempt> {
         let doors = match doors {
             Ok(doors) => doors,
             Err(why) => {
                 let outcome = Err(NoReply::NoAddress);
                 let target = Err(why.clone());
                 let domain = domain.clone();
-                return vec![Knock { domain, target, connected: false, outcome, local: None }];
+                return vec![ConnectionAttempt {
+                    domain,
+                    target,
+                    connected: false,
+                    outcome,
+                    local: None,
+                }];
             }
         };
         let chosen = self.smtp.source_v4.is_some() || self.smtp.source_v6.is_some();
@@ -81,7 +87,7 @@ impl Caller<'_> {
         join_all(used.map(|door| self.one(domain, door))).await
     }
 
-    async fn one(&self, domain: &DomainName, door: &Door) -> Knock {
+    async fn one(&self, domain: &DomainName, door: &DialTarget) -> ConnectionAttempt {
         let address = door.target.address();
         let limits = &self.smtp.time_limits;
         let path = Path {
@@ -98,7 +104,7 @@ impl Caller<'_> {
             }
         };
         let (domain, target) = (domain.clone(), Ok((door.exchanger.clone(), address)));
-        Knock { domain, target, connected, outcome, local: local.map(canonical) }
+        ConnectionAttempt { domain, target, connected, outcome, local: local.map(canonical) }
     }
 
     async fn greeting(
