@@ -26,15 +26,15 @@ use crate::verifier::Verifier;
 /// The shortest time between two looks at the lists' folder.
 const SHORTEST_POLL: Duration = Duration::from_secs(1);
 
-/// How often DNS is asked whether it answers, while it does and while it does not.
+/// Intervals of the DNS check, while DNS answers and while it does not.
 const LOOK_AT_DNS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(1));
 
-/// How many questions in a row it may leave without an answer: one may get lost.
+/// Unanswered questions in a row that count as a failure: one may get lost.
 const MISSED: u32 = 2;
 
 /// The running parts.
 pub struct App {
-    /// What they were built from.
+    /// The configuration they were built from.
     pub config: Config,
     /// The process's clock.
     pub clock: Clock,
@@ -42,7 +42,7 @@ pub struct App {
     pub verifier: Arc<Verifier>,
     /// The lists in use.
     pub lists: Arc<ListsHandle>,
-    /// What there is to measure.
+    /// Sources of the measurements.
     pub sources: Sources,
     prober: Prober,
     domains: DnsCache,
@@ -103,7 +103,7 @@ impl App {
         self.tasks.spawn(look_at_dns(resolver, readiness, self.stop.clone()));
     }
 
-    /// What a service opens its door to.
+    /// The services behind the listener.
     ///
     /// # Errors
     ///

@@ -22,7 +22,7 @@ pub struct Config {
     pub server: grpc::Config,
     /// The verifier.
     pub verifier: verifier::Config,
-    /// What to do about a reason.
+    /// Actions by reason.
     pub policy: verdict::Policy,
     /// Whole lists.
     pub batch: batch::Config,
@@ -32,17 +32,17 @@ pub struct Config {
     pub prober: prober::Config,
     /// DNS.
     pub dns: dns::Config,
-    /// What is remembered.
+    /// Caching.
     pub cache: cache::Config,
-    /// What share of hard bounces a campaign may have.
+    /// Thresholds for hard bounces of a campaign.
     pub preflight: batch::preflight::Config,
     /// Roles, free providers, disposable domains.
     pub lists: lists::Config,
-    /// What replies mean.
+    /// Meaning of replies.
     pub replies: RepliesConfig,
     /// Measurements, and whether the service is ready, on a port of their own.
     pub metrics: metrics::Config,
-    /// What `mailvet doctor` looks at.
+    /// Checks of `mailvet doctor`.
     pub doctor: doctor::Config,
     /// Logs.
     pub log: telemetry::Config,
@@ -50,7 +50,7 @@ pub struct Config {
     pub trace: telemetry::TraceConfig,
 }
 
-/// What replies mean.
+/// Meaning of replies.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RepliesConfig {
@@ -74,7 +74,7 @@ pub enum ConfigError {
     File {
         /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// The parser's error.
         source: Box<toml::de::Error>,
     },
     /// A variable names no key, or its value does not fit.
@@ -114,7 +114,7 @@ pub fn environment() -> Vec<(String, String)> {
     std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect()
 }
 
-/// Where the process keeps its state if nobody says where: `mailvet` in `XDG_STATE_HOME`, else in
+/// Default state directory of the process: `mailvet` in `XDG_STATE_HOME`, else in
 /// `.local/state` of `HOME`; `None` if there is neither.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]

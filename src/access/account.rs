@@ -1,4 +1,4 @@
-//! What each caller has used. Pure, bounded.
+//! Usage of each caller. Pure, bounded.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::caller::Caller;
 use super::window::QuotaWindow;
 
-/// How many callers are counted at a time. Keys are far fewer; certificates are only as many as
+/// Most callers counted at a time. Keys are far fewer; certificates are only as many as
 /// their authority signs.
 const MOST: usize = 10_000;
 
@@ -15,7 +15,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What one caller has used.
+/// Usage of one caller.
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) calls: QuotaWindow,
@@ -37,7 +37,8 @@ impl Account {
         }
     }
 
-    /// How long to wait if more than `percent` of at least `sample` mailboxes do not exist.
+    /// Refuses if more than `percent` of at least `sample` mailboxes do not exist; the error is the
+    /// wait.
     pub(super) fn check_unknown(
         &mut self,
         percent: u8,

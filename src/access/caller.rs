@@ -1,18 +1,18 @@
-//! Who makes a call, by what it showed. Pure.
+//! Identification of callers by the credentials they present. Pure.
 
 use std::sync::Arc;
 
-/// Who makes a call.
+/// The identity of a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The name of its key or certificate; empty for a caller that showed neither. A key and a
     /// certificate of the same name are the same caller.
     pub name: Arc<str>,
-    /// How it is known.
+    /// Means by which it was identified.
     pub kind: CallerKind,
 }
 
-/// How a caller is known.
+/// Means by which a caller was identified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallerKind {
     /// By an API key.
@@ -30,25 +30,25 @@ impl Caller {
         Self { name: name.into(), kind }
     }
 
-    /// Whoever runs this process.
+    /// The user who runs this process.
     #[must_use]
     pub fn local() -> Self {
         Self::new("", CallerKind::Local)
     }
 }
 
-/// What a call shows of its caller.
+/// Credentials presented with a call.
 #[derive(Clone, Copy, Debug)]
 pub struct Credentials<'a> {
-    /// What its `authorization` metadata says.
+    /// Content of its `authorization` metadata.
     pub bearer: Bearer<'a>,
     /// The name in its verified client certificate; empty if that names nobody.
     pub certificate: Option<&'a str>,
-    /// Whether it comes from this machine.
+    /// `true` if it comes from this machine.
     pub is_loopback: bool,
 }
 
-/// What `authorization` says.
+/// Content of `authorization`.
 #[derive(Clone, Copy)]
 pub enum Bearer<'a> {
     /// It is not there.
@@ -102,7 +102,7 @@ pub enum AdmissionError {
 }
 
 impl AdmissionError {
-    /// Whether the caller is known, and may not; else nobody knows who it is.
+    /// `true`: identified but not authorised (PERMISSION_DENIED). `false`: unauthenticated.
     #[must_use]
     pub fn is_known(&self) -> bool {
         matches!(self, Self::Disabled(_) | Self::Expired(_) | Self::NamelessCertificate)

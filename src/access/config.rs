@@ -1,8 +1,8 @@
-//! What callers may do, as configured.
+//! Configured limits on callers.
 
 use serde::{Deserialize, Serialize};
 
-/// How much a caller may do.
+/// Limits on the use by one caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Quota {
@@ -13,8 +13,8 @@ pub struct Quota {
     pub addresses_per_day: u64,
 }
 
-/// What is taken for the harvesting of a directory, for each caller. An honest list holds many
-/// addresses at the free providers, some at each company, and seldom more wrong ones than right ones.
+/// Signs of a directory harvest attack, for each caller. An honest list holds many addresses at the
+/// free providers, some at each company, and seldom more wrong ones than right ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Harvesting {
@@ -29,9 +29,9 @@ pub struct Harvesting {
     /// something about in the last hour, above which a caller has to wait. Default 80: the worst
     /// lists have half as many, and guessed names nearly all. 100: any share.
     pub unknown_percent: u8,
-    /// How many mailboxes must have been told about for that share to mean something. Default 500.
+    /// Number of mailboxes below which that share means nothing. Default 500.
     pub unknown_sample: u32,
-    /// Whether anonymous callers from this machine are spared. Default true: whoever sits there has
+    /// Exempts anonymous callers from this machine. Default true: whoever sits there has
     /// the command line anyway. Say false behind a proxy on the same machine.
     pub spare_loopback: bool,
 }

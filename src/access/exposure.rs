@@ -1,8 +1,8 @@
-//! Where the service may listen. Pure.
+//! Rules for the addresses the service may listen on. Pure.
 
 use std::net::SocketAddr;
 
-/// What stands between the service and those who reach it.
+/// Protection between the service and those who can reach it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Protection {
     /// Callers show a certificate that a configured authority signed.
@@ -26,8 +26,8 @@ pub struct UnprotectedListener {
 }
 
 impl Protection {
-    /// Whether a caller that shows nothing may call: if the operator said so, and where nobody asks
-    /// for anything. The latter is so on loopback only.
+    /// Returns whether a caller without credentials may call: if the operator said so, and where
+    /// nobody asks for anything. The latter is so on loopback only.
     #[must_use]
     pub fn admits_anonymous(self) -> bool {
         self.allow_anonymous || !(self.api_keys || self.client_certificates)
@@ -35,7 +35,8 @@ impl Protection {
 
     /// # Errors
     ///
-    /// [`UnprotectedListener`] if others than this machine could call without anybody having decided that.
+    /// [`UnprotectedListener`] if others than this machine could call without anybody having
+    /// decided that.
     pub fn check(self, listen: SocketAddr) -> Result<(), UnprotectedListener> {
         let is_decided = self.client_certificates || self.api_keys || self.allow_anonymous;
         if is_decided || listen.ip().to_canonical().is_loopback() {

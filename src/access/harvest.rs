@@ -1,18 +1,18 @@
-//! Which local parts each caller has asked about, domain by domain. Pure, bounded, without the local
+//! Counts the local parts each caller has asked about, by domain. Pure, bounded, without the local
 //! parts themselves: only keyed hashes of them are kept, for an hour.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, SystemTime};
 
-/// How long a local part counts, from the first one asked about at its domain.
+/// Time a local part counts, from the first one asked about at its domain.
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// How many hashes are kept for all callers together, about 32 MB. With more, the domains with the
+/// Most hashes kept for all callers together, about 32 MB. With more, the domains with the
 /// fewest are forgotten: those are the innocent ones. So nobody is ever refused wrongly.
 const MOST: usize = 1_000_000;
 
-/// What was asked, by (caller, domain).
+/// Local parts asked about, by (caller, domain).
 #[derive(Debug, Default)]
 pub(super) struct LocalPartCounter {
     hasher: RandomState,

@@ -1,7 +1,7 @@
 //! API keys: the file that lists them, and the one that a caller sends. Pure.
 //!
-//! The file holds hashes, so that who reads it cannot call. A plain SHA-256 is the right hash here: a
-//! key is 256 random bits, and nobody guesses those, however fast a guess is. Salt and stretching
+//! The file holds hashes, so that who reads it cannot call. A plain SHA-256 is the right hash here:
+//! a key is 256 random bits, and nobody guesses those, however fast a guess is. Salt and stretching
 //! protect passwords, which people choose; on every call they would only cost time.
 //!
 //! Comparing takes the same time whichever key it is, or none: each hash is compared in full, with
@@ -18,10 +18,10 @@ use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use super::caller::AdmissionError;
 use super::config::Quota;
 
-/// What a key begins with, so that people and secret scanners know one.
+/// Prefix of a key, so that people and secret scanners know one.
 const PREFIX: &str = "mailvet_";
 
-/// What a hash begins with.
+/// Prefix of a hash.
 const HASH_PREFIX: &str = "sha256:";
 
 /// The longest name of a key, in octets.
@@ -41,7 +41,7 @@ pub struct Keys {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct KeyEntry {
-    /// Whose it is: the caller's name.
+    /// The caller's name.
     pub(super) name: String,
     /// `sha256:` and the key's SHA-256 in hexadecimal.
     hash: String,
@@ -53,13 +53,13 @@ pub(super) struct KeyEntry {
     /// From when on it is not valid, such as `"2027-01-31T00:00:00Z"`.
     #[serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none")]
     expires: Option<SystemTime>,
-    /// Whether it is switched off.
+    /// `true` if it is switched off.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     disabled: bool,
 }
 
 impl KeyEntry {
-    /// Whether the key is valid now.
+    /// Checks that the key is valid now.
     pub(super) fn check(&self, now: SystemTime) -> Result<(), AdmissionError> {
         if self.disabled {
             return Err(AdmissionError::Disabled(self.name.clone()));
@@ -70,7 +70,7 @@ impl KeyEntry {
         Ok(())
     }
 
-    /// What it says itself, and the rest from `default`.
+    /// The entry's own quotas, and the rest from `default`.
     pub(super) fn quota(&self, default: Quota) -> Quota {
         Quota {
             calls_per_minute: self.calls_per_minute.unwrap_or(default.calls_per_minute),
@@ -132,13 +132,13 @@ impl Keys {
         Ok(keys)
     }
 
-    /// How many there are.
+    /// Number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

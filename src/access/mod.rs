@@ -1,4 +1,4 @@
-//! Who may call, how much, and what for. Pure: the door asks, with the time as an argument.
+//! Access control: who may call, how much, and what for. Pure: time is an argument.
 //!
 //! - [`Access::admit`]: who is this, and may they call at all ([`Keys`], certificates, anonymous)?
 //! - [`Access::call`] and [`Access::take`]: quotas, counted in sliding windows.
@@ -62,7 +62,7 @@ impl Access {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
     }
 
-    /// Who makes a call. A key that is given decides, even beside a certificate.
+    /// Identifies a caller. A key decides, even beside a certificate.
     ///
     /// # Errors
     ///
@@ -110,7 +110,7 @@ impl Access {
         refused.map_err(|wait| Refusal { limit: Limit::AddressesPerDay(limit), retry_after: wait })
     }
 
-    /// Whether the caller may learn about this mailbox. `is_free_provider`: whether its domain
+    /// Checks that the caller may learn about this mailbox. `is_free_provider`: its domain
     /// gives mailboxes to everybody, so that honest lists hold thousands of them.
     ///
     /// # Errors

@@ -6,24 +6,24 @@ use std::time::Duration;
 /// Why a caller, known and welcome, is not served now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What was reached.
+    /// The limit that was reached.
     pub limit: Limit,
-    /// When to come back; `None` if waiting does not help.
+    /// Time to wait; `None` if waiting does not help.
     pub retry_after: Option<Duration>,
 }
 
-/// What can be reached.
+/// A limit on callers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// So many calls a minute.
+    /// Calls a minute.
     CallsPerMinute(u64),
-    /// So many addresses a day.
+    /// Addresses a day.
     AddressesPerDay(u64),
-    /// So many local parts at one domain in an hour.
+    /// Local parts at one domain in an hour.
     LocalPartsPerDomain {
         /// The registrable domain.
         domain: String,
-        /// How many.
+        /// The most allowed.
         cap: u32,
     },
     /// More than so many percent of mailboxes that do not exist.

@@ -21,7 +21,7 @@ impl QuotaWindow {
         Self { slot: period / SLOTS, slots: VecDeque::new(), total: 0 }
     }
 
-    /// How many events count now.
+    /// Number of events in the window now.
     pub(super) fn total(&mut self, now: SystemTime) -> u64 {
         let this = self.slot_of(now);
         while self.slots.front().is_some_and(|(slot, _)| slot + u128::from(SLOTS) < this) {
@@ -66,7 +66,7 @@ impl QuotaWindow {
         Ok(())
     }
 
-    /// How long until no more than `events` count; `None` if that is so now.
+    /// Time until no more than `events` count; `None` if that is so now.
     pub(super) fn wait_until(&mut self, events: u64, now: SystemTime) -> Option<Duration> {
         let mut excess = self.total(now).checked_sub(events).filter(|excess| *excess > 0)?;
         for (slot, count) in &self.slots {

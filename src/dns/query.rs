@@ -1,11 +1,11 @@
-//! The questions a doctor asks of DNS, and what is heard. Pure.
+//! Single DNS queries and their results, as data. Pure.
 
 use std::net::IpAddr;
 
 use crate::address::DomainName;
 use crate::dns::DnsFailure;
 
-/// One question.
+/// One DNS query.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Query {
     /// TXT records.
@@ -28,7 +28,7 @@ impl Query {
     }
 }
 
-/// What was heard.
+/// The result of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueryResult {
     /// Texts of TXT records; at least one.
@@ -41,10 +41,10 @@ pub enum QueryResult {
     NoData,
     /// The name does not exist.
     NoSuchName {
-        /// Whether an SOA record came along, as it does from an honest name server (RFC 2308).
+        /// `true` if an SOA record came along, as it does from an honest name server (RFC 2308).
         with_soa: bool,
     },
-    /// Nobody could tell.
+    /// No server gave a usable answer.
     Failed(DnsFailure),
 }
 
@@ -67,13 +67,13 @@ impl QueryResult {
         if let Self::Names(names) = self { names } else { &[] }
     }
 
-    /// Why nobody could tell, if so.
+    /// The failure, if the query failed.
     #[must_use]
     pub fn failure(&self) -> Option<&DnsFailure> {
         if let Self::Failed(failure) = self { Some(failure) } else { None }
     }
 
-    /// Whether there is an answer and it has no records: a void lookup (RFC 7208 section 4.6.4).
+    /// Returns whether there is an answer without records: a void lookup (RFC 7208 section 4.6.4).
     #[must_use]
     pub fn is_void(&self) -> bool {
         matches!(self, Self::NoData | Self::NoSuchName { .. })

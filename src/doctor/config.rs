@@ -1,4 +1,4 @@
-//! What the doctor may be told. Pure.
+//! The doctor's configuration. Pure.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -13,14 +13,14 @@ use crate::address::DomainName;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// How long everything may take, at least one second. Connections get half of it. Default 30
+    /// Time limit for the whole examination, at least one second. Connections get half. Default 30
     /// seconds.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
     /// Domains whose exchangers are connected to, to see whether port 25 is open; they hear `QUIT`
     /// and nothing else. Default: large providers, of which Microsoft says the time in its banner.
     pub exchangers: Vec<ConfiguredName>,
-    /// How far our clock may be from what banners say. Default 30 seconds.
+    /// Largest accepted difference between our clock and the dates in banners. Default 30 seconds.
     #[serde(with = "humantime_serde")]
     pub clock_tolerance: Duration,
     /// Looks at the name servers.
@@ -45,7 +45,7 @@ impl Default for Config {
     }
 }
 
-/// What is asked of the name servers, each by itself.
+/// Questions put to each name server by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ResolverConfig {
@@ -82,16 +82,16 @@ impl Default for ResolverConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Blocklist {
-    /// Where it is asked, such as `zen.spamhaus.org`.
+    /// Zone to query, such as `zen.spamhaus.org`.
     pub zone: ConfiguredName,
-    /// Whether it lists IPv6 addresses too. Default: false.
+    /// `true` if it lists IPv6 addresses too. Default: false.
     #[serde(default)]
     pub ipv6: bool,
-    /// How much an entry weighs: `fail` if many servers look here, `warn` if few do. Default
+    /// Weight of an entry: `fail` if many servers look here, `warn` if few do. Default
     /// `fail`.
     #[serde(default)]
     pub weight: Weight,
-    /// Where to ask for removal. Default: nowhere.
+    /// Address of the page that takes requests for removal. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removal: Option<String>,
     /// The list's own answers, and what each means. Others within 127.0.0.0/8 are entries of a kind
@@ -100,7 +100,7 @@ pub struct Blocklist {
     pub codes: BTreeMap<Ipv4Addr, String>,
 }
 
-/// How much an entry in a list weighs.
+/// Severity of an entry in a blocklist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Weight {

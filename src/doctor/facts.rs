@@ -1,4 +1,4 @@
-//! What a doctor looked at, as plain data: what the checks judge. Pure.
+//! Observations as plain data: the input of the checks. Pure.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
@@ -21,28 +21,28 @@ pub struct Facts {
 /// One egress identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdentityFacts {
-    /// How it is configured.
+    /// Its configuration.
     pub setup: IdentitySetup,
     /// Connections to exchangers.
     pub knocks: Vec<ConnectionAttempt>,
     /// The public addresses it is seen as, as far as known.
     pub addresses: Vec<AddressFacts>,
-    /// What the HELO name leads to; none if it is no host name.
+    /// DNS records of the HELO name; none if it is no host name.
     pub helo: Option<HeloFacts>,
     /// The domain of its sender; none if it only has the null sender.
     pub sender: Option<SenderFacts>,
 }
 
-/// How an identity is configured.
+/// Configuration of an identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdentitySetup {
     /// Its name; empty for the only one.
     pub name: String,
     /// The HELO name, or the address literal; none if nothing is configured.
     pub helo: Option<String>,
-    /// Whether its sender is `<>`.
+    /// `true` if its sender is `<>`.
     pub null_sender: bool,
-    /// Whether it has a mailbox for servers that refuse `<>`.
+    /// `true` if it has a mailbox for servers that refuse `<>`.
     pub has_fallback: bool,
     /// The addresses it connects from, if chosen.
     pub source_v4: Option<Ipv4Addr>,
@@ -59,11 +59,11 @@ pub struct IdentitySetup {
 pub struct ConnectionAttempt {
     /// The domain whose exchanger it is.
     pub domain: DomainName,
-    /// Where to: its exchanger and an address of it, or why there is none.
+    /// The exchanger and its address, or the reason why there is none.
     pub target: Result<(DomainName, IpAddr), NoTarget>,
-    /// Whether a connection was opened.
+    /// `true` if a connection was opened.
     pub connected: bool,
-    /// What came of it.
+    /// The greeting, or the reason why there was none.
     pub outcome: Result<Greeting, NoReply>,
     /// Our address on the connection, as far as known.
     pub local: Option<IpAddr>,
@@ -83,7 +83,7 @@ pub enum NoTarget {
 /// A banner, and when it was complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Greeting {
-    /// What the server said.
+    /// The server's greeting.
     pub banner: Reply,
     /// Our clock then.
     pub at: SystemTime,
@@ -109,13 +109,13 @@ pub struct AddressFacts {
 pub struct SpfFacts {
     /// The domain.
     pub domain: DomainName,
-    /// Whether it is the HELO name, or the domain of a sender.
+    /// `true` for the HELO name, `false` for the domain of a sender.
     pub of_helo: bool,
-    /// What a receiver would find.
+    /// The result a receiver would compute.
     pub outcome: spf::SpfOutcome,
 }
 
-/// What a DNS blocklist said.
+/// Answers of a DNS blocklist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListFacts {
     /// Which of the configured ones.
@@ -146,7 +146,7 @@ pub struct HeloFacts {
 pub struct SenderFacts {
     /// The domain.
     pub domain: DomainName,
-    /// How it receives mail.
+    /// Its mail route.
     pub route: Result<Route, DnsFailure>,
     /// TXT records at `_dmarc.` it, or at `_dmarc.` its registrable domain if there are none.
     pub dmarc: QueryResult,
@@ -155,7 +155,7 @@ pub struct SenderFacts {
 /// One name server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameserverFacts {
-    /// Where it is.
+    /// Its address and port.
     pub address: SocketAddr,
     /// Names that nobody has registered, and what it says about them.
     pub made_up: Vec<TimedResult>,
@@ -176,8 +176,8 @@ pub struct NameserverFacts {
 pub struct TimedResult {
     /// The name asked for.
     pub name: DomainName,
-    /// What was heard.
+    /// The result.
     pub heard: QueryResult,
-    /// How long it took.
+    /// Time from question to answer.
     pub took: Duration,
 }

@@ -1,6 +1,6 @@
-//! What a check finds, and what all of them add up to. Pure.
+//! The result of each check, and the report they add up to. Pure.
 
-/// How a check ended.
+/// Outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
     /// It is as it should be.
@@ -26,22 +26,22 @@ impl Status {
     }
 }
 
-/// What one check found.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The check's name, in lower snake case; it does not change.
     pub id: &'static str,
     /// The egress identity it is about; none for the host's own.
     pub identity: Option<String>,
-    /// What of it: an address, a name, a list, a name server.
+    /// Subject of the check: an address, a name, a blocklist, a name server.
     pub subject: Option<String>,
-    /// How it ended.
+    /// Its outcome.
     pub status: Status,
-    /// What was seen, in a phrase.
+    /// The observation, in a phrase.
     pub seen: String,
-    /// What it means for verdicts; empty if it means nothing.
+    /// Its consequence for verdicts; empty if it means nothing.
     pub meaning: String,
-    /// What to do; empty if there is nothing to do.
+    /// The remedy; empty if there is nothing to do.
     pub remedy: String,
 }
 
@@ -111,7 +111,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// How many ended so.
+    /// Number of findings with this status.
     #[must_use]
     pub fn count(&self, status: Status) -> usize {
         self.findings.iter().filter(|finding| finding.status == status).count()

@@ -144,7 +144,7 @@ impl Doctor {
     }
 }
 
-/// How an identity is configured.
+/// Describes the configuration of an identity.
 fn setup(identity: &Identity, smtp: &smtp::Config, public: &[IpAddr]) -> IdentitySetup {
     IdentitySetup {
         name: identity.name.clone(),

@@ -12,14 +12,14 @@ use crate::prober::{self, Prober};
 use crate::readiness::{Readiness, State};
 use crate::verifier::{self, Verifier};
 
-/// Whom to ask. Cheap to clone.
+/// Sources of the measurements. Cheap to clone.
 #[derive(Clone)]
 pub struct Sources {
-    /// When the process began.
+    /// Time at which the process began.
     pub started_at: SystemTime,
     /// The DNS client.
     pub resolver: Arc<Resolver>,
-    /// What DNS said, remembered.
+    /// The DNS cache.
     pub domains: DnsCache,
     /// The lanes.
     pub prober: Prober,
@@ -29,11 +29,11 @@ pub struct Sources {
     pub batches: Arc<OnceLock<Batches>>,
     /// The calls.
     pub calls: Arc<Calls>,
-    /// Whether the service can do its work.
+    /// Readiness of the service.
     pub readiness: Readiness,
 }
 
-/// What all of them counted, at one moment.
+/// All counters at one moment.
 #[derive(Debug)]
 pub(super) struct Snapshot {
     pub(super) started_at: SystemTime,

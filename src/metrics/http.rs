@@ -18,13 +18,13 @@ use tokio_util::sync::CancellationToken;
 use super::gather::Sources;
 use super::text;
 
-/// How many are served at a time; others wait until one is done.
+/// Most connections served at a time; others wait until one is done.
 const CONNECTIONS: usize = 16;
 
-/// How long a connection may take, from its beginning to its end.
+/// Time limit of a connection, from its beginning to its end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long to wait when the system gives no connection.
+/// Pause after a connection could not be accepted.
 const BREATH: Duration = Duration::from_millis(100);
 
 /// The largest request taken, in octets: hyper takes no smaller limit.

@@ -16,13 +16,13 @@ use serde::{Deserialize, Serialize};
 pub use gather::Sources;
 pub use http::serve;
 
-/// Where measurements are given out.
+/// Configuration of the metrics listener.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where to listen, such as `127.0.0.1:9464`. Default none: nowhere.
+    /// Address to listen on, such as `127.0.0.1:9464`. Default: none.
     pub listen: Option<SocketAddr>,
-    /// Whether that may be where other machines can reach it. There is no authentication: whoever
+    /// Allows an address that other machines can reach. There is no authentication: whoever
     /// reaches it can read how much is verified and how it went. Default false.
     pub allow_remote: bool,
 }

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-/// How many ticks of `/proc/self/stat` make a second: Linux shows every program 100 of them,
+/// Ticks of `/proc/self/stat` in a second: Linux shows every program 100 of them,
 /// whatever it counts in itself.
 const TICKS: f64 = 100.0;
 
-/// What the process uses.
+/// Resources used by the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Process {
     /// Memory that is in use, in octets.

@@ -13,7 +13,7 @@ use super::gather::Snapshot;
 use crate::instruments::{HistogramSnapshot, LATENCY_BUCKETS};
 use crate::verdict::Reason;
 
-/// What the text is.
+/// Media type of the text.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The snapshot as text.

@@ -1,10 +1,10 @@
-//! What a sandbox counts: the other side's view of a prober's speed and manners.
+//! Counters of a sandbox: the other side's view of a prober's speed and manners.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What one exchanger saw.
+/// Counters of one exchanger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExchangerCounts {
     /// Connections accepted.

@@ -1,4 +1,4 @@
-//! How an exchanger behaves: plain data, read from the world or built by a test.
+//! Behaviour of an exchanger: plain data, read from the world or built by a test.
 //!
 //! Nothing here runs; `session` plays it, `serving` puts it on a socket.
 
@@ -17,30 +17,30 @@ use super::wording::Wording;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExchangerSpec {
-    /// Whether anything listens; if not, connections are refused. Default: true.
+    /// `true` if anything listens; if not, connections are refused. Default: true.
     pub listens: bool,
-    /// How many addresses its name has, 1 to 16. Default: 1.
+    /// Number of addresses its name has, 1 to 16. Default: 1.
     pub addresses: u8,
     /// The time from a flight of commands to its replies, as a distant server takes; opening the
     /// connection costs two, a TLS handshake one more. Default: the world's.
     #[serde(with = "humantime_serde::option")]
     pub round_trip: Option<Duration>,
-    /// How long the banner is held back to see who talks too early. Default: 0.
+    /// Time the banner is held back to see who talks too early. Default: 0.
     #[serde(with = "humantime_serde")]
     pub greet_delay: Duration,
-    /// What is said at once when the banner is held back, as the first line of it, as postscreen
+    /// First line of a banner that is held back, sent at once, as postscreen
     /// does. Default: nothing.
     pub teaser: Option<ReplyTemplate>,
-    /// What a client that talks before the banner is told before the connection is closed.
+    /// Reply to a client that talks before the banner; the connection is closed after it.
     /// Default: it is let in.
     pub early_talker: Option<ReplyTemplate>,
-    /// Whether `EHLO` is understood; if not, only `HELO` is. Default: true.
+    /// `true` if `EHLO` is understood; if not, only `HELO` is. Default: true.
     pub ehlo: bool,
-    /// Whether PIPELINING is offered (RFC 2920). Default: true.
+    /// `true` if PIPELINING is offered (RFC 2920). Default: true.
     pub pipelining: bool,
-    /// Whether SMTPUTF8 is offered (RFC 6531). Default: false.
+    /// `true` if SMTPUTF8 is offered (RFC 6531). Default: false.
     pub smtputf8: bool,
-    /// Whether raw UTF-8 is taken from a client that did not say SMTPUTF8. Default: false.
+    /// `true` if raw UTF-8 is taken from a client that did not say SMTPUTF8. Default: false.
     pub takes_raw_utf8: bool,
     /// STARTTLS (RFC 3207). Default: off.
     pub starttls: StartTls,
@@ -53,28 +53,29 @@ pub struct ExchangerSpec {
     pub others: Option<RecipientReply>,
     /// Domains accepted; `"*"` is every domain. Default: those whose MX records name it.
     pub serves: Option<Vec<String>>,
-    /// What separates a mailbox from a tag: `jane+news` is `jane`. Default: `+`.
+    /// Separator between a mailbox and its tag: `jane+news` is `jane`. Default: `+`.
     pub tag_separator: Option<char>,
-    /// Whether dots in a local part mean nothing, as at Gmail. Default: false.
+    /// `true` if dots in a local part mean nothing, as at Gmail. Default: false.
     pub ignores_dots: bool,
     /// Sender -> reply, `""` being the null sender, `*` any run of characters. Default: none.
     pub senders: BTreeMap<String, ReplyTemplate>,
     /// Greylisting (RFC 6647). Default: none.
     pub greylist: Option<Greylist>,
-    /// How long the answer to an accepted recipient takes. Default: 0.
+    /// Delay of the answer to an accepted recipient. Default: 0.
     #[serde(with = "humantime_serde")]
     pub accept_delay: Duration,
-    /// How long a refusal of a recipient takes, as a tarpit does. Default: 0.
+    /// Delay of the refusal of a recipient, as a tarpit has it. Default: 0.
     #[serde(with = "humantime_serde")]
     pub refusal_delay: Duration,
-    /// How many refusals of a session come without that delay. Default: 0.
+    /// Number of refusals in a session that come without that delay. Default: 0.
     pub refusal_delay_after: u32,
-    /// How long a silent client is kept. Default: 5 minutes (RFC 5321 section 4.5.3.2.7).
+    /// Time after which a silent client is dropped. Default: 5 minutes (RFC 5321 section
+    /// 4.5.3.2.7).
     #[serde(with = "humantime_serde")]
     pub idle: Duration,
-    /// What it does not endure.
+    /// Limits on what clients may do.
     pub limits: ServerLimits,
-    /// What it does instead of the regular. The first that applies is taken.
+    /// Exceptions to the regular behaviour. The first that applies is taken.
     pub deviations: Vec<Deviation>,
     /// Its words.
     pub words: Wording,
@@ -115,7 +116,7 @@ impl Default for ExchangerSpec {
     }
 }
 
-/// Whether a server speaks TLS.
+/// Support for STARTTLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StartTls {
@@ -131,10 +132,10 @@ pub enum StartTls {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Greylist {
-    /// How long it has to wait, from its first attempt on.
+    /// Waiting time, counted from the first attempt.
     #[serde(with = "humantime_serde")]
     pub delay: Duration,
-    /// Whether mailboxes that do not exist are greylisted too, as where greylisting is asked
+    /// `true` if mailboxes that do not exist are greylisted too, as where greylisting is asked
     /// before the recipient table. Default: true.
     #[serde(default = "yes")]
     pub unknown_too: bool,
@@ -144,7 +145,7 @@ fn yes() -> bool {
     true
 }
 
-/// What a server does not endure. All are off by default.
+/// Limits of a server on its clients. All are off by default.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerLimits {
@@ -154,14 +155,14 @@ pub struct ServerLimits {
     pub connections: Option<u32>,
     /// Recipients in a `window`, over all sessions.
     pub recipients: Option<u32>,
-    /// What `connections` and `recipients` are counted in. Default: one minute.
+    /// Length of the window for `connections` and `recipients`. Default: one minute.
     #[serde(with = "humantime_serde")]
     pub window: Duration,
     /// Recipients accepted in one transaction.
     pub recipients_per_transaction: Option<u32>,
     /// Recipients named in one session.
     pub recipients_per_session: Option<u32>,
-    /// Whether one transaction takes recipients of one domain only, as at large providers.
+    /// `true` if one transaction takes recipients of one domain only, as at large providers.
     pub one_domain: bool,
     /// Refused commands in one session, as Postfix's hard error limit.
     pub errors: Option<u32>,
@@ -185,7 +186,7 @@ impl Default for ServerLimits {
     }
 }
 
-/// Where in a session something else happens.
+/// Point in a session at which a deviation applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionPoint {
@@ -210,11 +211,11 @@ pub enum SessionPoint {
 /// The number of places, for counting what happened at each.
 pub(super) const PLACES: usize = SessionPoint::Quit as usize + 1;
 
-/// Something a server does instead of the regular.
+/// An exception to a server's regular behaviour.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deviation {
-    /// Where.
+    /// Point in the session.
     pub at: SessionPoint,
     /// Only for clients of these networks. Default: all.
     #[serde(default)]
@@ -222,16 +223,16 @@ pub struct Deviation {
     /// Only for this recipient (as in `recipients`). Default: all.
     #[serde(default)]
     pub recipient: Option<String>,
-    /// How many such commands of a session are answered regularly before. Default: 0.
+    /// Number of such commands in a session that are answered regularly before. Default: 0.
     #[serde(default)]
     pub after: u32,
-    /// How many are not, then. Default: all.
+    /// Number of exceptions after that. Default: all.
     #[serde(default)]
     pub times: Option<u32>,
-    /// How many connections are served regularly before. Default: 0.
+    /// Number of connections that are served regularly before. Default: 0.
     #[serde(default)]
     pub after_connections: u64,
-    /// How many are not, then. Default: all.
+    /// Number of exceptions after that. Default: all.
     #[serde(default)]
     pub connections: Option<u64>,
     /// This reply instead of the regular one.
@@ -240,20 +241,20 @@ pub struct Deviation {
     /// These octets instead of a reply; whoever writes them ends the lines.
     #[serde(default)]
     pub raw: Option<String>,
-    /// How the answer is spoilt. Default: it is not.
+    /// Fault injected into the answer. Default: none.
     #[serde(default)]
     pub fault: Option<InjectedFault>,
-    /// How long the answer is held back. Default: 0.
+    /// Delay of the answer. Default: 0.
     #[serde(default, with = "humantime_serde")]
     pub delay: Duration,
     /// The time between two octets of `drip`, or two lines of `flood`. Default: one second for
     /// `drip`, none for `flood`.
     #[serde(default, with = "humantime_serde::option")]
     pub pace: Option<Duration>,
-    /// How long the line of `long_line` is, in octets. Default: 10 MiB.
+    /// Length of the line of `long_line`, in octets. Default: 10 MiB.
     #[serde(default = "ten_mib")]
     pub size: usize,
-    /// Whether the connection is closed after the answer. Default: false.
+    /// `true` if the connection is closed after the answer. Default: false.
     #[serde(default)]
     pub close: bool,
 }
@@ -285,7 +286,7 @@ impl Deviation {
     }
 }
 
-/// How an answer is spoilt.
+/// Fault injected into an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InjectedFault {

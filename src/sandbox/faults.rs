@@ -1,4 +1,4 @@
-//! How answers are spoilt on the wire.
+//! Fault injection on the wire.
 //!
 //! Each of these goes on until it is done, the client is gone, or the sandbox is shut down: how
 //! long a client puts up with it is the client's test.

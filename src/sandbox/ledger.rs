@@ -1,4 +1,4 @@
-//! What one exchanger remembers over all its sessions: its counts, its rates, its greylist.
+//! State of one exchanger over all its sessions: its counts, its rates, its greylist.
 //!
 //! Pure: the time is an argument. Everything here is bounded.
 
@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use super::counts::ExchangerCounts;
 
-/// How many triplets a greylist holds; when it is full it starts anew.
+/// Most triplets a greylist holds; when it is full it starts anew.
 const GREYLIST_LIMIT: usize = 100_000;
 
-/// What an exchanger remembers.
+/// State of an exchanger.
 #[derive(Debug)]
 pub(super) struct Ledger {
     pub(super) counts: ExchangerCounts,
@@ -61,7 +61,7 @@ impl Ledger {
         in_window
     }
 
-    /// How long this triplet still has to wait; zero if it may pass.
+    /// Remaining waiting time of this triplet; zero if it may pass.
     pub(super) fn greylisted(
         &mut self,
         triplet: (IpAddr, String, String),
@@ -76,7 +76,7 @@ impl Ledger {
     }
 }
 
-/// How many events fell into the last so-and-so long, in steps of a six-hundredth of it.
+/// Sliding-window counter of events, in steps of a six-hundredth of the window.
 #[derive(Debug)]
 struct CountWindow {
     step: Duration,

@@ -24,7 +24,7 @@ pub enum WorldError {
     Exchanger {
         /// The exchanger's name.
         host: String,
-        /// What is wrong with it.
+        /// The mistake.
         source: toml::de::Error,
     },
     /// An exchanger names a style that the world does not have.
@@ -45,7 +45,7 @@ pub enum WorldError {
     OutOfRange {
         /// The entry.
         entry: String,
-        /// What is out of range.
+        /// The value that is out of range.
         problem: &'static str,
     },
     /// An address or reason appears twice among the samples.

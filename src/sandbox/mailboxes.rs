@@ -1,4 +1,4 @@
-//! Who is known at an exchanger: looking a recipient or a sender up in its tables. Pure.
+//! Mailboxes of an exchanger: looking a recipient or a sender up in its tables. Pure.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub(super) fn best<'a, T>(table: &'a BTreeMap<String, T>, name: &str) -> Option<
     })
 }
 
-/// Whether `name`, a mailbox or an address, means this recipient.
+/// Returns whether `name`, a mailbox or an address, means this recipient.
 pub(super) fn is(name: &str, recipient: &str) -> bool {
     let (local, domain) = split(recipient);
     means(name, &local, &domain)
@@ -34,7 +34,7 @@ fn means(name: &str, local: &str, domain: &str) -> bool {
     }
 }
 
-/// What an exchanger answers to a recipient of a domain it serves; nothing if it knows nobody of
+/// Answer to a recipient of a domain the exchanger serves; `None` if it knows nobody of
 /// that name. A mailbox known by name goes before a pattern, with or without its tag.
 pub(super) fn answer<'a>(
     exchanger: &'a ExchangerSpec,

@@ -12,9 +12,10 @@
 //!                                                  -> serving, faults (sockets)
 //! ```
 //!
-//! Pure: [`world`], [`load`], [`exchanger`], [`wording`], [`reply`], `pattern`, `mailboxes`, `zone`,
-//! `command`, `date`, `session`, `ledger`, [`counts`]. With sockets: `nameserver`, `serving`, `faults`,
-//! `tls`, [`placement`], `roster` and this file. Only `cli/`, tests and benchmarks may import it.
+//! Pure: [`world`], [`load`], [`exchanger`], [`wording`], [`reply`], `pattern`, `mailboxes`,
+//! `zone`, `command`, `date`, `session`, `ledger`, [`counts`]. With sockets: `nameserver`,
+//! `serving`, `faults`, `tls`, [`placement`], `roster` and this file. Only `cli/`, tests and
+//! benchmarks may import it.
 
 pub mod counts;
 pub mod exchanger;
@@ -77,7 +78,7 @@ pub enum SandboxError {
     Nameserver {
         /// The address it was to have.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The exchangers have no sockets.
@@ -88,7 +89,7 @@ pub enum SandboxError {
     Exchangers {
         /// The port that was asked for.
         port: Option<u16>,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// There are more exchangers than addresses.
@@ -171,7 +172,7 @@ impl Sandbox {
         Ok(Self { nameserver, smtp_port, network, addresses, exchangers, queries, tracker, stop })
     }
 
-    /// Where the name server answers, over UDP and TCP.
+    /// Address of the name server, for UDP and TCP.
     #[must_use]
     pub fn nameserver(&self) -> SocketAddr {
         self.nameserver
@@ -196,7 +197,7 @@ impl Sandbox {
         Some(SocketAddr::new(IpAddr::V4(*address), self.smtp_port))
     }
 
-    /// What was counted until now.
+    /// The counters now.
     #[must_use]
     pub fn counts(&self) -> SandboxCounts {
         let exchangers = self

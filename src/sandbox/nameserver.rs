@@ -20,10 +20,10 @@ use super::world::{QueryFailure, QueryType};
 use super::zone::{Data, Kind, Response, Zone};
 use crate::address::DomainName;
 
-/// How long a TCP connection may be silent.
+/// Longest silence on a TCP connection.
 const TCP_IDLE: Duration = Duration::from_secs(30);
 
-/// How many answers may wait on one TCP connection.
+/// Most answers that may wait on one TCP connection.
 const TCP_BUFFER: usize = 32;
 
 /// Answers the queries that reach the server.
@@ -127,7 +127,7 @@ impl Answerer {
     }
 }
 
-/// What hickory wants to hear of an answer that was not sent.
+/// The description hickory requires of an answer that was not sent.
 fn unsent(metadata: Metadata) -> ResponseInfo {
     Header { metadata, counts: HeaderCounts::default() }.into()
 }

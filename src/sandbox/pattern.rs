@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-/// Whether `text` matches `pattern`, in which `*` stands for any run of characters, the empty one
-/// too. Linear in `text` for each `*`.
+/// Returns whether `text` matches `pattern`, in which `*` stands for any run of characters, the
+/// empty one too. Linear in `text` for each `*`.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let Some((head, tail)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut rest) = text.strip_prefix(head) else { return false };

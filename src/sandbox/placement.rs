@@ -1,4 +1,4 @@
-//! Where a sandbox lives: which loopback addresses and ports it takes.
+//! Placement of a sandbox: which loopback addresses and ports it takes.
 //!
 //! On Linux all of 127.0.0.0/8 is local. Every sandbox takes a block of it that the process id and
 //! a counter choose, and one SMTP port that is free on every address of its exchangers; if two
@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 
 use super::SandboxError;
 
-/// Where a sandbox is to live. By default everything is chosen at start.
+/// Addresses and ports of a sandbox. By default everything is chosen at start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Placement {
     /// The name server's address and port.
@@ -24,10 +24,10 @@ pub struct Placement {
     pub network: Option<Ipv4Net>,
 }
 
-/// How often a free port is looked for.
+/// Attempts to find a free port.
 const ATTEMPTS: u32 = 64;
 
-/// How many addresses at the start of the network are not exchangers: the network's own, and the
+/// Addresses at the start of the network that are not exchangers: the network's own, and the
 /// name server's.
 const RESERVED: u32 = 2;
 
@@ -81,9 +81,9 @@ pub(super) async fn nameserver(
     Err(failed(last))
 }
 
-/// What stands on an exchanger's address.
+/// Socket on an exchanger's address.
 pub(super) enum ExchangerSocket {
-    /// Something listens.
+    /// A listening socket.
     Listening(TcpListener),
     /// The port is held, so that nobody else listens on it, and connections are refused.
     Held(TcpSocket),

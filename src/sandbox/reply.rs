@@ -1,4 +1,4 @@
-//! What an exchanger says: a reply with holes for what only the session knows.
+//! Reply templates: replies with holes for what only the session knows.
 //!
 //! A reply is written in the world's data as it goes over the wire, its lines separated by a line
 //! feed: `"550 5.1.1 <{recipient}>: no such user"`. Whether a line is followed by another is worked
@@ -22,7 +22,7 @@ pub struct ReplyTemplate {
     wire: String,
 }
 
-/// What fills the holes of a reply.
+/// Values for the holes of a reply.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Filling<'a> {
     pub(super) host: &'a str,

@@ -52,7 +52,7 @@ impl Roster {
         Self(hosts)
     }
 
-    /// How many addresses all of them have.
+    /// Number of addresses of all of them.
     pub(super) fn addresses(&self) -> usize {
         self.0.iter().map(|h| usize::from(h.behaviour.addresses)).sum()
     }

@@ -27,13 +27,13 @@ use crate::clock::Clock;
 /// The longest command line taken; RFC 5321 section 4.5.3.1.4 asks for 512, parameters need more.
 const LONGEST_LINE: usize = 4096;
 
-/// How many answers may be on their way before no more commands are read.
+/// Most answers that may be on their way before no more commands are read.
 const MOST_ANSWERS: usize = 1024;
 
-/// How long a client that was told goodbye may take to close its side.
+/// Time a client has to close its side after the last reply.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How long to wait after a connection could not be accepted.
+/// Pause after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// An exchanger that runs.
@@ -78,7 +78,7 @@ pub(super) async fn listen(
     }
 }
 
-/// How a dialogue ended.
+/// End of a dialogue.
 enum End {
     Closed,
     StartTls,
@@ -163,7 +163,7 @@ struct SessionDriver<'a> {
     session: &'a mut ServerSession,
     input: Vec<u8>,
     answers: VecDeque<PendingReply>,
-    /// When the server is done with what it does now; a delayed answer delays all behind it.
+    /// Time at which the server is free again; a delayed answer delays all behind it.
     busy_until: SystemTime,
     /// The last answer is on its way: nothing more is read.
     ending: bool,
@@ -252,7 +252,7 @@ impl<'a> SessionDriver<'a> {
         }
     }
 
-    /// When to look again if the client says nothing.
+    /// Time of the next wake-up if the client says nothing.
     fn wake(&self) -> Instant {
         let clock = self.running.clock;
         clock.instant(match self.answers.front() {

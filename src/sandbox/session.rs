@@ -17,18 +17,18 @@ use super::reply::{Filling, ReplyTemplate};
 use super::world::Served;
 use transaction::ServerTransaction;
 
-/// What a session does next.
+/// The next step of a session.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct SessionStep {
-    /// What is said, as it goes over the wire.
+    /// The text to send, as it goes over the wire.
     pub(super) text: String,
-    /// How long it is held back.
+    /// Delay before it is sent.
     pub(super) delay: Duration,
-    /// What follows.
+    /// The action after it.
     pub(super) then: Continuation,
 }
 
-/// What follows an answer.
+/// The action that follows an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Continuation {
     /// The next command.
@@ -48,9 +48,9 @@ pub(super) struct ServerSession {
     host: Arc<str>,
     served: Arc<Served>,
     client: IpAddr,
-    /// When the client connected.
+    /// Time of the connection.
     since: SystemTime,
-    /// How many connections this exchanger had before.
+    /// Number of connections this exchanger had before.
     earlier: u64,
     tls: bool,
     greeted: bool,
@@ -114,7 +114,7 @@ impl ServerSession {
         Some(text)
     }
 
-    /// Whether the TLS handshake is broken off.
+    /// Returns whether the TLS handshake is broken off.
     pub(super) fn breaks_handshake(&mut self) -> bool {
         let exchanger = Arc::clone(&self.exchanger);
         self.deviation(&exchanger, SessionPoint::Handshake, "").is_some_and(|d| d.fault.is_some())
@@ -128,17 +128,17 @@ impl ServerSession {
         self.transaction = None;
     }
 
-    /// What a client is told that said nothing for too long.
+    /// The reply to a client that said nothing for too long.
     pub(super) fn idle(&self) -> SessionStep {
         self.closing(&self.exchanger.words.idle)
     }
 
-    /// What a client is told whose command line never ends.
+    /// The reply to a client whose command line never ends.
     pub(super) fn endless_line(&self) -> SessionStep {
         self.closing(&self.exchanger.words.syntax)
     }
 
-    /// What a client is told that talked before the banner; nothing if it is let in.
+    /// The reply to a client that talked before the banner; `None` if it is let in.
     pub(super) fn early_talker(&self) -> Option<SessionStep> {
         self.exchanger.early_talker.as_ref().map(|reply| self.closing(reply))
     }

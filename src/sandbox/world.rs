@@ -143,17 +143,17 @@ impl World {
     }
 }
 
-/// How many aliases in a row are followed.
+/// Most aliases in a row that are followed.
 pub(super) const MOST_ALIASES: usize = 8;
 
-/// What holds for every name and every exchanger that does not say otherwise.
+/// Defaults for every name and every exchanger that does not say otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// How long DNS records may be cached. Default: 5 minutes.
+    /// Lifetime of DNS records. Default: 5 minutes.
     #[serde(with = "humantime_serde")]
     pub ttl: Duration,
-    /// How long negative answers may be cached (RFC 2308). Default: 1 minute.
+    /// Lifetime of negative answers (RFC 2308). Default: 1 minute.
     #[serde(with = "humantime_serde")]
     pub negative_ttl: Duration,
     /// The time between a DNS query and its answer. Default: 0.
@@ -194,10 +194,10 @@ pub struct NameRecords {
     /// A PTR record, for a name under `in-addr.arpa`. Exchangers have theirs without it.
     #[serde(deserialize_with = "load::optional_domain")]
     pub ptr: Option<DomainName>,
-    /// How long the records may be cached. Default: the world's.
+    /// Lifetime of the records. Default: the world's.
     #[serde(with = "humantime_serde::option")]
     pub ttl: Option<Duration>,
-    /// How long negative answers may be cached. Default: the world's.
+    /// Lifetime of negative answers. Default: the world's.
     #[serde(with = "humantime_serde::option")]
     pub negative_ttl: Option<Duration>,
     /// The time before an answer. Default: the world's.
@@ -247,7 +247,7 @@ pub enum QueryType {
     Any,
 }
 
-/// How a DNS query fails.
+/// Failure of a DNS query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QueryFailure {
@@ -270,13 +270,13 @@ pub enum QueryFailure {
 pub struct Generated {
     /// The names of the domains.
     pub domain: Numbered,
-    /// How many domains there are.
+    /// Number of domains.
     pub domains: u32,
     /// The names of the exchangers.
     pub host: Numbered,
-    /// How many exchangers there are, 1 to 65,536.
+    /// Number of exchangers, 1 to 65,536.
     pub hosts: u32,
-    /// How each of them behaves. `serves` and `addresses` are not looked at.
+    /// Behaviour of each of them. `serves` and `addresses` are not looked at.
     #[serde(default)]
     pub exchanger: ExchangerSpec,
 }
@@ -285,7 +285,7 @@ pub struct Generated {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listing {
-    /// Whom it lists.
+    /// Network that it lists.
     pub network: IpNet,
     /// The A record. Default: 127.0.0.2.
     #[serde(default = "listed")]
@@ -308,14 +308,14 @@ pub struct SampleAddress {
     pub verdict: String,
     /// The reason, as the API names it: `MAILBOX_NOT_FOUND`.
     pub reason: String,
-    /// What is so about this address, in a sentence.
+    /// Description of this address, in a sentence.
     pub note: String,
-    /// How deep the request has to go. Default: the mailbox.
+    /// Depth the request needs. Default: the mailbox.
     #[serde(default)]
     pub depth: SampleDepth,
 }
 
-/// How deep a request goes.
+/// Depth of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SampleDepth {

@@ -1,4 +1,4 @@
-//! What DNS says in a world. Pure; `nameserver` puts it into packets.
+//! DNS answers of a world. Pure; `nameserver` puts it into packets.
 //!
 //! Answers are computed for each query, so a world of a hundred thousand generated domains costs
 //! no memory. A name that only has names below it exists and has no records (RFC 8020).
@@ -32,7 +32,7 @@ pub(super) struct ZoneRecord {
     pub(super) data: RecordData,
 }
 
-/// What becomes of a query.
+/// Response to a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ZoneResponse {
     pub(super) kind: ResponseKind,

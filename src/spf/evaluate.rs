@@ -15,7 +15,7 @@ const MOST_VOID: u32 = 2;
 /// Exchangers of one `mx`, names of one `ptr` (section 4.6.4).
 const MOST_NAMES: usize = 10;
 
-/// May this address send for this sender?
+/// The arguments of `check_host()`: may this address send for this sender?
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The address the receiver sees.
@@ -28,7 +28,7 @@ pub struct Request {
     pub helo: String,
 }
 
-/// What came of it (section 2.6).
+/// Result of the check (section 2.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpfResult {
     /// The domain has no record.
@@ -54,11 +54,11 @@ pub struct SpfOutcome {
     pub verdict: SpfResult,
     /// The term that matched, or what is wrong.
     pub because: String,
-    /// How many of the ten lookups it took.
+    /// Number of the ten lookups it took.
     pub lookups: u32,
 }
 
-/// What to do next.
+/// The next thing to do for the caller of [`evaluate`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SpfStep {
     /// Ask this, and call [`evaluate`] again with the answer.

@@ -14,7 +14,7 @@ enum MacroPart {
     Macro { letter: char, keep: Option<usize>, reversed: bool, delimiters: String, escaped: bool },
 }
 
-/// What the letters stand for.
+/// Values of the macro letters.
 pub(super) struct MacroValues<'a> {
     /// `s`, and `l` and `o` as its parts.
     pub(super) local: &'a str,
@@ -109,7 +109,7 @@ fn is_top_label(label: &str) -> bool {
         && !label.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// What stands between the braces: a letter, how many parts, `r`, delimiters.
+/// Parses the inside of the braces: a letter, the number of parts, `r`, delimiters.
 fn one(inner: &str) -> Option<MacroPart> {
     let letter = inner.chars().next()?;
     // `c`, `r` and `t` are for explanations only.
@@ -182,7 +182,7 @@ fn dotted(ip: IpAddr) -> String {
     }
 }
 
-/// What is not unreserved in a URI (RFC 3986 section 2.3) is escaped.
+/// Escapes every octet that is not unreserved in a URI (RFC 3986 section 2.3).
 fn percent(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -1,4 +1,4 @@
-//! Whether a domain lets an address send for it: SPF (RFC 7208), as a receiver evaluates it. Pure.
+//! SPF (RFC 7208) as a receiver evaluates it: may an address send for a domain? Pure.
 //!
 //! Sans-I/O: [`evaluate`] is called again with every answer it asked for, until it is done. A
 //! record costs ten lookups at most, so going over it again costs nothing that matters.

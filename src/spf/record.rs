@@ -13,7 +13,7 @@ pub(super) struct SpfRecord {
     pub(super) redirect: Option<MacroString>,
 }
 
-/// What a match means.
+/// Meaning of a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Qualifier {
     Pass,
@@ -31,7 +31,7 @@ pub(super) struct Directive {
     pub(super) text: String,
 }
 
-/// What has to match. A domain that is not given is the current one.
+/// Condition of a directive. A domain that is not given is the current one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Mechanism {
     All,
@@ -43,7 +43,7 @@ pub(super) enum Mechanism {
     Exists(MacroString),
 }
 
-/// How many bits of an address have to be the same.
+/// Number of leading bits that have to be equal, for each family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Prefixes {
     v4: u8,
@@ -51,14 +51,14 @@ pub(super) struct Prefixes {
 }
 
 impl Prefixes {
-    /// Whether both addresses are of one family and in one network of it.
+    /// Returns whether both addresses are of one family and in one network of it.
     pub(super) fn same(self, one: IpAddr, other: IpAddr) -> bool {
         let prefix = if one.is_ipv4() { self.v4 } else { self.v6 };
         IpNet::new(other, prefix).is_ok_and(|network| network.contains(&one))
     }
 }
 
-/// Whether a TXT record is an SPF record: its version is said in full (section 4.5).
+/// Returns whether a TXT record is an SPF record: its version is said in full (section 4.5).
 pub(super) fn is_spf(text: &str) -> bool {
     let version = text.split(' ').next().unwrap_or_default();
     version.eq_ignore_ascii_case("v=spf1")

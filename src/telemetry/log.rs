@@ -10,7 +10,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::TelemetryError;
 
-/// What is logged, and how.
+/// Configuration of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -40,7 +40,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// What is logged: what the configuration asks for, and no more than [`most`].
+/// Builds the log filter: the configured level, and no more than [`most`].
 pub(super) fn filter<S>(config: &Config) -> Result<impl Filter<S> + use<S>, TelemetryError>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,

@@ -1,4 +1,4 @@
-//! What the process tells those who run it while it runs: logs, to standard error, for people or for
+//! Telemetry of the process: logs, to standard error, for people or for
 //! machines; traces, to a collector, if one is configured; and where it stopped, if it panics.
 //!
 //! Never an address (see `address::redact`). Ours redact themselves; what other crates say is held
@@ -26,7 +26,7 @@ pub enum TelemetryError {
     /// Not a level.
     #[error("log.level {level:?} cannot be read: {source}; use a level such as \"info\"")]
     Level {
-        /// What was given.
+        /// The value given.
         level: String,
         /// Why.
         source: tracing_subscriber::filter::ParseError,
@@ -39,7 +39,7 @@ pub enum TelemetryError {
         "trace.endpoint {endpoint:?} cannot be used: {reason}; give one such as \"http://127.0.0.1:4317\""
     )]
     Endpoint {
-        /// What was given.
+        /// The value given.
         endpoint: String,
         /// Why.
         reason: String,

@@ -1,8 +1,8 @@
-//! Where the process panicked, as a log line.
+//! Log line with the place of a panic.
 //!
-//! A message that was put together at run time may hold anything, an address too (a slice cut in the
-//! middle of a character shows the whole text), so only one that stands in the source is told. The
-//! place says the rest.
+//! A message that was put together at run time may hold anything, an address too (a slice cut in
+//! the middle of a character shows the whole text), so only one that stands in the source is told.
+//! The place says the rest.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};

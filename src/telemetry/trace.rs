@@ -1,8 +1,8 @@
 //! Traces: our spans, sent to a collector over OTLP (gRPC).
 //!
-//! A call's span continues its caller's trace (W3C trace context in the call's metadata). Only spans
-//! and events of our own are taken. Spans wait in a bounded queue; what a collector does not take is
-//! dropped, and nobody waits for it.
+//! A call's span continues its caller's trace (W3C trace context in the call's metadata). Only
+//! spans and events of our own are taken. Spans wait in a bounded queue; what a collector does not
+//! take is dropped, and nobody waits for it.
 
 use std::time::Duration;
 
@@ -23,36 +23,37 @@ use tracing_subscriber::registry::LookupSpan;
 use super::TelemetryError;
 use super::exporter::ReportingExporter;
 
-/// How many spans wait for the collector at most; later ones are dropped.
+/// Most spans that wait for the collector; later ones are dropped.
 const WAITING: usize = 4096;
 
-/// How many are sent at a time at most.
+/// Most spans sent at a time.
 const AT_ONCE: usize = 512;
 
-/// How often those that wait are sent, if they do not fill a message before.
+/// Interval at which waiting spans are sent, if they do not fill a message before.
 const SEND_EVERY: Duration = Duration::from_secs(2);
 
-/// How long the collector may take for one message.
+/// Time the collector has for one message.
 const SEND_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long the end of the process waits for the last spans.
+/// Time the end of the process waits for the last spans.
 const FLUSH: Duration = Duration::from_secs(5);
 
-/// Where traces go.
+/// Configuration of traces.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TraceConfig {
-    /// The collector, over OTLP with gRPC, such as `http://127.0.0.1:4317`. Default none: no traces.
+    /// The collector, over OTLP with gRPC, such as `http://127.0.0.1:4317`. Default none: no
+    /// traces.
     pub endpoint: Option<String>,
-    /// Which share of the traces that begin here is sent, from 0.0 to 1.0. A call that continues its
-    /// caller's trace is sent if the caller's is. Default 1.0.
+    /// Which share of the traces that begin here is sent, from 0.0 to 1.0. A call that continues
+    /// its caller's trace is sent if the caller's is. Default 1.0.
     pub sample_ratio: f64,
-    /// How fine: `info` for calls, verifications and chunks of batches; `debug` for DNS questions,
-    /// SMTP sessions and flights too. Default `debug`.
+    /// Granularity: `info` for calls, verifications and chunks of batches; `debug` for DNS
+    /// questions, SMTP sessions and flights too. Default `debug`.
     pub level: TraceLevel,
 }
 
-/// How fine traces are.
+/// Granularity of traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TraceLevel {
@@ -118,7 +119,7 @@ fn exporter(endpoint: &str) -> Result<SpanExporter, String> {
 }
 
 impl Traces {
-    /// What takes our spans, down to this level.
+    /// The layer that exports our spans, down to this level.
     pub(super) fn layer<S>(&self, level: TraceLevel) -> Option<impl Layer<S> + use<S>>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,

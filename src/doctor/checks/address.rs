@@ -158,7 +158,7 @@ fn reverse_dns(facts: &AddressFacts) -> Finding {
     Finding::pass(ID, format!("its name is {name}, which leads back to it"))
 }
 
-/// Whether a name spells out the address or says that it is dynamic.
+/// Returns whether a name spells out the address or says that it is dynamic.
 fn is_generic(name: &DomainName, address: IpAddr) -> bool {
     const WORDS: [&str; 6] = ["dynamic", "dyn", "dhcp", "dsl", "dialup", "pool"];
     let mut words = name.as_str().split(|c: char| !c.is_ascii_alphabetic());

@@ -25,7 +25,7 @@ pub(super) fn check(identity: &IdentityFacts) -> Vec<Finding> {
     findings
 }
 
-/// What one answer of a list is.
+/// The meaning of one answer from a blocklist.
 #[derive(Debug, PartialEq, Eq)]
 enum BlocklistAnswer {
     /// An entry.
@@ -50,7 +50,7 @@ fn said(address: &IpAddr) -> BlocklistAnswer {
     }
 }
 
-/// Whether an answer holds an entry.
+/// Returns whether an answer holds an entry.
 fn is_entry(heard: &QueryResult) -> bool {
     heard.addresses().iter().any(|address| matches!(said(address), BlocklistAnswer::Entry(_)))
 }

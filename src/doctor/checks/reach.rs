@@ -13,13 +13,13 @@ use crate::smtp::NoReply;
 struct ReachContext<'a> {
     exchanger: &'a DomainName,
     address: IpAddr,
-    /// Whether a connection was opened, whatever came of it.
+    /// `true` if a connection was opened, whatever followed on it.
     is_open: bool,
     outcome: &'a Result<Greeting, NoReply>,
 }
 
 impl ReachContext<'_> {
-    /// Whether this machine has no way at all to such addresses.
+    /// Returns whether this machine has no route at all to such addresses.
     fn has_no_route(&self) -> bool {
         let Err(NoReply::ConnectFailed(why)) = self.outcome else { return false };
         why.contains("unreachable") || why.contains("address family")
@@ -49,7 +49,7 @@ fn at(knock: &ConnectionAttempt) -> Option<ReachContext<'_>> {
     })
 }
 
-/// Whether port 25 is open over one family of addresses; `alone` if the other one is not.
+/// Judges whether port 25 is open over one family of addresses; `alone` if the other one is not.
 fn port(
     identity: &IdentityFacts,
     id: &'static str,
@@ -103,7 +103,7 @@ fn port(
         .remedy("have port 25 opened for IPv6 too, or set smtp.source_v4 so that only IPv4 is used")
 }
 
-/// Nobody is reached.
+/// The finding for a port that no exchanger answers on.
 fn blocked(id: &'static str, seen: String) -> Finding {
     Finding::fail(id, seen)
         .means(
@@ -131,7 +131,7 @@ fn nobody(identity: &IdentityFacts, is_v4: bool) -> String {
     }
 }
 
-/// Whether those that answer let us in.
+/// Judges whether the exchangers that answer let us in.
 fn greeting(knocks: &[ReachContext<'_>]) -> Finding {
     const ID: &str = "greeting";
     let said: Vec<(&ReachContext<'_>, &Greeting)> =
@@ -163,7 +163,7 @@ fn greeting(knocks: &[ReachContext<'_>]) -> Finding {
         )
 }
 
-/// Whether exchangers of different organisations greet as one and the same host: then something in
+/// Detects exchangers of different organisations greet as one and the same host: then something in
 /// between answers for them.
 fn interception(knocks: &[ReachContext<'_>]) -> Finding {
     const ID: &str = "interception";

@@ -19,7 +19,7 @@ pub(super) fn check(facts: &NameserverFacts, config: &ResolverConfig) -> Vec<Fin
         .into()
 }
 
-/// Whether domains that everybody knows are found.
+/// Judges whether well-known domains are found.
 fn known(facts: &NameserverFacts) -> Finding {
     const ID: &str = "dns_known";
     let answered: Vec<&TimedResult> =
@@ -60,7 +60,7 @@ fn known(facts: &NameserverFacts) -> Finding {
         )
 }
 
-/// Whether "there is no such name" arrives as such.
+/// Judges whether NXDOMAIN arrives as such.
 fn honesty(facts: &NameserverFacts) -> Finding {
     const ID: &str = "dns_nxdomain";
     let all: Vec<&TimedResult> = facts.made_up.iter().chain(&facts.made_up_below).collect();
@@ -110,7 +110,7 @@ fn honesty(facts: &NameserverFacts) -> Finding {
     Finding::pass(ID, format!("{} names that do not exist are said not to", answered.len()))
 }
 
-/// Whether broken signatures are noticed.
+/// Judges whether broken signatures are noticed.
 fn dnssec(facts: &NameserverFacts) -> Finding {
     const ID: &str = "dns_dnssec";
     let Some(bogus) = facts.bogus.iter().find(|timed| is_telling(&timed.heard)) else {
@@ -153,7 +153,7 @@ fn is_telling(heard: &QueryResult) -> bool {
     }
 }
 
-/// How long answers take.
+/// Judges how long answers take.
 fn speed(facts: &NameserverFacts, slow: Duration) -> Finding {
     const ID: &str = "dns_speed";
     let all = facts.known.iter().chain(&facts.made_up).chain(&facts.made_up_below);
@@ -193,7 +193,7 @@ fn speed(facts: &NameserverFacts, slow: Duration) -> Finding {
     Finding::pass(ID, seen)
 }
 
-/// Whether answers arrive that do not fit in a packet.
+/// Judges whether answers larger than one packet arrive.
 fn large(facts: &NameserverFacts) -> Finding {
     const ID: &str = "dns_large_answers";
     if let Some(whole) = facts.large.iter().find(|timed| !timed.heard.texts().is_empty()) {

@@ -62,7 +62,7 @@ fn one(spf: &SpfFacts) -> Finding {
     }
 }
 
-/// Whether the sender's domain receives mail and publishes DMARC.
+/// Judges whether the sender's domain receives mail and publishes DMARC.
 pub(super) fn domain(identity: &IdentityFacts) -> Vec<Finding> {
     let Some(sender) = &identity.sender else {
         let why = "only the null sender is used, which has no domain";

@@ -1,4 +1,4 @@
-//! What the configuration itself says, and what it leaves out.
+//! Checks of the configuration itself: its settings and its omissions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -59,7 +59,7 @@ pub(super) fn same_address(facts: &Facts) -> Option<Finding> {
     })
 }
 
-/// What an exchanger tells an identity by: its public addresses, else where it connects from. A
+/// Addresses by which an exchanger recognises an identity: public ones, else its sources. A
 /// private address says nothing once a public one is known: behind one NAT all have another.
 fn seen_as(identity: &IdentityFacts) -> Vec<IpAddr> {
     if identity.addresses.is_empty() {

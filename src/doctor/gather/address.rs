@@ -1,4 +1,4 @@
-//! What DNS says about a public address: its names, SPF, blocklists.
+//! Looks up a public address in DNS: its names, SPF, blocklists.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -15,7 +15,7 @@ use crate::doctor::facts::{AddressFacts, ListFacts, SpfFacts};
 use crate::smtp::{self, Mailbox, Sender};
 use crate::spf::{self, SpfStep};
 
-/// How many names of one address are looked up.
+/// Most names of one address that are looked up.
 const MOST_NAMES: usize = 10;
 
 pub(super) async fn look(
@@ -100,7 +100,7 @@ async fn policy(of_helo: bool, request: spf::Request, asker: &DnsClient) -> SpfF
     SpfFacts { domain: request.domain, of_helo, outcome }
 }
 
-/// What a list says about the address and about its own test points (RFC 5782 section 5).
+/// Asks a blocklist about the address and about its own test points (RFC 5782 section 5).
 async fn entry(address: IpAddr, list: &Blocklist, asker: &DnsClient) -> ListFacts {
     let zone = list.zone.name().as_str();
     let point = |last: u8| {

@@ -1,4 +1,4 @@
-//! Knocks at exchangers: connects as an egress identity does, reads the banner, says `QUIT`.
+//! Banner probes: connects as an egress identity does, reads the banner, sends `QUIT`.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -16,7 +16,7 @@ use crate::smtp::command::Command;
 use crate::smtp::reader::ReplyReader;
 use crate::smtp::{self, NoReply, Reply, Target};
 
-/// How long a server may take to close after `QUIT`.
+/// Time a server has to close after `QUIT`.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// An exchanger's address that may be dialled.
@@ -48,7 +48,7 @@ pub(super) async fn doors(
     (domain.clone(), found.await)
 }
 
-/// Who knocks.
+/// Connects to exchangers as one egress identity.
 pub(super) struct BannerProber<'a> {
     pub(super) dial: &'a dyn Dial,
     pub(super) smtp: &'a smtp::Config,
@@ -58,7 +58,7 @@ pub(super) struct BannerProber<'a> {
 }
 
 impl BannerProber<'_> {
-    /// Knocks at a domain's doors, side by side; not at those of a family the identity does not
+    /// Probes a domain's targets concurrently, except those of a family the identity does not
     /// use.
     pub(super) async fn knock(
         &self,

@@ -1,4 +1,4 @@
-//! Asks DNS, before a deadline, and turns whatever comes into what was heard.
+//! DNS client with a deadline: every outcome becomes a [`QueryResult`].
 
 use std::net::SocketAddr;
 use std::time::SystemTime;
@@ -63,7 +63,7 @@ impl DnsClient {
         TimedResult { name, heard, took }
     }
 
-    /// How a domain receives mail.
+    /// Looks up the mail route of a domain.
     pub(super) async fn route(&self, domain: &DomainName) -> Result<Route, DnsFailure> {
         Ok(self.in_time(self.resolver.domain(domain)).await??.facts.route)
     }

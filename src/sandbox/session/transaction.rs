@@ -8,7 +8,7 @@ use super::super::mailboxes;
 use super::super::reply::{RecipientReply, ReplyTemplate};
 use super::{ServerSession, SessionStep, code};
 
-/// What a transaction has come to.
+/// State of a transaction.
 #[derive(Debug)]
 pub(super) struct ServerTransaction {
     pub(super) sender: String,
@@ -163,7 +163,7 @@ impl ServerSession {
     }
 }
 
-/// Whether this line of the answer to `EHLO` offers the parameter.
+/// Returns whether this line of the answer to `EHLO` offers the parameter.
 fn offers(capability: &str, parameter: &str) -> bool {
     let keyword = capability.split(' ').next().unwrap_or("");
     keyword.eq_ignore_ascii_case(if parameter == "BODY" { "8BITMIME" } else { parameter })

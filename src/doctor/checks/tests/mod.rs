@@ -158,8 +158,8 @@ fn where_all_is_well_every_check_passes() {
 }
 
 /// Changes one thing: the check `id` then ends so, with these words, and every other check whose
-/// name is not in `also` still passes. Whatever is not a pass says what it means and what to do, and
-/// whatever is skipped why.
+/// name is not in `also` still passes. Whatever is not a pass says what it means and what to do,
+/// and whatever is skipped why.
 #[track_caller]
 fn changed(id: &str, also: &[&str], status: Status, words: &str, change: impl FnOnce(&mut Facts)) {
     let mut facts = healthy();
