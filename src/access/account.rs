@@ -62,7 +62,7 @@ pub(super) struct Accounts {
 
 impl Accounts {
     /// The caller's account. If there are too many, the one unused for longest is forgotten.
-    pub(super) fn of(&mut self, caller: &Caller, now: SystemTime) -> &mut Account {
+    pub(super) fn for_caller(&mut self, caller: &Caller, now: SystemTime) -> &mut Account {
         if self.by_name.len() >= MOST && !self.by_name.contains_key(&caller.name) {
             let oldest = self.by_name.iter().min_by_key(|(_, account)| account.last_used);
             if let Some(name) = oldest.map(|(name, _)| Arc::clone(name)) {
@@ -90,10 +90,10 @@ mod tests {
         let mut accounts = Accounts::default();
         let at = |n: usize| SystemTime::UNIX_EPOCH + Duration::from_secs(n as u64);
         for n in 0..MOST {
-            accounts.of(&caller(&format!("c{n}")), at(n)).addresses.add(1, at(n));
+            accounts.for_caller(&caller(&format!("c{n}")), at(n)).addresses.add(1, at(n));
         }
-        accounts.of(&caller("c0"), at(MOST));
-        accounts.of(&caller("another"), at(MOST + 1));
+        accounts.for_caller(&caller("c0"), at(MOST));
+        accounts.for_caller(&caller("another"), at(MOST + 1));
         assert_eq!(accounts.by_name.len(), MOST);
         assert!(accounts.by_name.contains_key("c0") && !accounts.by_name.contains_key("c1"));
     }

@@ -35,7 +35,7 @@ impl LocalParts {
 impl LocalPartCounter {
     /// Counts a local part at a domain if no more than `cap` different ones then count (0: no cap).
     /// Else says how long until the hour is over.
-    pub(super) fn ask(
+    pub(super) fn count(
         &mut self,
         caller: &str,
         domain: &str,
@@ -96,31 +96,33 @@ mod tests {
 
     #[test]
     fn a_domain_has_so_many_local_parts_an_hour_and_the_same_one_counts_once() {
-        let mut asked = LocalPartCounter::default();
+        let mut counter = LocalPartCounter::default();
         for round in 0..3 {
             for n in 0..10 {
                 let local = format!("Name{n}");
-                assert!(asked.ask("crm", "a.test", &local, 10, at(round)).is_ok());
-                assert!(asked.ask("crm", "a.test", &local.to_lowercase(), 10, at(round)).is_ok());
+                assert!(counter.count("crm", "a.test", &local, 10, at(round)).is_ok());
+                assert!(
+                    counter.count("crm", "a.test", &local.to_lowercase(), 10, at(round)).is_ok()
+                );
             }
         }
-        let wait = asked.ask("crm", "a.test", "eleventh", 10, at(600)).unwrap_err();
+        let wait = counter.count("crm", "a.test", "eleventh", 10, at(600)).unwrap_err();
         assert_eq!(wait, Duration::from_secs(3000));
-        assert!(asked.ask("crm", "b.test", "eleventh", 10, at(600)).is_ok());
-        assert!(asked.ask("erp", "a.test", "eleventh", 10, at(600)).is_ok());
-        assert!(asked.ask("crm", "a.test", "eleventh", 10, at(600) + wait).is_ok());
+        assert!(counter.count("crm", "b.test", "eleventh", 10, at(600)).is_ok());
+        assert!(counter.count("erp", "a.test", "eleventh", 10, at(600)).is_ok());
+        assert!(counter.count("crm", "a.test", "eleventh", 10, at(600) + wait).is_ok());
     }
 
     #[test]
     fn memory_is_bounded_and_the_domain_that_is_harvested_is_the_last_to_be_forgotten() {
-        let mut asked = LocalPartCounter::default();
+        let mut counter = LocalPartCounter::default();
         for n in 0..1000 {
-            asked.ask("x", "victim.test", &n.to_string(), 1000, at(0)).unwrap();
+            counter.count("x", "victim.test", &n.to_string(), 1000, at(0)).unwrap();
         }
         for n in 0..MOST + 10 {
-            asked.ask("crm", &format!("d{n}.test"), "info", 1000, at(1)).unwrap();
+            counter.count("crm", &format!("d{n}.test"), "info", 1000, at(1)).unwrap();
         }
-        assert!(asked.total <= MOST && asked.by_domain.len() <= MOST, "{}", asked.total);
-        assert!(asked.ask("x", "victim.test", "one more", 1000, at(2)).is_err());
+        assert!(counter.total <= MOST && counter.by_domain.len() <= MOST, "{}", counter.total);
+        assert!(counter.count("x", "victim.test", "one more", 1000, at(2)).is_err());
     }
 }

@@ -1,8 +1,8 @@
 //! Access control: who may call, how much, and what for. Pure: time is an argument.
 //!
 //! - [`Access::admit`]: who is this, and may they call at all ([`Keys`], certificates, anonymous)?
-//! - [`Access::call`] and [`Access::take`]: quotas, counted in sliding windows.
-//! - [`Access::ask`] and [`Access::learned`]: no harvesting. A list is cleaned by asking about
+//! - [`Access::count_call`] and [`Access::count_addresses`]: quotas, counted in sliding windows.
+//! - [`Access::check_harvest`] and [`Access::record_answer`]: no harvesting. A list is cleaned by asking about
 //!   addresses one has; a directory is harvested by guessing names at one domain, most of them wrong.
 //!
 //! What is counted is kept in memory, bounded, and forgotten by a restart. It reads no file and no
@@ -39,7 +39,7 @@ pub struct Access {
     harvesting: Harvesting,
     keys: RwLock<Arc<Keys>>,
     accounts: Mutex<Accounts>,
-    asked: Mutex<LocalPartCounter>,
+    local_parts: Mutex<LocalPartCounter>,
 }
 
 impl Access {
@@ -53,7 +53,7 @@ impl Access {
             harvesting,
             keys: RwLock::new(Arc::new(keys)),
             accounts: Mutex::default(),
-            asked: Mutex::default(),
+            local_parts: Mutex::default(),
         }
     }
 
@@ -93,9 +93,9 @@ impl Access {
     /// # Errors
     ///
     /// [`Refusal`] if the caller's calls a minute are used up.
-    pub fn call(&self, caller: &Caller, now: SystemTime) -> Result<(), Refusal> {
+    pub fn count_call(&self, caller: &Caller, now: SystemTime) -> Result<(), Refusal> {
         let limit = u64::from(self.quota(caller, now)?.calls_per_minute);
-        let refused = self.accounts().of(caller, now).calls.take(1, limit, now);
+        let refused = self.accounts().for_caller(caller, now).calls.try_add(1, limit, now);
         refused.map_err(|wait| Refusal { limit: Limit::CallsPerMinute(limit), retry_after: wait })
     }
 
@@ -104,9 +104,15 @@ impl Access {
     /// # Errors
     ///
     /// [`Refusal`] if the caller's addresses a day are used up, or its key is not valid any more.
-    pub fn take(&self, caller: &Caller, addresses: u64, now: SystemTime) -> Result<(), Refusal> {
+    pub fn count_addresses(
+        &self,
+        caller: &Caller,
+        addresses: u64,
+        now: SystemTime,
+    ) -> Result<(), Refusal> {
         let limit = self.quota(caller, now)?.addresses_per_day;
-        let refused = self.accounts().of(caller, now).addresses.take(addresses, limit, now);
+        let refused =
+            self.accounts().for_caller(caller, now).addresses.try_add(addresses, limit, now);
         refused.map_err(|wait| Refusal { limit: Limit::AddressesPerDay(limit), retry_after: wait })
     }
 
@@ -116,7 +122,7 @@ impl Access {
     /// # Errors
     ///
     /// [`Refusal`] if that would be harvesting.
-    pub fn ask(
+    pub fn check_harvest(
         &self,
         caller: &Caller,
         address: &Address,
@@ -129,9 +135,8 @@ impl Access {
         }
         let (percent, sample) = (rules.unknown_percent, u64::from(rules.unknown_sample));
         let mut accounts = self.accounts();
-        accounts.of(caller, now).check_unknown(percent, sample, now).map_err(|wait| Refusal {
-            limit: Limit::UnknownMailboxes(percent),
-            retry_after: Some(wait),
+        accounts.for_caller(caller, now).check_unknown(percent, sample, now).map_err(|wait| {
+            Refusal { limit: Limit::UnknownMailboxes(percent), retry_after: Some(wait) }
         })?;
         drop(accounts);
         let cap = if is_free_provider {
@@ -143,8 +148,8 @@ impl Access {
             Domain::Name(name) => name.registrable().as_str().to_owned(),
             Domain::Literal(literal) => literal.ip().to_string(),
         };
-        let asked = self.lock_asked().ask(&caller.name, &domain, address.local(), cap, now);
-        asked.map_err(|wait| Refusal {
+        let counted = self.local_parts().count(&caller.name, &domain, address.local(), cap, now);
+        counted.map_err(|wait| Refusal {
             limit: Limit::LocalPartsPerDomain { domain, cap },
             retry_after: Some(wait),
         })
@@ -152,9 +157,9 @@ impl Access {
 
     /// Counts what a mail server has just said about a mailbox: whether it is there. Answers from
     /// memory, catch-all domains and servers that told nothing are not to be counted.
-    pub fn learned(&self, caller: &Caller, exists: bool, now: SystemTime) {
+    pub fn record_answer(&self, caller: &Caller, exists: bool, now: SystemTime) {
         let mut accounts = self.accounts();
-        let account = accounts.of(caller, now);
+        let account = accounts.for_caller(caller, now);
         account.mailboxes.add(1, now);
         account.unknown.add(u64::from(!exists), now);
     }
@@ -181,8 +186,8 @@ impl Access {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_asked(&self) -> MutexGuard<'_, LocalPartCounter> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn local_parts(&self) -> MutexGuard<'_, LocalPartCounter> {
+        self.local_parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -53,11 +53,11 @@ fn a_key_is_gone_with_the_file_that_listed_it_for_streams_too() {
     let (key, keys) = keys("");
     let access = Access::new(false, Quota::default(), Harvesting::default(), keys);
     let caller = access.admit(shown(Bearer::Key(&key)), at(0)).unwrap();
-    assert_eq!(access.take(&caller, 1, at(0)), Ok(()));
+    assert_eq!(access.count_addresses(&caller, 1, at(0)), Ok(()));
     access.replace_keys(Keys::default());
     assert_eq!(access.admit(shown(Bearer::Key(&key)), at(1)), Err(AdmissionError::UnknownKey));
-    assert_eq!(access.take(&caller, 1, at(1)).unwrap_err().limit, Limit::KeyWithdrawn);
-    assert_eq!(access.call(&caller, at(1)).unwrap_err().limit, Limit::KeyWithdrawn);
+    assert_eq!(access.count_addresses(&caller, 1, at(1)).unwrap_err().limit, Limit::KeyWithdrawn);
+    assert_eq!(access.count_call(&caller, at(1)).unwrap_err().limit, Limit::KeyWithdrawn);
 }
 
 #[test]
@@ -66,20 +66,20 @@ fn calls_a_minute_and_addresses_a_day_are_counted_apart_and_come_back() {
     let access = Access::new(false, Quota::default(), Harvesting::default(), keys);
     let caller = access.admit(shown(Bearer::Key(&key)), at(0)).unwrap();
     for second in 0..2 {
-        assert_eq!(access.call(&caller, at(second)), Ok(()));
+        assert_eq!(access.count_call(&caller, at(second)), Ok(()));
     }
-    let refusal = access.call(&caller, at(2)).unwrap_err();
+    let refusal = access.count_call(&caller, at(2)).unwrap_err();
     assert_eq!(refusal.limit, Limit::CallsPerMinute(2));
     let wait = refusal.retry_after.unwrap();
     assert!(wait > Duration::from_secs(50) && wait <= Duration::from_secs(61), "{wait:?}");
-    assert_eq!(access.call(&caller, at(2) + wait), Ok(()));
+    assert_eq!(access.count_call(&caller, at(2) + wait), Ok(()));
 
-    assert_eq!(access.take(&caller, 8, at(0)), Ok(()));
-    let refusal = access.take(&caller, 3, at(10)).unwrap_err();
+    assert_eq!(access.count_addresses(&caller, 8, at(0)), Ok(()));
+    let refusal = access.count_addresses(&caller, 3, at(10)).unwrap_err();
     assert_eq!(refusal.limit, Limit::AddressesPerDay(10));
     assert!(refusal.retry_after.unwrap() > Duration::from_secs(23 * 3600));
-    assert_eq!(access.take(&caller, 2, at(10)), Ok(()), "what is left may be used");
-    assert_eq!(access.take(&caller, 11, at(200_000)).unwrap_err().retry_after, None);
+    assert_eq!(access.count_addresses(&caller, 2, at(10)), Ok(()), "what is left may be used");
+    assert_eq!(access.count_addresses(&caller, 11, at(200_000)).unwrap_err().retry_after, None);
 }
 
 #[test]
@@ -88,19 +88,19 @@ fn callers_without_a_quota_of_their_own_share_the_default_rule_and_not_its_count
     let access = Access::new(true, quota, Harvesting::default(), Keys::default());
     for name in ["a.example", "b.example"] {
         let caller = Caller::new(name, CallerKind::Certificate);
-        assert_eq!(access.call(&caller, at(0)), Ok(()));
-        assert!(access.call(&caller, at(0)).is_err());
+        assert_eq!(access.count_call(&caller, at(0)), Ok(()));
+        assert!(access.count_call(&caller, at(0)).is_err());
     }
     let nobody = Caller::new("", CallerKind::Anonymous);
-    assert_eq!(access.call(&nobody, at(0)), Ok(()));
-    assert!(access.call(&nobody, at(0)).is_err(), "all anonymous callers are one");
+    assert_eq!(access.count_call(&nobody, at(0)), Ok(()));
+    assert!(access.count_call(&nobody, at(0)).is_err(), "all anonymous callers are one");
 }
 
 #[test]
 fn guessing_names_at_one_company_is_stopped_and_subdomains_are_no_way_around() {
     let access = Access::new(true, Quota::default(), harvesting(), Keys::default());
     let caller = Caller::new("crm", CallerKind::Certificate);
-    let asks = |text: &str| access.ask(&caller, &address(text), false, at(0));
+    let asks = |text: &str| access.check_harvest(&caller, &address(text), false, at(0));
     for text in ["a@acme.test", "b@mail.acme.test", "c@acme.test", "A@ACME.test"] {
         assert_eq!(asks(text), Ok(()), "{text}");
     }
@@ -117,9 +117,10 @@ fn an_honest_list_with_thousands_at_a_free_provider_is_not_hurt() {
     let access = Access::new(true, Quota::default(), harvesting(), Keys::default());
     let caller = Caller::new("crm", CallerKind::Certificate);
     for n in 0..20_000 {
-        let asked = access.ask(&caller, &address(&format!("n{n}@gmail.com")), true, at(n / 100));
+        let asked =
+            access.check_harvest(&caller, &address(&format!("n{n}@gmail.com")), true, at(n / 100));
         assert_eq!(asked, Ok(()));
-        access.learned(&caller, n % 2 == 0, at(n / 100));
+        access.record_answer(&caller, n % 2 == 0, at(n / 100));
     }
 }
 
@@ -129,16 +130,16 @@ fn a_caller_whose_guesses_are_nearly_all_wrong_waits_until_the_hour_is_over() {
     let caller = Caller::new("crm", CallerKind::Certificate);
     for n in 0..10 {
         let guess = address(&format!("n{n}@gmail.com"));
-        assert_eq!(access.ask(&caller, &guess, true, at(0)), Ok(()));
-        access.learned(&caller, n == 0, at(0));
+        assert_eq!(access.check_harvest(&caller, &guess, true, at(0)), Ok(()));
+        access.record_answer(&caller, n == 0, at(0));
     }
-    let refusal = access.ask(&caller, &address("n@x.test"), false, at(0)).unwrap_err();
+    let refusal = access.check_harvest(&caller, &address("n@x.test"), false, at(0)).unwrap_err();
     assert_eq!(refusal.limit, Limit::UnknownMailboxes(80));
     let wait = refusal.retry_after.unwrap();
     assert!(wait <= Duration::from_secs(3660), "{wait:?}");
-    assert_eq!(access.ask(&caller, &address("n@x.test"), false, at(0) + wait), Ok(()));
+    assert_eq!(access.check_harvest(&caller, &address("n@x.test"), false, at(0) + wait), Ok(()));
     let other = Caller::new("erp", CallerKind::Certificate);
-    assert_eq!(access.ask(&other, &address("n@x.test"), false, at(0)), Ok(()));
+    assert_eq!(access.check_harvest(&other, &address("n@x.test"), false, at(0)), Ok(()));
 }
 
 #[test]
@@ -148,7 +149,9 @@ fn who_sits_at_the_machine_is_spared_unless_a_proxy_sits_there() {
         let rules = Harvesting { spare_loopback, ..harvesting() };
         let access = Access::new(true, Quota::default(), rules, Keys::default());
         let refused = (0..5).any(|n| {
-            access.ask(&local, &address(&format!("n{n}@acme.test")), false, at(0)).is_err()
+            access
+                .check_harvest(&local, &address(&format!("n{n}@acme.test")), false, at(0))
+                .is_err()
         });
         assert_eq!(refused, stopped);
     }

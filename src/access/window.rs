@@ -48,7 +48,7 @@ impl QuotaWindow {
 
     /// Counts events if no more than `limit` then count (0: no limit). Else says how long until
     /// there is room for them, `None` if there never will be.
-    pub(super) fn take(
+    pub(super) fn try_add(
         &mut self,
         events: u64,
         limit: u64,
@@ -105,7 +105,7 @@ mod tests {
         let mut taken = Vec::new();
         for second in 0..600_u64 {
             for _ in 0..3 {
-                if window.take(1, 10, at(second)).is_ok() {
+                if window.try_add(1, 10, at(second)).is_ok() {
                     taken.push(second);
                 }
             }
@@ -120,19 +120,19 @@ mod tests {
     #[test]
     fn the_wait_it_names_is_enough_and_a_slot_less_is_not() {
         let mut window = QuotaWindow::new(MINUTE);
-        window.take(6, 10, at(0)).unwrap();
-        window.take(4, 10, at(30)).unwrap();
-        let wait = window.take(7, 10, at(40)).unwrap_err().unwrap();
-        assert!(window.take(7, 10, at(40) + wait - Duration::from_secs(1)).is_err());
-        assert!(window.take(7, 10, at(40) + wait).is_ok());
+        window.try_add(6, 10, at(0)).unwrap();
+        window.try_add(4, 10, at(30)).unwrap();
+        let wait = window.try_add(7, 10, at(40)).unwrap_err().unwrap();
+        assert!(window.try_add(7, 10, at(40) + wait - Duration::from_secs(1)).is_err());
+        assert!(window.try_add(7, 10, at(40) + wait).is_ok());
     }
 
     #[test]
     fn more_than_the_limit_at_once_never_fits_and_nothing_is_counted() {
         let mut window = QuotaWindow::new(MINUTE);
-        assert_eq!(window.take(11, 10, at(0)), Err(None));
+        assert_eq!(window.try_add(11, 10, at(0)), Err(None));
         assert_eq!(window.total(at(0)), 0);
-        assert!(window.take(u64::MAX, 0, at(0)).is_ok(), "zero is no limit");
+        assert!(window.try_add(u64::MAX, 0, at(0)).is_ok(), "zero is no limit");
     }
 
     #[test]

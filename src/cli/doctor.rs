@@ -12,7 +12,7 @@ use super::args::{Common, DoctorArgs};
 use super::render::{self, BAD, CAREFUL, DIM, GOOD, OPEN};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::doctor::{Doctor, Finding, Report, Status};
+use crate::doctor::{Diagnosis, Doctor, Report, Status};
 use crate::sandbox::{Sandbox, World};
 use crate::telemetry;
 
@@ -152,7 +152,7 @@ fn style(status: Status) -> (Style, &'static str) {
 /// Where what was seen begins: behind the status and the check's name.
 const INDENT: usize = 2 + 5 + 19;
 
-fn print_finding(finding: &Finding) {
+fn print_finding(finding: &Diagnosis) {
     let (style, word) = style(finding.status);
     let subject = match &finding.subject {
         Some(subject) => format!("{subject}: "),
@@ -163,7 +163,7 @@ fn print_finding(finding: &Finding) {
     anstream::println!("  {style}{word}{style:#} {} {seen}", render::fit(finding.id, 18));
 }
 
-fn print_advice(finding: &Finding) {
+fn print_advice(finding: &Diagnosis) {
     for (label, text) in [("means", &finding.meaning), ("do", &finding.remedy)] {
         let lines = wrapped(&render::printable(text), render::WIDTH - INDENT - 6);
         for (at, line) in lines.iter().enumerate() {
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_finding_that_says_nothing_more_has_no_empty_texts() {
-        let finding = Finding {
+        let finding = Diagnosis {
             id: "clock",
             identity: None,
             subject: None,

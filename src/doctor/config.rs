@@ -1,13 +1,13 @@
 //! The doctor's configuration. Pure.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::lists;
-use crate::address::DomainName;
+use super::blocklist::{self, Blocklist};
+use super::name::{ConfiguredName, configured};
 
 /// The doctor's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,10 +36,16 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(30),
-            exchangers: named(&["gmail.com", "outlook.com", "yahoo.com", "icloud.com", "gmx.net"]),
+            exchangers: configured(&[
+                "gmail.com",
+                "outlook.com",
+                "yahoo.com",
+                "icloud.com",
+                "gmx.net",
+            ]),
             clock_tolerance: Duration::from_secs(30),
             resolver: ResolverConfig::default(),
-            blocklists: lists::well_known(),
+            blocklists: blocklist::well_known(),
             public_addresses: PublicAddresses::default(),
         }
     }
@@ -68,47 +74,14 @@ pub struct ResolverConfig {
 impl Default for ResolverConfig {
     fn default() -> Self {
         Self {
-            made_up_under: named(&["com", "net", "org", "de"]),
-            registered: named(&["example.com"]),
-            bogus: named(&["dnssec-failed.org"]),
-            signed: named(&["ietf.org"]),
-            large: named(&["microsoft.com"]),
+            made_up_under: configured(&["com", "net", "org", "de"]),
+            registered: configured(&["example.com"]),
+            bogus: configured(&["dnssec-failed.org"]),
+            signed: configured(&["ietf.org"]),
+            large: configured(&["microsoft.com"]),
             slow: Duration::from_millis(500),
         }
     }
-}
-
-/// A DNS blocklist (RFC 5782).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Blocklist {
-    /// Zone to query, such as `zen.spamhaus.org`.
-    pub zone: ConfiguredName,
-    /// `true` if it lists IPv6 addresses too. Default: false.
-    #[serde(default)]
-    pub ipv6: bool,
-    /// Weight of an entry: `fail` if many servers look here, `warn` if few do. Default
-    /// `fail`.
-    #[serde(default)]
-    pub weight: Weight,
-    /// Address of the page that takes requests for removal. Default: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub removal: Option<String>,
-    /// The list's own answers, and what each means. Others within 127.0.0.0/8 are entries of a kind
-    /// that is not known here.
-    #[serde(default)]
-    pub codes: BTreeMap<Ipv4Addr, String>,
-}
-
-/// Severity of an entry in a blocklist.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Weight {
-    /// Few servers look there.
-    Warn,
-    /// Many servers look there.
-    #[default]
-    Fail,
 }
 
 /// The addresses exchangers see.
@@ -130,7 +103,7 @@ impl Default for PublicAddresses {
 impl PublicAddresses {
     /// Those of the identity of this name.
     #[must_use]
-    pub fn of(&self, identity: &str) -> &[IpAddr] {
+    pub fn for_identity(&self, identity: &str) -> &[IpAddr] {
         match self {
             Self::All(addresses) => addresses,
             Self::ByIdentity(by_name) => by_name.get(identity).map_or(&[], Vec::as_slice),
@@ -138,51 +111,10 @@ impl PublicAddresses {
     }
 }
 
-/// A name in DNS, in a configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ConfiguredName(DomainName);
-
-/// The text is no name that DNS can carry.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a name; write one such as example.com")]
-pub struct NameError(String);
-
-impl ConfiguredName {
-    /// The name.
-    #[must_use]
-    pub fn name(&self) -> &DomainName {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for ConfiguredName {
-    type Error = NameError;
-
-    fn try_from(text: String) -> Result<Self, NameError> {
-        let bare = text.trim().trim_end_matches('.');
-        let carried = bare.len() <= 253
-            && bare.split('.').all(|label| {
-                (1..=63).contains(&label.len())
-                    && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-            });
-        if carried { Ok(Self(DomainName::from_ascii(bare))) } else { Err(NameError(text)) }
-    }
-}
-
-impl From<ConfiguredName> for String {
-    fn from(named: ConfiguredName) -> Self {
-        named.0.to_string()
-    }
-}
-
-/// Names that are part of the program.
-pub(super) fn named(names: &[&str]) -> Vec<ConfiguredName> {
-    names.iter().map(|name| ConfiguredName(DomainName::from_ascii(name))).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]
@@ -199,8 +131,8 @@ mod tests {
             codes = { "127.0.0.2" = "bad" }
         "#;
         let config: Config = toml::from_str(text).unwrap();
-        assert_eq!(config.public_addresses.of("b").len(), 1);
-        assert!(config.public_addresses.of("c").is_empty());
+        assert_eq!(config.public_addresses.for_identity("b").len(), 1);
+        assert!(config.public_addresses.for_identity("c").is_empty());
         assert_eq!(config.blocklists[0].codes[&Ipv4Addr::new(127, 0, 0, 2)], "bad");
         for config in [config, Config::default()] {
             let printed = toml::to_string(&config).unwrap();
@@ -211,7 +143,7 @@ mod tests {
     #[test]
     fn public_addresses_may_be_the_same_for_all_identities() {
         let config: Config = toml::from_str("public_addresses = [\"192.0.2.1\"]").unwrap();
-        assert_eq!(config.public_addresses.of("any"), [IpAddr::from([192, 0, 2, 1])]);
+        assert_eq!(config.public_addresses.for_identity("any"), [IpAddr::from([192, 0, 2, 1])]);
     }
 
     #[test]

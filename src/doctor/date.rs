@@ -10,10 +10,10 @@ use std::time::{Duration, SystemTime};
 #[must_use]
 pub fn find(text: &str) -> Option<SystemTime> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    words.windows(5).find_map(read)
+    words.windows(5).find_map(parse_words)
 }
 
-fn read(words: &[&str]) -> Option<SystemTime> {
+fn parse_words(words: &[&str]) -> Option<SystemTime> {
     let &[day, month, year, time, zone] = words else { return None };
     let day: u8 = day.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().ok()?;
     const MONTHS: [&str; 12] =

@@ -11,7 +11,7 @@ use crate::spf;
 
 /// Everything that was looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct Observations {
     /// The egress identities.
     pub identities: Vec<IdentityFacts>,
     /// The name servers, best first.
@@ -24,7 +24,7 @@ pub struct IdentityFacts {
     /// Its configuration.
     pub setup: IdentitySetup,
     /// Connections to exchangers.
-    pub knocks: Vec<ConnectionAttempt>,
+    pub attempts: Vec<ConnectionAttempt>,
     /// The public addresses it is seen as, as far as known.
     pub addresses: Vec<AddressFacts>,
     /// DNS records of the HELO name; none if it is no host name.
@@ -119,7 +119,7 @@ pub struct SpfFacts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListFacts {
     /// Which of the configured ones.
-    pub list: super::config::Blocklist,
+    pub list: super::blocklist::Blocklist,
     /// About the test point that is always listed (RFC 5782 section 5).
     pub listed_point: QueryResult,
     /// About the test point that never is.

@@ -28,7 +28,7 @@ impl Status {
 
 /// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct Diagnosis {
     /// The check's name, in lower snake case; it does not change.
     pub id: &'static str,
     /// The egress identity it is about; none for the host's own.
@@ -45,7 +45,7 @@ pub struct Finding {
     pub remedy: String,
 }
 
-impl Finding {
+impl Diagnosis {
     fn new(id: &'static str, status: Status, seen: impl Into<String>) -> Self {
         Self {
             id,
@@ -85,7 +85,7 @@ impl Finding {
     }
 
     /// With the identity it is about.
-    pub(super) fn of(mut self, identity: &str) -> Self {
+    pub(super) fn for_identity(mut self, identity: &str) -> Self {
         self.identity = Some(identity.to_owned());
         self
     }
@@ -107,7 +107,7 @@ impl Finding {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// The findings: the host's own first, then each identity's.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Diagnosis>,
 }
 
 impl Report {
@@ -129,14 +129,14 @@ impl Report {
 mod tests {
     use super::*;
 
-    fn report(findings: &[Finding]) -> Report {
+    fn report(findings: &[Diagnosis]) -> Report {
         Report { findings: findings.to_vec() }
     }
 
     #[test]
     fn the_worst_finding_decides_and_a_skipped_one_does_not() {
-        let (pass, skipped) = (Finding::pass("a", ""), Finding::skipped("b", ""));
-        let (warn, fail) = (Finding::warn("c", ""), Finding::fail("d", ""));
+        let (pass, skipped) = (Diagnosis::pass("a", ""), Diagnosis::skipped("b", ""));
+        let (warn, fail) = (Diagnosis::warn("c", ""), Diagnosis::fail("d", ""));
         assert_eq!(report(&[]).status(), Status::Pass);
         assert_eq!(report(&[pass.clone(), skipped.clone()]).status(), Status::Pass);
         assert_eq!(report(&[warn.clone(), pass.clone()]).status(), Status::Warn);

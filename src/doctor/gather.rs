@@ -14,7 +14,7 @@ use futures_util::future::{join, join_all, join3};
 use super::checks;
 use super::config::Config;
 use super::facts::{
-    ConnectionAttempt, Facts, HeloFacts, IdentityFacts, IdentitySetup, NoTarget, SenderFacts,
+    ConnectionAttempt, HeloFacts, IdentityFacts, IdentitySetup, NoTarget, Observations, SenderFacts,
 };
 use super::finding::Report;
 use crate::address::DomainName;
@@ -78,44 +78,45 @@ impl Doctor {
     ///
     /// # Errors
     /// When no name server can be asked at all.
-    pub async fn gather(&self) -> Result<Facts, DoctorError> {
+    pub async fn gather(&self) -> Result<Observations, DoctorError> {
         let start = self.clock.now();
         let time = self.config.timeout.max(SHORTEST);
         // What a connection shows has to be looked up after it.
         let (connected_by, deadline) = (start + time / 2, start + time);
-        let asker = DnsClient::new(self.dns.clone(), self.clock, deadline)?;
+        let client = DnsClient::new(self.dns.clone(), self.clock, deadline)?;
         let mut servers = Vec::new();
-        for server in asker.servers() {
+        for server in client.servers() {
             let own = dns::Config { nameservers: vec![*server], attempts: 1, ..self.dns.clone() };
             servers.push((*server, DnsClient::new(own, self.clock, deadline)?));
         }
-        let nameservers =
-            join_all(servers.iter().map(|(at, asker)| nameserver::look(*at, asker, &self.config)));
+        let nameservers = join_all(
+            servers.iter().map(|(at, client)| nameserver::gather_facts(*at, client, &self.config)),
+        );
         let (nameservers, identities) =
-            join(nameservers, self.identities(&asker, connected_by)).await;
-        Ok(Facts { identities, nameservers })
+            join(nameservers, self.identities(&client, connected_by)).await;
+        Ok(Observations { identities, nameservers })
     }
 
-    async fn identities(&self, asker: &DnsClient, connected_by: SystemTime) -> Vec<IdentityFacts> {
+    async fn identities(&self, client: &DnsClient, connected_by: SystemTime) -> Vec<IdentityFacts> {
         let domains = self.config.exchangers.iter();
-        let doors =
-            domains.map(|domain| banner_probe::dial_targets(domain.name(), asker, &self.smtp));
-        let doors = join_all(doors).await;
-        let doors = &doors;
+        let targets =
+            domains.map(|domain| banner_probe::dial_targets(domain.name(), client, &self.smtp));
+        let targets = join_all(targets).await;
+        let targets = &targets;
         let identities = self.identities.iter();
-        join_all(identities.map(|identity| self.identity(identity, doors, asker, connected_by)))
+        join_all(identities.map(|identity| self.identity(identity, targets, client, connected_by)))
             .await
     }
 
     async fn identity(
         &self,
         identity: &Identity,
-        doors: &[(DomainName, Result<Vec<DialTarget>, NoTarget>)],
-        asker: &DnsClient,
+        targets: &[(DomainName, Result<Vec<DialTarget>, NoTarget>)],
+        client: &DnsClient,
         connected_by: SystemTime,
     ) -> IdentityFacts {
         let smtp = identity.apply(&self.smtp);
-        let public = self.config.public_addresses.of(&identity.name);
+        let public = self.config.public_addresses.for_identity(&identity.name);
         let setup = setup(identity, &smtp, public);
         let caller = banner_probe::BannerProber {
             dial: &*self.dial,
@@ -124,23 +125,25 @@ impl Doctor {
             clock: self.clock,
             deadline: connected_by,
         };
-        let knocks = async {
-            let doors = doors.iter().map(|(domain, doors)| caller.knock(domain, doors));
-            join_all(doors).await.into_iter().flatten().collect::<Vec<ConnectionAttempt>>()
+        let attempts = async {
+            let targets =
+                targets.iter().map(|(domain, targets)| caller.probe_domain(domain, targets));
+            join_all(targets).await.into_iter().flatten().collect::<Vec<ConnectionAttempt>>()
         };
         let seen = async {
             if public.is_empty() {
-                let knocks = knocks.await;
-                let addresses = public_addresses(&knocks);
-                let looked_at = address::look(&addresses, &smtp, &self.config, asker).await;
-                (knocks, looked_at)
+                let attempts = attempts.await;
+                let addresses = public_addresses(&attempts);
+                let looked_at =
+                    address::gather_facts(&addresses, &smtp, &self.config, client).await;
+                (attempts, looked_at)
             } else {
-                join(knocks, address::look(public, &smtp, &self.config, asker)).await
+                join(attempts, address::gather_facts(public, &smtp, &self.config, client)).await
             }
         };
-        let ((knocks, addresses), helo, sender) =
-            join3(seen, helo(&smtp, asker), sender(&smtp, asker)).await;
-        IdentityFacts { setup, knocks, addresses, helo, sender }
+        let ((attempts, addresses), helo, sender) =
+            join3(seen, helo(&smtp, client), sender(&smtp, client)).await;
+        IdentityFacts { setup, attempts, addresses, helo, sender }
     }
 }
 
@@ -159,8 +162,8 @@ fn setup(identity: &Identity, smtp: &smtp::Config, public: &[IpAddr]) -> Identit
 }
 
 /// Our addresses on the connections that are everybody's to see, each once.
-fn public_addresses(knocks: &[ConnectionAttempt]) -> Vec<IpAddr> {
-    let locals = knocks.iter().filter_map(|knock| knock.local);
+fn public_addresses(attempts: &[ConnectionAttempt]) -> Vec<IpAddr> {
+    let locals = attempts.iter().filter_map(|attempt| attempt.local);
     let mut public: Vec<IpAddr> = locals.filter(|local| is_global_unicast(*local)).collect();
     public.sort_unstable();
     public.dedup();
@@ -173,29 +176,29 @@ fn helo_name(smtp: &smtp::Config) -> Option<DomainName> {
     (!name.starts_with('[')).then(|| DomainName::from_ascii(name))
 }
 
-async fn helo(smtp: &smtp::Config, asker: &DnsClient) -> Option<HeloFacts> {
+async fn helo(smtp: &smtp::Config, client: &DnsClient) -> Option<HeloFacts> {
     let name = helo_name(smtp)?;
     let (v4, v6) = (Query::Ipv4(name.clone()), Query::Ipv6(name.clone()));
-    let (ipv4, ipv6) = join(asker.ask(&v4), asker.ask(&v6)).await;
+    let (ipv4, ipv6) = join(client.ask(&v4), client.ask(&v6)).await;
     Some(HeloFacts { name, ipv4, ipv6 })
 }
 
-async fn sender(smtp: &smtp::Config, asker: &DnsClient) -> Option<SenderFacts> {
+async fn sender(smtp: &smtp::Config, client: &DnsClient) -> Option<SenderFacts> {
     let domain = match &smtp.mail_from {
         Sender::Mailbox(mailbox) => mailbox.domain().clone(),
         Sender::Null => smtp.fallback_mail_from.as_ref()?.domain().clone(),
     };
-    let (route, dmarc) = join(asker.route(&domain), dmarc(&domain, asker)).await;
+    let (route, dmarc) = join(client.route(&domain), dmarc(&domain, client)).await;
     Some(SenderFacts { domain, route, dmarc })
 }
 
 /// The domain's own record, else that of the organisation (RFC 7489 section 6.6.3).
-async fn dmarc(domain: &DomainName, asker: &DnsClient) -> QueryResult {
+async fn dmarc(domain: &DomainName, client: &DnsClient) -> QueryResult {
     let at = |name: &DomainName| Query::Texts(DomainName::from_ascii(&format!("_dmarc.{name}")));
-    let own = asker.ask(&at(domain)).await;
+    let own = client.ask(&at(domain)).await;
     let organisation = domain.registrable();
     if own.is_void() && organisation != *domain {
-        return asker.ask(&at(&organisation)).await;
+        return client.ask(&at(&organisation)).await;
     }
     own
 }

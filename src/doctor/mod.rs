@@ -4,19 +4,20 @@
 //! Doctor::examine: gather -Facts-> checks::judge -> Report { findings }
 //! ```
 //!
-//! Pure: [`config`], [`facts`], [`finding`], [`date`], `lists`, [`checks`].
+//! Pure: [`config`], [`facts`], [`finding`], [`date`], [`blocklist`], [`name`], [`checks`].
 //! Shell: `gather`, which asks DNS and opens connections. A connection is for its banner and hears
 //! `QUIT`; nothing is asked about anybody. What cannot be looked at is `skipped`, with the reason:
 //! one check never stops the others, and all of them end in time.
 
+pub mod blocklist;
 pub mod checks;
 pub mod config;
 pub mod date;
 pub mod facts;
 pub mod finding;
 mod gather;
-mod lists;
+pub mod name;
 
 pub use config::Config;
-pub use finding::{Finding, Report, Status};
+pub use finding::{Diagnosis, Report, Status};
 pub use gather::{Doctor, DoctorError};

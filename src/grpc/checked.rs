@@ -34,7 +34,7 @@ impl Checked {
         depth: Depth,
     ) -> Result<(), Refusal> {
         let now = self.clock.now();
-        self.access.take(caller, addresses.len() as u64, now)?;
+        self.access.count_addresses(caller, addresses.len() as u64, now)?;
         // Only whoever asks about mailboxes learns about mailboxes.
         if depth < Depth::Mailbox {
             return Ok(());
@@ -42,7 +42,7 @@ impl Checked {
         for address in addresses {
             if let Ok(address) = Address::parse(address) {
                 let is_free = self.verifier.is_free_provider(&address);
-                self.access.ask(caller, &address, is_free, now)?;
+                self.access.check_harvest(caller, &address, is_free, now)?;
             }
         }
         Ok(())
@@ -64,7 +64,7 @@ impl Checked {
     /// Counts what the caller is told about a mailbox.
     pub(super) fn told(&self, caller: &Caller, verification: &Verification) {
         if let Some(exists) = learned(verification) {
-            self.access.learned(caller, exists, self.clock.now());
+            self.access.record_answer(caller, exists, self.clock.now());
         }
     }
 }

@@ -56,7 +56,7 @@ impl Gate {
                 is_loopback: peer.address.ip().to_canonical().is_loopback(),
             };
             let caller = self.access.admit(presented, now).map_err(|d| refusal::denied(&d))?;
-            self.access.call(&caller, now).map_err(|r| refusal::status(&r))?;
+            self.access.count_call(&caller, now).map_err(|r| refusal::status(&r))?;
             request.extensions_mut().insert::<Caller>(caller);
             (&self.calls, "calls")
         };

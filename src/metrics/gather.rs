@@ -76,7 +76,7 @@ impl Sources {
             calls: self.calls.stats(),
             calls_in_flight: self.calls.in_flight(),
             state: self.readiness.state(),
-            process: Process::look(),
+            process: Process::sample(),
         }
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Process {
 
 impl Process {
     /// Looks. It takes microseconds: nothing of this is on a disk.
-    pub(super) fn look() -> Self {
+    pub(super) fn sample() -> Self {
         let read = |path| fs::read_to_string(path).ok();
         Self {
             resident: read("/proc/self/status").as_deref().and_then(resident),
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn this_process_uses_memory_and_descriptors() {
-        let process = Process::look();
+        let process = Process::sample();
         assert!(process.resident.is_some_and(|octets| octets > 1024 * 1024), "{process:?}");
         assert!(process.descriptors.is_some_and(|open| open >= 3), "{process:?}");
         assert!(process.cpu.is_some(), "{process:?}");

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::exchanger::ExchangerSpec;
-use super::world::{Generated, Listing, MxEntry, NameRecords, SampleAddress, Settings, World};
-use crate::address::DomainName;
+use super::names::{self, NameSyntaxError};
+use super::world::{Generated, Listing, NameRecords, SampleAddress, Settings, World};
 
 /// A world that cannot be used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -38,8 +38,8 @@ pub enum WorldError {
         known: String,
     },
     /// A name that DNS cannot carry as it is written.
-    #[error("{0:?} is not a name in A-label form: ASCII, labels of 1 to 63 octets, lower case")]
-    NotAName(String),
+    #[error(transparent)]
+    Name(#[from] NameSyntaxError),
     /// A number out of its range.
     #[error("{entry}: {problem}")]
     OutOfRange {
@@ -74,13 +74,31 @@ struct WorldFile {
     demo: Vec<String>,
 }
 
-pub(super) fn world(text: &str) -> Result<World, WorldError> {
+impl World {
+    /// The built-in world of `mailvet demo` and `--sandbox`.
+    ///
+    /// # Errors
+    /// Never, as a test shows: the world is part of the program.
+    pub fn built_in() -> Result<Self, WorldError> {
+        Self::from_toml(include_str!("world.toml"))
+    }
+
+    /// Reads a world; `world.toml` shows how one is written.
+    ///
+    /// # Errors
+    /// [`WorldError`] says which entry cannot be used, and why. Unknown keys are errors.
+    pub fn from_toml(text: &str) -> Result<Self, WorldError> {
+        read_world(text)
+    }
+}
+
+fn read_world(text: &str) -> Result<World, WorldError> {
     let text: WorldFile = toml::from_str(text)?;
     let styles = &text.styles;
     let mut exchangers = BTreeMap::new();
     for (host, table) in text.exchangers {
         let found = exchanger(&host, table, styles)?;
-        exchangers.insert(domain(&host)?, Arc::new(found));
+        exchangers.insert(names::domain(&host)?, Arc::new(found));
     }
     let mut generated = Vec::new();
     for table in text.generated {
@@ -93,11 +111,11 @@ pub(super) fn world(text: &str) -> Result<World, WorldError> {
     }
     let mut names = BTreeMap::new();
     for (name, records) in text.names {
-        names.insert(domain(&name)?, records);
+        names.insert(names::domain(&name)?, records);
     }
     let mut blocklists = BTreeMap::new();
     for (zone, listings) in text.blocklists {
-        blocklists.insert(domain(&zone)?, listings);
+        blocklists.insert(names::domain(&zone)?, listings);
     }
     Ok(World {
         settings: text.settings,
@@ -157,41 +175,4 @@ fn merged(mut base: Table, over: Table) -> Table {
         base.insert(key, value);
     }
     base
-}
-
-/// Reads a name, `*` as a label included.
-fn domain(text: &str) -> Result<DomainName, WorldError> {
-    let bare = text.strip_suffix('.').unwrap_or(text);
-    let fits = |label: &str| {
-        let plain = |b: u8| b.is_ascii_graphic() && !b.is_ascii_uppercase();
-        (1..=63).contains(&label.len()) && label.bytes().all(plain)
-    };
-    if bare.len() > 253 || !bare.split('.').all(fits) {
-        return Err(WorldError::NotAName(text.to_owned()));
-    }
-    Ok(DomainName::from_ascii(bare))
-}
-
-/// For serde: a name, if there is one.
-pub(super) fn optional_domain<'de, D: Deserializer<'de>>(
-    input: D,
-) -> Result<Option<DomainName>, D::Error> {
-    let text = Option::<String>::deserialize(input)?;
-    text.map(|text| domain(&text).map_err(serde::de::Error::custom)).transpose()
-}
-
-impl TryFrom<String> for MxEntry {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is not an MX record; write \"10 mx.example.test\"");
-        let (preference, host) = text.split_once(' ').ok_or_else(wrong)?;
-        let preference = preference.parse().map_err(|_| wrong())?;
-        let host = if host == "." {
-            DomainName::from_ascii("")
-        } else {
-            domain(host).map_err(|e| e.to_string())?
-        };
-        Ok(Self { preference, host })
-    }
 }

@@ -22,7 +22,7 @@ pub(super) fn best<'a, T>(table: &'a BTreeMap<String, T>, name: &str) -> Option<
 }
 
 /// Returns whether `name`, a mailbox or an address, means this recipient.
-pub(super) fn is(name: &str, recipient: &str) -> bool {
+pub(super) fn names_recipient(name: &str, recipient: &str) -> bool {
     let (local, domain) = split(recipient);
     means(name, &local, &domain)
 }

@@ -12,10 +12,10 @@
 //!                                                  -> serving, faults (sockets)
 //! ```
 //!
-//! Pure: [`world`], [`load`], [`exchanger`], [`wording`], [`reply`], `pattern`, `mailboxes`,
-//! `zone`, `command`, `date`, `session`, `ledger`, [`counts`]. With sockets: `nameserver`,
-//! `serving`, `faults`, `tls`, [`placement`], `roster` and this file. Only `cli/`, tests and
-//! benchmarks may import it.
+//! Pure: [`world`], [`load`], [`exchanger`], [`wording`], [`reply`], `pattern`, `names`,
+//! `mailboxes`, `zone`, `command`, `date`, `session`, `ledger`, [`counts`]. With sockets:
+//! `nameserver`, `serving`, `faults`, `tls`, [`placement`], `roster` and this file. Only `cli/`,
+//! tests and benchmarks may import it.
 
 pub mod counts;
 pub mod exchanger;
@@ -30,6 +30,7 @@ mod date;
 mod faults;
 mod ledger;
 mod mailboxes;
+mod names;
 mod nameserver;
 mod pattern;
 mod roster;
@@ -56,6 +57,7 @@ pub use exchanger::{
     Deviation, ExchangerSpec, Greylist, InjectedFault, ServerLimits, SessionPoint, StartTls,
 };
 pub use load::WorldError;
+pub use names::NameSyntaxError;
 pub use pattern::{Numbered, NumberedError};
 pub use placement::Placement;
 pub use reply::{RecipientReply, ReplyError, ReplyTemplate};

@@ -280,7 +280,7 @@ impl ServerSession {
         exchanger.deviations.iter().find(|d| {
             d.at == at
                 && (d.clients.is_empty() || d.clients.iter().any(|net| net.contains(&client)))
-                && d.recipient.as_ref().is_none_or(|r| mailboxes::is(r, recipient))
+                && d.recipient.as_ref().is_none_or(|r| mailboxes::names_recipient(r, recipient))
                 && before >= d.after
                 && d.times.is_none_or(|times| before - d.after < times)
                 && earlier >= d.after_connections

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::exchanger::ExchangerSpec;
-use super::load::{self, WorldError};
+use super::names;
 use super::pattern::Numbered;
 use crate::address::DomainName;
 
@@ -29,26 +29,10 @@ pub struct World {
 }
 
 impl World {
-    /// The built-in world of `mailvet demo` and `--sandbox`.
-    ///
-    /// # Errors
-    /// Never, as a test shows: the world is part of the program.
-    pub fn built_in() -> Result<Self, WorldError> {
-        Self::from_toml(include_str!("world.toml"))
-    }
-
     /// A world with nothing in it: every name is NXDOMAIN.
     #[must_use]
     pub fn empty() -> Self {
         Self::default()
-    }
-
-    /// Reads a world; `world.toml` shows how one is written.
-    ///
-    /// # Errors
-    /// [`WorldError`] says which entry cannot be used, and why. Unknown keys are errors.
-    pub fn from_toml(text: &str) -> Result<Self, WorldError> {
-        load::world(text)
     }
 
     /// Adds a name, or replaces it.
@@ -62,21 +46,6 @@ impl World {
     #[must_use]
     pub fn with_exchanger(mut self, host: &str, exchanger: ExchangerSpec) -> Self {
         self.exchangers.insert(DomainName::from_ascii(host), Arc::new(exchanger));
-        self
-    }
-
-    /// Adds numbered domains and exchangers.
-    #[must_use]
-    pub fn with_generated(mut self, generated: Generated) -> Self {
-        self.generated.push(generated);
-        self
-    }
-
-    /// Sets the time between a flight of commands and its replies, for every exchanger that does
-    /// not say otherwise. Default: 0.
-    #[must_use]
-    pub fn with_round_trip(mut self, round_trip: Duration) -> Self {
-        self.settings.round_trip = round_trip;
         self
     }
 
@@ -189,10 +158,10 @@ pub struct NameRecords {
     /// TXT records.
     pub txt: Vec<String>,
     /// An alias: every other record is looked up there.
-    #[serde(deserialize_with = "load::optional_domain")]
+    #[serde(deserialize_with = "names::optional_domain")]
     pub cname: Option<DomainName>,
     /// A PTR record, for a name under `in-addr.arpa`. Exchangers have theirs without it.
-    #[serde(deserialize_with = "load::optional_domain")]
+    #[serde(deserialize_with = "names::optional_domain")]
     pub ptr: Option<DomainName>,
     /// Lifetime of the records. Default: the world's.
     #[serde(with = "humantime_serde::option")]
@@ -227,6 +196,22 @@ pub struct MxEntry {
     pub preference: u16,
     /// The exchanger's name; empty for the root, as the null MX has it (RFC 7505).
     pub host: DomainName,
+}
+
+impl TryFrom<String> for MxEntry {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not an MX record; write \"10 mx.example.test\"");
+        let (preference, host) = text.split_once(' ').ok_or_else(wrong)?;
+        let preference = preference.parse().map_err(|_| wrong())?;
+        let host = if host == "." {
+            DomainName::from_ascii("")
+        } else {
+            names::domain(host).map_err(|e| e.to_string())?
+        };
+        Ok(Self { preference, host })
+    }
 }
 
 /// A type of DNS query.

@@ -69,7 +69,7 @@ impl MacroString {
                     if !plain.is_empty() {
                         parts.push(MacroPart::Text(std::mem::take(&mut plain)));
                     }
-                    parts.push(one(inner)?);
+                    parts.push(parse_macro(inner)?);
                     rest = after;
                 }
                 _ => return None,
@@ -110,7 +110,7 @@ fn is_top_label(label: &str) -> bool {
 }
 
 /// Parses the inside of the braces: a letter, the number of parts, `r`, delimiters.
-fn one(inner: &str) -> Option<MacroPart> {
+fn parse_macro(inner: &str) -> Option<MacroPart> {
     let letter = inner.chars().next()?;
     // `c`, `r` and `t` are for explanations only.
     if !"slodiphv".contains(letter.to_ascii_lowercase()) {

@@ -66,7 +66,7 @@ pub fn init(config: &Config, trace: &TraceConfig) -> Result<Traces, TelemetryErr
         .with(traces.layer(trace.level))
         .try_init();
     match started {
-        Ok(()) => panics::tell(),
+        Ok(()) => panics::install_hook(),
         Err(_) => tracing::debug!("logging was set up already"),
     }
     Ok(traces)

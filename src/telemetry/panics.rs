@@ -10,7 +10,7 @@ use std::panic::{self, PanicHookInfo};
 use std::thread;
 
 /// From now on panics are told this way.
-pub(super) fn tell() {
+pub(super) fn install_hook() {
     panic::set_hook(Box::new(|panic: &PanicHookInfo<'_>| {
         let at = panic.location().map(ToString::to_string).unwrap_or_default();
         let message = message(panic.payload());

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::listed;
 use crate::address::DomainName;
 use crate::doctor::facts::{AddressFacts, HeloFacts, IdentityFacts};
-use crate::doctor::finding::Finding;
+use crate::doctor::finding::Diagnosis;
 use crate::smtp::target::is_global_unicast;
 
 /// Said where a check needs the public address.
@@ -15,7 +15,7 @@ const STRANGER: &str = "servers that check who connects refuse or put off every 
                         sender_blocked, policy_refusal, greylisted";
 
 /// Which address exchangers see.
-pub(super) fn public(identity: &IdentityFacts) -> Finding {
+pub(super) fn public(identity: &IdentityFacts) -> Diagnosis {
     const ID: &str = "public_address";
     let setup = &identity.setup;
     let locals: Vec<IpAddr> = locals(identity);
@@ -31,7 +31,7 @@ pub(super) fn public(identity: &IdentityFacts) -> Finding {
         let strays = open.iter().filter(|address| !configured.contains(address));
         let strays = listed(strays);
         if setup.proxy.is_none() && !strays.is_empty() {
-            return Finding::warn(
+            return Diagnosis::warn(
                 ID,
                 format!("{named} by configuration, but connections leave from {strays}"),
             )
@@ -41,60 +41,66 @@ pub(super) fn public(identity: &IdentityFacts) -> Finding {
                  address itself",
             );
         }
-        return Finding::pass(ID, format!("{named} by configuration"));
+        return Diagnosis::pass(ID, format!("{named} by configuration"));
     }
     if !open.is_empty() {
         let how = if setup.proxy.is_some() { "the proxy's" } else { "this host's own" };
-        return Finding::pass(ID, format!("{}, {how}", listed(open)));
+        return Diagnosis::pass(ID, format!("{}, {how}", listed(open)));
     }
     if locals.is_empty() {
-        return Finding::skipped(ID, "no connection was opened, so there is no address to look at")
-            .remedy("name it in doctor.public_addresses");
+        return Diagnosis::skipped(
+            ID,
+            "no connection was opened, so there is no address to look at",
+        )
+        .remedy("name it in doctor.public_addresses");
     }
-    Finding::skipped(ID, behind)
+    Diagnosis::skipped(ID, behind)
         .remedy("name the address that exchangers see in doctor.public_addresses")
 }
 
 /// Our addresses on the connections that were opened, each once.
 pub(super) fn locals(identity: &IdentityFacts) -> Vec<IpAddr> {
-    let mut locals: Vec<IpAddr> = identity.knocks.iter().filter_map(|knock| knock.local).collect();
+    let mut locals: Vec<IpAddr> =
+        identity.attempts.iter().filter_map(|attempt| attempt.local).collect();
     locals.sort_unstable();
     locals.dedup();
     locals
 }
 
 /// The name in HELO (RFC 5321 section 4.1.4): a full name that leads to the address.
-pub(super) fn helo(identity: &IdentityFacts) -> Finding {
+pub(super) fn helo(identity: &IdentityFacts) -> Diagnosis {
     const ID: &str = "helo_name";
     let remedy =
         "set smtp.helo_name (or the identity's) to the name that the address resolves back to";
     let Some(name) = &identity.setup.helo else {
-        return Finding::fail(ID, "not set: the address itself is given, in brackets")
+        return Diagnosis::fail(ID, "not set: the address itself is given, in brackets")
             .means(STRANGER)
             .remedy(remedy);
     };
     if name.starts_with('[') {
-        return Finding::fail(ID, format!("{name} is an address, not a name"))
+        return Diagnosis::fail(ID, format!("{name} is an address, not a name"))
             .means(STRANGER)
             .remedy(remedy);
     }
     let Some(facts) = identity.helo.as_ref().filter(|facts| facts.name.labels().count() > 1) else {
-        return Finding::fail(ID, format!("{name} is not a full domain name"))
+        return Diagnosis::fail(ID, format!("{name} is not a full domain name"))
             .means(STRANGER)
             .remedy(remedy);
     };
     if let Some(failure) = [&facts.ipv4, &facts.ipv6].into_iter().find_map(|h| h.failure())
         && addresses(facts).is_empty()
     {
-        return Finding::skipped(ID, format!("{name} could not be looked up: {failure}"));
+        return Diagnosis::skipped(ID, format!("{name} could not be looked up: {failure}"));
     }
     let found = addresses(facts);
     if found.is_empty() {
-        return Finding::fail(ID, format!("{name} has no address in DNS")).means(STRANGER).remedy(
-            format!("publish A and AAAA records of {name} with the addresses it connects from"),
-        );
+        return Diagnosis::fail(ID, format!("{name} has no address in DNS"))
+            .means(STRANGER)
+            .remedy(format!(
+                "publish A and AAAA records of {name} with the addresses it connects from"
+            ));
     }
-    Finding::pass(ID, format!("{name} is a full name and leads to {}", listed(found)))
+    Diagnosis::pass(ID, format!("{name} is a full name and leads to {}", listed(found)))
 }
 
 fn addresses(helo: &HeloFacts) -> Vec<IpAddr> {
@@ -102,9 +108,9 @@ fn addresses(helo: &HeloFacts) -> Vec<IpAddr> {
 }
 
 /// For each public address: its names, whether they confirm it, and whether HELO says the same.
-pub(super) fn reverse(identity: &IdentityFacts) -> Vec<Finding> {
+pub(super) fn reverse(identity: &IdentityFacts) -> Vec<Diagnosis> {
     if identity.addresses.is_empty() {
-        return ["reverse_dns", "helo_matches"].map(|id| Finding::skipped(id, NO_ADDRESS)).into();
+        return ["reverse_dns", "helo_matches"].map(|id| Diagnosis::skipped(id, NO_ADDRESS)).into();
     }
     let mut findings = Vec::new();
     for facts in &identity.addresses {
@@ -122,14 +128,14 @@ fn confirmed(facts: &AddressFacts) -> Vec<&DomainName> {
     facts.forward.iter().filter(leads_back).map(|(name, _)| name).collect()
 }
 
-fn reverse_dns(facts: &AddressFacts) -> Finding {
+fn reverse_dns(facts: &AddressFacts) -> Diagnosis {
     const ID: &str = "reverse_dns";
     if let Some(failure) = facts.names.failure() {
-        return Finding::skipped(ID, format!("the PTR record could not be looked up: {failure}"));
+        return Diagnosis::skipped(ID, format!("the PTR record could not be looked up: {failure}"));
     }
     let names = facts.names.names();
     if names.is_empty() {
-        return Finding::fail(ID, "the address has no PTR record").means(STRANGER).remedy(
+        return Diagnosis::fail(ID, "the address has no PTR record").means(STRANGER).remedy(
             "have whoever gave you the address (hosting provider) set its reverse DNS to the \
              HELO name",
         );
@@ -138,9 +144,9 @@ fn reverse_dns(facts: &AddressFacts) -> Finding {
     let Some(name) = confirmed.first() else {
         if let Some(failure) = facts.forward.iter().find_map(|(_, heard)| heard.failure()) {
             let seen = format!("{} could not be looked up: {failure}", listed(names));
-            return Finding::skipped(ID, seen);
+            return Diagnosis::skipped(ID, seen);
         }
-        return Finding::fail(ID, format!("its name {} does not lead back to it", listed(names)))
+        return Diagnosis::fail(ID, format!("its name {} does not lead back to it", listed(names)))
             .means(STRANGER)
             .remedy(format!(
                 "publish {} as an address of that name, or have the PTR record changed",
@@ -148,14 +154,14 @@ fn reverse_dns(facts: &AddressFacts) -> Finding {
             ));
     };
     if is_generic(name, facts.address) {
-        return Finding::warn(
+        return Diagnosis::warn(
             ID,
             format!("{name} is a name out of a pattern, as hosts of end users have"),
         )
         .means("some servers refuse hosts with such names: sender_blocked or policy_refusal")
         .remedy("have the reverse DNS changed to a name of your own, and give that in HELO");
     }
-    Finding::pass(ID, format!("its name is {name}, which leads back to it"))
+    Diagnosis::pass(ID, format!("its name is {name}, which leads back to it"))
 }
 
 /// Returns whether a name spells out the address or says that it is dynamic.
@@ -178,10 +184,10 @@ fn is_generic(name: &DomainName, address: IpAddr) -> bool {
     parsed.windows(4).any(|four| four == octets || four == backward)
 }
 
-fn helo_matches(identity: &IdentityFacts, facts: &AddressFacts) -> Finding {
+fn helo_matches(identity: &IdentityFacts, facts: &AddressFacts) -> Diagnosis {
     const ID: &str = "helo_matches";
     let Some(helo) = identity.helo.as_ref().filter(|helo| helo.name.labels().count() > 1) else {
-        return Finding::skipped(ID, "no full host name is given in HELO");
+        return Diagnosis::skipped(ID, "no full host name is given in HELO");
     };
     let name = &helo.name;
     let heard = if facts.address.is_ipv4() { &helo.ipv4 } else { &helo.ipv6 };
@@ -189,19 +195,19 @@ fn helo_matches(identity: &IdentityFacts, facts: &AddressFacts) -> Finding {
     let is_named = facts.names.names().contains(name);
     let remedy = format!("let {name} have the address {0}, and {0} the name {name}", facts.address);
     match (is_named, leads_here) {
-        (true, true) => Finding::pass(ID, format!("{name} and the address name each other")),
+        (true, true) => Diagnosis::pass(ID, format!("{name} and the address name each other")),
         _ if heard.failure().is_some() || facts.names.failure().is_some() => {
-            Finding::skipped(ID, format!("{name} or the address could not be looked up"))
+            Diagnosis::skipped(ID, format!("{name} or the address could not be looked up"))
         }
         (false, true) => {
-            Finding::warn(ID, format!("{name} leads to the address, which has another name"))
+            Diagnosis::warn(ID, format!("{name} leads to the address, which has another name"))
                 .means(
                     "servers that compare HELO with the reverse DNS refuse us or ask twice: \
                      sender_blocked, greylisted",
                 )
                 .remedy(remedy)
         }
-        (_, false) => Finding::fail(ID, format!("{name} does not lead to the address"))
+        (_, false) => Diagnosis::fail(ID, format!("{name} does not lead to the address"))
             .means(STRANGER)
             .remedy(remedy),
     }

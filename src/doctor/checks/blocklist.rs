@@ -5,21 +5,21 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::address::NO_ADDRESS;
 use super::listed;
 use crate::dns::query::QueryResult;
-use crate::doctor::config::Weight;
+use crate::doctor::blocklist::Weight;
 use crate::doctor::facts::{IdentityFacts, ListFacts};
-use crate::doctor::finding::Finding;
+use crate::doctor::finding::Diagnosis;
 
 const ID: &str = "blocklist";
 
-pub(super) fn check(identity: &IdentityFacts) -> Vec<Finding> {
+pub(super) fn check(identity: &IdentityFacts) -> Vec<Diagnosis> {
     if identity.addresses.is_empty() {
-        return vec![Finding::skipped(ID, NO_ADDRESS)];
+        return vec![Diagnosis::skipped(ID, NO_ADDRESS)];
     }
     let mut findings = Vec::new();
     for facts in &identity.addresses {
         for list in &facts.lists {
             let subject = format!("{} at {}", facts.address, list.list.zone.name());
-            findings.push(one(list).about(subject));
+            findings.push(judge_list(list).about(subject));
         }
     }
     findings
@@ -38,7 +38,7 @@ enum BlocklistAnswer {
 
 /// RFC 5782 section 2.1 has entries in 127.0.0.0/8; 127.0.0.1 is not to be one, and the large lists
 /// say "query refused" in 127.255.255.0/24.
-fn said(address: &IpAddr) -> BlocklistAnswer {
+fn classify_answer(address: &IpAddr) -> BlocklistAnswer {
     match address {
         IpAddr::V4(v4) => match v4.octets() {
             [127, 255, 255, _] => BlocklistAnswer::Refused,
@@ -52,15 +52,17 @@ fn said(address: &IpAddr) -> BlocklistAnswer {
 
 /// Returns whether an answer holds an entry.
 fn is_entry(heard: &QueryResult) -> bool {
-    heard.addresses().iter().any(|address| matches!(said(address), BlocklistAnswer::Entry(_)))
+    heard
+        .addresses()
+        .iter()
+        .any(|address| matches!(classify_answer(address), BlocklistAnswer::Entry(_)))
 }
 
-fn one(facts: &ListFacts) -> Finding {
+fn judge_list(facts: &ListFacts) -> Diagnosis {
     let heard = [&facts.own, &facts.listed_point, &facts.unlisted_point];
-    if heard
-        .iter()
-        .any(|heard| heard.addresses().iter().any(|a| said(a) == BlocklistAnswer::Refused))
-    {
+    if heard.iter().any(|heard| {
+        heard.addresses().iter().any(|a| classify_answer(a) == BlocklistAnswer::Refused)
+    }) {
         return unusable(
             "it refuses our queries (its own answer code says so), which does not mean listed",
         );
@@ -68,10 +70,9 @@ fn one(facts: &ListFacts) -> Finding {
     if let Some(failure) = facts.own.failure() {
         return unusable(&format!("it did not answer: {failure}"));
     }
-    if heard
-        .iter()
-        .any(|heard| heard.addresses().iter().any(|a| said(a) == BlocklistAnswer::Nonsense))
-    {
+    if heard.iter().any(|heard| {
+        heard.addresses().iter().any(|a| classify_answer(a) == BlocklistAnswer::Nonsense)
+    }) {
         return gone(
             "its answer is not one of a list: the list is gone, or the name server made it up",
         );
@@ -89,14 +90,14 @@ fn one(facts: &ListFacts) -> Finding {
         return unusable(&why);
     }
     if facts.own.is_void() {
-        return Finding::pass(ID, "not listed");
+        return Diagnosis::pass(ID, "not listed");
     }
     entry(facts)
 }
 
-fn entry(facts: &ListFacts) -> Finding {
+fn entry(facts: &ListFacts) -> Diagnosis {
     let list = &facts.list;
-    let kinds = facts.own.addresses().iter().filter_map(|address| match said(address) {
+    let kinds = facts.own.addresses().iter().filter_map(|address| match classify_answer(address) {
         BlocklistAnswer::Entry(code) => Some(match list.codes.get(&code) {
             Some(what) => format!("{what} ({code})"),
             None => format!("an entry of a kind not known here ({code})"),
@@ -110,8 +111,8 @@ fn entry(facts: &ListFacts) -> Finding {
         seen.push_str(&format!("; it says \"{reason}\""));
     }
     let (found, many) = match list.weight {
-        Weight::Fail => (Finding::fail(ID, seen), "the many"),
-        Weight::Warn => (Finding::warn(ID, seen), "the few"),
+        Weight::Fail => (Diagnosis::fail(ID, seen), "the many"),
+        Weight::Warn => (Diagnosis::warn(ID, seen), "the few"),
     };
     let removal = match &list.removal {
         Some(page) => format!("stop what got the address listed, then ask for removal at {page}"),
@@ -123,23 +124,23 @@ fn entry(facts: &ListFacts) -> Finding {
 }
 
 /// A list that does not answer *us*.
-fn unusable(why: &str) -> Finding {
-    Finding::skipped(ID, why).remedy(
+fn unusable(why: &str) -> Diagnosis {
+    Diagnosis::skipped(ID, why).remedy(
         "lists refuse large public resolvers: ask through a resolver of your own \
          (dns.nameservers), or take the list out of doctor.blocklists",
     )
 }
 
 /// A list that answers nobody.
-fn gone(why: &str) -> Finding {
-    Finding::skipped(ID, why).remedy("take it out of doctor.blocklists")
+fn gone(why: &str) -> Diagnosis {
+    Diagnosis::skipped(ID, why).remedy("take it out of doctor.blocklists")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dns::DnsFailure;
-    use crate::doctor::config::Blocklist;
+    use crate::doctor::blocklist::Blocklist;
 
     fn heard(codes: &[&str]) -> QueryResult {
         if codes.is_empty() {
@@ -157,7 +158,7 @@ mod tests {
     }
 
     fn found(own: &[&str], listed_point: &[&str], unlisted_point: &[&str]) -> (String, String) {
-        let finding = one(&list(heard(own), heard(listed_point), heard(unlisted_point)));
+        let finding = judge_list(&list(heard(own), heard(listed_point), heard(unlisted_point)));
         (finding.status.name().to_owned(), finding.seen)
     }
 
@@ -201,7 +202,7 @@ mod tests {
             list(heard(&[]), failed(), heard(&[])),
             list(failed(), failed(), failed()),
         ] {
-            let finding = one(&facts);
+            let finding = judge_list(&facts);
             assert_eq!(finding.status.name(), "skipped");
             assert!(finding.seen.contains("SERVFAIL"), "{}", finding.seen);
         }
@@ -213,7 +214,7 @@ mod tests {
         facts.list.weight = Weight::Warn;
         facts.list.removal = Some("https://bl.test/".into());
         facts.reason = Some("caught \u{1b}[31m yesterday".into());
-        let finding = one(&facts);
+        let finding = judge_list(&facts);
         assert_eq!(finding.status.name(), "warn");
         assert!(finding.remedy.contains("https://bl.test/"), "{}", finding.remedy);
         assert!(finding.seen.ends_with("it says \"caught  [31m yesterday\""), "{}", finding.seen);

@@ -3,25 +3,25 @@
 use std::time::Duration;
 
 use crate::doctor::date;
-use crate::doctor::facts::{Facts, Greeting};
-use crate::doctor::finding::Finding;
+use crate::doctor::facts::{Greeting, Observations};
+use crate::doctor::finding::Diagnosis;
 
 const ID: &str = "clock";
 
-pub(super) fn check(facts: &Facts, tolerance: Duration) -> Finding {
-    let greetings = facts.identities.iter().flat_map(|identity| &identity.knocks);
-    let greetings = greetings.filter_map(|knock| knock.outcome.as_ref().ok());
+pub(super) fn check(facts: &Observations, tolerance: Duration) -> Diagnosis {
+    let greetings = facts.identities.iter().flat_map(|identity| &identity.attempts);
+    let greetings = greetings.filter_map(|attempt| attempt.outcome.as_ref().ok());
     let mut offsets: Vec<i64> = greetings.filter_map(ahead).collect();
     offsets.sort_unstable();
     let Some(median) = offsets.get(offsets.len() / 2).copied() else {
-        return Finding::skipped(ID, "no banner said the time");
+        return Diagnosis::skipped(ID, "no banner said the time");
     };
     let count = offsets.len();
     // A server's clock may be the wrong one: several that agree are believed.
     let agree = offsets.iter().filter(|offset| offset.abs_diff(median) <= tolerance.as_secs());
     let agree = agree.count();
     if median.unsigned_abs() <= tolerance.as_secs() {
-        return Finding::pass(
+        return Diagnosis::pass(
             ID,
             format!("within {} of {count} banner(s)", seconds(tolerance.as_secs())),
         );
@@ -29,7 +29,7 @@ pub(super) fn check(facts: &Facts, tolerance: Duration) -> Finding {
     let direction = if median > 0 { "ahead of" } else { "behind" };
     let far = seconds(median.unsigned_abs());
     let seen = format!("{far} {direction} what {agree} of {count} banner(s) say");
-    let found = if agree > 1 { Finding::fail(ID, seen) } else { Finding::warn(ID, seen) };
+    let found = if agree > 1 { Diagnosis::fail(ID, seen) } else { Diagnosis::warn(ID, seen) };
     found
         .means(
             "evidence bears the wrong time, answers are kept too long or not long enough, and \

@@ -9,12 +9,12 @@ mod sender;
 mod setup;
 
 use super::config::Config;
-use super::facts::{Facts, IdentityFacts};
-use super::finding::{Finding, Report};
+use super::facts::{IdentityFacts, Observations};
+use super::finding::{Diagnosis, Report};
 
 /// Judges everything that was looked at: the host first, then each identity.
 #[must_use]
-pub fn judge(facts: &Facts, config: &Config) -> Report {
+pub fn judge(facts: &Observations, config: &Config) -> Report {
     let mut findings = Vec::new();
     for nameserver in &facts.nameservers {
         findings.extend(resolver::check(nameserver, &config.resolver));
@@ -23,12 +23,12 @@ pub fn judge(facts: &Facts, config: &Config) -> Report {
     findings.extend(setup::same_address(facts));
     for identity in &facts.identities {
         let found = of_identity(identity).into_iter();
-        findings.extend(found.map(|finding| finding.of(&identity.setup.name)));
+        findings.extend(found.map(|finding| finding.for_identity(&identity.setup.name)));
     }
     Report { findings }
 }
 
-fn of_identity(identity: &IdentityFacts) -> Vec<Finding> {
+fn of_identity(identity: &IdentityFacts) -> Vec<Diagnosis> {
     let mut findings = reach::check(identity);
     findings.push(address::public(identity));
     findings.push(address::helo(identity));

@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use super::listed;
 use crate::address::DomainName;
 use crate::doctor::facts::{ConnectionAttempt, Greeting, IdentityFacts};
-use crate::doctor::finding::Finding;
+use crate::doctor::finding::Diagnosis;
 use crate::smtp::NoReply;
 
-/// A knock at a door that is known to be there.
-struct ReachContext<'a> {
+/// A connection attempt to a known address of an exchanger.
+struct DialedTarget<'a> {
     exchanger: &'a DomainName,
     address: IpAddr,
     /// `true` if a connection was opened, whatever followed on it.
@@ -18,7 +18,7 @@ struct ReachContext<'a> {
     outcome: &'a Result<Greeting, NoReply>,
 }
 
-impl ReachContext<'_> {
+impl DialedTarget<'_> {
     /// Returns whether this machine has no route at all to such addresses.
     fn has_no_route(&self) -> bool {
         let Err(NoReply::ConnectFailed(why)) = self.outcome else { return false };
@@ -26,26 +26,26 @@ impl ReachContext<'_> {
     }
 }
 
-pub(super) fn check(identity: &IdentityFacts) -> Vec<Finding> {
-    let knocks: Vec<ReachContext<'_>> = identity.knocks.iter().filter_map(at).collect();
-    let (v4, v6): (Vec<&ReachContext<'_>>, Vec<&ReachContext<'_>>) =
-        knocks.iter().partition(|knock| knock.address.is_ipv4());
+pub(super) fn check(identity: &IdentityFacts) -> Vec<Diagnosis> {
+    let attempts: Vec<DialedTarget<'_>> = identity.attempts.iter().filter_map(context).collect();
+    let (v4, v6): (Vec<&DialedTarget<'_>>, Vec<&DialedTarget<'_>>) =
+        attempts.iter().partition(|attempt| attempt.address.is_ipv4());
     let mut findings = vec![
-        port(identity, "port_25_ipv4", &v4, !v6.iter().any(|knock| knock.is_open)),
-        port(identity, "port_25_ipv6", &v6, !v4.iter().any(|knock| knock.is_open)),
+        port(identity, "port_25_ipv4", &v4, !v6.iter().any(|attempt| attempt.is_open)),
+        port(identity, "port_25_ipv6", &v6, !v4.iter().any(|attempt| attempt.is_open)),
     ];
-    findings.push(greeting(&knocks));
-    findings.push(interception(&knocks));
+    findings.push(greeting(&attempts));
+    findings.push(interception(&attempts));
     findings
 }
 
-fn at(knock: &ConnectionAttempt) -> Option<ReachContext<'_>> {
-    let (exchanger, address) = knock.target.as_ref().ok()?;
-    Some(ReachContext {
+fn context(knock: &ConnectionAttempt) -> Option<DialedTarget<'_>> {
+    let (exchanger, address) = attempt.target.as_ref().ok()?;
+    Some(DialedTarget {
         exchanger,
         address: *address,
-        is_open: knock.connected,
-        outcome: &knock.outcome,
+        is_open: attempt.connected,
+        outcome: &attempt.outcome,
     })
 }
 
@@ -53,25 +53,26 @@ fn at(knock: &ConnectionAttempt) -> Option<ReachContext<'_>> {
 fn port(
     identity: &IdentityFacts,
     id: &'static str,
-    knocks: &[&ReachContext<'_>],
+    attempts: &[&DialedTarget<'_>],
     alone: bool,
-) -> Finding {
+) -> Diagnosis {
     let is_v4 = id == "port_25_ipv4";
     let setup = &identity.setup;
     let chosen = setup.source_v4.is_some() || setup.source_v6.is_some();
     let uses = if is_v4 { setup.source_v4.is_some() } else { setup.source_v6.is_some() };
     if chosen && !uses {
-        return Finding::skipped(id, "the identity does not connect from such an address");
+        return Diagnosis::skipped(id, "the identity does not connect from such an address");
     }
-    if knocks.is_empty() {
-        return Finding::skipped(id, nobody(identity, is_v4));
+    if attempts.is_empty() {
+        return Diagnosis::skipped(id, reason_for_none(identity, is_v4));
     }
-    let open = knocks.iter().filter(|knock| knock.is_open).count();
-    let closed: Vec<&&ReachContext<'_>> = knocks.iter().filter(|knock| !knock.is_open).collect();
-    let seen = format!("{open} of {} exchangers reached", knocks.len());
+    let open = attempts.iter().filter(|attempt| attempt.is_open).count();
+    let closed: Vec<&&DialedTarget<'_>> =
+        attempts.iter().filter(|attempt| !attempt.is_open).collect();
+    let seen = format!("{open} of {} exchangers reached", attempts.len());
     let Some(first) = closed.first() else {
-        let names = listed(knocks.iter().map(|knock| knock.exchanger));
-        return Finding::pass(id, format!("reached {names}"));
+        let names = listed(attempts.iter().map(|attempt| attempt.exchanger));
+        return Diagnosis::pass(id, format!("reached {names}"));
     };
     let why = match first.outcome {
         Err(why) => format!("{} ({}): {why}", first.exchanger, first.address),
@@ -79,7 +80,7 @@ fn port(
     };
     let seen = format!("{seen}; {why}");
     if open > 0 {
-        return Finding::warn(id, seen)
+        return Diagnosis::warn(id, seen)
             .means(
                 "addresses behind exchangers that cannot be reached stay unknown: no_connection \
                  or timeout",
@@ -92,10 +93,10 @@ fn port(
     if is_v4 || alone {
         return blocked(id, seen);
     }
-    if closed.iter().all(|knock| knock.has_no_route()) {
-        return Finding::skipped(id, "this host has no IPv6; exchangers are reached over IPv4");
+    if closed.iter().all(|attempt| attempt.has_no_route()) {
+        return Diagnosis::skipped(id, "this host has no IPv6; exchangers are reached over IPv4");
     }
-    Finding::warn(id, seen)
+    Diagnosis::warn(id, seen)
         .means(
             "every new session to an exchanger with IPv6 first waits for an address that never \
              answers",
@@ -104,8 +105,8 @@ fn port(
 }
 
 /// The finding for a port that no exchanger answers on.
-fn blocked(id: &'static str, seen: String) -> Finding {
-    Finding::fail(id, seen)
+fn blocked(id: &'static str, seen: String) -> Diagnosis {
+    Diagnosis::fail(id, seen)
         .means(
             "nothing can be asked of mail servers: nearly every verdict is unknown \
              (no_connection or timeout)",
@@ -117,34 +118,36 @@ fn blocked(id: &'static str, seen: String) -> Finding {
         )
 }
 
-/// Why nobody was knocked at.
-fn nobody(identity: &IdentityFacts, is_v4: bool) -> String {
-    let reason = identity.knocks.iter().find_map(|knock| {
-        knock.target.as_ref().err().map(|why| format!("{}: {why}", knock.domain))
+/// The reason why nothing was dialled.
+fn reason_for_none(identity: &IdentityFacts, is_v4: bool) -> String {
+    let reason = identity.attempts.iter().find_map(|attempt| {
+        attempt.target.as_ref().err().map(|why| format!("{}: {why}", attempt.domain))
     });
-    let anybody = identity.knocks.iter().any(|knock| knock.target.is_ok());
+    let anybody = identity.attempts.iter().any(|attempt| attempt.target.is_ok());
     match reason {
         Some(reason) if !anybody => reason,
-        _ if identity.knocks.is_empty() => "doctor.exchangers names no domain".to_owned(),
+        _ if identity.attempts.is_empty() => "doctor.exchangers names no domain".to_owned(),
         _ if is_v4 => "no exchanger that was looked up has an IPv4 address".to_owned(),
         _ => "no exchanger that was looked up has an IPv6 address".to_owned(),
     }
 }
 
 /// Judges whether the exchangers that answer let us in.
-fn greeting(knocks: &[ReachContext<'_>]) -> Finding {
+fn greeting(attempts: &[DialedTarget<'_>]) -> Diagnosis {
     const ID: &str = "greeting";
-    let said: Vec<(&ReachContext<'_>, &Greeting)> =
-        knocks.iter().filter_map(|knock| Some((knock, knock.outcome.as_ref().ok()?))).collect();
-    let mute = knocks.iter().filter(|knock| knock.is_open).count() - said.len();
+    let said: Vec<(&DialedTarget<'_>, &Greeting)> = attempts
+        .iter()
+        .filter_map(|attempt| Some((attempt, attempt.outcome.as_ref().ok()?)))
+        .collect();
+    let mute = attempts.iter().filter(|attempt| attempt.is_open).count() - said.len();
     if said.is_empty() && mute == 0 {
-        return Finding::skipped(ID, "no exchanger was reached");
+        return Diagnosis::skipped(ID, "no exchanger was reached");
     }
     let refusals: Vec<_> =
         said.iter().filter(|(_, greeting)| greeting.banner.code >= 400).collect();
     let (open, not_greeted) = (said.len() + mute, refusals.len() + mute);
     if not_greeted == 0 {
-        return Finding::pass(ID, format!("all {open} that were reached say 220"));
+        return Diagnosis::pass(ID, format!("all {open} that were reached say 220"));
     }
     let words = match refusals.first() {
         Some((at, greeting)) => {
@@ -154,35 +157,36 @@ fn greeting(knocks: &[ReachContext<'_>]) -> Finding {
         None => "they say nothing, or what is not SMTP".to_owned(),
     };
     let seen = format!("{not_greeted} of {open} do not let us in; {words}");
-    let found = if not_greeted < open { Finding::warn(ID, seen) } else { Finding::fail(ID, seen) };
+    let found =
+        if not_greeted < open { Diagnosis::warn(ID, seen) } else { Diagnosis::fail(ID, seen) };
     found
-        .means("addresses at servers that turn us away at the door stay unknown: sender_blocked")
+        .means("addresses at servers that refuse us before the session begins stay unknown: sender_blocked")
         .remedy(
             "read what they say: it names the blocklist or the rule; the checks of address, name \
              and blocklists below tell the usual reasons",
         )
 }
 
-/// Detects exchangers of different organisations greet as one and the same host: then something in
+/// Detects exchangers of different organisations that greet as one and the same host: then something in
 /// between answers for them.
-fn interception(knocks: &[ReachContext<'_>]) -> Finding {
+fn interception(attempts: &[DialedTarget<'_>]) -> Diagnosis {
     const ID: &str = "interception";
-    let greeted = knocks.iter().filter_map(|knock| {
-        let banner = &knock.outcome.as_ref().ok()?.banner;
+    let greeted = attempts.iter().filter_map(|attempt| {
+        let banner = &attempt.outcome.as_ref().ok()?.banner;
         let text = banner.text();
         let host = text.split_ascii_whitespace().next()?.to_ascii_lowercase();
-        host.contains('.').then(|| (knock.exchanger.registrable(), host))
+        host.contains('.').then(|| (attempt.exchanger.registrable(), host))
     });
     let greeted: Vec<(DomainName, String)> = greeted.collect();
     let organisations: BTreeSet<&DomainName> = greeted.iter().map(|(name, _)| name).collect();
     if organisations.len() < 2 {
-        return Finding::skipped(ID, "it takes the banners of two organisations to tell");
+        return Diagnosis::skipped(ID, "it takes the banners of two organisations to tell");
     }
     let hosts: BTreeSet<&String> = greeted.iter().map(|(_, host)| host).collect();
     match hosts.first() {
         Some(host) if hosts.len() == 1 => {
             let names = listed(organisations);
-            Finding::fail(ID, format!("the exchangers of {names} all greet as {host}"))
+            Diagnosis::fail(ID, format!("the exchangers of {names} all greet as {host}"))
                 .means(
                     "something between this host and the internet answers for everybody: no \
                      verdict about a mailbox can be believed",
@@ -192,7 +196,7 @@ fn interception(knocks: &[ReachContext<'_>]) -> Finding {
                      use another host",
                 )
         }
-        _ => Finding::pass(ID, "exchangers greet with names of their own"),
+        _ => Diagnosis::pass(ID, "exchangers greet with names of their own"),
     }
 }
 

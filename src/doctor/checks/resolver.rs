@@ -8,19 +8,19 @@ use crate::dns::DnsFailure;
 use crate::dns::query::QueryResult;
 use crate::doctor::config::ResolverConfig;
 use crate::doctor::facts::{NameserverFacts, TimedResult};
-use crate::doctor::finding::Finding;
+use crate::doctor::finding::Diagnosis;
 
 const OWN: &str = "name an honest resolver in dns.nameservers, best one of your own (unbound, \
                    knot-resolver) on this host";
 
-pub(super) fn check(facts: &NameserverFacts, config: &ResolverConfig) -> Vec<Finding> {
-    [known(facts), honesty(facts), dnssec(facts), speed(facts, config.slow), large(facts)]
+pub(super) fn check(facts: &NameserverFacts, config: &ResolverConfig) -> Vec<Diagnosis> {
+    [known_domains(facts), honesty(facts), dnssec(facts), speed(facts, config.slow), large(facts)]
         .map(|finding| finding.about(facts.address))
         .into()
 }
 
 /// Judges whether well-known domains are found.
-fn known(facts: &NameserverFacts) -> Finding {
+fn known_domains(facts: &NameserverFacts) -> Diagnosis {
     const ID: &str = "dns_known";
     let answered: Vec<&TimedResult> =
         facts.known.iter().filter(|timed| timed.heard.failure().is_none()).collect();
@@ -31,7 +31,7 @@ fn known(facts: &NameserverFacts) -> Finding {
             return unheard(ID, facts.known.first());
         }
         let names = listed(answered.iter().map(|timed| &timed.name));
-        return Finding::pass(ID, format!("{names} are found"));
+        return Diagnosis::pass(ID, format!("{names} are found"));
     };
     let (no, count) = (denied.len(), answered.len());
     let seen = format!(
@@ -39,7 +39,7 @@ fn known(facts: &NameserverFacts) -> Finding {
         first.name
     );
     if no < count {
-        return Finding::warn(ID, seen)
+        return Diagnosis::warn(ID, seen)
             .means(
                 "if the name server hides domains that exist, good addresses become \
                  undeliverable: domain_not_found",
@@ -49,7 +49,7 @@ fn known(facts: &NameserverFacts) -> Finding {
                  trust this name server",
             );
     }
-    Finding::fail(ID, seen)
+    Diagnosis::fail(ID, seen)
         .means(
             "good addresses become undeliverable (domain_not_found): act on no verdict of this \
              host",
@@ -61,7 +61,7 @@ fn known(facts: &NameserverFacts) -> Finding {
 }
 
 /// Judges whether NXDOMAIN arrives as such.
-fn honesty(facts: &NameserverFacts) -> Finding {
+fn honesty(facts: &NameserverFacts) -> Diagnosis {
     const ID: &str = "dns_nxdomain";
     let all: Vec<&TimedResult> = facts.made_up.iter().chain(&facts.made_up_below).collect();
     let answered: Vec<&&TimedResult> =
@@ -77,7 +77,7 @@ fn honesty(facts: &NameserverFacts) -> Finding {
             "{count} of {} names that do not exist are said to be at {first}",
             answered.len()
         );
-        return Finding::fail(ID, seen)
+        return Diagnosis::fail(ID, seen)
             .means(
                 "domains that do not exist look alive: domain_not_found is never seen, their \
                  addresses end as unknown",
@@ -91,7 +91,7 @@ fn honesty(facts: &NameserverFacts) -> Finding {
         .filter(|timed| timed.heard.failure().is_none() && !is_no(timed))
         .collect();
     if let Some(first) = yes_but.first() {
-        return Finding::warn(
+        return Diagnosis::warn(
             ID,
             format!("{}, which does not exist, is said to exist without records", first.name),
         )
@@ -100,24 +100,24 @@ fn honesty(facts: &NameserverFacts) -> Finding {
     }
     let bare = QueryResult::NoSuchName { with_soa: false };
     if answered.iter().any(|timed| timed.heard == bare) {
-        return Finding::warn(
+        return Diagnosis::warn(
             ID,
             "\"no such name\" comes without an SOA record, as filters say it",
         )
         .means("a filter may call domains that exist domain_not_found")
         .remedy(OWN);
     }
-    Finding::pass(ID, format!("{} names that do not exist are said not to", answered.len()))
+    Diagnosis::pass(ID, format!("{} names that do not exist are said not to", answered.len()))
 }
 
 /// Judges whether broken signatures are noticed.
-fn dnssec(facts: &NameserverFacts) -> Finding {
+fn dnssec(facts: &NameserverFacts) -> Diagnosis {
     const ID: &str = "dns_dnssec";
     let Some(bogus) = facts.bogus.iter().find(|timed| is_telling(&timed.heard)) else {
         return unheard(ID, facts.bogus.first());
     };
     if bogus.heard.failure().is_none() {
-        return Finding::warn(
+        return Diagnosis::warn(
             ID,
             format!("{} has broken signatures and is answered all the same", bogus.name),
         )
@@ -128,14 +128,14 @@ fn dnssec(facts: &NameserverFacts) -> Finding {
         .remedy("let the resolver validate (DNSSEC), or ask one that does");
     }
     match facts.signed.iter().find(|timed| !timed.heard.addresses().is_empty()) {
-        Some(signed) => Finding::pass(
+        Some(signed) => Diagnosis::pass(
             ID,
             format!(
                 "broken signatures are refused ({}), good ones are not ({})",
                 bogus.name, signed.name
             ),
         ),
-        None => Finding::skipped(
+        None => Diagnosis::skipped(
             ID,
             format!("{} is refused, but so is every name with good signatures", bogus.name),
         ),
@@ -154,7 +154,7 @@ fn is_telling(heard: &QueryResult) -> bool {
 }
 
 /// Judges how long answers take.
-fn speed(facts: &NameserverFacts, slow: Duration) -> Finding {
+fn speed(facts: &NameserverFacts, slow: Duration) -> Diagnosis {
     const ID: &str = "dns_speed";
     let all = facts.known.iter().chain(&facts.made_up).chain(&facts.made_up_below);
     let all: Vec<&TimedResult> = all.collect();
@@ -165,7 +165,7 @@ fn speed(facts: &NameserverFacts, slow: Duration) -> Finding {
         let first = all.first().and_then(|timed| timed.heard.failure());
         return match first {
             Some(failure) => {
-                Finding::fail(ID, format!("{} questions, no answer: {failure}", all.len()))
+                Diagnosis::fail(ID, format!("{} questions, no answer: {failure}", all.len()))
                     .means(
                         "no domain can be looked up through it: dns_failure, or the wait until \
                          the next one is asked",
@@ -175,53 +175,53 @@ fn speed(facts: &NameserverFacts, slow: Duration) -> Finding {
                          53, or name another in dns.nameservers",
                     )
             }
-            None => Finding::skipped(ID, "nothing was asked"),
+            None => Diagnosis::skipped(ID, "nothing was asked"),
         };
     };
     let seen = format!("median {} ms over {} questions", median.as_millis(), times.len());
     if median > slow {
-        return Finding::warn(ID, seen)
+        return Diagnosis::warn(ID, seen)
             .means("lists go slowly, and short deadlines end as unknown: timeout or dns_failure")
             .remedy("ask a resolver near this host, best one on it that keeps a cache");
     }
     if times.len() < all.len() {
         let lost = all.len() - times.len();
-        return Finding::warn(ID, format!("{seen}; {lost} were not answered"))
+        return Diagnosis::warn(ID, format!("{seen}; {lost} were not answered"))
             .means("some domains stay unknown: dns_failure")
             .remedy("run it again; if it stays so, check the path to the name server for loss");
     }
-    Finding::pass(ID, seen)
+    Diagnosis::pass(ID, seen)
 }
 
 /// Judges whether answers larger than one packet arrive.
-fn large(facts: &NameserverFacts) -> Finding {
+fn large(facts: &NameserverFacts) -> Diagnosis {
     const ID: &str = "dns_large_answers";
     if let Some(whole) = facts.large.iter().find(|timed| !timed.heard.texts().is_empty()) {
         let size: usize = whole.heard.texts().iter().map(String::len).sum();
-        return Finding::pass(ID, format!("{} octets of {} arrived", size, whole.name));
+        return Diagnosis::pass(ID, format!("{} octets of {} arrived", size, whole.name));
     }
     match facts.large.first() {
-        Some(TimedResult { name, heard: QueryResult::Failed(failure), .. }) => Finding::warn(
+        Some(TimedResult { name, heard: QueryResult::Failed(failure), .. }) => Diagnosis::warn(
             ID,
             format!("the large answer of {name} did not arrive: {failure}"),
         )
         .means("domains with many records stay unknown: dns_failure")
         .remedy("let TCP port 53 through to the name server, and UDP packets that come in pieces"),
         Some(TimedResult { name, .. }) => {
-            Finding::skipped(ID, format!("{name} has no large answer any more"))
+            Diagnosis::skipped(ID, format!("{name} has no large answer any more"))
         }
-        None => Finding::skipped(ID, "doctor.resolver.large names nothing"),
+        None => Diagnosis::skipped(ID, "doctor.resolver.large names nothing"),
     }
 }
 
-fn unheard(id: &'static str, first: Option<&TimedResult>) -> Finding {
+fn unheard(id: &'static str, first: Option<&TimedResult>) -> Diagnosis {
     match first {
         Some(TimedResult { name, heard: QueryResult::Failed(failure), .. }) => {
-            Finding::skipped(id, format!("{name}: {failure}"))
+            Diagnosis::skipped(id, format!("{name}: {failure}"))
         }
         Some(TimedResult { name, .. }) => {
-            Finding::skipped(id, format!("{name} does not exist any more"))
+            Diagnosis::skipped(id, format!("{name} does not exist any more"))
         }
-        None => Finding::skipped(id, "doctor.resolver names nothing to ask for"),
+        None => Diagnosis::skipped(id, "doctor.resolver names nothing to ask for"),
     }
 }

@@ -3,28 +3,28 @@
 use super::address::NO_ADDRESS;
 use crate::dns::Route;
 use crate::doctor::facts::{IdentityFacts, SenderFacts, SpfFacts};
-use crate::doctor::finding::Finding;
+use crate::doctor::finding::Diagnosis;
 use crate::spf::SpfResult;
 
 /// SPF of each name that servers check, for each address.
-pub(super) fn spf(identity: &IdentityFacts) -> Vec<Finding> {
+pub(super) fn spf(identity: &IdentityFacts) -> Vec<Diagnosis> {
     if identity.addresses.is_empty() {
-        return vec![Finding::skipped("spf", NO_ADDRESS)];
+        return vec![Diagnosis::skipped("spf", NO_ADDRESS)];
     }
     let mut findings = Vec::new();
     for facts in &identity.addresses {
         if facts.spf.is_empty() {
             let why = "neither the HELO name nor the sender has a domain";
-            findings.push(Finding::skipped("spf", why).about(facts.address));
+            findings.push(Diagnosis::skipped("spf", why).about(facts.address));
         }
         for spf in &facts.spf {
-            findings.push(one(spf).about(format!("{} for {}", facts.address, spf.domain)));
+            findings.push(judge_spf(spf).about(format!("{} for {}", facts.address, spf.domain)));
         }
     }
     findings
 }
 
-fn one(spf: &SpfFacts) -> Finding {
+fn judge_spf(spf: &SpfFacts) -> Diagnosis {
     const ID: &str = "spf";
     let because = &spf.outcome.because;
     let role = if spf.of_helo {
@@ -40,53 +40,53 @@ fn one(spf: &SpfFacts) -> Finding {
         if spf.of_helo { "a" } else { "a mx" }
     );
     match spf.outcome.verdict {
-        SpfResult::Pass => Finding::pass(ID, format!("covered by {because}")),
-        SpfResult::Fail => Finding::fail(ID, format!("{role} forbids the address: {because}"))
+        SpfResult::Pass => Diagnosis::pass(ID, format!("covered by {because}")),
+        SpfResult::Fail => Diagnosis::fail(ID, format!("{role} forbids the address: {because}"))
             .means(refused)
             .remedy(add),
         SpfResult::SoftFail | SpfResult::Neutral => {
-            Finding::warn(ID, format!("{role} does not vouch for the address: {because}"))
+            Diagnosis::warn(ID, format!("{role} does not vouch for the address: {because}"))
                 .means("some servers treat us worse: greylisted, or policy_refusal")
                 .remedy(add)
         }
-        SpfResult::None => Finding::warn(ID, format!("no record: {because}"))
+        SpfResult::None => Diagnosis::warn(ID, format!("no record: {because}"))
             .means("some servers trust us less: greylisted, or policy_refusal")
             .remedy(add),
         SpfResult::PermError => {
-            Finding::fail(ID, format!("the record is broken: {because}")).means(refused).remedy(
+            Diagnosis::fail(ID, format!("the record is broken: {because}")).means(refused).remedy(
                 "repair the record: one record a domain, terms as RFC 7208 has them, at most ten \
                  lookups",
             )
         }
-        SpfResult::TempError => Finding::skipped(ID, format!("DNS did not say: {because}")),
+        SpfResult::TempError => Diagnosis::skipped(ID, format!("DNS did not say: {because}")),
     }
 }
 
 /// Judges whether the sender's domain receives mail and publishes DMARC.
-pub(super) fn domain(identity: &IdentityFacts) -> Vec<Finding> {
+pub(super) fn domain(identity: &IdentityFacts) -> Vec<Diagnosis> {
     let Some(sender) = &identity.sender else {
         let why = "only the null sender is used, which has no domain";
-        return ["sender_mail", "sender_dmarc"].map(|id| Finding::skipped(id, why)).into();
+        return ["sender_mail", "sender_dmarc"].map(|id| Diagnosis::skipped(id, why)).into();
     };
     vec![mail(sender).about(&sender.domain), dmarc(sender).about(&sender.domain)]
 }
 
-fn mail(sender: &SenderFacts) -> Finding {
+fn mail(sender: &SenderFacts) -> Diagnosis {
     const ID: &str = "sender_mail";
     let seen = match &sender.route {
         Ok(Route::Exchangers(hosts)) => {
             let count = hosts.len();
-            return Finding::pass(ID, format!("receives mail through {count} exchanger(s)"));
+            return Diagnosis::pass(ID, format!("receives mail through {count} exchanger(s)"));
         }
         Ok(Route::ImplicitMx(_)) => {
-            return Finding::pass(ID, "has no MX record and receives mail at its own address");
+            return Diagnosis::pass(ID, "has no MX record and receives mail at its own address");
         }
-        Err(failure) => return Finding::skipped(ID, format!("DNS did not say: {failure}")),
+        Err(failure) => return Diagnosis::skipped(ID, format!("DNS did not say: {failure}")),
         Ok(Route::NullMx) => "says that it takes no mail (null MX)",
         Ok(Route::NoSuchDomain) => "does not exist",
         Ok(Route::NoMail) => "has no mail host",
     };
-    Finding::fail(ID, seen)
+    Diagnosis::fail(ID, seen)
         .means(
             "servers that check the sender refuse MAIL: policy_refusal or sender_blocked for \
              everybody there",
@@ -97,10 +97,10 @@ fn mail(sender: &SenderFacts) -> Finding {
         )
 }
 
-fn dmarc(sender: &SenderFacts) -> Finding {
+fn dmarc(sender: &SenderFacts) -> Diagnosis {
     const ID: &str = "sender_dmarc";
     if let Some(failure) = sender.dmarc.failure() {
-        return Finding::skipped(ID, format!("DNS did not say: {failure}"));
+        return Diagnosis::skipped(ID, format!("DNS did not say: {failure}"));
     }
     let is_dmarc = |text: &&String| {
         let version = text.split(';').next().unwrap_or_default();
@@ -114,7 +114,7 @@ fn dmarc(sender: &SenderFacts) -> Finding {
         sender.domain
     );
     let weigh = |seen: &str| {
-        Finding::warn(ID, seen)
+        Diagnosis::warn(ID, seen)
             .means(
                 "nothing by itself, as no message is sent; servers that rate the sender's domain \
                  trust it less",
@@ -124,7 +124,7 @@ fn dmarc(sender: &SenderFacts) -> Finding {
     match records[..] {
         [] => weigh("publishes no DMARC policy"),
         [record] => match policy(record) {
-            Some(policy) => Finding::pass(ID, format!("publishes DMARC: p={policy}")),
+            Some(policy) => Diagnosis::pass(ID, format!("publishes DMARC: p={policy}")),
             None => {
                 weigh("publishes a DMARC record without a policy (p=none, quarantine or reject)")
             }

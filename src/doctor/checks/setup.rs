@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::{address, listed};
-use crate::doctor::facts::{Facts, IdentityFacts};
-use crate::doctor::finding::Finding;
+use crate::doctor::facts::{IdentityFacts, Observations};
+use crate::doctor::finding::Diagnosis;
 
 /// A null sender needs a mailbox for servers that refuse it.
-pub(super) fn null_sender(identity: &IdentityFacts) -> Finding {
+pub(super) fn null_sender(identity: &IdentityFacts) -> Diagnosis {
     const ID: &str = "null_sender";
     let setup = &identity.setup;
     match (setup.null_sender, setup.has_fallback) {
-        (false, _) => Finding::pass(ID, "a mailbox is the sender"),
-        (true, true) => Finding::pass(ID, "<>, and a mailbox where that is refused"),
-        (true, false) => Finding::warn(ID, "<>, and nothing where that is refused")
+        (false, _) => Diagnosis::pass(ID, "a mailbox is the sender"),
+        (true, true) => Diagnosis::pass(ID, "<>, and a mailbox where that is refused"),
+        (true, false) => Diagnosis::warn(ID, "<>, and nothing where that is refused")
             .means(
                 "addresses at servers that refuse the null sender stay unknown: sender_blocked \
                  or policy_refusal",
@@ -24,7 +24,7 @@ pub(super) fn null_sender(identity: &IdentityFacts) -> Finding {
 }
 
 /// Identities that are one and the same to exchangers. Nothing to say about one alone.
-pub(super) fn same_address(facts: &Facts) -> Option<Finding> {
+pub(super) fn same_address(facts: &Observations) -> Option<Diagnosis> {
     const ID: &str = "identity_addresses";
     if facts.identities.len() < 2 {
         return None;
@@ -41,7 +41,7 @@ pub(super) fn same_address(facts: &Facts) -> Option<Finding> {
         .map(|(address, names)| format!("{} share {address}", listed(names)))
         .collect();
     if !shared.is_empty() {
-        let found = Finding::warn(ID, shared.join("; "))
+        let found = Diagnosis::warn(ID, shared.join("; "))
             .means(
                 "manners are kept for each identity, so an exchanger sees one address come twice \
                  as often: rate_limited, sender_blocked",
@@ -53,9 +53,9 @@ pub(super) fn same_address(facts: &Facts) -> Option<Finding> {
         return Some(found);
     }
     Some(if by_address.is_empty() {
-        Finding::skipped(ID, "no identity's address is known")
+        Diagnosis::skipped(ID, "no identity's address is known")
     } else {
-        Finding::pass(ID, format!("{} identities, each with its own", facts.identities.len()))
+        Diagnosis::pass(ID, format!("{} identities, each with its own", facts.identities.len()))
     })
 }
 

@@ -10,7 +10,8 @@ use super::helo_name;
 use crate::address::DomainName;
 use crate::dns::query::{Query, QueryResult};
 use crate::dns::reverse;
-use crate::doctor::config::{Blocklist, Config};
+use crate::doctor::blocklist::Blocklist;
+use crate::doctor::config::Config;
 use crate::doctor::facts::{AddressFacts, ListFacts, SpfFacts};
 use crate::smtp::{self, Mailbox, Sender};
 use crate::spf::{self, SpfStep};
@@ -18,28 +19,28 @@ use crate::spf::{self, SpfStep};
 /// Most names of one address that are looked up.
 const MOST_NAMES: usize = 10;
 
-pub(super) async fn look(
+pub(super) async fn gather_facts(
     addresses: &[IpAddr],
     smtp: &smtp::Config,
     config: &Config,
-    asker: &DnsClient,
+    client: &DnsClient,
 ) -> Vec<AddressFacts> {
     let addresses = addresses.iter().map(|address| address.to_canonical());
-    join_all(addresses.map(|address| one(address, smtp, config, asker))).await
+    join_all(addresses.map(|address| gather_address(address, smtp, config, client))).await
 }
 
-async fn one(
+async fn gather_address(
     address: IpAddr,
     smtp: &smtp::Config,
     config: &Config,
-    asker: &DnsClient,
+    client: &DnsClient,
 ) -> AddressFacts {
     let requests = requests(address, smtp);
     let lists = config.blocklists.iter().filter(|list| address.is_ipv4() || list.ipv6);
     let ((names, forward), spf, lists) = join3(
-        names(address, asker),
-        join_all(requests.into_iter().map(|(of_helo, request)| policy(of_helo, request, asker))),
-        join_all(lists.map(|list| entry(address, list, asker))),
+        names(address, client),
+        join_all(requests.into_iter().map(|(of_helo, request)| policy(of_helo, request, client))),
+        join_all(lists.map(|list| entry(address, list, client))),
     )
     .await;
     AddressFacts { address, names, forward, spf, lists }
@@ -48,11 +49,11 @@ async fn one(
 /// The names of an address, and the addresses of those names.
 async fn names(
     address: IpAddr,
-    asker: &DnsClient,
+    client: &DnsClient,
 ) -> (QueryResult, Vec<(DomainName, QueryResult)>) {
-    let names = asker.ask(&Query::Names(address)).await;
+    let names = client.ask(&Query::Names(address)).await;
     let forward = names.names().iter().take(MOST_NAMES).map(async |name| {
-        let heard = asker.ask(&Query::addresses(name.clone(), address)).await;
+        let heard = client.ask(&Query::addresses(name.clone(), address)).await;
         (name.clone(), heard)
     });
     let forward = join_all(forward).await;
@@ -85,14 +86,14 @@ fn requests(address: IpAddr, smtp: &smtp::Config) -> Vec<(bool, spf::Request)> {
     requests
 }
 
-async fn policy(of_helo: bool, request: spf::Request, asker: &DnsClient) -> SpfFacts {
+async fn policy(of_helo: bool, request: spf::Request, client: &DnsClient) -> SpfFacts {
     let mut known = BTreeMap::new();
     // Ten lookups, each with ten names at most: this ends.
     let outcome = loop {
         match spf::evaluate(&request, &known) {
             SpfStep::Done(outcome) => break outcome,
             SpfStep::Ask(question) => {
-                let heard = asker.ask(&question).await;
+                let heard = client.ask(&question).await;
                 known.insert(question, heard);
             }
         }
@@ -101,7 +102,7 @@ async fn policy(of_helo: bool, request: spf::Request, asker: &DnsClient) -> SpfF
 }
 
 /// Asks a blocklist about the address and about its own test points (RFC 5782 section 5).
-async fn entry(address: IpAddr, list: &Blocklist, asker: &DnsClient) -> ListFacts {
+async fn entry(address: IpAddr, list: &Blocklist, client: &DnsClient) -> ListFacts {
     let zone = list.zone.name().as_str();
     let point = |last: u8| {
         let v4 = Ipv4Addr::new(127, 0, 0, last);
@@ -112,7 +113,8 @@ async fn entry(address: IpAddr, list: &Blocklist, asker: &DnsClient) -> ListFact
     let (listed, unlisted) = (point(2), point(1));
     let (own, texts) = (Query::Ipv4(name.clone()), Query::Texts(name));
     let (listed_point, unlisted_point, own, texts) =
-        join4(asker.ask(&listed), asker.ask(&unlisted), asker.ask(&own), asker.ask(&texts)).await;
+        join4(client.ask(&listed), client.ask(&unlisted), client.ask(&own), client.ask(&texts))
+            .await;
     let reason = texts.texts().first().cloned();
     ListFacts { list: list.clone(), listed_point, unlisted_point, own, reason }
 }

@@ -26,24 +26,24 @@ pub(super) struct DialTarget {
 }
 
 /// The first IPv4 and the first IPv6 address of a domain's best exchanger.
-pub(super) async fn doors(
+pub(super) async fn dial_targets(
     domain: &DomainName,
-    asker: &DnsClient,
+    client: &DnsClient,
     smtp: &smtp::Config,
 ) -> (DomainName, Result<Vec<DialTarget>, NoTarget>) {
     let found = async {
-        let route = asker.route(domain).await.map_err(NoTarget::Dns)?;
+        let route = client.route(domain).await.map_err(NoTarget::Dns)?;
         let best = route.exchangers().first().ok_or(NoTarget::Nowhere)?;
-        let host = asker.host(&best.host).await.map_err(NoTarget::Dns)?;
+        let host = client.host(&best.host).await.map_err(NoTarget::Dns)?;
         let targets: Vec<Target> =
             host.addresses.iter().filter_map(|a| smtp.allow_networks.target(*a)).collect();
         let first = |v4| targets.iter().find(|target| target.address().is_ipv4() == v4);
-        let doors: Vec<DialTarget> = [first(true), first(false)]
+        let targets: Vec<DialTarget> = [first(true), first(false)]
             .into_iter()
             .flatten()
             .map(|target| DialTarget { exchanger: best.host.clone(), target: *target })
             .collect();
-        if doors.is_empty() { Err(NoTarget::Nowhere) } else { Ok(doors) }
+        if targets.is_empty() { Err(NoTarget::Nowhere) } else { Ok(targets) }
     };
     (domain.clone(), found.await)
 }
@@ -60,13 +60,13 @@ pub(super) struct BannerProber<'a> {
 impl BannerProber<'_> {
     /// Probes a domain's targets concurrently, except those of a family the identity does not
     /// use.
-    pub(super) async fn knock(
+    pub(super) async fn probe_domain(
         &self,
         domain: &DomainName,
-        doors: &Result<Vec<DialTarget>, NoTarget>,
+        targets: &Result<Vec<DialTarget>, NoTarget>,
     ) -> Vec<ConnectionAttempt> {
-        let doors = match doors {
-            Ok(doors) => doors,
+        let targets = match targets {
+            Ok(targets) => targets,
             Err(why) => {
                 let outcome = Err(NoReply::NoAddress);
                 let target = Err(why.clone());
@@ -81,14 +81,18 @@ impl BannerProber<'_> {
             }
         };
         let chosen = self.smtp.source_v4.is_some() || self.smtp.source_v6.is_some();
-        let used = doors
+        let used = targets
             .iter()
-            .filter(|door| !chosen || self.smtp.source(door.target.address()).is_some());
-        join_all(used.map(|door| self.one(domain, door))).await
+            .filter(|target| !chosen || self.smtp.source(target.target.address()).is_some());
+        join_all(used.map(|target| self.connect_and_greet(domain, target))).await
     }
 
-    async fn one(&self, domain: &DomainName, door: &DialTarget) -> ConnectionAttempt {
-        let address = door.target.address();
+    async fn connect_and_greet(
+        &self,
+        domain: &DomainName,
+        target: &DialTarget,
+    ) -> ConnectionAttempt {
+        let address = target.target.address();
         let limits = &self.smtp.time_limits;
         let path = Path {
             source: self.smtp.source(address),
@@ -96,14 +100,14 @@ impl BannerProber<'_> {
             port: self.smtp.port,
             deadline: self.deadline.min(self.clock.now() + limits.connect),
         };
-        let (connected, local, outcome) = match self.dial.dial(door.target, path).await {
+        let (connected, local, outcome) = match self.dial.dial(target.target, path).await {
             Err(why) => (false, None, Err(why)),
             Ok(Connection { stream, local }) => {
                 let until = self.deadline.min(self.clock.now() + limits.banner);
                 (true, local, self.greeting(stream, until).await)
             }
         };
-        let (domain, target) = (domain.clone(), Ok((door.exchanger.clone(), address)));
+        let (domain, target) = (domain.clone(), Ok((target.exchanger.clone(), address)));
         ConnectionAttempt { domain, target, connected, outcome, local: local.map(canonical) }
     }
 

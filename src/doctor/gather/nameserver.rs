@@ -9,12 +9,13 @@ use futures_util::future::{join, join_all, join3};
 use super::dns_client::DnsClient;
 use crate::address::DomainName;
 use crate::dns::query::Query;
-use crate::doctor::config::{Config, ConfiguredName};
+use crate::doctor::config::Config;
 use crate::doctor::facts::{NameserverFacts, TimedResult};
+use crate::doctor::name::ConfiguredName;
 
-pub(super) async fn look(
+pub(super) async fn gather_facts(
     address: SocketAddr,
-    asker: &DnsClient,
+    client: &DnsClient,
     config: &Config,
 ) -> NameserverFacts {
     let resolver = &config.resolver;
@@ -24,28 +25,28 @@ pub(super) async fn look(
     let txt = |named: &ConfiguredName| Query::Texts(named.name().clone());
     let ((made_up, made_up_below, known), (bogus, signed, large)) = join(
         join3(
-            all(asker, &resolver.made_up_under, made_up_in),
-            all(asker, &resolver.registered, made_up_in),
-            all(asker, &config.exchangers, mx),
+            ask_all(client, &resolver.made_up_under, made_up_in),
+            ask_all(client, &resolver.registered, made_up_in),
+            ask_all(client, &config.exchangers, mx),
         ),
         join3(
-            all(asker, &resolver.bogus, ipv4),
-            all(asker, &resolver.signed, ipv4),
-            all(asker, &resolver.large, txt),
+            ask_all(client, &resolver.bogus, ipv4),
+            ask_all(client, &resolver.signed, ipv4),
+            ask_all(client, &resolver.large, txt),
         ),
     )
     .await;
     NameserverFacts { address, made_up, made_up_below, known, bogus, signed, large }
 }
 
-async fn all(
-    asker: &DnsClient,
+async fn ask_all(
+    client: &DnsClient,
     names: &[ConfiguredName],
     question: impl Fn(&ConfiguredName) -> Query,
 ) -> Vec<TimedResult> {
     join_all(names.iter().map(|name| {
         let question = question(name);
-        async move { asker.timed(&question).await }
+        async move { client.timed(&question).await }
     }))
     .await
 }

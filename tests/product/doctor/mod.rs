@@ -11,7 +11,7 @@ use std::time::Duration;
 use mailvet::clock::Clock;
 use mailvet::config::Config;
 use mailvet::doctor::config::{Named, PublicAddresses};
-use mailvet::doctor::{Doctor, Finding, Report, Status};
+use mailvet::doctor::{Diagnosis, Doctor, Report, Status};
 use mailvet::prober::Identity;
 use mailvet::sandbox::{
     ExchangerSpec, NameRecords, QueryFailure, QueryType, ReplyTemplate, Sandbox, SandboxCounts,
@@ -47,8 +47,8 @@ fn names(names: &[&str]) -> Vec<Named> {
 }
 
 /// The findings of one check about one identity (`""` for the host), by a part of their subject.
-fn found<'a>(report: &'a Report, identity: &str, id: &str, subject: &str) -> Vec<&'a Finding> {
-    let is_about = |finding: &&Finding| {
+fn found<'a>(report: &'a Report, identity: &str, id: &str, subject: &str) -> Vec<&'a Diagnosis> {
+    let is_about = |finding: &&Diagnosis| {
         finding.id == id
             && finding.identity.as_deref().unwrap_or_default() == identity
             && finding.subject.as_deref().unwrap_or_default().contains(subject)

@@ -196,13 +196,13 @@ fn identities_of_one_address() {
     facts.identities.push(identity("b", "192.88.1.26"));
     for identity in &mut facts.identities {
         identity.addresses.truncate(1);
-        identity.knocks.iter_mut().for_each(|k| k.local = Some(ip("10.0.0.5")));
+        identity.attempts.iter_mut().for_each(|k| k.local = Some(ip("10.0.0.5")));
     }
-    let same = |facts: &Facts| setup::same_address(facts).map(|found| found.status);
+    let same = |facts: &Observations| setup::same_address(facts).map(|found| found.status);
     assert_eq!(same(&facts), Some(Pass));
     facts.identities.iter_mut().for_each(|identity| identity.addresses.clear());
     assert_eq!(same(&facts), Some(Warn));
-    facts.identities.iter_mut().for_each(|identity| identity.knocks.clear());
+    facts.identities.iter_mut().for_each(|identity| identity.attempts.clear());
     assert_eq!(same(&facts), Some(Skipped));
     assert_eq!(same(&healthy()), None, "there is nothing to compare");
 }

@@ -49,7 +49,7 @@ fn servfail() -> QueryResult {
     QueryResult::Failed(DnsFailure::ServerFailure("SERVFAIL".into()))
 }
 
-fn knock(host: &str, local: &str, banner: &str) -> ConnectionAttempt {
+fn attempt(host: &str, local: &str, banner: &str) -> ConnectionAttempt {
     let domain = name(host).registrable();
     let address = if ip(local).is_ipv4() { "192.88.2.1" } else { "2a00:1450::1" };
     let banner = Reply::parse_text(banner).unwrap();
@@ -63,7 +63,7 @@ fn knock(host: &str, local: &str, banner: &str) -> ConnectionAttempt {
 }
 
 fn shut(knock: &mut ConnectionAttempt, why: NoReply) {
-    (knock.connected, knock.local, knock.outcome) = (false, None, Err(why));
+    (attempt.connected, attempt.local, attempt.outcome) = (false, None, Err(why));
 }
 
 fn unreachable() -> NoReply {
@@ -104,11 +104,11 @@ fn identity(name_: &str, v4: &str) -> IdentityFacts {
             has_fallback: true,
             ..IdentitySetup::default()
         },
-        knocks: vec![
-            knock("mx.google.com", v4, "220 mx.google.com ESMTP"),
-            knock("mx.outlook.com", v4, dated),
-            knock("mx2.outlook.com", v4, dated),
-            knock("mx.google.com", V6, "220 mx.google.com ESMTP"),
+        attempts: vec![
+            attempt("mx.google.com", v4, "220 mx.google.com ESMTP"),
+            attempt("mx.outlook.com", v4, dated),
+            attempt("mx2.outlook.com", v4, dated),
+            attempt("mx.google.com", V6, "220 mx.google.com ESMTP"),
         ],
         addresses: vec![address_facts(v4), address_facts(V6)],
         helo: Some(HeloFacts {
@@ -129,9 +129,9 @@ fn timed(host: &str, heard: QueryResult) -> TimedResult {
 }
 
 /// All is well.
-fn healthy() -> Facts {
+fn healthy() -> Observations {
     let exchangers = QueryResult::Names(vec![name("mx.google.com")]);
-    Facts {
+    Observations {
         identities: vec![identity("", V4)],
         nameservers: vec![NameserverFacts {
             address: "192.88.3.53:53".parse().unwrap(),
@@ -145,7 +145,7 @@ fn healthy() -> Facts {
     }
 }
 
-fn report(facts: &Facts) -> Report {
+fn report(facts: &Observations) -> Report {
     judge(facts, &Config::default())
 }
 
@@ -161,7 +161,13 @@ fn where_all_is_well_every_check_passes() {
 /// name is not in `also` still passes. Whatever is not a pass says what it means and what to do,
 /// and whatever is skipped why.
 #[track_caller]
-fn changed(id: &str, also: &[&str], status: Status, words: &str, change: impl FnOnce(&mut Facts)) {
+fn changed(
+    id: &str,
+    also: &[&str],
+    status: Status,
+    words: &str,
+    change: impl FnOnce(&mut Observations),
+) {
     let mut facts = healthy();
     change(&mut facts);
     let found = report(&facts);

@@ -14,28 +14,28 @@ fn port_25_over_ipv4() {
                 Warn,
                 "2 of 3 exchangers reached; mx.google.com (192.88.2.1): no answer in time",
                 |i| {
-                    shut(&mut i.knocks[0], NoReply::Timeout);
+                    shut(&mut i.attempts[0], NoReply::Timeout);
                 },
             ),
             (Fail, "0 of 3 exchangers reached", |i| {
-                i.knocks[..3].iter_mut().for_each(|k| shut(k, NoReply::Timeout));
+                i.attempts[..3].iter_mut().for_each(|k| shut(k, NoReply::Timeout));
             }),
             (Fail, "Network is unreachable", |i| {
-                i.knocks.iter_mut().for_each(|k| shut(k, unreachable()));
+                i.attempts.iter_mut().for_each(|k| shut(k, unreachable()));
             }),
             (Skipped, "does not connect from such an address", |i| {
                 i.setup.source_v6 = V6.parse().ok();
-                i.knocks.drain(..3);
+                i.attempts.drain(..3);
             }),
-            (Skipped, "names no domain", |i| i.knocks.clear()),
-            (Skipped, "has an IPv4 address", |i| drop(i.knocks.drain(..3))),
+            (Skipped, "names no domain", |i| i.attempts.clear()),
+            (Skipped, "has an IPv4 address", |i| drop(i.attempts.drain(..3))),
         ],
     );
     table(
         "port_25_ipv4",
         &no_banner,
         &[(Skipped, "gmail.com: DNS did not say", |i| {
-            i.knocks = vec![ConnectionAttempt {
+            i.attempts = vec![ConnectionAttempt {
                 domain: name("gmail.com"),
                 target: Err(NoTarget::Dns(DnsFailure::Timeout)),
                 connected: false,
@@ -52,9 +52,9 @@ fn port_25_over_ipv6() {
         "port_25_ipv6",
         &[],
         &[
-            (Skipped, "this host has no IPv6", |i| shut(&mut i.knocks[3], unreachable())),
-            (Warn, "0 of 1 exchangers reached", |i| shut(&mut i.knocks[3], NoReply::Timeout)),
-            (Skipped, "has an IPv6 address", |i| drop(i.knocks.pop())),
+            (Skipped, "this host has no IPv6", |i| shut(&mut i.attempts[3], unreachable())),
+            (Warn, "0 of 1 exchangers reached", |i| shut(&mut i.attempts[3], NoReply::Timeout)),
+            (Skipped, "has an IPv6 address", |i| drop(i.attempts.pop())),
             (Skipped, "does not connect", |i| i.setup.source_v4 = V4.parse().ok()),
         ],
     );
@@ -62,7 +62,7 @@ fn port_25_over_ipv6() {
         "port_25_ipv6",
         &["port_25_ipv4", "greeting", "interception", "clock", "public_address"],
         &[(Fail, "0 of 1 exchangers reached", |i| {
-            i.knocks.iter_mut().for_each(|k| shut(k, NoReply::Timeout))
+            i.attempts.iter_mut().for_each(|k| shut(k, NoReply::Timeout))
         })],
     );
 }
@@ -72,7 +72,7 @@ fn the_greeting() {
     fn turn_away(knock: &mut ConnectionAttempt) {
         let banner =
             Reply::parse_text("554 5.7.1 blocked using a list, ask jane@example.com").unwrap();
-        knock.outcome = Ok(Greeting { banner, at: now() });
+        attempt.outcome = Ok(Greeting { banner, at: now() });
     }
     table(
         "greeting",
@@ -82,20 +82,20 @@ fn the_greeting() {
                 Warn,
                 "1 of 4 do not let us in; mx.google.com says 554 blocked using a list, ask j***@",
                 |i| {
-                    turn_away(&mut i.knocks[0]);
+                    turn_away(&mut i.attempts[0]);
                 },
             ),
             (Warn, "1 of 4 do not let us in; they say nothing", |i| {
-                i.knocks[0].outcome = Err(NoReply::Timeout);
+                i.attempts[0].outcome = Err(NoReply::Timeout);
             }),
-            (Fail, "4 of 4 do not let us in", |i| i.knocks.iter_mut().for_each(turn_away)),
+            (Fail, "4 of 4 do not let us in", |i| i.attempts.iter_mut().for_each(turn_away)),
         ],
     );
     table(
         "greeting",
         &["interception", "clock", "port_25_ipv4", "port_25_ipv6", "public_address"],
         &[(Skipped, "no exchanger was reached", |i| {
-            i.knocks.iter_mut().for_each(|k| shut(k, NoReply::Timeout))
+            i.attempts.iter_mut().for_each(|k| shut(k, NoReply::Timeout))
         })],
     );
 }
@@ -110,15 +110,15 @@ fn an_intercepted_port_25() {
                 Fail,
                 "the exchangers of google.com and outlook.com all greet as relay.isp.example",
                 |i| {
-                    for knock in &mut i.knocks {
+                    for attempt in &mut i.attempts {
                         let banner = Reply::parse_text("220 relay.isp.example ESMTP").unwrap();
-                        knock.outcome = Ok(Greeting { banner, at: now() });
+                        attempt.outcome = Ok(Greeting { banner, at: now() });
                     }
                 },
             ),
             (Skipped, "two organisations", |i| {
-                i.knocks.truncate(1);
-                i.knocks.push(knock("mx.google.com", V6, "220 mx.google.com ESMTP"));
+                i.attempts.truncate(1);
+                i.attempts.push(attempt("mx.google.com", V6, "220 mx.google.com ESMTP"));
             }),
         ],
     );
@@ -132,13 +132,13 @@ fn the_public_address() {
         &[
             (Pass, "192.88.1.25 and 2a00:1450::25, this host's own", |_| {}),
             (Skipped, "connections leave from 10.0.0.5, which is not public (NAT)", |i| {
-                i.knocks.iter_mut().for_each(|k| k.local = Some(ip("10.0.0.5")));
+                i.attempts.iter_mut().for_each(|k| k.local = Some(ip("10.0.0.5")));
             }),
             (Skipped, "no connection was opened", |i| {
-                i.knocks.iter_mut().for_each(|k| k.local = None);
+                i.attempts.iter_mut().for_each(|k| k.local = None);
             }),
             (Pass, "192.88.1.25 by configuration", |i| {
-                i.knocks.iter_mut().for_each(|k| k.local = Some(ip("10.0.0.5")));
+                i.attempts.iter_mut().for_each(|k| k.local = Some(ip("10.0.0.5")));
                 i.setup.public_addresses = vec![ip(V4)];
             }),
             (Warn, "but connections leave from 192.88.1.25 and 2a00:1450::25", |i| {
@@ -146,11 +146,11 @@ fn the_public_address() {
             }),
             (Skipped, "connections leave through the proxy 10.0.0.9:1080", |i| {
                 i.setup.proxy = "10.0.0.9:1080".parse().ok();
-                i.knocks.iter_mut().for_each(|k| k.local = Some(ip("10.0.0.9")));
+                i.attempts.iter_mut().for_each(|k| k.local = Some(ip("10.0.0.9")));
             }),
             (Pass, "192.88.1.9, the proxy's", |i| {
                 i.setup.proxy = "192.88.1.9:1080".parse().ok();
-                i.knocks.iter_mut().for_each(|k| k.local = Some(ip("192.88.1.9")));
+                i.attempts.iter_mut().for_each(|k| k.local = Some(ip("192.88.1.9")));
             }),
         ],
     );
@@ -170,25 +170,25 @@ fn without_a_public_address_what_needs_one_is_skipped() {
 fn the_clock() {
     let says = |knock: &mut ConnectionAttempt, date: &str| {
         let banner = Reply::parse_text(&format!("220 mx.outlook.com ready at {date}")).unwrap();
-        knock.outcome = Ok(Greeting { banner, at: now() });
+        attempt.outcome = Ok(Greeting { banner, at: now() });
     };
     changed("clock", &[], Pass, "within 30s of 2 banner(s)", |_| {});
     changed("clock", &[], Fail, "1h ahead of what 2 of 2 banner(s) say", |facts| {
-        for knock in &mut facts.identities[0].knocks[1..3] {
-            says(knock, "Wed, 25 Nov 2026 13:34:37 +0000");
+        for attempt in &mut facts.identities[0].attempts[1..3] {
+            says(attempt, "Wed, 25 Nov 2026 13:34:37 +0000");
         }
     });
     changed("clock", &[], Warn, "1m behind what 1 of 1 banner(s) say", |facts| {
-        facts.identities[0].knocks.remove(2);
-        says(&mut facts.identities[0].knocks[1], "Wed, 25 Nov 2026 15:35:37 +0100");
+        facts.identities[0].attempts.remove(2);
+        says(&mut facts.identities[0].attempts[1], "Wed, 25 Nov 2026 15:35:37 +0100");
     });
     // Two that do not agree with each other are one witness.
     changed("clock", &[], Warn, "1 of 2 banner(s)", |facts| {
-        says(&mut facts.identities[0].knocks[1], "Wed, 25 Nov 2026 13:34:37 +0000");
-        says(&mut facts.identities[0].knocks[2], "Tue, 25 Nov 2025 13:34:37 +0000");
+        says(&mut facts.identities[0].attempts[1], "Wed, 25 Nov 2026 13:34:37 +0000");
+        says(&mut facts.identities[0].attempts[2], "Tue, 25 Nov 2025 13:34:37 +0000");
     });
     changed("clock", &[], Skipped, "no banner said the time", |facts| {
-        facts.identities[0].knocks.drain(1..3);
-        facts.identities[0].knocks.push(knock("mx.a.example", V4, "220 mx.a.example"));
+        facts.identities[0].attempts.drain(1..3);
+        facts.identities[0].attempts.push(attempt("mx.a.example", V4, "220 mx.a.example"));
     });
 }

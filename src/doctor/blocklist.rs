@@ -1,10 +1,45 @@
-//! The well-known DNS blocklists, with their own answer codes, as their operators document them.
-//! Pure.
+//! DNS blocklists: how one is configured, and the well-known ones with their own answer codes, as
+//! their operators document them. Pure.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use super::config::{Blocklist, ConfiguredName, Weight, named};
+use serde::{Deserialize, Serialize};
+
+use super::name::{ConfiguredName, configured};
+
+/// A DNS blocklist (RFC 5782).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blocklist {
+    /// Zone to query, such as `zen.spamhaus.org`.
+    pub zone: ConfiguredName,
+    /// `true` if it lists IPv6 addresses too. Default: false.
+    #[serde(default)]
+    pub ipv6: bool,
+    /// Weight of an entry: `fail` if many servers look here, `warn` if few do. Default
+    /// `fail`.
+    #[serde(default)]
+    pub weight: Weight,
+    /// Address of the page that takes requests for removal. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal: Option<String>,
+    /// The list's own answers, and what each means. Others within 127.0.0.0/8 are entries of a kind
+    /// that is not known here.
+    #[serde(default)]
+    pub codes: BTreeMap<Ipv4Addr, String>,
+}
+
+/// Severity of an entry in a blocklist.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weight {
+    /// Few servers look there.
+    Warn,
+    /// Many servers look there.
+    #[default]
+    Fail,
+}
 
 /// Lists of addresses that can be asked freely in small numbers, the most used first.
 pub(super) fn well_known() -> Vec<Blocklist> {
@@ -29,7 +64,7 @@ pub(super) fn well_known() -> Vec<Blocklist> {
         "dnsbl-1.uceprotect.net",
         "ips.backscatterer.org",
     ]
-    .map(|zone| named(&[zone]).remove(0));
+    .map(|zone| configured(&[zone]).remove(0));
     let [zen, barracuda, spamcop, drone, mailspike, psbl, uceprotect, backscatterer] = zones;
     vec![
         list(zen, true, Fail, "https://check.spamhaus.org/", &SPAMHAUS),
