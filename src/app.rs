@@ -166,7 +166,7 @@ async fn look_at_dns(resolver: Arc<Resolver>, readiness: Readiness, stop: Cancel
             Ok(()) => {
                 missed = 0;
                 if readiness.dns(true) {
-                    tracing::info!("DNS answers");
+                    tracing::info!("DNS is answering");
                 }
             }
             Err(failure) => {
@@ -194,9 +194,9 @@ async fn watch(lists: Arc<ListsHandle>, config: lists::Config, stop: Cancellatio
         // Reading files blocks.
         match tokio::task::spawn_blocking(move || lists.reload_if_changed()).await {
             Ok(Ok(Reload::Unchanged)) => {}
-            Ok(Ok(Reload::Reloaded)) => tracing::info!("the lists were read again"),
-            Ok(Err(error)) => tracing::error!(%error, "the lists stay as they were"),
-            Err(error) => tracing::error!(%error, "the lists could not be looked at"),
+            Ok(Ok(Reload::Reloaded)) => tracing::info!("reloaded the lists"),
+            Ok(Err(error)) => tracing::error!(%error, "cannot reload the lists; the previous ones stay in use"),
+            Err(error) => tracing::error!(%error, "cannot check the lists for changes"),
         }
     }
 }

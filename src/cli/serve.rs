@@ -129,7 +129,7 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
         started.close().await;
     };
     if tokio::time::timeout(CLOSING, closing).await.is_err() {
-        tracing::warn!("some mail servers were not taken leave of in time");
+        tracing::warn!("shutdown timed out before every SMTP session had sent QUIT");
     }
     tracing::info!("stopped");
     Ok(true)
@@ -143,7 +143,7 @@ async fn measure(app: &App, stop: CancellationToken) -> anyhow::Result<JoinSet<(
     let listener = TcpListener::bind(listen).await.with_context(|| {
         format!("{listen} cannot be listened on; choose another with --metrics-listen")
     })?;
-    tracing::info!(address = %listener.local_addr()?, "metrics are given out");
+    tracing::info!(address = %listener.local_addr()?, "serving metrics");
     measuring.spawn(metrics::serve(listener, app.sources.clone(), stop));
     Ok(measuring)
 }

@@ -58,7 +58,7 @@ impl Sources {
             Some(batches) => match batches.stats().await {
                 Ok(stats) => Some(stats),
                 Err(error) => {
-                    tracing::warn!(%error, "the batches cannot be measured");
+                    tracing::warn!(%error, "the statistics of batches cannot be read");
                     None
                 }
             },

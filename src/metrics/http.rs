@@ -41,7 +41,7 @@ pub async fn serve(listener: TcpListener, sources: Sources, stop: CancellationTo
                 connections.spawn(timeout(PATIENCE, converse(stream, sources.clone())));
             }
             Err(error) => {
-                tracing::warn!(%error, "metrics.listen gets no connection");
+                tracing::warn!(%error, "cannot accept a connection on metrics.listen");
                 sleep(BREATH).await;
             }
         }
@@ -67,7 +67,7 @@ async fn converse(stream: TcpStream, sources: Sources) {
         .serve_connection(TokioIo::new(stream), answer)
         .await;
     if let Err(error) = served {
-        tracing::debug!(%error, "a request for metrics ended early");
+        tracing::debug!(%error, "a metrics connection failed");
     }
 }
 
@@ -79,7 +79,7 @@ async fn answer<B>(request: &Request<B>, sources: &Sources) -> Response<Full<Byt
         "/metrics" => match text::render(sources.gather().await) {
             Ok(text) => said(StatusCode::OK, text::CONTENT_TYPE, text),
             Err(error) => {
-                tracing::error!(%error, "the metrics cannot be written");
+                tracing::error!(%error, "the metrics cannot be rendered");
                 said(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, "see the log\n".to_owned())
             }
         },

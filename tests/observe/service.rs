@@ -49,7 +49,7 @@ impl Service {
         });
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut service = Self { child, lines, reading, metrics: unknown };
-        let metrics = service.said("metrics are given out").await;
+        let metrics = service.said("serving metrics").await;
         service.metrics = metrics["fields"]["address"].as_str().unwrap().parse().unwrap();
         service
     }
