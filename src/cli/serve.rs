@@ -143,7 +143,7 @@ async fn measure(app: &App, stop: CancellationToken) -> anyhow::Result<JoinSet<(
     let listener = TcpListener::bind(listen).await.with_context(|| {
         format!("{listen} cannot be listened on; choose another with --metrics-listen")
     })?;
-    tracing::info!(address = %listener.local_addr()?, "serving metrics");
+    tracing::info!(address = %listener.local_addr()?, "metrics can be scraped");
     measuring.spawn(metrics::serve(listener, app.sources.clone(), stop));
     Ok(measuring)
 }

@@ -83,7 +83,7 @@ fn finished(sandbox: &Sandbox, batches: &BTreeMap<usize, Accepted>) -> BTreeMap<
 }
 
 /// Lives a while: sends the next list, reads what it can.
-async fn live(service: &Service, batches: &mut BTreeMap<usize, Accepted>) {
+async fn live(service: &mut Service, batches: &mut BTreeMap<usize, Accepted>) {
     let mut client = service.batch_client().await;
     let number = batches.len();
     if batches.values().all(is_over)
@@ -105,11 +105,11 @@ async fn a_service_that_is_killed_fifty_times_loses_nothing_and_does_nothing_twi
     let mut dice = Dice(0x6d61_696c_7665_7431);
     let mut interrupted = 0;
     for _ in 0..ROUNDS {
-        let service = Service::start(&sandbox, store.path());
+        let mut service = Service::on(&sandbox, store.path(), &[]).await;
         let life = Duration::from_millis(dice.below(LONGEST_LIFE));
-        let died = tokio::time::timeout(life, live(&service, &mut batches)).await;
+        let died = tokio::time::timeout(life, live(&mut service, &mut batches)).await;
         interrupted += u32::from(died.is_err());
-        service.kill();
+        service.kill().await;
         let before = finished(&sandbox, &batches);
         let after = finished(&sandbox, &batches);
         assert_eq!(before, after, "a killed service asks nobody");
@@ -122,7 +122,7 @@ async fn a_service_that_is_killed_fifty_times_loses_nothing_and_does_nothing_twi
 /// Lets everything finish, and looks at every row.
 async fn check(sandbox: &Sandbox, store: &Path, mut batches: BTreeMap<usize, Accepted>) {
     let before = finished(sandbox, &batches);
-    let service = Service::start(sandbox, store);
+    let mut service = Service::on(sandbox, store, &[]).await;
     let mut client = service.batch_client().await;
     let listed = client.list_batches(ListBatchesRequest::default()).await.unwrap().into_inner();
     assert!(listed.batches.len() >= batches.len(), "an accepted batch is lost");
@@ -147,5 +147,5 @@ async fn check(sandbox: &Sandbox, store: &Path, mut batches: BTreeMap<usize, Acc
     for (host, rcpt) in before {
         assert_eq!(after[&host], rcpt, "{host} was asked again about what was finished");
     }
-    service.kill();
+    service.kill().await;
 }

@@ -153,7 +153,7 @@ async fn the_service_starts_with_the_files_of_the_cluster_and_answers_its_probes
         ("MAILVET_CONFIG", file.to_str().unwrap()),
         ("MAILVET_SERVER__API_KEYS", keys.to_str().unwrap()),
     ];
-    let service = Service::with(&sandbox, &dir.path().join("batches"), &variables);
+    let mut service = Service::on(&sandbox, &dir.path().join("batches"), &variables).await;
     let set = of_kind("StatefulSet");
     let container = &set["spec"]["template"]["spec"]["containers"][0];
     for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
@@ -173,7 +173,7 @@ async fn the_service_starts_with_the_files_of_the_cluster_and_answers_its_probes
         let serving = tokio::time::timeout(std::time::Duration::from_secs(20), serving).await;
         serving.unwrap_or_else(|_| panic!("{probe} never says that it serves"));
     }
-    service.kill();
+    service.kill().await;
     sandbox.shutdown().await;
 }
 

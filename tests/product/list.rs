@@ -262,8 +262,8 @@ fn a_list_that_was_changed_meanwhile_is_not_given_the_wrong_answers() {
 async fn a_service_may_do_the_work_and_the_list_comes_back_the_same() {
     let sandbox = Sandbox::start(World::built_in().unwrap()).await.unwrap();
     let store = tempfile::tempdir().unwrap();
-    let service = Service::start(&sandbox, store.path());
-    let server = format!("http://{}", service.address);
+    let mut service = Service::on(&sandbox, store.path(), &[]).await;
+    let server = format!("http://{}", service.address().await);
     let folder = folder_with("list.csv", LIST);
     let args = ["list.csv", "--server", &server, "--patience", "0s", "--output", "theirs.csv"];
     let output = run(folder.path(), &args, b"");
@@ -276,7 +276,7 @@ async fn a_service_may_do_the_work_and_the_list_comes_back_the_same() {
     };
     assert_eq!(without_times("theirs.csv"), without_times("ours.csv"));
     assert!(sandbox.counts().total().rcpt > 0, "the service asked");
-    service.kill();
+    service.kill().await;
     let output = run(folder.path(), &["list.csv", "--server", &server], b"");
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains(&server), "{}", said(&output));

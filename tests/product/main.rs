@@ -9,16 +9,20 @@ mod batches;
 mod command_line;
 mod crash;
 mod customer;
+#[cfg(feature = "external-tests")]
 mod deploy;
 mod doctor;
 mod drain;
+#[cfg(feature = "external-tests")]
 mod examples;
 mod exposure;
 mod limits;
 mod list;
+mod observe;
 mod oddities;
 mod process;
 mod product;
+#[cfg(feature = "external-tests")]
 mod python;
 mod service;
 mod shutdown;

@@ -1,13 +1,23 @@
-//! The binary as a process of its own: a command to its end, or the service on a mail world that
-//! outlives it.
+//! The binary as a process of its own: a command to its end, or the service, with everything it logs.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use mailvet::proto::batch_service_client::BatchServiceClient;
+use mailvet::proto::verification_service_client::VerificationServiceClient;
 use mailvet::sandbox::Sandbox;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tonic::transport::{Channel, Endpoint};
+
+/// Time limit for anything that is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Begins a command in this folder. It knows no variable.
 pub(crate) fn begin(folder: &Path, args: &[&str]) -> Child {
@@ -30,70 +40,173 @@ pub(crate) fn run(folder: &Path, args: &[&str], input: &[u8]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// A service that may be killed, or told to stop.
+/// The running service.
 pub(crate) struct Service {
-    process: Child,
-    pub(crate) address: String,
+    child: tokio::process::Child,
+    lines: watch::Receiver<Vec<String>>,
+    reading: JoinSet<()>,
+    pub(crate) metrics: SocketAddr,
 }
 
 impl Service {
-    pub(crate) fn start(sandbox: &Sandbox, store: &Path) -> Self {
-        Self::with(sandbox, store, &[])
-    }
-
-    /// With these variables.
-    pub(crate) fn with(sandbox: &Sandbox, store: &Path, variables: &[(&str, &str)]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_mailvet"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--log", "mailvet=info"])
-            .arg("--data-dir")
-            .arg(store)
-            .args(["--nameserver", &sandbox.nameserver().to_string()])
-            .args(["--smtp-port", &sandbox.smtp_port().to_string()])
-            .args(["--allow-network", &sandbox.network().to_string()])
+    /// Starts the service, logging JSON, with its metrics on a port of their own. It knows no other
+    /// variable.
+    pub(crate) async fn start(args: &[&str], environment: &[(&str, String)]) -> Self {
+        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_mailvet"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
+            .args(args)
             .env_clear()
             .env("MAILVET_LOG__FORMAT", "json")
-            .envs(variables.iter().copied())
+            .envs(environment.iter().map(|(name, value)| (*name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
+            .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let address = loop {
-            let line = lines.next().expect("the service starts").unwrap();
-            let event: serde_json::Value = serde_json::from_str(&line).unwrap();
-            if event["fields"]["message"] == "serving" {
-                break event["fields"]["address"].as_str().unwrap().to_owned();
+        let mut said = tokio::io::BufReader::new(child.stderr.take().unwrap()).lines();
+        let (send, lines) = watch::channel(Vec::new());
+        let mut reading = JoinSet::new();
+        reading.spawn(async move {
+            while let Ok(Some(line)) = said.next_line().await {
+                send.send_modify(|lines: &mut Vec<String>| lines.push(line));
             }
+        });
+        let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut service = Self { child, lines, reading, metrics: unknown };
+        let metrics = service.said("metrics can be scraped").await;
+        service.metrics = metrics["fields"]["address"].as_str().unwrap().parse().unwrap();
+        service
+    }
+
+    /// Starts the service on a mail world that outlives it, with these variables.
+    pub(crate) async fn on(
+        sandbox: &Sandbox,
+        store: &Path,
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let (nameserver, port) = (sandbox.nameserver().to_string(), sandbox.smtp_port().to_string());
+        let network = sandbox.network().to_string();
+        let args = [
+            ["--log", "mailvet=info"],
+            ["--data-dir", store.to_str().unwrap()],
+            ["--nameserver", &nameserver],
+            ["--smtp-port", &port],
+            ["--allow-network", &network],
+        ];
+        let variables: Vec<_> =
+            variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let mut service = Self::start(&args.concat(), &variables).await;
+        service.address().await;
+        service
+    }
+
+    /// The address it serves, once it does.
+    pub(crate) async fn address(&mut self) -> String {
+        let serving = self.said("serving").await;
+        serving["fields"]["address"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits for a log line with this message.
+    pub(crate) async fn said(&mut self, message: &str) -> Value {
+        let find = |lines: &Vec<String>| {
+            lines.iter().find_map(|line| {
+                let line: Value = serde_json::from_str(line).ok()?;
+                line["fields"]["message"].as_str()?.contains(message).then_some(line)
+            })
         };
-        // What else it says is not read; a pipe that is full must not stop it.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { process, address }
+        let waiting = self.lines.wait_for(|lines| find(lines).is_some());
+        let found = match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(Ok(lines)) => find(&lines),
+            _ => None,
+        };
+        found.unwrap_or_else(|| panic!("never said {message:?}: {:#?}", *self.lines.borrow()))
     }
 
-    pub(crate) async fn channel(&self) -> Channel {
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
-        endpoint.connect().await.unwrap()
+    /// Everything said so far.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.lines.borrow().clone()
     }
 
-    pub(crate) async fn batch_client(&self) -> BatchServiceClient<Channel> {
+    pub(crate) async fn channel(&mut self) -> Channel {
+        let address = self.address().await;
+        Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+    }
+
+    pub(crate) async fn client(&mut self) -> VerificationServiceClient<Channel> {
+        VerificationServiceClient::new(self.channel().await)
+    }
+
+    pub(crate) async fn batch_client(&mut self) -> BatchServiceClient<Channel> {
         BatchServiceClient::new(self.channel().await)
     }
 
-    pub(crate) fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+    /// Ends it as a power cut would.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
     }
 
-    /// Sends it SIGTERM.
-    pub(crate) fn terminate(&self) {
-        let id = self.process.id().to_string();
-        let sent = Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh", &id]).status();
-        assert!(sent.unwrap().success());
+    /// Asks the port of the metrics; the status and the body.
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        ask(self.metrics, &format!("GET {path} HTTP/1.1\r\nHost: here\r\n\r\n")).await
     }
 
-    /// Waits until it has ended.
-    pub(crate) async fn ended(mut self) -> ExitStatus {
-        tokio::task::spawn_blocking(move || self.process.wait().unwrap()).await.unwrap()
+    pub(crate) async fn scrape(&self) -> String {
+        let (status, text) = self.get("/metrics").await;
+        assert_eq!(status, 200, "{text}");
+        text
     }
+
+    /// Waits until this is in a scrape.
+    pub(crate) async fn measures(&self, wanted: &str) {
+        let measured = async { while !self.scrape().await.contains(wanted) {} };
+        let measured = tokio::time::timeout(PATIENCE, measured).await;
+        measured.unwrap_or_else(|_| panic!("{wanted:?} is never in a scrape"));
+    }
+
+    /// Waits until the port of the metrics answers with this status.
+    pub(crate) async fn answers(&self, path: &str, wanted: u16) -> String {
+        let answered = async {
+            loop {
+                let (status, body) = self.get(path).await;
+                if status == wanted {
+                    break body;
+                }
+            }
+        };
+        let answered = tokio::time::timeout(PATIENCE, answered).await;
+        answered.unwrap_or_else(|_| panic!("{path} is never {wanted}"))
+    }
+
+    pub(crate) async fn terminate(&self) {
+        let id = self.child.id().unwrap().to_string();
+        let status = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
+        assert!(status.success());
+    }
+
+    /// Tells the service to stop, and waits until it has; everything it said.
+    pub(crate) async fn stop(mut self) -> Vec<String> {
+        self.terminate().await;
+        self.ended().await
+    }
+
+    /// Waits until the service has ended well; everything it said.
+    pub(crate) async fn ended(&mut self) -> Vec<String> {
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap();
+        while self.reading.join_next().await.is_some() {}
+        let log = self.log();
+        assert!(status.success(), "{status}: {log:#?}");
+        log
+    }
+}
+
+/// Sends a request as it stands; the status and the body of the answer.
+pub(crate) async fn ask(at: SocketAddr, request: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok());
+    (status.unwrap_or_default(), body.to_owned())
 }

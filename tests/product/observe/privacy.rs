@@ -17,8 +17,8 @@ use tokio_stream as stream;
 use tonic::transport::Channel;
 use tonic::{Code, Request};
 
-use crate::collector::Collector;
-use crate::service::Service;
+use super::collector::Collector;
+use crate::process::Service;
 
 /// In every local part that is sent in this test, and in nothing else.
 const MARK: &str = "zq7wombat";

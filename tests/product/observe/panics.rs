@@ -22,7 +22,7 @@ async fn a_panic_shows_its_place_and_no_address() {
         traces.close().await;
         return;
     }
-    let name = "panics::a_panic_shows_its_place_and_no_address";
+    let name = "observe::panics::a_panic_shows_its_place_and_no_address";
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture"])
         .env(PANICKING, "yes")
@@ -31,6 +31,6 @@ async fn a_panic_shows_its_place_and_no_address() {
         .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("this is a bug") && said.contains("tests/observe/panics.rs:"), "{said}");
+    assert!(said.contains("this is a bug") && said.contains("tests/product/observe/panics.rs:"), "{said}");
     assert!(!said.contains("zq7wombat"), "{said}");
 }

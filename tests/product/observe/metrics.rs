@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tonic::transport::Channel;
 
-use crate::service::{PATIENCE, Service, ask};
+use crate::process::{PATIENCE, Service, ask};
 
 /// The value of a series, as it is written in the text.
 fn value(text: &str, series: &str) -> f64 {

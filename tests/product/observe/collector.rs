@@ -16,7 +16,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-use crate::service::PATIENCE;
+use crate::process::PATIENCE;
 
 pub(crate) struct Collector {
     address: SocketAddr,

@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use mailvet::proto::VerifyAddressRequest;
 use tonic::Request;
 
-use crate::collector::Collector;
-use crate::service::Service;
+use super::collector::Collector;
+use crate::process::Service;
 
 const METHOD: &str = "mailvet.v1.VerificationService/VerifyAddress";
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";

@@ -16,7 +16,7 @@ struct Case {
 
 #[test]
 fn the_corpus_is_judged_as_its_sources_say() {
-    let corpus = include_str!("corpus/addresses.jsonl");
+    let corpus = include_str!("../corpus/addresses.jsonl");
     let mut count = 0;
     for (number, line) in corpus.lines().enumerate() {
         let case: Case =

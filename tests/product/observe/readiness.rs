@@ -11,8 +11,8 @@ use tonic::transport::Channel;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
 
-use crate::late::LateNameServer;
-use crate::service::{PATIENCE, Service};
+use super::late::LateNameServer;
+use crate::process::{PATIENCE, Service};
 
 /// A service that asks this name server, which it does not wait for long.
 async fn service(nameserver: SocketAddr, data: &tempfile::TempDir) -> Service {

@@ -4,8 +4,8 @@
 use mailvet::smtp::{Classifier, Meaning, ReplyView, Stage};
 use serde::Deserialize;
 
-const CORPUS: &str = include_str!("corpus/replies.txt");
-const REAL_SERVERS: &str = include_str!("corpus/real_servers.jsonl");
+const CORPUS: &str = include_str!("../corpus/replies.txt");
+const REAL_SERVERS: &str = include_str!("../corpus/real_servers.jsonl");
 
 /// What a real server said, and what that means.
 #[derive(Deserialize)]

@@ -6,7 +6,7 @@ use mailvet::proto::VerifyAddressRequest;
 use regex::Regex;
 use serde_json::Value;
 
-use crate::service::Service;
+use crate::process::Service;
 
 fn dashboard() -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/grafana/mailvet.json");
