@@ -195,7 +195,9 @@ async fn watch(lists: Arc<ListsHandle>, config: lists::Config, stop: Cancellatio
         match tokio::task::spawn_blocking(move || lists.reload_if_changed()).await {
             Ok(Ok(Reload::Unchanged)) => {}
             Ok(Ok(Reload::Reloaded)) => tracing::info!("reloaded the lists"),
-            Ok(Err(error)) => tracing::error!(%error, "cannot reload the lists; the previous ones stay in use"),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "cannot reload the lists; the previous ones stay in use")
+            }
             Err(error) => tracing::error!(%error, "cannot check the lists for changes"),
         }
     }

@@ -170,7 +170,7 @@ async fn the_service_starts_with_the_files_of_the_cluster_and_answers_its_probes
                 != tonic_health::ServingStatus::Serving as i32
             {}
         };
-        let serving = tokio::time::timeout(std::time::Duration::from_secs(20), serving).await;
+        let serving = tokio::time::timeout(std::time::Duration::from_secs(60), serving).await;
         serving.unwrap_or_else(|_| panic!("{probe} never says that it serves"));
     }
     service.kill().await;

@@ -80,12 +80,9 @@ impl Service {
     }
 
     /// Starts the service on a mail world that outlives it, with these variables.
-    pub(crate) async fn on(
-        sandbox: &Sandbox,
-        store: &Path,
-        variables: &[(&str, &str)],
-    ) -> Self {
-        let (nameserver, port) = (sandbox.nameserver().to_string(), sandbox.smtp_port().to_string());
+    pub(crate) async fn on(sandbox: &Sandbox, store: &Path, variables: &[(&str, &str)]) -> Self {
+        let (nameserver, port) =
+            (sandbox.nameserver().to_string(), sandbox.smtp_port().to_string());
         let network = sandbox.network().to_string();
         let args = [
             ["--log", "mailvet=info"],

@@ -97,13 +97,13 @@ impl Product {
                 tokio::task::yield_now().await;
             }
         };
-        let reached = tokio::time::timeout(Duration::from_secs(20), reached).await;
+        let reached = tokio::time::timeout(Duration::from_secs(60), reached).await;
         reached.unwrap_or_else(|_| panic!("never {wanted} connections"));
     }
 
     /// Waits until the service has ended.
     pub(crate) async fn ended(&mut self) -> Drained {
-        let ended = tokio::time::timeout(Duration::from_secs(20), self.serving.join_next());
+        let ended = tokio::time::timeout(Duration::from_secs(60), self.serving.join_next());
         ended.await.expect("the service ends").unwrap().unwrap().unwrap()
     }
 

@@ -240,7 +240,7 @@ async fn a_changed_list_is_taken_up_without_a_restart() {
     };
     assert!(!is_disposable().await);
     std::fs::write(dir.path().join("disposable.txt"), "acme.test\n").unwrap();
-    let taken_up = tokio::time::timeout(Duration::from_secs(20), async {
+    let taken_up = tokio::time::timeout(Duration::from_secs(60), async {
         while !is_disposable().await {
             tokio::task::yield_now().await;
         }

@@ -120,7 +120,10 @@ async fn a_limit_of_connections_at_once_is_found_and_kept() {
     server.has_logged("Connection concurrency limit exceeded").await;
     let visits = visits(&mailvet, &server).await;
     let refused = visits.iter().filter(|visit| visit.heard("ehlo") == 0).count();
-    assert!((1..=5).contains(&refused), "{visits:?}");
+    // Five are opened at first. On a busy machine Postfix may count the end of a session so late
+    // that the one after it is refused; so each session that was let in may cost one more.
+    let let_in = visits.len() - refused;
+    assert!((1..=5 + let_in).contains(&refused), "{visits:?}");
     asked_once(160, &visits);
 }
 

@@ -84,7 +84,7 @@ async fn postscreen_sends_a_newcomer_away_and_lets_him_in_later() {
     saw(&Postfix::version(), "postscreen: first visit", Stage::Rcpt, Greylisted, &reply);
     first.say("QUIT").await;
 
-    let second = tokio::time::timeout(Duration::from_secs(20), async {
+    let second = tokio::time::timeout(Duration::from_secs(60), async {
         let (mut second, _) = Dialogue::open(server.address).await;
         second.say("EHLO client.mailvet.test").await;
         second.say("MAIL FROM:<us@b.test>").await;

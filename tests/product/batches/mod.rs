@@ -76,7 +76,7 @@ async fn until(ask: impl AsyncFn() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), asking).await.expect("it never came about");
+    tokio::time::timeout(Duration::from_secs(60), asking).await.expect("it never came about");
 }
 
 #[tokio::test]

@@ -119,7 +119,7 @@ async fn the_port_is_not_opened_to_others_unless_somebody_says_so() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mailvet"));
         command.args(["serve", "--sandbox", "--listen", "127.0.0.1:0"]).args(arguments).env_clear();
         command.kill_on_drop(true);
-        async move { tokio::time::timeout(Duration::from_secs(20), command.output()).await }
+        async move { tokio::time::timeout(Duration::from_secs(60), command.output()).await }
     };
     let refused = serve(&["--metrics-listen", "0.0.0.0:0"]).await.unwrap().unwrap();
     let said = String::from_utf8(refused.stderr).unwrap();

@@ -31,6 +31,9 @@ async fn a_panic_shows_its_place_and_no_address() {
         .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("this is a bug") && said.contains("tests/product/observe/panics.rs:"), "{said}");
+    assert!(
+        said.contains("this is a bug") && said.contains("tests/product/observe/panics.rs:"),
+        "{said}"
+    );
     assert!(!said.contains("zq7wombat"), "{said}");
 }
