@@ -10,14 +10,14 @@ use hickory_server::net::runtime::Time;
 use hickory_server::net::xfer::Protocol;
 use hickory_server::proto::op::{Edns, Header, HeaderCounts, Metadata, OpCode, ResponseCode};
 use hickory_server::proto::rr::rdata::{A, AAAA, CNAME, MX, PTR, SOA, TXT};
-use hickory_server::proto::rr::{NameRecords, RData, Record, RecordType};
+use hickory_server::proto::rr::{Name, RData, Record, RecordType};
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponseBuilder;
 use tokio::net::{TcpListener, UdpSocket};
 
 use super::counts::QueryCounts;
 use super::world::{QueryFailure, QueryType};
-use super::zone::{Data, Kind, Response, Zone};
+use super::zone::{RecordData, ResponseKind, Zone, ZoneResponse};
 use crate::address::DomainName;
 
 /// Longest silence on a TCP connection.
@@ -65,16 +65,20 @@ impl RequestHandler for Answerer {
         }
         let mut records = &response.records[..];
         match response.kind {
-            Kind::NoError => {}
-            Kind::NameError => metadata.response_code = ResponseCode::NXDomain,
-            Kind::Failed(QueryFailure::Silence) => return unsent(metadata),
-            Kind::Failed(QueryFailure::Refused) => metadata.response_code = ResponseCode::Refused,
-            Kind::Failed(QueryFailure::Truncated) if request.protocol() == Protocol::Udp => {
+            ResponseKind::NoError => {}
+            ResponseKind::NameError => metadata.response_code = ResponseCode::NXDomain,
+            ResponseKind::Failed(QueryFailure::Silence) => return unsent(metadata),
+            ResponseKind::Failed(QueryFailure::Refused) => {
+                metadata.response_code = ResponseCode::Refused
+            }
+            ResponseKind::Failed(QueryFailure::Truncated)
+                if request.protocol() == Protocol::Udp =>
+            {
                 metadata.truncation = true;
                 records = &[];
             }
-            Kind::Failed(QueryFailure::Truncated) => {}
-            Kind::Failed(_) => metadata.response_code = ResponseCode::ServFail,
+            ResponseKind::Failed(QueryFailure::Truncated) => {}
+            ResponseKind::Failed(_) => metadata.response_code = ResponseCode::ServFail,
         }
         let answers: Vec<Record> = records
             .iter()
@@ -99,9 +103,9 @@ impl RequestHandler for Answerer {
 }
 
 impl Answerer {
-    fn respond(&self, request: &Request) -> Response {
-        let refused = Response {
-            kind: Kind::Failed(QueryFailure::Refused),
+    fn respond(&self, request: &Request) -> ZoneResponse {
+        let refused = ZoneResponse {
+            kind: ResponseKind::Failed(QueryFailure::Refused),
             records: Vec::new(),
             negative_ttl: None,
             delay: Duration::ZERO,
@@ -135,29 +139,29 @@ fn unsent(metadata: Metadata) -> ResponseInfo {
 /// The SOA record that says how long "nothing" may be cached (RFC 2308 section 3): the world is
 /// one zone for each top-level domain.
 fn start_of_authority(request: &Request, ttl: u32) -> Option<Record> {
-    let asked = NameRecords::from(request.queries.queries().first()?.name().clone());
+    let asked = Name::from(request.queries.queries().first()?.name().clone());
     let zone = asked.trim_to(1);
-    let mname = NameRecords::from_ascii("ns.sandbox.test.").ok()?;
-    let rname = NameRecords::from_ascii("hostmaster.sandbox.test.").ok()?;
+    let mname = Name::from_ascii("ns.sandbox.test.").ok()?;
+    let rname = Name::from_ascii("hostmaster.sandbox.test.").ok()?;
     let soa = SOA::new(mname, rname, 1, 3600, 600, 86_400, ttl);
     Some(Record::from_rdata(zone, ttl, RData::SOA(soa)))
 }
 
 /// A name as hickory has it. One that no packet can carry becomes the root.
-fn name(domain: &DomainName) -> NameRecords {
-    let mut name = NameRecords::from_ascii(domain.as_str()).unwrap_or_else(|_| NameRecords::root());
+fn name(domain: &DomainName) -> Name {
+    let mut name = Name::from_ascii(domain.as_str()).unwrap_or_else(|_| Name::root());
     name.set_fqdn(true);
     name
 }
 
-fn rdata(data: &Data) -> RData {
+fn rdata(data: &RecordData) -> RData {
     match data {
-        Data::Mx(preference, host) => RData::MX(MX::new(*preference, name(host))),
-        Data::A(address) => RData::A(A(*address)),
-        Data::Aaaa(address) => RData::AAAA(AAAA(*address)),
-        Data::Cname(target) => RData::CNAME(CNAME(name(target))),
+        RecordData::Mx(preference, host) => RData::MX(MX::new(*preference, name(host))),
+        RecordData::A(address) => RData::A(A(*address)),
+        RecordData::Aaaa(address) => RData::AAAA(AAAA(*address)),
+        RecordData::Cname(target) => RData::CNAME(CNAME(name(target))),
         // One string of a TXT record holds 255 octets (RFC 1035 section 3.3).
-        Data::Txt(text) => RData::TXT(TXT::from_bytes(text.as_bytes().chunks(255).collect())),
-        Data::Ptr(host) => RData::PTR(PTR(name(host))),
+        RecordData::Txt(text) => RData::TXT(TXT::from_bytes(text.as_bytes().chunks(255).collect())),
+        RecordData::Ptr(host) => RData::PTR(PTR(name(host))),
     }
 }

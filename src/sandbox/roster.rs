@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 use super::SandboxError;
 use super::exchanger::{ExchangerSpec, StartTls};
 use super::ledger::Ledger;
-use super::place;
+use super::placement;
 use super::serving::Running;
 use super::tls;
 use super::world::{Served, World};

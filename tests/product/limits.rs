@@ -136,7 +136,7 @@ async fn a_connection_that_says_nothing_is_closed() {
 #[tokio::test]
 async fn a_connection_without_a_call_is_closed_and_one_with_a_call_is_not() {
     let product = limited(|config| {
-        config.server.limits.// Longer than a client takes to connect on a busy machine.
+        // Longer than a client takes to connect on a busy machine.
         config.server.limits.idle_connection = Duration::from_secs(2);
     })
     .await;

@@ -177,7 +177,7 @@ impl Service {
 
     pub(crate) async fn terminate(&self) {
         let id = self.child.id().unwrap().to_string();
-        let status = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
+        let status = Command::new("kill").args(["-TERM", &id]).status().unwrap();
         assert!(status.success());
     }
 

@@ -39,7 +39,7 @@ pub(super) fn check(identity: &IdentityFacts) -> Vec<Diagnosis> {
     findings
 }
 
-fn context(knock: &ConnectionAttempt) -> Option<DialedTarget<'_>> {
+fn context(attempt: &ConnectionAttempt) -> Option<DialedTarget<'_>> {
     let (exchanger, address) = attempt.target.as_ref().ok()?;
     Some(DialedTarget {
         exchanger,

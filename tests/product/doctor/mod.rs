@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use mailvet::clock::Clock;
 use mailvet::config::Config;
-use mailvet::doctor::config::{Named, PublicAddresses};
+use mailvet::doctor::config::PublicAddresses;
+use mailvet::doctor::name::ConfiguredName;
 use mailvet::doctor::{Diagnosis, Doctor, Report, Status};
 use mailvet::prober::Identity;
 use mailvet::sandbox::{
@@ -42,8 +43,8 @@ async fn examine(world: World, change: impl FnOnce(&mut Config)) -> (Report, San
     (report, counts)
 }
 
-fn names(names: &[&str]) -> Vec<Named> {
-    names.iter().map(|name| Named::try_from((*name).to_owned()).unwrap()).collect()
+fn names(names: &[&str]) -> Vec<ConfiguredName> {
+    names.iter().map(|name| ConfiguredName::try_from((*name).to_owned()).unwrap()).collect()
 }
 
 /// The findings of one check about one identity (`""` for the host), by a part of their subject.

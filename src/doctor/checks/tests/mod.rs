@@ -62,7 +62,7 @@ fn attempt(host: &str, local: &str, banner: &str) -> ConnectionAttempt {
     }
 }
 
-fn shut(knock: &mut ConnectionAttempt, why: NoReply) {
+fn shut(attempt: &mut ConnectionAttempt, why: NoReply) {
     (attempt.connected, attempt.local, attempt.outcome) = (false, None, Err(why));
 }
 

@@ -69,7 +69,7 @@ fn port_25_over_ipv6() {
 
 #[test]
 fn the_greeting() {
-    fn turn_away(knock: &mut ConnectionAttempt) {
+    fn turn_away(attempt: &mut ConnectionAttempt) {
         let banner =
             Reply::parse_text("554 5.7.1 blocked using a list, ask jane@example.com").unwrap();
         attempt.outcome = Ok(Greeting { banner, at: now() });
@@ -168,7 +168,7 @@ fn without_a_public_address_what_needs_one_is_skipped() {
 
 #[test]
 fn the_clock() {
-    let says = |knock: &mut ConnectionAttempt, date: &str| {
+    let says = |attempt: &mut ConnectionAttempt, date: &str| {
         let banner = Reply::parse_text(&format!("220 mx.outlook.com ready at {date}")).unwrap();
         attempt.outcome = Ok(Greeting { banner, at: now() });
     };
