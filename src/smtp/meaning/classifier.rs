@@ -12,7 +12,7 @@ use super::words::{Compounds, ReplyWords};
 use super::{Explanation, Meaning, RuleBasis, compile, retry_hint};
 
 /// Our rules, in the order of their evidence: a rule of an earlier file decides first.
-const BUILTIN: [&str; 14] = [
+const BUILTIN: [&str; 15] = [
     include_str!("rules/vocabulary.toml"),
     include_str!("rules/providers.toml"),
     include_str!("rules/gateways.toml"),
@@ -22,6 +22,7 @@ const BUILTIN: [&str; 14] = [
     include_str!("rules/sender.toml"),
     include_str!("rules/access.toml"),
     include_str!("rules/content.toml"),
+    include_str!("rules/ours.toml"),
     include_str!("rules/mailbox.toml"),
     include_str!("rules/languages.toml"),
     include_str!("rules/trouble.toml"),
@@ -87,6 +88,7 @@ impl Classifier {
         }
         vocabulary.check()?;
         let mut lexicon = LexiconBuilder::default();
+        vocabulary.boilerplate.iter().for_each(|words| lexicon.ignore(words));
         let mut rules = Vec::new();
         let mut taken = HashSet::new();
         let mut lines = Vec::new();

@@ -5,16 +5,23 @@ use std::collections::HashMap;
 use aho_corasick::{AhoCorasick, BuildError, MatchKind};
 
 use super::bits::Bits;
-use super::words::ReplyWords;
+use super::words::{self, ReplyWords};
 
 /// Gathers the words of all phrases.
 #[derive(Debug, Default)]
 pub(super) struct LexiconBuilder {
     words: HashMap<String, usize>,
     elements: HashMap<Vec<usize>, usize>,
+    boilerplate: Vec<usize>,
 }
 
 impl LexiconBuilder {
+    /// Enters words, a blank between them, that are not to be read where they stand together.
+    pub(super) fn ignore(&mut self, words: &str) {
+        let id = self.word(words);
+        self.boilerplate.push(id);
+    }
+
     /// The number of the set of these words. Equal sets have equal numbers.
     pub(super) fn element(&mut self, words: &[String]) -> usize {
         let mut ids: Vec<usize> = words.iter().map(|word| self.word(word)).collect();
@@ -26,8 +33,13 @@ impl LexiconBuilder {
 
     /// A word, or the beginning of one if it ends in `*`.
     fn word(&mut self, word: &str) -> usize {
-        let pattern =
-            word.strip_suffix('*').map_or_else(|| format!(" {word} "), |stem| format!(" {stem}"));
+        let pattern = match word.strip_suffix('*') {
+            Some(stem) => format!(" {stem}"),
+            None if word.chars().all(words::writes_no_spaces) => {
+                word.chars().fold(" ".to_owned(), |all, c| format!("{all}{c} "))
+            }
+            None => format!(" {word} "),
+        };
         let next = self.words.len();
         *self.words.entry(pattern).or_insert(next)
     }
@@ -46,7 +58,11 @@ impl LexiconBuilder {
         }
         elements_of.iter_mut().for_each(|elements| elements.sort_unstable());
         let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(patterns)?;
-        Ok(Lexicon { automaton, elements_of, elements: self.elements.len() })
+        let mut is_boilerplate = vec![false; elements_of.len()];
+        for id in self.boilerplate {
+            is_boilerplate[id] = true;
+        }
+        Ok(Lexicon { automaton, elements_of, elements: self.elements.len(), is_boilerplate })
     }
 }
 
@@ -57,6 +73,8 @@ pub(super) struct Lexicon {
     /// For each word the elements it belongs to, in ascending order.
     elements_of: Vec<Vec<usize>>,
     elements: usize,
+    /// For each word: it is not read, and nothing in it.
+    is_boilerplate: Vec<bool>,
 }
 
 impl Lexicon {
@@ -64,9 +82,20 @@ impl Lexicon {
     pub(super) fn find(&self, words: &ReplyWords) -> FoundWords<'_> {
         let present = vec![0; self.elements.div_ceil(64)];
         let mut found = FoundWords { lexicon: self, words: Vec::new(), present };
+        let mut ignored = Bits::NONE;
         for hit in self.automaton.find_overlapping_iter(&words.joined) {
-            let position = usize::from(words.position[hit.start() + 1]);
-            found.insert(hit.pattern().as_usize(), position);
+            let text = &words.joined[hit.start()..hit.end()];
+            // The last character of the last word: a phrase goes on after it.
+            let last = usize::from(words.position[hit.start() + text.trim_end().len() - 1]);
+            if self.is_boilerplate[hit.pattern().as_usize()] {
+                let first = usize::from(words.position[hit.start() + 1]);
+                (first..=last).for_each(|position| ignored.insert(position));
+            } else {
+                found.insert(hit.pattern().as_usize(), last);
+            }
+        }
+        if !ignored.is_empty() {
+            found.words.iter_mut().for_each(|(_, at)| *at = at.without(ignored));
         }
         found
     }

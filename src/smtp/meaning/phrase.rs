@@ -9,6 +9,7 @@
 //! | `the?` | that word, class or choice, or nothing |
 //! | `..` | up to three words of any kind |
 //! | `...` | up to eight |
+//! | `....` | up to 24, in scripts whose characters are words |
 //! | `^`, `$` | the beginning, the end of the reply |
 //! | `<addr>` `<ip>` `<host>` `<url>` | an address, an IP address, a host name, a URL |
 //! | `.spamhaus`, `/nosuchuser` | a label of a host name, a word of a URL's path |
@@ -70,6 +71,7 @@ impl Phrase {
                 "$" => at_end = true,
                 ".." => gap = 3,
                 "..." => gap = 8,
+                "...." => gap = 24,
                 item => {
                     let (item, optional) =
                         item.strip_suffix('?').map_or((item, false), |item| (item, true));

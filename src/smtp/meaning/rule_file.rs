@@ -11,6 +11,8 @@ use toml::Spanned;
 pub(super) struct RuleFile {
     /// Pairs of words to be read as one.
     pub(super) compounds: Vec<String>,
+    /// Plain words that replies carry whatever they mean: not read.
+    pub(super) boilerplate: Vec<String>,
     /// Word classes: name, members. A class of the same name grows.
     pub(super) words: BTreeMap<String, Vec<String>>,
     /// The rules, the first that fits decides.

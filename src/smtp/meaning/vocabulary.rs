@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use unicode_normalization::char::is_combining_mark;
+
 use super::error::{RuleError, RuleFault};
 use super::rule_file::RuleFile;
 use super::words::{self, Compounds};
@@ -13,6 +15,8 @@ const MAX_DEPTH: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Vocabulary {
     classes: BTreeMap<String, Vec<String>>,
+    /// Words that stand in replies whatever they mean, a blank between them.
+    pub(super) boilerplate: Vec<String>,
     /// Pairs of words that are one word: "mail box" is `mailbox`.
     pub(super) compounds: Compounds,
 }
@@ -28,6 +32,11 @@ impl Vocabulary {
                 return Err(fault.in_words(compound));
             };
             self.compounds.entry(first.to_owned()).or_default().push(second.to_owned());
+        }
+        for text in &file.boilerplate {
+            let words: Result<Vec<String>, RuleFault> =
+                text.split_whitespace().map(|word| self.word(word)).collect();
+            self.boilerplate.push(words.map_err(|fault| fault.in_words(text))?.join(" "));
         }
         for (class, members) in &file.words {
             self.classes.entry(class.clone()).or_default().extend(members.iter().cloned());
@@ -80,7 +89,9 @@ impl Vocabulary {
         let (stem, star) = rest.strip_suffix('*').map_or((rest, ""), |stem| (stem, "*"));
         for c in stem.chars() {
             let marked = lead == "." && matches!(c, '-' | '_');
-            if words::writes_no_spaces(c) || marked {
+            if is_combining_mark(c) && words::writes_no_spaces(c) {
+                continue;
+            } else if words::writes_no_spaces(c) || marked {
                 folded.push(c);
             } else if c.is_alphanumeric() {
                 words::fold(c, &mut folded);

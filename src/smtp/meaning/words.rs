@@ -113,6 +113,9 @@ impl ReplyWords {
         let mut word = String::new();
         for c in piece.chars() {
             if writes_no_spaces(c) {
+                if is_combining_mark(c) {
+                    continue;
+                }
                 self.word(&mut word, compounds);
                 word.push(c);
                 self.word(&mut word, compounds);
@@ -194,16 +197,28 @@ impl ReplyWords {
 pub(super) fn fold(c: char, out: &mut String) {
     if c.is_ascii() {
         out.push(c.to_ascii_lowercase());
-    } else if c == 'ß' {
-        out.push_str("ss");
-    } else if c == 'ł' || c == 'Ł' {
-        out.push('l');
-    } else if c == 'ø' || c == 'Ø' {
-        out.push('o');
+    } else if let Some(plain) = without_stroke(c) {
+        out.push_str(plain);
     } else {
         let plain = c.nfkd().filter(|c| !is_combining_mark(*c));
         out.extend(plain.flat_map(char::to_lowercase).filter(|c| c.is_alphanumeric()));
     }
+}
+
+/// The plain letters for a letter whose mark is no accent that Unicode takes apart.
+fn without_stroke(c: char) -> Option<&'static str> {
+    Some(match c {
+        'ß' => "ss",
+        'ł' | 'Ł' => "l",
+        'ø' | 'Ø' => "o",
+        'ı' => "i",
+        'ς' => "σ",
+        'đ' | 'Đ' | 'ð' | 'Ð' => "d",
+        'æ' | 'Æ' => "ae",
+        'œ' | 'Œ' => "oe",
+        'þ' | 'Þ' => "th",
+        _ => return None,
+    })
 }
 
 /// Han, kana, Hangul, Thai: scripts in which a blank does not part words, or not those we need.
