@@ -14,7 +14,7 @@ pub trait Ask: Send + Sync + 'static {
     async fn verify(&self, address: &str, options: &Options) -> Verification;
 
     /// Everything about one address, if that is known without asking anybody.
-    async fn recall(&self, address: &str, options: &Options) -> Option<Verification>;
+    async fn cached(&self, address: &str, options: &Options) -> Option<Verification>;
 
     /// What the domain's mail is counted against: the registrable domain of its first exchanger;
     /// `None` if it has none, or nobody could tell by `deadline`.
@@ -27,8 +27,8 @@ impl Ask for Verifier {
         self.verify(address, options).await
     }
 
-    async fn recall(&self, address: &str, options: &Options) -> Option<Verification> {
-        self.recall(address, options).await
+    async fn cached(&self, address: &str, options: &Options) -> Option<Verification> {
+        self.cached(address, options).await
     }
 
     async fn destination(&self, domain: &str, deadline: SystemTime) -> Option<DomainName> {

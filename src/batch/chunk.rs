@@ -84,10 +84,10 @@ enum Asked {
 
 impl Chunk {
     /// Takes what is known without asking anybody.
-    async fn recall_all(&mut self) {
+    async fn take_cached(&mut self) {
         let options = self.options();
         for item in std::mem::take(&mut self.lease.items) {
-            match self.workshop.ask.recall(&item.address, &options).await {
+            match self.workshop.ask.cached(&item.address, &options).await {
                 Some(known) => self.take(&item, &known),
                 None => self.lease.items.push(item),
             }
@@ -100,7 +100,7 @@ impl Chunk {
         if self.lease.options.depth < Depth::Mailbox {
             return Ok(None);
         }
-        self.recall_all().await;
+        self.take_cached().await;
         let (workshop, items) = (&self.workshop, self.lease.items.len());
         if items == 0 {
             return Ok(None);

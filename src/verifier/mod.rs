@@ -8,7 +8,7 @@ pub mod verification;
 
 mod counters;
 mod domain;
-mod known;
+mod evidence;
 mod profile;
 mod report;
 
@@ -33,9 +33,9 @@ use crate::smtp::Control;
 use crate::verdict::{self, Case, Judgement, Policy, Traits, Verdict};
 
 use counters::Counters;
-use known::{DomainKnown, Kept, Known, ProbeEvidence};
+use evidence::{AddressEvidence, CachedProbe, DomainEvidence, ProbeEvidence};
 use profile::Profiles;
-use report::Parts;
+use report::VerificationParts;
 
 pub use counters::Stats;
 pub use domain::{DomainError, DomainReport, ExchangerReport};
@@ -50,7 +50,7 @@ pub struct Verifier {
     profiles: Profiles,
     policy: Policy,
     config: Config,
-    remembered: Answers<String, Kept>,
+    remembered: Answers<String, CachedProbe>,
     counters: Counters,
     clock: Clock,
 }
@@ -99,17 +99,18 @@ impl Verifier {
     }
 
     /// The verification of an address, if what is remembered answers the question. Nobody is asked.
-    pub async fn recall(&self, input: &str, options: &Options) -> Option<Verification> {
+    pub async fn cached(&self, input: &str, options: &Options) -> Option<Verification> {
         let started = self.clock.now();
         if options.depth < Depth::Mailbox {
             return None;
         }
         let address = Address::parse(input).ok()?;
         let asked = Asked::new(input, &address);
-        let kept = self.remembered_enough(&asked.identity.mailbox, options).await?;
+        let cached = self.sufficient_cached(&asked.identity.mailbox, options).await?;
         self.counters.remembered.inc();
-        let known = Known::Remembered(kept.evidence);
-        let mut verification = self.verification(&asked, &known, kept.meant.as_deref(), options);
+        let known = AddressEvidence::Remembered(cached.evidence);
+        let mut verification =
+            self.verification(&asked, &known, cached.suggested_domain.as_deref(), options);
         verification.elapsed = self.since(started);
         self.counters.verified(verification.judgement.reason, verification.elapsed);
         Some(verification)
@@ -118,7 +119,7 @@ impl Verifier {
     /// What was done so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.counters.snapshot()
+        self.counters.read()
     }
 
     fn since(&self, began: SystemTime) -> Duration {
@@ -139,7 +140,7 @@ impl Verifier {
     ) -> Verification {
         let judgement = verdict::judge_invalid_syntax(&self.policy);
         let suggestion = match suggest::suggest(input) {
-            Some(suggestion) => self.likely(suggestion, options).await,
+            Some(suggestion) => self.check_suggestion(suggestion, options).await,
             None => None,
         };
         let suggestion = suggestion.map(|address| address.wire_utf8());
@@ -153,8 +154,11 @@ impl Verifier {
         options: &Options,
     ) -> Verification {
         let asked = Asked::new(input, address);
-        let (known, meant) = match self.remembered_now(&asked.identity.mailbox, options).await {
-            Some(kept) => (Known::Remembered(kept.evidence), kept.meant),
+        let (known, suggested_domain) = match self
+            .count_cached(&asked.identity.mailbox, options)
+            .await
+        {
+            Some(cached) => (AddressEvidence::Remembered(cached.evidence), cached.suggested_domain),
             None => {
                 // A local part that the provider can never have given out is not asked about.
                 let depth = if asked.violation.is_some_and(|rule| rule.certain) {
@@ -165,19 +169,24 @@ impl Verifier {
                 // Boxed: hardly any address has a suggestion, and none needs the space for one.
                 let suggestion = self
                     .suggestion(&asked)
-                    .map(|suggestion| Box::pin(self.likely(suggestion, options)));
-                let (known, meant) = tokio::join!(
-                    self.find_out(address, depth, options),
+                    .map(|suggestion| Box::pin(self.check_suggestion(suggestion, options)));
+                let (known, suggested_domain) = tokio::join!(
+                    self.gather_evidence(address, depth, options),
                     OptionFuture::from(suggestion)
                 );
-                let meant = meant.flatten();
-                (known, meant.and_then(|meant| Some(meant.domain_name()?.to_unicode().into())))
+                let suggested_domain = suggested_domain.flatten();
+                (
+                    known,
+                    suggested_domain.and_then(|suggested_domain| {
+                        Some(suggested_domain.domain_name()?.to_unicode().into())
+                    }),
+                )
             }
         };
-        let verification = self.verification(&asked, &known, meant.as_deref(), options);
-        if let Known::Probed(evidence) = &known {
+        let verification = self.verification(&asked, &known, suggested_domain.as_deref(), options);
+        if let AddressEvidence::Probed(evidence) = &known {
             let mailbox = asked.identity.mailbox;
-            self.remember(mailbox, evidence, &verification.judgement, meant).await;
+            self.remember(mailbox, evidence, &verification.judgement, suggested_domain).await;
         }
         verification
     }
@@ -186,16 +195,17 @@ impl Verifier {
     fn verification(
         &self,
         asked: &Asked<'_>,
-        known: &Known,
-        meant: Option<&str>,
+        known: &AddressEvidence,
+        suggested_domain: Option<&str>,
         options: &Options,
     ) -> Verification {
         let traits = self.traits(asked, known.facts());
         let case = Case { traits, domain: known.answer(), outcome: known.outcome() };
-        let parts = Parts {
+        let parts = VerificationParts {
             input: asked.input,
             canonical: asked.identity.person().to_owned(),
-            suggestion: meant.map(|domain| format!("{}@{domain}", asked.address.local())),
+            suggestion: suggested_domain
+                .map(|domain| format!("{}@{domain}", asked.address.local())),
             traits,
             judgement: verdict::judge(&case, &self.policy),
             outcome: known.outcome(),
@@ -208,26 +218,31 @@ impl Verifier {
     }
 
     /// Asks DNS, then the exchangers, down to `depth` and as far as it makes sense.
-    async fn find_out(&self, address: &Address, depth: Depth, options: &Options) -> Known {
+    async fn gather_evidence(
+        &self,
+        address: &Address,
+        depth: Depth,
+        options: &Options,
+    ) -> AddressEvidence {
         if depth == Depth::Syntax {
-            return Known::Unprobed(DomainKnown::NotAsked);
+            return AddressEvidence::Unprobed(DomainEvidence::NotAsked);
         }
         let domain = match address.domain() {
-            Domain::Literal(literal) => DomainKnown::Literal(literal.ip()),
+            Domain::Literal(literal) => DomainEvidence::Literal(literal.ip()),
             Domain::Name(name) => match self.facts(name, options.max_age, options.deadline).await {
-                Err(failure) => return Known::Unprobed(DomainKnown::Failed(failure)),
-                Ok(facts) => DomainKnown::Facts(facts),
+                Err(failure) => return AddressEvidence::Unprobed(DomainEvidence::Failed(failure)),
+                Ok(facts) => DomainEvidence::Facts(facts),
             },
         };
         let target = domain.target().filter(|_| depth > Depth::Domain);
-        let Some(target) = target else { return Known::Unprobed(domain) };
+        let Some(target) = target else { return AddressEvidence::Unprobed(domain) };
         let began = self.clock.now();
         let outcome = self.prober.probe(request(address, target, options)).await;
         self.counters.probe.observe(self.since(began));
-        Known::Probed(Arc::new(ProbeEvidence {
+        AddressEvidence::Probed(Arc::new(ProbeEvidence {
             outcome,
             facts: match domain {
-                DomainKnown::Facts(facts) => Some(facts.value),
+                DomainEvidence::Facts(facts) => Some(facts.value),
                 _ => None,
             },
             transcript: options.transcript,
@@ -261,7 +276,7 @@ impl Verifier {
     }
 
     /// The address of a suggestion, unless DNS says that it takes no mail either.
-    async fn likely(&self, suggestion: Suggestion, options: &Options) -> Option<Address> {
+    async fn check_suggestion(&self, suggestion: Suggestion, options: &Options) -> Option<Address> {
         let suggestion = suggestion.address;
         if options.depth > Depth::Syntax {
             let domain = suggestion.domain_name()?;
@@ -301,28 +316,28 @@ impl Verifier {
     }
 
     /// Remembered evidence that answers the caller's question, counted.
-    async fn remembered_now(&self, mailbox: &str, options: &Options) -> Option<Kept> {
+    async fn count_cached(&self, mailbox: &str, options: &Options) -> Option<CachedProbe> {
         if options.depth < Depth::Mailbox {
             return None;
         }
-        let kept = self.remembered_enough(mailbox, options).await;
-        match &kept {
+        let cached = self.sufficient_cached(mailbox, options).await;
+        match &cached {
             Some(_) => self.counters.remembered.inc(),
             None => self.counters.not_remembered.inc(),
         }
-        kept
+        cached
     }
 
-    async fn remembered_enough(&self, mailbox: &str, options: &Options) -> Option<Kept> {
+    async fn sufficient_cached(&self, mailbox: &str, options: &Options) -> Option<CachedProbe> {
         let now = self.clock.now();
-        let kept = self.remembered.lookup(mailbox, options.max_age, now).await?;
-        let has_transcript = kept.evidence.transcript || !options.transcript;
-        let knows_catch_all = kept.evidence.tested_catch_all
+        let cached = self.remembered.lookup(mailbox, options.max_age, now).await?;
+        let has_transcript = cached.evidence.transcript || !options.transcript;
+        let knows_catch_all = cached.evidence.tested_catch_all
             || !options.test_catch_all
-            || !matches!(kept.evidence.outcome.control, Control::NotAsked);
+            || !matches!(cached.evidence.outcome.control, Control::NotAsked);
         let is_patient = options.retry_until > now;
-        let says_enough = kept.is_settled || !is_patient;
-        (has_transcript && knows_catch_all && says_enough).then_some(kept)
+        let says_enough = cached.is_settled || !is_patient;
+        (has_transcript && knows_catch_all && says_enough).then_some(cached)
     }
 
     async fn remember(
@@ -330,17 +345,17 @@ impl Verifier {
         mailbox: String,
         evidence: &Arc<ProbeEvidence>,
         judgement: &Judgement,
-        meant: Option<Arc<str>>,
+        suggested_domain: Option<Arc<str>>,
     ) {
         let now = self.clock.now();
         let until = now + lifetime::lifetime(judgement, &self.config);
-        let kept = Kept {
+        let cached = CachedProbe {
             evidence: Arc::clone(evidence),
             is_settled: judgement.verdict != Verdict::Unknown,
-            meant,
+            suggested_domain,
         };
         // Boxed: it is large, and soon over.
-        Box::pin(self.remembered.insert(mailbox, kept, now, until, now)).await;
+        Box::pin(self.remembered.insert(mailbox, cached, now, until, now)).await;
     }
 }
 

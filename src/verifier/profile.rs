@@ -51,11 +51,11 @@ pub(super) fn listed(name: &DomainName, lists: &Lists) -> Traits {
 
 /// Profiles, read when they are first asked for.
 #[derive(Default)]
-pub(super) struct Profiles(RwLock<Known>);
+pub(super) struct Profiles(RwLock<ProfileTable>);
 
 /// Profiles by these lists.
 #[derive(Default)]
-struct Known {
+struct ProfileTable {
     lists: Lists,
     by_domain: HashMap<Domain, Profile>,
 }
@@ -73,7 +73,7 @@ impl Profiles {
         let profile = Profile::read(domain, lists);
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if !known.lists.is(lists) || known.by_domain.len() >= MOST {
-            *known = Known { lists: lists.clone(), by_domain: HashMap::default() };
+            *known = ProfileTable { lists: lists.clone(), by_domain: HashMap::default() };
         }
         known.by_domain.insert(domain.clone(), profile);
         profile

@@ -9,7 +9,7 @@ use crate::smtp::{Attempt, NoReply, ProbeOutcome, RecipientAnswer};
 use crate::verdict::{Judgement, Traits};
 
 /// The parts of a verification of an address that is one.
-pub(super) struct Parts<'a> {
+pub(super) struct VerificationParts<'a> {
     pub(super) input: &'a str,
     pub(super) canonical: String,
     pub(super) suggestion: Option<String>,
@@ -45,7 +45,7 @@ pub(super) fn invalid_syntax(
     }
 }
 
-pub(super) fn assemble(parts: Parts<'_>, now: SystemTime) -> Verification {
+pub(super) fn assemble(parts: VerificationParts<'_>, now: SystemTime) -> Verification {
     let evidence = evidence(&parts);
     let retry_at =
         parts.judgement.retry_after.map(|wait| evidence.gathered_at.unwrap_or(now) + wait);
@@ -67,7 +67,7 @@ pub(super) fn assemble(parts: Parts<'_>, now: SystemTime) -> Verification {
     }
 }
 
-fn evidence(parts: &Parts<'_>) -> Evidence {
+fn evidence(parts: &VerificationParts<'_>) -> Evidence {
     let attempts = parts.outcome.map_or(&[][..], |outcome| &outcome.attempts);
     let Some(attempt) = parts.judgement.decided_by.and_then(|index| attempts.get(index)) else {
         return Evidence {

@@ -77,7 +77,7 @@ impl Ask for Script {
         answer(address, reason, retry_at, now)
     }
 
-    async fn recall(&self, address: &str, _: &Options) -> Option<Verification> {
+    async fn cached(&self, address: &str, _: &Options) -> Option<Verification> {
         match self.says.get(address.split('@').next()?) {
             Some(Says::Remembered(reason)) => {
                 Some(answer(address, *reason, None, self.clock.now()))

@@ -11,7 +11,7 @@ use crate::verdict::DomainAnswer;
 
 /// What is known about the domain.
 #[derive(Clone, Debug)]
-pub(super) enum DomainKnown {
+pub(super) enum DomainEvidence {
     /// Nobody asked.
     NotAsked,
     /// The address names its host directly.
@@ -22,7 +22,7 @@ pub(super) enum DomainKnown {
     Failed(DnsFailure),
 }
 
-impl DomainKnown {
+impl DomainEvidence {
     /// Whom to ask about a recipient, if there is anybody.
     pub(super) fn target(&self) -> Option<Target> {
         match self {
@@ -39,13 +39,13 @@ impl DomainKnown {
 
 /// What is kept about a mailbox. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Kept {
+pub(super) struct CachedProbe {
     /// The evidence.
     pub(super) evidence: Arc<ProbeEvidence>,
     /// Whether it settled the matter: more patience would bring nothing new.
     pub(super) is_settled: bool,
     /// The domain that was probably meant.
-    pub(super) meant: Option<Arc<str>>,
+    pub(super) suggested_domain: Option<Arc<str>>,
 }
 
 /// What a probe brought: enough to judge again, with the lists and the policy of that day.
@@ -63,23 +63,23 @@ pub(super) struct ProbeEvidence {
 
 /// Everything known.
 #[derive(Clone, Debug)]
-pub(super) enum Known {
+pub(super) enum AddressEvidence {
     /// Found out just now; the exchangers were not asked.
-    Unprobed(DomainKnown),
+    Unprobed(DomainEvidence),
     /// Found out just now, from the exchangers.
     Probed(Arc<ProbeEvidence>),
     /// Found out earlier, from the exchangers.
     Remembered(Arc<ProbeEvidence>),
 }
 
-impl Known {
+impl AddressEvidence {
     /// What DNS said, for the judge.
     pub(super) fn answer(&self) -> DomainAnswer<'_> {
         match self {
-            Self::Unprobed(DomainKnown::NotAsked) => DomainAnswer::NotAsked,
-            Self::Unprobed(DomainKnown::Literal(_)) => DomainAnswer::Literal,
-            Self::Unprobed(DomainKnown::Facts(facts)) => DomainAnswer::Facts(&facts.value),
-            Self::Unprobed(DomainKnown::Failed(failure)) => DomainAnswer::Failed(failure),
+            Self::Unprobed(DomainEvidence::NotAsked) => DomainAnswer::NotAsked,
+            Self::Unprobed(DomainEvidence::Literal(_)) => DomainAnswer::Literal,
+            Self::Unprobed(DomainEvidence::Facts(facts)) => DomainAnswer::Facts(&facts.value),
+            Self::Unprobed(DomainEvidence::Failed(failure)) => DomainAnswer::Failed(failure),
             Self::Probed(probed) | Self::Remembered(probed) => {
                 probed.facts.as_deref().map_or(DomainAnswer::Literal, DomainAnswer::Facts)
             }
@@ -113,7 +113,7 @@ impl Known {
     /// Whether the answer was remembered: the probe's, or where there was none, the domain's.
     pub(super) fn is_remembered(&self) -> bool {
         match self {
-            Self::Unprobed(DomainKnown::Facts(facts)) => facts.from_cache,
+            Self::Unprobed(DomainEvidence::Facts(facts)) => facts.from_cache,
             Self::Unprobed(_) | Self::Probed(_) => false,
             Self::Remembered(_) => true,
         }
