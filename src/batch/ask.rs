@@ -5,16 +5,17 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 
 use crate::address::DomainName;
-use crate::verifier::{Options, Verification, Verifier};
+use crate::verifier::{Options, Subject, Verification, Verifier};
 
 /// Answers about addresses.
 #[async_trait]
 pub trait Ask: Send + Sync + 'static {
-    /// Everything about one address.
-    async fn verify(&self, address: &str, options: &Options) -> Verification;
+    /// Verifies one address that [`cached`](Self::cached) gave back.
+    async fn verify(&self, subject: Subject, options: &Options) -> Verification;
 
-    /// Everything about one address, if that is known without asking anybody.
-    async fn cached(&self, address: &str, options: &Options) -> Option<Verification>;
+    /// The verification of one address, if it is known without asking anybody; else the subject
+    /// again.
+    async fn cached(&self, subject: Subject, options: &Options) -> Result<Verification, Subject>;
 
     /// What the domain's mail is counted against: the registrable domain of its first exchanger;
     /// `None` if it has none, or nobody could tell by `deadline`.
@@ -23,12 +24,12 @@ pub trait Ask: Send + Sync + 'static {
 
 #[async_trait]
 impl Ask for Verifier {
-    async fn verify(&self, address: &str, options: &Options) -> Verification {
-        self.verify(address, options).await
+    async fn verify(&self, subject: Subject, options: &Options) -> Verification {
+        self.verify_uncached(subject, options).await
     }
 
-    async fn cached(&self, address: &str, options: &Options) -> Option<Verification> {
-        self.cached(address, options).await
+    async fn cached(&self, subject: Subject, options: &Options) -> Result<Verification, Subject> {
+        self.cached(subject, options).await
     }
 
     async fn destination(&self, domain: &str, deadline: SystemTime) -> Option<DomainName> {

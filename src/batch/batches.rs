@@ -22,6 +22,7 @@ use super::spec::Spec;
 use super::worker::{self, Workshop};
 use crate::clock::Clock;
 use crate::verdict::Verdict;
+use crate::verifier::Subject;
 
 /// How often at most a watcher is told, and new results are looked for.
 const TELL_EVERY: Duration = Duration::from_millis(200);
@@ -102,16 +103,16 @@ impl Batches {
         self.workshop.queue.submit(BatchId::new(now), spec, now).await
     }
 
-    /// Takes rows: each an id of the caller's, which may be empty, and an address.
+    /// Takes rows: each an id of the caller's, which may be empty, and its subject.
     ///
     /// # Errors
     /// As [`Queue::append`].
     pub async fn append(
         &self,
         id: &BatchId,
-        rows: impl IntoIterator<Item = (String, String)>,
+        rows: impl IntoIterator<Item = (String, Subject)>,
     ) -> Result<(), QueueError> {
-        let rows = rows.into_iter().map(|(row_id, address)| plan::row(row_id, address)).collect();
+        let rows = rows.into_iter().map(|(row_id, subject)| plan::row(row_id, subject)).collect();
         self.workshop.queue.append(id, rows).await
     }
 

@@ -11,7 +11,7 @@ use super::plan::{self, Fate, Patience};
 use super::queue::{Item, Known, Lease, LeaseId, QueueError};
 use super::worker::Workshop;
 use crate::fair;
-use crate::verifier::{Depth, Options, Verification};
+use crate::verifier::{Depth, Options, Subject, Verification};
 
 /// How often what is known is kept while others of the chunk are still asked about.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
@@ -26,6 +26,8 @@ const DESTINATION: Duration = Duration::from_secs(5);
 pub(super) struct Chunk {
     workshop: Workshop,
     lease: Lease,
+    /// Items that memory did not answer.
+    open: Vec<(Item, Subject)>,
     /// Results that the queue does not have yet.
     results: Vec<Known>,
     /// Of those that will be asked again: what is known so far.
@@ -36,7 +38,14 @@ pub(super) struct Chunk {
 
 impl Chunk {
     pub(super) fn new(workshop: Workshop, lease: Lease) -> Self {
-        Self { workshop, lease, results: Vec::new(), provisional: Vec::new(), again: None }
+        Self {
+            workshop,
+            lease,
+            open: Vec::new(),
+            results: Vec::new(),
+            provisional: Vec::new(),
+            again: None,
+        }
     }
 }
 
@@ -87,9 +96,10 @@ impl Chunk {
     async fn take_cached(&mut self) {
         let options = self.options();
         for item in std::mem::take(&mut self.lease.items) {
-            match self.workshop.ask.cached(&item.address, &options).await {
-                Some(known) => self.take(&item, &known),
-                None => self.lease.items.push(item),
+            let subject = Subject::parse(item.address.as_str());
+            match self.workshop.ask.cached(subject, &options).await {
+                Ok(known) => self.take(&item, &known),
+                Err(subject) => self.open.push((item, subject)),
             }
         }
     }
@@ -97,12 +107,9 @@ impl Chunk {
     /// Takes what is known, and for the others a place with the destination; or says when there may
     /// be one. Where no server will be asked, none sets the pace.
     async fn take_place(&mut self) -> Result<Option<Place>, SystemTime> {
-        if self.lease.options.depth < Depth::Mailbox {
-            return Ok(None);
-        }
         self.take_cached().await;
-        let (workshop, items) = (&self.workshop, self.lease.items.len());
-        if items == 0 {
+        let (workshop, items) = (&self.workshop, self.open.len());
+        if items == 0 || self.lease.options.depth < Depth::Mailbox {
             return Ok(None);
         }
         let until = workshop.clock.now() + DESTINATION;
@@ -118,11 +125,13 @@ impl Chunk {
     /// Asks about every item; ends early when the worker is told to stop.
     async fn ask_all(&mut self) -> Result<Asked, QueueError> {
         let workshop = self.workshop.clone();
-        let items = std::mem::take(&mut self.lease.items);
-        let options = self.options();
-        let asking = stream::iter(&items)
-            .map(async |item| (item, workshop.ask.verify(&item.address, &options).await));
-        let mut answers = Box::pin(fair::buffer_unordered(asking, items.len()));
+        let open = std::mem::take(&mut self.open);
+        let (options, many) = (self.options(), open.len());
+        let asking = stream::iter(open).map(async |(item, subject)| {
+            let verification = workshop.ask.verify(subject, &options).await;
+            (item, verification)
+        });
+        let mut answers = Box::pin(fair::buffer_unordered(asking, many));
         let mut keep = tokio::time::interval(KEEP_EVERY);
         keep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let asked = loop {
@@ -130,7 +139,7 @@ impl Chunk {
                 biased;
                 () = workshop.stop.cancelled() => break Asked::Some,
                 answer = answers.next() => match answer {
-                    Some((item, verification)) => self.take(item, &verification),
+                    Some((item, verification)) => self.take(&item, &verification),
                     None => break Asked::All,
                 },
                 _ = keep.tick() => self.keep().await?,

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::queue::NewRow;
 use crate::address::{Address, Domain};
 use crate::verdict::{Reason, Verdict};
-use crate::verifier::Verification;
+use crate::verifier::{Subject, Verification};
 
 /// The shortest time after which a server is asked again: what is shorter is the lanes' affair.
 const SOON: Duration = Duration::from_secs(1);
@@ -15,18 +15,14 @@ const TROUBLE: Duration = Duration::from_secs(60);
 
 /// A row, with what decides who shares its answer and its chunk.
 #[must_use]
-pub fn row(row_id: String, address: String) -> NewRow {
-    let (key, group) = match Address::parse(&address) {
-        Ok(parsed) => {
-            let group = match parsed.domain() {
-                Domain::Name(name) => name.as_str().to_owned(),
-                Domain::Literal(literal) => literal.to_string(),
-            };
-            (parsed.identity().mailbox, group)
-        }
-        Err(_) => (address.clone(), String::new()),
+pub fn row(row_id: String, subject: Subject) -> NewRow {
+    let group = match subject.address().map(Address::domain) {
+        Some(Domain::Name(name)) => name.as_str().to_owned(),
+        Some(Domain::Literal(literal)) => literal.to_string(),
+        None => String::new(),
     };
-    NewRow { row_id, address, key, group }
+    let key = subject.key().to_owned();
+    NewRow { row_id, address: subject.into_text(), key, group }
 }
 
 /// What becomes of an item after an answer.
@@ -96,7 +92,7 @@ mod tests {
 
     #[test]
     fn rows_that_reach_one_mailbox_have_one_key_and_their_domain_s_group() {
-        let row = |address: &str| row(String::new(), address.to_owned());
+        let row = |address: &str| row(String::new(), Subject::parse(address));
         let (a, b) = (row("Ja.ne+x@GoogleMail.com"), row("jane@gmail.com"));
         assert_eq!(a.key, b.key);
         assert_eq!((a.group.as_str(), b.group.as_str()), ("googlemail.com", "gmail.com"));
@@ -106,7 +102,7 @@ mod tests {
 
     #[test]
     fn what_is_not_an_address_is_its_own_key_and_has_no_group() {
-        let row = row("r1".to_owned(), "jane..doe@example.com".to_owned());
+        let row = row("r1".to_owned(), Subject::parse("jane..doe@example.com"));
         assert_eq!((row.key.as_str(), row.group.as_str()), ("jane..doe@example.com", ""));
         assert_eq!(row.row_id, "r1");
     }

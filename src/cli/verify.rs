@@ -15,7 +15,7 @@ use super::serve::start;
 use crate::clock::Clock;
 use crate::smtp::outcome::Speaker;
 use crate::verdict::{Action, Verdict};
-use crate::verifier::{Depth, Options, Verification};
+use crate::verifier::{Depth, Options, Subject, Verification};
 
 pub(super) async fn run(args: VerifyArgs, common: &Common) -> anyhow::Result<bool> {
     let started = start(common, toml::Table::new(), args.sandbox, "warn").await?;
@@ -28,7 +28,7 @@ pub(super) async fn run(args: VerifyArgs, common: &Common) -> anyhow::Result<boo
             let options = options(&args, clock);
             async move {
                 let line = line.context("standard input cannot be read")?;
-                anyhow::Ok(verifier.verify(&line, &options).await)
+                anyhow::Ok(verifier.verify(Subject::parse(line), &options).await)
             }
         })
         .buffered(side_by_side);

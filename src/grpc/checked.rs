@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use crate::access::{Access, Caller, Refusal};
-use crate::address::Address;
 use crate::clock::Clock;
 use crate::verdict::Reason;
-use crate::verifier::{Depth, Options, Verification, Verifier};
+use crate::verifier::{Depth, Options, Subject, Verification, Verifier};
 
 /// Verifies addresses for callers. Cheap to clone.
 #[derive(Clone)]
@@ -30,20 +29,18 @@ impl Checked {
     pub(super) fn take<'a>(
         &self,
         caller: &Caller,
-        addresses: impl ExactSizeIterator<Item = &'a str>,
+        subjects: impl ExactSizeIterator<Item = &'a Subject>,
         depth: Depth,
     ) -> Result<(), Refusal> {
         let now = self.clock.now();
-        self.access.count_addresses(caller, addresses.len() as u64, now)?;
+        self.access.count_addresses(caller, subjects.len() as u64, now)?;
         // Only whoever asks about mailboxes learns about mailboxes.
         if depth < Depth::Mailbox {
             return Ok(());
         }
-        for address in addresses {
-            if let Ok(address) = Address::parse(address) {
-                let is_free = self.verifier.is_free_provider(&address);
-                self.access.check_harvest(caller, &address, is_free, now)?;
-            }
+        for address in subjects.filter_map(Subject::address) {
+            let is_free = self.verifier.is_free_provider(address);
+            self.access.check_harvest(caller, address, is_free, now)?;
         }
         Ok(())
     }
@@ -52,11 +49,11 @@ impl Checked {
     pub(super) async fn verify(
         &self,
         caller: &Caller,
-        address: &str,
+        subject: Subject,
         options: &Options,
     ) -> Result<Verification, Refusal> {
-        self.take(caller, std::iter::once(address), options.depth)?;
-        let verification = self.verifier.verify(address, options).await;
+        self.take(caller, std::iter::once(&subject), options.depth)?;
+        let verification = self.verifier.verify(subject, options).await;
         self.told(caller, &verification);
         Ok(verification)
     }

@@ -6,7 +6,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::proto;
-use crate::verifier::{Depth, Options};
+use crate::verifier::{Depth, Options, Subject};
 
 /// The longest address looked at, in octets. RFC 5321 allows 254; a little more is taken so that a
 /// longer one gets a verdict (`INVALID_SYNTAX`), and far more is a mistake.
@@ -47,15 +47,15 @@ impl BadField {
     }
 }
 
-/// An address that is there and not absurdly long.
-pub(super) fn address(address: &str) -> Result<&str, BadField> {
+/// The subject of an address that is there and not absurdly long.
+pub(super) fn subject(address: String) -> Result<Subject, BadField> {
     match address.len() {
         0 => Err(BadField::new("address", "is empty; give one address, local-part@domain")),
         length if length > LONGEST_ADDRESS => Err(BadField::new(
             "address",
             format!("is {length} octets long; give one address, at most {LONGEST_ADDRESS}"),
         )),
-        _ => Ok(address),
+        _ => Ok(Subject::parse(address)),
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn an_empty_address_is_an_error_that_names_the_field() {
-        let status = address("").unwrap_err().into_status();
+        let status = subject(String::new()).unwrap_err().into_status();
         assert_eq!(status.code(), Code::InvalidArgument);
         let details = status.get_error_details();
         let violations = &details.bad_request().unwrap().field_violations;
@@ -141,8 +141,8 @@ mod tests {
 
     #[test]
     fn an_absurdly_long_field_is_an_error() {
-        assert!(address(&"a".repeat(1000)).is_ok());
-        assert!(address(&"a".repeat(1001)).is_err());
+        assert!(subject("a".repeat(1000)).is_ok());
+        assert!(subject("a".repeat(1001)).is_err());
         assert!(correlation_id(&"a".repeat(1000)).is_ok());
         assert!(correlation_id(&"a".repeat(1001)).is_err());
     }

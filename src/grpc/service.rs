@@ -65,10 +65,10 @@ impl Service {
             ..own
         });
         let taken = request::correlation_id(&item.correlation_id)
-            .and_then(|()| request::address(&item.address))
-            .and_then(|_| request::options(item.options.as_ref(), time));
+            .and_then(|()| request::options(item.options.as_ref(), time))
+            .and_then(|options| Ok((request::subject(item.address)?, options)));
         let outcome = match taken {
-            Ok(options) => match self.checked.verify(caller, &item.address, &options).await {
+            Ok((subject, options)) => match self.checked.verify(caller, subject, &options).await {
                 Ok(verification) => Outcome::Verification(convert::verification(verification)),
                 Err(refused) => Outcome::Error(refusal::item_error(&refused)),
             },
@@ -86,11 +86,11 @@ impl VerificationService for Service {
     ) -> Result<Response<VerifyAddressResponse>, Status> {
         let time = self.time(deadline::grpc_timeout(request.metadata()));
         let caller = caller(&request)?;
-        let request = request.get_ref();
-        let address = request::address(&request.address).map_err(request::BadField::into_status)?;
+        let request = request.into_inner();
+        let subject = request::subject(request.address).map_err(request::BadField::into_status)?;
         let options = request::options(request.options.as_ref(), time)
             .map_err(request::BadField::into_status)?;
-        let verification = self.checked.verify(&caller, address, &options).await;
+        let verification = self.checked.verify(&caller, subject, &options).await;
         let verification = verification.map_err(|refused| refusal::status(&refused))?;
         tracing::Span::current().record("reason", verification.judgement.reason.name());
         let verification = Some(convert::verification(verification));

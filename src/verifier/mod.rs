@@ -11,6 +11,7 @@ mod domain;
 mod evidence;
 mod profile;
 mod report;
+mod subject;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,12 +19,9 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
 use futures_util::future::OptionFuture;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
-use crate::address::{
-    Address, Domain, DomainName, Identity, ProviderViolation, Suggestion, SyntaxError, provider,
-    suggest,
-};
+use crate::address::{Address, Domain, DomainName, Suggestion, SyntaxError, suggest};
 use crate::cache::{Answers, Cached, DnsCache};
 use crate::clock::Clock;
 use crate::dns::{DnsFailure, DomainFacts};
@@ -36,10 +34,12 @@ use counters::Counters;
 use evidence::{AddressEvidence, CachedProbe, DomainEvidence, ProbeEvidence};
 use profile::Profiles;
 use report::VerificationParts;
+use subject::ParsedAddress;
 
 pub use counters::Stats;
 pub use domain::{DomainError, DomainReport, ExchangerReport};
 pub use lifetime::Config;
+pub use subject::Subject;
 pub use verification::{Depth, DialogueLine, Evidence, Options, Verification};
 
 /// Verifies addresses.
@@ -73,24 +73,59 @@ impl Verifier {
 
     /// Verifies one address. Whatever happens is in the verdict; dropping the future stops the
     /// work.
-    pub async fn verify(&self, input: &str, options: &Options) -> Verification {
+    pub async fn verify(&self, subject: Subject, options: &Options) -> Verification {
+        match self.cached(subject, options).await {
+            Ok(verification) => verification,
+            Err(subject) => self.verify_uncached(subject, options).await,
+        }
+    }
+
+    /// The verification of an address from remembered evidence, without asking DNS or any server.
+    ///
+    /// # Errors
+    ///
+    /// The subject again, for [`verify_uncached`](Self::verify_uncached), if nothing remembered
+    /// answers the question.
+    pub async fn cached(
+        &self,
+        subject: Subject,
+        options: &Options,
+    ) -> Result<Verification, Subject> {
         let started = self.clock.now();
-        let span = tracing::info_span!(
-            "verify",
-            domain = tracing::field::Empty,
-            reason = tracing::field::Empty,
-        );
+        let Ok(parsed) = subject.parsed() else { return Err(subject) };
+        let Some(cached) = self.sufficient_cached(parsed, options).await else {
+            return Err(subject);
+        };
+        let span = verify_span(&subject);
+        self.counters.remembered.inc();
+        let known = AddressEvidence::Remembered(cached.evidence);
+        let suggested_domain = cached.suggested_domain.as_deref();
+        let verification = self.verification(&subject, parsed, &known, suggested_domain, options);
+        Ok(self.record(verification, started, &span))
+    }
+
+    /// Verifies one address from DNS and its servers, without looking for remembered evidence:
+    /// what follows a miss of [`cached`](Self::cached).
+    pub async fn verify_uncached(&self, subject: Subject, options: &Options) -> Verification {
+        let started = self.clock.now();
+        let span = verify_span(&subject);
         let verifying = async {
-            match Address::parse(input) {
-                Ok(address) => {
-                    tracing::Span::current()
-                        .record("domain", tracing::field::display(address.domain()));
-                    self.verify_address(input, &address, options).await
-                }
-                Err(error) => self.refuse_syntax(input, error, options).await,
+            match subject.parsed() {
+                Ok(parsed) => self.verify_address(&subject, parsed, options).await,
+                Err(error) => self.refuse_syntax(&subject, error, options).await,
             }
         };
-        let mut verification = verifying.instrument(span.clone()).await;
+        let verification = verifying.instrument(span.clone()).await;
+        self.record(verification, started, &span)
+    }
+
+    /// Completes and counts a verification that began at `started`.
+    fn record(
+        &self,
+        mut verification: Verification,
+        started: SystemTime,
+        span: &Span,
+    ) -> Verification {
         verification.elapsed = self.since(started);
         let reason = verification.judgement.reason;
         span.record("reason", reason.name());
@@ -98,28 +133,10 @@ impl Verifier {
         verification
     }
 
-    /// The verification of an address, if what is remembered answers the question. Nobody is asked.
-    pub async fn cached(&self, input: &str, options: &Options) -> Option<Verification> {
-        let started = self.clock.now();
-        if options.depth < Depth::Mailbox {
-            return None;
-        }
-        let address = Address::parse(input).ok()?;
-        let asked = Asked::new(input, &address);
-        let cached = self.sufficient_cached(&asked.identity.mailbox, options).await?;
-        self.counters.remembered.inc();
-        let known = AddressEvidence::Remembered(cached.evidence);
-        let mut verification =
-            self.verification(&asked, &known, cached.suggested_domain.as_deref(), options);
-        verification.elapsed = self.since(started);
-        self.counters.verified(verification.judgement.reason, verification.elapsed);
-        Some(verification)
-    }
-
     /// What was done so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.counters.read()
+        self.counters.snapshot()
     }
 
     fn since(&self, began: SystemTime) -> Duration {
@@ -134,58 +151,48 @@ impl Verifier {
 
     async fn refuse_syntax(
         &self,
-        input: &str,
-        error: SyntaxError,
+        subject: &Subject,
+        error: &SyntaxError,
         options: &Options,
     ) -> Verification {
         let judgement = verdict::judge_invalid_syntax(&self.policy);
-        let suggestion = match suggest::suggest(input) {
+        let suggestion = match suggest::suggest(subject.text()) {
             Some(suggestion) => self.check_suggestion(suggestion, options).await,
             None => None,
         };
         let suggestion = suggestion.map(|address| address.wire_utf8());
-        report::invalid_syntax(input, error, judgement, suggestion)
+        report::invalid_syntax(subject.text(), *error, judgement, suggestion)
     }
 
     async fn verify_address(
         &self,
-        input: &str,
-        address: &Address,
+        subject: &Subject,
+        parsed: &ParsedAddress,
         options: &Options,
     ) -> Verification {
-        let asked = Asked::new(input, address);
-        let (known, suggested_domain) = match self
-            .count_cached(&asked.identity.mailbox, options)
-            .await
-        {
-            Some(cached) => (AddressEvidence::Remembered(cached.evidence), cached.suggested_domain),
-            None => {
-                // A local part that the provider can never have given out is not asked about.
-                let depth = if asked.violation.is_some_and(|rule| rule.certain) {
-                    Depth::Syntax
-                } else {
-                    options.depth
-                };
-                // Boxed: hardly any address has a suggestion, and none needs the space for one.
-                let suggestion = self
-                    .suggestion(&asked)
-                    .map(|suggestion| Box::pin(self.check_suggestion(suggestion, options)));
-                let (known, suggested_domain) = tokio::join!(
-                    self.gather_evidence(address, depth, options),
-                    OptionFuture::from(suggestion)
-                );
-                let suggested_domain = suggested_domain.flatten();
-                (
-                    known,
-                    suggested_domain.and_then(|suggested_domain| {
-                        Some(suggested_domain.domain_name()?.to_unicode().into())
-                    }),
-                )
-            }
+        if options.depth == Depth::Mailbox {
+            self.counters.not_remembered.inc();
+        }
+        // A local part that the provider can never have given out is not asked about.
+        let depth = if parsed.violation.is_some_and(|rule| rule.certain) {
+            Depth::Syntax
+        } else {
+            options.depth
         };
-        let verification = self.verification(&asked, &known, suggested_domain.as_deref(), options);
+        // Boxed: hardly any address has a suggestion, and none needs the space for one.
+        let suggestion = self
+            .suggestion(subject, parsed)
+            .map(|suggestion| Box::pin(self.check_suggestion(suggestion, options)));
+        let (known, suggested) = tokio::join!(
+            self.gather_evidence(&parsed.address, depth, options),
+            OptionFuture::from(suggestion)
+        );
+        let suggested_domain: Option<Arc<str>> =
+            suggested.flatten().and_then(|it| Some(it.domain_name()?.to_unicode().into()));
+        let verification =
+            self.verification(subject, parsed, &known, suggested_domain.as_deref(), options);
         if let AddressEvidence::Probed(evidence) = &known {
-            let mailbox = asked.identity.mailbox;
+            let mailbox = parsed.identity.mailbox.clone();
             self.remember(mailbox, evidence, &verification.judgement, suggested_domain).await;
         }
         verification
@@ -194,18 +201,19 @@ impl Verifier {
     /// The verification of an address, from what is known.
     fn verification(
         &self,
-        asked: &Asked<'_>,
+        subject: &Subject,
+        parsed: &ParsedAddress,
         known: &AddressEvidence,
         suggested_domain: Option<&str>,
         options: &Options,
     ) -> Verification {
-        let traits = self.traits(asked, known.facts());
+        let traits = self.traits(parsed, known.facts());
         let case = Case { traits, domain: known.answer(), outcome: known.outcome() };
         let parts = VerificationParts {
-            input: asked.input,
-            canonical: asked.identity.person().to_owned(),
+            input: subject.text(),
+            canonical: parsed.identity.person().to_owned(),
             suggestion: suggested_domain
-                .map(|domain| format!("{}@{domain}", asked.address.local())),
+                .map(|domain| format!("{}@{domain}", parsed.address.local())),
             traits,
             judgement: verdict::judge(&case, &self.policy),
             outcome: known.outcome(),
@@ -288,21 +296,21 @@ impl Verifier {
         Some(suggestion)
     }
 
-    /// What may have been meant instead of what is asked.
-    fn suggestion(&self, asked: &Asked<'_>) -> Option<Suggestion> {
-        let Asked { input, address, .. } = asked;
-        let written = input.get(address.local().len() + 1..);
+    /// The address that may have been meant instead of the subject.
+    fn suggestion(&self, subject: &Subject, parsed: &ParsedAddress) -> Option<Suggestion> {
+        let address = &parsed.address;
+        let written = subject.text().get(address.local().len() + 1..);
         if written == address.domain_name().map(DomainName::as_str)
             && self.profiles.of(address.domain(), &self.lists.current()).looks_right
         {
             return None;
         }
-        suggest::instead_of(address, input)
+        suggest::instead_of(address, subject.text())
     }
 
     /// What the address itself and the lists say.
-    fn traits(&self, asked: &Asked<'_>, facts: Option<&DomainFacts>) -> Traits {
-        let Asked { address, identity, violation, .. } = asked;
+    fn traits(&self, parsed: &ParsedAddress, facts: Option<&DomainFacts>) -> Traits {
+        let ParsedAddress { address, identity, violation } = parsed;
         let lists = self.lists.current();
         let mut traits = self.profiles.of(address.domain(), &lists).traits;
         traits.disposable |= facts.is_some_and(|facts| has_disposable_exchanger(facts, &lists));
@@ -315,21 +323,17 @@ impl Verifier {
         }
     }
 
-    /// Remembered evidence that answers the caller's question, counted.
-    async fn count_cached(&self, mailbox: &str, options: &Options) -> Option<CachedProbe> {
+    /// Remembered evidence that answers the caller's question.
+    async fn sufficient_cached(
+        &self,
+        parsed: &ParsedAddress,
+        options: &Options,
+    ) -> Option<CachedProbe> {
         if options.depth < Depth::Mailbox {
             return None;
         }
-        let cached = self.sufficient_cached(mailbox, options).await;
-        match &cached {
-            Some(_) => self.counters.remembered.inc(),
-            None => self.counters.not_remembered.inc(),
-        }
-        cached
-    }
-
-    async fn sufficient_cached(&self, mailbox: &str, options: &Options) -> Option<CachedProbe> {
         let now = self.clock.now();
+        let mailbox = parsed.identity.mailbox.as_str();
         let cached = self.remembered.lookup(mailbox, options.max_age, now).await?;
         let has_transcript = cached.evidence.transcript || !options.transcript;
         let knows_catch_all = cached.evidence.tested_catch_all
@@ -359,19 +363,17 @@ impl Verifier {
     }
 }
 
-/// What is asked, and what its provider makes of it.
-struct Asked<'a> {
-    input: &'a str,
-    address: &'a Address,
-    identity: Identity,
-    /// The provider's rule that it breaks.
-    violation: Option<ProviderViolation>,
-}
-
-impl<'a> Asked<'a> {
-    fn new(input: &'a str, address: &'a Address) -> Self {
-        Self { input, address, identity: address.identity(), violation: provider::rule(address) }
+/// The span of one verification.
+fn verify_span(subject: &Subject) -> Span {
+    let span = tracing::info_span!(
+        "verify",
+        domain = tracing::field::Empty,
+        reason = tracing::field::Empty,
+    );
+    if let Some(address) = subject.address() {
+        span.record("domain", tracing::field::display(address.domain()));
     }
+    span
 }
 
 /// The question for the exchangers.

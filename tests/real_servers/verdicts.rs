@@ -8,7 +8,7 @@ use mailvet::app::App;
 use mailvet::config::Config;
 use mailvet::smtp::AllowedNetworks;
 use mailvet::verdict::{Action, CatchAll, Reason, Verdict};
-use mailvet::verifier::{Depth, Options, Verification};
+use mailvet::verifier::{Depth, Options, Subject, Verification};
 
 use crate::harness::{Dns, Exim, OpenSmtpd, Postfix, Postgrey, in_a_network_of_its_own};
 
@@ -69,7 +69,12 @@ impl Mailvet {
             retry_until: now + patience,
         };
         let verifier = &self.app.verifier;
-        join_all(addresses.iter().map(|address| verifier.verify(address.as_ref(), &options))).await
+        join_all(
+            addresses
+                .iter()
+                .map(|address| verifier.verify(Subject::parse(address.as_ref()), &options)),
+        )
+        .await
     }
 
     /// Ends all sessions.

@@ -14,7 +14,7 @@ use super::super::{
 use crate::address::DomainName;
 use crate::clock::Clock;
 use crate::verdict::{Action, Reason};
-use crate::verifier::{Options, Verification};
+use crate::verifier::{Options, Subject, Verification};
 
 /// What a server says.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +56,8 @@ impl Script {
 
 #[async_trait]
 impl Ask for Script {
-    async fn verify(&self, address: &str, options: &Options) -> Verification {
+    async fn verify(&self, subject: Subject, options: &Options) -> Verification {
+        let address = subject.text();
         let now = self.clock.now();
         self.asked.lock().unwrap().push((address.to_owned(), now));
         let first = self.times(address)[0];
@@ -77,12 +78,13 @@ impl Ask for Script {
         answer(address, reason, retry_at, now)
     }
 
-    async fn cached(&self, address: &str, _: &Options) -> Option<Verification> {
-        match self.says.get(address.split('@').next()?) {
+    async fn cached(&self, subject: Subject, _: &Options) -> Result<Verification, Subject> {
+        let local = subject.text().split('@').next().unwrap_or_default();
+        match self.says.get(local) {
             Some(Says::Remembered(reason)) => {
-                Some(answer(address, *reason, None, self.clock.now()))
+                Ok(answer(subject.text(), *reason, None, self.clock.now()))
             }
-            _ => None,
+            _ => Err(subject),
         }
     }
 
@@ -141,7 +143,7 @@ impl Room {
         let Submission::New(batch) = self.batches.submit(spec).await.unwrap() else {
             panic!("a batch of the same name is there");
         };
-        let rows = addresses.iter().map(|address| (String::new(), (*address).to_owned()));
+        let rows = addresses.iter().map(|address| (String::new(), Subject::parse(*address)));
         self.batches.append(&batch.id, rows).await.unwrap();
         self.batches.seal(&batch.id).await.unwrap().id
     }

@@ -97,8 +97,8 @@ impl Service {
             };
             let page = request::page(page, rows).map_err(BadField::into_status)?;
             rows += page.len() as u64;
-            let addresses = page.iter().map(|(_, address)| address.as_str());
-            let refused = self.checked.take(caller, addresses, depth);
+            let subjects = page.iter().map(|(_, subject)| subject);
+            let refused = self.checked.take(caller, subjects, depth);
             refused.map_err(|refused| refusal::status(&refused))?;
             let taken = self.batches.append(id, page).await;
             taken.map_err(|error| request::queue_status(&error))?;

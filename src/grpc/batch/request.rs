@@ -8,6 +8,7 @@ use crate::batch::{BatchId, BatchOptions, QueueError, Reading, SendPolicy, Spec}
 use crate::grpc::request::{self, BadField};
 use crate::proto;
 use crate::verdict::Verdict;
+use crate::verifier::Subject;
 
 /// The longest name of a request, a batch or a row, in octets.
 const LONGEST_NAME: usize = 256;
@@ -62,7 +63,10 @@ fn send_policy(policy: i32) -> Result<SendPolicy, BadField> {
 }
 
 /// The rows of a page; `before` rows came before them.
-pub(super) fn page(page: proto::BatchPage, before: u64) -> Result<Vec<(String, String)>, BadField> {
+pub(super) fn page(
+    page: proto::BatchPage,
+    before: u64,
+) -> Result<Vec<(String, Subject)>, BadField> {
     let rows = page.addresses;
     if rows.len() > LARGEST_PAGE {
         let message = format!("holds {} rows; send at most {LARGEST_PAGE} a page", rows.len());
@@ -82,7 +86,7 @@ pub(super) fn page(page: proto::BatchPage, before: u64) -> Result<Vec<(String, S
                 format!("of row {number} is {length} octets long; at most {LONGEST_NAME}");
             return Err(BadField::new("page.addresses.row_id", message));
         }
-        Ok((row.row_id, row.address))
+        Ok((row.row_id, Subject::parse(row.address)))
     };
     rows.into_iter().enumerate().map(row).collect()
 }
