@@ -1,29 +1,41 @@
-//! Generates the gRPC code from `proto/`, without protoc.
+//! Generates the gRPC code from `proto/`, without protoc. Without the feature `server` there is
+//! nothing to generate.
 
-use std::path::PathBuf;
+#[cfg(not(feature = "server"))]
+fn main() {}
 
-use protox::prost::Message as _;
-
-const PROTOS: [&str; 4] = [
-    "mailvet/v1/batch.proto",
-    "mailvet/v1/batch_service.proto",
-    "mailvet/v1/verification.proto",
-    "mailvet/v1/verification_service.proto",
-];
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a build script is told where to write by its environment"
-)]
+#[cfg(feature = "server")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    println!("cargo::rerun-if-changed=proto");
-    let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    let files = protox::Compiler::new(["proto"])?
-        .include_imports(true)
-        .include_source_info(true)
-        .open_files(PROTOS)?
-        .file_descriptor_set();
-    std::fs::write(out.join("mailvet.v1.bin"), files.encode_to_vec())?;
-    tonic_prost_build::configure().compile_fds(files)?;
-    Ok(())
+    generate::grpc_code()
+}
+
+#[cfg(feature = "server")]
+mod generate {
+    use std::path::PathBuf;
+
+    use protox::prost::Message as _;
+
+    const PROTOS: [&str; 4] = [
+        "mailvet/v1/batch.proto",
+        "mailvet/v1/batch_service.proto",
+        "mailvet/v1/verification.proto",
+        "mailvet/v1/verification_service.proto",
+    ];
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a build script is told where to write by its environment"
+    )]
+    pub(super) fn grpc_code() -> Result<(), Box<dyn std::error::Error>> {
+        println!("cargo::rerun-if-changed=proto");
+        let out = PathBuf::from(std::env::var("OUT_DIR")?);
+        let files = protox::Compiler::new(["proto"])?
+            .include_imports(true)
+            .include_source_info(true)
+            .open_files(PROTOS)?
+            .file_descriptor_set();
+        std::fs::write(out.join("mailvet.v1.bin"), files.encode_to_vec())?;
+        tonic_prost_build::configure().compile_fds(files)?;
+        Ok(())
+    }
 }

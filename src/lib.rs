@@ -50,30 +50,43 @@
 //! 8. Only a 5yz to `RCPT TO` about the mailbox, or DNS itself, makes an address undeliverable.
 //! 9. A full address stands in no log line: `Debug` and `Display` of [`address::Address`] redact.
 
+#[cfg(feature = "server")]
 pub mod access;
 pub mod address;
+#[cfg(feature = "cli")]
 pub mod app;
 pub mod batch;
 pub mod cache;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
+#[cfg(feature = "cli")]
 pub mod config;
 pub mod dns;
+#[cfg(feature = "cli")]
 pub mod doctor;
 pub mod fair;
+#[cfg(feature = "server")]
 pub mod grpc;
 pub mod instruments;
+#[cfg(feature = "cli")]
 pub mod listfile;
 pub mod lists;
+#[cfg(feature = "server")]
 pub mod metrics;
 pub mod pacing;
 pub mod prober;
+#[cfg(feature = "server")]
 pub mod proto;
 pub mod readiness;
+#[cfg(feature = "cli")]
 pub mod report;
+#[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod smtp;
+#[cfg(feature = "cli")]
 pub mod spf;
+#[cfg(feature = "cli")]
 pub mod telemetry;
 pub mod verdict;
 pub mod verifier;

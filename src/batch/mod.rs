@@ -10,6 +10,7 @@ pub mod preflight;
 pub mod progress;
 pub mod queue;
 pub mod spec;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
 
 mod chunk;

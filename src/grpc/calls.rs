@@ -13,16 +13,14 @@ use std::time::SystemTime;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use http::{HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
-use opentelemetry::propagation::Extractor;
-use opentelemetry::trace::TraceContextExt as _;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span};
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use super::trace_context;
 use crate::clock::Clock;
 use crate::instruments::{CounterVec, Histogram, HistogramSnapshot};
 use crate::proto::FILE_DESCRIPTOR_SET;
@@ -145,13 +143,7 @@ impl Followed {
             code = tracing::field::Empty,
             reason = tracing::field::Empty,
         );
-        let caller = opentelemetry::global::get_text_map_propagator(|propagator| {
-            propagator.extract(&Metadata(request.headers()))
-        });
-        if caller.span().span_context().is_valid() {
-            // It fails where there are no traces.
-            let _ = span.set_parent(caller);
-        }
+        trace_context::continue_trace(&span, request.headers());
         self.calls.in_flight.fetch_add(1, Ordering::Relaxed);
         let (calls, clock, began) = (Arc::clone(&self.calls), self.clock, self.clock.now());
         Call { calls, clock, began, method, span, code: None }
@@ -197,19 +189,6 @@ impl Drop for Call {
             }
             _ => tracing::info!(elapsed_ms, "answered"),
         });
-    }
-}
-
-/// The metadata of a call, as the propagator reads it.
-struct Metadata<'a>(&'a HeaderMap);
-
-impl Extractor for Metadata<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.to_str().ok()
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(http::HeaderName::as_str).collect()
     }
 }
 

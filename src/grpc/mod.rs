@@ -19,6 +19,7 @@ mod refusal;
 mod request;
 mod service;
 mod tls;
+mod trace_context;
 mod watched;
 
 pub use calls::{Calls, MethodStats};

@@ -8,7 +8,10 @@
 pub mod log;
 pub mod trace;
 
+#[cfg(feature = "otel")]
 mod exporter;
+#[cfg(feature = "otel")]
+mod otlp;
 mod panics;
 
 use std::io::IsTerminal as _;
@@ -60,7 +63,7 @@ pub fn init(config: &Config, trace: &TraceConfig) -> Result<Traces, TelemetryErr
         LogFormat::Pretty => logs.with_target(false).boxed(),
         LogFormat::Json => logs.json().boxed(),
     };
-    let traces = trace::start(trace)?;
+    let traces = Traces::start(trace)?;
     let started = tracing_subscriber::registry()
         .with(logs.with_filter(log::filter(config)?))
         .with(traces.layer(trace.level))
