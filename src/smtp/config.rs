@@ -6,10 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Stage;
-use super::command::HeloName;
-use super::mailbox::{Mailbox, Sender};
-use super::reader::ReplyLimits;
 use super::target::AllowedNetworks;
+use super::wire::{HeloName, Mailbox, ReplyLimits, Sender};
 
 /// Configuration of the SMTP part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

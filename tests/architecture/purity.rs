@@ -66,11 +66,7 @@ const SHELL: &[&str] = &[
     "dns/resolver.rs",
     "dns/upstream.rs",
     "lists/reload.rs",
-    "smtp/connect.rs",
-    "smtp/session.rs",
     "smtp/session/",
-    "smtp/tls.rs",
-    "smtp/wire.rs",
 ];
 
 fn is_among(name: &str, files: &[&str]) -> bool {

@@ -12,8 +12,7 @@ use crate::address::DomainName;
 use crate::clock::Clock;
 use crate::doctor::facts::{ConnectionAttempt, Greeting, NoTarget};
 use crate::prober::{Connection, Dial, Path, Socks5, Stream};
-use crate::smtp::command::Command;
-use crate::smtp::reader::ReplyReader;
+use crate::smtp::wire::{Command, ReplyReader};
 use crate::smtp::{self, NoReply, Reply, Target};
 
 /// Time a server has to close after `QUIT`.

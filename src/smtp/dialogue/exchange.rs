@@ -12,13 +12,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Dialogue, State};
-use crate::smtp::command::Command;
-use crate::smtp::mailbox::{Mailbox, Sender};
-use crate::smtp::{
-    Explanation, Meaning, NoReply, RecipientAnswer, Reply, ReplyLimit, Stage, Transaction,
-    TransactionReport,
-};
+use super::{Dialogue, State, Transaction, TransactionReport};
+use crate::smtp::wire::{Command, Mailbox, Reply, Sender};
+use crate::smtp::{Explanation, Meaning, NoReply, RecipientAnswer, ReplyLimit, Stage};
 
 /// A command of a transaction; a recipient by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,20 +7,22 @@
 //! why in the form of an answer that any recipient left without one can be given.
 
 mod exchange;
+pub mod facts;
 mod opening;
+pub mod transaction;
+mod transcript;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use self::exchange::Exchange;
-use super::command::Command;
+pub use self::facts::{Certificate, Counters, Hints, SessionFacts, TlsFacts, TlsVersion};
+pub use self::transaction::{Transaction, TransactionReport};
+use self::transcript::Transcript;
 use super::config::{Config, Identity};
-use super::facts::{Hints, SessionFacts, TlsFacts};
-use super::transcript::Transcript;
-use super::{
-    Explanation, NoReply, RecipientAnswer, Reply, Stage, TransactionReport, TranscriptLine,
-};
+use super::wire::{Command, Reply};
+use super::{Explanation, NoReply, RecipientAnswer, Stage, TranscriptLine};
 use crate::address::DomainName;
 
 /// Says what a reply means. The dialogue asks it about every reply that becomes an answer.

@@ -2,12 +2,11 @@
 
 use std::time::SystemTime;
 
+use super::facts::TlsFacts;
 use super::{Dialogue, State};
-use crate::smtp::capabilities::Capabilities;
-use crate::smtp::command::Command;
 use crate::smtp::config::StartTlsMode;
-use crate::smtp::facts::TlsFacts;
-use crate::smtp::{NoReply, RecipientAnswer, Reply, Stage};
+use crate::smtp::wire::{Capabilities, Command, Reply};
+use crate::smtp::{NoReply, RecipientAnswer, Stage};
 
 impl Dialogue {
     pub(super) fn banner_came(&mut self, reply: Reply, now: SystemTime) {

@@ -7,10 +7,7 @@ mod transactions;
 use std::time::Duration;
 
 use super::*;
-use crate::smtp::facts::{Certificate, TlsVersion};
-use crate::smtp::{
-    Mailbox, Meaning, ReplyLimit, Sender, StartTlsMode, Transaction, TransactionReport,
-};
+use crate::smtp::{Mailbox, Meaning, ReplyLimit, Sender, StartTlsMode};
 
 /// Goes by the code, as far as these tests need it.
 struct ByCode;

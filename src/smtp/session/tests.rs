@@ -3,8 +3,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::rustls;
 
 use super::*;
-use crate::smtp::facts::{Certificate, TlsVersion};
-use crate::smtp::{Explanation, Mailbox, Meaning, Reply, Stage, StartTlsMode};
+use crate::smtp::{
+    Certificate, Explanation, Mailbox, Meaning, Reply, Stage, StartTlsMode, TlsVersion,
+};
 
 struct Unexplained;
 

@@ -5,8 +5,9 @@
 use std::time::SystemTime;
 
 use super::{Exchange, MailAnswer};
-use crate::smtp::dialogue::{Dialogue, State};
-use crate::smtp::{NoReply, Sender, Transaction, TransactionReport};
+use crate::smtp::NoReply;
+use crate::smtp::dialogue::{Dialogue, State, Transaction, TransactionReport};
+use crate::smtp::wire::Sender;
 
 impl Dialogue {
     /// Begins the first of these transactions, and sends as many of the others behind it in the

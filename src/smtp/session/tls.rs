@@ -21,8 +21,8 @@ use rustls::{
     ClientConfig, DigitallySignedStruct, ProtocolVersion, RootCertStore, SignatureScheme,
 };
 
-use super::facts::{Certificate, TlsFacts, TlsVersion};
 use crate::address::DomainName;
+use crate::smtp::dialogue::{Certificate, TlsFacts, TlsVersion};
 
 /// TLS cannot be set up on this machine.
 #[derive(Debug, thiserror::Error)]

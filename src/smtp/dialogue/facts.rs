@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::Reply;
-use super::capabilities::Capabilities;
+use crate::smtp::wire::{Capabilities, Reply};
 
 /// What is known about an exchanger before a session with it, remembered from earlier ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

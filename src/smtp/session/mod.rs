@@ -3,6 +3,10 @@
 //! It does what the [`Dialogue`] says and decides nothing. It runs on any stream. To cancel, drop
 //! the future *and* the session: what was under way on the connection cannot be taken back.
 
+mod connect;
+mod stream;
+mod tls;
+
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,13 +15,15 @@ use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout_at;
 
+pub use self::connect::{ConnectError, Dialled, connect};
+use self::stream::Wire;
+pub use self::tls::{TlsClient, TlsError};
 use super::config::{Config, Identity};
-use super::dialogue::{Dialogue, Interpret, Step};
-use super::facts::{Hints, SessionFacts};
-use super::reader::ReplyReader;
-use super::tls::TlsClient;
-use super::wire::Wire;
-use super::{NoReply, RecipientAnswer, Transaction, TransactionReport, TranscriptLine};
+use super::dialogue::{
+    Dialogue, Hints, Interpret, SessionFacts, Step, Transaction, TransactionReport,
+};
+use super::wire::ReplyReader;
+use super::{NoReply, RecipientAnswer, TranscriptLine};
 use crate::address::DomainName;
 use crate::clock::Clock;
 

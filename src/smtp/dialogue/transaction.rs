@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Mailbox, RecipientAnswer};
+use crate::smtp::RecipientAnswer;
+use crate::smtp::wire::Mailbox;
 
 /// Recipients to ask about in one `MAIL` transaction. All of one domain: several large providers
 /// refuse more. Cheap to clone.
@@ -32,7 +33,7 @@ pub struct TransactionReport {
     /// Recipients with an answer, in order. A refusal of `MAIL` is the answer to each of them.
     pub answers: Vec<(usize, RecipientAnswer)>,
     /// Recipients without one, in order: the session ended first, or the server takes no more
-    /// recipients in one transaction. When `ended` came at [`super::Stage::Rcpt`], the first of
+    /// recipients in one transaction. When `ended` came at [`crate::smtp::Stage::Rcpt`], the first of
     /// these is the one that was being answered.
     pub unanswered: Vec<usize>,
     /// The server said that it takes no more recipients in this transaction.

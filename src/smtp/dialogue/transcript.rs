@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Reply;
-use super::outcome::{Speaker, TranscriptLine};
 use crate::address::redact;
+use crate::smtp::outcome::{Speaker, TranscriptLine};
+use crate::smtp::wire::Reply;
 
 /// Lines kept of the opening, and of each transaction.
 const MAX_LINES: usize = 250;

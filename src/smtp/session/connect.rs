@@ -11,8 +11,8 @@ use std::time::SystemTime;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout_at;
 
-use super::{NoReply, Target};
 use crate::clock::Clock;
+use crate::smtp::{NoReply, Target};
 
 /// What came of dialling.
 #[derive(Debug)]
