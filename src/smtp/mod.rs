@@ -9,6 +9,7 @@ mod interpret;
 pub mod meaning;
 pub mod outcome;
 pub mod session;
+pub mod stage;
 pub mod target;
 pub mod wire;
 
@@ -19,11 +20,12 @@ pub use dialogue::{
 };
 pub use meaning::{Classifier, Explanation, Meaning, ReplyLimit, ReplyView, RuleBasis};
 pub use outcome::{
-    Attempt, Control, NoReply, ProbeOutcome, RecipientAnswer, Speaker, Stage, TranscriptLine,
+    Attempt, Control, NoReply, ProbeOutcome, RecipientAnswer, Speaker, TranscriptLine,
 };
 pub use session::{
     ConnectError, Dialled, Peer, Session, SessionSetup, TlsClient, TlsError, connect,
 };
+pub use stage::Stage;
 pub use target::{AllowedNetworks, NetworkError, Target};
 pub use wire::{
     Capabilities, EnhancedStatus, EnhancedStatusError, HeloName, HeloNameError, Mailbox,
