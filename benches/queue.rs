@@ -11,11 +11,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use mailvet::batch::Outcome;
 use mailvet::batch::queue::{
     Cursor, Item, Known, LeaseRequest, NewRow, Order, Queue, ResultsRequest, Submission,
 };
 use mailvet::batch::sqlite::SqliteQueue;
-use mailvet::batch::{BatchId, BatchOptions, Outcome, Spec, State};
+use mailvet::campaign::{BatchId, BatchOptions, Spec, State};
 use rusqlite::Connection;
 use tokio::task::JoinSet;
 

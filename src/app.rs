@@ -8,10 +8,10 @@ use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::batch::preflight::Thresholds;
 use crate::batch::sqlite::SqliteQueue;
 use crate::batch::{Ask, Batches};
 use crate::cache::DnsCache;
+use crate::campaign::preflight::Thresholds;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dns::Resolver;

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::{
-    batch, cache, dns, doctor, grpc, lists, metrics, prober, smtp, telemetry, verdict, verifier,
+    batch, cache, campaign, dns, doctor, grpc, lists, metrics, prober, smtp, telemetry, verdict,
+    verifier,
 };
 
 /// Everything that can be configured.
@@ -35,7 +36,7 @@ pub struct Config {
     /// Caching.
     pub cache: cache::Config,
     /// Thresholds for hard bounces of a campaign.
-    pub preflight: batch::preflight::Config,
+    pub preflight: campaign::preflight::Config,
     /// Roles, free providers, disposable domains.
     pub lists: lists::Config,
     /// Meaning of replies.

@@ -15,7 +15,7 @@
 //! | 7 | [`verifier`] | one verification from end to end |
 //! | 6 | [`prober`] | scheduler (pure) and SMTP sessions |
 //! | 5 | [`cache`], [`pacing`] | lifetimes of answers; rate and concurrency limits (pure) |
-//! | 5 | [`access`], [`campaign`](self) | keys and quotas (pure); pre-flight and progress (pure) |
+//! | 5 | [`access`], [`campaign`] | keys and quotas (pure); pre-flight and progress (pure) |
 //! | 4 | [`verdict`] | facts and replies to a verdict (pure) |
 //! | 3 | [`smtp`], [`egress`](self) | dialogue, replies and their meaning (pure); sockets and proxies |
 //! | 2 | [`dns`], [`spf`] | routes and facts (pure), resolver; SPF evaluation (pure) |
@@ -57,6 +57,7 @@ pub mod address;
 pub mod app;
 pub mod batch;
 pub mod cache;
+pub mod campaign;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;

@@ -10,16 +10,16 @@ use tokio_util::task::TaskTracker;
 use super::ask::Ask;
 use super::config::Config;
 use super::destinations::Destinations;
-use super::id::BatchId;
 use super::news::News;
 use super::plan;
-use super::progress::{Batch, Progress, State};
 use super::queue::{
     Cursor, DestinationTally, GroupTally, Order, Queue, QueueError, Results, ResultsRequest,
     Submission,
 };
-use super::spec::Spec;
 use super::worker::{self, Workshop};
+use crate::campaign::id::BatchId;
+use crate::campaign::progress::{Batch, Progress, State};
+use crate::campaign::spec::Spec;
 use crate::clock::Clock;
 use crate::verdict::Verdict;
 use crate::verifier::Subject;

@@ -1,15 +1,11 @@
-//! Batches: whole mailing lists, durable, and what may be said of a campaign before it is sent.
+//! Batches: whole mailing lists, durable, and the worker that has every row verified.
 
 pub mod ask;
 pub mod batches;
 pub mod config;
-pub mod id;
 pub mod outcome;
 pub mod plan;
-pub mod preflight;
-pub mod progress;
 pub mod queue;
-pub mod spec;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -27,9 +23,5 @@ mod worker;
 pub use ask::Ask;
 pub use batches::{Batches, Reading, Stats};
 pub use config::Config;
-pub use id::BatchId;
 pub use outcome::Outcome;
-pub use preflight::Preflight;
-pub use progress::{Batch, Progress, State};
 pub use queue::{Queue, QueueError};
-pub use spec::{BatchOptions, SendPolicy, Spec};

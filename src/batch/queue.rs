@@ -25,10 +25,10 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 
-use super::id::BatchId;
 use super::outcome::Outcome;
-use super::progress::Batch;
-use super::spec::{BatchOptions, Spec};
+use crate::campaign::id::BatchId;
+use crate::campaign::progress::Batch;
+use crate::campaign::spec::{BatchOptions, Spec};
 use crate::verdict::{Reason, Verdict};
 
 /// The most items in a chunk.

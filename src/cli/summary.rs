@@ -6,9 +6,9 @@ use anstyle::Style;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::render::{BAD, CAREFUL, DIM, GOOD, OPEN, fit, style};
-use crate::batch::Progress;
-use crate::batch::preflight::words::audience;
-use crate::batch::preflight::{Decision, Estimate, Preflight, Share, grouped};
+use crate::campaign::Progress;
+use crate::campaign::preflight::words::audience;
+use crate::campaign::preflight::{Decision, Estimate, Preflight, Share, grouped};
 use crate::report::bars;
 use crate::verdict::Verdict;
 
@@ -153,8 +153,8 @@ fn paragraph(out: &mut String, mark: &str, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::preflight::Thresholds;
-    use crate::batch::{SendPolicy, State};
+    use crate::campaign::preflight::Thresholds;
+    use crate::campaign::{SendPolicy, State};
     use crate::verdict::Reason;
 
     fn shown(finished: &[(Reason, u64)], open: u64, policy: SendPolicy) -> String {

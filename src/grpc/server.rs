@@ -25,7 +25,7 @@ use super::service::Service;
 use super::tls::TlsError;
 use crate::access::{Access, Caller, Harvesting, Keys, Quota, UnprotectedListener};
 use crate::batch::Batches;
-use crate::batch::preflight::Thresholds;
+use crate::campaign::preflight::Thresholds;
 use crate::clock::Clock;
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::batch_service_server::BatchServiceServer;

@@ -1,7 +1,7 @@
 //! Bounds drawn on a scale of four bands of the same width, so that 2 % and 5 % are far enough from
 //! each other to be told apart, and 100 % is still on it.
 
-use crate::batch::preflight::{Band, Estimate, Share, Thresholds};
+use crate::campaign::preflight::{Band, Estimate, Share, Thresholds};
 
 /// The width of a drawing, in its own units.
 pub const WIDTH: f64 = 1000.0;

@@ -4,7 +4,7 @@ use super::bars::{BarSpan, stacked};
 use super::data::{GroupCounts, ReportData};
 use super::text::redacted;
 use super::tone::Tone;
-use crate::batch::preflight::{Share, grouped};
+use crate::campaign::preflight::{Share, grouped};
 use crate::verdict::{Reason, Verdict};
 
 /// How many places are shown one by one.

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use crate::batch::queue::{DestinationTally, GroupTally};
-use crate::batch::{Preflight, Progress, State};
+use crate::campaign::{Preflight, Progress, State};
 use crate::verdict::{Reason, Verdict};
 
 /// What the page is made from. Counts are of rows, duplicates included.

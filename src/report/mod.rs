@@ -1,7 +1,7 @@
 //! The report: one page that says whether the campaign may be sent, and why. Pure: data to page.
 //!
 //! The page is one HTML file that needs nothing else: no script, no font, no picture from anywhere.
-//! It holds no address. Its answer is computed in [`crate::batch::preflight`], its next steps in
+//! It holds no address. Its answer is computed in [`crate::campaign::preflight`], its next steps in
 //! [`recommendations`]; the template only lays them out, and escapes what it prints.
 //!
 //! Not here: the counting, and the same answer for a terminal (`cli/summary`).

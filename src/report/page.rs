@@ -9,9 +9,9 @@ use super::recommendations::{self, Recommendation};
 use super::text::redacted;
 use super::timestamp::Timestamp;
 use super::tone::Tone;
-use crate::batch::State;
-use crate::batch::preflight::words::{NOT_IN_THE_BOUNDS, audience};
-use crate::batch::preflight::{Band, Estimate, Percent, Share, Step, Thresholds, grouped};
+use crate::campaign::State;
+use crate::campaign::preflight::words::{NOT_IN_THE_BOUNDS, audience};
+use crate::campaign::preflight::{Band, Estimate, Percent, Share, Step, Thresholds, grouped};
 use crate::verdict::{Reason, Verdict};
 
 #[derive(Template)]

@@ -3,8 +3,8 @@
 use super::data::ReportData;
 use super::text::redacted;
 use super::timestamp::Timestamp;
-use crate::batch::State;
-use crate::batch::preflight::grouped;
+use crate::campaign::State;
+use crate::campaign::preflight::grouped;
 use crate::verdict::{Reason, Verdict};
 
 /// Something to do.

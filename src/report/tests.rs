@@ -2,7 +2,7 @@ mod samples;
 
 use super::recommendations::{Recommendation, recommendations};
 use super::{ReportData, render};
-use crate::batch::{SendPolicy, State};
+use crate::campaign::{SendPolicy, State};
 use crate::verdict::Reason;
 
 /// One tag of the page: its name, and its attributes as they stand.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::batch::preflight::Decision;
+use crate::campaign::preflight::Decision;
 use crate::verdict::Verdict;
 
 /// The tone a thing is drawn in: a class of the style sheet, and a mark for readers who see no

@@ -9,12 +9,14 @@ pub mod policy;
 pub mod reason;
 
 mod conclusion;
+mod depth;
 mod probe;
 
 #[cfg(test)]
 mod tests;
 
 pub use conclusion::DecisionStage;
+pub use depth::Depth;
 pub use judge::{Case, DomainAnswer, Judgement, Traits, judge, judge_invalid_syntax};
 pub use policy::Policy;
 pub use reason::{Action, CatchAll, Reason, Verdict};

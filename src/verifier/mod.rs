@@ -36,11 +36,12 @@ use profile::Profiles;
 use report::VerificationParts;
 use subject::ParsedAddress;
 
+pub use crate::verdict::Depth;
 pub use counters::Stats;
 pub use domain::{DomainError, DomainReport, ExchangerReport};
 pub use lifetime::Config;
 pub use subject::Subject;
-pub use verification::{Depth, DialogueLine, Evidence, Options, Verification};
+pub use verification::{DialogueLine, Evidence, Options, Verification};
 
 /// Verifies addresses.
 pub struct Verifier {

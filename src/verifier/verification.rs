@@ -5,23 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
-
 use crate::address::{DomainName, SyntaxError, redact};
 use crate::smtp::{Reply, outcome::TranscriptLine};
-use crate::verdict::{Judgement, Traits};
-
-/// How deep to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Depth {
-    /// The grammar only; nothing is asked of anybody.
-    Syntax,
-    /// And the domain's mail routing in DNS.
-    Domain,
-    /// And the recipient's own server.
-    Mailbox,
-}
+use crate::verdict::{Depth, Judgement, Traits};
 
 /// How to verify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -43,8 +43,8 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     // 11
     ("telemetry", &[]),
     ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "prober", "readiness", "verdict", "verifier"]),
-    ("config", &["batch", "cache", "dns", "doctor", "egress", "grpc", "lists", "metrics", "prober", "smtp", "telemetry", "verdict", "verifier"]),
-    ("app", &["batch", "cache", "clock", "config", "dns", "egress", "grpc", "lists", "metrics", "prober", "readiness", "smtp", "verifier"]),
+    ("config", &["batch", "cache", "campaign", "dns", "doctor", "egress", "grpc", "lists", "metrics", "prober", "smtp", "telemetry", "verdict", "verifier"]),
+    ("app", &["batch", "cache", "campaign", "clock", "config", "dns", "egress", "grpc", "lists", "metrics", "prober", "readiness", "smtp", "verifier"]),
     ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "grpc", "listfile", "lists", "metrics", "prober", "proto", "report", "sandbox", "smtp", "telemetry", "verdict", "verifier"]),
     // Beside the house: a mail world on loopback.
     ("sandbox", &["address", "clock"]),

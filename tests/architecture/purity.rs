@@ -26,15 +26,10 @@ const PURE_ROOMS: &[&str] = &[
 /// Files, and folders of files, that are pure in rooms that are not.
 const PURE_FILES: &[&str] = &[
     "batch/config.rs",
-    "batch/id.rs",
     "batch/outcome.rs",
     "batch/outcome/",
     "batch/plan.rs",
-    "batch/preflight.rs",
-    "batch/preflight/",
-    "batch/progress.rs",
     "batch/queue.rs",
-    "batch/spec.rs",
     "cache/config.rs",
     "cache/counters.rs",
     "cache/freshness.rs",

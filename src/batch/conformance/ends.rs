@@ -1,8 +1,8 @@
 //! How batches end, and how they are found.
 
 use super::*;
-use crate::batch::progress::State;
 use crate::batch::queue::QueueError;
+use crate::campaign::progress::State;
 
 pub(in crate::batch) async fn a_cancelled_batch_keeps_its_results_and_gets_no_more(
     backend: &dyn Backend,

@@ -1,8 +1,8 @@
 //! Rows coming in.
 
 use super::*;
-use crate::batch::progress::State;
 use crate::batch::queue::{CHUNK, QueueError};
+use crate::campaign::progress::State;
 
 pub(in crate::batch) async fn rows_that_reach_one_mailbox_are_one_item(backend: &dyn Backend) {
     let queue = backend.open();

@@ -17,14 +17,14 @@ pub(super) use results::*;
 
 use std::time::{Duration, SystemTime};
 
-use super::id::BatchId;
 use super::outcome::Outcome;
-use super::progress::Batch;
 use super::queue::{
     Cursor, Known, Lease, LeaseRequest, NewRow, Order, Queue, Results, ResultsRequest, RowResult,
     Submission,
 };
-use super::spec::{BatchOptions, Spec};
+use crate::campaign::id::BatchId;
+use crate::campaign::progress::Batch;
+use crate::campaign::spec::{BatchOptions, Spec};
 use crate::verdict::Reason;
 
 /// A place for one queue.

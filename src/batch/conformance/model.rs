@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-use crate::batch::id::BatchId;
-use crate::batch::progress::{Progress, State};
 use crate::batch::queue::{CHUNK, Lease, LeaseId, LeaseRequest, NewRow};
-use crate::batch::spec::Spec;
+use crate::campaign::id::BatchId;
+use crate::campaign::progress::{Progress, State};
+use crate::campaign::spec::Spec;
 use crate::verdict::Reason;
 
 #[derive(Clone)]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::model::ModelBatch;
 use super::*;
-use crate::batch::progress::State;
 use crate::batch::queue::{LeaseId, QueueError};
+use crate::campaign::progress::State;
 
 const SEEDS: u64 = 6;
 const STEPS: usize = 400;

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
 
 use crate::batch::outcome::Outcome;
-use crate::batch::progress::{Batch, Progress, State};
 use crate::batch::queue::{
     Cursor, DestinationTally, GroupTally, Item, LeaseId, LeaseRequest, Order, QueueError, Results,
     ResultsRequest, RowResult,
 };
+use crate::campaign::progress::{Batch, Progress, State};
 use crate::verdict::Reason;
 
 pub(super) struct Kept {

@@ -9,13 +9,13 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 
-use super::id::BatchId;
-use super::progress::{Batch, Progress, State};
 use super::queue::{
     CHUNK, DestinationTally, GroupTally, Known, Lease, LeaseId, LeaseRequest, NewRow, Queue,
     QueueError, Results, ResultsRequest, Submission,
 };
-use super::spec::Spec;
+use crate::campaign::id::BatchId;
+use crate::campaign::progress::{Batch, Progress, State};
+use crate::campaign::spec::Spec;
 use kept::{Kept, KeptChunk, KeptItem, Row};
 
 /// A queue that forgets everything with its process.

@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::error::{Fault, OpenError};
 use super::time::{floor, time};
 use super::{directory, schema};
-use crate::batch::id::BatchId;
-use crate::batch::progress::{Batch, Progress};
+use crate::campaign::id::BatchId;
+use crate::campaign::progress::{Batch, Progress};
 
 const SCHEMA: &str = "
     CREATE TABLE epoch (n INTEGER NOT NULL);

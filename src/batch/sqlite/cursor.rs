@@ -1,8 +1,8 @@
 //! Places in the results of a batch, as opaque text: the order, the end of the batch's name, and
 //! two numbers.
 
-use crate::batch::id::BatchId;
 use crate::batch::queue::{Cursor, Order};
+use crate::campaign::id::BatchId;
 
 /// A place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

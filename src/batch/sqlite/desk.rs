@@ -14,9 +14,9 @@ use super::intake::{Reply, answer};
 use super::keeping::Brought;
 use super::shared::Shared;
 use super::work::{Outlook, Work};
-use crate::batch::id::BatchId;
-use crate::batch::progress::Batch;
 use crate::batch::queue::{Lease, LeaseId, LeaseRequest, QueueError};
+use crate::campaign::id::BatchId;
+use crate::campaign::progress::Batch;
 use crate::verdict::Verdict;
 
 /// How much is taken in at once.

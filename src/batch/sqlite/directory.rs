@@ -14,7 +14,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::OpenError;
-use crate::batch::id::BatchId;
+use crate::campaign::id::BatchId;
 
 /// The catalog's name.
 pub(super) const CATALOG: &str = "catalog.db";

@@ -12,10 +12,10 @@ use super::error::Fault;
 use super::receiver::Receiver;
 use super::shared::Shared;
 use super::time::kept;
-use crate::batch::id::BatchId;
-use crate::batch::progress::{Batch, Progress, State};
 use crate::batch::queue::{NewRow, QueueError, Submission};
-use crate::batch::spec::Spec;
+use crate::campaign::id::BatchId;
+use crate::campaign::progress::{Batch, Progress, State};
+use crate::campaign::spec::Spec;
 
 /// Where an answer goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, QueueError>>;

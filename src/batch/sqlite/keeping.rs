@@ -15,8 +15,8 @@ use super::schema::Reasons;
 use super::time::{ceiling, floor, kept};
 use super::work::{Open, Out, Work, note};
 use crate::batch::outcome::{Outcome, Own};
-use crate::batch::progress::{Batch, State};
 use crate::batch::queue::{Known, LeaseId};
+use crate::campaign::progress::{Batch, State};
 use crate::verdict::Reason;
 
 /// What a worker brings.

@@ -43,13 +43,13 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use error::OpenError;
 
-use super::id::BatchId;
-use super::progress::{Batch, State};
 use super::queue::{
     DestinationTally, GroupTally, Known, Lease, LeaseId, LeaseRequest, NewRow, Queue, QueueError,
     Results, ResultsRequest, Submission,
 };
-use super::spec::Spec;
+use crate::campaign::id::BatchId;
+use crate::campaign::progress::{Batch, State};
+use crate::campaign::spec::Spec;
 use desk::Desk;
 use error::Fault;
 use intake::{Intake, Reply, answer};

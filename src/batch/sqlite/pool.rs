@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::common::Read;
 use super::error::Fault;
 use super::schema::{self, Reasons};
-use crate::batch::id::BatchId;
+use crate::campaign::id::BatchId;
 
 /// How many connections stay open while nobody reads.
 const IDLE: usize = 16;

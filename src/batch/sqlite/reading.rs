@@ -9,10 +9,10 @@ use super::error::Fault;
 use super::pool::Reader;
 use super::schema::{self, Reasons};
 use crate::batch::outcome::Own;
-use crate::batch::progress::State;
 use crate::batch::queue::{
     Cursor, DestinationTally, GroupTally, QueueError, Results, ResultsRequest, RowResult,
 };
+use crate::campaign::progress::State;
 use crate::verdict::Reason;
 
 /// The most rows that are given, or passed over, at once.

@@ -15,8 +15,8 @@ use super::error::Fault;
 use super::met::{Hash, Met, Numbers};
 use super::page::{Page, WINDOW};
 use super::schema;
-use crate::batch::progress::Batch;
 use crate::batch::queue::NewRow;
+use crate::campaign::progress::Batch;
 
 const INTAKE: &str = "
     CREATE TABLE intake.mailboxes (hash BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;

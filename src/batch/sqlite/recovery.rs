@@ -14,8 +14,8 @@ use super::error::{Fault, OpenError};
 use super::schema;
 use super::shared::Shared;
 use super::work::Work;
-use crate::batch::id::BatchId;
-use crate::batch::progress::Batch;
+use crate::campaign::id::BatchId;
+use crate::campaign::progress::Batch;
 
 /// Opens the directory at `root`: what is shared, the batches that run, and how often it was opened.
 pub(super) fn open(root: &Path) -> Result<(Shared, Vec<Work>, u64), OpenError> {

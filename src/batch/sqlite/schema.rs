@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::OpenError;
-use crate::batch::progress::State;
+use crate::campaign::progress::State;
 use crate::verdict::Reason;
 
 /// The version of the store. A change that an older mailvet cannot read makes it one more.

@@ -8,9 +8,9 @@ use super::catalog::Catalog;
 use super::directory::Directory;
 use super::error::Fault;
 use super::pool::Pool;
-use crate::batch::id::BatchId;
-use crate::batch::progress::{Batch, State};
 use crate::batch::queue::QueueError;
+use crate::campaign::id::BatchId;
+use crate::campaign::progress::{Batch, State};
 
 /// What the threads share.
 pub(super) struct Shared {

@@ -12,8 +12,8 @@ use super::common::Written;
 use super::error::Fault;
 use super::schema::{self, Reasons};
 use super::time::{floor, time};
-use crate::batch::progress::{Batch, State};
 use crate::batch::queue::LeaseId;
+use crate::campaign::progress::{Batch, State};
 use crate::verdict::Reason;
 
 /// KiB of pages that the writer keeps of each file.

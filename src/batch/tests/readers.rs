@@ -5,8 +5,9 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 
 use super::super::queue::{Cursor, Order, QueueError};
-use super::super::{BatchOptions, Config, Reading, State};
+use super::super::{Config, Reading};
 use super::script::{Room, Says};
+use crate::campaign::{BatchOptions, State};
 use crate::verdict::{Reason, Verdict};
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -8,10 +8,9 @@ use async_trait::async_trait;
 
 use super::super::memory::MemoryQueue;
 use super::super::queue::{Cursor, Order, RowResult, Submission};
-use super::super::{
-    Ask, Batch, BatchId, BatchOptions, Batches, Config, Outcome, Queue, Reading, SendPolicy, Spec,
-};
+use super::super::{Ask, Batches, Config, Outcome, Queue, Reading};
 use crate::address::DomainName;
+use crate::campaign::{Batch, BatchId, BatchOptions, SendPolicy, Spec};
 use crate::clock::Clock;
 use crate::verdict::{Action, Reason};
 use crate::verifier::{Options, Subject, Verification};

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::{BatchOptions, Config, State};
+use super::super::Config;
 use super::script::{Room, Says};
+use crate::campaign::{BatchOptions, State};
+use crate::verdict::Depth;
 use crate::verdict::Reason;
-use crate::verifier::Depth;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

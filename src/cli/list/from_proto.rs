@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use anyhow::Context as _;
 
-use crate::batch::preflight::{self, Percent, Thresholds};
-use crate::batch::{Preflight, Progress, SendPolicy, State};
+use crate::campaign::preflight::{self, Percent, Thresholds};
+use crate::campaign::{Preflight, Progress, SendPolicy, State};
 use crate::proto;
 use crate::report::GroupCounts;
 use crate::verdict::Reason;

@@ -10,8 +10,8 @@ use tonic::Code;
 
 use super::backend::Client;
 use super::from_proto;
-use crate::batch::Progress;
-use crate::batch::preflight::grouped;
+use crate::campaign::Progress;
+use crate::campaign::preflight::grouped;
 use crate::clock::Clock;
 use crate::proto::{Batch, WatchBatchRequest};
 use crate::verdict::Verdict;

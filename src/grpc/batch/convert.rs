@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use crate::batch::preflight::{Bound, Decision, Estimate};
 use crate::batch::queue::{DestinationTally, GroupTally};
-use crate::batch::{Batch, BatchOptions, Preflight, Progress, SendPolicy, State};
+use crate::campaign::preflight::{Bound, Decision, Estimate};
+use crate::campaign::{Batch, BatchOptions, Preflight, Progress, SendPolicy, State};
 use crate::grpc::convert;
 use crate::proto;
 use crate::verdict::Reason;

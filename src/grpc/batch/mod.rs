@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::access::Caller;
-use crate::batch::preflight::Thresholds;
+use crate::batch::Batches;
 use crate::batch::queue::{Results, RowResult, Submission};
-use crate::batch::{Batch, BatchId, Batches, Preflight, State};
+use crate::campaign::preflight::Thresholds;
+use crate::campaign::{Batch, BatchId, Preflight, State};
 use crate::grpc::checked::Checked;
 use crate::grpc::request::BadField;
 use crate::grpc::{caller, refusal};

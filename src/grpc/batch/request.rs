@@ -4,7 +4,8 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::batch::queue::{Cursor, Order};
-use crate::batch::{BatchId, BatchOptions, QueueError, Reading, SendPolicy, Spec};
+use crate::batch::{QueueError, Reading};
+use crate::campaign::{BatchId, BatchOptions, SendPolicy, Spec};
 use crate::grpc::request::{self, BadField};
 use crate::proto;
 use crate::verdict::Verdict;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use crate::batch::preflight::Thresholds;
-use crate::batch::{Preflight, Progress, SendPolicy, State};
+use crate::campaign::preflight::Thresholds;
+use crate::campaign::{Preflight, Progress, SendPolicy, State};
 use crate::report::{FlagCounts, GroupCounts, ReportData};
 use crate::verdict::Reason::{self, *};
 

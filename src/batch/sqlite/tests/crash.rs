@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::batch::conformance::{Dice, at, known, lease, read, row, spec, standing, submit};
-use crate::batch::id::BatchId;
-use crate::batch::progress::State;
 use crate::batch::queue::{NewRow, Order, Queue, Submission};
 use crate::batch::sqlite::SqliteQueue;
+use crate::campaign::id::BatchId;
+use crate::campaign::progress::State;
 use crate::verdict::Reason;
 
 const ROUNDS: u64 = 50;

@@ -12,10 +12,10 @@ use tokio::task::JoinSet;
 
 use super::Scratch;
 use crate::batch::conformance::{all, at, lease_one, list, rows, spec, standing, submit};
-use crate::batch::id::BatchId;
-use crate::batch::progress::State;
 use crate::batch::queue::{Queue, QueueError};
 use crate::batch::sqlite::{OpenError, SqliteQueue};
+use crate::campaign::id::BatchId;
+use crate::campaign::progress::State;
 use crate::verdict::Reason;
 
 fn refused(path: &Path) -> OpenError {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::verifier::Depth;
+use crate::verdict::Depth;
 
 /// How long a batch comes back to servers that say "not now", if its caller names no time: three
 /// rounds of the usual greylisting.

@@ -3,8 +3,8 @@
 use super::Decision;
 use super::counts::Counts;
 use super::thresholds::{Band, Thresholds};
-use crate::batch::progress::Progress;
-use crate::batch::spec::SendPolicy;
+use crate::campaign::progress::Progress;
+use crate::campaign::spec::SendPolicy;
 use crate::verdict::{Action, Policy, Reason, Verdict};
 
 /// Something to do before sending.

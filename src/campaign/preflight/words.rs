@@ -4,7 +4,7 @@ use super::share::{Share, grouped};
 use super::steps::{Effect, Step, StepKind};
 use super::thresholds::Band;
 use super::{Basis, Decision, Preflight};
-use crate::batch::spec::SendPolicy;
+use crate::campaign::spec::SendPolicy;
 
 /// What the bounds leave out.
 pub const NOT_IN_THE_BOUNDS: &str = "An accepted address can still bounce: its mailbox may be \

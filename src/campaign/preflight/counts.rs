@@ -3,8 +3,8 @@
 use super::share::Share;
 use super::thresholds::{Band, Thresholds};
 use super::{Basis, Bound, Decision, Estimate};
-use crate::batch::progress::{Progress, State};
-use crate::batch::spec::SendPolicy;
+use crate::campaign::progress::{Progress, State};
+use crate::campaign::spec::SendPolicy;
 use crate::verdict::Verdict;
 
 /// The rows of a list by what is known of them.

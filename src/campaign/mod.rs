@@ -1,0 +1,15 @@
+//! What may be said of a mailing list: its batch's options, how far it has come, and whether to
+//! send to it. Pure: counts in, statements out.
+//!
+//! Not here: the rows themselves and their results, which are in [`batch`](crate::batch); and what
+//! the statements look like on a page or a terminal.
+
+pub mod id;
+pub mod preflight;
+pub mod progress;
+pub mod spec;
+
+pub use id::BatchId;
+pub use preflight::Preflight;
+pub use progress::{Batch, Progress, State};
+pub use spec::{BatchOptions, SendPolicy, Spec};
