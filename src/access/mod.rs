@@ -17,8 +17,10 @@ mod keys;
 mod refusal;
 mod window;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::SystemTime;
+
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::address::{Address, Domain};
 
@@ -59,7 +61,7 @@ impl Access {
 
     /// Takes other keys from now on; what was counted stays.
     pub fn replace_keys(&self, keys: Keys) {
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        *self.keys.write() = Arc::new(keys);
     }
 
     /// Identifies a caller. A key decides, even beside a certificate.
@@ -179,15 +181,15 @@ impl Access {
     }
 
     fn keys(&self) -> Arc<Keys> {
-        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.keys.read())
     }
 
     fn accounts(&self) -> MutexGuard<'_, Accounts> {
-        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.accounts.lock()
     }
 
     fn local_parts(&self) -> MutexGuard<'_, LocalPartCounter> {
-        self.local_parts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.local_parts.lock()
     }
 }
 

@@ -2,8 +2,10 @@
 //! worker.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::address::DomainName;
 
@@ -61,7 +63,7 @@ impl Destinations {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<DomainName, Busy>> {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+        self.busy.lock()
     }
 }
 

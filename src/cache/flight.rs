@@ -1,8 +1,9 @@
 //! Lookups in flight: however many ask, one lookup runs, and it ends whoever goes away.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use foldhash::HashMap;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::address::DomainName;
@@ -54,7 +55,7 @@ impl<F> Flights<F> {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<DomainName, Flight<F>>> {
-        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_name.lock()
     }
 }
 

@@ -3,8 +3,9 @@
 //! The DNS client itself does not turn to the next name server when one answers SERVFAIL or
 //! REFUSED, so this does. Knows nothing about how a question travels.
 
-use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::answer::Answer;
 use super::config::Config;
@@ -113,8 +114,8 @@ impl Failover {
         self.resting()[server] = until;
     }
 
-    fn resting(&self) -> std::sync::MutexGuard<'_, Box<[SystemTime]>> {
-        self.resting_until.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn resting(&self) -> MutexGuard<'_, Box<[SystemTime]>> {
+        self.resting_until.lock()
     }
 }
 

@@ -5,8 +5,9 @@
 //! one place. Revocation lists are not read: take the authority away, or use short-lived certificates.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 use tokio_rustls::rustls;
 
 use rustls::crypto::ring;
@@ -69,7 +70,7 @@ impl Tls {
 
     /// What new connections get.
     pub(super) fn current(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.current.read())
     }
 
     /// Reads the files again if one has changed, and says whether. What cannot be used changes
@@ -79,7 +80,7 @@ impl Tls {
             return Ok(false);
         }
         let config = Arc::new(read(&self.files)?);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = config;
+        *self.current.write() = config;
         Ok(true)
     }
 }

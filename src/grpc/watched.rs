@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
+
+use parking_lot::Mutex;
 
 /// A few files, and what they looked like when they were last looked at.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ impl Watched {
     /// system.
     pub(super) fn has_changed(&self) -> bool {
         let now = look_at(&self.paths);
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         let changed = *seen != now;
         *seen = now;
         changed

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
+
+use parking_lot::{Mutex, RwLock};
 
 use super::kind::ListKind;
 use super::{Config, ListError, ListFile, Lists, MAX_FILE};
@@ -65,7 +66,7 @@ impl ListsHandle {
     /// The lists in force: a snapshot that stays the same while the caller holds it.
     #[must_use]
     pub fn current(&self) -> Lists {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current.read().clone()
     }
 
     /// Reads the folder again if a file came, went or changed its time or size. Blocks on the file
@@ -77,7 +78,7 @@ impl ListsHandle {
     /// would not let us read is reported, and tried again, each time.
     pub fn reload_if_changed(&self) -> Result<Reload, ListError> {
         let Some(dir) = &self.dir else { return Ok(Reload::Unchanged) };
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         let folder = look_at(dir)?;
         if *seen == folder {
             return Ok(Reload::Unchanged);
@@ -86,7 +87,7 @@ impl ListsHandle {
         if !matches!(lists, Err(ListError::Read { .. })) {
             *seen = folder;
         }
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = lists?;
+        *self.current.write() = lists?;
         Ok(Reload::Reloaded)
     }
 }

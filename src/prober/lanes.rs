@@ -3,10 +3,11 @@
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use foldhash::HashMap;
+use parking_lot::{Mutex, MutexGuard};
 use tokio_util::task::TaskTracker;
 
 use super::config::{Config, Identity};
@@ -113,7 +114,7 @@ const FEW_STATIONS: usize = 1024;
 
 impl Shared {
     pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        self.memory.lock()
     }
 }
 
@@ -250,6 +251,6 @@ impl Prober {
     }
 
     fn lock_stations(&self) -> MutexGuard<'_, Stations> {
-        self.shared.stations.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.stations.lock()
     }
 }

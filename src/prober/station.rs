@@ -2,10 +2,11 @@
 //!
 //! A destination without sessions and without anything to wait for has no task and no timer.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use foldhash::HashMap;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::sleep_until;
 
@@ -145,6 +146,6 @@ impl Station {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Whoever panicked did so between two steps of the state machine, not within one.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }

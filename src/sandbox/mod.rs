@@ -46,9 +46,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use ipnet::IpNet;
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -206,8 +207,13 @@ impl Sandbox {
             .exchangers
             .iter()
             .map(|running| (running.host.to_string(), running.ledger().counts));
+<<<<<<< HEAD
         let dns = *self.queries.lock().unwrap_or_else(PoisonError::into_inner);
         SandboxCounts { exchangers: exchangers.collect(), dns }
+=======
+        let dns = *self.queries.lock();
+        Counts { exchangers: exchangers.collect(), dns }
+>>>>>>> 2b49604 (locks: parking_lot instead of 28 times PoisonError::into_inner)
     }
 
     /// Starts counting anew; connections that are open stay counted as such.
@@ -215,7 +221,7 @@ impl Sandbox {
         for running in &self.exchangers {
             running.ledger().reset_counts();
         }
-        *self.queries.lock().unwrap_or_else(PoisonError::into_inner) = QueryCounts::default();
+        *self.queries.lock() = QueryCounts::default();
     }
 
     /// Closes everything and waits until it is closed.

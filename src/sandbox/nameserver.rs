@@ -2,7 +2,7 @@
 //!
 //! What it says is worked out by `zone`; here it is counted, delayed, and put into packets.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_server::Server;
@@ -13,6 +13,7 @@ use hickory_server::proto::rr::rdata::{A, AAAA, CNAME, MX, PTR, SOA, TXT};
 use hickory_server::proto::rr::{Name, RData, Record, RecordType};
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponseBuilder;
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, UdpSocket};
 
 use super::counts::QueryCounts;
@@ -111,7 +112,7 @@ impl Answerer {
             delay: Duration::ZERO,
         };
         let [query] = request.queries.queries() else { return refused };
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.counts.lock();
         let (of, count) = match query.query_type() {
             RecordType::MX => (QueryType::Mx, &mut counts.mx),
             RecordType::A => (QueryType::A, &mut counts.a),

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use ipnet::Ipv4Net;
+use parking_lot::Mutex;
 
 use super::SandboxError;
 use super::exchanger::{ExchangerSpec, StartTls};

@@ -1,9 +1,8 @@
 //! What a domain says by itself: read once for everybody at that domain, as long as the
 //! lists stay the same.
 
-use std::sync::{PoisonError, RwLock};
-
 use foldhash::HashMap;
+use parking_lot::RwLock;
 
 use crate::address::{Domain, DomainName, PolicyFlag, policy, suggest};
 use crate::lists::Lists;
@@ -63,7 +62,7 @@ struct ProfileTable {
 impl Profiles {
     /// The profile of `domain` by these lists.
     pub(super) fn of(&self, domain: &Domain, lists: &Lists) -> Profile {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.0.read();
         if known.lists.is(lists)
             && let Some(profile) = known.by_domain.get(domain)
         {
@@ -71,7 +70,7 @@ impl Profiles {
         }
         drop(known);
         let profile = Profile::read(domain, lists);
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.write();
         if !known.lists.is(lists) || known.by_domain.len() >= MOST {
             *known = ProfileTable { lists: lists.clone(), by_domain: HashMap::default() };
         }
@@ -126,7 +125,7 @@ mod tests {
         for n in 0..MOST {
             profiles.of(&name(&format!("d{n}.test-company.com")), &lists);
         }
-        assert!(profiles.0.read().unwrap().by_domain.len() < MOST);
+        assert!(profiles.0.read().by_domain.len() < MOST);
         assert_eq!(profiles.of(&name("d.test-company.com"), &lists), ordinary);
     }
 }

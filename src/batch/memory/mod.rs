@@ -4,10 +4,10 @@
 mod kept;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::queue::{
     CHUNK, DestinationTally, GroupTally, Known, Lease, LeaseId, LeaseRequest, NewRow, Queue,
@@ -69,7 +69,7 @@ impl Inner {
 
 impl MemoryQueue {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

@@ -34,11 +34,12 @@ mod work;
 mod tests;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 pub use error::OpenError;
@@ -164,7 +165,7 @@ fn read_from<T>(
 fn read(shared: &Shared, jobs: &Mutex<mpsc::Receiver<Reading>>) {
     loop {
         // One reader waits, the others wait for it to have something to do.
-        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+        let job = jobs.lock().blocking_recv();
         let Some(job) = job else { return };
         job(shared);
     }

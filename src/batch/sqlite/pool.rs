@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::{Mutex, MutexGuard};
 use rusqlite::Connection;
 
 use super::common::Read;
@@ -40,7 +40,7 @@ struct Idle {
 
 impl Pool {
     fn idle(&self) -> MutexGuard<'_, Idle> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// A connection to the file at `path`, which is that of `id`.

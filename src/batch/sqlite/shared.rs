@@ -2,7 +2,8 @@
 //! are not over.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::catalog::Catalog;
 use super::directory::Directory;
@@ -37,15 +38,15 @@ impl Shared {
     /// The catalog. A thread that fell over while it had it left no half-done work: SQLite saw to
     /// that.
     pub(super) fn catalog(&self) -> MutexGuard<'_, Catalog> {
-        self.catalog.lock().unwrap_or_else(PoisonError::into_inner)
+        self.catalog.lock()
     }
 
     fn live(&self) -> MutexGuard<'_, BTreeMap<BatchId, Batch>> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+        self.live.lock()
     }
 
     fn leaving(&self) -> MutexGuard<'_, BTreeSet<BatchId>> {
-        self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
+        self.leaving.lock()
     }
 
     /// Whether a batch is gone, or going.

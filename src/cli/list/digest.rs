@@ -1,8 +1,9 @@
 //! The SHA-256 of a list, taken while it is read: whether the list is still the one that was sent.
 
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use sha2::{Digest as _, Sha256};
 
 /// Reads, and takes the SHA-256 of what went by.
@@ -29,7 +30,7 @@ impl Digesting {
     }
 
     fn lock(&self) -> MutexGuard<'_, Sha256> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
