@@ -66,7 +66,7 @@ impl App {
         let prober = Prober::new(
             config.prober.clone(),
             config.smtp.clone(),
-            Arc::new(domains.clone()),
+            domains.clone(),
             classifier,
             clock,
         )?;

@@ -17,7 +17,7 @@
 //! | 5 | [`cache`], [`pacing`] | lifetimes of answers; rate and concurrency limits (pure) |
 //! | 5 | [`access`], [`campaign`] | keys and quotas (pure); pre-flight and progress (pure) |
 //! | 4 | [`verdict`] | facts and replies to a verdict (pure) |
-//! | 3 | [`smtp`], [`egress`](self) | dialogue, replies and their meaning (pure); sockets and proxies |
+//! | 3 | [`smtp`], [`egress`] | dialogue, replies and their meaning (pure); sockets and proxies |
 //! | 2 | [`dns`], [`spf`] | routes and facts (pure), resolver; SPF evaluation (pure) |
 //! | 1 | [`address`], [`lists`], [`listfile`] | syntax, lists of names, mailing-list files (pure) |
 //! | 0 | [`clock`], [`instruments`], [`readiness`], [`fair`] | time, counters, start-up, fair streams |
@@ -66,6 +66,7 @@ pub mod config;
 pub mod dns;
 #[cfg(feature = "cli")]
 pub mod doctor;
+pub mod egress;
 pub mod fair;
 #[cfg(feature = "server")]
 pub mod grpc;

@@ -33,7 +33,7 @@ pub(super) async fn run(args: DoctorArgs, common: &Common) -> anyhow::Result<boo
     let clock = Clock::start();
     let start = clock.now();
     let Config { doctor, smtp, prober, dns, .. } = config;
-    let report = Doctor::new(doctor, smtp, &prober, dns, clock).examine().await;
+    let report = Doctor::new(doctor, smtp, &prober.identities, dns, clock).examine().await;
     let took = elapsed(clock, start);
     if let Some(sandbox) = sandbox {
         sandbox.shutdown().await;

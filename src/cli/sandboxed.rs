@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::doctor;
 use crate::doctor::config::PublicAddresses;
-use crate::prober::Identity;
+use crate::egress::EgressIdentity;
 use crate::sandbox::Sandbox;
 use crate::smtp::{AllowedNetworks, TimeLimits};
 
@@ -87,16 +87,16 @@ pub fn sandboxed_doctor(config: &mut Config) -> Result<(), toml::de::Error> {
     config.smtp.fallback_mail_from = "postmaster@mailvet.test".parse().ok();
     let [well_kept, neglected] = names;
     config.prober.identities = vec![
-        Identity {
+        EgressIdentity {
             name: well_kept,
             helo_name: "probe.mailvet.test".parse().ok(),
-            ..Identity::default()
+            ..EgressIdentity::default()
         },
-        Identity {
+        EgressIdentity {
             name: neglected,
             helo_name: "mailer".parse().ok(),
             mail_from: "news@neglected.test".parse().ok(),
-            ..Identity::default()
+            ..EgressIdentity::default()
         },
     ];
     Ok(())

@@ -21,7 +21,7 @@ use crate::address::DomainName;
 use crate::clock::Clock;
 use crate::dns::query::{Query, QueryResult};
 use crate::dns::{self, SetupError};
-use crate::prober::{self, Dial, Identity, Tcp};
+use crate::egress::{Dial, EgressIdentity, Tcp};
 use crate::smtp::target::is_global_unicast;
 use crate::smtp::{self, Sender};
 use banner_probe::DialTarget;
@@ -34,7 +34,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 pub struct Doctor {
     config: Config,
     smtp: smtp::Config,
-    identities: Vec<Identity>,
+    identities: Vec<EgressIdentity>,
     dns: dns::Config,
     clock: Clock,
     dial: Arc<dyn Dial>,
@@ -54,13 +54,13 @@ impl Doctor {
     pub fn new(
         config: Config,
         smtp: smtp::Config,
-        prober: &prober::Config,
+        identities: &[EgressIdentity],
         dns: dns::Config,
         clock: Clock,
     ) -> Self {
-        let mut identities = prober.identities.clone();
+        let mut identities = identities.to_vec();
         if identities.is_empty() {
-            identities.push(Identity::default());
+            identities.push(EgressIdentity::default());
         }
         Self { config, smtp, identities, dns, clock, dial: Arc::new(Tcp::new(clock)) }
     }
@@ -110,7 +110,7 @@ impl Doctor {
 
     async fn identity(
         &self,
-        identity: &Identity,
+        identity: &EgressIdentity,
         targets: &[(DomainName, Result<Vec<DialTarget>, NoTarget>)],
         client: &DnsClient,
         connected_by: SystemTime,
@@ -148,7 +148,7 @@ impl Doctor {
 }
 
 /// Describes the configuration of an identity.
-fn setup(identity: &Identity, smtp: &smtp::Config, public: &[IpAddr]) -> IdentitySetup {
+fn setup(identity: &EgressIdentity, smtp: &smtp::Config, public: &[IpAddr]) -> IdentitySetup {
     IdentitySetup {
         name: identity.name.clone(),
         helo: smtp.helo_name.as_ref().map(|name| name.as_str().to_owned()),

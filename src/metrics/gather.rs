@@ -41,7 +41,7 @@ pub(super) struct Snapshot {
     pub(super) domains: cache::Stats,
     pub(super) hosts: cache::Stats,
     pub(super) lanes: prober::Stats,
-    pub(super) said: prober::Said,
+    pub(super) said: prober::ReplyStats,
     pub(super) verifier: verifier::Stats,
     /// None while they are not open, or cannot be asked.
     pub(super) batches: Option<batch::Stats>,
@@ -70,7 +70,7 @@ impl Sources {
             domains,
             hosts,
             lanes: self.prober.stats(),
-            said: self.prober.said(),
+            said: self.prober.reply_stats(),
             verifier: self.verifier.stats(),
             batches,
             calls: self.calls.stats(),

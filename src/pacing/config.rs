@@ -60,25 +60,25 @@ pub struct Config {
     /// The pause before knocking again after a destination did not let us in (421, connection
     /// refused, too many connections) or hung up; doubles each time. Default 1 second.
     #[serde(with = "humantime_serde")]
-    pub knock_pause: Duration,
+    pub connect_backoff: Duration,
     /// The longest such pause. Default 1 minute: rate limits count by the minute.
     #[serde(with = "humantime_serde")]
-    pub knock_pause_longest: Duration,
+    pub connect_backoff_longest: Duration,
     /// The rest for an exchanger that could not be reached at all; doubles each time. Callers get
     /// the remembered evidence meanwhile. Default 30 seconds.
     #[serde(with = "humantime_serde")]
-    pub unreachable_rest: Duration,
+    pub unreachable_backoff: Duration,
     /// The longest such rest. Default 10 minutes.
     #[serde(with = "humantime_serde")]
-    pub unreachable_rest_longest: Duration,
+    pub unreachable_backoff_longest: Duration,
     /// The rest for an egress identity that an exchanger blocks at the banner, `EHLO` or `MAIL`;
     /// doubles each time. Default 30 minutes: blocklists remove an address after hours, not
     /// seconds, and knocking prolongs some listings.
     #[serde(with = "humantime_serde")]
-    pub block_rest: Duration,
+    pub block_backoff: Duration,
     /// The longest such rest. Default 6 hours.
     #[serde(with = "humantime_serde")]
-    pub block_rest_longest: Duration,
+    pub block_backoff_longest: Duration,
 
     /// When to ask again after greylisting that names no time. Default 5 minutes and 5 seconds:
     /// postgrey lets a sender pass after 5 minutes.
@@ -123,12 +123,12 @@ impl Default for Config {
             unknown_users_per_session: count(9),
             session_age: Duration::from_secs(5 * 60),
             session_idle: Duration::from_secs(8),
-            knock_pause: Duration::from_secs(1),
-            knock_pause_longest: Duration::from_secs(60),
-            unreachable_rest: Duration::from_secs(30),
-            unreachable_rest_longest: Duration::from_secs(10 * 60),
-            block_rest: Duration::from_secs(30 * 60),
-            block_rest_longest: Duration::from_secs(6 * 60 * 60),
+            connect_backoff: Duration::from_secs(1),
+            connect_backoff_longest: Duration::from_secs(60),
+            unreachable_backoff: Duration::from_secs(30),
+            unreachable_backoff_longest: Duration::from_secs(10 * 60),
+            block_backoff: Duration::from_secs(30 * 60),
+            block_backoff_longest: Duration::from_secs(6 * 60 * 60),
             greylist_wait: Duration::from_secs(5 * 60 + 5),
             rate_wait: Duration::from_secs(15),
             temporary_wait: Duration::from_secs(60),

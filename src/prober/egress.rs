@@ -4,13 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::config::{Identity, Socks5};
+use super::context::Context;
 use super::control;
-use super::dial::{Connection, Path, Stream};
-use super::evidence::Evidence;
-use super::lanes::Shared;
-use super::stats::Step;
+use super::evidence::Observation;
+use super::stats::TimedPhase;
 use crate::address::{Address, Domain, DomainName};
+use crate::egress::{Connection, DialOptions, EgressIdentity, Socks5, Stream};
 use crate::smtp::{
     self, Hints, Mailbox, MailboxError, NoReply, Peer, RecipientAnswer, Session, SessionSetup,
     Stage, Target,
@@ -19,7 +18,7 @@ use crate::smtp::{
 /// How many addresses of one exchanger are dialled.
 const ADDRESSES: usize = 4;
 
-/// Who we appear as.
+/// One egress identity of the prober.
 pub(super) struct Egress {
     pub(super) name: String,
     socks5: Option<Socks5>,
@@ -29,7 +28,11 @@ pub(super) struct Egress {
 }
 
 impl Egress {
-    pub(super) fn new(identity: &Identity, base: &smtp::Config, secret: Option<&str>) -> Self {
+    pub(super) fn new(
+        identity: &EgressIdentity,
+        base: &smtp::Config,
+        secret: Option<&str>,
+    ) -> Self {
         let config = identity.apply(base);
         let secret = secret.map(str::to_owned).unwrap_or_else(|| {
             let helo = config.helo_name.as_ref().map(|name| name.as_str());
@@ -51,51 +54,51 @@ impl Egress {
     /// Connects to `exchanger`, or says why that cannot be. The session still has to greet.
     pub(super) async fn connect(
         &self,
-        shared: &Shared,
+        context: &Context,
         exchanger: &DomainName,
         hints: Hints,
-    ) -> Result<Session<Box<dyn Stream>>, Evidence> {
-        let targets = self.targets(shared, exchanger).await.map_err(|reason| {
+    ) -> Result<Session<Box<dyn Stream>>, Observation> {
+        let targets = self.targets(context, exchanger).await.map_err(|reason| {
             let answer = RecipientAnswer::NoReply { stage: Stage::Connect, reason };
-            Evidence::new(answer, None, shared.clock.now())
+            Observation::new(answer, None, context.clock.now())
         })?;
         let mut last = None;
         for target in targets {
             let address = target.address();
-            let path = Path {
+            let options = DialOptions {
                 source: self.config.source(address),
                 socks5: self.socks5.as_ref(),
                 port: self.config.port,
-                deadline: shared.clock.now() + self.config.time_limits.connect,
+                deadline: context.clock.now() + self.config.time_limits.connect,
             };
-            let began = shared.clock.now();
-            let dialled = shared.dial.dial(target, path).await;
-            let now = shared.clock.now();
+            let began = context.clock.now();
+            let dialled = context.dial.dial(target, options).await;
+            let now = context.clock.now();
             let took = now.duration_since(began).unwrap_or_default();
-            shared.listener.took(Step::Connect, took);
+            context.replies.observe(TimedPhase::Connect, took);
             match dialled {
                 Ok(connection) => {
-                    shared.counters.connections.fetch_add(1, Ordering::Relaxed);
-                    return Ok(self.session(shared, exchanger, address, connection, hints));
+                    context.counters.connections.fetch_add(1, Ordering::Relaxed);
+                    return Ok(self.session(context, exchanger, address, connection, hints));
                 }
                 Err(reason) => {
-                    shared.counters.connections_failed.fetch_add(1, Ordering::Relaxed);
+                    context.counters.connections_failed.fetch_add(1, Ordering::Relaxed);
                     let answer = RecipientAnswer::NoReply { stage: Stage::Connect, reason };
-                    last = Some(Evidence::new(answer, Some(address), now));
+                    last = Some(Observation::new(answer, Some(address), now));
                 }
             }
         }
         Err(last.unwrap_or_else(|| {
             let reason = NoReply::TargetRefused;
             let answer = RecipientAnswer::NoReply { stage: Stage::Connect, reason };
-            Evidence::new(answer, None, shared.clock.now())
+            Observation::new(answer, None, context.clock.now())
         }))
     }
 
     /// A session before its banner.
     fn session(
         &self,
-        shared: &Shared,
+        context: &Context,
         exchanger: &DomainName,
         address: IpAddr,
         connection: Connection,
@@ -105,24 +108,24 @@ impl Egress {
         let setup = SessionSetup {
             config: Arc::clone(&self.config),
             identity: Arc::new(self.config.identity(local)),
-            interpreter: Arc::clone(&shared.interpreter),
-            tls: shared.tls.clone(),
-            clock: shared.clock,
+            interpreter: Arc::clone(&context.interpreter),
+            tls: context.tls.clone(),
+            clock: context.clock,
         };
         let peer = Peer { exchanger: exchanger.clone(), address };
-        let deadline = shared.clock.now() + self.config.time_limits.session;
+        let deadline = context.clock.now() + self.config.time_limits.session;
         Session::new(connection.stream, peer, &setup, hints, deadline)
     }
 
     /// The addresses to dial, in order.
     async fn targets(
         &self,
-        shared: &Shared,
+        context: &Context,
         exchanger: &DomainName,
     ) -> Result<Vec<Target>, NoReply> {
         let addresses = match literal(exchanger) {
             Some(address) => vec![address],
-            None => match shared.hosts.addresses(exchanger).await {
+            None => match context.hosts.host(exchanger, None).await.map(|cached| cached.value) {
                 Err(_) => return Err(NoReply::DnsFailure),
                 Ok(facts) if !facts.exists => return Err(NoReply::HostNotFound),
                 Ok(facts) if facts.addresses.is_empty() => return Err(NoReply::NoAddress),

@@ -8,7 +8,7 @@ use crate::smtp::{Control, RecipientAnswer, TranscriptLine};
 
 /// What an exchanger said, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Evidence {
+pub(super) struct Observation {
     pub(super) answer: RecipientAnswer,
     /// The address that was dialled, if it came to that.
     pub(super) address: Option<IpAddr>,
@@ -17,7 +17,7 @@ pub(super) struct Evidence {
     pub(super) transcript: Option<Arc<[TranscriptLine]>>,
 }
 
-impl Evidence {
+impl Observation {
     pub(super) fn new(answer: RecipientAnswer, address: Option<IpAddr>, at: SystemTime) -> Self {
         Self { answer, address, at, transcript: None }
     }
@@ -25,8 +25,8 @@ impl Evidence {
 
 /// What a lane tells a caller about one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Answered {
-    pub(super) evidence: Evidence,
+pub(super) struct LaneAnswer {
+    pub(super) evidence: Observation,
     pub(super) control: Control,
     /// The exchanger was too busy for us, or did not let us in for now: it may answer a caller who
     /// has the patience.
@@ -36,8 +36,8 @@ pub(super) struct Answered {
     pub(super) blocked: bool,
 }
 
-impl Answered {
-    pub(super) fn new(evidence: Evidence, control: Control) -> Self {
+impl LaneAnswer {
+    pub(super) fn new(evidence: Observation, control: Control) -> Self {
         Self { evidence, control, may_answer_later: false, blocked: false }
     }
 }

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use foldhash::HashMap;
 
-use super::evidence::Evidence;
+use super::evidence::Observation;
 use crate::address::DomainName;
-use crate::pacing::Rest;
+use crate::pacing::Backoff;
 use crate::smtp::{Control, RecipientAnswer};
 
 /// What is known about whether a domain accepts everything.
@@ -45,15 +45,15 @@ pub(super) struct Exchanger {
     /// It let us in, at some time.
     pub(super) reached: bool,
     /// Which egress identities rest, and why. One for each identity that was refused.
-    rests: Vec<(usize, Rest, Arc<Evidence>)>,
+    rests: Vec<(usize, Backoff, Arc<Observation>)>,
 }
 
 impl Exchanger {
     /// Why `identity` rests at this exchanger now.
-    pub(super) fn rests(&self, identity: usize, now: SystemTime) -> Option<&Arc<Evidence>> {
+    pub(super) fn rests(&self, identity: usize, now: SystemTime) -> Option<&Arc<Observation>> {
         self.rests
             .iter()
-            .find(|(who, rest, _)| *who == identity && rest.lasts(now))
+            .find(|(who, rest, _)| *who == identity && rest.is_active(now))
             .map(|(_, _, why)| why)
     }
 
@@ -61,16 +61,16 @@ impl Exchanger {
     pub(super) fn rest(
         &mut self,
         identity: usize,
-        why: Arc<Evidence>,
+        why: Arc<Observation>,
         (first, longest): (Duration, Duration),
         now: SystemTime,
     ) {
         let index = self.rests.iter().position(|(who, ..)| *who == identity).unwrap_or_else(|| {
-            self.rests.push((identity, Rest::none(), Arc::clone(&why)));
+            self.rests.push((identity, Backoff::none(), Arc::clone(&why)));
             self.rests.len() - 1
         });
         let (_, rest, reason) = &mut self.rests[index];
-        rest.begin(first, longest, now);
+        rest.start(first, longest, now);
         *reason = why;
     }
 
@@ -92,7 +92,7 @@ impl Exchanger {
 
     /// Whether any rest lasts: such an exchanger is worth remembering longest.
     pub(super) fn is_resting(&self, now: SystemTime) -> bool {
-        self.rests.iter().any(|(_, rest, _)| rest.lasts(now))
+        self.rests.iter().any(|(_, rest, _)| rest.is_active(now))
     }
 }
 
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn a_rest_belongs_to_one_identity_and_ends() {
         let mut memory = memory(100);
-        let why = Arc::new(Evidence::new(silence(), None, at(0)));
+        let why = Arc::new(Observation::new(silence(), None, at(0)));
         let lengths = (Duration::from_secs(30), HOUR);
         let exchanger = memory.exchanger_mut(&name(1));
         exchanger.rest(0, Arc::clone(&why), lengths, at(0));

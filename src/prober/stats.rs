@@ -1,9 +1,8 @@
-//! What the prober is doing, as numbers.
+//! Statistics of the prober: its state at one moment, and its totals.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::lanes::Counters;
 use crate::instruments::{CounterVec, Histogram, HistogramSnapshot};
 use crate::smtp::meaning::Meaning;
 use crate::smtp::{NoReply, RecipientAnswer};
@@ -33,8 +32,19 @@ pub struct Stats {
     pub unknown_users: u64,
 }
 
+/// Totals since the prober was made.
+#[derive(Default)]
+pub(super) struct Counters {
+    pub(super) connections: AtomicU64,
+    pub(super) connections_failed: AtomicU64,
+    pub(super) flights: AtomicU64,
+    pub(super) mail: AtomicU64,
+    pub(super) rcpt: AtomicU64,
+    pub(super) unknown_users: AtomicU64,
+}
+
 impl Stats {
-    pub(super) fn counted(counters: &Counters) -> Self {
+    pub(super) fn from_counters(counters: &Counters) -> Self {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Self {
             connections: read(&counters.connections),
@@ -48,9 +58,9 @@ impl Stats {
     }
 }
 
-/// What exchangers said, and how long they took, since the prober was made.
+/// Replies of exchangers by meaning, and their reply times, since the prober was made.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Said {
+pub struct ReplyStats {
     /// Recipients by what the reply meant that answered for them, at whatever stage.
     pub replies: Vec<(&'static str, u64)>,
     /// Recipients by why there was no reply.
@@ -63,8 +73,8 @@ pub struct Said {
     pub flight: HistogramSnapshot,
 }
 
-/// Counts what exchangers say.
-pub(super) struct Listener {
+/// Counts replies by meaning and measures the time they take.
+pub(super) struct ReplyCounters {
     replies: CounterVec,
     failures: CounterVec,
     connect: Histogram,
@@ -72,15 +82,15 @@ pub(super) struct Listener {
     flight: Histogram,
 }
 
-/// What took its time.
+/// TimedPhase of a session that is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum TimedPhase {
     Connect,
     Greet,
     Flight,
 }
 
-impl Listener {
+impl ReplyCounters {
     pub(super) fn new() -> Self {
         Self {
             replies: CounterVec::new(Meaning::ALL.iter().map(|meaning| meaning.name())),
@@ -91,8 +101,8 @@ impl Listener {
         }
     }
 
-    /// An exchanger said this of a recipient, or nothing.
-    pub(super) fn heard(&self, answer: &RecipientAnswer) {
+    /// Counts the answer for one recipient.
+    pub(super) fn count(&self, answer: &RecipientAnswer) {
         match answer {
             RecipientAnswer::Replied { explanation, .. } => {
                 self.replies.inc(explanation.meaning.name());
@@ -101,17 +111,17 @@ impl Listener {
         }
     }
 
-    pub(super) fn took(&self, step: Step, time: Duration) {
-        let times = match step {
-            Step::Connect => &self.connect,
-            Step::Greet => &self.greet,
-            Step::Flight => &self.flight,
+    pub(super) fn observe(&self, phase: TimedPhase, time: Duration) {
+        let times = match phase {
+            TimedPhase::Connect => &self.connect,
+            TimedPhase::Greet => &self.greet,
+            TimedPhase::Flight => &self.flight,
         };
         times.observe(time);
     }
 
-    pub(super) fn said(&self) -> Said {
-        Said {
+    pub(super) fn snapshot(&self) -> ReplyStats {
+        ReplyStats {
             replies: self.replies.snapshot(),
             failures: self.failures.snapshot(),
             connect: self.connect.snapshot(),
@@ -121,7 +131,7 @@ impl Listener {
     }
 }
 
-/// The name of what an exchanger said of a recipient.
+/// The name of the meaning of an answer, or of the reason for its absence.
 pub(super) fn name(answer: &RecipientAnswer) -> &'static str {
     match answer {
         RecipientAnswer::Replied { explanation, .. } => explanation.meaning.name(),
@@ -136,7 +146,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_silence_is_counted() {
-        let listener = Listener::new();
+        let replies = ReplyCounters::new();
         let reasons = [
             NoReply::NoAddress,
             NoReply::HostNotFound,
@@ -151,9 +161,9 @@ mod tests {
             NoReply::Smtputf8Unsupported,
         ];
         for reason in reasons {
-            listener.heard(&RecipientAnswer::NoReply { stage: Stage::Connect, reason });
+            replies.count(&RecipientAnswer::NoReply { stage: Stage::Connect, reason });
         }
-        let said = listener.said();
+        let said = replies.snapshot();
         assert!(said.failures.iter().all(|(_, count)| *count == 1), "{said:?}");
     }
 }

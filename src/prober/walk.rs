@@ -9,39 +9,39 @@ use tokio::time::timeout_at;
 use tracing::Instrument as _;
 
 use super::destination::Submission;
+use super::destination_handle::DestinationHandle;
 use super::egress::literal_name;
-use super::evidence::{Answered, Evidence};
+use super::evidence::{LaneAnswer, Observation};
 use super::lane::JobId;
-use super::lanes::{ProbeRequest, Prober, Target};
-use super::station::Station;
 use super::stats;
+use super::{ProbeRequest, Prober, Target};
 use crate::address::{Domain, DomainName};
 use crate::dns::Exchanger;
-use crate::pacing;
+use crate::egress;
 use crate::smtp::{Attempt, Control, Meaning, NoReply, ProbeOutcome, RecipientAnswer, Stage};
 
-/// Asks one exchanger after the other.
-///
-/// No `async fn`: that would hold the request twice, and every address under way has one.
-pub(super) fn walk(
-    prober: &Prober,
-    request: ProbeRequest,
-) -> impl Future<Output = ProbeOutcome> + Send {
-    let exchangers = exchangers(&request);
-    let mut walk = Walk {
-        prober,
-        domain: match request.address.domain() {
-            Domain::Name(name) => name.clone(),
-            Domain::Literal(literal) => DomainName::from_ascii(&literal.to_string()),
-        },
-        request,
-        // Hardly ever is more than one needed, and it is remembered for long.
-        attempts: Vec::with_capacity(1),
-        control: Control::NotAsked,
-    };
-    async move {
-        walk.go(&exchangers).await;
-        ProbeOutcome { attempts: walk.attempts, control: walk.control }
+impl Prober {
+    /// Asks one exchanger after the other. It never fails: what went wrong is part of the outcome,
+    /// and at the deadline the outcome says how far the question had come. Dropping the future
+    /// takes the question back.
+    // No `async fn`: that would hold the request twice, and every address under way has one.
+    pub fn probe(&self, request: ProbeRequest) -> impl Future<Output = ProbeOutcome> + Send {
+        let exchangers = exchangers(&request);
+        let mut walk = Walk {
+            prober: self,
+            domain: match request.address.domain() {
+                Domain::Name(name) => name.clone(),
+                Domain::Literal(literal) => DomainName::from_ascii(&literal.to_string()),
+            },
+            request,
+            // Hardly ever is more than one needed, and it is remembered for long.
+            attempts: Vec::with_capacity(1),
+            control: Control::NotAsked,
+        };
+        async move {
+            walk.run(&exchangers).await;
+            ProbeOutcome { attempts: walk.attempts, control: walk.control }
+        }
     }
 }
 
@@ -69,7 +69,7 @@ fn exchangers(request: &ProbeRequest) -> Arc<[Exchanger]> {
     while let Some(first) = rest.first() {
         let equals = rest.iter().take_while(|e| e.preference == first.preference);
         let names = equals.map(|exchanger| exchanger.host.as_str());
-        let next = pacing::choose_egress(names, &domain, |_| false).unwrap_or(0);
+        let next = egress::choose(names, &domain, |_| false).unwrap_or(0);
         ordered.push(rest.remove(next).clone());
     }
     ordered.into()
@@ -83,13 +83,14 @@ struct Walk<'a> {
     control: Control,
 }
 
-struct Asked {
+/// Result of asking one exchanger.
+struct ExchangerResult {
     dialled: bool,
-    then: Then,
+    next: NextStep,
 }
 
 /// What an exchanger's answer means for the walk.
-enum Then {
+enum NextStep {
     /// It is about the recipient, or time is up.
     Stop,
     /// It does not serve the domain, it says: its equals may.
@@ -101,7 +102,7 @@ enum Then {
 }
 
 impl Walk<'_> {
-    async fn go(&mut self, exchangers: &[Exchanger]) {
+    async fn run(&mut self, exchangers: &[Exchanger]) {
         let best = exchangers.iter().map(|exchanger| exchanger.preference).min();
         let (mut busy, mut dialled, mut equals_only) = (None, 0, false);
         for exchanger in exchangers {
@@ -109,18 +110,18 @@ impl Walk<'_> {
             if equals_only && !is_best {
                 break;
             }
-            if dialled == self.prober.shared.exchangers_per_address {
+            if dialled == self.prober.context.exchangers_per_address {
                 break;
             }
             let patient = exchangers.len() == 1;
-            let asked = self.ask(exchanger, patient).instrument(span(exchanger)).await;
-            dialled += usize::from(asked.dialled);
-            match asked.then {
-                Then::Stop => return,
-                Then::AskEquals if is_best => equals_only = true,
-                Then::AskEquals => return,
-                Then::GoOn => {}
-                Then::ComeBack => busy = busy.or(Some(exchanger)),
+            let result = self.ask(exchanger, patient).instrument(span(exchanger)).await;
+            dialled += usize::from(result.dialled);
+            match result.next {
+                NextStep::Stop => return,
+                NextStep::AskEquals if is_best => equals_only = true,
+                NextStep::AskEquals => return,
+                NextStep::GoOn => {}
+                NextStep::ComeBack => busy = busy.or(Some(exchanger)),
             }
         }
         // Nobody said anything about the recipient, but somebody was only busy: patience may help.
@@ -132,39 +133,39 @@ impl Walk<'_> {
     }
 
     /// Asks one exchanger, through one identity after the other while it refuses them.
-    async fn ask(&mut self, exchanger: &Exchanger, patient: bool) -> Asked {
+    async fn ask(&mut self, exchanger: &Exchanger, patient: bool) -> ExchangerResult {
         let mut refused = Vec::new();
         loop {
             let identity = self.identity(exchanger, &refused);
             let answer = self.ask_through(identity, exchanger, patient).await;
             let Some(answered) = answer else {
-                return Asked { dialled: true, then: Then::Stop };
+                return ExchangerResult { dialled: true, next: NextStep::Stop };
             };
-            let then = self.then(&answered);
+            let next = self.next_step(&answered);
             let dialled = answered.evidence.address.is_some();
             let blocked = answered.blocked;
             self.note(exchanger, answered);
             refused.push(identity);
-            if !blocked || refused.len() >= self.prober.shared.egress.len() {
-                return Asked { dialled, then };
+            if !blocked || refused.len() >= self.prober.egress.len() {
+                return ExchangerResult { dialled, next };
             }
         }
     }
 
     /// The identity for this domain: the usual one, unless the exchanger refuses it for now.
     fn identity(&self, exchanger: &Exchanger, refused: &[usize]) -> usize {
-        let egress = &self.prober.shared.egress;
+        let egress = &self.prober.egress;
         if egress.len() == 1 {
             return 0;
         }
         let names = || egress.iter().map(|egress| egress.name.as_str());
-        let now = self.prober.shared.clock.now();
-        let mut memory = self.prober.shared.memory();
+        let now = self.prober.context.clock.now();
+        let mut memory = self.prober.context.memory();
         let known = memory.exchanger(&exchanger.host);
         let rests = |identity| known.is_some_and(|known| known.rests(identity, now).is_some());
         let domain = self.domain.as_str();
-        pacing::choose_egress(names(), domain, |i| refused.contains(&i) || rests(i))
-            .or_else(|| pacing::choose_egress(names(), domain, |i| refused.contains(&i)))
+        egress::choose(names(), domain, |i| refused.contains(&i) || rests(i))
+            .or_else(|| egress::choose(names(), domain, |i| refused.contains(&i)))
             .unwrap_or(0)
     }
 
@@ -174,15 +175,15 @@ impl Walk<'_> {
         identity: usize,
         exchanger: &Exchanger,
         patient: bool,
-    ) -> Option<Answered> {
-        let shared = &self.prober.shared;
-        let station = self.prober.station(&exchanger.host, identity);
+    ) -> Option<LaneAnswer> {
+        let shared = &self.prober.context;
+        let handle = self.prober.destination(&exchanger.host, identity);
         let deadline = shared.clock.instant(self.request.deadline);
-        let place = match station.places.try_acquire() {
+        let place = match handle.places.try_acquire() {
             Ok(place) => Some(place),
             // Boxed: places are hardly ever all taken.
             Err(_) => {
-                let free = Box::pin(timeout_at(deadline, station.places.acquire()));
+                let free = Box::pin(timeout_at(deadline, handle.places.acquire()));
                 free.await.ok().and_then(Result::ok)
             }
         };
@@ -201,14 +202,14 @@ impl Walk<'_> {
             patient,
             retry_until: self.request.retry_until.min(self.request.deadline),
         };
-        let id = station.with(|core, memory, now| core.submit(submission, memory, now));
-        let mut question = Question { station: Arc::clone(&station), id, open: true };
+        let id = handle.step_with_memory(|core, memory, now| core.submit(submission, memory, now));
+        let mut pending = PendingAnswer { handle: Arc::clone(&handle), id, open: true };
         if let Ok(Ok(answered)) = timeout_at(deadline, answer).await {
-            question.open = false;
+            pending.open = false;
             return Some(answered);
         }
-        question.open = false;
-        let withdrawn = station.with(|core, _, now| core.withdraw(id, now));
+        pending.open = false;
+        let withdrawn = handle.step(|core, now| core.withdraw(id, now));
         let (evidence, control, stage) = match withdrawn {
             Some(withdrawn) => (withdrawn.evidence, withdrawn.control, withdrawn.stage),
             None => (None, Control::NotAsked, Stage::Rcpt),
@@ -217,40 +218,40 @@ impl Walk<'_> {
         None
     }
 
-    fn then(&self, answered: &Answered) -> Then {
+    fn next_step(&self, answered: &LaneAnswer) -> NextStep {
         if answered.may_answer_later {
-            return Then::ComeBack;
+            return NextStep::ComeBack;
         }
         match &answered.evidence.answer {
             RecipientAnswer::Replied { stage: Stage::Rcpt, reply, explanation } => {
                 let denied =
                     matches!(explanation.meaning, Meaning::RelayDenied | Meaning::DomainNotFound);
-                if denied && reply.is_permanent() { Then::AskEquals } else { Then::Stop }
+                if denied && reply.is_permanent() { NextStep::AskEquals } else { NextStep::Stop }
             }
-            RecipientAnswer::NoReply { reason: NoReply::Smtputf8Unsupported, .. } => Then::Stop,
-            _ => Then::GoOn,
+            RecipientAnswer::NoReply { reason: NoReply::Smtputf8Unsupported, .. } => NextStep::Stop,
+            _ => NextStep::GoOn,
         }
     }
 
     fn note_deadline(
         &mut self,
         exchanger: &Exchanger,
-        evidence: Option<Evidence>,
+        evidence: Option<Observation>,
         control: Control,
         stage: Stage,
     ) {
-        let now = self.prober.shared.clock.now();
+        let now = self.prober.context.clock.now();
         let evidence = evidence.unwrap_or_else(|| {
             let answer = RecipientAnswer::NoReply { stage, reason: NoReply::Timeout };
-            Evidence::new(answer, None, now)
+            Observation::new(answer, None, now)
         });
-        self.note(exchanger, Answered::new(evidence, control));
+        self.note(exchanger, LaneAnswer::new(evidence, control));
     }
 
     /// Notes an attempt.
-    fn note(&mut self, exchanger: &Exchanger, answered: Answered) {
-        let Answered { evidence, control, .. } = answered;
-        self.prober.shared.listener.heard(&evidence.answer);
+    fn note(&mut self, exchanger: &Exchanger, answered: LaneAnswer) {
+        let LaneAnswer { evidence, control, .. } = answered;
+        self.prober.context.replies.count(&evidence.answer);
         tracing::Span::current().record("outcome", stats::name(&evidence.answer));
         let attempt = Attempt {
             exchanger: exchanger.host.clone(),
@@ -266,16 +267,16 @@ impl Walk<'_> {
 }
 
 /// A question under way: taken back when its caller goes away.
-struct Question {
-    station: Arc<Station>,
+struct PendingAnswer {
+    handle: Arc<DestinationHandle>,
     id: JobId,
     open: bool,
 }
 
-impl Drop for Question {
+impl Drop for PendingAnswer {
     fn drop(&mut self) {
         if self.open {
-            self.station.with(|core, _, now| core.abandon(self.id, now));
+            self.handle.step(|core, now| core.abandon(self.id, now));
         }
     }
 }

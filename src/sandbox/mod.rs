@@ -208,7 +208,7 @@ impl Sandbox {
             .iter()
             .map(|running| (running.host.to_string(), running.ledger().counts));
 <<<<<<< HEAD
-        let dns = *self.queries.lock().unwrap_or_else(PoisonError::into_inner);
+        let dns = *self.queries.lock();
         SandboxCounts { exchangers: exchangers.collect(), dns }
 =======
         let dns = *self.queries.lock();

@@ -1,7 +1,7 @@
 //! The SMTP probe: `MAIL FROM`, `RCPT TO`, `RSET` or `QUIT` (RFC 5321), and never a message.
 //!
 //! Pure: commands and replies ([`wire`]), what a reply says ([`meaning`]), the [`dialogue`], what
-//! may be dialled ([`target`]). Shell: the [`session`], with its connection and TLS.
+//! may be dialled ([`target`]). Shell: the [`session`], with its TLS.
 
 pub mod config;
 pub mod dialogue;
@@ -22,9 +22,7 @@ pub use meaning::{Classifier, Explanation, Meaning, ReplyLimit, ReplyView, RuleB
 pub use outcome::{
     Attempt, Control, NoReply, ProbeOutcome, RecipientAnswer, Speaker, TranscriptLine,
 };
-pub use session::{
-    ConnectError, Dialled, Peer, Session, SessionSetup, TlsClient, TlsError, connect,
-};
+pub use session::{Peer, Session, SessionSetup, TlsClient, TlsError};
 pub use stage::Stage;
 pub use target::{AllowedNetworks, NetworkError, Target};
 pub use wire::{

@@ -15,7 +15,6 @@ const BEING_UNTIED: &[(&str, usize)] = &[
     ("grpc", 1),
     ("listfile", 1),
     ("lists", 1),
-    ("prober", 1),
     ("sandbox", 1),
 ];
 

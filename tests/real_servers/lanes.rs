@@ -169,7 +169,7 @@ async fn a_limit_of_connections_in_a_time_is_waited_out() {
     // So that it needs six connections.
     let mailvet = mailvet(&server, |pacing| {
         pacing.recipients_per_session = some(10);
-        pacing.knock_pause_longest = Duration::from_secs(2);
+        pacing.connect_backoff_longest = Duration::from_secs(2);
     })
     .await;
     learns_the_truth(&mailvet, &addresses(50, 10)).await;

@@ -11,7 +11,7 @@ use super::dns_client::DnsClient;
 use crate::address::DomainName;
 use crate::clock::Clock;
 use crate::doctor::facts::{ConnectionAttempt, Greeting, NoTarget};
-use crate::prober::{Connection, Dial, Path, Socks5, Stream};
+use crate::egress::{Connection, Dial, DialOptions, Socks5, Stream};
 use crate::smtp::wire::{Command, ReplyReader};
 use crate::smtp::{self, NoReply, Reply, Target};
 
@@ -93,7 +93,7 @@ impl BannerProber<'_> {
     ) -> ConnectionAttempt {
         let address = target.target.address();
         let limits = &self.smtp.time_limits;
-        let path = Path {
+        let path = DialOptions {
             source: self.smtp.source(address),
             socks5: self.socks5,
             port: self.smtp.port,

@@ -4,21 +4,21 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::settle::Told;
-use super::{Destination, Place, TRIES};
+use super::resolve::ReplyContext;
+use super::{Destination, JobState, TRIES};
 use crate::address::DomainName;
 use crate::pacing::Delay;
-use crate::prober::evidence::Evidence;
-use crate::prober::lane::{ControlState, JobId, Planned, SessionId};
+use crate::prober::disposition::{Disposition, is_accepted, read};
+use crate::prober::evidence::Observation;
+use crate::prober::lane::{ControlState, JobId, PlannedTransaction, SessionId};
 use crate::prober::memory::Memory;
-use crate::prober::reading::{Reading, is_accepted, read};
 use crate::smtp::{Explanation, Meaning, NoReply, RecipientAnswer, Stage, TranscriptLine};
 
 /// What a flight brought back.
 #[derive(Clone, Debug, Default)]
-pub(in crate::prober) struct Landed {
+pub(in crate::prober) struct FlightResult {
     /// What came of each transaction.
-    pub(in crate::prober) transactions: Vec<LandedTransaction>,
+    pub(in crate::prober) transactions: Vec<TransactionResult>,
     /// Why the session is over, if it is.
     pub(in crate::prober) ended: Option<RecipientAnswer>,
     /// From the first byte sent to the last one read.
@@ -27,7 +27,7 @@ pub(in crate::prober) struct Landed {
 
 /// What one transaction of a flight brought back.
 #[derive(Clone, Debug, Default)]
-pub(in crate::prober) struct LandedTransaction {
+pub(in crate::prober) struct TransactionResult {
     /// For each recipient in the order they were named, the answer that was given, if one was. A
     /// refusal of `MAIL` is the answer to all of them.
     pub(in crate::prober) answers: Vec<Option<RecipientAnswer>>,
@@ -39,7 +39,7 @@ pub(in crate::prober) struct LandedTransaction {
 
 /// What a flight showed about the exchanger.
 #[derive(Default)]
-struct Shown {
+struct FlightFindings {
     /// The session is over.
     over: bool,
     answered: u32,
@@ -47,16 +47,16 @@ struct Shown {
     smaller_transactions: bool,
     unanswered: Vec<(DomainName, Vec<JobId>)>,
     rate_limit: Option<Explanation>,
-    blocked: Option<Evidence>,
+    blocked: Option<Observation>,
 }
 
 impl<T> Destination<T> {
-    /// A flight is back. The session is to ask [`Destination::next`] what to do, unless the flight
+    /// A flight is back. The session is to ask [`Destination::next_action`] what to do, unless the flight
     /// ended it: then its connection is already gone, or of no more use.
     pub(in crate::prober) fn landed(
         &mut self,
         id: SessionId,
-        landed: Landed,
+        landed: FlightResult,
         memory: &mut Memory,
         now: SystemTime,
     ) {
@@ -64,12 +64,13 @@ impl<T> Destination<T> {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let flight = std::mem::take(&mut session.flight);
         let (exchanger, address) = (session.exchanger.clone(), session.address);
-        let mut shown = Shown { over: landed.ended.is_some(), ..Shown::default() };
+        let mut findings =
+            FlightFindings { over: landed.ended.is_some(), ..FlightFindings::default() };
         let mut transactions = landed.transactions.into_iter();
         for planned in &flight {
             let mut brought = transactions.next().unwrap_or_default();
-            let told = Told {
-                session: id,
+            let context = ReplyContext {
+                session: Some(id),
                 exchanger: &exchanger,
                 address,
                 at: now,
@@ -77,21 +78,21 @@ impl<T> Destination<T> {
             };
             if planned.is_control() {
                 let answer = brought.answers.into_iter().next().flatten();
-                self.control_landed(planned, answer, &told, memory);
+                self.control_landed(planned, answer, &context, memory);
             } else {
-                self.transaction_landed(planned, brought, &told, memory, &mut shown);
+                self.transaction_landed(planned, brought, &context, memory, &mut findings);
             }
         }
-        let named: u32 = flight.iter().map(Planned::recipients).sum();
-        let tarpit = self.pace(id, named, landed.took, &shown, now);
+        let named: u32 = flight.iter().map(PlannedTransaction::recipients).sum();
+        let tarpit = self.pace(id, named, landed.took, &findings, now);
         if let Some(ended) = landed.ended {
-            self.session_ended(id, ended, &mut shown, memory, now);
+            self.session_ended(id, ended, &mut findings, memory, now);
         }
-        self.put_back(&exchanger, shown.unanswered);
-        if let Some(why) = shown.blocked {
+        self.put_back(&exchanger, findings.unanswered);
+        if let Some(why) = findings.blocked {
             self.spend(id);
             self.obstructed(&exchanger, why, memory, now);
-        } else if shown.answered > 0 {
+        } else if findings.answered > 0 {
             memory.exchanger_mut(&exchanger).welcome(self.identity);
         }
         if tarpit {
@@ -107,17 +108,17 @@ impl<T> Destination<T> {
     /// One transaction's answers.
     fn transaction_landed(
         &mut self,
-        planned: &Planned,
-        brought: LandedTransaction,
-        told: &Told<'_>,
+        planned: &PlannedTransaction,
+        brought: TransactionResult,
+        context: &ReplyContext<'_>,
         memory: &mut Memory,
-        shown: &mut Shown,
+        findings: &mut FlightFindings,
     ) {
-        let LandedTransaction { answers, full, .. } = brought;
-        if let Some(lane) = self.lanes.get_mut(told.exchanger) {
+        let TransactionResult { answers, full, .. } = brought;
+        if let Some(lane) = self.lanes.get_mut(context.exchanger) {
             lane.landed(planned);
         }
-        self.learn(planned, &answers, told, memory);
+        self.learn(planned, &answers, context, memory);
         let mut accepted = 0;
         let mut unanswered = Vec::new();
         let answers = answers.into_iter().chain(std::iter::repeat(None));
@@ -128,30 +129,32 @@ impl<T> Destination<T> {
             };
             let reading = match read(&answer) {
                 // Too many, and nobody was accepted: too many for now.
-                Reading::TransactionFull if accepted == 0 => Reading::Again(Delay::RateLimited),
+                Disposition::TransactionFull if accepted == 0 => {
+                    Disposition::RetryLater(Delay::RateLimited)
+                }
                 reading => reading,
             };
             match reading {
-                Reading::Final => {
-                    shown.answered += 1;
+                Disposition::Final => {
+                    findings.answered += 1;
                     accepted += u32::from(is_accepted(&answer));
-                    self.count(told.session, !is_accepted(&answer));
-                    self.rate_limited(&answer, shown);
-                    self.settle(job, answer, told, memory);
+                    self.count(context.session, !is_accepted(&answer));
+                    self.rate_limited(&answer, findings);
+                    self.settle(job, answer, context, memory);
                 }
-                Reading::Again(delay) => {
-                    shown.answered += 1;
+                Disposition::RetryLater(delay) => {
+                    findings.answered += 1;
                     // Servers count a refusal as an error, for good or for now.
-                    self.count(told.session, true);
+                    self.count(context.session, true);
                     if delay == Delay::RateLimited {
-                        self.rate_limited(&answer, shown);
+                        self.rate_limited(&answer, findings);
                     }
-                    self.again(job, delay, answer, told, memory);
+                    self.again(job, delay, answer, context, memory);
                 }
-                Reading::TransactionFull | Reading::SessionOver => unanswered.push(job),
-                Reading::Blocked => {
+                Disposition::TransactionFull | Disposition::SessionOver => unanswered.push(job),
+                Disposition::Blocked => {
                     unanswered.push(job);
-                    shown.blocked.get_or_insert(told.evidence(answer));
+                    findings.blocked.get_or_insert(context.observation(answer));
                 }
             }
         }
@@ -159,12 +162,12 @@ impl<T> Destination<T> {
             let named = u32::try_from(planned.jobs.len() - unanswered.len()).unwrap_or(u32::MAX);
             // Servers count whom they accepted; of one that does not say why it stops, all count.
             let taken = if full && accepted > 0 { accepted } else { named };
-            if taken > 0 && (full || !shown.over) {
-                shown.smaller_transactions |= self.transaction_full(taken, told.exchanger);
-            } else if !shown.over && shown.blocked.is_none() {
-                self.silence(&mut unanswered, told, memory);
+            if taken > 0 && (full || !findings.over) {
+                findings.smaller_transactions |= self.transaction_full(taken, context.exchanger);
+            } else if !findings.over && findings.blocked.is_none() {
+                self.silence(&mut unanswered, context, memory);
             }
-            shown.unanswered.push((planned.domain.clone(), unanswered));
+            findings.unanswered.push((planned.domain.clone(), unanswered));
         }
     }
 
@@ -179,7 +182,12 @@ impl<T> Destination<T> {
     }
 
     /// The session goes on, and yet not one of these was answered: asked again, but not for ever.
-    fn silence(&mut self, unanswered: &mut Vec<JobId>, told: &Told<'_>, memory: &mut Memory) {
+    fn silence(
+        &mut self,
+        unanswered: &mut Vec<JobId>,
+        context: &ReplyContext<'_>,
+        memory: &mut Memory,
+    ) {
         let reason = NoReply::Protocol("no answer to RCPT".to_owned());
         let silence = RecipientAnswer::NoReply { stage: Stage::Rcpt, reason };
         unanswered.retain(|id| {
@@ -188,17 +196,17 @@ impl<T> Destination<T> {
             if job.tries < TRIES {
                 return true;
             }
-            self.settle(*id, silence.clone(), told, memory);
+            self.settle(*id, silence.clone(), context, memory);
             false
         });
     }
 
     /// Remembers a rate limit that was named in this flight.
-    fn rate_limited(&self, answer: &RecipientAnswer, shown: &mut Shown) {
+    fn rate_limited(&self, answer: &RecipientAnswer, findings: &mut FlightFindings) {
         if let RecipientAnswer::Replied { explanation, .. } = answer
             && explanation.meaning == Meaning::RateLimited
         {
-            shown.rate_limit.get_or_insert_with(|| explanation.clone());
+            findings.rate_limit.get_or_insert_with(|| explanation.clone());
         }
     }
 
@@ -208,28 +216,32 @@ impl<T> Destination<T> {
         id: SessionId,
         named: u32,
         took: Duration,
-        shown: &Shown,
+        findings: &FlightFindings,
         now: SystemTime,
     ) -> bool {
         let in_use = self.live();
         let Some(session) = self.sessions.get_mut(&id) else { return false };
         let newcomer = session.answered == 0;
-        session.answered += shown.answered;
+        session.answered += findings.answered;
         let Some(lane) = self.lanes.get_mut(&session.exchanger) else { return false };
         let tarpit = lane.reply_time.observe(usize::try_from(named).unwrap_or(usize::MAX), took);
-        if let Some(explanation) = &shown.rate_limit {
-            lane.hold.begin(self.config.rate_wait, self.config.knock_pause_longest, now);
+        if let Some(explanation) = &findings.rate_limit {
+            lane.rcpt_backoff.start(
+                self.config.rate_wait,
+                self.config.connect_backoff_longest,
+                now,
+            );
             if let Some(hint) = explanation.retry_after {
-                lane.hold.at_least_until(now + hint);
+                lane.rcpt_backoff.at_least_until(now + hint);
             }
         }
-        if tarpit || shown.rate_limit.is_some() {
+        if tarpit || findings.rate_limit.is_some() {
             self.concurrency.too_much(in_use, now);
-        } else if shown.unanswered.is_empty() && shown.blocked.is_none() {
+        } else if findings.unanswered.is_empty() && findings.blocked.is_none() {
             // Only who knocked after the pause shows that the door is open again.
-            if newcomer && lane.knocker == Some(id) {
-                lane.knock.forgive();
-                lane.knocker = None;
+            if newcomer && lane.half_open == Some(id) {
+                lane.connect_backoff.reset();
+                lane.half_open = None;
             }
             self.concurrency.smooth(now);
         }
@@ -241,7 +253,7 @@ impl<T> Destination<T> {
         &mut self,
         id: SessionId,
         ended: RecipientAnswer,
-        shown: &mut Shown,
+        findings: &mut FlightFindings,
         memory: &mut Memory,
         now: SystemTime,
     ) {
@@ -251,22 +263,22 @@ impl<T> Destination<T> {
         let (answered, address) = (session.answered, session.address);
         let exchanger = session.exchanger.clone();
         let closed = matches!(&ended, RecipientAnswer::NoReply { reason: NoReply::Closed, .. });
-        let why = Evidence::new(ended, address, now);
-        if closed && answered > 0 && shown.answered == 0 {
+        let why = Observation::new(ended, address, now);
+        if closed && answered > 0 && findings.answered == 0 {
             // It was closed while it was idle, and we noticed only now: nobody's fault.
             return;
         }
-        if shown.smaller_transactions {
+        if findings.smaller_transactions {
             // It hung up over recipients that it had said it does not take (Postfix,
             // `smtpd_recipient_overshoot_limit`). The next transactions bring it no such ones.
             return;
         }
-        self.blame_first(shown, &why, memory);
+        self.blame_first(findings, &why, memory);
         self.concurrency.trouble(in_use, now);
         if answered == 0 {
             self.leave_lane(id);
-            // Back first, so that whoever cannot wait is told.
-            self.put_back(&exchanger, std::mem::take(&mut shown.unanswered));
+            // Back first, so that those who cannot wait are told.
+            self.put_back(&exchanger, std::mem::take(&mut findings.unanswered));
             self.obstructed(&exchanger, why, memory, now);
         } else if let Some(lane) = self.lanes.get_mut(&exchanger) {
             let limit = lane.session_limit.unwrap_or(u32::MAX).min(answered.max(FEWEST));
@@ -276,8 +288,13 @@ impl<T> Destination<T> {
 
     /// The first recipient without an answer may be why the server hung up: it is asked again, but
     /// not for ever.
-    fn blame_first(&mut self, shown: &mut Shown, why: &Evidence, memory: &mut Memory) {
-        let Some((_, jobs)) = shown.unanswered.first_mut() else { return };
+    fn blame_first(
+        &mut self,
+        findings: &mut FlightFindings,
+        why: &Observation,
+        memory: &mut Memory,
+    ) {
+        let Some((_, jobs)) = findings.unanswered.first_mut() else { return };
         let Some(first) = jobs.first().copied() else { return };
         let Some(job) = self.jobs.get_mut(&first) else { return };
         job.tries += 1;
@@ -292,14 +309,14 @@ impl<T> Destination<T> {
             answer => answer,
         };
         let exchanger = job.asked.exchanger.clone();
-        let told = Told {
-            session: 0,
+        let context = ReplyContext {
+            session: None,
             exchanger: &exchanger,
             address: why.address,
             at: why.at,
             transcript: None,
         };
-        self.settle(first, answer, &told, memory);
+        self.settle(first, answer, &context, memory);
     }
 
     /// Puts recipients back at the head of their queues, in the order in which they were named.
@@ -309,7 +326,7 @@ impl<T> Destination<T> {
                 .into_iter()
                 .filter(|id| match self.jobs.get_mut(id) {
                     Some(job) => {
-                        job.place = Place::Queued;
+                        job.state = JobState::Queued;
                         true
                     }
                     None => false,
@@ -322,7 +339,7 @@ impl<T> Destination<T> {
     }
 
     /// A transaction was planned and its session is gone before it was sent.
-    pub(super) fn return_unflown(&mut self, exchanger: &DomainName, planned: &Planned) {
+    pub(super) fn return_unflown(&mut self, exchanger: &DomainName, planned: &PlannedTransaction) {
         if let Some(lane) = self.lanes.get_mut(exchanger) {
             lane.landed(planned);
             if planned.is_control() {
@@ -332,8 +349,8 @@ impl<T> Destination<T> {
         self.put_back(exchanger, vec![(planned.domain.clone(), planned.jobs.clone())]);
     }
 
-    fn count(&mut self, id: SessionId, refused: bool) {
-        if let Some(session) = self.sessions.get_mut(&id) {
+    fn count(&mut self, id: Option<SessionId>, refused: bool) {
+        if let Some(session) = id.and_then(|id| self.sessions.get_mut(&id)) {
             session.budget.answered(refused);
         }
     }

@@ -2,16 +2,16 @@
 //!
 //! Pure: a state machine. The shell hands in what happened (`submit`, `opened`, `landed`, ...) with
 //! the time, then carries out what [`Destination::poll`] returns; a session's task asks
-//! [`Destination::next`] what to do. When sessions are opened is in `opening`, what they do next in
+//! [`Destination::next_action`] what to do. When sessions are opened is in `opening`, what they do next in
 //! `visit`, how they begin and end in `sessions`; the reading of what a flight brought back in
 //! `flights`, the settling of single recipients in `settle`, what waits for a time in `waking`.
 
 mod flights;
-mod opening;
+mod next_action;
+mod pool;
+mod resolve;
 mod sessions;
-mod settle;
-mod visit;
-mod waking;
+mod timers;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -20,17 +20,17 @@ use std::time::SystemTime;
 
 use foldhash::HashMap;
 
-use super::evidence::{Answered, Evidence};
-use super::lane::{ControlState, JobId, Lane, Planned, SessionId};
+use super::disposition::obstacle;
+use super::evidence::{LaneAnswer, Observation};
+use super::lane::{ControlState, JobId, Lane, PlannedTransaction, SessionId};
 use super::memory::Memory;
-use super::reading::read_obstacle;
 use crate::address::{Address, DomainName};
-use crate::pacing::{Concurrency, Config, Patience, SessionBudget, Window};
+use crate::pacing::{Concurrency, Config, RetryBudget, SessionBudget, Window};
 use crate::smtp::{Control, NoReply, RecipientAnswer, Stage};
 
-pub(super) use flights::{Landed, LandedTransaction};
-pub(super) use sessions::Opened;
-pub(super) use visit::{Next, Transaction};
+pub(super) use flights::{FlightResult, TransactionResult};
+pub(super) use next_action::{NextAction, Transaction};
+pub(super) use sessions::SessionTerms;
 
 /// How often a session may end at the same recipient before that is its answer.
 const TRIES: u32 = 3;
@@ -58,27 +58,27 @@ pub(super) struct Submission<T> {
 
 struct Job<T> {
     asked: Submission<T>,
-    patience: Patience,
+    retries: RetryBudget,
     /// Sessions that ended when it was this recipient's turn.
     tries: u32,
-    place: Place,
+    state: JobState,
     /// What it was told when it was told to come again.
-    last: Option<Box<Evidence>>,
+    last: Option<Box<Observation>>,
 }
 
-enum Place {
+enum JobState {
     Queued,
-    Flying,
+    InFlight,
     Delayed,
     /// With the answer it has.
-    AwaitingControl(Box<Evidence>),
+    AwaitingControl(Box<Observation>),
 }
 
 /// What is left of a job whose caller gave up.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Withdrawn {
     /// The answer it had so far.
-    pub(super) evidence: Option<Evidence>,
+    pub(super) evidence: Option<Observation>,
     pub(super) control: Control,
     /// How far it had come.
     pub(super) stage: Stage,
@@ -89,14 +89,14 @@ pub(super) enum Effect<T> {
     /// Open a session to this exchanger.
     Open { session: SessionId, exchanger: DomainName },
     /// Wake this idle session: it is to ask what is next.
-    Summon(SessionId),
+    Wake(SessionId),
     /// Tell the caller.
-    Done(T, Answered),
+    Answer(T, LaneAnswer),
 }
 
 /// Something to look at later.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Due {
+enum Timer {
     Job(JobId),
     Control(DomainName, DomainName),
     Lane(DomainName),
@@ -113,7 +113,7 @@ struct Session {
     transactions_max: Option<u32>,
     /// Its first flight is a small one.
     careful: bool,
-    flight: Vec<Planned>,
+    flight: Vec<PlannedTransaction>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +121,7 @@ enum SessionState {
     Opening,
     Flying,
     Idle { since: SystemTime },
-    Summoned { since: SystemTime },
+    Woken { since: SystemTime },
     Closing,
 }
 
@@ -137,7 +137,7 @@ pub(super) struct Destination<T> {
     sessions: HashMap<SessionId, Session>,
     /// Lanes that want a session more, first come first served.
     wanting: VecDeque<DomainName>,
-    delayed: BinaryHeap<Reverse<(SystemTime, Due)>>,
+    delayed: BinaryHeap<Reverse<(SystemTime, Timer)>>,
     /// Some lane had work and no recipient was left in this minute.
     short_of_recipients: bool,
     draining: bool,
@@ -176,34 +176,34 @@ impl<T> Destination<T> {
         now: SystemTime,
     ) -> JobId {
         self.last_used = now;
-        let id = self.fresh_id();
+        let id = JobId(self.fresh_id());
         let known = memory.exchanger(&asked.exchanger);
         if let Some(why) = known.and_then(|exchanger| exchanger.rests(self.identity, now)) {
-            let mut answered = Answered::new(Evidence::clone(why), Control::NotAsked);
-            answered.blocked = read_obstacle(&why.answer, false).is_about_the_identity();
-            self.effects.push_back(Effect::Done(asked.token, answered));
+            let mut answered = LaneAnswer::new(Observation::clone(why), Control::NotAsked);
+            answered.blocked = obstacle(&why.answer, false).is_about_the_identity();
+            self.effects.push_back(Effect::Answer(asked.token, answered));
             return id;
         }
         let reached = known.is_some_and(|exchanger| exchanger.reached);
         let lane = self.lanes.entry(asked.exchanger.clone()).or_insert_with(|| Lane::new(reached));
         if lane.sessions.is_empty()
-            && lane.knock.lasts(now)
+            && lane.connect_backoff.is_active(now)
             && let Some(why) = &lane.obstacle
             && (!asked.patient
-                || lane.knock.until() + self.config.answer_margin > asked.retry_until)
+                || lane.connect_backoff.until() + self.config.answer_margin > asked.retry_until)
         {
-            let mut answered = Answered::new(why.clone(), Control::NotAsked);
+            let mut answered = LaneAnswer::new(why.clone(), Control::NotAsked);
             answered.may_answer_later = true;
-            self.effects.push_back(Effect::Done(asked.token, answered));
+            self.effects.push_back(Effect::Answer(asked.token, answered));
             return id;
         }
         lane.push(&asked.domain, id);
         let exchanger = asked.exchanger.clone();
         let job = Job {
             asked,
-            patience: Patience::default(),
+            retries: RetryBudget::default(),
             tries: 0,
-            place: Place::Queued,
+            state: JobState::Queued,
             last: None,
         };
         self.jobs.insert(id, job);
@@ -222,22 +222,22 @@ impl<T> Destination<T> {
             stage: Stage::Rcpt,
         };
         let Some(lane) = self.lanes.get_mut(&exchanger) else { return Some(withdrawn) };
-        match job.place {
-            Place::Queued => {
+        match job.state {
+            JobState::Queued => {
                 if lane.sessions.is_empty() || lane.sessions.len() == lane.opening(&self.sessions) {
                     withdrawn.stage = Stage::Connect;
                     withdrawn.evidence = withdrawn.evidence.or_else(|| lane.obstacle.clone());
                 }
                 lane.remove(&domain, id);
             }
-            Place::Flying | Place::Delayed => {}
-            Place::AwaitingControl(evidence) => {
+            JobState::InFlight | JobState::Delayed => {}
+            JobState::AwaitingControl(evidence) => {
                 withdrawn.evidence = Some(*evidence);
                 withdrawn.control = Control::Answered(Arc::new(timeout()));
                 let Some(queue) = lane.domain(&domain) else { return Some(withdrawn) };
                 queue.awaiting.retain(|waiting| *waiting != id);
-                if let Some(told) = &queue.control_answer {
-                    withdrawn.control = Control::Answered(Arc::new(told.answer.clone()));
+                if let Some(context) = &queue.control_answer {
+                    withdrawn.control = Control::Answered(Arc::new(context.answer.clone()));
                 }
                 let idle = matches!(queue.control, ControlState::Due | ControlState::Delayed);
                 if queue.awaiting.is_empty() && idle {
@@ -259,7 +259,7 @@ impl<T> Destination<T> {
         self.withdraw(id, now);
         let Some(lane) = self.lanes.get(&exchanger).filter(|lane| lane.is_empty()) else { return };
         for session in &lane.sessions {
-            self.effects.push_back(Effect::Summon(*session));
+            self.effects.push_back(Effect::Wake(*session));
         }
     }
 
@@ -281,7 +281,7 @@ impl<T> Destination<T> {
         let delayed: Vec<JobId> = self
             .jobs
             .iter()
-            .filter(|(_, job)| matches!(job.place, Place::Delayed))
+            .filter(|(_, job)| matches!(job.state, JobState::Delayed))
             .map(|(id, _)| *id)
             .collect();
         for id in delayed {
@@ -293,7 +293,7 @@ impl<T> Destination<T> {
         let waiting = self.sessions.iter().filter(|(_, session)| {
             matches!(session.state, SessionState::Idle { .. } | SessionState::Opening)
         });
-        self.effects.extend(waiting.map(|(id, _)| Effect::Summon(*id)));
+        self.effects.extend(waiting.map(|(id, _)| Effect::Wake(*id)));
     }
 
     /// Whether it can be forgotten: nothing is under way and no limit counts anything any more.
@@ -302,7 +302,7 @@ impl<T> Destination<T> {
             && self.sessions.is_empty()
             && self.connections.is_clear(now)
             && self.recipients.is_clear(now)
-            && self.lanes.values().all(|lane| !lane.knock.lasts(now))
+            && self.lanes.values().all(|lane| !lane.connect_backoff.is_active(now))
     }
 
     /// Sessions open, opening or closing.
@@ -328,7 +328,7 @@ impl<T> Destination<T> {
         }
         let sessions = lane.sessions.len() + lane.closing;
         let unused = lane.is_empty() && sessions == 0 && !lane.wanting;
-        if unused && !lane.knock.lasts(now) && !lane.hold.lasts(now) {
+        if unused && !lane.connect_backoff.is_active(now) && !lane.rcpt_backoff.is_active(now) {
             self.lanes.remove(exchanger);
         }
     }

@@ -9,15 +9,15 @@ use foldhash::HashMap;
 use super::{Destination, KNOCKS, Session, SessionState};
 use crate::address::DomainName;
 use crate::pacing::SessionBudget;
-use crate::prober::evidence::Evidence;
+use crate::prober::disposition::{Obstacle, obstacle};
+use crate::prober::evidence::Observation;
 use crate::prober::lane::{Lane, SessionId};
 use crate::prober::memory::Memory;
-use crate::prober::reading::{Obstacle, read_obstacle};
 use crate::smtp::RecipientAnswer;
 
 /// What the server said of itself when a session opened.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::prober) struct Opened {
+pub(in crate::prober) struct SessionTerms {
     pub(in crate::prober) address: Option<IpAddr>,
     pub(in crate::prober) pipelining: bool,
     /// `MAIL` may have to be said again: under TLS, or with another sender.
@@ -39,7 +39,12 @@ impl Lane {
 
 impl<T> Destination<T> {
     /// A session was opened.
-    pub(in crate::prober) fn opened(&mut self, id: SessionId, opened: Opened, now: SystemTime) {
+    pub(in crate::prober) fn opened(
+        &mut self,
+        id: SessionId,
+        opened: SessionTerms,
+        now: SystemTime,
+    ) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.address = opened.address;
         session.budget = SessionBudget::new(now);
@@ -61,7 +66,7 @@ impl<T> Destination<T> {
     pub(in crate::prober) fn open_failed(
         &mut self,
         id: SessionId,
-        why: Evidence,
+        why: Observation,
         memory: &mut Memory,
         now: SystemTime,
     ) {
@@ -96,34 +101,38 @@ impl<T> Destination<T> {
     pub(super) fn obstructed(
         &mut self,
         exchanger: &DomainName,
-        why: Evidence,
+        why: Observation,
         memory: &mut Memory,
         now: SystemTime,
     ) {
         let in_use = self.live();
         let Some(lane) = self.lanes.get_mut(exchanger) else { return };
-        let mut obstacle = read_obstacle(&why.answer, lane.reached);
+        let mut obstacle = obstacle(&why.answer, lane.reached);
         if obstacle == Obstacle::Busy {
             // Refused while the pause lasts: it knocked before the pause began, and several
             // refused at once are one message.
-            if !lane.knock.lasts(now) {
-                lane.knock.begin(self.config.knock_pause, self.config.knock_pause_longest, now);
+            if !lane.connect_backoff.is_active(now) {
+                lane.connect_backoff.start(
+                    self.config.connect_backoff,
+                    self.config.connect_backoff_longest,
+                    now,
+                );
             }
             if let RecipientAnswer::Replied { explanation, .. } = &why.answer
                 && let Some(hint) = explanation.retry_after
             {
-                lane.knock.at_least_until(now + hint);
+                lane.connect_backoff.at_least_until(now + hint);
             }
-            if lane.knock.times() > KNOCKS && lane.sessions.is_empty() {
+            if lane.connect_backoff.times() > KNOCKS && lane.sessions.is_empty() {
                 obstacle = Obstacle::Unreachable;
             }
         }
         let config = &self.config;
         let rest = match obstacle {
             Obstacle::NotDialled => None,
-            Obstacle::Blocked => Some((config.block_rest, config.block_rest_longest)),
+            Obstacle::Blocked => Some((config.block_backoff, config.block_backoff_longest)),
             Obstacle::Unreachable | Obstacle::ProxyFailed => {
-                Some((config.unreachable_rest, config.unreachable_rest_longest))
+                Some((config.unreachable_backoff, config.unreachable_backoff_longest))
             }
             Obstacle::Busy => {
                 self.concurrency.trouble(in_use, now);
@@ -166,7 +175,7 @@ impl<T> Destination<T> {
         if let Some(lane) = self.lanes.get_mut(&session.exchanger)
             && before != SessionState::Closing
         {
-            lane.leave(id, matches!(before, SessionState::Summoned { .. }));
+            lane.leave(id, matches!(before, SessionState::Woken { .. }));
             lane.closing += 1;
         }
         Some(session.exchanger.clone())
@@ -175,7 +184,7 @@ impl<T> Destination<T> {
     fn remove_session(&mut self, id: SessionId) -> Option<DomainName> {
         let session = self.sessions.remove(&id)?;
         if let Some(lane) = self.lanes.get_mut(&session.exchanger) {
-            lane.leave(id, matches!(session.state, SessionState::Summoned { .. }));
+            lane.leave(id, matches!(session.state, SessionState::Woken { .. }));
             let closing = usize::from(session.state == SessionState::Closing);
             lane.closing = lane.closing.saturating_sub(closing);
         }

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use super::JobId;
-use crate::pacing::Patience;
-use crate::prober::evidence::Evidence;
+use crate::pacing::RetryBudget;
+use crate::prober::evidence::Observation;
 
 /// Where a domain's control recipient stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +24,9 @@ pub(in crate::prober) struct DomainQueue {
     pub(in crate::prober) queued: VecDeque<JobId>,
     pub(in crate::prober) control: ControlState,
     pub(in crate::prober) control_tries: u32,
-    pub(in crate::prober) control_patience: Patience,
+    pub(in crate::prober) control_retries: RetryBudget,
     /// What the control recipient was told last.
-    pub(in crate::prober) control_answer: Option<Evidence>,
+    pub(in crate::prober) control_answer: Option<Observation>,
     /// Accepted (or refused by a bare code): the control recipient's answer is all they lack.
     pub(in crate::prober) awaiting: Vec<JobId>,
     /// Somebody real was accepted, so a refusal tells recipients apart.
@@ -48,7 +48,7 @@ impl DomainQueue {
             queued: VecDeque::new(),
             control: ControlState::NotNeeded,
             control_tries: 0,
-            control_patience: Patience::default(),
+            control_retries: RetryBudget::default(),
             control_answer: None,
             awaiting: Vec::new(),
             accepted: false,

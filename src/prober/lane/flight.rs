@@ -5,13 +5,13 @@ use crate::address::DomainName;
 
 /// One transaction of a flight: recipients of one domain, or its control recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::prober) struct Planned {
+pub(in crate::prober) struct PlannedTransaction {
     pub(in crate::prober) domain: DomainName,
     /// Empty for the control recipient.
     pub(in crate::prober) jobs: Vec<JobId>,
 }
 
-impl Planned {
+impl PlannedTransaction {
     pub(in crate::prober) fn is_control(&self) -> bool {
         self.jobs.is_empty()
     }
@@ -21,9 +21,9 @@ impl Planned {
     }
 }
 
-/// What a flight may hold.
+/// Limits of one flight.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::prober) struct Room {
+pub(in crate::prober) struct FlightLimits {
     /// Recipients, control recipients included.
     pub(in crate::prober) recipients: u32,
     /// Recipients somebody asked about.
@@ -37,7 +37,7 @@ pub(in crate::prober) struct Room {
 impl Lane {
     /// The next flight: control recipients that are due, each in a transaction of its own, then
     /// domain after domain in turn as many recipients as fit.
-    pub(in crate::prober) fn plan(&mut self, mut room: Room) -> Vec<Planned> {
+    pub(in crate::prober) fn plan(&mut self, mut room: FlightLimits) -> Vec<PlannedTransaction> {
         let mut flight = Vec::new();
         self.plan_controls(&mut room, &mut flight);
         while room.recipients.min(room.asked).min(room.transactions) > 0 {
@@ -49,7 +49,7 @@ impl Lane {
             queue.flying += jobs.len();
             queue.in_turn = false;
             if !jobs.is_empty() {
-                let planned = Planned { domain: domain.clone(), jobs };
+                let planned = PlannedTransaction { domain: domain.clone(), jobs };
                 room.recipients -= planned.recipients();
                 room.asked -= planned.recipients();
                 room.transactions -= 1;
@@ -60,7 +60,7 @@ impl Lane {
         flight
     }
 
-    fn plan_controls(&mut self, room: &mut Room, flight: &mut Vec<Planned>) {
+    fn plan_controls(&mut self, room: &mut FlightLimits, flight: &mut Vec<PlannedTransaction>) {
         while room.controls.min(room.recipients).min(room.transactions) > 0 {
             let Some(domain) = self.controls.pop_front() else { break };
             let Some(queue) = self.domains.get_mut(&domain) else { continue };
@@ -73,7 +73,7 @@ impl Lane {
             room.transactions -= 1;
             queue.control = ControlState::Flying;
             self.recount(&domain, false);
-            flight.push(Planned { domain, jobs: Vec::new() });
+            flight.push(PlannedTransaction { domain, jobs: Vec::new() });
         }
     }
 }

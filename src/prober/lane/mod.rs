@@ -10,19 +10,22 @@ use std::time::SystemTime;
 
 use foldhash::HashMap;
 
-use super::evidence::Evidence;
+use super::evidence::Observation;
 use crate::address::DomainName;
-use crate::pacing::{ReplyTime, Rest};
+use crate::pacing::{Backoff, ReplyTime};
 
 use domain_queue::DomainQueue;
 
 pub(super) use domain_queue::ControlState;
-pub(super) use flight::{Planned, Room};
+pub(super) use flight::{FlightLimits, PlannedTransaction};
 
-/// One recipient somebody asked about, within its destination.
-pub(super) type JobId = u64;
-/// One session, within its destination.
-pub(super) type SessionId = u64;
+/// Id of a submitted recipient, unique within its destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct JobId(pub(super) u64);
+
+/// Id of a session, unique within its destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct SessionId(pub(super) u64);
 
 /// One exchanger: what waits for it, and how it treats us.
 pub(super) struct Lane {
@@ -37,21 +40,21 @@ pub(super) struct Lane {
     /// Open, with nothing to do.
     pub(super) idle: Vec<SessionId>,
     /// Called from idleness, not yet come for work.
-    pub(super) summoned: usize,
-    /// Said `QUIT`, not yet gone: the server may still count them.
+    pub(super) woken: usize,
+    /// ReplyStats `QUIT`, not yet gone: the server may still count them.
     pub(super) closing: usize,
     /// In the queue for a new session.
     pub(super) wanting: bool,
     /// When the destination is to look at this lane again, if at a time.
     pub(super) alarm: Option<SystemTime>,
     /// The pause before knocking again.
-    pub(super) knock: Rest,
+    pub(super) connect_backoff: Backoff,
     /// The session that is to show whether the door is open again after such a pause.
-    pub(super) knocker: Option<SessionId>,
+    pub(super) half_open: Option<SessionId>,
     /// The pause before naming recipients again.
-    pub(super) hold: Rest,
+    pub(super) rcpt_backoff: Backoff,
     /// Why it last did not let us in.
-    pub(super) obstacle: Option<Evidence>,
+    pub(super) obstacle: Option<Observation>,
     /// It let us in before.
     pub(super) reached: bool,
     pub(super) pipelining: bool,
@@ -70,13 +73,13 @@ impl Lane {
             due: 0,
             sessions: Vec::new(),
             idle: Vec::new(),
-            summoned: 0,
+            woken: 0,
             closing: 0,
             wanting: false,
             alarm: None,
-            knock: Rest::none(),
-            knocker: None,
-            hold: Rest::none(),
+            connect_backoff: Backoff::none(),
+            half_open: None,
+            rcpt_backoff: Backoff::none(),
             obstacle: None,
             reached,
             pipelining: true,
@@ -133,7 +136,7 @@ impl Lane {
     }
 
     /// A transaction came back.
-    pub(super) fn landed(&mut self, planned: &Planned) {
+    pub(super) fn landed(&mut self, planned: &PlannedTransaction) {
         if let Some(queue) = self.domains.get_mut(&planned.domain) {
             queue.flying = queue.flying.saturating_sub(planned.jobs.len());
             self.recount(&planned.domain, false);
@@ -165,16 +168,16 @@ impl Lane {
     }
 
     /// A session is no longer one of those that come for work.
-    pub(super) fn leave(&mut self, id: SessionId, summoned: bool) {
+    pub(super) fn leave(&mut self, id: SessionId, woken: bool) {
         self.sessions.retain(|session| *session != id);
         self.idle.retain(|session| *session != id);
-        self.knocker = self.knocker.filter(|knocker| *knocker != id);
-        self.summoned = self.summoned.saturating_sub(usize::from(summoned));
+        self.half_open = self.half_open.filter(|half_open| *half_open != id);
+        self.woken = self.woken.saturating_sub(usize::from(woken));
     }
 
     /// The earliest time at which recipients may be named, if that is not now.
     pub(super) fn held_until(&self, now: SystemTime) -> Option<SystemTime> {
-        self.hold.lasts(now).then(|| self.hold.until())
+        self.rcpt_backoff.is_active(now).then(|| self.rcpt_backoff.until())
     }
 
     /// Somebody waits for the domain's control recipient.

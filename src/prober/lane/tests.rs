@@ -1,27 +1,27 @@
 use super::*;
 
-const ROOM: Room =
-    Room { recipients: 10, asked: 10, transactions: 8, per_transaction: 5, controls: 9 };
+const ROOM: FlightLimits =
+    FlightLimits { recipients: 10, asked: 10, transactions: 8, per_transaction: 5, controls: 9 };
 
 fn name(name: &str) -> DomainName {
     DomainName::from_ascii(name)
 }
 
-fn lane(jobs: &[(&str, JobId)]) -> Lane {
+fn lane(jobs: &[(&str, u64)]) -> Lane {
     let mut lane = Lane::new(false);
     for (domain, id) in jobs {
-        lane.push(&name(domain), *id);
+        lane.push(&name(domain), JobId(*id));
     }
     lane
 }
 
-fn planned(flight: &[Planned]) -> Vec<(&str, Vec<JobId>)> {
-    flight.iter().map(|p| (p.domain.as_str(), p.jobs.clone())).collect()
+fn planned(flight: &[PlannedTransaction]) -> Vec<(&str, Vec<u64>)> {
+    flight.iter().map(|p| (p.domain.as_str(), p.jobs.iter().map(|job| job.0).collect())).collect()
 }
 
 #[test]
 fn a_transaction_carries_one_domain_and_domains_take_turns() {
-    let mut jobs: Vec<(&str, JobId)> = (0..20).map(|id| ("big.example", id)).collect();
+    let mut jobs: Vec<(&str, u64)> = (0..20).map(|id| ("big.example", id)).collect();
     jobs.push(("small.example", 100));
     let mut lane = lane(&jobs);
     let flight = lane.plan(ROOM);
@@ -40,8 +40,8 @@ fn a_transaction_carries_one_domain_and_domains_take_turns() {
 fn a_control_recipient_has_a_transaction_of_its_own() {
     let mut lane = lane(&[("a.example", 1), ("b.example", 2)]);
     let flight = lane.plan(ROOM);
-    lane.push(&name("b.example"), 3);
-    assert!(lane.await_control(&name("a.example"), 1));
+    lane.push(&name("b.example"), JobId(3));
+    assert!(lane.await_control(&name("a.example"), JobId(1)));
     lane.landed(&flight[0]);
     assert_eq!(lane.due(), 2);
     let flight = lane.plan(ROOM);
@@ -52,19 +52,19 @@ fn a_control_recipient_has_a_transaction_of_its_own() {
 
 #[test]
 fn a_control_recipient_waits_for_what_may_spare_it_but_not_for_a_whole_list() {
-    let mut jobs: Vec<(&str, JobId)> = (0..70).map(|id| ("a.example", id)).collect();
+    let mut jobs: Vec<(&str, u64)> = (0..70).map(|id| ("a.example", id)).collect();
     jobs.push(("b.example", 100));
     let mut lane = lane(&jobs);
-    let room = Room { recipients: 60, asked: 60, per_transaction: 60, ..ROOM };
+    let room = FlightLimits { recipients: 60, asked: 60, per_transaction: 60, ..ROOM };
     let flight = lane.plan(room);
     assert_eq!(flight[0].jobs.len(), 60);
     for id in 0..49 {
-        lane.await_control(&name("a.example"), id);
+        lane.await_control(&name("a.example"), JobId(id));
     }
     assert_eq!(lane.due(), 11, "others of its domain are still to be asked");
-    lane.await_control(&name("a.example"), 49);
+    lane.await_control(&name("a.example"), JobId(49));
     assert_eq!(lane.due(), 12);
-    assert!(lane.plan(room).iter().any(Planned::is_control));
+    assert!(lane.plan(room).iter().any(PlannedTransaction::is_control));
 }
 
 #[test]
@@ -74,10 +74,10 @@ fn control_recipients_stay_within_their_room() {
         lane.await_control(&planned.domain, planned.jobs[0]);
         lane.landed(&planned);
     }
-    let flight = lane.plan(Room { controls: 1, ..ROOM });
+    let flight = lane.plan(FlightLimits { controls: 1, ..ROOM });
     assert_eq!(flight.iter().filter(|p| p.is_control()).count(), 1);
     assert_eq!(lane.due(), 1);
-    assert!(lane.plan(Room { controls: 0, ..ROOM }).is_empty(), "and it does not spin");
+    assert!(lane.plan(FlightLimits { controls: 0, ..ROOM }).is_empty(), "and it does not spin");
     assert_eq!(lane.plan(ROOM).len(), 1);
 }
 
@@ -88,8 +88,8 @@ fn control_recipients_take_no_place_from_those_who_were_asked_about() {
         lane.await_control(&planned.domain, planned.jobs[0]);
         lane.landed(&planned);
     }
-    (10..20).for_each(|id| lane.push(&name("c.example"), id));
-    let flight = lane.plan(Room { recipients: 100, asked: 5, ..ROOM });
+    (10..20).for_each(|id| lane.push(&name("c.example"), JobId(id)));
+    let flight = lane.plan(FlightLimits { recipients: 100, asked: 5, ..ROOM });
     assert_eq!(
         planned(&flight),
         [("a.example", vec![]), ("b.example", vec![]), ("c.example", vec![10, 11, 12, 13, 14])]
@@ -102,9 +102,9 @@ fn what_comes_back_is_served_first_and_in_order() {
     let mut lane = lane(&[("a.example", 1), ("b.example", 2), ("b.example", 3)]);
     let flight = lane.plan(ROOM);
     assert_eq!(lane.due(), 0);
-    lane.push(&name("c.example"), 9);
+    lane.push(&name("c.example"), JobId(9));
     lane.landed(&flight[1]);
-    lane.push_back_first(&name("b.example"), &[2, 3]);
+    lane.push_back_first(&name("b.example"), &[JobId(2), JobId(3)]);
     let again = lane.plan(ROOM);
     assert_eq!(planned(&again), [("b.example", vec![2, 3]), ("c.example", vec![9])]);
 }
@@ -112,9 +112,9 @@ fn what_comes_back_is_served_first_and_in_order() {
 #[test]
 fn a_removed_job_is_not_asked_and_an_empty_domain_is_forgotten() {
     let mut lane = lane(&[("a.example", 1), ("a.example", 2)]);
-    lane.remove(&name("a.example"), 1);
+    lane.remove(&name("a.example"), JobId(1));
     assert_eq!(lane.due(), 1);
-    lane.remove(&name("a.example"), 2);
+    lane.remove(&name("a.example"), JobId(2));
     assert!(lane.plan(ROOM).is_empty());
     lane.tidy(&name("a.example"));
     assert!(lane.is_empty());
@@ -127,7 +127,7 @@ fn taking_all_leaves_nothing_due() {
         lane.await_control(&planned.domain, planned.jobs[0]);
         lane.landed(&planned);
     }
-    lane.push(&name("a.example"), 1);
+    lane.push(&name("a.example"), JobId(1));
     let (jobs, controls) = lane.take_all();
     assert_eq!(jobs.len(), 1);
     assert_eq!(controls, [name("b.example")]);

@@ -16,9 +16,9 @@ pub(super) struct Rules {
     pub(super) pipelining: bool,
     /// Refuses connections (TCP).
     pub(super) down: bool,
-    /// Said instead of 220.
+    /// ReplyStats instead of 220.
     pub(super) banner: Option<&'static str>,
-    /// Said to `EHLO` instead of its capabilities.
+    /// ReplyStats to `EHLO` instead of its capabilities.
     pub(super) ehlo: Option<&'static str>,
     /// What it says of its limits in `EHLO`, and keeps: (transactions in a session, recipients in
     /// a transaction).
@@ -27,9 +27,9 @@ pub(super) struct Rules {
     pub(super) broken_tls: bool,
     /// Refuses `<>`.
     pub(super) refuses_null_sender: bool,
-    /// Said to `MAIL` instead of 250.
+    /// ReplyStats to `MAIL` instead of 250.
     pub(super) mail: Option<&'static str>,
-    /// Said to every `RCPT`.
+    /// ReplyStats to every `RCPT`.
     pub(super) rcpt: Option<&'static str>,
     pub(super) catch_all: bool,
     /// Refuses unknown users with a bare code.

@@ -6,19 +6,19 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::*;
-use crate::prober::Identity;
+use crate::egress::EgressIdentity;
 
 const FIRST: Ipv4Addr = Ipv4Addr::new(192, 88, 2, 1);
 const SECOND: Ipv4Addr = Ipv4Addr::new(192, 88, 2, 2);
 const SIX: Ipv6Addr = Ipv6Addr::new(0x2600, 1, 0, 0, 0, 0, 0, 1);
 
-fn identity(name: &str, source: Ipv4Addr) -> Identity {
-    Identity {
+fn identity(name: &str, source: Ipv4Addr) -> EgressIdentity {
+    EgressIdentity {
         name: name.to_owned(),
         source_v4: Some(source),
         helo_name: format!("{name}.example.com").parse().ok(),
         mail_from: format!("<probe@{name}.example.com>").parse().ok(),
-        ..Identity::default()
+        ..EgressIdentity::default()
     }
 }
 
@@ -82,7 +82,7 @@ async fn identities_pace_themselves_apart() {
 #[tokio::test(start_paused = true)]
 async fn an_ipv6_exchanger_is_asked_from_the_ipv6_source() {
     let (world, _) = world(Rules { v6: true, ..Rules::default() });
-    let both = Identity { source_v6: Some(SIX), ..identity("both", FIRST) };
+    let both = EgressIdentity { source_v6: Some(SIX), ..identity("both", FIRST) };
     let prober = world.prober(Config { identities: vec![both], ..Config::default() });
     let outcome = prober.probe(world.request("user@a.example", &[(MX, 10)])).await;
     assert_eq!(code(&outcome), 250);

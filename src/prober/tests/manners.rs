@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::*;
-use crate::prober::Identity;
+use crate::egress::EgressIdentity;
 use crate::smtp::Meaning;
 
 fn count(n: u32) -> NonZeroU32 {
@@ -185,10 +185,10 @@ async fn a_block_at_mail_is_about_us_and_remembered() {
 async fn a_blocked_identity_rests_and_another_asks() {
     let first = Ipv4Addr::new(192, 88, 2, 1);
     let (world, _) = world(Rules { blocks: vec![first.into()], ..Rules::default() });
-    let identity = |name: &str, source| Identity {
+    let identity = |name: &str, source| EgressIdentity {
         name: name.to_owned(),
         source_v4: Some(source),
-        ..Identity::default()
+        ..EgressIdentity::default()
     };
     let prober = world.prober(Config {
         identities: vec![

@@ -1,12 +1,12 @@
 //! The rules of the lanes, shown on scripted exchangers under a paused clock.
 
+mod backoff;
 mod exchanger;
 mod identities;
-mod knocking;
 mod limits;
 mod manners;
-mod patience;
 mod places;
+mod retries;
 mod reuse;
 mod socks5;
 mod world;

@@ -36,7 +36,7 @@ async fn a_refused_connection_has_its_place_until_the_server_has_closed() {
             world(Rules { banner: Some(banner), close_delay: SLOW, ..Rules::default() });
         let mut config = Config::default();
         config.pacing.sessions_per_exchanger = NonZeroU32::MIN;
-        config.pacing.block_rest = Duration::from_secs(1);
+        config.pacing.block_backoff = Duration::from_secs(1);
         let prober = world.prober(config);
         for _ in 0..20 {
             let mut request = world.request("user1@a.example", &[(MX, 10)]);

@@ -44,7 +44,7 @@ async fn an_idle_session_serves_the_next_caller_then_says_quit() {
     let seen = world.seen(MX);
     assert_eq!((seen.quits, seen.open), (1, 0));
     assert_eq!(prober.stats().sessions, 0);
-    assert!(prober.shared.tasks.is_empty(), "an idle lane has no task and no timer");
+    assert!(prober.context.tasks.is_empty(), "an idle lane has no task and no timer");
 }
 
 #[tokio::test(start_paused = true)]

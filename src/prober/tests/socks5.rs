@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::prober::{Identity, Socks5};
+use crate::egress::{EgressIdentity, Socks5};
 use crate::smtp::{self, AllowedNetworks};
 
 /// Where the proxy's own connections come from.
@@ -28,14 +28,14 @@ struct Proxy {
 impl Proxy {
     /// Serves as long as the last of these is kept.
     async fn start(self) -> (Arc<Self>, SocketAddr, JoinSet<()>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let replies = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = replies.local_addr().unwrap();
         let proxy = Arc::new(self);
         let serving = Arc::clone(&proxy);
         let mut task = JoinSet::new();
         task.spawn(async move {
             let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
+            while let Ok((stream, _)) = replies.accept().await {
                 let proxy = Arc::clone(&serving);
                 connections.spawn(async move { proxy.serve(stream).await });
             }
@@ -86,17 +86,22 @@ async fn read(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     Ok(octets)
 }
 
-fn through(name: &str, address: SocketAddr, login: Option<(&str, &str)>) -> Identity {
+fn through(name: &str, address: SocketAddr, login: Option<(&str, &str)>) -> EgressIdentity {
     let socks5 = Socks5 {
         address,
         user: login.map(|(user, _)| user.to_owned()),
         password: login.map(|(_, password)| password.to_owned()),
     };
     let helo_name = format!("{name}.example.com").parse().ok();
-    Identity { name: name.to_owned(), socks5: Some(socks5), helo_name, ..Identity::default() }
+    EgressIdentity {
+        name: name.to_owned(),
+        socks5: Some(socks5),
+        helo_name,
+        ..EgressIdentity::default()
+    }
 }
 
-async fn listening(identities: Vec<Identity>) -> (Arc<World>, Prober, SocketAddr) {
+async fn listening(identities: Vec<EgressIdentity>) -> (Arc<World>, Prober, SocketAddr) {
     let world = World::new();
     world.host(MX, Rules::default());
     let exchanger = world.listen(MX).await;

@@ -14,9 +14,11 @@ use tokio_util::task::TaskTracker;
 
 use super::exchanger::{Rules, Seen, Server};
 use crate::address::{Address, DomainName};
+use crate::cache::{self, DnsCache};
 use crate::clock::Clock;
-use crate::dns::{DnsFailure, Exchanger, HostFacts};
-use crate::prober::{Config, Connection, Dial, Hosts, Path, ProbeRequest, Prober, Target};
+use crate::dns::{DnsFailure, DomainLookup, Exchanger, HostFacts, Lookup};
+use crate::egress::{Connection, Dial, DialOptions};
+use crate::prober::{Config, ProbeRequest, Prober, Target};
 use crate::smtp::dialogue::Interpret;
 use crate::smtp::{self, Classifier, Explanation, Meaning, NoReply, Reply, RuleBasis, Stage};
 
@@ -55,15 +57,15 @@ impl World {
 
     /// Has the exchanger listen on a loopback address; returns where.
     pub(super) async fn listen(&self, name: &str) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let replies = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = replies.local_addr().unwrap();
         let mut hosts = self.hosts.lock().unwrap();
         let host = hosts.get_mut(&DomainName::from_ascii(name)).unwrap();
         host.address = address.ip();
         let (rules, seen, clock) = (host.rules.clone(), Arc::clone(&host.seen), self.clock);
         let tasks = self.tasks.clone();
         self.tasks.spawn(async move {
-            while let Ok((stream, client)) = listener.accept().await {
+            while let Ok((stream, client)) = replies.accept().await {
                 let (rules, seen) = (rules.clone(), Arc::clone(&seen));
                 seen.lock().unwrap().connections.push(clock.now());
                 let server = Server { rules, seen, clock, client: Some(client.ip()) };
@@ -83,14 +85,19 @@ impl World {
     }
 
     pub(super) fn prober_with(self: &Arc<Self>, config: Config, smtp: &smtp::Config) -> Prober {
-        let hosts = Arc::clone(self);
+        let hosts = self.dns();
         let dial = Arc::clone(self);
         Prober::with_dial(config, smtp, hosts, Arc::new(Plain), self.clock, dial).unwrap()
     }
 
+    fn dns(self: &Arc<Self>) -> DnsCache {
+        let lookup = Arc::clone(self);
+        DnsCache::new(lookup, cache::Config::default(), self.clock).unwrap()
+    }
+
     /// A prober that asks over TCP.
     pub(super) fn tcp_prober(self: &Arc<Self>, config: Config, smtp: smtp::Config) -> Prober {
-        let hosts = Arc::clone(self);
+        let hosts = self.dns();
         Prober::new(config, smtp, hosts, Arc::new(Plain), self.clock).unwrap()
     }
 
@@ -111,24 +118,32 @@ impl World {
 }
 
 #[async_trait]
-impl Hosts for World {
-    async fn addresses(&self, host: &DomainName) -> Result<Arc<HostFacts>, DnsFailure> {
+impl Lookup for World {
+    async fn domain(&self, _: &DomainName) -> Result<DomainLookup, DnsFailure> {
+        unreachable!("the prober asks for hosts only")
+    }
+
+    async fn host(&self, host: &DomainName) -> Result<HostFacts, DnsFailure> {
         let hosts = self.hosts.lock().unwrap();
         let known = hosts.get(host);
-        Ok(Arc::new(HostFacts {
+        Ok(HostFacts {
             host: host.clone(),
             addresses: known.map(|known| known.address).into_iter().collect(),
             exists: known.is_some(),
             alias_of: None,
             looked_up_at: self.clock.now(),
             valid_until: self.clock.now() + Duration::from_secs(60),
-        }))
+        })
     }
 }
 
 #[async_trait]
 impl Dial for World {
-    async fn dial(&self, target: smtp::Target, path: Path<'_>) -> Result<Connection, NoReply> {
+    async fn dial(
+        &self,
+        target: smtp::Target,
+        options: DialOptions<'_>,
+    ) -> Result<Connection, NoReply> {
         sleep(Duration::from_millis(1)).await;
         let hosts = self.hosts.lock().unwrap();
         let host = hosts.values().find(|host| host.address == target.address()).unwrap();
@@ -141,10 +156,10 @@ impl Dial for World {
             rules: host.rules.clone(),
             seen: Arc::clone(&host.seen),
             clock: self.clock,
-            client: path.source,
+            client: options.source,
         };
         self.tasks.spawn(server.serve(theirs));
-        Ok(Connection { stream: Box::new(ours), local: path.source })
+        Ok(Connection { stream: Box::new(ours), local: options.source })
     }
 }
 

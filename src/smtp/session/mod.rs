@@ -3,7 +3,6 @@
 //! It does what the [`Dialogue`] says and decides nothing. It runs on any stream. To cancel, drop
 //! the future *and* the session: what was under way on the connection cannot be taken back.
 
-mod connect;
 mod stream;
 mod tls;
 
@@ -15,7 +14,6 @@ use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout_at;
 
-pub use self::connect::{ConnectError, Dialled, connect};
 use self::stream::Wire;
 pub use self::tls::{TlsClient, TlsError};
 use super::config::{Config, Identity};

@@ -13,7 +13,7 @@ use mailvet::config::Config;
 use mailvet::doctor::config::PublicAddresses;
 use mailvet::doctor::name::ConfiguredName;
 use mailvet::doctor::{Diagnosis, Doctor, Report, Status};
-use mailvet::prober::Identity;
+use mailvet::egress::EgressIdentity;
 use mailvet::sandbox::{
     ExchangerSpec, NameRecords, QueryFailure, QueryType, ReplyTemplate, Sandbox, SandboxCounts,
     World,
@@ -37,7 +37,8 @@ async fn examine(world: World, change: impl FnOnce(&mut Config)) -> (Report, San
     mailvet::cli::sandboxed_doctor(&mut config).unwrap();
     change(&mut config);
     let Config { doctor, smtp, prober, dns, .. } = config;
-    let report = Doctor::new(doctor, smtp, &prober, dns, Clock::start()).examine().await.unwrap();
+    let report =
+        Doctor::new(doctor, smtp, &prober.identities, dns, Clock::start()).examine().await.unwrap();
     let counts = sandbox.counts();
     sandbox.shutdown().await;
     (report, counts)

@@ -129,11 +129,11 @@ async fn an_identity_behind_a_proxy_is_looked_at_through_it() {
     let (address, count) = proxy(&mut tasks).await;
     let socks5 = format!("address = \"{address}\"");
     let (report, _) = examine(world(), |config| {
-        config.prober.identities = vec![Identity {
+        config.prober.identities = vec![EgressIdentity {
             name: "proxied".into(),
             socks5: Some(toml::from_str(&socks5).unwrap()),
             helo_name: "probe.mailvet.test".parse().ok(),
-            ..Identity::default()
+            ..EgressIdentity::default()
         }];
     })
     .await;

@@ -199,7 +199,7 @@ async fn a_caller_that_leaves_leaves_nothing_behind() {
     let asked = world.seen(MX).rcpt().len();
     sleep(seconds(100)).await;
     assert_eq!(world.seen(MX).rcpt().len(), asked, "nobody is asked for a caller who left");
-    assert!(prober.shared.tasks.is_empty());
+    assert!(prober.context.tasks.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -209,7 +209,7 @@ async fn a_session_that_nobody_waits_for_any_more_is_not_opened() {
     assert!(leaving.is_err());
     // No longer than a server is given to close.
     sleep(seconds(3)).await;
-    assert!(prober.shared.tasks.is_empty(), "the banner was not waited for");
+    assert!(prober.context.tasks.is_empty(), "the banner was not waited for");
     let outcomes = probe_all(&world, &prober, &users(1, "b.example")).await;
     assert_eq!(code(&outcomes[0]), 250, "the next caller is served all the same");
 }

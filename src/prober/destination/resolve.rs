@@ -6,31 +6,34 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Destination, Due, Effect, Place};
+use super::{Destination, Effect, JobState, Timer};
 use crate::address::DomainName;
 use crate::pacing::Delay;
-use crate::prober::evidence::{Answered, Evidence};
-use crate::prober::lane::{ControlState, JobId, Planned, SessionId};
+use crate::prober::disposition::{
+    Disposition, is_accepted, is_by_code_alone, is_unknown_user, read,
+};
+use crate::prober::evidence::{LaneAnswer, Observation};
+use crate::prober::lane::{ControlState, JobId, PlannedTransaction, SessionId};
 use crate::prober::memory::{CatchAll, Memory};
-use crate::prober::reading::{Reading, is_accepted, is_by_code_alone, is_unknown_user, read};
 use crate::smtp::{Control, NoReply, RecipientAnswer, Stage, TranscriptLine};
 
 /// How often a control recipient is asked whose session ended before it was answered.
 const CONTROL_TRIES: u32 = 3;
 
 /// Where an answer comes from.
-pub(super) struct Told<'a> {
-    pub(super) session: SessionId,
+pub(super) struct ReplyContext<'a> {
+    /// The session it came over; `None` where a closed connection stands for an answer.
+    pub(super) session: Option<SessionId>,
     pub(super) exchanger: &'a DomainName,
     pub(super) address: Option<IpAddr>,
     pub(super) at: SystemTime,
     pub(super) transcript: Option<Arc<[TranscriptLine]>>,
 }
 
-impl Told<'_> {
-    pub(super) fn evidence(&self, answer: RecipientAnswer) -> Evidence {
+impl ReplyContext<'_> {
+    pub(super) fn observation(&self, answer: RecipientAnswer) -> Observation {
         let transcript = self.transcript.clone();
-        Evidence { answer, address: self.address, at: self.at, transcript }
+        Observation { answer, address: self.address, at: self.at, transcript }
     }
 }
 
@@ -38,18 +41,18 @@ impl<T> Destination<T> {
     /// Learns from a transaction's answers what spares a control recipient.
     pub(super) fn learn(
         &mut self,
-        planned: &Planned,
+        planned: &PlannedTransaction,
         answers: &[Option<RecipientAnswer>],
-        told: &Told<'_>,
+        context: &ReplyContext<'_>,
         memory: &mut Memory,
     ) {
-        let Some(lane) = self.lanes.get_mut(told.exchanger) else { return };
+        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
         let Some(queue) = lane.domain(&planned.domain) else { return };
         queue.accepted |= answers.iter().flatten().any(is_accepted);
         let refused =
             |answer: &&RecipientAnswer| is_unknown_user(answer) && !is_by_code_alone(answer);
         if answers.iter().flatten().any(|answer| refused(&answer)) {
-            self.learn_catch_all(&planned.domain, CatchAll::No, told, memory);
+            self.learn_catch_all(&planned.domain, CatchAll::No, context, memory);
         }
     }
 
@@ -58,22 +61,22 @@ impl<T> Destination<T> {
         &mut self,
         id: JobId,
         answer: RecipientAnswer,
-        told: &Told<'_>,
+        context: &ReplyContext<'_>,
         memory: &mut Memory,
     ) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let bare = is_unknown_user(&answer) && is_by_code_alone(&answer);
         let wanted = (is_accepted(&answer) && job.asked.test_catch_all) || bare;
         let known = if job.asked.test_catch_all || bare {
-            memory.catch_all(&job.asked.domain, told.at)
+            memory.catch_all(&job.asked.domain, context.at)
         } else {
             None
         };
-        let evidence = told.evidence(answer);
+        let evidence = context.observation(answer);
         let domain = job.asked.domain.clone();
-        let Some(lane) = self.lanes.get_mut(told.exchanger) else { return };
+        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
         if known.is_none() && wanted && lane.await_control(&domain, id) {
-            job.place = Place::AwaitingControl(Box::new(evidence));
+            job.state = JobState::AwaitingControl(Box::new(evidence));
             return;
         }
         let control = match known {
@@ -81,7 +84,7 @@ impl<T> Destination<T> {
             Some(known) => known.to_control(),
             None => Control::NotAsked,
         };
-        self.done(id, evidence, control, told.at);
+        self.done(id, evidence, control, context.at);
     }
 
     /// A recipient is to be asked again, if its caller has the time; else that is its answer.
@@ -90,43 +93,43 @@ impl<T> Destination<T> {
         id: JobId,
         delay: Delay,
         answer: RecipientAnswer,
-        told: &Told<'_>,
+        context: &ReplyContext<'_>,
         memory: &mut Memory,
     ) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let at = (!self.draining)
             .then(|| {
                 let until = job.asked.retry_until;
-                job.patience.again(delay, hint(&answer), until, &self.config, told.at)
+                job.retries.next_try(delay, hint(&answer), until, &self.config, context.at)
             })
             .flatten();
-        let Some(at) = at else { return self.settle(id, answer, told, memory) };
-        job.place = Place::Delayed;
-        job.last = Some(Box::new(told.evidence(answer)));
-        self.delayed.push(Reverse((at, Due::Job(id))));
+        let Some(at) = at else { return self.settle(id, answer, context, memory) };
+        job.state = JobState::Delayed;
+        job.last = Some(Box::new(context.observation(answer)));
+        self.delayed.push(Reverse((at, Timer::Job(id))));
     }
 
     /// The control recipient of a domain was answered, or not.
     pub(super) fn control_landed(
         &mut self,
-        planned: &Planned,
+        planned: &PlannedTransaction,
         answer: Option<RecipientAnswer>,
-        told: &Told<'_>,
+        context: &ReplyContext<'_>,
         memory: &mut Memory,
     ) {
         let domain = &planned.domain;
         let unknown = answer.as_ref().is_some_and(is_unknown_user);
-        if let Some(session) = self.sessions.get_mut(&told.session) {
+        if let Some(session) = context.session.and_then(|id| self.sessions.get_mut(&id)) {
             session.budget.control_answered(unknown);
         }
-        let Some(lane) = self.lanes.get_mut(told.exchanger) else { return };
+        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
         let Some(queue) = lane.domain(domain) else { return };
         if queue.awaiting.is_empty() {
             lane.set_control(domain, ControlState::NotNeeded);
         }
         let Some(queue) = lane.domain(domain) else { return };
         let over = answer.as_ref().is_none_or(|answer| {
-            matches!(read(answer), Reading::SessionOver | Reading::TransactionFull)
+            matches!(read(answer), Disposition::SessionOver | Disposition::TransactionFull)
         });
         if over && queue.control_tries + 1 < CONTROL_TRIES && !queue.awaiting.is_empty() {
             queue.control_tries += 1;
@@ -135,55 +138,56 @@ impl<T> Destination<T> {
         }
         let Some(answer) = answer else {
             let answer = RecipientAnswer::NoReply { stage: Stage::Rcpt, reason: NoReply::Closed };
-            return self.control_settled(domain, answer, told, memory);
+            return self.control_settled(domain, answer, context, memory);
         };
-        if let Reading::Again(delay) = read(&answer) {
-            let patience = queue.control_patience;
-            if let Some((at, patience)) = self.control_again(told, domain, delay, &answer, patience)
+        if let Disposition::RetryLater(delay) = read(&answer) {
+            let retries = queue.control_retries;
+            if let Some((at, retries)) =
+                self.control_again(context, domain, delay, &answer, retries)
             {
-                let Some(lane) = self.lanes.get_mut(told.exchanger) else { return };
+                let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
                 if let Some(queue) = lane.domain(domain) {
-                    queue.control_patience = patience;
-                    queue.control_answer = Some(told.evidence(answer));
+                    queue.control_retries = retries;
+                    queue.control_answer = Some(context.observation(answer));
                 }
                 lane.set_control(domain, ControlState::Delayed);
-                let due = Due::Control(told.exchanger.clone(), domain.clone());
+                let due = Timer::Control(context.exchanger.clone(), domain.clone());
                 self.delayed.push(Reverse((at, due)));
                 return;
             }
         }
-        self.control_settled(domain, answer, told, memory);
+        self.control_settled(domain, answer, context, memory);
     }
 
     /// When the control recipient is to be asked again: if *anybody* has the time. The others are
     /// answered by their own deadlines.
     fn control_again(
         &mut self,
-        told: &Told<'_>,
+        context: &ReplyContext<'_>,
         domain: &DomainName,
         delay: Delay,
         answer: &RecipientAnswer,
-        mut patience: crate::pacing::Patience,
-    ) -> Option<(SystemTime, crate::pacing::Patience)> {
-        let queue = self.lanes.get_mut(told.exchanger)?.domain(domain)?;
+        mut retries: crate::pacing::RetryBudget,
+    ) -> Option<(SystemTime, crate::pacing::RetryBudget)> {
+        let queue = self.lanes.get_mut(context.exchanger)?.domain(domain)?;
         let waiting = queue.awaiting.iter().filter_map(|id| self.jobs.get(id));
         let latest = waiting.map(|job| job.asked.retry_until).max()?;
         if self.draining {
             return None;
         }
-        let at = patience.again(delay, hint(answer), latest, &self.config, told.at)?;
-        Some((at, patience))
+        let at = retries.next_try(delay, hint(answer), latest, &self.config, context.at)?;
+        Some((at, retries))
     }
 
-    /// The control recipient's answer stands: everybody who waited for it is told.
+    /// Completes the jobs that waited for the control recipient, whose answer now stands.
     fn control_settled(
         &mut self,
         domain: &DomainName,
         answer: RecipientAnswer,
-        told: &Told<'_>,
+        context: &ReplyContext<'_>,
         memory: &mut Memory,
     ) {
-        let Some(lane) = self.lanes.get_mut(told.exchanger) else { return };
+        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
         lane.set_control(domain, ControlState::NotNeeded);
         let Some(queue) = lane.domain(domain) else { return };
         queue.control_tries = 0;
@@ -196,31 +200,31 @@ impl<T> Destination<T> {
         } else {
             CatchAll::Unclear(Arc::clone(&answer))
         };
-        memory.learn_catch_all(domain, known.clone(), told.at);
+        memory.learn_catch_all(domain, known.clone(), context.at);
         for id in std::mem::take(&mut queue.awaiting) {
             let Some(job) = self.jobs.get_mut(&id) else { continue };
-            let place = std::mem::replace(&mut job.place, Place::Queued);
-            let Place::AwaitingControl(evidence) = place else { continue };
+            let place = std::mem::replace(&mut job.state, JobState::Queued);
+            let JobState::AwaitingControl(evidence) = place else { continue };
             // Somebody real was accepted: this server tells recipients apart even by a bare code.
             let control = if known == CatchAll::No && is_unknown_user(&evidence.answer) {
                 Control::KnownNo
             } else {
                 Control::Answered(Arc::clone(&answer))
             };
-            self.done(id, *evidence, control, told.at);
+            self.done(id, *evidence, control, context.at);
         }
     }
 
-    /// Something else told whether the domain accepts everything: whoever waited is told.
+    /// Completes the jobs that waited for a control probe: catch-all status became known without one.
     fn learn_catch_all(
         &mut self,
         domain: &DomainName,
         known: CatchAll,
-        told: &Told<'_>,
+        context: &ReplyContext<'_>,
         memory: &mut Memory,
     ) {
-        memory.learn_catch_all(domain, known.clone(), told.at);
-        let Some(lane) = self.lanes.get_mut(told.exchanger) else { return };
+        memory.learn_catch_all(domain, known.clone(), context.at);
+        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
         let Some(queue) = lane.domain(domain) else { return };
         let awaiting = std::mem::take(&mut queue.awaiting);
         if matches!(queue.control, ControlState::Due | ControlState::Delayed) {
@@ -228,9 +232,9 @@ impl<T> Destination<T> {
         }
         for id in awaiting {
             let Some(job) = self.jobs.get_mut(&id) else { continue };
-            let place = std::mem::replace(&mut job.place, Place::Queued);
-            if let Place::AwaitingControl(evidence) = place {
-                self.done(id, *evidence, known.to_control(), told.at);
+            let place = std::mem::replace(&mut job.state, JobState::Queued);
+            if let JobState::AwaitingControl(evidence) = place {
+                self.done(id, *evidence, known.to_control(), context.at);
             }
         }
     }
@@ -239,7 +243,7 @@ impl<T> Destination<T> {
     pub(super) fn answer_all(
         &mut self,
         exchanger: &DomainName,
-        why: &Evidence,
+        why: &Observation,
         blocked: bool,
         now: SystemTime,
     ) {
@@ -249,9 +253,9 @@ impl<T> Destination<T> {
             let Some(job) = self.jobs.remove(id) else { continue };
             // What it was told itself says more than that nobody can be asked now.
             let evidence = job.last.map_or_else(|| why.clone(), |last| *last);
-            let mut answered = Answered::new(evidence, Control::NotAsked);
+            let mut answered = LaneAnswer::new(evidence, Control::NotAsked);
             answered.blocked = blocked;
-            self.effects.push_back(Effect::Done(job.asked.token, answered));
+            self.effects.push_back(Effect::Answer(job.asked.token, answered));
         }
         for domain in controls {
             let Some(queue) = self.lanes.get_mut(exchanger).and_then(|lane| lane.domain(&domain))
@@ -260,8 +264,8 @@ impl<T> Destination<T> {
             };
             for id in std::mem::take(&mut queue.awaiting) {
                 let Some(job) = self.jobs.get_mut(&id) else { continue };
-                let place = std::mem::replace(&mut job.place, Place::Queued);
-                if let Place::AwaitingControl(evidence) = place {
+                let place = std::mem::replace(&mut job.state, JobState::Queued);
+                if let JobState::AwaitingControl(evidence) = place {
                     let control = Control::Answered(Arc::new(why.answer.clone()));
                     self.done(id, *evidence, control, now);
                 }
@@ -274,15 +278,15 @@ impl<T> Destination<T> {
     }
 
     /// The exchanger does not let us in for now and nobody is inside: tells those who have somebody
-    /// else to ask, or no time to wait for the next knock.
-    pub(super) fn give_up_the_hasty(&mut self, exchanger: &DomainName, why: &Evidence) {
+    /// else to ask, or no time to wait for the next attempt to connect.
+    pub(super) fn give_up_the_hasty(&mut self, exchanger: &DomainName, why: &Observation) {
         let Some(lane) = self.lanes.get_mut(exchanger) else { return };
-        let next = lane.knock.until() + self.config.answer_margin;
+        let next = lane.connect_backoff.until() + self.config.answer_margin;
         let hasty: Vec<(JobId, DomainName)> = self
             .jobs
             .iter()
             .filter(|(_, job)| {
-                matches!(job.place, Place::Queued)
+                matches!(job.state, JobState::Queued)
                     && job.asked.exchanger == *exchanger
                     && (!job.asked.patient || job.asked.retry_until < next)
             })
@@ -293,9 +297,9 @@ impl<T> Destination<T> {
             lane.tidy(&domain);
             if let Some(job) = self.jobs.remove(&id) {
                 let evidence = job.last.map_or_else(|| why.clone(), |last| *last);
-                let mut answered = Answered::new(evidence, Control::NotAsked);
+                let mut answered = LaneAnswer::new(evidence, Control::NotAsked);
                 answered.may_answer_later = true;
-                self.effects.push_back(Effect::Done(job.asked.token, answered));
+                self.effects.push_back(Effect::Answer(job.asked.token, answered));
             }
         }
     }
@@ -303,14 +307,15 @@ impl<T> Destination<T> {
     pub(super) fn done(
         &mut self,
         id: JobId,
-        mut evidence: Evidence,
+        mut evidence: Observation,
         control: Control,
         now: SystemTime,
     ) {
         self.last_used = now;
         if let Some(job) = self.jobs.remove(&id) {
             evidence.transcript = evidence.transcript.filter(|_| job.asked.transcript);
-            self.effects.push_back(Effect::Done(job.asked.token, Answered::new(evidence, control)));
+            self.effects
+                .push_back(Effect::Answer(job.asked.token, LaneAnswer::new(evidence, control)));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::SystemTime;
 
-use super::{Destination, Due, Place};
+use super::{Destination, JobState, Timer};
 use crate::address::DomainName;
 use crate::prober::lane::{ControlState, JobId, Lane};
 
@@ -22,8 +22,8 @@ impl<T> Destination<T> {
         while self.delayed.peek().is_some_and(|Reverse((at, _))| *at <= now) {
             let Some(Reverse((_, due))) = self.delayed.pop() else { break };
             match due {
-                Due::Job(id) => self.requeue_delayed(id, now),
-                Due::Control(exchanger, domain) => {
+                Timer::Job(id) => self.requeue_delayed(id, now),
+                Timer::Control(exchanger, domain) => {
                     if let Some(lane) = self.lanes.get_mut(&exchanger) {
                         let delayed = lane
                             .domain(&domain)
@@ -34,7 +34,7 @@ impl<T> Destination<T> {
                     }
                     self.stir(&exchanger, now);
                 }
-                Due::Lane(exchanger) => {
+                Timer::Lane(exchanger) => {
                     if let Some(lane) = self.lanes.get_mut(&exchanger) {
                         lane.alarm = None;
                     }
@@ -63,16 +63,16 @@ impl<T> Destination<T> {
         let Some(lane) = self.lanes.get_mut(exchanger) else { return };
         if lane.alarm.is_none_or(|alarm| at < alarm) {
             lane.alarm = Some(at);
-            self.delayed.push(Reverse((at, Due::Lane(exchanger.clone()))));
+            self.delayed.push(Reverse((at, Timer::Lane(exchanger.clone()))));
         }
     }
 
     fn requeue_delayed(&mut self, id: JobId, now: SystemTime) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        if !matches!(job.place, Place::Delayed) {
+        if !matches!(job.state, JobState::Delayed) {
             return;
         }
-        job.place = Place::Queued;
+        job.state = JobState::Queued;
         let (exchanger, domain) = (job.asked.exchanger.clone(), job.asked.domain.clone());
         self.lanes
             .entry(exchanger.clone())

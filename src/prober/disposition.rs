@@ -7,11 +7,11 @@ use crate::smtp::{Meaning, NoReply, RecipientAnswer, ReplyLimit, Stage};
 
 /// What to do about a recipient's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reading {
+pub(super) enum Disposition {
     /// It is the answer.
     Final,
     /// It is the answer for now: ask again later, if there is time.
-    Again(Delay),
+    RetryLater(Delay),
     /// The transaction has too many recipients; nothing was said about this one.
     TransactionFull,
     /// The session is over; nothing was said about this recipient.
@@ -21,31 +21,31 @@ pub(super) enum Reading {
 }
 
 /// Reads what was said to one recipient's transaction (`MAIL` or `RCPT`).
-pub(super) fn read(answer: &RecipientAnswer) -> Reading {
+pub(super) fn read(answer: &RecipientAnswer) -> Disposition {
     match answer {
-        RecipientAnswer::NoReply { reason: NoReply::Smtputf8Unsupported, .. } => Reading::Final,
-        RecipientAnswer::NoReply { .. } => Reading::SessionOver,
-        RecipientAnswer::Replied { reply, .. } if reply.code == 421 => Reading::SessionOver,
-        RecipientAnswer::Replied { reply, .. } if reply.is_positive() => Reading::Final,
+        RecipientAnswer::NoReply { reason: NoReply::Smtputf8Unsupported, .. } => Disposition::Final,
+        RecipientAnswer::NoReply { .. } => Disposition::SessionOver,
+        RecipientAnswer::Replied { reply, .. } if reply.code == 421 => Disposition::SessionOver,
+        RecipientAnswer::Replied { reply, .. } if reply.is_positive() => Disposition::Final,
         RecipientAnswer::Replied { stage: Stage::Rcpt, reply, explanation } => {
             if explanation.limit == Some(ReplyLimit::Recipients) {
-                Reading::TransactionFull
+                Disposition::TransactionFull
             } else if reply.is_permanent() {
-                Reading::Final
+                Disposition::Final
             } else {
                 not_now(explanation.meaning)
             }
         }
-        RecipientAnswer::Replied { reply, .. } if reply.is_permanent() => Reading::Blocked,
+        RecipientAnswer::Replied { reply, .. } if reply.is_permanent() => Disposition::Blocked,
         RecipientAnswer::Replied { explanation, .. } => not_now(explanation.meaning),
     }
 }
 
 /// A temporary reply: which kind of later.
-fn not_now(meaning: Meaning) -> Reading {
+fn not_now(meaning: Meaning) -> Disposition {
     match meaning {
-        Meaning::Greylisted => Reading::Again(Delay::Greylisted),
-        Meaning::RateLimited => Reading::Again(Delay::RateLimited),
+        Meaning::Greylisted => Disposition::RetryLater(Delay::Greylisted),
+        Meaning::RateLimited => Disposition::RetryLater(Delay::RateLimited),
         // A full mailbox stays full, and a refusal of us stays one, longer than any caller waits.
         Meaning::MailboxFull
         | Meaning::MailboxDisabled
@@ -53,7 +53,7 @@ fn not_now(meaning: Meaning) -> Reading {
         | Meaning::AuthOrTlsRequired
         | Meaning::RelayDenied
         | Meaning::MessageContent
-        | Meaning::SyntaxError => Reading::Final,
+        | Meaning::SyntaxError => Disposition::Final,
         // "No such user" with a 4yz is a verification under way (Postfix address verification).
         Meaning::MailboxNotFound
         | Meaning::DomainNotFound
@@ -61,7 +61,7 @@ fn not_now(meaning: Meaning) -> Reading {
         | Meaning::NetworkOrServerError
         | Meaning::AmbiguousPolicy
         | Meaning::Accepted
-        | Meaning::Unknown => Reading::Again(Delay::Temporary),
+        | Meaning::Unknown => Disposition::RetryLater(Delay::Temporary),
     }
 }
 
@@ -113,7 +113,7 @@ impl Obstacle {
 }
 
 /// Reads why a session could not be opened, or ended before it answered anybody.
-pub(super) fn read_obstacle(answer: &RecipientAnswer, reached_before: bool) -> Obstacle {
+pub(super) fn obstacle(answer: &RecipientAnswer, reached_before: bool) -> Obstacle {
     match answer {
         RecipientAnswer::Replied { reply, .. } if reply.is_permanent() => Obstacle::Blocked,
         RecipientAnswer::Replied { .. } => Obstacle::Busy,
@@ -162,23 +162,32 @@ pub(super) mod tests {
         }
     }
 
-    fn rcpt(code: u16, enhanced: &str, meaning: Meaning) -> Reading {
+    fn rcpt(code: u16, enhanced: &str, meaning: Meaning) -> Disposition {
         read(&replied(Stage::Rcpt, code, enhanced, "", meaning, "test"))
     }
 
     #[test]
     fn a_definite_answer_is_final() {
-        assert_eq!(rcpt(250, "2.1.5", Meaning::Accepted), Reading::Final);
-        assert_eq!(rcpt(550, "5.1.1", Meaning::MailboxNotFound), Reading::Final);
-        assert_eq!(rcpt(452, "4.2.2", Meaning::MailboxFull), Reading::Final);
-        assert_eq!(rcpt(554, "5.7.1", Meaning::SenderBlocked), Reading::Final);
+        assert_eq!(rcpt(250, "2.1.5", Meaning::Accepted), Disposition::Final);
+        assert_eq!(rcpt(550, "5.1.1", Meaning::MailboxNotFound), Disposition::Final);
+        assert_eq!(rcpt(452, "4.2.2", Meaning::MailboxFull), Disposition::Final);
+        assert_eq!(rcpt(554, "5.7.1", Meaning::SenderBlocked), Disposition::Final);
     }
 
     #[test]
     fn a_temporary_answer_is_asked_again() {
-        assert_eq!(rcpt(450, "4.2.0", Meaning::Greylisted), Reading::Again(Delay::Greylisted));
-        assert_eq!(rcpt(450, "4.1.1", Meaning::MailboxNotFound), Reading::Again(Delay::Temporary));
-        assert_eq!(rcpt(450, "4.7.1", Meaning::RateLimited), Reading::Again(Delay::RateLimited));
+        assert_eq!(
+            rcpt(450, "4.2.0", Meaning::Greylisted),
+            Disposition::RetryLater(Delay::Greylisted)
+        );
+        assert_eq!(
+            rcpt(450, "4.1.1", Meaning::MailboxNotFound),
+            Disposition::RetryLater(Delay::Temporary)
+        );
+        assert_eq!(
+            rcpt(450, "4.7.1", Meaning::RateLimited),
+            Disposition::RetryLater(Delay::RateLimited)
+        );
     }
 
     #[test]
@@ -188,23 +197,23 @@ pub(super) mod tests {
         if let RecipientAnswer::Replied { explanation, .. } = &mut full {
             explanation.limit = Some(ReplyLimit::Recipients);
         }
-        assert_eq!(read(&full), Reading::TransactionFull);
+        assert_eq!(read(&full), Disposition::TransactionFull);
     }
 
     #[test]
     fn a_421_says_nothing_about_the_recipient() {
-        assert_eq!(rcpt(421, "4.7.0", Meaning::RateLimited), Reading::SessionOver);
+        assert_eq!(rcpt(421, "4.7.0", Meaning::RateLimited), Disposition::SessionOver);
         let closed = RecipientAnswer::NoReply { stage: Stage::Rcpt, reason: NoReply::Closed };
-        assert_eq!(read(&closed), Reading::SessionOver);
+        assert_eq!(read(&closed), Disposition::SessionOver);
     }
 
     #[test]
     fn a_refusal_before_any_recipient_is_about_us() {
         let at = |stage, code| replied(stage, code, "", "", Meaning::Unknown, "test");
-        assert_eq!(read(&at(Stage::Mail, 550)), Reading::Blocked);
-        assert_eq!(read_obstacle(&at(Stage::Banner, 554), true), Obstacle::Blocked);
-        assert_eq!(read_obstacle(&at(Stage::Banner, 421), false), Obstacle::Busy);
-        assert_eq!(read_obstacle(&at(Stage::Ehlo, 451), false), Obstacle::Busy);
+        assert_eq!(read(&at(Stage::Mail, 550)), Disposition::Blocked);
+        assert_eq!(obstacle(&at(Stage::Banner, 554), true), Obstacle::Blocked);
+        assert_eq!(obstacle(&at(Stage::Banner, 421), false), Obstacle::Busy);
+        assert_eq!(obstacle(&at(Stage::Ehlo, 451), false), Obstacle::Busy);
     }
 
     #[test]
@@ -213,7 +222,7 @@ pub(super) mod tests {
             stage: Stage::Connect,
             reason: NoReply::ConnectFailed("refused".to_owned()),
         };
-        assert_eq!(read_obstacle(&refused, true), Obstacle::Busy);
-        assert_eq!(read_obstacle(&refused, false), Obstacle::Unreachable);
+        assert_eq!(obstacle(&refused, true), Obstacle::Busy);
+        assert_eq!(obstacle(&refused, false), Obstacle::Unreachable);
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::timeout_at;
 use crate::clock::Clock;
 use crate::smtp::{NoReply, Target};
 
-/// What came of dialling.
+/// Result of dialling.
 #[derive(Debug)]
 pub enum Dialled {
     /// The connection is open.
@@ -23,7 +23,7 @@ pub enum Dialled {
     NoConnection(NoReply),
 }
 
-/// We could not even try.
+/// Failure of this machine to open a connection at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// No socket to be had: too many are open.

@@ -5,28 +5,28 @@ use std::time::SystemTime;
 use super::{Destination, Effect, Session, SessionState};
 use crate::address::DomainName;
 use crate::pacing::{Config, SessionBudget};
-use crate::prober::lane::Lane;
+use crate::prober::lane::{Lane, SessionId};
 
 impl<T> Destination<T> {
     /// Something is due in this lane: wakes an idle session, or asks for a new one.
     pub(super) fn stir(&mut self, exchanger: &DomainName, now: SystemTime) {
         let Some(lane) = self.lanes.get_mut(exchanger) else { return };
         let each = per_visit(&self.config, lane);
-        while lane.due() > lane.summoned * each && lane.held_until(now).is_none() {
+        while lane.due() > lane.woken * each && lane.held_until(now).is_none() {
             let Some(id) = lane.idle.pop() else { break };
             let Some(session) = self.sessions.get_mut(&id) else { continue };
             if let SessionState::Idle { since } = session.state {
-                session.state = SessionState::Summoned { since };
-                lane.summoned += 1;
-                self.effects.push_back(Effect::Summon(id));
+                session.state = SessionState::Woken { since };
+                lane.woken += 1;
+                self.effects.push_back(Effect::Wake(id));
             }
         }
-        let knock = lane.knock;
+        let connect_backoff = lane.connect_backoff;
         if lane.wanting || !wants_session(&self.config, lane) {
             return;
         }
-        if knock.lasts(now) {
-            self.set_alarm(exchanger, knock.until());
+        if connect_backoff.is_active(now) {
+            self.set_alarm(exchanger, connect_backoff.until());
         } else {
             lane.wanting = true;
             self.wanting.push_back(exchanger.clone());
@@ -46,15 +46,15 @@ impl<T> Destination<T> {
                 self.wanting.pop_front();
                 continue;
             }
-            if lane.knock.lasts(now) {
+            if lane.connect_backoff.is_active(now) {
                 lane.wanting = false;
-                let until = lane.knock.until();
+                let until = lane.connect_backoff.until();
                 self.wanting.pop_front();
                 self.set_alarm(&exchanger, until);
                 continue;
             }
             if !self.has_free_slot() {
-                self.summon_one_to_yield(&exchanger);
+                self.wake_one_to_yield(&exchanger);
                 return;
             }
             if self.connections.room(now) == 0 {
@@ -67,11 +67,11 @@ impl<T> Destination<T> {
     /// Opens a session for the first lane that wants one.
     fn open(&mut self, exchanger: DomainName, now: SystemTime) {
         self.connections.take(1, now);
-        let id = self.fresh_id();
+        let id = SessionId(self.fresh_id());
         if let Some(lane) = self.lanes.get_mut(&exchanger) {
             lane.sessions.push(id);
-            if lane.knock.counts(self.config.knock_pause_longest, now) {
-                lane.knocker = Some(id);
+            if lane.connect_backoff.is_counting(self.config.connect_backoff_longest, now) {
+                lane.half_open = Some(id);
             }
         }
         let session = Session {
@@ -111,12 +111,12 @@ impl<T> Destination<T> {
     }
 
     /// No slot is free and `exchanger` wants one: an idle session of another lane is told to look.
-    fn summon_one_to_yield(&mut self, exchanger: &DomainName) {
+    fn wake_one_to_yield(&mut self, exchanger: &DomainName) {
         let idle = self.sessions.iter().find(|(_, session)| {
             matches!(session.state, SessionState::Idle { .. }) && session.exchanger != *exchanger
         });
         if let Some((id, _)) = idle {
-            self.effects.push_back(Effect::Summon(*id));
+            self.effects.push_back(Effect::Wake(*id));
         }
     }
 }
@@ -136,6 +136,6 @@ pub(super) fn per_visit(config: &Config, lane: &Lane) -> usize {
 fn wants_session(config: &Config, lane: &Lane) -> bool {
     let most = usize::try_from(config.sessions_per_exchanger.get()).unwrap_or(usize::MAX);
     lane.sessions.len() + lane.closing < most
-        && lane.knocker.is_none()
+        && lane.half_open.is_none()
         && lane.due() > lane.sessions.len() * per_visit(config, lane)
 }

@@ -1,10 +1,10 @@
-//! Whether, and when, a recipient is asked about again.
+//! Retry times for one recipient at one exchanger.
 
 use std::time::{Duration, SystemTime};
 
 use super::Config;
 
-/// What kind of "not now" a server said.
+/// Kind of temporary refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delay {
     /// It does not know us yet (RFC 6647).
@@ -15,16 +15,16 @@ pub enum Delay {
     Temporary,
 }
 
-/// What one recipient has been through at one exchanger.
+/// Retries that one recipient has used at one exchanger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Patience {
+pub struct RetryBudget {
     retries: u32,
 }
 
-impl Patience {
-    /// When to ask again after `delay`, in which the server named the waiting time `hint`; `None`
-    /// if that leaves no time for an answer before `deadline`, or it was asked often enough.
-    pub fn again(
+impl RetryBudget {
+    /// The time of the next try after `delay`, in which the server named the waiting time `hint`;
+    /// `None` if that leaves no time for an answer before `deadline`, or no retries are left.
+    pub fn next_try(
         &mut self,
         delay: Delay,
         hint: Option<Duration>,
@@ -68,7 +68,7 @@ mod tests {
 
     fn again(delay: Delay, hint: Option<u64>, deadline: u64) -> Option<SystemTime> {
         let hint = hint.map(Duration::from_secs);
-        Patience::default().again(delay, hint, at(deadline), &Config::default(), at(0))
+        RetryBudget::default().next_try(delay, hint, at(deadline), &Config::default(), at(0))
     }
 
     #[test]
@@ -93,10 +93,10 @@ mod tests {
 
     #[test]
     fn rate_limits_wait_longer_each_time_and_not_for_ever() {
-        let (mut patience, config) = (Patience::default(), Config::default());
+        let (mut retries, config) = (RetryBudget::default(), Config::default());
         let mut waits = Vec::new();
         while let Some(again) =
-            patience.again(Delay::RateLimited, None, at(100_000), &config, at(0))
+            retries.next_try(Delay::RateLimited, None, at(100_000), &config, at(0))
         {
             waits.push(again.duration_since(at(0)).unwrap().as_secs());
         }

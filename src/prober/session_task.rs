@@ -8,14 +8,14 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, sleep_until};
 use tracing::Instrument as _;
 
-use super::destination::{Landed, LandedTransaction, Next, Opened, Transaction};
-use super::dial::Stream;
+use super::destination::{FlightResult, NextAction, SessionTerms, Transaction, TransactionResult};
+use super::destination_handle::DestinationHandle;
 use super::egress::mailbox;
-use super::evidence::Evidence;
+use super::evidence::Observation;
 use super::lane::SessionId;
-use super::station::Station;
-use super::stats::Step;
+use super::stats::TimedPhase;
 use crate::address::DomainName;
+use crate::egress::Stream;
 use crate::smtp::{self, Counters, Hints, Session, TranscriptLine};
 
 /// How long our place stays taken after the connection is gone. The server closed its end, and that
@@ -27,63 +27,66 @@ const GRACE: Duration = Duration::from_millis(25);
 /// that, so that it never counts one session of ours too many.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Carries one session from its opening to its end. It serves many callers and outlives each of
-/// them, so it is a trace of its own.
-pub(super) async fn run(station: Arc<Station>, id: SessionId, exchanger: DomainName) {
+/// Starts the task of one session. It serves many callers and outlives each of them, so it is a
+/// trace of its own.
+pub(super) fn spawn(handle: Arc<DestinationHandle>, id: SessionId, exchanger: DomainName) {
     let span = tracing::debug_span!(
         parent: None,
         "smtp_session",
         otel.kind = "client",
         exchanger = %exchanger,
-        identity = station.egress.name,
+        identity = handle.egress.name,
     );
-    carry(station, id, exchanger).instrument(span).await;
+    let tasks = handle.context.tasks.clone();
+    tasks.spawn(run(handle, id, exchanger).instrument(span));
 }
 
-async fn carry(station: Arc<Station>, id: SessionId, exchanger: DomainName) {
+/// Carries one session from its opening to its end.
+async fn run(handle: Arc<DestinationHandle>, id: SessionId, exchanger: DomainName) {
     // However this ends: what the session had in hand goes back in the lane.
-    let _seat = Seat { station: Arc::clone(&station), id };
-    let hints = hints(&station, &exchanger);
-    let summons = station.enlist(id);
+    let _guard = SessionGuard { handle: Arc::clone(&handle), id };
+    let hints = hints(&handle, &exchanger);
+    let wake = handle.register(id);
     let connected = tokio::select! {
-        connected = station
+        connected = handle
             .egress
-            .connect(&station.shared, &exchanger, hints)
+            .connect(&handle.context, &exchanger, hints)
             .instrument(tracing::debug_span!("smtp_connect")) => connected,
-        () = nobody_waits(&station, id, &summons) => {
-            station.with(|core, _, now| core.given_up(id, now));
+        () = nobody_waits(&handle, id, &wake) => {
+            handle.step(|core, now| core.given_up(id, now));
             return sleep(GRACE).await;
         }
     };
     let mut session = match connected {
         Ok(session) => session,
         Err(why) => {
-            return station.with(|core, memory, now| core.open_failed(id, why, memory, now));
+            return handle
+                .step_with_memory(|core, memory, now| core.open_failed(id, why, memory, now));
         }
     };
-    let began = station.shared.clock.now();
+    let began = handle.context.clock.now();
     let wanted = tokio::select! {
         () = session.greet().instrument(tracing::debug_span!("smtp_greet")) => true,
-        () = nobody_waits(&station, id, &summons) => {
-            station.with(|core, _, now| core.given_up(id, now));
+        () = nobody_waits(&handle, id, &wake) => {
+            handle.step(|core, now| core.given_up(id, now));
             false
         }
     };
-    let took = station.shared.clock.now().duration_since(began).unwrap_or_default();
+    let took = handle.context.clock.now().duration_since(began).unwrap_or_default();
     if wanted {
-        station.shared.listener.took(Step::Greet, took);
+        handle.context.replies.observe(TimedPhase::Greet, took);
     }
-    if wanted && greeted(&station, id, &session) {
-        session = converse(&station, id, &summons, hints, session).await;
+    if wanted && greeted(&handle, id, &session) {
+        session = converse(&handle, id, &wake, hints, session).await;
     }
     session.quit(LINGER).await;
     sleep(GRACE).await;
 }
 
 /// What the session should know from the start.
-fn hints(station: &Station, exchanger: &DomainName) -> Hints {
-    let now = station.shared.clock.now();
-    let mut memory = station.shared.memory();
+fn hints(handle: &DestinationHandle, exchanger: &DomainName) -> Hints {
+    let now = handle.context.clock.now();
+    let mut memory = handle.context.memory();
     memory.exchanger(exchanger).map_or_else(Hints::default, |known| Hints {
         needs_starttls: known.needs_tls,
         refuses_null_sender: known.refuses_null_sender,
@@ -92,35 +95,39 @@ fn hints(station: &Station, exchanger: &DomainName) -> Hints {
 }
 
 /// Tells what came of the greeting. Says whether the session is ready.
-fn greeted(station: &Arc<Station>, id: SessionId, session: &Session<Box<dyn Stream>>) -> bool {
+fn greeted(
+    handle: &Arc<DestinationHandle>,
+    id: SessionId,
+    session: &Session<Box<dyn Stream>>,
+) -> bool {
     let address = Some(session.peer().address);
     if let Some(why) = session.ended().cloned() {
         if session.may_go_without_tls() {
-            station.with(|core, memory, now| core.tls_failed(id, memory, now));
+            handle.step_with_memory(|core, memory, now| core.tls_failed(id, memory, now));
         } else {
-            let mut why = Evidence::new(why, address, station.shared.clock.now());
+            let mut why = Observation::new(why, address, handle.context.clock.now());
             why.transcript = Some(session.transcript().into());
-            station.with(|core, memory, now| core.open_failed(id, why, memory, now));
+            handle.step_with_memory(|core, memory, now| core.open_failed(id, why, memory, now));
         }
         return false;
     }
     let capabilities = &session.facts().capabilities;
-    let opened = Opened {
+    let opened = SessionTerms {
         address,
         pipelining: capabilities.pipelining,
         may_want_mail_again: session.may_want_mail_again(),
         recipients_max: capabilities.recipients_max,
         transactions_max: capabilities.transactions_max,
     };
-    station.with(|core, _, now| core.opened(id, opened, now));
+    handle.step(|core, now| core.opened(id, opened, now));
     true
 }
 
 /// Waits until everybody who wanted the session has gone away.
-async fn nobody_waits(station: &Station, id: SessionId, summons: &Notify) {
+async fn nobody_waits(handle: &DestinationHandle, id: SessionId, wake: &Notify) {
     loop {
-        summons.notified().await;
-        if !station.look(|core| core.is_wanted(id)) {
+        wake.notified().await;
+        if !handle.peek(|core| core.is_wanted(id)) {
             return;
         }
     }
@@ -128,51 +135,51 @@ async fn nobody_waits(station: &Station, id: SessionId, summons: &Notify) {
 
 /// Flight after flight, until the session is to end or has ended.
 async fn converse(
-    station: &Arc<Station>,
+    handle: &Arc<DestinationHandle>,
     id: SessionId,
-    summons: &Notify,
+    wake: &Notify,
     hints: Hints,
     mut session: Session<Box<dyn Stream>>,
 ) -> Session<Box<dyn Stream>> {
     let mut counted = Counters::default();
     let mut hints = hints;
     loop {
-        match station.with(|core, _, now| core.next(id, now)) {
-            Next::Fly(transactions) => {
+        match handle.step(|core, now| core.next_action(id, now)) {
+            NextAction::Send(transactions) => {
                 let span = tracing::debug_span!("smtp_flight", transactions = transactions.len());
-                let landed = fly(station, &mut session, &transactions).instrument(span).await;
-                station.shared.listener.took(Step::Flight, landed.took);
-                count(station, &mut counted, session.facts().counters);
-                remember(station, &mut hints, &session);
+                let landed = send(handle, &mut session, &transactions).instrument(span).await;
+                handle.context.replies.observe(TimedPhase::Flight, landed.took);
+                count(handle, &mut counted, session.facts().counters);
+                remember(handle, &mut hints, &session);
                 let over = landed.ended.is_some();
-                station.with(|core, memory, now| core.landed(id, landed, memory, now));
+                handle.step_with_memory(|core, memory, now| core.landed(id, landed, memory, now));
                 if over {
                     return session;
                 }
             }
-            Next::Wait { until } => {
+            NextAction::Wait { until } => {
                 tokio::select! {
-                    () = summons.notified() => {}
-                    () = sleep_until(station.shared.clock.instant(until)) => {}
+                    () = wake.notified() => {}
+                    () = sleep_until(handle.context.clock.instant(until)) => {}
                     () = session.watch() => return session,
                 }
             }
-            Next::Close => return session,
+            NextAction::Close => return session,
         }
     }
 }
 
 /// Sends the transactions and matches the answers to them.
-async fn fly(
-    station: &Station,
+async fn send(
+    handle: &DestinationHandle,
     session: &mut Session<Box<dyn Stream>>,
     transactions: &[Transaction],
-) -> Landed {
-    let clock = &station.shared.clock;
+) -> FlightResult {
+    let clock = &handle.context.clock;
     let began = clock.now();
-    let mut landed = Landed::default();
-    let deadline = began + station.shared.flight_limit;
-    let sent: Vec<_> = transactions.iter().map(|t| recipients(station, t)).collect();
+    let mut landed = FlightResult::default();
+    let deadline = began + handle.context.flight_limit;
+    let sent: Vec<_> = transactions.iter().map(|t| recipients(handle, t)).collect();
     // Whoever wants a transcript gets that of one transaction, so those go one by one.
     let together = if transactions.iter().any(|t| t.record) { 1 } else { sent.len().max(1) };
     for (sent, transactions) in sent.chunks(together).zip(transactions.chunks(together)) {
@@ -185,7 +192,7 @@ async fn fly(
             }
             let transcript = transcript(session, record);
             let full = report.full;
-            landed.transactions.push(LandedTransaction { answers, full, transcript });
+            landed.transactions.push(TransactionResult { answers, full, transcript });
         }
         if let Some(ended) = session.ended() {
             landed.ended = Some(ended.clone());
@@ -202,15 +209,15 @@ fn transcript(session: &Session<Box<dyn Stream>>, record: bool) -> Option<Arc<[T
 
 /// The recipients as commands carry them. Both conversions can only fail for an address that our
 /// own grammar refuses, which nobody can have asked about; such a one goes unanswered.
-fn recipients(station: &Station, transaction: &Transaction) -> smtp::Transaction {
+fn recipients(handle: &DestinationHandle, transaction: &Transaction) -> smtp::Transaction {
     if transaction.recipients.is_empty() {
-        return smtp::Transaction::new(station.egress.control(&transaction.domain));
+        return smtp::Transaction::new(handle.egress.control(&transaction.domain));
     }
     smtp::Transaction::new(transaction.recipients.iter().map_while(|a| mailbox(a).ok()))
 }
 
-fn count(station: &Station, counted: &mut Counters, counters: Counters) {
-    let to = &station.shared.counters;
+fn count(handle: &DestinationHandle, counted: &mut Counters, counters: Counters) {
+    let to = &handle.context.counters;
     let add = |to: &std::sync::atomic::AtomicU64, new: u32, old: u32| {
         to.fetch_add(u64::from(new.saturating_sub(old)), Ordering::Relaxed);
     };
@@ -222,7 +229,7 @@ fn count(station: &Station, counted: &mut Counters, counters: Counters) {
 }
 
 /// Remembers what the next session should know from the start.
-fn remember(station: &Station, hints: &mut Hints, session: &Session<Box<dyn Stream>>) {
+fn remember(handle: &DestinationHandle, hints: &mut Hints, session: &Session<Box<dyn Stream>>) {
     let facts = session.facts();
     let now = Hints {
         needs_starttls: facts.needs_starttls,
@@ -231,7 +238,7 @@ fn remember(station: &Station, hints: &mut Hints, session: &Session<Box<dyn Stre
     };
     if now != *hints {
         *hints = now;
-        let mut memory = station.shared.memory();
+        let mut memory = handle.context.memory();
         let known = memory.exchanger_mut(&session.peer().exchanger);
         known.needs_tls = now.needs_starttls;
         known.refuses_null_sender = now.refuses_null_sender;
@@ -239,14 +246,14 @@ fn remember(station: &Station, hints: &mut Hints, session: &Session<Box<dyn Stre
 }
 
 /// A session's place in its destination, given up when the task ends, in whatever way.
-struct Seat {
-    station: Arc<Station>,
+struct SessionGuard {
+    handle: Arc<DestinationHandle>,
     id: SessionId,
 }
 
-impl Drop for Seat {
+impl Drop for SessionGuard {
     fn drop(&mut self) {
-        self.station.strike(self.id);
-        self.station.with(|core, _, now| core.closed(self.id, now));
+        self.handle.unregister(self.id);
+        self.handle.step(|core, now| core.closed(self.id, now));
     }
 }

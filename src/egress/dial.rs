@@ -9,11 +9,12 @@ use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 use tokio_socks::tcp::Socks5Stream;
 
-use super::config::Socks5;
+use super::connect::{Dialled, connect};
+use super::identity::Socks5;
 use crate::clock::Clock;
-use crate::smtp::{self, Dialled, NoReply, Target};
+use crate::smtp::{NoReply, Target};
 
-/// A byte stream, whatever it is made of.
+/// A bidirectional byte stream of any kind.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
@@ -26,8 +27,8 @@ pub struct Connection {
     pub local: Option<IpAddr>,
 }
 
-/// From where, to which port, until when.
-pub struct Path<'a> {
+/// Options of one connection: source, proxy, port and deadline.
+pub struct DialOptions<'a> {
     /// The address to connect from; `None`: the system chooses.
     pub source: Option<IpAddr>,
     /// The proxy to connect through.
@@ -43,7 +44,7 @@ pub struct Path<'a> {
 pub trait Dial: Send + Sync + 'static {
     /// Connects to `target`. The error says why there is no connection:
     /// [`NoReply::ConnectFailed`], [`NoReply::ProxyFailed`] or [`NoReply::Timeout`].
-    async fn dial(&self, target: Target, path: Path<'_>) -> Result<Connection, NoReply>;
+    async fn dial(&self, target: Target, options: DialOptions<'_>) -> Result<Connection, NoReply>;
 }
 
 /// Connections over TCP.
@@ -61,10 +62,10 @@ impl Tcp {
 
 #[async_trait]
 impl Dial for Tcp {
-    async fn dial(&self, target: Target, path: Path<'_>) -> Result<Connection, NoReply> {
-        let Some(proxy) = path.socks5 else {
+    async fn dial(&self, target: Target, options: DialOptions<'_>) -> Result<Connection, NoReply> {
+        let Some(proxy) = options.socks5 else {
             let dialled =
-                smtp::connect(target, path.port, path.source, &self.clock, path.deadline).await;
+                connect(target, options.port, options.source, &self.clock, options.deadline).await;
             return match dialled {
                 Ok(Dialled::Open(stream)) => Ok(connection(stream)),
                 Ok(Dialled::NoConnection(why)) => Err(why),
@@ -74,8 +75,8 @@ impl Dial for Tcp {
                 }
             };
         };
-        let through = through_proxy(proxy, (target.address(), path.port).into());
-        match timeout_at(self.clock.instant(path.deadline), through).await {
+        let through = through_proxy(proxy, (target.address(), options.port).into());
+        match timeout_at(self.clock.instant(options.deadline), through).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) if is_about_the_target(&error) => {
                 Err(NoReply::ConnectFailed(format!("SOCKS5 proxy: {error}")))

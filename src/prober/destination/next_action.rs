@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::opening::per_visit;
-use super::{Destination, Place, Session, SessionState};
+use super::pool::per_visit;
+use super::{Destination, JobState, Session, SessionState};
 use crate::address::{Address, DomainName};
-use crate::prober::lane::{JobId, Lane, Planned, Room, SessionId};
+use crate::prober::lane::{FlightLimits, JobId, Lane, PlannedTransaction, SessionId};
 
 /// What a session is to do.
 #[derive(Debug)]
-pub(in crate::prober) enum Next {
+pub(in crate::prober) enum NextAction {
     /// Send these transactions and bring the answers to [`Destination::landed`].
-    Fly(Vec<Transaction>),
-    /// Nothing, until then or until summoned; then ask again.
+    Send(Vec<Transaction>),
+    /// Nothing, until then or until woken; then ask again.
     Wait { until: SystemTime },
     /// Say `QUIT`, then tell [`Destination::closed`].
     Close,
@@ -49,12 +49,12 @@ impl Session {
 
 impl<T> Destination<T> {
     /// What the session is to do now.
-    pub(in crate::prober) fn next(&mut self, id: SessionId, now: SystemTime) -> Next {
+    pub(in crate::prober) fn next_action(&mut self, id: SessionId, now: SystemTime) -> NextAction {
         let config = Arc::clone(&self.config);
-        let Some(session) = self.sessions.get_mut(&id) else { return Next::Close };
+        let Some(session) = self.sessions.get_mut(&id) else { return NextAction::Close };
         let exchanger = session.exchanger.clone();
         let idle_since = match session.state {
-            SessionState::Idle { since } | SessionState::Summoned { since } => since,
+            SessionState::Idle { since } | SessionState::Woken { since } => since,
             _ => now,
         };
         let over = session.budget.too_old_at(&config).min(idle_since + config.session_idle);
@@ -65,9 +65,9 @@ impl<T> Destination<T> {
         }
         let Some(lane) = self.lanes.get_mut(&exchanger) else { return self.close(id, now) };
         lane.idle.retain(|idle| *idle != id);
-        if matches!(self.sessions.get(&id), Some(s) if matches!(s.state, SessionState::Summoned { .. }))
+        if matches!(self.sessions.get(&id), Some(s) if matches!(s.state, SessionState::Woken { .. }))
         {
-            lane.summoned = lane.summoned.saturating_sub(1);
+            lane.woken = lane.woken.saturating_sub(1);
         }
         if lane.due() > 0 {
             let held = lane.held_until(now);
@@ -77,11 +77,11 @@ impl<T> Destination<T> {
             } else if room == 0 {
                 self.short_of_recipients = true;
             } else {
-                return match self.fly(id, room) {
+                return match self.plan_flight(id, room) {
                     flight if flight.is_empty() => self.close(id, now),
                     flight => {
                         self.recipients.take(recipients(&flight), now);
-                        Next::Fly(flight)
+                        NextAction::Send(flight)
                     }
                 };
             }
@@ -95,11 +95,11 @@ impl<T> Destination<T> {
         if let Some(lane) = self.lanes.get_mut(&exchanger) {
             lane.idle.push(id);
         }
-        Next::Wait { until: over }
+        NextAction::Wait { until: over }
     }
 
     /// The session's next flight; empty if its budget allows none.
-    fn fly(&mut self, id: SessionId, room: u32) -> Vec<Transaction> {
+    fn plan_flight(&mut self, id: SessionId, room: u32) -> Vec<Transaction> {
         let config = Arc::clone(&self.config);
         let Some(session) = self.sessions.get_mut(&id) else { return Vec::new() };
         let Some(lane) = self.lanes.get_mut(&session.exchanger) else { return Vec::new() };
@@ -109,7 +109,7 @@ impl<T> Destination<T> {
             true if !fresh => config.transactions_per_flight.get(),
             _ => 1,
         };
-        let flight = lane.plan(Room {
+        let flight = lane.plan(FlightLimits {
             recipients: room
                 .min(budget.recipients(&config))
                 .min(if fresh { FIRST_RECIPIENTS } else { u32::MAX })
@@ -135,11 +135,11 @@ impl<T> Destination<T> {
         transactions
     }
 
-    fn transaction(&mut self, planned: &Planned) -> Transaction {
+    fn transaction(&mut self, planned: &PlannedTransaction) -> Transaction {
         let mut record = false;
         let recipients = planned.jobs.iter().filter_map(|id: &JobId| {
             let job = self.jobs.get_mut(id)?;
-            job.place = Place::Flying;
+            job.state = JobState::InFlight;
             record |= job.asked.transcript;
             Some(job.asked.address.clone())
         });
@@ -147,11 +147,11 @@ impl<T> Destination<T> {
         Transaction { domain: planned.domain.clone(), recipients, record }
     }
 
-    fn close(&mut self, id: SessionId, now: SystemTime) -> Next {
+    fn close(&mut self, id: SessionId, now: SystemTime) -> NextAction {
         if let Some(exchanger) = self.retire(id) {
             self.stir(&exchanger, now);
         }
-        Next::Close
+        NextAction::Close
     }
 }
 

@@ -1,4 +1,5 @@
-//! Which egress identity asks about a domain: always the same one, while it is welcome.
+//! Sticky choice of an egress identity for a domain: the same one for as long as it is welcome.
+//! Pure.
 //!
 //! Rendezvous hashing: each identity scores each domain, the best score wins. So a domain keeps its
 //! identity (greylisting remembers the address it saw), the domains spread evenly, and a rested
@@ -6,7 +7,7 @@
 
 /// The index in `identities` of the identity for `domain`, skipping those for which `rested` holds;
 /// `None` if all rest. The names must be stable: they are what is hashed.
-pub fn choose_egress<'a>(
+pub fn choose<'a>(
     identities: impl Iterator<Item = &'a str>,
     domain: &str,
     mut rested: impl FnMut(usize) -> bool,
@@ -43,8 +44,8 @@ mod tests {
     fn a_domain_keeps_its_identity_and_domains_spread_evenly() {
         let mut counts = [0; 3];
         for domain in domains() {
-            let chosen = choose_egress(THREE.into_iter(), &domain, |_| false).unwrap();
-            assert_eq!(choose_egress(THREE.into_iter(), &domain, |_| false), Some(chosen));
+            let chosen = choose(THREE.into_iter(), &domain, |_| false).unwrap();
+            assert_eq!(choose(THREE.into_iter(), &domain, |_| false), Some(chosen));
             counts[chosen] += 1;
         }
         assert!(counts.iter().all(|count| (800..1200).contains(count)), "{counts:?}");
@@ -53,8 +54,8 @@ mod tests {
     #[test]
     fn a_rested_identity_moves_only_its_own_domains() {
         for domain in domains() {
-            let chosen = choose_egress(THREE.into_iter(), &domain, |_| false).unwrap();
-            let other = choose_egress(THREE.into_iter(), &domain, |i| i == 0).unwrap();
+            let chosen = choose(THREE.into_iter(), &domain, |_| false).unwrap();
+            let other = choose(THREE.into_iter(), &domain, |i| i == 0).unwrap();
             assert_ne!(other, 0);
             assert!(chosen == 0 || other == chosen);
         }
@@ -62,6 +63,6 @@ mod tests {
 
     #[test]
     fn no_identity_is_chosen_when_all_rest() {
-        assert_eq!(choose_egress(THREE.into_iter(), "example.com", |_| true), None);
+        assert_eq!(choose(THREE.into_iter(), "example.com", |_| true), None);
     }
 }
