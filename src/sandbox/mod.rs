@@ -207,13 +207,8 @@ impl Sandbox {
             .exchangers
             .iter()
             .map(|running| (running.host.to_string(), running.ledger().counts));
-<<<<<<< HEAD
         let dns = *self.queries.lock();
         SandboxCounts { exchangers: exchangers.collect(), dns }
-=======
-        let dns = *self.queries.lock();
-        Counts { exchangers: exchangers.collect(), dns }
->>>>>>> 2b49604 (locks: parking_lot instead of 28 times PoisonError::into_inner)
     }
 
     /// Starts counting anew; connections that are open stay counted as such.
