@@ -49,6 +49,47 @@
 //! 7. A negative answer is data, never an `Err`. `Err` means that *we* failed.
 //! 8. Only a 5yz to `RCPT TO` about the mailbox, or DNS itself, makes an address undeliverable.
 //! 9. A full address stands in no log line: `Debug` and `Display` of [`address::Address`] redact.
+//!
+//! # As a library
+//!
+//! The items at the crate's root are its public interface: [`Verifier::builder`] is where to begin.
+//! The modules are the parts of the program. They are public for its tests and benchmarks, and
+//! change without notice. With `default-features = false` the gRPC server, SQLite, the command line
+//! and OpenTelemetry are left out.
+//!
+//! ```
+//! # #[cfg(feature = "sandbox")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use mailvet::sandbox::{Sandbox, World};
+//! use mailvet::{Reason, Verdict, Verifier};
+//!
+//! // A small mail world on loopback. Without these three settings the internet is asked.
+//! let sandbox = Sandbox::start(World::built_in()?).await?;
+//! let verifier = Verifier::builder()
+//!     .helo_name("probe.example.com")
+//!     .name_server(sandbox.nameserver())
+//!     .smtp_port(sandbox.smtp_port())
+//!     .allow_network(sandbox.network())
+//!     .build()?;
+//!
+//! let verification = verifier.verify("nobody@acme.test").await;
+//! assert_eq!(verification.judgement.verdict, Verdict::Undeliverable);
+//! assert_eq!(verification.judgement.reason, Reason::MailboxNotFound);
+//!
+//! verifier.close().await;
+//! sandbox.shutdown().await;
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "sandbox"))]
+//! # fn main() {}
+//! ```
+
+pub use verdict::{Action, Policy, Reason, Verdict};
+pub use verifier::{
+    BuildError, Builder, DEFAULT_TIME_LIMIT, Depth, Evidence, Options, Subject, Verification,
+    Verifier,
+};
 
 #[cfg(feature = "server")]
 pub mod access;

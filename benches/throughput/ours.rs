@@ -53,7 +53,7 @@ pub(crate) async fn run(
         let verifier = Arc::clone(&app.verifier);
         callers.spawn(async move {
             let verify = async |(address, reachable): (String, bool)| {
-                let verification = verifier.verify(Subject::parse(address), &options).await;
+                let verification = verifier.verify_with(Subject::parse(address), &options).await;
                 usize::from(reachable && verification.judgement.verdict == Verdict::Unknown)
             };
             fair::buffer_unordered(stream::iter(part).map(verify), IN_FLIGHT)

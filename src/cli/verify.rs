@@ -28,7 +28,7 @@ pub(super) async fn run(args: VerifyArgs, common: &Common) -> anyhow::Result<boo
             let options = options(&args, clock);
             async move {
                 let line = line.context("standard input cannot be read")?;
-                anyhow::Ok(verifier.verify(Subject::parse(line), &options).await)
+                anyhow::Ok(verifier.verify_with(Subject::parse(line), &options).await)
             }
         })
         .buffered(side_by_side);

@@ -53,7 +53,7 @@ impl Checked {
         options: &Options,
     ) -> Result<Verification, Refusal> {
         self.take(caller, std::iter::once(&subject), options.depth)?;
-        let verification = self.verifier.verify(subject, options).await;
+        let verification = self.verifier.verify_with(subject, options).await;
         self.told(caller, &verification);
         Ok(verification)
     }

@@ -6,6 +6,7 @@
 pub mod lifetime;
 pub mod verification;
 
+mod builder;
 mod counters;
 mod domain;
 mod evidence;
@@ -37,11 +38,15 @@ use report::VerificationParts;
 use subject::ParsedAddress;
 
 pub use crate::verdict::Depth;
+pub use builder::{BuildError, Builder};
 pub use counters::Stats;
 pub use domain::{DomainError, DomainReport, ExchangerReport};
 pub use lifetime::Config;
 pub use subject::Subject;
 pub use verification::{DialogueLine, Evidence, Options, Verification};
+
+/// Time that [`Verifier::verify`] takes at most: 30 seconds.
+pub const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// Verifies addresses.
 pub struct Verifier {
@@ -72,9 +77,31 @@ impl Verifier {
         Self { domains, prober, lists, profiles, policy, config, remembered, counters, clock }
     }
 
-    /// Verifies one address. Whatever happens is in the verdict; dropping the future stops the
-    /// work.
-    pub async fn verify(&self, subject: Subject, options: &Options) -> Verification {
+    /// A builder with the service's defaults.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Verifies one address with the default options, within [`DEFAULT_TIME_LIMIT`].
+    ///
+    /// Whatever happens is in the verdict, an address that breaks the grammar included. Dropping
+    /// the future stops the work.
+    pub async fn verify(&self, address: &str) -> Verification {
+        let deadline = self.clock.now() + DEFAULT_TIME_LIMIT;
+        let options = Options { deadline, ..Options::default() };
+        self.verify_with(Subject::parse(address), &options).await
+    }
+
+    /// Ends idle sessions with QUIT and waits for background work. Call it before the runtime
+    /// stops; a server may hold against a client that it left without a word.
+    pub async fn close(self) {
+        self.prober.drain().await;
+        self.domains.drain().await;
+    }
+
+    /// Verifies one parsed address as `options` say. Whatever happens is in the verdict; dropping
+    /// the future stops the work.
+    pub async fn verify_with(&self, subject: Subject, options: &Options) -> Verification {
         match self.cached(subject, options).await {
             Ok(verification) => verification,
             Err(subject) => self.verify_uncached(subject, options).await,

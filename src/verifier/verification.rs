@@ -26,6 +26,21 @@ pub struct Options {
     pub retry_until: SystemTime,
 }
 
+impl Default for Options {
+    /// To the mailbox, with the catch-all test, no transcript, no deadline beyond the time limits
+    /// of DNS and SMTP, and no second attempt at a server that says "not now".
+    fn default() -> Self {
+        Self {
+            depth: Depth::Mailbox,
+            max_age: None,
+            test_catch_all: true,
+            transcript: false,
+            deadline: SystemTime::UNIX_EPOCH + Duration::from_secs(u32::MAX.into()),
+            retry_until: SystemTime::UNIX_EPOCH,
+        }
+    }
+}
+
 /// What was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {

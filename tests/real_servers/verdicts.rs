@@ -72,7 +72,7 @@ impl Mailvet {
         join_all(
             addresses
                 .iter()
-                .map(|address| verifier.verify(Subject::parse(address.as_ref()), &options)),
+                .map(|address| verifier.verify_with(Subject::parse(address.as_ref()), &options)),
         )
         .await
     }

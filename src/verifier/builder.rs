@@ -1,0 +1,221 @@
+//! Builds a [`Verifier`] with the parts below it, for programs that use this crate as a library.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::Verifier;
+use crate::cache::{self, DnsCache};
+use crate::clock::Clock;
+use crate::dns::{self, Resolver};
+use crate::lists::{self, ListsHandle};
+use crate::prober::{self, Prober};
+use crate::smtp::meaning::Classifier;
+use crate::smtp::{self, AllowedNetworks};
+use crate::verdict::Policy;
+
+/// The reason a [`Builder`] could not build. Each message names the setting and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A name or a mailbox breaks its grammar.
+    #[error("{setting} {value:?} cannot be used: {reason}")]
+    Setting {
+        /// The builder's method.
+        setting: &'static str,
+        /// The value it was given.
+        value: String,
+        /// The fault.
+        reason: String,
+    },
+    /// The resolver could not be set up.
+    #[error(transparent)]
+    Dns(#[from] dns::SetupError),
+    /// A lifetime of the cache is out of its range.
+    #[error(transparent)]
+    Cache(#[from] cache::SettingError),
+    /// The folder of name lists could not be read.
+    #[error(transparent)]
+    Lists(#[from] lists::ListError),
+    /// The file of reply rules could not be read or compiled.
+    #[error("the reply rules in {}: {reason}", path.display())]
+    Rules {
+        /// The file.
+        path: PathBuf,
+        /// The fault.
+        reason: String,
+    },
+    /// A setting of the prober cannot be used.
+    #[error(transparent)]
+    Prober(#[from] prober::ProberError),
+}
+
+/// Settings of a [`Verifier`], all optional.
+///
+/// The defaults are those of the service: the system's name servers, port 25, the null sender, the
+/// built-in lists and reply rules. Set [`helo_name`](Self::helo_name) for anything but a first try:
+/// many servers refuse a client that gives its address instead of a name.
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct Builder {
+    helo_name: Option<String>,
+    mail_from: Option<String>,
+    reply_rules: Option<PathBuf>,
+    allow_networks: Vec<IpNet>,
+    dns: dns::Config,
+    cache: cache::Config,
+    lists: lists::Config,
+    smtp: smtp::Config,
+    prober: prober::Config,
+    policy: Policy,
+    config: super::Config,
+}
+
+impl Builder {
+    /// The name given in `EHLO` (RFC 5321 section 4.1.1.1). It should resolve to this host's public
+    /// address, and that address back to it. Default: the address literal of the connection.
+    pub fn helo_name(mut self, name: impl Into<String>) -> Self {
+        self.helo_name = Some(name.into());
+        self
+    }
+
+    /// The sender given in `MAIL FROM`, a mailbox or `<>`. Default `<>`.
+    pub fn mail_from(mut self, sender: impl Into<String>) -> Self {
+        self.mail_from = Some(sender.into());
+        self
+    }
+
+    /// Adds a recursive name server. Default: those of the system.
+    pub fn name_server(mut self, server: SocketAddr) -> Self {
+        self.dns.nameservers.push(server);
+        self
+    }
+
+    /// The port that exchangers listen on. Default 25; only labs need another.
+    pub fn smtp_port(mut self, port: u16) -> Self {
+        self.smtp.port = port;
+        self
+    }
+
+    /// Adds a network that may be dialled although its addresses are not globally routable, for
+    /// labs. Default: none.
+    pub fn allow_network(mut self, network: IpNet) -> Self {
+        self.allow_networks.push(network);
+        self
+    }
+
+    /// A folder of name lists that add to the built-in ones. Default: none.
+    pub fn lists_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.lists.dir = Some(dir.into());
+        self
+    }
+
+    /// A file of reply rules that are asked before the built-in ones. Default: none.
+    pub fn reply_rules(mut self, file: impl Into<PathBuf>) -> Self {
+        self.reply_rules = Some(file.into());
+        self
+    }
+
+    /// The actions that reasons lead to. Default: the built-in policy.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The DNS settings. Name servers added before are replaced.
+    pub fn dns(mut self, config: dns::Config) -> Self {
+        self.dns = config;
+        self
+    }
+
+    /// The SMTP settings: time limits, reply limits, TLS. A name, sender, port or network set with
+    /// the builder's own methods before is replaced, except the name and the sender.
+    pub fn smtp(mut self, config: smtp::Config) -> Self {
+        self.smtp = config;
+        self
+    }
+
+    /// The pacing and the egress identities.
+    pub fn prober(mut self, config: prober::Config) -> Self {
+        self.prober = config;
+        self
+    }
+
+    /// Builds the verifier. It must be called within a Tokio runtime, whose tasks hold the sessions.
+    ///
+    /// # Errors
+    ///
+    /// If a setting cannot be used, or a file it names cannot be read: see [`BuildError`].
+    pub fn build(self) -> Result<Verifier, BuildError> {
+        let clock = Clock::start();
+        let smtp = self.smtp_config()?;
+        let resolver = Arc::new(Resolver::new(self.dns, clock)?);
+        let domains = DnsCache::new(resolver, self.cache, clock)?;
+        let lists = Arc::new(ListsHandle::open(&self.lists)?);
+        let classifier = match self.reply_rules {
+            None => Arc::clone(Classifier::builtin()),
+            Some(path) => Arc::new(compile_rules(path)?),
+        };
+        let prober = Prober::new(self.prober, smtp, domains.clone(), classifier, clock)?;
+        Ok(Verifier::new(domains, prober, lists, self.policy, self.config, clock))
+    }
+
+    fn smtp_config(&self) -> Result<smtp::Config, BuildError> {
+        let mut smtp = self.smtp.clone();
+        if let Some(name) = &self.helo_name {
+            smtp.helo_name = Some(parse_setting("helo_name", name)?);
+        }
+        if let Some(sender) = &self.mail_from {
+            smtp.mail_from = parse_setting("mail_from", sender)?;
+        }
+        if !self.allow_networks.is_empty() {
+            smtp.allow_networks = AllowedNetworks::new(self.allow_networks.iter().copied());
+        }
+        Ok(smtp)
+    }
+}
+
+/// Parses the `value` of a setting.
+fn parse_setting<T>(setting: &'static str, value: &str) -> Result<T, BuildError>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    value.parse().map_err(|fault: T::Err| BuildError::Setting {
+        setting,
+        value: value.to_owned(),
+        reason: fault.to_string(),
+    })
+}
+
+/// Reads and compiles a file of reply rules.
+fn compile_rules(path: PathBuf) -> Result<Classifier, BuildError> {
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(fault) => return Err(BuildError::Rules { path, reason: fault.to_string() }),
+    };
+    Classifier::with_rules(&text)
+        .map_err(|fault| BuildError::Rules { path, reason: fault.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_setting_that_cannot_be_used_is_named_with_its_value() {
+        let error = Builder::default().helo_name("no name").build().err().unwrap().to_string();
+        assert!(error.contains("helo_name") && error.contains("no name"), "{error}");
+        let error = Builder::default().mail_from("nobody").build().err().unwrap().to_string();
+        assert!(error.contains("mail_from") && error.contains("nobody"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_not_there_is_named() {
+        let error = Builder::default().reply_rules("/no/such.toml").build().err().unwrap();
+        assert!(error.to_string().contains("/no/such.toml"), "{error}");
+        let error = Builder::default().lists_dir("/no/such/folder").build().err().unwrap();
+        assert!(error.to_string().contains("/no/such/folder"), "{error}");
+    }
+}
