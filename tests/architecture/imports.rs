@@ -66,7 +66,7 @@ fn rooms_import_only_along_the_allowed_edges() {
 #[test]
 fn no_edge_is_allowed_that_is_not_needed() {
     let house = House::get();
-    let present = present(&house);
+    let present = present(house);
     let mut unneeded = Vec::new();
     for (from, may) in EDGES {
         for to in *may {
