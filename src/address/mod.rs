@@ -2,10 +2,11 @@
 //!
 //! An [`Address`] exists only if it is usable in `RCPT TO` (RFC 5321 section 4.1.2, RFC 6531).
 //! Whether we *want* to probe it (special-use names, address literals) is [`policy`], not syntax;
-//! whether its provider can have given it out is [`provider::rule`]; what its owner may have meant
+//! the addresses in what a person wrote are found by [`clean`]; whether its provider can have given it out is [`provider::rule`]; what its owner may have meant
 //! is [`suggest`].
 
 pub mod canonical;
+pub mod clean;
 pub mod domain;
 mod idna;
 pub mod literal;

@@ -1,0 +1,184 @@
+//! The addresses in a text that a person or a program wrote. Pure.
+//!
+//! Cells of lists, fields of requests and lines of files hold `Jane <jane@acme.test>`,
+//! `SMTP:jane@acme.test`, `="jane@acme.test"` and the like. [`clean`] takes away what surrounds the
+//! addresses and keeps what they are; it judges none. One rule stands above the others: **no other
+//! mailbox than the one that is written is ever read out of a text**. `jane doe@acme.test` does not
+//! give `doe@acme.test`: where a word touches an address with nothing but space between them, the
+//! text is left as it is, and what a reader would take it for is [`Cleaned::likely`], to be shown
+//! as a suggestion.
+//!
+//! What is an address as it stands is not touched, but for an apostrophe at its beginning (a
+//! spreadsheet's mark for text) and the `//` that `mailto://` leaves.
+
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use super::{Address, unicode};
+
+/// The addresses taken from one text.
+pub const MAX_ADDRESSES: usize = 10;
+
+/// How much of a text is looked at, in bytes. What is longer is no address with its name.
+const MAX_TEXT: usize = 4096;
+
+/// What a text holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cleaned<'a> {
+    /// The first address, or what was meant to be one; empty if the text holds nothing like it.
+    pub address: Cow<'a, str>,
+    /// Further addresses in order, none of them twice; at most [`MAX_ADDRESSES`] in all.
+    pub others: Vec<String>,
+    /// Whether words stood beside them.
+    pub had_words: bool,
+    /// What a reader would take the text for, where [`address`](Self::address) is no address and
+    /// two readings are possible.
+    pub likely: Option<String>,
+}
+
+impl<'a> Cleaned<'a> {
+    fn only(address: impl Into<Cow<'a, str>>) -> Self {
+        Self { address: address.into(), ..Self::default() }
+    }
+
+    /// Whether the text holds nothing that was meant to be an address.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.address.is_empty()
+    }
+}
+
+/// The addresses in `text`. Time is linear in its length.
+#[must_use]
+pub fn clean(text: &str) -> Cleaned<'_> {
+    if is_plain(text) {
+        return Cleaned::only(text);
+    }
+    let text = &text[..text.floor_char_boundary(MAX_TEXT)];
+    let trimmed = trim(text);
+    if trimmed.is_empty() {
+        return Cleaned::default();
+    }
+    let without_mark = without_mark(trimmed);
+    if Address::parse(without_mark).is_ok() {
+        return Cleaned::only(without_mark);
+    }
+    let visible = visible(trimmed);
+    let found = scan::scan(&visible);
+    if !found.addresses.is_empty() {
+        return several(found);
+    }
+    let rest = trim(unwrapped(&visible));
+    let likely = found.likely.or_else(|| unmistaken(rest));
+    if likely.is_none() && !is_meant(rest) {
+        return Cleaned::default();
+    }
+    Cleaned { address: rest.to_owned().into(), likely, ..Cleaned::default() }
+}
+
+fn several<'a>(found: scan::Found) -> Cleaned<'a> {
+    let mut addresses: Vec<String> = Vec::new();
+    for address in found.addresses {
+        if !addresses.iter().any(|known| known.eq_ignore_ascii_case(&address)) {
+            addresses.push(address);
+        }
+    }
+    addresses.truncate(MAX_ADDRESSES);
+    let others = addresses.split_off(1);
+    let address = addresses.pop().unwrap_or_default().into();
+    Cleaned { address, others, had_words: found.had_words, likely: None }
+}
+
+/// Whether `text` is an address of letters, digits and `. _ + -` with nothing around it: nearly all
+/// are, and nothing needs to be taken away.
+fn is_plain(text: &str) -> bool {
+    let is_word = |b: u8| b.is_ascii_alphanumeric();
+    let is_inner = |b: u8| is_word(b) || matches!(b, b'.' | b'_' | b'+' | b'-');
+    let Some((local, domain)) = text.split_once('@') else { return false };
+    let ends = (local.as_bytes().first(), domain.as_bytes().last());
+    matches!(ends, (Some(first), Some(last)) if is_word(*first) && is_word(*last))
+        && text.len() <= MAX_TEXT
+        && local.bytes().chain(domain.bytes()).all(is_inner)
+}
+
+/// `text` without white space, control characters and invisible marks around it.
+fn trim(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
+}
+
+/// `text` without a spreadsheet's mark for text, and without what `mailto://` leaves.
+fn without_mark(text: &str) -> &str {
+    let text = text.strip_prefix(['\'', '\u{2018}', '\u{2019}']).unwrap_or(text);
+    text.strip_prefix("//").unwrap_or(text)
+}
+
+/// `text` with what cannot be seen taken out of it, and each white space as a plain one.
+fn visible(text: &str) -> String {
+    let seen = text.chars().filter(|c| !is_invisible(*c) || c.is_whitespace());
+    seen.map(|c| if c.is_whitespace() { ' ' } else { c }).collect()
+}
+
+/// Control characters and marks that are not seen at all.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || unicode::is_joiner(c)
+        || matches!(c, '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// `text` without the marks and quotes around it: for what holds no address.
+fn unwrapped(text: &str) -> &str {
+    const BEFORE: &[char] =
+        &['<', '(', '[', '"', '\'', '`', ' ', '\u{201c}', '\u{201e}', '\u{2018}'];
+    const AFTER: &[char] =
+        &['>', ')', ']', '"', '\'', '`', ' ', ',', ';', '\u{201c}', '\u{201d}', '\u{2019}'];
+    let text = text.trim_end_matches(AFTER);
+    if text.contains('"') { text } else { text.trim_start_matches(BEFORE) }
+}
+
+/// Whether `text`, in which no address was found, was meant to be one: it has an `@` in one word,
+/// or is one word that ends as a domain does.
+fn is_meant(text: &str) -> bool {
+    let is_one_word = !text.contains(' ');
+    if text.contains("://") || text.starts_with('@') && text.matches('@').count() == 1 {
+        return false;
+    }
+    if text.contains(['@', '\u{ff20}']) {
+        return is_one_word || text.contains('"');
+    }
+    let Some((before, ending)) = text.rsplit_once('.') else { return false };
+    is_one_word
+        && !before.is_empty()
+        && !before.to_ascii_lowercase().starts_with("www.")
+        && before.chars().all(|c| c.is_alphanumeric() || "._+-".contains(c))
+        && before.chars().any(char::is_alphabetic)
+        && ending.len() >= 2
+        && ending.chars().all(char::is_alphabetic)
+}
+
+/// The address in a text whose signs a keyboard or a copy mistook: a full-width `@`, two of them,
+/// a comma for the dot before the top-level domain, spaces inside.
+fn unmistaken(text: &str) -> Option<String> {
+    let mut mended: String = text
+        .chars()
+        .map(|c| match c {
+            '\u{ff20}' | '\u{fe6b}' => '@',
+            '\u{ff0e}' | '\u{3002}' => '.',
+            c => c,
+        })
+        .collect();
+    while mended.contains("@@") {
+        mended = mended.replace("@@", "@");
+    }
+    if mended.matches('@').count() == 1 {
+        let (local, domain) = mended.split_once('@')?;
+        if !local.contains(' ') {
+            mended = format!("{local}@{}", domain.replace(',', ".").replace(' ', ""));
+        }
+    }
+    (mended != text && scan::has_dotted_domain(&mended) && Address::parse(&mended).is_ok())
+        .then_some(mended)
+}

@@ -1,0 +1,209 @@
+use super::*;
+
+fn first(text: &str) -> String {
+    let cleaned = clean(text);
+    assert!(cleaned.others.is_empty(), "{text:?}: {cleaned:?}");
+    cleaned.address.into_owned()
+}
+
+#[test]
+fn what_surrounds_an_address_is_taken_away() {
+    for text in [
+        "jane@acme.test",
+        "  jane@acme.test\t",
+        "\u{a0}jane@acme.test\u{200b}\u{feff}",
+        "'jane@acme.test'",
+        "'jane@acme.test",
+        "\u{201c}jane@acme.test\u{201d}",
+        "\u{ab}jane@acme.test\u{bb}",
+        "`jane@acme.test`",
+        "*jane@acme.test*",
+        "\"jane@acme.test\";",
+        "jane@acme.test,",
+        "jane@acme.test.",
+        "jane@acme.test...",
+        "jane@acme.test>",
+        "jane@acme.test\"",
+        "jane@acme.test'",
+        "jane@acme.test/",
+        "jane@acme.test:",
+        "jane@acme.test?",
+        "jane@acme.test!",
+        "jane@acme.test)",
+        "<jane@acme.test",
+        "<jane@acme.test>",
+        "<<jane@acme.test>>",
+        "(jane@acme.test)",
+        "[jane@acme.test]",
+        "{jane@acme.test}",
+        "SMTP:jane@acme.test",
+        "smtp: jane@acme.test",
+        "mailto:jane@acme.test",
+        "MailTo: jane@acme.test?subject=Hi&cc=bob@acme.test",
+        "mailto://jane@acme.test",
+        "<mailto:jane@acme.test>",
+        "[mailto:jane@acme.test]",
+        "[jane@acme.test](mailto:jane@acme.test)",
+        "<a href=\"mailto:jane@acme.test\">jane@acme.test</a>",
+        "<a href='mailto:jane@acme.test'>",
+        "=\"jane@acme.test\"",
+        "=HYPERLINK(\"mailto:jane@acme.test\")",
+        "=HYPERLINK(\"mailto:jane@acme.test\",\"jane@acme.test\")",
+        "Email: jane@acme.test",
+        "E-Mail = jane@acme.test",
+        "- jane@acme.test",
+        "\u{2022} jane@acme.test",
+        "* jane@acme.test",
+        "1. jane@acme.test",
+        "2) jane@acme.test",
+        "ja\u{200b}ne@ac\u{ad}me.test",
+        "jane @acme.test",
+        "jane@ acme.test",
+        "jane @ acme.test",
+        "jane@acme.test; jane@acme.test",
+        "jane@acme.test, JANE@acme.test",
+    ] {
+        assert_eq!(first(text), "jane@acme.test", "{text:?}");
+    }
+}
+
+#[test]
+fn a_name_beside_an_address_is_taken_away_and_noted() {
+    for text in [
+        "Jane Doe <jane@acme.test>",
+        "\"Doe, Jane\" < jane@acme.test >",
+        "Jane <3 <jane@acme.test>;",
+        "Jane Doe (jane@acme.test)",
+        "jane@acme.test (Jane Doe)",
+        "jane@acme.test <Jane>",
+        "Jane [jane@acme.test]",
+        "Jane Doe - jane@acme.test",
+        "jane@acme.test Jane Doe",
+        "Jane Doe, jane@acme.test",
+        "Jane: work <jane@acme.test>",
+    ] {
+        let cleaned = clean(text);
+        assert_eq!(cleaned.address, "jane@acme.test", "{text:?}");
+        assert!(cleaned.had_words, "{text:?}");
+    }
+    for text in ["<jane@acme.test>", "SMTP:jane@acme.test", "1. jane@acme.test", "jane@acme.test"] {
+        assert!(!clean(text).had_words, "{text:?}");
+    }
+}
+
+#[test]
+fn several_addresses_are_all_found_in_order() {
+    for text in [
+        "a.b@acme.test;c@acme.test",
+        "a.b@acme.test; c@acme.test;",
+        "a.b@acme.test,c@acme.test",
+        "a.b@acme.test c@acme.test",
+        "a.b@acme.test/c@acme.test",
+        "a.b@acme.test / c@acme.test",
+        "a.b@acme.test|c@acme.test",
+        "a.b@acme.test\nc@acme.test",
+        "a.b@acme.test\r\nc@acme.test",
+        "a.b@acme.test or c@acme.test",
+        "a.b@acme.test und c@acme.test",
+        "a.b@acme.test & c@acme.test",
+        "a.b@acme.test ::: c@acme.test",
+        "No <a.b@acme.test>, Jane <c@acme.test>",
+        "\"B, A\" <a.b@acme.test>; \"C\" <c@acme.test>",
+        "a.b@acme.test (old), c@acme.test (new)",
+        "SMTP:a.b@acme.test;smtp:c@acme.test",
+        "[\"a.b@acme.test\",\"c@acme.test\"]",
+    ] {
+        let cleaned = clean(text);
+        assert_eq!(cleaned.address, "a.b@acme.test", "{text:?}");
+        assert_eq!(cleaned.others, ["c@acme.test"], "{text:?}");
+    }
+    let many = (0..50).map(|n| format!("a{n}@acme.test")).collect::<Vec<_>>().join("; ");
+    assert_eq!(clean(&many).others.len(), MAX_ADDRESSES - 1);
+}
+
+#[test]
+fn no_other_mailbox_is_read_out_of_a_text() {
+    for (text, likely) in [
+        ("jane doe@acme.test", Some("doe@acme.test")),
+        ("Jane Doe jane@acme.test", Some("jane@acme.test")),
+        ("jane\u{a0}doe@acme.test", Some("doe@acme.test")),
+        ("jane. doe@acme.test", Some("doe@acme.test")),
+        ("jane@acme,test", Some("jane@acme.test")),
+        ("jane@@acme.test", Some("jane@acme.test")),
+        ("jane\u{ff20}acme.test", Some("jane@acme.test")),
+        ("jane@acme .test", Some("jane@acme.test")),
+        ("jane@acme. test", Some("jane@acme.test")),
+        ("jane@bob@acme.test", None),
+        ("jane(office)@acme.test", None),
+        ("jane@acme.test@", None),
+    ] {
+        let cleaned = clean(text);
+        assert!(Address::parse(&cleaned.address).is_err(), "{text:?}: {cleaned:?}");
+        assert!(!cleaned.is_empty(), "{text:?}");
+        assert_eq!(cleaned.likely.as_deref(), likely, "{text:?}");
+    }
+}
+
+#[test]
+fn what_belongs_to_an_address_stays() {
+    for text in [
+        "\"jane doe\"@acme.test",
+        "jane@",
+        "jane..doe@acme.test",
+        "o'brien@acme.test",
+        "/G=Jane/S=Doe/@gw.test",
+        "prvs=1234=jane@acme.test",
+        "jane@[192.0.2.1]",
+        "jane@[IPv6:2001:db8::1]",
+        "юля@пошта.test",
+        "jane@acme",
+        "janegmail.com",
+        "jane{at}acme.test@",
+        ".jane@acme.test",
+        "#jane@acme.test",
+    ] {
+        assert_eq!(first(text), text);
+    }
+    assert_eq!(first("Jane <jane..doe@acme.test>"), "jane..doe@acme.test");
+    assert_eq!(first("<\"jane doe\"@acme.test>"), "\"jane doe\"@acme.test");
+}
+
+#[test]
+fn a_text_without_an_address_holds_none() {
+    for text in [
+        "",
+        "   ",
+        "\"\"",
+        "\u{1a}",
+        "-",
+        "n/a",
+        "none",
+        "Email",
+        "jane",
+        "+49 30 123456",
+        "555.123.4567",
+        "Total: 20",
+        "1,234.50",
+        "Confidential Information - Do Not Distribute",
+        "Copyright (c) 2000-2026 acme.test, inc. All rights reserved.",
+        "https://acme.test/@jane",
+        "www.acme.test",
+        "@jane",
+        "call jane @ noon",
+        "# exported on Monday",
+        "null",
+    ] {
+        assert!(clean(text).is_empty(), "{text:?}: {:?}", clean(text));
+    }
+}
+
+#[test]
+fn time_is_linear_and_nothing_panics() {
+    for part in
+        ["@", "a@", "\"@", "<a@b.test", "a@b.test?x=", "é@", "//@", "a@b,", "\u{200d}@\u{301}"]
+    {
+        let text = part.repeat(100_000);
+        let cleaned = clean(&text);
+        assert!(cleaned.address.len() <= MAX_TEXT);
+    }
+}
