@@ -9,7 +9,7 @@ pub struct Findings {
     pub addresses: u64,
     /// Blank lines.
     pub blank_lines: u64,
-    /// Rows whose address cell is empty or missing.
+    /// Rows whose cell holds nothing that was meant to be an address, or that have no such cell.
     pub no_address: Tally,
     /// Rows with fewer fields than the header; padded where columns are appended.
     pub short_rows: Tally,
@@ -21,8 +21,10 @@ pub struct Findings {
     pub odd_text: Tally,
     /// Lines of a JSON lines file that are not JSON objects; written back as they are.
     pub not_json: Tally,
-    /// Cells such as `Jane <jane@acme.test>`, of which the part in brackets was taken.
-    pub display_names: Tally,
+    /// Rows with words beside the address, such as `Jane <jane@acme.test>`; they were taken away.
+    pub names: Tally,
+    /// Rows whose cell holds several addresses.
+    pub several: Tally,
 }
 
 /// How often something was met, and where first.
@@ -50,7 +52,7 @@ impl Findings {
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let all = [
-            (self.no_address, "without an address"),
+            (self.no_address, "without an address: they get no verdict and count nowhere"),
             (
                 self.short_rows,
                 "with fewer fields than the header: padded where columns are appended",
@@ -68,7 +70,8 @@ impl Findings {
                 "not valid in the file's encoding: kept byte for byte; --encoding names another",
             ),
             (self.not_json, "that are not JSON objects: kept as they are"),
-            (self.display_names, "with a name beside the address: the part in < > was taken"),
+            (self.names, "with words beside the address: the address was taken"),
+            (self.several, "with several addresses: each is verified"),
         ];
         all.iter()
             .filter(|(tally, _)| tally.count > 0)

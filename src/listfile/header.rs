@@ -22,7 +22,9 @@ pub(super) enum NameTier {
 /// and digits do not count.
 const NAMES: &str = "\
 email, e-mails, mail, email address, email addresses, mail address, email adress, email addr,
-primary email, work email, email id, email 1, subscriber email, contact email, customer email,
+primary email, work email, business email, company email, billing email, person email, lead email,
+attendee email, guest email, user mail, login email, e-mail 1 value, email address 1,
+email id, email 1, subscriber email, contact email, customer email,
 user email, recipient email, smtp address, user principal name,
 E-Mail-Adresse, E-Mail-Adressen, Mailadresse, E-Post, e-mailadres, mailadres,
 e-postadresse, epostadress, mejl, mejladress, netfang, tölvupóstur, sähköposti, sähköpostiosoite,
@@ -52,10 +54,11 @@ fn names() -> impl Iterator<Item = &'static str> {
     NAMES.split([',', '\n']).filter(|name| !name.trim().is_empty())
 }
 
-/// What `name` says.
+/// The tier of `name`.
 pub(super) fn tier(name: &str) -> NameTier {
     let folded = fold(name);
-    if folded.is_empty() {
+    // A column that was appended by an earlier run repeats another one.
+    if folded.is_empty() || folded.starts_with("mailvet") {
         return NameTier::Other;
     }
     if FOLDED.contains(&folded) {

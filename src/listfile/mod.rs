@@ -28,6 +28,7 @@ mod json;
 mod layout;
 mod magic;
 mod names;
+mod notes;
 mod reader;
 mod record;
 mod row;

@@ -7,8 +7,9 @@ use super::sample::{Sample, Shown};
 use super::source::{InvalidText, Opened, Source};
 use super::window::Window;
 use super::{
-    AddressColumn, Findings, Format, Layout, ListFileError, MAX_RECORD, Row, cell, column, json,
+    AddressColumn, Findings, Format, Layout, ListFileError, MAX_RECORD, Row, column, json,
 };
+use crate::address::clean::clean;
 
 /// What the caller knows better than the file shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,13 +22,15 @@ pub struct Options {
     pub column: Option<String>,
     /// Whether the first row is a header. Default: what the content shows.
     pub header: Option<bool>,
+    /// Number of lines above the header that are no rows. Default: none but notes that are found.
+    pub skip_rows: usize,
     /// The longest record taken, in bytes of working text. Default: [`MAX_RECORD`].
     pub max_record: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { encoding: None, column: None, header: None, max_record: MAX_RECORD }
+        Self { encoding: None, column: None, header: None, skip_rows: 0, max_record: MAX_RECORD }
     }
 }
 
@@ -50,7 +53,7 @@ impl<R: Read> Reader<R> {
         let Opened { source, sample, is_whole, gzip, encoding } =
             Source::open(input, options.encoding.as_deref())?;
         let sample = Sample { text: &sample, is_whole, encoding: &encoding };
-        let shown = sample.show(options.header)?;
+        let shown = sample.show(options.header, options.skip_rows)?;
         let preamble = sample.text[..shown.preamble].to_vec();
         let dialect = match shown.format {
             Format::Delimited(dialect) => Some(dialect),
@@ -204,35 +207,44 @@ impl<R: Read> Reader<R> {
         let (number, line) = (self.findings.rows + 1, row.line);
         let content = &row.bytes[..row.shape.content];
         let encoding = &self.layout.encoding;
+        row.others.clear();
+        let (mut others, mut is_cleaned) = (Vec::new(), false);
         let found = |text: &str, findings: &mut Findings| {
-            let cell = cell::address(text);
-            if cell.had_name {
-                findings.display_names.add(number, line);
+            let cleaned = clean(text);
+            if cleaned.had_words {
+                findings.names.add(number, line);
             }
+            if !cleaned.others.is_empty() {
+                findings.several.add(number, line);
+                others = cleaned.others;
+            }
+            is_cleaned = cleaned.address != text;
             let mut address = spare.unwrap_or_default();
             address.clear();
-            address.push_str(cell.address);
+            address.push_str(&cleaned.address);
             (!address.is_empty()).then_some(address)
         };
-        match self.layout.format {
+        let address = match self.layout.format {
             _ if row.is_blank() => None,
             Format::Plain => found(&encoding.decode(content), &mut self.findings),
-            Format::Delimited(dialect) => {
-                let (start, end) = row.shape.cell?;
+            Format::Delimited(dialect) => row.shape.cell.and_then(|(start, end)| {
                 let said = record::say(&content[start..end], dialect, row.shape.is_stray);
                 found(&encoding.decode(&said), &mut self.findings)
-            }
+            }),
             Format::JsonLines => {
                 let path = &self.layout.address.path;
                 match json::string_at(&encoding.decode(content), path) {
-                    Ok(value) => found(&value?, &mut self.findings),
+                    Ok(value) => value.and_then(|value| found(&value, &mut self.findings)),
                     Err(_) => {
                         row.shape.is_stray = true;
                         None
                     }
                 }
             }
-        }
+        };
+        row.others = others;
+        row.is_cleaned = is_cleaned;
+        address
     }
 
     /// Numbers the row and counts what is out of the ordinary in it.

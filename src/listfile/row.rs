@@ -12,6 +12,8 @@ pub struct Row {
     pub(super) number: u64,
     pub(super) line: u64,
     pub(super) address: Option<String>,
+    pub(super) others: Vec<String>,
+    pub(super) is_cleaned: bool,
     /// The record in working text (see [`super::source`]), line end included.
     pub(super) bytes: Vec<u8>,
     pub(super) shape: Shape,
@@ -31,11 +33,24 @@ impl Row {
         self.line
     }
 
-    /// The address to verify, as given but for what surrounds it (spaces, quotes, a display name).
-    /// `None` if the cell is empty, the row is too short to have it, or the line is blank.
+    /// The first address to verify, cleaned of what surrounds it ([`crate::address::clean`]).
+    /// `None` if the cell holds nothing that was meant to be one, the row is too short to have
+    /// the cell, or the line is blank.
     #[must_use]
     pub fn address(&self) -> Option<&str> {
         self.address.as_deref()
+    }
+
+    /// The further addresses of the cell, in order.
+    #[must_use]
+    pub fn others(&self) -> &[String] {
+        &self.others
+    }
+
+    /// `true` if something that surrounded the address was taken away.
+    #[must_use]
+    pub fn is_cleaned(&self) -> bool {
+        self.is_cleaned
     }
 
     /// Whether it is a blank line: it has no fields and is written back as it is.

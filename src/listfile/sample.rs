@@ -7,7 +7,7 @@ use super::charset::TextEncoding;
 use super::column::Profile;
 use super::header::{self, NameTier};
 use super::record::{self, Scan, Scanned};
-use super::{Dialect, Format, LineEnd, ListFileError, Quotes, SNIFF, cell, json};
+use super::{Dialect, Format, LineEnd, ListFileError, Quotes, SNIFF, cell, json, notes};
 
 /// How many rows are looked at.
 const ROWS: usize = 1000;
@@ -42,9 +42,19 @@ impl Sample<'_> {
     ///
     /// # Errors
     /// [`ListFileError`]: empty, or JSON that is not JSON lines.
-    pub(super) fn show(mut self, header: Option<bool>) -> Result<Shown, ListFileError> {
-        let (preamble, forced) = self.preamble();
+    pub(super) fn show(
+        mut self,
+        header: Option<bool>,
+        skipped: usize,
+    ) -> Result<Shown, ListFileError> {
+        let skipped = self.length_of_lines(skipped);
+        self.text = &self.text[skipped..];
+        let (mut preamble, forced) = self.preamble();
+        if header != Some(false) && skipped == 0 {
+            preamble += self.notes(&self.text[preamble..], forced);
+        }
         self.text = &self.text[preamble..];
+        let preamble = preamble + skipped;
         if self.text.is_empty() {
             return Err(ListFileError::Empty);
         }
@@ -56,6 +66,27 @@ impl Sample<'_> {
             Shown::of(&best, line_end)
         };
         Ok(Shown { preamble, line_end, ..shown })
+    }
+
+    /// The length of the first lines.
+    fn length_of_lines(&self, lines: usize) -> usize {
+        let mut length = 0;
+        for _ in 0..lines {
+            let rest = &self.text[length..];
+            let end = rest.iter().position(|b| matches!(b, b'\r' | b'\n')).unwrap_or(rest.len());
+            length += end + record::line_end(&rest[end..]);
+        }
+        length
+    }
+
+    /// The length of the notes above the header.
+    fn notes(&self, text: &[u8], forced: Option<u8>) -> usize {
+        if text.starts_with(b"{") || text.starts_with(b"[") {
+            return 0;
+        }
+        let forced = forced.map(|delimiter| [delimiter]);
+        let delimiters = forced.as_ref().map_or(&DELIMITERS[..], |forced| &forced[..]);
+        notes::length(text, delimiters, |bytes| self.encoding.decode(bytes).into_owned())
     }
 
     /// How long the lines at the beginning are that say nothing, or `sep=;` to Excel, and what
@@ -272,7 +303,7 @@ impl Reading {
 
 impl Profile {
     fn count(&mut self, cell: &str) {
-        self.filled += usize::from(!cell::address(cell).address.is_empty());
+        self.filled += usize::from(!cell.trim().is_empty());
         self.addresses += usize::from(cell::looks_like_address(cell));
     }
 }
@@ -306,6 +337,14 @@ fn is_header(rows: &[Vec<String>], below: &[Profile]) -> bool {
         return true;
     }
     let best = below.iter().enumerate().max_by_key(|(_, profile)| profile.addresses);
+    // A name that speaks of e-mail, or one that speaks of addresses over some.
+    let is_named = |(cell, profile): (&String, &Profile)| {
+        header::tier(cell) == NameTier::Related
+            && (profile.addresses > 0 || header::fold(cell).contains("mail"))
+    };
+    if first.len() > 1 && first.iter().zip(below).any(is_named) {
+        return true;
+    }
     match best {
         Some((index, profile)) if profile.addresses > 0 => {
             profile.addresses * 2 >= profile.filled

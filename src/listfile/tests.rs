@@ -9,6 +9,7 @@ mod columns;
 mod converting;
 mod encodings;
 mod formats;
+mod notes;
 mod records;
 mod round_trip;
 mod writing;

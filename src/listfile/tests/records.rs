@@ -135,7 +135,7 @@ fn an_address_beside_a_name_is_taken_and_that_is_said() {
     let notes = findings(file).notes();
     assert_eq!(
         notes,
-        ["1 row with a name beside the address: the part in < > was taken (first: row 1, line 2)"]
+        ["1 row with words beside the address: the address was taken (first: row 1, line 2)"]
     );
 }
 

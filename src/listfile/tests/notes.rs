@@ -1,0 +1,55 @@
+//! Lists whose header is not the first line, or is no name that everybody uses.
+
+use super::*;
+
+#[test]
+fn a_header_below_notes_is_found_and_the_notes_stay_where_they_are() {
+    for notes in [
+        "Customers as of 1 May 2024\n\n",
+        "Notes:\n\"When exporting, some of the email addresses may be missing, see help.\"\n\n",
+        "#TYPE System.Management.Automation.PSCustomObject\n",
+        "# exported on Monday\n# by admin@acme.test\n",
+        "Report,May\nGenerated,2024-05-01\n\n",
+    ] {
+        let file = format!("{notes}id,email,name\n1,jane@acme.test,Jane\n");
+        assert_eq!(addresses(file.as_bytes()), ["jane@acme.test"], "{notes}");
+        let wanted =
+            format!("{notes}id,email,name,verdict,code\n1,jane@acme.test,Jane,risky,250\n");
+        assert_eq!(text(written(file.as_bytes())), wanted);
+    }
+    let file = b"# addresses\njane@acme.test\njohn@acme.test\n";
+    assert_eq!(addresses(file), ["jane@acme.test", "john@acme.test"]);
+}
+
+#[test]
+fn a_first_line_that_is_a_header_is_no_note() {
+    for file in [
+        "name,phone,preferred\nBob,555,email\nJane,556,jane@acme.test\nX,1,x@acme.test\n",
+        "#email,name\njane@acme.test,Jane\n",
+        "jane@acme.test,x\nemail,y,z\n",
+    ] {
+        let reader = open(file.as_bytes());
+        assert_eq!(reader.layout().preamble, b"", "{file}");
+    }
+}
+
+#[test]
+fn lines_above_the_header_can_be_passed_over() {
+    let options = Options { skip_rows: 2, ..Options::default() };
+    let file = b"one,two,three\na@b.test\nwho,contact\n1,jane@acme.test\n";
+    let mut reader = Reader::open(&file[..], &options).unwrap();
+    assert_eq!(reader.layout().columns, ["who", "contact"]);
+    assert_eq!(reader.next().unwrap().unwrap().line(), 4);
+}
+
+#[test]
+fn a_name_that_speaks_of_mail_makes_a_header_whatever_stands_below() {
+    for name in ["Attendee Email", "billing_email", "PersonEmail", "E-mail 1 - Value", "Work Mail"]
+    {
+        let file =
+            format!("id,name,{name},notes\n1,a,jane@acme.test,n/a\n2,b,n/a,\n3,c,n/a,\n4,d,n/a,\n");
+        let reader = open(file.as_bytes());
+        assert!(reader.layout().has_header(), "{name}");
+        assert_eq!(reader.layout().address.name, name);
+    }
+}
