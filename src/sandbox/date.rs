@@ -2,21 +2,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+use jiff::Timestamp;
 
 /// `Wed, 25 Nov 2026 14:30:00 +0000`. A time before 1970 becomes the first second of it.
 pub(super) fn rfc5322(at: SystemTime) -> String {
-    let since_epoch = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let weekday = DAYS[usize::try_from(since_epoch.as_secs() / 86_400 % 7).unwrap_or(0)];
-    // 2026-11-25T14:30:00Z
-    let sorted = humantime::format_rfc3339_seconds(UNIX_EPOCH + since_epoch).to_string();
-    let number = |from: usize, to: usize| sorted.get(from..to).and_then(|d| d.parse().ok());
-    let month = MONTHS[number(5, 7).unwrap_or(1_usize).saturating_sub(1) % 12];
-    let day = number(8, 10).unwrap_or(1);
-    let (year, time) = (&sorted[..4], &sorted[11..19]);
-    format!("{weekday}, {day} {month} {year} {time} +0000")
+    let at = Timestamp::try_from(at.max(UNIX_EPOCH)).unwrap_or(Timestamp::MAX);
+    at.strftime("%a, %-d %b %Y %H:%M:%S +0000").to_string()
 }
 
 #[cfg(test)]
