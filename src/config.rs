@@ -125,6 +125,13 @@ pub fn state_dir() -> Option<PathBuf> {
     Some(state.join("mailvet"))
 }
 
+/// The configuration file that `environment` names.
+#[must_use]
+pub fn file_from(environment: &[(String, String)]) -> Option<PathBuf> {
+    let named = environment.iter().find(|(name, _)| name == FILE_VARIABLE);
+    named.map(|(_, path)| path.into())
+}
+
 /// Puts the configuration together.
 ///
 /// `file` comes before the file that `MAILVET_CONFIG` names; `flags` holds the keys that flags set.
@@ -138,8 +145,7 @@ pub fn load(
     environment: &[(String, String)],
     flags: Table,
 ) -> Result<Config, ConfigError> {
-    let named = environment.iter().find(|(name, _)| name == FILE_VARIABLE);
-    let path = file.map(Path::to_path_buf).or_else(|| named.map(|(_, path)| path.into()));
+    let path = file.map(Path::to_path_buf).or_else(|| file_from(environment));
     let mut merged = path.as_deref().map(read_file).transpose()?.unwrap_or_default();
     for (name, value) in environment {
         if name != FILE_VARIABLE && name != API_KEY_VARIABLE {

@@ -1,4 +1,4 @@
-//! What the command line takes. Flags that stand for configuration keys become a table that is laid
+//! The command line's arguments. Flags that stand for configuration keys become a table that is laid
 //! over the file and the variables.
 
 use std::net::SocketAddr;
@@ -62,7 +62,8 @@ pub(super) enum Command {
 }
 
 /// Configuration, for every command.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Common {
     /// The configuration file (TOML) [default: the one MAILVET_CONFIG names]
     #[arg(long, global = true, value_name = "FILE")]
@@ -131,6 +132,39 @@ impl Common {
         table
     }
 
+    /// The same with absolute paths, and with the file that the environment names: what a later
+    /// process in another folder needs to ask in the same way.
+    pub(super) fn absolute(&self) -> anyhow::Result<Self> {
+        let absolute = |path: &Option<PathBuf>| path.as_ref().map(std::path::absolute).transpose();
+        let config = self.config.clone().or_else(|| config::file_from(&config::environment()));
+        Ok(Self {
+            config: absolute(&config)?,
+            lists_dir: absolute(&self.lists_dir)?,
+            reply_rules: absolute(&self.reply_rules)?,
+            ..self.clone()
+        })
+    }
+
+    /// The first flag that is given here and has another value in `begun`; the log does not count.
+    pub(super) fn differs(&self, begun: &Self) -> Option<&'static str> {
+        fn other<T: PartialEq>(given: &Option<T>, begun: &Option<T>) -> bool {
+            given.is_some() && given != begun
+        }
+        let networks = !self.allow_network.is_empty() && self.allow_network != begun.allow_network;
+        let servers = !self.nameserver.is_empty() && self.nameserver != begun.nameserver;
+        let all = [
+            ("--config", other(&self.config, &begun.config)),
+            ("--nameserver", servers),
+            ("--smtp-port", other(&self.smtp_port, &begun.smtp_port)),
+            ("--helo-name", other(&self.helo_name, &begun.helo_name)),
+            ("--mail-from", other(&self.mail_from, &begun.mail_from)),
+            ("--allow-network", networks),
+            ("--lists-dir", other(&self.lists_dir, &begun.lists_dir)),
+            ("--reply-rules", other(&self.reply_rules, &begun.reply_rules)),
+        ];
+        all.into_iter().find(|(_, differs)| *differs).map(|(flag, _)| flag)
+    }
+
     /// Whether the log level was chosen on the command line.
     pub(super) fn names_log_level(&self) -> bool {
         self.log.is_some()
@@ -193,10 +227,10 @@ pub(super) struct VerifyArgs {
     /// How long one address may take, such as `30s`
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration)]
     pub(super) timeout: Duration,
-    /// How long to come back to servers that say "not now" (greylisting, rate limits, temporary
+    /// How long to keep asking servers that say "not now" (greylisting, rate limits, temporary
     /// failures), within the timeout
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
-    pub(super) patience: Duration,
+    pub(super) retry_window: Duration,
     /// Ask the sandbox's domains instead of the internet
     #[arg(long)]
     pub(super) sandbox: bool,

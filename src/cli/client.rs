@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use serde::{Deserialize, Serialize};
 use tokio_rustls::rustls;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -21,7 +22,8 @@ use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 use crate::config;
 
 /// How to reach a service, for commands that ask one.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct ClientArgs {
     /// The authorities to trust with an https:// service, as PEM [default: the public ones]
     #[arg(long, value_name = "FILE")]
@@ -51,19 +53,39 @@ pub(super) enum Trust<'a> {
 }
 
 impl ClientArgs {
-    /// Connects to the service at `url`, within `patience`. `longest_call`: how long each call may
+    /// The same with absolute paths.
+    pub(super) fn absolute(&self) -> std::io::Result<Self> {
+        let absolute = |path: &Option<PathBuf>| path.as_ref().map(std::path::absolute).transpose();
+        Ok(Self {
+            ca: absolute(&self.ca)?,
+            client_cert: absolute(&self.client_cert)?,
+            client_key: absolute(&self.client_key)?,
+            api_key_file: absolute(&self.api_key_file)?,
+        })
+    }
+
+    /// Whether a file is named here and another, or none, in `begun`.
+    pub(super) fn differs(&self, begun: &Self) -> bool {
+        let other = |given: &Option<PathBuf>, begun| given.is_some() && given != begun;
+        other(&self.ca, &begun.ca)
+            || other(&self.client_cert, &begun.client_cert)
+            || other(&self.client_key, &begun.client_key)
+            || other(&self.api_key_file, &begun.api_key_file)
+    }
+
+    /// Connects to the service at `url`, within `connect_within`. `longest_call`: how long each call may
     /// take until its answer begins.
     pub(super) async fn connect(
         &self,
         url: &str,
         trust: Trust<'_>,
-        patience: Duration,
+        connect_within: Duration,
         longest_call: Option<Duration>,
     ) -> anyhow::Result<Client> {
         let key = self.key()?;
         let mut endpoint = Endpoint::from_shared(url.to_owned())
             .with_context(|| format!("{url} is not a URL; write http://HOST:PORT or https://"))?
-            .connect_timeout(patience);
+            .connect_timeout(connect_within);
         if let Some(longest) = longest_call {
             endpoint = endpoint.timeout(longest);
         }

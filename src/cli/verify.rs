@@ -59,7 +59,7 @@ fn options(args: &VerifyArgs, clock: Clock) -> Options {
         test_catch_all: !args.skip_catch_all,
         transcript: args.transcript,
         deadline: clock.now() + args.timeout,
-        retry_until: clock.now() + args.patience,
+        retry_until: clock.now() + args.retry_window,
     }
 }
 

@@ -29,7 +29,11 @@ pub struct ReportData {
     pub providers: Vec<GroupCounts>,
     /// Rows that look mistyped and have a suggestion.
     pub suggestions: u64,
-    /// What else is known of the rows.
+    /// Rows without an address: in no other count.
+    pub no_address: u64,
+    /// Rows on the caller's own suppression lists, which were not asked: in no other count.
+    pub excluded: u64,
+    /// Counts of rows by flag.
     pub flags: FlagCounts,
     /// Timestamp the oldest and the newest evidence was gathered; `None` if there is none.
     pub evidence: Option<(SystemTime, SystemTime)>,

@@ -294,6 +294,16 @@ fn facts(data: &ReportData) -> Vec<(&'static str, String, &'static str)> {
             progress.rows.saturating_sub(progress.mailboxes),
             "rows that reach a mailbox of an earlier row",
         ),
+        (
+            "without an address",
+            data.no_address,
+            "rows with nothing to verify, counted nowhere else",
+        ),
+        (
+            "excluded",
+            data.excluded,
+            "on your own suppression lists: not asked, counted nowhere else",
+        ),
         ("mistyped", data.suggestions, "have a suggestion what was meant"),
         ("role addresses", data.flags.role, "such as info@, not a person"),
         (

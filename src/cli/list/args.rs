@@ -1,4 +1,4 @@
-//! What `mailvet list` takes.
+//! The arguments of `mailvet list`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub(in crate::cli) struct ListArgs {
     /// The list: CSV, TSV, JSON lines, or one address a line; gzip or not; `-` is standard input
     #[arg(value_name = "FILE", required_unless_present = "resume")]
     pub(super) file: Option<PathBuf>,
-    /// Where the answers go [default: FILE with `.vetted` before its ending]
+    /// The file to write; `-` is standard output [default: FILE with `.vetted` before its ending]
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// The format of the output [default: that of the list; a plain file becomes CSV]
@@ -24,10 +24,17 @@ pub(in crate::cli) struct ListArgs {
     /// Write only the rows with these verdicts (repeatable, or with commas)
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(super) only: Vec<VerdictArg>,
+    /// Write only the first row of each mailbox
+    #[arg(long)]
+    pub(super) unique: bool,
+    /// A list of addresses that are not to be written to, such as unsubscribed or bounced ones:
+    /// they are not asked, and come back as `opted_out` (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub(super) exclude: Vec<PathBuf>,
     /// Write a page for people as well: may the campaign be sent, and why
     #[arg(long, value_name = "FILE")]
     pub(super) report: Option<PathBuf>,
-    /// Whom the campaign will be sent to: what the pre-flight answer is about
+    /// The addresses the campaign will be sent to: the pre-flight answer is about them
     #[arg(long, value_enum, default_value = "deliverable")]
     pub(super) send_to: SendToArg,
     /// The column with the addresses: its name, its number from 1, or a JSON key like `user.email`
@@ -47,10 +54,10 @@ pub(in crate::cli) struct ListArgs {
     /// long as it needs]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) deadline: Option<Duration>,
-    /// How long to come back to a server that says "not now" (greylisting, rate limits, temporary
+    /// How long to keep asking a server that says "not now" (greylisting, rate limits, temporary
     /// failures) [default: 20m]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
-    pub(super) patience: Option<Duration>,
+    pub(super) retry_window: Option<Duration>,
     /// The oldest remembered evidence to accept [default: any that is still valid]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) max_age: Option<Duration>,
@@ -60,7 +67,7 @@ pub(in crate::cli) struct ListArgs {
     /// Have a running service do the work, http://HOST:PORT or https:// [default: this process does it]
     #[arg(long, value_name = "URL", conflicts_with = "sandbox")]
     pub(super) server: Option<String>,
-    /// Whom to trust, and what to show, as a client of that service
+    /// Trust and credentials for that service
     #[command(flatten)]
     pub(super) client: ClientArgs,
     /// Go on with a run that was interrupted: FILE is its list or its folder, or nothing if it is
@@ -99,7 +106,7 @@ pub(super) enum VerdictArg {
     Risky,
     /// It takes no mail
     Undeliverable,
-    /// Nobody can tell now
+    /// No answer that decides, for now
     Unknown,
 }
 
@@ -115,13 +122,13 @@ impl VerdictArg {
     }
 }
 
-/// Whom a campaign is sent to.
+/// The addresses a campaign is sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 pub(super) enum SendToArg {
     /// The deliverable addresses
     Deliverable,
     /// The deliverable and the risky ones
     DeliverableAndRisky,
-    /// Everybody on the list
+    /// Every address on the list
     All,
 }

@@ -1,4 +1,4 @@
-//! Who does the work: this process, or a running service. Both are asked through the same API.
+//! The service that does the work: in this process, or a running one. Both have the same API.
 
 use std::time::Duration;
 
@@ -21,16 +21,16 @@ use crate::proto::batch_service_client::BatchServiceClient;
 /// The largest answer taken, in octets: a page of results.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 
-/// How long a service has to take a connection.
+/// Time for a service to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How much is in flight between the two halves of this process, in octets.
+/// Octets in flight between the two halves of this process.
 const WITHIN: usize = 256 * 1024;
 
-/// A client of whoever does the work.
+/// A client of the service.
 pub(super) type Client = BatchServiceClient<client::Client>;
 
-/// Who does the work.
+/// The service that does the work.
 pub(super) struct Backend {
     pub(super) client: Client,
     /// The name that servers are given, if it is known here.
@@ -47,14 +47,20 @@ struct Within {
 }
 
 impl Backend {
-    pub(super) async fn open(
-        job: &Job,
-        showing: &ClientArgs,
-        common: &Common,
-    ) -> anyhow::Result<Self> {
+    pub(super) async fn open(job: &Job) -> anyhow::Result<Self> {
         match &job.server {
-            Some(url) => Self::remote(url, showing).await,
-            None => Self::within(job, common).await,
+            Some(url) => Self::remote(url, &job.client).await,
+            None => Self::within(job, &job.common).await,
+        }
+    }
+
+    /// The open SMTP sessions, in words.
+    pub(super) fn sessions(&self) -> String {
+        match self.within.as_ref().map(|within| within.started.app.sources.prober.stats().sessions)
+        {
+            Some(1) => "1 session".to_owned(),
+            Some(sessions) => format!("{sessions} sessions"),
+            None => "connections".to_owned(),
         }
     }
 

@@ -1,28 +1,86 @@
-//! What is appended to a row.
-
-use std::time::SystemTime;
+//! The columns that are appended to a row.
 
 use super::from_proto;
-use crate::proto::{CatchAll, Verdict, Verification};
+use crate::address::Address;
+use crate::proto::{CatchAll, Reason, Verdict, Verification};
 
 /// The names of the appended columns.
-pub(super) const NAMES: [&str; 7] =
-    ["verdict", "action", "reason", "suggestion", "flags", "code", "evidence_time"];
+pub(super) const NAMES: [&str; 11] = [
+    "verdict",
+    "action",
+    "reason",
+    "suggestion",
+    "flags",
+    "code",
+    "evidence_time",
+    "address",
+    "duplicate_of",
+    "problem",
+    "other_addresses",
+];
 
 /// The values of one row, in the order of [`NAMES`].
-pub(super) fn values(verification: &Verification) -> [String; 7] {
+pub(super) type Values = [String; NAMES.len()];
+
+/// The problem of a row that holds nothing that was meant to be an address.
+const NO_ADDRESS: &str = "no_address";
+
+/// What is known of a row besides its verification.
+#[derive(Debug, Default)]
+pub(super) struct RowFacts {
+    /// The address that the verdict is about, as it was asked.
+    pub(super) address: String,
+    /// The first row that reaches the same mailbox, from 1.
+    pub(super) duplicate_of: Option<u64>,
+    /// The further addresses of the row.
+    pub(super) others: Vec<String>,
+    /// `true` if something that surrounded the address was taken away.
+    pub(super) is_cleaned: bool,
+}
+
+/// The values of a row without an address.
+pub(super) fn without_address() -> Values {
+    let mut values = Values::default();
+    NO_ADDRESS.clone_into(&mut values[9]);
+    values
+}
+
+/// The values of a row on the caller's own suppression list: it was not asked.
+pub(super) fn excluded(facts: &RowFacts) -> Values {
+    let mut values = Values::default();
+    for (value, text) in values.iter_mut().zip(["risky", "suppress", "opted_out"]) {
+        text.clone_into(value);
+    }
+    beside(&mut values, facts);
+    values
+}
+
+/// The values of a row with a verification.
+pub(super) fn values(verification: &Verification, facts: &RowFacts) -> Values {
     let evidence = verification.evidence.as_ref();
     let code = evidence.map(|evidence| evidence.code).filter(|code| *code > 0);
     let gathered_at = evidence.and_then(|evidence| from_proto::time(evidence.gathered_at?));
-    [
-        verdict(verification.verdict()),
-        from_proto::name(verification.action().as_str_name(), "ACTION_"),
-        from_proto::name(verification.reason().as_str_name(), "REASON_"),
-        verification.suggestion.clone(),
-        flags(verification).join(" "),
-        code.map(|code| code.to_string()).unwrap_or_default(),
-        gathered_at.map(rfc3339).unwrap_or_default(),
-    ]
+    let mut values = Values::default();
+    values[0] = verdict(verification.verdict());
+    values[1] = from_proto::name(verification.action().as_str_name(), "ACTION_");
+    values[2] = from_proto::reason_name(verification.reason);
+    values[3].clone_from(&verification.suggestion);
+    values[4] = flags(verification, facts).join(" ");
+    values[5] = code.map(|code| code.to_string()).unwrap_or_default();
+    values[6] = gathered_at.map(from_proto::rfc3339).unwrap_or_default();
+    if verification.reason() == Reason::InvalidSyntax {
+        let error = Address::parse(&facts.address).err();
+        values[9] = error.map(|error| error.kind.name().to_owned()).unwrap_or_default();
+    }
+    beside(&mut values, facts);
+    values
+}
+
+/// The values that no verification is needed for.
+fn beside(values: &mut Values, facts: &RowFacts) {
+    values[7].clone_from(&facts.address);
+    values[8] = facts.duplicate_of.map(|row| row.to_string()).unwrap_or_default();
+    values[10] = facts.others.join(" ");
 }
 
 /// A verdict's name.
@@ -31,8 +89,8 @@ pub(super) fn verdict(verdict: Verdict) -> String {
 }
 
 /// The names of the flags that are set.
-fn flags(verification: &Verification) -> Vec<&'static str> {
-    let Some(flags) = verification.flags.as_ref() else { return Vec::new() };
+fn flags(verification: &Verification, facts: &RowFacts) -> Vec<&'static str> {
+    let flags = verification.flags.unwrap_or_default();
     [
         (flags.catch_all() == CatchAll::Yes, "catch_all"),
         (flags.disposable, "disposable"),
@@ -45,12 +103,10 @@ fn flags(verification: &Verification) -> Vec<&'static str> {
         (flags.address_literal, "address_literal"),
         (flags.special_use, "special_use"),
         (flags.unusual_at_provider, "unusual_at_provider"),
+        (facts.is_cleaned, "cleaned"),
+        (!facts.others.is_empty(), "several"),
     ]
     .into_iter()
     .filter_map(|(set, name)| set.then_some(name))
     .collect()
-}
-
-fn rfc3339(at: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(at).to_string()
 }

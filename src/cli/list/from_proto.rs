@@ -1,4 +1,4 @@
-//! The service's words as ours.
+//! The service's messages as our types.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -16,19 +16,19 @@ pub(in crate::cli) fn name(name: &str, prefix: &str) -> String {
     name.trim_start_matches(prefix).to_ascii_lowercase()
 }
 
-/// How far a batch has come.
+/// The progress of a batch.
 pub(in crate::cli) fn progress(batch: &proto::Batch) -> anyhow::Result<Progress> {
     let progress = batch.progress.as_ref().context("the service named no progress")?;
     Ok(Progress {
         rows: count(progress.rows),
         mailboxes: count(progress.mailboxes),
-        finished: reasons(&progress.finished)?,
-        waiting: reasons(&progress.waiting)?,
+        finished: reasons(&progress.finished),
+        waiting: reasons(&progress.waiting),
         next_retry_at: progress.next_retry_at.and_then(time),
     })
 }
 
-/// What may be said of the campaign: the same counts held against the service's own thresholds.
+/// The pre-flight answer: the same counts held against the service's own thresholds.
 pub(in crate::cli) fn preflight(
     batch: &proto::Batch,
     progress: &Progress,
@@ -50,7 +50,7 @@ pub(in crate::cli) fn preflight(
     Ok(Preflight::of(progress, state(batch), policy, &thresholds))
 }
 
-/// Where a batch is in its life.
+/// The state of a batch.
 pub(super) fn state(batch: &proto::Batch) -> State {
     match batch.state() {
         proto::BatchState::Unspecified | proto::BatchState::Receiving => State::Receiving,
@@ -60,20 +60,41 @@ pub(super) fn state(batch: &proto::Batch) -> State {
     }
 }
 
-/// How the rows of a domain or a provider fared.
-pub(super) fn group_counts(tally: proto::BatchTally) -> anyhow::Result<GroupCounts> {
-    let finished = reasons(&tally.finished)?.into_iter().collect();
-    Ok(GroupCounts { name: tally.name, rows: count(tally.rows), finished })
+/// The counts of a domain or a provider.
+pub(super) fn group_counts(tally: proto::BatchTally) -> GroupCounts {
+    let finished = reasons(&tally.finished).into_iter().collect();
+    GroupCounts { name: tally.name, rows: count(tally.rows), finished }
 }
 
-fn reasons(counts: &[proto::ReasonCount]) -> anyhow::Result<BTreeMap<Reason, u64>> {
-    counts.iter().map(|each| Ok((reason(each.reason())?, count(each.rows)))).collect()
+fn reasons(counts: &[proto::ReasonCount]) -> BTreeMap<Reason, u64> {
+    let mut reasons = BTreeMap::new();
+    for each in counts {
+        *reasons.entry(reason(each.reason)).or_default() += count(each.rows);
+    }
+    reasons
 }
 
-fn reason(reason: proto::Reason) -> anyhow::Result<Reason> {
-    let name = name(reason.as_str_name(), "REASON_");
+/// One of our reasons. One that this version does not know is no evidence: its rows count as
+/// unknown.
+pub(super) fn reason(number: i32) -> Reason {
+    let name = reason_name(number);
     let known = Reason::ALL.iter().find(|reason| reason.name() == name);
-    known.copied().context("the service knows a reason that this mailvet does not: update it")
+    known.copied().unwrap_or(Reason::ProtocolError)
+}
+
+/// A reason's name; empty if this version does not know it. The verdict stands without it.
+pub(super) fn reason_name(number: i32) -> String {
+    match proto::Reason::try_from(number) {
+        Ok(proto::Reason::Unspecified) | Err(_) => String::new(),
+        Ok(reason) => name(reason.as_str_name(), "REASON_"),
+    }
+}
+
+/// A time as RFC 3339 writes it, in whole seconds.
+pub(super) fn rfc3339(at: SystemTime) -> String {
+    jiff::Timestamp::try_from(at)
+        .map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+        .unwrap_or_default()
 }
 
 /// A time, if it is one.
@@ -94,8 +115,26 @@ mod tests {
         for ours in Reason::ALL {
             let name = format!("REASON_{}", ours.name().to_ascii_uppercase());
             let wire = proto::Reason::from_str_name(&name).unwrap();
-            assert_eq!(reason(wire).unwrap(), *ours);
+            assert_eq!(reason(wire.into()), *ours);
         }
-        assert!(reason(proto::Reason::Unspecified).is_err());
+    }
+
+    #[test]
+    fn a_reason_of_a_newer_service_counts_as_unknown_and_aborts_nothing() {
+        let newer = proto::ReasonCount { reason: 9_999, rows: 3 };
+        let unknown = proto::ReasonCount { reason: proto::Reason::ProtocolError.into(), rows: 1 };
+        let progress = proto::BatchProgress {
+            rows: 4,
+            finished: vec![newer, unknown],
+            ..proto::BatchProgress::default()
+        };
+        let batch = proto::Batch { progress: Some(progress), ..proto::Batch::default() };
+        let progress = progress_of(&batch);
+        assert_eq!(progress.with_verdict(crate::verdict::Verdict::Unknown), 4);
+        assert_eq!(reason_name(9_999), "");
+    }
+
+    fn progress_of(batch: &proto::Batch) -> Progress {
+        progress(batch).unwrap()
     }
 }

@@ -10,12 +10,14 @@ mod columns;
 mod digest;
 pub(super) mod from_proto;
 mod job;
+mod paths;
+mod rows;
 mod submit;
 mod watch;
 mod write;
 
 use std::fs;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 
@@ -34,29 +36,37 @@ use job::Job;
 use watch::Display;
 use write::Seen;
 
-/// How many domains and providers the report looks at.
+/// The time that closing sessions may take after Ctrl-C.
+const STOPPING: Duration = Duration::from_millis(2500);
+
+/// Number of domains and of providers that the report looks at.
 const TALLIES: i32 = 50;
 
 /// `true`: the campaign may be sent.
 pub(super) async fn run(args: ListArgs, common: &Common) -> anyhow::Result<bool> {
     let clock = Clock::start();
     let mut job = if args.resume {
-        Job::resume(&args)?
+        Job::resume(&args, common)?
     } else {
-        Job::begin(&args, BatchId::new(clock.now()).to_string())?
+        Job::begin(&args, common, BatchId::new(clock.now()).to_string())?
     };
-    let mut backend = match Backend::open(&job, &args.client, common).await {
+    let mut backend = match Backend::open(&job).await {
         Ok(backend) => backend,
         Err(error) => return Err(unfinished(&job, error)),
     };
     let mut display = Display::new(args.quiet, clock);
     let done = tokio::select! {
-        done = vet(&mut job, &mut backend, &mut display, clock) => done,
-        interrupted = tokio::signal::ctrl_c() => interrupted
-            .map_err(anyhow::Error::from)
-            .and_then(|()| Err(anyhow::anyhow!("interrupted"))),
+        done = vet(&mut job, &mut backend, &mut display, clock) => Some(done),
+        interrupted = tokio::signal::ctrl_c() => match interrupted {
+            Ok(()) => None,
+            Err(error) => Some(Err(error.into())),
+        },
     };
     display.clear();
+    let Some(done) = done else {
+        stop(backend).await;
+        return Err(unfinished(&job, anyhow::anyhow!("interrupted")));
+    };
     backend.close().await;
     match done {
         Ok(decision) => {
@@ -67,7 +77,20 @@ pub(super) async fn run(args: ListArgs, common: &Common) -> anyhow::Result<bool>
     }
 }
 
-/// Why a job ended early, and how to go on; one of which nothing was accepted is taken away.
+/// Closes what is open, for as long as a person waits: the run can be gone on with in any case.
+async fn stop(backend: Backend) {
+    anstream::eprintln!(
+        "{DIM}stopping: {} are being closed; Ctrl-C again leaves at once{DIM:#}",
+        backend.sessions()
+    );
+    tokio::select! {
+        _ = tokio::time::timeout(STOPPING, backend.close()) => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+/// The error of a job that ended early, with the way to go on; one of which nothing was accepted
+/// is taken away.
 fn unfinished(job: &Job, error: anyhow::Error) -> anyhow::Error {
     if job.batch_id.is_none() && !job.is_spooled {
         job.remove();
@@ -89,9 +112,9 @@ async fn vet(
     };
     let batch = watch::watch(client, &batch_id, display).await?;
     display.clear();
-    let progress = from_proto::progress(&batch)?;
-    let preflight = from_proto::preflight(&batch, &progress)?;
     let seen = write::write(job, client, &batch_id).await?;
+    let progress = without_unused(from_proto::progress(&batch)?, &seen);
+    let preflight = from_proto::preflight(&batch, &progress)?;
     if let Some(place) = &job.report {
         let data = data(job, client, &batch, &progress, &preflight, &seen, clock.now());
         let mut data = data.await?;
@@ -99,15 +122,53 @@ async fn vet(
         let scratch = job.scratch("report");
         fs::write(&scratch, report::render(&data)?)
             .with_context(|| format!("{} cannot be written", scratch.display()))?;
-        write::persist(&scratch, place)?;
+        paths::persist(&scratch, place, job.force)?;
     }
-    anstream::print!("{}", summary::text(&preflight, &progress));
-    let rows = grouped(seen.written);
-    anstream::println!("\n{DIM}{rows} rows are in{DIM:#} {}", job.output.display());
-    if let Some(report) = &job.report {
-        anstream::println!("{DIM}the report is in{DIM:#} {}", report.display());
-    }
+    say(job, &preflight, &progress, &seen);
     Ok(preflight.decision())
+}
+
+/// Says the answer; on standard error where the rows go to standard output.
+fn say(job: &Job, preflight: &Preflight, progress: &Progress, seen: &Seen) {
+    let mut text = summary::text(preflight, progress);
+    let row = |rows| if rows == 1 { "row" } else { "rows" };
+    let mut line = |rows: u64, rest: String| {
+        text += &format!("{DIM}{} {} {rest}{DIM:#}\n", grouped(rows), row(rows));
+    };
+    if seen.no_address > 0 {
+        line(seen.no_address, "without an address: no verdict, and counted nowhere".to_owned());
+    }
+    if seen.excluded > 0 {
+        line(seen.excluded, "on your suppression lists: not asked, and counted nowhere".to_owned());
+    }
+    let is_are = if seen.written == 1 { "is" } else { "are" };
+    text.push('\n');
+    if paths::is_stream(&job.output) {
+        anstream::eprint!("{text}");
+        return;
+    }
+    text += &format!(
+        "{DIM}{} {} {is_are} in{DIM:#} {}\n",
+        grouped(seen.written),
+        row(seen.written),
+        job.output.display()
+    );
+    if let Some(report) = &job.report {
+        text += &format!("{DIM}the report is in{DIM:#} {}\n", report.display());
+    }
+    anstream::print!("{text}");
+}
+
+/// The progress in rows: of a row with several addresses, only the one that was chosen counts.
+fn without_unused(mut progress: Progress, seen: &Seen) -> Progress {
+    for (reason, unused) in &seen.unused {
+        let rows = progress.finished.entry(*reason).or_default();
+        let taken = (*rows).min(*unused);
+        *rows -= taken;
+        progress.rows -= taken.min(progress.rows);
+        progress.mailboxes = progress.mailboxes.min(progress.rows);
+    }
+    progress
 }
 
 /// Sends the list, and remembers its batch.
@@ -125,7 +186,7 @@ async fn send(job: &mut Job, client: &mut Client, display: &Display) -> anyhow::
     Ok(submitted.batch.batch_id)
 }
 
-/// What the report is made from.
+/// The report's data.
 async fn data(
     job: &Job,
     client: &mut Client,
@@ -147,6 +208,8 @@ async fn data(
         domains: breakdown(client, batch, TallyKind::Domain).await?,
         providers: breakdown(client, batch, TallyKind::Provider).await?,
         suggestions: seen.suggestions,
+        no_address: seen.no_address,
+        excluded: seen.excluded,
         flags: seen.flags,
         evidence: seen.evidence,
         from_cache: seen.from_cache,
@@ -166,5 +229,5 @@ async fn breakdown(
         page_size: TALLIES,
     };
     let tallies = client.list_batch_tallies(request).await?.into_inner().tallies;
-    tallies.into_iter().map(from_proto::group_counts).collect()
+    Ok(tallies.into_iter().map(from_proto::group_counts).collect())
 }

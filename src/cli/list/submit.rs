@@ -1,4 +1,4 @@
-//! The list's way to whoever does the work: read row by row, sent page by page.
+//! The list's way to the service: read row by row, sent page by page.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -12,6 +12,7 @@ use super::args::SendToArg;
 use super::backend::Client;
 use super::digest::{Digesting, Hashing};
 use super::job::Job;
+use super::rows::{RowPlan, RowQuestion};
 use crate::cli::args::DepthArg;
 use crate::listfile::{self, Layout, Reader, Row};
 use crate::proto::create_batch_request::Part;
@@ -19,26 +20,23 @@ use crate::proto::{
     self, Batch, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, CreateBatchRequest,
 };
 
-/// How many rows go in one message.
+/// Number of rows in one message, or a few more.
 const PAGE: usize = 1000;
 
-/// How many pages are read ahead.
+/// Number of pages that are read ahead.
 const AHEAD: usize = 4;
 
-/// The longest address sent, in octets. What is longer is no address, and its beginning shows it.
-const LONGEST_ADDRESS: usize = 1000;
-
-/// What reading the whole list showed.
+/// An accepted list, and the findings of reading it.
 pub(super) struct Submitted {
     /// The batch.
     pub(super) batch: Batch,
     /// The SHA-256 of the list.
     pub(super) digest: String,
-    /// What was out of the ordinary, in words.
+    /// The findings, in words.
     pub(super) notes: Vec<String>,
 }
 
-/// How the list is to be read.
+/// The options for reading the list.
 pub(super) fn reading(job: &Job) -> listfile::Options {
     listfile::Options {
         encoding: job.encoding.clone(),
@@ -58,11 +56,11 @@ pub(super) fn open(job: &Job, digest: Digesting) -> anyhow::Result<Rows> {
     Reader::open(Hashing::new(BufReader::new(file), digest), &reading(job)).with_context(named)
 }
 
-/// What the reading thread hands over.
+/// A message of the reading thread.
 enum Sent {
     /// Rows.
     Page(Vec<BatchAddress>),
-    /// That there are no more.
+    /// The end of the list.
     End,
 }
 
@@ -76,9 +74,10 @@ pub(super) async fn submit(
     let digest = Digesting::default();
     let reader = open(job, digest.clone())?;
     on_layout(reader.layout());
+    let plan = job.plan()?;
     let (pages, sent) = mpsc::channel(AHEAD);
     // Reading a file blocks.
-    let mut reading = tokio::task::spawn_blocking(move || read(reader, &pages));
+    let mut reading = tokio::task::spawn_blocking(move || read(reader, &plan, &pages));
     let mut call = pin!(client.create_batch(parts(spec(job), sent, on_rows)));
     let mut notes = None;
     let created = tokio::select! {
@@ -113,7 +112,7 @@ fn parts(
                 Some((Part::Page(BatchPage { addresses: page }), Some((sent, rows, on_rows))))
             }
             Some(Sent::End) => Some((Part::End(BatchEnd { rows }), None)),
-            // The reader gave up, and says why to whoever waits for it.
+            // The reader gave up; the task that waits for it has its error.
             None => std::future::pending().await,
         }
     });
@@ -122,7 +121,11 @@ fn parts(
 }
 
 /// Reads all rows into pages; returns what was out of the ordinary.
-fn read(mut reader: Rows, pages: &mpsc::Sender<Sent>) -> anyhow::Result<Vec<String>> {
+fn read(
+    mut reader: Rows,
+    plan: &RowPlan,
+    pages: &mpsc::Sender<Sent>,
+) -> anyhow::Result<Vec<String>> {
     let mut row = Row::default();
     let mut page = Vec::with_capacity(PAGE);
     // The list is read to its end also when nobody takes the rows: they were sent before.
@@ -131,9 +134,13 @@ fn read(mut reader: Rows, pages: &mpsc::Sender<Sent>) -> anyhow::Result<Vec<Stri
         if row.is_blank() {
             continue;
         }
-        let address = beginning(row.address().unwrap_or_default()).to_owned();
-        page.push(BatchAddress { address, row_id: String::new() });
-        if page.len() == PAGE {
+        if let RowQuestion::Addresses(addresses) = plan.question(&row) {
+            page.extend(addresses.iter().map(|address| BatchAddress {
+                address: (*address).to_owned(),
+                row_id: String::new(),
+            }));
+        }
+        if page.len() >= PAGE {
             let _taken = send(&mut page);
         }
     }
@@ -142,11 +149,6 @@ fn read(mut reader: Rows, pages: &mpsc::Sender<Sent>) -> anyhow::Result<Vec<Stri
     }
     let _taken = pages.blocking_send(Sent::End);
     Ok(reader.findings().notes())
-}
-
-/// As much of `address` as is sent.
-fn beginning(address: &str) -> &str {
-    &address[..address.floor_char_boundary(LONGEST_ADDRESS)]
 }
 
 fn spec(job: &Job) -> BatchSpec {
@@ -168,7 +170,7 @@ fn spec(job: &Job) -> BatchSpec {
         options: Some(BatchOptions {
             depth: depth.into(),
             deadline: job.deadline.and_then(duration),
-            patience: job.patience.and_then(duration),
+            patience: job.retry_window.and_then(duration),
             max_age: job.max_age.and_then(duration),
             skip_catch_all: job.skip_catch_all,
             send_policy: send_policy.into(),

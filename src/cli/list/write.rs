@@ -1,34 +1,44 @@
-//! The same list again, with what was found: its rows and its results side by side.
+//! The output: the list's rows, read again, beside their results.
 
-use std::collections::VecDeque;
-use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tonic::Streaming;
 
 use super::args::FormatArg;
 use super::backend::Client;
-use super::columns::{self, NAMES};
+use super::columns::{self, NAMES, RowFacts, Values};
 use super::digest::Digesting;
 use super::job::Job;
-use super::{from_proto, submit};
+use super::rows::{FirstRows, RowPlan, RowQuestion};
+use super::{from_proto, paths, submit};
 use crate::listfile::{Output, Row, Writer};
 use crate::proto::{
     BatchResult, CatchAll, ResultOrder, StreamBatchResultsRequest, StreamBatchResultsResponse,
-    Verification,
+    Verdict, Verification,
 };
 use crate::report::FlagCounts;
-use tonic::Streaming;
+use crate::verdict::Reason;
 
-/// What the results say beside their verdicts.
+/// Counts of what the results hold beside their verdicts.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) suggestions: u64,
     pub(super) flags: FlagCounts,
     pub(super) evidence: Option<(SystemTime, SystemTime)>,
     pub(super) from_cache: u64,
+    /// Rows without an address.
+    pub(super) no_address: u64,
+    /// Rows that a suppression list kept from being asked.
+    pub(super) excluded: u64,
+    /// Results of addresses whose row took the answer of another one.
+    pub(super) unused: BTreeMap<Reason, u64>,
     /// Rows that were written.
     pub(super) written: u64,
 }
@@ -56,9 +66,10 @@ pub(super) async fn write(job: &Job, client: &mut Client, batch_id: &str) -> any
     let mut results = Results::open(client, batch_id).await?;
     let digest = Digesting::default();
     let mut reader = submit::open(job, digest.clone())?;
+    let plan = job.plan()?;
     let scratch = job.scratch("output");
     let named = || format!("{} cannot be written", scratch.display());
-    let file = BufWriter::new(File::create(&scratch).with_context(named)?);
+    let file = Packed::create(&scratch, &job.output).with_context(named)?;
     let output = match job.format {
         None => Output::Same,
         Some(FormatArg::Csv) => Output::Csv,
@@ -67,6 +78,7 @@ pub(super) async fn write(job: &Job, client: &mut Client, batch_id: &str) -> any
     let mut writer = Writer::new(file, reader.layout(), output, &NAMES)?;
     let mut row = Row::default();
     let mut seen = Seen::default();
+    let mut first_rows = FirstRows::default();
     while reader.read(&mut row)? {
         if row.is_blank() {
             if job.only.is_empty() {
@@ -74,29 +86,133 @@ pub(super) async fn write(job: &Job, client: &mut Client, batch_id: &str) -> any
             }
             continue;
         }
-        let result = results.next().await?;
-        let verification = result.and_then(|result| result.verification);
-        let Some(verification) = verification else {
-            // A cancelled batch: what was not found out stays empty.
-            if job.only.is_empty() {
-                writer.write(&row, &[])?;
-            }
-            continue;
-        };
-        seen.note(&verification);
-        let verdict = columns::verdict(verification.verdict());
-        if job.only.is_empty() || job.only.iter().any(|only| only.name() == verdict) {
-            let values = columns::values(&verification);
-            writer.write(&row, &values.each_ref().map(String::as_str))?;
+        let answer = answer(&row, &plan, &mut results, &mut first_rows, &mut seen).await?;
+        if is_wanted(job, &answer) {
+            writer.write(&row, &answer.values.each_ref().map(String::as_str))?;
             seen.written += 1;
         }
     }
-    let mut file = writer.finish()?;
-    file.flush().with_context(named)?;
-    file.get_ref().sync_all().with_context(named)?;
+    let file = writer.finish()?;
+    file.finish().with_context(named)?;
     unchanged(job, &digest)?;
-    persist(&scratch, &job.output)?;
+    paths::persist(&scratch, &job.output, job.force)?;
     Ok(seen)
+}
+
+/// The answer of a row.
+struct RowAnswer {
+    /// The verdict's name; empty if there is none.
+    verdict: String,
+    is_duplicate: bool,
+    values: Values,
+}
+
+/// Reads the results of `row` and makes its answer of them.
+async fn answer(
+    row: &Row,
+    plan: &RowPlan,
+    results: &mut Results<'_>,
+    first_rows: &mut FirstRows,
+    seen: &mut Seen,
+) -> anyhow::Result<RowAnswer> {
+    let mut facts = RowFacts { is_cleaned: row.is_cleaned(), ..RowFacts::default() };
+    let addresses = match plan.question(row) {
+        RowQuestion::NoAddress => {
+            seen.no_address += 1;
+            let values = columns::without_address();
+            return Ok(RowAnswer { verdict: String::new(), is_duplicate: false, values });
+        }
+        RowQuestion::Excluded(address) => {
+            seen.excluded += 1;
+            address.clone_into(&mut facts.address);
+            facts.duplicate_of = first_rows.earlier(address, row.number());
+            let (values, is_duplicate) = (columns::excluded(&facts), facts.duplicate_of.is_some());
+            return Ok(RowAnswer { verdict: "risky".to_owned(), is_duplicate, values });
+        }
+        RowQuestion::Addresses(addresses) => addresses,
+    };
+    let mut found: Vec<(&str, Verification)> = Vec::with_capacity(addresses.len());
+    for address in &addresses {
+        let result = results.next().await?;
+        found.extend(result.and_then(|result| result.verification).map(|v| (*address, v)));
+    }
+    // Of a cancelled batch some rows have no result: what was not found out stays empty.
+    let chosen = (0..found.len()).min_by_key(|index| rank(found[*index].1.verdict()));
+    let Some((address, verification)) = chosen.map(|chosen| found.swap_remove(chosen)) else {
+        let values = Values::default();
+        return Ok(RowAnswer { verdict: String::new(), is_duplicate: false, values });
+    };
+    seen.note(&verification);
+    for (_, unused) in &found {
+        *seen.unused.entry(from_proto::reason(unused.reason)).or_default() += 1;
+    }
+    address.clone_into(&mut facts.address);
+    let others = addresses.iter().filter(|other| **other != address);
+    facts.others = others.map(|other| (*other).to_owned()).collect();
+    facts.duplicate_of = first_rows.earlier(address, row.number());
+    Ok(RowAnswer {
+        verdict: columns::verdict(verification.verdict()),
+        is_duplicate: facts.duplicate_of.is_some(),
+        values: columns::values(&verification, &facts),
+    })
+}
+
+/// The order in which a row's address is chosen: the first deliverable one, else the worst.
+fn rank(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Deliverable => 0,
+        Verdict::Undeliverable => 1,
+        Verdict::Unknown | Verdict::Unspecified => 2,
+        Verdict::Risky => 3,
+    }
+}
+
+fn is_wanted(job: &Job, answer: &RowAnswer) -> bool {
+    (job.only.is_empty() || job.only.iter().any(|only| only.name() == answer.verdict))
+        && !(job.unique && answer.is_duplicate)
+}
+
+/// A file that is packed if its name says so.
+enum Packed {
+    Plain(BufWriter<File>),
+    Gzip(GzEncoder<BufWriter<File>>),
+}
+
+impl Packed {
+    /// Creates `scratch`, which becomes `named`.
+    fn create(scratch: &Path, named: &Path) -> io::Result<Self> {
+        let file = BufWriter::new(File::create(scratch)?);
+        let is_gzip = named.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
+        Ok(match is_gzip {
+            true => Self::Gzip(GzEncoder::new(file, Compression::default())),
+            false => Self::Plain(file),
+        })
+    }
+
+    fn finish(self) -> io::Result<()> {
+        let mut file = match self {
+            Self::Plain(file) => file,
+            Self::Gzip(packing) => packing.finish()?,
+        };
+        file.flush()?;
+        file.get_ref().sync_all()
+    }
+}
+
+impl io::Write for Packed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.write(bytes),
+            Self::Gzip(packing) => packing.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(file) => file.flush(),
+            Self::Gzip(packing) => packing.flush(),
+        }
+    }
 }
 
 /// The list must be the one that was sent: its rows and the results stand side by side.
@@ -107,15 +223,6 @@ fn unchanged(job: &Job, digest: &Digesting) -> anyhow::Result<()> {
         job.name(),
         job.how_to_go_on()
     );
-    Ok(())
-}
-
-/// Gives a finished file its own name, also on another file system.
-pub(super) fn persist(scratch: &Path, place: &Path) -> anyhow::Result<()> {
-    let named = || format!("{} cannot be written", place.display());
-    if fs::rename(scratch, place).is_err() {
-        fs::copy(scratch, place).with_context(named)?;
-    }
     Ok(())
 }
 

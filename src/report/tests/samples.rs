@@ -47,6 +47,8 @@ pub(crate) fn data(
         domains: Vec::new(),
         providers: Vec::new(),
         suggestions: 0,
+        no_address: 12,
+        excluded: 0,
         flags: FlagCounts::default(),
         evidence: (rows > open).then(|| (noon() - Duration::from_secs(2_300), noon())),
         from_cache: 0,

@@ -1,0 +1,199 @@
+//! Files as the file system knows them: which paths mean the same file, and how a finished file
+//! takes its name without taking another's.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+/// A file's identity, through symbolic links: of one that is there its device and inode, of one
+/// that is not its folder's and its name.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct FileIdentity {
+    device: u64,
+    inode: u64,
+    name: Option<std::ffi::OsString>,
+}
+
+impl FileIdentity {
+    /// `None` if neither the file nor its folder can be looked at.
+    pub(super) fn of_path(path: &Path) -> Option<Self> {
+        let numbers =
+            |found: fs::Metadata, name| Self { device: found.dev(), inode: found.ino(), name };
+        if let Ok(found) = fs::metadata(path) {
+            return Some(numbers(found, None));
+        }
+        let path = behind_links(path);
+        let name = Some(path.file_name()?.to_os_string());
+        Some(numbers(fs::metadata(folder_of(&path)).ok()?, name))
+    }
+}
+
+/// The path that a chain of links which ends at nothing leads to.
+fn behind_links(path: &Path) -> PathBuf {
+    let mut path = path.to_path_buf();
+    for _ in 0..40 {
+        let Ok(target) = fs::read_link(&path) else { break };
+        path = folder_of(&path).join(target);
+    }
+    path
+}
+
+/// The folder that `path` stands in.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Refuses two of `files` that are the same file. Each has the words for it in a message.
+pub(super) fn ensure_different(files: &[(&str, &Path)]) -> anyhow::Result<()> {
+    let identities: Vec<_> = files.iter().map(|(_, path)| FileIdentity::of_path(path)).collect();
+    for (later, identity) in identities.iter().enumerate() {
+        let earlier =
+            identities[..later].iter().position(|other| identity.is_some() && other == identity);
+        if let Some(earlier) = earlier {
+            let ((one, _), (other, path)) = (files[earlier], files[later]);
+            anyhow::bail!("{} is {one}: {other} needs another name", path.display());
+        }
+    }
+    Ok(())
+}
+
+/// Whether rows are written into what is at `path` as they are, because it is no file that could
+/// be replaced: a terminal, a pipe, a device.
+pub(super) fn is_stream(path: &Path) -> bool {
+    path.as_os_str() == "-"
+        || fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+/// Finds out before anything is asked whether a file can be written at `path`, and may be.
+pub(super) fn ensure_writable(path: &Path, may_replace: bool) -> anyhow::Result<()> {
+    if is_stream(path) {
+        return Ok(());
+    }
+    anyhow::ensure!(!path.is_dir(), "{} is a folder: name a file", path.display());
+    anyhow::ensure!(
+        may_replace || fs::symlink_metadata(path).is_err(),
+        "{} is already there: write over it with --force, or name another file",
+        path.display()
+    );
+    let folder = folder_of(path);
+    let tried = tempfile::Builder::new().prefix(".mailvet-").tempfile_in(folder);
+    tried.map(drop).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// Gives a finished file its own name, or copies it to a stream. What is already there under that
+/// name stays unless it may be replaced.
+pub(super) fn persist(scratch: &Path, path: &Path, may_replace: bool) -> anyhow::Result<()> {
+    let named = || format!("{} cannot be written", path.display());
+    if is_stream(path) {
+        return copy_to_stream(scratch, path).with_context(named);
+    }
+    // A link keeps standing, and the file it leads to is replaced.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| behind_links(path));
+    if may_replace {
+        return replace(scratch, &target).with_context(named);
+    }
+    match fs::hard_link(scratch, &target) {
+        Ok(()) => fs::remove_file(scratch).with_context(named),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => appeared(path),
+        // Another file system, or one without links.
+        Err(_) => match OpenOptions::new().write(true).create_new(true).open(&target) {
+            Ok(mut file) => copy(scratch, &mut file).with_context(named),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => appeared(path),
+            Err(error) => Err(error).with_context(named),
+        },
+    }
+}
+
+fn appeared(path: &Path) -> anyhow::Result<()> {
+    anyhow::bail!(
+        "{} has appeared meanwhile: move it away, or write over it with --force",
+        path.display()
+    )
+}
+
+fn replace(scratch: &Path, target: &Path) -> io::Result<()> {
+    if fs::rename(scratch, target).is_ok() {
+        return Ok(());
+    }
+    let mut beside = tempfile::Builder::new().prefix(".mailvet-").tempfile_in(folder_of(target))?;
+    copy(scratch, beside.as_file_mut())?;
+    beside.persist(target)?;
+    Ok(())
+}
+
+fn copy(scratch: &Path, into: &mut File) -> io::Result<()> {
+    io::copy(&mut File::open(scratch)?, into)?;
+    into.sync_all()
+}
+
+fn copy_to_stream(scratch: &Path, path: &Path) -> io::Result<()> {
+    let mut rows = File::open(scratch)?;
+    if path.as_os_str() == "-" {
+        let mut out = io::stdout().lock();
+        io::copy(&mut rows, &mut out)?;
+        return io::Write::flush(&mut out);
+    }
+    io::copy(&mut rows, &mut OpenOptions::new().write(true).open(path)?)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn one_file_under_several_names_is_one_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("a.csv"), "a").unwrap();
+        symlink(at("a.csv"), at("link.csv")).unwrap();
+        fs::hard_link(at("a.csv"), at("hard.csv")).unwrap();
+        symlink(at("new.csv"), at("dangling.csv")).unwrap();
+        for (one, other) in [
+            ("a.csv", "a.csv"),
+            ("a.csv", "./a.csv"),
+            ("link.csv", "a.csv"),
+            ("hard.csv", "a.csv"),
+            ("new.csv", "./new.csv"),
+            ("new.csv", "dangling.csv"),
+        ] {
+            let files = [("the list", &*at(one)), ("the output", &*at(other))];
+            let error = ensure_different(&files).unwrap_err().to_string();
+            assert!(error.contains("is the list"), "{one} {other}: {error}");
+        }
+        let files = [("the list", &*at("a.csv")), ("the output", &*at("new.csv"))];
+        ensure_different(&files).unwrap();
+    }
+
+    #[test]
+    fn what_appeared_meanwhile_stays_unless_it_may_be_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("scratch"), "new").unwrap();
+        fs::write(at("there"), "precious").unwrap();
+        let error = persist(&at("scratch"), &at("there"), false).unwrap_err().to_string();
+        assert!(error.contains("--force"), "{error}");
+        assert_eq!(fs::read_to_string(at("there")).unwrap(), "precious");
+        symlink(at("there"), at("link")).unwrap();
+        persist(&at("scratch"), &at("link"), true).unwrap();
+        assert_eq!(fs::read_to_string(at("there")).unwrap(), "new");
+        assert!(fs::symlink_metadata(at("link")).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn a_device_is_written_to_and_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("scratch"), "rows").unwrap();
+        assert!(is_stream(Path::new("/dev/null")) && is_stream(Path::new("-")));
+        persist(&folder.path().join("scratch"), Path::new("/dev/null"), true).unwrap();
+        assert!(is_stream(Path::new("/dev/null")));
+    }
+}

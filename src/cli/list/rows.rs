@@ -1,0 +1,125 @@
+//! What is asked of each row: the same when the list is sent and when it is read again.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+
+use foldhash::quality::FixedState;
+
+use crate::address::Address;
+use crate::listfile::Row;
+
+/// The longest address sent, in octets. What is longer is no address, and its beginning shows it.
+const LONGEST_ADDRESS: usize = 1000;
+
+/// What is asked of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum RowQuestion<'r> {
+    /// Nothing: it holds no address.
+    NoAddress,
+    /// Nothing: its addresses are on the caller's own suppression list. The first of them.
+    Excluded(&'r str),
+    /// These addresses, one after the other.
+    Addresses(Vec<&'r str>),
+}
+
+/// Decides what is asked of each row.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RowPlan {
+    excluded: HashSet<u64>,
+}
+
+impl RowPlan {
+    /// Takes an address of a suppression list.
+    pub(super) fn exclude(&mut self, address: &str) {
+        self.excluded.insert(mailbox_hash(address));
+    }
+
+    /// What is asked of `row`. Of several addresses, those on the suppression list are left out.
+    pub(super) fn question<'r>(&self, row: &'r Row) -> RowQuestion<'r> {
+        let Some(first) = row.address() else { return RowQuestion::NoAddress };
+        let all = std::iter::once(first).chain(row.others().iter().map(String::as_str));
+        let asked: Vec<&str> = all.filter(|address| !self.is_excluded(address)).collect();
+        if asked.is_empty() {
+            return RowQuestion::Excluded(first);
+        }
+        RowQuestion::Addresses(asked.into_iter().map(beginning).collect())
+    }
+
+    fn is_excluded(&self, address: &str) -> bool {
+        !self.excluded.is_empty() && self.excluded.contains(&mailbox_hash(address))
+    }
+}
+
+/// As much of `address` as is sent.
+fn beginning(address: &str) -> &str {
+    &address[..address.floor_char_boundary(LONGEST_ADDRESS)]
+}
+
+/// The first row of each mailbox.
+#[derive(Debug, Default)]
+pub(super) struct FirstRows(HashMap<u64, u64, foldhash::fast::RandomState>);
+
+impl FirstRows {
+    /// The row before `row` that reaches the mailbox of `address`, if there is one.
+    pub(super) fn earlier(&mut self, address: &str, row: u64) -> Option<u64> {
+        let first = *self.0.entry(mailbox_hash(address)).or_insert(row);
+        (first != row).then_some(first)
+    }
+}
+
+/// A hash that is equal for addresses of one mailbox. Of 64 bits: among a million mailboxes two
+/// are taken for one once in forty million lists.
+fn mailbox_hash(address: &str) -> u64 {
+    let mut hasher = FixedState::default().build_hasher();
+    match Address::parse(address) {
+        Ok(parsed) => parsed.identity().mailbox.hash(&mut hasher),
+        Err(_) => address.hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listfile::{Options, Reader};
+
+    fn questions(list: &str, plan: &RowPlan) -> Vec<String> {
+        let reader = Reader::open(list.as_bytes(), &Options::default()).unwrap();
+        let rows = reader.map(|row| format!("{:?}", plan.question(&row.unwrap())));
+        rows.collect()
+    }
+
+    #[test]
+    fn rows_without_an_address_ask_nothing_and_several_addresses_are_all_asked() {
+        let list = "email,n\na@acme.test,1\n,2\nn/a,3\nEmail,4\na@acme.test; b@acme.test,5\n";
+        let asked = questions(list, &RowPlan::default());
+        assert_eq!(
+            asked,
+            [
+                r#"Addresses(["a@acme.test"])"#,
+                "NoAddress",
+                "NoAddress",
+                "NoAddress",
+                r#"Addresses(["a@acme.test", "b@acme.test"])"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_on_the_suppression_list_is_not_asked_however_it_is_spelled() {
+        let mut plan = RowPlan::default();
+        plan.exclude("A@ACME.test");
+        let asked = questions("a@acme.test\nb@acme.test\na@acme.test; b@acme.test\n", &plan);
+        let b = r#"Addresses(["b@acme.test"])"#;
+        assert_eq!(asked, [r#"Excluded("a@acme.test")"#, b, b]);
+    }
+
+    #[test]
+    fn a_later_row_of_a_mailbox_names_the_first() {
+        let mut rows = FirstRows::default();
+        assert_eq!(rows.earlier("jane@acme.test", 1), None);
+        assert_eq!(rows.earlier("bob@acme.test", 2), None);
+        assert_eq!(rows.earlier("Jane@ACME.test", 3), Some(1));
+        assert_eq!(rows.earlier("jane@acme.test", 4), Some(1));
+    }
+}
