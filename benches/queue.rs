@@ -154,7 +154,7 @@ async fn queue(measured: &mut Measured<'_>, directory: &Path, rows: u64) -> anyh
     let submission = queue.submit(id.clone(), spec, at(0)).await?;
     anyhow::ensure!(matches!(submission, Submission::New(_)));
     for from in (0..rows).step_by(usize::try_from(PAGE)?) {
-        queue.append(&id, page(from, rows)).await?;
+        queue.append(&id, None, page(from, rows), at(0)).await?;
     }
     measured.lap("ours: append")?;
     let batch = queue.seal(&id, at(0)).await?;

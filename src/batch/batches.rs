@@ -94,34 +94,57 @@ impl Batches {
         Self { workshop, tasks }
     }
 
-    /// Makes a batch that takes rows, or finds the one of the same owner and request id.
+    /// Makes a batch that takes rows, or finds the one of the same owner and request id: if that
+    /// one is still receiving, its upload goes on at row [`Progress::rows`].
     ///
     /// # Errors
-    /// As [`Queue::submit`].
+    /// As [`Queue::submit`]; [`QueueError::OtherRequest`] when the first request under this id had
+    /// other options.
     pub async fn submit(&self, spec: Spec) -> Result<Submission, QueueError> {
         let now = self.workshop.clock.now();
-        self.workshop.queue.submit(BatchId::new(now), spec, now).await
+        let (request_id, options) = (spec.request_id.clone(), spec.options.clone());
+        let submission = self.workshop.queue.submit(BatchId::new(now), spec, now).await?;
+        if let Submission::Known(batch) = &submission
+            && let Some(difference) = batch.spec.options.difference(&options)
+        {
+            let (id, request_id) = (batch.id.clone(), request_id.unwrap_or_default());
+            return Err(QueueError::OtherRequest { id, request_id, difference });
+        }
+        Ok(submission)
     }
 
-    /// Takes rows: each an id of the caller's, which may be empty, and its subject.
+    /// Takes a page of rows: each an id of the caller's, which may be empty, and its subject. The
+    /// first has the number `first_row`; `None`: the next. Returns how many rows are there. Rows
+    /// that were there before the page are not taken again, so a page may be sent twice.
+    ///
+    /// An upload may pause for [`Config::upload_timeout`] between two pages, whatever becomes of
+    /// the connection; then it is removed. A restart of the process removes it too: only a sealed
+    /// batch is durable.
     ///
     /// # Errors
     /// As [`Queue::append`].
     pub async fn append(
         &self,
         id: &BatchId,
+        first_row: Option<u64>,
         rows: impl IntoIterator<Item = (String, Subject)>,
-    ) -> Result<(), QueueError> {
+    ) -> Result<u64, QueueError> {
         let rows = rows.into_iter().map(|(row_id, subject)| plan::row(row_id, subject)).collect();
-        self.workshop.queue.append(id, rows).await
+        self.workshop.queue.append(id, first_row, rows, self.workshop.clock.now()).await
     }
 
-    /// Accepts the batch, and begins.
+    /// Accepts the batch, and begins. A batch that was sealed before stays as it is, so that a
+    /// caller whose answer was lost may ask again.
     ///
     /// # Errors
     /// As [`Queue::seal`].
     pub async fn seal(&self, id: &BatchId) -> Result<Batch, QueueError> {
-        let batch = self.workshop.queue.seal(id, self.workshop.clock.now()).await?;
+        let sealed = self.workshop.queue.seal(id, self.workshop.clock.now()).await;
+        if let Err(QueueError::WrongState { .. }) = &sealed {
+            let batch = self.workshop.queue.batch(id).await?;
+            return if batch.sealed_at.is_some() { Ok(batch) } else { sealed };
+        }
+        let batch = sealed?;
         let Progress { rows, mailboxes, .. } = batch.progress;
         tracing::info!(batch = %id, rows, mailboxes, "the batch is accepted");
         self.workshop.news.tell();
@@ -314,20 +337,31 @@ async fn wait(workshop: &Workshop, seen: u64) {
     workshop.news.after(seen).await;
 }
 
-/// Removes batches whose time is over, until told to stop.
+/// Removes batches whose retention is over and uploads that were abandoned, until told to stop.
 async fn sweep(workshop: Workshop) {
-    let retention = workshop.config.retention;
-    let pause = (retention / 10).clamp(Duration::from_secs(1), SWEEP_EVERY);
+    let (retention, upload_timeout) = (workshop.config.retention, workshop.config.upload_timeout);
+    let pause = (retention.min(upload_timeout) / 10).clamp(Duration::from_secs(1), SWEEP_EVERY);
     let mut ticks = tokio::time::interval(pause);
     while workshop.stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let Some(before) = workshop.clock.now().checked_sub(retention) else { continue };
-        let over = workshop.queue.ended_before(before, SWEEP_AT_ONCE).await;
-        for id in over.unwrap_or_default() {
-            match workshop.queue.delete(&id).await {
-                Ok(()) => tracing::info!(batch = %id, "its time is over: deleted"),
-                Err(error) => tracing::error!(batch = %id, %error, "could not be deleted"),
-            }
-            workshop.news.tell();
+        let now = workshop.clock.now();
+        if let Some(before) = now.checked_sub(retention) {
+            let over = workshop.queue.ended_before(before, SWEEP_AT_ONCE).await;
+            remove(&workshop, over, "its retention is over: deleted").await;
         }
+        if let Some(before) = now.checked_sub(upload_timeout) {
+            let idle = workshop.queue.idle_uploads(before, SWEEP_AT_ONCE).await;
+            remove(&workshop, idle, "its upload was abandoned: removed").await;
+        }
+    }
+}
+
+/// Removes batches, and logs why.
+async fn remove(workshop: &Workshop, found: Result<Vec<BatchId>, QueueError>, why: &'static str) {
+    for id in found.unwrap_or_default() {
+        match workshop.queue.delete(&id).await {
+            Ok(()) => tracing::info!(batch = %id, "{why}"),
+            Err(error) => tracing::error!(batch = %id, %error, "could not be deleted"),
+        }
+        workshop.news.tell();
     }
 }

@@ -31,6 +31,10 @@ pub struct Config {
     /// disk. Default 20 seconds.
     #[serde(with = "humantime_serde")]
     pub wait_in_lane: Duration,
+    /// How long an upload may pause between two pages of rows. A batch that waited longer for its
+    /// next page is removed with all its rows. Default 1 hour.
+    #[serde(with = "humantime_serde")]
+    pub upload_timeout: Duration,
     /// How long a batch is kept after its end. Default 30 days.
     #[serde(with = "humantime_serde")]
     pub retention: Duration,
@@ -45,6 +49,7 @@ impl Default for Config {
             destination_percent: 50,
             longest_address: Duration::from_secs(4 * 60),
             wait_in_lane: Duration::from_secs(20),
+            upload_timeout: Duration::from_secs(60 * 60),
             retention: Duration::from_secs(30 * 24 * 60 * 60),
         }
     }

@@ -10,6 +10,8 @@
 //! - What was answered with `Ok` survives the end of the process, however it ended.
 //! - A batch that was neither sealed nor cancelled was not accepted: when the queue is opened again
 //!   it is gone, and its request id may be used again. A sealed one is never lost.
+//! - An upload outlives the connection it came by: a batch that takes rows waits for the next page,
+//!   and a page that is sent again changes nothing.
 //! - A row gets one result and keeps it: what comes later for the same item is refused with its
 //!   lease, or ignored.
 //! - A lease ends when its last item has a result, when it is given back, when its time is over,
@@ -218,6 +220,28 @@ pub enum QueueError {
         /// What to do.
         remedy: &'static str,
     },
+    /// A page of rows does not follow those that are there.
+    #[error(
+        "batch {id} has {expected} rows: send the page that begins with row {expected}, not {found}"
+    )]
+    Gap {
+        /// The batch.
+        id: BatchId,
+        /// The number of the row that comes next.
+        expected: u64,
+        /// The number of the first row of the page.
+        found: u64,
+    },
+    /// The request id was used before, for something else.
+    #[error("request_id {request_id:?} made batch {id}, with {difference}: use another request_id")]
+    OtherRequest {
+        /// The batch that was made.
+        id: BatchId,
+        /// The request id.
+        request_id: String,
+        /// What the first request said and what this one says.
+        difference: String,
+    },
     /// The lease is over; what was brought with it is not kept.
     #[error("the lease is over")]
     LeaseLost,
@@ -240,6 +264,22 @@ pub enum QueueError {
     },
 }
 
+/// The rows of a page that are not there yet, when a batch has `there` rows and the page begins with
+/// `first_row`; `None` for the next number. A gap before the page is an error.
+pub(super) fn new_rows<'a>(
+    id: &BatchId,
+    there: u64,
+    first_row: Option<u64>,
+    rows: &'a [NewRow],
+) -> Result<&'a [NewRow], QueueError> {
+    let found = first_row.unwrap_or(there);
+    let Some(known) = there.checked_sub(found) else {
+        return Err(QueueError::Gap { id: id.clone(), expected: there, found });
+    };
+    let known = usize::try_from(known).unwrap_or(usize::MAX);
+    Ok(rows.get(known..).unwrap_or_default())
+}
+
 /// A durable queue of batches.
 #[async_trait]
 pub trait Queue: Send + Sync + 'static {
@@ -252,11 +292,28 @@ pub trait Queue: Send + Sync + 'static {
         now: SystemTime,
     ) -> Result<Submission, QueueError>;
 
-    /// Takes more rows, numbered on from those that are there.
+    /// Takes a page of rows whose first one has the number `first_row`; `None`: the next number.
+    /// Rows that are there already are passed over, so that a page may be sent again. Returns the
+    /// number of rows that are there, which is the number of the next row.
     ///
     /// # Errors
-    /// [`QueueError::WrongState`] unless the batch is receiving.
-    async fn append(&self, id: &BatchId, rows: Vec<NewRow>) -> Result<(), QueueError>;
+    /// [`QueueError::WrongState`] unless the batch is receiving; [`QueueError::Gap`] when rows
+    /// before the page are missing.
+    async fn append(
+        &self,
+        id: &BatchId,
+        first_row: Option<u64>,
+        rows: Vec<NewRow>,
+        now: SystemTime,
+    ) -> Result<u64, QueueError>;
+
+    /// Batches of any owner that are receiving and got their last page before `time`, at most
+    /// `limit`.
+    async fn idle_uploads(
+        &self,
+        time: SystemTime,
+        limit: usize,
+    ) -> Result<Vec<BatchId>, QueueError>;
 
     /// Accepts the batch: from here on it is worked on, and never lost. One without rows is
     /// finished at once.

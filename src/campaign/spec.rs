@@ -56,6 +56,33 @@ impl Default for BatchOptions {
     }
 }
 
+impl BatchOptions {
+    /// What sets these options apart from `other`, in words for whoever asked twice; `None` if
+    /// nothing does.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        let Self { depth, deadline, patience, max_age, test_catch_all, send_policy } = self;
+        let time = |time: &Option<Duration>| match time {
+            Some(time) => format!("{time:?}"),
+            None => "none".to_owned(),
+        };
+        let pairs = [
+            ("depth", format!("{depth:?}"), format!("{:?}", other.depth)),
+            ("deadline", time(deadline), time(&other.deadline)),
+            ("patience", format!("{patience:?}"), format!("{:?}", other.patience)),
+            ("max_age", time(max_age), time(&other.max_age)),
+            ("test_catch_all", test_catch_all.to_string(), other.test_catch_all.to_string()),
+            ("send_policy", send_policy.name().to_owned(), other.send_policy.name().to_owned()),
+        ];
+        let differing: Vec<String> = pairs
+            .into_iter()
+            .filter(|(_, first, second)| first != second)
+            .map(|(name, first, second)| format!("{name} {first}, not {second}"))
+            .collect();
+        (!differing.is_empty()).then(|| differing.join("; "))
+    }
+}
+
 /// To whom a campaign is sent.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
@@ -83,5 +110,23 @@ impl SendPolicy {
             Self::DeliverableAndRisky => "deliverable_and_risky",
             Self::All => "all",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_names_each_option_and_both_values() {
+        let first = BatchOptions::default();
+        assert_eq!(first.difference(&first.clone()), None);
+        let second = BatchOptions {
+            depth: Depth::Domain,
+            deadline: Some(Duration::from_secs(60)),
+            ..BatchOptions::default()
+        };
+        let difference = first.difference(&second).unwrap();
+        assert_eq!(difference, "depth Mailbox, not Domain; deadline none, not 60s");
     }
 }

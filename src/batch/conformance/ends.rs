@@ -37,10 +37,10 @@ pub(in crate::batch) async fn a_batch_can_be_cancelled_while_it_is_receiving(
 ) {
     let queue = backend.open();
     let id = submit(&*queue, spec("me", Some("r")), at(0)).await;
-    queue.append(&id, rows("a.example", 0, 6)).await.unwrap();
+    queue.append(&id, None, rows("a.example", 0, 6), at(0)).await.unwrap();
     let batch = queue.cancel(&id, at(2)).await.unwrap();
     assert_eq!((batch.state, batch.sealed_at), (State::Cancelled, None));
-    let late = queue.append(&id, rows("a.example", 6, 1)).await.unwrap_err();
+    let late = queue.append(&id, None, rows("a.example", 6, 1), at(0)).await.unwrap_err();
     assert!(matches!(late, QueueError::WrongState { .. }), "{late}");
     let late = queue.seal(&id, at(3)).await.unwrap_err();
     assert!(matches!(late, QueueError::WrongState { .. }), "{late}");
@@ -70,7 +70,7 @@ pub(in crate::batch) async fn a_deleted_batch_is_gone(backend: &dyn Backend) {
     let queue = backend.open();
     let running = list_with(&*queue, spec("me", Some("a")), rows("a.example", 0, 9)).await;
     let receiving = submit(&*queue, spec("me", Some("b")), at(0)).await;
-    queue.append(&receiving, rows("a.example", 0, 9)).await.unwrap();
+    queue.append(&receiving, None, rows("a.example", 0, 9), at(0)).await.unwrap();
     let over = submit(&*queue, spec("me", Some("c")), at(0)).await;
     queue.seal(&over, at(0)).await.unwrap();
     let kept = list(&*queue, rows("a.example", 0, 1)).await;
@@ -122,7 +122,7 @@ pub(in crate::batch) async fn batches_are_listed_newest_first_to_their_owner(
         submit(&*queue, spec("you", None), at(n)).await;
         if n % 3 > 0 {
             queue
-                .append(&id, rows("a.example", 0, usize::try_from(n % 3).unwrap() - 1))
+                .append(&id, None, rows("a.example", 0, usize::try_from(n % 3).unwrap() - 1), at(0))
                 .await
                 .unwrap();
             queue.seal(&id, at(n)).await.unwrap();

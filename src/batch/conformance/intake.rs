@@ -8,8 +8,11 @@ pub(in crate::batch) async fn rows_that_reach_one_mailbox_are_one_item(backend: 
     let queue = backend.open();
     let id = submit(&*queue, spec("me", None), at(0)).await;
     let page = ["Jo@a.example", "al@a.example", "JO@A.example"].map(row).to_vec();
-    queue.append(&id, page).await.unwrap();
-    queue.append(&id, ["al@A.example", "x@b.example"].map(row).to_vec()).await.unwrap();
+    queue.append(&id, None, page, at(0)).await.unwrap();
+    queue
+        .append(&id, None, ["al@A.example", "x@b.example"].map(row).to_vec(), at(0))
+        .await
+        .unwrap();
     let batch = queue.seal(&id, at(1)).await.unwrap();
     assert_eq!((batch.progress.rows, batch.progress.mailboxes), (5, 3));
     let leases = lease(&*queue, 9, at(2)).await;
@@ -30,7 +33,7 @@ pub(in crate::batch) async fn items_of_a_group_fill_chunks_in_the_order_of_their
         for (n, other) in others.into_iter().enumerate() {
             page.insert(n * 2 + 1, other);
         }
-        queue.append(&id, page).await.unwrap();
+        queue.append(&id, None, page, at(0)).await.unwrap();
     }
     queue.seal(&id, at(0)).await.unwrap();
     let leases = lease(&*queue, 99, at(0)).await;
@@ -52,27 +55,81 @@ pub(in crate::batch) async fn rows_are_taken_only_while_the_batch_is_receiving(
 ) {
     let queue = backend.open();
     let id = list(&*queue, rows("a.example", 0, 3)).await;
-    let late = queue.append(&id, rows("a.example", 3, 1)).await.unwrap_err();
+    let late = queue.append(&id, None, rows("a.example", 3, 1), at(0)).await.unwrap_err();
     assert!(matches!(late, QueueError::WrongState { .. }), "{late}");
     let twice = queue.seal(&id, at(1)).await.unwrap_err();
     assert!(matches!(twice, QueueError::WrongState { .. }), "{twice}");
     assert_eq!(standing(&*queue, &id).await.progress.rows, 3);
     let nowhere = BatchId::new(at(0));
-    let lost = queue.append(&nowhere, rows("a.example", 3, 1)).await.unwrap_err();
+    let lost = queue.append(&nowhere, None, rows("a.example", 3, 1), at(0)).await.unwrap_err();
     assert!(matches!(lost, QueueError::NoSuchBatch(_)), "{lost}");
+}
+
+pub(in crate::batch) async fn a_page_that_is_sent_again_changes_nothing(backend: &dyn Backend) {
+    let queue = backend.open();
+    let id = submit(&*queue, spec("me", None), at(0)).await;
+    let page = |from, count| rows("a.example", from, count);
+    assert_eq!(queue.append(&id, Some(0), page(0, 30), at(0)).await.unwrap(), 30);
+    let before = standing(&*queue, &id).await;
+    assert_eq!(queue.append(&id, Some(0), page(0, 30), at(1)).await.unwrap(), 30);
+    assert_eq!(standing(&*queue, &id).await, before);
+    // A page that was taken in part, because it was cut anew, gives the rows that are missing.
+    assert_eq!(queue.append(&id, Some(20), page(20, 25), at(2)).await.unwrap(), 45);
+    assert_eq!(queue.append(&id, Some(45), Vec::new(), at(2)).await.unwrap(), 45);
+    let batch = queue.seal(&id, at(3)).await.unwrap();
+    assert_eq!((batch.progress.rows, batch.progress.mailboxes), (45, 45));
+    let chunk = lease_one(&*queue, at(4)).await;
+    queue.complete(chunk.id, all(&chunk, Reason::NullMx), at(4)).await.unwrap();
+    let results = read(&*queue, &id, Order::Row, 99).await;
+    let given: Vec<String> = page(0, 45).into_iter().map(|row| row.address).collect();
+    let found: Vec<String> = results.into_iter().map(|row| row.address).collect();
+    assert_eq!(found, given);
+}
+
+pub(in crate::batch) async fn a_gap_names_the_row_that_comes_next(backend: &dyn Backend) {
+    let queue = backend.open();
+    let id = submit(&*queue, spec("me", None), at(0)).await;
+    queue.append(&id, Some(0), rows("a.example", 0, 30), at(0)).await.unwrap();
+    let gap = queue.append(&id, Some(31), rows("a.example", 31, 5), at(0)).await.unwrap_err();
+    assert!(
+        matches!(&gap, QueueError::Gap { id: of, expected: 30, found: 31 } if *of == id),
+        "{gap}"
+    );
+    assert_eq!(standing(&*queue, &id).await.progress.rows, 30);
+    assert_eq!(queue.append(&id, Some(30), rows("a.example", 30, 6), at(0)).await.unwrap(), 36);
+}
+
+pub(in crate::batch) async fn an_upload_without_a_new_page_is_found(backend: &dyn Backend) {
+    let queue = backend.open();
+    let early = submit(&*queue, spec("me", None), at(0)).await;
+    let late = submit(&*queue, spec("you", None), at(0)).await;
+    let sealed = list(&*queue, rows("a.example", 0, 1)).await;
+    let idle = async |time| queue.idle_uploads(at(time), 9).await.unwrap();
+    assert_eq!(idle(0).await, []);
+    queue.append(&late, Some(0), rows("a.example", 0, 3), at(10)).await.unwrap();
+    assert_eq!(idle(10).await, [early.clone()]);
+    queue.append(&late, Some(0), rows("a.example", 0, 3), at(20)).await.unwrap();
+    assert_eq!(idle(20).await, [early.clone()], "a page sent again is a sign of life");
+    assert_eq!(queue.idle_uploads(at(99), 1).await.unwrap().len(), 1);
+    queue.delete(&early).await.unwrap();
+    assert_eq!(idle(99).await, [late]);
+    assert_eq!(standing(&*queue, &sealed).await.state, State::Running);
 }
 
 pub(in crate::batch) async fn a_request_id_finds_the_first_submission(backend: &dyn Backend) {
     let queue = backend.open();
     let id = submit(&*queue, spec("me", Some("r")), at(0)).await;
-    let again = || queue.submit(BatchId::new(at(5)), spec("me", Some("r")), at(5));
+    let mut other = spec("me", Some("r"));
+    other.options.test_catch_all = false;
+    let again = || queue.submit(BatchId::new(at(5)), other.clone(), at(5));
     let find = |submission| match submission {
         Submission::Known(batch) => batch,
         Submission::New(batch) => panic!("{} is new", batch.id),
     };
     let receiving = find(again().await.unwrap());
     assert_eq!((&receiving.id, receiving.state), (&id, State::Receiving));
-    queue.append(&id, rows("a.example", 0, 1)).await.unwrap();
+    assert_eq!(receiving.spec, spec("me", Some("r")), "its own options, not those of the second");
+    queue.append(&id, None, rows("a.example", 0, 1), at(0)).await.unwrap();
     queue.seal(&id, at(1)).await.unwrap();
     assert_eq!(find(again().await.unwrap()).state, State::Running);
     let chunk = lease_one(&*queue, at(2)).await;
@@ -107,14 +164,14 @@ pub(in crate::batch) async fn what_was_not_sealed_is_gone_and_its_request_id_is_
 ) {
     let queue = backend.open();
     let id = submit(&*queue, spec("me", Some("r")), at(0)).await;
-    queue.append(&id, rows("a.example", 0, 300)).await.unwrap();
+    queue.append(&id, None, rows("a.example", 0, 300), at(0)).await.unwrap();
     assert!(page(&*queue, &id, Order::Row, &Cursor::default(), 1).await.rows.is_empty());
     assert!(queue.groups(&id, 3).await.unwrap().is_empty(), "nothing is told of it yet");
     let queue = backend.again(queue);
     let gone = queue.batch(&id).await.unwrap_err();
     assert!(matches!(&gone, QueueError::NoSuchBatch(lost) if *lost == id), "{gone}");
     assert!(queue.batches("me", None, 9).await.unwrap().is_empty());
-    let late = queue.append(&id, rows("a.example", 0, 1)).await.unwrap_err();
+    let late = queue.append(&id, None, rows("a.example", 0, 1), at(0)).await.unwrap_err();
     assert!(matches!(late, QueueError::NoSuchBatch(_)), "{late}");
     submit(&*queue, spec("me", Some("r")), at(1)).await;
 }
@@ -144,7 +201,7 @@ pub(in crate::batch) async fn what_was_sealed_is_never_lost(backend: &dyn Backen
 pub(in crate::batch) async fn nothing_is_leased_before_it_is_sealed(backend: &dyn Backend) {
     let queue = backend.open();
     let id = submit(&*queue, spec("me", None), at(0)).await;
-    queue.append(&id, rows("a.example", 0, 3)).await.unwrap();
+    queue.append(&id, None, rows("a.example", 0, 3), at(0)).await.unwrap();
     assert!(lease(&*queue, 1, at(0)).await.is_empty());
     assert_eq!(queue.next_due(at(0)).await.unwrap(), None);
     queue.seal(&id, at(1)).await.unwrap();

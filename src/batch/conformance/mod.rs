@@ -62,6 +62,9 @@ macro_rules! suite {
             rows_that_reach_one_mailbox_are_one_item,
             items_of_a_group_fill_chunks_in_the_order_of_their_first_rows,
             rows_are_taken_only_while_the_batch_is_receiving,
+            a_page_that_is_sent_again_changes_nothing,
+            a_gap_names_the_row_that_comes_next,
+            an_upload_without_a_new_page_is_found,
             a_request_id_finds_the_first_submission,
             one_request_id_of_two_owners_is_two_batches,
             a_batch_without_rows_is_finished_at_once,
@@ -158,7 +161,7 @@ pub(super) async fn list(queue: &dyn Queue, rows: Vec<NewRow>) -> BatchId {
 
 pub(super) async fn list_with(queue: &dyn Queue, spec: Spec, rows: Vec<NewRow>) -> BatchId {
     let id = submit(queue, spec, at(0)).await;
-    queue.append(&id, rows).await.unwrap();
+    queue.append(&id, None, rows, at(0)).await.unwrap();
     queue.seal(&id, at(0)).await.unwrap();
     id
 }

@@ -133,7 +133,7 @@ impl Run<'_> {
             })
             .collect();
         let batch = &mut self.batches[n];
-        self.queue.as_deref().unwrap().append(&batch.id, page.clone()).await.unwrap();
+        self.queue.as_deref().unwrap().append(&batch.id, None, page.clone(), at(0)).await.unwrap();
         batch.append(&page);
     }
 

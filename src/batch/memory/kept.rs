@@ -19,6 +19,8 @@ pub(super) struct Kept {
     pub(super) chunks: Vec<KeptChunk>,
     /// Items in the order of their results.
     pub(super) completed: Vec<usize>,
+    /// When rows last came.
+    pub(super) last_page: SystemTime,
 }
 
 pub(super) struct Row {
@@ -52,6 +54,7 @@ impl KeptChunk {
 impl Kept {
     pub(super) fn new(batch: Batch) -> Self {
         Self {
+            last_page: batch.created_at,
             batch,
             rows: Vec::new(),
             items: Vec::new(),

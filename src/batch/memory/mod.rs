@@ -11,7 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::queue::{
     CHUNK, DestinationTally, GroupTally, Known, Lease, LeaseId, LeaseRequest, NewRow, Queue,
-    QueueError, Results, ResultsRequest, Submission,
+    QueueError, Results, ResultsRequest, Submission, new_rows,
 };
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress, State};
@@ -103,10 +103,18 @@ impl Queue for MemoryQueue {
         Ok(Submission::New(batch))
     }
 
-    async fn append(&self, id: &BatchId, rows: Vec<NewRow>) -> Result<(), QueueError> {
+    async fn append(
+        &self,
+        id: &BatchId,
+        first_row: Option<u64>,
+        rows: Vec<NewRow>,
+        now: SystemTime,
+    ) -> Result<u64, QueueError> {
         let mut inner = self.lock();
         let kept = inner.receiving(id)?;
-        for new in rows {
+        kept.last_page = now;
+        let new = new_rows(id, kept.rows.len() as u64, first_row, &rows)?.to_vec();
+        for new in new {
             let item = *kept.by_key.entry(new.key).or_insert(kept.items.len());
             if item == kept.items.len() {
                 kept.items.push(KeptItem {
@@ -133,7 +141,18 @@ impl Queue for MemoryQueue {
             kept.items[item].rows.push(kept.rows.len());
             kept.rows.push(Row { row_id: new.row_id, address: new.address, item });
         }
-        Ok(())
+        Ok(kept.rows.len() as u64)
+    }
+
+    async fn idle_uploads(
+        &self,
+        time: SystemTime,
+        limit: usize,
+    ) -> Result<Vec<BatchId>, QueueError> {
+        let inner = self.lock();
+        let receiving = inner.batches.values().filter(|kept| kept.batch.state == State::Receiving);
+        let idle = receiving.filter(|kept| kept.last_page < time);
+        Ok(idle.map(|kept| kept.batch.id.clone()).take(limit).collect())
     }
 
     async fn seal(&self, id: &BatchId, now: SystemTime) -> Result<Batch, QueueError> {

@@ -12,7 +12,7 @@ use super::error::Fault;
 use super::receiver::Receiver;
 use super::shared::Shared;
 use super::time::kept;
-use crate::batch::queue::{NewRow, QueueError, Submission};
+use crate::batch::queue::{NewRow, QueueError, Submission, new_rows};
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress, State};
 use crate::campaign::spec::Spec;
@@ -23,10 +23,20 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, QueueError>>;
 /// How many files that are receiving stay open.
 const OPEN: usize = 4;
 
+/// Rows to be taken in.
+pub(super) struct Page {
+    pub(super) batch: BatchId,
+    /// The number of the first; `None`: the next.
+    pub(super) first_row: Option<u64>,
+    pub(super) rows: Vec<NewRow>,
+    pub(super) now: SystemTime,
+}
+
 /// What the thread is asked.
 pub(super) enum Job {
     Submit(BatchId, Spec, SystemTime, Reply<Submission>),
-    Append(BatchId, Vec<NewRow>, Reply<()>),
+    Append(Page, Reply<u64>),
+    IdleUploads(SystemTime, usize, Reply<Vec<BatchId>>),
     Seal(BatchId, SystemTime, Reply<Batch>),
     Cancel(BatchId, SystemTime, Reply<Batch>),
     Delete(BatchId, Reply<()>),
@@ -58,7 +68,10 @@ impl Intake {
             Job::Submit(id, spec, now, reply) => {
                 answer(reply, self.submit(id, spec, now), &place);
             }
-            Job::Append(id, rows, reply) => answer(reply, self.append(&id, &rows), &place),
+            Job::Append(page, reply) => answer(reply, self.append(&page), &place),
+            Job::IdleUploads(time, limit, reply) => {
+                answer(reply, Ok(self.idle_uploads(time, limit)), &place);
+            }
             Job::Seal(id, now, reply) => answer(reply, self.seal(&id, now), &place),
             Job::Cancel(id, now, reply) => {
                 if self.find(&id).is_some() {
@@ -127,14 +140,26 @@ impl Intake {
         Ok(Submission::New(batch))
     }
 
-    fn append(&mut self, id: &BatchId, rows: &[NewRow]) -> Result<(), Fault> {
+    fn append(&mut self, page: &Page) -> Result<u64, Fault> {
         let shared = Arc::clone(&self.shared);
-        let Some(receiver) = self.find(id) else {
-            return Err(self.not_receiving(id, "append only before the batch is sealed"));
+        let Some(receiver) = self.find(&page.batch) else {
+            return Err(self.not_receiving(&page.batch, "append only before the batch is sealed"));
         };
-        receiver.append(&shared.directory, rows)?;
+        receiver.last_page = page.now;
+        let there = receiver.batch().progress.rows;
+        let new = new_rows(&page.batch, there, page.first_row, &page.rows)?;
+        if new.is_empty() {
+            return Ok(there);
+        }
+        receiver.append(&shared.directory, new)?;
         shared.publish(receiver.batch());
-        Ok(())
+        Ok(receiver.batch().progress.rows)
+    }
+
+    /// Uploads that got their last page before `time`.
+    fn idle_uploads(&self, time: SystemTime, limit: usize) -> Vec<BatchId> {
+        let idle = self.receiving.iter().filter(|receiver| receiver.last_page < time);
+        idle.map(|receiver| receiver.batch().id.clone()).take(limit).collect()
     }
 
     fn seal(&mut self, id: &BatchId, now: SystemTime) -> Result<Batch, Fault> {

@@ -182,8 +182,23 @@ impl Queue for SqliteQueue {
         self.ask(&self.intake, |reply| intake::Job::Submit(id, spec, now, reply)).await
     }
 
-    async fn append(&self, id: &BatchId, rows: Vec<NewRow>) -> Result<(), QueueError> {
-        self.ask(&self.intake, |reply| intake::Job::Append(id.clone(), rows, reply)).await
+    async fn append(
+        &self,
+        id: &BatchId,
+        first_row: Option<u64>,
+        rows: Vec<NewRow>,
+        now: SystemTime,
+    ) -> Result<u64, QueueError> {
+        let page = intake::Page { batch: id.clone(), first_row, rows, now };
+        self.ask(&self.intake, |reply| intake::Job::Append(page, reply)).await
+    }
+
+    async fn idle_uploads(
+        &self,
+        time: SystemTime,
+        limit: usize,
+    ) -> Result<Vec<BatchId>, QueueError> {
+        self.ask(&self.intake, |reply| intake::Job::IdleUploads(time, limit, reply)).await
     }
 
     async fn seal(&self, id: &BatchId, now: SystemTime) -> Result<Batch, QueueError> {

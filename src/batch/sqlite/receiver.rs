@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
+use std::time::SystemTime;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params};
@@ -29,6 +30,8 @@ pub(super) struct Receiver {
     groups: i64,
     mailboxes_met: Met,
     groups_met: Met,
+    /// When rows last came.
+    pub(super) last_page: SystemTime,
     /// `None` while it is idle.
     connection: Option<Connection>,
 }
@@ -59,6 +62,7 @@ impl Receiver {
         directory::create(&directory.batch(&batch.id))?;
         directory::create(&directory.intake(&batch.id))?;
         let mut receiver = Self {
+            last_page: batch.created_at,
             batch,
             groups: 0,
             mailboxes_met: Met::mailboxes(),

@@ -143,7 +143,7 @@ impl Room {
             panic!("a batch of the same name is there");
         };
         let rows = addresses.iter().map(|address| (String::new(), Subject::parse(*address)));
-        self.batches.append(&batch.id, rows).await.unwrap();
+        self.batches.append(&batch.id, None, rows).await.unwrap();
         self.batches.seal(&batch.id).await.unwrap().id
     }
 

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::super::Config;
-use super::script::{Room, Says};
-use crate::campaign::{BatchOptions, State};
+use super::script::{Room, Says, spec};
+use crate::batch::queue::{QueueError, Submission};
+use crate::campaign::{BatchOptions, SendPolicy, State};
 use crate::verdict::Depth;
 use crate::verdict::Reason;
+use crate::verifier::Subject;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -194,4 +196,54 @@ async fn a_batch_is_deleted_by_itself_when_its_time_is_over() {
     assert!(room.batches.batch("", &id).await.is_ok());
     tokio::time::sleep(3 * MINUTE).await;
     assert!(room.batches.batch("", &id).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_goes_on_where_it_was_and_a_second_seal_changes_nothing() {
+    let room = Room::open(&[], Config::default());
+    let mut spec = spec(BatchOptions::default());
+    spec.request_id = Some("r".to_owned());
+    let Submission::New(batch) = room.batches.submit(spec.clone()).await.unwrap() else { panic!() };
+    let row = |address: &str| (String::new(), Subject::parse(address));
+    let page = [row("jane@a.example"), row("john@a.example")];
+    assert_eq!(room.batches.append(&batch.id, Some(0), page.clone()).await.unwrap(), 2);
+    tokio::time::sleep(30 * MINUTE).await;
+    let Submission::Known(found) = room.batches.submit(spec).await.unwrap() else { panic!() };
+    assert_eq!((found.id.clone(), found.progress.rows), (batch.id.clone(), 2));
+    room.batches.append(&found.id, Some(0), page).await.unwrap();
+    assert_eq!(room.batches.append(&found.id, Some(2), [row("al@a.example")]).await.unwrap(), 3);
+    let sealed = room.batches.seal(&found.id).await.unwrap();
+    assert_eq!(room.batches.seal(&found.id).await.unwrap().sealed_at, sealed.sealed_at);
+    assert_eq!(room.rows(&batch.id).await.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abandoned_upload_is_removed_and_one_that_goes_on_is_not() {
+    let room = Room::open(&[], Config { upload_timeout: 10 * MINUTE, ..Config::default() });
+    let submit = async || match room.batches.submit(spec(BatchOptions::default())).await.unwrap() {
+        Submission::New(batch) => batch.id,
+        Submission::Known(_) => panic!("it has no request id"),
+    };
+    let (left, kept) = (submit().await, submit().await);
+    for n in 0..4 {
+        let page = [(String::new(), Subject::parse(format!("jane@a{n}.example")))];
+        room.batches.append(&kept, Some(n), page).await.unwrap();
+        tokio::time::sleep(8 * MINUTE).await;
+    }
+    assert!(matches!(room.batches.batch("", &left).await, Err(QueueError::NoSuchBatch(_))));
+    assert_eq!(room.batch(&kept).await.progress.rows, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_id_with_other_options_is_refused_and_the_difference_named() {
+    let room = Room::open(&[], Config::default());
+    let mut first = spec(BatchOptions::default());
+    first.request_id = Some("r".to_owned());
+    room.batches.submit(first.clone()).await.unwrap();
+    let mut second = first.clone();
+    second.options.send_policy = SendPolicy::All;
+    let error = room.batches.submit(second).await.unwrap_err();
+    assert!(matches!(&error, QueueError::OtherRequest { .. }), "{error}");
+    assert!(error.to_string().contains("send_policy deliverable, not all"), "{error}");
+    assert!(matches!(room.batches.submit(first).await, Ok(Submission::Known(_))));
 }

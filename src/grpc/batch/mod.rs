@@ -101,7 +101,7 @@ impl Service {
             let subjects = page.iter().map(|(_, subject)| subject);
             let refused = self.checked.take(caller, subjects, depth);
             refused.map_err(|refused| refusal::status(&refused))?;
-            let taken = self.batches.append(id, page).await;
+            let taken = self.batches.append(id, None, page).await;
             taken.map_err(|error| request::queue_status(&error))?;
         }
         self.batches.seal(id).await.map_err(|error| request::queue_status(&error))

@@ -161,7 +161,10 @@ pub(super) fn queue_status(error: &QueueError) -> Status {
     let message = error.to_string();
     match error {
         QueueError::NoSuchBatch(_) => Status::not_found(message),
-        QueueError::WrongState { .. } => Status::failed_precondition(message),
+        QueueError::WrongState { .. } | QueueError::Gap { .. } => {
+            Status::failed_precondition(message)
+        }
+        QueueError::OtherRequest { .. } => Status::already_exists(message),
         QueueError::BadCursor => {
             let details = ErrorDetails::with_bad_request_violation("cursor", message.clone());
             Status::with_error_details(Code::InvalidArgument, message, details)

@@ -210,8 +210,8 @@ async fn bring_list(queue: &SqliteQueue, dice: &mut Dice) {
     let page: Vec<NewRow> =
         (0..ROWS).map(|n| row(&format!("u{n}@d{}.example", dice.roll(5)))).collect();
     for part in page.chunks(25) {
-        queue.append(&id, part.to_vec()).await.unwrap();
-        queue.append(&half, part.to_vec()).await.unwrap();
+        queue.append(&id, None, part.to_vec(), at(0)).await.unwrap();
+        queue.append(&half, None, part.to_vec(), at(0)).await.unwrap();
     }
     queue.seal(&id, at(0)).await.unwrap();
     say(&format!("sealed {id}"));

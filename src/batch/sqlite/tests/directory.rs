@@ -185,7 +185,7 @@ async fn nothing_of_a_deleted_batch_stays_on_the_disk() {
     let mut wish = spec("me", Some("tellingrequest"));
     wish.display_name = "tellingname".to_owned();
     let id = submit(&queue, wish, at(0)).await;
-    queue.append(&id, rows("telling.example", 0, 500)).await.unwrap();
+    queue.append(&id, None, rows("telling.example", 0, 500), at(0)).await.unwrap();
     queue.seal(&id, at(0)).await.unwrap();
     let chunk = lease_one(&queue, at(0)).await;
     queue.complete(chunk.id, all(&chunk, Reason::NullMx), at(0)).await.unwrap();

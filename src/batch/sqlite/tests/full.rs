@@ -61,7 +61,7 @@ async fn fill(disk: &Path) {
     queue.cancel(&doomed, at(0)).await.unwrap();
     let running = list(&queue, rows("a.example", 0, 400)).await;
     let receiving = submit(&queue, spec("me", None), at(0)).await;
-    queue.append(&receiving, rows("b.example", 0, 100)).await.unwrap();
+    queue.append(&receiving, None, rows("b.example", 0, 100), at(0)).await.unwrap();
     let leases = lease(&queue, 4, at(0)).await;
 
     let filler = disk.join("filler");
@@ -80,7 +80,7 @@ async fn fill(disk: &Path) {
     }
     assert!(kept < leases.len(), "the disk was not full");
     let page = rows("b.example", 100, 2000);
-    let error = queue.append(&receiving, page.clone()).await.unwrap_err();
+    let error = queue.append(&receiving, None, page.clone(), at(0)).await.unwrap_err();
     assert!(matches!(error, QueueError::Full { .. }), "{error}");
     let done = standing(&queue, &running).await.progress.finished_rows();
     assert_eq!(done, kept as u64 * 100, "what was refused is not counted");
@@ -91,7 +91,7 @@ async fn fill(disk: &Path) {
         bring(n).await.unwrap();
     }
     assert_eq!(standing(&queue, &running).await.state, State::Finished);
-    queue.append(&receiving, page).await.unwrap();
+    queue.append(&receiving, None, page, at(0)).await.unwrap();
     let batch = queue.seal(&receiving, at(2)).await.unwrap();
     assert_eq!((batch.progress.rows, batch.progress.mailboxes), (2100, 2100));
     drop(queue);
