@@ -1,18 +1,18 @@
-//! Whether the service can do its work. It cannot until DNS answers and the batches are open, and
-//! not any more once it drains. That it lives is another question, which this does not answer.
+//! Readiness of the service: DNS answers, the batches are open, and it is not draining.
+//!
+//! Liveness is another question and not answered here.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// What the service needs, told by those who know, to those who are asked. Cheap to clone; all
-/// clones are about the same service.
+/// Readiness as reported by the parts of the service. Cheap to clone; all clones share one state.
 #[derive(Clone, Debug)]
-pub struct Readiness(Arc<watch::Sender<State>>);
+pub struct Readiness(Arc<watch::Sender<ReadinessState>>);
 
-/// What is there.
+/// The conditions of readiness.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct State {
+pub struct ReadinessState {
     /// DNS answers questions.
     pub dns: bool,
     /// The batches are open.
@@ -21,14 +21,14 @@ pub struct State {
     pub draining: bool,
 }
 
-impl State {
-    /// Whether nothing is missing.
+impl ReadinessState {
+    /// `true` if no condition is missing.
     #[must_use]
     pub fn is_ready(self) -> bool {
         self.dns && self.store && !self.draining
     }
 
-    /// What is in the way, for people.
+    /// The missing conditions, in words.
     #[must_use]
     pub fn obstacles(self) -> Vec<&'static str> {
         let all = [
@@ -41,37 +41,37 @@ impl State {
 }
 
 impl Default for Readiness {
-    /// Nothing is there yet.
+    /// No condition holds yet.
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(State::default())))
+        Self(Arc::new(watch::Sender::new(ReadinessState::default())))
     }
 }
 
 impl Readiness {
-    /// DNS answers, or does not. Returns whether that is news.
+    /// Reports whether DNS answers; returns `true` if that changed.
     pub fn dns(&self, answers: bool) -> bool {
         self.0.send_if_modified(|state| std::mem::replace(&mut state.dns, answers) != answers)
     }
 
-    /// The batches are open.
+    /// Reports that the batches are open.
     pub fn store_is_open(&self) {
         self.0.send_modify(|state| state.store = true);
     }
 
-    /// The service is ending.
+    /// Reports that the service is shutting down.
     pub fn drain(&self) {
         self.0.send_modify(|state| state.draining = true);
     }
 
-    /// What is there now.
+    /// The current state.
     #[must_use]
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> ReadinessState {
         *self.0.borrow()
     }
 
-    /// Tells of every change.
+    /// A receiver that sees every change.
     #[must_use]
-    pub fn watch(&self) -> watch::Receiver<State> {
+    pub fn watch(&self) -> watch::Receiver<ReadinessState> {
         self.0.subscribe()
     }
 }

@@ -1,4 +1,4 @@
-//! Canonical forms: which addresses are the same person's, which the same mailbox's.
+//! Canonical forms: equal for addresses of one person, or of one mailbox.
 //!
 //! For finding duplicates and for keys, *never* for the probe: what a server is asked about is the
 //! address as given. Case is folded in every local part: RFC 5321 section 2.4 lets a host tell
@@ -11,7 +11,7 @@ use super::domain::Domain;
 use super::provider::{self, Provider, Tag};
 use super::{Address, local};
 
-/// Whose an address is.
+/// The canonical forms of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The form that is equal for addresses of one mailbox, whose answers therefore are the same.
@@ -19,7 +19,7 @@ pub struct Identity {
     /// The form that is equal for addresses of one person, where it is another one: aliases that
     /// their owner creates and deletes one by one are mailboxes of their own.
     owner: Option<String>,
-    /// Whether the local part carries a tag that its owner added (RFC 5233 subaddressing, or the
+    /// `true` if the local part carries a tag that its owner added (RFC 5233 subaddressing, or the
     /// provider's own way). Where nothing is known of the provider, `+` is taken for one, as nearly
     /// everyone does (RFC 5233 section 1).
     pub tagged: bool,
@@ -43,7 +43,15 @@ impl Identity {
     }
 }
 
-pub(super) fn identity(address: &Address) -> Identity {
+impl Address {
+    /// The canonical forms: for finding duplicates and for keys, never for the probe.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        identity(self)
+    }
+}
+
+fn identity(address: &Address) -> Identity {
     let folded = fold(&local::content(address.local()));
     let has_plus = || split_at('+', &folded).is_some();
     let name = match address.domain() {
@@ -88,7 +96,7 @@ fn split_tag<'a>(provider: &Provider, local: &'a str) -> Option<(&'a str, &'a st
     }
 }
 
-/// What stands before and after the first separator, unless nothing stands before it.
+/// The parts before and after the first separator, unless the first part is empty.
 fn split_at(separator: char, local: &str) -> Option<(&str, &str)> {
     local.split_once(separator).filter(|(name, _)| !name.is_empty())
 }

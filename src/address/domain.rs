@@ -14,7 +14,7 @@ const MAX_OCTETS: usize = 253;
 /// RFC 1035 section 2.3.4.
 const MAX_LABEL_OCTETS: usize = 63;
 
-/// What stands after the `@`.
+/// The part after the `@`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Domain {
     /// A domain name.
@@ -125,7 +125,7 @@ impl DomainName {
         }
     }
 
-    /// Whether the public suffix list knows the name's top-level domain.
+    /// `true` if the public suffix list knows the name's top-level domain.
     #[must_use]
     pub fn has_known_suffix(&self) -> bool {
         psl::suffix(self.0.as_bytes()).is_some_and(|suffix| suffix.is_known())

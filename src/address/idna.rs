@@ -12,7 +12,7 @@ use unicode_script::{Script, UnicodeScript};
 use super::syntax::{SyntaxError, SyntaxErrorKind};
 use super::unicode;
 
-/// What an A-label begins with, in any case.
+/// The prefix of an A-label, in any case.
 const ACE_PREFIX: &str = "xn--";
 /// RFC 1035 section 2.3.4.
 const MAX_LABEL_OCTETS: usize = 63;
@@ -33,7 +33,7 @@ const fn is_dot(c: char) -> bool {
     matches!(c, '.' | '\u{3002}' | '\u{FF0E}' | '\u{FF61}')
 }
 
-/// Whether some label of an ASCII name claims to be an A-label.
+/// `true` if some label of an ASCII name claims to be an A-label.
 pub(super) fn has_a_label(text: &str) -> bool {
     let after_dot = |(at, byte)| byte == b'.' && is_a_label(&text[at + 1..]);
     is_a_label(text) || text.bytes().enumerate().any(after_dot)
@@ -108,7 +108,7 @@ pub(super) fn u_label(label: &str) -> Option<String> {
     (same && check_u_label(&unicode).is_ok()).then_some(unicode)
 }
 
-/// Whether the name holds an A-label that IDNA 2008 would not make, an emoji domain for one.
+/// `true` if the name holds an A-label that IDNA 2008 would not make, an emoji domain for one.
 pub(super) fn has_foreign_a_label(ascii: &str) -> bool {
     ascii.split('.').any(|label| is_a_label(label) && u_label(label).is_none())
 }
@@ -117,7 +117,7 @@ fn decoded(label: &str) -> String {
     Uts46::new().to_unicode(label.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow).0.into_owned()
 }
 
-/// Which label `idna` refused: the first that it refuses alone, or the first of all when only the
+/// The label that `idna` refused: the first that it refuses alone, or the first of all when only the
 /// bidi rule for the whole name is broken.
 fn blame(text: &str) -> SyntaxError {
     let refused = |label: &str| {

@@ -1,8 +1,8 @@
 //! Local parts: dot-strings and quoted strings (RFC 5321 section 4.1.2), with characters beyond
 //! ASCII (RFC 6531 section 3.3).
 //!
-//! Crate `email_address` decides the grammar of dot-strings; it says whether, and this module says
-//! where and why. It misjudges quoted strings both ways (refuses `""` and `"a\ b"`, takes a raw
+//! Crate `email_address` decides the grammar of dot-strings; this module finds the
+//! place and the reason. It misjudges quoted strings both ways (refuses `""` and `"a\ b"`, takes a raw
 //! TAB) and letters with marks, so those are decided here. No folding white space and no comments:
 //! they belong to message headers.
 
@@ -33,7 +33,7 @@ pub(super) fn check(local: &str) -> Result<(), SyntaxError> {
     if local.is_ascii() { Ok(()) } else { unicode::check_local_part(local) }
 }
 
-/// What stands between the quotes, escapes untouched; `None` for a dot-string.
+/// The text between the quotes, escapes untouched; `None` for a dot-string.
 fn quoted(local: &str) -> Option<&str> {
     local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
 }

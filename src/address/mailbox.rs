@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::canonical::{self, Identity};
 use super::domain::{Domain, DomainName};
 use super::literal::AddressLiteral;
 use super::syntax::{SyntaxError, SyntaxErrorKind};
@@ -17,10 +16,10 @@ const MAX_OCTETS: usize = 254;
 /// Equal if the local parts are the same bytes and the domains the same name. `Debug` and
 /// `Display` redact the local part; [`wire_utf8`](Self::wire_utf8) does not.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Address(Arc<Mailbox>);
+pub struct Address(Arc<AddressParts>);
 
 #[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Mailbox {
+struct AddressParts {
     local: Box<str>,
     domain: Domain,
 }
@@ -35,7 +34,7 @@ impl Address {
         let at = separator(input)?;
         local::check(&input[..at])?;
         let domain = parse_domain(&input[at + 1..]).map_err(|error| error.shifted(at + 1))?;
-        let address = Self(Arc::new(Mailbox { local: input[..at].into(), domain }));
+        let address = Self(Arc::new(AddressParts { local: input[..at].into(), domain }));
         if input.len().max(address.wire_octets()) > MAX_OCTETS {
             return Err(SyntaxErrorKind::AddressTooLong.at(MAX_OCTETS.min(input.len())));
         }
@@ -60,13 +59,6 @@ impl Address {
         self.0.domain.name()
     }
 
-    /// The form for a server without SMTPUTF8 (RFC 6531): local part as given, A-labels. `None`
-    /// if the local part is not ASCII, for then there is no such form.
-    #[must_use]
-    pub fn wire_ascii(&self) -> Option<String> {
-        (!self.needs_smtputf8()).then(|| format!("{}@{}", self.local(), self.0.domain))
-    }
-
     /// The form with U-labels, for a server with SMTPUTF8 and for people. Where U-labels would
     /// make it longer than an address may be, A-labels stay.
     #[must_use]
@@ -81,17 +73,11 @@ impl Address {
         format!("{}@{unicode}", self.local())
     }
 
-    /// Whether only a server with SMTPUTF8 can be asked: the local part is not ASCII. A domain
+    /// `true` if only a server with SMTPUTF8 can be asked: the local part is not ASCII. A domain
     /// always has an ASCII form.
     #[must_use]
     pub fn needs_smtputf8(&self) -> bool {
         !self.local().is_ascii()
-    }
-
-    /// Whose the address is: for finding duplicates and for keys, never for the probe.
-    #[must_use]
-    pub fn identity(&self) -> Identity {
-        canonical::identity(self)
     }
 
     fn wire_octets(&self) -> usize {
@@ -125,7 +111,7 @@ impl std::str::FromStr for Address {
     }
 }
 
-/// Where the `@` between local part and domain is: after the closing quote of a quoted local
+/// The offset of the `@` between local part and domain: after the closing quote of a quoted local
 /// part, else the first one.
 fn separator(input: &str) -> Result<usize, SyntaxError> {
     if input.is_empty() {

@@ -1,9 +1,9 @@
 //! Addresses: syntax, wire form, canonical form, redaction, suggestions. Pure.
 //!
 //! An [`Address`] exists only if it is usable in `RCPT TO` (RFC 5321 section 4.1.2, RFC 6531).
-//! Whether we *want* to probe it (special-use names, address literals) is [`policy`], not syntax;
-//! the addresses in what a person wrote are found by [`clean`]; whether its provider can have given it out is [`provider::rule`]; what its owner may have meant
-//! is [`suggest`].
+//! Reasons against probing it (special-use names, address literals) are [`policy`], not syntax;
+//! names that its provider cannot have given out are found by [`provider::rule`]; [`clean`] finds
+//! the addresses in what a person wrote; [`suggest`] repairs mistyped ones.
 
 pub mod canonical;
 pub mod clean;

@@ -1,5 +1,6 @@
-//! What speaks against probing an address whose syntax is right. Facts only: the verdict decides
-//! what they are worth.
+//! Policy flags: reasons against probing an address whose syntax is right.
+//!
+//! They are facts; the verdict decides their weight.
 
 use unicode_security::{MixedScript, RestrictionLevel, RestrictionLevelDetection};
 
@@ -45,7 +46,7 @@ impl PolicyFlag {
 pub struct SpecialUse {
     /// The name.
     pub name: &'static str,
-    /// What set it aside.
+    /// The document that set it aside.
     pub source: &'static str,
 }
 
@@ -112,7 +113,7 @@ pub fn flags(domain: &Domain) -> Vec<PolicyFlag> {
     flags
 }
 
-/// Whether a U-label is more than "highly restrictive" (UTS 39 section 5.2): beyond one script,
+/// `true` if a U-label is more than "highly restrictive" (UTS 39 section 5.2): beyond one script,
 /// or Latin with those that Japanese, Korean and Chinese use together.
 fn mixes_scripts(label: &str) -> bool {
     !label.is_single_script() && !label.check_restriction_level(RestrictionLevel::HighlyRestrictive)

@@ -1,4 +1,4 @@
-//! Redaction: what may stand in a log line, a span or a transcript.
+//! Redaction of addresses for log lines, spans and transcripts.
 //!
 //! A redacted local part keeps its first character, so that a person who knows the address
 //! recognises it and nobody else learns it.
@@ -10,8 +10,8 @@ pub fn local_part(local: &str) -> String {
     format!("{}***", first.map(String::from).unwrap_or_default())
 }
 
-/// What divides local part and domain, plain and as a link spells it (RFC 3986 section 2.1), and
-/// what can stand before an unquoted local part but not in it.
+/// Separators of local part and domain, plain and in a link (RFC 3986 section 2.1), each with the
+/// characters that can stand before an unquoted local part but not in it.
 const SEPARATORS: [(&str, &str); 2] = [("@", "<>()[]:;,\""), ("%40", "<>()[]:;,\"/?=&")];
 
 /// `text` with the local part of everything that looks like an address redacted.
@@ -42,7 +42,7 @@ fn next_separator(text: &str) -> Option<(usize, (&'static str, &'static str))> {
     })
 }
 
-/// Where the local part that ends `before` begins: after the last character that cannot stand in
+/// The start of the local part that ends `before`: after the last character that cannot stand in
 /// an unquoted one, or at the opening quote of a quoted one.
 fn local_start(before: &str, stops: &str) -> usize {
     if let Some(inner) = before.strip_suffix('"') {

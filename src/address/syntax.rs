@@ -1,4 +1,4 @@
-//! Why a string is not an address: one kind for each way, with the place where it shows.
+//! Syntax errors: one kind for each fault of an address, with its place.
 //!
 //! Kinds are about RFC 5321 section 4.1.2 and RFC 6531 section 3.3. What is valid but unwise is
 //! [`policy`](super::policy), not syntax.
@@ -8,9 +8,9 @@ use std::fmt;
 /// A string that cannot stand in `RCPT TO`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub struct SyntaxError {
-    /// What is wrong.
+    /// The fault.
     pub kind: SyntaxErrorKind,
-    /// Where it shows: a byte offset into the input, from 0 to its length.
+    /// Its place: a byte offset into the input, from 0 to its length.
     pub offset: usize,
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for SyntaxError {
 
 macro_rules! kinds {
     ($($(#[$doc:meta])+ $kind:ident = $name:literal, $sentence:literal;)+) => {
-        /// What is wrong with a string that is not an address.
+        /// The faults of a string that is not an address.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum SyntaxErrorKind {
             $($(#[$doc])+ $kind,)+

@@ -1,4 +1,4 @@
-//! Which code points beyond ASCII may stand in an address.
+//! Code points beyond ASCII that may stand in an address.
 //!
 //! RFC 6531 lets every code point above ASCII into a local part. Some of them make an address that
 //! shows as another one, or that nobody can type: controls, format and direction characters,
@@ -28,7 +28,7 @@ pub(super) fn check_local_part(text: &str) -> Result<(), SyntaxError> {
     Ok(())
 }
 
-/// Why `c`, not a joiner, may stand nowhere in an address; `None` if it may.
+/// The fault of `c`, not a joiner, which may stand nowhere in an address; `None` if it may.
 pub(super) fn unsafe_kind(c: char) -> Option<SyntaxErrorKind> {
     use GeneralCategory as G;
     match c.general_category() {
@@ -63,7 +63,7 @@ pub(super) fn is_mark(c: char) -> bool {
     !c.is_ascii() && c.general_category_group() == GeneralCategoryGroup::Mark
 }
 
-/// Whether the joiner at `offset` changes what is seen (RFC 5892 appendix A.1 and A.2). IDNA's
+/// `true` if the joiner at `offset` changes what is seen (RFC 5892 appendix A.1 and A.2). IDNA's
 /// tables know; they are asked about the word around it.
 fn joiner_is_needed(text: &str, offset: usize) -> bool {
     let in_word = |c: char| is_joiner(c) || is_mark(c) || c.is_alphabetic();

@@ -1,6 +1,6 @@
-//! A bounded memory of answers whose lifetime somebody else decides.
+//! A bounded cache of answers whose lifetime the caller decides.
 //!
-//! Knows nothing about what it keeps; looks nothing up.
+//! It knows nothing about the values and never loads one.
 
 use std::hash::Hash;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,16 +10,16 @@ use moka::Equivalent;
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 
-use super::at_hand;
+use super::moka_ext;
 
-/// Answers by key. Cheap to clone; all clones share one memory.
+/// Cached answers by key. Cheap to clone; all clones share one cache.
 #[derive(Clone)]
 pub struct Answers<K, V> {
-    entries: Cache<K, Kept<V>, RandomState>,
+    entries: Cache<K, AnswerEntry<V>, RandomState>,
 }
 
 #[derive(Clone)]
-struct Kept<V> {
+struct AnswerEntry<V> {
     value: V,
     gathered_at: SystemTime,
     valid_until: SystemTime,
@@ -31,18 +31,18 @@ where
     K: Hash + Eq + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// A memory of at most `capacity` answers; the least recently used go first.
+    /// Creates a cache of at most `capacity` answers; the least recently used are evicted first.
     #[must_use]
     pub fn new(capacity: u64) -> Self {
         let entries = Cache::builder()
             .max_capacity(capacity)
             .eviction_policy(EvictionPolicy::lru())
-            .expire_after(Expiry)
+            .expire_after(AnswerExpiry)
             .build_with_hasher(RandomState::default());
         Self { entries }
     }
 
-    /// Remembers an answer until `valid_until`, in place of an earlier one.
+    /// Stores an answer until `valid_until`, replacing an earlier one.
     pub async fn insert(
         &self,
         key: K,
@@ -52,8 +52,8 @@ where
         now: SystemTime,
     ) {
         let keep_for = valid_until.duration_since(now).unwrap_or_default();
-        let kept = Kept { value, gathered_at, valid_until, keep_for };
-        self.entries.insert(key, kept).await;
+        let entry = AnswerEntry { value, gathered_at, valid_until, keep_for };
+        self.entries.insert(key, entry).await;
     }
 
     /// The answer under this key, if it holds at `now` and is no older than `max_age`.
@@ -61,29 +61,29 @@ where
     where
         Q: Equivalent<K> + Hash + ?Sized,
     {
-        let kept = at_hand::get(&self.entries, key).await?;
-        let age = now.duration_since(kept.gathered_at).unwrap_or_default();
+        let entry = moka_ext::get(&self.entries, key).await?;
+        let age = now.duration_since(entry.gathered_at).unwrap_or_default();
         let young = max_age.is_none_or(|max_age| age <= max_age);
-        (young && now < kept.valid_until).then_some(kept.value)
+        (young && now < entry.valid_until).then_some(entry.value)
     }
 }
 
-/// Frees what is of no more use. What may be *used* is decided by the `now` that is passed in.
-struct Expiry;
+/// Frees expired entries. Which of them may be *used* depends on the `now` that is passed in.
+struct AnswerExpiry;
 
-impl<K, V> moka::Expiry<K, Kept<V>> for Expiry {
-    fn expire_after_create(&self, _: &K, kept: &Kept<V>, _: Instant) -> Option<Duration> {
-        Some(kept.keep_for)
+impl<K, V> moka::Expiry<K, AnswerEntry<V>> for AnswerExpiry {
+    fn expire_after_create(&self, _: &K, entry: &AnswerEntry<V>, _: Instant) -> Option<Duration> {
+        Some(entry.keep_for)
     }
 
     fn expire_after_update(
         &self,
         _: &K,
-        kept: &Kept<V>,
+        entry: &AnswerEntry<V>,
         _: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        Some(kept.keep_for)
+        Some(entry.keep_for)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the DNS cache may be told. Pure.
+//! The configuration of the DNS cache. Pure.
 
 use std::time::Duration;
 
@@ -8,32 +8,32 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// How many domains are remembered. Default 100,000 (about 100 MB when full). A domain with many
+    /// The number of domains cached. Default 100,000 (about 100 MB when full). A domain with many
     /// exchangers counts for more than one.
     pub domains: u64,
-    /// How many hosts' addresses are remembered. Default 100,000. One with many addresses counts
-    /// for more than one.
+    /// The number of hosts whose addresses are cached. Default 100,000. A host with many addresses
+    /// counts for more than one.
     pub hosts: u64,
-    /// How long a failure is remembered, 1 second to 5 minutes (RFC 9520 section 3.2). Default 5
+    /// Lifetime of a failure, 1 second to 5 minutes (RFC 9520 section 3.2). Default 5
     /// seconds.
     #[serde(with = "humantime_serde")]
     pub failure: Duration,
-    /// How long after its end an answer may still serve while DNS fails (RFC 8767), if it says
-    /// where mail goes: an expired "no" never serves. Default 1 day; 0 turns this off.
+    /// The time after its expiry for which an answer may still serve while DNS fails (RFC 8767), if
+    /// it names exchangers: an expired negative answer never serves. Default 1 day; 0 turns this off.
     #[serde(with = "humantime_serde")]
     pub stale: Duration,
-    /// How long a question waits for DNS before a stale answer serves. Default 1.8 seconds, the
+    /// The time a question waits for DNS before a stale answer serves. Default 1.8 seconds, the
     /// client response timer of RFC 8767 section 5.
     #[serde(with = "humantime_serde")]
     pub stale_answer_after: Duration,
     /// After what part of its life an answer that is asked for is looked up again in the
     /// background, in per cent, 1 to 100. Default 90; 100 turns this off.
     pub refresh_ahead_percent: u32,
-    /// How many lookups may run at once, 1 or more; further questions wait. Default 256: each
+    /// The number of lookups that may run at once, 1 or more; further questions wait. Default 256: each
     /// holds up to two sockets.
     pub lookups_at_once: usize,
-    /// How many answers may be refreshed in the background at once. Default 32. A refresh for
-    /// which there is no room is left out.
+    /// The number of answers that may be refreshed in the background at once. Default 32. Beyond
+    /// it, a refresh is skipped.
     pub refreshes_at_once: usize,
 }
 

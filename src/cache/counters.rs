@@ -1,10 +1,10 @@
-//! How the questions to a memory went, as numbers. Pure.
+//! CacheCounters of the questions to a cache. Pure.
 
 use crate::instruments::Counter;
 
-/// Counts while a memory is asked.
+/// CacheCounters that a cache increments.
 #[derive(Debug, Default)]
-pub(super) struct Counters {
+pub(super) struct CacheCounters {
     pub(super) hits: Counter,
     pub(super) misses: Counter,
     pub(super) stale: Counter,
@@ -12,22 +12,22 @@ pub(super) struct Counters {
     pub(super) refreshes: Counter,
 }
 
-/// How the questions to one memory went since the start.
+/// Statistics of one cache since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Answered from memory.
+    /// Answered from the cache.
     pub hits: u64,
-    /// Looked up, by oneself or together with others.
+    /// Looked up, alone or by joining a lookup in flight.
     pub misses: u64,
-    /// Answered with something past its end, because DNS failed.
+    /// Answered with expired facts, because DNS failed.
     pub stale: u64,
     /// Not answered: DNS failed, just now or a few seconds before.
     pub failures: u64,
-    /// Looked up ahead of their end, without anybody waiting. Not among the others.
+    /// Looked up in the background before expiry. Not counted among the others.
     pub refreshes: u64,
 }
 
-impl Counters {
+impl CacheCounters {
     pub(super) fn snapshot(&self) -> Stats {
         Stats {
             hits: self.hits.value(),

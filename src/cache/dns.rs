@@ -1,8 +1,9 @@
-//! The DNS cache: domains and hosts, remembered above any [`Lookup`].
+//! The DNS cache: facts about domains and hosts, in front of any [`Lookup`].
 //!
-//! One lookup serves everybody who asks at the same time, and goes on if they leave. A failure is
-//! remembered for seconds and is never a negative answer (RFC 9520); while DNS fails, answers that
-//! say where mail goes serve after their end (RFC 8767); answers in use are refreshed ahead of it.
+//! Concurrent questions about one name share one lookup, which completes even if its callers give
+//! up. A failure is cached for seconds and is never a negative answer (RFC 9520). While DNS fails,
+//! expired answers that name exchangers still serve (RFC 8767); answers in use are refreshed before
+//! they expire.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,21 +14,21 @@ use tokio_util::task::TaskTracker;
 
 use super::config::{Config, SettingError};
 use super::counters::Stats;
-use super::store::{Cached, Load, Shared, Store};
+use super::store::{Cached, FactsStore, Load, StoreContext};
 use crate::address::DomainName;
 use crate::clock::Clock;
 use crate::dns::{DnsFailure, DomainFacts, HostFacts, Lookup};
 
-/// What DNS says, remembered. Cheap to clone; all clones share one memory.
+/// A cache of DNS facts. Cheap to clone; all clones share one cache.
 #[derive(Clone)]
 pub struct DnsCache {
-    shared: Arc<Shared>,
-    domains: Arc<Store<Domains>>,
-    hosts: Arc<Store<Hosts>>,
+    context: Arc<StoreContext>,
+    domains: Arc<FactsStore<DomainLoader>>,
+    hosts: Arc<FactsStore<HostLoader>>,
 }
 
 impl DnsCache {
-    /// An empty cache above `lookup`.
+    /// Creates an empty cache in front of `lookup`.
     ///
     /// # Errors
     /// A setting is out of its range.
@@ -37,7 +38,7 @@ impl DnsCache {
         clock: Clock,
     ) -> Result<Self, SettingError> {
         config.check()?;
-        let shared = Arc::new(Shared {
+        let context = Arc::new(StoreContext {
             clock,
             tasks: TaskTracker::new(),
             lookups: Arc::new(Semaphore::new(config.lookups_at_once.min(Semaphore::MAX_PERMITS))),
@@ -46,24 +47,24 @@ impl DnsCache {
             )),
             config,
         });
-        let hosts = Arc::new(Store::new(
-            Hosts(Arc::clone(&lookup)),
-            shared.config.hosts,
-            Arc::clone(&shared),
+        let hosts = Arc::new(FactsStore::new(
+            HostLoader(Arc::clone(&lookup)),
+            context.config.hosts,
+            Arc::clone(&context),
         ));
-        let domains = Arc::new(Store::new(
-            Domains { lookup, hosts: Arc::clone(&hosts) },
-            shared.config.domains,
-            Arc::clone(&shared),
+        let domains = Arc::new(FactsStore::new(
+            DomainLoader { lookup, hosts: Arc::clone(&hosts) },
+            context.config.domains,
+            Arc::clone(&context),
         ));
-        Ok(Self { shared, domains, hosts })
+        Ok(Self { context, domains, hosts })
     }
 
-    /// How `domain` receives mail, on evidence no older than `max_age` (`None`: any that holds).
-    /// Somebody else's lookup that is already under way is young enough for everybody.
+    /// Returns the mail route of `domain`, from facts no older than `max_age` (`None`: any that
+    /// are valid). A lookup already in flight satisfies any `max_age`.
     ///
     /// # Errors
-    /// Nobody could tell, now or a few seconds ago.
+    /// DNS failed, now or within the last seconds.
     pub async fn domain(
         &self,
         domain: &DomainName,
@@ -72,10 +73,11 @@ impl DnsCache {
         self.domains.ask(domain, max_age).await
     }
 
-    /// The addresses of `host`, on evidence no older than `max_age` (`None`: any that holds).
+    /// Returns the addresses of `host`, from facts no older than `max_age` (`None`: any that are
+    /// valid).
     ///
     /// # Errors
-    /// Nobody could tell, now or a few seconds ago.
+    /// DNS failed, now or within the last seconds.
     pub async fn host(
         &self,
         host: &DomainName,
@@ -84,26 +86,26 @@ impl DnsCache {
         self.hosts.ask(host, max_age).await
     }
 
-    /// How the questions about domains went, and those about hosts.
+    /// Statistics of the domain cache and of the host cache.
     #[must_use]
     pub fn stats(&self) -> (Stats, Stats) {
         (self.domains.stats(), self.hosts.stats())
     }
 
-    /// Starts no more lookups and waits for those under way, each of which has its own deadline.
-    /// What is remembered can still be asked for.
+    /// Starts no more lookups and waits for those in flight, each of which has its own deadline.
+    /// Cached facts can still be read.
     pub async fn drain(&self) {
-        self.shared.lookups.close();
-        self.shared.refreshes.close();
-        self.shared.tasks.close();
-        self.shared.tasks.wait().await;
+        self.context.lookups.close();
+        self.context.refreshes.close();
+        self.context.tasks.close();
+        self.context.tasks.wait().await;
     }
 }
 
-struct Hosts(Arc<dyn Lookup>);
+struct HostLoader(Arc<dyn Lookup>);
 
 #[async_trait]
-impl Load for Hosts {
+impl Load for HostLoader {
     type Facts = HostFacts;
 
     async fn load(&self, name: &DomainName) -> Result<HostFacts, DnsFailure> {
@@ -111,13 +113,13 @@ impl Load for Hosts {
     }
 }
 
-struct Domains {
+struct DomainLoader {
     lookup: Arc<dyn Lookup>,
-    hosts: Arc<Store<Hosts>>,
+    hosts: Arc<FactsStore<HostLoader>>,
 }
 
 #[async_trait]
-impl Load for Domains {
+impl Load for DomainLoader {
     type Facts = DomainFacts;
 
     async fn load(&self, name: &DomainName) -> Result<DomainFacts, DnsFailure> {

@@ -1,4 +1,4 @@
-//! What may be done with something remembered: use it, refresh it, fall back on it. Pure.
+//! The freshness of cached facts: use them, refresh them, or fall back on them. Pure.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,19 +6,19 @@ use super::config::Config;
 use crate::dns::{DomainFacts, HostFacts, Route};
 
 /// Facts with a lifetime.
-pub(super) trait Evidence: Send + Sync + 'static {
-    /// When DNS was asked.
+pub(super) trait TimedFacts: Send + Sync + 'static {
+    /// The time of the lookup.
     fn looked_up_at(&self) -> SystemTime;
-    /// Until when the facts may be used.
+    /// The time until which the facts may be used.
     fn valid_until(&self) -> SystemTime;
-    /// Whether the facts say where mail goes. Only then may they serve after their end: nobody is
-    /// called undeliverable on expired evidence.
+    /// `true` if the facts name exchangers or addresses. Only then may they serve after they expire:
+    /// no address is called undeliverable on expired evidence.
     fn is_positive(&self) -> bool;
-    /// How many records the facts hold.
+    /// The number of records in the facts.
     fn records(&self) -> usize;
 }
 
-impl Evidence for DomainFacts {
+impl TimedFacts for DomainFacts {
     fn looked_up_at(&self) -> SystemTime {
         self.looked_up_at
     }
@@ -36,7 +36,7 @@ impl Evidence for DomainFacts {
     }
 }
 
-impl Evidence for HostFacts {
+impl TimedFacts for HostFacts {
     fn looked_up_at(&self) -> SystemTime {
         self.looked_up_at
     }
@@ -54,7 +54,7 @@ impl Evidence for HostFacts {
     }
 }
 
-/// What may be done with facts now.
+/// The use that may be made of facts now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Freshness {
     /// Use them.
@@ -67,9 +67,9 @@ pub(super) enum Freshness {
     Gone,
 }
 
-/// Whether facts may be used now by somebody who wants none older than `max_age`.
+/// Classifies facts for a caller that accepts none older than `max_age`.
 pub(super) fn freshness(
-    facts: &impl Evidence,
+    facts: &impl TimedFacts,
     max_age: Option<Duration>,
     config: &Config,
     now: SystemTime,
@@ -87,13 +87,13 @@ pub(super) fn freshness(
 }
 
 /// The age at which facts in use are looked up again.
-fn refresh_age(facts: &impl Evidence, config: &Config) -> Duration {
+fn refresh_age(facts: &impl TimedFacts, config: &Config) -> Duration {
     let life = facts.valid_until().duration_since(facts.looked_up_at()).unwrap_or_default();
     life / 100 * config.refresh_ahead_percent
 }
 
-/// Until when facts may be of any use.
-pub(super) fn keep_until(facts: &impl Evidence, config: &Config) -> SystemTime {
+/// The time after which facts are of no use at all.
+pub(super) fn keep_until(facts: &impl TimedFacts, config: &Config) -> SystemTime {
     let stale = if facts.is_positive() { config.stale } else { Duration::ZERO };
     facts.valid_until() + stale
 }
@@ -106,7 +106,7 @@ mod tests {
         positive: bool,
     }
 
-    impl Evidence for Facts {
+    impl TimedFacts for Facts {
         fn looked_up_at(&self) -> SystemTime {
             at(1_000)
         }

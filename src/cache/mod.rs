@@ -1,16 +1,16 @@
-//! What was learned, remembered for as long as a pure function says, and never without bound.
+//! Bounded caches: of DNS facts, and of answers whose lifetime the caller decides.
 //!
-//! [`DnsCache`] stands above [`Lookup`](crate::dns::Lookup); [`Answers`] keeps what anybody gives
-//! it. Pure: `config`, `counters`, `freshness`. A negative answer is remembered as an answer, a failure as a
-//! failure.
+//! [`DnsCache`] sits in front of a [`Lookup`](crate::dns::Lookup); [`Answers`] stores what it is
+//! given. A negative answer is cached as an answer, a failure as a failure. Pure: `config`,
+//! `counters`, `freshness`, which decides how long anything may be used.
 
 pub mod answers;
-mod at_hand;
 pub mod config;
 mod counters;
 pub mod dns;
-mod flight;
 mod freshness;
+mod moka_ext;
+mod single_flight;
 mod store;
 
 pub use answers::Answers;

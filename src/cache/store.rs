@@ -1,6 +1,7 @@
-//! What DNS said about names of one kind, remembered, and looked up when it is not.
+//! A cache of DNS facts about one kind of name, which loads what it does not have.
 //!
-//! `freshness` decides, `flight` shares; this file carries it out on moka.
+//! `freshness` decides how entries may be used, `single_flight` shares lookups; this file applies
+//! both on moka.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,11 +14,11 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use super::at_hand;
 use super::config::Config;
-use super::counters::{Counters, Stats};
-use super::flight::{Flights, Outcome, Pilot, Seat};
-use super::freshness::{Evidence, Freshness, freshness, keep_until};
+use super::counters::{CacheCounters, Stats};
+use super::freshness::{Freshness, TimedFacts, freshness, keep_until};
+use super::moka_ext;
+use super::single_flight::{Leader, LookupResult, SingleFlight, Waiter};
 use crate::address::DomainName;
 use crate::clock::Clock;
 use crate::dns::DnsFailure;
@@ -42,13 +43,13 @@ impl<T> Clone for Cached<T> {
 /// Looks names of one kind up.
 #[async_trait]
 pub(super) trait Load: Send + Sync + 'static {
-    type Facts: Evidence;
+    type Facts: TimedFacts;
 
     async fn load(&self, name: &DomainName) -> Result<Self::Facts, DnsFailure>;
 }
 
-/// What the stores share.
-pub(super) struct Shared {
+/// The parts that the stores share.
+pub(super) struct StoreContext {
     pub(super) clock: Clock,
     pub(super) config: Config,
     pub(super) tasks: TaskTracker,
@@ -56,44 +57,44 @@ pub(super) struct Shared {
     pub(super) refreshes: Arc<Semaphore>,
 }
 
-/// What is remembered of one name: facts, a failure since, or both.
-struct Entry<F> {
+/// The cached state of one name: facts, a later failure, or both.
+struct FactsEntry<F> {
     facts: Option<Arc<F>>,
     failure: Option<(DnsFailure, SystemTime)>,
     stored_at: SystemTime,
     keep_for: Duration,
 }
 
-/// The memory of one kind of name.
-pub(super) struct Store<L: Load> {
+/// The cache of one kind of name.
+pub(super) struct FactsStore<L: Load> {
     loader: L,
-    shared: Arc<Shared>,
-    entries: Cache<DomainName, Arc<Entry<L::Facts>>, RandomState>,
-    flights: Flights<L::Facts>,
-    counters: Counters,
+    context: Arc<StoreContext>,
+    entries: Cache<DomainName, Arc<FactsEntry<L::Facts>>, RandomState>,
+    flights: SingleFlight<L::Facts>,
+    counters: CacheCounters,
 }
 
-/// What an entry is good for now.
-enum Use<F> {
+/// The use that may be made of an entry now.
+enum LookupDecision<F> {
     Answer { facts: Arc<F>, stale: bool, refresh: bool },
     Failure(DnsFailure),
     LookUp { fallback: Option<Arc<F>> },
 }
 
-impl<L: Load> Store<L> {
-    pub(super) fn new(loader: L, capacity: u64, shared: Arc<Shared>) -> Self {
+impl<L: Load> FactsStore<L> {
+    pub(super) fn new(loader: L, capacity: u64, context: Arc<StoreContext>) -> Self {
         // Least recently used goes first, so that what a list has just learned stays.
         let entries = Cache::builder()
             .max_capacity(capacity)
             .eviction_policy(EvictionPolicy::lru())
-            .weigher(|_, entry: &Arc<Entry<L::Facts>>| entry.weight())
-            .expire_after(Expiry)
+            .weigher(|_, entry: &Arc<FactsEntry<L::Facts>>| entry.weight())
+            .expire_after(FactsExpiry)
             .build_with_hasher(RandomState::default());
-        let (flights, counters) = (Flights::default(), Counters::default());
-        Self { loader, shared, entries, flights, counters }
+        let (flights, counters) = (SingleFlight::default(), CacheCounters::default());
+        Self { loader, context, entries, flights, counters }
     }
 
-    /// How the questions went so far.
+    /// Statistics of the questions so far.
     pub(super) fn stats(&self) -> Stats {
         self.counters.snapshot()
     }
@@ -120,105 +121,107 @@ impl<L: Load> Store<L> {
         name: &DomainName,
         max_age: Option<Duration>,
     ) -> Result<Cached<L::Facts>, DnsFailure> {
-        let now = self.shared.clock.now();
-        let known = match at_hand::get(&self.entries, name).await {
-            Some(entry) => entry.good_for(max_age, &self.shared.config, now),
-            None => Use::LookUp { fallback: None },
+        let now = self.context.clock.now();
+        let known = match moka_ext::get(&self.entries, name).await {
+            Some(entry) => entry.decide(max_age, &self.context.config, now),
+            None => LookupDecision::LookUp { fallback: None },
         };
         match known {
-            Use::Answer { facts, stale, refresh } => {
+            LookupDecision::Answer { facts, stale, refresh } => {
                 if refresh {
                     self.refresh(name, now);
                 }
                 Ok(Cached { value: facts, from_cache: true, stale })
             }
-            Use::Failure(failure) => Err(failure),
-            // Boxed: whoever finds an answer does not pay for the space of a look-up.
-            Use::LookUp { fallback: None } => Ok(fresh(Box::pin(self.look_up(name, now)).await?)),
-            Use::LookUp { fallback: Some(facts) } => {
-                Ok(Box::pin(self.look_up_or(facts, name, now)).await)
+            LookupDecision::Failure(failure) => Err(failure),
+            // Boxed, so that a cache hit does not carry the space of a lookup.
+            LookupDecision::LookUp { fallback: None } => {
+                Ok(fresh(Box::pin(self.look_up(name, now)).await?))
+            }
+            LookupDecision::LookUp { fallback: Some(facts) } => {
+                Ok(Box::pin(self.refresh_or_stale(facts, name, now)).await)
             }
         }
     }
 
-    /// The outcome of a lookup if it brings facts soon; else these.
-    async fn look_up_or(
+    /// Looks up again, and falls back on these facts if that fails or takes too long.
+    async fn refresh_or_stale(
         self: &Arc<Self>,
         facts: Arc<L::Facts>,
         name: &DomainName,
         asked_at: SystemTime,
     ) -> Cached<L::Facts> {
-        let patience = self.shared.config.stale_answer_after;
-        match tokio::time::timeout(patience, self.look_up(name, asked_at)).await {
+        let limit = self.context.config.stale_answer_after;
+        match tokio::time::timeout(limit, self.look_up(name, asked_at)).await {
             Ok(Ok(facts)) => fresh(facts),
             Ok(Err(_)) | Err(_) => Cached { value: facts, from_cache: true, stale: true },
         }
     }
 
-    /// Remembers facts that came along with others.
+    /// Stores facts that came along with others.
     pub(super) async fn remember(&self, name: DomainName, facts: Arc<L::Facts>) {
-        let now = self.shared.clock.now();
-        let keep_until = keep_until(&*facts, &self.shared.config);
+        let now = self.context.clock.now();
+        let keep_until = keep_until(&*facts, &self.context.config);
         self.store(name, Some(facts), None, keep_until, now).await;
     }
 
-    /// The outcome of the lookup in flight, or of a new one.
+    /// Waits for the lookup in flight, or for a new one.
     async fn look_up(
         self: &Arc<Self>,
         name: &DomainName,
         asked_at: SystemTime,
-    ) -> Outcome<L::Facts> {
-        self.board(name, asked_at).await?.outcome().await
+    ) -> LookupResult<L::Facts> {
+        self.join(name, asked_at).await?.result().await
     }
 
-    async fn board(
+    async fn join(
         self: &Arc<Self>,
         name: &DomainName,
         asked_at: SystemTime,
-    ) -> Result<Seat<L::Facts>, DnsFailure> {
-        if let Some(seat) = self.flights.join(name) {
-            return Ok(seat);
+    ) -> Result<Waiter<L::Facts>, DnsFailure> {
+        if let Some(waiter) = self.flights.join(name) {
+            return Ok(waiter);
         }
-        let Ok(permit) = Arc::clone(&self.shared.lookups).acquire_owned().await else {
+        let Ok(permit) = Arc::clone(&self.context.lookups).acquire_owned().await else {
             return Err(DnsFailure::Unreachable("the process is shutting down".into()));
         };
-        let (seat, pilot) = self.flights.join_or_start(name);
-        if let Some(pilot) = pilot {
+        let (waiter, leader) = self.flights.join_or_start(name);
+        if let Some(leader) = leader {
             let (store, name) = (Arc::clone(self), name.clone());
-            // In the trace of whoever asked first.
+            // The span is a child of the first caller's.
             let span = tracing::debug_span!("dns_lookup", name = %name);
-            let flight = async move {
-                store.fly(name, asked_at, pilot).await;
+            let lookup = async move {
+                store.run_lookup(name, asked_at, leader).await;
                 drop(permit);
             };
-            self.shared.tasks.spawn(flight.instrument(span));
+            self.context.tasks.spawn(lookup.instrument(span));
         }
-        Ok(seat)
+        Ok(waiter)
     }
 
     /// Looks up again in the background, if there is room for that.
     fn refresh(self: &Arc<Self>, name: &DomainName, asked_at: SystemTime) {
-        let Ok(permit) = Arc::clone(&self.shared.refreshes).try_acquire_owned() else { return };
-        if let (_, Some(pilot)) = self.flights.join_or_start(name) {
+        let Ok(permit) = Arc::clone(&self.context.refreshes).try_acquire_owned() else { return };
+        if let (_, Some(leader)) = self.flights.join_or_start(name) {
             self.counters.refreshes.inc();
             let (store, name) = (Arc::clone(self), name.clone());
-            self.shared.tasks.spawn(async move {
-                store.fly(name, asked_at, pilot).await;
+            self.context.tasks.spawn(async move {
+                store.run_lookup(name, asked_at, leader).await;
                 drop(permit);
             });
         }
     }
 
-    /// One lookup, from start to end, whoever is still waiting for it.
-    async fn fly(&self, name: DomainName, asked_at: SystemTime, pilot: Pilot<L::Facts>) {
-        let known = at_hand::get(&self.entries, &name).await;
+    /// Runs one lookup to its end, even if nobody waits for it any more.
+    async fn run_lookup(&self, name: DomainName, asked_at: SystemTime, leader: Leader<L::Facts>) {
+        let known = moka_ext::get(&self.entries, &name).await;
         // Another lookup may have ended between the question and this one.
         if let Some(outcome) = known.as_ref().and_then(|entry| entry.outcome_since(asked_at)) {
-            return pilot.land(outcome);
+            return leader.complete(outcome);
         }
         let outcome = self.loader.load(&name).await.map(Arc::new);
-        let now = self.shared.clock.now();
-        let config = &self.shared.config;
+        let now = self.context.clock.now();
+        let config = &self.context.config;
         match &outcome {
             Ok(facts) => {
                 let keep_until = keep_until(&**facts, config);
@@ -233,7 +236,7 @@ impl<L: Load> Store<L> {
                 self.store(name, facts, Some((failure.clone(), until)), keep_until, now).await;
             }
         }
-        pilot.land(outcome);
+        leader.complete(outcome);
     }
 
     async fn store(
@@ -245,7 +248,7 @@ impl<L: Load> Store<L> {
         now: SystemTime,
     ) {
         let keep_for = keep_until.duration_since(now).unwrap_or_default();
-        let entry = Entry { facts, failure, stored_at: now, keep_for };
+        let entry = FactsEntry { facts, failure, stored_at: now, keep_for };
         self.entries.insert(name, Arc::new(entry)).await;
     }
 
@@ -260,11 +263,16 @@ fn fresh<F>(facts: Arc<F>) -> Cached<F> {
     Cached { value: facts, from_cache: false, stale: false }
 }
 
-impl<F: Evidence> Entry<F> {
-    fn good_for(&self, max_age: Option<Duration>, config: &Config, now: SystemTime) -> Use<F> {
+impl<F: TimedFacts> FactsEntry<F> {
+    fn decide(
+        &self,
+        max_age: Option<Duration>,
+        config: &Config,
+        now: SystemTime,
+    ) -> LookupDecision<F> {
         let failure = self.failure.as_ref().filter(|(_, until)| now < *until);
         let facts = self.facts.as_ref().map(|f| (f, freshness(&**f, max_age, config, now)));
-        let answer = |facts: &Arc<F>, stale, refresh| Use::Answer {
+        let answer = |facts: &Arc<F>, stale, refresh| LookupDecision::Answer {
             facts: Arc::clone(facts),
             stale,
             refresh,
@@ -274,17 +282,17 @@ impl<F: Evidence> Entry<F> {
             (Some((facts, Freshness::Ageing)), failure) => answer(facts, false, failure.is_none()),
             (Some((facts, Freshness::Stale)), Some(_)) => answer(facts, true, false),
             (Some((facts, Freshness::Stale)), None) => {
-                Use::LookUp { fallback: Some(Arc::clone(facts)) }
+                LookupDecision::LookUp { fallback: Some(Arc::clone(facts)) }
             }
             (None | Some((_, Freshness::Gone)), Some((failure, _))) => {
-                Use::Failure(failure.clone())
+                LookupDecision::Failure(failure.clone())
             }
-            (None | Some((_, Freshness::Gone)), None) => Use::LookUp { fallback: None },
+            (None | Some((_, Freshness::Gone)), None) => LookupDecision::LookUp { fallback: None },
         }
     }
 
-    /// How a lookup ended, if it ended after this moment.
-    fn outcome_since(&self, moment: SystemTime) -> Option<Outcome<F>> {
+    /// The result of the last lookup, if it ended after this moment.
+    fn outcome_since(&self, moment: SystemTime) -> Option<LookupResult<F>> {
         if self.stored_at <= moment {
             return None;
         }
@@ -301,14 +309,14 @@ impl<F: Evidence> Entry<F> {
     }
 }
 
-/// Frees what is of no more use. What may be *used* is decided by the process's clock, not by this.
-struct Expiry;
+/// Frees expired entries. Which of them may be *used* is decided by the process's clock, not here.
+struct FactsExpiry;
 
-impl<F> moka::Expiry<DomainName, Arc<Entry<F>>> for Expiry {
+impl<F> moka::Expiry<DomainName, Arc<FactsEntry<F>>> for FactsExpiry {
     fn expire_after_create(
         &self,
         _: &DomainName,
-        entry: &Arc<Entry<F>>,
+        entry: &Arc<FactsEntry<F>>,
         _: Instant,
     ) -> Option<Duration> {
         Some(entry.keep_for)
@@ -317,7 +325,7 @@ impl<F> moka::Expiry<DomainName, Arc<Entry<F>>> for Expiry {
     fn expire_after_update(
         &self,
         _: &DomainName,
-        entry: &Arc<Entry<F>>,
+        entry: &Arc<FactsEntry<F>>,
         _: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {

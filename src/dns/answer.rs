@@ -1,4 +1,4 @@
-//! One DNS answer as plain data: what a name server said to one question.
+//! The answer of a name server to one question, as plain data.
 //!
 //! "No" is an answer (RFC 2308); a name server that could not tell is a
 //! [`DnsFailure`](super::DnsFailure).
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::address::DomainName;
 
-/// What a name server said about one name and one record type.
+/// A name server's answer about one name and one record type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer<R> {
     /// There are records.
@@ -23,12 +23,12 @@ pub enum Answer<R> {
     NoData {
         /// The canonical name, if the name asked for is an alias.
         alias_of: Option<DomainName>,
-        /// How long this may be remembered, from the SOA; `None` if the answer came without one.
+        /// The lifetime of this answer, from the SOA; `None` if the answer came without one.
         ttl: Option<Duration>,
     },
     /// The name does not exist: NXDOMAIN (RFC 2308 section 2.1).
     NoSuchName {
-        /// How long this may be remembered, from the SOA; `None` if the answer came without one.
+        /// The lifetime of this answer, from the SOA; `None` if the answer came without one.
         ttl: Option<Duration>,
     },
 }
@@ -52,14 +52,14 @@ impl<R> Answer<R> {
         }
     }
 
-    /// Whether the name exists.
+    /// `true` if the name exists.
     #[must_use]
     pub fn exists(&self) -> bool {
         !matches!(self, Self::NoSuchName { .. })
     }
 
-    /// Whether one name server's word is enough. An NXDOMAIN without an SOA is not: filtering name
-    /// servers make such answers up, so another one is asked if there is another one.
+    /// `true` if one name server's word is enough. An NXDOMAIN without an SOA is not conclusive:
+    /// filtering name servers make such answers up, so another one is asked if there is one.
     #[must_use]
     pub fn is_conclusive(&self) -> bool {
         !matches!(self, Self::NoSuchName { ttl: None })

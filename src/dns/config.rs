@@ -1,4 +1,4 @@
-//! What the resolver may be told. Pure.
+//! The configuration of the resolver. Pure.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,21 +14,21 @@ pub struct Config {
     /// The recursive name servers to ask, best first, each `ADDRESS:PORT`. Default none: the
     /// system's (`/etc/resolv.conf`), of which only the addresses are used.
     pub nameservers: Vec<SocketAddr>,
-    /// How long one name server may take for one question, over UDP and, if the answer was
+    /// The time one name server may take for one question, over UDP and, if the answer was
     /// truncated, TCP together. Default 3 seconds: a cold recursion is slow.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
-    /// How many times a name server that is silent or out of reach is asked one question, 1 to 10.
+    /// The number of times a silent or unreachable name server is asked one question, 1 to 10.
     /// Default 2. One that answers with an error is asked once (RFC 9520 section 3.1).
     pub attempts: u32,
-    /// How long one question may take in all, over all name servers and attempts.
+    /// The time one question may take in all, over all name servers and attempts.
     /// Default 10 seconds.
     #[serde(with = "humantime_serde")]
     pub deadline: Duration,
-    /// How long a name server that was silent or out of reach is asked last. Default 10 seconds.
+    /// The time for which a silent or unreachable name server is asked last. Default 10 seconds.
     #[serde(with = "humantime_serde")]
     pub rest: Duration,
-    /// How long the slower of A and AAAA may take once the other has an address (the idea of
+    /// The time the slower of A and AAAA may take once the other has an address (the idea of
     /// RFC 8305 section 3). Default 1 second.
     #[serde(with = "humantime_serde")]
     pub family_wait: Duration,
@@ -50,7 +50,7 @@ impl Default for Config {
     }
 }
 
-/// Why a resolver cannot be set up.
+/// An error that keeps the resolver from being set up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SetupError {
     /// A setting is out of its range.
@@ -58,9 +58,9 @@ pub enum SetupError {
     Setting {
         /// The setting's name within this section.
         setting: &'static str,
-        /// What it was set to.
+        /// The value it was set to.
         value: String,
-        /// What it may be.
+        /// The allowed values.
         remedy: &'static str,
     },
     /// The system's configuration names no name server, or cannot be read.

@@ -1,4 +1,4 @@
-//! How the questions to name servers went, as numbers. Pure.
+//! QuestionCounters of the questions to name servers. Pure.
 
 use std::time::Duration;
 
@@ -6,33 +6,33 @@ use super::answer::Answer;
 use super::facts::DnsFailure;
 use crate::instruments::{CounterVec, Histogram, HistogramSnapshot};
 
-/// How a question can end.
+/// The ways in which a question can end.
 const OUTCOMES: [&str; 6] =
     ["records", "no_data", "no_such_name", "server_failure", "timeout", "unreachable"];
 
-/// Counts while name servers are asked.
+/// QuestionCounters that the resolver increments.
 #[derive(Debug)]
-pub(super) struct Counters {
+pub(super) struct QuestionCounters {
     outcomes: CounterVec,
     elapsed: Histogram,
 }
 
-/// How the questions went since the start.
+/// Statistics of the questions since the start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stats {
     /// Questions by how they ended: with an answer (`records`, `no_data`, `no_such_name`) or a
     /// failure (`server_failure`, `timeout`, `unreachable`) of all name servers asked.
     pub outcomes: Vec<(&'static str, u64)>,
-    /// How long a question took, over all name servers asked.
+    /// Durations of the questions, over all name servers asked.
     pub elapsed: HistogramSnapshot,
 }
 
-impl Counters {
+impl QuestionCounters {
     pub(super) fn new() -> Self {
         Self { outcomes: CounterVec::new(OUTCOMES), elapsed: Histogram::default() }
     }
 
-    pub(super) fn asked(&self, outcome: &'static str, elapsed: Duration) {
+    pub(super) fn record(&self, outcome: &'static str, elapsed: Duration) {
         self.outcomes.inc(outcome);
         self.elapsed.observe(elapsed);
     }
@@ -42,7 +42,7 @@ impl Counters {
     }
 }
 
-/// The name of how a question ended.
+/// The name of a question's ending, one of [`OUTCOMES`].
 pub(super) fn outcome<R>(asked: &Result<Answer<R>, DnsFailure>) -> &'static str {
     match asked {
         Ok(Answer::Records { .. }) => "records",
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn every_ending_has_a_counter() {
-        let counters = Counters::new();
+        let counters = QuestionCounters::new();
         let failures = [
             DnsFailure::Timeout,
             DnsFailure::ServerFailure("SERVFAIL".to_owned()),
@@ -72,7 +72,7 @@ mod tests {
             Answer::Records { records: vec![()], alias_of: None, ttl: Duration::ZERO },
         ];
         for asked in failures.into_iter().map(Err).chain(answers.into_iter().map(Ok)) {
-            counters.asked(outcome(&asked), Duration::from_millis(3));
+            counters.record(outcome(&asked), Duration::from_millis(3));
         }
         assert!(counters.snapshot().outcomes.iter().all(|(_, count)| *count == 1));
         assert_eq!(counters.snapshot().elapsed.count(), 6);

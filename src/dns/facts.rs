@@ -1,4 +1,4 @@
-//! What DNS says about a domain, as plain data.
+//! The facts that DNS gives about a domain, as plain data.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ pub struct Exchanger {
     pub preference: u16,
 }
 
-/// How a domain receives mail.
+/// The mail route of a domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
     /// MX records name these exchangers; sorted by preference, then name. Never empty.
@@ -57,7 +57,7 @@ impl Route {
     }
 }
 
-/// Something odd that was seen on the way and did not change the answer.
+/// An oddity that was seen on the way and did not change the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// An MX record names an alias, which RFC 2181 section 10.3 forbids; it is followed.
@@ -98,13 +98,13 @@ impl fmt::Display for Note {
 pub struct DomainFacts {
     /// The domain asked about.
     pub domain: DomainName,
-    /// How it receives mail.
+    /// Its mail route.
     pub route: Route,
     /// Oddities.
     pub notes: Vec<Note>,
-    /// When DNS was asked.
+    /// The time of the lookup.
     pub looked_up_at: SystemTime,
-    /// Until when the answer may be used: the smallest TTL seen, clamped.
+    /// The time until which the answer may be used: the smallest TTL seen, clamped.
     pub valid_until: SystemTime,
 }
 
@@ -116,26 +116,26 @@ pub struct HostFacts {
     /// Its addresses, IPv6 and IPv4 taking turns in the order they were given; empty if the host
     /// has none or does not exist.
     pub addresses: Vec<IpAddr>,
-    /// Whether the name exists at all.
+    /// `true` if the name exists at all.
     pub exists: bool,
     /// The canonical name, if the host is an alias (a CNAME).
     pub alias_of: Option<DomainName>,
-    /// When DNS was asked.
+    /// The time of the lookup.
     pub looked_up_at: SystemTime,
-    /// Until when the answer may be used.
+    /// The time until which the answer may be used.
     pub valid_until: SystemTime,
 }
 
 impl HostFacts {
-    /// What is odd about this host as an exchanger named by an MX record: that it is an alias.
-    /// (The host of an implicit MX may be one.)
+    /// The oddity of this host as an exchanger that an MX record names: being an alias. (The host
+    /// of an implicit MX may be one.)
     #[must_use]
     pub fn note(&self) -> Option<Note> {
         self.alias_of.as_ref().map(|_| Note::ExchangerIsAlias(self.host.clone()))
     }
 }
 
-/// Nobody could tell. Always temporary, never a negative answer (RFC 9520).
+/// No name server could tell. Always temporary, never a negative answer (RFC 9520).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DnsFailure {
     /// Every name server was silent.

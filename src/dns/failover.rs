@@ -1,7 +1,7 @@
-//! One question, several name servers: who is asked, in which order, and whose answer counts.
+//! One question to several name servers: their order, and the answer that counts.
 //!
 //! The DNS client itself does not turn to the next name server when one answers SERVFAIL or
-//! REFUSED, so this does. Knows nothing about how a question travels.
+//! REFUSED, so this does. It knows nothing about the transport of a question.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ use super::config::Config;
 use super::facts::DnsFailure;
 use crate::clock::Clock;
 
-/// The order of the name servers, and which of them are resting.
+/// The order of the name servers, and those of them that are resting.
 #[derive(Debug)]
 pub(super) struct Failover {
     clock: Clock,
@@ -24,8 +24,8 @@ pub(super) struct Failover {
     resting_until: Mutex<Box<[SystemTime]>>,
 }
 
-/// What a question has brought so far.
-struct Asked<R> {
+/// The findings of a question so far.
+struct QuestionState<R> {
     inconclusive: Option<Answer<R>>,
     failure: Option<DnsFailure>,
 }
@@ -46,28 +46,28 @@ impl Failover {
     /// out of reach are asked again, those that answered with an error are not.
     ///
     /// # Errors
-    /// The most telling failure, if nobody answered.
+    /// The most telling failure, if no name server answered.
     pub(super) async fn ask<R, F>(&self, ask: impl Fn(usize) -> F) -> Result<Answer<R>, DnsFailure>
     where
         F: Future<Output = Result<Answer<R>, DnsFailure>>,
     {
-        let mut asked = Asked { inconclusive: None, failure: None };
-        let all = self.rounds(ask, &mut asked);
+        let mut state = QuestionState { inconclusive: None, failure: None };
+        let all = self.rounds(ask, &mut state);
         let deadline = self.clock.instant(self.clock.now() + self.deadline);
         match tokio::time::timeout_at(deadline, all).await {
             Ok(Some(answer)) => Ok(answer),
-            Ok(None) | Err(_) => match asked {
-                Asked { inconclusive: Some(answer), .. } => Ok(answer),
-                Asked { failure, .. } => Err(failure.unwrap_or(DnsFailure::Timeout)),
+            Ok(None) | Err(_) => match state {
+                QuestionState { inconclusive: Some(answer), .. } => Ok(answer),
+                QuestionState { failure, .. } => Err(failure.unwrap_or(DnsFailure::Timeout)),
             },
         }
     }
 
-    /// The first conclusive answer; what else was said is noted in `asked`.
+    /// The first conclusive answer; other findings go into `state`.
     async fn rounds<R, F>(
         &self,
         ask: impl Fn(usize) -> F,
-        asked: &mut Asked<R>,
+        state: &mut QuestionState<R>,
     ) -> Option<Answer<R>>
     where
         F: Future<Output = Result<Answer<R>, DnsFailure>>,
@@ -82,18 +82,18 @@ impl Failover {
                         self.rest_until(server, SystemTime::UNIX_EPOCH);
                         return Some(answer);
                     }
-                    Ok(answer) => asked.inconclusive = Some(answer),
+                    Ok(answer) => state.inconclusive = Some(answer),
                     Err(failure) => {
                         tracing::debug!(server, %failure, "a name server failed");
                         if !matches!(failure, DnsFailure::ServerFailure(_)) {
                             self.rest_until(server, self.clock.now() + self.rest);
                             silent.push(server);
                         }
-                        asked.failure = Some(more_telling(asked.failure.take(), failure));
+                        state.failure = Some(more_telling(state.failure.take(), failure));
                     }
                 }
             }
-            if asked.inconclusive.is_some() || silent.is_empty() {
+            if state.inconclusive.is_some() || silent.is_empty() {
                 break;
             }
             servers = silent;
@@ -119,7 +119,7 @@ impl Failover {
     }
 }
 
-/// An error a server named says more than silence, and silence more than not reaching anybody.
+/// Prefers an error code to silence, and silence to an unreachable server.
 fn more_telling(before: Option<DnsFailure>, after: DnsFailure) -> DnsFailure {
     let rank = |failure: &DnsFailure| match failure {
         DnsFailure::ServerFailure(_) => 2,

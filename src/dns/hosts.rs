@@ -1,6 +1,6 @@
 //! From an A and an AAAA answer to the addresses of a host. Pure.
 //!
-//! Whether an address may be dialled is not decided here.
+//! It does not decide which addresses may be dialled.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -10,10 +10,10 @@ use super::facts::{DnsFailure, HostFacts};
 use super::lifetime::Lifetimes;
 use crate::address::DomainName;
 
-/// What a name server said to one address question, or why it said nothing.
+/// The answer to one address question, or the failure.
 pub type AddressAnswer = Result<Answer<IpAddr>, DnsFailure>;
 
-/// Joins the two halves.
+/// Joins the two answers.
 ///
 /// One half is enough if it has an address; the answer then lives for minutes only, so that the
 /// other half is asked for again soon. "No address" needs both halves.

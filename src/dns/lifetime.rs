@@ -1,4 +1,4 @@
-//! How long an answer may be used (RFC 2181 section 8, RFC 2308, RFC 9520). Pure.
+//! Lifetimes of answers (RFC 2181 section 8, RFC 2308, RFC 9520). Pure.
 
 use std::time::Duration;
 

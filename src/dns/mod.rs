@@ -1,9 +1,9 @@
-//! How a domain receives mail: its route (RFC 5321 section 5.1, RFC 7505) and the facts behind it.
+//! DNS: the mail route of a domain (RFC 5321 section 5.1, RFC 7505) and the facts behind it.
 //!
 //! Pure: [`facts`], [`answer`], [`route`], [`hosts`], [`lifetime`], [`reverse`], [`config`],
-//! [`query`], `counters`. Shell: the [`Resolver`] and what it stands on. A negative answer is data; a
-//! [`DnsFailure`] means that nobody could tell. Nothing is remembered here: `cache/` does that,
-//! above [`Lookup`].
+//! [`query`], `counters`. I/O: the [`Resolver`] and the files below it. A negative answer is data;
+//! a [`DnsFailure`] means that no name server could tell. Nothing is cached here: `cache/` does
+//! that, in front of [`Lookup`].
 
 pub mod answer;
 pub mod config;

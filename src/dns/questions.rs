@@ -1,5 +1,5 @@
-//! Single questions, for whoever wants records and not a route. Each may fail by itself, and "no"
-//! is an answer here too.
+//! Single questions, for callers that want records and not a route. Each may fail by itself, and a
+//! negative answer is an answer here too.
 
 use std::net::IpAddr;
 
@@ -15,7 +15,7 @@ impl Resolver {
     /// The A records of `name`.
     ///
     /// # Errors
-    /// Nobody could tell.
+    /// No name server could tell.
     pub async fn ipv4(&self, name: &DomainName) -> Result<Answer<IpAddr>, DnsFailure> {
         self.ask(name, RecordType::A, read_address).await
     }
@@ -23,7 +23,7 @@ impl Resolver {
     /// The AAAA records of `name`.
     ///
     /// # Errors
-    /// Nobody could tell.
+    /// No name server could tell.
     pub async fn ipv6(&self, name: &DomainName) -> Result<Answer<IpAddr>, DnsFailure> {
         self.ask(name, RecordType::AAAA, read_address).await
     }
@@ -31,7 +31,7 @@ impl Resolver {
     /// The MX records of `name`, as they are.
     ///
     /// # Errors
-    /// Nobody could tell.
+    /// No name server could tell.
     pub async fn mx(&self, name: &DomainName) -> Result<Answer<MxRecord>, DnsFailure> {
         self.ask(name, RecordType::MX, read_mx).await
     }
@@ -40,7 +40,7 @@ impl Resolver {
     /// (RFC 7208 section 3.3), octets outside UTF-8 replaced.
     ///
     /// # Errors
-    /// Nobody could tell.
+    /// No name server could tell.
     pub async fn texts(&self, name: &DomainName) -> Result<Answer<String>, DnsFailure> {
         self.ask(name, RecordType::TXT, read_text).await
     }
@@ -48,7 +48,7 @@ impl Resolver {
     /// The names of `address`: the PTR records in the reverse tree.
     ///
     /// # Errors
-    /// Nobody could tell.
+    /// No name server could tell.
     pub async fn names(&self, address: IpAddr) -> Result<Answer<DomainName>, DnsFailure> {
         self.ask(&reverse::name(address), RecordType::PTR, read_name).await
     }

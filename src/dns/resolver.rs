@@ -1,6 +1,4 @@
-//! The [`Lookup`] that asks real name servers.
-//!
-//! Asks and judges each answer; remembers nothing and knows no caller.
+//! The [`Lookup`] that asks real name servers. It has no cache.
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -12,7 +10,7 @@ use tracing::Instrument as _;
 
 use super::answer::{Answer, MxRecord};
 use super::config::{Config, SetupError};
-use super::counters::{self, Counters, Stats};
+use super::counters::{self, QuestionCounters, Stats};
 use super::facts::{DnsFailure, DomainFacts, HostFacts};
 use super::failover::Failover;
 use super::hosts::{self, AddressAnswer};
@@ -22,18 +20,18 @@ use super::upstream::{self, Upstream};
 use crate::address::DomainName;
 use crate::clock::Clock;
 
-/// Asks the configured name servers, or the system's.
+/// A client of the configured name servers, or of the system's.
 pub struct Resolver {
     clock: Clock,
     config: Config,
     servers: Vec<SocketAddr>,
     upstreams: Vec<Upstream>,
     failover: Failover,
-    counters: Counters,
+    counters: QuestionCounters,
 }
 
 impl Resolver {
-    /// A resolver with this configuration; reads the system's if no name server is configured.
+    /// Creates a resolver; reads the system's if no name server is configured.
     ///
     /// # Errors
     /// A setting out of range, or no name server to be found.
@@ -46,7 +44,7 @@ impl Resolver {
             .map(|server| Upstream::new(*server, &config))
             .collect::<Result<Vec<_>, _>>()?;
         let failover = Failover::new(servers.len(), &config, clock);
-        let counters = Counters::new();
+        let counters = QuestionCounters::new();
         Ok(Self { clock, config, servers, upstreams, failover, counters })
     }
 
@@ -56,14 +54,13 @@ impl Resolver {
         &self.servers
     }
 
-    /// How the questions went so far.
+    /// Statistics of the questions so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.counters.snapshot()
     }
 
-    /// Asks for the name servers of the root, which every resolver knows. Whatever is answered is an
-    /// answer.
+    /// Asks for the name servers of the root, which every resolver knows. Any answer counts.
     ///
     /// # Errors
     /// No name server answered, or all of them with an error.
@@ -102,11 +99,11 @@ impl Resolver {
         let outcome = counters::outcome(&asked);
         span.record("outcome", outcome);
         let elapsed = self.clock.now().duration_since(began).unwrap_or_default();
-        self.counters.asked(outcome, elapsed);
+        self.counters.record(outcome, elapsed);
         asked
     }
 
-    /// Both halves. Once one has an address, the other has only so long.
+    /// Asks for both families. Once one has an address, the other has `family_wait` left.
     async fn addresses(&self, host: &DomainName) -> (AddressAnswer, AddressAnswer) {
         let mut a = pin!(self.ask(host, RecordType::A, read_address));
         let mut aaaa = pin!(self.ask(host, RecordType::AAAA, read_address));

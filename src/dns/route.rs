@@ -1,7 +1,7 @@
 //! From an MX answer to a [`Route`] (RFC 5321 section 5.1, RFC 7505). Pure.
 //!
-//! Says which exchangers a domain names, not whether they have addresses: that is found out for
-//! the ones that are dialled.
+//! It finds the exchangers that a domain names, not their addresses: those are looked up only for
+//! the exchangers that are dialled.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use super::answer::{Answer, MxRecord};
 use super::facts::{Exchanger, HostFacts, Note, Route};
 use crate::address::DomainName;
 
-/// What the MX answer settles, with the oddities seen.
+/// The route that the MX answer settles, with the oddities seen.
 ///
 /// The route is `None` if there is no MX record at all: then the domain's own addresses decide
 /// (see [`without_mx`]). MX records of which none is usable are a settled [`Route::NoMail`]:
@@ -44,10 +44,10 @@ fn from_records(records: &[MxRecord], notes: &mut Vec<Note>) -> Route {
     let mut exchangers: Vec<Exchanger> = Vec::with_capacity(records.len());
     for MxRecord { preference, exchange } in records {
         match kind(exchange) {
-            Kind::Root => push_new(notes, Note::NullMxBesideOthers),
-            Kind::Literal => push_new(notes, Note::ExchangerIsLiteral(exchange.clone())),
-            Kind::NotAHost => push_new(notes, Note::ExchangerIsNotAHost(exchange.clone())),
-            Kind::Host => {
+            ExchangeKind::Root => push_new(notes, Note::NullMxBesideOthers),
+            ExchangeKind::Literal => push_new(notes, Note::ExchangerIsLiteral(exchange.clone())),
+            ExchangeKind::NotAHost => push_new(notes, Note::ExchangerIsNotAHost(exchange.clone())),
+            ExchangeKind::Host => {
                 exchangers.push(Exchanger { host: exchange.clone(), preference: *preference });
             }
         }
@@ -70,23 +70,23 @@ fn push_new(notes: &mut Vec<Note>, note: Note) {
     }
 }
 
-/// What an MX record points to.
-enum Kind {
+/// The kinds of thing an MX record can point to.
+enum ExchangeKind {
     Host,
     Root,
     Literal,
     NotAHost,
 }
 
-fn kind(exchange: &DomainName) -> Kind {
+fn kind(exchange: &DomainName) -> ExchangeKind {
     if is_root(exchange) {
-        Kind::Root
+        ExchangeKind::Root
     } else if is_literal(exchange) {
-        Kind::Literal
+        ExchangeKind::Literal
     } else if exchange.as_str().split('.').all(is_host_label) {
-        Kind::Host
+        ExchangeKind::Host
     } else {
-        Kind::NotAHost
+        ExchangeKind::NotAHost
     }
 }
 

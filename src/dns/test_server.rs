@@ -15,7 +15,7 @@ use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseI
 use hickory_server::zone_handler::MessageResponseBuilder;
 use tokio::net::{TcpListener, UdpSocket};
 
-/// What the server says to one question.
+/// The server's answer to one question.
 #[derive(Clone)]
 pub(crate) enum Says {
     /// These records.
@@ -72,13 +72,13 @@ impl NameServer {
         Self { address, table, _server: server }
     }
 
-    /// How often this was asked. UDP is sent again at times, so at least once is what counts.
+    /// The number of times this was asked. UDP is sent again at times, so "at least once" counts.
     pub(crate) fn asked(&self, name: &str, record_type: RecordType) -> usize {
         let asked = self.table.asked.lock().unwrap();
         asked.iter().filter(|(n, t)| n == name && *t == record_type).count()
     }
 
-    /// How often anything was asked.
+    /// The number of all questions.
     pub(crate) fn asked_at_all(&self) -> usize {
         self.table.asked.lock().unwrap().len()
     }

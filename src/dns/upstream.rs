@@ -1,6 +1,6 @@
 //! One name server, asked through hickory: UDP, and TCP if the answer was truncated.
 //!
-//! Turns what hickory brings into an [`Answer`] or a [`DnsFailure`]. Hickory's cache, search
+//! It turns hickory's results into an [`Answer`] or a [`DnsFailure`]. Hickory's cache, search
 //! domains and hosts file are off. Names that never go to a name server are answered by hickory
 //! itself: `localhost` (loopback addresses), `invalid` and `onion` (NXDOMAIN), RFC 6761, RFC 7686.
 
@@ -59,7 +59,7 @@ impl Upstream {
         }
     }
 
-    /// What an answer without records says.
+    /// Reads an answer without records.
     async fn negative<R>(&self, name: &Name, none: NoRecords) -> Result<Answer<R>, DnsFailure> {
         let ttl = none.soa.as_ref().and(none.negative_ttl).map(lifetime::from_wire);
         let last = none.query.name();
@@ -157,8 +157,8 @@ pub(super) fn to_wire(name: &DomainName) -> Result<Name, DnsFailure> {
     Ok(wire)
 }
 
-/// A name as a master file writes it (RFC 1035 section 5.1): what is not printable, and a dot within
-/// a label, is escaped.
+/// A name as a master file writes it (RFC 1035 section 5.1): unprintable octets, and dots within a
+/// label, are escaped.
 pub(super) fn from_wire(name: &Name) -> DomainName {
     let mut text = String::with_capacity(name.len());
     for label in name {

@@ -14,7 +14,7 @@ use super::batch;
 use super::service::Service;
 use crate::proto::batch_service_server::BatchServiceServer;
 use crate::proto::verification_service_server::VerificationServiceServer;
-use crate::readiness::{Readiness, State};
+use crate::readiness::{Readiness, ReadinessState};
 
 /// The name under which it is said that the process lives, whatever it can do.
 const LIVENESS: &str = "liveness";
@@ -29,7 +29,7 @@ const READINESS: [&str; 3] = [
 /// Says how the service is.
 pub(super) struct Health {
     reporter: HealthReporter,
-    readiness: watch::Receiver<State>,
+    readiness: watch::Receiver<ReadinessState>,
     draining: CancellationToken,
 }
 

@@ -1,4 +1,4 @@
-//! The lists this program is built with.
+//! The built-in lists.
 //!
 //! Our own are the files in `data/`, in the format users write. The disposable domains come from
 //! the crate `mailchecker`, corrected by `data/disposable.txt`. All are packed once, on first use.
@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use super::file::Entries;
+use super::file::ListEntries;
 use super::kind::{ListKind, ListSource, Origin};
 use super::layers::pack;
 use super::name_set::NameSet;
@@ -58,7 +58,7 @@ impl BuiltIn {
         &self.sets[kind as usize]
     }
 
-    /// What our names cost on the heap, in bytes.
+    /// The heap size of the built-in names, in bytes.
     pub(super) fn heap_bytes(&self) -> usize {
         self.sets.iter().map(NameSet::heap_bytes).sum()
     }
@@ -77,15 +77,15 @@ fn crate_source() -> ListSource {
 
 /// The crate's names and our additions, less what we take out. A name is taken out alone: the
 /// subdomains the crate lists by name stay.
-fn disposable(ours: &Entries) -> NameSet {
+fn disposable(ours: &ListEntries) -> NameSet {
     let removed: HashSet<&str> = ours.removed.iter().map(String::as_str).collect();
     let theirs = mailchecker::blacklist();
     let theirs = theirs.iter().copied().filter(|name| !removed.contains(name));
     NameSet::new(theirs.chain(ours.added.iter().map(String::as_str)))
 }
 
-/// What our file of one kind says.
-fn entries(kind: ListKind) -> Entries {
+/// The entries of the built-in file of one kind.
+fn entries(kind: ListKind) -> ListEntries {
     let text = match kind {
         ListKind::Role => include_str!("data/role.txt"),
         ListKind::Free => include_str!("data/free.txt"),
@@ -93,7 +93,7 @@ fn entries(kind: ListKind) -> Entries {
         ListKind::DisposableExchangers => include_str!("data/disposable_exchangers.txt"),
         ListKind::Relay => include_str!("data/relay.txt"),
     };
-    Entries::parse(kind, Path::new(kind.name()), text)
+    ListEntries::parse(kind, Path::new(kind.name()), text)
         .expect("the text is part of the program, and every test that asks a list reads it")
 }
 

@@ -1,4 +1,4 @@
-//! How the lists are configured.
+//! The configuration of the lists.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,8 +12,8 @@ pub struct Config {
     /// A folder whose `role.txt`, `free.txt`, `disposable.txt`, `disposable_exchangers.txt` and
     /// `relay.txt` add names and take names out. Default: none, the built-in lists alone.
     pub dir: Option<PathBuf>,
-    /// How often the folder is looked at for changed files; more than zero. Default: 10 s, which
-    /// costs one directory listing.
+    /// The interval between checks of the folder for changed files; more than zero. Default: 10 s.
+    /// A check costs one directory listing.
     #[serde(with = "humantime_serde")]
     pub poll_interval: Duration,
 }

@@ -1,4 +1,4 @@
-//! What a list file says: names to add, names to remove, and a head that names licence and date.
+//! The format of list files: names to add, names to remove, and a head with licence and date.
 //!
 //! One name a line. `-name` or `!name` takes a name out that we list. `#` begins a comment; the
 //! comments `# licence: …` and `# date: YYYY-MM-DD` are read. A domain may be written in Unicode
@@ -11,12 +11,12 @@ use idna::AsciiDenyList;
 use idna::uts46::{DnsLength, Hyphens, Uts46};
 
 use super::kind::ListKind;
-use super::role;
+use super::normal_form::{MAX_LOCAL, fold};
 
 /// The largest list file taken, in bytes: some three million domains.
 pub const MAX_FILE: u64 = 64 * 1024 * 1024;
 
-/// Why the lists could not be read. Each says which file, which line and what to do.
+/// An error in a list file or the lists folder, with file, line and remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
     /// The folder or a file could not be read.
@@ -24,7 +24,7 @@ pub enum ListError {
     Read {
         /// The folder or file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file is larger than [`MAX_FILE`].
@@ -56,14 +56,14 @@ pub enum ListError {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What stands there, without sign and comment.
+        /// The entry, without sign and comment.
         entry: String,
-        /// What is wrong with it and what to write instead.
+        /// The fault and its remedy.
         fault: LineFault,
     },
 }
 
-/// What is wrong with a line of a list file.
+/// The faults that a line of a list file can have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineFault {
     /// An address where a domain or a local part is wanted.
@@ -94,18 +94,18 @@ pub enum LineFault {
 
 /// The entries of one list file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Entries {
+pub(super) struct ListEntries {
     /// Names to add, in the form they are looked up in.
     pub(super) added: Vec<String>,
     /// Names to take out, in the same form.
     pub(super) removed: Vec<String>,
-    /// What `# licence:` says.
+    /// The text after `# licence:`.
     pub(super) licence: Option<String>,
-    /// What `# date:` says.
+    /// The text after `# date:`.
     pub(super) date: Option<String>,
 }
 
-impl Entries {
+impl ListEntries {
     /// Reads the `text` of the file at `path` as a list of `kind`.
     ///
     /// # Errors
@@ -175,8 +175,8 @@ fn normal_form(kind: ListKind, name: &str) -> Result<String, LineFault> {
 
 /// A role as it is looked up: words of letters and digits, a hyphen between them.
 fn role(name: &str) -> Option<String> {
-    let mut buffer = [0; role::MAX_LOCAL];
-    let folded = if name.contains('+') { None } else { role::fold(name, &mut buffer) }?;
+    let mut buffer = [0; MAX_LOCAL];
+    let folded = if name.contains('+') { None } else { fold(name, &mut buffer) }?;
     let word = |word: &str| !word.is_empty() && word.chars().all(char::is_alphanumeric);
     folded.split('-').all(word).then(|| folded.to_owned())
 }

@@ -1,4 +1,4 @@
-//! Which lists there are, and where each came from.
+//! The kinds of lists and their sources.
 
 use std::path::PathBuf;
 
@@ -42,7 +42,7 @@ impl ListKind {
     }
 }
 
-/// Where the names of a list came from.
+/// The origin of the names of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A crate this program was built with.
@@ -68,20 +68,20 @@ impl std::fmt::Display for Origin {
     }
 }
 
-/// One contribution to one list: what `mailvet lists` shows as a line.
+/// One contribution to one list: a line of `mailvet lists`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListSource {
     /// The list it adds to or takes from.
     pub kind: ListKind,
-    /// Where it came from.
+    /// Its origin.
     pub origin: Origin,
     /// Its licence, where one is named.
     pub licence: Option<String>,
     /// Its date, `YYYY-MM-DD`: the one the source states, else the day its file was changed.
     pub date: Option<String>,
-    /// How many names it adds.
+    /// The number of names it adds.
     pub count: usize,
-    /// How many names it takes out.
+    /// The number of names it removes.
     pub removed: usize,
 }
 

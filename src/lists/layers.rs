@@ -1,15 +1,15 @@
-//! How the user's names and ours come together: the user's file decides first, then our list.
+//! Layers of a list: the user's file decides first, then the built-in names.
 //!
 //! A list that covers subdomains is asked from the name itself upwards; the longest listed name
 //! decides. It stops at the registrable domain, so that a listed public suffix (people do list
 //! `co.cc`) does not take every domain below it.
 
-use super::file::Entries;
+use super::file::ListEntries;
 use super::kind::ListKind;
 use super::name_set::NameSet;
-use super::role;
+use super::normal_form;
 
-/// What one file of the user's adds and removes.
+/// The additions and removals of one of the user's files.
 #[derive(Clone, Debug)]
 pub(super) struct Layer {
     pub(super) added: NameSet,
@@ -17,11 +17,11 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    pub(super) fn new(kind: ListKind, entries: &Entries) -> Self {
+    pub(super) fn new(kind: ListKind, entries: &ListEntries) -> Self {
         Self { added: pack(kind, &entries.added), removed: pack(kind, &entries.removed) }
     }
 
-    /// What the file says of exactly this name.
+    /// The file's decision about exactly this name.
     fn exact(&self, name: &str) -> Option<bool> {
         if self.removed.contains(name) {
             Some(false)
@@ -34,14 +34,14 @@ impl Layer {
 /// The names of a list of `kind`, in every form they are looked up in.
 pub(super) fn pack(kind: ListKind, names: &[String]) -> NameSet {
     if kind == ListKind::Role {
-        let forms: Vec<String> = names.iter().flat_map(|name| role::forms(name)).collect();
+        let forms: Vec<String> = names.iter().flat_map(|name| normal_form::forms(name)).collect();
         NameSet::new(forms.iter().map(String::as_str))
     } else {
         NameSet::new(names.iter().map(String::as_str))
     }
 }
 
-/// One list as it stands: our names under the user's.
+/// One list: the built-in names with the user's layer on top.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct List<'a> {
     pub(super) user: Option<&'a Layer>,
@@ -49,31 +49,31 @@ pub(super) struct List<'a> {
 }
 
 impl List<'_> {
-    /// Whether the list holds exactly `name`; None if neither the user nor we say so.
+    /// `Some(true)` if the list holds exactly `name`, `Some(false)` if the user removed it.
     pub(super) fn exact(&self, name: &str) -> Option<bool> {
         self.user
             .and_then(|user| user.exact(name))
             .or_else(|| self.built_in.contains(name).then_some(true))
     }
 
-    /// Whether the list covers `domain`, by its own name or a parent's.
+    /// `true` if the list covers `domain`, by its own name or a parent's.
     pub(super) fn covers(&self, domain: &str) -> bool {
-        self.user_says(domain).unwrap_or_else(|| self.we_list(domain))
+        self.user_decision(domain).unwrap_or_else(|| self.is_built_in(domain))
     }
 
-    /// What the user's file says of `domain` or its nearest listed parent.
-    pub(super) fn user_says(&self, domain: &str) -> Option<bool> {
+    /// The user's decision about `domain` or its nearest listed parent.
+    pub(super) fn user_decision(&self, domain: &str) -> Option<bool> {
         let user = self.user?;
         nearest(domain, |name| user.exact(name))
     }
 
-    /// Whether our list covers `domain`.
-    pub(super) fn we_list(&self, domain: &str) -> bool {
+    /// `true` if the built-in names cover `domain`.
+    pub(super) fn is_built_in(&self, domain: &str) -> bool {
         nearest(domain, |name| self.built_in.contains(name).then_some(())).is_some()
     }
 }
 
-/// What `decide` says of `domain`, or else of its nearest parent, up to the registrable domain.
+/// The first decision about `domain` and its parents, up to the registrable domain.
 fn nearest<T>(domain: &str, decide: impl Fn(&str) -> Option<T>) -> Option<T> {
     let mut name = domain;
     loop {
@@ -86,8 +86,9 @@ fn nearest<T>(domain: &str, decide: impl Fn(&str) -> Option<T>) -> Option<T> {
     }
 }
 
-/// Whether `name`, which is `domain` or a parent of it, is not above its registrable domain. Asked
-/// only of a listed name: most domains are on no list, and the public suffix list costs more.
+/// `true` if `name`, which is `domain` or a parent of it, is not above its registrable domain.
+/// Called only for a listed name: most domains are on no list, and the public suffix list costs
+/// more.
 fn reaches(name: &str, domain: &str) -> bool {
     name.len() == domain.len()
         || psl::domain_str(domain).is_some_and(|registrable| name.len() >= registrable.len())
@@ -137,10 +138,10 @@ mod tests {
 
     #[test]
     fn the_longest_name_in_the_users_file_decides() {
-        let entries = Entries {
+        let entries = ListEntries {
             added: vec!["example.com".to_owned(), "c.b.example.com".to_owned()],
             removed: vec!["b.example.com".to_owned()],
-            ..Entries::default()
+            ..ListEntries::default()
         };
         let user = Layer::new(ListKind::Disposable, &entries);
         let set = NameSet::new(["x.b.example.com"]);

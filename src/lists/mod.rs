@@ -1,12 +1,12 @@
 //! Lists: role accounts, free providers, disposable domains, relays. Pure but for `reload`.
 //!
 //! A list answers without allocation, in 10 to 160 ns, and all built-in ones together cost about
-//! 1 MB (`benches/lists.rs` measures both). What an answer means for a verdict is not decided here.
-//! Our names are built in; the files of a folder (`--lists-dir`) add names and take names out, and
-//! are taken up while the process runs ([`ListsHandle`]).
+//! 1 MB (`benches/lists.rs` measures both). The meaning of an answer for a verdict is not decided
+//! here. Some names are built in; the files of a folder (`--lists-dir`) add and remove names and
+//! are reloaded while the process runs ([`ListsHandle`]).
 //!
-//! Who wins, from first to last: the user's file of the list asked; a relay or a free provider is
-//! not disposable; our list. Within a file the longest name wins.
+//! Precedence, highest first: the user's file of the list asked; a relay or a free provider is not
+//! disposable; the built-in list. Within a file the longest name wins.
 
 mod built_in;
 mod config;
@@ -14,6 +14,7 @@ mod file;
 mod kind;
 mod layers;
 mod name_set;
+mod normal_form;
 mod reload;
 mod role;
 #[cfg(test)]
@@ -32,30 +33,30 @@ pub use kind::{ListKind, ListSource, Origin};
 pub use reload::{ListsHandle, Reload};
 
 use built_in::BUILT_IN;
-use file::Entries;
+use file::ListEntries;
 use layers::{Layer, List};
 
 /// All lists at one moment. Cheap to clone; it never changes.
 #[derive(Clone, Debug)]
 pub struct Lists(Arc<User>);
 
-/// What the user's files say.
+/// The contents of the user's files.
 #[derive(Debug, Default)]
 struct User {
     layers: BTreeMap<ListKind, Layer>,
     sources: Vec<ListSource>,
 }
 
-/// A list file of the user's, read.
+/// The text of one of the user's list files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListFile {
     /// The list it is about.
     pub kind: ListKind,
     /// Where it was read, for errors and [`Lists::sources`].
     pub path: PathBuf,
-    /// What it says.
+    /// Its text.
     pub text: String,
-    /// When it was changed: its date, unless the text states one.
+    /// Its modification time, which is its date unless the text states one.
     pub modified: Option<SystemTime>,
 }
 
@@ -82,7 +83,7 @@ impl Lists {
     pub fn with_files(files: &[ListFile]) -> Result<Self, ListError> {
         let mut user = User::default();
         for file in files {
-            let entries = Entries::parse(file.kind, &file.path, &file.text)?;
+            let entries = ListEntries::parse(file.kind, &file.path, &file.text)?;
             user.layers.insert(file.kind, Layer::new(file.kind, &entries));
             user.sources.retain(|source| source.kind != file.kind);
             user.sources.push(ListSource {
@@ -98,44 +99,44 @@ impl Lists {
         Ok(Self(Arc::new(user)))
     }
 
-    /// Whether a local part names a function, not a person: `info`, `Sales+eu`, `support.uk`
+    /// `true` if a local part names a function, not a person: `info`, `Sales+eu`, `support.uk`
     /// (RFC 2142 and common usage in many languages). Takes it as written, without quotes.
     #[must_use]
     pub fn is_role(&self, local: &str) -> bool {
         role::is_role(&self.list(ListKind::Role), local)
     }
 
-    /// Whether anyone can have a mailbox at exactly this domain, free of charge or with an internet
+    /// `true` if anyone can have a mailbox at exactly this domain, free of charge or with an internet
     /// connection.
     #[must_use]
     pub fn is_free_provider(&self, domain: &DomainName) -> bool {
         self.list(ListKind::Free).exact(domain.as_str()) == Some(true)
     }
 
-    /// Whether the domain, or a parent of it up to the registrable domain, hands out throw-away
+    /// `true` if the domain, or a parent of it up to the registrable domain, hands out throw-away
     /// mailboxes. A relay or a free provider is not disposable unless the user's file says so.
     #[must_use]
     pub fn is_disposable(&self, domain: &DomainName) -> bool {
         let list = self.list(ListKind::Disposable);
         let domain = domain.as_str();
-        list.user_says(domain).unwrap_or_else(|| {
-            list.we_list(domain)
+        list.user_decision(domain).unwrap_or_else(|| {
+            list.is_built_in(domain)
                 && !self.list(ListKind::Relay).covers(domain)
                 && !self.list(ListKind::Free).covers(domain)
         })
     }
 
-    /// Whether the domain, or a parent of it up to the registrable domain, belongs to a service
+    /// `true` if the domain, or a parent of it up to the registrable domain, belongs to a service
     /// whose aliases forward to their owner's mailbox (`duck.com`). Never so for a domain the
     /// user's file calls disposable.
     #[must_use]
     pub fn is_relay(&self, domain: &DomainName) -> bool {
         let domain = domain.as_str();
         self.list(ListKind::Relay).covers(domain)
-            && self.list(ListKind::Disposable).user_says(domain) != Some(true)
+            && self.list(ListKind::Disposable).user_decision(domain) != Some(true)
     }
 
-    /// Whether `host`, an exchanger, belongs to a disposable service: then so does every domain
+    /// `true` if `host`, an exchanger, belongs to a disposable service: then so does every domain
     /// routed to it. The list of disposable *domains* is not asked: it holds a few hosting
     /// companies by mistake, and one of those as an exchanger would take thousands of domains.
     #[must_use]
@@ -143,13 +144,13 @@ impl Lists {
         self.list(ListKind::DisposableExchangers).covers(host.as_str())
     }
 
-    /// Whether these are the lists of the same moment.
+    /// `true` if both are the same snapshot of the lists.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// What each list is made of, in the order of [`ListKind::ALL`]; within a list the built-in
+    /// The sources of each list, in the order of [`ListKind::ALL`]; within a list the built-in
     /// sources come first.
     #[must_use]
     pub fn sources(&self) -> Vec<ListSource> {
@@ -159,7 +160,7 @@ impl Lists {
         sources
     }
 
-    /// What the names of all lists cost on the heap, in bytes. The built-in ones are shared by
+    /// The heap size of all names, in bytes. The built-in ones are shared by
     /// every `Lists` of the process.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {

@@ -5,10 +5,13 @@
 //! each bucket begins. A look-up hashes the name, reads two offsets and compares the few names of
 //! one bucket, which stand side by side: usually one cache line. The answer is exact.
 //!
-//! The hash is not keyed: whoever asks cannot add names, so nobody but the list's author can make a
+//! The hash has a fixed seed: callers cannot add names, so only the list's author could make a
 //! bucket long.
 
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::mem::size_of;
+
+use foldhash::quality::FixedState;
 
 /// Names a bucket holds on average: the offsets then cost one byte a name, and a look-up compares
 /// about two names' lengths before it is done.
@@ -21,7 +24,7 @@ pub(super) const MAX_NAME: usize = 255;
 /// An immutable set of names of at most [`MAX_NAME`] bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct NameSet {
-    /// Where each bucket begins in the arena, and where the last one ends.
+    /// Offset of each bucket in the arena, then the end of the last one.
     starts: Box<[u32]>,
     /// The names of bucket after bucket, each preceded by its length.
     arena: Box<[u8]>,
@@ -55,7 +58,7 @@ impl NameSet {
         Self { starts: starts.into(), arena: arena.into(), len: names.len() }
     }
 
-    /// Whether `name` is in the set, byte for byte.
+    /// `true` if `name` is in the set, byte for byte.
     pub(super) fn contains(&self, name: &str) -> bool {
         if self.len == 0 {
             return false;
@@ -74,7 +77,7 @@ impl NameSet {
         false
     }
 
-    /// What the set costs on the heap, in bytes.
+    /// The heap size of the set, in bytes.
     pub(super) fn heap_bytes(&self) -> usize {
         self.starts.len() * size_of::<u32>() + self.arena.len()
     }
@@ -98,23 +101,12 @@ fn bucket(name: &[u8], buckets: usize) -> usize {
     usize::try_from(scaled).unwrap_or(0)
 }
 
-/// A multiplicative hash over eight bytes at a time, its top bits well mixed. The last eight bytes
-/// are taken together even where they overlap the ones before.
+/// The quality variant of foldhash: the bucket is taken from the top bits, which the fast variant
+/// mixes less well. A fixed seed, because `starts` is a part of the set's value.
 fn hash(name: &[u8]) -> u64 {
-    let (words, _) = name.as_chunks::<8>();
-    let last = name.last_chunk::<8>().map_or_else(
-        || name.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)),
-        |word| u64::from_le_bytes(*word),
-    );
-    let start = mix(name.len() as u64, last);
-    words.iter().fold(start, |hash, word| mix(hash, u64::from_le_bytes(*word)))
-}
-
-/// Takes eight bytes into the hash: the two halves of a widening product, folded together.
-fn mix(hash: u64, word: u64) -> u64 {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let product = u128::from(hash ^ word ^ ODD) * u128::from(ODD);
-    (product >> 64) as u64 ^ product as u64
+    let mut hasher = FixedState::default().build_hasher();
+    hasher.write(name);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Reads the lists folder and takes up changed files while the process runs.
 //!
-//! The one file here that touches the file system. It starts no task and waits for nothing: whoever
-//! owns the [`ListsHandle`] calls [`ListsHandle::reload_if_changed`] now and then
+//! The only file here that touches the file system. It starts no task and waits for nothing: the
+//! owner of the [`ListsHandle`] calls [`ListsHandle::reload_if_changed`] at intervals
 //! ([`Config::poll_interval`]), where blocking on the file system is allowed.
 
 use std::collections::BTreeMap;
@@ -23,20 +23,20 @@ use super::{Config, ListError, ListFile, Lists, MAX_FILE};
 pub struct ListsHandle {
     dir: Option<PathBuf>,
     current: RwLock<Lists>,
-    /// What the folder looked like when it was last read, well or badly.
+    /// The state of the folder when it was last read, with or without success.
     seen: Mutex<Folder>,
 }
 
 /// The `.txt` files of the folder, with what changes when they do.
-type Folder = BTreeMap<PathBuf, Stamp>;
+type Folder = BTreeMap<PathBuf, FileStamp>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+struct FileStamp {
     modified: Option<SystemTime>,
     bytes: u64,
 }
 
-/// What [`ListsHandle::reload_if_changed`] did.
+/// The result of [`ListsHandle::reload_if_changed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reload {
     /// No file changed since it was last read.
@@ -105,7 +105,7 @@ fn look_at(dir: &Path) -> Result<Folder, ListError> {
         // Followed through links: a mounted configuration is often a folder of them.
         match fs::metadata(&path) {
             Ok(meta) if meta.is_file() => {
-                let stamp = Stamp { modified: meta.modified().ok(), bytes: meta.len() };
+                let stamp = FileStamp { modified: meta.modified().ok(), bytes: meta.len() };
                 folder.insert(path, stamp);
             }
             Ok(_) => {}
@@ -116,9 +116,9 @@ fn look_at(dir: &Path) -> Result<Folder, ListError> {
     Ok(folder)
 }
 
-/// What the files of the folder say.
+/// Reads the files of the folder.
 fn read(folder: &Folder) -> Result<Vec<ListFile>, ListError> {
-    let read_one = |(path, stamp): (&PathBuf, &Stamp)| {
+    let read_one = |(path, stamp): (&PathBuf, &FileStamp)| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let kind =
             ListKind::of_file(name).ok_or_else(|| ListError::UnknownFile { path: path.clone() })?;

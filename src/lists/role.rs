@@ -1,17 +1,13 @@
 //! Role accounts: local parts that name a function (RFC 2142), not a person.
 //!
 //! A name counts as a role when the list holds it, whatever separates its words
-//! (`customer.service`, `customer_service`, `customerservice`), whatever its accents and tag (`info+shop`), and
-//! with a number, a region or a team word beside it (`info2`, `sales-eu`, `uk.support`, `hr-team`).
+//! (`customer.service`, `customer_service`, `customerservice`), whatever its accents and tag
+//! (`info+shop`), and with a number, a region or a team word beside it (`info2`, `sales-eu`,
+//! `uk.support`, `hr-team`).
 //! Nothing shorter is guessed: `s.ales`, `salesman` and `information.schmidt` may be people.
 
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
-
 use super::layers::List;
-
-/// The longest local part, in bytes (RFC 5321 section 4.5.3.1.1).
-pub(super) const MAX_LOCAL: usize = 64;
+use super::normal_form::{MAX_LOCAL, fold};
 
 /// Regions and team words that may stand before or after a role, with a separator between. Country
 /// codes that are also given names or common initials (al, jo, me, mo, my) are left out.
@@ -104,7 +100,7 @@ const BESIDE: &[&str] = &[
     "za",
 ];
 
-/// What stands after the name of a mailing list (RFC 2142 section 6 and mailing-list software).
+/// Suffixes of a mailing list's service addresses (RFC 2142 section 6 and mailing-list software).
 const LIST_SUFFIXES: &[&str] =
     &["-request", "-bounces", "-subscribe", "-unsubscribe", "-confirm", "-owner"];
 
@@ -114,7 +110,7 @@ const MIN_NUMBERED: usize = 4;
 /// The most digits a numbered role carries: more look like somebody's year of birth.
 const MAX_DIGITS: usize = 2;
 
-/// Whether `local` names a function.
+/// `true` if `local` names a function.
 pub(super) fn is_role(list: &List<'_>, local: &str) -> bool {
     let mut buffer = [0; MAX_LOCAL];
     let Some(name) = fold(local, &mut buffer) else { return false };
@@ -129,32 +125,6 @@ pub(super) fn is_role(list: &List<'_>, local: &str) -> bool {
     let bare = without_number(name);
     let listed = |candidate: &str| list.exact(candidate) == Some(true);
     (bare != name && listed(bare)) || without_neighbour(bare).any(listed)
-}
-
-/// `name` as roles are listed: lower case, without its tag and without accents (`büro` is `buro`,
-/// composed or not), a hyphen for each dot and underscore. None if it is longer than a local part.
-pub(super) fn fold<'a>(name: &str, buffer: &'a mut [u8; MAX_LOCAL]) -> Option<&'a str> {
-    if name.len() > MAX_LOCAL {
-        return None;
-    }
-    let len = if name.is_ascii() {
-        let bytes = name.bytes().take_while(|&byte| byte != b'+');
-        let folded = bytes.map(|byte| separator(byte.to_ascii_lowercase().into()));
-        buffer.iter_mut().zip(folded).map(|(slot, c)| *slot = c as u8).count()
-    } else {
-        let mut len = 0;
-        let chars = name.chars().take_while(|&c| c != '+').flat_map(char::to_lowercase);
-        for c in chars.nfd().filter(|&c| !is_combining_mark(c)).map(separator) {
-            len += c.encode_utf8(buffer.get_mut(len..len + c.len_utf8())?).len();
-        }
-        len
-    };
-    std::str::from_utf8(&buffer[..len]).ok()
-}
-
-/// A hyphen for every character that may stand between words.
-fn separator(c: char) -> char {
-    if c == '.' || c == '_' { '-' } else { c }
 }
 
 /// `name` without a short number at its end and the hyphen before it; `name` itself if what is
@@ -178,12 +148,6 @@ fn without_neighbour(name: &str) -> impl Iterator<Item = &str> {
     before.into_iter().chain(after)
 }
 
-/// A role as it is stored: in every form [`fold`] can give it.
-pub(super) fn forms(role: &str) -> impl Iterator<Item = String> {
-    let joined = role.contains('-').then(|| role.replace('-', ""));
-    std::iter::once(role.to_owned()).chain(joined)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,15 +164,5 @@ mod tests {
         assert_eq!(without_number("info1984"), "info1984");
         assert_eq!(without_number("it83"), "it83");
         assert_eq!(without_number("42"), "42");
-    }
-
-    #[test]
-    fn what_is_longer_than_a_local_part_does_not_fold() {
-        let mut buffer = [0; MAX_LOCAL];
-        assert_eq!(fold(&"a".repeat(MAX_LOCAL + 1), &mut buffer), None);
-        assert_eq!(fold(&"a".repeat(MAX_LOCAL), &mut buffer).map(str::len), Some(MAX_LOCAL));
-        assert_eq!(fold(&"ß".repeat(MAX_LOCAL), &mut buffer), None);
-        assert_eq!(fold("Büro.Nord+x", &mut buffer), Some("buro-nord"));
-        assert_eq!(fold("Bu\u{308}ro_Nord", &mut buffer), Some("buro-nord"));
     }
 }

@@ -9,7 +9,7 @@ use crate::cache::{self, DnsCache};
 use crate::dns::{self, Resolver};
 use crate::grpc::{Calls, MethodStats};
 use crate::prober::{self, Prober};
-use crate::readiness::{Readiness, State};
+use crate::readiness::{Readiness, ReadinessState};
 use crate::verifier::{self, Verifier};
 
 /// Sources of the measurements. Cheap to clone.
@@ -47,7 +47,7 @@ pub(super) struct Snapshot {
     pub(super) batches: Option<batch::Stats>,
     pub(super) calls: Vec<MethodStats>,
     pub(super) calls_in_flight: u64,
-    pub(super) state: State,
+    pub(super) state: ReadinessState,
     pub(super) process: Process,
 }
 

@@ -1,8 +1,8 @@
-//! What the large mailbox providers do with local parts: which spellings reach one mailbox, and
-//! which they can never have given out.
+//! Local-part rules of the large mailbox providers: spellings of one mailbox, and names that a
+//! provider can never have given out.
 //!
-//! Only what the provider's own help pages say; each entry names where. Domains are told by
-//! name (`domains.txt`), so a company's own domain at such a provider follows none of this.
+//! Each entry names its source, the provider's own help pages. Domains are known by name
+//! (`domains.txt`), so a company's own domain at such a provider follows none of these rules.
 
 mod rules;
 
@@ -14,12 +14,12 @@ use super::Address;
 use super::domain::DomainName;
 use super::local;
 
-/// How a provider reads local parts.
+/// A provider's rules for local parts.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Provider {
     /// The provider's name, in lower case.
     pub name: &'static str,
-    /// What parts a tag from the mailbox's name.
+    /// The separator between a mailbox's name and a tag.
     pub(super) tag: Tag,
     /// Dots make no difference.
     pub(super) ignores_dots: bool,
@@ -29,7 +29,7 @@ pub struct Provider {
     alias: Option<(&'static str, &'static str)>,
 }
 
-/// How a tag is written.
+/// The ways to write a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Tag {
     /// `mailbox+tag`; any tag reaches the mailbox.
@@ -117,7 +117,7 @@ pub struct ProviderViolation {
     pub provider: &'static str,
     /// The rule, in words.
     pub rule: &'static str,
-    /// Whether it held for every account ever given out, so that the mailbox cannot exist. If
+    /// `true` if it held for every account ever given out, so that the mailbox cannot exist. If
     /// not, it is today's rule for new accounts: worth a flag, no verdict.
     pub certain: bool,
 }

@@ -1,4 +1,4 @@
-//! How likely one word is a mistyped other: an edit distance that knows fingers and eyes.
+//! An edit distance for mistyped words, which knows keyboards and look-alikes.
 //!
 //! Optimal string alignment (a letter wrong, missing, too many, or two swapped), where the
 //! mistakes that hands make are cheap. In tenths of an arbitrary letter wrong.
@@ -43,8 +43,8 @@ pub(super) fn cost(typed: &str, meant: &str) -> u32 {
     if cost > SHUFFLED && is_shuffled(typed, meant) { SHUFFLED } else { cost }
 }
 
-/// What [`cost`] is at least, found without comparing places: every letter that only one of the two
-/// has must be got rid of, or put in, by a mistake of its own.
+/// A lower bound of [`cost`] that compares no positions: every letter that only one of the two words
+/// has must be removed or inserted by a mistake of its own.
 pub(super) fn at_least(typed: &str, meant: &str) -> u32 {
     let (typed, meant) = (letters(typed), letters(meant));
     let lone = |letters: u64| {
@@ -54,7 +54,7 @@ pub(super) fn at_least(typed: &str, meant: &str) -> u32 {
     lone(typed & !meant).max(lone(meant & !typed))
 }
 
-/// Which letters a word has, a bit for each. Some share one, and all that are not ASCII do: then
+/// The letters of a word, a bit for each. Some share one, and all that are not ASCII do: then
 /// fewer are told apart, which makes [`at_least`] less and never wrong.
 const fn letters(word: &str) -> u64 {
     let bytes = word.as_bytes();
@@ -140,7 +140,7 @@ const KEYS: [(u8, u8); 128] = {
     keys
 };
 
-/// Whether two keys touch.
+/// `true` if two keys touch.
 fn are_neighbours(a: char, b: char) -> bool {
     let key = |c: char| KEYS.get(c as usize).copied().filter(|(row, _)| *row > 0);
     let (Some((row_a, a)), Some((row_b, b))) = (key(a), key(b)) else { return false };

@@ -1,4 +1,4 @@
-//! What the owner of a mistyped address may have meant.
+//! Suggestions for mistyped addresses.
 //!
 //! Only domains are mended: nobody can know what a local part should be. Input need not be an
 //! address (`user@gmailcom`, `user@gmail,com`), what is suggested always is. A suggestion is a
@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use unicode_security::skeleton;
 
-use self::popular::{ASCII_SKELETONS, KNOWN, SKELETONS, TARGETS, Target, on_suffix};
+use self::popular::{ASCII_SKELETONS, KNOWN, PopularDomain, SKELETONS, TARGETS, on_suffix};
 use super::{Address, DomainName, idna};
 
 /// Longer input is not looked at: no address is that long.
@@ -24,16 +24,16 @@ const COMMON_SUFFIXES: &[&str] =
 /// Suffixes that exist, and that a hand makes out of `com`.
 const MISTYPED_COM: &[&str] = &["co", "cm", "om", "cam", "vom"];
 
-/// What may have been meant.
+/// A suggested address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suggestion {
     /// The mended address. Its `Display` is redacted as any address's is.
     pub address: Address,
-    /// What was mended.
+    /// The kind of repair.
     pub kind: SuggestionKind,
 }
 
-/// What a suggestion mends.
+/// The kinds of repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SuggestionKind {
     /// Stray punctuation or space around or inside the domain.
@@ -46,37 +46,37 @@ pub enum SuggestionKind {
     LookAlike,
 }
 
-/// What may have been meant by `input`; `None` if it looks right or nothing comes to mind.
+/// Suggests an address for `input`; `None` if it looks right or nothing is close.
 #[must_use]
 pub fn suggest(input: &str) -> Option<Suggestion> {
     suggest_among(input, &[])
 }
 
-/// The same, where the caller's own domains count as known, and as likelier than popular ones.
+/// [`suggest`], where the caller's own domains count as known, and as likelier than popular ones.
 /// They are lower-case ASCII.
 #[must_use]
 pub fn suggest_among(input: &str, own: &[&str]) -> Option<Suggestion> {
     if input.len() > MAX_OCTETS {
         return None;
     }
-    mend(input, Address::parse(input).ok().as_ref(), &Domains { own })
+    mend(input, Address::parse(input).ok().as_ref(), &KnownDomains { own })
 }
 
 /// [`suggest`] where `input` is known to be this address.
 #[must_use]
 pub fn instead_of(address: &Address, input: &str) -> Option<Suggestion> {
-    mend(input, Some(address), &Domains { own: &[] })
+    mend(input, Some(address), &KnownDomains { own: &[] })
 }
 
-/// Whether nothing else comes to mind for addresses at `domain`, if it is written as it is here.
+/// `true` if no other domain would be suggested for addresses at `domain`, as it is written here.
 #[must_use]
 pub fn looks_right(domain: &DomainName) -> bool {
-    let domains = Domains { own: &[] };
+    let domains = KnownDomains { own: &[] };
     domains.knows(domain.as_str()) || domains.mend(domain.as_str()).is_none()
 }
 
-/// What may have been meant by `input`, which is the address that is `given` or none at all.
-fn mend(input: &str, given: Option<&Address>, domains: &Domains<'_>) -> Option<Suggestion> {
+/// Suggests an address for `input`, which is the address `given` or none at all.
+fn mend(input: &str, given: Option<&Address>, domains: &KnownDomains<'_>) -> Option<Suggestion> {
     let (local, written) = input.rsplit_once('@')?;
     let cleaned = match given.map(Address::domain_name) {
         Some(None) => return None,
@@ -114,11 +114,11 @@ fn clean(written: &str) -> String {
 }
 
 /// The domains that suggestions are made from.
-struct Domains<'a> {
+struct KnownDomains<'a> {
     own: &'a [&'a str],
 }
 
-impl Domains<'_> {
+impl KnownDomains<'_> {
     fn knows(&self, domain: &str) -> bool {
         KNOWN.contains(domain) || self.own.contains(&domain)
     }
@@ -136,7 +136,7 @@ impl Domains<'_> {
             Some((_, suffix)) if exists => on_suffix(suffix),
             _ => &TARGETS,
         };
-        let own = self.own.iter().filter_map(|own| Target::cut(own)).map(|own| (own, true));
+        let own = self.own.iter().filter_map(|own| PopularDomain::cut(own)).map(|own| (own, true));
         let all = own.chain(popular.iter().map(|target| (*target, false)));
         let priced = all.filter_map(|(target, own)| {
             let budget = budget(target.name, own);
@@ -178,15 +178,15 @@ fn said_once(typed: &str) -> Option<&str> {
     (rest.rsplit('.').next() == Some(last)).then_some(rest)
 }
 
-/// How far what was typed, whose suffix exists or does not, is from `target`, if that is near
+/// The distance of the typed domain, whose suffix exists or not, from `target`, if it is near
 /// enough.
 fn price(
     (typed_name, typed_suffix): (&str, &str),
     exists: bool,
-    target: Target<'_>,
+    target: PopularDomain<'_>,
     budget: u32,
 ) -> Option<u32> {
-    let Target { name, suffix, is_giant, .. } = target;
+    let PopularDomain { name, suffix, is_giant, .. } = target;
     let suffix_exists = exists && typed_suffix != suffix;
     // Nearly all real domains end here.
     if suffix_exists && !(is_giant && (typed_name == name || MISTYPED_COM.contains(&typed_suffix)))
@@ -219,8 +219,8 @@ fn same_ends(typed: &str, meant: &str) -> bool {
     typed.chars().next() == meant.chars().next() && typed.chars().last() == meant.chars().last()
 }
 
-/// How much may be wrong with a name of this length: nothing where every other short name is
-/// somebody's.
+/// The largest cost accepted for a name of this length: zero where nearly every short name is
+/// taken.
 fn budget(name: &str, own: bool) -> u32 {
     match name.len() {
         0..=3 => 0,

@@ -9,7 +9,7 @@ use crate::address::provider;
 
 /// A domain that mistyped ones are turned to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Target<'a> {
+pub(super) struct PopularDomain<'a> {
     pub(super) whole: &'a str,
     /// Before its first dot, and behind it.
     pub(super) name: &'a str,
@@ -18,7 +18,7 @@ pub(super) struct Target<'a> {
     pub(super) is_giant: bool,
 }
 
-impl<'a> Target<'a> {
+impl<'a> PopularDomain<'a> {
     /// `None` for what has no dot.
     pub(super) fn cut(whole: &'a str) -> Option<Self> {
         let (name, suffix) = whole.split_once('.')?;
@@ -27,22 +27,23 @@ impl<'a> Target<'a> {
 }
 
 /// Domains that mistyped ones are turned to, the most used first.
-pub(super) static TARGETS: LazyLock<Vec<Target<'static>>> =
-    LazyLock::new(|| section("to").filter_map(Target::cut).collect());
+pub(super) static TARGETS: LazyLock<Vec<PopularDomain<'static>>> =
+    LazyLock::new(|| section("to").filter_map(PopularDomain::cut).collect());
 
-/// The targets that a domain below an existing suffix can be turned to, by that suffix: those of its
-/// own, and the giants.
-static ON_SUFFIX: LazyLock<HashMap<&'static str, Vec<Target<'static>>>> = LazyLock::new(|| {
-    let suffixes = TARGETS.iter().map(|target| target.suffix);
-    suffixes.chain([""]).map(|suffix| (suffix, reachable_from(suffix))).collect()
-});
+/// The targets that a domain below an existing suffix can be turned to, by that suffix: those below
+/// it, and the giants.
+static ON_SUFFIX: LazyLock<HashMap<&'static str, Vec<PopularDomain<'static>>>> =
+    LazyLock::new(|| {
+        let suffixes = TARGETS.iter().map(|target| target.suffix);
+        suffixes.chain([""]).map(|suffix| (suffix, reachable_from(suffix))).collect()
+    });
 
 /// The targets that a domain below this existing suffix can be turned to, the most used first.
-pub(super) fn on_suffix(suffix: &str) -> &'static [Target<'static>] {
+pub(super) fn on_suffix(suffix: &str) -> &'static [PopularDomain<'static>] {
     ON_SUFFIX.get(suffix).unwrap_or_else(|| &ON_SUFFIX[""])
 }
 
-fn reachable_from(suffix: &str) -> Vec<Target<'static>> {
+fn reachable_from(suffix: &str) -> Vec<PopularDomain<'static>> {
     TARGETS.iter().copied().filter(|target| target.is_giant || target.suffix == suffix).collect()
 }
 

@@ -1,4 +1,4 @@
-//! One way to read moka's caches.
+//! Reading moka's caches without a boxed future per hit.
 
 use std::hash::Hash;
 
@@ -7,8 +7,8 @@ use futures_util::FutureExt as _;
 use moka::Equivalent;
 use moka::future::Cache;
 
-/// What the cache holds under this key. Moka has it at hand nearly always; the space for a wait,
-/// which is large, is taken only for one.
+/// Returns the cached value of `key`. Moka's future is large and nearly always ready at once, so it
+/// is boxed only if it has to wait.
 pub(super) async fn get<K, V, Q>(entries: &Cache<K, V, RandomState>, key: &Q) -> Option<V>
 where
     K: Hash + Eq + Send + Sync + 'static,
