@@ -35,6 +35,44 @@ pub fn text(text: &str) -> String {
     out
 }
 
+/// `text` with every occurrence of these local parts redacted, in any case of letters and whatever
+/// follows: a server may repeat a local part without its domain, or spell the `@` in words.
+#[must_use]
+pub fn known(text: &str, local_parts: &[String]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut is_inside_word = false;
+    while let Some(c) = rest.chars().next() {
+        let met = local_parts.iter().filter(|_| !is_inside_word);
+        match met.filter_map(|known| prefix_length(rest, known)).max() {
+            Some(length) => {
+                out.push_str(&local_part(&rest[..length]));
+                rest = &rest[length..];
+                is_inside_word = false;
+            }
+            None => {
+                out.push(c);
+                rest = &rest[c.len_utf8()..];
+                is_inside_word = c.is_alphanumeric();
+            }
+        }
+    }
+    out
+}
+
+/// The length of `prefix` at the start of `text`, as octets of `text`, if it is there as a word.
+fn prefix_length(text: &str, prefix: &str) -> Option<usize> {
+    let mut rest = text.chars();
+    for wanted in prefix.chars() {
+        if !rest.next()?.to_lowercase().eq(wanted.to_lowercase()) {
+            return None;
+        }
+    }
+    let length = text.len() - rest.as_str().len();
+    let is_word = !rest.next().is_some_and(char::is_alphanumeric);
+    (is_word && length > 1).then_some(length)
+}
+
 fn next_separator(text: &str) -> Option<(usize, (&'static str, &'static str))> {
     text.bytes().enumerate().filter(|(_, b)| matches!(b, b'@' | b'%')).find_map(|(at, _)| {
         let found = SEPARATORS.iter().find(|pair| text[at..].starts_with(pair.0))?;
@@ -65,6 +103,27 @@ mod tests {
         assert_eq!(local_part("jane.doe"), "j***");
         assert_eq!(local_part("\"jane doe\""), "***");
         assert_eq!(local_part(""), "***");
+    }
+
+    #[test]
+    fn a_local_part_that_is_known_is_redacted_however_it_is_repeated() {
+        let local_parts = ["zoe.secret".to_owned(), "zoe.secret+news".to_owned(), "ÄRA".to_owned()];
+        for (said, shown) in [
+            ("5.1.1 zoe.secret: no such user", "5.1.1 z***: no such user"),
+            ("Zoe.Secret(at)example.com", "z***(at)example.com"),
+            ("ZOE.SECRET%2540example.com", "Z***%2540example.com"),
+            ("zoe.secret&#64;example.com", "z***&#64;example.com"),
+            ("'zoe.secret+news'?", "'z***'?"),
+            (
+                "zoe.secretary is somebody else, and so is xzoe.secret",
+                "zoe.secretary is somebody else, and so is xzoe.secret",
+            ),
+            ("ära unbekannt", "ä*** unbekannt"),
+            ("zoe.secre", "zoe.secre"),
+        ] {
+            let found = known(said, &local_parts);
+            assert_eq!(found.to_lowercase(), shown.to_lowercase(), "{said}");
+        }
     }
 
     #[test]

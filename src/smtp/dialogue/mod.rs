@@ -262,7 +262,7 @@ impl Dialogue {
     /// Adds a command to the flight.
     fn send(&mut self, command: Command<'_>, now: SystemTime) {
         command.write_to(&mut self.flight);
-        self.transcript.client(now, || command.redacted());
+        self.transcript.client(now, &command);
         self.waiting_since = now;
     }
 

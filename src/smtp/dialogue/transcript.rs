@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::address::redact;
 use crate::smtp::outcome::{Speaker, TranscriptLine};
-use crate::smtp::wire::Reply;
+use crate::smtp::wire::{Command, Reply};
 
 /// Lines kept of the opening, and of each transaction.
 const MAX_LINES: usize = 250;
@@ -20,6 +20,8 @@ pub(super) struct Transcript {
     latest: Vec<TranscriptLine>,
     in_transaction: bool,
     recording: bool,
+    /// Local parts that were asked about, as servers may repeat them.
+    local_parts: Vec<String>,
 }
 
 impl Transcript {
@@ -30,12 +32,14 @@ impl Transcript {
             latest: Vec::new(),
             in_transaction: false,
             recording: true,
+            local_parts: Vec::new(),
         }
     }
 
     /// A transaction begins: what was recorded of the one before is dropped.
     pub(super) fn begin_transaction(&mut self, recording: bool) {
         self.latest.clear();
+        self.local_parts.clear();
         self.in_transaction = true;
         self.recording = recording;
     }
@@ -45,8 +49,21 @@ impl Transcript {
         self.opening.iter().chain(&self.latest).cloned().collect()
     }
 
-    pub(super) fn client(&mut self, now: SystemTime, line: impl FnOnce() -> String) {
-        self.push(now, Speaker::Client, line);
+    pub(super) fn client(&mut self, now: SystemTime, command: &Command<'_>) {
+        if let Command::Rcpt(recipient) = command
+            && self.recording
+        {
+            self.remember(recipient.local());
+        }
+        self.push(now, Speaker::Client, || command.redacted());
+    }
+
+    /// Remembers a local part: as it is, out of its quotes, and without its tag.
+    fn remember(&mut self, local: &str) {
+        let bare = local.strip_prefix('"').and_then(|inner| inner.strip_suffix('"'));
+        let untagged = local.split_once('+').map(|(local, _)| local);
+        let forms = [Some(local), bare, untagged].into_iter().flatten();
+        self.local_parts.extend(forms.map(str::to_owned));
     }
 
     pub(super) fn event(&mut self, now: SystemTime, line: impl FnOnce() -> String) {
@@ -56,11 +73,14 @@ impl Transcript {
     pub(super) fn server(&mut self, now: SystemTime, reply: &Reply) {
         for (i, text) in reply.lines.iter().enumerate() {
             let separator = if i + 1 == reply.lines.len() { ' ' } else { '-' };
+            let local_parts = std::mem::take(&mut self.local_parts);
             self.push(now, Speaker::Server, || {
                 let enhanced = reply.enhanced.map(|status| format!("{status} "));
                 let enhanced = enhanced.unwrap_or_default();
-                redact::text(&format!("{}{separator}{enhanced}{text}", reply.code))
+                let text = redact::known(&redact::text(text), &local_parts);
+                format!("{}{separator}{enhanced}{text}", reply.code)
             });
+            self.local_parts = local_parts;
         }
     }
 
@@ -98,13 +118,33 @@ mod tests {
         transcript.server(now, &Reply::parse_text("220 mx").unwrap());
         for line in ["one", "two"] {
             transcript.begin_transaction(true);
-            transcript.client(now + Duration::from_secs(1), || line.to_owned());
+            transcript.event(now + Duration::from_secs(1), || line.to_owned());
         }
         let texts: Vec<_> = transcript.lines().into_iter().map(|line| line.text).collect();
         assert_eq!(texts, ["220 mx", "two"]);
         transcript.begin_transaction(false);
-        transcript.client(now, || panic!("not rendered when nobody asked"));
+        transcript.event(now, || panic!("not rendered when nobody asked"));
         assert_eq!(transcript.lines().len(), 1);
+    }
+
+    #[test]
+    fn a_local_part_that_was_asked_is_redacted_where_the_server_repeats_it_alone() {
+        let now = SystemTime::UNIX_EPOCH;
+        let mut transcript = Transcript::new(now);
+        transcript.begin_transaction(true);
+        let asked = "zoe.secret+news@example.com".parse().unwrap();
+        transcript.client(now, &Command::Rcpt(&asked));
+        for reply in [
+            "550 5.1.1 zoe.secret+news: no such user",
+            "550-5.1.1 Zoe.Secret\n550 5.1.1 @example.com is unknown",
+            "550 5.1.1 zoe.secret(at)example.com",
+        ] {
+            transcript.server(now, &Reply::parse_text(reply).unwrap());
+        }
+        for line in transcript.lines() {
+            assert!(!line.text.to_lowercase().contains("secret"), "{}", line.text);
+            assert!(line.speaker == Speaker::Client || line.text.starts_with("550"), "{line:?}");
+        }
     }
 
     #[test]

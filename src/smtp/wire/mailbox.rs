@@ -66,6 +66,11 @@ impl Mailbox {
         Ok(Self { local: local.into(), domain: domain.clone(), u_domain: u_domain.map(Arc::from) })
     }
 
+    /// The local part, in the clear.
+    pub(in crate::smtp) fn local(&self) -> &str {
+        &self.local
+    }
+
     /// The domain in A-labels.
     #[must_use]
     pub fn domain(&self) -> &DomainName {
