@@ -5,15 +5,20 @@
 //! `smtp.helo_name`. `MAILVET_CONFIG` names the file. Unknown keys are errors everywhere.
 //! `MAILVET_API_KEY` is what a client shows, and no configuration.
 
+mod page;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::toml_reader::{self, TomlError};
 use crate::{
     batch, cache, campaign, dns, doctor, grpc, lists, metrics, prober, smtp, telemetry, verdict,
     verifier,
 };
+
+pub use page::commented;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -63,20 +68,20 @@ pub struct RepliesConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file could not be read.
-    #[error("the configuration file {} cannot be read: {source}", path.display())]
+    #[error("the configuration file {} cannot be read: {reason}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The file says something that is not configuration.
-    #[error("the configuration file {} is not right: {source}", path.display())]
+    #[error("the configuration file {} is not right: {reason}", path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// The parser's error.
-        source: Box<toml::de::Error>,
+        reason: TomlError,
     },
     /// A variable names no key, or its value does not fit.
     #[error("{name} is not right: {reason}; unset it or see `mailvet config` for the keys")]
@@ -88,7 +93,7 @@ pub enum ConfigError {
     },
     /// The parts do not fit together.
     #[error("the configuration is not right: {0}")]
-    Merged(Box<toml::de::Error>),
+    Merged(TomlError),
 }
 
 /// The prefix of the variables that are read.
@@ -153,16 +158,16 @@ pub fn load(
         }
     }
     merge(&mut merged, flags);
-    Config::deserialize(merged).map_err(|source| ConfigError::Merged(Box::new(source)))
+    Config::deserialize(merged).map_err(|error| ConfigError::Merged(error.into()))
 }
 
 /// Reads the file, checked by itself so that an error points to its line.
 fn read_file(path: &Path) -> Result<Table, ConfigError> {
     let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Unreadable { path: path.to_path_buf(), source })?;
-    let wrong = |source| ConfigError::File { path: path.to_path_buf(), source: Box::new(source) };
-    toml::from_str::<Config>(&text).map_err(wrong)?;
-    toml::from_str(&text).map_err(wrong)
+        .map_err(|reason| ConfigError::Unreadable { path: path.to_path_buf(), reason })?;
+    let wrong = |reason| ConfigError::File { path: path.to_path_buf(), reason };
+    toml_reader::read::<Config>(&text).map_err(wrong)?;
+    toml_reader::read(&text).map_err(wrong)
 }
 
 /// The one key that a variable sets: its value as TOML, as a plain string, or as a list with
@@ -180,7 +185,7 @@ fn variable(name: &str, value: &str) -> Result<Table, ConfigError> {
         let table = nested(&path, candidate);
         match Config::deserialize(table.clone()) {
             Ok(_) => return Ok(table),
-            Err(error) if reason.is_empty() => reason = error.message().to_owned(),
+            Err(error) if reason.is_empty() => reason = TomlError::from(error).to_string(),
             Err(_) => {}
         }
     }

@@ -17,6 +17,7 @@ use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
 use super::caller::AdmissionError;
 use super::config::Quota;
+use crate::toml_reader::{self, TomlError};
 
 /// Prefix of a key, so that people and secret scanners know one.
 const PREFIX: &str = "mailvet_";
@@ -92,18 +93,18 @@ struct KeysFile {
 pub enum KeysError {
     /// It is not TOML, or not such TOML.
     #[error("{0}")]
-    Toml(#[from] toml::de::Error),
+    Toml(#[from] TomlError),
     /// A name that is not one.
     #[error("{0:?} is no name for a key: use 1 to 64 of A-Z, a-z, 0-9 and . _ - @")]
     Name(String),
     /// Two keys of one name.
-    #[error("the name {0:?} stands there twice")]
+    #[error("the name {0:?} appears twice")]
     TwoNames(String),
     /// A hash that is not one.
     #[error("the hash of {0:?} is none: it is `sha256:` and 64 hexadecimal digits")]
     Hash(String),
     /// Two keys with one hash.
-    #[error("the key of {0:?} stands there twice")]
+    #[error("the key of {0:?} appears twice")]
     TwoHashes(String),
 }
 
@@ -114,7 +115,7 @@ impl Keys {
     ///
     /// [`KeysError`] for the first thing that is wrong.
     pub fn parse(text: &str) -> Result<Self, KeysError> {
-        let KeysFile { key: entries } = toml::from_str(text)?;
+        let KeysFile { key: entries } = toml_reader::read(text)?;
         let mut keys = Self::default();
         let mut seen = HashSet::new();
         for entry in entries {

@@ -11,6 +11,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("instruments", &[]),
     ("readiness", &[]),
     ("fair", &[]),
+    ("toml_reader", &[]),
     // 1
     ("address", &[]),
     ("lists", &["address"]),
@@ -26,7 +27,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     // 5
     ("cache", &["address", "clock", "dns", "instruments"]),
     ("pacing", &[]),
-    ("access", &["address"]),
+    ("access", &["address", "toml_reader"]),
     ("campaign", &["address", "verdict"]),
     // 6
     ("prober", &["address", "cache", "clock", "dns", "egress", "instruments", "pacing", "smtp"]),
@@ -43,8 +44,8 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     // 11
     ("telemetry", &[]),
     ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "prober", "readiness", "verdict", "verifier"]),
-    ("config", &["batch", "cache", "campaign", "dns", "doctor", "egress", "grpc", "lists", "metrics", "prober", "smtp", "telemetry", "verdict", "verifier"]),
-    ("app", &["batch", "cache", "campaign", "clock", "config", "dns", "egress", "grpc", "lists", "metrics", "prober", "readiness", "smtp", "verifier"]),
+    ("config", &["batch", "cache", "campaign", "dns", "doctor", "egress", "grpc", "lists", "metrics", "prober", "smtp", "telemetry", "toml_reader", "verdict", "verifier"]),
+    ("app", &["batch", "cache", "campaign", "clock", "config", "dns", "egress", "grpc", "lists", "metrics", "prober", "readiness", "smtp", "telemetry", "verifier"]),
     ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "grpc", "listfile", "lists", "metrics", "prober", "proto", "report", "sandbox", "smtp", "telemetry", "verdict", "verifier"]),
     // Beside the house: a mail world on loopback.
     ("sandbox", &["address", "clock"]),

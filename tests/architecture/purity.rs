@@ -10,6 +10,7 @@ use crate::source::Source;
 #[rustfmt::skip]
 const PURE_ROOMS: &[&str] = &[
     "instruments",
+    "toml_reader",
     "address",
     "lists",
     "listfile",

@@ -4,3 +4,4 @@
 mod addresses;
 mod properties;
 mod replies;
+mod settings;
