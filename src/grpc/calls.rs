@@ -20,6 +20,8 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span};
 
+use super::callers::{CallerCounts, CallerName};
+use super::connection::Peer;
 use super::trace_context;
 use crate::clock::Clock;
 use crate::instruments::{CounterVec, Histogram, HistogramSnapshot};
@@ -56,6 +58,7 @@ const CODES: [&str; 17] = [
 #[derive(Debug)]
 pub struct Calls {
     methods: Vec<Method>,
+    callers: CallerCounts,
     in_flight: AtomicU64,
 }
 
@@ -90,7 +93,11 @@ impl Default for Calls {
         let others = HEALTH.into_iter().chain([OTHER]).map(str::to_owned);
         let method =
             |name| Method { name, codes: CounterVec::new(CODES), elapsed: Histogram::default() };
-        Self { methods: ours.chain(others).map(method).collect(), in_flight: AtomicU64::new(0) }
+        Self {
+            methods: ours.chain(others).map(method).collect(),
+            callers: CallerCounts::default(),
+            in_flight: AtomicU64::new(0),
+        }
     }
 }
 
@@ -104,6 +111,15 @@ impl Calls {
             elapsed: method.elapsed.snapshot(),
         };
         self.methods.iter().map(read).collect()
+    }
+
+    /// Calls of each caller that was let in, as (caller, method, calls).
+    #[must_use]
+    pub fn by_caller(&self) -> Vec<(Arc<str>, String, u64)> {
+        let named = |(caller, method, calls): (Arc<str>, usize, u64)| {
+            (caller, self.methods[method].name.clone(), calls)
+        };
+        self.callers.snapshot().into_iter().map(named).collect()
     }
 
     /// How many calls are being answered.
@@ -133,20 +149,27 @@ impl Followed {
     }
 
     /// A call has come.
-    fn begin(&self, request: &Request<Body>) -> Call {
+    fn begin(&self, request: &mut Request<Body>) -> Call {
         let method = self.calls.method(request.uri().path());
         let name = &self.calls.methods[method].name;
         let span = tracing::info_span!(
             "call",
             otel.name = name,
             otel.kind = "server",
+            caller = tracing::field::Empty,
+            peer = tracing::field::Empty,
             code = tracing::field::Empty,
             reason = tracing::field::Empty,
         );
         trace_context::continue_trace(&span, request.headers());
+        if let Some(peer) = request.extensions().get::<Peer>() {
+            span.record("peer", tracing::field::display(peer.address));
+        }
+        let caller = CallerName::default();
+        request.extensions_mut().insert(caller.clone());
         self.calls.in_flight.fetch_add(1, Ordering::Relaxed);
         let (calls, clock, began) = (Arc::clone(&self.calls), self.clock, self.clock.now());
-        Call { calls, clock, began, method, span, code: None }
+        Call { calls, clock, began, method, caller, span, code: None }
     }
 }
 
@@ -156,6 +179,7 @@ struct Call {
     clock: Clock,
     began: SystemTime,
     method: usize,
+    caller: CallerName,
     span: Span,
     /// What it was answered with, once that is known.
     code: Option<Code>,
@@ -178,6 +202,10 @@ impl Drop for Call {
         method.elapsed.observe(elapsed);
         self.calls.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.span.record("code", name);
+        if let Some(caller) = self.caller.get() {
+            self.span.record("caller", &**caller);
+            self.calls.callers.inc(caller, self.method);
+        }
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         self.span.in_scope(|| match code {
             // Somebody asks for it every few seconds.
@@ -220,8 +248,8 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let mut call = self.followed.begin(&request);
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let mut call = self.followed.begin(&mut request);
         let span = call.span.clone();
         let answer = span.in_scope(|| self.inner.call(request)).instrument(span.clone());
         async move {

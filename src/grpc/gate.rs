@@ -16,6 +16,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
+use super::callers::CallerName;
 use super::config::Limits;
 use super::connection::{Call, Peer};
 use super::refusal;
@@ -56,6 +57,9 @@ impl Gate {
                 is_loopback: peer.address.ip().to_canonical().is_loopback(),
             };
             let caller = self.access.admit(presented, now).map_err(|d| refusal::denied(&d))?;
+            if let Some(name) = request.extensions().get::<CallerName>() {
+                name.set(&caller);
+            }
             self.access.count_call(&caller, now).map_err(|r| refusal::status(&r))?;
             request.extensions_mut().insert::<Caller>(caller);
             (&self.calls, "calls")

@@ -46,6 +46,7 @@ pub(super) struct Snapshot {
     /// None while they are not open, or cannot be asked.
     pub(super) batches: Option<batch::Stats>,
     pub(super) calls: Vec<MethodStats>,
+    pub(super) calls_by_caller: Vec<(Arc<str>, String, u64)>,
     pub(super) calls_in_flight: u64,
     pub(super) state: ReadinessState,
     pub(super) process: Process,
@@ -74,6 +75,7 @@ impl Sources {
             verifier: self.verifier.stats(),
             batches,
             calls: self.calls.stats(),
+            calls_by_caller: self.calls.by_caller(),
             calls_in_flight: self.calls.in_flight(),
             state: self.readiness.state(),
             process: Process::sample(),

@@ -1,5 +1,6 @@
 //! The port: HTTP/1.1, one request a connection, few connections, little time for each.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -11,15 +12,16 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::gather::Sources;
 use super::text;
 
-/// Most connections served at a time; others wait until one is done.
-const CONNECTIONS: usize = 16;
+/// Most connections served at a time. When all are taken the oldest makes room: an honest request is
+/// over in milliseconds, and clients that send half of one must not keep others from `/readyz`.
+const CONNECTIONS: usize = 64;
 
 /// Time limit of a connection, from its beginning to its end.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -35,10 +37,12 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 /// Answers on `listener` until `stop`.
 pub async fn serve(listener: TcpListener, sources: Sources, stop: CancellationToken) {
     let mut connections = JoinSet::new();
+    let mut oldest_first: VecDeque<AbortHandle> = VecDeque::new();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, _)) => {
-                connections.spawn(timeout(PATIENCE, converse(stream, sources.clone())));
+                let connection = timeout(PATIENCE, converse(stream, sources.clone()));
+                oldest_first.push_back(connections.spawn(connection));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection on metrics.listen");
@@ -46,8 +50,11 @@ pub async fn serve(listener: TcpListener, sources: Sources, stop: CancellationTo
             }
         }
         while connections.try_join_next().is_some() {}
-        if connections.len() >= CONNECTIONS {
-            connections.join_next().await;
+        oldest_first.retain(|connection| !connection.is_finished());
+        if oldest_first.len() > CONNECTIONS
+            && let Some(oldest) = oldest_first.pop_front()
+        {
+            oldest.abort();
         }
     }
     // Whoever was asking may hear that the service is ending.

@@ -15,6 +15,8 @@ pub(super) struct Process {
     pub(super) cpu: Option<f64>,
     /// Open file descriptors.
     pub(super) descriptors: Option<u64>,
+    /// The most it may have open.
+    pub(super) most_descriptors: Option<u64>,
 }
 
 impl Process {
@@ -25,6 +27,7 @@ impl Process {
             resident: read("/proc/self/status").as_deref().and_then(resident),
             cpu: read("/proc/self/stat").as_deref().and_then(cpu),
             descriptors: fs::read_dir("/proc/self/fd").ok().map(|open| open.count() as u64),
+            most_descriptors: read("/proc/self/limits").as_deref().and_then(most_descriptors),
         }
     }
 }
@@ -33,6 +36,11 @@ fn resident(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kilobytes.checked_mul(1024)
+}
+
+fn most_descriptors(limits: &str) -> Option<u64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 fn cpu(stat: &str) -> Option<f64> {
@@ -51,6 +59,9 @@ mod tests {
     fn the_lines_of_proc_are_read() {
         assert_eq!(resident("Name:\tx\nVmRSS:\t   12345 kB\nThreads:\t1\n"), Some(12_641_280));
         assert_eq!(resident("Name:\tx\n"), None);
+        let limits = "Limit  Soft Limit  Hard Limit  Units\nMax open files  1024  4096  files\n";
+        assert_eq!(most_descriptors(limits), Some(1024));
+        assert_eq!(most_descriptors("Max processes 7 7\n"), None);
         let stat = "7 (a ) b) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 9 0 123 456 789";
         assert_eq!(cpu(stat), Some(3.0));
         assert_eq!(cpu("7 (a)"), None);
@@ -62,6 +73,7 @@ mod tests {
         let process = Process::sample();
         assert!(process.resident.is_some_and(|octets| octets > 1024 * 1024), "{process:?}");
         assert!(process.descriptors.is_some_and(|open| open >= 3), "{process:?}");
+        assert!(process.most_descriptors > process.descriptors, "{process:?}");
         assert!(process.cpu.is_some(), "{process:?}");
     }
 }

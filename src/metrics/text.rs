@@ -186,6 +186,14 @@ impl Snapshot {
             seen.map(|(code, count)| ([("method", &*method.name), ("code", *code)], *count))
         });
         page.counters("mailvet_grpc_calls", "Calls answered, by method and code", counts)?;
+        let by_caller = self.calls_by_caller.iter();
+        page.counters(
+            "mailvet_grpc_caller_calls",
+            "Calls by caller (the name of its key or certificate) and method",
+            by_caller.map(|(caller, method, calls)| {
+                ([("caller", &**caller), ("method", method.as_str())], *calls)
+            }),
+        )?;
         page.times(
             "mailvet_grpc_call_duration",
             "How long calls took; streams, until their end",
@@ -228,6 +236,9 @@ impl Snapshot {
         }
         if let Some(open) = self.process.descriptors {
             page.gauge("process_open_fds", "Open file descriptors", None, &whole(open))?;
+        }
+        if let Some(most) = self.process.most_descriptors {
+            page.gauge("process_max_fds", "Most open file descriptors", None, &whole(most))?;
         }
         Ok(())
     }

@@ -99,12 +99,16 @@ async fn the_port_answers_three_questions_and_is_not_kept_waiting() {
     let long = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(100_000));
     let mut stream = TcpStream::connect(service.metrics).await.unwrap();
     tokio::io::AsyncWriteExt::write_all(&mut stream, long.as_bytes()).await.ok();
-    // All places are taken by those who say nothing; they lose them after a while.
+    // More than there are places for begin a request and do not end it; they lose them at once, or
+    // after five seconds, and keep nobody waiting so long.
     let mut silent = Vec::new();
-    for _ in 0..16 {
-        silent.push(TcpStream::connect(service.metrics).await.unwrap());
+    for _ in 0..200 {
+        let mut stream = TcpStream::connect(service.metrics).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, b"GET /readyz HT").await.ok();
+        silent.push(stream);
     }
-    assert_eq!(service.get("/healthz").await.0, 200);
+    let answer = tokio::time::timeout(Duration::from_secs(4), service.get("/readyz")).await;
+    assert_eq!(answer.expect("slow clients delay nobody").0, 200);
     for mut stream in silent {
         let mut nothing = Vec::new();
         let closed = stream.read_to_end(&mut nothing);

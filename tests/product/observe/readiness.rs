@@ -3,11 +3,12 @@
 
 use std::net::SocketAddr;
 
+use mailvet::proto::verification_service_client::VerificationServiceClient;
 use mailvet::proto::{VerifyAddressRequest, VerifyAddressesRequest};
 use mailvet::sandbox::{Sandbox, World};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
 use tonic::transport::Channel;
+use tonic::{Request, Streaming};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
 
@@ -47,6 +48,7 @@ async fn a_service_is_ready_once_its_name_server_answers() {
     nameserver.asked(2).await;
     let (status, body) = service.get("/readyz").await;
     assert_eq!((status, &*body), (503, "not ready: DNS does not answer\n"));
+    assert!(!service.log().iter().any(|line| line.contains("\"ready\"")), "{:?}", service.log());
     assert_eq!(service.get("/healthz").await, (200, "alive\n".to_owned()));
     assert!(service.scrape().await.contains("\nmailvet_ready 0\n"));
     for name in NAMES {
@@ -60,6 +62,9 @@ async fn a_service_is_ready_once_its_name_server_answers() {
     nameserver.is_up(true);
     becomes(&mut watched, ServingStatus::Serving).await;
     assert_eq!(service.answers("/readyz", 200).await, "ready\n");
+    while !service.log().iter().any(|line| line.contains("\"ready\"")) {
+        service.answers("/readyz", 200).await;
+    }
     assert!(service.scrape().await.contains("\nmailvet_ready 1\n"));
     for name in NAMES {
         assert_eq!(check(&channel, name).await, ServingStatus::Serving, "{name}");
@@ -120,8 +125,19 @@ async fn a_service_that_drains_is_alive_and_not_ready() {
 
 #[tokio::test]
 async fn what_the_service_logs_of_a_call_says_how_it_went() {
-    let mut service = Service::start(&["--sandbox"], &[]).await;
-    let mut client = service.client().await;
+    let keys = tempfile::tempdir().unwrap();
+    let file = keys.path().join("keys.toml");
+    let issued = mailvet::access::issue("crm", [7; 32], None).unwrap();
+    std::fs::write(&file, &issued.entry).unwrap();
+    let environment = [("MAILVET_SERVER__API_KEYS", file.display().to_string())];
+    let mut service = Service::start(&["--sandbox"], &environment).await;
+    let channel = service.channel().await;
+    let mut client =
+        VerificationServiceClient::with_interceptor(channel, |mut request: Request<()>| {
+            let key = format!("Bearer {}", issued.key).parse().unwrap();
+            request.metadata_mut().insert("authorization", key);
+            Ok(request)
+        });
     let (send, receive) = tokio::sync::mpsc::channel(1);
     let item = VerifyAddressesRequest {
         address: "jane.doe@acme.test".to_owned(),
@@ -137,5 +153,12 @@ async fn what_the_service_logs_of_a_call_says_how_it_went() {
     assert_eq!(line["span"]["code"], "ok");
     assert_eq!(line["span"]["otel.name"], "mailvet.v1.VerificationService/VerifyAddresses");
     assert!(line["fields"]["elapsed_ms"].is_number(), "{line}");
+    assert_eq!(line["span"]["caller"], "crm");
+    assert!(line["span"]["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
+    let method = "mailvet.v1.VerificationService/VerifyAddresses";
+    let counted =
+        format!("\nmailvet_grpc_caller_calls_total{{caller=\"crm\",method=\"{method}\"}} 1\n");
+    let scrape = service.scrape().await;
+    assert!(scrape.contains(&counted), "{scrape}");
     service.stop().await;
 }
