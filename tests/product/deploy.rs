@@ -101,6 +101,65 @@ fn every_selector_finds_the_pod_and_every_port_is_the_one_that_it_listens_on() {
 }
 
 #[test]
+fn the_pod_reaches_what_mailvet_itself_would_dial_and_the_resolver_of_the_cluster() {
+    let network = of_kind("NetworkPolicy");
+    let [resolver, exchangers] = &network["spec"]["egress"].as_array().unwrap()[..] else {
+        panic!("two rules: {network}");
+    };
+    assert_eq!(resolver["to"].as_array().unwrap().len(), 1);
+    assert!(resolver["to"][0]["podSelector"].is_object(), "not every name server");
+    let networks = |text: &Value| text.as_str().unwrap().parse::<ipnet::IpNet>().unwrap();
+    let blocks: Vec<(ipnet::IpNet, Vec<ipnet::IpNet>)> = exchangers["to"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|to| &to["ipBlock"])
+        .map(|block| {
+            let except = block["except"].as_array().unwrap().iter().map(networks);
+            (networks(&block["cidr"]), except.collect())
+        })
+        .collect();
+    let is_open = |address: std::net::IpAddr| {
+        blocks.iter().any(|(network, except)| {
+            network.contains(&address) && !except.iter().any(|except| except.contains(&address))
+        })
+    };
+    // The ends of every block, their neighbours, and what lies in no block.
+    let mut addresses: Vec<std::net::IpAddr> = [
+        "1.1.1.1",
+        "8.8.8.8",
+        "192.0.1.1",
+        "::",
+        "::1",
+        "fc00::1",
+        "fe80::1",
+        "ff02::1",
+        "2a00::1",
+    ]
+    .map(|address| address.parse().unwrap())
+    .into();
+    for network in blocks.iter().flat_map(|(network, except)| except.iter().chain([network])) {
+        addresses.extend([network.network(), network.broadcast()]);
+        match (network.network(), network.broadcast()) {
+            (std::net::IpAddr::V4(first), std::net::IpAddr::V4(last)) => {
+                addresses.push(first.to_bits().wrapping_sub(1).to_be_bytes().into());
+                addresses.push(last.to_bits().wrapping_add(1).to_be_bytes().into());
+            }
+            (std::net::IpAddr::V6(first), std::net::IpAddr::V6(last)) => {
+                addresses.push(first.to_bits().wrapping_sub(1).to_be_bytes().into());
+                addresses.push(last.to_bits().wrapping_add(1).to_be_bytes().into());
+            }
+            _ => unreachable!("a network has one family"),
+        }
+    }
+    for address in addresses {
+        let dialled = mailvet::smtp::target::is_global_unicast(address);
+        let is_6to4 = address.to_string().starts_with("2002:");
+        assert_eq!(is_open(address), dialled && !is_6to4, "{address}");
+    }
+}
+
+#[test]
 fn the_pod_may_do_nothing_it_does_not_need() {
     let set = of_kind("StatefulSet");
     assert_eq!(set["spec"]["replicas"], 1);
