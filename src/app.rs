@@ -15,12 +15,13 @@ use crate::campaign::preflight::Thresholds;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dns::Resolver;
-use crate::grpc::{Calls, Rooms};
+use crate::grpc::{self, Calls, Rooms};
 use crate::lists::{self, ListsHandle, Reload};
 use crate::metrics::Sources;
 use crate::prober::Prober;
 use crate::readiness::Readiness;
 use crate::smtp::meaning::Classifier;
+use crate::telemetry;
 use crate::verifier::Verifier;
 
 /// The shortest time between two looks at the lists' folder.
@@ -100,6 +101,7 @@ impl App {
     /// ready.
     pub fn look_after_readiness(&self) {
         let (resolver, readiness) = (self.sources.resolver.clone(), self.sources.readiness.clone());
+        self.tasks.spawn(log_readiness(readiness.clone(), self.stop.clone()));
         self.tasks.spawn(look_at_dns(resolver, readiness, self.stop.clone()));
     }
 
@@ -201,6 +203,43 @@ async fn watch(lists: Arc<ListsHandle>, config: lists::Config, stop: Cancellatio
             Err(error) => tracing::error!(%error, "cannot check the lists for changes"),
         }
     }
+}
+
+/// Logs when the service becomes ready, and when it is not ready any more, until `stop`.
+async fn log_readiness(readiness: Readiness, stop: CancellationToken) {
+    let mut states = readiness.watch();
+    let mut was_ready = false;
+    loop {
+        let state = *states.borrow_and_update();
+        if state.is_ready() && !was_ready {
+            tracing::info!("ready");
+        } else if was_ready && !state.is_ready() && !state.draining {
+            tracing::warn!(obstacles = state.obstacles().join("; "), "not ready");
+        }
+        was_ready = state.is_ready();
+        if !matches!(stop.run_until_cancelled(states.changed()).await, Some(Ok(()))) {
+            return;
+        }
+    }
+}
+
+/// Everything for which `serve` would refuse this configuration, in the order of its parts, but for
+/// what [`App::build`] refuses.
+#[must_use]
+pub fn problems(config: &Config) -> Vec<anyhow::Error> {
+    let mut found: Vec<anyhow::Error> = Vec::new();
+    found.extend(grpc::problems(&config.server).into_iter().map(Into::into));
+    if let Some(dir) = config.batch.data_dir.as_ref().filter(|dir| dir.exists() && !dir.is_dir()) {
+        found.push(anyhow::anyhow!("batch.data_dir: {} is not a folder", dir.display()));
+    }
+    found.extend(config.dns.check().err().map(Into::into));
+    found.extend(config.cache.check().err().map(Into::into));
+    found.extend(Thresholds::try_from(config.preflight).err().map(Into::into));
+    found.extend(ListsHandle::open(&config.lists).err().map(Into::into));
+    found.extend(classifier(config).err());
+    found.extend(config.metrics.check().err().map(Into::into));
+    found.extend(telemetry::problems(&config.log, &config.trace).into_iter().map(Into::into));
+    found
 }
 
 /// The reply rules in use: the built-in ones, after those of the configuration's file.

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use super::client::ClientArgs;
+use super::client::{ClientArgs, server_url};
 use super::list::ListArgs;
 use crate::config::{self, Config};
 
@@ -49,8 +49,8 @@ pub(super) enum Command {
     Syntax(SyntaxArgs),
     /// Show the lists in use: roles, free providers, disposable domains
     Lists,
-    /// Print the effective configuration
-    Config,
+    /// Print the effective configuration: every key with its meaning, unset ones as comments
+    Config(ConfigArgs),
     /// Ask a running service whether it is healthy; exit status 0 if it is
     Health(HealthArgs),
     /// Look for what makes verdicts unknown: port 25, names, SPF, blocklists, DNS, the clock; exit
@@ -64,6 +64,7 @@ pub(super) enum Command {
 /// Configuration, for every command.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
 #[serde(default)]
+#[command(next_help_heading = "Configuration, the same for every command")]
 pub(super) struct Common {
     /// The configuration file (TOML) [default: the one MAILVET_CONFIG names]
     #[arg(long, global = true, value_name = "FILE")]
@@ -305,11 +306,20 @@ pub(super) struct SyntaxArgs {
     pub(super) jsonl: bool,
 }
 
+/// `mailvet config`
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    /// Check instead of print: name everything for which `serve` would refuse to start; exit status
+    /// 0 if there is nothing, 1 if there is
+    #[arg(long)]
+    pub(super) check: bool,
+}
+
 /// `mailvet health`
 #[derive(Debug, Args)]
 pub(super) struct HealthArgs {
     /// The service to ask [default: the configured server.listen]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = server_url)]
     pub(super) server: Option<String>,
     /// Whom to trust, and what to show
     #[command(flatten)]
@@ -331,6 +341,10 @@ pub(super) struct NewKeyArgs {
     /// How long it is to be valid, such as `90days` [default: for ever]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) expires_in: Option<Duration>,
+    /// Append the entry to this file, the one server.api_keys names, and print the key alone; the
+    /// file is made if it is not there
+    #[arg(long, value_name = "FILE")]
+    pub(super) append: Option<PathBuf>,
 }
 
 /// `mailvet doctor`

@@ -24,6 +24,7 @@ use crate::config;
 /// How to reach a service, for commands that ask one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
 #[serde(default)]
+#[command(next_help_heading = "The service to ask")]
 pub(super) struct ClientArgs {
     /// The authorities to trust with an https:// service, as PEM [default: the public ones]
     #[arg(long, value_name = "FILE")]
@@ -37,6 +38,22 @@ pub(super) struct ClientArgs {
     /// A file that holds the API key to send [default: MAILVET_API_KEY]
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
+}
+
+/// The URL of a service, as a flag has it.
+///
+/// # Errors
+///
+/// If it has no scheme, which is the usual slip, or is no URL.
+pub(super) fn server_url(text: &str) -> Result<String, String> {
+    let is_url = ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
+    if !is_url {
+        return Err(format!("give http:// or https://, as in http://{text}"));
+    }
+    match Endpoint::from_shared(text.to_owned()) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("write http://HOST:PORT or https://HOST:PORT".to_owned()),
+    }
 }
 
 /// A connected client that shows its API key, if it has one, with each call.

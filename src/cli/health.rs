@@ -9,6 +9,7 @@ use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use super::args::{Common, HealthArgs};
 use super::client::Trust;
+use super::render::message;
 
 /// How long a healthy service may take to say so.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -42,7 +43,7 @@ pub(super) async fn run(args: HealthArgs, common: &Common) -> anyhow::Result<boo
             Ok(false)
         }
         Err(error) => {
-            anstream::println!("{url} does not answer: {error:#}");
+            anstream::println!("{url} does not answer: {}", message(&error));
             Ok(false)
         }
     }

@@ -5,6 +5,7 @@ mod args;
 mod client;
 mod config;
 mod demo;
+mod descriptors;
 mod doctor;
 mod domain;
 mod explain;
@@ -38,9 +39,10 @@ const FAILED: u8 = 2;
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    descriptors::raise_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&anyhow::anyhow!("the runtime could not start: {error}")),
+        Err(error) => return failed(&anyhow::anyhow!("the runtime cannot start: {error}")),
     };
     let outcome = runtime.block_on(run(cli));
     // Reading standard input blocks a thread that nobody can interrupt: do not wait for it.
@@ -63,7 +65,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Explain(args) => explain::run(&args, &cli.common),
         Command::Syntax(args) => syntax::run(&args),
         Command::Lists => lists::run(&cli.common),
-        Command::Config => config::run(&cli.common),
+        Command::Config(args) => config::run(&args, &cli.common),
         Command::Health(args) => health::run(args, &cli.common).await,
         Command::Doctor(args) => doctor::run(args, &cli.common).await,
         Command::ApiKey(command) => api_key::run(&command),
@@ -71,6 +73,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    anstream::eprintln!("{}error:{:#} {error:#}", render::BAD, render::BAD);
+    let message = render::message(error);
+    anstream::eprintln!("{}error:{:#} {message}", render::BAD, render::BAD);
     ExitCode::from(FAILED)
 }

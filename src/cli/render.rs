@@ -48,6 +48,18 @@ pub(super) fn fit(text: &str, width: usize) -> String {
     out
 }
 
+/// An error with its causes, each said once: many errors name their cause themselves.
+pub(super) fn message(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(cause.trim()) {
+            text.push_str(": ");
+            text.push_str(cause.trim());
+        }
+    }
+    printable(&text).replace("\\u{a}", "\n")
+}
+
 /// How wide the terminal is, or what to assume.
 pub(super) const WIDTH: usize = 132;
 
@@ -62,5 +74,14 @@ mod tests {
         assert_eq!(fit("例例例", 5), "例例…");
         assert_eq!(fit("例例例", 4), "例… ");
         assert_eq!(fit("", 2), "  ");
+    }
+
+    #[test]
+    fn an_error_says_each_of_its_causes_once() {
+        let cause = std::io::Error::other("no such file");
+        let error = anyhow::Error::new(cause).context("it cannot be read: no such file");
+        assert_eq!(message(&error), "it cannot be read: no such file");
+        let error = anyhow::anyhow!("no such file").context("it cannot be read").context("stop");
+        assert_eq!(message(&error), "stop: it cannot be read: no such file");
     }
 }

@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use toml::Table;
 
 use super::args::{Common, ServeArgs, set};
-use crate::app::App;
+use super::descriptors;
+use super::render::message;
+use crate::app::{self, App};
 use crate::config;
 use crate::grpc::{self, server::Drained};
 use crate::metrics;
@@ -84,9 +86,13 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     if args.metrics_allow_remote {
         set(&mut flags, "metrics", "allow_remote", true.into());
     }
-    let started = start(common, flags, args.sandbox, &telemetry::Config::default().level).await?;
+    let mut started =
+        start(common, flags, args.sandbox, &telemetry::Config::default().level).await?;
+    keep_descriptors_free(&mut started.app.config.server.limits.connections);
     let app = &started.app;
-    app.config.server.check_listen()?;
+    // Before anything is said to be ready.
+    let problems: Vec<String> = app::problems(&app.config).iter().map(message).collect();
+    anyhow::ensure!(problems.is_empty(), "{}", problems.join("\n"));
     // First of all, so that whoever asks hears why the service is not ready yet.
     let measured = CancellationToken::new();
     let mut measuring = measure(app, measured.clone()).await?;
@@ -101,7 +107,7 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     tracing::info!(
         sandbox = args.sandbox,
         data_dir = %store.path().display(),
-        "everything is ready"
+        "the batches are open"
     );
     let shutdown = CancellationToken::new();
     let serving =
@@ -133,6 +139,21 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     }
     tracing::info!("stopped");
     Ok(true)
+}
+
+/// Lowers the limit on callers' connections where descriptors would not be enough for it.
+fn keep_descriptors_free(connections: &mut usize) {
+    let limit = descriptors::limit();
+    let wanted = std::mem::replace(connections, descriptors::connections(*connections, limit));
+    if *connections < wanted {
+        tracing::warn!(
+            descriptors = limit,
+            connections = *connections,
+            wanted,
+            "too few file descriptors for server.limits.connections: fewer connections are taken; \
+             raise the hard limit (ulimit -Hn, LimitNOFILE)"
+        );
+    }
 }
 
 /// Gives out measurements until `stop`, if somebody wants them.

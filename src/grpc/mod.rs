@@ -6,6 +6,8 @@ pub mod config;
 pub mod server;
 
 mod batch;
+mod callers;
+mod check;
 mod checked;
 mod connection;
 mod convert;
@@ -23,6 +25,7 @@ mod trace_context;
 mod watched;
 
 pub use calls::{Calls, MethodStats};
+pub use check::problems;
 pub use config::Config;
 pub use server::{Rooms, serve, serve_within};
 pub use tls::{TlsError, certificates};

@@ -45,11 +45,21 @@ pub(super) fn filter<S>(config: &Config) -> Result<impl Filter<S> + use<S>, Tele
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let asked_for = EnvFilter::builder()
-        .parse(&config.level)
-        .map_err(|source| TelemetryError::Level { level: config.level.clone(), source })?;
+    let refused = |reason| TelemetryError::Level { level: config.level.clone(), reason };
+    if let Some(word) = config.level.split(',').map(str::trim).find(|word| is_no_directive(word)) {
+        return Err(refused(format!("there is no level {word:?}")));
+    }
+    let asked_for =
+        EnvFilter::builder().parse(&config.level).map_err(|error| refused(error.to_string()))?;
     let held: FilterFn<fn(&Metadata<'_>) -> bool> = filter_fn(is_harmless);
     Ok(asked_for.and(held))
+}
+
+/// Returns whether a word is neither a level nor can be meant as a directive. The parser takes such
+/// a word for the name of a crate, and then nothing at all is logged.
+fn is_no_directive(word: &str) -> bool {
+    let is_target = ["mailvet", "hickory_"].iter().any(|crate_name| word.starts_with(crate_name));
+    !word.contains(['=', ':', '[']) && !is_target && word.parse::<LevelFilter>().is_err()
 }
 
 /// The most that is logged of a target, whoever asks for more. Ours says nothing that it should

@@ -27,24 +27,23 @@ pub use trace::{TraceConfig, Traces};
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// Not a level.
-    #[error("log.level {level:?} cannot be read: {source}; use a level such as \"info\"")]
+    #[error(
+        "log.level {level:?} cannot be used: {reason}; use one of error, warn, info, debug, trace and \
+         off, or directives such as \"warn,mailvet::prober=debug\""
+    )]
     Level {
         /// The value given.
         level: String,
         /// Why.
-        source: tracing_subscriber::filter::ParseError,
+        reason: String,
     },
     /// Not a share.
     #[error("trace.sample_ratio is {0}: give a share between 0.0 and 1.0")]
     Share(f64),
     /// Not a place for traces.
-    #[error(
-        "trace.endpoint {endpoint:?} cannot be used: {reason}; give one such as \"http://127.0.0.1:4317\""
-    )]
+    #[error("trace.endpoint cannot be used: {reason}; give one such as \"http://127.0.0.1:4317\"")]
     Endpoint {
-        /// The value given.
-        endpoint: String,
-        /// Why.
+        /// Why. The value is not told: it may hold a password.
         reason: String,
     },
 }
@@ -75,6 +74,13 @@ pub fn init(config: &Config, trace: &TraceConfig) -> Result<Traces, TelemetryErr
     Ok(traces)
 }
 
+/// Everything for which [`init`] would refuse this configuration.
+#[must_use]
+pub fn problems(config: &Config, trace: &TraceConfig) -> Vec<TelemetryError> {
+    let filter = log::filter::<tracing_subscriber::Registry>(config).map(drop);
+    filter.err().into_iter().chain(Traces::check(trace).err()).collect()
+}
+
 /// Starts logs alone, as [`init`] would.
 ///
 /// # Errors
@@ -90,9 +96,15 @@ mod tests {
 
     #[tokio::test]
     async fn what_cannot_be_used_is_named() {
-        let config = Config { level: "loud=very=much".to_owned(), ..Config::default() };
-        let error = init(&config, &TraceConfig::default()).err().unwrap().to_string();
-        assert!(error.contains("loud=very=much") && error.contains("info"), "{error}");
+        for level in ["loud=very=much", "loud", "mailvet=loud", "warn,verbose", ""] {
+            let config = Config { level: level.to_owned(), ..Config::default() };
+            let error = init(&config, &TraceConfig::default()).err().unwrap().to_string();
+            assert!(error.contains(&format!("{level:?}")) && error.contains("info"), "{error}");
+        }
+        for level in ["WARN", "off", "mailvet", "warn,mailvet::prober=debug", "[session]=trace"] {
+            let config = Config { level: level.to_owned(), ..Config::default() };
+            assert!(problems(&config, &TraceConfig::default()).is_empty(), "{level}");
+        }
         let trace = TraceConfig { endpoint: Some("no url".to_owned()), ..TraceConfig::default() };
         let error = init(&Config::default(), &trace).err().unwrap().to_string();
         assert!(error.contains("trace.endpoint") && error.contains("4317"), "{error}");

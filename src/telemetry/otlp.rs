@@ -43,11 +43,16 @@ const FLUSH: Duration = Duration::from_secs(5);
 #[must_use = "what waits is lost unless the traces are closed"]
 pub struct Traces(Option<SdkTracerProvider>);
 
-fn exporter(endpoint: &str) -> Result<SpanExporter, String> {
-    let place = Endpoint::from_shared(endpoint.to_owned()).map_err(|error| error.to_string())?;
-    if !matches!(place.uri().scheme_str(), Some("http" | "https")) {
+fn endpoint(url: &str) -> Result<Endpoint, String> {
+    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|error| error.to_string())?;
+    if !matches!(endpoint.uri().scheme_str(), Some("http" | "https")) {
         return Err("it is no http:// or https:// URL".to_owned());
     }
+    Ok(endpoint)
+}
+
+fn exporter(url: &str) -> Result<SpanExporter, String> {
+    let place = endpoint(url)?;
     let exporter = SpanExporter::builder()
         .with_tonic()
         .with_channel(place.timeout(SEND_TIMEOUT).connect_timeout(SEND_TIMEOUT).connect_lazy())
@@ -56,14 +61,20 @@ fn exporter(endpoint: &str) -> Result<SpanExporter, String> {
 }
 
 impl Traces {
-    /// Starts sending if an endpoint is configured. The collector is connected to with the first span.
-    pub(super) fn start(config: &TraceConfig) -> Result<Self, TelemetryError> {
+    /// Checks what can be checked without a connection.
+    pub(super) fn check(config: &TraceConfig) -> Result<(), TelemetryError> {
         if !(0.0..=1.0).contains(&config.sample_ratio) {
             return Err(TelemetryError::Share(config.sample_ratio));
         }
-        let Some(endpoint) = &config.endpoint else { return Ok(Self(None)) };
-        let exporter = exporter(endpoint)
-            .map_err(|reason| TelemetryError::Endpoint { endpoint: endpoint.clone(), reason })?;
+        let Some(url) = &config.endpoint else { return Ok(()) };
+        endpoint(url).map(drop).map_err(|reason| TelemetryError::Endpoint { reason })
+    }
+
+    /// Starts sending if an endpoint is configured. The collector is connected to with the first span.
+    pub(super) fn start(config: &TraceConfig) -> Result<Self, TelemetryError> {
+        Self::check(config)?;
+        let Some(url) = &config.endpoint else { return Ok(Self(None)) };
+        let exporter = exporter(url).map_err(|reason| TelemetryError::Endpoint { reason })?;
         let batches = BatchConfigBuilder::default()
             .with_max_queue_size(WAITING)
             .with_max_export_batch_size(AT_ONCE)

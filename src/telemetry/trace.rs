@@ -54,12 +54,15 @@ mod without {
     impl NoTraces {
         /// Refuses an endpoint: nothing would be sent there.
         pub(in crate::telemetry) fn start(config: &TraceConfig) -> Result<Self, TelemetryError> {
+            Self::check(config).map(Self)
+        }
+
+        /// The same, without starting anything.
+        pub(in crate::telemetry) fn check(config: &TraceConfig) -> Result<(), TelemetryError> {
+            let reason = "this program was built without the feature otel".to_owned();
             match &config.endpoint {
-                None => Ok(Self(())),
-                Some(endpoint) => Err(TelemetryError::Endpoint {
-                    endpoint: endpoint.clone(),
-                    reason: "this program was built without the feature otel".to_owned(),
-                }),
+                None => Ok(()),
+                Some(_) => Err(TelemetryError::Endpoint { reason }),
             }
         }
 

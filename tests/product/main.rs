@@ -7,6 +7,7 @@ mod access;
 mod authority;
 mod batches;
 mod command_line;
+mod configuration;
 mod crash;
 mod customer;
 #[cfg(feature = "external-tests")]

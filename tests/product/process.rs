@@ -52,7 +52,23 @@ impl Service {
     /// Starts the service, logging JSON, with its metrics on a port of their own. It knows no other
     /// variable.
     pub(crate) async fn start(args: &[&str], environment: &[(&str, String)]) -> Self {
-        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_mailvet"))
+        let binary = tokio::process::Command::new(env!("CARGO_BIN_EXE_mailvet"));
+        Self::spawn(binary, args, environment).await
+    }
+
+    /// Starts it by a program that executes what follows on its command line.
+    pub(crate) async fn start_by(program: &[&str], args: &[&str]) -> Self {
+        let mut command = tokio::process::Command::new(program[0]);
+        command.args(&program[1..]).arg(env!("CARGO_BIN_EXE_mailvet"));
+        Self::spawn(command, args, &[]).await
+    }
+
+    async fn spawn(
+        mut command: tokio::process::Command,
+        args: &[&str],
+        environment: &[(&str, String)],
+    ) -> Self {
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
             .args(args)
             .env_clear()

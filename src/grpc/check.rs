@@ -1,0 +1,21 @@
+//! What `serve` checks of its configuration before it begins, all of it at once.
+
+use super::config::Config;
+use super::keys::KeyFile;
+use super::server::ServeError;
+use super::tls::Tls;
+
+/// Everything for which [`serve`](super::serve) would refuse this configuration.
+#[must_use]
+pub fn problems(config: &Config) -> Vec<ServeError> {
+    let mut found: Vec<ServeError> = Vec::new();
+    found.extend(config.check_listen().err().map(Into::into));
+    found.extend(config.limits.check().err().map(Into::into));
+    if let Some(file) = &config.api_keys {
+        found.extend(KeyFile::open(file).err().map(Into::into));
+    }
+    if config.tls.is_wanted() {
+        found.extend(Tls::open(&config.tls).err().map(Into::into));
+    }
+    found
+}
