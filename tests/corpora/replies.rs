@@ -12,7 +12,7 @@ const REAL_SERVERS: &str = include_str!("../corpus/real_servers.jsonl");
 
 /// The matrix of subjects and predicates of many languages.
 static LANGUAGES: LazyLock<LanguageMatrix> =
-    LazyLock::new(|| toml::from_str(include_str!("corpus/languages.toml")).unwrap());
+    LazyLock::new(|| toml::from_str(include_str!("../corpus/languages.toml")).unwrap());
 
 /// The file of languages.
 #[derive(Deserialize)]
