@@ -1,6 +1,7 @@
 //! What goes over the wire: commands and mailboxes out, replies in (RFC 5321 section 4). Pure.
 
 pub mod capabilities;
+mod charset;
 pub mod command;
 pub mod mailbox;
 mod parse;

@@ -1,12 +1,12 @@
 //! One line of a reply (RFC 5321 section 4.2) and its enhanced status (RFC 3463 section 2).
 //!
 //! Strict where a mistake could change what a reply says: the code, and what may follow it.
-//! Lenient where it cannot: bare LF, stray control characters, text that is not UTF-8. It does not
+//! Lenient where it cannot: bare LF, stray control characters, text in any charset. It does not
 //! put lines together ([`super::reader`] does).
 
 use std::borrow::Cow;
 
-use super::{EnhancedStatus, Reply};
+use super::{EnhancedStatus, Reply, charset};
 use crate::address::redact;
 
 /// Why bytes are not a reply we can use.
@@ -63,10 +63,10 @@ pub(super) fn line(bytes: &[u8]) -> Result<Line<'_>, ReplyFault> {
     Ok(Line { code, last, text })
 }
 
-/// Text as it may be kept and printed: UTF-8, and a space for every control character and every
+/// Text as it may be kept and printed: decoded, and a space for every control character and every
 /// character that turns the direction of writing.
 pub(super) fn printable(bytes: &[u8]) -> Cow<'_, str> {
-    let text = String::from_utf8_lossy(bytes);
+    let text = charset::decode(bytes);
     // Nearly every reply is plain ASCII, and that is seen at a glance.
     if bytes.iter().all(|byte| matches!(byte, b' '..=b'~')) || !text.contains(is_unprintable) {
         return text;
