@@ -1,7 +1,7 @@
 //! The command line's arguments. Flags that stand for configuration keys become a table that is laid
 //! over the file and the variables.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -273,7 +273,17 @@ pub(super) struct ExplainArgs {
     /// The exchanger that said it
     #[arg(long, value_name = "HOST", conflicts_with = "jsonl")]
     pub(super) exchanger: Option<String>,
-    /// Read JSON lines {"id","reply","code","enhanced","stage"} from standard input
+    /// The IP address it was said to: fault found with it is with us
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "jsonl")]
+    pub(super) ip: Option<IpAddr>,
+    /// The name we gave in EHLO
+    #[arg(long, value_name = "NAME", conflicts_with = "jsonl")]
+    pub(super) helo: Option<String>,
+    /// The sender we gave in MAIL FROM
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "jsonl")]
+    pub(super) mail_from: Option<String>,
+    /// Read JSON lines {"id","reply","code","enhanced","stage","ip","helo","mail_from"} from
+    /// standard input
     #[arg(long)]
     pub(super) jsonl: bool,
 }

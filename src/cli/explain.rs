@@ -1,6 +1,7 @@
 //! `mailvet explain`: prints the meaning of a reply, and the rule that found it.
 
 use std::io::{stdin, stdout};
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -9,7 +10,7 @@ use super::args::{Common, ExplainArgs, StageArg};
 use super::jsonl;
 use super::render::DIM;
 use crate::app;
-use crate::smtp::{Classifier, Explanation, ReplyView, Stage};
+use crate::smtp::{Classifier, Explanation, Ourselves, ReplyView, Stage};
 
 /// A reply to explain.
 #[derive(Debug, Deserialize)]
@@ -19,6 +20,10 @@ struct ReplyInput {
     code: Option<u16>,
     enhanced: Option<String>,
     stage: Option<String>,
+    /// Our own names and addresses at that time.
+    ip: Option<IpAddr>,
+    helo: Option<String>,
+    mail_from: Option<String>,
 }
 
 /// The meaning of one.
@@ -37,8 +42,13 @@ pub(super) fn run(args: &ExplainArgs, common: &Common) -> anyhow::Result<bool> {
     }
     let reply = args.reply.as_deref().unwrap_or_default();
     let stage = args.stage.map(StageArg::stage);
-    let view =
-        ReplyView { stage, exchanger: args.exchanger.as_deref(), ..ReplyView::from_text(reply) };
+    let ourselves = ourselves(args.ip, args.helo.as_deref(), args.mail_from.as_deref());
+    let view = ReplyView {
+        stage,
+        exchanger: args.exchanger.as_deref(),
+        ourselves,
+        ..ReplyView::from_text(reply)
+    };
     let Explanation { meaning, rule, .. } = classifier.explain(&view);
     anstream::println!("{}: {}", meaning.name(), meaning.sentence());
     anstream::println!("{DIM}rule {rule}{DIM:#}");
@@ -56,10 +66,19 @@ fn explain_one(classifier: &Classifier, input: ReplyInput) -> Explained {
         code: input.code.or(read.code),
         enhanced: enhanced.or(read.enhanced),
         stage,
+        ourselves: ourselves(input.ip, input.helo.as_deref(), input.mail_from.as_deref()),
         ..read
     };
     let Explanation { meaning, rule, .. } = classifier.explain(&view);
     Explained { id: input.id, label: meaning.name(), rule: rule.to_string() }
+}
+
+fn ourselves<'a>(
+    address: Option<IpAddr>,
+    helo: Option<&'a str>,
+    mail_from: Option<&'a str>,
+) -> Ourselves<'a> {
+    Ourselves { address, helo, sender: mail_from.and_then(|sender| sender.rsplit_once('@')) }
 }
 
 impl StageArg {

@@ -62,6 +62,7 @@ impl Config {
     #[must_use]
     pub fn identity(&self, local: IpAddr) -> Identity {
         Identity {
+            address: local,
             helo: self.helo_name.clone().unwrap_or_else(|| HeloName::literal(local)),
             sender: self.mail_from.clone(),
             fallback: self.fallback_mail_from.clone(),
@@ -81,6 +82,8 @@ impl Config {
 /// Who we say we are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
+    /// The address on our side of the connection.
+    pub address: IpAddr,
     /// The name in `EHLO`.
     pub helo: HeloName,
     /// The sender in `MAIL FROM`.

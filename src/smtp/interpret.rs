@@ -1,10 +1,19 @@
 //! The reply rules as the dialogue's interpreter.
 
-use super::{Classifier, Explanation, Interpret, Reply, ReplyView, Stage};
+use super::{
+    Classifier, Explanation, Identity, Interpret, Mailbox, Ourselves, Reply, ReplyView, Sender,
+    Stage,
+};
 use crate::address::DomainName;
 
 impl Interpret for Classifier {
-    fn explain(&self, stage: Stage, exchanger: &DomainName, reply: &Reply) -> Explanation {
+    fn explain(
+        &self,
+        stage: Stage,
+        exchanger: &DomainName,
+        us: &Identity,
+        reply: &Reply,
+    ) -> Explanation {
         Classifier::explain(
             self,
             &ReplyView {
@@ -13,7 +22,45 @@ impl Interpret for Classifier {
                 text: &reply.text(),
                 stage: Some(stage),
                 exchanger: Some(exchanger.as_str()),
+                ourselves: ourselves(us),
             },
         )
+    }
+}
+
+/// The names that a server can know us by. The null sender has none; the mailbox that stands in
+/// for it where it is refused has.
+fn ourselves(us: &Identity) -> Ourselves<'_> {
+    let sender: Option<&Mailbox> = match &us.sender {
+        Sender::Mailbox(mailbox) => Some(mailbox),
+        Sender::Null => us.fallback.as_ref(),
+    };
+    Ourselves {
+        address: Some(us.address),
+        helo: Some(us.helo.as_str()),
+        sender: sender.map(|mailbox| (mailbox.local(), mailbox.domain().as_str())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smtp::{Config, Meaning};
+
+    #[test]
+    fn a_refusal_that_names_our_sender_is_about_us_and_one_of_a_stranger_is_not() {
+        let config: Config =
+            toml::from_str("mail_from = \"bounces@c.example\"").expect("a configuration");
+        let us = config.identity([192, 0, 2, 7].into());
+        let meaning = |text: &str| {
+            let reply = Reply { code: 550, enhanced: None, lines: vec![text.to_owned()] };
+            let exchanger = DomainName::from_ascii("mx.example.org");
+            Interpret::explain(&**Classifier::builtin(), Stage::Rcpt, &exchanger, &us, &reply)
+                .meaning
+        };
+        assert_eq!(meaning("no MX record for domain c.example"), Meaning::SenderBlocked);
+        assert_eq!(meaning("no MX record for domain d.example"), Meaning::DomainNotFound);
+        assert_eq!(meaning("<bounces@c.example>: user unknown"), Meaning::SenderBlocked);
+        assert_eq!(meaning("192.0.2.7 does not exist"), Meaning::SenderBlocked);
     }
 }

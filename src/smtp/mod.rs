@@ -18,7 +18,7 @@ pub use dialogue::{
     Certificate, Counters, Hints, Interpret, SessionFacts, TlsFacts, TlsVersion, Transaction,
     TransactionReport,
 };
-pub use meaning::{Classifier, Explanation, Meaning, ReplyLimit, ReplyView, RuleBasis};
+pub use meaning::{Classifier, Explanation, Meaning, Ourselves, ReplyLimit, ReplyView, RuleBasis};
 pub use outcome::{
     Attempt, Control, NoReply, ProbeOutcome, RecipientAnswer, Speaker, TranscriptLine,
 };

@@ -170,8 +170,14 @@ const BY_CODE: &str = "code/550";
 struct Plain;
 
 impl Interpret for Plain {
-    fn explain(&self, stage: Stage, exchanger: &DomainName, reply: &Reply) -> Explanation {
-        let read = Interpret::explain(&**Classifier::builtin(), stage, exchanger, reply);
+    fn explain(
+        &self,
+        stage: Stage,
+        exchanger: &DomainName,
+        us: &smtp::Identity,
+        reply: &Reply,
+    ) -> Explanation {
+        let read = Interpret::explain(&**Classifier::builtin(), stage, exchanger, us, reply);
         let text = reply.text();
         let has = |word| text.contains(word);
         let (meaning, rule) = match reply.code {

@@ -27,8 +27,14 @@ use crate::address::DomainName;
 
 /// Says what a reply means. The dialogue asks it about every reply that becomes an answer.
 pub trait Interpret: Send + Sync {
-    /// What `reply` means, given at `stage` by `exchanger`.
-    fn explain(&self, stage: Stage, exchanger: &DomainName, reply: &Reply) -> Explanation;
+    /// The meaning of `reply`, given at `stage` by `exchanger` to `us`.
+    fn explain(
+        &self,
+        stage: Stage,
+        exchanger: &DomainName,
+        us: &Identity,
+        reply: &Reply,
+    ) -> Explanation;
 }
 
 /// What the shell has to do next.
@@ -267,7 +273,7 @@ impl Dialogue {
     }
 
     fn explain(&self, stage: Stage, reply: &Reply) -> Explanation {
-        self.interpreter.explain(stage, &self.exchanger, reply)
+        self.interpreter.explain(stage, &self.exchanger, &self.identity, reply)
     }
 
     /// The same for an answer to `RCPT`, which is kept for the next one.

@@ -13,7 +13,7 @@ use crate::smtp::{Mailbox, Meaning, ReplyLimit, Sender, StartTlsMode};
 struct ByCode;
 
 impl Interpret for ByCode {
-    fn explain(&self, _stage: Stage, _exchanger: &DomainName, reply: &Reply) -> Explanation {
+    fn explain(&self, _: Stage, _: &DomainName, _: &Identity, reply: &Reply) -> Explanation {
         let meaning = match reply.code {
             200..=299 => Meaning::Accepted,
             530 => Meaning::AuthOrTlsRequired,

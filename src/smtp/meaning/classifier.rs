@@ -112,7 +112,7 @@ impl Classifier {
     pub fn explain(&self, view: &ReplyView<'_>) -> Explanation {
         let mut view = *view;
         view.enhanced = view.enhanced.or_else(|| view::find_enhanced(view.text));
-        let words = ReplyWords::from_text(view.text, &self.compounds);
+        let words = ReplyWords::from_text(view.text, &self.compounds, view.ourselves);
         let found = self.lexicon.find(&words);
         let decided = self.rules.iter().find(|rule| rule.decides(&view, &found, &words));
         let refuses = view.code.is_none_or(|code| code >= 400);

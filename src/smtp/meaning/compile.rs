@@ -127,6 +127,7 @@ fn rule(
         name: text.name.into(),
         source: text.source,
         example: text.example,
+        ourselves: text.ourselves,
     })
 }
 

@@ -79,7 +79,7 @@ pub(super) struct Lexicon {
 
 impl Lexicon {
     /// The words that stand in a reply, and where.
-    pub(super) fn find(&self, words: &ReplyWords) -> FoundWords<'_> {
+    pub(super) fn find(&self, words: &ReplyWords<'_>) -> FoundWords<'_> {
         let present = vec![0; self.elements.div_ceil(64)];
         let mut found = FoundWords { lexicon: self, words: Vec::new(), present };
         let mut ignored = Bits::NONE;

@@ -18,6 +18,7 @@ mod compile;
 mod error;
 mod lexicon;
 mod limits;
+mod ourselves;
 mod phrase;
 mod retry_hint;
 mod rule;
@@ -36,6 +37,7 @@ use std::time::Duration;
 pub use classifier::{Classifier, RuleFacts};
 pub use error::RuleError;
 pub use limits::MAX_EXAMINED;
+pub use ourselves::Ourselves;
 pub use view::ReplyView;
 
 /// The meaning of a server's reply, in the words of mail administrators.

@@ -12,6 +12,7 @@
 //! | `....` | up to 24, in scripts whose characters are words |
 //! | `^`, `$` | the beginning, the end of the reply |
 //! | `<addr>` `<ip>` `<host>` `<url>` | an address, an IP address, a host name, a URL |
+//! | `<us>`, `<sender>` | our own IP address, host name or sender's domain; our sender's address |
 //! | `.spamhaus`, `/nosuchuser` | a label of a host name, a word of a URL's path |
 //!
 //! No phrase reaches over the end of a sentence.
@@ -92,7 +93,7 @@ impl Phrase {
     }
 
     /// `true` if the phrase stands in the words whose elements were found at these positions.
-    pub(super) fn matches(&self, found: &FoundWords<'_>, words: &ReplyWords) -> bool {
+    pub(super) fn matches(&self, found: &FoundWords<'_>, words: &ReplyWords<'_>) -> bool {
         if !found.has(self.opening)
             || self.steps.iter().any(|step| !step.optional && !found.has(step.element))
         {

@@ -18,6 +18,7 @@ pub(super) struct Rule {
     pub(super) limit: Option<ReplyLimit>,
     pub(super) source: String,
     pub(super) example: String,
+    pub(super) ourselves: String,
     pub(super) stages: Vec<Option<Stage>>,
     pub(super) codes: Vec<CodePattern>,
     pub(super) statuses: Vec<StatusPattern>,
@@ -31,6 +32,7 @@ impl Rule {
     /// The rule's example, as it would be seen: at its first stage, from its first provider.
     pub(super) fn example_view(&self) -> ReplyView<'_> {
         let mut view = ReplyView::from_text(&self.example);
+        view.ourselves.sender = self.ourselves.split_once('@');
         view.stage = self.stages.first().copied().flatten();
         view.exchanger = self.providers.first().map(String::as_str);
         view

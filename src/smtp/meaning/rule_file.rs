@@ -56,6 +56,9 @@ pub(super) struct RuleText {
     /// The clause, page or observation that this is known from.
     #[serde(default)]
     pub(super) source: String,
+    /// The sender of ours that the example is said to, `local@domain`.
+    #[serde(default)]
+    pub(super) ourselves: String,
     /// A reply this rule decides.
     #[serde(default)]
     pub(super) example: String,

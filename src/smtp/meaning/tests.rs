@@ -1,10 +1,11 @@
 //! Claims about the rules, the phrases and the classifier as a whole.
 
+mod charsets;
 mod hostile;
 mod phrases;
 mod rules;
 
-use super::{Classifier, Explanation, Meaning, ReplyLimit, ReplyView};
+use super::{Classifier, Explanation, Meaning, Ourselves, ReplyLimit, ReplyView};
 use crate::smtp::Stage;
 
 /// The explanation of a line of text by our own rules.
@@ -111,6 +112,50 @@ fn a_refusal_carries_the_waiting_time_that_it_names() {
     assert_eq!(wait("450 4.2.0 Greylisted, please try again in 300 seconds"), Some(300));
     assert_eq!(wait("450 4.2.0 Greylisted"), None);
     assert_eq!(wait("250 2.1.5 Ok, queued in 3 seconds"), None);
+}
+
+/// The meaning of a line of text at `RCPT TO`, said to these names and addresses of ours.
+fn said_to_us(text: &str) -> Meaning {
+    let ourselves = Ourselves {
+        address: Some([192, 0, 2, 7].into()),
+        helo: Some("probe.c.example"),
+        sender: Some(("bounces", "c.example")),
+    };
+    let view = ReplyView::from_text(text).at(Stage::Rcpt).to(ourselves);
+    Classifier::builtin().explain(&view).meaning
+}
+
+#[test]
+fn a_reply_that_names_us_is_about_us() {
+    for text in [
+        "550 no MX record for domain c.example",
+        "550 5.1.2 C.Example: domain not found",
+        "550 5.1.1 <bounces@c.example>: user unknown",
+        "550 <Bounces@C.EXAMPLE> mailbox does not exist",
+        "550 probe.c.example does not exist",
+        "550 5.1.1 [192.0.2.7] not found",
+        "550 host probe.c.example[192.0.2.7]: unknown",
+        "550 5.4.4 c.example is unroutable",
+        "550 5.1.1 c.example existiert nicht",
+        "550 5.1.2 192.0.2.7 不存在",
+    ] {
+        assert_eq!(said_to_us(text), Meaning::SenderBlocked, "{text}");
+    }
+}
+
+#[test]
+fn a_reply_that_names_somebody_else_is_not_about_us() {
+    for (text, meaning) in [
+        ("550 no MX record for domain d.example", Meaning::DomainNotFound),
+        ("550 5.1.1 <ada@c.example>: user unknown", Meaning::MailboxNotFound),
+        ("550 5.1.1 192.0.2.7: No such user: <ada@d.example>", Meaning::MailboxNotFound),
+        ("550 there is no such user at c.example", Meaning::MailboxNotFound),
+        ("550 5.7.1 Relaying denied for c.example", Meaning::RelayDenied),
+        ("530 5.7.0 probe.c.example must issue STARTTLS first", Meaning::AuthOrTlsRequired),
+        ("250 2.1.5 probe.c.example, recipient ok", Meaning::Accepted),
+    ] {
+        assert_eq!(said_to_us(text), meaning, "{text}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::limits::examined;
+use super::ourselves::Ourselves;
 use crate::address::redact;
 use crate::smtp::{EnhancedStatus, Stage};
 
@@ -21,6 +22,8 @@ pub struct ReplyView<'a> {
     pub stage: Option<Stage>,
     /// The exchanger that said it, if that is known. Case and a final dot do not matter.
     pub exchanger: Option<&'a str>,
+    /// Our own names and addresses, as far as they are known.
+    pub ourselves: Ourselves<'a>,
 }
 
 impl<'a> ReplyView<'a> {
@@ -36,6 +39,7 @@ impl<'a> ReplyView<'a> {
             text,
             stage: None,
             exchanger: None,
+            ourselves: Ourselves::default(),
         }
     }
 
@@ -43,6 +47,13 @@ impl<'a> ReplyView<'a> {
     #[must_use]
     pub const fn at(mut self, stage: Stage) -> Self {
         self.stage = Some(stage);
+        self
+    }
+
+    /// The same reply, to us.
+    #[must_use]
+    pub const fn to(mut self, ourselves: Ourselves<'a>) -> Self {
+        self.ourselves = ourselves;
         self
     }
 
@@ -62,6 +73,7 @@ impl fmt::Debug for ReplyView<'_> {
             .field("text", &redact::text(self.text))
             .field("stage", &self.stage)
             .field("exchanger", &self.exchanger)
+            .field("ourselves", &self.ourselves)
             .finish()
     }
 }

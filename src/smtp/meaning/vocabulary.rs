@@ -81,7 +81,7 @@ impl Vocabulary {
     /// One word of a rule, as the words of a reply are written: lower case, no accents.
     pub(super) fn word(&self, word: &str) -> Result<String, RuleFault> {
         let mut folded = String::new();
-        let placeholder = ["<addr>", "<ip>", "<host>", "<url>"].contains(&word);
+        let placeholder = ["<addr>", "<ip>", "<host>", "<url>", "<us>", "<sender>"].contains(&word);
         let (lead, rest) = match word.strip_prefix(['.', '/']) {
             Some(rest) => (&word[..1], rest),
             None => ("", word),

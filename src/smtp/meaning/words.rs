@@ -1,18 +1,17 @@
 //! The words of a reply: what the rules' phrases are compared with.
 //!
 //! Case, accents and punctuation are dropped, so that "User-Unknown!" and "user unknown" are the
-//! same words. Names become placeholders: `<addr>`, `<ip>`, `<host>`, `<url>`. The labels of a host
-//! stand beside its placeholder with a dot in front (`.spamhaus`), the words of a URL's path with a
+//! same words. Names become placeholders: `<addr>`, `<ip>`, `<host>`, `<url>`; beside one of ours
+//! stands `<us>`, beside our sender's address `<sender>`. The labels of a host stand beside its placeholder with a dot in front (`.spamhaus`), the words of a URL's path with a
 //! slash (`/nosuchuser`). Codes and statuses stand beside the word before them, so that they do not
 //! tear phrases apart. In scripts that write no spaces each character is a word.
-
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 use foldhash::HashMap;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
 use super::bits::Bits;
+use super::ourselves::{Ourselves, ip_address};
 use super::{limits, view};
 
 /// The most words of one host name or URL that are kept.
@@ -23,7 +22,9 @@ pub(super) type Compounds = HashMap<String, Vec<String>>;
 
 /// The words of one text.
 #[derive(Debug)]
-pub(super) struct ReplyWords {
+pub(super) struct ReplyWords<'a> {
+    compounds: &'a Compounds,
+    us: Ourselves<'a>,
     /// All words, a space before, between and after them.
     pub(super) joined: String,
     /// The position of each byte of `joined`.
@@ -40,11 +41,13 @@ pub(super) struct ReplyWords {
     full_stop: bool,
 }
 
-impl ReplyWords {
+impl<'a> ReplyWords<'a> {
     /// Reads the words of `text`, merging those that `compounds` names.
-    pub(super) fn from_text(text: &str, compounds: &Compounds) -> Self {
+    pub(super) fn from_text(text: &str, compounds: &'a Compounds, us: Ourselves<'a>) -> Self {
         let text = limits::examined(text);
         let mut words = Self {
+            compounds,
+            us,
             joined: String::with_capacity(text.len() + 16),
             position: Vec::with_capacity(text.len() + 16),
             breaks: Bits::NONE,
@@ -55,13 +58,13 @@ impl ReplyWords {
         };
         words.append(" ", 0);
         for chunk in text.split_whitespace() {
-            words.chunk(chunk, compounds);
+            words.chunk(chunk);
         }
         words
     }
 
     /// Reads a text between two blanks.
-    fn chunk(&mut self, chunk: &str, compounds: &Compounds) {
+    fn chunk(&mut self, chunk: &str) {
         let chunk = view::strip_continuation(chunk);
         if self.full_stop && !chunk.starts_with(char::is_lowercase) {
             self.pending_break = true;
@@ -78,7 +81,7 @@ impl ReplyWords {
             let piece = piece.trim_end_matches(is_bracket);
             let bare = piece.trim_matches(|c: char| !c.is_alphanumeric());
             if !bare.is_empty() {
-                self.piece(bare, compounds);
+                self.piece(bare);
             }
             if ends {
                 self.pending_break = true;
@@ -87,55 +90,64 @@ impl ReplyWords {
     }
 
     /// A piece without brackets, beginning and ending in a letter or digit.
-    fn piece(&mut self, piece: &str, compounds: &Compounds) {
+    fn piece(&mut self, piece: &str) {
         if piece.contains('@') {
             self.push("<addr>", false);
-        } else if is_ip(piece) {
+            if self.us.has_sender(piece) {
+                self.beside("<sender>");
+            }
+        } else if ip_address(piece).is_some() {
             self.push("<ip>", false);
+            if self.us.has_address(piece) {
+                self.beside("<us>");
+            }
         } else if view::is_code(piece) || view::parse_enhanced(piece).is_some() {
             self.beside(piece);
         } else if is_host(piece) {
             self.push("<host>", false);
+            if self.us.has_name(piece) {
+                self.beside("<us>");
+            }
             for label in piece.split('.').take(MAX_PARTS) {
                 self.beside(&format!(".{}", label.to_ascii_lowercase()));
             }
         } else if let Some((first, second)) = sentence_end(piece) {
-            self.piece(first, compounds);
+            self.piece(first);
             self.pending_break = true;
-            self.piece(second, compounds);
+            self.piece(second);
         } else {
-            self.plain(piece, compounds);
+            self.plain(piece);
         }
     }
 
     /// Words, and punctuation that only separates them.
-    fn plain(&mut self, piece: &str, compounds: &Compounds) {
+    fn plain(&mut self, piece: &str) {
         let mut word = String::new();
         for c in piece.chars() {
             if writes_no_spaces(c) {
                 if is_combining_mark(c) {
                     continue;
                 }
-                self.word(&mut word, compounds);
+                self.word(&mut word);
                 word.push(c);
-                self.word(&mut word, compounds);
+                self.word(&mut word);
             } else if c.is_alphanumeric() {
                 fold(c, &mut word);
             } else if !is_apostrophe(c) || is_elided(&word) {
-                self.word(&mut word, compounds);
+                self.word(&mut word);
             }
         }
-        self.word(&mut word, compounds);
+        self.word(&mut word);
     }
 
     /// Takes `word` as the next word, or as the second half of the one before it.
-    fn word(&mut self, word: &mut String, compounds: &Compounds) {
+    fn word(&mut self, word: &mut String) {
         if word.is_empty() {
             return;
         }
         let merges = self.last.filter(|_| !self.pending_break).is_some_and(|start| {
             let first = self.joined[start..].trim_end();
-            compounds.get(first).is_some_and(|seconds| seconds.contains(word))
+            self.compounds.get(first).is_some_and(|seconds| seconds.contains(word))
         });
         if merges {
             self.joined.pop();
@@ -250,13 +262,6 @@ fn is_bracket(c: char) -> bool {
 fn is_url(chunk: &str) -> bool {
     let head = chunk.get(..8).unwrap_or(chunk).to_ascii_lowercase();
     head.starts_with("http://") || head.starts_with("https://") || head.starts_with("www.")
-}
-
-fn is_ip(piece: &str) -> bool {
-    let address = piece.split_once('/').map_or(piece, |(address, _)| address);
-    let address = address.strip_prefix("IPv6:").unwrap_or(address);
-    let v4 = address.split_once(':').map_or(address, |(address, _)| address);
-    v4.parse::<Ipv4Addr>().is_ok() || address.parse::<Ipv6Addr>().is_ok()
 }
 
 /// A dotted name whose last label is letters, and which is not two sentences without a blank.

@@ -4,13 +4,13 @@ use tokio_rustls::rustls;
 
 use super::*;
 use crate::smtp::{
-    Certificate, Explanation, Mailbox, Meaning, Reply, Stage, StartTlsMode, TlsVersion,
+    Certificate, Explanation, Identity, Mailbox, Meaning, Reply, Stage, StartTlsMode, TlsVersion,
 };
 
 struct Unexplained;
 
 impl Interpret for Unexplained {
-    fn explain(&self, _stage: Stage, _exchanger: &DomainName, _reply: &Reply) -> Explanation {
+    fn explain(&self, _: Stage, _: &DomainName, _: &Identity, _: &Reply) -> Explanation {
         Explanation::new(Meaning::Unknown, "none")
     }
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use crate::smtp::meaning::words::ReplyWords;
-use crate::smtp::meaning::{Classifier, MAX_EXAMINED, Meaning, ReplyView};
+use crate::smtp::meaning::{Classifier, MAX_EXAMINED, Meaning, Ourselves, ReplyView};
 use crate::smtp::{EnhancedStatus, Stage};
 
 /// Words that our rules know, so that generated replies reach them.
@@ -36,7 +36,7 @@ proptest! {
         enhanced in any_status(),
         stage in prop::sample::select(vec![None, Some(Stage::Banner), Some(Stage::Mail), Some(Stage::Rcpt), Some(Stage::Data)]),
     ) {
-        let view = ReplyView { code, enhanced, text: &text, stage, exchanger: Some("mx.example.org") };
+        let view = ReplyView { code, enhanced, text: &text, stage, exchanger: Some("mx.example.org"), ourselves: Ourselves::default() };
         let meaning = Classifier::builtin().explain(&view).meaning;
         let positive = code.is_some_and(|code| (200..300).contains(&code));
         prop_assert_eq!(meaning == Meaning::Accepted, positive);
@@ -45,7 +45,7 @@ proptest! {
 
     #[test]
     fn a_4yz_is_dead_only_by_the_rules_that_say_so(text in any_text(), code in 400_u16..500, enhanced in any_status()) {
-        let view = ReplyView { code: Some(code), enhanced, text: &text, stage: Some(Stage::Rcpt), exchanger: None };
+        let view = ReplyView { code: Some(code), enhanced, text: &text, stage: Some(Stage::Rcpt), exchanger: None, ourselves: Ourselves::default() };
         let explanation = Classifier::builtin().explain(&view);
         let plain = ["no-such-mailbox-later", "unverified-said-no"].contains(&&*explanation.rule);
         prop_assert!(!explanation.meaning.is_dead() || plain, "{:?}", explanation);
@@ -53,7 +53,8 @@ proptest! {
 
     #[test]
     fn the_words_read_are_bounded(text in any_text()) {
-        let words = ReplyWords::from_text(&text.repeat(20), &Default::default());
+        let (text, compounds) = (text.repeat(20), Default::default());
+        let words = ReplyWords::from_text(&text, &compounds, Ourselves::default());
         prop_assert!(words.count < 256);
         prop_assert_eq!(words.joined.len(), words.position.len());
         // Each byte makes a bounded number of bytes of words: placeholders, labels, folding.
