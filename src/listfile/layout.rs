@@ -115,6 +115,32 @@ impl Layout {
         matches!(self.format, Format::Delimited(Dialect { has_header: true, .. }))
     }
 
+    /// `row` with `address` as the whole text of its cell. Rows that have no such cell, with a
+    /// stray quote, or of JSON stay as they are.
+    #[must_use]
+    pub fn with_address(&self, row: &Row, address: &str) -> Row {
+        let mut changed = row.clone();
+        let content = &row.bytes[..row.shape.content];
+        let mut text = Vec::new();
+        self.encoding.encode(address, &mut text);
+        let (start, end) = match (self.format, row.shape.cell) {
+            (Format::Plain, _) if !row.is_blank() => (0, content.len()),
+            (Format::Delimited(dialect), Some(cell)) if !row.shape.is_stray => {
+                let said = std::mem::take(&mut text);
+                record::quote(&said, dialect, &mut text);
+                cell
+            }
+            _ => return changed,
+        };
+        changed.bytes.splice(start..end, text.iter().copied());
+        let moved = |at: usize| at + text.len() - (end - start);
+        changed.shape.content = moved(row.shape.content);
+        changed.shape.whole = moved(row.shape.whole);
+        changed.shape.surplus = row.shape.surplus.map(moved);
+        changed.shape.cell = Some((start, start + text.len()));
+        changed
+    }
+
     /// What the fields of `row` say. A line that is not delimited is one field.
     pub(super) fn fields(&self, row: &Row) -> Vec<String> {
         let content = &row.bytes[..row.shape.content];

@@ -10,6 +10,8 @@
 //! the file's encoding and lines that are not JSON are kept as they are and counted ([`Findings`]).
 //! What cannot be kept is a [`ListFileError`] that names the row and the remedy.
 //!
+//! Workbooks, archives, cards and JSON documents are made into CSV first ([`import`]).
+//!
 //! Files are not opened here, addresses are not judged here, and a gzip file is not packed again.
 //!
 //! ```text
@@ -24,6 +26,7 @@ mod convert;
 mod error;
 mod findings;
 mod header;
+pub mod import;
 mod json;
 mod layout;
 mod magic;
@@ -35,6 +38,7 @@ mod row;
 mod sample;
 mod source;
 mod window;
+mod workbook;
 mod writer;
 
 pub use charset::{EncodingBasis, TextEncoding};
@@ -43,6 +47,7 @@ pub use findings::{Findings, Tally};
 pub use layout::{AddressColumn, ColumnBasis, Dialect, Format, Layout, LineEnd, Quotes};
 pub use reader::{Options, Reader};
 pub use row::Row;
+pub use workbook::WorkbookWriter;
 pub use writer::{Output, Writer};
 
 /// How many bytes are looked at to find out what a file is (of a gzip file, unpacked bytes).

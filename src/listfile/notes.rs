@@ -39,8 +39,9 @@ fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 fn is_comment(line: &[u8], decode: &impl Fn(&[u8]) -> String) -> bool {
     let Some(rest) = line.strip_prefix(b"#") else { return false };
     let text = decode(rest);
-    !text.contains('@') && header::tier(&text) != NameTier::Address
-        || text.starts_with(char::is_whitespace)
+    let mut names = text.split([',', ';', '\t', '|']);
+    text.starts_with(char::is_whitespace)
+        || !text.contains('@') && !names.any(|name| tier(name) == NameTier::Address)
 }
 
 /// Where the header begins, as `delimiter` divides the lines; `None` if it is the first line, or

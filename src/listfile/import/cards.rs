@@ -1,0 +1,171 @@
+//! Cards and entries: vCards (RFC 6350, and 2.1 and 3.0 before it) and LDIF (RFC 2849). One row
+//! each, with all its addresses in one cell.
+
+use std::io::{BufRead, Write};
+
+use super::{ImportError, Table};
+
+/// The longest folded line, in bytes: a picture in a card is passed over.
+const MAX_LINE: usize = 1024 * 1024;
+
+/// Writes each card's name and addresses.
+pub(super) fn vcards<R: BufRead, W: Write>(
+    input: R,
+    table: &mut Table<W>,
+) -> Result<String, ImportError> {
+    table.row(&["Name", "Email Address"])?;
+    let (mut name, mut addresses) = (String::new(), Vec::new());
+    each_line(input, |line| {
+        let Some((key, value)) = line.split_once(':') else { return Ok(()) };
+        let mut parameters = key.split(';');
+        let property = parameters.next().unwrap_or_default();
+        // A group may stand before the property: `item1.EMAIL`.
+        let property = property.rsplit('.').next().unwrap_or_default().to_ascii_uppercase();
+        let is_quoted = parameters.any(|p| p.to_ascii_uppercase().contains("QUOTED-PRINTABLE"));
+        let value = if is_quoted { quoted_printable(value) } else { unescaped(value) };
+        match property.as_str() {
+            "BEGIN" => (name, addresses) = (String::new(), Vec::new()),
+            "FN" => name = value,
+            "N" if name.is_empty() => name = value.replace(';', " ").trim().to_owned(),
+            "EMAIL" => addresses.push(value),
+            "END" => table.row(&[name.as_str(), &addresses.join("; ")])?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(String::new())
+}
+
+/// Writes each entry's name and addresses: `mail` and its kin, and the addresses among
+/// `proxyAddresses`.
+pub(super) fn ldif<R: BufRead, W: Write>(
+    input: R,
+    table: &mut Table<W>,
+) -> Result<String, ImportError> {
+    const MAIL: [&str; 5] =
+        ["mail", "email", "emailaddress", "rfc822mailbox", "mailalternateaddress"];
+    table.row(&["dn", "cn", "mail"])?;
+    let mut entry: Option<[String; 3]> = None;
+    each_line(input, |line| {
+        if line.is_empty() {
+            return entry.take().map_or(Ok(()), |entry| table.row(&entry));
+        }
+        let Some((key, value)) = line.split_once(':') else { return Ok(()) };
+        let value = match value.strip_prefix(':') {
+            Some(coded) => base64(coded.trim()).unwrap_or_default(),
+            None => value.trim_start().to_owned(),
+        };
+        let key = key.split(';').next().unwrap_or_default().to_ascii_lowercase();
+        if key == "dn" {
+            if let Some(entry) = entry.take() {
+                table.row(&entry)?;
+            }
+            entry = Some([value, String::new(), String::new()]);
+            return Ok(());
+        }
+        let Some([_, name, mail]) = &mut entry else { return Ok(()) };
+        let is_proxy = key == "proxyaddresses" && value.to_ascii_lowercase().starts_with("smtp:");
+        if MAIL.contains(&&*key) || is_proxy {
+            if !mail.is_empty() {
+                mail.push_str("; ");
+            }
+            mail.push_str(&value);
+        } else if key == "cn" || key == "displayname" && name.is_empty() {
+            *name = value;
+        }
+        Ok(())
+    })?;
+    if let Some(entry) = entry {
+        table.row(&entry)?;
+    }
+    Ok(String::new())
+}
+
+/// Calls `each` with every line, folded ones joined (a line that begins with a space or a tab goes
+/// on the one before it); lines end with LF or CRLF. Comments of LDIF are left out.
+fn each_line(
+    mut input: impl BufRead,
+    mut each: impl FnMut(&str) -> Result<(), ImportError>,
+) -> Result<(), ImportError> {
+    let (mut joined, mut line) = (None::<String>, Vec::new());
+    loop {
+        line.clear();
+        let is_end =
+            std::io::Read::take(&mut input, MAX_LINE as u64).read_until(b'\n', &mut line)? == 0;
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end_matches(['\n', '\r']);
+        if !is_end && let Some(more) = text.strip_prefix([' ', '\t']) {
+            if let Some(joined) = joined.as_mut().filter(|joined| joined.len() < MAX_LINE) {
+                joined.push_str(more);
+            }
+            continue;
+        }
+        if let Some(whole) = joined.take().filter(|whole| !whole.starts_with('#')) {
+            each(whole.trim_start_matches('\u{feff}'))?;
+        }
+        if is_end {
+            return Ok(());
+        }
+        joined = Some(text.to_owned());
+    }
+}
+
+/// A value of a vCard: `\,` `\;` `\n` `\\` (RFC 6350 section 3.4).
+fn unescaped(value: &str) -> String {
+    let (mut out, mut chars) = (String::with_capacity(value.len()), value.chars());
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some('n' | 'N') => out.push(' '),
+                Some(c) => out.push(c),
+                None => {}
+            },
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A value of a vCard 2.1: `=40` for `@` (RFC 2045 section 6.7).
+fn quoted_printable(value: &str) -> String {
+    let (mut out, mut rest) = (Vec::with_capacity(value.len()), value.as_bytes());
+    while let Some((&first, after)) = rest.split_first() {
+        let code = after
+            .get(..2)
+            .filter(|_| first == b'=')
+            .and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        match code {
+            Some(code) => {
+                out.push(code);
+                rest = &after[2..];
+            }
+            None => {
+                out.push(first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// A value of LDIF behind `::` (RFC 4648 section 4).
+fn base64(coded: &str) -> Option<String> {
+    let (mut out, mut bits, mut count) = (Vec::new(), 0_u32, 0);
+    for b in coded.bytes().filter(|b| *b != b'=' && !b.is_ascii_whitespace()) {
+        let six = match b {
+            b'A'..=b'Z' => b - b'A',
+            b'a'..=b'z' => b - b'a' + 26,
+            b'0'..=b'9' => b - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(six);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count & 0xff) as u8);
+        }
+    }
+    Some(String::from_utf8_lossy(&out).into_owned())
+}

@@ -1,0 +1,236 @@
+//! Lists that are not text by the line: made into CSV (RFC 4180, UTF-8) that a
+//! [`Reader`](super::Reader) takes.
+//!
+//! XLSX and ODS workbooks (the sheet with the most addresses), ZIP archives of text lists (each
+//! row with the name of its file behind it), vCards (RFC 6350), LDIF (RFC 2849), JSON documents.
+//! What a hostile file may cost is bounded: [`ImportLimits`], and [`MAX_COLUMNS`] columns.
+
+mod archive;
+mod cards;
+mod document;
+mod spreadsheet;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
+
+/// What one file may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImportLimits {
+    /// The most that is unpacked, or comes out, in bytes. Default: 2 GiB.
+    pub unpacked: u64,
+    /// The largest document that is held in memory as a whole, in bytes. Default: 256 MiB.
+    pub document: u64,
+}
+
+impl Default for ImportLimits {
+    fn default() -> Self {
+        Self { unpacked: 2 * 1024 * 1024 * 1024, document: 256 * 1024 * 1024 }
+    }
+}
+
+/// The most columns a table comes out with.
+pub const MAX_COLUMNS: usize = 1024;
+
+/// A kind of file that is made into CSV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Container {
+    /// An XLSX workbook.
+    Xlsx,
+    /// An ODS workbook.
+    Ods,
+    /// A ZIP archive of text lists.
+    Zip,
+    /// vCards.
+    Vcard,
+    /// LDIF.
+    Ldif,
+    /// A JSON array, or an object around one.
+    Json,
+}
+
+/// What was taken of a file. `Display` says it in a few words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// The kind of file.
+    pub container: Container,
+    /// The sheet, the files or the key that the rows come from; empty if there is no choice.
+    pub part: String,
+    /// The rows, header excluded.
+    pub rows: u64,
+}
+
+/// An error of a file that could not be made into CSV.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The file could not be read, or the CSV not be written.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It is damaged, or not what it looks like.
+    #[error("this {kind} cannot be read ({why}); save it as CSV (UTF-8) and give that")]
+    Damaged {
+        /// The kind of file.
+        kind: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// It needs a password.
+    #[error("this {kind} is protected by a password; save it without one")]
+    Protected {
+        /// The kind of file.
+        kind: &'static str,
+    },
+    /// It unpacks to more than is taken.
+    #[error("this {kind} holds more than {limit} MiB unpacked; save it as CSV and give that")]
+    TooLarge {
+        /// The kind of file.
+        kind: &'static str,
+        /// The limit, in MiB.
+        limit: u64,
+    },
+    /// It holds no list.
+    #[error("this {kind} holds no list: no {wanted}")]
+    NoList {
+        /// The kind of file.
+        kind: &'static str,
+        /// What was looked for.
+        wanted: &'static str,
+    },
+}
+
+impl Container {
+    /// The container that `input` is; `None` for a list that is read as it is. The position is
+    /// the beginning afterwards.
+    ///
+    /// # Errors
+    /// The input could not be read.
+    pub fn detect<R: Read + Seek>(input: &mut R) -> io::Result<Option<Self>> {
+        let mut head = Vec::new();
+        input.seek(SeekFrom::Start(0))?;
+        input.by_ref().take(64 * 1024).read_to_end(&mut head)?;
+        input.seek(SeekFrom::Start(0))?;
+        if head.starts_with(b"PK\x03\x04") {
+            return Ok(Some(archive::kind(input)?));
+        }
+        let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
+        let text = String::from_utf8_lossy(text);
+        let first = text.lines().next().unwrap_or_default().trim_end();
+        let lower = first.to_ascii_lowercase();
+        if lower == "begin:vcard" {
+            return Ok(Some(Self::Vcard));
+        }
+        let is_entry = |line: &str| {
+            let line = line.to_ascii_lowercase();
+            line.starts_with("dn:") && line.contains('=') || line.starts_with("dn::")
+        };
+        if is_entry(first) || is_version(&lower) && text.lines().any(is_entry) {
+            return Ok(Some(Self::Ldif));
+        }
+        Ok(document::is_document(&text, head.len() < 64 * 1024).then_some(Self::Json))
+    }
+
+    /// The name of the kind.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Xlsx => "XLSX workbook",
+            Self::Ods => "ODS workbook",
+            Self::Zip => "ZIP archive",
+            Self::Vcard => "vCard file",
+            Self::Ldif => "LDIF file",
+            Self::Json => "JSON document",
+        }
+    }
+
+    /// Writes what `input` holds as CSV, within `limits`.
+    ///
+    /// # Errors
+    /// [`ImportError`].
+    pub fn convert<R: BufRead + Seek, W: Write>(
+        self,
+        mut input: R,
+        output: W,
+        limits: ImportLimits,
+    ) -> Result<Imported, ImportError> {
+        input.seek(SeekFrom::Start(0))?;
+        let mut table = Table::new(self.name(), output, limits);
+        let part = match self {
+            Self::Xlsx => spreadsheet::xlsx(input, &mut table)?,
+            Self::Ods => spreadsheet::ods(input, &mut table)?,
+            Self::Zip => archive::convert(input, &mut table)?,
+            Self::Vcard => cards::vcards(input, &mut table)?,
+            Self::Ldif => cards::ldif(input, &mut table)?,
+            Self::Json => document::convert(input, &mut table)?,
+        };
+        let rows = table.finish()?;
+        Ok(Imported { container: self, part, rows })
+    }
+}
+
+impl fmt::Display for Imported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.container.name())?;
+        if !self.part.is_empty() {
+            write!(f, ", {}", self.part)?;
+        }
+        Ok(())
+    }
+}
+
+fn is_version(line: &str) -> bool {
+    line.strip_prefix("version:").is_some_and(|rest| rest.trim() == "1")
+}
+
+/// Writes rows as CSV, within bounds.
+struct Table<W> {
+    kind: &'static str,
+    limits: ImportLimits,
+    out: W,
+    rows: u64,
+    written: u64,
+}
+
+impl<W: Write> Table<W> {
+    fn new(kind: &'static str, out: W, limits: ImportLimits) -> Self {
+        Self { kind, limits, out, rows: 0, written: 0 }
+    }
+
+    /// Writes one row; the first is the header.
+    fn row<S: AsRef<str>>(&mut self, cells: &[S]) -> Result<(), ImportError> {
+        let mut line = String::new();
+        for (index, cell) in cells.iter().take(MAX_COLUMNS).enumerate() {
+            if index > 0 {
+                line.push(',');
+            }
+            let cell = cell.as_ref();
+            if cell.contains(['"', ',', '\n', '\r']) || cells.len() == 1 && cell.is_empty() {
+                line.push('"');
+                line += &cell.replace('"', "\"\"");
+                line.push('"');
+            } else {
+                line += cell;
+            }
+        }
+        line.push('\n');
+        self.written += line.len() as u64;
+        if self.written > self.limits.unpacked {
+            return Err(self.too_large(self.limits.unpacked));
+        }
+        self.rows += 1;
+        Ok(self.out.write_all(line.as_bytes())?)
+    }
+
+    fn finish(mut self) -> io::Result<u64> {
+        self.out.flush()?;
+        Ok(self.rows.saturating_sub(1))
+    }
+
+    fn too_large(&self, limit: u64) -> ImportError {
+        ImportError::TooLarge { kind: self.kind, limit: limit / (1024 * 1024) }
+    }
+
+    fn damaged(&self, why: impl fmt::Display) -> ImportError {
+        ImportError::Damaged { kind: self.kind, why: why.to_string() }
+    }
+}

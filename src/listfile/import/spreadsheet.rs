@@ -1,0 +1,121 @@
+//! Workbooks: the sheet that holds the most addresses. An XLSX sheet is read cell by cell.
+
+use std::io::{BufRead, Seek, Write};
+
+use calamine::{Data, DataRef, ExcelDateTime, Ods, Reader as _, Xlsx, open_workbook_from_rs};
+
+use super::{ImportError, MAX_COLUMNS, Table, archive};
+use crate::listfile::cell::looks_like_address;
+
+/// How many rows of a sheet are looked at to choose one.
+const LOOKED_AT: u32 = 500;
+
+/// Writes the sheet of an XLSX workbook; returns its name.
+pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
+    mut input: R,
+    table: &mut Table<W>,
+) -> Result<String, ImportError> {
+    archive::check(&mut input, table, |name| !name.starts_with("xl/worksheets/"))?;
+    let mut book: Xlsx<R> = open_workbook_from_rs(input).map_err(|error| match error {
+        calamine::XlsxError::Password => ImportError::Protected { kind: table.kind },
+        error => table.damaged(error),
+    })?;
+    let mut best: Option<(usize, String)> = None;
+    for name in book.sheet_names() {
+        let Ok(mut cells) = book.worksheet_cells_reader(&name) else { continue };
+        let mut addresses = 0;
+        while let Ok(Some(cell)) = cells.next_cell() {
+            if cell.get_position().0 >= LOOKED_AT {
+                break;
+            }
+            addresses += usize::from(looks_like_address(&text_of(cell.get_value())));
+        }
+        if best.as_ref().is_none_or(|(most, _)| addresses > *most) {
+            best = Some((addresses, name));
+        }
+    }
+    let no_sheet = ImportError::NoList { kind: table.kind, wanted: "sheet in it" };
+    let Some((_, name)) = best else { return Err(no_sheet) };
+    let mut cells = book.worksheet_cells_reader(&name).map_err(|error| table.damaged(error))?;
+    let mut row: Vec<String> = Vec::new();
+    let mut at: Option<u32> = None;
+    while let Some(cell) = cells.next_cell().map_err(|error| table.damaged(error))? {
+        let (number, column) = cell.get_position();
+        if at != Some(number) {
+            if at.is_some() {
+                table.row(&row)?;
+            }
+            row.clear();
+            at = Some(number);
+        }
+        let column = column as usize;
+        if column >= MAX_COLUMNS {
+            continue;
+        }
+        let text = text_of(cell.get_value());
+        if !text.is_empty() {
+            row.resize((column + 1).max(row.len()), String::new());
+            row[column] = text;
+        }
+    }
+    if at.is_some() {
+        table.row(&row)?;
+    }
+    Ok(format!("sheet {name:?}"))
+}
+
+/// Writes the sheet of an ODS workbook; returns its name.
+pub(super) fn ods<R: BufRead + Seek, W: Write>(
+    mut input: R,
+    table: &mut Table<W>,
+) -> Result<String, ImportError> {
+    archive::check(&mut input, table, |_| true)?;
+    let mut book: Ods<R> = open_workbook_from_rs(input).map_err(|error| match error {
+        calamine::OdsError::Password => ImportError::Protected { kind: table.kind },
+        error => table.damaged(error),
+    })?;
+    let count = |range: &calamine::Range<Data>| {
+        let rows = range.rows().take(LOOKED_AT as usize).flatten();
+        rows.filter(|cell| looks_like_address(&data_text(cell))).count()
+    };
+    let sheets = book.worksheets();
+    let best = sheets.into_iter().max_by_key(|(_, range)| count(range));
+    let no_sheet = ImportError::NoList { kind: table.kind, wanted: "sheet in it" };
+    let Some((name, range)) = best else { return Err(no_sheet) };
+    for cells in range.rows() {
+        let mut row: Vec<String> = cells.iter().map(data_text).collect();
+        let used = row.iter().rposition(|cell| !cell.is_empty()).map_or(0, |last| last + 1);
+        row.truncate(used.min(MAX_COLUMNS));
+        table.row(&row)?;
+    }
+    Ok(format!("sheet {name:?}"))
+}
+
+/// A cell as text.
+fn text_of(cell: &DataRef<'_>) -> String {
+    match cell {
+        DataRef::SharedString(text) => (*text).to_owned(),
+        other => data_text(&Data::from(other.clone())),
+    }
+}
+
+fn data_text(cell: &Data) -> String {
+    match cell {
+        Data::Empty => String::new(),
+        Data::String(text) | Data::DateTimeIso(text) | Data::DurationIso(text) => text.clone(),
+        Data::DateTime(time) => date_text(*time),
+        Data::Bool(value) => if *value { "TRUE" } else { "FALSE" }.to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// A date as ISO 8601 writes it; without a time of day if that is midnight.
+fn date_text(time: ExcelDateTime) -> String {
+    let (year, month, day, hour, minute, second, _) = time.to_ymd_hms_milli();
+    let date = format!("{year:04}-{month:02}-{day:02}");
+    match (hour, minute, second) {
+        _ if time.is_duration() => time.to_string(),
+        (0, 0, 0) => date,
+        _ => format!("{date} {hour:02}:{minute:02}:{second:02}"),
+    }
+}

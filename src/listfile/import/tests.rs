@@ -1,0 +1,167 @@
+//! Lists that are not text by the line, made here as programs make them.
+
+use std::io::{Cursor, Write as _};
+
+use rust_xlsxwriter::Workbook;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use super::*;
+
+/// Small limits, so that a bomb for them is made soon.
+const LIMITS: ImportLimits = ImportLimits { unpacked: 4 << 20, document: 1 << 20 };
+
+fn imported(bytes: &[u8]) -> (Imported, String) {
+    let mut input = Cursor::new(bytes);
+    let container = Container::detect(&mut input).unwrap().expect("a container");
+    let mut out = Vec::new();
+    let imported = container.convert(input, &mut out, ImportLimits::default()).unwrap();
+    (imported, String::from_utf8(out).unwrap())
+}
+
+fn refused(bytes: &[u8]) -> String {
+    let mut input = Cursor::new(bytes);
+    let container = Container::detect(&mut input).unwrap().expect("a container");
+    container.convert(input, Vec::new(), LIMITS).unwrap_err().to_string()
+}
+
+fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        archive.start_file(*name, SimpleFileOptions::default()).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+fn workbook() -> Vec<u8> {
+    let mut book = Workbook::new();
+    let notes = book.add_worksheet();
+    notes.set_name("Notes").unwrap().write(0, 0, "Customers, \"as of\" May").unwrap();
+    let sheet = book.add_worksheet();
+    sheet.set_name("Contacts").unwrap();
+    for (column, name) in ["id", "E-Mail", "since", "active"].iter().enumerate() {
+        sheet.write(0, column as u16, *name).unwrap();
+    }
+    sheet.write(1, 0, 42).unwrap();
+    sheet.write(1, 1, "jane.doe@acme.test").unwrap();
+    sheet.write(1, 3, true).unwrap();
+    sheet.write(2, 0, 2.5).unwrap();
+    sheet.write(2, 1, "Doe, Bob <bob@acme.test>").unwrap();
+    sheet.write(4, 2, "a\nb").unwrap();
+    book.save_to_buffer().unwrap()
+}
+
+#[test]
+fn the_sheet_with_the_addresses_is_found_and_said() {
+    let (imported, csv) = imported(&workbook());
+    assert_eq!(imported.to_string(), "XLSX workbook, sheet \"Contacts\"");
+    assert_eq!(
+        csv,
+        "id,E-Mail,since,active\n42,jane.doe@acme.test,,TRUE\n2.5,\"Doe, Bob <bob@acme.test>\"\n\
+         ,,\"a\nb\"\n"
+    );
+}
+
+#[test]
+fn an_ods_workbook_is_read() {
+    let content = br#"<?xml version="1.0" encoding="UTF-8"?>
+<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+  xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"
+  xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"><office:body><office:spreadsheet>
+<table:table table:name="People"><table:table-row>
+<table:table-cell office:value-type="string"><text:p>email</text:p></table:table-cell>
+<table:table-cell office:value-type="string"><text:p>name</text:p></table:table-cell>
+</table:table-row><table:table-row>
+<table:table-cell office:value-type="string"><text:p>jane@acme.test</text:p></table:table-cell>
+<table:table-cell office:value-type="string"><text:p>Jane</text:p></table:table-cell>
+</table:table-row></table:table></office:spreadsheet></office:body></office:document-content>"#;
+    let content: Vec<u8> = content.iter().copied().filter(|b| *b != b'\n').collect();
+    let mimetype = b"application/vnd.oasis.opendocument.spreadsheet";
+    let manifest = br#"<?xml version="1.0"?><manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>"#;
+    let file = zipped(&[
+        ("mimetype", mimetype),
+        ("META-INF/manifest.xml", manifest),
+        ("content.xml", &content),
+    ]);
+    let (imported, csv) = imported(&file);
+    assert_eq!(imported.to_string(), "ODS workbook, sheet \"People\"");
+    assert_eq!(csv, "email,name\njane@acme.test,Jane\n");
+}
+
+#[test]
+fn the_lists_of_an_archive_come_one_below_the_other() {
+    let file = zipped(&[
+        ("subscribed.csv", b"Email Address,Name\r\na@acme.test,A\r\n"),
+        ("__MACOSX/._subscribed.csv", b"\0\0\0"),
+        ("readme.txt", b"Your export is complete. Thank you for using us."),
+        ("cleaned.csv", b"E-Mail;Reason\nb@acme.test;gone\n"),
+    ]);
+    let (imported, csv) = imported(&file);
+    assert_eq!(imported.to_string(), "ZIP archive, subscribed.csv, cleaned.csv");
+    assert_eq!(
+        csv,
+        "Email Address,Name,Reason,file\na@acme.test,A,,subscribed.csv\n\
+         b@acme.test,,gone,cleaned.csv\n"
+    );
+}
+
+#[test]
+fn cards_give_a_row_each_with_all_their_addresses() {
+    let cards = "BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Jane\\, Dr. Doe\r\nEMAIL;TYPE=WORK:jane@\r\n \
+                 acme.test\r\nitem1.EMAIL:j@home.test\r\nPHOTO:AAAA\r\n BBBB\r\nEND:VCARD\r\n\
+                 BEGIN:VCARD\r\nVERSION:2.1\r\nN:Roe;John\r\n\
+                 EMAIL;INTERNET;ENCODING=QUOTED-PRINTABLE:john=40acme.test\r\nEND:VCARD\r\n\
+                 BEGIN:VCARD\r\nFN:Nobody\r\nEND:VCARD\r\n";
+    let (imported, csv) = imported(cards.as_bytes());
+    assert_eq!((imported.container, imported.rows), (Container::Vcard, 3));
+    assert_eq!(
+        csv,
+        "Name,Email Address\n\"Jane, Dr. Doe\",jane@acme.test; j@home.test\nRoe John,\
+         john@acme.test\nNobody,\n"
+    );
+}
+
+#[test]
+fn entries_of_a_directory_give_a_row_each() {
+    let ldif = "version: 1\n\n# people\ndn: uid=jane,dc=acme\ncn: Jane\nmail: jane@acme.test\n\
+                proxyAddresses: smtp:j@acme.test\nproxyAddresses: X400:c=us\n\n\
+                dn:: dWlkPWJvYg==\ncn:: QsO2Yg==\nmail:: Ym9iQGFjbWUudGVzdA==\n";
+    let (imported, csv) = imported(ldif.as_bytes());
+    assert_eq!((imported.container, imported.rows), (Container::Ldif, 2));
+    assert_eq!(
+        csv,
+        "dn,cn,mail\n\"uid=jane,dc=acme\",Jane,jane@acme.test; smtp:j@acme.test\n\
+         uid=bob,Böb,bob@acme.test\n"
+    );
+}
+
+#[test]
+fn documents_become_tables_and_lines_of_json_stay() {
+    let (_, csv) = imported(br#"[{"n":1,"emails":["a@acme.test","b@acme.test"]},{"n":2,"emails":[{"value":"c@acme.test"}]}]"#);
+    assert_eq!(csv, "emails,n,emails.value\na@acme.test; b@acme.test,1,\n,2,c@acme.test\n");
+    let (_, csv) = imported(b"[\n  \"a@acme.test\",\n  \"b@acme.test\"\n]\n");
+    assert_eq!(csv, "email\na@acme.test\nb@acme.test\n");
+    let (wrapped, csv) = imported(b"{\n \"data\": {\"users\": [{\"email\": \"a@acme.test\"}]}\n}");
+    assert_eq!(wrapped.to_string(), "JSON document, key \"data.users\"");
+    assert_eq!(csv, "email\na@acme.test\n");
+    for lines in ["{\"email\":\"a@acme.test\"}\n", "email\na@acme.test\n", "[draft] notes\n"] {
+        assert_eq!(Container::detect(&mut Cursor::new(lines)).unwrap(), None, "{lines}");
+    }
+}
+
+#[test]
+fn damaged_and_hostile_files_are_refused_with_a_reason() {
+    let book = workbook();
+    assert!(refused(&book[..book.len() / 2]).contains("cannot be read"));
+    assert!(refused(&zipped(&[("a.bin", b"\0\x01")])).contains("no file of addresses"));
+    assert!(refused(b"[{\"email\": \"a@b").contains("cannot be read"));
+    let deep = "[".repeat(100_000);
+    assert!(refused(format!("[{deep}").as_bytes()).contains("cannot be read"));
+    let bomb = vec![b'a'; 2 << 20];
+    let bomb = zipped(&[("content.xml", &bomb)]);
+    assert!(bomb.len() < 1 << 16);
+    assert!(refused(&bomb).contains("more than 1 MiB"));
+    let lists = zipped(&[("a.csv", &[b'a'; 3 << 20][..]), ("b.csv", &[b'a'; 3 << 20][..])]);
+    assert!(refused(&lists).contains("unpacked"));
+}

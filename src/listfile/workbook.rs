@@ -1,0 +1,128 @@
+//! [`WorkbookWriter`]: rows as an XLSX workbook. Every cell is text: nothing becomes a formula, a
+//! number or a date.
+
+use std::io::{self, Write};
+
+use rust_xlsxwriter::{Workbook, XlsxError};
+
+use super::convert::Table;
+use super::{Format, Layout, ListFileError, Row, names};
+
+/// The most rows of a sheet, header included.
+const MAX_ROWS: u32 = 1_048_576;
+
+/// The most characters of a cell.
+const MAX_CELL: usize = 32_767;
+
+/// The most columns of a sheet.
+const MAX_COLUMNS: usize = 16_384;
+
+/// Writes rows into the one sheet of a workbook, in flat memory.
+pub struct WorkbookWriter {
+    book: Workbook,
+    layout: Layout,
+    table: Option<Table>,
+    next: u32,
+}
+
+impl WorkbookWriter {
+    /// Begins a workbook for the rows of a [`Reader`](super::Reader) with this `layout`, with
+    /// `columns` appended under names of their own.
+    ///
+    /// # Errors
+    /// [`ListFileError::Write`].
+    pub fn new(layout: &Layout, columns: &[&str]) -> Result<Self, ListFileError> {
+        let mut book = Workbook::new();
+        book.add_worksheet_with_constant_memory().map_err(failed)?;
+        let table = (layout.format == Format::JsonLines).then(|| Table::new(layout));
+        let mut writer = Self { book, layout: layout.clone(), table, next: 0 };
+        let header = match layout.format {
+            Format::Plain => vec!["address".to_owned()],
+            _ => layout.columns.clone(),
+        };
+        let mut header: Vec<String> = header.iter().take(MAX_COLUMNS).cloned().collect();
+        header.extend(names::distinct(&header, columns));
+        writer.cells(&header)?;
+        Ok(writer)
+    }
+
+    /// Writes `row` with `values`, one for each appended column; blank lines are left out.
+    ///
+    /// # Errors
+    /// [`ListFileError::Write`]: also of more rows than a sheet has.
+    pub fn write(&mut self, row: &Row, values: &[&str]) -> Result<(), ListFileError> {
+        if row.is_blank() {
+            return Ok(());
+        }
+        let mut cells = self.layout.fields(row);
+        if let Some(table) = &self.table {
+            cells = table.cells(cells.first().map_or("", String::as_str)).0;
+        }
+        let width = self.layout.columns.len().max(1);
+        cells.resize(width.max(cells.len()), String::new());
+        let surplus = cells.split_off(width);
+        cells.extend(values.iter().map(|value| (*value).to_owned()));
+        cells.extend(surplus);
+        self.cells(&cells)
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// [`ListFileError::Write`].
+    pub fn finish(mut self, out: impl Write + Send) -> Result<(), ListFileError> {
+        self.book.save_to_writer(out).map_err(failed)
+    }
+
+    fn cells(&mut self, cells: &[String]) -> Result<(), ListFileError> {
+        if self.next == MAX_ROWS {
+            let error = io::Error::other("a sheet holds no more than 1,048,576 rows; write CSV");
+            return Err(ListFileError::Write(error));
+        }
+        let sheet = self.book.worksheet_from_index(0).map_err(failed)?;
+        for (column, cell) in cells.iter().take(MAX_COLUMNS).enumerate() {
+            if cell.is_empty() {
+                continue;
+            }
+            let end = cell.char_indices().nth(MAX_CELL).map_or(cell.len(), |(end, _)| end);
+            let column = u16::try_from(column).unwrap_or(u16::MAX);
+            sheet.write_string(self.next, column, &cell[..end]).map_err(failed)?;
+        }
+        self.next += 1;
+        Ok(())
+    }
+}
+
+fn failed(error: XlsxError) -> ListFileError {
+    ListFileError::Write(io::Error::other(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::listfile::import::{Container, ImportLimits};
+    use crate::listfile::{Options, Reader};
+
+    #[test]
+    fn a_workbook_holds_what_a_table_would_and_no_formula() {
+        let list = b"id;email;x\n007;jane@acme.test;=1+1\n2;john@acme.test\n3;k@acme.test;a;b\n";
+        let mut reader = Reader::open(&list[..], &Options::default()).unwrap();
+        let mut writer = WorkbookWriter::new(reader.layout(), &["verdict"]).unwrap();
+        let mut row = Row::default();
+        while reader.read(&mut row).unwrap() {
+            writer.write(&row, &["risky"]).unwrap();
+        }
+        let mut bytes = Vec::new();
+        writer.finish(&mut bytes).unwrap();
+        let mut csv = Vec::new();
+        let limits = ImportLimits::default();
+        Container::Xlsx.convert(Cursor::new(bytes), &mut csv, limits).unwrap();
+        assert_eq!(
+            String::from_utf8(csv).unwrap(),
+            "id,email,x,verdict\n007,jane@acme.test,=1+1,risky\n2,john@acme.test,,risky\n\
+             3,k@acme.test,a,risky,b\n"
+        );
+    }
+}
