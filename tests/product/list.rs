@@ -159,7 +159,7 @@ fn what_is_wrong_with_a_list_is_said_and_nothing_is_left_behind() {
         ("no.csv", format!("{}\n{}\n", hundred.join(","), hundred.join(",")).into(), "--column"),
         ("two.csv", b"work,home\na@b.test,c@d.test\n".to_vec(), "--column"),
         ("long.csv", long.into(), "long"),
-        ("book.xlsx", b"PK\x03\x04\x14\x00\x06\x00".to_vec(), "CSV"),
+        ("book.xlsx", b"PK\x03\x04\x14\x00\x06\x00".to_vec(), "save it as CSV"),
         ("header.csv", b"email,name\n".to_vec(), "header"),
     ];
     for (name, bytes, remedy) in cases {
@@ -403,4 +403,74 @@ fn a_run_that_is_worked_on_is_neither_resumed_nor_thrown_away() {
     assert!(folder.path().join("list.vetted.csv.mailvet/job.json").exists());
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn a_workbook_goes_in_and_comes_out() {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet();
+    sheet.write(0, 0, "Customers as of May").unwrap();
+    for (column, name) in ["id", "E-Mail"].iter().enumerate() {
+        sheet.write(2, column as u16, *name).unwrap();
+    }
+    for (row, address) in [(3, "jane.doe@acme.test"), (4, "nobody@acme.test")] {
+        sheet.write(row, 0, row).unwrap();
+        sheet.write(row, 1, address).unwrap();
+    }
+    let folder = folder_with("book.xlsx", book.save_to_buffer().unwrap());
+    let output = vet(folder.path(), &["book.xlsx"]);
+    assert!(said(&output).contains("XLSX workbook, sheet \"Sheet1\""), "{}", said(&output));
+    let text = read(&folder, "book.vetted.csv");
+    assert!(text.starts_with("Customers as of May\nid,E-Mail,verdict,"), "{text}");
+    assert!(text.contains("3,jane.doe@acme.test,deliverable,send,"), "{text}");
+    vet(folder.path(), &["book.xlsx", "-o", "book.vetted.xlsx"]);
+    vet(folder.path(), &["book.vetted.xlsx", "--depth", "syntax", "-o", "again.csv"]);
+    assert!(read(&folder, "again.csv").contains("3,jane.doe@acme.test,deliverable,send,"));
+}
+
+#[test]
+fn documents_and_cards_are_lists_too() {
+    let card = "BEGIN:VCARD\r\nFN:Jane\r\nEMAIL:jane.doe@acme.test\r\nEND:VCARD\r\n";
+    let folder = folder_with("a.vcf", card);
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("b.json", "[{\"emails\": [\"jane.doe@acme.test\"]}]");
+    write("c.ldif", "dn: uid=jane\nmail: jane.doe@acme.test\n");
+    for (name, row) in [
+        ("a", "Jane,jane.doe@acme.test,deliverable"),
+        ("b", "jane.doe@acme.test,deliverable"),
+        ("c", "uid=jane,,jane.doe@acme.test,deliverable"),
+    ] {
+        let file = names(&folder).into_iter().find(|n| n.starts_with(name)).unwrap();
+        vet(folder.path(), &[&file]);
+        let text = read(&folder, &format!("{name}.vetted.csv"));
+        assert!(text.contains(row), "{name}: {text}");
+        fs::remove_file(folder.path().join(format!("{name}.vetted.csv"))).unwrap();
+    }
+}
+
+#[test]
+fn a_list_may_be_split_by_verdict_and_cleaned() {
+    let list = "id,email\n1,\"Jane <jane.doe@acme.test>\"\n2,SMTP:nobody@acme.test\n3,\n";
+    let folder = folder_with("a.csv", list);
+    vet(folder.path(), &["a.csv", "--split", "parts", "--clean"]);
+    let part = |name: &str| read(&folder, &format!("parts/{name}"));
+    assert!(part("deliverable.csv").contains("\n1,jane.doe@acme.test,deliverable,send,"));
+    assert!(part("undeliverable.csv").contains("\n2,nobody@acme.test,undeliverable,suppress,"));
+    assert_eq!(part("suppress.txt"), "nobody@acme.test\n");
+    assert_eq!(part("risky.csv").lines().count(), 1, "the header");
+    assert_eq!(read(&folder, "a.csv"), list);
+}
+
+#[test]
+fn an_interrupted_run_ends_at_once_whatever_waits_for_a_budget() {
+    let rows: String = (0..4000).map(|n| format!("p{n}@catch-all.test\n")).collect();
+    let folder = folder_with("list.csv", format!("mail\n{rows}"));
+    let child = begun(&folder);
+    let pid = child.id().to_string();
+    let begun = std::time::Instant::now();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("again leaves at once"), "{}", said(&output));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "a busy machine has its time");
 }

@@ -12,7 +12,8 @@ use crate::cli::client::ClientArgs;
 /// `mailvet list`
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ListArgs {
-    /// The list: CSV, TSV, JSON lines, or one address a line; gzip or not; `-` is standard input
+    /// The list: CSV, TSV, JSON, one address a line, XLSX, ODS, vCard, LDIF, or a ZIP archive of such
+    /// text files; gzip or not; `-` is standard input
     #[arg(value_name = "FILE", required_unless_present = "resume")]
     pub(super) file: Option<PathBuf>,
     /// The file to write; `-` is standard output [default: FILE with `.vetted` before its ending]
@@ -24,9 +25,17 @@ pub(in crate::cli) struct ListArgs {
     /// Write only the rows with these verdicts (repeatable, or with commas)
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(super) only: Vec<VerdictArg>,
+    /// Write the address as it was asked in the place of the cell's own text, as mail services take
+    /// it: without a name, quotes or spaces
+    #[arg(long)]
+    pub(super) clean: bool,
     /// Write only the first row of each mailbox
     #[arg(long)]
     pub(super) unique: bool,
+    /// Write a file for each verdict into this folder as well, and suppress.txt: the addresses that
+    /// are not to be written to, one a line
+    #[arg(long, value_name = "DIR")]
+    pub(super) split: Option<PathBuf>,
     /// A list of addresses that are not to be written to, such as unsubscribed or bounced ones:
     /// they are not asked, and come back as `opted_out` (repeatable)
     #[arg(long, value_name = "FILE")]
@@ -47,6 +56,9 @@ pub(in crate::cli) struct ListArgs {
     /// Whether the first row names the columns [default: found from what it holds]
     #[arg(long, value_name = "BOOL")]
     pub(super) header: Option<bool>,
+    /// Number of lines above the header that are no rows [default: notes are found]
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) skip_rows: usize,
     /// How deep to look
     #[arg(long, value_enum, default_value = "mailbox")]
     pub(super) depth: DepthArg,
@@ -95,6 +107,8 @@ pub(super) enum FormatArg {
     Csv,
     /// One JSON object a line
     Jsonl,
+    /// An XLSX workbook; also by the ending of the output
+    Xlsx,
 }
 
 /// A verdict.

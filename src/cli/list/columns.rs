@@ -19,6 +19,9 @@ pub(super) const NAMES: [&str; 11] = [
     "other_addresses",
 ];
 
+/// The place of the address among them.
+pub(super) const ADDRESS: usize = 7;
+
 /// The values of one row, in the order of [`NAMES`].
 pub(super) type Values = [String; NAMES.len()];
 
@@ -78,7 +81,7 @@ pub(super) fn values(verification: &Verification, facts: &RowFacts) -> Values {
 
 /// The values that no verification is needed for.
 fn beside(values: &mut Values, facts: &RowFacts) {
-    values[7].clone_from(&facts.address);
+    values[ADDRESS].clone_from(&facts.address);
     values[8] = facts.duplicate_of.map(|row| row.to_string()).unwrap_or_default();
     values[10] = facts.others.join(" ");
 }

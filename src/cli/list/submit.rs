@@ -42,6 +42,7 @@ pub(super) fn reading(job: &Job) -> listfile::Options {
         encoding: job.encoding.clone(),
         column: job.column.clone(),
         header: job.header,
+        skip_rows: job.skip_rows,
         ..listfile::Options::default()
     }
 }

@@ -1,24 +1,20 @@
 //! The output: the list's rows, read again, beside their results.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
-use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use tonic::Streaming;
 
-use super::args::FormatArg;
 use super::backend::Client;
-use super::columns::{self, NAMES, RowFacts, Values};
+use super::columns::{self, RowFacts, Values};
 use super::digest::Digesting;
 use super::job::Job;
 use super::rows::{FirstRows, RowPlan, RowQuestion};
+use super::sink::{Packed, Sink};
+use super::split::Split;
 use super::{from_proto, paths, submit};
-use crate::listfile::{Output, Row, Writer};
+use crate::listfile::Row;
 use crate::proto::{
     BatchResult, CatchAll, ResultOrder, StreamBatchResultsRequest, StreamBatchResultsResponse,
     Verdict, Verification,
@@ -70,31 +66,39 @@ pub(super) async fn write(job: &Job, client: &mut Client, batch_id: &str) -> any
     let scratch = job.scratch("output");
     let named = || format!("{} cannot be written", scratch.display());
     let file = Packed::create(&scratch, &job.output).with_context(named)?;
-    let output = match job.format {
-        None => Output::Same,
-        Some(FormatArg::Csv) => Output::Csv,
-        Some(FormatArg::Jsonl) => Output::JsonLines,
-    };
-    let mut writer = Writer::new(file, reader.layout(), output, &NAMES)?;
+    let mut sink = Sink::new(job, file, reader.layout())?;
+    let mut split = Split::begin(job, reader.layout())?;
     let mut row = Row::default();
     let mut seen = Seen::default();
     let mut first_rows = FirstRows::default();
     while reader.read(&mut row)? {
         if row.is_blank() {
             if job.only.is_empty() {
-                writer.write(&row, &[])?;
+                sink.write(&row, &[])?;
             }
             continue;
         }
         let answer = answer(&row, &plan, &mut results, &mut first_rows, &mut seen).await?;
+        if job.unique && answer.is_duplicate {
+            continue;
+        }
+        let address = answer.values[columns::ADDRESS].as_str();
+        let changed =
+            (job.clean && !address.is_empty()).then(|| reader.layout().with_address(&row, address));
+        let row = changed.as_ref().unwrap_or(&row);
+        if let Some(split) = &mut split {
+            split.write(row, &answer.values)?;
+        }
         if is_wanted(job, &answer) {
-            writer.write(&row, &answer.values.each_ref().map(String::as_str))?;
+            sink.write(row, &answer.values.each_ref().map(String::as_str))?;
             seen.written += 1;
         }
     }
-    let file = writer.finish()?;
-    file.finish().with_context(named)?;
+    sink.finish()?.finish().with_context(named)?;
     unchanged(job, &digest)?;
+    if let Some(split) = split {
+        split.finish(job)?;
+    }
     paths::persist(&scratch, &job.output, job.force)?;
     Ok(seen)
 }
@@ -168,51 +172,7 @@ fn rank(verdict: Verdict) -> u8 {
 }
 
 fn is_wanted(job: &Job, answer: &RowAnswer) -> bool {
-    (job.only.is_empty() || job.only.iter().any(|only| only.name() == answer.verdict))
-        && !(job.unique && answer.is_duplicate)
-}
-
-/// A file that is packed if its name says so.
-enum Packed {
-    Plain(BufWriter<File>),
-    Gzip(GzEncoder<BufWriter<File>>),
-}
-
-impl Packed {
-    /// Creates `scratch`, which becomes `named`.
-    fn create(scratch: &Path, named: &Path) -> io::Result<Self> {
-        let file = BufWriter::new(File::create(scratch)?);
-        let is_gzip = named.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
-        Ok(match is_gzip {
-            true => Self::Gzip(GzEncoder::new(file, Compression::default())),
-            false => Self::Plain(file),
-        })
-    }
-
-    fn finish(self) -> io::Result<()> {
-        let mut file = match self {
-            Self::Plain(file) => file,
-            Self::Gzip(packing) => packing.finish()?,
-        };
-        file.flush()?;
-        file.get_ref().sync_all()
-    }
-}
-
-impl io::Write for Packed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(file) => file.write(bytes),
-            Self::Gzip(packing) => packing.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(file) => file.flush(),
-            Self::Gzip(packing) => packing.flush(),
-        }
-    }
+    job.only.is_empty() || job.only.iter().any(|only| only.name() == answer.verdict)
 }
 
 /// The list must be the one that was sent: its rows and the results stand side by side.

@@ -1,0 +1,110 @@
+//! Going on with a run: under the questions it was begun with, and the output that is wanted now.
+
+use std::fs;
+
+use anyhow::Context as _;
+
+use super::args::{ListArgs, SendToArg};
+use super::folder::{self, ENDING};
+use super::job::Job;
+use super::{paths, split};
+use crate::cli::args::{Common, DepthArg};
+
+impl Job {
+    /// Goes on with the run of the named list or, if none is named, the only one in this folder.
+    /// What the flags say about the output applies; about the questions they may not differ from
+    /// what the run was begun with.
+    pub(super) fn resume(args: &ListArgs, common: &Common) -> anyhow::Result<Self> {
+        let folder = match &args.file {
+            Some(file) if file.to_string_lossy().ends_with(ENDING) => file.clone(),
+            Some(file) => {
+                let is_spooled = folder::is_spooled(file).unwrap_or(true);
+                folder::folder(&folder::output(args, is_spooled)?, file)
+            }
+            None => folder::only_folder()?,
+        };
+        let text = fs::read(folder.join("job.json")).with_context(|| {
+            format!(
+                "there is no unfinished run in {}; start one without --resume",
+                folder.display()
+            )
+        })?;
+        let mut job: Self = serde_json::from_slice(&text).with_context(|| {
+            format!("{} is damaged; start anew with --restart", folder.display())
+        })?;
+        job.lock = Some(folder::lock(&folder)?);
+        job.folder = folder;
+        job.refuse_other_questions(args, common)?;
+        job.take_output_flags(args)?;
+        job.save()?;
+        Ok(job)
+    }
+
+    /// Refuses flags that would change what is asked, or how.
+    fn refuse_other_questions(&self, args: &ListArgs, common: &Common) -> anyhow::Result<()> {
+        let client = args.client.absolute()?;
+        let differs = [
+            ("--column", args.column.is_some() && args.column != self.column),
+            ("--encoding", args.encoding.is_some() && args.encoding != self.encoding),
+            ("--skip-rows", args.skip_rows > 0 && args.skip_rows != self.skip_rows),
+            ("--header", args.header.is_some() && args.header != self.header),
+            ("--depth", args.depth != DepthArg::Mailbox && args.depth != self.depth),
+            ("--deadline", args.deadline.is_some() && args.deadline != self.deadline),
+            (
+                "--retry-window",
+                args.retry_window.is_some() && args.retry_window != self.retry_window,
+            ),
+            ("--max-age", args.max_age.is_some() && args.max_age != self.max_age),
+            ("--skip-catch-all", args.skip_catch_all && !self.skip_catch_all),
+            ("--send-to", args.send_to != SendToArg::Deliverable && args.send_to != self.send_to),
+            ("--server", args.server.is_some() && args.server != self.server),
+            ("--sandbox", args.sandbox && !self.sandbox),
+            ("--exclude", !args.exclude.is_empty() && args.exclude.len() != self.exclude),
+            ("--ca, --client-cert, --client-key or --api-key-file", client.differs(&self.client)),
+        ];
+        let flag = differs.iter().find(|(_, differs)| *differs).map(|(flag, _)| *flag);
+        if let Some(flag) = flag.or(common.absolute()?.differs(&self.common)) {
+            anyhow::bail!(
+                "{flag} differs from what the run was begun with: leave it out, or start anew \
+                 with --restart"
+            );
+        }
+        Ok(())
+    }
+
+    /// Takes the flags that say what is to be written, and where.
+    fn take_output_flags(&mut self, args: &ListArgs) -> anyhow::Result<()> {
+        let names_folder = args.file.as_ref().is_none_or(|file| *file == self.folder);
+        if let Some(output) = args.output.as_ref().filter(|_| names_folder) {
+            self.output.clone_from(output);
+        }
+        if args.split.is_some() {
+            self.split.clone_from(&args.split);
+        }
+        if args.report.is_some() {
+            self.report.clone_from(&args.report);
+        }
+        if !args.only.is_empty() {
+            self.only.clone_from(&args.only);
+        }
+        self.format = args.format.or(self.format);
+        self.force |= args.force;
+        self.unique |= args.unique;
+        self.clean |= args.clean;
+        let parts = self.split.as_deref().map(|split| split::paths(split, &self.output));
+        let parts = parts.unwrap_or_default();
+        let mut files = vec![("the list", self.input.as_path()), ("the output", &self.output)];
+        files.extend(self.report.as_deref().map(|report| ("the report", report)));
+        files.extend(parts.iter().map(|part| ("a part", part.as_path())));
+        files.retain(|(_, path)| !paths::is_stream(path));
+        paths::ensure_different(&files)?;
+        if let Some(split) = &self.split {
+            fs::create_dir_all(split)
+                .with_context(|| format!("{} cannot be made", split.display()))?;
+        }
+        for file in [&self.output].into_iter().chain(&self.report).chain(&parts) {
+            paths::ensure_writable(file, self.force)?;
+        }
+        Ok(())
+    }
+}
