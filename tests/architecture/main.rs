@@ -7,6 +7,7 @@
 mod boundaries;
 mod dependencies;
 mod edges;
+mod guide;
 mod house;
 mod imports;
 mod knots;
