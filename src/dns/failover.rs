@@ -43,11 +43,15 @@ impl Failover {
     }
 
     /// Asks one name server after the other until one's answer counts. Those that were silent or
-    /// out of reach are asked again, those that answered with an error are not.
+    /// out of reach are asked again, those that answered with an error are not. `ask` gets the
+    /// name server and the round, from 0.
     ///
     /// # Errors
     /// The most telling failure, if no name server answered.
-    pub(super) async fn ask<R, F>(&self, ask: impl Fn(usize) -> F) -> Result<Answer<R>, DnsFailure>
+    pub(super) async fn ask<R, F>(
+        &self,
+        ask: impl Fn(usize, u32) -> F,
+    ) -> Result<Answer<R>, DnsFailure>
     where
         F: Future<Output = Result<Answer<R>, DnsFailure>>,
     {
@@ -66,17 +70,17 @@ impl Failover {
     /// The first conclusive answer; other findings go into `state`.
     async fn rounds<R, F>(
         &self,
-        ask: impl Fn(usize) -> F,
+        ask: impl Fn(usize, u32) -> F,
         state: &mut QuestionState<R>,
     ) -> Option<Answer<R>>
     where
         F: Future<Output = Result<Answer<R>, DnsFailure>>,
     {
         let mut servers = self.order();
-        for _ in 0..self.attempts {
+        for round in 0..self.attempts {
             let mut silent = Vec::new();
             for server in servers {
-                let said = tokio::time::timeout(self.timeout, ask(server)).await;
+                let said = tokio::time::timeout(self.timeout, ask(server, round)).await;
                 match said.unwrap_or(Err(DnsFailure::Timeout)) {
                     Ok(answer) if answer.is_conclusive() => {
                         self.rest_until(server, SystemTime::UNIX_EPOCH);

@@ -41,7 +41,7 @@ impl Resolver {
             if config.nameservers.is_empty() { system()? } else { config.nameservers.clone() };
         let upstreams = servers
             .iter()
-            .map(|server| Upstream::new(*server, &config))
+            .map(|server| Upstream::new(*server, &config, clock))
             .collect::<Result<Vec<_>, _>>()?;
         let failover = Failover::new(servers.len(), &config, clock);
         let counters = QuestionCounters::new();
@@ -93,7 +93,7 @@ impl Resolver {
         let began = self.clock.now();
         let asked = self
             .failover
-            .ask(|server| self.upstreams[server].ask(name, record_type, read))
+            .ask(|server, round| self.upstreams[server].ask(name, record_type, read, round))
             .instrument(span.clone())
             .await;
         let outcome = counters::outcome(&asked);

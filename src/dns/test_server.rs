@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -37,13 +38,21 @@ pub(crate) const SERVFAIL: Says = Says::No(ResponseCode::ServFail, false);
 pub(crate) struct Table {
     says: HashMap<(String, RecordType), Says>,
     otherwise: Option<Says>,
+    to_edns: Option<Says>,
     asked: Mutex<Vec<(String, RecordType)>>,
+    asked_with_edns: AtomicUsize,
 }
 
 impl Table {
     /// Says this to a question.
     pub(crate) fn with(mut self, name: &str, record_type: RecordType, says: Says) -> Self {
         self.says.insert((name.to_owned(), record_type), says);
+        self
+    }
+
+    /// Says this to every question with EDNS.
+    pub(crate) fn to_edns(mut self, says: Says) -> Self {
+        self.to_edns = Some(says);
         self
     }
 
@@ -78,6 +87,11 @@ impl NameServer {
         asked.iter().filter(|(n, t)| n == name && *t == record_type).count()
     }
 
+    /// The number of questions that came with EDNS.
+    pub(crate) fn asked_with_edns(&self) -> usize {
+        self.table.asked_with_edns.load(Ordering::Relaxed)
+    }
+
     /// The number of all questions.
     pub(crate) fn asked_at_all(&self) -> usize {
         self.table.asked.lock().unwrap().len()
@@ -109,7 +123,11 @@ impl RequestHandler for Handler {
             (super::upstream::from_wire(&query.name().into()).to_string(), query.query_type());
         self.0.asked.lock().unwrap().push(question.clone());
         let refuse = Says::No(ResponseCode::Refused, false);
-        let says = self.0.says.get(&question).or(self.0.otherwise.as_ref()).unwrap_or(&refuse);
+        let has_edns = request.edns.is_some();
+        self.0.asked_with_edns.fetch_add(usize::from(has_edns), Ordering::Relaxed);
+        let says = self.0.to_edns.as_ref().filter(|_| has_edns);
+        let says = says.or_else(|| self.0.says.get(&question)).or(self.0.otherwise.as_ref());
+        let says = says.unwrap_or(&refuse);
         let mut metadata = Metadata::response_from_request(&request.metadata);
         let (mut answers, mut authorities, mut soas) = (vec![], vec![], vec![]);
         match says {

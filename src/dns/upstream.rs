@@ -1,89 +1,162 @@
 //! One name server, asked through hickory: UDP, and TCP if the answer was truncated.
 //!
+//! A name server that refuses EDNS with FORMERR or NOTIMP is asked again without it (RFC 6891
+//! section 7); so is one that is silent, because some servers and middleboxes drop such questions.
 //! It turns hickory's results into an [`Answer`] or a [`DnsFailure`]. Hickory's cache, search
 //! domains and hosts file are off. Names that never go to a name server are answered by hickory
 //! itself: `localhost` (loopback addresses), `invalid` and `onion` (NXDOMAIN), RFC 6761, RFC 7686.
 
 use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError, NoRecords};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+use parking_lot::Mutex;
 
 use super::answer::Answer;
 use super::config::{Config, SetupError};
 use super::facts::DnsFailure;
 use super::lifetime;
 use crate::address::DomainName;
+use crate::clock::Clock;
 
 /// One name server.
-pub(super) struct Upstream(TokioResolver);
+pub(super) struct Upstream {
+    clock: Clock,
+    with_edns: TokioResolver,
+    without_edns: TokioResolver,
+    /// The time until which the name server is asked without EDNS at once.
+    plain_until: Mutex<SystemTime>,
+}
+
+/// The time for which the lack of EDNS is remembered. Short, because the server may be repaired,
+/// and without EDNS every answer over 512 octets costs a TCP connection.
+const PLAIN_FOR: Duration = Duration::from_secs(10 * 60);
 
 /// Requests in flight on one TCP connection. Hickory's 32 would answer "busy" under load.
 const TCP_REQUESTS: usize = 1024;
 
 impl Upstream {
-    pub(super) fn new(server: SocketAddr, config: &Config) -> Result<Self, SetupError> {
-        let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut c| {
-            c.port = server.port();
-            c
-        });
-        let server_config = NameServerConfig::new(server.ip(), true, connections.to_vec());
-        let resolver_config = ResolverConfig::from_parts(None, vec![], vec![server_config]);
-        let mut builder =
-            TokioResolver::builder_with_config(resolver_config, TokioRuntimeProvider::default());
-        let options = builder.options_mut();
-        options.timeout = config.timeout;
-        options.attempts = 0;
-        options.cache_size = 0;
-        options.use_hosts_file = ResolveHosts::Never;
-        options.preserve_intermediates = true;
-        options.max_active_requests = TCP_REQUESTS;
-        builder.build().map(Self).map_err(|e| SetupError::Client(server, e.to_string()))
+    pub(super) fn new(
+        server: SocketAddr,
+        config: &Config,
+        clock: Clock,
+    ) -> Result<Self, SetupError> {
+        Ok(Self {
+            clock,
+            with_edns: client(server, config, true)?,
+            without_edns: client(server, config, false)?,
+            plain_until: Mutex::new(SystemTime::UNIX_EPOCH),
+        })
     }
 
-    /// Asks for the records of one type; `read` takes what it knows how to use.
+    /// Asks for the records of one type; `read` extracts the usable ones. `round` counts the times
+    /// that this question found the name server silent.
     pub(super) async fn ask<R>(
         &self,
         name: &Name,
         record_type: RecordType,
         read: fn(&RData) -> Option<R>,
+        round: u32,
     ) -> Result<Answer<R>, DnsFailure> {
-        match self.0.lookup(name.clone(), record_type).await {
-            Ok(lookup) => records(name, lookup.answers(), read),
-            Err(NetError::Dns(DnsError::NoRecordsFound(none))) => self.negative(name, none).await,
-            Err(error) => Err(failure(error)),
+        if round == 0 && !self.is_plain() {
+            let found = self.with_edns.lookup(name.clone(), record_type).await;
+            if !found.as_ref().is_err_and(refuses_edns) {
+                return read_result(&self.with_edns, name, found, read).await;
+            }
         }
+        let found = self.without_edns.lookup(name.clone(), record_type).await;
+        if is_from_server(&found) {
+            *self.plain_until.lock() = self.clock.now() + PLAIN_FOR;
+        }
+        read_result(&self.without_edns, name, found, read).await
     }
 
-    /// Reads an answer without records.
-    async fn negative<R>(&self, name: &Name, none: NoRecords) -> Result<Answer<R>, DnsFailure> {
-        let ttl = none.soa.as_ref().and(none.negative_ttl).map(lifetime::from_wire);
-        let last = none.query.name();
-        let alias_of = (last != name).then(|| from_wire(last));
-        match none.response_code {
-            // The rcode is about the end of the chain (RFC 6604): the alias itself exists.
-            ResponseCode::NXDomain if alias_of.is_none() => Ok(Answer::NoSuchName { ttl }),
-            ResponseCode::NXDomain => Ok(Answer::NoData { alias_of, ttl }),
-            ResponseCode::NoError if none.soa.is_none() && none.ns.is_some() => {
-                Err(DnsFailure::ServerFailure("a referral instead of an answer".into()))
-            }
-            ResponseCode::NoError if none.soa.is_none() && alias_of.is_some() => {
-                // Hickory gives up on a long or endless chain with an empty answer.
-                match self.0.lookup(last.clone(), RecordType::CNAME).await {
-                    Ok(_) => Err(DnsFailure::ServerFailure("aliases without an end".into())),
-                    Err(error) if error.is_no_records_found() => {
-                        Ok(Answer::NoData { alias_of, ttl })
-                    }
-                    Err(error) => Err(failure(error)),
-                }
-            }
-            ResponseCode::NoError => Ok(Answer::NoData { alias_of, ttl }),
-            code => Err(DnsFailure::ServerFailure(mnemonic(code))),
+    fn is_plain(&self) -> bool {
+        self.clock.now() < *self.plain_until.lock()
+    }
+}
+
+/// A client of one name server, without cache, search domains and hosts file.
+fn client(server: SocketAddr, config: &Config, edns: bool) -> Result<TokioResolver, SetupError> {
+    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut c| {
+        c.port = server.port();
+        c
+    });
+    let server_config = NameServerConfig::new(server.ip(), true, connections.to_vec());
+    let resolver_config = ResolverConfig::from_parts(None, vec![], vec![server_config]);
+    let mut builder =
+        TokioResolver::builder_with_config(resolver_config, TokioRuntimeProvider::default());
+    let options = builder.options_mut();
+    options.timeout = config.timeout;
+    options.attempts = 0;
+    options.cache_size = 0;
+    options.edns0 = edns;
+    options.use_hosts_file = ResolveHosts::Never;
+    options.preserve_intermediates = true;
+    options.max_active_requests = TCP_REQUESTS;
+    builder.build().map_err(|e| SetupError::Client(server, e.to_string()))
+}
+
+/// FORMERR and NOTIMP are how a name server without EDNS answers a question with it.
+fn refuses_edns(error: &NetError) -> bool {
+    use ResponseCode::{FormErr, NotImp};
+    matches!(error, NetError::Dns(DnsError::ResponseCode(FormErr | NotImp)))
+}
+
+/// `true` if the name server answered something better than a refusal of the question's form.
+fn is_from_server(found: &Result<Lookup, NetError>) -> bool {
+    match found {
+        Ok(_) => true,
+        Err(error) => matches!(error, NetError::Dns(_)) && !refuses_edns(error),
+    }
+}
+
+async fn read_result<R>(
+    client: &TokioResolver,
+    name: &Name,
+    found: Result<Lookup, NetError>,
+    read: fn(&RData) -> Option<R>,
+) -> Result<Answer<R>, DnsFailure> {
+    match found {
+        Ok(lookup) => records(name, lookup.answers(), read),
+        Err(NetError::Dns(DnsError::NoRecordsFound(none))) => negative(client, name, none).await,
+        Err(error) => Err(failure(error)),
+    }
+}
+
+/// Reads an answer without records.
+async fn negative<R>(
+    client: &TokioResolver,
+    name: &Name,
+    none: NoRecords,
+) -> Result<Answer<R>, DnsFailure> {
+    let ttl = none.soa.as_ref().and(none.negative_ttl).map(lifetime::from_wire);
+    let last = none.query.name();
+    let alias_of = (last != name).then(|| from_wire(last));
+    match none.response_code {
+        // The rcode is about the end of the chain (RFC 6604): the alias itself exists.
+        ResponseCode::NXDomain if alias_of.is_none() => Ok(Answer::NoSuchName { ttl }),
+        ResponseCode::NXDomain => Ok(Answer::NoData { alias_of, ttl }),
+        ResponseCode::NoError if none.soa.is_none() && none.ns.is_some() => {
+            Err(DnsFailure::ServerFailure("a referral instead of an answer".into()))
         }
+        // Hickory gives up on a long or endless chain with an empty answer. The chain may have come
+        // back to the name itself, so that nothing shows but the missing SOA.
+        ResponseCode::NoError if none.soa.is_none() => {
+            match client.lookup(last.clone(), RecordType::CNAME).await {
+                Ok(_) => Err(DnsFailure::ServerFailure("aliases without an end".into())),
+                Err(error) if error.is_no_records_found() => Ok(Answer::NoData { alias_of, ttl }),
+                Err(error) => Err(failure(error)),
+            }
+        }
+        ResponseCode::NoError => Ok(Answer::NoData { alias_of, ttl }),
+        code => Err(DnsFailure::ServerFailure(mnemonic(code))),
     }
 }
 

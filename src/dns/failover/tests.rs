@@ -23,7 +23,7 @@ impl Servers {
 
     async fn ask(&self, failover: &Failover) -> Said {
         failover
-            .ask(|server| async move {
+            .ask(|server, _| async move {
                 self.asked.lock().unwrap().push(server);
                 match &self.script[server] {
                     Some(said) => said.clone(),

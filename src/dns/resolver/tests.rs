@@ -178,6 +178,69 @@ async fn aliases_that_go_in_a_circle_are_a_failure() {
 }
 
 #[tokio::test]
+async fn a_circle_of_aliases_that_ends_where_it_began_is_a_failure_too() {
+    for circle in [vec![("a.test", "a.test")], vec![("a.test", "b.test"), ("b.test", "a.test")]] {
+        let all: Vec<_> = circle.iter().map(|(from, to)| cname(from, 60, to)).collect();
+        let mut table = Table::default();
+        for record_type in [MX, A, AAAA, CNAME] {
+            for (from, _) in &circle {
+                table = table.with(from, record_type, Says::Records(all.clone()));
+            }
+        }
+        failed_with(domain(table, "a.test").await, "aliases without an end");
+    }
+}
+
+#[tokio::test]
+async fn no_mx_record_and_no_soa_is_still_no_mx_record() {
+    let empty = Says::No(ResponseCode::NoError, false);
+    let table = Table::default()
+        .with("a.test", A, Says::Records(vec![address("a.test", 60, "192.0.2.1")]))
+        .otherwise(empty);
+    let facts = domain(table, "a.test").await.unwrap().facts;
+    assert!(matches!(facts.route, Route::ImplicitMx(_)), "{facts:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_edns_is_asked_without_it_and_remembered() {
+    for code in [ResponseCode::FormErr, ResponseCode::NotImp] {
+        let records = Says::Records(mx("a.test", 60, &[(10, "mx.test")]));
+        let table = Table::default().with("a.test", MX, records).to_edns(Says::No(code, false));
+        let server = NameServer::start(table).await;
+        let resolver = resolver(&[&server]);
+        for _ in 0..5 {
+            let found = resolver.domain(&name("a.test")).await.unwrap();
+            assert_eq!(found.facts.route.exchangers().len(), 1, "{code}");
+        }
+        assert_eq!(server.asked_with_edns(), 1, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_silent_to_edns_is_asked_again_without_it() {
+    let records = Says::Records(mx("a.test", 60, &[(10, "mx.test")]));
+    let table = Table::default().with("a.test", MX, records).to_edns(Says::Nothing);
+    let server = NameServer::start(table).await;
+    let config = Config {
+        nameservers: vec![server.address],
+        timeout: Duration::from_millis(400),
+        attempts: 10,
+        ..Config::default()
+    };
+    let resolver = Resolver::new(config, Clock::start()).unwrap();
+    assert!(resolver.domain(&name("a.test")).await.is_ok());
+    let before = server.asked_with_edns();
+    assert!(resolver.domain(&name("a.test")).await.is_ok());
+    assert_eq!(server.asked_with_edns(), before);
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_every_question_as_malformed_is_a_failure() {
+    let refusal = Says::No(ResponseCode::FormErr, false);
+    failed_with(domain(Table::default().otherwise(refusal), "a.test").await, "FORMERR");
+}
+
+#[tokio::test]
 async fn a_server_that_fails_turns_the_question_to_the_next() {
     let records = || Says::Records(mx("a.test", 60, &[(10, "mx.test")]));
     let healthy = NameServer::start(Table::default().with("a.test", MX, records())).await;
