@@ -14,7 +14,7 @@ use crate::listfile::{Layout, ListFileError, Output, Row, WorkbookWriter, Writer
 
 /// Takes rows with their appended values.
 pub(super) enum Sink {
-    Text(Writer<Packed>),
+    Text(Box<Writer<Packed>>),
     Workbook(Box<WorkbookWriter>, Packed),
 }
 
@@ -34,7 +34,7 @@ impl Sink {
                 return Ok(Self::Workbook(Box::new(WorkbookWriter::new(layout, &NAMES)?), file));
             }
         };
-        Ok(Self::Text(Writer::new(file, layout, output, &NAMES)?))
+        Ok(Self::Text(Box::new(Writer::new(file, layout, output, &NAMES)?)))
     }
 
     /// Writes one row.
@@ -60,7 +60,7 @@ impl Sink {
 /// A file that is packed if its name says so.
 pub(super) enum Packed {
     Plain(BufWriter<File>),
-    Gzip(GzEncoder<BufWriter<File>>),
+    Gzip(Box<GzEncoder<BufWriter<File>>>),
 }
 
 impl Packed {
@@ -69,7 +69,7 @@ impl Packed {
         let file = BufWriter::new(File::create(scratch)?);
         let is_gzip = named.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
         Ok(match is_gzip {
-            true => Self::Gzip(GzEncoder::new(file, Compression::default())),
+            true => Self::Gzip(Box::new(GzEncoder::new(file, Compression::default()))),
             false => Self::Plain(file),
         })
     }
