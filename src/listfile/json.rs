@@ -50,6 +50,10 @@ fn leaf<'a>(path: Vec<String>, value: &'a Value, found: &mut Vec<(Vec<String>, &
                 leaf(path, value, found);
             }
         }
+        // An array is what its first element is.
+        Value::Array(items) if path.len() < DEPTH && !items.is_empty() => {
+            leaf(path, &items[0], found);
+        }
         _ => found.push((path, value.as_str().unwrap_or_default())),
     }
 }
@@ -133,9 +137,20 @@ impl<'de> Visitor<'de> for Follow<'_> {
         Ok(found)
     }
 
+    /// The strings of an array stand in one cell: `["a@x.test", {"value": "b@x.test"}]`.
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(None)
+        let mut all: Option<String> = None;
+        while let Some(found) = seq.next_element_seed(Follow { is_inside: true, ..self })? {
+            match (&mut all, found) {
+                (Some(all), Some(more)) => {
+                    all.push_str("; ");
+                    all.push_str(&more);
+                }
+                (None, found) => all = found,
+                (Some(_), None) => {}
+            }
+        }
+        Ok(all)
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {

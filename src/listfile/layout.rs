@@ -42,7 +42,7 @@ pub enum Format {
 /// How the fields of a row are divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialect {
-    /// `,`, tab, `;` or `|`.
+    /// `,`, tab, `;`, `|`, `^` or `:`.
     pub delimiter: u8,
     /// What double quotes mean.
     pub quotes: Quotes,
@@ -193,6 +193,8 @@ impl fmt::Display for Format {
             b',' => "comma",
             b'\t' => "tab",
             b';' => "semicolon",
+            b'^' => "caret",
+            b':' => "colon",
             _ => "bar",
         };
         let header = if dialect.has_header { "with a header" } else { "without a header" };

@@ -85,7 +85,7 @@ impl Sample<'_> {
             return 0;
         }
         let forced = forced.map(|delimiter| [delimiter]);
-        let delimiters = forced.as_ref().map_or(&DELIMITERS[..], |forced| &forced[..]);
+        let delimiters = forced.as_ref().map_or(&DELIMITERS[..5], |forced| &forced[..]);
         notes::length(text, delimiters, |bytes| self.encoding.decode(bytes).into_owned())
     }
 
@@ -166,7 +166,11 @@ impl Sample<'_> {
         let plain = Reading::new(None, self.rows(None).0, header);
         let delimiters = DELIMITERS.into_iter().filter(|&delimiter| match forced {
             Some(forced) => forced == delimiter,
-            None => delimiter != b'|' || self.encoding.keeps_ascii_apart(),
+            None => match delimiter {
+                b'|' | b'^' => self.encoding.keeps_ascii_apart(),
+                COLON => self.has_colon_header(),
+                _ => true,
+            },
         });
         let mut readings: Vec<Reading> =
             delimiters.map(|delimiter| self.divided(delimiter, header)).collect();
@@ -190,6 +194,14 @@ impl Sample<'_> {
             best.dialect = Some(alone.unwrap_or(comma));
         }
         best
+    }
+
+    /// Whether the first line names a column of addresses between colons.
+    fn has_colon_header(&self) -> bool {
+        let line = self.text.split(|b| matches!(b, b'\r' | b'\n')).next().unwrap_or_default();
+        let line = self.encoding.decode(line);
+        let mut names = line.split(':');
+        line.contains(':') && names.any(|name| header::tier(name) == NameTier::Address)
     }
 
     /// The text as `delimiter` divides it. Quotes in quoted fields are doubled unless that leaves
@@ -248,7 +260,10 @@ fn separator(line: &[u8]) -> Option<u8> {
     }
 }
 
-const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
+const DELIMITERS: [u8; 6] = [b',', b'\t', b';', b'|', b'^', COLON];
+
+/// Stands in too much text to divide fields unless a header says so, or `sep=:`.
+const COLON: u8 = b':';
 
 /// The rows as one delimiter makes them.
 struct Reading {

@@ -8,7 +8,14 @@ fn format(bytes: &str) -> String {
 
 #[test]
 fn the_delimiter_is_found_by_content() {
-    for (delimiter, name) in [(",", "comma"), ("\t", "tab"), (";", "semicolon"), ("|", "bar")] {
+    for (delimiter, name) in [
+        (",", "comma"),
+        ("\t", "tab"),
+        (";", "semicolon"),
+        ("|", "bar"),
+        ("^", "caret"),
+        (":", "colon"),
+    ] {
         let file = ["id|email|name", "1|jane@acme.test|Jane", "2|john@acme.test|John"].join("\n");
         let file = file.replace('|', delimiter);
         assert_eq!(format(&file), format!("{name}-separated with a header"));
@@ -119,4 +126,21 @@ fn the_layout_says_itself_in_one_line() {
         layout,
         "semicolon-separated with a header, UTF-8; addresses in column 2 \"E-Mail\" (by its content)"
     );
+}
+
+#[test]
+fn a_colon_divides_nothing_unless_a_header_says_so() {
+    assert_eq!(format("SMTP:jane@acme.test\nsmtp:john@acme.test\n"), "one address a line");
+    assert_eq!(format("x^jane@acme.test\ny^john@acme.test\n"), "caret-separated without a header");
+}
+
+#[test]
+fn the_addresses_of_an_array_stand_in_one_cell() {
+    let file = b"{\"id\":1,\"emails\":[\"a@acme.test\",\"b@acme.test\"]}\n\
+                 {\"id\":2,\"emails\":[]}\n{\"id\":3,\"emails\":[\"c@acme.test\"]}\n";
+    assert_eq!(addresses(file), ["a@acme.test", "-", "c@acme.test"]);
+    assert_eq!(rows(file)[0].others(), ["b@acme.test"]);
+    let file = b"{\"emails\":[{\"value\":\"a@acme.test\"},{\"value\":\"b@acme.test\"}]}\n";
+    assert_eq!(addresses(file), ["a@acme.test"]);
+    assert_eq!(rows(file)[0].others(), ["b@acme.test"]);
 }
