@@ -2,7 +2,7 @@
 
 use super::bars::{BarSpan, stacked};
 use super::data::{GroupCounts, ReportData};
-use super::text::redacted;
+use super::text::domain;
 use super::tone::Tone;
 use crate::campaign::preflight::{Share, grouped};
 use crate::verdict::{Reason, Verdict};
@@ -89,11 +89,7 @@ fn row(place: &GroupCounts, named: bool) -> BreakdownRow {
         .max_by_key(|(_, rows)| *rows)
         .map(|(reason, rows)| format!("{} ({})", reason.sentence(), grouped(*rows)));
     BreakdownRow {
-        name: if place.name.is_empty() {
-            "not an address".to_owned()
-        } else {
-            redacted(&place.name)
-        },
+        name: if place.name.is_empty() { "not an address".to_owned() } else { domain(&place.name) },
         named: named && !place.name.is_empty(),
         rows: grouped(place.rows),
         verdicts: counts.map(grouped).to_vec(),

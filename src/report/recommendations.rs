@@ -25,9 +25,10 @@ pub fn recommendations(data: &ReportData) -> Vec<Recommendation> {
         return vec![Recommendation {
             title: "Look at the file",
             rows: 0,
-            text: "No row of it held anything to verify. Is it the right file, and is the right \
-                   column named (--column)?"
-                .to_owned(),
+            text:
+                "No row of it held anything to verify. Is it the right file, and the right column \
+                   of it?"
+                    .to_owned(),
         }];
     }
     let (mut first, mut second) = (cleaning(data), unanswered(data));
@@ -57,9 +58,8 @@ fn unfinished(data: &ReportData) -> Vec<Recommendation> {
                     known of them: run the list again.";
         return recommend(open, "Verify the rest", text).into_iter().collect();
     }
-    let mut text = "They are being verified; mailvet list --resume goes on if it was \
-                    interrupted."
-        .to_owned();
+    let mut text =
+        "They are being verified. A run that was interrupted can be gone on with.".to_owned();
     if waiting > 0 {
         text += &format!(
             " {} of them wait because a server asked newcomers to come back later, which is how \
@@ -133,7 +133,7 @@ fn unblock(data: &ReportData) -> String {
     format!(
         "These servers refuse the machine that asked{name}, so they said nothing about the \
          addresses. Three things help: a host name that resolves to the machine's address and \
-         back (--helo-name), an address that is on no blocklist, and port 25 from a network that \
+         back, an address that is on no blocklist, and port 25 from a network that \
          may send mail. mailvet verify on one of these addresses shows the server's own words, \
          which mostly name the blocklist. Then run the list again."
     )
@@ -146,7 +146,7 @@ fn cleaning(data: &ReportData) -> Vec<Recommendation> {
             data.progress.with_verdict(Verdict::Undeliverable),
             "Leave out the undeliverable",
             "There is evidence against each of these mailboxes or their domains. Send to the rows \
-             whose verdict is deliverable (--only deliverable writes just these), and put the \
+             whose verdict is deliverable, and put the \
              others on your suppression list, so that the next import does not bring them back.",
         ),
         recommend(

@@ -2,7 +2,7 @@
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
-use crate::address::redact;
+use crate::address::{DomainName, redact};
 
 /// `text` with control and format characters escaped: the words of a server or a caller must
 /// neither steer the terminal nor change the order in which a line is read (UTR 36).
@@ -21,9 +21,24 @@ pub(super) fn redacted(name: &str) -> String {
     printable(&redact::text(name))
 }
 
+/// A domain as people write it, `bücher.test` for `xn--bcher-kva.test`; any other name redacted.
+pub(super) fn domain(name: &str) -> String {
+    match DomainName::parse(name) {
+        Ok(domain) => printable(&domain.to_unicode()),
+        Err(_) => redacted(name),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_domain_is_shown_as_people_write_it() {
+        assert_eq!(domain("xn--bcher-kva.test"), "bücher.test");
+        assert_eq!(domain("acme.test"), "acme.test");
+        assert!(!domain("jane.doe@acme.test").contains("jane.doe"));
+    }
 
     #[test]
     fn a_server_s_words_cannot_steer_the_terminal() {
