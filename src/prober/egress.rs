@@ -8,7 +8,7 @@ use super::context::Context;
 use super::control;
 use super::evidence::Observation;
 use super::stats::TimedPhase;
-use crate::address::{Address, Domain, DomainName};
+use crate::address::DomainName;
 use crate::egress::{Connection, DialOptions, EgressIdentity, Socks5, Stream};
 use crate::smtp::{
     self, Hints, Mailbox, MailboxError, NoReply, Peer, RecipientAnswer, Session, SessionSetup,
@@ -151,17 +151,4 @@ pub(super) fn literal_name(address: IpAddr) -> DomainName {
 
 fn literal(exchanger: &DomainName) -> Option<IpAddr> {
     exchanger.as_str().strip_prefix('[')?.strip_suffix(']')?.parse().ok()
-}
-
-/// An address in the form in which commands carry it.
-pub(super) fn mailbox(address: &Address) -> Result<Mailbox, MailboxError> {
-    match address.domain() {
-        Domain::Name(name) if address.needs_smtputf8() => {
-            Mailbox::new(address.local(), name, Some(&name.to_unicode()))
-        }
-        Domain::Name(name) => Mailbox::new(address.local(), name, None),
-        Domain::Literal(literal) => {
-            Mailbox::new(address.local(), &DomainName::from_ascii(&literal.to_string()), None)
-        }
-    }
 }

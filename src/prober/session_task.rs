@@ -10,13 +10,12 @@ use tracing::Instrument as _;
 
 use super::destination::{FlightResult, NextAction, SessionTerms, Transaction, TransactionResult};
 use super::destination_handle::DestinationHandle;
-use super::egress::mailbox;
 use super::evidence::Observation;
 use super::lane::SessionId;
 use super::stats::TimedPhase;
 use crate::address::DomainName;
 use crate::egress::Stream;
-use crate::smtp::{self, Counters, Hints, Session, TranscriptLine};
+use crate::smtp::{self, Counters, Hints, Mailbox, Session, TransactionReport, TranscriptLine};
 
 /// How long our place stays taken after the connection is gone. The server closed its end, and that
 /// is when those count that are exact about it; some count a moment later (Exim: when it has reaped
@@ -185,13 +184,8 @@ async fn send(
     for (sent, transactions) in sent.chunks(together).zip(transactions.chunks(together)) {
         let record = transactions.iter().any(|transaction| transaction.record);
         let reports = session.transact_all(sent, deadline, record).await;
-        for (report, transaction) in reports.into_iter().zip(sent) {
-            let mut answers = vec![None; transaction.recipients.len()];
-            for (index, answer) in report.answers {
-                answers[index] = Some(answer);
-            }
+        for TransactionReport { answers, full, .. } in reports {
             let transcript = transcript(session, record);
-            let full = report.full;
             landed.transactions.push(TransactionResult { answers, full, transcript });
         }
         if let Some(ended) = session.ended() {
@@ -207,13 +201,13 @@ fn transcript(session: &Session<Box<dyn Stream>>, record: bool) -> Option<Arc<[T
     record.then(|| session.transcript().into())
 }
 
-/// The recipients as commands carry them. Both conversions can only fail for an address that our
-/// own grammar refuses, which nobody can have asked about; such a one goes unanswered.
+/// The recipients as commands carry them. A control recipient of a domain that cannot stand in a
+/// command goes unanswered.
 fn recipients(handle: &DestinationHandle, transaction: &Transaction) -> smtp::Transaction {
     if transaction.recipients.is_empty() {
         return smtp::Transaction::new(handle.egress.control(&transaction.domain));
     }
-    smtp::Transaction::new(transaction.recipients.iter().map_while(|a| mailbox(a).ok()))
+    smtp::Transaction::new(transaction.recipients.iter().map(Mailbox::from))
 }
 
 fn count(handle: &DestinationHandle, counted: &mut Counters, counters: Counters) {

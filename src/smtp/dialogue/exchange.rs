@@ -99,15 +99,7 @@ impl Exchange {
 
     fn report(mut self, ended: Option<RecipientAnswer>) -> TransactionReport {
         self.settle();
-        let mut report =
-            TransactionReport { full: self.full, ended, ..TransactionReport::default() };
-        for (index, answer) in self.answers.into_iter().enumerate() {
-            match answer {
-                Some(answer) => report.answers.push((index, answer)),
-                None => report.unanswered.push(index),
-            }
-        }
-        report
+        TransactionReport { answers: self.answers, full: self.full, ended }
     }
 }
 

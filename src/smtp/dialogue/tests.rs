@@ -121,5 +121,7 @@ fn answers(report: &TransactionReport) -> Vec<(usize, Stage, u16)> {
         RecipientAnswer::Replied { stage, reply, .. } => (*stage, reply.code),
         RecipientAnswer::NoReply { stage, .. } => (*stage, 0),
     };
-    report.answers.iter().map(|(i, a)| (*i, code(a).0, code(a).1)).collect()
+    let answered =
+        |(i, a): (usize, &Option<RecipientAnswer>)| a.as_ref().map(|a| (i, code(a).0, code(a).1));
+    report.answers.iter().enumerate().filter_map(answered).collect()
 }

@@ -27,17 +27,29 @@ impl Transaction {
     }
 }
 
-/// What a transaction brought: every index into its recipients is in exactly one of the two lists.
+/// The outcome of one transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TransactionReport {
-    /// Recipients with an answer, in order. A refusal of `MAIL` is the answer to each of them.
-    pub answers: Vec<(usize, RecipientAnswer)>,
-    /// Recipients without one, in order: the session ended first, or the server takes no more
-    /// recipients in one transaction. When `ended` came at [`crate::smtp::Stage::Rcpt`], the first of
-    /// these is the one that was being answered.
-    pub unanswered: Vec<usize>,
+    /// One entry for each recipient, in order. A refusal of `MAIL` is the answer to each of them.
+    /// `None`: the session ended first, or the server takes no more recipients in one transaction.
+    /// When `ended` came at [`crate::smtp::Stage::Rcpt`], the first `None` is the one that was being
+    /// answered.
+    pub answers: Vec<Option<RecipientAnswer>>,
     /// The server said that it takes no more recipients in this transaction.
     pub full: bool,
     /// Why the session is over, if it is: what to tell recipients that are not asked again.
     pub ended: Option<RecipientAnswer>,
+}
+
+#[cfg(test)]
+impl TransactionReport {
+    /// The number of recipients with an answer.
+    pub(crate) fn answered(&self) -> usize {
+        self.answers.iter().flatten().count()
+    }
+
+    /// The recipients without an answer, by index.
+    pub(crate) fn unanswered(&self) -> Vec<usize> {
+        (0..self.answers.len()).filter(|index| self.answers[*index].is_none()).collect()
+    }
 }

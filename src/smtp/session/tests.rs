@@ -89,9 +89,9 @@ async fn a_session_carries_several_transactions_in_one_flight_each() {
     let client = async {
         let mut session = opened(ours, Config::default()).await;
         let first = session.ask(&["a", "b"]).await;
-        assert_eq!((first.answers.len(), first.ended), (2, None));
+        assert_eq!((first.answered(), first.ended), (2, None));
         let second = session.ask(&["c"]).await;
-        assert_eq!((second.answers.len(), second.unanswered.len()), (1, 0));
+        assert_eq!((second.answered(), second.unanswered().len()), (1, 0));
         let counters = session.facts().counters;
         assert_eq!((counters.flights, counters.mail, counters.rcpt), (3, 2, 3));
         session.quit(Duration::ZERO).await;
@@ -157,7 +157,7 @@ async fn silence_ends_at_each_stage_after_its_limit() {
         let client = async {
             let mut session = opened(ours, Config::default()).await;
             let report = session.ask(&["a"]).await;
-            assert_eq!(report.unanswered, [0]);
+            assert_eq!(report.unanswered(), [0]);
             (session.clock, stage_and_reason(report.ended.as_ref()))
         };
         let began = Clock::start().now();
@@ -230,7 +230,7 @@ async fn garbage_behind_an_answer_leaves_the_answer() {
     let client = async {
         let mut session = opened(ours, Config::default()).await;
         let report = session.ask(&["a", "b", "c"]).await;
-        assert_eq!((report.answers.len(), report.unanswered.as_slice()), (1, &[1, 2][..]));
+        assert_eq!((report.answered(), report.unanswered().as_slice()), (1, &[1, 2][..]));
         stage_and_reason(report.ended.as_ref())
     };
     let script = [BANNER, EHLO, OK, "550 no\r\n", "\0\0\0\r\n"];
@@ -250,7 +250,7 @@ async fn a_close_in_mid_reply_is_no_reply() {
         let client = async {
             let mut session = opened(ours, Config::default()).await;
             let report = session.ask(&["a"]).await;
-            assert_eq!(report.unanswered, [0]);
+            assert_eq!(report.unanswered(), [0]);
             stage_and_reason(report.ended.as_ref())
         };
         let server = async { drop(serve(theirs, &script).await) };
@@ -271,7 +271,7 @@ async fn a_reply_before_its_command_is_never_taken_for_an_answer() {
         let client = async {
             let mut session = opened(ours, Config::default()).await;
             let report = session.ask(&["a"]).await;
-            assert_eq!(report.unanswered, [0], "{script:?}");
+            assert_eq!(report.unanswered(), [0], "{script:?}");
             stage_and_reason(report.ended.as_ref()).1
         };
         let (reason, _open) = tokio::join!(client, serve(theirs, script));
@@ -286,7 +286,7 @@ async fn what_follows_the_last_answer_ends_the_session_and_leaves_the_answers() 
         let client = async {
             let mut session = opened(ours, Config::default()).await;
             let report = session.ask(&["a"]).await;
-            assert_eq!(report.answers.len(), 1);
+            assert_eq!(report.answered(), 1);
             report.ended.expect("the session is over")
         };
         let last = format!("{OK}{extra}");
@@ -350,7 +350,7 @@ async fn starttls_works_over_tcp_and_forgets_what_came_before() {
         let mut session = opened(stream, config).await;
         assert!(!session.facts().capabilities.smtputf8, "the intruder was believed");
         let report = session.ask(&["a"]).await;
-        assert_eq!((report.answers.len(), report.ended), (1, None));
+        assert_eq!((report.answered(), report.ended), (1, None));
         let tls = session.facts().tls.clone().unwrap();
         assert_eq!(tls.version, TlsVersion::Tls13);
         assert!(matches!(tls.certificate, Certificate::NotVerified(_)), "{tls:?}");

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::address::{DomainName, redact};
+use crate::address::{Address, Domain, DomainName, redact};
 
 /// A mailbox that is safe in a command. Cheap to clone; `Debug` and `Display` redact.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -92,6 +92,21 @@ impl Mailbox {
         for part in ["<", &*self.local, "@", domain, ">"] {
             out.extend_from_slice(part.as_bytes());
         }
+    }
+}
+
+impl From<&Address> for Mailbox {
+    /// An address in the form in which commands carry it. It was parsed, and the grammar of
+    /// [`Address`] lets nothing through that could break out of a command: a test holds that.
+    fn from(address: &Address) -> Self {
+        let (domain, u_domain) = match address.domain() {
+            Domain::Name(name) => {
+                let unicode = address.needs_smtputf8().then(|| name.to_unicode());
+                (name.clone(), unicode.filter(|name| !name.is_ascii()).map(Arc::from))
+            }
+            Domain::Literal(literal) => (DomainName::from_ascii(&literal.to_string()), None),
+        };
+        Self { local: address.local().into(), domain, u_domain }
     }
 }
 
@@ -224,6 +239,8 @@ impl From<Sender> for String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn wire(local: &str, domain: &str, u_domain: Option<&str>) -> Result<String, MailboxError> {
@@ -274,6 +291,37 @@ mod tests {
         }
         assert!(wire("é", "example.com", Some("é> X\r\n")).is_err());
         assert!(wire(&"a".repeat(300), "example.com", None).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn every_address_that_parses_can_stand_in_a_command(
+            local in "[\\PC\r\n\t\0\"<>]{1,12}",
+            domain in "[a-z.\\[\\]:0-9üé>\r\n -]{1,12}",
+        ) {
+            let quoted = format!("\"{local}\"@{domain}");
+            for text in [format!("{local}@{domain}"), quoted, format!("{local}@example.com")] {
+                let Ok(address) = Address::parse(&text) else { continue };
+                let mailbox = Mailbox::from(&address);
+                let u_domain = mailbox.u_domain.as_deref();
+                let checked = Mailbox::new(&mailbox.local, &mailbox.domain, u_domain);
+                prop_assert_eq!(checked.as_ref(), Ok(&mailbox), "{:?}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_becomes_the_mailbox_that_commands_carry() {
+        for (text, path) in [
+            ("jane@bücher.example", "<jane@xn--bcher-kva.example>"),
+            ("用户@bücher.example", "<用户@bücher.example>"),
+            ("\"a b\"@example.com", "<\"a b\"@example.com>"),
+            ("a@[192.0.2.1]", "<a@[192.0.2.1]>"),
+        ] {
+            let mut out = Vec::new();
+            Mailbox::from(&Address::parse(text).unwrap()).write_path(&mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), path);
+        }
     }
 
     #[test]

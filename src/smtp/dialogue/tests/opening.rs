@@ -29,7 +29,7 @@ fn a_banner_that_refuses_is_the_answer_for_everybody() {
             talk.begin(&recipients(&THREE));
             talk.dialogue.report()
         };
-        assert_eq!(report.unanswered, [0, 1, 2]);
+        assert_eq!(report.unanswered(), [0, 1, 2]);
         assert!(matches!(report.ended, Some(RecipientAnswer::Replied { .. })));
         talk.dialogue.quit(talk.now);
         assert_eq!(talk.sent(), if code == 421 { "" } else { "QUIT|" });
@@ -96,7 +96,7 @@ fn when_tls_cannot_be_had_the_demand_for_it_is_the_answer() {
     let mut later = begun();
     later.says(&["220 go"]).tls();
     later.dialogue.give_up(NoReply::Timeout, later.now);
-    assert_eq!(later.dialogue.report().unanswered, [0], "it has TLS now: the demand is stale");
+    assert_eq!(later.dialogue.report().unanswered(), [0], "it has TLS now: the demand is stale");
 
     let mut not_offered = Talk::ready("250-mx\n250 PIPELINING");
     not_offered.begin(&recipients(&["a@example.com"])).says(&demand);
