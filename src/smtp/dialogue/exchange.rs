@@ -6,15 +6,17 @@
 //! can happen once a session, so the rounds are bounded. Replies are matched to commands in order,
 //! and to nothing else.
 
+mod answers;
 mod flight;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{Dialogue, State, Transaction, TransactionReport};
 use crate::smtp::wire::{Command, Mailbox, Reply, Sender};
-use crate::smtp::{Explanation, Meaning, NoReply, RecipientAnswer, ReplyLimit, Stage};
+use crate::smtp::{Explanation, Meaning, NoReply, RecipientAnswer, Stage};
 
 /// A command of a transaction; a recipient by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,13 +26,44 @@ enum Pending {
     Rcpt(usize),
 }
 
+impl fmt::Display for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reset => "RSET",
+            Self::Mail => "MAIL",
+            Self::Rcpt(_) => "RCPT",
+        })
+    }
+}
+
+/// A reply with which the session cannot go on.
+enum Misfit {
+    /// It is not that of the command: see [`super::trust`].
+    Shift(String),
+    /// It is, and no further transaction can be begun.
+    NoNext(String),
+}
+
 /// What the server said to `MAIL` in this round.
 #[derive(Debug, Default)]
 enum MailAnswer {
     #[default]
     None,
-    Accepted,
+    Accepted(Reply),
     Refused(Arc<Reply>, Explanation),
+}
+
+impl Pending {
+    /// Whether the command can have a reply with this code: its own positive ones (RFC 5321 section
+    /// 4.3.2; 251 and 252 say that the server takes mail for whom it does not keep or know), or a
+    /// refusal. Any other answers something else.
+    fn admits(self, code: u16) -> bool {
+        match code {
+            250 | 400..=599 => true,
+            251 | 252 => matches!(self, Self::Rcpt(_)),
+            _ => false,
+        }
+    }
 }
 
 /// A transaction in progress.
@@ -46,7 +79,8 @@ pub(super) struct Exchange {
     smtputf8: bool,
     /// Answers that ask for TLS, kept in case there is none to be had.
     deferred: Vec<(usize, RecipientAnswer)>,
-    reset_refused: Option<u16>,
+    /// The transaction was ended by a reply that can only be that to `RSET`.
+    ends_unmistakably: bool,
     /// The server said that it takes no more recipients.
     full: bool,
 }
@@ -63,7 +97,7 @@ impl Exchange {
             mail: MailAnswer::None,
             smtputf8: false,
             deferred: Vec::new(),
-            reset_refused: None,
+            ends_unmistakably: false,
             full: false,
         }
     }
@@ -89,6 +123,34 @@ impl Exchange {
                 });
             }
         }
+    }
+
+    /// Forgets what the server seemed to say.
+    pub(super) fn distrust(&mut self) {
+        for answer in &mut self.answers {
+            answer.take_if(|answer| matches!(answer, RecipientAnswer::Replied { .. }));
+        }
+        self.forget_deferred();
+        self.full = false;
+    }
+
+    /// Nobody was answered: the server wants TLS before anything, as this answer says.
+    fn defer_all(&mut self, answer: &RecipientAnswer) {
+        self.distrust();
+        self.deferred = self.round.iter().map(|index| (*index, answer.clone())).collect();
+    }
+
+    /// Whether no recipient was answered by the server.
+    pub(super) fn is_empty_handed(&self) -> bool {
+        !self
+            .answers
+            .iter()
+            .flatten()
+            .any(|answer| matches!(answer, RecipientAnswer::Replied { stage: Stage::Rcpt, .. }))
+    }
+
+    pub(super) fn ends_unmistakably(&self) -> bool {
+        self.ends_unmistakably
     }
 
     /// TLS began: what asked for it is out of date.
@@ -155,6 +217,7 @@ impl Dialogue {
             round.truncate(usize::try_from(max).unwrap_or(usize::MAX));
         }
         exchange.mail = MailAnswer::None;
+        exchange.ends_unmistakably = false;
         exchange.smtputf8 = round.iter().any(|index| recipients[*index].needs_smtputf8());
         to_send.clear();
         if round.is_empty() {
@@ -165,8 +228,8 @@ impl Dialogue {
         }
         to_send.push_back(Pending::Mail);
         to_send.extend(round.iter().map(|index| Pending::Rcpt(*index)));
-        if offered.pipelining {
-            // Free here. Without pipelining it would cost a round trip that may never be needed.
+        if !self.facts.one_transaction {
+            // Its reply shows that every one before it was the right one.
             to_send.push_back(Pending::Reset);
         }
     }
@@ -205,22 +268,25 @@ impl Dialogue {
         if reply.code == 421 {
             return self.end_with_reply(reply, now);
         }
-        let awaited = self.exchange.as_ref().and_then(|exchange| exchange.awaited.front().copied());
-        // A transaction that was open before this one must end before `MAIL` makes sense.
-        let stuck =
-            awaited == Some(Pending::Reset) && self.stage() == Stage::Mail && !reply.is_positive();
-        if stuck || (300..400).contains(&reply.code) {
-            let name = if stuck { "RSET" } else { "a command" };
-            let text = format!("{name} was answered with {}", reply.code);
-            return self.give_up(NoReply::Protocol(text), now);
-        }
         let Some(mut exchange) = self.exchange.take() else { return };
-        exchange.awaited.pop_front();
-        match awaited {
+        let fits = match exchange.awaited.pop_front() {
+            Some(awaited) if !awaited.admits(reply.code) => {
+                Err(Misfit::Shift(format!("{awaited} was answered with {}", reply.code)))
+            }
             Some(Pending::Reset) => self.reset_answered(&mut exchange, &reply),
             Some(Pending::Mail) => self.mail_answered(&mut exchange, reply),
-            Some(Pending::Rcpt(index)) => self.rcpt_answered(&mut exchange, index, reply),
-            None => {}
+            Some(Pending::Rcpt(index)) => {
+                self.rcpt_answered(&mut exchange, index, reply);
+                Ok(())
+            }
+            None => Ok(()),
+        };
+        if let Err(misfit) = fits {
+            self.exchange = Some(exchange);
+            return match misfit {
+                Misfit::Shift(what) => self.lose_step(what, now),
+                Misfit::NoNext(what) => self.give_up(NoReply::Protocol(what), now),
+            };
         }
         if exchange.awaited.is_empty() {
             self.pump(&mut exchange, now);
@@ -229,59 +295,6 @@ impl Dialogue {
         self.exchange = Some(exchange);
         if over {
             self.round_over(now);
-        }
-    }
-
-    fn reset_answered(&mut self, exchange: &mut Exchange, reply: &Reply) {
-        if reply.is_positive() {
-            self.mail_is_open = false;
-        } else {
-            exchange.reset_refused = Some(reply.code);
-        }
-    }
-
-    fn mail_answered(&mut self, exchange: &mut Exchange, reply: Reply) {
-        if reply.is_positive() {
-            self.mail_is_open = true;
-            self.mail_is_proven = true;
-            exchange.mail = MailAnswer::Accepted;
-            return;
-        }
-        self.facts.counters.errors += 1;
-        let explanation = self.explain(Stage::Mail, &reply);
-        exchange.mail = MailAnswer::Refused(Arc::new(reply), explanation);
-        // What was not sent yet need not be.
-        exchange.to_send.clear();
-    }
-
-    fn rcpt_answered(&mut self, exchange: &mut Exchange, index: usize, reply: Reply) {
-        // Without a transaction a reply to RCPT says nothing about the recipient, whatever it is.
-        if !matches!(exchange.mail, MailAnswer::Accepted) {
-            return;
-        }
-        if !reply.is_positive() {
-            self.facts.counters.errors += 1;
-        }
-        let (reply, explanation) = self.explain_recipient(reply);
-        let position = exchange.round.iter().position(|other| *other == index).unwrap_or(0);
-        if position > 0 && explanation.limit == Some(ReplyLimit::Recipients) {
-            let known = self.facts.recipients_per_transaction.unwrap_or(u32::MAX);
-            let seen = u32::try_from(position).unwrap_or(u32::MAX);
-            self.facts.recipients_per_transaction = Some(known.min(seen));
-            exchange.full = true;
-            return;
-        }
-        let asks_for_tls = self.asks_for_tls(&reply, &explanation);
-        if reply.is_positive() {
-            self.facts.counters.accepted += 1;
-        } else if explanation.meaning == Meaning::MailboxNotFound {
-            self.facts.counters.unknown_users += 1;
-        }
-        let answer = RecipientAnswer::Replied { stage: Stage::Rcpt, reply, explanation };
-        if asks_for_tls {
-            exchange.deferred.push((index, answer));
-        } else {
-            exchange.answers[index] = Some(answer);
         }
     }
 
@@ -311,7 +324,6 @@ impl Dialogue {
             _ if !exchange.deferred.is_empty() => {
                 self.facts.needs_starttls = true;
                 exchange.round = exchange.deferred.iter().map(|(index, _)| *index).collect();
-                exchange.reset_refused = None;
                 self.exchange = Some(exchange);
                 return self.start_tls(now);
             }
@@ -322,11 +334,7 @@ impl Dialogue {
             return self.resume_transaction(now);
         }
         exchange.settle();
-        let refused = exchange.reset_refused.filter(|_| self.mail_is_open);
-        self.exchange = Some(exchange);
-        if let Some(code) = refused {
-            self.give_up(NoReply::Protocol(format!("RSET answered with {code}")), now);
-        }
+        self.flight_over(exchange, now);
     }
 
     /// Whether `MAIL` can be said differently, and from now on will be.

@@ -13,6 +13,12 @@ pub struct Hints {
     pub refuses_null_sender: bool,
     /// It offered TLS and then failed: none is begun that nobody insists on.
     pub avoid_starttls: bool,
+    /// It hung up on `EHLO`: only `HELO` is said.
+    pub says_helo: bool,
+    /// It offered PIPELINING and lost commands or replies: they go one by one.
+    pub avoid_pipelining: bool,
+    /// It took no `RSET`, or no second `MAIL`: a session carries one transaction.
+    pub one_transaction: bool,
 }
 
 /// What a session learned. Lives as long as the session.
@@ -30,6 +36,10 @@ pub struct SessionFacts {
     pub refuses_starttls: bool,
     /// The server refused `<>` with a 5yz at `MAIL`, and the configured mailbox was used since.
     pub refuses_null_sender: bool,
+    /// Commands and replies of one flight did not fit together, where it offers PIPELINING.
+    pub breaks_pipelining: bool,
+    /// It takes no `RSET`, or no second `MAIL`.
+    pub one_transaction: bool,
     /// How many recipients one transaction had when the server said that it takes no more.
     pub recipients_per_transaction: Option<u32>,
     /// What was counted.

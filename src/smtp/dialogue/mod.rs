@@ -11,6 +11,7 @@ pub mod facts;
 mod opening;
 pub mod transaction;
 mod transcript;
+mod trust;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -50,6 +51,11 @@ pub enum Step {
         /// When patience ends.
         until: SystemTime,
     },
+    /// Bring whatever still comes, until `until`; then say [`Dialogue::handle_silence`].
+    Listen {
+        /// When it counts as silence.
+        until: SystemTime,
+    },
     /// Nothing is awaited: a transaction may begin.
     Ready,
     /// The session is over.
@@ -66,6 +72,8 @@ enum State {
     Handshake,
     Ready,
     Transacting,
+    /// Every command was answered; a reply too many may follow.
+    Listening,
     Ended,
 }
 
@@ -88,8 +96,9 @@ pub struct Dialogue {
     ended: Option<RecipientAnswer>,
     flight: Vec<u8>,
     transcript: Transcript,
-    /// TLS is not begun unless somebody insists.
-    avoid_starttls: bool,
+    hints: Hints,
+    /// `HELO` was said.
+    said_helo: bool,
     /// A transaction was begun with `MAIL` and not ended with `RSET`.
     mail_is_open: bool,
     /// `MAIL` was accepted as we say it: the next one needs no other way of saying it.
@@ -118,6 +127,7 @@ impl Dialogue {
         let facts = SessionFacts {
             needs_starttls: hints.needs_starttls,
             refuses_null_sender: hints.refuses_null_sender,
+            one_transaction: hints.one_transaction,
             ..SessionFacts::default()
         };
         let mut transcript = Transcript::new(now);
@@ -136,7 +146,8 @@ impl Dialogue {
             ended: None,
             flight: Vec::new(),
             transcript,
-            avoid_starttls: hints.avoid_starttls,
+            hints,
+            said_helo: false,
             mail_is_open: false,
             mail_is_proven: false,
             next_goes_alone: false,
@@ -153,6 +164,7 @@ impl Dialogue {
             State::Ready => Step::Ready,
             State::Ended => Step::Ended,
             State::Handshake => Step::StartTls { until: self.until() },
+            State::Listening => Step::Listen { until: self.waiting_since + trust::LISTEN },
             _ => Step::Converse { until: self.until() },
         }
     }
@@ -172,7 +184,7 @@ impl Dialogue {
             State::Banner => Stage::Banner,
             State::Ehlo | State::Helo => Stage::Ehlo,
             State::StartTls | State::Handshake => Stage::StartTls,
-            State::Ready | State::Transacting | State::Ended => {
+            State::Ready | State::Transacting | State::Listening | State::Ended => {
                 self.exchange.as_ref().map_or(Stage::Mail, Exchange::stage)
             }
         }
@@ -213,6 +225,9 @@ impl Dialogue {
     pub fn handle_reply(&mut self, reply: Reply, now: SystemTime) {
         self.facts.counters.replies += 1;
         self.transcript.server(now, &reply);
+        if reply.code == 421 && self.has_stalled(now) {
+            self.distrust_flight();
+        }
         self.waiting_since = now;
         match self.state {
             State::Banner => self.banner_came(reply, now),
@@ -220,7 +235,9 @@ impl Dialogue {
             State::Helo => self.helo_answered(reply, now),
             State::StartTls => self.starttls_answered(reply, now),
             State::Transacting => self.transaction_answered(reply, now),
-            State::Handshake | State::Ready | State::Ended => self.handle_unsolicited(reply, now),
+            State::Handshake | State::Ready | State::Listening | State::Ended => {
+                self.handle_unsolicited(reply, now);
+            }
         }
     }
 
@@ -236,8 +253,7 @@ impl Dialogue {
         if reply.code == 421 {
             self.end_with_reply(reply, now);
         } else {
-            let text = format!("a reply ({}) that no command asked for", reply.code);
-            self.give_up(NoReply::Protocol(text), now);
+            self.lose_step(format!("a reply ({}) that no command asked for", reply.code), now);
         }
     }
 
@@ -248,6 +264,9 @@ impl Dialogue {
         }
         self.transcript.event(now, || reason.to_string());
         let stage = self.stage();
+        if self.has_stalled(now) {
+            self.distrust_flight();
+        }
         self.end(RecipientAnswer::NoReply { stage, reason });
     }
 

@@ -19,24 +19,42 @@ impl Dialogue {
     }
 
     fn greet(&mut self, now: SystemTime) {
+        if self.hints.says_helo {
+            return self.say_helo(now);
+        }
         let identity = self.identity.clone();
         self.send(Command::Ehlo(&identity.helo), now);
         self.state = State::Ehlo;
     }
 
+    fn say_helo(&mut self, now: SystemTime) {
+        let identity = self.identity.clone();
+        self.said_helo = true;
+        self.send(Command::Helo(&identity.helo), now);
+        self.state = State::Helo;
+    }
+
+    /// Whether the server hung up on `EHLO`: some that know only RFC 821 do. `HELO` needs another
+    /// connection.
+    #[must_use]
+    pub fn may_say_helo(&self) -> bool {
+        let hung_up = matches!(
+            &self.ended,
+            Some(RecipientAnswer::NoReply { stage: Stage::Ehlo, reason: NoReply::Closed })
+        );
+        hung_up && !self.said_helo && self.facts.tls.is_none()
+    }
+
     pub(super) fn ehlo_answered(&mut self, reply: Reply, now: SystemTime) {
         match reply.code {
-            200..=299 => {
+            250 => {
                 self.facts.capabilities = Capabilities::from_reply(&reply);
+                self.facts.capabilities.pipelining &= !self.hints.avoid_pipelining;
                 self.hello_done(now);
             }
             // "What is that?": RFC 5321 section 3.2 has the client fall back. A refusal of *us*
             // (550, 554, 4yz) would be the same to HELO.
-            500..=504 | 555 => {
-                let identity = self.identity.clone();
-                self.send(Command::Helo(&identity.helo), now);
-                self.state = State::Helo;
-            }
+            500..=504 | 555 => self.say_helo(now),
             400..=599 => self.end_with_reply(reply, now),
             code => self.give_up(NoReply::Protocol(format!("EHLO answered with {code}")), now),
         }
@@ -44,7 +62,7 @@ impl Dialogue {
 
     pub(super) fn helo_answered(&mut self, reply: Reply, now: SystemTime) {
         match reply.code {
-            200..=299 => {
+            250 => {
                 self.facts.capabilities = Capabilities::default();
                 self.hello_done(now);
             }
@@ -57,7 +75,7 @@ impl Dialogue {
         let mode = self.config.starttls;
         let wanted = match mode {
             StartTlsMode::Always => true,
-            StartTlsMode::Opportunistic => !self.avoid_starttls || self.facts.needs_starttls,
+            StartTlsMode::Opportunistic => !self.hints.avoid_starttls || self.facts.needs_starttls,
             StartTlsMode::OnDemand => self.facts.needs_starttls,
         };
         if wanted && self.can_start_tls() {
@@ -105,7 +123,7 @@ impl Dialogue {
                     exchange.settle();
                 }
             }
-            code => self.give_up(NoReply::Protocol(format!("STARTTLS answered with {code}")), now),
+            code => self.lose_step(format!("STARTTLS answered with {code}"), now),
         }
     }
 

@@ -3,6 +3,7 @@
 mod flights;
 mod opening;
 mod transactions;
+mod trust;
 
 use std::time::Duration;
 
@@ -75,12 +76,13 @@ impl Talk {
         talk
     }
 
-    /// The server says these replies, one a second.
+    /// The server says these replies, one a second, and then nothing for now.
     fn says(&mut self, replies: &[&str]) -> &mut Self {
         for text in replies {
             self.now += Duration::from_secs(1);
             self.dialogue.handle_reply(Reply::parse_text(text).unwrap(), self.now);
         }
+        self.dialogue.handle_silence(self.now);
         self
     }
 

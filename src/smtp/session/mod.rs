@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout_at;
 
@@ -189,6 +190,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.dialogue.may_go_without_tls()
     }
 
+    /// Whether the server hung up on `EHLO`: another session may say `HELO`.
+    pub fn may_say_helo(&self) -> bool {
+        self.dialogue.may_say_helo()
+    }
+
     /// The other end.
     pub fn peer(&self) -> &Peer {
         &self.peer
@@ -205,20 +211,50 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 Step::Ready | Step::Ended => break,
                 Step::StartTls { until } => self.start_tls(until).await,
                 Step::Converse { until } => self.converse(until).await,
+                Step::Listen { until } => self.listen(until).await,
             }
         }
+        self.read_arrived();
         if self.ended().is_none() && self.reader.has_bytes() {
             self.notice_unsolicited();
         }
     }
 
+    /// Waits for a reply that nothing asked for. An end of the connection is noticed later: it
+    /// takes nothing back.
+    async fn listen(&mut self, until: SystemTime) {
+        let instant = self.clock.instant(until);
+        if !self.reader.has_bytes() {
+            let came = timeout_at(instant, self.wire.read(self.reader.space())).await;
+            let Ok(Ok(count @ 1..)) = came else {
+                return self.dialogue.handle_silence(self.clock.now());
+            };
+            self.reader.filled(count);
+        }
+        self.notice_unsolicited();
+        if self.ended().is_none() && timeout_at(instant, self.read()).await.is_err() {
+            self.dialogue.handle_stray_bytes(self.clock.now());
+        }
+    }
+
+    /// Takes in what has arrived by now, without waiting for it.
+    fn read_arrived(&mut self) {
+        if self.ended().is_none()
+            && let Some(Ok(count)) = self.wire.read(self.reader.space()).now_or_never()
+        {
+            self.reader.filled(count);
+        }
+    }
+
     /// Sends the flight if there is one and hands over one reply, or why there is none.
     async fn converse(&mut self, until: SystemTime) {
+        if self.dialogue.has_flight() {
+            self.read_arrived();
+        }
         if self.dialogue.has_flight() && self.reader.has_bytes() {
             // A flight is sent when nothing is awaited, so nothing may have come, not even a part.
             self.notice_unsolicited();
-            let text = "bytes that no command asked for".to_owned();
-            return self.give_up(NoReply::Protocol(text));
+            return self.dialogue.handle_stray_bytes(self.clock.now());
         }
         match self.reader.next_reply() {
             Ok(Some(reply)) => self.dialogue.handle_reply(reply, self.clock.now()),

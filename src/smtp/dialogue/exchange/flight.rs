@@ -77,14 +77,8 @@ impl Dialogue {
             self.next_goes_alone = true;
             exchange.deferred.clear();
         }
-        if let Some(code) = exchange.reset_refused.filter(|_| self.mail_is_open) {
-            self.exchange = Some(exchange);
-            return self.give_up(NoReply::Protocol(format!("RSET answered with {code}")), now);
-        }
         let Some(next) = self.following.pop_front() else {
-            self.state = State::Ready;
-            self.exchange = Some(exchange);
-            return;
+            return self.flight_over(exchange, now);
         };
         self.finished.push(exchange.report(None));
         let over = next.awaited.is_empty();

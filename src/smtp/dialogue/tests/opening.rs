@@ -60,7 +60,7 @@ fn only_recipients_that_asked_for_tls_are_asked_again() {
     let mut talk = Talk::ready(PIPELINED);
     talk.begin(&recipients(&["a@example.com", "b@example.com"]));
     talk.sent();
-    talk.says(&["250 ok", "550 no", "530 TLS first", "530 TLS first"]);
+    talk.says(&["250 ok", "550 no", "530 TLS first", "250 ok"]);
     assert_eq!(talk.sent(), "STARTTLS|");
     talk.says(&["220 go"]).tls();
     talk.sent();
@@ -69,6 +69,20 @@ fn only_recipients_that_asked_for_tls_are_asked_again() {
     talk.says(&["250 ok", "530 authenticate", "250 ok"]);
     assert_eq!(answers(&talk.dialogue.report()), [(0, Stage::Rcpt, 550), (1, Stage::Rcpt, 530)]);
     assert_eq!(talk.dialogue.step(), Step::Ready);
+}
+
+#[test]
+fn a_demand_for_tls_at_rset_has_everybody_asked_again() {
+    let mut talk = Talk::ready(PIPELINED);
+    talk.begin(&recipients(&["a@example.com", "b@example.com"]));
+    talk.sent();
+    talk.says(&["250 ok", "250 ok", "550 no", "530 TLS first"]);
+    assert_eq!(talk.sent(), "STARTTLS|");
+    talk.says(&["220 go"]).tls();
+    talk.sent();
+    talk.says(&[PIPELINED]);
+    talk.says(&["250 ok", "550 no", "250 ok", "250 reset"]);
+    assert_eq!(answers(&talk.dialogue.report()), [(0, Stage::Rcpt, 550), (1, Stage::Rcpt, 250)]);
 }
 
 #[test]

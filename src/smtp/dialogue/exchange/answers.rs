@@ -1,0 +1,98 @@
+//! The reading of one reply to a command of a transaction.
+
+use std::sync::Arc;
+
+use super::{Exchange, MailAnswer, Misfit};
+use crate::smtp::dialogue::Dialogue;
+use crate::smtp::wire::Reply;
+use crate::smtp::{Meaning, RecipientAnswer, ReplyLimit, Stage};
+
+impl Dialogue {
+    /// A server that has no `RSET` (500, 502) answered everything before it. Any other refusal may
+    /// be that of a recipient, one command late; 503 is either.
+    pub(super) fn reset_answered(
+        &mut self,
+        exchange: &mut Exchange,
+        reply: &Reply,
+    ) -> Result<(), Misfit> {
+        if reply.is_positive() {
+            self.mail_is_open = false;
+            let mail = match &exchange.mail {
+                MailAnswer::Accepted(mail) => Some(mail),
+                _ => None,
+            };
+            exchange.ends_unmistakably = self.is_told_apart(reply, mail);
+            return Ok(());
+        }
+        if reply.code == 530 && self.can_start_tls() {
+            // To every command but a few, that is (RFC 3207 section 4).
+            if matches!(exchange.mail, MailAnswer::Accepted(_)) {
+                let explanation = self.explain(Stage::Rcpt, reply);
+                let reply = Arc::new(reply.clone());
+                let stage = Stage::Rcpt;
+                exchange.defer_all(&RecipientAnswer::Replied { stage, reply, explanation });
+            }
+            return Ok(());
+        }
+        let what = format!("RSET was answered with {}", reply.code);
+        let unknown = matches!(reply.code, 500 | 502);
+        self.facts.one_transaction |= unknown || reply.code == 503;
+        Err(if unknown { Misfit::NoNext(what) } else { Misfit::Shift(what) })
+    }
+
+    /// 503 is about what came before, never about us: the server wants another transaction ended
+    /// first, or cannot end one.
+    pub(super) fn mail_answered(
+        &mut self,
+        exchange: &mut Exchange,
+        reply: Reply,
+    ) -> Result<(), Misfit> {
+        if reply.is_positive() {
+            self.mail_is_open = true;
+            self.mail_is_proven = true;
+            exchange.mail = MailAnswer::Accepted(reply);
+            return Ok(());
+        }
+        self.facts.counters.errors += 1;
+        let explanation = self.explain(Stage::Mail, &reply);
+        if reply.code == 503 && explanation.meaning != Meaning::AuthOrTlsRequired {
+            self.facts.one_transaction |= self.mail_is_proven;
+            return Err(Misfit::NoNext("MAIL was answered with 503".to_owned()));
+        }
+        exchange.mail = MailAnswer::Refused(Arc::new(reply), explanation);
+        // What was not sent yet need not be.
+        exchange.to_send.clear();
+        Ok(())
+    }
+
+    pub(super) fn rcpt_answered(&mut self, exchange: &mut Exchange, index: usize, reply: Reply) {
+        // Without a transaction a reply to RCPT says nothing about the recipient, whatever it is.
+        if !matches!(exchange.mail, MailAnswer::Accepted(_)) {
+            return;
+        }
+        if !reply.is_positive() {
+            self.facts.counters.errors += 1;
+        }
+        let (reply, explanation) = self.explain_recipient(reply);
+        let position = exchange.round.iter().position(|other| *other == index).unwrap_or(0);
+        if position > 0 && explanation.limit == Some(ReplyLimit::Recipients) {
+            let known = self.facts.recipients_per_transaction.unwrap_or(u32::MAX);
+            let seen = u32::try_from(position).unwrap_or(u32::MAX);
+            self.facts.recipients_per_transaction = Some(known.min(seen));
+            exchange.full = true;
+            return;
+        }
+        let asks_for_tls = self.asks_for_tls(&reply, &explanation);
+        if reply.is_positive() {
+            self.facts.counters.accepted += 1;
+        } else if explanation.meaning == Meaning::MailboxNotFound {
+            self.facts.counters.unknown_users += 1;
+        }
+        let answer = RecipientAnswer::Replied { stage: Stage::Rcpt, reply, explanation };
+        if asks_for_tls {
+            exchange.deferred.push((index, answer));
+        } else {
+            exchange.answers[index] = Some(answer);
+        }
+    }
+}
