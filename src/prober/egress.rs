@@ -15,8 +15,12 @@ use crate::smtp::{
     Stage, Target,
 };
 
-/// How many addresses of one exchanger are dialled.
-const ADDRESSES: usize = 4;
+/// Addresses of one exchanger that are dialled at most.
+const ADDRESSES: usize = 32;
+
+/// Time that dialling all of them may take, in time limits of one connection. An address that
+/// refuses costs a round trip, one that is silent a whole limit.
+const LIMITS: u32 = 4;
 
 /// One egress identity of the prober.
 pub(super) struct Egress {
@@ -63,15 +67,20 @@ impl Egress {
             Observation::new(answer, None, context.clock.now())
         })?;
         let mut last = None;
+        let limit = self.config.time_limits.connect;
+        let until = context.clock.now() + limit * LIMITS;
         for target in targets {
+            let began = context.clock.now();
+            if last.is_some() && began >= until {
+                break;
+            }
             let address = target.address();
             let options = DialOptions {
                 source: self.config.source(address),
                 socks5: self.socks5.as_ref(),
                 port: self.config.port,
-                deadline: context.clock.now() + self.config.time_limits.connect,
+                deadline: (began + limit).min(until),
             };
-            let began = context.clock.now();
             let dialled = context.dial.dial(target, options).await;
             let now = context.clock.now();
             let took = now.duration_since(began).unwrap_or_default();

@@ -42,6 +42,12 @@ pub(super) struct Exchanger {
     pub(super) refuses_null_sender: bool,
     /// Until when not to begin TLS unless it insists: it offered and then failed.
     avoids_tls_until: Option<SystemTime>,
+    /// It offered PIPELINING and lost commands or replies.
+    pub(super) breaks_pipelining: bool,
+    /// It takes no `RSET`, or no second `MAIL`.
+    pub(super) one_transaction: bool,
+    /// Until when `HELO` is said: it hung up on `EHLO`.
+    says_helo_until: Option<SystemTime>,
     /// It let us in, at some time.
     pub(super) reached: bool,
     /// Which egress identities rest, and why. One for each identity that was refused.
@@ -84,6 +90,21 @@ impl Exchanger {
         self.avoids_tls_until.is_some_and(|until| now < until)
     }
 
+    /// It hung up on `EHLO`: for an hour it is greeted with `HELO`.
+    pub(super) fn say_helo(&mut self, now: SystemTime) {
+        self.says_helo_until = Some(now + NO_EHLO);
+    }
+
+    /// It does not take `HELO` either: it hangs up on whatever is said.
+    pub(super) fn say_ehlo(&mut self) {
+        self.says_helo_until = None;
+    }
+
+    /// Whether it hung up on `EHLO` lately.
+    pub(super) fn says_helo(&self, now: SystemTime) -> bool {
+        self.says_helo_until.is_some_and(|until| now < until)
+    }
+
     /// `identity` was let in.
     pub(super) fn welcome(&mut self, identity: usize) {
         self.reached = true;
@@ -98,6 +119,9 @@ impl Exchanger {
 
 /// How long TLS that failed is taken to be broken.
 const BROKEN_TLS: Duration = Duration::from_secs(60 * 60);
+
+/// How long a server that hung up on `EHLO` is taken not to know it.
+const NO_EHLO: Duration = Duration::from_secs(60 * 60);
 
 /// How long catch-all knowledge holds.
 #[derive(Clone, Copy, Debug)]

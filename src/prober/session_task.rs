@@ -75,7 +75,7 @@ async fn run(handle: Arc<DestinationHandle>, id: SessionId, exchanger: DomainNam
     if wanted {
         handle.context.replies.observe(TimedPhase::Greet, took);
     }
-    if wanted && greeted(&handle, id, &session) {
+    if wanted && greeted(&handle, id, hints, &session) {
         session = converse(&handle, id, &wake, hints, session).await;
     }
     session.quit(LINGER).await;
@@ -90,6 +90,9 @@ fn hints(handle: &DestinationHandle, exchanger: &DomainName) -> Hints {
         needs_starttls: known.needs_tls,
         refuses_null_sender: known.refuses_null_sender,
         avoid_starttls: known.avoids_tls(now),
+        says_helo: known.says_helo(now),
+        avoid_pipelining: known.breaks_pipelining,
+        one_transaction: known.one_transaction,
     })
 }
 
@@ -97,13 +100,19 @@ fn hints(handle: &DestinationHandle, exchanger: &DomainName) -> Hints {
 fn greeted(
     handle: &Arc<DestinationHandle>,
     id: SessionId,
+    hints: Hints,
     session: &Session<Box<dyn Stream>>,
 ) -> bool {
     let address = Some(session.peer().address);
     if let Some(why) = session.ended().cloned() {
         if session.may_go_without_tls() {
             handle.step_with_memory(|core, memory, now| core.tls_failed(id, memory, now));
+        } else if session.may_say_helo() {
+            handle.step_with_memory(|core, memory, now| core.ehlo_failed(id, memory, now));
         } else {
+            if hints.says_helo {
+                handle.context.memory().exchanger_mut(&session.peer().exchanger).say_ehlo();
+            }
             let mut why = Observation::new(why, address, handle.context.clock.now());
             why.transcript = Some(session.transcript().into());
             handle.step_with_memory(|core, memory, now| core.open_failed(id, why, memory, now));
@@ -116,7 +125,11 @@ fn greeted(
         pipelining: capabilities.pipelining,
         may_want_mail_again: session.may_want_mail_again(),
         recipients_max: capabilities.recipients_max,
-        transactions_max: capabilities.transactions_max,
+        transactions_max: if session.facts().one_transaction {
+            Some(1)
+        } else {
+            capabilities.transactions_max
+        },
     };
     handle.step(|core, now| core.opened(id, opened, now));
     true
@@ -146,10 +159,10 @@ async fn converse(
         match handle.step(|core, now| core.next_action(id, now)) {
             NextAction::Send(transactions) => {
                 let span = tracing::debug_span!("smtp_flight", transactions = transactions.len());
-                let landed = send(handle, &mut session, &transactions).instrument(span).await;
+                let mut landed = send(handle, &mut session, &transactions).instrument(span).await;
                 handle.context.replies.observe(TimedPhase::Flight, landed.took);
                 count(handle, &mut counted, session.facts().counters);
-                remember(handle, &mut hints, &session);
+                landed.learned = remember(handle, &mut hints, &session);
                 let over = landed.ended.is_some();
                 handle.step_with_memory(|core, memory, now| core.landed(id, landed, memory, now));
                 if over {
@@ -222,21 +235,33 @@ fn count(handle: &DestinationHandle, counted: &mut Counters, counters: Counters)
     *counted = counters;
 }
 
-/// Remembers what the next session should know from the start.
-fn remember(handle: &DestinationHandle, hints: &mut Hints, session: &Session<Box<dyn Stream>>) {
+/// Remembers what the next session should know from the start. Says whether that session can go
+/// around what this one ran into.
+fn remember(
+    handle: &DestinationHandle,
+    hints: &mut Hints,
+    session: &Session<Box<dyn Stream>>,
+) -> bool {
     let facts = session.facts();
-    let now = Hints {
+    let before = *hints;
+    *hints = Hints {
         needs_starttls: facts.needs_starttls,
         refuses_null_sender: facts.refuses_null_sender,
-        ..*hints
+        avoid_pipelining: before.avoid_pipelining || facts.breaks_pipelining,
+        one_transaction: facts.one_transaction,
+        ..before
     };
-    if now != *hints {
-        *hints = now;
-        let mut memory = handle.context.memory();
-        let known = memory.exchanger_mut(&session.peer().exchanger);
-        known.needs_tls = now.needs_starttls;
-        known.refuses_null_sender = now.refuses_null_sender;
+    if *hints == before {
+        return false;
     }
+    let mut memory = handle.context.memory();
+    let known = memory.exchanger_mut(&session.peer().exchanger);
+    known.needs_tls = hints.needs_starttls;
+    known.refuses_null_sender = hints.refuses_null_sender;
+    known.breaks_pipelining |= hints.avoid_pipelining;
+    known.one_transaction |= hints.one_transaction;
+    hints.avoid_pipelining != before.avoid_pipelining
+        || hints.one_transaction != before.one_transaction
 }
 
 /// A session's place in its destination, given up when the task ends, in whatever way.

@@ -21,6 +21,8 @@ pub(in crate::prober) struct FlightResult {
     pub(in crate::prober) transactions: Vec<TransactionResult>,
     /// Why the session is over, if it is.
     pub(in crate::prober) ended: Option<RecipientAnswer>,
+    /// It ran into a habit of the server that is remembered now: the next session goes around it.
+    pub(in crate::prober) learned: bool,
     /// From the first byte sent to the last one read.
     pub(in crate::prober) took: Duration,
 }
@@ -42,6 +44,8 @@ pub(in crate::prober) struct TransactionResult {
 struct FlightFindings {
     /// The session is over.
     over: bool,
+    /// The next session goes around what this one ran into.
+    learned: bool,
     answered: u32,
     /// It takes fewer recipients in a transaction than was known.
     smaller_transactions: bool,
@@ -64,8 +68,11 @@ impl<T> Destination<T> {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let flight = std::mem::take(&mut session.flight);
         let (exchanger, address) = (session.exchanger.clone(), session.address);
-        let mut findings =
-            FlightFindings { over: landed.ended.is_some(), ..FlightFindings::default() };
+        let mut findings = FlightFindings {
+            over: landed.ended.is_some(),
+            learned: landed.learned,
+            ..FlightFindings::default()
+        };
         let mut transactions = landed.transactions.into_iter();
         for planned in &flight {
             let mut brought = transactions.next().unwrap_or_default();
@@ -266,6 +273,9 @@ impl<T> Destination<T> {
         let why = Observation::new(ended, address, now);
         if closed && answered > 0 && findings.answered == 0 {
             // It was closed while it was idle, and we noticed only now: nobody's fault.
+            return;
+        }
+        if findings.learned {
             return;
         }
         if findings.smaller_transactions {

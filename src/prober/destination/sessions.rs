@@ -90,6 +90,19 @@ impl<T> Destination<T> {
         self.open_sessions(now);
     }
 
+    /// The server hung up on `EHLO`: another session says `HELO`.
+    pub(in crate::prober) fn ehlo_failed(
+        &mut self,
+        id: SessionId,
+        memory: &mut Memory,
+        now: SystemTime,
+    ) {
+        let Some(exchanger) = self.retire(id) else { return };
+        memory.exchanger_mut(&exchanger).say_helo(now);
+        self.stir(&exchanger, now);
+        self.open_sessions(now);
+    }
+
     /// Nobody waits any more for a session that was being opened.
     pub(in crate::prober) fn given_up(&mut self, id: SessionId, now: SystemTime) {
         let Some(exchanger) = self.retire(id) else { return };

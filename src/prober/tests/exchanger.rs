@@ -25,6 +25,18 @@ pub(super) struct Rules {
     pub(super) limits: Option<(usize, usize)>,
     /// Offers TLS, and hangs up when it is to begin.
     pub(super) broken_tls: bool,
+    /// Said to `RSET`.
+    pub(super) reset: Option<&'static str>,
+    /// Said to every `MAIL` of a session but the first.
+    pub(super) second_mail: Option<&'static str>,
+    /// Throws away what was sent behind a command when it answers that.
+    pub(super) flushes: bool,
+    /// Hangs up on `EHLO`.
+    pub(super) rfc821: bool,
+    /// Says its banner a second time, a moment later.
+    pub(super) second_banner: bool,
+    /// Addresses it has before the one that it answers at.
+    pub(super) refusing: u8,
     /// Refuses `<>`.
     pub(super) refuses_null_sender: bool,
     /// ReplyStats to `MAIL` instead of 250.
@@ -71,6 +83,12 @@ impl Default for Rules {
             ehlo: None,
             limits: None,
             broken_tls: false,
+            reset: None,
+            second_mail: None,
+            flushes: false,
+            rfc821: false,
+            second_banner: false,
+            refusing: 0,
             refuses_null_sender: false,
             mail: None,
             rcpt: None,
@@ -182,6 +200,7 @@ impl Server {
             return Ok(());
         }
         let mut session = Session::default();
+        let mut again = self.rules.second_banner;
         while let Some(line) = lines.next_line().await? {
             sleep(self.rules.delay).await;
             if line.starts_with("RCPT")
@@ -190,8 +209,15 @@ impl Server {
             {
                 sleep(delay).await;
             }
+            if std::mem::take(&mut again) {
+                writer.write_all(b"220 mx.example ESMTP\r\n").await?;
+            }
             let Some(reply) = self.answer(&line, &mut session) else { return Ok(()) };
             writer.write_all(format!("{reply}\r\n").as_bytes()).await?;
+            if self.rules.flushes {
+                let waiting = lines.get_ref().buffer().len();
+                lines.get_mut().consume(waiting);
+            }
             if reply.starts_with("421") || line.starts_with("STARTTLS") {
                 return Ok(());
             }
@@ -203,10 +229,15 @@ impl Server {
     fn answer(&self, line: &str, session: &mut Session) -> Option<String> {
         let (most_transactions, most_named) = self.rules.limits.unwrap_or((usize::MAX, usize::MAX));
         let reply = match line.get(..4).unwrap_or("") {
+            "EHLO" if self.rules.rfc821 => return None,
             "EHLO" => return Some(self.ehlo(line)),
+            "RSET" => self.rules.reset.unwrap_or("250 2.0.0 ok"),
             "STAR" => "220 go ahead",
             "MAIL" if session.transactions >= most_transactions => {
                 "421 4.7.0 too many transactions"
+            }
+            "MAIL" if session.transactions > 0 && self.rules.second_mail.is_some() => {
+                self.rules.second_mail.unwrap_or_default()
             }
             "MAIL" => {
                 (session.accepted, session.named) = (0, 0);

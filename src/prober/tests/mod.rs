@@ -1,6 +1,7 @@
 //! The rules of the lanes, shown on scripted exchangers under a paused clock.
 
 mod backoff;
+mod dialogues;
 mod exchanger;
 mod identities;
 mod limits;

@@ -28,6 +28,13 @@ struct Host {
     address: IpAddr,
 }
 
+impl Host {
+    fn addresses(&self) -> Vec<IpAddr> {
+        let refusing = (1..=self.rules.refusing).map(|last| IpAddr::from([192, 89, 1, last]));
+        refusing.chain([self.address]).collect()
+    }
+}
+
 /// The network.
 pub(super) struct World {
     pub(super) clock: Clock,
@@ -128,7 +135,7 @@ impl Lookup for World {
         let known = hosts.get(host);
         Ok(HostFacts {
             host: host.clone(),
-            addresses: known.map(|known| known.address).into_iter().collect(),
+            addresses: known.map(Host::addresses).unwrap_or_default(),
             exists: known.is_some(),
             alias_of: None,
             looked_up_at: self.clock.now(),
@@ -146,7 +153,9 @@ impl Dial for World {
     ) -> Result<Connection, NoReply> {
         sleep(Duration::from_millis(1)).await;
         let hosts = self.hosts.lock().unwrap();
-        let host = hosts.values().find(|host| host.address == target.address()).unwrap();
+        let Some(host) = hosts.values().find(|host| host.address == target.address()) else {
+            return Err(NoReply::ConnectFailed("connection refused".to_owned()));
+        };
         host.seen.lock().unwrap().connections.push(self.clock.now());
         if host.rules.down {
             return Err(NoReply::ConnectFailed("connection refused".to_owned()));

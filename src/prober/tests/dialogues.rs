@@ -1,0 +1,89 @@
+//! Exchangers whose dialogue goes other ways than RFC 5321 has it.
+
+use std::time::Duration;
+
+use super::*;
+
+/// Recipients of two domains, which go in two transactions.
+fn of_two_domains() -> Vec<String> {
+    users(3, "a.example").into_iter().chain(users(3, "b.example")).collect()
+}
+
+fn codes(outcomes: &[ProbeOutcome]) -> Vec<u16> {
+    outcomes.iter().map(code).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_rset_a_session_carries_one_transaction_and_everybody_is_answered() {
+    for reset in ["500 what?", "502 5.5.1 not implemented", "503 5.5.1 bad sequence"] {
+        let (world, prober) = world(Rules { reset: Some(reset), ..Rules::default() });
+        let outcomes = probe_all(&world, &prober, &of_two_domains()).await;
+        assert_eq!(codes(&outcomes), [250; 6], "{reset}");
+        let before = world.seen(MX);
+        let again = users(2, "c.example").into_iter().chain(users(2, "d.example"));
+        let outcomes = probe_all(&world, &prober, &again.collect::<Vec<_>>()).await;
+        assert_eq!(codes(&outcomes), [250; 4], "{reset}");
+        let after = world.seen(MX);
+        let count = |seen: &exchanger::Seen| (seen.connections.len(), seen.transactions.len());
+        let ((connections, transactions), (later, more)) = (count(&before), count(&after));
+        assert_eq!(later - connections, more - transactions, "{reset}: it is remembered");
+        assert_eq!(more - transactions, 2, "{reset}: nobody was asked twice");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_second_transaction_is_no_refusal_of_us() {
+    for reply in ["503 nested MAIL command", "503 5.5.1 Issue a reset first"] {
+        let (world, prober) = world(Rules { second_mail: Some(reply), ..Rules::default() });
+        let outcomes = probe_all(&world, &prober, &of_two_domains()).await;
+        assert_eq!(codes(&outcomes), [250; 6], "{reply}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pipelining_that_loses_commands_is_done_without_and_that_is_remembered() {
+    let (world, prober) = world(Rules { flushes: true, ..Rules::default() });
+    let asked: Vec<String> =
+        users(3, "a.example").into_iter().chain(["x@a.example".into()]).collect();
+    let outcomes = probe_all(&world, &prober, &asked).await;
+    assert_eq!(codes(&outcomes), [250, 250, 250, 550]);
+    let before = world.clock.now();
+    assert_eq!(codes(&probe_all(&world, &prober, &users(3, "b.example")).await), [250; 3]);
+    let took = world.clock.now().duration_since(before).unwrap();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_hangs_up_on_ehlo_is_greeted_with_helo_and_that_is_remembered() {
+    let (world, prober) = world(Rules { rfc821: true, pipelining: false, ..Rules::default() });
+    assert_eq!(codes(&probe_all(&world, &prober, &users(1, "a.example")).await), [250]);
+    assert_eq!(world.seen(MX).connections.len(), 2);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(codes(&probe_all(&world, &prober, &users(1, "b.example")).await), [250]);
+    assert_eq!(world.seen(MX).connections.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_believed_of_a_server_that_is_out_of_step() {
+    let rules = [
+        Rules { second_banner: true, ..Rules::default() },
+        Rules { rcpt: Some("220 2.1.5 ok"), ..Rules::default() },
+        Rules { rcpt: Some("221 2.0.0 bye"), ..Rules::default() },
+        Rules { rcpt: Some("214 2.0.0 help"), ..Rules::default() },
+    ];
+    for rules in rules {
+        let (world, prober) = world(rules.clone());
+        let asked = vec!["user@a.example".to_owned(), "x@a.example".to_owned()];
+        for outcome in probe_all(&world, &prober, &asked).await {
+            let (_, reason) = no_reply(&outcome).expect("no reply that counts");
+            assert!(matches!(reason, NoReply::Protocol(_)), "{reason:?} of {rules:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_one_address_of_many_that_answers_is_found() {
+    let (world, prober) = world(Rules { refusing: 20, ..Rules::default() });
+    assert_eq!(codes(&probe_all(&world, &prober, &users(1, "a.example")).await), [250]);
+    assert_eq!(world.seen(MX).connections.len(), 1);
+}
