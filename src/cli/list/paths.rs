@@ -66,8 +66,14 @@ pub(super) fn ensure_different(files: &[(&str, &Path)]) -> anyhow::Result<()> {
 /// Whether rows are written into what is at `path` as they are, because it is no file that could
 /// be replaced: a terminal, a pipe, a device.
 pub(super) fn is_stream(path: &Path) -> bool {
-    path.as_os_str() == "-"
+    is_standard_output(path)
         || fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+/// Whether `path` is a name of standard output, wherever that leads.
+fn is_standard_output(path: &Path) -> bool {
+    const NAMES: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+    NAMES.iter().any(|name| path.as_os_str() == *name)
 }
 
 /// Finds out before anything is asked whether a file can be written at `path`, and may be.
@@ -134,7 +140,7 @@ fn copy(scratch: &Path, into: &mut File) -> io::Result<()> {
 
 fn copy_to_stream(scratch: &Path, path: &Path) -> io::Result<()> {
     let mut rows = File::open(scratch)?;
-    if path.as_os_str() == "-" {
+    if is_standard_output(path) {
         let mut out = io::stdout().lock();
         io::copy(&mut rows, &mut out)?;
         return io::Write::flush(&mut out);
@@ -192,7 +198,9 @@ mod tests {
     fn a_device_is_written_to_and_never_replaced() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("scratch"), "rows").unwrap();
-        assert!(is_stream(Path::new("/dev/null")) && is_stream(Path::new("-")));
+        for stream in ["/dev/null", "-", "/dev/stdout", "/dev/fd/1"] {
+            assert!(is_stream(Path::new(stream)), "{stream}");
+        }
         persist(&folder.path().join("scratch"), Path::new("/dev/null"), true).unwrap();
         assert!(is_stream(Path::new("/dev/null")));
     }
