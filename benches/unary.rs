@@ -69,11 +69,11 @@ async fn main() -> anyhow::Result<()> {
 
     let (listener, ours) = listen().await?;
     let store = tempfile::tempdir()?;
-    let rooms = app.rooms(&app.open_batches(store.path()).await?)?;
-    let (batches, settings) = (rooms.batches.clone(), app.config.server.clone());
+    let services = app.services(&app.open_batches(store.path()).await?)?;
+    let (batches, settings) = (services.batches.clone(), app.config.server.clone());
     let (clock, stop) = (app.clock, shutdown.clone());
     servers.spawn(async move {
-        mailvet::grpc::serve(listener, rooms, settings, clock, stop).await?;
+        mailvet::grpc::serve(listener, services, settings, clock, stop).await?;
         anyhow::Ok(())
     });
     let (listener, empty) = listen().await?;

@@ -15,7 +15,7 @@ use crate::campaign::preflight::Thresholds;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dns::Resolver;
-use crate::grpc::{self, Calls, Rooms};
+use crate::grpc::{self, Calls, Services};
 use crate::lists::{self, ListsHandle, Reload};
 use crate::metrics::Sources;
 use crate::prober::Prober;
@@ -110,8 +110,8 @@ impl App {
     /// # Errors
     ///
     /// As [`Self::thresholds`].
-    pub fn rooms(&self, batches: &Batches) -> anyhow::Result<Rooms> {
-        Ok(Rooms {
+    pub fn services(&self, batches: &Batches) -> anyhow::Result<Services> {
+        Ok(Services {
             verifier: Arc::clone(&self.verifier),
             batches: batches.clone(),
             thresholds: self.thresholds()?,

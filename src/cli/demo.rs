@@ -31,12 +31,12 @@ pub(super) async fn run() -> anyhow::Result<bool> {
     };
     let store = tempfile::tempdir()?;
     let batches = app.open_batches(store.path()).await?;
-    let rooms = app.rooms(&batches)?;
+    let services = app.services(&batches)?;
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let address = listener.local_addr()?;
     let shutdown = CancellationToken::new();
     let config = app.config.server.clone();
-    let serving = grpc::serve(listener, rooms, config, app.clock, shutdown.clone());
+    let serving = grpc::serve(listener, services, config, app.clock, shutdown.clone());
     let list = World::built_in()?.demo().to_vec();
     anstream::println!(
         "A mail world on loopback: {} exchangers, DNS at {}.\nThe service at {address}, \

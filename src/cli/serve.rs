@@ -103,7 +103,7 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
     let store = Store::choose(app, args.sandbox)?;
     let batches = app.open_batches(store.path()).await?;
-    let rooms = app.rooms(&batches)?;
+    let services = app.services(&batches)?;
     tracing::info!(
         sandbox = args.sandbox,
         data_dir = %store.path().display(),
@@ -111,7 +111,7 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     );
     let shutdown = CancellationToken::new();
     let serving =
-        grpc::serve(listener, rooms, app.config.server.clone(), app.clock, shutdown.clone());
+        grpc::serve(listener, services, app.config.server.clone(), app.clock, shutdown.clone());
     let signalled = async {
         signals.told_to_stop().await;
         tracing::info!("shutting down: finishing what is in flight");

@@ -1,7 +1,7 @@
-//! Every call, from its arrival to the end of its answer: counted, told in the log, and the root of
-//! what is done for it in a trace, which continues the caller's (W3C trace context).
+//! Counts, logs and traces each call from its arrival to the end of its answer. The span continues
+//! the caller's trace (W3C trace context).
 //!
-//! This stands around the gate, so that calls that are turned away count too.
+//! The layer stands around the auth layer, so that refused calls count too.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -27,10 +27,10 @@ use crate::clock::Clock;
 use crate::instruments::{CounterVec, Histogram, HistogramSnapshot};
 use crate::proto::FILE_DESCRIPTOR_SET;
 
-/// What is called that is not in our own descriptors.
+/// The methods of the health service, which our own descriptors do not hold.
 const HEALTH: [&str; 2] = ["grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch"];
 
-/// What every method is called that we do not have: names are the caller's, and without end.
+/// The name under which unknown methods are counted: theirs are the caller's, and unbounded.
 const OTHER: &str = "other";
 
 /// The codes of gRPC, in the order of their numbers.
@@ -69,7 +69,7 @@ struct Method {
     elapsed: Histogram,
 }
 
-/// What was called of one method since the start.
+/// Calls of one method since the start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MethodStats {
     /// Its name, as `package.Service/Method`.
@@ -77,7 +77,7 @@ pub struct MethodStats {
     /// Calls by the code they were answered with, in lower snake case; `cancelled` if the caller
     /// went away first.
     pub codes: Vec<(&'static str, u64)>,
-    /// How long they took; a stream, until its end.
+    /// Their durations; a stream's, until its end.
     pub elapsed: HistogramSnapshot,
 }
 
@@ -102,7 +102,7 @@ impl Default for Calls {
 }
 
 impl Calls {
-    /// What was called, method by method.
+    /// The counts, method by method.
     #[must_use]
     pub fn stats(&self) -> Vec<MethodStats> {
         let read = |method: &Method| MethodStats {
@@ -122,7 +122,7 @@ impl Calls {
         self.callers.snapshot().into_iter().map(named).collect()
     }
 
-    /// How many calls are being answered.
+    /// Number of calls being answered.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.in_flight.load(Ordering::Relaxed)
@@ -136,19 +136,19 @@ impl Calls {
     }
 }
 
-/// What counts and follows calls, as a layer around everything else.
+/// The layer that counts and traces calls, around everything else.
 #[derive(Clone)]
-pub(super) struct Followed {
+pub(super) struct CallTraceLayer {
     calls: Arc<Calls>,
     clock: Clock,
 }
 
-impl Followed {
+impl CallTraceLayer {
     pub(super) fn new(calls: Arc<Calls>, clock: Clock) -> Self {
         Self { calls, clock }
     }
 
-    /// A call has come.
+    /// Opens the span of a call that arrived.
     fn begin(&self, request: &mut Request<Body>) -> Call {
         let method = self.calls.method(request.uri().path());
         let name = &self.calls.methods[method].name;
@@ -173,7 +173,7 @@ impl Followed {
     }
 }
 
-/// A call that is being answered. It ends when this goes.
+/// A call being answered, until it is dropped.
 struct Call {
     calls: Arc<Calls>,
     clock: Clock,
@@ -181,7 +181,7 @@ struct Call {
     method: usize,
     caller: CallerName,
     span: Span,
-    /// What it was answered with, once that is known.
+    /// The code of its answer, once known.
     code: Option<Code>,
 }
 
@@ -208,7 +208,7 @@ impl Drop for Call {
         }
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         self.span.in_scope(|| match code {
-            // Somebody asks for it every few seconds.
+            // An orchestrator asks every few seconds.
             _ if HEALTH.contains(&method.name.as_str()) => {
                 tracing::debug!(elapsed_ms, "answered");
             }
@@ -220,22 +220,22 @@ impl Drop for Call {
     }
 }
 
-impl<S> Layer<S> for Followed {
-    type Service = Following<S>;
+impl<S> Layer<S> for CallTraceLayer {
+    type Service = CallTraceService<S>;
 
-    fn layer(&self, inner: S) -> Following<S> {
-        Following { followed: self.clone(), inner }
+    fn layer(&self, inner: S) -> CallTraceService<S> {
+        CallTraceService { layer: self.clone(), inner }
     }
 }
 
-/// Services whose calls are followed.
+/// The inner services with each call counted and traced.
 #[derive(Clone)]
-pub(super) struct Following<S> {
-    followed: Followed,
+pub(super) struct CallTraceService<S> {
+    layer: CallTraceLayer,
     inner: S,
 }
 
-impl<S> Service<Request<Body>> for Following<S>
+impl<S> Service<Request<Body>> for CallTraceService<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     S::Future: Send + 'static,
@@ -249,7 +249,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let mut call = self.followed.begin(&mut request);
+        let mut call = self.layer.begin(&mut request);
         let span = call.span.clone();
         let answer = span.in_scope(|| self.inner.call(request)).instrument(span.clone());
         async move {

@@ -1,4 +1,4 @@
-//! How the service listens, whom it serves, and how much of everything it takes.
+//! Configuration of the service: listener, callers, limits.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,44 +8,44 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Harvesting, Protection, Quota, UnprotectedListener};
 
-/// How the service listens and how long it works on a call.
+/// The listener, the callers and the time limits of the service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where to listen. Default `127.0.0.1:50051`. Beyond loopback one of `api_keys`,
+    /// The address to listen on. Default `127.0.0.1:50051`. Beyond loopback one of `api_keys`,
     /// `tls.client_ca` and `allow_anonymous` must be set.
     pub listen: SocketAddr,
-    /// Whether callers may call that show neither an API key nor a certificate. Default false: only
-    /// on loopback, and only if `api_keys` and `tls.client_ca` are not set.
+    /// Admits callers that show neither an API key nor a certificate. Default false: only on
+    /// loopback, and only if `api_keys` and `tls.client_ca` are not set.
     pub allow_anonymous: bool,
     /// The file with the API keys (see `mailvet api-key new`). Read again when it changes. Default
     /// none.
     pub api_keys: Option<PathBuf>,
-    /// How often the files of `api_keys` and `tls` are looked at for changes. Default 10 seconds, at
-    /// least 1.
+    /// Interval between two checks of the files of `api_keys` and `tls` for changes. Default 10
+    /// seconds, at least 1.
     #[serde(with = "humantime_serde")]
     pub poll_interval: Duration,
-    /// How many items of one stream are worked on at a time. Default 1000, at least 1.
+    /// Number of items of one stream under work at a time. Default 1000, at least 1.
     pub stream_concurrency: usize,
     /// The longest a call may take when its caller names no deadline, or a longer one. Default 2
     /// minutes: a server that delays its greeting and its replies is through by then.
     #[serde(with = "humantime_serde")]
     pub longest_call: Duration,
-    /// How long before the caller's deadline the verdict is sent; at most a tenth of the caller's
+    /// Time before the caller's deadline at which the verdict is sent; at most a tenth of the caller's
     /// time is used. Default 50 ms.
     #[serde(with = "humantime_serde")]
     pub deadline_margin: Duration,
-    /// How long a shutdown waits for calls in flight. Default 30 seconds. What comes after them takes
-    /// at most 5 more.
+    /// Time a shutdown waits for calls in flight. Default 30 seconds. Closing the sessions takes at
+    /// most 5 more.
     #[serde(with = "humantime_serde")]
     pub drain_timeout: Duration,
     /// TLS.
     pub tls: TlsFiles,
-    /// How much each caller may do whose key says nothing else.
+    /// The quota of callers whose key has none of its own.
     pub quota: Quota,
-    /// What is taken for harvesting.
+    /// The rules against directory harvesting.
     pub harvesting: Harvesting,
-    /// How much the server takes.
+    /// The server's limits.
     pub limits: Limits,
 }
 
@@ -63,7 +63,7 @@ pub struct TlsFiles {
     pub client_ca: Option<PathBuf>,
 }
 
-/// How much the server takes, whoever calls.
+/// Limits of the server, over all callers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -72,7 +72,7 @@ pub struct Limits {
     pub connections: usize,
     /// TLS handshakes at a time; more wait. Default 200.
     pub handshakes: usize,
-    /// How long a handshake may take, and how long a connection may say nothing at first. Default 10
+    /// Time limit of a handshake, and of the silence at the beginning of a connection. Default 10
     /// seconds.
     #[serde(with = "humantime_serde")]
     pub handshake_timeout: Duration,
@@ -88,16 +88,16 @@ pub struct Limits {
     pub request_octets: usize,
     /// The largest metadata of a request, in octets as HTTP/2 counts them. Default 16 KiB.
     pub header_octets: u32,
-    /// How often a connection is asked whether it still lives (HTTP/2 PING). Default 1 minute.
+    /// Interval of HTTP/2 PINGs that find dead connections. Default 1 minute.
     #[serde(with = "humantime_serde")]
     pub keepalive_interval: Duration,
-    /// How long it may take to answer that. Default 20 seconds.
+    /// Time limit for the answer to a PING. Default 20 seconds.
     #[serde(with = "humantime_serde")]
     pub keepalive_timeout: Duration,
-    /// How long a connection without a call is kept; up to twice as long. Default 10 minutes.
+    /// Time a connection without a call is kept; up to twice as long. Default 10 minutes.
     #[serde(with = "humantime_serde")]
     pub idle_connection: Duration,
-    /// How long a stream is kept on which no item comes and nothing is worked on. Default 5 minutes.
+    /// Time a stream is kept on which no item comes and nothing is under work. Default 5 minutes.
     #[serde(with = "humantime_serde")]
     pub idle_stream: Duration,
 }
@@ -148,7 +148,7 @@ pub struct NoRoom {
 }
 
 impl Limits {
-    /// Whether every limit lets something through.
+    /// Checks that every limit lets something through.
     ///
     /// # Errors
     ///
@@ -176,7 +176,7 @@ impl Limits {
 }
 
 impl Config {
-    /// What stands between the service and those who reach it.
+    /// The protection between the service and those who can reach it.
     #[must_use]
     pub fn protection(&self) -> Protection {
         Protection {
@@ -186,18 +186,19 @@ impl Config {
         }
     }
 
-    /// Whether the service may listen where it is told to.
+    /// Checks that the address to listen on is protected.
     ///
     /// # Errors
     ///
-    /// [`UnprotectedListener`] if others than this machine could call without anybody having decided that.
+    /// [`UnprotectedListener`] if others than this machine could call and nothing in the
+    /// configuration allows it.
     pub fn check_listen(&self) -> Result<(), UnprotectedListener> {
         self.protection().check(self.listen)
     }
 }
 
 impl TlsFiles {
-    /// Whether TLS is wanted.
+    /// `true` if any file of TLS is named.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         *self != Self::default()

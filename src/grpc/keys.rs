@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::watched::Watched;
+use super::file_watch::FileWatch;
 use crate::access::{Keys, KeysError};
 
 /// The largest file taken, in octets: some thousands of keys.
@@ -38,13 +38,13 @@ pub enum KeyFileError {
 #[derive(Debug)]
 pub(super) struct KeyFile {
     path: PathBuf,
-    watched: Watched,
+    watched: FileWatch,
 }
 
 impl KeyFile {
     /// Reads the file. Blocks on the file system.
     pub(super) fn open(path: &Path) -> Result<(Self, Keys), KeyFileError> {
-        let watched = Watched::new(vec![path.to_owned()]);
+        let watched = FileWatch::new(vec![path.to_owned()]);
         let keys = read(path)?;
         Ok((Self { path: path.to_owned(), watched }, keys))
     }

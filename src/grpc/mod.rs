@@ -1,40 +1,40 @@
-//! The door: decode, call, encode. It decides nothing: who may call, and how much, is decided by
-//! [`crate::access`].
+//! The gRPC service: decode, call, encode. It decides nothing: callers and quotas are
+//! [`crate::access`]'s affair.
 
 pub mod calls;
 pub mod config;
 pub mod server;
 
+mod auth_layer;
 mod batch;
 mod callers;
 mod check;
-mod checked;
 mod connection;
 mod convert;
+mod credential_files;
 mod deadline;
-mod door;
-mod gate;
+mod file_watch;
 mod health;
 mod keys;
 mod listener;
+mod metered;
 mod refusal;
 mod request;
 mod service;
 mod tls;
 mod trace_context;
-mod watched;
 
 pub use calls::{Calls, MethodStats};
 pub use check::problems;
 pub use config::Config;
-pub use server::{Rooms, serve, serve_within};
+pub use server::{Services, serve, serve_within};
 pub use tls::{TlsError, certificates};
 
 use tonic::{Request, Status};
 
 use crate::access::Caller;
 
-/// Who calls. The gate has said so.
+/// The caller that the auth layer attached to the request.
 fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     let caller = request.extensions().get::<Caller>().cloned();
     caller.ok_or_else(|| Status::internal("the caller is not known"))

@@ -12,15 +12,15 @@ use tonic::Request;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 
+use super::auth_layer::AuthLayer;
 use super::batch;
-use super::calls::{Calls, Followed};
-use super::checked::Checked;
+use super::calls::{CallTraceLayer, Calls};
 use super::config::{Config, Limits, NoRoom};
-use super::door::Door;
-use super::gate::Gate;
+use super::credential_files::CredentialFiles;
 use super::health::Health;
 use super::keys::KeyFileError;
 use super::listener;
+use super::metered::MeteredVerifier;
 use super::service::Service;
 use super::tls::TlsError;
 use crate::access::{Access, Caller, Harvesting, Keys, Quota, UnprotectedListener};
@@ -33,29 +33,29 @@ use crate::proto::verification_service_server::VerificationServiceServer;
 use crate::readiness::Readiness;
 use crate::verifier::Verifier;
 
-/// How much of a request may be on its way to us before it is read, in octets: for one call, and for
-/// all calls of a connection. What is beyond that stays with the caller (RFC 9113 section 5.2).
+/// Flow-control windows in octets, of one call and of a connection: what a caller may send before
+/// it is read (RFC 9113 section 5.2).
 const WINDOWS: (u32, u32) = (64 * 1024, 256 * 1024);
 
 /// The largest message taken of a batch, in octets: a page of addresses.
 const LARGEST_PAGE: usize = 4 * 1024 * 1024;
 
-/// What is behind the door.
+/// The parts that answer calls.
 #[derive(Clone)]
-pub struct Rooms {
-    /// Verifies addresses.
+pub struct Services {
+    /// The verifier.
     pub verifier: Arc<Verifier>,
-    /// Keeps whole lists.
+    /// The durable batches.
     pub batches: Batches,
-    /// What a list's answer is held against.
+    /// The thresholds of the pre-flight answer.
     pub thresholds: Thresholds,
-    /// Counts calls.
+    /// Counters of calls.
     pub calls: Arc<Calls>,
-    /// Whether calls can be answered.
+    /// The readiness that health reports.
     pub readiness: Readiness,
 }
 
-/// Why the service could not run.
+/// An error that keeps the service from running.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// It would be open to everybody.
@@ -81,7 +81,7 @@ pub enum ServeError {
     Transport(#[from] tonic::transport::Error),
 }
 
-/// How a shutdown ended.
+/// The outcome of a shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drained {
     /// Every call in flight was answered.
@@ -95,10 +95,11 @@ pub enum Drained {
 /// # Errors
 ///
 /// If it would be open to everybody without anybody having decided that, a limit lets nothing
-/// through, a file of the configuration cannot be used, reflection cannot be set up, or the transport fails.
+/// through, a file of the configuration cannot be used, reflection cannot be set up, or the
+/// transport fails.
 pub async fn serve(
     listener: TcpListener,
-    rooms: Rooms,
+    services: Services,
     config: Config,
     clock: Clock,
     shutdown: CancellationToken,
@@ -106,12 +107,12 @@ pub async fn serve(
     let address = listener.local_addr()?;
     config.protection().check(address)?;
     config.limits.check()?;
-    let door = Door::open(&config, address)?;
+    let files = CredentialFiles::open(&config, address)?;
     tracing::info!(
         %address,
-        tls = door.tls.is_some(),
+        tls = files.tls.is_some(),
         client_certificates = config.tls.client_ca.is_some(),
-        api_keys = door.key_file.is_some(),
+        api_keys = files.key_file.is_some(),
         anonymous = config.protection().admits_anonymous(),
         "serving"
     );
@@ -119,20 +120,21 @@ pub async fn serve(
     let (drain_timeout, poll) = (config.drain_timeout, config.poll_interval);
     let limits = config.limits.clone();
     let largest = limits.request_octets;
-    let incoming = listener::connections(listener, door.tls.clone(), &limits, clock);
-    let gate = Gate::new(Arc::clone(&door.access), &limits, clock);
-    let checked = Checked::new(Arc::clone(&door.access), Arc::clone(&rooms.verifier), clock);
-    let batches = batch_service(&rooms, checked.clone(), &shutdown);
-    let service = Service::new(checked, config, clock, shutdown.clone());
-    let reporting = Health::begin(health_reporter, &rooms.readiness, shutdown.clone()).await;
+    let incoming = listener::connections(listener, files.tls.clone(), &limits, clock);
+    let auth = AuthLayer::new(Arc::clone(&files.access), &limits, clock);
+    let verifier =
+        MeteredVerifier::new(Arc::clone(&files.access), Arc::clone(&services.verifier), clock);
+    let batches = batch_service(&services, verifier.clone(), &shutdown);
+    let service = Service::new(verifier, config, clock, shutdown.clone());
+    let reporting = Health::begin(health_reporter, &services.readiness, shutdown.clone()).await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let router = builder(&limits)
-        .layer(Followed::new(Arc::clone(&rooms.calls), clock))
-        .layer(gate)
+        .layer(CallTraceLayer::new(Arc::clone(&services.calls), clock))
+        .layer(auth)
         .add_service(health.max_decoding_message_size(largest))
         .add_service(reflection().build_v1()?.max_decoding_message_size(largest))
         .add_service(reflection().build_v1alpha()?.max_decoding_message_size(largest))
@@ -149,7 +151,7 @@ pub async fn serve(
             Ok(Drained::Finished)
         }
         () = deadline => Ok(Drained::TimedOut),
-        never = door.watch(poll) => match never {},
+        never = files.watch(poll) => match never {},
         never = reporting.follow() => match never {},
     }
 }
@@ -166,37 +168,38 @@ fn builder(limits: &Limits) -> Server {
         .initial_connection_window_size(connection)
 }
 
-/// Serves the batches alone, over one connection from within this process: nobody else can reach
-/// it. Ends when the other side hangs up.
+/// Serves the batches alone, over one connection from within this process, which no other process
+/// can reach. Ends when the other side hangs up.
 ///
 /// # Errors
 ///
 /// If the transport fails.
 pub async fn serve_within(
     connection: DuplexStream,
-    rooms: Rooms,
+    services: Services,
     clock: Clock,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let incoming = stream::once(future::ready(Ok::<_, io::Error>(connection)));
     let access = Access::new(true, Quota::default(), Harvesting::default(), Keys::default());
-    let checked = Checked::new(Arc::new(access), Arc::clone(&rooms.verifier), clock);
-    // There is no gate: whoever calls is whoever runs this process.
+    let verifier = MeteredVerifier::new(Arc::new(access), Arc::clone(&services.verifier), clock);
+    // No auth layer: the caller is this process.
     let this_process = |mut request: Request<()>| {
         request.extensions_mut().insert(Caller::local());
         Ok(request)
     };
-    let service = InterceptedService::new(batch_service(&rooms, checked, &shutdown), this_process);
+    let service =
+        InterceptedService::new(batch_service(&services, verifier, &shutdown), this_process);
     Server::builder().add_service(service).serve_with_incoming(incoming).await?;
     Ok(())
 }
 
 fn batch_service(
-    rooms: &Rooms,
-    checked: Checked,
+    services: &Services,
+    verifier: MeteredVerifier,
     shutdown: &CancellationToken,
 ) -> BatchServiceServer<batch::Service> {
-    let (batches, thresholds) = (rooms.batches.clone(), rooms.thresholds);
-    BatchServiceServer::new(batch::Service::new(batches, thresholds, checked, shutdown.clone()))
+    let (batches, thresholds) = (services.batches.clone(), services.thresholds);
+    BatchServiceServer::new(batch::Service::new(batches, thresholds, verifier, shutdown.clone()))
         .max_decoding_message_size(LARGEST_PAGE)
 }

@@ -10,7 +10,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::checked::Checked;
+use super::metered::MeteredVerifier;
 use super::request::{self, Time};
 use super::{Config, caller, convert, deadline, refusal};
 use crate::access::Caller;
@@ -26,7 +26,7 @@ use crate::verifier::DomainError;
 /// The service, cheap to clone.
 #[derive(Clone)]
 pub(super) struct Service {
-    checked: Checked,
+    verifier: MeteredVerifier,
     config: Config,
     clock: Clock,
     shutdown: CancellationToken,
@@ -34,12 +34,12 @@ pub(super) struct Service {
 
 impl Service {
     pub(super) fn new(
-        checked: Checked,
+        verifier: MeteredVerifier,
         config: Config,
         clock: Clock,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { checked, config, clock, shutdown }
+        Self { verifier, config, clock, shutdown }
     }
 
     /// How long a call may take, if the caller gave it `timeout`.
@@ -68,7 +68,7 @@ impl Service {
             .and_then(|()| request::options(item.options.as_ref(), time))
             .and_then(|options| Ok((request::subject(item.address)?, options)));
         let outcome = match taken {
-            Ok((subject, options)) => match self.checked.verify(caller, subject, &options).await {
+            Ok((subject, options)) => match self.verifier.verify(caller, subject, &options).await {
                 Ok(verification) => Outcome::Verification(convert::verification(verification)),
                 Err(refused) => Outcome::Error(refusal::item_error(&refused)),
             },
@@ -90,7 +90,7 @@ impl VerificationService for Service {
         let subject = request::subject(request.address).map_err(request::BadField::into_status)?;
         let options = request::options(request.options.as_ref(), time)
             .map_err(request::BadField::into_status)?;
-        let verification = self.checked.verify(&caller, subject, &options).await;
+        let verification = self.verifier.verify(&caller, subject, &options).await;
         let verification = verification.map_err(|refused| refusal::status(&refused))?;
         tracing::Span::current().record("reason", verification.judgement.reason.name());
         let verification = Some(convert::verification(verification));
@@ -139,7 +139,7 @@ impl VerificationService for Service {
         let request = request.get_ref();
         let max_age = request::duration("max_age", request.max_age.as_ref())
             .map_err(request::BadField::into_status)?;
-        match self.checked.verifier().domain(&request.domain, max_age, time.deadline).await {
+        match self.verifier.verifier().domain(&request.domain, max_age, time.deadline).await {
             Ok(report) => Ok(Response::new(convert::domain(&report))),
             Err(DomainError::Invalid(error)) => {
                 let details = ErrorDetails::with_bad_request_violation("domain", error.to_string());

@@ -1,4 +1,4 @@
-//! TLS at the door: rustls on ring, TLS 1.2 and 1.3, HTTP/2 by ALPN.
+//! TLS of the listener: rustls on ring, TLS 1.2 and 1.3, HTTP/2 by ALPN.
 //!
 //! A client certificate is asked for if `client_ca` is set, and then a wrong one ends the handshake.
 //! One that is not shown does not: health needs none, and who may call is decided for each call, in
@@ -19,7 +19,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::config::TlsFiles;
-use super::watched::Watched;
+use super::file_watch::FileWatch;
 
 /// Why TLS cannot be offered.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +55,7 @@ pub enum TlsError {
 #[derive(Debug)]
 pub(super) struct Tls {
     files: TlsFiles,
-    watched: Watched,
+    watched: FileWatch,
     current: RwLock<Arc<ServerConfig>>,
 }
 
@@ -63,7 +63,7 @@ impl Tls {
     /// Reads the files. Blocks on the file system.
     pub(super) fn open(files: &TlsFiles) -> Result<Self, TlsError> {
         let paths = [&files.certificate, &files.key, &files.client_ca];
-        let watched = Watched::new(paths.into_iter().flatten().cloned().collect());
+        let watched = FileWatch::new(paths.into_iter().flatten().cloned().collect());
         let current = RwLock::new(Arc::new(read(files)?));
         Ok(Self { files: files.clone(), watched, current })
     }

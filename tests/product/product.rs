@@ -47,14 +47,14 @@ impl Product {
         app.sources.readiness.dns(true);
         let store = tempfile::tempdir().unwrap();
         let batches = app.open_batches(store.path()).await.unwrap();
-        let rooms = app.rooms(&batches).unwrap();
+        let services = app.services(&batches).unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let mut serving = JoinSet::new();
         serving.spawn(grpc::serve(
             listener,
-            rooms,
+            services,
             app.config.server.clone(),
             app.clock,
             shutdown.clone(),

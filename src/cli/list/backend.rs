@@ -74,11 +74,11 @@ impl Backend {
         let started = start(common, Table::new(), job.sandbox, "warn").await?;
         let app = &started.app;
         let batches = app.open_batches(&job.store()).await?;
-        let rooms = app.rooms(&batches)?;
+        let services = app.services(&batches)?;
         let shutdown = CancellationToken::new();
         let (ours, theirs) = tokio::io::duplex(WITHIN);
         let mut serving = JoinSet::new();
-        serving.spawn(grpc::serve_within(theirs, rooms, app.clock, shutdown.clone()));
+        serving.spawn(grpc::serve_within(theirs, services, app.clock, shutdown.clone()));
         let mut ours = Some(ours);
         let connector = tower::service_fn(move |_| {
             let ours = ours.take().map(TokioIo::new);

@@ -15,7 +15,7 @@ use crate::batch::Batches;
 use crate::batch::queue::{Results, RowResult, Submission};
 use crate::campaign::preflight::Thresholds;
 use crate::campaign::{Batch, BatchId, Preflight, State};
-use crate::grpc::checked::Checked;
+use crate::grpc::metered::MeteredVerifier;
 use crate::grpc::request::BadField;
 use crate::grpc::{caller, refusal};
 use crate::proto::batch_service_server::BatchService;
@@ -38,7 +38,7 @@ const SHUTTING_DOWN: &str = "the service is shutting down; call again, from the 
 pub(super) struct Service {
     batches: Batches,
     thresholds: Thresholds,
-    checked: Checked,
+    verifier: MeteredVerifier,
     shutdown: CancellationToken,
 }
 
@@ -46,10 +46,10 @@ impl Service {
     pub(super) fn new(
         batches: Batches,
         thresholds: Thresholds,
-        checked: Checked,
+        verifier: MeteredVerifier,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { batches, thresholds, checked, shutdown }
+        Self { batches, thresholds, verifier, shutdown }
     }
 
     /// One of the caller's own batches.
@@ -68,7 +68,7 @@ impl Service {
     /// A row for its owner, who thereby learns about a mailbox.
     fn told(&self, caller: &Caller, row: RowResult) -> proto::BatchResult {
         let verification = row.outcome.into_verification(&row.address);
-        self.checked.told(caller, &verification);
+        self.verifier.told(caller, &verification);
         convert::result(row.row, row.row_id, verification)
     }
 
@@ -99,7 +99,7 @@ impl Service {
             let page = request::page(page, rows).map_err(BadField::into_status)?;
             rows += page.len() as u64;
             let subjects = page.iter().map(|(_, subject)| subject);
-            let refused = self.checked.take(caller, subjects, depth);
+            let refused = self.verifier.take(caller, subjects, depth);
             refused.map_err(|refused| refusal::status(&refused))?;
             let taken = self.batches.append(id, None, page).await;
             taken.map_err(|error| request::queue_status(&error))?;

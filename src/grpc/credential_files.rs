@@ -1,4 +1,5 @@
-//! What stands at the door: who may call, by files that are read again when they change.
+//! API keys and certificates: the files that decide which callers are admitted, read again when
+//! they change.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -14,14 +15,14 @@ use crate::access::{Access, Keys};
 /// The shortest time between two looks at the files.
 const SHORTEST_POLL: Duration = Duration::from_secs(1);
 
-/// What callers have to show, and the files that say so.
-pub(super) struct Door {
+/// The rules of access and the files they are read from.
+pub(super) struct CredentialFiles {
     pub(super) access: Arc<Access>,
     pub(super) key_file: Option<KeyFile>,
     pub(super) tls: Option<Arc<Tls>>,
 }
 
-impl Door {
+impl CredentialFiles {
     /// Reads the files.
     pub(super) fn open(config: &Config, address: SocketAddr) -> Result<Self, ServeError> {
         let (key_file, keys) = match config.api_keys.as_deref().map(KeyFile::open).transpose()? {
@@ -30,11 +31,13 @@ impl Door {
         };
         let tls = config.tls.is_wanted().then(|| Tls::open(&config.tls)).transpose()?;
         if key_file.is_some() && keys.is_empty() {
-            tracing::warn!("the file of server.api_keys holds no key: nobody can call with one");
+            tracing::warn!(
+                "server.api_keys names a file without a key: no caller can authenticate with one"
+            );
         }
         if key_file.is_some() && tls.is_none() && !address.ip().to_canonical().is_loopback() {
             tracing::warn!(
-                "API keys travel unprotected without server.tls: whoever listens has them"
+                "API keys travel in the clear without server.tls: anyone on the path can read them"
             );
         }
         let access = Access::new(
@@ -46,7 +49,7 @@ impl Door {
         Ok(Self { access: Arc::new(access), key_file, tls: tls.map(Arc::new) })
     }
 
-    /// Takes changed files up; what cannot be used is said, and what was stays.
+    /// Applies changed files. One that cannot be used is logged, and the state before it stays.
     fn reload(&self) {
         match self.key_file.as_ref().map_or(Ok(None), KeyFile::read_if_changed) {
             Ok(None) => {}
@@ -63,16 +66,16 @@ impl Door {
         }
     }
 
-    /// Looks at the files now and then, for ever.
+    /// Checks the files for changes every `poll`, for ever.
     pub(super) async fn watch(self, poll: Duration) -> Infallible {
-        let door = Arc::new(self);
+        let files = Arc::new(self);
         let mut ticks = tokio::time::interval(poll.max(SHORTEST_POLL));
         loop {
             ticks.tick().await;
-            let door = Arc::clone(&door);
+            let files = Arc::clone(&files);
             // Reading files blocks.
-            if let Err(error) = tokio::task::spawn_blocking(move || door.reload()).await {
-                tracing::error!(%error, "the files of the door could not be looked at");
+            if let Err(error) = tokio::task::spawn_blocking(move || files.reload()).await {
+                tracing::error!(%error, "the credential files could not be checked for changes");
             }
         }
     }

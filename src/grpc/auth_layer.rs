@@ -1,5 +1,5 @@
-//! The gate that every call comes through, whichever service it is for: who is it, may it call, and is
-//! there room? Only health is let through unasked, on a budget of its own.
+//! Authenticates and admits each call, whichever service it is for: credentials, quota, capacity.
+//! Only health needs no credentials; it has a budget of its own.
 //!
 //! The services find the [`Caller`] among the request's extensions.
 
@@ -26,24 +26,24 @@ use crate::clock::Clock;
 /// The paths of the health service.
 const HEALTH: &str = "/grpc.health.v1.Health/";
 
-/// The gate, as a layer around all services.
+/// The layer that authenticates and admits calls, around all services.
 #[derive(Clone)]
-pub(super) struct Gate {
+pub(super) struct AuthLayer {
     access: Arc<Access>,
     calls: Arc<Semaphore>,
     health_calls: Arc<Semaphore>,
     clock: Clock,
 }
 
-impl Gate {
+impl AuthLayer {
     pub(super) fn new(access: Arc<Access>, limits: &Limits, clock: Clock) -> Self {
         let budget = |calls: usize| Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS)));
         let (calls, health_calls) = (budget(limits.calls), budget(limits.health_calls));
         Self { access, calls, health_calls, clock }
     }
 
-    /// Lets a call in, or says why not.
-    fn enter(&self, request: &mut Request<Body>) -> Result<Held, Status> {
+    /// Admits a call, or returns the status that refuses it.
+    fn admit(&self, request: &mut Request<Body>) -> Result<CallPermit, Status> {
         let peer = request.extensions().get::<Peer>().cloned();
         // The listener makes no connection without it.
         let peer = peer.ok_or_else(|| Status::internal("the connection is not known"))?;
@@ -67,17 +67,17 @@ impl Gate {
         let (semaphore, what) = budget;
         let room = Arc::clone(semaphore).try_acquire_owned();
         let room = room.map_err(|_| refusal::overloaded(what))?;
-        Ok(Held { _room: room, _call: peer.calls.begin() })
+        Ok(CallPermit { _room: room, _call: peer.calls.begin() })
     }
 }
 
-/// What a call holds until its answer has been sent, or nobody wants it any more.
-struct Held {
+/// The resources of a call, permit until its answer was sent or its caller has gone.
+struct CallPermit {
     _room: OwnedSemaphorePermit,
     _call: Call,
 }
 
-/// What the `authorization` metadata says (RFC 6750 section 2.1).
+/// The key in the `authorization` metadata (RFC 6750 section 2.1).
 fn bearer(headers: &HeaderMap) -> Bearer<'_> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Bearer::None };
@@ -90,22 +90,22 @@ fn bearer(headers: &HeaderMap) -> Bearer<'_> {
     }
 }
 
-impl<S> Layer<S> for Gate {
-    type Service = Gated<S>;
+impl<S> Layer<S> for AuthLayer {
+    type Service = Authorized<S>;
 
-    fn layer(&self, inner: S) -> Gated<S> {
-        Gated { gate: self.clone(), inner }
+    fn layer(&self, inner: S) -> Authorized<S> {
+        Authorized { layer: self.clone(), inner }
     }
 }
 
-/// Services behind the gate.
+/// The inner services, reached by admitted calls only.
 #[derive(Clone)]
-pub(super) struct Gated<S> {
-    gate: Gate,
+pub(super) struct Authorized<S> {
+    layer: AuthLayer,
     inner: S,
 }
 
-impl<S> Service<Request<Body>> for Gated<S>
+impl<S> Service<Request<Body>> for Authorized<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     S::Future: Send + 'static,
@@ -119,10 +119,10 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        match self.gate.enter(&mut request) {
-            Ok(held) => {
+        match self.layer.admit(&mut request) {
+            Ok(permit) => {
                 let answer = self.inner.call(request);
-                async move { Ok(answer.await?.map(|body| until_its_end(body, held))) }.boxed()
+                async move { Ok(answer.await?.map(|body| until_its_end(body, permit))) }.boxed()
             }
             Err(status) => future::ok(status.into_http()).boxed(),
         }
@@ -130,9 +130,9 @@ where
 }
 
 /// A stream is a call until its end.
-fn until_its_end(body: Body, held: Held) -> Body {
+fn until_its_end(body: Body, permit: CallPermit) -> Body {
     Body::new(body.map_frame(move |frame| {
-        let _held = &held;
+        let _permit = &permit;
         frame
     }))
 }

@@ -1,4 +1,4 @@
-//! Files that are read again when they change.
+//! Detects changes of files by time and size.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,18 +6,18 @@ use std::time::SystemTime;
 
 use parking_lot::Mutex;
 
-/// A few files, and what they looked like when they were last looked at.
+/// A few files and their state at the last look.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(super) struct FileWatch {
     paths: Vec<PathBuf>,
     seen: Mutex<Vec<Stamp>>,
 }
 
-/// What changes when a file does; nothing of it is there while the file is not.
+/// Modification time and size of a file; `None` while it does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp(Option<(Option<SystemTime>, u64)>);
 
-impl Watched {
+impl FileWatch {
     /// Looks at the files. To be done before they are read: what changes meanwhile is then noticed.
     pub(super) fn new(paths: Vec<PathBuf>) -> Self {
         let seen = Mutex::new(look_at(&paths));
@@ -36,7 +36,7 @@ impl Watched {
 }
 
 fn look_at(paths: &[PathBuf]) -> Vec<Stamp> {
-    // Followed through links: a mounted secret is often a folder of them.
+    // CallTraceLayer through links: a mounted secret is often a folder of them.
     let stamp = |path: &PathBuf| {
         Stamp(fs::metadata(path).ok().map(|meta| (meta.modified().ok(), meta.len())))
     };
@@ -52,7 +52,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (a, b) = (dir.path().join("a"), dir.path().join("b"));
         fs::write(&a, "one").unwrap();
-        let watched = Watched::new(vec![a.clone(), b.clone()]);
+        let watched = FileWatch::new(vec![a.clone(), b.clone()]);
         assert!(!watched.has_changed());
         fs::write(&a, "other").unwrap();
         assert!(watched.has_changed() && !watched.has_changed());

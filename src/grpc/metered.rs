@@ -1,4 +1,4 @@
-//! The verifier, behind what each caller may ask of it: quotas are counted, harvesting is stopped.
+//! The verifier behind each caller's limits: counts quotas and stops directory harvesting.
 
 use std::sync::Arc;
 
@@ -7,15 +7,15 @@ use crate::clock::Clock;
 use crate::verdict::Reason;
 use crate::verifier::{Depth, Options, Subject, Verification, Verifier};
 
-/// Verifies addresses for callers. Cheap to clone.
+/// A verifier that counts what each caller asks and learns. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Checked {
+pub(super) struct MeteredVerifier {
     access: Arc<Access>,
     verifier: Arc<Verifier>,
     clock: Clock,
 }
 
-impl Checked {
+impl MeteredVerifier {
     pub(super) fn new(access: Arc<Access>, verifier: Arc<Verifier>, clock: Clock) -> Self {
         Self { access, verifier, clock }
     }
@@ -34,7 +34,7 @@ impl Checked {
     ) -> Result<(), Refusal> {
         let now = self.clock.now();
         self.access.count_addresses(caller, subjects.len() as u64, now)?;
-        // Only whoever asks about mailboxes learns about mailboxes.
+        // Shallower questions reveal nothing about mailboxes.
         if depth < Depth::Mailbox {
             return Ok(());
         }
@@ -66,7 +66,7 @@ impl Checked {
     }
 }
 
-/// Whether a mail server has just said that the mailbox exists, or that it does not.
+/// The existence of the mailbox as a mail server has just told it; `None` if none did.
 fn learned(verification: &Verification) -> Option<bool> {
     if verification.evidence.from_cache || verification.evidence.reply.is_none() {
         return None;
