@@ -15,9 +15,10 @@ mod generate {
 
     use protox::prost::Message as _;
 
-    const PROTOS: [&str; 4] = [
+    const PROTOS: [&str; 5] = [
         "mailvet/v1/batch.proto",
         "mailvet/v1/batch_service.proto",
+        "mailvet/v1/domain.proto",
         "mailvet/v1/verification.proto",
         "mailvet/v1/verification_service.proto",
     ];
@@ -35,7 +36,10 @@ mod generate {
             .open_files(PROTOS)?
             .file_descriptor_set();
         std::fs::write(out.join("mailvet.v1.bin"), files.encode_to_vec())?;
-        tonic_prost_build::configure().compile_fds(files)?;
+        // Errors of items are statuses of gRPC's own kind, as the other answers' are.
+        tonic_prost_build::configure()
+            .extern_path(".google.rpc", "::tonic_types::pb")
+            .compile_fds(files)?;
         Ok(())
     }
 }

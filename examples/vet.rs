@@ -12,12 +12,12 @@ use anyhow::Context as _;
 use clap::Parser;
 use futures_util::stream;
 use mailvet::proto::batch_service_client::BatchServiceClient;
-use mailvet::proto::create_batch_request::Part;
+use mailvet::proto::upload_batch_request::Part;
 use mailvet::proto::verification_service_client::VerificationServiceClient;
 use mailvet::proto::verify_addresses_response::Outcome;
 use mailvet::proto::{
-    BatchAddress, BatchEnd, BatchPage, BatchSpec, CreateBatchRequest, DeleteBatchRequest,
-    GetBatchRequest, StreamBatchResultsRequest, Verification, VerifyAddressRequest,
+    BatchAddress, BatchEnd, BatchPage, BatchSpec, DeleteBatchRequest, GetBatchRequest,
+    StreamBatchResultsRequest, UploadBatchRequest, Verification, VerifyAddressRequest,
     VerifyAddressesRequest,
 };
 use tonic::metadata::{Ascii, MetadataValue};
@@ -122,17 +122,17 @@ async fn as_a_batch(connection: Connection, addresses: &[String]) -> anyhow::Res
     let mut service = BatchServiceClient::new(connection);
     // With a request_id of your own, sending the same list again makes no second batch.
     let spec = BatchSpec { display_name: "an example".to_owned(), ..BatchSpec::default() };
-    let mut parts = vec![CreateBatchRequest { part: Some(Part::Spec(spec)) }];
+    let mut parts = vec![UploadBatchRequest { part: Some(Part::Spec(spec)) }];
     for page in addresses.chunks(PAGE) {
         let row =
             |address: &String| BatchAddress { address: address.clone(), ..Default::default() };
         let page = BatchPage { addresses: page.iter().map(row).collect() };
-        parts.push(CreateBatchRequest { part: Some(Part::Page(page)) });
+        parts.push(UploadBatchRequest { part: Some(Part::Page(page)) });
     }
     // A list that breaks off on the way is no batch: the end says that this is all.
     let end = BatchEnd { rows: i64::try_from(addresses.len())? };
-    parts.push(CreateBatchRequest { part: Some(Part::End(end)) });
-    let created = service.create_batch(stream::iter(parts)).await?.into_inner();
+    parts.push(UploadBatchRequest { part: Some(Part::End(end)) });
+    let created = service.upload_batch(stream::iter(parts)).await?.into_inner();
     let batch_id = created.batch.unwrap_or_default().batch_id;
     // From here on the batch outlives this client, and the service.
     let mut cursor = String::new();

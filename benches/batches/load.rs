@@ -7,11 +7,11 @@ use std::time::Instant;
 use anyhow::Context as _;
 use futures_util::{StreamExt as _, stream};
 use mailvet::proto::batch_service_client::BatchServiceClient;
-use mailvet::proto::create_batch_request::Part;
+use mailvet::proto::upload_batch_request::Part;
 use mailvet::proto::verification_service_client::VerificationServiceClient;
 use mailvet::proto::{
-    BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, CreateBatchRequest,
-    DeleteBatchRequest, Depth, ResultOrder, StreamBatchResultsRequest, VerifyAddressesRequest,
+    BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, DeleteBatchRequest, Depth,
+    ResultOrder, StreamBatchResultsRequest, UploadBatchRequest, VerifyAddressesRequest,
     VerifyOptions,
 };
 use tonic::transport::{Channel, Endpoint};
@@ -122,8 +122,8 @@ impl Client {
         let end = Part::End(BatchEnd { rows: rows as i64 });
         let parts = std::iter::once(Part::Spec(spec)).chain(pages);
         let parts = stream::iter(parts.chain(std::iter::once(end)));
-        let parts = parts.map(|part| CreateBatchRequest { part: Some(part) });
-        let created = self.batches().create_batch(parts).await?.into_inner();
+        let parts = parts.map(|part| UploadBatchRequest { part: Some(part) });
+        let created = self.batches().upload_batch(parts).await?.into_inner();
         Ok(created.batch.context("no batch")?.batch_id)
     }
 }

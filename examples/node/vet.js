@@ -60,10 +60,10 @@ async function asAStream(service, key, addresses) {
   await Promise.all([send(), receive()]);
 }
 
-async function create(service, key, addresses) {
+async function upload(service, key, addresses) {
   let call;
   const created = new Promise((resolve, reject) => {
-    call = service.CreateBatch(key, (error, answer) => (error ? reject(error) : resolve(answer)));
+    call = service.UploadBatch(key, (error, answer) => (error ? reject(error) : resolve(answer)));
   });
   // With a request_id of your own, sending the same list again makes no second batch.
   call.write({ spec: { display_name: "an example" } });
@@ -80,7 +80,7 @@ async function create(service, key, addresses) {
 }
 
 async function asABatch(service, key, addresses) {
-  const batch_id = await create(service, key, addresses);
+  const batch_id = await upload(service, key, addresses);
   // From here on the batch outlives this client, and the service.
   let cursor = "";
   for (let over = false; !over; ) {

@@ -69,7 +69,7 @@ def as_a_batch(channel, key, addresses):
     service = batch_service_pb2_grpc.BatchServiceStub(channel)
 
     def parts():
-        part = batch_service_pb2.CreateBatchRequest
+        part = batch_service_pb2.UploadBatchRequest
         # With a request_id of your own, sending the same list again makes no second batch.
         yield part(spec=batch_service_pb2.BatchSpec(display_name="an example"))
         for start in range(0, len(addresses), PAGE):
@@ -80,7 +80,7 @@ def as_a_batch(channel, key, addresses):
         # A list that breaks off on the way is no batch: the end says that this is all.
         yield part(end=batch_service_pb2.BatchEnd(rows=len(addresses)))
 
-    batch_id = service.CreateBatch(parts(), metadata=key).batch.batch_id
+    batch_id = service.UploadBatch(parts(), metadata=key).batch.batch_id
     # From here on the batch outlives this client, and the service.
     cursor, over = "", False
     while not over:

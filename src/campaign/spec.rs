@@ -68,8 +68,8 @@ impl BatchOptions {
         };
         let pairs = [
             ("depth", format!("{depth:?}"), format!("{:?}", other.depth)),
-            ("deadline", time(deadline), time(&other.deadline)),
-            ("patience", format!("{patience:?}"), format!("{:?}", other.patience)),
+            ("timeout", time(deadline), time(&other.deadline)),
+            ("retry_window", format!("{patience:?}"), format!("{:?}", other.patience)),
             ("max_age", time(max_age), time(&other.max_age)),
             ("test_catch_all", test_catch_all.to_string(), other.test_catch_all.to_string()),
             ("send_policy", send_policy.name().to_owned(), other.send_policy.name().to_owned()),

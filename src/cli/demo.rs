@@ -17,10 +17,10 @@ use super::serve::{Started, start};
 use super::summary;
 use crate::grpc;
 use crate::proto::batch_service_client::BatchServiceClient;
-use crate::proto::create_batch_request::Part;
+use crate::proto::upload_batch_request::Part;
 use crate::proto::{
-    Batch, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, CreateBatchRequest,
-    GetBatchRequest, ResultOrder, SendPolicy, StreamBatchResultsRequest, Verification,
+    Batch, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, GetBatchRequest,
+    ResultOrder, SendPolicy, StreamBatchResultsRequest, UploadBatchRequest, Verification,
 };
 use crate::sandbox::World;
 
@@ -53,7 +53,7 @@ pub(super) async fn run() -> anyhow::Result<bool> {
     let (_, (batch, verifications)) = tokio::try_join!(async { Ok(serving.await?) }, client)?;
     print_table(&verifications);
     let progress = from_proto::progress(&batch)?;
-    let preflight = from_proto::preflight(&batch, &progress)?;
+    let preflight = from_proto::preflight(&batch)?;
     anstream::print!("\n{}", summary::text(&preflight, &progress));
     batches.drain().await;
     app.drain().await;
@@ -76,7 +76,7 @@ async fn vet(address: SocketAddr, list: Vec<String>) -> anyhow::Result<(Batch, V
     let channel = Endpoint::from_shared(format!("http://{address}"))?.connect().await?;
     let mut client = BatchServiceClient::new(channel);
     let options = BatchOptions {
-        patience: Some(prost_types::Duration::default()),
+        retry_window: Some(prost_types::Duration::default()),
         send_policy: SendPolicy::All.into(),
         ..BatchOptions::default()
     };
@@ -89,8 +89,8 @@ async fn vet(address: SocketAddr, list: Vec<String>) -> anyhow::Result<(Batch, V
     let addresses =
         list.into_iter().map(|address| BatchAddress { address, row_id: String::new() }).collect();
     let parts = [Part::Spec(spec), Part::Page(BatchPage { addresses }), Part::End(end)];
-    let parts = parts.map(|part| CreateBatchRequest { part: Some(part) });
-    let created = client.create_batch(stream::iter(parts)).await?.into_inner();
+    let parts = parts.map(|part| UploadBatchRequest { part: Some(part) });
+    let created = client.upload_batch(stream::iter(parts)).await?.into_inner();
     let batch_id = created.batch.unwrap_or_default().batch_id;
     let request = StreamBatchResultsRequest {
         batch_id: batch_id.clone(),
@@ -124,7 +124,7 @@ fn print_table(verifications: &[Verification]) {
             render::fit(&render::printable(&v.address), ADDRESS),
             render::fit(&verdict, 13),
             render::fit(&from_proto::name(v.action().as_str_name(), "ACTION_"), 12),
-            render::fit(&from_proto::name(v.reason().as_str_name(), "REASON_"), 21),
+            render::fit(&from_proto::reason_name(v.reason), 21),
             render::fit(&words(v), WORDS).trim_end(),
         );
     }
@@ -134,14 +134,14 @@ fn print_table(verifications: &[Verification]) {
 fn words(v: &Verification) -> String {
     let Some(evidence) = &v.evidence else { return String::new() };
     let mut words = match (evidence.code, &v.syntax_error) {
-        (_, Some(error)) => error.message.clone(),
-        (0, None) => evidence.failure.clone(),
-        (code, None) => {
-            format!("{code} {} {}", evidence.enhanced, evidence.reply).replace("  ", " ")
+        (_, Some(error)) => error.text.clone(),
+        (None, None) => evidence.failure.clone().unwrap_or_default(),
+        (Some(code), None) => {
+            format!("{code} {} {}", evidence.enhanced_status(), evidence.reply()).replace("  ", " ")
         }
     };
-    if !v.suggestion.is_empty() {
-        words = format!("did you mean {}? {words}", v.suggestion);
+    if let Some(suggestion) = &v.suggestion {
+        words = format!("did you mean {suggestion}? {words}");
     }
     render::printable(&words)
 }

@@ -49,7 +49,7 @@ struct ExchangerJson<'a> {
     host: &'a str,
     preference: u16,
     addresses: Vec<String>,
-    failure: Option<&'a str>,
+    failure: Option<String>,
 }
 
 fn json(report: &DomainReport) -> Json<'_> {
@@ -64,7 +64,7 @@ fn json(report: &DomainReport) -> Json<'_> {
                 host: asked.exchanger.host.as_str(),
                 preference: asked.exchanger.preference,
                 addresses: asked.addresses.iter().map(ToString::to_string).collect(),
-                failure: asked.failure.as_deref(),
+                failure: asked.failure.as_ref().map(ToString::to_string),
             })
             .collect(),
         notes: facts.notes.iter().map(ToString::to_string).collect(),
@@ -92,7 +92,8 @@ fn print(report: &DomainReport, now: SystemTime) {
     anstream::println!("{style}{}{style:#} {sentence}", facts.domain);
     for asked in &report.exchangers {
         let addresses: Vec<String> = asked.addresses.iter().map(ToString::to_string).collect();
-        let where_to = asked.failure.clone().unwrap_or_else(|| addresses.join(", "));
+        let where_to =
+            asked.failure.as_ref().map_or_else(|| addresses.join(", "), ToString::to_string);
         let exchanger = &asked.exchanger;
         anstream::println!("  {:>5}  {}  {where_to}", exchanger.preference, exchanger.host);
     }

@@ -13,6 +13,7 @@ mod connection;
 mod convert;
 mod credential_files;
 mod deadline;
+mod enums;
 mod file_watch;
 mod health;
 mod keys;

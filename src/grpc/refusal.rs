@@ -1,10 +1,10 @@
-//! Refusals on the wire.
+//! Converts refusals to statuses.
 
+use prost::Message as _;
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt as _};
+use tonic_types::{ErrorDetails, StatusExt as _, pb};
 
 use crate::access::{AdmissionError, Limit, Refusal};
-use crate::proto;
 
 /// Whose words the reasons of a `google.rpc.ErrorInfo` are.
 const DOMAIN: &str = "mailvet";
@@ -30,14 +30,17 @@ pub(super) fn status(refusal: &Refusal) -> Status {
     Status::with_error_details(code(refusal), message, details)
 }
 
-/// The same for one item of a stream.
-pub(super) fn item_error(refusal: &Refusal) -> proto::ItemError {
-    proto::ItemError {
-        code: code(refusal).into(),
-        field: String::new(),
-        message: refusal.to_string(),
-        reason: refusal.limit.name().to_owned(),
-        retry_after: refusal.retry_after.and_then(|wait| wait.try_into().ok()),
+/// The error of one item of a stream: the status that would have ended a unary call, details
+/// included.
+pub(super) fn item_error(status: &Status) -> pb::Status {
+    // The details of a status are a `google.rpc.Status` with the same code and message.
+    match pb::Status::decode(status.details()) {
+        Ok(error) if error.code == i32::from(status.code()) => error,
+        _ => pb::Status {
+            code: status.code().into(),
+            message: status.message().to_owned(),
+            details: Vec::new(),
+        },
     }
 }
 

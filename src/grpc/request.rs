@@ -1,4 +1,4 @@
-//! Requests: what is taken, and the errors that name the field and the remedy.
+//! Reads requests; errors name the field and the remedy.
 
 use std::time::{Duration, SystemTime};
 
@@ -34,16 +34,6 @@ impl BadField {
         let details = ErrorDetails::with_bad_request_violation(self.field, self.message.clone());
         let message = format!("{}: {}", self.field, self.message);
         Status::with_error_details(Code::InvalidArgument, message, details)
-    }
-
-    /// As the error of one item of a stream.
-    pub(super) fn into_item_error(self) -> proto::ItemError {
-        proto::ItemError {
-            code: Code::InvalidArgument.into(),
-            field: self.field.to_owned(),
-            message: self.message,
-            ..proto::ItemError::default()
-        }
     }
 }
 
@@ -86,9 +76,9 @@ pub(super) fn options(
 ) -> Result<Options, BadField> {
     let default = proto::VerifyOptions::default();
     let options = options.unwrap_or(&default);
-    let patience = duration("options.patience", options.patience.as_ref())?;
-    let retry_until = match patience {
-        Some(patience) => time.now.checked_add(patience).unwrap_or(time.deadline),
+    let window = duration("options.retry_window", options.retry_window.as_ref())?;
+    let retry_until = match window {
+        Some(window) => time.now.checked_add(window).unwrap_or(time.deadline),
         None if time.is_named => time.deadline,
         None => time.now,
     };
@@ -154,9 +144,9 @@ mod tests {
 
     #[test]
     fn a_caller_that_names_a_deadline_is_ready_to_wait_for_it() {
-        let until = |patience: Option<i64>, is_named| {
-            let patience = patience.map(|seconds| prost_types::Duration { seconds, nanos: 0 });
-            let asked = proto::VerifyOptions { patience, ..Default::default() };
+        let until = |window: Option<i64>, is_named| {
+            let retry_window = window.map(|seconds| prost_types::Duration { seconds, nanos: 0 });
+            let asked = proto::VerifyOptions { retry_window, ..Default::default() };
             let options = options(Some(&asked), time(is_named)).unwrap();
             options.retry_until.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
         };

@@ -70,9 +70,9 @@ impl Service {
         let outcome = match taken {
             Ok((subject, options)) => match self.verifier.verify(caller, subject, &options).await {
                 Ok(verification) => Outcome::Verification(convert::verification(verification)),
-                Err(refused) => Outcome::Error(refusal::item_error(&refused)),
+                Err(refused) => Outcome::Error(refusal::item_error(&refusal::status(&refused))),
             },
-            Err(bad_field) => Outcome::Error(bad_field.into_item_error()),
+            Err(bad_field) => Outcome::Error(refusal::item_error(&bad_field.into_status())),
         };
         VerifyAddressesResponse { correlation_id: item.correlation_id, outcome: Some(outcome) }
     }
@@ -140,7 +140,10 @@ impl VerificationService for Service {
         let max_age = request::duration("max_age", request.max_age.as_ref())
             .map_err(request::BadField::into_status)?;
         match self.verifier.verifier().domain(&request.domain, max_age, time.deadline).await {
-            Ok(report) => Ok(Response::new(convert::domain(&report))),
+            Ok(report) => {
+                let report = Some(convert::domain(&report));
+                Ok(Response::new(VerifyDomainResponse { report }))
+            }
             Err(DomainError::Invalid(error)) => {
                 let details = ErrorDetails::with_bad_request_violation("domain", error.to_string());
                 let message = format!("domain: {error}");

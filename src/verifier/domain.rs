@@ -1,4 +1,4 @@
-//! A domain by itself: how it receives mail, and through which addresses.
+//! The report about a domain by itself: its route and the addresses of its exchangers.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -12,41 +12,55 @@ use crate::cache::Cached;
 use crate::dns::{DnsFailure, DomainFacts, Exchanger};
 use crate::verdict::Traits;
 
-/// What DNS says about a domain's mail.
+/// The answer of DNS about a domain's mail.
 #[derive(Clone, Debug)]
 pub struct DomainReport {
-    /// How the domain receives mail.
+    /// Its mail routing.
     pub facts: Cached<DomainFacts>,
     /// Its exchangers, best first, with their addresses.
     pub exchangers: Vec<ExchangerReport>,
-    /// What the lists say about the domain.
+    /// The traits that the lists give the domain.
     pub traits: Traits,
 }
 
-/// One exchanger and where it is.
+/// One exchanger and its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExchangerReport {
     /// The exchanger.
     pub exchanger: Exchanger,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
-    /// Why there are none.
-    pub failure: Option<String>,
+    /// The cause, if there are none.
+    pub failure: Option<ExchangerFailure>,
 }
 
-/// Why there is no report.
+/// The cause of an exchanger without addresses.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExchangerFailure {
+    /// The host does not exist in DNS.
+    #[error("does not exist")]
+    HostNotFound,
+    /// The host exists and has no address.
+    #[error("has no address")]
+    NoAddress,
+    /// DNS could not tell for now.
+    #[error("{0}")]
+    Dns(#[from] DnsFailure),
+}
+
+/// The cause of a missing report.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DomainError {
     /// It is not a domain name.
     #[error("{0}")]
     Invalid(#[from] SyntaxError),
-    /// Nobody could tell.
+    /// DNS could not tell.
     #[error("the domain could not be looked up: {0}")]
     Dns(#[from] DnsFailure),
 }
 
 impl Verifier {
-    /// How `name` receives mail, with the addresses of every exchanger.
+    /// The mail routing of `name`, with the addresses of every exchanger.
     ///
     /// # Errors
     ///
@@ -69,8 +83,8 @@ impl Verifier {
         Ok(DomainReport { facts, exchangers, traits })
     }
 
-    /// What the mail of `name` (A-labels) is counted against: the registrable domain of its first
-    /// exchanger. `None` if it has none, or nobody could tell by `deadline`.
+    /// The destination of the mail of `name` (A-labels): the registrable domain of its first
+    /// exchanger. `None` if it has none, or DNS could not tell by `deadline`.
     pub async fn destination(&self, name: &str, deadline: SystemTime) -> Option<DomainName> {
         let facts = self.facts(&DomainName::parse(name).ok()?, None, deadline).await.ok()?;
         facts.value.route.exchangers().first().map(|exchanger| exchanger.host.registrable())
@@ -84,12 +98,12 @@ impl Verifier {
     ) -> ExchangerReport {
         let asked = self.within(deadline, self.domains.host(&exchanger.host, max_age)).await;
         let (addresses, failure) = match asked {
-            Ok(host) if !host.value.exists => (Vec::new(), Some("does not exist".to_owned())),
+            Ok(host) if !host.value.exists => (Vec::new(), Some(ExchangerFailure::HostNotFound)),
             Ok(host) if host.value.addresses.is_empty() => {
-                (Vec::new(), Some("has no address".to_owned()))
+                (Vec::new(), Some(ExchangerFailure::NoAddress))
             }
             Ok(host) => (host.value.addresses.clone(), None),
-            Err(failure) => (Vec::new(), Some(failure.to_string())),
+            Err(failure) => (Vec::new(), Some(failure.into())),
         };
         ExchangerReport { exchanger: exchanger.clone(), addresses, failure }
     }

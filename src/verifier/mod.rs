@@ -40,7 +40,7 @@ use subject::ParsedAddress;
 pub use crate::verdict::Depth;
 pub use builder::{BuildError, Builder};
 pub use counters::Stats;
-pub use domain::{DomainError, DomainReport, ExchangerReport};
+pub use domain::{DomainError, DomainReport, ExchangerFailure, ExchangerReport};
 pub use lifetime::Config;
 pub use subject::Subject;
 pub use verification::{DialogueLine, Evidence, Options, Verification};

@@ -4,12 +4,12 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use mailvet::access;
-use mailvet::proto::create_batch_request::Part;
+use mailvet::proto::upload_batch_request::Part;
 use mailvet::proto::verification_service_client::VerificationServiceClient;
 use mailvet::proto::verify_addresses_response::Outcome;
 use mailvet::proto::{
-    BatchAddress, BatchEnd, BatchPage, BatchSpec, CreateBatchRequest, Depth, GetBatchRequest,
-    ItemError, VerifyAddressRequest, VerifyAddressesRequest, VerifyOptions,
+    BatchAddress, BatchEnd, BatchPage, BatchSpec, Depth, GetBatchRequest, UploadBatchRequest,
+    VerifyAddressRequest, VerifyAddressesRequest, VerifyOptions,
 };
 use prost::Message as _;
 use prost_types::FileDescriptorProto;
@@ -21,7 +21,7 @@ use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
-use tonic_types::StatusExt as _;
+use tonic_types::{RpcStatusExt as _, StatusExt as _, pb};
 
 use crate::product::Product;
 
@@ -198,6 +198,17 @@ fn limit(status: &Status) -> (String, Option<Duration>) {
     (details.error_info().unwrap().reason.clone(), retry)
 }
 
+/// The limit that the error of an item names.
+fn limit_name(error: &pb::Status) -> String {
+    error.get_error_details().error_info().unwrap().reason.clone()
+}
+
+/// The wait in seconds that the error of an item asks for.
+fn retry_seconds(error: &pb::Status) -> u64 {
+    let details = error.get_error_details();
+    details.retry_info().unwrap().retry_delay.unwrap().as_secs()
+}
+
 #[tokio::test]
 async fn calls_a_minute_are_counted_for_each_key_and_refused_with_when_to_retry() {
     let (product, key, _file) = with_key("calls_per_minute = 2\n").await;
@@ -218,7 +229,7 @@ async fn stream_of(
     client: &mut VerificationServiceClient<Channel>,
     key: Option<&str>,
     items: Vec<VerifyAddressesRequest>,
-) -> (Vec<ItemError>, usize) {
+) -> (Vec<pb::Status>, usize) {
     let items = stream::iter(items);
     let request = match key {
         Some(key) => shown(items, key),
@@ -243,8 +254,8 @@ async fn addresses_a_day_are_counted_item_by_item_and_the_stream_goes_on() {
     let (errors, verdicts) = stream_of(&mut client, Some(&key), items).await;
     assert_eq!((errors.len(), verdicts), (2, 3));
     for error in &errors {
-        assert_eq!((error.code, &*error.reason), (8, "ADDRESSES_PER_DAY"), "{error:?}");
-        assert!(error.retry_after.as_ref().unwrap().seconds > 23 * 3600, "{error:?}");
+        assert_eq!((error.code, &*limit_name(error)), (8, "ADDRESSES_PER_DAY"), "{error:?}");
+        assert!(retry_seconds(error) > 23 * 3600, "{error:?}");
     }
     let status = client.verify_address(shown(ask("jane.doe@acme.test"), &key)).await.unwrap_err();
     assert_eq!(limit(&status).0, "ADDRESSES_PER_DAY");
@@ -272,8 +283,8 @@ async fn guessing_names_at_a_domain_is_stopped_and_asking_about_the_domain_is_no
     let guesses = (0..6).map(|n| item(&format!("guess{n}@acme.test"))).collect();
     let (errors, verdicts) = stream_of(&mut client, None, guesses).await;
     assert_eq!((errors.len(), verdicts), (3, 3));
-    assert!(errors.iter().all(|error| error.reason == "LOCAL_PARTS_PER_DOMAIN"), "{errors:?}");
-    assert!(errors[0].retry_after.as_ref().unwrap().seconds >= 3500, "{errors:?}");
+    assert!(errors.iter().all(|error| limit_name(error) == "LOCAL_PARTS_PER_DOMAIN"), "{errors:?}");
+    assert!(retry_seconds(&errors[0]) >= 3500, "{errors:?}");
     let rcpt = product.sandbox.counts().total().rcpt;
     let status = client.verify_address(ask("guess9@acme.test")).await.unwrap_err();
     assert_eq!(limit(&status).0, "LOCAL_PARTS_PER_DOMAIN");
@@ -319,13 +330,13 @@ async fn a_caller_at_this_machine_that_nobody_asks_for_anything_is_spared() {
 }
 
 /// The parts of a batch with these addresses.
-fn batch(addresses: &[&str]) -> stream::Iter<std::vec::IntoIter<CreateBatchRequest>> {
+fn batch(addresses: &[&str]) -> stream::Iter<std::vec::IntoIter<UploadBatchRequest>> {
     let row =
         |address: &&str| BatchAddress { address: (*address).to_owned(), ..BatchAddress::default() };
     let page = BatchPage { addresses: addresses.iter().map(row).collect() };
     let end = BatchEnd { rows: addresses.len() as i64 };
     let parts = [Part::Spec(BatchSpec::default()), Part::Page(page), Part::End(end)];
-    let parts = parts.map(|part| CreateBatchRequest { part: Some(part) });
+    let parts = parts.map(|part| UploadBatchRequest { part: Some(part) });
     stream::iter(parts.to_vec())
 }
 
@@ -335,14 +346,14 @@ async fn a_batch_is_its_caller_s_own_and_its_rows_are_counted() {
     let (product, key, _file) = with_key(&format!("addresses_per_day = 3\n{}", other.entry)).await;
     let mut client = product.batch_client().await;
     let rows = ["jane.doe@acme.test", "nobody@acme.test"];
-    let made = client.create_batch(shown(batch(&rows), &key)).await.unwrap().into_inner();
+    let made = client.upload_batch(shown(batch(&rows), &key)).await.unwrap().into_inner();
     let get = || GetBatchRequest { batch_id: made.batch.as_ref().unwrap().batch_id.clone() };
     client.get_batch(shown(get(), &key)).await.unwrap();
     let status = client.get_batch(shown(get(), &other.key)).await.unwrap_err();
     assert_eq!(status.code(), Code::NotFound, "it is not the other one's");
-    let status = client.create_batch(shown(batch(&rows), &key)).await.unwrap_err();
+    let status = client.upload_batch(shown(batch(&rows), &key)).await.unwrap_err();
     assert_eq!(limit(&status).0, "ADDRESSES_PER_DAY");
-    client.create_batch(shown(batch(&rows), &other.key)).await.unwrap();
+    client.upload_batch(shown(batch(&rows), &other.key)).await.unwrap();
     product.stop().await;
 }
 
@@ -355,7 +366,7 @@ async fn a_batch_of_guesses_at_one_domain_is_refused() {
     .await;
     let mut client = product.batch_client().await;
     let guesses = ["a@acme.test", "b@acme.test", "c@acme.test"];
-    let status = client.create_batch(batch(&guesses)).await.unwrap_err();
+    let status = client.upload_batch(batch(&guesses)).await.unwrap_err();
     assert_eq!(limit(&status).0, "LOCAL_PARTS_PER_DOMAIN");
     product.stop().await;
 }

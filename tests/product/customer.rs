@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use mailvet::proto::batch_service_client::BatchServiceClient;
-use mailvet::proto::create_batch_request::Part;
+use mailvet::proto::upload_batch_request::Part;
 use mailvet::proto::{
-    BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchResult, BatchSpec, CreateBatchRequest,
-    ResultOrder, StreamBatchResultsRequest, StreamBatchResultsResponse,
+    BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchResult, BatchSpec, ResultOrder,
+    StreamBatchResultsRequest, StreamBatchResultsResponse, UploadBatchRequest,
 };
 use tokio_stream as stream;
 use tonic::transport::Channel;
@@ -31,9 +31,9 @@ pub(crate) async fn create(
     let parts: Vec<_> = std::iter::once(Part::Spec(spec))
         .chain(pages)
         .chain(std::iter::once(end))
-        .map(|part| CreateBatchRequest { part: Some(part) })
+        .map(|part| UploadBatchRequest { part: Some(part) })
         .collect();
-    let created = client.create_batch(stream::iter(parts)).await?;
+    let created = client.upload_batch(stream::iter(parts)).await?;
     Ok(created.into_inner().batch.unwrap().batch_id)
 }
 

@@ -107,7 +107,7 @@ async fn greylisting_is_waited_out_for_a_caller_with_patience_only() {
     let address = "jane@greylists-briefly.test";
     let hasty = verify_within(&product, address, None).await;
     assert_eq!(hasty.reason(), Reason::Greylisted, "{hasty:?}");
-    assert!(hasty.retry_at.is_some());
+    assert!(hasty.retry_time.is_some());
     let patient = verify_within(&product, address, Some(Duration::from_secs(20))).await;
     assert_eq!(patient.reason(), Reason::MailboxAccepted, "{patient:?}");
     product.stop().await;
@@ -121,6 +121,6 @@ async fn an_address_literal_is_dialled_only_where_it_may_be() {
     assert!(v.flags.unwrap().address_literal);
     let exchanger = product.sandbox.exchanger("mx1.acme.test").unwrap().ip();
     let v = verify_within(&product, &format!("jane.doe@[{exchanger}]"), None).await;
-    assert_eq!(v.evidence.unwrap().exchanger_ip, exchanger.to_string());
+    assert_eq!(v.evidence.unwrap().exchanger_ip, Some(exchanger.to_string()));
     product.stop().await;
 }

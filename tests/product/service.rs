@@ -16,7 +16,7 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
-use tonic_types::StatusExt as _;
+use tonic_types::{RpcStatusExt as _, StatusExt as _};
 
 use crate::product::Product;
 
@@ -59,15 +59,15 @@ async fn a_verdict_carries_its_evidence() {
     let product = Product::start().await;
     let v = verify(&product, "nobody@acme.test").await;
     assert_eq!(v.reason(), Reason::MailboxNotFound);
+    assert_eq!(v.canonical(), "nobody@acme.test");
     let evidence = v.evidence.unwrap();
-    assert_eq!(evidence.code, 550);
-    assert!(!evidence.exchanger.is_empty() && !evidence.exchanger_ip.is_empty());
-    assert!(!evidence.reply.is_empty() && !evidence.rule.is_empty());
-    assert!(evidence.gathered_at.is_some() && !evidence.from_cache);
-    assert_eq!(v.canonical, "nobody@acme.test");
+    assert_eq!(evidence.code, Some(550));
+    assert!(evidence.exchanger.is_some() && evidence.exchanger_ip.is_some());
+    assert!(evidence.reply.is_some() && evidence.rule.is_some() && evidence.failure.is_none());
+    assert!(evidence.gather_time.is_some() && !evidence.from_cache);
     let again = verify(&product, "nobody@acme.test").await.evidence.unwrap();
     assert!(again.from_cache, "asked a moment ago");
-    assert_eq!(again.gathered_at, evidence.gathered_at);
+    assert_eq!(again.gather_time, evidence.gather_time);
     product.stop().await;
 }
 
@@ -154,7 +154,10 @@ async fn a_stream_answers_every_item_and_a_bad_one_does_not_end_it() {
         Outcome::Error(error) => panic!("{error:?}"),
     };
     assert_eq!(reason(0), Reason::MailboxAccepted);
-    assert!(matches!(&outcomes["row 1"], Outcome::Error(e) if e.field == "address" && e.code == 3));
+    let Outcome::Error(error) = &outcomes["row 1"] else { panic!("{outcomes:?}") };
+    assert_eq!(error.code, i32::from(Code::InvalidArgument));
+    let details = error.get_error_details();
+    assert_eq!(details.bad_request().unwrap().field_violations[0].field, "address");
     assert_eq!(reason(2), Reason::MailboxNotFound);
     assert_eq!(reason(3), Reason::InvalidSyntax);
     assert_eq!(reason(4), Reason::DomainNotFound);
@@ -182,14 +185,14 @@ async fn a_domain_shows_how_it_receives_mail() {
     let mut client = product.client().await;
     let mut domain = async |name: &str| {
         let request = VerifyDomainRequest { domain: name.to_owned(), max_age: None };
-        client.verify_domain(request).await
+        client.verify_domain(request).await.map(|answer| answer.into_inner().report.unwrap())
     };
-    let answer = domain("acme.test").await.unwrap().into_inner();
+    let answer = domain("acme.test").await.unwrap();
     assert_eq!(answer.route(), Route::Exchangers);
     assert!(!answer.exchangers[0].addresses.is_empty());
     assert!(!answer.from_cache);
-    assert!(domain("ACME.test.").await.unwrap().into_inner().from_cache);
-    let missing = domain("no-such-domain.test").await.unwrap().into_inner();
+    assert!(domain("ACME.test.").await.unwrap().from_cache);
+    let missing = domain("no-such-domain.test").await.unwrap();
     assert_eq!(missing.route(), Route::NoSuchDomain);
     assert_eq!(domain("not a domain").await.unwrap_err().code(), Code::InvalidArgument);
     assert_eq!(domain("").await.unwrap_err().code(), Code::InvalidArgument);
@@ -236,7 +239,7 @@ async fn a_changed_list_is_taken_up_without_a_restart() {
     let mut client = product.client().await;
     let mut is_disposable = async || {
         let request = VerifyDomainRequest { domain: "acme.test".to_owned(), max_age: None };
-        client.verify_domain(request).await.unwrap().into_inner().disposable
+        client.verify_domain(request).await.unwrap().into_inner().report.unwrap().disposable
     };
     assert!(!is_disposable().await);
     std::fs::write(dir.path().join("disposable.txt"), "acme.test\n").unwrap();

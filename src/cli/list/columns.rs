@@ -61,13 +61,13 @@ pub(super) fn excluded(facts: &RowFacts) -> Values {
 /// The values of a row with a verification.
 pub(super) fn values(verification: &Verification, facts: &RowFacts) -> Values {
     let evidence = verification.evidence.as_ref();
-    let code = evidence.map(|evidence| evidence.code).filter(|code| *code > 0);
-    let gathered_at = evidence.and_then(|evidence| from_proto::time(evidence.gathered_at?));
+    let code = evidence.and_then(|evidence| evidence.code);
+    let gathered_at = evidence.and_then(|evidence| from_proto::time(evidence.gather_time?));
     let mut values = Values::default();
     values[0] = verdict(verification.verdict());
     values[1] = from_proto::name(verification.action().as_str_name(), "ACTION_");
     values[2] = from_proto::reason_name(verification.reason);
-    values[3].clone_from(&verification.suggestion);
+    values[3] = verification.suggestion.clone().unwrap_or_default();
     values[4] = flags(verification, facts).join(" ");
     values[5] = code.map(|code| code.to_string()).unwrap_or_default();
     values[6] = gathered_at.map(from_proto::rfc3339).unwrap_or_default();

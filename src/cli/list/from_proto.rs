@@ -1,11 +1,13 @@
-//! The service's messages as our types.
+//! Converts messages of the service to our own types.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
 
-use crate::campaign::preflight::{self, Percent, Thresholds};
+use crate::campaign::preflight::{
+    self, Basis, Bound, Decision, Effect, Estimate, Percent, Share, Step, StepKind, Thresholds,
+};
 use crate::campaign::{Preflight, Progress, SendPolicy, State};
 use crate::proto;
 use crate::report::GroupCounts;
@@ -24,15 +26,12 @@ pub(in crate::cli) fn progress(batch: &proto::Batch) -> anyhow::Result<Progress>
         mailboxes: count(progress.mailboxes),
         finished: reasons(&progress.finished),
         waiting: reasons(&progress.waiting),
-        next_retry_at: progress.next_retry_at.and_then(time),
+        next_retry_at: progress.next_retry_time.and_then(time),
     })
 }
 
-/// The pre-flight answer: the same counts held against the service's own thresholds.
-pub(in crate::cli) fn preflight(
-    batch: &proto::Batch,
-    progress: &Progress,
-) -> anyhow::Result<Preflight> {
+/// The pre-flight answer as the service computed it.
+pub(in crate::cli) fn preflight(batch: &proto::Batch) -> anyhow::Result<Preflight> {
     let answer = batch.preflight.as_ref().context("the service gave no pre-flight answer")?;
     let thresholds = answer.thresholds.unwrap_or_default();
     let percent = |percent: f64| Percent::try_from(percent);
@@ -42,12 +41,83 @@ pub(in crate::cli) fn preflight(
         pause: percent(thresholds.pause_percent)?,
     })?;
     let policy = batch.options.as_ref().map(proto::BatchOptions::send_policy);
-    let policy = match policy.unwrap_or_default() {
+    let estimates: Vec<Estimate> =
+        answer.estimates.iter().map(|each| estimate(each, &thresholds)).collect();
+    let estimates = estimates.try_into();
+    Ok(Preflight {
+        policy: send_policy(policy.unwrap_or_default()),
+        estimates: estimates.ok().context("the service gave no estimate for each policy")?,
+        steps: answer.steps.iter().filter_map(step).collect(),
+        rows: count(batch.progress.as_ref().map(|progress| progress.rows).unwrap_or_default()),
+        open: count(answer.open_rows),
+        unknown: count(answer.unknown_rows),
+        thresholds,
+    })
+}
+
+fn send_policy(policy: proto::SendPolicy) -> SendPolicy {
+    match policy {
         proto::SendPolicy::Unspecified | proto::SendPolicy::Deliverable => SendPolicy::Deliverable,
         proto::SendPolicy::DeliverableAndRisky => SendPolicy::DeliverableAndRisky,
         proto::SendPolicy::All => SendPolicy::All,
+    }
+}
+
+fn estimate(estimate: &proto::PreflightEstimate, thresholds: &Thresholds) -> Estimate {
+    let bound = |bound: Option<proto::PreflightBound>| {
+        let bound = bound.unwrap_or_default();
+        let share = Share { count: count(bound.bounces), of: count(bound.of_rows) };
+        Bound { share, band: thresholds.band(share) }
     };
-    Ok(Preflight::of(progress, state(batch), policy, &thresholds))
+    Estimate {
+        policy: send_policy(estimate.send_policy()),
+        sent_now: count(estimate.sent_rows),
+        sent_at_most: count(estimate.sent_rows_at_most),
+        at_least: bound(estimate.at_least),
+        at_most: bound(estimate.at_most),
+        decision: match estimate.decision() {
+            proto::PreflightDecision::Go => Decision::Go,
+            proto::PreflightDecision::NoGo => Decision::NoGo,
+            // A decision of a later version is not taken for a go.
+            proto::PreflightDecision::CleanFirst | proto::PreflightDecision::Unspecified => {
+                Decision::CleanFirst
+            }
+        },
+        basis: basis(estimate.basis()),
+    }
+}
+
+fn basis(basis: proto::PreflightBasis) -> Basis {
+    match basis {
+        proto::PreflightBasis::EmptyList => Basis::EmptyList,
+        proto::PreflightBasis::Receiving => Basis::Receiving,
+        proto::PreflightBasis::NobodyLeft => Basis::NobodyLeft,
+        proto::PreflightBasis::NobodyYet => Basis::NobodyYet,
+        proto::PreflightBasis::KnownBounces => Basis::KnownBounces,
+        proto::PreflightBasis::FewEnough => Basis::FewEnough,
+        proto::PreflightBasis::PossibleBounces | proto::PreflightBasis::Unspecified => {
+            Basis::PossibleBounces
+        }
+    }
+}
+
+/// A step; `None` for a kind of a later version.
+fn step(step: &proto::PreflightStep) -> Option<Step> {
+    use proto::PreflightStepKind as Kind;
+    let kind = match step.kind() {
+        Kind::Unspecified => return None,
+        Kind::SendTo => StepKind::SendTo(send_policy(step.send_policy())),
+        Kind::Wait => StepKind::Wait,
+        Kind::GetUnblocked => StepKind::GetUnblocked,
+        Kind::AskAgain => StepKind::AskAgain,
+        Kind::AskServers => StepKind::AskServers,
+    };
+    let effect = match step.effect() {
+        proto::PreflightEffect::Go => Effect::Go,
+        proto::PreflightEffect::MayBeGo => Effect::MayBeGo,
+        proto::PreflightEffect::Helps | proto::PreflightEffect::Unspecified => Effect::Helps,
+    };
+    Some(Step { kind, rows: count(step.rows), effect })
 }
 
 /// The state of a batch.
@@ -69,21 +139,26 @@ pub(super) fn group_counts(tally: proto::BatchTally) -> GroupCounts {
 fn reasons(counts: &[proto::ReasonCount]) -> BTreeMap<Reason, u64> {
     let mut reasons = BTreeMap::new();
     for each in counts {
-        *reasons.entry(reason(each.reason)).or_default() += count(each.rows);
+        *reasons.entry(reason(each.reason, each.verdict())).or_default() += count(each.rows);
     }
     reasons
 }
 
-/// One of our reasons. One that this version does not know is no evidence: its rows count as
-/// unknown.
-pub(super) fn reason(number: i32) -> Reason {
+/// The reason of a number on the wire; one of a later version falls back to the plainest of its
+/// verdict.
+pub(super) fn reason(number: i32, verdict: proto::Verdict) -> Reason {
     let name = reason_name(number);
     let known = Reason::ALL.iter().find(|reason| reason.name() == name);
-    known.copied().unwrap_or(Reason::ProtocolError)
+    known.copied().unwrap_or_else(|| match verdict {
+        proto::Verdict::Deliverable => Reason::MailboxAccepted,
+        proto::Verdict::Risky => Reason::CatchAll,
+        proto::Verdict::Undeliverable => Reason::MailboxNotFound,
+        proto::Verdict::Unknown | proto::Verdict::Unspecified => Reason::ProtocolError,
+    })
 }
 
 /// A reason's name; empty if this version does not know it. The verdict stands without it.
-pub(super) fn reason_name(number: i32) -> String {
+pub(in crate::cli) fn reason_name(number: i32) -> String {
     match proto::Reason::try_from(number) {
         Ok(proto::Reason::Unspecified) | Err(_) => String::new(),
         Ok(reason) => name(reason.as_str_name(), "REASON_"),
@@ -109,32 +184,29 @@ fn count(rows: i64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verdict::Verdict;
 
     #[test]
     fn every_reason_on_the_wire_is_one_of_ours() {
         for ours in Reason::ALL {
             let name = format!("REASON_{}", ours.name().to_ascii_uppercase());
             let wire = proto::Reason::from_str_name(&name).unwrap();
-            assert_eq!(reason(wire.into()), *ours);
+            assert_eq!(reason(wire.into(), proto::Verdict::Unspecified), *ours);
         }
     }
 
     #[test]
-    fn a_reason_of_a_newer_service_counts_as_unknown_and_aborts_nothing() {
-        let newer = proto::ReasonCount { reason: 9_999, rows: 3 };
-        let unknown = proto::ReasonCount { reason: proto::Reason::ProtocolError.into(), rows: 1 };
-        let progress = proto::BatchProgress {
-            rows: 4,
-            finished: vec![newer, unknown],
-            ..proto::BatchProgress::default()
-        };
-        let batch = proto::Batch { progress: Some(progress), ..proto::Batch::default() };
-        let progress = progress_of(&batch);
-        assert_eq!(progress.with_verdict(crate::verdict::Verdict::Unknown), 4);
+    fn a_reason_of_a_later_version_falls_back_to_its_verdict() {
+        let of = |verdict: proto::Verdict| reason(9_999, verdict);
+        assert_eq!(of(proto::Verdict::Undeliverable).verdict(), Verdict::Undeliverable);
+        assert_eq!(of(proto::Verdict::Risky).verdict(), Verdict::Risky);
+        assert_eq!(of(proto::Verdict::Deliverable).verdict(), Verdict::Deliverable);
+        assert_eq!(of(proto::Verdict::Unknown).verdict(), Verdict::Unknown);
         assert_eq!(reason_name(9_999), "");
     }
 
-    fn progress_of(batch: &proto::Batch) -> Progress {
-        progress(batch).unwrap()
+    #[test]
+    fn a_step_of_a_later_version_is_left_out() {
+        assert!(step(&proto::PreflightStep { kind: 9_999, ..Default::default() }).is_none());
     }
 }

@@ -118,7 +118,12 @@ async fn vet(
     display.clear();
     let seen = write::write(job, client, &batch_id).await?;
     let progress = without_unused(from_proto::progress(&batch)?, &seen);
-    let preflight = from_proto::preflight(&batch, &progress)?;
+    let mut preflight = from_proto::preflight(&batch)?;
+    if !seen.unused.is_empty() {
+        // The service counted every address of a row; the row is sent to one.
+        let (state, policy) = (from_proto::state(&batch), preflight.policy);
+        preflight = Preflight::of(&progress, state, policy, &preflight.thresholds);
+    }
     if let Some(place) = &job.report {
         let data = data(job, client, &batch, &progress, &preflight, &seen, clock.now());
         let mut data = data.await?;
@@ -231,6 +236,7 @@ async fn breakdown(
         batch_id: batch.batch_id.clone(),
         kind: kind.into(),
         page_size: TALLIES,
+        ..ListBatchTalliesRequest::default()
     };
     let tallies = client.list_batch_tallies(request).await?.into_inner().tallies;
     Ok(tallies.into_iter().map(from_proto::group_counts).collect())

@@ -15,9 +15,9 @@ use super::job::Job;
 use super::rows::{RowPlan, RowQuestion};
 use crate::cli::args::DepthArg;
 use crate::listfile::{self, Layout, Reader, Row};
-use crate::proto::create_batch_request::Part;
+use crate::proto::upload_batch_request::Part;
 use crate::proto::{
-    self, Batch, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, CreateBatchRequest,
+    self, Batch, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, UploadBatchRequest,
 };
 
 /// Number of rows in one message, or a few more.
@@ -79,7 +79,7 @@ pub(super) async fn submit(
     let (pages, sent) = mpsc::channel(AHEAD);
     // Reading a file blocks.
     let mut reading = tokio::task::spawn_blocking(move || read(reader, &plan, &pages));
-    let mut call = pin!(client.create_batch(parts(spec(job), sent, on_rows)));
+    let mut call = pin!(client.upload_batch(parts(spec(job), sent, on_rows)));
     let mut notes = None;
     let created = tokio::select! {
         created = &mut call => created,
@@ -102,7 +102,7 @@ fn parts(
     spec: BatchSpec,
     sent: mpsc::Receiver<Sent>,
     on_rows: impl Fn(u64) + Send + Sync + 'static,
-) -> impl Stream<Item = CreateBatchRequest> + Send + 'static {
+) -> impl Stream<Item = UploadBatchRequest> + Send + 'static {
     let state = Some((sent, 0, on_rows));
     let pages = stream::unfold(state, async |state| {
         let (mut sent, mut rows, on_rows) = state?;
@@ -118,7 +118,7 @@ fn parts(
         }
     });
     let parts = stream::once(std::future::ready(Part::Spec(spec))).chain(pages);
-    parts.map(|part| CreateBatchRequest { part: Some(part) })
+    parts.map(|part| UploadBatchRequest { part: Some(part) })
 }
 
 /// Reads all rows into pages; returns what was out of the ordinary.
@@ -170,8 +170,8 @@ fn spec(job: &Job) -> BatchSpec {
         display_name: name[..name.floor_char_boundary(200)].to_owned(),
         options: Some(BatchOptions {
             depth: depth.into(),
-            deadline: job.deadline.and_then(duration),
-            patience: job.retry_window.and_then(duration),
+            timeout: job.deadline.and_then(duration),
+            retry_window: job.retry_window.and_then(duration),
             max_age: job.max_age.and_then(duration),
             skip_catch_all: job.skip_catch_all,
             send_policy: send_policy.into(),

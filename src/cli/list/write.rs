@@ -41,7 +41,7 @@ pub(super) struct Seen {
 
 impl Seen {
     fn note(&mut self, verification: &Verification) {
-        self.suggestions += u64::from(!verification.suggestion.is_empty());
+        self.suggestions += u64::from(verification.suggestion.is_some());
         if let Some(flags) = &verification.flags {
             self.flags.catch_all += u64::from(flags.catch_all() == CatchAll::Yes);
             self.flags.disposable += u64::from(flags.disposable);
@@ -50,7 +50,7 @@ impl Seen {
         }
         let Some(evidence) = &verification.evidence else { return };
         self.from_cache += u64::from(evidence.from_cache);
-        if let Some(at) = evidence.gathered_at.and_then(from_proto::time) {
+        if let Some(at) = evidence.gather_time.and_then(from_proto::time) {
             let (first, last) = self.evidence.unwrap_or((at, at));
             self.evidence = Some((first.min(at), last.max(at)));
         }
@@ -148,7 +148,7 @@ async fn answer(
     };
     seen.note(&verification);
     for (_, unused) in &found {
-        *seen.unused.entry(from_proto::reason(unused.reason)).or_default() += 1;
+        *seen.unused.entry(from_proto::reason(unused.reason, unused.verdict())).or_default() += 1;
     }
     address.clone_into(&mut facts.address);
     let others = addresses.iter().filter(|other| **other != address);

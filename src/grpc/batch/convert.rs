@@ -1,12 +1,12 @@
-//! Batches in the wire's words.
+//! Converts batches to messages.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use crate::batch::queue::{DestinationTally, GroupTally};
-use crate::campaign::preflight::{Bound, Decision, Estimate};
+use crate::campaign::preflight::{Basis, Bound, Decision, Effect, Estimate, Step, StepKind};
 use crate::campaign::{Batch, BatchOptions, Preflight, Progress, SendPolicy, State};
-use crate::grpc::convert;
+use crate::grpc::{convert, enums};
 use crate::proto;
 use crate::verdict::Reason;
 use crate::verifier::{Depth, Verification};
@@ -40,8 +40,8 @@ fn options(options: &BatchOptions) -> proto::BatchOptions {
     };
     proto::BatchOptions {
         depth: depth.into(),
-        deadline: options.deadline.and_then(duration),
-        patience: duration(options.patience),
+        timeout: options.deadline.and_then(duration),
+        retry_window: duration(options.patience),
         max_age: options.max_age.and_then(duration),
         skip_catch_all: !options.test_catch_all,
         send_policy: send_policy(options.send_policy).into(),
@@ -77,7 +77,7 @@ fn progress(progress: &Progress) -> proto::BatchProgress {
         waiting_rows: count(progress.waiting_rows()),
         finished: reasons(&progress.finished),
         waiting: reasons(&progress.waiting),
-        next_retry_at: progress.next_retry_at.map(Into::into),
+        next_retry_time: progress.next_retry_at.map(Into::into),
     }
 }
 
@@ -86,7 +86,11 @@ fn reasons(counts: &BTreeMap<Reason, u64>) -> Vec<proto::ReasonCount> {
 }
 
 fn reason_count(reason: Reason, rows: u64) -> proto::ReasonCount {
-    proto::ReasonCount { reason: convert::reason(reason).into(), rows: count(rows) }
+    proto::ReasonCount {
+        reason: enums::reason(reason).into(),
+        rows: count(rows),
+        verdict: enums::verdict(reason.verdict()).into(),
+    }
 }
 
 fn preflight(preflight: &Preflight) -> proto::Preflight {
@@ -94,8 +98,8 @@ fn preflight(preflight: &Preflight) -> proto::Preflight {
     proto::Preflight {
         decision: decision(preflight.decision()).into(),
         headline: preflight.headline(),
-        sentence: preflight.sentence(),
-        steps: preflight.steps.iter().map(|step| step.sentence()).collect(),
+        explanation: preflight.sentence(),
+        steps: preflight.steps.iter().map(step).collect(),
         estimates: preflight.estimates.iter().map(estimate).collect(),
         open_rows: count(preflight.open),
         thresholds: Some(proto::PreflightThresholds {
@@ -103,6 +107,43 @@ fn preflight(preflight: &Preflight) -> proto::Preflight {
             review_percent: thresholds.review().into(),
             pause_percent: thresholds.pause().into(),
         }),
+        unknown_rows: count(preflight.unknown),
+        basis: basis(preflight.basis()).into(),
+    }
+}
+
+fn step(step: &Step) -> proto::PreflightStep {
+    use proto::PreflightStepKind as Kind;
+    let (kind, policy) = match step.kind {
+        StepKind::SendTo(policy) => (Kind::SendTo, Some(policy)),
+        StepKind::Wait => (Kind::Wait, None),
+        StepKind::GetUnblocked => (Kind::GetUnblocked, None),
+        StepKind::AskAgain => (Kind::AskAgain, None),
+        StepKind::AskServers => (Kind::AskServers, None),
+    };
+    let effect = match step.effect {
+        Effect::Go => proto::PreflightEffect::Go,
+        Effect::MayBeGo => proto::PreflightEffect::MayBeGo,
+        Effect::Helps => proto::PreflightEffect::Helps,
+    };
+    proto::PreflightStep {
+        kind: kind.into(),
+        send_policy: policy.map(|policy| send_policy(policy).into()),
+        rows: count(step.rows),
+        effect: effect.into(),
+        text: step.sentence(),
+    }
+}
+
+fn basis(basis: Basis) -> proto::PreflightBasis {
+    match basis {
+        Basis::EmptyList => proto::PreflightBasis::EmptyList,
+        Basis::Receiving => proto::PreflightBasis::Receiving,
+        Basis::NobodyLeft => proto::PreflightBasis::NobodyLeft,
+        Basis::NobodyYet => proto::PreflightBasis::NobodyYet,
+        Basis::KnownBounces => proto::PreflightBasis::KnownBounces,
+        Basis::PossibleBounces => proto::PreflightBasis::PossibleBounces,
+        Basis::FewEnough => proto::PreflightBasis::FewEnough,
     }
 }
 
@@ -114,6 +155,7 @@ fn estimate(estimate: &Estimate) -> proto::PreflightEstimate {
         at_least: Some(bound(estimate.at_least)),
         at_most: Some(bound(estimate.at_most)),
         decision: decision(estimate.decision).into(),
+        basis: basis(estimate.basis).into(),
     }
 }
 
@@ -122,7 +164,7 @@ fn bound(bound: Bound) -> proto::PreflightBound {
     proto::PreflightBound {
         bounces: count(share.count),
         of_rows: count(share.of),
-        share: share.fraction(),
+        percent: share.fraction() * 100.0,
     }
 }
 
@@ -158,6 +200,7 @@ pub(super) fn provider_tally(tally: DestinationTally) -> proto::BatchTally {
     }
 }
 
-fn count(rows: u64) -> i64 {
+/// A count as the wire has it.
+pub(super) fn count(rows: u64) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }

@@ -1,9 +1,8 @@
 //! `mailvet.v1.BatchService`.
 
 mod convert;
+mod intake;
 mod request;
-
-use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
@@ -14,23 +13,21 @@ use crate::access::Caller;
 use crate::batch::Batches;
 use crate::batch::queue::{Results, RowResult, Submission};
 use crate::campaign::preflight::Thresholds;
-use crate::campaign::{Batch, BatchId, Preflight, State};
+use crate::campaign::{Batch, Preflight};
+use crate::grpc::caller;
 use crate::grpc::metered::MeteredVerifier;
 use crate::grpc::request::BadField;
-use crate::grpc::{caller, refusal};
 use crate::proto::batch_service_server::BatchService;
-use crate::proto::create_batch_request::Part;
 use crate::proto::{
-    self, CancelBatchRequest, CancelBatchResponse, CreateBatchRequest, CreateBatchResponse,
-    DeleteBatchRequest, DeleteBatchResponse, GetBatchRequest, GetBatchResponse,
-    ListBatchTalliesRequest, ListBatchTalliesResponse, ListBatchesRequest, ListBatchesResponse,
-    StreamBatchResultsRequest, StreamBatchResultsResponse, WatchBatchRequest, WatchBatchResponse,
+    self, AppendBatchRowsRequest, AppendBatchRowsResponse, CancelBatchRequest, CancelBatchResponse,
+    CreateBatchRequest, CreateBatchResponse, DeleteBatchRequest, DeleteBatchResponse,
+    GetBatchRequest, GetBatchResponse, ListBatchTalliesRequest, ListBatchTalliesResponse,
+    ListBatchesRequest, ListBatchesResponse, SealBatchRequest, SealBatchResponse,
+    StreamBatchResultsRequest, StreamBatchResultsResponse, UploadBatchRequest, UploadBatchResponse,
+    WatchBatchRequest, WatchBatchResponse,
 };
 
-/// How long a stream that makes a batch may bring nothing.
-const SILENCE: Duration = Duration::from_secs(60);
-
-/// What a caller of a stream is told at a shutdown.
+/// The message that ends a stream at a shutdown.
 const SHUTTING_DOWN: &str = "the service is shutting down; call again, from the last cursor on";
 
 /// The service, cheap to clone.
@@ -58,7 +55,7 @@ impl Service {
         self.batches.batch(owner, &id).await.map_err(|error| request::queue_status(&error))
     }
 
-    fn shown(&self, batch: Batch) -> proto::Batch {
+    fn to_message(&self, batch: Batch) -> proto::Batch {
         let policy = batch.spec.options.send_policy;
         let preflight = Preflight::of(&batch.progress, batch.state, policy, &self.thresholds);
         let expires_at = self.batches.expires_at(&batch);
@@ -71,87 +68,46 @@ impl Service {
         self.verifier.told(caller, &verification);
         convert::result(row.row, row.row_id, verification)
     }
-
-    /// Takes the rows of a new batch; whatever ends this early leaves nothing.
-    async fn receive(
-        &self,
-        caller: &Caller,
-        batch: &Batch,
-        mut inbound: Streaming<CreateBatchRequest>,
-    ) -> Result<Batch, Status> {
-        let (id, depth) = (&batch.id, batch.spec.options.depth);
-        let mut rows = 0;
-        loop {
-            // A caller that goes away looks like one that has no more to say.
-            let page = match next(&mut inbound, &self.shutdown).await? {
-                Some(Part::Page(page)) => page,
-                Some(Part::End(end)) if u64::try_from(end.rows) == Ok(rows) => break,
-                Some(Part::End(end)) => {
-                    let message =
-                        format!("says {}, and {rows} rows came; send all again", end.rows);
-                    return Err(bad("end.rows", &message));
-                }
-                Some(Part::Spec(_)) => return Err(bad("spec", "came again; send it once, first")),
-                None => {
-                    return Err(bad("end", "is missing; send it last, with the number of rows"));
-                }
-            };
-            let page = request::page(page, rows).map_err(BadField::into_status)?;
-            rows += page.len() as u64;
-            let subjects = page.iter().map(|(_, subject)| subject);
-            let refused = self.verifier.take(caller, subjects, depth);
-            refused.map_err(|refused| refusal::status(&refused))?;
-            let taken = self.batches.append(id, None, page).await;
-            taken.map_err(|error| request::queue_status(&error))?;
-        }
-        self.batches.seal(id).await.map_err(|error| request::queue_status(&error))
-    }
-}
-
-/// Removes a batch that was not accepted, also when its caller goes away.
-struct Unsealed {
-    service: Service,
-    id: BatchId,
-    is_sealed: bool,
-}
-
-impl Drop for Unsealed {
-    fn drop(&mut self) {
-        if !self.is_sealed {
-            self.service.batches.discard(self.id.clone());
-        }
-    }
 }
 
 #[tonic::async_trait]
 impl BatchService for Service {
+    async fn upload_batch(
+        &self,
+        request: Request<Streaming<UploadBatchRequest>>,
+    ) -> Result<Response<UploadBatchResponse>, Status> {
+        let caller = caller(&request)?;
+        let batch = self.upload(&caller, request.into_inner()).await?;
+        Ok(Response::new(UploadBatchResponse { batch: Some(self.to_message(batch)) }))
+    }
+
     async fn create_batch(
         &self,
-        request: Request<Streaming<CreateBatchRequest>>,
+        request: Request<CreateBatchRequest>,
     ) -> Result<Response<CreateBatchResponse>, Status> {
         let caller = caller(&request)?;
-        let mut inbound = request.into_inner();
-        let Some(Part::Spec(spec)) = next(&mut inbound, &self.shutdown).await? else {
-            return Err(bad("spec", "is missing; send it first, before the addresses"));
-        };
-        let spec = request::spec(spec, caller.name.to_string()).map_err(BadField::into_status)?;
-        let submitted = self.batches.submit(spec).await;
-        let batch = match submitted.map_err(|error| request::queue_status(&error))? {
-            Submission::Known(batch) if batch.state == State::Receiving => {
-                return Err(Status::aborted(
-                    "another call with this request_id is still sending; wait for it, or use another",
-                ));
-            }
-            Submission::Known(batch) => batch,
-            Submission::New(batch) => {
-                let (service, id) = (self.clone(), batch.id.clone());
-                let mut unsealed = Unsealed { service, id, is_sealed: false };
-                let batch = self.receive(&caller, &batch, inbound).await?;
-                unsealed.is_sealed = true;
-                batch
-            }
-        };
-        Ok(Response::new(CreateBatchResponse { batch: Some(self.shown(batch)) }))
+        let spec = request.into_inner().spec.unwrap_or_default();
+        let (Submission::New(batch) | Submission::Known(batch)) =
+            self.create(&caller, spec).await?;
+        Ok(Response::new(CreateBatchResponse { batch: Some(self.to_message(batch)) }))
+    }
+
+    async fn append_batch_rows(
+        &self,
+        request: Request<AppendBatchRowsRequest>,
+    ) -> Result<Response<AppendBatchRowsResponse>, Status> {
+        let caller = caller(&request)?;
+        let rows = self.append_rows(&caller, request.into_inner()).await?;
+        Ok(Response::new(AppendBatchRowsResponse { rows: convert::count(rows) }))
+    }
+
+    async fn seal_batch(
+        &self,
+        request: Request<SealBatchRequest>,
+    ) -> Result<Response<SealBatchResponse>, Status> {
+        let caller = caller(&request)?;
+        let batch = self.seal(&caller, request.get_ref()).await?;
+        Ok(Response::new(SealBatchResponse { batch: Some(self.to_message(batch)) }))
     }
 
     async fn get_batch(
@@ -159,7 +115,7 @@ impl BatchService for Service {
         request: Request<GetBatchRequest>,
     ) -> Result<Response<GetBatchResponse>, Status> {
         let batch = self.own(&caller(&request)?.name, &request.get_ref().batch_id).await?;
-        Ok(Response::new(GetBatchResponse { batch: Some(self.shown(batch)) }))
+        Ok(Response::new(GetBatchResponse { batch: Some(self.to_message(batch)) }))
     }
 
     async fn list_batches(
@@ -177,7 +133,7 @@ impl BatchService for Service {
             Some(last) if is_full => last.id.to_string(),
             _ => String::new(),
         };
-        let batches = batches.into_iter().map(|batch| self.shown(batch)).collect();
+        let batches = batches.into_iter().map(|batch| self.to_message(batch)).collect();
         Ok(Response::new(ListBatchesResponse { batches, next_page_token }))
     }
 
@@ -190,7 +146,7 @@ impl BatchService for Service {
         let batch = self.own(&caller(&request)?.name, &request.get_ref().batch_id).await?;
         let service = self.clone();
         let states = self.batches.watch(batch.id).map(move |batch| match batch {
-            Ok(batch) => Ok(WatchBatchResponse { batch: Some(service.shown(batch)) }),
+            Ok(batch) => Ok(WatchBatchResponse { batch: Some(service.to_message(batch)) }),
             Err(error) => Err(request::queue_status(&error)),
         });
         Ok(Response::new(until(self.shutdown.clone(), states.boxed())))
@@ -223,19 +179,30 @@ impl BatchService for Service {
         let batch = self.own(&caller(&request)?.name, &request.get_ref().batch_id).await?;
         let request = request.get_ref();
         let limit = request::page_size(request.page_size, 20).map_err(BadField::into_status)?;
-        let tallies = match proto::TallyKind::try_from(request.kind) {
-            Ok(proto::TallyKind::Unspecified | proto::TallyKind::Domain) => {
-                let tallies = self.batches.domains(&batch.id, limit).await;
-                tallies.map(|all| all.into_iter().map(convert::domain_tally).collect())
-            }
-            Ok(proto::TallyKind::Provider) => {
-                let tallies = self.batches.providers(&batch.id, limit).await;
-                tallies.map(|all| all.into_iter().map(convert::provider_tally).collect())
-            }
-            Err(_) => return Err(bad("kind", "is not a TallyKind; use 1 or 2")),
-        };
+        let before = request::tally_token(&request.page_token).map_err(BadField::into_status)?;
+        // One more than the page holds: whether there is a next one.
+        let read = before + limit + 1;
+        let tallies: Result<Vec<proto::BatchTally>, _> =
+            match proto::TallyKind::try_from(request.kind) {
+                Ok(proto::TallyKind::Unspecified | proto::TallyKind::Domain) => {
+                    let tallies = self.batches.domains(&batch.id, read).await;
+                    tallies.map(|all| all.into_iter().map(convert::domain_tally).collect())
+                }
+                Ok(proto::TallyKind::Provider) => {
+                    let tallies = self.batches.providers(&batch.id, read).await;
+                    tallies.map(|all| all.into_iter().map(convert::provider_tally).collect())
+                }
+                Err(_) => return Err(bad("kind", "is not a TallyKind; use 1 or 2")),
+            };
         let tallies = tallies.map_err(|error| request::queue_status(&error))?;
-        Ok(Response::new(ListBatchTalliesResponse { tallies }))
+        let next = before + limit;
+        let next_page_token = if tallies.len() > next && next <= request::MOST_TALLIES {
+            next.to_string()
+        } else {
+            String::new()
+        };
+        let tallies = tallies.into_iter().skip(before).take(limit).collect();
+        Ok(Response::new(ListBatchTalliesResponse { tallies, next_page_token }))
     }
 
     async fn cancel_batch(
@@ -245,7 +212,7 @@ impl BatchService for Service {
         let batch = self.own(&caller(&request)?.name, &request.get_ref().batch_id).await?;
         let cancelled = self.batches.cancel(&batch.id).await;
         let batch = cancelled.map_err(|error| request::queue_status(&error))?;
-        Ok(Response::new(CancelBatchResponse { batch: Some(self.shown(batch)) }))
+        Ok(Response::new(CancelBatchResponse { batch: Some(self.to_message(batch)) }))
     }
 
     async fn delete_batch(
@@ -261,33 +228,6 @@ impl BatchService for Service {
 
 fn bad(field: &'static str, message: &str) -> Status {
     BadField::new(field, message).into_status()
-}
-
-/// The next part of a batch; `None` at the stream's good end.
-async fn next(
-    inbound: &mut Streaming<CreateBatchRequest>,
-    shutdown: &CancellationToken,
-) -> Result<Option<Part>, Status> {
-    let next = tokio::select! {
-        biased;
-        () = shutdown.cancelled() => {
-            return Err(Status::unavailable(
-                "the service is shutting down and keeps nothing of this list; send it again",
-            ));
-        }
-        next = tokio::time::timeout(SILENCE, inbound.message()) => next,
-    };
-    let Ok(next) = next else {
-        let message = format!("nothing came for {} s; send the list again", SILENCE.as_secs());
-        return Err(Status::deadline_exceeded(message));
-    };
-    match next? {
-        None => Ok(None),
-        Some(CreateBatchRequest { part: Some(part) }) => Ok(Some(part)),
-        Some(CreateBatchRequest { part: None }) => {
-            Err(bad("part", "is missing; send a spec, a page or an end in each message"))
-        }
-    }
 }
 
 /// The stream, until the service shuts down; then its caller is told so.

@@ -24,7 +24,10 @@ const LARGEST_PAGE: usize = 10_000;
 /// The most batches or tallies of one answer.
 const LARGEST_ANSWER: i32 = 1000;
 
-/// What a caller wants of a batch.
+/// Number of tallies that can be listed at most: each page is read from the first one on.
+pub(super) const MOST_TALLIES: usize = 100_000;
+
+/// The description of a batch.
 pub(super) fn spec(spec: proto::BatchSpec, owner: String) -> Result<Spec, BadField> {
     name("spec.request_id", &spec.request_id)?;
     name("spec.display_name", &spec.display_name)?;
@@ -38,11 +41,11 @@ pub(super) fn spec(spec: proto::BatchSpec, owner: String) -> Result<Spec, BadFie
 
 fn options(options: &proto::BatchOptions) -> Result<BatchOptions, BadField> {
     let default = BatchOptions::default();
-    let patience = request::duration("spec.options.patience", options.patience.as_ref())?;
+    let window = request::duration("spec.options.retry_window", options.retry_window.as_ref())?;
     Ok(BatchOptions {
         depth: request::depth("spec.options.depth", options.depth)?,
-        deadline: request::duration("spec.options.deadline", options.deadline.as_ref())?,
-        patience: patience.unwrap_or(default.patience),
+        deadline: request::duration("spec.options.timeout", options.timeout.as_ref())?,
+        patience: window.unwrap_or(default.patience),
         max_age: request::duration("spec.options.max_age", options.max_age.as_ref())?,
         test_catch_all: !options.skip_catch_all,
         send_policy: send_policy(options.send_policy)?,
@@ -63,29 +66,39 @@ fn send_policy(policy: i32) -> Result<SendPolicy, BadField> {
     }
 }
 
-/// The rows of a page; `before` rows came before them.
-pub(super) fn page(
-    page: proto::BatchPage,
-    before: u64,
+/// The paths of the fields that hold rows: the rows, an address, a row's id.
+pub(super) type RowPaths = [&'static str; 3];
+
+/// The paths in a message of an upload.
+pub(super) const PAGE_PATHS: RowPaths =
+    ["page.addresses", "page.addresses.address", "page.addresses.row_id"];
+
+/// The paths in an append request.
+pub(super) const APPEND_PATHS: RowPaths = ["rows", "rows.address", "rows.row_id"];
+
+/// The rows of a page, parsed; `first` is the number of the first.
+pub(super) fn rows(
+    rows: Vec<proto::BatchAddress>,
+    first: u64,
+    [rows_path, address_path, row_id_path]: RowPaths,
 ) -> Result<Vec<(String, Subject)>, BadField> {
-    let rows = page.addresses;
     if rows.len() > LARGEST_PAGE {
         let message = format!("holds {} rows; send at most {LARGEST_PAGE} a page", rows.len());
-        return Err(BadField::new("page.addresses", message));
+        return Err(BadField::new(rows_path, message));
     }
     let row = |(index, row): (usize, proto::BatchAddress)| {
-        let number = before + index as u64;
+        let number = first + index as u64;
         if row.address.len() > LONGEST_ADDRESS {
             let length = row.address.len();
             let message =
                 format!("of row {number} is {length} octets long; at most {LONGEST_ADDRESS}");
-            return Err(BadField::new("page.addresses.address", message));
+            return Err(BadField::new(address_path, message));
         }
         if row.row_id.len() > LONGEST_NAME {
             let length = row.row_id.len();
             let message =
                 format!("of row {number} is {length} octets long; at most {LONGEST_NAME}");
-            return Err(BadField::new("page.addresses.row_id", message));
+            return Err(BadField::new(row_id_path, message));
         }
         Ok((row.row_id, Subject::parse(row.address)))
     };
@@ -107,7 +120,13 @@ pub(super) fn batch_id(id: &str) -> Result<BatchId, BadField> {
     })
 }
 
-/// How many of something an answer may hold.
+/// A number of rows that is not negative.
+pub(super) fn row_number(field: &'static str, number: i64) -> Result<u64, BadField> {
+    u64::try_from(number)
+        .map_err(|_| BadField::new(field, format!("is {number}; give zero or more")))
+}
+
+/// The number of results an answer may hold.
 pub(super) fn page_size(size: i32, default: i32) -> Result<usize, BadField> {
     let size = if size == 0 { default } else { size };
     match usize::try_from(size) {
@@ -129,7 +148,17 @@ pub(super) fn page_token(token: &str) -> Result<Option<BatchId>, BadField> {
     })
 }
 
-/// Which results are wanted.
+/// The number of tallies that earlier pages held.
+pub(super) fn tally_token(token: &str) -> Result<usize, BadField> {
+    if token.is_empty() {
+        return Ok(0);
+    }
+    token.parse().ok().filter(|offset| *offset <= MOST_TALLIES).ok_or_else(|| {
+        BadField::new("page_token", "is not one; give the next_page_token of the page before")
+    })
+}
+
+/// The results that are wanted.
 pub(super) fn reading(request: &proto::StreamBatchResultsRequest) -> Result<Reading, BadField> {
     let order = match proto::ResultOrder::try_from(request.order) {
         Ok(proto::ResultOrder::Unspecified | proto::ResultOrder::Completion) => Order::Completion,
@@ -149,6 +178,11 @@ pub(super) fn reading(request: &proto::StreamBatchResultsRequest) -> Result<Read
             Err(BadField::new("verdicts", message))
         }
     };
+    // A set of four values: more would only be compared again for each row.
+    if request.verdicts.len() > Verdict::ALL.len() {
+        let message = format!("holds {} values; give each verdict once", request.verdicts.len());
+        return Err(BadField::new("verdicts", message));
+    }
     Ok(Reading {
         order,
         after: Cursor(request.cursor.clone()),
@@ -161,9 +195,8 @@ pub(super) fn queue_status(error: &QueueError) -> Status {
     let message = error.to_string();
     match error {
         QueueError::NoSuchBatch(_) => Status::not_found(message),
-        QueueError::WrongState { .. } | QueueError::Gap { .. } => {
-            Status::failed_precondition(message)
-        }
+        QueueError::WrongState { .. } => Status::failed_precondition(message),
+        QueueError::Gap { .. } => Status::out_of_range(message),
         QueueError::OtherRequest { .. } => Status::already_exists(message),
         QueueError::BadCursor => {
             let details = ErrorDetails::with_bad_request_violation("cursor", message.clone());
@@ -215,8 +248,8 @@ mod tests {
         );
         let past = prost_types::Duration { seconds: -1, nanos: 0 };
         assert_eq!(
-            bad(of(proto::BatchOptions { patience: Some(past), ..Default::default() })),
-            "spec.options.patience"
+            bad(of(proto::BatchOptions { retry_window: Some(past), ..Default::default() })),
+            "spec.options.retry_window"
         );
         assert_eq!(batch_id("../x").unwrap_err().field, "batch_id");
         assert_eq!(page_size(1001, 50).unwrap_err().field, "page_size");
@@ -224,16 +257,25 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_holds_each_verdict_once() {
+        let reading_of = |verdicts| {
+            reading(&proto::StreamBatchResultsRequest { verdicts, ..Default::default() })
+        };
+        assert!(reading_of(vec![1, 2, 3, 4]).is_ok());
+        assert_eq!(reading_of(vec![1; 5]).unwrap_err().field, "verdicts");
+    }
+
+    #[test]
     fn a_row_that_is_too_long_is_named_by_its_number_in_the_list() {
         let rows = vec![address("a@b.example"), address(&"x".repeat(1001))];
-        let error = page(proto::BatchPage { addresses: rows }, 20_000).unwrap_err();
+        let error = super::rows(rows, 20_000, PAGE_PATHS).unwrap_err();
         assert!(error.message.contains("row 20001"), "{}", error.message);
     }
 
     #[test]
     fn a_row_need_not_be_an_address_nor_there() {
         let rows = vec![address(""), address("not an address")];
-        assert_eq!(page(proto::BatchPage { addresses: rows }, 0).unwrap().len(), 2);
+        assert_eq!(super::rows(rows, 0, PAGE_PATHS).unwrap().len(), 2);
     }
 
     #[test]

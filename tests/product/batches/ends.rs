@@ -8,7 +8,7 @@ async fn a_batch_that_is_cancelled_keeps_what_it_has_and_ends_its_streams() {
     let mut client = product.batch_client().await;
     let list = ["jane.doe@acme.test", "jane@greylisted.test"];
     let parts = whole(spec("", Duration::from_secs(3 * 86_400)), &list);
-    let batch = client.create_batch(stream::iter(parts)).await.unwrap().into_inner();
+    let batch = client.upload_batch(stream::iter(parts)).await.unwrap().into_inner();
     let id = batch.batch.unwrap().batch_id;
     until(async || {
         let batch = get(&mut client.clone(), &id).await.unwrap();
@@ -61,7 +61,7 @@ async fn a_shutdown_tells_readers_and_hands_the_work_back() {
     let mut client = product.batch_client().await;
     let list = ["jane@timeout.test", "jane.doe@acme.test"];
     let parts = whole(spec("", Duration::from_secs(3 * 86_400)), &list);
-    let batch = client.create_batch(stream::iter(parts)).await.unwrap().into_inner();
+    let batch = client.upload_batch(stream::iter(parts)).await.unwrap().into_inner();
     let id = batch.batch.unwrap().batch_id;
     let mut pages = pages(&mut client, results_of(&id, ResultOrder::Completion)).await;
     assert_eq!(pages.message().await.unwrap().unwrap().results.len(), 1);

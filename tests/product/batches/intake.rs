@@ -7,8 +7,8 @@ async fn a_request_id_makes_a_batch_once() {
     let product = Product::start().await;
     let mut client = product.batch_client().await;
     let parts = || whole(spec("spring-2026", Duration::ZERO), &["jane.doe@acme.test"]);
-    let first = client.create_batch(stream::iter(parts())).await.unwrap().into_inner();
-    let again = client.create_batch(stream::iter(parts())).await.unwrap().into_inner();
+    let first = client.upload_batch(stream::iter(parts())).await.unwrap().into_inner();
+    let again = client.upload_batch(stream::iter(parts())).await.unwrap().into_inner();
     let (first, again) = (first.batch.unwrap(), again.batch.unwrap());
     assert_eq!(first.batch_id, again.batch_id);
     let listed = client.list_batches(ListBatchesRequest::default()).await.unwrap().into_inner();
@@ -25,7 +25,7 @@ async fn a_list_whose_sending_breaks_off_leaves_nothing() {
     send.send(page(&["jane.doe@acme.test"])).await.unwrap();
     {
         let mut other = client.clone();
-        let call = other.create_batch(ReceiverStream::new(receive));
+        let call = other.upload_batch(ReceiverStream::new(receive));
         tokio::select! {
             _ = call => panic!("the list has no end"),
             () = async {
@@ -40,7 +40,7 @@ async fn a_list_whose_sending_breaks_off_leaves_nothing() {
     // The caller is gone; the name may be used again once the service has noticed.
     until(async || {
         let parts = whole(spec("broken", Duration::ZERO), &["nobody@acme.test"]);
-        client.clone().create_batch(stream::iter(parts)).await.is_ok()
+        client.clone().upload_batch(stream::iter(parts)).await.is_ok()
     })
     .await;
     let listed = client.list_batches(ListBatchesRequest::default()).await.unwrap().into_inner();
@@ -69,7 +69,7 @@ async fn what_cannot_be_taken_is_named_with_its_field() {
     assert_eq!(field(&refused(&mut client, vec![start(), page(&["a@b.test"])]).await), "end");
     let short = vec![start(), page(&["a@b.test"]), end(2)];
     assert_eq!(field(&refused(&mut client, short).await), "end.rows");
-    let empty = CreateBatchRequest { part: None };
+    let empty = UploadBatchRequest { part: None };
     assert_eq!(field(&refused(&mut client, vec![start(), empty]).await), "part");
     assert_eq!(field(&get(&mut client, "../etc/passwd").await.unwrap_err()), "batch_id");
     let unknown = get(&mut client, "01900000-0000-7000-8000-000000000000").await.unwrap_err();
@@ -123,5 +123,87 @@ async fn who_learns_of_too_many_unknown_mailboxes_through_batches_has_to_wait() 
     assert_eq!(read(&mut client, results_of(&batch.batch_id, ResultOrder::Row)).await.len(), 20);
     let parts = whole(spec("", Duration::ZERO), &["jane.doe@acme.test"]);
     assert_eq!(refused(&mut client, parts).await.code(), Code::ResourceExhausted);
+    product.stop().await;
+}
+
+/// A request for the rows from `first` on.
+fn append(batch: &Batch, first: i64, addresses: &[&str]) -> AppendBatchRowsRequest {
+    let row =
+        |address: &&str| BatchAddress { address: (*address).to_owned(), ..Default::default() };
+    let rows = addresses.iter().map(row).collect();
+    AppendBatchRowsRequest { batch_id: batch.batch_id.clone(), first_row: first, rows }
+}
+
+#[tokio::test]
+async fn a_list_in_pages_goes_on_where_a_broken_connection_left_it() {
+    let product = Product::start().await;
+    let mut client = product.batch_client().await;
+    let request = CreateBatchRequest { spec: Some(named("paged")) };
+    let batch = client.create_batch(request.clone()).await.unwrap().into_inner().batch.unwrap();
+    let rows = ["jane.doe@acme.test", "nobody@acme.test", "john@acme.test"];
+    let added = client.append_batch_rows(append(&batch, 0, &rows[..2])).await.unwrap().into_inner();
+    assert_eq!(added.rows, 2);
+    // The same page again, as after a lost answer, and one that overlaps.
+    let added = client.append_batch_rows(append(&batch, 0, &rows[..2])).await.unwrap().into_inner();
+    assert_eq!(added.rows, 2, "rows that are there are passed over");
+    let gap = client.append_batch_rows(append(&batch, 3, &rows[2..])).await.unwrap_err();
+    assert_eq!(gap.code(), Code::OutOfRange, "{gap}");
+    assert!(gap.message().contains("begins with row 2"), "{gap}");
+    let found = client.create_batch(request).await.unwrap().into_inner().batch.unwrap();
+    assert_eq!((&found.batch_id, found.progress.unwrap().rows), (&batch.batch_id, 2));
+    let added = client.append_batch_rows(append(&batch, 1, &rows[1..])).await.unwrap().into_inner();
+    assert_eq!(added.rows, 3);
+    let seal = |rows| SealBatchRequest { batch_id: batch.batch_id.clone(), rows };
+    let short = client.seal_batch(seal(4)).await.unwrap_err();
+    assert_eq!(short.code(), Code::InvalidArgument, "{short}");
+    client.seal_batch(seal(3)).await.unwrap();
+    client.seal_batch(seal(3)).await.unwrap();
+    let read = read(&mut client, results_of(&batch.batch_id, ResultOrder::Row)).await;
+    let read = read.into_iter().map(|row| row.verification.unwrap().address);
+    assert_eq!(read.collect::<Vec<_>>(), rows);
+    let late = client.append_batch_rows(append(&batch, 3, &rows[..1])).await.unwrap_err();
+    assert_eq!(late.code(), Code::FailedPrecondition, "{late}");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_id_with_other_options_is_an_error_that_names_the_difference() {
+    let product = Product::start().await;
+    let mut client = product.batch_client().await;
+    let parts = whole(spec("spring-2026", Duration::ZERO), &["jane.doe@acme.test"]);
+    client.upload_batch(stream::iter(parts)).await.unwrap();
+    let parts = whole(spec("spring-2026", Duration::from_secs(60)), &["jane.doe@acme.test"]);
+    let status = client.upload_batch(stream::iter(parts)).await.unwrap_err();
+    assert_eq!(status.code(), Code::AlreadyExists, "{status}");
+    assert!(status.message().contains("retry_window 0ns, not 60s"), "{status}");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn tallies_come_in_pages() {
+    let product = Product::start().await;
+    let mut client = product.batch_client().await;
+    let list = [
+        "a@acme.test",
+        "b@acme.test",
+        "c@acme.test",
+        "a@catch-all.test",
+        "b@catch-all.test",
+        "a@no-such-domain.test",
+    ];
+    let batch = create(&mut client, &list).await;
+    let (mut names, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let batch_id = batch.batch_id.clone();
+        let request = ListBatchTalliesRequest { batch_id, page_size: 2, page_token, kind: 0 };
+        let page = client.list_batch_tallies(request).await.unwrap().into_inner();
+        names.extend(page.tallies.into_iter().map(|tally| tally.name));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+        assert_eq!(names.len(), 2);
+    }
+    assert_eq!(names, ["acme.test", "catch-all.test", "no-such-domain.test"]);
     product.stop().await;
 }

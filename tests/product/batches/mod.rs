@@ -7,12 +7,12 @@ mod reading;
 use std::time::Duration;
 
 use mailvet::proto::batch_service_client::BatchServiceClient;
-use mailvet::proto::create_batch_request::Part;
+use mailvet::proto::upload_batch_request::Part;
 use mailvet::proto::{
-    Batch, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, BatchState,
-    CancelBatchRequest, CreateBatchRequest, DeleteBatchRequest, GetBatchRequest,
-    ListBatchTalliesRequest, ListBatchesRequest, PreflightDecision, Reason, ResultOrder, TallyKind,
-    Verdict, WatchBatchRequest,
+    AppendBatchRowsRequest, Batch, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec,
+    BatchState, CancelBatchRequest, CreateBatchRequest, DeleteBatchRequest, GetBatchRequest,
+    ListBatchTalliesRequest, ListBatchesRequest, PreflightDecision, Reason, ResultOrder,
+    SealBatchRequest, SyntaxErrorKind, TallyKind, UploadBatchRequest, Verdict, WatchBatchRequest,
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{self as stream, StreamExt as _};
@@ -25,43 +25,51 @@ use crate::product::Product;
 
 type Client = BatchServiceClient<Channel>;
 
-fn spec(request_id: &str, patience: Duration) -> CreateBatchRequest {
-    let options =
-        BatchOptions { patience: Some(patience.try_into().unwrap()), ..BatchOptions::default() };
+/// The description of a batch whose rows are not asked about again.
+fn named(request_id: &str) -> BatchSpec {
+    let Some(Part::Spec(spec)) = spec(request_id, Duration::ZERO).part else { unreachable!() };
+    spec
+}
+
+fn spec(request_id: &str, patience: Duration) -> UploadBatchRequest {
+    let options = BatchOptions {
+        retry_window: Some(patience.try_into().unwrap()),
+        ..BatchOptions::default()
+    };
     let spec = BatchSpec {
         request_id: request_id.to_owned(),
         display_name: "spring.csv".to_owned(),
         options: Some(options),
     };
-    CreateBatchRequest { part: Some(Part::Spec(spec)) }
+    UploadBatchRequest { part: Some(Part::Spec(spec)) }
 }
 
-fn page(addresses: &[&str]) -> CreateBatchRequest {
+fn page(addresses: &[&str]) -> UploadBatchRequest {
     let row = |(n, address): (usize, &&str)| BatchAddress {
         address: (*address).to_owned(),
         row_id: format!("row-{n}"),
     };
     let addresses = addresses.iter().enumerate().map(row).collect();
-    CreateBatchRequest { part: Some(Part::Page(BatchPage { addresses })) }
+    UploadBatchRequest { part: Some(Part::Page(BatchPage { addresses })) }
 }
 
-fn end(rows: i64) -> CreateBatchRequest {
-    CreateBatchRequest { part: Some(Part::End(BatchEnd { rows })) }
+fn end(rows: i64) -> UploadBatchRequest {
+    UploadBatchRequest { part: Some(Part::End(BatchEnd { rows })) }
 }
 
 /// The whole list in one page.
-fn whole(spec: CreateBatchRequest, addresses: &[&str]) -> Vec<CreateBatchRequest> {
+fn whole(spec: UploadBatchRequest, addresses: &[&str]) -> Vec<UploadBatchRequest> {
     vec![spec, page(addresses), end(addresses.len() as i64)]
 }
 
 async fn create(client: &mut Client, addresses: &[&str]) -> Batch {
     let parts = whole(spec("", Duration::ZERO), addresses);
-    let created = client.create_batch(stream::iter(parts)).await.unwrap();
+    let created = client.upload_batch(stream::iter(parts)).await.unwrap();
     created.into_inner().batch.unwrap()
 }
 
-async fn refused(client: &mut Client, parts: Vec<CreateBatchRequest>) -> Status {
-    client.create_batch(stream::iter(parts)).await.unwrap_err()
+async fn refused(client: &mut Client, parts: Vec<UploadBatchRequest>) -> Status {
+    client.upload_batch(stream::iter(parts)).await.unwrap_err()
 }
 
 async fn get(client: &mut Client, id: &str) -> Result<Batch, Status> {
@@ -94,8 +102,8 @@ async fn a_list_comes_back_in_its_order_with_verdicts_evidence_and_a_pre_flight_
         assert_eq!(row(n).address, *address);
     }
     assert_eq!(row(1).reason(), Reason::MailboxNotFound);
-    assert_eq!(row(1).evidence.unwrap().code, 550);
-    assert_eq!(row(2).syntax_error.unwrap().reason, "empty");
+    assert_eq!(row(1).evidence.unwrap().code, Some(550));
+    assert_eq!(row(2).syntax_error.unwrap().kind(), SyntaxErrorKind::Empty);
     assert_eq!(row(3).verdict(), Verdict::Deliverable);
     assert_eq!(product.sandbox.counts().total().accepted, 1, "asked once");
 

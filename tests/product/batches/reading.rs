@@ -59,6 +59,7 @@ async fn domains_and_the_providers_behind_them_are_counted() {
             batch_id: batch.batch_id.clone(),
             kind: kind.into(),
             page_size: 10,
+            page_token: String::new(),
         };
         let tallies = client.list_batch_tallies(request).await.unwrap().into_inner().tallies;
         tallies.into_iter().map(|tally| (tally.name, tally.rows)).collect::<Vec<_>>()

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use mailvet::proto::batch_service_client::BatchServiceClient;
-use mailvet::proto::create_batch_request::Part;
+use mailvet::proto::upload_batch_request::Part;
 use mailvet::proto::{
-    BatchAddress, BatchEnd, BatchPage, BatchSpec, CreateBatchRequest, StreamBatchResultsRequest,
+    BatchAddress, BatchEnd, BatchPage, BatchSpec, StreamBatchResultsRequest, UploadBatchRequest,
     VerifyAddressRequest, VerifyDomainRequest,
 };
 use tokio::io::AsyncReadExt as _;
@@ -29,8 +29,8 @@ async fn vet(channel: Channel, addresses: &[&str]) {
     let page = BatchPage { addresses: addresses.iter().map(address).collect() };
     let end = BatchEnd { rows: i64::try_from(addresses.len()).unwrap() };
     let parts = [Part::Spec(BatchSpec::default()), Part::Page(page), Part::End(end)];
-    let parts = parts.map(|part| CreateBatchRequest { part: Some(part) });
-    let created = client.create_batch(tokio_stream::iter(parts)).await.unwrap().into_inner();
+    let parts = parts.map(|part| UploadBatchRequest { part: Some(part) });
+    let created = client.upload_batch(tokio_stream::iter(parts)).await.unwrap().into_inner();
     let batch_id = created.batch.unwrap().batch_id;
     let request = StreamBatchResultsRequest { batch_id, ..StreamBatchResultsRequest::default() };
     let mut pages = client.stream_batch_results(request).await.unwrap().into_inner();

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 
 use mailvet::proto::batch_service_client::BatchServiceClient;
-use mailvet::proto::create_batch_request::Part;
+use mailvet::proto::upload_batch_request::Part;
 use mailvet::proto::verification_service_client::VerificationServiceClient;
 use mailvet::proto::{
-    BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, CreateBatchRequest,
-    DeleteBatchRequest, GetBatchRequest, StreamBatchResultsRequest, VerifyAddressRequest,
+    BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, DeleteBatchRequest,
+    GetBatchRequest, StreamBatchResultsRequest, UploadBatchRequest, VerifyAddressRequest,
     VerifyAddressesRequest, VerifyDomainRequest, VerifyOptions,
 };
 use mailvet::sandbox::World;
@@ -115,7 +115,7 @@ async fn batch(channel: &Channel, addresses: &[String]) -> String {
         row_id: format!("{MARK} {row}"),
     });
     let options =
-        BatchOptions { patience: Some(prost_types::Duration::default()), ..Default::default() };
+        BatchOptions { retry_window: Some(prost_types::Duration::default()), ..Default::default() };
     let spec = BatchSpec {
         display_name: format!("{MARK}'s list"),
         options: Some(options),
@@ -124,8 +124,8 @@ async fn batch(channel: &Channel, addresses: &[String]) -> String {
     let end = BatchEnd { rows: i64::try_from(addresses.len()).unwrap() };
     let page = BatchPage { addresses: rows.collect() };
     let parts = [Part::Spec(spec), Part::Page(page), Part::End(end)];
-    let parts = parts.map(|part| CreateBatchRequest { part: Some(part) });
-    let created = BatchServiceClient::new(channel.clone()).create_batch(stream::iter(parts)).await;
+    let parts = parts.map(|part| UploadBatchRequest { part: Some(part) });
+    let created = BatchServiceClient::new(channel.clone()).upload_batch(stream::iter(parts)).await;
     created.unwrap().into_inner().batch.unwrap().batch_id
 }
 

@@ -1,0 +1,187 @@
+//! Takes lists: as one stream, or in pages that can be sent again.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming};
+
+use super::{Service, bad, request};
+use crate::access::Caller;
+use crate::batch::queue::Submission;
+use crate::campaign::{Batch, BatchId, State};
+use crate::grpc::refusal;
+use crate::grpc::request::BadField;
+use crate::proto::upload_batch_request::Part;
+use crate::proto::{self, UploadBatchRequest};
+use crate::verifier::Subject;
+
+/// Time a stream that brings a list may be silent.
+const SILENCE: Duration = Duration::from_secs(60);
+
+impl Service {
+    /// Takes a whole list from one stream.
+    pub(super) async fn upload(
+        &self,
+        caller: &Caller,
+        mut inbound: Streaming<UploadBatchRequest>,
+    ) -> Result<Batch, Status> {
+        let Some(Part::Spec(spec)) = next(&mut inbound, &self.shutdown).await? else {
+            return Err(bad("spec", "is missing; send it first, before the addresses"));
+        };
+        match self.create(caller, spec).await? {
+            Submission::Known(batch) if batch.state == State::Receiving => Err(Status::aborted(
+                "the batch of this request_id is still being sent; wait for it, or use another",
+            )),
+            Submission::Known(batch) => Ok(batch),
+            Submission::New(batch) => {
+                let (service, id) = (self.clone(), batch.id.clone());
+                let mut unsealed = Unsealed { service, id, is_sealed: false };
+                let batch = self.receive(caller, &batch, inbound).await?;
+                unsealed.is_sealed = true;
+                Ok(batch)
+            }
+        }
+    }
+
+    /// Creates a batch, or finds the one of the same request id.
+    pub(super) async fn create(
+        &self,
+        caller: &Caller,
+        spec: proto::BatchSpec,
+    ) -> Result<Submission, Status> {
+        let spec = request::spec(spec, caller.name.to_string()).map_err(BadField::into_status)?;
+        let submission = self.batches.submit(spec).await;
+        submission.map_err(|error| request::queue_status(&error))
+    }
+
+    /// Appends those of the rows that are not there yet; returns the number of rows then there.
+    pub(super) async fn append_rows(
+        &self,
+        caller: &Caller,
+        request: proto::AppendBatchRowsRequest,
+    ) -> Result<u64, Status> {
+        let first = request::row_number("first_row", request.first_row);
+        let first = first.map_err(BadField::into_status)?;
+        let mut rows = request::rows(request.rows, first, request::APPEND_PATHS)
+            .map_err(BadField::into_status)?;
+        let batch = self.own(&caller.name, &request.batch_id).await?;
+        // Only rows that are not there yet count as the caller's; the store decides which are.
+        let there = batch.progress.rows;
+        let known = usize::try_from(there.saturating_sub(first)).unwrap_or(usize::MAX);
+        if first <= there && known >= rows.len() {
+            return Ok(there);
+        }
+        drop(rows.drain(..known));
+        self.take(caller, &batch, Some(first + known as u64), rows).await
+    }
+
+    /// Accepts a batch that holds all its rows.
+    pub(super) async fn seal(
+        &self,
+        caller: &Caller,
+        request: &proto::SealBatchRequest,
+    ) -> Result<Batch, Status> {
+        let rows = request::row_number("rows", request.rows).map_err(BadField::into_status)?;
+        let batch = self.own(&caller.name, &request.batch_id).await?;
+        let there = batch.progress.rows;
+        if rows != there {
+            let message = format!("says {rows}, and the batch holds {there}; append the others");
+            return Err(bad("rows", &message));
+        }
+        match batch.state {
+            State::Receiving => {
+                let sealed = self.batches.seal(&batch.id).await;
+                sealed.map_err(|error| request::queue_status(&error))
+            }
+            State::Running | State::Finished | State::Cancelled => Ok(batch),
+        }
+    }
+
+    /// Counts rows as the caller's and appends them.
+    async fn take(
+        &self,
+        caller: &Caller,
+        batch: &Batch,
+        first: Option<u64>,
+        rows: Vec<(String, Subject)>,
+    ) -> Result<u64, Status> {
+        let subjects = rows.iter().map(|(_, subject)| subject);
+        let refused = self.verifier.take(caller, subjects, batch.spec.options.depth);
+        refused.map_err(|refused| refusal::status(&refused))?;
+        let taken = self.batches.append(&batch.id, first, rows).await;
+        taken.map_err(|error| request::queue_status(&error))
+    }
+
+    /// Receives the rows of a new batch; whatever ends this early leaves nothing.
+    async fn receive(
+        &self,
+        caller: &Caller,
+        batch: &Batch,
+        mut inbound: Streaming<UploadBatchRequest>,
+    ) -> Result<Batch, Status> {
+        let mut rows = 0;
+        loop {
+            // A caller that goes away looks like one that has no more to say.
+            let page = match next(&mut inbound, &self.shutdown).await? {
+                Some(Part::Page(page)) => page,
+                Some(Part::End(end)) if u64::try_from(end.rows) == Ok(rows) => break,
+                Some(Part::End(end)) => {
+                    let message =
+                        format!("says {}, and {rows} rows came; send all again", end.rows);
+                    return Err(bad("end.rows", &message));
+                }
+                Some(Part::Spec(_)) => return Err(bad("spec", "came again; send it once, first")),
+                None => {
+                    return Err(bad("end", "is missing; send it last, with the number of rows"));
+                }
+            };
+            let page = request::rows(page.addresses, rows, request::PAGE_PATHS)
+                .map_err(BadField::into_status)?;
+            rows += page.len() as u64;
+            self.take(caller, batch, None, page).await?;
+        }
+        self.batches.seal(&batch.id).await.map_err(|error| request::queue_status(&error))
+    }
+}
+
+/// Removes a batch that was not accepted, also when its caller goes away.
+struct Unsealed {
+    service: Service,
+    id: BatchId,
+    is_sealed: bool,
+}
+
+impl Drop for Unsealed {
+    fn drop(&mut self) {
+        if !self.is_sealed {
+            self.service.batches.discard(self.id.clone());
+        }
+    }
+}
+
+/// The next part of a batch; `None` at the stream's good end.
+async fn next(
+    inbound: &mut Streaming<UploadBatchRequest>,
+    shutdown: &CancellationToken,
+) -> Result<Option<Part>, Status> {
+    let next = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => {
+            return Err(Status::unavailable(
+                "the service is shutting down and keeps nothing of this list; send it again",
+            ));
+        }
+        next = tokio::time::timeout(SILENCE, inbound.message()) => next,
+    };
+    let Ok(next) = next else {
+        let message = format!("nothing came for {} s; send the list again", SILENCE.as_secs());
+        return Err(Status::deadline_exceeded(message));
+    };
+    match next? {
+        None => Ok(None),
+        Some(UploadBatchRequest { part: Some(part) }) => Ok(Some(part)),
+        Some(UploadBatchRequest { part: None }) => {
+            Err(bad("part", "is missing; send a spec, a page or an end in each message"))
+        }
+    }
+}
