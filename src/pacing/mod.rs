@@ -11,6 +11,7 @@ mod concurrency;
 mod config;
 mod reply_time;
 mod retry;
+mod session_limits;
 mod window;
 
 pub use backoff::Backoff;
@@ -19,4 +20,5 @@ pub use concurrency::Concurrency;
 pub use config::Config;
 pub use reply_time::ReplyTime;
 pub use retry::{Delay, RetryBudget};
+pub use session_limits::SessionLimits;
 pub use window::Window;

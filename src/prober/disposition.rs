@@ -16,6 +16,8 @@ pub(super) enum Disposition {
     TransactionFull,
     /// The session is over; nothing was said about this recipient.
     SessionOver,
+    /// The session takes no more recipients, or transactions; a new one does.
+    SessionFull,
     /// The exchanger refuses us, whoever the recipient is.
     Blocked,
 }
@@ -72,6 +74,11 @@ pub(super) fn is_unknown_user(answer: &RecipientAnswer) -> bool {
         RecipientAnswer::Replied { stage: Stage::Rcpt, reply, explanation }
             if reply.is_permanent() && explanation.meaning == Meaning::MailboxNotFound
     )
+}
+
+/// `true` for a reply to `RCPT` itself.
+pub(super) fn is_reply_to_rcpt(answer: &RecipientAnswer) -> bool {
+    matches!(answer, RecipientAnswer::Replied { stage: Stage::Rcpt, .. })
 }
 
 /// Whether the recipient was accepted.

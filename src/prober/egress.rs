@@ -127,7 +127,7 @@ impl Egress {
     }
 
     /// The addresses to dial, in order.
-    async fn targets(
+    pub(super) async fn targets(
         &self,
         context: &Context,
         exchanger: &DomainName,

@@ -8,7 +8,7 @@ use foldhash::HashMap;
 
 use super::evidence::Observation;
 use crate::address::DomainName;
-use crate::pacing::Backoff;
+use crate::pacing::{Backoff, SessionLimits};
 use crate::smtp::{Control, RecipientAnswer};
 
 /// What is known about whether a domain accepts everything.
@@ -48,6 +48,8 @@ pub(super) struct Exchanger {
     pub(super) one_transaction: bool,
     /// Until when `HELO` is said: it hung up on `EHLO`.
     says_helo_until: Option<SystemTime>,
+    /// Limits of one session that it showed.
+    pub(super) limits: SessionLimits,
     /// It let us in, at some time.
     pub(super) reached: bool,
     /// Which egress identities rest, and why. One for each identity that was refused.
@@ -130,10 +132,18 @@ pub(super) struct Lifetimes {
     pub(super) unclear: Duration,
 }
 
+/// Catch-all state of one domain.
+struct DomainMemory {
+    known: CatchAll,
+    until: SystemTime,
+    /// The last certain state, which outlives `until`.
+    last_certain: Option<bool>,
+}
+
 /// Everything remembered.
 pub(super) struct Memory {
     lifetimes: Lifetimes,
-    domains: Recent<DomainName, (CatchAll, SystemTime)>,
+    domains: Recent<DomainName, DomainMemory>,
     exchangers: Recent<DomainName, Exchanger>,
 }
 
@@ -145,8 +155,14 @@ impl Memory {
 
     /// Whether `domain` accepts everything, as far as known.
     pub(super) fn catch_all(&mut self, domain: &DomainName, now: SystemTime) -> Option<CatchAll> {
-        let (known, until) = self.domains.get(domain)?;
-        (now < *until).then(|| known.clone())
+        let memory = self.domains.get(domain)?;
+        (now < memory.until).then(|| memory.known.clone())
+    }
+
+    /// The last thing that `domain` showed for certain, however long ago: `true` if it accepted a
+    /// made-up recipient.
+    pub(super) fn was_catch_all(&mut self, domain: &DomainName) -> Option<bool> {
+        self.domains.get(domain)?.last_certain
     }
 
     /// Remembers what `domain` showed.
@@ -160,7 +176,35 @@ impl Memory {
             CatchAll::Yes | CatchAll::No => self.lifetimes.known,
             CatchAll::Unclear(_) => self.lifetimes.unclear,
         };
-        self.domains.put(domain.clone(), (known, now + lifetime));
+        self.learn_for(domain, known, lifetime, now);
+    }
+
+    /// Remembers that a made-up recipient's answer told neither, until it is worth another try.
+    pub(super) fn learn_unclear(
+        &mut self,
+        domain: &DomainName,
+        answer: Arc<RecipientAnswer>,
+        wait: Duration,
+        now: SystemTime,
+    ) {
+        let lifetime = wait.min(self.lifetimes.unclear);
+        self.learn_for(domain, CatchAll::Unclear(answer), lifetime, now);
+    }
+
+    fn learn_for(
+        &mut self,
+        domain: &DomainName,
+        known: CatchAll,
+        lifetime: Duration,
+        now: SystemTime,
+    ) {
+        let last_certain = match known {
+            CatchAll::Yes => Some(true),
+            CatchAll::No => Some(false),
+            CatchAll::Unclear(_) => self.was_catch_all(domain),
+        };
+        let memory = DomainMemory { known, until: now + lifetime, last_certain };
+        self.domains.put(domain.clone(), memory);
     }
 
     /// What is known about an exchanger.

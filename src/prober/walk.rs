@@ -75,6 +75,10 @@ fn exchangers(request: &ProbeRequest) -> Arc<[Exchanger]> {
     ordered.into()
 }
 
+/// Exchangers whose addresses are looked up for one recipient, for each that may be dialled. A
+/// domain may name any number, and names of a provider that do not exist.
+const LOOKED_AT_PER_DIALLED: usize = 4;
+
 struct Walk<'a> {
     prober: &'a Prober,
     domain: DomainName,
@@ -105,14 +109,17 @@ impl Walk<'_> {
     async fn run(&mut self, exchangers: &[Exchanger]) {
         let best = exchangers.iter().map(|exchanger| exchanger.preference).min();
         let (mut busy, mut dialled, mut equals_only) = (None, 0, false);
+        let mut looked_at = 0_usize;
         for exchanger in exchangers {
             let is_best = Some(exchanger.preference) == best;
             if equals_only && !is_best {
                 break;
             }
-            if dialled == self.prober.context.exchangers_per_address {
+            let most = self.prober.context.exchangers_per_address;
+            if dialled == most || looked_at == most.saturating_mul(LOOKED_AT_PER_DIALLED) {
                 break;
             }
+            looked_at += 1;
             let patient = exchangers.len() == 1;
             let result = self.ask(exchanger, patient).instrument(span(exchanger)).await;
             dialled += usize::from(result.dialled);
@@ -169,6 +176,23 @@ impl Walk<'_> {
             .unwrap_or(0)
     }
 
+    /// Looks up the addresses of an exchanger before anything is asked of its destination: one that
+    /// cannot be dialled must not take a place among those that can. One with a session has some.
+    async fn check_target(
+        &self,
+        handle: &DestinationHandle,
+        exchanger: &Exchanger,
+    ) -> Result<(), NoReply> {
+        if handle.peek(|core| core.has_session(&exchanger.host)) {
+            return Ok(());
+        }
+        let context = &self.prober.context;
+        let deadline = context.clock.instant(self.request.deadline);
+        // Boxed: most exchangers have a session.
+        let targets = Box::pin(handle.egress.targets(context, &exchanger.host));
+        timeout_at(deadline, targets).await.unwrap_or(Err(NoReply::Timeout)).map(drop)
+    }
+
     /// Waits in the lane until there is an answer; `None` at the deadline, which is noted then.
     async fn ask_through(
         &mut self,
@@ -179,6 +203,18 @@ impl Walk<'_> {
         let shared = &self.prober.context;
         let handle = self.prober.destination(&exchanger.host, identity);
         let deadline = shared.clock.instant(self.request.deadline);
+        match self.check_target(&handle, exchanger).await {
+            Ok(()) => {}
+            Err(NoReply::Timeout) => {
+                self.note_deadline(exchanger, None, Control::NotAsked, Stage::Connect);
+                return None;
+            }
+            Err(reason) => {
+                let answer = RecipientAnswer::NoReply { stage: Stage::Connect, reason };
+                let observation = Observation::new(answer, None, shared.clock.now());
+                return Some(LaneAnswer::new(observation, Control::NotAsked));
+            }
+        }
         let place = match handle.places.try_acquire() {
             Ok(place) => Some(place),
             // Boxed: places are hardly ever all taken.

@@ -8,11 +8,13 @@ use super::resolve::ReplyContext;
 use super::{Destination, JobState, TRIES};
 use crate::address::DomainName;
 use crate::pacing::Delay;
-use crate::prober::disposition::{Disposition, is_accepted, read};
+use crate::prober::disposition::{Disposition, is_accepted, is_reply_to_rcpt, read};
 use crate::prober::evidence::Observation;
 use crate::prober::lane::{ControlState, JobId, PlannedTransaction, SessionId};
 use crate::prober::memory::Memory;
-use crate::smtp::{Explanation, Meaning, NoReply, RecipientAnswer, Stage, TranscriptLine};
+use crate::smtp::{
+    Explanation, Meaning, NoReply, RecipientAnswer, ReplyLimit, Stage, TranscriptLine,
+};
 
 /// What a flight brought back.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +51,8 @@ struct FlightFindings {
     answered: u32,
     /// It takes fewer recipients in a transaction than was known.
     smaller_transactions: bool,
+    /// It takes fewer recipients, or transactions, in a session than was known.
+    smaller_sessions: bool,
     unanswered: Vec<(DomainName, Vec<JobId>)>,
     rate_limit: Option<Explanation>,
     blocked: Option<Observation>,
@@ -102,6 +106,9 @@ impl<T> Destination<T> {
         } else if findings.answered > 0 {
             memory.exchanger_mut(&exchanger).welcome(self.identity);
         }
+        if let Some(lane) = self.lanes.get(&exchanger) {
+            memory.exchanger_mut(&exchanger).limits = lane.limits;
+        }
         if tarpit {
             self.spend(id);
         }
@@ -126,7 +133,10 @@ impl<T> Destination<T> {
             lane.landed(planned);
         }
         self.learn(planned, &answers, context, memory);
+        let before = self.progress(context.session);
         let mut accepted = 0;
+        let mut full_session = false;
+        let mut doubted = Vec::new();
         let mut unanswered = Vec::new();
         let answers = answers.into_iter().chain(std::iter::repeat(None));
         for (job, answer) in planned.jobs.iter().copied().zip(answers) {
@@ -134,43 +144,55 @@ impl<T> Destination<T> {
                 unanswered.push(job);
                 continue;
             };
-            let reading = match read(&answer) {
-                // Too many, and nobody was accepted: too many for now.
-                Disposition::TransactionFull if accepted == 0 => {
-                    Disposition::RetryLater(Delay::RateLimited)
+            match disposition(&answer, accepted, before) {
+                Disposition::Final if self.is_doubtful(job, &answer, context, memory) => {
+                    findings.answered += 1;
+                    self.count(context.session, &answer);
+                    doubted.push(job);
                 }
-                reading => reading,
-            };
-            match reading {
                 Disposition::Final => {
                     findings.answered += 1;
                     accepted += u32::from(is_accepted(&answer));
-                    self.count(context.session, !is_accepted(&answer));
+                    self.count(context.session, &answer);
                     self.rate_limited(&answer, findings);
                     self.settle(job, answer, context, memory);
                 }
                 Disposition::RetryLater(delay) => {
                     findings.answered += 1;
-                    // Servers count a refusal as an error, for good or for now.
-                    self.count(context.session, true);
+                    self.count(context.session, &answer);
+                    if read(&answer) == Disposition::TransactionFull {
+                        self.forget_session_limits(context.exchanger);
+                    }
                     if delay == Delay::RateLimited {
                         self.rate_limited(&answer, findings);
                     }
                     self.again(job, delay, answer, context, memory);
                 }
                 Disposition::TransactionFull | Disposition::SessionOver => unanswered.push(job),
+                Disposition::SessionFull => {
+                    full_session = true;
+                    unanswered.push(job);
+                    self.session_full(&answer, context);
+                }
                 Disposition::Blocked => {
                     unanswered.push(job);
                     findings.blocked.get_or_insert(context.observation(answer));
                 }
             }
         }
-        if !unanswered.is_empty() {
+        if !doubted.is_empty() {
+            findings.unanswered.push((planned.domain.clone(), doubted));
+        }
+        self.transaction_carried(context.session, before);
+        if full_session {
+            findings.smaller_sessions = true;
+            findings.unanswered.push((planned.domain.clone(), unanswered));
+        } else if !unanswered.is_empty() {
             let named = u32::try_from(planned.jobs.len() - unanswered.len()).unwrap_or(u32::MAX);
             // Servers count whom they accepted; of one that does not say why it stops, all count.
             let taken = if full && accepted > 0 { accepted } else { named };
             if taken > 0 && (full || !findings.over) {
-                findings.smaller_transactions |= self.transaction_full(taken, context.exchanger);
+                findings.smaller_transactions |= self.transaction_full(taken, context);
             } else if !findings.over && findings.blocked.is_none() {
                 self.silence(&mut unanswered, context, memory);
             }
@@ -179,10 +201,13 @@ impl<T> Destination<T> {
     }
 
     /// The transaction had more than so many. Says whether that is news.
-    fn transaction_full(&mut self, taken: u32, exchanger: &DomainName) -> bool {
-        let Some(lane) = self.lanes.get_mut(exchanger) else { return false };
+    fn transaction_full(&mut self, taken: u32, context: &ReplyContext<'_>) -> bool {
+        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return false };
         let news = lane.transaction_limit.is_none_or(|limit| taken < limit);
         if news {
+            if let Some(session) = context.session.and_then(|id| self.sessions.get_mut(&id)) {
+                session.unsure_of_limit.get_or_insert(lane.transaction_limit);
+            }
             lane.transaction_limit = Some(taken);
         }
         news
@@ -230,7 +255,9 @@ impl<T> Destination<T> {
         let Some(session) = self.sessions.get_mut(&id) else { return false };
         let newcomer = session.answered == 0;
         session.answered += findings.answered;
+        let taken = session.taken;
         let Some(lane) = self.lanes.get_mut(&session.exchanger) else { return false };
+        lane.limits.pass(taken);
         let tarpit = lane.reply_time.observe(usize::try_from(named).unwrap_or(usize::MAX), took);
         if let Some(explanation) = &findings.rate_limit {
             lane.rcpt_backoff.start(
@@ -275,7 +302,7 @@ impl<T> Destination<T> {
             // It was closed while it was idle, and we noticed only now: nobody's fault.
             return;
         }
-        if findings.learned {
+        if findings.learned || findings.smaller_sessions {
             return;
         }
         if findings.smaller_transactions {
@@ -291,8 +318,7 @@ impl<T> Destination<T> {
             self.put_back(&exchanger, std::mem::take(&mut findings.unanswered));
             self.obstructed(&exchanger, why, memory, now);
         } else if let Some(lane) = self.lanes.get_mut(&exchanger) {
-            let limit = lane.session_limit.unwrap_or(u32::MAX).min(answered.max(FEWEST));
-            lane.session_limit = Some(limit);
+            lane.limits.learn_recipients(answered.max(FEWEST));
         }
     }
 
@@ -359,9 +385,59 @@ impl<T> Destination<T> {
         self.put_back(exchanger, vec![(planned.domain.clone(), planned.jobs.clone())]);
     }
 
-    fn count(&mut self, id: Option<SessionId>, refused: bool) {
+    /// Counts an answer against the budget of its session. Servers count a refusal as an error,
+    /// for good or for now.
+    fn count(&mut self, id: Option<SessionId>, answer: &RecipientAnswer) {
         if let Some(session) = id.and_then(|id| self.sessions.get_mut(&id)) {
-            session.budget.answered(refused);
+            session.budget.answered(!is_accepted(answer));
+            session.taken += u32::from(is_reply_to_rcpt(answer));
+        }
+    }
+
+    /// The (recipients, transactions) that a session has taken so far.
+    pub(super) fn progress(&self, id: Option<SessionId>) -> Progress {
+        let session = id.and_then(|id| self.sessions.get(&id));
+        session.map_or_else(Progress::default, |session| Progress {
+            taken: session.taken,
+            carried: session.carried,
+            unsure_of_limit: session.unsure_of_limit.is_some(),
+        })
+    }
+
+    /// A transaction is over: counts it if it took anybody, which shows also that a limit met in
+    /// the one before was a limit of the transaction.
+    pub(super) fn transaction_carried(&mut self, id: Option<SessionId>, before: Progress) {
+        let Some(session) = id.and_then(|id| self.sessions.get_mut(&id)) else { return };
+        if session.taken > before.taken {
+            session.carried += 1;
+            if before.unsure_of_limit {
+                session.unsure_of_limit = None;
+            }
+        }
+    }
+
+    /// The session takes no more, in whatever transaction: learns its limit, so that the next ones
+    /// end before it.
+    pub(super) fn session_full(&mut self, answer: &RecipientAnswer, context: &ReplyContext<'_>) {
+        let Some(session) = context.session.and_then(|id| self.sessions.get_mut(&id)) else {
+            return;
+        };
+        session.budget.spend();
+        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
+        if is_reply_to_rcpt(answer) {
+            lane.limits.learn_recipients(session.taken);
+            if let Some(limit) = session.unsure_of_limit.take() {
+                lane.transaction_limit = limit;
+            }
+        } else {
+            lane.limits.learn_transactions(session.carried);
+        }
+    }
+
+    /// A new session was refused as one that is full: what was learned is no limit of a session.
+    fn forget_session_limits(&mut self, exchanger: &DomainName) {
+        if let Some(lane) = self.lanes.get_mut(exchanger) {
+            lane.limits.forget();
         }
     }
 
@@ -377,6 +453,40 @@ impl<T> Destination<T> {
         if let Some(lane) = self.lanes.get_mut(&session.exchanger) {
             lane.leave(id, false);
         }
+    }
+}
+
+/// The progress of a session before a transaction.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    taken: u32,
+    carried: u32,
+    unsure_of_limit: bool,
+}
+
+/// The disposition of an answer after `accepted` recipients of its transaction, in a session that
+/// had come as far as `before`.
+pub(super) fn disposition(
+    answer: &RecipientAnswer,
+    accepted: u32,
+    before: Progress,
+) -> Disposition {
+    let limit = match answer {
+        RecipientAnswer::Replied { explanation, .. } => explanation.limit,
+        RecipientAnswer::NoReply { .. } => None,
+    };
+    match read(answer) {
+        Disposition::TransactionFull if accepted > 0 => Disposition::TransactionFull,
+        // A new transaction does not cure it.
+        Disposition::TransactionFull if before.taken > 0 => Disposition::SessionFull,
+        // Not even the first of a session: too many for now.
+        Disposition::TransactionFull => Disposition::RetryLater(Delay::RateLimited),
+        Disposition::SessionOver | Disposition::RetryLater(_)
+            if before.carried > 0 && limit == Some(ReplyLimit::Messages) =>
+        {
+            Disposition::SessionFull
+        }
+        disposition => disposition,
     }
 }
 

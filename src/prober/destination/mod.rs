@@ -59,6 +59,8 @@ pub(super) struct Submission<T> {
 struct Job<T> {
     asked: Submission<T>,
     retries: RetryBudget,
+    /// Its answer contradicted what the domain showed before, and it was asked once more.
+    doubted: bool,
     /// Sessions that ended when it was this recipient's turn.
     tries: u32,
     state: JobState,
@@ -109,6 +111,13 @@ struct Session {
     budget: SessionBudget,
     /// Recipients it answered.
     answered: u32,
+    /// Replies to `RCPT` that say something of the recipient, control recipients included.
+    taken: u32,
+    /// Transactions with such a reply.
+    carried: u32,
+    /// It lowered the lane's limit of a transaction from this one in its last transaction: the next
+    /// one shows whether that was a limit of the transaction or of the session.
+    unsure_of_limit: Option<Option<u32>>,
     /// Transactions it may carry in all, if the server said.
     transactions_max: Option<u32>,
     /// Its first flight is a small one.
@@ -132,6 +141,8 @@ pub(super) struct Destination<T> {
     concurrency: Concurrency,
     connections: Window,
     recipients: Window,
+    /// Connections opened for one recipient domain alone.
+    connections_by_domain: HashMap<DomainName, Window>,
     lanes: HashMap<DomainName, Lane>,
     jobs: HashMap<JobId, Job<T>>,
     sessions: HashMap<SessionId, Session>,
@@ -154,6 +165,7 @@ impl<T> Destination<T> {
             concurrency: Concurrency::new(config.sessions_per_destination.get()),
             connections: Window::new(config.connections_per_minute.get()),
             recipients: Window::new(config.recipients_per_minute.get()),
+            connections_by_domain: HashMap::default(),
             lanes: HashMap::default(),
             jobs: HashMap::default(),
             sessions: HashMap::default(),
@@ -185,7 +197,9 @@ impl<T> Destination<T> {
             return id;
         }
         let reached = known.is_some_and(|exchanger| exchanger.reached);
-        let lane = self.lanes.entry(asked.exchanger.clone()).or_insert_with(|| Lane::new(reached));
+        let limits = known.map(|exchanger| exchanger.limits).unwrap_or_default();
+        let lane =
+            self.lanes.entry(asked.exchanger.clone()).or_insert_with(|| Lane::new(reached, limits));
         if lane.sessions.is_empty()
             && lane.connect_backoff.is_active(now)
             && let Some(why) = &lane.obstacle
@@ -202,6 +216,7 @@ impl<T> Destination<T> {
         let job = Job {
             asked,
             retries: RetryBudget::default(),
+            doubted: false,
             tries: 0,
             state: JobState::Queued,
             last: None,
@@ -303,6 +318,11 @@ impl<T> Destination<T> {
             && self.connections.is_clear(now)
             && self.recipients.is_clear(now)
             && self.lanes.values().all(|lane| !lane.connect_backoff.is_active(now))
+    }
+
+    /// `true` if a session with `exchanger` is open or opening: its addresses are known then.
+    pub(super) fn has_session(&self, exchanger: &DomainName) -> bool {
+        self.lanes.get(exchanger).is_some_and(|lane| !lane.sessions.is_empty())
     }
 
     /// Sessions open, opening or closing.

@@ -34,16 +34,17 @@ pub(in crate::prober) struct Transaction {
 const FIRST_RECIPIENTS: u32 = 10;
 
 impl Session {
-    /// Transactions it may still begin, as far as the server said.
-    fn transactions_left(&self) -> u32 {
+    /// Transactions it may still begin, as far as the server said and the exchanger showed.
+    fn transactions_left(&self, lane: &Lane) -> u32 {
         let begun = self.budget.transactions_begun();
-        self.transactions_max.map_or(u32::MAX, |most| most.saturating_sub(begun))
+        let announced = self.transactions_max.map_or(u32::MAX, |most| most.saturating_sub(begun));
+        announced.min(lane.limits.transactions_left(begun))
     }
 
     /// Recipients it may still name, as far as the exchanger showed.
     fn recipients_left(&self, lane: &Lane) -> u32 {
-        let named = self.budget.recipients_named();
-        lane.session_limit.map_or(u32::MAX, |most| most.saturating_sub(named))
+        let left = lane.limits.recipients_left(self.budget.recipients_named());
+        if self.unsure_of_limit.is_some() { left.min(1) } else { left }
     }
 }
 
@@ -59,7 +60,10 @@ impl<T> Destination<T> {
         };
         let over = session.budget.too_old_at(&config).min(idle_since + config.session_idle);
         let fresh = session.budget.recipients_named() == 0;
-        let spent = session.budget.is_spent(&config, now) || session.transactions_left() == 0;
+        let full = self.lanes.get(&exchanger).is_some_and(|lane| {
+            session.transactions_left(lane) == 0 || session.recipients_left(lane) == 0
+        });
+        let spent = session.budget.is_spent(&config, now) || full;
         if spent || (!fresh && self.must_yield(&exchanger)) {
             return self.close(id, now);
         }
@@ -103,6 +107,10 @@ impl<T> Destination<T> {
         let config = Arc::clone(&self.config);
         let Some(session) = self.sessions.get_mut(&id) else { return Vec::new() };
         let Some(lane) = self.lanes.get_mut(&session.exchanger) else { return Vec::new() };
+        let mut asked = u32::try_from(per_visit(&config, lane)).unwrap_or(u32::MAX);
+        if lane.limits.ends_at_usual(session.budget.recipients_named() + asked) {
+            asked += 1;
+        }
         let budget = &session.budget;
         let fresh = session.careful && budget.transactions_begun() == 0;
         let at_once = match lane.pipelining {
@@ -114,10 +122,10 @@ impl<T> Destination<T> {
                 .min(budget.recipients(&config))
                 .min(if fresh { FIRST_RECIPIENTS } else { u32::MAX })
                 .min(session.recipients_left(lane)),
-            asked: u32::try_from(per_visit(&config, lane)).unwrap_or(u32::MAX),
+            asked,
             transactions: at_once
                 .min(budget.transactions(&config))
-                .min(session.transactions_left()),
+                .min(session.transactions_left(lane)),
             per_transaction: config
                 .recipients_per_transaction
                 .get()

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::{Destination, Effect, Session, SessionState};
 use crate::address::DomainName;
-use crate::pacing::{Config, SessionBudget};
+use crate::pacing::{Config, SessionBudget, Window};
 use crate::prober::lane::{Lane, SessionId};
 
 impl<T> Destination<T> {
@@ -60,6 +60,14 @@ impl<T> Destination<T> {
             if self.connections.room(now) == 0 {
                 return;
             }
+            if let Some(until) = self.share_used_up(&exchanger, now) {
+                if let Some(lane) = self.lanes.get_mut(&exchanger) {
+                    lane.wanting = false;
+                }
+                self.wanting.pop_front();
+                self.set_alarm(&exchanger, until);
+                continue;
+            }
             self.open(exchanger, now);
         }
     }
@@ -67,6 +75,12 @@ impl<T> Destination<T> {
     /// Opens a session for the first lane that wants one.
     fn open(&mut self, exchanger: DomainName, now: SystemTime) {
         self.connections.take(1, now);
+        if let Some(domain) = self.guest_domain(&exchanger).cloned() {
+            self.connections_by_domain.retain(|_, window| !window.is_clear(now));
+            let share = share_of_one_domain(&self.config);
+            let window = self.connections_by_domain.entry(domain);
+            window.or_insert_with(|| Window::new(share)).take(1, now);
+        }
         let id = SessionId(self.fresh_id());
         if let Some(lane) = self.lanes.get_mut(&exchanger) {
             lane.sessions.push(id);
@@ -80,6 +94,9 @@ impl<T> Destination<T> {
             address: None,
             budget: SessionBudget::new(now),
             answered: 0,
+            taken: 0,
+            carried: 0,
+            unsure_of_limit: None,
             transactions_max: None,
             careful: true,
             flight: Vec::new(),
@@ -88,6 +105,22 @@ impl<T> Destination<T> {
         self.effects.push_back(Effect::Open { session: id, exchanger: exchanger.clone() });
         // Others first, before this lane gets another one.
         self.wanting.rotate_left(1);
+    }
+
+    /// The recipient domain for which alone this lane would connect, unless the exchangers are its
+    /// own.
+    fn guest_domain(&self, exchanger: &DomainName) -> Option<&DomainName> {
+        let domain = self.lanes.get(exchanger)?.only_domain()?;
+        (domain.registrable() != exchanger.registrable()).then_some(domain)
+    }
+
+    /// The time at which one recipient domain may use another connection, if it has used up its
+    /// share. Whoever owns a domain decides which exchangers it names, and must not be able to keep
+    /// all others from a provider by naming many.
+    fn share_used_up(&mut self, exchanger: &DomainName, now: SystemTime) -> Option<SystemTime> {
+        let domain = self.guest_domain(exchanger)?.clone();
+        let window = self.connections_by_domain.get_mut(&domain)?;
+        (window.room(now) == 0).then(|| window.next_room())
     }
 
     pub(super) fn has_free_slot(&self) -> bool {
@@ -121,6 +154,11 @@ impl<T> Destination<T> {
     }
 }
 
+/// Connections in any 60 seconds that may be opened for one recipient domain alone: two thirds.
+fn share_of_one_domain(config: &Config) -> u32 {
+    (config.connections_per_minute.get() / 3 * 2).max(1)
+}
+
 /// How many recipients a session of this lane takes at a time.
 pub(super) fn per_visit(config: &Config, lane: &Lane) -> usize {
     let count = if lane.pipelining {
@@ -128,7 +166,8 @@ pub(super) fn per_visit(config: &Config, lane: &Lane) -> usize {
     } else {
         config.recipients_without_pipelining
     };
-    usize::try_from(count.get()).unwrap_or(usize::MAX)
+    let count = count.get().min(lane.limits.recipients().unwrap_or(u32::MAX));
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 /// Whether more is due than the sessions there are will take when they come for work next. While

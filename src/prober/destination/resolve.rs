@@ -6,11 +6,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::flights::disposition;
 use super::{Destination, Effect, JobState, Timer};
 use crate::address::DomainName;
 use crate::pacing::Delay;
 use crate::prober::disposition::{
-    Disposition, is_accepted, is_by_code_alone, is_unknown_user, read,
+    Disposition, is_accepted, is_by_code_alone, is_reply_to_rcpt, is_unknown_user, read,
 };
 use crate::prober::evidence::{LaneAnswer, Observation};
 use crate::prober::lane::{ControlState, JobId, PlannedTransaction, SessionId};
@@ -49,11 +50,34 @@ impl<T> Destination<T> {
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
         let Some(queue) = lane.domain(&planned.domain) else { return };
         queue.accepted |= answers.iter().flatten().any(is_accepted);
-        let refused =
-            |answer: &&RecipientAnswer| is_unknown_user(answer) && !is_by_code_alone(answer);
-        if answers.iter().flatten().any(|answer| refused(&answer)) {
+        let is_certain = memory.catch_all(&planned.domain, context.at) != Some(CatchAll::Yes);
+        let refused = planned.jobs.iter().zip(answers).any(|(job, answer)| {
+            let believed = is_certain || self.jobs.get(job).is_some_and(|job| job.doubted);
+            let is_refused =
+                |answer: &RecipientAnswer| is_unknown_user(answer) && !is_by_code_alone(answer);
+            believed && answer.as_ref().is_some_and(is_refused)
+        });
+        if refused {
             self.learn_catch_all(&planned.domain, CatchAll::No, context, memory);
         }
+    }
+
+    /// `true` if a refusal contradicts what the domain showed before, that it accepts every
+    /// recipient: a server that answers at random, or by its load, must not condemn a mailbox. It
+    /// is asked once more, and the second answer stands.
+    pub(super) fn is_doubtful(
+        &mut self,
+        id: JobId,
+        answer: &RecipientAnswer,
+        context: &ReplyContext<'_>,
+        memory: &mut Memory,
+    ) -> bool {
+        if !is_unknown_user(answer) || is_by_code_alone(answer) || self.draining {
+            return false;
+        }
+        let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.doubted) else { return false };
+        job.doubted = memory.catch_all(&job.asked.domain, context.at) == Some(CatchAll::Yes);
+        job.doubted
     }
 
     /// A recipient has its answer; it may still lack the control recipient's.
@@ -118,10 +142,21 @@ impl<T> Destination<T> {
         memory: &mut Memory,
     ) {
         let domain = &planned.domain;
+        let before = self.progress(context.session);
+        let full = answer
+            .as_ref()
+            .filter(|answer| disposition(answer, 0, before) == Disposition::SessionFull);
+        if let Some(answer) = full {
+            self.session_full(answer, context);
+            let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
+            return lane.set_control(domain, ControlState::Due);
+        }
         let unknown = answer.as_ref().is_some_and(is_unknown_user);
         if let Some(session) = context.session.and_then(|id| self.sessions.get_mut(&id)) {
             session.budget.control_answered(unknown);
+            session.taken += u32::from(answer.as_ref().is_some_and(is_reply_to_rcpt));
         }
+        self.transaction_carried(context.session, before);
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
         let Some(queue) = lane.domain(domain) else { return };
         if queue.awaiting.is_empty() {
@@ -156,7 +191,33 @@ impl<T> Destination<T> {
                 return;
             }
         }
+        if self.control_doubted(domain, &answer, context, memory) {
+            return;
+        }
         self.control_settled(domain, answer, context, memory);
+    }
+
+    /// Asks the control recipient once more if its answer contradicts what the domain showed
+    /// before.
+    fn control_doubted(
+        &mut self,
+        domain: &DomainName,
+        answer: &RecipientAnswer,
+        context: &ReplyContext<'_>,
+        memory: &mut Memory,
+    ) -> bool {
+        let accepted = is_accepted(answer);
+        let contradicts = (accepted || is_unknown_user(answer))
+            && memory.was_catch_all(domain) == Some(!accepted)
+            && !self.draining;
+        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return false };
+        let Some(queue) = lane.domain(domain) else { return false };
+        if !contradicts || queue.doubted.is_some() || queue.awaiting.is_empty() {
+            return false;
+        }
+        queue.doubted = Some(answer.clone());
+        lane.set_control(domain, ControlState::Due);
+        true
     }
 
     /// When the control recipient is to be asked again: if *anybody* has the time. The others are
@@ -191,27 +252,48 @@ impl<T> Destination<T> {
         lane.set_control(domain, ControlState::NotNeeded);
         let Some(queue) = lane.domain(domain) else { return };
         queue.control_tries = 0;
+        let (answer, is_certain) = match queue.doubted.take() {
+            // Once so and once so: a domain that accepts a made-up recipient at times vouches for
+            // nobody.
+            Some(first) if is_accepted(&first) => {
+                let agrees = is_accepted(&answer);
+                (first, agrees)
+            }
+            Some(_) => {
+                let agrees = !is_accepted(&answer);
+                (answer, agrees)
+            }
+            None => (answer, true),
+        };
         let tells_apart = queue.accepted || !is_by_code_alone(&answer);
         let answer = Arc::new(answer);
-        let known = if is_accepted(&answer) {
+        let known = if !is_certain {
+            CatchAll::Unclear(Arc::clone(&answer))
+        } else if is_accepted(&answer) {
             CatchAll::Yes
         } else if is_unknown_user(&answer) && tells_apart {
             CatchAll::No
         } else {
             CatchAll::Unclear(Arc::clone(&answer))
         };
-        memory.learn_catch_all(domain, known.clone(), context.at);
+        match &known {
+            CatchAll::Unclear(answer)
+                if read(answer) == Disposition::RetryLater(Delay::Greylisted) =>
+            {
+                let wait = hint(answer).unwrap_or(self.config.greylist_wait);
+                memory.learn_unclear(domain, Arc::clone(answer), wait, context.at);
+            }
+            known => memory.learn_catch_all(domain, known.clone(), context.at),
+        }
         for id in std::mem::take(&mut queue.awaiting) {
-            let Some(job) = self.jobs.get_mut(&id) else { continue };
-            let place = std::mem::replace(&mut job.state, JobState::Queued);
-            let JobState::AwaitingControl(evidence) = place else { continue };
+            let Some(evidence) = self.take_observation(id) else { continue };
             // Somebody real was accepted: this server tells recipients apart even by a bare code.
             let control = if known == CatchAll::No && is_unknown_user(&evidence.answer) {
                 Control::KnownNo
             } else {
                 Control::Answered(Arc::clone(&answer))
             };
-            self.done(id, *evidence, control, context.at);
+            self.done(id, evidence, control, context.at);
         }
     }
 
@@ -231,10 +313,8 @@ impl<T> Destination<T> {
             lane.set_control(domain, ControlState::NotNeeded);
         }
         for id in awaiting {
-            let Some(job) = self.jobs.get_mut(&id) else { continue };
-            let place = std::mem::replace(&mut job.state, JobState::Queued);
-            if let JobState::AwaitingControl(evidence) = place {
-                self.done(id, *evidence, known.to_control(), context.at);
+            if let Some(evidence) = self.take_observation(id) {
+                self.done(id, evidence, known.to_control(), context.at);
             }
         }
     }
@@ -263,11 +343,9 @@ impl<T> Destination<T> {
                 continue;
             };
             for id in std::mem::take(&mut queue.awaiting) {
-                let Some(job) = self.jobs.get_mut(&id) else { continue };
-                let place = std::mem::replace(&mut job.state, JobState::Queued);
-                if let JobState::AwaitingControl(evidence) = place {
+                if let Some(evidence) = self.take_observation(id) {
                     let control = Control::Answered(Arc::new(why.answer.clone()));
-                    self.done(id, *evidence, control, now);
+                    self.done(id, evidence, control, now);
                 }
             }
             self.tidy(exchanger, Some(&domain), now);
@@ -300,6 +378,18 @@ impl<T> Destination<T> {
                 let mut answered = LaneAnswer::new(evidence, Control::NotAsked);
                 answered.may_answer_later = true;
                 self.effects.push_back(Effect::Answer(job.asked.token, answered));
+            }
+        }
+    }
+
+    /// The answer of a job that waits for nothing but the control recipient's.
+    fn take_observation(&mut self, id: JobId) -> Option<Observation> {
+        let job = self.jobs.get_mut(&id)?;
+        match std::mem::replace(&mut job.state, JobState::Queued) {
+            JobState::AwaitingControl(evidence) => Some(*evidence),
+            other => {
+                job.state = other;
+                None
             }
         }
     }

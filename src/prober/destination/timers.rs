@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use super::{Destination, JobState, Timer};
 use crate::address::DomainName;
+use crate::pacing::SessionLimits;
 use crate::prober::lane::{ControlState, JobId, Lane};
 
 impl<T> Destination<T> {
@@ -76,7 +77,7 @@ impl<T> Destination<T> {
         let (exchanger, domain) = (job.asked.exchanger.clone(), job.asked.domain.clone());
         self.lanes
             .entry(exchanger.clone())
-            .or_insert_with(|| Lane::new(true))
+            .or_insert_with(|| Lane::new(true, SessionLimits::default()))
             .push_back_first(&domain, &[id]);
         self.stir(&exchanger, now);
     }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::JobId;
 use crate::pacing::RetryBudget;
 use crate::prober::evidence::Observation;
+use crate::smtp::RecipientAnswer;
 
 /// Where a domain's control recipient stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,9 @@ pub(in crate::prober) struct DomainQueue {
     pub(in crate::prober) control: ControlState,
     pub(in crate::prober) control_tries: u32,
     pub(in crate::prober) control_retries: RetryBudget,
+    /// The control recipient's answer that contradicts what the domain showed before: it is asked
+    /// once more before either is believed.
+    pub(in crate::prober) doubted: Option<RecipientAnswer>,
     /// What the control recipient was told last.
     pub(in crate::prober) control_answer: Option<Observation>,
     /// Accepted (or refused by a bare code): the control recipient's answer is all they lack.
@@ -49,6 +53,7 @@ impl DomainQueue {
             control: ControlState::NotNeeded,
             control_tries: 0,
             control_retries: RetryBudget::default(),
+            doubted: None,
             control_answer: None,
             awaiting: Vec::new(),
             accepted: false,

@@ -12,7 +12,7 @@ use foldhash::HashMap;
 
 use super::evidence::Observation;
 use crate::address::DomainName;
-use crate::pacing::{Backoff, ReplyTime};
+use crate::pacing::{Backoff, ReplyTime, SessionLimits};
 
 use domain_queue::DomainQueue;
 
@@ -59,13 +59,14 @@ pub(super) struct Lane {
     pub(super) reached: bool,
     pub(super) pipelining: bool,
     pub(super) reply_time: ReplyTime,
-    /// What it showed to be the most recipients it takes in one session, and in one transaction.
-    pub(super) session_limit: Option<u32>,
+    /// Limits of one session that it showed.
+    pub(super) limits: SessionLimits,
+    /// The most recipients that it showed to take in one transaction.
     pub(super) transaction_limit: Option<u32>,
 }
 
 impl Lane {
-    pub(super) fn new(reached: bool) -> Self {
+    pub(super) fn new(reached: bool, limits: SessionLimits) -> Self {
         Self {
             domains: HashMap::default(),
             turn: VecDeque::new(),
@@ -84,7 +85,7 @@ impl Lane {
             reached,
             pipelining: true,
             reply_time: ReplyTime::default(),
-            session_limit: None,
+            limits,
             transaction_limit: None,
         }
     }
@@ -94,9 +95,21 @@ impl Lane {
         self.due
     }
 
+    /// [`Self::due`], counted anew.
+    #[cfg(test)]
+    pub(super) fn recount_due(&self) -> usize {
+        self.domains.values().map(DomainQueue::due).sum()
+    }
+
     /// Whether nothing waits for anything here.
     pub(super) fn is_empty(&self) -> bool {
         self.domains.is_empty()
+    }
+
+    /// The recipient domain that waits here, if it is the only one.
+    pub(super) fn only_domain(&self) -> Option<&DomainName> {
+        let mut domains = self.domains.keys();
+        domains.next().filter(|_| self.domains.len() == 1)
     }
 
     pub(super) fn domain(&mut self, domain: &DomainName) -> Option<&mut DomainQueue> {

@@ -8,7 +8,7 @@ fn name(name: &str) -> DomainName {
 }
 
 fn lane(jobs: &[(&str, u64)]) -> Lane {
-    let mut lane = Lane::new(false);
+    let mut lane = Lane::new(false, SessionLimits::default());
     for (domain, id) in jobs {
         lane.push(&name(domain), JobId(*id));
     }

@@ -52,6 +52,14 @@ pub(super) struct Rules {
     pub(super) recipients_per_session: usize,
     /// 421 in the banner beyond so many new connections in such a time.
     pub(super) connections: Option<(usize, Duration)>,
+    /// 452 for all beyond so many recipients in a session, whatever the transaction.
+    pub(super) session_full: usize,
+    /// Said to `MAIL` after so many transactions in a session.
+    pub(super) messages: Option<(usize, &'static str)>,
+    /// Accepts every other unknown recipient.
+    pub(super) unknown_alternates: bool,
+    /// 450 for so long after an unknown recipient was first seen.
+    pub(super) greylists_unknown: Option<Duration>,
     /// 421 after so many 452s.
     pub(super) overshoot: usize,
     /// 452 after so many accepted recipients.
@@ -97,6 +105,10 @@ impl Default for Rules {
             sessions: usize::MAX,
             recipients_per_session: usize::MAX,
             connections: None,
+            session_full: usize::MAX,
+            messages: None,
+            unknown_alternates: false,
+            greylists_unknown: None,
             overshoot: usize::MAX,
             recipients_per_transaction: usize::MAX,
             errors: usize::MAX,
@@ -131,6 +143,8 @@ pub(super) struct Seen {
     pub(super) named: Vec<(String, Option<IpAddr>, SystemTime)>,
     /// How long each connection lasted that is over.
     pub(super) lasted: Vec<Duration>,
+    /// Unknown recipients named.
+    unknown: usize,
     first_seen: HashMap<(String, Option<IpAddr>), SystemTime>,
     let_in: Vec<SystemTime>,
 }
@@ -160,6 +174,8 @@ struct Session {
     errors: usize,
     /// 452s.
     full: usize,
+    /// The last `MAIL` was refused.
+    refused_mail: bool,
 }
 
 impl Server {
@@ -239,10 +255,18 @@ impl Server {
             "MAIL" if session.transactions > 0 && self.rules.second_mail.is_some() => {
                 self.rules.second_mail.unwrap_or_default()
             }
+            "MAIL" if self.rules.messages.is_some_and(|(most, _)| session.transactions >= most) => {
+                session.refused_mail = true;
+                self.rules.messages.map_or("", |(_, reply)| reply)
+            }
+            "RCPT" if session.refused_mail => "503 5.5.1 MAIL first",
             "MAIL" => {
                 (session.accepted, session.named) = (0, 0);
                 session.transactions += 1;
                 return Some(self.mail(line));
+            }
+            "RCPT" if session.answered >= self.rules.session_full => {
+                "452 4.5.3 too many recipients in this session"
             }
             "RCPT" if session.named >= most_named => "452 4.5.3 too many recipients",
             "RCPT" if session.answered >= self.rules.recipients_per_session => {
@@ -333,7 +357,14 @@ impl Server {
         {
             return format!("450 4.2.0 greylisted, try again in {} seconds", wait.as_secs());
         }
-        if self.rules.catch_all || recipient.starts_with("user") {
+        let is_user = recipient.starts_with("user");
+        let wait = self.rules.greylists_unknown.filter(|wait| !is_user && now < first + *wait);
+        if let Some(wait) = wait {
+            return format!("450 4.2.0 greylisted, try again in {} seconds", wait.as_secs());
+        }
+        seen.unknown += usize::from(!is_user);
+        let by_chance = self.rules.unknown_alternates && seen.unknown % 2 == 0;
+        if self.rules.catch_all || is_user || by_chance {
             "250 2.1.5 ok".to_owned()
         } else if self.rules.bare {
             "550 no".to_owned()

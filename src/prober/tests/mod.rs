@@ -1,6 +1,7 @@
 //! The rules of the lanes, shown on scripted exchangers under a paused clock.
 
 mod backoff;
+mod contradictions;
 mod dialogues;
 mod exchanger;
 mod identities;
@@ -9,7 +10,9 @@ mod manners;
 mod places;
 mod retries;
 mod reuse;
+mod session_limits;
 mod socks5;
+mod starving;
 mod world;
 
 use std::sync::Arc;

@@ -200,7 +200,9 @@ async fn a_list_takes_no_more_flights_and_transactions_than_it_must() {
     assert!(outcomes.iter().all(|outcome| code(outcome) == 250));
     let stats = prober.stats();
     assert_eq!(stats.connections, 5);
-    assert_eq!(stats.mail, 40 + 40, "a domain in one, its control recipient in another");
+    // A domain in one, its control recipient in another. In each session the recipient that shows
+    // whether it takes more than 100 parts a domain, and shifts those after it.
+    assert!(stats.mail <= 40 + 40 + 5 * 3, "{}", stats.mail);
     assert_eq!(stats.rcpt, 2000 + 40);
     // For each session: the greeting, four times 100 recipients, the last control recipients.
     assert!(stats.flights <= 5 * 6, "{}", stats.flights);
