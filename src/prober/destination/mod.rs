@@ -353,3 +353,6 @@ impl<T> Destination<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,5 @@
+//! The scheduler by itself, driven under a simulated clock as its shell drives it.
+
+mod interleavings;
+mod rules;
+mod simulation;

@@ -1,0 +1,166 @@
+//! One test for each rule.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::simulation::*;
+use crate::pacing::Config;
+use crate::prober::lane::SessionId;
+use crate::smtp::{Control, RecipientAnswer, Stage};
+
+const MX: &str = "mx.example.net";
+
+fn simulation() -> Simulation {
+    Simulation::new(Config::default())
+}
+
+fn count(n: u32) -> NonZeroU32 {
+    NonZeroU32::new(n).unwrap()
+}
+
+/// Opens the first session that is opening, and has it ask what to do.
+fn open_one(simulation: &mut Simulation) -> SessionId {
+    let id = simulation.ids(|task| matches!(task, Task::Opening))[0];
+    simulation.opened(id);
+    simulation.ask(id);
+    id
+}
+
+fn code(simulation: &Simulation, token: u32) -> u16 {
+    let (_, answer) = simulation.answers.iter().find(|(other, _)| *other == token).unwrap();
+    match &answer.evidence.answer {
+        RecipientAnswer::Replied { reply, .. } => reply.code,
+        RecipientAnswer::NoReply { .. } => 0,
+    }
+}
+
+#[test]
+fn one_recipient_opens_one_session_and_is_answered_on_it() {
+    let mut simulation = simulation();
+    let token = simulation.submit("a.example", MX, false, 0);
+    assert_eq!(simulation.sessions.len(), 1);
+    let id = open_one(&mut simulation);
+    simulation.land(id, None, |_, _, _| Some(accepted()));
+    assert_eq!(code(&simulation, token), 250);
+    assert_eq!(simulation.core.job_count(), 0);
+}
+
+#[test]
+fn a_session_that_is_idle_serves_the_next_caller() {
+    let mut simulation = simulation();
+    simulation.submit("a.example", MX, false, 0);
+    let id = open_one(&mut simulation);
+    simulation.land(id, None, |_, _, _| Some(accepted()));
+    simulation.ask(id);
+    assert!(matches!(simulation.sessions[&id].task, Task::Waiting { .. }));
+    simulation.submit("b.example", MX, false, 0);
+    assert!(matches!(simulation.sessions[&id].task, Task::Ready), "it is woken");
+    assert_eq!(simulation.sessions.len(), 1);
+}
+
+#[test]
+fn what_a_session_did_not_answer_is_asked_on_another() {
+    let mut simulation = simulation();
+    let tokens: Vec<u32> = (0..3).map(|_| simulation.submit("a.example", MX, false, 60)).collect();
+    let id = open_one(&mut simulation);
+    simulation
+        .land(id, Some(closed(Stage::Rcpt)), |_, _, recipient| (recipient == 0).then(accepted));
+    assert_eq!(simulation.answers.len(), 1);
+    simulation.serve();
+    assert!(tokens.iter().all(|token| code(&simulation, *token) == 250));
+}
+
+#[test]
+fn a_recipient_over_which_every_session_ends_is_answered_in_the_end() {
+    let mut simulation = simulation();
+    let token = simulation.submit("a.example", MX, false, 600);
+    for _ in 0..20 {
+        for id in simulation.ids(|task| matches!(task, Task::Opening)) {
+            simulation.opened(id);
+            simulation.ask(id);
+            if matches!(simulation.sessions[&id].task, Task::Flying(_)) {
+                simulation.land(id, Some(closed(Stage::Rcpt)), |_, _, _| None);
+            }
+            simulation.close(id);
+        }
+        simulation.advance(Duration::from_secs(30));
+    }
+    assert_eq!(code(&simulation, token), 0);
+}
+
+#[test]
+fn a_refusal_spares_the_control_recipient_and_tells_those_who_wait_for_it() {
+    let mut simulation = simulation();
+    let first = simulation.submit("a.example", MX, true, 0);
+    let second = simulation.submit("a.example", MX, true, 0);
+    let id = open_one(&mut simulation);
+    simulation.land(id, None, |_, _, recipient| {
+        Some(if recipient == 0 { accepted() } else { unknown_user() })
+    });
+    assert_eq!((code(&simulation, first), code(&simulation, second)), (250, 550));
+    let known = simulation.answers.iter().all(|(_, answer)| answer.control == Control::KnownNo);
+    assert!(known, "{:?}", simulation.answers);
+}
+
+#[test]
+fn a_greylisted_recipient_is_asked_again_only_if_its_caller_has_the_time() {
+    let mut simulation = simulation();
+    let hasty = simulation.submit("a.example", MX, false, 0);
+    let patient = simulation.submit("a.example", MX, false, 3600);
+    let id = open_one(&mut simulation);
+    simulation.land(id, None, |_, _, _| Some(greylisted()));
+    assert_eq!(code(&simulation, hasty), 450);
+    assert_eq!(simulation.answers.len(), 1);
+    simulation.serve();
+    assert_eq!(code(&simulation, patient), 250);
+}
+
+#[test]
+fn a_busy_exchanger_is_left_alone_for_longer_each_time() {
+    let mut simulation = simulation();
+    simulation.submit("a.example", MX, false, 3600);
+    let mut pauses = Vec::new();
+    let mut last = simulation.now;
+    for _ in 0..4 {
+        let id = simulation.ids(|task| matches!(task, Task::Opening))[0];
+        simulation.refused(id, busy(Stage::Banner));
+        simulation.close(id);
+        while simulation.ids(|task| matches!(task, Task::Opening)).is_empty() {
+            simulation.advance(Duration::from_millis(100));
+        }
+        pauses.push(simulation.now.duration_since(last).unwrap().as_secs());
+        last = simulation.now;
+    }
+    assert_eq!(pauses, [1, 2, 4, 8]);
+}
+
+#[test]
+fn no_more_connections_are_opened_in_a_minute_than_configured() {
+    let config = Config {
+        connections_per_minute: count(3),
+        recipients_per_session: count(1),
+        ..Config::default()
+    };
+    let mut simulation = Simulation::new(config);
+    let began = simulation.now;
+    for _ in 0..7 {
+        simulation.submit("example.net", MX, false, 0);
+    }
+    simulation.serve();
+    assert_eq!(simulation.answers.len(), 7);
+    let within = |seconds| {
+        let end = began + Duration::from_secs(seconds);
+        simulation.connections.iter().filter(|at| **at < end).count()
+    };
+    assert_eq!((within(60), within(120)), (3, 6));
+}
+
+#[test]
+fn a_caller_who_leaves_is_not_asked_about() {
+    let mut simulation = simulation();
+    let token = simulation.submit("a.example", MX, false, 0);
+    simulation.withdraw(token);
+    let id = open_one(&mut simulation);
+    assert!(matches!(simulation.sessions[&id].task, Task::Waiting { .. }));
+    assert!(simulation.named.is_empty());
+}
