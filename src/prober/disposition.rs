@@ -2,6 +2,8 @@
 //!
 //! Not what it says about the mailbox; that is the judge's.
 
+use std::time::Duration;
+
 use crate::pacing::Delay;
 use crate::smtp::{Meaning, NoReply, RecipientAnswer, ReplyLimit, Stage};
 
@@ -95,6 +97,14 @@ pub(super) fn is_by_code_alone(answer: &RecipientAnswer) -> bool {
         answer,
         RecipientAnswer::Replied { explanation, .. } if explanation.is_by_code_alone()
     )
+}
+
+/// The waiting time that a reply names.
+pub(super) fn retry_hint(answer: &RecipientAnswer) -> Option<Duration> {
+    match answer {
+        RecipientAnswer::Replied { explanation, .. } => explanation.retry_after,
+        RecipientAnswer::NoReply { .. } => None,
+    }
 }
 
 /// Why there is no session with an exchanger.

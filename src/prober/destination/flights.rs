@@ -4,17 +4,16 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::resolve::ReplyContext;
+use super::reply_context::ReplyContext;
+use super::session_progress::disposition;
 use super::{Destination, JobState, TRIES};
 use crate::address::DomainName;
 use crate::pacing::Delay;
-use crate::prober::disposition::{Disposition, is_accepted, is_reply_to_rcpt, read};
+use crate::prober::disposition::{Disposition, is_accepted, read};
 use crate::prober::evidence::Observation;
 use crate::prober::lane::{ControlState, JobId, PlannedTransaction, SessionId};
 use crate::prober::memory::Memory;
-use crate::smtp::{
-    Explanation, Meaning, NoReply, RecipientAnswer, ReplyLimit, Stage, TranscriptLine,
-};
+use crate::smtp::{Explanation, Meaning, NoReply, RecipientAnswer, Stage, TranscriptLine};
 
 /// What a flight brought back.
 #[derive(Clone, Debug, Default)]
@@ -200,19 +199,6 @@ impl<T> Destination<T> {
         }
     }
 
-    /// The transaction had more than so many. Says whether that is news.
-    fn transaction_full(&mut self, taken: u32, context: &ReplyContext<'_>) -> bool {
-        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return false };
-        let news = lane.transaction_limit.is_none_or(|limit| taken < limit);
-        if news {
-            if let Some(session) = context.session.and_then(|id| self.sessions.get_mut(&id)) {
-                session.unsure_of_limit.get_or_insert(lane.transaction_limit);
-            }
-            lane.transaction_limit = Some(taken);
-        }
-        news
-    }
-
     /// The session goes on, and yet not one of these was answered: asked again, but not for ever.
     fn silence(
         &mut self,
@@ -385,62 +371,6 @@ impl<T> Destination<T> {
         self.put_back(exchanger, vec![(planned.domain.clone(), planned.jobs.clone())]);
     }
 
-    /// Counts an answer against the budget of its session. Servers count a refusal as an error,
-    /// for good or for now.
-    fn count(&mut self, id: Option<SessionId>, answer: &RecipientAnswer) {
-        if let Some(session) = id.and_then(|id| self.sessions.get_mut(&id)) {
-            session.budget.answered(!is_accepted(answer));
-            session.taken += u32::from(is_reply_to_rcpt(answer));
-        }
-    }
-
-    /// The (recipients, transactions) that a session has taken so far.
-    pub(super) fn progress(&self, id: Option<SessionId>) -> Progress {
-        let session = id.and_then(|id| self.sessions.get(&id));
-        session.map_or_else(Progress::default, |session| Progress {
-            taken: session.taken,
-            carried: session.carried,
-            unsure_of_limit: session.unsure_of_limit.is_some(),
-        })
-    }
-
-    /// A transaction is over: counts it if it took anybody, which shows also that a limit met in
-    /// the one before was a limit of the transaction.
-    pub(super) fn transaction_carried(&mut self, id: Option<SessionId>, before: Progress) {
-        let Some(session) = id.and_then(|id| self.sessions.get_mut(&id)) else { return };
-        if session.taken > before.taken {
-            session.carried += 1;
-            if before.unsure_of_limit {
-                session.unsure_of_limit = None;
-            }
-        }
-    }
-
-    /// The session takes no more, in whatever transaction: learns its limit, so that the next ones
-    /// end before it.
-    pub(super) fn session_full(&mut self, answer: &RecipientAnswer, context: &ReplyContext<'_>) {
-        let Some(session) = context.session.and_then(|id| self.sessions.get_mut(&id)) else {
-            return;
-        };
-        session.budget.spend();
-        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
-        if is_reply_to_rcpt(answer) {
-            lane.limits.learn_recipients(session.taken);
-            if let Some(limit) = session.unsure_of_limit.take() {
-                lane.transaction_limit = limit;
-            }
-        } else {
-            lane.limits.learn_transactions(session.carried);
-        }
-    }
-
-    /// A new session was refused as one that is full: what was learned is no limit of a session.
-    fn forget_session_limits(&mut self, exchanger: &DomainName) {
-        if let Some(lane) = self.lanes.get_mut(exchanger) {
-            lane.limits.forget();
-        }
-    }
-
     fn spend(&mut self, id: SessionId) {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.budget.spend();
@@ -453,40 +383,6 @@ impl<T> Destination<T> {
         if let Some(lane) = self.lanes.get_mut(&session.exchanger) {
             lane.leave(id, false);
         }
-    }
-}
-
-/// The progress of a session before a transaction.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Progress {
-    taken: u32,
-    carried: u32,
-    unsure_of_limit: bool,
-}
-
-/// The disposition of an answer after `accepted` recipients of its transaction, in a session that
-/// had come as far as `before`.
-pub(super) fn disposition(
-    answer: &RecipientAnswer,
-    accepted: u32,
-    before: Progress,
-) -> Disposition {
-    let limit = match answer {
-        RecipientAnswer::Replied { explanation, .. } => explanation.limit,
-        RecipientAnswer::NoReply { .. } => None,
-    };
-    match read(answer) {
-        Disposition::TransactionFull if accepted > 0 => Disposition::TransactionFull,
-        // A new transaction does not cure it.
-        Disposition::TransactionFull if before.taken > 0 => Disposition::SessionFull,
-        // Not even the first of a session: too many for now.
-        Disposition::TransactionFull => Disposition::RetryLater(Delay::RateLimited),
-        Disposition::SessionOver | Disposition::RetryLater(_)
-            if before.carried > 0 && limit == Some(ReplyLimit::Messages) =>
-        {
-            Disposition::SessionFull
-        }
-        disposition => disposition,
     }
 }
 

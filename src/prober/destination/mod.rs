@@ -2,14 +2,18 @@
 //!
 //! Pure: a state machine. The shell hands in what happened (`submit`, `opened`, `landed`, ...) with
 //! the time, then carries out what [`Destination::poll`] returns; a session's task asks
-//! [`Destination::next_action`] what to do. When sessions are opened is in `opening`, what they do next in
-//! `visit`, how they begin and end in `sessions`; the reading of what a flight brought back in
-//! `flights`, the settling of single recipients in `settle`, what waits for a time in `waking`.
+//! [`Destination::next_action`] what to do. `pool` opens sessions, `sessions` is their life,
+//! `next_action` their work; `flights` reads what a flight brought back, `session_progress` the
+//! limits that it shows; `resolve` completes single recipients, `control` the control recipients;
+//! `timers` is what waits for a time.
 
+mod control;
 mod flights;
 mod next_action;
 mod pool;
+mod reply_context;
 mod resolve;
+mod session_progress;
 mod sessions;
 mod timers;
 

@@ -1,0 +1,232 @@
+//! The control recipient of a domain: asked where nothing else tells whether the domain accepts every
+//! recipient, and once more where its answer contradicts what the domain showed before.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::reply_context::ReplyContext;
+use super::session_progress::disposition;
+use super::{Destination, Timer};
+use crate::address::DomainName;
+use crate::pacing::{Delay, RetryBudget};
+use crate::prober::disposition::{
+    Disposition, is_accepted, is_by_code_alone, is_reply_to_rcpt, is_unknown_user, read, retry_hint,
+};
+use crate::prober::lane::{ControlState, PlannedTransaction};
+use crate::prober::memory::{CatchAll, Memory};
+use crate::smtp::{Control, NoReply, RecipientAnswer, Stage};
+
+/// How often a control recipient is asked whose session ended before it was answered.
+const CONTROL_TRIES: u32 = 3;
+
+impl<T> Destination<T> {
+    /// Learns from a transaction's answers what spares a control recipient.
+    pub(super) fn learn(
+        &mut self,
+        planned: &PlannedTransaction,
+        answers: &[Option<RecipientAnswer>],
+        context: &ReplyContext<'_>,
+        memory: &mut Memory,
+    ) {
+        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
+        let Some(queue) = lane.domain(&planned.domain) else { return };
+        queue.accepted |= answers.iter().flatten().any(is_accepted);
+        let is_certain = memory.catch_all(&planned.domain, context.at) != Some(CatchAll::Yes);
+        let refused = planned.jobs.iter().zip(answers).any(|(job, answer)| {
+            let believed = is_certain || self.jobs.get(job).is_some_and(|job| job.doubted);
+            let is_refused =
+                |answer: &RecipientAnswer| is_unknown_user(answer) && !is_by_code_alone(answer);
+            believed && answer.as_ref().is_some_and(is_refused)
+        });
+        if refused {
+            self.learn_catch_all(&planned.domain, CatchAll::No, context, memory);
+        }
+    }
+
+    /// The control recipient of a domain was answered, or not.
+    pub(super) fn control_landed(
+        &mut self,
+        planned: &PlannedTransaction,
+        answer: Option<RecipientAnswer>,
+        context: &ReplyContext<'_>,
+        memory: &mut Memory,
+    ) {
+        let domain = &planned.domain;
+        let before = self.progress(context.session);
+        let full = answer
+            .as_ref()
+            .filter(|answer| disposition(answer, 0, before) == Disposition::SessionFull);
+        if let Some(answer) = full {
+            self.session_full(answer, context);
+            let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
+            return lane.set_control(domain, ControlState::Due);
+        }
+        let unknown = answer.as_ref().is_some_and(is_unknown_user);
+        if let Some(session) = context.session.and_then(|id| self.sessions.get_mut(&id)) {
+            session.budget.control_answered(unknown);
+            session.taken += u32::from(answer.as_ref().is_some_and(is_reply_to_rcpt));
+        }
+        self.transaction_carried(context.session, before);
+        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
+        let Some(queue) = lane.domain(domain) else { return };
+        if queue.awaiting.is_empty() {
+            lane.set_control(domain, ControlState::NotNeeded);
+        }
+        let Some(queue) = lane.domain(domain) else { return };
+        let over = answer.as_ref().is_none_or(|answer| {
+            matches!(read(answer), Disposition::SessionOver | Disposition::TransactionFull)
+        });
+        if over && queue.control_tries + 1 < CONTROL_TRIES && !queue.awaiting.is_empty() {
+            queue.control_tries += 1;
+            lane.set_control(domain, ControlState::Due);
+            return;
+        }
+        let Some(answer) = answer else {
+            let answer = RecipientAnswer::NoReply { stage: Stage::Rcpt, reason: NoReply::Closed };
+            return self.control_settled(domain, answer, context, memory);
+        };
+        if let Disposition::RetryLater(delay) = read(&answer) {
+            let retries = queue.control_retries;
+            if let Some((at, retries)) =
+                self.control_again(context, domain, delay, &answer, retries)
+            {
+                let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
+                if let Some(queue) = lane.domain(domain) {
+                    queue.control_retries = retries;
+                    queue.control_answer = Some(context.observation(answer));
+                }
+                lane.set_control(domain, ControlState::Delayed);
+                let due = Timer::Control(context.exchanger.clone(), domain.clone());
+                self.delayed.push(Reverse((at, due)));
+                return;
+            }
+        }
+        if self.control_doubted(domain, &answer, context, memory) {
+            return;
+        }
+        self.control_settled(domain, answer, context, memory);
+    }
+
+    /// Asks the control recipient once more if its answer contradicts what the domain showed
+    /// before.
+    fn control_doubted(
+        &mut self,
+        domain: &DomainName,
+        answer: &RecipientAnswer,
+        context: &ReplyContext<'_>,
+        memory: &mut Memory,
+    ) -> bool {
+        let accepted = is_accepted(answer);
+        let contradicts = (accepted || is_unknown_user(answer))
+            && memory.was_catch_all(domain) == Some(!accepted)
+            && !self.draining;
+        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return false };
+        let Some(queue) = lane.domain(domain) else { return false };
+        if !contradicts || queue.doubted.is_some() || queue.awaiting.is_empty() {
+            return false;
+        }
+        queue.doubted = Some(answer.clone());
+        lane.set_control(domain, ControlState::Due);
+        true
+    }
+
+    /// When the control recipient is to be asked again: if *anybody* has the time. The others are
+    /// answered by their own deadlines.
+    fn control_again(
+        &mut self,
+        context: &ReplyContext<'_>,
+        domain: &DomainName,
+        delay: Delay,
+        answer: &RecipientAnswer,
+        mut retries: RetryBudget,
+    ) -> Option<(SystemTime, RetryBudget)> {
+        let queue = self.lanes.get_mut(context.exchanger)?.domain(domain)?;
+        let waiting = queue.awaiting.iter().filter_map(|id| self.jobs.get(id));
+        let latest = waiting.map(|job| job.asked.retry_until).max()?;
+        if self.draining {
+            return None;
+        }
+        let at = retries.next_try(delay, retry_hint(answer), latest, &self.config, context.at)?;
+        Some((at, retries))
+    }
+
+    /// Completes the jobs that waited for the control recipient, whose answer now stands.
+    fn control_settled(
+        &mut self,
+        domain: &DomainName,
+        answer: RecipientAnswer,
+        context: &ReplyContext<'_>,
+        memory: &mut Memory,
+    ) {
+        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
+        lane.set_control(domain, ControlState::NotNeeded);
+        let Some(queue) = lane.domain(domain) else { return };
+        queue.control_tries = 0;
+        let (answer, is_certain) = match queue.doubted.take() {
+            // Once so and once so: a domain that accepts a made-up recipient at times vouches for
+            // nobody.
+            Some(first) if is_accepted(&first) => {
+                let agrees = is_accepted(&answer);
+                (first, agrees)
+            }
+            Some(_) => {
+                let agrees = !is_accepted(&answer);
+                (answer, agrees)
+            }
+            None => (answer, true),
+        };
+        let tells_apart = queue.accepted || !is_by_code_alone(&answer);
+        let answer = Arc::new(answer);
+        let known = if !is_certain {
+            CatchAll::Unclear(Arc::clone(&answer))
+        } else if is_accepted(&answer) {
+            CatchAll::Yes
+        } else if is_unknown_user(&answer) && tells_apart {
+            CatchAll::No
+        } else {
+            CatchAll::Unclear(Arc::clone(&answer))
+        };
+        match &known {
+            CatchAll::Unclear(answer)
+                if read(answer) == Disposition::RetryLater(Delay::Greylisted) =>
+            {
+                let wait = retry_hint(answer).unwrap_or(self.config.greylist_wait);
+                memory.learn_unclear(domain, Arc::clone(answer), wait, context.at);
+            }
+            known => memory.learn_catch_all(domain, known.clone(), context.at),
+        }
+        for id in std::mem::take(&mut queue.awaiting) {
+            let Some(evidence) = self.take_observation(id) else { continue };
+            // Somebody real was accepted: this server tells recipients apart even by a bare code.
+            let control = if known == CatchAll::No && is_unknown_user(&evidence.answer) {
+                Control::KnownNo
+            } else {
+                Control::Answered(Arc::clone(&answer))
+            };
+            self.done(id, evidence, control, context.at);
+        }
+    }
+
+    /// Completes the jobs that waited for a control probe: catch-all status became known without one.
+    fn learn_catch_all(
+        &mut self,
+        domain: &DomainName,
+        known: CatchAll,
+        context: &ReplyContext<'_>,
+        memory: &mut Memory,
+    ) {
+        memory.learn_catch_all(domain, known.clone(), context.at);
+        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
+        let Some(queue) = lane.domain(domain) else { return };
+        let awaiting = std::mem::take(&mut queue.awaiting);
+        if matches!(queue.control, ControlState::Due | ControlState::Delayed) {
+            lane.set_control(domain, ControlState::NotNeeded);
+        }
+        for id in awaiting {
+            if let Some(evidence) = self.take_observation(id) {
+                self.done(id, evidence, known.to_control(), context.at);
+            }
+        }
+    }
+}

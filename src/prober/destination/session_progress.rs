@@ -1,0 +1,115 @@
+//! Progress of a session, and the limits that it shows: learned where a reply says that a session, or
+//! a transaction, takes no more.
+
+use super::Destination;
+use super::reply_context::ReplyContext;
+use crate::address::DomainName;
+use crate::pacing::Delay;
+use crate::prober::disposition::{Disposition, is_accepted, is_reply_to_rcpt, read};
+use crate::prober::lane::SessionId;
+use crate::smtp::{RecipientAnswer, ReplyLimit};
+
+/// The progress of a session before a transaction.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SessionProgress {
+    taken: u32,
+    carried: u32,
+    unsure_of_limit: bool,
+}
+
+/// The disposition of an answer after `accepted` recipients of its transaction, in a session that
+/// had come as far as `before`.
+pub(super) fn disposition(
+    answer: &RecipientAnswer,
+    accepted: u32,
+    before: SessionProgress,
+) -> Disposition {
+    let limit = match answer {
+        RecipientAnswer::Replied { explanation, .. } => explanation.limit,
+        RecipientAnswer::NoReply { .. } => None,
+    };
+    match read(answer) {
+        Disposition::TransactionFull if accepted > 0 => Disposition::TransactionFull,
+        // A new transaction does not cure it.
+        Disposition::TransactionFull if before.taken > 0 => Disposition::SessionFull,
+        // Not even the first of a session: too many for now.
+        Disposition::TransactionFull => Disposition::RetryLater(Delay::RateLimited),
+        Disposition::SessionOver | Disposition::RetryLater(_)
+            if before.carried > 0 && limit == Some(ReplyLimit::Messages) =>
+        {
+            Disposition::SessionFull
+        }
+        disposition => disposition,
+    }
+}
+
+impl<T> Destination<T> {
+    /// The transaction had more than so many. Says whether that is news.
+    pub(super) fn transaction_full(&mut self, taken: u32, context: &ReplyContext<'_>) -> bool {
+        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return false };
+        let news = lane.transaction_limit.is_none_or(|limit| taken < limit);
+        if news {
+            if let Some(session) = context.session.and_then(|id| self.sessions.get_mut(&id)) {
+                session.unsure_of_limit.get_or_insert(lane.transaction_limit);
+            }
+            lane.transaction_limit = Some(taken);
+        }
+        news
+    }
+
+    /// Counts an answer against the budget of its session. Servers count a refusal as an error,
+    /// for good or for now.
+    pub(super) fn count(&mut self, id: Option<SessionId>, answer: &RecipientAnswer) {
+        if let Some(session) = id.and_then(|id| self.sessions.get_mut(&id)) {
+            session.budget.answered(!is_accepted(answer));
+            session.taken += u32::from(is_reply_to_rcpt(answer));
+        }
+    }
+
+    /// The (recipients, transactions) that a session has taken so far.
+    pub(super) fn progress(&self, id: Option<SessionId>) -> SessionProgress {
+        let session = id.and_then(|id| self.sessions.get(&id));
+        session.map_or_else(SessionProgress::default, |session| SessionProgress {
+            taken: session.taken,
+            carried: session.carried,
+            unsure_of_limit: session.unsure_of_limit.is_some(),
+        })
+    }
+
+    /// A transaction is over: counts it if it took anybody, which shows also that a limit met in
+    /// the one before was a limit of the transaction.
+    pub(super) fn transaction_carried(&mut self, id: Option<SessionId>, before: SessionProgress) {
+        let Some(session) = id.and_then(|id| self.sessions.get_mut(&id)) else { return };
+        if session.taken > before.taken {
+            session.carried += 1;
+            if before.unsure_of_limit {
+                session.unsure_of_limit = None;
+            }
+        }
+    }
+
+    /// The session takes no more, in whatever transaction: learns its limit, so that the next ones
+    /// end before it.
+    pub(super) fn session_full(&mut self, answer: &RecipientAnswer, context: &ReplyContext<'_>) {
+        let Some(session) = context.session.and_then(|id| self.sessions.get_mut(&id)) else {
+            return;
+        };
+        session.budget.spend();
+        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
+        if is_reply_to_rcpt(answer) {
+            lane.limits.learn_recipients(session.taken);
+            if let Some(limit) = session.unsure_of_limit.take() {
+                lane.transaction_limit = limit;
+            }
+        } else {
+            lane.limits.learn_transactions(session.carried);
+        }
+    }
+
+    /// A new session was refused as one that is full: what was learned is no limit of a session.
+    pub(super) fn forget_session_limits(&mut self, exchanger: &DomainName) {
+        if let Some(lane) = self.lanes.get_mut(exchanger) {
+            lane.limits.forget();
+        }
+    }
+}
