@@ -1,4 +1,4 @@
-//! What the SMTP part can be told.
+//! Configuration of the SMTP part.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -26,15 +26,15 @@ pub struct Config {
     /// A mailbox of ours that exists, used where a server refuses `<>`. Default: none.
     #[serde(with = "optional_mailbox")]
     pub fallback_mail_from: Option<Mailbox>,
-    /// When to start TLS. Default `on-demand`.
+    /// The occasion to start TLS. Default `on-demand`.
     pub starttls: StartTlsMode,
     /// The address to connect from over IPv4. Default: the system chooses.
     pub source_v4: Option<Ipv4Addr>,
     /// The address to connect from over IPv6. Default: the system chooses.
     pub source_v6: Option<Ipv6Addr>,
-    /// How long a server may take.
+    /// Time limits of a server.
     pub time_limits: TimeLimits,
-    /// How much a server may say.
+    /// Size limits of a reply.
     pub reply_limits: ReplyLimits,
     /// Networks that may be dialled although they are not global unicast. Default: none.
     pub allow_networks: AllowedNetworks,
@@ -58,7 +58,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Who we are on a connection that has this address on our side.
+    /// The identity on a connection that has this address on our side.
     #[must_use]
     pub fn identity(&self, local: IpAddr) -> Identity {
         Identity {
@@ -79,7 +79,7 @@ impl Config {
     }
 }
 
-/// Who we say we are.
+/// The identity that we give to servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The address on our side of the connection.
@@ -92,7 +92,7 @@ pub struct Identity {
     pub fallback: Option<Mailbox>,
 }
 
-/// When to start TLS (RFC 3207). Certificates are never required to verify (RFC 7435).
+/// Occasions to start TLS (RFC 3207). Certificates are never required to verify (RFC 7435).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StartTlsMode {
@@ -106,7 +106,7 @@ pub enum StartTlsMode {
     Always,
 }
 
-/// How long a server may take for each step. RFC 5321 section 4.5.3.2 gives a *delivery* five
+/// Time limits for each step of a server. RFC 5321 section 4.5.3.2 gives a *delivery* five
 /// minutes a command; somebody waits for a verification, so these are shorter. A verification that
 /// runs into one ends as unknown, never as undeliverable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! What a probe brought back: plain data, from the prober to the judge.
+//! The outcome of a probe: plain data, from the prober to the judge.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::{Explanation, Reply, Stage};
 use crate::address::DomainName;
 
-/// Why there was no reply to judge by.
+/// The reason why there was no reply to judge by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoReply {
     /// The exchanger's name exists in DNS and has no address.
@@ -89,7 +89,7 @@ impl fmt::Display for NoReply {
     }
 }
 
-/// What one exchanger had to say about one recipient.
+/// One exchanger's answer about one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecipientAnswer {
     /// This reply decided, at this stage (a banner can refuse everybody).
@@ -98,14 +98,14 @@ pub enum RecipientAnswer {
         stage: Stage,
         /// The server's reply: one for all whom it answered in the same words, one after the other.
         reply: Arc<Reply>,
-        /// What it means.
+        /// Its meaning.
         explanation: Explanation,
     },
     /// The dialogue ended at this stage without a reply that decides.
     NoReply {
-        /// How far the dialogue had come.
+        /// The stage that the dialogue had reached.
         stage: Stage,
-        /// Why it went no further.
+        /// The reason why it went no further.
         reason: NoReply,
     },
 }
@@ -115,20 +115,20 @@ pub enum RecipientAnswer {
 pub struct TranscriptLine {
     /// Time since the session began.
     pub after: Duration,
-    /// Who said it.
+    /// The speaker.
     pub speaker: Speaker,
-    /// What was said, with local parts redacted.
+    /// The words, with local parts redacted.
     pub text: String,
 }
 
-/// Who said a line of a transcript.
+/// The speaker of a line of a transcript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speaker {
     /// We did.
     Client,
     /// The exchanger did.
     Server,
-    /// Nobody: something that happened (connected, TLS began, closed).
+    /// Neither: something that happened (connected, TLS began, closed).
     Event,
 }
 

@@ -1,6 +1,6 @@
 //! The stages of a session, from the connection to the reply that decides.
 
-/// How far a session had come.
+/// The stage that a session had reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stage {
     /// Opening the TCP connection.
@@ -15,7 +15,7 @@ pub enum Stage {
     Mail,
     /// `RCPT TO`.
     Rcpt,
-    /// `DATA` and after: only in replies that somebody brings to be explained. Never reached here.
+    /// `DATA` and after: only in replies that a caller brings to be explained. Never reached here.
     Data,
 }
 

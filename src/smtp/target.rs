@@ -1,4 +1,4 @@
-//! Which addresses may be dialled: global unicast only, unless a network is allowed by name.
+//! The addresses that may be dialled: global unicast only, unless a network is allowed by name.
 //!
 //! Anybody can publish an MX record that points into our own network. A [`Target`] is proof that
 //! an address passed this check; the shell dials nothing else. The special-purpose blocks are
@@ -107,7 +107,7 @@ fn unmap(network: IpNet) -> IpNet {
     network
 }
 
-/// Whether an address is one that anybody on the internet reaches the same way.
+/// `true` for an address that every host on the internet reaches the same way.
 #[must_use]
 pub fn is_global_unicast(address: IpAddr) -> bool {
     match address.to_canonical() {

@@ -44,7 +44,7 @@ enum Misfit {
     NoNext(String),
 }
 
-/// What the server said to `MAIL` in this round.
+/// The server's answer to `MAIL` in this round.
 #[derive(Debug, Default)]
 enum MailAnswer {
     #[default]

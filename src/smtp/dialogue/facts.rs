@@ -1,10 +1,10 @@
-//! What a session learned about its server, and counted.
+//! The facts and counters of a session.
 
 use std::fmt;
 
 use crate::smtp::wire::{Capabilities, Reply};
 
-/// What is known about an exchanger before a session with it, remembered from earlier ones.
+/// Facts about an exchanger that are known before a session, remembered from earlier ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hints {
     /// It asked for TLS before.
@@ -21,12 +21,12 @@ pub struct Hints {
     pub one_transaction: bool,
 }
 
-/// What a session learned. Lives as long as the session.
+/// Facts learned in a session. They live as long as the session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionFacts {
     /// The banner, once it came (a refusing one too).
     pub banner: Option<Reply>,
-    /// What the last `EHLO` offered.
+    /// The capabilities that the last `EHLO` offered.
     pub capabilities: Capabilities,
     /// The TLS connection, if there is one.
     pub tls: Option<TlsFacts>,
@@ -40,13 +40,13 @@ pub struct SessionFacts {
     pub breaks_pipelining: bool,
     /// It takes no `RSET`, or no second `MAIL`.
     pub one_transaction: bool,
-    /// How many recipients one transaction had when the server said that it takes no more.
+    /// The recipients that one transaction had when the server said that it takes no more.
     pub recipients_per_transaction: Option<u32>,
-    /// What was counted.
+    /// The counters.
     pub counters: Counters,
 }
 
-/// What a session counted.
+/// Counters of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Flights: writes of one or more commands, each followed by waiting.
@@ -72,7 +72,7 @@ pub struct TlsFacts {
     pub version: TlsVersion,
     /// The cipher suite, by its IANA name.
     pub cipher: String,
-    /// Whether the certificate would have verified.
+    /// The outcome of verifying the certificate.
     pub certificate: Certificate,
 }
 
@@ -85,7 +85,7 @@ pub enum TlsVersion {
     Tls13,
 }
 
-/// What became of verifying a certificate for the exchanger's name. Recorded only.
+/// The outcome of verifying a certificate for the exchanger's name. Recorded only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Certificate {
     /// It verifies against the public roots.

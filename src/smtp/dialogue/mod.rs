@@ -38,22 +38,22 @@ pub trait Interpret: Send + Sync {
     ) -> Explanation;
 }
 
-/// What the shell has to do next.
+/// The shell's next task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Send the flight, if there is one, then bring one reply, both before `until`.
     Converse {
-        /// When patience ends.
+        /// The time at which waiting ends.
         until: SystemTime,
     },
     /// Drop what was read beyond the last reply, then shake hands, before `until`.
     StartTls {
-        /// When patience ends.
+        /// The time at which waiting ends.
         until: SystemTime,
     },
     /// Bring whatever still comes, until `until`; then say [`Dialogue::handle_silence`].
     Listen {
-        /// When it counts as silence.
+        /// The time at which it counts as silence.
         until: SystemTime,
     },
     /// Nothing is awaited: a transaction may begin.
@@ -62,7 +62,7 @@ pub enum Step {
     Ended,
 }
 
-/// What the session waits for.
+/// The event that the session waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Banner,
@@ -83,14 +83,14 @@ pub struct Dialogue {
     identity: Arc<Identity>,
     config: Arc<Config>,
     interpreter: Arc<dyn Interpret>,
-    /// How the last recipient was refused, and the last one accepted: most servers say the same of
+    /// The last refusal of a recipient and the last acceptance: most servers say the same of
     /// one after the other.
     explained: [Option<(Arc<Reply>, Explanation)>; 2],
     state: State,
     exchange: Option<Exchange>,
     /// Transactions that were sent in the same flight, behind `exchange`.
     following: VecDeque<Exchange>,
-    /// What the transactions before `exchange` brought.
+    /// The outcomes of the transactions before `exchange`.
     finished: Vec<TransactionReport>,
     facts: SessionFacts,
     ended: Option<RecipientAnswer>,
@@ -157,7 +157,7 @@ impl Dialogue {
         }
     }
 
-    /// What to do next.
+    /// The shell's next task.
     #[must_use]
     pub fn step(&self) -> Step {
         match self.state {
@@ -177,7 +177,7 @@ impl Dialogue {
             .min(self.deadline)
     }
 
-    /// How far the dialogue has come.
+    /// The stage that the dialogue has reached.
     #[must_use]
     pub fn stage(&self) -> Stage {
         match self.state {
@@ -190,7 +190,7 @@ impl Dialogue {
         }
     }
 
-    /// Whether commands wait to be sent. They are ready only when no reply is awaited.
+    /// `true` while commands wait to be sent. They are ready only when no reply is awaited.
     #[must_use]
     pub fn has_flight(&self) -> bool {
         !self.flight.is_empty()
@@ -203,19 +203,19 @@ impl Dialogue {
         self.facts.counters.flights += u32::from(!out.is_empty());
     }
 
-    /// What was learned so far.
+    /// The facts learned so far.
     #[must_use]
     pub fn facts(&self) -> &SessionFacts {
         &self.facts
     }
 
-    /// Why the session is over, if it is.
+    /// The reason why the session is over, if it is.
     #[must_use]
     pub fn ended(&self) -> Option<&RecipientAnswer> {
         self.ended.as_ref()
     }
 
-    /// How the session opened, and the latest transaction if it was recorded.
+    /// The opening of the session, and the latest transaction if it was recorded.
     #[must_use]
     pub fn transcript(&self) -> Vec<TranscriptLine> {
         self.transcript.lines()

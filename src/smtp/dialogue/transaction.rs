@@ -1,4 +1,4 @@
-//! One transaction, and what came of it: plain data.
+//! A transaction and its outcome: plain data.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ impl Transaction {
         Self { recipients: recipients.into_iter().collect() }
     }
 
-    /// Whether any of them can be sent only under SMTPUTF8.
+    /// `true` if any of them can be sent only under SMTPUTF8.
     #[must_use]
     pub fn needs_smtputf8(&self) -> bool {
         self.recipients.iter().any(Mailbox::needs_smtputf8)
@@ -32,12 +32,12 @@ impl Transaction {
 pub struct TransactionReport {
     /// One entry for each recipient, in order. A refusal of `MAIL` is the answer to each of them.
     /// `None`: the session ended first, or the server takes no more recipients in one transaction.
-    /// When `ended` came at [`crate::smtp::Stage::Rcpt`], the first `None` is the one that was being
-    /// answered.
+    /// When `ended` came at [`crate::smtp::Stage::Rcpt`], the first `None` is the one that was
+    /// being answered.
     pub answers: Vec<Option<RecipientAnswer>>,
     /// The server said that it takes no more recipients in this transaction.
     pub full: bool,
-    /// Why the session is over, if it is: what to tell recipients that are not asked again.
+    /// The reason why the session is over, if it is: the answer for recipients not asked again.
     pub ended: Option<RecipientAnswer>,
 }
 

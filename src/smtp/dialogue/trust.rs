@@ -1,5 +1,5 @@
-//! Whether a flight's replies can be believed: matching them to commands by order is sound only
-//! while the server gives one reply to each command (RFC 2920 section 3.2).
+//! Checks that replies and commands fit together. Matching them by order is sound only while the
+//! server gives one reply to each command (RFC 2920 section 3.2).
 //!
 //! A reply too many or too few shifts every answer behind it: the reply to `MAIL` becomes that of
 //! the first recipient. Three things show it: a code that the command cannot have, a `RSET` that is
@@ -14,7 +14,7 @@ use super::{Dialogue, State};
 use crate::smtp::wire::Reply;
 use crate::smtp::{NoReply, RecipientAnswer, Stage};
 
-/// How long to listen for a reply too many, where the last reply may not be that of the last
+/// Time spent listening for a reply too many, where the last reply may not be that of the last
 /// command. It would be right behind: the server has had all commands by then.
 pub(super) const LISTEN: Duration = Duration::from_millis(100);
 
@@ -23,7 +23,7 @@ pub(super) const LISTEN: Duration = Duration::from_millis(100);
 const STALL: Duration = Duration::from_secs(10);
 
 impl Dialogue {
-    /// Nothing more came: the flight's answers stand.
+    /// Ends the listening: nothing more came, so the flight's answers stand.
     pub fn handle_silence(&mut self, now: SystemTime) {
         if self.state == State::Listening {
             self.state = State::Ready;
@@ -31,13 +31,13 @@ impl Dialogue {
         }
     }
 
-    /// Bytes came that no command asked for, and no whole reply.
+    /// Ends the session over bytes that no command asked for.
     pub fn handle_stray_bytes(&mut self, now: SystemTime) {
         self.lose_step("bytes that no command asked for".to_owned(), now);
     }
 
-    /// The replies and the commands do not fit together: the session is over, and nothing of this
-    /// flight is believed. An exchanger that was asked in one flight is asked plainly next time.
+    /// Ends the session: replies and commands do not fit together, so nothing of this flight is
+    /// believed. An exchanger that was asked in one flight is asked plainly next time.
     pub(super) fn lose_step(&mut self, what: String, now: SystemTime) {
         if self.state == State::Ended {
             return;
@@ -70,7 +70,7 @@ impl Dialogue {
             && now.duration_since(self.waiting_since).is_ok_and(|waited| waited >= STALL)
     }
 
-    /// Every command of the flight was answered.
+    /// Ends a flight of which every command was answered.
     pub(super) fn flight_over(&mut self, exchange: Exchange, now: SystemTime) {
         let nothing_said = self.finished.is_empty() && exchange.is_empty_handed();
         let sure = nothing_said || exchange.ends_unmistakably();

@@ -26,17 +26,17 @@ use super::{NoReply, RecipientAnswer, TranscriptLine};
 use crate::address::DomainName;
 use crate::clock::Clock;
 
-/// How long saying `QUIT` may take. Nobody waits for the answer.
+/// Time limit for saying `QUIT`. Its answer is not awaited.
 const QUIT_LIMIT: Duration = Duration::from_secs(1);
 
-/// What all sessions of one identity share.
+/// Parts that all sessions of one identity share.
 #[derive(Clone)]
 pub struct SessionSetup {
     /// The configuration.
     pub config: Arc<Config>,
-    /// Who we say we are.
+    /// The identity that we give.
     pub identity: Arc<Identity>,
-    /// Who says what replies mean.
+    /// The interpreter of replies.
     pub interpreter: Arc<dyn Interpret>,
     /// For STARTTLS.
     pub tls: TlsClient,
@@ -170,27 +170,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let _ = timeout_at(clock.instant(now + QUIT_LIMIT), goodbye).await;
     }
 
-    /// Why the session is over, if it is: the answer for recipients that are not asked elsewhere.
+    /// The reason why the session is over, if it is: the answer for recipients not asked elsewhere.
     pub fn ended(&self) -> Option<&RecipientAnswer> {
         self.dialogue.ended()
     }
 
-    /// What the session learned and counted so far.
+    /// The facts learned and counted so far.
     pub fn facts(&self) -> &SessionFacts {
         self.dialogue.facts()
     }
 
-    /// Whether the server may refuse our first `MAIL` and want it said again.
+    /// `true` if the server may refuse our first `MAIL` and want it said again.
     pub fn may_want_mail_again(&self) -> bool {
         self.dialogue.may_want_mail_again()
     }
 
-    /// Whether the session ended over TLS that nobody insists on: another may go without.
+    /// `true` if the session ended over optional TLS: another one may go without.
     pub fn may_go_without_tls(&self) -> bool {
         self.dialogue.may_go_without_tls()
     }
 
-    /// Whether the server hung up on `EHLO`: another session may say `HELO`.
+    /// `true` if the server hung up on `EHLO`: another session may say `HELO`.
     pub fn may_say_helo(&self) -> bool {
         self.dialogue.may_say_helo()
     }
@@ -200,7 +200,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         &self.peer
     }
 
-    /// How the session opened, and its latest transaction if that was recorded; redacted.
+    /// The opening of the session, and its latest transaction if that was recorded; redacted.
     pub fn transcript(&self) -> Vec<TranscriptLine> {
         self.dialogue.transcript()
     }

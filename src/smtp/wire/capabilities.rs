@@ -1,4 +1,4 @@
-//! What a server offers in its reply to `EHLO` (RFC 5321 section 4.1.1.1). Only what a probe uses.
+//! The part of a server's reply to `EHLO` that a probe uses (RFC 5321 section 4.1.1.1).
 
 use super::Reply;
 

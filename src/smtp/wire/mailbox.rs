@@ -77,7 +77,7 @@ impl Mailbox {
         &self.domain
     }
 
-    /// Whether the local part can be sent only under SMTPUTF8 (RFC 6531 section 3.2).
+    /// `true` if the local part can be sent only under SMTPUTF8 (RFC 6531 section 3.2).
     #[must_use]
     pub fn needs_smtputf8(&self) -> bool {
         !self.local.is_ascii()
@@ -194,7 +194,7 @@ impl fmt::Debug for Mailbox {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Sender {
-    /// `<>`: nobody can answer a probe, and nobody should (RFC 5321 section 4.5.5). The default.
+    /// `<>`: a probe can have no answer by mail (RFC 5321 section 4.5.5). The default.
     #[default]
     Null,
     /// A mailbox of ours that exists.

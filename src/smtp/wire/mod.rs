@@ -1,4 +1,4 @@
-//! What goes over the wire: commands and mailboxes out, replies in (RFC 5321 section 4). Pure.
+//! Commands and mailboxes out, replies in (RFC 5321 section 4). Pure.
 
 pub mod capabilities;
 mod charset;

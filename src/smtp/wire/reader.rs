@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Reply;
 use super::parse::{self, ReplyFault};
 
-/// How much a server may say in one reply.
+/// Size limits of one reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReplyLimits {
@@ -60,7 +60,7 @@ impl ReplyReader {
         }
     }
 
-    /// Where the next bytes go. Never empty after [`Self::next_reply`] returned `Ok(None)`.
+    /// The space for the next bytes. Never empty after [`Self::next_reply`] returned `Ok(None)`.
     pub fn space(&mut self) -> &mut [u8] {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
@@ -76,7 +76,7 @@ impl ReplyReader {
         self.end = (self.end + count).min(self.buffer.len());
     }
 
-    /// Whether bytes of a reply, whole or in part, are waiting.
+    /// `true` while bytes of a reply, whole or in part, are waiting.
     #[must_use]
     pub fn has_bytes(&self) -> bool {
         self.start < self.end || self.unfinished.is_some()
