@@ -9,7 +9,7 @@ use super::rule::Rule;
 use super::view::{self, ReplyView};
 use super::vocabulary::Vocabulary;
 use super::words::{Compounds, ReplyWords};
-use super::{Explanation, Meaning, RuleBasis, compile, retry_hint};
+use super::{Explanation, Meaning, RuleBasis, compile, limits, retry_hint};
 
 /// Our rules, in the order of their evidence: a rule of an earlier file decides first.
 const BUILTIN: [&str; 15] = [
@@ -116,7 +116,8 @@ impl Classifier {
         let found = self.lexicon.find(&words);
         let decided = self.rules.iter().find(|rule| rule.decides(&view, &found, &words));
         let refuses = view.code.is_none_or(|code| code >= 400);
-        let retry_after = refuses.then(|| retry_hint::retry_after(view.text)).flatten();
+        let retry_after =
+            refuses.then(|| retry_hint::retry_after(limits::examined(view.text))).flatten();
         decided.map_or_else(
             || Explanation {
                 meaning: Meaning::Unknown,
