@@ -1,5 +1,6 @@
 //! `mailvet verify`: verdicts in the terminal, without a service.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +11,12 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::args::{Common, DepthArg, VerifyArgs};
 use super::json;
-use super::render::{self, BAD, DIM};
+use super::render::{self, BAD, CAREFUL, DIM};
 use super::serve::start;
+use crate::campaign::preflight::HostFault;
 use crate::clock::Clock;
 use crate::smtp::outcome::Speaker;
-use crate::verdict::{Action, Verdict};
+use crate::verdict::{Action, Reason, Verdict};
 use crate::verifier::{Depth, Options, Subject, Verification};
 
 pub(super) async fn run(args: VerifyArgs, common: &Common) -> anyhow::Result<bool> {
@@ -33,8 +35,10 @@ pub(super) async fn run(args: VerifyArgs, common: &Common) -> anyhow::Result<boo
         })
         .buffered(side_by_side);
     let mut all_deliverable = true;
+    let mut reasons: BTreeMap<Reason, u64> = BTreeMap::new();
     while let Some(verification) = verifications.next().await {
         let verification = verification?;
+        *reasons.entry(verification.judgement.reason).or_default() += 1;
         all_deliverable &= verification.judgement.verdict == Verdict::Deliverable;
         if args.json {
             let line = json::Line::new(&verification, args.transcript, clock.now());
@@ -45,6 +49,9 @@ pub(super) async fn run(args: VerifyArgs, common: &Common) -> anyhow::Result<boo
     }
     drop(verifications);
     started.close().await;
+    if let Some(fault) = HostFault::detect(&reasons) {
+        anstream::eprintln!("{CAREFUL}{}{CAREFUL:#}", fault.sentence());
+    }
     Ok(all_deliverable)
 }
 

@@ -4,7 +4,7 @@ use super::data::ReportData;
 use super::text::redacted;
 use super::timestamp::Timestamp;
 use crate::campaign::State;
-use crate::campaign::preflight::grouped;
+use crate::campaign::preflight::{HostFault, grouped};
 use crate::verdict::{Reason, Verdict};
 
 /// Something to do.
@@ -78,28 +78,33 @@ fn unfinished(data: &ReportData) -> Vec<Recommendation> {
 fn unanswered(data: &ReportData) -> Vec<Recommendation> {
     use Reason as R;
     let blocked = rows(data, &[R::SenderBlocked]);
-    let unreachable = rows(data, &[R::NoConnection, R::Timeout]);
+    let fault = HostFault::detect(&data.progress.finished);
     // One network without port 25 looks like a world of servers that are down.
-    let closed = unreachable * 2 > data.progress.finished_rows();
-    let mut again =
-        vec![R::Greylisted, R::RateLimited, R::TemporaryFailure, R::MailboxBusy, R::DnsFailure];
-    if !closed {
-        again.extend([R::NoConnection, R::Timeout]);
+    let mut closed = vec![R::NoConnection, R::Timeout];
+    let mut again = vec![R::Greylisted, R::RateLimited, R::TemporaryFailure, R::MailboxBusy];
+    let mut rest = vec![R::TlsRequired, R::Smtputf8Unsupported, R::PolicyRefusal, R::ProtocolError];
+    if fault.is_some() {
+        closed.extend([R::DnsFailure, R::TargetRefused]);
+    } else {
+        again.push(R::DnsFailure);
+        rest.push(R::TargetRefused);
+        if rows(data, &closed) * 2 <= data.progress.finished_rows() {
+            again.append(&mut closed);
+        }
     }
-    let rest = [
-        R::TlsRequired,
-        R::Smtputf8Unsupported,
-        R::PolicyRefusal,
-        R::ProtocolError,
-        R::TargetRefused,
-    ];
+    let way_out = fault.map_or_else(
+        || "Most mail servers could not be reached at all.".to_owned(),
+        |fault| fault.sentence(),
+    );
     [
         recommend(blocked, "Get this sender unblocked", unblock(data)),
         recommend(
-            if closed { unreachable } else { 0 },
+            rows(data, &closed),
             "Check the way out",
-            "Most mail servers could not be reached at all. Many networks, home and cloud ones \
-             above all, close port 25 to the outside: verify from a host that may use it.",
+            format!(
+                "{way_out} Many networks, home and cloud ones above all, close port 25 to the \
+                 outside: verify from a host that may use it; mailvet doctor shows whether one may."
+            ),
         ),
         recommend(
             rows(data, &again),

@@ -198,6 +198,27 @@ async fn file_descriptors_are_raised_to_the_hard_limit_and_callers_leave_some_fr
 }
 
 #[test]
+fn where_nobody_is_reached_the_host_is_named_and_not_the_recipients() {
+    let addresses = ["jane@timeout.test", "jane@no-connection.test", "jane@dns-failure.test"];
+    let folder = folder(&[("list.csv", &format!("mail\n{}\n", addresses.join("\n")))]);
+    let verify = [&["verify", "--sandbox"][..], &addresses].concat();
+    let output = run(folder.path(), &verify);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("mailvet doctor"), "{}", text(&output.stderr));
+    let list = ["list", "list.csv", "--sandbox", "--retry-window", "0s", "--report", "report.html"];
+    let said = text(&run(folder.path(), &list).stdout);
+    let said: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        said.contains("None of 3 addresses was reached.") && said.contains("mailvet doctor"),
+        "{said}"
+    );
+    let page = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
+    assert!(page.contains("mailvet doctor"), "{page}");
+    let output = run(folder.path(), &["verify", "--sandbox", "jane.doe@acme.test", addresses[0]]);
+    assert!(!text(&output.stderr).contains("mailvet doctor"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn the_help_of_a_command_begins_with_its_own_flags() {
     let help = text(&run(Path::new("."), &["list", "--help"]).stdout);
     let at = |text: &str| help.find(text).unwrap_or_else(|| panic!("{text}: {help}"));

@@ -33,6 +33,7 @@
 //! Not here: the counting ([`Progress`]) and the drawing (`cli/report`).
 
 mod counts;
+mod host_fault;
 mod share;
 mod steps;
 #[cfg(test)]
@@ -41,6 +42,7 @@ mod thresholds;
 pub mod words;
 
 use counts::Counts;
+pub use host_fault::HostFault;
 pub use share::{Percent, PercentError, Share, grouped};
 pub use steps::{Effect, Step, StepKind};
 pub use thresholds::{Band, Config, Thresholds, ThresholdsError};
@@ -137,6 +139,8 @@ pub struct Preflight {
     pub open: u64,
     /// Those nobody could tell about, and those that will never get a result.
     pub unknown: u64,
+    /// Signs that the host that asked reached nearly nobody.
+    pub host_fault: Option<HostFault>,
     /// What the bounds were held against.
     pub thresholds: Thresholds,
 }
@@ -160,6 +164,9 @@ impl Preflight {
             rows: counts.rows(),
             open: counts.open,
             unknown: counts.unknown,
+            // The first rows of a list that is under way say little.
+            host_fault: HostFault::detect(&progress.finished)
+                .filter(|fault| counts.open == 0 || fault.unreached.of >= 100),
             thresholds: *thresholds,
         }
     }

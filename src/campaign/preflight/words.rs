@@ -80,6 +80,13 @@ impl Preflight {
     /// Why, and what it rests on, in a few sentences.
     #[must_use]
     pub fn sentence(&self) -> String {
+        match &self.host_fault {
+            None => self.grounds(),
+            Some(fault) => format!("{} {}", self.grounds(), fault.sentence()),
+        }
+    }
+
+    fn grounds(&self) -> String {
         let chosen = self.chosen();
         match chosen.basis {
             Basis::EmptyList => "There is no row in it to send to.".to_owned(),

@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 
 use crate::campaign::preflight::{
-    self, Basis, Bound, Decision, Effect, Estimate, Percent, Share, Step, StepKind, Thresholds,
+    self, Basis, Bound, Decision, Effect, Estimate, HostFault, Percent, Share, Step, StepKind,
+    Thresholds,
 };
 use crate::campaign::{Preflight, Progress, SendPolicy, State};
 use crate::proto;
@@ -51,6 +52,10 @@ pub(in crate::cli) fn preflight(batch: &proto::Batch) -> anyhow::Result<Prefligh
         rows: count(batch.progress.as_ref().map(|progress| progress.rows).unwrap_or_default()),
         open: count(answer.open_rows),
         unknown: count(answer.unknown_rows),
+        host_fault: answer.host_fault.as_ref().map(|fault| HostFault {
+            unreached: Share { count: count(fault.unreached_rows), of: count(fault.of_rows) },
+            without_dns: count(fault.without_dns_rows),
+        }),
         thresholds,
     })
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use crate::batch::queue::{DestinationTally, GroupTally};
-use crate::campaign::preflight::{Basis, Bound, Decision, Effect, Estimate, Step, StepKind};
+use crate::campaign::preflight::{
+    Basis, Bound, Decision, Effect, Estimate, HostFault, Step, StepKind,
+};
 use crate::campaign::{Batch, BatchOptions, Preflight, Progress, SendPolicy, State};
 use crate::grpc::{convert, enums};
 use crate::proto;
@@ -109,6 +111,16 @@ fn preflight(preflight: &Preflight) -> proto::Preflight {
         }),
         unknown_rows: count(preflight.unknown),
         basis: basis(preflight.basis()).into(),
+        host_fault: preflight.host_fault.as_ref().map(host_fault),
+    }
+}
+
+fn host_fault(fault: &HostFault) -> proto::PreflightHostFault {
+    proto::PreflightHostFault {
+        unreached_rows: count(fault.unreached.count),
+        of_rows: count(fault.unreached.of),
+        without_dns_rows: count(fault.without_dns),
+        text: fault.sentence(),
     }
 }
 
