@@ -13,7 +13,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mailvet::batch::Outcome;
 use mailvet::batch::queue::{
-    Cursor, Item, Known, LeaseRequest, NewRow, Order, Queue, ResultsRequest, Submission,
+    Cursor, ItemOutcome, LeaseItem, LeaseRequest, NewRow, Order, Queue, ResultsRequest,
+    SubmittedBatch,
 };
 use mailvet::batch::sqlite::SqliteQueue;
 use mailvet::campaign::{BatchId, BatchOptions, Spec, State};
@@ -152,7 +153,7 @@ async fn queue(measured: &mut Measured<'_>, directory: &Path, rows: u64) -> anyh
         options: BatchOptions::default(),
     };
     let submission = queue.submit(id.clone(), spec, at(0)).await?;
-    anyhow::ensure!(matches!(submission, Submission::New(_)));
+    anyhow::ensure!(matches!(submission, SubmittedBatch::New(_)));
     for from in (0..rows).step_by(usize::try_from(PAGE)?) {
         queue.append(&id, None, page(from, rows), at(0)).await?;
     }
@@ -224,7 +225,8 @@ async fn work(queue: Arc<SqliteQueue>) -> anyhow::Result<()> {
         let mut answers = JoinSet::new();
         for lease in leases {
             let outcome = outcome(&lease.group, lease.id.0)?;
-            let known = |item: &Item| Known { item: item.number, outcome: outcome.clone() };
+            let known =
+                |item: &LeaseItem| ItemOutcome { item: item.number, outcome: outcome.clone() };
             let results = lease.items.iter().map(known).collect();
             let queue = Arc::clone(&queue);
             answers.spawn(async move { queue.complete(lease.id, results, at(100)).await });

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::batch::sqlite::SqliteQueue;
-use crate::batch::{Ask, Batches};
+use crate::batch::{AddressVerifier, Batches};
 use crate::cache::DnsCache;
 use crate::campaign::preflight::Thresholds;
 use crate::clock::Clock;
@@ -129,7 +129,7 @@ impl App {
         let place = dir.to_path_buf();
         // Opening reads files.
         let queue = tokio::task::spawn_blocking(move || SqliteQueue::open(&place)).await??;
-        let ask = Arc::clone(&self.verifier) as Arc<dyn Ask>;
+        let ask = Arc::clone(&self.verifier) as Arc<dyn AddressVerifier>;
         let a_minute = Duration::from_secs(60);
         let pace = a_minute / self.config.prober.pacing.recipients_per_minute.get();
         let config = self.config.batch.clone();

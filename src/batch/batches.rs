@@ -1,4 +1,4 @@
-//! [`Batches`]: what the door and the command line see of this room.
+//! [`Batches`]: the interface of this room to the service and the command line.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -7,16 +7,17 @@ use futures_util::stream::{self, Stream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::ask::Ask;
+use super::address_verifier::AddressVerifier;
+use super::change_notifier::ChangeNotifier;
 use super::config::Config;
+use super::context::WorkerContext;
 use super::destinations::Destinations;
-use super::news::News;
 use super::plan;
 use super::queue::{
-    Cursor, DestinationTally, GroupTally, Order, Queue, QueueError, Results, ResultsRequest,
-    Submission,
+    Cursor, DestinationTally, GroupTally, Order, Queue, QueueError, ResultsPage, ResultsRequest,
+    SubmittedBatch,
 };
-use super::worker::{self, Workshop};
+use super::worker;
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress, State};
 use crate::campaign::spec::Spec;
@@ -24,28 +25,28 @@ use crate::clock::Clock;
 use crate::verdict::Verdict;
 use crate::verifier::Subject;
 
-/// How often at most a watcher is told, and new results are looked for.
-const TELL_EVERY: Duration = Duration::from_millis(200);
+/// Shortest time between two looks of a watcher or a reader of results.
+const NOTIFY_EVERY: Duration = Duration::from_millis(200);
 
-/// How many results are read at a time.
+/// Results read at a time.
 const RESULTS_AT_ONCE: usize = 500;
 
-/// How often batches whose time is over are looked for, at most.
+/// Longest time between two looks for batches whose retention is over.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// How many of them are removed before the next look.
+/// Batches removed before the next look.
 const SWEEP_AT_ONCE: usize = 100;
 
 /// Whole lists, durably. Cheap to clone; all clones share the same queue and worker.
 #[derive(Clone)]
 pub struct Batches {
-    workshop: Workshop,
+    context: WorkerContext,
     tasks: TaskTracker,
 }
 
 /// Which results a reader wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
+pub struct ResultsQuery {
     /// In which order.
     pub order: Order,
     /// After which place.
@@ -73,25 +74,25 @@ impl Batches {
     #[must_use]
     pub fn start(
         queue: Arc<dyn Queue>,
-        ask: Arc<dyn Ask>,
+        verifier: Arc<dyn AddressVerifier>,
         config: Config,
         pace: Duration,
         clock: Clock,
     ) -> Self {
-        let workshop = Workshop {
+        let context = WorkerContext {
             queue,
-            ask,
+            verifier,
             destinations: Destinations::new(config.addresses_per_destination(), pace),
             config: Arc::new(config),
-            news: Arc::new(News::new()),
+            changes: Arc::new(ChangeNotifier::new()),
             results: Arc::default(),
             clock,
             stop: CancellationToken::new(),
         };
         let tasks = TaskTracker::new();
-        tasks.spawn(worker::run(workshop.clone()));
-        tasks.spawn(sweep(workshop.clone()));
-        Self { workshop, tasks }
+        tasks.spawn(worker::run(context.clone()));
+        tasks.spawn(sweep(context.clone()));
+        Self { context, tasks }
     }
 
     /// Makes a batch that takes rows, or finds the one of the same owner and request id: if that
@@ -100,11 +101,11 @@ impl Batches {
     /// # Errors
     /// As [`Queue::submit`]; [`QueueError::OtherRequest`] when the first request under this id had
     /// other options.
-    pub async fn submit(&self, spec: Spec) -> Result<Submission, QueueError> {
-        let now = self.workshop.clock.now();
+    pub async fn submit(&self, spec: Spec) -> Result<SubmittedBatch, QueueError> {
+        let now = self.context.clock.now();
         let (request_id, options) = (spec.request_id.clone(), spec.options.clone());
-        let submission = self.workshop.queue.submit(BatchId::new(now), spec, now).await?;
-        if let Submission::Known(batch) = &submission
+        let submission = self.context.queue.submit(BatchId::new(now), spec, now).await?;
+        if let SubmittedBatch::Known(batch) = &submission
             && let Some(difference) = batch.spec.options.difference(&options)
         {
             let (id, request_id) = (batch.id.clone(), request_id.unwrap_or_default());
@@ -130,7 +131,7 @@ impl Batches {
         rows: impl IntoIterator<Item = (String, Subject)>,
     ) -> Result<u64, QueueError> {
         let rows = rows.into_iter().map(|(row_id, subject)| plan::row(row_id, subject)).collect();
-        self.workshop.queue.append(id, first_row, rows, self.workshop.clock.now()).await
+        self.context.queue.append(id, first_row, rows, self.context.clock.now()).await
     }
 
     /// Accepts the batch, and begins. A batch that was sealed before stays as it is, so that a
@@ -139,15 +140,15 @@ impl Batches {
     /// # Errors
     /// As [`Queue::seal`].
     pub async fn seal(&self, id: &BatchId) -> Result<Batch, QueueError> {
-        let sealed = self.workshop.queue.seal(id, self.workshop.clock.now()).await;
+        let sealed = self.context.queue.seal(id, self.context.clock.now()).await;
         if let Err(QueueError::WrongState { .. }) = &sealed {
-            let batch = self.workshop.queue.batch(id).await?;
+            let batch = self.context.queue.batch(id).await?;
             return if batch.sealed_at.is_some() { Ok(batch) } else { sealed };
         }
         let batch = sealed?;
         let Progress { rows, mailboxes, .. } = batch.progress;
         tracing::info!(batch = %id, rows, mailboxes, "the batch is accepted");
-        self.workshop.news.tell();
+        self.context.changes.notify();
         Ok(batch)
     }
 
@@ -156,7 +157,7 @@ impl Batches {
     /// # Errors
     /// [`QueueError::NoSuchBatch`] also for a batch of another owner.
     pub async fn batch(&self, owner: &str, id: &BatchId) -> Result<Batch, QueueError> {
-        let batch = self.workshop.queue.batch(id).await?;
+        let batch = self.context.queue.batch(id).await?;
         if batch.spec.owner == owner { Ok(batch) } else { Err(QueueError::NoSuchBatch(id.clone())) }
     }
 
@@ -170,23 +171,23 @@ impl Batches {
         before: Option<&BatchId>,
         limit: usize,
     ) -> Result<Vec<Batch>, QueueError> {
-        self.workshop.queue.batches(owner, before, limit).await
+        self.context.queue.batches(owner, before, limit).await
     }
 
-    /// When a batch that ended will be deleted.
+    /// The time at which a batch that ended will be deleted.
     #[must_use]
     pub fn expires_at(&self, batch: &Batch) -> Option<SystemTime> {
-        batch.ended_at?.checked_add(self.workshop.config.retention)
+        batch.ended_at?.checked_add(self.context.config.retention)
     }
 
     /// The batch as it stands, and again whenever it has changed, until it is over.
     pub fn watch(&self, id: BatchId) -> impl Stream<Item = Result<Batch, QueueError>> + use<> {
-        let state = Some((self.workshop.clone(), id, None::<Batch>));
+        let state = Some((self.context.clone(), id, None::<Batch>));
         stream::unfold(state, |state| async move {
-            let (workshop, id, last) = state?;
+            let (context, id, last) = state?;
             loop {
-                let seen = workshop.news.seen();
-                let batch = match workshop.queue.batch(&id).await {
+                let seen = context.changes.version();
+                let batch = match context.queue.batch(&id).await {
                     Ok(batch) => batch,
                     Err(error) => return Some((Err(error), None)),
                 };
@@ -194,10 +195,10 @@ impl Batches {
                     return Some((Ok(batch), None));
                 }
                 if last.as_ref() != Some(&batch) {
-                    let next = Some((workshop, id, Some(batch.clone())));
+                    let next = Some((context, id, Some(batch.clone())));
                     return Some((Ok(batch), next));
                 }
-                wait(&workshop, seen).await;
+                wait(&context, seen).await;
             }
         })
     }
@@ -206,25 +207,25 @@ impl Batches {
     pub fn results(
         &self,
         id: BatchId,
-        reading: Reading,
-    ) -> impl Stream<Item = Result<Results, QueueError>> + use<> {
-        let state = Some((self.workshop.clone(), id, reading));
+        query: ResultsQuery,
+    ) -> impl Stream<Item = Result<ResultsPage, QueueError>> + use<> {
+        let state = Some((self.context.clone(), id, query));
         stream::unfold(state, |state| async move {
-            let (workshop, id, mut reading) = state?;
+            let (context, id, mut query) = state?;
             loop {
-                match read(&workshop, &id, &reading).await {
+                match poll_results(&context, &id, &query).await {
                     Err(error) => return Some((Err(error), None)),
-                    Ok(Read { results, seen, is_over }) => {
+                    Ok(PolledResults { results, seen, is_over }) => {
                         let has_rows = !results.rows.is_empty();
-                        reading.after = results.next.clone();
+                        query.after = results.next.clone();
                         let at_end = results.at_end;
                         let next = (!(at_end && is_over))
-                            .then(|| (workshop.clone(), id.clone(), reading.clone()));
+                            .then(|| (context.clone(), id.clone(), query.clone()));
                         if has_rows || next.is_none() {
                             return Some((Ok(results), next));
                         }
                         if at_end {
-                            wait(&workshop, seen).await;
+                            wait(&context, seen).await;
                         }
                     }
                 }
@@ -237,7 +238,7 @@ impl Batches {
     /// # Errors
     /// As [`Queue::groups`].
     pub async fn domains(&self, id: &BatchId, limit: usize) -> Result<Vec<GroupTally>, QueueError> {
-        self.workshop.queue.groups(id, limit).await
+        self.context.queue.groups(id, limit).await
     }
 
     /// The mail providers with the most rows.
@@ -249,7 +250,7 @@ impl Batches {
         id: &BatchId,
         limit: usize,
     ) -> Result<Vec<DestinationTally>, QueueError> {
-        self.workshop.queue.destinations(id, limit).await
+        self.context.queue.destinations(id, limit).await
     }
 
     /// Stops a batch.
@@ -257,12 +258,12 @@ impl Batches {
     /// # Errors
     /// As [`Queue::cancel`].
     pub async fn cancel(&self, id: &BatchId) -> Result<Batch, QueueError> {
-        let batch = self.workshop.queue.cancel(id, self.workshop.clock.now()).await?;
+        let batch = self.context.queue.cancel(id, self.context.clock.now()).await?;
         if batch.state == State::Cancelled {
             let without_result = batch.progress.open_rows();
             tracing::info!(batch = %id, without_result, "the batch is stopped");
         }
-        self.workshop.news.tell();
+        self.context.changes.notify();
         Ok(batch)
     }
 
@@ -271,15 +272,15 @@ impl Batches {
     /// # Errors
     /// As [`Queue::delete`].
     pub async fn delete(&self, id: &BatchId) -> Result<(), QueueError> {
-        self.workshop.queue.delete(id).await?;
+        self.context.queue.delete(id).await?;
         tracing::info!(batch = %id, "the batch is deleted");
-        self.workshop.news.tell();
+        self.context.changes.notify();
         Ok(())
     }
 
     /// Removes a batch that will not be sealed, in the background.
     pub fn discard(&self, id: BatchId) {
-        let queue = Arc::clone(&self.workshop.queue);
+        let queue = Arc::clone(&self.context.queue);
         self.tasks.spawn(async move {
             if let Err(error) = queue.delete(&id).await {
                 tracing::debug!(batch = %id, %error, "was not there to be removed");
@@ -287,81 +288,89 @@ impl Batches {
         });
     }
 
-    /// What is going on, and what was done.
+    /// Figures of the running batches and of the work done so far.
     ///
     /// # Errors
     /// As [`Queue::running`].
     pub async fn stats(&self) -> Result<Stats, QueueError> {
-        let running = self.workshop.queue.running().await?;
+        let running = self.context.queue.running().await?;
         let sum = |rows: fn(&Progress) -> u64| running.iter().map(|b| rows(&b.progress)).sum();
         Ok(Stats {
             running: running.len(),
             open_rows: sum(Progress::open_rows),
             waiting_rows: sum(Progress::waiting_rows),
-            results: self.workshop.results.value(),
+            results: self.context.results.value(),
         })
     }
 
     /// Gives all work back to the queue, and ends what runs.
     pub async fn drain(&self) {
-        self.workshop.stop.cancel();
+        self.context.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
     }
 }
 
 /// Some results, whether the batch was over before they were read, and the news before that.
-struct Read {
-    results: Results,
+struct PolledResults {
+    results: ResultsPage,
     seen: u64,
     is_over: bool,
 }
 
-async fn read(workshop: &Workshop, id: &BatchId, reading: &Reading) -> Result<Read, QueueError> {
-    let seen = workshop.news.seen();
+async fn poll_results(
+    context: &WorkerContext,
+    id: &BatchId,
+    query: &ResultsQuery,
+) -> Result<PolledResults, QueueError> {
+    let seen = context.changes.version();
     // Asked first: what is read after a batch is over, is all there is.
-    let is_over = workshop.queue.batch(id).await?.state.is_over();
+    let is_over = context.queue.batch(id).await?.state.is_over();
     let request = ResultsRequest {
-        order: reading.order,
-        after: reading.after.clone(),
-        verdicts: reading.verdicts.clone(),
+        order: query.order,
+        after: query.after.clone(),
+        verdicts: query.verdicts.clone(),
         limit: RESULTS_AT_ONCE,
     };
-    let results = workshop.queue.results(id, request).await?;
-    Ok(Read { results, seen, is_over })
+    let results = context.queue.results(id, request).await?;
+    Ok(PolledResults { results, seen, is_over })
 }
 
 /// Waits for news, but not to hear every one.
-async fn wait(workshop: &Workshop, seen: u64) {
-    tokio::time::sleep(TELL_EVERY).await;
-    workshop.news.after(seen).await;
+async fn wait(context: &WorkerContext, seen: u64) {
+    tokio::time::sleep(NOTIFY_EVERY).await;
+    context.changes.changed_since(seen).await;
 }
 
 /// Removes batches whose retention is over and uploads that were abandoned, until told to stop.
-async fn sweep(workshop: Workshop) {
-    let (retention, upload_timeout) = (workshop.config.retention, workshop.config.upload_timeout);
+async fn sweep(context: WorkerContext) {
+    let (retention, upload_timeout) = (context.config.retention, context.config.upload_timeout);
     let pause = (retention.min(upload_timeout) / 10).clamp(Duration::from_secs(1), SWEEP_EVERY);
     let mut ticks = tokio::time::interval(pause);
-    while workshop.stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let now = workshop.clock.now();
+    while context.stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let now = context.clock.now();
         if let Some(before) = now.checked_sub(retention) {
-            let over = workshop.queue.ended_before(before, SWEEP_AT_ONCE).await;
-            remove(&workshop, over, "its retention is over: deleted").await;
+            let over = context.queue.ended_before(before, SWEEP_AT_ONCE).await;
+            remove(&context, over, "its retention is over: deleted").await;
         }
         if let Some(before) = now.checked_sub(upload_timeout) {
-            let idle = workshop.queue.idle_uploads(before, SWEEP_AT_ONCE).await;
-            remove(&workshop, idle, "its upload was abandoned: removed").await;
+            let idle = context.queue.idle_uploads(before, SWEEP_AT_ONCE).await;
+            remove(&context, idle, "its upload was abandoned: removed").await;
         }
     }
 }
 
 /// Removes batches, and logs why.
-async fn remove(workshop: &Workshop, found: Result<Vec<BatchId>, QueueError>, why: &'static str) {
+async fn remove(
+    context: &WorkerContext,
+    found: Result<Vec<BatchId>, QueueError>,
+    why: &'static str,
+) {
     for id in found.unwrap_or_default() {
-        match workshop.queue.delete(&id).await {
+        match context.queue.delete(&id).await {
             Ok(()) => tracing::info!(batch = %id, "{why}"),
             Err(error) => tracing::error!(batch = %id, %error, "could not be deleted"),
         }
-        workshop.news.tell();
+        context.changes.notify();
     }
 }

@@ -5,100 +5,99 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::{StreamExt as _, stream};
 
-use super::destinations::Place;
+use super::context::WorkerContext;
+use super::destinations::DestinationPermit;
 use super::outcome::Outcome;
-use super::plan::{self, Fate, Patience};
-use super::queue::{Item, Known, Lease, LeaseId, QueueError};
-use super::worker::Workshop;
+use super::plan::{self, ItemDisposition, RetryLimits};
+use super::queue::{ItemOutcome, Lease, LeaseId, LeaseItem, QueueError};
 use crate::fair;
 use crate::verifier::{Depth, Options, Subject, Verification};
 
-/// How often what is known is kept while others of the chunk are still asked about.
-const KEEP_EVERY: Duration = Duration::from_secs(1);
+/// Interval at which results are committed while other items are still being verified.
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
 
-/// How long a store that is full is left alone before it is tried again.
+/// Pause before a store that was full is tried again.
 const STORE_TROUBLE: Duration = Duration::from_secs(5);
 
-/// How long a look-up of a chunk's destination may take; without an answer it has none.
+/// Longest lookup of a chunk's destination; without an answer it has none.
 const DESTINATION: Duration = Duration::from_secs(5);
 
 /// A leased chunk, and what is known of it so far.
 pub(super) struct Chunk {
-    workshop: Workshop,
+    context: WorkerContext,
     lease: Lease,
     /// Items that memory did not answer.
-    open: Vec<(Item, Subject)>,
+    open: Vec<(LeaseItem, Subject)>,
     /// Results that the queue does not have yet.
-    results: Vec<Known>,
+    results: Vec<ItemOutcome>,
     /// Of those that will be asked again: what is known so far.
-    provisional: Vec<Known>,
-    /// When the last of those is due.
-    again: Option<SystemTime>,
+    provisional: Vec<ItemOutcome>,
+    /// The time at which the last of those is due.
+    retry_at: Option<SystemTime>,
 }
 
 impl Chunk {
-    pub(super) fn new(workshop: Workshop, lease: Lease) -> Self {
+    pub(super) fn new(context: WorkerContext, lease: Lease) -> Self {
         Self {
-            workshop,
+            context,
             lease,
             open: Vec::new(),
             results: Vec::new(),
             provisional: Vec::new(),
-            again: None,
+            retry_at: None,
         }
     }
 }
 
-/// Sees the chunk through. Whatever happens, its lease is over afterwards, or will be by itself.
-pub(super) async fn see_through(mut chunk: Chunk) {
-    let (lease, workshop) = (chunk.lease.id, chunk.workshop.clone());
-    match work(&mut chunk).await {
-        Ok(()) => {}
-        Err(QueueError::LeaseLost | QueueError::NoSuchBatch(_)) => {
-            tracing::debug!(lease = lease.0, "a chunk's batch is over");
-        }
-        Err(error) => tracing::error!(%error, "a chunk could not be given back"),
-    }
-    workshop.news.tell();
-}
-
-async fn work(chunk: &mut Chunk) -> Result<(), QueueError> {
-    let workshop = chunk.workshop.clone();
-    let now = workshop.clock.now();
-    if chunk.lease.deadline.is_some_and(|deadline| deadline <= now) {
-        chunk.out_of_time();
-        return chunk.keep().await;
-    }
-    let _place = match chunk.take_place().await {
-        Ok(place) => place,
-        Err(later) => {
-            chunk.keep().await?;
-            return chunk.release(later).await;
-        }
-    };
-    match (chunk.ask_all().await?, chunk.again) {
-        (Asked::All, None) => Ok(()),
-        (Asked::All, Some(again)) => chunk.release(again).await,
-        (Asked::Some, _) => chunk.release(workshop.clock.now()).await,
-    }
-}
-
-/// How far a chunk's asking came.
-enum Asked {
+/// The point at which verifying a chunk ended.
+enum AskingEnd {
     /// Every item was answered.
-    All,
+    Complete,
     /// The worker was told to stop before that.
-    Some,
+    Stopped,
 }
 
 impl Chunk {
+    /// Works the chunk off. Whatever happens, its lease is over afterwards, or will be by itself.
+    pub(super) async fn run(mut self) {
+        match self.try_run().await {
+            Ok(()) => {}
+            Err(QueueError::LeaseLost | QueueError::NoSuchBatch(_)) => {
+                tracing::debug!(lease = self.lease.id.0, "a chunk's batch is over");
+            }
+            Err(error) => tracing::error!(%error, "a chunk could not be given back"),
+        }
+        self.context.changes.notify();
+    }
+
+    async fn try_run(&mut self) -> Result<(), QueueError> {
+        let context = self.context.clone();
+        let now = context.clock.now();
+        if self.lease.deadline.is_some_and(|deadline| deadline <= now) {
+            self.out_of_time();
+            return self.commit().await;
+        }
+        let _permit = match self.reserve_destination().await {
+            Ok(permit) => permit,
+            Err(later) => {
+                self.commit().await?;
+                return self.release(later).await;
+            }
+        };
+        match (self.verify_all().await?, self.retry_at) {
+            (AskingEnd::Complete, None) => Ok(()),
+            (AskingEnd::Complete, Some(retry_at)) => self.release(retry_at).await,
+            (AskingEnd::Stopped, _) => self.release(context.clock.now()).await,
+        }
+    }
+
     /// Takes what is known without asking anybody.
     async fn take_cached(&mut self) {
         let options = self.options();
         for item in std::mem::take(&mut self.lease.items) {
             let subject = Subject::parse(item.address.as_str());
-            match self.workshop.ask.cached(subject, &options).await {
-                Ok(known) => self.take(&item, &known),
+            match self.context.verifier.cached(subject, &options).await {
+                Ok(known) => self.record(&item, &known),
                 Err(subject) => self.open.push((item, subject)),
             }
         }
@@ -106,53 +105,53 @@ impl Chunk {
 
     /// Takes what is known, and for the others a place with the destination; or says when there may
     /// be one. Where no server will be asked, none sets the pace.
-    async fn take_place(&mut self) -> Result<Option<Place>, SystemTime> {
+    async fn reserve_destination(&mut self) -> Result<Option<DestinationPermit>, SystemTime> {
         self.take_cached().await;
-        let (workshop, items) = (&self.workshop, self.open.len());
+        let (context, items) = (&self.context, self.open.len());
         if items == 0 || self.lease.options.depth < Depth::Mailbox {
             return Ok(None);
         }
-        let until = workshop.clock.now() + DESTINATION;
-        match workshop.ask.destination(&self.lease.group, until).await {
+        let until = context.clock.now() + DESTINATION;
+        match context.verifier.destination(&self.lease.group, until).await {
             None => Ok(None),
             Some(destination) => {
-                let now = workshop.clock.now();
-                workshop.destinations.take(&destination, items, now).map(Some)
+                let now = context.clock.now();
+                context.destinations.reserve(&destination, items, now).map(Some)
             }
         }
     }
 
     /// Asks about every item; ends early when the worker is told to stop.
-    async fn ask_all(&mut self) -> Result<Asked, QueueError> {
-        let workshop = self.workshop.clone();
+    async fn verify_all(&mut self) -> Result<AskingEnd, QueueError> {
+        let context = self.context.clone();
         let open = std::mem::take(&mut self.open);
         let (options, many) = (self.options(), open.len());
         let asking = stream::iter(open).map(async |(item, subject)| {
-            let verification = workshop.ask.verify(subject, &options).await;
+            let verification = context.verifier.verify(subject, &options).await;
             (item, verification)
         });
         let mut answers = Box::pin(fair::buffer_unordered(asking, many));
-        let mut keep = tokio::time::interval(KEEP_EVERY);
-        keep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut ticks = tokio::time::interval(COMMIT_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let asked = loop {
             tokio::select! {
                 biased;
-                () = workshop.stop.cancelled() => break Asked::Some,
+                () = context.stop.cancelled() => break AskingEnd::Stopped,
                 answer = answers.next() => match answer {
-                    Some((item, verification)) => self.take(&item, &verification),
-                    None => break Asked::All,
+                    Some((item, verification)) => self.record(&item, &verification),
+                    None => break AskingEnd::Complete,
                 },
-                _ = keep.tick() => self.keep().await?,
+                _ = ticks.tick() => self.commit().await?,
             }
         };
         drop(answers);
-        self.keep().await?;
+        self.commit().await?;
         Ok(asked)
     }
 
     fn options(&self) -> Options {
-        let (options, config) = (&self.lease.options, &self.workshop.config);
-        let now = self.workshop.clock.now();
+        let (options, config) = (&self.lease.options, &self.context.config);
+        let now = self.context.clock.now();
         let deadline = now + config.longest_address;
         let deadline = self.lease.deadline.map_or(deadline, |end| end.min(deadline));
         Options {
@@ -161,68 +160,68 @@ impl Chunk {
             test_catch_all: options.test_catch_all,
             transcript: false,
             deadline,
-            retry_until: now + options.patience.min(config.wait_in_lane),
+            retry_until: now + options.retry_window.min(config.wait_in_lane),
         }
     }
 
     /// An answer: a result, or something to go on with.
-    fn take(&mut self, item: &Item, answer: &Verification) {
-        let patience = Patience {
+    fn record(&mut self, item: &LeaseItem, answer: &Verification) {
+        let limits = RetryLimits {
             waiting_since: item.waiting_since,
-            patience: self.lease.options.patience,
+            window: self.lease.options.retry_window,
             deadline: self.lease.deadline,
         };
-        let known = Known { item: item.number, outcome: Outcome::of(answer) };
-        match plan::fate(answer, patience, self.workshop.clock.now()) {
-            Fate::Finished => self.results.push(known),
-            Fate::Again(at) => {
+        let known = ItemOutcome { item: item.number, outcome: Outcome::of(answer) };
+        match plan::disposition(answer, limits, self.context.clock.now()) {
+            ItemDisposition::Final => self.results.push(known),
+            ItemDisposition::RetryAt(at) => {
                 self.provisional.push(known);
-                self.again = Some(self.again.map_or(at, |again| again.max(at)));
+                self.retry_at = Some(self.retry_at.map_or(at, |retry_at| retry_at.max(at)));
             }
         }
     }
 
     /// The batch's deadline has come: what is known so far is the result.
     fn out_of_time(&mut self) {
-        let now = self.workshop.clock.now();
+        let now = self.context.clock.now();
         for item in std::mem::take(&mut self.lease.items) {
             let outcome = item.provisional.unwrap_or_else(|| Outcome::out_of_time(now));
-            self.results.push(Known { item: item.number, outcome });
+            self.results.push(ItemOutcome { item: item.number, outcome });
         }
     }
 
     /// Gives the results to the queue.
-    async fn keep(&mut self) -> Result<(), QueueError> {
+    async fn commit(&mut self) -> Result<(), QueueError> {
         if self.results.is_empty() {
             return Ok(());
         }
         let results = std::mem::take(&mut self.results);
         let count = u64::try_from(results.len()).unwrap_or(u64::MAX);
-        let (workshop, lease) = (&self.workshop, self.lease.id);
-        insistently(workshop, lease, || {
-            workshop.queue.complete(lease, results.clone(), workshop.clock.now())
+        let (context, lease) = (&self.context, self.lease.id);
+        retry_while_full(context, lease, || {
+            context.queue.complete(lease, results.clone(), context.clock.now())
         })
         .await?;
-        workshop.results.add(count);
-        workshop.news.tell();
+        context.results.add(count);
+        context.changes.notify();
         Ok(())
     }
 
     async fn release(&mut self, until: SystemTime) -> Result<(), QueueError> {
-        let (workshop, lease) = (&self.workshop, self.lease.id);
+        let (context, lease) = (&self.context, self.lease.id);
         let provisional = std::mem::take(&mut self.provisional);
-        insistently(workshop, lease, || {
-            let now = workshop.clock.now();
-            workshop.queue.release_until(lease, until, provisional.clone(), now)
+        retry_while_full(context, lease, || {
+            let now = context.clock.now();
+            context.queue.release_until(lease, until, provisional.clone(), now)
         })
         .await
     }
 }
 
-/// Tries again while the disk is full: what was learned is not thrown away for want of room. When
-/// the worker is told to stop, it is: the chunk will be asked about again.
-async fn insistently<F>(
-    workshop: &Workshop,
+/// Tries again while the disk is full: what was learned is not thrown away for want of room.
+/// When the worker is told to stop, it is: the chunk will be asked about again.
+async fn retry_while_full<F>(
+    context: &WorkerContext,
     lease: LeaseId,
     attempt: impl Fn() -> F,
 ) -> Result<(), QueueError>
@@ -231,11 +230,11 @@ where
 {
     loop {
         match attempt().await {
-            Err(error @ QueueError::Full { .. }) if !workshop.stop.is_cancelled() => {
+            Err(error @ QueueError::Full { .. }) if !context.stop.is_cancelled() => {
                 tracing::error!(%error, lease = lease.0, "results wait for room on the disk");
                 tokio::select! {
                     () = tokio::time::sleep(STORE_TROUBLE) => {}
-                    () = workshop.stop.cancelled() => {}
+                    () = context.stop.cancelled() => {}
                 }
             }
             outcome => return outcome,

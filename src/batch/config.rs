@@ -1,41 +1,41 @@
-//! How batches are worked on. Pure.
+//! Settings of batches and their worker. Pure.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How batches are kept and worked on.
+/// Settings of batches and their worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The folder that holds the batches; one process at a time uses it. Default: `mailvet` in
     /// `$XDG_STATE_HOME`, else `.local/state/mailvet` in `$HOME`.
     pub data_dir: Option<PathBuf>,
-    /// How many addresses of all batches are worked on at a time, 100 or more. Default 4000: enough
+    /// Addresses of all batches worked on at a time, 100 or more. Default 4000: enough
     /// to keep a hundred mail servers busy, and each costs some kilobytes.
     pub addresses_at_once: usize,
-    /// How many chunks (of at most 100 addresses) of one domain of one batch are worked on at a
+    /// Chunks (of at most 100 addresses) of one domain of one batch that are worked on at a
     /// time, 1 or more. Default 8: more than a lane takes in while the next ones are fetched.
     pub chunks_per_domain: usize,
-    /// How much of `addresses_at_once` may wait for one destination (`outlook.com`), in per cent, 1
-    /// to 100. Default 50: what is beyond is put off, so that one slow provider never holds up a
+    /// Share of `addresses_at_once` that may wait for one destination (`outlook.com`), in per cent,
+    /// 1 to 100. Default 50: what is beyond is put off, so that one slow provider never holds up a
     /// list.
     pub destination_percent: usize,
-    /// How long one address may take before what is known is its answer. Default 4 minutes: a
+    /// Time one address may take before what is known is its answer. Default 4 minutes: a
     /// server that delays its greeting and each of its replies is through by then, also with
     /// others before it in the lane.
     #[serde(with = "humantime_serde")]
     pub longest_address: Duration,
-    /// How long a server's short "not now" is waited out in its lane; what lasts longer waits on
+    /// Longest "not now" of a server that is waited out in its lane; what lasts longer waits on
     /// disk. Default 20 seconds.
     #[serde(with = "humantime_serde")]
     pub wait_in_lane: Duration,
-    /// How long an upload may pause between two pages of rows. A batch that waited longer for its
+    /// Longest pause between two pages of an upload. A batch that waited longer for its
     /// next page is removed with all its rows. Default 1 hour.
     #[serde(with = "humantime_serde")]
     pub upload_timeout: Duration,
-    /// How long a batch is kept after its end. Default 30 days.
+    /// Time a batch is kept after its end. Default 30 days.
     #[serde(with = "humantime_serde")]
     pub retention: Duration,
 }
@@ -56,13 +56,13 @@ impl Default for Config {
 }
 
 impl Config {
-    /// How many addresses may wait for one destination.
+    /// Number of addresses that may wait for one destination.
     #[must_use]
     pub fn addresses_per_destination(&self) -> usize {
         (self.addresses_at_once * self.destination_percent.clamp(1, 100) / 100).max(1)
     }
 
-    /// How long a lease lasts: longer than any chunk takes.
+    /// Duration of a lease: longer than any chunk takes.
     #[must_use]
     pub fn lease_time(&self) -> Duration {
         self.longest_address * 2 + Duration::from_secs(60)

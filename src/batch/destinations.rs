@@ -1,4 +1,4 @@
-//! How much waits for each destination, so that a slow one takes no more than its share of the
+//! Load of each destination, so that a slow one takes no more than its share of the
 //! worker.
 
 use std::collections::HashMap;
@@ -10,18 +10,18 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::address::DomainName;
 
 /// The shortest time for which a chunk is put off.
-const SHORTEST: Duration = Duration::from_secs(1);
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
-/// What waits for each destination.
+/// The addresses in flight at each destination.
 pub(super) struct Destinations {
     most: usize,
-    /// How long a destination takes for one address at its usual pace.
+    /// Time a destination takes for one address at its usual pace.
     pace: Duration,
-    busy: Mutex<HashMap<DomainName, Busy>>,
+    loads: Mutex<HashMap<DomainName, DestinationLoad>>,
 }
 
 #[derive(Debug, Default)]
-struct Busy {
+struct DestinationLoad {
     /// Addresses that are being asked about.
     addresses: usize,
     /// Up to when what was put off fills the destination's time.
@@ -29,7 +29,7 @@ struct Busy {
 }
 
 /// A place for some addresses; given back when it is dropped.
-pub(super) struct Place {
+pub(super) struct DestinationPermit {
     destinations: Arc<Destinations>,
     destination: DomainName,
     addresses: usize,
@@ -38,43 +38,47 @@ pub(super) struct Place {
 impl Destinations {
     /// Of one destination at most `most` addresses have a place at a time.
     pub(super) fn new(most: usize, pace: Duration) -> Arc<Self> {
-        Arc::new(Self { most, pace, busy: Mutex::new(HashMap::new()) })
+        Arc::new(Self { most, pace, loads: Mutex::new(HashMap::new()) })
     }
 
     /// A place, or when to ask again. Those put off are given times one after the other, at the
     /// destination's pace, so that each asks again about once.
-    pub(super) fn take(
+    pub(super) fn reserve(
         self: &Arc<Self>,
         destination: &DomainName,
         addresses: usize,
         now: SystemTime,
-    ) -> Result<Place, SystemTime> {
-        let mut busy = self.lock();
-        let entry = busy.entry(destination.clone()).or_default();
+    ) -> Result<DestinationPermit, SystemTime> {
+        let mut loads = self.lock();
+        let entry = loads.entry(destination.clone()).or_default();
         if entry.addresses > 0 && entry.addresses + addresses > self.most {
             let from = entry.booked_until.map_or(now, |until| until.max(now));
             let count = u32::try_from(addresses).unwrap_or(u32::MAX);
-            let until = from.max(now + SHORTEST) + self.pace.saturating_mul(count);
+            let until = from.max(now + SHORTEST_WAIT) + self.pace.saturating_mul(count);
             entry.booked_until = Some(until);
             return Err(until);
         }
         entry.addresses += addresses;
-        Ok(Place { destinations: Arc::clone(self), destination: destination.clone(), addresses })
+        Ok(DestinationPermit {
+            destinations: Arc::clone(self),
+            destination: destination.clone(),
+            addresses,
+        })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<DomainName, Busy>> {
-        self.busy.lock()
+    fn lock(&self) -> MutexGuard<'_, HashMap<DomainName, DestinationLoad>> {
+        self.loads.lock()
     }
 }
 
-impl Drop for Place {
+impl Drop for DestinationPermit {
     fn drop(&mut self) {
-        let mut busy = self.destinations.lock();
-        if let Some(entry) = busy.get_mut(&self.destination) {
+        let mut loads = self.destinations.lock();
+        if let Some(entry) = loads.get_mut(&self.destination) {
             entry.addresses -= self.addresses;
             // Nobody waits: what was booked comes when it comes.
             if entry.addresses == 0 {
-                busy.remove(&self.destination);
+                loads.remove(&self.destination);
             }
         }
     }
@@ -92,27 +96,27 @@ mod tests {
     fn a_destination_has_its_share_and_no_more() {
         let destinations = Destinations::new(150, Duration::from_millis(20));
         let now = SystemTime::UNIX_EPOCH;
-        let first = destinations.take(&slow(), 100, now).ok().unwrap();
-        assert!(destinations.take(&slow(), 100, now).is_err());
+        let first = destinations.reserve(&slow(), 100, now).ok().unwrap();
+        assert!(destinations.reserve(&slow(), 100, now).is_err());
         let other = DomainName::from_ascii("other.example");
-        assert!(destinations.take(&other, 100, now).is_ok());
+        assert!(destinations.reserve(&other, 100, now).is_ok());
         drop(first);
-        assert!(destinations.take(&slow(), 100, now).is_ok());
+        assert!(destinations.reserve(&slow(), 100, now).is_ok());
     }
 
     #[test]
     fn a_chunk_larger_than_the_share_still_has_its_turn() {
         let destinations = Destinations::new(10, Duration::from_millis(20));
-        assert!(destinations.take(&slow(), 100, SystemTime::UNIX_EPOCH).is_ok());
+        assert!(destinations.reserve(&slow(), 100, SystemTime::UNIX_EPOCH).is_ok());
     }
 
     #[test]
     fn those_put_off_come_back_one_after_the_other_at_the_destination_s_pace() {
         let destinations = Destinations::new(100, Duration::from_millis(20));
         let now = SystemTime::UNIX_EPOCH;
-        let _place = destinations.take(&slow(), 100, now).ok().unwrap();
+        let _permit = destinations.reserve(&slow(), 100, now).ok().unwrap();
         let after = |addresses| {
-            let until = destinations.take(&slow(), addresses, now).err().unwrap();
+            let until = destinations.reserve(&slow(), addresses, now).err().unwrap();
             until.duration_since(now).unwrap().as_millis()
         };
         assert_eq!((after(100), after(100), after(50)), (3_000, 5_000, 6_000));

@@ -1,6 +1,6 @@
 //! Batches: whole mailing lists, durable, and the worker that has every row verified.
 
-pub mod ask;
+pub mod address_verifier;
 pub mod batches;
 pub mod config;
 pub mod outcome;
@@ -9,19 +9,20 @@ pub mod queue;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+mod change_notifier;
 mod chunk;
 #[cfg(test)]
 mod conformance;
+mod context;
 mod destinations;
 #[cfg(test)]
 mod memory;
-mod news;
 #[cfg(test)]
 mod tests;
 mod worker;
 
-pub use ask::Ask;
-pub use batches::{Batches, Reading, Stats};
+pub use address_verifier::AddressVerifier;
+pub use batches::{Batches, ResultsQuery, Stats};
 pub use config::Config;
 pub use outcome::Outcome;
 pub use queue::{Queue, QueueError};

@@ -1,10 +1,10 @@
-//! What is kept of a verification: its verdict and its evidence, in a form that outlives this
+//! A verification as it is stored: its verdict and its evidence, in a form that outlives this
 //! version of mailvet.
 //!
 //! What the address itself tells (its canonical form, its syntax error) is not kept: it is told
 //! again when the result is read, for the row's own spelling.
 
-mod own;
+mod split;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use crate::smtp::{self, EnhancedStatus, Reply};
 use crate::verdict::{Action, CatchAll, DecisionStage, Judgement, Reason, Traits, Verdict};
 use crate::verifier::{Evidence, Verification};
 
-pub(super) use own::Own;
+pub(super) use split::OutcomeTimes;
 
 /// A verification to be kept. As JSON its keys are stable: one that is there keeps its meaning, and
 /// a reader ignores those it does not know. `Debug` shows no words of a server and no suggestion.
@@ -68,7 +68,7 @@ fn is_zero(count: &usize) -> bool {
 }
 
 impl Outcome {
-    /// What is to be kept of `verification`.
+    /// The part of `verification` that is stored.
     #[must_use]
     pub fn of(verification: &Verification) -> Self {
         let Verification { judgement, evidence, .. } = verification;
@@ -139,7 +139,8 @@ impl Outcome {
         self.reason().verdict()
     }
 
-    /// What pacing was counted against, if an exchanger answered: its registrable domain.
+    /// The destination that pacing was counted against, if an exchanger answered: its registrable
+    /// domain.
     #[must_use]
     pub fn destination(&self) -> Option<DomainName> {
         self.exchanger.as_deref().map(|host| DomainName::from_ascii(host).registrable())

@@ -1,4 +1,4 @@
-//! What a worker decides: which rows are one mailbox, and whether an answer is the last word. Pure.
+//! Decisions of a worker: which rows are one mailbox, and whether an answer is final. Pure.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use crate::verifier::{Subject, Verification};
 /// The shortest time after which a server is asked again: what is shorter is the lanes' affair.
 const SOON: Duration = Duration::from_secs(1);
 
-/// How long a server has for a trouble of its own to pass before it is asked again, at the least.
+/// Shortest time a server gets for a trouble of its own to pass.
 const TROUBLE: Duration = Duration::from_secs(60);
 
 /// A row, with what decides who shares its answer and its chunk.
@@ -25,44 +25,44 @@ pub fn row(row_id: String, subject: Subject) -> NewRow {
     NewRow { row_id, address: subject.into_text(), key, group }
 }
 
-/// What becomes of an item after an answer.
+/// The next step of an item after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum ItemDisposition {
     /// The answer is its result.
-    Finished,
+    Final,
     /// Its server is asked again at this time.
-    Again(SystemTime),
+    RetryAt(SystemTime),
 }
 
-/// How long an item may wait for a better answer.
+/// Limits on waiting for a better answer to an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
-    /// When its server first said "not now"; `None`: it never has.
+pub struct RetryLimits {
+    /// The time of its server's first "not now"; `None`: it never said so.
     pub waiting_since: Option<SystemTime>,
-    /// How long to come back from then on.
-    pub patience: Duration,
-    /// When the batch must be done.
+    /// Time from then on during which it is asked again.
+    pub window: Duration,
+    /// The end of the batch's own time.
     pub deadline: Option<SystemTime>,
 }
 
-/// Whether an answer is the last word on an item.
+/// Decides whether an answer is final.
 #[must_use]
-pub fn fate(answer: &Verification, patience: Patience, now: SystemTime) -> Fate {
+pub fn disposition(answer: &Verification, limits: RetryLimits, now: SystemTime) -> ItemDisposition {
     let (Verdict::Unknown, Some(retry_at)) = (answer.judgement.verdict, answer.retry_at) else {
-        return Fate::Finished;
+        return ItemDisposition::Final;
     };
-    let since = patience.waiting_since.unwrap_or(now);
-    let patient_until = since.checked_add(patience.patience).unwrap_or(since);
-    let until = patience.deadline.map_or(patient_until, |end| end.min(patient_until));
+    let since = limits.waiting_since.unwrap_or(now);
+    let window_end = since.checked_add(limits.window).unwrap_or(since);
+    let until = limits.deadline.map_or(window_end, |end| end.min(window_end));
     let again = match answer.judgement.reason {
         // Before the time the server asked for, the answer would be the same, or worse.
         Reason::Greylisted | Reason::RateLimited => retry_at,
         // Trouble passes when it passes: the last moment of the caller's patience is a good one.
         _ if now + TROUBLE <= until => retry_at.min(until),
-        _ => return Fate::Finished,
+        _ => return ItemDisposition::Final,
     };
     let again = again.max(now + SOON);
-    if again <= until { Fate::Again(again) } else { Fate::Finished }
+    if again <= until { ItemDisposition::RetryAt(again) } else { ItemDisposition::Final }
 }
 
 #[cfg(test)]
@@ -86,8 +86,8 @@ mod tests {
         answer
     }
 
-    fn patience(minutes: u32) -> Patience {
-        Patience { waiting_since: None, patience: minutes * MINUTE, deadline: None }
+    fn limits(minutes: u32) -> RetryLimits {
+        RetryLimits { waiting_since: None, window: minutes * MINUTE, deadline: None }
     }
 
     #[test]
@@ -111,50 +111,69 @@ mod tests {
     fn an_answer_about_the_mailbox_is_the_last_word() {
         for reason in [Reason::MailboxAccepted, Reason::MailboxNotFound, Reason::MailboxFull] {
             let answer = answer(reason, Some(MINUTE));
-            assert_eq!(fate(&answer, patience(20), start()), Fate::Finished, "{reason:?}");
+            assert_eq!(
+                disposition(&answer, limits(20), start()),
+                ItemDisposition::Final,
+                "{reason:?}"
+            );
         }
         let blocked = answer(Reason::SenderBlocked, None);
-        assert_eq!(fate(&blocked, patience(20), start()), Fate::Finished);
+        assert_eq!(disposition(&blocked, limits(20), start()), ItemDisposition::Final);
     }
 
     #[test]
     fn a_greylisted_row_is_asked_again_when_its_server_said_and_not_before() {
         let answer = answer(Reason::Greylisted, Some(6 * MINUTE));
-        assert_eq!(fate(&answer, patience(20), start()), Fate::Again(start() + 6 * MINUTE));
-        assert_eq!(fate(&answer, patience(5), start()), Fate::Finished);
-        assert_eq!(fate(&answer, patience(0), start()), Fate::Finished);
+        assert_eq!(
+            disposition(&answer, limits(20), start()),
+            ItemDisposition::RetryAt(start() + 6 * MINUTE)
+        );
+        assert_eq!(disposition(&answer, limits(5), start()), ItemDisposition::Final);
+        assert_eq!(disposition(&answer, limits(0), start()), ItemDisposition::Final);
     }
 
     #[test]
     fn patience_counts_from_the_first_not_now() {
         let waited =
-            |minutes| Patience { waiting_since: Some(start() - minutes * MINUTE), ..patience(20) };
+            |minutes| RetryLimits { waiting_since: Some(start() - minutes * MINUTE), ..limits(20) };
         let answer = answer(Reason::Greylisted, Some(6 * MINUTE));
-        assert_eq!(fate(&answer, waited(12), start()), Fate::Again(start() + 6 * MINUTE));
-        assert_eq!(fate(&answer, waited(15), start()), Fate::Finished);
+        assert_eq!(
+            disposition(&answer, waited(12), start()),
+            ItemDisposition::RetryAt(start() + 6 * MINUTE)
+        );
+        assert_eq!(disposition(&answer, waited(15), start()), ItemDisposition::Final);
     }
 
     #[test]
     fn a_server_s_own_trouble_is_looked_at_once_more_at_the_end_of_patience() {
         let answer = answer(Reason::TemporaryFailure, Some(30 * MINUTE));
-        assert_eq!(fate(&answer, patience(20), start()), Fate::Again(start() + 20 * MINUTE));
-        let at_the_end = Patience { waiting_since: Some(start() - 20 * MINUTE), ..patience(20) };
-        assert_eq!(fate(&answer, at_the_end, start()), Fate::Finished);
-        assert_eq!(fate(&answer, patience(0), start()), Fate::Finished);
+        assert_eq!(
+            disposition(&answer, limits(20), start()),
+            ItemDisposition::RetryAt(start() + 20 * MINUTE)
+        );
+        let at_the_end = RetryLimits { waiting_since: Some(start() - 20 * MINUTE), ..limits(20) };
+        assert_eq!(disposition(&answer, at_the_end, start()), ItemDisposition::Final);
+        assert_eq!(disposition(&answer, limits(0), start()), ItemDisposition::Final);
     }
 
     #[test]
     fn nothing_is_put_off_past_the_batch_s_deadline() {
         let answer = answer(Reason::Greylisted, Some(6 * MINUTE));
         let until =
-            |minutes| Patience { deadline: Some(start() + minutes * MINUTE), ..patience(20) };
-        assert_eq!(fate(&answer, until(5), start()), Fate::Finished);
-        assert_eq!(fate(&answer, until(6), start()), Fate::Again(start() + 6 * MINUTE));
+            |minutes| RetryLimits { deadline: Some(start() + minutes * MINUTE), ..limits(20) };
+        assert_eq!(disposition(&answer, until(5), start()), ItemDisposition::Final);
+        assert_eq!(
+            disposition(&answer, until(6), start()),
+            ItemDisposition::RetryAt(start() + 6 * MINUTE)
+        );
     }
 
     #[test]
     fn nobody_is_asked_again_at_once() {
         let answer = answer(Reason::RateLimited, Some(Duration::ZERO));
-        assert_eq!(fate(&answer, patience(20), start()), Fate::Again(start() + SOON));
+        assert_eq!(
+            disposition(&answer, limits(20), start()),
+            ItemDisposition::RetryAt(start() + SOON)
+        );
     }
 }

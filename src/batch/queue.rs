@@ -1,9 +1,9 @@
-//! Where batches live: a durable queue, and what any kind of it must do.
+//! The durable queue of batches: the trait, and the semantics every implementation keeps.
 //!
-//! A row is one line of the list. Rows that reach one mailbox (their `key` is equal) are one *item*:
-//! it is asked about once, and every one of its rows gets its result. Items of one `group` (the
-//! domain) are put together in *chunks* of at most [`CHUNK`], in the order of their first rows. A
-//! chunk is the unit of work: it is leased, asked about, and given back.
+//! A row is one line of the list. Rows that reach one mailbox (their `key` is equal) are one
+//! *item*: it is asked about once, and every one of its rows gets its result. Items of one `group`
+//! (the domain) are put together in *chunks* of at most [`CHUNK`], in the order of their first
+//! rows. A chunk is the unit of work: it is leased, asked about, and given back.
 //!
 //! # What every queue keeps to
 //!
@@ -19,8 +19,8 @@
 //!   then comes with it is told [`QueueError::LeaseLost`], and nothing of what he brings is kept.
 //! - Nothing grows with the length of a list but what is on disk.
 //!
-//! `now` is always the caller's. Times are kept to the millisecond. The tests of a queue are in `conformance`; a new kind of queue
-//! passes them all.
+//! `now` is always the caller's. Times are kept to the millisecond. The tests of a queue are in
+//! `conformance`; a new kind of queue passes them all.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -45,7 +45,7 @@ pub struct NewRow {
     pub address: String,
     /// Equal for rows that reach one mailbox.
     pub key: String,
-    /// What a chunk has in common: the domain; empty for what is not an address.
+    /// Shared by the items of a chunk: the domain; empty for what is not an address.
     pub group: String,
 }
 
@@ -55,9 +55,9 @@ impl fmt::Debug for NewRow {
     }
 }
 
-/// What became of a submission.
+/// The answer to a submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Submission {
+pub enum SubmittedBatch {
     /// A new batch, which now takes rows.
     New(Batch),
     /// The owner submitted it before under the same request id. It takes no more rows from this
@@ -69,14 +69,15 @@ pub enum Submission {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LeaseId(pub u64);
 
-/// What a worker asks for.
+/// A request for chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseRequest {
-    /// How many chunks at most.
+    /// Most chunks to lease.
     pub chunks: usize,
-    /// How many chunks of one group of one batch may be out at a time, those already out included.
+    /// Most chunks of one group of one batch that may be out at a time, those already out
+    /// included.
     pub chunks_per_group: usize,
-    /// When the leases end by themselves.
+    /// The time at which the leases end by themselves.
     pub until: SystemTime,
 }
 
@@ -87,41 +88,41 @@ pub struct Lease {
     pub id: LeaseId,
     /// The batch it is of.
     pub batch: BatchId,
-    /// How to verify.
+    /// The options of its batch.
     pub options: BatchOptions,
-    /// When what is open becomes UNKNOWN.
+    /// The time at which open items become UNKNOWN.
     pub deadline: Option<SystemTime>,
-    /// What its items have in common.
+    /// The group of its items.
     pub group: String,
     /// Those of its items that have no result yet, in the order of their first rows.
-    pub items: Vec<Item>,
+    pub items: Vec<LeaseItem>,
 }
 
 /// One mailbox to be asked about.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Item {
+pub struct LeaseItem {
     /// Its number within the batch.
     pub number: u64,
     /// The address, as the first of its rows spells it.
     pub address: String,
-    /// When its server first said "not now".
+    /// The time of its server's first "not now".
     pub waiting_since: Option<SystemTime>,
-    /// What is known so far; set with `waiting_since`.
+    /// The result so far; set with `waiting_since`.
     pub provisional: Option<Outcome>,
 }
 
-impl fmt::Debug for Item {
+impl fmt::Debug for LeaseItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Item").field("number", &self.number).finish_non_exhaustive()
+        f.debug_struct("LeaseItem").field("number", &self.number).finish_non_exhaustive()
     }
 }
 
-/// What is known about an item.
+/// An item and its outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// [`Item::number`].
+pub struct ItemOutcome {
+    /// [`LeaseItem::number`].
     pub item: u64,
-    /// What is known.
+    /// Its outcome.
     pub outcome: Outcome,
 }
 
@@ -148,7 +149,7 @@ pub struct ResultsRequest {
     pub after: Cursor,
     /// With which verdicts only; empty: all.
     pub verdicts: Vec<Verdict>,
-    /// How many at most.
+    /// Most rows to return.
     pub limit: usize,
 }
 
@@ -173,18 +174,18 @@ impl fmt::Debug for RowResult {
     }
 }
 
-/// Results, and where to read on.
+/// ResultsPage, and where to read on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Results {
+pub struct ResultsPage {
     /// The rows.
     pub rows: Vec<RowResult>,
     /// The place up to which was looked: after the last row, and after what the verdicts left out.
     pub next: Cursor,
-    /// Whether there is nothing more to read now.
+    /// `true`: there is nothing more to read now.
     pub at_end: bool,
 }
 
-/// How the rows of one group fared.
+/// Counts of the rows of one group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupTally {
     /// The group: a domain; empty for what is not an address.
@@ -195,7 +196,7 @@ pub struct GroupTally {
     pub finished: Vec<(Reason, u64)>,
 }
 
-/// How the rows of one destination fared: the registrable domain of the exchanger that answered.
+/// Counts of the rows of one destination: the registrable domain of the exchanger that answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DestinationTally {
     /// The destination, such as `google.com`.
@@ -217,7 +218,7 @@ pub enum QueueError {
         id: BatchId,
         /// Its state.
         state: &'static str,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
     /// A page of rows does not follow those that are there.
@@ -239,7 +240,7 @@ pub enum QueueError {
         id: BatchId,
         /// The request id.
         request_id: String,
-        /// What the first request said and what this one says.
+        /// The options that differ, with both values.
         difference: String,
     },
     /// The lease is over; what was brought with it is not kept.
@@ -259,13 +260,13 @@ pub enum QueueError {
     Broken {
         /// The data directory.
         place: String,
-        /// What happened.
+        /// The cause.
         reason: String,
     },
 }
 
-/// The rows of a page that are not there yet, when a batch has `there` rows and the page begins with
-/// `first_row`; `None` for the next number. A gap before the page is an error.
+/// The rows of a page that are not there yet, when a batch has `there` rows and the page begins
+/// with `first_row`; `None` for the next number. A gap before the page is an error.
 pub(super) fn new_rows<'a>(
     id: &BatchId,
     there: u64,
@@ -290,7 +291,7 @@ pub trait Queue: Send + Sync + 'static {
         id: BatchId,
         spec: Spec,
         now: SystemTime,
-    ) -> Result<Submission, QueueError>;
+    ) -> Result<SubmittedBatch, QueueError>;
 
     /// Takes a page of rows whose first one has the number `first_row`; `None`: the next number.
     /// Rows that are there already are passed over, so that a page may be sent again. Returns the
@@ -343,7 +344,8 @@ pub trait Queue: Send + Sync + 'static {
     /// at the batch's deadline all its chunks are due.
     async fn lease(&self, ask: LeaseRequest, now: SystemTime) -> Result<Vec<Lease>, QueueError>;
 
-    /// When the next chunk will be due that is not due at `now`; `None` if none waits. Chunks that
+    /// The time at which the next chunk becomes due that is not due at `now`; `None` if none waits.
+    /// Chunks that
     /// are out do not count, but for the time when their leases end.
     async fn next_due(&self, now: SystemTime) -> Result<Option<SystemTime>, QueueError>;
 
@@ -356,7 +358,7 @@ pub trait Queue: Send + Sync + 'static {
     async fn complete(
         &self,
         lease: LeaseId,
-        results: Vec<Known>,
+        results: Vec<ItemOutcome>,
         now: SystemTime,
     ) -> Result<(), QueueError>;
 
@@ -371,20 +373,24 @@ pub trait Queue: Send + Sync + 'static {
         &self,
         lease: LeaseId,
         until: SystemTime,
-        provisional: Vec<Known>,
+        provisional: Vec<ItemOutcome>,
         now: SystemTime,
     ) -> Result<(), QueueError>;
 
-    /// Results from a place on: each row exactly once, however often the reader stops and goes on,
-    /// while the batch runs and after. One answer may hold fewer than were asked for, and none at
-    /// all, without being the end: [`Results::at_end`] tells.
+    /// ResultsPage from a place on: each row exactly once, however often the reader stops and goes
+    /// on, while the batch runs and after. One answer may hold fewer than were asked for, and none
+    /// at all, without being the end: [`ResultsPage::at_end`] tells.
     ///
     /// # Errors
     /// [`QueueError::BadCursor`].
-    async fn results(&self, id: &BatchId, request: ResultsRequest) -> Result<Results, QueueError>;
+    async fn results(
+        &self,
+        id: &BatchId,
+        request: ResultsRequest,
+    ) -> Result<ResultsPage, QueueError>;
 
-    /// The `limit` groups with the most rows, the largest first, and of equal ones the one that came
-    /// first. None while the batch is receiving.
+    /// The `limit` groups with the most rows, the largest first, and of equal ones the one that
+    /// came first. None while the batch is receiving.
     async fn groups(&self, id: &BatchId, limit: usize) -> Result<Vec<GroupTally>, QueueError>;
 
     /// The `limit` destinations with the most rows, the largest first.

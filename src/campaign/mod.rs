@@ -1,4 +1,4 @@
-//! What may be said of a mailing list: its batch's options, how far it has come, and whether to
+//! Statements about a mailing list: its batch's options, how far it has come, and whether to
 //! send to it. Pure: counts in, statements out.
 //!
 //! Not here: the rows themselves and their results, which are in [`batch`](crate::batch); and what

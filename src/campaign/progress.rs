@@ -1,4 +1,4 @@
-//! How far a batch has come. Counts are of rows, duplicates included, unless they say otherwise.
+//! Progress of a batch. Counts are of rows, duplicates included, unless they say otherwise.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -7,7 +7,7 @@ use super::id::BatchId;
 use super::spec::Spec;
 use crate::verdict::{Reason, Verdict};
 
-/// Where a batch is in its life.
+/// The stage of a batch's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum State {
     /// Rows are still coming; nothing is verified yet. After a restart it is gone.
@@ -32,7 +32,7 @@ impl State {
         }
     }
 
-    /// Whether nothing will change any more.
+    /// `true` if nothing will change any more.
     #[must_use]
     pub fn is_over(self) -> bool {
         matches!(self, Self::Finished | Self::Cancelled)
@@ -44,29 +44,29 @@ impl State {
 pub struct Batch {
     /// Its name.
     pub id: BatchId,
-    /// What its owner wants of it.
+    /// The specification its owner gave.
     pub spec: Spec,
-    /// Where it is in its life.
+    /// The stage of its life.
     pub state: State,
-    /// When it was submitted.
+    /// Time of its submission.
     pub created_at: SystemTime,
-    /// When its last row had come.
+    /// Time at which it was sealed: its last row had come.
     pub sealed_at: Option<SystemTime>,
-    /// When it finished or was cancelled.
+    /// Time at which it finished or was cancelled.
     pub ended_at: Option<SystemTime>,
-    /// How far it has come.
+    /// Its progress.
     pub progress: Progress,
 }
 
 impl Batch {
-    /// When what is still open becomes UNKNOWN; `None`: never.
+    /// The time at which open rows become UNKNOWN; `None`: never.
     #[must_use]
     pub fn deadline(&self) -> Option<SystemTime> {
         self.sealed_at?.checked_add(self.spec.options.deadline?)
     }
 }
 
-/// How far a batch has come.
+/// Progress of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// The rows of the list.
@@ -77,30 +77,30 @@ pub struct Progress {
     pub finished: BTreeMap<Reason, u64>,
     /// Rows whose server said "not now" and will be asked again, by the reason it gave.
     pub waiting: BTreeMap<Reason, u64>,
-    /// When the first of the waiting ones is due.
+    /// Time at which the first of the waiting ones is due.
     pub next_retry_at: Option<SystemTime>,
 }
 
 impl Progress {
-    /// How many rows have a result.
+    /// Number of rows with a result.
     #[must_use]
     pub fn finished_rows(&self) -> u64 {
         self.finished.values().sum()
     }
 
-    /// How many rows wait for another try.
+    /// Number of rows that wait for another try.
     #[must_use]
     pub fn waiting_rows(&self) -> u64 {
         self.waiting.values().sum()
     }
 
-    /// How many rows have no result yet, the waiting ones included.
+    /// Number of rows without a result, the waiting ones included.
     #[must_use]
     pub fn open_rows(&self) -> u64 {
         self.rows.saturating_sub(self.finished_rows())
     }
 
-    /// How many rows have this verdict.
+    /// Number of rows with this verdict.
     #[must_use]
     pub fn with_verdict(&self, verdict: Verdict) -> u64 {
         self.finished.iter().filter(|(reason, _)| reason.verdict() == verdict).map(|(_, n)| n).sum()

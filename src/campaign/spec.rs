@@ -1,4 +1,4 @@
-//! What a caller wants of a batch.
+//! Specification of a batch.
 
 use std::time::Duration;
 
@@ -6,38 +6,40 @@ use serde::{Deserialize, Serialize};
 
 use crate::verdict::Depth;
 
-/// How long a batch comes back to servers that say "not now", if its caller names no time: three
+/// Default time a batch comes back to servers that say "not now": three
 /// rounds of the usual greylisting.
-pub const DEFAULT_PATIENCE: Duration = Duration::from_secs(20 * 60);
+pub const DEFAULT_RETRY_WINDOW: Duration = Duration::from_secs(20 * 60);
 
 /// A batch, before it has rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
-    /// Who made it; only the same caller sees it again. Empty: whoever needs no name.
+    /// The caller that made it; only the same caller sees it again. Empty where callers have no
+    /// name.
     pub owner: String,
     /// The caller's own name for the request: a second submission of the same owner under it is
     /// the first one again. `None`: every submission is a new one.
     pub request_id: Option<String>,
-    /// What people call it, such as the name of a file.
+    /// Name for people, such as the name of a file.
     pub display_name: String,
-    /// How to verify.
+    /// Options of verification.
     pub options: BatchOptions,
 }
 
-/// How to verify the addresses of a batch.
+/// Options of verification for the addresses of a batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchOptions {
-    /// How deep to look.
+    /// Depth of verification.
     pub depth: Depth,
-    /// How long the whole batch may take, from its last row on; at its end what is open becomes
+    /// Time the whole batch may take, from its last row on; at its end what is open becomes
     /// UNKNOWN. `None`: as long as it needs.
     pub deadline: Option<Duration>,
-    /// How long to come back, on its own, to a server that says "not now", counted from the
+    /// Time during which a server that says "not now" is asked again, counted from the
     /// first time it said so.
-    pub patience: Duration,
+    #[serde(alias = "patience")]
+    pub retry_window: Duration,
     /// The oldest remembered evidence to accept; `None`: any that is still valid, zero: none.
     pub max_age: Option<Duration>,
-    /// Whether to ask for a made-up recipient, to see whether a domain accepts everything.
+    /// `true`: also asks for a made-up recipient, to see whether a domain accepts everything.
     pub test_catch_all: bool,
     /// To whom the campaign will be sent.
     pub send_policy: SendPolicy,
@@ -48,7 +50,7 @@ impl Default for BatchOptions {
         Self {
             depth: Depth::Mailbox,
             deadline: None,
-            patience: DEFAULT_PATIENCE,
+            retry_window: DEFAULT_RETRY_WINDOW,
             max_age: None,
             test_catch_all: true,
             send_policy: SendPolicy::Deliverable,
@@ -57,11 +59,11 @@ impl Default for BatchOptions {
 }
 
 impl BatchOptions {
-    /// What sets these options apart from `other`, in words for whoever asked twice; `None` if
+    /// The differences from `other`, in words for a caller that asked twice; `None` if
     /// nothing does.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Option<String> {
-        let Self { depth, deadline, patience, max_age, test_catch_all, send_policy } = self;
+        let Self { depth, deadline, retry_window, max_age, test_catch_all, send_policy } = self;
         let time = |time: &Option<Duration>| match time {
             Some(time) => format!("{time:?}"),
             None => "none".to_owned(),
@@ -69,7 +71,7 @@ impl BatchOptions {
         let pairs = [
             ("depth", format!("{depth:?}"), format!("{:?}", other.depth)),
             ("timeout", time(deadline), time(&other.deadline)),
-            ("retry_window", format!("{patience:?}"), format!("{:?}", other.patience)),
+            ("retry_window", format!("{retry_window:?}"), format!("{:?}", other.retry_window)),
             ("max_age", time(max_age), time(&other.max_age)),
             ("test_catch_all", test_catch_all.to_string(), other.test_catch_all.to_string()),
             ("send_policy", send_policy.name().to_owned(), other.send_policy.name().to_owned()),

@@ -11,7 +11,9 @@ use super::timestamp::Timestamp;
 use super::tone::Tone;
 use crate::campaign::State;
 use crate::campaign::preflight::words::{NOT_IN_THE_BOUNDS, audience};
-use crate::campaign::preflight::{Band, Estimate, Percent, Share, Step, Thresholds, grouped};
+use crate::campaign::preflight::{
+    Band, Estimate, Percent, PreflightStep, Share, Thresholds, grouped,
+};
 use crate::verdict::{Reason, Verdict};
 
 #[derive(Template)]
@@ -118,7 +120,7 @@ impl ReportPage {
             question: format!("May this campaign be sent to {}?", audience(preflight.policy)),
             headline: preflight.headline(),
             sentence: preflight.sentence(),
-            steps: preflight.steps.iter().map(Step::sentence).collect(),
+            steps: preflight.steps.iter().map(PreflightStep::sentence).collect(),
             bands: bands(thresholds),
             review: thresholds.review(),
             pause: thresholds.pause(),

@@ -123,8 +123,8 @@ pub(in crate::batch) async fn a_request_id_finds_the_first_submission(backend: &
     other.options.test_catch_all = false;
     let again = || queue.submit(BatchId::new(at(5)), other.clone(), at(5));
     let find = |submission| match submission {
-        Submission::Known(batch) => batch,
-        Submission::New(batch) => panic!("{} is new", batch.id),
+        SubmittedBatch::Known(batch) => batch,
+        SubmittedBatch::New(batch) => panic!("{} is new", batch.id),
     };
     let receiving = find(again().await.unwrap());
     assert_eq!((&receiving.id, receiving.state), (&id, State::Receiving));

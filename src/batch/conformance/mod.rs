@@ -19,8 +19,8 @@ use std::time::{Duration, SystemTime};
 
 use super::outcome::Outcome;
 use super::queue::{
-    Cursor, Known, Lease, LeaseRequest, NewRow, Order, Queue, Results, ResultsRequest, RowResult,
-    Submission,
+    Cursor, ItemOutcome, Lease, LeaseRequest, NewRow, Order, Queue, ResultsPage, ResultsRequest,
+    RowResult, SubmittedBatch,
 };
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::Batch;
@@ -148,8 +148,8 @@ pub(super) fn rows(domain: &str, from: usize, count: usize) -> Vec<NewRow> {
 pub(super) async fn submit(queue: &dyn Queue, spec: Spec, now: SystemTime) -> BatchId {
     let id = BatchId::new(now);
     match queue.submit(id.clone(), spec, now).await.unwrap() {
-        Submission::New(batch) => assert_eq!(batch.id, id),
-        Submission::Known(batch) => panic!("{} was there before", batch.id),
+        SubmittedBatch::New(batch) => assert_eq!(batch.id, id),
+        SubmittedBatch::Known(batch) => panic!("{} was there before", batch.id),
     }
     id
 }
@@ -192,12 +192,12 @@ pub(super) fn outcome(reason: Reason) -> Outcome {
 }
 
 /// The same result for all that is open in a lease.
-pub(super) fn all(lease: &Lease, reason: Reason) -> Vec<Known> {
+pub(super) fn all(lease: &Lease, reason: Reason) -> Vec<ItemOutcome> {
     lease.items.iter().map(|item| known(item.number, reason)).collect()
 }
 
-pub(super) fn known(item: u64, reason: Reason) -> Known {
-    Known { item, outcome: outcome(reason) }
+pub(super) fn known(item: u64, reason: Reason) -> ItemOutcome {
+    ItemOutcome { item, outcome: outcome(reason) }
 }
 
 pub(super) async fn page(
@@ -206,7 +206,7 @@ pub(super) async fn page(
     order: Order,
     after: &Cursor,
     limit: usize,
-) -> Results {
+) -> ResultsPage {
     let request = ResultsRequest { order, after: after.clone(), verdicts: Vec::new(), limit };
     queue.results(id, request).await.unwrap()
 }

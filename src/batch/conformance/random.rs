@@ -75,7 +75,7 @@ struct Given {
 /// What a worker brings: results for some items of a lease that may be over.
 struct Brought {
     lease: LeaseId,
-    known: Vec<Known>,
+    known: Vec<ItemOutcome>,
     plain: Vec<(usize, Reason)>,
     /// The batch and the chunk, if it is out.
     out: Option<(usize, usize)>,

@@ -76,7 +76,7 @@ pub(in crate::batch) async fn a_result_is_read_as_it_was_brought(backend: &dyn B
     given.push(row("USER1@a.example"));
     let id = list(&*queue, given).await;
     let chunk = lease_one(&*queue, at(0)).await;
-    let brought: Vec<Known> = (0..)
+    let brought: Vec<ItemOutcome> = (0..)
         .zip(&chunk.items)
         .map(|(n, item)| {
             let text = serde_json::json!({
@@ -90,7 +90,7 @@ pub(in crate::batch) async fn a_result_is_read_as_it_was_brought(backend: &dyn B
                 "retry_at": (n > 0).then_some(1_800_000_000_000_u64 + 10 * n),
                 "elapsed": 7 * n,
             });
-            Known { item: item.number, outcome: serde_json::from_value(text).unwrap() }
+            ItemOutcome { item: item.number, outcome: serde_json::from_value(text).unwrap() }
         })
         .collect();
     queue.complete(chunk.id, brought.clone(), at(0)).await.unwrap();

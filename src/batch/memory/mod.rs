@@ -1,7 +1,7 @@
-//! A queue in memory, for tests: the plainest thing that keeps to [`queue`](super::queue), less what
-//! it says of the end of the process.
+//! A queue in memory, for tests: the plainest thing that keeps to [`queue`](super::queue), less
+//! what it says of the end of the process.
 
-mod kept;
+mod memory_batch;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
@@ -10,13 +10,13 @@ use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::queue::{
-    CHUNK, DestinationTally, GroupTally, Known, Lease, LeaseId, LeaseRequest, NewRow, Queue,
-    QueueError, Results, ResultsRequest, Submission, new_rows,
+    CHUNK, DestinationTally, GroupTally, ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Queue,
+    QueueError, ResultsPage, ResultsRequest, SubmittedBatch, new_rows,
 };
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress, State};
 use crate::campaign::spec::Spec;
-use kept::{Kept, KeptChunk, KeptItem, Row};
+use memory_batch::{MemoryBatch, MemoryChunk, MemoryItem, Row};
 
 /// A queue that forgets everything with its process.
 #[derive(Default)]
@@ -26,7 +26,7 @@ pub(super) struct MemoryQueue {
 
 #[derive(Default)]
 struct Inner {
-    batches: BTreeMap<BatchId, Kept>,
+    batches: BTreeMap<BatchId, MemoryBatch>,
     leases: HashMap<LeaseId, (BatchId, usize)>,
     last_lease: u64,
     /// Where the next turn begins.
@@ -34,11 +34,11 @@ struct Inner {
 }
 
 impl Inner {
-    fn kept(&mut self, id: &BatchId) -> Result<&mut Kept, QueueError> {
+    fn kept(&mut self, id: &BatchId) -> Result<&mut MemoryBatch, QueueError> {
         self.batches.get_mut(id).ok_or_else(|| QueueError::NoSuchBatch(id.clone()))
     }
 
-    fn receiving(&mut self, id: &BatchId) -> Result<&mut Kept, QueueError> {
+    fn receiving(&mut self, id: &BatchId) -> Result<&mut MemoryBatch, QueueError> {
         let kept = self.kept(id)?;
         if kept.batch.state == State::Receiving {
             return Ok(kept);
@@ -80,7 +80,7 @@ impl Queue for MemoryQueue {
         id: BatchId,
         spec: Spec,
         now: SystemTime,
-    ) -> Result<Submission, QueueError> {
+    ) -> Result<SubmittedBatch, QueueError> {
         let mut inner = self.lock();
         let known = inner.batches.values().find(|kept| {
             spec.request_id.is_some()
@@ -88,7 +88,7 @@ impl Queue for MemoryQueue {
                 && kept.batch.spec.owner == spec.owner
         });
         if let Some(known) = known {
-            return Ok(Submission::Known(known.shown()));
+            return Ok(SubmittedBatch::Known(known.shown()));
         }
         let batch = Batch {
             id: id.clone(),
@@ -99,8 +99,8 @@ impl Queue for MemoryQueue {
             ended_at: None,
             progress: Progress::default(),
         };
-        inner.batches.insert(id, Kept::new(batch.clone()));
-        Ok(Submission::New(batch))
+        inner.batches.insert(id, MemoryBatch::new(batch.clone()));
+        Ok(SubmittedBatch::New(batch))
     }
 
     async fn append(
@@ -117,7 +117,7 @@ impl Queue for MemoryQueue {
         for new in new {
             let item = *kept.by_key.entry(new.key).or_insert(kept.items.len());
             if item == kept.items.len() {
-                kept.items.push(KeptItem {
+                kept.items.push(MemoryItem {
                     address: new.address.clone(),
                     rows: Vec::new(),
                     waiting_since: None,
@@ -130,7 +130,7 @@ impl Queue for MemoryQueue {
                     .find(|chunk| chunk.group == new.group && chunk.items.len() < CHUNK);
                 match open {
                     Some(chunk) => chunk.items.push(item),
-                    None => kept.chunks.push(KeptChunk {
+                    None => kept.chunks.push(MemoryChunk {
                         group: new.group,
                         items: vec![item],
                         due: SystemTime::UNIX_EPOCH,
@@ -177,7 +177,7 @@ impl Queue for MemoryQueue {
     async fn running(&self) -> Result<Vec<Batch>, QueueError> {
         let inner = self.lock();
         let running = inner.batches.values().filter(|kept| kept.batch.state == State::Running);
-        Ok(running.map(Kept::shown).collect())
+        Ok(running.map(MemoryBatch::shown).collect())
     }
 
     async fn batches(
@@ -189,7 +189,7 @@ impl Queue for MemoryQueue {
         let inner = self.lock();
         let of_owner = inner.batches.values().rev().filter(|kept| kept.batch.spec.owner == owner);
         let older = of_owner.filter(|kept| before.is_none_or(|before| kept.batch.id < *before));
-        Ok(older.take(limit).map(Kept::shown).collect())
+        Ok(older.take(limit).map(MemoryBatch::shown).collect())
     }
 
     async fn lease(&self, ask: LeaseRequest, now: SystemTime) -> Result<Vec<Lease>, QueueError> {
@@ -244,13 +244,13 @@ impl Queue for MemoryQueue {
     async fn complete(
         &self,
         lease: LeaseId,
-        results: Vec<Known>,
+        results: Vec<ItemOutcome>,
         now: SystemTime,
     ) -> Result<(), QueueError> {
         let mut inner = self.lock();
         let (batch, chunk) = inner.out(lease, now)?;
         let kept = inner.kept(&batch)?;
-        for Known { item, outcome } in results {
+        for ItemOutcome { item, outcome } in results {
             let number = usize::try_from(item).unwrap_or(usize::MAX);
             let in_chunk = kept.chunks[chunk].items.contains(&number);
             if in_chunk && kept.items[number].result.is_none() {
@@ -274,7 +274,7 @@ impl Queue for MemoryQueue {
         &self,
         lease: LeaseId,
         until: SystemTime,
-        provisional: Vec<Known>,
+        provisional: Vec<ItemOutcome>,
         now: SystemTime,
     ) -> Result<(), QueueError> {
         let mut inner = self.lock();
@@ -283,7 +283,7 @@ impl Queue for MemoryQueue {
         let kept = inner.kept(&batch)?;
         kept.chunks[chunk].out = None;
         kept.chunks[chunk].due = kept.batch.sealed_at.map_or(until, |sealed| sealed.max(until));
-        for Known { item, outcome } in provisional {
+        for ItemOutcome { item, outcome } in provisional {
             let number = usize::try_from(item).unwrap_or(usize::MAX);
             if kept.chunks[chunk].items.contains(&number) && kept.items[number].result.is_none() {
                 let item = &mut kept.items[number];
@@ -294,7 +294,11 @@ impl Queue for MemoryQueue {
         Ok(())
     }
 
-    async fn results(&self, id: &BatchId, request: ResultsRequest) -> Result<Results, QueueError> {
+    async fn results(
+        &self,
+        id: &BatchId,
+        request: ResultsRequest,
+    ) -> Result<ResultsPage, QueueError> {
         self.lock().kept(id)?.results(request)
     }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::error::{Fault, OpenError};
+use super::error::{OpenError, StoreError};
 use super::time::{floor, time};
 use super::{directory, schema};
 use crate::campaign::id::BatchId;
@@ -36,7 +36,7 @@ const COLUMNS: &str = "id, spec, state, created_at, sealed_at, ended_at, progres
 /// The catalog of a data directory.
 pub(super) struct Catalog {
     connection: Connection,
-    /// How often the directory was opened.
+    /// Number of times the directory was opened.
     pub(super) epoch: u64,
 }
 
@@ -57,7 +57,7 @@ impl Catalog {
     }
 
     /// Puts a batch in: from here on it is accepted.
-    pub(super) fn insert(&self, batch: &Batch) -> Result<(), Fault> {
+    pub(super) fn insert(&self, batch: &Batch) -> Result<(), StoreError> {
         self.connection.execute(
             "INSERT INTO batches (id, owner, request_id, spec, state, created_at, sealed_at,
                  ended_at, progress) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -77,7 +77,7 @@ impl Catalog {
     }
 
     /// Notes how a batch ended.
-    pub(super) fn end(&self, batch: &Batch) -> Result<(), Fault> {
+    pub(super) fn end(&self, batch: &Batch) -> Result<(), StoreError> {
         self.connection.execute(
             "UPDATE batches SET state = ?2, ended_at = ?3, progress = ?4 WHERE id = ?1",
             params![
@@ -91,22 +91,26 @@ impl Catalog {
     }
 
     /// Takes a batch out, so that nothing of it stays in the file or its log.
-    pub(super) fn remove(&self, id: &BatchId) -> Result<bool, Fault> {
+    pub(super) fn remove(&self, id: &BatchId) -> Result<bool, StoreError> {
         let removed = self.connection.execute("DELETE FROM batches WHERE id = ?", [id.as_str()])?;
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         Ok(removed > 0)
     }
 
-    pub(super) fn batch(&self, id: &BatchId) -> Result<Option<Batch>, Fault> {
+    pub(super) fn batch(&self, id: &BatchId) -> Result<Option<Batch>, StoreError> {
         self.one("WHERE id = ?1", params![id.as_str()])
     }
 
     /// The batch that `owner` submitted under `request_id`.
-    pub(super) fn requested(&self, owner: &str, request_id: &str) -> Result<Option<Batch>, Fault> {
+    pub(super) fn requested(
+        &self,
+        owner: &str,
+        request_id: &str,
+    ) -> Result<Option<Batch>, StoreError> {
         self.one("WHERE owner = ?1 AND request_id = ?2", params![owner, request_id])
     }
 
-    fn one(&self, which: &str, given: impl rusqlite::Params) -> Result<Option<Batch>, Fault> {
+    fn one(&self, which: &str, given: impl rusqlite::Params) -> Result<Option<Batch>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM batches {which}");
         let mut statement = self.connection.prepare_cached(&sql)?;
         statement.query_row(given, |row| Ok(read(row))).optional()?.transpose()
@@ -118,7 +122,7 @@ impl Catalog {
         owner: &str,
         before: Option<&BatchId>,
         limit: usize,
-    ) -> Result<Vec<Batch>, Fault> {
+    ) -> Result<Vec<Batch>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM batches WHERE owner = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
         );
@@ -127,46 +131,55 @@ impl Catalog {
     }
 
     /// Those that are not over.
-    pub(super) fn running(&self) -> Result<Vec<Batch>, Fault> {
+    pub(super) fn running(&self) -> Result<Vec<Batch>, StoreError> {
         self.many(&format!("SELECT {COLUMNS} FROM batches WHERE ended_at IS NULL"), [])
     }
 
-    fn many(&self, sql: &str, given: impl rusqlite::Params) -> Result<Vec<Batch>, Fault> {
+    fn many(&self, sql: &str, given: impl rusqlite::Params) -> Result<Vec<Batch>, StoreError> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(given, |row| Ok(read(row)))?;
         rows.map(|row| row?).collect()
     }
 
     /// The names of all of them.
-    pub(super) fn names(&self) -> Result<Vec<BatchId>, Fault> {
+    pub(super) fn names(&self) -> Result<Vec<BatchId>, StoreError> {
         self.identify("SELECT id FROM batches", [])
     }
 
     /// Those that ended before `at`, the oldest first.
-    pub(super) fn ended_before(&self, at: SystemTime, limit: usize) -> Result<Vec<BatchId>, Fault> {
+    pub(super) fn ended_before(
+        &self,
+        at: SystemTime,
+        limit: usize,
+    ) -> Result<Vec<BatchId>, StoreError> {
         self.identify(
             "SELECT id FROM batches WHERE ended_at < ?1 ORDER BY ended_at, id LIMIT ?2",
             params![super::time::ceiling(at), schema::limit(limit)],
         )
     }
 
-    fn identify(&self, sql: &str, given: impl rusqlite::Params) -> Result<Vec<BatchId>, Fault> {
+    fn identify(
+        &self,
+        sql: &str,
+        given: impl rusqlite::Params,
+    ) -> Result<Vec<BatchId>, StoreError> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(given, |row| row.get::<_, String>(0))?;
         rows.map(|name| identified(&name?)).collect()
     }
 }
 
-fn identified(name: &str) -> Result<BatchId, Fault> {
-    BatchId::parse(name).ok_or(Fault::Odd("the catalog holds a batch without a name"))
+fn identified(name: &str) -> Result<BatchId, StoreError> {
+    BatchId::parse(name).ok_or(StoreError::Unexpected("the catalog holds a batch without a name"))
 }
 
-fn read(row: &Row<'_>) -> Result<Batch, Fault> {
+fn read(row: &Row<'_>) -> Result<Batch, StoreError> {
     let state: String = row.get(2)?;
     Ok(Batch {
         id: identified(&row.get::<_, String>(0)?)?,
         spec: serde_json::from_str(&row.get::<_, String>(1)?)?,
-        state: schema::state(&state).ok_or(Fault::Odd("the catalog holds an unknown state"))?,
+        state: schema::state(&state)
+            .ok_or(StoreError::Unexpected("the catalog holds an unknown state"))?,
         created_at: time(row.get(3)?),
         sealed_at: row.get::<_, Option<i64>>(4)?.map(time),
         ended_at: row.get::<_, Option<i64>>(5)?.map(time),
@@ -174,13 +187,13 @@ fn read(row: &Row<'_>) -> Result<Batch, Fault> {
     })
 }
 
-/// What is kept of a progress: counts by reason's name.
-fn progress_text(progress: &Progress) -> Result<String, Fault> {
+/// A progress as text: counts by reason's name.
+fn progress_text(progress: &Progress) -> Result<String, StoreError> {
     let Progress { rows, mailboxes, finished, waiting, next_retry_at: _ } = progress;
     Ok(serde_json::to_string(&(rows, mailboxes, finished, waiting))?)
 }
 
-fn progress(text: &str) -> Result<Progress, Fault> {
+fn progress(text: &str) -> Result<Progress, StoreError> {
     let (rows, mailboxes, finished, waiting) = serde_json::from_str(text)?;
     Ok(Progress { rows, mailboxes, finished, waiting, next_retry_at: None })
 }

@@ -4,17 +4,17 @@
 use crate::batch::queue::{Cursor, Order};
 use crate::campaign::id::BatchId;
 
-/// A place.
+/// A position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum CursorPosition {
     /// After this row of the item with this number in the order of completion.
     Completion { sequence: i64, row: i64 },
     /// After this row.
     Row { row: i64 },
 }
 
-impl Place {
-    /// Where reading in `order` starts.
+impl CursorPosition {
+    /// The position at which reading in `order` starts.
     pub(super) fn start(order: Order) -> Self {
         match order {
             Order::Completion => Self::Completion { sequence: 0, row: -1 },
@@ -22,7 +22,7 @@ impl Place {
         }
     }
 
-    /// The place that `cursor` names, if it is one of batch `id` in this order.
+    /// The position that `cursor` names, if it is one of batch `id` in this order.
     pub(super) fn read(cursor: &Cursor, id: &BatchId, order: Order) -> Option<Self> {
         if cursor.0.is_empty() {
             return Some(Self::start(order));
@@ -32,7 +32,7 @@ impl Place {
             let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
             digits.then(|| text.parse::<i64>().ok()).flatten()
         };
-        let place = match order {
+        let position = match order {
             Order::Completion => {
                 let (sequence, row) = numbers.split_once('-')?;
                 Self::Completion { sequence: number(sequence)?, row: number(row)? }
@@ -40,10 +40,10 @@ impl Place {
             Order::Row => Self::Row { row: number(numbers)? },
         };
         // Written the same way, or it was not written by us.
-        (head.len() > 1 && place.cursor(id) == *cursor).then_some(place)
+        (head.len() > 1 && position.cursor(id) == *cursor).then_some(position)
     }
 
-    /// The place as text.
+    /// The position as text.
     pub(super) fn cursor(self, id: &BatchId) -> Cursor {
         let tail = id.as_str().rsplit('-').next().unwrap_or_default();
         Cursor(match self {
@@ -64,18 +64,25 @@ mod tests {
     fn a_place_is_read_back_only_in_its_own_batch_and_order() {
         let id = BatchId::new(SystemTime::UNIX_EPOCH);
         let other = BatchId::new(SystemTime::UNIX_EPOCH);
-        for (place, order, wrong) in [
-            (Place::Completion { sequence: 3, row: 17 }, Order::Completion, Order::Row),
-            (Place::Row { row: 0 }, Order::Row, Order::Completion),
+        for (position, order, wrong) in [
+            (CursorPosition::Completion { sequence: 3, row: 17 }, Order::Completion, Order::Row),
+            (CursorPosition::Row { row: 0 }, Order::Row, Order::Completion),
         ] {
-            let cursor = place.cursor(&id);
-            assert_eq!(Place::read(&cursor, &id, order), Some(place));
-            assert_eq!(Place::read(&cursor, &id, wrong), None);
-            assert_eq!(Place::read(&cursor, &other, order), None);
-            assert_eq!(Place::read(&Cursor::default(), &id, order), Some(Place::start(order)));
+            let cursor = position.cursor(&id);
+            assert_eq!(CursorPosition::read(&cursor, &id, order), Some(position));
+            assert_eq!(CursorPosition::read(&cursor, &id, wrong), None);
+            assert_eq!(CursorPosition::read(&cursor, &other, order), None);
+            assert_eq!(
+                CursorPosition::read(&Cursor::default(), &id, order),
+                Some(CursorPosition::start(order))
+            );
         }
         for text in ["x", "r-1", "c-1-2", "r", "-", "--", "r0-01", "999999999999999999999"] {
-            assert_eq!(Place::read(&Cursor(text.to_owned()), &id, Order::Row), None, "{text}");
+            assert_eq!(
+                CursorPosition::read(&Cursor(text.to_owned()), &id, Order::Row),
+                None,
+                "{text}"
+            );
         }
     }
 }

@@ -14,12 +14,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::OpenError;
+use super::layout::CATALOG;
 use crate::campaign::id::BatchId;
 
-/// The catalog's name.
-pub(super) const CATALOG: &str = "catalog.db";
-
-/// What SQLite may put beside a file.
+/// Endings of the files that SQLite puts beside a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// A data directory that this process has for itself.
@@ -27,7 +25,7 @@ const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 pub(super) struct Directory {
     root: PathBuf,
     batches: PathBuf,
-    /// Held, not read: whoever locks it has the directory.
+    /// OpenDatabase, not read: whoever locks it has the directory.
     _lock: File,
 }
 

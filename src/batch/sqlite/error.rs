@@ -1,4 +1,4 @@
-//! What goes wrong with a store: when it is opened, and while it is used.
+//! Errors of the store: when it is opened, and while it is used.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
 
-use super::directory::CATALOG;
+use super::layout::CATALOG;
 use crate::batch::queue::QueueError;
 
 /// Why a data directory cannot be used.
@@ -20,7 +20,7 @@ pub enum OpenError {
     NotWritable {
         /// The directory or the file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         reason: io::Error,
     },
     /// Another process has it.
@@ -41,9 +41,9 @@ pub enum OpenError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The damage.
         reason: String,
-        /// What else can be done.
+        /// The alternative to putting a copy back.
         remedy: &'static str,
     },
     /// A batch that was accepted has no file.
@@ -58,7 +58,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// What `error`, met with the file at `path`, means when a store is opened.
+    /// Classifies `error`, met with the file at `path` when a store is opened.
     pub(super) fn of(path: &Path, error: &rusqlite::Error) -> Self {
         let path = path.to_owned();
         if is_full(error) {
@@ -95,8 +95,8 @@ impl OpenError {
     }
 }
 
-/// Whether `error` says that the disk is full. The index of the log is made longer in its own way,
-/// which has its own code.
+/// `true` if `error` says that the disk is full. The index of the log is made longer in its own
+/// way, which has its own code.
 fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DiskFull)
         || error
@@ -104,12 +104,12 @@ fn is_full(error: &rusqlite::Error) -> bool {
             .is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE)
 }
 
-/// What went wrong inside the store, before the caller is told.
+/// An error inside the store, before it is mapped for the caller.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
-    /// The caller's own mistake, or news for him.
+pub(super) enum StoreError {
+    /// An error to return to the caller unchanged.
     #[error(transparent)]
-    Told(#[from] QueueError),
+    Caller(#[from] QueueError),
     #[error(transparent)]
     Sql(#[from] rusqlite::Error),
     #[error(transparent)]
@@ -117,15 +117,15 @@ pub(super) enum Fault {
     #[error(transparent)]
     Json(#[from] serde_json::Error),
     #[error("{0}")]
-    Odd(&'static str),
+    Unexpected(&'static str),
 }
 
-impl Fault {
+impl StoreError {
     /// The error for the caller; `place` is the data directory.
-    pub(super) fn told(self, place: &str) -> QueueError {
+    pub(super) fn into_queue_error(self, place: &str) -> QueueError {
         let place = place.to_owned();
         match self {
-            Self::Told(error) => error,
+            Self::Caller(error) => error,
             Self::Sql(error) if is_full(&error) => QueueError::Full { place },
             Self::File(error) if error.kind() == io::ErrorKind::StorageFull => {
                 QueueError::Full { place }

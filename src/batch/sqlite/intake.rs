@@ -5,26 +5,24 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use super::desk;
-use super::error::Fault;
+use super::error::StoreError;
 use super::receiver::Receiver;
-use super::shared::Shared;
+use super::reply::{ReplySender, send_reply};
+use super::scheduler;
+use super::shared::SharedStore;
 use super::time::kept;
-use crate::batch::queue::{NewRow, QueueError, Submission, new_rows};
+use crate::batch::queue::{NewRow, QueueError, SubmittedBatch, new_rows};
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress, State};
 use crate::campaign::spec::Spec;
 
-/// Where an answer goes.
-pub(super) type Reply<T> = oneshot::Sender<Result<T, QueueError>>;
-
-/// How many files that are receiving stay open.
-const OPEN: usize = 4;
+/// Files of receiving batches that stay open.
+const OPEN_FILES: usize = 4;
 
 /// Rows to be taken in.
-pub(super) struct Page {
+pub(super) struct RowPage {
     pub(super) batch: BatchId,
     /// The number of the first; `None`: the next.
     pub(super) first_row: Option<u64>,
@@ -32,93 +30,101 @@ pub(super) struct Page {
     pub(super) now: SystemTime,
 }
 
-/// What the thread is asked.
-pub(super) enum Job {
-    Submit(BatchId, Spec, SystemTime, Reply<Submission>),
-    Append(Page, Reply<u64>),
-    IdleUploads(SystemTime, usize, Reply<Vec<BatchId>>),
-    Seal(BatchId, SystemTime, Reply<Batch>),
-    Cancel(BatchId, SystemTime, Reply<Batch>),
-    Delete(BatchId, Reply<()>),
+/// A job for the thread.
+pub(super) enum IntakeJob {
+    Submit(BatchId, Spec, SystemTime, ReplySender<SubmittedBatch>),
+    Append(RowPage, ReplySender<u64>),
+    IdleUploads(SystemTime, usize, ReplySender<Vec<BatchId>>),
+    Seal(BatchId, SystemTime, ReplySender<Batch>),
+    Cancel(BatchId, SystemTime, ReplySender<Batch>),
+    Delete(BatchId, ReplySender<()>),
 }
 
 /// The state of the thread.
 pub(super) struct Intake {
-    shared: Arc<Shared>,
-    desk: mpsc::Sender<desk::Job>,
+    shared: Arc<SharedStore>,
+    scheduler: mpsc::Sender<scheduler::SchedulerJob>,
     /// The batches that are receiving, the one that was longest idle first.
     receiving: Vec<Receiver>,
 }
 
 impl Intake {
-    pub(super) fn new(shared: Arc<Shared>, desk: mpsc::Sender<desk::Job>) -> Self {
-        Self { shared, desk, receiving: Vec::new() }
+    pub(super) fn new(
+        shared: Arc<SharedStore>,
+        scheduler: mpsc::Sender<scheduler::SchedulerJob>,
+    ) -> Self {
+        Self { shared, scheduler, receiving: Vec::new() }
     }
 
     /// Works until nobody can ask any more.
-    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<IntakeJob>) {
         while let Some(job) = jobs.blocking_recv() {
-            self.take(job);
+            self.run_job(job);
         }
     }
 
-    fn take(&mut self, job: Job) {
+    fn run_job(&mut self, job: IntakeJob) {
         let place = self.shared.directory.place();
         match job {
-            Job::Submit(id, spec, now, reply) => {
-                answer(reply, self.submit(id, spec, now), &place);
+            IntakeJob::Submit(id, spec, now, reply) => {
+                send_reply(reply, self.submit(id, spec, now), &place);
             }
-            Job::Append(page, reply) => answer(reply, self.append(&page), &place),
-            Job::IdleUploads(time, limit, reply) => {
-                answer(reply, Ok(self.idle_uploads(time, limit)), &place);
+            IntakeJob::Append(page, reply) => send_reply(reply, self.append(&page), &place),
+            IntakeJob::IdleUploads(time, limit, reply) => {
+                send_reply(reply, Ok(self.idle_uploads(time, limit)), &place);
             }
-            Job::Seal(id, now, reply) => answer(reply, self.seal(&id, now), &place),
-            Job::Cancel(id, now, reply) => {
+            IntakeJob::Seal(id, now, reply) => send_reply(reply, self.seal(&id, now), &place),
+            IntakeJob::Cancel(id, now, reply) => {
                 if self.find(&id).is_some() {
-                    answer(reply, self.end(&id, State::Cancelled, now), &place);
+                    send_reply(reply, self.end(&id, State::Cancelled, now), &place);
                 } else {
-                    self.pass_on(desk::Job::Cancel(id, now, reply));
+                    self.pass_on(scheduler::SchedulerJob::Cancel(id, now, reply));
                 }
             }
-            Job::Delete(id, reply) => {
+            IntakeJob::Delete(id, reply) => {
                 if let Some(receiver) = self.find(&id) {
                     receiver.let_go();
                     let removed = self.shared.remove(&id);
                     if removed.is_ok() {
                         self.receiving.retain(|receiver| receiver.batch().id != id);
                     }
-                    answer(reply, removed, &place);
+                    send_reply(reply, removed, &place);
                 } else {
-                    self.pass_on(desk::Job::Delete(id, reply));
+                    self.pass_on(scheduler::SchedulerJob::Delete(id, reply));
                 }
             }
         }
     }
 
-    /// The desk answers; it outlives this thread.
-    fn pass_on(&self, job: desk::Job) {
-        let _ = self.desk.blocking_send(job);
+    /// The scheduler answers; it outlives this thread.
+    fn pass_on(&self, job: scheduler::SchedulerJob) {
+        let _ = self.scheduler.blocking_send(job);
     }
 
     /// The batch, if it is receiving; it is now the one that was idle for the shortest time.
     fn find(&mut self, id: &BatchId) -> Option<&mut Receiver> {
         let at = self.receiving.iter().position(|receiver| receiver.batch().id == *id)?;
         self.receiving[at..].rotate_left(1);
-        let idle = self.receiving.len().saturating_sub(OPEN);
+        let idle = self.receiving.len().saturating_sub(OPEN_FILES);
         for receiver in &mut self.receiving[..idle] {
             receiver.close();
         }
         self.receiving.last_mut()
     }
 
-    fn submit(&mut self, id: BatchId, spec: Spec, now: SystemTime) -> Result<Submission, Fault> {
+    fn submit(
+        &mut self,
+        id: BatchId,
+        spec: Spec,
+        now: SystemTime,
+    ) -> Result<SubmittedBatch, StoreError> {
         if let Some(request_id) = &spec.request_id
             && let Some(known) = self.shared.requested(&spec.owner, request_id)?
         {
-            return Ok(Submission::Known(known));
+            return Ok(SubmittedBatch::Known(known));
         }
         match self.shared.batch(&id) {
-            Err(Fault::Told(QueueError::NoSuchBatch(_))) => {}
+            Err(StoreError::Caller(QueueError::NoSuchBatch(_))) => {}
             Err(error) => return Err(error),
             Ok(known) => {
                 let remedy = "submit under a name of its own";
@@ -137,10 +143,10 @@ impl Intake {
         let receiver = Receiver::create(&self.shared.directory, batch.clone())?;
         self.receiving.push(receiver);
         self.shared.publish(&batch);
-        Ok(Submission::New(batch))
+        Ok(SubmittedBatch::New(batch))
     }
 
-    fn append(&mut self, page: &Page) -> Result<u64, Fault> {
+    fn append(&mut self, page: &RowPage) -> Result<u64, StoreError> {
         let shared = Arc::clone(&self.shared);
         let Some(receiver) = self.find(&page.batch) else {
             return Err(self.not_receiving(&page.batch, "append only before the batch is sealed"));
@@ -162,7 +168,7 @@ impl Intake {
         idle.map(|receiver| receiver.batch().id.clone()).take(limit).collect()
     }
 
-    fn seal(&mut self, id: &BatchId, now: SystemTime) -> Result<Batch, Fault> {
+    fn seal(&mut self, id: &BatchId, now: SystemTime) -> Result<Batch, StoreError> {
         let Some(receiver) = self.find(id) else {
             return Err(self.not_receiving(id, "a batch is sealed once"));
         };
@@ -171,7 +177,7 @@ impl Intake {
     }
 
     /// Ends the receiving: the batch is then in `state`, durably.
-    fn end(&mut self, id: &BatchId, state: State, now: SystemTime) -> Result<Batch, Fault> {
+    fn end(&mut self, id: &BatchId, state: State, now: SystemTime) -> Result<Batch, StoreError> {
         let shared = Arc::clone(&self.shared);
         let Some(receiver) = self.find(id) else {
             return Err(self.not_receiving(id, "it takes no more rows"));
@@ -189,12 +195,12 @@ impl Intake {
             shared.retire(id);
         } else {
             shared.publish(&batch);
-            self.pass_on(desk::Job::Sealed(Box::new(batch.clone())));
+            self.pass_on(scheduler::SchedulerJob::Sealed(Box::new(batch.clone())));
         }
         Ok(batch)
     }
 
-    fn not_receiving(&self, id: &BatchId, remedy: &'static str) -> Fault {
+    fn not_receiving(&self, id: &BatchId, remedy: &'static str) -> StoreError {
         match self.shared.batch(id) {
             Ok(batch) => {
                 let state = batch.state.name();
@@ -203,9 +209,4 @@ impl Intake {
             Err(error) => error,
         }
     }
-}
-
-/// Answers. Whoever asked may be gone.
-pub(super) fn answer<T>(reply: Reply<T>, result: Result<T, Fault>, place: &str) {
-    let _ = reply.send(result.map_err(|fault| fault.told(place)));
 }

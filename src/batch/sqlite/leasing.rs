@@ -7,14 +7,14 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::error::Fault;
+use super::error::StoreError;
 use super::items;
+use super::running::{ActiveLease, NextDue, OpenDatabase, OpenItem, RunningBatch};
 use super::time::{floor, time};
-use super::work::{Held, Open, Out, Outlook, Work};
-use crate::batch::queue::{Item, Lease, LeaseId, LeaseRequest};
+use crate::batch::queue::{Lease, LeaseId, LeaseItem, LeaseRequest};
 
 /// The widest window but the widest of all, which has every chunk in it.
-const WIDE: i64 = 64;
+const WIDE_WINDOW: i64 = 64;
 
 /// A chunk that may go out.
 struct Candidate {
@@ -24,7 +24,7 @@ struct Candidate {
     items: Vec<i64>,
 }
 
-impl Work {
+impl RunningBatch {
     /// Leases up to `count` chunks, under names from `name`.
     pub(super) fn lease(
         &mut self,
@@ -33,7 +33,7 @@ impl Work {
         count: usize,
         now: SystemTime,
         mut name: impl FnMut() -> LeaseId,
-    ) -> Result<Vec<Lease>, Fault> {
+    ) -> Result<Vec<Lease>, StoreError> {
         if self.is_idle(now) {
             return Ok(Vec::new());
         }
@@ -41,22 +41,22 @@ impl Work {
         let (candidates, passed) = self.candidates(path, ask, count, now)?;
         if candidates.is_empty() && !passed {
             let next = self.next_due(path, now)?;
-            self.outlook = Some(Outlook { at: now, now: false, next });
+            self.known_due = Some(NextDue { seen_at: now, is_due: false, next });
         }
         let window = self.window;
         let held = self.file(path)?;
         // One view for all: a look at the file on its own has to lock it.
         let view = held.connection.unchecked_transaction()?;
         let read: Vec<_> =
-            candidates.iter().map(|chunk| read(held, chunk)).collect::<Result<_, _>>()?;
+            candidates.iter().map(|chunk| read_chunk(held, chunk)).collect::<Result<_, _>>()?;
         drop(view);
         let deadline = self.batch.deadline();
         let mut leases = Vec::with_capacity(candidates.len());
         for (candidate, found) in candidates.into_iter().zip(read) {
             let id = name();
             let Candidate { chunk, group: number, .. } = candidate;
-            let Found { group, chunks, items, open } = found;
-            let out = Out {
+            let ChunkContents { group, chunks, items, open } = found;
+            let out = ActiveLease {
                 chunk,
                 group: number,
                 in_large_group: chunks > window,
@@ -74,16 +74,18 @@ impl Work {
             });
         }
         if !leases.is_empty() {
-            self.outlook = None;
+            self.known_due = None;
             self.look_ahead(path);
         }
         Ok(leases)
     }
 
-    /// Whether it is known, without a look, that nothing is due.
+    /// `true` if it is known, without a look at the file, that nothing is due.
     fn is_idle(&self, now: SystemTime) -> bool {
-        self.outlook.is_some_and(|outlook| {
-            !outlook.now && outlook.at <= now && outlook.next.is_none_or(|next| now < next)
+        self.known_due.is_some_and(|known_due| {
+            !known_due.is_due
+                && known_due.seen_at <= now
+                && known_due.next.is_none_or(|next| now < next)
         })
     }
 
@@ -94,7 +96,7 @@ impl Work {
         ask: &LeaseRequest,
         count: usize,
         now: SystemTime,
-    ) -> Result<(Vec<Candidate>, bool), Fault> {
+    ) -> Result<(Vec<Candidate>, bool), StoreError> {
         let out: HashSet<i64> = self.leases.values().map(|out| out.chunk).collect();
         let mut by_group: BTreeMap<i64, usize> = BTreeMap::new();
         for out in self.leases.values() {
@@ -130,12 +132,12 @@ impl Work {
 
     /// Makes the window of every group at least `wanted` chunks wide. Seldom: it grows to what the
     /// caller is used to ask for, and stays.
-    fn widen(&mut self, path: &Path, wanted: usize) -> Result<(), Fault> {
+    fn widen(&mut self, path: &Path, wanted: usize) -> Result<(), StoreError> {
         let wanted = i64::try_from(wanted).unwrap_or(i64::MAX);
         if wanted <= self.window {
             return Ok(());
         }
-        let window = if wanted > WIDE { i64::MAX } else { WIDE };
+        let window = if wanted > WIDE_WINDOW { i64::MAX } else { WIDE_WINDOW };
         let connection = &self.file(path)?.connection;
         let change = connection.unchecked_transaction()?;
         change.execute(
@@ -153,17 +155,17 @@ impl Work {
     }
 }
 
-/// What the file says of a chunk.
-struct Found {
+/// A chunk as the file has it.
+struct ChunkContents {
     group: String,
-    /// How many chunks its group has had.
+    /// Number of chunks its group has had.
     chunks: i64,
-    items: Vec<Item>,
-    open: Vec<Open>,
+    items: Vec<LeaseItem>,
+    open: Vec<OpenItem>,
 }
 
 /// The group and the open items of a chunk.
-fn read(held: &Held, candidate: &Candidate) -> Result<Found, Fault> {
+fn read_chunk(held: &OpenDatabase, candidate: &Candidate) -> Result<ChunkContents, StoreError> {
     let connection = &held.connection;
     let (group, chunks) = connection
         .prepare_cached("SELECT name, chunks FROM groups WHERE id = ?")?
@@ -175,19 +177,19 @@ fn read(held: &Held, candidate: &Candidate) -> Result<Found, Fault> {
         let address: String = addresses.query_row([item], |row| row.get(0))?;
         let (mut waiting, mut waiting_since, mut provisional) = (None, None, None);
         if candidate.waiting > 0
-            && let Some((since, reason, outcome)) = provisionally(connection, item)?
+            && let Some((since, reason, outcome)) = read_provisional(connection, item)?
         {
             waiting = Some(held.reasons.reason(reason));
             waiting_since = Some(time(since));
             provisional = Some(serde_json::from_str(&outcome)?);
         }
-        open.push(Open { item, address: Arc::from(address.as_str()), waiting });
-        items.push(Item { number: item.unsigned_abs(), address, waiting_since, provisional });
+        open.push(OpenItem { item, address: Arc::from(address.as_str()), waiting });
+        items.push(LeaseItem { number: item.unsigned_abs(), address, waiting_since, provisional });
     }
-    Ok(Found { group, chunks, items, open })
+    Ok(ChunkContents { group, chunks, items, open })
 }
 
-fn provisionally(
+fn read_provisional(
     connection: &Connection,
     item: i64,
 ) -> rusqlite::Result<Option<(i64, i64, String)>> {

@@ -2,7 +2,7 @@
 //!
 //! - One file a batch: deleting it gives its bytes back at once, and a large batch slows no other.
 //! - Three kinds of threads do all the work, so that the callers' runtime never waits for a disk:
-//!   the intake takes rows, the desk gives leases and keeps results, the readers read.
+//!   the intake takes rows, the scheduler gives leases and keeps results, the readers read.
 //! - A batch is accepted when the catalog has it, which is after all its rows are on the disk. What
 //!   a file says of how a batch ended counts more than what the catalog says.
 //! - Times are kept to the millisecond.
@@ -10,25 +10,27 @@
 //! The shape of the directory is told in `directory`, that of a file in `schema`.
 
 mod catalog;
-mod common;
+mod commit;
 mod cursor;
-mod desk;
+mod dedup;
 mod directory;
 mod error;
 mod intake;
 mod items;
-mod keeping;
+mod layout;
 mod leasing;
-mod met;
+mod outcome_dictionary;
 mod page;
 mod pool;
-mod reading;
 mod receiver;
 mod recovery;
+mod reply;
+mod results;
+mod running;
+mod scheduler;
 mod schema;
 mod shared;
 mod time;
-mod work;
 
 #[cfg(test)]
 mod tests;
@@ -45,18 +47,19 @@ use tokio::sync::{mpsc, oneshot};
 pub use error::OpenError;
 
 use super::queue::{
-    DestinationTally, GroupTally, Known, Lease, LeaseId, LeaseRequest, NewRow, Queue, QueueError,
-    Results, ResultsRequest, Submission,
+    DestinationTally, GroupTally, ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Queue,
+    QueueError, ResultsPage, ResultsRequest, SubmittedBatch,
 };
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, State};
 use crate::campaign::spec::Spec;
-use desk::Desk;
-use error::Fault;
-use intake::{Intake, Reply, answer};
-use keeping::Brought;
-use pool::Reader;
-use shared::Shared;
+use commit::LeaseReport;
+use error::StoreError;
+use intake::Intake;
+use pool::BatchReader;
+use reply::{ReplySender, send_reply};
+use scheduler::Scheduler;
+use shared::SharedStore;
 
 /// How many calls wait for a thread before their callers have to.
 const WAITING: usize = 256;
@@ -65,15 +68,15 @@ const WAITING: usize = 256;
 const READERS: usize = 2;
 
 /// Something to be read, with the answer's address in it.
-type Reading = Box<dyn FnOnce(&Shared) + Send>;
+type ReadJob = Box<dyn FnOnce(&SharedStore) + Send>;
 
 /// A durable queue in a directory of this machine. When it is dropped, it ends what it has begun
 /// and lets go of the directory; that takes milliseconds.
 pub struct SqliteQueue {
-    shared: Arc<Shared>,
-    intake: mpsc::Sender<intake::Job>,
-    desk: mpsc::Sender<desk::Job>,
-    readers: mpsc::Sender<Reading>,
+    shared: Arc<SharedStore>,
+    intake: mpsc::Sender<intake::IntakeJob>,
+    scheduler: mpsc::Sender<scheduler::SchedulerJob>,
+    readers: mpsc::Sender<ReadJob>,
     /// Declared after the senders, which are dropped first: then the threads end.
     _threads: Threads,
 }
@@ -85,29 +88,29 @@ impl SqliteQueue {
     /// # Errors
     /// When the directory cannot be used; the message says what to do.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        let (shared, works, epoch) = recovery::open(directory)?;
+        let (shared, running, epoch) = recovery::open(directory)?;
         let shared = Arc::new(shared);
-        let (desk, desk_jobs) = mpsc::channel(WAITING);
+        let (scheduler, scheduler_jobs) = mpsc::channel(WAITING);
         let (intake, intake_jobs) = mpsc::channel(WAITING);
-        let (readers, reading) = mpsc::channel::<Reading>(WAITING);
+        let (readers, reading) = mpsc::channel::<ReadJob>(WAITING);
         let mut threads = Threads::default();
         let wrong = |error| OpenError::of_io(directory, error);
-        let work = Intake::new(Arc::clone(&shared), desk.clone());
+        let work = Intake::new(Arc::clone(&shared), scheduler.clone());
         threads.start("batch-intake", move || work.run(intake_jobs)).map_err(wrong)?;
-        let work = Desk::new(Arc::clone(&shared), works, epoch);
-        threads.start("batch-desk", move || work.run(desk_jobs)).map_err(wrong)?;
+        let work = Scheduler::new(Arc::clone(&shared), running, epoch);
+        threads.start("batch-scheduler", move || work.run(scheduler_jobs)).map_err(wrong)?;
         let reading = Arc::new(Mutex::new(reading));
         for _ in 0..READERS {
             let (shared, reading) = (Arc::clone(&shared), Arc::clone(&reading));
             threads.start("batch-reader", move || read(&shared, &reading)).map_err(wrong)?;
         }
-        Ok(Self { shared, intake, desk, readers, _threads: threads })
+        Ok(Self { shared, intake, scheduler, readers, _threads: threads })
     }
 
     async fn ask<J, T>(
         &self,
         to: &mpsc::Sender<J>,
-        job: impl FnOnce(Reply<T>) -> J,
+        job: impl FnOnce(ReplySender<T>) -> J,
     ) -> Result<T, QueueError> {
         let (reply, answer) = oneshot::channel();
         let gone = || QueueError::Broken {
@@ -120,10 +123,10 @@ impl SqliteQueue {
 
     async fn read<T: Send + 'static>(
         &self,
-        what: impl FnOnce(&Shared) -> Result<T, Fault> + Send + 'static,
+        what: impl FnOnce(&SharedStore) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, QueueError> {
-        self.ask(&self.readers, |reply| -> Reading {
-            Box::new(move |shared| answer(reply, what(shared), &shared.directory.place()))
+        self.ask(&self.readers, |reply| -> ReadJob {
+            Box::new(move |shared| send_reply(reply, what(shared), &shared.directory.place()))
         })
         .await
     }
@@ -133,7 +136,7 @@ impl SqliteQueue {
         &self,
         id: &BatchId,
         without: T,
-        what: impl FnOnce(&Reader) -> Result<T, Fault> + Send + 'static,
+        what: impl FnOnce(&BatchReader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, QueueError> {
         let id = id.clone();
         self.read(move |shared| {
@@ -152,17 +155,17 @@ impl SqliteQueue {
 }
 
 fn read_from<T>(
-    shared: &Shared,
+    shared: &SharedStore,
     id: &BatchId,
-    what: impl FnOnce(&Reader) -> Result<T, Fault>,
-) -> Result<T, Fault> {
+    what: impl FnOnce(&BatchReader) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     let reader = shared.readers.take(id, &shared.directory.batch(id))?;
     let found = what(&reader)?;
     shared.readers.give(reader);
     Ok(found)
 }
 
-fn read(shared: &Shared, jobs: &Mutex<mpsc::Receiver<Reading>>) {
+fn read(shared: &SharedStore, jobs: &Mutex<mpsc::Receiver<ReadJob>>) {
     loop {
         // One reader waits, the others wait for it to have something to do.
         let job = jobs.lock().blocking_recv();
@@ -178,8 +181,8 @@ impl Queue for SqliteQueue {
         id: BatchId,
         spec: Spec,
         now: SystemTime,
-    ) -> Result<Submission, QueueError> {
-        self.ask(&self.intake, |reply| intake::Job::Submit(id, spec, now, reply)).await
+    ) -> Result<SubmittedBatch, QueueError> {
+        self.ask(&self.intake, |reply| intake::IntakeJob::Submit(id, spec, now, reply)).await
     }
 
     async fn append(
@@ -189,8 +192,8 @@ impl Queue for SqliteQueue {
         rows: Vec<NewRow>,
         now: SystemTime,
     ) -> Result<u64, QueueError> {
-        let page = intake::Page { batch: id.clone(), first_row, rows, now };
-        self.ask(&self.intake, |reply| intake::Job::Append(page, reply)).await
+        let page = intake::RowPage { batch: id.clone(), first_row, rows, now };
+        self.ask(&self.intake, |reply| intake::IntakeJob::Append(page, reply)).await
     }
 
     async fn idle_uploads(
@@ -198,11 +201,11 @@ impl Queue for SqliteQueue {
         time: SystemTime,
         limit: usize,
     ) -> Result<Vec<BatchId>, QueueError> {
-        self.ask(&self.intake, |reply| intake::Job::IdleUploads(time, limit, reply)).await
+        self.ask(&self.intake, |reply| intake::IntakeJob::IdleUploads(time, limit, reply)).await
     }
 
     async fn seal(&self, id: &BatchId, now: SystemTime) -> Result<Batch, QueueError> {
-        self.ask(&self.intake, |reply| intake::Job::Seal(id.clone(), now, reply)).await
+        self.ask(&self.intake, |reply| intake::IntakeJob::Seal(id.clone(), now, reply)).await
     }
 
     async fn batch(&self, id: &BatchId) -> Result<Batch, QueueError> {
@@ -228,44 +231,48 @@ impl Queue for SqliteQueue {
     }
 
     async fn lease(&self, ask: LeaseRequest, now: SystemTime) -> Result<Vec<Lease>, QueueError> {
-        self.ask(&self.desk, |reply| desk::Job::Lease(ask, now, reply)).await
+        self.ask(&self.scheduler, |reply| scheduler::SchedulerJob::Lease(ask, now, reply)).await
     }
 
     async fn next_due(&self, now: SystemTime) -> Result<Option<SystemTime>, QueueError> {
-        self.ask(&self.desk, |reply| desk::Job::NextDue(now, reply)).await
+        self.ask(&self.scheduler, |reply| scheduler::SchedulerJob::NextDue(now, reply)).await
     }
 
     async fn complete(
         &self,
         lease: LeaseId,
-        results: Vec<Known>,
+        results: Vec<ItemOutcome>,
         now: SystemTime,
     ) -> Result<(), QueueError> {
-        let brought = Brought { lease, known: results, until: None, now };
-        self.ask(&self.desk, |reply| desk::Job::Bring(brought, reply)).await
+        let report = LeaseReport { lease, known: results, until: None, now };
+        self.ask(&self.scheduler, |reply| scheduler::SchedulerJob::Report(report, reply)).await
     }
 
     async fn release_until(
         &self,
         lease: LeaseId,
         until: SystemTime,
-        provisional: Vec<Known>,
+        provisional: Vec<ItemOutcome>,
         now: SystemTime,
     ) -> Result<(), QueueError> {
-        let brought = Brought { lease, known: provisional, until: Some(until), now };
-        self.ask(&self.desk, |reply| desk::Job::Bring(brought, reply)).await
+        let report = LeaseReport { lease, known: provisional, until: Some(until), now };
+        self.ask(&self.scheduler, |reply| scheduler::SchedulerJob::Report(report, reply)).await
     }
 
-    async fn results(&self, id: &BatchId, request: ResultsRequest) -> Result<Results, QueueError> {
-        if cursor::Place::read(&request.after, id, request.order).is_none() {
+    async fn results(
+        &self,
+        id: &BatchId,
+        request: ResultsRequest,
+    ) -> Result<ResultsPage, QueueError> {
+        if cursor::CursorPosition::read(&request.after, id, request.order).is_none() {
             return Err(QueueError::BadCursor);
         }
-        let nothing = reading::nothing(request.after.clone());
-        self.read_file(id, nothing, move |reader| reading::results(reader, &request)).await
+        let nothing = results::nothing(request.after.clone());
+        self.read_file(id, nothing, move |reader| results::results(reader, &request)).await
     }
 
     async fn groups(&self, id: &BatchId, limit: usize) -> Result<Vec<GroupTally>, QueueError> {
-        self.read_file(id, Vec::new(), move |reader| reading::groups(reader, limit)).await
+        self.read_file(id, Vec::new(), move |reader| results::groups(reader, limit)).await
     }
 
     async fn destinations(
@@ -273,15 +280,15 @@ impl Queue for SqliteQueue {
         id: &BatchId,
         limit: usize,
     ) -> Result<Vec<DestinationTally>, QueueError> {
-        self.read_file(id, Vec::new(), move |reader| reading::destinations(reader, limit)).await
+        self.read_file(id, Vec::new(), move |reader| results::destinations(reader, limit)).await
     }
 
     async fn cancel(&self, id: &BatchId, now: SystemTime) -> Result<Batch, QueueError> {
-        self.ask(&self.intake, |reply| intake::Job::Cancel(id.clone(), now, reply)).await
+        self.ask(&self.intake, |reply| intake::IntakeJob::Cancel(id.clone(), now, reply)).await
     }
 
     async fn delete(&self, id: &BatchId) -> Result<(), QueueError> {
-        self.ask(&self.intake, |reply| intake::Job::Delete(id.clone(), reply)).await
+        self.ask(&self.intake, |reply| intake::IntakeJob::Delete(id.clone(), reply)).await
     }
 
     async fn ended_before(

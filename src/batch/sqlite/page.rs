@@ -4,99 +4,99 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
 
+use super::dedup::{DedupIndex, Hash, Numbers, hash};
 use super::items;
-use super::met::{Hash, Met, Numbers, hash};
 use crate::batch::queue::{CHUNK, NewRow};
 
-/// How many chunks of a group are `ready` at first.
+/// Chunks of a group that are `ready` at first.
 pub(super) const WINDOW: i64 = 8;
 
 /// A page that is being written.
-pub(super) struct Page<'a> {
+pub(super) struct PageWriter<'a> {
     connection: &'a Connection,
     /// The groups that were there before.
-    met: &'a Met,
-    /// How many there are by now.
+    index: &'a DedupIndex,
+    /// Number of groups by now.
     groups: i64,
     /// Those that are new.
     pub(super) new: Numbers,
 }
 
-/// What a page brings to one group.
+/// The rows of a page that belong to one group.
 #[derive(Default)]
-struct Share {
+struct GroupRows {
     rows: i64,
     items: Vec<i64>,
 }
 
-impl<'a> Page<'a> {
+impl<'a> PageWriter<'a> {
     /// A page of a batch that has these groups, so many of them.
-    pub(super) fn new(connection: &'a Connection, met: &'a Met, groups: i64) -> Self {
-        Self { connection, met, groups, new: Vec::new() }
+    pub(super) fn new(connection: &'a Connection, index: &'a DedupIndex, groups: i64) -> Self {
+        Self { connection, index, groups, new: Vec::new() }
     }
 
     /// Writes rows, numbered from `first`; which mailboxes are new.
-    pub(super) fn take(
+    pub(super) fn write_rows(
         &mut self,
         rows: &[NewRow],
         first: i64,
-        met: &Met,
+        index: &DedupIndex,
     ) -> rusqlite::Result<Numbers> {
-        let (items, new) = meet(self.connection, rows, first, met)?;
+        let (items, new) = deduplicate(self.connection, rows, first, index)?;
         let mut insert = self
             .connection
             .prepare_cached("INSERT INTO rows (row, address, row_id, item) VALUES (?, ?, ?, ?)")?;
-        let mut shares: Vec<(&str, Share)> = Vec::new();
+        let mut by_group: Vec<(&str, GroupRows)> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
         for ((row, new), item) in (first..).zip(rows).zip(items) {
             let row_id = (!new.row_id.is_empty()).then_some(&new.row_id);
             insert.execute(params![row, new.address, row_id, item])?;
             let place = *places.entry(&new.group).or_insert_with(|| {
-                shares.push((&new.group, Share::default()));
-                shares.len() - 1
+                by_group.push((&new.group, GroupRows::default()));
+                by_group.len() - 1
             });
-            let share = &mut shares[place].1;
-            share.rows += 1;
+            let group_rows = &mut by_group[place].1;
+            group_rows.rows += 1;
             if item.is_none() {
-                share.items.push(row);
+                group_rows.items.push(row);
             }
         }
-        for (name, share) in shares {
-            self.add(name, &share)?;
+        for (name, group_rows) in by_group {
+            self.add(name, &group_rows)?;
         }
         Ok(new)
     }
 
-    /// Adds a share to its group.
-    fn add(&mut self, name: &str, share: &Share) -> rusqlite::Result<()> {
+    /// Adds rows to their group.
+    fn add(&mut self, name: &str, group_rows: &GroupRows) -> rusqlite::Result<()> {
         let hash = hash(name);
-        match self.met.find(self.connection, &hash)? {
-            Some(group) => self.extend(group, share),
-            None => self.begin(hash, name, share),
+        match self.index.find(self.connection, &hash)? {
+            Some(group) => self.extend(group, group_rows),
+            None => self.begin(hash, name, group_rows),
         }
     }
 
-    /// Makes a group of a share.
-    fn begin(&mut self, hash: Hash, name: &str, share: &Share) -> rusqlite::Result<()> {
+    /// Makes a group of rows.
+    fn begin(&mut self, hash: Hash, name: &str, group_rows: &GroupRows) -> rusqlite::Result<()> {
         let group = self.groups;
-        let (chunks, open) = self.chunk(group, 0, &share.items)?;
+        let (chunks, open) = self.chunk(group, 0, &group_rows.items)?;
         self.connection
             .prepare_cached(
                 "INSERT INTO groups (id, name, rows, chunks, chunk) VALUES (?, ?, ?, ?, ?)",
             )?
-            .execute(params![group, name, share.rows, chunks, open])?;
+            .execute(params![group, name, group_rows.rows, chunks, open])?;
         self.new.push((hash, group));
         self.groups += 1;
         Ok(())
     }
 
-    /// Adds a share to a group that is there.
-    fn extend(&self, group: i64, share: &Share) -> rusqlite::Result<()> {
+    /// Adds rows to a group that is there.
+    fn extend(&self, group: i64, group_rows: &GroupRows) -> rusqlite::Result<()> {
         let (mut chunks, mut open): (i64, Option<i64>) = self
             .connection
             .prepare_cached("SELECT chunks, chunk FROM groups WHERE id = ?")?
             .query_row([group], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let mut rest = &share.items[..];
+        let mut rest = &group_rows.items[..];
         if let Some(chunk) = open
             && !rest.is_empty()
         {
@@ -110,7 +110,7 @@ impl<'a> Page<'a> {
             .prepare_cached(
                 "UPDATE groups SET rows = rows + ?, chunks = ?, chunk = ? WHERE id = ?",
             )?
-            .execute(params![share.rows, chunks, open, group])?;
+            .execute(params![group_rows.rows, chunks, open, group])?;
         Ok(())
     }
 
@@ -154,11 +154,11 @@ impl<'a> Page<'a> {
 
 /// For each row the item that was there before, if there was one; and the new items. The hashes are
 /// gone through in their own order, so that neighbours in the file are looked for together.
-fn meet(
+fn deduplicate(
     connection: &Connection,
     rows: &[NewRow],
     first: i64,
-    met: &Met,
+    index: &DedupIndex,
 ) -> rusqlite::Result<(Vec<Option<i64>>, Numbers)> {
     let mut hashes: Vec<(Hash, usize)> =
         rows.iter().enumerate().map(|(at, row)| (hash(&row.key), at)).collect();
@@ -168,7 +168,7 @@ fn meet(
     for (hash, at) in hashes {
         items[at] = match new.last() {
             Some((before, item)) if *before == hash => Some(*item),
-            _ => met.find(connection, &hash)?,
+            _ => index.find(connection, &hash)?,
         };
         if items[at].is_none() {
             new.push((hash, first + i64::try_from(at).unwrap_or(i64::MAX)));

@@ -1,7 +1,7 @@
 //! A batch that is receiving: rows into items, items into chunks.
 //!
 //! Which mailboxes and groups were met before is kept in a file of its own beside the batch's, see
-//! [`met`](super::met), which is removed when the batch is sealed. Neither has a log, and neither
+//! [`met`](super::dedup), which is removed when the batch is sealed. Neither has a log, and neither
 //! waits for the disk.
 
 use std::fs::File;
@@ -11,10 +11,10 @@ use std::time::SystemTime;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params};
 
+use super::dedup::{DedupIndex, Hash, Numbers};
 use super::directory::{self, Directory};
-use super::error::Fault;
-use super::met::{Hash, Met, Numbers};
-use super::page::{Page, WINDOW};
+use super::error::StoreError;
+use super::page::{PageWriter, WINDOW};
 use super::schema;
 use crate::batch::queue::NewRow;
 use crate::campaign::progress::Batch;
@@ -28,29 +28,29 @@ const INTAKE: &str = "
 pub(super) struct Receiver {
     batch: Batch,
     groups: i64,
-    mailboxes_met: Met,
-    groups_met: Met,
-    /// When rows last came.
+    mailbox_index: DedupIndex,
+    group_index: DedupIndex,
+    /// Time of the last page.
     pub(super) last_page: SystemTime,
     /// `None` while it is idle.
     connection: Option<Connection>,
 }
 
-/// What a transaction changes, for memory to follow.
+/// The change of a transaction, for memory to follow.
 #[derive(Default)]
-struct Change {
+struct IntakeChange {
     rows: usize,
     /// The new ones.
     mailboxes: Numbers,
     /// The new ones.
     groups: Numbers,
-    mailboxes_written: Vec<Hash>,
-    groups_written: Vec<Hash>,
+    mailboxes_flushed: Vec<Hash>,
+    groups_flushed: Vec<Hash>,
 }
 
 impl Receiver {
     /// Makes the files of `batch`.
-    pub(super) fn create(directory: &Directory, batch: Batch) -> Result<Self, Fault> {
+    pub(super) fn create(directory: &Directory, batch: Batch) -> Result<Self, StoreError> {
         let made = Self::make(directory, batch.clone());
         if made.is_err() {
             let _ = directory.remove(&batch.id);
@@ -58,15 +58,15 @@ impl Receiver {
         made
     }
 
-    fn make(directory: &Directory, batch: Batch) -> Result<Self, Fault> {
+    fn make(directory: &Directory, batch: Batch) -> Result<Self, StoreError> {
         directory::create(&directory.batch(&batch.id))?;
         directory::create(&directory.intake(&batch.id))?;
         let mut receiver = Self {
             last_page: batch.created_at,
             batch,
             groups: 0,
-            mailboxes_met: Met::mailboxes(),
-            groups_met: Met::groups(),
+            mailbox_index: DedupIndex::mailboxes(),
+            group_index: DedupIndex::groups(),
             connection: None,
         };
         let connection = receiver.open(directory)?;
@@ -81,7 +81,7 @@ impl Receiver {
         Ok(receiver)
     }
 
-    /// How it stands.
+    /// The batch as it stands.
     pub(super) fn batch(&self) -> &Batch {
         &self.batch
     }
@@ -89,14 +89,14 @@ impl Receiver {
     /// Lets go of the files, and of what is gathered for them; they are opened again when they are
     /// needed.
     pub(super) fn close(&mut self) {
-        while !(self.mailboxes_met.is_written() && self.groups_met.is_written()) {
+        while !(self.mailbox_index.is_flushed() && self.group_index.is_flushed()) {
             // What cannot be written now stays in memory.
-            if self.change(|connection, receiver| receiver.write(connection, true)).is_err() {
+            if self.change(|connection, receiver| receiver.flush(connection, true)).is_err() {
                 break;
             }
         }
-        self.mailboxes_met.rest();
-        self.groups_met.rest();
+        self.mailbox_index.drop_filter();
+        self.group_index.drop_filter();
         self.connection = None;
     }
 
@@ -105,7 +105,7 @@ impl Receiver {
         self.connection = None;
     }
 
-    fn open(&mut self, directory: &Directory) -> Result<&Connection, Fault> {
+    fn open(&mut self, directory: &Directory) -> Result<&Connection, StoreError> {
         if self.connection.is_none() {
             let connection = schema::open(&directory.batch(&self.batch.id))?;
             let intake = directory.intake(&self.batch.id);
@@ -119,37 +119,41 @@ impl Receiver {
             )?;
             self.connection = Some(connection);
         }
-        self.connection.as_ref().ok_or(Fault::Odd("the file was not opened"))
+        self.connection.as_ref().ok_or(StoreError::Unexpected("the file was not opened"))
     }
 
     /// Takes a page of rows, whole or not at all.
-    pub(super) fn append(&mut self, directory: &Directory, rows: &[NewRow]) -> Result<(), Fault> {
+    pub(super) fn append(
+        &mut self,
+        directory: &Directory,
+        rows: &[NewRow],
+    ) -> Result<(), StoreError> {
         self.open(directory)?;
         self.change(|connection, receiver| {
-            let written = receiver.write(connection, false)?;
+            let flushed = receiver.flush(connection, false)?;
             let first = number(receiver.batch.progress.rows);
-            let mut page = Page::new(connection, &receiver.groups_met, receiver.groups);
-            let mailboxes = page.take(rows, first, &receiver.mailboxes_met)?;
-            Ok(Change { rows: rows.len(), mailboxes, groups: page.new, ..written })
+            let mut page = PageWriter::new(connection, &receiver.group_index, receiver.groups);
+            let mailboxes = page.write_rows(rows, first, &receiver.mailbox_index)?;
+            Ok(IntakeChange { rows: rows.len(), mailboxes, groups: page.new, ..flushed })
         })
     }
 
     /// Writes a part of what is gathered.
-    fn write(&self, connection: &Connection, all: bool) -> rusqlite::Result<Change> {
-        Ok(Change {
-            mailboxes_written: self.mailboxes_met.write(connection, all)?,
-            groups_written: self.groups_met.write(connection, all)?,
-            ..Change::default()
+    fn flush(&self, connection: &Connection, all: bool) -> rusqlite::Result<IntakeChange> {
+        Ok(IntakeChange {
+            mailboxes_flushed: self.mailbox_index.flush(connection, all)?,
+            groups_flushed: self.group_index.flush(connection, all)?,
+            ..IntakeChange::default()
         })
     }
 
     /// Changes the open files, whole or not at all; memory follows.
     fn change(
         &mut self,
-        change: impl FnOnce(&Connection, &Self) -> rusqlite::Result<Change>,
-    ) -> Result<(), Fault> {
+        change: impl FnOnce(&Connection, &Self) -> rusqlite::Result<IntakeChange>,
+    ) -> Result<(), StoreError> {
         let Some(connection) = &self.connection else {
-            return Err(Fault::Odd("the file is not open"));
+            return Err(StoreError::Unexpected("the file is not open"));
         };
         connection.execute_batch("BEGIN IMMEDIATE")?;
         let changed = change(connection, self)
@@ -159,10 +163,10 @@ impl Receiver {
                 self.batch.progress.rows += done.rows as u64;
                 self.batch.progress.mailboxes += done.mailboxes.len() as u64;
                 self.groups += number(done.groups.len() as u64);
-                self.mailboxes_met.forget(&done.mailboxes_written);
-                self.groups_met.forget(&done.groups_written);
-                self.mailboxes_met.gather(done.mailboxes);
-                self.groups_met.gather(done.groups);
+                self.mailbox_index.mark_flushed(&done.mailboxes_flushed);
+                self.group_index.mark_flushed(&done.groups_flushed);
+                self.mailbox_index.buffer(done.mailboxes);
+                self.group_index.buffer(done.groups);
                 Ok(())
             }
             Err(error) => {
@@ -175,8 +179,12 @@ impl Receiver {
         }
     }
 
-    /// Makes the file durable as that of `batch`, and ready for the desk and for readers.
-    pub(super) fn finish(&mut self, directory: &Directory, batch: &Batch) -> Result<(), Fault> {
+    /// Makes the file durable as that of `batch`, and ready for the scheduler and for readers.
+    pub(super) fn finish(
+        &mut self,
+        directory: &Directory,
+        batch: &Batch,
+    ) -> Result<(), StoreError> {
         let connection = self.open(directory)?;
         connection.execute(
             "UPDATE meta SET state = ?1, ended_at = ?2",

@@ -10,20 +10,21 @@ use std::path::Path;
 
 use super::catalog::Catalog;
 use super::directory::{self, Directory};
-use super::error::{Fault, OpenError};
+use super::error::{OpenError, StoreError};
+use super::running::RunningBatch;
 use super::schema;
-use super::shared::Shared;
-use super::work::Work;
+use super::shared::SharedStore;
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::Batch;
 
-/// Opens the directory at `root`: what is shared, the batches that run, and how often it was opened.
-pub(super) fn open(root: &Path) -> Result<(Shared, Vec<Work>, u64), OpenError> {
+/// Opens the directory at `root`: what is shared, the batches that run, and how often it was
+/// opened.
+pub(super) fn open(root: &Path) -> Result<(SharedStore, Vec<RunningBatch>, u64), OpenError> {
     let directory = Directory::take(root)?;
     let path = directory.catalog();
-    let wrong = |fault: Fault| match fault {
-        Fault::Sql(error) => OpenError::of(&path, &error),
-        Fault::File(error) => OpenError::of_io(root, error),
+    let wrong = |fault: StoreError| match fault {
+        StoreError::Sql(error) => OpenError::of(&path, &error),
+        StoreError::File(error) => OpenError::of_io(root, error),
         other => OpenError::damaged(path.clone(), other.to_string()),
     };
     let (files, leftovers) = directory.batches().map_err(|error| wrong(error.into()))?;
@@ -44,27 +45,28 @@ pub(super) fn open(root: &Path) -> Result<(Shared, Vec<Work>, u64), OpenError> {
     if let Some(id) = known.iter().find(|id| !directory.batch(id).exists()) {
         return Err(OpenError::Missing(directory.batch(id)));
     }
-    let running = catalog.running().map_err(wrong)?;
-    let mut works = Vec::new();
-    for batch in running {
-        let mut work = take_up(&directory, batch)?;
+    let unfinished = catalog.running().map_err(wrong)?;
+    let mut running = Vec::new();
+    for batch in unfinished {
+        let mut work = resume(&directory, batch)?;
         if work.batch.state.is_over() {
             catalog.end(&work.batch).map_err(wrong)?;
         } else {
             work.close();
-            works.push(work);
+            running.push(work);
         }
     }
-    works.sort_by(|a, b| a.batch.id.cmp(&b.batch.id));
-    let shared = Shared::new(directory, catalog);
-    for work in &works {
+    running.sort_by(|a, b| a.batch.id.cmp(&b.batch.id));
+    let shared = SharedStore::new(directory, catalog);
+    for work in &running {
         shared.publish(&work.batch);
     }
-    Ok((shared, works, epoch))
+    Ok((shared, running, epoch))
 }
 
-/// Removes the batches whose file is empty: their deletion was begun, or they were given up by hand.
-fn given_up(directory: &Directory, catalog: &Catalog) -> Result<(), Fault> {
+/// Removes the batches whose file is empty: their deletion was begun, or they were given up by
+/// hand.
+fn given_up(directory: &Directory, catalog: &Catalog) -> Result<(), StoreError> {
     for id in catalog.names()? {
         let emptied = fs::metadata(directory.batch(&id)).is_ok_and(|file| file.len() == 0);
         if emptied {
@@ -74,7 +76,7 @@ fn given_up(directory: &Directory, catalog: &Catalog) -> Result<(), Fault> {
     Ok(())
 }
 
-fn take_up(directory: &Directory, batch: Batch) -> Result<Work, OpenError> {
+fn resume(directory: &Directory, batch: Batch) -> Result<RunningBatch, OpenError> {
     let path = directory.batch(&batch.id);
     let newer = |found| OpenError::Newer { path: path.clone(), found, known: schema::VERSION };
     let version = schema::open(&path).and_then(|connection| schema::version(&connection));
@@ -83,8 +85,8 @@ fn take_up(directory: &Directory, batch: Batch) -> Result<Work, OpenError> {
         Ok(_) => {}
         Err(error) => return Err(OpenError::of(&path, &error)),
     }
-    Work::open(batch, &path).map_err(|fault| match fault {
-        Fault::Sql(error) => OpenError::of(&path, &error),
+    RunningBatch::open(batch, &path).map_err(|fault| match fault {
+        StoreError::Sql(error) => OpenError::of(&path, &error),
         other => OpenError::damaged(path.clone(), other.to_string()),
     })
 }

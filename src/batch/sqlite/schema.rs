@@ -15,7 +15,7 @@ use crate::verdict::Reason;
 /// The version of the store. A change that an older mailvet cannot read makes it one more.
 pub(super) const VERSION: i64 = 1;
 
-/// How long to wait for another connection of this process that holds a file for a moment.
+/// Longest wait for another connection of this process that holds a file for a moment.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Pages of the log that make it worth while to write them into the file: a page that changed often
@@ -34,7 +34,7 @@ pub(super) const CACHE: u32 = 2048;
 ///   was sealed. `ready`: among the first `window` of its group, by when they are due; only these
 ///   are looked at for a lease, so that a large group does not stand in the way of the others.
 ///   `waiting`: how many of its items have a provisional result.
-/// - `outcomes`: what results have in common, as JSON; see [`common`](super::common).
+/// - `outcomes`: what results have in common, as JSON; see [`outcome_dictionary`](super::outcome_dictionary).
 /// - `results`: in the order in which they came. `rows`: how many rows the item has. `outcome`: its
 ///   common part; the times are its own, in milliseconds.
 pub(super) const BATCH: &str = "
@@ -104,7 +104,7 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// What is committed here is on the disk. `cache`: KiB of pages to keep.
+/// Makes commits durable. `cache`: KiB of pages to keep.
 pub(super) fn lasting(connection: &Connection, cache: u32) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -{cache};

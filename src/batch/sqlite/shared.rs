@@ -1,4 +1,4 @@
-//! What the threads of a store share: the directory, the catalog, and how the batches stand that
+//! State shared by the threads of a store: the directory, the catalog, and the batches that
 //! are not over.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,16 +7,16 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::catalog::Catalog;
 use super::directory::Directory;
-use super::error::Fault;
-use super::pool::Pool;
+use super::error::StoreError;
+use super::pool::ReaderPool;
 use crate::batch::queue::QueueError;
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, State};
 
-/// What the threads share.
-pub(super) struct Shared {
+/// State shared by the threads.
+pub(super) struct SharedStore {
     pub(super) directory: Directory,
-    pub(super) readers: Pool,
+    pub(super) readers: ReaderPool,
     catalog: Mutex<Catalog>,
     /// The batches that are receiving or running, and those the catalog does not know to be over.
     live: Mutex<BTreeMap<BatchId, Batch>>,
@@ -24,11 +24,11 @@ pub(super) struct Shared {
     leaving: Mutex<BTreeSet<BatchId>>,
 }
 
-impl Shared {
+impl SharedStore {
     pub(super) fn new(directory: Directory, catalog: Catalog) -> Self {
         Self {
             directory,
-            readers: Pool::default(),
+            readers: ReaderPool::default(),
             catalog: Mutex::new(catalog),
             live: Mutex::default(),
             leaving: Mutex::default(),
@@ -49,13 +49,13 @@ impl Shared {
         self.leaving.lock()
     }
 
-    /// Whether a batch is gone, or going.
+    /// `true` if a batch is gone, or being removed.
     pub(super) fn is_gone(&self, id: &BatchId) -> bool {
         self.leaving().contains(id)
-            || matches!(self.batch(id), Err(Fault::Told(QueueError::NoSuchBatch(_))))
+            || matches!(self.batch(id), Err(StoreError::Caller(QueueError::NoSuchBatch(_))))
     }
 
-    /// How a batch that is not over stands.
+    /// A batch that is not over, as it stands.
     pub(super) fn standing(&self, id: &BatchId) -> Option<Batch> {
         self.live().get(id).cloned()
     }
@@ -77,7 +77,7 @@ impl Shared {
     }
 
     /// A batch as it stands.
-    pub(super) fn batch(&self, id: &BatchId) -> Result<Batch, Fault> {
+    pub(super) fn batch(&self, id: &BatchId) -> Result<Batch, StoreError> {
         if let Some(batch) = self.standing(id) {
             return Ok(batch);
         }
@@ -86,7 +86,11 @@ impl Shared {
     }
 
     /// The batch that `owner` submitted under `request_id`.
-    pub(super) fn requested(&self, owner: &str, request_id: &str) -> Result<Option<Batch>, Fault> {
+    pub(super) fn requested(
+        &self,
+        owner: &str,
+        request_id: &str,
+    ) -> Result<Option<Batch>, StoreError> {
         let is_it = |batch: &&Batch| {
             batch.spec.owner == owner && batch.spec.request_id.as_deref() == Some(request_id)
         };
@@ -102,7 +106,7 @@ impl Shared {
         owner: &str,
         before: Option<&BatchId>,
         limit: usize,
-    ) -> Result<Vec<Batch>, Fault> {
+    ) -> Result<Vec<Batch>, StoreError> {
         let listed = self.catalog().of_owner(owner, before, limit)?;
         let mut found: BTreeMap<BatchId, Batch> =
             listed.into_iter().map(|batch| (batch.id.clone(), batch)).collect();
@@ -116,14 +120,14 @@ impl Shared {
 
     /// Removes everything of a batch, for good. Its file is emptied first: that needs no room, so
     /// that there is room for the rest, and if it ends there, the next start goes on.
-    pub(super) fn remove(&self, id: &BatchId) -> Result<(), Fault> {
+    pub(super) fn remove(&self, id: &BatchId) -> Result<(), StoreError> {
         self.leaving().insert(id.clone());
         let removed = self.empty_and_remove(id);
         self.leaving().remove(id);
         removed
     }
 
-    fn empty_and_remove(&self, id: &BatchId) -> Result<(), Fault> {
+    fn empty_and_remove(&self, id: &BatchId) -> Result<(), StoreError> {
         self.readers.forget(id);
         self.directory.empty(id)?;
         self.catalog().remove(id)?;

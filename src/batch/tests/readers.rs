@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 
 use super::super::queue::{Cursor, Order, QueueError};
-use super::super::{Config, Reading};
+use super::super::{Config, ResultsQuery};
 use super::script::{Room, Says};
 use crate::campaign::{BatchOptions, State};
 use crate::verdict::{Reason, Verdict};
@@ -51,8 +51,9 @@ async fn a_reader_that_stops_anywhere_goes_on_where_it_was() {
     let id = room.submit(&list, BatchOptions::default()).await;
     let (mut rows, mut after) = (Vec::new(), Cursor::default());
     for steps in 1.. {
-        let reading = Reading { order: Order::Completion, after: after.clone(), verdicts: vec![] };
-        let mut results = Box::pin(room.batches.results(id.clone(), reading));
+        let query =
+            ResultsQuery { order: Order::Completion, after: after.clone(), verdicts: vec![] };
+        let mut results = Box::pin(room.batches.results(id.clone(), query));
         let Some(page) = results.next().await else { break };
         let taken: Vec<_> = page.unwrap().rows.into_iter().take(steps).collect();
         let Some(last) = taken.last() else { break };
@@ -69,12 +70,12 @@ async fn results_can_be_asked_for_by_verdict() {
     let list: Vec<&str> = list.iter().map(String::as_str).collect();
     let room = Room::open(&says, Config::default());
     let id = room.submit(&list, BatchOptions::default()).await;
-    let reading = Reading {
+    let query = ResultsQuery {
         order: Order::Row,
         after: Cursor::default(),
         verdicts: vec![Verdict::Undeliverable],
     };
-    let results = room.batches.results(id, reading);
+    let results = room.batches.results(id, query);
     let rows = results.map(|page| page.unwrap().rows).concat().await;
     assert_eq!(rows.len(), 167);
     assert!(rows.iter().all(|row| row.address.starts_with("nobody@")));

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use super::super::memory::MemoryQueue;
-use super::super::queue::{Cursor, Order, RowResult, Submission};
-use super::super::{Ask, Batches, Config, Outcome, Queue, Reading};
+use super::super::queue::{Cursor, Order, RowResult, SubmittedBatch};
+use super::super::{AddressVerifier, Batches, Config, Outcome, Queue, ResultsQuery};
 use crate::address::DomainName;
 use crate::campaign::{Batch, BatchId, BatchOptions, SendPolicy, Spec};
 use crate::clock::Clock;
@@ -54,7 +54,7 @@ impl Script {
 }
 
 #[async_trait]
-impl Ask for Script {
+impl AddressVerifier for Script {
     async fn verify(&self, subject: Subject, options: &Options) -> Verification {
         let address = subject.text();
         let now = self.clock.now();
@@ -129,7 +129,7 @@ impl Room {
     ) -> Self {
         let says = says.iter().copied().collect();
         let script = Arc::new(Script { clock, says, asked: Mutex::default() });
-        let ask = Arc::clone(&script) as Arc<dyn Ask>;
+        let ask = Arc::clone(&script) as Arc<dyn AddressVerifier>;
         let pace = Duration::from_millis(20);
         let batches =
             Batches::start(Arc::clone(&queue) as Arc<dyn Queue>, ask, config, pace, clock);
@@ -139,7 +139,7 @@ impl Room {
     /// Submits a list and seals it.
     pub(super) async fn submit(&self, addresses: &[&str], options: BatchOptions) -> BatchId {
         let spec = spec(options);
-        let Submission::New(batch) = self.batches.submit(spec).await.unwrap() else {
+        let SubmittedBatch::New(batch) = self.batches.submit(spec).await.unwrap() else {
             panic!("a batch of the same name is there");
         };
         let rows = addresses.iter().map(|address| (String::new(), Subject::parse(*address)));
@@ -154,8 +154,8 @@ impl Room {
 
     pub(super) async fn read(&self, id: &BatchId, order: Order) -> Vec<RowResult> {
         use futures_util::StreamExt as _;
-        let reading = Reading { order, after: Cursor::default(), verdicts: Vec::new() };
-        let results = self.batches.results(id.clone(), reading);
+        let query = ResultsQuery { order, after: Cursor::default(), verdicts: Vec::new() };
+        let results = self.batches.results(id.clone(), query);
         results.map(|page| page.unwrap().rows).concat().await
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::Config;
 use super::script::{Room, Says, spec};
-use crate::batch::queue::{QueueError, Submission};
+use crate::batch::queue::{QueueError, SubmittedBatch};
 use crate::campaign::{BatchOptions, SendPolicy, State};
 use crate::verdict::Depth;
 use crate::verdict::Reason;
@@ -59,7 +59,7 @@ async fn a_greylisted_row_comes_back_by_itself_when_it_is_due() {
 #[tokio::test(start_paused = true)]
 async fn after_the_caller_s_patience_not_now_is_the_answer() {
     let room = Room::open(&[("grey", Says::YesAfter(60 * MINUTE))], Config::default());
-    let options = BatchOptions { patience: 5 * MINUTE, ..BatchOptions::default() };
+    let options = BatchOptions { retry_window: 5 * MINUTE, ..BatchOptions::default() };
     let id = room.submit(&["grey@a.example"], options).await;
     let rows = room.rows(&id).await;
     assert_eq!(reasons(&rows), [Reason::Greylisted]);
@@ -72,7 +72,7 @@ async fn at_its_deadline_a_batch_ends_with_what_is_known() {
     let config = Config { longest_address: 4 * MINUTE, ..Config::default() };
     let room = Room::open(&says, config);
     let options = BatchOptions {
-        patience: 120 * MINUTE,
+        retry_window: 120 * MINUTE,
         deadline: Some(10 * MINUTE),
         ..BatchOptions::default()
     };
@@ -203,12 +203,14 @@ async fn an_upload_goes_on_where_it_was_and_a_second_seal_changes_nothing() {
     let room = Room::open(&[], Config::default());
     let mut spec = spec(BatchOptions::default());
     spec.request_id = Some("r".to_owned());
-    let Submission::New(batch) = room.batches.submit(spec.clone()).await.unwrap() else { panic!() };
+    let SubmittedBatch::New(batch) = room.batches.submit(spec.clone()).await.unwrap() else {
+        panic!()
+    };
     let row = |address: &str| (String::new(), Subject::parse(address));
     let page = [row("jane@a.example"), row("john@a.example")];
     assert_eq!(room.batches.append(&batch.id, Some(0), page.clone()).await.unwrap(), 2);
     tokio::time::sleep(30 * MINUTE).await;
-    let Submission::Known(found) = room.batches.submit(spec).await.unwrap() else { panic!() };
+    let SubmittedBatch::Known(found) = room.batches.submit(spec).await.unwrap() else { panic!() };
     assert_eq!((found.id.clone(), found.progress.rows), (batch.id.clone(), 2));
     room.batches.append(&found.id, Some(0), page).await.unwrap();
     assert_eq!(room.batches.append(&found.id, Some(2), [row("al@a.example")]).await.unwrap(), 3);
@@ -221,8 +223,8 @@ async fn an_upload_goes_on_where_it_was_and_a_second_seal_changes_nothing() {
 async fn an_abandoned_upload_is_removed_and_one_that_goes_on_is_not() {
     let room = Room::open(&[], Config { upload_timeout: 10 * MINUTE, ..Config::default() });
     let submit = async || match room.batches.submit(spec(BatchOptions::default())).await.unwrap() {
-        Submission::New(batch) => batch.id,
-        Submission::Known(_) => panic!("it has no request id"),
+        SubmittedBatch::New(batch) => batch.id,
+        SubmittedBatch::Known(_) => panic!("it has no request id"),
     };
     let (left, kept) = (submit().await, submit().await);
     for n in 0..4 {
@@ -245,5 +247,5 @@ async fn a_request_id_with_other_options_is_refused_and_the_difference_named() {
     let error = room.batches.submit(second).await.unwrap_err();
     assert!(matches!(&error, QueueError::OtherRequest { .. }), "{error}");
     assert!(error.to_string().contains("send_policy deliverable, not all"), "{error}");
-    assert!(matches!(room.batches.submit(first).await, Ok(Submission::Known(_))));
+    assert!(matches!(room.batches.submit(first).await, Ok(SubmittedBatch::Known(_))));
 }

@@ -9,7 +9,7 @@ use crate::verdict::Verdict;
 
 /// The rows of a list by what is known of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Counts {
+pub(super) struct VerdictCounts {
     pub(super) deliverable: u64,
     pub(super) risky: u64,
     pub(super) undeliverable: u64,
@@ -20,7 +20,7 @@ pub(super) struct Counts {
     pub(super) receiving: bool,
 }
 
-impl Counts {
+impl VerdictCounts {
     pub(super) fn of(progress: &Progress, state: State) -> Self {
         let open = progress.open_rows();
         let unknown = progress.with_verdict(Verdict::Unknown);

@@ -1,4 +1,5 @@
-//! What may be said of a campaign before it is sent, from the counts of its list alone.
+//! The pre-flight: statements about a campaign before it is sent, from the counts of its list
+//! alone.
 //!
 //! A *hard bounce* is mail that comes back for good. How many a campaign will see cannot be known
 //! before it is sent, and nothing here guesses: no verdict is given a probability. What is known is
@@ -41,10 +42,10 @@ mod tests;
 mod thresholds;
 pub mod words;
 
-use counts::Counts;
+use counts::VerdictCounts;
 pub use host_fault::HostFault;
 pub use share::{Percent, PercentError, Share, grouped};
-pub use steps::{Effect, Step, StepKind};
+pub use steps::{PreflightStep, StepEffect, StepKind};
 pub use thresholds::{Band, Config, Thresholds, ThresholdsError};
 
 use super::progress::{Progress, State};
@@ -132,7 +133,7 @@ pub struct Preflight {
     /// Every policy, in the order of [`SendPolicy::ALL`].
     pub estimates: [Estimate; 3],
     /// What would make it a go, the surest first; empty if it is one.
-    pub steps: Vec<Step>,
+    pub steps: Vec<PreflightStep>,
     /// The rows of the list.
     pub rows: u64,
     /// Those without a result that may still get one.
@@ -154,7 +155,7 @@ impl Preflight {
         policy: SendPolicy,
         thresholds: &Thresholds,
     ) -> Self {
-        let counts = Counts::of(progress, state);
+        let counts = VerdictCounts::of(progress, state);
         let estimates = SendPolicy::ALL.map(|policy| counts.estimate(policy, thresholds));
         let steps = steps::steps(&counts, progress, policy, thresholds);
         Self {

@@ -21,7 +21,7 @@ pub struct Percent(u32);
 pub struct PercentError(f64);
 
 impl Percent {
-    /// So many whole per cents; more than 100 are 100.
+    /// Whole per cents; more than 100 are 100.
     #[must_use]
     pub const fn whole(percent: u32) -> Self {
         Self(if percent > 100 { WHOLE } else { percent * 1000 })
@@ -61,10 +61,10 @@ impl fmt::Display for Percent {
     }
 }
 
-/// So many out of so many. None out of none is a share of nothing.
+/// A number out of a total. None out of none is a share of nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Share {
-    /// How many; not more than `of`.
+    /// The number; not more than `of`.
     pub count: u64,
     /// Out of how many.
     pub of: u64,

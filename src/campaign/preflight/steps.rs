@@ -1,7 +1,7 @@
-//! What would make a campaign a go.
+//! Steps that would make a campaign a go.
 
 use super::Decision;
-use super::counts::Counts;
+use super::counts::VerdictCounts;
 use super::thresholds::{Band, Thresholds};
 use crate::campaign::progress::Progress;
 use crate::campaign::spec::SendPolicy;
@@ -9,16 +9,16 @@ use crate::verdict::{Action, Policy, Reason, Verdict};
 
 /// Something to do before sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// What.
+pub struct PreflightStep {
+    /// The kind of step.
     pub kind: StepKind,
-    /// How many rows it is about: those left out, or those to learn more of.
+    /// Number of rows it is about: those left out, or those to learn more of.
     pub rows: u64,
-    /// What it would bring, done alone.
-    pub effect: Effect,
+    /// Its effect, done alone.
+    pub effect: StepEffect,
 }
 
-/// What can be done before sending.
+/// A thing to do before sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StepKind {
     /// Send by this more careful policy.
@@ -33,9 +33,9 @@ pub enum StepKind {
     AskServers,
 }
 
-/// What a step would bring.
+/// The effect of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Effect {
+pub enum StepEffect {
     /// It is a go then.
     Go,
     /// It is a go then if all goes well.
@@ -46,11 +46,11 @@ pub enum Effect {
 
 /// The steps that would change the answer for `policy`, the surest first.
 pub(super) fn steps(
-    counts: &Counts,
+    counts: &VerdictCounts,
     progress: &Progress,
     policy: SendPolicy,
     thresholds: &Thresholds,
-) -> Vec<Step> {
+) -> Vec<PreflightStep> {
     let chosen = counts.estimate(policy, thresholds);
     if chosen.decision == Decision::Go {
         return Vec::new();
@@ -61,29 +61,30 @@ pub(super) fn steps(
         .filter(|other| *other < policy)
         .map(|other| counts.estimate(other, thresholds))
         .find(|estimate| estimate.decision == Decision::Go)
-        .map(|estimate| Step {
+        .map(|estimate| PreflightStep {
             kind: StepKind::SendTo(estimate.policy),
             rows: chosen.sent_now - estimate.sent_now,
-            effect: Effect::Go,
+            effect: StepEffect::Go,
         });
-    // What is known to bounce is known: where that alone is too much, learning more changes nothing.
+    // What is known to bounce is known: where that alone is too much, learning more changes
+    // nothing.
     let learn = match chosen.at_least.band {
         Band::Healthy | Band::Elevated => learnable(counts, progress, policy, chosen.sent_now),
         Band::Review | Band::Pause => Vec::new(),
     };
-    let learn = learn.into_iter().map(|(kind, rows)| Step {
+    let learn = learn.into_iter().map(|(kind, rows)| PreflightStep {
         kind,
         rows,
         effect: effect(counts, kind, rows, policy, thresholds),
     });
-    let mut steps: Vec<Step> = careful.into_iter().chain(learn).collect();
+    let mut steps: Vec<PreflightStep> = careful.into_iter().chain(learn).collect();
     steps.sort_by_key(|step| step.effect);
     steps
 }
 
-/// What more could be learned of rows that weigh on the bounds of `policy`.
+/// Steps that learn more of rows that weigh on the bounds of `policy`.
 fn learnable(
-    counts: &Counts,
+    counts: &VerdictCounts,
     progress: &Progress,
     policy: SendPolicy,
     sent_now: u64,
@@ -108,15 +109,15 @@ fn learnable(
     found
 }
 
-/// What it would bring if all of the `rows` turned out to be deliverable.
+/// The effect if all of the `rows` turned out to be deliverable.
 fn effect(
-    counts: &Counts,
+    counts: &VerdictCounts,
     kind: StepKind,
     rows: u64,
     policy: SendPolicy,
     thresholds: &Thresholds,
-) -> Effect {
-    let mut best = Counts { deliverable: counts.deliverable + rows, ..*counts };
+) -> StepEffect {
+    let mut best = VerdictCounts { deliverable: counts.deliverable + rows, ..*counts };
     if kind == StepKind::Wait {
         best.open -= rows;
         best.receiving = false;
@@ -124,5 +125,5 @@ fn effect(
         best.unknown -= rows;
     }
     let go = counts.receiving || best.estimate(policy, thresholds).decision == Decision::Go;
-    if go { Effect::MayBeGo } else { Effect::Helps }
+    if go { StepEffect::MayBeGo } else { StepEffect::Helps }
 }

@@ -17,7 +17,7 @@ fn preflight(finished: &[(Reason, u64)], open: u64, policy: SendPolicy) -> Prefl
     Preflight::of(&progress(finished, open), state, policy, &Thresholds::default())
 }
 
-fn kinds(preflight: &Preflight) -> Vec<(StepKind, u64, Effect)> {
+fn kinds(preflight: &Preflight) -> Vec<(StepKind, u64, StepEffect)> {
     preflight.steps.iter().map(|step| (step.kind, step.rows, step.effect)).collect()
 }
 
@@ -52,7 +52,7 @@ fn enough_known_bounces_are_a_no_and_the_careful_policy_is_named() {
     assert_eq!(answer.chosen().at_least.share, Share { count: 100, of: 1000 });
     assert_eq!(answer.chosen().at_most.share, Share { count: 110, of: 1000 });
     let to = StepKind::SendTo(SendPolicy::DeliverableAndRisky);
-    assert_eq!(kinds(&answer), [(to, 100, Effect::Go)]);
+    assert_eq!(kinds(&answer), [(to, 100, StepEffect::Go)]);
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn too_many_risky_ones_leave_only_the_deliverable() {
     let answer = preflight(&rows, 0, SendPolicy::DeliverableAndRisky);
     assert_eq!((answer.decision(), answer.basis()), (Decision::CleanFirst, Basis::PossibleBounces));
     let to = StepKind::SendTo(SendPolicy::Deliverable);
-    assert_eq!(kinds(&answer), [(to, 100, Effect::Go)]);
+    assert_eq!(kinds(&answer), [(to, 100, StepEffect::Go)]);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_list_on_which_nothing_is_answered_yet_says_wait() {
     for policy in SendPolicy::ALL {
         let answer = preflight(&[], 500, policy);
         assert_eq!(answer.decision(), Decision::CleanFirst, "{policy:?}");
-        assert_eq!(kinds(&answer), [(StepKind::Wait, 500, Effect::MayBeGo)], "{policy:?}");
+        assert_eq!(kinds(&answer), [(StepKind::Wait, 500, StepEffect::MayBeGo)], "{policy:?}");
     }
     let all = preflight(&[], 500, SendPolicy::All);
     assert_eq!(all.chosen().at_most.share, Share { count: 500, of: 500 });
@@ -105,7 +105,7 @@ fn a_list_that_is_still_coming_in_says_nothing_else() {
     for rows in [0, 7] {
         let answer = of(rows);
         assert_eq!((answer.decision(), answer.basis()), (Decision::CleanFirst, Basis::Receiving));
-        assert_eq!(kinds(&answer), [(StepKind::Wait, rows, Effect::MayBeGo)]);
+        assert_eq!(kinds(&answer), [(StepKind::Wait, rows, StepEffect::MayBeGo)]);
     }
 }
 
@@ -116,7 +116,7 @@ fn all_unknown_because_we_are_blocked_says_get_unblocked() {
         assert_eq!(answer.decision(), Decision::CleanFirst, "{policy:?}");
         let first = answer.steps[0];
         assert_eq!((first.kind, first.rows), (StepKind::GetUnblocked, 990), "{policy:?}");
-        assert_eq!(first.effect, Effect::MayBeGo, "{policy:?}");
+        assert_eq!(first.effect, StepEffect::MayBeGo, "{policy:?}");
         let text = format!("{} {}", answer.sentence(), first.sentence());
         assert!(text.contains("990") && text.contains("refuse this sender"), "{text}");
     }
@@ -126,7 +126,7 @@ fn all_unknown_because_we_are_blocked_says_get_unblocked() {
 fn a_step_that_cannot_be_enough_says_so() {
     let rows = [(SenderBlocked, 500), (NotProbed, 400), (Greylisted, 100)];
     let answer = preflight(&rows, 0, SendPolicy::All);
-    let helps = |kind, rows| (kind, rows, Effect::Helps);
+    let helps = |kind, rows| (kind, rows, StepEffect::Helps);
     assert_eq!(
         kinds(&answer),
         [
@@ -143,7 +143,7 @@ fn where_too_many_are_known_to_bounce_learning_more_is_no_step() {
     let answer = preflight(&rows, 10, SendPolicy::All);
     assert_eq!((answer.decision(), answer.basis()), (Decision::CleanFirst, Basis::KnownBounces));
     let to = StepKind::SendTo(SendPolicy::DeliverableAndRisky);
-    assert_eq!(kinds(&answer), [(to, 400, Effect::Go)]);
+    assert_eq!(kinds(&answer), [(to, 400, StepEffect::Go)]);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn nobody_to_send_to_and_nobody_to_come_is_a_no() {
     assert_eq!(answer.basis(), Basis::NobodyLeft);
     let answer = preflight(&[(Greylisted, 10)], 0, SendPolicy::DeliverableAndRisky);
     assert_eq!((answer.decision(), answer.basis()), (Decision::CleanFirst, Basis::NobodyYet));
-    assert_eq!(kinds(&answer), [(StepKind::AskAgain, 10, Effect::MayBeGo)]);
+    assert_eq!(kinds(&answer), [(StepKind::AskAgain, 10, StepEffect::MayBeGo)]);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn what_a_cancelled_batch_left_open_is_unknown_for_good() {
     let all = of(SendPolicy::All);
     assert_eq!(all.open, 0);
     assert_eq!(all.chosen().at_most.share, Share { count: 400, of: 1000 });
-    assert!(kinds(&all).contains(&(StepKind::AskAgain, 400, Effect::MayBeGo)));
+    assert!(kinds(&all).contains(&(StepKind::AskAgain, 400, StepEffect::MayBeGo)));
     let careful = of(SendPolicy::Deliverable);
     assert_eq!((careful.chosen().sent_at_most, careful.decision()), (600, Decision::Go));
 }
@@ -300,7 +300,7 @@ proptest! {
     ) {
         let answer = at(rows, open, policy, &thresholds);
         for step in &answer.steps {
-            prop_assert_eq!(step.effect == Effect::Go, matches!(step.kind, StepKind::SendTo(_)));
+            prop_assert_eq!(step.effect == StepEffect::Go, matches!(step.kind, StepKind::SendTo(_)));
             if let StepKind::SendTo(other) = step.kind {
                 let then = at(rows, open, other, &thresholds);
                 prop_assert_eq!(then.decision(), Decision::Go);

@@ -1,4 +1,4 @@
-//! What a share of hard bounces means for a sender.
+//! Thresholds: from a share of hard bounces to its consequence for a sender.
 
 use std::cmp::Ordering;
 
@@ -101,7 +101,7 @@ impl Thresholds {
     }
 }
 
-/// What a share of hard bounces means for a sender.
+/// The consequence of a share of hard bounces for a sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Band {
     /// Not more than the healthy threshold.

@@ -1,12 +1,12 @@
 //! The answer in words.
 
 use super::share::{Share, grouped};
-use super::steps::{Effect, Step, StepKind};
+use super::steps::{PreflightStep, StepEffect, StepKind};
 use super::thresholds::Band;
 use super::{Basis, Decision, Preflight};
 use crate::campaign::spec::SendPolicy;
 
-/// What the bounds leave out.
+/// Bounces that the bounds leave out.
 pub const NOT_IN_THE_BOUNDS: &str = "An accepted address can still bounce: its mailbox may be \
     deleted after it was asked about, and some servers accept first and return the mail later. \
     Nobody can count these before they happen, so they are not in the bounds.";
@@ -24,7 +24,7 @@ impl Decision {
 }
 
 impl Band {
-    /// What happens to a sender in this band, in a few words.
+    /// The consequence for a sender in this band, in a few words.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -36,7 +36,7 @@ impl Band {
     }
 }
 
-/// Whom the policy sends to.
+/// The audience of the policy.
 #[must_use]
 pub fn audience(policy: SendPolicy) -> &'static str {
     match policy {
@@ -219,8 +219,8 @@ fn rows(rows: u64) -> String {
     }
 }
 
-impl Step {
-    /// What to do, and what it would bring, in one sentence.
+impl PreflightStep {
+    /// The step and its effect, in one sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
         let count = match self.rows {
@@ -245,9 +245,9 @@ impl Step {
             ),
         };
         let brings = match self.effect {
-            Effect::Go => "it is a go then",
-            Effect::MayBeGo => "it may be a go then",
-            Effect::Helps => "that alone is not enough",
+            StepEffect::Go => "it is a go then",
+            StepEffect::MayBeGo => "it may be a go then",
+            StepEffect::Helps => "that alone is not enough",
         };
         format!("{what}: {brings}.")
     }

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 
 use crate::campaign::preflight::{
-    self, Basis, Bound, Decision, Effect, Estimate, HostFault, Percent, Share, Step, StepKind,
-    Thresholds,
+    self, Basis, Bound, Decision, Estimate, HostFault, Percent, PreflightStep, Share, StepEffect,
+    StepKind, Thresholds,
 };
 use crate::campaign::{Preflight, Progress, SendPolicy, State};
 use crate::proto;
@@ -107,7 +107,7 @@ fn basis(basis: proto::PreflightBasis) -> Basis {
 }
 
 /// A step; `None` for a kind of a later version.
-fn step(step: &proto::PreflightStep) -> Option<Step> {
+fn step(step: &proto::PreflightStep) -> Option<PreflightStep> {
     use proto::PreflightStepKind as Kind;
     let kind = match step.kind() {
         Kind::Unspecified => return None,
@@ -118,11 +118,11 @@ fn step(step: &proto::PreflightStep) -> Option<Step> {
         Kind::AskServers => StepKind::AskServers,
     };
     let effect = match step.effect() {
-        proto::PreflightEffect::Go => Effect::Go,
-        proto::PreflightEffect::MayBeGo => Effect::MayBeGo,
-        proto::PreflightEffect::Helps | proto::PreflightEffect::Unspecified => Effect::Helps,
+        proto::PreflightEffect::Go => StepEffect::Go,
+        proto::PreflightEffect::MayBeGo => StepEffect::MayBeGo,
+        proto::PreflightEffect::Helps | proto::PreflightEffect::Unspecified => StepEffect::Helps,
     };
-    Some(Step { kind, rows: count(step.rows), effect })
+    Some(PreflightStep { kind, rows: count(step.rows), effect })
 }
 
 /// The state of a batch.

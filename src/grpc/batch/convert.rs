@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::batch::queue::{DestinationTally, GroupTally};
 use crate::campaign::preflight::{
-    Basis, Bound, Decision, Effect, Estimate, HostFault, Step, StepKind,
+    Basis, Bound, Decision, Estimate, HostFault, PreflightStep, StepEffect, StepKind,
 };
 use crate::campaign::{Batch, BatchOptions, Preflight, Progress, SendPolicy, State};
 use crate::grpc::{convert, enums};
@@ -43,7 +43,7 @@ fn options(options: &BatchOptions) -> proto::BatchOptions {
     proto::BatchOptions {
         depth: depth.into(),
         timeout: options.deadline.and_then(duration),
-        retry_window: duration(options.patience),
+        retry_window: duration(options.retry_window),
         max_age: options.max_age.and_then(duration),
         skip_catch_all: !options.test_catch_all,
         send_policy: send_policy(options.send_policy).into(),
@@ -124,7 +124,7 @@ fn host_fault(fault: &HostFault) -> proto::PreflightHostFault {
     }
 }
 
-fn step(step: &Step) -> proto::PreflightStep {
+fn step(step: &PreflightStep) -> proto::PreflightStep {
     use proto::PreflightStepKind as Kind;
     let (kind, policy) = match step.kind {
         StepKind::SendTo(policy) => (Kind::SendTo, Some(policy)),
@@ -134,9 +134,9 @@ fn step(step: &Step) -> proto::PreflightStep {
         StepKind::AskServers => (Kind::AskServers, None),
     };
     let effect = match step.effect {
-        Effect::Go => proto::PreflightEffect::Go,
-        Effect::MayBeGo => proto::PreflightEffect::MayBeGo,
-        Effect::Helps => proto::PreflightEffect::Helps,
+        StepEffect::Go => proto::PreflightEffect::Go,
+        StepEffect::MayBeGo => proto::PreflightEffect::MayBeGo,
+        StepEffect::Helps => proto::PreflightEffect::Helps,
     };
     proto::PreflightStep {
         kind: kind.into(),

@@ -7,7 +7,7 @@ use tonic::{Status, Streaming};
 
 use super::{Service, bad, request};
 use crate::access::Caller;
-use crate::batch::queue::Submission;
+use crate::batch::queue::SubmittedBatch;
 use crate::campaign::{Batch, BatchId, State};
 use crate::grpc::refusal;
 use crate::grpc::request::BadField;
@@ -29,11 +29,13 @@ impl Service {
             return Err(bad("spec", "is missing; send it first, before the addresses"));
         };
         match self.create(caller, spec).await? {
-            Submission::Known(batch) if batch.state == State::Receiving => Err(Status::aborted(
-                "the batch of this request_id is still being sent; wait for it, or use another",
-            )),
-            Submission::Known(batch) => Ok(batch),
-            Submission::New(batch) => {
+            SubmittedBatch::Known(batch) if batch.state == State::Receiving => {
+                Err(Status::aborted(
+                    "the batch of this request_id is still being sent; wait for it, or use another",
+                ))
+            }
+            SubmittedBatch::Known(batch) => Ok(batch),
+            SubmittedBatch::New(batch) => {
                 let (service, id) = (self.clone(), batch.id.clone());
                 let mut unsealed = Unsealed { service, id, is_sealed: false };
                 let batch = self.receive(caller, &batch, inbound).await?;
@@ -48,7 +50,7 @@ impl Service {
         &self,
         caller: &Caller,
         spec: proto::BatchSpec,
-    ) -> Result<Submission, Status> {
+    ) -> Result<SubmittedBatch, Status> {
         let spec = request::spec(spec, caller.name.to_string()).map_err(BadField::into_status)?;
         let submission = self.batches.submit(spec).await;
         submission.map_err(|error| request::queue_status(&error))

@@ -11,7 +11,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::access::Caller;
 use crate::batch::Batches;
-use crate::batch::queue::{Results, RowResult, Submission};
+use crate::batch::queue::{ResultsPage, RowResult, SubmittedBatch};
 use crate::campaign::preflight::Thresholds;
 use crate::campaign::{Batch, Preflight};
 use crate::grpc::caller;
@@ -87,7 +87,7 @@ impl BatchService for Service {
     ) -> Result<Response<CreateBatchResponse>, Status> {
         let caller = caller(&request)?;
         let spec = request.into_inner().spec.unwrap_or_default();
-        let (Submission::New(batch) | Submission::Known(batch)) =
+        let (SubmittedBatch::New(batch) | SubmittedBatch::Known(batch)) =
             self.create(&caller, spec).await?;
         Ok(Response::new(CreateBatchResponse { batch: Some(self.to_message(batch)) }))
     }
@@ -163,7 +163,7 @@ impl BatchService for Service {
         let reading = request::reading(request.get_ref()).map_err(BadField::into_status)?;
         let service = self.clone();
         let results = self.batches.results(batch.id, reading).map(move |results| match results {
-            Ok(Results { rows, next, .. }) => Ok(StreamBatchResultsResponse {
+            Ok(ResultsPage { rows, next, .. }) => Ok(StreamBatchResultsResponse {
                 results: rows.into_iter().map(|row| service.told(&caller, row)).collect(),
                 cursor: next.0,
             }),

@@ -4,7 +4,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::batch::queue::{Cursor, Order};
-use crate::batch::{QueueError, Reading};
+use crate::batch::{QueueError, ResultsQuery};
 use crate::campaign::{BatchId, BatchOptions, SendPolicy, Spec};
 use crate::grpc::request::{self, BadField};
 use crate::proto;
@@ -45,7 +45,7 @@ fn options(options: &proto::BatchOptions) -> Result<BatchOptions, BadField> {
     Ok(BatchOptions {
         depth: request::depth("spec.options.depth", options.depth)?,
         deadline: request::duration("spec.options.timeout", options.timeout.as_ref())?,
-        patience: window.unwrap_or(default.patience),
+        retry_window: window.unwrap_or(default.retry_window),
         max_age: request::duration("spec.options.max_age", options.max_age.as_ref())?,
         test_catch_all: !options.skip_catch_all,
         send_policy: send_policy(options.send_policy)?,
@@ -159,7 +159,9 @@ pub(super) fn tally_token(token: &str) -> Result<usize, BadField> {
 }
 
 /// The results that are wanted.
-pub(super) fn reading(request: &proto::StreamBatchResultsRequest) -> Result<Reading, BadField> {
+pub(super) fn reading(
+    request: &proto::StreamBatchResultsRequest,
+) -> Result<ResultsQuery, BadField> {
     let order = match proto::ResultOrder::try_from(request.order) {
         Ok(proto::ResultOrder::Unspecified | proto::ResultOrder::Completion) => Order::Completion,
         Ok(proto::ResultOrder::Row) => Order::Row,
@@ -183,7 +185,7 @@ pub(super) fn reading(request: &proto::StreamBatchResultsRequest) -> Result<Read
         let message = format!("holds {} values; give each verdict once", request.verdicts.len());
         return Err(BadField::new("verdicts", message));
     }
-    Ok(Reading {
+    Ok(ResultsQuery {
         order,
         after: Cursor(request.cursor.clone()),
         verdicts: request.verdicts.iter().map(verdict).collect::<Result<_, _>>()?,

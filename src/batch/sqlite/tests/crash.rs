@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::batch::conformance::{Dice, at, known, lease, read, row, spec, standing, submit};
-use crate::batch::queue::{NewRow, Order, Queue, Submission};
+use crate::batch::queue::{NewRow, Order, Queue, SubmittedBatch};
 use crate::batch::sqlite::SqliteQueue;
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::State;
@@ -206,7 +206,7 @@ async fn bring_list(queue: &SqliteQueue, dice: &mut Dice) {
     let id = submit(queue, spec("me", None), at(0)).await;
     let half = BatchId::new(at(0));
     let submission = queue.submit(half.clone(), spec("me", None), at(0)).await.unwrap();
-    assert!(matches!(submission, Submission::New(_)));
+    assert!(matches!(submission, SubmittedBatch::New(_)));
     let page: Vec<NewRow> =
         (0..ROWS).map(|n| row(&format!("u{n}@d{}.example", dice.roll(5)))).collect();
     for part in page.chunks(25) {

@@ -1,5 +1,5 @@
-//! A disk that is full, and one that cannot be written to: small ones of memory, in a mount namespace
-//! of a process of their own. That needs root.
+//! A disk that is full, and one that cannot be written to: small ones of memory, in a mount
+//! namespace of a process of their own. That needs root.
 
 use std::fs::{self, File};
 use std::io::Write;

@@ -1,6 +1,6 @@
-//! What of an outcome is its own, and what it has in common with others: a mail host says the same
-//! to most who ask, but for their own address in its words. A store that keeps what is common once
-//! needs a fraction of the room.
+//! Splits an outcome into its times and the part it shares with others: a mail host says the same
+//! to most who ask, but for their own address in its words. A store that keeps what is
+//! common once needs a fraction of the room.
 
 use super::Outcome;
 
@@ -8,9 +8,9 @@ use super::Outcome;
 /// character is a space by the time a reply has been read.
 const ADDRESS: char = '\u{1a}';
 
-/// What one outcome has for itself.
+/// The times of one outcome, which it does not share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::batch) struct Own {
+pub(in crate::batch) struct OutcomeTimes {
     /// Milliseconds since 1970.
     pub(in crate::batch) gathered_at: Option<u64>,
     /// Milliseconds since 1970.
@@ -20,9 +20,9 @@ pub(in crate::batch) struct Own {
 }
 
 impl Outcome {
-    /// What is common, and what is this outcome's own; `address` is the recipient's.
-    pub(in crate::batch) fn parted(mut self, address: &str) -> (Self, Own) {
-        let own = Own {
+    /// Splits into the shared part and the times; `address` is the recipient's.
+    pub(in crate::batch) fn split(mut self, address: &str) -> (Self, OutcomeTimes) {
+        let times = OutcomeTimes {
             gathered_at: self.gathered_at.take(),
             retry_at: self.retry_at.take(),
             elapsed: std::mem::take(&mut self.elapsed),
@@ -36,13 +36,13 @@ impl Outcome {
                 *words = words.replace(address, ADDRESS.encode_utf8(&mut [0; 4]));
             }
         }
-        (self, own)
+        (self, times)
     }
 
-    /// The outcome again, of the common part.
-    pub(in crate::batch) fn rejoined(&self, own: Own, address: &str) -> Self {
+    /// Joins the shared part and the times to the whole outcome.
+    pub(in crate::batch) fn join(&self, times: OutcomeTimes, address: &str) -> Self {
         let mut whole = self.clone();
-        let Own { gathered_at, retry_at, elapsed } = own;
+        let OutcomeTimes { gathered_at, retry_at, elapsed } = times;
         (whole.gathered_at, whole.retry_at, whole.elapsed) = (gathered_at, retry_at, elapsed);
         for words in whole.reply.iter_mut().chain(&mut whole.failure) {
             if words.contains(ADDRESS) {
@@ -74,21 +74,21 @@ mod tests {
 
     #[test]
     fn the_same_words_to_two_recipients_are_common() {
-        let (jane, own) = refused("jane@example.com", 3).parted("jane@example.com");
-        let (joe, _) = refused("joe@example.com", 4).parted("joe@example.com");
+        let (jane, times) = refused("jane@example.com", 3).split("jane@example.com");
+        let (joe, _) = refused("joe@example.com", 4).split("joe@example.com");
         assert!(jane == joe);
-        assert_eq!(own.elapsed, 3);
-        let (other, _) = refused("joe@example.com", 4).parted("jane@example.com");
+        assert_eq!(times.elapsed, 3);
+        let (other, _) = refused("joe@example.com", 4).split("jane@example.com");
         assert!(jane != other, "words about somebody else stay");
     }
 
     #[test]
     fn an_outcome_is_whole_again_also_from_its_text() {
         for address in ["jane@example.com", "no address", ""] {
-            let (common, own) = refused(address, 7).parted(address);
+            let (common, times) = refused(address, 7).split(address);
             let text = serde_json::to_string(&common).unwrap();
             let read: Outcome = serde_json::from_str(&text).unwrap();
-            assert!(read.rejoined(own, address) == refused(address, 7), "{address:?}");
+            assert!(read.join(times, address) == refused(address, 7), "{address:?}");
         }
     }
 }

@@ -5,18 +5,18 @@ use std::time::SystemTime;
 
 use crate::batch::outcome::Outcome;
 use crate::batch::queue::{
-    Cursor, DestinationTally, GroupTally, Item, LeaseId, LeaseRequest, Order, QueueError, Results,
-    ResultsRequest, RowResult,
+    Cursor, DestinationTally, GroupTally, LeaseId, LeaseItem, LeaseRequest, Order, QueueError,
+    ResultsPage, ResultsRequest, RowResult,
 };
 use crate::campaign::progress::{Batch, Progress, State};
 use crate::verdict::Reason;
 
-pub(super) struct Kept {
+pub(super) struct MemoryBatch {
     pub(super) batch: Batch,
     pub(super) rows: Vec<Row>,
-    pub(super) items: Vec<KeptItem>,
+    pub(super) items: Vec<MemoryItem>,
     pub(super) by_key: HashMap<String, usize>,
-    pub(super) chunks: Vec<KeptChunk>,
+    pub(super) chunks: Vec<MemoryChunk>,
     /// Items in the order of their results.
     pub(super) completed: Vec<usize>,
     /// When rows last came.
@@ -29,7 +29,7 @@ pub(super) struct Row {
     pub(super) item: usize,
 }
 
-pub(super) struct KeptItem {
+pub(super) struct MemoryItem {
     pub(super) address: String,
     pub(super) rows: Vec<usize>,
     pub(super) waiting_since: Option<SystemTime>,
@@ -37,7 +37,7 @@ pub(super) struct KeptItem {
     pub(super) result: Option<Outcome>,
 }
 
-pub(super) struct KeptChunk {
+pub(super) struct MemoryChunk {
     pub(super) group: String,
     pub(super) items: Vec<usize>,
     pub(super) due: SystemTime,
@@ -45,13 +45,13 @@ pub(super) struct KeptChunk {
     pub(super) out: Option<(LeaseId, SystemTime)>,
 }
 
-impl KeptChunk {
+impl MemoryChunk {
     pub(super) fn is_out(&self, now: SystemTime) -> bool {
         self.out.is_some_and(|(_, until)| until > now)
     }
 }
 
-impl Kept {
+impl MemoryBatch {
     pub(super) fn new(batch: Batch) -> Self {
         Self {
             last_page: batch.created_at,
@@ -104,9 +104,9 @@ impl Kept {
         Batch { progress: self.progress(), ..self.batch.clone() }
     }
 
-    pub(super) fn item(&self, number: usize) -> Item {
+    pub(super) fn item(&self, number: usize) -> LeaseItem {
         let item = &self.items[number];
-        Item {
+        LeaseItem {
             number: number as u64,
             address: item.address.clone(),
             waiting_since: item.waiting_since,
@@ -129,7 +129,7 @@ impl Kept {
             .min_by_key(|c| (self.due(*c), *c))
     }
 
-    pub(super) fn results(&self, request: ResultsRequest) -> Result<Results, QueueError> {
+    pub(super) fn results(&self, request: ResultsRequest) -> Result<ResultsPage, QueueError> {
         let order = match request.order {
             Order::Completion => 'c',
             Order::Row => 'r',
@@ -147,7 +147,7 @@ impl Kept {
                 self.completed.iter().flat_map(|item| self.items[*item].rows.clone()).collect()
             }
         };
-        let mut results = Results { rows: Vec::new(), next: request.after, at_end: true };
+        let mut results = ResultsPage { rows: Vec::new(), next: request.after, at_end: true };
         for (place, row) in rows.iter().enumerate().skip(from) {
             let row_kept = &self.rows[*row];
             let Some(outcome) = self.items[row_kept.item].result.clone() else {

@@ -9,129 +9,134 @@ use std::time::SystemTime;
 
 use tokio::sync::mpsc;
 
-use super::error::Fault;
-use super::intake::{Reply, answer};
-use super::keeping::Brought;
-use super::shared::Shared;
-use super::work::{Outlook, Work};
+use super::commit::LeaseReport;
+use super::error::StoreError;
+use super::reply::{ReplySender, send_reply};
+use super::running::{NextDue, RunningBatch};
+use super::shared::SharedStore;
 use crate::batch::queue::{Lease, LeaseId, LeaseRequest, QueueError};
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::Batch;
 use crate::verdict::Verdict;
 
-/// How much is taken in at once.
-const PASS: usize = 256;
+/// Jobs of one pass.
+const JOBS_PER_PASS: usize = 256;
 
-/// How many files of running batches stay open.
-const OPEN: usize = 32;
+/// Files of running batches that stay open.
+const OPEN_FILES: usize = 32;
 
-/// What the thread is asked.
-pub(super) enum Job {
+/// A job for the thread.
+pub(super) enum SchedulerJob {
     /// A batch is to be worked on.
     Sealed(Box<Batch>),
-    Lease(LeaseRequest, SystemTime, Reply<Vec<Lease>>),
-    NextDue(SystemTime, Reply<Option<SystemTime>>),
-    Bring(Brought, Reply<()>),
-    Cancel(BatchId, SystemTime, Reply<Batch>),
-    Delete(BatchId, Reply<()>),
+    Lease(LeaseRequest, SystemTime, ReplySender<Vec<Lease>>),
+    NextDue(SystemTime, ReplySender<Option<SystemTime>>),
+    Report(LeaseReport, ReplySender<()>),
+    Cancel(BatchId, SystemTime, ReplySender<Batch>),
+    Delete(BatchId, ReplySender<()>),
 }
 
 /// The state of the thread.
-pub(super) struct Desk {
-    shared: Arc<Shared>,
-    works: Vec<Work>,
-    /// Whose turn it is.
+pub(super) struct Scheduler {
+    shared: Arc<SharedStore>,
+    running: Vec<RunningBatch>,
+    /// Index of the batch whose turn it is.
     turn: usize,
     /// The last lease that was given.
     last: u64,
     /// Counts the passes.
     tick: u64,
     /// Batches that are over, which the catalog could not be told yet.
-    untold: Vec<Batch>,
+    unrecorded: Vec<Batch>,
 }
 
-impl Desk {
+impl Scheduler {
     /// `epoch` is another one each time the directory is opened.
-    pub(super) fn new(shared: Arc<Shared>, works: Vec<Work>, epoch: u64) -> Self {
-        Self { shared, works, turn: 0, last: epoch << 40, tick: 0, untold: Vec::new() }
+    pub(super) fn new(shared: Arc<SharedStore>, running: Vec<RunningBatch>, epoch: u64) -> Self {
+        Self { shared, running, turn: 0, last: epoch << 40, tick: 0, unrecorded: Vec::new() }
     }
 
     /// Works until nobody can ask any more.
-    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<SchedulerJob>) {
         while let Some(first) = jobs.blocking_recv() {
             let mut waiting = vec![first];
-            while waiting.len() < PASS
+            while waiting.len() < JOBS_PER_PASS
                 && let Ok(job) = jobs.try_recv()
             {
                 waiting.push(job);
             }
             while !waiting.is_empty() {
-                waiting = self.pass(waiting);
+                waiting = self.run_pass(waiting);
             }
         }
     }
 
     /// Does what is asked; gives back what must wait for the next pass.
-    fn pass(&mut self, jobs: Vec<Job>) -> Vec<Job> {
+    fn run_pass(&mut self, jobs: Vec<SchedulerJob>) -> Vec<SchedulerJob> {
         self.tick += 1;
-        let mut brought: BTreeMap<BatchId, Vec<(Brought, Reply<()>)>> = BTreeMap::new();
+        let mut reports: BTreeMap<BatchId, Vec<(LeaseReport, ReplySender<()>)>> = BTreeMap::new();
         let mut touched = BTreeSet::new();
         let (mut others, mut later) = (Vec::new(), Vec::new());
         for job in jobs {
             match job {
-                Job::Bring(what, reply) if !touched.insert(what.lease) => {
-                    later.push(Job::Bring(what, reply));
+                SchedulerJob::Report(what, reply) if !touched.insert(what.lease) => {
+                    later.push(SchedulerJob::Report(what, reply));
                 }
-                Job::Bring(what, reply) => match self.holder(what.lease, what.now) {
-                    Some(id) => brought.entry(id).or_default().push((what, reply)),
-                    None => answer(reply, Err(QueueError::LeaseLost.into()), ""),
+                SchedulerJob::Report(what, reply) => match self.holder(what.lease, what.now) {
+                    Some(id) => reports.entry(id).or_default().push((what, reply)),
+                    None => send_reply(reply, Err(QueueError::LeaseLost.into()), ""),
                 },
                 other => others.push(other),
             }
         }
-        for (id, brought) in brought {
-            self.keep(&id, brought);
+        for (id, reports) in reports {
+            self.commit(&id, reports);
         }
         for job in others {
-            self.take(job);
+            self.run_job(job);
         }
-        self.tell();
+        self.record_ended();
         self.close_idle();
         later
     }
 
-    fn take(&mut self, job: Job) {
+    fn run_job(&mut self, job: SchedulerJob) {
         let place = self.shared.directory.place();
         match job {
-            Job::Sealed(batch) => match self.open(*batch) {
-                Ok(work) => self.works.push(work),
+            SchedulerJob::Sealed(batch) => match self.open(*batch) {
+                Ok(work) => self.running.push(work),
                 // It is on the disk: the next start takes it up.
                 Err(fault) => tracing::error!(%fault, "a batch cannot be worked on"),
             },
-            Job::Lease(ask, now, reply) => answer(reply, self.lease(&ask, now), &place),
-            Job::NextDue(now, reply) => answer(reply, self.next_due(now), &place),
-            Job::Cancel(id, now, reply) => answer(reply, self.cancel(&id, now), &place),
-            Job::Delete(id, reply) => answer(reply, self.delete(&id), &place),
-            Job::Bring(..) => {}
+            SchedulerJob::Lease(ask, now, reply) => {
+                send_reply(reply, self.lease(&ask, now), &place)
+            }
+            SchedulerJob::NextDue(now, reply) => send_reply(reply, self.next_due(now), &place),
+            SchedulerJob::Cancel(id, now, reply) => {
+                send_reply(reply, self.cancel(&id, now), &place)
+            }
+            SchedulerJob::Delete(id, reply) => send_reply(reply, self.delete(&id), &place),
+            SchedulerJob::Report(..) => {}
         }
     }
 
-    fn open(&self, batch: Batch) -> Result<Work, Fault> {
+    fn open(&self, batch: Batch) -> Result<RunningBatch, StoreError> {
         let path = self.shared.directory.batch(&batch.id);
-        Work::open(batch, &path)
+        RunningBatch::open(batch, &path)
     }
 
-    /// The batch of a lease that is not over. Nothing is ended here: what came before in the same pass
-    /// is not written yet.
+    /// The batch of a lease that is not over. Nothing is ended here: what came before in the same
+    /// pass is not written yet.
     fn holder(&self, lease: LeaseId, now: SystemTime) -> Option<BatchId> {
-        let mut works = self.works.iter();
-        let (batch, out) = works.find_map(|work| Some((&work.batch, work.leases.get(&lease)?)))?;
+        let mut running = self.running.iter();
+        let (batch, out) =
+            running.find_map(|work| Some((&work.batch, work.leases.get(&lease)?)))?;
         (out.until > now).then(|| batch.id.clone())
     }
 
     /// Ends the leases whose time is over.
     fn expire(&mut self, now: SystemTime) {
-        for work in &mut self.works {
+        for work in &mut self.running {
             let path = self.shared.directory.batch(&work.batch.id);
             if work.expire(&path, now) {
                 self.shared.publish(&work.batch);
@@ -139,22 +144,23 @@ impl Desk {
         }
     }
 
-    fn keep(&mut self, id: &BatchId, brought: Vec<(Brought, Reply<()>)>) {
-        let Some(at) = self.works.iter().position(|work| work.batch.id == *id) else { return };
-        let work = &mut self.works[at];
+    fn commit(&mut self, id: &BatchId, reports: Vec<(LeaseReport, ReplySender<()>)>) {
+        let Some(at) = self.running.iter().position(|work| work.batch.id == *id) else { return };
+        let work = &mut self.running[at];
         work.used = self.tick;
         let path = self.shared.directory.batch(id);
-        let (brought, replies): (Vec<Brought>, Vec<Reply<()>>) = brought.into_iter().unzip();
-        let kept = work.keep(&path, brought);
+        let (reports, replies): (Vec<LeaseReport>, Vec<ReplySender<()>>) =
+            reports.into_iter().unzip();
+        let committed = work.commit(&path, reports);
         let place = self.shared.directory.place();
-        if kept.is_err() {
+        if committed.is_err() {
             // The file is put back to what it was, with the transaction; memory never left it.
             work.close();
         } else {
             self.shared.publish(&work.batch);
         }
         if work.batch.state.is_over() {
-            let batch = self.works.remove(at).batch;
+            let batch = self.running.remove(at).batch;
             let with = |verdict| batch.progress.with_verdict(verdict);
             tracing::info!(
                 batch = %batch.id,
@@ -165,20 +171,20 @@ impl Desk {
                 unknown = with(Verdict::Unknown),
                 "the batch is finished"
             );
-            self.untold.push(batch);
-            self.tell();
+            self.unrecorded.push(batch);
+            self.record_ended();
         }
-        let error = kept.err().map(|fault| fault.told(&place));
+        let error = committed.err().map(|fault| fault.into_queue_error(&place));
         for reply in replies {
-            let _ = reply.send(error.as_ref().map_or(Ok(()), |error| Err(again(error))));
+            let _ = reply.send(error.as_ref().map_or(Ok(()), |error| Err(duplicate(error))));
         }
     }
 
     /// Tells the catalog which batches are over. Their files know: if the catalog cannot take it
     /// now, it is told later, and at the latest when the directory is opened again.
-    fn tell(&mut self) {
+    fn record_ended(&mut self) {
         let shared = &self.shared;
-        self.untold.retain(|batch| match shared.catalog().end(batch) {
+        self.unrecorded.retain(|batch| match shared.catalog().end(batch) {
             Ok(()) => {
                 shared.retire(&batch.id);
                 false
@@ -190,8 +196,8 @@ impl Desk {
         });
     }
 
-    fn lease(&mut self, ask: &LeaseRequest, now: SystemTime) -> Result<Vec<Lease>, Fault> {
-        let batches = self.works.len();
+    fn lease(&mut self, ask: &LeaseRequest, now: SystemTime) -> Result<Vec<Lease>, StoreError> {
+        let batches = self.running.len();
         self.expire(now);
         let each = ask.chunks.checked_div(batches).unwrap_or(0).max(1);
         let (mut leases, mut trouble) = (Vec::new(), None);
@@ -200,7 +206,7 @@ impl Desk {
         while leases.len() < ask.chunks && dry < batches {
             let at = self.turn % batches;
             self.turn = at + 1;
-            let work = &mut self.works[at];
+            let work = &mut self.running[at];
             work.used = self.tick;
             let path = self.shared.directory.batch(&work.batch.id);
             let count = each.min(ask.chunks - leases.len());
@@ -228,22 +234,22 @@ impl Desk {
         }
     }
 
-    fn next_due(&mut self, now: SystemTime) -> Result<Option<SystemTime>, Fault> {
+    fn next_due(&mut self, now: SystemTime) -> Result<Option<SystemTime>, StoreError> {
         let mut first: Option<SystemTime> = None;
         self.expire(now);
-        for work in &mut self.works {
+        for work in &mut self.running {
             let ends = work.leases.values().map(|out| out.until).min();
             let path = self.shared.directory.batch(&work.batch.id);
-            let next = match work.outlook {
-                Some(outlook)
-                    if outlook.at <= now && outlook.next.is_none_or(|next| now < next) =>
+            let next = match work.known_due {
+                Some(known_due)
+                    if known_due.seen_at <= now && known_due.next.is_none_or(|next| now < next) =>
                 {
-                    outlook.next
+                    known_due.next
                 }
                 _ => {
                     work.used = self.tick;
                     let next = work.next_due(&path, now)?;
-                    work.outlook = Some(Outlook { at: now, now: true, next });
+                    work.known_due = Some(NextDue { seen_at: now, is_due: true, next });
                     next
                 }
             };
@@ -252,35 +258,35 @@ impl Desk {
         Ok(first)
     }
 
-    fn cancel(&mut self, id: &BatchId, now: SystemTime) -> Result<Batch, Fault> {
-        let Some(at) = self.works.iter().position(|work| work.batch.id == *id) else {
+    fn cancel(&mut self, id: &BatchId, now: SystemTime) -> Result<Batch, StoreError> {
+        let Some(at) = self.running.iter().position(|work| work.batch.id == *id) else {
             return self.shared.batch(id);
         };
         let path = self.shared.directory.batch(id);
-        self.works[at].cancel(&path, now)?;
-        let batch = self.works.remove(at).batch;
+        self.running[at].cancel(&path, now)?;
+        let batch = self.running.remove(at).batch;
         self.shared.publish(&batch);
-        self.untold.push(batch.clone());
-        self.tell();
+        self.unrecorded.push(batch.clone());
+        self.record_ended();
         Ok(batch)
     }
 
-    fn delete(&mut self, id: &BatchId) -> Result<(), Fault> {
+    fn delete(&mut self, id: &BatchId) -> Result<(), StoreError> {
         self.shared.batch(id)?;
-        if let Some(work) = self.works.iter_mut().find(|work| work.batch.id == *id) {
+        if let Some(work) = self.running.iter_mut().find(|work| work.batch.id == *id) {
             work.close();
         }
         self.shared.remove(id)?;
-        self.works.retain(|work| work.batch.id != *id);
-        self.untold.retain(|batch| batch.id != *id);
+        self.running.retain(|work| work.batch.id != *id);
+        self.unrecorded.retain(|batch| batch.id != *id);
         Ok(())
     }
 
     /// Closes the files that were longest unused.
     fn close_idle(&mut self) {
-        let mut open: Vec<&mut Work> =
-            self.works.iter_mut().filter(|work| work.is_open()).collect();
-        let many = open.len().saturating_sub(OPEN);
+        let mut open: Vec<&mut RunningBatch> =
+            self.running.iter_mut().filter(|work| work.is_open()).collect();
+        let many = open.len().saturating_sub(OPEN_FILES);
         if many > 0 {
             open.sort_unstable_by_key(|work| work.used);
             for work in &mut open[..many] {
@@ -291,7 +297,7 @@ impl Desk {
 }
 
 /// The same error once more, for everybody who waited for the same transaction.
-fn again(error: &QueueError) -> QueueError {
+fn duplicate(error: &QueueError) -> QueueError {
     match error {
         QueueError::Full { place } => QueueError::Full { place: place.clone() },
         other => QueueError::Broken { place: String::new(), reason: other.to_string() },

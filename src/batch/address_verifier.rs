@@ -1,4 +1,4 @@
-//! Whom a worker asks: the verifier, or in tests a script.
+//! The interface to what answers a worker: the verifier, or in tests a script.
 
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ use crate::verifier::{Options, Subject, Verification, Verifier};
 
 /// Answers about addresses.
 #[async_trait]
-pub trait Ask: Send + Sync + 'static {
+pub trait AddressVerifier: Send + Sync + 'static {
     /// Verifies one address that [`cached`](Self::cached) gave back.
     async fn verify(&self, subject: Subject, options: &Options) -> Verification;
 
@@ -17,13 +17,14 @@ pub trait Ask: Send + Sync + 'static {
     /// again.
     async fn cached(&self, subject: Subject, options: &Options) -> Result<Verification, Subject>;
 
-    /// What the domain's mail is counted against: the registrable domain of its first exchanger;
+    /// Looks up what the domain's mail is counted against: the registrable domain of its first
+    /// exchanger;
     /// `None` if it has none, or nobody could tell by `deadline`.
     async fn destination(&self, domain: &str, deadline: SystemTime) -> Option<DomainName>;
 }
 
 #[async_trait]
-impl Ask for Verifier {
+impl AddressVerifier for Verifier {
     async fn verify(&self, subject: Subject, options: &Options) -> Verification {
         self.verify_uncached(subject, options).await
     }

@@ -1,4 +1,4 @@
-//! What results have in common, in a file: each such part is written once, as JSON in the table
+//! Interns the shared parts of results in a file: each is written once, as JSON in the table
 //! `outcomes`, as long as it is among those that were met last. One that was forgotten is written
 //! again: that costs room, and nothing else.
 
@@ -7,50 +7,54 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use super::error::Fault;
+use super::error::StoreError;
 use crate::batch::outcome::Outcome;
 
-/// How many parts are remembered.
+/// Number of entries held in memory.
 const REMEMBERED: usize = 512;
 
 /// The common parts that the writer of a file remembers.
 #[derive(Default)]
-pub(super) struct Written(HashMap<Outcome, Part>);
+pub(super) struct OutcomeWriter(HashMap<Outcome, DictionaryEntry>);
 
 /// A common part in the file.
 #[derive(Clone)]
-pub(super) struct Part {
+pub(super) struct DictionaryEntry {
     /// Its number.
     pub(super) id: i64,
     /// [`Outcome::destination`].
     pub(super) destination: Option<Arc<str>>,
 }
 
-impl Written {
+impl OutcomeWriter {
     /// The part as the file has it; written if it is not remembered.
-    pub(super) fn part(&mut self, file: &Connection, common: Outcome) -> Result<Part, Fault> {
-        if let Some(part) = self.0.get(&common) {
-            return Ok(part.clone());
+    pub(super) fn intern(
+        &mut self,
+        file: &Connection,
+        common: Outcome,
+    ) -> Result<DictionaryEntry, StoreError> {
+        if let Some(entry) = self.0.get(&common) {
+            return Ok(entry.clone());
         }
         file.prepare_cached("INSERT INTO outcomes (outcome) VALUES (?)")?
             .execute(params![serde_json::to_string(&common)?])?;
         let destination = common.destination().map(|name| Arc::from(name.as_str()));
-        let part = Part { id: file.last_insert_rowid(), destination };
+        let entry = DictionaryEntry { id: file.last_insert_rowid(), destination };
         if self.0.len() >= REMEMBERED {
             self.0.clear();
         }
-        self.0.insert(common, part.clone());
-        Ok(part)
+        self.0.insert(common, entry.clone());
+        Ok(entry)
     }
 }
 
 /// The common parts that a reader of a file remembers.
 #[derive(Default)]
-pub(super) struct Read(HashMap<i64, Outcome>);
+pub(super) struct OutcomeReader(HashMap<i64, Outcome>);
 
-impl Read {
+impl OutcomeReader {
     /// The part with this number.
-    pub(super) fn part(&mut self, file: &Connection, id: i64) -> Result<&Outcome, Fault> {
+    pub(super) fn outcome(&mut self, file: &Connection, id: i64) -> Result<&Outcome, StoreError> {
         if self.0.len() >= REMEMBERED && !self.0.contains_key(&id) {
             self.0.clear();
         }

@@ -1,9 +1,9 @@
-//! What was met before while rows come in: mailboxes and groups, by the hashes of their names, each
-//! with its number.
+//! Deduplicates rows during ingest: mailboxes and groups, by the hashes of their names, each with
+//! its number.
 //!
-//! Hashes come in no order: written one by one, each would change a page of its own. So they are
-//! gathered in memory, and written in their order, a part of them at a time: then many share a page.
-//! Most of a list was never met; a Bloom filter tells so without a look into the file.
+//! Hashes come in no order: flushed one by one, each would change a page of its own. So they are
+//! buffered in memory, and flushed in their order, a part of them at a time: then many share a
+//! page. Most of a list was never met; a Bloom filter tells so without a look into the file.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -11,11 +11,11 @@ use std::ops::Bound;
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
-/// How many are gathered before some are written.
-const GATHERED: usize = 100_000;
+/// Entries buffered before some are flushed.
+const BUFFERED: usize = 100_000;
 
-/// How many are written at a time, at least; more where a page of rows brings more.
-const PART: usize = 2500;
+/// Entries flushed at a time, at least; more where a page of rows brings more.
+const FLUSHED_AT_ONCE: usize = 2500;
 
 /// Blocks of the filter of mailboxes: 8 MiB, which errs once in a hundred at six million.
 const MAILBOXES: usize = 1 << 17;
@@ -36,17 +36,17 @@ pub(super) fn hash(name: &str) -> Hash {
     short
 }
 
-/// What was met of one kind.
-pub(super) struct Met {
+/// An index from names to their numbers, write-behind, with a Bloom filter in front.
+pub(super) struct DedupIndex {
     find: &'static str,
     insert: &'static str,
-    gathered: BTreeMap<Hash, i64>,
-    filter: Option<Filter>,
-    /// The last that was written.
+    buffered: BTreeMap<Hash, i64>,
+    filter: Option<BloomFilter>,
+    /// The last that was flushed.
     last: Hash,
 }
 
-impl Met {
+impl DedupIndex {
     pub(super) fn mailboxes() -> Self {
         Self::new(
             "SELECT number FROM intake.mailboxes WHERE hash = ?",
@@ -64,74 +64,74 @@ impl Met {
     }
 
     fn new(find: &'static str, insert: &'static str, blocks: usize) -> Self {
-        let filter = Some(Filter::new(blocks));
-        Self { find, insert, gathered: BTreeMap::new(), filter, last: [0; 16] }
+        let filter = Some(BloomFilter::new(blocks));
+        Self { find, insert, buffered: BTreeMap::new(), filter, last: [0; 16] }
     }
 
-    /// The number of what has this hash, if it was met.
+    /// The number of what has this hash, if it was met before.
     pub(super) fn find(&self, file: &Connection, hash: &Hash) -> rusqlite::Result<Option<i64>> {
         if self.filter.as_ref().is_some_and(|filter| !filter.may_hold(hash)) {
             return Ok(None);
         }
-        if let Some(number) = self.gathered.get(hash) {
+        if let Some(number) = self.buffered.get(hash) {
             return Ok(Some(*number));
         }
         file.prepare_cached(self.find)?.query_row([hash], |row| row.get(0)).optional()
     }
 
     /// Takes in what was met for the first time.
-    pub(super) fn gather(&mut self, new: impl IntoIterator<Item = (Hash, i64)>) {
+    pub(super) fn buffer(&mut self, new: impl IntoIterator<Item = (Hash, i64)>) {
         for (hash, number) in new {
             if let Some(filter) = &mut self.filter {
                 filter.add(&hash);
             }
-            self.gathered.insert(hash, number);
+            self.buffered.insert(hash, number);
         }
     }
 
     /// Gives the room of the filter back; from here on the file is asked each time.
-    pub(super) fn rest(&mut self) {
+    pub(super) fn drop_filter(&mut self) {
         self.filter = None;
     }
 
-    /// Writes a part, if many are gathered or `all` are to be written; which. It is to be
-    /// [forgotten](Self::forget) when it is in the file for good.
-    pub(super) fn write(&self, file: &Connection, all: bool) -> rusqlite::Result<Vec<Hash>> {
-        if !all && self.gathered.len() < GATHERED {
+    /// Writes a part, if many are buffered or `all` are to be flushed; returns it. It is to be
+    /// [marked](Self::mark_flushed) when it is in the file for good.
+    pub(super) fn flush(&self, file: &Connection, all: bool) -> rusqlite::Result<Vec<Hash>> {
+        if !all && self.buffered.len() < BUFFERED {
             return Ok(Vec::new());
         }
         let mut insert = file.prepare_cached(self.insert)?;
-        let after = self.gathered.range((Bound::Excluded(self.last), Bound::Unbounded));
-        let before = self.gathered.range(..=self.last);
-        let count = PART.max(self.gathered.len().saturating_sub(GATHERED));
-        let mut written = Vec::new();
+        let after = self.buffered.range((Bound::Excluded(self.last), Bound::Unbounded));
+        let before = self.buffered.range(..=self.last);
+        let count = FLUSHED_AT_ONCE.max(self.buffered.len().saturating_sub(BUFFERED));
+        let mut flushed = Vec::new();
         for (hash, number) in after.chain(before).take(count) {
             insert.execute(params![hash, number])?;
-            written.push(*hash);
+            flushed.push(*hash);
         }
-        Ok(written)
+        Ok(flushed)
     }
 
     /// Lets go of what is in the file.
-    pub(super) fn forget(&mut self, written: &[Hash]) {
-        for hash in written {
-            self.gathered.remove(hash);
+    pub(super) fn mark_flushed(&mut self, flushed: &[Hash]) {
+        for hash in flushed {
+            self.buffered.remove(hash);
         }
-        if let Some(last) = written.last() {
+        if let Some(last) = flushed.last() {
             self.last = *last;
         }
     }
 
-    /// Whether nothing is gathered.
-    pub(super) fn is_written(&self) -> bool {
-        self.gathered.is_empty()
+    /// `true` if nothing is buffered.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.buffered.is_empty()
     }
 }
 
 /// A Bloom filter in blocks of 512 bits: a hash sets four bits of one block.
-struct Filter(Vec<[u64; 8]>);
+struct BloomFilter(Vec<[u64; 8]>);
 
-impl Filter {
+impl BloomFilter {
     fn new(blocks: usize) -> Self {
         Self(vec![[0; 8]; blocks])
     }
@@ -177,24 +177,24 @@ mod tests {
 
     #[test]
     fn what_was_met_is_found_whether_gathered_or_written() {
-        let (file, mut met) = (file(), Met::mailboxes());
+        let (file, mut index) = (file(), DedupIndex::mailboxes());
         let name = |n: i64| hash(&n.to_string());
         for round in 0..4 {
-            met.gather((round * 3000..(round + 1) * 3000).map(|n| (name(n), n)));
-            let written = met.write(&file, true).unwrap();
-            met.forget(&written);
-            assert!(written.len() <= PART);
+            index.buffer((round * 3000..(round + 1) * 3000).map(|n| (name(n), n)));
+            let flushed = index.flush(&file, true).unwrap();
+            index.mark_flushed(&flushed);
+            assert!(flushed.len() <= FLUSHED_AT_ONCE);
             if round == 2 {
-                met.rest();
+                index.drop_filter();
             }
             for n in 0..(round + 1) * 3000 {
-                assert_eq!(met.find(&file, &name(n)).unwrap(), Some(n), "round {round}");
+                assert_eq!(index.find(&file, &name(n)).unwrap(), Some(n), "round {round}");
             }
-            assert_eq!(met.find(&file, &name(-1)).unwrap(), None);
+            assert_eq!(index.find(&file, &name(-1)).unwrap(), None);
         }
-        while !met.is_written() {
-            let written = met.write(&file, true).unwrap();
-            met.forget(&written);
+        while !index.is_flushed() {
+            let flushed = index.flush(&file, true).unwrap();
+            index.mark_flushed(&flushed);
         }
         let count = file.query_one("SELECT count(*) FROM intake.mailboxes", [], |row| row.get(0));
         assert_eq!(count, Ok(12_000));
@@ -202,19 +202,19 @@ mod tests {
 
     #[test]
     fn what_is_gathered_stays_bounded_however_large_the_pages_are() {
-        let (file, mut met) = (file(), Met::mailboxes());
+        let (file, mut index) = (file(), DedupIndex::mailboxes());
         let short = |n: i64| [0, 1].map(|_| n.to_le_bytes()).concat().try_into().unwrap();
         for page in 0..3 {
-            let written = met.write(&file, false).unwrap();
-            met.forget(&written);
-            assert!(met.gathered.len() <= GATHERED, "{}", met.gathered.len());
-            met.gather((page * 70_000..(page + 1) * 70_000).map(|n| (short(n), n)));
+            let flushed = index.flush(&file, false).unwrap();
+            index.mark_flushed(&flushed);
+            assert!(index.buffered.len() <= BUFFERED, "{}", index.buffered.len());
+            index.buffer((page * 70_000..(page + 1) * 70_000).map(|n| (short(n), n)));
         }
     }
 
     #[test]
     fn a_filter_passes_few_that_were_not_added() {
-        let mut filter = Filter::new(1 << 7);
+        let mut filter = BloomFilter::new(1 << 7);
         let name = |n: i64| hash(&n.to_string());
         (0..4096).for_each(|n| filter.add(&name(n)));
         assert!((0..4096).all(|n| filter.may_hold(&name(n))));

@@ -1,5 +1,5 @@
-//! What workers bring back: results, and chunks for later. Everything that came for one batch while
-//! the desk was busy is written in one transaction; memory follows when it is on the disk.
+//! Commits what workers report: results, and chunks for later. Everything that came for one batch
+//! while the scheduler was busy is written in one transaction; memory follows when it is on the disk.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,68 +8,77 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::common::Written;
-use super::error::Fault;
+use super::error::StoreError;
 use super::items;
+use super::outcome_dictionary::OutcomeWriter;
+use super::running::{ActiveLease, OpenItem, RunningBatch, write_standing};
 use super::schema::Reasons;
 use super::time::{ceiling, floor, kept};
-use super::work::{Open, Out, Work, note};
-use crate::batch::outcome::{Outcome, Own};
-use crate::batch::queue::{Known, LeaseId};
+use crate::batch::outcome::{Outcome, OutcomeTimes};
+use crate::batch::queue::{ItemOutcome, LeaseId};
 use crate::campaign::progress::{Batch, State};
 use crate::verdict::Reason;
 
-/// What a worker brings.
-pub(super) struct Brought {
+/// A report about a lease.
+pub(super) struct LeaseReport {
     pub(super) lease: LeaseId,
-    pub(super) known: Vec<Known>,
-    /// When what is open is due again, if the chunk is given back; what is known is then
-    /// provisional.
+    pub(super) known: Vec<ItemOutcome>,
+    /// The time at which open items are due again, if the chunk is given back; what is known is
+    /// then provisional.
     pub(super) until: Option<SystemTime>,
     pub(super) now: SystemTime,
 }
 
-impl Work {
-    /// Keeps what was brought, durably, or nothing of it. Each lease is there, and only once.
-    pub(super) fn keep(&mut self, path: &Path, brought: Vec<Brought>) -> Result<(), Fault> {
+impl RunningBatch {
+    /// Keeps what was reported, durably, or nothing of it. Each lease is there, and only once.
+    pub(super) fn commit(
+        &mut self,
+        path: &Path,
+        reports: Vec<LeaseReport>,
+    ) -> Result<(), StoreError> {
         let (batch, sequence) = (self.batch.clone(), self.sequence);
-        let outs: Vec<Option<Out>> =
-            brought.iter().map(|brought| self.leases.get(&brought.lease).cloned()).collect();
+        let outs: Vec<Option<ActiveLease>> =
+            reports.iter().map(|reports| self.leases.get(&reports.lease).cloned()).collect();
         let held = self.file(path)?;
         let change = held.connection.unchecked_transaction()?;
-        let mut draft = Draft {
+        let mut commit = Commit {
             connection: &held.connection,
             reasons: &held.reasons,
-            written: &mut held.written,
+            dictionary: &mut held.dictionary,
             batch,
             sequence,
-            tally: Tally::default(),
+            tally: RowTally::default(),
         };
-        let mut rests = Vec::with_capacity(brought.len());
-        for (Brought { lease, known, until, now }, out) in brought.into_iter().zip(outs) {
+        let mut remaining = Vec::with_capacity(reports.len());
+        for (LeaseReport { lease, known, until, now }, out) in reports.into_iter().zip(outs) {
             let Some(out) = out else { continue };
-            let rest = match until {
-                None => draft.complete(out, known, now)?,
+            let left = match until {
+                None => commit.complete(out, known, now)?,
                 Some(until) => {
-                    draft.release(out, &known, until, now)?;
+                    commit.release(out, &known, until, now)?;
                     None
                 }
             };
-            rests.push((lease, rest));
+            remaining.push((lease, left));
         }
-        draft.count()?;
-        let Draft { batch, sequence, .. } = draft;
-        note(&change, &batch, sequence)?;
+        commit.add_tallies()?;
+        let Commit { batch, sequence, .. } = commit;
+        write_standing(&change, &batch, sequence)?;
         change.commit()?;
-        self.remember(batch, sequence, rests);
+        self.apply(batch, sequence, remaining);
         self.look_ahead(path);
         Ok(())
     }
 
     /// Has memory follow the file.
-    fn remember(&mut self, batch: Batch, sequence: i64, rests: Vec<(LeaseId, Option<Out>)>) {
-        for (lease, rest) in rests {
-            match rest {
+    fn apply(
+        &mut self,
+        batch: Batch,
+        sequence: i64,
+        remaining: Vec<(LeaseId, Option<ActiveLease>)>,
+    ) {
+        for (lease, left) in remaining {
+            match left {
                 Some(out) => self.leases.insert(lease, out),
                 None => self.leases.remove(&lease),
             };
@@ -79,31 +88,31 @@ impl Work {
         }
         self.batch = batch;
         self.sequence = sequence;
-        self.outlook = None;
+        self.known_due = None;
     }
 }
 
 /// A batch as it will stand when the transaction is over.
-struct Draft<'a> {
+struct Commit<'a> {
     connection: &'a Connection,
     reasons: &'a Reasons,
-    written: &'a mut Written,
+    dictionary: &'a mut OutcomeWriter,
     batch: Batch,
     sequence: i64,
-    tally: Tally,
+    tally: RowTally,
 }
 
-impl Draft<'_> {
+impl Commit<'_> {
     /// Keeps results; what then is still open of the lease.
     fn complete(
         &mut self,
-        mut out: Out,
-        results: Vec<Known>,
+        mut out: ActiveLease,
+        results: Vec<ItemOutcome>,
         now: SystemTime,
-    ) -> Result<Option<Out>, Fault> {
+    ) -> Result<Option<ActiveLease>, StoreError> {
         for known in results {
-            if let Some(open) = take(&mut out.items, known.item) {
-                self.result(out.group, &open, known.outcome)?;
+            if let Some(open) = take_item(&mut out.items, known.item) {
+                self.record_result(out.group, &open, known.outcome)?;
             }
         }
         if self.batch.progress.open_rows() == 0 {
@@ -114,7 +123,7 @@ impl Draft<'_> {
             self.connection
                 .prepare_cached("DELETE FROM chunks WHERE id = ?")?
                 .execute([out.chunk])?;
-            if let Some((next, _)) = self.behind(&out)? {
+            if let Some((next, _)) = self.next_not_ready(&out)? {
                 self.set_ready(next, true)?;
             }
             return Ok(None);
@@ -127,14 +136,19 @@ impl Draft<'_> {
     }
 
     /// Keeps the result of an item of this group.
-    fn result(&mut self, group: i64, open: &Open, outcome: Outcome) -> Result<(), Fault> {
+    fn record_result(
+        &mut self,
+        group: i64,
+        open: &OpenItem,
+        outcome: Outcome,
+    ) -> Result<(), StoreError> {
         let rows = self.rows(open.item)?;
         let reason = outcome.reason();
         let number = self.reasons.number(reason);
-        let (common, own) = outcome.parted(&open.address);
-        let part = self.written.part(self.connection, common)?;
+        let (common, own) = outcome.split(&open.address);
+        let entry = self.dictionary.intern(self.connection, common)?;
         self.sequence += 1;
-        let Own { gathered_at, retry_at, elapsed } = own;
+        let OutcomeTimes { gathered_at, retry_at, elapsed } = own;
         self.connection
             .prepare_cached(
                 "INSERT INTO results
@@ -146,7 +160,7 @@ impl Draft<'_> {
                 open.item,
                 signed(rows),
                 number,
-                part.id,
+                entry.id,
                 gathered_at.map(signed),
                 retry_at.map(signed),
                 signed(elapsed),
@@ -155,18 +169,18 @@ impl Draft<'_> {
             self.connection
                 .prepare_cached("DELETE FROM waiting WHERE item = ?")?
                 .execute([open.item])?;
-            less(&mut self.batch.progress.waiting, before, rows);
+            subtract(&mut self.batch.progress.waiting, before, rows);
         }
         *self.batch.progress.finished.entry(reason).or_default() += rows;
         *self.tally.groups.entry((group, number)).or_default() += rows;
-        if let Some(destination) = part.destination {
+        if let Some(destination) = entry.destination {
             *self.tally.destinations.entry((destination, number)).or_default() += rows;
         }
         Ok(())
     }
 
     /// Adds to the counts by group and by destination.
-    fn count(&self) -> Result<(), Fault> {
+    fn add_tallies(&self) -> Result<(), StoreError> {
         let mut groups = self.connection.prepare_cached(
             "INSERT INTO group_tallies (grp, reason, n) VALUES (?, ?, ?)
              ON CONFLICT (grp, reason) DO UPDATE SET n = n + excluded.n",
@@ -187,23 +201,23 @@ impl Draft<'_> {
     /// Gives a chunk back until a time.
     fn release(
         &mut self,
-        mut out: Out,
-        provisional: &[Known],
+        mut out: ActiveLease,
+        provisional: &[ItemOutcome],
         until: SystemTime,
         now: SystemTime,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), StoreError> {
         for known in provisional {
             let number = signed(known.item);
             if let Some(open) = out.items.iter_mut().find(|open| open.item == number) {
-                self.wait(open, &known.outcome, now)?;
+                self.record_provisional(open, &known.outcome, now)?;
             }
         }
         let due = self.due(until);
         self.connection
             .prepare_cached("UPDATE chunks SET due = ?, waiting = ? WHERE id = ?")?
             .execute(params![due, out.waiting(), out.chunk])?;
-        // The chunk may have fallen behind others of its group.
-        if let Some(next) = self.behind(&out)?
+        // The chunk may have fallen next_not_ready others of its group.
+        if let Some(next) = self.next_not_ready(&out)?
             && (next.1, next.0) < (due, out.chunk)
         {
             self.set_ready(next.0, true)?;
@@ -213,7 +227,12 @@ impl Draft<'_> {
     }
 
     /// Keeps a provisional result, and the time of the first.
-    fn wait(&mut self, open: &mut Open, outcome: &Outcome, now: SystemTime) -> Result<(), Fault> {
+    fn record_provisional(
+        &mut self,
+        open: &mut OpenItem,
+        outcome: &Outcome,
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
         let rows = self.rows(open.item)?;
         let reason = outcome.reason();
         let text = serde_json::to_string(outcome)?;
@@ -226,7 +245,7 @@ impl Draft<'_> {
             .execute(params![open.item, floor(now), self.reasons.number(reason), text])?;
         let waiting = &mut self.batch.progress.waiting;
         if let Some(before) = open.waiting.replace(reason) {
-            less(waiting, before, rows);
+            subtract(waiting, before, rows);
         }
         *waiting.entry(reason).or_default() += rows;
         Ok(())
@@ -243,7 +262,7 @@ impl Draft<'_> {
     }
 
     /// The first chunk of the group of one that is out that is not `ready`, and when it is due.
-    fn behind(&self, out: &Out) -> Result<Option<(i64, i64)>, Fault> {
+    fn next_not_ready(&self, out: &ActiveLease) -> Result<Option<(i64, i64)>, StoreError> {
         if !out.in_large_group {
             return Ok(None);
         }
@@ -257,15 +276,15 @@ impl Draft<'_> {
             .optional()?)
     }
 
-    fn set_ready(&self, chunk: i64, ready: bool) -> Result<(), Fault> {
+    fn set_ready(&self, chunk: i64, ready: bool) -> Result<(), StoreError> {
         self.connection
             .prepare_cached("UPDATE chunks SET ready = ? WHERE id = ?")?
             .execute(params![ready, chunk])?;
         Ok(())
     }
 
-    /// How many rows an item has.
-    fn rows(&self, item: i64) -> Result<u64, Fault> {
+    /// Number of rows of an item.
+    fn rows(&self, item: i64) -> Result<u64, StoreError> {
         let progress = &self.batch.progress;
         if progress.rows == progress.mailboxes {
             return Ok(1);
@@ -278,30 +297,30 @@ impl Draft<'_> {
     }
 }
 
-impl Out {
-    /// How many of its items have a provisional result.
+impl ActiveLease {
+    /// Number of its items with a provisional result.
     fn waiting(&self) -> i64 {
         let waiting = self.items.iter().filter(|open| open.waiting.is_some()).count();
         i64::try_from(waiting).unwrap_or(i64::MAX)
     }
 }
 
-/// How many rows got results, by the number of the reason.
+/// Rows that got results, by the number of the reason.
 #[derive(Default)]
-struct Tally {
+struct RowTally {
     groups: BTreeMap<(i64, i64), u64>,
     destinations: BTreeMap<(Arc<str>, i64), u64>,
 }
 
 /// Takes an item out of those that are open.
-fn take(items: &mut Vec<Open>, number: u64) -> Option<Open> {
+fn take_item(items: &mut Vec<OpenItem>, number: u64) -> Option<OpenItem> {
     let number = signed(number);
     // Results come in the order of the items, as a rule: then it is the first.
     let at = items.iter().position(|open| open.item == number)?;
     Some(items.remove(at))
 }
 
-fn less(counts: &mut BTreeMap<Reason, u64>, reason: Reason, rows: u64) {
+fn subtract(counts: &mut BTreeMap<Reason, u64>, reason: Reason, rows: u64) {
     if let Some(count) = counts.get_mut(&reason) {
         *count = count.saturating_sub(rows);
         if *count == 0 {

@@ -8,8 +8,8 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, params};
 
-use super::common::Written;
-use super::error::Fault;
+use super::error::StoreError;
+use super::outcome_dictionary::OutcomeWriter;
 use super::schema::{self, Reasons};
 use super::time::{floor, time};
 use crate::batch::queue::LeaseId;
@@ -17,65 +17,65 @@ use crate::campaign::progress::{Batch, State};
 use crate::verdict::Reason;
 
 /// KiB of pages that the writer keeps of each file.
-const CACHE: u32 = 4096;
+const CACHE_KIB: u32 = 4096;
 
 /// A running batch.
-pub(super) struct Work {
+pub(super) struct RunningBatch {
     pub(super) batch: Batch,
-    pub(super) leases: BTreeMap<LeaseId, Out>,
-    /// When it was last used, in the desk's count.
+    pub(super) leases: BTreeMap<LeaseId, ActiveLease>,
+    /// The scheduler's pass in which it was last used.
     pub(super) used: u64,
     /// The last sequence number that was given.
     pub(super) sequence: i64,
-    /// How many chunks of a group are `ready` in the file.
+    /// Chunks of a group that are `ready` in the file.
     pub(super) window: i64,
-    /// What is due next, as it was last found out; `None` when something changed since.
-    pub(super) outlook: Option<Outlook>,
-    file: Option<Held>,
+    /// The next due time as last read; `None` if something changed since.
+    pub(super) known_due: Option<NextDue>,
+    file: Option<OpenDatabase>,
 }
 
 /// An open file.
-pub(super) struct Held {
+pub(super) struct OpenDatabase {
     pub(super) connection: Connection,
     pub(super) reasons: Reasons,
-    pub(super) written: Written,
+    pub(super) dictionary: OutcomeWriter,
 }
 
 /// A chunk that is out.
 #[derive(Clone)]
-pub(super) struct Out {
+pub(super) struct ActiveLease {
     pub(super) chunk: i64,
     pub(super) group: i64,
-    /// Whether its group may have chunks that are not `ready`.
+    /// `true` if its group may have chunks that are not `ready`.
     pub(super) in_large_group: bool,
     pub(super) until: SystemTime,
-    pub(super) items: Vec<Open>,
+    pub(super) items: Vec<OpenItem>,
 }
 
 /// An item without a result.
 #[derive(Clone)]
-pub(super) struct Open {
+pub(super) struct OpenItem {
     pub(super) item: i64,
     pub(super) address: Arc<str>,
     /// The reason of its provisional result.
     pub(super) waiting: Option<Reason>,
 }
 
-/// What was due, seen at `at`, of what is not out.
+/// Due times of the chunks that are not out, as read at `seen_at`.
 #[derive(Clone, Copy)]
-pub(super) struct Outlook {
-    pub(super) at: SystemTime,
-    /// Whether something was due at once.
-    pub(super) now: bool,
-    /// When the next will be.
+pub(super) struct NextDue {
+    pub(super) seen_at: SystemTime,
+    /// `true` if something was due at once.
+    pub(super) is_due: bool,
+    /// The time at which the next becomes due.
     pub(super) next: Option<SystemTime>,
 }
 
-impl Work {
+impl RunningBatch {
     /// The running batch whose file is at `path`; its progress is read there. If the file has it
     /// as over, so has what is returned.
-    pub(super) fn open(mut batch: Batch, path: &Path) -> Result<Self, Fault> {
-        let held = hold(path)?;
+    pub(super) fn open(mut batch: Batch, path: &Path) -> Result<Self, StoreError> {
+        let held = open_database(path)?;
         let (state, ended_at, sequence, window, finished, waiting) = held.connection.query_row(
             "SELECT state, ended_at, sequence, window, finished, waiting FROM meta",
             [],
@@ -90,7 +90,8 @@ impl Work {
                 ))
             },
         )?;
-        batch.state = schema::state(&state).ok_or(Fault::Odd("its state is not known"))?;
+        batch.state =
+            schema::state(&state).ok_or(StoreError::Unexpected("its state is not known"))?;
         batch.ended_at = ended_at.map(time);
         batch.progress.finished = serde_json::from_str(&finished)?;
         batch.progress.waiting = serde_json::from_str(&waiting)?;
@@ -100,14 +101,14 @@ impl Work {
             used: 0,
             sequence,
             window,
-            outlook: None,
+            known_due: None,
             file: Some(held),
         };
         work.look_ahead(path);
         Ok(work)
     }
 
-    /// Whether its file is open.
+    /// `true` if its file is open.
     pub(super) fn is_open(&self) -> bool {
         self.file.is_some()
     }
@@ -118,11 +119,11 @@ impl Work {
     }
 
     /// The file, and beside it what is in memory.
-    pub(super) fn file(&mut self, path: &Path) -> Result<&mut Held, Fault> {
+    pub(super) fn file(&mut self, path: &Path) -> Result<&mut OpenDatabase, StoreError> {
         if self.file.is_none() {
-            self.file = Some(hold(path)?);
+            self.file = Some(open_database(path)?);
         }
-        self.file.as_mut().ok_or(Fault::Odd("the file was not opened"))
+        self.file.as_mut().ok_or(StoreError::Unexpected("the file was not opened"))
     }
 
     /// Ends the leases whose time is over; whether there were any.
@@ -131,7 +132,7 @@ impl Work {
         self.leases.retain(|_, out| out.until > now);
         let ended = self.leases.len() != before;
         if ended {
-            self.outlook = None;
+            self.known_due = None;
             self.look_ahead(path);
         }
         ended
@@ -153,24 +154,24 @@ impl Work {
         self.batch.progress.next_retry_at = next;
     }
 
-    /// When the first chunk that is not out becomes due after `now`.
+    /// The time at which the first chunk that is not out becomes due after `now`.
     pub(super) fn next_due(
         &mut self,
         path: &Path,
         now: SystemTime,
-    ) -> Result<Option<SystemTime>, Fault> {
+    ) -> Result<Option<SystemTime>, StoreError> {
         let sql = "SELECT id, due FROM chunks INDEXED BY released WHERE due > 0 AND due > ?
                    ORDER BY due, id";
         self.first_in(path, sql, [floor(now)])
     }
 
-    /// When the first of the chunks that `sql` finds is due, without those that are out.
+    /// The due time of the first chunk that `sql` finds, without those that are out.
     fn first_in(
         &mut self,
         path: &Path,
         sql: &str,
         given: impl rusqlite::Params,
-    ) -> Result<Option<SystemTime>, Fault> {
+    ) -> Result<Option<SystemTime>, StoreError> {
         self.file(path)?;
         let Some(held) = &self.file else { return Ok(None) };
         let mut statement = held.connection.prepare_cached(sql)?;
@@ -184,29 +185,33 @@ impl Work {
     }
 
     /// Stops it, durably.
-    pub(super) fn cancel(&mut self, path: &Path, now: SystemTime) -> Result<(), Fault> {
+    pub(super) fn cancel(&mut self, path: &Path, now: SystemTime) -> Result<(), StoreError> {
         let mut batch = self.batch.clone();
         batch.state = State::Cancelled;
         batch.ended_at = Some(super::time::kept(now));
         batch.progress.waiting.clear();
         batch.progress.next_retry_at = None;
         let sequence = self.sequence;
-        note(&self.file(path)?.connection, &batch, sequence)?;
+        write_standing(&self.file(path)?.connection, &batch, sequence)?;
         self.batch = batch;
         self.leases.clear();
         Ok(())
     }
 }
 
-fn hold(path: &Path) -> Result<Held, Fault> {
+fn open_database(path: &Path) -> Result<OpenDatabase, StoreError> {
     let connection = schema::open(path)?;
-    schema::lasting(&connection, CACHE)?;
+    schema::lasting(&connection, CACHE_KIB)?;
     let reasons = Reasons::write(&connection)?;
-    Ok(Held { connection, reasons, written: Written::default() })
+    Ok(OpenDatabase { connection, reasons, dictionary: OutcomeWriter::default() })
 }
 
 /// Writes down how a batch stands.
-pub(super) fn note(connection: &Connection, batch: &Batch, sequence: i64) -> Result<(), Fault> {
+pub(super) fn write_standing(
+    connection: &Connection,
+    batch: &Batch,
+    sequence: i64,
+) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "UPDATE meta SET state = ?, ended_at = ?, sequence = ?, finished = ?, waiting = ?",

@@ -1,66 +1,74 @@
-//! What is read of a batch's file: results from a place on, and who fared how.
+//! Reads a batch's file: results from a cursor on, and counts by group and destination.
 
 use std::ops::ControlFlow;
 
 use rusqlite::{Connection, Row, params};
 
-use super::cursor::Place;
-use super::error::Fault;
-use super::pool::Reader;
+use super::cursor::CursorPosition;
+use super::error::StoreError;
+use super::pool::BatchReader;
 use super::schema::{self, Reasons};
-use crate::batch::outcome::Own;
+use crate::batch::outcome::OutcomeTimes;
 use crate::batch::queue::{
-    Cursor, DestinationTally, GroupTally, QueueError, Results, ResultsRequest, RowResult,
+    Cursor, DestinationTally, GroupTally, QueueError, ResultsPage, ResultsRequest, RowResult,
 };
 use crate::campaign::progress::State;
 use crate::verdict::Reason;
 
 /// The most rows that are given, or passed over, at once.
-const MOST: usize = 10_000;
+const MOST_ROWS: usize = 10_000;
 
-/// Results, and nothing yet: of a batch without a file to read.
-pub(super) fn nothing(after: Cursor) -> Results {
-    Results { rows: Vec::new(), next: after, at_end: true }
+/// ResultsPage, and nothing yet: of a batch without a file to read.
+pub(super) fn nothing(after: Cursor) -> ResultsPage {
+    ResultsPage { rows: Vec::new(), next: after, at_end: true }
 }
 
-/// Results from a place on.
-pub(super) fn results(reader: &Reader, ask: &ResultsRequest) -> Result<Results, Fault> {
-    let place = Place::read(&ask.after, &reader.id, ask.order).ok_or(QueueError::BadCursor)?;
-    let mut page = Page { reader, ask, place, rows: Vec::new(), seen: 0 };
+/// Results from a position on.
+pub(super) fn results(
+    reader: &BatchReader,
+    ask: &ResultsRequest,
+) -> Result<ResultsPage, StoreError> {
+    let position =
+        CursorPosition::read(&ask.after, &reader.id, ask.order).ok_or(QueueError::BadCursor)?;
+    let mut page = ResultsBuilder { reader, ask, position, rows: Vec::new(), seen: 0 };
     // One view of the file for all that is asked.
     let view = reader.connection.unchecked_transaction()?;
-    let end = match place {
-        Place::Completion { sequence, row } => page.by_completion(&view, sequence, row)?,
-        Place::Row { row } => page.by_row(&view, row)?,
+    let end = match position {
+        CursorPosition::Completion { sequence, row } => page.by_completion(&view, sequence, row)?,
+        CursorPosition::Row { row } => page.by_row(&view, row)?,
     };
-    Ok(Results { next: page.place.cursor(&reader.id), rows: page.rows, at_end: end.is_continue() })
+    Ok(ResultsPage {
+        next: page.position.cursor(&reader.id),
+        rows: page.rows,
+        at_end: end.is_continue(),
+    })
 }
 
-/// What has been gathered so far.
-struct Page<'a> {
-    reader: &'a Reader,
+/// A page of results while it is read.
+struct ResultsBuilder<'a> {
+    reader: &'a BatchReader,
     ask: &'a ResultsRequest,
-    place: Place,
+    position: CursorPosition,
     rows: Vec<RowResult>,
     seen: usize,
 }
 
 /// A result, as far as it does not repeat others.
 #[derive(Clone, Copy)]
-struct Found {
+struct StoredResult {
     reason: i64,
     outcome: i64,
-    own: Own,
+    own: OutcomeTimes,
 }
 
-impl Found {
+impl StoredResult {
     /// Reads it from the columns of [`RESULT`], which come first.
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let time = |at: Option<i64>| at.map(i64::unsigned_abs);
         Ok(Self {
             reason: row.get(0)?,
             outcome: row.get(1)?,
-            own: Own {
+            own: OutcomeTimes {
                 gathered_at: time(row.get(2)?),
                 retry_at: time(row.get(3)?),
                 elapsed: row.get::<_, i64>(4)?.unsigned_abs(),
@@ -73,49 +81,49 @@ impl Found {
 const RESULT: &str = "r.reason, r.outcome, r.gathered_at, r.retry_at, r.elapsed";
 
 /// A row of the list.
-struct Line {
+struct StoredRow {
     row: i64,
     address: String,
     row_id: Option<String>,
 }
 
-impl Line {
+impl StoredRow {
     /// Reads its three columns, the first of which has this number.
     fn read(row: &Row<'_>, at: usize) -> rusqlite::Result<Self> {
         Ok(Self { row: row.get(at)?, address: row.get(at + 1)?, row_id: row.get(at + 2)? })
     }
 }
 
-impl Page<'_> {
+impl ResultsBuilder<'_> {
     fn is_full(&self) -> bool {
-        self.rows.len() >= self.ask.limit.min(MOST) || self.seen >= MOST
+        self.rows.len() >= self.ask.limit.min(MOST_ROWS) || self.seen >= MOST_ROWS
     }
 
-    /// Takes a row in, unless its verdict is not asked for; stops when there is no room. `asked`: the
-    /// address that was asked about, if it is that of another row.
+    /// Takes a row in, unless its verdict is not asked for; stops when there is no room. `asked`:
+    /// the address that was asked about, if it is that of another row.
     fn take(
         &mut self,
-        place: Place,
-        line: Line,
-        found: Found,
+        position: CursorPosition,
+        line: StoredRow,
+        found: StoredResult,
         asked: Option<&str>,
-    ) -> Result<ControlFlow<()>, Fault> {
+    ) -> Result<ControlFlow<()>, StoreError> {
         if self.is_full() {
             return Ok(ControlFlow::Break(()));
         }
         self.seen += 1;
-        self.place = place;
+        self.position = position;
         let verdict = self.reader.reasons.reason(found.reason).verdict();
         if self.ask.verdicts.is_empty() || self.ask.verdicts.contains(&verdict) {
-            let mut known = self.reader.known.borrow_mut();
-            let common = known.part(&self.reader.connection, found.outcome)?;
-            let outcome = common.rejoined(found.own, asked.unwrap_or(&line.address));
+            let mut dictionary = self.reader.dictionary.borrow_mut();
+            let common = dictionary.outcome(&self.reader.connection, found.outcome)?;
+            let outcome = common.join(found.own, asked.unwrap_or(&line.address));
             self.rows.push(RowResult {
                 row: line.row.unsigned_abs(),
                 row_id: line.row_id.unwrap_or_default(),
                 address: line.address,
                 outcome,
-                cursor: place.cursor(&self.reader.id),
+                cursor: position.cursor(&self.reader.id),
             });
         }
         Ok(ControlFlow::Continue(()))
@@ -126,7 +134,7 @@ impl Page<'_> {
         view: &Connection,
         sequence: i64,
         after: i64,
-    ) -> Result<ControlFlow<()>, Fault> {
+    ) -> Result<ControlFlow<()>, StoreError> {
         let mut results = view.prepare_cached(&format!(
             "SELECT {RESULT}, r.sequence, r.item, r.rows, w.address, w.row_id
              FROM results r CROSS JOIN rows w ON w.row = r.item
@@ -137,24 +145,24 @@ impl Page<'_> {
         )?;
         let mut results = results.query([sequence])?;
         while let Some(result) = results.next()? {
-            let found = Found::read(result)?;
+            let found = StoredResult::read(result)?;
             let (at, item, count) = (result.get(5)?, result.get(6)?, result.get::<_, i64>(7)?);
             let asked: String = result.get(8)?;
-            let mut take = |line: Line| {
+            let mut take = |line: StoredRow| {
                 if at == sequence && line.row <= after {
                     return Ok(ControlFlow::Continue(()));
                 }
-                let place = Place::Completion { sequence: at, row: line.row };
-                self.take(place, line, found, Some(&asked))
+                let position = CursorPosition::Completion { sequence: at, row: line.row };
+                self.take(position, line, found, Some(&asked))
             };
-            let first = Line { row: item, address: asked.clone(), row_id: result.get(9)? };
+            let first = StoredRow { row: item, address: asked.clone(), row_id: result.get(9)? };
             if take(first)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             if count > 1 {
                 let mut copies = copies.query([item])?;
                 while let Some(copy) = copies.next()? {
-                    if take(Line::read(copy, 0)?)?.is_break() {
+                    if take(StoredRow::read(copy, 0)?)?.is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
                 }
@@ -163,7 +171,7 @@ impl Page<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn by_row(&mut self, view: &Connection, after: i64) -> Result<ControlFlow<()>, Fault> {
+    fn by_row(&mut self, view: &Connection, after: i64) -> Result<ControlFlow<()>, StoreError> {
         let state: String =
             view.prepare_cached("SELECT state FROM meta")?.query_row([], |row| row.get(0))?;
         let mut rows = view.prepare_cached(&format!(
@@ -174,16 +182,16 @@ impl Page<'_> {
         let mut first = view.prepare_cached("SELECT address FROM rows WHERE row = ?")?;
         let mut rows = rows.query([after])?;
         while let Some(row) = rows.next()? {
-            let line = Line::read(row, 5)?;
-            let place = Place::Row { row: line.row };
+            let line = StoredRow::read(row, 5)?;
+            let position = CursorPosition::Row { row: line.row };
             match row.get::<_, Option<i64>>(0)? {
                 Some(_) => {
                     let asked: Option<String> = match row.get::<_, Option<i64>>(8)? {
                         Some(item) => Some(first.query_row([item], |row| row.get(0))?),
                         None => None,
                     };
-                    let found = Found::read(row)?;
-                    if self.take(place, line, found, asked.as_deref())?.is_break() {
+                    let found = StoredResult::read(row)?;
+                    if self.take(position, line, found, asked.as_deref())?.is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
                 }
@@ -193,7 +201,7 @@ impl Page<'_> {
                         return Ok(ControlFlow::Break(()));
                     }
                     self.seen += 1;
-                    self.place = place;
+                    self.position = position;
                 }
                 None => break,
             }
@@ -203,7 +211,7 @@ impl Page<'_> {
 }
 
 /// The largest groups. Those of ten rows and more have an index; most lists ask for no others.
-pub(super) fn groups(reader: &Reader, limit: usize) -> Result<Vec<GroupTally>, Fault> {
+pub(super) fn groups(reader: &BatchReader, limit: usize) -> Result<Vec<GroupTally>, StoreError> {
     let view = reader.connection.unchecked_transaction()?;
     let mut found = named_groups(&view, "INDEXED BY largest WHERE rows > 9", limit)?;
     if found.len() < limit {
@@ -223,7 +231,7 @@ fn named_groups(
     view: &Connection,
     which: &str,
     limit: usize,
-) -> Result<Vec<(i64, String, i64)>, Fault> {
+) -> Result<Vec<(i64, String, i64)>, StoreError> {
     let sql = format!("SELECT id, name, rows FROM groups {which} ORDER BY rows DESC, id LIMIT ?");
     let mut statement = view.prepare_cached(&sql)?;
     let rows = statement
@@ -232,7 +240,10 @@ fn named_groups(
 }
 
 /// The destinations with the most rows.
-pub(super) fn destinations(reader: &Reader, limit: usize) -> Result<Vec<DestinationTally>, Fault> {
+pub(super) fn destinations(
+    reader: &BatchReader,
+    limit: usize,
+) -> Result<Vec<DestinationTally>, StoreError> {
     let view = reader.connection.unchecked_transaction()?;
     let mut names = view.prepare_cached(
         "SELECT name FROM destination_tallies GROUP BY name ORDER BY sum(n) DESC, name LIMIT ?",
@@ -254,7 +265,7 @@ fn tally(
     statement: &mut rusqlite::CachedStatement<'_>,
     of: impl rusqlite::Params,
     reasons: &Reasons,
-) -> Result<Vec<(Reason, u64)>, Fault> {
+) -> Result<Vec<(Reason, u64)>, StoreError> {
     let rows = statement.query_map(of, |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut finished: Vec<(Reason, u64)> = rows
         .map(|row| row.map(|(reason, n): (i64, i64)| (reasons.reason(reason), n.unsigned_abs())))
