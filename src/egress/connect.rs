@@ -45,7 +45,8 @@ pub enum ConnectError {
 /// Opens a connection to `target` before `deadline`, from `source` if one is given.
 ///
 /// # Errors
-/// When this machine is at fault. A server that refuses or is silent is a [`Dialled::NoConnection`].
+/// If this machine is at fault. A server that refuses or is silent is a
+/// [`Dialled::NoConnection`].
 pub async fn connect(
     target: Target,
     port: u16,

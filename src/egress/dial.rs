@@ -35,7 +35,7 @@ pub struct DialOptions<'a> {
     pub socks5: Option<&'a Socks5>,
     /// The exchanger's port.
     pub port: u16,
-    /// When to give up.
+    /// Time at which to give up.
     pub deadline: SystemTime,
 }
 
@@ -90,7 +90,7 @@ impl Dial for Tcp {
     }
 }
 
-/// Whether the proxy did its part and the exchanger could not be reached (RFC 1928 section 6).
+/// `true` if the proxy did its part and the exchanger could not be reached (RFC 1928 section 6).
 fn is_about_the_target(error: &tokio_socks::Error) -> bool {
     use tokio_socks::Error::{ConnectionRefused, HostUnreachable, NetworkUnreachable, TtlExpired};
     matches!(error, ConnectionRefused | HostUnreachable | NetworkUnreachable | TtlExpired)

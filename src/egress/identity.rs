@@ -28,7 +28,7 @@ pub struct EgressIdentity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Socks5 {
-    /// Where it listens.
+    /// Address on which it listens.
     pub address: SocketAddr,
     /// User name, if it wants one (RFC 1929).
     #[serde(default)]

@@ -1,15 +1,15 @@
-//! What one session may still ask before it is polite to end it.
+//! Budget of one session: what it may still ask before it should end.
 
 use std::time::SystemTime;
 
 use super::Config;
 
-/// A list of addresses commonly holds about so many unknown users; the first guess for an exchanger.
+/// Share of unknown users that a list commonly holds: the first guess for an exchanger.
 const USUAL_UNKNOWN_SHARE: f64 = 0.08;
 /// The weight of one answer in the share of unknown users.
 const WEIGHT: f64 = 1.0 / 32.0;
 
-/// What a session has used of its budget.
+/// Part of its budget that a session has used.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionBudget {
     opened_at: SystemTime,
@@ -34,7 +34,7 @@ impl SessionBudget {
         }
     }
 
-    /// Whether the session should end rather than ask more.
+    /// `true` if the session should end rather than ask more.
     #[must_use]
     pub fn is_spent(&self, config: &Config, now: SystemTime) -> bool {
         self.spent
@@ -44,13 +44,13 @@ impl SessionBudget {
             || now >= self.too_old_at(config)
     }
 
-    /// When the session is too old to ask more.
+    /// Time at which the session is too old to ask more.
     #[must_use]
     pub fn too_old_at(&self, config: &Config) -> SystemTime {
         self.opened_at + config.session_age
     }
 
-    /// How many more recipients it may name at once. Unknown users show only afterwards, so as few
+    /// Recipients that it may still name at once. Unknown users show only afterwards, so as few
     /// are named as should, at the share seen so far, stay within their budget.
     #[must_use]
     #[expect(
@@ -64,7 +64,7 @@ impl SessionBudget {
         (likely as u32).max(1).min(left)
     }
 
-    /// How many more transactions it may begin.
+    /// Transactions that it may still begin.
     #[must_use]
     pub fn transactions(&self, config: &Config) -> u32 {
         config.transactions_per_session.get().saturating_sub(self.transactions)
@@ -76,7 +76,7 @@ impl SessionBudget {
         self.recipients += recipients;
     }
 
-    /// How many more unknown users it may name.
+    /// Unknown users that it may still name.
     #[must_use]
     pub fn unknown_users(&self, config: &Config) -> u32 {
         config.unknown_users_per_session.get().saturating_sub(self.unknown_users)

@@ -1,4 +1,4 @@
-//! How many sessions a destination stands: additive increase, multiplicative decrease.
+//! Concurrency at a destination: additive increase, multiplicative decrease.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ const SAME_TROUBLE: Duration = Duration::from_secs(1);
 /// Sessions at first.
 const AT_FIRST: f64 = 5.0;
 
-/// How long it is believed that a destination bears no more sessions than it bore in trouble. Who
+/// Time for which a destination is believed to bear no more sessions than it bore in trouble. Who
 /// tries one more at once is refused at once, and refused connections count against us too.
 const BELIEVED: Duration = Duration::from_secs(60);
 
@@ -19,7 +19,7 @@ pub struct Concurrency {
     allowed: f64,
     most: f64,
     decreased_at: Option<SystemTime>,
-    /// How many sessions were open then.
+    /// Number of sessions that were open then.
     borne: f64,
 }
 
@@ -32,7 +32,7 @@ impl Concurrency {
         Self { allowed: most.min(AT_FIRST), most, decreased_at: None, borne: most }
     }
 
-    /// How many sessions may be open, at least 1.
+    /// Number of sessions that may be open, at least 1.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -58,8 +58,8 @@ impl Concurrency {
         self.decrease(in_use, in_use.clamp(1.0, self.most), now)
     }
 
-    /// What the `in_use` sessions ask is too much for the destination (it tarpits them, it names a
-    /// rate): half of them, for a minute. Says whether this was new trouble.
+    /// Counts that the `in_use` sessions ask too much of the destination (it tarpits them, it names
+    /// a rate): half of them, for a minute. Says whether this was new trouble.
     pub fn too_much(&mut self, in_use: usize, now: SystemTime) -> bool {
         let in_use = u32::try_from(in_use).map_or(self.most, f64::from);
         let half = (self.allowed.min(in_use) / 2.0).floor().max(1.0);

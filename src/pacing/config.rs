@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How a destination is treated. Counts are per destination and egress identity unless they say
-/// otherwise.
+/// Limits of the treatment of a destination. Counts are per destination and egress identity unless
+/// they say otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -48,11 +48,11 @@ pub struct Config {
     /// (`smtpd_soft_error_limit`), at 20 it hangs up (`smtpd_hard_error_limit`); Sendmail
     /// (`confBAD_RCPT_THROTTLE`) and Exchange tarpit in the same way.
     pub unknown_users_per_session: NonZeroU32,
-    /// How old a session may grow. Default 5 minutes, the time after which load balancers and
+    /// Age that a session may reach. Default 5 minutes, the time after which load balancers and
     /// Sendmail's and Postfix's own limits start to cut.
     #[serde(with = "humantime_serde")]
     pub session_age: Duration,
-    /// How long an idle session stays open for the next caller. Default 8 seconds: a busy Postfix
+    /// Time that an idle session stays open for the next caller. Default 8 seconds: a busy Postfix
     /// gives a silent client 10 (`smtpd_timeout` under stress).
     #[serde(with = "humantime_serde")]
     pub session_idle: Duration,
@@ -80,18 +80,18 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     pub block_backoff_longest: Duration,
 
-    /// When to ask again after greylisting that names no time. Default 5 minutes and 5 seconds:
+    /// Wait after greylisting that names no time. Default 5 minutes and 5 seconds:
     /// postgrey lets a sender pass after 5 minutes.
     #[serde(with = "humantime_serde")]
     pub greylist_wait: Duration,
-    /// When to ask again after a rate limit that names no time. Default 15 seconds, doubling.
+    /// Wait after a rate limit that names no time. Default 15 seconds, doubling.
     #[serde(with = "humantime_serde")]
     pub rate_wait: Duration,
-    /// When to ask again after another temporary refusal that names no time. Default 1 minute, so
+    /// Wait after another temporary refusal that names no time. Default 1 minute, so
     /// that only callers with patience (a batch) wait for it.
     #[serde(with = "humantime_serde")]
     pub temporary_wait: Duration,
-    /// How often one exchanger is asked again about one recipient. Default 4.
+    /// Retries of one recipient at one exchanger. Default 4.
     pub retries: u32,
     /// A second try is made only if it leaves this much time before the caller's deadline.
     /// Default 2 seconds.

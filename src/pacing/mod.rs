@@ -1,8 +1,8 @@
 //! Pacing rules: number of sessions, rates, lifetimes and retry times.
 //!
 //! Pure, and ignorant of SMTP: every decision takes `now` as an argument, so each rule is tested
-//! under a simulated clock. The prober's lanes ask; nothing here connects, waits or remembers hosts.
-//! What is counted is counted per destination (the registrable domain of an exchanger) and per
+//! under a simulated clock. The prober's lanes ask; nothing here connects, waits or remembers
+//! hosts. Counts are per destination (the registrable domain of an exchanger) and per
 //! egress identity, because that is what servers count.
 
 mod backoff;

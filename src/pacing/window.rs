@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
-/// How long an event counts, in whole seconds after the second it fell in: 60, one because it may
-/// have fallen at that second's end, one because the network delays one event and not the next.
+/// Time for which an event counts, in whole seconds after the second it fell in: 60, one because it
+/// may have fallen at that second's end, one because the network delays one event and not the next.
 const COUNTS_FOR: u64 = 62;
 
 /// Events of the last minute against a limit.
@@ -24,7 +24,7 @@ impl Window {
         Self { limit, seconds: VecDeque::new(), total: 0 }
     }
 
-    /// How many events there is room for now.
+    /// Number of events there is room for now.
     pub fn room(&mut self, now: SystemTime) -> u32 {
         self.forget(now);
         self.limit.saturating_sub(self.total)
@@ -44,7 +44,7 @@ impl Window {
         self.total += events;
     }
 
-    /// When there will be room for one more; in the past if there is room.
+    /// Time at which there is room for one more; in the past if there is room.
     #[must_use]
     pub fn next_room(&self) -> SystemTime {
         let mut excess = (self.total + 1).saturating_sub(self.limit);
@@ -60,7 +60,7 @@ impl Window {
         SystemTime::UNIX_EPOCH
     }
 
-    /// Whether nothing counts any more.
+    /// `true` if nothing counts any more.
     pub fn is_clear(&mut self, now: SystemTime) -> bool {
         self.forget(now);
         self.total == 0

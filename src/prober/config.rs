@@ -16,25 +16,26 @@ pub struct Config {
     /// restart (greylisting remembers them) and nobody can guess them. Default: none; then they
     /// are derived from the egress identity's name alone.
     pub control_secret: Option<String>,
-    /// How long it is remembered that a domain accepts, or does not accept, everything. Default 24
-    /// hours: administrators change it seldom.
+    /// Time for which it is remembered that a domain accepts, or does not accept, everything.
+    /// Default 24 hours: administrators change it seldom.
     #[serde(with = "humantime_serde")]
     pub catch_all_known_for: Duration,
-    /// How long a control recipient's answer is remembered that tells neither. Default 10 minutes.
+    /// Time for which a control recipient's answer is remembered that tells neither. Default 10
+    /// minutes.
     #[serde(with = "humantime_serde")]
     pub catch_all_unclear_for: Duration,
-    /// How many domains, and how many exchangers, are remembered. Default 100,000, up to about
+    /// Number of domains, and of exchangers, that are remembered. Default 100,000, up to about
     /// 50 MB.
     pub remembered: NonZeroUsize,
-    /// How many recipients may wait for one destination; more callers wait their turn. Default
-    /// 20,000.
+    /// Number of recipients that may wait for one destination; more callers wait their turn.
+    /// Default 20,000.
     pub queue: NonZeroUsize,
-    /// How many exchangers are asked about one address, not counting names without an address.
+    /// Exchangers dialled for one address; four times as many are looked up.
     /// Default 5: some domains list a hundred.
     pub exchangers_per_address: NonZeroUsize,
-    /// Whom we appear as. Default: none, and then the one identity that the `smtp` part describes.
+    /// Egress identities. Default: none, and then the one identity that the `smtp` part describes.
     pub identities: Vec<EgressIdentity>,
-    /// How a destination is treated, by each identity.
+    /// Limits of each identity at a destination.
     pub pacing: pacing::Config,
 }
 

@@ -71,8 +71,8 @@ impl Context {
         }
     }
 
-    /// What is remembered about exchangers and domains. One lock for all destinations: held for a
-    /// step of a state machine at most, never across an `await`.
+    /// Locks what is remembered about exchangers and domains. One lock for all destinations: held
+    /// for a step of a state machine at most, never across an `await`.
     pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock()
     }

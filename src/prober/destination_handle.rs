@@ -39,7 +39,7 @@ pub(super) struct DestinationHandle {
 struct HandleState {
     core: Destination<Token>,
     wakes: HashMap<SessionId, Arc<Notify>>,
-    /// When the timer's task will wake; `None` if there is no such task.
+    /// Time at which the timer's task will wake; `None` if there is no such task.
     timer: Option<SystemTime>,
 }
 

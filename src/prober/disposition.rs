@@ -1,13 +1,13 @@
-//! What an answer asks of us: believe it, come again, go away. Pure.
+//! Maps an answer to the scheduler's next move: accept it, retry later, or back off. Pure.
 //!
-//! Not what it says about the mailbox; that is the judge's.
+//! The meaning for the mailbox is the judge's matter.
 
 use std::time::Duration;
 
 use crate::pacing::Delay;
 use crate::smtp::{Meaning, NoReply, RecipientAnswer, ReplyLimit, Stage};
 
-/// What to do about a recipient's answer.
+/// Next move after a recipient's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Disposition {
     /// It is the answer.
@@ -69,7 +69,7 @@ fn not_now(meaning: Meaning) -> Disposition {
     }
 }
 
-/// Whether "no such user" was said for good.
+/// `true` for a permanent "no such user".
 pub(super) fn is_unknown_user(answer: &RecipientAnswer) -> bool {
     matches!(
         answer,
@@ -83,7 +83,7 @@ pub(super) fn is_reply_to_rcpt(answer: &RecipientAnswer) -> bool {
     matches!(answer, RecipientAnswer::Replied { stage: Stage::Rcpt, .. })
 }
 
-/// Whether the recipient was accepted.
+/// `true` if the recipient was accepted.
 pub(super) fn is_accepted(answer: &RecipientAnswer) -> bool {
     matches!(
         answer,
@@ -91,7 +91,7 @@ pub(super) fn is_accepted(answer: &RecipientAnswer) -> bool {
     )
 }
 
-/// Whether nothing but a bare code says so.
+/// `true` if nothing but a bare code says so.
 pub(super) fn is_by_code_alone(answer: &RecipientAnswer) -> bool {
     matches!(
         answer,
@@ -123,7 +123,7 @@ pub(super) enum Obstacle {
 }
 
 impl Obstacle {
-    /// Whether another egress identity may get through.
+    /// `true` if another egress identity may get through.
     pub(super) fn is_about_the_identity(self) -> bool {
         matches!(self, Self::Blocked | Self::ProxyFailed)
     }

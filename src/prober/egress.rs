@@ -27,7 +27,7 @@ pub(super) struct Egress {
     pub(super) name: String,
     socks5: Option<Socks5>,
     config: Arc<smtp::Config>,
-    /// What control recipients are derived from.
+    /// Secret that control recipients are derived from.
     secret: String,
 }
 
@@ -153,7 +153,7 @@ impl Egress {
     }
 }
 
-/// How an address literal's host is called among exchangers: in brackets, as no host name is.
+/// Name of an address literal's host among exchangers: in brackets, as no host name is.
 pub(super) fn literal_name(address: IpAddr) -> DomainName {
     DomainName::from_ascii(&format!("[{address}]"))
 }

@@ -1,4 +1,4 @@
-//! What travels between the core and its callers. Pure.
+//! Answers that travel from the core to its callers. Pure.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,14 +6,14 @@ use std::time::SystemTime;
 
 use crate::smtp::{Control, RecipientAnswer, TranscriptLine};
 
-/// What an exchanger said, and when.
+/// An exchanger's answer, and its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Observation {
     pub(super) answer: RecipientAnswer,
     /// The address that was dialled, if it came to that.
     pub(super) address: Option<IpAddr>,
     pub(super) at: SystemTime,
-    /// What was said, if somebody wanted to know.
+    /// Dialogue, if the caller wanted it.
     pub(super) transcript: Option<Arc<[TranscriptLine]>>,
 }
 
@@ -23,7 +23,7 @@ impl Observation {
     }
 }
 
-/// What a lane tells a caller about one recipient.
+/// Answer of a lane about one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LaneAnswer {
     pub(super) evidence: Observation,

@@ -1,4 +1,4 @@
-//! What is remembered about exchangers and domains between probes. Pure, bounded, lost on restart.
+//! Memory of exchangers and domains between probes. Pure, bounded, lost on restart.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::address::DomainName;
 use crate::pacing::{Backoff, SessionLimits};
 use crate::smtp::{Control, RecipientAnswer};
 
-/// What is known about whether a domain accepts everything.
+/// Catch-all state of a domain, as far as known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum CatchAll {
     /// A made-up recipient was accepted.
@@ -23,7 +23,7 @@ pub(super) enum CatchAll {
 }
 
 impl CatchAll {
-    /// What a caller is told who asks later.
+    /// Converts it to what a later caller is told.
     pub(super) fn to_control(&self) -> Control {
         match self {
             Self::Yes => Control::KnownYes,
@@ -33,7 +33,7 @@ impl CatchAll {
     }
 }
 
-/// What is known about an exchanger.
+/// Everything known about an exchanger.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Exchanger {
     /// It wants TLS before it talks of recipients.
@@ -87,7 +87,7 @@ impl Exchanger {
         self.avoids_tls_until = Some(now + BROKEN_TLS);
     }
 
-    /// Whether TLS failed lately.
+    /// `true` if TLS failed lately.
     pub(super) fn avoids_tls(&self, now: SystemTime) -> bool {
         self.avoids_tls_until.is_some_and(|until| now < until)
     }
@@ -102,7 +102,7 @@ impl Exchanger {
         self.says_helo_until = None;
     }
 
-    /// Whether it hung up on `EHLO` lately.
+    /// `true` if it hung up on `EHLO` lately.
     pub(super) fn says_helo(&self, now: SystemTime) -> bool {
         self.says_helo_until.is_some_and(|until| now < until)
     }
@@ -113,19 +113,19 @@ impl Exchanger {
         self.rests.retain(|(who, ..)| *who != identity);
     }
 
-    /// Whether any rest lasts: such an exchanger is worth remembering longest.
+    /// `true` while any back-off is active: such an exchanger is worth remembering longest.
     pub(super) fn is_resting(&self, now: SystemTime) -> bool {
         self.rests.iter().any(|(_, rest, _)| rest.is_active(now))
     }
 }
 
-/// How long TLS that failed is taken to be broken.
+/// Time for which TLS that failed is taken to be broken.
 const BROKEN_TLS: Duration = Duration::from_secs(60 * 60);
 
-/// How long a server that hung up on `EHLO` is taken not to know it.
+/// Time for which a server that hung up on `EHLO` is taken not to know it.
 const NO_EHLO: Duration = Duration::from_secs(60 * 60);
 
-/// How long catch-all knowledge holds.
+/// Lifetimes of catch-all knowledge.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lifetimes {
     pub(super) known: Duration,
@@ -153,7 +153,7 @@ impl Memory {
         Self { lifetimes, domains: Recent::new(capacity), exchangers: Recent::new(capacity) }
     }
 
-    /// Whether `domain` accepts everything, as far as known.
+    /// The catch-all state of `domain`, as far as known.
     pub(super) fn catch_all(&mut self, domain: &DomainName, now: SystemTime) -> Option<CatchAll> {
         let memory = self.domains.get(domain)?;
         (now < memory.until).then(|| memory.known.clone())
@@ -207,7 +207,7 @@ impl Memory {
         self.domains.put(domain.clone(), memory);
     }
 
-    /// What is known about an exchanger.
+    /// Everything known about an exchanger.
     pub(super) fn exchanger(&mut self, host: &DomainName) -> Option<&Exchanger> {
         self.exchangers.get(host)
     }
@@ -217,7 +217,7 @@ impl Memory {
         self.exchangers.entry(host.clone())
     }
 
-    /// How many identities rest at how many exchangers is told as a count of exchangers.
+    /// The number of exchangers at which some identity backs off.
     pub(super) fn resting(&self, now: SystemTime) -> usize {
         self.exchangers.values().filter(|exchanger| exchanger.is_resting(now)).count()
     }

@@ -71,14 +71,15 @@ pub struct ProbeRequest {
     pub address: Address,
     /// The hosts to ask.
     pub target: Target,
-    /// Whether it matters if the domain accepts everything.
+    /// `true` if it matters whether the domain accepts everything.
     pub test_catch_all: bool,
-    /// When the caller wants an answer, whatever it is.
+    /// Time at which the caller wants an answer, whatever it is.
     pub deadline: SystemTime,
     /// Until when to come back to an exchanger that says "not now" (greylisting, a rate limit, a
-    /// temporary failure, too busy); never later than the deadline. In the past: that is the answer.
+    /// temporary failure, too busy); never later than the deadline. In the past: that is the
+    /// answer.
     pub retry_until: SystemTime,
-    /// Whether to bring the dialogue along, redacted.
+    /// `true` to bring the dialogue along, redacted.
     pub transcript: bool,
 }
 
@@ -94,7 +95,7 @@ impl Prober {
     /// A prober that asks over TCP.
     ///
     /// # Errors
-    /// When TLS cannot be set up, or the configuration contradicts itself.
+    /// If TLS cannot be set up, or the configuration contradicts itself.
     pub fn new(
         config: Config,
         smtp: smtp::Config,

@@ -17,12 +17,12 @@ use crate::address::DomainName;
 use crate::egress::Stream;
 use crate::smtp::{self, Counters, Hints, Mailbox, Session, TransactionReport, TranscriptLine};
 
-/// How long our place stays taken after the connection is gone. The server closed its end, and that
-/// is when those count that are exact about it; some count a moment later (Exim: when it has reaped
-/// the process).
+/// Time for which our place stays taken after the connection is gone. The server closed its end,
+/// and that is when those count that are exact about it; some count a moment later (Exim: when it
+/// has reaped the process).
 const GRACE: Duration = Duration::from_millis(25);
 
-/// How long the server has to close its end after `QUIT`. Only our own place with it waits for
+/// Time that the server has to close its end after `QUIT`. Only our own place with it waits for
 /// that, so that it never counts one session of ours too many.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -82,7 +82,7 @@ async fn run(handle: Arc<DestinationHandle>, id: SessionId, exchanger: DomainNam
     sleep(GRACE).await;
 }
 
-/// What the session should know from the start.
+/// Hints that the session has from the start.
 fn hints(handle: &DestinationHandle, exchanger: &DomainName) -> Hints {
     let now = handle.context.clock.now();
     let mut memory = handle.context.memory();

@@ -65,11 +65,11 @@ pub struct ReplyStats {
     pub replies: Vec<(&'static str, u64)>,
     /// Recipients by why there was no reply.
     pub failures: Vec<(&'static str, u64)>,
-    /// How long it took to connect, or not to.
+    /// Time to connect, or to fail.
     pub connect: HistogramSnapshot,
-    /// How long it took from there to readiness, or a refusal: banner, `EHLO`, TLS.
+    /// Time from there to readiness, or a refusal: banner, `EHLO`, TLS.
     pub greet: HistogramSnapshot,
-    /// How long a flight took: `MAIL` and `RCPT` of a few transactions, and the last reply.
+    /// Time of a flight: `MAIL` and `RCPT` of a few transactions, and the last reply.
     pub flight: HistogramSnapshot,
 }
 

@@ -93,7 +93,7 @@ struct ExchangerResult {
     next: NextStep,
 }
 
-/// What an exchanger's answer means for the walk.
+/// Consequence of an exchanger's answer for the walk.
 enum NextStep {
     /// It is about the recipient, or time is up.
     Stop,

@@ -1,5 +1,5 @@
-//! The control recipient of a domain: asked where nothing else tells whether the domain accepts every
-//! recipient, and once more where its answer contradicts what the domain showed before.
+//! The control recipient of a domain: asked where nothing else tells whether the domain accepts
+//! every recipient, and once more where its answer contradicts what the domain showed before.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::prober::lane::{ControlState, PlannedTransaction};
 use crate::prober::memory::{CatchAll, Memory};
 use crate::smtp::{Control, NoReply, RecipientAnswer, Stage};
 
-/// How often a control recipient is asked whose session ended before it was answered.
+/// Tries of a control recipient whose session ended before it was answered.
 const CONTROL_TRIES: u32 = 3;
 
 impl<T> Destination<T> {
@@ -131,7 +131,7 @@ impl<T> Destination<T> {
         true
     }
 
-    /// When the control recipient is to be asked again: if *anybody* has the time. The others are
+    /// Time at which the control recipient is asked again, if *any* caller can wait. The others are
     /// answered by their own deadlines.
     fn control_again(
         &mut self,
@@ -208,7 +208,8 @@ impl<T> Destination<T> {
         }
     }
 
-    /// Completes the jobs that waited for a control probe: catch-all status became known without one.
+    /// Completes the jobs that waited for a control probe: catch-all status became known without
+    /// one.
     fn learn_catch_all(
         &mut self,
         domain: &DomainName,

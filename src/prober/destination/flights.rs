@@ -15,10 +15,10 @@ use crate::prober::lane::{ControlState, JobId, PlannedTransaction, SessionId};
 use crate::prober::memory::Memory;
 use crate::smtp::{Explanation, Meaning, NoReply, RecipientAnswer, Stage, TranscriptLine};
 
-/// What a flight brought back.
+/// Result of a flight.
 #[derive(Clone, Debug, Default)]
 pub(in crate::prober) struct FlightResult {
-    /// What came of each transaction.
+    /// Result of each transaction.
     pub(in crate::prober) transactions: Vec<TransactionResult>,
     /// Why the session is over, if it is.
     pub(in crate::prober) ended: Option<RecipientAnswer>,
@@ -28,7 +28,7 @@ pub(in crate::prober) struct FlightResult {
     pub(in crate::prober) took: Duration,
 }
 
-/// What one transaction of a flight brought back.
+/// Result of one transaction of a flight.
 #[derive(Clone, Debug, Default)]
 pub(in crate::prober) struct TransactionResult {
     /// For each recipient in the order they were named, the answer that was given, if one was. A
@@ -36,11 +36,11 @@ pub(in crate::prober) struct TransactionResult {
     pub(in crate::prober) answers: Vec<Option<RecipientAnswer>>,
     /// The server said that it takes no more recipients in this one.
     pub(in crate::prober) full: bool,
-    /// What was said, if somebody wants to know.
+    /// Dialogue of the transaction, if a caller wants it.
     pub(in crate::prober) transcript: Option<Arc<[TranscriptLine]>>,
 }
 
-/// What a flight showed about the exchanger.
+/// Observations of one flight about the exchanger.
 #[derive(Default)]
 struct FlightFindings {
     /// The session is over.
@@ -58,8 +58,8 @@ struct FlightFindings {
 }
 
 impl<T> Destination<T> {
-    /// A flight is back. The session is to ask [`Destination::next_action`] what to do, unless the flight
-    /// ended it: then its connection is already gone, or of no more use.
+    /// A flight is back. The session is to ask [`Destination::next_action`] what to do, unless the
+    /// flight ended it: then its connection is already gone, or of no more use.
     pub(in crate::prober) fn landed(
         &mut self,
         id: SessionId,

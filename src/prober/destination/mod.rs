@@ -36,16 +36,16 @@ pub(super) use flights::{FlightResult, TransactionResult};
 pub(super) use next_action::{NextAction, Transaction};
 pub(super) use sessions::SessionTerms;
 
-/// How often a session may end at the same recipient before that is its answer.
+/// Sessions that may end at the same recipient before that is its answer.
 const TRIES: u32 = 3;
 
-/// How often in a row an exchanger that was there before may send us away before it counts as gone,
+/// Refusals in a row by an exchanger that was there before, until it counts as gone,
 /// unless a session of ours is inside: with the default pauses, three minutes.
 const KNOCKS: u32 = 8;
 
 /// A recipient somebody asks about.
 pub(super) struct Submission<T> {
-    /// Whom to tell.
+    /// Identifies the caller.
     pub(super) token: T,
     pub(super) address: Address,
     /// The recipient's domain: one transaction carries one.
@@ -68,7 +68,7 @@ struct Job<T> {
     /// Sessions that ended when it was this recipient's turn.
     tries: u32,
     state: JobState,
-    /// What it was told when it was told to come again.
+    /// Answer so far, if it is to be asked again.
     last: Option<Box<Observation>>,
 }
 
@@ -80,17 +80,17 @@ enum JobState {
     AwaitingControl(Box<Observation>),
 }
 
-/// What is left of a job whose caller gave up.
+/// Remains of a job whose caller gave up.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Withdrawn {
     /// The answer it had so far.
     pub(super) evidence: Option<Observation>,
     pub(super) control: Control,
-    /// How far it had come.
+    /// Stage that it had reached.
     pub(super) stage: Stage,
 }
 
-/// What the shell is to do.
+/// Action that the shell is to carry out.
 pub(super) enum Effect<T> {
     /// Open a session to this exchanger.
     Open { session: SessionId, exchanger: DomainName },
@@ -282,7 +282,7 @@ impl<T> Destination<T> {
         }
     }
 
-    /// Whether anybody waits for what this session may bring.
+    /// `true` if a caller waits for what this session may bring.
     pub(super) fn is_wanted(&self, id: SessionId) -> bool {
         let Some(session) = self.sessions.get(&id) else { return false };
         self.lanes.get(&session.exchanger).is_some_and(|lane| !lane.is_empty())
@@ -315,7 +315,7 @@ impl<T> Destination<T> {
         self.effects.extend(waiting.map(|(id, _)| Effect::Wake(*id)));
     }
 
-    /// Whether it can be forgotten: nothing is under way and no limit counts anything any more.
+    /// `true` if it can be forgotten: nothing is under way and no limit counts anything any more.
     pub(super) fn is_over(&mut self, now: SystemTime) -> bool {
         self.jobs.is_empty()
             && self.sessions.is_empty()

@@ -8,7 +8,7 @@ use super::{Destination, JobState, Session, SessionState};
 use crate::address::{Address, DomainName};
 use crate::prober::lane::{FlightLimits, JobId, Lane, PlannedTransaction, SessionId};
 
-/// What a session is to do.
+/// Next action of a session.
 #[derive(Debug)]
 pub(in crate::prober) enum NextAction {
     /// Send these transactions and bring the answers to [`Destination::landed`].
@@ -25,7 +25,7 @@ pub(in crate::prober) struct Transaction {
     pub(in crate::prober) domain: DomainName,
     /// The recipients; none: the domain's control recipient.
     pub(in crate::prober) recipients: Vec<Address>,
-    /// Whether somebody wants to know what was said.
+    /// `true` if a caller wants the dialogue.
     pub(in crate::prober) record: bool,
 }
 
@@ -49,7 +49,7 @@ impl Session {
 }
 
 impl<T> Destination<T> {
-    /// What the session is to do now.
+    /// Decides the next action of a session.
     pub(in crate::prober) fn next_action(&mut self, id: SessionId, now: SystemTime) -> NextAction {
         let config = Arc::clone(&self.config);
         let Some(session) = self.sessions.get_mut(&id) else { return NextAction::Close };

@@ -1,4 +1,4 @@
-//! When a session is opened, and when an idle one is called.
+//! Pool of sessions: opens new ones, wakes idle ones.
 
 use std::time::SystemTime;
 
@@ -127,7 +127,7 @@ impl<T> Destination<T> {
         self.sessions.len() < self.concurrency.allowed()
     }
 
-    /// Whether a session of this lane is to end because there are too many, or because a lane
+    /// `true` if a session of this lane is to end because there are too many, or because a lane
     /// without any waits for its place.
     pub(super) fn must_yield(&self, exchanger: &DomainName) -> bool {
         let live = self.live();
@@ -159,7 +159,7 @@ fn share_of_one_domain(config: &Config) -> u32 {
     (config.connections_per_minute.get() / 3 * 2).max(1)
 }
 
-/// How many recipients a session of this lane takes at a time.
+/// Recipients that a session of this lane takes at a time.
 pub(super) fn per_visit(config: &Config, lane: &Lane) -> usize {
     let count = if lane.pipelining {
         config.recipients_per_flight
@@ -170,7 +170,7 @@ pub(super) fn per_visit(config: &Config, lane: &Lane) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-/// Whether more is due than the sessions there are will take when they come for work next. While
+/// `true` if more is due than the present sessions will take with their next flights. While
 /// one session knocks to see whether the door is open again, nobody else does.
 fn wants_session(config: &Config, lane: &Lane) -> bool {
     let most = usize::try_from(config.sessions_per_exchanger.get()).unwrap_or(usize::MAX);

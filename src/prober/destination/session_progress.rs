@@ -1,5 +1,5 @@
-//! Progress of a session, and the limits that it shows: learned where a reply says that a session, or
-//! a transaction, takes no more.
+//! Progress of a session, and the limits that it shows: learned where a reply says that a session,
+//! or a transaction, takes no more.
 
 use super::Destination;
 use super::reply_context::ReplyContext;

@@ -15,7 +15,7 @@ use crate::prober::lane::{Lane, SessionId};
 use crate::prober::memory::Memory;
 use crate::smtp::RecipientAnswer;
 
-/// What the server said of itself when a session opened.
+/// Properties that the server announced when a session opened.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::prober) struct SessionTerms {
     pub(in crate::prober) address: Option<IpAddr>,
@@ -28,7 +28,7 @@ pub(in crate::prober) struct SessionTerms {
 }
 
 impl Lane {
-    /// How many of its sessions are still opening.
+    /// Number of its sessions that are still opening.
     pub(super) fn opening(&self, sessions: &HashMap<SessionId, Session>) -> usize {
         let opening = |id: &&SessionId| {
             sessions.get(*id).is_some_and(|session| session.state == SessionState::Opening)

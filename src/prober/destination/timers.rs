@@ -1,4 +1,4 @@
-//! What waits for a time: recipients and control recipients to be asked again, lanes to be looked at.
+//! Timers: recipients and control recipients to be asked again, lanes to be looked at.
 
 use std::cmp::Reverse;
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ use crate::pacing::SessionLimits;
 use crate::prober::lane::{ControlState, JobId, Lane};
 
 impl<T> Destination<T> {
-    /// When [`Self::tick`] is to be called; `None` if nothing waits for a time.
+    /// Time at which [`Self::tick`] is to be called; `None` if nothing waits for a time.
     pub(in crate::prober) fn wake_at(&self) -> Option<SystemTime> {
         let delayed = self.delayed.peek().map(|Reverse((at, _))| *at);
         let connection = (!self.wanting.is_empty() && self.has_free_slot())

@@ -1,4 +1,4 @@
-//! What waits for one recipient domain: its recipients, and its control recipient.
+//! Queue of one recipient domain: its recipients, and its control recipient.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use crate::pacing::RetryBudget;
 use crate::prober::evidence::Observation;
 use crate::smtp::RecipientAnswer;
 
-/// Where a domain's control recipient stands.
+/// State of a domain's control recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::prober) enum ControlState {
     /// Nobody needs it.
@@ -29,20 +29,20 @@ pub(in crate::prober) struct DomainQueue {
     /// The control recipient's answer that contradicts what the domain showed before: it is asked
     /// once more before either is believed.
     pub(in crate::prober) doubted: Option<RecipientAnswer>,
-    /// What the control recipient was told last.
+    /// Last answer to the control recipient.
     pub(in crate::prober) control_answer: Option<Observation>,
     /// Accepted (or refused by a bare code): the control recipient's answer is all they lack.
     pub(in crate::prober) awaiting: Vec<JobId>,
     /// Somebody real was accepted, so a refusal tells recipients apart.
     pub(in crate::prober) accepted: bool,
     pub(super) flying: usize,
-    /// How much of the lane's `due` is this domain's.
+    /// Part of the lane's `due` that is this domain's.
     pub(super) counted: usize,
     pub(super) in_turn: bool,
     pub(super) control_in_turn: bool,
 }
 
-/// So many accepted recipients are enough to ask the control recipient although more of the domain
+/// Accepted recipients that are enough to ask the control recipient although more of the domain
 /// are still to be asked, any of which might be unknown and spare it: a transaction's worth.
 const ENOUGH_ACCEPTED: usize = 50;
 
@@ -64,12 +64,12 @@ impl DomainQueue {
         }
     }
 
-    /// What could be asked now.
+    /// Number of recipients that could be asked now.
     pub(super) fn due(&self) -> usize {
         self.queued.len() + usize::from(self.control_is_due())
     }
 
-    /// Whether nothing is under way that may spare the control recipient.
+    /// `true` if nothing is under way that may spare the control recipient.
     pub(super) fn control_is_due(&self) -> bool {
         let alone = self.queued.is_empty() && self.flying == 0;
         self.control == ControlState::Due && (alone || self.awaiting.len() >= ENOUGH_ACCEPTED)

@@ -1,6 +1,6 @@
 //! The queue before one exchanger: a queue for each recipient domain, served in turn. Pure.
 //!
-//! What waits for one domain is in `domain_queue`, what goes together in `flight`.
+//! `domain_queue` holds what waits for one domain, `flight` puts together what goes at once.
 
 mod domain_queue;
 mod flight;
@@ -45,7 +45,7 @@ pub(super) struct Lane {
     pub(super) closing: usize,
     /// In the queue for a new session.
     pub(super) wanting: bool,
-    /// When the destination is to look at this lane again, if at a time.
+    /// Time at which the destination is to look at this lane again, if one is set.
     pub(super) alarm: Option<SystemTime>,
     /// The pause before knocking again.
     pub(super) connect_backoff: Backoff,
@@ -101,7 +101,7 @@ impl Lane {
         self.domains.values().map(DomainQueue::due).sum()
     }
 
-    /// Whether nothing waits for anything here.
+    /// `true` if nothing waits here.
     pub(super) fn is_empty(&self) -> bool {
         self.domains.is_empty()
     }
