@@ -32,12 +32,6 @@ impl Identity {
         self.owner.as_deref().unwrap_or(&self.mailbox)
     }
 
-    /// The same, by itself.
-    #[must_use]
-    pub fn into_person(self) -> String {
-        self.owner.unwrap_or(self.mailbox)
-    }
-
     const fn one(mailbox: String, tagged: bool) -> Self {
         Self { mailbox, owner: None, tagged }
     }

@@ -14,20 +14,25 @@ use super::syntax::{SyntaxError, SyntaxErrorKind};
 use super::unicode;
 
 /// RFC 5321 section 4.5.3.1.1, in octets, quotes included.
-const MAX_OCTETS: usize = 64;
+pub(super) const MAX_OCTETS: usize = 64;
 
-/// Checks the local part of an address.
-pub(super) fn check(local: &str) -> Result<(), SyntaxError> {
+/// Checks the local part of an address, which may have `limit` octets.
+pub(super) fn check(local: &str, limit: usize) -> Result<(), SyntaxError> {
     let inner = quoted(local);
-    if local.len() > MAX_OCTETS {
-        let earlier = first_fault(local).filter(|fault| fault.offset < MAX_OCTETS);
-        let too_long = SyntaxErrorKind::LocalPartTooLong.at(MAX_OCTETS);
+    if local.len() > limit {
+        let earlier = first_fault(local).filter(|fault| fault.offset < limit);
+        let too_long = SyntaxErrorKind::LocalPartTooLong.at(limit);
         return Err(earlier.filter(|_| inner.is_none()).unwrap_or(too_long));
     }
     if let Some(inner) = inner {
         return check_quoted(inner).map_err(|error| error.shifted(1));
     }
-    if !EmailAddress::is_valid_local_part(&ascii_view(local)) {
+    // The crate has the limit of 64 built in.
+    let is_valid = match local.len() > MAX_OCTETS {
+        true => first_fault(local).is_none(),
+        false => EmailAddress::is_valid_local_part(&ascii_view(local)),
+    };
+    if !is_valid {
         return Err(first_fault(local).unwrap_or(SyntaxErrorKind::LocalPartCharacter.at(0)));
     }
     if local.is_ascii() { Ok(()) } else { unicode::check_local_part(local) }
@@ -73,6 +78,12 @@ fn first_fault(local: &str) -> Option<SyntaxError> {
         return Some(kind.at(offset));
     }
     local.ends_with('.').then(|| K::DotAtEdge.at(local.len() - 1))
+}
+
+/// `true` for atoms with dots anywhere between and around them, and at least one atom.
+pub(super) fn is_dotted_atoms(local: &str) -> bool {
+    let mut atoms = local.split('.').filter(|atom| !atom.is_empty()).peekable();
+    atoms.peek().is_some() && atoms.all(|atom| EmailAddress::is_valid_local_part(atom))
 }
 
 /// `QcontentSMTP`: printable ASCII, escaped where it must be, and safe characters beyond ASCII.

@@ -31,8 +31,13 @@ impl Address {
     /// # Errors
     /// [`SyntaxError`]: what is wrong, and at which byte.
     pub fn parse(input: &str) -> Result<Self, SyntaxError> {
+        Self::parse_within(input, local::MAX_OCTETS)
+    }
+
+    /// [`parse`](Self::parse) with another limit for the local part, in octets.
+    pub(super) fn parse_within(input: &str, local_limit: usize) -> Result<Self, SyntaxError> {
         let at = separator(input)?;
-        local::check(&input[..at])?;
+        local::check(&input[..at], local_limit)?;
         let domain = parse_domain(&input[at + 1..]).map_err(|error| error.shifted(at + 1))?;
         let address = Self(Arc::new(AddressParts { local: input[..at].into(), domain }));
         if input.len().max(address.wire_octets()) > MAX_OCTETS {

@@ -3,12 +3,14 @@
 //! An [`Address`] exists only if it is usable in `RCPT TO` (RFC 5321 section 4.1.2, RFC 6531).
 //! Reasons against probing it (special-use names, address literals) are [`policy`], not syntax;
 //! names that its provider cannot have given out are found by [`provider::rule`]; [`clean`] finds
-//! the addresses in what a person wrote; [`suggest`] repairs mistyped ones.
+//! the addresses in what a person wrote; [`suggest`] repairs mistyped ones; [`irregular`]
+//! knows what breaks the grammar and exists.
 
 pub mod canonical;
 pub mod clean;
 pub mod domain;
 mod idna;
+pub mod irregular;
 pub mod literal;
 mod local;
 pub mod mailbox;

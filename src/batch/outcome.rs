@@ -13,10 +13,10 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::address::{Address, DomainName, Identity};
+use crate::address::{Address, DomainName};
 use crate::smtp::{self, EnhancedStatus, Reply};
 use crate::verdict::{Action, CatchAll, DecisionStage, Judgement, Reason, Traits, Verdict};
-use crate::verifier::{Evidence, Verification};
+use crate::verifier::{Evidence, Subject, Verification};
 
 pub(super) use split::OutcomeTimes;
 
@@ -149,8 +149,8 @@ impl Outcome {
     /// The verification again, of a row that spells the address as `address`.
     #[must_use]
     pub fn into_verification(self, address: &str) -> Verification {
-        let parsed = Address::parse(address);
-        let identity = parsed.as_ref().ok().map(Address::identity);
+        let subject = Subject::parse(address);
+        let parsed = subject.address();
         let reason = self.reason();
         let retry_at = self.retry_at.map(time);
         let gathered_at = self.gathered_at.map(time);
@@ -158,8 +158,7 @@ impl Outcome {
             (Some(retry_at), Some(gathered_at)) => retry_at.duration_since(gathered_at).ok(),
             _ => None,
         };
-        let mut traits = traits(&self.flags);
-        traits.tagged = identity.as_ref().is_some_and(|identity| identity.tagged);
+        let traits = subject.mark(traits(&self.flags));
         let reply = self.code.map(|code| Reply {
             code,
             enhanced: self.enhanced.map(|(class, subject, detail)| EnhancedStatus {
@@ -185,8 +184,8 @@ impl Outcome {
                 retry_after,
             },
             traits,
-            canonical: identity.map(Identity::into_person),
-            suggestion: self.suggestion.map(|meant| respelled(meant, parsed.as_ref().ok())),
+            canonical: subject.identity().map(|identity| identity.person().to_owned()),
+            suggestion: self.suggestion.map(|meant| respelled(meant, parsed)),
             evidence: Evidence {
                 exchanger: self.exchanger.as_deref().map(DomainName::from_ascii),
                 exchanger_ip: self.ip,
@@ -198,10 +197,11 @@ impl Outcome {
                 exchangers_asked: self.exchangers_asked,
             },
             retry_at,
-            syntax_error: parsed.err(),
+            syntax_error: subject.syntax_error().copied(),
             transcript: Vec::new(),
             elapsed: Duration::from_millis(self.elapsed),
-            address: address.to_owned(),
+            input: address.to_owned(),
+            address: subject.asked().to_owned(),
         }
     }
 }
@@ -239,6 +239,10 @@ fn traits(flags: &[String]) -> Traits {
         unusual_at_provider: has("unusual_at_provider"),
         // Not a flag that is shown: it has become the reason.
         impossible_at_provider: false,
+        // These follow from the row's own text.
+        cleaned: false,
+        several: false,
+        irregular: false,
     }
 }
 
@@ -265,6 +269,7 @@ mod tests {
     fn seen() -> Verification {
         let at = |s| SystemTime::UNIX_EPOCH + Duration::from_secs(s);
         Verification {
+            input: "jane+x@example.com".to_owned(),
             address: "jane+x@example.com".to_owned(),
             judgement: Judgement {
                 verdict: Verdict::Unknown,

@@ -10,6 +10,7 @@ use crate::verifier::Verification;
 #[derive(Debug, Serialize)]
 pub(super) struct Line<'a> {
     address: &'a str,
+    input: &'a str,
     verdict: &'static str,
     action: &'static str,
     reason: &'static str,
@@ -58,6 +59,7 @@ impl<'a> Line<'a> {
         let reply = evidence.reply.as_ref();
         Self {
             address: &verification.address,
+            input: &verification.input,
             verdict: judgement.verdict.name(),
             action: judgement.action.name(),
             reason: judgement.reason.name(),

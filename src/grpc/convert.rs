@@ -28,6 +28,7 @@ pub(super) fn verification(verification: Verification) -> proto::Verification {
         transcript: verification.transcript.iter().map(transcript_line).collect(),
         elapsed_duration: duration(verification.elapsed),
         address: verification.address,
+        input: verification.input,
         canonical: verification.canonical,
         suggestion: verification.suggestion,
     }
@@ -82,6 +83,9 @@ fn flags(traits: Traits, catch_all: CatchAll) -> proto::Flags {
         address_literal: traits.address_literal,
         special_use: traits.special_use,
         unusual_at_provider: traits.unusual_at_provider,
+        cleaned: traits.cleaned,
+        several: traits.several,
+        irregular: traits.irregular,
     }
 }
 

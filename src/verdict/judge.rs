@@ -34,6 +34,12 @@ pub struct Traits {
     pub unusual_at_provider: bool,
     /// The provider can never have given out this local part.
     pub impossible_at_provider: bool,
+    /// The address was taken out of a text that held more than the address.
+    pub cleaned: bool,
+    /// The text held more addresses; this is the first.
+    pub several: bool,
+    /// The local part breaks the grammar of RFC 5321, and may exist all the same.
+    pub irregular: bool,
 }
 
 impl Traits {
@@ -51,6 +57,9 @@ impl Traits {
             (self.address_literal, "address_literal"),
             (self.special_use, "special_use"),
             (self.unusual_at_provider, "unusual_at_provider"),
+            (self.cleaned, "cleaned"),
+            (self.several, "several"),
+            (self.irregular, "irregular"),
         ]
         .into_iter()
         .filter_map(|(set, name)| set.then_some(name))
@@ -103,11 +112,16 @@ pub struct Judgement {
     pub retry_after: Option<Duration>,
 }
 
-/// The verdict on an address that breaks the grammar.
+/// The verdict on a text that is not an address. Where a person would know which address was meant,
+/// a person is to look: nothing is suppressed for a slip of the keyboard, unless the policy says so.
 #[must_use]
-pub fn judge_invalid_syntax(policy: &Policy) -> Judgement {
-    Conclusion::new(Reason::InvalidSyntax, DecisionStage::Syntax)
-        .judgement(Traits::default(), policy)
+pub fn judge_invalid_syntax(traits: Traits, is_mistyped: bool, policy: &Policy) -> Judgement {
+    let mut judgement =
+        Conclusion::new(Reason::InvalidSyntax, DecisionStage::Syntax).judgement(traits, policy);
+    if is_mistyped && !policy.actions.contains_key(&Reason::InvalidSyntax) {
+        judgement.action = Action::Review;
+    }
+    judgement
 }
 
 /// The verdict on an address that is one.

@@ -183,13 +183,18 @@ impl Verifier {
         error: &SyntaxError,
         options: &Options,
     ) -> Verification {
-        let judgement = verdict::judge_invalid_syntax(&self.policy);
-        let suggestion = match suggest::suggest(subject.text()) {
-            Some(suggestion) => self.check_suggestion(suggestion, options).await,
+        let suggested = match subject.likely() {
+            Some(likely) => Some(likely.clone()),
+            None => suggest::suggest(subject.asked()).map(|suggestion| suggestion.address),
+        };
+        let suggestion = match suggested {
+            Some(address) => self.check_suggestion(address, options).await,
             None => None,
         };
+        let traits = subject.mark(Traits::default());
+        let judgement = verdict::judge_invalid_syntax(traits, suggestion.is_some(), &self.policy);
         let suggestion = suggestion.map(|address| address.wire_utf8());
-        report::invalid_syntax(subject.text(), *error, judgement, suggestion)
+        report::invalid_syntax(subject, *error, judgement, suggestion)
     }
 
     async fn verify_address(
@@ -210,7 +215,7 @@ impl Verifier {
         // Boxed: hardly any address has a suggestion, and none needs the space for one.
         let suggestion = self
             .suggestion(subject, parsed)
-            .map(|suggestion| Box::pin(self.check_suggestion(suggestion, options)));
+            .map(|suggestion| Box::pin(self.check_suggestion(suggestion.address, options)));
         let (known, suggested) = tokio::join!(
             self.gather_evidence(&parsed.address, depth, options),
             OptionFuture::from(suggestion)
@@ -235,10 +240,10 @@ impl Verifier {
         suggested_domain: Option<&str>,
         options: &Options,
     ) -> Verification {
-        let traits = self.traits(parsed, known.facts());
+        let traits = subject.mark(self.traits(parsed, known.facts()));
         let case = Case { traits, domain: known.answer(), outcome: known.outcome() };
         let parts = VerificationParts {
-            input: subject.text(),
+            subject,
             canonical: parsed.identity.person().to_owned(),
             suggestion: suggested_domain
                 .map(|domain| format!("{}@{domain}", parsed.address.local())),
@@ -312,8 +317,7 @@ impl Verifier {
     }
 
     /// The address of a suggestion, unless DNS says that it takes no mail either.
-    async fn check_suggestion(&self, suggestion: Suggestion, options: &Options) -> Option<Address> {
-        let suggestion = suggestion.address;
+    async fn check_suggestion(&self, suggestion: Address, options: &Options) -> Option<Address> {
         if options.depth > Depth::Syntax {
             let domain = suggestion.domain_name()?;
             let facts = self.facts(domain, None, options.deadline).await.ok()?;
@@ -327,24 +331,23 @@ impl Verifier {
     /// The address that may have been meant instead of the subject.
     fn suggestion(&self, subject: &Subject, parsed: &ParsedAddress) -> Option<Suggestion> {
         let address = &parsed.address;
-        let written = subject.text().get(address.local().len() + 1..);
+        let written = subject.asked().get(address.local().len() + 1..);
         if written == address.domain_name().map(DomainName::as_str)
             && self.profiles.of(address.domain(), &self.lists.current()).looks_right
         {
             return None;
         }
-        suggest::instead_of(address, subject.text())
+        suggest::instead_of(address, subject.asked())
     }
 
     /// What the address itself and the lists say.
     fn traits(&self, parsed: &ParsedAddress, facts: Option<&DomainFacts>) -> Traits {
-        let ParsedAddress { address, identity, violation } = parsed;
+        let ParsedAddress { address, violation, .. } = parsed;
         let lists = self.lists.current();
         let mut traits = self.profiles.of(address.domain(), &lists).traits;
         traits.disposable |= facts.is_some_and(|facts| has_disposable_exchanger(facts, &lists));
         Traits {
             role: lists.is_role(address.local()),
-            tagged: identity.tagged,
             unusual_at_provider: violation.is_some(),
             impossible_at_provider: violation.is_some_and(|violation| violation.certain),
             ..traits

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::subject::Subject;
 use super::verification::{DialogueLine, Evidence, Verification};
 use crate::address::SyntaxError;
 use crate::smtp::{Attempt, NoReply, ProbeOutcome, RecipientAnswer};
@@ -10,7 +11,7 @@ use crate::verdict::{Judgement, Traits};
 
 /// The parts of a verification of an address that is one.
 pub(super) struct VerificationParts<'a> {
-    pub(super) input: &'a str,
+    pub(super) subject: &'a Subject,
     pub(super) canonical: String,
     pub(super) suggestion: Option<String>,
     pub(super) traits: Traits,
@@ -26,15 +27,16 @@ pub(super) struct VerificationParts<'a> {
 }
 
 pub(super) fn invalid_syntax(
-    input: &str,
+    subject: &Subject,
     error: SyntaxError,
     judgement: Judgement,
     suggestion: Option<String>,
 ) -> Verification {
     Verification {
-        address: input.to_owned(),
+        input: subject.text().to_owned(),
+        address: subject.asked().to_owned(),
         judgement,
-        traits: Traits::default(),
+        traits: subject.mark(Traits::default()),
         canonical: None,
         suggestion,
         evidence: Evidence::default(),
@@ -54,14 +56,15 @@ pub(super) fn assemble(parts: VerificationParts<'_>, now: SystemTime) -> Verific
         _ => Vec::new(),
     };
     Verification {
-        address: parts.input.to_owned(),
+        input: parts.subject.text().to_owned(),
+        address: parts.subject.asked().to_owned(),
         judgement: parts.judgement,
         traits: parts.traits,
         canonical: Some(parts.canonical),
         suggestion: parts.suggestion,
         evidence,
         retry_at,
-        syntax_error: None,
+        syntax_error: parts.subject.syntax_error().copied(),
         transcript,
         elapsed: Duration::ZERO,
     }

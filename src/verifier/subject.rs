@@ -2,38 +2,57 @@
 
 use std::fmt;
 
-use crate::address::{Address, Identity, ProviderViolation, SyntaxError, provider};
+use crate::address::clean::clean;
+use crate::address::{Address, Identity, ProviderViolation, SyntaxError, irregular, provider};
+use crate::verdict::Traits;
 
-/// The text of an address and what parsing makes of it.
+/// The text of an address and what cleaning and parsing make of it.
 ///
 /// Made once, where a request or a row comes in; access control, the queue, the cache and the
 /// verifier all work from it, so that none of them parses the text again. `Debug` redacts.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Subject {
     text: String,
+    /// The text that was parsed, where it differs from the one given.
+    asked: Option<String>,
+    several: bool,
+    /// The address that a reader would take the text for, if it is none.
+    likely: Option<Address>,
     parsed: Result<ParsedAddress, SyntaxError>,
 }
 
-/// A syntactically valid address with everything that follows from its text alone.
+/// An address with everything that follows from its text alone.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct ParsedAddress {
     pub(super) address: Address,
     pub(super) identity: Identity,
     /// The rule of its provider that the local part breaks.
     pub(super) violation: Option<ProviderViolation>,
+    /// The fault that the grammar finds in it; it is asked about all the same.
+    irregularity: Option<SyntaxError>,
 }
 
 impl Subject {
-    /// Parses `text`. A text that is not an address is a subject too: its verdict is
-    /// `INVALID_SYNTAX`.
+    /// Takes the address out of `text` and parses it. A text that holds none is a subject too: its
+    /// verdict is `INVALID_SYNTAX`.
     #[must_use]
     pub fn parse(text: impl Into<String>) -> Self {
         let text = text.into();
-        let parsed = Address::parse(&text).map(|address| {
+        let cleaned = clean(&text);
+        let candidate = if cleaned.is_empty() { &text } else { &*cleaned.address };
+        let parsed = irregular::parse(candidate);
+        let asked = match &parsed {
+            Ok((address, Some(_))) => address.wire_utf8(),
+            _ => candidate.to_owned(),
+        };
+        let likely = cleaned.likely.as_deref().and_then(|likely| Address::parse(likely).ok());
+        let several = !cleaned.others.is_empty();
+        let parsed = parsed.map(|(address, irregularity)| {
             let (identity, violation) = (address.identity(), provider::rule(&address));
-            ParsedAddress { address, identity, violation }
+            ParsedAddress { address, identity, violation, irregularity }
         });
-        Self { text, parsed }
+        let asked = (asked != text).then_some(asked);
+        Self { text, asked, several, likely, parsed }
     }
 
     /// The text as given.
@@ -42,13 +61,19 @@ impl Subject {
         &self.text
     }
 
-    /// The address; `None` if the text is not one.
+    /// The address in the text, as it is asked about; the cleaned text if it is no address.
+    #[must_use]
+    pub fn asked(&self) -> &str {
+        self.asked.as_deref().unwrap_or(&self.text)
+    }
+
+    /// The address; `None` if the text holds none.
     #[must_use]
     pub fn address(&self) -> Option<&Address> {
         self.parsed.as_ref().ok().map(|parsed| &parsed.address)
     }
 
-    /// The mailbox and the person it names; `None` if the text is not an address.
+    /// The mailbox and the person it names; `None` if the text holds no address.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
         self.parsed.as_ref().ok().map(|parsed| &parsed.identity)
@@ -60,16 +85,38 @@ impl Subject {
         self.parsed.as_ref().ok().and_then(|parsed| parsed.violation)
     }
 
-    /// The fault that makes the text no address.
+    /// The fault that the grammar finds in [`asked`](Self::asked). Not every text with a fault is
+    /// refused: see [`irregular`].
     #[must_use]
     pub fn syntax_error(&self) -> Option<&SyntaxError> {
-        self.parsed.as_ref().err()
+        self.parsed.as_ref().map_or_else(Some, |parsed| parsed.irregularity.as_ref())
+    }
+
+    /// The address that a reader would take the text for, where it is none.
+    #[must_use]
+    pub fn likely(&self) -> Option<&Address> {
+        self.likely.as_ref()
+    }
+
+    /// `traits` with those that follow from the text alone.
+    #[must_use]
+    pub fn mark(&self, traits: Traits) -> Traits {
+        let is_irregular = |parsed: &ParsedAddress| parsed.irregularity.is_some();
+        let irregular = self.parsed.as_ref().is_ok_and(is_irregular);
+        Traits {
+            tagged: self.identity().is_some_and(|identity| identity.tagged),
+            // In quotes it is the same address.
+            cleaned: self.asked.is_some() && !irregular,
+            several: self.several,
+            irregular,
+            ..traits
+        }
     }
 
     /// The mailbox that addresses with the same answer share; of what is not an address, the text.
     #[must_use]
     pub fn key(&self) -> &str {
-        self.identity().map_or(&self.text, |identity| &identity.mailbox)
+        self.identity().map_or(self.asked(), |identity| &identity.mailbox)
     }
 
     /// The text by itself.
@@ -111,6 +158,47 @@ mod tests {
         assert_eq!(subject.key(), "jane..doe@example.com");
         assert!(subject.address().is_none() && subject.identity().is_none());
         assert!(subject.syntax_error().is_some());
+    }
+
+    #[test]
+    fn an_address_is_taken_out_of_what_a_person_wrote_around_it() {
+        for text in [
+            " jane@example.com ",
+            "<jane@example.com>",
+            "mailto:jane@example.com",
+            "Jane Doe <jane@example.com>",
+            "jane@example.com,",
+            "jane@example.com.",
+            "jane@example.com\n",
+        ] {
+            let subject = Subject::parse(text);
+            assert_eq!((subject.text(), subject.asked()), (text, "jane@example.com"));
+            assert_eq!(subject.key(), "jane@example.com", "{text:?}");
+            let traits = subject.mark(Traits::default());
+            assert_eq!(traits.names(), ["cleaned"], "{text:?}");
+        }
+        let plain = Subject::parse("jane@example.com");
+        assert_eq!(plain.mark(Traits::default()), Traits::default());
+        let two = Subject::parse("jane@example.com; joe@example.com");
+        assert_eq!(two.asked(), "jane@example.com");
+        assert_eq!(two.mark(Traits::default()).names(), ["cleaned", "several"]);
+    }
+
+    #[test]
+    fn a_full_width_at_sign_is_no_address_and_a_reader_knows_which_was_meant() {
+        let subject = Subject::parse("jane\u{ff20}example.com");
+        assert!(subject.address().is_none());
+        assert_eq!(subject.likely().unwrap().wire_utf8(), "jane@example.com");
+        assert!(Subject::parse("jane").likely().is_none());
+    }
+
+    #[test]
+    fn an_irregular_address_is_asked_about_and_its_fault_stays_known() {
+        let subject = Subject::parse("jane..doe@docomo.ne.jp");
+        assert_eq!(subject.asked(), "\"jane..doe\"@docomo.ne.jp");
+        assert_eq!(subject.address().unwrap().local(), "\"jane..doe\"");
+        assert!(subject.syntax_error().is_some());
+        assert_eq!(subject.mark(Traits::default()).names(), ["irregular"]);
     }
 
     #[test]

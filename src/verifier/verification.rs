@@ -74,7 +74,9 @@ pub struct DialogueLine {
 /// Everything about one address. `Debug` redacts.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Verification {
-    /// The address as given.
+    /// The text as given.
+    pub input: String,
+    /// The address in it, as it was asked about; the cleaned text if it holds none.
     pub address: String,
     /// The verdict and what it rests on.
     pub judgement: Judgement,
@@ -88,7 +90,8 @@ pub struct Verification {
     pub evidence: Evidence,
     /// When to ask again.
     pub retry_at: Option<SystemTime>,
-    /// What is wrong with the address.
+    /// The fault that the grammar finds in `address`. One that is asked about all the same has the
+    /// trait `irregular`.
     pub syntax_error: Option<SyntaxError>,
     /// The SMTP dialogue, if asked for.
     pub transcript: Vec<DialogueLine>,

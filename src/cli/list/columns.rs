@@ -76,6 +76,9 @@ pub(super) fn values(verification: &Verification, facts: &RowFacts) -> Values {
         values[9] = error.map(|error| error.kind.name().to_owned()).unwrap_or_default();
     }
     beside(&mut values, facts);
+    if !verification.address.is_empty() {
+        values[ADDRESS].clone_from(&verification.address);
+    }
     values
 }
 
@@ -106,8 +109,9 @@ fn flags(verification: &Verification, facts: &RowFacts) -> Vec<&'static str> {
         (flags.address_literal, "address_literal"),
         (flags.special_use, "special_use"),
         (flags.unusual_at_provider, "unusual_at_provider"),
-        (facts.is_cleaned, "cleaned"),
-        (!facts.others.is_empty(), "several"),
+        (facts.is_cleaned || flags.cleaned, "cleaned"),
+        (!facts.others.is_empty() || flags.several, "several"),
+        (flags.irregular, "irregular"),
     ]
     .into_iter()
     .filter_map(|(set, name)| set.then_some(name))

@@ -54,7 +54,7 @@ fn exchangers_that_all_do_not_exist_are_no_mail_host() {
 
 #[test]
 fn an_invalid_address_is_undeliverable() {
-    let judgement = judge_invalid_syntax(&Policy::default());
+    let judgement = judge_invalid_syntax(Traits::default(), false, &Policy::default());
     assert_eq!(judgement.reason, Reason::InvalidSyntax);
     assert_eq!((judgement.action, judgement.stage), (Action::Suppress, DecisionStage::Syntax));
 }
