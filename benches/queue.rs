@@ -2,9 +2,9 @@
 //! and of memory; and beside it bare statements for the same bytes, in the same run.
 //!
 //! `cargo bench --bench queue` takes 1,000,000 rows, `-- 10000000` that many. Of all rows 45 % are
-//! of one domain, 35 % of a thousand, and 20 % of as many domains as there are such rows: the shape of
-//! a consumer's list. One row in fifty is there twice. Every domain has an exchanger of its own, and
-//! every chunk its own words, as of servers that name the session.
+//! of one domain, 35 % of a thousand, and 20 % of as many domains as there are such rows: the shape
+//! of a consumer's list. One row in fifty is there twice. Every domain has an exchanger of its own,
+//! and every chunk its own words, as of servers that name the session.
 
 use std::fs;
 use std::path::Path;
@@ -108,8 +108,8 @@ impl<'a> Measured<'a> {
     }
 }
 
-/// Seconds of CPU that this process has used, its threads all together, to a hundredth. Beside it, the
-/// time that went by tells how busy the machine was with other things.
+/// Seconds of CPU that this process has used, its threads all together, to a hundredth. Beside it,
+/// the time that went by tells how busy the machine was with other things.
 fn worked() -> anyhow::Result<f64> {
     let line = fs::read_to_string("/proc/self/stat")?;
     let after_name = line.rsplit(')').next().unwrap_or_default();

@@ -1,9 +1,9 @@
 //! A fair `buffer_unordered`: many futures in one task, the started ones first.
 //!
-//! It polls only the futures that were woken, prefers them to futures that have not started yet, and
-//! yields to other tasks at regular intervals. Tokio's cooperative budget ensures only the last:
-//! every future that is polled after the budget is spent wakes itself, so thousands in progress
-//! would be polled again and again, and unstarted futures would run before answered ones.
+//! It polls only the futures that were woken, prefers them to futures that have not started yet,
+//! and yields to other tasks at regular intervals. Tokio's cooperative budget ensures only the
+//! last: every future that is polled after the budget is spent wakes itself, so thousands in
+//! progress would be polled again and again, and unstarted futures would run before answered ones.
 
 use std::future::Future;
 use std::pin::pin;

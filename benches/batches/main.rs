@@ -1,10 +1,10 @@
-//! Whole lists, as a user has them vetted: how fast, how much memory, how much disk, and what a kill
-//! in the middle costs. Beside it, in the same run, the same addresses through `VerifyAddresses`,
-//! which keeps nothing.
+//! Whole lists, as a user has them vetted: how fast, how much memory, how much disk, and what a
+//! kill in the middle costs. Beside it, in the same run, the same addresses through
+//! `VerifyAddresses`, which keeps nothing.
 //!
-//! `cargo bench --bench batches` takes 1,000,000 rows, `-- N` that many. The service and the command
-//! line are processes of their own; all answers are cached: the addresses of 5000 domains are vetted
-//! as far as DNS, whose answers were asked for before.
+//! `cargo bench --bench batches` takes 1,000,000 rows, `-- N` that many. The service and the
+//! command line are processes of their own; all answers are cached: the addresses of 5000 domains
+//! are vetted as far as DNS, whose answers were asked for before.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 

@@ -8,8 +8,8 @@
 //!
 //! - *ours*: the verifier as the service has it, caches cold, with its default limits where the
 //!   workload does not say otherwise.
-//! - *peers*: three DNS queries, one connection and two RCPT (the recipient, a made-up one) for each
-//!   address, one command at a time, 100 addresses at once.
+//! - *peers*: three DNS queries, one connection and two RCPT (the recipient, a made-up one) for
+//!   each address, one command at a time, 100 addresses at once.
 //! - *floor*: a bare loop over as many sessions as ours had at once, sending the minimal pipelined
 //!   bytes: each domain's recipients and its control recipient, and reading as many replies.
 

@@ -117,8 +117,8 @@ fn decoded(label: &str) -> String {
     Uts46::new().to_unicode(label.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow).0.into_owned()
 }
 
-/// The label that `idna` refused: the first that it refuses alone, or the first of all when only the
-/// bidi rule for the whole name is broken.
+/// The label that `idna` refused: the first that it refuses alone, or the first of all when only
+/// the bidi rule for the whole name is broken.
 fn blame(text: &str) -> SyntaxError {
     let refused = |label: &str| {
         Uts46::new()

@@ -1,10 +1,10 @@
 //! Local parts: dot-strings and quoted strings (RFC 5321 section 4.1.2), with characters beyond
 //! ASCII (RFC 6531 section 3.3).
 //!
-//! Crate `email_address` decides the grammar of dot-strings; this module finds the
-//! place and the reason. It misjudges quoted strings both ways (refuses `""` and `"a\ b"`, takes a raw
-//! TAB) and letters with marks, so those are decided here. No folding white space and no comments:
-//! they belong to message headers.
+//! Crate `email_address` decides the grammar of dot-strings; this module finds the place and the
+//! reason. It misjudges quoted strings both ways (refuses `""` and `"a\ b"`, takes a raw TAB) and
+//! letters with marks, so those are decided here. No folding white space and no comments: they
+//! belong to message headers.
 
 use std::borrow::Cow;
 

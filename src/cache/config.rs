@@ -19,7 +19,8 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     pub failure: Duration,
     /// The time after its expiry for which an answer may still serve while DNS fails (RFC 8767), if
-    /// it names exchangers: an expired negative answer never serves. Default 1 day; 0 turns this off.
+    /// it names exchangers: an expired negative answer never serves. Default 1 day; 0 turns this
+    /// off.
     #[serde(with = "humantime_serde")]
     pub stale: Duration,
     /// The time a question waits for DNS before a stale answer serves. Default 1.8 seconds, the
@@ -29,8 +30,8 @@ pub struct Config {
     /// After what part of its life an answer that is asked for is looked up again in the
     /// background, in per cent, 1 to 100. Default 90; 100 turns this off.
     pub refresh_ahead_percent: u32,
-    /// The number of lookups that may run at once, 1 or more; further questions wait. Default 256: each
-    /// holds up to two sockets.
+    /// The number of lookups that may run at once, 1 or more; further questions wait. Default 256:
+    /// each holds up to two sockets.
     pub lookups_at_once: usize,
     /// The number of answers that may be refreshed in the background at once. Default 32. Beyond
     /// it, a refresh is skipped.

@@ -11,8 +11,8 @@ pub(super) trait TimedFacts: Send + Sync + 'static {
     fn looked_up_at(&self) -> SystemTime;
     /// The time until which the facts may be used.
     fn valid_until(&self) -> SystemTime;
-    /// `true` if the facts name exchangers or addresses. Only then may they serve after they expire:
-    /// no address is called undeliverable on expired evidence.
+    /// `true` if the facts name exchangers or addresses. Only then may they serve after they
+    /// expire: no address is called undeliverable on expired evidence.
     fn is_positive(&self) -> bool;
     /// The number of records in the facts.
     fn records(&self) -> usize;

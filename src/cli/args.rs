@@ -1,5 +1,5 @@
-//! The command line's arguments. Flags that stand for configuration keys become a table that is laid
-//! over the file and the variables.
+//! The command line's arguments. Flags that stand for configuration keys become a table that is
+//! laid over the file and the variables.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;

@@ -21,7 +21,7 @@ use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 
 use crate::config;
 
-/// How to reach a service, for commands that ask one.
+/// The way to reach a service, for commands that ask one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
 #[serde(default)]
 #[command(next_help_heading = "The service to ask")]
@@ -59,10 +59,10 @@ pub(super) fn server_url(text: &str) -> Result<String, String> {
 /// A connected client that shows its API key, if it has one, with each call.
 pub(super) type Client = InterceptedService<Channel, ShowKey>;
 
-/// Whom to take for the service.
+/// The identity accepted as the service.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Trust<'a> {
-    /// Whoever an authority vouches for.
+    /// A service with a certificate from a trusted authority.
     Authorities,
     /// Whoever has the first certificate of this file, whatever it names: our own service, asked at
     /// an address that no certificate is for.
@@ -81,7 +81,7 @@ impl ClientArgs {
         })
     }
 
-    /// Whether a file is named here and another, or none, in `begun`.
+    /// `true` if a file is named here and another, or none, in `begun`.
     pub(super) fn differs(&self, begun: &Self) -> bool {
         let other = |given: &Option<PathBuf>, begun| given.is_some() && given != begun;
         other(&self.ca, &begun.ca)
@@ -90,8 +90,8 @@ impl ClientArgs {
             || other(&self.api_key_file, &begun.api_key_file)
     }
 
-    /// Connects to the service at `url`, within `connect_within`. `longest_call`: how long each call may
-    /// take until its answer begins.
+    /// Connects to the service at `url`, within `connect_within`. `longest_call`: how long each
+    /// call may take until its answer begins.
     pub(super) async fn connect(
         &self,
         url: &str,

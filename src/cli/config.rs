@@ -1,8 +1,8 @@
 //! `mailvet config`: the effective configuration, as TOML that can be used as a file.
 //!
 //! Every key is there with its meaning, those that are not set as comments. Secrets are left out,
-//! and a comment says which: what is printed can be read back, and gives the same configuration once
-//! the secrets are given again, best as variables.
+//! and a comment says which: what is printed can be read back, and gives the same configuration
+//! once the secrets are given again, best as variables.
 
 use anyhow::Context as _;
 use toml::Table;

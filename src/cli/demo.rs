@@ -130,7 +130,7 @@ fn print_table(verifications: &[Verification]) {
     }
 }
 
-/// What the server said, or what happened instead.
+/// The server's words, or the event in place of them.
 fn words(v: &Verification) -> String {
     let Some(evidence) = &v.evidence else { return String::new() };
     let mut words = match (evidence.code, &v.syntax_error) {

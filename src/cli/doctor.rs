@@ -149,7 +149,7 @@ fn style(status: Status) -> (Style, &'static str) {
     }
 }
 
-/// Where what was seen begins: behind the status and the check's name.
+/// The place where what was seen begins: behind the status and the check's name.
 const INDENT: usize = 2 + 5 + 19;
 
 fn print_finding(finding: &Diagnosis) {

@@ -11,7 +11,7 @@ use super::serve::start;
 use crate::dns::Route;
 use crate::verifier::DomainReport;
 
-/// How long the look-up may take.
+/// The time limit of the lookup.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(args: DomainArgs, common: &Common) -> anyhow::Result<bool> {

@@ -11,7 +11,7 @@ use super::args::{Common, HealthArgs};
 use super::client::Trust;
 use super::render::message;
 
-/// How long a healthy service may take to say so.
+/// The time that a healthy service may take to say so.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(args: HealthArgs, common: &Common) -> anyhow::Result<bool> {

@@ -13,7 +13,7 @@ pub(super) const CAREFUL: Style = AnsiColor::Yellow.on_default().bold();
 pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
 /// No news.
 pub(super) const OPEN: Style = AnsiColor::Cyan.on_default().bold();
-/// What stands back.
+/// The style of secondary text.
 pub(super) const DIM: Style = Style::new().dimmed();
 
 /// A verdict's colour, by its name.
@@ -60,7 +60,7 @@ pub(super) fn message(error: &anyhow::Error) -> String {
     printable(&text).replace("\\u{a}", "\n")
 }
 
-/// How wide the terminal is, or what to assume.
+/// The width of the terminal, or what to assume.
 pub(super) const WIDTH: usize = 132;
 
 #[cfg(test)]

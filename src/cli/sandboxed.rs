@@ -26,7 +26,7 @@ pub fn sandboxed(config: &mut Config, sandbox: &Sandbox) {
     [connect, banner, ehlo, starttls, mail, rcpt].into_iter().for_each(limit);
 }
 
-/// What a doctor looks at in the sandbox's world.
+/// The doctor's configuration in the sandbox's world.
 const DOCTOR: &str = r#"
 exchangers = ["gmail.com", "outlook.com", "northwind.test", "acme.test"]
 
@@ -57,8 +57,8 @@ zone = "mute.sandbox.test"
 zone = "bl.sandbox.test"
 "#;
 
-/// Points the doctor at the sandbox's world. Without an identity or a HELO name of your own there are
-/// two to look at: one that is well kept and one that is neglected.
+/// Points the doctor at the sandbox's world. Without an identity or a HELO name of your own there
+/// are two to look at: one that is well kept and one that is neglected.
 ///
 /// # Errors
 /// Never, as a test shows: what is read is part of the program.

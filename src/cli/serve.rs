@@ -22,8 +22,8 @@ use crate::metrics;
 use crate::sandbox::{Sandbox, World};
 use crate::telemetry::{self, Traces};
 
-/// How long the rest of a shutdown may take, once no call is left: leases are given back, sessions are
-/// ended with QUIT.
+/// The time that the rest of a shutdown may take, once no call is left: leases are given back,
+/// sessions are ended with QUIT.
 const CLOSING: Duration = Duration::from_secs(5);
 
 /// A running product, and the mail world it looks at, if that is the sandbox.
@@ -44,8 +44,8 @@ impl Started {
     }
 }
 
-/// Reads the configuration, starts logging, and builds the parts; with `sandbox`, on a mail world of
-/// their own.
+/// Reads the configuration, starts logging, and builds the parts; with `sandbox`, on a mail world
+/// of their own.
 pub(super) async fn start(
     common: &Common,
     flags: Table,
@@ -169,7 +169,7 @@ async fn measure(app: &App, stop: CancellationToken) -> anyhow::Result<JoinSet<(
     Ok(measuring)
 }
 
-/// Where batches are kept.
+/// The place where batches are kept.
 enum Store {
     /// In a folder that stays.
     Kept(PathBuf),

@@ -12,16 +12,16 @@ use crate::campaign::preflight::{Decision, Estimate, Preflight, Share, grouped};
 use crate::report::bars;
 use crate::verdict::Verdict;
 
-/// How wide text is set.
+/// The width of text set.
 const TEXT: usize = 96;
 
-/// How wide a bar is, and the scale of the bounds: ten columns for each of its four bands.
+/// The width of a bar, and the scale of the bounds: ten columns for each of its four bands.
 const BAR: usize = 40;
 
-/// How wide the first column of the bounds is.
+/// The width of the first column of the bounds.
 const WHOM: usize = 40;
 
-/// How wide a verdict's column is.
+/// The width of a verdict's column.
 const VERDICT: usize = 14;
 
 /// The counts by verdict, the answer, the bounds of each send policy, and what would change the

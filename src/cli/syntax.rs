@@ -16,7 +16,7 @@ struct Brought {
     address: String,
 }
 
-/// Whether it is one.
+/// `true` if it is one.
 #[derive(Debug, Serialize)]
 struct Checked {
     id: serde_json::Value,

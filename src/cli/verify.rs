@@ -136,7 +136,7 @@ fn action(verification: &Verification, clock: Clock) -> String {
     }
 }
 
-/// Who said what, in one line.
+/// The deciding reply and its exchanger, in one line.
 fn said(verification: &Verification) -> Option<String> {
     let evidence = &verification.evidence;
     let exchanger = evidence.exchanger.as_ref()?;

@@ -1,9 +1,9 @@
-//! Whether a cell holds an address: for finding the column.
+//! Recognises cells that hold an address, to find their column.
 
 use crate::address::Address;
 use crate::address::clean::clean;
 
-/// Whether `cell` holds what its owner took for an address, valid or not, or several. A cell of
+/// `true` if `cell` holds what its owner took for an address, valid or not, or several. A cell of
 /// more than that is a line that is not divided yet: words count only beside brackets.
 pub(super) fn looks_like_address(cell: &str) -> bool {
     if !cell.contains(['@', '\u{ff20}']) {

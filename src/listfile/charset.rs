@@ -14,17 +14,17 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::ListFileError;
 
-/// How the characters of a list file are written. `Display` names it.
+/// The character encoding of a list file. `Display` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextEncoding {
     charset: &'static Encoding,
-    /// Whether the file begins with a byte order mark, which is written back.
+    /// `true` if the file begins with a byte order mark, which is written back.
     pub byte_order_mark: bool,
-    /// How it was found.
+    /// The basis on which it was found.
     pub basis: EncodingBasis,
 }
 
-/// How an encoding was found.
+/// The basis on which an encoding was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EncodingBasis {
     /// The caller named it.
@@ -85,13 +85,13 @@ impl TextEncoding {
         self.charset
     }
 
-    /// Whether the bytes must be recoded before delimiters can be seen in them.
+    /// `true` if the bytes must be recoded before delimiters can be seen in them.
     pub(super) fn is_utf16(&self) -> bool {
         self.charset == UTF_16LE || self.charset == UTF_16BE
     }
 
-    /// Whether a byte below 0x80 is always the ASCII character. In Shift_JIS, GBK and Big5 it can be
-    /// the second half of another; never one of `"`, `,`, `;`, tab, CR and LF, but `|` and `\`.
+    /// `true` if a byte below 0x80 is always the ASCII character. In Shift_JIS, GBK and Big5 it can
+    /// be the second half of another; never one of `"`, `,`, `;`, tab, CR and LF, but `|` and `\`.
     pub(super) fn keeps_ascii_apart(&self) -> bool {
         self.is_utf16() || self.charset == UTF_8 || self.charset.is_single_byte()
     }
@@ -113,7 +113,7 @@ impl TextEncoding {
         }
     }
 
-    /// Whether working text is valid.
+    /// `true` if working text is valid.
     pub(super) fn is_valid(&self, bytes: &[u8]) -> bool {
         let charset = self.working();
         if charset == UTF_8 {
@@ -154,7 +154,7 @@ impl TextEncoding {
         true
     }
 
-    /// Whether every character of `text` can be written.
+    /// `true` if every character of `text` can be written.
     pub(super) fn holds(&self, text: &str) -> bool {
         text.is_ascii() || self.working() == UTF_8 || !self.charset.encode(text).2
     }
@@ -192,7 +192,7 @@ fn utf16_by_pattern(head: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// Whether `head` is UTF-8, but perhaps for a few rows that came from elsewhere.
+/// `true` if `head` is UTF-8, but perhaps for a few rows that came from elsewhere.
 fn is_mostly_utf8(head: &[u8], is_whole: bool) -> bool {
     let (mut sound, mut broken) = (0_usize, 0_usize);
     let mut chunks = head.utf8_chunks().peekable();

@@ -1,7 +1,7 @@
 //! Which column holds the addresses: by what is asked, by what the cells hold, by its name.
 //!
-//! What the cells hold comes first: a column called `mail` that says `yes` and `no` is not it. Names
-//! decide between columns that hold addresses alike, and alone where no cell decides.
+//! What the cells hold comes first: a column called `mail` that says `yes` and `no` is not it.
+//! Names decide between columns that hold addresses alike, and alone where no cell decides.
 
 use super::header::{self, NameTier};
 use super::{ColumnBasis, ListFileError};

@@ -12,7 +12,7 @@ pub enum ListFileError {
     Read {
         /// The last data row that was read, 0 if none.
         row: u64,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The gzip data does not unpack.
@@ -23,7 +23,7 @@ pub enum ListFileError {
     Gzip {
         /// The last data row that was read, 0 if none.
         row: u64,
-        /// What is wrong with it.
+        /// Its fault.
         source: io::Error,
     },
     /// There is no byte, or nothing but blank lines in the first [`SNIFF`](super::SNIFF) bytes.
@@ -41,9 +41,9 @@ pub enum ListFileError {
     /// It is not a text file.
     #[error("this is {what}, not a text file; {remedy}")]
     NotText {
-        /// What it is, with its article.
+        /// Its kind, with the article.
         what: &'static str,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
     /// The name given for the encoding means nothing.
@@ -52,7 +52,7 @@ pub enum ListFileError {
          iso-8859-2, shift_jis or gbk"
     )]
     UnknownEncoding {
-        /// What was asked for.
+        /// The value that was asked for.
         label: String,
     },
     /// The bytes are not what the encoding allows, and they could not be written back.
@@ -108,7 +108,7 @@ pub enum ListFileError {
     /// The column asked for is not there.
     #[error("there is no column {asked:?}; choose one with --column: {}", Listed(columns))]
     UnknownColumn {
-        /// What was asked for.
+        /// The value that was asked for.
         asked: String,
         /// The columns there are.
         columns: Vec<String>,
@@ -116,7 +116,7 @@ pub enum ListFileError {
     /// Several columns have the name asked for.
     #[error("{} columns are called {asked:?}; give the number of one: {}", numbers.len(), Listed(columns))]
     DuplicateColumn {
-        /// What was asked for.
+        /// The value that was asked for.
         asked: String,
         /// Their numbers, from 1.
         numbers: Vec<usize>,
@@ -128,7 +128,7 @@ pub enum ListFileError {
     Write(#[source] io::Error),
 }
 
-/// How many columns a message lists.
+/// The number of columns a message lists.
 const SHOWN: usize = 30;
 
 /// Columns as a message lists them.

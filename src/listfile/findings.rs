@@ -1,6 +1,6 @@
-//! What was out of the ordinary in a list file: counted, with the first place of each.
+//! Irregularities of a list file: counted, with the first place of each.
 
-/// What was found on the way; all of it was kept.
+/// Irregularities found while reading; all of it was kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
     /// Data rows so far.
@@ -27,10 +27,10 @@ pub struct Findings {
     pub several: Tally,
 }
 
-/// How often something was met, and where first.
+/// The count of an irregularity, and its first place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// How many rows.
+    /// The number of rows.
     pub count: u64,
     /// The number of the first such row; 0 if there is none.
     pub first_row: u64,
@@ -48,7 +48,7 @@ impl Tally {
 }
 
 impl Findings {
-    /// What the person whose list it is should know, a sentence each; empty if all is ordinary.
+    /// Notes for the owner of the list, a sentence each; empty if all is ordinary.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let all = [

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// How much a header's name says that its column holds addresses.
+/// The strength with which a header's name says that its column holds addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum NameTier {
     /// Nothing.
@@ -18,7 +18,7 @@ pub(super) enum NameTier {
     Address,
 }
 
-/// What e-mail addresses are called, language by language. Case, accents and everything but letters
+/// Names for e-mail addresses, language by language. Case, accents and everything but letters
 /// and digits do not count.
 const NAMES: &str = "\
 email, e-mails, mail, email address, email addresses, mail address, email adress, email addr,

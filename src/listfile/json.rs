@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::charset::TextEncoding;
 
-/// How deep objects are looked into for addresses.
+/// The depth to which objects are searched for addresses.
 const DEPTH: usize = 4;
 
 /// The string at `path` in the object that `line` is: the last one if a key is there twice.
@@ -178,7 +178,7 @@ impl<'de> Visitor<'de> for Follow<'_> {
     }
 }
 
-/// Whether a key is the wanted one, without keeping it.
+/// `true` if a key is the wanted one, without keeping it.
 struct Is<'k>(&'k str);
 
 impl<'de> DeserializeSeed<'de> for Is<'_> {

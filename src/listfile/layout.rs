@@ -1,34 +1,34 @@
-//! What a list file turned out to be: its format, its encoding, its columns.
+//! The layout of a list file: its format, its encoding, its columns.
 
 use std::fmt;
 
 use super::charset::TextEncoding;
 use super::{Row, record};
 
-/// What a list file is, found from its first [`SNIFF`](super::SNIFF) bytes. `Display` says it in
-/// one line, for the person whose list it is.
+/// The layout of a list file, found from its first [`SNIFF`](super::SNIFF) bytes. `Display` says it
+/// in one line, for the person whose list it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// How rows are written.
+    /// The format of the rows.
     pub format: Format,
-    /// How characters are written, and how sure that is.
+    /// The character encoding, and the confidence in it.
     pub encoding: TextEncoding,
-    /// Whether the file was gzip. What [`Writer`](super::Writer) writes is not.
+    /// `true` if the file was gzip. What [`Writer`](super::Writer) writes is not.
     pub gzip: bool,
-    /// How lines end.
+    /// The line ending.
     pub line_end: LineEnd,
     /// The columns: the header's names; without a header as many empty names as most rows have
     /// fields; for JSON lines the keys of the first rows; for a plain file one empty name.
     pub columns: Vec<String>,
-    /// Where the addresses are.
+    /// The column of the addresses.
     pub address: AddressColumn,
-    /// What stands before the first row, header excluded: blank lines and Excel's `sep=;`.
+    /// The text before the first row, header excluded: blank lines and Excel's `sep=;`.
     pub(super) preamble: Vec<u8>,
     /// The header as it stands; blank if there is none.
     pub(super) header: Row,
 }
 
-/// How rows are written.
+/// The format of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// RFC 4180 and its neighbours: fields with a delimiter between them.
@@ -39,18 +39,18 @@ pub enum Format {
     Plain,
 }
 
-/// How the fields of a row are divided.
+/// The delimiter and quoting of the fields of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialect {
     /// `,`, tab, `;`, `|`, `^` or `:`.
     pub delimiter: u8,
-    /// What double quotes mean.
+    /// The meaning of double quotes.
     pub quotes: Quotes,
-    /// Whether the first row names the columns.
+    /// `true` if the first row names the columns.
     pub has_header: bool,
 }
 
-/// What a double quote at the beginning of a field means.
+/// The meaning of a double quote at the beginning of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quotes {
     /// The field runs to the closing quote; a quote in it is doubled (RFC 4180).
@@ -59,7 +59,7 @@ pub enum Quotes {
     Backslash,
 }
 
-/// How lines end.
+/// The line ending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineEnd {
     /// `\n`
@@ -82,20 +82,20 @@ impl LineEnd {
     }
 }
 
-/// Where the addresses are.
+/// The column of the addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressColumn {
     /// The column's number from 0; for JSON lines 0.
     pub index: usize,
     /// The header's name, or the key (`user.email` for a key in an object); empty if it has none.
     pub name: String,
-    /// How it was found.
+    /// The basis on which it was found.
     pub basis: ColumnBasis,
     /// The keys to follow in a JSON object, outermost first.
     pub(super) path: Vec<String>,
 }
 
-/// How the column of addresses was found.
+/// The basis on which the column of addresses was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnBasis {
     /// The caller named it.
@@ -104,12 +104,12 @@ pub enum ColumnBasis {
     Only,
     /// Its header is a name for addresses; what it holds does not decide.
     Name,
-    /// What it holds are addresses.
+    /// Its cells are addresses.
     Content,
 }
 
 impl Layout {
-    /// Whether the first row names the columns.
+    /// `true` if the first row names the columns.
     #[must_use]
     pub fn has_header(&self) -> bool {
         matches!(self.format, Format::Delimited(Dialect { has_header: true, .. }))
@@ -141,7 +141,7 @@ impl Layout {
         changed
     }
 
-    /// What the fields of `row` say. A line that is not delimited is one field.
+    /// The text of the fields of `row`. A line that is not delimited is one field.
     pub(super) fn fields(&self, row: &Row) -> Vec<String> {
         let content = &row.bytes[..row.shape.content];
         let Format::Delimited(dialect) = self.format else {
@@ -155,14 +155,14 @@ impl Layout {
 }
 
 impl Format {
-    /// Whether each line is a row.
+    /// `true` if each line is a row.
     pub(super) fn is_by_line(self) -> bool {
         !matches!(self, Self::Delimited(_))
     }
 }
 
 impl Dialect {
-    /// Whether this is RFC 4180 to the letter.
+    /// `true` if this is RFC 4180 to the letter.
     pub(super) fn is_comma(self) -> bool {
         self.delimiter == b',' && self.quotes == Quotes::Doubled
     }

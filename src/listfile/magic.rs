@@ -27,7 +27,7 @@ const UNPACK: &str = "unpack it and give the file inside (gzip is read as it is)
 /// The two bytes a gzip member begins with (RFC 1952 section 2.3.1) and its one method.
 pub(super) const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
 
-/// What `head`, the first bytes of a file, is known to be.
+/// The kind of file that `head`, its first bytes, is known to begin.
 ///
 /// # Errors
 /// [`ListFileError::NotText`] if that is not a list.

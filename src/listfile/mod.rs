@@ -2,9 +2,9 @@
 //!
 //! [`Reader::open`] looks at the first [`SNIFF`] bytes and finds out what the file is (gzip,
 //! encoding, delimiter, quoting, header, the column with the addresses): its [`Layout`]. It then
-//! gives [`Row`]s in order, in flat memory. [`Writer`] takes those rows back and copies their bytes;
-//! what it appends is all that changes. A file can be read twice, once to submit the addresses and
-//! once to write the answers: the same bytes give the same rows.
+//! gives [`Row`]s in order, in flat memory. [`Writer`] takes those rows back and copies their
+//! bytes; what it appends is all that changes. A file can be read twice, once to submit the
+//! addresses and once to write the answers: the same bytes give the same rows.
 //!
 //! Nothing is lost: rows with too few or too many fields, blank lines, bytes that are not valid in
 //! the file's encoding and lines that are not JSON are kept as they are and counted ([`Findings`]).
@@ -50,7 +50,8 @@ pub use row::Row;
 pub use workbook::WorkbookWriter;
 pub use writer::{Output, Writer};
 
-/// How many bytes are looked at to find out what a file is (of a gzip file, unpacked bytes).
+/// The number of bytes that are looked at to find out what a file is (of a gzip file, unpacked
+/// bytes).
 pub const SNIFF: usize = 256 * 1024;
 
 /// The longest record taken, in bytes of working text, unless [`Options`] says otherwise.

@@ -3,7 +3,7 @@
 use super::header::{self, NameTier};
 use super::{Dialect, Quotes, record};
 
-/// How many lines are looked through for a header.
+/// The number of lines that are looked through for a header.
 const LINES: usize = 40;
 
 /// The longest name that is taken for a column's, in bytes.
@@ -44,8 +44,8 @@ fn is_comment(line: &[u8], decode: &impl Fn(&[u8]) -> String) -> bool {
         || !text.contains('@') && !names.any(|name| tier(name) == NameTier::Address)
 }
 
-/// Where the header begins, as `delimiter` divides the lines; `None` if it is the first line, or
-/// none is.
+/// The place where the header begins, as `delimiter` divides the lines; `None` if it is the first
+/// line, or none is.
 fn below(
     lines: &[(usize, &[u8])],
     delimiter: u8,

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::address::clean::clean;
 
-/// What the caller knows better than the file shows.
+/// Settings that overrule the file's own appearance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The encoding's name (WHATWG Encoding Standard labels: `utf-8`, `latin1`, `shift_jis`).
@@ -20,7 +20,7 @@ pub struct Options {
     /// The address column: its name, or its number from 1; for JSON lines a key, or keys with
     /// dots between them. Default: what the content shows.
     pub column: Option<String>,
-    /// Whether the first row is a header. Default: what the content shows.
+    /// `true` if the first row is a header. Default: what the content shows.
     pub header: Option<bool>,
     /// Number of lines above the header that are no rows. Default: none but notes that are found.
     pub skip_rows: usize,
@@ -87,13 +87,13 @@ impl<R: Read> Reader<R> {
         Ok(reader)
     }
 
-    /// What the file is.
+    /// The layout of the file.
     #[must_use]
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// What was out of the ordinary so far.
+    /// The irregularities so far.
     #[must_use]
     pub fn findings(&self) -> &Findings {
         &self.findings

@@ -1,47 +1,47 @@
 //! Records in working text: where one ends, where its fields are, how a field is quoted.
 //!
 //! RFC 4180 as readers understand it: CR, LF and CRLF end a record, quotes count only at the
-//! beginning of a field, what follows a closing quote belongs to the field. One thing is stricter: a
-//! quote that never closes, or closes lines later in the midst of text, is not a quote at all but a
-//! stray character. Otherwise it would swallow the rows after it.
+//! beginning of a field, what follows a closing quote belongs to the field. One thing is stricter:
+//! a quote that never closes, or closes lines later in the midst of text, is not a quote at all but
+//! a stray character. Otherwise it would swallow the rows after it.
 
 use std::borrow::Cow;
 
 use super::{Dialect, Quotes};
 
-/// Where the parts of a record are, in bytes from its beginning.
+/// The place where the parts of a record are, in bytes from its beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Shape {
-    /// How long it is without its line end.
+    /// Its length without the line end.
     pub(super) content: usize,
-    /// How long it is with its line end.
+    /// Its length with the line end.
     pub(super) whole: usize,
-    /// How many fields it has; none if it is blank.
+    /// The number of fields it has; none if it is blank.
     pub(super) fields: usize,
     /// The field that was asked for, quotes included.
     pub(super) cell: Option<(usize, usize)>,
-    /// Where the last field that has a column ends, if more fields follow.
+    /// The place where the last field that has a column ends, if more fields follow.
     pub(super) surplus: Option<usize>,
-    /// How many lines it takes.
+    /// The number of lines it takes.
     pub(super) lines: u64,
-    /// Whether its quotes are plain characters.
+    /// `true` if its quotes are plain characters.
     pub(super) is_stray: bool,
 }
 
-/// What to look for in records.
+/// The search for records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Scan {
-    /// How fields are divided; `None` for one field a line.
+    /// The delimiter and quoting; `None` for one field a line.
     pub(super) dialect: Option<Dialect>,
     /// The field whose place is wanted.
     pub(super) cell: usize,
-    /// How many columns there are.
+    /// The number of columns.
     pub(super) width: usize,
     /// The longest record, in bytes.
     pub(super) limit: usize,
 }
 
-/// What the beginning of a text is.
+/// The kinds of beginning that a text can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scanned {
     /// A record.
@@ -52,7 +52,7 @@ pub(super) enum Scanned {
     TooLong,
 }
 
-/// Where a field ends, and what follows it.
+/// The place where a field ends, and what follows it.
 enum FieldEnd {
     Delimiter(usize),
     Line(usize),
@@ -122,7 +122,7 @@ impl Scan {
         }
     }
 
-    /// Whether a CR at the end of the text may be half of a CRLF.
+    /// `true` if a CR at the end of the text may be half of a CRLF.
     fn is_cut(&self, text: &[u8], end: usize, is_ended: bool) -> bool {
         !is_ended && text[end] == b'\r' && end + 1 == text.len()
     }
@@ -178,7 +178,7 @@ fn closing_quote(quotes: Quotes, text: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// How long the line end is that `text` begins with; 0 if it is empty.
+/// The length of the line end that `text` begins with; 0 if it is empty.
 pub(super) fn line_end(text: &[u8]) -> usize {
     match text {
         [b'\r', b'\n', ..] => 2,
@@ -187,7 +187,7 @@ pub(super) fn line_end(text: &[u8]) -> usize {
     }
 }
 
-/// How many line ends are in `text`.
+/// The number of line ends that are in `text`.
 pub(super) fn count_lines(text: &[u8]) -> u64 {
     let mut count = 0;
     let mut previous = 0;
@@ -218,7 +218,7 @@ pub(super) fn fields(
     })
 }
 
-/// What a field says: without its quotes.
+/// The text of a field, without its quotes.
 fn unquote(field: &[u8], quotes: Quotes) -> Cow<'_, [u8]> {
     if field.first() != Some(&b'"') {
         return Cow::Borrowed(field);
@@ -239,12 +239,12 @@ fn unquote(field: &[u8], quotes: Quotes) -> Cow<'_, [u8]> {
     Cow::Owned(said)
 }
 
-/// Whether a field that begins with a quote ends with the quote that closes it.
+/// `true` if a field that begins with a quote ends with the quote that closes it.
 pub(super) fn is_well_quoted(field: &[u8], quotes: Quotes) -> bool {
     field.first() != Some(&b'"') || closing_quote(quotes, field, 0) == Some(field.len())
 }
 
-/// What a field says in a record whose quotes may be stray.
+/// The text of a field in a record whose quotes may be stray.
 pub(super) fn say(field: &[u8], dialect: Dialect, is_stray: bool) -> Cow<'_, [u8]> {
     if is_stray { Cow::Borrowed(field) } else { unquote(field, dialect.quotes) }
 }

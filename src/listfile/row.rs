@@ -53,7 +53,7 @@ impl Row {
         self.is_cleaned
     }
 
-    /// Whether it is a blank line: it has no fields and is written back as it is.
+    /// `true` if it is a blank line: it has no fields and is written back as it is.
     #[must_use]
     pub fn is_blank(&self) -> bool {
         self.shape.fields == 0

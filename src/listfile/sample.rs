@@ -1,4 +1,4 @@
-//! What the beginning of a file shows: its format, delimiter and quoting, whether it has a header.
+//! Detection from the beginning of a file: format, delimiter, quoting and header.
 //!
 //! Each delimiter is tried, and the one that makes a column of addresses wins; then the one that
 //! gives the most rows the same number of fields, then the one that gives more fields.
@@ -9,25 +9,25 @@ use super::header::{self, NameTier};
 use super::record::{self, Scan, Scanned};
 use super::{Dialect, Format, LineEnd, ListFileError, Quotes, SNIFF, cell, json, notes};
 
-/// How many rows are looked at.
+/// The number of rows that are looked at.
 const ROWS: usize = 1000;
 
 /// The beginning of a file, in working text.
 #[derive(Clone, Copy)]
 pub(super) struct Sample<'a> {
     pub(super) text: &'a [u8],
-    /// Whether nothing follows it.
+    /// `true` if nothing follows it.
     pub(super) is_whole: bool,
     pub(super) encoding: &'a TextEncoding,
 }
 
-/// What the beginning shows.
+/// The findings about the beginning.
 pub(super) struct Shown {
     pub(super) format: Format,
     pub(super) line_end: LineEnd,
-    /// How many bytes stand before header and rows.
+    /// The number of bytes that stand before header and rows.
     pub(super) preamble: usize,
-    /// How many fields most rows have.
+    /// The number of fields in most rows.
     pub(super) width: usize,
     /// The columns, or the paths of a JSON object.
     pub(super) profiles: Vec<Profile>,
@@ -117,7 +117,7 @@ impl Sample<'_> {
         }
     }
 
-    /// Whether the first line is a JSON object.
+    /// `true` if the first line is a JSON object.
     fn is_json_lines(&self) -> Result<bool, ListFileError> {
         let text = self.text.trim_ascii_start();
         let line = text.split(|b| matches!(b, b'\r' | b'\n')).next().unwrap_or_default();
@@ -196,7 +196,7 @@ impl Sample<'_> {
         best
     }
 
-    /// Whether the first line names a column of addresses between colons.
+    /// `true` if the first line names a column of addresses between colons.
     fn has_colon_header(&self) -> bool {
         let line = self.text.split(|b| matches!(b, b'\r' | b'\n')).next().unwrap_or_default();
         let line = self.encoding.decode(line);
@@ -341,8 +341,8 @@ fn usual_width(rows: &[Vec<String>]) -> usize {
     counts.into_iter().max_by_key(|&(width, count)| (count, width)).map_or(0, |(width, _)| width)
 }
 
-/// Whether the first row names the columns: it holds no address and nothing like one, and either a
-/// known name or another kind of thing than the rows below it.
+/// `true` if the first row names the columns: it holds no address and nothing like one, and either
+/// a known name or another kind of thing than the rows below it.
 fn is_header(rows: &[Vec<String>], below: &[Profile]) -> bool {
     let Some(first) = rows.first() else { return false };
     if first.iter().any(|cell| cell.contains('@')) {

@@ -33,12 +33,12 @@ pub(super) struct Source<R> {
     recoder: Option<Recoder>,
 }
 
-/// What is known of a file from its first bytes.
+/// A file with the findings about its first bytes.
 pub(super) struct Opened<R> {
     pub(super) source: Source<R>,
     /// The beginning, in working text.
     pub(super) sample: Vec<u8>,
-    /// Whether that is all there is.
+    /// `true` if that is all there is.
     pub(super) is_whole: bool,
     pub(super) gzip: bool,
     pub(super) encoding: TextEncoding,
@@ -113,7 +113,7 @@ struct Recoder {
     is_broken: bool,
 }
 
-/// How much UTF-16 is taken at once, in bytes.
+/// The amount of UTF-16 converted at once, in bytes.
 const STEP: usize = 32 * 1024;
 
 impl Recoder {

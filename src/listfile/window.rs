@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-/// How much is read at once, in bytes.
+/// The size of one read, in bytes.
 const STEP: usize = 64 * 1024;
 
 /// A sliding window over a source. It grows to hold the record at its beginning.
@@ -19,12 +19,12 @@ impl<S: Read> Window<S> {
         Self { source, bytes: Vec::new(), start: 0, end: 0, is_ended: false }
     }
 
-    /// What has been read and not been consumed.
+    /// The text read and not yet consumed.
     pub(super) fn text(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
 
-    /// Whether nothing follows [`text`](Self::text).
+    /// `true` if nothing follows [`text`](Self::text).
     pub(super) fn is_ended(&self) -> bool {
         self.is_ended
     }
@@ -59,7 +59,7 @@ impl<S: Read> Window<S> {
 
 #[cfg(test)]
 impl<S> Window<S> {
-    /// How much memory it holds, in bytes.
+    /// The memory it holds, in bytes.
     pub(super) fn held(&self) -> usize {
         self.bytes.capacity()
     }

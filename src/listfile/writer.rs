@@ -12,10 +12,11 @@
 //!
 //! A file without a header gets none. A gzip file is written unpacked: wrap the output to pack it.
 //!
-//! An appended character that the file's encoding does not have is not lost: the domain of an address
-//! takes its A-label form (RFC 5890), any other is written `\u{1f600}`, in JSON `\ud83d\ude00`.
-//! An appended value that a spreadsheet would take for a formula (it begins with `=`, `+`, `-`, `@`,
-//! tab or CR) gets a `'` before it in delimited files; the input's own fields are never touched.
+//! An appended character that the file's encoding does not have is not lost: the domain of an
+//! address takes its A-label form (RFC 5890), any other is written `\u{1f600}`, in JSON
+//! `\ud83d\ude00`. An appended value that a spreadsheet would take for a formula (it begins with
+//! `=`, `+`, `-`, `@`, tab or CR) gets a `'` before it in delimited files; the input's own fields
+//! are never touched.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -51,7 +52,7 @@ pub struct Writer<W> {
     recoded: Vec<u8>,
 }
 
-/// How rows come out.
+/// The form in which rows are written.
 enum Shape {
     /// A table's bytes with fields behind them.
     Append(Dialect),

@@ -106,8 +106,8 @@ impl Lists {
         role::is_role(&self.list(ListKind::Role), local)
     }
 
-    /// `true` if anyone can have a mailbox at exactly this domain, free of charge or with an internet
-    /// connection.
+    /// `true` if anyone can have a mailbox at exactly this domain, free of charge or with an
+    /// internet connection.
     #[must_use]
     pub fn is_free_provider(&self, domain: &DomainName) -> bool {
         self.list(ListKind::Free).exact(domain.as_str()) == Some(true)

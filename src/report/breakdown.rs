@@ -7,7 +7,7 @@ use super::tone::Tone;
 use crate::campaign::preflight::{Share, grouped};
 use crate::verdict::{Reason, Verdict};
 
-/// How many places are shown one by one.
+/// The number of places that are shown one by one.
 pub(super) const SHOWN: usize = 12;
 
 /// One table.
@@ -38,7 +38,7 @@ pub(super) fn tables(data: &ReportData) -> Vec<BreakdownTable> {
 /// One row.
 pub(super) struct BreakdownRow {
     pub(super) name: String,
-    /// Whether the name is a place's own, and not our words for several.
+    /// `true` if the name is a place's own, and not our words for several.
     pub(super) named: bool,
     pub(super) rows: String,
     /// Rows by verdict, in the order of [`Verdict::ALL`].
@@ -46,7 +46,7 @@ pub(super) struct BreakdownRow {
     pub(super) bar: Vec<(Tone, BarSpan)>,
     /// The deliverable ones in per cent.
     pub(super) share: String,
-    /// What is most often in the way.
+    /// The most frequent obstacle.
     pub(super) trouble: String,
 }
 

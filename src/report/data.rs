@@ -1,4 +1,4 @@
-//! What the page is made from.
+//! The data of the page.
 
 use std::time::SystemTime;
 
@@ -6,12 +6,12 @@ use crate::batch::queue::{DestinationTally, GroupTally};
 use crate::campaign::{Preflight, Progress, State};
 use crate::verdict::{Reason, Verdict};
 
-/// What the page is made from. Counts are of rows, duplicates included.
+/// The data of the page. Counts are of rows, duplicates included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportData {
-    /// What people call the list, such as the name of its file.
+    /// The name of the list, such as that of its file.
     pub list: String,
-    /// Where its batch is in its life.
+    /// The place where its batch is in its life.
     pub state: State,
     /// Timestamp its batch was submitted.
     pub started_at: SystemTime,
@@ -45,7 +45,7 @@ pub struct ReportData {
     pub version: String,
 }
 
-/// How many rows have a flag.
+/// The number of rows that have a flag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlagCounts {
     /// The domain accepts every recipient.
@@ -58,7 +58,7 @@ pub struct FlagCounts {
     pub free_provider: u64,
 }
 
-/// How the rows of one domain or destination fared.
+/// The way in which the rows of one domain or destination fared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupCounts {
     /// Its name; empty for rows that are no addresses.
@@ -70,7 +70,7 @@ pub struct GroupCounts {
 }
 
 impl GroupCounts {
-    /// How many of its rows have this verdict.
+    /// The number of of its rows that have this verdict.
     #[must_use]
     pub fn with_verdict(&self, verdict: Verdict) -> u64 {
         let rows = self.finished.iter().filter(|(reason, _)| reason.verdict() == verdict);

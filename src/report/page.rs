@@ -52,10 +52,10 @@ pub(super) struct ReportPage {
 struct PolicyRow {
     audience: &'static str,
     chosen: bool,
-    /// Whether there is anybody to send to.
+    /// `true` if there is anybody to send to.
     reaches: bool,
     sent: String,
-    /// How many more may come to be sent to.
+    /// The number of more that may come to be sent to.
     may_join: Option<String>,
     at_least: String,
     at_most: String,
@@ -181,7 +181,7 @@ fn count(rows: u64, what: &str) -> String {
     format!("{} {what}{}", grouped(rows), if rows == 1 { "" } else { "s" })
 }
 
-/// That the page shows a moment of something unfinished.
+/// A notice that the batch is still running.
 fn snapshot(data: &ReportData) -> Option<String> {
     let open = data.progress.open_rows();
     match data.state {
@@ -286,7 +286,7 @@ fn groups(data: &ReportData) -> Vec<ReasonGroup> {
     groups
 }
 
-/// What else is on the list: name, number, and what it means.
+/// Further facts about the list: name, number, and meaning.
 fn facts(data: &ReportData) -> Vec<(&'static str, String, &'static str)> {
     let progress = &data.progress;
     let facts = [

@@ -1,4 +1,4 @@
-//! What to do next, from what was found. Pure.
+//! Recommendations for the next steps. Pure.
 
 use super::data::ReportData;
 use super::text::redacted;
@@ -12,13 +12,13 @@ use crate::verdict::{Reason, Verdict};
 pub struct Recommendation {
     /// In a few words.
     pub title: &'static str,
-    /// How many rows it is about; 0: about the list.
+    /// The number of rows it that is about; 0: about the list.
     pub rows: u64,
-    /// How, and why.
+    /// The way and the reason.
     pub text: String,
 }
 
-/// What to do, the most urgent first; never empty.
+/// The recommended steps, the most urgent first; never empty.
 #[must_use]
 pub fn recommendations(data: &ReportData) -> Vec<Recommendation> {
     if data.progress.rows == 0 && data.state.is_over() {

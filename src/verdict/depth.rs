@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How deep to look.
+/// The depth of a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Depth {

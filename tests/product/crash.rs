@@ -1,5 +1,5 @@
-//! The service is killed at any moment; the mail servers go on. Nothing is lost, nothing finished is
-//! asked again, no row has two results.
+//! The service is killed at any moment; the mail servers go on. Nothing is lost, nothing finished
+//! is asked again, no row has two results.
 
 use std::collections::BTreeMap;
 use std::path::Path;

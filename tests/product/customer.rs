@@ -80,8 +80,8 @@ impl Accepted {
         Self { batch_id, cursor: String::new(), rows: BTreeMap::new() }
     }
 
-    /// Reads on until there are `enough` rows, the batch is over or the service is gone. No row comes
-    /// twice.
+    /// Reads on until there are `enough` rows, the batch is over or the service is gone. No row
+    /// comes twice.
     pub(crate) async fn read(
         &mut self,
         client: &mut BatchServiceClient<Channel>,

@@ -1,5 +1,5 @@
-//! The files that people deploy by: what their schemas say, what they must hold, and that the binary
-//! takes the configuration in them.
+//! The files that people deploy by: what their schemas say, what they must hold, and that the
+//! binary takes the configuration in them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -27,7 +27,8 @@ const ITEMS: usize = 20;
 const QUICK: usize = 40;
 const PER_QUICK: usize = 6;
 
-/// Domains of the batch, of one address each, whose servers have not answered when the signal comes.
+/// Domains of the batch, of one address each, whose servers have not answered when the signal
+/// comes.
 const SLOW: usize = 40;
 
 /// The longest anything may take on a busy machine.

@@ -42,7 +42,8 @@ fn printed(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Runs `client`, a command without its options yet, against a service that has TLS and wants a key.
+/// Runs `client`, a command without its options yet, against a service that has TLS and wants a
+/// key.
 async fn run(mut client: Command, scheme: &str) {
     let dir = tempfile::tempdir().unwrap();
     let authority = Authority::new("example");

@@ -1,5 +1,5 @@
-//! The product as its users meet it: the service over gRPC, the binary, and clients that no one here
-//! wrote, all on the sandbox's mail world.
+//! The product as its users meet it: the service over gRPC, the binary, and clients that no one
+//! here wrote, all on the sandbox's mail world.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 

@@ -1,4 +1,5 @@
-//! The binary as a process of its own: a command to its end, or the service, with everything it logs.
+//! The binary as a process of its own: a command to its end, or the service, with everything it
+//! logs.
 
 use std::io::Write as _;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! What Postfix says after it asked DNS. Its resolver is the system's, so each test has a network of
-//! its own.
+//! What Postfix says after it asked DNS. Its resolver is the system's, so each test has a network
+//! of its own.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

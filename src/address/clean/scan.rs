@@ -2,12 +2,12 @@
 
 use super::MAX_ADDRESSES;
 
-/// What was found.
+/// The result of a scan.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// The addresses, in order; empty if any of them could be read in two ways.
     pub(super) addresses: Vec<String>,
-    /// Whether words stood beside them.
+    /// `true` if words stood beside them.
     pub(super) had_words: bool,
     /// The one address of a text that could be read in two ways.
     pub(super) likely: Option<String>,
@@ -88,7 +88,7 @@ fn spans(text: &str) -> Option<Vec<Span<'_>>> {
     Some(spans)
 }
 
-/// Where the local part that ends `text` begins.
+/// The place where the local part that ends `text` begins.
 fn local_start(text: &str, follows_another: bool) -> Option<usize> {
     if let Some(inner) = text.strip_suffix('"') {
         let open = inner.rfind('"')?;
@@ -111,7 +111,7 @@ fn local_start(text: &str, follows_another: bool) -> Option<usize> {
     (!bare.is_empty()).then(|| text.len() - bare.len())
 }
 
-/// Where the domain that begins `text` ends.
+/// The place where the domain that begins `text` ends.
 fn domain_end(text: &str) -> Option<usize> {
     if text.starts_with('[') {
         return text.find(']').map(|end| end + 1);
@@ -139,7 +139,7 @@ fn is_punctuation(c: char) -> bool {
         | '\u{25a0}'..='\u{25ff}')
 }
 
-/// Whether the text before an address ends so that the address clearly begins behind it.
+/// `true` if the text before an address ends so that the address clearly begins behind it.
 fn before_is_clear(before: &str, follows_another: bool) -> bool {
     let bare = before.trim_end();
     let Some(last) = bare.chars().next_back() else { return true };
@@ -153,7 +153,7 @@ fn before_is_clear(before: &str, follows_another: bool) -> bool {
     is_ordinal || follows_another && AND.contains(&&*word.to_lowercase())
 }
 
-/// Whether the text behind an address begins so that the address clearly ends before it.
+/// `true` if the text behind an address begins so that the address clearly ends before it.
 fn after_is_clear(span: &Span<'_>, after: &str) -> bool {
     let mut rest = after.chars();
     let (Some(first), second) = (rest.next(), rest.next()) else { return true };
@@ -171,7 +171,7 @@ fn after_is_clear(span: &Span<'_>, after: &str) -> bool {
     }
 }
 
-/// Whether `text` begins as the second half of a link does: `?subject=`.
+/// `true` if `text` begins as the second half of a link does: `?subject=`.
 fn is_query(text: &str) -> bool {
     text.strip_prefix('?').and_then(|rest| rest.split_once('=')).is_some_and(|(key, _)| {
         !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')
@@ -189,7 +189,7 @@ fn without_query(text: &str) -> &str {
     text.find([' ', '<', '>', '"', ')', ']']).map_or("", |end| &text[end..])
 }
 
-/// Whether words stand in `text`, labels and schemes apart.
+/// `true` if words stand in `text`, labels and schemes apart.
 fn has_words(text: &str, is_between: bool) -> bool {
     let text = text.trim();
     let is_label = text.ends_with([':', '=']) || text.contains("mailto:");
@@ -198,7 +198,7 @@ fn has_words(text: &str, is_between: bool) -> bool {
     text.chars().any(char::is_alphanumeric) && !is_label && !is_ordinal && !is_and
 }
 
-/// Whether a dot stands inside the domain that `text` ends in.
+/// `true` if a dot stands inside the domain that `text` ends in.
 pub(super) fn has_dotted_domain(text: &str) -> bool {
     let domain = text.rsplit_once('@').map_or(text, |(_, domain)| domain);
     let domain = domain.split(' ').next().unwrap_or(domain).trim_matches('.');

@@ -43,8 +43,8 @@ pub(super) fn cost(typed: &str, meant: &str) -> u32 {
     if cost > SHUFFLED && is_shuffled(typed, meant) { SHUFFLED } else { cost }
 }
 
-/// A lower bound of [`cost`] that compares no positions: every letter that only one of the two words
-/// has must be removed or inserted by a mistake of its own.
+/// A lower bound of [`cost`] that compares no positions: every letter that only one of the two
+/// words has must be removed or inserted by a mistake of its own.
 pub(super) fn at_least(typed: &str, meant: &str) -> u32 {
     let (typed, meant) = (letters(typed), letters(meant));
     let lone = |letters: u64| {

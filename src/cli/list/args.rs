@@ -12,8 +12,8 @@ use crate::cli::client::ClientArgs;
 /// `mailvet list`
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ListArgs {
-    /// The list: CSV, TSV, JSON, one address a line, XLSX, ODS, vCard, LDIF, or a ZIP archive of such
-    /// text files; gzip or not; `-` is standard input
+    /// The list: CSV, TSV, JSON, one address a line, XLSX, ODS, vCard, LDIF, or a ZIP archive of
+    /// such text files; gzip or not; `-` is standard input
     #[arg(value_name = "FILE", required_unless_present = "resume")]
     pub(super) file: Option<PathBuf>,
     /// The file to write; `-` is standard output [default: FILE with `.vetted` before its ending]
@@ -76,7 +76,8 @@ pub(in crate::cli) struct ListArgs {
     /// Do not ask for a made-up recipient to see whether a domain accepts everything
     #[arg(long)]
     pub(super) skip_catch_all: bool,
-    /// Have a running service do the work, http://HOST:PORT or https:// [default: this process does it]
+    /// Have a running service do the work, http://HOST:PORT or https:// [default: this process does
+    /// it]
     #[arg(long, value_name = "URL", conflicts_with = "sandbox")]
     pub(super) server: Option<String>,
     /// Trust and credentials for that service

@@ -28,7 +28,7 @@ pub(super) type Values = [String; NAMES.len()];
 /// The problem of a row that holds nothing that was meant to be an address.
 const NO_ADDRESS: &str = "no_address";
 
-/// What is known of a row besides its verification.
+/// The facts about a row beside its verification.
 #[derive(Debug, Default)]
 pub(super) struct RowFacts {
     /// The address that the verdict is about, as it was asked.

@@ -35,7 +35,7 @@ pub(super) fn lock(folder: &Path) -> anyhow::Result<fs::File> {
     }
 }
 
-/// Whether the list can be read only once, so that it is kept in the run's folder: standard
+/// `true` if the list can be read only once, so that it is kept in the run's folder: standard
 /// input, a pipe, a terminal.
 pub(super) fn is_spooled(file: &Path) -> anyhow::Result<bool> {
     if file.as_os_str() == "-" {

@@ -18,7 +18,7 @@ use crate::cli::render::DIM;
 use crate::listfile::import::{Container, ImportLimits, Imported};
 use crate::listfile::{self, Reader};
 
-/// What was asked for.
+/// The value that was asked for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Job {
     /// The list.
@@ -26,16 +26,16 @@ pub(super) struct Job {
     /// The list's own name.
     #[serde(default)]
     pub(super) name: String,
-    /// Whether it could be read only once, and was kept in the run's folder.
+    /// `true` if it could be read only once, and was kept in the run's folder.
     pub(super) is_spooled: bool,
     /// The SHA-256 of its bytes, once it was read to the end.
     pub(super) digest: Option<String>,
-    /// Where the answers go.
+    /// The file for the answers.
     pub(super) output: PathBuf,
     pub(super) format: Option<FormatArg>,
     pub(super) only: Vec<VerdictArg>,
     pub(super) report: Option<PathBuf>,
-    /// Whether an output or a report that is there may be replaced.
+    /// `true` if an output or a report that is there may be replaced.
     #[serde(default)]
     pub(super) force: bool,
     pub(super) column: Option<String>,
@@ -44,7 +44,7 @@ pub(super) struct Job {
     /// Number of lines above the header that are no rows.
     #[serde(default)]
     pub(super) skip_rows: usize,
-    /// Whether the cleaned address takes the place of the cell's own text.
+    /// `true` if the cleaned address takes the place of the cell's own text.
     #[serde(default)]
     pub(super) clean: bool,
     pub(super) depth: DepthArg,
@@ -58,7 +58,7 @@ pub(super) struct Job {
     pub(super) send_to: SendToArg,
     /// The service that does the work; `None`: this process.
     pub(super) server: Option<String>,
-    /// Whether the sandbox is asked instead of the internet.
+    /// `true` if the sandbox is asked instead of the internet.
     pub(super) sandbox: bool,
     /// The trust and the credentials for that service, as references to files.
     #[serde(default)]
@@ -69,7 +69,7 @@ pub(super) struct Job {
     /// Number of suppression lists, kept in the run's folder.
     #[serde(default)]
     pub(super) exclude: usize,
-    /// Whether only the first row of each mailbox is written.
+    /// `true` if only the first row of each mailbox is written.
     #[serde(default)]
     pub(super) unique: bool,
     /// The folder that gets a file for each verdict.
@@ -140,7 +140,7 @@ impl Job {
             .inspect_err(|_| folder::remove_folder(&remove))
     }
 
-    /// What `args` ask for, with the paths of input, output and folder.
+    /// The job that `args` ask for, with the paths of input, output and folder.
     fn new(
         args: &ListArgs,
         common: &Common,
@@ -246,12 +246,12 @@ impl Job {
         self.folder.join(format!("exclude-{number}"))
     }
 
-    /// Where the batch is kept, if this process does the work.
+    /// The place where the batch is kept, if this process does the work.
     pub(super) fn store(&self) -> PathBuf {
         self.folder.join("store")
     }
 
-    /// Where a file is written before it takes its own name.
+    /// The place where a file is written before it takes its own name.
     pub(super) fn scratch(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
@@ -266,7 +266,7 @@ impl Job {
         folder::remove_folder(&self.folder);
     }
 
-    /// How to go on with it.
+    /// The command that resumes it.
     pub(super) fn how_to_go_on(&self) -> String {
         format!("mailvet list --resume {}", self.folder.display())
     }

@@ -63,14 +63,14 @@ pub(super) fn ensure_different(files: &[(&str, &Path)]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether rows are written into what is at `path` as they are, because it is no file that could
+/// `true` if rows are written into what is at `path` as they are, because it is no file that could
 /// be replaced: a terminal, a pipe, a device.
 pub(super) fn is_stream(path: &Path) -> bool {
     is_standard_output(path)
         || fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
-/// Whether `path` is a name of standard output, wherever that leads.
+/// `true` if `path` is a name of standard output, wherever that leads.
 fn is_standard_output(path: &Path) -> bool {
     const NAMES: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
     NAMES.iter().any(|name| path.as_os_str() == *name)

@@ -1,4 +1,4 @@
-//! What is asked of each row: the same when the list is sent and when it is read again.
+//! The question of each row: the same when the list is sent and when it is read again.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
@@ -11,7 +11,7 @@ use crate::listfile::Row;
 /// The longest address sent, in octets. What is longer is no address, and its beginning shows it.
 const LONGEST_ADDRESS: usize = 1000;
 
-/// What is asked of a row.
+/// The question that a row asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RowQuestion<'r> {
     /// Nothing: it holds no address.

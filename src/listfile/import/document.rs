@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 
 use super::{ImportError, MAX_COLUMNS, Table};
 
-/// How deep objects are made into columns.
+/// The depth to which objects become columns.
 const DEPTH: usize = 4;
 
-/// Whether `text`, the beginning of a file or all of it, begins a document and not JSON lines.
+/// `true` if `text`, the beginning of a file or all of it, begins a document and not JSON lines.
 pub(super) fn is_document(text: &str, is_whole: bool) -> bool {
     let second = text.get(1..).and_then(|rest| rest.trim_start().chars().next());
     match text.chars().next() {

@@ -7,7 +7,7 @@ use calamine::{Data, DataRef, ExcelDateTime, Ods, Reader as _, Xlsx, open_workbo
 use super::{ImportError, MAX_COLUMNS, Table, archive};
 use crate::listfile::cell::looks_like_address;
 
-/// How many rows of a sheet are looked at to choose one.
+/// The number of rows of a sheet that are looked at to choose one.
 const LOOKED_AT: u32 = 500;
 
 /// Writes the sheet of an XLSX workbook; returns its name.

@@ -1,5 +1,5 @@
-//! The service is ready once DNS answers and its batches are open, and not while it drains; it lives
-//! all the time.
+//! The service is ready once DNS answers and its batches are open, and not while it drains; it
+//! lives all the time.
 
 use std::net::SocketAddr;
 

@@ -1,7 +1,8 @@
 //! The corpus of what real servers answered: `tests/corpus/real_servers.jsonl`.
 //!
 //! A test that provokes a reply says what it means and finds the same reply in the corpus. With
-//! `TEST_MAILVET_RECORD=FILE` it is appended to FILE instead; sorted, such a file is the new corpus.
+//! `TEST_MAILVET_RECORD=FILE` it is appended to FILE instead; sorted, such a file is the new
+//! corpus.
 
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -111,7 +111,8 @@ impl Postfix {
     }
 }
 
-/// A connection that is over, as Postfix sums it up: `ehlo=1 mail=1 rcpt=8/10 quit=1 commands=11/13`.
+/// A connection that is over, as Postfix sums it up: `ehlo=1 mail=1 rcpt=8/10 quit=1
+/// commands=11/13`.
 #[derive(Debug)]
 pub(crate) struct Visit(String);
 

@@ -107,8 +107,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The first process of the server's own process namespace: when it ends, the kernel ends all
-        // others in there, and only then does `inside` end.
+        // The first process of the server's own process namespace: when it ends, the kernel ends
+        // all others in there, and only then does `inside` end.
         let id = self.child.id();
         let first = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
         let ended = match first.as_deref().map(str::trim) {
