@@ -83,7 +83,7 @@ fn first_fault(local: &str) -> Option<SyntaxError> {
 /// `true` for atoms with dots anywhere between and around them, and at least one atom.
 pub(super) fn is_dotted_atoms(local: &str) -> bool {
     let mut atoms = local.split('.').filter(|atom| !atom.is_empty()).peekable();
-    atoms.peek().is_some() && atoms.all(|atom| EmailAddress::is_valid_local_part(atom))
+    atoms.peek().is_some() && atoms.all(EmailAddress::is_valid_local_part)
 }
 
 /// `QcontentSMTP`: printable ASCII, escaped where it must be, and safe characters beyond ASCII.

@@ -51,7 +51,7 @@ impl Table {
     }
 
     /// Says this to every question with EDNS.
-    pub(crate) fn to_edns(mut self, says: Says) -> Self {
+    pub(crate) fn answering_edns(mut self, says: Says) -> Self {
         self.to_edns = Some(says);
         self
     }

@@ -109,8 +109,7 @@ impl Walk<'_> {
     async fn run(&mut self, exchangers: &[Exchanger]) {
         let best = exchangers.iter().map(|exchanger| exchanger.preference).min();
         let (mut busy, mut dialled, mut equals_only) = (None, 0, false);
-        let mut looked_at = 0_usize;
-        for exchanger in exchangers {
+        for (looked_at, exchanger) in exchangers.iter().enumerate() {
             let is_best = Some(exchanger.preference) == best;
             if equals_only && !is_best {
                 break;
@@ -119,7 +118,6 @@ impl Walk<'_> {
             if dialled == most || looked_at == most.saturating_mul(LOOKED_AT_PER_DIALLED) {
                 break;
             }
-            looked_at += 1;
             let patient = exchangers.len() == 1;
             let result = self.ask(exchanger, patient).instrument(span(exchanger)).await;
             dialled += usize::from(result.dialled);

@@ -154,7 +154,7 @@ fn reasons(counts: &[proto::ReasonCount]) -> BTreeMap<Reason, u64> {
 pub(super) fn reason(number: i32, verdict: proto::Verdict) -> Reason {
     let name = reason_name(number);
     let known = Reason::ALL.iter().find(|reason| reason.name() == name);
-    known.copied().unwrap_or_else(|| match verdict {
+    known.copied().unwrap_or(match verdict {
         proto::Verdict::Deliverable => Reason::MailboxAccepted,
         proto::Verdict::Risky => Reason::CatchAll,
         proto::Verdict::Undeliverable => Reason::MailboxNotFound,

@@ -363,7 +363,7 @@ impl Server {
             return format!("450 4.2.0 greylisted, try again in {} seconds", wait.as_secs());
         }
         seen.unknown += usize::from(!is_user);
-        let by_chance = self.rules.unknown_alternates && seen.unknown % 2 == 0;
+        let by_chance = self.rules.unknown_alternates && seen.unknown.is_multiple_of(2);
         if self.rules.catch_all || is_user || by_chance {
             "250 2.1.5 ok".to_owned()
         } else if self.rules.bare {
