@@ -1,4 +1,5 @@
-//! Reads TOML with errors that quote nothing of the text: a mistake may stand beside a secret. Pure.
+//! Reads TOML with errors that quote nothing of the text: a mistake may stand beside a secret.
+//! Pure.
 
 use serde::de::DeserializeOwned;
 

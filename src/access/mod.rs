@@ -2,8 +2,9 @@
 //!
 //! - [`Access::admit`]: who is this, and may they call at all ([`Keys`], certificates, anonymous)?
 //! - [`Access::count_call`] and [`Access::count_addresses`]: quotas, counted in sliding windows.
-//! - [`Access::check_harvest`] and [`Access::record_answer`]: no harvesting. A list is cleaned by asking about
-//!   addresses one has; a directory is harvested by guessing names at one domain, most of them wrong.
+//! - [`Access::check_harvest`] and [`Access::record_answer`]: no harvesting. A list is cleaned by
+//!   asking about addresses one has; a directory is harvested by guessing names at one domain,
+//!   most of them wrong.
 //!
 //! What is counted is kept in memory, bounded, and forgotten by a restart. It reads no file and no
 //! certificate: `grpc/` does.

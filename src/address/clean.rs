@@ -22,19 +22,19 @@ use super::{Address, unicode};
 /// The addresses taken from one text.
 pub const MAX_ADDRESSES: usize = 10;
 
-/// How much of a text is looked at, in bytes. What is longer is no address with its name.
+/// Number of bytes of a text that are read. A longer one is no address with its name.
 const MAX_TEXT: usize = 4096;
 
-/// What a text holds.
+/// Content of a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cleaned<'a> {
     /// The first address, or what was meant to be one; empty if the text holds nothing like it.
     pub address: Cow<'a, str>,
     /// Further addresses in order, none of them twice; at most [`MAX_ADDRESSES`] in all.
     pub others: Vec<String>,
-    /// Whether words stood beside them.
+    /// True if words stood beside them.
     pub had_words: bool,
-    /// What a reader would take the text for, where [`address`](Self::address) is no address and
+    /// The address a reader would see, where [`address`](Self::address) is no address and
     /// two readings are possible.
     pub likely: Option<String>,
 }
@@ -44,7 +44,7 @@ impl<'a> Cleaned<'a> {
         Self { address: address.into(), ..Self::default() }
     }
 
-    /// Whether the text holds nothing that was meant to be an address.
+    /// Returns whether the text holds nothing that was meant to be an address.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.address.is_empty()
@@ -92,7 +92,8 @@ fn several<'a>(found: scan::Found) -> Cleaned<'a> {
     Cleaned { address, others, had_words: found.had_words, likely: None }
 }
 
-/// Whether `text` is an address of letters, digits and `. _ + -` with nothing around it: nearly all
+/// Returns whether `text` is an address of letters, digits and `. _ + -` with nothing around it:
+/// nearly all
 /// are, and nothing needs to be taken away.
 fn is_plain(text: &str) -> bool {
     let is_word = |b: u8| b.is_ascii_alphanumeric();
@@ -139,7 +140,8 @@ fn unwrapped(text: &str) -> &str {
     if text.contains('"') { text } else { text.trim_start_matches(BEFORE) }
 }
 
-/// Whether `text`, in which no address was found, was meant to be one: it has an `@` in one word,
+/// Returns whether `text`, in which no address was found, was meant to be one: it has an `@` in
+/// one word,
 /// or is one word that ends as a domain does.
 fn is_meant(text: &str) -> bool {
     let is_one_word = !text.contains(' ');

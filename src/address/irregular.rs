@@ -3,8 +3,8 @@
 //! Two kinds are asked about instead of being refused:
 //!
 //! - A dot before the `@`, at the beginning, or two in a row, at the few providers that gave such
-//!   names out (`stray_dots.txt`). They are asked about as a quoted string, which is how the grammar
-//!   writes them.
+//!   names out (`stray_dots.txt`). They are asked about as a quoted string, which is how the
+//!   grammar writes them.
 //! - 65 to 128 octets. RFC 5321 section 4.5.3.1 calls its limits a minimum that every server has to
 //!   accept, and some accept more: services put long tokens into reply addresses.
 

@@ -21,7 +21,7 @@ use crate::config::{self, Config};
 #[derive(Debug, Parser)]
 #[command(name = "mailvet", version, propagate_version = true)]
 pub(super) struct Cli {
-    /// What to do.
+    /// The remedy.
     #[command(subcommand)]
     pub(super) command: Command,
     /// Configuration.
@@ -29,7 +29,7 @@ pub(super) struct Cli {
     pub(super) common: Common,
 }
 
-/// What mailvet can do.
+/// The commands of mailvet.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Show the whole thing at work, on loopback: a small mail world, the service, a client
@@ -90,7 +90,7 @@ pub(super) struct Common {
     /// A file with reply rules that come before the built-in ones
     #[arg(long, global = true, value_name = "FILE")]
     reply_rules: Option<PathBuf>,
-    /// What to log, such as `info` or `mailvet=debug` [default: `warn,mailvet=info` for serve, else
+    /// Log level, such as `info` or `mailvet=debug` [default: `warn,mailvet=info` for serve, else
     /// `warn`]
     #[arg(long, global = true, value_name = "LEVEL")]
     log: Option<String>,
@@ -166,7 +166,7 @@ impl Common {
         all.into_iter().find(|(_, differs)| *differs).map(|(flag, _)| flag)
     }
 
-    /// Whether the log level was chosen on the command line.
+    /// Returns whether the log level was chosen on the command line.
     pub(super) fn names_log_level(&self) -> bool {
         self.log.is_some()
     }
@@ -186,7 +186,7 @@ pub(super) fn strings<T: ToString>(items: &[T]) -> Value {
 /// `mailvet serve`
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
-    /// Where to listen [default: 127.0.0.1:50051]
+    /// Address to listen on [default: 127.0.0.1:50051]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(super) listen: Option<SocketAddr>,
     /// Serve callers that show neither an API key nor a certificate, from other machines too
@@ -196,7 +196,7 @@ pub(super) struct ServeArgs {
     /// scratch folder with --sandbox]
     #[arg(long, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
-    /// Where to give out metrics and readiness, such as 127.0.0.1:9464 [default: nowhere]
+    /// Address for metrics and readiness, such as 127.0.0.1:9464 [default: none]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(super) metrics_listen: Option<SocketAddr>,
     /// Let other machines read them; there is no authentication
@@ -219,16 +219,17 @@ pub(super) struct VerifyArgs {
     /// Show the SMTP dialogue, with local parts redacted
     #[arg(long)]
     pub(super) transcript: bool,
-    /// How deep to look
+    /// Depth of the verification
     #[arg(long, value_enum, default_value = "mailbox")]
     pub(super) depth: DepthArg,
     /// Do not ask for a made-up recipient to see whether the domain accepts everything
     #[arg(long)]
     pub(super) skip_catch_all: bool,
-    /// How long one address may take, such as `30s`
+    /// Time limit for one address, such as `30s`
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration)]
     pub(super) timeout: Duration,
-    /// How long to keep asking servers that say "not now" (greylisting, rate limits, temporary
+    /// Time during which servers that say "not now" are asked again (greylisting, rate limits,
+    /// temporary
     /// failures), within the timeout
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
     pub(super) retry_window: Duration,
@@ -237,7 +238,7 @@ pub(super) struct VerifyArgs {
     pub(super) sandbox: bool,
 }
 
-/// How deep to look.
+/// Depth of the verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 pub(super) enum DepthArg {
     /// The grammar only
@@ -331,7 +332,7 @@ pub(super) struct HealthArgs {
     /// The service to ask [default: the configured server.listen]
     #[arg(long, value_name = "URL", value_parser = server_url)]
     pub(super) server: Option<String>,
-    /// Whom to trust, and what to show
+    /// Trust and credentials
     #[command(flatten)]
     pub(super) client: ClientArgs,
 }
@@ -346,9 +347,9 @@ pub(super) enum ApiKeyCommand {
 /// `mailvet api-key new`
 #[derive(Debug, Args)]
 pub(super) struct NewKeyArgs {
-    /// Whose key it is: the caller's name, of A-Z, a-z, 0-9 and . _ - @
+    /// Name of the caller the key is for, of A-Z, a-z, 0-9 and . _ - @
     pub(super) name: String,
-    /// How long it is to be valid, such as `90days` [default: for ever]
+    /// Validity of the key, such as `90days` [default: for ever]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) expires_in: Option<Duration>,
     /// Append the entry to this file, the one server.api_keys names, and print the key alone; the
@@ -363,7 +364,7 @@ pub(super) struct DoctorArgs {
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,
-    /// How long everything may take, such as `30s` [default: doctor.timeout, 30s]
+    /// Time limit for all checks, such as `30s` [default: doctor.timeout, 30s]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) timeout: Option<Duration>,
     /// Look at the sandbox's world instead of the internet

@@ -64,7 +64,7 @@ pub(super) type Client = InterceptedService<Channel, ShowKey>;
 pub(super) enum Trust<'a> {
     /// A service with a certificate from a trusted authority.
     Authorities,
-    /// Whoever has the first certificate of this file, whatever it names: our own service, asked at
+    /// The first certificate of this file, whatever it names: our own service, asked at
     /// an address that no certificate is for.
     Exactly(&'a Path),
 }

@@ -49,7 +49,7 @@ pub(super) async fn run(args: HealthArgs, common: &Common) -> anyhow::Result<boo
     }
 }
 
-/// Where to reach a service that listens on `listen`: an unspecified address is asked on loopback.
+/// Address of a service that listens on `listen`: an unspecified one is asked on loopback.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

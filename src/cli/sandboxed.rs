@@ -11,7 +11,7 @@ use crate::egress::EgressIdentity;
 use crate::sandbox::Sandbox;
 use crate::smtp::{AllowedNetworks, TimeLimits};
 
-/// How long the sandbox's servers are waited for: the slowest of them never answer.
+/// Time limit for the sandbox's servers: the slowest of them never answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Points the configuration at the sandbox, with limits short enough to watch.

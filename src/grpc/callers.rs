@@ -1,6 +1,7 @@
 //! Calls by caller: the name that a call goes by in the log, and how often each method was called.
 //!
-//! Names are the operator's (keys) or an authority's (certificates), so there are few; a certificate
+//! Names are the operator's (keys) or an authority's (certificates), so there are few; a
+//! certificate
 //! may name a mailbox, which is redacted. Callers without a name are one.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What `serve` checks of its configuration before it begins, all of it at once.
+//! Checks of the configuration that `serve` makes before it begins, all of them at once.
 
 use super::config::Config;
 use super::keys::KeyFile;

@@ -31,7 +31,8 @@ pub struct Config {
     /// minutes: a server that delays its greeting and its replies is through by then.
     #[serde(with = "humantime_serde")]
     pub longest_call: Duration,
-    /// Time before the caller's deadline at which the verdict is sent; at most a tenth of the caller's
+    /// Time before the caller's deadline at which the verdict is sent; at most a tenth of the
+    /// caller's
     /// time is used. Default 50 ms.
     #[serde(with = "humantime_serde")]
     pub deadline_margin: Duration,
@@ -49,7 +50,8 @@ pub struct Config {
     pub limits: Limits,
 }
 
-/// The files of TLS, as PEM. Read again when they change; a new one that is not right is logged, and
+/// The files of TLS, as PEM. Read again when they change; a new one that is not right is logged,
+/// and
 /// the old one stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -58,7 +60,8 @@ pub struct TlsFiles {
     pub certificate: Option<PathBuf>,
     /// The certificate's private key.
     pub key: Option<PathBuf>,
-    /// The authorities whose client certificates are taken. Default none: certificates are not asked
+    /// The authorities whose client certificates are taken. Default none: certificates are not
+    /// asked
     /// for.
     pub client_ca: Option<PathBuf>,
 }
@@ -67,7 +70,8 @@ pub struct TlsFiles {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Connections at a time; more are closed as soon as they come, but for a few from this machine,
+    /// Connections at a time; more are closed as soon as they come, but for a few from this
+    /// machine,
     /// so that it can still ask for the health. Default 1000.
     pub connections: usize,
     /// TLS handshakes at a time; more wait. Default 200.
@@ -76,7 +80,8 @@ pub struct Limits {
     /// seconds.
     #[serde(with = "humantime_serde")]
     pub handshake_timeout: Duration,
-    /// Calls at a time, streams included; more are answered with RESOURCE_EXHAUSTED. Default 10,000.
+    /// Calls at a time, streams included; more are answered with RESOURCE_EXHAUSTED. Default
+    /// 10,000.
     pub calls: usize,
     /// Calls at a time on one connection (HTTP/2's MAX_CONCURRENT_STREAMS): clients let more wait.
     /// Default 1000.

@@ -21,9 +21,9 @@ use crate::clock::Clock;
 /// The other end of a connection: an extension of every request that comes through it.
 #[derive(Clone, Debug)]
 pub(super) struct Peer {
-    /// Where it is.
+    /// Its position.
     pub(super) address: SocketAddr,
-    /// Whom its verified certificate names, if it showed one; empty if that names nobody.
+    /// Name in its verified certificate, if it showed one; empty if that names nobody.
     pub(super) certificate: Option<Arc<str>>,
     /// The calls on the connection.
     pub(super) calls: Calls,
@@ -63,7 +63,7 @@ pub(super) enum Wire {
 }
 
 impl Wire {
-    /// Whom the other end's certificate names.
+    /// Name in the peer's certificate.
     fn certificate(&self) -> Option<Arc<str>> {
         let Self::Tls(stream) = self else { return None };
         let (_, session) = stream.get_ref();
@@ -111,9 +111,9 @@ struct Idle {
     timer: Pin<Box<Sleep>>,
     clock: Clock,
     limit: Duration,
-    /// Whether anything came yet.
+    /// True if anything came yet.
     is_heard: bool,
-    /// How many calls had begun when the timer was last set.
+    /// Number of calls that had begun when the timer was last set.
     seen: usize,
 }
 

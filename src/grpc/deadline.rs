@@ -24,7 +24,7 @@ pub(super) fn grpc_timeout(metadata: &MetadataMap) -> Option<Duration> {
     }
 }
 
-/// How long the work may take: the caller's time less a margin for the way back (at most a tenth
+/// Time limit for the work: the caller's time less a margin for the way back (at most a tenth
 /// of it), and never more than `longest`.
 pub(super) fn budget(timeout: Option<Duration>, margin: Duration, longest: Duration) -> Duration {
     timeout.map_or(longest, |t| (t - margin.min(t / 10)).min(longest))

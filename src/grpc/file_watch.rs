@@ -24,7 +24,8 @@ impl FileWatch {
         Self { paths, seen }
     }
 
-    /// Whether a file came, went or changed its time or size since the last look. Blocks on the file
+    /// Returns whether a file came, went or changed its time or size since the last look. Blocks
+    /// on the file
     /// system.
     pub(super) fn has_changed(&self) -> bool {
         let now = look_at(&self.paths);

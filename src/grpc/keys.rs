@@ -29,7 +29,7 @@ pub enum KeyFileError {
     Wrong {
         /// The file.
         path: PathBuf,
-        /// What is not right.
+        /// The fault.
         source: KeysError,
     },
 }

@@ -19,7 +19,7 @@ use crate::clock::Clock;
 /// Connections from this machine that are taken when all room is taken: `mailvet health` is one.
 const KEPT_FOR_LOOPBACK: usize = 8;
 
-/// How long to wait when the system gives no connection: it has no file descriptors or memory left,
+/// Time to wait when the system gives no connection: it has no file descriptors or memory left,
 /// and needs time to find some.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -58,7 +58,7 @@ struct Doorway {
     listener: TcpListener,
     room: Arc<Semaphore>,
     kept: Arc<Semaphore>,
-    /// Whether the last one was turned away: said once, not for each.
+    /// True if the last one was turned away: said once, not for each.
     was_full: bool,
 }
 
@@ -93,7 +93,7 @@ impl Doorway {
     }
 }
 
-/// Whether only this connection is lost, before it was ours.
+/// Returns whether only this connection is lost, before it was ours.
 fn is_about_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)

@@ -6,10 +6,10 @@ use tonic_types::{ErrorDetails, StatusExt as _, pb};
 
 use crate::access::{AdmissionError, Limit, Refusal};
 
-/// Whose words the reasons of a `google.rpc.ErrorInfo` are.
+/// Domain of the reasons in a `google.rpc.ErrorInfo`.
 const DOMAIN: &str = "mailvet";
 
-/// Who may not call: UNAUTHENTICATED if nobody knows who it is, else PERMISSION_DENIED.
+/// Refuses a caller: UNAUTHENTICATED if it is not identified, else PERMISSION_DENIED.
 pub(super) fn denied(denied: &AdmissionError) -> Status {
     if denied.is_known() {
         Status::permission_denied(denied.to_string())

@@ -20,7 +20,7 @@ const LONGEST_CORRELATION_ID: usize = 1000;
 pub(super) struct BadField {
     /// The field's path, such as `options.max_age`.
     pub(super) field: &'static str,
-    /// What is wrong and what to do.
+    /// The fault and the remedy.
     pub(super) message: String,
 }
 
@@ -58,14 +58,14 @@ pub(super) fn correlation_id(id: &str) -> Result<(), BadField> {
     Ok(())
 }
 
-/// How long a call may take.
+/// Time limit for a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Time {
-    /// When its work begins.
+    /// Time at which its work begins.
     pub(super) now: SystemTime,
-    /// When its work must be done.
+    /// Time at which its work must be done.
     pub(super) deadline: SystemTime,
-    /// Whether the caller named the deadline, and so is ready to wait for it.
+    /// True if the caller named the deadline, and so is ready to wait for it.
     pub(super) is_named: bool,
 }
 
@@ -92,7 +92,7 @@ pub(super) fn options(
     })
 }
 
-/// How far to go: all the way, if nothing is said.
+/// Depth of the verification; to the mailbox if nothing is said.
 pub(super) fn depth(field: &'static str, depth: i32) -> Result<Depth, BadField> {
     match proto::Depth::try_from(depth) {
         Ok(proto::Depth::Unspecified | proto::Depth::Mailbox) => Ok(Depth::Mailbox),

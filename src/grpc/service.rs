@@ -42,7 +42,7 @@ impl Service {
         Self { verifier, config, clock, shutdown }
     }
 
-    /// How long a call may take, if the caller gave it `timeout`.
+    /// Time limit for a call to which the caller gave `timeout`.
     fn time(&self, timeout: Option<Duration>) -> Time {
         let (margin, longest) = (self.config.deadline_margin, self.config.longest_call);
         let now = self.clock.now();
@@ -154,19 +154,19 @@ impl VerificationService for Service {
     }
 }
 
-/// When all work of a stream must be done: the caller's deadline covers the whole stream.
+/// Time at which all work of a stream must be done: the caller's deadline covers the whole stream.
 fn stream_deadline(service: &Service, metadata: &MetadataMap) -> Option<SystemTime> {
     let timeout = deadline::grpc_timeout(metadata)?;
     let budget = deadline::budget(Some(timeout), service.config.deadline_margin, Duration::MAX);
     service.clock.now().checked_add(budget)
 }
 
-/// What comes in on a stream.
+/// Messages that come in on a stream.
 struct Items {
     inbound: Streaming<VerifyAddressesRequest>,
     shutdown: CancellationToken,
     idle: Duration,
-    /// How many items are being worked on.
+    /// Number of items being worked on.
     in_work: Arc<AtomicUsize>,
     /// Why the items ended early, to be said after the last answer.
     ended: Arc<OnceLock<Status>>,

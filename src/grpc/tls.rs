@@ -1,8 +1,10 @@
 //! TLS of the listener: rustls on ring, TLS 1.2 and 1.3, HTTP/2 by ALPN.
 //!
-//! A client certificate is asked for if `client_ca` is set, and then a wrong one ends the handshake.
+//! A client certificate is asked for if `client_ca` is set, and then a wrong one ends the
+//! handshake.
 //! One that is not shown does not: health needs none, and who may call is decided for each call, in
-//! one place. Revocation lists are not read: take the authority away, or use short-lived certificates.
+//! one place. Revocation lists are not read: take the authority away, or use short-lived
+//! certificates.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,7 +70,7 @@ impl Tls {
         Ok(Self { files: files.clone(), watched, current })
     }
 
-    /// What new connections get.
+    /// The settings of new connections.
     pub(super) fn current(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.current.read())
     }
@@ -133,7 +135,7 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErro
     Ok(certificates)
 }
 
-/// Whom a certificate names: its first alternative name that is a DNS name, a URI or a mailbox, else
+/// Name in a certificate: its first alternative name that is a DNS name, a URI or a mailbox, else
 /// its subject's common name. `None` if it has none of them.
 pub(super) fn name(certificate: &CertificateDer<'_>) -> Option<String> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;

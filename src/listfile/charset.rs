@@ -37,7 +37,7 @@ pub enum EncodingBasis {
     Guessed,
 }
 
-/// How much of the beginning is looked at for the NUL bytes of UTF-16.
+/// Bytes at the beginning that are searched for the NUL bytes of UTF-16.
 const PATTERN: usize = 4096;
 
 impl TextEncoding {

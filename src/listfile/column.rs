@@ -6,7 +6,7 @@
 use super::header::{self, NameTier};
 use super::{ColumnBasis, ListFileError};
 
-/// What the beginning of a file shows of one column.
+/// Evidence about one column from the beginning of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Profile {
     /// Its header or key; empty if it has none.

@@ -72,7 +72,7 @@ impl Table {
         (self.keys.clone(), other)
     }
 
-    /// What stands in the columns, and in the last one: a line that is no object whole.
+    /// The fields of the columns, and in the last one a line that is no whole object.
     pub(super) fn cells(&self, line: &str) -> (Vec<String>, String) {
         let mut cells: Vec<Option<String>> = vec![None; self.keys.len()];
         let Some(entries) = json::entries(line) else {

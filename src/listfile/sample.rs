@@ -89,7 +89,7 @@ impl Sample<'_> {
         notes::length(text, delimiters, |bytes| self.encoding.decode(bytes).into_owned())
     }
 
-    /// How long the lines at the beginning are that say nothing, or `sep=;` to Excel, and what
+    /// Length of the lines at the beginning that are blank, or `sep=;` to Excel, and what
     /// that says.
     fn preamble(&self) -> (usize, Option<u8>) {
         let (mut length, mut forced) = (0, None);

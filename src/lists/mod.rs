@@ -52,7 +52,7 @@ struct User {
 pub struct ListFile {
     /// The list it is about.
     pub kind: ListKind,
-    /// Where it was read, for errors and [`Lists::sources`].
+    /// Path it was read from, for errors and [`Lists::sources`].
     pub path: PathBuf,
     /// Its text.
     pub text: String,

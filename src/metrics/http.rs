@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 use super::gather::Sources;
 use super::text;
 
-/// Most connections served at a time. When all are taken the oldest makes room: an honest request is
+/// Most connections served at a time. When all are taken the oldest makes room: an honest request
+/// is
 /// over in milliseconds, and clients that send half of one must not keep others from `/readyz`.
 const CONNECTIONS: usize = 64;
 

@@ -96,7 +96,8 @@ pub struct Identity {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StartTlsMode {
-    /// When the server asks for it (530), or is known to ask. Cheapest: no message is protected,
+    /// On demand: after the server asked for it (530), or is known to. Cheapest: no message is
+    /// protected,
     /// because none is sent.
     #[default]
     OnDemand,

@@ -153,15 +153,15 @@ pub struct Attempt {
     pub preference: u16,
     /// The address that was dialled, if it came to that.
     pub address: Option<IpAddr>,
-    /// What it answered.
+    /// Its answer.
     pub answer: RecipientAnswer,
-    /// When it answered.
+    /// Time at which it answered.
     pub at: SystemTime,
-    /// What was said.
+    /// The dialogue.
     pub transcript: Vec<TranscriptLine>,
 }
 
-/// What is known about a domain that accepts everything.
+/// Facts about a domain that accepts everything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Control {
     /// Nobody asked, or nobody needs to: the caller did not want to know.
@@ -180,6 +180,6 @@ pub enum Control {
 pub struct ProbeOutcome {
     /// The exchangers asked, in the order they were asked. Empty if none was.
     pub attempts: Vec<Attempt>,
-    /// What the control recipient showed.
+    /// Result of the control recipient.
     pub control: Control,
 }

@@ -70,7 +70,8 @@ impl Traces {
         endpoint(url).map(drop).map_err(|reason| TelemetryError::Endpoint { reason })
     }
 
-    /// Starts sending if an endpoint is configured. The collector is connected to with the first span.
+    /// Starts sending if an endpoint is configured. The collector is connected to with the first
+    /// span.
     pub(super) fn start(config: &TraceConfig) -> Result<Self, TelemetryError> {
         Self::check(config)?;
         let Some(url) = &config.endpoint else { return Ok(Self(None)) };

@@ -113,7 +113,8 @@ pub struct Judgement {
 }
 
 /// The verdict on a text that is not an address. Where a person would know which address was meant,
-/// a person is to look: nothing is suppressed for a slip of the keyboard, unless the policy says so.
+/// a person is to look: nothing is suppressed for a slip of the keyboard, unless the policy says
+/// so.
 #[must_use]
 pub fn judge_invalid_syntax(traits: Traits, is_mistyped: bool, policy: &Policy) -> Judgement {
     let mut judgement =

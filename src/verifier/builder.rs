@@ -143,7 +143,8 @@ impl Builder {
         self
     }
 
-    /// Builds the verifier. It must be called within a Tokio runtime, whose tasks hold the sessions.
+    /// Builds the verifier. It must be called within a Tokio runtime, whose tasks hold the
+    /// sessions.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What the verifier did, as numbers.
+//! Counters of the verifier.
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ pub(super) struct Counters {
     pub(super) not_remembered: Counter,
 }
 
-/// What was counted since the start.
+/// Counters since the start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stats {
     /// Verifications by the reason that decided.
     pub reasons: Vec<(&'static str, u64)>,
-    /// How long a verification took, from its beginning to its verdict.
+    /// Duration of a verification, from its beginning to its verdict.
     pub elapsed: HistogramSnapshot,
-    /// How long it took to learn how a domain receives mail, remembered or not.
+    /// Duration of learning how a domain receives mail, remembered or not.
     pub dns: HistogramSnapshot,
-    /// How long exchangers were asked, the waiting in their lanes included.
+    /// Time for which exchangers were asked, the waiting in their lanes included.
     pub probe: HistogramSnapshot,
     /// Verifications whose evidence was remembered.
     pub remembered: u64,

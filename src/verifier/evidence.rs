@@ -1,4 +1,4 @@
-//! What is known about an address when it is judged: found out just now, or remembered.
+//! Evidence about an address when it is judged: gathered just now, or remembered.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::prober::Target;
 use crate::smtp::ProbeOutcome;
 use crate::verdict::DomainAnswer;
 
-/// What is known about the domain.
+/// Facts about the domain.
 #[derive(Clone, Debug)]
 pub(super) enum DomainEvidence {
     /// Nobody asked.
@@ -23,7 +23,7 @@ pub(super) enum DomainEvidence {
 }
 
 impl DomainEvidence {
-    /// Whom to ask about a recipient, if there is anybody.
+    /// Exchangers to ask about a recipient, if there are any.
     pub(super) fn target(&self) -> Option<Target> {
         match self {
             Self::Literal(ip) => Some(Target::Literal(*ip)),
@@ -37,27 +37,27 @@ impl DomainEvidence {
     }
 }
 
-/// What is kept about a mailbox. Cheap to clone.
+/// Remembered evidence about a mailbox. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct CachedProbe {
     /// The evidence.
     pub(super) evidence: Arc<ProbeEvidence>,
-    /// Whether it settled the matter: more patience would bring nothing new.
+    /// True if it settled the matter: more patience would bring nothing new.
     pub(super) is_settled: bool,
     /// The domain that was probably meant.
     pub(super) suggested_domain: Option<Arc<str>>,
 }
 
-/// What a probe brought: enough to judge again, with the lists and the policy of that day.
+/// Evidence from a probe: enough to judge again, with the lists and the policy of that day.
 #[derive(Debug)]
 pub(super) struct ProbeEvidence {
     /// The domain's facts at the time; `None` for an address literal.
     pub(super) facts: Option<Arc<DomainFacts>>,
-    /// What the exchangers said.
+    /// The exchangers' answers.
     pub(super) outcome: ProbeOutcome,
-    /// Whether the dialogue was recorded.
+    /// True if the dialogue was recorded.
     pub(super) transcript: bool,
-    /// Whether the control recipient was asked for, where that mattered.
+    /// True if the control recipient was asked for, where that mattered.
     pub(super) tested_catch_all: bool,
 }
 
@@ -73,7 +73,7 @@ pub(super) enum AddressEvidence {
 }
 
 impl AddressEvidence {
-    /// What DNS said, for the judge.
+    /// DNS facts for the judge.
     pub(super) fn answer(&self) -> DomainAnswer<'_> {
         match self {
             Self::Unprobed(DomainEvidence::NotAsked) => DomainAnswer::NotAsked,
@@ -94,7 +94,7 @@ impl AddressEvidence {
         }
     }
 
-    /// What the exchangers said, if they were asked.
+    /// The exchangers' answers, if they were asked.
     pub(super) fn outcome(&self) -> Option<&ProbeOutcome> {
         match self {
             Self::Unprobed(_) => None,
@@ -102,7 +102,7 @@ impl AddressEvidence {
         }
     }
 
-    /// What went wrong with DNS, if it did.
+    /// The DNS failure, if there was one.
     pub(super) fn dns_failure(&self) -> Option<String> {
         match self.answer() {
             DomainAnswer::Failed(failure) => Some(failure.to_string()),
@@ -110,7 +110,8 @@ impl AddressEvidence {
         }
     }
 
-    /// Whether the answer was remembered: the probe's, or where there was none, the domain's.
+    /// Returns whether the answer was remembered: the probe's, or where there was none, the
+    /// domain's.
     pub(super) fn is_remembered(&self) -> bool {
         match self {
             Self::Unprobed(DomainEvidence::Facts(facts)) => facts.from_cache,

@@ -1,4 +1,4 @@
-//! How long a probe's evidence may be used again. Pure.
+//! Time for which a probe's evidence may be used again. Pure.
 
 use std::time::Duration;
 
@@ -6,19 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::verdict::{Judgement, Reason, Verdict};
 
-/// What the verifier remembers.
+/// Configuration of the verifier's memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// How long a mailbox that was found, or found missing, stays so. Default 24 hours: mailboxes
+    /// Time for which a mailbox that was found, or found missing, stays so. Default 24 hours:
+    /// mailboxes
     /// come and go by the day, not by the minute.
     #[serde(with = "humantime_serde")]
     pub remember_known: Duration,
-    /// How long an answer that said nothing about the mailbox is not asked for again. Default
+    /// Time for which an answer that said nothing about the mailbox is not asked for again. Default
     /// 1 minute; a greylisting or a rate limit lasts until the server's own time is over.
     #[serde(with = "humantime_serde")]
     pub remember_unknown: Duration,
-    /// How many mailboxes are remembered; the least useful ones are dropped first. Default 100,000.
+    /// Number of mailboxes remembered; the least useful ones are dropped first. Default 100,000.
     pub max_remembered: u64,
 }
 
@@ -32,7 +33,7 @@ impl Default for Config {
     }
 }
 
-/// How long the evidence behind `judgement` may be used.
+/// Time for which the evidence behind `judgement` may be used.
 #[must_use]
 pub fn lifetime(judgement: &Judgement, config: &Config) -> Duration {
     match judgement.reason {

@@ -161,7 +161,7 @@ impl Verifier {
         verification
     }
 
-    /// What was done so far.
+    /// Counters so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.counters.snapshot()
@@ -171,7 +171,7 @@ impl Verifier {
         self.clock.now().duration_since(began).unwrap_or_default()
     }
 
-    /// Whether the address is at a provider that gives mailboxes to everybody.
+    /// Returns whether the address is at a provider that gives mailboxes to everybody.
     #[must_use]
     pub fn is_free_provider(&self, address: &Address) -> bool {
         address.domain_name().is_some_and(|name| self.lists.current().is_free_provider(name))
@@ -291,7 +291,7 @@ impl Verifier {
         }))
     }
 
-    /// How a domain receives mail, not older than the caller wants and not later than it can wait.
+    /// Looks up how a domain receives mail, no older than the caller wants and within its deadline.
     async fn facts(
         &self,
         name: &DomainName,
@@ -340,7 +340,7 @@ impl Verifier {
         suggest::instead_of(address, subject.asked())
     }
 
-    /// What the address itself and the lists say.
+    /// Traits from the address itself and from the lists.
     fn traits(&self, parsed: &ParsedAddress, facts: Option<&DomainFacts>) -> Traits {
         let ParsedAddress { address, violation, .. } = parsed;
         let lists = self.lists.current();
@@ -419,7 +419,7 @@ fn request(address: &Address, target: Target, options: &Options) -> ProbeRequest
     }
 }
 
-/// Whether a host that serves throw-away domains receives the domain's mail.
+/// Returns whether a host that serves throw-away domains receives the domain's mail.
 fn has_disposable_exchanger(facts: &DomainFacts, lists: &Lists) -> bool {
     facts.route.exchangers().iter().any(|exchanger| lists.is_disposable_exchanger(&exchanger.host))
 }

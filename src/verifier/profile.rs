@@ -1,4 +1,4 @@
-//! What a domain says by itself: read once for everybody at that domain, as long as the
+//! Traits of a domain: read once for all its mailboxes, as long as the
 //! lists stay the same.
 
 use foldhash::HashMap;
@@ -8,14 +8,14 @@ use crate::address::{Domain, DomainName, PolicyFlag, policy, suggest};
 use crate::lists::Lists;
 use crate::verdict::Traits;
 
-/// How many profiles are kept; then the table begins anew. One costs about 80 octets, and reading it
+/// Number of profiles kept; then the table begins anew. One costs about 80 octets, and reading it
 /// again five microseconds.
 const MOST: usize = 16_384;
 
-/// What is known of everybody at a domain.
+/// Facts about all mailboxes of a domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Profile {
-    /// What the lists say of it, and what its form does.
+    /// Its traits by the lists and by its form.
     pub(super) traits: Traits,
     /// No other domain comes to mind that may have been meant.
     pub(super) looks_right: bool,
@@ -38,7 +38,7 @@ impl Profile {
     }
 }
 
-/// What the lists say of a name.
+/// The lists' entries for a name.
 pub(super) fn listed(name: &DomainName, lists: &Lists) -> Traits {
     Traits {
         disposable: lists.is_disposable(name),

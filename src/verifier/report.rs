@@ -16,11 +16,11 @@ pub(super) struct VerificationParts<'a> {
     pub(super) suggestion: Option<String>,
     pub(super) traits: Traits,
     pub(super) judgement: Judgement,
-    /// What the exchangers said, if they were asked.
+    /// The exchangers' answers, if they were asked.
     pub(super) outcome: Option<&'a ProbeOutcome>,
-    /// When DNS was asked, if it was.
+    /// Time of the DNS answers, if DNS was asked.
     pub(super) looked_up_at: Option<SystemTime>,
-    /// What went wrong with DNS, if it did.
+    /// The DNS failure, if there was one.
     pub(super) dns_failure: Option<String>,
     pub(super) from_cache: bool,
     pub(super) transcript: bool,
@@ -101,7 +101,7 @@ fn evidence(parts: &VerificationParts<'_>) -> Evidence {
     }
 }
 
-/// What happened instead of a reply, in one sentence.
+/// The event that took the place of a reply, in one sentence.
 fn describe(reason: &NoReply) -> String {
     match reason {
         NoReply::NoAddress => "the exchanger has no address".to_owned(),

@@ -1,4 +1,4 @@
-//! What is to be verified, parsed once. Pure.
+//! The subject of a verification, parsed once. Pure.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What a verification returns, as plain data.
+//! The result of a verification, as plain data.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,18 +9,18 @@ use crate::address::{DomainName, SyntaxError, redact};
 use crate::smtp::{Reply, outcome::TranscriptLine};
 use crate::verdict::{Depth, Judgement, Traits};
 
-/// How to verify.
+/// Options of a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How deep to look.
+    /// Depth of the verification.
     pub depth: Depth,
     /// The oldest remembered evidence to accept; `None`: any that is still valid, zero: none.
     pub max_age: Option<Duration>,
-    /// Whether to ask for a made-up recipient, to see whether the domain accepts everything.
+    /// Asks for a made-up recipient, to see whether the domain accepts everything.
     pub test_catch_all: bool,
-    /// Whether to return the SMTP dialogue.
+    /// Returns the SMTP dialogue too.
     pub transcript: bool,
-    /// When the caller wants an answer, whatever is known by then.
+    /// Time at which the caller wants an answer, whatever is known by then.
     pub deadline: SystemTime,
     /// Until when to come back to servers that say "not now"; in the past: not at all.
     pub retry_until: SystemTime,
@@ -41,7 +41,7 @@ impl Default for Options {
     }
 }
 
-/// What was seen.
+/// The observations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {
     /// The exchanger whose answer decided.
@@ -50,15 +50,15 @@ pub struct Evidence {
     pub exchanger_ip: Option<IpAddr>,
     /// The reply that decided.
     pub reply: Option<Arc<Reply>>,
-    /// What happened instead of a reply.
+    /// The event that took the place of a reply.
     pub failure: Option<String>,
     /// The rule that read the reply.
     pub rule: Option<Arc<str>>,
-    /// When the evidence was gathered.
+    /// Time at which the evidence was gathered.
     pub gathered_at: Option<SystemTime>,
-    /// Whether it was remembered from an earlier verification.
+    /// True if it was remembered from an earlier verification.
     pub from_cache: bool,
-    /// How many exchangers were asked.
+    /// Number of exchangers that were asked.
     pub exchangers_asked: usize,
 }
 
@@ -67,7 +67,7 @@ pub struct Evidence {
 pub struct DialogueLine {
     /// The exchanger spoken to.
     pub exchanger: DomainName,
-    /// What was said, redacted.
+    /// The dialogue, redacted.
     pub line: TranscriptLine,
 }
 
@@ -80,22 +80,22 @@ pub struct Verification {
     pub address: String,
     /// The verdict and what it rests on.
     pub judgement: Judgement,
-    /// What is known about the address from itself and from the lists.
+    /// Traits of the address, from itself and from the lists.
     pub traits: Traits,
     /// The form to compare addresses by; `None` if the address is not one.
     pub canonical: Option<String>,
     /// The address that was probably meant.
     pub suggestion: Option<String>,
-    /// What was seen.
+    /// The observations.
     pub evidence: Evidence,
-    /// When to ask again.
+    /// Time at which to ask again.
     pub retry_at: Option<SystemTime>,
     /// The fault that the grammar finds in `address`. One that is asked about all the same has the
     /// trait `irregular`.
     pub syntax_error: Option<SyntaxError>,
     /// The SMTP dialogue, if asked for.
     pub transcript: Vec<DialogueLine>,
-    /// How long the verification took.
+    /// Duration of the verification.
     pub elapsed: Duration,
 }
 

@@ -19,7 +19,7 @@ pub(super) struct MemoryBatch {
     pub(super) chunks: Vec<MemoryChunk>,
     /// Items in the order of their results.
     pub(super) completed: Vec<usize>,
-    /// When rows last came.
+    /// Time at which rows last came.
     pub(super) last_page: SystemTime,
 }
 

@@ -29,7 +29,7 @@ struct Inner {
     batches: BTreeMap<BatchId, MemoryBatch>,
     leases: HashMap<LeaseId, (BatchId, usize)>,
     last_lease: u64,
-    /// Where the next turn begins.
+    /// Position at which the next turn begins.
     turn: Option<BatchId>,
 }
 

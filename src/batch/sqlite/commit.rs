@@ -1,5 +1,6 @@
 //! Commits what workers report: results, and chunks for later. Everything that came for one batch
-//! while the scheduler was busy is written in one transaction; memory follows when it is on the disk.
+//! while the scheduler was busy is written in one transaction; memory follows when it is on the
+//! disk.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -61,10 +61,10 @@ use reply::{ReplySender, send_reply};
 use scheduler::Scheduler;
 use shared::SharedStore;
 
-/// How many calls wait for a thread before their callers have to.
+/// Number of calls that wait for a thread before their callers have to.
 const WAITING: usize = 256;
 
-/// How many threads read.
+/// Number of threads read.
 const READERS: usize = 2;
 
 /// Something to be read, with the answer's address in it.

@@ -34,7 +34,8 @@ pub(super) const CACHE: u32 = 2048;
 ///   was sealed. `ready`: among the first `window` of its group, by when they are due; only these
 ///   are looked at for a lease, so that a large group does not stand in the way of the others.
 ///   `waiting`: how many of its items have a provisional result.
-/// - `outcomes`: what results have in common, as JSON; see [`outcome_dictionary`](super::outcome_dictionary).
+/// - `outcomes`: what results have in common, as JSON; see
+///   [`outcome_dictionary`](super::outcome_dictionary).
 /// - `results`: in the order in which they came. `rows`: how many rows the item has. `outcome`: its
 ///   common part; the times are its own, in milliseconds.
 pub(super) const BATCH: &str = "

@@ -40,7 +40,7 @@ impl HostFault {
         })
     }
 
-    /// What it means and what to do, in a sentence or two.
+    /// The meaning and the remedy, in a sentence or two.
     #[must_use]
     pub fn sentence(&self) -> String {
         let Share { count, of } = self.unreached;

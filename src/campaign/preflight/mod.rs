@@ -51,7 +51,7 @@ pub use thresholds::{Band, Config, Thresholds, ThresholdsError};
 use super::progress::{Progress, State};
 use super::spec::SendPolicy;
 
-/// Whether to send.
+/// True to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Decision {
     /// Send.
@@ -77,7 +77,7 @@ impl Decision {
     }
 }
 
-/// What a decision rests on.
+/// The basis of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Basis {
     /// The list has no rows.
@@ -101,38 +101,38 @@ pub enum Basis {
 pub struct Bound {
     /// Hard bounces, and of how many mails.
     pub share: Share,
-    /// What that means for the sender.
+    /// The meaning for the sender.
     pub band: Band,
 }
 
-/// What one send policy would bring.
+/// Effect of one send policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Estimate {
     /// The policy.
     pub policy: SendPolicy,
-    /// How many rows it sends to as things stand.
+    /// Number of rows it sends to as things stand.
     pub sent_now: u64,
-    /// How many it sends to if every open row turns out to be one of them; the same as `sent_now`
+    /// Number of it sends to if every open row turns out to be one of them; the same as `sent_now`
     /// when nothing is open. While a batch is receiving, more rows may come.
     pub sent_at_most: u64,
     /// No fewer hard bounces than this.
     pub at_least: Bound,
     /// No more hard bounces than this, but for accepted addresses that bounce all the same.
     pub at_most: Bound,
-    /// Whether to send like this.
+    /// True to send like this.
     pub decision: Decision,
     /// Why.
     pub basis: Basis,
 }
 
-/// What may be said of a campaign before it is sent.
+/// Pre-flight of a campaign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preflight {
     /// The policy the campaign will be sent by; the decision is about it.
     pub policy: SendPolicy,
     /// Every policy, in the order of [`SendPolicy::ALL`].
     pub estimates: [Estimate; 3],
-    /// What would make it a go, the surest first; empty if it is one.
+    /// Steps that would make it a go, the surest first; empty if it is one.
     pub steps: Vec<PreflightStep>,
     /// The rows of the list.
     pub rows: u64,
@@ -142,12 +142,12 @@ pub struct Preflight {
     pub unknown: u64,
     /// Signs that the host that asked reached nearly nobody.
     pub host_fault: Option<HostFault>,
-    /// What the bounds were held against.
+    /// Thresholds that the bounds were held against.
     pub thresholds: Thresholds,
 }
 
 impl Preflight {
-    /// What may be said of a list that has come as far as `progress`.
+    /// Computes the pre-flight of a list at this `progress`.
     #[must_use]
     pub fn of(
         progress: &Progress,
@@ -183,13 +183,13 @@ impl Preflight {
         }
     }
 
-    /// Whether to send.
+    /// Returns whether to send.
     #[must_use]
     pub fn decision(&self) -> Decision {
         self.chosen().decision
     }
 
-    /// What the decision rests on.
+    /// The basis of the decision.
     #[must_use]
     pub fn basis(&self) -> Basis {
         self.chosen().basis

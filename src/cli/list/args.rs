@@ -53,20 +53,21 @@ pub(in crate::cli) struct ListArgs {
     /// The encoding of the list, such as `utf-8` or `latin1` [default: found from its bytes]
     #[arg(long, value_name = "NAME")]
     pub(super) encoding: Option<String>,
-    /// Whether the first row names the columns [default: found from what it holds]
+    /// Treats the first row as names of columns [default: found from what it holds]
     #[arg(long, value_name = "BOOL")]
     pub(super) header: Option<bool>,
     /// Number of lines above the header that are no rows [default: notes are found]
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) skip_rows: usize,
-    /// How deep to look
+    /// Depth of the verification
     #[arg(long, value_enum, default_value = "mailbox")]
     pub(super) depth: DepthArg,
-    /// How long the whole list may take, such as `2h`; what is open then is unknown [default: as
+    /// Time limit for the whole list, such as `2h`; what is open then is unknown [default: as
     /// long as it needs]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) deadline: Option<Duration>,
-    /// How long to keep asking a server that says "not now" (greylisting, rate limits, temporary
+    /// Time during which a server that says "not now" is asked again (greylisting, rate limits,
+    /// temporary
     /// failures) [default: 20m]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) retry_window: Option<Duration>,

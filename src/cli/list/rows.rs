@@ -34,7 +34,8 @@ impl RowPlan {
         self.excluded.insert(mailbox_hash(address));
     }
 
-    /// What is asked of `row`. Of several addresses, those on the suppression list are left out.
+    /// Derives the question about `row`. Of several addresses, those on the suppression list are
+    /// left out.
     pub(super) fn question<'r>(&self, row: &'r Row) -> RowQuestion<'r> {
         let Some(first) = row.address() else { return RowQuestion::NoAddress };
         let all = std::iter::once(first).chain(row.others().iter().map(String::as_str));

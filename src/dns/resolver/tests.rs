@@ -205,7 +205,8 @@ async fn no_mx_record_and_no_soa_is_still_no_mx_record() {
 async fn a_server_that_refuses_edns_is_asked_without_it_and_remembered() {
     for code in [ResponseCode::FormErr, ResponseCode::NotImp] {
         let records = Says::Records(mx("a.test", 60, &[(10, "mx.test")]));
-        let table = Table::default().with("a.test", MX, records).answering_edns(Says::No(code, false));
+        let table =
+            Table::default().with("a.test", MX, records).answering_edns(Says::No(code, false));
         let server = NameServer::start(table).await;
         let resolver = resolver(&[&server]);
         for _ in 0..5 {

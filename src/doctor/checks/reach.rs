@@ -167,7 +167,8 @@ fn greeting(attempts: &[DialedTarget<'_>]) -> Diagnosis {
         )
 }
 
-/// Detects exchangers of different organisations that greet as one and the same host: then something in
+/// Detects exchangers of different organisations that greet as one and the same host: then
+/// something in
 /// between answers for them.
 fn interception(attempts: &[DialedTarget<'_>]) -> Diagnosis {
     const ID: &str = "interception";

@@ -192,7 +192,7 @@ pub(super) fn reading(
     })
 }
 
-/// What went wrong with the queue, for the caller.
+/// Errors of the queue, for the caller.
 pub(super) fn queue_status(error: &QueueError) -> Status {
     let message = error.to_string();
     match error {

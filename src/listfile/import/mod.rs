@@ -15,7 +15,7 @@ mod tests;
 use std::fmt;
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 
-/// What one file may cost.
+/// Limits on what one file may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImportLimits {
     /// The most that is unpacked, or comes out, in bytes. Default: 2 GiB.
@@ -50,7 +50,7 @@ pub enum Container {
     Json,
 }
 
-/// What was taken of a file. `Display` says it in a few words.
+/// The part of a file that was taken. `Display` says it in a few words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Imported {
     /// The kind of file.
@@ -72,7 +72,7 @@ pub enum ImportError {
     Damaged {
         /// The kind of file.
         kind: &'static str,
-        /// What is wrong.
+        /// The fault.
         why: String,
     },
     /// It needs a password.
@@ -94,7 +94,7 @@ pub enum ImportError {
     NoList {
         /// The kind of file.
         kind: &'static str,
-        /// What was looked for.
+        /// The name that was looked for.
         wanted: &'static str,
     },
 }

@@ -54,7 +54,8 @@ enum MailAnswer {
 }
 
 impl Pending {
-    /// Whether the command can have a reply with this code: its own positive ones (RFC 5321 section
+    /// Returns whether the command can have a reply with this code: its own positive ones (RFC
+    /// 5321 section
     /// 4.3.2; 251 and 252 say that the server takes mail for whom it does not keep or know), or a
     /// refusal. Any other answers something else.
     fn admits(self, code: u16) -> bool {
@@ -71,7 +72,7 @@ impl Pending {
 pub(super) struct Exchange {
     recipients: Arc<[Mailbox]>,
     answers: Vec<Option<RecipientAnswer>>,
-    /// Who is asked in this round.
+    /// Recipients of this round.
     round: Vec<usize>,
     to_send: VecDeque<Pending>,
     awaited: VecDeque<Pending>,
@@ -140,7 +141,7 @@ impl Exchange {
         self.deferred = self.round.iter().map(|index| (*index, answer.clone())).collect();
     }
 
-    /// Whether no recipient was answered by the server.
+    /// Returns whether no recipient was answered by the server.
     pub(super) fn is_empty_handed(&self) -> bool {
         !self
             .answers
@@ -298,7 +299,7 @@ impl Dialogue {
         }
     }
 
-    /// Whether the server wants TLS and can have it.
+    /// Returns whether the server wants TLS and can have it.
     fn asks_for_tls(&self, reply: &Reply, explanation: &Explanation) -> bool {
         !reply.is_positive()
             && self.can_start_tls()
@@ -337,7 +338,7 @@ impl Dialogue {
         self.flight_over(exchange, now);
     }
 
-    /// Whether `MAIL` can be said differently, and from now on will be.
+    /// Returns whether `MAIL` can be said differently, and from now on will be.
     fn mail_can_be_retried(&mut self, code: u16, smtputf8: bool) -> bool {
         // Parameter not recognised, or not implemented (RFC 5321 section 4.1.1.11).
         if smtputf8 && matches!(code, 500 | 501 | 504 | 555) {

@@ -106,7 +106,7 @@ pub struct Dialogue {
     /// Somebody in the last flight needs more than one round.
     next_goes_alone: bool,
     began: SystemTime,
-    /// When the current wait began.
+    /// Time at which the current wait began.
     waiting_since: SystemTime,
     deadline: SystemTime,
 }

@@ -1,4 +1,5 @@
-//! From the banner to readiness: `EHLO` or `HELO`, and TLS (RFC 5321 section 3.1 and 3.2, RFC 3207).
+//! From the banner to readiness: `EHLO` or `HELO`, and TLS (RFC 5321 section 3.1 and 3.2, RFC
+//! 3207).
 
 use std::time::SystemTime;
 
@@ -34,7 +35,8 @@ impl Dialogue {
         self.state = State::Helo;
     }
 
-    /// Whether the server hung up on `EHLO`: some that know only RFC 821 do. `HELO` needs another
+    /// Returns whether the server hung up on `EHLO`: some that know only RFC 821 do. `HELO` needs
+    /// another
     /// connection.
     #[must_use]
     pub fn may_say_helo(&self) -> bool {
@@ -88,12 +90,13 @@ impl Dialogue {
         }
     }
 
-    /// Whether TLS is offered, not begun and not refused.
+    /// Returns whether TLS is offered, not begun and not refused.
     pub(super) fn can_start_tls(&self) -> bool {
         self.facts.tls.is_none() && self.facts.capabilities.starttls && !self.facts.refuses_starttls
     }
 
-    /// Whether the session ended over TLS that neither the configuration nor the server insists on.
+    /// Returns whether the session ended over TLS that neither the configuration nor the server
+    /// insists on.
     /// The connection cannot go on in the clear (RFC 3207 section 4.2), but another one can.
     #[must_use]
     pub fn may_go_without_tls(&self) -> bool {

@@ -60,7 +60,8 @@ impl Dialogue {
         }
     }
 
-    /// Whether a pipelined flight was answered in part, then not for long. The server may have
+    /// Returns whether a pipelined flight was answered in part, then not for long. The server may
+    /// have
     /// thrown commands away, any of them, so what it did answer may not be what it seems.
     pub(super) fn has_stalled(&self, now: SystemTime) -> bool {
         let began = self.stage() == Stage::Rcpt || !self.finished.is_empty();
@@ -79,7 +80,8 @@ impl Dialogue {
         self.exchange = Some(exchange);
     }
 
-    /// Whether the reply to `RSET` can only be that: it says so, or carries a status that replies
+    /// Returns whether the reply to `RSET` can only be that: it says so, or carries a status that
+    /// replies
     /// about addresses do not carry here (RFC 3463: X.1.Y is about addresses, X.0.Y is not).
     pub(super) fn is_told_apart(&self, reset: &Reply, mail: Option<&Reply>) -> bool {
         let text = reset.text().to_ascii_lowercase();

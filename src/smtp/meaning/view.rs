@@ -78,7 +78,8 @@ impl fmt::Debug for ReplyView<'_> {
     }
 }
 
-/// `true` for `550` and the like (RFC 5321 section 4.2: 2 to 5, 0 to 5, any digit; real servers also
+/// `true` for `550` and the like (RFC 5321 section 4.2: 2 to 5, 0 to 5, any digit; real servers
+/// also
 /// say `571`).
 pub(super) fn is_code(word: &str) -> bool {
     word.len() == 3
@@ -86,7 +87,8 @@ pub(super) fn is_code(word: &str) -> bool {
         && (b'2'..=b'5').contains(&word.as_bytes()[0])
 }
 
-/// The status, if the word is one: `5.1.1`. The subject is 0 to 7, the classes 2, 4 and 5 (RFC 3463 section 2).
+/// The status, if the word is one: `5.1.1`. The subject is 0 to 7, the classes 2, 4 and 5 (RFC 3463
+/// section 2).
 pub(super) fn parse_enhanced(word: &str) -> Option<EnhancedStatus> {
     let mut parts = word.split('.');
     let class = number(parts.next()?)?;

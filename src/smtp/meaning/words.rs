@@ -2,7 +2,8 @@
 //!
 //! Case, accents and punctuation are dropped, so that "User-Unknown!" and "user unknown" are the
 //! same words. Names become placeholders: `<addr>`, `<ip>`, `<host>`, `<url>`; beside one of ours
-//! stands `<us>`, beside our sender's address `<sender>`. The labels of a host stand beside its placeholder with a dot in front (`.spamhaus`), the words of a URL's path with a
+//! stands `<us>`, beside our sender's address `<sender>`. The labels of a host stand beside its
+//! placeholder with a dot in front (`.spamhaus`), the words of a URL's path with a
 //! slash (`/nosuchuser`). Codes and statuses stand beside the word before them, so that they do not
 //! tear phrases apart. In scripts that write no spaces each character is a word.
 

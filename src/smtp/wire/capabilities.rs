@@ -26,7 +26,8 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// Reads a positive reply to `EHLO`. The first line is a greeting; what is not known is skipped.
+    /// Reads a positive reply to `EHLO`. The first line is a greeting; what is not known is
+    /// skipped.
     #[must_use]
     pub fn from_reply(reply: &Reply) -> Self {
         let mut found = Self::default();

@@ -12,7 +12,8 @@ use crate::address::redact;
 /// Why bytes are not a reply we can use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplyFault {
-    /// A line does not begin with a code from 200 to 599 and a separator. The start of it, redacted.
+    /// A line does not begin with a code from 200 to 599 and a separator. The start of it,
+    /// redacted.
     #[error("not an SMTP reply: {0:?}")]
     NotSmtp(String),
     /// The lines of one reply carry different codes (RFC 5321 section 4.2.1 forbids it), so nobody
@@ -39,7 +40,7 @@ pub enum ReplyFault {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line<'a> {
     pub(super) code: u16,
-    /// Whether this line ends the reply.
+    /// True if this line ends the reply.
     pub(super) last: bool,
     /// Code and separator cut off.
     pub(super) text: &'a [u8],

@@ -9,7 +9,7 @@ use crate::address::redact;
 pub struct EnhancedStatus {
     /// 2 success, 4 persistent transient failure, 5 permanent failure.
     pub class: u8,
-    /// What kind of condition, 0 to 999.
+    /// The subject's detail, 0 to 999.
     pub subject: u16,
     /// The condition itself, 0 to 999.
     pub detail: u16,

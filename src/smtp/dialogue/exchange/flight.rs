@@ -45,7 +45,8 @@ impl Dialogue {
         1 + self.following.len()
     }
 
-    /// Whether a refusal of our first `MAIL` would make us say it again: under TLS, or with another
+    /// Returns whether a refusal of our first `MAIL` would make us say it again: under TLS, or
+    /// with another
     /// sender. What was sent behind it would then have been sent in vain.
     #[must_use]
     pub fn may_want_mail_again(&self) -> bool {
