@@ -21,20 +21,20 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("spf", &["address", "dns"]),
     // 3
     ("smtp", &["address", "clock"]),
-    ("egress", &["address", "clock", "dns", "instruments", "smtp"]),
+    ("egress", &["clock", "smtp"]),
     // 4
     ("verdict", &["dns", "smtp"]),
     // 5
     ("cache", &["address", "clock", "dns", "instruments"]),
     ("pacing", &[]),
     ("access", &["address", "toml_reader"]),
-    ("campaign", &["address", "verdict"]),
+    ("campaign", &["verdict"]),
     // 6
     ("prober", &["address", "cache", "clock", "dns", "egress", "instruments", "pacing", "smtp"]),
     // 7
     ("verifier", &["address", "cache", "clock", "dns", "instruments", "lists", "prober", "smtp", "verdict"]),
     // 8
-    ("report", &["address", "campaign", "listfile", "verdict"]),
+    ("report", &["address", "campaign", "verdict"]),
     // 9
     ("batch", &["address", "campaign", "clock", "fair", "instruments", "smtp", "verdict", "verifier"]),
     ("doctor", &["address", "clock", "dns", "egress", "smtp", "spf"]),
@@ -44,9 +44,9 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     // 11
     ("telemetry", &[]),
     ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "prober", "readiness", "verdict", "verifier"]),
-    ("config", &["batch", "cache", "campaign", "dns", "doctor", "egress", "grpc", "lists", "metrics", "prober", "smtp", "telemetry", "toml_reader", "verdict", "verifier"]),
-    ("app", &["batch", "cache", "campaign", "clock", "config", "dns", "egress", "grpc", "lists", "metrics", "prober", "readiness", "smtp", "telemetry", "verifier"]),
-    ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "grpc", "listfile", "lists", "metrics", "prober", "proto", "report", "sandbox", "smtp", "telemetry", "verdict", "verifier"]),
+    ("config", &["batch", "cache", "campaign", "dns", "doctor", "grpc", "lists", "metrics", "prober", "smtp", "telemetry", "toml_reader", "verdict", "verifier"]),
+    ("app", &["batch", "cache", "campaign", "clock", "config", "dns", "grpc", "lists", "metrics", "prober", "readiness", "smtp", "telemetry", "verifier"]),
+    ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "grpc", "listfile", "lists", "metrics", "proto", "report", "sandbox", "smtp", "telemetry", "verdict", "verifier"]),
     // Beside the house: a mail world on loopback.
     ("sandbox", &["address", "clock"]),
 ];

@@ -53,6 +53,7 @@ const PURE_FILES: &[&str] = &[
     "verifier/counters.rs",
     "verifier/lifetime.rs",
     "verifier/report.rs",
+    "verifier/subject.rs",
     "verifier/verification.rs",
 ];
 
