@@ -60,7 +60,8 @@ proptest! {
         let Ok(parsed) = Address::parse(&input) else { return Ok(()) };
         let identity = parsed.identity();
         if let Ok(again) = Address::parse(identity.person()) {
-            prop_assert_eq!(again.identity().person(), identity.person());
+            let second = again.identity();
+            prop_assert_eq!(second.person(), identity.person());
         }
         if let Ok(again) = Address::parse(&identity.mailbox) {
             prop_assert_eq!(again.identity().mailbox, identity.mailbox);
