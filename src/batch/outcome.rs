@@ -4,6 +4,7 @@
 //! What the address itself tells (its canonical form, its syntax error) is not kept: it is told
 //! again when the result is read, for the row's own spelling.
 
+#[cfg(feature = "sqlite")]
 mod split;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use crate::smtp::{self, EnhancedStatus, Reply};
 use crate::verdict::{Action, CatchAll, DecisionStage, Judgement, Reason, Traits, Verdict};
 use crate::verifier::{Evidence, Subject, Verification};
 
+#[cfg(feature = "sqlite")]
 pub(super) use split::OutcomeTimes;
 
 /// A verification to be kept. As JSON its keys are stable: one that is there keeps its meaning, and

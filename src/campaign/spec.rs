@@ -129,6 +129,6 @@ mod tests {
             ..BatchOptions::default()
         };
         let difference = first.difference(&second).unwrap();
-        assert_eq!(difference, "depth Mailbox, not Domain; deadline none, not 60s");
+        assert_eq!(difference, "depth Mailbox, not Domain; timeout none, not 60s");
     }
 }

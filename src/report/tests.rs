@@ -204,7 +204,7 @@ fn each_reason_brings_its_own_step() {
     let cases = [
         (Reason::SenderBlocked, "Get this sender unblocked"),
         (Reason::Greylisted, "Ask again later"),
-        (Reason::DnsFailure, "Ask again later"),
+        (Reason::DnsFailure, "Check the way out"),
         (Reason::NotProbed, "Ask the mail servers"),
         (Reason::PolicyRefusal, "Decide about servers that will not say"),
         (Reason::MailboxNotFound, "Leave out the undeliverable"),

@@ -108,9 +108,10 @@ mod tests {
 
     #[test]
     fn what_is_on_the_suppression_list_is_not_asked_however_it_is_spelled() {
+        let list = "email,n\na@acme.test,1\nb@acme.test,2\na@acme.test; b@acme.test,3\n";
         let mut plan = RowPlan::default();
         plan.exclude("A@ACME.test");
-        let asked = questions("a@acme.test\nb@acme.test\na@acme.test; b@acme.test\n", &plan);
+        let asked = questions(list, &plan);
         let b = r#"Addresses(["b@acme.test"])"#;
         assert_eq!(asked, [r#"Excluded("a@acme.test")"#, b, b]);
     }
