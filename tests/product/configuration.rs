@@ -38,7 +38,10 @@ fn an_error_says_its_message_once() {
         ("not.pem", "nothing\n"),
         ("trace.toml", "[trace]\nendpoint = \"ftp://a\"\n"),
         ("tls.toml", "[server.tls]\ncertificate = \"not.pem\"\nkey = \"not.pem\"\n"),
-        ("missing.toml", "[server.tls]\ncertificate = \"none.pem\"\nkey = \"none.pem\"\n"),
+        (
+            "missing.toml",
+            "[server.tls]\ncertificate = \"none.pem\"\nkey = \"none.pem\"\nkey = \"none.pem\"\n",
+        ),
         ("key.toml", "[server]\napi_keys = \"keys.toml\"\n"),
         ("nokey.toml", "[server]\napi_keys = \"none.toml\"\n"),
         ("lists.toml", "[lists]\ndir = \"none\"\n"),
@@ -99,7 +102,7 @@ fn a_check_finds_everything_for_which_the_service_would_refuse() {
         (
             "all.toml",
             "[server]\nlisten = \"0.0.0.0:50051\"\napi_keys = \"none.toml\"\n\
-             [server.tls]\ncertificate = \"none.pem\"\n[server.limits]\ncalls = 0\n\
+             [server.tls]\ncertificate = \"none.pem\"\nkey = \"none.pem\"\n[server.limits]\ncalls = 0\n\
              [dns]\nattempts = 0\n[cache]\nlookups_at_once = 0\n[lists]\ndir = \"none\"\n\
              [replies]\nrules = \"none.toml\"\n[preflight]\nhealthy = 20\n\
              [metrics]\nlisten = \"0.0.0.0:9464\"\n[log]\nlevel = \"loud\"\n\
@@ -185,7 +188,7 @@ fn a_url_without_its_scheme_is_a_usage_error_that_says_what_is_missing() {
 #[tokio::test]
 async fn file_descriptors_are_raised_to_the_hard_limit_and_callers_leave_some_free() {
     for (soft, hard, connections) in [(256, 512, Some(256)), (256, 8192, None)] {
-        let limits = format!("ulimit -Hn {hard}; ulimit -Sn {soft}; exec \"$0\" \"$@\"");
+        let limits = format!("ulimit -Sn {soft}; ulimit -Hn {hard}; exec \"$0\" \"$@\"");
         let mut service = process::Service::start_by(&["sh", "-c", &limits], &["--sandbox"]).await;
         service.address().await;
         let scrape = service.scrape().await;

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::args::DepthArg;
-use crate::cli::client::ClientArgs;
+use crate::cli::client::{ClientArgs, server_url};
 
 /// `mailvet list`
 #[derive(Debug, Args)]
@@ -79,7 +79,7 @@ pub(in crate::cli) struct ListArgs {
     pub(super) skip_catch_all: bool,
     /// Have a running service do the work, http://HOST:PORT or https:// [default: this process does
     /// it]
-    #[arg(long, value_name = "URL", conflicts_with = "sandbox")]
+    #[arg(long, value_name = "URL", value_parser = server_url, conflicts_with = "sandbox")]
     pub(super) server: Option<String>,
     /// Trust and credentials for that service
     #[command(flatten)]
