@@ -91,6 +91,7 @@ async fn what_was_done_is_counted() {
 #[tokio::test]
 async fn the_port_answers_three_questions_and_is_not_kept_waiting() {
     let service = Service::start(&["--sandbox"], &[]).await;
+    service.answers("/readyz", 200).await;
     for path in ["/", "/metrics/x", "/debug"] {
         assert_eq!(service.get(path).await.0, 404, "{path}");
     }
