@@ -267,6 +267,7 @@ pub enum QueueError {
 
 /// The rows of a page that are not there yet, when a batch has `there` rows and the page begins
 /// with `first_row`; `None` for the next number. A gap before the page is an error.
+#[cfg(any(test, feature = "sqlite"))]
 pub(super) fn new_rows<'a>(
     id: &BatchId,
     there: u64,

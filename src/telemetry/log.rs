@@ -59,7 +59,9 @@ where
 /// a word for the name of a crate, and then nothing at all is logged.
 fn is_no_directive(word: &str) -> bool {
     let is_target = ["mailvet", "hickory_"].iter().any(|crate_name| word.starts_with(crate_name));
-    !word.contains(['=', ':', '[']) && !is_target && word.parse::<LevelFilter>().is_err()
+    // The parser takes an empty word for the level error.
+    let is_level = !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+    !word.contains(['=', ':', '[']) && !is_target && !is_level
 }
 
 /// The most that is logged of a target, whoever asks for more. Ours says nothing that it should

@@ -462,6 +462,7 @@ fn a_list_may_be_split_by_verdict_and_cleaned() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "what is tested is that the process does not wait")]
 fn an_interrupted_run_ends_at_once_whatever_waits_for_a_budget() {
     let rows: String = (0..4000).map(|n| format!("p{n}@catch-all.test\n")).collect();
     let folder = folder_with("list.csv", format!("mail\n{rows}"));
