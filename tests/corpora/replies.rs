@@ -11,8 +11,9 @@ const CORPUS: &str = include_str!("../corpus/replies.txt");
 const REAL_SERVERS: &str = include_str!("../corpus/real_servers.jsonl");
 
 /// The matrix of subjects and predicates of many languages.
-static LANGUAGES: LazyLock<LanguageMatrix> =
-    LazyLock::new(|| toml::from_str(include_str!("../corpus/languages.toml")).unwrap());
+static LANGUAGES: LazyLock<LanguageMatrix> = LazyLock::new(|| {
+    toml::from_str(include_str!("../corpus/languages.toml")).expect("a corpus that can be read")
+});
 
 /// The file of languages.
 #[derive(Deserialize)]

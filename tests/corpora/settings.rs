@@ -20,8 +20,8 @@ struct Field {
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(folder).expect("a readable file") {
+        let path = entry.expect("a readable file").path();
         if path.is_dir() {
             sources(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -37,8 +37,8 @@ fn definitions() -> Vec<Definition> {
     files.sort();
     let mut found = Vec::new();
     for path in files {
-        let text = std::fs::read_to_string(&path).unwrap();
-        let file = path.strip_prefix(ROOT).unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).expect("a readable file");
+        let file = path.strip_prefix(ROOT).expect("below the root").to_string_lossy().into_owned();
         let mut lines = text.lines();
         let mut is_read = false;
         while let Some(line) = lines.next() {
@@ -97,9 +97,9 @@ fn write(all: &[Definition], of: &Definition, prefix: &str, text: &mut String) {
         let optional = field.kind.strip_prefix("Option<").and_then(|kind| kind.strip_suffix('>'));
         let kind = listed.or(optional).unwrap_or(&field.kind);
         let path = format!("{prefix}{}", field.name);
-        writeln!(text, "{path}").unwrap();
+        writeln!(text, "{path}").expect("a string takes all");
         for line in &field.comment {
-            writeln!(text, "{}", format!("    {line}").trim_end()).unwrap();
+            writeln!(text, "{}", format!("    {line}").trim_end()).expect("a string takes all");
         }
         if let Some(inner) = definition(all, kind, &of.file) {
             let mark = if listed.is_some() { "[]." } else { "." };
