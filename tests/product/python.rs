@@ -79,6 +79,6 @@ async fn python_streams_a_list_and_asks_about_a_domain() {
     let method = "mailvet.v1.VerificationService/VerifyDomain";
     let request = json!({"domain": "acme.test"}).to_string();
     let answers = client(&product, &["call", method, &request], "").await;
-    assert_eq!(answers[0]["route"], "ROUTE_EXCHANGERS", "{answers:?}");
+    assert_eq!(answers[0]["report"]["route"], "ROUTE_EXCHANGERS", "{answers:?}");
     product.stop().await;
 }
