@@ -40,7 +40,7 @@ pub(super) async fn run(args: DoctorArgs, common: &Common) -> anyhow::Result<boo
     }
     let report = report?;
     if args.json {
-        anstream::println!("{}", serde_json::to_string(&Json::new(&report, took))?);
+        anstream::println!("{}", serde_json::to_string(&DoctorJson::new(&report, took))?);
     } else {
         print(&report, took);
     }
@@ -60,7 +60,7 @@ async fn sandboxed(config: &mut Config) -> anyhow::Result<Sandbox> {
 
 /// The report as one JSON object. The keys are documented in docs/cli.md; they do not change.
 #[derive(Debug, Serialize)]
-struct Json<'a> {
+struct DoctorJson<'a> {
     status: &'static str,
     pass: usize,
     warn: usize,
@@ -81,7 +81,7 @@ struct FindingJson<'a> {
     remedy: Option<&'a str>,
 }
 
-impl<'a> Json<'a> {
+impl<'a> DoctorJson<'a> {
     fn new(report: &'a Report, took: Duration) -> Self {
         let findings = report.findings.iter().map(|finding| FindingJson {
             id: finding.id,
@@ -229,7 +229,8 @@ mod tests {
             remedy: String::new(),
         };
         let report = Report { findings: vec![finding] };
-        let json = serde_json::to_value(Json::new(&report, Duration::from_millis(1500))).unwrap();
+        let json =
+            serde_json::to_value(DoctorJson::new(&report, Duration::from_millis(1500))).unwrap();
         assert_eq!(json["findings"][0]["meaning"], serde_json::Value::Null);
         assert_eq!((&json["status"], &json["elapsed_ms"]), (&"pass".into(), &1500.into()));
     }

@@ -32,7 +32,7 @@ pub(super) async fn run(args: DomainArgs, common: &Common) -> anyhow::Result<boo
 
 /// A report as one JSON object.
 #[derive(Debug, Serialize)]
-struct Json<'a> {
+struct DomainJson<'a> {
     domain: &'a str,
     route: &'static str,
     exchangers: Vec<ExchangerJson<'a>>,
@@ -52,9 +52,9 @@ struct ExchangerJson<'a> {
     failure: Option<String>,
 }
 
-fn json(report: &DomainReport) -> Json<'_> {
+fn json(report: &DomainReport) -> DomainJson<'_> {
     let facts = &report.facts.value;
-    Json {
+    DomainJson {
         domain: facts.domain.as_str(),
         route: facts.route.name(),
         exchangers: report

@@ -8,7 +8,7 @@ use crate::verifier::Verification;
 
 /// One line of `mailvet verify --json`.
 #[derive(Debug, Serialize)]
-pub(super) struct Line<'a> {
+pub(super) struct VerificationLine<'a> {
     address: &'a str,
     input: &'a str,
     verdict: &'static str,
@@ -33,7 +33,7 @@ pub(super) struct Line<'a> {
     from_cache: bool,
     elapsed_ms: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    transcript: Option<Vec<TranscriptLine<'a>>>,
+    transcript: Option<Vec<TranscriptJson<'a>>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -44,14 +44,14 @@ struct SyntaxErrorLine {
 }
 
 #[derive(Debug, Serialize)]
-struct TranscriptLine<'a> {
+struct TranscriptJson<'a> {
     after_ms: f64,
     exchanger: &'a str,
     speaker: &'static str,
     text: &'a str,
 }
 
-impl<'a> Line<'a> {
+impl<'a> VerificationLine<'a> {
     /// The line for `verification`; with the dialogue, if that was asked for.
     pub(super) fn new(verification: &'a Verification, transcript: bool, now: SystemTime) -> Self {
         let judgement = &verification.judgement;
@@ -91,7 +91,7 @@ impl<'a> Line<'a> {
             elapsed_ms: milliseconds(verification.elapsed),
             transcript: transcript.then(|| {
                 let said = verification.transcript.iter();
-                said.map(|said| TranscriptLine {
+                said.map(|said| TranscriptJson {
                     after_ms: milliseconds(said.line.after),
                     exchanger: said.exchanger.as_str(),
                     speaker: said.line.speaker.name(),

@@ -41,7 +41,7 @@ pub(super) async fn run(args: VerifyArgs, common: &Common) -> anyhow::Result<boo
         *reasons.entry(verification.judgement.reason).or_default() += 1;
         all_deliverable &= verification.judgement.verdict == Verdict::Deliverable;
         if args.json {
-            let line = json::Line::new(&verification, args.transcript, clock.now());
+            let line = json::VerificationLine::new(&verification, args.transcript, clock.now());
             anstream::println!("{}", serde_json::to_string(&line)?);
         } else {
             print(&verification, args.transcript, clock);

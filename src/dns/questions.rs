@@ -78,13 +78,15 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::dns::Config;
-    use crate::dns::test_server::{NODATA, NXDOMAIN, NameServer, SERVFAIL, Says, Table, address};
+    use crate::dns::test_server::{
+        AnswerTable, NODATA, NXDOMAIN, NameServer, SERVFAIL, Says, address,
+    };
 
     fn record(owner: &str, data: Data) -> Says {
         Says::Records(vec![Record::from_rdata(Name::from_ascii(owner).unwrap(), 60, data)])
     }
 
-    async fn resolver(table: Table) -> (Resolver, NameServer) {
+    async fn resolver(table: AnswerTable) -> (Resolver, NameServer) {
         let server = NameServer::start(table).await;
         let config = Config {
             nameservers: vec![server.address],
@@ -97,8 +99,11 @@ mod tests {
     #[tokio::test]
     async fn the_strings_of_a_text_record_are_one_text() {
         let text = TXT::new(vec!["v=spf1 ip4:192.0.".into(), "2.1 -all".into()]);
-        let table =
-            Table::default().with("a.test", RecordType::TXT, record("a.test.", Data::TXT(text)));
+        let table = AnswerTable::default().with(
+            "a.test",
+            RecordType::TXT,
+            record("a.test.", Data::TXT(text)),
+        );
         let (resolver, _server) = resolver(table).await;
         let texts = resolver.texts(&DomainName::from_ascii("a.test")).await.unwrap();
         assert_eq!(texts.records(), ["v=spf1 ip4:192.0.2.1 -all"]);
@@ -112,7 +117,7 @@ mod tests {
             let host = Name::from_ascii("host.a.test.").unwrap();
             record(&format!("{owner}."), Data::PTR(PTR(host)))
         };
-        let table = Table::default()
+        let table = AnswerTable::default()
             .with(v4, RecordType::PTR, ptr(v4))
             .with(&v6, RecordType::PTR, ptr(&v6))
             .otherwise(NXDOMAIN);
@@ -127,7 +132,7 @@ mod tests {
     #[tokio::test]
     async fn a_single_question_tells_no_from_nobody_knows() {
         let name = DomainName::from_ascii("a.test");
-        let table = Table::default()
+        let table = AnswerTable::default()
             .with("a.test", RecordType::A, Says::Records(vec![address("a.test", 60, "192.0.2.1")]))
             .with("a.test", RecordType::AAAA, NODATA)
             .with("a.test", RecordType::MX, SERVFAIL);

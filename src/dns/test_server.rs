@@ -35,7 +35,7 @@ pub(crate) const SERVFAIL: Says = Says::No(ResponseCode::ServFail, false);
 
 /// The table, and the questions it was asked.
 #[derive(Default)]
-pub(crate) struct Table {
+pub(crate) struct AnswerTable {
     says: HashMap<(String, RecordType), Says>,
     otherwise: Option<Says>,
     to_edns: Option<Says>,
@@ -43,7 +43,7 @@ pub(crate) struct Table {
     asked_with_edns: AtomicUsize,
 }
 
-impl Table {
+impl AnswerTable {
     /// Says this to a question.
     pub(crate) fn with(mut self, name: &str, record_type: RecordType, says: Says) -> Self {
         self.says.insert((name.to_owned(), record_type), says);
@@ -66,12 +66,12 @@ impl Table {
 /// A running server; it stops when it is dropped.
 pub(crate) struct NameServer {
     pub(crate) address: SocketAddr,
-    table: Arc<Table>,
+    table: Arc<AnswerTable>,
     _server: Server<Handler>,
 }
 
 impl NameServer {
-    pub(crate) async fn start(table: Table) -> Self {
+    pub(crate) async fn start(table: AnswerTable) -> Self {
         let table = Arc::new(table);
         let (udp, tcp) = sockets().await;
         let address = udp.local_addr().unwrap();
@@ -109,7 +109,7 @@ async fn sockets() -> (UdpSocket, TcpListener) {
     panic!("no port of loopback is free for both UDP and TCP");
 }
 
-struct Handler(Arc<Table>);
+struct Handler(Arc<AnswerTable>);
 
 #[async_trait]
 impl RequestHandler for Handler {

@@ -7,7 +7,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio_util::task::TaskTracker;
 
 use super::memory::Memory;
-use super::stats::{Counters, ReplyCounters};
+use super::stats::{ProberCounters, ReplyCounters};
 use crate::cache::DnsCache;
 use crate::clock::Clock;
 use crate::egress::Dial;
@@ -29,7 +29,7 @@ pub(super) struct Context {
     pub(super) dial: Arc<dyn Dial>,
     pub(super) tls: TlsClient,
     pub(super) tasks: TaskTracker,
-    pub(super) counters: Counters,
+    pub(super) counters: ProberCounters,
     pub(super) replies: ReplyCounters,
     memory: Mutex<Memory>,
 }
@@ -65,7 +65,7 @@ impl Context {
             dial,
             tls,
             tasks: TaskTracker::new(),
-            counters: Counters::default(),
+            counters: ProberCounters::default(),
             replies: ReplyCounters::new(),
             memory: Mutex::new(memory),
         }

@@ -13,7 +13,7 @@ use crate::smtp::{Control, RecipientAnswer};
 
 /// Catch-all state of a domain, as far as known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum CatchAll {
+pub(super) enum CatchAllState {
     /// A made-up recipient was accepted.
     Yes,
     /// A recipient was refused as unknown.
@@ -22,7 +22,7 @@ pub(super) enum CatchAll {
     Unclear(Arc<RecipientAnswer>),
 }
 
-impl CatchAll {
+impl CatchAllState {
     /// Converts it to what a later caller is told.
     pub(super) fn to_control(&self) -> Control {
         match self {
@@ -35,7 +35,7 @@ impl CatchAll {
 
 /// Everything known about an exchanger.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Exchanger {
+pub(super) struct ExchangerMemory {
     /// It wants TLS before it talks of recipients.
     pub(super) needs_tls: bool,
     /// It refuses the null sender.
@@ -56,7 +56,7 @@ pub(super) struct Exchanger {
     rests: Vec<(usize, Backoff, Arc<Observation>)>,
 }
 
-impl Exchanger {
+impl ExchangerMemory {
     /// Why `identity` rests at this exchanger now.
     pub(super) fn rests(&self, identity: usize, now: SystemTime) -> Option<&Arc<Observation>> {
         self.rests
@@ -127,14 +127,14 @@ const NO_EHLO: Duration = Duration::from_secs(60 * 60);
 
 /// Lifetimes of catch-all knowledge.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lifetimes {
+pub(super) struct CatchAllLifetimes {
     pub(super) known: Duration,
     pub(super) unclear: Duration,
 }
 
 /// Catch-all state of one domain.
 struct DomainMemory {
-    known: CatchAll,
+    known: CatchAllState,
     until: SystemTime,
     /// The last certain state, which outlives `until`.
     last_certain: Option<bool>,
@@ -142,19 +142,23 @@ struct DomainMemory {
 
 /// Everything remembered.
 pub(super) struct Memory {
-    lifetimes: Lifetimes,
+    lifetimes: CatchAllLifetimes,
     domains: Recent<DomainName, DomainMemory>,
-    exchangers: Recent<DomainName, Exchanger>,
+    exchangers: Recent<DomainName, ExchangerMemory>,
 }
 
 impl Memory {
     /// Remembers about `capacity` domains and as many exchangers, the recently used ones.
-    pub(super) fn new(capacity: usize, lifetimes: Lifetimes) -> Self {
+    pub(super) fn new(capacity: usize, lifetimes: CatchAllLifetimes) -> Self {
         Self { lifetimes, domains: Recent::new(capacity), exchangers: Recent::new(capacity) }
     }
 
     /// The catch-all state of `domain`, as far as known.
-    pub(super) fn catch_all(&mut self, domain: &DomainName, now: SystemTime) -> Option<CatchAll> {
+    pub(super) fn catch_all(
+        &mut self,
+        domain: &DomainName,
+        now: SystemTime,
+    ) -> Option<CatchAllState> {
         let memory = self.domains.get(domain)?;
         (now < memory.until).then(|| memory.known.clone())
     }
@@ -169,12 +173,12 @@ impl Memory {
     pub(super) fn learn_catch_all(
         &mut self,
         domain: &DomainName,
-        known: CatchAll,
+        known: CatchAllState,
         now: SystemTime,
     ) {
         let lifetime = match known {
-            CatchAll::Yes | CatchAll::No => self.lifetimes.known,
-            CatchAll::Unclear(_) => self.lifetimes.unclear,
+            CatchAllState::Yes | CatchAllState::No => self.lifetimes.known,
+            CatchAllState::Unclear(_) => self.lifetimes.unclear,
         };
         self.learn_for(domain, known, lifetime, now);
     }
@@ -188,32 +192,32 @@ impl Memory {
         now: SystemTime,
     ) {
         let lifetime = wait.min(self.lifetimes.unclear);
-        self.learn_for(domain, CatchAll::Unclear(answer), lifetime, now);
+        self.learn_for(domain, CatchAllState::Unclear(answer), lifetime, now);
     }
 
     fn learn_for(
         &mut self,
         domain: &DomainName,
-        known: CatchAll,
+        known: CatchAllState,
         lifetime: Duration,
         now: SystemTime,
     ) {
         let last_certain = match known {
-            CatchAll::Yes => Some(true),
-            CatchAll::No => Some(false),
-            CatchAll::Unclear(_) => self.was_catch_all(domain),
+            CatchAllState::Yes => Some(true),
+            CatchAllState::No => Some(false),
+            CatchAllState::Unclear(_) => self.was_catch_all(domain),
         };
         let memory = DomainMemory { known, until: now + lifetime, last_certain };
         self.domains.put(domain.clone(), memory);
     }
 
     /// Everything known about an exchanger.
-    pub(super) fn exchanger(&mut self, host: &DomainName) -> Option<&Exchanger> {
+    pub(super) fn exchanger(&mut self, host: &DomainName) -> Option<&ExchangerMemory> {
         self.exchangers.get(host)
     }
 
     /// The same, to be changed.
-    pub(super) fn exchanger_mut(&mut self, host: &DomainName) -> &mut Exchanger {
+    pub(super) fn exchanger_mut(&mut self, host: &DomainName) -> &mut ExchangerMemory {
         self.exchangers.entry(host.clone())
     }
 
@@ -283,7 +287,7 @@ mod tests {
     }
 
     fn memory(capacity: usize) -> Memory {
-        Memory::new(capacity, Lifetimes { known: HOUR, unclear: Duration::from_secs(60) })
+        Memory::new(capacity, CatchAllLifetimes { known: HOUR, unclear: Duration::from_secs(60) })
     }
 
     fn silence() -> RecipientAnswer {
@@ -293,9 +297,9 @@ mod tests {
     #[test]
     fn knowledge_holds_for_its_lifetime() {
         let mut memory = memory(100);
-        memory.learn_catch_all(&name(1), CatchAll::Yes, at(0));
-        memory.learn_catch_all(&name(2), CatchAll::Unclear(Arc::new(silence())), at(0));
-        assert_eq!(memory.catch_all(&name(1), at(3599)), Some(CatchAll::Yes));
+        memory.learn_catch_all(&name(1), CatchAllState::Yes, at(0));
+        memory.learn_catch_all(&name(2), CatchAllState::Unclear(Arc::new(silence())), at(0));
+        assert_eq!(memory.catch_all(&name(1), at(3599)), Some(CatchAllState::Yes));
         assert_eq!(memory.catch_all(&name(1), at(3600)), None);
         assert!(memory.catch_all(&name(2), at(59)).is_some());
         assert_eq!(memory.catch_all(&name(2), at(60)), None);
@@ -304,10 +308,10 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_keeps_what_is_used() {
         let mut memory = memory(100);
-        memory.learn_catch_all(&name(0), CatchAll::No, at(0));
+        memory.learn_catch_all(&name(0), CatchAllState::No, at(0));
         for n in 1..10_000 {
-            memory.learn_catch_all(&name(n), CatchAll::Yes, at(0));
-            assert_eq!(memory.catch_all(&name(0), at(1)), Some(CatchAll::No));
+            memory.learn_catch_all(&name(n), CatchAllState::Yes, at(0));
+            assert_eq!(memory.catch_all(&name(0), at(1)), Some(CatchAllState::No));
         }
         assert!(memory.domains.values().count() <= 101);
         assert_eq!(memory.catch_all(&name(1), at(1)), None);

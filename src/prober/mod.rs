@@ -31,7 +31,7 @@ use std::time::SystemTime;
 use self::context::{Context, ContextLimits, Environment};
 use self::destination_handle::DestinationHandle;
 use self::egress::Egress;
-use self::memory::{Lifetimes, Memory};
+use self::memory::{CatchAllLifetimes, Memory};
 use self::registry::Registry;
 use crate::address::{Address, DomainName};
 use crate::cache::DnsCache;
@@ -39,7 +39,7 @@ use crate::clock::Clock;
 use crate::dns::Exchanger;
 use crate::egress::{Dial, EgressIdentity, Tcp};
 use crate::smtp::dialogue::Interpret;
-use crate::smtp::{self, TlsClient, TlsError};
+use crate::smtp::{self, TlsClient, TlsClientError};
 
 pub use config::Config;
 pub use stats::{ReplyStats, Stats};
@@ -49,7 +49,7 @@ pub use stats::{ReplyStats, Stats};
 pub enum ProberError {
     /// Without TLS many exchangers cannot be asked.
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(#[from] TlsClientError),
     /// Domains are shared out among identities by their names.
     #[error("two egress identities are called {0:?}; give each its own name")]
     SameName(String),
@@ -57,7 +57,7 @@ pub enum ProberError {
 
 /// The hosts to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum ProbeTarget {
     /// The domain's exchangers.
     Exchangers(Arc<[Exchanger]>),
     /// The host of an address literal (RFC 5321 section 4.1.3).
@@ -70,7 +70,7 @@ pub struct ProbeRequest {
     /// The recipient.
     pub address: Address,
     /// The hosts to ask.
-    pub target: Target,
+    pub target: ProbeTarget,
     /// `true` if it matters whether the domain accepts everything.
     pub test_catch_all: bool,
     /// Time at which the caller wants an answer, whatever it is.
@@ -130,8 +130,10 @@ impl Prober {
         let secret = config.control_secret.as_deref();
         let egress = identities.iter().map(|one| Arc::new(Egress::new(one, smtp, secret)));
         let egress = egress.collect();
-        let lifetimes =
-            Lifetimes { known: config.catch_all_known_for, unclear: config.catch_all_unclear_for };
+        let lifetimes = CatchAllLifetimes {
+            known: config.catch_all_known_for,
+            unclear: config.catch_all_unclear_for,
+        };
         let memory = Memory::new(config.remembered.get(), lifetimes);
         let services = Environment { clock, interpreter, hosts, dial, tls: TlsClient::new()? };
         let limits = ContextLimits {

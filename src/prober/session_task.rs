@@ -8,14 +8,18 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, sleep_until};
 use tracing::Instrument as _;
 
-use super::destination::{FlightResult, NextAction, SessionTerms, Transaction, TransactionResult};
+use super::destination::{
+    FlightResult, NextAction, SessionTerms, TransactionRequest, TransactionResult,
+};
 use super::destination_handle::DestinationHandle;
 use super::evidence::Observation;
 use super::lane::SessionId;
 use super::stats::TimedPhase;
 use crate::address::DomainName;
 use crate::egress::Stream;
-use crate::smtp::{self, Counters, Hints, Mailbox, Session, TransactionReport, TranscriptLine};
+use crate::smtp::{
+    self, Hints, Mailbox, Session, SessionCounters, TransactionReport, TranscriptLine,
+};
 
 /// Time for which our place stays taken after the connection is gone. The server closed its end,
 /// and that is when those count that are exact about it; some count a moment later (Exim: when it
@@ -153,7 +157,7 @@ async fn converse(
     hints: Hints,
     mut session: Session<Box<dyn Stream>>,
 ) -> Session<Box<dyn Stream>> {
-    let mut counted = Counters::default();
+    let mut counted = SessionCounters::default();
     let mut hints = hints;
     loop {
         match handle.step(|core, now| core.next_action(id, now)) {
@@ -185,7 +189,7 @@ async fn converse(
 async fn send(
     handle: &DestinationHandle,
     session: &mut Session<Box<dyn Stream>>,
-    transactions: &[Transaction],
+    transactions: &[TransactionRequest],
 ) -> FlightResult {
     let clock = &handle.context.clock;
     let began = clock.now();
@@ -216,14 +220,14 @@ fn transcript(session: &Session<Box<dyn Stream>>, record: bool) -> Option<Arc<[T
 
 /// The recipients as commands carry them. A control recipient of a domain that cannot stand in a
 /// command goes unanswered.
-fn recipients(handle: &DestinationHandle, transaction: &Transaction) -> smtp::Transaction {
+fn recipients(handle: &DestinationHandle, transaction: &TransactionRequest) -> smtp::Transaction {
     if transaction.recipients.is_empty() {
         return smtp::Transaction::new(handle.egress.control(&transaction.domain));
     }
     smtp::Transaction::new(transaction.recipients.iter().map(Mailbox::from))
 }
 
-fn count(handle: &DestinationHandle, counted: &mut Counters, counters: Counters) {
+fn count(handle: &DestinationHandle, counted: &mut SessionCounters, counters: SessionCounters) {
     let to = &handle.context.counters;
     let add = |to: &std::sync::atomic::AtomicU64, new: u32, old: u32| {
         to.fetch_add(u64::from(new.saturating_sub(old)), Ordering::Relaxed);

@@ -34,7 +34,7 @@ pub struct Stats {
 
 /// Totals since the prober was made.
 #[derive(Default)]
-pub(super) struct Counters {
+pub(super) struct ProberCounters {
     pub(super) connections: AtomicU64,
     pub(super) connections_failed: AtomicU64,
     pub(super) flights: AtomicU64,
@@ -44,7 +44,7 @@ pub(super) struct Counters {
 }
 
 impl Stats {
-    pub(super) fn from_counters(counters: &Counters) -> Self {
+    pub(super) fn from_counters(counters: &ProberCounters) -> Self {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Self {
             connections: read(&counters.connections),

@@ -14,7 +14,7 @@ use super::egress::literal_name;
 use super::evidence::{LaneAnswer, Observation};
 use super::lane::JobId;
 use super::stats;
-use super::{ProbeRequest, Prober, Target};
+use super::{ProbeRequest, ProbeTarget, Prober};
 use crate::address::{Domain, DomainName};
 use crate::dns::Exchanger;
 use crate::egress;
@@ -56,11 +56,11 @@ fn span(exchanger: &Exchanger) -> tracing::Span {
 /// (one transaction carries them) and greylisting meets the same host again.
 fn exchangers(request: &ProbeRequest) -> Arc<[Exchanger]> {
     let list = match &request.target {
-        Target::Literal(address) => {
+        ProbeTarget::Literal(address) => {
             return [Exchanger { host: literal_name(*address), preference: 0 }].into();
         }
-        Target::Exchangers(list) if list.len() < 2 => return Arc::clone(list),
-        Target::Exchangers(list) => list,
+        ProbeTarget::Exchangers(list) if list.len() < 2 => return Arc::clone(list),
+        ProbeTarget::Exchangers(list) => list,
     };
     let domain = request.address.domain().to_string();
     let mut rest: Vec<&Exchanger> = list.iter().collect();

@@ -60,8 +60,8 @@ impl Default for Config {
 impl Config {
     /// The identity on a connection that has this address on our side.
     #[must_use]
-    pub fn identity(&self, local: IpAddr) -> Identity {
-        Identity {
+    pub fn identity(&self, local: IpAddr) -> ClientIdentity {
+        ClientIdentity {
             address: local,
             helo: self.helo_name.clone().unwrap_or_else(|| HeloName::literal(local)),
             sender: self.mail_from.clone(),
@@ -81,7 +81,7 @@ impl Config {
 
 /// The identity that we give to servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub struct ClientIdentity {
     /// The address on our side of the connection.
     pub address: IpAddr,
     /// The name in `EHLO`.

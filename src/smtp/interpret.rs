@@ -1,8 +1,8 @@
 //! The reply rules as the dialogue's interpreter.
 
 use super::{
-    Classifier, Explanation, Identity, Interpret, Mailbox, Ourselves, Reply, ReplyView, Sender,
-    Stage,
+    Classifier, ClientIdentity, Explanation, Interpret, Mailbox, Ourselves, Reply, ReplyView,
+    Sender, Stage,
 };
 use crate::address::DomainName;
 
@@ -11,7 +11,7 @@ impl Interpret for Classifier {
         &self,
         stage: Stage,
         exchanger: &DomainName,
-        us: &Identity,
+        us: &ClientIdentity,
         reply: &Reply,
     ) -> Explanation {
         Classifier::explain(
@@ -30,7 +30,7 @@ impl Interpret for Classifier {
 
 /// The names that a server can know us by. The null sender has none; the mailbox that stands in
 /// for it where it is refused has.
-fn ourselves(us: &Identity) -> Ourselves<'_> {
+fn ourselves(us: &ClientIdentity) -> Ourselves<'_> {
     let sender: Option<&Mailbox> = match &us.sender {
         Sender::Mailbox(mailbox) => Some(mailbox),
         Sender::Null => us.fallback.as_ref(),

@@ -13,16 +13,16 @@ pub mod stage;
 pub mod target;
 pub mod wire;
 
-pub use config::{Config, Identity, StartTlsMode, TimeLimits};
+pub use config::{ClientIdentity, Config, StartTlsMode, TimeLimits};
 pub use dialogue::{
-    Certificate, Counters, Hints, Interpret, SessionFacts, TlsFacts, TlsVersion, Transaction,
-    TransactionReport,
+    Certificate, Hints, Interpret, SessionCounters, SessionFacts, TlsFacts, TlsVersion,
+    Transaction, TransactionReport,
 };
 pub use meaning::{Classifier, Explanation, Meaning, Ourselves, ReplyLimit, ReplyView, RuleBasis};
 pub use outcome::{
     Attempt, Control, NoReply, ProbeOutcome, RecipientAnswer, Speaker, TranscriptLine,
 };
-pub use session::{Peer, Session, SessionSetup, TlsClient, TlsError};
+pub use session::{Peer, Session, SessionSetup, TlsClient, TlsClientError};
 pub use stage::Stage;
 pub use target::{AllowedNetworks, NetworkError, Target};
 pub use wire::{

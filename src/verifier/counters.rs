@@ -6,7 +6,7 @@ use crate::instruments::{Counter, CounterVec, Histogram, HistogramSnapshot};
 use crate::verdict::Reason;
 
 /// Counts while the verifier works.
-pub(super) struct Counters {
+pub(super) struct VerifierCounters {
     reasons: CounterVec,
     elapsed: Histogram,
     pub(super) dns: Histogram,
@@ -32,7 +32,7 @@ pub struct Stats {
     pub not_remembered: u64,
 }
 
-impl Counters {
+impl VerifierCounters {
     pub(super) fn new() -> Self {
         Self {
             reasons: CounterVec::new(Reason::ALL.iter().map(|reason| reason.name())),

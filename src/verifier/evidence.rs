@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cache::Cached;
 use crate::dns::{DnsFailure, DomainFacts, Route};
-use crate::prober::Target;
+use crate::prober::ProbeTarget;
 use crate::smtp::ProbeOutcome;
 use crate::verdict::DomainAnswer;
 
@@ -24,12 +24,12 @@ pub(super) enum DomainEvidence {
 
 impl DomainEvidence {
     /// Exchangers to ask about a recipient, if there are any.
-    pub(super) fn target(&self) -> Option<Target> {
+    pub(super) fn target(&self) -> Option<ProbeTarget> {
         match self {
-            Self::Literal(ip) => Some(Target::Literal(*ip)),
+            Self::Literal(ip) => Some(ProbeTarget::Literal(*ip)),
             Self::Facts(facts) => match &facts.value.route {
-                Route::Exchangers(hosts) => Some(Target::Exchangers(Arc::clone(hosts))),
-                Route::ImplicitMx(host) => Some(Target::Exchangers([host.clone()].into())),
+                Route::Exchangers(hosts) => Some(ProbeTarget::Exchangers(Arc::clone(hosts))),
+                Route::ImplicitMx(host) => Some(ProbeTarget::Exchangers([host.clone()].into())),
                 Route::NullMx | Route::NoSuchDomain | Route::NoMail => None,
             },
             Self::NotAsked | Self::Failed(_) => None,

@@ -27,11 +27,11 @@ use crate::cache::{Answers, Cached, DnsCache};
 use crate::clock::Clock;
 use crate::dns::{DnsFailure, DomainFacts};
 use crate::lists::{Lists, ListsHandle};
-use crate::prober::{ProbeRequest, Prober, Target};
+use crate::prober::{ProbeRequest, ProbeTarget, Prober};
 use crate::smtp::Control;
 use crate::verdict::{self, Case, Judgement, Policy, Traits, Verdict};
 
-use counters::Counters;
+use counters::VerifierCounters;
 use evidence::{AddressEvidence, CachedProbe, DomainEvidence, ProbeEvidence};
 use profile::Profiles;
 use report::VerificationParts;
@@ -57,7 +57,7 @@ pub struct Verifier {
     policy: Policy,
     config: Config,
     remembered: Answers<String, CachedProbe>,
-    counters: Counters,
+    counters: VerifierCounters,
     clock: Clock,
 }
 
@@ -73,7 +73,7 @@ impl Verifier {
         clock: Clock,
     ) -> Self {
         let remembered = Answers::new(config.max_remembered);
-        let (profiles, counters) = (Profiles::default(), Counters::new());
+        let (profiles, counters) = (Profiles::default(), VerifierCounters::new());
         Self { domains, prober, lists, profiles, policy, config, remembered, counters, clock }
     }
 
@@ -408,7 +408,7 @@ fn verify_span(subject: &Subject) -> Span {
 }
 
 /// The question for the exchangers.
-fn request(address: &Address, target: Target, options: &Options) -> ProbeRequest {
+fn request(address: &Address, target: ProbeTarget, options: &Options) -> ProbeRequest {
     ProbeRequest {
         address: address.clone(),
         target,

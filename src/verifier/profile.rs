@@ -14,14 +14,14 @@ const MOST: usize = 16_384;
 
 /// Facts about all mailboxes of a domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Profile {
+pub(super) struct DomainProfile {
     /// Its traits by the lists and by its form.
     pub(super) traits: Traits,
     /// No other domain comes to mind that may have been meant.
     pub(super) looks_right: bool,
 }
 
-impl Profile {
+impl DomainProfile {
     fn read(domain: &Domain, lists: &Lists) -> Self {
         let mut traits = domain.name().map(|name| listed(name, lists)).unwrap_or_default();
         for flag in policy::flags(domain) {
@@ -56,12 +56,12 @@ pub(super) struct Profiles(RwLock<ProfileTable>);
 #[derive(Default)]
 struct ProfileTable {
     lists: Lists,
-    by_domain: HashMap<Domain, Profile>,
+    by_domain: HashMap<Domain, DomainProfile>,
 }
 
 impl Profiles {
     /// The profile of `domain` by these lists.
-    pub(super) fn of(&self, domain: &Domain, lists: &Lists) -> Profile {
+    pub(super) fn of(&self, domain: &Domain, lists: &Lists) -> DomainProfile {
         let known = self.0.read();
         if known.lists.is(lists)
             && let Some(profile) = known.by_domain.get(domain)
@@ -69,7 +69,7 @@ impl Profiles {
             return *profile;
         }
         drop(known);
-        let profile = Profile::read(domain, lists);
+        let profile = DomainProfile::read(domain, lists);
         let mut known = self.0.write();
         if !known.lists.is(lists) || known.by_domain.len() >= MOST {
             *known = ProfileTable { lists: lists.clone(), by_domain: HashMap::default() };
@@ -99,7 +99,7 @@ mod tests {
             assert!(of("localhost").traits.dotless && of("localhost").traits.special_use);
             assert!(of("p\u{430}ypal.com").traits.mixed_script);
             assert!(!of("gmial.com").looks_right);
-            let ordinary = Profile { traits: Traits::default(), looks_right: true };
+            let ordinary = DomainProfile { traits: Traits::default(), looks_right: true };
             assert_eq!(of("example-company.com"), ordinary);
         }
     }

@@ -11,10 +11,8 @@ const SHARED: &[&str] = &["Config", "Stats", "Error"];
 /// Names that are still used for two things. None may come.
 #[rustfmt::skip]
 const BEING_RENAMED: &[&str] = &[
-    "Answer", "Call", "Calls", "CatchAll", "Command", "Connection", "Counters", "Exchanger",
-    "Identity", "Job", "Json", "Lifetimes", "Line", "Options", "Peer", "Profile", "Service",
-    "Session", "Shape", "State", "Table", "Target", "TlsError", "Transaction", "TranscriptLine",
-    "Window", "Wire",
+    "Answer", "Call", "Calls", "Command", "Connection", "Job", "Options", "Peer", "Service",
+    "Shape", "Table", "Window",
 ];
 
 fn doubled() -> BTreeMap<String, Vec<String>> {

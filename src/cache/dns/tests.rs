@@ -360,11 +360,11 @@ async fn draining_waits_for_lookups_and_starts_none() {
 
 #[tokio::test]
 async fn a_thousand_questions_cost_one_mx_query_at_the_name_server() {
-    use crate::dns::test_server::{NODATA, NameServer, Says, Table, address, mx};
+    use crate::dns::test_server::{AnswerTable, NODATA, NameServer, Says, address, mx};
     use crate::dns::{Config as DnsConfig, Resolver};
     use hickory_resolver::proto::rr::RecordType::{A, AAAA, MX};
 
-    let table = Table::default()
+    let table = AnswerTable::default()
         .with("a.test", MX, Says::Records(mx("a.test", 60, &[(10, "mx.test")])))
         .with("mx.test", A, Says::Records(vec![address("mx.test", 60, "192.0.2.1")]))
         .otherwise(NODATA);

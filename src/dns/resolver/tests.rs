@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::dns::test_server::{
-    NODATA, NXDOMAIN, NameServer, SERVFAIL, Says, Table, address, cname, mx,
+    AnswerTable, NODATA, NXDOMAIN, NameServer, SERVFAIL, Says, address, cname, mx,
 };
 use RecordType::{A, AAAA, CNAME, MX};
 
@@ -34,7 +34,7 @@ fn life(looked_up_at: SystemTime, valid_until: SystemTime) -> u64 {
 }
 
 /// Asks one server about a domain.
-async fn domain(table: Table, text: &str) -> Result<DomainLookup, DnsFailure> {
+async fn domain(table: AnswerTable, text: &str) -> Result<DomainLookup, DnsFailure> {
     let server = NameServer::start(table).await;
     resolver(&[&server]).domain(&name(text)).await
 }
@@ -47,7 +47,7 @@ fn failed_with(result: Result<DomainLookup, DnsFailure>, text: &str) {
 async fn mx_records_are_the_route_and_live_as_long_as_their_ttl() {
     let records = mx("a.test", 120, &[(20, "mx2.a.test"), (10, "MX1.a.test")]);
     let server =
-        NameServer::start(Table::default().with("a.test", MX, Says::Records(records))).await;
+        NameServer::start(AnswerTable::default().with("a.test", MX, Says::Records(records))).await;
     let found = resolver(&[&server]).domain(&name("a.test")).await.unwrap();
     assert_eq!(
         found.facts.route,
@@ -63,13 +63,14 @@ async fn mx_records_are_the_route_and_live_as_long_as_their_ttl() {
 
 #[tokio::test]
 async fn a_null_mx_is_told_from_no_mx() {
-    let table = Table::default().with("a.test", MX, Says::Records(mx("a.test", 60, &[(0, ".")])));
+    let table =
+        AnswerTable::default().with("a.test", MX, Says::Records(mx("a.test", 60, &[(0, ".")])));
     assert_eq!(domain(table, "a.test").await.unwrap().facts.route, Route::NullMx);
 }
 
 #[tokio::test]
 async fn nxdomain_lives_as_long_as_its_soa_allows() {
-    let facts = domain(Table::default().otherwise(NXDOMAIN), "a.test").await.unwrap().facts;
+    let facts = domain(AnswerTable::default().otherwise(NXDOMAIN), "a.test").await.unwrap().facts;
     assert_eq!(facts.route, Route::NoSuchDomain);
     assert_eq!(life(facts.looked_up_at, facts.valid_until), 77);
 }
@@ -77,21 +78,21 @@ async fn nxdomain_lives_as_long_as_its_soa_allows() {
 #[tokio::test]
 async fn nxdomain_without_an_soa_is_believed_for_half_a_minute_unless_another_server_knows_better()
 {
-    let bare = || Table::default().otherwise(Says::No(ResponseCode::NXDomain, false));
+    let bare = || AnswerTable::default().otherwise(Says::No(ResponseCode::NXDomain, false));
     let facts = domain(bare(), "a.test").await.unwrap().facts;
     assert_eq!(facts.route, Route::NoSuchDomain);
     assert_eq!(life(facts.looked_up_at, facts.valid_until), 30);
 
     let filtering = NameServer::start(bare()).await;
     let records = Says::Records(mx("a.test", 60, &[(10, "mx.test")]));
-    let honest = NameServer::start(Table::default().with("a.test", MX, records)).await;
+    let honest = NameServer::start(AnswerTable::default().with("a.test", MX, records)).await;
     let found = resolver(&[&filtering, &honest]).domain(&name("a.test")).await.unwrap();
     assert_eq!(found.facts.route.exchangers().len(), 1);
 }
 
 #[tokio::test]
 async fn without_mx_the_domains_own_addresses_are_asked_for_and_handed_on() {
-    let table = Table::default()
+    let table = AnswerTable::default()
         .with("a.test", A, Says::Records(vec![address("a.test", 70, "192.0.2.1")]))
         .with("a.test", AAAA, Says::Records(vec![address("a.test", 65, "2001:db8::1")]))
         .otherwise(NODATA);
@@ -104,22 +105,24 @@ async fn without_mx_the_domains_own_addresses_are_asked_for_and_handed_on() {
 
 #[tokio::test]
 async fn a_domain_with_neither_mx_nor_address_has_no_mail() {
-    let found = domain(Table::default().otherwise(NODATA), "a.test").await.unwrap();
+    let found = domain(AnswerTable::default().otherwise(NODATA), "a.test").await.unwrap();
     assert_eq!(found.facts.route, Route::NoMail);
-    let bare = Table::default().otherwise(Says::No(ResponseCode::NoError, false));
+    let bare = AnswerTable::default().otherwise(Says::No(ResponseCode::NoError, false));
     assert_eq!(domain(bare, "a.test").await.unwrap().facts.route, Route::NoMail);
 }
 
 #[tokio::test]
 async fn a_failure_is_never_a_negative_answer() {
-    failed_with(domain(Table::default().otherwise(SERVFAIL), "a.test").await, "SERVFAIL");
-    failed_with(domain(Table::default(), "a.test").await, "REFUSED");
+    failed_with(domain(AnswerTable::default().otherwise(SERVFAIL), "a.test").await, "SERVFAIL");
+    failed_with(domain(AnswerTable::default(), "a.test").await, "REFUSED");
     let referral = "a referral instead of an answer";
-    failed_with(domain(Table::default().otherwise(Says::Referral), "a.test").await, referral);
+    failed_with(domain(AnswerTable::default().otherwise(Says::Referral), "a.test").await, referral);
     let odd = Says::No(ResponseCode::Unknown(12), false);
-    failed_with(domain(Table::default().otherwise(odd), "a.test").await, "response code 12");
-    let no_mx_and_then_silence =
-        Table::default().with("a.test", MX, NODATA).with("a.test", A, NODATA).otherwise(SERVFAIL);
+    failed_with(domain(AnswerTable::default().otherwise(odd), "a.test").await, "response code 12");
+    let no_mx_and_then_silence = AnswerTable::default()
+        .with("a.test", MX, NODATA)
+        .with("a.test", A, NODATA)
+        .otherwise(SERVFAIL);
     failed_with(domain(no_mx_and_then_silence, "a.test").await, "SERVFAIL");
 }
 
@@ -127,12 +130,12 @@ async fn a_failure_is_never_a_negative_answer() {
 async fn a_domain_that_is_an_alias_is_followed_with_a_note_and_the_shortest_ttl() {
     let alias = cname("a.test", 61, "real.test");
     let whole_chain = [vec![alias.clone()], mx("real.test", 3_600, &[(10, "mx.test")])].concat();
-    let one_step = Table::default().with("a.test", MX, Says::Records(vec![alias])).with(
+    let one_step = AnswerTable::default().with("a.test", MX, Says::Records(vec![alias])).with(
         "real.test",
         MX,
         Says::Records(mx("real.test", 3_600, &[(10, "mx.test")])),
     );
-    for table in [Table::default().with("a.test", MX, Says::Records(whole_chain)), one_step] {
+    for table in [AnswerTable::default().with("a.test", MX, Says::Records(whole_chain)), one_step] {
         let facts = domain(table, "a.test").await.unwrap().facts;
         assert_eq!(facts.route.exchangers()[0].host, name("mx.test"));
         assert_eq!(facts.notes, [Note::DomainIsAlias(name("real.test"))]);
@@ -143,7 +146,7 @@ async fn a_domain_that_is_an_alias_is_followed_with_a_note_and_the_shortest_ttl(
 #[tokio::test]
 async fn an_alias_of_a_name_that_does_not_exist_has_no_mail() {
     let alias = || Says::Records(vec![cname("a.test", 60, "gone.test")]);
-    let table = Table::default()
+    let table = AnswerTable::default()
         .with("a.test", MX, alias())
         .with("a.test", A, alias())
         .with("a.test", AAAA, alias())
@@ -156,7 +159,7 @@ async fn an_alias_of_a_name_that_does_not_exist_has_no_mail() {
 #[tokio::test]
 async fn an_alias_without_mx_is_no_loop_even_if_the_server_sends_no_soa() {
     let alias = || Says::Records(vec![cname("a.test", 60, "real.test")]);
-    let table = Table::default()
+    let table = AnswerTable::default()
         .with("a.test", MX, alias())
         .with("a.test", AAAA, alias())
         .with("a.test", A, alias())
@@ -168,7 +171,7 @@ async fn an_alias_without_mx_is_no_loop_even_if_the_server_sends_no_soa() {
 
 #[tokio::test]
 async fn aliases_that_go_in_a_circle_are_a_failure() {
-    let mut table = Table::default();
+    let mut table = AnswerTable::default();
     for record_type in [MX, A, AAAA, CNAME] {
         let there = Says::Records(vec![cname("a.test", 60, "b.test")]);
         let back = Says::Records(vec![cname("b.test", 60, "a.test")]);
@@ -181,7 +184,7 @@ async fn aliases_that_go_in_a_circle_are_a_failure() {
 async fn a_circle_of_aliases_that_ends_where_it_began_is_a_failure_too() {
     for circle in [vec![("a.test", "a.test")], vec![("a.test", "b.test"), ("b.test", "a.test")]] {
         let all: Vec<_> = circle.iter().map(|(from, to)| cname(from, 60, to)).collect();
-        let mut table = Table::default();
+        let mut table = AnswerTable::default();
         for record_type in [MX, A, AAAA, CNAME] {
             for (from, _) in &circle {
                 table = table.with(from, record_type, Says::Records(all.clone()));
@@ -194,7 +197,7 @@ async fn a_circle_of_aliases_that_ends_where_it_began_is_a_failure_too() {
 #[tokio::test]
 async fn no_mx_record_and_no_soa_is_still_no_mx_record() {
     let empty = Says::No(ResponseCode::NoError, false);
-    let table = Table::default()
+    let table = AnswerTable::default()
         .with("a.test", A, Says::Records(vec![address("a.test", 60, "192.0.2.1")]))
         .otherwise(empty);
     let facts = domain(table, "a.test").await.unwrap().facts;
@@ -205,8 +208,9 @@ async fn no_mx_record_and_no_soa_is_still_no_mx_record() {
 async fn a_server_that_refuses_edns_is_asked_without_it_and_remembered() {
     for code in [ResponseCode::FormErr, ResponseCode::NotImp] {
         let records = Says::Records(mx("a.test", 60, &[(10, "mx.test")]));
-        let table =
-            Table::default().with("a.test", MX, records).answering_edns(Says::No(code, false));
+        let table = AnswerTable::default()
+            .with("a.test", MX, records)
+            .answering_edns(Says::No(code, false));
         let server = NameServer::start(table).await;
         let resolver = resolver(&[&server]);
         for _ in 0..5 {
@@ -220,7 +224,7 @@ async fn a_server_that_refuses_edns_is_asked_without_it_and_remembered() {
 #[tokio::test]
 async fn a_server_that_is_silent_to_edns_is_asked_again_without_it() {
     let records = Says::Records(mx("a.test", 60, &[(10, "mx.test")]));
-    let table = Table::default().with("a.test", MX, records).answering_edns(Says::Nothing);
+    let table = AnswerTable::default().with("a.test", MX, records).answering_edns(Says::Nothing);
     let server = NameServer::start(table).await;
     let config = Config {
         nameservers: vec![server.address],
@@ -238,14 +242,14 @@ async fn a_server_that_is_silent_to_edns_is_asked_again_without_it() {
 #[tokio::test]
 async fn a_server_that_refuses_every_question_as_malformed_is_a_failure() {
     let refusal = Says::No(ResponseCode::FormErr, false);
-    failed_with(domain(Table::default().otherwise(refusal), "a.test").await, "FORMERR");
+    failed_with(domain(AnswerTable::default().otherwise(refusal), "a.test").await, "FORMERR");
 }
 
 #[tokio::test]
 async fn a_server_that_fails_turns_the_question_to_the_next() {
     let records = || Says::Records(mx("a.test", 60, &[(10, "mx.test")]));
-    let healthy = NameServer::start(Table::default().with("a.test", MX, records())).await;
-    for table in [Table::default().otherwise(SERVFAIL), Table::default()] {
+    let healthy = NameServer::start(AnswerTable::default().with("a.test", MX, records())).await;
+    for table in [AnswerTable::default().otherwise(SERVFAIL), AnswerTable::default()] {
         let broken = NameServer::start(table).await;
         for _ in 0..5 {
             let found = resolver(&[&broken, &healthy]).domain(&name("a.test")).await;
@@ -258,8 +262,8 @@ async fn a_server_that_fails_turns_the_question_to_the_next() {
 #[tokio::test]
 async fn a_silent_server_costs_its_timeout_once_and_is_then_asked_last() {
     let records = Says::Records(mx("a.test", 60, &[(10, "mx.test")]));
-    let healthy = NameServer::start(Table::default().with("a.test", MX, records)).await;
-    let silent = NameServer::start(Table::default().otherwise(Says::Nothing)).await;
+    let healthy = NameServer::start(AnswerTable::default().with("a.test", MX, records)).await;
+    let silent = NameServer::start(AnswerTable::default().otherwise(Says::Nothing)).await;
     let resolver = resolver_of(&[&silent, &healthy], Duration::from_millis(400));
     assert!(resolver.domain(&name("a.test")).await.is_ok());
     let asked = silent.asked_at_all();
@@ -272,7 +276,7 @@ async fn a_silent_server_costs_its_timeout_once_and_is_then_asked_last() {
 
 #[tokio::test]
 async fn silence_everywhere_is_a_timeout() {
-    let silent = NameServer::start(Table::default().otherwise(Says::Nothing)).await;
+    let silent = NameServer::start(AnswerTable::default().otherwise(Says::Nothing)).await;
     let resolver = resolver_of(&[&silent], Duration::from_millis(50));
     assert_eq!(resolver.domain(&name("a.test")).await, Err(DnsFailure::Timeout));
     assert_eq!(resolver.host(&name("a.test")).await, Err(DnsFailure::Timeout));
@@ -283,7 +287,7 @@ async fn a_hundred_mx_records_arrive_over_tcp() {
     let names: Vec<String> = (0..100).map(|i| format!("mx{i}.a-rather-long-name.test")).collect();
     let exchanges: Vec<(u16, &str)> = names.iter().map(|name| (10, name.as_str())).collect();
     let records = Says::Records(mx("big.test", 60, &exchanges));
-    let table = Table::default().with("big.test", MX, records);
+    let table = AnswerTable::default().with("big.test", MX, records);
     let found = domain(table, "big.test").await.unwrap();
     assert_eq!(found.facts.route.exchangers().len(), 100);
 }
@@ -291,7 +295,7 @@ async fn a_hundred_mx_records_arrive_over_tcp() {
 #[tokio::test]
 async fn a_host_whose_aaaa_fails_or_stays_unanswered_keeps_its_ipv4_address() {
     for aaaa in [SERVFAIL, Says::Nothing] {
-        let table = Table::default()
+        let table = AnswerTable::default()
             .with("mx.test", A, Says::Records(vec![address("mx.test", 3_600, "192.0.2.1")]))
             .with("mx.test", AAAA, aaaa);
         let server = NameServer::start(table).await;
@@ -311,7 +315,7 @@ async fn a_host_whose_aaaa_fails_or_stays_unanswered_keeps_its_ipv4_address() {
 async fn an_exchanger_that_is_an_alias_is_used_with_a_note() {
     let alias = cname("mx.test", 60, "real.test");
     let chain = vec![alias.clone(), address("real.test", 60, "192.0.2.1")];
-    let table = Table::default()
+    let table = AnswerTable::default()
         .with("mx.test", A, Says::Records(chain))
         .with("mx.test", AAAA, Says::Records(vec![alias]))
         .otherwise(NODATA);
@@ -324,7 +328,7 @@ async fn an_exchanger_that_is_an_alias_is_used_with_a_note() {
 #[tokio::test]
 async fn a_host_that_does_not_exist_is_told_from_one_without_an_address() {
     for (says, exists) in [(NXDOMAIN, false), (NODATA, true)] {
-        let server = NameServer::start(Table::default().otherwise(says)).await;
+        let server = NameServer::start(AnswerTable::default().otherwise(says)).await;
         let facts = resolver(&[&server]).host(&name("mx.test")).await.unwrap();
         assert_eq!((facts.exists, facts.addresses.len()), (exists, 0));
     }
@@ -332,7 +336,7 @@ async fn a_host_that_does_not_exist_is_told_from_one_without_an_address() {
 
 #[tokio::test]
 async fn names_that_stay_at_home_are_never_asked_for() {
-    let server = NameServer::start(Table::default()).await;
+    let server = NameServer::start(AnswerTable::default()).await;
     let resolver = resolver(&[&server]);
     for text in ["x.invalid", "x.onion"] {
         let found = resolver.domain(&name(text)).await.unwrap();
@@ -350,7 +354,7 @@ async fn odd_names_are_asked_as_they_are_and_impossible_ones_are_a_failure() {
         60,
         &[(10, "-mx_1.test"), (20, "[192.0.2.1]"), (30, "a b\\.test")],
     ));
-    let table = Table::default().with("-a_b.test", MX, records).otherwise(NXDOMAIN);
+    let table = AnswerTable::default().with("-a_b.test", MX, records).otherwise(NXDOMAIN);
     let server = NameServer::start(table).await;
     let resolver = resolver(&[&server]);
     let found = resolver.domain(&name("-a_b.test")).await.unwrap();

@@ -14,7 +14,7 @@ use crate::prober::disposition::{
     Disposition, is_accepted, is_by_code_alone, is_reply_to_rcpt, is_unknown_user, read, retry_hint,
 };
 use crate::prober::lane::{ControlState, PlannedTransaction};
-use crate::prober::memory::{CatchAll, Memory};
+use crate::prober::memory::{CatchAllState, Memory};
 use crate::smtp::{Control, NoReply, RecipientAnswer, Stage};
 
 /// Tries of a control recipient whose session ended before it was answered.
@@ -32,7 +32,7 @@ impl<T> Destination<T> {
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
         let Some(queue) = lane.domain(&planned.domain) else { return };
         queue.accepted |= answers.iter().flatten().any(is_accepted);
-        let is_certain = memory.catch_all(&planned.domain, context.at) != Some(CatchAll::Yes);
+        let is_certain = memory.catch_all(&planned.domain, context.at) != Some(CatchAllState::Yes);
         let refused = planned.jobs.iter().zip(answers).any(|(job, answer)| {
             let believed = is_certain || self.jobs.get(job).is_some_and(|job| job.doubted);
             let is_refused =
@@ -40,7 +40,7 @@ impl<T> Destination<T> {
             believed && answer.as_ref().is_some_and(is_refused)
         });
         if refused {
-            self.learn_catch_all(&planned.domain, CatchAll::No, context, memory);
+            self.learn_catch_all(&planned.domain, CatchAllState::No, context, memory);
         }
     }
 
@@ -179,16 +179,16 @@ impl<T> Destination<T> {
         let tells_apart = queue.accepted || !is_by_code_alone(&answer);
         let answer = Arc::new(answer);
         let known = if !is_certain {
-            CatchAll::Unclear(Arc::clone(&answer))
+            CatchAllState::Unclear(Arc::clone(&answer))
         } else if is_accepted(&answer) {
-            CatchAll::Yes
+            CatchAllState::Yes
         } else if is_unknown_user(&answer) && tells_apart {
-            CatchAll::No
+            CatchAllState::No
         } else {
-            CatchAll::Unclear(Arc::clone(&answer))
+            CatchAllState::Unclear(Arc::clone(&answer))
         };
         match &known {
-            CatchAll::Unclear(answer)
+            CatchAllState::Unclear(answer)
                 if read(answer) == Disposition::RetryLater(Delay::Greylisted) =>
             {
                 let wait = retry_hint(answer).unwrap_or(self.config.greylist_wait);
@@ -199,7 +199,7 @@ impl<T> Destination<T> {
         for id in std::mem::take(&mut queue.awaiting) {
             let Some(evidence) = self.take_observation(id) else { continue };
             // Somebody real was accepted: this server tells recipients apart even by a bare code.
-            let control = if known == CatchAll::No && is_unknown_user(&evidence.answer) {
+            let control = if known == CatchAllState::No && is_unknown_user(&evidence.answer) {
                 Control::KnownNo
             } else {
                 Control::Answered(Arc::clone(&answer))
@@ -213,7 +213,7 @@ impl<T> Destination<T> {
     fn learn_catch_all(
         &mut self,
         domain: &DomainName,
-        known: CatchAll,
+        known: CatchAllState,
         context: &ReplyContext<'_>,
         memory: &mut Memory,
     ) {

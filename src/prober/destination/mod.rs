@@ -33,7 +33,7 @@ use crate::pacing::{Concurrency, Config, RetryBudget, SessionBudget, Window};
 use crate::smtp::{Control, NoReply, RecipientAnswer, Stage};
 
 pub(super) use flights::{FlightResult, TransactionResult};
-pub(super) use next_action::{NextAction, Transaction};
+pub(super) use next_action::{NextAction, TransactionRequest};
 pub(super) use sessions::SessionTerms;
 
 /// Sessions that may end at the same recipient before that is its answer.
@@ -108,7 +108,7 @@ enum Timer {
     Lane(DomainName),
 }
 
-struct Session {
+struct PooledSession {
     exchanger: DomainName,
     state: SessionState,
     address: Option<std::net::IpAddr>,
@@ -149,7 +149,7 @@ pub(super) struct Destination<T> {
     connections_by_domain: HashMap<DomainName, Window>,
     lanes: HashMap<DomainName, Lane>,
     jobs: HashMap<JobId, Job<T>>,
-    sessions: HashMap<SessionId, Session>,
+    sessions: HashMap<SessionId, PooledSession>,
     /// Lanes that want a session more, first come first served.
     wanting: VecDeque<DomainName>,
     delayed: BinaryHeap<Reverse<(SystemTime, Timer)>>,

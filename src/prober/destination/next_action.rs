@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::pool::per_visit;
-use super::{Destination, JobState, Session, SessionState};
+use super::{Destination, JobState, PooledSession, SessionState};
 use crate::address::{Address, DomainName};
 use crate::prober::lane::{FlightLimits, JobId, Lane, PlannedTransaction, SessionId};
 
@@ -12,7 +12,7 @@ use crate::prober::lane::{FlightLimits, JobId, Lane, PlannedTransaction, Session
 #[derive(Debug)]
 pub(in crate::prober) enum NextAction {
     /// Send these transactions and bring the answers to [`Destination::landed`].
-    Send(Vec<Transaction>),
+    Send(Vec<TransactionRequest>),
     /// Nothing, until then or until woken; then ask again.
     Wait { until: SystemTime },
     /// Say `QUIT`, then tell [`Destination::closed`].
@@ -21,7 +21,7 @@ pub(in crate::prober) enum NextAction {
 
 /// One transaction to send.
 #[derive(Debug)]
-pub(in crate::prober) struct Transaction {
+pub(in crate::prober) struct TransactionRequest {
     pub(in crate::prober) domain: DomainName,
     /// The recipients; none: the domain's control recipient.
     pub(in crate::prober) recipients: Vec<Address>,
@@ -33,7 +33,7 @@ pub(in crate::prober) struct Transaction {
 /// again: each of them is one error more in its eyes then, and Postfix hangs up at 20.
 const FIRST_RECIPIENTS: u32 = 10;
 
-impl Session {
+impl PooledSession {
     /// Transactions it may still begin, as far as the server said and the exchanger showed.
     fn transactions_left(&self, lane: &Lane) -> u32 {
         let begun = self.budget.transactions_begun();
@@ -103,7 +103,7 @@ impl<T> Destination<T> {
     }
 
     /// The session's next flight; empty if its budget allows none.
-    fn plan_flight(&mut self, id: SessionId, room: u32) -> Vec<Transaction> {
+    fn plan_flight(&mut self, id: SessionId, room: u32) -> Vec<TransactionRequest> {
         let config = Arc::clone(&self.config);
         let Some(session) = self.sessions.get_mut(&id) else { return Vec::new() };
         let Some(lane) = self.lanes.get_mut(&session.exchanger) else { return Vec::new() };
@@ -143,7 +143,7 @@ impl<T> Destination<T> {
         transactions
     }
 
-    fn transaction(&mut self, planned: &PlannedTransaction) -> Transaction {
+    fn transaction(&mut self, planned: &PlannedTransaction) -> TransactionRequest {
         let mut record = false;
         let recipients = planned.jobs.iter().filter_map(|id: &JobId| {
             let job = self.jobs.get_mut(id)?;
@@ -152,7 +152,7 @@ impl<T> Destination<T> {
             Some(job.asked.address.clone())
         });
         let recipients = recipients.collect();
-        Transaction { domain: planned.domain.clone(), recipients, record }
+        TransactionRequest { domain: planned.domain.clone(), recipients, record }
     }
 
     fn close(&mut self, id: SessionId, now: SystemTime) -> NextAction {
@@ -163,7 +163,7 @@ impl<T> Destination<T> {
     }
 }
 
-fn recipients(flight: &[Transaction]) -> u32 {
+fn recipients(flight: &[TransactionRequest]) -> u32 {
     let count: usize = flight.iter().map(|transaction| transaction.recipients.len().max(1)).sum();
     u32::try_from(count).unwrap_or(u32::MAX)
 }

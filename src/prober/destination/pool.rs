@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{Destination, Effect, Session, SessionState};
+use super::{Destination, Effect, PooledSession, SessionState};
 use crate::address::DomainName;
 use crate::pacing::{Config, SessionBudget, Window};
 use crate::prober::lane::{Lane, SessionId};
@@ -88,7 +88,7 @@ impl<T> Destination<T> {
                 lane.half_open = Some(id);
             }
         }
-        let session = Session {
+        let session = PooledSession {
             exchanger: exchanger.clone(),
             state: SessionState::Opening,
             address: None,

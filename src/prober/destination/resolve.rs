@@ -12,7 +12,7 @@ use crate::pacing::Delay;
 use crate::prober::disposition::{is_accepted, is_by_code_alone, is_unknown_user, retry_hint};
 use crate::prober::evidence::{LaneAnswer, Observation};
 use crate::prober::lane::JobId;
-use crate::prober::memory::{CatchAll, Memory};
+use crate::prober::memory::{CatchAllState, Memory};
 use crate::smtp::{Control, RecipientAnswer};
 
 impl<T> Destination<T> {
@@ -30,7 +30,7 @@ impl<T> Destination<T> {
             return false;
         }
         let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.doubted) else { return false };
-        job.doubted = memory.catch_all(&job.asked.domain, context.at) == Some(CatchAll::Yes);
+        job.doubted = memory.catch_all(&job.asked.domain, context.at) == Some(CatchAllState::Yes);
         job.doubted
     }
 
@@ -58,7 +58,7 @@ impl<T> Destination<T> {
             return;
         }
         let control = match known {
-            Some(CatchAll::Unclear(_)) if !wanted => Control::NotAsked,
+            Some(CatchAllState::Unclear(_)) if !wanted => Control::NotAsked,
             Some(known) => known.to_control(),
             None => Control::NotAsked,
         };

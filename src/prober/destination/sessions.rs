@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use foldhash::HashMap;
 
-use super::{Destination, KNOCKS, Session, SessionState};
+use super::{Destination, KNOCKS, PooledSession, SessionState};
 use crate::address::DomainName;
 use crate::pacing::SessionBudget;
 use crate::prober::disposition::{Obstacle, obstacle};
@@ -29,7 +29,7 @@ pub(in crate::prober) struct SessionTerms {
 
 impl Lane {
     /// Number of its sessions that are still opening.
-    pub(super) fn opening(&self, sessions: &HashMap<SessionId, Session>) -> usize {
+    pub(super) fn opening(&self, sessions: &HashMap<SessionId, PooledSession>) -> usize {
         let opening = |id: &&SessionId| {
             sessions.get(*id).is_some_and(|session| session.state == SessionState::Opening)
         };

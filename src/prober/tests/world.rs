@@ -18,7 +18,7 @@ use crate::cache::{self, DnsCache};
 use crate::clock::Clock;
 use crate::dns::{DnsFailure, DomainLookup, Exchanger, HostFacts, Lookup};
 use crate::egress::{Connection, Dial, DialOptions};
-use crate::prober::{Config, ProbeRequest, Prober, Target};
+use crate::prober::{Config, ProbeRequest, ProbeTarget, Prober};
 use crate::smtp::dialogue::Interpret;
 use crate::smtp::{self, Classifier, Explanation, Meaning, NoReply, Reply, RuleBasis, Stage};
 
@@ -115,7 +115,7 @@ impl World {
         };
         ProbeRequest {
             address: Address::parse(address).unwrap(),
-            target: Target::Exchangers(exchangers.iter().map(exchanger).collect()),
+            target: ProbeTarget::Exchangers(exchangers.iter().map(exchanger).collect()),
             test_catch_all: false,
             deadline: self.clock.now() + Duration::from_secs(600),
             retry_until: self.clock.now() + Duration::from_secs(600),
@@ -183,7 +183,7 @@ impl Interpret for Plain {
         &self,
         stage: Stage,
         exchanger: &DomainName,
-        us: &smtp::Identity,
+        us: &smtp::ClientIdentity,
         reply: &Reply,
     ) -> Explanation {
         let read = Interpret::explain(&**Classifier::builtin(), stage, exchanger, us, reply);

@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Dialogue, State, Transaction, TransactionReport};
+use super::{Dialogue, DialogueState, Transaction, TransactionReport};
 use crate::smtp::wire::{Command, Mailbox, Reply, Sender};
 use crate::smtp::{Explanation, Meaning, NoReply, RecipientAnswer, Stage};
 
@@ -188,13 +188,13 @@ impl Dialogue {
 
     /// Begins a round of the transaction in progress, if there is one.
     pub(super) fn resume_transaction(&mut self, now: SystemTime) {
-        if self.state != State::Ready {
+        if self.state != DialogueState::Ready {
             return;
         }
         let Some(mut exchange) = self.exchange.take() else { return };
         self.plan_round(&mut exchange);
         if !exchange.to_send.is_empty() {
-            self.state = State::Transacting;
+            self.state = DialogueState::Transacting;
             self.pump(&mut exchange, now);
         }
         self.exchange = Some(exchange);
@@ -312,7 +312,7 @@ impl Dialogue {
             return self.round_in_flight_over(now);
         }
         let Some(mut exchange) = self.exchange.take() else { return };
-        self.state = State::Ready;
+        self.state = DialogueState::Ready;
         let again = match &exchange.mail {
             MailAnswer::Refused(reply, explanation) => {
                 if self.asks_for_tls(reply, explanation) {

@@ -43,12 +43,12 @@ pub struct SessionFacts {
     /// The recipients that one transaction had when the server said that it takes no more.
     pub recipients_per_transaction: Option<u32>,
     /// The counters.
-    pub counters: Counters,
+    pub counters: SessionCounters,
 }
 
 /// Counters of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
+pub struct SessionCounters {
     /// Flights: writes of one or more commands, each followed by waiting.
     pub flights: u32,
     /// Replies read.

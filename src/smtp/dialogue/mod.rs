@@ -18,10 +18,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use self::exchange::Exchange;
-pub use self::facts::{Certificate, Counters, Hints, SessionFacts, TlsFacts, TlsVersion};
+pub use self::facts::{Certificate, Hints, SessionCounters, SessionFacts, TlsFacts, TlsVersion};
 pub use self::transaction::{Transaction, TransactionReport};
 use self::transcript::Transcript;
-use super::config::{Config, Identity};
+use super::config::{ClientIdentity, Config};
 use super::wire::{Command, Reply};
 use super::{Explanation, NoReply, RecipientAnswer, Stage, TranscriptLine};
 use crate::address::DomainName;
@@ -33,7 +33,7 @@ pub trait Interpret: Send + Sync {
         &self,
         stage: Stage,
         exchanger: &DomainName,
-        us: &Identity,
+        us: &ClientIdentity,
         reply: &Reply,
     ) -> Explanation;
 }
@@ -64,7 +64,7 @@ pub enum Step {
 
 /// The event that the session waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum DialogueState {
     Banner,
     Ehlo,
     Helo,
@@ -80,13 +80,13 @@ enum State {
 /// One session's dialogue.
 pub struct Dialogue {
     exchanger: DomainName,
-    identity: Arc<Identity>,
+    identity: Arc<ClientIdentity>,
     config: Arc<Config>,
     interpreter: Arc<dyn Interpret>,
     /// The last refusal of a recipient and the last acceptance: most servers say the same of
     /// one after the other.
     explained: [Option<(Arc<Reply>, Explanation)>; 2],
-    state: State,
+    state: DialogueState,
     exchange: Option<Exchange>,
     /// Transactions that were sent in the same flight, behind `exchange`.
     following: VecDeque<Exchange>,
@@ -117,7 +117,7 @@ impl Dialogue {
     #[must_use]
     pub fn new(
         exchanger: DomainName,
-        identity: Arc<Identity>,
+        identity: Arc<ClientIdentity>,
         config: Arc<Config>,
         interpreter: Arc<dyn Interpret>,
         hints: Hints,
@@ -138,7 +138,7 @@ impl Dialogue {
             config,
             interpreter,
             explained: [None, None],
-            state: State::Banner,
+            state: DialogueState::Banner,
             exchange: None,
             following: VecDeque::new(),
             finished: Vec::new(),
@@ -161,10 +161,10 @@ impl Dialogue {
     #[must_use]
     pub fn step(&self) -> Step {
         match self.state {
-            State::Ready => Step::Ready,
-            State::Ended => Step::Ended,
-            State::Handshake => Step::StartTls { until: self.until() },
-            State::Listening => Step::Listen { until: self.waiting_since + trust::LISTEN },
+            DialogueState::Ready => Step::Ready,
+            DialogueState::Ended => Step::Ended,
+            DialogueState::Handshake => Step::StartTls { until: self.until() },
+            DialogueState::Listening => Step::Listen { until: self.waiting_since + trust::LISTEN },
             _ => Step::Converse { until: self.until() },
         }
     }
@@ -181,12 +181,13 @@ impl Dialogue {
     #[must_use]
     pub fn stage(&self) -> Stage {
         match self.state {
-            State::Banner => Stage::Banner,
-            State::Ehlo | State::Helo => Stage::Ehlo,
-            State::StartTls | State::Handshake => Stage::StartTls,
-            State::Ready | State::Transacting | State::Listening | State::Ended => {
-                self.exchange.as_ref().map_or(Stage::Mail, Exchange::stage)
-            }
+            DialogueState::Banner => Stage::Banner,
+            DialogueState::Ehlo | DialogueState::Helo => Stage::Ehlo,
+            DialogueState::StartTls | DialogueState::Handshake => Stage::StartTls,
+            DialogueState::Ready
+            | DialogueState::Transacting
+            | DialogueState::Listening
+            | DialogueState::Ended => self.exchange.as_ref().map_or(Stage::Mail, Exchange::stage),
         }
     }
 
@@ -230,12 +231,15 @@ impl Dialogue {
         }
         self.waiting_since = now;
         match self.state {
-            State::Banner => self.banner_came(reply, now),
-            State::Ehlo => self.ehlo_answered(reply, now),
-            State::Helo => self.helo_answered(reply, now),
-            State::StartTls => self.starttls_answered(reply, now),
-            State::Transacting => self.transaction_answered(reply, now),
-            State::Handshake | State::Ready | State::Listening | State::Ended => {
+            DialogueState::Banner => self.banner_came(reply, now),
+            DialogueState::Ehlo => self.ehlo_answered(reply, now),
+            DialogueState::Helo => self.helo_answered(reply, now),
+            DialogueState::StartTls => self.starttls_answered(reply, now),
+            DialogueState::Transacting => self.transaction_answered(reply, now),
+            DialogueState::Handshake
+            | DialogueState::Ready
+            | DialogueState::Listening
+            | DialogueState::Ended => {
                 self.handle_unsolicited(reply, now);
             }
         }
@@ -243,7 +247,7 @@ impl Dialogue {
 
     /// The TLS handshake was done.
     pub fn handle_tls(&mut self, tls: TlsFacts, now: SystemTime) {
-        if self.state == State::Handshake {
+        if self.state == DialogueState::Handshake {
             self.tls_began(tls, now);
         }
     }
@@ -259,7 +263,7 @@ impl Dialogue {
 
     /// The session cannot go on: the server was silent, closed, or spoke nonsense.
     pub fn give_up(&mut self, reason: NoReply, now: SystemTime) {
-        if self.state == State::Ended {
+        if self.state == DialogueState::Ended {
             return;
         }
         self.transcript.event(now, || reason.to_string());
@@ -274,14 +278,14 @@ impl Dialogue {
     /// `QUIT`. Nothing is awaited.
     pub fn quit(&mut self, now: SystemTime) {
         let listening = match (&self.state, &self.ended) {
-            (State::Ready, _) => true,
+            (DialogueState::Ready, _) => true,
             (_, Some(RecipientAnswer::Replied { reply, .. })) => reply.code != 421,
             _ => false,
         };
         if listening {
             self.send(Command::Quit, now);
         }
-        self.state = State::Ended;
+        self.state = DialogueState::Ended;
     }
 
     /// Adds a command to the flight.
@@ -319,7 +323,7 @@ impl Dialogue {
         if self.ended.is_none() {
             self.ended = Some(why);
         }
-        self.state = State::Ended;
+        self.state = DialogueState::Ended;
         self.flight.clear();
         if let Some(exchange) = &mut self.exchange {
             exchange.settle();

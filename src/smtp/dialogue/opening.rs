@@ -4,7 +4,7 @@
 use std::time::SystemTime;
 
 use super::facts::TlsFacts;
-use super::{Dialogue, State};
+use super::{Dialogue, DialogueState};
 use crate::smtp::config::StartTlsMode;
 use crate::smtp::wire::{Capabilities, Command, Reply};
 use crate::smtp::{NoReply, RecipientAnswer, Stage};
@@ -25,14 +25,14 @@ impl Dialogue {
         }
         let identity = self.identity.clone();
         self.send(Command::Ehlo(&identity.helo), now);
-        self.state = State::Ehlo;
+        self.state = DialogueState::Ehlo;
     }
 
     fn say_helo(&mut self, now: SystemTime) {
         let identity = self.identity.clone();
         self.said_helo = true;
         self.send(Command::Helo(&identity.helo), now);
-        self.state = State::Helo;
+        self.state = DialogueState::Helo;
     }
 
     /// Returns whether the server hung up on `EHLO`: some that know only RFC 821 do. `HELO` needs
@@ -83,7 +83,7 @@ impl Dialogue {
         if wanted && self.can_start_tls() {
             self.start_tls(now);
         } else if mode == StartTlsMode::Always && self.facts.tls.is_none() {
-            self.state = State::StartTls;
+            self.state = DialogueState::StartTls;
             self.give_up(NoReply::TlsFailed("the server does not offer STARTTLS".to_owned()), now);
         } else {
             self.opened(now);
@@ -109,19 +109,19 @@ impl Dialogue {
 
     pub(super) fn start_tls(&mut self, now: SystemTime) {
         self.send(Command::StartTls, now);
-        self.state = State::StartTls;
+        self.state = DialogueState::StartTls;
     }
 
     pub(super) fn starttls_answered(&mut self, reply: Reply, now: SystemTime) {
         match reply.code {
-            220 => self.state = State::Handshake,
+            220 => self.state = DialogueState::Handshake,
             421 => self.end_with_reply(reply, now),
             400..=599 if self.config.starttls == StartTlsMode::Always => {
                 self.end_with_reply(reply, now);
             }
             400..=599 => {
                 self.facts.refuses_starttls = true;
-                self.state = State::Ready;
+                self.state = DialogueState::Ready;
                 if let Some(exchange) = &mut self.exchange {
                     exchange.settle();
                 }
@@ -144,7 +144,7 @@ impl Dialogue {
 
     /// Ready, or back in the transaction that asked for TLS.
     fn opened(&mut self, now: SystemTime) {
-        self.state = State::Ready;
+        self.state = DialogueState::Ready;
         self.resume_transaction(now);
     }
 }

@@ -14,7 +14,7 @@ use crate::smtp::{Mailbox, Meaning, ReplyLimit, Sender, StartTlsMode};
 struct ByCode;
 
 impl Interpret for ByCode {
-    fn explain(&self, _: Stage, _: &DomainName, _: &Identity, reply: &Reply) -> Explanation {
+    fn explain(&self, _: Stage, _: &DomainName, _: &ClientIdentity, reply: &Reply) -> Explanation {
         let meaning = match reply.code {
             200..=299 => Meaning::Accepted,
             530 => Meaning::AuthOrTlsRequired,

@@ -10,7 +10,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::exchange::Exchange;
-use super::{Dialogue, State};
+use super::{Dialogue, DialogueState};
 use crate::smtp::wire::Reply;
 use crate::smtp::{NoReply, RecipientAnswer, Stage};
 
@@ -25,8 +25,8 @@ const STALL: Duration = Duration::from_secs(10);
 impl Dialogue {
     /// Ends the listening: nothing more came, so the flight's answers stand.
     pub fn handle_silence(&mut self, now: SystemTime) {
-        if self.state == State::Listening {
-            self.state = State::Ready;
+        if self.state == DialogueState::Listening {
+            self.state = DialogueState::Ready;
             self.waiting_since = now;
         }
     }
@@ -39,7 +39,7 @@ impl Dialogue {
     /// Ends the session: replies and commands do not fit together, so nothing of this flight is
     /// believed. An exchanger that was asked in one flight is asked plainly next time.
     pub(super) fn lose_step(&mut self, what: String, now: SystemTime) {
-        if self.state == State::Ended {
+        if self.state == DialogueState::Ended {
             return;
         }
         let reason = NoReply::Protocol(what);
@@ -65,7 +65,7 @@ impl Dialogue {
     /// thrown commands away, any of them, so what it did answer may not be what it seems.
     pub(super) fn has_stalled(&self, now: SystemTime) -> bool {
         let began = self.stage() == Stage::Rcpt || !self.finished.is_empty();
-        self.state == State::Transacting
+        self.state == DialogueState::Transacting
             && self.facts.capabilities.pipelining
             && began
             && now.duration_since(self.waiting_since).is_ok_and(|waited| waited >= STALL)
@@ -75,7 +75,7 @@ impl Dialogue {
     pub(super) fn flight_over(&mut self, exchange: Exchange, now: SystemTime) {
         let nothing_said = self.finished.is_empty() && exchange.is_empty_handed();
         let sure = nothing_said || exchange.ends_unmistakably();
-        self.state = if sure { State::Ready } else { State::Listening };
+        self.state = if sure { DialogueState::Ready } else { DialogueState::Listening };
         self.waiting_since = now;
         self.exchange = Some(exchange);
     }

@@ -15,9 +15,9 @@ use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout_at;
 
-use self::stream::Wire;
-pub use self::tls::{TlsClient, TlsError};
-use super::config::{Config, Identity};
+use self::stream::SessionStream;
+pub use self::tls::{TlsClient, TlsClientError};
+use super::config::{ClientIdentity, Config};
 use super::dialogue::{
     Dialogue, Hints, Interpret, SessionFacts, Step, Transaction, TransactionReport,
 };
@@ -35,7 +35,7 @@ pub struct SessionSetup {
     /// The configuration.
     pub config: Arc<Config>,
     /// The identity that we give.
-    pub identity: Arc<Identity>,
+    pub identity: Arc<ClientIdentity>,
     /// The interpreter of replies.
     pub interpreter: Arc<dyn Interpret>,
     /// For STARTTLS.
@@ -55,7 +55,7 @@ pub struct Peer {
 
 /// One session.
 pub struct Session<S> {
-    wire: Wire<S>,
+    wire: SessionStream<S>,
     peer: Peer,
     dialogue: Dialogue,
     reader: ReplyReader,
@@ -84,7 +84,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             setup.clock.now(),
         );
         Self {
-            wire: Wire::Plain(stream),
+            wire: SessionStream::Plain(stream),
             peer,
             dialogue,
             reader: ReplyReader::new(setup.config.reply_limits.clone()),
@@ -304,19 +304,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     async fn start_tls(&mut self, until: SystemTime) {
         // What came in the clear behind the 220 may be an intruder's (RFC 3207 section 6).
         self.reader.discard();
-        let Wire::Plain(stream) = std::mem::replace(&mut self.wire, Wire::Lost) else {
+        let SessionStream::Plain(stream) = std::mem::replace(&mut self.wire, SessionStream::Lost)
+        else {
             return self.give_up(NoReply::TlsFailed("TLS was begun before".to_owned()));
         };
         let now = self.clock.now();
         let handshake = self.tls.handshake(stream, &self.peer.exchanger, self.peer.address, now);
         match timeout_at(self.clock.instant(until), handshake).await {
             Ok(Ok((stream, facts))) => {
-                self.wire = Wire::Tls(stream);
+                self.wire = SessionStream::Tls(stream);
                 self.dialogue.handle_tls(facts, self.clock.now());
             }
             Ok(Err((why, stream))) => {
                 // Of no more use than to see the server close it.
-                self.wire = Wire::Plain(stream);
+                self.wire = SessionStream::Plain(stream);
                 self.give_up(NoReply::TlsFailed(why));
             }
             Err(_) => self.give_up(NoReply::Timeout),

@@ -4,13 +4,14 @@ use tokio_rustls::rustls;
 
 use super::*;
 use crate::smtp::{
-    Certificate, Explanation, Identity, Mailbox, Meaning, Reply, Stage, StartTlsMode, TlsVersion,
+    Certificate, ClientIdentity, Explanation, Mailbox, Meaning, Reply, Stage, StartTlsMode,
+    TlsVersion,
 };
 
 struct Unexplained;
 
 impl Interpret for Unexplained {
-    fn explain(&self, _: Stage, _: &DomainName, _: &Identity, _: &Reply) -> Explanation {
+    fn explain(&self, _: Stage, _: &DomainName, _: &ClientIdentity, _: &Reply) -> Explanation {
         Explanation::new(Meaning::Unknown, "none")
     }
 }

@@ -26,7 +26,7 @@ use crate::smtp::dialogue::{Certificate, TlsFacts, TlsVersion};
 
 /// TLS cannot be set up on this machine.
 #[derive(Debug, thiserror::Error)]
-pub enum TlsError {
+pub enum TlsClientError {
     /// rustls refused its configuration.
     #[error("TLS could not be set up: {0}")]
     Setup(#[from] rustls::Error),
@@ -47,7 +47,7 @@ impl TlsClient {
     ///
     /// # Errors
     /// When rustls cannot be set up.
-    pub fn new() -> Result<Self, TlsError> {
+    pub fn new() -> Result<Self, TlsClientError> {
         let provider = Arc::new(ring::default_provider());
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let verifier =

@@ -38,7 +38,7 @@ pub enum ReplyFault {
 
 /// One line, taken apart.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line<'a> {
+pub(super) struct ReplyLine<'a> {
     pub(super) code: u16,
     /// True if this line ends the reply.
     pub(super) last: bool,
@@ -47,7 +47,7 @@ pub(super) struct Line<'a> {
 }
 
 /// Takes apart one line without its line ending.
-pub(super) fn line(bytes: &[u8]) -> Result<Line<'_>, ReplyFault> {
+pub(super) fn line(bytes: &[u8]) -> Result<ReplyLine<'_>, ReplyFault> {
     let fault = || ReplyFault::NotSmtp(excerpt(bytes));
     let (digits, rest) = bytes.split_at_checked(3).ok_or_else(fault)?;
     if !matches!(digits[0], b'2'..=b'5') || !digits.iter().all(u8::is_ascii_digit) {
@@ -61,7 +61,7 @@ pub(super) fn line(bytes: &[u8]) -> Result<Line<'_>, ReplyFault> {
         Some((b'-', text)) => (false, text),
         Some(_) => return Err(fault()),
     };
-    Ok(Line { code, last, text })
+    Ok(ReplyLine { code, last, text })
 }
 
 /// Text as it may be kept and printed: decoded, and a space for every control character and every
@@ -181,10 +181,10 @@ mod tests {
 
     #[test]
     fn a_line_is_a_code_a_separator_and_text() {
-        assert_eq!(line(b"250 OK"), Ok(Line { code: 250, last: true, text: b"OK" }));
-        assert_eq!(line(b"250-OK"), Ok(Line { code: 250, last: false, text: b"OK" }));
-        assert_eq!(line(b"250"), Ok(Line { code: 250, last: true, text: b"" }));
-        assert_eq!(line(b"250-"), Ok(Line { code: 250, last: false, text: b"" }));
+        assert_eq!(line(b"250 OK"), Ok(ReplyLine { code: 250, last: true, text: b"OK" }));
+        assert_eq!(line(b"250-OK"), Ok(ReplyLine { code: 250, last: false, text: b"OK" }));
+        assert_eq!(line(b"250"), Ok(ReplyLine { code: 250, last: true, text: b"" }));
+        assert_eq!(line(b"250-"), Ok(ReplyLine { code: 250, last: false, text: b"" }));
     }
 
     #[test]

@@ -7,13 +7,13 @@ use std::time::{Duration, SystemTime};
 use crate::address::{Address, DomainName};
 use crate::pacing::Config;
 use crate::prober::destination::{
-    Destination, Effect, FlightResult, NextAction, SessionTerms, Submission, Transaction,
+    Destination, Effect, FlightResult, NextAction, SessionTerms, Submission, TransactionRequest,
     TransactionResult,
 };
 use crate::prober::disposition::tests::replied;
 use crate::prober::evidence::{LaneAnswer, Observation};
 use crate::prober::lane::{JobId, SessionId};
-use crate::prober::memory::{Lifetimes, Memory};
+use crate::prober::memory::{CatchAllLifetimes, Memory};
 use crate::smtp::{Meaning, NoReply, RecipientAnswer, ReplyLimit, Stage};
 
 /// A session as its task sees it.
@@ -21,7 +21,7 @@ pub(super) enum Task {
     Opening,
     /// It is to ask for its next action.
     Ready,
-    Flying(Vec<Transaction>),
+    Flying(Vec<TransactionRequest>),
     Waiting {
         until: SystemTime,
     },
@@ -98,8 +98,10 @@ pub(super) fn closed(stage: Stage) -> RecipientAnswer {
 impl Simulation {
     pub(super) fn new(config: Config) -> Self {
         let config = Arc::new(config);
-        let lifetimes =
-            Lifetimes { known: Duration::from_secs(3600), unclear: Duration::from_secs(600) };
+        let lifetimes = CatchAllLifetimes {
+            known: Duration::from_secs(3600),
+            unclear: Duration::from_secs(600),
+        };
         Self {
             core: Destination::new(Arc::clone(&config), 0),
             memory: Memory::new(1000, lifetimes),

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::{Exchange, MailAnswer};
 use crate::smtp::NoReply;
-use crate::smtp::dialogue::{Dialogue, State, Transaction, TransactionReport};
+use crate::smtp::dialogue::{Dialogue, DialogueState, Transaction, TransactionReport};
 use crate::smtp::wire::Sender;
 
 impl Dialogue {
@@ -20,7 +20,7 @@ impl Dialogue {
         record: bool,
         now: SystemTime,
     ) -> usize {
-        if !matches!(self.state, State::Ready | State::Ended) {
+        if !matches!(self.state, DialogueState::Ready | DialogueState::Ended) {
             self.give_up(NoReply::Timeout, now);
         }
         let Some((first, rest)) = transactions.split_first() else { return 0 };
@@ -33,7 +33,7 @@ impl Dialogue {
         self.resume_transaction(now);
         let alone = std::mem::take(&mut self.next_goes_alone);
         let proven = self.facts.capabilities.pipelining && !self.may_want_mail_again();
-        if self.state != State::Transacting || !proven || alone || first.needs_smtputf8() {
+        if self.state != DialogueState::Transacting || !proven || alone || first.needs_smtputf8() {
             return 1;
         }
         for transaction in rest.iter().take_while(|transaction| !transaction.needs_smtputf8()) {
