@@ -7,7 +7,8 @@
 use anyhow::Context as _;
 use toml::Table;
 
-use super::args::{Common, ConfigArgs};
+use super::args::ConfigArgs;
+use super::common::Common;
 use super::render::message;
 use crate::app::{self, App};
 use crate::config::{self, Config};

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use toml::Table;
 use tonic::transport::Endpoint;
 
-use super::args::Common;
+use super::common::Common;
 use super::list::from_proto;
 use super::render::{self, DIM};
 use super::serve::{Started, start};

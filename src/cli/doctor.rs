@@ -8,7 +8,8 @@ use serde::Serialize;
 use toml::Table;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::args::{Common, DoctorArgs};
+use super::args::DoctorArgs;
+use super::common::Common;
 use super::render::{self, BAD, CAREFUL, DIM, GOOD, OPEN};
 use crate::clock::Clock;
 use crate::config::Config;

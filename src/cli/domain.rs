@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use toml::Table;
 
-use super::args::{Common, DomainArgs};
+use super::args::DomainArgs;
+use super::common::Common;
 use super::render::{BAD, DIM, GOOD};
 use super::serve::start;
 use crate::dns::Route;

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use super::args::{Common, ExplainArgs, StageArg};
+use super::args::{ExplainArgs, StageArg};
+use super::common::Common;
 use super::jsonl;
 use super::render::DIM;
 use crate::app;

@@ -7,8 +7,9 @@ use toml::Table;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-use super::args::{Common, HealthArgs};
+use super::args::HealthArgs;
 use super::client::Trust;
+use super::common::Common;
 use super::render::message;
 
 /// The time that a healthy service may take to say so.

@@ -2,7 +2,7 @@
 
 use toml::Table;
 
-use super::args::Common;
+use super::common::Common;
 use super::render::{self, DIM};
 use crate::lists::ListsHandle;
 

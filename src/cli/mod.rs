@@ -3,8 +3,10 @@
 mod api_key;
 mod args;
 mod client;
+mod common;
 mod config;
 mod demo;
+mod depth;
 mod descriptors;
 mod doctor;
 mod domain;

@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use toml::Table;
 
-use super::args::{Common, ServeArgs, set};
+use super::args::ServeArgs;
+use super::common::{Common, set};
 use super::descriptors;
 use super::render::message;
 use crate::app::{self, App};

@@ -9,7 +9,9 @@ use anyhow::Context as _;
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use super::args::{Common, DepthArg, VerifyArgs};
+use super::args::VerifyArgs;
+use super::common::Common;
+use super::depth::DepthArg;
 use super::json;
 use super::render::{self, BAD, CAREFUL, DIM};
 use super::serve::start;

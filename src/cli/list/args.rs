@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::args::DepthArg;
 use crate::cli::client::{ClientArgs, server_url};
+use crate::cli::depth::DepthArg;
 
 /// `mailvet list`
 #[derive(Debug, Args)]

@@ -12,8 +12,8 @@ use tonic::transport::Endpoint;
 
 use super::job::Job;
 use crate::batch::Batches;
-use crate::cli::args::Common;
 use crate::cli::client::{self, ClientArgs, ShowKey, Trust};
+use crate::cli::common::Common;
 use crate::cli::serve::{Started, start};
 use crate::grpc::{self, server::ServeError};
 use crate::proto::batch_service_client::BatchServiceClient;

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::args::{FormatArg, ListArgs, SendToArg, VerdictArg};
 use super::rows::RowPlan;
-use super::{folder, paths, split};
-use crate::cli::args::{Common, DepthArg};
+use super::{folder, parts, paths};
 use crate::cli::client::ClientArgs;
+use crate::cli::common::Common;
+use crate::cli::depth::DepthArg;
 use crate::cli::render::DIM;
 use crate::listfile::import::{Container, ImportLimits, Imported};
 use crate::listfile::{self, Reader};
@@ -98,7 +99,7 @@ impl Job {
         let is_spooled = folder::is_spooled(&file)?;
         let output = folder::output(args, is_spooled)?;
         let folder = folder::folder(&output, &file);
-        let parts = args.split.as_deref().map(|split| split::paths(split, &output));
+        let parts = args.split.as_deref().map(|split| parts::paths(split, &output));
         let parts = parts.unwrap_or_default();
         let mut files = vec![("the list", file.as_path())];
         files.extend(args.exclude.iter().map(|list| ("a list to exclude", list.as_path())));

@@ -11,6 +11,7 @@ mod digest;
 mod folder;
 pub(super) mod from_proto;
 mod job;
+mod parts;
 mod paths;
 mod resume;
 mod rows;
@@ -25,7 +26,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 
-use super::args::Common;
+use super::common::Common;
 use super::render::DIM;
 use super::summary;
 use crate::campaign::preflight::{Decision, grouped};

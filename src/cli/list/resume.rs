@@ -7,8 +7,9 @@ use anyhow::Context as _;
 use super::args::{ListArgs, SendToArg};
 use super::folder::{self, ENDING};
 use super::job::Job;
-use super::{paths, split};
-use crate::cli::args::{Common, DepthArg};
+use super::{parts, paths};
+use crate::cli::common::Common;
+use crate::cli::depth::DepthArg;
 
 impl Job {
     /// Goes on with the run of the named list or, if none is named, the only one in this folder.
@@ -91,7 +92,7 @@ impl Job {
         self.force |= args.force;
         self.unique |= args.unique;
         self.clean |= args.clean;
-        let parts = self.split.as_deref().map(|split| split::paths(split, &self.output));
+        let parts = self.split.as_deref().map(|split| parts::paths(split, &self.output));
         let parts = parts.unwrap_or_default();
         let mut files = vec![("the list", self.input.as_path()), ("the output", &self.output)];
         files.extend(self.report.as_deref().map(|report| ("the report", report)));

@@ -2,26 +2,15 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::columns::{self, Values};
 use super::job::Job;
+use super::parts::{self, SUPPRESS};
 use super::paths;
 use super::sink::{Packed, Sink};
 use crate::listfile::{Layout, Row};
 use crate::verdict::Verdict;
-
-/// The file of addresses that are not to be written to, as mail services take it.
-const SUPPRESS: &str = "suppress.txt";
-
-/// The files that are written into `folder`, with the ending of `output`.
-pub(super) fn paths(folder: &Path, output: &Path) -> Vec<PathBuf> {
-    let ending = output.extension().and_then(|ending| ending.to_str()).unwrap_or("csv");
-    let name = |verdict: Verdict| folder.join(format!("{}.{ending}", verdict.name()));
-    let mut paths: Vec<PathBuf> = Verdict::ALL.into_iter().map(name).collect();
-    paths.push(folder.join(SUPPRESS));
-    paths
-}
 
 /// The files of one run, written beside its output.
 pub(super) struct Split {
@@ -34,7 +23,7 @@ impl Split {
     /// Begins the files of `job`; `None` if it wants none.
     pub(super) fn begin(job: &Job, layout: &Layout) -> anyhow::Result<Option<Self>> {
         let Some(folder) = &job.split else { return Ok(None) };
-        let targets = paths(folder, &job.output);
+        let targets = parts::paths(folder, &job.output);
         let mut sinks = Vec::new();
         for verdict in Verdict::ALL {
             let file = Packed::create(&job.scratch(verdict.name()), &job.output)?;

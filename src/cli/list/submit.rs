@@ -13,7 +13,7 @@ use super::backend::Client;
 use super::digest::{Digesting, Hashing};
 use super::job::Job;
 use super::rows::{RowPlan, RowQuestion};
-use crate::cli::args::DepthArg;
+use crate::cli::depth::DepthArg;
 use crate::listfile::{self, Layout, Reader, Row};
 use crate::proto::upload_batch_request::Part;
 use crate::proto::{

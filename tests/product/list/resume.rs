@@ -1,0 +1,124 @@
+//! Runs that were interrupted.
+
+use std::fs;
+use std::process::{Child, Command};
+
+use tempfile::TempDir;
+
+use super::{folder_with, names, read, run, said};
+use crate::process;
+
+#[test]
+fn nothing_to_resume_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["--resume"], b"");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("no unfinished run"), "{}", said(&output));
+}
+
+/// A run on `list.csv`, once its batch was accepted. One of its servers is slow to say nothing.
+fn begun(folder: &TempDir) -> Child {
+    let args = ["list", "list.csv", "--sandbox", "--retry-window", "0s"];
+    let mut child = process::begin(folder.path(), &args);
+    let job = folder.path().join("list.vetted.csv.mailvet/job.json");
+    while !fs::read_to_string(&job).is_ok_and(|text| text.contains("\"batch_id\": \"")) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before its batch was accepted");
+        std::thread::yield_now();
+    }
+    child
+}
+
+const SLOW: &str = "mail\njane.doe@acme.test\njane@timeout.test\nnobody@acme.test\n";
+
+#[test]
+fn an_interrupted_run_says_how_to_go_on_and_goes_on() {
+    let folder = folder_with("list.csv", SLOW);
+    let child = begun(&folder);
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    let how = "mailvet list --resume list.vetted.csv.mailvet";
+    assert!(said(&output).contains(how), "{}", said(&output));
+    let output = run(folder.path(), &["list.csv", "--sandbox"], b"");
+    assert!(said(&output).contains("--resume"), "a second run does not begin: {}", said(&output));
+    let output = run(folder.path(), &["--resume", "list.vetted.csv.mailvet"], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(read(&folder, "list.vetted.csv").lines().count(), 4);
+    assert_eq!(names(&folder), ["list.csv", "list.vetted.csv"]);
+}
+
+#[test]
+fn a_run_that_was_killed_goes_on_without_a_word() {
+    let folder = folder_with("list.csv", SLOW);
+    let mut child = begun(&folder);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let output = run(folder.path(), &["--resume"], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let text = read(&folder, "list.vetted.csv");
+    assert!(text.contains("jane@timeout.test,unknown,retry_later,timeout,"), "{text}");
+}
+
+#[test]
+fn a_list_that_was_changed_meanwhile_is_not_given_the_wrong_answers() {
+    let folder = folder_with("list.csv", SLOW);
+    let mut child = begun(&folder);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    fs::write(folder.path().join("list.csv"), SLOW.replace("jane.doe", "jack.doe")).unwrap();
+    let output = run(folder.path(), &["--resume", "list.csv"], b"");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("was changed"), "{}", said(&output));
+    assert!(!folder.path().join("list.vetted.csv").exists());
+    fs::write(folder.path().join("list.csv"), SLOW).unwrap();
+    let output = run(folder.path(), &["--resume", "list.csv"], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+}
+
+#[test]
+fn a_resumed_run_takes_output_flags_and_refuses_other_questions() {
+    let folder = folder_with("list.csv", SLOW);
+    let mut child = begun(&folder);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for flags in [&["--depth", "syntax"][..], &["--helo-name", "x.test"], &["--max-age", "1h"]] {
+        let output = run(folder.path(), &[&["--resume", "list.csv"], flags].concat(), b"");
+        assert_eq!(output.status.code(), Some(2));
+        assert!(said(&output).contains("was begun with"), "{flags:?}: {}", said(&output));
+    }
+    let args = ["--resume", "list.csv", "--only", "deliverable", "--report", "r.html"];
+    let output = run(folder.path(), &args, b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(read(&folder, "list.vetted.csv").lines().count(), 2, "the header and one row");
+    assert!(read(&folder, "r.html").contains("list.csv"));
+}
+
+#[test]
+fn a_run_that_is_worked_on_is_neither_resumed_nor_thrown_away() {
+    let folder = folder_with("list.csv", SLOW);
+    let mut child = begun(&folder);
+    for flag in ["--restart", "--resume"] {
+        let output = run(folder.path(), &["list.csv", "--sandbox", flag], b"");
+        assert_eq!(output.status.code(), Some(2));
+        assert!(said(&output).contains("another process"), "{flag}: {}", said(&output));
+    }
+    assert!(folder.path().join("list.vetted.csv.mailvet/job.json").exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "what is tested is that the process does not wait")]
+fn an_interrupted_run_ends_at_once_whatever_waits_for_a_budget() {
+    let rows: String = (0..4000).map(|n| format!("p{n}@catch-all.test\n")).collect();
+    let folder = folder_with("list.csv", format!("mail\n{rows}"));
+    let child = begun(&folder);
+    let pid = child.id().to_string();
+    let begun = std::time::Instant::now();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("again leaves at once"), "{}", said(&output));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "a busy machine has its time");
+}

@@ -1,0 +1,146 @@
+//! The rows that come back, and the answer about them.
+
+use std::fs;
+
+use mailvet::sandbox::{Sandbox, World};
+
+use super::{LIST, folder_with, names, read, run, said, vet};
+use crate::process::Service;
+
+#[test]
+fn a_list_comes_back_with_columns_behind_its_own() {
+    let folder = folder_with("crm.csv", LIST);
+    let output = vet(folder.path(), &["crm.csv"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("Go: send to the deliverable addresses"), "{}", said(&output));
+    assert_eq!(read(&folder, "crm.csv"), LIST, "the list itself is never touched");
+    let text = read(&folder, "crm.vetted.csv");
+    let lines: Vec<&str> = text.split("\r\n").collect();
+    assert_eq!(
+        lines[0],
+        "id,E-Mail,note,verdict,action,reason,suggestion,flags,code,evidence_time,address,\
+         duplicate_of,problem,other_addresses"
+    );
+    assert!(lines[1].starts_with("1,jane.doe@acme.test,\"a, b\",deliverable,send,"), "{text}");
+    assert!(lines[2].starts_with("2,nobody@acme.test,,undeliverable,suppress,mailbox_not_found,"));
+    assert!(lines[3].contains(",jane.doe@gmail.com,"), "the suggestion: {text}");
+    assert!(lines[4].starts_with("4,Jane.Doe@acme.test,twice,deliverable,"));
+    assert!(lines[4].ends_with(",Jane.Doe@acme.test,1,,"), "the row before it: {text}");
+    assert_eq!(lines[5], "5,,none,,,,,,,,,,no_address,", "nothing to verify");
+    assert_eq!(names(&folder), ["crm.csv", "crm.vetted.csv"], "nothing else is left behind");
+}
+
+#[test]
+fn the_exit_status_is_the_pre_flight_answer() {
+    let folder = folder_with("crm.csv", LIST);
+    let output = vet(folder.path(), &["crm.csv", "--send-to", "all"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("No go"), "{}", said(&output));
+}
+
+#[test]
+fn a_plain_file_becomes_a_table_and_only_some_verdicts_may_be_kept() {
+    let folder = folder_with("list.txt", "jane.doe@acme.test\nnobody@acme.test\n\n");
+    vet(folder.path(), &["list.txt", "--only", "deliverable", "-o", "good.csv"]);
+    let text = read(&folder, "good.csv");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("address,verdict,"), "{text}");
+    assert!(lines[1].starts_with("jane.doe@acme.test,deliverable,"), "{text}");
+    assert_eq!(lines.len(), 2, "{text}");
+}
+
+#[test]
+fn a_report_is_one_page_that_needs_nothing_else_and_names_nobody() {
+    let folder = folder_with("crm.csv", LIST);
+    vet(folder.path(), &["crm.csv", "--report", "report.html"]);
+    let page = read(&folder, "report.html");
+    assert!(page.starts_with("<!DOCTYPE html>") || page.starts_with("<!doctype html>"));
+    assert!(page.contains("crm.csv") && page.contains("acme.test"));
+    assert!(!page.contains("jane.doe") && !page.contains("http://") && !page.contains("<script"));
+}
+
+#[test]
+fn rows_without_an_address_bounce_nowhere() {
+    let list = format!("First,Email,Tag\nJane,jane.doe@acme.test,a\n{}", ",,\n".repeat(20));
+    let folder = folder_with("a.csv", list);
+    let output = vet(folder.path(), &["a.csv", "--send-to", "all", "--report", "r.html"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("20 rows without an address"), "{}", said(&output));
+    assert!(read(&folder, "r.html").contains("without an address"));
+    let text = read(&folder, "a.vetted.csv");
+    assert_eq!(text.lines().filter(|row| *row == ",,,,,,,,,,,,no_address,").count(), 20, "{text}");
+}
+
+#[test]
+fn each_address_of_a_cell_is_asked_and_the_first_deliverable_one_is_taken() {
+    let list = "id,email\n1,\"No <nobody@acme.test>, Jane <jane.doe@acme.test>\"\n\
+                2,nobody@acme.test;jane.doe@acme.test\n3,nobody@acme.test / none@acme.test\n";
+    let folder = folder_with("a.csv", list);
+    let output = vet(folder.path(), &["a.csv", "--send-to", "all"]);
+    let text = read(&folder, "a.vetted.csv");
+    let rows: Vec<&str> = text.lines().collect();
+    assert!(rows[1].contains(",deliverable,send,"), "{text}");
+    assert!(
+        rows[1].contains("several") && rows[1].contains(",jane.doe@acme.test,,,nobody@acme.test")
+    );
+    assert!(rows[2].contains(",deliverable,send,") && rows[2].contains(",jane.doe@acme.test,1,"));
+    assert!(rows[3].contains(",undeliverable,suppress,mailbox_not_found,"), "{text}");
+    assert!(said(&output).contains("deliverable   2  "), "counted in rows: {}", said(&output));
+}
+
+#[test]
+fn an_exclusion_list_keeps_its_addresses_from_being_asked() {
+    let folder = folder_with("a.csv", "email\njane.doe@acme.test\nnobody@acme.test\n");
+    fs::write(folder.path().join("bounced.txt"), "NOBODY@acme.test\n").unwrap();
+    let output = vet(folder.path(), &["a.csv", "--exclude", "bounced.txt", "--send-to", "all"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let text = read(&folder, "a.vetted.csv");
+    assert!(text.contains("nobody@acme.test,risky,suppress,opted_out,"), "{text}");
+}
+
+#[test]
+fn each_mailbox_may_be_written_once() {
+    let folder = folder_with("crm.csv", LIST);
+    vet(folder.path(), &["crm.csv", "--unique"]);
+    let text = read(&folder, "crm.vetted.csv");
+    assert!(!text.contains("twice") && text.contains("a, b"), "{text}");
+}
+
+#[test]
+fn a_list_may_be_split_by_verdict_and_cleaned() {
+    let list = "id,email\n1,\"Jane <jane.doe@acme.test>\"\n2,SMTP:nobody@acme.test\n3,\n";
+    let folder = folder_with("a.csv", list);
+    vet(folder.path(), &["a.csv", "--split", "parts", "--clean"]);
+    let part = |name: &str| read(&folder, &format!("parts/{name}"));
+    assert!(part("deliverable.csv").contains("\n1,jane.doe@acme.test,deliverable,send,"));
+    assert!(part("undeliverable.csv").contains("\n2,nobody@acme.test,undeliverable,suppress,"));
+    assert_eq!(part("suppress.txt"), "nobody@acme.test\n");
+    assert_eq!(part("risky.csv").lines().count(), 1, "the header");
+    assert_eq!(read(&folder, "a.csv"), list);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_may_do_the_work_and_the_list_comes_back_the_same() {
+    let sandbox = Sandbox::start(World::built_in().unwrap()).await.unwrap();
+    let store = tempfile::tempdir().unwrap();
+    let mut service = Service::on(&sandbox, store.path(), &[]).await;
+    let server = format!("http://{}", service.address().await);
+    let folder = folder_with("list.csv", LIST);
+    let args = ["list.csv", "--server", &server, "--retry-window", "0s", "--output", "theirs.csv"];
+    let output = run(folder.path(), &args, b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    vet(folder.path(), &["list.csv", "--output", "ours.csv"]);
+    let without_times = |name| {
+        let text = read(&folder, name);
+        let time = regex::Regex::new("20[0-9-]+T[0-9:]+Z").unwrap();
+        time.replace_all(&text, "").into_owned()
+    };
+    assert_eq!(without_times("theirs.csv"), without_times("ours.csv"));
+    assert!(sandbox.counts().total().rcpt > 0, "the service asked");
+    service.kill().await;
+    let output = run(folder.path(), &["list.csv", "--server", &server], b"");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains(&server), "{}", said(&output));
+    assert_eq!(names(&folder), ["list.csv", "ours.csv", "theirs.csv"], "nothing is left behind");
+    sandbox.shutdown().await;
+}
