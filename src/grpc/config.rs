@@ -84,7 +84,7 @@ pub struct Limits {
     /// 10,000.
     pub calls: usize,
     /// Calls at a time on one connection (HTTP/2's MAX_CONCURRENT_STREAMS): clients let more wait.
-    /// Default 1000.
+    /// Default 256.
     pub calls_per_connection: u32,
     /// Calls for the health at a time, counted apart. Default 100.
     pub health_calls: usize,
@@ -133,7 +133,7 @@ impl Default for Limits {
             handshakes: 200,
             handshake_timeout: Duration::from_secs(10),
             calls: 10_000,
-            calls_per_connection: 1000,
+            calls_per_connection: 256,
             health_calls: 100,
             request_octets: 64 * 1024,
             header_octets: 16 * 1024,

@@ -82,3 +82,29 @@ async fn python_streams_a_list_and_asks_about_a_domain() {
     assert_eq!(answers[0]["report"]["route"], "ROUTE_EXCHANGERS", "{answers:?}");
     product.stop().await;
 }
+
+/// The number of answers that a client counts on one stream of `COUNT` addresses.
+async fn answers(product: &Product, mut client: std::process::Command) -> String {
+    client.arg(product.address.to_string()).arg(COUNT.to_string());
+    let output = tokio::task::spawn_blocking(move || client.output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Addresses in one stream: many times what fits in the windows.
+const COUNT: usize = 20_000;
+
+#[tokio::test]
+async fn a_stream_of_any_length_from_grpcio_and_grpc_js_gets_every_answer() {
+    // One item at a time: the clients send much faster than they are answered.
+    let product = Product::with(|config| config.server.stream_concurrency = 1).await;
+    let root = env!("CARGO_MANIFEST_DIR");
+    let mut python = std::process::Command::new(told("TEST_MAILVET_PYTHON"));
+    python.arg(format!("{root}/tests/python/stream.py"));
+    assert_eq!(answers(&product, python).await, COUNT.to_string());
+    let mut node = std::process::Command::new("node");
+    node.arg(format!("{root}/tests/node/stream.js"));
+    node.env("NODE_PATH", told("TEST_MAILVET_NODE_MODULES"));
+    assert_eq!(answers(&product, node).await, COUNT.to_string());
+    product.stop().await;
+}
