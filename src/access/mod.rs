@@ -167,6 +167,15 @@ impl Access {
         account.unknown.add(u64::from(!exists), now);
     }
 
+    /// Checks that the caller's key is still valid; a caller without one always is.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] if its key was withdrawn or has expired.
+    pub fn check_key(&self, caller: &Caller, now: SystemTime) -> Result<(), Refusal> {
+        self.quota(caller, now).map(drop)
+    }
+
     /// The caller's quota: its key's own, where that says something.
     fn quota(&self, caller: &Caller, now: SystemTime) -> Result<Quota, Refusal> {
         let keys = self.keys();

@@ -6,74 +6,134 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::future::{self, BoxFuture, FutureExt as _};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Request, Response};
-use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
 use super::callers::CallerName;
-use super::config::Limits;
-use super::connection::{Call, Peer};
+use super::config::Config;
+use super::connection::{Call, Peer, Watch};
+use super::ending::{EndOfCall, EndingBody};
+use super::message_limit::MessageLimits;
 use super::refusal;
-use crate::access::{Access, Bearer, Caller, Credentials};
+use crate::access::{Access, Bearer, Caller, CallerKind, Credentials};
 use crate::clock::Clock;
 
 /// The paths of the health service.
 const HEALTH: &str = "/grpc.health.v1.Health/";
+
+/// The stream of the health service.
+const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
+
+/// Longest time of a stream that watches the health.
+const LONGEST_WATCH: Duration = Duration::from_secs(10 * 60);
 
 /// The layer that authenticates and admits calls, around all services.
 #[derive(Clone)]
 pub(super) struct AuthLayer {
     access: Arc<Access>,
     calls: Arc<Semaphore>,
-    health_calls: Arc<Semaphore>,
+    watches: Arc<Semaphore>,
+    messages: MessageLimits,
+    poll: Duration,
     clock: Clock,
 }
 
 impl AuthLayer {
-    pub(super) fn new(access: Arc<Access>, limits: &Limits, clock: Clock) -> Self {
+    pub(super) fn new(access: Arc<Access>, config: &Config, clock: Clock) -> Self {
         let budget = |calls: usize| Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS)));
-        let (calls, health_calls) = (budget(limits.calls), budget(limits.health_calls));
-        Self { access, calls, health_calls, clock }
+        let limits = &config.limits;
+        Self {
+            access,
+            calls: budget(limits.calls),
+            watches: budget(limits.health_calls),
+            messages: MessageLimits::new(limits.request_octets),
+            poll: config.poll_interval,
+            clock,
+        }
     }
 
     /// Admits a call, or returns the status that refuses it.
-    fn admit(&self, request: &mut Request<Body>) -> Result<CallPermit, Status> {
+    fn admit(&self, request: &mut Request<Body>) -> Result<Admission, Status> {
         let peer = request.extensions().get::<Peer>().cloned();
         // The listener makes no connection without it.
         let peer = peer.ok_or_else(|| Status::internal("the connection is not known"))?;
-        let budget = if request.uri().path().starts_with(HEALTH) {
-            (&self.health_calls, "calls for the health")
-        } else {
-            let now = self.clock.now();
-            let presented = Credentials {
-                bearer: bearer(request.headers()),
-                certificate: peer.certificate.as_deref(),
-                is_loopback: peer.address.ip().to_canonical().is_loopback(),
-            };
-            let caller = self.access.admit(presented, now).map_err(|d| refusal::denied(&d))?;
-            if let Some(name) = request.extensions().get::<CallerName>() {
-                name.set(&caller);
-            }
-            self.access.count_call(&caller, now).map_err(|r| refusal::status(&r))?;
-            request.extensions_mut().insert::<Caller>(caller);
-            (&self.calls, "calls")
+        if request.uri().path().starts_with(HEALTH) {
+            return self.admit_health(request.uri().path(), &peer);
+        }
+        let now = self.clock.now();
+        let presented = Credentials {
+            bearer: bearer(request.headers()),
+            certificate: peer.certificate.as_deref(),
+            is_loopback: peer.address.ip().to_canonical().is_loopback(),
         };
-        let (semaphore, what) = budget;
-        let room = Arc::clone(semaphore).try_acquire_owned();
-        let room = room.map_err(|_| refusal::overloaded(what))?;
-        Ok(CallPermit { _room: room, _call: peer.calls.begin() })
+        let caller = self.access.admit(presented, now).map_err(|d| refusal::denied(&d))?;
+        if let Some(name) = request.extensions().get::<CallerName>() {
+            name.set(&caller);
+        }
+        self.access.count_call(&caller, now).map_err(|r| refusal::status(&r))?;
+        let room = Arc::clone(&self.calls).try_acquire_owned();
+        let room = room.map_err(|_| refusal::overloaded("calls"))?;
+        peer.calls.admit();
+        request.extensions_mut().insert::<Caller>(caller.clone());
+        let permit = CallPermit { _room: Some(room), _watch: None, _call: peer.calls.begin() };
+        let is_key = caller.kind == CallerKind::Key;
+        let end = is_key.then(|| self.clone().withdrawn(caller).boxed());
+        Ok(Admission { permit, end })
+    }
+
+    /// Admits a call for the health. A check costs nothing and needs no room; a watch does.
+    fn admit_health(&self, path: &str, peer: &Peer) -> Result<Admission, Status> {
+        let (mut room, mut watch, mut end) = (None, None, None);
+        if path == HEALTH_WATCH {
+            let free = Arc::clone(&self.watches).try_acquire_owned().ok();
+            room = Some(free.ok_or_else(|| refusal::overloaded("watches of the health"))?);
+            let counted = peer.calls.watch();
+            watch =
+                Some(counted.ok_or_else(|| {
+                    refusal::overloaded("watches of the health on this connection")
+                })?);
+            end = Some(watched_long_enough().boxed());
+        }
+        Ok(Admission {
+            permit: CallPermit { _room: room, _watch: watch, _call: peer.calls.begin() },
+            end,
+        })
+    }
+
+    /// Resolves when the key of `caller` is withdrawn or expires.
+    async fn withdrawn(self, caller: Caller) -> Status {
+        loop {
+            tokio::time::sleep(self.poll).await;
+            if let Err(refusal) = self.access.check_key(&caller, self.clock.now()) {
+                return refusal::status(&refusal);
+            }
+        }
     }
 }
 
-/// The resources of a call, permit until its answer was sent or its caller has gone.
+async fn watched_long_enough() -> Status {
+    tokio::time::sleep(LONGEST_WATCH).await;
+    Status::unavailable("a watch ends after 10 minutes; watch again")
+}
+
+/// An admitted call.
+struct Admission {
+    permit: CallPermit,
+    /// Resolves when the call has to end before its own end.
+    end: Option<EndOfCall>,
+}
+
+/// The resources of a call, held until its answer was sent or its caller has gone.
 struct CallPermit {
-    _room: OwnedSemaphorePermit,
+    _room: Option<OwnedSemaphorePermit>,
+    _watch: Option<Watch>,
     _call: Call,
 }
 
@@ -119,22 +179,26 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        match self.layer.admit(&mut request) {
-            Ok(permit) => {
-                let answer = self.inner.call(request);
-                async move { Ok(answer.await?.map(|body| until_its_end(body, permit))) }.boxed()
-            }
-            Err(status) => future::ok(status.into_http()).boxed(),
+        let Admission { permit, mut end } = match self.layer.admit(&mut request) {
+            Ok(admission) => admission,
+            Err(status) => return future::ok(status.into_http()).boxed(),
+        };
+        let (parts, body) = request.into_parts();
+        let body = self.layer.messages.bound(parts.uri.path(), body);
+        let answer = self.inner.call(Request::from_parts(parts, body));
+        async move {
+            let answer = match &mut end {
+                None => answer.await?,
+                Some(ended) => tokio::select! {
+                    answer = answer => answer?,
+                    status = ended => return Ok(status.into_http()),
+                },
+            };
+            let answer = refusal::name_undecodable(answer);
+            Ok(answer.map(|body| EndingBody::wrap(body, permit, end)))
         }
+        .boxed()
     }
-}
-
-/// A stream is a call until its end.
-fn until_its_end(body: Body, permit: CallPermit) -> Body {
-    Body::new(body.map_frame(move |frame| {
-        let _permit = &permit;
-        frame
-    }))
 }
 
 #[cfg(test)]

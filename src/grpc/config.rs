@@ -31,11 +31,13 @@ pub struct Config {
     /// minutes: a server that delays its greeting and its replies is through by then.
     #[serde(with = "humantime_serde")]
     pub longest_call: Duration,
-    /// Time before the caller's deadline at which the verdict is sent; at most a tenth of the
-    /// caller's
-    /// time is used. Default 50 ms.
+    /// The least time before the caller's deadline at which the verdict is sent; it grows with the
+    /// measured round trip, and is at most half of the caller's time. Default 50 ms.
     #[serde(with = "humantime_serde")]
     pub deadline_margin: Duration,
+    /// The same as a share of the caller's time, in percent; at most a second. The larger of the two
+    /// counts. Default 10.
+    pub deadline_margin_percent: u32,
     /// Time a shutdown waits for calls in flight. Default 30 seconds. Closing the sessions takes at
     /// most 5 more.
     #[serde(with = "humantime_serde")]
@@ -74,10 +76,13 @@ pub struct Limits {
     /// machine,
     /// so that it can still ask for the health. Default 1000.
     pub connections: usize,
-    /// TLS handshakes at a time; more wait. Default 200.
+    /// Connections of one peer at a time (an IPv4 address, or an IPv6 network of 64 bits); more are
+    /// closed as soon as they come. Default 500.
+    pub connections_per_peer: usize,
+    /// TLS handshakes at a time; when more come, the oldest gives way. Default 200.
     pub handshakes: usize,
-    /// Time limit of a handshake, and of the silence at the beginning of a connection. Default 10
-    /// seconds.
+    /// Time limit of a handshake, and the time a connection has for its first admitted call. Default
+    /// 10 seconds.
     #[serde(with = "humantime_serde")]
     pub handshake_timeout: Duration,
     /// Calls at a time, streams included; more are answered with RESOURCE_EXHAUSTED. Default
@@ -86,7 +91,7 @@ pub struct Limits {
     /// Calls at a time on one connection (HTTP/2's MAX_CONCURRENT_STREAMS): clients let more wait.
     /// Default 256.
     pub calls_per_connection: u32,
-    /// Calls for the health at a time, counted apart. Default 100.
+    /// Streams that watch the health at a time; a check needs no room. Default 100.
     pub health_calls: usize,
     /// The largest message of a request, in octets. Default 64 KiB: an address, an id and options,
     /// with room to grow.
@@ -117,6 +122,7 @@ impl Default for Config {
             stream_concurrency: 1000,
             longest_call: Duration::from_secs(120),
             deadline_margin: Duration::from_millis(50),
+            deadline_margin_percent: 10,
             drain_timeout: Duration::from_secs(30),
             tls: TlsFiles::default(),
             quota: Quota::default(),
@@ -130,6 +136,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1000,
+            connections_per_peer: 500,
             handshakes: 200,
             handshake_timeout: Duration::from_secs(10),
             calls: 10_000,
@@ -161,6 +168,7 @@ impl Limits {
     pub fn check(&self) -> Result<(), NoRoom> {
         let limits = [
             ("connections", self.connections == 0),
+            ("connections_per_peer", self.connections_per_peer == 0),
             ("handshakes", self.handshakes == 0),
             ("handshake_timeout", self.handshake_timeout.is_zero()),
             ("calls", self.calls == 0),

@@ -1,10 +1,10 @@
-//! One connection: who is at its other end, and whether it is of any use.
+//! One connection: the identity of its other end, and the time it has.
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,8 +13,11 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::transport::server::Connected;
 
+use super::arrivals::{Newcomer, PeerSlot};
+use super::round_trip::RoundTripMeter;
 use super::tls;
 use crate::clock::Clock;
 
@@ -30,20 +33,61 @@ pub(super) struct Peer {
 }
 
 /// The calls on a connection.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Calls(Arc<Counts>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
     begun: AtomicUsize,
     ended: AtomicUsize,
+    /// Streams that watch the health.
+    watches: AtomicUsize,
+    /// The round trip in microseconds; zero until it is measured.
+    round_trip: AtomicU64,
+    is_admitted: AtomicBool,
+    newcomer: Newcomer,
 }
+
+/// Streams that watch the health at a time on one connection.
+const WATCHES: usize = 4;
 
 /// A call on a connection; dropped when it ends.
 #[derive(Debug)]
 pub(super) struct Call(Calls);
 
 impl Calls {
+    fn new(newcomer: Newcomer) -> Self {
+        Self(Arc::new(Counts {
+            begun: AtomicUsize::new(0),
+            ended: AtomicUsize::new(0),
+            watches: AtomicUsize::new(0),
+            round_trip: AtomicU64::new(0),
+            is_admitted: AtomicBool::new(false),
+            newcomer,
+        }))
+    }
+
+    /// Notes that a call was admitted: from now on the connection has time.
+    pub(super) fn admit(&self) {
+        if !self.0.is_admitted.swap(true, Ordering::SeqCst) {
+            self.0.newcomer.settle();
+        }
+    }
+
+    /// Counts a stream that watches the health; `None` if there are enough of them.
+    pub(super) fn watch(&self) -> Option<Watch> {
+        let counted = self.0.watches.try_update(Ordering::SeqCst, Ordering::SeqCst, |watches| {
+            (watches < WATCHES).then_some(watches + 1)
+        });
+        counted.ok().map(|_| Watch(self.clone()))
+    }
+
+    /// The round trip to the other end, once measured.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        let micros = self.0.round_trip.load(Ordering::Relaxed);
+        (micros > 0).then(|| Duration::from_micros(micros))
+    }
+
     pub(super) fn begin(&self) -> Call {
         self.0.begun.fetch_add(1, Ordering::SeqCst);
         Call(self.clone())
@@ -53,6 +97,16 @@ impl Calls {
 impl Drop for Call {
     fn drop(&mut self) {
         self.0.0.ended.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A stream on a connection that watches the health; dropped when it ends.
+#[derive(Debug)]
+pub(super) struct Watch(Calls);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.0.watches.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -77,24 +131,49 @@ pub(super) struct Connection {
     wire: Wire,
     peer: Peer,
     idle: Idle,
+    meter: RoundTripMeter,
     /// Held as long as the connection lives.
-    _room: OwnedSemaphorePermit,
+    _place: Place,
+}
+
+/// The place of a connection among all, and among those of its peer.
+pub(super) struct Place {
+    pub(super) _room: OwnedSemaphorePermit,
+    pub(super) _slot: PeerSlot,
 }
 
 impl Connection {
-    /// `silence`: how long it may say nothing at first; `idle`: how long it may go without a call.
+    /// `newcomer_time`: the time it has for its first admitted call; `idle`: the time it may go
+    /// without a call from then on.
     pub(super) fn new(
         wire: Wire,
         address: SocketAddr,
-        room: OwnedSemaphorePermit,
+        (place, newcomer): (Place, Newcomer),
         clock: Clock,
-        silence: Duration,
+        newcomer_time: Duration,
         idle: Duration,
     ) -> Self {
-        let peer = Peer { address, certificate: wire.certificate(), calls: Calls::default() };
-        let timer = Box::pin(tokio::time::sleep(silence));
-        let idle = Idle { timer, clock, limit: idle, is_heard: false, seen: 0 };
-        Self { wire, peer, idle, _room: room }
+        let evicted = Box::pin(newcomer.evicted().clone().cancelled_owned());
+        let calls = Calls::new(newcomer);
+        let peer = Peer { address, certificate: wire.certificate(), calls };
+        let timer = Box::pin(tokio::time::sleep(newcomer_time));
+        let idle = Idle { timer, evicted, clock, newcomer_time, limit: idle, seen: 0 };
+        Self { wire, peer, idle, meter: RoundTripMeter::new(), _place: place }
+    }
+
+    /// Notes that octets are written.
+    fn written(&mut self) {
+        let now = self.idle.clock.now();
+        self.meter.written(now);
+    }
+
+    /// Notes octets that were read.
+    fn heard(&mut self, octets: &[u8]) {
+        let now = self.idle.clock.now();
+        if let Some(round_trip) = self.meter.read(octets, now) {
+            let micros = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX).max(1);
+            self.peer.calls.0.round_trip.store(micros, Ordering::Relaxed);
+        }
     }
 }
 
@@ -106,41 +185,42 @@ impl Connected for Connection {
     }
 }
 
-/// Measures how long a connection has been of no use.
+/// Ends a connection that is of no use.
 struct Idle {
     timer: Pin<Box<Sleep>>,
+    /// Ready when the connection has to make room.
+    evicted: Pin<Box<WaitForCancellationFutureOwned>>,
     clock: Clock,
+    /// Time for the first admitted call.
+    newcomer_time: Duration,
+    /// Time without a call after that.
     limit: Duration,
-    /// True if anything came yet.
-    is_heard: bool,
     /// Number of calls that had begun when the timer was last set.
     seen: usize,
 }
 
 impl Idle {
-    fn heard(&mut self) {
-        if !self.is_heard {
-            self.is_heard = true;
-            self.restart();
-        }
-    }
-
-    fn restart(&mut self) {
-        let until = self.clock.instant(self.clock.now() + self.limit);
+    fn restart(&mut self, time: Duration) {
+        let until = self.clock.instant(self.clock.now() + time);
         self.timer.as_mut().reset(until);
     }
 
-    /// Ready once the time was up and no call began or ran in it.
+    /// Ready once the time was up and no call began or ran in it, or the connection has to make room.
     fn poll(&mut self, calls: &Calls, cx: &mut Context<'_>) -> Poll<()> {
+        let is_admitted = calls.0.is_admitted.load(Ordering::SeqCst);
+        if !is_admitted && self.evicted.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
         while self.timer.as_mut().poll(cx).is_ready() {
             // In this order, so that a call that ends meanwhile still counts as running.
             let ended = calls.0.ended.load(Ordering::SeqCst);
             let begun = calls.0.begun.load(Ordering::SeqCst);
-            if begun == ended && begun == self.seen {
+            // Calls for the health keep a connection while they run, and no longer.
+            if begun == ended && (begun == self.seen || !is_admitted) {
                 return Poll::Ready(());
             }
             self.seen = begun;
-            self.restart();
+            self.restart(if is_admitted { self.limit } else { self.newcomer_time });
         }
         Poll::Pending
     }
@@ -154,12 +234,13 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        let before = buffer.filled().len();
         let read = match &mut this.wire {
             Wire::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Wire::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         };
         if read.is_ready() {
-            this.idle.heard();
+            this.heard(&buffer.filled()[before..]);
             return read;
         }
         this.idle.poll(&this.peer.calls, cx).map(Ok)
@@ -172,6 +253,7 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         octets: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.written();
         match &mut self.wire {
             Wire::Plain(stream) => Pin::new(stream).poll_write(cx, octets),
             Wire::Tls(stream) => Pin::new(stream).poll_write(cx, octets),
@@ -183,6 +265,7 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         octets: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.written();
         match &mut self.wire {
             Wire::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, octets),
             Wire::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, octets),

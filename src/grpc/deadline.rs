@@ -1,4 +1,5 @@
-//! The caller's `grpc-timeout`, so that a verdict reaches it before its deadline does.
+//! Reads the caller's `grpc-timeout` and keeps time back, so that a verdict arrives before the
+//! deadline.
 
 use std::time::Duration;
 
@@ -24,10 +25,33 @@ pub(super) fn grpc_timeout(metadata: &MetadataMap) -> Option<Duration> {
     }
 }
 
-/// Time limit for the work: the caller's time less a margin for the way back (at most a tenth
-/// of it), and never more than `longest`.
-pub(super) fn budget(timeout: Option<Duration>, margin: Duration, longest: Duration) -> Duration {
-    timeout.map_or(longest, |t| (t - margin.min(t / 10)).min(longest))
+/// The largest margin that is taken as a share of the caller's time.
+const LARGEST_SHARE: Duration = Duration::from_secs(1);
+
+/// The time kept back from the caller's time for the way there and back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Margin {
+    /// The least.
+    pub(super) least: Duration,
+    /// A share of the caller's time, in per cent; at most a second.
+    pub(super) percent: u32,
+    /// The connection's round trip, if it was measured.
+    pub(super) round_trip: Option<Duration>,
+}
+
+impl Margin {
+    /// The margin of a call: never more than half of `timeout`. The caller's clock began half a round
+    /// trip before ours, and the answer needs the other half; under load both take longer.
+    fn of(self, timeout: Duration) -> Duration {
+        let share = (timeout / 100 * self.percent).min(LARGEST_SHARE);
+        let measured = self.round_trip.map_or(Duration::ZERO, |time| self.least + time * 3 / 2);
+        self.least.max(share).max(measured).min(timeout / 2)
+    }
+}
+
+/// The time the work may take: the caller's less the margin, and never more than `longest`.
+pub(super) fn budget(timeout: Option<Duration>, margin: Margin, longest: Duration) -> Duration {
+    timeout.map_or(longest, |timeout| (timeout - margin.of(timeout)).min(longest))
 }
 
 #[cfg(test)]
@@ -58,14 +82,28 @@ mod tests {
         assert_eq!(grpc_timeout(&MetadataMap::new()), None);
     }
 
+    const MARGIN: Margin =
+        Margin { least: Duration::from_millis(50), percent: 10, round_trip: None };
+
     #[test]
-    fn the_margin_never_eats_more_than_a_tenth() {
-        let (margin, longest) = (Duration::from_millis(50), Duration::from_secs(60));
-        let budget = |ms| super::budget(Some(Duration::from_millis(ms)), margin, longest);
-        assert_eq!(budget(10_000), Duration::from_millis(9_950));
-        assert_eq!(budget(100), Duration::from_millis(90));
+    fn the_margin_is_a_share_of_the_caller_s_time_within_bounds() {
+        let longest = Duration::from_secs(60);
+        let budget = |ms| super::budget(Some(Duration::from_millis(ms)), MARGIN, longest);
+        assert_eq!(budget(30_000), Duration::from_millis(29_000));
+        assert_eq!(budget(3_000), Duration::from_millis(2_700));
+        assert_eq!(budget(400), Duration::from_millis(350));
+        assert_eq!(budget(80), Duration::from_millis(40));
         assert_eq!(budget(0), Duration::ZERO);
         assert_eq!(budget(600_000), longest);
-        assert_eq!(super::budget(None, margin, longest), longest);
+        assert_eq!(super::budget(None, MARGIN, longest), longest);
+    }
+
+    #[test]
+    fn a_caller_far_away_gets_its_round_trip_and_a_half() {
+        let far = Margin { round_trip: Some(Duration::from_millis(300)), ..MARGIN };
+        let budget = |ms| super::budget(Some(Duration::from_millis(ms)), far, Duration::MAX);
+        assert_eq!(budget(2_000), Duration::from_millis(1_500));
+        assert_eq!(budget(30_000), Duration::from_millis(29_000));
+        assert_eq!(budget(600), Duration::from_millis(300));
     }
 }

@@ -1,5 +1,5 @@
-//! The listener: connections as they come, no more than there is room for, through their TLS
-//! handshakes side by side. Nothing that one of them does ends it.
+//! The listener: accepts connections, no more than there is room for, and takes them through their
+//! TLS handshakes side by side. Nothing that one of them does ends it or holds it up.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,8 +11,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
+use super::arrivals::{Newcomer, Newcomers, PeerCounts};
 use super::config::Limits;
-use super::connection::{Connection, Wire};
+use super::connection::{Connection, Place, Wire};
 use super::tls::Tls;
 use crate::clock::Clock;
 
@@ -23,6 +24,9 @@ const KEPT_FOR_LOOPBACK: usize = 8;
 /// and needs time to find some.
 const BREATH: Duration = Duration::from_millis(100);
 
+/// Time a connection that has to make room gets for it.
+const MAKE_ROOM: Duration = Duration::from_millis(100);
+
 /// The connections of `listener`.
 pub(super) fn connections(
     listener: TcpListener,
@@ -31,19 +35,28 @@ pub(super) fn connections(
     clock: Clock,
 ) -> impl Stream<Item = io::Result<Connection>> + use<> {
     let limits = limits.clone();
-    let handshakes = limits.handshakes;
-    let doorway = Doorway {
+    let newcomers = Newcomers::default();
+    let acceptor = Acceptor {
         listener,
         room: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
         kept: Arc::new(Semaphore::new(KEPT_FOR_LOOPBACK)),
+        newcomers: newcomers.clone(),
+        peers: PeerCounts::new(limits.connections_per_peer),
         was_full: false,
     };
-    stream::unfold(doorway, |mut doorway| async move {
-        let accepted = doorway.accept().await;
-        Some((accepted, doorway))
+    let handshakes = Handshakes {
+        turns: Arc::new(Semaphore::new(limits.handshakes.min(Semaphore::MAX_PERMITS))),
+        newcomers,
+        tls,
+    };
+    // Each of them has a place, so accepting never waits for a handshake.
+    let at_a_time = limits.connections.saturating_add(KEPT_FOR_LOOPBACK);
+    stream::unfold(acceptor, |mut acceptor| async move {
+        let accepted = acceptor.accept().await;
+        Some((accepted, acceptor))
     })
-    .map(move |accepted| connect(accepted, tls.clone(), limits.clone(), clock))
-    .buffer_unordered(handshakes)
+    .map(move |accepted| connect(accepted, handshakes.clone(), limits.clone(), clock))
+    .buffer_unordered(at_a_time)
     .filter_map(|connection| async move { connection.map(Ok) })
 }
 
@@ -51,18 +64,21 @@ pub(super) fn connections(
 struct Accepted {
     stream: TcpStream,
     address: SocketAddr,
-    room: OwnedSemaphorePermit,
+    place: Place,
+    newcomer: Newcomer,
 }
 
-struct Doorway {
+struct Acceptor {
     listener: TcpListener,
     room: Arc<Semaphore>,
     kept: Arc<Semaphore>,
-    /// True if the last one was turned away: said once, not for each.
+    newcomers: Newcomers,
+    peers: PeerCounts,
+    /// `true` if the last one was turned away: logged once, not for each.
     was_full: bool,
 }
 
-impl Doorway {
+impl Acceptor {
     async fn accept(&mut self) -> Accepted {
         loop {
             let (stream, address) = match self.listener.accept().await {
@@ -74,17 +90,26 @@ impl Doorway {
                     continue;
                 }
             };
-            if let Some(room) = self.room_for(address) {
+            let Some(slot) = self.peers.enter(address.ip()) else {
+                tracing::debug!(peer = %address, "a peer has as many connections as it may");
+                continue;
+            };
+            if let Some(room) = self.room_for(address).await {
                 // Without it, small messages may wait for each other; they still arrive.
                 drop(stream.set_nodelay(true));
-                return Accepted { stream, address, room };
+                let place = Place { _room: room, _slot: slot };
+                return Accepted { stream, address, place, newcomer: self.newcomers.enter() };
             }
         }
     }
 
-    fn room_for(&mut self, address: SocketAddr) -> Option<OwnedSemaphorePermit> {
+    async fn room_for(&mut self, address: SocketAddr) -> Option<OwnedSemaphorePermit> {
         let is_loopback = address.ip().to_canonical().is_loopback();
-        let room = Arc::clone(&self.room).try_acquire_owned().ok();
+        let mut room = Arc::clone(&self.room).try_acquire_owned().ok();
+        if room.is_none() && self.newcomers.evict_oldest() {
+            let freed = tokio::time::timeout(MAKE_ROOM, Arc::clone(&self.room).acquire_owned());
+            room = freed.await.ok().and_then(Result::ok);
+        }
         if room.is_none() && !self.was_full {
             tracing::warn!("server.limits.connections are all in use: others are turned away");
         }
@@ -93,37 +118,57 @@ impl Doorway {
     }
 }
 
-/// Returns whether only this connection is lost, before it was ours.
+/// `true` if only this connection is lost, before it was ours.
 fn is_about_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Shakes hands, if TLS is on. A handshake that fails or takes too long ends that connection.
+/// TLS handshakes, no more than there are turns for.
+#[derive(Clone)]
+struct Handshakes {
+    turns: Arc<Semaphore>,
+    newcomers: Newcomers,
+    tls: Option<Arc<Tls>>,
+}
+
+/// Shakes hands, if TLS is on. A handshake that fails, takes too long or has to make room ends that
+/// connection.
 async fn connect(
     accepted: Accepted,
-    tls: Option<Arc<Tls>>,
+    handshakes: Handshakes,
     limits: Limits,
     clock: Clock,
 ) -> Option<Connection> {
-    let Accepted { stream, address, room } = accepted;
-    let wire = match tls {
+    let Accepted { stream, address, place, newcomer } = accepted;
+    let wire = match handshakes.tls {
         None => Wire::Plain(stream),
         Some(tls) => {
-            let handshake = TlsAcceptor::from(tls.current()).accept(stream);
-            match tokio::time::timeout(limits.handshake_timeout, handshake).await {
-                Ok(Ok(stream)) => Wire::Tls(Box::new(stream)),
-                Ok(Err(error)) => {
+            if handshakes.turns.available_permits() == 0 {
+                handshakes.newcomers.evict_oldest();
+            }
+            let handshake = async {
+                let _turn = handshakes.turns.acquire().await;
+                TlsAcceptor::from(tls.current()).accept(stream).await
+            };
+            let handshake = tokio::time::timeout(limits.handshake_timeout, handshake);
+            match newcomer.evicted().run_until_cancelled(handshake).await {
+                Some(Ok(Ok(stream))) => Wire::Tls(Box::new(stream)),
+                Some(Ok(Err(error))) => {
                     tracing::debug!(peer = %address, %error, "a TLS handshake failed");
                     return None;
                 }
-                Err(_) => {
+                Some(Err(_)) => {
                     tracing::debug!(peer = %address, "a TLS handshake took too long");
+                    return None;
+                }
+                None => {
+                    tracing::debug!(peer = %address, "a TLS handshake had to make room");
                     return None;
                 }
             }
         }
     };
-    let (silence, idle) = (limits.handshake_timeout, limits.idle_connection);
-    Some(Connection::new(wire, address, room, clock, silence, idle))
+    let (newcomer_time, idle) = (limits.handshake_timeout, limits.idle_connection);
+    Some(Connection::new(wire, address, (place, newcomer), clock, newcomer_time, idle))
 }

@@ -1,6 +1,8 @@
 //! Converts refusals to statuses.
 
+use http::Response;
 use prost::Message as _;
+use tonic::body::Body;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _, pb};
 
@@ -41,6 +43,28 @@ pub(super) fn item_error(status: &Status) -> pb::Status {
             message: status.message().to_owned(),
             details: Vec::new(),
         },
+    }
+}
+
+/// The beginning of the status by which the decoder refuses octets that are not the method's message.
+const UNDECODABLE: &str = "failed to decode Protobuf message";
+
+/// The status of a stream whose next message failed: octets that are not the method's message are
+/// the caller's fault, not ours.
+pub(super) fn inbound(status: Status) -> Status {
+    match status.message().strip_prefix(UNDECODABLE) {
+        Some(rest) if status.code() == Code::Internal => Status::invalid_argument(format!(
+            "a message is not the one that the method takes{rest}; text is UTF-8"
+        )),
+        _ => status,
+    }
+}
+
+/// The same for an answer that is such a status.
+pub(super) fn name_undecodable(answer: Response<Body>) -> Response<Body> {
+    match Status::from_header_map(answer.headers()) {
+        Some(status) if status.code() == Code::Internal => inbound(status).into_http(),
+        _ => answer,
     }
 }
 

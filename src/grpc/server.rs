@@ -20,6 +20,7 @@ use super::credential_files::CredentialFiles;
 use super::health::Health;
 use super::keys::KeyFileError;
 use super::listener;
+use super::message_limit::LARGEST_PAGE;
 use super::metered::MeteredVerifier;
 use super::service::Service;
 use super::tls::TlsError;
@@ -42,9 +43,6 @@ use crate::verifier::Verifier;
 /// calls that stand still, with messages of 20 octets, cost 7.7 MB of 8. What a connection can hold
 /// is bounded by its calls: `calls_per_connection` windows of one call.
 const WINDOWS: (u32, u32) = (32 * 1024, 16 * 1024 * 1024);
-
-/// The largest message taken of a batch, in octets: a page of addresses.
-const LARGEST_PAGE: usize = 4 * 1024 * 1024;
 
 /// The parts that answer calls.
 #[derive(Clone)]
@@ -127,7 +125,7 @@ pub async fn serve(
     let limits = config.limits.clone();
     let largest = limits.request_octets;
     let incoming = listener::connections(listener, files.tls.clone(), &limits, clock);
-    let auth = AuthLayer::new(Arc::clone(&files.access), &limits, clock);
+    let auth = AuthLayer::new(Arc::clone(&files.access), &config, clock);
     let verifier =
         MeteredVerifier::new(Arc::clone(&files.access), Arc::clone(&services.verifier), clock);
     let batches = batch_service(&services, verifier.clone(), &shutdown);

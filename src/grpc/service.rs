@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
 use tokio_util::sync::CancellationToken;
-use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+use super::connection::Peer;
+use super::deadline::Margin;
 use super::metered::MeteredVerifier;
 use super::request::{self, Time};
 use super::{Config, caller, convert, deadline, refusal};
@@ -42,12 +43,21 @@ impl Service {
         Self { verifier, config, clock, shutdown }
     }
 
-    /// Time limit for a call to which the caller gave `timeout`.
-    fn time(&self, timeout: Option<Duration>) -> Time {
-        let (margin, longest) = (self.config.deadline_margin, self.config.longest_call);
+    /// The time of a call with this metadata, on a connection with this peer.
+    fn time<T>(&self, request: &Request<T>) -> Time {
+        let timeout = deadline::grpc_timeout(request.metadata());
         let now = self.clock.now();
-        let deadline = now + deadline::budget(timeout, margin, longest);
-        Time { now, deadline, is_named: timeout.is_some() }
+        let budget = deadline::budget(timeout, self.margin(request), self.config.longest_call);
+        Time { now, deadline: now + budget, is_named: timeout.is_some() }
+    }
+
+    /// The time kept back from the caller's.
+    fn margin<T>(&self, request: &Request<T>) -> Margin {
+        Margin {
+            least: self.config.deadline_margin,
+            percent: self.config.deadline_margin_percent,
+            round_trip: request.extensions().get::<Peer>().and_then(|peer| peer.calls.round_trip()),
+        }
     }
 
     /// One item of a stream: always an answer, never the end of the stream.
@@ -58,7 +68,8 @@ impl Service {
         stream_deadline: Option<SystemTime>,
     ) -> VerifyAddressesResponse {
         use proto::verify_addresses_response::Outcome;
-        let own = self.time(None);
+        let now = self.clock.now();
+        let own = Time { now, deadline: now + self.config.longest_call, is_named: false };
         let time = stream_deadline.map_or(own, |stream| Time {
             deadline: stream.min(own.deadline),
             is_named: true,
@@ -84,7 +95,7 @@ impl VerificationService for Service {
         &self,
         request: Request<VerifyAddressRequest>,
     ) -> Result<Response<VerifyAddressResponse>, Status> {
-        let time = self.time(deadline::grpc_timeout(request.metadata()));
+        let time = self.time(&request);
         let caller = caller(&request)?;
         let request = request.into_inner();
         let subject = request::subject(request.address).map_err(request::BadField::into_status)?;
@@ -104,7 +115,7 @@ impl VerificationService for Service {
         &self,
         request: Request<Streaming<VerifyAddressesRequest>>,
     ) -> Result<Response<Self::VerifyAddressesStream>, Status> {
-        let stream_deadline = stream_deadline(self, request.metadata());
+        let stream_deadline = stream_deadline(self, &request);
         let caller = caller(&request)?;
         let ended = Arc::new(OnceLock::new());
         let items = Items {
@@ -135,7 +146,7 @@ impl VerificationService for Service {
         &self,
         request: Request<VerifyDomainRequest>,
     ) -> Result<Response<VerifyDomainResponse>, Status> {
-        let time = self.time(deadline::grpc_timeout(request.metadata()));
+        let time = self.time(&request);
         let request = request.get_ref();
         let max_age = request::duration("max_age", request.max_age.as_ref())
             .map_err(request::BadField::into_status)?;
@@ -154,10 +165,11 @@ impl VerificationService for Service {
     }
 }
 
-/// Time at which all work of a stream must be done: the caller's deadline covers the whole stream.
-fn stream_deadline(service: &Service, metadata: &MetadataMap) -> Option<SystemTime> {
-    let timeout = deadline::grpc_timeout(metadata)?;
-    let budget = deadline::budget(Some(timeout), service.config.deadline_margin, Duration::MAX);
+/// The time by which all work of a stream must be done: the caller's deadline covers the whole
+/// stream.
+fn stream_deadline<T>(service: &Service, request: &Request<T>) -> Option<SystemTime> {
+    let timeout = deadline::grpc_timeout(request.metadata())?;
+    let budget = deadline::budget(Some(timeout), service.margin(request), Duration::MAX);
     service.clock.now().checked_add(budget)
 }
 
@@ -199,7 +211,7 @@ impl Items {
             };
             match next {
                 Ok(message) => {
-                    let message = message?;
+                    let message = message.map_err(refusal::inbound)?;
                     self.in_work.fetch_add(usize::from(message.is_some()), Ordering::Relaxed);
                     return Ok(message);
                 }

@@ -189,6 +189,20 @@ async fn keys_come_and_go_without_a_restart_and_a_mistake_changes_nothing() {
     product.stop().await;
 }
 
+#[tokio::test]
+async fn a_withdrawn_key_ends_its_open_streams() {
+    let (product, key, file) = with_key("").await;
+    let (_send, receive) = tokio::sync::mpsc::channel::<VerifyAddressesRequest>(1);
+    let items = stream::wrappers::ReceiverStream::new(receive);
+    let mut client = product.client().await;
+    let mut answers = client.verify_addresses(shown(items, &key)).await.unwrap().into_inner();
+    std::fs::write(file.path(), &access::issue("other", octets(2), None).unwrap().entry).unwrap();
+    let end = tokio::time::timeout(Duration::from_secs(60), answers.message()).await;
+    let status = end.expect("the stream ends").unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied, "{status}");
+    product.stop().await;
+}
+
 /// What a status says about a limit: its name, and when to come back.
 fn limit(status: &Status) -> (String, Option<Duration>) {
     assert_eq!(status.code(), Code::ResourceExhausted, "{status}");

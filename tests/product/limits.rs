@@ -137,6 +137,7 @@ async fn a_connection_that_says_nothing_is_closed() {
 async fn a_connection_without_a_call_is_closed_and_one_with_a_call_is_not() {
     let product = limited(|config| {
         // Longer than a client takes to connect on a busy machine.
+        config.server.limits.handshake_timeout = Duration::from_secs(2);
         config.server.limits.idle_connection = Duration::from_secs(2);
     })
     .await;
@@ -164,32 +165,64 @@ async fn a_connection_that_does_not_answer_a_ping_is_closed() {
     product.stop().await;
 }
 
+/// A stream that keeps its connection: an admitted call that goes on.
+async fn hold(product: &Product) -> Result<impl Sized + use<>, tonic::Status> {
+    let channel = product.channel_or_error().await;
+    let channel = channel.map_err(|error| tonic::Status::unavailable(error.to_string()))?;
+    let (send, receive) = tokio::sync::mpsc::channel::<VerifyAddressesRequest>(1);
+    let items = ReceiverStream::new(receive);
+    let answers = VerificationServiceClient::new(channel).verify_addresses(items).await?;
+    Ok((send, answers))
+}
+
 #[tokio::test]
 async fn connections_beyond_the_limit_are_closed_and_a_few_are_kept_for_this_machine() {
     let product = limited(|config| config.server.limits.connections = 2).await;
-    let mut taken = Vec::new();
+    let mut held = Vec::new();
     for _ in 0..2 {
-        taken.push(idle(&product).await);
+        held.push(hold(&product).await.unwrap());
     }
     let mut health = HealthClient::new(product.channel().await);
     let answer = health.check(HealthCheckRequest::default()).await;
     answer.expect("this machine can still ask for the health");
     let one_too_many = async {
-        loop {
-            let mut stream = idle(&product).await;
-            let mut octet = [0];
-            // One that is taken gets the server's settings, one that is not gets its end.
-            if !matches!(stream.read(&mut octet).await, Ok(1)) {
-                break;
-            }
-            taken.push(stream);
+        while let Ok(one) = hold(&product).await {
+            held.push(one);
         }
-        taken.len()
+        held.len()
     };
     let most = tokio::time::timeout(PATIENCE, one_too_many).await.expect("there is no limit");
     assert!((8..=10).contains(&most), "{most} connections with a limit of 2 and 8 kept");
-    drop(taken);
-    let again = async { while product.channel_or_error().await.is_err() {} };
+    drop(held);
+    let again = async { while hold(&product).await.is_err() {} };
+    tokio::time::timeout(PATIENCE, again).await.expect("room comes back");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn connections_that_call_nothing_give_way_to_one_that_does() {
+    let product = limited(|config| config.server.limits.connections = 4).await;
+    let mut held = Vec::new();
+    for _ in 0..40 {
+        held.push(idle(&product).await);
+    }
+    let mut client = product.client().await;
+    client.verify_address(ask("jane.doe@acme.test".to_owned())).await.expect("there is room");
+    for _ in 0..40 {
+        held.push(idle(&product).await);
+    }
+    let again = client.verify_address(ask("jane.doe@acme.test".to_owned())).await;
+    again.expect("a connection with a call is not the one that gives way");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_peer_has_no_more_connections_than_its_share() {
+    let product = limited(|config| config.server.limits.connections_per_peer = 2).await;
+    let held = [hold(&product).await.unwrap(), hold(&product).await.unwrap()];
+    assert!(hold(&product).await.is_err(), "the third of one address");
+    drop(held);
+    let again = async { while hold(&product).await.is_err() {} };
     tokio::time::timeout(PATIENCE, again).await.expect("room comes back");
     product.stop().await;
 }
@@ -216,12 +249,22 @@ async fn calls_beyond_the_limit_are_shed_and_the_health_still_answers() {
 }
 
 #[tokio::test]
-async fn the_health_has_a_budget_of_its_own() {
-    let product = limited(|config| config.server.limits.health_calls = 1).await;
+async fn watchers_of_the_health_are_bounded_and_never_hold_up_a_check() {
+    let product = limited(|config| config.server.limits.health_calls = 5).await;
     let mut health = HealthClient::new(product.channel().await);
-    let watching = health.watch(HealthCheckRequest::default()).await.unwrap();
-    let status = health.check(HealthCheckRequest::default()).await.unwrap_err();
-    assert_eq!(status.code(), Code::ResourceExhausted);
+    let mut watching = Vec::new();
+    for _ in 0..4 {
+        watching.push(health.watch(HealthCheckRequest::default()).await.unwrap());
+    }
+    let status = health.watch(HealthCheckRequest::default()).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "four on one connection");
+    let mut other = HealthClient::new(product.channel().await);
+    watching.push(other.watch(HealthCheckRequest::default()).await.unwrap());
+    let status = other.watch(HealthCheckRequest::default()).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "five in all");
+    for _ in 0..10 {
+        health.check(HealthCheckRequest::default()).await.expect("a check needs no room");
+    }
     product.client().await.verify_address(ask("jane.doe@acme.test".to_owned())).await.unwrap();
     drop(watching);
     product.stop().await;
@@ -233,6 +276,7 @@ async fn requests_and_metadata_that_are_too_large_are_refused() {
     let mut client = product.client().await;
     let status = client.verify_address(ask("a".repeat(70_000))).await.unwrap_err();
     assert_eq!(status.code(), Code::OutOfRange, "{status}");
+    assert!(status.message().contains("send at most 65536"), "{status}");
     let mut request = Request::new(ask("jane.doe@acme.test".to_owned()));
     request.metadata_mut().insert("x-long", "a".repeat(20_000).parse().unwrap());
     client.verify_address(request).await.expect_err("metadata of 20,000 octets");

@@ -98,6 +98,7 @@ async fn a_new_certificate_is_taken_up_without_a_restart_and_a_broken_one_is_not
     let server = old.sign("localhost");
     let product = Product::with(tls(dir.path(), &server, None)).await;
     let kept = connect(product.address, old.trusted()).await.unwrap();
+    VerificationServiceClient::new(kept.clone()).verify_address(ask()).await.unwrap();
     assert!(is_served(product.address, old.trusted()).await);
     assert!(!is_served(product.address, new.trusted()).await);
 
@@ -113,6 +114,28 @@ async fn a_new_certificate_is_taken_up_without_a_restart_and_a_broken_one_is_not
     assert!(!is_served(product.address, old.trusted()).await);
     let answer = VerificationServiceClient::new(kept).verify_address(ask()).await;
     assert!(answer.is_ok(), "a connection that is there stays: {answer:?}");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn handshakes_that_stand_still_give_way_to_one_that_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let ours = Authority::new("ours");
+    let server = ours.sign("localhost");
+    let product = Product::with(|config| {
+        tls(dir.path(), &server, None)(config);
+        config.server.limits.handshakes = 2;
+        config.server.limits.handshake_timeout = Duration::from_secs(600);
+    })
+    .await;
+    let mut half_open = Vec::new();
+    for _ in 0..10 {
+        let mut stream = TcpStream::connect(product.address).await.unwrap();
+        stream.write_all(&[22, 3, 1, 2, 0, 1]).await.unwrap();
+        half_open.push(stream);
+    }
+    let served = is_served(product.address, ours.trusted());
+    assert!(tokio::time::timeout(Duration::from_secs(60), served).await.expect("it is served"));
     product.stop().await;
 }
 

@@ -179,7 +179,7 @@ async fn next(
         let message = format!("nothing came for {} s; send the list again", SILENCE.as_secs());
         return Err(Status::deadline_exceeded(message));
     };
-    match next? {
+    match next.map_err(refusal::inbound)? {
         None => Ok(None),
         Some(UploadBatchRequest { part: Some(part) }) => Ok(Some(part)),
         Some(UploadBatchRequest { part: None }) => {

@@ -1,0 +1,148 @@
+//! Connections that no admitted call has come on yet, and the number of connections of each peer.
+//!
+//! A connection costs its peer three octets and us a place. Until it has proved its use it lives for
+//! the time of a handshake, and when all places are taken the oldest of these gives way.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+/// Connections without an admitted call, the oldest first. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Newcomers(Arc<Mutex<NewcomerList>>);
+
+#[derive(Debug, Default)]
+struct NewcomerList {
+    next: u64,
+    waiting: BTreeMap<u64, CancellationToken>,
+}
+
+impl Newcomers {
+    /// Adds a connection that has just been accepted.
+    pub(super) fn enter(&self) -> Newcomer {
+        let evicted = CancellationToken::new();
+        let mut list = self.0.lock();
+        let number = list.next;
+        list.next += 1;
+        list.waiting.insert(number, evicted.clone());
+        Newcomer { list: self.clone(), number, evicted }
+    }
+
+    /// Ends the oldest of them; `false` if there is none.
+    pub(super) fn evict_oldest(&self) -> bool {
+        let oldest = self.0.lock().waiting.pop_first();
+        oldest.map(|(_, evicted)| evicted.cancel()).is_some()
+    }
+}
+
+/// The entry of one connection; removed when it is dropped.
+#[derive(Debug)]
+pub(super) struct Newcomer {
+    list: Newcomers,
+    number: u64,
+    evicted: CancellationToken,
+}
+
+impl Newcomer {
+    /// Cancelled when the connection has to make room.
+    pub(super) fn evicted(&self) -> &CancellationToken {
+        &self.evicted
+    }
+
+    /// Takes the connection off the list: an admitted call has come on it.
+    pub(super) fn settle(&self) {
+        self.list.0.lock().waiting.remove(&self.number);
+    }
+}
+
+impl Drop for Newcomer {
+    fn drop(&mut self) {
+        self.settle();
+    }
+}
+
+/// The number of connections of each peer. Clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct PeerCounts {
+    most: usize,
+    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+impl PeerCounts {
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, counts: Arc::default() }
+    }
+
+    /// Counts a connection of `ip`; `None` if it has as many as it may.
+    pub(super) fn enter(&self, ip: IpAddr) -> Option<PeerSlot> {
+        let ip = network(ip);
+        let mut counts = self.counts.lock();
+        let count = counts.entry(ip).or_default();
+        if *count >= self.most {
+            return None;
+        }
+        *count += 1;
+        Some(PeerSlot { peers: self.clone(), ip })
+    }
+}
+
+/// One connection of a peer, counted until it is dropped.
+#[derive(Debug)]
+pub(super) struct PeerSlot {
+    peers: PeerCounts,
+    ip: IpAddr,
+}
+
+impl Drop for PeerSlot {
+    fn drop(&mut self) {
+        let mut counts = self.peers.counts.lock();
+        if let Some(count) = counts.get_mut(&self.ip) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.ip);
+            }
+        }
+    }
+}
+
+/// What one peer has for itself: an IPv4 address, or a network of 64 bits in IPv6.
+fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
+        ip @ IpAddr::V4(_) => ip,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_connection_without_an_admitted_call_gives_way() {
+        let newcomers = Newcomers::default();
+        let (first, second) = (newcomers.enter(), newcomers.enter());
+        first.settle();
+        assert!(newcomers.evict_oldest());
+        assert!(!first.evicted().is_cancelled() && second.evicted().is_cancelled());
+        assert!(!newcomers.evict_oldest());
+        drop(newcomers.enter());
+        assert!(!newcomers.evict_oldest(), "one that went is on no list");
+    }
+
+    #[test]
+    fn connections_are_bounded_for_each_address_and_ipv6_network() {
+        let peers = PeerCounts::new(2);
+        let enter = |ip: &str| peers.enter(ip.parse().unwrap());
+        let held = [enter("192.0.2.1").unwrap(), enter("::ffff:192.0.2.1").unwrap()];
+        assert!(enter("192.0.2.1").is_none());
+        assert!(enter("192.0.2.2").is_some());
+        drop(held);
+        assert!(enter("192.0.2.1").is_some());
+        let _held = [enter("2001:db8::1").unwrap(), enter("2001:db8::2").unwrap()];
+        assert!(enter("2001:db8::3").is_none());
+        assert!(enter("2001:db8:0:1::3").is_some());
+    }
+}
