@@ -1,7 +1,7 @@
 //! Connections that no admitted call has come on yet, and the number of connections of each peer.
 //!
-//! A connection costs its peer three octets and us a place. Until it has proved its use it lives for
-//! the time of a handshake, and when all places are taken the oldest of these gives way.
+//! A connection costs its peer three octets and us a place. Until it has proved its use it lives
+//! for the time of a handshake, and when all places are taken the oldest of these gives way.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;

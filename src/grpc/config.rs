@@ -35,8 +35,8 @@ pub struct Config {
     /// measured round trip, and is at most half of the caller's time. Default 50 ms.
     #[serde(with = "humantime_serde")]
     pub deadline_margin: Duration,
-    /// The same as a share of the caller's time, in percent; at most a second. The larger of the two
-    /// counts. Default 10.
+    /// The same as a share of the caller's time, in percent; at most a second. The larger of the
+    /// two counts. Default 10.
     pub deadline_margin_percent: u32,
     /// Time a shutdown waits for calls in flight. Default 30 seconds. Closing the sessions takes at
     /// most 5 more.
@@ -81,8 +81,8 @@ pub struct Limits {
     pub connections_per_peer: usize,
     /// TLS handshakes at a time; when more come, the oldest gives way. Default 200.
     pub handshakes: usize,
-    /// Time limit of a handshake, and the time a connection has for its first admitted call. Default
-    /// 10 seconds.
+    /// Time limit of a handshake, and the time a connection has for its first admitted call.
+    /// Default 10 seconds.
     #[serde(with = "humantime_serde")]
     pub handshake_timeout: Duration,
     /// Calls at a time, streams included; more are answered with RESOURCE_EXHAUSTED. Default

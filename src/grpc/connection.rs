@@ -205,7 +205,8 @@ impl Idle {
         self.timer.as_mut().reset(until);
     }
 
-    /// Ready once the time was up and no call began or ran in it, or the connection has to make room.
+    /// Ready once the time was up and no call began or ran in it, or the connection has to make
+    /// room.
     fn poll(&mut self, calls: &Calls, cx: &mut Context<'_>) -> Poll<()> {
         let is_admitted = calls.0.is_admitted.load(Ordering::SeqCst);
         if !is_admitted && self.evicted.as_mut().poll(cx).is_ready() {

@@ -40,8 +40,8 @@ pub(super) struct Margin {
 }
 
 impl Margin {
-    /// The margin of a call: never more than half of `timeout`. The caller's clock began half a round
-    /// trip before ours, and the answer needs the other half; under load both take longer.
+    /// The margin of a call: never more than half of `timeout`. The caller's clock began half a
+    /// round trip before ours, and the answer needs the other half; under load both take longer.
     fn of(self, timeout: Duration) -> Duration {
         let share = (timeout / 100 * self.percent).min(LARGEST_SHARE);
         let measured = self.round_trip.map_or(Duration::ZERO, |time| self.least + time * 3 / 2);

@@ -46,7 +46,8 @@ pub(super) fn item_error(status: &Status) -> pb::Status {
     }
 }
 
-/// The beginning of the status by which the decoder refuses octets that are not the method's message.
+/// The beginning of the status by which the decoder refuses octets that are not the method's
+/// message.
 const UNDECODABLE: &str = "failed to decode Protobuf message";
 
 /// The status of a stream whose next message failed: octets that are not the method's message are

@@ -35,7 +35,8 @@ impl RoundTripMeter {
         self.opened.get_or_insert(now);
     }
 
-    /// Takes octets that were read; returns the round trip once, when the client's ACK is among them.
+    /// Takes octets that were read; returns the round trip once, when the client's ACK is among
+    /// them.
     pub(super) fn read(&mut self, mut octets: &[u8], now: SystemTime) -> Option<Duration> {
         while !self.is_done && !octets.is_empty() {
             if self.skip > 0 {

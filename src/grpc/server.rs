@@ -37,8 +37,8 @@ use crate::verifier::Verifier;
 /// Flow-control windows in octets, of one call and of a connection: what a caller may send before
 /// it is read (RFC 9113 section 5.2).
 ///
-/// A client that sends one message in each DATA frame, as grpcio and grpc-js do, fills the window of
-/// a call that is not read with about a thousand small frames. h2 ends a connection whose unread
+/// A client that sends one message in each DATA frame, as grpcio and grpc-js do, fills the window
+/// of a call that is not read with about a thousand small frames. h2 ends a connection whose unread
 /// frames cost more, at 256 octets each less their content, than half the connection's window: 20
 /// calls that stand still, with messages of 20 octets, cost 7.7 MB of 8. What a connection can hold
 /// is bounded by its calls: `calls_per_connection` windows of one call.
