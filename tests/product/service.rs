@@ -180,6 +180,25 @@ async fn the_caller_gets_a_verdict_before_its_deadline_not_an_error() {
 }
 
 #[tokio::test]
+async fn a_rate_limit_is_told_the_same_way_however_long_the_caller_waits() {
+    let product = Product::start().await;
+    let mut client = product.client().await;
+    let address = product.sample("RATE_LIMITED");
+    // The first is told by the server; the others find it resting, and wait in vain.
+    for seconds in [30, 2, 3] {
+        let options =
+            VerifyOptions { max_age: Some(prost_types::Duration::default()), ..Default::default() };
+        let asked = VerifyAddressRequest { address: address.clone(), options: Some(options) };
+        let mut request = Request::new(asked);
+        request.set_timeout(Duration::from_secs(seconds));
+        let answer = client.verify_address(request).await.unwrap().into_inner();
+        let v = answer.verification.unwrap();
+        assert_eq!(v.reason(), Reason::RateLimited, "within {seconds} s: {v:?}");
+    }
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn a_domain_shows_how_it_receives_mail() {
     let product = Product::start().await;
     let mut client = product.client().await;

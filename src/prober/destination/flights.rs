@@ -9,11 +9,11 @@ use super::session_progress::disposition;
 use super::{Destination, JobState, TRIES};
 use crate::address::DomainName;
 use crate::pacing::Delay;
-use crate::prober::disposition::{Disposition, is_accepted, read};
+use crate::prober::disposition::{Disposition, is_accepted, read, retry_hint};
 use crate::prober::evidence::Observation;
 use crate::prober::lane::{ControlState, JobId, PlannedTransaction, SessionId};
 use crate::prober::memory::Memory;
-use crate::smtp::{Explanation, Meaning, NoReply, RecipientAnswer, Stage, TranscriptLine};
+use crate::smtp::{Meaning, NoReply, RecipientAnswer, Stage, TranscriptLine};
 
 /// Result of a flight.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +53,7 @@ struct FlightFindings {
     /// It takes fewer recipients, or transactions, in a session than was known.
     smaller_sessions: bool,
     unanswered: Vec<(DomainName, Vec<JobId>)>,
-    rate_limit: Option<Explanation>,
+    rate_limit: Option<Observation>,
     blocked: Option<Observation>,
 }
 
@@ -153,7 +153,7 @@ impl<T> Destination<T> {
                     findings.answered += 1;
                     accepted += u32::from(is_accepted(&answer));
                     self.count(context.session, &answer);
-                    self.rate_limited(&answer, findings);
+                    self.rate_limited(&answer, context, findings);
                     self.settle(job, answer, context, memory);
                 }
                 Disposition::RetryLater(delay) => {
@@ -163,7 +163,7 @@ impl<T> Destination<T> {
                         self.forget_session_limits(context.exchanger);
                     }
                     if delay == Delay::RateLimited {
-                        self.rate_limited(&answer, findings);
+                        self.rate_limited(&answer, context, findings);
                     }
                     self.again(job, delay, answer, context, memory);
                 }
@@ -220,11 +220,20 @@ impl<T> Destination<T> {
     }
 
     /// Remembers a rate limit that was named in this flight.
-    fn rate_limited(&self, answer: &RecipientAnswer, findings: &mut FlightFindings) {
+    fn rate_limited(
+        &self,
+        answer: &RecipientAnswer,
+        context: &ReplyContext<'_>,
+        findings: &mut FlightFindings,
+    ) {
         if let RecipientAnswer::Replied { explanation, .. } = answer
             && explanation.meaning == Meaning::RateLimited
         {
-            findings.rate_limit.get_or_insert_with(|| explanation.clone());
+            findings.rate_limit.get_or_insert_with(|| Observation {
+                // It is one caller's own.
+                transcript: None,
+                ..context.observation(answer.clone())
+            });
         }
     }
 
@@ -245,13 +254,14 @@ impl<T> Destination<T> {
         let Some(lane) = self.lanes.get_mut(&session.exchanger) else { return false };
         lane.limits.pass(taken);
         let tarpit = lane.reply_time.observe(usize::try_from(named).unwrap_or(usize::MAX), took);
-        if let Some(explanation) = &findings.rate_limit {
+        if let Some(limit) = &findings.rate_limit {
+            lane.rate_limit = Some(limit.clone());
             lane.rcpt_backoff.start(
                 self.config.rate_wait,
                 self.config.connect_backoff_longest,
                 now,
             );
-            if let Some(hint) = explanation.retry_after {
+            if let Some(hint) = retry_hint(&limit.answer) {
                 lane.rcpt_backoff.at_least_until(now + hint);
             }
         }

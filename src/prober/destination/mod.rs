@@ -243,6 +243,10 @@ impl<T> Destination<T> {
         let Some(lane) = self.lanes.get_mut(&exchanger) else { return Some(withdrawn) };
         match job.state {
             JobState::Queued => {
+                if lane.rcpt_backoff.is_active(now) {
+                    // What the server said holds for this recipient too: it asks nobody now.
+                    withdrawn.evidence = withdrawn.evidence.or_else(|| lane.rate_limit.clone());
+                }
                 if lane.sessions.is_empty() || lane.sessions.len() == lane.opening(&self.sessions) {
                     withdrawn.stage = Stage::Connect;
                     withdrawn.evidence = withdrawn.evidence.or_else(|| lane.obstacle.clone());

@@ -53,6 +53,8 @@ pub(super) struct Lane {
     pub(super) half_open: Option<SessionId>,
     /// The pause before naming recipients again.
     pub(super) rcpt_backoff: Backoff,
+    /// The reply that began that pause.
+    pub(super) rate_limit: Option<Observation>,
     /// Why it last did not let us in.
     pub(super) obstacle: Option<Observation>,
     /// It let us in before.
@@ -81,6 +83,7 @@ impl Lane {
             connect_backoff: Backoff::none(),
             half_open: None,
             rcpt_backoff: Backoff::none(),
+            rate_limit: None,
             obstacle: None,
             reached,
             pipelining: true,
