@@ -1,7 +1,8 @@
-//! The only joint of the house: address -> facts -> probe -> verdict, read from top to bottom.
+//! Orchestrates one verification: parse, resolve, probe, judge. Only this module knows all four.
 //!
 //! It decides nothing that the layers below it decide: the judge judges, the prober paces, the
-//! cache knows what is too old. Here is the order in which they are asked, and what is remembered.
+//! cache knows what is too old. This file has the order in which they are asked; `gather` asks DNS
+//! and the exchangers, `memory` keeps their evidence, `suggestion` finds what was probably meant.
 
 pub mod lifetime;
 pub mod verification;
@@ -10,29 +11,29 @@ mod builder;
 mod counters;
 mod domain;
 mod evidence;
+mod gather;
+mod memory;
 mod profile;
 mod report;
 mod subject;
+mod suggestion;
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures_util::FutureExt as _;
 use futures_util::future::OptionFuture;
 use tracing::{Instrument as _, Span};
 
-use crate::address::{Address, Domain, DomainName, Suggestion, SyntaxError, suggest};
-use crate::cache::{Answers, Cached, DnsCache};
+use crate::address::{Address, SyntaxError, suggest};
+use crate::cache::{Answers, DnsCache};
 use crate::clock::Clock;
-use crate::dns::{DnsFailure, DomainFacts};
+use crate::dns::DomainFacts;
 use crate::lists::{Lists, ListsHandle};
-use crate::prober::{ProbeRequest, ProbeTarget, Prober};
-use crate::smtp::Control;
-use crate::verdict::{self, Case, Judgement, Policy, Traits, Verdict};
+use crate::prober::Prober;
+use crate::verdict::{self, Case, Policy, Traits};
 
 use counters::VerifierCounters;
-use evidence::{AddressEvidence, CachedProbe, DomainEvidence, ProbeEvidence};
+use evidence::{AddressEvidence, CachedProbe};
 use profile::Profiles;
 use report::VerificationParts;
 use subject::ParsedAddress;
@@ -258,88 +259,6 @@ impl Verifier {
         report::assemble(parts, self.clock.now())
     }
 
-    /// Asks DNS, then the exchangers, down to `depth` and as far as it makes sense.
-    async fn gather_evidence(
-        &self,
-        address: &Address,
-        depth: Depth,
-        options: &Options,
-    ) -> AddressEvidence {
-        if depth == Depth::Syntax {
-            return AddressEvidence::Unprobed(DomainEvidence::NotAsked);
-        }
-        let domain = match address.domain() {
-            Domain::Literal(literal) => DomainEvidence::Literal(literal.ip()),
-            Domain::Name(name) => match self.facts(name, options.max_age, options.deadline).await {
-                Err(failure) => return AddressEvidence::Unprobed(DomainEvidence::Failed(failure)),
-                Ok(facts) => DomainEvidence::Facts(facts),
-            },
-        };
-        let target = domain.target().filter(|_| depth > Depth::Domain);
-        let Some(target) = target else { return AddressEvidence::Unprobed(domain) };
-        let began = self.clock.now();
-        let outcome = self.prober.probe(request(address, target, options)).await;
-        self.counters.probe.observe(self.since(began));
-        AddressEvidence::Probed(Arc::new(ProbeEvidence {
-            outcome,
-            facts: match domain {
-                DomainEvidence::Facts(facts) => Some(facts.value),
-                _ => None,
-            },
-            transcript: options.transcript,
-            tested_catch_all: options.test_catch_all,
-        }))
-    }
-
-    /// Looks up how a domain receives mail, no older than the caller wants and within its deadline.
-    async fn facts(
-        &self,
-        name: &DomainName,
-        max_age: Option<Duration>,
-        deadline: SystemTime,
-    ) -> Result<Cached<DomainFacts>, DnsFailure> {
-        let began = self.clock.now();
-        let facts = self.within(deadline, self.domains.domain(name, max_age)).await;
-        self.counters.dns.observe(self.since(began));
-        facts
-    }
-
-    /// A look-up, given up as a timeout at `deadline`.
-    ///
-    /// No `async fn`: that would hold the look-up twice, and every address under way has one.
-    fn within<T>(
-        &self,
-        deadline: SystemTime,
-        look_up: impl Future<Output = Result<T, DnsFailure>>,
-    ) -> impl Future<Output = Result<T, DnsFailure>> {
-        tokio::time::timeout_at(self.clock.instant(deadline), look_up)
-            .map(|in_time| in_time.unwrap_or(Err(DnsFailure::Timeout)))
-    }
-
-    /// The address of a suggestion, unless DNS says that it takes no mail either.
-    async fn check_suggestion(&self, suggestion: Address, options: &Options) -> Option<Address> {
-        if options.depth > Depth::Syntax {
-            let domain = suggestion.domain_name()?;
-            let facts = self.facts(domain, None, options.deadline).await.ok()?;
-            if facts.value.route.exchangers().is_empty() {
-                return None;
-            }
-        }
-        Some(suggestion)
-    }
-
-    /// The address that may have been meant instead of the subject.
-    fn suggestion(&self, subject: &Subject, parsed: &ParsedAddress) -> Option<Suggestion> {
-        let address = &parsed.address;
-        let written = subject.asked().get(address.local().len() + 1..);
-        if written == address.domain_name().map(DomainName::as_str)
-            && self.profiles.of(address.domain(), &self.lists.current()).looks_right
-        {
-            return None;
-        }
-        suggest::instead_of(address, subject.asked())
-    }
-
     /// Traits from the address itself and from the lists.
     fn traits(&self, parsed: &ParsedAddress, facts: Option<&DomainFacts>) -> Traits {
         let ParsedAddress { address, violation, .. } = parsed;
@@ -352,45 +271,6 @@ impl Verifier {
             impossible_at_provider: violation.is_some_and(|violation| violation.certain),
             ..traits
         }
-    }
-
-    /// Remembered evidence that answers the caller's question.
-    async fn sufficient_cached(
-        &self,
-        parsed: &ParsedAddress,
-        options: &Options,
-    ) -> Option<CachedProbe> {
-        if options.depth < Depth::Mailbox {
-            return None;
-        }
-        let now = self.clock.now();
-        let mailbox = parsed.identity.mailbox.as_str();
-        let cached = self.remembered.lookup(mailbox, options.max_age, now).await?;
-        let has_transcript = cached.evidence.transcript || !options.transcript;
-        let knows_catch_all = cached.evidence.tested_catch_all
-            || !options.test_catch_all
-            || !matches!(cached.evidence.outcome.control, Control::NotAsked);
-        let is_patient = options.retry_until > now;
-        let says_enough = cached.is_settled || !is_patient;
-        (has_transcript && knows_catch_all && says_enough).then_some(cached)
-    }
-
-    async fn remember(
-        &self,
-        mailbox: String,
-        evidence: &Arc<ProbeEvidence>,
-        judgement: &Judgement,
-        suggested_domain: Option<Arc<str>>,
-    ) {
-        let now = self.clock.now();
-        let until = now + lifetime::lifetime(judgement, &self.config);
-        let cached = CachedProbe {
-            evidence: Arc::clone(evidence),
-            is_settled: judgement.verdict != Verdict::Unknown,
-            suggested_domain,
-        };
-        // Boxed: it is large, and soon over.
-        Box::pin(self.remembered.insert(mailbox, cached, now, until, now)).await;
     }
 }
 
@@ -405,18 +285,6 @@ fn verify_span(subject: &Subject) -> Span {
         span.record("domain", tracing::field::display(address.domain()));
     }
     span
-}
-
-/// The question for the exchangers.
-fn request(address: &Address, target: ProbeTarget, options: &Options) -> ProbeRequest {
-    ProbeRequest {
-        address: address.clone(),
-        target,
-        test_catch_all: options.test_catch_all,
-        deadline: options.deadline,
-        retry_until: options.retry_until,
-        transcript: options.transcript,
-    }
 }
 
 /// Returns whether a host that serves throw-away domains receives the domain's mail.

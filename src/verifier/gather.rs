@@ -1,0 +1,87 @@
+//! Gathers the evidence for one verification: DNS first, then the exchangers.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::FutureExt as _;
+
+use super::evidence::{AddressEvidence, DomainEvidence, ProbeEvidence};
+use super::{Options, Verifier};
+use crate::address::{Address, Domain, DomainName};
+use crate::cache::Cached;
+use crate::dns::{DnsFailure, DomainFacts};
+use crate::prober::{ProbeRequest, ProbeTarget};
+use crate::verdict::Depth;
+
+impl Verifier {
+    /// Asks DNS, then the exchangers, down to `depth` and as far as it makes sense.
+    pub(super) async fn gather_evidence(
+        &self,
+        address: &Address,
+        depth: Depth,
+        options: &Options,
+    ) -> AddressEvidence {
+        if depth == Depth::Syntax {
+            return AddressEvidence::Unprobed(DomainEvidence::NotAsked);
+        }
+        let domain = match address.domain() {
+            Domain::Literal(literal) => DomainEvidence::Literal(literal.ip()),
+            Domain::Name(name) => match self.facts(name, options.max_age, options.deadline).await {
+                Err(failure) => return AddressEvidence::Unprobed(DomainEvidence::Failed(failure)),
+                Ok(facts) => DomainEvidence::Facts(facts),
+            },
+        };
+        let target = domain.target().filter(|_| depth > Depth::Domain);
+        let Some(target) = target else { return AddressEvidence::Unprobed(domain) };
+        let began = self.clock.now();
+        let outcome = self.prober.probe(request(address, target, options)).await;
+        self.counters.probe.observe(self.since(began));
+        AddressEvidence::Probed(Arc::new(ProbeEvidence {
+            outcome,
+            facts: match domain {
+                DomainEvidence::Facts(facts) => Some(facts.value),
+                _ => None,
+            },
+            transcript: options.transcript,
+            tested_catch_all: options.test_catch_all,
+        }))
+    }
+
+    /// Looks up how a domain receives mail, no older than the caller wants and within its deadline.
+    pub(super) async fn facts(
+        &self,
+        name: &DomainName,
+        max_age: Option<Duration>,
+        deadline: SystemTime,
+    ) -> Result<Cached<DomainFacts>, DnsFailure> {
+        let began = self.clock.now();
+        let facts = self.within(deadline, self.domains.domain(name, max_age)).await;
+        self.counters.dns.observe(self.since(began));
+        facts
+    }
+
+    /// A look-up, given up as a timeout at `deadline`.
+    ///
+    /// No `async fn`: that would hold the look-up twice, and every address under way has one.
+    pub(super) fn within<T>(
+        &self,
+        deadline: SystemTime,
+        look_up: impl Future<Output = Result<T, DnsFailure>>,
+    ) -> impl Future<Output = Result<T, DnsFailure>> {
+        tokio::time::timeout_at(self.clock.instant(deadline), look_up)
+            .map(|in_time| in_time.unwrap_or(Err(DnsFailure::Timeout)))
+    }
+}
+
+/// The question for the exchangers.
+fn request(address: &Address, target: ProbeTarget, options: &Options) -> ProbeRequest {
+    ProbeRequest {
+        address: address.clone(),
+        target,
+        test_catch_all: options.test_catch_all,
+        deadline: options.deadline,
+        retry_until: options.retry_until,
+        transcript: options.transcript,
+    }
+}

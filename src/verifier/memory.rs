@@ -1,0 +1,51 @@
+//! Evidence that is remembered: when it answers a later question, and how it is kept.
+
+use std::sync::Arc;
+
+use super::evidence::{CachedProbe, ProbeEvidence};
+use super::subject::ParsedAddress;
+use super::{Options, Verifier, lifetime};
+use crate::smtp::Control;
+use crate::verdict::{Depth, Judgement, Verdict};
+
+impl Verifier {
+    /// Remembered evidence that answers the caller's question.
+    pub(super) async fn sufficient_cached(
+        &self,
+        parsed: &ParsedAddress,
+        options: &Options,
+    ) -> Option<CachedProbe> {
+        if options.depth < Depth::Mailbox {
+            return None;
+        }
+        let now = self.clock.now();
+        let mailbox = parsed.identity.mailbox.as_str();
+        let cached = self.remembered.lookup(mailbox, options.max_age, now).await?;
+        let has_transcript = cached.evidence.transcript || !options.transcript;
+        let knows_catch_all = cached.evidence.tested_catch_all
+            || !options.test_catch_all
+            || !matches!(cached.evidence.outcome.control, Control::NotAsked);
+        let is_patient = options.retry_until > now;
+        let says_enough = cached.is_settled || !is_patient;
+        (has_transcript && knows_catch_all && says_enough).then_some(cached)
+    }
+
+    /// Keeps the evidence of a probe for as long as its judgement may hold.
+    pub(super) async fn remember(
+        &self,
+        mailbox: String,
+        evidence: &Arc<ProbeEvidence>,
+        judgement: &Judgement,
+        suggested_domain: Option<Arc<str>>,
+    ) {
+        let now = self.clock.now();
+        let until = now + lifetime::lifetime(judgement, &self.config);
+        let cached = CachedProbe {
+            evidence: Arc::clone(evidence),
+            is_settled: judgement.verdict != Verdict::Unknown,
+            suggested_domain,
+        };
+        // Boxed: it is large, and soon over.
+        Box::pin(self.remembered.insert(mailbox, cached, now, until, now)).await;
+    }
+}
