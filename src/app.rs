@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,7 +21,7 @@ use crate::prober::Prober;
 use crate::readiness::Readiness;
 use crate::smtp::meaning::Classifier;
 use crate::telemetry;
-use crate::verifier::Verifier;
+use crate::verifier::{Verifier, VerifierParts, read_reply_rules};
 
 /// The shortest time between two looks at the lists' folder.
 const SHORTEST_POLL: Duration = Duration::from_secs(1);
@@ -41,6 +40,8 @@ pub struct App {
     pub clock: Clock,
     /// Verifies addresses.
     pub verifier: Arc<Verifier>,
+    /// The rules that read replies.
+    pub replies: Arc<Classifier>,
     /// The lists in use.
     pub lists: Arc<ListsHandle>,
     /// Sources of the measurements.
@@ -58,27 +59,20 @@ impl App {
     ///
     /// If the configuration names a file that cannot be read, or the resolver cannot be set up.
     pub fn build(config: Config) -> anyhow::Result<Self> {
-        let clock = Clock::start();
-        let resolver = Resolver::new(config.dns.clone(), clock).context("DNS cannot be used")?;
-        let resolver = Arc::new(resolver);
-        let domains = DnsCache::new(resolver.clone(), config.cache.clone(), clock)?;
-        let classifier = classifier(&config)?;
-        let lists = Arc::new(ListsHandle::open(&config.lists)?);
-        let prober = Prober::new(
-            config.prober.clone(),
-            config.smtp.clone(),
-            domains.clone(),
-            classifier,
-            clock,
-        )?;
-        let verifier = Arc::new(Verifier::new(
-            domains.clone(),
-            prober.clone(),
-            Arc::clone(&lists),
-            config.policy.clone(),
-            config.verifier.clone(),
-            clock,
-        ));
+        let mut builder = Verifier::builder()
+            .dns(config.dns.clone())
+            .cache(config.cache.clone())
+            .lists(config.lists.clone())
+            .smtp(config.smtp.clone())
+            .prober(config.prober.clone())
+            .policy(config.policy.clone())
+            .memory(config.verifier.clone());
+        if let Some(file) = &config.replies.rules {
+            builder = builder.reply_rules(file);
+        }
+        let VerifierParts { clock, resolver, domains, classifier, lists, prober, verifier } =
+            builder.build_parts()?;
+        let (verifier, replies) = (Arc::new(verifier), classifier);
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         if config.lists.dir.is_some() {
@@ -94,7 +88,7 @@ impl App {
             calls: Arc::new(Calls::default()),
             readiness: Readiness::default(),
         };
-        Ok(Self { config, clock, verifier, lists, sources, prober, domains, tasks, stop })
+        Ok(Self { config, clock, verifier, replies, lists, sources, prober, domains, tasks, stop })
     }
 
     /// Asks DNS from now on, again and again, whether it answers: until then the service is not
@@ -236,22 +230,9 @@ pub fn problems(config: &Config) -> Vec<anyhow::Error> {
     found.extend(config.cache.check().err().map(Into::into));
     found.extend(Thresholds::try_from(config.preflight).err().map(Into::into));
     found.extend(ListsHandle::open(&config.lists).err().map(Into::into));
-    found.extend(classifier(config).err());
+    let rules = read_reply_rules(config.replies.rules.as_deref());
+    found.extend(rules.err().map(Into::into));
     found.extend(config.metrics.check().err().map(Into::into));
     found.extend(telemetry::problems(&config.log, &config.trace).into_iter().map(Into::into));
     found
-}
-
-/// The reply rules in use: the built-in ones, after those of the configuration's file.
-///
-/// # Errors
-///
-/// If the file cannot be read or holds a rule that is not one.
-pub fn classifier(config: &Config) -> anyhow::Result<Arc<Classifier>> {
-    let Some(path) = &config.replies.rules else {
-        return Ok(Arc::clone(Classifier::builtin()));
-    };
-    let named = || format!("the reply rules in {}", path.display());
-    let text = std::fs::read_to_string(path).with_context(named)?;
-    Ok(Arc::new(Classifier::with_rules(&text).with_context(named)?))
 }

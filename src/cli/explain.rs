@@ -10,8 +10,8 @@ use super::args::{ExplainArgs, StageArg};
 use super::common::Common;
 use super::jsonl;
 use super::render::DIM;
-use crate::app;
 use crate::smtp::{Classifier, Explanation, Ourselves, ReplyView, Stage};
+use crate::verifier::read_reply_rules;
 
 /// A reply to explain.
 #[derive(Debug, Deserialize)]
@@ -36,7 +36,8 @@ struct Explained {
 }
 
 pub(super) fn run(args: &ExplainArgs, common: &Common) -> anyhow::Result<bool> {
-    let classifier = app::classifier(&common.load(Table::new())?)?;
+    let config = common.load(Table::new())?;
+    let classifier = read_reply_rules(config.replies.rules.as_deref())?;
     if args.jsonl {
         jsonl::map(stdin().lock(), stdout().lock(), |input| explain_one(&classifier, input))?;
         return Ok(true);

@@ -1,7 +1,8 @@
-//! Builds a [`Verifier`] with the parts below it, for programs that use this crate as a library.
+//! Builds a [`Verifier`] with the parts below it: for programs that use this crate as a library,
+//! and for the service, which keeps the parts too.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -50,6 +51,18 @@ pub enum BuildError {
     /// A setting of the prober cannot be used.
     #[error(transparent)]
     Prober(#[from] prober::ProberError),
+}
+
+/// A verifier and what it is made of.
+#[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the service keeps the parts"))]
+pub(crate) struct VerifierParts {
+    pub(crate) clock: Clock,
+    pub(crate) resolver: Arc<Resolver>,
+    pub(crate) domains: DnsCache,
+    pub(crate) classifier: Arc<Classifier>,
+    pub(crate) lists: Arc<ListsHandle>,
+    pub(crate) prober: Prober,
+    pub(crate) verifier: Verifier,
 }
 
 /// Settings of a [`Verifier`], all optional.
@@ -124,6 +137,24 @@ impl Builder {
         self
     }
 
+    /// The folder of name lists and how often it is looked at. A folder set before is replaced.
+    pub fn lists(mut self, config: lists::Config) -> Self {
+        self.lists = config;
+        self
+    }
+
+    /// The lifetimes of DNS answers.
+    pub fn cache(mut self, config: cache::Config) -> Self {
+        self.cache = config;
+        self
+    }
+
+    /// The memory of evidence: its lifetimes and its size.
+    pub fn memory(mut self, config: super::Config) -> Self {
+        self.config = config;
+        self
+    }
+
     /// The DNS settings. Name servers added before are replaced.
     pub fn dns(mut self, config: dns::Config) -> Self {
         self.dns = config;
@@ -150,17 +181,31 @@ impl Builder {
     ///
     /// If a setting cannot be used, or a file it names cannot be read: see [`BuildError`].
     pub fn build(self) -> Result<Verifier, BuildError> {
+        Ok(self.build_parts()?.verifier)
+    }
+
+    /// Builds the verifier as [`build`](Self::build) does, and returns what it is made of too.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    pub(crate) fn build_parts(self) -> Result<VerifierParts, BuildError> {
         let clock = Clock::start();
         let smtp = self.smtp_config()?;
         let resolver = Arc::new(Resolver::new(self.dns, clock)?);
-        let domains = DnsCache::new(resolver, self.cache, clock)?;
+        let domains = DnsCache::new(resolver.clone(), self.cache, clock)?;
+        let classifier = read_reply_rules(self.reply_rules.as_deref())?;
         let lists = Arc::new(ListsHandle::open(&self.lists)?);
-        let classifier = match self.reply_rules {
-            None => Arc::clone(Classifier::builtin()),
-            Some(path) => Arc::new(compile_rules(path)?),
-        };
-        let prober = Prober::new(self.prober, smtp, domains.clone(), classifier, clock)?;
-        Ok(Verifier::new(domains, prober, lists, self.policy, self.config, clock))
+        let prober = Prober::new(self.prober, smtp, domains.clone(), classifier.clone(), clock)?;
+        let verifier = Verifier::new(
+            domains.clone(),
+            prober.clone(),
+            Arc::clone(&lists),
+            self.policy,
+            self.config,
+            clock,
+        );
+        Ok(VerifierParts { clock, resolver, domains, classifier, lists, prober, verifier })
     }
 
     fn smtp_config(&self) -> Result<smtp::Config, BuildError> {
@@ -190,14 +235,17 @@ where
     })
 }
 
-/// Reads and compiles a file of reply rules.
-fn compile_rules(path: PathBuf) -> Result<Classifier, BuildError> {
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(fault) => return Err(BuildError::Rules { path, reason: fault.to_string() }),
-    };
-    Classifier::with_rules(&text)
-        .map_err(|fault| BuildError::Rules { path, reason: fault.to_string() })
+/// Reads the reply rules in use: the built-in ones, after those of `file`.
+///
+/// # Errors
+///
+/// If the file cannot be read or holds a rule that is not one.
+pub(crate) fn read_reply_rules(file: Option<&Path>) -> Result<Arc<Classifier>, BuildError> {
+    let Some(path) = file else { return Ok(Arc::clone(Classifier::builtin())) };
+    let fault = |reason: String| BuildError::Rules { path: path.to_owned(), reason };
+    let text = std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
+    let classifier = Classifier::with_rules(&text).map_err(|error| fault(error.to_string()))?;
+    Ok(Arc::new(classifier))
 }
 
 #[cfg(test)]
@@ -218,5 +266,20 @@ mod tests {
         assert!(error.to_string().contains("/no/such.toml"), "{error}");
         let error = Builder::default().lists_dir("/no/such/folder").build().err().unwrap();
         assert!(error.to_string().contains("/no/such/folder"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_parts_of_a_verifier_are_those_it_works_with() {
+        let lists = lists::Config { dir: None, ..lists::Config::default() };
+        let memory = crate::verifier::Config { max_remembered: 7, ..Default::default() };
+        let builder = Builder::default()
+            .name_server(([127, 0, 0, 1], 1).into())
+            .lists(lists)
+            .cache(cache::Config::default())
+            .memory(memory.clone());
+        let parts = builder.build_parts().unwrap();
+        assert!(Arc::ptr_eq(&parts.lists, &parts.verifier.lists));
+        assert_eq!(parts.verifier.config, memory);
+        assert!(Arc::ptr_eq(&parts.classifier, Classifier::builtin()));
     }
 }

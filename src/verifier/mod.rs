@@ -40,6 +40,8 @@ use subject::ParsedAddress;
 
 pub use crate::verdict::Depth;
 pub use builder::{BuildError, Builder};
+#[cfg(feature = "cli")]
+pub(crate) use builder::{VerifierParts, read_reply_rules};
 pub use counters::Stats;
 pub use domain::{DomainError, DomainReport, ExchangerFailure, ExchangerReport};
 pub use lifetime::Config;

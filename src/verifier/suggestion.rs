@@ -7,7 +7,11 @@ use crate::verdict::Depth;
 
 impl Verifier {
     /// The address of a suggestion, unless DNS says that it takes no mail either.
-    pub(super) async fn check_suggestion(&self, suggestion: Address, options: &Options) -> Option<Address> {
+    pub(super) async fn check_suggestion(
+        &self,
+        suggestion: Address,
+        options: &Options,
+    ) -> Option<Address> {
         if options.depth > Depth::Syntax {
             let domain = suggestion.domain_name()?;
             let facts = self.facts(domain, None, options.deadline).await.ok()?;
@@ -19,7 +23,11 @@ impl Verifier {
     }
 
     /// The address that may have been meant instead of the subject.
-    pub(super) fn suggestion(&self, subject: &Subject, parsed: &ParsedAddress) -> Option<Suggestion> {
+    pub(super) fn suggestion(
+        &self,
+        subject: &Subject,
+        parsed: &ParsedAddress,
+    ) -> Option<Suggestion> {
         let address = &parsed.address;
         let written = subject.asked().get(address.local().len() + 1..);
         if written == address.domain_name().map(DomainName::as_str)
