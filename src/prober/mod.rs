@@ -189,4 +189,4 @@ impl Prober {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

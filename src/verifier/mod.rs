@@ -293,3 +293,6 @@ fn verify_span(subject: &Subject) -> Span {
 fn has_disposable_exchanger(facts: &DomainFacts, lists: &Lists) -> bool {
     facts.route.exchangers().iter().any(|exchanger| lists.is_disposable_exchanger(&exchanger.host))
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,74 +12,74 @@ use crate::clock::Clock;
 
 /// How an exchanger behaves. Local parts that begin with `user` exist.
 #[derive(Clone, Debug)]
-pub(super) struct Rules {
-    pub(super) pipelining: bool,
+pub(crate) struct Rules {
+    pub(crate) pipelining: bool,
     /// Refuses connections (TCP).
-    pub(super) down: bool,
-    /// ReplyStats instead of 220.
-    pub(super) banner: Option<&'static str>,
-    /// ReplyStats to `EHLO` instead of its capabilities.
-    pub(super) ehlo: Option<&'static str>,
+    pub(crate) down: bool,
+    /// Said instead of 220.
+    pub(crate) banner: Option<&'static str>,
+    /// Said to `EHLO` instead of its capabilities.
+    pub(crate) ehlo: Option<&'static str>,
     /// What it says of its limits in `EHLO`, and keeps: (transactions in a session, recipients in
     /// a transaction).
-    pub(super) limits: Option<(usize, usize)>,
+    pub(crate) limits: Option<(usize, usize)>,
     /// Offers TLS, and hangs up when it is to begin.
-    pub(super) broken_tls: bool,
+    pub(crate) broken_tls: bool,
     /// Said to `RSET`.
-    pub(super) reset: Option<&'static str>,
+    pub(crate) reset: Option<&'static str>,
     /// Said to every `MAIL` of a session but the first.
-    pub(super) second_mail: Option<&'static str>,
+    pub(crate) second_mail: Option<&'static str>,
     /// Throws away what was sent behind a command when it answers that.
-    pub(super) flushes: bool,
+    pub(crate) flushes: bool,
     /// Hangs up on `EHLO`.
-    pub(super) rfc821: bool,
+    pub(crate) rfc821: bool,
     /// Says its banner a second time, a moment later.
-    pub(super) second_banner: bool,
+    pub(crate) second_banner: bool,
     /// Addresses it has before the one that it answers at.
-    pub(super) refusing: u8,
+    pub(crate) refusing: u8,
     /// Refuses `<>`.
-    pub(super) refuses_null_sender: bool,
-    /// ReplyStats to `MAIL` instead of 250.
-    pub(super) mail: Option<&'static str>,
-    /// ReplyStats to every `RCPT`.
-    pub(super) rcpt: Option<&'static str>,
-    pub(super) catch_all: bool,
+    pub(crate) refuses_null_sender: bool,
+    /// Said to `MAIL` instead of 250.
+    pub(crate) mail: Option<&'static str>,
+    /// Said to every `RCPT`.
+    pub(crate) rcpt: Option<&'static str>,
+    pub(crate) catch_all: bool,
     /// Refuses unknown users with a bare code.
-    pub(super) bare: bool,
+    pub(crate) bare: bool,
     /// 421 in the banner beyond so many sessions.
-    pub(super) sessions: usize,
+    pub(crate) sessions: usize,
     /// 421 after so many answered recipients.
-    pub(super) recipients_per_session: usize,
+    pub(crate) recipients_per_session: usize,
     /// 421 in the banner beyond so many new connections in such a time.
-    pub(super) connections: Option<(usize, Duration)>,
+    pub(crate) connections: Option<(usize, Duration)>,
     /// 452 for all beyond so many recipients in a session, whatever the transaction.
-    pub(super) session_full: usize,
+    pub(crate) session_full: usize,
     /// Said to `MAIL` after so many transactions in a session.
-    pub(super) messages: Option<(usize, &'static str)>,
+    pub(crate) messages: Option<(usize, &'static str)>,
     /// Accepts every other unknown recipient.
-    pub(super) unknown_alternates: bool,
+    pub(crate) unknown_alternates: bool,
     /// 450 for so long after an unknown recipient was first seen.
-    pub(super) greylists_unknown: Option<Duration>,
+    pub(crate) greylists_unknown: Option<Duration>,
     /// 421 after so many 452s.
-    pub(super) overshoot: usize,
+    pub(crate) overshoot: usize,
     /// 452 after so many accepted recipients.
-    pub(super) recipients_per_transaction: usize,
+    pub(crate) recipients_per_transaction: usize,
     /// 421 after so many refused recipients in a session, as Postfix does.
-    pub(super) errors: usize,
+    pub(crate) errors: usize,
     /// Hangs up when asked about a local part that begins so.
-    pub(super) dies_at: Option<&'static str>,
+    pub(crate) dies_at: Option<&'static str>,
     /// 450 for so long after a recipient was first seen.
-    pub(super) greylist: Option<Duration>,
+    pub(crate) greylist: Option<Duration>,
     /// Sees these addresses of ours and refuses them.
-    pub(super) blocks: Vec<IpAddr>,
+    pub(crate) blocks: Vec<IpAddr>,
     /// Before each reply.
-    pub(super) delay: Duration,
+    pub(crate) delay: Duration,
     /// Before each reply to `RCPT`, from this time on.
-    pub(super) tarpit: Option<(SystemTime, Duration)>,
+    pub(crate) tarpit: Option<(SystemTime, Duration)>,
     /// How long it takes to close a connection that is over. Until then it counts.
-    pub(super) close_delay: Duration,
+    pub(crate) close_delay: Duration,
     /// Has an IPv6 address and no other.
-    pub(super) v6: bool,
+    pub(crate) v6: bool,
 }
 
 impl Default for Rules {
@@ -125,24 +125,24 @@ impl Default for Rules {
 
 /// What an exchanger saw.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// When connections were made, refused ones too.
-    pub(super) connections: Vec<SystemTime>,
-    pub(super) open: usize,
-    pub(super) peak: usize,
-    pub(super) quits: usize,
+    pub(crate) connections: Vec<SystemTime>,
+    pub(crate) open: usize,
+    pub(crate) peak: usize,
+    pub(crate) quits: usize,
     /// From where each connection came.
-    pub(super) clients: Vec<Option<IpAddr>>,
+    pub(crate) clients: Vec<Option<IpAddr>>,
     /// What each said in `EHLO`.
-    pub(super) helos: Vec<String>,
+    pub(crate) helos: Vec<String>,
     /// The senders of each transaction.
-    pub(super) senders: Vec<String>,
+    pub(crate) senders: Vec<String>,
     /// The recipients of each transaction.
-    pub(super) transactions: Vec<Vec<String>>,
+    pub(crate) transactions: Vec<Vec<String>>,
     /// From where each recipient was named, and when.
-    pub(super) named: Vec<(String, Option<IpAddr>, SystemTime)>,
+    pub(crate) named: Vec<(String, Option<IpAddr>, SystemTime)>,
     /// How long each connection lasted that is over.
-    pub(super) lasted: Vec<Duration>,
+    pub(crate) lasted: Vec<Duration>,
     /// Unknown recipients named.
     unknown: usize,
     first_seen: HashMap<(String, Option<IpAddr>), SystemTime>,
@@ -150,17 +150,17 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn rcpt(&self) -> Vec<&str> {
+    pub(crate) fn rcpt(&self) -> Vec<&str> {
         self.transactions.iter().flatten().map(String::as_str).collect()
     }
 }
 
 /// One connection's server.
-pub(super) struct Server {
-    pub(super) rules: Rules,
-    pub(super) seen: Arc<Mutex<Seen>>,
-    pub(super) clock: Clock,
-    pub(super) client: Option<IpAddr>,
+pub(crate) struct Server {
+    pub(crate) rules: Rules,
+    pub(crate) seen: Arc<Mutex<Seen>>,
+    pub(crate) clock: Clock,
+    pub(crate) client: Option<IpAddr>,
 }
 
 /// What it counts.
@@ -179,7 +179,7 @@ struct Session {
 }
 
 impl Server {
-    pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(self, mut stream: S) {
+    pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(self, mut stream: S) {
         let began = self.clock.now();
         let open = {
             let mut seen = self.seen.lock().unwrap();

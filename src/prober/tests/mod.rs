@@ -3,7 +3,7 @@
 mod backoff;
 mod contradictions;
 mod dialogues;
-mod exchanger;
+pub(crate) mod exchanger;
 mod identities;
 mod limits;
 mod manners;
@@ -13,7 +13,7 @@ mod reuse;
 mod session_limits;
 mod socks5;
 mod starving;
-mod world;
+pub(crate) mod world;
 
 use std::sync::Arc;
 use std::time::SystemTime;

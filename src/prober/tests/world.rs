@@ -16,7 +16,7 @@ use super::exchanger::{Rules, Seen, Server};
 use crate::address::{Address, DomainName};
 use crate::cache::{self, DnsCache};
 use crate::clock::Clock;
-use crate::dns::{DnsFailure, DomainLookup, Exchanger, HostFacts, Lookup};
+use crate::dns::{DnsFailure, DomainFacts, DomainLookup, Exchanger, HostFacts, Lookup, Route};
 use crate::egress::{Connection, Dial, DialOptions};
 use crate::prober::{Config, ProbeRequest, ProbeTarget, Prober};
 use crate::smtp::dialogue::Interpret;
@@ -36,20 +36,49 @@ impl Host {
 }
 
 /// The network.
-pub(super) struct World {
-    pub(super) clock: Clock,
+pub(crate) struct World {
+    pub(crate) clock: Clock,
     hosts: Mutex<HashMap<DomainName, Host>>,
+    domains: Mutex<Domains>,
     tasks: TaskTracker,
 }
 
+/// What DNS says of domains.
+#[derive(Default)]
+struct Domains {
+    routes: HashMap<DomainName, Route>,
+    /// How long each look-up takes.
+    delay: Duration,
+    /// The domains asked for, in order.
+    asked: Vec<String>,
+}
+
 impl World {
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         let hosts = Mutex::new(HashMap::new());
-        Arc::new(Self { clock: Clock::start(), hosts, tasks: TaskTracker::new() })
+        let (clock, domains) = (Clock::start(), Mutex::default());
+        Arc::new(Self { clock, hosts, domains, tasks: TaskTracker::new() })
+    }
+
+    /// Has `host` receive the mail of `domain`.
+    pub(crate) fn domain(&self, domain: &str, host: &str) {
+        let exchanger = Exchanger { host: DomainName::from_ascii(host), preference: 10 };
+        let route = Route::Exchangers([exchanger].into());
+        self.domains.lock().unwrap().routes.insert(DomainName::from_ascii(domain), route);
+    }
+
+    /// Makes each look-up of a domain take so long.
+    pub(crate) fn slow_dns(&self, delay: Duration) {
+        self.domains.lock().unwrap().delay = delay;
+    }
+
+    /// The domains that DNS was asked for since the last time.
+    pub(crate) fn asked_domains(&self) -> Vec<String> {
+        std::mem::take(&mut self.domains.lock().unwrap().asked)
     }
 
     /// Adds an exchanger, or changes its ways.
-    pub(super) fn host(&self, name: &str, rules: Rules) {
+    pub(crate) fn host(&self, name: &str, rules: Rules) {
         let mut hosts = self.hosts.lock().unwrap();
         let name = DomainName::from_ascii(name);
         let seen = hosts.get(&name).map(|host| Arc::clone(&host.seen)).unwrap_or_default();
@@ -63,7 +92,7 @@ impl World {
     }
 
     /// Has the exchanger listen on a loopback address; returns where.
-    pub(super) async fn listen(&self, name: &str) -> SocketAddr {
+    pub(crate) async fn listen(&self, name: &str) -> SocketAddr {
         let replies = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = replies.local_addr().unwrap();
         let mut hosts = self.hosts.lock().unwrap();
@@ -82,33 +111,33 @@ impl World {
         address
     }
 
-    pub(super) fn seen(&self, name: &str) -> Seen {
+    pub(crate) fn seen(&self, name: &str) -> Seen {
         let hosts = self.hosts.lock().unwrap();
         hosts[&DomainName::from_ascii(name)].seen.lock().unwrap().clone()
     }
 
-    pub(super) fn prober(self: &Arc<Self>, config: Config) -> Prober {
+    pub(crate) fn prober(self: &Arc<Self>, config: Config) -> Prober {
         self.prober_with(config, &smtp::Config::default())
     }
 
-    pub(super) fn prober_with(self: &Arc<Self>, config: Config, smtp: &smtp::Config) -> Prober {
+    pub(crate) fn prober_with(self: &Arc<Self>, config: Config, smtp: &smtp::Config) -> Prober {
         let hosts = self.dns();
         let dial = Arc::clone(self);
         Prober::with_dial(config, smtp, hosts, Arc::new(Plain), self.clock, dial).unwrap()
     }
 
-    fn dns(self: &Arc<Self>) -> DnsCache {
+    pub(crate) fn dns(self: &Arc<Self>) -> DnsCache {
         let lookup = Arc::clone(self);
         DnsCache::new(lookup, cache::Config::default(), self.clock).unwrap()
     }
 
     /// A prober that asks over TCP.
-    pub(super) fn tcp_prober(self: &Arc<Self>, config: Config, smtp: smtp::Config) -> Prober {
+    pub(crate) fn tcp_prober(self: &Arc<Self>, config: Config, smtp: smtp::Config) -> Prober {
         let hosts = self.dns();
         Prober::new(config, smtp, hosts, Arc::new(Plain), self.clock).unwrap()
     }
 
-    pub(super) fn request(&self, address: &str, exchangers: &[(&str, u16)]) -> ProbeRequest {
+    pub(crate) fn request(&self, address: &str, exchangers: &[(&str, u16)]) -> ProbeRequest {
         let exchanger = |(host, preference): &(&str, u16)| Exchanger {
             host: DomainName::from_ascii(host),
             preference: *preference,
@@ -126,8 +155,22 @@ impl World {
 
 #[async_trait]
 impl Lookup for World {
-    async fn domain(&self, _: &DomainName) -> Result<DomainLookup, DnsFailure> {
-        unreachable!("the prober asks for hosts only")
+    async fn domain(&self, domain: &DomainName) -> Result<DomainLookup, DnsFailure> {
+        let (route, delay) = {
+            let mut domains = self.domains.lock().unwrap();
+            domains.asked.push(domain.to_string());
+            (domains.routes.get(domain).cloned().unwrap_or(Route::NoSuchDomain), domains.delay)
+        };
+        sleep(delay).await;
+        let looked_up_at = self.clock.now();
+        let facts = DomainFacts {
+            domain: domain.clone(),
+            route,
+            notes: Vec::new(),
+            looked_up_at,
+            valid_until: looked_up_at + Duration::from_secs(3600),
+        };
+        Ok(DomainLookup { facts, host: None })
     }
 
     async fn host(&self, host: &DomainName) -> Result<HostFacts, DnsFailure> {
