@@ -3,6 +3,7 @@
 mod crash;
 mod directory;
 mod full;
+mod version_0_1;
 
 use tempfile::TempDir;
 
