@@ -1,8 +1,12 @@
-//! `src/config/settings.txt`, the reference of all settings, says what the comments of the
-//! configuration's types say. `TEST_MAILVET_WRITE=1 cargo test --test corpora settings` writes it.
+//! The two references of all settings, `src/config/settings.txt` and the tables of
+//! `docs/configuration.md`, say what the comments of the configuration's types say.
+//! `TEST_MAILVET_WRITE=1 cargo test --test corpora settings` writes both.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+
+use mailvet::config::Config;
+use toml::{Table, Value};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -108,19 +112,126 @@ fn write(all: &[Definition], of: &Definition, prefix: &str, text: &mut String) {
     }
 }
 
-#[test]
+/// The line of `docs/configuration.md` above what is generated.
+const MARK: &str = "<!-- Below this line: generated from the comments in src/. -->\n";
+
+const HOW: &str = "TEST_MAILVET_WRITE=1 cargo test --test corpora settings";
+
+/// Compares a file with `text`, or writes it where the environment asks for that.
 #[expect(clippy::disallowed_methods, reason = "a variable asks this test to write")]
-fn the_reference_of_the_settings_is_what_the_types_say() {
-    let all = definitions();
-    let root = all.iter().find(|of| of.file == "src/config.rs" && of.name == "Config").unwrap();
-    let mut text = String::new();
-    write(&all, root, "", &mut text);
-    assert!(text.contains("\nserver.limits.connections\n") && text.contains("identities[].name\n"));
-    let path = Path::new(ROOT).join("src/config/settings.txt");
+fn hold(name: &str, text: &str) {
+    let path = Path::new(ROOT).join(name);
     if std::env::var_os("TEST_MAILVET_WRITE").is_some() {
-        std::fs::write(&path, &text).unwrap();
+        std::fs::write(&path, text).expect("a writable file");
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    let how = "TEST_MAILVET_WRITE=1 cargo test --test corpora settings";
-    assert!(kept == text, "src/config/settings.txt is not what the types say; run {how}");
+    assert!(kept == text, "{name} is not what the types say; run {HOW}");
+}
+
+fn settings() -> (Vec<Definition>, String) {
+    let all = definitions();
+    let is_root = |of: &&Definition| of.file == "src/config.rs" && of.name == "Config";
+    let root = all.iter().find(is_root).expect("the configuration");
+    let mut text = String::new();
+    write(&all, root, "", &mut text);
+    (all, text)
+}
+
+#[test]
+fn the_reference_of_the_settings_is_what_the_types_say() {
+    let (_, text) = settings();
+    assert!(text.contains("\nserver.limits.connections\n") && text.contains("identities[].name\n"));
+    hold("src/config/settings.txt", &text);
+}
+
+/// One setting of the reference: its key, and what it means.
+struct Setting {
+    key: String,
+    meaning: String,
+}
+
+/// The settings of the reference, in its order; the lines of each meaning joined.
+fn parsed(text: &str) -> Vec<Setting> {
+    let mut settings: Vec<Setting> = Vec::new();
+    for line in text.lines() {
+        match (line.strip_prefix("    "), settings.last_mut()) {
+            (Some(more), Some(setting)) => {
+                let gap = if setting.meaning.is_empty() { "" } else { " " };
+                setting.meaning += &format!("{gap}{}", more.trim());
+            }
+            (None, _) if !line.is_empty() => {
+                settings.push(Setting { key: line.to_owned(), meaning: String::new() });
+            }
+            _ => {}
+        }
+    }
+    settings
+}
+
+/// The default of a key, as it is written in the file; empty where nothing is set.
+fn default(defaults: &Table, key: &str) -> String {
+    let mut value: Option<&Value> = None;
+    let mut table = Some(defaults);
+    for part in key.split('.') {
+        value = table.and_then(|table| table.get(part));
+        table = value.and_then(Value::as_table);
+    }
+    match value {
+        Some(Value::Array(items)) if items.len() > 2 => format!("{} entries", items.len()),
+        Some(Value::Table(_)) | None => String::new(),
+        Some(value) => format!("`{}`", value.to_string().replace('|', "\\|")),
+    }
+}
+
+/// The tables of `docs/configuration.md`: one for each section.
+fn tables(settings: &[Setting]) -> String {
+    let defaults = Table::try_from(Config::default()).expect("defaults as TOML");
+    let is_section = |key: &str| {
+        let below = format!("{key}.");
+        settings.iter().any(|other| other.key.starts_with(&below))
+    };
+    let sections = settings.iter().filter(|setting| is_section(&setting.key));
+    let mut text = String::new();
+    for section in sections {
+        let prefix = format!("{}.", section.key);
+        let own = settings.iter().filter(|setting| {
+            let rest = setting.key.strip_prefix(&prefix);
+            rest.is_some_and(|rest| !rest.contains('.')) && !is_section(&setting.key)
+        });
+        let rows: Vec<&Setting> = own.collect();
+        if rows.is_empty() {
+            continue;
+        }
+        write!(text, "\n## `[{}]`\n\n{}\n\n", section.key, section.meaning)
+            .expect("a string takes all");
+        text.push_str("| key | default | meaning |\n|---|---|---|\n");
+        for Setting { key, meaning } in rows {
+            let (name, default) = (&key[prefix.len()..], default(&defaults, key));
+            writeln!(text, "| `{name}` | {default} | {} |", meaning.replace('|', "\\|"))
+                .expect("a string takes all");
+            let elements = format!("{key}[].");
+            for element in settings.iter().filter(|other| other.key.starts_with(&elements)) {
+                let name = &element.key[prefix.len()..];
+                let meaning = element.meaning.replace('|', "\\|");
+                writeln!(text, "| `{name}` | | {meaning} |").expect("a string takes all");
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn the_documentation_has_every_setting_with_its_default_and_its_meaning() {
+    let (_, text) = settings();
+    let settings = parsed(&text);
+    let tables = tables(&settings);
+    for Setting { key, .. } in &settings {
+        let (_, name) = key.rsplit_once('.').unwrap_or(("", key));
+        assert!(tables.contains(name), "{key} is missing");
+    }
+    assert!(tables.contains("| `port` | `25` |") && tables.contains("## `[prober.pacing]`"));
+    let path = Path::new(ROOT).join("docs/configuration.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let (head, _) = page.split_once(MARK).expect("the line above what is generated");
+    hold("docs/configuration.md", &format!("{head}{MARK}{tables}"));
 }
