@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use super::client::{ClientArgs, server_url};
 use super::common::Common;
@@ -56,6 +57,10 @@ pub(super) enum Command {
     /// Make API keys for the callers of a service
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write the pages of all commands to a folder
+    Man(ManArgs),
 }
 
 /// `mailvet serve`
@@ -234,6 +239,22 @@ pub(super) struct DoctorArgs {
     /// Look at the sandbox's world instead of the internet
     #[arg(long)]
     pub(super) sandbox: bool,
+}
+
+/// `mailvet completions`
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    pub(super) shell: Shell,
+}
+
+/// `mailvet man`
+#[derive(Debug, Args)]
+pub(super) struct ManArgs {
+    /// The folder to write `mailvet.1` and a page for each command to; it is made if it is not
+    /// there
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod api_key;
 mod args;
 mod client;
 mod common;
+mod completions;
 mod config;
 mod demo;
 mod depth;
@@ -16,6 +17,7 @@ mod json;
 mod jsonl;
 mod list;
 mod lists;
+mod man;
 mod render;
 mod sandboxed;
 mod serve;
@@ -71,6 +73,8 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Health(args) => health::run(args, &cli.common).await,
         Command::Doctor(args) => doctor::run(args, &cli.common).await,
         Command::ApiKey(command) => api_key::run(&command),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 
