@@ -1,7 +1,6 @@
 //! The control recipient of a domain: asked where nothing else tells whether the domain accepts
 //! every recipient, and once more where its answer contradicts what the domain showed before.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -63,7 +62,7 @@ impl<T> Destination<T> {
             return lane.set_control(domain, ControlState::Due);
         }
         let unknown = answer.as_ref().is_some_and(is_unknown_user);
-        if let Some(session) = context.session.and_then(|id| self.sessions.get_mut(&id)) {
+        if let Some(session) = context.session.and_then(|id| self.pool.get_mut(id)) {
             session.budget.control_answered(unknown);
             session.taken += u32::from(answer.as_ref().is_some_and(is_reply_to_rcpt));
         }
@@ -98,7 +97,7 @@ impl<T> Destination<T> {
                 }
                 lane.set_control(domain, ControlState::Delayed);
                 let due = Timer::Control(context.exchanger.clone(), domain.clone());
-                self.delayed.push(Reverse((at, due)));
+                self.timers.set(at, due);
                 return;
             }
         }

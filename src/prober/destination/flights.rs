@@ -68,7 +68,7 @@ impl<T> Destination<T> {
         now: SystemTime,
     ) {
         self.last_used = now;
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.pool.get_mut(id) else { return };
         let flight = std::mem::take(&mut session.flight);
         let (exchanger, address) = (session.exchanger.clone(), session.address);
         let mut findings = FlightFindings {
@@ -246,8 +246,7 @@ impl<T> Destination<T> {
         findings: &FlightFindings,
         now: SystemTime,
     ) -> bool {
-        let in_use = self.live();
-        let Some(session) = self.sessions.get_mut(&id) else { return false };
+        let Some(session) = self.pool.get_mut(id) else { return false };
         let newcomer = session.answered == 0;
         session.answered += findings.answered;
         let taken = session.taken;
@@ -266,14 +265,14 @@ impl<T> Destination<T> {
             }
         }
         if tarpit || findings.rate_limit.is_some() {
-            self.concurrency.too_much(in_use, now);
+            self.pool.too_much(now);
         } else if findings.unanswered.is_empty() && findings.blocked.is_none() {
             // Only who knocked after the pause shows that the door is open again.
             if newcomer && lane.half_open == Some(id) {
                 lane.connect_backoff.reset();
                 lane.half_open = None;
             }
-            self.concurrency.smooth(now);
+            self.pool.smooth(now);
         }
         tarpit
     }
@@ -287,8 +286,7 @@ impl<T> Destination<T> {
         memory: &mut Memory,
         now: SystemTime,
     ) {
-        let in_use = self.live();
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.pool.get_mut(id) else { return };
         session.budget.spend();
         let (answered, address) = (session.answered, session.address);
         let exchanger = session.exchanger.clone();
@@ -307,7 +305,7 @@ impl<T> Destination<T> {
             return;
         }
         self.blame_first(findings, &why, memory);
-        self.concurrency.trouble(in_use, now);
+        self.pool.trouble(now);
         if answered == 0 {
             self.leave_lane(id);
             // Back first, so that those who cannot wait are told.
@@ -382,14 +380,14 @@ impl<T> Destination<T> {
     }
 
     fn spend(&mut self, id: SessionId) {
-        if let Some(session) = self.sessions.get_mut(&id) {
+        if let Some(session) = self.pool.get_mut(id) {
             session.budget.spend();
         }
     }
 
     /// The session takes no more work, though its connection may not be gone yet.
     fn leave_lane(&mut self, id: SessionId) {
-        let Some(session) = self.sessions.get(&id) else { return };
+        let Some(session) = self.pool.get(id) else { return };
         if let Some(lane) = self.lanes.get_mut(&session.exchanger) {
             lane.leave(id, false);
         }

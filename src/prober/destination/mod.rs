@@ -11,14 +11,14 @@ mod control;
 mod flights;
 mod next_action;
 mod pool;
+mod recipient_pace;
 mod reply_context;
 mod resolve;
 mod session_progress;
 mod sessions;
 mod timers;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -29,8 +29,12 @@ use super::evidence::{LaneAnswer, Observation};
 use super::lane::{ControlState, JobId, Lane, PlannedTransaction, SessionId};
 use super::memory::Memory;
 use crate::address::{Address, DomainName};
-use crate::pacing::{Concurrency, Config, RetryBudget, SessionBudget, Window};
+use crate::pacing::{Config, RetryBudget, SessionBudget};
 use crate::smtp::{Control, NoReply, RecipientAnswer, Stage};
+
+use pool::SessionPool;
+use recipient_pace::RecipientPace;
+use timers::{Timer, Timers};
 
 pub(super) use flights::{FlightResult, TransactionResult};
 pub(super) use next_action::{NextAction, TransactionRequest};
@@ -100,14 +104,6 @@ pub(super) enum Effect<T> {
     Answer(T, LaneAnswer),
 }
 
-/// Something to look at later.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Timer {
-    Job(JobId),
-    Control(DomainName, DomainName),
-    Lane(DomainName),
-}
-
 struct PooledSession {
     exchanger: DomainName,
     state: SessionState,
@@ -142,19 +138,11 @@ enum SessionState {
 pub(super) struct Destination<T> {
     config: Arc<Config>,
     identity: usize,
-    concurrency: Concurrency,
-    connections: Window,
-    recipients: Window,
-    /// Connections opened for one recipient domain alone.
-    connections_by_domain: HashMap<DomainName, Window>,
     lanes: HashMap<DomainName, Lane>,
     jobs: HashMap<JobId, Job<T>>,
-    sessions: HashMap<SessionId, PooledSession>,
-    /// Lanes that want a session more, first come first served.
-    wanting: VecDeque<DomainName>,
-    delayed: BinaryHeap<Reverse<(SystemTime, Timer)>>,
-    /// Some lane had work and no recipient was left in this minute.
-    short_of_recipients: bool,
+    pool: SessionPool,
+    recipients: RecipientPace,
+    timers: Timers,
     draining: bool,
     effects: VecDeque<Effect<T>>,
     last_id: u64,
@@ -166,16 +154,11 @@ impl<T> Destination<T> {
     pub(super) fn new(config: Arc<Config>, identity: usize) -> Self {
         Self {
             identity,
-            concurrency: Concurrency::new(config.sessions_per_destination.get()),
-            connections: Window::new(config.connections_per_minute.get()),
-            recipients: Window::new(config.recipients_per_minute.get()),
-            connections_by_domain: HashMap::default(),
             lanes: HashMap::default(),
             jobs: HashMap::default(),
-            sessions: HashMap::default(),
-            wanting: VecDeque::new(),
-            delayed: BinaryHeap::new(),
-            short_of_recipients: false,
+            pool: SessionPool::new(&config),
+            recipients: RecipientPace::new(config.recipients_per_minute.get()),
+            timers: Timers::default(),
             draining: false,
             effects: VecDeque::new(),
             last_id: 0,
@@ -247,7 +230,7 @@ impl<T> Destination<T> {
                     // What the server said holds for this recipient too: it asks nobody now.
                     withdrawn.evidence = withdrawn.evidence.or_else(|| lane.rate_limit.clone());
                 }
-                if lane.sessions.is_empty() || lane.sessions.len() == lane.opening(&self.sessions) {
+                if lane.sessions.is_empty() || lane.sessions.len() == lane.opening(&self.pool) {
                     withdrawn.stage = Stage::Connect;
                     withdrawn.evidence = withdrawn.evidence.or_else(|| lane.obstacle.clone());
                 }
@@ -288,7 +271,7 @@ impl<T> Destination<T> {
 
     /// `true` if a caller waits for what this session may bring.
     pub(super) fn is_wanted(&self, id: SessionId) -> bool {
-        let Some(session) = self.sessions.get(&id) else { return false };
+        let Some(session) = self.pool.get(id) else { return false };
         self.lanes.get(&session.exchanger).is_some_and(|lane| !lane.is_empty())
     }
 
@@ -313,17 +296,16 @@ impl<T> Destination<T> {
             }
         }
         // The idle ones end; the opening ones see whether anybody waits for them.
-        let waiting = self.sessions.iter().filter(|(_, session)| {
+        let waiting = self.pool.iter().filter(|(_, session)| {
             matches!(session.state, SessionState::Idle { .. } | SessionState::Opening)
         });
-        self.effects.extend(waiting.map(|(id, _)| Effect::Wake(*id)));
+        self.effects.extend(waiting.map(|(id, _)| Effect::Wake(id)));
     }
 
     /// `true` if it can be forgotten: nothing is under way and no limit counts anything any more.
     pub(super) fn is_over(&mut self, now: SystemTime) -> bool {
         self.jobs.is_empty()
-            && self.sessions.is_empty()
-            && self.connections.is_clear(now)
+            && self.pool.is_clear(now)
             && self.recipients.is_clear(now)
             && self.lanes.values().all(|lane| !lane.connect_backoff.is_active(now))
     }
@@ -335,7 +317,7 @@ impl<T> Destination<T> {
 
     /// Sessions open, opening or closing.
     pub(super) fn session_count(&self) -> usize {
-        self.sessions.len()
+        self.pool.count()
     }
 
     /// Recipients somebody waits for.

@@ -52,7 +52,7 @@ impl<T> Destination<T> {
     /// Decides the next action of a session.
     pub(in crate::prober) fn next_action(&mut self, id: SessionId, now: SystemTime) -> NextAction {
         let config = Arc::clone(&self.config);
-        let Some(session) = self.sessions.get_mut(&id) else { return NextAction::Close };
+        let Some(session) = self.pool.get_mut(id) else { return NextAction::Close };
         let exchanger = session.exchanger.clone();
         let idle_since = match session.state {
             SessionState::Idle { since } | SessionState::Woken { since } => since,
@@ -69,8 +69,7 @@ impl<T> Destination<T> {
         }
         let Some(lane) = self.lanes.get_mut(&exchanger) else { return self.close(id, now) };
         lane.idle.retain(|idle| *idle != id);
-        if matches!(self.sessions.get(&id), Some(s) if matches!(s.state, SessionState::Woken { .. }))
-        {
+        if matches!(self.pool.get(id), Some(s) if matches!(s.state, SessionState::Woken { .. })) {
             lane.woken = lane.woken.saturating_sub(1);
         }
         if lane.due() > 0 {
@@ -79,7 +78,7 @@ impl<T> Destination<T> {
             if let Some(until) = held {
                 self.set_alarm(&exchanger, until);
             } else if room == 0 {
-                self.short_of_recipients = true;
+                self.recipients.ran_short();
             } else {
                 return match self.plan_flight(id, room) {
                     flight if flight.is_empty() => self.close(id, now),
@@ -93,7 +92,7 @@ impl<T> Destination<T> {
         if over <= now || self.draining {
             return self.close(id, now);
         }
-        if let Some(session) = self.sessions.get_mut(&id) {
+        if let Some(session) = self.pool.get_mut(id) {
             session.state = SessionState::Idle { since: idle_since };
         }
         if let Some(lane) = self.lanes.get_mut(&exchanger) {
@@ -105,7 +104,7 @@ impl<T> Destination<T> {
     /// The session's next flight; empty if its budget allows none.
     fn plan_flight(&mut self, id: SessionId, room: u32) -> Vec<TransactionRequest> {
         let config = Arc::clone(&self.config);
-        let Some(session) = self.sessions.get_mut(&id) else { return Vec::new() };
+        let Some(session) = self.pool.get_mut(id) else { return Vec::new() };
         let Some(lane) = self.lanes.get_mut(&session.exchanger) else { return Vec::new() };
         let mut asked = u32::try_from(per_visit(&config, lane)).unwrap_or(u32::MAX);
         if lane.limits.ends_at_usual(session.budget.recipients_named() + asked) {
@@ -137,7 +136,7 @@ impl<T> Destination<T> {
             session.budget.charge(planned.recipients());
         }
         let transactions = flight.iter().map(|planned| self.transaction(planned)).collect();
-        if let Some(session) = self.sessions.get_mut(&id) {
+        if let Some(session) = self.pool.get_mut(id) {
             session.flight = flight;
         }
         transactions

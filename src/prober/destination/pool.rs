@@ -1,92 +1,111 @@
 //! Pool of sessions: opens new ones, wakes idle ones.
 
+use std::collections::VecDeque;
 use std::time::SystemTime;
+
+use foldhash::HashMap;
 
 use super::{Destination, Effect, PooledSession, SessionState};
 use crate::address::DomainName;
-use crate::pacing::{Config, SessionBudget, Window};
+use crate::pacing::{Concurrency, Config, SessionBudget, Window};
 use crate::prober::lane::{Lane, SessionId};
 
-impl<T> Destination<T> {
-    /// Something is due in this lane: wakes an idle session, or asks for a new one.
-    pub(super) fn stir(&mut self, exchanger: &DomainName, now: SystemTime) {
-        let Some(lane) = self.lanes.get_mut(exchanger) else { return };
-        let each = per_visit(&self.config, lane);
-        while lane.due() > lane.woken * each && lane.held_until(now).is_none() {
-            let Some(id) = lane.idle.pop() else { break };
-            let Some(session) = self.sessions.get_mut(&id) else { continue };
-            if let SessionState::Idle { since } = session.state {
-                session.state = SessionState::Woken { since };
-                lane.woken += 1;
-                self.effects.push_back(Effect::Wake(id));
-            }
-        }
-        let connect_backoff = lane.connect_backoff;
-        if lane.wanting || !wants_session(&self.config, lane) {
-            return;
-        }
-        if connect_backoff.is_active(now) {
-            self.set_alarm(exchanger, connect_backoff.until());
-        } else {
-            lane.wanting = true;
-            self.wanting.push_back(exchanger.clone());
-            self.open_sessions(now);
+/// The sessions of a destination, the limits on opening more, and the lanes that want one.
+pub(super) struct SessionPool {
+    sessions: HashMap<SessionId, PooledSession>,
+    concurrency: Concurrency,
+    connections: Window,
+    /// Connections opened for one recipient domain alone.
+    connections_by_domain: HashMap<DomainName, Window>,
+    /// Connections in any 60 seconds that may be opened for one recipient domain alone.
+    share_of_one_domain: u32,
+    /// Lanes that want a session more, first come first served.
+    wanting: VecDeque<DomainName>,
+}
+
+impl SessionPool {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            sessions: HashMap::default(),
+            concurrency: Concurrency::new(config.sessions_per_destination.get()),
+            connections: Window::new(config.connections_per_minute.get()),
+            connections_by_domain: HashMap::default(),
+            share_of_one_domain: share_of_one_domain(config),
+            wanting: VecDeque::new(),
         }
     }
 
-    /// Opens what is wanted and allowed.
-    pub(super) fn open_sessions(&mut self, now: SystemTime) {
-        while let Some(exchanger) = self.wanting.front().cloned() {
-            let Some(lane) = self.lanes.get_mut(&exchanger) else {
-                self.wanting.pop_front();
-                continue;
-            };
-            if !wants_session(&self.config, lane) {
-                lane.wanting = false;
-                self.wanting.pop_front();
-                continue;
-            }
-            if lane.connect_backoff.is_active(now) {
-                lane.wanting = false;
-                let until = lane.connect_backoff.until();
-                self.wanting.pop_front();
-                self.set_alarm(&exchanger, until);
-                continue;
-            }
-            if !self.has_free_slot() {
-                self.wake_one_to_yield(&exchanger);
-                return;
-            }
-            if self.connections.room(now) == 0 {
-                return;
-            }
-            if let Some(until) = self.share_used_up(&exchanger, now) {
-                if let Some(lane) = self.lanes.get_mut(&exchanger) {
-                    lane.wanting = false;
-                }
-                self.wanting.pop_front();
-                self.set_alarm(&exchanger, until);
-                continue;
-            }
-            self.open(exchanger, now);
-        }
+    pub(super) fn get(&self, id: SessionId) -> Option<&PooledSession> {
+        self.sessions.get(&id)
     }
 
-    /// Opens a session for the first lane that wants one.
-    fn open(&mut self, exchanger: DomainName, now: SystemTime) {
+    pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut PooledSession> {
+        self.sessions.get_mut(&id)
+    }
+
+    pub(super) fn remove(&mut self, id: SessionId) -> Option<PooledSession> {
+        self.sessions.remove(&id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (SessionId, &PooledSession)> {
+        self.sessions.iter().map(|(id, session)| (*id, session))
+    }
+
+    /// Sessions open, opening or closing.
+    pub(super) fn count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Sessions open or opening; not those that are closing.
+    fn live(&self) -> usize {
+        self.sessions.values().filter(|session| session.state != SessionState::Closing).count()
+    }
+
+    /// `true` if there is no session, and no limit counts a connection any more.
+    pub(super) fn is_clear(&mut self, now: SystemTime) -> bool {
+        self.sessions.is_empty() && self.connections.is_clear(now)
+    }
+
+    fn has_free_slot(&self) -> bool {
+        self.sessions.len() < self.concurrency.allowed()
+    }
+
+    /// The time at which a lane that wants a session may have one, if only the limit of
+    /// connections is in its way.
+    pub(super) fn next_connection(&self) -> Option<SystemTime> {
+        (!self.wanting.is_empty() && self.has_free_slot()).then(|| self.connections.next_room())
+    }
+
+    /// The exchanger let nobody in, or ended a session early: fewer sessions from here on.
+    pub(super) fn trouble(&mut self, now: SystemTime) {
+        let in_use = self.live();
+        self.concurrency.trouble(in_use, now);
+    }
+
+    /// The destination asked for less, or grew slow: fewer sessions from here on.
+    pub(super) fn too_much(&mut self, now: SystemTime) {
+        let in_use = self.live();
+        self.concurrency.too_much(in_use, now);
+    }
+
+    /// A flight went well: in time, more sessions.
+    pub(super) fn smooth(&mut self, now: SystemTime) {
+        self.concurrency.smooth(now);
+    }
+
+    /// Takes a session in that opens a connection now; for `guest_domain` alone, if that is set.
+    fn open(
+        &mut self,
+        id: SessionId,
+        exchanger: &DomainName,
+        guest_domain: Option<DomainName>,
+        now: SystemTime,
+    ) {
         self.connections.take(1, now);
-        if let Some(domain) = self.guest_domain(&exchanger).cloned() {
+        if let Some(domain) = guest_domain {
             self.connections_by_domain.retain(|_, window| !window.is_clear(now));
-            let share = share_of_one_domain(&self.config);
             let window = self.connections_by_domain.entry(domain);
-            window.or_insert_with(|| Window::new(share)).take(1, now);
-        }
-        let id = SessionId(self.fresh_id());
-        if let Some(lane) = self.lanes.get_mut(&exchanger) {
-            lane.sessions.push(id);
-            if lane.connect_backoff.is_counting(self.config.connect_backoff_longest, now) {
-                lane.half_open = Some(id);
-            }
+            window.or_insert_with(|| Window::new(self.share_of_one_domain)).take(1, now);
         }
         let session = PooledSession {
             exchanger: exchanger.clone(),
@@ -102,9 +121,105 @@ impl<T> Destination<T> {
             flight: Vec::new(),
         };
         self.sessions.insert(id, session);
-        self.effects.push_back(Effect::Open { session: id, exchanger: exchanger.clone() });
         // Others first, before this lane gets another one.
         self.wanting.rotate_left(1);
+    }
+
+    /// The time at which one recipient domain may use another connection, if it has used up its
+    /// share. Whoever owns a domain decides which exchangers it names, and must not be able to keep
+    /// all others from a provider by naming many.
+    fn share_used_up(&mut self, guest_domain: &DomainName, now: SystemTime) -> Option<SystemTime> {
+        let window = self.connections_by_domain.get_mut(guest_domain)?;
+        (window.room(now) == 0).then(|| window.next_room())
+    }
+
+    /// An idle session of another lane than that of `exchanger`.
+    fn idle_elsewhere(&self, exchanger: &DomainName) -> Option<SessionId> {
+        let idle = self.sessions.iter().find(|(_, session)| {
+            matches!(session.state, SessionState::Idle { .. }) && session.exchanger != *exchanger
+        });
+        idle.map(|(id, _)| *id)
+    }
+}
+
+impl<T> Destination<T> {
+    /// Something is due in this lane: wakes an idle session, or asks for a new one.
+    pub(super) fn stir(&mut self, exchanger: &DomainName, now: SystemTime) {
+        let Some(lane) = self.lanes.get_mut(exchanger) else { return };
+        let each = per_visit(&self.config, lane);
+        while lane.due() > lane.woken * each && lane.held_until(now).is_none() {
+            let Some(id) = lane.idle.pop() else { break };
+            let Some(session) = self.pool.get_mut(id) else { continue };
+            if let SessionState::Idle { since } = session.state {
+                session.state = SessionState::Woken { since };
+                lane.woken += 1;
+                self.effects.push_back(Effect::Wake(id));
+            }
+        }
+        let connect_backoff = lane.connect_backoff;
+        if lane.wanting || !wants_session(&self.config, lane) {
+            return;
+        }
+        if connect_backoff.is_active(now) {
+            self.set_alarm(exchanger, connect_backoff.until());
+        } else {
+            lane.wanting = true;
+            self.pool.wanting.push_back(exchanger.clone());
+            self.open_sessions(now);
+        }
+    }
+
+    /// Opens what is wanted and allowed.
+    pub(super) fn open_sessions(&mut self, now: SystemTime) {
+        while let Some(exchanger) = self.pool.wanting.front().cloned() {
+            let Some(lane) = self.lanes.get_mut(&exchanger) else {
+                self.pool.wanting.pop_front();
+                continue;
+            };
+            if !wants_session(&self.config, lane) {
+                lane.wanting = false;
+                self.pool.wanting.pop_front();
+                continue;
+            }
+            if lane.connect_backoff.is_active(now) {
+                lane.wanting = false;
+                let until = lane.connect_backoff.until();
+                self.pool.wanting.pop_front();
+                self.set_alarm(&exchanger, until);
+                continue;
+            }
+            if !self.pool.has_free_slot() {
+                self.wake_one_to_yield(&exchanger);
+                return;
+            }
+            if self.pool.connections.room(now) == 0 {
+                return;
+            }
+            let guest = self.guest_domain(&exchanger).cloned();
+            if let Some(until) = guest.and_then(|domain| self.pool.share_used_up(&domain, now)) {
+                if let Some(lane) = self.lanes.get_mut(&exchanger) {
+                    lane.wanting = false;
+                }
+                self.pool.wanting.pop_front();
+                self.set_alarm(&exchanger, until);
+                continue;
+            }
+            self.open(exchanger, now);
+        }
+    }
+
+    /// Opens a session for the first lane that wants one.
+    fn open(&mut self, exchanger: DomainName, now: SystemTime) {
+        let id = SessionId(self.fresh_id());
+        let guest_domain = self.guest_domain(&exchanger).cloned();
+        self.pool.open(id, &exchanger, guest_domain, now);
+        if let Some(lane) = self.lanes.get_mut(&exchanger) {
+            lane.sessions.push(id);
+            if lane.connect_backoff.is_counting(self.config.connect_backoff_longest, now) {
+                lane.half_open = Some(id);
+            }
+        }
+        self.effects.push_back(Effect::Open { session: id, exchanger });
     }
 
     /// The recipient domain for which alone this lane would connect, unless the exchangers are its
@@ -114,42 +229,26 @@ impl<T> Destination<T> {
         (domain.registrable() != exchanger.registrable()).then_some(domain)
     }
 
-    /// The time at which one recipient domain may use another connection, if it has used up its
-    /// share. Whoever owns a domain decides which exchangers it names, and must not be able to keep
-    /// all others from a provider by naming many.
-    fn share_used_up(&mut self, exchanger: &DomainName, now: SystemTime) -> Option<SystemTime> {
-        let domain = self.guest_domain(exchanger)?.clone();
-        let window = self.connections_by_domain.get_mut(&domain)?;
-        (window.room(now) == 0).then(|| window.next_room())
-    }
-
-    pub(super) fn has_free_slot(&self) -> bool {
-        self.sessions.len() < self.concurrency.allowed()
-    }
-
     /// `true` if a session of this lane is to end because there are too many, or because a lane
     /// without any waits for its place.
     pub(super) fn must_yield(&self, exchanger: &DomainName) -> bool {
-        let live = self.live();
-        if live > self.concurrency.allowed() {
+        let live = self.pool.live();
+        if live > self.pool.concurrency.allowed() {
             return true;
         }
         let starving = |name: &DomainName| {
             name != exchanger && self.lanes.get(name).is_some_and(|lane| lane.sessions.is_empty())
         };
         // Those that are closing already make room for as many.
-        let closing = self.sessions.len() - live;
-        !self.has_free_slot()
-            && self.wanting.iter().filter(|name| starving(name)).nth(closing).is_some()
+        let closing = self.pool.count() - live;
+        !self.pool.has_free_slot()
+            && self.pool.wanting.iter().filter(|name| starving(name)).nth(closing).is_some()
     }
 
     /// No slot is free and `exchanger` wants one: an idle session of another lane is told to look.
     fn wake_one_to_yield(&mut self, exchanger: &DomainName) {
-        let idle = self.sessions.iter().find(|(_, session)| {
-            matches!(session.state, SessionState::Idle { .. }) && session.exchanger != *exchanger
-        });
-        if let Some((id, _)) = idle {
-            self.effects.push_back(Effect::Wake(*id));
+        if let Some(id) = self.pool.idle_elsewhere(exchanger) {
+            self.effects.push_back(Effect::Wake(id));
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Resolution of single recipients: answered, asked again later, or waiting for the control
 //! recipient of their domain.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -84,7 +83,7 @@ impl<T> Destination<T> {
         let Some(at) = at else { return self.settle(id, answer, context, memory) };
         job.state = JobState::Delayed;
         job.last = Some(Box::new(context.observation(answer)));
-        self.delayed.push(Reverse((at, Timer::Job(id))));
+        self.timers.set(at, Timer::Job(id));
     }
 
     /// Tells everybody who waits in this lane that it cannot help them.

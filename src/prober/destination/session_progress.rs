@@ -49,7 +49,7 @@ impl<T> Destination<T> {
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return false };
         let news = lane.transaction_limit.is_none_or(|limit| taken < limit);
         if news {
-            if let Some(session) = context.session.and_then(|id| self.sessions.get_mut(&id)) {
+            if let Some(session) = context.session.and_then(|id| self.pool.get_mut(id)) {
                 session.unsure_of_limit.get_or_insert(lane.transaction_limit);
             }
             lane.transaction_limit = Some(taken);
@@ -60,7 +60,7 @@ impl<T> Destination<T> {
     /// Counts an answer against the budget of its session. Servers count a refusal as an error,
     /// for good or for now.
     pub(super) fn count(&mut self, id: Option<SessionId>, answer: &RecipientAnswer) {
-        if let Some(session) = id.and_then(|id| self.sessions.get_mut(&id)) {
+        if let Some(session) = id.and_then(|id| self.pool.get_mut(id)) {
             session.budget.answered(!is_accepted(answer));
             session.taken += u32::from(is_reply_to_rcpt(answer));
         }
@@ -68,7 +68,7 @@ impl<T> Destination<T> {
 
     /// The (recipients, transactions) that a session has taken so far.
     pub(super) fn progress(&self, id: Option<SessionId>) -> SessionProgress {
-        let session = id.and_then(|id| self.sessions.get(&id));
+        let session = id.and_then(|id| self.pool.get(id));
         session.map_or_else(SessionProgress::default, |session| SessionProgress {
             taken: session.taken,
             carried: session.carried,
@@ -79,7 +79,7 @@ impl<T> Destination<T> {
     /// A transaction is over: counts it if it took anybody, which shows also that a limit met in
     /// the one before was a limit of the transaction.
     pub(super) fn transaction_carried(&mut self, id: Option<SessionId>, before: SessionProgress) {
-        let Some(session) = id.and_then(|id| self.sessions.get_mut(&id)) else { return };
+        let Some(session) = id.and_then(|id| self.pool.get_mut(id)) else { return };
         if session.taken > before.taken {
             session.carried += 1;
             if before.unsure_of_limit {
@@ -91,7 +91,7 @@ impl<T> Destination<T> {
     /// The session takes no more, in whatever transaction: learns its limit, so that the next ones
     /// end before it.
     pub(super) fn session_full(&mut self, answer: &RecipientAnswer, context: &ReplyContext<'_>) {
-        let Some(session) = context.session.and_then(|id| self.sessions.get_mut(&id)) else {
+        let Some(session) = context.session.and_then(|id| self.pool.get_mut(id)) else {
             return;
         };
         session.budget.spend();

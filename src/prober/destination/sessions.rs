@@ -4,9 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use foldhash::HashMap;
-
-use super::{Destination, KNOCKS, PooledSession, SessionState};
+use super::pool::SessionPool;
+use super::{Destination, KNOCKS, SessionState};
 use crate::address::DomainName;
 use crate::pacing::SessionBudget;
 use crate::prober::disposition::{Obstacle, obstacle};
@@ -29,9 +28,9 @@ pub(in crate::prober) struct SessionTerms {
 
 impl Lane {
     /// Number of its sessions that are still opening.
-    pub(super) fn opening(&self, sessions: &HashMap<SessionId, PooledSession>) -> usize {
+    pub(super) fn opening(&self, pool: &SessionPool) -> usize {
         let opening = |id: &&SessionId| {
-            sessions.get(*id).is_some_and(|session| session.state == SessionState::Opening)
+            pool.get(**id).is_some_and(|session| session.state == SessionState::Opening)
         };
         self.sessions.iter().filter(opening).count()
     }
@@ -45,7 +44,7 @@ impl<T> Destination<T> {
         opened: SessionTerms,
         now: SystemTime,
     ) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.pool.get_mut(id) else { return };
         session.address = opened.address;
         session.budget = SessionBudget::new(now);
         session.transactions_max = opened.transactions_max;
@@ -118,7 +117,6 @@ impl<T> Destination<T> {
         memory: &mut Memory,
         now: SystemTime,
     ) {
-        let in_use = self.live();
         let Some(lane) = self.lanes.get_mut(exchanger) else { return };
         let mut obstacle = obstacle(&why.answer, lane.reached);
         if obstacle == Obstacle::Busy {
@@ -148,7 +146,7 @@ impl<T> Destination<T> {
                 Some((config.unreachable_backoff, config.unreachable_backoff_longest))
             }
             Obstacle::Busy => {
-                self.concurrency.trouble(in_use, now);
+                self.pool.trouble(now);
                 lane.obstacle = Some(why.clone());
                 if lane.sessions.is_empty() {
                     self.give_up_the_hasty(exchanger, &why);
@@ -157,7 +155,7 @@ impl<T> Destination<T> {
             }
         };
         if let Some(lengths) = rest {
-            self.concurrency.trouble(in_use, now);
+            self.pool.trouble(now);
             let remembered = Arc::new(why.clone());
             memory.exchanger_mut(exchanger).rest(self.identity, remembered, lengths, now);
         }
@@ -166,7 +164,7 @@ impl<T> Destination<T> {
 
     /// The session's connection is gone, and the server knows.
     pub(in crate::prober) fn closed(&mut self, id: SessionId, now: SystemTime) {
-        let flight = self.sessions.get_mut(&id).map(|session| std::mem::take(&mut session.flight));
+        let flight = self.pool.get_mut(id).map(|session| std::mem::take(&mut session.flight));
         let Some(exchanger) = self.remove_session(id) else { return };
         for planned in flight.unwrap_or_default() {
             self.return_unflown(&exchanger, &planned);
@@ -176,14 +174,9 @@ impl<T> Destination<T> {
         self.tidy(&exchanger, None, now);
     }
 
-    /// Sessions open or opening; not those that are closing.
-    pub(super) fn live(&self) -> usize {
-        self.sessions.values().filter(|session| session.state != SessionState::Closing).count()
-    }
-
     /// The session takes no more work. Its place stays taken.
     pub(super) fn retire(&mut self, id: SessionId) -> Option<DomainName> {
-        let session = self.sessions.get_mut(&id)?;
+        let session = self.pool.get_mut(id)?;
         let before = std::mem::replace(&mut session.state, SessionState::Closing);
         if let Some(lane) = self.lanes.get_mut(&session.exchanger)
             && before != SessionState::Closing
@@ -195,7 +188,7 @@ impl<T> Destination<T> {
     }
 
     fn remove_session(&mut self, id: SessionId) -> Option<DomainName> {
-        let session = self.sessions.remove(&id)?;
+        let session = self.pool.remove(id)?;
         if let Some(lane) = self.lanes.get_mut(&session.exchanger) {
             lane.leave(id, matches!(session.state, SessionState::Woken { .. }));
             let closing = usize::from(session.state == SessionState::Closing);

@@ -1,27 +1,53 @@
 //! Timers: recipients and control recipients to be asked again, lanes to be looked at.
 
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::time::SystemTime;
 
-use super::{Destination, JobState, Timer};
+use super::{Destination, JobState};
 use crate::address::DomainName;
 use crate::pacing::SessionLimits;
 use crate::prober::lane::{ControlState, JobId, Lane};
 
+/// Something to look at later.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    Job(JobId),
+    Control(DomainName, DomainName),
+    Lane(DomainName),
+}
+
+/// The timers of a destination, the earliest first.
+#[derive(Debug, Default)]
+pub(super) struct Timers(BinaryHeap<Reverse<(SystemTime, Timer)>>);
+
+impl Timers {
+    pub(super) fn set(&mut self, at: SystemTime, timer: Timer) {
+        self.0.push(Reverse((at, timer)));
+    }
+
+    /// The time of the earliest timer.
+    fn next(&self) -> Option<SystemTime> {
+        self.0.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Takes the earliest timer out, if its time has come.
+    fn pop_due(&mut self, now: SystemTime) -> Option<Timer> {
+        self.next().filter(|at| *at <= now)?;
+        self.0.pop().map(|Reverse((_, timer))| timer)
+    }
+}
+
 impl<T> Destination<T> {
     /// Time at which [`Self::tick`] is to be called; `None` if nothing waits for a time.
     pub(in crate::prober) fn wake_at(&self) -> Option<SystemTime> {
-        let delayed = self.delayed.peek().map(|Reverse((at, _))| *at);
-        let connection = (!self.wanting.is_empty() && self.has_free_slot())
-            .then(|| self.connections.next_room());
-        let recipient = self.short_of_recipients.then(|| self.recipients.next_room());
-        [delayed, connection, recipient].into_iter().flatten().min()
+        let waits = [self.timers.next(), self.pool.next_connection(), self.recipients.next_room()];
+        waits.into_iter().flatten().min()
     }
 
     /// Time has passed.
     pub(in crate::prober) fn tick(&mut self, now: SystemTime) {
-        while self.delayed.peek().is_some_and(|Reverse((at, _))| *at <= now) {
-            let Some(Reverse((_, due))) = self.delayed.pop() else { break };
+        while let Some(due) = self.timers.pop_due(now) {
             match due {
                 Timer::Job(id) => self.requeue_delayed(id, now),
                 Timer::Control(exchanger, domain) => {
@@ -44,8 +70,7 @@ impl<T> Destination<T> {
                 }
             }
         }
-        if self.short_of_recipients && self.recipients.room(now) > 0 {
-            self.short_of_recipients = false;
+        if self.recipients.has_room_again(now) {
             let busy: Vec<DomainName> = self
                 .lanes
                 .iter()
@@ -64,7 +89,7 @@ impl<T> Destination<T> {
         let Some(lane) = self.lanes.get_mut(exchanger) else { return };
         if lane.alarm.is_none_or(|alarm| at < alarm) {
             lane.alarm = Some(at);
-            self.delayed.push(Reverse((at, Timer::Lane(exchanger.clone()))));
+            self.timers.set(at, Timer::Lane(exchanger.clone()));
         }
     }
 

@@ -141,7 +141,7 @@ fn check(simulation: &Simulation) {
     assert!(per_exchanger.values().all(|count| *count <= most), "{per_exchanger:?}");
     for (exchanger, lane) in &core.lanes {
         let of = |is_it: fn(SessionState) -> bool| {
-            let sessions = core.sessions.values();
+            let sessions = core.pool.iter().map(|(_, session)| session);
             sessions.filter(|s| s.exchanger == *exchanger && is_it(s.state)).count()
         };
         assert_eq!(lane.closing, of(|s| s == SessionState::Closing), "closing");
