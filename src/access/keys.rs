@@ -183,7 +183,8 @@ pub fn issue(
     let mut entry =
         format!("[[key]]\nname = \"{name}\"\nhash = \"{HASH_PREFIX}{}\"\n", hex(&hash(&key)));
     if let Some(expires) = expires {
-        let expires = humantime::format_rfc3339_seconds(expires);
+        let expires = jiff::Timestamp::try_from(expires).unwrap_or(jiff::Timestamp::MAX);
+        let expires = expires.strftime("%Y-%m-%dT%H:%M:%SZ");
         // A String takes whatever is written to it.
         let _ = writeln!(entry, "expires = \"{expires}\"");
     }

@@ -10,15 +10,16 @@ use super::common::Common;
 use super::render::{BAD, DIM, GOOD};
 use super::serve::start;
 use crate::dns::Route;
+use crate::report::rfc3339;
 use crate::verifier::DomainReport;
 
 /// The time limit of the lookup.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(args: DomainArgs, common: &Common) -> anyhow::Result<bool> {
     let started = start(common, Table::new(), args.sandbox, "warn").await?;
     let app = &started.app;
-    let deadline = app.clock.now() + PATIENCE;
+    let deadline = app.clock.now() + TIME_LIMIT;
     let report = app.verifier.domain(&args.name, None, deadline).await;
     let now = app.clock.now();
     started.close().await;
@@ -69,8 +70,8 @@ fn json(report: &DomainReport) -> DomainJson<'_> {
             })
             .collect(),
         notes: facts.notes.iter().map(ToString::to_string).collect(),
-        looked_up_at: humantime::format_rfc3339_seconds(facts.looked_up_at).to_string(),
-        valid_until: humantime::format_rfc3339_seconds(facts.valid_until).to_string(),
+        looked_up_at: rfc3339(facts.looked_up_at),
+        valid_until: rfc3339(facts.valid_until),
         from_cache: report.facts.from_cache,
         disposable: report.traits.disposable,
         free_provider: report.traits.free_provider,

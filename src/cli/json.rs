@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
+use crate::report::rfc3339;
 use crate::verifier::Verification;
 
 /// One line of `mailvet verify --json`.
@@ -84,9 +85,7 @@ impl<'a> VerificationLine<'a> {
             retry_after_s: verification
                 .retry_at
                 .map(|at| at.duration_since(now).unwrap_or_default().as_secs_f64().ceil() as u64),
-            evidence_time: evidence
-                .gathered_at
-                .map(|at| humantime::format_rfc3339_seconds(at).to_string()),
+            evidence_time: evidence.gathered_at.map(rfc3339),
             from_cache: evidence.from_cache,
             elapsed_ms: milliseconds(verification.elapsed),
             transcript: transcript.then(|| {

@@ -176,7 +176,6 @@ impl Lists {
 
 /// The day of `time` in UTC, `YYYY-MM-DD`.
 fn day(time: SystemTime) -> String {
-    let mut day = humantime::format_rfc3339_seconds(time).to_string();
-    day.truncate("YYYY-MM-DD".len());
-    day
+    let time = jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::MAX);
+    time.strftime("%Y-%m-%d").to_string()
 }

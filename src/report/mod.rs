@@ -19,6 +19,7 @@ mod tone;
 
 pub use data::{FlagCounts, GroupCounts, ReportData};
 pub use text::printable;
+pub use timestamp::rfc3339;
 
 use askama::Template as _;
 

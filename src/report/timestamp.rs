@@ -2,6 +2,13 @@
 
 use std::time::SystemTime;
 
+/// `at` as RFC 3339 has it, to the second: `2026-11-25T14:40:00Z`. A time before 1970 becomes the
+/// first second of it, one after 9999 the last second of that.
+#[must_use]
+pub fn rfc3339(at: SystemTime) -> String {
+    Timestamp::from_time(at).iso
+}
+
 /// A time, for machines and for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Timestamp {
@@ -12,7 +19,7 @@ pub(super) struct Timestamp {
 }
 
 impl Timestamp {
-    /// A time before 1970 becomes the first second of it, one after 9999 the last second of that.
+    /// Times before 1970 and after 9999 are moved to those ends.
     pub(super) fn from_time(at: SystemTime) -> Self {
         let at = at.max(SystemTime::UNIX_EPOCH);
         let at = jiff::Timestamp::try_from(at).unwrap_or(jiff::Timestamp::MAX);

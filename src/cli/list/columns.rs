@@ -3,6 +3,7 @@
 use super::from_proto;
 use crate::address::Address;
 use crate::proto::{CatchAll, Reason, Verdict, Verification};
+use crate::report::rfc3339;
 
 /// The names of the appended columns.
 pub(super) const NAMES: [&str; 11] = [
@@ -70,7 +71,7 @@ pub(super) fn values(verification: &Verification, facts: &RowFacts) -> Values {
     values[3] = verification.suggestion.clone().unwrap_or_default();
     values[4] = flags(verification, facts).join(" ");
     values[5] = code.map(|code| code.to_string()).unwrap_or_default();
-    values[6] = gathered_at.map(from_proto::rfc3339).unwrap_or_default();
+    values[6] = gathered_at.map(rfc3339).unwrap_or_default();
     if verification.reason() == Reason::InvalidSyntax {
         let error = Address::parse(&facts.address).err();
         values[9] = error.map(|error| error.kind.name().to_owned()).unwrap_or_default();

@@ -170,13 +170,6 @@ pub(in crate::cli) fn reason_name(number: i32) -> String {
     }
 }
 
-/// A time as RFC 3339 writes it, in whole seconds.
-pub(super) fn rfc3339(at: SystemTime) -> String {
-    jiff::Timestamp::try_from(at)
-        .map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
-        .unwrap_or_default()
-}
-
 /// A time, if it is one.
 pub(super) fn time(at: prost_types::Timestamp) -> Option<SystemTime> {
     SystemTime::try_from(at).ok()

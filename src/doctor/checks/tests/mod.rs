@@ -34,7 +34,7 @@ fn ip(text: &str) -> IpAddr {
 }
 
 fn now() -> SystemTime {
-    humantime::parse_rfc3339("2026-11-25T14:34:37Z").unwrap()
+    SystemTime::try_from("2026-11-25T14:34:37Z".parse::<jiff::Timestamp>().unwrap()).unwrap()
 }
 
 fn addresses(texts: &[&str]) -> QueryResult {
