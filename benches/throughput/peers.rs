@@ -20,7 +20,7 @@ use crate::sink::Sink;
 use crate::workload::{Entry, Workload};
 
 const AT_ONCE: usize = 100;
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 pub(crate) async fn run(
@@ -38,7 +38,7 @@ pub(crate) async fn run(
     let entries = list.to_vec();
     callers.spawn(async move {
         let verify = async |entry: Entry| {
-            let known = timeout(PATIENCE, verify(&resolver, port, &entry)).await;
+            let known = timeout(TIME_LIMIT, verify(&resolver, port, &entry)).await;
             let unknown = !matches!(known, Ok(Ok(true)));
             usize::from(unknown && entry.reachable)
         };

@@ -57,7 +57,7 @@ pub fn disposition(answer: &Verification, limits: RetryLimits, now: SystemTime) 
     let again = match answer.judgement.reason {
         // Before the time the server asked for, the answer would be the same, or worse.
         Reason::Greylisted | Reason::RateLimited => retry_at,
-        // Trouble passes when it passes: the last moment of the caller's patience is a good one.
+        // Trouble passes when it passes: the last moment of the retry window is a good one.
         _ if now + TROUBLE <= until => retry_at.min(until),
         _ => return ItemDisposition::Final,
     };

@@ -174,7 +174,7 @@ impl fmt::Debug for RowResult {
     }
 }
 
-/// ResultsPage, and where to read on.
+/// Results, and the place to read on from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResultsPage {
     /// The rows.
@@ -378,7 +378,7 @@ pub trait Queue: Send + Sync + 'static {
         now: SystemTime,
     ) -> Result<(), QueueError>;
 
-    /// ResultsPage from a place on: each row exactly once, however often the reader stops and goes
+    /// Results from a place on: each row exactly once, however often the reader stops and goes
     /// on, while the batch runs and after. One answer may hold fewer than were asked for, and none
     /// at all, without being the end: [`ResultsPage::at_end`] tells.
     ///

@@ -1,8 +1,8 @@
-//! CacheCounters of the questions to a cache. Pure.
+//! Counters of the questions to a cache. Pure.
 
 use crate::instruments::Counter;
 
-/// CacheCounters that a cache increments.
+/// Counters that a cache increments.
 #[derive(Debug, Default)]
 pub(super) struct CacheCounters {
     pub(super) hits: Counter,

@@ -13,7 +13,7 @@ use super::common::Common;
 use super::render::message;
 
 /// The time that a healthy service may take to say so.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIME_LIMIT: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(args: HealthArgs, common: &Common) -> anyhow::Result<bool> {
     let own;
@@ -29,7 +29,7 @@ pub(super) async fn run(args: HealthArgs, common: &Common) -> anyhow::Result<boo
         }
     };
     let answer = async {
-        let client = args.client.connect(&url, trust, PATIENCE, Some(PATIENCE)).await?;
+        let client = args.client.connect(&url, trust, TIME_LIMIT, Some(TIME_LIMIT)).await?;
         let request = HealthCheckRequest { service: String::new() };
         anyhow::Ok(HealthClient::new(client).check(request).await?.into_inner().status())
     }

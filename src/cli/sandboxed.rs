@@ -12,7 +12,7 @@ use crate::sandbox::Sandbox;
 use crate::smtp::{AllowedNetworks, TimeLimits};
 
 /// Time limit for the sandbox's servers: the slowest of them never answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// Points the configuration at the sandbox, with limits short enough to watch.
 pub fn sandboxed(config: &mut Config, sandbox: &Sandbox) {
@@ -20,7 +20,7 @@ pub fn sandboxed(config: &mut Config, sandbox: &Sandbox) {
     config.dns.timeout = Duration::from_millis(500);
     config.smtp.port = sandbox.smtp_port();
     config.smtp.allow_networks = AllowedNetworks::new([sandbox.network()]);
-    let limit = |limit: &mut Duration| *limit = (*limit).min(PATIENCE);
+    let limit = |limit: &mut Duration| *limit = (*limit).min(TIME_LIMIT);
     let TimeLimits { connect, banner, ehlo, starttls, mail, rcpt, session: _ } =
         &mut config.smtp.time_limits;
     [connect, banner, ehlo, starttls, mail, rcpt].into_iter().for_each(limit);

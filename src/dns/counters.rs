@@ -1,4 +1,4 @@
-//! QuestionCounters of the questions to name servers. Pure.
+//! Counters of the questions to name servers. Pure.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::instruments::{CounterVec, Histogram, HistogramSnapshot};
 const OUTCOMES: [&str; 6] =
     ["records", "no_data", "no_such_name", "server_failure", "timeout", "unreachable"];
 
-/// QuestionCounters that the resolver increments.
+/// Counters that the resolver increments.
 #[derive(Debug)]
 pub(super) struct QuestionCounters {
     outcomes: CounterVec,

@@ -37,7 +37,7 @@ impl FileWatch {
 }
 
 fn look_at(paths: &[PathBuf]) -> Vec<Stamp> {
-    // CallTraceLayer through links: a mounted secret is often a folder of them.
+    // Followed through links: a mounted secret is often a folder of them.
     let stamp = |path: &PathBuf| {
         Stamp(fs::metadata(path).ok().map(|meta| (meta.modified().ok(), meta.len())))
     };

@@ -25,7 +25,7 @@ use super::text;
 const CONNECTIONS: usize = 64;
 
 /// Time limit of a connection, from its beginning to its end.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CONNECTION_TIME: Duration = Duration::from_secs(5);
 
 /// Pause after a connection could not be accepted.
 const BREATH: Duration = Duration::from_millis(100);
@@ -42,7 +42,7 @@ pub async fn serve(listener: TcpListener, sources: Sources, stop: CancellationTo
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, _)) => {
-                let connection = timeout(PATIENCE, converse(stream, sources.clone()));
+                let connection = timeout(CONNECTION_TIME, converse(stream, sources.clone()));
                 oldest_first.push_back(connections.spawn(connection));
             }
             Err(error) => {
@@ -69,7 +69,7 @@ async fn converse(stream: TcpStream, sources: Sources) {
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .header_read_timeout(CONNECTION_TIME)
         .keep_alive(false)
         .max_buf_size(LARGEST)
         .serve_connection(TokioIo::new(stream), answer)

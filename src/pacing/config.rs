@@ -88,7 +88,7 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     pub rate_wait: Duration,
     /// Wait after another temporary refusal that names no time. Default 1 minute, so
-    /// that only callers with patience (a batch) wait for it.
+    /// that only callers with a retry window (a batch) wait for it.
     #[serde(with = "humantime_serde")]
     pub temporary_wait: Duration,
     /// Retries of one recipient at one exchanger. Default 4.

@@ -28,8 +28,8 @@ impl Observation {
 pub(super) struct LaneAnswer {
     pub(super) evidence: Observation,
     pub(super) control: Control,
-    /// The exchanger was too busy for us, or did not let us in for now: it may answer a caller who
-    /// has the patience.
+    /// The exchanger was too busy for us, or did not let us in for now: it may answer a caller
+    /// whose retry window is open.
     pub(super) may_answer_later: bool,
     /// It is about the egress identity, not the recipient: the exchanger refuses it, or its proxy
     /// failed.

@@ -82,7 +82,7 @@ pub(super) struct ReplyCounters {
     flight: Histogram,
 }
 
-/// TimedPhase of a session that is timed.
+/// Phase of a session whose time is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TimedPhase {
     Connect,

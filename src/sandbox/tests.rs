@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::*;
 
 /// No step of any test may take longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// A sandbox of this world, in TOML.
 async fn sandbox(world: &str) -> Sandbox {
@@ -97,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     /// Reads whatever comes next; 0 if the server closed.
     async fn more(&mut self) -> usize {
-        timeout(PATIENCE, self.stream.read_buf(&mut self.buffer)).await.unwrap().unwrap()
+        timeout(TIME_LIMIT, self.stream.read_buf(&mut self.buffer)).await.unwrap().unwrap()
     }
 
     async fn ask(&mut self, command: &str) -> String {

@@ -42,7 +42,7 @@ impl DomainEvidence {
 pub(super) struct CachedProbe {
     /// The evidence.
     pub(super) evidence: Arc<ProbeEvidence>,
-    /// True if it settled the matter: more patience would bring nothing new.
+    /// True if it settled the matter: asking again would bring nothing new.
     pub(super) is_settled: bool,
     /// The domain that was probably meant.
     pub(super) suggested_domain: Option<Arc<str>>,

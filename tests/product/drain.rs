@@ -32,7 +32,7 @@ const PER_QUICK: usize = 6;
 const SLOW: usize = 40;
 
 /// The longest anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIME_LIMIT: Duration = Duration::from_secs(90);
 
 /// `server.drain_timeout`, and what comes after.
 const DRAIN: Duration = Duration::from_secs(30 + 5);
@@ -154,7 +154,7 @@ async fn all_are_asked(sandbox: &Sandbox, hosts: &[String]) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, reached).await.expect("all are asked");
+    tokio::time::timeout(TIME_LIMIT, reached).await.expect("all are asked");
 }
 
 fn asked_about_quick_ones(sandbox: &Sandbox) -> Vec<u64> {
@@ -180,7 +180,7 @@ async fn stop_under_load(sandbox: &Sandbox, store: &Path) -> Accepted {
     let batch_id = customer::create(&mut batches, "", list()).await.unwrap();
     let mut reader = Accepted::new(batch_id);
     let quick = reader.read(&mut batches, QUICK * PER_QUICK);
-    tokio::time::timeout(PATIENCE, quick).await.expect("the quick ones answer").unwrap();
+    tokio::time::timeout(TIME_LIMIT, quick).await.expect("the quick ones answer").unwrap();
 
     let channel = service.channel().await;
     let calls = call(&channel);
@@ -213,7 +213,7 @@ async fn go_on(sandbox: &Sandbox, store: &Path, mut reader: Accepted) {
     let mut service = Service::on(sandbox, store, &[]).await;
     let mut batches = service.batch_client().await;
     let rest = reader.read(&mut batches, usize::MAX);
-    tokio::time::timeout(PATIENCE, rest).await.expect("the batch ends").unwrap();
+    tokio::time::timeout(TIME_LIMIT, rest).await.expect("the batch ends").unwrap();
     let list = list();
     assert_eq!(reader.rows.len(), list.len(), "a row was lost");
     for (row, result) in &reader.rows {

@@ -20,7 +20,7 @@ use tonic_types::StatusExt as _;
 use crate::product::Product;
 
 /// More than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 fn item(row: usize) -> VerifyAddressesRequest {
     let options = VerifyOptions { depth: Depth::Syntax.into(), ..Default::default() };
@@ -42,7 +42,7 @@ async fn limited(change: impl FnOnce(&mut Config)) -> Product {
 /// Waits until the other end closes the connection, and says what it had said before.
 async fn closed(stream: &mut TcpStream) -> Vec<u8> {
     let mut said = Vec::new();
-    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut said)).await;
+    let read = tokio::time::timeout(TIME_LIMIT, stream.read_to_end(&mut said)).await;
     // A reset is an end too.
     drop(read.expect("the connection is closed"));
     said
@@ -84,7 +84,8 @@ async fn a_slow_reader_holds_up_its_own_stream_and_grows_nothing() {
         }
         before
     };
-    let taken = tokio::time::timeout(PATIENCE, stands_still).await.expect("it never stands still");
+    let taken =
+        tokio::time::timeout(TIME_LIMIT, stands_still).await.expect("it never stands still");
     assert!(taken > 10 && taken < ITEMS / 2, "{taken} of {ITEMS} were taken from who reads none");
 
     let mut answered = 0;
@@ -106,7 +107,7 @@ async fn a_stream_on_which_nothing_comes_is_ended_and_one_that_is_worked_on_is_n
     let (_send, receive) = tokio::sync::mpsc::channel(1);
     let mut answers =
         client.verify_addresses(ReceiverStream::new(receive)).await.unwrap().into_inner();
-    let status = tokio::time::timeout(PATIENCE, answers.message()).await.unwrap().unwrap_err();
+    let status = tokio::time::timeout(TIME_LIMIT, answers.message()).await.unwrap().unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
     assert!(status.message().contains("no item came for 300ms"), "{status}");
 
@@ -118,7 +119,7 @@ async fn a_stream_on_which_nothing_comes_is_ended_and_one_that_is_worked_on_is_n
     send.send(silent).await.unwrap();
     let mut answers =
         client.verify_addresses(ReceiverStream::new(receive)).await.unwrap().into_inner();
-    let answer = tokio::time::timeout(PATIENCE, answers.message()).await.unwrap();
+    let answer = tokio::time::timeout(TIME_LIMIT, answers.message()).await.unwrap();
     assert!(answer.unwrap().unwrap().outcome.is_some(), "it was being worked on");
     product.stop().await;
 }
@@ -191,11 +192,11 @@ async fn connections_beyond_the_limit_are_closed_and_a_few_are_kept_for_this_mac
         }
         held.len()
     };
-    let most = tokio::time::timeout(PATIENCE, one_too_many).await.expect("there is no limit");
+    let most = tokio::time::timeout(TIME_LIMIT, one_too_many).await.expect("there is no limit");
     assert!((8..=10).contains(&most), "{most} connections with a limit of 2 and 8 kept");
     drop(held);
     let again = async { while hold(&product).await.is_err() {} };
-    tokio::time::timeout(PATIENCE, again).await.expect("room comes back");
+    tokio::time::timeout(TIME_LIMIT, again).await.expect("room comes back");
     product.stop().await;
 }
 
@@ -223,7 +224,7 @@ async fn a_peer_has_no_more_connections_than_its_share() {
     assert!(hold(&product).await.is_err(), "the third of one address");
     drop(held);
     let again = async { while hold(&product).await.is_err() {} };
-    tokio::time::timeout(PATIENCE, again).await.expect("room comes back");
+    tokio::time::timeout(TIME_LIMIT, again).await.expect("room comes back");
     product.stop().await;
 }
 
@@ -244,7 +245,7 @@ async fn calls_beyond_the_limit_are_shed_and_the_health_still_answers() {
     let again = async {
         while client.verify_address(ask("jane.doe@acme.test".to_owned())).await.is_err() {}
     };
-    tokio::time::timeout(PATIENCE, again).await.expect("room comes back");
+    tokio::time::timeout(TIME_LIMIT, again).await.expect("room comes back");
     product.stop().await;
 }
 
@@ -305,6 +306,6 @@ async fn a_connection_has_so_many_calls_at_a_time_and_more_wait() {
         answer = first => answer,
     };
     assert_eq!(answer.correlation_id, "1");
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap().expect("its turn comes");
+    tokio::time::timeout(TIME_LIMIT, waiting).await.unwrap().expect("its turn comes");
     product.stop().await;
 }

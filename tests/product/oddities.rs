@@ -11,12 +11,12 @@ use crate::product::Product;
 async fn verify_within(
     product: &Product,
     address: &str,
-    patience: Option<Duration>,
+    timeout: Option<Duration>,
 ) -> Verification {
     let message = VerifyAddressRequest { address: address.to_owned(), options: None };
     let mut request = Request::new(message);
-    if let Some(patience) = patience {
-        request.set_timeout(patience);
+    if let Some(timeout) = timeout {
+        request.set_timeout(timeout);
     }
     let answer = product.client().await.verify_address(request).await.unwrap();
     answer.into_inner().verification.unwrap()
@@ -102,7 +102,7 @@ async fn a_configured_sender_passes_where_the_null_sender_is_refused() {
 }
 
 #[tokio::test]
-async fn greylisting_is_waited_out_for_a_caller_with_patience_only() {
+async fn greylisting_is_waited_out_for_a_caller_with_a_retry_window_only() {
     let product = Product::start().await;
     let address = "jane@greylists-briefly.test";
     let hasty = verify_within(&product, address, None).await;

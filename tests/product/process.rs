@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tonic::transport::{Channel, Endpoint};
 
 /// Time limit for anything that is waited for.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// Begins a command in this folder. It knows no variable.
 pub(crate) fn begin(folder: &Path, args: &[&str]) -> Child {
@@ -130,7 +130,7 @@ impl Service {
             })
         };
         let waiting = self.lines.wait_for(|lines| find(lines).is_some());
-        let found = match tokio::time::timeout(PATIENCE, waiting).await {
+        let found = match tokio::time::timeout(TIME_LIMIT, waiting).await {
             Ok(Ok(lines)) => find(&lines),
             _ => None,
         };
@@ -174,7 +174,7 @@ impl Service {
     /// Waits until this is in a scrape.
     pub(crate) async fn measures(&self, wanted: &str) {
         let measured = async { while !self.scrape().await.contains(wanted) {} };
-        let measured = tokio::time::timeout(PATIENCE, measured).await;
+        let measured = tokio::time::timeout(TIME_LIMIT, measured).await;
         measured.unwrap_or_else(|_| panic!("{wanted:?} is never in a scrape"));
     }
 
@@ -188,7 +188,7 @@ impl Service {
                 }
             }
         };
-        let answered = tokio::time::timeout(PATIENCE, answered).await;
+        let answered = tokio::time::timeout(TIME_LIMIT, answered).await;
         answered.unwrap_or_else(|_| panic!("{path} is never {wanted}"))
     }
 
@@ -206,7 +206,7 @@ impl Service {
 
     /// Waits until the service has ended well; everything it said.
     pub(crate) async fn ended(&mut self) -> Vec<String> {
-        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap();
+        let status = tokio::time::timeout(TIME_LIMIT, self.child.wait()).await.unwrap().unwrap();
         while self.reading.join_next().await.is_some() {}
         let log = self.log();
         assert!(status.success(), "{status}: {log:#?}");

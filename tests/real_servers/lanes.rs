@@ -33,7 +33,7 @@ async fn mailvet(server: &Postfix, pace: impl FnOnce(&mut pacing::Config)) -> Ma
     Mailvet::with(&domains, |config| pace(&mut config.prober.pacing)).await
 }
 
-/// Asks about all of them at once, with patience, and gets the truth about every one.
+/// Asks about all of them at once, with a retry window, and gets the truth about every one.
 async fn learns_the_truth(mailvet: &Mailvet, addresses: &[String]) {
     let verifications = mailvet.vet_all(addresses, LIMIT, LIMIT).await;
     assert_eq!(verifications.len(), addresses.len());
@@ -229,7 +229,7 @@ async fn a_greet_delay_is_waited_for() {
 }
 
 #[tokio::test]
-async fn postscreen_lets_patience_in_at_the_second_visit() {
+async fn postscreen_lets_a_second_visit_in() {
     let server = Postfix::builder()
         .mailboxes(50, "a.test")
         .postscreen()
@@ -251,7 +251,7 @@ async fn postscreen_lets_patience_in_at_the_second_visit() {
 }
 
 #[tokio::test]
-async fn patience_outlasts_postgrey() {
+async fn a_retry_window_outlasts_postgrey() {
     let grey = Postgrey::start(Duration::from_secs(1)).await;
     let server =
         Postfix::builder().mailboxes(40, "a.test").restriction(&grey.restriction()).start().await;

@@ -51,13 +51,13 @@ impl Mailvet {
         self.vet_all(&[address], limit, Duration::ZERO).await.remove(0)
     }
 
-    /// All at once, by callers that want an answer within `limit` and have the patience to ask
-    /// again until then, as far as `patience` goes.
+    /// All at once, by callers that want an answer within `limit`; what says "not now" is asked
+    /// again for `retry_window`.
     pub(crate) async fn vet_all(
         &self,
         addresses: &[impl AsRef<str>],
         limit: Duration,
-        patience: Duration,
+        retry_window: Duration,
     ) -> Vec<Verification> {
         let now = self.app.clock.now();
         let options = Options {
@@ -66,7 +66,7 @@ impl Mailvet {
             test_catch_all: true,
             transcript: false,
             deadline: now + limit,
-            retry_until: now + patience,
+            retry_until: now + retry_window,
         };
         let verifier = &self.app.verifier;
         join_all(

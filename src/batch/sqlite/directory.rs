@@ -25,7 +25,7 @@ const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 pub(super) struct Directory {
     root: PathBuf,
     batches: PathBuf,
-    /// OpenDatabase, not read: whoever locks it has the directory.
+    /// Open, never read: the process that holds its lock has the directory.
     _lock: File,
 }
 

@@ -18,7 +18,7 @@ use crate::verdict::Reason;
 /// The most rows that are given, or passed over, at once.
 const MOST_ROWS: usize = 10_000;
 
-/// ResultsPage, and nothing yet: of a batch without a file to read.
+/// An empty page: of a batch without a file to read.
 pub(super) fn nothing(after: Cursor) -> ResultsPage {
     ResultsPage { rows: Vec::new(), next: after, at_end: true }
 }

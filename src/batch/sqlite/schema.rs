@@ -16,7 +16,7 @@ use crate::verdict::Reason;
 pub(super) const VERSION: i64 = 1;
 
 /// Longest wait for another connection of this process that holds a file for a moment.
-const PATIENCE: Duration = Duration::from_secs(10);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Pages of the log that make it worth while to write them into the file: a page that changed often
 /// meanwhile is written once.
@@ -99,7 +99,7 @@ pub(super) const BATCH: &str = "
 pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch("PRAGMA temp_store = MEMORY;")?;
     Ok(connection)

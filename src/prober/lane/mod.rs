@@ -41,7 +41,7 @@ pub(super) struct Lane {
     pub(super) idle: Vec<SessionId>,
     /// Called from idleness, not yet come for work.
     pub(super) woken: usize,
-    /// ReplyStats `QUIT`, not yet gone: the server may still count them.
+    /// Said `QUIT`, not yet gone: the server may still count them.
     pub(super) closing: usize,
     /// In the queue for a new session.
     pub(super) wanting: bool,

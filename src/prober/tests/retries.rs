@@ -1,4 +1,4 @@
-//! What patience answers is answered, and nobody waits for what cannot come in time.
+//! What a retry window answers is answered, and nobody waits for what cannot come in time.
 
 use std::time::Duration;
 

@@ -10,10 +10,10 @@ use hickory_resolver::proto::rr::{RData, RecordType};
 use super::*;
 
 fn resolver(sandbox: &Sandbox) -> TokioResolver {
-    resolver_with(sandbox, PATIENCE)
+    resolver_with(sandbox, TIME_LIMIT)
 }
 
-fn resolver_with(sandbox: &Sandbox, patience: Duration) -> TokioResolver {
+fn resolver_with(sandbox: &Sandbox, time_limit: Duration) -> TokioResolver {
     let address = sandbox.nameserver();
     let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
         connection.port = address.port();
@@ -26,7 +26,7 @@ fn resolver_with(sandbox: &Sandbox, patience: Duration) -> TokioResolver {
     options.cache_size = 0;
     options.attempts = 0;
     options.use_hosts_file = ResolveHosts::Never;
-    options.timeout = patience;
+    options.timeout = time_limit;
     builder.build().unwrap()
 }
 
@@ -241,7 +241,7 @@ async fn an_exchangers_address_leads_back_to_its_name() {
     let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     socket.send_to(&query, sandbox.nameserver()).await.unwrap();
     let mut answer = [0; 512];
-    let length = timeout(PATIENCE, socket.recv(&mut answer)).await.unwrap().unwrap();
+    let length = timeout(TIME_LIMIT, socket.recv(&mut answer)).await.unwrap().unwrap();
     let wanted = b"\x02mx\x01a\x04test\x00";
     assert!(answer[..length].windows(wanted.len()).any(|w| w == wanted));
     assert_eq!(sandbox.counts().dns.ptr, 1);

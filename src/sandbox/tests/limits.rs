@@ -179,7 +179,7 @@ async fn a_sandbox_that_is_shut_down_closes_everything() {
     let sandbox = one("").await;
     let address = sandbox.exchanger("mx.a.test").unwrap();
     let mut client = Client::ready(&sandbox).await;
-    timeout(PATIENCE, sandbox.shutdown()).await.unwrap();
+    timeout(TIME_LIMIT, sandbox.shutdown()).await.unwrap();
     assert!(client.is_closed().await);
     assert!(TcpStream::connect(address).await.is_err());
 }

@@ -31,9 +31,9 @@ fn named(request_id: &str) -> BatchSpec {
     spec
 }
 
-fn spec(request_id: &str, patience: Duration) -> UploadBatchRequest {
+fn spec(request_id: &str, retry_window: Duration) -> UploadBatchRequest {
     let options = BatchOptions {
-        retry_window: Some(patience.try_into().unwrap()),
+        retry_window: Some(retry_window.try_into().unwrap()),
         ..BatchOptions::default()
     };
     let spec = BatchSpec {

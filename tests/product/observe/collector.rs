@@ -16,7 +16,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-use crate::process::PATIENCE;
+use crate::process::TIME_LIMIT;
 
 pub(crate) struct Collector {
     address: SocketAddr,
@@ -60,7 +60,7 @@ impl Collector {
     pub(crate) async fn span(&mut self, is_it: impl Fn(&Span) -> bool) -> Span {
         let mut requests = self.requests.clone();
         let came = requests.wait_for(|requests| spans(requests).iter().any(&is_it));
-        let came = tokio::time::timeout(PATIENCE, came).await;
+        let came = tokio::time::timeout(TIME_LIMIT, came).await;
         let all = self.spans();
         assert!(came.is_ok(), "the span never came; {all:#?}");
         all.into_iter().find(is_it).unwrap()

@@ -44,6 +44,6 @@ impl LateNameServer {
     /// Waits until so many questions have come.
     pub(crate) async fn asked(&mut self, times: u64) {
         let asked = self.asked.wait_for(|asked| *asked >= times);
-        tokio::time::timeout(crate::process::PATIENCE, asked).await.unwrap().unwrap();
+        tokio::time::timeout(crate::process::TIME_LIMIT, asked).await.unwrap().unwrap();
     }
 }

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tonic::transport::Channel;
 
-use crate::process::{PATIENCE, Service, ask};
+use crate::process::{Service, TIME_LIMIT, ask};
 
 /// The value of a series, as it is written in the text.
 fn value(text: &str, series: &str) -> f64 {
@@ -113,7 +113,7 @@ async fn the_port_answers_three_questions_and_is_not_kept_waiting() {
     for mut stream in silent {
         let mut nothing = Vec::new();
         let closed = stream.read_to_end(&mut nothing);
-        tokio::time::timeout(PATIENCE, closed).await.expect("the connection is closed").ok();
+        tokio::time::timeout(TIME_LIMIT, closed).await.expect("the connection is closed").ok();
     }
     service.stop().await;
 }

@@ -13,7 +13,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
 
 use super::late::LateNameServer;
-use crate::process::{PATIENCE, Service};
+use crate::process::{Service, TIME_LIMIT};
 
 /// A service that asks this name server, which it does not wait for long.
 async fn service(nameserver: SocketAddr, data: &tempfile::TempDir) -> Service {
@@ -34,7 +34,7 @@ async fn check(channel: &Channel, name: &str) -> ServingStatus {
 
 async fn becomes(watched: &mut Streaming<HealthCheckResponse>, wanted: ServingStatus) {
     let became = async { while watched.message().await.unwrap().unwrap().status() != wanted {} };
-    tokio::time::timeout(PATIENCE, became).await.expect("the status changes");
+    tokio::time::timeout(TIME_LIMIT, became).await.expect("the status changes");
 }
 
 #[tokio::test]

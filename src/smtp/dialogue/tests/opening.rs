@@ -1,4 +1,4 @@
-//! Banner, `EHLO`, TLS, patience.
+//! Banner, `EHLO`, TLS, time limits.
 
 use super::*;
 
