@@ -18,7 +18,7 @@ use tower::{Layer, Service};
 
 use super::callers::CallerName;
 use super::config::Config;
-use super::connection::{Call, Peer, Watch};
+use super::connection::{ClientPeer, OpenCall, Watch};
 use super::ending::{EndOfCall, EndingBody};
 use super::message_limit::MessageLimits;
 use super::refusal;
@@ -61,7 +61,7 @@ impl AuthLayer {
 
     /// Admits a call, or returns the status that refuses it.
     fn admit(&self, request: &mut Request<Body>) -> Result<Admission, Status> {
-        let peer = request.extensions().get::<Peer>().cloned();
+        let peer = request.extensions().get::<ClientPeer>().cloned();
         // The listener makes no connection without it.
         let peer = peer.ok_or_else(|| Status::internal("the connection is not known"))?;
         if request.uri().path().starts_with(HEALTH) {
@@ -89,7 +89,7 @@ impl AuthLayer {
     }
 
     /// Admits a call for the health. A check costs nothing and needs no room; a watch does.
-    fn admit_health(&self, path: &str, peer: &Peer) -> Result<Admission, Status> {
+    fn admit_health(&self, path: &str, peer: &ClientPeer) -> Result<Admission, Status> {
         let (mut room, mut watch, mut end) = (None, None, None);
         if path == HEALTH_WATCH {
             let free = Arc::clone(&self.watches).try_acquire_owned().ok();
@@ -134,7 +134,7 @@ struct Admission {
 struct CallPermit {
     _room: Option<OwnedSemaphorePermit>,
     _watch: Option<Watch>,
-    _call: Call,
+    _call: OpenCall,
 }
 
 /// The key in the `authorization` metadata (RFC 6750 section 2.1).

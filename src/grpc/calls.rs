@@ -21,7 +21,7 @@ use tower::{Layer, Service};
 use tracing::{Instrument as _, Span};
 
 use super::callers::{CallerCounts, CallerName};
-use super::connection::Peer;
+use super::connection::ClientPeer;
 use super::trace_context;
 use crate::clock::Clock;
 use crate::instruments::{CounterVec, Histogram, HistogramSnapshot};
@@ -162,7 +162,7 @@ impl CallTraceLayer {
             reason = tracing::field::Empty,
         );
         trace_context::continue_trace(&span, request.headers());
-        if let Some(peer) = request.extensions().get::<Peer>() {
+        if let Some(peer) = request.extensions().get::<ClientPeer>() {
             span.record("peer", tracing::field::display(peer.address));
         }
         let caller = CallerName::default();
@@ -256,19 +256,19 @@ where
             let answer = answer.await?;
             // A call that is turned away says so in its headers.
             call.note(answer.headers());
-            Ok(answer.map(|body| Body::new(Answer { body, call })))
+            Ok(answer.map(|body| Body::new(TracedBody { body, call })))
         }
         .boxed()
     }
 }
 
 /// An answer on its way: a stream works while it is read.
-struct Answer {
+struct TracedBody {
     body: Body,
     call: Call,
 }
 
-impl http_body::Body for Answer {
+impl http_body::Body for TracedBody {
     type Data = <Body as http_body::Body>::Data;
     type Error = <Body as http_body::Body>::Error;
 

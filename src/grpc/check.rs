@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::keys::KeyFile;
-use super::server::ServeError;
+use super::serve_error::ServeError;
 use super::tls::Tls;
 
 /// Everything for which [`serve`](super::serve) would refuse this configuration.

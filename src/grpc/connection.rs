@@ -23,18 +23,18 @@ use crate::clock::Clock;
 
 /// The other end of a connection: an extension of every request that comes through it.
 #[derive(Clone, Debug)]
-pub(super) struct Peer {
+pub(super) struct ClientPeer {
     /// Its position.
     pub(super) address: SocketAddr,
     /// Name in its verified certificate, if it showed one; empty if that names nobody.
     pub(super) certificate: Option<Arc<str>>,
     /// The calls on the connection.
-    pub(super) calls: Calls,
+    pub(super) calls: PeerCalls,
 }
 
 /// The calls on a connection.
 #[derive(Clone, Debug)]
-pub(super) struct Calls(Arc<Counts>);
+pub(super) struct PeerCalls(Arc<Counts>);
 
 #[derive(Debug)]
 struct Counts {
@@ -53,9 +53,9 @@ const WATCHES: usize = 4;
 
 /// A call on a connection; dropped when it ends.
 #[derive(Debug)]
-pub(super) struct Call(Calls);
+pub(super) struct OpenCall(PeerCalls);
 
-impl Calls {
+impl PeerCalls {
     fn new(newcomer: Newcomer) -> Self {
         Self(Arc::new(Counts {
             begun: AtomicUsize::new(0),
@@ -88,13 +88,13 @@ impl Calls {
         (micros > 0).then(|| Duration::from_micros(micros))
     }
 
-    pub(super) fn begin(&self) -> Call {
+    pub(super) fn begin(&self) -> OpenCall {
         self.0.begun.fetch_add(1, Ordering::SeqCst);
-        Call(self.clone())
+        OpenCall(self.clone())
     }
 }
 
-impl Drop for Call {
+impl Drop for OpenCall {
     fn drop(&mut self) {
         self.0.0.ended.fetch_add(1, Ordering::SeqCst);
     }
@@ -102,7 +102,7 @@ impl Drop for Call {
 
 /// A stream on a connection that watches the health; dropped when it ends.
 #[derive(Debug)]
-pub(super) struct Watch(Calls);
+pub(super) struct Watch(PeerCalls);
 
 impl Drop for Watch {
     fn drop(&mut self) {
@@ -127,9 +127,9 @@ impl Wire {
 }
 
 /// A connection. It ends by itself when nothing is called on it for too long.
-pub(super) struct Connection {
+pub(super) struct ClientConnection {
     wire: Wire,
-    peer: Peer,
+    peer: ClientPeer,
     idle: Idle,
     meter: RoundTripMeter,
     /// Held as long as the connection lives.
@@ -142,7 +142,7 @@ pub(super) struct Place {
     pub(super) _slot: PeerSlot,
 }
 
-impl Connection {
+impl ClientConnection {
     /// `newcomer_time`: the time it has for its first admitted call; `idle`: the time it may go
     /// without a call from then on.
     pub(super) fn new(
@@ -154,8 +154,8 @@ impl Connection {
         idle: Duration,
     ) -> Self {
         let evicted = Box::pin(newcomer.evicted().clone().cancelled_owned());
-        let calls = Calls::new(newcomer);
-        let peer = Peer { address, certificate: wire.certificate(), calls };
+        let calls = PeerCalls::new(newcomer);
+        let peer = ClientPeer { address, certificate: wire.certificate(), calls };
         let timer = Box::pin(tokio::time::sleep(newcomer_time));
         let idle = Idle { timer, evicted, clock, newcomer_time, limit: idle, seen: 0 };
         Self { wire, peer, idle, meter: RoundTripMeter::new(), _place: place }
@@ -177,10 +177,10 @@ impl Connection {
     }
 }
 
-impl Connected for Connection {
-    type ConnectInfo = Peer;
+impl Connected for ClientConnection {
+    type ConnectInfo = ClientPeer;
 
-    fn connect_info(&self) -> Peer {
+    fn connect_info(&self) -> ClientPeer {
         self.peer.clone()
     }
 }
@@ -207,7 +207,7 @@ impl Idle {
 
     /// Ready once the time was up and no call began or ran in it, or the connection has to make
     /// room.
-    fn poll(&mut self, calls: &Calls, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(&mut self, calls: &PeerCalls, cx: &mut Context<'_>) -> Poll<()> {
         let is_admitted = calls.0.is_admitted.load(Ordering::SeqCst);
         if !is_admitted && self.evicted.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
@@ -227,7 +227,7 @@ impl Idle {
     }
 }
 
-impl AsyncRead for Connection {
+impl AsyncRead for ClientConnection {
     /// An idle connection reads as if the other end had closed it.
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -248,7 +248,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl AsyncWrite for ClientConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

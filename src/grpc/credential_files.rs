@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::config::Config;
 use super::keys::KeyFile;
-use super::server::ServeError;
+use super::serve_error::ServeError;
 use super::tls::Tls;
 use crate::access::{Access, Keys};
 

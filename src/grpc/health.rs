@@ -11,7 +11,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::batch;
-use super::service::Service;
+use super::service::VerificationHandler;
 use crate::proto::batch_service_server::BatchServiceServer;
 use crate::proto::verification_service_server::VerificationServiceServer;
 use crate::readiness::{Readiness, ReadinessState};
@@ -22,8 +22,8 @@ const LIVENESS: &str = "liveness";
 /// The names under which it is said whether the service can do its work.
 const READINESS: [&str; 3] = [
     "",
-    <VerificationServiceServer<Service> as NamedService>::NAME,
-    <BatchServiceServer<batch::Service> as NamedService>::NAME,
+    <VerificationServiceServer<VerificationHandler> as NamedService>::NAME,
+    <BatchServiceServer<batch::BatchHandler> as NamedService>::NAME,
 ];
 
 /// Says how the service is.

@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::arrivals::{Newcomer, Newcomers, PeerCounts};
 use super::config::Limits;
-use super::connection::{Connection, Place, Wire};
+use super::connection::{ClientConnection, Place, Wire};
 use super::tls::Tls;
 use crate::clock::Clock;
 
@@ -33,7 +33,7 @@ pub(super) fn connections(
     tls: Option<Arc<Tls>>,
     limits: &Limits,
     clock: Clock,
-) -> impl Stream<Item = io::Result<Connection>> + use<> {
+) -> impl Stream<Item = io::Result<ClientConnection>> + use<> {
     let limits = limits.clone();
     let newcomers = Newcomers::default();
     let acceptor = Acceptor {
@@ -139,7 +139,7 @@ async fn connect(
     handshakes: Handshakes,
     limits: Limits,
     clock: Clock,
-) -> Option<Connection> {
+) -> Option<ClientConnection> {
     let Accepted { stream, address, place, newcomer } = accepted;
     let wire = match handshakes.tls {
         None => Wire::Plain(stream),
@@ -170,5 +170,5 @@ async fn connect(
         }
     };
     let (newcomer_time, idle) = (limits.handshake_timeout, limits.idle_connection);
-    Some(Connection::new(wire, address, (place, newcomer), clock, newcomer_time, idle))
+    Some(ClientConnection::new(wire, address, (place, newcomer), clock, newcomer_time, idle))
 }

@@ -25,6 +25,7 @@ mod metered;
 mod refusal;
 mod request;
 mod round_trip;
+mod serve_error;
 mod service;
 mod tls;
 mod trace_context;
@@ -32,6 +33,7 @@ mod trace_context;
 pub use calls::{Calls, MethodStats};
 pub use check::problems;
 pub use config::Config;
+pub use serve_error::ServeError;
 pub use server::{Services, serve, serve_within};
 pub use tls::{TlsError, certificates};
 

@@ -15,16 +15,15 @@ use tonic::transport::Server;
 use super::auth_layer::AuthLayer;
 use super::batch;
 use super::calls::{CallTraceLayer, Calls};
-use super::config::{Config, Limits, NoRoom};
+use super::config::{Config, Limits};
 use super::credential_files::CredentialFiles;
 use super::health::Health;
-use super::keys::KeyFileError;
 use super::listener;
 use super::message_limit::LARGEST_PAGE;
 use super::metered::MeteredVerifier;
-use super::service::Service;
-use super::tls::TlsError;
-use crate::access::{Access, Caller, Harvesting, Keys, Quota, UnprotectedListener};
+use super::serve_error::ServeError;
+use super::service::VerificationHandler;
+use crate::access::{Access, Caller, Harvesting, Keys, Quota};
 use crate::batch::Batches;
 use crate::campaign::preflight::Thresholds;
 use crate::clock::Clock;
@@ -57,32 +56,6 @@ pub struct Services {
     pub calls: Arc<Calls>,
     /// The readiness that health reports.
     pub readiness: Readiness,
-}
-
-/// An error that keeps the service from running.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// It would be open to everybody.
-    #[error(transparent)]
-    Exposed(#[from] UnprotectedListener),
-    /// A limit lets nothing through.
-    #[error(transparent)]
-    Limits(#[from] NoRoom),
-    /// The API keys cannot be taken.
-    #[error(transparent)]
-    Keys(#[from] KeyFileError),
-    /// TLS cannot be offered.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The listener does not say where it listens.
-    #[error("the listening socket cannot be used: {0}")]
-    Listener(#[from] io::Error),
-    /// The descriptors for reflection could not be read.
-    #[error("server reflection could not be set up: {0}")]
-    Reflection(#[from] tonic_reflection::server::Error),
-    /// The transport failed.
-    #[error("the gRPC transport failed: {0}")]
-    Transport(#[from] tonic::transport::Error),
 }
 
 /// The outcome of a shutdown.
@@ -129,7 +102,7 @@ pub async fn serve(
     let verifier =
         MeteredVerifier::new(Arc::clone(&files.access), Arc::clone(&services.verifier), clock);
     let batches = batch_service(&services, verifier.clone(), &shutdown);
-    let service = Service::new(verifier, config, clock, shutdown.clone());
+    let service = VerificationHandler::new(verifier, config, clock, shutdown.clone());
     let reporting = Health::begin(health_reporter, &services.readiness, shutdown.clone()).await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
@@ -202,8 +175,13 @@ fn batch_service(
     services: &Services,
     verifier: MeteredVerifier,
     shutdown: &CancellationToken,
-) -> BatchServiceServer<batch::Service> {
+) -> BatchServiceServer<batch::BatchHandler> {
     let (batches, thresholds) = (services.batches.clone(), services.thresholds);
-    BatchServiceServer::new(batch::Service::new(batches, thresholds, verifier, shutdown.clone()))
-        .max_decoding_message_size(LARGEST_PAGE)
+    BatchServiceServer::new(batch::BatchHandler::new(
+        batches,
+        thresholds,
+        verifier,
+        shutdown.clone(),
+    ))
+    .max_decoding_message_size(LARGEST_PAGE)
 }

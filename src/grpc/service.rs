@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::connection::Peer;
+use super::connection::ClientPeer;
 use super::deadline::Margin;
 use super::metered::MeteredVerifier;
 use super::request::{self, Time};
@@ -26,14 +26,14 @@ use crate::verifier::DomainError;
 
 /// The service, cheap to clone.
 #[derive(Clone)]
-pub(super) struct Service {
+pub(super) struct VerificationHandler {
     verifier: MeteredVerifier,
     config: Config,
     clock: Clock,
     shutdown: CancellationToken,
 }
 
-impl Service {
+impl VerificationHandler {
     pub(super) fn new(
         verifier: MeteredVerifier,
         config: Config,
@@ -56,7 +56,10 @@ impl Service {
         Margin {
             least: self.config.deadline_margin,
             percent: self.config.deadline_margin_percent,
-            round_trip: request.extensions().get::<Peer>().and_then(|peer| peer.calls.round_trip()),
+            round_trip: request
+                .extensions()
+                .get::<ClientPeer>()
+                .and_then(|peer| peer.calls.round_trip()),
         }
     }
 
@@ -90,7 +93,7 @@ impl Service {
 }
 
 #[tonic::async_trait]
-impl VerificationService for Service {
+impl VerificationService for VerificationHandler {
     async fn verify_address(
         &self,
         request: Request<VerifyAddressRequest>,
@@ -167,7 +170,7 @@ impl VerificationService for Service {
 
 /// The time by which all work of a stream must be done: the caller's deadline covers the whole
 /// stream.
-fn stream_deadline<T>(service: &Service, request: &Request<T>) -> Option<SystemTime> {
+fn stream_deadline<T>(service: &VerificationHandler, request: &Request<T>) -> Option<SystemTime> {
     let timeout = deadline::grpc_timeout(request.metadata())?;
     let budget = deadline::budget(Some(timeout), service.margin(request), Duration::MAX);
     service.clock.now().checked_add(budget)

@@ -11,8 +11,7 @@ const SHARED: &[&str] = &["Config", "Stats", "Error"];
 /// Names that are still used for two things. None may come.
 #[rustfmt::skip]
 const BEING_RENAMED: &[&str] = &[
-    "Answer", "Call", "Calls", "Command", "Connection", "Job", "Options", "Peer", "Service",
-    "Shape", "Table", "Window",
+    "Command", "Job", "Options", "Shape", "Table", "Window",
 ];
 
 fn doubled() -> BTreeMap<String, Vec<String>> {

@@ -27,7 +27,7 @@ pub(crate) struct Product {
     pub(crate) shutdown: CancellationToken,
     pub(crate) batches: Batches,
     store: TempDir,
-    serving: JoinSet<Result<Drained, grpc::server::ServeError>>,
+    serving: JoinSet<Result<Drained, grpc::ServeError>>,
 }
 
 impl Product {

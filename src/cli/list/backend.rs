@@ -15,7 +15,7 @@ use crate::batch::Batches;
 use crate::cli::client::{self, ClientArgs, ShowKey, Trust};
 use crate::cli::common::Common;
 use crate::cli::serve::{Started, start};
-use crate::grpc::{self, server::ServeError};
+use crate::grpc::{self, ServeError};
 use crate::proto::batch_service_client::BatchServiceClient;
 
 /// The largest answer taken, in octets: a page of results.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-use super::{Service, bad, request};
+use super::{BatchHandler, bad, request};
 use crate::access::Caller;
 use crate::batch::queue::SubmittedBatch;
 use crate::campaign::{Batch, BatchId, State};
@@ -18,7 +18,7 @@ use crate::verifier::Subject;
 /// Time a stream that brings a list may be silent.
 const SILENCE: Duration = Duration::from_secs(60);
 
-impl Service {
+impl BatchHandler {
     /// Takes a whole list from one stream.
     pub(super) async fn upload(
         &self,
@@ -148,7 +148,7 @@ impl Service {
 
 /// Removes a batch that was not accepted, also when its caller goes away.
 struct Unsealed {
-    service: Service,
+    service: BatchHandler,
     id: BatchId,
     is_sealed: bool,
 }

@@ -32,14 +32,14 @@ const SHUTTING_DOWN: &str = "the service is shutting down; call again, from the 
 
 /// The service, cheap to clone.
 #[derive(Clone)]
-pub(super) struct Service {
+pub(super) struct BatchHandler {
     batches: Batches,
     thresholds: Thresholds,
     verifier: MeteredVerifier,
     shutdown: CancellationToken,
 }
 
-impl Service {
+impl BatchHandler {
     pub(super) fn new(
         batches: Batches,
         thresholds: Thresholds,
@@ -71,7 +71,7 @@ impl Service {
 }
 
 #[tonic::async_trait]
-impl BatchService for Service {
+impl BatchService for BatchHandler {
     async fn upload_batch(
         &self,
         request: Request<Streaming<UploadBatchRequest>>,

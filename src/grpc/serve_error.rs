@@ -1,0 +1,34 @@
+//! The error that keeps the service from running.
+
+use std::io;
+
+use super::config::NoRoom;
+use super::keys::KeyFileError;
+use super::tls::TlsError;
+use crate::access::UnprotectedListener;
+
+/// An error that keeps the service from running.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// It would be open to everybody.
+    #[error(transparent)]
+    Exposed(#[from] UnprotectedListener),
+    /// A limit lets nothing through.
+    #[error(transparent)]
+    Limits(#[from] NoRoom),
+    /// The API keys cannot be taken.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
+    /// TLS cannot be offered.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The listener does not say where it listens.
+    #[error("the listening socket cannot be used: {0}")]
+    Listener(#[from] io::Error),
+    /// The descriptors for reflection could not be read.
+    #[error("server reflection could not be set up: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// The transport failed.
+    #[error("the gRPC transport failed: {0}")]
+    Transport(#[from] tonic::transport::Error),
+}
