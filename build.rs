@@ -39,6 +39,7 @@ mod generate {
         // Errors of items are statuses of gRPC's own kind, as the other answers' are.
         tonic_prost_build::configure()
             .extern_path(".google.rpc", "::tonic_types::pb")
+            .codec_path("crate::proto::MessageCodec")
             .compile_fds(files)?;
         Ok(())
     }

@@ -7,6 +7,10 @@
     reason = "generated code; the .proto files carry the documentation"
 )]
 
+mod codec;
+
+pub use codec::{LARGEST_PAGE_ROWS, MessageCodec, MessageDecoder};
+
 tonic::include_proto!("mailvet.v1");
 
 /// The descriptors of every message and service, for server reflection.

@@ -18,9 +18,6 @@ const LONGEST_NAME: usize = 256;
 /// verdict.
 const LONGEST_ADDRESS: usize = 1000;
 
-/// The most rows of one page of a batch.
-const LARGEST_PAGE: usize = 10_000;
-
 /// The most batches or tallies of one answer.
 const LARGEST_ANSWER: i32 = 1000;
 
@@ -66,26 +63,21 @@ fn send_policy(policy: i32) -> Result<SendPolicy, BadField> {
     }
 }
 
-/// The paths of the fields that hold rows: the rows, an address, a row's id.
-pub(super) type RowPaths = [&'static str; 3];
+/// The paths of the fields of a row: its address, its id.
+pub(super) type RowPaths = [&'static str; 2];
 
 /// The paths in a message of an upload.
-pub(super) const PAGE_PATHS: RowPaths =
-    ["page.addresses", "page.addresses.address", "page.addresses.row_id"];
+pub(super) const PAGE_PATHS: RowPaths = ["page.addresses.address", "page.addresses.row_id"];
 
 /// The paths in an append request.
-pub(super) const APPEND_PATHS: RowPaths = ["rows", "rows.address", "rows.row_id"];
+pub(super) const APPEND_PATHS: RowPaths = ["rows.address", "rows.row_id"];
 
-/// The rows of a page, parsed; `first` is the number of the first.
+/// The rows of a page, parsed; `first` is the number of the first. The decoder has counted them.
 pub(super) fn rows(
     rows: Vec<proto::BatchAddress>,
     first: u64,
-    [rows_path, address_path, row_id_path]: RowPaths,
+    [address_path, row_id_path]: RowPaths,
 ) -> Result<Vec<(String, Subject)>, BadField> {
-    if rows.len() > LARGEST_PAGE {
-        let message = format!("holds {} rows; send at most {LARGEST_PAGE} a page", rows.len());
-        return Err(BadField::new(rows_path, message));
-    }
     let row = |(index, row): (usize, proto::BatchAddress)| {
         let number = first + index as u64;
         if row.address.len() > LONGEST_ADDRESS {
