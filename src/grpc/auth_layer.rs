@@ -184,7 +184,8 @@ where
             Err(status) => return future::ok(status.into_http()).boxed(),
         };
         let (parts, body) = request.into_parts();
-        let body = self.layer.messages.bound(parts.uri.path(), body);
+        let path = parts.uri.path().to_owned();
+        let body = self.layer.messages.bound(&path, body);
         let answer = self.inner.call(Request::from_parts(parts, body));
         async move {
             let answer = match &mut end {
@@ -194,7 +195,7 @@ where
                     status = ended => return Ok(status.into_http()),
                 },
             };
-            let answer = refusal::name_undecodable(answer);
+            let answer = refusal::reword(answer, &path);
             Ok(answer.map(|body| EndingBody::wrap(body, permit, end)))
         }
         .boxed()

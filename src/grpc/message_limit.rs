@@ -2,7 +2,8 @@
 //!
 //! A gRPC message announces its length (five octets), and the decoder makes room for all of it at
 //! once. So a length that is too large is refused when it is announced, and a large one waits until
-//! the budget over all calls has room for it.
+//! the budget over all calls has room for it. A compressed page is unpacked into a buffer that
+//! stays until its stream ends, and counts as the largest page for as long.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ pub(super) const LARGEST_PAGE: usize = 4 * 1024 * 1024;
 
 /// Octets of the large messages that may be in arrival at a time, over all calls. The decoder takes
 /// up to 2.3 times as much memory.
-const BUDGET: usize = 32 * 1024 * 1024;
+const BUDGET: usize = 48 * 1024 * 1024;
 
 /// Messages up to this many octets need no room in the budget.
 const FREE: usize = 64 * 1024;
@@ -38,6 +39,9 @@ const ARRIVAL: Duration = Duration::from_secs(30);
 
 /// Octets of the header of a message: a flag and the length.
 const HEADER: usize = 5;
+
+/// The flag of a compressed message.
+const COMPRESSED: u8 = 1;
 
 /// Methods that take pages of rows.
 const PAGED: [&str; 2] =
@@ -62,6 +66,7 @@ impl MessageLimits {
         Body::new(BoundedBody {
             inner: body,
             largest,
+            is_paged: PAGED.contains(&path),
             budget: Arc::clone(&self.budget),
             header: [0; HEADER],
             filled: 0,
@@ -69,6 +74,7 @@ impl MessageLimits {
             rest: Bytes::new(),
             waiting: None,
             arriving: None,
+            unpacked: None,
         })
     }
 }
@@ -82,6 +88,7 @@ struct Arriving {
 struct BoundedBody {
     inner: Body,
     largest: usize,
+    is_paged: bool,
     budget: Arc<Semaphore>,
     header: [u8; HEADER],
     filled: usize,
@@ -93,9 +100,17 @@ struct BoundedBody {
     waiting: Option<BoxFuture<'static, Result<OwnedSemaphorePermit, Status>>>,
     /// A large message that has room.
     arriving: Option<Arriving>,
+    /// Room for what is unpacked, once a compressed page came.
+    unpacked: Option<OwnedSemaphorePermit>,
 }
 
 impl BoundedBody {
+    /// Octets to reserve for the present message: while it arrives, and for what it unpacks to.
+    fn needed(&self, length: usize) -> [usize; 2] {
+        let unpacks = self.is_paged && self.header[0] == COMPRESSED && self.unpacked.is_none();
+        [if length > FREE { length } else { 0 }, if unpacks { LARGEST_PAGE } else { 0 }]
+    }
+
     /// Follows the messages in `octets`; returns how many octets may be passed on now. Fewer than
     /// all: a large message begins there.
     fn follow(&mut self, octets: &[u8]) -> Result<usize, Status> {
@@ -116,7 +131,12 @@ impl BoundedBody {
                 break;
             }
             self.filled = 0;
-            let [_, a, b, c, d] = self.header;
+            let [flag, a, b, c, d] = self.header;
+            if flag > COMPRESSED {
+                return Err(Status::invalid_argument(
+                    "a message has no header of gRPC's; send it with a gRPC client",
+                ));
+            }
             let length = u32::from_be_bytes([a, b, c, d]) as usize;
             if length > self.largest {
                 return Err(Status::out_of_range(format!(
@@ -125,8 +145,9 @@ impl BoundedBody {
                 )));
             }
             self.remaining = length;
-            if length > FREE {
-                self.waiting = Some(room(Arc::clone(&self.budget), length).boxed());
+            let needed: usize = self.needed(length).iter().sum();
+            if needed > 0 {
+                self.waiting = Some(room(Arc::clone(&self.budget), needed).boxed());
                 return Ok(at - 1);
             }
         }
@@ -149,8 +170,13 @@ impl BoundedBody {
         let Some(waiting) = &mut self.waiting else { return Poll::Ready(Ok(None)) };
         let Poll::Ready(room) = waiting.poll_unpin(cx) else { return Poll::Pending };
         self.waiting = None;
+        let mut room = room?;
+        let [_, unpacked] = self.needed(self.remaining);
+        if unpacked > 0 {
+            self.unpacked = room.split(unpacked);
+        }
         let timer = Box::pin(tokio::time::sleep(ARRIVAL));
-        self.arriving = Some(Arriving { _room: room?, timer });
+        self.arriving = Some(Arriving { _room: room, timer });
         Poll::Ready(Ok(Some(self.rest.split_to(1))))
     }
 }
@@ -300,5 +326,27 @@ mod tests {
         held.clear();
         let large = whole(&limits, UPLOAD, message(LARGEST_PAGE, LARGEST_PAGE)).await;
         assert!(large.is_ok(), "room comes back");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn compressed_pages_count_as_the_largest_until_their_stream_ends() {
+        let limits = MessageLimits::new(FREE);
+        let mut packed = message(100, 100);
+        packed[0] = COMPRESSED;
+        let octets = [packed.clone(), packed].concat();
+        let mut held = Vec::new();
+        for _ in 0..BUDGET / LARGEST_PAGE {
+            let mut body = limits.bound(UPLOAD, stalled(&octets, 5000));
+            let mut passed = 0;
+            while let Some(Some(Ok(frame))) = body.frame().now_or_never() {
+                passed += frame.into_data().unwrap().len();
+            }
+            assert_eq!(passed, octets.len(), "the second one has the room of the first");
+            held.push(body);
+        }
+        let refused = whole(&limits, UPLOAD, octets.clone()).await.unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+        drop(held);
+        assert!(whole(&limits, UPLOAD, octets).await.is_ok(), "room comes back");
     }
 }

@@ -11,6 +11,7 @@ mod batch;
 mod callers;
 mod check;
 mod connection;
+mod content_type;
 mod convert;
 mod credential_files;
 mod deadline;

@@ -7,6 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _, pb};
 
 use crate::access::{AdmissionError, Limit, Refusal};
+use crate::proto::{batch_service_server, verification_service_server};
 
 /// Domain of the reasons in a `google.rpc.ErrorInfo`.
 const DOMAIN: &str = "mailvet";
@@ -46,27 +47,68 @@ pub(super) fn item_error(status: &Status) -> pb::Status {
     }
 }
 
-/// The beginning of the status by which the decoder refuses octets that are not the method's
-/// message.
-const UNDECODABLE: &str = "failed to decode Protobuf message";
+/// The beginnings of the statuses by which the transport refuses octets that are not the method's
+/// message, with the sentences that replace them. The transport calls them errors of ours.
+const UNREADABLE: [(&str, &str); 5] = [
+    (
+        "failed to decode Protobuf message",
+        "a message is not the one that the method takes; text is UTF-8",
+    ),
+    ("protocol error", "a message breaks the rules of gRPC"),
+    ("Error decompressing", "a compressed message cannot be unpacked; send gzip, or plain ones"),
+    ("Unexpected EOF", "the request ends within a message; send it again"),
+    ("Missing request message", "the request holds no message; send one"),
+];
 
-/// The status of a stream whose next message failed: octets that are not the method's message are
-/// the caller's fault, not ours.
+/// The beginning of the status of a request whose stream or connection broke.
+const BROKEN: &str = "h2 protocol error";
+
+/// The beginning of the status of a message that is too large once it is unpacked.
+const TOO_LARGE_UNPACKED: &str = "Error decompressing: size limit";
+
+/// The status of a stream whose next message failed: what a caller did is no error of ours.
 pub(super) fn inbound(status: Status) -> Status {
-    match status.message().strip_prefix(UNDECODABLE) {
-        Some(rest) if status.code() == Code::Internal => Status::invalid_argument(format!(
-            "a message is not the one that the method takes{rest}; text is UTF-8"
-        )),
-        _ => status,
+    reworded(&status).unwrap_or(status)
+}
+
+/// The answer, with the transport's own refusals in our words.
+pub(super) fn reword(answer: Response<Body>, path: &str) -> Response<Body> {
+    let Some(status) = Status::from_header_map(answer.headers()) else { return answer };
+    let reworded = match status.code() {
+        Code::Unimplemented if status.message().is_empty() => Some(unknown_method(path)),
+        _ => reworded(&status),
+    };
+    reworded.map_or(answer, Status::into_http)
+}
+
+/// The transport's refusal of what a caller sent, in our words; `None` for all else.
+fn reworded(status: &Status) -> Option<Status> {
+    let message = status.message();
+    match status.code() {
+        Code::Internal | Code::Unknown if message.starts_with(BROKEN) => {
+            Some(Status::cancelled("the caller broke off"))
+        }
+        Code::ResourceExhausted if message.starts_with(TOO_LARGE_UNPACKED) => Some(
+            Status::out_of_range("a message is too large once it is unpacked; send smaller ones"),
+        ),
+        Code::Internal => UNREADABLE.iter().find_map(|(beginning, sentence)| {
+            let rest = message.strip_prefix(beginning)?;
+            let detail = rest.strip_prefix(": ").map(|rest| format!(" ({rest})"));
+            Some(Status::invalid_argument(format!("{sentence}{}", detail.unwrap_or_default())))
+        }),
+        _ => None,
     }
 }
 
-/// The same for an answer that is such a status.
-pub(super) fn name_undecodable(answer: Response<Body>) -> Response<Body> {
-    match Status::from_header_map(answer.headers()) {
-        Some(status) if status.code() == Code::Internal => inbound(status).into_http(),
-        _ => answer,
-    }
+/// The refusal of a path that is no method of ours.
+fn unknown_method(path: &str) -> Status {
+    let services = [verification_service_server::SERVICE_NAME, batch_service_server::SERVICE_NAME];
+    let services = services.join(" and ");
+    // A path may be long, and hold what its sender likes.
+    let path: String = path.chars().filter(|c| c.is_ascii_graphic()).take(100).collect();
+    Status::unimplemented(format!(
+        "there is no method {path}; the services are {services}, and reflection lists their methods"
+    ))
 }
 
 /// The server has no room for this call; another one may have.
@@ -84,5 +126,39 @@ fn code(refusal: &Refusal) -> Code {
         | Limit::AddressesPerDay(_)
         | Limit::LocalPartsPerDomain { .. }
         | Limit::UnknownMailboxes(_) => Code::ResourceExhausted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_caller_sent_is_no_error_of_ours() {
+        let said = |message: &str| inbound(Status::internal(message));
+        for message in [
+            "failed to decode Protobuf message: VerifyAddressRequest.address: not UTF-8",
+            "protocol error: received message with invalid compression flag: 123",
+            "Error decompressing: corrupt gzip stream, while sending request",
+            "Unexpected EOF decoding stream.",
+            "Missing request message.",
+        ] {
+            assert_eq!(said(message).code(), Code::InvalidArgument, "{message}");
+        }
+        assert!(said("failed to decode Protobuf message: x.y: z").message().ends_with(" (x.y: z)"));
+        assert_eq!(said("h2 protocol error: reset").code(), Code::Cancelled);
+        assert_eq!(said("the store failed").code(), Code::Internal, "that is ours");
+    }
+
+    #[test]
+    fn a_path_that_is_no_method_is_named_and_so_are_the_services() {
+        let answer = reword(Status::unimplemented("").into_http(), "/mailvet.v1.Mail/Send\n");
+        let status = Status::from_header_map(answer.headers()).unwrap();
+        assert!(status.message().starts_with("there is no method /mailvet.v1.Mail/Send; "));
+        assert!(status.message().contains("mailvet.v1.VerificationService"), "{status}");
+        let deflate = Status::unimplemented("deflate is not supported");
+        let answer = reword(deflate.into_http(), "/x");
+        let status = Status::from_header_map(answer.headers()).unwrap();
+        assert_eq!(status.message(), "deflate is not supported");
     }
 }

@@ -97,6 +97,21 @@ async fn a_slow_reader_holds_up_its_own_stream_and_grows_nothing() {
 }
 
 #[tokio::test]
+async fn a_stream_of_any_length_from_tonic_gets_every_answer() {
+    const ITEMS: usize = 20_000;
+    // One item at a time: the client sends much faster than it is answered.
+    let product = limited(|config| config.server.stream_concurrency = 1).await;
+    let items = stream::iter((0..ITEMS).map(item));
+    let mut answers = product.client().await.verify_addresses(items).await.unwrap().into_inner();
+    let mut answered = 0;
+    while answers.message().await.unwrap().is_some() {
+        answered += 1;
+    }
+    assert_eq!(answered, ITEMS);
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn a_stream_on_which_nothing_comes_is_ended_and_one_that_is_worked_on_is_not() {
     let product = limited(|config| {
         // The sandbox's silent server is given up after two seconds.

@@ -17,6 +17,8 @@ mod drain;
 #[cfg(feature = "external-tests")]
 mod examples;
 mod exposure;
+mod far;
+mod floods;
 mod limits;
 mod list;
 mod observe;
@@ -27,4 +29,5 @@ mod product;
 mod python;
 mod service;
 mod shutdown;
+mod strangers;
 mod tls;

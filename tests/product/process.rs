@@ -155,6 +155,14 @@ impl Service {
         BatchServiceClient::new(self.channel().await)
     }
 
+    /// The most memory it has had so far, in octets.
+    pub(crate) fn peak_memory(&self) -> usize {
+        let status = format!("/proc/{}/status", self.child.id().unwrap());
+        let status = std::fs::read_to_string(status).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    }
+
     /// Ends it as a power cut would.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();

@@ -1,4 +1,5 @@
-//! A gRPC client that no one here wrote (Python's grpcio), which learns the service by reflection.
+//! gRPC clients that no one here wrote: Python's grpcio, which learns the service by reflection,
+//! and grpc-js.
 
 use std::io::Write as _;
 use std::process::Stdio;

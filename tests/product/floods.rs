@@ -1,0 +1,64 @@
+//! Callers that open much, send little and wait.
+
+use http_body::Frame;
+use http_body_util::StreamBody;
+use mailvet::sandbox::{Sandbox, World};
+use prost::bytes::Bytes;
+use tokio::task::JoinSet;
+use tokio_stream::{self as stream, StreamExt as _};
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tower::ServiceExt as _;
+
+use crate::process::{Service, TIME_LIMIT};
+
+/// Octets of a page, as it is announced.
+const PAGE: usize = 4 * 1024 * 1024;
+
+/// Pages that never arrive whole.
+const PAGES: usize = 200;
+
+/// A request that announces a page, brings all of it but the last 20 KB, and then nothing.
+fn stalled() -> Body {
+    let header = Bytes::from([&[0], &u32::try_from(PAGE).unwrap().to_be_bytes()[..]].concat());
+    let piece = Bytes::from(vec![0; 16 * 1024]);
+    let pieces = std::iter::repeat_n(piece, (PAGE - 20_000) / (16 * 1024));
+    let frames =
+        std::iter::once(header).chain(pieces).map(|octets| Ok::<_, Status>(Frame::data(octets)));
+    Body::new(StreamBody::new(stream::iter(frames).chain(stream::pending())))
+}
+
+#[tokio::test]
+async fn pages_that_never_arrive_whole_take_no_more_memory_than_their_budget() {
+    let sandbox = Sandbox::start(World::built_in().unwrap()).await.unwrap();
+    let store = tempfile::tempdir().unwrap();
+    let mut service = Service::on(&sandbox, store.path(), &[]).await;
+    let channel = service.channel().await;
+    let mut calls = JoinSet::new();
+    for call in 0..PAGES {
+        let method = if call % 2 == 0 { "UploadBatch" } else { "AppendBatchRows" };
+        let request = http::Request::post(format!("/mailvet.v1.BatchService/{method}"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(stalled())
+            .unwrap();
+        let channel = channel.clone();
+        calls.spawn(async move { channel.oneshot(request).await.unwrap() });
+    }
+    // Those that find no room are turned away; those that have it are still sending, or wait.
+    let turned_away = async {
+        let mut many = 0;
+        while many < PAGES * 3 / 4 {
+            let answer = calls.join_next().await.unwrap().unwrap();
+            let status = Status::from_header_map(answer.headers()).unwrap();
+            assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+            many += 1;
+        }
+    };
+    tokio::time::timeout(TIME_LIMIT, turned_away).await.expect("there is a budget");
+    let peak = service.peak_memory();
+    assert!(peak < 256 * 1024 * 1024, "{peak} octets at the most");
+    drop(calls);
+    service.stop().await;
+    sandbox.shutdown().await;
+}
