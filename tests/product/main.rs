@@ -23,6 +23,7 @@ mod limits;
 mod list;
 mod observe;
 mod oddities;
+mod outage;
 mod process;
 mod product;
 #[cfg(feature = "external-tests")]

@@ -14,6 +14,7 @@ mod job;
 mod parts;
 mod paths;
 mod resume;
+mod retries;
 mod rows;
 mod sink;
 mod split;

@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tonic::Code;
 
 use super::backend::Client;
 use super::from_proto;
+use super::retries::Retries;
 use crate::campaign::Progress;
 use crate::campaign::preflight::grouped;
 use crate::clock::Clock;
@@ -19,9 +19,6 @@ use crate::verdict::Verdict;
 
 /// The time between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(30);
-
-/// The time between two tries to reach a service that went away, and the number of tries.
-const AGAIN: (Duration, u32) = (Duration::from_secs(2), 30);
 
 /// The time over which the rate is measured: what was true a minute ago says little of what is
 /// left when one provider's rows are all that is.
@@ -155,7 +152,7 @@ pub(super) async fn watch(
     batch_id: &str,
     display: &mut Display,
 ) -> anyhow::Result<Batch> {
-    let mut failures = 0;
+    let mut retries = Retries::default();
     let mut is_shown = false;
     loop {
         let request = WatchBatchRequest { batch_id: batch_id.to_owned() };
@@ -174,7 +171,7 @@ pub(super) async fn watch(
                     };
                     match news {
                         Ok(Some(state)) => {
-                            failures = 0;
+                            retries.reset();
                             let batch = state.batch.context("the service named no batch")?;
                             let progress = from_proto::progress(&batch)?;
                             if !is_shown {
@@ -193,12 +190,8 @@ pub(super) async fn watch(
         };
         match ended {
             Ok(Some(batch)) if from_proto::state(&batch).is_over() => return Ok(batch),
-            Err(status) if status.code() != Code::Unavailable => return Err(status.into()),
-            _ if failures == AGAIN.1 => anyhow::bail!("the service does not come back"),
-            _ => {
-                failures += 1;
-                tokio::time::sleep(AGAIN.0).await;
-            }
+            Ok(_) => retries.wait().await?,
+            Err(status) => retries.wait_after(status).await?,
         }
     }
 }

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::SystemTime;
 
 use anyhow::Context as _;
-use tonic::Streaming;
+use tonic::{Status, Streaming};
 
 use super::backend::Client;
 use super::columns::{self, RowFacts, Values};
 use super::digest::Digesting;
 use super::job::Job;
+use super::retries::Retries;
 use super::rows::{FirstRows, RowPlan, RowQuestion};
 use super::sink::{Packed, Sink};
 use super::split::Split;
@@ -59,7 +60,7 @@ impl Seen {
 
 /// Writes the output, whole or not at all.
 pub(super) async fn write(job: &Job, client: &mut Client, batch_id: &str) -> anyhow::Result<Seen> {
-    let mut results = Results::open(client, batch_id).await?;
+    let mut results = Results::new(client, batch_id);
     let digest = Digesting::default();
     let mut reader = submit::open(job, digest.clone())?;
     let plan = job.plan()?;
@@ -186,22 +187,25 @@ fn unchanged(job: &Job, digest: &Digesting) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The results, one by one, in the list's order.
+/// The results, one by one, in the list's order. A service that went away for a while is asked
+/// again, from the last cursor on.
 struct Results<'a> {
-    pages: Streaming<StreamBatchResultsResponse>,
+    client: &'a mut Client,
+    request: StreamBatchResultsRequest,
+    /// `None` until the service was asked, and after its connection broke.
+    pages: Option<Streaming<StreamBatchResultsResponse>>,
     ready: VecDeque<BatchResult>,
-    _client: &'a mut Client,
+    retries: Retries,
 }
 
 impl<'a> Results<'a> {
-    async fn open(client: &'a mut Client, batch_id: &str) -> anyhow::Result<Self> {
+    fn new(client: &'a mut Client, batch_id: &str) -> Self {
         let request = StreamBatchResultsRequest {
             batch_id: batch_id.to_owned(),
             order: ResultOrder::Row.into(),
             ..StreamBatchResultsRequest::default()
         };
-        let pages = client.stream_batch_results(request).await?.into_inner();
-        Ok(Self { pages, ready: VecDeque::new(), _client: client })
+        Self { client, request, pages: None, ready: VecDeque::new(), retries: Retries::default() }
     }
 
     /// `None` at the end.
@@ -210,10 +214,29 @@ impl<'a> Results<'a> {
             if let Some(result) = self.ready.pop_front() {
                 return Ok(Some(result));
             }
-            match self.pages.message().await? {
-                Some(page) => self.ready = page.results.into(),
-                None => return Ok(None),
+            match self.next_page().await {
+                Ok(Some(page)) => {
+                    self.retries.reset();
+                    self.request.cursor = page.cursor;
+                    self.ready = page.results.into();
+                }
+                Ok(None) => return Ok(None),
+                Err(status) => {
+                    self.pages = None;
+                    self.retries.wait_after(status).await?;
+                }
             }
         }
+    }
+
+    async fn next_page(&mut self) -> Result<Option<StreamBatchResultsResponse>, Status> {
+        let pages = match &mut self.pages {
+            Some(pages) => pages,
+            None => {
+                let opened = self.client.stream_batch_results(self.request.clone()).await?;
+                self.pages.insert(opened.into_inner())
+            }
+        };
+        pages.message().await
     }
 }
