@@ -90,6 +90,11 @@ impl ClientArgs {
             || other(&self.api_key_file, &begun.api_key_file)
     }
 
+    /// `true` if an API key would be shown.
+    pub(super) fn shows_key(&self) -> bool {
+        self.api_key_file.is_some() || config::api_key().is_some()
+    }
+
     /// Connects to the service at `url`, within `connect_within`. `longest_call`: how long each
     /// call may take until its answer begins.
     pub(super) async fn connect(

@@ -269,7 +269,9 @@ impl Job {
 
     /// The command that resumes it.
     pub(super) fn how_to_go_on(&self) -> String {
-        format!("mailvet list --resume {}", self.folder.display())
+        let server = self.server.as_ref().map(|server| format!(" --server {server}"));
+        let server = server.unwrap_or_default();
+        format!("mailvet list --resume {}{server}", self.folder.display())
     }
 }
 

@@ -36,6 +36,7 @@ impl Job {
         job.lock = Some(folder::lock(&folder)?);
         job.folder = folder;
         job.refuse_other_questions(args, common)?;
+        job.refuse_unnamed_server(args)?;
         job.take_output_flags(args)?;
         job.save()?;
         Ok(job)
@@ -70,6 +71,20 @@ impl Job {
                  with --restart"
             );
         }
+        Ok(())
+    }
+
+    /// Refuses to show an API key to a server that only the folder names: the folder may come from
+    /// elsewhere, and the key would go where its maker likes.
+    fn refuse_unnamed_server(&self, args: &ListArgs) -> anyhow::Result<()> {
+        let Some(server) = &self.server else { return Ok(()) };
+        anyhow::ensure!(
+            args.server.is_some() || !self.client.shows_key(),
+            "{server} would get your API key, and only {} names it: if it is yours, go on with \
+             `{}`",
+            self.folder.display(),
+            self.how_to_go_on()
+        );
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::process::{Child, Command};
 
 use tempfile::TempDir;
 
-use super::{folder_with, names, read, run, said};
+use super::{LIST, folder_with, names, read, run, said};
 use crate::process;
 
 #[test]
@@ -121,4 +121,37 @@ fn an_interrupted_run_ends_at_once_whatever_waits_for_a_budget() {
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     assert!(said(&output).contains("again leaves at once"), "{}", said(&output));
     assert!(begun.elapsed() < std::time::Duration::from_secs(20), "a busy machine has its time");
+}
+
+#[test]
+fn a_resumed_run_shows_no_key_to_a_server_that_only_its_folder_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let server = format!("http://{}", listener.local_addr().unwrap());
+    // The service is nowhere; a list from standard input is kept for the next try.
+    let begun = std::thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            run(folder.path(), &["-", "-o", "out.csv", "--server", &server], LIST.as_bytes())
+        });
+        // Whoever calls is hung up on.
+        while !run.is_finished() {
+            drop(listener.accept());
+            std::thread::yield_now();
+        }
+        run.join().unwrap()
+    });
+    let how = format!("mailvet list --resume out.csv.mailvet --server {server}");
+    assert!(said(&begun).contains(&how), "{}", said(&begun));
+
+    let output = Command::new(env!("CARGO_BIN_EXE_mailvet"))
+        .args(["list", "--resume", "out.csv.mailvet"])
+        .current_dir(folder.path())
+        .env("MAILVET_API_KEY", "mailvet_0123456789")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("would get your API key"), "{}", said(&output));
+    assert!(said(&output).contains(&how), "{}", said(&output));
+    assert!(listener.accept().is_err(), "nobody called");
 }
