@@ -13,9 +13,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 mod generate {
     use std::path::PathBuf;
 
-    use protox::prost::Message as _;
-
-    const PROTOS: [&str; 5] = [
+    const PROTOS: [&str; 6] = [
+        // The details of errors, for their JSON form.
+        "google/rpc/error_details.proto",
         "mailvet/v1/batch.proto",
         "mailvet/v1/batch_service.proto",
         "mailvet/v1/domain.proto",
@@ -30,17 +30,15 @@ mod generate {
     pub(super) fn grpc_code() -> Result<(), Box<dyn std::error::Error>> {
         println!("cargo::rerun-if-changed=proto");
         let out = PathBuf::from(std::env::var("OUT_DIR")?);
-        let files = protox::Compiler::new(["proto"])?
-            .include_imports(true)
-            .include_source_info(true)
-            .open_files(PROTOS)?
-            .file_descriptor_set();
-        std::fs::write(out.join("mailvet.v1.bin"), files.encode_to_vec())?;
+        let mut compiler = protox::Compiler::new(["proto"])?;
+        compiler.include_imports(true).include_source_info(true).open_files(PROTOS)?;
+        // With the options that are extensions: the HTTP routes.
+        std::fs::write(out.join("mailvet.v1.bin"), compiler.encode_file_descriptor_set())?;
         // Errors of items are statuses of gRPC's own kind, as the other answers' are.
         tonic_prost_build::configure()
             .extern_path(".google.rpc", "::tonic_types::pb")
             .codec_path("crate::proto::MessageCodec")
-            .compile_fds(files)?;
+            .compile_fds(compiler.file_descriptor_set())?;
         Ok(())
     }
 }

@@ -107,6 +107,7 @@ impl App {
     pub fn services(&self, batches: &Batches) -> anyhow::Result<Services> {
         Ok(Services {
             verifier: Arc::clone(&self.verifier),
+            replies: Arc::clone(&self.replies),
             batches: batches.clone(),
             thresholds: self.thresholds()?,
             calls: Arc::clone(&self.sources.calls),

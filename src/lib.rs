@@ -9,7 +9,7 @@
 //! | floor | rooms | contents |
 //! |---|---|---|
 //! | 11 | [`cli`], [`app`], [`config`], [`telemetry`], [`metrics`] | the process |
-//! | 10 | [`grpc`], [`proto`] | the service: decode, call, encode |
+//! | 10 | [`grpc`], [`http`], [`proto`] | the service: decode, call, encode; JSON over HTTP |
 //! | 9 | [`batch`], [`doctor`] | durable lists: queue and worker; diagnosis of this host |
 //! | 8 | [`report`] | data to page (pure) |
 //! | 7 | [`verifier`] | one verification from end to end |
@@ -42,7 +42,7 @@
 //! 1. Imports run downward along the allowed edges; files form no circle but through a parent.
 //! 2. Pure files name no runtime, no network, no environment, no files and no clock: time is an
 //!    argument.
-//! 3. [`proto`] is named only in [`grpc`] and [`cli`].
+//! 3. [`proto`] is named only in [`grpc`], [`http`] and [`cli`].
 //! 4. Only [`config`] reads the environment, and no layer imports it: each part owns its `Config`.
 //! 5. There is no code path to DATA, BDAT, VRFY or EXPN.
 //! 6. No unsafe code, no unbounded channel, no task without an owner.
@@ -111,6 +111,8 @@ pub mod egress;
 pub mod fair;
 #[cfg(feature = "server")]
 pub mod grpc;
+#[cfg(feature = "server")]
+pub mod http;
 pub mod instruments;
 #[cfg(feature = "cli")]
 pub mod listfile;

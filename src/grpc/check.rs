@@ -11,6 +11,7 @@ pub fn problems(config: &Config) -> Vec<ServeError> {
     let mut found: Vec<ServeError> = Vec::new();
     found.extend(config.check_listen().err().map(Into::into));
     found.extend(config.limits.check().err().map(Into::into));
+    found.extend(config.http.check().err().map(Into::into));
     if let Some(file) = &config.api_keys {
         found.extend(KeyFile::open(file).err().map(Into::into));
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Harvesting, Protection, Quota, UnprotectedListener};
+use crate::http;
 
 /// The listener, the callers and the time limits of the service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +45,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// TLS.
     pub tls: TlsFiles,
+    /// JSON over HTTP and gRPC-Web.
+    pub http: http::Config,
     /// The quota of callers whose key has none of its own.
     pub quota: Quota,
     /// The rules against directory harvesting.
@@ -125,6 +128,7 @@ impl Default for Config {
             deadline_margin_percent: 10,
             drain_timeout: Duration::from_secs(30),
             tls: TlsFiles::default(),
+            http: http::Config::default(),
             quota: Quota::default(),
             harvesting: Harvesting::default(),
             limits: Limits::default(),

@@ -24,6 +24,7 @@ mod listener;
 mod message_limit;
 mod metered;
 mod refusal;
+mod reply;
 mod request;
 mod round_trip;
 mod serve_error;

@@ -2,6 +2,7 @@
 
 use std::future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::stream;
@@ -29,10 +30,12 @@ use crate::access::{Access, Caller, Harvesting, Keys, Quota};
 use crate::batch::Batches;
 use crate::campaign::preflight::Thresholds;
 use crate::clock::Clock;
+use crate::http::{self, BodyLimits, HttpLayer, LocalAnswers};
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::batch_service_server::BatchServiceServer;
 use crate::proto::verification_service_server::VerificationServiceServer;
 use crate::readiness::Readiness;
+use crate::smtp::Classifier;
 use crate::verifier::Verifier;
 
 /// Flow-control windows in octets, of one call and of a connection: what a caller may send before
@@ -51,6 +54,8 @@ const WINDOWS: (u32, u32) = (64 * 1024, 32 * 1024 * 1024);
 pub struct Services {
     /// The verifier.
     pub verifier: Arc<Verifier>,
+    /// The rules that read replies.
+    pub replies: Arc<Classifier>,
     /// The durable batches.
     pub batches: Batches,
     /// The thresholds of the pre-flight answer.
@@ -88,31 +93,26 @@ pub async fn serve(
     config.protection().check(address)?;
     config.limits.check()?;
     let files = CredentialFiles::open(&config, address)?;
-    tracing::info!(
-        %address,
-        tls = files.tls.is_some(),
-        client_certificates = config.tls.client_ca.is_some(),
-        api_keys = files.key_file.is_some(),
-        anonymous = config.protection().admits_anonymous(),
-        "serving"
-    );
+    log_start(address, &files, &config);
     let (health_reporter, health) = tonic_health::server::health_reporter();
     let (drain_timeout, poll) = (config.drain_timeout, config.poll_interval);
     let limits = config.limits.clone();
     let largest = limits.request_octets;
     let incoming = listener::connections(listener, files.tls.clone(), &limits, clock);
     let auth = AuthLayer::new(Arc::clone(&files.access), &config, clock);
+    let bodies = BodyLimits { request: largest, page: LARGEST_PAGE };
+    let translation = HttpLayer::new(&config.http, bodies);
+    let (cors, accepts_http1) = (http::cors(&config.http)?, config.http.enabled);
     let verifier =
         MeteredVerifier::new(Arc::clone(&files.access), Arc::clone(&services.verifier), clock);
     let batches = batch_service(&services, verifier.clone(), &shutdown);
-    let service = VerificationHandler::new(verifier, config, clock, shutdown.clone());
+    let replies = Arc::clone(&services.replies);
+    let service = VerificationHandler::new(verifier, replies, config, clock, shutdown.clone());
     let reporting = Health::begin(health_reporter, &services.readiness, shutdown.clone()).await;
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
     let router = builder(&limits)
+        .accept_http1(accepts_http1)
+        .layer(tower::util::option_layer(cors))
+        .layer(translation)
         .layer(GrpcOnlyLayer)
         .layer(CallTraceLayer::new(Arc::clone(&services.calls), clock))
         .layer(auth)
@@ -124,7 +124,8 @@ pub async fn serve(
                 .max_decoding_message_size(largest)
                 .accept_compressed(Gzip),
         )
-        .add_service(batches);
+        .add_service(batches)
+        .add_service(LocalAnswers);
 
     let deadline = async {
         shutdown.cancelled().await;
@@ -139,6 +140,26 @@ pub async fn serve(
         never = files.watch(poll) => match never {},
         never = reporting.follow() => match never {},
     }
+}
+
+/// Logs where it serves, and who may call.
+fn log_start(address: SocketAddr, files: &CredentialFiles, config: &Config) {
+    tracing::info!(
+        %address,
+        tls = files.tls.is_some(),
+        client_certificates = config.tls.client_ca.is_some(),
+        api_keys = files.key_file.is_some(),
+        anonymous = config.protection().admits_anonymous(),
+        http = config.http.enabled,
+        "serving"
+    );
+}
+
+/// Reflection of our services and of health.
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }
 
 /// A server with these limits.

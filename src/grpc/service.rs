@@ -13,21 +13,23 @@ use super::connection::ClientPeer;
 use super::deadline::Margin;
 use super::metered::MeteredVerifier;
 use super::request::{self, Time};
-use super::{Config, caller, convert, deadline, refusal};
+use super::{Config, caller, convert, deadline, refusal, reply};
 use crate::access::Caller;
 use crate::clock::Clock;
 use crate::fair;
 use crate::proto::verification_service_server::VerificationService;
 use crate::proto::{
-    self, VerifyAddressRequest, VerifyAddressResponse, VerifyAddressesRequest,
-    VerifyAddressesResponse, VerifyDomainRequest, VerifyDomainResponse,
+    self, ExplainReplyRequest, ExplainReplyResponse, VerifyAddressRequest, VerifyAddressResponse,
+    VerifyAddressesRequest, VerifyAddressesResponse, VerifyDomainRequest, VerifyDomainResponse,
 };
+use crate::smtp::Classifier;
 use crate::verifier::DomainError;
 
 /// The service, cheap to clone.
 #[derive(Clone)]
 pub(super) struct VerificationHandler {
     verifier: MeteredVerifier,
+    replies: Arc<Classifier>,
     config: Config,
     clock: Clock,
     shutdown: CancellationToken,
@@ -36,11 +38,12 @@ pub(super) struct VerificationHandler {
 impl VerificationHandler {
     pub(super) fn new(
         verifier: MeteredVerifier,
+        replies: Arc<Classifier>,
         config: Config,
         clock: Clock,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { verifier, config, clock, shutdown }
+        Self { verifier, replies, config, clock, shutdown }
     }
 
     /// The time of a call with this metadata, on a connection with this peer.
@@ -165,6 +168,14 @@ impl VerificationService for VerificationHandler {
             }
             Err(DomainError::Dns(failure)) => Err(Status::unavailable(failure.to_string())),
         }
+    }
+
+    async fn explain_reply(
+        &self,
+        request: Request<ExplainReplyRequest>,
+    ) -> Result<Response<ExplainReplyResponse>, Status> {
+        let view = reply::view(request.get_ref()).map_err(request::BadField::into_status)?;
+        Ok(Response::new(reply::explanation(self.replies.explain(&view))))
     }
 }
 

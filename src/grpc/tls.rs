@@ -1,4 +1,4 @@
-//! TLS of the listener: rustls on ring, TLS 1.2 and 1.3, HTTP/2 by ALPN.
+//! TLS of the listener: rustls on ring, TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN.
 //!
 //! A client certificate is asked for if `client_ca` is set, and then a wrong one ends the
 //! handshake.
@@ -114,7 +114,7 @@ fn read(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
         .map_err(|source| TlsError::File { path: key.to_owned(), source })?;
     let mut config =
         builder.with_single_cert(certificates(certificate)?, key).map_err(TlsError::Identity)?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
 

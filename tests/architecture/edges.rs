@@ -40,7 +40,8 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("doctor", &["address", "clock", "dns", "egress", "smtp", "spf"]),
     // 10
     ("proto", &[]),
-    ("grpc", &["access", "address", "batch", "cache", "campaign", "clock", "dns", "fair", "instruments", "proto", "readiness", "smtp", "verdict", "verifier"]),
+    ("http", &["proto"]),
+    ("grpc", &["access", "address", "batch", "cache", "campaign", "clock", "dns", "fair", "http", "instruments", "proto", "readiness", "smtp", "verdict", "verifier"]),
     // 11
     ("telemetry", &[]),
     ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "prober", "readiness", "verdict", "verifier"]),

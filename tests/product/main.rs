@@ -19,6 +19,7 @@ mod examples;
 mod exposure;
 mod far;
 mod floods;
+mod http;
 mod limits;
 mod list;
 mod observe;

@@ -1,0 +1,123 @@
+//! Results as CSV (RFC 4180), under the names that `mailvet list` gives its columns.
+
+use crate::proto::{BatchResult, CatchAll, Flags, Verification};
+
+/// The columns.
+const COLUMNS: [&str; 12] = [
+    "row",
+    "row_id",
+    "input",
+    "address",
+    "verdict",
+    "action",
+    "reason",
+    "suggestion",
+    "flags",
+    "code",
+    "enhanced_status",
+    "evidence_time",
+];
+
+/// The line with the names of the columns.
+pub(super) fn header() -> String {
+    line(COLUMNS.iter().map(ToString::to_string))
+}
+
+/// The lines of these results.
+pub(super) fn rows(results: &[BatchResult]) -> String {
+    results.iter().map(row).collect()
+}
+
+fn row(result: &BatchResult) -> String {
+    let default = Verification::default();
+    let verification = result.verification.as_ref().unwrap_or(&default);
+    let evidence = verification.evidence.clone().unwrap_or_default();
+    line(
+        [
+            result.row.to_string(),
+            result.row_id.clone(),
+            verification.input.clone(),
+            verification.address.clone(),
+            name(verification.verdict().as_str_name(), "VERDICT_"),
+            name(verification.action().as_str_name(), "ACTION_"),
+            name(verification.reason().as_str_name(), "REASON_"),
+            verification.suggestion.clone().unwrap_or_default(),
+            flags(&verification.flags.unwrap_or_default()).join(" "),
+            evidence.code.map(|code| code.to_string()).unwrap_or_default(),
+            evidence.enhanced_status.unwrap_or_default(),
+            evidence.gather_time.map(|time| time.to_string()).unwrap_or_default(),
+        ]
+        .into_iter(),
+    )
+}
+
+/// An enum's name in lower case, without its prefix.
+fn name(name: &str, prefix: &str) -> String {
+    name.strip_prefix(prefix).unwrap_or(name).to_lowercase()
+}
+
+/// The names of the flags that are set.
+fn flags(flags: &Flags) -> Vec<&'static str> {
+    let all = [
+        (flags.catch_all() == CatchAll::Yes, "catch_all"),
+        (flags.disposable, "disposable"),
+        (flags.role, "role"),
+        (flags.free_provider, "free_provider"),
+        (flags.tagged, "tagged"),
+        (flags.relay, "relay"),
+        (flags.mixed_script, "mixed_script"),
+        (flags.dotless, "dotless"),
+        (flags.address_literal, "address_literal"),
+        (flags.special_use, "special_use"),
+        (flags.unusual_at_provider, "unusual_at_provider"),
+        (flags.cleaned, "cleaned"),
+        (flags.several, "several"),
+        (flags.irregular, "irregular"),
+    ];
+    all.into_iter().filter_map(|(is_set, name)| is_set.then_some(name)).collect()
+}
+
+fn line(cells: impl Iterator<Item = String>) -> String {
+    let cells: Vec<String> = cells.map(|cell| quote(&cell)).collect();
+    cells.join(",") + "\r\n"
+}
+
+/// The cell, in quotes where it needs them.
+fn quote(cell: &str) -> String {
+    if cell.contains(['"', ',', '\r', '\n']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::{Evidence, Reason, Verdict};
+
+    #[test]
+    fn a_result_is_a_line_with_every_column() {
+        let verification = Verification {
+            input: "\"Jane, Doe\" <a@b.test>".to_owned(),
+            address: "a@b.test".to_owned(),
+            verdict: Verdict::Risky.into(),
+            reason: Reason::CatchAll.into(),
+            flags: Some(Flags { role: true, cleaned: true, ..Flags::default() }),
+            evidence: Some(Evidence { code: Some(250), ..Evidence::default() }),
+            ..Verification::default()
+        };
+        let result =
+            BatchResult { row: 3, row_id: "x\ny".to_owned(), verification: Some(verification) };
+        let text = header() + &rows(&[result]);
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        assert_eq!(reader.headers().unwrap(), COLUMNS.as_slice());
+        let row = reader.records().next().unwrap().unwrap();
+        assert_eq!(&row[1], "x\ny");
+        assert_eq!(&row[2], "\"Jane, Doe\" <a@b.test>");
+        assert_eq!(
+            (&row[4], &row[6], &row[8], &row[9]),
+            ("risky", "catch_all", "role cleaned", "250")
+        );
+    }
+}

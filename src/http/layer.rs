@@ -1,0 +1,337 @@
+//! The layer in front of the services: gRPC passes, gRPC-Web and JSON are translated into it.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::stream;
+use http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+use tonic_web::GrpcWebLayer;
+use tower::{Layer, Service, ServiceExt as _};
+
+use super::bad_request::BadRequest;
+use super::body::BodyReader;
+use super::config::Config;
+use super::form::AnswerForm;
+use super::local::{self, LocalCode};
+use super::request;
+use super::response::{self, JSON};
+use super::routes::{NoRoute, RouteMatch, RouteTable};
+use super::{frames, openapi, timeout};
+use crate::proto::json;
+
+/// Headers of a request that the services read.
+const PASSED: [HeaderName; 3] =
+    [AUTHORIZATION, HeaderName::from_static("traceparent"), HeaderName::from_static("tracestate")];
+
+/// Largest bodies, in octets: as large as the messages of gRPC that they become.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimits {
+    /// Of a call with a page of rows.
+    pub page: usize,
+    /// Of any other call.
+    pub request: usize,
+}
+
+/// The layer that takes JSON over HTTP and gRPC-Web beside gRPC.
+#[derive(Clone, Debug)]
+pub struct HttpLayer(Arc<Translation>);
+
+#[derive(Debug)]
+struct Translation {
+    is_on: bool,
+    routes: RouteTable,
+    limits: BodyLimits,
+    bodies: BodyReader,
+}
+
+impl HttpLayer {
+    /// A layer for these bodies.
+    #[must_use]
+    pub fn new(config: &Config, limits: BodyLimits) -> Self {
+        let routes = RouteTable::new(json::descriptors());
+        Self(Arc::new(Translation {
+            is_on: config.enabled,
+            routes,
+            limits,
+            bodies: BodyReader::new(),
+        }))
+    }
+}
+
+impl<S> Layer<S> for HttpLayer {
+    type Service = HttpService<S>;
+
+    fn layer(&self, inner: S) -> HttpService<S> {
+        HttpService { translation: Arc::clone(&self.0), inner }
+    }
+}
+
+/// The inner services, reached by gRPC, gRPC-Web and JSON.
+#[derive(Clone, Debug)]
+pub struct HttpService<S> {
+    translation: Arc<Translation>,
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for HttpService<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        match Protocol::of(&request) {
+            Protocol::GrpcWeb if self.translation.is_on => {
+                GrpcWebLayer::new().layer(self.inner.clone()).oneshot(request).boxed()
+            }
+            Protocol::Json if self.translation.is_on => {
+                let (request, plan) = self.translation.plan(request);
+                let answer = self.inner.call(request);
+                async move { Ok(plan.finish(answer.await?).await) }.boxed()
+            }
+            _ => self.inner.call(request).boxed(),
+        }
+    }
+}
+
+/// The protocol of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    Grpc,
+    GrpcWeb,
+    Json,
+}
+
+impl Protocol {
+    fn of(request: &Request<Body>) -> Self {
+        let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        match content_type.unwrap_or_default() {
+            web if web.starts_with(b"application/grpc-web") && request.method() == Method::POST => {
+                Self::GrpcWeb
+            }
+            grpc if grpc.starts_with(b"application/grpc") => Self::Grpc,
+            // Somebody who means gRPC: its own layer says what is wrong.
+            _ if is_rpc_path(request.uri().path()) => Self::Grpc,
+            _ => Self::Json,
+        }
+    }
+}
+
+/// Returns whether this is a path of gRPC: `/package.Service/Method`.
+fn is_rpc_path(path: &str) -> bool {
+    let service = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+    service.is_some_and(|(service, _)| service.contains('.'))
+}
+
+/// The way the services' answer becomes the caller's.
+enum AnswerPlan {
+    /// Translate the answer of an RPC.
+    Rpc { matched: RouteMatch, form: AnswerForm },
+    /// Answer so, if the gate lets the caller in; it then says this code.
+    Local { code: Code, response: Box<Response<Body>> },
+}
+
+impl AnswerPlan {
+    async fn finish(self, answer: Response<Body>) -> Response<Body> {
+        let status = Status::from_header_map(answer.headers());
+        match self {
+            Self::Local { code, response } => match status {
+                Some(status) if status.code() != code => response::error(&status),
+                _ => *response,
+            },
+            Self::Rpc { matched, form } => {
+                match status.filter(|status| status.code() != Code::Ok) {
+                    Some(status) => response::error(&status),
+                    None if matched.route.rpc.is_server_streaming() => {
+                        response::stream(answer, matched.route.output(), form)
+                    }
+                    None => response::unary(answer, matched.route.output()).await,
+                }
+            }
+        }
+    }
+
+    /// Answers with an error of HTTP's own, that counts as `code`.
+    fn refuse(code: Code, status: StatusCode, message: &str) -> Self {
+        let mut response = response::error(&Status::new(code, message));
+        *response.status_mut() = status;
+        Self::Local { code, response: Box::new(response) }
+    }
+}
+
+impl Translation {
+    /// The request to send to the services, and what to make of their answer.
+    fn plan(&self, request: Request<Body>) -> (Request<Body>, AnswerPlan) {
+        let (method, path) = (request.method(), request.uri().path());
+        let plan = match self.routes.find(method, path) {
+            Err(_) if path == openapi::PATH => Err(document(method)),
+            Ok(matched) => self.plan_rpc(&request, matched),
+            Err(no_route) => refuse_route(no_route),
+        };
+        match plan {
+            Ok((matched, timeout)) => {
+                let accept = text(request.headers(), &ACCEPT);
+                let form = AnswerForm::choose(&matched.route, accept);
+                let reading = (self.bodies.clone(), self.largest_body(&matched));
+                (translate(request, &matched, timeout, reading), AnswerPlan::Rpc { matched, form })
+            }
+            Err(plan) => {
+                let code = match &plan {
+                    AnswerPlan::Local { code, .. } => *code,
+                    AnswerPlan::Rpc { .. } => Code::Internal,
+                };
+                (ask_the_gate(request, code), plan)
+            }
+        }
+    }
+
+    /// Checks what the headers tell about a request with a route.
+    fn plan_rpc(
+        &self,
+        request: &Request<Body>,
+        matched: RouteMatch,
+    ) -> Result<(RouteMatch, Option<HeaderValue>), AnswerPlan> {
+        use http_body::Body as _;
+        let headers = request.headers();
+        let has_body = !request.body().is_end_stream();
+        if has_body && matched.route.has_body && !is_json(text(headers, &CONTENT_TYPE)) {
+            let message = "the body must be JSON: send the header `content-type: application/json`";
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            return Err(AnswerPlan::refuse(Code::InvalidArgument, status, message));
+        }
+        match timeout::read(text(headers, &timeout::HEADER)) {
+            Ok(timeout) => Ok((matched, timeout.map(grpc_timeout))),
+            Err(message) => {
+                let status = StatusCode::BAD_REQUEST;
+                Err(AnswerPlan::refuse(Code::InvalidArgument, status, &message))
+            }
+        }
+    }
+
+    fn largest_body(&self, matched: &RouteMatch) -> usize {
+        match matched.route.rpc.name() {
+            "AppendBatchRows" => self.limits.page,
+            _ => self.limits.request,
+        }
+    }
+}
+
+/// Answers with the OpenAPI document.
+fn document(method: &Method) -> AnswerPlan {
+    if method != Method::GET {
+        return refuse_method(&[Method::GET]);
+    }
+    let response = response::whole(StatusCode::OK, JSON, openapi::text());
+    AnswerPlan::Local { code: Code::Ok, response: Box::new(response) }
+}
+
+fn refuse_route<T>(no_route: NoRoute) -> Result<T, AnswerPlan> {
+    Err(match no_route {
+        NoRoute::UnknownPath => {
+            let message = "there is nothing at this path; /openapi.json lists the paths there are";
+            AnswerPlan::refuse(Code::NotFound, StatusCode::NOT_FOUND, message)
+        }
+        NoRoute::WrongMethod(methods) => refuse_method(&methods),
+    })
+}
+
+fn refuse_method(taken: &[Method]) -> AnswerPlan {
+    let taken: Vec<&str> = taken.iter().map(Method::as_str).collect();
+    let taken = taken.join(", ");
+    let message = format!("this path takes {taken}");
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let mut plan = AnswerPlan::refuse(Code::Unimplemented, status, &message);
+    if let (AnswerPlan::Local { response, .. }, Ok(allow)) = (&mut plan, taken.parse()) {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    plan
+}
+
+/// The header's text; empty if there is none.
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn is_json(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case(JSON)
+}
+
+fn grpc_timeout(timeout: Duration) -> HeaderValue {
+    let text = timeout::to_grpc(timeout);
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("0m"))
+}
+
+/// The request as gRPC's. Its body is read when the service behind the gate asks for it, not
+/// before.
+fn translate(
+    request: Request<Body>,
+    matched: &RouteMatch,
+    timeout: Option<HeaderValue>,
+    (reader, largest): (BodyReader, usize),
+) -> Request<Body> {
+    let (parts, body) = request.into_parts();
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let asked = matched.clone();
+    let message = async move {
+        let octets = reader.read(body, largest).await?;
+        let message = request::encode(&asked, &query, &octets).map_err(bad_request)?;
+        let frame = frames::frame(&message);
+        frame.map(Frame::data).ok_or_else(|| Status::out_of_range("the message is too long"))
+    };
+    let body = Body::new(StreamBody::new(stream::once(message.boxed())));
+    let mut request = grpc_request(&matched.route.rpc_path, &parts, body);
+    if let Some(timeout) = timeout {
+        request.headers_mut().insert(HeaderName::from_static("grpc-timeout"), timeout);
+    }
+    *request.extensions_mut() = parts.extensions;
+    request
+}
+
+/// A request that the gate answers, or else with this code.
+fn ask_the_gate(request: Request<Body>, code: Code) -> Request<Body> {
+    let (parts, _) = request.into_parts();
+    let mut request = grpc_request(local::PATH, &parts, Body::empty());
+    *request.extensions_mut() = parts.extensions;
+    request.extensions_mut().insert(LocalCode(code));
+    request
+}
+
+fn grpc_request(path: &str, parts: &http::request::Parts, body: Body) -> Request<Body> {
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.version_mut() = Version::HTTP_2;
+    *request.uri_mut() = path.parse().unwrap_or_else(|_| Uri::default());
+    let headers = request.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    for name in &PASSED {
+        for value in parts.headers.get_all(name) {
+            // As often as it was given: two keys are refused.
+            headers.append(name, value.clone());
+        }
+    }
+    request
+}
+
+fn bad_request(bad: BadRequest) -> Status {
+    let sentence = bad.sentence();
+    let details = ErrorDetails::with_bad_request_violation(bad.field, bad.message);
+    Status::with_error_details(Code::InvalidArgument, sentence, details)
+}

@@ -1,0 +1,35 @@
+//! JSON over HTTP, and gRPC-Web, on the listener of the gRPC service.
+//!
+//! A request is translated into a gRPC request by the `google.api.http` rules of the protos and
+//! sent through the very services and layers that a gRPC call passes: keys, quotas, limits, logs.
+//! Nothing here decides; nothing is answered that gRPC would refuse.
+
+pub mod config;
+
+mod answer;
+mod bad_request;
+mod body;
+mod cors;
+mod csv;
+mod form;
+mod frames;
+mod layer;
+mod local;
+mod openapi;
+mod query;
+mod request;
+mod response;
+mod routes;
+mod template;
+mod timeout;
+
+pub use config::{BadOrigin, Config};
+pub use cors::cors;
+pub use layer::{BodyLimits, HttpLayer};
+pub use local::LocalAnswers;
+
+/// The OpenAPI document that `/openapi.json` answers with.
+#[must_use]
+pub fn openapi() -> &'static str {
+    openapi::text()
+}

@@ -1,0 +1,159 @@
+//! Requests: JSON, a query and the fields of a path to a protobuf message.
+
+use prost::Message as _;
+use prost_reflect::{DynamicMessage, MessageDescriptor, Value};
+use serde::Deserializer;
+
+use super::bad_request::BadRequest;
+use super::query;
+use super::routes::{HttpRoute, RouteMatch};
+
+/// The request message for `matched`, encoded: its fields come from the path and from the body, or
+/// from the path and the query where the route has no body.
+pub(super) fn encode(
+    matched: &RouteMatch,
+    query: &str,
+    body: &[u8],
+) -> Result<Vec<u8>, BadRequest> {
+    let route = &matched.route;
+    let mut message = if route.has_body {
+        if !query.is_empty() {
+            let remedy =
+                "this call takes no parameters in its URL; send its fields as JSON in the body";
+            return Err(BadRequest::new("", remedy));
+        }
+        from_body(route.input(), body)?
+    } else {
+        if !body.is_empty() {
+            let remedy = "this call takes no body; give its fields as parameters in the URL";
+            return Err(BadRequest::new("", remedy));
+        }
+        from_query(route, query)?
+    };
+    for (name, value) in route.template.fields().zip(&matched.values) {
+        let Some(field) = route.input().get_field_by_name(name) else { continue };
+        let given = message.get_field(&field).into_owned();
+        if given != Value::String(String::new()) && given.as_str() != Some(value) {
+            let message = "differs from the one in the path; leave it out";
+            return Err(BadRequest::new(field.json_name(), message));
+        }
+        message.set_field(&field, Value::String(value.clone()));
+    }
+    Ok(message.encode_to_vec())
+}
+
+fn from_body(of: MessageDescriptor, body: &[u8]) -> Result<DynamicMessage, BadRequest> {
+    if body.is_empty() {
+        return Ok(DynamicMessage::new(of));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let message = deserialize(of, &mut reader)?;
+    let end = reader.end();
+    end.map_err(|_| {
+        BadRequest::new("", "the body goes on after its JSON object; send one object")
+    })?;
+    Ok(message)
+}
+
+fn from_query(route: &HttpRoute, query: &str) -> Result<DynamicMessage, BadRequest> {
+    deserialize(route.input(), query::object(&route.input(), query)?)
+}
+
+/// Reads a message; an error names the field by its path.
+fn deserialize<'de, D>(of: MessageDescriptor, reader: D) -> Result<DynamicMessage, BadRequest>
+where
+    D: Deserializer<'de, Error = serde_json::Error>,
+{
+    let mut track = serde_path_to_error::Track::new();
+    let reader = serde_path_to_error::Deserializer::new(reader, &mut track);
+    DynamicMessage::deserialize(of, reader).map_err(|error| {
+        let path = track.path().to_string();
+        let path = if path == "." { "" } else { &path };
+        fault(path, &error)
+    })
+}
+
+/// The fault, in words that name the field.
+fn fault(path: &str, error: &serde_json::Error) -> BadRequest {
+    let text = error.to_string();
+    if error.is_syntax() || error.is_eof() {
+        return BadRequest::new("", format!("the body is not JSON: {text}"));
+    }
+    // The place is the path; lines and columns are of use to people alone, and follow the text.
+    let unknown =
+        text.strip_prefix("unrecognized field name '").and_then(|rest| rest.split_once('\''));
+    match unknown {
+        Some((name, _)) => {
+            let field = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+            BadRequest::new(field, "there is no such field; see /openapi.json for those there are")
+        }
+        None => BadRequest::new(path, text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use super::*;
+    use crate::http::routes::RouteTable;
+    use crate::proto::json::{descriptors, from_octets};
+
+    fn encoded(method: Method, url: &str, body: &str) -> Result<String, BadRequest> {
+        let (path, query) = url.split_once('?').unwrap_or((url, ""));
+        let matched = RouteTable::new(descriptors()).find(&method, path).unwrap();
+        let octets = encode(&matched, query, body.as_bytes())?;
+        let json = from_octets(matched.route.input(), &octets).unwrap();
+        Ok(String::from_utf8(json).unwrap())
+    }
+
+    fn verified(body: &str) -> Result<String, BadRequest> {
+        encoded(Method::POST, "/v1/addresses:verify", body)
+    }
+
+    #[test]
+    fn a_body_is_read_by_the_proto3_json_mapping() {
+        let body = r#"{"address":"a@b.test","options":{"depth":"DEPTH_DOMAIN","maxAge":"3.5s"}}"#;
+        let expected = body.replace("3.5s", "3.500s");
+        assert_eq!(verified(body).unwrap(), expected);
+        let proto_names = r#"{"address":"a@b.test","options":{"depth":2,"max_age":"3.500s"}}"#;
+        assert_eq!(verified(proto_names).unwrap(), expected);
+        assert_eq!(verified("").unwrap(), "{}");
+    }
+
+    #[test]
+    fn a_field_that_cannot_be_taken_is_named_by_its_path() {
+        let field = |body| verified(body).unwrap_err().field;
+        assert_eq!(field(r#"{"adress":"a@b.test"}"#), "adress");
+        assert_eq!(field(r#"{"options":{"deph":1}}"#), "options.deph");
+        assert_eq!(field(r#"{"options":{"depth":"DEEP"}}"#), "options.depth");
+        assert_eq!(field(r#"{"options":{"maxAge":3}}"#), "options.maxAge");
+        assert_eq!(field(r#"{"address":3}"#), "address");
+        let append = |body| encoded(Method::POST, "/v1/batches/x:append", body).unwrap_err().field;
+        assert_eq!(append(r#"{"rows":[{"address":"a"},{"addres":"b"}]}"#), "rows[1].addres");
+    }
+
+    #[test]
+    fn a_body_that_is_not_one_json_object_is_refused() {
+        for body in ["{", "[]", "nothing", "{} {}", "null", "3", "\"x\"", "{\"address\":\"\u{1}\"}"]
+        {
+            let error = verified(body).unwrap_err();
+            assert!(!error.sentence().is_empty(), "{body}");
+        }
+        assert!(verified("{").unwrap_err().message.contains("not JSON"));
+    }
+
+    #[test]
+    fn the_path_and_the_query_give_fields() {
+        let body = r#"{"rows":"3"}"#;
+        let sealed = encoded(Method::POST, "/v1/batches/x:seal", body).unwrap();
+        assert_eq!(sealed, r#"{"batchId":"x","rows":"3"}"#);
+        let listed = encoded(Method::GET, "/v1/batches?pageSize=3", "").unwrap();
+        assert_eq!(listed, r#"{"pageSize":3}"#);
+        let wrong = |method, url, body| encoded(method, url, body).unwrap_err().field;
+        assert_eq!(wrong(Method::POST, "/v1/batches/x:seal", r#"{"batchId":"y"}"#), "batchId");
+        assert_eq!(wrong(Method::GET, "/v1/batches?pageSize=x", ""), "pageSize");
+        assert_eq!(wrong(Method::GET, "/v1/batches", "{}"), "");
+        assert_eq!(wrong(Method::POST, "/v1/addresses:verify?address=a", "{}"), "");
+    }
+}

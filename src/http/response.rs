@@ -1,0 +1,180 @@
+//! Answers of RPCs as answers of HTTP: one message as JSON; a stream as lines or as events.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use prost_reflect::MessageDescriptor;
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+use super::answer::ErrorAnswer;
+use super::form::AnswerForm;
+use super::frames::FrameReader;
+use crate::proto::json;
+
+/// JSON.
+pub(super) const JSON: &str = "application/json";
+
+/// Silence on a stream of events after which a comment is sent, for those on the way who close
+/// connections without traffic.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// An answer with this body.
+pub(super) fn with_body(
+    status: StatusCode,
+    content_type: &'static str,
+    body: Body,
+) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    // Answers hold personal data.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// An answer with this body, all of it.
+pub(super) fn whole(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Body> {
+    with_body(status, content_type, Body::new(Full::new(body.into())))
+}
+
+/// A status as an error.
+pub(super) fn error(status: &Status) -> Response<Body> {
+    let answer = ErrorAnswer::new(status.code().into(), status.message(), status.details());
+    let mut response = whole(answer.status, JSON, answer.body);
+    if let Some(seconds) = answer.retry_after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if answer.status == StatusCode::UNAUTHORIZED {
+        // RFC 9110 section 15.5.2 asks for it.
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+/// The one message of `answer` as JSON, or its error.
+pub(super) async fn unary(answer: Response<Body>, of: MessageDescriptor) -> Response<Body> {
+    match message(answer.into_body()).await.and_then(|octets| to_json(&of, &octets)) {
+        Ok(json) => whole(StatusCode::OK, JSON, json),
+        Err(status) => error(&status),
+    }
+}
+
+async fn message(body: Body) -> Result<Bytes, Status> {
+    let collected = body.collect().await?;
+    let status = collected.trailers().and_then(Status::from_header_map);
+    if let Some(status) = status.filter(|status| status.code() != Code::Ok) {
+        return Err(status);
+    }
+    let mut frames = FrameReader::default();
+    frames.push(&collected.to_bytes());
+    frames.next().ok_or_else(|| Status::internal("the service answered with nothing"))
+}
+
+fn to_json(of: &MessageDescriptor, octets: &[u8]) -> Result<Vec<u8>, Status> {
+    json::from_octets(of.clone(), octets).map_err(|error| Status::internal(error.to_string()))
+}
+
+/// A stream of messages in this form. An error in its middle is its last line or event.
+pub(super) fn stream(
+    answer: Response<Body>,
+    of: MessageDescriptor,
+    form: AnswerForm,
+) -> Response<Body> {
+    let stream = MessageStream {
+        body: Some(answer.into_body()),
+        frames: FrameReader::default(),
+        of,
+        form,
+        opening: form.opening(),
+    };
+    let pieces = stream::unfold(stream, |mut stream| async move {
+        let piece = stream.next().await?;
+        Some((piece.map(Frame::data), stream))
+    });
+    let body = Body::new(StreamBody::new(pieces));
+    let mut response = with_body(StatusCode::OK, form.content_type(), body);
+    if form == AnswerForm::Events {
+        // Proxies that collect an answer before they pass it on do not collect this one.
+        let name = http::HeaderName::from_static("x-accel-buffering");
+        response.headers_mut().insert(name, HeaderValue::from_static("no"));
+    }
+    response
+}
+
+/// The messages of a stream, being translated.
+struct MessageStream {
+    /// `None` once it has ended.
+    body: Option<Body>,
+    frames: FrameReader,
+    of: MessageDescriptor,
+    form: AnswerForm,
+    /// The text before the first message.
+    opening: Option<String>,
+}
+
+impl MessageStream {
+    /// The next piece of the answer.
+    async fn next(&mut self) -> Option<Result<Bytes, Status>> {
+        if let Some(opening) = self.opening.take() {
+            return Some(Ok(opening.into()));
+        }
+        loop {
+            if let Some(octets) = self.frames.next() {
+                let piece = self.form.message(&self.of, &octets);
+                let piece = piece.map_err(|error| Status::internal(error.to_string()));
+                return Some(piece.map(Bytes::from).or_else(|status| self.end(&status)));
+            }
+            let body = self.body.as_mut()?;
+            let frame = match tokio::time::timeout(KEEP_ALIVE, body.frame()).await {
+                Ok(frame) => frame,
+                Err(_) if self.form == AnswerForm::Events => return Some(Ok(": \n\n".into())),
+                Err(_) => continue,
+            };
+            let status = match frame? {
+                Err(status) => status,
+                Ok(frame) => match frame.into_data() {
+                    Ok(data) => {
+                        self.frames.push(&data);
+                        continue;
+                    }
+                    Err(frame) => {
+                        let trailers = frame.trailers_ref();
+                        let ended = trailers.and_then(Status::from_header_map);
+                        ended
+                            .unwrap_or_else(|| Status::unknown("the stream ended without a status"))
+                    }
+                },
+            };
+            return Some(self.end(&status))
+                .filter(|piece| !matches!(piece, Ok(end) if end.is_empty()));
+        }
+    }
+
+    /// The last piece. Where the form has none for an error, the answer breaks off: a caller must
+    /// not take a part for the whole.
+    fn end(&mut self, status: &Status) -> Result<Bytes, Status> {
+        self.body = None;
+        if status.code() == Code::Ok {
+            return Ok(self.form.ending().into());
+        }
+        let answer = ErrorAnswer::new(status.code().into(), status.message(), status.details());
+        match self.form.error(&answer.body) {
+            Some(piece) => Ok(piece.into()),
+            None => Err(status.clone()),
+        }
+    }
+}

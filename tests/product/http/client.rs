@@ -1,0 +1,107 @@
+//! A client of HTTP/1.1 that shows what is on the wire.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::process::TIME_LIMIT;
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct HttpAnswer {
+    pub(crate) status: u16,
+    head: String,
+    pub(crate) body: String,
+}
+
+impl HttpAnswer {
+    /// The value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (found, value) = line.split_once(": ")?;
+            found.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// A request, to be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct HttpRequest {
+    line: String,
+    headers: Vec<String>,
+    body: String,
+}
+
+impl HttpRequest {
+    pub(crate) fn new(method: &str, path: &str) -> Self {
+        Self { line: format!("{method} {path} HTTP/1.1"), headers: Vec::new(), body: String::new() }
+    }
+
+    pub(crate) fn get(path: &str) -> Self {
+        Self::new("GET", path)
+    }
+
+    /// A request with a JSON body.
+    pub(crate) fn post(path: &str, body: impl ToString) -> Self {
+        Self::new("POST", path).header("content-type", "application/json").body(body)
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push(format!("{name}: {value}"));
+        self
+    }
+
+    pub(crate) fn body(mut self, body: impl ToString) -> Self {
+        self.body = body.to_string();
+        self
+    }
+
+    /// Sends it on a connection of its own, and reads the answer to its end.
+    pub(crate) async fn send(self, to: SocketAddr) -> HttpAnswer {
+        let length = self.body.len();
+        self.send_with_length(to, length).await
+    }
+
+    /// The same, saying that the body has this length, whatever it has.
+    pub(crate) async fn send_with_length(self, to: SocketAddr, length: usize) -> HttpAnswer {
+        let mut head = vec![self.line, "host: mailvet".into(), "connection: close".into()];
+        head.extend(self.headers);
+        head.push(format!("content-length: {length}"));
+        let request = format!("{}\r\n\r\n{}", head.join("\r\n"), self.body);
+        let mut stream = TcpStream::connect(to).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut octets = Vec::new();
+        let reading = stream.read_to_end(&mut octets);
+        // A server that does not wait for a body may reset the connection behind its answer.
+        let _reset = tokio::time::timeout(TIME_LIMIT, reading).await.expect("an answer");
+        parse(&String::from_utf8(octets).unwrap())
+    }
+}
+
+fn parse(text: &str) -> HttpAnswer {
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {text:?}"));
+    let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
+    let is_chunked = head.to_lowercase().contains("transfer-encoding: chunked");
+    let body = if is_chunked { unchunk(body) } else { body.to_owned() };
+    HttpAnswer { status, head: head.to_owned(), body }
+}
+
+/// The chunks put together (RFC 9112 section 7.1); the last one must be there.
+fn unchunk(mut text: &str) -> String {
+    let mut whole = String::new();
+    loop {
+        let (size, rest) = text.split_once("\r\n").unwrap_or_else(|| panic!("broke off: {whole}"));
+        let size = usize::from_str_radix(size, 16).unwrap();
+        if size == 0 {
+            return whole;
+        }
+        whole += &rest[..size];
+        text = rest[size..].strip_prefix("\r\n").unwrap();
+    }
+}
