@@ -1,10 +1,11 @@
 //! Warm unary answers: `VerifyAddress` from cache beside an empty handler of the same service, same
-//! client, same run.
+//! client, same run; and beside itself as JSON over HTTP/1.1.
 //!
 //! `cargo bench --bench unary`. The figure to read is the ratio of calls a second, median of the
 //! rounds; the machine's speed cancels out of it.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::str::from_utf8;
 use std::time::{Duration, Instant};
 
 use mailvet::app::App;
@@ -12,11 +13,13 @@ use mailvet::config::Config;
 use mailvet::proto::verification_service_client::VerificationServiceClient;
 use mailvet::proto::verification_service_server::{VerificationService, VerificationServiceServer};
 use mailvet::proto::{
-    Verification, VerifyAddressRequest, VerifyAddressResponse, VerifyAddressesRequest,
-    VerifyAddressesResponse, VerifyDomainRequest, VerifyDomainResponse,
+    ExplainReplyRequest, ExplainReplyResponse, Verification, VerifyAddressRequest,
+    VerifyAddressResponse, VerifyAddressesRequest, VerifyAddressesResponse, VerifyDomainRequest,
+    VerifyDomainResponse,
 };
 use mailvet::sandbox::{Sandbox, World};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
@@ -56,6 +59,13 @@ impl VerificationService for Empty {
     ) -> Result<Response<VerifyDomainResponse>, Status> {
         Ok(Response::new(VerifyDomainResponse::default()))
     }
+
+    async fn explain_reply(
+        &self,
+        _: Request<ExplainReplyRequest>,
+    ) -> Result<Response<ExplainReplyResponse>, Status> {
+        Ok(Response::new(ExplainReplyResponse::default()))
+    }
 }
 
 #[tokio::main]
@@ -67,7 +77,7 @@ async fn main() -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let mut servers = JoinSet::new();
 
-    let (listener, ours) = listen().await?;
+    let (listener, address) = listen().await?;
     let store = tempfile::tempdir()?;
     let services = app.services(&app.open_batches(store.path()).await?)?;
     let (batches, settings) = (services.batches.clone(), app.config.server.clone());
@@ -87,7 +97,7 @@ async fn main() -> anyhow::Result<()> {
         anyhow::Ok(())
     });
 
-    let (ours, empty) = (channels(ours).await?, channels(empty).await?);
+    let (ours, empty) = (channels(address).await?, channels(empty).await?);
     let first = VerificationServiceClient::new(ours[0].clone())
         .verify_address(request())
         .await?
@@ -105,6 +115,7 @@ async fn main() -> anyhow::Result<()> {
     }
     ratios.sort_by(f64::total_cmp);
     println!("median ratio {:.3} (target 0.70)", ratios[ratios.len() / 2]);
+    compare_json(&ours, address).await?;
     let rcpt = sandbox.counts().total().rcpt;
     println!("RCPT sent for all calls together: {rcpt}");
 
@@ -159,4 +170,68 @@ async fn rate(channels: &[Channel]) -> anyhow::Result<f64> {
         ended??;
     }
     Ok((channels.len() * IN_FLIGHT * CALLS) as f64 / started.elapsed().as_secs_f64())
+}
+
+/// Prints the rates of JSON over HTTP/1.1 and of gRPC, with as many calls in flight.
+async fn compare_json(grpc: &[Channel], address: SocketAddr) -> anyhow::Result<()> {
+    let mut ratios = Vec::new();
+    println!("{:>5} {:>12} {:>12} {:>7}", "round", "JSON/s", "gRPC/s", "ratio");
+    for round in 0..=ROUNDS {
+        let (a, b) = (json_rate(address).await?, rate(grpc).await?);
+        if round > 0 {
+            println!("{round:>5} {a:>12.0} {b:>12.0} {:>7.3}", a / b);
+            ratios.push(a / b);
+        }
+    }
+    ratios.sort_by(f64::total_cmp);
+    println!("median ratio of JSON to gRPC {:.3} (target 0.60)", ratios[ratios.len() / 2]);
+    Ok(())
+}
+
+/// Calls a second by JSON, over connections that stay open and carry one call at a time.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+async fn json_rate(address: SocketAddr) -> anyhow::Result<f64> {
+    let started = Instant::now();
+    let mut callers = JoinSet::new();
+    for _ in 0..CONNECTIONS * IN_FLIGHT {
+        callers.spawn(async move {
+            let mut stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            let body = format!("{{\"address\":\"{ADDRESS}\"}}");
+            let request = format!(
+                "POST /v1/addresses:verify HTTP/1.1\r\nhost: bench\r\n\
+                 content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let mut buffer = vec![0; 16 * 1024];
+            for _ in 0..CALLS {
+                stream.write_all(request.as_bytes()).await?;
+                read_answer(&mut stream, &mut buffer).await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(ended) = callers.join_next().await {
+        ended??;
+    }
+    Ok((CONNECTIONS * IN_FLIGHT * CALLS) as f64 / started.elapsed().as_secs_f64())
+}
+
+/// Reads one answer to its end.
+async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) -> anyhow::Result<()> {
+    let mut filled = 0;
+    loop {
+        let read = stream.read(&mut buffer[filled..]).await?;
+        anyhow::ensure!(read > 0, "the connection ended in an answer");
+        filled += read;
+        let end = buffer[..filled].windows(4).position(|window| window == b"\r\n\r\n");
+        let Some(end) = end else { continue };
+        let head = from_utf8(&buffer[..end])?;
+        anyhow::ensure!(head.starts_with("HTTP/1.1 200"), "{head}");
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length: usize = length.unwrap_or_default().parse()?;
+        if filled >= end + 4 + length {
+            return Ok(());
+        }
+    }
 }

@@ -28,7 +28,7 @@ async fn created(product: &Product) -> String {
 async fn finished(product: &Product) -> String {
     let path = created(product).await;
     let seal = HttpRequest::post(&format!("{path}:seal"), json!({ "rows": 3 }));
-    assert_eq!(send(product, seal).await.json()["batch"]["state"], "BATCH_STATE_RUNNING");
+    send(product, seal).await;
     let watched = send(product, HttpRequest::get(&format!("{path}:watch"))).await;
     assert!(watched.body.contains("BATCH_STATE_FINISHED"), "{}", watched.body);
     path
