@@ -5,12 +5,13 @@
 //!   lock               held while a process uses the directory
 //!   catalog.db         the accepted batches: whose, how they stand, when they ended
 //!   batches/ID.db      one batch: its rows, chunks and results
+//!   batches/ID.db.damaged  a file that could not be read; put a whole copy back as ID.db
 //!   batches/ID.intake  only while rows come in: which mailboxes and groups were met
 //! ```
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::OpenError;
@@ -38,6 +39,7 @@ impl Directory {
                 .recursive(true)
                 .mode(0o700)
                 .create(folder)
+                .and_then(|()| close_to_others(folder))
                 .map_err(|error| OpenError::of_io(folder, error))?;
         }
         let path = root.join("lock");
@@ -65,6 +67,33 @@ impl Directory {
 
     pub(super) fn intake(&self, id: &BatchId) -> PathBuf {
         self.batches.join(format!("{id}.intake"))
+    }
+
+    /// The bytes that a batch's files take up.
+    pub(super) fn bytes(&self, id: &BatchId) -> u64 {
+        let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+        let batch = self.batch(id);
+        let log = with_ending(&batch, "-wal");
+        size(&batch) + size(&log) + size(&self.intake(id)) + size(&self.damaged(id))
+    }
+
+    /// The place of a batch's file that was set aside because it is damaged.
+    pub(super) fn damaged(&self, id: &BatchId) -> PathBuf {
+        self.batches.join(format!("{id}.db.damaged"))
+    }
+
+    /// Sets a batch's file aside, with its log: what can be read of it may still be wanted.
+    pub(super) fn set_aside(&self, id: &BatchId) -> io::Result<PathBuf> {
+        let (from, to) = (self.batch(id), self.damaged(id));
+        for ending in BESIDE {
+            match fs::rename(with_ending(&from, ending), with_ending(&to, ending)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        fs::rename(&from, &to)?;
+        self.sync()?;
+        Ok(to)
     }
 
     /// The batches there are files of, and what an intake left.
@@ -106,6 +135,7 @@ impl Directory {
     /// Removes a batch's files.
     pub(super) fn remove(&self, id: &BatchId) -> io::Result<()> {
         remove(&self.intake(id))?;
+        remove(&self.damaged(id))?;
         remove(&self.batch(id))
     }
 }
@@ -122,10 +152,36 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
 }
 
 fn remove_beside(path: &Path) -> io::Result<()> {
-    for end in BESIDE {
-        let mut name = path.as_os_str().to_owned();
-        name.push(end);
-        remove_one(Path::new(&name))?;
+    for ending in BESIDE {
+        remove_one(&with_ending(path, ending))?;
+    }
+    Ok(())
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Takes a folder's permissions for others away, and says so. One of another owner stays as it is:
+/// its files are for this user only, whatever the folder allows.
+fn close_to_others(folder: &Path) -> io::Result<()> {
+    let mode = fs::metadata(folder)?.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    let folder_name = folder.display();
+    match fs::set_permissions(folder, Permissions::from_mode(0o700)) {
+        Ok(()) => tracing::warn!(
+            "{folder_name} could be entered by other users (mode {mode:04o}); it is for its owner \
+             only now (mode 0700)"
+        ),
+        Err(error) => tracing::warn!(
+            %error,
+            "{folder_name} can be entered by other users (mode {mode:04o}) and belongs to another \
+             user: have its owner run `chmod 0700`, or name another data directory"
+        ),
     }
     Ok(())
 }

@@ -42,13 +42,28 @@ pub(super) fn open(root: &Path) -> Result<(SharedStore, Vec<RunningBatch>, u64),
     for id in files.iter().filter(|id| !known.contains(*id)) {
         directory.remove(id).map_err(|error| wrong(error.into()))?;
     }
-    if let Some(id) = known.iter().find(|id| !directory.batch(id).exists()) {
+    let is_missing =
+        |id: &&BatchId| !directory.batch(id).exists() && !directory.damaged(id).exists();
+    if let Some(id) = known.iter().find(is_missing) {
         return Err(OpenError::Missing(directory.batch(id)));
     }
     let unfinished = catalog.running().map_err(wrong)?;
     let mut running = Vec::new();
     for batch in unfinished {
-        let mut work = resume(&directory, batch)?;
+        let id = batch.id.clone();
+        if !directory.batch(&id).exists() {
+            say_damaged(&directory, &id, "it was set aside before");
+            continue;
+        }
+        let mut work = match resume(&directory, batch) {
+            Ok(work) => work,
+            Err(OpenError::Damaged { reason, .. }) => {
+                directory.set_aside(&id).map_err(|error| wrong(error.into()))?;
+                say_damaged(&directory, &id, &reason);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         if work.batch.state.is_over() {
             catalog.end(&work.batch).map_err(wrong)?;
         } else {
@@ -62,6 +77,17 @@ pub(super) fn open(root: &Path) -> Result<(SharedStore, Vec<RunningBatch>, u64),
         shared.publish(&work.batch);
     }
     Ok((shared, running, epoch))
+}
+
+/// Says which batch is not worked on because its file is damaged, and what can be done.
+fn say_damaged(directory: &Directory, id: &BatchId, reason: &str) {
+    tracing::error!(
+        batch = %id,
+        file = %directory.damaged(id).display(),
+        reason,
+        "the file of a batch is damaged and was set aside; the other batches go on. Put a whole \
+         copy in its old place and start again, or delete the batch"
+    );
 }
 
 /// Removes the batches whose file is empty: their deletion was begun, or they were given up by

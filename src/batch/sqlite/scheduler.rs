@@ -272,7 +272,10 @@ impl Scheduler {
     }
 
     fn delete(&mut self, id: &BatchId) -> Result<(), StoreError> {
-        self.shared.batch(id)?;
+        match self.shared.batch(id) {
+            Ok(_) | Err(StoreError::Unexpected(_)) => {}
+            Err(error) => return Err(error),
+        }
         if let Some(work) = self.running.iter_mut().find(|work| work.batch.id == *id) {
             work.close();
         }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::Scratch;
 use crate::batch::conformance::{all, at, lease_one, list, rows, spec, standing, submit};
 use crate::batch::queue::{Queue, QueueError};
-use crate::batch::sqlite::{OpenError, SqliteQueue};
+use crate::batch::sqlite::{OpenError, READERS, SqliteQueue};
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::State;
 use crate::verdict::Reason;
@@ -137,18 +137,60 @@ async fn what_a_later_version_wrote_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_named() {
+async fn a_damaged_catalog_is_named() {
     let scratch = Scratch::new();
     let id = list(&scratch.open(), rows("a.example", 0, 3)).await;
-    for path in [scratch.0.path().join("catalog.db"), file_of(&scratch, &id)] {
-        let whole = fs::read(&path).unwrap();
-        fs::write(&path, "not what it was".repeat(500)).unwrap();
-        let error = refused(scratch.0.path());
-        assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
-        assert!(error.to_string().contains(&*path.to_string_lossy()), "{error}");
-        fs::write(&path, whole).unwrap();
-    }
+    let path = scratch.0.path().join("catalog.db");
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, "not what it was".repeat(500)).unwrap();
+    let error = refused(scratch.0.path());
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+    assert!(error.to_string().contains(&*path.to_string_lossy()), "{error}");
+    fs::write(&path, whole).unwrap();
     assert_eq!(standing(&scratch.open(), &id).await.progress.rows, 3);
+}
+
+#[tokio::test]
+async fn a_damaged_batch_is_set_aside_and_the_others_go_on() {
+    let scratch = Scratch::new();
+    let queue = scratch.open();
+    let damaged = list(&queue, rows("a.example", 0, 3)).await;
+    let whole = list(&queue, rows("b.example", 0, 2)).await;
+    drop(queue);
+    let path = file_of(&scratch, &damaged);
+    let copy = fs::read(&path).unwrap();
+    fs::write(&path, "not what it was".repeat(500)).unwrap();
+    for _ in 0..2 {
+        let queue = scratch.open();
+        let error = queue.batch(&damaged).await.unwrap_err().to_string();
+        assert!(error.contains("damaged and was set aside"), "{error}");
+        assert!(!path.exists() && path.with_extension("db.damaged").exists());
+        assert_eq!(lease_one(&queue, at(1)).await.batch, whole);
+    }
+    // A whole copy in the old place is worked on.
+    fs::write(&path, copy).unwrap();
+    let queue = scratch.open();
+    assert_eq!(standing(&queue, &damaged).await.state, State::Running);
+    drop(queue);
+    fs::write(&path, "not what it was".repeat(500)).unwrap();
+    let queue = scratch.open();
+    queue.delete(&damaged).await.unwrap();
+    let gone = queue.batch(&damaged).await.unwrap_err();
+    assert!(matches!(gone, QueueError::NoSuchBatch(_)), "{gone}");
+    assert!(!path.with_extension("db.damaged").exists());
+}
+
+#[tokio::test]
+async fn a_directory_that_others_may_enter_is_closed_to_them() {
+    let scratch = Scratch::new();
+    let root = scratch.0.path();
+    drop(scratch.open());
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for folder in [root.to_owned(), root.join("batches")] {
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        drop(scratch.open());
+        assert_eq!(mode(&folder), 0o700, "{}", folder.display());
+    }
 }
 
 #[tokio::test]
@@ -240,4 +282,41 @@ async fn a_hundred_running_batches_keep_few_files_open() {
         assert!(open.count() < 120, "with {left} left");
     }
     assert_eq!(queue.ended_before(at(9), 999).await.unwrap().len(), 100);
+}
+
+#[tokio::test]
+async fn a_caller_that_went_away_while_it_waited_costs_no_scan() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc;
+
+    use futures_util::FutureExt as _;
+
+    let scratch = Scratch::new();
+    let queue = scratch.open();
+    let (release, held): (Vec<_>, Vec<_>) = (0..READERS).map(|_| mpsc::channel::<()>()).unzip();
+    let busy = held.into_iter().map(|held| {
+        Box::pin(queue.read(move |_| {
+            let _released = held.recv();
+            Ok(())
+        }))
+    });
+    let mut busy: Vec<_> = busy.collect();
+    for one in &mut busy {
+        assert!(one.now_or_never().is_none(), "it is held");
+    }
+    let has_run = Arc::new(AtomicBool::new(false));
+    let is_run = Arc::clone(&has_run);
+    let scan = queue.read(move |_| {
+        is_run.store(true, Ordering::SeqCst);
+        Ok(())
+    });
+    assert!(scan.now_or_never().is_none(), "it waits");
+    drop(release);
+    for one in busy {
+        one.await.unwrap();
+    }
+    for _ in 0..=READERS {
+        queue.read(|_| Ok(())).await.unwrap();
+    }
+    assert!(!has_run.load(Ordering::SeqCst));
 }
