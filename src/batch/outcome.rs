@@ -128,6 +128,12 @@ impl Outcome {
         }
     }
 
+    /// The time at which its evidence was gathered.
+    #[must_use]
+    pub fn gathered_at(&self) -> Option<SystemTime> {
+        self.gathered_at.map(time)
+    }
+
     /// The reason that decided.
     #[must_use]
     pub fn reason(&self) -> Reason {

@@ -79,6 +79,8 @@ pub struct Progress {
     pub waiting: BTreeMap<Reason, u64>,
     /// Time at which the first of the waiting ones is due.
     pub next_retry_at: Option<SystemTime>,
+    /// Time at which the oldest evidence of a result was gathered.
+    pub oldest_evidence: Option<SystemTime>,
 }
 
 impl Progress {

@@ -24,14 +24,15 @@ const SCHEMA: &str = "
         created_at INTEGER NOT NULL,
         sealed_at INTEGER,
         ended_at INTEGER,
-        progress TEXT NOT NULL
+        progress TEXT NOT NULL,
+        oldest INTEGER
     ) WITHOUT ROWID;
     CREATE UNIQUE INDEX requests ON batches (owner, request_id) WHERE request_id IS NOT NULL;
     CREATE INDEX owners ON batches (owner, id);
     CREATE INDEX ended ON batches (ended_at) WHERE ended_at IS NOT NULL;
 ";
 
-const COLUMNS: &str = "id, spec, state, created_at, sealed_at, ended_at, progress";
+const COLUMNS: &str = "id, spec, state, created_at, sealed_at, ended_at, progress, oldest";
 
 /// The catalog of a data directory.
 pub(super) struct Catalog {
@@ -50,6 +51,7 @@ impl Catalog {
         // What is taken out of it leaves no trace. The other files go as a whole.
         connection.execute_batch("PRAGMA secure_delete = ON").map_err(wrong)?;
         schema::check(&connection, path, SCHEMA)?;
+        schema::add_column(&connection, "batches", "oldest").map_err(wrong)?;
         connection.execute("UPDATE epoch SET n = n + 1", []).map_err(wrong)?;
         let epoch: i64 =
             connection.query_row("SELECT n FROM epoch", [], |row| row.get(0)).map_err(wrong)?;
@@ -79,12 +81,14 @@ impl Catalog {
     /// Notes how a batch ended.
     pub(super) fn end(&self, batch: &Batch) -> Result<(), StoreError> {
         self.connection.execute(
-            "UPDATE batches SET state = ?2, ended_at = ?3, progress = ?4 WHERE id = ?1",
+            "UPDATE batches SET state = ?2, ended_at = ?3, progress = ?4, oldest = ?5
+             WHERE id = ?1",
             params![
                 batch.id.as_str(),
                 batch.state.name(),
                 batch.ended_at.map(floor),
                 progress_text(&batch.progress)?,
+                batch.progress.oldest_evidence.map(floor),
             ],
         )?;
         Ok(())
@@ -141,6 +145,11 @@ impl Catalog {
         rows.map(|row| row?).collect()
     }
 
+    /// The names of those of `owner`.
+    pub(super) fn names_of(&self, owner: &str) -> Result<Vec<BatchId>, StoreError> {
+        self.identify("SELECT id FROM batches WHERE owner = ?", [owner])
+    }
+
     /// The names of all of them.
     pub(super) fn names(&self) -> Result<Vec<BatchId>, StoreError> {
         self.identify("SELECT id FROM batches", [])
@@ -183,17 +192,20 @@ fn read(row: &Row<'_>) -> Result<Batch, StoreError> {
         created_at: time(row.get(3)?),
         sealed_at: row.get::<_, Option<i64>>(4)?.map(time),
         ended_at: row.get::<_, Option<i64>>(5)?.map(time),
-        progress: progress(&row.get::<_, String>(6)?)?,
+        progress: Progress {
+            oldest_evidence: row.get::<_, Option<i64>>(7)?.map(time),
+            ..progress(&row.get::<_, String>(6)?)?
+        },
     })
 }
 
 /// A progress as text: counts by reason's name.
 fn progress_text(progress: &Progress) -> Result<String, StoreError> {
-    let Progress { rows, mailboxes, finished, waiting, next_retry_at: _ } = progress;
+    let Progress { rows, mailboxes, finished, waiting, .. } = progress;
     Ok(serde_json::to_string(&(rows, mailboxes, finished, waiting))?)
 }
 
 fn progress(text: &str) -> Result<Progress, StoreError> {
     let (rows, mailboxes, finished, waiting) = serde_json::from_str(text)?;
-    Ok(Progress { rows, mailboxes, finished, waiting, next_retry_at: None })
+    Ok(Progress { rows, mailboxes, finished, waiting, ..Progress::default() })
 }

@@ -146,6 +146,7 @@ impl Commit<'_> {
         let rows = self.rows(open.item)?;
         let reason = outcome.reason();
         let number = self.reasons.number(reason);
+        let evidence_at = outcome.gathered_at();
         let (common, own) = outcome.split(&open.address);
         let entry = self.dictionary.intern(self.connection, common)?;
         self.sequence += 1;
@@ -172,6 +173,8 @@ impl Commit<'_> {
                 .execute([open.item])?;
             subtract(&mut self.batch.progress.waiting, before, rows);
         }
+        let oldest = &mut self.batch.progress.oldest_evidence;
+        *oldest = [*oldest, evidence_at].into_iter().flatten().min();
         *self.batch.progress.finished.entry(reason).or_default() += rows;
         *self.tally.groups.entry((group, number)).or_default() += rows;
         if let Some(destination) = entry.destination {

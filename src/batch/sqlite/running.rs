@@ -76,25 +76,28 @@ impl RunningBatch {
     /// as over, so has what is returned.
     pub(super) fn open(mut batch: Batch, path: &Path) -> Result<Self, StoreError> {
         let held = open_database(path)?;
-        let (state, ended_at, sequence, window, finished, waiting) = held.connection.query_row(
-            "SELECT state, ended_at, sequence, window, finished, waiting FROM meta",
-            [],
-            |row| {
-                Ok((
-                    row.get::<_, String>(0)?,
-                    row.get::<_, Option<i64>>(1)?,
-                    row.get(2)?,
-                    row.get(3)?,
-                    row.get::<_, String>(4)?,
-                    row.get::<_, String>(5)?,
-                ))
-            },
-        )?;
+        let (state, ended_at, sequence, window, finished, waiting, oldest) =
+            held.connection.query_row(
+                "SELECT state, ended_at, sequence, window, finished, waiting, oldest FROM meta",
+                [],
+                |row| {
+                    Ok((
+                        row.get::<_, String>(0)?,
+                        row.get::<_, Option<i64>>(1)?,
+                        row.get(2)?,
+                        row.get(3)?,
+                        row.get::<_, String>(4)?,
+                        row.get::<_, String>(5)?,
+                        row.get::<_, Option<i64>>(6)?,
+                    ))
+                },
+            )?;
         batch.state =
             schema::state(&state).ok_or(StoreError::Unexpected("its state is not known"))?;
         batch.ended_at = ended_at.map(time);
         batch.progress.finished = serde_json::from_str(&finished)?;
         batch.progress.waiting = serde_json::from_str(&waiting)?;
+        batch.progress.oldest_evidence = oldest.map(time);
         let mut work = Self {
             batch,
             leases: BTreeMap::new(),
@@ -202,6 +205,7 @@ impl RunningBatch {
 fn open_database(path: &Path) -> Result<OpenDatabase, StoreError> {
     let connection = schema::open(path)?;
     schema::lasting(&connection, CACHE_KIB)?;
+    schema::add_column(&connection, "meta", "oldest")?;
     let reasons = Reasons::write(&connection)?;
     Ok(OpenDatabase { connection, reasons, dictionary: OutcomeWriter::default() })
 }
@@ -214,7 +218,8 @@ pub(super) fn write_standing(
 ) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "UPDATE meta SET state = ?, ended_at = ?, sequence = ?, finished = ?, waiting = ?",
+            "UPDATE meta SET state = ?, ended_at = ?, sequence = ?, finished = ?, waiting = ?,
+                 oldest = ?",
         )?
         .execute(params![
             batch.state.name(),
@@ -222,6 +227,7 @@ pub(super) fn write_standing(
             sequence,
             serde_json::to_string(&batch.progress.finished)?,
             serde_json::to_string(&batch.progress.waiting)?,
+            batch.progress.oldest_evidence.map(floor),
         ])?;
     Ok(())
 }

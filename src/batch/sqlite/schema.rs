@@ -27,7 +27,8 @@ pub(super) const CACHE: u32 = 2048;
 
 /// The tables of a batch.
 ///
-/// - `meta`, one row: how the batch stands. `window`: how many chunks of a group are `ready`.
+/// - `meta`, one row: the standing of the batch. `window`: how many chunks of a group are `ready`.
+///   `oldest`: the time of the oldest evidence.
 /// - `rows`: `item` is null where the row is the first of its item.
 /// - `groups`: `chunk` is the one that still takes items while rows come in.
 /// - `chunks`: those with open items. `items`: the open ones, packed. `due`: 0 is since the batch
@@ -45,7 +46,8 @@ pub(super) const BATCH: &str = "
         sequence INTEGER NOT NULL,
         window INTEGER NOT NULL,
         finished TEXT NOT NULL,
-        waiting TEXT NOT NULL
+        waiting TEXT NOT NULL,
+        oldest INTEGER
     );
     CREATE TABLE reasons (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
     CREATE TABLE rows (row INTEGER PRIMARY KEY, address TEXT NOT NULL, row_id TEXT, item INTEGER);
@@ -111,6 +113,20 @@ pub(super) fn lasting(connection: &Connection, cache: u32) -> rusqlite::Result<(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -{cache};
          PRAGMA wal_autocheckpoint = {LOG}; PRAGMA journal_size_limit = 33554432;"
     ))
+}
+
+/// Adds a column that a store of this version may lack: one that older programs pass over.
+pub(super) fn add_column(
+    connection: &Connection,
+    table: &str,
+    column: &str,
+) -> rusqlite::Result<()> {
+    let sql = "SELECT count(*) FROM pragma_table_info(?) WHERE name = ?";
+    let there: i64 = connection.query_row(sql, [table, column], |row| row.get(0))?;
+    if there == 0 {
+        connection.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} INTEGER"))?;
+    }
+    Ok(())
 }
 
 /// Makes the tables of an empty file; refuses one of a later version.

@@ -33,6 +33,7 @@
 //!
 //! Not here: the counting ([`Progress`]) and the drawing (`cli/report`).
 
+mod cautions;
 mod counts;
 mod host_fault;
 mod share;
@@ -42,11 +43,14 @@ mod tests;
 mod thresholds;
 pub mod words;
 
+pub use cautions::{Caution, CautionKind};
 use counts::VerdictCounts;
 pub use host_fault::HostFault;
 pub use share::{Percent, PercentError, Share, grouped};
 pub use steps::{PreflightStep, StepEffect, StepKind};
 pub use thresholds::{Band, Config, Thresholds, ThresholdsError};
+
+use std::time::SystemTime;
 
 use super::progress::{Progress, State};
 use super::spec::SendPolicy;
@@ -134,6 +138,10 @@ pub struct Preflight {
     pub estimates: [Estimate; 3],
     /// Steps that would make it a go, the surest first; empty if it is one.
     pub steps: Vec<PreflightStep>,
+    /// Facts to know before sending, whatever the decision is.
+    pub cautions: Vec<Caution>,
+    /// Time at which the oldest evidence was gathered that a result rests on.
+    pub oldest_evidence: Option<SystemTime>,
     /// The rows of the list.
     pub rows: u64,
     /// Those without a result that may still get one.
@@ -162,6 +170,8 @@ impl Preflight {
             policy,
             estimates,
             steps,
+            cautions: cautions::cautions(progress),
+            oldest_evidence: progress.oldest_evidence,
             rows: counts.rows(),
             open: counts.open,
             unknown: counts.unknown,

@@ -186,6 +186,25 @@ fn the_words_carry_the_numbers_they_rest_on() {
 }
 
 #[test]
+fn a_go_for_the_rest_of_a_dead_list_carries_a_caution() {
+    let rows = [(MailboxAccepted, 200), (MailboxNotFound, 800)];
+    let answer = preflight(&rows, 0, SendPolicy::Deliverable);
+    assert_eq!(answer.headline(), "Go: send to the deliverable addresses");
+    let text = answer.sentence();
+    assert!(text.contains("80 % of 1,000 rows are undeliverable. Where does this list"), "{text}");
+}
+
+#[test]
+fn the_age_of_the_evidence_is_named() {
+    let oldest = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_793_836_800);
+    let counts = progress(&[(MailboxAccepted, 10)], 0);
+    let counts = Progress { oldest_evidence: Some(oldest), ..counts };
+    let of = |policy| Preflight::of(&counts, State::Finished, policy, &Thresholds::default());
+    let text = of(SendPolicy::Deliverable).sentence();
+    assert!(text.ends_with("The oldest evidence is of 5 November 2026."), "{text}");
+}
+
+#[test]
 fn the_words_of_an_open_list_say_that_it_is_open() {
     for policy in SendPolicy::ALL {
         for rows in [vec![(MailboxAccepted, 50)], vec![(MailboxNotFound, 50)], vec![]] {

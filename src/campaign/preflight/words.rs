@@ -1,9 +1,11 @@
 //! The answer in words.
 
+use std::time::SystemTime;
+
 use super::share::{Share, grouped};
 use super::steps::{PreflightStep, StepEffect, StepKind};
 use super::thresholds::Band;
-use super::{Basis, Decision, Preflight};
+use super::{Basis, Caution, Decision, HostFault, Preflight};
 use crate::campaign::spec::SendPolicy;
 
 /// Bounces that the bounds leave out.
@@ -77,13 +79,20 @@ impl Preflight {
         format!("{}: {what}", chosen.decision.label())
     }
 
-    /// Why, and what it rests on, in a few sentences.
+    /// Why, and what it rests on, in a few sentences: the cautions and the age of the evidence
+    /// included.
     #[must_use]
     pub fn sentence(&self) -> String {
-        match &self.host_fault {
-            None => self.grounds(),
-            Some(fault) => format!("{} {}", self.grounds(), fault.sentence()),
+        let mut text = self.grounds();
+        let cautions = self.cautions.iter().map(Caution::sentence);
+        let fault = self.host_fault.iter().map(HostFault::sentence);
+        let age = self.oldest_evidence.and_then(day);
+        let age = age.map(|day| format!("The oldest evidence is of {day}."));
+        for sentence in cautions.chain(fault).chain(age) {
+            text += " ";
+            text += &sentence;
         }
+        text
     }
 
     fn grounds(&self) -> String {
@@ -212,7 +221,13 @@ impl Preflight {
     }
 }
 
-fn rows(rows: u64) -> String {
+/// The day of a time, in UTC.
+fn day(at: SystemTime) -> Option<String> {
+    let at = jiff::Timestamp::try_from(at).ok()?;
+    Some(at.strftime("%-d %B %Y").to_string())
+}
+
+pub(super) fn rows(rows: u64) -> String {
     match rows {
         1 => "1 row".to_owned(),
         _ => format!("{} rows", grouped(rows)),
@@ -238,7 +253,7 @@ impl PreflightStep {
                  then ask them again"
             ),
             StepKind::AskAgain => {
-                format!("Ask again about {count} whose servers gave no answer this time")
+                format!("Ask again about {count} that got no answer this time")
             }
             StepKind::AskServers => format!(
                 "Verify {count} down to the mailbox: their mail servers have not been asked"

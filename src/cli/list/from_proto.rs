@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 
 use crate::campaign::preflight::{
-    self, Basis, Bound, Decision, Estimate, HostFault, Percent, PreflightStep, Share, StepEffect,
-    StepKind, Thresholds,
+    self, Basis, Bound, Caution, CautionKind, Decision, Estimate, HostFault, Percent,
+    PreflightStep, Share, StepEffect, StepKind, Thresholds,
 };
 use crate::campaign::{Preflight, Progress, SendPolicy, State};
 use crate::proto;
@@ -28,6 +28,7 @@ pub(in crate::cli) fn progress(batch: &proto::Batch) -> anyhow::Result<Progress>
         finished: reasons(&progress.finished),
         waiting: reasons(&progress.waiting),
         next_retry_at: progress.next_retry_time.and_then(time),
+        oldest_evidence: progress.oldest_evidence_time.and_then(time),
     })
 }
 
@@ -41,6 +42,7 @@ pub(in crate::cli) fn preflight(batch: &proto::Batch) -> anyhow::Result<Prefligh
         review: percent(thresholds.review_percent)?,
         pause: percent(thresholds.pause_percent)?,
     })?;
+    let oldest = batch.progress.as_ref().and_then(|progress| progress.oldest_evidence_time);
     let policy = batch.options.as_ref().map(proto::BatchOptions::send_policy);
     let estimates: Vec<Estimate> =
         answer.estimates.iter().map(|each| estimate(each, &thresholds)).collect();
@@ -49,6 +51,8 @@ pub(in crate::cli) fn preflight(batch: &proto::Batch) -> anyhow::Result<Prefligh
         policy: send_policy(policy.unwrap_or_default()),
         estimates: estimates.ok().context("the service gave no estimate for each policy")?,
         steps: answer.steps.iter().filter_map(step).collect(),
+        cautions: answer.cautions.iter().filter_map(caution).collect(),
+        oldest_evidence: oldest.and_then(time),
         rows: count(batch.progress.as_ref().map(|progress| progress.rows).unwrap_or_default()),
         open: count(answer.open_rows),
         unknown: count(answer.unknown_rows),
@@ -123,6 +127,15 @@ fn step(step: &proto::PreflightStep) -> Option<PreflightStep> {
         proto::PreflightEffect::Helps | proto::PreflightEffect::Unspecified => StepEffect::Helps,
     };
     Some(PreflightStep { kind, rows: count(step.rows), effect })
+}
+
+/// A caution; `None` for a kind of a later version.
+fn caution(caution: &proto::PreflightCaution) -> Option<Caution> {
+    let kind = match caution.kind() {
+        proto::PreflightCautionKind::Unspecified => return None,
+        proto::PreflightCautionKind::MostlyUndeliverable => CautionKind::MostlyUndeliverable,
+    };
+    Some(Caution { kind, share: Share { count: count(caution.rows), of: count(caution.of_rows) } })
 }
 
 /// The state of a batch.

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::batch::queue::{DestinationTally, GroupTally};
 use crate::campaign::preflight::{
-    Basis, Bound, Decision, Estimate, HostFault, PreflightStep, StepEffect, StepKind,
+    Basis, Bound, Caution, CautionKind, Decision, Estimate, HostFault, PreflightStep, StepEffect,
+    StepKind,
 };
 use crate::campaign::{Batch, BatchOptions, Preflight, Progress, SendPolicy, State};
 use crate::grpc::{convert, enums};
@@ -80,6 +81,7 @@ fn progress(progress: &Progress) -> proto::BatchProgress {
         finished: reasons(&progress.finished),
         waiting: reasons(&progress.waiting),
         next_retry_time: progress.next_retry_at.map(Into::into),
+        oldest_evidence_time: progress.oldest_evidence.map(Into::into),
     }
 }
 
@@ -112,6 +114,19 @@ fn preflight(preflight: &Preflight) -> proto::Preflight {
         unknown_rows: count(preflight.unknown),
         basis: basis(preflight.basis()).into(),
         host_fault: preflight.host_fault.as_ref().map(host_fault),
+        cautions: preflight.cautions.iter().map(caution).collect(),
+    }
+}
+
+fn caution(caution: &Caution) -> proto::PreflightCaution {
+    let kind = match caution.kind {
+        CautionKind::MostlyUndeliverable => proto::PreflightCautionKind::MostlyUndeliverable,
+    };
+    proto::PreflightCaution {
+        kind: kind.into(),
+        rows: count(caution.share.count),
+        of_rows: count(caution.share.of),
+        text: caution.sentence(),
     }
 }
 

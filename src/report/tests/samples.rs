@@ -33,6 +33,7 @@ pub(crate) fn data(
         mailboxes: if rows > 1000 { rows - rows / 80 } else { rows },
         finished,
         waiting: waiting.iter().copied().collect(),
+        oldest_evidence: None,
         next_retry_at: (!waiting.is_empty()).then(|| noon() + Duration::from_secs(260)),
     };
     let preflight = Preflight::of(&progress, state, policy, &Thresholds::default());

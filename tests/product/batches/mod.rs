@@ -11,8 +11,9 @@ use mailvet::proto::upload_batch_request::Part;
 use mailvet::proto::{
     AppendBatchRowsRequest, Batch, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec,
     BatchState, CancelBatchRequest, CreateBatchRequest, DeleteBatchRequest, GetBatchRequest,
-    ListBatchTalliesRequest, ListBatchesRequest, PreflightDecision, Reason, ResultOrder,
-    SealBatchRequest, SyntaxErrorKind, TallyKind, UploadBatchRequest, Verdict, WatchBatchRequest,
+    ListBatchTalliesRequest, ListBatchesRequest, PreflightCautionKind, PreflightDecision, Reason,
+    ResultOrder, SealBatchRequest, SyntaxErrorKind, TallyKind, UploadBatchRequest, Verdict,
+    WatchBatchRequest,
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{self as stream, StreamExt as _};

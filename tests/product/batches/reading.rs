@@ -33,6 +33,26 @@ async fn a_reader_goes_on_from_the_last_cursor_and_may_ask_for_verdicts() {
 }
 
 #[tokio::test]
+async fn a_mostly_dead_list_carries_a_caution_and_the_age_of_its_evidence() {
+    let product = Product::start().await;
+    let mut client = product.batch_client().await;
+    let mut list = vec!["jane.doe@acme.test"; 1];
+    list.extend(["nobody1@acme.test", "nobody2@acme.test", "nobody3@acme.test", "x"]);
+    let batch = create(&mut client, &list).await;
+    read(&mut client, results_of(&batch.batch_id, ResultOrder::Row)).await;
+    let batch = get(&mut client, &batch.batch_id).await.unwrap();
+    let preflight = batch.preflight.unwrap();
+    assert_eq!(preflight.decision(), PreflightDecision::Go);
+    let caution = &preflight.cautions[0];
+    assert_eq!(caution.kind(), PreflightCautionKind::MostlyUndeliverable);
+    assert_eq!((caution.rows, caution.of_rows), (4, 5));
+    assert!(preflight.explanation.contains(&caution.text), "{}", preflight.explanation);
+    assert!(preflight.explanation.contains("The oldest evidence is of"));
+    assert!(batch.progress.unwrap().oldest_evidence_time.is_some());
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn a_watcher_sees_the_way_and_the_end() {
     let product = Product::start().await;
     let mut client = product.batch_client().await;

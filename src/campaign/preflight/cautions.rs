@@ -1,0 +1,95 @@
+//! Cautions: facts about a list that its decision alone would hide.
+
+use super::share::Share;
+use super::words::rows;
+use crate::campaign::progress::Progress;
+use crate::verdict::Verdict;
+
+/// From this share of undeliverable rows on, in per cent, a list did not come from people who
+/// signed up lately: such lists lose a few per cent a year.
+const MOSTLY_UNDELIVERABLE: u64 = 30;
+
+/// Fewest answered rows that say something about a list.
+const ENOUGH: u64 = 5;
+
+/// A fact to know before sending, whatever the decision is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caution {
+    /// The kind of fact.
+    pub kind: CautionKind,
+    /// The rows it is about, out of the rows that were answered.
+    pub share: Share,
+}
+
+/// Kinds of cautions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CautionKind {
+    /// A large part of the list is undeliverable: the rest of such a list is not to be trusted.
+    MostlyUndeliverable,
+}
+
+impl CautionKind {
+    /// The kind's name, in lower snake case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MostlyUndeliverable => "mostly_undeliverable",
+        }
+    }
+}
+
+/// The cautions about a list.
+pub(super) fn cautions(progress: &Progress) -> Vec<Caution> {
+    let of = progress.finished_rows();
+    let dead = Share { count: progress.with_verdict(Verdict::Undeliverable), of };
+    let is_dead = of >= ENOUGH && is_at_least(dead, MOSTLY_UNDELIVERABLE);
+    is_dead
+        .then_some(Caution { kind: CautionKind::MostlyUndeliverable, share: dead })
+        .into_iter()
+        .collect()
+}
+
+fn is_at_least(share: Share, percent: u64) -> bool {
+    u128::from(share.count) * 100 >= u128::from(share.of) * u128::from(percent)
+}
+
+impl Caution {
+    /// The fact and its consequence, in a few sentences.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let (share, of) = (self.share.percent(), rows(self.share.of));
+        match self.kind {
+            CautionKind::MostlyUndeliverable => format!(
+                "{share} of {of} are undeliverable. Where does this list come from? A list of \
+                 people who signed up loses a few per cent a year; one that was bought, collected \
+                 or left alone for years has spam traps and people who will complain among its \
+                 deliverable addresses too, and no verification finds those."
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Reason;
+
+    fn kinds(finished: &[(Reason, u64)]) -> Vec<&'static str> {
+        let progress =
+            Progress { finished: finished.iter().copied().collect(), ..Progress::default() };
+        cautions(&progress).into_iter().map(|caution| caution.kind.name()).collect()
+    }
+
+    #[test]
+    fn a_list_that_is_mostly_dead_asks_where_it_comes_from() {
+        let list = [(Reason::MailboxAccepted, 200), (Reason::MailboxNotFound, 800)];
+        assert_eq!(kinds(&list), ["mostly_undeliverable"]);
+    }
+
+    #[test]
+    fn a_list_with_few_bounces_has_no_caution() {
+        assert!(kinds(&[(Reason::MailboxAccepted, 950), (Reason::MailboxNotFound, 50)]).is_empty());
+        assert!(kinds(&[(Reason::MailboxNotFound, 4)]).is_empty(), "too few to tell");
+        assert!(kinds(&[]).is_empty());
+    }
+}
