@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use mailvet::batch::Outcome;
 use mailvet::batch::queue::{
     Cursor, ItemOutcome, LeaseItem, LeaseRequest, NewRow, Order, Queue, ResultsRequest,
-    SubmittedBatch,
+    SubmittedBatch, VerdictSet,
 };
 use mailvet::batch::sqlite::SqliteQueue;
 use mailvet::campaign::{BatchId, BatchOptions, Spec, State};
@@ -177,7 +177,8 @@ async fn queue(measured: &mut Measured<'_>, directory: &Path, rows: u64) -> anyh
     for order in [Order::Completion, Order::Row] {
         let (mut after, mut read) = (Cursor::default(), 0);
         loop {
-            let request = ResultsRequest { order, after, verdicts: Vec::new(), limit: 1000 };
+            let request =
+                ResultsRequest { order, after, verdicts: VerdictSet::default(), limit: 1000 };
             let page = queue.results(&id, request).await?;
             read += page.rows.len() as u64;
             after = page.next;

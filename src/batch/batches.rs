@@ -12,17 +12,17 @@ use super::change_notifier::ChangeNotifier;
 use super::config::Config;
 use super::context::WorkerContext;
 use super::destinations::Destinations;
+use super::limits::{self, ArrivalBudget, UnkeptBatch};
 use super::plan;
 use super::queue::{
-    Cursor, DestinationTally, GroupTally, Order, Queue, QueueError, ResultsPage, ResultsRequest,
-    SubmittedBatch,
+    Cursor, DestinationTally, GroupTally, NewRow, Order, Queue, QueueError, ResultsPage,
+    ResultsRequest, SubmittedBatch, VerdictSet,
 };
 use super::worker;
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress, State};
 use crate::campaign::spec::Spec;
 use crate::clock::Clock;
-use crate::verdict::Verdict;
 use crate::verifier::Subject;
 
 /// Shortest time between two looks of a watcher or a reader of results.
@@ -52,7 +52,7 @@ pub struct ResultsQuery {
     /// After which place.
     pub after: Cursor,
     /// With which verdicts only; empty: all.
-    pub verdicts: Vec<Verdict>,
+    pub verdicts: VerdictSet,
 }
 
 /// The state of all batches at one moment, and what was done since the start.
@@ -83,6 +83,7 @@ impl Batches {
             queue,
             verifier,
             destinations: Destinations::new(config.addresses_per_destination(), pace),
+            arrivals: Arc::new(ArrivalBudget::new(&config)),
             config: Arc::new(config),
             changes: Arc::new(ChangeNotifier::new()),
             results: Arc::default(),
@@ -100,11 +101,19 @@ impl Batches {
     ///
     /// # Errors
     /// As [`Queue::submit`]; [`QueueError::OtherRequest`] when the first request under this id had
-    /// other options.
+    /// other options; [`QueueError::TooManyBatches`] and [`QueueError::TooManyBytes`].
     pub async fn submit(&self, spec: Spec) -> Result<SubmittedBatch, QueueError> {
         let now = self.context.clock.now();
         let (request_id, options) = (spec.request_id.clone(), spec.options.clone());
+        let owner = spec.owner.clone();
         let submission = self.context.queue.submit(BatchId::new(now), spec, now).await?;
+        if let SubmittedBatch::New(batch) = &submission {
+            let (queue, config) = (&self.context.queue, &self.context.config);
+            // Refused, or its caller went away: it is not kept.
+            let unkept = UnkeptBatch::new(queue, &self.tasks, batch.id.clone());
+            limits::may_keep_another(&**queue, config, &owner).await?;
+            unkept.keep();
+        }
         if let SubmittedBatch::Known(batch) = &submission
             && let Some(difference) = batch.spec.options.difference(&options)
         {
@@ -123,23 +132,35 @@ impl Batches {
     /// batch is durable.
     ///
     /// # Errors
-    /// As [`Queue::append`].
+    /// As [`Queue::append`]; [`QueueError::TooManyRows`] and [`QueueError::TooManyBytes`].
     pub async fn append(
         &self,
         id: &BatchId,
         first_row: Option<u64>,
         rows: impl IntoIterator<Item = (String, Subject)>,
     ) -> Result<u64, QueueError> {
-        let rows = rows.into_iter().map(|(row_id, subject)| plan::row(row_id, subject)).collect();
-        self.context.queue.append(id, first_row, rows, self.context.clock.now()).await
+        let (queue, config) = (&*self.context.queue, &self.context.config);
+        let rows: Vec<NewRow> =
+            rows.into_iter().map(|(row_id, subject)| plan::row(row_id, subject)).collect();
+        let batch = queue.batch(id).await?;
+        let there = batch.progress.rows;
+        let end = first_row.unwrap_or(there).saturating_add(rows.len() as u64);
+        let new = end.saturating_sub(there);
+        limits::may_append(queue, config, &batch.spec.owner, there, new).await?;
+        let _room = self.context.arrivals.take(&rows).await;
+        queue.append(id, first_row, rows, self.context.clock.now()).await
     }
 
     /// Accepts the batch, and begins. A batch that was sealed before stays as it is, so that a
     /// caller whose answer was lost may ask again.
     ///
     /// # Errors
-    /// As [`Queue::seal`].
+    /// As [`Queue::seal`]; [`QueueError::Empty`].
     pub async fn seal(&self, id: &BatchId) -> Result<Batch, QueueError> {
+        let batch = self.context.queue.batch(id).await?;
+        if batch.state == State::Receiving && batch.progress.rows == 0 {
+            return Err(QueueError::Empty(id.clone()));
+        }
         let sealed = self.context.queue.seal(id, self.context.clock.now()).await;
         if let Err(QueueError::WrongState { .. }) = &sealed {
             let batch = self.context.queue.batch(id).await?;
@@ -158,7 +179,10 @@ impl Batches {
     /// [`QueueError::NoSuchBatch`] also for a batch of another owner.
     pub async fn batch(&self, owner: &str, id: &BatchId) -> Result<Batch, QueueError> {
         let batch = self.context.queue.batch(id).await?;
-        if batch.spec.owner == owner { Ok(batch) } else { Err(QueueError::NoSuchBatch(id.clone())) }
+        if batch.spec.owner != owner {
+            return Err(QueueError::NoSuchBatch(id.clone()));
+        }
+        Ok(batch)
     }
 
     /// The owner's batches, the newest first, older than `before`.
@@ -195,8 +219,7 @@ impl Batches {
                     return Some((Ok(batch), None));
                 }
                 if last.as_ref() != Some(&batch) {
-                    let next = Some((context, id, Some(batch.clone())));
-                    return Some((Ok(batch), next));
+                    return Some((Ok(batch.clone()), Some((context, id, Some(batch)))));
                 }
                 wait(&context, seen).await;
             }
@@ -280,12 +303,7 @@ impl Batches {
 
     /// Removes a batch that will not be sealed, in the background.
     pub fn discard(&self, id: BatchId) {
-        let queue = Arc::clone(&self.context.queue);
-        self.tasks.spawn(async move {
-            if let Err(error) = queue.delete(&id).await {
-                tracing::debug!(batch = %id, %error, "was not there to be removed");
-            }
-        });
+        limits::discard(&self.context.queue, &self.tasks, id);
     }
 
     /// Figures of the running batches and of the work done so far.
@@ -329,7 +347,7 @@ async fn poll_results(
     let request = ResultsRequest {
         order: query.order,
         after: query.after.clone(),
-        verdicts: query.verdicts.clone(),
+        verdicts: query.verdicts,
         limit: RESULTS_AT_ONCE,
     };
     let results = context.queue.results(id, request).await?;

@@ -31,6 +31,17 @@ pub struct Config {
     /// disk. Default 20 seconds.
     #[serde(with = "humantime_serde")]
     pub wait_in_lane: Duration,
+    /// Most rows of a batch, 1 or more. Default 10,000,000.
+    pub rows_per_batch: u64,
+    /// Most batches that one caller may keep, those that are over included, 1 or more. Default
+    /// 1000.
+    pub batches_per_caller: usize,
+    /// Most MiB that the batches of one caller may take up on the disk, 1 or more. Default 16384:
+    /// about a hundred million rows. Looked at when a batch is begun, and every 100,000 rows.
+    pub megabytes_per_caller: u64,
+    /// Most MiB of rows that wait in memory for the disk, of all callers together, 1 or more.
+    /// Default 64.
+    pub megabytes_in_arrival: u32,
     /// Longest pause between two pages of an upload. A batch that waited longer for its
     /// next page is removed with all its rows. Default 1 hour.
     #[serde(with = "humantime_serde")]
@@ -49,6 +60,10 @@ impl Default for Config {
             destination_percent: 50,
             longest_address: Duration::from_secs(4 * 60),
             wait_in_lane: Duration::from_secs(20),
+            rows_per_batch: 10_000_000,
+            batches_per_caller: 1000,
+            megabytes_per_caller: 16 * 1024,
+            megabytes_in_arrival: 64,
             upload_timeout: Duration::from_secs(60 * 60),
             retention: Duration::from_secs(30 * 24 * 60 * 60),
         }

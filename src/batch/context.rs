@@ -8,6 +8,7 @@ use super::address_verifier::AddressVerifier;
 use super::change_notifier::ChangeNotifier;
 use super::config::Config;
 use super::destinations::Destinations;
+use super::limits::ArrivalBudget;
 use super::queue::Queue;
 use crate::clock::Clock;
 use crate::instruments::Counter;
@@ -22,6 +23,8 @@ pub(super) struct WorkerContext {
     pub(super) changes: Arc<ChangeNotifier>,
     /// Number of addresses that got their result.
     pub(super) results: Arc<Counter>,
+    /// Memory for rows that wait for the disk.
+    pub(super) arrivals: Arc<ArrivalBudget>,
     pub(super) clock: Clock,
     pub(super) stop: CancellationToken,
 }

@@ -15,6 +15,7 @@ mod chunk;
 mod conformance;
 mod context;
 mod destinations;
+mod limits;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]

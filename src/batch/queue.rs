@@ -140,6 +140,31 @@ pub enum Order {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cursor(pub String);
 
+/// A set of verdicts; the empty one stands for all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VerdictSet([bool; Verdict::ALL.len()]);
+
+impl VerdictSet {
+    /// `true` if a result with this verdict is wanted.
+    #[must_use]
+    pub fn admits(self, verdict: Verdict) -> bool {
+        let wanted = Verdict::ALL.into_iter().zip(self.0);
+        self.0 == [false; Verdict::ALL.len()] || wanted.into_iter().any(|is| is == (verdict, true))
+    }
+}
+
+impl FromIterator<Verdict> for VerdictSet {
+    fn from_iter<I: IntoIterator<Item = Verdict>>(verdicts: I) -> Self {
+        let mut set = Self::default();
+        for verdict in verdicts {
+            for (known, is_wanted) in Verdict::ALL.into_iter().zip(&mut set.0) {
+                *is_wanted |= known == verdict;
+            }
+        }
+        set
+    }
+}
+
 /// Which results to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResultsRequest {
@@ -148,7 +173,7 @@ pub struct ResultsRequest {
     /// After which place.
     pub after: Cursor,
     /// With which verdicts only; empty: all.
-    pub verdicts: Vec<Verdict>,
+    pub verdicts: VerdictSet,
     /// Most rows to return.
     pub limit: usize,
 }
@@ -183,6 +208,15 @@ pub struct ResultsPage {
     pub next: Cursor,
     /// `true`: there is nothing more to read now.
     pub at_end: bool,
+}
+
+/// What the batches of one owner take up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Number of batches.
+    pub batches: usize,
+    /// Bytes that they hold.
+    pub bytes: u64,
 }
 
 /// Counts of the rows of one group.
@@ -246,6 +280,27 @@ pub enum QueueError {
     /// The lease is over; what was brought with it is not kept.
     #[error("the lease is over")]
     LeaseLost,
+    /// A batch that is to be sealed has no rows.
+    #[error("batch {0} has no rows: append some, then seal it; or delete it")]
+    Empty(BatchId),
+    /// The batch would have more rows than are allowed.
+    #[error("a batch may have {most} rows: make another one of the rest")]
+    TooManyRows {
+        /// The most rows.
+        most: u64,
+    },
+    /// The caller keeps as many batches as are allowed.
+    #[error("{most} batches may be kept: delete some that are over, or wait until they expire")]
+    TooManyBatches {
+        /// The most batches.
+        most: usize,
+    },
+    /// The caller's batches hold as many bytes as are allowed.
+    #[error("batches may hold {most} MiB: delete some that are over, or wait until they expire")]
+    TooManyBytes {
+        /// The most, in MiB.
+        most: u64,
+    },
     /// The cursor is of another batch or order, or none.
     #[error("the cursor is not of these results; start without one")]
     BadCursor,
@@ -308,6 +363,9 @@ pub trait Queue: Send + Sync + 'static {
         rows: Vec<NewRow>,
         now: SystemTime,
     ) -> Result<u64, QueueError>;
+
+    /// What the batches of an owner take up, those that are receiving included.
+    async fn usage(&self, owner: &str) -> Result<Usage, QueueError>;
 
     /// Batches of any owner that are receiving and got their last page before `time`, at most
     /// `limit`.
@@ -416,4 +474,18 @@ pub trait Queue: Send + Sync + 'static {
         time: SystemTime,
         limit: usize,
     ) -> Result<Vec<BatchId>, QueueError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_a_set_however_often_a_verdict_is_named() {
+        let all = VerdictSet::default();
+        assert!(Verdict::ALL.into_iter().all(|verdict| all.admits(verdict)));
+        let risky: VerdictSet = std::iter::repeat_n(Verdict::Risky, 1_000).collect();
+        assert_eq!(risky, [Verdict::Risky].into_iter().collect());
+        assert!(risky.admits(Verdict::Risky) && !risky.admits(Verdict::Unknown));
+    }
 }

@@ -83,7 +83,7 @@ pub(in crate::batch) async fn a_deleted_batch_is_gone(backend: &dyn Backend) {
             let request = ResultsRequest {
                 order: Order::Row,
                 after: Cursor::default(),
-                verdicts: Vec::new(),
+                verdicts: VerdictSet::default(),
                 limit: 1,
             };
             let answers = [
@@ -165,4 +165,20 @@ pub(in crate::batch) async fn batches_that_ended_are_found_oldest_first(backend:
     let order = [ids[1].clone(), running, ids[2].clone(), ids[0].clone()];
     assert_eq!(ended(&*queue, 99, 9).await, order);
     assert_eq!(ended(&*queue, 99, 2).await, order[..2]);
+}
+
+pub(in crate::batch) async fn usage_counts_what_an_owner_keeps(backend: &dyn Backend) {
+    let queue = backend.open();
+    let none = queue.usage("me").await.unwrap();
+    assert_eq!((none.batches, none.bytes), (0, 0));
+    let receiving = submit(&*queue, spec("me", None), at(0)).await;
+    queue.append(&receiving, None, rows("a.example", 0, 2000), at(0)).await.unwrap();
+    let running = list(&*queue, rows("a.example", 0, 2000)).await;
+    list_with(&*queue, spec("you", None), rows("a.example", 0, 1)).await;
+    let usage = queue.usage("me").await.unwrap();
+    assert_eq!(usage.batches, 2);
+    assert!(usage.bytes > 2 * 2000 * 10, "{usage:?}");
+    queue.delete(&receiving).await.unwrap();
+    queue.delete(&running).await.unwrap();
+    assert_eq!(queue.usage("me").await.unwrap(), none);
 }

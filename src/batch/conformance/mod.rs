@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime};
 use super::outcome::Outcome;
 use super::queue::{
     Cursor, ItemOutcome, Lease, LeaseRequest, NewRow, Order, Queue, ResultsPage, ResultsRequest,
-    RowResult, SubmittedBatch,
+    RowResult, SubmittedBatch, VerdictSet,
 };
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::Batch;
@@ -93,6 +93,9 @@ macro_rules! suite {
             results_are_read_exactly_once_however_they_are_paged,
             a_filter_by_verdict_leaves_out_and_goes_on,
             a_foreign_cursor_is_refused,
+            a_cursor_past_the_end_is_refused,
+            the_oldest_evidence_is_remembered,
+            usage_counts_what_an_owner_keeps,
             cursors_survive,
             waiting_rows_are_counted_and_remember_since_when,
             groups_and_destinations_are_tallied,
@@ -207,7 +210,8 @@ pub(super) async fn page(
     after: &Cursor,
     limit: usize,
 ) -> ResultsPage {
-    let request = ResultsRequest { order, after: after.clone(), verdicts: Vec::new(), limit };
+    let request =
+        ResultsRequest { order, after: after.clone(), verdicts: VerdictSet::default(), limit };
     queue.results(id, request).await.unwrap()
 }
 

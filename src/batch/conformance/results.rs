@@ -1,7 +1,7 @@
 //! Results, progress and tallies.
 
 use super::*;
-use crate::batch::queue::{DestinationTally, GroupTally, QueueError};
+use crate::batch::queue::{DestinationTally, GroupTally, QueueError, VerdictSet};
 use crate::verdict::Verdict;
 
 pub(in crate::batch) async fn a_row_keeps_its_first_result(backend: &dyn Backend) {
@@ -181,7 +181,7 @@ pub(in crate::batch) async fn a_filter_by_verdict_leaves_out_and_goes_on(backend
         for limit in [1, 4, 100] {
             let (mut found, mut after) = (Vec::new(), Cursor::default());
             loop {
-                let verdicts = vec![Verdict::Risky, Verdict::Deliverable];
+                let verdicts = [Verdict::Risky, Verdict::Deliverable].into_iter().collect();
                 let request = ResultsRequest { order, after, verdicts, limit };
                 let page = queue.results(&id, request).await.unwrap();
                 found.extend(numbers(&page.rows));
@@ -210,7 +210,8 @@ pub(in crate::batch) async fn a_foreign_cursor_is_refused(backend: &dyn Backend)
     wrong.push(page(&*queue, &ids[1], Order::Row, &Cursor::default(), 1).await.next);
     wrong.push(page(&*queue, &ids[0], Order::Completion, &Cursor::default(), 1).await.next);
     for after in wrong {
-        let request = ResultsRequest { order: Order::Row, after, verdicts: Vec::new(), limit: 1 };
+        let request =
+            ResultsRequest { order: Order::Row, after, verdicts: VerdictSet::default(), limit: 1 };
         let refused = queue.results(&ids[0], request).await.unwrap_err();
         assert!(matches!(refused, QueueError::BadCursor), "{refused}");
     }
@@ -321,4 +322,54 @@ pub(in crate::batch) async fn groups_and_destinations_are_tallied(backend: &dyn 
     };
     assert_eq!(queue.destinations(&id, 9).await.unwrap(), [destination]);
     assert!(queue.destinations(&id, 0).await.unwrap().is_empty());
+}
+
+pub(in crate::batch) async fn a_cursor_past_the_end_is_refused(backend: &dyn Backend) {
+    let queue = backend.open();
+    let [short, long] = [3, 30].map(|n| rows("a.example", 0, n));
+    let id = list(&*queue, short).await;
+    let chunk = lease_one(&*queue, at(0)).await;
+    queue.complete(chunk.id, all(&chunk, Reason::NullMx), at(0)).await.unwrap();
+    let other = list(&*queue, long).await;
+    let chunk = lease_one(&*queue, at(0)).await;
+    queue.complete(chunk.id, all(&chunk, Reason::NullMx), at(0)).await.unwrap();
+    for order in [Order::Completion, Order::Row] {
+        // A place far into a longer batch, under the name of this one.
+        let last = page(&*queue, &other, order, &Cursor::default(), 99).await.next.0;
+        let tail = |id: &BatchId| id.as_str().rsplit('-').next().unwrap_or_default().to_owned();
+        let forged = last.replace(other.as_str(), id.as_str()).replace(&tail(&other), &tail(&id));
+        let request = ResultsRequest {
+            order,
+            after: Cursor(forged),
+            verdicts: VerdictSet::default(),
+            limit: 1,
+        };
+        let answer = queue.results(&id, request).await;
+        assert!(matches!(answer, Err(QueueError::BadCursor)), "{order:?}");
+        let end = page(&*queue, &id, order, &Cursor::default(), 99).await.next;
+        let at_end = page(&*queue, &id, order, &end, 1).await;
+        assert!(at_end.rows.is_empty() && at_end.at_end);
+    }
+}
+
+pub(in crate::batch) async fn the_oldest_evidence_is_remembered(backend: &dyn Backend) {
+    let queue = backend.open();
+    let id = list(&*queue, rows("a.example", 0, 3)).await;
+    let chunk = lease_one(&*queue, at(0)).await;
+    let results =
+        chunk.items.iter().zip([1_800_000_005_000_u64, 1_800_000_002_000, 1_800_000_009_000]);
+    let results = results.map(|(item, gathered_at)| {
+        let mut text = serde_json::to_value(outcome(Reason::NullMx)).unwrap();
+        text["gathered_at"] = gathered_at.into();
+        ItemOutcome { item: item.number, outcome: serde_json::from_value(text).unwrap() }
+    });
+    let mut results: Vec<ItemOutcome> = results.collect();
+    let last = results.split_off(2);
+    queue.complete(chunk.id, results, at(9)).await.unwrap();
+    let queue = backend.again(queue);
+    assert_eq!(standing(&*queue, &id).await.progress.oldest_evidence, Some(at(2)));
+    let chunk = if backend.is_durable() { lease_one(&*queue, at(9)).await } else { chunk };
+    queue.complete(chunk.id, last, at(9)).await.unwrap();
+    let queue = backend.again(queue);
+    assert_eq!(standing(&*queue, &id).await.progress.oldest_evidence, Some(at(2)));
 }

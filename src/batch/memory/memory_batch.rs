@@ -89,6 +89,8 @@ impl MemoryBatch {
             };
             *count.entry(known.reason()).or_default() += item.rows.len() as u64;
         }
+        let results = self.items.iter().filter_map(|item| item.result.as_ref());
+        progress.oldest_evidence = results.filter_map(Outcome::gathered_at).min();
         let waiting = (0..self.chunks.len()).filter(|chunk| {
             let mut items = self.chunks[*chunk].items.iter().map(|item| &self.items[*item]);
             self.chunks[*chunk].out.is_none()
@@ -147,6 +149,9 @@ impl MemoryBatch {
                 self.completed.iter().flat_map(|item| self.items[*item].rows.clone()).collect()
             }
         };
+        if from > rows.len() {
+            return Err(QueueError::BadCursor);
+        }
         let mut results = ResultsPage { rows: Vec::new(), next: request.after, at_end: true };
         for (place, row) in rows.iter().enumerate().skip(from) {
             let row_kept = &self.rows[*row];
@@ -162,7 +167,7 @@ impl MemoryBatch {
                 break;
             }
             results.next = cursor(place + 1);
-            if request.verdicts.is_empty() || request.verdicts.contains(&outcome.verdict()) {
+            if request.verdicts.admits(outcome.verdict()) {
                 results.rows.push(RowResult {
                     row: *row as u64,
                     row_id: row_kept.row_id.clone(),

@@ -11,7 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::queue::{
     CHUNK, DestinationTally, GroupTally, ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Queue,
-    QueueError, ResultsPage, ResultsRequest, SubmittedBatch, new_rows,
+    QueueError, ResultsPage, ResultsRequest, SubmittedBatch, Usage, new_rows,
 };
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress, State};
@@ -142,6 +142,18 @@ impl Queue for MemoryQueue {
             kept.rows.push(Row { row_id: new.row_id, address: new.address, item });
         }
         Ok(kept.rows.len() as u64)
+    }
+
+    async fn usage(&self, owner: &str) -> Result<Usage, QueueError> {
+        let inner = self.lock();
+        let of_owner = inner.batches.values().filter(|kept| kept.batch.spec.owner == owner);
+        let bytes = |kept: &MemoryBatch| -> u64 {
+            kept.rows.iter().map(|row| (row.row_id.len() + row.address.len()) as u64).sum()
+        };
+        Ok(of_owner.fold(Usage::default(), |sum, kept| Usage {
+            batches: sum.batches + 1,
+            bytes: sum.bytes + bytes(kept),
+        }))
     }
 
     async fn idle_uploads(

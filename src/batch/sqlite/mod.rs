@@ -48,7 +48,7 @@ pub use error::OpenError;
 
 use super::queue::{
     DestinationTally, GroupTally, ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Queue,
-    QueueError, ResultsPage, ResultsRequest, SubmittedBatch,
+    QueueError, ResultsPage, ResultsRequest, SubmittedBatch, Usage,
 };
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, State};
@@ -126,7 +126,12 @@ impl SqliteQueue {
         what: impl FnOnce(&SharedStore) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, QueueError> {
         self.ask(&self.readers, |reply| -> ReadJob {
-            Box::new(move |shared| send_reply(reply, what(shared), &shared.directory.place()))
+            Box::new(move |shared| {
+                // A caller that went away while it waited costs nothing more.
+                if !reply.is_closed() {
+                    send_reply(reply, what(shared), &shared.directory.place());
+                }
+            })
         })
         .await
     }
@@ -194,6 +199,11 @@ impl Queue for SqliteQueue {
     ) -> Result<u64, QueueError> {
         let page = intake::RowPage { batch: id.clone(), first_row, rows, now };
         self.ask(&self.intake, |reply| intake::IntakeJob::Append(page, reply)).await
+    }
+
+    async fn usage(&self, owner: &str) -> Result<Usage, QueueError> {
+        let owner = owner.to_owned();
+        self.read(move |shared| shared.usage(&owner)).await
     }
 
     async fn idle_uploads(

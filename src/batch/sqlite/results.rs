@@ -33,6 +33,9 @@ pub(super) fn results(
     let mut page = ResultsBuilder { reader, ask, position, rows: Vec::new(), seen: 0 };
     // One view of the file for all that is asked.
     let view = reader.connection.unchecked_transaction()?;
+    if is_past_the_end(&view, position)? {
+        return Err(QueueError::BadCursor.into());
+    }
     let end = match position {
         CursorPosition::Completion { sequence, row } => page.by_completion(&view, sequence, row)?,
         CursorPosition::Row { row } => page.by_row(&view, row)?,
@@ -42,6 +45,18 @@ pub(super) fn results(
         rows: page.rows,
         at_end: end.is_continue(),
     })
+}
+
+/// `true` for a position that no result of the file can have given out.
+fn is_past_the_end(view: &Connection, position: CursorPosition) -> rusqlite::Result<bool> {
+    let (sql, at) = match position {
+        CursorPosition::Completion { sequence, .. } => {
+            ("SELECT coalesce(max(sequence), 0) FROM results", sequence)
+        }
+        CursorPosition::Row { row } => ("SELECT coalesce(max(row), -1) FROM rows", row),
+    };
+    let last: i64 = view.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    Ok(at > last)
 }
 
 /// A page of results while it is read.
@@ -114,7 +129,7 @@ impl ResultsBuilder<'_> {
         self.seen += 1;
         self.position = position;
         let verdict = self.reader.reasons.reason(found.reason).verdict();
-        if self.ask.verdicts.is_empty() || self.ask.verdicts.contains(&verdict) {
+        if self.ask.verdicts.admits(verdict) {
             let mut dictionary = self.reader.dictionary.borrow_mut();
             let common = dictionary.outcome(&self.reader.connection, found.outcome)?;
             let outcome = common.join(found.own, asked.unwrap_or(&line.address));

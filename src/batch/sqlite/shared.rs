@@ -9,7 +9,7 @@ use super::catalog::Catalog;
 use super::directory::Directory;
 use super::error::StoreError;
 use super::pool::ReaderPool;
-use crate::batch::queue::QueueError;
+use crate::batch::queue::{QueueError, Usage};
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, State};
 
@@ -82,7 +82,12 @@ impl SharedStore {
             return Ok(batch);
         }
         let found = self.catalog().batch(id)?;
-        Ok(found.ok_or_else(|| QueueError::NoSuchBatch(id.clone()))?)
+        let batch = found.ok_or_else(|| QueueError::NoSuchBatch(id.clone()))?;
+        // The scheduler has every batch that runs, but for those it could not open.
+        if !batch.state.is_over() && self.directory.damaged(id).exists() {
+            return Err(StoreError::Unexpected("the batch's file is damaged and was set aside"));
+        }
+        Ok(batch)
     }
 
     /// The batch that `owner` submitted under `request_id`.
@@ -98,6 +103,16 @@ impl SharedStore {
             return Ok(Some(batch.clone()));
         }
         self.catalog().requested(owner, request_id)
+    }
+
+    /// What the batches of `owner` take up.
+    pub(super) fn usage(&self, owner: &str) -> Result<Usage, StoreError> {
+        let mut ids: BTreeSet<BatchId> = self.catalog().names_of(owner)?.into_iter().collect();
+        let live = self.live();
+        ids.extend(live.values().filter(|b| b.spec.owner == owner).map(|b| b.id.clone()));
+        drop(live);
+        let bytes = ids.iter().map(|id| self.directory.bytes(id)).sum();
+        Ok(Usage { batches: ids.len(), bytes })
     }
 
     /// The batches of `owner` older than `before`, the newest first.

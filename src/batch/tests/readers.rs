@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 
-use super::super::queue::{Cursor, Order, QueueError};
+use super::super::queue::{Cursor, Order, QueueError, VerdictSet};
 use super::super::{Config, ResultsQuery};
 use super::script::{Room, Says};
 use crate::campaign::{BatchOptions, State};
@@ -51,8 +51,11 @@ async fn a_reader_that_stops_anywhere_goes_on_where_it_was() {
     let id = room.submit(&list, BatchOptions::default()).await;
     let (mut rows, mut after) = (Vec::new(), Cursor::default());
     for steps in 1.. {
-        let query =
-            ResultsQuery { order: Order::Completion, after: after.clone(), verdicts: vec![] };
+        let query = ResultsQuery {
+            order: Order::Completion,
+            after: after.clone(),
+            verdicts: VerdictSet::default(),
+        };
         let mut results = Box::pin(room.batches.results(id.clone(), query));
         let Some(page) = results.next().await else { break };
         let taken: Vec<_> = page.unwrap().rows.into_iter().take(steps).collect();
@@ -73,7 +76,7 @@ async fn results_can_be_asked_for_by_verdict() {
     let query = ResultsQuery {
         order: Order::Row,
         after: Cursor::default(),
-        verdicts: vec![Verdict::Undeliverable],
+        verdicts: [Verdict::Undeliverable].into_iter().collect(),
     };
     let results = room.batches.results(id, query);
     let rows = results.map(|page| page.unwrap().rows).concat().await;

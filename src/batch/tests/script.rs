@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use super::super::memory::MemoryQueue;
-use super::super::queue::{Cursor, Order, RowResult, SubmittedBatch};
+use super::super::queue::{Cursor, Order, RowResult, SubmittedBatch, VerdictSet};
 use super::super::{AddressVerifier, Batches, Config, Outcome, Queue, ResultsQuery};
 use crate::address::DomainName;
 use crate::campaign::{Batch, BatchId, BatchOptions, SendPolicy, Spec};
@@ -154,7 +154,8 @@ impl Room {
 
     pub(super) async fn read(&self, id: &BatchId, order: Order) -> Vec<RowResult> {
         use futures_util::StreamExt as _;
-        let query = ResultsQuery { order, after: Cursor::default(), verdicts: Vec::new() };
+        let query =
+            ResultsQuery { order, after: Cursor::default(), verdicts: VerdictSet::default() };
         let results = self.batches.results(id.clone(), query);
         results.map(|page| page.unwrap().rows).concat().await
     }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::super::Config;
 use super::script::{Room, Says, spec};
+use crate::batch::queue::Queue as _;
 use crate::batch::queue::{QueueError, SubmittedBatch};
-use crate::campaign::{BatchOptions, SendPolicy, State};
+use crate::campaign::{BatchOptions, SendPolicy, Spec, State};
 use crate::verdict::Depth;
 use crate::verdict::Reason;
 use crate::verifier::Subject;
@@ -248,4 +249,61 @@ async fn a_request_id_with_other_options_is_refused_and_the_difference_named() {
     assert!(matches!(&error, QueueError::OtherRequest { .. }), "{error}");
     assert!(error.to_string().contains("send_policy deliverable, not all"), "{error}");
     assert!(matches!(room.batches.submit(first).await, Ok(SubmittedBatch::Known(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_without_rows_is_refused_and_stays_open_for_some() {
+    let room = Room::open(&[], Config::default());
+    let spec = spec(BatchOptions::default());
+    let SubmittedBatch::New(batch) = room.batches.submit(spec).await.unwrap() else { panic!() };
+    let error = room.batches.seal(&batch.id).await.unwrap_err();
+    assert!(matches!(&error, QueueError::Empty(id) if *id == batch.id), "{error}");
+    let page = [(String::new(), Subject::parse("jane@a.example"))];
+    room.batches.append(&batch.id, Some(0), page).await.unwrap();
+    room.batches.seal(&batch.id).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_caller_keeps_is_bounded_in_rows_batches_and_bytes() {
+    let config = Config {
+        rows_per_batch: 3,
+        batches_per_caller: 2,
+        megabytes_per_caller: 1,
+        ..Config::default()
+    };
+    let room = Room::open(&[], config);
+    let of = |owner: &str| {
+        let spec = spec(BatchOptions::default());
+        room.batches.submit(Spec { owner: owner.to_owned(), ..spec })
+    };
+    let SubmittedBatch::New(batch) = of("me").await.unwrap() else { panic!() };
+    let row = |n: usize| (String::new(), Subject::parse(format!("user{n}@a.example")));
+    let four = (0..4).map(row);
+    let error = room.batches.append(&batch.id, Some(0), four).await.unwrap_err();
+    assert!(matches!(error, QueueError::TooManyRows { most: 3 }), "{error}");
+    let three: Vec<_> = (0..3).map(row).collect();
+    room.batches.append(&batch.id, Some(0), three.clone()).await.unwrap();
+    room.batches.append(&batch.id, Some(0), three).await.unwrap();
+    of("me").await.unwrap();
+    let error = of("me").await.err().unwrap();
+    assert!(matches!(error, QueueError::TooManyBatches { most: 2 }), "{error}");
+    assert!(of("you").await.is_ok());
+    // What was refused is taken away in the background.
+    while room.queue.usage("me").await.unwrap().batches > 2 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_whose_batches_fill_their_bytes_makes_no_other() {
+    let room = Room::open(&[], Config { megabytes_per_caller: 1, ..Config::default() });
+    let SubmittedBatch::New(batch) =
+        room.batches.submit(spec(BatchOptions::default())).await.unwrap()
+    else {
+        panic!()
+    };
+    let row = |n: usize| ("i".repeat(1000), Subject::parse(format!("user{n}@a.example")));
+    room.batches.append(&batch.id, None, (0..1100).map(row)).await.unwrap();
+    let error = room.batches.submit(spec(BatchOptions::default())).await.err().unwrap();
+    assert!(matches!(error, QueueError::TooManyBytes { most: 1 }), "{error}");
 }

@@ -129,6 +129,7 @@ fn read(
 ) -> anyhow::Result<Vec<String>> {
     let mut row = Row::default();
     let mut page = Vec::with_capacity(PAGE);
+    let mut row_count: u64 = 0;
     // The list is read to its end also when nobody takes the rows: they were sent before.
     let send = |page: &mut Vec<BatchAddress>| pages.blocking_send(Sent::Page(std::mem::take(page)));
     while reader.read(&mut row)? {
@@ -142,9 +143,12 @@ fn read(
             }));
         }
         if page.len() >= PAGE {
+            row_count += page.len() as u64;
             let _taken = send(&mut page);
         }
     }
+    let is_empty = row_count == 0 && page.is_empty();
+    anyhow::ensure!(!is_empty, "no row holds an address to verify; is it the right column?");
     if !page.is_empty() {
         let _taken = send(&mut page);
     }

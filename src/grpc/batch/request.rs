@@ -192,6 +192,10 @@ pub(super) fn queue_status(error: &QueueError) -> Status {
         QueueError::WrongState { .. } => Status::failed_precondition(message),
         QueueError::Gap { .. } => Status::out_of_range(message),
         QueueError::OtherRequest { .. } => Status::already_exists(message),
+        QueueError::Empty(_) => Status::failed_precondition(message),
+        QueueError::TooManyRows { .. }
+        | QueueError::TooManyBatches { .. }
+        | QueueError::TooManyBytes { .. } => Status::resource_exhausted(message),
         QueueError::BadCursor => {
             let details = ErrorDetails::with_bad_request_violation("cursor", message.clone());
             Status::with_error_details(Code::InvalidArgument, message, details)

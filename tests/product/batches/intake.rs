@@ -126,6 +126,51 @@ async fn who_learns_of_too_many_unknown_mailboxes_through_batches_has_to_wait() 
     product.stop().await;
 }
 
+#[tokio::test]
+async fn a_list_without_rows_is_refused_and_leaves_nothing() {
+    let product = Product::start().await;
+    let mut client = product.batch_client().await;
+    let empty = refused(&mut client, vec![spec("", Duration::ZERO), end(0)]).await;
+    assert_eq!(empty.code(), Code::FailedPrecondition);
+    assert!(empty.message().contains("has no rows"), "{}", empty.message());
+    let kept = async || {
+        let mut client = product.batch_client().await;
+        let listed = client.list_batches(ListBatchesRequest::default()).await.unwrap();
+        listed.into_inner().batches.len()
+    };
+    until(async || kept().await == 0).await;
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_caller_keeps_no_more_rows_and_batches_than_configured() {
+    let product = Product::with(|config| {
+        config.batch.rows_per_batch = 2;
+        config.batch.batches_per_caller = 1;
+    })
+    .await;
+    let mut client = product.batch_client().await;
+    let three = ["a@acme.test", "b@acme.test", "c@acme.test"];
+    let status = refused(&mut client, whole(spec("", Duration::ZERO), &three)).await;
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.message().contains("may have 2 rows"), "{}", status.message());
+    // What was refused is taken away in the background.
+    let kept = async || {
+        let mut client = product.batch_client().await;
+        let listed = client.list_batches(ListBatchesRequest::default()).await.unwrap();
+        listed.into_inner().batches.len()
+    };
+    until(async || kept().await == 0).await;
+    let batch = create(&mut client, &three[..2]).await;
+    let status = refused(&mut client, whole(spec("", Duration::ZERO), &three[..1])).await;
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.message().contains("1 batches may be kept"), "{}", status.message());
+    let request = DeleteBatchRequest { batch_id: batch.batch_id };
+    client.delete_batch(request).await.unwrap();
+    create(&mut client, &three[..1]).await;
+    product.stop().await;
+}
+
 /// A request for the rows from `first` on.
 fn append(batch: &Batch, first: i64, addresses: &[&str]) -> AppendBatchRowsRequest {
     let row =

@@ -9,13 +9,14 @@ use super::{LIST, folder_with, names, read, run, said, vet};
 fn what_is_wrong_with_a_list_is_said_and_nothing_is_left_behind() {
     let hundred: Vec<String> = (0..100).map(|n| format!("c{n}")).collect();
     let long = format!("mail\n{}\n", "x".repeat(3 << 20));
-    let cases: [(&str, Vec<u8>, &str); 6] = [
+    let cases: [(&str, Vec<u8>, &str); 7] = [
         ("empty.csv", Vec::new(), "empty"),
         ("no.csv", format!("{}\n{}\n", hundred.join(","), hundred.join(",")).into(), "--column"),
         ("two.csv", b"work,home\na@b.test,c@d.test\n".to_vec(), "--column"),
         ("long.csv", long.into(), "long"),
         ("book.xlsx", b"PK\x03\x04\x14\x00\x06\x00".to_vec(), "save it as CSV"),
         ("header.csv", b"email,name\n".to_vec(), "header"),
+        ("nobody.csv", b"email,name\n,Jane\n,John\n".to_vec(), "no row holds an address"),
     ];
     for (name, bytes, remedy) in cases {
         let folder = folder_with(name, bytes);
