@@ -1,7 +1,6 @@
 //! Cautions: facts about a list that its decision alone would hide.
 
-use super::share::Share;
-use super::words::rows;
+use super::share::{Share, rows};
 use crate::campaign::progress::Progress;
 use crate::verdict::Verdict;
 

@@ -142,6 +142,14 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
+/// `1 row`, `1,234 rows`.
+pub(in crate::campaign) fn rows(rows: u64) -> String {
+    match rows {
+        1 => "1 row".to_owned(),
+        _ => format!("{} rows", grouped(rows)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::share::{Share, grouped};
+use super::share::{Share, grouped, rows};
 use super::steps::{PreflightStep, StepEffect, StepKind};
 use super::thresholds::Band;
 use super::{Basis, Caution, Decision, HostFault, Preflight};
@@ -225,13 +225,6 @@ impl Preflight {
 fn day(at: SystemTime) -> Option<String> {
     let at = jiff::Timestamp::try_from(at).ok()?;
     Some(at.strftime("%-d %B %Y").to_string())
-}
-
-pub(super) fn rows(rows: u64) -> String {
-    match rows {
-        1 => "1 row".to_owned(),
-        _ => format!("{} rows", grouped(rows)),
-    }
 }
 
 impl PreflightStep {
