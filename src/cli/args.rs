@@ -11,6 +11,7 @@ use super::client::{ClientArgs, server_url};
 use super::common::Common;
 use super::depth::DepthArg;
 use super::list::ListArgs;
+use super::values;
 
 /// Vet an address before you send to it.
 ///
@@ -67,7 +68,7 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
     /// Address to listen on [default: 127.0.0.1:50051]
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = values::socket_address)]
     pub(super) listen: Option<SocketAddr>,
     /// Serve callers that show neither an API key nor a certificate, from other machines too
     #[arg(long)]
@@ -77,7 +78,7 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
     /// Address for metrics and readiness, such as 127.0.0.1:9464 [default: none]
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = values::socket_address)]
     pub(super) metrics_listen: Option<SocketAddr>,
     /// Let other machines read them; there is no authentication
     #[arg(long)]
@@ -106,12 +107,12 @@ pub(super) struct VerifyArgs {
     #[arg(long)]
     pub(super) skip_catch_all: bool,
     /// Time limit for one address, such as `30s`
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = values::time)]
     pub(super) timeout: Duration,
     /// Time during which servers that say "not now" are asked again (greylisting, rate limits,
     /// temporary
     /// failures), within the timeout
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = values::time)]
     pub(super) retry_window: Duration,
     /// Ask the sandbox's domains instead of the internet
     #[arg(long)]
@@ -219,7 +220,7 @@ pub(super) struct NewKeyArgs {
     /// Name of the caller the key is for, of A-Z, a-z, 0-9 and . _ - @
     pub(super) name: String,
     /// Validity of the key, such as `90days` [default: for ever]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(super) expires_in: Option<Duration>,
     /// Append the entry to this file, the one server.api_keys names, and print the key alone; the
     /// file is made if it is not there
@@ -234,7 +235,7 @@ pub(super) struct DoctorArgs {
     #[arg(long)]
     pub(super) json: bool,
     /// Time limit for all checks, such as `30s` [default: doctor.timeout, 30s]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(super) timeout: Option<Duration>,
     /// Look at the sandbox's world instead of the internet
     #[arg(long)]

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use super::values;
 use crate::config::{self, Config};
 
 /// Configuration, for every command.
@@ -20,7 +21,7 @@ pub(super) struct Common {
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// A name server to ask instead of the system's (repeatable)
-    #[arg(long, global = true, value_name = "ADDR:PORT")]
+    #[arg(long, global = true, value_name = "ADDR:PORT", value_parser = values::socket_address)]
     nameserver: Vec<SocketAddr>,
     /// The port exchangers listen on; only labs need another than 25
     #[arg(long, global = true, value_name = "PORT")]

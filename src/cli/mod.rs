@@ -23,6 +23,7 @@ mod sandboxed;
 mod serve;
 pub mod summary;
 mod syntax;
+mod values;
 mod verify;
 
 use std::process::ExitCode;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::client::{ClientArgs, server_url};
 use crate::cli::depth::DepthArg;
+use crate::cli::values;
 
 /// `mailvet list`
 #[derive(Debug, Args)]
@@ -64,15 +65,15 @@ pub(in crate::cli) struct ListArgs {
     pub(super) depth: DepthArg,
     /// Time limit for the whole list, such as `2h`; what is open then is unknown [default: as
     /// long as it needs]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(super) deadline: Option<Duration>,
     /// Time during which a server that says "not now" is asked again (greylisting, rate limits,
     /// temporary
     /// failures) [default: 20m]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(super) retry_window: Option<Duration>,
     /// The oldest remembered evidence to accept [default: any that is still valid]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(super) max_age: Option<Duration>,
     /// Do not ask for a made-up recipient to see whether a domain accepts everything
     #[arg(long)]
