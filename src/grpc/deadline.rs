@@ -28,6 +28,10 @@ pub(super) fn grpc_timeout(metadata: &MetadataMap) -> Option<Duration> {
 /// The largest margin that is taken as a share of the caller's time.
 const LARGEST_SHARE: Duration = Duration::from_secs(1);
 
+/// The round trip of a connection that was not measured yet: the first call comes with the first
+/// octets. Callers are rarely farther away.
+const ASSUMED_ROUND_TRIP: Duration = Duration::from_millis(300);
+
 /// The time kept back from the caller's time for the way there and back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Margin {
@@ -44,7 +48,7 @@ impl Margin {
     /// round trip before ours, and the answer needs the other half; under load both take longer.
     fn of(self, timeout: Duration) -> Duration {
         let share = (timeout / 100 * self.percent).min(LARGEST_SHARE);
-        let measured = self.round_trip.map_or(Duration::ZERO, |time| self.least + time * 3 / 2);
+        let measured = self.least + self.round_trip.unwrap_or(ASSUMED_ROUND_TRIP) * 3 / 2;
         self.least.max(share).max(measured).min(timeout / 2)
     }
 }
@@ -83,7 +87,7 @@ mod tests {
     }
 
     const MARGIN: Margin =
-        Margin { least: Duration::from_millis(50), percent: 10, round_trip: None };
+        Margin { least: Duration::from_millis(50), percent: 10, round_trip: Some(Duration::ZERO) };
 
     #[test]
     fn the_margin_is_a_share_of_the_caller_s_time_within_bounds() {
@@ -105,5 +109,8 @@ mod tests {
         assert_eq!(budget(2_000), Duration::from_millis(1_500));
         assert_eq!(budget(30_000), Duration::from_millis(29_000));
         assert_eq!(budget(600), Duration::from_millis(300));
+        let unmeasured = Margin { round_trip: None, ..MARGIN };
+        let first = super::budget(Some(Duration::from_secs(2)), unmeasured, Duration::MAX);
+        assert_eq!(first, Duration::from_millis(1_500), "the first call is not lost either");
     }
 }

@@ -17,8 +17,8 @@ use tonic::transport::Endpoint;
 
 use crate::product::Product;
 
-/// Half a round trip.
-const ONE_WAY: Duration = Duration::from_millis(150);
+/// Half a round trip: ten times what callers have, so that a busy machine does not decide.
+const ONE_WAY: Duration = Duration::from_millis(1_500);
 
 /// Carries octets, each of them `ONE_WAY` after it came.
 async fn carry(
@@ -68,7 +68,7 @@ async fn proxy(target: SocketAddr, tasks: &mut JoinSet<()>) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn many_callers_300_ms_away_get_a_verdict_before_their_deadline() {
+async fn many_calls_from_far_away_get_a_verdict_before_their_deadline() {
     let product = Product::with(|config| {
         // The silent server is waited for longer than the callers wait.
         config.smtp.time_limits = mailvet::smtp::TimeLimits::default();
@@ -77,11 +77,15 @@ async fn many_callers_300_ms_away_get_a_verdict_before_their_deadline() {
     let mut tasks = JoinSet::new();
     let far = proxy(product.address, &mut tasks).await;
     let channel = Endpoint::from_shared(format!("http://{far}")).unwrap().connect().await.unwrap();
+    // The first call measures the round trip.
+    let mut client = VerificationServiceClient::new(channel.clone());
+    let easy = VerifyAddressRequest { address: "not an address".to_owned(), options: None };
+    client.verify_address(easy).await.unwrap();
     let calls = (0..64).map(|call| {
         let mut client = VerificationServiceClient::new(channel.clone());
         let silent = product.sample("TIMEOUT").replace('@', &format!("{call}@"));
         let mut request = Request::new(VerifyAddressRequest { address: silent, options: None });
-        request.set_timeout(Duration::from_secs(8));
+        request.set_timeout(Duration::from_secs(12));
         async move { client.verify_address(request).await }
     });
     for answer in future::join_all(calls).await {
