@@ -102,7 +102,7 @@ pub(super) fn reason(answer: &RecipientAnswer) -> Reason {
 
 /// A reply to `RCPT TO`: the only place where a mailbox can be found dead, and only by a 5yz.
 fn about_the_recipient(reply: &Reply, explanation: &Explanation) -> Reason {
-    if reply.is_positive() {
+    if accepts(reply) {
         return Reason::MailboxAccepted;
     }
     let dead = |reason| if reply.is_permanent() { reason } else { Reason::TemporaryFailure };
@@ -122,6 +122,12 @@ fn about_the_recipient(reply: &Reply, explanation: &Explanation) -> Reason {
         Meaning::Unknown if reply.is_transient() => Reason::TemporaryFailure,
         Meaning::SyntaxError | Meaning::Unknown | Meaning::Accepted => Reason::ProtocolError,
     }
+}
+
+/// `true` for the codes that accept a recipient (RFC 5321 section 4.3.2): 250, 251 and 252. Any
+/// other 2yz answers some other command, and accepts nobody.
+fn accepts(reply: &Reply) -> bool {
+    matches!(reply.code, 250..=252)
 }
 
 /// A temporary reply about the mailbox itself (RFC 3463 section 3.3), or in RFC 5321's own word.
@@ -191,7 +197,7 @@ fn catch_all(outcome: &ProbeOutcome, reason: Reason) -> CatchAll {
 /// The domain's catch-all state that the control recipient's answer shows.
 fn answered(answer: &RecipientAnswer) -> CatchAll {
     match answer {
-        RecipientAnswer::Replied { stage: smtp::Stage::Rcpt, reply, .. } if reply.is_positive() => {
+        RecipientAnswer::Replied { stage: smtp::Stage::Rcpt, reply, .. } if accepts(reply) => {
             CatchAll::Yes
         }
         answer if reason(answer) == Reason::MailboxNotFound => CatchAll::No,

@@ -104,3 +104,23 @@ fn a_reply_outweighs_silence_and_a_later_stage_an_earlier_one() {
     };
     assert_eq!(verdict_of(&one_exchanger(), &probe).reason, Reason::Greylisted);
 }
+
+#[test]
+fn only_250_251_and_252_accept_a_recipient() {
+    for code in [250, 251, 252] {
+        let judgement = judged(at_rcpt(code, Meaning::Accepted));
+        assert_eq!(judgement.verdict, Verdict::Deliverable, "{code}");
+    }
+    for code in [200, 211, 214, 220, 221, 235, 299] {
+        for meaning in [Meaning::Accepted, Meaning::Unknown] {
+            assert_eq!(judged(at_rcpt(code, meaning)).reason, Reason::ProtocolError, "{code}");
+        }
+    }
+}
+
+#[test]
+fn a_control_recipient_answered_with_another_2yz_shows_nothing() {
+    let mut probe = outcome(at_rcpt(250, Meaning::Accepted));
+    probe.control = answered(at_rcpt(221, Meaning::Unknown));
+    assert_eq!(verdict_of(&one_exchanger(), &probe).catch_all, CatchAll::Unknown);
+}

@@ -38,7 +38,11 @@ proptest! {
     ) {
         let view = ReplyView { code, enhanced, text: &text, stage, exchanger: Some("mx.example.org"), ourselves: Ourselves::default() };
         let meaning = Classifier::builtin().explain(&view).meaning;
-        let positive = code.is_some_and(|code| (200..300).contains(&code));
+        // RFC 5321 section 4.3.2: at RCPT only 250, 251 and 252 are an acceptance.
+        let positive = code.is_some_and(|code| match stage {
+            Some(Stage::Rcpt) => (250..=252).contains(&code),
+            _ => (200..300).contains(&code),
+        });
         prop_assert_eq!(meaning == Meaning::Accepted, positive);
         let _ = ReplyView::from_text(&text);
     }
