@@ -87,7 +87,7 @@ pub(super) fn is_reply_to_rcpt(answer: &RecipientAnswer) -> bool {
 pub(super) fn is_accepted(answer: &RecipientAnswer) -> bool {
     matches!(
         answer,
-        RecipientAnswer::Replied { stage: Stage::Rcpt, reply, .. } if reply.is_positive()
+        RecipientAnswer::Replied { stage: Stage::Rcpt, reply, .. } if reply.accepts_recipient()
     )
 }
 

@@ -47,6 +47,13 @@ impl Reply {
         (200..300).contains(&self.code)
     }
 
+    /// 250, 251 or 252: to `RCPT TO`, the recipient is accepted (RFC 5321 section 4.3.2). Any other
+    /// 2yz answers some other command, and accepts nobody.
+    #[must_use]
+    pub fn accepts_recipient(&self) -> bool {
+        matches!(self.code, 250..=252)
+    }
+
     /// 4yz: not now.
     #[must_use]
     pub fn is_transient(&self) -> bool {

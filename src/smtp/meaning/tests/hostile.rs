@@ -40,7 +40,7 @@ proptest! {
         let meaning = Classifier::builtin().explain(&view).meaning;
         // RFC 5321 section 4.3.2: at RCPT only 250, 251 and 252 are an acceptance.
         let positive = code.is_some_and(|code| match stage {
-            Some(Stage::Rcpt) => (250..=252).contains(&code),
+            None | Some(Stage::Rcpt) => (250..=252).contains(&code),
             _ => (200..300).contains(&code),
         });
         prop_assert_eq!(meaning == Meaning::Accepted, positive);
