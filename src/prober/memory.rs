@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use foldhash::HashMap;
 
+use super::disposition::{Disposition, read};
 use super::evidence::Observation;
 use crate::address::DomainName;
-use crate::pacing::{Backoff, SessionLimits};
+use crate::pacing::{Backoff, Delay, SessionLimits};
 use crate::smtp::{Control, RecipientAnswer};
 
 /// Catch-all state of a domain, as far as known.
@@ -161,6 +162,19 @@ impl Memory {
     ) -> Option<CatchAllState> {
         let memory = self.domains.get(domain)?;
         (now < memory.until).then(|| memory.known.clone())
+    }
+
+    /// The time from which on the control recipient of `domain` may be asked again, if it was
+    /// greylisted and that time is not over.
+    pub(super) fn greylisted_until(
+        &mut self,
+        domain: &DomainName,
+        now: SystemTime,
+    ) -> Option<SystemTime> {
+        let memory = self.domains.get(domain).filter(|memory| now < memory.until)?;
+        let CatchAllState::Unclear(answer) = &memory.known else { return None };
+        let is_greylisted = read(answer) == Disposition::RetryLater(Delay::Greylisted);
+        is_greylisted.then_some(memory.until)
     }
 
     /// The last thing that `domain` showed for certain, however long ago: `true` if it accepted a

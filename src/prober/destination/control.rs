@@ -6,13 +6,14 @@ use std::time::SystemTime;
 
 use super::reply_context::ReplyContext;
 use super::session_progress::disposition;
-use super::{Destination, Timer};
+use super::{Destination, JobState, Timer};
 use crate::address::DomainName;
 use crate::pacing::{Delay, RetryBudget};
 use crate::prober::disposition::{
     Disposition, is_accepted, is_by_code_alone, is_reply_to_rcpt, is_unknown_user, read, retry_hint,
 };
-use crate::prober::lane::{ControlState, PlannedTransaction};
+use crate::prober::evidence::Observation;
+use crate::prober::lane::{ControlState, JobId, PlannedTransaction};
 use crate::prober::memory::{CatchAllState, Memory};
 use crate::smtp::{Control, NoReply, RecipientAnswer, Stage};
 
@@ -41,6 +42,53 @@ impl<T> Destination<T> {
         if refused {
             self.learn_catch_all(&planned.domain, CatchAllState::No, context, memory);
         }
+    }
+
+    /// A domain greylists: its control recipient will be greylisted as well, so it is named at
+    /// once. Named only when somebody real is accepted, it would cost the caller the wait twice.
+    pub(super) fn name_control_early(
+        &mut self,
+        domain: &DomainName,
+        context: &ReplyContext<'_>,
+        memory: &mut Memory,
+    ) {
+        if self.draining || memory.catch_all(domain, context.at).is_some() {
+            return;
+        }
+        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
+        if lane.domain(domain).is_some_and(|queue| queue.control == ControlState::NotNeeded) {
+            lane.set_control(domain, ControlState::Due);
+        }
+    }
+
+    /// Has a recipient wait until the greylisted control recipient of its domain may be asked
+    /// again, if its caller has the time. Returns the answer of the recipient if not.
+    pub(super) fn await_control_time(
+        &mut self,
+        id: JobId,
+        evidence: Observation,
+        context: &ReplyContext<'_>,
+        memory: &mut Memory,
+    ) -> Option<Observation> {
+        let Some(job) = self.jobs.get_mut(&id).filter(|_| !self.draining) else {
+            return Some(evidence);
+        };
+        let domain = job.asked.domain.clone();
+        let at = memory.greylisted_until(&domain, context.at);
+        let Some(at) = at.filter(|at| *at + self.config.answer_margin <= job.asked.retry_until)
+        else {
+            return Some(evidence);
+        };
+        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return Some(evidence) };
+        let Some(queue) = lane.domain(&domain) else { return Some(evidence) };
+        queue.awaiting.push(id);
+        job.state = JobState::AwaitingControl(Box::new(evidence));
+        if queue.control == ControlState::NotNeeded {
+            lane.set_control(&domain, ControlState::Delayed);
+            let due = Timer::Control(context.exchanger.clone(), domain);
+            self.timers.set(at, due);
+        }
+        None
     }
 
     /// The control recipient of a domain was answered, or not.
@@ -73,12 +121,17 @@ impl<T> Destination<T> {
             lane.set_control(domain, ControlState::NotNeeded);
         }
         let Some(queue) = lane.domain(domain) else { return };
+        let is_for_later = queue.awaiting.is_empty();
         let over = answer.as_ref().is_none_or(|answer| {
             matches!(read(answer), Disposition::SessionOver | Disposition::TransactionFull)
         });
         if over && queue.control_tries + 1 < CONTROL_TRIES && !queue.awaiting.is_empty() {
             queue.control_tries += 1;
             lane.set_control(domain, ControlState::Due);
+            return;
+        }
+        if over && is_for_later {
+            // Nobody waits for it: it is asked when somebody does.
             return;
         }
         let Some(answer) = answer else {

@@ -56,6 +56,13 @@ impl<T> Destination<T> {
             job.state = JobState::AwaitingControl(Box::new(evidence));
             return;
         }
+        let mut evidence = evidence;
+        if wanted && matches!(known, Some(CatchAllState::Unclear(_))) {
+            match self.await_control_time(id, evidence, context, memory) {
+                Some(given_back) => evidence = given_back,
+                None => return,
+            }
+        }
         let control = match known {
             Some(CatchAllState::Unclear(_)) if !wanted => Control::NotAsked,
             Some(known) => known.to_control(),
@@ -73,6 +80,11 @@ impl<T> Destination<T> {
         context: &ReplyContext<'_>,
         memory: &mut Memory,
     ) {
+        let greylisted = self.jobs.get(&id).filter(|_| delay == Delay::Greylisted);
+        let tested = greylisted.filter(|job| job.asked.test_catch_all);
+        if let Some(domain) = tested.map(|job| job.asked.domain.clone()) {
+            self.name_control_early(&domain, context, memory);
+        }
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let at = (!self.draining)
             .then(|| {

@@ -82,3 +82,33 @@ async fn a_greylisted_control_recipient_is_asked_again_when_its_time_has_come() 
     let outcome = probe(&world, &prober, "user3@a.example").await;
     assert_eq!((code(&outcome), control_code(&outcome)), (250, 550));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_has_the_time_waits_for_a_control_recipient_that_was_greylisted_before() {
+    let wait = Some(Duration::from_secs(60));
+    let (world, prober) = world(Rules { greylists_unknown: wait, ..Rules::default() });
+    probe(&world, &prober, "user1@a.example").await;
+    let mut requests = Vec::new();
+    for n in 2..5 {
+        let mut request = world.request(&format!("user{n}@a.example"), &[(MX, 10)]);
+        request.test_catch_all = true;
+        request.retry_until = world.clock.now() + Duration::from_secs(100);
+        requests.push(request);
+    }
+    let before = prober.stats().rcpt;
+    let outcomes = probe_requests(&prober, requests).await;
+    assert!(outcomes.iter().all(|o| (code(o), control_code(o)) == (250, 550)), "{outcomes:?}");
+    assert_eq!(prober.stats().rcpt - before, 4, "the control recipient was asked once for all");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_everybody_is_greylisted_the_control_recipient_waits_beside_the_recipient() {
+    let wait = Duration::from_secs(300);
+    let (world, prober) = world(Rules { greylist: Some(wait), ..Rules::default() });
+    let outcome = probe(&world, &prober, "user1@a.example").await;
+    assert_eq!((code(&outcome), control_code(&outcome)), (450, 0));
+    sleep(wait + SOON).await;
+    assert_eq!(world.seen(MX).named.len(), 2, "both are known to the server now");
+    let outcome = probe(&world, &prober, "user1@a.example").await;
+    assert_eq!((code(&outcome), control_code(&outcome)), (250, 550), "one wait, not two");
+}
