@@ -74,7 +74,7 @@ impl<'a> VerificationLine<'a> {
             failure: evidence.failure.as_deref(),
             rule: evidence.rule.as_deref(),
             catch_all: judgement.catch_all.name(),
-            flags: verification.traits.names(),
+            flags: verification.flag_names(),
             canonical: verification.canonical.as_deref(),
             suggestion: verification.suggestion.as_deref(),
             syntax_error: verification.syntax_error.as_ref().map(|error| SyntaxErrorLine {

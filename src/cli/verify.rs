@@ -117,7 +117,7 @@ fn print(verification: &Verification, transcript: bool, clock: Clock) {
     if let Some(suggestion) = &verification.suggestion {
         anstream::println!("              did you mean {BAD}{suggestion}{BAD:#}?");
     }
-    let flags = verification.traits.names();
+    let flags = verification.flag_names();
     if !flags.is_empty() {
         anstream::println!("              {DIM}flags: {}{DIM:#}", flags.join(", "));
     }

@@ -7,7 +7,7 @@ use crate::cache::Cached;
 use crate::dns::{Note, Route};
 use crate::proto;
 use crate::smtp::outcome::Speaker;
-use crate::verdict::{CatchAll, DecisionStage, Traits};
+use crate::verdict::{CatchAll, DecisionStage, Judgement, Traits};
 use crate::verifier::{DialogueLine, DomainReport, Evidence, ExchangerFailure, Verification};
 
 pub(super) fn verification(verification: Verification) -> proto::Verification {
@@ -17,7 +17,7 @@ pub(super) fn verification(verification: Verification) -> proto::Verification {
         action: enums::action(judgement.action).into(),
         reason: enums::reason(judgement.reason).into(),
         reasons: judgement.reasons.iter().map(|r| enums::reason(*r).into()).collect(),
-        flags: Some(flags(verification.traits, judgement.catch_all)),
+        flags: Some(flags(verification.traits, judgement)),
         evidence: Some(evidence(&verification.evidence, judgement.stage)),
         retry_time: verification.retry_at.map(Into::into),
         syntax_error: verification.syntax_error.map(|error| proto::SyntaxError {
@@ -65,8 +65,8 @@ fn transcript_line(said: &DialogueLine) -> proto::TranscriptLine {
     }
 }
 
-fn flags(traits: Traits, catch_all: CatchAll) -> proto::Flags {
-    let catch_all = match catch_all {
+fn flags(traits: Traits, judgement: &Judgement) -> proto::Flags {
+    let catch_all = match judgement.catch_all {
         CatchAll::Unknown => proto::CatchAll::Unknown,
         CatchAll::Yes => proto::CatchAll::Yes,
         CatchAll::No => proto::CatchAll::No,
@@ -86,6 +86,7 @@ fn flags(traits: Traits, catch_all: CatchAll) -> proto::Flags {
         cleaned: traits.cleaned,
         several: traits.several,
         irregular: traits.irregular,
+        catch_all_untested: judgement.is_catch_all_untested(),
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) fn reason(reason: Reason) -> proto::Reason {
     match reason {
         Reason::MailboxAccepted => proto::Reason::MailboxAccepted,
         Reason::RoleAccount => proto::Reason::RoleAccount,
+        Reason::CatchAllUntested => proto::Reason::CatchAllUntested,
         Reason::CatchAll => proto::Reason::CatchAll,
         Reason::MailboxFull => proto::Reason::MailboxFull,
         Reason::DisposableDomain => proto::Reason::DisposableDomain,

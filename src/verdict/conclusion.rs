@@ -36,10 +36,19 @@ pub(super) struct Conclusion {
     pub(super) decided_by: Option<usize>,
     /// The waiting time the server named.
     pub(super) asked_to_wait: Option<Duration>,
+    /// The control recipient was greylisted, and the waiting time the server named with that.
+    pub(super) control_wait: Option<Option<Duration>>,
 }
 
 impl Conclusion {
     pub(super) fn new(reason: Reason, stage: DecisionStage) -> Self {
-        Self { reason, stage, catch_all: CatchAll::Unknown, decided_by: None, asked_to_wait: None }
+        Self {
+            reason,
+            stage,
+            catch_all: CatchAll::Unknown,
+            decided_by: None,
+            asked_to_wait: None,
+            control_wait: None,
+        }
     }
 }

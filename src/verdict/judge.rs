@@ -108,8 +108,17 @@ pub struct Judgement {
     pub stage: DecisionStage,
     /// Which of the outcome's attempts decided, if one did.
     pub decided_by: Option<usize>,
-    /// The time to wait before asking again; set with [`Action::RetryLater`].
+    /// The time to wait before asking again: set with [`Action::RetryLater`], and with
+    /// [`Reason::CatchAllUntested`] where the control recipient was greylisted.
     pub retry_after: Option<Duration>,
+}
+
+impl Judgement {
+    /// `true` if the mailbox was accepted by a domain that was not tested for catch-all: a flag.
+    #[must_use]
+    pub fn is_catch_all_untested(&self) -> bool {
+        self.reasons.contains(&Reason::CatchAllUntested)
+    }
 }
 
 /// The verdict on a text that is not an address. Where a person would know which address was meant,
@@ -161,8 +170,14 @@ impl Conclusion {
         let reason = reasons[0];
         // The most careful action any of the reasons asks for.
         let action = reasons.iter().map(|r| policy.action(*r)).max().unwrap_or(Action::Review);
-        let retry_after = (action == Action::RetryLater)
-            .then(|| self.asked_to_wait.unwrap_or_else(|| policy.wait(reason)));
+        let until_tested = self
+            .control_wait
+            .filter(|_| self.is_untested())
+            .map(|hint| hint.unwrap_or_else(|| policy.wait(Reason::Greylisted)));
+        let retry_after = until_tested.or_else(|| {
+            (action == Action::RetryLater)
+                .then(|| self.asked_to_wait.unwrap_or_else(|| policy.wait(reason)))
+        });
         Judgement {
             verdict: reason.verdict(),
             action,
@@ -175,12 +190,17 @@ impl Conclusion {
         }
     }
 
+    /// `true` for an accepted mailbox at a domain that may accept every recipient.
+    fn is_untested(&self) -> bool {
+        self.reason == Reason::MailboxAccepted && self.catch_all == CatchAll::Unknown
+    }
+
     /// All reasons, the deciding one first. Lists only ever qualify an accepted mailbox.
     fn reasons(&self, traits: Traits) -> Vec<Reason> {
         if self.reason != Reason::MailboxAccepted {
             return vec![self.reason];
         }
-        let mut reasons = Vec::with_capacity(3);
+        let mut reasons = Vec::with_capacity(4);
         if traits.disposable {
             reasons.push(Reason::DisposableDomain);
         }
@@ -189,6 +209,9 @@ impl Conclusion {
         }
         if reasons.is_empty() {
             reasons.push(Reason::MailboxAccepted);
+        }
+        if self.is_untested() {
+            reasons.push(Reason::CatchAllUntested);
         }
         if traits.role {
             reasons.push(Reason::RoleAccount);

@@ -43,7 +43,7 @@ impl Policy {
 fn default_action(reason: Reason) -> Action {
     use Reason as R;
     match reason {
-        R::MailboxAccepted => Action::Send,
+        R::MailboxAccepted | R::CatchAllUntested => Action::Send,
         R::RoleAccount | R::CatchAll | R::DisposableDomain => Action::Review,
         R::InvalidSyntax
         | R::DomainNotFound

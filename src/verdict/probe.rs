@@ -1,5 +1,7 @@
 //! Reads a probe's outcome: reduces the exchangers' answers to the one conclusion that stands.
 
+use std::time::Duration;
+
 use super::conclusion::{Conclusion, DecisionStage};
 use super::reason::{CatchAll, Reason};
 use crate::dns::Exchanger;
@@ -16,6 +18,7 @@ pub(super) fn read(outcome: &ProbeOutcome, exchangers: &[Exchanger]) -> Conclusi
     let mut conclusion = Conclusion::new(reason(&attempt.answer), stage(&attempt.answer));
     conclusion.decided_by = Some(index);
     conclusion.catch_all = catch_all(outcome, conclusion.reason);
+    conclusion.control_wait = control_wait(&outcome.control);
     if let RecipientAnswer::Replied { explanation, .. } = &attempt.answer {
         conclusion.asked_to_wait = explanation.retry_after;
     }
@@ -102,7 +105,7 @@ pub(super) fn reason(answer: &RecipientAnswer) -> Reason {
 
 /// A reply to `RCPT TO`: the only place where a mailbox can be found dead, and only by a 5yz.
 fn about_the_recipient(reply: &Reply, explanation: &Explanation) -> Reason {
-    if accepts(reply) {
+    if reply.accepts_recipient() {
         return Reason::MailboxAccepted;
     }
     let dead = |reason| if reply.is_permanent() { reason } else { Reason::TemporaryFailure };
@@ -122,12 +125,6 @@ fn about_the_recipient(reply: &Reply, explanation: &Explanation) -> Reason {
         Meaning::Unknown if reply.is_transient() => Reason::TemporaryFailure,
         Meaning::SyntaxError | Meaning::Unknown | Meaning::Accepted => Reason::ProtocolError,
     }
-}
-
-/// `true` for the codes that accept a recipient (RFC 5321 section 4.3.2): 250, 251 and 252. Any
-/// other 2yz answers some other command, and accepts nobody.
-fn accepts(reply: &Reply) -> bool {
-    matches!(reply.code, 250..=252)
 }
 
 /// A temporary reply about the mailbox itself (RFC 3463 section 3.3), or in RFC 5321's own word.
@@ -194,10 +191,19 @@ fn catch_all(outcome: &ProbeOutcome, reason: Reason) -> CatchAll {
     shown
 }
 
+/// The waiting time the server named, if any, where the control recipient was greylisted.
+fn control_wait(control: &Control) -> Option<Option<Duration>> {
+    let Control::Answered(answer) = control else { return None };
+    let RecipientAnswer::Replied { explanation, .. } = &**answer else { return None };
+    (reason(answer) == Reason::Greylisted).then_some(explanation.retry_after)
+}
+
 /// The domain's catch-all state that the control recipient's answer shows.
 fn answered(answer: &RecipientAnswer) -> CatchAll {
     match answer {
-        RecipientAnswer::Replied { stage: smtp::Stage::Rcpt, reply, .. } if accepts(reply) => {
+        RecipientAnswer::Replied { stage: smtp::Stage::Rcpt, reply, .. }
+            if reply.accepts_recipient() =>
+        {
             CatchAll::Yes
         }
         answer if reason(answer) == Reason::MailboxNotFound => CatchAll::No,

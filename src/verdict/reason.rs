@@ -122,6 +122,9 @@ reasons! {
     MailboxAccepted = "mailbox_accepted": Deliverable, "the server accepted the recipient";
     /// Beside [`Reason::MailboxAccepted`]: a function, not a person.
     RoleAccount = "role_account": Deliverable, "accepted; a function, not a person";
+    /// Beside [`Reason::MailboxAccepted`]: nothing tells whether the domain accepts every recipient.
+    CatchAllUntested = "catch_all_untested": Deliverable,
+        "accepted; the domain was not tested for catch-all";
 
     /// The domain accepts every recipient.
     CatchAll = "catch_all": Risky, "the domain accepts every recipient, made-up ones too";

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::smtp::{Control, RecipientAnswer};
 use crate::verdict::{Judgement, Reason, Verdict};
 
 /// Configuration of the verifier's memory.
@@ -33,10 +34,15 @@ impl Default for Config {
     }
 }
 
-/// Time for which the evidence behind `judgement` may be used.
+/// Time for which the evidence behind `judgement` may be used; `control` is the answer to the
+/// domain's control recipient.
 #[must_use]
-pub fn lifetime(judgement: &Judgement, config: &Config) -> Duration {
+pub fn lifetime(judgement: &Judgement, control: &Control, config: &Config) -> Duration {
     match judgement.reason {
+        // The domain is worth another test as soon as its control recipient may be answered.
+        _ if judgement.is_catch_all_untested() && may_be_answered_later(control) => {
+            judgement.retry_after.unwrap_or(config.remember_unknown)
+        }
         // To knock again before its time is over makes the server wait longer.
         Reason::Greylisted | Reason::RateLimited => {
             judgement.retry_after.unwrap_or(config.remember_unknown)
@@ -46,9 +52,21 @@ pub fn lifetime(judgement: &Judgement, config: &Config) -> Duration {
     }
 }
 
+/// `true` unless the control recipient was not wanted, or was answered for good.
+pub(super) fn may_be_answered_later(control: &Control) -> bool {
+    let Control::Answered(answer) = control else { return false };
+    match &**answer {
+        RecipientAnswer::Replied { reply, .. } => reply.is_transient(),
+        RecipientAnswer::NoReply { .. } => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
+    use crate::smtp::{Explanation, Meaning, Reply, Stage};
     use crate::verdict::{Action, CatchAll, DecisionStage};
 
     fn judgement(reason: Reason, retry_after: Option<u64>) -> Judgement {
@@ -68,11 +86,17 @@ mod tests {
     fn what_is_known_lasts_a_day_and_what_is_not_a_minute() {
         let config = Config::default();
         let day = Duration::from_secs(86_400);
-        assert_eq!(lifetime(&judgement(Reason::MailboxAccepted, None), &config), day);
-        assert_eq!(lifetime(&judgement(Reason::MailboxNotFound, None), &config), day);
-        assert_eq!(lifetime(&judgement(Reason::CatchAll, None), &config), day);
+        assert_eq!(
+            lifetime(&judgement(Reason::MailboxAccepted, None), &Control::NotAsked, &config),
+            day
+        );
+        assert_eq!(
+            lifetime(&judgement(Reason::MailboxNotFound, None), &Control::NotAsked, &config),
+            day
+        );
+        assert_eq!(lifetime(&judgement(Reason::CatchAll, None), &Control::NotAsked, &config), day);
         for reason in [Reason::Timeout, Reason::SenderBlocked, Reason::NoConnection] {
-            let lasts = lifetime(&judgement(reason, Some(3600)), &config);
+            let lasts = lifetime(&judgement(reason, Some(3600)), &Control::NotAsked, &config);
             assert_eq!(lasts, Duration::from_secs(60), "{reason:?}");
         }
     }
@@ -80,6 +104,34 @@ mod tests {
     #[test]
     fn a_greylisting_is_remembered_until_its_time_is_over() {
         let greylisted = judgement(Reason::Greylisted, Some(300));
-        assert_eq!(lifetime(&greylisted, &Config::default()), Duration::from_secs(300));
+        assert_eq!(
+            lifetime(&greylisted, &Control::NotAsked, &Config::default()),
+            Duration::from_secs(300)
+        );
+    }
+
+    fn control(code: u16) -> Control {
+        let reply = Reply { code, enhanced: None, lines: vec!["not now".to_owned()] };
+        let explanation = Explanation::new(Meaning::Greylisted, "test");
+        Control::Answered(Arc::new(RecipientAnswer::Replied {
+            stage: Stage::Rcpt,
+            reply: Arc::new(reply),
+            explanation,
+        }))
+    }
+
+    #[test]
+    fn a_domain_is_tested_again_as_soon_as_its_control_recipient_may_be_answered() {
+        let config = Config::default();
+        let untested = |wait| Judgement {
+            reasons: vec![Reason::MailboxAccepted, Reason::CatchAllUntested],
+            ..judgement(Reason::MailboxAccepted, wait)
+        };
+        let seconds =
+            |control: &Control, wait| lifetime(&untested(wait), control, &config).as_secs();
+        assert_eq!(seconds(&control(450), Some(300)), 300, "greylisted");
+        assert_eq!(seconds(&control(451), None), 60, "a temporary failure");
+        assert_eq!(seconds(&control(554), None), 86_400, "its last word");
+        assert_eq!(seconds(&Control::NotAsked, None), 86_400, "it was not wanted");
     }
 }

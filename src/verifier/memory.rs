@@ -39,10 +39,13 @@ impl Verifier {
         suggested_domain: Option<Arc<str>>,
     ) {
         let now = self.clock.now();
-        let until = now + lifetime::lifetime(judgement, &self.config);
+        let control = &evidence.outcome.control;
+        let until = now + lifetime::lifetime(judgement, control, &self.config);
+        let is_untested =
+            judgement.is_catch_all_untested() && lifetime::may_be_answered_later(control);
         let cached = CachedProbe {
             evidence: Arc::clone(evidence),
-            is_settled: judgement.verdict != Verdict::Unknown,
+            is_settled: judgement.verdict != Verdict::Unknown && !is_untested,
             suggested_domain,
         };
         // Boxed: it is large, and soon over.

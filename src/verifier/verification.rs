@@ -99,6 +99,18 @@ pub struct Verification {
     pub elapsed: Duration,
 }
 
+impl Verification {
+    /// The names of the flags that are set, in lower snake case.
+    #[must_use]
+    pub fn flag_names(&self) -> Vec<&'static str> {
+        let mut names = self.traits.names();
+        if self.judgement.is_catch_all_untested() {
+            names.push("catch_all_untested");
+        }
+        names
+    }
+}
+
 impl fmt::Debug for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verification")

@@ -100,6 +100,7 @@ fn flags(verification: &Verification, facts: &RowFacts) -> Vec<&'static str> {
     let flags = verification.flags.unwrap_or_default();
     [
         (flags.catch_all() == CatchAll::Yes, "catch_all"),
+        (flags.catch_all_untested, "catch_all_untested"),
         (flags.disposable, "disposable"),
         (flags.role, "role"),
         (flags.free_provider, "free_provider"),

@@ -6,7 +6,7 @@ use super::*;
 
 /// Every verdict and reason there is.
 const REASONS: [(&str, &[&str]); 4] = [
-    ("DELIVERABLE", &["MAILBOX_ACCEPTED", "ROLE_ACCOUNT"]),
+    ("DELIVERABLE", &["MAILBOX_ACCEPTED", "ROLE_ACCOUNT", "CATCH_ALL_UNTESTED"]),
     ("RISKY", &["CATCH_ALL", "MAILBOX_FULL", "DISPOSABLE_DOMAIN"]),
     (
         "UNDELIVERABLE",

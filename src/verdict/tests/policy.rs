@@ -25,8 +25,40 @@ fn an_accepted_control_recipient_makes_the_domain_catch_all() {
 }
 
 #[test]
+fn an_accepted_mailbox_says_so_where_its_domain_was_not_tested() {
+    let mut probe = outcome(at_rcpt(250, Meaning::Accepted));
+    let hint = Duration::from_secs(90);
+    let mut greylisted = at_rcpt(450, Meaning::Greylisted);
+    if let RecipientAnswer::Replied { explanation, .. } = &mut greylisted {
+        explanation.retry_after = Some(hint);
+    }
+    let silence = nothing(smtp::Stage::Rcpt, NoReply::Timeout);
+    for (control, retry_after) in [
+        (Control::NotAsked, None),
+        (answered(silence), None),
+        (answered(at_rcpt(554, Meaning::AmbiguousPolicy)), None),
+        (answered(at_rcpt(450, Meaning::Greylisted)), Some(Duration::from_secs(360))),
+        (answered(greylisted), Some(hint)),
+    ] {
+        probe.control = control;
+        let judgement = verdict_of(&one_exchanger(), &probe);
+        assert_eq!(judgement.reasons, [Reason::MailboxAccepted, Reason::CatchAllUntested]);
+        assert_eq!((judgement.verdict, judgement.action), (Verdict::Deliverable, Action::Send));
+        assert_eq!(judgement.retry_after, retry_after);
+        assert!(judgement.is_catch_all_untested());
+    }
+    for control in [Control::KnownNo, Control::KnownYes] {
+        probe.control = control;
+        assert!(!verdict_of(&one_exchanger(), &probe).is_catch_all_untested());
+    }
+    let refused = judged(at_rcpt(550, Meaning::MailboxNotFound));
+    assert!(!refused.is_catch_all_untested());
+}
+
+#[test]
 fn a_role_account_is_deliverable_and_reviewed() {
-    let probe = outcome(at_rcpt(250, Meaning::Accepted));
+    let mut probe = outcome(at_rcpt(250, Meaning::Accepted));
+    probe.control = Control::KnownNo;
     let traits = Traits { role: true, ..Traits::default() };
     let judgement = verdict_with(&one_exchanger(), &probe, traits);
     assert_eq!(judgement.reasons, [Reason::MailboxAccepted, Reason::RoleAccount]);
