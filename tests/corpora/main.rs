@@ -6,3 +6,4 @@ mod openapi;
 mod properties;
 mod replies;
 mod settings;
+mod wordings;

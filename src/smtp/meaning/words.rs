@@ -230,6 +230,9 @@ fn without_stroke(c: char) -> Option<&'static str> {
         'æ' | 'Æ' => "ae",
         'œ' | 'Œ' => "oe",
         'þ' | 'Þ' => "th",
+        // Persian and Arabic write the same letters with different characters.
+        'ی' | 'ى' => "ي",
+        'ک' => "ك",
         _ => return None,
     })
 }
