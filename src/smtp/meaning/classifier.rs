@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use super::error::{RuleError, RuleFault};
 use super::lexicon::{Lexicon, LexiconBuilder};
 use super::rule::Rule;
+use super::rule_index::RuleIndex;
 use super::view::{self, ReplyView};
 use super::vocabulary::Vocabulary;
 use super::words::{Compounds, ReplyWords};
@@ -50,6 +51,7 @@ pub struct RuleFacts<'a> {
 #[derive(Debug)]
 pub struct Classifier {
     rules: Vec<Rule>,
+    index: RuleIndex,
     lexicon: Lexicon,
     compounds: Compounds,
     no_rule: Arc<str>,
@@ -101,8 +103,13 @@ impl Classifier {
             rules.extend(compiled);
         }
         let lexicon = lexicon.build().map_err(|error| RuleError::Toml(error.to_string()))?;
-        let classifier =
-            Self { rules, lexicon, compounds: vocabulary.compounds, no_rule: NO_RULE.into() };
+        let classifier = Self {
+            index: RuleIndex::new(&rules, lexicon.elements()),
+            rules,
+            lexicon,
+            compounds: vocabulary.compounds,
+            no_rule: NO_RULE.into(),
+        };
         classifier.check_examples(&lines)?;
         Ok(classifier)
     }
@@ -114,7 +121,8 @@ impl Classifier {
         view.enhanced = view.enhanced.or_else(|| view::find_enhanced(view.text));
         let words = ReplyWords::from_text(view.text, &self.compounds, view.ourselves);
         let found = self.lexicon.find(&words);
-        let decided = self.rules.iter().find(|rule| rule.decides(&view, &found, &words));
+        let mut candidates = self.index.candidates(&found).map(|number| &self.rules[number]);
+        let decided = candidates.find(|rule| rule.decides(&view, &found, &words));
         let refuses = view.code.is_none_or(|code| code >= 400);
         let retry_after =
             refuses.then(|| retry_hint::retry_after(limits::examined(view.text))).flatten();

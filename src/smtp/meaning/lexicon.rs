@@ -1,10 +1,10 @@
 //! The words of all phrases, found in one pass over a reply's words.
 
-use std::collections::HashMap;
-
 use aho_corasick::{AhoCorasick, BuildError, MatchKind};
+use foldhash::HashMap;
 
 use super::bits::Bits;
+use super::rule_index::ones;
 use super::words::{self, ReplyWords};
 
 /// Gathers the words of all phrases.
@@ -12,6 +12,8 @@ use super::words::{self, ReplyWords};
 pub(super) struct LexiconBuilder {
     words: HashMap<String, usize>,
     elements: HashMap<Vec<usize>, usize>,
+    /// The elements of items of phrases: a class stands in many.
+    items: HashMap<String, Vec<usize>>,
     boilerplate: Vec<usize>,
 }
 
@@ -22,8 +24,19 @@ impl LexiconBuilder {
         self.boilerplate.push(id);
     }
 
+    /// The elements that the item `text` of a phrase stands for, if it was entered before.
+    pub(super) fn item(&self, text: &str) -> Option<&[usize]> {
+        self.items.get(text).map(Vec::as_slice)
+    }
+
+    /// Enters an item of a phrase, given the words of each of its elements.
+    pub(super) fn enter_item(&mut self, text: &str, choices: &[Vec<String>]) {
+        let elements = choices.iter().map(|words| self.element(words)).collect();
+        self.items.insert(text.to_owned(), elements);
+    }
+
     /// The number of the set of these words. Equal sets have equal numbers.
-    pub(super) fn element(&mut self, words: &[String]) -> usize {
+    fn element(&mut self, words: &[String]) -> usize {
         let mut ids: Vec<usize> = words.iter().map(|word| self.word(word)).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -78,6 +91,11 @@ pub(super) struct Lexicon {
 }
 
 impl Lexicon {
+    /// The number of elements.
+    pub(super) const fn elements(&self) -> usize {
+        self.elements
+    }
+
     /// The words that stand in a reply, and where.
     pub(super) fn find(&self, words: &ReplyWords<'_>) -> FoundWords<'_> {
         let present = vec![0; self.elements.div_ceil(64)];
@@ -125,6 +143,12 @@ impl FoundWords<'_> {
     /// `true` if one of the element's words was found.
     pub(super) fn has(&self, element: usize) -> bool {
         self.present[element / 64] >> (element % 64) & 1 == 1
+    }
+
+    /// The elements of which a word was found, of those that have a bit in `wanted`.
+    pub(super) fn elements(&self, wanted: &[u64]) -> impl Iterator<Item = usize> {
+        let present = self.present.iter().zip(wanted).map(|(present, wanted)| present & wanted);
+        present.enumerate().flat_map(|(word, bits)| ones(bits).map(move |bit| word * 64 + bit))
     }
 
     /// The positions at which one of the element's words stands.

@@ -23,6 +23,7 @@ mod phrase;
 mod retry_hint;
 mod rule;
 mod rule_file;
+mod rule_index;
 mod view;
 mod vocabulary;
 mod words;

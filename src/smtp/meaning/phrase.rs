@@ -76,10 +76,11 @@ impl Phrase {
                 item => {
                     let (item, optional) =
                         item.strip_suffix('?').map_or((item, false), |item| (item, true));
-                    let choices = choices(item, vocabulary)?;
-                    for choice in by_character(choices) {
-                        let element = lexicon.element(&choice);
-                        steps.push(PhraseStep { gap, element, optional });
+                    if lexicon.item(item).is_none() {
+                        lexicon.enter_item(item, &by_character(choices(item, vocabulary)?));
+                    }
+                    for element in lexicon.item(item).unwrap_or_default() {
+                        steps.push(PhraseStep { gap, element: *element, optional });
                         gap = 0;
                     }
                 }
@@ -90,6 +91,11 @@ impl Phrase {
             return Err(RuleFault::new(problem, "take gaps and optional words from its ends"));
         };
         Ok(Self { opening, steps, at_start, at_end })
+    }
+
+    /// The element that the phrase begins with.
+    pub(super) const fn opening(&self) -> usize {
+        self.opening
     }
 
     /// `true` if the phrase stands in the words whose elements were found at these positions.
