@@ -8,7 +8,7 @@ use mailvet::pacing;
 use mailvet::verdict::{Action, Reason};
 use mailvet::verifier::Verification;
 
-use crate::harness::{Dialogue, Postfix, Postgrey, Visit};
+use crate::harness::{Dialogue, Exim, Postfix, Postgrey, Visit};
 use crate::verdicts::Mailvet;
 
 /// How long a caller waits at most, on a busy machine too.
@@ -194,6 +194,43 @@ async fn a_limit_of_recipients_makes_transactions_smaller() {
         (sum(&visits, |visit| visit.heard("mail")), sum(&visits, |visit| visit.heard("rcpt")));
     assert!(mail >= 12, "60 accepted, 5 in each: {visits:?}");
     assert!(rcpt <= 2 * 80, "only the first flight is too large: {visits:?}");
+}
+
+#[tokio::test]
+async fn a_limit_of_recipients_costs_a_long_list_few_recipients_more() {
+    let server = Postfix::builder()
+        .mailboxes(400, "a.test")
+        .setting("smtpd_recipient_limit", "40")
+        .setting("smtpd_soft_error_limit", "100")
+        .start()
+        .await;
+    let mailvet = mailvet(&server, |_| {}).await;
+    learns_the_truth(&mailvet, &addresses(400, 4)).await;
+    let visits = visits(&mailvet, &server).await;
+    let rcpt = sum(&visits, |visit| visit.heard("rcpt"));
+    assert!(rcpt * 100 <= 404 * 105, "{rcpt} RCPT for 404 addresses: {visits:?}");
+}
+
+#[tokio::test]
+async fn a_limit_of_messages_in_a_connection_is_learned_from_exim() {
+    let domains: Vec<String> = (0..60).map(|n| format!("d{n}.test")).collect();
+    let exim = domains
+        .iter()
+        .fold(Exim::builder().main("smtp_accept_max_per_connection = 10"), |exim, domain| {
+            exim.mailbox(&format!("ok@{domain}"))
+        })
+        .start()
+        .await;
+    let world: Vec<_> = domains.iter().map(|domain| (domain.as_str(), exim.address)).collect();
+    let mailvet = Mailvet::looking_at(&world).await;
+    // One transaction a domain: that nobody is called `no` spares the control recipient.
+    let addresses: Vec<String> = domains.iter().map(|domain| format!("no@{domain}")).collect();
+    for v in mailvet.vet_all(&addresses, LIMIT, LIMIT).await {
+        assert_eq!(v.judgement.reason, Reason::MailboxNotFound, "{}", told(&v));
+    }
+    let connections = mailvet.connections();
+    mailvet.drain().await;
+    assert!((6..=7).contains(&connections), "{connections} connections where 6 are needed");
 }
 
 #[tokio::test]

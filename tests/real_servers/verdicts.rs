@@ -77,6 +77,11 @@ impl Mailvet {
         .await
     }
 
+    /// The connections opened so far.
+    pub(crate) fn connections(&self) -> u64 {
+        self.app.sources.prober.stats().connections
+    }
+
     /// Ends all sessions.
     pub(crate) async fn drain(&self) {
         self.app.drain().await;
@@ -109,6 +114,45 @@ async fn postfix_mailboxes_get_their_verdicts() {
     assert_eq!(mailvet.reason("gone@a.test").await, Reason::MailboxDisabled);
     assert_eq!(mailvet.reason("bare@a.test").await, Reason::MailboxNotFound, "despite its 5.7.1");
     assert_eq!(mailvet.reason("ok@elsewhere.test").await, Reason::RelayDenied);
+}
+
+#[tokio::test]
+async fn what_the_next_server_said_counts_when_the_gateway_makes_it_its_own_answer() {
+    let next = Postfix::builder().mailbox("ok@v.test").start().await;
+    let gateway = Postfix::builder()
+        .relay_to("v.test", next.address)
+        .setting("unverified_recipient_reject_code", "550")
+        // It does not wait for the probe: the first answer is that it has none yet.
+        .setting("address_verify_poll_count", "1")
+        .start()
+        .await;
+    let domains = [("v.test", gateway.address)];
+    let mailvet = Mailvet::with(&domains, |config| {
+        config.prober.pacing.temporary_wait = Duration::from_secs(2);
+    })
+    .await;
+    let limit = Duration::from_secs(60);
+    let verifications = mailvet.vet_all(&["ok@v.test", "no@v.test"], limit, limit).await;
+    let reasons: Vec<Reason> = verifications.iter().map(|v| v.judgement.reason).collect();
+    assert_eq!(reasons, [Reason::MailboxAccepted, Reason::MailboxNotFound], "{verifications:?}");
+    let reply = verifications[1].evidence.reply.as_ref().unwrap();
+    assert_eq!(reply.code, 550);
+    assert!(reply.text().contains("said: 550 5.1.1"), "the next server's own words: {reply:?}");
+    gateway.has_logged("Address verification in progress").await;
+}
+
+#[tokio::test]
+async fn what_the_next_server_said_behind_a_450_is_told_and_condemns_nobody() {
+    let next = Postfix::builder().mailbox("ok@v.test").start().await;
+    let gateway = Postfix::builder().relay_to("v.test", next.address).start().await;
+    let mailvet = Mailvet::looking_at(&[("v.test", gateway.address)]).await;
+    let v = mailvet.vet("no@v.test").await;
+    // RFC 5321 section 4.2.1: the gateway itself says that it may change its mind.
+    assert_eq!(v.judgement.verdict, Verdict::Unknown, "{v:?}");
+    assert_eq!(v.judgement.reason, Reason::TemporaryFailure, "{v:?}");
+    assert_eq!(v.judgement.action, Action::RetryLater);
+    assert_eq!(v.evidence.reply.as_ref().unwrap().code, 450);
+    assert_eq!(v.evidence.rule.as_deref(), Some("unverified-said-no"));
 }
 
 #[tokio::test]

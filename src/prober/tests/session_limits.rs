@@ -69,6 +69,28 @@ async fn a_limit_of_messages_in_a_session_is_learned_whatever_it_is_said_with() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_each_recipient_is_a_message_of_its_own_the_limit_costs_no_more_connections() {
+    for (limit, reply) in [
+        (10, "421 4.7.0 too many messages in this connection"),
+        (25, "421 mx.example.net: message limit of this session reached"),
+        (20, "451 4.7.0 maximum of 20 transactions per connection"),
+        (10, "452 4.3.2 too many messages for this session"),
+    ] {
+        let world = World::new();
+        world.host(MX, Rules { messages: Some((limit, reply)), ..Rules::default() });
+        let prober = world.prober(Config::default());
+        let addresses: Vec<String> = (0..500).map(|n| format!("user@d{n}.example")).collect();
+        let outcomes = probe_all(&world, &prober, &addresses).await;
+        assert!(outcomes.iter().all(|outcome| code(outcome) == 250), "{reply}");
+        let stats = prober.stats();
+        let most = u64::try_from(500_usize.div_ceil(limit) * 12 / 10).unwrap();
+        println!("{reply}: RCPT {}, connections {}", stats.rcpt, stats.connections);
+        assert!(stats.connections <= most, "{reply}: {stats:?}, at most {most}");
+        assert!(stats.rcpt <= 525, "{reply}: {stats:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_limit_is_remembered_of_an_exchanger() {
     let world = World::new();
     world.host(MX, Rules { session_full: 30, ..Rules::default() });
