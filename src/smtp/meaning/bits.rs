@@ -53,9 +53,18 @@ impl Bits {
     }
 }
 
+/// The positions of the bits that are set, in ascending order.
+pub(super) fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lowest = usize::try_from(bits.trailing_zeros()).ok().filter(|_| bits != 0)?;
+        bits &= bits - 1;
+        Some(lowest)
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Bits;
+    use super::{Bits, ones};
 
     #[test]
     fn next_carries_across_machine_words_and_drops_the_last_position() {
@@ -63,6 +72,13 @@ mod tests {
             assert_eq!(Bits::one(position).next(), Bits::one(position + 1), "{position}");
         }
         assert!(Bits::one(Bits::LEN - 1).next().is_empty());
+    }
+
+    #[test]
+    fn ones_are_the_bits_that_are_set() {
+        assert_eq!(ones(0).count(), 0);
+        assert_eq!(ones(1 | 1 << 5 | 1 << 63).collect::<Vec<_>>(), [0, 5, 63]);
+        assert_eq!(ones(u64::MAX).count(), 64);
     }
 
     #[test]

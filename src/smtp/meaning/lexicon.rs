@@ -3,8 +3,7 @@
 use aho_corasick::{AhoCorasick, BuildError, MatchKind};
 use foldhash::HashMap;
 
-use super::bits::Bits;
-use super::rule_index::ones;
+use super::bits::{Bits, ones};
 use super::words::{self, ReplyWords};
 
 /// Gathers the words of all phrases.

@@ -1,5 +1,6 @@
 //! Rules by the words that their phrases begin with: of all rules a reply concerns a few.
 
+use super::bits::ones;
 use super::lexicon::FoundWords;
 use super::rule::Rule;
 
@@ -49,13 +50,4 @@ impl RuleIndex {
             .enumerate()
             .flat_map(|(word, bits)| ones(bits).map(move |bit| word * 64 + bit))
     }
-}
-
-/// The positions of the bits that are set, in ascending order.
-pub(super) fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let lowest = usize::try_from(bits.trailing_zeros()).ok().filter(|_| bits != 0)?;
-        bits &= bits - 1;
-        Some(lowest)
-    })
 }
