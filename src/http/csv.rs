@@ -60,6 +60,7 @@ fn name(name: &str, prefix: &str) -> String {
 fn flags(flags: &Flags) -> Vec<&'static str> {
     let all = [
         (flags.catch_all() == CatchAll::Yes, "catch_all"),
+        (flags.catch_all_untested, "catch_all_untested"),
         (flags.disposable, "disposable"),
         (flags.role, "role"),
         (flags.free_provider, "free_provider"),
