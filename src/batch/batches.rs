@@ -15,13 +15,14 @@ use super::destinations::Destinations;
 use super::limits::{self, ArrivalBudget, UnkeptBatch};
 use super::plan;
 use super::queue::{
-    Cursor, DestinationTally, GroupTally, NewRow, Order, Queue, QueueError, ResultsPage,
-    ResultsRequest, SubmittedBatch, VerdictSet,
+    Cursor, NewRow, Order, Queue, QueueError, ResultsPage, ResultsRequest, SubmittedBatch,
+    VerdictSet,
 };
 use super::worker;
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress, State};
 use crate::campaign::spec::Spec;
+use crate::campaign::tally::{DestinationTally, GroupTally};
 use crate::clock::Clock;
 use crate::verifier::Subject;
 

@@ -31,7 +31,8 @@ use super::outcome::Outcome;
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::Batch;
 use crate::campaign::spec::{BatchOptions, Spec};
-use crate::verdict::{Reason, Verdict};
+use crate::campaign::tally::{DestinationTally, GroupTally};
+use crate::verdict::Verdict;
 
 /// The most items in a chunk.
 pub const CHUNK: usize = 100;
@@ -217,26 +218,6 @@ pub struct Usage {
     pub batches: usize,
     /// Bytes that they hold.
     pub bytes: u64,
-}
-
-/// Counts of the rows of one group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupTally {
-    /// The group: a domain; empty for what is not an address.
-    pub group: String,
-    /// Its rows.
-    pub rows: u64,
-    /// Those with a result, by the reason that decided.
-    pub finished: Vec<(Reason, u64)>,
-}
-
-/// Counts of the rows of one destination: the registrable domain of the exchanger that answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DestinationTally {
-    /// The destination, such as `google.com`.
-    pub destination: String,
-    /// Its rows with a result, by the reason that decided.
-    pub finished: Vec<(Reason, u64)>,
 }
 
 /// Why a queue cannot do what it is asked.

@@ -8,8 +8,10 @@ pub mod id;
 pub mod preflight;
 pub mod progress;
 pub mod spec;
+pub mod tally;
 
 pub use id::BatchId;
 pub use preflight::Preflight;
 pub use progress::{Batch, Progress, State};
 pub use spec::{BatchOptions, SendPolicy, Spec};
+pub use tally::{DestinationTally, GroupTally};

@@ -2,8 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::batch::queue::{DestinationTally, GroupTally};
-use crate::campaign::{Preflight, Progress, State};
+use crate::campaign::{DestinationTally, GroupTally, Preflight, Progress, State};
 use crate::verdict::{Reason, Verdict};
 
 /// The data of the page. Counts are of rows, duplicates included.

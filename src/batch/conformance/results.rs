@@ -1,7 +1,8 @@
 //! Results, progress and tallies.
 
 use super::*;
-use crate::batch::queue::{DestinationTally, GroupTally, QueueError, VerdictSet};
+use crate::batch::queue::{QueueError, VerdictSet};
+use crate::campaign::tally::{DestinationTally, GroupTally};
 use crate::verdict::Verdict;
 
 pub(in crate::batch) async fn a_row_keeps_its_first_result(backend: &dyn Backend) {

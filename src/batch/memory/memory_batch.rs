@@ -5,10 +5,11 @@ use std::time::SystemTime;
 
 use crate::batch::outcome::Outcome;
 use crate::batch::queue::{
-    Cursor, DestinationTally, GroupTally, LeaseId, LeaseItem, LeaseRequest, Order, QueueError,
-    ResultsPage, ResultsRequest, RowResult,
+    Cursor, LeaseId, LeaseItem, LeaseRequest, Order, QueueError, ResultsPage, ResultsRequest,
+    RowResult,
 };
 use crate::campaign::progress::{Batch, Progress, State};
+use crate::campaign::tally::{DestinationTally, GroupTally};
 use crate::verdict::Reason;
 
 pub(super) struct MemoryBatch {

@@ -10,12 +10,13 @@ use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::queue::{
-    CHUNK, DestinationTally, GroupTally, ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Queue,
-    QueueError, ResultsPage, ResultsRequest, SubmittedBatch, Usage, new_rows,
+    CHUNK, ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Queue, QueueError, ResultsPage,
+    ResultsRequest, SubmittedBatch, Usage, new_rows,
 };
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress, State};
 use crate::campaign::spec::Spec;
+use crate::campaign::tally::{DestinationTally, GroupTally};
 use memory_batch::{MemoryBatch, MemoryChunk, MemoryItem, Row};
 
 /// A queue that forgets everything with its process.

@@ -47,12 +47,13 @@ use tokio::sync::{mpsc, oneshot};
 pub use error::OpenError;
 
 use super::queue::{
-    DestinationTally, GroupTally, ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Queue,
-    QueueError, ResultsPage, ResultsRequest, SubmittedBatch, Usage,
+    ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Queue, QueueError, ResultsPage,
+    ResultsRequest, SubmittedBatch, Usage,
 };
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, State};
 use crate::campaign::spec::Spec;
+use crate::campaign::tally::{DestinationTally, GroupTally};
 use commit::LeaseReport;
 use error::StoreError;
 use intake::Intake;

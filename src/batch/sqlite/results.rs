@@ -9,10 +9,9 @@ use super::error::StoreError;
 use super::pool::BatchReader;
 use super::schema::{self, Reasons};
 use crate::batch::outcome::OutcomeTimes;
-use crate::batch::queue::{
-    Cursor, DestinationTally, GroupTally, QueueError, ResultsPage, ResultsRequest, RowResult,
-};
+use crate::batch::queue::{Cursor, QueueError, ResultsPage, ResultsRequest, RowResult};
 use crate::campaign::progress::State;
+use crate::campaign::tally::{DestinationTally, GroupTally};
 use crate::verdict::Reason;
 
 /// The most rows that are given, or passed over, at once.

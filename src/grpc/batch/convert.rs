@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use crate::batch::queue::{DestinationTally, GroupTally};
 use crate::campaign::preflight::{
     Basis, Bound, Caution, CautionKind, Decision, Estimate, HostFault, PreflightStep, StepEffect,
     StepKind,
 };
-use crate::campaign::{Batch, BatchOptions, Preflight, Progress, SendPolicy, State};
+use crate::campaign::{
+    Batch, BatchOptions, DestinationTally, GroupTally, Preflight, Progress, SendPolicy, State,
+};
 use crate::grpc::{convert, enums};
 use crate::proto;
 use crate::verdict::Reason;
