@@ -31,6 +31,7 @@ const PURE_FILES: &[&str] = &[
     "batch/outcome/",
     "batch/plan.rs",
     "batch/queue.rs",
+    "batch/queue/",
     "cache/config.rs",
     "cache/counters.rs",
     "cache/freshness.rs",
