@@ -123,6 +123,8 @@ pub mod pacing;
 pub mod prober;
 #[cfg(feature = "server")]
 pub mod proto;
+#[cfg(test)]
+mod queue_tests;
 pub mod readiness;
 #[cfg(feature = "cli")]
 pub mod report;

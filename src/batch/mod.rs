@@ -11,13 +11,9 @@ pub mod sqlite;
 
 mod change_notifier;
 mod chunk;
-#[cfg(test)]
-mod conformance;
 mod context;
 mod destinations;
 mod limits;
-#[cfg(test)]
-mod memory;
 #[cfg(test)]
 mod tests;
 mod worker;

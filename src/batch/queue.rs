@@ -20,7 +20,7 @@
 //! - Nothing grows with the length of a list but what is on disk.
 //!
 //! `now` is always the caller's. Times are kept to the millisecond. The tests of a queue are in
-//! `conformance`; a new kind of queue passes them all.
+//! `src/queue_tests`; a new kind of queue passes them all.
 
 mod error;
 mod intake;

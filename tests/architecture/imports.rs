@@ -82,8 +82,7 @@ fn no_edge_is_allowed_that_is_not_needed() {
 fn every_file_lives_in_a_room_of_the_plan() {
     let house = House::get();
     let homeless: Vec<String> = house
-        .sources
-        .iter()
+        .product()
         .filter(|source| !ROOTS.contains(&source.room()))
         .filter(|source| !EDGES.iter().any(|(room, _)| *room == source.room()))
         .map(|source| source.name.clone())

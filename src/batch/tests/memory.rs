@@ -1,8 +1,8 @@
 //! The queue in memory keeps to what every queue keeps to.
 
-use crate::batch::conformance::{self, Backend};
-use crate::batch::memory::MemoryQueue;
 use crate::batch::queue::Queue;
+use crate::queue_tests::memory::MemoryQueue;
+use crate::queue_tests::{self, Backend};
 
 struct Memory;
 
@@ -16,4 +16,4 @@ impl Backend for Memory {
     }
 }
 
-conformance::suite!(Memory);
+queue_tests::suite!(Memory);

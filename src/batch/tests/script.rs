@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
-use super::super::memory::MemoryQueue;
 use super::super::queue::{Cursor, Order, RowResult, SubmittedBatch, VerdictSet};
 use super::super::{AddressVerifier, Batches, Config, Outcome, Queue, ResultsQuery};
 use crate::address::DomainName;
 use crate::campaign::{Batch, BatchId, BatchOptions, SendPolicy, Spec};
 use crate::clock::Clock;
+use crate::queue_tests::memory::MemoryQueue;
 use crate::verdict::{Action, Reason};
 use crate::verifier::{Options, Subject, Verification};
 

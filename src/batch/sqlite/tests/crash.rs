@@ -5,11 +5,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::batch::conformance::{Dice, at, known, lease, read, row, spec, standing, submit};
 use crate::batch::queue::{NewRow, Order, Queue, SubmittedBatch};
 use crate::batch::sqlite::SqliteQueue;
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::State;
+use crate::queue_tests::{Dice, at, known, lease, read, row, spec, standing, submit};
 use crate::verdict::Reason;
 
 const ROUNDS: u64 = 50;

@@ -11,11 +11,11 @@ use rusqlite::Connection;
 use tokio::task::JoinSet;
 
 use super::Scratch;
-use crate::batch::conformance::{all, at, lease_one, list, rows, spec, standing, submit};
 use crate::batch::queue::{Queue, QueueError};
 use crate::batch::sqlite::{OpenError, READERS, SqliteQueue};
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::State;
+use crate::queue_tests::{all, at, lease_one, list, rows, spec, standing, submit};
 use crate::verdict::Reason;
 
 fn refused(path: &Path) -> OpenError {

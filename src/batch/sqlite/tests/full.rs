@@ -6,12 +6,10 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use crate::batch::conformance::{
-    all, at, lease, list, list_with, read, rows, spec, standing, submit,
-};
 use crate::batch::queue::{LeaseRequest, Order, Queue, QueueError};
 use crate::batch::sqlite::{OpenError, SqliteQueue};
 use crate::campaign::progress::State;
+use crate::queue_tests::{all, at, lease, list, list_with, read, rows, spec, standing, submit};
 use crate::verdict::Reason;
 
 /// Says where the small disk is, to the process that has it.

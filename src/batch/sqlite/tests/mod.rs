@@ -8,8 +8,8 @@ mod version_0_1;
 use tempfile::TempDir;
 
 use super::SqliteQueue;
-use crate::batch::conformance::{self, Backend};
 use crate::batch::queue::Queue;
+use crate::queue_tests::{self, Backend};
 
 /// A data directory that vanishes with it.
 pub(super) struct Scratch(TempDir);
@@ -30,5 +30,5 @@ impl Backend for Scratch {
     }
 }
 
-conformance::suite!(Scratch::new());
-conformance::durable!(Scratch::new());
+queue_tests::suite!(Scratch::new());
+queue_tests::durable!(Scratch::new());

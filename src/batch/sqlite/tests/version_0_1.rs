@@ -8,11 +8,11 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::Scratch;
-use crate::batch::conformance::{all, at, lease_one, page, spec, standing};
 use crate::batch::queue::{Cursor, Order, Queue, SubmittedBatch};
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::State;
 use crate::campaign::spec::SendPolicy;
+use crate::queue_tests::{all, at, lease_one, page, spec, standing};
 use crate::verdict::{Depth, Reason, Verdict};
 
 const FINISHED: &str = "01910000-0000-7000-8000-000000000001";

@@ -5,7 +5,7 @@ use crate::batch::queue::{QueueError, VerdictSet};
 use crate::campaign::tally::{DestinationTally, GroupTally};
 use crate::verdict::Verdict;
 
-pub(in crate::batch) async fn a_row_keeps_its_first_result(backend: &dyn Backend) {
+pub(crate) async fn a_row_keeps_its_first_result(backend: &dyn Backend) {
     let queue = backend.open();
     let id = list(&*queue, rows("a.example", 0, 2)).await;
     let chunk = lease_one(&*queue, at(0)).await;
@@ -23,7 +23,7 @@ pub(in crate::batch) async fn a_row_keeps_its_first_result(backend: &dyn Backend
     assert_eq!(progress.waiting.into_iter().collect::<Vec<_>>(), [(Reason::Greylisted, 1)]);
 }
 
-pub(in crate::batch) async fn what_is_not_of_the_lease_is_ignored(backend: &dyn Backend) {
+pub(crate) async fn what_is_not_of_the_lease_is_ignored(backend: &dyn Backend) {
     let queue = backend.open();
     let mut list_rows = rows("a.example", 0, 1);
     list_rows.extend(rows("b.example", 0, 1));
@@ -38,7 +38,7 @@ pub(in crate::batch) async fn what_is_not_of_the_lease_is_ignored(backend: &dyn 
     assert_eq!(results[0].outcome, outcome(Reason::CatchAll));
 }
 
-pub(in crate::batch) async fn every_row_of_an_item_gets_its_result(backend: &dyn Backend) {
+pub(crate) async fn every_row_of_an_item_gets_its_result(backend: &dyn Backend) {
     let queue = backend.open();
     let mut given = ["Jo@a.example", "al@a.example", "jo@A.example", "JO@a.example"].map(row);
     for (n, row) in given.iter_mut().enumerate() {
@@ -71,7 +71,7 @@ pub(in crate::batch) async fn every_row_of_an_item_gets_its_result(backend: &dyn
     assert_eq!(told(&results), expected(&[0, 1, 2, 3]));
 }
 
-pub(in crate::batch) async fn a_result_is_read_as_it_was_brought(backend: &dyn Backend) {
+pub(crate) async fn a_result_is_read_as_it_was_brought(backend: &dyn Backend) {
     let queue = backend.open();
     let mut given = rows("a.example", 0, 3);
     given.push(row("USER1@a.example"));
@@ -103,7 +103,7 @@ pub(in crate::batch) async fn a_result_is_read_as_it_was_brought(backend: &dyn B
     }
 }
 
-pub(in crate::batch) async fn results_are_read_as_they_came(backend: &dyn Backend) {
+pub(crate) async fn results_are_read_as_they_came(backend: &dyn Backend) {
     let queue = backend.open();
     let id = list(&*queue, rows("a.example", 0, 6)).await;
     let chunk = lease_one(&*queue, at(0)).await;
@@ -119,9 +119,7 @@ pub(in crate::batch) async fn results_are_read_as_they_came(backend: &dyn Backen
     assert_eq!(numbers(&read(&*queue, &id, Order::Completion, 3).await), [4, 1, 5, 0]);
 }
 
-pub(in crate::batch) async fn in_row_order_the_first_open_row_ends_the_results(
-    backend: &dyn Backend,
-) {
+pub(crate) async fn in_row_order_the_first_open_row_ends_the_results(backend: &dyn Backend) {
     let queue = backend.open();
     let id = list(&*queue, rows("a.example", 0, 4)).await;
     let chunk = lease_one(&*queue, at(0)).await;
@@ -141,9 +139,7 @@ pub(in crate::batch) async fn in_row_order_the_first_open_row_ends_the_results(
     assert_eq!(numbers(&rest.rows), [2, 3]);
 }
 
-pub(in crate::batch) async fn results_are_read_exactly_once_however_they_are_paged(
-    backend: &dyn Backend,
-) {
+pub(crate) async fn results_are_read_exactly_once_however_they_are_paged(backend: &dyn Backend) {
     let queue = backend.open();
     let mut given = rows("a.example", 0, 150);
     given.extend(rows("a.example", 100, 150));
@@ -170,7 +166,7 @@ pub(in crate::batch) async fn results_are_read_exactly_once_however_they_are_pag
     assert!(none.rows.is_empty());
 }
 
-pub(in crate::batch) async fn a_filter_by_verdict_leaves_out_and_goes_on(backend: &dyn Backend) {
+pub(crate) async fn a_filter_by_verdict_leaves_out_and_goes_on(backend: &dyn Backend) {
     let queue = backend.open();
     let id = list(&*queue, rows("a.example", 0, 90)).await;
     let chunk = lease_one(&*queue, at(0)).await;
@@ -199,7 +195,7 @@ pub(in crate::batch) async fn a_filter_by_verdict_leaves_out_and_goes_on(backend
     }
 }
 
-pub(in crate::batch) async fn a_foreign_cursor_is_refused(backend: &dyn Backend) {
+pub(crate) async fn a_foreign_cursor_is_refused(backend: &dyn Backend) {
     let queue = backend.open();
     let mut ids = Vec::new();
     for _ in 0..2 {
@@ -218,7 +214,7 @@ pub(in crate::batch) async fn a_foreign_cursor_is_refused(backend: &dyn Backend)
     }
 }
 
-pub(in crate::batch) async fn cursors_survive(backend: &dyn Backend) {
+pub(crate) async fn cursors_survive(backend: &dyn Backend) {
     let mut queue = backend.open();
     let id = list(&*queue, rows("a.example", 0, 250)).await;
     let mut cursors = [(Order::Completion, Cursor::default()), (Order::Row, Cursor::default())];
@@ -239,9 +235,7 @@ pub(in crate::batch) async fn cursors_survive(backend: &dyn Backend) {
     }
 }
 
-pub(in crate::batch) async fn waiting_rows_are_counted_and_remember_since_when(
-    backend: &dyn Backend,
-) {
+pub(crate) async fn waiting_rows_are_counted_and_remember_since_when(backend: &dyn Backend) {
     let queue = backend.open();
     let mut given = rows("a.example", 0, 3);
     given.push(row("USER0@a.example"));
@@ -287,7 +281,7 @@ pub(in crate::batch) async fn waiting_rows_are_counted_and_remember_since_when(
     assert_eq!(batch.progress.next_retry_at, None);
 }
 
-pub(in crate::batch) async fn groups_and_destinations_are_tallied(backend: &dyn Backend) {
+pub(crate) async fn groups_and_destinations_are_tallied(backend: &dyn Backend) {
     let queue = backend.open();
     let mut given = rows("b.example", 0, 3);
     given.extend(rows("a.example", 0, 20));
@@ -325,7 +319,7 @@ pub(in crate::batch) async fn groups_and_destinations_are_tallied(backend: &dyn 
     assert!(queue.destinations(&id, 0).await.unwrap().is_empty());
 }
 
-pub(in crate::batch) async fn a_cursor_past_the_end_is_refused(backend: &dyn Backend) {
+pub(crate) async fn a_cursor_past_the_end_is_refused(backend: &dyn Backend) {
     let queue = backend.open();
     let [short, long] = [3, 30].map(|n| rows("a.example", 0, n));
     let id = list(&*queue, short).await;
@@ -353,7 +347,7 @@ pub(in crate::batch) async fn a_cursor_past_the_end_is_refused(backend: &dyn Bac
     }
 }
 
-pub(in crate::batch) async fn the_oldest_evidence_is_remembered(backend: &dyn Backend) {
+pub(crate) async fn the_oldest_evidence_is_remembered(backend: &dyn Backend) {
     let queue = backend.open();
     let id = list(&*queue, rows("a.example", 0, 3)).await;
     let chunk = lease_one(&*queue, at(0)).await;

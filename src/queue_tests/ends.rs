@@ -4,9 +4,7 @@ use super::*;
 use crate::batch::queue::QueueError;
 use crate::campaign::progress::State;
 
-pub(in crate::batch) async fn a_cancelled_batch_keeps_its_results_and_gets_no_more(
-    backend: &dyn Backend,
-) {
+pub(crate) async fn a_cancelled_batch_keeps_its_results_and_gets_no_more(backend: &dyn Backend) {
     let queue = backend.open();
     let id = list(&*queue, rows("a.example", 0, 6)).await;
     let chunk = lease_one(&*queue, at(0)).await;
@@ -32,9 +30,7 @@ pub(in crate::batch) async fn a_cancelled_batch_keeps_its_results_and_gets_no_mo
     assert_eq!(queue.cancel(&finished, at(6)).await.unwrap().state, State::Finished);
 }
 
-pub(in crate::batch) async fn a_batch_can_be_cancelled_while_it_is_receiving(
-    backend: &dyn Backend,
-) {
+pub(crate) async fn a_batch_can_be_cancelled_while_it_is_receiving(backend: &dyn Backend) {
     let queue = backend.open();
     let id = submit(&*queue, spec("me", Some("r")), at(0)).await;
     queue.append(&id, None, rows("a.example", 0, 6), at(0)).await.unwrap();
@@ -49,7 +45,7 @@ pub(in crate::batch) async fn a_batch_can_be_cancelled_while_it_is_receiving(
     assert!(read(&*queue, &id, Order::Row, 9).await.is_empty());
 }
 
-pub(in crate::batch) async fn a_batch_is_running_while_it_is_worked_on(backend: &dyn Backend) {
+pub(crate) async fn a_batch_is_running_while_it_is_worked_on(backend: &dyn Backend) {
     let queue = backend.open();
     let running = list(&*queue, rows("a.example", 0, 6)).await;
     submit(&*queue, spec("me", Some("receiving")), at(0)).await;
@@ -66,7 +62,7 @@ pub(in crate::batch) async fn a_batch_is_running_while_it_is_worked_on(backend: 
     assert_eq!(queue.running().await.unwrap(), []);
 }
 
-pub(in crate::batch) async fn a_deleted_batch_is_gone(backend: &dyn Backend) {
+pub(crate) async fn a_deleted_batch_is_gone(backend: &dyn Backend) {
     let queue = backend.open();
     let running = list_with(&*queue, spec("me", Some("a")), rows("a.example", 0, 9)).await;
     let receiving = submit(&*queue, spec("me", Some("b")), at(0)).await;
@@ -112,9 +108,7 @@ pub(in crate::batch) async fn a_deleted_batch_is_gone(backend: &dyn Backend) {
     }
 }
 
-pub(in crate::batch) async fn batches_are_listed_newest_first_to_their_owner(
-    backend: &dyn Backend,
-) {
+pub(crate) async fn batches_are_listed_newest_first_to_their_owner(backend: &dyn Backend) {
     let queue = backend.open();
     let mut mine = Vec::new();
     for n in 0..7 {
@@ -147,7 +141,7 @@ pub(in crate::batch) async fn batches_are_listed_newest_first_to_their_owner(
     assert!(queue.batches("nobody", None, 9).await.unwrap().is_empty());
 }
 
-pub(in crate::batch) async fn batches_that_ended_are_found_oldest_first(backend: &dyn Backend) {
+pub(crate) async fn batches_that_ended_are_found_oldest_first(backend: &dyn Backend) {
     let queue = backend.open();
     let mut ids = Vec::new();
     for (n, owner) in [(30, "me"), (10, "you"), (20, "me")] {
@@ -167,7 +161,7 @@ pub(in crate::batch) async fn batches_that_ended_are_found_oldest_first(backend:
     assert_eq!(ended(&*queue, 99, 2).await, order[..2]);
 }
 
-pub(in crate::batch) async fn usage_counts_what_an_owner_keeps(backend: &dyn Backend) {
+pub(crate) async fn usage_counts_what_an_owner_keeps(backend: &dyn Backend) {
     let queue = backend.open();
     let none = queue.usage("me").await.unwrap();
     assert_eq!((none.batches, none.bytes), (0, 0));

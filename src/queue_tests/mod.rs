@@ -1,24 +1,26 @@
-//! What every kind of queue has to pass: a claim for each sentence of [`queue`](super::queue), and
+//! Tests of every kind of queue: a claim for each sentence of [`queue`](crate::batch::queue), and
 //! random steps beside a simple model. A kind of queue calls [`suite!`] with its [`Backend`], and
-//! [`durable!`] as well, unless it forgets everything with its process.
+//! [`durable!`] as well, unless it forgets everything with its process. Beside them the plainest
+//! queue, in [`memory`], for the tests of those that use one.
 
 mod ends;
 mod intake;
 mod leases;
+pub(crate) mod memory;
 mod model;
 mod random;
 mod results;
 
-pub(super) use ends::*;
-pub(super) use intake::*;
-pub(super) use leases::*;
-pub(super) use random::*;
-pub(super) use results::*;
+pub(crate) use ends::*;
+pub(crate) use intake::*;
+pub(crate) use leases::*;
+pub(crate) use random::*;
+pub(crate) use results::*;
 
 use std::time::{Duration, SystemTime};
 
-use super::outcome::Outcome;
-use super::queue::{
+use crate::batch::outcome::Outcome;
+use crate::batch::queue::{
     Cursor, ItemOutcome, Lease, LeaseRequest, NewRow, Order, Queue, ResultsPage, ResultsRequest,
     RowResult, SubmittedBatch, VerdictSet,
 };
@@ -28,7 +30,7 @@ use crate::campaign::spec::{BatchOptions, Spec};
 use crate::verdict::Reason;
 
 /// A place for one queue.
-pub(super) trait Backend {
+pub(crate) trait Backend {
     /// Opens the queue that is there. The one before was dropped, whatever it was doing.
     fn open(&self) -> Box<dyn Queue>;
 
@@ -53,12 +55,12 @@ macro_rules! suite {
         $(
             #[tokio::test]
             async fn $claim() {
-                $crate::batch::conformance::$claim(&$backend).await;
+                $crate::queue_tests::$claim(&$backend).await;
             }
         )*
     };
     ($backend:expr) => {
-        $crate::batch::conformance::suite! { $backend;
+        $crate::queue_tests::suite! { $backend;
             rows_that_reach_one_mailbox_are_one_item,
             items_of_a_group_fill_chunks_in_the_order_of_their_first_rows,
             rows_are_taken_only_while_the_batch_is_receiving,
@@ -112,7 +114,7 @@ macro_rules! suite {
 /// The claims about what is there when the queue is opened again.
 macro_rules! durable {
     ($backend:expr) => {
-        $crate::batch::conformance::suite! { $backend;
+        $crate::queue_tests::suite! { $backend;
             what_was_not_sealed_is_gone_and_its_request_id_is_free,
             a_lease_ends_when_the_queue_is_opened_again,
             no_two_leases_have_one_name,
@@ -120,14 +122,14 @@ macro_rules! durable {
     };
 }
 
-pub(super) use {durable, suite};
+pub(crate) use {durable, suite};
 
 /// A time, by its seconds.
-pub(super) fn at(seconds: u64) -> SystemTime {
+pub(crate) fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
 }
 
-pub(super) fn spec(owner: &str, request_id: Option<&str>) -> Spec {
+pub(crate) fn spec(owner: &str, request_id: Option<&str>) -> Spec {
     Spec {
         owner: owner.to_owned(),
         request_id: request_id.map(str::to_owned),
@@ -137,18 +139,18 @@ pub(super) fn spec(owner: &str, request_id: Option<&str>) -> Spec {
 }
 
 /// A row whose mailbox is `address` in lower case.
-pub(super) fn row(address: &str) -> NewRow {
+pub(crate) fn row(address: &str) -> NewRow {
     let key = address.to_lowercase();
     let group = key.rsplit_once('@').map(|(_, domain)| domain.to_owned()).unwrap_or_default();
     NewRow { row_id: String::new(), address: address.to_owned(), key, group }
 }
 
 /// Rows of one domain, numbered from `from`.
-pub(super) fn rows(domain: &str, from: usize, count: usize) -> Vec<NewRow> {
+pub(crate) fn rows(domain: &str, from: usize, count: usize) -> Vec<NewRow> {
     (from..from + count).map(|n| row(&format!("user{n}@{domain}"))).collect()
 }
 
-pub(super) async fn submit(queue: &dyn Queue, spec: Spec, now: SystemTime) -> BatchId {
+pub(crate) async fn submit(queue: &dyn Queue, spec: Spec, now: SystemTime) -> BatchId {
     let id = BatchId::new(now);
     match queue.submit(id.clone(), spec, now).await.unwrap() {
         SubmittedBatch::New(batch) => assert_eq!(batch.id, id),
@@ -158,11 +160,11 @@ pub(super) async fn submit(queue: &dyn Queue, spec: Spec, now: SystemTime) -> Ba
 }
 
 /// A sealed batch of these rows.
-pub(super) async fn list(queue: &dyn Queue, rows: Vec<NewRow>) -> BatchId {
+pub(crate) async fn list(queue: &dyn Queue, rows: Vec<NewRow>) -> BatchId {
     list_with(queue, spec("me", None), rows).await
 }
 
-pub(super) async fn list_with(queue: &dyn Queue, spec: Spec, rows: Vec<NewRow>) -> BatchId {
+pub(crate) async fn list_with(queue: &dyn Queue, spec: Spec, rows: Vec<NewRow>) -> BatchId {
     let id = submit(queue, spec, at(0)).await;
     queue.append(&id, None, rows, at(0)).await.unwrap();
     queue.seal(&id, at(0)).await.unwrap();
@@ -170,19 +172,19 @@ pub(super) async fn list_with(queue: &dyn Queue, spec: Spec, rows: Vec<NewRow>) 
 }
 
 /// Asks for chunks until a minute later.
-pub(super) async fn lease(queue: &dyn Queue, chunks: usize, now: SystemTime) -> Vec<Lease> {
+pub(crate) async fn lease(queue: &dyn Queue, chunks: usize, now: SystemTime) -> Vec<Lease> {
     let until = now + Duration::from_secs(60);
     queue.lease(LeaseRequest { chunks, chunks_per_group: 4, until }, now).await.unwrap()
 }
 
 /// The one chunk there is.
-pub(super) async fn lease_one(queue: &dyn Queue, now: SystemTime) -> Lease {
+pub(crate) async fn lease_one(queue: &dyn Queue, now: SystemTime) -> Lease {
     let mut leases = lease(queue, 1, now).await;
     assert_eq!(leases.len(), 1);
     leases.remove(0)
 }
 
-pub(super) fn outcome(reason: Reason) -> Outcome {
+pub(crate) fn outcome(reason: Reason) -> Outcome {
     let text = serde_json::json!({
         "reasons": [reason.name()],
         "action": "review",
@@ -195,15 +197,15 @@ pub(super) fn outcome(reason: Reason) -> Outcome {
 }
 
 /// The same result for all that is open in a lease.
-pub(super) fn all(lease: &Lease, reason: Reason) -> Vec<ItemOutcome> {
+pub(crate) fn all(lease: &Lease, reason: Reason) -> Vec<ItemOutcome> {
     lease.items.iter().map(|item| known(item.number, reason)).collect()
 }
 
-pub(super) fn known(item: u64, reason: Reason) -> ItemOutcome {
+pub(crate) fn known(item: u64, reason: Reason) -> ItemOutcome {
     ItemOutcome { item, outcome: outcome(reason) }
 }
 
-pub(super) async fn page(
+pub(crate) async fn page(
     queue: &dyn Queue,
     id: &BatchId,
     order: Order,
@@ -216,7 +218,7 @@ pub(super) async fn page(
 }
 
 /// All results there are, `limit` at a time.
-pub(super) async fn read(
+pub(crate) async fn read(
     queue: &dyn Queue,
     id: &BatchId,
     order: Order,
@@ -234,10 +236,10 @@ pub(super) async fn read(
     }
 }
 
-pub(super) fn numbers(rows: &[RowResult]) -> Vec<u64> {
+pub(crate) fn numbers(rows: &[RowResult]) -> Vec<u64> {
     rows.iter().map(|row| row.row).collect()
 }
 
-pub(super) async fn standing(queue: &dyn Queue, id: &BatchId) -> Batch {
+pub(crate) async fn standing(queue: &dyn Queue, id: &BatchId) -> Batch {
     queue.batch(id).await.unwrap()
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::batch::queue::{CHUNK, QueueError};
 use crate::campaign::progress::State;
 
-pub(in crate::batch) async fn rows_that_reach_one_mailbox_are_one_item(backend: &dyn Backend) {
+pub(crate) async fn rows_that_reach_one_mailbox_are_one_item(backend: &dyn Backend) {
     let queue = backend.open();
     let id = submit(&*queue, spec("me", None), at(0)).await;
     let page = ["Jo@a.example", "al@a.example", "JO@A.example"].map(row).to_vec();
@@ -23,7 +23,7 @@ pub(in crate::batch) async fn rows_that_reach_one_mailbox_are_one_item(backend: 
     assert_eq!(asked, [vec!["Jo@a.example", "al@a.example"], vec!["x@b.example"]]);
 }
 
-pub(in crate::batch) async fn items_of_a_group_fill_chunks_in_the_order_of_their_first_rows(
+pub(crate) async fn items_of_a_group_fill_chunks_in_the_order_of_their_first_rows(
     backend: &dyn Backend,
 ) {
     let queue = backend.open();
@@ -50,9 +50,7 @@ pub(in crate::batch) async fn items_of_a_group_fill_chunks_in_the_order_of_their
     }
 }
 
-pub(in crate::batch) async fn rows_are_taken_only_while_the_batch_is_receiving(
-    backend: &dyn Backend,
-) {
+pub(crate) async fn rows_are_taken_only_while_the_batch_is_receiving(backend: &dyn Backend) {
     let queue = backend.open();
     let id = list(&*queue, rows("a.example", 0, 3)).await;
     let late = queue.append(&id, None, rows("a.example", 3, 1), at(0)).await.unwrap_err();
@@ -65,7 +63,7 @@ pub(in crate::batch) async fn rows_are_taken_only_while_the_batch_is_receiving(
     assert!(matches!(lost, QueueError::NoSuchBatch(_)), "{lost}");
 }
 
-pub(in crate::batch) async fn a_page_that_is_sent_again_changes_nothing(backend: &dyn Backend) {
+pub(crate) async fn a_page_that_is_sent_again_changes_nothing(backend: &dyn Backend) {
     let queue = backend.open();
     let id = submit(&*queue, spec("me", None), at(0)).await;
     let page = |from, count| rows("a.example", from, count);
@@ -86,7 +84,7 @@ pub(in crate::batch) async fn a_page_that_is_sent_again_changes_nothing(backend:
     assert_eq!(found, given);
 }
 
-pub(in crate::batch) async fn a_gap_names_the_row_that_comes_next(backend: &dyn Backend) {
+pub(crate) async fn a_gap_names_the_row_that_comes_next(backend: &dyn Backend) {
     let queue = backend.open();
     let id = submit(&*queue, spec("me", None), at(0)).await;
     queue.append(&id, Some(0), rows("a.example", 0, 30), at(0)).await.unwrap();
@@ -99,7 +97,7 @@ pub(in crate::batch) async fn a_gap_names_the_row_that_comes_next(backend: &dyn 
     assert_eq!(queue.append(&id, Some(30), rows("a.example", 30, 6), at(0)).await.unwrap(), 36);
 }
 
-pub(in crate::batch) async fn an_upload_without_a_new_page_is_found(backend: &dyn Backend) {
+pub(crate) async fn an_upload_without_a_new_page_is_found(backend: &dyn Backend) {
     let queue = backend.open();
     let early = submit(&*queue, spec("me", None), at(0)).await;
     let late = submit(&*queue, spec("you", None), at(0)).await;
@@ -116,7 +114,7 @@ pub(in crate::batch) async fn an_upload_without_a_new_page_is_found(backend: &dy
     assert_eq!(standing(&*queue, &sealed).await.state, State::Running);
 }
 
-pub(in crate::batch) async fn a_request_id_finds_the_first_submission(backend: &dyn Backend) {
+pub(crate) async fn a_request_id_finds_the_first_submission(backend: &dyn Backend) {
     let queue = backend.open();
     let id = submit(&*queue, spec("me", Some("r")), at(0)).await;
     let mut other = spec("me", Some("r"));
@@ -139,7 +137,7 @@ pub(in crate::batch) async fn a_request_id_finds_the_first_submission(backend: &
     submit(&*queue, spec("me", Some("r")), at(6)).await;
 }
 
-pub(in crate::batch) async fn one_request_id_of_two_owners_is_two_batches(backend: &dyn Backend) {
+pub(crate) async fn one_request_id_of_two_owners_is_two_batches(backend: &dyn Backend) {
     let queue = backend.open();
     let mine = submit(&*queue, spec("me", Some("r")), at(0)).await;
     let yours = submit(&*queue, spec("you", Some("r")), at(0)).await;
@@ -148,7 +146,7 @@ pub(in crate::batch) async fn one_request_id_of_two_owners_is_two_batches(backen
     submit(&*queue, spec("me", None), at(0)).await;
 }
 
-pub(in crate::batch) async fn a_batch_without_rows_is_finished_at_once(backend: &dyn Backend) {
+pub(crate) async fn a_batch_without_rows_is_finished_at_once(backend: &dyn Backend) {
     let queue = backend.open();
     let id = submit(&*queue, spec("me", None), at(0)).await;
     let batch = queue.seal(&id, at(3)).await.unwrap();
@@ -159,9 +157,7 @@ pub(in crate::batch) async fn a_batch_without_rows_is_finished_at_once(backend: 
     assert!(lease(&*queue, 1, at(4)).await.is_empty());
 }
 
-pub(in crate::batch) async fn what_was_not_sealed_is_gone_and_its_request_id_is_free(
-    backend: &dyn Backend,
-) {
+pub(crate) async fn what_was_not_sealed_is_gone_and_its_request_id_is_free(backend: &dyn Backend) {
     let queue = backend.open();
     let id = submit(&*queue, spec("me", Some("r")), at(0)).await;
     queue.append(&id, None, rows("a.example", 0, 300), at(0)).await.unwrap();
@@ -176,7 +172,7 @@ pub(in crate::batch) async fn what_was_not_sealed_is_gone_and_its_request_id_is_
     submit(&*queue, spec("me", Some("r")), at(1)).await;
 }
 
-pub(in crate::batch) async fn what_was_sealed_is_never_lost(backend: &dyn Backend) {
+pub(crate) async fn what_was_sealed_is_never_lost(backend: &dyn Backend) {
     let queue = backend.open();
     let id = list_with(&*queue, spec("me", Some("r")), rows("a.example", 0, 1500)).await;
     let before = standing(&*queue, &id).await;
@@ -198,7 +194,7 @@ pub(in crate::batch) async fn what_was_sealed_is_never_lost(backend: &dyn Backen
     assert_eq!(standing(&*queue, &id).await.state, State::Finished);
 }
 
-pub(in crate::batch) async fn nothing_is_leased_before_it_is_sealed(backend: &dyn Backend) {
+pub(crate) async fn nothing_is_leased_before_it_is_sealed(backend: &dyn Backend) {
     let queue = backend.open();
     let id = submit(&*queue, spec("me", None), at(0)).await;
     queue.append(&id, None, rows("a.example", 0, 3), at(0)).await.unwrap();

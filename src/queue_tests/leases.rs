@@ -19,7 +19,7 @@ async fn has_no_result(queue: &dyn Queue, id: &BatchId) {
     assert_eq!((progress.finished_rows(), progress.waiting_rows()), (0, 0));
 }
 
-pub(in crate::batch) async fn a_chunk_that_is_out_is_not_leased_again(backend: &dyn Backend) {
+pub(crate) async fn a_chunk_that_is_out_is_not_leased_again(backend: &dyn Backend) {
     let queue = backend.open();
     list(&*queue, rows("a.example", 0, CHUNK + 1)).await;
     let (first, second) = (lease_one(&*queue, at(0)).await, lease_one(&*queue, at(1)).await);
@@ -27,7 +27,7 @@ pub(in crate::batch) async fn a_chunk_that_is_out_is_not_leased_again(backend: &
     assert!(lease(&*queue, 9, at(2)).await.is_empty());
 }
 
-pub(in crate::batch) async fn a_lease_ends_with_its_last_result(backend: &dyn Backend) {
+pub(crate) async fn a_lease_ends_with_its_last_result(backend: &dyn Backend) {
     let queue = backend.open();
     let id = list(&*queue, rows("a.example", 0, 3)).await;
     let other = list(&*queue, rows("b.example", 0, 1)).await;
@@ -42,7 +42,7 @@ pub(in crate::batch) async fn a_lease_ends_with_its_last_result(backend: &dyn Ba
     assert_eq!(standing(&*queue, &other).await.ended_at, None);
 }
 
-pub(in crate::batch) async fn a_lease_ends_when_it_is_given_back(backend: &dyn Backend) {
+pub(crate) async fn a_lease_ends_when_it_is_given_back(backend: &dyn Backend) {
     let queue = backend.open();
     let id = list(&*queue, rows("a.example", 0, 3)).await;
     let first = lease_one(&*queue, at(0)).await;
@@ -58,7 +58,7 @@ pub(in crate::batch) async fn a_lease_ends_when_it_is_given_back(backend: &dyn B
     assert_eq!(standing(&*queue, &id).await.progress.finished_rows(), 1);
 }
 
-pub(in crate::batch) async fn a_lease_ends_when_its_time_is_over(backend: &dyn Backend) {
+pub(crate) async fn a_lease_ends_when_its_time_is_over(backend: &dyn Backend) {
     let queue = backend.open();
     let id = list(&*queue, rows("a.example", 0, 3)).await;
     let first = lease_one(&*queue, at(0)).await;
@@ -71,7 +71,7 @@ pub(in crate::batch) async fn a_lease_ends_when_its_time_is_over(backend: &dyn B
     queue.complete(second.id, all(&second, Reason::NullMx), at(61)).await.unwrap();
 }
 
-pub(in crate::batch) async fn a_lease_ends_when_its_batch_is_over(backend: &dyn Backend) {
+pub(crate) async fn a_lease_ends_when_its_batch_is_over(backend: &dyn Backend) {
     let queue = backend.open();
     let id = list(&*queue, rows("a.example", 0, 3)).await;
     let chunk = lease_one(&*queue, at(0)).await;
@@ -85,7 +85,7 @@ pub(in crate::batch) async fn a_lease_ends_when_its_batch_is_over(backend: &dyn 
     is_lost(&*queue, chunk.id, at(4)).await;
 }
 
-pub(in crate::batch) async fn a_lease_ends_when_the_queue_is_opened_again(backend: &dyn Backend) {
+pub(crate) async fn a_lease_ends_when_the_queue_is_opened_again(backend: &dyn Backend) {
     let queue = backend.open();
     let id = list(&*queue, rows("a.example", 0, 3)).await;
     let first = lease_one(&*queue, at(0)).await;
@@ -95,7 +95,7 @@ pub(in crate::batch) async fn a_lease_ends_when_the_queue_is_opened_again(backen
     assert_eq!(lease_one(&*queue, at(1)).await.items, first.items);
 }
 
-pub(in crate::batch) async fn no_two_leases_have_one_name(backend: &dyn Backend) {
+pub(crate) async fn no_two_leases_have_one_name(backend: &dyn Backend) {
     let mut names = BTreeSet::new();
     let mut queue = backend.open();
     list(&*queue, rows("a.example", 0, 3 * CHUNK)).await;
@@ -112,7 +112,7 @@ pub(in crate::batch) async fn no_two_leases_have_one_name(backend: &dyn Backend)
     assert_eq!(names.len(), 18);
 }
 
-pub(in crate::batch) async fn batches_take_turns(backend: &dyn Backend) {
+pub(crate) async fn batches_take_turns(backend: &dyn Backend) {
     let queue = backend.open();
     let large = list(&*queue, rows("a.example", 0, 8 * CHUNK)).await;
     let small = list(&*queue, rows("b.example", 0, 2 * CHUNK)).await;
@@ -126,9 +126,7 @@ pub(in crate::batch) async fn batches_take_turns(backend: &dyn Backend) {
     assert_eq!(batches(lease(&*queue, 2, at(0)).await), BTreeSet::from([large]));
 }
 
-pub(in crate::batch) async fn the_longest_due_come_first_then_the_first_rows(
-    backend: &dyn Backend,
-) {
+pub(crate) async fn the_longest_due_come_first_then_the_first_rows(backend: &dyn Backend) {
     let queue = backend.open();
     let domains = ["a.example", "b.example", "c.example", "d.example", "e.example"];
     list(&*queue, domains.iter().flat_map(|domain| rows(domain, 0, 2)).collect()).await;
@@ -143,7 +141,7 @@ pub(in crate::batch) async fn the_longest_due_come_first_then_the_first_rows(
     assert_eq!(order(&lease(&*queue, 5, at(30)).await), "cbda");
 }
 
-pub(in crate::batch) async fn no_group_has_more_chunks_out_than_asked_for(backend: &dyn Backend) {
+pub(crate) async fn no_group_has_more_chunks_out_than_asked_for(backend: &dyn Backend) {
     let queue = backend.open();
     list(&*queue, rows("a.example", 0, 90 * CHUNK)).await;
     let ask = |chunks_per_group| {
@@ -164,7 +162,7 @@ pub(in crate::batch) async fn no_group_has_more_chunks_out_than_asked_for(backen
     assert_eq!(queue.lease(ask, at(60)).await.unwrap().len(), 7);
 }
 
-pub(in crate::batch) async fn a_large_group_at_its_limit_hides_no_other(backend: &dyn Backend) {
+pub(crate) async fn a_large_group_at_its_limit_hides_no_other(backend: &dyn Backend) {
     let queue = backend.open();
     let mut list_rows = rows("large.example", 0, 50 * CHUNK);
     list_rows.extend((0..30).flat_map(|n| rows(&format!("small{n}.example"), 0, 1)));
@@ -175,9 +173,7 @@ pub(in crate::batch) async fn a_large_group_at_its_limit_hides_no_other(backend:
     assert_eq!(lease(&*queue, 20, at(0)).await.len(), 14);
 }
 
-pub(in crate::batch) async fn chunks_behind_a_released_one_of_their_group_come_first(
-    backend: &dyn Backend,
-) {
+pub(crate) async fn chunks_behind_a_released_one_of_their_group_come_first(backend: &dyn Backend) {
     let queue = backend.open();
     list(&*queue, rows("a.example", 0, 30 * CHUNK)).await;
     let mut expected = 0;
@@ -200,7 +196,7 @@ pub(in crate::batch) async fn chunks_behind_a_released_one_of_their_group_come_f
     }
 }
 
-pub(in crate::batch) async fn a_released_chunk_comes_back_when_it_is_due(backend: &dyn Backend) {
+pub(crate) async fn a_released_chunk_comes_back_when_it_is_due(backend: &dyn Backend) {
     let queue = backend.open();
     list(&*queue, rows("a.example", 0, 2)).await;
     let chunk = lease_one(&*queue, at(0)).await;
@@ -212,7 +208,7 @@ pub(in crate::batch) async fn a_released_chunk_comes_back_when_it_is_due(backend
     assert_eq!(lease_one(&*queue, at(300)).await.items, chunk.items);
 }
 
-pub(in crate::batch) async fn at_the_deadline_everything_is_due(backend: &dyn Backend) {
+pub(crate) async fn at_the_deadline_everything_is_due(backend: &dyn Backend) {
     let queue = backend.open();
     let mut wish = spec("me", None);
     wish.options.deadline = Some(Duration::from_secs(100));
@@ -225,9 +221,7 @@ pub(in crate::batch) async fn at_the_deadline_everything_is_due(backend: &dyn Ba
     assert_eq!(lease_one(&*queue, at(100)).await.items, chunk.items);
 }
 
-pub(in crate::batch) async fn the_next_due_time_counts_what_waits_and_what_is_out(
-    backend: &dyn Backend,
-) {
+pub(crate) async fn the_next_due_time_counts_what_waits_and_what_is_out(backend: &dyn Backend) {
     let queue = backend.open();
     assert_eq!(queue.next_due(at(0)).await.unwrap(), None);
     let domains = ["a.example", "b.example", "c.example"];

@@ -1,5 +1,5 @@
-//! A queue in memory, for tests: the plainest thing that keeps to [`queue`](super::queue), less
-//! what it says of the end of the process.
+//! A queue in memory, for tests: the plainest thing that keeps to
+//! [`queue`](crate::batch::queue), less what it says of the end of the process.
 
 mod memory_batch;
 
@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::queue::{
+use crate::batch::queue::{
     CHUNK, ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Queue, QueueError, ResultsPage,
     ResultsRequest, SubmittedBatch, Usage, new_rows,
 };
@@ -21,7 +21,7 @@ use memory_batch::{MemoryBatch, MemoryChunk, MemoryItem, Row};
 
 /// A queue that forgets everything with its process.
 #[derive(Default)]
-pub(super) struct MemoryQueue {
+pub(crate) struct MemoryQueue {
     inner: Mutex<Inner>,
 }
 

@@ -11,10 +11,10 @@ const SEEDS: u64 = 6;
 const STEPS: usize = 400;
 
 /// SplitMix64: the same steps for the same seed.
-pub(in crate::batch) struct Dice(pub(in crate::batch) u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    pub(in crate::batch) fn roll(&mut self, sides: u64) -> u64 {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -31,7 +31,7 @@ impl Dice {
     }
 }
 
-pub(in crate::batch) async fn random_steps_agree_with_the_model(backend: &dyn Backend) {
+pub(crate) async fn random_steps_agree_with_the_model(backend: &dyn Backend) {
     for seed in 0..SEEDS {
         let mut run = Run {
             backend,
