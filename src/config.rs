@@ -76,7 +76,7 @@ pub enum ConfigError {
         reason: std::io::Error,
     },
     /// The file says something that is not configuration.
-    #[error("the configuration file {} is not right: {reason}", path.display())]
+    #[error("the configuration file {} is not valid: {reason}", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -84,7 +84,7 @@ pub enum ConfigError {
         reason: TomlError,
     },
     /// A variable names no key, or its value does not fit.
-    #[error("{name} is not right: {reason}; unset it or see `mailvet config` for the keys")]
+    #[error("{name} is not valid: {reason}; unset it or see `mailvet config` for the keys")]
     Variable {
         /// The variable.
         name: String,
@@ -92,7 +92,7 @@ pub enum ConfigError {
         reason: String,
     },
     /// The parts do not fit together.
-    #[error("the configuration is not right: {0}")]
+    #[error("the configuration is not valid: {0}")]
     Merged(TomlError),
 }
 

@@ -26,7 +26,7 @@ pub enum Limit {
         /// The most allowed.
         cap: u32,
     },
-    /// More than so many percent of mailboxes that do not exist.
+    /// The share of mailboxes that do not exist is above this many percent.
     UnknownMailboxes(u8),
     /// The caller's key was taken away or has expired since the call began.
     KeyWithdrawn,

@@ -1,4 +1,5 @@
-//! "So many in any period", held strictly: not a bucket that lets twice as many through. Pure.
+//! A limit on events in any period, held strictly: not a bucket that lets twice as many through.
+//! Pure.
 
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};

@@ -13,8 +13,8 @@ pub trait AddressVerifier: Send + Sync + 'static {
     /// Verifies one address that [`cached`](Self::cached) gave back.
     async fn verify(&self, subject: Subject, options: &Options) -> Verification;
 
-    /// The verification of one address, if it is known without asking anybody; else the subject
-    /// again.
+    /// The verification of one address, if it is known without asking DNS or a server;
+    /// else the subject again.
     async fn cached(&self, subject: Subject, options: &Options) -> Result<Verification, Subject>;
 
     /// Looks up what the domain's mail is counted against: the registrable domain of its first

@@ -91,7 +91,7 @@ impl Chunk {
         }
     }
 
-    /// Takes what is known without asking anybody.
+    /// Takes the results that are known without asking DNS or a server.
     async fn take_cached(&mut self) {
         let options = self.options();
         for item in std::mem::take(&mut self.lease.items) {

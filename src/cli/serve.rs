@@ -94,7 +94,7 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     // Before anything is said to be ready.
     let problems: Vec<String> = app::problems(&app.config).iter().map(message).collect();
     anyhow::ensure!(problems.is_empty(), "{}", problems.join("\n"));
-    // First of all, so that whoever asks hears why the service is not ready yet.
+    // First of all, so that a probe hears why the service is not ready yet.
     let measured = CancellationToken::new();
     let mut measuring = measure(app, measured.clone()).await?;
     app.look_after_readiness();
@@ -157,7 +157,7 @@ fn keep_descriptors_free(connections: &mut usize) {
     }
 }
 
-/// Gives out measurements until `stop`, if somebody wants them.
+/// Serves measurements until `stop`, if the configuration has a listener for them.
 async fn measure(app: &App, stop: CancellationToken) -> anyhow::Result<JoinSet<()>> {
     let mut measuring = JoinSet::new();
     app.config.metrics.check()?;

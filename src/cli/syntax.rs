@@ -9,7 +9,7 @@ use super::jsonl;
 use super::render::{self, BAD, DIM, GOOD};
 use crate::address::{Address, suggest};
 
-/// An address that somebody brings.
+/// An address on standard input.
 #[derive(Debug, Deserialize)]
 struct Brought {
     id: serde_json::Value,

@@ -161,7 +161,7 @@ fn setup(identity: &EgressIdentity, smtp: &smtp::Config, public: &[IpAddr]) -> I
     }
 }
 
-/// Our addresses on the connections that are everybody's to see, each once.
+/// Our public addresses, as seen on the connections, each once.
 fn public_addresses(attempts: &[ConnectionAttempt]) -> Vec<IpAddr> {
     let locals = attempts.iter().filter_map(|attempt| attempt.local);
     let mut public: Vec<IpAddr> = locals.filter(|local| is_global_unicast(*local)).collect();

@@ -55,7 +55,7 @@ pub struct Config {
     pub limits: Limits,
 }
 
-/// The files of TLS, as PEM. Read again when they change; a new one that is not right is logged,
+/// The files of TLS, as PEM. Read again when they change; a new one that is not valid is logged,
 /// and
 /// the old one stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

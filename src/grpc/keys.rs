@@ -25,7 +25,7 @@ pub enum KeyFileError {
     #[error("{} is larger than 1 MiB, which no file of API keys is", .0.display())]
     TooLarge(PathBuf),
     /// The file says something that is not a list of keys.
-    #[error("the API keys in {} are not right: {source}", path.display())]
+    #[error("the API keys in {} are not valid: {source}", path.display())]
     Wrong {
         /// The file.
         path: PathBuf,

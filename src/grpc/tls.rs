@@ -40,10 +40,10 @@ pub enum TlsError {
     /// A file holds no certificate.
     #[error("{} holds no certificate", .0.display())]
     Empty(PathBuf),
-    /// The certificate and its key do not fit, or are not right.
+    /// The certificate and its key do not fit, or are not valid.
     #[error("the certificate and key of server.tls cannot be used: {0}")]
     Identity(rustls::Error),
-    /// A client authority is not right.
+    /// A client authority is not valid.
     #[error("{} cannot be used to check client certificates: {reason}", path.display())]
     Authority {
         /// The file.

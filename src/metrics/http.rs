@@ -58,7 +58,7 @@ pub async fn serve(listener: TcpListener, sources: Sources, stop: CancellationTo
             oldest.abort();
         }
     }
-    // Whoever was asking may hear that the service is ending.
+    // A caller that is waiting for an answer may still hear that the service is ending.
     while connections.join_next().await.is_some() {}
 }
 

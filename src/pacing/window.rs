@@ -1,5 +1,5 @@
-//! "So many in any 60 seconds", held strictly: not a bucket that lets twice as many through at the
-//! turn of a minute.
+//! A limit on events in any 60 seconds, held strictly: not a bucket that lets twice as many
+//! through at the turn of a minute.
 
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};

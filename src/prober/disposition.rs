@@ -20,7 +20,7 @@ pub(super) enum Disposition {
     SessionOver,
     /// The session takes no more recipients, or transactions; a new one does.
     SessionFull,
-    /// The exchanger refuses us, whoever the recipient is.
+    /// The exchanger refuses us, whatever the recipient.
     Blocked,
 }
 
@@ -129,7 +129,7 @@ impl Obstacle {
     }
 }
 
-/// Reads why a session could not be opened, or ended before it answered anybody.
+/// Reads why a session could not be opened, or ended before its first answer.
 pub(super) fn obstacle(answer: &RecipientAnswer, reached_before: bool) -> Obstacle {
     match answer {
         RecipientAnswer::Replied { reply, .. } if reply.is_permanent() => Obstacle::Blocked,

@@ -139,7 +139,7 @@ fn greeted(
     true
 }
 
-/// Waits until everybody who wanted the session has gone away.
+/// Waits until every caller that wanted the session has gone away.
 async fn nobody_waits(handle: &DestinationHandle, id: SessionId, wake: &Notify) {
     loop {
         wake.notified().await;
@@ -196,7 +196,7 @@ async fn send(
     let mut landed = FlightResult::default();
     let deadline = began + handle.context.flight_limit;
     let sent: Vec<_> = transactions.iter().map(|t| recipients(handle, t)).collect();
-    // Whoever wants a transcript gets that of one transaction, so those go one by one.
+    // A transcript is that of one transaction, so recipients with one go one by one.
     let together = if transactions.iter().any(|t| t.record) { 1 } else { sent.len().max(1) };
     for (sent, transactions) in sent.chunks(together).zip(transactions.chunks(together)) {
         let record = transactions.iter().any(|transaction| transaction.record);

@@ -14,7 +14,7 @@ pub struct Stats {
     pub destinations: usize,
     /// Sessions opening, open or closing.
     pub sessions: usize,
-    /// Recipients somebody waits for.
+    /// Recipients that callers wait for.
     pub waiting: usize,
     /// Exchangers at which some egress identity rests: blocked, or not reached.
     pub exchangers_resting: usize,

@@ -129,7 +129,7 @@ impl Walk<'_> {
                 NextStep::ComeBack => busy = busy.or(Some(exchanger)),
             }
         }
-        // Nobody said anything about the recipient, but somebody was only busy: waiting may help.
+        // No exchanger said anything about the recipient, but one was only busy: waiting may help.
         if let (Some(exchanger), false) = (busy, equals_only)
             && exchangers.len() > 1
         {

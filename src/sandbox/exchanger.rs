@@ -238,7 +238,7 @@ pub struct Deviation {
     /// This reply instead of the regular one.
     #[serde(default)]
     pub reply: Option<ReplyTemplate>,
-    /// These octets instead of a reply; whoever writes them ends the lines.
+    /// Octets sent instead of a reply; they include the line endings.
     #[serde(default)]
     pub raw: Option<String>,
     /// Fault injected into the answer. Default: none.

@@ -31,7 +31,7 @@ const ATTEMPTS: u32 = 64;
 /// name server's.
 const RESERVED: u32 = 2;
 
-/// The network a sandbox with so many exchanger addresses takes.
+/// The network that a sandbox with this number of exchanger addresses takes.
 pub(super) fn network(place: &Placement, addresses: usize) -> Result<Ipv4Net, SandboxError> {
     let wanted = u32::try_from(addresses).unwrap_or(u32::MAX).saturating_add(RESERVED);
     if let Some(network) = place.network {

@@ -174,7 +174,7 @@ impl Verifier {
         self.clock.now().duration_since(began).unwrap_or_default()
     }
 
-    /// Returns whether the address is at a provider that gives mailboxes to everybody.
+    /// Returns whether the address is at a provider that gives mailboxes to anyone for free.
     #[must_use]
     pub fn is_free_provider(&self, address: &Address) -> bool {
         address.domain_name().is_some_and(|name| self.lists.current().is_free_provider(name))

@@ -145,8 +145,8 @@ impl RunningBatch {
         self.leases.values().any(|out| out.chunk == chunk)
     }
 
-    /// Finds out when the first waiting row is due. Where the file cannot tell, that is news for
-    /// the next who needs it, not for whoever has just been served.
+    /// Finds out when the first waiting row is due. If the file cannot be read, the
+    /// next caller that needs it gets the error, not the one that was just served.
     pub(super) fn look_ahead(&mut self, path: &Path) {
         let mut next = None;
         if !self.batch.progress.waiting.is_empty() {

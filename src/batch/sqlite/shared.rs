@@ -66,7 +66,7 @@ impl SharedStore {
         self.live().values().filter(is_running).cloned().collect()
     }
 
-    /// Tells everybody how a batch stands.
+    /// Publishes the state of a batch.
     pub(super) fn publish(&self, batch: &Batch) {
         self.live().insert(batch.id.clone(), batch.clone());
     }

@@ -47,7 +47,7 @@ const TRIES: u32 = 3;
 /// unless a session of ours is inside: with the default pauses, three minutes.
 const KNOCKS: u32 = 8;
 
-/// A recipient somebody asks about.
+/// A recipient that a caller asks about.
 pub(super) struct Submission<T> {
     /// Identifies the caller.
     pub(super) token: T,
@@ -256,8 +256,8 @@ impl<T> Destination<T> {
         Some(withdrawn)
     }
 
-    /// The caller went away: as [`Self::withdraw`], and whoever opens a session that nobody waits
-    /// for any more is called to see that.
+    /// The caller went away: as [`Self::withdraw`], and a session that is being opened for no one
+    /// else is woken, to see that.
     pub(super) fn abandon(&mut self, id: JobId, now: SystemTime) {
         let Some(exchanger) = self.jobs.get(&id).map(|job| job.asked.exchanger.clone()) else {
             return;
@@ -295,7 +295,7 @@ impl<T> Destination<T> {
                 self.done(id, *last, Control::NotAsked, now);
             }
         }
-        // The idle ones end; the opening ones see whether anybody waits for them.
+        // The idle ones end; the opening ones see whether a caller waits for them.
         let waiting = self.pool.iter().filter(|(_, session)| {
             matches!(session.state, SessionState::Idle { .. } | SessionState::Opening)
         });
@@ -320,7 +320,7 @@ impl<T> Destination<T> {
         self.pool.count()
     }
 
-    /// Recipients somebody waits for.
+    /// Recipients that callers wait for.
     pub(super) fn job_count(&self) -> usize {
         self.jobs.len()
     }

@@ -98,7 +98,7 @@ impl<T> Destination<T> {
         self.timers.set(at, Timer::Job(id));
     }
 
-    /// Tells everybody who waits in this lane that it cannot help them.
+    /// Answers all who wait in this lane: it cannot help them.
     pub(super) fn answer_all(
         &mut self,
         exchanger: &DomainName,
@@ -134,8 +134,8 @@ impl<T> Destination<T> {
         }
     }
 
-    /// The exchanger does not let us in for now and nobody is inside: tells those who have somebody
-    /// else to ask, or no time to wait for the next attempt to connect.
+    /// The exchanger does not let us in for now and no session is open: answers those who have
+    /// other exchangers to ask, or no time to wait for the next attempt to connect.
     pub(super) fn give_up_the_hasty(&mut self, exchanger: &DomainName, why: &Observation) {
         let Some(lane) = self.lanes.get_mut(exchanger) else { return };
         let next = lane.connect_backoff.until() + self.config.answer_margin;

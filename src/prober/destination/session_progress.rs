@@ -44,7 +44,7 @@ pub(super) fn disposition(
 }
 
 impl<T> Destination<T> {
-    /// The transaction had more than so many. Says whether that is news.
+    /// A transaction takes `taken` recipients and no more. Returns whether that is news.
     pub(super) fn transaction_full(&mut self, taken: u32, context: &ReplyContext<'_>) -> bool {
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return false };
         let news = lane.transaction_limit.is_none_or(|limit| taken < limit);
@@ -76,8 +76,8 @@ impl<T> Destination<T> {
         })
     }
 
-    /// A transaction is over: counts it if it took anybody, which shows also that a limit met in
-    /// the one before was a limit of the transaction.
+    /// A transaction is over: counts it if it took a recipient, which shows also that a limit met
+    /// in the one before was a limit of the transaction.
     pub(super) fn transaction_carried(&mut self, id: Option<SessionId>, before: SessionProgress) {
         let Some(session) = id.and_then(|id| self.pool.get_mut(id)) else { return };
         if session.taken > before.taken {

@@ -109,7 +109,7 @@ impl<T> Destination<T> {
         self.open_sessions(now);
     }
 
-    /// The exchanger did not let us in, or hung up before it answered anybody.
+    /// The exchanger did not let us in, or hung up before its first answer.
     pub(super) fn obstructed(
         &mut self,
         exchanger: &DomainName,

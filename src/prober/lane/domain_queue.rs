@@ -33,7 +33,7 @@ pub(in crate::prober) struct DomainQueue {
     pub(in crate::prober) control_answer: Option<Observation>,
     /// Accepted (or refused by a bare code): the control recipient's answer is all they lack.
     pub(in crate::prober) awaiting: Vec<JobId>,
-    /// Somebody real was accepted, so a refusal tells recipients apart.
+    /// A real recipient was accepted, so a refusal tells recipients apart.
     pub(in crate::prober) accepted: bool,
     pub(super) flying: usize,
     /// Part of the lane's `due` that is this domain's.

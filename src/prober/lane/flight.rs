@@ -26,7 +26,7 @@ impl PlannedTransaction {
 pub(in crate::prober) struct FlightLimits {
     /// Recipients, control recipients included.
     pub(in crate::prober) recipients: u32,
-    /// Recipients somebody asked about.
+    /// Recipients that callers asked about.
     pub(in crate::prober) asked: u32,
     pub(in crate::prober) transactions: u32,
     pub(in crate::prober) per_transaction: u32,

@@ -196,7 +196,7 @@ impl Lane {
         self.rcpt_backoff.is_active(now).then(|| self.rcpt_backoff.until())
     }
 
-    /// Somebody waits for the domain's control recipient.
+    /// A recipient waits for the answer of its domain's control recipient.
     pub(super) fn await_control(&mut self, domain: &DomainName, id: JobId) -> bool {
         let Some(queue) = self.domains.get_mut(domain) else { return false };
         queue.awaiting.push(id);

@@ -43,7 +43,7 @@ pub struct TlsClient {
 }
 
 impl TlsClient {
-    /// A client that trusts anybody and records whom the public roots would trust.
+    /// A client that accepts any certificate and records whether the public roots would.
     ///
     /// # Errors
     /// When rustls cannot be set up.
