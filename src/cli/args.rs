@@ -22,7 +22,7 @@ use super::values;
 pub(super) struct Cli {
     /// The command to run.
     #[command(subcommand)]
-    pub(super) command: Command,
+    pub(super) command: CliCommand,
     /// Configuration.
     #[command(flatten)]
     pub(super) common: Common,
@@ -30,7 +30,7 @@ pub(super) struct Cli {
 
 /// The commands of mailvet.
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum CliCommand {
     /// Show the whole thing at work, on loopback: a small mail world, the service, a client
     Demo,
     /// Run the gRPC service

@@ -30,7 +30,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::{Cli, Command};
+use args::{Cli, CliCommand};
 
 pub use sandboxed::{sandboxed, sandboxed_doctor};
 
@@ -62,20 +62,20 @@ pub fn main() -> ExitCode {
 /// `true`: yes, `false`: no, and an error: we failed.
 async fn run(cli: Cli) -> anyhow::Result<bool> {
     match cli.command {
-        Command::Demo => demo::run().await,
-        Command::Serve(args) => serve::run(args, &cli.common).await,
-        Command::Verify(args) => verify::run(args, &cli.common).await,
-        Command::List(args) => list::run(*args, &cli.common).await,
-        Command::Domain(args) => domain::run(args, &cli.common).await,
-        Command::Explain(args) => explain::run(&args, &cli.common),
-        Command::Syntax(args) => syntax::run(&args),
-        Command::Lists => lists::run(&cli.common),
-        Command::Config(args) => config::run(&args, &cli.common),
-        Command::Health(args) => health::run(args, &cli.common).await,
-        Command::Doctor(args) => doctor::run(args, &cli.common).await,
-        Command::ApiKey(command) => api_key::run(&command),
-        Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args),
+        CliCommand::Demo => demo::run().await,
+        CliCommand::Serve(args) => serve::run(args, &cli.common).await,
+        CliCommand::Verify(args) => verify::run(args, &cli.common).await,
+        CliCommand::List(args) => list::run(*args, &cli.common).await,
+        CliCommand::Domain(args) => domain::run(args, &cli.common).await,
+        CliCommand::Explain(args) => explain::run(&args, &cli.common),
+        CliCommand::Syntax(args) => syntax::run(&args),
+        CliCommand::Lists => lists::run(&cli.common),
+        CliCommand::Config(args) => config::run(&args, &cli.common),
+        CliCommand::Health(args) => health::run(args, &cli.common).await,
+        CliCommand::Doctor(args) => doctor::run(args, &cli.common).await,
+        CliCommand::ApiKey(command) => api_key::run(&command),
+        CliCommand::Completions(args) => completions::run(&args),
+        CliCommand::Man(args) => man::run(&args),
     }
 }
 

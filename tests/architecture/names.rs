@@ -11,7 +11,7 @@ const SHARED: &[&str] = &["Config", "Stats", "Error"];
 /// Names that are still used for two things. None may come.
 #[rustfmt::skip]
 const BEING_RENAMED: &[&str] = &[
-    "Command", "Job", "Options", "Shape", "Table", "Window",
+    "Options", "Shape", "Table", "Window",
 ];
 
 fn doubled() -> BTreeMap<String, Vec<String>> {

@@ -64,7 +64,7 @@ pub(super) struct Submission<T> {
     pub(super) retry_until: SystemTime,
 }
 
-struct Job<T> {
+struct LaneJob<T> {
     asked: Submission<T>,
     retries: RetryBudget,
     /// Its answer contradicted what the domain showed before, and it was asked once more.
@@ -139,7 +139,7 @@ pub(super) struct Destination<T> {
     config: Arc<Config>,
     identity: usize,
     lanes: HashMap<DomainName, Lane>,
-    jobs: HashMap<JobId, Job<T>>,
+    jobs: HashMap<JobId, LaneJob<T>>,
     pool: SessionPool,
     recipients: RecipientPace,
     timers: Timers,
@@ -200,7 +200,7 @@ impl<T> Destination<T> {
         }
         lane.push(&asked.domain, id);
         let exchanger = asked.exchanger.clone();
-        let job = Job {
+        let job = LaneJob {
             asked,
             retries: RetryBudget::default(),
             doubted: false,
