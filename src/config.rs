@@ -100,7 +100,7 @@ pub enum ConfigError {
 const PREFIX: &str = "MAILVET_";
 
 /// The variable that names the file.
-const FILE_VARIABLE: &str = "MAILVET_CONFIG";
+pub const FILE_VARIABLE: &str = "MAILVET_CONFIG";
 
 /// The variable that holds the API key which commands that ask a service show it. It is no
 /// configuration key.

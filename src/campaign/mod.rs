@@ -7,11 +7,13 @@
 pub mod id;
 pub mod preflight;
 pub mod progress;
+pub mod sampling;
 pub mod spec;
 pub mod tally;
 
 pub use id::BatchId;
 pub use preflight::Preflight;
 pub use progress::{Batch, Progress, State};
+pub use sampling::SampleInterval;
 pub use spec::{BatchOptions, SendPolicy, Spec};
 pub use tally::{DestinationTally, GroupTally};

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use super::environment::KeptEnvironment;
 use super::values;
 use crate::config::{self, Config};
 
@@ -45,6 +46,9 @@ pub(super) struct Common {
     /// `warn`]
     #[arg(long, global = true, value_name = "LEVEL")]
     log: Option<String>,
+    /// The variables of a run that is gone on with.
+    #[arg(skip)]
+    environment: Option<KeptEnvironment>,
 }
 
 impl Common {
@@ -52,7 +56,11 @@ impl Common {
     pub(super) fn load(&self, extra: Table) -> anyhow::Result<Config> {
         let mut flags = self.table();
         config::merge(&mut flags, extra);
-        Ok(config::load(self.config.as_deref(), &config::environment(), flags)?)
+        let mut variables = config::environment();
+        if let Some(kept) = &self.environment {
+            variables = kept.restore(variables);
+        }
+        Ok(config::load(self.config.as_deref(), &variables, flags)?)
     }
 
     fn table(&self) -> Table {
@@ -84,12 +92,15 @@ impl Common {
         table
     }
 
-    /// The same with absolute paths, and with the file that the environment names: what a later
-    /// process in another folder needs to ask in the same way.
+    /// The same with absolute paths, and with what the environment names and sets: what a later
+    /// process in another folder and another shell needs to ask in the same way.
     pub(super) fn absolute(&self) -> anyhow::Result<Self> {
         let absolute = |path: &Option<PathBuf>| path.as_ref().map(std::path::absolute).transpose();
-        let config = self.config.clone().or_else(|| config::file_from(&config::environment()));
+        let mut variables = config::environment();
+        let config = self.config.clone().or_else(|| config::file_from(&variables));
+        variables.retain(|(name, _)| name != config::FILE_VARIABLE);
         Ok(Self {
+            environment: Some(KeptEnvironment::from_variables(&variables)),
             config: absolute(&config)?,
             lists_dir: absolute(&self.lists_dir)?,
             reply_rules: absolute(&self.reply_rules)?,
@@ -97,8 +108,9 @@ impl Common {
         })
     }
 
-    /// The first flag that is given here and has another value in `begun`; the log does not count.
-    pub(super) fn differs(&self, begun: &Self) -> Option<&'static str> {
+    /// The first flag or variable that is given here and has another value in `begun`; the log does
+    /// not count.
+    pub(super) fn differs<'b>(&'b self, begun: &'b Self) -> Option<&'b str> {
         fn other<T: PartialEq>(given: &Option<T>, begun: &Option<T>) -> bool {
             given.is_some() && given != begun
         }
@@ -114,7 +126,8 @@ impl Common {
             ("--lists-dir", other(&self.lists_dir, &begun.lists_dir)),
             ("--reply-rules", other(&self.reply_rules, &begun.reply_rules)),
         ];
-        all.into_iter().find(|(_, differs)| *differs).map(|(flag, _)| flag)
+        let flag = all.into_iter().find(|(_, differs)| *differs).map(|(flag, _)| flag);
+        flag.or_else(|| begun.environment.as_ref()?.difference(self.environment.as_ref()?))
     }
 
     /// Returns whether the log level was chosen on the command line.

@@ -54,7 +54,10 @@ pub(super) async fn run() -> anyhow::Result<bool> {
     print_table(&verifications);
     let progress = from_proto::progress(&batch)?;
     let preflight = from_proto::preflight(&batch)?;
-    anstream::print!("\n{}", summary::text(&preflight, &progress));
+    anstream::print!(
+        "\n{}",
+        summary::text(&preflight, &progress, render::terminal_width(std::io::stdout()))
+    );
     batches.drain().await;
     app.drain().await;
     let counts = sandbox.counts();

@@ -1,5 +1,8 @@
 //! Verdicts for a terminal.
 
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
+
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -62,6 +65,16 @@ pub(super) fn message(error: &anyhow::Error) -> String {
 
 /// The width of the terminal, or what to assume.
 pub(super) const WIDTH: usize = 132;
+
+/// The columns of the terminal that `stream` is, or those of a usual one.
+pub(super) fn terminal_width(stream: impl AsFd + IsTerminal) -> usize {
+    const USUAL: usize = 80;
+    if !stream.is_terminal() {
+        return USUAL;
+    }
+    let size = rustix::termios::tcgetwinsize(stream);
+    size.map_or(USUAL, |size| if size.ws_col == 0 { USUAL } else { usize::from(size.ws_col) })
+}
 
 #[cfg(test)]
 mod tests {

@@ -12,11 +12,12 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use super::args::VerifyArgs;
 use super::common::Common;
 use super::depth::DepthArg;
-use super::json;
 use super::render::{self, BAD, CAREFUL, DIM};
 use super::serve::start;
 use crate::campaign::preflight::HostFault;
 use crate::clock::Clock;
+use crate::grpc;
+use crate::proto;
 use crate::smtp::outcome::Speaker;
 use crate::verdict::{Action, Reason, Verdict};
 use crate::verifier::{Depth, Options, Subject, Verification};
@@ -43,8 +44,8 @@ pub(super) async fn run(args: VerifyArgs, common: &Common) -> anyhow::Result<boo
         *reasons.entry(verification.judgement.reason).or_default() += 1;
         all_deliverable &= verification.judgement.verdict == Verdict::Deliverable;
         if args.json {
-            let line = json::VerificationLine::new(&verification, args.transcript, clock.now());
-            anstream::println!("{}", serde_json::to_string(&line)?);
+            let message = grpc::verification(verification);
+            anstream::println!("{}", proto::json::to_string("Verification", &message)?);
         } else {
             print(&verification, args.transcript, clock);
         }

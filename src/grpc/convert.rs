@@ -10,7 +10,9 @@ use crate::smtp::outcome::Speaker;
 use crate::verdict::{CatchAll, DecisionStage, Judgement, Traits};
 use crate::verifier::{DialogueLine, DomainReport, Evidence, ExchangerFailure, Verification};
 
-pub(super) fn verification(verification: Verification) -> proto::Verification {
+/// The message of a verification.
+#[must_use]
+pub fn verification(verification: Verification) -> proto::Verification {
     let judgement = &verification.judgement;
     proto::Verification {
         verdict: enums::verdict(judgement.verdict).into(),

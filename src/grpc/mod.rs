@@ -35,6 +35,7 @@ mod trace_context;
 pub use calls::{Calls, MethodStats};
 pub use check::problems;
 pub use config::Config;
+pub use convert::verification;
 pub use serve_error::ServeError;
 pub use server::{Services, serve, serve_within};
 pub use tls::{TlsError, certificates};

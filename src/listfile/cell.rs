@@ -21,6 +21,11 @@ pub(super) fn looks_like_address(cell: &str) -> bool {
     is_whole && !local.is_empty() && !domain.is_empty()
 }
 
+/// `true` if `cell` names an address among words and is none itself.
+pub(super) fn mentions_address(cell: &str) -> bool {
+    cell.contains('@') && clean(cell).likely.is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

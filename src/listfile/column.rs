@@ -15,36 +15,54 @@ pub(super) struct Profile {
     pub(super) filled: usize,
     /// Cells that look like addresses.
     pub(super) addresses: usize,
+    /// Cells with an address among words, which is no address as it stands.
+    pub(super) mentions: usize,
 }
 
-/// The number, from 0, of the column with the addresses.
+/// The numbers, from 0, of the columns with the addresses: one, or those `asked` for.
 ///
 /// # Errors
-/// [`ListFileError`]: there is none, there are several, or the one `asked` for is not there.
+/// [`ListFileError`]: there is none, there are several, or one `asked` for is not there.
 pub(super) fn choose(
     profiles: &[Profile],
     asked: Option<&str>,
-) -> Result<(usize, ColumnBasis), ListFileError> {
+) -> Result<(Vec<usize>, ColumnBasis), ListFileError> {
     match asked {
-        Some(asked) => named(profiles, asked).map(|index| (index, ColumnBasis::Asked)),
-        None => found(profiles),
+        Some(asked) => all_named(profiles, asked).map(|columns| (columns, ColumnBasis::Asked)),
+        None => found(profiles).map(|(column, basis)| (vec![column], basis)),
     }
+}
+
+/// The columns that `asked` names: one by its whole text, or several with commas between them.
+fn all_named(profiles: &[Profile], asked: &str) -> Result<Vec<usize>, ListFileError> {
+    let whole = named(profiles, asked);
+    if whole.is_ok() || !asked.contains(',') {
+        return whole.map(|column| vec![column]);
+    }
+    let mut columns = Vec::new();
+    for part in asked.split(',') {
+        let column = named(profiles, part)?;
+        if !columns.contains(&column) {
+            columns.push(column);
+        }
+    }
+    Ok(columns)
 }
 
 fn found(profiles: &[Profile]) -> Result<(usize, ColumnBasis), ListFileError> {
     if let [only] = profiles
-        && (only.addresses > 0 || header::tier(&only.name) == NameTier::Address)
+        && (only.addresses > 0 || header::tier(&only.name) >= NameTier::Qualified)
     {
         return Ok((0, ColumnBasis::Only));
     }
     if let Some(index) = by_content(profiles)? {
         return Ok((index, ColumnBasis::Content));
     }
-    for tier in [NameTier::Address, NameTier::Related] {
+    for tier in [NameTier::Address, NameTier::Qualified, NameTier::Related] {
         match of_tier(profiles, 0..profiles.len(), tier)[..] {
             [] => {}
             [index] => return Ok((index, ColumnBasis::Name)),
-            ref several if tier == NameTier::Address => return Err(ambiguous(profiles, several)),
+            ref several if tier >= NameTier::Qualified => return Err(ambiguous(profiles, several)),
             _ => break,
         }
     }
@@ -53,6 +71,10 @@ fn found(profiles: &[Profile]) -> Result<(usize, ColumnBasis), ListFileError> {
     let mut best = (0..profiles.len()).filter(|&i| most > 0 && profiles[i].addresses == most);
     match (best.next(), best.next()) {
         (Some(index), None) => Ok((index, ColumnBasis::Content)),
+        // Lines of words with an address in each: they are not read, and shown to a person.
+        _ if matches!(profiles, [only] if only.mentions * 2 >= only.filled.max(1)) => {
+            Ok((0, ColumnBasis::Content))
+        }
         _ => Err(ListFileError::NoAddressColumn { columns: labels(profiles) }),
     }
 }

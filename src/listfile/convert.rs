@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::charset::TextEncoding;
+use super::json::MemberValue;
 use super::{Dialect, Format, Layout, Quotes, json, names, record};
 
 /// Fields as JSON objects.
@@ -28,31 +29,30 @@ impl Objects {
     pub(super) fn write(
         &self,
         fields: &[String],
-        appended: (&[String], &[&str]),
+        appended: &[(&str, MemberValue<'_>)],
         into: &mut Vec<u8>,
     ) {
-        let (appended, values) = appended;
         into.push(b'{');
         for (index, field) in fields.iter().enumerate() {
             match self.keys.get(index) {
-                Some(key) => pair(key, field, into),
-                None => pair(&names::column(index), field, into),
+                Some(key) => pair(key, MemberValue::Text(field), into),
+                None => pair(&names::column(index), MemberValue::Text(field), into),
             }
         }
-        for (index, name) in appended.iter().enumerate() {
-            pair(name, values.get(index).copied().unwrap_or_default(), into);
+        for (name, value) in appended {
+            pair(name, *value, into);
         }
         into.push(b'}');
     }
 }
 
-fn pair(key: &str, value: &str, into: &mut Vec<u8>) {
+fn pair(key: &str, value: MemberValue<'_>, into: &mut Vec<u8>) {
     if into.last() != Some(&b'{') {
         into.push(b',');
     }
     json::string(key, &TextEncoding::UTF_8, into);
     into.push(b':');
-    json::string(value, &TextEncoding::UTF_8, into);
+    value.write(&TextEncoding::UTF_8, into);
 }
 
 /// JSON objects as a table: a column for each key of the first rows, and one for what has none.

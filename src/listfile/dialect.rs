@@ -1,4 +1,4 @@
-//! How the fields of a row are divided and quoted, and how its line ends.
+//! The division and quoting of the fields of a row, and its line end.
 
 /// The delimiter and quoting of the fields of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

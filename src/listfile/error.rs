@@ -95,7 +95,7 @@ pub enum ListFileError {
     },
     /// Several columns hold addresses, and nothing makes one of them the better choice.
     #[error(
-        "{} hold e-mail addresses alike; choose one with --column: {}",
+        "{} hold e-mail addresses alike; choose one with --column, or several with commas: {}",
         Listed(candidates),
         Listed(columns)
     )]

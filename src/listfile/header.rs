@@ -12,8 +12,10 @@ pub(super) enum NameTier {
     /// Nothing.
     #[default]
     Other,
-    /// It speaks of mail, or of addresses of some kind: `Work e-mail 2`, `address`, `email opt-in`.
+    /// It speaks of mail, or of addresses of some kind: `address`, `email opt-in`, `Owner Email`.
     Related,
+    /// It is a name for the e-mail addresses of somebody in a part: `Work e-mail 2`, `buyer_email`.
+    Qualified,
     /// It is a name for e-mail addresses: `E-Mail`, `courriel`, `メールアドレス`.
     Address,
 }
@@ -22,10 +24,8 @@ pub(super) enum NameTier {
 /// and digits do not count.
 const NAMES: &str = "\
 email, e-mails, mail, email address, email addresses, mail address, email adress, email addr,
-primary email, work email, business email, company email, billing email, person email, lead email,
-attendee email, guest email, user mail, login email, e-mail 1 value, email address 1,
-email id, email 1, subscriber email, contact email, customer email,
-user email, recipient email, smtp address, user principal name,
+mails, mail addresses, primary email, e-mail 1 value, email address 1, email id, email 1,
+smtp address,
 E-Mail-Adresse, E-Mail-Adressen, Mailadresse, E-Post, e-mailadres, mailadres,
 e-postadresse, epostadress, mejl, mejladress, netfang, tölvupóstur, sähköposti, sähköpostiosoite,
 e-posti aadress, meil,
@@ -47,11 +47,51 @@ el. paštas, elektroninis paštas, e-pasts, e-pasta adrese, e-mail cím, e-posta
 邮箱, 电子邮箱, 电子邮件, 邮件地址, 电邮, 邮箱地址, 電子郵件, 電郵, 電子信箱, 信箱,
 メール, メールアドレス, 電子メール, eメール, メアド, 이메일, 이메일 주소, 전자우편, 메일";
 
+/// Words beside a name for addresses that say whose they are, or nothing.
+const WHOSE: &str = "\
+work, business, company, corporate, office, billing, shipping, invoice, person, personal, private,
+home, lead, attendee, guest, login, subscriber, contact, customer, client, user, recipient, member,
+student, employee, staff, buyer, purchaser, registrant, participant, donor, parent, guardian,
+applicant, candidate, patient, account, primary, main, default, preferred, payer, payee, respondent,
+visitor, prospect, supporter, volunteer, delegate, invitee, traveller, traveler, partner, vendor,
+supplier, author, teacher, tenant, holder, order, organizer, school, your, my, their, the, of, for,
+what, which, is, are, s, please, enter, provide, required, optional, value, addr, address, field,
+text, c, at, best, can, we, reach, you, registered, registration, smtp, online, individual, entity,
+privat, geschäftlich, dienstlich, kunde, kunden, kontakt, firma, ihre, deine, meine, teilnehmer,
+professionnel, professionnelle, personnel, personnelle, votre, principal, principale, trabajo,
+laboral, cliente, su, tu, de, del, contacto, aziendale, klant, zakelijk, prive, werk, pessoal,
+comercial, praca, firmowy, klienta";
+
+/// Words beside a name for addresses that make it one of something else, or of somebody else.
+const NOT_THEIRS: &str = "\
+opt, in, out, optin, optout, status, type, kind, label, consent, consented, sent, send, opened,
+open, opens, clicked, clicks, bounced, bounce, hash, hashed, md5, sha1, sha256, sha, verified,
+verify, valid, validated, validation, confirmed, confirmation, confirm, domain, name, display,
+format, count, date, time, timestamp, marketing, newsletter, subscribed, unsubscribed,
+subscription, list, lists, preference, preferences, source, subject, template, campaign, provider,
+language, owner, manager, rep, sender, from, reply, to, cc, bcc, recovery, backup, secondary,
+alternate, alternative, additional, other, second, third, old, previous, former, referrer,
+referred, supervisor, creator, created, modified, assigned, agent, advisor, sales, support,
+notification, notifications, permission, allowed, accepts, quality, score, frequency, error, reason,
+activity, last, suppressions, me, copy";
+
+/// [`WHOSE`] as it is looked up.
+static FOLDED_WHOSE: LazyLock<HashSet<String>> =
+    LazyLock::new(|| listed(WHOSE).map(fold).collect());
+
+/// [`NOT_THEIRS`] as it is looked up.
+static FOLDED_NOT_THEIRS: LazyLock<HashSet<String>> =
+    LazyLock::new(|| listed(NOT_THEIRS).map(fold).collect());
+
 /// [`NAMES`] as they are looked up.
 static FOLDED: LazyLock<HashSet<String>> = LazyLock::new(|| names().map(fold).collect());
 
 fn names() -> impl Iterator<Item = &'static str> {
-    NAMES.split([',', '\n']).filter(|name| !name.trim().is_empty())
+    listed(NAMES)
+}
+
+fn listed(names: &'static str) -> impl Iterator<Item = &'static str> {
+    names.split([',', '\n']).filter(|name| !name.trim().is_empty())
 }
 
 /// The tier of `name`.
@@ -64,10 +104,67 @@ pub(super) fn tier(name: &str) -> NameTier {
     if FOLDED.contains(&folded) {
         return NameTier::Address;
     }
+    // A question of a form may be a sentence; prose is none.
+    let words = words(name);
+    if words.len() <= MOST_WORDS
+        && let Some((from, to)) = longest_name(&words)
+    {
+        let mut beside = words[..from].iter().chain(&words[to..]);
+        let is_whose = |word: &String| {
+            !FOLDED_NOT_THEIRS.contains(word)
+                && (FOLDED_WHOSE.contains(word) || word.bytes().all(|b| b.is_ascii_digit()))
+        };
+        return if beside.all(is_whose) { NameTier::Qualified } else { NameTier::Related };
+    }
     let mut words = name.split(|c: char| !c.is_alphanumeric());
     let speaks_of_mail = ["email", "correo", "courriel"].iter().any(|word| folded.contains(word))
-        || words.any(|word| ["mail", "address", "adresse", "mails"].contains(&&*fold(word)));
+        || words.any(|word| ["address", "adresse"].contains(&&*fold(word)))
+        || folded == "userprincipalname";
     if speaks_of_mail { NameTier::Related } else { NameTier::Other }
+}
+
+/// The most words that a column's name has.
+const MOST_WORDS: usize = 12;
+
+/// The words of a name, folded: `PersonEmail2` is `person`, `email`, `2`.
+fn words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut word = String::new();
+    let mut before = ' ';
+    for c in name.chars() {
+        let is_new = !c.is_alphanumeric()
+            || before.is_lowercase() && c.is_uppercase()
+            || before.is_alphanumeric() && before.is_ascii_digit() != c.is_ascii_digit();
+        if is_new && !word.is_empty() {
+            words.push(fold(&word));
+            word.clear();
+        }
+        if c.is_alphanumeric() {
+            word.push(c);
+        }
+        before = c;
+    }
+    if !word.is_empty() {
+        words.push(fold(&word));
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// The place of the longest name for addresses among `words`.
+fn longest_name(words: &[String]) -> Option<(usize, usize)> {
+    let mut best: Option<(usize, usize)> = None;
+    for from in 0..words.len() {
+        let mut joined = String::new();
+        for (to, word) in words.iter().enumerate().skip(from) {
+            joined.push_str(word);
+            let length = to + 1 - from;
+            if FOLDED.contains(&joined) && best.is_none_or(|(a, b)| length > b - a) {
+                best = Some((from, to + 1));
+            }
+        }
+    }
+    best
 }
 
 /// Letters and digits, without case and accents.
@@ -110,8 +207,39 @@ mod tests {
     }
 
     #[test]
+    fn names_that_say_whose_address_it_is_come_next() {
+        for name in [
+            "Private E-Mail",
+            "workEmail2",
+            "mail (2)",
+            "PersonEmail",
+            "billing_email",
+            "Attendee Email",
+            "E-mail 2 - Value",
+            "What's your email address?",
+            "Email Address [Required]",
+            "PrimarySmtpAddress",
+            "Contact: Email",
+            "CUSTOMER_EMAIL_ADDRESS",
+            "E-Mail (geschäftlich)",
+            "Email__c",
+        ] {
+            assert_eq!(tier(name), NameTier::Qualified, "{name}");
+        }
+    }
+
+    #[test]
     fn names_that_speak_of_mail_are_related_and_others_are_not() {
-        for name in ["Private E-Mail", "workEmail2", "address", "email_opt_in", "mail (2)"] {
+        for name in [
+            "address",
+            "email_opt_in",
+            "Owner Email",
+            "Email Status",
+            "Recovery Email",
+            "E-mail 1 - Type",
+            "UserPrincipalName",
+            "alternate_emails",
+        ] {
             assert_eq!(tier(name), NameTier::Related, "{name}");
         }
         for name in ["", "--", "name", "Mailing Street", "id", "verdict", "gmailish"] {

@@ -58,10 +58,129 @@ fn leaf<'a>(path: Vec<String>, value: &'a Value, found: &mut Vec<(Vec<String>, &
     }
 }
 
-/// Appends `"key":"value"` pairs to the object that `line` is.
+/// `line`, an object, with each string at `path` replaced by what `replace` makes of it; every
+/// other byte stays. `None` if it is no object.
+pub(super) fn replace_at(
+    line: &str,
+    path: &[String],
+    replace: impl Fn(&str) -> Option<String>,
+) -> Option<String> {
+    let mut places = Vec::new();
+    StringFinder { line, at: 0, places: &mut places }.value(Some(path))?;
+    let mut changed = line.to_owned();
+    for (start, end) in places.into_iter().rev() {
+        let text: String = serde_json::from_str(&line[start..end]).ok()?;
+        if let Some(replaced) = replace(&text) {
+            changed.replace_range(start..end, &Value::from(replaced).to_string());
+        }
+    }
+    Some(changed)
+}
+
+/// Finds the places of the strings at a path, in a text that is JSON.
+struct StringFinder<'l> {
+    line: &'l str,
+    at: usize,
+    places: &'l mut Vec<(usize, usize)>,
+}
+
+impl StringFinder<'_> {
+    /// Passes over a value; `path`: the keys that are left to follow in it, if it is on the way.
+    fn value(&mut self, path: Option<&[String]>) -> Option<()> {
+        match self.skip_space()? {
+            b'{' => self.object(path),
+            b'[' => self.elements(path),
+            b'"' => {
+                let place = self.string()?;
+                if path.is_some_and(<[String]>::is_empty) {
+                    self.places.push(place);
+                }
+                Some(())
+            }
+            _ => {
+                let rest = &self.line[self.at..];
+                self.at += rest.find([',', ']', '}', ' ', '\t']).unwrap_or(rest.len());
+                Some(())
+            }
+        }
+    }
+
+    fn object(&mut self, path: Option<&[String]>) -> Option<()> {
+        self.at += 1;
+        loop {
+            match self.skip_space()? {
+                b'}' => break,
+                b',' | b':' => self.at += 1,
+                _ => {
+                    let (start, end) = self.string()?;
+                    let key: String = serde_json::from_str(&self.line[start..end]).ok()?;
+                    (self.skip_space()? == b':').then(|| self.at += 1)?;
+                    let on_the_way = path.and_then(<[String]>::split_first);
+                    let rest = on_the_way.filter(|(first, _)| **first == key).map(|(_, rest)| rest);
+                    self.value(rest)?;
+                }
+            }
+        }
+        self.at += 1;
+        Some(())
+    }
+
+    fn elements(&mut self, path: Option<&[String]>) -> Option<()> {
+        self.at += 1;
+        loop {
+            match self.skip_space()? {
+                b']' => break,
+                b',' => self.at += 1,
+                _ => self.value(path)?,
+            }
+        }
+        self.at += 1;
+        Some(())
+    }
+
+    /// Passes over a string; returns its place, quotes included.
+    fn string(&mut self) -> Option<(usize, usize)> {
+        let (start, bytes) = (self.at, self.line.as_bytes());
+        (bytes.get(start) == Some(&b'"')).then_some(())?;
+        let mut at = start + 1;
+        while *bytes.get(at)? != b'"' {
+            at += if bytes[at] == b'\\' { 2 } else { 1 };
+        }
+        self.at = at + 1;
+        Some((start, self.at))
+    }
+
+    /// The next byte that is no white space.
+    fn skip_space(&mut self) -> Option<u8> {
+        let rest = &self.line.as_bytes()[self.at..];
+        self.at += rest.iter().position(|b| !b.is_ascii_whitespace())?;
+        self.line.as_bytes().get(self.at).copied()
+    }
+}
+
+/// A value that is appended to an object.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum MemberValue<'a> {
+    /// A string.
+    Text(&'a str),
+    /// A JSON value as it is written.
+    Raw(&'a str),
+}
+
+impl MemberValue<'_> {
+    /// Appends the value.
+    pub(super) fn write(self, encoding: &TextEncoding, into: &mut Vec<u8>) {
+        match self {
+            Self::Text(text) => string(text, encoding, into),
+            Self::Raw(json) => raw(json, encoding, into),
+        }
+    }
+}
+
+/// Appends `"key":value` pairs to the object that `line` is.
 pub(super) fn append<'a>(
     line: &[u8],
-    pairs: impl Iterator<Item = (&'a str, &'a str)>,
+    pairs: impl Iterator<Item = (&'a str, MemberValue<'a>)>,
     encoding: &TextEncoding,
     into: &mut Vec<u8>,
 ) {
@@ -76,19 +195,23 @@ pub(super) fn append<'a>(
         is_first = false;
         string(key, encoding, into);
         into.push(b':');
-        string(value, encoding, into);
+        value.write(encoding, into);
     }
     into.extend_from_slice(&line[end..]);
 }
 
 /// Appends `text` as a JSON string; what the encoding does not hold is escaped (`\u00e9`).
 pub(super) fn string(text: &str, encoding: &TextEncoding, into: &mut Vec<u8>) {
-    let quoted = Value::from(text).to_string();
-    if encoding.holds(&quoted) {
-        return encoding.encode(&quoted, into);
+    raw(&Value::from(text).to_string(), encoding, into);
+}
+
+/// Appends JSON; what the encoding does not hold stands in strings, and is escaped there.
+fn raw(json: &str, encoding: &TextEncoding, into: &mut Vec<u8>) {
+    if encoding.holds(json) {
+        return encoding.encode(json, into);
     }
     let mut units = [0; 2];
-    for c in quoted.chars() {
+    for c in json.chars() {
         if c.is_ascii() {
             into.push(c as u8);
             continue;

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::charset::TextEncoding;
-use super::{Dialect, LineEnd, Row, record};
+use super::{Dialect, LineEnd, Row, json, record};
+use crate::address::clean::clean;
 
 /// The layout of a list file, found from its first [`SNIFF`](super::SNIFF) bytes. `Display` says it
 /// in one line, for the person whose list it is.
@@ -22,6 +23,8 @@ pub struct Layout {
     pub columns: Vec<String>,
     /// The column of the addresses.
     pub address: AddressColumn,
+    /// Further columns of addresses, if the caller named several.
+    pub more_addresses: Vec<AddressColumn>,
     /// The text before the first row, header excluded: blank lines and Excel's `sep=;`.
     pub(super) preamble: Vec<u8>,
     /// The header as it stands; blank if there is none.
@@ -72,30 +75,117 @@ impl Layout {
         matches!(self.format, Format::Delimited(Dialect { has_header: true, .. }))
     }
 
-    /// `row` with `address` as the whole text of its cell. Rows that have no such cell, with a
-    /// stray quote, or of JSON stay as they are.
+    /// `row` with nothing but an address in each cell of addresses: `address` where that is one of
+    /// the cell's own, else the cell's first. Cells without one stay as they are, and so do rows
+    /// with a stray quote and lines that are no JSON.
     #[must_use]
     pub fn with_address(&self, row: &Row, address: &str) -> Row {
         let mut changed = row.clone();
         let content = &row.bytes[..row.shape.content];
-        let mut text = Vec::new();
-        self.encoding.encode(address, &mut text);
-        let (start, end) = match (self.format, row.shape.cell) {
-            (Format::Plain, _) if !row.is_blank() => (0, content.len()),
-            (Format::Delimited(dialect), Some(cell)) if !row.shape.is_stray => {
-                let said = std::mem::take(&mut text);
-                record::quote(&said, dialect, &mut text);
-                cell
+        if row.is_blank() || row.shape.is_stray {
+            return changed;
+        }
+        match self.format {
+            Format::Plain => {
+                let text = self.encoding.decode(content).into_owned();
+                self.put(&mut changed, (0, content.len()), &text, address, None);
             }
-            _ => return changed,
-        };
-        changed.bytes.splice(start..end, text.iter().copied());
-        let moved = |at: usize| at + text.len() - (end - start);
-        changed.shape.content = moved(row.shape.content);
-        changed.shape.whole = moved(row.shape.whole);
-        changed.shape.surplus = row.shape.surplus.map(moved);
-        changed.shape.cell = Some((start, start + text.len()));
+            Format::Delimited(dialect) => {
+                let mut columns: Vec<usize> =
+                    self.address_columns().map(|column| column.index).collect();
+                columns.sort_unstable();
+                let spans = record::spans(content, dialect);
+                // From the last to the first, so that the places of the others stay.
+                for (start, end) in columns.iter().rev().filter_map(|index| spans.get(*index)) {
+                    let said = record::say(&content[*start..*end], dialect, false);
+                    let text = self.encoding.decode(&said).into_owned();
+                    self.put(&mut changed, (*start, *end), &text, address, Some(dialect));
+                }
+            }
+            Format::JsonLines => self.put_in_object(&mut changed, address),
+        }
         changed
+    }
+
+    /// Every column of addresses.
+    pub(super) fn address_columns(&self) -> impl Iterator<Item = &AddressColumn> {
+        std::iter::once(&self.address).chain(&self.more_addresses)
+    }
+
+    /// The text of all cells of addresses of a row, as one cell would hold it.
+    pub(super) fn addresses_in(&self, row: &Row) -> String {
+        let fields = self.fields(row);
+        let cells = self.address_columns().filter_map(|column| fields.get(column.index));
+        let filled: Vec<&str> =
+            cells.map(String::as_str).filter(|cell| !cell.trim().is_empty()).collect();
+        filled.join("; ")
+    }
+
+    /// The text of all addresses of an object, as one cell would hold it.
+    ///
+    /// # Errors
+    /// The line is not one JSON object.
+    pub(super) fn addresses_in_object(
+        &self,
+        line: &str,
+    ) -> Result<Option<String>, serde_json::Error> {
+        let mut all = json::string_at(line, &self.address.path)?;
+        for column in &self.more_addresses {
+            if let Some(more) = json::string_at(line, &column.path)? {
+                all = Some(all.map_or_else(|| more.clone(), |all| format!("{all}; {more}")));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Puts the address of a cell that says `text` in its place.
+    fn put(
+        &self,
+        row: &mut Row,
+        (start, end): (usize, usize),
+        text: &str,
+        address: &str,
+        dialect: Option<Dialect>,
+    ) {
+        let Some(cleaned) = address_of(text, address) else { return };
+        let mut said = Vec::new();
+        self.encoding.encode(&cleaned, &mut said);
+        let mut field = Vec::new();
+        match dialect {
+            Some(dialect) => record::quote(&said, dialect, &mut field),
+            None => field = said,
+        }
+        row.bytes.splice(start..end, field.iter().copied());
+        let moved = |at: usize| if at >= end { at + field.len() - (end - start) } else { at };
+        row.shape.content = moved(row.shape.content);
+        row.shape.whole = moved(row.shape.whole);
+        row.shape.surplus = row.shape.surplus.map(moved);
+        row.shape.cell = None;
+    }
+
+    /// Puts the addresses of an object in the places of their strings.
+    fn put_in_object(&self, row: &mut Row, address: &str) {
+        let content = &row.bytes[..row.shape.content];
+        if !self.encoding.is_valid(content) {
+            return;
+        }
+        let mut line = self.encoding.decode(content).into_owned();
+        for column in self.address_columns() {
+            let cleaned = |text: &str| address_of(text, address);
+            if let Some(changed) = json::replace_at(&line, &column.path, cleaned) {
+                line = changed;
+            }
+        }
+        if !self.encoding.holds(&line) {
+            return;
+        }
+        let mut bytes = Vec::new();
+        self.encoding.encode(&line, &mut bytes);
+        let length = bytes.len();
+        bytes.extend_from_slice(&row.bytes[row.shape.content..]);
+        row.shape.whole = bytes.len();
+        row.shape.content = length;
+        row.bytes = bytes;
     }
 
     /// The text of the fields of `row`. A line that is not delimited is one field.
@@ -109,6 +199,14 @@ impl Layout {
             .map(|said| self.encoding.decode(&said).into_owned())
             .collect()
     }
+}
+
+/// The address that a cell which says `text` has: `chosen` if it is one of its own, else its first.
+fn address_of(text: &str, chosen: &str) -> Option<String> {
+    let cleaned = clean(text);
+    let is_own = cleaned.address == chosen || cleaned.others.iter().any(|other| other == chosen);
+    let address = if is_own { chosen.to_owned() } else { cleaned.address.into_owned() };
+    (!address.is_empty()).then_some(address)
 }
 
 impl Format {
@@ -128,7 +226,8 @@ impl AddressColumn {
 impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let gzip = if self.gzip { ", gzip" } else { "" };
-        write!(f, "{}, {}{gzip}; addresses in {}", self.format, self.encoding, self.address)
+        write!(f, "{}, {}{gzip}; addresses in {}", self.format, self.encoding, self.address)?;
+        self.more_addresses.iter().try_for_each(|column| write!(f, " and {column}"))
     }
 }
 

@@ -39,9 +39,13 @@ fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 fn is_comment(line: &[u8], decode: &impl Fn(&[u8]) -> String) -> bool {
     let Some(rest) = line.strip_prefix(b"#") else { return false };
     let text = decode(rest);
+    // `#,First name,E-mail` names a column `#`.
+    if text.starts_with([',', ';', '\t', '|']) {
+        return false;
+    }
     let mut names = text.split([',', ';', '\t', '|']);
     text.starts_with(char::is_whitespace)
-        || !text.contains('@') && !names.any(|name| tier(name) == NameTier::Address)
+        || !text.contains('@') && !names.any(|name| tier(name) >= NameTier::Qualified)
 }
 
 /// The place where the header begins, as `delimiter` divides the lines; `None` if it is the first
@@ -64,7 +68,7 @@ fn below(
         let best = cells.iter().map(|cell| tier(cell)).max().unwrap_or_default();
         let is_header = match best {
             NameTier::Address => cells.len() > widest || widest <= 1 && cells.len() == 1,
-            NameTier::Related => cells.len() > widest && cells.len() > 1,
+            NameTier::Qualified | NameTier::Related => cells.len() > widest && cells.len() > 1,
             NameTier::Other => false,
         };
         if is_header && !is_noted {
@@ -78,6 +82,6 @@ fn below(
 }
 
 fn tier(cell: &str) -> NameTier {
-    let is_name = cell.len() <= LONGEST_NAME && !cell.contains(['.', '!', '?']);
+    let is_name = cell.len() <= LONGEST_NAME && !cell.contains(['.', '!']);
     if is_name { header::tier(cell) } else { NameTier::Other }
 }

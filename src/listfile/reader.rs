@@ -6,9 +6,7 @@ use super::record::{self, Scan, Scanned, Shape};
 use super::sample::{Sample, Shown};
 use super::source::{InvalidText, Opened, Source};
 use super::window::Window;
-use super::{
-    AddressColumn, Findings, Format, Layout, ListFileError, MAX_RECORD, Row, column, json,
-};
+use super::{AddressColumn, Findings, Format, Layout, ListFileError, MAX_RECORD, Row, column};
 use crate::address::clean::clean;
 
 /// Settings that overrule the file's own appearance.
@@ -60,7 +58,7 @@ impl<R: Read> Reader<R> {
             Format::JsonLines | Format::Plain => None,
         };
         let scan = Scan { dialect, cell: 0, width: shown.width, limit: options.max_record };
-        let address = address_column(&shown, options.column.as_deref());
+        let columns_of_addresses = address_columns(&shown, options.column.as_deref());
         let layout = Layout {
             format: shown.format,
             encoding,
@@ -68,6 +66,7 @@ impl<R: Read> Reader<R> {
             line_end: shown.line_end,
             columns: columns(&shown),
             address: AddressColumn::unknown(),
+            more_addresses: Vec::new(),
             preamble,
             header: Row::default(),
         };
@@ -82,7 +81,7 @@ impl<R: Read> Reader<R> {
         reader.skip_head(dialect.is_some_and(|dialect| dialect.has_header))?;
         // A first row without an end is worth saying before anything that was read into it.
         reader.record()?;
-        reader.layout.address = address?;
+        (reader.layout.address, reader.layout.more_addresses) = columns_of_addresses?;
         reader.scan.cell = reader.layout.address.index;
         Ok(reader)
     }
@@ -227,20 +226,20 @@ impl<R: Read> Reader<R> {
         let address = match self.layout.format {
             _ if row.is_blank() => None,
             Format::Plain => found(&encoding.decode(content), &mut self.findings),
+            Format::Delimited(_) if !self.layout.more_addresses.is_empty() => {
+                found(&self.layout.addresses_in(row), &mut self.findings)
+            }
             Format::Delimited(dialect) => row.shape.cell.and_then(|(start, end)| {
                 let said = record::say(&content[start..end], dialect, row.shape.is_stray);
                 found(&encoding.decode(&said), &mut self.findings)
             }),
-            Format::JsonLines => {
-                let path = &self.layout.address.path;
-                match json::string_at(&encoding.decode(content), path) {
-                    Ok(value) => value.and_then(|value| found(&value, &mut self.findings)),
-                    Err(_) => {
-                        row.shape.is_stray = true;
-                        None
-                    }
+            Format::JsonLines => match self.layout.addresses_in_object(&encoding.decode(content)) {
+                Ok(value) => value.and_then(|value| found(&value, &mut self.findings)),
+                Err(_) => {
+                    row.shape.is_stray = true;
+                    None
                 }
-            }
+            },
         };
         row.others = others;
         row.is_cleaned = is_cleaned;
@@ -298,11 +297,19 @@ fn columns(shown: &Shown) -> Vec<String> {
     }
 }
 
-fn address_column(shown: &Shown, asked: Option<&str>) -> Result<AddressColumn, ListFileError> {
+/// The column of addresses, and further ones if several are asked for.
+fn address_columns(
+    shown: &Shown,
+    asked: Option<&str>,
+) -> Result<(AddressColumn, Vec<AddressColumn>), ListFileError> {
     let (chosen, basis) = column::choose(&shown.profiles, asked)?;
-    let name = shown.profiles[chosen].name.clone();
-    Ok(match shown.paths.get(chosen) {
-        Some(path) => AddressColumn { index: 0, name, basis, path: path.clone() },
-        None => AddressColumn { index: chosen, name, basis, path: Vec::new() },
-    })
+    let mut columns = chosen.into_iter().map(|chosen| {
+        let name = shown.profiles[chosen].name.clone();
+        match shown.paths.get(chosen) {
+            Some(path) => AddressColumn { index: 0, name, basis, path: path.clone() },
+            None => AddressColumn { index: chosen, name, basis, path: Vec::new() },
+        }
+    });
+    let first = columns.next().unwrap_or_else(AddressColumn::unknown);
+    Ok((first, columns.collect()))
 }

@@ -218,6 +218,17 @@ pub(super) fn fields(
     })
 }
 
+/// The places of the fields of a record's `content`, whose quotes are none of them stray.
+pub(super) fn spans(content: &[u8], dialect: Dialect) -> Vec<(usize, usize)> {
+    let mut start = 0;
+    let span = |field: &[u8]| {
+        let span = (start, start + field.len());
+        start = span.1 + 1;
+        span
+    };
+    fields(content, dialect, false).map(span).collect()
+}
+
 /// The text of a field, without its quotes.
 fn unquote(field: &[u8], quotes: Quotes) -> Cow<'_, [u8]> {
     if field.first() != Some(&b'"') {

@@ -163,7 +163,7 @@ impl Sample<'_> {
 
     /// The reading of the text that makes most sense.
     fn best(&self, forced: Option<u8>, header: Option<bool>) -> Reading {
-        let plain = Reading::new(None, self.rows(None).0, header);
+        let mut plain = Reading::new(None, self.rows(None).0, header);
         let delimiters = DELIMITERS.into_iter().filter(|&delimiter| match forced {
             Some(forced) => forced == delimiter,
             None => match delimiter {
@@ -183,6 +183,8 @@ impl Sample<'_> {
         let unused = readings.iter().find(|reading| reading.widest() == 1);
         let alone = unused.and_then(|reading| reading.dialect);
         readings.retain(|reading| reading.widest() > 1);
+        // Nothing is quoted in plain lines: that says as much for them as for the best of the rest.
+        plain.well_quoted = readings.iter().map(|r| r.well_quoted).max().unwrap_or(20);
         let mut best = plain;
         for reading in readings {
             if reading.rank() > best.rank() {
@@ -201,7 +203,7 @@ impl Sample<'_> {
         let line = self.text.split(|b| matches!(b, b'\r' | b'\n')).next().unwrap_or_default();
         let line = self.encoding.decode(line);
         let mut names = line.split(':');
-        line.contains(':') && names.any(|name| header::tier(name) == NameTier::Address)
+        line.contains(':') && names.any(|name| header::tier(name) >= NameTier::Qualified)
     }
 
     /// The text as `delimiter` divides it. Quotes in quoted fields are doubled unless that leaves
@@ -212,10 +214,11 @@ impl Sample<'_> {
         if bad > 0 && self.encoding.keeps_ascii_apart() {
             let (escaped, still_bad) = self.rows(Some(dialect(Quotes::Backslash)));
             if still_bad < bad {
-                return Reading::new(Some(dialect(Quotes::Backslash)), escaped, header);
+                let reading = Reading::new(Some(dialect(Quotes::Backslash)), escaped, header);
+                return reading.with_badly_quoted(still_bad);
             }
         }
-        Reading::new(Some(dialect(Quotes::Doubled)), doubled, header)
+        Reading::new(Some(dialect(Quotes::Doubled)), doubled, header).with_badly_quoted(bad)
     }
 
     /// The first rows, as text, and how many of their fields are badly quoted.
@@ -272,6 +275,8 @@ struct Reading {
     has_header: bool,
     profiles: Vec<Profile>,
     width: usize,
+    /// Rows without a badly quoted field, in twentieths.
+    well_quoted: usize,
 }
 
 impl Reading {
@@ -296,30 +301,39 @@ impl Reading {
             _ => usual_width(&rows),
         };
         let dialect = dialect.map(|dialect| Dialect { has_header, ..dialect });
-        Self { dialect, rows, has_header, profiles, width }
+        Self { dialect, rows, has_header, profiles, width, well_quoted: 20 }
+    }
+
+    fn with_badly_quoted(mut self, fields: usize) -> Self {
+        let all = self.rows.len().max(1);
+        self.well_quoted = (all - fields.min(all)) * 20 / all;
+        self
     }
 
     fn widest(&self) -> usize {
         self.profiles.len()
     }
 
-    /// The higher the better: rows with an address in the best column, rows of the usual width
-    /// (both in twentieths of all), and that width.
-    fn rank(&self) -> (usize, usize, usize) {
+    /// The higher the better: a column with addresses, rows that are well quoted (a delimiter that
+    /// stands inside quoted fields cuts them), rows with an address in the best column, rows of the
+    /// usual width (all in twentieths), and that width.
+    fn rank(&self) -> (bool, usize, usize, usize, usize) {
         let all = self.rows.len().max(1);
         let addresses = self.profiles.iter().map(|profile| profile.addresses).max().unwrap_or(0);
         let usual = usual_width(&self.rows);
         let even = self.rows.iter().filter(|row| row.len() == usual).count();
         // Lines are all alike when nothing divides them: that says little.
         let even = if self.dialect.is_some() { even * 20 / all } else { 10 };
-        (addresses * 20 / all, even, usual)
+        (addresses > 0, self.well_quoted, addresses * 20 / all, even, usual)
     }
 }
 
 impl Profile {
     fn count(&mut self, cell: &str) {
         self.filled += usize::from(!cell.trim().is_empty());
-        self.addresses += usize::from(cell::looks_like_address(cell));
+        let is_address = cell::looks_like_address(cell);
+        self.addresses += usize::from(is_address);
+        self.mentions += usize::from(!is_address && cell::mentions_address(cell));
     }
 }
 
@@ -348,7 +362,7 @@ fn is_header(rows: &[Vec<String>], below: &[Profile]) -> bool {
     if first.iter().any(|cell| cell.contains('@')) {
         return false;
     }
-    if first.iter().any(|cell| header::tier(cell) == NameTier::Address) {
+    if first.iter().any(|cell| header::tier(cell) >= NameTier::Qualified) {
         return true;
     }
     let best = below.iter().enumerate().max_by_key(|(_, profile)| profile.addresses);

@@ -23,6 +23,7 @@ use std::io::Write;
 
 use super::charset::TextEncoding;
 use super::convert::{self, Objects, Table};
+use super::json::MemberValue;
 use super::{Dialect, Format, Layout, LineEnd, ListFileError, Quotes, Row, json, names, record};
 use crate::address::Address;
 
@@ -48,6 +49,7 @@ pub struct Writer<W> {
     encoding: TextEncoding,
     line_end: LineEnd,
     names: Vec<String>,
+    has_json_values: bool,
     buffer: Vec<u8>,
     recoded: Vec<u8>,
 }
@@ -108,9 +110,28 @@ impl<W: Write> Writer<W> {
         };
         let (buffer, recoded) = (Vec::new(), Vec::new());
         let layout = layout.clone();
-        let mut writer = Self { out, layout, shape, encoding, line_end, names, buffer, recoded };
+        let has_json_values = false;
+        let mut writer = Self {
+            out,
+            layout,
+            shape,
+            encoding,
+            line_end,
+            names,
+            has_json_values,
+            buffer,
+            recoded,
+        };
         writer.begin()?;
         Ok(writer)
+    }
+
+    /// Takes the values of appended columns for JSON, and leaves out those that are empty: for
+    /// files of objects.
+    #[must_use]
+    pub fn with_json_values(mut self) -> Self {
+        self.has_json_values = true;
+        self
     }
 
     /// The names of the appended columns as they stand in the file.
@@ -136,15 +157,14 @@ impl<W: Write> Writer<W> {
             }
             Shape::Keys if row.shape.is_stray => self.buffer.extend_from_slice(&row.bytes),
             Shape::Keys => {
-                let value = |index: usize| values.get(index).copied().unwrap_or_default();
-                let names = self.names.iter().enumerate();
-                let pairs = names.map(|(index, name)| (name.as_str(), value(index)));
-                json::append(content, pairs, &self.encoding, &mut self.buffer);
+                let members = members(&self.names, values, self.has_json_values).into_iter();
+                json::append(content, members, &self.encoding, &mut self.buffer);
                 self.buffer.extend_from_slice(tail);
             }
             Shape::Objects(objects) => {
                 let fields = self.layout.fields(row);
-                objects.write(&fields, (&self.names, values), &mut self.buffer);
+                let members = members(&self.names, values, self.has_json_values);
+                objects.write(&fields, &members, &mut self.buffer);
                 self.buffer.extend_from_slice(self.line_end.bytes());
             }
             Shape::Append(dialect) if !row.shape.is_stray => {
@@ -270,6 +290,21 @@ impl<W: Write> Writer<W> {
         };
         self.out.write_all(bytes).map_err(ListFileError::Write)
     }
+}
+
+/// The names of the appended columns with their values; JSON values that are empty are left out.
+fn members<'a>(
+    names: &'a [String],
+    values: &[&'a str],
+    has_json_values: bool,
+) -> Vec<(&'a str, MemberValue<'a>)> {
+    let value = |index: usize| values.get(index).copied().unwrap_or_default();
+    let pairs = names.iter().enumerate().map(|(index, name)| (name.as_str(), value(index)));
+    if has_json_values {
+        let pairs = pairs.filter(|(_, value)| !value.is_empty());
+        return pairs.map(|(name, value)| (name, MemberValue::Raw(value))).collect();
+    }
+    pairs.map(|(name, value)| (name, MemberValue::Text(value))).collect()
 }
 
 /// The name of the addresses' column where the input has none.

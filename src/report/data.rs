@@ -26,6 +26,8 @@ pub struct ReportData {
     pub domains: Vec<GroupCounts>,
     /// The largest destinations, the largest first.
     pub providers: Vec<GroupCounts>,
+    /// The files beside the page, the first with every row.
+    pub files: Vec<ReportFile>,
     /// Rows that look mistyped and have a suggestion.
     pub suggestions: u64,
     /// Rows without an address: in no other count.
@@ -42,6 +44,19 @@ pub struct ReportData {
     pub asked_as: Option<String>,
     /// The version of mailvet that verified.
     pub version: String,
+}
+
+/// A file that the page links to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportFile {
+    /// Its name.
+    pub name: String,
+    /// A few words on what is in it.
+    pub what: String,
+    /// Number of its rows.
+    pub rows: u64,
+    /// A relative reference to it from the page.
+    pub href: String,
 }
 
 /// The number of rows that have a flag.

@@ -4,11 +4,12 @@ use askama::Template;
 
 use super::bars::{self, BarSpan};
 use super::breakdown::{self, BreakdownTable};
-use super::data::ReportData;
+use super::data::{ReportData, ReportFile};
 use super::recommendations::{self, Recommendation};
 use super::text::redacted;
 use super::timestamp::Timestamp;
 use super::tone::Tone;
+use crate::address::redact;
 use crate::campaign::State;
 use crate::campaign::preflight::words::{NOT_IN_THE_BOUNDS, audience};
 use crate::campaign::preflight::{
@@ -41,11 +42,31 @@ pub(super) struct ReportPage {
     groups: Vec<ReasonGroup>,
     facts: Vec<(&'static str, String, &'static str)>,
     tables: Vec<BreakdownTable>,
+    files: Vec<FileRow>,
     evidence: Option<(Timestamp, Timestamp)>,
     from_cache: Option<String>,
     asked_as: Option<String>,
     version: String,
     not_in_the_bounds: &'static str,
+}
+
+/// A file to click.
+struct FileRow {
+    name: String,
+    what: String,
+    rows: String,
+    href: String,
+}
+
+impl FileRow {
+    fn of(file: &ReportFile) -> Self {
+        Self {
+            name: redacted(&file.name),
+            what: file.what.clone(),
+            rows: count(file.rows, "row"),
+            href: redact::text(&file.href),
+        }
+    }
 }
 
 /// One send policy.
@@ -132,6 +153,7 @@ impl ReportPage {
             groups: groups(data),
             facts: facts(data),
             tables: breakdown::tables(data),
+            files: data.files.iter().map(FileRow::of).collect(),
             evidence: data
                 .evidence
                 .map(|(from, to)| (Timestamp::from_time(from), Timestamp::from_time(to))),

@@ -144,15 +144,26 @@ fn unblock(data: &ReportData) -> String {
     )
 }
 
+/// The name of the file whose name begins so, if there is one.
+fn file(data: &ReportData, begins: &str) -> Option<String> {
+    let file = data.files.iter().find(|file| file.name.starts_with(begins))?;
+    Some(format!("the file {}", redacted(&file.name)))
+}
+
 /// Rows that should not stay as they are.
 fn cleaning(data: &ReportData) -> Vec<Recommendation> {
     [
         recommend(
             data.progress.with_verdict(Verdict::Undeliverable),
             "Leave out the undeliverable",
-            "There is evidence against each of these mailboxes or their domains. Send to the rows \
-             whose verdict is deliverable, and put the \
-             others on your suppression list, so that the next import does not bring them back.",
+            format!(
+                "There is evidence against each of these mailboxes or their domains. Send to {}, \
+                 and put {} on your suppression list, so that the next import does not bring them \
+                 back.",
+                file(data, "deliverable.")
+                    .unwrap_or_else(|| "the rows whose verdict is deliverable".to_owned()),
+                file(data, "suppress.").unwrap_or_else(|| "the undeliverable ones".to_owned()),
+            ),
         ),
         recommend(
             data.suggestions,
@@ -164,7 +175,7 @@ fn cleaning(data: &ReportData) -> Vec<Recommendation> {
             data.progress.rows.saturating_sub(data.progress.mailboxes),
             "Write to each mailbox once",
             "These rows reach a mailbox that an earlier row already reaches, in the same or \
-             another spelling. Merge them before you send.",
+             another spelling: the column duplicate_of names it. Merge them before you send.",
         ),
     ]
     .into_iter()

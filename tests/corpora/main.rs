@@ -2,6 +2,7 @@
 //! over generated addresses. One binary: linking is what takes the time.
 
 mod addresses;
+mod exports;
 mod openapi;
 mod properties;
 mod replies;

@@ -1,5 +1,6 @@
 //! The arguments of `mailvet list`.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,10 +15,11 @@ use crate::cli::values;
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ListArgs {
     /// The list: CSV, TSV, JSON, one address a line, XLSX, ODS, vCard, LDIF, or a ZIP archive of
-    /// such text files; gzip or not; `-` is standard input
+    /// such text files; gzip or not; `-` is standard input. Several lists are vetted as one
     #[arg(value_name = "FILE", required_unless_present = "resume")]
-    pub(super) file: Option<PathBuf>,
-    /// The file to write; `-` is standard output [default: FILE with `.vetted` before its ending]
+    pub(super) files: Vec<PathBuf>,
+    /// The file to write, or a folder, which several lists need; `-` is standard output [default:
+    /// FILE with `.vetted` before its ending]
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// The format of the output [default: that of the list; a plain file becomes CSV]
@@ -47,8 +49,8 @@ pub(in crate::cli) struct ListArgs {
     /// The addresses the campaign will be sent to: the pre-flight answer is about them
     #[arg(long, value_enum, default_value = "deliverable")]
     pub(super) send_to: SendToArg,
-    /// The column with the addresses: its name, its number from 1, or a JSON key like `user.email`
-    /// [default: found by its name and what it holds]
+    /// The column with the addresses: its name, its number from 1, or a JSON key like `user.email`;
+    /// several with commas [default: found by its name and what it holds]
     #[arg(long, value_name = "COLUMN")]
     pub(super) column: Option<String>,
     /// The encoding of the list, such as `utf-8` or `latin1` [default: found from its bytes]
@@ -85,6 +87,16 @@ pub(in crate::cli) struct ListArgs {
     /// Trust and credentials for that service
     #[command(flatten)]
     pub(super) client: ClientArgs,
+    /// Say what the list holds, what DNS says of it and how long a run will take; no mail server is
+    /// asked, and nothing is written
+    #[arg(long, conflicts_with_all = ["resume", "restart", "sample"])]
+    pub(super) dry_run: bool,
+    /// Verify this many addresses first, taken at random, and say what they tell of the whole list
+    #[arg(long, value_name = "N")]
+    pub(super) sample: Option<NonZeroUsize>,
+    /// Go on with the rest after the sample without a question
+    #[arg(long)]
+    pub(super) yes: bool,
     /// Go on with a run that was interrupted: FILE is its list or its folder, or nothing if it is
     /// the only one in this folder
     #[arg(long, conflicts_with = "restart")]

@@ -15,6 +15,7 @@ use crate::batch::Batches;
 use crate::cli::client::{self, ClientArgs, ShowKey, Trust};
 use crate::cli::common::Common;
 use crate::cli::serve::{Started, start};
+use crate::clock::Clock;
 use crate::grpc::{self, ServeError};
 use crate::proto::batch_service_client::BatchServiceClient;
 
@@ -23,6 +24,9 @@ const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 
 /// Time for a service to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// Time for the lookup of one domain, which was looked up before.
+const LOOKUP: Duration = Duration::from_secs(5);
 
 /// Octets in flight between the two halves of this process.
 const WITHIN: usize = 256 * 1024;
@@ -62,6 +66,19 @@ impl Backend {
             Some(sessions) => format!("{sessions} sessions"),
             None => "connections".to_owned(),
         }
+    }
+
+    /// The time that a destination's pace allows one recipient, if it is known here.
+    pub(super) fn pace(&self) -> Option<Duration> {
+        let config = &self.within.as_ref()?.started.app.config;
+        Some(Duration::from_secs(60) / config.prober.pacing.recipients_per_minute.get())
+    }
+
+    /// The provider of a domain, if it can be told here: the registrable domain of its exchanger.
+    pub(super) async fn destination(&self, domain: &str, clock: Clock) -> Option<String> {
+        let verifier = &self.within.as_ref()?.started.app.verifier;
+        let destination = verifier.destination(domain, clock.now() + LOOKUP).await?;
+        Some(destination.to_string())
     }
 
     async fn remote(url: &str, showing: &ClientArgs) -> anyhow::Result<Self> {

@@ -2,7 +2,8 @@
 
 use super::from_proto;
 use crate::address::Address;
-use crate::proto::{CatchAll, Reason, Verdict, Verification};
+use crate::proto::json::JsonError;
+use crate::proto::{self, CatchAll, Reason, Verdict, Verification};
 use crate::report::rfc3339;
 
 /// The names of the appended columns.
@@ -20,6 +21,9 @@ pub(super) const NAMES: [&str; 11] = [
     "other_addresses",
 ];
 
+/// The names of what is appended to an object of JSON lines.
+pub(super) const KEYS: [&str; 4] = ["verification", "duplicateOf", "problem", "otherAddresses"];
+
 /// The place of the address among them.
 pub(super) const ADDRESS: usize = 7;
 
@@ -34,12 +38,48 @@ const NO_ADDRESS: &str = "no_address";
 pub(super) struct RowFacts {
     /// The address that the verdict is about, as it was asked.
     pub(super) address: String,
-    /// The first row that reaches the same mailbox, from 1.
-    pub(super) duplicate_of: Option<u64>,
+    /// The first row that reaches the same mailbox: its number from 1, with the name of its list
+    /// before it if that is another one.
+    pub(super) duplicate_of: Option<String>,
     /// The further addresses of the row.
     pub(super) others: Vec<String>,
     /// `true` if something that surrounded the address was taken away.
     pub(super) is_cleaned: bool,
+}
+
+/// The answer of a row.
+#[derive(Debug, Default)]
+pub(super) struct RowAnswer {
+    /// The values of the appended columns; the first is the verdict, empty if there is none.
+    pub(super) values: Values,
+    /// `true` if an earlier row reaches the same mailbox.
+    pub(super) is_duplicate: bool,
+    /// The verification that was chosen.
+    pub(super) verification: Option<Verification>,
+    /// The further addresses of the row.
+    pub(super) others: Vec<String>,
+}
+
+impl RowAnswer {
+    /// The answer as JSON values under [`KEYS`], empty where there is none.
+    pub(super) fn to_json(&self) -> Result<[String; KEYS.len()], JsonError> {
+        let text = |text: &str| match text {
+            "" => String::new(),
+            text => serde_json::Value::from(text).to_string(),
+        };
+        let verification = match &self.verification {
+            Some(message) => proto::json::to_string("Verification", message)?,
+            None => String::new(),
+        };
+        // A row that was not asked about has no verification; the reason is all there is.
+        let is_excluded = self.verification.is_none() && !self.values[2].is_empty();
+        let problem = if is_excluded { &self.values[2] } else { &self.values[9] };
+        let others = match self.others.as_slice() {
+            [] => String::new(),
+            others => serde_json::Value::from(others).to_string(),
+        };
+        Ok([verification, text(&self.values[8]), text(problem), others])
+    }
 }
 
 /// The values of a row without an address.
@@ -86,7 +126,7 @@ pub(super) fn values(verification: &Verification, facts: &RowFacts) -> Values {
 /// The values that no verification is needed for.
 fn beside(values: &mut Values, facts: &RowFacts) {
     values[ADDRESS].clone_from(&facts.address);
-    values[8] = facts.duplicate_of.map(|row| row.to_string()).unwrap_or_default();
+    values[8] = facts.duplicate_of.clone().unwrap_or_default();
     values[10] = facts.others.join(" ");
 }
 

@@ -1,6 +1,8 @@
 //! The SHA-256 of a list, taken while it is read: whether the list is still the one that was sent.
 
+use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -15,6 +17,13 @@ pub(super) struct Hashing<R> {
 /// The SHA-256 of what went by.
 #[derive(Clone, Default)]
 pub(super) struct Digesting(Arc<Mutex<Sha256>>);
+
+/// The SHA-256 of a file.
+pub(super) fn digest_file(path: &Path) -> io::Result<String> {
+    let digest = Digesting::default();
+    io::copy(&mut Hashing::new(File::open(path)?, digest.clone()), &mut io::sink())?;
+    Ok(digest.hex())
+}
 
 impl<R: Read> Hashing<R> {
     pub(super) fn new(inner: R, digest: Digesting) -> Self {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::args::{FormatArg, ListArgs};
+use super::job_file::JobFile;
 use super::paths;
 use crate::listfile::import::Container;
 
@@ -53,12 +54,41 @@ fn container(file: &Path) -> anyhow::Result<Option<Container>> {
     Container::detect(&mut file).with_context(named)
 }
 
-/// The output: beside the list, under a name of its own.
-pub(super) fn output(args: &ListArgs, is_spooled: bool) -> anyhow::Result<PathBuf> {
-    if let Some(output) = &args.output {
-        return Ok(output.clone());
-    }
-    let file = args.file.as_deref().context("name a list")?;
+/// The lists that `args` name, each with its output.
+pub(super) fn job_files(args: &ListArgs) -> anyhow::Result<Vec<JobFile>> {
+    anyhow::ensure!(!args.files.is_empty(), "name a list");
+    args.files.iter().map(|file| job_file(args, file)).collect()
+}
+
+fn job_file(args: &ListArgs, file: &Path) -> anyhow::Result<JobFile> {
+    let is_spooled = is_spooled(file)?;
+    let name = match file.file_name() {
+        Some(name) if file.as_os_str() != "-" => name.to_string_lossy().into_owned(),
+        _ => "standard input".to_owned(),
+    };
+    // A dry run writes nothing.
+    let output = if args.dry_run { PathBuf::from("-") } else { output(args, file, is_spooled)? };
+    let path = file.to_path_buf();
+    Ok(JobFile { path, name, is_spooled, is_imported: false, digest: None, output })
+}
+
+/// `true` if the outputs go into the folder that `--output` names.
+fn is_folder(args: &ListArgs, output: &Path) -> bool {
+    let is_named = output.as_os_str().to_string_lossy().ends_with('/') || output.is_dir();
+    args.files.len() > 1 || is_named
+}
+
+/// The output of `file`: the named one, or one beside the list under a name of its own.
+pub(super) fn output(args: &ListArgs, file: &Path, is_spooled: bool) -> anyhow::Result<PathBuf> {
+    let folder = match &args.output {
+        Some(output) if !is_folder(args, output) => return Ok(output.clone()),
+        Some(folder) => {
+            let is_there = paths::is_stream(folder) || folder.is_file();
+            anyhow::ensure!(!is_there, "{} is no folder: several lists need one", folder.display());
+            Some(folder)
+        }
+        None => None,
+    };
     anyhow::ensure!(!is_spooled, "name the --output of a list from standard input or a pipe");
     let is_imported = container(file)?.is_some();
     let plain = match file.extension() {
@@ -79,18 +109,24 @@ pub(super) fn output(args: &ListArgs, is_spooled: bool) -> anyhow::Result<PathBu
     let mut name = plain.file_stem().unwrap_or_default().to_os_string();
     name.push(".vetted.");
     name.push(extension);
-    Ok(file.with_file_name(name))
+    Ok(folder.map_or_else(|| file.with_file_name(&name), |folder| folder.join(&name)))
 }
 
-/// The folder of the run that reads `input` and writes `output`: beside the output, or beside the
-/// list if the rows go to a stream.
-pub(super) fn folder(output: &Path, input: &Path) -> PathBuf {
+/// The folder of the run that reads and writes `files`: beside the output, or beside the list if
+/// the rows go to a stream.
+pub(super) fn folder(args: &ListArgs, files: &[JobFile]) -> PathBuf {
+    let (input, output) = match (files, &args.output) {
+        ([_, _, ..], Some(folder)) => (folder.as_path(), folder.as_path()),
+        ([file, ..], _) => (file.path.as_path(), file.output.as_path()),
+        ([], _) => (Path::new("-"), Path::new("-")),
+    };
     let name = match paths::is_stream(output) {
         false => output,
         true if paths::is_stream(input) => Path::new("mailvet-list"),
         true => input,
     };
-    let mut name = name.as_os_str().to_os_string();
+    // A folder's name may end with a slash.
+    let mut name = name.components().collect::<PathBuf>().into_os_string();
     name.push(ENDING);
     name.into()
 }

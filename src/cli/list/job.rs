@@ -3,50 +3,47 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use super::args::{FormatArg, ListArgs, SendToArg, VerdictArg};
+use super::job_file::JobFile;
 use super::rows::RowPlan;
 use super::{folder, parts, paths};
 use crate::cli::client::ClientArgs;
 use crate::cli::common::Common;
 use crate::cli::depth::DepthArg;
-use crate::cli::render::DIM;
-use crate::listfile::import::{Container, ImportLimits, Imported};
 use crate::listfile::{self, Reader};
 
-/// The value that was asked for.
+/// The random sample that is verified before the rest.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct JobSample {
+    /// Number of addresses wanted.
+    pub(super) size: usize,
+    /// Its batch, once it was accepted.
+    pub(super) batch_id: Option<String>,
+    /// `true` once it was answered for.
+    pub(super) is_done: bool,
+}
+
+/// The run that was asked for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Job {
-    /// The list.
-    pub(super) input: PathBuf,
-    /// The list's own name.
-    #[serde(default)]
-    pub(super) name: String,
-    /// `true` if it could be read only once, and was kept in the run's folder.
-    pub(super) is_spooled: bool,
-    /// The SHA-256 of its bytes, once it was read to the end.
-    pub(super) digest: Option<String>,
-    /// The file for the answers.
-    pub(super) output: PathBuf,
+    /// The lists, in the order of their rows.
+    pub(super) files: Vec<JobFile>,
     pub(super) format: Option<FormatArg>,
     pub(super) only: Vec<VerdictArg>,
     pub(super) report: Option<PathBuf>,
     /// `true` if an output or a report that is there may be replaced.
-    #[serde(default)]
     pub(super) force: bool,
     pub(super) column: Option<String>,
     pub(super) encoding: Option<String>,
     pub(super) header: Option<bool>,
     /// Number of lines above the header that are no rows.
-    #[serde(default)]
     pub(super) skip_rows: usize,
     /// `true` if the cleaned address takes the place of the cell's own text.
-    #[serde(default)]
     pub(super) clean: bool,
     pub(super) depth: DepthArg,
     #[serde(with = "humantime_serde")]
@@ -62,20 +59,17 @@ pub(super) struct Job {
     /// `true` if the sandbox is asked instead of the internet.
     pub(super) sandbox: bool,
     /// The trust and the credentials for that service, as references to files.
-    #[serde(default)]
     pub(super) client: ClientArgs,
     /// The configuration that this process asks under, as references to files.
-    #[serde(default)]
     pub(super) common: Common,
-    /// Number of suppression lists, kept in the run's folder.
-    #[serde(default)]
-    pub(super) exclude: usize,
+    /// The SHA-256 of each suppression list; their copies are in the run's folder.
+    pub(super) exclude: Vec<String>,
     /// `true` if only the first row of each mailbox is written.
-    #[serde(default)]
     pub(super) unique: bool,
     /// The folder that gets a file for each verdict.
-    #[serde(default)]
     pub(super) split: Option<PathBuf>,
+    /// The sample, if one is wanted.
+    pub(super) sample: Option<JobSample>,
     /// Makes the submission the same one, however often it is tried.
     pub(super) request_id: String,
     /// The batch, once it was accepted.
@@ -89,71 +83,16 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// Begins a run; a list that can be read only once is kept in the run's folder first.
-    pub(super) fn begin(
+    /// The run that `args` ask for.
+    pub(super) fn new(
         args: &ListArgs,
         common: &Common,
         request_id: String,
     ) -> anyhow::Result<Self> {
-        let file = args.file.clone().context("name a list")?;
-        let is_spooled = folder::is_spooled(&file)?;
-        let output = folder::output(args, is_spooled)?;
-        let folder = folder::folder(&output, &file);
-        let parts = args.split.as_deref().map(|split| parts::paths(split, &output));
-        let parts = parts.unwrap_or_default();
-        let mut files = vec![("the list", file.as_path())];
-        files.extend(args.exclude.iter().map(|list| ("a list to exclude", list.as_path())));
-        files.push(("the output", &output));
-        files.extend(args.report.as_deref().map(|report| ("the report", report)));
-        files.extend(parts.iter().map(|part| ("a part", part.as_path())));
-        files.retain(|(_, path)| !paths::is_stream(path));
-        paths::ensure_different(&files)?;
-        if args.restart && folder.exists() {
-            drop(folder::lock(&folder)?);
-            fs::remove_dir_all(&folder)
-                .with_context(|| format!("{} cannot be removed", folder.display()))?;
-        }
-        anyhow::ensure!(
-            !folder.exists(),
-            "an unfinished run is in {}: go on with --resume, or start anew with --restart",
-            folder.display()
-        );
-        if !is_spooled {
-            fs::File::open(&file).with_context(|| format!("{} cannot be read", file.display()))?;
-        }
-        if let Some(split) = &args.split {
-            fs::create_dir_all(split)
-                .with_context(|| format!("{} cannot be made", split.display()))?;
-        }
-        for file in [&output].into_iter().chain(&args.report).chain(&parts) {
-            paths::ensure_writable(file, args.force)?;
-        }
-        fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&folder)
-            .with_context(|| format!("{} cannot be made", folder.display()))?;
-        let input = if is_spooled { Ok(folder.join("input")) } else { fs::canonicalize(&file) };
-        let input = input.unwrap_or_else(|_| file.clone());
-        let remove = folder.clone();
-        let job = Self::new(args, common, (input, output, folder), request_id);
-        let job = job.map(|job| Self { is_spooled, ..job });
-        job.and_then(|job| job.prepare(&file, &args.exclude))
-            .inspect_err(|_| folder::remove_folder(&remove))
-    }
-
-    /// The job that `args` ask for, with the paths of input, output and folder.
-    fn new(
-        args: &ListArgs,
-        common: &Common,
-        (input, output, folder): (PathBuf, PathBuf, PathBuf),
-        request_id: String,
-    ) -> anyhow::Result<Self> {
+        let files = folder::job_files(args)?;
         Ok(Self {
-            name: String::new(),
-            input,
-            is_spooled: false,
-            digest: None,
-            output,
+            folder: folder::folder(args, &files),
+            files,
             format: args.format,
             only: args.only.clone(),
             report: args.report.clone(),
@@ -173,49 +112,66 @@ impl Job {
             sandbox: args.sandbox,
             client: args.client.absolute()?,
             common: common.absolute()?,
-            exclude: args.exclude.len(),
+            exclude: Vec::new(),
             unique: args.unique,
             split: args.split.clone(),
+            sample: args.sample.map(|size| JobSample {
+                size: size.get(),
+                batch_id: None,
+                is_done: false,
+            }),
             request_id,
             batch_id: None,
             lock: None,
-            folder,
         })
     }
 
-    /// Takes the folder's lock, keeps the list if need be, and what was asked for.
-    fn prepare(mut self, file: &Path, exclude: &[PathBuf]) -> anyhow::Result<Self> {
-        self.lock = Some(folder::lock(&self.folder)?);
-        if self.is_spooled {
-            let mut kept = fs::File::create(&self.input)?;
-            let copied = match file.as_os_str() == "-" {
-                true => io::copy(&mut io::stdin().lock(), &mut kept),
-                false => fs::File::open(file).and_then(|mut pipe| io::copy(&mut pipe, &mut kept)),
-            };
-            copied.with_context(|| format!("{} was not kept", file.display()))?;
+    /// Refuses outputs that are one of the lists, one of `others` or one another.
+    pub(super) fn ensure_different_files<'a>(
+        &'a self,
+        others: impl IntoIterator<Item = (&'a str, &'a Path)>,
+    ) -> anyhow::Result<()> {
+        let outputs = self.outputs();
+        let lists = self.files.iter().map(|file| ("a list of this run", file.path.as_path()));
+        let mut files: Vec<(&str, &Path)> = lists.chain(others).collect();
+        files.extend(outputs.iter().map(|(what, path)| (*what, path.as_path())));
+        files.retain(|(_, path)| !paths::is_stream(path));
+        paths::ensure_different(&files)
+    }
+
+    /// Finds out before anything is asked whether every output can be written, and may be.
+    pub(super) fn ensure_outputs_writable(&self) -> anyhow::Result<()> {
+        let splits = self.files.iter().filter_map(|file| self.split_folder(file));
+        let folders = self.files.iter().map(|file| paths::folder_of(&file.output).to_path_buf());
+        let is_several = self.files.len() > 1;
+        for folder in splits.chain(folders.filter(|_| is_several)) {
+            fs::create_dir_all(&folder)
+                .with_context(|| format!("{} cannot be made", folder.display()))?;
         }
-        self.name = match file.file_name() {
-            Some(name) if file.as_os_str() != "-" => name.to_string_lossy().into_owned(),
-            _ => "standard input".to_owned(),
-        };
-        let table = self.folder.join("input.csv");
-        if let Some(imported) = import(&self.input, &table).with_context(|| self.name.clone())? {
-            anstream::eprintln!("{DIM}{}: {imported}{DIM:#}", self.name);
-            (self.input, self.encoding) = (table, None);
+        for (_, file) in self.outputs() {
+            paths::ensure_writable(&file, self.force)?;
         }
-        for (number, file) in exclude.iter().enumerate() {
-            let copied = fs::File::open(file).and_then(|mut list| {
-                io::copy(&mut list, &mut fs::File::create(self.excluded(number))?)
-            });
-            copied.with_context(|| format!("{} cannot be read", file.display()))?;
-            let table = self.folder.join("exclude.csv");
-            if import(&self.excluded(number), &table)?.is_some() {
-                fs::rename(&table, self.excluded(number))?;
+        Ok(())
+    }
+
+    /// Every file that is written, with the word for it.
+    fn outputs(&self) -> Vec<(&'static str, PathBuf)> {
+        let mut files = Vec::new();
+        for file in &self.files {
+            files.push(("the output", file.output.clone()));
+            if let Some(folder) = self.split_folder(file) {
+                let parts = parts::paths(&folder, &file.output);
+                files.extend(parts.into_iter().map(|part| ("a part", part)));
             }
         }
-        self.plan()?;
-        self.save()?;
-        Ok(self)
+        files.extend(self.report.clone().map(|report| ("the report", report)));
+        files
+    }
+
+    /// The folder for the parts of a list, if they are wanted.
+    pub(super) fn split_folder(&self, file: &JobFile) -> Option<PathBuf> {
+        let split = self.split.as_deref()?;
+        Some(parts::folder(split, &file.output, self.files.len() == 1))
     }
 
     /// Keeps what is known of the run, whole or not at all.
@@ -229,7 +185,7 @@ impl Job {
     /// The plan of what is asked of each row.
     pub(super) fn plan(&self) -> anyhow::Result<RowPlan> {
         let mut plan = RowPlan::default();
-        for number in 0..self.exclude {
+        for number in 0..self.exclude.len() {
             let path = self.excluded(number);
             let named = || format!("{} cannot be read", path.display());
             let file = io::BufReader::new(fs::File::open(&path).with_context(named)?);
@@ -242,8 +198,27 @@ impl Job {
         Ok(plan)
     }
 
+    /// The text that is read for the list with this number.
+    pub(super) fn input(&self, number: usize) -> PathBuf {
+        match &self.files[number] {
+            file if file.is_imported => self.table(number),
+            file if file.is_spooled => self.spool(number),
+            file => file.path.clone(),
+        }
+    }
+
+    /// The table that is made of a list.
+    pub(super) fn table(&self, number: usize) -> PathBuf {
+        self.folder.join(format!("input-{number}.csv"))
+    }
+
+    /// The run's own copy of a list.
+    pub(super) fn spool(&self, number: usize) -> PathBuf {
+        self.folder.join(format!("input-{number}"))
+    }
+
     /// The run's own copy of a suppression list.
-    fn excluded(&self, number: usize) -> PathBuf {
+    pub(super) fn excluded(&self, number: usize) -> PathBuf {
         self.folder.join(format!("exclude-{number}"))
     }
 
@@ -259,7 +234,11 @@ impl Job {
 
     /// The name that people call the list by.
     pub(super) fn name(&self) -> String {
-        self.name.clone()
+        match self.files.as_slice() {
+            [file] => file.name.clone(),
+            [first, more @ ..] => format!("{} and {} more", first.name, more.len()),
+            [] => String::new(),
+        }
     }
 
     /// The run is over, or never began.
@@ -273,12 +252,4 @@ impl Job {
         let server = server.unwrap_or_default();
         format!("mailvet list --resume {}{server}", self.folder.display())
     }
-}
-
-/// Makes a table of a list that is not text by the line; `None` if it is.
-fn import(list: &Path, table: &Path) -> anyhow::Result<Option<Imported>> {
-    let mut input = io::BufReader::new(fs::File::open(list)?);
-    let Some(container) = Container::detect(&mut input)? else { return Ok(None) };
-    let output = io::BufWriter::new(fs::File::create(table)?);
-    Ok(Some(container.convert(input, output, ImportLimits::default())?))
 }

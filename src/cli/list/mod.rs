@@ -6,51 +6,62 @@
 
 mod args;
 mod backend;
+mod begin;
 mod columns;
 mod digest;
+mod dry_run;
 mod folder;
 pub(super) mod from_proto;
 mod job;
+mod job_file;
+mod page;
 mod parts;
 mod paths;
 mod resume;
 mod retries;
 mod rows;
+mod sampling;
 mod sink;
 mod split;
 mod submit;
 mod watch;
 mod write;
 
-use std::fs;
-use std::time::{Duration, SystemTime};
-
-use anyhow::Context as _;
+use std::time::Duration;
 
 use super::common::Common;
-use super::render::DIM;
+use super::render::{self, DIM};
 use super::summary;
 use crate::campaign::preflight::{Decision, grouped};
 use crate::campaign::{BatchId, Preflight, Progress};
 use crate::clock::Clock;
-use crate::proto::{Batch, ListBatchTalliesRequest, TallyKind};
-use crate::report;
+use crate::listfile::Layout;
 
 pub(super) use args::ListArgs;
 use backend::{Backend, Client};
 use job::Job;
+use page::RunAnswer;
+use submit::BatchSubmission;
 use watch::Display;
-use write::Seen;
+use write::{Seen, WrittenRun};
 
 /// The time that closing sessions may take after Ctrl-C.
 const STOPPING: Duration = Duration::from_millis(2500);
 
-/// Number of domains and of providers that the report looks at.
-const TALLIES: i32 = 50;
+/// The end of a run that did not fail.
+enum Ending {
+    /// The lists are vetted.
+    Vetted(Decision),
+    /// The sample is; the rest is not wanted yet.
+    Sampled(Decision),
+}
 
 /// `true`: the campaign may be sent.
 pub(super) async fn run(args: ListArgs, common: &Common) -> anyhow::Result<bool> {
     let clock = Clock::start();
+    if args.dry_run {
+        return dry_run::run(&args, common, clock).await;
+    }
     let mut job = if args.resume {
         Job::resume(&args, common)?
     } else {
@@ -62,7 +73,7 @@ pub(super) async fn run(args: ListArgs, common: &Common) -> anyhow::Result<bool>
     };
     let mut display = Display::new(args.quiet, clock);
     let done = tokio::select! {
-        done = vet(&mut job, &mut backend, &mut display, clock) => Some(done),
+        done = vet(&mut job, &mut backend, &mut display, args.yes, clock) => Some(done),
         interrupted = tokio::signal::ctrl_c() => match interrupted {
             Ok(()) => None,
             Err(error) => Some(Err(error.into())),
@@ -75,8 +86,12 @@ pub(super) async fn run(args: ListArgs, common: &Common) -> anyhow::Result<bool>
     };
     backend.close().await;
     match done {
-        Ok(decision) => {
+        Ok(Ending::Vetted(decision)) => {
             job.remove();
+            Ok(decision == Decision::Go)
+        }
+        Ok(Ending::Sampled(decision)) => {
+            anstream::eprintln!("\n{DIM}for the rest go on with{DIM:#} {}", job.how_to_go_on());
             Ok(decision == Decision::Go)
         }
         Err(error) => Err(unfinished(&job, error)),
@@ -98,7 +113,10 @@ async fn stop(backend: Backend) {
 /// The error of a job that ended early, with the way to go on; one of which nothing was accepted
 /// is taken away.
 fn unfinished(job: &Job, error: anyhow::Error) -> anyhow::Error {
-    if job.batch_id.is_none() && !job.is_spooled {
+    let is_begun = job.batch_id.is_some()
+        || job.sample.as_ref().is_some_and(|sample| sample.batch_id.is_some())
+        || job.files.iter().any(|file| file.is_spooled);
+    if !is_begun {
         job.remove();
         return error;
     }
@@ -109,61 +127,73 @@ async fn vet(
     job: &mut Job,
     backend: &mut Backend,
     display: &mut Display,
+    is_rest_agreed: bool,
     clock: Clock,
-) -> anyhow::Result<Decision> {
+) -> anyhow::Result<Ending> {
     let client = &mut backend.client;
+    if job.batch_id.is_none() && job.sample.as_ref().is_some_and(|sample| !sample.is_done) {
+        let decision = sampling::verify_sample(job, client, display).await?;
+        if let Some(decision) = decision
+            && !sampling::is_rest_wanted(is_rest_agreed).await?
+        {
+            return Ok(Ending::Sampled(decision));
+        }
+    }
     let batch_id = match &job.batch_id {
         Some(batch_id) => batch_id.clone(),
         None => send(job, client, display).await?,
     };
     let batch = watch::watch(client, &batch_id, display).await?;
     display.clear();
-    let seen = write::write(job, client, &batch_id).await?;
-    let progress = without_unused(from_proto::progress(&batch)?, &seen);
+    let written = write::write(job, client, &batch_id).await?;
+    let progress = without_unused(from_proto::progress(&batch)?, &written.seen);
     let mut preflight = from_proto::preflight(&batch)?;
-    if !seen.unused.is_empty() {
+    if !written.seen.unused.is_empty() {
         // The service counted every address of a row; the row is sent to one.
         let (state, policy) = (from_proto::state(&batch), preflight.policy);
         preflight = Preflight::of(&progress, state, policy, &preflight.thresholds);
     }
-    if let Some(place) = &job.report {
-        let data = data(job, client, &batch, &progress, &preflight, &seen, clock.now());
-        let mut data = data.await?;
-        data.asked_as.clone_from(&backend.asked_as);
-        let scratch = job.scratch("report");
-        fs::write(&scratch, report::render(&data)?)
-            .with_context(|| format!("{} cannot be written", scratch.display()))?;
-        paths::persist(&scratch, place, job.force)?;
-    }
-    say(job, &preflight, &progress, &seen);
-    Ok(preflight.decision())
+    let answer = RunAnswer {
+        batch: &batch,
+        progress: &progress,
+        preflight: &preflight,
+        written: &written,
+        asked_as: backend.asked_as.clone(),
+    };
+    page::write_page(job, client, answer, clock.now()).await?;
+    say(job, &preflight, &progress, &written);
+    Ok(Ending::Vetted(preflight.decision()))
 }
 
 /// Says the answer; on standard error where the rows go to standard output.
-fn say(job: &Job, preflight: &Preflight, progress: &Progress, seen: &Seen) {
-    let mut text = summary::text(preflight, progress);
+fn say(job: &Job, preflight: &Preflight, progress: &Progress, written: &WrittenRun) {
+    let is_stream = written.outputs.iter().any(|output| paths::is_stream(&output.path));
+    let width = match is_stream {
+        true => render::terminal_width(std::io::stderr()),
+        false => render::terminal_width(std::io::stdout()),
+    };
+    let mut text = summary::text(preflight, progress, width);
     let row = |rows| if rows == 1 { "row" } else { "rows" };
-    let mut line = |rows: u64, rest: String| {
+    let mut line = |rows: u64, rest: &str| {
         text += &format!("{DIM}{} {} {rest}{DIM:#}\n", grouped(rows), row(rows));
     };
-    if seen.no_address > 0 {
-        line(seen.no_address, "without an address: no verdict, and counted nowhere".to_owned());
+    if written.seen.no_address > 0 {
+        line(written.seen.no_address, "without an address: no verdict, and counted nowhere");
     }
-    if seen.excluded > 0 {
-        line(seen.excluded, "on your suppression lists: not asked, and counted nowhere".to_owned());
+    if written.seen.excluded > 0 {
+        line(written.seen.excluded, "on your suppression lists: not asked, and counted nowhere");
     }
-    let is_are = if seen.written == 1 { "is" } else { "are" };
     text.push('\n');
-    if paths::is_stream(&job.output) {
+    if is_stream {
         anstream::eprint!("{text}");
         return;
     }
-    text += &format!(
-        "{DIM}{} {} {is_are} in{DIM:#} {}\n",
-        grouped(seen.written),
-        row(seen.written),
-        job.output.display()
-    );
+    let parts = written.parts.iter().filter(|part| part.rows > 0);
+    for file in written.outputs.iter().chain(parts) {
+        let (rows, is_are) = (file.rows, if file.rows == 1 { "is" } else { "are" });
+        text += &format!("{DIM}{} {} {is_are} in{DIM:#} ", grouped(rows), row(rows));
+        text += &format!("{}\n", file.path.display());
+    }
     if let Some(report) = &job.report {
         text += &format!("{DIM}the report is in{DIM:#} {}\n", report.display());
     }
@@ -182,64 +212,25 @@ fn without_unused(mut progress: Progress, seen: &Seen) -> Progress {
     progress
 }
 
-/// Sends the list, and remembers its batch.
+/// Says what a list was found to be.
+fn say_layout(name: &str, layout: &Layout) {
+    anstream::eprintln!("{DIM}{name}: {layout}{DIM:#}");
+}
+
+/// Sends the lists, and remembers their batch.
 async fn send(job: &mut Job, client: &mut Client, display: &Display) -> anyhow::Result<String> {
     let bar = display.reading();
     let on_rows = move |rows| bar.set_position(rows);
-    let on_layout = |layout: &_| anstream::eprintln!("{DIM}{}: {layout}{DIM:#}", job.name());
-    let submitted = submit::submit(job, client, on_layout, on_rows).await?;
+    let submission =
+        BatchSubmission { plan: job.plan()?, depth: job.depth, request_id: job.request_id.clone() };
+    let submitted = submit::submit(job, submission, client, say_layout, on_rows).await?;
     for note in &submitted.notes {
         anstream::eprintln!("{DIM}{note}{DIM:#}");
     }
-    job.digest = Some(submitted.digest);
+    for (file, digest) in job.files.iter_mut().zip(submitted.digests) {
+        file.digest = Some(digest);
+    }
     job.batch_id = Some(submitted.batch.batch_id.clone());
     job.save()?;
     Ok(submitted.batch.batch_id)
-}
-
-/// The report's data.
-async fn data(
-    job: &Job,
-    client: &mut Client,
-    batch: &Batch,
-    progress: &Progress,
-    preflight: &Preflight,
-    seen: &Seen,
-    now: SystemTime,
-) -> anyhow::Result<report::ReportData> {
-    let time = |at: Option<prost_types::Timestamp>| at.and_then(from_proto::time);
-    Ok(report::ReportData {
-        list: job.name(),
-        state: from_proto::state(batch),
-        started_at: time(batch.create_time).unwrap_or(now),
-        ended_at: time(batch.end_time),
-        written_at: now,
-        progress: progress.clone(),
-        preflight: preflight.clone(),
-        domains: breakdown(client, batch, TallyKind::Domain).await?,
-        providers: breakdown(client, batch, TallyKind::Provider).await?,
-        suggestions: seen.suggestions,
-        no_address: seen.no_address,
-        excluded: seen.excluded,
-        flags: seen.flags,
-        evidence: seen.evidence,
-        from_cache: seen.from_cache,
-        asked_as: None,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    })
-}
-
-async fn breakdown(
-    client: &mut Client,
-    batch: &Batch,
-    kind: TallyKind,
-) -> anyhow::Result<Vec<report::GroupCounts>> {
-    let request = ListBatchTalliesRequest {
-        batch_id: batch.batch_id.clone(),
-        kind: kind.into(),
-        page_size: TALLIES,
-        ..ListBatchTalliesRequest::default()
-    };
-    let tallies = client.list_batch_tallies(request).await?.into_inner().tallies;
-    Ok(tallies.into_iter().map(from_proto::group_counts).collect())
 }

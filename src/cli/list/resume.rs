@@ -1,13 +1,14 @@
 //! Going on with a run: under the questions it was begun with, and the output that is wanted now.
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 
 use super::args::{ListArgs, SendToArg};
+use super::digest::digest_file;
 use super::folder::{self, ENDING};
 use super::job::Job;
-use super::{parts, paths};
 use crate::cli::common::Common;
 use crate::cli::depth::DepthArg;
 
@@ -16,13 +17,10 @@ impl Job {
     /// What the flags say about the output applies; about the questions they may not differ from
     /// what the run was begun with.
     pub(super) fn resume(args: &ListArgs, common: &Common) -> anyhow::Result<Self> {
-        let folder = match &args.file {
-            Some(file) if file.to_string_lossy().ends_with(ENDING) => file.clone(),
-            Some(file) => {
-                let is_spooled = folder::is_spooled(file).unwrap_or(true);
-                folder::folder(&folder::output(args, is_spooled)?, file)
-            }
-            None => folder::only_folder()?,
+        let folder = match args.files.as_slice() {
+            [file] if file.to_string_lossy().ends_with(ENDING) => file.clone(),
+            [] => folder::only_folder()?,
+            _ => folder::folder(args, &folder::job_files(args)?),
         };
         let text = fs::read(folder.join("job.json")).with_context(|| {
             format!(
@@ -61,11 +59,13 @@ impl Job {
             ("--send-to", args.send_to != SendToArg::Deliverable && args.send_to != self.send_to),
             ("--server", args.server.is_some() && args.server != self.server),
             ("--sandbox", args.sandbox && !self.sandbox),
-            ("--exclude", !args.exclude.is_empty() && args.exclude.len() != self.exclude),
+            ("--exclude", !args.exclude.is_empty() && digests(&args.exclude)? != self.exclude),
+            ("--sample", args.sample.is_some_and(|size| self.sample_size() != Some(size.get()))),
             ("--ca, --client-cert, --client-key or --api-key-file", client.differs(&self.client)),
         ];
         let flag = differs.iter().find(|(_, differs)| *differs).map(|(flag, _)| *flag);
-        if let Some(flag) = flag.or(common.absolute()?.differs(&self.common)) {
+        let common = common.absolute()?;
+        if let Some(flag) = flag.or_else(|| common.differs(&self.common)) {
             anyhow::bail!(
                 "{flag} differs from what the run was begun with: leave it out, or start anew \
                  with --restart"
@@ -88,11 +88,18 @@ impl Job {
         Ok(())
     }
 
+    fn sample_size(&self) -> Option<usize> {
+        self.sample.as_ref().map(|sample| sample.size)
+    }
+
     /// Takes the flags that say what is to be written, and where.
     fn take_output_flags(&mut self, args: &ListArgs) -> anyhow::Result<()> {
-        let names_folder = args.file.as_ref().is_none_or(|file| *file == self.folder);
+        let names_folder = args.files.first().is_none_or(|file| *file == self.folder);
         if let Some(output) = args.output.as_ref().filter(|_| names_folder) {
-            self.output.clone_from(output);
+            let [file] = self.files.as_mut_slice() else {
+                anyhow::bail!("--output is where the run of several lists began: leave it out");
+            };
+            file.output.clone_from(output);
         }
         if args.split.is_some() {
             self.split.clone_from(&args.split);
@@ -107,20 +114,15 @@ impl Job {
         self.force |= args.force;
         self.unique |= args.unique;
         self.clean |= args.clean;
-        let parts = self.split.as_deref().map(|split| parts::paths(split, &self.output));
-        let parts = parts.unwrap_or_default();
-        let mut files = vec![("the list", self.input.as_path()), ("the output", &self.output)];
-        files.extend(self.report.as_deref().map(|report| ("the report", report)));
-        files.extend(parts.iter().map(|part| ("a part", part.as_path())));
-        files.retain(|(_, path)| !paths::is_stream(path));
-        paths::ensure_different(&files)?;
-        if let Some(split) = &self.split {
-            fs::create_dir_all(split)
-                .with_context(|| format!("{} cannot be made", split.display()))?;
-        }
-        for file in [&self.output].into_iter().chain(&self.report).chain(&parts) {
-            paths::ensure_writable(file, self.force)?;
-        }
-        Ok(())
+        self.ensure_different_files([])?;
+        self.ensure_outputs_writable()
     }
+}
+
+/// The SHA-256 of each file.
+fn digests(files: &[PathBuf]) -> anyhow::Result<Vec<String>> {
+    let digest = |file: &PathBuf| {
+        digest_file(file).with_context(|| format!("{} cannot be read", file.display()))
+    };
+    files.iter().map(digest).collect()
 }

@@ -26,12 +26,27 @@ pub(super) enum RowQuestion<'r> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct RowPlan {
     excluded: HashSet<u64>,
+    /// The rows that are asked about; `None`: all.
+    chosen: Option<HashSet<RowId>>,
 }
+
+/// A row of a run: the number of its list, from 0, and its own in that list, from 1.
+pub(super) type RowId = (usize, u64);
 
 impl RowPlan {
     /// Takes an address of a suppression list.
     pub(super) fn exclude(&mut self, address: &str) {
         self.excluded.insert(mailbox_hash(address));
+    }
+
+    /// The same plan for these rows alone.
+    pub(super) fn of_rows(self, chosen: HashSet<RowId>) -> Self {
+        Self { chosen: Some(chosen), ..self }
+    }
+
+    /// `true` if the row is one to ask about.
+    pub(super) fn is_chosen(&self, row: RowId) -> bool {
+        self.chosen.as_ref().is_none_or(|chosen| chosen.contains(&row))
     }
 
     /// Derives the question about `row`. Of several addresses, those on the suppression list are
@@ -56,15 +71,21 @@ fn beginning(address: &str) -> &str {
     &address[..address.floor_char_boundary(LONGEST_ADDRESS)]
 }
 
-/// The first row of each mailbox.
+/// The first row of each mailbox, over all lists of a run.
 #[derive(Debug, Default)]
 pub(super) struct FirstRows(HashMap<u64, u64, foldhash::fast::RandomState>);
 
+/// The bits that the number of a row takes.
+const ROW_BITS: u32 = 40;
+
 impl FirstRows {
     /// The row before `row` that reaches the mailbox of `address`, if there is one.
-    pub(super) fn earlier(&mut self, address: &str, row: u64) -> Option<u64> {
-        let first = *self.0.entry(mailbox_hash(address)).or_insert(row);
-        (first != row).then_some(first)
+    pub(super) fn earlier(&mut self, address: &str, (file, row): RowId) -> Option<RowId> {
+        // One number for both: a million mailboxes are a million entries.
+        let packed = (file as u64) << ROW_BITS | row;
+        let first = *self.0.entry(mailbox_hash(address)).or_insert(packed);
+        let found = ((first >> ROW_BITS) as usize, first & ((1 << ROW_BITS) - 1));
+        (first != packed).then_some(found)
     }
 }
 
@@ -119,9 +140,9 @@ mod tests {
     #[test]
     fn a_later_row_of_a_mailbox_names_the_first() {
         let mut rows = FirstRows::default();
-        assert_eq!(rows.earlier("jane@acme.test", 1), None);
-        assert_eq!(rows.earlier("bob@acme.test", 2), None);
-        assert_eq!(rows.earlier("Jane@ACME.test", 3), Some(1));
-        assert_eq!(rows.earlier("jane@acme.test", 4), Some(1));
+        assert_eq!(rows.earlier("jane@acme.test", (0, 1)), None);
+        assert_eq!(rows.earlier("bob@acme.test", (0, 2)), None);
+        assert_eq!(rows.earlier("Jane@ACME.test", (0, 3)), Some((0, 1)));
+        assert_eq!(rows.earlier("jane@acme.test", (1, 1)), Some((0, 1)));
     }
 }

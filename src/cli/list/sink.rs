@@ -2,29 +2,34 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::args::FormatArg;
-use super::columns::NAMES;
-use super::job::Job;
-use crate::listfile::{Layout, ListFileError, Output, Row, WorkbookWriter, Writer};
+use super::columns::{KEYS, NAMES, RowAnswer};
+use crate::listfile::{Format, Layout, ListFileError, Output, Row, WorkbookWriter, Writer};
 
 /// Takes rows with their appended values.
 pub(super) enum Sink {
     Text(Box<Writer<Packed>>),
+    Json(Box<Writer<Packed>>),
     Workbook(Box<WorkbookWriter>, Packed),
 }
 
 impl Sink {
-    /// The sink of `job`: a workbook if the format or the ending of the output says so.
-    pub(super) fn new(job: &Job, file: Packed, layout: &Layout) -> Result<Self, ListFileError> {
-        let ending = job.output.extension().map(|ending| ending.to_ascii_lowercase());
+    /// The sink of `output`: a workbook if the format or the ending of the output says so.
+    pub(super) fn new(
+        format: Option<FormatArg>,
+        output: &Path,
+        file: Packed,
+        layout: &Layout,
+    ) -> Result<Self, ListFileError> {
+        let ending = output.extension().map(|ending| ending.to_ascii_lowercase());
         let format = match ending {
-            Some(ending) if job.format.is_none() && ending == "xlsx" => Some(FormatArg::Xlsx),
-            _ => job.format,
+            Some(ending) if format.is_none() && ending == "xlsx" => Some(FormatArg::Xlsx),
+            _ => format,
         };
         let output = match format {
             None => Output::Same,
@@ -34,27 +39,59 @@ impl Sink {
                 return Ok(Self::Workbook(Box::new(WorkbookWriter::new(layout, &NAMES)?), file));
             }
         };
+        let is_json = output == Output::JsonLines
+            || output == Output::Same && layout.format == Format::JsonLines;
+        if is_json {
+            let writer = Writer::new(file, layout, output, &KEYS)?.with_json_values();
+            return Ok(Self::Json(Box::new(writer)));
+        }
         Ok(Self::Text(Box::new(Writer::new(file, layout, output, &NAMES)?)))
     }
 
-    /// Writes one row.
-    pub(super) fn write(&mut self, row: &Row, values: &[&str]) -> Result<(), ListFileError> {
+    /// Writes one row with its answer.
+    pub(super) fn write(&mut self, row: &Row, answer: &RowAnswer) -> Result<(), ListFileError> {
+        let values = answer.values.each_ref().map(String::as_str);
         match self {
-            Self::Text(writer) => writer.write(row, values),
-            Self::Workbook(writer, _) => writer.write(row, values),
+            Self::Text(writer) => writer.write(row, &values),
+            Self::Json(writer) => {
+                let values = answer.to_json();
+                let values =
+                    values.map_err(|error| ListFileError::Write(io::Error::other(error)))?;
+                writer.write(row, &values.each_ref().map(String::as_str))
+            }
+            Self::Workbook(writer, _) => writer.write(row, &values),
+        }
+    }
+
+    /// Writes a blank line, if the format has such.
+    pub(super) fn write_blank(&mut self, row: &Row) -> Result<(), ListFileError> {
+        match self {
+            Self::Text(writer) | Self::Json(writer) => writer.write(row, &[]),
+            Self::Workbook(writer, _) => writer.write(row, &[]),
         }
     }
 
     /// Writes what is left, and gives the file back.
     pub(super) fn finish(self) -> Result<Packed, ListFileError> {
         match self {
-            Self::Text(writer) => writer.finish(),
+            Self::Text(writer) | Self::Json(writer) => writer.finish(),
             Self::Workbook(writer, mut file) => {
                 writer.finish(&mut file)?;
                 Ok(file)
             }
         }
     }
+}
+
+/// A file that was written under a name of its own beside its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WrittenFile {
+    /// Its present place.
+    pub(super) scratch: PathBuf,
+    /// The place it belongs to.
+    pub(super) path: PathBuf,
+    /// Number of its rows.
+    pub(super) rows: u64,
 }
 
 /// A file that is packed if its name says so.

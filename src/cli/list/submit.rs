@@ -26,20 +26,22 @@ const PAGE: usize = 1000;
 /// Number of pages that are read ahead.
 const AHEAD: usize = 4;
 
-/// An accepted list, and the findings of reading it.
+/// The lists of a run, accepted, and the findings of reading them.
 pub(super) struct Submitted {
     /// The batch.
     pub(super) batch: Batch,
-    /// The SHA-256 of the list.
-    pub(super) digest: String,
+    /// The SHA-256 of each list.
+    pub(super) digests: Vec<String>,
     /// The findings, in words.
     pub(super) notes: Vec<String>,
 }
 
-/// The options for reading the list.
-pub(super) fn reading(job: &Job) -> listfile::Options {
+/// The options for reading a list.
+fn reading(job: &Job, number: usize) -> listfile::Options {
+    // A table that was made here is UTF-8 and has no lines to skip but those of its sheet.
+    let encoding = job.encoding.clone().filter(|_| !job.files[number].is_imported);
     listfile::Options {
-        encoding: job.encoding.clone(),
+        encoding,
         column: job.column.clone(),
         header: job.header,
         skip_rows: job.skip_rows,
@@ -50,11 +52,12 @@ pub(super) fn reading(job: &Job) -> listfile::Options {
 /// The list's rows.
 pub(super) type Rows = Reader<Hashing<BufReader<File>>>;
 
-/// Opens the list; `digest` takes in what is read.
-pub(super) fn open(job: &Job, digest: Digesting) -> anyhow::Result<Rows> {
-    let named = || job.name();
-    let file = File::open(&job.input).with_context(named)?;
-    Reader::open(Hashing::new(BufReader::new(file), digest), &reading(job)).with_context(named)
+/// Opens the list with this number; `digest` takes in what is read.
+pub(super) fn open(job: &Job, number: usize, digest: Digesting) -> anyhow::Result<Rows> {
+    let named = || job.files[number].name.clone();
+    let file = File::open(job.input(number)).with_context(named)?;
+    let file = Hashing::new(BufReader::new(file), digest);
+    Reader::open(file, &reading(job, number)).with_context(named)
 }
 
 /// A message of the reading thread.
@@ -65,36 +68,54 @@ enum Sent {
     End,
 }
 
-/// Sends the list. `on_layout` is told what the file is, `on_rows` how many rows have gone.
+/// The batch that is made of a run's lists.
+pub(super) struct BatchSubmission {
+    /// The plan of what is asked of each row.
+    pub(super) plan: RowPlan,
+    /// The depth of the verification.
+    pub(super) depth: DepthArg,
+    /// Makes it the same one, however often it is tried.
+    pub(super) request_id: String,
+}
+
+/// Sends the lists. `on_layout` is told the name and the layout of each, `on_rows` how many rows
+/// have gone.
 pub(super) async fn submit(
     job: &Job,
+    submission: BatchSubmission,
     client: &mut Client,
-    on_layout: impl FnOnce(&Layout),
+    mut on_layout: impl FnMut(&str, &Layout),
     on_rows: impl Fn(u64) + Send + Sync + 'static,
 ) -> anyhow::Result<Submitted> {
-    let digest = Digesting::default();
-    let reader = open(job, digest.clone())?;
-    on_layout(reader.layout());
-    let plan = job.plan()?;
+    let digests: Vec<Digesting> = job.files.iter().map(|_| Digesting::default()).collect();
+    let mut lists = Vec::with_capacity(digests.len());
+    for (number, digest) in digests.iter().enumerate() {
+        let name = job.files[number].name.clone();
+        let reader = open(job, number, digest.clone())?;
+        on_layout(&name, reader.layout());
+        lists.push((name, reader));
+    }
+    let spec = spec(job, &submission);
+    let plan = submission.plan;
     let (pages, sent) = mpsc::channel(AHEAD);
     // Reading a file blocks.
-    let mut reading = tokio::task::spawn_blocking(move || read(reader, &plan, &pages));
-    let mut call = pin!(client.upload_batch(parts(spec(job), sent, on_rows)));
+    let mut reading = tokio::task::spawn_blocking(move || read(lists, &plan, &pages));
+    let mut call = pin!(client.upload_batch(parts(spec, sent, on_rows)));
     let mut notes = None;
     let created = tokio::select! {
         created = &mut call => created,
         read = &mut reading => {
             // An error drops the call, which then leaves nothing.
-            notes = Some(read?.with_context(|| job.name())?);
+            notes = Some(read??);
             call.await
         }
     };
     let batch = created?.into_inner().batch.context("the service named no batch")?;
     let notes = match notes {
         Some(notes) => notes,
-        None => reading.await?.with_context(|| job.name())?,
+        None => reading.await??,
     };
-    Ok(Submitted { batch, digest: digest.hex(), notes })
+    Ok(Submitted { batch, digests: digests.iter().map(Digesting::hex).collect(), notes })
 }
 
 /// The messages of the call. They end only when the whole list was read.
@@ -123,29 +144,35 @@ fn parts(
 
 /// Reads all rows into pages; returns what was out of the ordinary.
 fn read(
-    mut reader: Rows,
+    lists: Vec<(String, Rows)>,
     plan: &RowPlan,
     pages: &mpsc::Sender<Sent>,
 ) -> anyhow::Result<Vec<String>> {
+    let is_alone = lists.len() == 1;
     let mut row = Row::default();
     let mut page = Vec::with_capacity(PAGE);
+    let mut notes = Vec::new();
     let mut row_count: u64 = 0;
     // The list is read to its end also when nobody takes the rows: they were sent before.
     let send = |page: &mut Vec<BatchAddress>| pages.blocking_send(Sent::Page(std::mem::take(page)));
-    while reader.read(&mut row)? {
-        if row.is_blank() {
-            continue;
+    for (number, (name, mut reader)) in lists.into_iter().enumerate() {
+        while reader.read(&mut row).with_context(|| name.clone())? {
+            if row.is_blank() || !plan.is_chosen((number, row.number())) {
+                continue;
+            }
+            if let RowQuestion::Addresses(addresses) = plan.question(&row) {
+                page.extend(addresses.iter().map(|address| BatchAddress {
+                    address: (*address).to_owned(),
+                    row_id: String::new(),
+                }));
+            }
+            if page.len() >= PAGE {
+                row_count += page.len() as u64;
+                let _taken = send(&mut page);
+            }
         }
-        if let RowQuestion::Addresses(addresses) = plan.question(&row) {
-            page.extend(addresses.iter().map(|address| BatchAddress {
-                address: (*address).to_owned(),
-                row_id: String::new(),
-            }));
-        }
-        if page.len() >= PAGE {
-            row_count += page.len() as u64;
-            let _taken = send(&mut page);
-        }
+        let found = reader.findings().notes().into_iter();
+        notes.extend(found.map(|note| if is_alone { note } else { format!("{name}: {note}") }));
     }
     let is_empty = row_count == 0 && page.is_empty();
     anyhow::ensure!(!is_empty, "no row holds an address to verify; is it the right column?");
@@ -153,11 +180,11 @@ fn read(
         let _taken = send(&mut page);
     }
     let _taken = pages.blocking_send(Sent::End);
-    Ok(reader.findings().notes())
+    Ok(notes)
 }
 
-fn spec(job: &Job) -> BatchSpec {
-    let depth = match job.depth {
+fn spec(job: &Job, submission: &BatchSubmission) -> BatchSpec {
+    let depth = match submission.depth {
         DepthArg::Syntax => proto::Depth::Syntax,
         DepthArg::Domain => proto::Depth::Domain,
         DepthArg::Mailbox => proto::Depth::Mailbox,
@@ -170,7 +197,7 @@ fn spec(job: &Job) -> BatchSpec {
     let duration = |time: std::time::Duration| prost_types::Duration::try_from(time).ok();
     let name = job.name();
     BatchSpec {
-        request_id: job.request_id.clone(),
+        request_id: submission.request_id.clone(),
         display_name: name[..name.floor_char_boundary(200)].to_owned(),
         options: Some(BatchOptions {
             depth: depth.into(),

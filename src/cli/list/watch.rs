@@ -6,15 +6,19 @@ use std::io::IsTerminal as _;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
+use futures_util::{Stream, StreamExt as _};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::time::{Interval, MissedTickBehavior};
+use tonic::Status;
 
 use super::backend::Client;
 use super::from_proto;
 use super::retries::Retries;
 use crate::campaign::Progress;
-use crate::campaign::preflight::grouped;
+use crate::campaign::preflight::{Share, grouped};
+use crate::cli::render;
 use crate::clock::Clock;
-use crate::proto::{Batch, WatchBatchRequest};
+use crate::proto::{Batch, WatchBatchRequest, WatchBatchResponse};
 use crate::verdict::Verdict;
 
 /// The time between two lines where there is no terminal.
@@ -24,13 +28,22 @@ const LINE_EVERY: Duration = Duration::from_secs(30);
 /// left when one provider's rows are all that is.
 const WINDOW: Duration = Duration::from_secs(30);
 
+/// The columns of a window that has room for a bar.
+const WIDE: usize = 60;
+
+/// Takes lines for a log.
+type LineLog = Box<dyn Fn(&str) + Send>;
+
 /// Shows the progress.
 pub(super) struct Display {
     bar: ProgressBar,
     clock: Clock,
-    lines: bool,
-    last_line: SystemTime,
+    /// Takes a line now and then where there is no terminal.
+    log: Option<LineLog>,
+    ticks: Interval,
     rate: Rate,
+    shown: Option<Progress>,
+    width: usize,
 }
 
 impl Display {
@@ -40,8 +53,18 @@ impl Display {
         if is_terminal && !is_quiet {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        let lines = !is_terminal && !is_quiet;
-        Self { bar, clock, lines, last_line: clock.now(), rate: Rate::default() }
+        let mut log: Option<LineLog> = None;
+        if !is_terminal && !is_quiet {
+            log = Some(Box::new(|line| anstream::eprintln!("{line}")));
+        }
+        Self::from_parts(bar, log, render::terminal_width(std::io::stderr()), clock)
+    }
+
+    fn from_parts(bar: ProgressBar, log: Option<LineLog>, width: usize, clock: Clock) -> Self {
+        let first = clock.instant(clock.now() + LINE_EVERY);
+        let mut ticks = tokio::time::interval_at(first, LINE_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        Self { bar, clock, log, ticks, rate: Rate::default(), shown: None, width }
     }
 
     /// A bar that can be told from elsewhere that rows are read.
@@ -50,28 +73,35 @@ impl Display {
         self.bar.clone()
     }
 
-    fn verifying(&self, rows: u64) {
-        // The message is cut to what the window holds.
-        self.bar.set_style(style("{bar:8} {percent:>3} % {wide_msg}"));
-        self.bar.set_length(rows);
+    fn show(&mut self, progress: Progress) {
+        if self.shown.is_none() {
+            // The message is cut to what the window holds; a narrow one has no room for a bar.
+            let is_wide = self.width >= WIDE;
+            let template = "{percent:>3} % {wide_msg}";
+            self.bar
+                .set_style(style(&format!("{}{template}", if is_wide { "{bar:8} " } else { "" })));
+            self.bar.set_length(progress.rows);
+        }
+        let now = self.clock.now();
+        self.rate.observe(now, progress.finished_rows());
+        self.bar.set_position(progress.finished_rows());
+        self.bar.set_message(message(&progress, &self.rate, now));
+        self.shown = Some(progress);
     }
 
-    fn show(&mut self, progress: &Progress) {
-        let now = self.clock.now();
-        self.bar.set_position(progress.finished_rows());
-        self.rate.observe(now, progress.finished_rows());
-        let (done, rows) = (grouped(progress.finished_rows()), grouped(progress.rows));
-        let message = format!("{done} of {rows}  {}", message(progress, &self.rate, now));
-        if self.lines && now.duration_since(self.last_line).unwrap_or_default() >= LINE_EVERY {
-            self.last_line = now;
-            anstream::eprintln!("{message}");
+    /// Writes a line where there is no terminal.
+    fn write_line(&self) {
+        if let (Some(log), Some(progress)) = (&self.log, &self.shown) {
+            let share = Share { count: progress.finished_rows(), of: progress.rows };
+            let message = message(progress, &self.rate, self.clock.now());
+            log(&format!("{:.0} %  {message}", share.fraction() * 100.0));
         }
-        self.bar.set_message(message);
     }
 
     /// Takes the bar away.
-    pub(super) fn clear(&self) {
+    pub(super) fn clear(&mut self) {
         self.bar.finish_and_clear();
+        (self.rate, self.shown) = (Rate::default(), None);
     }
 }
 
@@ -115,7 +145,7 @@ fn two_digits(rate: f64) -> String {
     format!("{}/s", grouped(((rate / unit).round() * unit) as u64))
 }
 
-/// The progress in one line: time and rate first, for narrow windows.
+/// The progress in one line: the time left and the count first, for narrow windows.
 fn message(progress: &Progress, rate: &Rate, now: SystemTime) -> String {
     let mut message = String::new();
     let waiting = progress.waiting_rows();
@@ -123,13 +153,18 @@ fn message(progress: &Progress, rate: &Rate, now: SystemTime) -> String {
     let rate = rate.per_second();
     if let Some(rate) = rate.filter(|_| others > 0) {
         let left = Duration::try_from_secs_f64(others as f64 / rate).unwrap_or(Duration::MAX);
-        let _ = write!(message, "about {} left at {}  ", whole_seconds(left), two_digits(rate));
+        let _ = write!(message, "about {} left  ", time_left(left));
+    }
+    let (done, rows) = (grouped(progress.finished_rows()), grouped(progress.rows));
+    let _ = write!(message, "{done} of {rows}  ");
+    if let Some(rate) = rate {
+        let _ = write!(message, "{}  ", two_digits(rate));
     }
     if waiting > 0 {
         let _ = write!(message, "{} wait for their server", grouped(waiting));
         if let Some(at) = progress.next_retry_at {
             let wait = at.duration_since(now).unwrap_or_default();
-            let _ = write!(message, ", next in {}", whole_seconds(wait));
+            let _ = write!(message, ", next in {}", time_left(wait));
         }
         message.push_str("  ");
     }
@@ -142,8 +177,15 @@ fn message(progress: &Progress, rate: &Rate, now: SystemTime) -> String {
     message.trim_end().to_owned()
 }
 
-fn whole_seconds(time: Duration) -> humantime::FormattedDuration {
-    humantime::format_duration(Duration::from_secs(time.as_secs().max(1)))
+/// A time to come with no more digits than it deserves: `43m`, `2h 10m`, `45s`.
+pub(super) fn time_left(time: Duration) -> humantime::FormattedDuration {
+    let seconds = time.as_secs().max(1);
+    let unit = match seconds {
+        0..=119 => 1,
+        120..=86_399 => 60,
+        _ => 3600,
+    };
+    humantime::format_duration(Duration::from_secs((seconds + unit / 2) / unit * unit))
 }
 
 /// Watches the batch to its end. A service that went away for a while is asked again.
@@ -153,41 +195,16 @@ pub(super) async fn watch(
     display: &mut Display,
 ) -> anyhow::Result<Batch> {
     let mut retries = Retries::default();
-    let mut is_shown = false;
     loop {
         let request = WatchBatchRequest { batch_id: batch_id.to_owned() };
+        let before = display.shown.as_ref().map(Progress::finished_rows);
         let ended = match client.watch_batch(request).await {
-            Ok(states) => {
-                let mut states = states.into_inner();
-                let mut last = None;
-                loop {
-                    let news = tokio::time::timeout(LINE_EVERY, states.message()).await;
-                    // Without news the line says that there are none.
-                    let Ok(news) = news else {
-                        if let Some(batch) = &last {
-                            display.show(&from_proto::progress(batch)?);
-                        }
-                        continue;
-                    };
-                    match news {
-                        Ok(Some(state)) => {
-                            retries.reset();
-                            let batch = state.batch.context("the service named no batch")?;
-                            let progress = from_proto::progress(&batch)?;
-                            if !is_shown {
-                                display.verifying(progress.rows);
-                                is_shown = true;
-                            }
-                            display.show(&progress);
-                            last = Some(batch);
-                        }
-                        Ok(None) => break Ok(last),
-                        Err(status) => break Err(status),
-                    }
-                }
-            }
+            Ok(states) => follow(states.into_inner(), display).await?,
             Err(status) => Err(status),
         };
+        if display.shown.as_ref().map(Progress::finished_rows) != before {
+            retries.reset();
+        }
         match ended {
             Ok(Some(batch)) if from_proto::state(&batch).is_over() => return Ok(batch),
             Ok(_) => retries.wait().await?,
@@ -196,9 +213,42 @@ pub(super) async fn watch(
     }
 }
 
+/// Shows the states as they come, and a line every [`LINE_EVERY`] whether any come or not; returns
+/// the last.
+async fn follow(
+    mut states: impl Stream<Item = Result<WatchBatchResponse, Status>> + Unpin,
+    display: &mut Display,
+) -> anyhow::Result<Result<Option<Batch>, Status>> {
+    let mut last = None;
+    loop {
+        let state = tokio::select! {
+            state = states.next() => state,
+            _ = display.ticks.tick() => {
+                display.write_line();
+                continue;
+            }
+        };
+        match state {
+            Some(Ok(state)) => {
+                let batch = state.batch.context("the service named no batch")?;
+                display.show(from_proto::progress(&batch)?);
+                last = Some(batch);
+            }
+            None => return Ok(Ok(last)),
+            Some(Err(status)) => return Ok(Err(status)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use futures_util::stream;
+    use parking_lot::Mutex;
+
     use super::*;
+    use crate::proto::{BatchProgress, ReasonCount};
     use crate::verdict::Reason;
 
     fn progress() -> Progress {
@@ -219,7 +269,10 @@ mod tests {
     #[test]
     fn the_line_says_what_was_found_and_how_long_it_may_take() {
         let line = message(&progress(), &rate(&[0, 40, 80, 120]), SystemTime::UNIX_EPOCH);
-        assert_eq!(line, "about 19s left at 40/s  1,200 deliverable  30 undeliverable");
+        assert_eq!(
+            line,
+            "about 19s left  1,230 of 2,000  40/s  1,200 deliverable  30 undeliverable"
+        );
     }
 
     #[test]
@@ -247,6 +300,44 @@ mod tests {
         progress.waiting.insert(Reason::Greylisted, 12);
         progress.next_retry_at = Some(now + Duration::from_secs(312));
         let line = message(&progress, &Rate::default(), now);
-        assert!(line.starts_with("12 wait for their server, next in 5m 12s  "), "{line}");
+        assert!(line.contains("12 wait for their server, next in 5m  "), "{line}");
+    }
+
+    #[test]
+    fn times_to_come_have_no_digits_that_nobody_knows() {
+        for (seconds, text) in [(0, "1s"), (45, "45s"), (2_561, "43m"), (7_801, "2h 10m")] {
+            assert_eq!(time_left(Duration::from_secs(seconds)).to_string(), text);
+        }
+    }
+
+    fn state(finished: i64) -> Result<WatchBatchResponse, Status> {
+        let verdict = crate::proto::Verdict::Deliverable.into();
+        let reason = crate::proto::Reason::MailboxAccepted.into();
+        let finished = vec![ReasonCount { reason, verdict, rows: finished }];
+        let progress = BatchProgress { rows: 100, finished, ..BatchProgress::default() };
+        let batch = Batch { progress: Some(progress), ..Batch::default() };
+        Ok(WatchBatchResponse { batch: Some(batch) })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_terminal_a_line_comes_every_thirty_seconds_whether_there_is_news_or_not() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let clock = Clock::start();
+        let (begun, kept) = (clock.now(), Arc::clone(&lines));
+        let log = move |line: &str| {
+            kept.lock().push((clock.now().duration_since(begun).unwrap(), line.to_owned()));
+        };
+        let bar = ProgressBar::hidden();
+        let mut display = Display::from_parts(bar, Some(Box::new(log)), 80, clock);
+        // News every 20 seconds, then none for two minutes.
+        let states = stream::iter([(0, 0), (20, 10), (20, 20), (20, 30), (125, 100)]);
+        let states = states.then(|(after, finished)| async move {
+            tokio::time::sleep(Duration::from_secs(after)).await;
+            state(finished)
+        });
+        follow(Box::pin(states), &mut display).await.unwrap().unwrap();
+        let at: Vec<u64> = lines.lock().iter().map(|(at, _)| at.as_secs()).collect();
+        assert_eq!(at, [30, 60, 90, 120, 150, 180]);
+        assert!(lines.lock()[0].1.starts_with("10 %  about "), "{:?}", lines.lock());
     }
 }

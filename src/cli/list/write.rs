@@ -1,4 +1,4 @@
-//! The output: the list's rows, read again, beside their results.
+//! The outputs: the lists' rows, read again, beside their results.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::SystemTime;
@@ -7,12 +7,12 @@ use anyhow::Context as _;
 use tonic::{Status, Streaming};
 
 use super::backend::Client;
-use super::columns::{self, RowFacts, Values};
+use super::columns::{self, RowAnswer, RowFacts};
 use super::digest::Digesting;
 use super::job::Job;
 use super::retries::Retries;
-use super::rows::{FirstRows, RowPlan, RowQuestion};
-use super::sink::{Packed, Sink};
+use super::rows::{FirstRows, RowId, RowPlan, RowQuestion};
+use super::sink::{Packed, Sink, WrittenFile};
 use super::split::Split;
 use super::{from_proto, paths, submit};
 use crate::listfile::Row;
@@ -36,8 +36,6 @@ pub(super) struct Seen {
     pub(super) excluded: u64,
     /// Results of addresses whose row took the answer of another one.
     pub(super) unused: BTreeMap<Reason, u64>,
-    /// Rows that were written.
-    pub(super) written: u64,
 }
 
 impl Seen {
@@ -58,28 +56,64 @@ impl Seen {
     }
 }
 
-/// Writes the output, whole or not at all.
-pub(super) async fn write(job: &Job, client: &mut Client, batch_id: &str) -> anyhow::Result<Seen> {
-    let mut results = Results::new(client, batch_id);
+/// The files of a run, written, and counts of what they hold.
+#[derive(Debug, Default)]
+pub(super) struct WrittenRun {
+    pub(super) seen: Seen,
+    /// The outputs, one for each list.
+    pub(super) outputs: Vec<WrittenFile>,
+    /// The files of `--split`.
+    pub(super) parts: Vec<WrittenFile>,
+}
+
+/// Writes the outputs of all lists, whole or not at all.
+pub(super) async fn write(
+    job: &Job,
+    client: &mut Client,
+    batch_id: &str,
+) -> anyhow::Result<WrittenRun> {
+    let mut answers = RowAnswers {
+        results: Results::new(client, batch_id),
+        plan: job.plan()?,
+        first_rows: FirstRows::default(),
+        seen: Seen::default(),
+        names: job.files.iter().map(|file| file.name.clone()).collect(),
+    };
+    let mut written = WrittenRun::default();
+    for number in 0..job.files.len() {
+        write_list(job, number, &mut answers, &mut written).await?;
+    }
+    for file in written.parts.iter().chain(&written.outputs) {
+        paths::persist(&file.scratch, &file.path, job.force)?;
+    }
+    written.seen = answers.seen;
+    Ok(written)
+}
+
+/// Writes the files of one list, under names of their own.
+async fn write_list(
+    job: &Job,
+    number: usize,
+    answers: &mut RowAnswers<'_>,
+    written: &mut WrittenRun,
+) -> anyhow::Result<()> {
     let digest = Digesting::default();
-    let mut reader = submit::open(job, digest.clone())?;
-    let plan = job.plan()?;
-    let scratch = job.scratch("output");
+    let mut reader = submit::open(job, number, digest.clone())?;
+    let output = &job.files[number].output;
+    let scratch = job.scratch(&format!("output-{number}"));
     let named = || format!("{} cannot be written", scratch.display());
-    let file = Packed::create(&scratch, &job.output).with_context(named)?;
-    let mut sink = Sink::new(job, file, reader.layout())?;
-    let mut split = Split::begin(job, reader.layout())?;
-    let mut row = Row::default();
-    let mut seen = Seen::default();
-    let mut first_rows = FirstRows::default();
+    let file = Packed::create(&scratch, output).with_context(named)?;
+    let mut sink = Sink::new(job.format, output, file, reader.layout())?;
+    let mut split = Split::begin(job, number, reader.layout())?;
+    let (mut row, mut rows) = (Row::default(), 0);
     while reader.read(&mut row)? {
         if row.is_blank() {
             if job.only.is_empty() {
-                sink.write(&row, &[])?;
+                sink.write_blank(&row)?;
             }
             continue;
         }
-        let answer = answer(&row, &plan, &mut results, &mut first_rows, &mut seen).await?;
+        let answer = answers.next(number, &row).await?;
         if job.unique && answer.is_duplicate {
             continue;
         }
@@ -88,78 +122,83 @@ pub(super) async fn write(job: &Job, client: &mut Client, batch_id: &str) -> any
             (job.clean && !address.is_empty()).then(|| reader.layout().with_address(&row, address));
         let row = changed.as_ref().unwrap_or(&row);
         if let Some(split) = &mut split {
-            split.write(row, &answer.values)?;
+            split.write(row, &answer)?;
         }
         if is_wanted(job, &answer) {
-            sink.write(row, &answer.values.each_ref().map(String::as_str))?;
-            seen.written += 1;
+            sink.write(row, &answer)?;
+            rows += 1;
         }
     }
     sink.finish()?.finish().with_context(named)?;
-    unchanged(job, &digest)?;
+    unchanged(job, number, &digest)?;
     if let Some(split) = split {
-        split.finish(job)?;
+        written.parts.extend(split.finish()?);
     }
-    paths::persist(&scratch, &job.output, job.force)?;
-    Ok(seen)
+    written.outputs.push(WrittenFile { scratch, path: output.clone(), rows });
+    Ok(())
 }
 
-/// The answer of a row.
-struct RowAnswer {
-    /// The verdict's name; empty if there is none.
-    verdict: String,
-    is_duplicate: bool,
-    values: Values,
+/// Makes the answers of rows of their results, in the order of the lists.
+struct RowAnswers<'a> {
+    results: Results<'a>,
+    plan: RowPlan,
+    first_rows: FirstRows,
+    seen: Seen,
+    /// The names of the lists.
+    names: Vec<String>,
 }
 
-/// Reads the results of `row` and makes its answer of them.
-async fn answer(
-    row: &Row,
-    plan: &RowPlan,
-    results: &mut Results<'_>,
-    first_rows: &mut FirstRows,
-    seen: &mut Seen,
-) -> anyhow::Result<RowAnswer> {
-    let mut facts = RowFacts { is_cleaned: row.is_cleaned(), ..RowFacts::default() };
-    let addresses = match plan.question(row) {
-        RowQuestion::NoAddress => {
-            seen.no_address += 1;
-            let values = columns::without_address();
-            return Ok(RowAnswer { verdict: String::new(), is_duplicate: false, values });
+impl RowAnswers<'_> {
+    /// Reads the results of `row` and makes its answer of them.
+    async fn next(&mut self, file: usize, row: &Row) -> anyhow::Result<RowAnswer> {
+        let mut facts = RowFacts { is_cleaned: row.is_cleaned(), ..RowFacts::default() };
+        let addresses = match self.plan.question(row) {
+            RowQuestion::NoAddress => {
+                self.seen.no_address += 1;
+                let values = columns::without_address();
+                return Ok(RowAnswer { values, ..RowAnswer::default() });
+            }
+            RowQuestion::Excluded(address) => {
+                self.seen.excluded += 1;
+                address.clone_into(&mut facts.address);
+                facts.duplicate_of = self.earlier(address, (file, row.number()));
+                let is_duplicate = facts.duplicate_of.is_some();
+                let values = columns::excluded(&facts);
+                return Ok(RowAnswer { values, is_duplicate, ..RowAnswer::default() });
+            }
+            RowQuestion::Addresses(addresses) => addresses,
+        };
+        let addresses: Vec<String> = addresses.into_iter().map(str::to_owned).collect();
+        let mut found: Vec<(&String, Verification)> = Vec::with_capacity(addresses.len());
+        for address in &addresses {
+            let result = self.results.next().await?;
+            found.extend(result.and_then(|result| result.verification).map(|v| (address, v)));
         }
-        RowQuestion::Excluded(address) => {
-            seen.excluded += 1;
-            address.clone_into(&mut facts.address);
-            facts.duplicate_of = first_rows.earlier(address, row.number());
-            let (values, is_duplicate) = (columns::excluded(&facts), facts.duplicate_of.is_some());
-            return Ok(RowAnswer { verdict: "risky".to_owned(), is_duplicate, values });
+        // Of a cancelled batch some rows have no result: what was not found out stays empty.
+        let chosen = (0..found.len()).min_by_key(|index| rank(found[*index].1.verdict()));
+        let Some((address, verification)) = chosen.map(|chosen| found.swap_remove(chosen)) else {
+            return Ok(RowAnswer::default());
+        };
+        self.seen.note(&verification);
+        for (_, unused) in &found {
+            let reason = from_proto::reason(unused.reason, unused.verdict());
+            *self.seen.unused.entry(reason).or_default() += 1;
         }
-        RowQuestion::Addresses(addresses) => addresses,
-    };
-    let mut found: Vec<(&str, Verification)> = Vec::with_capacity(addresses.len());
-    for address in &addresses {
-        let result = results.next().await?;
-        found.extend(result.and_then(|result| result.verification).map(|v| (*address, v)));
+        address.clone_into(&mut facts.address);
+        facts.others = addresses.iter().filter(|other| *other != address).cloned().collect();
+        facts.duplicate_of = self.earlier(address, (file, row.number()));
+        let is_duplicate = facts.duplicate_of.is_some();
+        let values = columns::values(&verification, &facts);
+        let verification = Some(verification);
+        Ok(RowAnswer { values, is_duplicate, verification, others: facts.others })
     }
-    // Of a cancelled batch some rows have no result: what was not found out stays empty.
-    let chosen = (0..found.len()).min_by_key(|index| rank(found[*index].1.verdict()));
-    let Some((address, verification)) = chosen.map(|chosen| found.swap_remove(chosen)) else {
-        let values = Values::default();
-        return Ok(RowAnswer { verdict: String::new(), is_duplicate: false, values });
-    };
-    seen.note(&verification);
-    for (_, unused) in &found {
-        *seen.unused.entry(from_proto::reason(unused.reason, unused.verdict())).or_default() += 1;
+
+    /// The row before this one that reaches the mailbox of `address`, as it is written.
+    fn earlier(&mut self, address: &str, row: RowId) -> Option<String> {
+        let (file, earlier) = self.first_rows.earlier(address, row)?;
+        let name = self.names.get(file).filter(|_| file != row.0);
+        Some(name.map_or_else(|| earlier.to_string(), |name| format!("{name}:{earlier}")))
     }
-    address.clone_into(&mut facts.address);
-    let others = addresses.iter().filter(|other| **other != address);
-    facts.others = others.map(|other| (*other).to_owned()).collect();
-    facts.duplicate_of = first_rows.earlier(address, row.number());
-    Ok(RowAnswer {
-        verdict: columns::verdict(verification.verdict()),
-        is_duplicate: facts.duplicate_of.is_some(),
-        values: columns::values(&verification, &facts),
-    })
 }
 
 /// The order in which a row's address is chosen: the first deliverable one, else the worst.
@@ -173,15 +212,16 @@ fn rank(verdict: Verdict) -> u8 {
 }
 
 fn is_wanted(job: &Job, answer: &RowAnswer) -> bool {
-    job.only.is_empty() || job.only.iter().any(|only| only.name() == answer.verdict)
+    job.only.is_empty() || job.only.iter().any(|only| only.name() == answer.values[0])
 }
 
 /// The list must be the one that was sent: its rows and the results stand side by side.
-fn unchanged(job: &Job, digest: &Digesting) -> anyhow::Result<()> {
+fn unchanged(job: &Job, number: usize, digest: &Digesting) -> anyhow::Result<()> {
+    let file = &job.files[number];
     anyhow::ensure!(
-        job.digest.as_ref().is_none_or(|sent| *sent == digest.hex()),
+        file.digest.as_ref().is_none_or(|sent| *sent == digest.hex()),
         "{} was changed since it was read: put it back as it was and go on with `{}`",
-        job.name(),
+        file.name,
         job.how_to_go_on()
     );
     Ok(())

@@ -42,8 +42,16 @@ pub(super) fn ldif<R: BufRead, W: Write>(
     input: R,
     table: &mut Table<W>,
 ) -> Result<String, ImportError> {
-    const MAIL: [&str; 5] =
-        ["mail", "email", "emailaddress", "rfc822mailbox", "mailalternateaddress"];
+    const MAIL: [&str; 8] = [
+        "mail",
+        "email",
+        "emailaddress",
+        "rfc822mailbox",
+        "mailalternateaddress",
+        "gosamailalternateaddress",
+        "mozillasecondemail",
+        "othermailbox",
+    ];
     table.row(&["dn", "cn", "mail"])?;
     let mut entry: Option<[String; 3]> = None;
     each_line(input, |line| {

@@ -2,12 +2,14 @@
 //! [`Reader`](super::Reader) takes.
 //!
 //! XLSX and ODS workbooks (the sheet with the most addresses), ZIP archives of text lists (each
-//! row with the name of its file behind it), vCards (RFC 6350), LDIF (RFC 2849), JSON documents.
+//! row with the name of its file behind it), vCards (RFC 6350), LDIF (RFC 2849), JSON documents,
+//! recipients as they are pasted out of a message.
 //! What a hostile file may cost is bounded: [`ImportLimits`], and [`MAX_COLUMNS`] columns.
 
 mod archive;
 mod cards;
 mod document;
+mod recipients;
 mod spreadsheet;
 #[cfg(test)]
 mod tests;
@@ -48,6 +50,8 @@ pub enum Container {
     Ldif,
     /// A JSON array, or an object around one.
     Json,
+    /// Addresses with commas or semicolons between them, and nothing else.
+    Recipients,
 }
 
 /// The part of a file that was taken. `Display` says it in a few words.
@@ -127,7 +131,11 @@ impl Container {
         if is_entry(first) || is_version(&lower) && text.lines().any(is_entry) {
             return Ok(Some(Self::Ldif));
         }
-        Ok(document::is_document(&text, head.len() < 64 * 1024).then_some(Self::Json))
+        let is_whole = head.len() < 64 * 1024;
+        if recipients::is_recipients(&text, is_whole) {
+            return Ok(Some(Self::Recipients));
+        }
+        Ok(document::is_document(&text, is_whole).then_some(Self::Json))
     }
 
     /// The name of the kind.
@@ -140,6 +148,7 @@ impl Container {
             Self::Vcard => "vCard file",
             Self::Ldif => "LDIF file",
             Self::Json => "JSON document",
+            Self::Recipients => "list of recipients",
         }
     }
 
@@ -162,6 +171,7 @@ impl Container {
             Self::Vcard => cards::vcards(input, &mut table)?,
             Self::Ldif => cards::ldif(input, &mut table)?,
             Self::Json => document::convert(input, &mut table)?,
+            Self::Recipients => recipients::convert(input, &mut table)?,
         };
         let rows = table.finish()?;
         Ok(Imported { container: self, part, rows })

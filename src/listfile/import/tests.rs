@@ -165,3 +165,18 @@ fn damaged_and_hostile_files_are_refused_with_a_reason() {
     let lists = zipped(&[("a.csv", &[b'a'; 3 << 20][..]), ("b.csv", &[b'a'; 3 << 20][..])]);
     assert!(refused(&lists).contains("unpacked"));
 }
+
+#[test]
+fn recipients_out_of_a_message_give_a_row_each_and_a_table_is_none() {
+    let pasted = "\"Doe, Jane\" <jane@acme.test>; John Smith <john@acme.test>;\nk@acme.test\n";
+    let (imported, csv) = imported(pasted.as_bytes());
+    assert_eq!(imported.to_string(), "list of recipients");
+    assert_eq!(
+        csv,
+        "Email Address\n\"\"\"Doe, Jane\"\" <jane@acme.test>\"\nJohn Smith <john@acme.test>\n\
+         k@acme.test\n"
+    );
+    for table in ["a@b.test,Jane\n", "email,x\na@b.test,c@d.test\n", "a@b.test\nc@d.test\n"] {
+        assert_eq!(Container::detect(&mut Cursor::new(table)).unwrap(), None, "{table}");
+    }
+}

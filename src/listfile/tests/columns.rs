@@ -50,7 +50,8 @@ fn two_columns_that_are_equally_good_are_an_error_that_names_them() {
     let error = refusal(b"id,from,to\n1,a@acme.test,b@acme.test\n2,c@acme.test,d@acme.test\n");
     assert_eq!(
         error,
-        "2 (from), 3 (to) hold e-mail addresses alike; choose one with --column: 1 (id), 2 (from), 3 (to)"
+        "2 (from), 3 (to) hold e-mail addresses alike; choose one with --column, or several with \
+         commas: 1 (id), 2 (from), 3 (to)"
     );
     assert!(refusal(b"a@acme.test,b@acme.test\n").contains("1, 2 hold"), "no header, no names");
 }
@@ -102,4 +103,71 @@ fn more_columns_than_fit_a_message_are_counted() {
     let row = ["1"; 100].join(",");
     let error = refusal(format!("{}\n{row}\n", header.join(",")).as_bytes());
     assert!(error.ends_with("30 (x29) and 70 more"), "{error}");
+}
+
+#[test]
+fn several_columns_are_one_cell_with_several_addresses() {
+    let list = b"id,work,home\n1,a@acme.test,\n2,,b@acme.test\n3,Jane <c@acme.test>,d@acme.test\n";
+    for asked in ["2,3", "work,home", "work, 3"] {
+        let options = Options { column: Some(asked.to_owned()), ..Options::default() };
+        let mut reader = Reader::open(&list[..], &options).unwrap();
+        let said = reader.layout().to_string();
+        assert!(said.ends_with(r#"column 2 "work" and column 3 "home""#), "{said}");
+        let rows: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
+        let first: Vec<_> = rows.iter().map(|row| row.address().unwrap_or_default()).collect();
+        assert_eq!(first, ["a@acme.test", "b@acme.test", "c@acme.test"]);
+        assert_eq!(rows[2].others(), ["d@acme.test"]);
+        let cleaned = reader.layout().with_address(&rows[2], "d@acme.test");
+        assert_eq!(cleaned.bytes, b"3,c@acme.test,d@acme.test\n");
+    }
+    let options = Options { column: Some("2,9".to_owned()), ..Options::default() };
+    let error = Reader::open(&list[..], &options).err().unwrap().to_string();
+    assert!(error.contains("\"9\""), "{error}");
+}
+
+#[test]
+fn the_plainest_name_wins_over_names_that_say_whose_address_it_is() {
+    let list =
+        b"Order,Email,Attendee Email\n1,a@acme.test,b@acme.test\n2,c@acme.test,d@acme.test\n";
+    let reader = Reader::open(&list[..], &Options::default()).unwrap();
+    assert_eq!(reader.layout().address.name, "Email");
+    let list = b"Name,UserPrincipalName,mail\nJane,j@corp.test,a@acme.test\nJo,k@corp.test,\n";
+    let reader = Reader::open(&list[..], &Options::default()).unwrap();
+    assert_eq!(reader.layout().address.name, "mail");
+}
+
+#[test]
+fn a_delimiter_that_stands_inside_quoted_fields_divides_nothing() {
+    let list = b"\"Name\",\"EmailAddresses\"\n\"Jane\",\"SMTP:a@acme.test;smtp:b@acme.test\"\n";
+    let mut reader = Reader::open(&list[..], &Options::default()).unwrap();
+    let row = reader.next().unwrap().unwrap();
+    assert_eq!((row.address(), row.others().len()), (Some("a@acme.test"), 1));
+    assert_eq!(reader.layout().columns, ["Name", "EmailAddresses"]);
+}
+
+#[test]
+fn a_column_called_number_sign_is_no_comment() {
+    let list = b"#,First name,What's your email address?\nx1,Jane,a@acme.test\n";
+    let reader = Reader::open(&list[..], &Options::default()).unwrap();
+    assert!(reader.layout().has_header(), "{}", reader.layout());
+    assert_eq!(reader.layout().address.name, "What's your email address?");
+}
+
+#[test]
+fn lines_of_words_with_an_address_are_shown_and_not_guessed() {
+    let list = b"Jane Doe jane@acme.test\nJohn Smith john@acme.test\n";
+    let rows: Vec<_> = Reader::open(&list[..], &Options::default()).unwrap().collect();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[0].as_ref().unwrap().address(), Some("Jane Doe jane@acme.test"));
+}
+
+#[test]
+fn a_cleaned_address_takes_its_place_in_an_object() {
+    let line = "{ \"n\": [1, {\"e\":\"x\"}], \"u\" : {\"emails\": [\"Jane <a@acme.test>\", \"b@acme.test\"]}}\n";
+    let options = Options { column: Some("u.emails".to_owned()), ..Options::default() };
+    let mut reader = Reader::open(line.as_bytes(), &options).unwrap();
+    let row = reader.next().unwrap().unwrap();
+    let cleaned = reader.layout().with_address(&row, "a@acme.test");
+    let expected = line.replace("Jane <a@acme.test>", "a@acme.test");
+    assert_eq!(String::from_utf8(cleaned.bytes).unwrap(), expected);
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::campaign::preflight::Thresholds;
 use crate::campaign::{Preflight, Progress, SendPolicy, State};
-use crate::report::{FlagCounts, GroupCounts, ReportData};
+use crate::report::{FlagCounts, GroupCounts, ReportData, ReportFile};
 use crate::verdict::Reason::{self, *};
 
 /// 25 November 2026, 14:40 UTC.
@@ -47,6 +47,7 @@ pub(crate) fn data(
         preflight,
         domains: Vec::new(),
         providers: Vec::new(),
+        files: Vec::new(),
         suggestions: 0,
         no_address: 12,
         excluded: 0,
@@ -82,6 +83,11 @@ pub(crate) fn healthy() -> ReportData {
             place("google.com", &[(MailboxAccepted, 24_870), (MailboxNotFound, 160)], 0),
             place("outlook.com", &[(MailboxAccepted, 11_032), (MailboxNotFound, 92)], 0),
             place("gmx.net", &[(MailboxAccepted, 4_100), (MailboxDisabled, 9)], 0),
+        ],
+        files: vec![
+            file("customers.vetted.csv", "every row with its verdict", 49_550),
+            file("deliverable.csv", "send to these", 41_000),
+            file("suppress.txt", "addresses not to write to, one a line", 1_550),
         ],
         suggestions: 38,
         flags: FlagCounts { catch_all: 402, disposable: 0, role: 912, free_provider: 30_114 },
@@ -127,6 +133,7 @@ pub(crate) fn bad() -> ReportData {
             place("outlook.com", &[(MailboxAccepted, 402), (SenderBlocked, 420)], 0),
             place("yahoodns.net", &[(MailboxAccepted, 611), (MailboxNotFound, 488)], 0),
         ],
+        files: Vec::new(),
         suggestions: 123,
         flags: FlagCounts { catch_all: 911, disposable: 233, role: 318, free_provider: 6_300 },
         asked_as: Some("[192.0.2.10]".to_owned()),
@@ -154,6 +161,7 @@ pub(crate) fn running() -> ReportData {
             0,
         )],
         flags: FlagCounts { catch_all: 8_210, disposable: 0, role: 4_022, free_provider: 204_000 },
+        files: Vec::new(),
         suggestions: 1_204,
         ..data("all-customers.jsonl.gz", &rows, &waiting, 580_933, SendPolicy::DeliverableAndRisky)
     }
@@ -203,4 +211,8 @@ pub(crate) fn all() -> [(&'static str, ReportData); 6] {
         ("blocked", blocked()),
         ("hostile", hostile()),
     ]
+}
+
+fn file(name: &str, what: &str, rows: u64) -> ReportFile {
+    ReportFile { name: name.to_owned(), what: what.to_owned(), rows, href: name.to_owned() }
 }

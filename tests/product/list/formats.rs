@@ -7,6 +7,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::{LIST, folder_with, names, read, run, said, vet};
+use crate::process;
 
 #[test]
 fn json_lines_keep_their_keys_and_gzip_is_unpacked() {
@@ -16,7 +17,10 @@ fn json_lines_keep_their_keys_and_gzip_is_unpacked() {
     vet(folder.path(), &["users.jsonl.gz"]);
     let text = read(&folder, "users.vetted.jsonl");
     let row: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
-    assert_eq!((row["n"].as_i64(), row["verdict"].as_str()), (Some(1), Some("deliverable")));
+    assert_eq!(
+        (row["n"].as_i64(), row["verification"]["verdict"].as_str()),
+        (Some(1), Some("VERDICT_DELIVERABLE"))
+    );
 }
 
 #[test]
@@ -28,7 +32,36 @@ fn a_table_may_become_json_lines() {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), 5);
     assert_eq!(rows[1]["E-Mail"], "nobody@acme.test");
-    assert_eq!(rows[1]["reason"], "mailbox_not_found");
+    assert_eq!(rows[1]["verification"]["reason"], "REASON_MAILBOX_NOT_FOUND");
+    assert_eq!((rows[3]["duplicateOf"].as_str(), rows[3].get("problem")), (Some("1"), None));
+    assert_eq!(
+        (rows[4]["problem"].as_str(), rows[4].get("verification")),
+        (Some("no_address"), None)
+    );
+}
+
+#[test]
+fn an_address_has_one_json_shape_in_verify_and_in_lists() {
+    let folder = folder_with("a.jsonl", "{\"email\":\"nobody@acme.test\"}\n");
+    vet(folder.path(), &["a.jsonl", "-o", "b.jsonl"]);
+    vet(folder.path(), &["a.jsonl", "-o", "c.csv", "--format", "csv"]);
+    let args = ["verify", "--sandbox", "--json", "nobody@acme.test"];
+    let verified = process::run(folder.path(), &args, b"");
+    let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text.trim()).unwrap();
+    let mut shapes = [
+        parse(&String::from_utf8(verified.stdout).unwrap()),
+        parse(&read(&folder, "b.jsonl"))["verification"].clone(),
+    ];
+    for shape in &mut shapes {
+        // What differs from run to run.
+        shape.as_object_mut().unwrap().remove("elapsedDuration");
+        let evidence = shape["evidence"].as_object_mut().unwrap();
+        assert!(evidence.remove("gatherTime").is_some(), "{evidence:?}");
+        evidence.remove("exchangerIp");
+    }
+    assert_eq!(shapes[0], shapes[1]);
+    assert_eq!(shapes[0]["evidence"]["code"], 550);
+    assert!(read(&folder, "c.csv").contains(",undeliverable,suppress,mailbox_not_found,"));
 }
 
 #[test]

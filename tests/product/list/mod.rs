@@ -2,6 +2,7 @@
 
 mod files;
 mod formats;
+mod preview;
 mod resume;
 mod rows;
 

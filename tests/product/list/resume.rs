@@ -20,12 +20,16 @@ fn nothing_to_resume_is_said() {
 fn begun(folder: &TempDir) -> Child {
     let args = ["list", "list.csv", "--sandbox", "--retry-window", "0s"];
     let mut child = process::begin(folder.path(), &args);
+    wait_until_accepted(folder, &mut child);
+    child
+}
+
+fn wait_until_accepted(folder: &TempDir, child: &mut Child) {
     let job = folder.path().join("list.vetted.csv.mailvet/job.json");
     while !fs::read_to_string(&job).is_ok_and(|text| text.contains("\"batch_id\": \"")) {
         assert!(child.try_wait().unwrap().is_none(), "it ended before its batch was accepted");
         std::thread::yield_now();
     }
-    child
 }
 
 const SLOW: &str = "mail\njane.doe@acme.test\njane@timeout.test\nnobody@acme.test\n";
@@ -154,4 +158,36 @@ fn a_resumed_run_shows_no_key_to_a_server_that_only_its_folder_names() {
     assert!(said(&output).contains("would get your API key"), "{}", said(&output));
     assert!(said(&output).contains(&how), "{}", said(&output));
     assert!(listener.accept().is_err(), "nobody called");
+}
+
+#[test]
+fn the_variables_and_the_suppression_lists_of_a_run_are_those_it_was_begun_with() {
+    let folder = folder_with("list.csv", SLOW);
+    fs::write(folder.path().join("gone.txt"), "nobody@acme.test\n").unwrap();
+    let command = |args: &[&str], variables: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mailvet"));
+        command.args(args).current_dir(folder.path()).env_clear();
+        command.envs(variables.iter().copied());
+        command
+    };
+    let begin = ["list", "list.csv", "--sandbox", "--retry-window", "0s", "--exclude", "gone.txt"];
+    let helo = [("MAILVET_SMTP__HELO_NAME", "probe.example.com")];
+    let mut child = command(&begin, &helo).spawn().unwrap();
+    wait_until_accepted(&folder, &mut child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let job = folder.path().join("list.vetted.csv.mailvet/job.json");
+    assert!(fs::read_to_string(&job).unwrap().contains("probe.example.com"));
+    let resume = ["list", "--resume", "list.csv"];
+    let other = [("MAILVET_SMTP__HELO_NAME", "other.example.com")];
+    let output = command(&resume, &other).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("MAILVET_SMTP__HELO_NAME differs"), "{}", said(&output));
+    fs::write(folder.path().join("gone.txt"), "jane.doe@acme.test\n").unwrap();
+    let exclude = [&resume[..], &["--exclude", "gone.txt"]].concat();
+    let output = command(&exclude, &[]).output().unwrap();
+    assert!(said(&output).contains("--exclude differs"), "{}", said(&output));
+    let output = command(&resume, &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(read(&folder, "list.vetted.csv").contains("nobody@acme.test,risky,suppress,opted_out"));
 }

@@ -1,0 +1,116 @@
+//! Beginning a run: what would lose a file is refused, and what can be read only once is kept.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::args::ListArgs;
+use super::digest::digest_file;
+use super::folder;
+use super::job::Job;
+use crate::cli::common::Common;
+use crate::cli::render::DIM;
+use crate::listfile::import::{Container, ImportLimits, Imported};
+
+impl Job {
+    /// Begins a run; a list that can be read only once is kept in the run's folder first.
+    pub(super) fn begin(
+        args: &ListArgs,
+        common: &Common,
+        request_id: String,
+    ) -> anyhow::Result<Self> {
+        let mut job = Self::new(args, common, request_id)?;
+        let excluded = args.exclude.iter().map(|list| ("a list to exclude", list.as_path()));
+        job.ensure_different_files(excluded)?;
+        if args.restart && job.folder.exists() {
+            drop(folder::lock(&job.folder)?);
+            fs::remove_dir_all(&job.folder)
+                .with_context(|| format!("{} cannot be removed", job.folder.display()))?;
+        }
+        anyhow::ensure!(
+            !job.folder.exists(),
+            "an unfinished run is in {}: go on with --resume, or start anew with --restart",
+            job.folder.display()
+        );
+        for file in job.files.iter_mut().filter(|file| !file.is_spooled) {
+            let named = || format!("{} cannot be read", file.path.display());
+            fs::File::open(&file.path).with_context(named)?;
+            file.path = fs::canonicalize(&file.path).with_context(named)?;
+        }
+        job.ensure_outputs_writable()?;
+        job.create_folder(&args.exclude)
+    }
+
+    /// Begins a run in `folder` that writes nothing elsewhere.
+    pub(super) fn begin_in(
+        folder: PathBuf,
+        args: &ListArgs,
+        common: &Common,
+        request_id: String,
+    ) -> anyhow::Result<Self> {
+        let mut job = Self::new(args, common, request_id)?;
+        (job.report, job.split, job.sample) = (None, None, None);
+        job.folder = folder;
+        job.create_folder(&args.exclude)
+    }
+
+    fn create_folder(self, exclude: &[PathBuf]) -> anyhow::Result<Self> {
+        let folder = self.folder.clone();
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&folder)
+            .with_context(|| format!("{} cannot be made", folder.display()))?;
+        self.prepare(exclude).inspect_err(|_| folder::remove_folder(&folder))
+    }
+
+    /// Takes the folder's lock, keeps the lists if need be, and what was asked for.
+    fn prepare(mut self, exclude: &[PathBuf]) -> anyhow::Result<Self> {
+        self.lock = Some(folder::lock(&self.folder)?);
+        for number in 0..self.files.len() {
+            self.keep_list(number)?;
+        }
+        for (number, file) in exclude.iter().enumerate() {
+            let named = || format!("{} cannot be read", file.display());
+            self.exclude.push(digest_file(file).with_context(named)?);
+            let (copy, table) = (self.excluded(number), self.folder.join("exclude.csv"));
+            fs::copy(file, &copy).with_context(named)?;
+            if import(&copy, &table)?.is_some() {
+                fs::rename(&table, &copy)?;
+            }
+        }
+        self.plan()?;
+        self.save()?;
+        Ok(self)
+    }
+
+    /// Keeps a list that can be read only once, and makes a table of one that is no text.
+    fn keep_list(&mut self, number: usize) -> anyhow::Result<()> {
+        let path = self.files[number].path.clone();
+        if self.files[number].is_spooled {
+            let mut kept = fs::File::create(self.spool(number))?;
+            let copied = match path.as_os_str() == "-" {
+                true => io::copy(&mut io::stdin().lock(), &mut kept),
+                false => fs::File::open(&path).and_then(|mut pipe| io::copy(&mut pipe, &mut kept)),
+            };
+            copied.with_context(|| format!("{} was not kept", path.display()))?;
+        }
+        let name = self.files[number].name.clone();
+        let imported = import(&self.input(number), &self.table(number));
+        if let Some(imported) = imported.with_context(|| name.clone())? {
+            anstream::eprintln!("{DIM}{name}: {imported}{DIM:#}");
+            self.files[number].is_imported = true;
+        }
+        Ok(())
+    }
+}
+
+/// Makes a table of a list that is not text by the line; `None` if it is.
+fn import(list: &Path, table: &Path) -> anyhow::Result<Option<Imported>> {
+    let mut input = io::BufReader::new(fs::File::open(list)?);
+    let Some(container) = Container::detect(&mut input)? else { return Ok(None) };
+    let output = io::BufWriter::new(fs::File::create(table)?);
+    Ok(Some(container.convert(input, output, ImportLimits::default())?))
+}

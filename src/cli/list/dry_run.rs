@@ -1,0 +1,193 @@
+//! `--dry-run`: what the list holds, what its spelling and DNS say of it, and how long a run will
+//! take. No mail server is asked, and nothing is written.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::args::ListArgs;
+use super::backend::{Backend, Client};
+use super::digest::Digesting;
+use super::from_proto;
+use super::job::Job;
+use super::submit::{self, BatchSubmission};
+use super::watch::{self, Display};
+use crate::campaign::preflight::{Share, grouped};
+use crate::campaign::{BatchId, Progress};
+use crate::cli::common::Common;
+use crate::cli::depth::DepthArg;
+use crate::cli::render::{self, DIM};
+use crate::clock::Clock;
+use crate::listfile::Row;
+use crate::proto::{Batch, ListBatchTalliesRequest, TallyKind};
+use crate::report::{GroupCounts, printable};
+use crate::verdict::{Reason, Verdict};
+
+/// Number of rows shown of each list.
+const SHOWN: usize = 5;
+
+/// Number of domains that are looked up for their providers: the largest.
+const DOMAINS: i32 = 500;
+
+/// Number of providers that are named.
+const PROVIDERS: usize = 10;
+
+/// Looks, and says what was seen.
+pub(super) async fn run(args: &ListArgs, common: &Common, clock: Clock) -> anyhow::Result<bool> {
+    let scratch = tempfile::Builder::new().prefix("mailvet-").tempdir()?;
+    let id = BatchId::new(clock.now()).to_string();
+    let job = Job::begin_in(scratch.path().join("run"), args, common, id)?;
+    for number in 0..job.files.len() {
+        show_rows(&job, number)?;
+    }
+    let mut backend = Backend::open(&job).await?;
+    let mut display = Display::new(args.quiet, clock);
+    let looked = tokio::select! {
+        looked = look(&job, &mut backend, &mut display, clock) => looked,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+    };
+    display.clear();
+    backend.close().await;
+    anstream::print!("{}", looked?);
+    Ok(true)
+}
+
+/// Shows the first rows: what stands in them, and what is made of it.
+fn show_rows(job: &Job, number: usize) -> anyhow::Result<()> {
+    let mut reader = submit::open(job, number, Digesting::default())?;
+    super::say_layout(&job.files[number].name, reader.layout());
+    let mut row = Row::default();
+    let mut shown = 0;
+    while shown < SHOWN && reader.read(&mut row)? {
+        if row.is_blank() {
+            continue;
+        }
+        shown += 1;
+        let others = row.others().iter().map(String::as_str);
+        let addresses: Vec<&str> = row.address().into_iter().chain(others).collect();
+        let addresses =
+            if addresses.is_empty() { "no address".into() } else { addresses.join(", ") };
+        let note = if row.is_cleaned() { " (cleaned)" } else { "" };
+        anstream::println!("  row {}: {}{DIM}{note}{DIM:#}", row.number(), printable(&addresses));
+    }
+    Ok(())
+}
+
+/// Verifies the list as far as DNS, and says what was found.
+async fn look(
+    job: &Job,
+    backend: &mut Backend,
+    display: &mut Display,
+    clock: Clock,
+) -> anyhow::Result<String> {
+    let depth = if job.depth == DepthArg::Syntax { job.depth } else { DepthArg::Domain };
+    let submission =
+        BatchSubmission { plan: job.plan()?, depth, request_id: job.request_id.clone() };
+    let bar = display.reading();
+    let on_rows = move |rows| bar.set_position(rows);
+    let client = &mut backend.client;
+    let submitted = submit::submit(job, submission, client, |_, _| {}, on_rows).await?;
+    let batch = watch::watch(client, &submitted.batch.batch_id, display).await?;
+    let progress = from_proto::progress(&batch)?;
+    let mut out = String::new();
+    for note in &submitted.notes {
+        let _ = writeln!(out, "{note}");
+    }
+    counts(&mut out, &progress);
+    let domains = largest_domains(client, &batch).await?;
+    let providers = providers(backend, &domains, clock).await;
+    let _ = writeln!(out, "\n{DIM}providers{DIM:#}");
+    for (name, rows) in providers.iter().take(PROVIDERS) {
+        let share = Share { count: *rows, of: progress.rows };
+        let _ = writeln!(out, "{:>11}  {:>7}  {name}", grouped(*rows), share.percent());
+    }
+    let _ = writeln!(out, "\n{}", duration(&providers, &progress, backend.pace()));
+    Ok(out)
+}
+
+/// The counts by what spelling and DNS decide.
+fn counts(out: &mut String, progress: &Progress) {
+    let row = |rows| if rows == 1 { "row" } else { "rows" };
+    let duplicates = progress.rows.saturating_sub(progress.mailboxes);
+    let _ = writeln!(
+        out,
+        "{} {} with an address, {} mailboxes, {} {} of a mailbox that an earlier one reaches",
+        grouped(progress.rows),
+        row(progress.rows),
+        grouped(progress.mailboxes),
+        grouped(duplicates),
+        row(duplicates)
+    );
+    let _ = writeln!(out, "\n{DIM}what spelling and DNS say{DIM:#}");
+    for (reason, rows) in &progress.finished {
+        if *rows == 0 {
+            continue;
+        }
+        let style = render::style(reason.verdict().name());
+        let words = match reason {
+            Reason::NotProbed => "left to ask their mail servers",
+            reason => reason.sentence(),
+        };
+        let _ = writeln!(out, "{style}{:>11}{style:#}  {words}", grouped(*rows));
+    }
+}
+
+/// The domains with the most rows.
+async fn largest_domains(client: &mut Client, batch: &Batch) -> anyhow::Result<Vec<GroupCounts>> {
+    let request = ListBatchTalliesRequest {
+        batch_id: batch.batch_id.clone(),
+        kind: TallyKind::Domain.into(),
+        page_size: DOMAINS,
+        ..ListBatchTalliesRequest::default()
+    };
+    let tallies = client.list_batch_tallies(request).await?.into_inner().tallies;
+    Ok(tallies.into_iter().map(from_proto::group_counts).collect())
+}
+
+/// Rows that are left to ask about by provider, or by domain where the provider is not known here;
+/// the most first.
+async fn providers(backend: &Backend, domains: &[GroupCounts], clock: Clock) -> Vec<(String, u64)> {
+    let mut found: BTreeMap<String, u64> = BTreeMap::new();
+    for domain in domains {
+        let rows = domain.with_verdict(Verdict::Unknown);
+        if rows == 0 || domain.name.is_empty() {
+            continue;
+        }
+        let name = backend.destination(&domain.name, clock).await;
+        *found.entry(name.unwrap_or_else(|| domain.name.clone())).or_default() += rows;
+    }
+    let mut providers: Vec<(String, u64)> = found.into_iter().collect();
+    providers.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+    providers
+}
+
+/// The time that a run will take, with the reason.
+fn duration(providers: &[(String, u64)], progress: &Progress, pace: Option<Duration>) -> String {
+    let left = progress.finished.get(&Reason::NotProbed).copied().unwrap_or_default();
+    let (Some((name, rows)), Some(pace)) = (providers.first(), pace) else {
+        return format!("{} rows are left to ask about", grouped(left));
+    };
+    let time = |rows: u64| {
+        Duration::try_from_secs_f64(pace.as_secs_f64() * rows as f64).unwrap_or(Duration::MAX)
+    };
+    let a_minute = (60.0 / pace.as_secs_f64()).round() as u64;
+    format!(
+        "{} rows at {name}: {} at {} a minute. Other providers are asked at the same time; servers \
+         that say \"not now\" are waited for",
+        grouped(*rows),
+        watch::time_left(time(*rows)),
+        grouped(a_minute)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_provider_sets_the_time_and_is_named() {
+        let providers = [("google.com".to_owned(), 130_000), ("outlook.com".to_owned(), 9_000)];
+        let text = duration(&providers, &Progress::default(), Some(Duration::from_millis(20)));
+        assert!(text.starts_with("130,000 rows at google.com: 43m at 3,000 a minute"), "{text}");
+    }
+}

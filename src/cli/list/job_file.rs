@@ -1,0 +1,22 @@
+//! One list of a run: where it is, and where its answers go.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// One list of a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct JobFile {
+    /// The list.
+    pub(super) path: PathBuf,
+    /// The name that people call it by.
+    pub(super) name: String,
+    /// `true` if it could be read only once, and was kept in the run's folder.
+    pub(super) is_spooled: bool,
+    /// `true` if it was no text by the line, and a table was made of it in the run's folder.
+    pub(super) is_imported: bool,
+    /// The SHA-256 of what is read, once it was read to the end.
+    pub(super) digest: Option<String>,
+    /// The file for the answers.
+    pub(super) output: PathBuf,
+}

@@ -1,0 +1,160 @@
+//! The report of a run: the data of its page, and the page written.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+
+use super::backend::Client;
+use super::job::Job;
+use super::sink::WrittenFile;
+use super::write::WrittenRun;
+use super::{from_proto, parts, paths};
+use crate::campaign::{Preflight, Progress};
+use crate::proto::{Batch, ListBatchTalliesRequest, TallyKind};
+use crate::report::{self, ReportFile};
+
+/// Number of domains and of providers that the report looks at.
+const TALLIES: i32 = 50;
+
+/// The answer about a run.
+pub(super) struct RunAnswer<'a> {
+    pub(super) batch: &'a Batch,
+    pub(super) progress: &'a Progress,
+    pub(super) preflight: &'a Preflight,
+    pub(super) written: &'a WrittenRun,
+    /// The name that servers were given, if it is known here.
+    pub(super) asked_as: Option<String>,
+}
+
+/// Writes the page, if one is wanted.
+pub(super) async fn write_page(
+    job: &Job,
+    client: &mut Client,
+    answer: RunAnswer<'_>,
+    now: SystemTime,
+) -> anyhow::Result<()> {
+    let Some(place) = &job.report else { return Ok(()) };
+    let RunAnswer { batch, progress, preflight, written, asked_as } = answer;
+    let time = |at: Option<prost_types::Timestamp>| at.and_then(from_proto::time);
+    let seen = &written.seen;
+    let data = report::ReportData {
+        list: job.name(),
+        state: from_proto::state(batch),
+        started_at: time(batch.create_time).unwrap_or(now),
+        ended_at: time(batch.end_time),
+        written_at: now,
+        progress: progress.clone(),
+        preflight: preflight.clone(),
+        domains: breakdown(client, batch, TallyKind::Domain).await?,
+        providers: breakdown(client, batch, TallyKind::Provider).await?,
+        files: files(job, written, place),
+        suggestions: seen.suggestions,
+        no_address: seen.no_address,
+        excluded: seen.excluded,
+        flags: seen.flags,
+        evidence: seen.evidence,
+        from_cache: seen.from_cache,
+        asked_as,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let scratch = job.scratch("report");
+    fs::write(&scratch, report::render(&data)?)
+        .with_context(|| format!("{} cannot be written", scratch.display()))?;
+    paths::persist(&scratch, place, job.force)
+}
+
+async fn breakdown(
+    client: &mut Client,
+    batch: &Batch,
+    kind: TallyKind,
+) -> anyhow::Result<Vec<report::GroupCounts>> {
+    let request = ListBatchTalliesRequest {
+        batch_id: batch.batch_id.clone(),
+        kind: kind.into(),
+        page_size: TALLIES,
+        ..ListBatchTalliesRequest::default()
+    };
+    let tallies = client.list_batch_tallies(request).await?.into_inner().tallies;
+    Ok(tallies.into_iter().map(from_proto::group_counts).collect())
+}
+
+/// The files that were written, as the page links to them.
+fn files(job: &Job, written: &WrittenRun, page: &Path) -> Vec<ReportFile> {
+    let link = |file: &WrittenFile, what: &str| ReportFile {
+        name: file.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        what: what.to_owned(),
+        rows: file.rows,
+        href: href(page, &file.path),
+    };
+    let outputs = written.outputs.iter().filter(|file| !paths::is_stream(&file.path));
+    let all = if job.only.is_empty() {
+        "every row with its verdict"
+    } else {
+        "the rows that were asked for"
+    };
+    let mut files: Vec<ReportFile> = outputs.map(|file| link(file, all)).collect();
+    for part in written.parts.iter().filter(|part| part.rows > 0) {
+        let stem = part.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let what = match &*stem {
+            _ if part.path.ends_with(parts::SUPPRESS) => "addresses not to write to, one a line",
+            "deliverable" => "send to these",
+            "risky" => "may arrive, at a cost",
+            "undeliverable" => "take these off the list",
+            _ => "nobody could tell",
+        };
+        files.push(link(part, what));
+    }
+    files
+}
+
+/// The way from the folder of `page` to `file`, as a link; the file's own path if there is none.
+fn href(page: &Path, file: &Path) -> String {
+    let absolute = |path: &Path| {
+        let folder = fs::canonicalize(paths::folder_of(path)).ok()?;
+        Some(folder.join(path.file_name()?))
+    };
+    let (Some(page), Some(file)) = (absolute(page), absolute(file)) else {
+        return escaped(file);
+    };
+    let folder: Vec<Component<'_>> = paths::folder_of(&page).components().collect();
+    let target: Vec<Component<'_>> = file.components().collect();
+    let common = folder.iter().zip(&target).take_while(|(one, other)| one == other).count();
+    let up = folder[common..].iter().map(|_| Component::ParentDir);
+    escaped(&up.chain(target[common..].iter().copied()).collect::<PathBuf>())
+}
+
+/// A path as a relative reference (RFC 3986): everything but unreserved characters and `/` is
+/// escaped.
+fn escaped(path: &Path) -> String {
+    use std::fmt::Write as _;
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut out = String::new();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                out.push(char::from(*byte));
+            }
+            byte => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_leads_from_the_page_to_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("parts")).unwrap();
+        let at = |name: &str| folder.path().join(name);
+        assert_eq!(href(&at("r.html"), &at("a b.csv")), "a%20b.csv");
+        assert_eq!(href(&at("r.html"), &at("parts/risky.csv")), "parts/risky.csv");
+        assert_eq!(href(&at("parts/r.html"), &at("ü.csv")), "../%C3%BC.csv");
+    }
+}

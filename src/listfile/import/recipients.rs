@@ -1,0 +1,79 @@
+//! Recipients as people paste them out of a message: addresses with commas or semicolons between
+//! them, several on a line. One row each, with the text it stands in.
+
+use std::io::{BufRead, Read as _, Write};
+
+use super::{ImportError, Table};
+use crate::address::Address;
+use crate::address::clean::clean;
+
+/// `true` if `text`, the beginning of a file or all of it, is nothing but addresses, and some line
+/// holds several. A table has something else beside them.
+pub(super) fn is_recipients(text: &str, is_whole: bool) -> bool {
+    if text.starts_with(['{', '[']) {
+        return false;
+    }
+    let mut lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let is_cut = !is_whole;
+    if is_cut && lines.len() > 1 {
+        lines.pop();
+    }
+    let mut most = 0;
+    for line in &lines {
+        let mut pieces = pieces(line);
+        if is_cut && lines.len() == 1 {
+            pieces.pop();
+        }
+        if !pieces.iter().all(|piece| is_recipient(piece)) {
+            return false;
+        }
+        most = most.max(pieces.len());
+    }
+    most > 1
+}
+
+/// Writes each recipient as a row.
+pub(super) fn convert<R: BufRead, W: Write>(
+    input: R,
+    table: &mut Table<W>,
+) -> Result<String, ImportError> {
+    let (mut text, limit) = (String::new(), table.limits.document);
+    let read = input.take(limit + 1).read_to_string(&mut text);
+    read.map_err(|error| table.damaged(error))?;
+    if text.len() as u64 > limit {
+        return Err(table.too_large(limit));
+    }
+    table.row(&["Email Address"])?;
+    for line in text.trim_start_matches('\u{feff}').lines() {
+        for piece in pieces(line) {
+            table.row(&[piece])?;
+        }
+    }
+    Ok(String::new())
+}
+
+/// The recipients of a line: divided by semicolons, or by commas where there are none. What stands
+/// in quotes or angle brackets divides nothing.
+fn pieces(line: &str) -> Vec<&str> {
+    let by_semicolon = divided(line, ';');
+    if by_semicolon.len() > 1 { by_semicolon } else { divided(line, ',') }
+}
+
+fn divided(line: &str, delimiter: char) -> Vec<&str> {
+    let (mut is_quoted, mut is_bracketed) = (false, false);
+    let pieces = line.split(|c| {
+        match c {
+            '"' => is_quoted = !is_quoted,
+            '<' if !is_quoted => is_bracketed = true,
+            '>' => is_bracketed = false,
+            _ => {}
+        }
+        c == delimiter && !is_quoted && !is_bracketed
+    });
+    pieces.map(str::trim).filter(|piece| !piece.is_empty()).collect()
+}
+
+fn is_recipient(piece: &str) -> bool {
+    let cleaned = clean(piece);
+    piece.contains('@') && cleaned.others.is_empty() && Address::parse(&cleaned.address).is_ok()
+}

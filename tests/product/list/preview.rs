@@ -1,0 +1,94 @@
+//! What is said before a list is verified: the dry run, and the sample.
+
+use std::fs;
+
+use mailvet::sandbox::{Sandbox, World};
+
+use super::{LIST, folder_with, names, read, run, said};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_asks_no_mail_server_and_writes_nothing() {
+    let sandbox = Sandbox::start(World::built_in().unwrap()).await.unwrap();
+    let folder = folder_with("crm.csv", LIST);
+    let args = [
+        "crm.csv".to_owned(),
+        "--dry-run".to_owned(),
+        format!("--nameserver={}", sandbox.nameserver()),
+        format!("--smtp-port={}", sandbox.smtp_port()),
+        format!("--allow-network={}", sandbox.network()),
+    ];
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let output = run(folder.path(), &args, b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    for words in [
+        "addresses in column 2 \"E-Mail\"",
+        "row 1: jane.doe@acme.test",
+        "row 5: no address",
+        "4 rows with an address, 3 mailboxes, 1 row of a mailbox that an earlier one reaches",
+        "at 3,000 a minute",
+    ] {
+        assert!(said(&output).contains(words), "{words}: {}", said(&output));
+    }
+    assert_eq!(sandbox.counts().total().rcpt, 0, "no question was asked");
+    assert_eq!(names(&folder), ["crm.csv"], "nothing is written");
+    sandbox.shutdown().await;
+}
+
+#[test]
+fn a_sample_is_answered_for_first_and_the_rest_waits_for_a_word() {
+    let rows: String = (0..30).map(|n| format!("nobody{n}@acme.test\n")).collect();
+    let folder = folder_with("list.csv", format!("email\njane.doe@acme.test\n\n{rows}n/a\n"));
+    let args = ["list.csv", "--sandbox", "--sample", "10", "--send-to", "all"];
+    let output = run(folder.path(), &args, b"");
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    for words in ["a sample: 10 of 31 rows", "with 95 % confidence", "--resume list.vetted.csv"] {
+        assert!(said(&output).contains(words), "{words}: {}", said(&output));
+    }
+    assert_eq!(names(&folder), ["list.csv", "list.vetted.csv.mailvet"], "the rest waits");
+    let output = run(folder.path(), &["--resume"], b"");
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let text = read(&folder, "list.vetted.csv");
+    assert_eq!(text.lines().filter(|row| row.contains("mailbox_not_found")).count(), 30, "{text}");
+    assert_eq!(names(&folder), ["list.csv", "list.vetted.csv"]);
+}
+
+#[test]
+fn a_sample_of_a_smaller_list_is_the_list_and_the_rest_may_be_agreed_to() {
+    let folder = folder_with("a.csv", LIST);
+    let output = run(folder.path(), &["a.csv", "--sandbox", "--sample", "400"], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(!said(&output).contains("a sample:"), "{}", said(&output));
+    let args = ["a.csv", "--sandbox", "--sample", "2", "--yes", "-o", "b.csv"];
+    let output = run(folder.path(), &args, b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("a sample: 2 of 4 rows"), "{}", said(&output));
+    assert_eq!(read(&folder, "b.csv").lines().count(), 6);
+}
+
+#[test]
+fn several_lists_are_vetted_as_one_and_come_back_as_several() {
+    let folder = folder_with("a.csv", "id,email\n1,jane.doe@acme.test\n");
+    fs::write(folder.path().join("b.txt"), "Jane.Doe@acme.test\nnobody@acme.test\n").unwrap();
+    let args = ["a.csv", "b.txt", "--sandbox", "-o", "out", "--split", "parts"];
+    let output = run(folder.path(), &args, b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(read(&folder, "out/a.vetted.csv").contains("1,jane.doe@acme.test,deliverable,"));
+    let b = read(&folder, "out/b.vetted.csv");
+    assert!(b.contains(",Jane.Doe@acme.test,a.csv:1,"), "the row of the other list: {b}");
+    assert_eq!(read(&folder, "parts/b/suppress.txt"), "nobody@acme.test\n");
+    assert_eq!(names(&folder), ["a.csv", "b.txt", "out", "parts"]);
+    let output = run(folder.path(), &["a.csv", "b.txt", "--sandbox", "-o", "a.csv"], b"");
+    assert!(said(&output).contains("several lists need one"), "{}", said(&output));
+}
+
+#[test]
+fn several_columns_are_verified_and_the_best_address_is_taken() {
+    let list = "id,work,home\n1,nobody@acme.test,jane.doe@acme.test\n2,,sales@acme.test\n";
+    let folder = folder_with("a.csv", list);
+    let args = ["a.csv", "--sandbox", "--column", "work,home", "--clean"];
+    let output = run(folder.path(), &args, b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let text = read(&folder, "a.vetted.csv");
+    assert!(text.contains("1,nobody@acme.test,jane.doe@acme.test,deliverable,send,"), "{text}");
+    assert!(text.contains("2,,sales@acme.test,deliverable,"), "{text}");
+}
