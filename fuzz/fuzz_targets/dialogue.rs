@@ -9,11 +9,17 @@ use mailvet::address::DomainName;
 use mailvet::smtp::dialogue::{Dialogue, Step};
 use mailvet::smtp::wire::ReplyReader;
 use mailvet::smtp::{
-    Classifier, Config, Hints, Mailbox, ReplyLimits, StartTlsMode, TlsFacts, Transaction,
+    Certificate, Classifier, Config, Hints, Mailbox, ReplyLimits, StartTlsMode, TlsFacts,
+    TlsVersion, Transaction,
 };
 
 /// Commands that may be sent.
 const COMMANDS: [&str; 7] = ["EHLO ", "HELO ", "STARTTLS", "MAIL FROM:", "RCPT TO:", "RSET", "QUIT"];
+
+fn tls() -> TlsFacts {
+    let (version, cipher) = (TlsVersion::Tls13, "TLS13_AES_128_GCM_SHA256".to_owned());
+    TlsFacts { version, cipher, certificate: Certificate::Verified }
+}
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (flags, octets) = input;
@@ -47,7 +53,7 @@ fuzz_target!(|input: (u8, &[u8])| {
                 begun += 1;
                 dialogue.begin(&recipients, now + Duration::from_secs(60), flags & 4 > 0, now);
             }
-            Step::StartTls { .. } => dialogue.handle_tls(TlsFacts::default(), now),
+            Step::StartTls { .. } => dialogue.handle_tls(tls(), now),
             step @ (Step::Converse { .. } | Step::Listen { .. }) => {
                 let reply = loop {
                     match reader.next_reply() {
