@@ -84,10 +84,15 @@ fn counts(out: &mut String, progress: &Progress, width: usize) {
             "{style}{}{style:#}{:>digits$}  {:>7}  {style}{}{style:#}",
             fit(name, VERDICT),
             grouped(rows),
-            share.percent(),
+            short_percent(share),
             bar(share, room),
         );
     }
+}
+
+/// The share in seven columns.
+fn short_percent(share: Share) -> String {
+    share.percent().replace("just under ", "< ").replace("just over ", "> ")
 }
 
 /// As many of `room` columns as the share fills, to an eighth; what is there is seen.

@@ -4,7 +4,6 @@
 use std::sync::LazyLock;
 
 use mailvet::smtp::{Classifier, Meaning, ReplyView, Stage};
-use proptest::prelude::*;
 
 static WORDINGS: LazyLock<Vec<Wording>> = LazyLock::new(|| {
     include_str!("../corpus/wordings.txt")
@@ -72,32 +71,58 @@ fn every_wording_means_what_it_says() {
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), WORDINGS.len(), wrong.join("\n"));
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+/// What servers put before a refusal, and after it.
+const BEFORE: [&str; 10] = [
+    "",
+    "Requested action not taken: ",
+    "<ada@example.org>: Recipient address rejected: ",
+    "5.1.0 - Unknown address error 550-'",
+    "Error: ",
+    "Sorry, ",
+    "[192.0.2.7] ",
+    "ada@example.org: ",
+    "<ada@example.org> ",
+    "RCPT TO:<ada@example.org> ",
+];
+const AFTER: [&str; 9] = [
+    "",
+    "!",
+    ": user ada",
+    " <ada@example.org>",
+    " (ada@example.org)",
+    " [mx1.example.org]",
+    ". See https://example.net/help",
+    ". Contact postmaster@example.org",
+    " (in reply to RCPT TO command)",
+];
 
-    /// Whatever code it has and whatever stands around it, as servers put it there.
-    #[test]
-    fn what_does_not_speak_of_a_missing_mailbox_condemns_none(
-        wording in any::<prop::sample::Index>(),
-        code in prop::sample::select(vec!["550", "551", "553", "554"]),
-        before in prop::sample::select(vec![
-            "", "Requested action not taken: ", "<ada@example.org>: Recipient address rejected: ",
-            "5.1.0 - Unknown address error 550-'", "Error: ", "Sorry, ", "[192.0.2.7] ",
-            "ada@example.org: ", "<ada@example.org> ", "RCPT TO:<ada@example.org> ",
-        ]),
-        after in prop::sample::select(vec![
-            "", "!", ": user ada", " <ada@example.org>", " (ada@example.org)", " [mx1.example.org]",
-            ". See https://example.net/help", ". Contact postmaster@example.org",
-            " (in reply to RCPT TO command)",
-        ]),
-        capitals in any::<bool>(),
-    ) {
-        let innocent: Vec<&Wording> = WORDINGS.iter().filter(|w| w.is_innocent()).collect();
-        let words = wording.get(&innocent).words();
-        let words = if capitals { words.to_uppercase() } else { words.to_owned() };
-        let reply = format!("{code} {before}{words}{after}");
-        let view = ReplyView::from_text(&reply).at(Stage::Rcpt);
-        let found = Classifier::builtin().explain(&view);
-        prop_assert!(!condemns(found.meaning), "{} ({}): {reply}", found.meaning, found.rule);
+fn innocent() -> impl Iterator<Item = &'static Wording> {
+    WORDINGS.iter().filter(|wording| {
+        let words: Vec<&str> = wording.words().split_whitespace().collect();
+        wording.is_innocent() && !(words.len() < 4 && words.ends_with(&["rejected"]))
+    })
+}
+
+/// Each wording with everything before it; codes, ends and capitals take turns. A refusal without a
+/// reason is left out: beside an address it names the recipient and nothing else, which is the
+/// rule `address-rejected`.
+#[test]
+fn what_does_not_speak_of_a_missing_mailbox_condemns_none() {
+    let mut wrong = Vec::new();
+    for (turn, wording) in innocent().enumerate() {
+        for (other, before) in BEFORE.iter().enumerate() {
+            let code = [550, 551, 553, 554][(turn + other) % 4];
+            let after = AFTER[(turn * 2 + other * 4) % AFTER.len()];
+            let words = wording.words();
+            let words =
+                if (turn + other) % 3 == 0 { words.to_uppercase() } else { words.to_owned() };
+            let reply = format!("{code} {before}{words}{after}");
+            let view = ReplyView::from_text(&reply).at(Stage::Rcpt);
+            let found = Classifier::builtin().explain(&view);
+            if condemns(found.meaning) {
+                wrong.push(format!("{} ({}): {reply}", found.meaning, found.rule));
+            }
+        }
     }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
 }
