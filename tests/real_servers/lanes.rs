@@ -8,7 +8,7 @@ use mailvet::pacing;
 use mailvet::verdict::{Action, Reason};
 use mailvet::verifier::Verification;
 
-use crate::harness::{Dialogue, Exim, Postfix, Postgrey, Visit};
+use crate::harness::{Dialogue, Postfix, Postgrey, Visit};
 use crate::verdicts::Mailvet;
 
 /// How long a caller waits at most, on a busy machine too.
@@ -209,28 +209,6 @@ async fn a_limit_of_recipients_costs_a_long_list_a_quarter_more_at_most() {
     let visits = visits(&mailvet, &server).await;
     let rcpt = sum(&visits, |visit| visit.heard("rcpt"));
     assert!(rcpt * 4 <= 404 * 5, "{rcpt} RCPT for 404 addresses: {visits:?}");
-}
-
-#[tokio::test]
-async fn a_limit_of_messages_in_a_connection_is_learned_from_exim() {
-    let domains: Vec<String> = (0..60).map(|n| format!("d{n}.test")).collect();
-    let exim = domains
-        .iter()
-        .fold(Exim::builder().main("smtp_accept_max_per_connection = 10"), |exim, domain| {
-            exim.mailbox(&format!("ok@{domain}"))
-        })
-        .start()
-        .await;
-    let world: Vec<_> = domains.iter().map(|domain| (domain.as_str(), exim.address)).collect();
-    let mailvet = Mailvet::looking_at(&world).await;
-    // One transaction a domain: that nobody is called `no` spares the control recipient.
-    let addresses: Vec<String> = domains.iter().map(|domain| format!("no@{domain}")).collect();
-    for v in mailvet.vet_all(&addresses, LIMIT, LIMIT).await {
-        assert_eq!(v.judgement.reason, Reason::MailboxNotFound, "{}", told(&v));
-    }
-    let connections = mailvet.connections();
-    mailvet.drain().await;
-    assert!((6..=7).contains(&connections), "{connections} connections where 6 are needed");
 }
 
 #[tokio::test]

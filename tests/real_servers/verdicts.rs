@@ -77,11 +77,6 @@ impl Mailvet {
         .await
     }
 
-    /// The connections opened so far.
-    pub(crate) fn connections(&self) -> u64 {
-        self.app.sources.prober.stats().connections
-    }
-
     /// Ends all sessions.
     pub(crate) async fn drain(&self) {
         self.app.drain().await;
