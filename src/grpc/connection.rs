@@ -158,19 +158,22 @@ impl ClientConnection {
         let peer = ClientPeer { address, certificate: wire.certificate(), calls };
         let timer = Box::pin(tokio::time::sleep(newcomer_time));
         let idle = Idle { timer, evicted, clock, newcomer_time, limit: idle, seen: 0 };
-        Self { wire, peer, idle, meter: RoundTripMeter::new(), _place: place }
+        Self { wire, peer, idle, meter: RoundTripMeter::default(), _place: place }
     }
 
     /// Notes that octets are written.
     fn written(&mut self) {
-        let now = self.idle.clock.now();
-        self.meter.written(now);
+        if !self.meter.is_done() {
+            self.meter.written(self.idle.clock.now());
+        }
     }
 
     /// Notes octets that were read.
     fn heard(&mut self, octets: &[u8]) {
-        let now = self.idle.clock.now();
-        if let Some(round_trip) = self.meter.read(octets, now) {
+        if self.meter.is_done() {
+            return;
+        }
+        if let Some(round_trip) = self.meter.read(octets, self.idle.clock.now()) {
             let micros = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX).max(1);
             self.peer.calls.0.round_trip.store(micros, Ordering::Relaxed);
         }

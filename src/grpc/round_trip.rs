@@ -5,8 +5,8 @@
 
 use std::time::{Duration, SystemTime};
 
-/// Octets of the client's connection preface (RFC 9113 section 3.4).
-const PREFACE: usize = 24;
+/// The octets that a client of HTTP/2 opens with (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Octets of a frame header (RFC 9113 section 4.1).
 const HEADER: usize = 9;
@@ -14,10 +14,13 @@ const HEADER: usize = 9;
 /// The type of a SETTINGS frame, and its flag ACK.
 const SETTINGS_ACK: (u8, u8) = (4, 1);
 
-/// Follows the octets of a connection until it has measured its round trip.
-#[derive(Debug)]
+/// Follows the octets of a connection until it has measured its round trip, or sees that HTTP/2 is
+/// not spoken on it.
+#[derive(Debug, Default)]
 pub(super) struct RoundTripMeter {
     opened: Option<SystemTime>,
+    /// Octets of the preface that have come.
+    greeted: usize,
     /// Octets to pass over before the next frame header.
     skip: usize,
     header: [u8; HEADER],
@@ -26,8 +29,9 @@ pub(super) struct RoundTripMeter {
 }
 
 impl RoundTripMeter {
-    pub(super) fn new() -> Self {
-        Self { opened: None, skip: PREFACE, header: [0; HEADER], filled: 0, is_done: false }
+    /// `true` once there is nothing more to measure.
+    pub(super) fn is_done(&self) -> bool {
+        self.is_done
     }
 
     /// Notes that octets were written; the first ones are our SETTINGS.
@@ -38,7 +42,15 @@ impl RoundTripMeter {
     /// Takes octets that were read; returns the round trip once, when the client's ACK is among
     /// them.
     pub(super) fn read(&mut self, mut octets: &[u8], now: SystemTime) -> Option<Duration> {
-        while !self.is_done && !octets.is_empty() {
+        while let [octet, rest @ ..] = octets
+            && !self.is_done
+        {
+            if let Some(expected) = PREFACE.get(self.greeted) {
+                self.greeted += 1;
+                self.is_done = octet != expected;
+                octets = rest;
+                continue;
+            }
             if self.skip > 0 {
                 let skipped = self.skip.min(octets.len());
                 self.skip -= skipped;
@@ -53,11 +65,13 @@ impl RoundTripMeter {
                 self.filled = 0;
                 let [a, b, c, kind, flags, ..] = self.header;
                 self.skip = u32::from_be_bytes([0, a, b, c]) as usize;
-                self.is_done = (kind, flags & SETTINGS_ACK.1) == SETTINGS_ACK;
+                if (kind, flags & SETTINGS_ACK.1) == SETTINGS_ACK {
+                    self.is_done = true;
+                    return now.duration_since(self.opened?).ok();
+                }
             }
         }
-        let opened = self.opened.take_if(|_| self.is_done)?;
-        now.duration_since(opened).ok()
+        None
     }
 }
 
@@ -70,7 +84,7 @@ mod tests {
     }
 
     fn opening() -> Vec<u8> {
-        let mut octets = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        let mut octets = PREFACE.to_vec();
         // SETTINGS with one setting, HEADERS of three octets, then the ACK.
         octets.extend([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0]);
         octets.extend([0, 0, 3, 1, 4, 0, 0, 0, 1, 9, 9, 9]);
@@ -80,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_round_trip_ends_with_the_acknowledgement_of_our_settings() {
-        let mut meter = RoundTripMeter::new();
+        let mut meter = RoundTripMeter::default();
         meter.written(at(10));
         meter.written(at(50));
         let octets = opening();
@@ -88,11 +102,23 @@ mod tests {
         assert_eq!(meter.read(before, at(20)), None);
         assert_eq!(meter.read(ack, at(90)), Some(Duration::from_millis(80)));
         assert_eq!(meter.read(ack, at(99)), None, "it is measured once");
+        meter.written(at(100));
+        assert_eq!(meter.read(ack, at(60_000)), None, "a caller's silence is no round trip");
+        assert!(meter.is_done());
+    }
+
+    #[test]
+    fn nothing_is_measured_where_another_protocol_is_spoken() {
+        let mut meter = RoundTripMeter::default();
+        meter.written(at(0));
+        let request = [b"POST /v1/batches HTTP/1.1\r\n\r\n".as_slice(), &opening()].concat();
+        assert_eq!(meter.read(&request, at(300)), None);
+        assert!(meter.is_done());
     }
 
     #[test]
     fn the_round_trip_is_found_however_the_octets_are_cut() {
-        let mut meter = RoundTripMeter::new();
+        let mut meter = RoundTripMeter::default();
         meter.written(at(0));
         let found = opening().iter().filter_map(|octet| meter.read(&[*octet], at(300))).count();
         assert_eq!(found, 1);
