@@ -17,6 +17,7 @@ use super::serve::{Started, start};
 use super::summary;
 use crate::grpc;
 use crate::proto::batch_service_client::BatchServiceClient;
+use crate::proto::names::enum_name;
 use crate::proto::upload_batch_request::Part;
 use crate::proto::{
     Batch, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, GetBatchRequest,
@@ -120,13 +121,13 @@ fn print_table(verifications: &[Verification]) {
         render::fit("reason", 21),
     );
     for v in verifications {
-        let verdict = from_proto::name(v.verdict().as_str_name(), "VERDICT_");
+        let verdict = enum_name(v.verdict().as_str_name(), "VERDICT_");
         let style = render::style(&verdict);
         anstream::println!(
             "{} {style}{}{style:#} {} {} {DIM}{}{DIM:#}",
             render::fit(&render::printable(&v.address), ADDRESS),
             render::fit(&verdict, 13),
-            render::fit(&from_proto::name(v.action().as_str_name(), "ACTION_"), 12),
+            render::fit(&enum_name(v.action().as_str_name(), "ACTION_"), 12),
             render::fit(&from_proto::reason_name(v.reason), 21),
             render::fit(&words(v), WORDS).trim_end(),
         );

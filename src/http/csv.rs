@@ -1,6 +1,7 @@
 //! Results as CSV (RFC 4180), under the names that `mailvet list` gives its columns.
 
-use crate::proto::{BatchResult, CatchAll, Flags, Verification};
+use crate::proto::names::{enum_name, flag_names};
+use crate::proto::{BatchResult, Verification};
 
 /// The columns.
 const COLUMNS: [&str; 12] = [
@@ -38,44 +39,17 @@ fn row(result: &BatchResult) -> String {
             result.row_id.clone(),
             verification.input.clone(),
             verification.address.clone(),
-            name(verification.verdict().as_str_name(), "VERDICT_"),
-            name(verification.action().as_str_name(), "ACTION_"),
-            name(verification.reason().as_str_name(), "REASON_"),
+            enum_name(verification.verdict().as_str_name(), "VERDICT_"),
+            enum_name(verification.action().as_str_name(), "ACTION_"),
+            enum_name(verification.reason().as_str_name(), "REASON_"),
             verification.suggestion.clone().unwrap_or_default(),
-            flags(&verification.flags.unwrap_or_default()).join(" "),
+            flag_names(&verification.flags.unwrap_or_default()).join(" "),
             evidence.code.map(|code| code.to_string()).unwrap_or_default(),
             evidence.enhanced_status.unwrap_or_default(),
             evidence.gather_time.map(|time| time.to_string()).unwrap_or_default(),
         ]
         .into_iter(),
     )
-}
-
-/// An enum's name in lower case, without its prefix.
-fn name(name: &str, prefix: &str) -> String {
-    name.strip_prefix(prefix).unwrap_or(name).to_lowercase()
-}
-
-/// The names of the flags that are set.
-fn flags(flags: &Flags) -> Vec<&'static str> {
-    let all = [
-        (flags.catch_all() == CatchAll::Yes, "catch_all"),
-        (flags.catch_all_untested, "catch_all_untested"),
-        (flags.disposable, "disposable"),
-        (flags.role, "role"),
-        (flags.free_provider, "free_provider"),
-        (flags.tagged, "tagged"),
-        (flags.relay, "relay"),
-        (flags.mixed_script, "mixed_script"),
-        (flags.dotless, "dotless"),
-        (flags.address_literal, "address_literal"),
-        (flags.special_use, "special_use"),
-        (flags.unusual_at_provider, "unusual_at_provider"),
-        (flags.cleaned, "cleaned"),
-        (flags.several, "several"),
-        (flags.irregular, "irregular"),
-    ];
-    all.into_iter().filter_map(|(is_set, name)| is_set.then_some(name)).collect()
 }
 
 fn line(cells: impl Iterator<Item = String>) -> String {
@@ -95,7 +69,7 @@ fn quote(cell: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::{Evidence, Reason, Verdict};
+    use crate::proto::{Evidence, Flags, Reason, Verdict};
 
     #[test]
     fn a_result_is_a_line_with_every_column() {

@@ -9,6 +9,7 @@
 )]
 
 pub mod json;
+pub mod names;
 
 mod codec;
 

@@ -3,7 +3,8 @@
 use super::from_proto;
 use crate::address::Address;
 use crate::proto::json::JsonError;
-use crate::proto::{self, CatchAll, Reason, Verdict, Verification};
+use crate::proto::names::{enum_name, flag_names};
+use crate::proto::{self, Reason, Verdict, Verification};
 use crate::report::rfc3339;
 
 /// The names of the appended columns.
@@ -106,7 +107,7 @@ pub(super) fn values(verification: &Verification, facts: &RowFacts) -> Values {
     let gathered_at = evidence.and_then(|evidence| from_proto::time(evidence.gather_time?));
     let mut values = Values::default();
     values[0] = verdict(verification.verdict());
-    values[1] = from_proto::name(verification.action().as_str_name(), "ACTION_");
+    values[1] = enum_name(verification.action().as_str_name(), "ACTION_");
     values[2] = from_proto::reason_name(verification.reason);
     values[3] = verification.suggestion.clone().unwrap_or_default();
     values[4] = flags(verification, facts).join(" ");
@@ -132,30 +133,13 @@ fn beside(values: &mut Values, facts: &RowFacts) {
 
 /// A verdict's name.
 pub(super) fn verdict(verdict: Verdict) -> String {
-    from_proto::name(verdict.as_str_name(), "VERDICT_")
+    enum_name(verdict.as_str_name(), "VERDICT_")
 }
 
-/// The names of the flags that are set.
+/// The flags that are set, of the verification and of the row.
 fn flags(verification: &Verification, facts: &RowFacts) -> Vec<&'static str> {
-    let flags = verification.flags.unwrap_or_default();
-    [
-        (flags.catch_all() == CatchAll::Yes, "catch_all"),
-        (flags.catch_all_untested, "catch_all_untested"),
-        (flags.disposable, "disposable"),
-        (flags.role, "role"),
-        (flags.free_provider, "free_provider"),
-        (flags.tagged, "tagged"),
-        (flags.relay, "relay"),
-        (flags.mixed_script, "mixed_script"),
-        (flags.dotless, "dotless"),
-        (flags.address_literal, "address_literal"),
-        (flags.special_use, "special_use"),
-        (flags.unusual_at_provider, "unusual_at_provider"),
-        (facts.is_cleaned || flags.cleaned, "cleaned"),
-        (!facts.others.is_empty() || flags.several, "several"),
-        (flags.irregular, "irregular"),
-    ]
-    .into_iter()
-    .filter_map(|(set, name)| set.then_some(name))
-    .collect()
+    let mut flags = verification.flags.unwrap_or_default();
+    flags.cleaned |= facts.is_cleaned;
+    flags.several |= !facts.others.is_empty();
+    flag_names(&flags)
 }

@@ -11,13 +11,9 @@ use crate::campaign::preflight::{
 };
 use crate::campaign::{Preflight, Progress, SendPolicy, State};
 use crate::proto;
+use crate::proto::names::enum_name;
 use crate::report::GroupCounts;
 use crate::verdict::Reason;
-
-/// The name of an enum's value without its prefix, in lower case.
-pub(in crate::cli) fn name(name: &str, prefix: &str) -> String {
-    name.trim_start_matches(prefix).to_ascii_lowercase()
-}
 
 /// The progress of a batch.
 pub(in crate::cli) fn progress(batch: &proto::Batch) -> anyhow::Result<Progress> {
@@ -179,7 +175,7 @@ pub(super) fn reason(number: i32, verdict: proto::Verdict) -> Reason {
 pub(in crate::cli) fn reason_name(number: i32) -> String {
     match proto::Reason::try_from(number) {
         Ok(proto::Reason::Unspecified) | Err(_) => String::new(),
-        Ok(reason) => name(reason.as_str_name(), "REASON_"),
+        Ok(reason) => enum_name(reason.as_str_name(), "REASON_"),
     }
 }
 
