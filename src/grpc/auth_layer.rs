@@ -90,21 +90,18 @@ impl AuthLayer {
 
     /// Admits a call for the health. A check costs nothing and needs no room; a watch does.
     fn admit_health(&self, path: &str, peer: &ClientPeer) -> Result<Admission, Status> {
-        let (mut room, mut watch, mut end) = (None, None, None);
-        if path == HEALTH_WATCH {
-            let free = Arc::clone(&self.watches).try_acquire_owned().ok();
-            room = Some(free.ok_or_else(|| refusal::overloaded("watches of the health"))?);
-            let counted = peer.calls.watch();
-            watch =
-                Some(counted.ok_or_else(|| {
-                    refusal::overloaded("watches of the health on this connection")
-                })?);
-            end = Some(watched_long_enough().boxed());
+        if path != HEALTH_WATCH {
+            let permit = CallPermit { _room: None, _watch: None, _call: peer.calls.begin() };
+            return Ok(Admission { permit, end: None });
         }
-        Ok(Admission {
-            permit: CallPermit { _room: room, _watch: watch, _call: peer.calls.begin() },
-            end,
-        })
+        let room = Arc::clone(&self.watches).try_acquire_owned();
+        let room = room.map_err(|_| refusal::overloaded("watches of the health"))?;
+        let watch = peer.calls.watch();
+        let watch =
+            watch.ok_or_else(|| refusal::overloaded("watches of the health on this connection"))?;
+        let call = peer.calls.begin();
+        let permit = CallPermit { _room: Some(room), _watch: Some(watch), _call: call };
+        Ok(Admission { permit, end: Some(watched_long_enough().boxed()) })
     }
 
     /// Resolves when the key of `caller` is withdrawn or expires.
@@ -184,8 +181,8 @@ where
             Err(status) => return future::ok(status.into_http()).boxed(),
         };
         let (parts, body) = request.into_parts();
-        let path = parts.uri.path().to_owned();
-        let body = self.layer.messages.bound(&path, body);
+        let uri = parts.uri.clone();
+        let body = self.layer.messages.bound(uri.path(), body);
         let answer = self.inner.call(Request::from_parts(parts, body));
         async move {
             let answer = match &mut end {
@@ -195,7 +192,7 @@ where
                     status = ended => return Ok(status.into_http()),
                 },
             };
-            let answer = refusal::reword(answer, &path);
+            let answer = refusal::reword(answer, uri.path());
             Ok(answer.map(|body| EndingBody::wrap(body, permit, end)))
         }
         .boxed()

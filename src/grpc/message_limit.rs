@@ -47,6 +47,11 @@ const COMPRESSED: u8 = 1;
 const PAGED: [&str; 2] =
     ["/mailvet.v1.BatchService/UploadBatch", "/mailvet.v1.BatchService/AppendBatchRows"];
 
+/// `true` if the method at `path` takes pages of rows.
+pub(super) fn is_paged(path: &str) -> bool {
+    PAGED.contains(&path)
+}
+
 /// Bounds messages over all calls. Clones share the budget.
 #[derive(Clone, Debug)]
 pub(super) struct MessageLimits {
@@ -62,11 +67,11 @@ impl MessageLimits {
 
     /// The body of a request to `path`, bounded.
     pub(super) fn bound(&self, path: &str, body: Body) -> Body {
-        let largest = if PAGED.contains(&path) { LARGEST_PAGE } else { self.largest };
+        let is_paged = is_paged(path);
         Body::new(BoundedBody {
             inner: body,
-            largest,
-            is_paged: PAGED.contains(&path),
+            largest: if is_paged { LARGEST_PAGE } else { self.largest },
+            is_paged,
             budget: Arc::clone(&self.budget),
             header: [0; HEADER],
             filled: 0,
@@ -179,6 +184,19 @@ impl BoundedBody {
         self.arriving = Some(Arriving { _room: room, timer });
         Poll::Ready(Ok(Some(self.rest.split_to(1))))
     }
+
+    /// Ends a large message that takes too long to arrive.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let Some(arriving) = &mut self.arriving else { return Poll::Pending };
+        if self.remaining == 0 || arriving.timer.poll_unpin(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.arriving = None;
+        Poll::Ready(Some(Err(Status::deadline_exceeded(format!(
+            "a message did not arrive within {} s; send smaller pages",
+            ARRIVAL.as_secs()
+        )))))
+    }
 }
 
 impl http_body::Body for BoundedBody {
@@ -219,21 +237,6 @@ impl http_body::Body for BoundedBody {
 
     fn is_end_stream(&self) -> bool {
         self.rest.is_empty() && self.waiting.is_none() && self.inner.is_end_stream()
-    }
-}
-
-impl BoundedBody {
-    /// Ends a large message that takes too long to arrive.
-    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Some(arriving) = &mut self.arriving else { return Poll::Pending };
-        if self.remaining == 0 || arriving.timer.poll_unpin(cx).is_pending() {
-            return Poll::Pending;
-        }
-        self.arriving = None;
-        Poll::Ready(Some(Err(Status::deadline_exceeded(format!(
-            "a message did not arrive within {} s; send smaller pages",
-            ARRIVAL.as_secs()
-        )))))
     }
 }
 

@@ -22,7 +22,7 @@ use super::content_type::GrpcOnlyLayer;
 use super::credential_files::CredentialFiles;
 use super::health::Health;
 use super::listener;
-use super::message_limit::LARGEST_PAGE;
+use super::message_limit::{self, LARGEST_PAGE};
 use super::metered::MeteredVerifier;
 use super::serve_error::ServeError;
 use super::service::VerificationHandler;
@@ -100,7 +100,8 @@ pub async fn serve(
     let largest = limits.request_octets;
     let incoming = listener::connections(listener, files.tls.clone(), &limits, clock);
     let auth = AuthLayer::new(Arc::clone(&files.access), &config, clock);
-    let bodies = BodyLimits { request: largest, page: LARGEST_PAGE };
+    let bodies =
+        BodyLimits { request: largest, page: LARGEST_PAGE, is_paged: message_limit::is_paged };
     let translation = HttpLayer::new(&config.http, bodies);
     let (cors, accepts_http1) = (http::cors(&config.http)?, config.http.enabled);
     let verifier =

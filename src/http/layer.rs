@@ -39,6 +39,14 @@ pub struct BodyLimits {
     pub page: usize,
     /// Of any other call.
     pub request: usize,
+    /// `true` if the method at this path of gRPC takes pages of rows.
+    pub is_paged: fn(&str) -> bool,
+}
+
+impl BodyLimits {
+    fn largest(&self, rpc_path: &str) -> usize {
+        if (self.is_paged)(rpc_path) { self.page } else { self.request }
+    }
 }
 
 /// The layer that takes JSON over HTTP and gRPC-Web beside gRPC.
@@ -144,15 +152,21 @@ fn is_rpc_path(path: &str) -> bool {
 enum AnswerPlan {
     /// Translate the answer of an RPC.
     Rpc { matched: RouteMatch, form: AnswerForm },
-    /// Answer so, if the gate lets the caller in; it then says this code.
-    Local { code: Code, response: Box<Response<Body>> },
+    /// Answer by itself, if the gate lets the caller in.
+    Local(LocalAnswer),
+}
+
+/// An answer that needs no service, and the code that it counts as.
+struct LocalAnswer {
+    code: Code,
+    response: Box<Response<Body>>,
 }
 
 impl AnswerPlan {
     async fn finish(self, answer: Response<Body>) -> Response<Body> {
         let status = Status::from_header_map(answer.headers());
         match self {
-            Self::Local { code, response } => match status {
+            Self::Local(LocalAnswer { code, response }) => match status {
                 Some(status) if status.code() != code => response::error(&status),
                 _ => *response,
             },
@@ -167,12 +181,14 @@ impl AnswerPlan {
             }
         }
     }
+}
 
-    /// Answers with an error of HTTP's own, that counts as `code`.
+impl LocalAnswer {
+    /// An error of HTTP's own, that counts as `code`.
     fn refuse(code: Code, status: StatusCode, message: &str) -> Self {
         let mut response = response::error(&Status::new(code, message));
         *response.status_mut() = status;
-        Self::Local { code, response: Box::new(response) }
+        Self { code, response: Box::new(response) }
     }
 }
 
@@ -183,22 +199,16 @@ impl Translation {
         let plan = match self.routes.find(method, path) {
             Err(_) if path == openapi::PATH => Err(document(method)),
             Ok(matched) => self.plan_rpc(&request, matched),
-            Err(no_route) => refuse_route(no_route),
+            Err(no_route) => Err(refuse_route(no_route)),
         };
         match plan {
             Ok((matched, timeout)) => {
                 let accept = text(request.headers(), &ACCEPT);
                 let form = AnswerForm::choose(&matched.route, accept);
-                let reading = (self.bodies.clone(), self.largest_body(&matched));
+                let reading = (self.bodies.clone(), self.limits.largest(&matched.route.rpc_path));
                 (translate(request, &matched, timeout, reading), AnswerPlan::Rpc { matched, form })
             }
-            Err(plan) => {
-                let code = match &plan {
-                    AnswerPlan::Local { code, .. } => *code,
-                    AnswerPlan::Rpc { .. } => Code::Internal,
-                };
-                (ask_the_gate(request, code), plan)
-            }
+            Err(answer) => (ask_the_gate(request, answer.code), AnswerPlan::Local(answer)),
         }
     }
 
@@ -207,61 +217,54 @@ impl Translation {
         &self,
         request: &Request<Body>,
         matched: RouteMatch,
-    ) -> Result<(RouteMatch, Option<HeaderValue>), AnswerPlan> {
+    ) -> Result<(RouteMatch, Option<HeaderValue>), LocalAnswer> {
         use http_body::Body as _;
         let headers = request.headers();
         let has_body = !request.body().is_end_stream();
         if has_body && matched.route.has_body && !is_json(text(headers, &CONTENT_TYPE)) {
             let message = "the body must be JSON: send the header `content-type: application/json`";
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            return Err(AnswerPlan::refuse(Code::InvalidArgument, status, message));
+            return Err(LocalAnswer::refuse(Code::InvalidArgument, status, message));
         }
         match timeout::read(text(headers, &timeout::HEADER)) {
             Ok(timeout) => Ok((matched, timeout.map(grpc_timeout))),
             Err(message) => {
                 let status = StatusCode::BAD_REQUEST;
-                Err(AnswerPlan::refuse(Code::InvalidArgument, status, &message))
+                Err(LocalAnswer::refuse(Code::InvalidArgument, status, &message))
             }
-        }
-    }
-
-    fn largest_body(&self, matched: &RouteMatch) -> usize {
-        match matched.route.rpc.name() {
-            "AppendBatchRows" => self.limits.page,
-            _ => self.limits.request,
         }
     }
 }
 
 /// Answers with the OpenAPI document.
-fn document(method: &Method) -> AnswerPlan {
+fn document(method: &Method) -> LocalAnswer {
     if method != Method::GET {
         return refuse_method(&[Method::GET]);
     }
     let response = response::whole(StatusCode::OK, JSON, openapi::text());
-    AnswerPlan::Local { code: Code::Ok, response: Box::new(response) }
+    LocalAnswer { code: Code::Ok, response: Box::new(response) }
 }
 
-fn refuse_route<T>(no_route: NoRoute) -> Result<T, AnswerPlan> {
-    Err(match no_route {
+fn refuse_route(no_route: NoRoute) -> LocalAnswer {
+    match no_route {
         NoRoute::UnknownPath => {
             let message = "there is nothing at this path; /openapi.json lists the paths there are";
-            AnswerPlan::refuse(Code::NotFound, StatusCode::NOT_FOUND, message)
+            LocalAnswer::refuse(Code::NotFound, StatusCode::NOT_FOUND, message)
         }
         NoRoute::WrongMethod(methods) => refuse_method(&methods),
-    })
+    }
 }
 
-fn refuse_method(taken: &[Method]) -> AnswerPlan {
+fn refuse_method(taken: &[Method]) -> LocalAnswer {
     let taken: Vec<&str> = taken.iter().map(Method::as_str).collect();
     let taken = taken.join(", ");
     let message = format!("this path takes {taken}");
     let status = StatusCode::METHOD_NOT_ALLOWED;
-    let mut plan = AnswerPlan::refuse(Code::Unimplemented, status, &message);
-    if let (AnswerPlan::Local { response, .. }, Ok(allow)) = (&mut plan, taken.parse()) {
-        response.headers_mut().insert(ALLOW, allow);
+    let mut answer = LocalAnswer::refuse(Code::Unimplemented, status, &message);
+    if let Ok(allow) = taken.parse() {
+        answer.response.headers_mut().insert(ALLOW, allow);
     }
-    plan
+    answer
 }
 
 /// The header's text; empty if there is none.
@@ -297,24 +300,23 @@ fn translate(
         frame.map(Frame::data).ok_or_else(|| Status::out_of_range("the message is too long"))
     };
     let body = Body::new(StreamBody::new(stream::once(message.boxed())));
-    let mut request = grpc_request(&matched.route.rpc_path, &parts, body);
+    let mut request = grpc_request(&matched.route.rpc_path, parts, body);
     if let Some(timeout) = timeout {
         request.headers_mut().insert(HeaderName::from_static("grpc-timeout"), timeout);
     }
-    *request.extensions_mut() = parts.extensions;
     request
 }
 
 /// A request that the gate answers, or else with this code.
 fn ask_the_gate(request: Request<Body>, code: Code) -> Request<Body> {
     let (parts, _) = request.into_parts();
-    let mut request = grpc_request(local::PATH, &parts, Body::empty());
-    *request.extensions_mut() = parts.extensions;
+    let mut request = grpc_request(local::PATH, parts, Body::empty());
     request.extensions_mut().insert(LocalCode(code));
     request
 }
 
-fn grpc_request(path: &str, parts: &http::request::Parts, body: Body) -> Request<Body> {
+/// A request of gRPC to `path`, by the caller of the request with these `parts`.
+fn grpc_request(path: &str, parts: http::request::Parts, body: Body) -> Request<Body> {
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
     *request.version_mut() = Version::HTTP_2;
@@ -327,6 +329,7 @@ fn grpc_request(path: &str, parts: &http::request::Parts, body: Body) -> Request
             headers.append(name, value.clone());
         }
     }
+    *request.extensions_mut() = parts.extensions;
     request
 }
 
