@@ -47,7 +47,7 @@ pub enum QueueError {
     #[error("batch {0} has no rows: append some, then seal it; or delete it")]
     Empty(BatchId),
     /// The batch would have more rows than are allowed.
-    #[error("a batch may have {most} rows: make another one of the rest")]
+    #[error("a batch may have {most} rows at most: make another one for the rest")]
     TooManyRows {
         /// The most rows.
         most: u64,
@@ -59,7 +59,9 @@ pub enum QueueError {
         most: usize,
     },
     /// The caller's batches hold as many bytes as are allowed.
-    #[error("batches may hold {most} MiB: delete some that are over, or wait until they expire")]
+    #[error(
+        "batches may hold at most {most} MiB: delete some that are over, or wait until they expire"
+    )]
     TooManyBytes {
         /// The most, in MiB.
         most: u64,

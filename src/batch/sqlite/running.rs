@@ -76,6 +76,7 @@ impl RunningBatch {
     /// as over, so has what is returned.
     pub(super) fn open(mut batch: Batch, path: &Path) -> Result<Self, StoreError> {
         let held = open_database(path)?;
+        schema::add_column(&held.connection, "meta", "oldest")?;
         let (state, ended_at, sequence, window, finished, waiting, oldest) =
             held.connection.query_row(
                 "SELECT state, ended_at, sequence, window, finished, waiting, oldest FROM meta",
@@ -205,7 +206,6 @@ impl RunningBatch {
 fn open_database(path: &Path) -> Result<OpenDatabase, StoreError> {
     let connection = schema::open(path)?;
     schema::lasting(&connection, CACHE_KIB)?;
-    schema::add_column(&connection, "meta", "oldest")?;
     let reasons = Reasons::write(&connection)?;
     Ok(OpenDatabase { connection, reasons, dictionary: OutcomeWriter::default() })
 }

@@ -272,10 +272,7 @@ impl Scheduler {
     }
 
     fn delete(&mut self, id: &BatchId) -> Result<(), StoreError> {
-        match self.shared.batch(id) {
-            Ok(_) | Err(StoreError::Unexpected(_)) => {}
-            Err(error) => return Err(error),
-        }
+        self.shared.known(id)?;
         if let Some(work) = self.running.iter_mut().find(|work| work.batch.id == *id) {
             work.close();
         }

@@ -76,18 +76,28 @@ impl SharedStore {
         self.live().remove(id);
     }
 
+    /// A batch as it stands, also one whose file was set aside.
+    pub(super) fn known(&self, id: &BatchId) -> Result<Batch, StoreError> {
+        self.standing(id).map_or_else(|| self.recorded(id), Ok)
+    }
+
     /// A batch as it stands.
     pub(super) fn batch(&self, id: &BatchId) -> Result<Batch, StoreError> {
         if let Some(batch) = self.standing(id) {
             return Ok(batch);
         }
-        let found = self.catalog().batch(id)?;
-        let batch = found.ok_or_else(|| QueueError::NoSuchBatch(id.clone()))?;
+        let batch = self.recorded(id)?;
         // The scheduler has every batch that runs, but for those it could not open.
         if !batch.state.is_over() && self.directory.damaged(id).exists() {
             return Err(StoreError::Unexpected("the batch's file is damaged and was set aside"));
         }
         Ok(batch)
+    }
+
+    /// A batch as the catalog has it.
+    fn recorded(&self, id: &BatchId) -> Result<Batch, StoreError> {
+        let found = self.catalog().batch(id)?;
+        Ok(found.ok_or_else(|| QueueError::NoSuchBatch(id.clone()))?)
     }
 
     /// The batch that `owner` submitted under `request_id`.
