@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 use anstyle::Style;
 use serde::Serialize;
 use toml::Table;
-use unicode_width::UnicodeWidthStr as _;
 
 use super::args::DoctorArgs;
 use super::common::Common;
@@ -160,13 +159,14 @@ fn print_finding(finding: &Diagnosis) {
         None => String::new(),
     };
     let seen = render::printable(&format!("{subject}{}", finding.seen));
-    let seen = wrapped(&seen, render::WIDTH - INDENT).join(&format!("\n{}", " ".repeat(INDENT)));
+    let seen =
+        render::wrapped(&seen, render::WIDTH - INDENT).join(&format!("\n{}", " ".repeat(INDENT)));
     anstream::println!("  {style}{word}{style:#} {} {seen}", render::fit(finding.id, 18));
 }
 
 fn print_advice(finding: &Diagnosis) {
     for (label, text) in [("means", &finding.meaning), ("do", &finding.remedy)] {
-        let lines = wrapped(&render::printable(text), render::WIDTH - INDENT - 6);
+        let lines = render::wrapped(&render::printable(text), render::WIDTH - INDENT - 6);
         for (at, line) in lines.iter().enumerate() {
             let label = if at == 0 { label } else { "" };
             anstream::println!("{}{DIM}{label:<5} {line}{DIM:#}", " ".repeat(INDENT));
@@ -192,31 +192,9 @@ fn print_sum(report: &Report, took: Duration) {
     );
 }
 
-/// Lines of at most `width` columns, broken between words; none for no text.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_ascii_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.width() + 1 + word.width() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_is_broken_between_words() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("extraordinary", 7), ["extraordinary"]);
-        assert!(wrapped("", 7).is_empty());
-    }
 
     #[test]
     fn a_finding_that_says_nothing_more_has_no_empty_texts() {

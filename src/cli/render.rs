@@ -51,6 +51,21 @@ pub(super) fn fit(text: &str, width: usize) -> String {
     out
 }
 
+/// Lines of at most `width` columns, broken between words; none for no text.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_ascii_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// An error with its causes, each said once: many errors name their cause themselves.
 pub(super) fn message(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
@@ -63,7 +78,7 @@ pub(super) fn message(error: &anyhow::Error) -> String {
     printable(&text).replace("\\u{a}", "\n")
 }
 
-/// The width of the terminal, or what to assume.
+/// The width that tables and the findings of the doctor are set for.
 pub(super) const WIDTH: usize = 132;
 
 /// The columns of the terminal that `stream` is, or those of a usual one.
@@ -96,5 +111,12 @@ mod tests {
         assert_eq!(message(&error), "it cannot be read: no such file");
         let error = anyhow::anyhow!("no such file").context("it cannot be read").context("stop");
         assert_eq!(message(&error), "stop: it cannot be read: no such file");
+    }
+
+    #[test]
+    fn text_is_broken_between_words() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("extraordinary", 7), ["extraordinary"]);
+        assert!(wrapped("", 7).is_empty());
     }
 }

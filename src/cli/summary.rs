@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::render::{BAD, CAREFUL, DIM, GOOD, OPEN, fit, style};
+use super::render::{BAD, CAREFUL, DIM, GOOD, OPEN, fit, style, wrapped};
 use crate::campaign::Progress;
 use crate::campaign::preflight::words::audience;
 use crate::campaign::preflight::{Decision, Estimate, Preflight, Share, grouped};
@@ -47,7 +47,7 @@ pub fn text(preflight: &Preflight, progress: &Progress, width: usize) -> String 
     counts(&mut out, progress, width);
     let style = decision_style(preflight.decision());
     out.push('\n');
-    for line in lines(&preflight.headline(), text_width) {
+    for line in wrapped(&preflight.headline(), text_width) {
         let _ = writeln!(out, "{style}{line}{style:#}");
     }
     paragraph(&mut out, "", &preflight.sentence(), text_width);
@@ -176,26 +176,11 @@ fn range(estimate: &Estimate, preflight: &Preflight, width: usize) -> String {
 
 /// Words set in lines of at most `width` columns; the first begins with `mark`, the others below
 /// its text.
-pub(super) fn paragraph(out: &mut String, mark: &str, text: &str, width: usize) {
+fn paragraph(out: &mut String, mark: &str, text: &str, width: usize) {
     let indent = " ".repeat(mark.width());
-    for (number, line) in lines(text, width - mark.width()).iter().enumerate() {
+    for (number, line) in wrapped(text, width - mark.width()).iter().enumerate() {
         let _ = writeln!(out, "{}{line}", if number == 0 { mark } else { &indent });
     }
-}
-
-/// Words set in lines of at most `width` columns.
-fn lines(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.width() + 1 + word.width() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 #[cfg(test)]

@@ -62,26 +62,9 @@ professionnel, professionnelle, personnel, personnelle, votre, principal, princi
 laboral, cliente, su, tu, de, del, contacto, aziendale, klant, zakelijk, prive, werk, pessoal,
 comercial, praca, firmowy, klienta";
 
-/// Words beside a name for addresses that make it one of something else, or of somebody else.
-const NOT_THEIRS: &str = "\
-opt, in, out, optin, optout, status, type, kind, label, consent, consented, sent, send, opened,
-open, opens, clicked, clicks, bounced, bounce, hash, hashed, md5, sha1, sha256, sha, verified,
-verify, valid, validated, validation, confirmed, confirmation, confirm, domain, name, display,
-format, count, date, time, timestamp, marketing, newsletter, subscribed, unsubscribed,
-subscription, list, lists, preference, preferences, source, subject, template, campaign, provider,
-language, owner, manager, rep, sender, from, reply, to, cc, bcc, recovery, backup, secondary,
-alternate, alternative, additional, other, second, third, old, previous, former, referrer,
-referred, supervisor, creator, created, modified, assigned, agent, advisor, sales, support,
-notification, notifications, permission, allowed, accepts, quality, score, frequency, error, reason,
-activity, last, suppressions, me, copy";
-
 /// [`WHOSE`] as it is looked up.
 static FOLDED_WHOSE: LazyLock<HashSet<String>> =
     LazyLock::new(|| listed(WHOSE).map(fold).collect());
-
-/// [`NOT_THEIRS`] as it is looked up.
-static FOLDED_NOT_THEIRS: LazyLock<HashSet<String>> =
-    LazyLock::new(|| listed(NOT_THEIRS).map(fold).collect());
 
 /// [`NAMES`] as they are looked up.
 static FOLDED: LazyLock<HashSet<String>> = LazyLock::new(|| names().map(fold).collect());
@@ -110,10 +93,9 @@ pub(super) fn tier(name: &str) -> NameTier {
         && let Some((from, to)) = longest_name(&words)
     {
         let mut beside = words[..from].iter().chain(&words[to..]);
-        let is_whose = |word: &String| {
-            !FOLDED_NOT_THEIRS.contains(word)
-                && (FOLDED_WHOSE.contains(word) || word.bytes().all(|b| b.is_ascii_digit()))
-        };
+        // Any other word (`status`, `owner`) makes it one of something else, or of somebody else.
+        let is_whose =
+            |word: &String| FOLDED_WHOSE.contains(word) || word.bytes().all(|b| b.is_ascii_digit());
         return if beside.all(is_whose) { NameTier::Qualified } else { NameTier::Related };
     }
     let mut words = name.split(|c: char| !c.is_alphanumeric());

@@ -26,7 +26,7 @@ pub struct ReportData {
     pub domains: Vec<GroupCounts>,
     /// The largest destinations, the largest first.
     pub providers: Vec<GroupCounts>,
-    /// The files beside the page, the first with every row.
+    /// The files that were written: the outputs, then their parts.
     pub files: Vec<ReportFile>,
     /// Rows that look mistyped and have a suggestion.
     pub suggestions: u64,
@@ -46,13 +46,45 @@ pub struct ReportData {
     pub version: String,
 }
 
+/// Kinds of files that a run writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportFileKind {
+    /// Every row of a list.
+    Rows,
+    /// The first row of each mailbox.
+    FirstRows,
+    /// The rows with the verdicts that were asked for.
+    Chosen,
+    /// The rows with one verdict.
+    Part(Verdict),
+    /// The addresses not to write to, one a line.
+    Suppress,
+}
+
+impl ReportFileKind {
+    /// A few words on what is in it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Rows => "every row with its verdict",
+            Self::FirstRows => "the first row of each mailbox, with its verdict",
+            Self::Chosen => "the rows that were asked for",
+            Self::Part(Verdict::Deliverable) => "send to these",
+            Self::Part(Verdict::Risky) => "may arrive, at a cost",
+            Self::Part(Verdict::Undeliverable) => "take these off the list",
+            Self::Part(Verdict::Unknown) => "nobody could tell",
+            Self::Suppress => "addresses not to write to, one a line",
+        }
+    }
+}
+
 /// A file that the page links to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportFile {
     /// Its name.
     pub name: String,
-    /// A few words on what is in it.
-    pub what: String,
+    /// The kind of its rows.
+    pub kind: ReportFileKind,
     /// Number of its rows.
     pub rows: u64,
     /// A relative reference to it from the page.

@@ -53,7 +53,7 @@ pub(super) struct ReportPage {
 /// A file to click.
 struct FileRow {
     name: String,
-    what: String,
+    what: &'static str,
     rows: String,
     href: String,
 }
@@ -62,7 +62,7 @@ impl FileRow {
     fn of(file: &ReportFile) -> Self {
         Self {
             name: redacted(&file.name),
-            what: file.what.clone(),
+            what: file.kind.words(),
             rows: count(file.rows, "row"),
             href: redact::text(&file.href),
         }

@@ -1,6 +1,6 @@
 //! Recommendations for the next steps. Pure.
 
-use super::data::ReportData;
+use super::data::{ReportData, ReportFileKind};
 use super::text::redacted;
 use super::timestamp::Timestamp;
 use crate::campaign::State;
@@ -144,9 +144,9 @@ fn unblock(data: &ReportData) -> String {
     )
 }
 
-/// The name of the file whose name begins so, if there is one.
-fn file(data: &ReportData, begins: &str) -> Option<String> {
-    let file = data.files.iter().find(|file| file.name.starts_with(begins))?;
+/// The first file of this kind, if there is one.
+fn file(data: &ReportData, kind: ReportFileKind) -> Option<String> {
+    let file = data.files.iter().find(|file| file.kind == kind)?;
     Some(format!("the file {}", redacted(&file.name)))
 }
 
@@ -160,9 +160,10 @@ fn cleaning(data: &ReportData) -> Vec<Recommendation> {
                 "There is evidence against each of these mailboxes or their domains. Send to {}, \
                  and put {} on your suppression list, so that the next import does not bring them \
                  back.",
-                file(data, "deliverable.")
+                file(data, ReportFileKind::Part(Verdict::Deliverable))
                     .unwrap_or_else(|| "the rows whose verdict is deliverable".to_owned()),
-                file(data, "suppress.").unwrap_or_else(|| "the undeliverable ones".to_owned()),
+                file(data, ReportFileKind::Suppress)
+                    .unwrap_or_else(|| "the undeliverable ones".to_owned()),
             ),
         ),
         recommend(

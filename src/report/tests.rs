@@ -1,7 +1,7 @@
 mod samples;
 
 use super::recommendations::{Recommendation, recommendations};
-use super::{ReportData, render};
+use super::{ReportData, ReportFileKind, render};
 use crate::campaign::{SendPolicy, State};
 use crate::verdict::Reason;
 
@@ -249,6 +249,19 @@ fn what_the_flags_say_becomes_a_step() {
         .find(|recommendation| recommendation.title.contains("unblocked"))
         .unwrap();
     assert!(unblock.text.contains("[192.0.2.10]"), "{}", unblock.text);
+}
+
+#[test]
+fn a_list_that_is_named_as_a_part_is_not_recommended_as_one() {
+    let leave_out = |data: &ReportData| {
+        let all = recommendations(data);
+        all.into_iter().find(|step| step.title == "Leave out the undeliverable").unwrap().text
+    };
+    let mut data = samples::healthy();
+    assert!(leave_out(&data).contains("Send to the file deliverable.csv"), "{}", leave_out(&data));
+    data.files.retain(|file| file.kind == ReportFileKind::Rows);
+    data.files[0].name = "deliverable.vetted.csv".to_owned();
+    assert!(!leave_out(&data).contains("deliverable.vetted.csv"), "{}", leave_out(&data));
 }
 
 #[test]

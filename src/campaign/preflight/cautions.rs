@@ -1,12 +1,14 @@
 //! Cautions: facts about a list that its decision alone would hide.
 
-use super::share::{Share, rows};
+use std::cmp::Ordering;
+
+use super::share::{Percent, Share, rows};
 use crate::campaign::progress::Progress;
 use crate::verdict::Verdict;
 
-/// From this share of undeliverable rows on, in per cent, a list did not come from people who
-/// signed up lately: such lists lose a few per cent a year.
-const MOSTLY_UNDELIVERABLE: u64 = 30;
+/// From this share of undeliverable rows on, a list did not come from people who signed up lately:
+/// such lists lose a few per cent a year.
+const MOSTLY_UNDELIVERABLE: Percent = Percent::whole(30);
 
 /// Fewest answered rows that say something about a list.
 const ENOUGH: u64 = 5;
@@ -41,15 +43,11 @@ impl CautionKind {
 pub(super) fn cautions(progress: &Progress) -> Vec<Caution> {
     let of = progress.finished_rows();
     let dead = Share { count: progress.with_verdict(Verdict::Undeliverable), of };
-    let is_dead = of >= ENOUGH && is_at_least(dead, MOSTLY_UNDELIVERABLE);
+    let is_dead = of >= ENOUGH && dead.cmp_percent(MOSTLY_UNDELIVERABLE) != Ordering::Less;
     is_dead
         .then_some(Caution { kind: CautionKind::MostlyUndeliverable, share: dead })
         .into_iter()
         .collect()
-}
-
-fn is_at_least(share: Share, percent: u64) -> bool {
-    u128::from(share.count) * 100 >= u128::from(share.of) * u128::from(percent)
 }
 
 impl Caution {

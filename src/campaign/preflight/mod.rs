@@ -31,7 +31,7 @@
 //! Go and no-go stand whatever the open rows turn out to be; only `CleanFirst` can change while a
 //! batch runs.
 //!
-//! Not here: the counting ([`Progress`]) and the drawing (`cli/report`).
+//! Not here: the counting ([`Progress`]) and the drawing (`report`, `cli/summary`).
 
 mod cautions;
 mod counts;
@@ -55,7 +55,7 @@ use std::time::SystemTime;
 use super::progress::{Progress, State};
 use super::spec::SendPolicy;
 
-/// True to send.
+/// Whether to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Decision {
     /// Send.
@@ -123,7 +123,7 @@ pub struct Estimate {
     pub at_least: Bound,
     /// No more hard bounces than this, but for accepted addresses that bounce all the same.
     pub at_most: Bound,
-    /// True to send like this.
+    /// Whether to send like this.
     pub decision: Decision,
     /// Why.
     pub basis: Basis,

@@ -35,6 +35,16 @@ fn a_clean_list_is_a_go_by_every_policy() {
 }
 
 #[test]
+fn one_deliverable_address_is_spoken_of_as_one() {
+    let answer = preflight(&[(MailboxAccepted, 1), (Greylisted, 1)], 0, SendPolicy::Deliverable);
+    assert!(
+        answer.sentence().starts_with("Of 2 rows 1 is deliverable: its own"),
+        "{}",
+        answer.sentence()
+    );
+}
+
+#[test]
 fn sending_to_the_deliverable_has_no_bounce_that_is_known() {
     let rows = [(MailboxAccepted, 600), (MailboxNotFound, 300), (CatchAll, 100)];
     let answer = preflight(&rows, 0, SendPolicy::Deliverable);

@@ -145,6 +145,11 @@ impl Preflight {
         let chosen = self.chosen();
         let (sent, share) = (grouped(chosen.sent_now), chosen.at_most.share);
         let mut text = match self.policy {
+            SendPolicy::Deliverable if chosen.sent_now == 1 => format!(
+                "Of {} 1 is deliverable: its own mail server accepted it, and it is not known to \
+                 bounce.",
+                rows(self.rows)
+            ),
             SendPolicy::Deliverable => format!(
                 "Of {} {sent} are deliverable: their own mail servers accepted them, and none is \
                  known to bounce.",

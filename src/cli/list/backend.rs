@@ -70,8 +70,7 @@ impl Backend {
 
     /// The time that a destination's pace allows one recipient, if it is known here.
     pub(super) fn pace(&self) -> Option<Duration> {
-        let config = &self.within.as_ref()?.started.app.config;
-        Some(Duration::from_secs(60) / config.prober.pacing.recipients_per_minute.get())
+        Some(self.within.as_ref()?.started.app.config.prober.pacing.recipient_interval())
     }
 
     /// The provider of a domain, if it can be told here: the registrable domain of its exchanger.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::args::ListArgs;
-use super::digest::digest_file;
+use super::digest::{Digesting, Hashing};
 use super::folder;
 use super::job::Job;
 use crate::cli::common::Common;
@@ -52,7 +52,6 @@ impl Job {
         request_id: String,
     ) -> anyhow::Result<Self> {
         let mut job = Self::new(args, common, request_id)?;
-        (job.report, job.split, job.sample) = (None, None, None);
         job.folder = folder;
         job.create_folder(&args.exclude)
     }
@@ -74,9 +73,12 @@ impl Job {
         }
         for (number, file) in exclude.iter().enumerate() {
             let named = || format!("{} cannot be read", file.display());
-            self.exclude.push(digest_file(file).with_context(named)?);
             let (copy, table) = (self.excluded(number), self.folder.join("exclude.csv"));
-            fs::copy(file, &copy).with_context(named)?;
+            let digest = Digesting::default();
+            let list = fs::File::open(file).with_context(named)?;
+            io::copy(&mut Hashing::new(list, digest.clone()), &mut fs::File::create(&copy)?)
+                .with_context(named)?;
+            self.exclude.push(digest.hex());
             if import(&copy, &table)?.is_some() {
                 fs::rename(&table, &copy)?;
             }

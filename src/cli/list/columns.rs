@@ -53,8 +53,6 @@ pub(super) struct RowFacts {
 pub(super) struct RowAnswer {
     /// The values of the appended columns; the first is the verdict, empty if there is none.
     pub(super) values: Values,
-    /// `true` if an earlier row reaches the same mailbox.
-    pub(super) is_duplicate: bool,
     /// The verification that was chosen.
     pub(super) verification: Option<Verification>,
     /// The further addresses of the row.
@@ -62,6 +60,11 @@ pub(super) struct RowAnswer {
 }
 
 impl RowAnswer {
+    /// `true` if an earlier row reaches the same mailbox.
+    pub(super) fn is_duplicate(&self) -> bool {
+        !self.values[8].is_empty()
+    }
+
     /// The answer as JSON values under [`KEYS`], empty where there is none.
     pub(super) fn to_json(&self) -> Result<[String; KEYS.len()], JsonError> {
         let text = |text: &str| match text {

@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::args::ListArgs;
-use super::backend::{Backend, Client};
+use super::backend::Backend;
 use super::digest::Digesting;
-use super::from_proto;
 use super::job::Job;
 use super::submit::{self, BatchSubmission};
 use super::watch::{self, Display};
+use super::{from_proto, page};
 use crate::campaign::preflight::{Share, grouped};
 use crate::campaign::{BatchId, Progress};
 use crate::cli::common::Common;
@@ -19,7 +19,7 @@ use crate::cli::depth::DepthArg;
 use crate::cli::render::{self, DIM};
 use crate::clock::Clock;
 use crate::listfile::Row;
-use crate::proto::{Batch, ListBatchTalliesRequest, TallyKind};
+use crate::proto::TallyKind;
 use crate::report::{GroupCounts, printable};
 use crate::verdict::{Reason, Verdict};
 
@@ -93,10 +93,16 @@ async fn look(
     for note in &submitted.notes {
         let _ = writeln!(out, "{note}");
     }
-    counts(&mut out, &progress);
-    let domains = largest_domains(client, &batch).await?;
+    counts(&mut out, &progress, job.depth);
+    if job.depth != DepthArg::Mailbox {
+        // A run asks no mail server either, and takes no longer than this look.
+        return Ok(out);
+    }
+    let domains = page::breakdown(client, &batch, TallyKind::Domain, DOMAINS).await?;
     let providers = providers(backend, &domains, clock).await;
-    let _ = writeln!(out, "\n{DIM}providers{DIM:#}");
+    if !providers.is_empty() {
+        let _ = writeln!(out, "\n{DIM}providers{DIM:#}");
+    }
     for (name, rows) in providers.iter().take(PROVIDERS) {
         let share = Share { count: *rows, of: progress.rows };
         let _ = writeln!(out, "{:>11}  {:>7}  {name}", grouped(*rows), share.percent());
@@ -106,7 +112,7 @@ async fn look(
 }
 
 /// The counts by what spelling and DNS decide.
-fn counts(out: &mut String, progress: &Progress) {
+fn counts(out: &mut String, progress: &Progress, depth: DepthArg) {
     let row = |rows| if rows == 1 { "row" } else { "rows" };
     let duplicates = progress.rows.saturating_sub(progress.mailboxes);
     let _ = writeln!(
@@ -125,23 +131,11 @@ fn counts(out: &mut String, progress: &Progress) {
         }
         let style = render::style(reason.verdict().name());
         let words = match reason {
-            Reason::NotProbed => "left to ask their mail servers",
+            Reason::NotProbed if depth == DepthArg::Mailbox => "left to ask their mail servers",
             reason => reason.sentence(),
         };
         let _ = writeln!(out, "{style}{:>11}{style:#}  {words}", grouped(*rows));
     }
-}
-
-/// The domains with the most rows.
-async fn largest_domains(client: &mut Client, batch: &Batch) -> anyhow::Result<Vec<GroupCounts>> {
-    let request = ListBatchTalliesRequest {
-        batch_id: batch.batch_id.clone(),
-        kind: TallyKind::Domain.into(),
-        page_size: DOMAINS,
-        ..ListBatchTalliesRequest::default()
-    };
-    let tallies = client.list_batch_tallies(request).await?.into_inner().tallies;
-    Ok(tallies.into_iter().map(from_proto::group_counts).collect())
 }
 
 /// Rows that are left to ask about by provider, or by domain where the provider is not known here;

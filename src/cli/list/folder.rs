@@ -79,12 +79,12 @@ fn is_folder(args: &ListArgs, output: &Path) -> bool {
 }
 
 /// The output of `file`: the named one, or one beside the list under a name of its own.
-pub(super) fn output(args: &ListArgs, file: &Path, is_spooled: bool) -> anyhow::Result<PathBuf> {
+fn output(args: &ListArgs, file: &Path, is_spooled: bool) -> anyhow::Result<PathBuf> {
     let folder = match &args.output {
         Some(output) if !is_folder(args, output) => return Ok(output.clone()),
         Some(folder) => {
-            let is_there = paths::is_stream(folder) || folder.is_file();
-            anyhow::ensure!(!is_there, "{} is no folder: several lists need one", folder.display());
+            let is_other = paths::is_stream(folder) || folder.is_file();
+            anyhow::ensure!(!is_other, "{} is no folder: several lists need one", folder.display());
             Some(folder)
         }
         None => None,

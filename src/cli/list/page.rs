@@ -10,7 +10,7 @@ use super::backend::Client;
 use super::job::Job;
 use super::sink::WrittenFile;
 use super::write::WrittenRun;
-use super::{from_proto, parts, paths};
+use super::{from_proto, paths};
 use crate::campaign::{Preflight, Progress};
 use crate::proto::{Batch, ListBatchTalliesRequest, TallyKind};
 use crate::report::{self, ReportFile};
@@ -47,9 +47,9 @@ pub(super) async fn write_page(
         written_at: now,
         progress: progress.clone(),
         preflight: preflight.clone(),
-        domains: breakdown(client, batch, TallyKind::Domain).await?,
-        providers: breakdown(client, batch, TallyKind::Provider).await?,
-        files: files(job, written, place),
+        domains: breakdown(client, batch, TallyKind::Domain, TALLIES).await?,
+        providers: breakdown(client, batch, TallyKind::Provider, TALLIES).await?,
+        files: files(written, place),
         suggestions: seen.suggestions,
         no_address: seen.no_address,
         excluded: seen.excluded,
@@ -65,15 +65,17 @@ pub(super) async fn write_page(
     paths::persist(&scratch, place, job.force)
 }
 
-async fn breakdown(
+/// The largest groups of a batch.
+pub(super) async fn breakdown(
     client: &mut Client,
     batch: &Batch,
     kind: TallyKind,
+    most: i32,
 ) -> anyhow::Result<Vec<report::GroupCounts>> {
     let request = ListBatchTalliesRequest {
         batch_id: batch.batch_id.clone(),
         kind: kind.into(),
-        page_size: TALLIES,
+        page_size: most,
         ..ListBatchTalliesRequest::default()
     };
     let tallies = client.list_batch_tallies(request).await?.into_inner().tallies;
@@ -81,32 +83,16 @@ async fn breakdown(
 }
 
 /// The files that were written, as the page links to them.
-fn files(job: &Job, written: &WrittenRun, page: &Path) -> Vec<ReportFile> {
-    let link = |file: &WrittenFile, what: &str| ReportFile {
+fn files(written: &WrittenRun, page: &Path) -> Vec<ReportFile> {
+    let link = |file: &WrittenFile| ReportFile {
         name: file.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        what: what.to_owned(),
+        kind: file.kind,
         rows: file.rows,
         href: href(page, &file.path),
     };
     let outputs = written.outputs.iter().filter(|file| !paths::is_stream(&file.path));
-    let all = if job.only.is_empty() {
-        "every row with its verdict"
-    } else {
-        "the rows that were asked for"
-    };
-    let mut files: Vec<ReportFile> = outputs.map(|file| link(file, all)).collect();
-    for part in written.parts.iter().filter(|part| part.rows > 0) {
-        let stem = part.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let what = match &*stem {
-            _ if part.path.ends_with(parts::SUPPRESS) => "addresses not to write to, one a line",
-            "deliverable" => "send to these",
-            "risky" => "may arrive, at a cost",
-            "undeliverable" => "take these off the list",
-            _ => "nobody could tell",
-        };
-        files.push(link(part, what));
-    }
-    files
+    let parts = written.parts.iter().filter(|part| part.rows > 0);
+    outputs.chain(parts).map(link).collect()
 }
 
 /// The way from the folder of `page` to `file`, as a link; the file's own path if there is none.

@@ -97,7 +97,9 @@ impl Job {
         let names_folder = args.files.first().is_none_or(|file| *file == self.folder);
         if let Some(output) = args.output.as_ref().filter(|_| names_folder) {
             let [file] = self.files.as_mut_slice() else {
-                anyhow::bail!("--output is where the run of several lists began: leave it out");
+                anyhow::bail!(
+                    "a run of several lists keeps the --output it was begun with: leave it out"
+                );
             };
             file.output.clone_from(output);
         }

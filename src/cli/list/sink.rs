@@ -10,6 +10,7 @@ use flate2::write::GzEncoder;
 use super::args::FormatArg;
 use super::columns::{KEYS, NAMES, RowAnswer};
 use crate::listfile::{Format, Layout, ListFileError, Output, Row, WorkbookWriter, Writer};
+use crate::report::ReportFileKind;
 
 /// Takes rows with their appended values.
 pub(super) enum Sink {
@@ -90,6 +91,8 @@ pub(super) struct WrittenFile {
     pub(super) scratch: PathBuf,
     /// The place it belongs to.
     pub(super) path: PathBuf,
+    /// The kind of its rows.
+    pub(super) kind: ReportFileKind,
     /// Number of its rows.
     pub(super) rows: u64,
 }

@@ -2,21 +2,19 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
-use std::path::PathBuf;
 
 use super::columns::{self, RowAnswer};
 use super::job::Job;
 use super::parts::{self, SUPPRESS};
 use super::sink::{Packed, Sink, WrittenFile};
 use crate::listfile::{Layout, Row};
+use crate::report::ReportFileKind;
 use crate::verdict::Verdict;
 
 /// The files of one run, written beside its output.
 pub(super) struct Split {
-    scratch: Vec<PathBuf>,
-    targets: Vec<PathBuf>,
-    /// Rows in each of them.
-    rows: Vec<u64>,
+    /// The files: one for each verdict, then the suppression list.
+    files: Vec<WrittenFile>,
     sinks: Vec<Sink>,
     suppress: BufWriter<File>,
 }
@@ -26,32 +24,34 @@ impl Split {
     pub(super) fn begin(job: &Job, number: usize, layout: &Layout) -> anyhow::Result<Option<Self>> {
         let output = &job.files[number].output;
         let Some(folder) = job.split_folder(&job.files[number]) else { return Ok(None) };
-        let names = Verdict::ALL.map(Verdict::name).into_iter().chain([SUPPRESS]);
-        let scratch: Vec<PathBuf> =
-            names.map(|name| job.scratch(&format!("{number}-{name}"))).collect();
+        let kinds = Verdict::ALL.map(|verdict| (verdict.name(), ReportFileKind::Part(verdict)));
+        let kinds = kinds.into_iter().chain([(SUPPRESS, ReportFileKind::Suppress)]);
+        let file = |((name, kind), path)| WrittenFile {
+            scratch: job.scratch(&format!("{number}-{name}")),
+            path,
+            kind,
+            rows: 0,
+        };
+        let files: Vec<WrittenFile> = kinds.zip(parts::paths(&folder, output)).map(file).collect();
         let mut sinks = Vec::new();
-        for scratch in &scratch[..Verdict::ALL.len()] {
-            let file = Packed::create(scratch, output)?;
-            sinks.push(Sink::new(job.format, output, file, layout)?);
+        for part in &files[..Verdict::ALL.len()] {
+            let packed = Packed::create(&part.scratch, output)?;
+            sinks.push(Sink::new(job.format, output, packed, layout)?);
         }
-        let suppress = BufWriter::new(File::create(&scratch[Verdict::ALL.len()])?);
-        let rows = vec![0; scratch.len()];
-        let targets = parts::paths(&folder, output);
-        Ok(Some(Self { scratch, targets, sinks, suppress, rows }))
+        let suppress = BufWriter::new(File::create(&files[Verdict::ALL.len()].scratch)?);
+        Ok(Some(Self { files, sinks, suppress }))
     }
 
     /// Writes a row where its verdict says; one without a verdict is in none of the files.
     pub(super) fn write(&mut self, row: &Row, answer: &RowAnswer) -> anyhow::Result<()> {
         let place = Verdict::ALL.iter().position(|verdict| verdict.name() == answer.values[0]);
-        if let Some((sink, rows)) =
-            place.and_then(|p| self.sinks.get_mut(p).zip(self.rows.get_mut(p)))
-        {
-            sink.write(row, answer)?;
-            *rows += 1;
+        if let Some(place) = place {
+            self.sinks[place].write(row, answer)?;
+            self.files[place].rows += 1;
         }
         if answer.values[1] == "suppress" {
             writeln!(self.suppress, "{}", answer.values[columns::ADDRESS])?;
-            self.rows[Verdict::ALL.len()] += 1;
+            self.files[Verdict::ALL.len()].rows += 1;
         }
         Ok(())
     }
@@ -62,8 +62,6 @@ impl Split {
             sink.finish()?.finish()?;
         }
         self.suppress.flush()?;
-        let files = self.scratch.into_iter().zip(self.targets).zip(self.rows);
-        let written = files.map(|((scratch, path), rows)| WrittenFile { scratch, path, rows });
-        Ok(written.collect())
+        Ok(self.files)
     }
 }

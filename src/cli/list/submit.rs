@@ -152,7 +152,7 @@ fn read(
     let mut row = Row::default();
     let mut page = Vec::with_capacity(PAGE);
     let mut notes = Vec::new();
-    let mut row_count: u64 = 0;
+    let mut is_empty = true;
     // The list is read to its end also when nobody takes the rows: they were sent before.
     let send = |page: &mut Vec<BatchAddress>| pages.blocking_send(Sent::Page(std::mem::take(page)));
     for (number, (name, mut reader)) in lists.into_iter().enumerate() {
@@ -167,15 +167,17 @@ fn read(
                 }));
             }
             if page.len() >= PAGE {
-                row_count += page.len() as u64;
+                is_empty = false;
                 let _taken = send(&mut page);
             }
         }
         let found = reader.findings().notes().into_iter();
         notes.extend(found.map(|note| if is_alone { note } else { format!("{name}: {note}") }));
     }
-    let is_empty = row_count == 0 && page.is_empty();
-    anyhow::ensure!(!is_empty, "no row holds an address to verify; is it the right column?");
+    anyhow::ensure!(
+        !is_empty || !page.is_empty(),
+        "no row holds an address to verify; is it the right column?"
+    );
     if !page.is_empty() {
         let _taken = send(&mut page);
     }

@@ -20,7 +20,7 @@ use crate::proto::{
     BatchResult, CatchAll, ResultOrder, StreamBatchResultsRequest, StreamBatchResultsResponse,
     Verdict, Verification,
 };
-use crate::report::FlagCounts;
+use crate::report::{FlagCounts, ReportFileKind};
 use crate::verdict::Reason;
 
 /// Counts of what the results hold beside their verdicts.
@@ -114,7 +114,7 @@ async fn write_list(
             continue;
         }
         let answer = answers.next(number, &row).await?;
-        if job.unique && answer.is_duplicate {
+        if job.unique && answer.is_duplicate() {
             continue;
         }
         let address = answer.values[columns::ADDRESS].as_str();
@@ -134,7 +134,12 @@ async fn write_list(
     if let Some(split) = split {
         written.parts.extend(split.finish()?);
     }
-    written.outputs.push(WrittenFile { scratch, path: output.clone(), rows });
+    let kind = match (job.only.is_empty(), job.unique) {
+        (false, _) => ReportFileKind::Chosen,
+        (true, true) => ReportFileKind::FirstRows,
+        (true, false) => ReportFileKind::Rows,
+    };
+    written.outputs.push(WrittenFile { scratch, path: output.clone(), kind, rows });
     Ok(())
 }
 
@@ -162,17 +167,15 @@ impl RowAnswers<'_> {
                 self.seen.excluded += 1;
                 address.clone_into(&mut facts.address);
                 facts.duplicate_of = self.earlier(address, (file, row.number()));
-                let is_duplicate = facts.duplicate_of.is_some();
                 let values = columns::excluded(&facts);
-                return Ok(RowAnswer { values, is_duplicate, ..RowAnswer::default() });
+                return Ok(RowAnswer { values, ..RowAnswer::default() });
             }
             RowQuestion::Addresses(addresses) => addresses,
         };
-        let addresses: Vec<String> = addresses.into_iter().map(str::to_owned).collect();
-        let mut found: Vec<(&String, Verification)> = Vec::with_capacity(addresses.len());
+        let mut found: Vec<(&str, Verification)> = Vec::with_capacity(addresses.len());
         for address in &addresses {
             let result = self.results.next().await?;
-            found.extend(result.and_then(|result| result.verification).map(|v| (address, v)));
+            found.extend(result.and_then(|result| result.verification).map(|v| (*address, v)));
         }
         // Of a cancelled batch some rows have no result: what was not found out stays empty.
         let chosen = (0..found.len()).min_by_key(|index| rank(found[*index].1.verdict()));
@@ -185,12 +188,14 @@ impl RowAnswers<'_> {
             *self.seen.unused.entry(reason).or_default() += 1;
         }
         address.clone_into(&mut facts.address);
-        facts.others = addresses.iter().filter(|other| *other != address).cloned().collect();
+        facts.others = addresses
+            .iter()
+            .filter(|other| **other != address)
+            .map(|other| (*other).to_owned())
+            .collect();
         facts.duplicate_of = self.earlier(address, (file, row.number()));
-        let is_duplicate = facts.duplicate_of.is_some();
         let values = columns::values(&verification, &facts);
-        let verification = Some(verification);
-        Ok(RowAnswer { values, is_duplicate, verification, others: facts.others })
+        Ok(RowAnswer { values, verification: Some(verification), others: facts.others })
     }
 
     /// The row before this one that reaches the mailbox of `address`, as it is written.

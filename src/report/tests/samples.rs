@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::campaign::preflight::Thresholds;
 use crate::campaign::{Preflight, Progress, SendPolicy, State};
-use crate::report::{FlagCounts, GroupCounts, ReportData, ReportFile};
+use crate::report::{FlagCounts, GroupCounts, ReportData, ReportFile, ReportFileKind};
 use crate::verdict::Reason::{self, *};
+use crate::verdict::Verdict;
 
 /// 25 November 2026, 14:40 UTC.
 pub(crate) fn noon() -> SystemTime {
@@ -85,9 +86,9 @@ pub(crate) fn healthy() -> ReportData {
             place("gmx.net", &[(MailboxAccepted, 4_100), (MailboxDisabled, 9)], 0),
         ],
         files: vec![
-            file("customers.vetted.csv", "every row with its verdict", 49_550),
-            file("deliverable.csv", "send to these", 41_000),
-            file("suppress.txt", "addresses not to write to, one a line", 1_550),
+            file("customers.vetted.csv", ReportFileKind::Rows, 49_550),
+            file("deliverable.csv", ReportFileKind::Part(Verdict::Deliverable), 41_000),
+            file("suppress.txt", ReportFileKind::Suppress, 1_550),
         ],
         suggestions: 38,
         flags: FlagCounts { catch_all: 402, disposable: 0, role: 912, free_provider: 30_114 },
@@ -213,6 +214,6 @@ pub(crate) fn all() -> [(&'static str, ReportData); 6] {
     ]
 }
 
-fn file(name: &str, what: &str, rows: u64) -> ReportFile {
-    ReportFile { name: name.to_owned(), what: what.to_owned(), rows, href: name.to_owned() }
+fn file(name: &str, kind: ReportFileKind, rows: u64) -> ReportFile {
+    ReportFile { name: name.to_owned(), kind, rows, href: name.to_owned() }
 }

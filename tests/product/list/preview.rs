@@ -35,6 +35,20 @@ async fn a_dry_run_asks_no_mail_server_and_writes_nothing() {
 }
 
 #[test]
+fn a_dry_run_of_a_run_that_asks_no_mail_server_promises_no_questions() {
+    let folder = folder_with("crm.csv", LIST);
+    for depth in ["syntax", "domain"] {
+        let output =
+            run(folder.path(), &["crm.csv", "--dry-run", "--sandbox", "--depth", depth], b"");
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        assert!(said(&output).contains("4 rows with an address"), "{}", said(&output));
+        for words in ["ask their mail servers", "a minute", "providers"] {
+            assert!(!said(&output).contains(words), "{depth}, {words}: {}", said(&output));
+        }
+    }
+}
+
+#[test]
 fn a_sample_is_answered_for_first_and_the_rest_waits_for_a_word() {
     let rows: String = (0..30).map(|n| format!("nobody{n}@acme.test\n")).collect();
     let folder = folder_with("list.csv", format!("email\njane.doe@acme.test\n\n{rows}n/a\n"));
