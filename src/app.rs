@@ -70,9 +70,16 @@ impl App {
         if let Some(file) = &config.replies.rules {
             builder = builder.reply_rules(file);
         }
-        let VerifierParts { clock, resolver, domains, classifier, lists, prober, verifier } =
-            builder.build_parts()?;
-        let (verifier, replies) = (Arc::new(verifier), classifier);
+        let VerifierParts {
+            clock,
+            resolver,
+            domains,
+            classifier: replies,
+            lists,
+            prober,
+            verifier,
+        } = builder.build_parts()?;
+        let verifier = Arc::new(verifier);
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         if config.lists.dir.is_some() {
@@ -125,8 +132,7 @@ impl App {
         // Opening reads files.
         let queue = tokio::task::spawn_blocking(move || SqliteQueue::open(&place)).await??;
         let ask = Arc::clone(&self.verifier) as Arc<dyn AddressVerifier>;
-        let a_minute = Duration::from_secs(60);
-        let pace = a_minute / self.config.prober.pacing.recipients_per_minute.get();
+        let pace = self.config.prober.pacing.recipient_interval();
         let config = self.config.batch.clone();
         let batches = Batches::start(Arc::new(queue), ask, config, pace, self.clock);
         // Opened once; a second time is a test's, and the first ones are measured.

@@ -43,7 +43,7 @@ pub(super) struct Environment {
     pub(super) tls: TlsClient,
 }
 
-/// ContextLimits of a [`Context`].
+/// Limits of a [`Context`].
 pub(super) struct ContextLimits {
     pub(super) pacing: pacing::Config,
     pub(super) queue: usize,

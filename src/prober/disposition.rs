@@ -83,14 +83,6 @@ pub(super) fn is_reply_to_rcpt(answer: &RecipientAnswer) -> bool {
     matches!(answer, RecipientAnswer::Replied { stage: Stage::Rcpt, .. })
 }
 
-/// `true` if the recipient was accepted.
-pub(super) fn is_accepted(answer: &RecipientAnswer) -> bool {
-    matches!(
-        answer,
-        RecipientAnswer::Replied { stage: Stage::Rcpt, reply, .. } if reply.accepts_recipient()
-    )
-}
-
 /// `true` if nothing but a bare code says so.
 pub(super) fn is_by_code_alone(answer: &RecipientAnswer) -> bool {
     matches!(

@@ -32,6 +32,12 @@ impl CatchAllState {
             Self::Unclear(answer) => Control::Answered(Arc::clone(answer)),
         }
     }
+
+    /// The answer by which the control recipient was greylisted, if it was.
+    pub(super) fn greylisting(&self) -> Option<&Arc<RecipientAnswer>> {
+        let Self::Unclear(answer) = self else { return None };
+        (read(answer) == Disposition::RetryLater(Delay::Greylisted)).then_some(answer)
+    }
 }
 
 /// Everything known about an exchanger.
@@ -172,9 +178,7 @@ impl Memory {
         now: SystemTime,
     ) -> Option<SystemTime> {
         let memory = self.domains.get(domain).filter(|memory| now < memory.until)?;
-        let CatchAllState::Unclear(answer) = &memory.known else { return None };
-        let is_greylisted = read(answer) == Disposition::RetryLater(Delay::Greylisted);
-        is_greylisted.then_some(memory.until)
+        memory.known.greylisting().map(|_| memory.until)
     }
 
     /// The last thing that `domain` showed for certain, however long ago: `true` if it accepted a

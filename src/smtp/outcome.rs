@@ -110,6 +110,17 @@ pub enum RecipientAnswer {
     },
 }
 
+impl RecipientAnswer {
+    /// `true` if the recipient was accepted.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        matches!(
+            self,
+            Self::Replied { stage: Stage::Rcpt, reply, .. } if reply.accepts_recipient()
+        )
+    }
+}
+
 /// One line of a session's transcript, redacted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TranscriptLine {

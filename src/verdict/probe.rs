@@ -201,11 +201,7 @@ fn control_wait(control: &Control) -> Option<Option<Duration>> {
 /// The domain's catch-all state that the control recipient's answer shows.
 fn answered(answer: &RecipientAnswer) -> CatchAll {
     match answer {
-        RecipientAnswer::Replied { stage: smtp::Stage::Rcpt, reply, .. }
-            if reply.accepts_recipient() =>
-        {
-            CatchAll::Yes
-        }
+        answer if answer.is_accepted() => CatchAll::Yes,
         answer if reason(answer) == Reason::MailboxNotFound => CatchAll::No,
         _ => CatchAll::Unknown,
     }

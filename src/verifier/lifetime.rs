@@ -39,12 +39,12 @@ impl Default for Config {
 #[must_use]
 pub fn lifetime(judgement: &Judgement, control: &Control, config: &Config) -> Duration {
     match judgement.reason {
-        // The domain is worth another test as soon as its control recipient may be answered.
-        _ if judgement.is_catch_all_untested() && may_be_answered_later(control) => {
-            judgement.retry_after.unwrap_or(config.remember_unknown)
-        }
-        // To knock again before its time is over makes the server wait longer.
-        Reason::Greylisted | Reason::RateLimited => {
+        // The domain is worth another test as soon as its control recipient may be answered; and to
+        // knock again before its time is over makes a server wait longer.
+        reason
+            if is_open(judgement, control)
+                || matches!(reason, Reason::Greylisted | Reason::RateLimited) =>
+        {
             judgement.retry_after.unwrap_or(config.remember_unknown)
         }
         reason if reason.verdict() == Verdict::Unknown => config.remember_unknown,
@@ -52,8 +52,13 @@ pub fn lifetime(judgement: &Judgement, control: &Control, config: &Config) -> Du
     }
 }
 
-/// `true` unless the control recipient was not wanted, or was answered for good.
-pub(super) fn may_be_answered_later(control: &Control) -> bool {
+/// `true` if the domain was not tested, and may be later.
+pub(super) fn is_open(judgement: &Judgement, control: &Control) -> bool {
+    judgement.is_catch_all_untested() && may_be_answered_later(control)
+}
+
+/// `true` if the control recipient was asked and not answered for good.
+fn may_be_answered_later(control: &Control) -> bool {
     let Control::Answered(answer) = control else { return false };
     match &**answer {
         RecipientAnswer::Replied { reply, .. } => reply.is_transient(),

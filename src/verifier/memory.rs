@@ -41,11 +41,10 @@ impl Verifier {
         let now = self.clock.now();
         let control = &evidence.outcome.control;
         let until = now + lifetime::lifetime(judgement, control, &self.config);
-        let is_untested =
-            judgement.is_catch_all_untested() && lifetime::may_be_answered_later(control);
+        let is_open = lifetime::is_open(judgement, control);
         let cached = CachedProbe {
             evidence: Arc::clone(evidence),
-            is_settled: judgement.verdict != Verdict::Unknown && !is_untested,
+            is_settled: judgement.verdict != Verdict::Unknown && !is_open,
             suggested_domain,
         };
         // Boxed: it is large, and soon over.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::address::{DomainName, SyntaxError, redact};
 use crate::smtp::{Reply, outcome::TranscriptLine};
-use crate::verdict::{Depth, Judgement, Traits};
+use crate::verdict::{Depth, Judgement, Reason, Traits};
 
 /// Options of a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Verification {
     pub fn flag_names(&self) -> Vec<&'static str> {
         let mut names = self.traits.names();
         if self.judgement.is_catch_all_untested() {
-            names.push("catch_all_untested");
+            names.push(Reason::CatchAllUntested.name());
         }
         names
     }

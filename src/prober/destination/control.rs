@@ -6,14 +6,13 @@ use std::time::SystemTime;
 
 use super::reply_context::ReplyContext;
 use super::session_progress::disposition;
-use super::{Destination, JobState, Timer};
+use super::{Destination, Timer};
 use crate::address::DomainName;
 use crate::pacing::{Delay, RetryBudget};
 use crate::prober::disposition::{
-    Disposition, is_accepted, is_by_code_alone, is_reply_to_rcpt, is_unknown_user, read, retry_hint,
+    Disposition, is_by_code_alone, is_reply_to_rcpt, is_unknown_user, read, retry_hint,
 };
-use crate::prober::evidence::Observation;
-use crate::prober::lane::{ControlState, JobId, PlannedTransaction};
+use crate::prober::lane::{ControlState, PlannedTransaction};
 use crate::prober::memory::{CatchAllState, Memory};
 use crate::smtp::{Control, NoReply, RecipientAnswer, Stage};
 
@@ -31,7 +30,7 @@ impl<T> Destination<T> {
     ) {
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
         let Some(queue) = lane.domain(&planned.domain) else { return };
-        queue.accepted |= answers.iter().flatten().any(is_accepted);
+        queue.accepted |= answers.iter().flatten().any(RecipientAnswer::is_accepted);
         let is_certain = memory.catch_all(&planned.domain, context.at) != Some(CatchAllState::Yes);
         let refused = planned.jobs.iter().zip(answers).any(|(job, answer)| {
             let believed = is_certain || self.jobs.get(job).is_some_and(|job| job.doubted);
@@ -45,7 +44,7 @@ impl<T> Destination<T> {
     }
 
     /// A domain greylists: its control recipient will be greylisted as well, so it is named at
-    /// once. Named only when somebody real is accepted, it would cost the caller the wait twice.
+    /// once. Named only once a real recipient is accepted, it would cost the caller the wait twice.
     pub(super) fn name_control_early(
         &mut self,
         domain: &DomainName,
@@ -59,36 +58,6 @@ impl<T> Destination<T> {
         if lane.domain(domain).is_some_and(|queue| queue.control == ControlState::NotNeeded) {
             lane.set_control(domain, ControlState::Due);
         }
-    }
-
-    /// Has a recipient wait until the greylisted control recipient of its domain may be asked
-    /// again, if its caller has the time. Returns the answer of the recipient if not.
-    pub(super) fn await_control_time(
-        &mut self,
-        id: JobId,
-        evidence: Observation,
-        context: &ReplyContext<'_>,
-        memory: &mut Memory,
-    ) -> Option<Observation> {
-        let Some(job) = self.jobs.get_mut(&id).filter(|_| !self.draining) else {
-            return Some(evidence);
-        };
-        let domain = job.asked.domain.clone();
-        let at = memory.greylisted_until(&domain, context.at);
-        let Some(at) = at.filter(|at| *at + self.config.answer_margin <= job.asked.retry_until)
-        else {
-            return Some(evidence);
-        };
-        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return Some(evidence) };
-        let Some(queue) = lane.domain(&domain) else { return Some(evidence) };
-        queue.awaiting.push(id);
-        job.state = JobState::AwaitingControl(Box::new(evidence));
-        if queue.control == ControlState::NotNeeded {
-            lane.set_control(&domain, ControlState::Delayed);
-            let due = Timer::Control(context.exchanger.clone(), domain);
-            self.timers.set(at, due);
-        }
-        None
     }
 
     /// The control recipient of a domain was answered, or not.
@@ -116,43 +85,39 @@ impl<T> Destination<T> {
         }
         self.transaction_carried(context.session, before);
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
-        let Some(queue) = lane.domain(domain) else { return };
-        if queue.awaiting.is_empty() {
-            lane.set_control(domain, ControlState::NotNeeded);
-        }
-        let Some(queue) = lane.domain(domain) else { return };
-        let is_for_later = queue.awaiting.is_empty();
         let over = answer.as_ref().is_none_or(|answer| {
             matches!(read(answer), Disposition::SessionOver | Disposition::TransactionFull)
         });
-        if over && queue.control_tries + 1 < CONTROL_TRIES && !queue.awaiting.is_empty() {
+        let Some(queue) = lane.domain(domain) else { return };
+        let retries = queue.control_retries;
+        if queue.awaiting.is_empty() {
+            lane.set_control(domain, ControlState::NotNeeded);
+            if over {
+                // Nobody waits for it: it is asked when somebody does.
+                return;
+            }
+        } else if over && queue.control_tries + 1 < CONTROL_TRIES {
             queue.control_tries += 1;
             lane.set_control(domain, ControlState::Due);
-            return;
-        }
-        if over && is_for_later {
-            // Nobody waits for it: it is asked when somebody does.
             return;
         }
         let Some(answer) = answer else {
             let answer = RecipientAnswer::NoReply { stage: Stage::Rcpt, reason: NoReply::Closed };
             return self.control_settled(domain, answer, context, memory);
         };
-        if let Disposition::RetryLater(delay) = read(&answer) {
-            let retries = queue.control_retries;
-            if let Some((at, retries)) =
+        if let Disposition::RetryLater(delay) = read(&answer)
+            && let Some((at, retries)) =
                 self.control_again(context, domain, delay, &answer, retries)
-            {
-                let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
-                if let Some(queue) = lane.domain(domain) {
-                    queue.control_retries = retries;
-                    queue.control_answer = Some(context.observation(answer));
-                }
-                lane.set_control(domain, ControlState::Delayed);
-                let due = Timer::Control(context.exchanger.clone(), domain.clone());
-                self.timers.set(at, due);
-                return;
+        {
+            let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
+            if let Some(queue) = lane.domain(domain) {
+                queue.control_retries = retries;
+                queue.control_answer = Some(context.observation(answer));
             }
+            lane.set_control(domain, ControlState::Delayed);
+            let due = Timer::Control(context.exchanger.clone(), domain.clone());
+            self.timers.set(at, due);
+            return;
         }
         if self.control_doubted(domain, &answer, context, memory) {
             return;
@@ -169,7 +134,7 @@ impl<T> Destination<T> {
         context: &ReplyContext<'_>,
         memory: &mut Memory,
     ) -> bool {
-        let accepted = is_accepted(answer);
+        let accepted = answer.is_accepted();
         let contradicts = (accepted || is_unknown_user(answer))
             && memory.was_catch_all(domain) == Some(!accepted)
             && !self.draining;
@@ -218,12 +183,12 @@ impl<T> Destination<T> {
         let (answer, is_certain) = match queue.doubted.take() {
             // Once so and once so: a domain that accepts a made-up recipient at times vouches for
             // nobody.
-            Some(first) if is_accepted(&first) => {
-                let agrees = is_accepted(&answer);
+            Some(first) if first.is_accepted() => {
+                let agrees = answer.is_accepted();
                 (first, agrees)
             }
             Some(_) => {
-                let agrees = !is_accepted(&answer);
+                let agrees = !answer.is_accepted();
                 (answer, agrees)
             }
             None => (answer, true),
@@ -232,25 +197,23 @@ impl<T> Destination<T> {
         let answer = Arc::new(answer);
         let known = if !is_certain {
             CatchAllState::Unclear(Arc::clone(&answer))
-        } else if is_accepted(&answer) {
+        } else if answer.is_accepted() {
             CatchAllState::Yes
         } else if is_unknown_user(&answer) && tells_apart {
             CatchAllState::No
         } else {
             CatchAllState::Unclear(Arc::clone(&answer))
         };
-        match &known {
-            CatchAllState::Unclear(answer)
-                if read(answer) == Disposition::RetryLater(Delay::Greylisted) =>
-            {
+        match known.greylisting() {
+            Some(answer) => {
                 let wait = retry_hint(answer).unwrap_or(self.config.greylist_wait);
                 memory.learn_unclear(domain, Arc::clone(answer), wait, context.at);
             }
-            known => memory.learn_catch_all(domain, known.clone(), context.at),
+            None => memory.learn_catch_all(domain, known.clone(), context.at),
         }
         for id in std::mem::take(&mut queue.awaiting) {
             let Some(evidence) = self.take_observation(id) else { continue };
-            // Somebody real was accepted: this server tells recipients apart even by a bare code.
+            // A real recipient was accepted: even a bare code tells recipients apart here.
             let control = if known == CatchAllState::No && is_unknown_user(&evidence.answer) {
                 Control::KnownNo
             } else {

@@ -9,7 +9,7 @@ use super::session_progress::disposition;
 use super::{Destination, JobState, TRIES};
 use crate::address::DomainName;
 use crate::pacing::Delay;
-use crate::prober::disposition::{Disposition, is_accepted, read, retry_hint};
+use crate::prober::disposition::{Disposition, read, retry_hint};
 use crate::prober::evidence::Observation;
 use crate::prober::lane::{ControlState, JobId, PlannedTransaction, SessionId};
 use crate::prober::memory::Memory;
@@ -151,7 +151,7 @@ impl<T> Destination<T> {
                 }
                 Disposition::Final => {
                     findings.answered += 1;
-                    accepted += u32::from(is_accepted(&answer));
+                    accepted += u32::from(answer.is_accepted());
                     self.count(context.session, &answer);
                     self.rate_limited(&answer, context, findings);
                     self.settle(job, answer, context, memory);

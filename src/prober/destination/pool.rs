@@ -196,7 +196,8 @@ impl<T> Destination<T> {
                 return;
             }
             let guest = self.guest_domain(&exchanger).cloned();
-            if let Some(until) = guest.and_then(|domain| self.pool.share_used_up(&domain, now)) {
+            let used_up = guest.as_ref().and_then(|domain| self.pool.share_used_up(domain, now));
+            if let Some(until) = used_up {
                 if let Some(lane) = self.lanes.get_mut(&exchanger) {
                     lane.wanting = false;
                 }
@@ -204,15 +205,14 @@ impl<T> Destination<T> {
                 self.set_alarm(&exchanger, until);
                 continue;
             }
-            self.open(exchanger, now);
+            self.open(exchanger, guest, now);
         }
     }
 
-    /// Opens a session for the first lane that wants one.
-    fn open(&mut self, exchanger: DomainName, now: SystemTime) {
+    /// Opens a session for the first lane that wants one; for `guest` alone, if that is all it has.
+    fn open(&mut self, exchanger: DomainName, guest: Option<DomainName>, now: SystemTime) {
         let id = SessionId(self.fresh_id());
-        let guest_domain = self.guest_domain(&exchanger).cloned();
-        self.pool.open(id, &exchanger, guest_domain, now);
+        self.pool.open(id, &exchanger, guest, now);
         if let Some(lane) = self.lanes.get_mut(&exchanger) {
             lane.sessions.push(id);
             if lane.connect_backoff.is_counting(self.config.connect_backoff_longest, now) {

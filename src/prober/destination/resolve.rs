@@ -8,9 +8,9 @@ use super::reply_context::ReplyContext;
 use super::{Destination, Effect, JobState, Timer};
 use crate::address::DomainName;
 use crate::pacing::Delay;
-use crate::prober::disposition::{is_accepted, is_by_code_alone, is_unknown_user, retry_hint};
+use crate::prober::disposition::{is_by_code_alone, is_unknown_user, retry_hint};
 use crate::prober::evidence::{LaneAnswer, Observation};
-use crate::prober::lane::JobId;
+use crate::prober::lane::{ControlState, JobId};
 use crate::prober::memory::{CatchAllState, Memory};
 use crate::smtp::{Control, RecipientAnswer};
 
@@ -43,7 +43,7 @@ impl<T> Destination<T> {
     ) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let bare = is_unknown_user(&answer) && is_by_code_alone(&answer);
-        let wanted = (is_accepted(&answer) && job.asked.test_catch_all) || bare;
+        let wanted = (answer.is_accepted() && job.asked.test_catch_all) || bare;
         let known = if job.asked.test_catch_all || bare {
             memory.catch_all(&job.asked.domain, context.at)
         } else {
@@ -56,12 +56,22 @@ impl<T> Destination<T> {
             job.state = JobState::AwaitingControl(Box::new(evidence));
             return;
         }
-        let mut evidence = evidence;
-        if wanted && matches!(known, Some(CatchAllState::Unclear(_))) {
-            match self.await_control_time(id, evidence, context, memory) {
-                Some(given_back) => evidence = given_back,
-                None => return,
+        // A greylisted control recipient may be asked again within the caller's time.
+        let due = matches!(known, Some(CatchAllState::Unclear(_)))
+            .then(|| memory.greylisted_until(&domain, context.at))
+            .flatten()
+            .filter(|_| wanted && !self.draining)
+            .filter(|at| *at + self.config.answer_margin <= job.asked.retry_until);
+        if let Some(at) = due
+            && let Some(queue) = lane.domain(&domain)
+        {
+            if queue.control == ControlState::NotNeeded {
+                lane.set_control(&domain, ControlState::Delayed);
+                self.timers.set(at, Timer::Control(context.exchanger.clone(), domain.clone()));
             }
+            lane.await_control(&domain, id);
+            job.state = JobState::AwaitingControl(Box::new(evidence));
+            return;
         }
         let control = match known {
             Some(CatchAllState::Unclear(_)) if !wanted => Control::NotAsked,
@@ -80,9 +90,11 @@ impl<T> Destination<T> {
         context: &ReplyContext<'_>,
         memory: &mut Memory,
     ) {
-        let greylisted = self.jobs.get(&id).filter(|_| delay == Delay::Greylisted);
-        let tested = greylisted.filter(|job| job.asked.test_catch_all);
-        if let Some(domain) = tested.map(|job| job.asked.domain.clone()) {
+        if delay == Delay::Greylisted
+            && let Some(job) = self.jobs.get(&id)
+            && job.asked.test_catch_all
+        {
+            let domain = job.asked.domain.clone();
             self.name_control_early(&domain, context, memory);
         }
         let Some(job) = self.jobs.get_mut(&id) else { return };

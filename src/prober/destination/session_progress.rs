@@ -5,7 +5,7 @@ use super::Destination;
 use super::reply_context::ReplyContext;
 use crate::address::DomainName;
 use crate::pacing::Delay;
-use crate::prober::disposition::{Disposition, is_accepted, is_reply_to_rcpt, read};
+use crate::prober::disposition::{Disposition, is_reply_to_rcpt, read};
 use crate::prober::lane::SessionId;
 use crate::smtp::{RecipientAnswer, ReplyLimit};
 
@@ -61,7 +61,7 @@ impl<T> Destination<T> {
     /// for good or for now.
     pub(super) fn count(&mut self, id: Option<SessionId>, answer: &RecipientAnswer) {
         if let Some(session) = id.and_then(|id| self.pool.get_mut(id)) {
-            session.budget.answered(!is_accepted(answer));
+            session.budget.answered(!answer.is_accepted());
             session.taken += u32::from(is_reply_to_rcpt(answer));
         }
     }

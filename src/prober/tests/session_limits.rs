@@ -83,7 +83,6 @@ async fn where_each_recipient_is_a_message_of_its_own_the_limit_costs_no_more_co
         assert!(outcomes.iter().all(|outcome| code(outcome) == 250), "{reply}");
         let stats = prober.stats();
         let most = u64::try_from(1000_usize.div_ceil(limit) * 12 / 10).unwrap();
-        println!("{reply}: RCPT {}, connections {}", stats.rcpt, stats.connections);
         assert!(stats.connections <= most, "{reply}: {stats:?}, at most {most}");
         assert!(stats.rcpt <= 1100, "{reply}: {stats:?}");
     }

@@ -16,7 +16,7 @@ const ESCAPE: u8 = 0x1b;
 pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         // ISO-2022-JP has 7 bits only: text beyond ASCII is UTF-8, whatever escapes stand in it.
-        Ok(text) if !text.is_ascii() || !bytes.contains(&ESCAPE) => Cow::Borrowed(text),
+        Ok(text) if !bytes.contains(&ESCAPE) || !text.is_ascii() => Cow::Borrowed(text),
         Err(fault) if is_cut_utf8(bytes, fault) => String::from_utf8_lossy(bytes),
         _ => {
             let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);

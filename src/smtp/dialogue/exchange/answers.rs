@@ -83,7 +83,7 @@ impl Dialogue {
             return;
         }
         let asks_for_tls = self.asks_for_tls(&reply, &explanation);
-        if reply.is_positive() {
+        if reply.accepts_recipient() {
             self.facts.counters.accepted += 1;
         } else if explanation.meaning == Meaning::MailboxNotFound {
             self.facts.counters.unknown_users += 1;
