@@ -36,7 +36,7 @@ async fn a_reader_goes_on_from_the_last_cursor_and_may_ask_for_verdicts() {
 async fn a_mostly_dead_list_carries_a_caution_and_the_age_of_its_evidence() {
     let product = Product::start().await;
     let mut client = product.batch_client().await;
-    let mut list = vec!["jane.doe@acme.test"; 1];
+    let mut list = vec!["jane.doe@acme.test"];
     list.extend(["nobody1@acme.test", "nobody2@acme.test", "nobody3@acme.test", "x"]);
     let batch = create(&mut client, &list).await;
     read(&mut client, results_of(&batch.batch_id, ResultOrder::Row)).await;
