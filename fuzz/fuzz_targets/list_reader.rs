@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mailvet::listfile::{Options, Reader, Row};
+use mailvet::listfile::{ReaderOptions, Reader, Row};
 
 fuzz_target!(|octets: &[u8]| {
-    let Ok(mut reader) = Reader::open(std::io::Cursor::new(octets), &Options::default()) else {
+    let Ok(mut reader) = Reader::open(std::io::Cursor::new(octets), &ReaderOptions::default()) else {
         return;
     };
     let mut row = Row::default();

@@ -56,11 +56,11 @@ fn pair(key: &str, value: MemberValue<'_>, into: &mut Vec<u8>) {
 }
 
 /// JSON objects as a table: a column for each key of the first rows, and one for what has none.
-pub(super) struct Table {
+pub(super) struct ObjectTable {
     keys: Vec<String>,
 }
 
-impl Table {
+impl ObjectTable {
     pub(super) fn new(layout: &Layout) -> Self {
         Self { keys: layout.columns.clone() }
     }

@@ -81,8 +81,8 @@ impl Layout {
     #[must_use]
     pub fn with_address(&self, row: &Row, address: &str) -> Row {
         let mut changed = row.clone();
-        let content = &row.bytes[..row.shape.content];
-        if row.is_blank() || row.shape.is_stray {
+        let content = &row.bytes[..row.bounds.content];
+        if row.is_blank() || row.bounds.is_stray {
             return changed;
         }
         match self.format {
@@ -157,15 +157,15 @@ impl Layout {
         }
         row.bytes.splice(start..end, field.iter().copied());
         let moved = |at: usize| if at >= end { at + field.len() - (end - start) } else { at };
-        row.shape.content = moved(row.shape.content);
-        row.shape.whole = moved(row.shape.whole);
-        row.shape.surplus = row.shape.surplus.map(moved);
-        row.shape.cell = None;
+        row.bounds.content = moved(row.bounds.content);
+        row.bounds.whole = moved(row.bounds.whole);
+        row.bounds.surplus = row.bounds.surplus.map(moved);
+        row.bounds.cell = None;
     }
 
     /// Puts the addresses of an object in the places of their strings.
     fn put_in_object(&self, row: &mut Row, address: &str) {
-        let content = &row.bytes[..row.shape.content];
+        let content = &row.bytes[..row.bounds.content];
         if !self.encoding.is_valid(content) {
             return;
         }
@@ -182,20 +182,20 @@ impl Layout {
         let mut bytes = Vec::new();
         self.encoding.encode(&line, &mut bytes);
         let length = bytes.len();
-        bytes.extend_from_slice(&row.bytes[row.shape.content..]);
-        row.shape.whole = bytes.len();
-        row.shape.content = length;
+        bytes.extend_from_slice(&row.bytes[row.bounds.content..]);
+        row.bounds.whole = bytes.len();
+        row.bounds.content = length;
         row.bytes = bytes;
     }
 
     /// The text of the fields of `row`. A line that is not delimited is one field.
     pub(super) fn fields(&self, row: &Row) -> Vec<String> {
-        let content = &row.bytes[..row.shape.content];
+        let content = &row.bytes[..row.bounds.content];
         let Format::Delimited(dialect) = self.format else {
             return vec![self.encoding.decode(content).into_owned()];
         };
-        record::fields(content, dialect, row.shape.is_stray)
-            .map(|field| record::say(field, dialect, row.shape.is_stray))
+        record::fields(content, dialect, row.bounds.is_stray)
+            .map(|field| record::say(field, dialect, row.bounds.is_stray))
             .map(|said| self.encoding.decode(&said).into_owned())
             .collect()
     }

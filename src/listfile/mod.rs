@@ -47,7 +47,7 @@ pub use dialect::{Dialect, LineEnd, Quotes};
 pub use error::ListFileError;
 pub use findings::{Findings, Tally};
 pub use layout::{AddressColumn, ColumnBasis, Format, Layout};
-pub use reader::{Options, Reader};
+pub use reader::{Reader, ReaderOptions};
 pub use row::Row;
 pub use workbook::WorkbookWriter;
 pub use writer::{Output, Writer};
@@ -56,7 +56,7 @@ pub use writer::{Output, Writer};
 /// bytes).
 pub const SNIFF: usize = 256 * 1024;
 
-/// The longest record taken, in bytes of working text, unless [`Options`] says otherwise.
+/// The longest record taken, in bytes of working text, unless [`ReaderOptions`] says otherwise.
 pub const MAX_RECORD: usize = 1024 * 1024;
 
 #[cfg(test)]

@@ -2,16 +2,16 @@
 
 use std::io::{self, Read};
 
-use super::record::{self, Scan, Scanned, Shape};
+use super::record::{self, RecordBounds, Scan, Scanned};
 use super::sample::{Sample, Shown};
 use super::source::{InvalidText, Opened, Source};
-use super::window::Window;
+use super::window::TextWindow;
 use super::{AddressColumn, Findings, Format, Layout, ListFileError, MAX_RECORD, Row, column};
 use crate::address::clean::clean;
 
 /// Settings that overrule the file's own appearance.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct ReaderOptions {
     /// The encoding's name (WHATWG Encoding Standard labels: `utf-8`, `latin1`, `shift_jis`).
     /// Default: what the bytes show.
     pub encoding: Option<String>,
@@ -26,7 +26,7 @@ pub struct Options {
     pub max_record: usize,
 }
 
-impl Default for Options {
+impl Default for ReaderOptions {
     fn default() -> Self {
         Self { encoding: None, column: None, header: None, skip_rows: 0, max_record: MAX_RECORD }
     }
@@ -34,7 +34,7 @@ impl Default for Options {
 
 /// Reads the rows of a list file, in order. It holds one record and some 64 KiB beside it.
 pub struct Reader<R> {
-    window: Window<Source<R>>,
+    window: TextWindow<Source<R>>,
     layout: Layout,
     scan: Scan,
     findings: Findings,
@@ -47,7 +47,7 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     /// [`ListFileError`]: not a list file, empty, or without a column of addresses.
-    pub fn open(input: R, options: &Options) -> Result<Self, ListFileError> {
+    pub fn open(input: R, options: &ReaderOptions) -> Result<Self, ListFileError> {
         let Opened { source, sample, is_whole, gzip, encoding } =
             Source::open(input, options.encoding.as_deref())?;
         let sample = Sample { text: &sample, is_whole, encoding: &encoding };
@@ -71,7 +71,7 @@ impl<R: Read> Reader<R> {
             header: Row::default(),
         };
         let mut reader = Self {
-            window: Window::new(source),
+            window: TextWindow::new(source),
             line: 1 + record::count_lines(&layout.preamble),
             layout,
             scan,
@@ -107,12 +107,12 @@ impl<R: Read> Reader<R> {
         if self.is_done {
             return Ok(false);
         }
-        let shape = self.record();
-        self.is_done = !matches!(shape, Ok(Some(_)));
-        let Some(shape) = shape? else { return Ok(false) };
-        self.take(shape, row);
-        if self.layout.format.is_by_line() && row.bytes[..shape.content].trim_ascii().is_empty() {
-            row.shape.fields = 0;
+        let bounds = self.record();
+        self.is_done = !matches!(bounds, Ok(Some(_)));
+        let Some(bounds) = bounds? else { return Ok(false) };
+        self.take(bounds, row);
+        if self.layout.format.is_by_line() && row.bytes[..bounds.content].trim_ascii().is_empty() {
+            row.bounds.fields = 0;
         }
         row.address = self.address_in(row);
         self.note(row);
@@ -129,9 +129,9 @@ impl<R: Read> Reader<R> {
         if !has_header {
             return Ok(());
         }
-        if let Some(shape) = self.record()? {
+        if let Some(bounds) = self.record()? {
             let mut header = Row::default();
-            self.take(Shape { surplus: None, ..shape }, &mut header);
+            self.take(RecordBounds { surplus: None, ..bounds }, &mut header);
             self.layout.columns = self.layout.fields(&header);
             self.scan.width = self.layout.columns.len();
             self.layout.header = header;
@@ -147,7 +147,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// The next record, at the beginning of the window.
-    fn record(&mut self) -> Result<Option<Shape>, ListFileError> {
+    fn record(&mut self) -> Result<Option<RecordBounds>, ListFileError> {
         loop {
             let (text, is_ended) = (self.window.text(), self.window.is_ended());
             if text.is_empty() && is_ended {
@@ -156,7 +156,7 @@ impl<R: Read> Reader<R> {
             let scanned =
                 if text.is_empty() { Scanned::Part } else { self.scan.first(text, is_ended) };
             match scanned {
-                Scanned::Record(shape) => return Ok(Some(shape)),
+                Scanned::Record(bounds) => return Ok(Some(bounds)),
                 Scanned::Part => self.fill()?,
                 Scanned::TooLong => {
                     return Err(ListFileError::RecordTooLong {
@@ -170,13 +170,13 @@ impl<R: Read> Reader<R> {
     }
 
     /// Moves a record from the window into `row`.
-    fn take(&mut self, shape: Shape, row: &mut Row) {
+    fn take(&mut self, bounds: RecordBounds, row: &mut Row) {
         row.bytes.clear();
-        row.bytes.extend_from_slice(&self.window.text()[..shape.whole]);
-        self.window.consume(shape.whole);
-        row.shape = shape;
+        row.bytes.extend_from_slice(&self.window.text()[..bounds.whole]);
+        self.window.consume(bounds.whole);
+        row.bounds = bounds;
         row.line = self.line;
-        self.line += shape.lines;
+        self.line += bounds.lines;
     }
 
     fn fill(&mut self) -> Result<(), ListFileError> {
@@ -204,7 +204,7 @@ impl<R: Read> Reader<R> {
     fn address_in(&mut self, row: &mut Row) -> Option<String> {
         let spare = row.address.take();
         let (number, line) = (self.findings.rows + 1, row.line);
-        let content = &row.bytes[..row.shape.content];
+        let content = &row.bytes[..row.bounds.content];
         let encoding = &self.layout.encoding;
         row.others.clear();
         let (mut others, mut is_cleaned) = (Vec::new(), false);
@@ -229,14 +229,14 @@ impl<R: Read> Reader<R> {
             Format::Delimited(_) if !self.layout.more_addresses.is_empty() => {
                 found(&self.layout.addresses_in(row), &mut self.findings)
             }
-            Format::Delimited(dialect) => row.shape.cell.and_then(|(start, end)| {
-                let said = record::say(&content[start..end], dialect, row.shape.is_stray);
+            Format::Delimited(dialect) => row.bounds.cell.and_then(|(start, end)| {
+                let said = record::say(&content[start..end], dialect, row.bounds.is_stray);
                 found(&encoding.decode(&said), &mut self.findings)
             }),
             Format::JsonLines => match self.layout.addresses_in_object(&encoding.decode(content)) {
                 Ok(value) => value.and_then(|value| found(&value, &mut self.findings)),
                 Err(_) => {
-                    row.shape.is_stray = true;
+                    row.bounds.is_stray = true;
                     None
                 }
             },
@@ -258,13 +258,13 @@ impl<R: Read> Reader<R> {
         row.number = findings.rows;
         let (number, line) = (row.number, row.line);
         findings.addresses += u64::from(row.address.is_some());
-        let is_stray_json = row.shape.is_stray && self.layout.format == Format::JsonLines;
+        let is_stray_json = row.bounds.is_stray && self.layout.format == Format::JsonLines;
         let is_table = matches!(self.layout.format, Format::Delimited(_));
         let odd = [
             (row.address.is_none() && !is_stray_json, &mut findings.no_address),
-            (is_table && row.shape.fields < self.scan.width, &mut findings.short_rows),
-            (is_table && row.shape.fields > self.scan.width, &mut findings.long_rows),
-            (is_table && row.shape.is_stray, &mut findings.stray_quotes),
+            (is_table && row.bounds.fields < self.scan.width, &mut findings.short_rows),
+            (is_table && row.bounds.fields > self.scan.width, &mut findings.long_rows),
+            (is_table && row.bounds.is_stray, &mut findings.stray_quotes),
             (is_stray_json, &mut findings.not_json),
             (!self.layout.encoding.is_valid(&row.bytes), &mut findings.odd_text),
         ];

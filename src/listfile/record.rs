@@ -11,7 +11,7 @@ use super::{Dialect, Quotes};
 
 /// The place where the parts of a record are, in bytes from its beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(super) struct RecordBounds {
     /// Its length without the line end.
     pub(super) content: usize,
     /// Its length with the line end.
@@ -45,7 +45,7 @@ pub(super) struct Scan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scanned {
     /// A record.
-    Record(Shape),
+    Record(RecordBounds),
     /// A part of a record.
     Part,
     /// More than a record may be.
@@ -68,7 +68,7 @@ impl Scan {
         let quotes = self.dialect.map(|dialect| dialect.quotes);
         let first = self.with(quotes, text, is_ended);
         let is_long = match first {
-            Some(Scanned::Record(shape)) => shape.whole > self.limit + 2,
+            Some(Scanned::Record(bounds)) => bounds.whole > self.limit + 2,
             Some(Scanned::Part) => text.len() > self.limit + 2,
             _ => false,
         };
@@ -79,8 +79,8 @@ impl Scan {
             first
         };
         match found {
-            Some(Scanned::Record(shape)) if shape.content <= self.limit => {
-                Scanned::Record(Shape { is_stray: first != found, ..shape })
+            Some(Scanned::Record(bounds)) if bounds.content <= self.limit => {
+                Scanned::Record(RecordBounds { is_stray: first != found, ..bounds })
             }
             Some(Scanned::Part) if text.len() <= self.limit + 2 => Scanned::Part,
             _ => Scanned::TooLong,
@@ -89,10 +89,10 @@ impl Scan {
 
     /// `None` if a quote turns out to be stray.
     fn with(&self, quotes: Option<Quotes>, text: &[u8], is_ended: bool) -> Option<Scanned> {
-        let mut shape = Shape { lines: 1, ..Shape::default() };
+        let mut bounds = RecordBounds { lines: 1, ..RecordBounds::default() };
         let mut start = 0;
         loop {
-            let end = match self.field(quotes, text, start, is_ended, &mut shape.lines) {
+            let end = match self.field(quotes, text, start, is_ended, &mut bounds.lines) {
                 FieldEnd::Delimiter(end) | FieldEnd::Line(end)
                     if self.is_cut(text, end, is_ended) =>
                 {
@@ -103,20 +103,20 @@ impl Scan {
                 FieldEnd::Stray => return None,
                 FieldEnd::Delimiter(end) | FieldEnd::Line(end) => end,
             };
-            if shape.fields == self.cell {
-                shape.cell = Some((start, end));
+            if bounds.fields == self.cell {
+                bounds.cell = Some((start, end));
             }
-            shape.fields += 1;
+            bounds.fields += 1;
             let is_last = text.get(end).is_none_or(|b| matches!(b, b'\r' | b'\n'));
             if is_last {
-                shape.content = end;
-                shape.whole = end + line_end(&text[end..]);
-                shape.fields *= usize::from(end > 0);
-                shape.cell = shape.cell.filter(|_| end > 0);
-                return Some(Scanned::Record(shape));
+                bounds.content = end;
+                bounds.whole = end + line_end(&text[end..]);
+                bounds.fields *= usize::from(end > 0);
+                bounds.cell = bounds.cell.filter(|_| end > 0);
+                return Some(Scanned::Record(bounds));
             }
-            if shape.fields == self.width {
-                shape.surplus = Some(end);
+            if bounds.fields == self.width {
+                bounds.surplus = Some(end);
             }
             start = end + 1;
         }

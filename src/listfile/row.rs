@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::record::Shape;
+use super::record::RecordBounds;
 
 /// One row: where it stands, its address, and its bytes for writing it back.
 ///
@@ -16,7 +16,7 @@ pub struct Row {
     pub(super) is_cleaned: bool,
     /// The record in working text (see [`super::source`]), line end included.
     pub(super) bytes: Vec<u8>,
-    pub(super) shape: Shape,
+    pub(super) bounds: RecordBounds,
 }
 
 impl Row {
@@ -56,7 +56,7 @@ impl Row {
     /// `true` if it is a blank line: it has no fields and is written back as it is.
     #[must_use]
     pub fn is_blank(&self) -> bool {
-        self.shape.fields == 0
+        self.bounds.fields == 0
     }
 }
 

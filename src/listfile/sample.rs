@@ -233,9 +233,9 @@ impl Sample<'_> {
             let is_ended = self.is_whole || is_only;
             let limit = if is_ended { 2 * SNIFF } else { SNIFF / 4 };
             let scan = Scan { dialect, cell: 0, width: 0, limit };
-            let Scanned::Record(shape) = scan.first(rest, is_ended) else { break };
-            let content = &rest[..shape.content];
-            rest = &rest[shape.whole..];
+            let Scanned::Record(bounds) = scan.first(rest, is_ended) else { break };
+            let content = &rest[..bounds.content];
+            rest = &rest[bounds.whole..];
             if content.trim_ascii().is_empty() {
                 continue;
             }
@@ -243,9 +243,9 @@ impl Sample<'_> {
                 rows.push(vec![self.encoding.decode(content).into_owned()]);
                 continue;
             };
-            let fields = || record::fields(content, dialect, shape.is_stray);
+            let fields = || record::fields(content, dialect, bounds.is_stray);
             bad += fields().filter(|f| !record::is_well_quoted(f, dialect.quotes)).count();
-            let said = fields().map(|field| record::say(field, dialect, shape.is_stray));
+            let said = fields().map(|field| record::say(field, dialect, bounds.is_stray));
             rows.push(said.map(|said| self.encoding.decode(&said).into_owned()).collect());
         }
         (rows, bad)

@@ -15,18 +15,18 @@ mod round_trip;
 mod writing;
 
 fn open(bytes: &[u8]) -> Reader<&[u8]> {
-    Reader::open(bytes, &Options::default()).unwrap_or_else(|error| panic!("{error}"))
+    Reader::open(bytes, &ReaderOptions::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn refusal(bytes: &[u8]) -> String {
-    match Reader::open(bytes, &Options::default()) {
+    match Reader::open(bytes, &ReaderOptions::default()) {
         Ok(reader) => panic!("it was read as {}", reader.layout()),
         Err(error) => error.to_string(),
     }
 }
 
 fn with_column(bytes: &[u8], column: &str) -> Result<Layout, ListFileError> {
-    let options = Options { column: Some(column.to_owned()), ..Options::default() };
+    let options = ReaderOptions { column: Some(column.to_owned()), ..ReaderOptions::default() };
     Ok(Reader::open(bytes, &options)?.layout().clone())
 }
 
@@ -54,7 +54,7 @@ fn written(bytes: &[u8]) -> Vec<u8> {
 
 /// The file with `values` appended to every row that has an address.
 fn written_as(bytes: &[u8], output: Output, columns: &[&str], values: &[&str]) -> Vec<u8> {
-    rewrite(bytes, output, columns, values, &Options::default())
+    rewrite(bytes, output, columns, values, &ReaderOptions::default())
 }
 
 fn rewrite(
@@ -62,7 +62,7 @@ fn rewrite(
     output: Output,
     columns: &[&str],
     values: &[&str],
-    options: &Options,
+    options: &ReaderOptions,
 ) -> Vec<u8> {
     let mut reader = Reader::open(input, options).unwrap_or_else(|error| panic!("{error}"));
     let mut writer = Writer::new(Vec::new(), reader.layout(), output, columns).unwrap();

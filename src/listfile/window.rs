@@ -1,4 +1,4 @@
-//! [`Window`]: the part of the working text that is in memory.
+//! [`TextWindow`]: the part of the working text that is in memory.
 
 use std::io::{self, Read};
 
@@ -6,7 +6,7 @@ use std::io::{self, Read};
 const STEP: usize = 64 * 1024;
 
 /// A sliding window over a source. It grows to hold the record at its beginning.
-pub(super) struct Window<S> {
+pub(super) struct TextWindow<S> {
     source: S,
     bytes: Vec<u8>,
     start: usize,
@@ -14,7 +14,7 @@ pub(super) struct Window<S> {
     is_ended: bool,
 }
 
-impl<S: Read> Window<S> {
+impl<S: Read> TextWindow<S> {
     pub(super) fn new(source: S) -> Self {
         Self { source, bytes: Vec::new(), start: 0, end: 0, is_ended: false }
     }
@@ -58,7 +58,7 @@ impl<S: Read> Window<S> {
 }
 
 #[cfg(test)]
-impl<S> Window<S> {
+impl<S> TextWindow<S> {
     /// The memory it holds, in bytes.
     pub(super) fn held(&self) -> usize {
         self.bytes.capacity()

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use rust_xlsxwriter::{Workbook, XlsxError};
 
-use super::convert::Table;
+use super::convert::ObjectTable;
 use super::{Format, Layout, ListFileError, Row, names};
 
 /// The most rows of a sheet, header included.
@@ -21,7 +21,7 @@ const MAX_COLUMNS: usize = 16_384;
 pub struct WorkbookWriter {
     book: Workbook,
     layout: Layout,
-    table: Option<Table>,
+    table: Option<ObjectTable>,
     next: u32,
 }
 
@@ -34,7 +34,7 @@ impl WorkbookWriter {
     pub fn new(layout: &Layout, columns: &[&str]) -> Result<Self, ListFileError> {
         let mut book = Workbook::new();
         book.add_worksheet_with_constant_memory().map_err(failed)?;
-        let table = (layout.format == Format::JsonLines).then(|| Table::new(layout));
+        let table = (layout.format == Format::JsonLines).then(|| ObjectTable::new(layout));
         let mut writer = Self { book, layout: layout.clone(), table, next: 0 };
         let header = match layout.format {
             Format::Plain => vec!["address".to_owned()],
@@ -103,12 +103,12 @@ mod tests {
 
     use super::*;
     use crate::listfile::import::{Container, ImportLimits};
-    use crate::listfile::{Options, Reader};
+    use crate::listfile::{Reader, ReaderOptions};
 
     #[test]
     fn a_workbook_holds_what_a_table_would_and_no_formula() {
         let list = b"id;email;x\n007;jane@acme.test;=1+1\n2;john@acme.test\n3;k@acme.test;a;b\n";
-        let mut reader = Reader::open(&list[..], &Options::default()).unwrap();
+        let mut reader = Reader::open(&list[..], &ReaderOptions::default()).unwrap();
         let mut writer = WorkbookWriter::new(reader.layout(), &["verdict"]).unwrap();
         let mut row = Row::default();
         while reader.read(&mut row).unwrap() {

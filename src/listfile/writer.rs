@@ -22,7 +22,7 @@ use std::borrow::Cow;
 use std::io::Write;
 
 use super::charset::TextEncoding;
-use super::convert::{self, Objects, Table};
+use super::convert::{self, ObjectTable, Objects};
 use super::json::MemberValue;
 use super::{Dialect, Format, Layout, LineEnd, ListFileError, Quotes, Row, json, names, record};
 use crate::address::Address;
@@ -45,7 +45,7 @@ pub enum Output {
 pub struct Writer<W> {
     out: W,
     layout: Layout,
-    shape: Shape,
+    form: RowForm,
     encoding: TextEncoding,
     line_end: LineEnd,
     names: Vec<String>,
@@ -55,7 +55,7 @@ pub struct Writer<W> {
 }
 
 /// The form in which rows are written.
-enum Shape {
+enum RowForm {
     /// A table's bytes with fields behind them.
     Append(Dialect),
     /// A table's fields with commas between them.
@@ -67,7 +67,7 @@ enum Shape {
     /// Fields as objects.
     Objects(Objects),
     /// Objects as a table.
-    Table(Table),
+    Table(ObjectTable),
 }
 
 const COMMA: Dialect = Dialect { delimiter: b',', quotes: Quotes::Doubled, has_header: true };
@@ -85,43 +85,34 @@ impl<W: Write> Writer<W> {
         output: Output,
         columns: &[&str],
     ) -> Result<Self, ListFileError> {
-        let shape = match (output, layout.format) {
-            (Output::Same, Format::Delimited(dialect)) => Shape::Append(dialect),
+        let form = match (output, layout.format) {
+            (Output::Same, Format::Delimited(dialect)) => RowForm::Append(dialect),
             (Output::Csv, Format::Delimited(dialect)) if dialect.is_comma() => {
-                Shape::Append(dialect)
+                RowForm::Append(dialect)
             }
-            (Output::Csv, Format::Delimited(_)) => Shape::Recode,
-            (Output::Same, Format::Plain) if columns.is_empty() => Shape::Append(COMMA),
-            (Output::Same | Output::Csv, Format::Plain) => Shape::Plain,
-            (Output::Same | Output::JsonLines, Format::JsonLines) => Shape::Keys,
-            (Output::JsonLines, _) => Shape::Objects(Objects::new(layout)),
-            (Output::Csv, Format::JsonLines) => Shape::Table(Table::new(layout)),
+            (Output::Csv, Format::Delimited(_)) => RowForm::Recode,
+            (Output::Same, Format::Plain) if columns.is_empty() => RowForm::Append(COMMA),
+            (Output::Same | Output::Csv, Format::Plain) => RowForm::Plain,
+            (Output::Same | Output::JsonLines, Format::JsonLines) => RowForm::Keys,
+            (Output::JsonLines, _) => RowForm::Objects(Objects::new(layout)),
+            (Output::Csv, Format::JsonLines) => RowForm::Table(ObjectTable::new(layout)),
         };
-        let (names, encoding) = match &shape {
-            Shape::Objects(objects) => {
+        let (names, encoding) = match &form {
+            RowForm::Objects(objects) => {
                 (names::distinct(objects.keys(), columns), TextEncoding::UTF_8)
             }
-            Shape::Plain => (names::distinct(&[ADDRESS.to_owned()], columns), layout.encoding),
+            RowForm::Plain => (names::distinct(&[ADDRESS.to_owned()], columns), layout.encoding),
             _ => (names::distinct(&layout.columns, columns), layout.encoding),
         };
-        let line_end = match shape {
-            Shape::Objects(_) => LineEnd::Lf,
+        let line_end = match form {
+            RowForm::Objects(_) => LineEnd::Lf,
             _ => layout.line_end,
         };
         let (buffer, recoded) = (Vec::new(), Vec::new());
         let layout = layout.clone();
         let has_json_values = false;
-        let mut writer = Self {
-            out,
-            layout,
-            shape,
-            encoding,
-            line_end,
-            names,
-            has_json_values,
-            buffer,
-            recoded,
-        };
+        let mut writer =
+            Self { out, layout, form, encoding, line_end, names, has_json_values, buffer, recoded };
         writer.begin()?;
         Ok(writer)
     }
@@ -147,38 +138,38 @@ impl<W: Write> Writer<W> {
     /// [`ListFileError::Write`].
     pub fn write(&mut self, row: &Row, values: &[&str]) -> Result<(), ListFileError> {
         self.buffer.clear();
-        let content = &row.bytes[..row.shape.content];
-        let tail = &row.bytes[row.shape.content..];
-        match &self.shape {
-            Shape::Objects(_) if row.is_blank() => return Ok(()),
+        let content = &row.bytes[..row.bounds.content];
+        let tail = &row.bytes[row.bounds.content..];
+        match &self.form {
+            RowForm::Objects(_) if row.is_blank() => return Ok(()),
             _ if row.is_blank() => self.buffer.extend_from_slice(&row.bytes),
-            Shape::Append(_) | Shape::Keys if self.names.is_empty() => {
+            RowForm::Append(_) | RowForm::Keys if self.names.is_empty() => {
                 self.buffer.extend_from_slice(&row.bytes);
             }
-            Shape::Keys if row.shape.is_stray => self.buffer.extend_from_slice(&row.bytes),
-            Shape::Keys => {
+            RowForm::Keys if row.bounds.is_stray => self.buffer.extend_from_slice(&row.bytes),
+            RowForm::Keys => {
                 let members = members(&self.names, values, self.has_json_values).into_iter();
                 json::append(content, members, &self.encoding, &mut self.buffer);
                 self.buffer.extend_from_slice(tail);
             }
-            Shape::Objects(objects) => {
+            RowForm::Objects(objects) => {
                 let fields = self.layout.fields(row);
                 let members = members(&self.names, values, self.has_json_values);
                 objects.write(&fields, &members, &mut self.buffer);
                 self.buffer.extend_from_slice(self.line_end.bytes());
             }
-            Shape::Append(dialect) if !row.shape.is_stray => {
+            RowForm::Append(dialect) if !row.bounds.is_stray => {
                 self.append(*dialect, row, values);
             }
-            Shape::Append(dialect) => self.compose(*dialect, row, values),
-            Shape::Recode => self.compose(COMMA, row, values),
-            Shape::Plain => {
+            RowForm::Append(dialect) => self.compose(*dialect, row, values),
+            RowForm::Recode => self.compose(COMMA, row, values),
+            RowForm::Plain => {
                 convert::plain_field(content, &mut self.buffer);
                 let (names, encoding) = (self.names.len(), self.encoding);
                 append_values(COMMA, names, values, &encoding, &mut self.buffer);
                 self.buffer.extend_from_slice(tail);
             }
-            Shape::Table(table) => {
+            RowForm::Table(table) => {
                 let line = self.layout.encoding.decode(content);
                 let (cells, other) = table.cells(&line);
                 self.cells(&cells, values, &other);
@@ -204,20 +195,20 @@ impl<W: Write> Writer<W> {
             self.emit()?;
         }
         self.buffer.clear();
-        if !matches!(self.shape, Shape::Objects(_) | Shape::Recode) {
+        if !matches!(self.form, RowForm::Objects(_) | RowForm::Recode) {
             self.buffer.extend_from_slice(&self.layout.preamble);
             self.emit()?;
         }
         let names = self.names.clone();
         let named: Vec<&str> = names.iter().map(String::as_str).collect();
-        if self.layout.has_header() && !matches!(self.shape, Shape::Objects(_)) {
+        if self.layout.has_header() && !matches!(self.form, RowForm::Objects(_)) {
             let header = self.layout.header.clone();
             return self.write(&header, &named);
         }
         self.buffer.clear();
-        match &self.shape {
-            Shape::Plain => self.cells(&[ADDRESS.to_owned()], &named, ""),
-            Shape::Table(table) => {
+        match &self.form {
+            RowForm::Plain => self.cells(&[ADDRESS.to_owned()], &named, ""),
+            RowForm::Table(table) => {
                 let (keys, other) = table.header(&names);
                 self.cells(&keys, &named, &other);
             }
@@ -229,20 +220,20 @@ impl<W: Write> Writer<W> {
 
     /// The row's bytes with `values` behind the last field that has a column.
     fn append(&mut self, dialect: Dialect, row: &Row, values: &[&str]) {
-        let content = &row.bytes[..row.shape.content];
-        let end = row.shape.surplus.unwrap_or(content.len());
+        let content = &row.bytes[..row.bounds.content];
+        let end = row.bounds.surplus.unwrap_or(content.len());
         self.buffer.extend_from_slice(&content[..end]);
-        let missing = self.layout.columns.len().saturating_sub(row.shape.fields);
+        let missing = self.layout.columns.len().saturating_sub(row.bounds.fields);
         self.buffer.extend(std::iter::repeat_n(dialect.delimiter, missing));
         append_values(dialect, self.names.len(), values, &self.encoding, &mut self.buffer);
         self.buffer.extend_from_slice(&content[end..]);
-        self.buffer.extend_from_slice(&row.bytes[row.shape.content..]);
+        self.buffer.extend_from_slice(&row.bytes[row.bounds.content..]);
     }
 
     /// The row's fields quoted anew, with `values` behind the last one that has a column.
     fn compose(&mut self, dialect: Dialect, row: &Row, values: &[&str]) {
-        let content = &row.bytes[..row.shape.content];
-        let is_stray = row.shape.is_stray;
+        let content = &row.bytes[..row.bounds.content];
+        let is_stray = row.bounds.is_stray;
         let width = self.layout.columns.len();
         let Format::Delimited(from) = self.layout.format else { return };
         let mut fields = record::fields(content, from, is_stray);
@@ -258,7 +249,7 @@ impl<W: Write> Writer<W> {
             self.buffer.push(dialect.delimiter);
             record::quote(&record::say(field, from, is_stray), dialect, &mut self.buffer);
         }
-        self.buffer.extend_from_slice(&row.bytes[row.shape.content..]);
+        self.buffer.extend_from_slice(&row.bytes[row.bounds.content..]);
     }
 
     /// Cells of a table that is new, with `values` behind them and `other` last (if there is one).
@@ -273,7 +264,7 @@ impl<W: Write> Writer<W> {
             record::quote(&text, COMMA, &mut self.buffer);
         }
         append_values(COMMA, self.names.len(), values, &self.encoding, &mut self.buffer);
-        if matches!(self.shape, Shape::Table(_)) {
+        if matches!(self.form, RowForm::Table(_)) {
             text.clear();
             self.encoding.encode(other, &mut text);
             self.buffer.push(b',');

@@ -52,8 +52,5 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("sandbox", &["address", "clock"]),
 ];
 
-/// Edges that a move under way will remove: they may go at any time, and none may come.
-pub(crate) const LEAVING: &[(&str, &str)] = &[];
-
 /// Rooms of one floor that do not know each other.
 pub(crate) const SIBLINGS: [&str; 4] = ["cache", "pacing", "access", "campaign"];

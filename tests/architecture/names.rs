@@ -8,12 +8,6 @@ use crate::house::House;
 /// Names that stand for the same role in each part that has it, and are qualified where used.
 const SHARED: &[&str] = &["Config", "Stats", "Error"];
 
-/// Names that are still used for two things. None may come.
-#[rustfmt::skip]
-const BEING_RENAMED: &[&str] = &[
-    "Options", "Shape", "Table", "Window",
-];
-
 fn doubled() -> BTreeMap<String, Vec<String>> {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for source in House::get().product() {
@@ -28,17 +22,8 @@ fn doubled() -> BTreeMap<String, Vec<String>> {
 #[test]
 fn no_type_name_stands_for_two_things() {
     let doubled = doubled();
-    let violations: Vec<String> = doubled
-        .iter()
-        .filter(|(name, _)| !BEING_RENAMED.contains(&name.as_str()))
-        .map(|(name, files)| format!("{name}: {}", files.join(", ")))
-        .collect();
+    let violations: Vec<String> =
+        doubled.iter().map(|(name, files)| format!("{name}: {}", files.join(", "))).collect();
     println!("names that stand for two things: {}", doubled.len());
-    let stale: Vec<String> = BEING_RENAMED
-        .iter()
-        .filter(|name| !doubled.contains_key(**name))
-        .map(|name| (*name).to_owned())
-        .collect();
-    assert_none(&stale, "a name on the list that no longer stands for two things");
     assert_none(&violations, "a type name that is used for two things");
 }

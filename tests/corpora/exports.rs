@@ -6,7 +6,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use mailvet::listfile::import::{Container, ImportLimits};
-use mailvet::listfile::{Options, Reader};
+use mailvet::listfile::{Reader, ReaderOptions};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -29,7 +29,7 @@ fn found(bytes: Vec<u8>) -> Result<(String, String, Vec<Vec<String>>), String> {
         container.convert(input, &mut table, limits).map_err(|error| error.to_string())?;
         input = Cursor::new(table);
     }
-    let options = Options::default();
+    let options = ReaderOptions::default();
     let mut reader = Reader::open(input, &options).map_err(|error| error.to_string())?;
     let column = reader.layout().address.name.clone();
     let mut rows = Vec::new();

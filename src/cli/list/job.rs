@@ -189,7 +189,9 @@ impl Job {
             let path = self.excluded(number);
             let named = || format!("{} cannot be read", path.display());
             let file = io::BufReader::new(fs::File::open(&path).with_context(named)?);
-            for row in Reader::open(file, &listfile::Options::default()).with_context(named)? {
+            for row in
+                Reader::open(file, &listfile::ReaderOptions::default()).with_context(named)?
+            {
                 let row = row.with_context(named)?;
                 row.address().into_iter().for_each(|address| plan.exclude(address));
                 row.others().iter().for_each(|address| plan.exclude(address));

@@ -103,10 +103,10 @@ fn mailbox_hash(address: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listfile::{Options, Reader};
+    use crate::listfile::{Reader, ReaderOptions};
 
     fn questions(list: &str, plan: &RowPlan) -> Vec<String> {
-        let reader = Reader::open(list.as_bytes(), &Options::default()).unwrap();
+        let reader = Reader::open(list.as_bytes(), &ReaderOptions::default()).unwrap();
         let rows = reader.map(|row| format!("{:?}", plan.question(&row.unwrap())));
         rows.collect()
     }

@@ -37,15 +37,15 @@ pub(super) struct Submitted {
 }
 
 /// The options for reading a list.
-fn reading(job: &Job, number: usize) -> listfile::Options {
+fn reading(job: &Job, number: usize) -> listfile::ReaderOptions {
     // A table that was made here is UTF-8 and has no lines to skip but those of its sheet.
     let encoding = job.encoding.clone().filter(|_| !job.files[number].is_imported);
-    listfile::Options {
+    listfile::ReaderOptions {
         encoding,
         column: job.column.clone(),
         header: job.header,
         skip_rows: job.skip_rows,
-        ..listfile::Options::default()
+        ..listfile::ReaderOptions::default()
     }
 }
 

@@ -4,8 +4,8 @@ use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 
 use zip::ZipArchive;
 
-use super::{Container, ImportError, Table};
-use crate::listfile::{Options, Reader, Row};
+use super::{BoundedTable, Container, ImportError};
+use crate::listfile::{Reader, ReaderOptions, Row};
 
 /// The most files of an archive that are looked at.
 const MAX_FILES: usize = 1000;
@@ -29,7 +29,7 @@ pub(super) fn kind<R: Read + Seek>(input: &mut R) -> io::Result<Container> {
 /// than is taken: all of them together, and each that `is_held` in memory.
 pub(super) fn check<R: Read + Seek, W: Write>(
     input: &mut R,
-    table: &Table<W>,
+    table: &BoundedTable<W>,
     is_held: impl Fn(&str) -> bool,
 ) -> Result<(), ImportError> {
     let mut archive = ZipArchive::new(&mut *input).map_err(|error| table.damaged(error))?;
@@ -56,7 +56,7 @@ pub(super) fn check<R: Read + Seek, W: Write>(
 /// each row the name of its file; returns those names.
 pub(super) fn convert<R: BufRead + Seek, W: Write>(
     mut input: R,
-    table: &mut Table<W>,
+    table: &mut BoundedTable<W>,
 ) -> Result<String, ImportError> {
     check(&mut input, table, |_| false)?;
     let mut archive = ZipArchive::new(input).map_err(|error| table.damaged(error))?;
@@ -75,7 +75,7 @@ pub(super) fn convert<R: BufRead + Seek, W: Write>(
             continue;
         }
         // A file that is no list, such as a read-me, is passed over.
-        if let Ok(reader) = Reader::open(file, &Options::default()) {
+        if let Ok(reader) = Reader::open(file, &ReaderOptions::default()) {
             let layout = reader.layout();
             let mut columns = layout.columns.clone();
             let address = layout.address.index.min(columns.len().saturating_sub(1));
@@ -98,7 +98,8 @@ pub(super) fn convert<R: BufRead + Seek, W: Write>(
     table.row(&header)?;
     for (index, name, columns) in &lists {
         let file = archive.by_index(*index).map_err(|error| table.damaged(error))?;
-        let mut reader = Reader::open(file, &Options::default()).map_err(|e| table.damaged(e))?;
+        let mut reader =
+            Reader::open(file, &ReaderOptions::default()).map_err(|e| table.damaged(e))?;
         let mut row = Row::default();
         while reader.read(&mut row).map_err(|error| table.damaged(error))? {
             if row.is_blank() {

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, Write};
 
-use super::{ImportError, Table};
+use super::{BoundedTable, ImportError};
 
 /// The longest folded line, in bytes: a picture in a card is passed over.
 const MAX_LINE: usize = 1024 * 1024;
@@ -11,7 +11,7 @@ const MAX_LINE: usize = 1024 * 1024;
 /// Writes each card's name and addresses.
 pub(super) fn vcards<R: BufRead, W: Write>(
     input: R,
-    table: &mut Table<W>,
+    table: &mut BoundedTable<W>,
 ) -> Result<String, ImportError> {
     table.row(&["Name", "Email Address"])?;
     let (mut name, mut addresses) = (String::new(), Vec::new());
@@ -40,7 +40,7 @@ pub(super) fn vcards<R: BufRead, W: Write>(
 /// `proxyAddresses`.
 pub(super) fn ldif<R: BufRead, W: Write>(
     input: R,
-    table: &mut Table<W>,
+    table: &mut BoundedTable<W>,
 ) -> Result<String, ImportError> {
     const MAIL: [&str; 8] = [
         "mail",

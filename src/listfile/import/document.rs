@@ -4,7 +4,7 @@ use std::io::{BufRead, Read as _, Write};
 
 use serde_json::{Map, Value};
 
-use super::{ImportError, MAX_COLUMNS, Table};
+use super::{BoundedTable, ImportError, MAX_COLUMNS};
 
 /// The depth to which objects become columns.
 const DEPTH: usize = 4;
@@ -32,7 +32,7 @@ pub(super) fn is_document(text: &str, is_whole: bool) -> bool {
 /// Writes each object of the array as a row; returns the key that the array was found under.
 pub(super) fn convert<R: BufRead, W: Write>(
     input: R,
-    table: &mut Table<W>,
+    table: &mut BoundedTable<W>,
 ) -> Result<String, ImportError> {
     let mut text = String::new();
     let limit = table.limits.document;

@@ -163,7 +163,7 @@ impl Container {
         limits: ImportLimits,
     ) -> Result<Imported, ImportError> {
         input.seek(SeekFrom::Start(0))?;
-        let mut table = Table::new(self.name(), output, limits);
+        let mut table = BoundedTable::new(self.name(), output, limits);
         let part = match self {
             Self::Xlsx => spreadsheet::xlsx(input, &mut table)?,
             Self::Ods => spreadsheet::ods(input, &mut table)?,
@@ -193,7 +193,7 @@ fn is_version(line: &str) -> bool {
 }
 
 /// Writes rows as CSV, within bounds.
-struct Table<W> {
+struct BoundedTable<W> {
     kind: &'static str,
     limits: ImportLimits,
     out: W,
@@ -201,7 +201,7 @@ struct Table<W> {
     written: u64,
 }
 
-impl<W: Write> Table<W> {
+impl<W: Write> BoundedTable<W> {
     fn new(kind: &'static str, out: W, limits: ImportLimits) -> Self {
         Self { kind, limits, out, rows: 0, written: 0 }
     }

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, Read as _, Write};
 
-use super::{ImportError, Table};
+use super::{BoundedTable, ImportError};
 use crate::address::Address;
 use crate::address::clean::clean;
 
@@ -35,7 +35,7 @@ pub(super) fn is_recipients(text: &str, is_whole: bool) -> bool {
 /// Writes each recipient as a row.
 pub(super) fn convert<R: BufRead, W: Write>(
     input: R,
-    table: &mut Table<W>,
+    table: &mut BoundedTable<W>,
 ) -> Result<String, ImportError> {
     let (mut text, limit) = (String::new(), table.limits.document);
     let read = input.take(limit + 1).read_to_string(&mut text);

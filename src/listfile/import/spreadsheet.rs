@@ -4,7 +4,7 @@ use std::io::{BufRead, Seek, Write};
 
 use calamine::{Data, DataRef, ExcelDateTime, Ods, Reader as _, Xlsx, open_workbook_from_rs};
 
-use super::{ImportError, MAX_COLUMNS, Table, archive};
+use super::{BoundedTable, ImportError, MAX_COLUMNS, archive};
 use crate::listfile::cell::looks_like_address;
 
 /// The number of rows of a sheet that are looked at to choose one.
@@ -13,7 +13,7 @@ const LOOKED_AT: u32 = 500;
 /// Writes the sheet of an XLSX workbook; returns its name.
 pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
     mut input: R,
-    table: &mut Table<W>,
+    table: &mut BoundedTable<W>,
 ) -> Result<String, ImportError> {
     archive::check(&mut input, table, |name| !name.starts_with("xl/worksheets/"))?;
     let mut book: Xlsx<R> = open_workbook_from_rs(input).map_err(|error| match error {
@@ -67,7 +67,7 @@ pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
 /// Writes the sheet of an ODS workbook; returns its name.
 pub(super) fn ods<R: BufRead + Seek, W: Write>(
     mut input: R,
-    table: &mut Table<W>,
+    table: &mut BoundedTable<W>,
 ) -> Result<String, ImportError> {
     archive::check(&mut input, table, |_| true)?;
     let mut book: Ods<R> = open_workbook_from_rs(input).map_err(|error| match error {

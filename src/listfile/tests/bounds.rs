@@ -77,7 +77,7 @@ fn a_line_without_an_end_is_an_error_after_a_bounded_read() {
     ] {
         let taken = Cell::new(0);
         let input = head.as_bytes().chain(Endless(&taken));
-        let rows: Result<Vec<Row>, _> = match Reader::open(input, &Options::default()) {
+        let rows: Result<Vec<Row>, _> = match Reader::open(input, &ReaderOptions::default()) {
             Ok(reader) => reader.collect(),
             Err(error) => Err(error),
         };
@@ -93,7 +93,8 @@ fn a_file_that_is_one_endless_line_is_an_error_after_a_bounded_read() {
     for head in ["a@acme.test,", "", "{\"email\":\"", "email,name,"] {
         let taken = Cell::new(0);
         let input = head.as_bytes().chain(Endless(&taken));
-        let error = Reader::open(input, &Options::default()).map(|_| ()).unwrap_err().to_string();
+        let error =
+            Reader::open(input, &ReaderOptions::default()).map(|_| ()).unwrap_err().to_string();
         assert!(error.contains("line 1, is longer than"), "{error}");
         assert!(taken.get() < 4 * MAX_RECORD as u64);
     }
@@ -101,7 +102,7 @@ fn a_file_that_is_one_endless_line_is_an_error_after_a_bounded_read() {
 
 #[test]
 fn a_record_of_the_limit_is_taken_and_one_byte_more_is_not() {
-    let options = Options { max_record: 30, ..Options::default() };
+    let options = ReaderOptions { max_record: 30, ..ReaderOptions::default() };
     for (length, fits) in [(30, true), (31, false)] {
         for end in ["\n", "\r\n", ""] {
             let line = format!("{:x<length$}", "b@acme.test,");
@@ -134,7 +135,7 @@ impl Read for Repeated {
 fn the_window_does_not_grow_with_the_file() {
     let row = b"some.user@acme.test,Some,User,Some Street 1,12345,City\n";
     let input = Repeated { row, left: 100_000 };
-    let mut window = super::super::window::Window::new(input);
+    let mut window = super::super::window::TextWindow::new(input);
     while !window.is_ended() {
         window.fill().unwrap();
         let count = window.text().len();

@@ -109,7 +109,7 @@ fn more_columns_than_fit_a_message_are_counted() {
 fn several_columns_are_one_cell_with_several_addresses() {
     let list = b"id,work,home\n1,a@acme.test,\n2,,b@acme.test\n3,Jane <c@acme.test>,d@acme.test\n";
     for asked in ["2,3", "work,home", "work, 3"] {
-        let options = Options { column: Some(asked.to_owned()), ..Options::default() };
+        let options = ReaderOptions { column: Some(asked.to_owned()), ..ReaderOptions::default() };
         let mut reader = Reader::open(&list[..], &options).unwrap();
         let said = reader.layout().to_string();
         assert!(said.ends_with(r#"column 2 "work" and column 3 "home""#), "{said}");
@@ -120,7 +120,7 @@ fn several_columns_are_one_cell_with_several_addresses() {
         let cleaned = reader.layout().with_address(&rows[2], "d@acme.test");
         assert_eq!(cleaned.bytes, b"3,c@acme.test,d@acme.test\n");
     }
-    let options = Options { column: Some("2,9".to_owned()), ..Options::default() };
+    let options = ReaderOptions { column: Some("2,9".to_owned()), ..ReaderOptions::default() };
     let error = Reader::open(&list[..], &options).err().unwrap().to_string();
     assert!(error.contains("\"9\""), "{error}");
 }
@@ -129,17 +129,17 @@ fn several_columns_are_one_cell_with_several_addresses() {
 fn the_plainest_name_wins_over_names_that_say_whose_address_it_is() {
     let list =
         b"Order,Email,Attendee Email\n1,a@acme.test,b@acme.test\n2,c@acme.test,d@acme.test\n";
-    let reader = Reader::open(&list[..], &Options::default()).unwrap();
+    let reader = Reader::open(&list[..], &ReaderOptions::default()).unwrap();
     assert_eq!(reader.layout().address.name, "Email");
     let list = b"Name,UserPrincipalName,mail\nJane,j@corp.test,a@acme.test\nJo,k@corp.test,\n";
-    let reader = Reader::open(&list[..], &Options::default()).unwrap();
+    let reader = Reader::open(&list[..], &ReaderOptions::default()).unwrap();
     assert_eq!(reader.layout().address.name, "mail");
 }
 
 #[test]
 fn a_delimiter_that_stands_inside_quoted_fields_divides_nothing() {
     let list = b"\"Name\",\"EmailAddresses\"\n\"Jane\",\"SMTP:a@acme.test;smtp:b@acme.test\"\n";
-    let mut reader = Reader::open(&list[..], &Options::default()).unwrap();
+    let mut reader = Reader::open(&list[..], &ReaderOptions::default()).unwrap();
     let row = reader.next().unwrap().unwrap();
     assert_eq!((row.address(), row.others().len()), (Some("a@acme.test"), 1));
     assert_eq!(reader.layout().columns, ["Name", "EmailAddresses"]);
@@ -148,7 +148,7 @@ fn a_delimiter_that_stands_inside_quoted_fields_divides_nothing() {
 #[test]
 fn a_column_called_number_sign_is_no_comment() {
     let list = b"#,First name,What's your email address?\nx1,Jane,a@acme.test\n";
-    let reader = Reader::open(&list[..], &Options::default()).unwrap();
+    let reader = Reader::open(&list[..], &ReaderOptions::default()).unwrap();
     assert!(reader.layout().has_header(), "{}", reader.layout());
     assert_eq!(reader.layout().address.name, "What's your email address?");
 }
@@ -156,7 +156,7 @@ fn a_column_called_number_sign_is_no_comment() {
 #[test]
 fn lines_of_words_with_an_address_are_shown_and_not_guessed() {
     let list = b"Jane Doe jane@acme.test\nJohn Smith john@acme.test\n";
-    let rows: Vec<_> = Reader::open(&list[..], &Options::default()).unwrap().collect();
+    let rows: Vec<_> = Reader::open(&list[..], &ReaderOptions::default()).unwrap().collect();
     assert_eq!(rows.len(), 2);
     assert_eq!(rows[0].as_ref().unwrap().address(), Some("Jane Doe jane@acme.test"));
 }
@@ -164,7 +164,7 @@ fn lines_of_words_with_an_address_are_shown_and_not_guessed() {
 #[test]
 fn a_cleaned_address_takes_its_place_in_an_object() {
     let line = "{ \"n\": [1, {\"e\":\"x\"}], \"u\" : {\"emails\": [\"Jane <a@acme.test>\", \"b@acme.test\"]}}\n";
-    let options = Options { column: Some("u.emails".to_owned()), ..Options::default() };
+    let options = ReaderOptions { column: Some("u.emails".to_owned()), ..ReaderOptions::default() };
     let mut reader = Reader::open(line.as_bytes(), &options).unwrap();
     let row = reader.next().unwrap().unwrap();
     let cleaned = reader.layout().with_address(&row, "a@acme.test");

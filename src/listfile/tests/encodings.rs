@@ -32,7 +32,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn named(bytes: &[u8], label: &str) -> Result<Vec<u8>, ListFileError> {
-    let options = Options { encoding: Some(label.to_owned()), ..Options::default() };
+    let options = ReaderOptions { encoding: Some(label.to_owned()), ..ReaderOptions::default() };
     Reader::open(bytes, &options)?;
     Ok(rewrite(bytes, Output::Same, &COLUMNS, &["risky", "250"], &options))
 }

@@ -64,11 +64,11 @@ fn a_header_over_one_column_makes_it_a_table() {
 fn the_header_is_found_by_content_and_can_be_said() {
     assert!(open(b"id,contact\n1,jane@acme.test\n").layout().has_header());
     assert!(!open(b"1,jane@acme.test\n2,john@acme.test\n").layout().has_header());
-    let options = Options { header: Some(true), ..Options::default() };
+    let options = ReaderOptions { header: Some(true), ..ReaderOptions::default() };
     let mut reader = Reader::open(&b"1,jane@acme.test\n2,john@acme.test\n"[..], &options).unwrap();
     assert_eq!(reader.layout().columns, ["1", "jane@acme.test"]);
     assert_eq!(reader.next().unwrap().unwrap().address(), Some("john@acme.test"));
-    let options = Options { header: Some(false), ..Options::default() };
+    let options = ReaderOptions { header: Some(false), ..ReaderOptions::default() };
     let mut reader = Reader::open(&b"email\njohn@acme.test\n"[..], &options).unwrap();
     assert_eq!(reader.next().unwrap().unwrap().address(), None, "a row, and no address");
 }

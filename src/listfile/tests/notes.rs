@@ -35,7 +35,7 @@ fn a_first_line_that_is_a_header_is_no_note() {
 
 #[test]
 fn lines_above_the_header_can_be_passed_over() {
-    let options = Options { skip_rows: 2, ..Options::default() };
+    let options = ReaderOptions { skip_rows: 2, ..ReaderOptions::default() };
     let file = b"one,two,three\na@b.test\nwho,contact\n1,jane@acme.test\n";
     let mut reader = Reader::open(&file[..], &options).unwrap();
     assert_eq!(reader.layout().columns, ["who", "contact"]);

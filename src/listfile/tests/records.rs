@@ -65,7 +65,7 @@ fn a_quote_that_closes_over_the_limit_swallows_no_rows() {
         file.extend(format!("{n},b{n}@acme.test\n").bytes());
     }
     file.extend(b"x,\"z@acme.test\"\n");
-    let options = Options { max_record: 500, ..Options::default() };
+    let options = ReaderOptions { max_record: 500, ..ReaderOptions::default() };
     let all: Vec<Row> = Reader::open(&*file, &options).unwrap().collect::<Result<_, _>>().unwrap();
     assert_eq!(all.len(), 102);
 }
@@ -166,7 +166,7 @@ fn rows_are_the_same_however_the_source_cuts_them() {
         b"email,n\r\n\"a@acme.test\",\"x \"\"y\"\"\r\nz\"\r\nb@acme.test,\"\"\r\n\r\nc@acme.test,3";
     let whole = rows(file);
     for step in 1..12 {
-        let reader = Reader::open(Trickle(file, step), &Options::default()).unwrap();
+        let reader = Reader::open(Trickle(file, step), &ReaderOptions::default()).unwrap();
         let cut: Vec<Row> = reader.collect::<Result<_, _>>().unwrap();
         assert_eq!(cut, whole, "{step} bytes at a time");
     }

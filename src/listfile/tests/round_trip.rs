@@ -35,7 +35,7 @@ fn hard_text(most: usize) -> impl Strategy<Value = String> {
 }
 
 fn unchanged(file: &[u8], step: usize) -> Result<(), TestCaseError> {
-    let Ok(mut reader) = Reader::open(Trickle(file, step), &Options::default()) else {
+    let Ok(mut reader) = Reader::open(Trickle(file, step), &ReaderOptions::default()) else {
         return Err(TestCaseError::reject("not a list"));
     };
     let mut writer = Writer::new(Vec::new(), reader.layout(), Output::Same, &[]).unwrap();
