@@ -6,13 +6,12 @@ use std::sync::atomic::Ordering;
 
 use super::context::Context;
 use super::control;
-use super::evidence::Observation;
 use super::stats::TimedPhase;
 use crate::address::DomainName;
 use crate::egress::{Connection, DialOptions, EgressIdentity, Socks5, Stream};
 use crate::smtp::{
-    self, Hints, Mailbox, MailboxError, NoReply, Peer, RecipientAnswer, Session, SessionSetup,
-    Stage, Target,
+    self, Hints, Mailbox, MailboxError, NoReply, Observation, Peer, RecipientAnswer, Session,
+    SessionSetup, Stage, Target,
 };
 
 /// Addresses of one exchanger that are dialled at most.

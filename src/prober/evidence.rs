@@ -1,27 +1,6 @@
 //! Answers that travel from the core to its callers. Pure.
 
-use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::SystemTime;
-
-use crate::smtp::{Control, RecipientAnswer, TranscriptLine};
-
-/// An exchanger's answer, and its time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Observation {
-    pub(super) answer: RecipientAnswer,
-    /// The address that was dialled, if it came to that.
-    pub(super) address: Option<IpAddr>,
-    pub(super) at: SystemTime,
-    /// Dialogue, if the caller wanted it.
-    pub(super) transcript: Option<Arc<[TranscriptLine]>>,
-}
-
-impl Observation {
-    pub(super) fn new(answer: RecipientAnswer, address: Option<IpAddr>, at: SystemTime) -> Self {
-        Self { answer, address, at, transcript: None }
-    }
-}
+use crate::smtp::{Control, Observation};
 
 /// Answer of a lane about one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]

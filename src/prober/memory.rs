@@ -7,10 +7,9 @@ use std::time::{Duration, SystemTime};
 use foldhash::HashMap;
 
 use super::disposition::{Disposition, read};
-use super::evidence::Observation;
 use crate::address::DomainName;
 use crate::pacing::{Backoff, Delay, SessionLimits};
-use crate::smtp::{Control, RecipientAnswer};
+use crate::smtp::{Control, Observation, RecipientAnswer};
 
 /// Catch-all state of a domain, as far as known.
 #[derive(Clone, Debug, PartialEq, Eq)]

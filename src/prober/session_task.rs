@@ -12,13 +12,12 @@ use super::destination::{
     FlightResult, NextAction, SessionTerms, TransactionRequest, TransactionResult,
 };
 use super::destination_handle::DestinationHandle;
-use super::evidence::Observation;
 use super::lane::SessionId;
 use super::stats::TimedPhase;
 use crate::address::DomainName;
 use crate::egress::Stream;
 use crate::smtp::{
-    self, Hints, Mailbox, Session, SessionCounters, TransactionReport, TranscriptLine,
+    self, Hints, Mailbox, Observation, Session, SessionCounters, TransactionReport, TranscriptLine,
 };
 
 /// Time for which our place stays taken after the connection is gone. The server closed its end,

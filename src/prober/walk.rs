@@ -11,14 +11,16 @@ use tracing::Instrument as _;
 use super::destination::Submission;
 use super::destination_handle::DestinationHandle;
 use super::egress::literal_name;
-use super::evidence::{LaneAnswer, Observation};
+use super::evidence::LaneAnswer;
 use super::lane::JobId;
 use super::stats;
 use super::{ProbeRequest, ProbeTarget, Prober};
 use crate::address::{Domain, DomainName};
 use crate::dns::Exchanger;
 use crate::egress;
-use crate::smtp::{Attempt, Control, Meaning, NoReply, ProbeOutcome, RecipientAnswer, Stage};
+use crate::smtp::{
+    Attempt, Control, Meaning, NoReply, Observation, ProbeOutcome, RecipientAnswer, Stage,
+};
 
 impl Prober {
     /// Asks one exchanger after the other. It never fails: what went wrong is part of the outcome,
@@ -290,10 +292,7 @@ impl Walk<'_> {
         let attempt = Attempt {
             exchanger: exchanger.host.clone(),
             preference: exchanger.preference,
-            address: evidence.address,
-            answer: evidence.answer,
-            at: evidence.at,
-            transcript: evidence.transcript.map(|lines| lines.to_vec()).unwrap_or_default(),
+            observation: evidence,
         };
         self.control = control;
         self.attempts.push(attempt);

@@ -20,7 +20,7 @@ pub use dialogue::{
 };
 pub use meaning::{Classifier, Explanation, Meaning, Ourselves, ReplyLimit, ReplyView, RuleBasis};
 pub use outcome::{
-    Attempt, Control, NoReply, ProbeOutcome, RecipientAnswer, Speaker, TranscriptLine,
+    Attempt, Control, NoReply, Observation, ProbeOutcome, RecipientAnswer, Speaker, TranscriptLine,
 };
 pub use session::{Peer, Session, SessionSetup, TlsClient, TlsClientError};
 pub use stage::Stage;

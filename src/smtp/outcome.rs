@@ -155,6 +155,33 @@ impl Speaker {
     }
 }
 
+/// An exchanger's answer about one recipient: one shape from the session to the judge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// The answer.
+    pub answer: RecipientAnswer,
+    /// The address that was dialled, if it came to that.
+    pub address: Option<IpAddr>,
+    /// Time at which it answered.
+    pub at: SystemTime,
+    /// The dialogue, if the caller wanted it.
+    pub transcript: Option<Arc<[TranscriptLine]>>,
+}
+
+impl Observation {
+    /// An answer without its dialogue.
+    #[must_use]
+    pub fn new(answer: RecipientAnswer, address: Option<IpAddr>, at: SystemTime) -> Self {
+        Self { answer, address, at, transcript: None }
+    }
+
+    /// The dialogue; empty if it was not wanted.
+    #[must_use]
+    pub fn dialogue(&self) -> &[TranscriptLine] {
+        self.transcript.as_deref().unwrap_or_default()
+    }
+}
+
 /// One exchanger asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
@@ -162,14 +189,8 @@ pub struct Attempt {
     pub exchanger: DomainName,
     /// Its MX preference.
     pub preference: u16,
-    /// The address that was dialled, if it came to that.
-    pub address: Option<IpAddr>,
     /// Its answer.
-    pub answer: RecipientAnswer,
-    /// Time at which it answered.
-    pub at: SystemTime,
-    /// The dialogue.
-    pub transcript: Vec<TranscriptLine>,
+    pub observation: Observation,
 }
 
 /// Facts about a domain that accepts everything.

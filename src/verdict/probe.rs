@@ -15,11 +15,12 @@ pub(super) fn read(outcome: &ProbeOutcome, exchangers: &[Exchanger]) -> Conclusi
     let Some((index, attempt)) = deciding(&outcome.attempts) else {
         return Conclusion::new(Reason::NotProbed, DecisionStage::Dns);
     };
-    let mut conclusion = Conclusion::new(reason(&attempt.answer), stage(&attempt.answer));
+    let mut conclusion =
+        Conclusion::new(reason(&attempt.observation.answer), stage(&attempt.observation.answer));
     conclusion.decided_by = Some(index);
     conclusion.catch_all = catch_all(outcome, conclusion.reason);
     conclusion.control_wait = control_wait(&outcome.control);
-    if let RecipientAnswer::Replied { explanation, .. } = &attempt.answer {
+    if let RecipientAnswer::Replied { explanation, .. } = &attempt.observation.answer {
         conclusion.asked_to_wait = explanation.retry_after;
     }
     match conclusion.reason {
@@ -40,7 +41,7 @@ pub(super) fn read(outcome: &ProbeOutcome, exchangers: &[Exchanger]) -> Conclusi
 /// The attempt that says most: one that settles the matter, else a reply before no reply, a later
 /// stage before an earlier one, and among equals the first (the better exchanger).
 fn deciding(attempts: &[Attempt]) -> Option<(usize, &Attempt)> {
-    attempts.iter().enumerate().rev().max_by_key(|(_, attempt)| weight(&attempt.answer))
+    attempts.iter().enumerate().rev().max_by_key(|(_, attempt)| weight(&attempt.observation.answer))
 }
 
 fn weight(answer: &RecipientAnswer) -> (bool, u8, Option<smtp::Stage>) {
@@ -153,25 +154,27 @@ fn about_us(reply: &Reply, meaning: Meaning) -> Reason {
 fn all_best_deny(attempts: &[Attempt], exchangers: &[Exchanger]) -> bool {
     let best = exchangers.iter().map(|e| e.preference).min();
     exchangers.iter().filter(|e| Some(e.preference) == best).all(|exchanger| {
-        attempts
-            .iter()
-            .any(|a| a.exchanger == exchanger.host && reason(&a.answer) == Reason::RelayDenied)
+        attempts.iter().any(|a| {
+            a.exchanger == exchanger.host && reason(&a.observation.answer) == Reason::RelayDenied
+        })
     })
 }
 
 /// `true` if every exchanger was looked for, and none has an address.
 fn all_missing(attempts: &[Attempt], exchangers: &[Exchanger]) -> bool {
     exchangers.iter().all(|exchanger| {
-        attempts
-            .iter()
-            .any(|a| a.exchanger == exchanger.host && reason(&a.answer) == Reason::NoMailHost)
+        attempts.iter().any(|a| {
+            a.exchanger == exchanger.host && reason(&a.observation.answer) == Reason::NoMailHost
+        })
     })
 }
 
 /// `true` if a refusal says little about the mailbox: it rests on nothing but the code, and the
 /// made-up recipient got the very same one.
 fn refuses_everybody(attempt: &Attempt, control: &Control) -> bool {
-    let RecipientAnswer::Replied { reply, explanation, .. } = &attempt.answer else { return false };
+    let RecipientAnswer::Replied { reply, explanation, .. } = &attempt.observation.answer else {
+        return false;
+    };
     let Control::Answered(control) = control else { return false };
     let RecipientAnswer::Replied { reply: other, .. } = &**control else { return false };
     explanation.is_by_code_alone() && reply.code == other.code && reply.enhanced == other.enhanced

@@ -15,8 +15,8 @@ use super::*;
 use crate::address::DomainName;
 use crate::dns::{DnsFailure, DomainFacts, Exchanger, Route};
 use crate::smtp::{
-    self, Attempt, Control, EnhancedStatus, Explanation, Meaning, NoReply, ProbeOutcome,
-    RecipientAnswer, Reply, RuleBasis,
+    self, Attempt, Control, EnhancedStatus, Explanation, Meaning, NoReply, Observation,
+    ProbeOutcome, RecipientAnswer, Reply, RuleBasis,
 };
 
 const EPOCH: SystemTime = SystemTime::UNIX_EPOCH;
@@ -77,10 +77,7 @@ fn attempt(host: &str, preference: u16, answer: RecipientAnswer) -> Attempt {
     Attempt {
         exchanger: name(host),
         preference,
-        address: None,
-        answer,
-        at: EPOCH,
-        transcript: Vec::new(),
+        observation: Observation::new(answer, None, EPOCH),
     }
 }
 

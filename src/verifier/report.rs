@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::subject::Subject;
 use super::verification::{DialogueLine, Evidence, Verification};
 use crate::address::SyntaxError;
-use crate::smtp::{Attempt, NoReply, ProbeOutcome, RecipientAnswer};
+use crate::smtp::{NoReply, ProbeOutcome, RecipientAnswer};
 use crate::verdict::{Judgement, Traits};
 
 /// The parts of a verification of an address that is one.
@@ -83,7 +83,7 @@ fn evidence(parts: &VerificationParts<'_>) -> Evidence {
             ..Evidence::default()
         };
     };
-    let (reply, rule, failure) = match &attempt.answer {
+    let (reply, rule, failure) = match &attempt.observation.answer {
         RecipientAnswer::Replied { reply, explanation, .. } => {
             (Some(Arc::clone(reply)), Some(Arc::clone(&explanation.rule)), None)
         }
@@ -91,11 +91,11 @@ fn evidence(parts: &VerificationParts<'_>) -> Evidence {
     };
     Evidence {
         exchanger: Some(attempt.exchanger.clone()),
-        exchanger_ip: attempt.address,
+        exchanger_ip: attempt.observation.address,
         reply,
         failure,
         rule,
-        gathered_at: Some(attempt.at),
+        gathered_at: Some(attempt.observation.at),
         from_cache: parts.from_cache,
         exchangers_asked: attempts.len(),
     }
@@ -121,13 +121,14 @@ fn describe(reason: &NoReply) -> String {
 }
 
 fn dialogue(outcome: &ProbeOutcome) -> Vec<DialogueLine> {
-    let said = |attempt: &Attempt| {
-        let exchanger = attempt.exchanger.clone();
-        attempt
-            .transcript
-            .clone()
-            .into_iter()
-            .map(move |line| DialogueLine { exchanger: exchanger.clone(), line })
-    };
-    outcome.attempts.iter().flat_map(said).collect()
+    let mut said = Vec::new();
+    for attempt in &outcome.attempts {
+        said.extend(
+            attempt.observation.dialogue().iter().map(|line| DialogueLine {
+                exchanger: attempt.exchanger.clone(),
+                line: line.clone(),
+            }),
+        );
+    }
+    said
 }

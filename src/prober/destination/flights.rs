@@ -10,10 +10,9 @@ use super::{Destination, JobState, TRIES};
 use crate::address::DomainName;
 use crate::pacing::Delay;
 use crate::prober::disposition::{Disposition, read, retry_hint};
-use crate::prober::evidence::Observation;
 use crate::prober::lane::{ControlState, JobId, PlannedTransaction, SessionId};
 use crate::prober::memory::Memory;
-use crate::smtp::{Meaning, NoReply, RecipientAnswer, Stage, TranscriptLine};
+use crate::smtp::{Meaning, NoReply, Observation, RecipientAnswer, Stage, TranscriptLine};
 
 /// Result of a flight.
 #[derive(Clone, Debug, Default)]

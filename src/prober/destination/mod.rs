@@ -25,12 +25,12 @@ use std::time::SystemTime;
 use foldhash::HashMap;
 
 use super::disposition::obstacle;
-use super::evidence::{LaneAnswer, Observation};
+use super::evidence::LaneAnswer;
 use super::lane::{ControlState, JobId, Lane, PlannedTransaction, SessionId};
 use super::memory::Memory;
 use crate::address::{Address, DomainName};
 use crate::pacing::{Config, RetryBudget, SessionBudget};
-use crate::smtp::{Control, NoReply, RecipientAnswer, Stage};
+use crate::smtp::{Control, NoReply, Observation, RecipientAnswer, Stage};
 
 use pool::SessionPool;
 use recipient_pace::RecipientPace;

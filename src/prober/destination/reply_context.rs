@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::address::DomainName;
-use crate::prober::evidence::Observation;
 use crate::prober::lane::SessionId;
-use crate::smtp::{RecipientAnswer, TranscriptLine};
+use crate::smtp::{Observation, RecipientAnswer, TranscriptLine};
 
 /// See the module.
 pub(super) struct ReplyContext<'a> {

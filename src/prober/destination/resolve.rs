@@ -9,10 +9,10 @@ use super::{Destination, Effect, JobState, Timer};
 use crate::address::DomainName;
 use crate::pacing::Delay;
 use crate::prober::disposition::{is_by_code_alone, is_unknown_user, retry_hint};
-use crate::prober::evidence::{LaneAnswer, Observation};
+use crate::prober::evidence::LaneAnswer;
 use crate::prober::lane::{ControlState, JobId};
 use crate::prober::memory::{CatchAllState, Memory};
-use crate::smtp::{Control, RecipientAnswer};
+use crate::smtp::{Control, Observation, RecipientAnswer};
 
 impl<T> Destination<T> {
     /// `true` if a refusal contradicts what the domain showed before, that it accepts every

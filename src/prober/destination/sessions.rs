@@ -9,10 +9,9 @@ use super::{Destination, KNOCKS, SessionState};
 use crate::address::DomainName;
 use crate::pacing::SessionBudget;
 use crate::prober::disposition::{Obstacle, obstacle};
-use crate::prober::evidence::Observation;
 use crate::prober::lane::{Lane, SessionId};
 use crate::prober::memory::Memory;
-use crate::smtp::RecipientAnswer;
+use crate::smtp::{Observation, RecipientAnswer};
 
 /// Properties that the server announced when a session opened.
 #[derive(Clone, Copy, Debug, Default)]

@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 
 use super::JobId;
 use crate::pacing::RetryBudget;
-use crate::prober::evidence::Observation;
-use crate::smtp::RecipientAnswer;
+use crate::smtp::{Observation, RecipientAnswer};
 
 /// State of a domain's control recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

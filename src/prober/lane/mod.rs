@@ -10,9 +10,9 @@ use std::time::SystemTime;
 
 use foldhash::HashMap;
 
-use super::evidence::Observation;
 use crate::address::DomainName;
 use crate::pacing::{Backoff, ReplyTime, SessionLimits};
+use crate::smtp::Observation;
 
 use domain_queue::DomainQueue;
 

@@ -86,7 +86,7 @@ async fn an_ipv6_exchanger_is_asked_from_the_ipv6_source() {
     let prober = world.prober(Config { identities: vec![both], ..Config::default() });
     let outcome = prober.probe(world.request("user@a.example", &[(MX, 10)])).await;
     assert_eq!(code(&outcome), 250);
-    assert!(last(&outcome).address.is_some_and(|address| address.is_ipv6()));
+    assert!(last(&outcome).observation.address.is_some_and(|address| address.is_ipv6()));
     assert_eq!(world.seen(MX).clients, [Some(SIX.into())]);
 }
 

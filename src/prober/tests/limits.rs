@@ -170,7 +170,7 @@ async fn a_block_at_ehlo_is_about_us_and_remembered() {
         world(Rules { ehlo: Some("550 5.7.1 you are listed"), ..Rules::default() });
     for _ in 0..3 {
         let outcome = prober.probe(world.request("user1@a.example", &[(MX, 10)])).await;
-        let answer = &last(&outcome).answer;
+        let answer = &last(&outcome).observation.answer;
         assert!(matches!(answer, RecipientAnswer::Replied { stage: Stage::Ehlo, .. }));
     }
     assert_eq!(world.seen(MX).connections.len(), 1);

@@ -157,7 +157,7 @@ async fn a_block_is_answered_from_memory_without_knocking_again() {
     for _ in 0..5 {
         let outcome = prober.probe(world.request("user1@a.example", &[(MX, 10)])).await;
         let RecipientAnswer::Replied { stage: Stage::Banner, reply, explanation } =
-            &last(&outcome).answer
+            &last(&outcome).observation.answer
         else {
             panic!("{outcome:?}")
         };
@@ -175,7 +175,7 @@ async fn a_block_at_mail_is_about_us_and_remembered() {
         world(Rules { mail: Some("550 5.7.1 you are listed"), ..Rules::default() });
     let outcomes = probe_all(&world, &prober, &users(20, "a.example")).await;
     for outcome in &outcomes {
-        let answer = &last(outcome).answer;
+        let answer = &last(outcome).observation.answer;
         assert!(matches!(answer, RecipientAnswer::Replied { stage: Stage::Mail, .. }));
     }
     assert_eq!(world.seen(MX).connections.len(), 1);

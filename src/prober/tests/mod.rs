@@ -54,7 +54,7 @@ fn last(outcome: &ProbeOutcome) -> &Attempt {
 
 /// The code of the reply to `RCPT`; 0 if there was none.
 fn code(outcome: &ProbeOutcome) -> u16 {
-    match &last(outcome).answer {
+    match &last(outcome).observation.answer {
         RecipientAnswer::Replied { stage: Stage::Rcpt, reply, .. } => reply.code,
         _ => 0,
     }
@@ -72,7 +72,7 @@ fn control_code(outcome: &ProbeOutcome) -> u16 {
 }
 
 fn no_reply(outcome: &ProbeOutcome) -> Option<(Stage, NoReply)> {
-    match &last(outcome).answer {
+    match &last(outcome).observation.answer {
         RecipientAnswer::NoReply { stage, reason } => Some((*stage, reason.clone())),
         RecipientAnswer::Replied { .. } => None,
     }

@@ -79,7 +79,7 @@ async fn a_busy_exchanger_is_asked_again_until_it_lets_us_in() {
     let relent = async {
         let outcome = prober.probe(hasty).await;
         assert!(matches!(
-            &last(&outcome).answer,
+            &last(&outcome).observation.answer,
             RecipientAnswer::Replied { stage: Stage::Banner, reply, .. } if reply.code == 421
         ));
         sleep(seconds(20)).await;
@@ -136,7 +136,7 @@ async fn a_missing_exchanger_is_told_for_every_exchanger() {
     assert_eq!(outcome.attempts.len(), 2);
     for attempt in &outcome.attempts {
         assert!(matches!(
-            attempt.answer,
+            attempt.observation.answer,
             RecipientAnswer::NoReply { reason: NoReply::HostNotFound, .. }
         ));
     }

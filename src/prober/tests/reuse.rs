@@ -113,8 +113,8 @@ async fn a_transcript_comes_only_where_it_was_asked_for() {
     let mut curious = plain.clone();
     curious.transcript = true;
     let outcomes = probe_requests(&prober, vec![plain, curious]).await;
-    assert!(last(&outcomes[0]).transcript.is_empty());
-    let transcript = &last(&outcomes[1]).transcript;
+    assert!(last(&outcomes[0]).observation.dialogue().is_empty());
+    let transcript = last(&outcomes[1]).observation.dialogue();
     assert!(transcript.iter().any(|line| line.text.starts_with("RCPT TO:<u***@")));
 }
 

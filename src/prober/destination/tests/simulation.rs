@@ -11,10 +11,10 @@ use crate::prober::destination::{
     TransactionResult,
 };
 use crate::prober::disposition::tests::replied;
-use crate::prober::evidence::{LaneAnswer, Observation};
+use crate::prober::evidence::LaneAnswer;
 use crate::prober::lane::{JobId, SessionId};
 use crate::prober::memory::{CatchAllLifetimes, Memory};
-use crate::smtp::{Meaning, NoReply, RecipientAnswer, ReplyLimit, Stage};
+use crate::smtp::{Meaning, NoReply, Observation, RecipientAnswer, ReplyLimit, Stage};
 
 /// A session as its task sees it.
 pub(super) enum Task {
