@@ -20,7 +20,7 @@
 //! | 3 | [`smtp`], [`egress`] | dialogue, replies and their meaning (pure); sockets and proxies |
 //! | 2 | [`dns`], [`spf`] | routes and facts (pure), resolver; SPF evaluation (pure) |
 //! | 1 | [`address`], [`lists`], [`listfile`] | syntax, lists of names, mailing-list files (pure) |
-//! | 0 | [`clock`], [`instruments`], [`readiness`], [`fair`], [`toml_reader`] | time, counters, TOML |
+//! | 0 | [`clock`], [`instruments`], [`readiness`], [`fair`], [`toml_reader`] | clocks, TOML |
 //! | - | [`sandbox`] | a small mail world on loopback, for `cli/` and tests only |
 //!
 //! # One walk

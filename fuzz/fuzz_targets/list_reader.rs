@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mailvet::listfile::{ReaderOptions, Reader, Row};
+use mailvet::listfile::{Reader, ReaderOptions, Row};
 
 fuzz_target!(|octets: &[u8]| {
     let Ok(mut reader) = Reader::open(std::io::Cursor::new(octets), &ReaderOptions::default()) else {
