@@ -42,7 +42,7 @@ impl Caller {
 pub struct Credentials<'a> {
     /// Content of its `authorization` metadata.
     pub bearer: Bearer<'a>,
-    /// The name in its verified client certificate; empty if that names nobody.
+    /// The name in its verified client certificate; empty if that has no name.
     pub certificate: Option<&'a str>,
     /// `true` if it comes from this machine.
     pub is_loopback: bool,
@@ -93,7 +93,7 @@ pub enum AdmissionError {
     /// The key is known and its time is over.
     #[error("the API key {0:?} has expired: ask the operator of this service for another")]
     Expired(String),
-    /// The certificate is good and names nobody.
+    /// The certificate is good and has no name.
     #[error(
         "the client certificate names nobody: use one with a subject alternative name or a common \
          name"

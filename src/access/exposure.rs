@@ -9,7 +9,7 @@ pub struct Protection {
     pub client_certificates: bool,
     /// Callers send an API key.
     pub api_keys: bool,
-    /// The operator said that everybody may call.
+    /// The operator said that every machine may call.
     pub allow_anonymous: bool,
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Most hashes kept for all callers together, about 32 MB. With more, the domains with the
-/// fewest are forgotten: those are the innocent ones. So nobody is ever refused wrongly.
+/// fewest are forgotten: those are the innocent ones. So no caller is ever refused wrongly.
 const MOST: usize = 1_000_000;
 
 /// Local parts asked about, by (caller, domain).

@@ -1,7 +1,7 @@
 //! API keys: the file that lists them, and the one that a caller sends. Pure.
 //!
 //! The file holds hashes, so that who reads it cannot call. A plain SHA-256 is the right hash here:
-//! a key is 256 random bits, and nobody guesses those, however fast a guess is. Salt and stretching
+//! a key is 256 random bits, which cannot be guessed, however fast a guess is. Salt and stretching
 //! protect passwords, which people choose; on every call they would only cost time.
 //!
 //! Comparing takes the same time whichever key it is, or none: each hash is compared in full, with

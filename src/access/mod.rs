@@ -69,7 +69,7 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// [`AdmissionError`] if nobody may call like this.
+    /// [`AdmissionError`] if no caller may call like this.
     pub fn admit(
         &self,
         presented: Credentials<'_>,
@@ -120,7 +120,7 @@ impl Access {
     }
 
     /// Checks that the caller may learn about this mailbox. `is_free_provider`: its domain
-    /// gives mailboxes to everybody, so that honest lists hold thousands of them.
+    /// gives mailboxes to the public, so that honest lists hold thousands of them.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! Redaction of addresses for log lines, spans and transcripts.
 //!
 //! A redacted local part keeps its first character, so that a person who knows the address
-//! recognises it and nobody else learns it.
+//! recognises it and no one else learns it.
 
 /// The redacted form of a local part: its first character and `***`.
 #[must_use]

@@ -28,7 +28,7 @@ use crate::dns::DnsFailure;
 pub struct Cached<T> {
     /// The facts. When they were gathered and until when they hold stands in them.
     pub value: Arc<T>,
-    /// They were remembered: nobody was asked for this.
+    /// They were remembered: no server was asked for this.
     pub from_cache: bool,
     /// They are past their end and served because DNS failed (RFC 8767). Implies `from_cache`.
     pub stale: bool,
@@ -212,7 +212,7 @@ impl<L: Load> FactsStore<L> {
         }
     }
 
-    /// Runs one lookup to its end, even if nobody waits for it any more.
+    /// Runs one lookup to its end, even if no caller waits for it any more.
     async fn run_lookup(&self, name: DomainName, asked_at: SystemTime, leader: Leader<L::Facts>) {
         let known = moka_ext::get(&self.entries, &name).await;
         // Another lookup may have ended between the question and this one.

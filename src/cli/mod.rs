@@ -50,7 +50,7 @@ pub fn main() -> ExitCode {
         Err(error) => return failed(&anyhow::anyhow!("the runtime cannot start: {error}")),
     };
     let outcome = runtime.block_on(run(cli));
-    // Reading standard input blocks a thread that nobody can interrupt: do not wait for it.
+    // Reading standard input blocks a thread that cannot be interrupted: do not wait for it.
     runtime.shutdown_background();
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -19,7 +19,7 @@ pub type AddressAnswer = Result<Answer<IpAddr>, DnsFailure>;
 /// other half is asked for again soon. "No address" needs both halves.
 ///
 /// # Errors
-/// Both halves failed, or one failed and the other has no address: nobody can tell.
+/// Both halves failed, or one failed and the other has no address: unknown.
 pub fn from_answers(
     host: &DomainName,
     a: AddressAnswer,

@@ -23,7 +23,7 @@ pub(crate) enum Says {
     Records(Vec<Record>),
     /// No, with or without an SOA of TTL 90 and MINIMUM 77.
     No(ResponseCode, bool),
-    /// Go and ask somebody else.
+    /// Refers the client to another server.
     Referral,
     /// Nothing at all.
     Nothing,

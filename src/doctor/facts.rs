@@ -157,7 +157,7 @@ pub struct SenderFacts {
 pub struct NameserverFacts {
     /// Its address and port.
     pub address: SocketAddr,
-    /// Names that nobody has registered, and what it says about them.
+    /// Names that are not registered, and what it says about them.
     pub made_up: Vec<TimedResult>,
     /// Names that do not exist below a registered domain.
     pub made_up_below: Vec<TimedResult>,

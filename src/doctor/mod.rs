@@ -6,7 +6,7 @@
 //!
 //! Pure: [`config`], [`facts`], [`finding`], [`date`], [`blocklist`], [`name`], [`checks`].
 //! Shell: `gather`, which asks DNS and opens connections. A connection is for its banner and hears
-//! `QUIT`; nothing is asked about anybody. What cannot be looked at is `skipped`, with the reason:
+//! `QUIT`; no recipient is asked about. What cannot be looked at is `skipped`, with the reason:
 //! one check never stops the others, and all of them end in time.
 
 pub mod blocklist;

@@ -26,7 +26,7 @@ use crate::clock::Clock;
 pub(super) struct ClientPeer {
     /// Its position.
     pub(super) address: SocketAddr,
-    /// Name in its verified certificate, if it showed one; empty if that names nobody.
+    /// Name in its verified certificate, if it showed one; empty if that has no name.
     pub(super) certificate: Option<Arc<str>>,
     /// The calls on the connection.
     pub(super) calls: PeerCalls,

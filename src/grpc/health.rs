@@ -34,7 +34,7 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// Says it for the first time, before anybody can ask.
+    /// Reports it for the first time, before a client can ask.
     pub(super) async fn begin(
         reporter: HealthReporter,
         readiness: &Readiness,
@@ -63,14 +63,14 @@ impl Health {
         while !self.draining.is_cancelled() {
             tokio::select! {
                 changed = self.readiness.changed() => if changed.is_err() {
-                    // Nobody can change it any more.
+                    // Its sender is gone: it changes no more.
                     self.draining.cancelled().await;
                 },
                 () = self.draining.cancelled() => {}
             }
             self.say().await;
         }
-        // Whoever watches hears that, and then the end: a watcher must not hold up the shutdown.
+        // Watchers hear that, and then the end: a watcher must not hold up the shutdown.
         for name in READINESS.into_iter().chain([LIVENESS]) {
             self.reporter.clear_service_status(name).await;
         }

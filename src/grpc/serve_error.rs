@@ -11,7 +11,7 @@ use crate::http::BadOrigin;
 /// An error that keeps the service from running.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// It would be open to everybody.
+    /// It would be open to every machine.
     #[error(transparent)]
     Exposed(#[from] UnprotectedListener),
     /// A limit lets nothing through.

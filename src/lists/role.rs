@@ -107,7 +107,7 @@ const LIST_SUFFIXES: &[&str] =
 /// The shortest role that may carry a bare number: `info2` is a role, `it83` may be a person.
 const MIN_NUMBERED: usize = 4;
 
-/// The most digits a numbered role carries: more look like somebody's year of birth.
+/// The most digits a numbered role carries: more look like a person's year of birth.
 const MAX_DIGITS: usize = 2;
 
 /// `true` if `local` names a function.

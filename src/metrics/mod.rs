@@ -27,7 +27,7 @@ pub struct Config {
     pub allow_remote: bool,
 }
 
-/// Others could read what is nobody's business.
+/// Others could read what is not meant for them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "metrics.listen is {0}, which other machines can reach, and there is no authentication: listen \

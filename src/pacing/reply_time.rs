@@ -21,7 +21,7 @@ pub struct ReplyTime {
 
 impl ReplyTime {
     /// A flight of `recipients` (at least 1) took `time`. Says whether the server is tarpitting us:
-    /// a server that is slow with everybody, always, is not.
+    /// a server that is slow with every client, always, is not.
     pub fn observe(&mut self, recipients: usize, time: Duration) -> bool {
         let time = time.as_secs_f64();
         let round_trip = self.round_trip.map_or(time, |seen| seen.min(time));

@@ -88,7 +88,7 @@ impl ExchangerMemory {
         *reason = why;
     }
 
-    /// TLS failed after it was offered: for an hour none is begun that nobody insists on.
+    /// TLS failed after it was offered: for an hour none is begun unless it is required.
     pub(super) fn avoid_tls(&mut self, now: SystemTime) {
         self.avoids_tls_until = Some(now + BROKEN_TLS);
     }

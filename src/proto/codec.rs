@@ -1,7 +1,7 @@
 //! The codec of the services: prost's, which makes no more rows of a page than a page may hold.
 //!
 //! A row may take two octets on the wire and takes 48 in memory, so that a page of 4 MiB would
-//! become 100 MB before anybody could count its rows.
+//! become 100 MB before its rows could be counted.
 
 use std::any::TypeId;
 use std::marker::PhantomData;

@@ -13,7 +13,7 @@ use super::wording::Wording;
 
 /// An SMTP server that receives mail: what it offers, whom it knows, what it endures.
 ///
-/// The default is a friendly one without TLS that knows nobody.
+/// The default is a friendly one without TLS and without mailboxes.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExchangerSpec {
@@ -49,7 +49,7 @@ pub struct ExchangerSpec {
     /// Mailbox -> answer. A name may have `*` in it, and `@` and a domain behind it to mean only
     /// that domain's; the exact ones go first, then the longest pattern. Default: none.
     pub recipients: BTreeMap<String, RecipientReply>,
-    /// The answer for everybody else; `"accept"` makes a catch-all. Default: `words.unknown_user`.
+    /// The answer for the others; `"accept"` makes a catch-all. Default: `words.unknown_user`.
     pub others: Option<RecipientReply>,
     /// Domains accepted; `"*"` is every domain. Default: those whose MX records name it.
     pub serves: Option<Vec<String>>,
@@ -149,7 +149,7 @@ fn yes() -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerLimits {
-    /// Connections at the same time, from everybody.
+    /// Connections at the same time, from all clients.
     pub parallel: Option<u32>,
     /// New connections in a `window`.
     pub connections: Option<u32>,

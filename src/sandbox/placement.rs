@@ -85,7 +85,7 @@ pub(super) async fn nameserver(
 pub(super) enum ExchangerSocket {
     /// A listening socket.
     Listening(TcpListener),
-    /// The port is held, so that nobody else listens on it, and connections are refused.
+    /// The port is held, so that no other process listens on it, and connections are refused.
     Held(TcpSocket),
 }
 

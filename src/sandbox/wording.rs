@@ -25,7 +25,7 @@ macro_rules! words {
 }
 
 words! {
-    /// The banner (RFC 5321 section 3.1). One with a 4yz or 5yz code turns everybody away.
+    /// The banner (RFC 5321 section 3.1). One with a 4yz or 5yz code turns every client away.
     banner = 220 "{host} ESMTP";
     /// To `HELO`, and the first line of the answer to `EHLO`.
     hello = 250 "{host}";

@@ -62,7 +62,7 @@ impl World {
         &self.samples
     }
 
-    /// A list as somebody might bring it: the addresses `mailvet demo` sends.
+    /// A list as a user might bring it: the addresses `mailvet demo` sends.
     #[must_use]
     pub fn demo(&self) -> &[String] {
         &self.demo

@@ -108,7 +108,7 @@ pub enum StartTlsMode {
 }
 
 /// Time limits for each step of a server. RFC 5321 section 4.5.3.2 gives a *delivery* five
-/// minutes a command; somebody waits for a verification, so these are shorter. A verification that
+/// minutes a command; a caller waits for a verification, so these are shorter. A verification that
 /// runs into one ends as unknown, never as undeliverable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -92,7 +92,7 @@ impl fmt::Display for NoReply {
 /// One exchanger's answer about one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecipientAnswer {
-    /// This reply decided, at this stage (a banner can refuse everybody).
+    /// This reply decided, at this stage (a banner can refuse every recipient).
     Replied {
         /// The command it answers.
         stage: Stage,
@@ -196,13 +196,13 @@ pub struct Attempt {
 /// Facts about a domain that accepts everything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// Nobody asked, or nobody needs to: the caller did not want to know.
+    /// Not asked, or not needed: the caller did not want to know.
     NotAsked,
     /// The same domain refused some recipient as unknown, so it is not catch-all.
     KnownNo,
     /// A made-up recipient was accepted before.
     KnownYes,
-    /// A made-up recipient was asked for just now, and this is the answer: one for everybody who
+    /// A made-up recipient was asked for just now, and this is the answer, for all recipients that
     /// waited for it.
     Answered(Arc<RecipientAnswer>),
 }

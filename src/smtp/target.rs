@@ -1,6 +1,6 @@
 //! The addresses that may be dialled: global unicast only, unless a network is allowed by name.
 //!
-//! Anybody can publish an MX record that points into our own network. A [`Target`] is proof that
+//! Any domain can publish an MX record that points into our own network. A [`Target`] is proof that
 //! an address passed this check; the shell dials nothing else. The special-purpose blocks are
 //! those of the IANA registries (RFC 6890 and its updates, as of 2026). Forms that carry an IPv4
 //! address inside (mapped, NAT64, 6to4) are judged by what they carry.

@@ -2,7 +2,7 @@
 //!
 //! Sans-I/O: [`evaluate`] is called again with every answer it asked for, until it is done. A
 //! record costs ten lookups at most, so going over it again costs nothing that matters.
-//! Explanations (`exp=`) are checked for their form and not looked up: nobody reads them here.
+//! Explanations (`exp=`) are checked for their form and not looked up: they are not read here.
 
 mod evaluate;
 mod expand;

@@ -1,4 +1,4 @@
-//! An exporter of spans that says once when nobody takes them, and once when somebody does again.
+//! An exporter of spans that says once when its collector takes none, and once when it does again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //!
 //! A call's span continues its caller's trace (W3C trace context in the call's metadata). Only
 //! spans and events of our own are taken. Spans wait in a bounded queue; what a collector does not
-//! take is dropped, and nobody waits for it.
+//! take is dropped, and no caller waits for it.
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Depth {
-    /// The grammar only; nothing is asked of anybody.
+    /// The grammar only; no other machine is asked.
     Syntax,
     /// And the domain's mail routing in DNS.
     Domain,

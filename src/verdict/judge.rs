@@ -16,7 +16,7 @@ pub struct Traits {
     pub disposable: bool,
     /// The local part names a function, not a person (RFC 2142).
     pub role: bool,
-    /// Anybody can get a mailbox there for free.
+    /// It gives mailboxes to the public for free.
     pub free_provider: bool,
     /// The local part carries a tag that the provider ignores.
     pub tagged: bool,

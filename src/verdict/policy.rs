@@ -62,7 +62,7 @@ fn default_action(reason: Reason) -> Action {
         | R::NoConnection
         | R::Timeout
         | R::DnsFailure => Action::RetryLater,
-        // It will not pass by itself: somebody has to change something first.
+        // It will not pass by itself: its sender or its owner has to change something first.
         R::SenderBlocked
         | R::TlsRequired
         | R::Smtputf8Unsupported

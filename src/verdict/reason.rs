@@ -122,7 +122,7 @@ reasons! {
     MailboxAccepted = "mailbox_accepted": Deliverable, "the server accepted the recipient";
     /// Beside [`Reason::MailboxAccepted`]: a function, not a person.
     RoleAccount = "role_account": Deliverable, "accepted; a function, not a person";
-    /// Beside [`Reason::MailboxAccepted`]: nothing tells whether the domain accepts everybody.
+    /// Beside [`Reason::MailboxAccepted`]: nothing tells whether the domain accepts everything.
     CatchAllUntested = "catch_all_untested": Deliverable,
         "accepted; the domain was not tested for catch-all";
 

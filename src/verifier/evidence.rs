@@ -12,13 +12,13 @@ use crate::verdict::DomainAnswer;
 /// Facts about the domain.
 #[derive(Clone, Debug)]
 pub(super) enum DomainEvidence {
-    /// Nobody asked.
+    /// Not asked.
     NotAsked,
     /// The address names its host directly.
     Literal(IpAddr),
     /// These facts.
     Facts(Cached<DomainFacts>),
-    /// Nobody could tell.
+    /// Unknown: no answer told.
     Failed(DnsFailure),
 }
 

@@ -1,6 +1,6 @@
 //! Suggestions for mistyped addresses.
 //!
-//! Only domains are mended: nobody can know what a local part should be. Input need not be an
+//! Only domains are mended: what a local part should be cannot be known. Input need not be an
 //! address (`user@gmailcom`, `user@gmail,com`), what is suggested always is. A suggestion is a
 //! guess for a person to confirm: nothing here asks DNS, and no verdict follows from it.
 

@@ -131,7 +131,7 @@ fn unusable(why: &str) -> Diagnosis {
     )
 }
 
-/// A list that answers nobody.
+/// A list that gives no answers.
 fn gone(why: &str) -> Diagnosis {
     Diagnosis::skipped(ID, why).remedy("take it out of doctor.blocklists")
 }

@@ -16,7 +16,7 @@ use crate::doctor::facts::TimedResult;
 /// Questions under way at a time: a check-up is no load.
 const AT_A_TIME: usize = 32;
 
-/// Asks name servers until the deadline; after it nobody can tell.
+/// Asks name servers until the deadline; after it the answer is unknown.
 pub(super) struct DnsClient {
     resolver: Resolver,
     clock: Clock,

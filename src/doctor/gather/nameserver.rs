@@ -51,7 +51,7 @@ async fn ask_all(
     .await
 }
 
-/// A name that nobody has: std's hash keys are random.
+/// A name that does not exist: std's hash keys are random.
 fn made_up(parent: &DomainName) -> DomainName {
     let random = RandomState::new().build_hasher().finish();
     DomainName::from_ascii(&format!("mailvet-{random:016x}.{parent}"))

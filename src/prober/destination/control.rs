@@ -93,7 +93,7 @@ impl<T> Destination<T> {
         if queue.awaiting.is_empty() {
             lane.set_control(domain, ControlState::NotNeeded);
             if over {
-                // Nobody waits for it: it is asked when somebody does.
+                // No recipient waits for it: it is asked when one does.
                 return;
             }
         } else if over && queue.control_tries + 1 < CONTROL_TRIES {

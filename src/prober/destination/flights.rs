@@ -292,7 +292,7 @@ impl<T> Destination<T> {
         let closed = matches!(&ended, RecipientAnswer::NoReply { reason: NoReply::Closed, .. });
         let why = Observation::new(ended, address, now);
         if closed && answered > 0 && findings.answered == 0 {
-            // It was closed while it was idle, and we noticed only now: nobody's fault.
+            // It was closed while it was idle, and we noticed only now: no fault of the server.
             return;
         }
         if findings.learned || findings.smaller_sessions {

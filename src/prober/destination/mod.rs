@@ -58,7 +58,7 @@ pub(super) struct Submission<T> {
     pub(super) test_catch_all: bool,
     /// Wants to know what was said.
     pub(super) transcript: bool,
-    /// There is nobody else to ask: wait while the exchanger is busy.
+    /// There is no other exchanger to ask: wait while the exchanger is busy.
     pub(super) patient: bool,
     /// Until when it may be asked again.
     pub(super) retry_until: SystemTime,
@@ -227,7 +227,7 @@ impl<T> Destination<T> {
         match job.state {
             JobState::Queued => {
                 if lane.rcpt_backoff.is_active(now) {
-                    // What the server said holds for this recipient too: it asks nobody now.
+                    // What the server said holds for this recipient too: no exchanger is asked now.
                     withdrawn.evidence = withdrawn.evidence.or_else(|| lane.rate_limit.clone());
                 }
                 if lane.sessions.is_empty() || lane.sessions.len() == lane.opening(&self.pool) {

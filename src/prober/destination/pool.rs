@@ -76,7 +76,7 @@ impl SessionPool {
         (!self.wanting.is_empty() && self.has_free_slot()).then(|| self.connections.next_room())
     }
 
-    /// The exchanger let nobody in, or ended a session early: fewer sessions from here on.
+    /// The exchanger let no session in, or ended a session early: fewer sessions from here on.
     pub(super) fn trouble(&mut self, now: SystemTime) {
         let in_use = self.live();
         self.concurrency.trouble(in_use, now);

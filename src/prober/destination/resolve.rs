@@ -122,7 +122,7 @@ impl<T> Destination<T> {
         let (jobs, controls) = lane.take_all();
         for (_, id) in &jobs {
             let Some(job) = self.jobs.remove(id) else { continue };
-            // What it was told itself says more than that nobody can be asked now.
+            // Its own last answer says more than that no exchanger can be asked now.
             let evidence = job.last.map_or_else(|| why.clone(), |last| *last);
             let mut answered = LaneAnswer::new(evidence, Control::NotAsked);
             answered.blocked = blocked;

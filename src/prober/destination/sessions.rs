@@ -74,7 +74,7 @@ impl<T> Destination<T> {
         self.open_sessions(now);
     }
 
-    /// A session could not be opened because TLS failed that nobody insisted on: another one goes
+    /// A session could not be opened because TLS failed that was not required: another one goes
     /// without.
     pub(in crate::prober) fn tls_failed(
         &mut self,
@@ -101,7 +101,7 @@ impl<T> Destination<T> {
         self.open_sessions(now);
     }
 
-    /// Nobody waits any more for a session that was being opened.
+    /// No caller waits any more for a session that was being opened.
     pub(in crate::prober) fn given_up(&mut self, id: SessionId, now: SystemTime) {
         let Some(exchanger) = self.retire(id) else { return };
         self.stir(&exchanger, now);

@@ -9,7 +9,7 @@ use crate::smtp::{Observation, RecipientAnswer};
 /// State of a domain's control recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::prober) enum ControlState {
-    /// Nobody needs it.
+    /// No recipient needs it.
     NotNeeded,
     /// To be asked in the next flight.
     Due,

@@ -100,7 +100,7 @@ async fn a_refusal_by_a_bare_code_is_checked_with_a_control_recipient() {
     let outcome = prober.probe(world.request("gone@a.example", &[(MX, 10)])).await;
     assert_eq!(code(&outcome), 550);
     assert_eq!(control_code(&outcome), 550);
-    // Once somebody was accepted, the same bare code tells recipients apart.
+    // Once a recipient was accepted, the same bare code tells recipients apart.
     let addresses = ["user1@b.example".to_owned(), "gone@b.example".to_owned()];
     let outcomes = probe_all(&world, &prober, &addresses).await;
     assert_eq!(outcomes[1].control, Control::KnownNo);
@@ -183,7 +183,7 @@ async fn the_numbers_say_what_was_done_and_what_is_going_on() {
     assert_eq!((stats.connections, stats.connections_failed), (2, 1));
     assert_eq!(stats.exchangers_resting, 2);
     assert_eq!((stats.mail, stats.rcpt, stats.unknown_users), (2, 4, 1));
-    // The greeting, then everybody together, but for a first transaction that goes alone.
+    // The greeting, then all recipients together, but for a first transaction that goes alone.
     assert!((2..=3).contains(&stats.flights), "{}", stats.flights);
 }
 

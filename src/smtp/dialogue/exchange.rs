@@ -135,7 +135,7 @@ impl Exchange {
         self.full = false;
     }
 
-    /// Nobody was answered: the server wants TLS before anything, as this answer says.
+    /// No recipient was answered: the server wants TLS before anything, as this answer says.
     fn defer_all(&mut self, answer: &RecipientAnswer) {
         self.distrust();
         self.deferred = self.round.iter().map(|index| (*index, answer.clone())).collect();
@@ -169,7 +169,7 @@ impl Exchange {
 impl Dialogue {
     /// Begins a transaction, to be answered before `deadline`; `record` keeps a transcript of it.
     ///
-    /// On a session that is not ready nobody will be answered; one that was left in the middle of
+    /// On a session that is not ready no recipient is answered; one that was left in the middle of
     /// something (its caller went away) is over.
     pub fn begin(
         &mut self,

@@ -11,7 +11,7 @@ pub struct Hints {
     pub needs_starttls: bool,
     /// It refused `<>` before.
     pub refuses_null_sender: bool,
-    /// It offered TLS and then failed: none is begun that nobody insists on.
+    /// It offered TLS and then failed: none is begun unless it is required.
     pub avoid_starttls: bool,
     /// It hung up on `EHLO`: only `HELO` is said.
     pub says_helo: bool,

@@ -103,7 +103,7 @@ pub struct Dialogue {
     mail_is_open: bool,
     /// `MAIL` was accepted as we say it: the next one needs no other way of saying it.
     mail_is_proven: bool,
-    /// Somebody in the last flight needs more than one round.
+    /// A recipient of the last flight needs more than one round.
     next_goes_alone: bool,
     began: SystemTime,
     /// Time at which the current wait began.

@@ -102,7 +102,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// Carries out one transaction before `deadline`; `record` keeps its transcript.
     ///
-    /// On a session that is over everybody stays unanswered, and the report says why it is over.
+    /// On a session that is over no recipient is answered, and the report says why it is over.
     pub async fn transact(
         &mut self,
         transaction: &Transaction,

@@ -48,7 +48,7 @@ impl Reply {
     }
 
     /// 250, 251 or 252: to `RCPT TO`, the recipient is accepted (RFC 5321 section 4.3.2). Any other
-    /// 2yz answers some other command, and accepts nobody.
+    /// 2yz answers some other command, and accepts no recipient.
     #[must_use]
     pub fn accepts_recipient(&self) -> bool {
         matches!(self.code, 250..=252)
