@@ -11,6 +11,7 @@
 //! | 11 | [`cli`], [`app`], [`config`], [`telemetry`], [`metrics`] | the process |
 //! | 10 | [`grpc`], [`http`], [`proto`] | the service: decode, call, encode; JSON over HTTP |
 //! | 9 | [`batch`], [`doctor`] | durable lists: queue and worker; diagnosis of this host |
+//! | 9 | [`outcomes`] | reports on real mail: bounces and complaints |
 //! | 8 | [`report`] | data to page (pure) |
 //! | 7 | [`verifier`] | one verification from end to end |
 //! | 6 | [`prober`] | scheduler (pure) and SMTP sessions |
@@ -119,6 +120,8 @@ pub mod listfile;
 pub mod lists;
 #[cfg(feature = "server")]
 pub mod metrics;
+#[cfg(feature = "server")]
+pub mod outcomes;
 pub mod pacing;
 pub mod prober;
 #[cfg(feature = "server")]

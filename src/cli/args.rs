@@ -11,6 +11,7 @@ use super::client::{ClientArgs, server_url};
 use super::common::Common;
 use super::depth::DepthArg;
 use super::list::ListArgs;
+use super::outcomes::OutcomesCommand;
 use super::values;
 
 /// Vet an address before you send to it.
@@ -46,6 +47,9 @@ pub(super) enum CliCommand {
     Explain(ExplainArgs),
     /// Say whether an address is usable in RCPT TO, and why not; exit status 0 if all are
     Syntax(SyntaxArgs),
+    /// Read what became of mail that was sent: bounces and complaints
+    #[command(subcommand)]
+    Outcomes(OutcomesCommand),
     /// Show the lists in use: roles, free providers, disposable domains
     Lists,
     /// Print the effective configuration: every key with its meaning, unset ones as comments

@@ -18,6 +18,7 @@ mod jsonl;
 mod list;
 mod lists;
 mod man;
+mod outcomes;
 mod render;
 mod sandboxed;
 mod serve;
@@ -69,6 +70,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         CliCommand::Domain(args) => domain::run(args, &cli.common).await,
         CliCommand::Explain(args) => explain::run(&args, &cli.common),
         CliCommand::Syntax(args) => syntax::run(&args),
+        CliCommand::Outcomes(command) => outcomes::run(&command, &cli.common),
         CliCommand::Lists => lists::run(&cli.common),
         CliCommand::Config(args) => config::run(&args, &cli.common),
         CliCommand::Health(args) => health::run(args, &cli.common).await,

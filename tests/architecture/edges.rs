@@ -38,6 +38,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     // 9
     ("batch", &["address", "campaign", "clock", "fair", "instruments", "smtp", "verdict", "verifier"]),
     ("doctor", &["address", "clock", "dns", "egress", "smtp", "spf"]),
+    ("outcomes", &["address", "smtp"]),
     // 10
     ("proto", &[]),
     ("http", &["proto"]),
@@ -47,7 +48,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "prober", "readiness", "verdict", "verifier"]),
     ("config", &["batch", "cache", "campaign", "dns", "doctor", "grpc", "lists", "metrics", "prober", "smtp", "telemetry", "toml_reader", "verdict", "verifier"]),
     ("app", &["batch", "cache", "campaign", "clock", "config", "dns", "grpc", "lists", "metrics", "prober", "readiness", "smtp", "telemetry", "verifier"]),
-    ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "grpc", "listfile", "lists", "metrics", "proto", "report", "sandbox", "smtp", "telemetry", "verdict", "verifier"]),
+    ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "grpc", "listfile", "lists", "metrics", "outcomes", "proto", "report", "sandbox", "smtp", "telemetry", "verdict", "verifier"]),
     // Beside the house: a mail world on loopback.
     ("sandbox", &["address", "clock"]),
 ];

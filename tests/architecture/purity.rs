@@ -56,6 +56,8 @@ const PURE_FILES: &[&str] = &[
     "http/routes.rs",
     "http/template.rs",
     "http/timeout.rs",
+    "outcomes/bounce/",
+    "outcomes/kind.rs",
     "prober/control.rs",
     "prober/destination/",
     "prober/evidence.rs",

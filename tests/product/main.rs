@@ -25,6 +25,7 @@ mod list;
 mod observe;
 mod oddities;
 mod outage;
+mod outcomes;
 mod process;
 mod product;
 #[cfg(feature = "external-tests")]

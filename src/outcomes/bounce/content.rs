@@ -1,0 +1,138 @@
+//! The parts of a bounce: words for people, fields for programs, and the message that came back.
+
+use mail_parser::{Message, MessagePart, MimeHeaders as _, PartType};
+
+use super::returned::{self, ReturnedHeaders};
+
+/// Number of bytes of each text that are read.
+const MAX_TEXT: usize = 64 * 1024;
+
+/// Number of messages within messages that are looked into.
+const MAX_DEPTH: usize = 4;
+
+/// The parts of one mail, sorted by their purpose.
+#[derive(Debug, Default)]
+pub(super) struct BounceContent {
+    /// The words for people, without the message that came back.
+    pub(super) notification: String,
+    /// The fields of delivery reports (RFC 3464).
+    pub(super) statuses: Vec<String>,
+    /// The fields of abuse reports (RFC 5965).
+    pub(super) feedback: Vec<String>,
+    /// The headers of the message that came back.
+    pub(super) returned: Option<ReturnedHeaders>,
+}
+
+impl BounceContent {
+    /// Sorts the parts of `message`.
+    pub(super) fn collect(message: &Message<'_>) -> Self {
+        let mut content = Self::default();
+        content.add_parts(message);
+        if content.is_empty() {
+            // The boundary does not fit, or there is none: the parts are still there to be read.
+            let body = message.root_part().raw_body_offset() as usize;
+            let raw = message.raw_message().get(body..).unwrap_or_default();
+            content.add_notification(&String::from_utf8_lossy(&raw[..raw.len().min(MAX_TEXT)]));
+        }
+        // A bounce that somebody forwarded as an attachment, or a gateway wrapped up.
+        let mut inner = message;
+        for _ in 0..MAX_DEPTH {
+            if !content.statuses.is_empty() || !content.feedback.is_empty() {
+                break;
+            }
+            let Some(next) = inner.parts.iter().find_map(nested) else { break };
+            let within = {
+                let mut within = Self::default();
+                within.add_parts(next);
+                within
+            };
+            if !within.statuses.is_empty() || !within.feedback.is_empty() {
+                content.statuses = within.statuses;
+                content.feedback = within.feedback;
+                content.returned = within.returned.or(content.returned);
+            }
+            inner = next;
+        }
+        content
+    }
+
+    fn is_empty(&self) -> bool {
+        self.notification.trim().is_empty() && self.statuses.is_empty() && self.feedback.is_empty()
+    }
+
+    fn add_parts(&mut self, message: &Message<'_>) {
+        for part in &message.parts {
+            match &part.body {
+                PartType::Text(text) => self.add_text(part, text),
+                PartType::Html(html) => self.add_html(html),
+                PartType::Binary(bytes) | PartType::InlineBinary(bytes) => {
+                    self.add_text(part, &String::from_utf8_lossy(bytes));
+                }
+                PartType::Message(returned) => {
+                    let headers = ReturnedHeaders::from_message(returned);
+                    self.returned.get_or_insert(headers);
+                }
+                PartType::Multipart(_) => {}
+            }
+        }
+    }
+
+    fn add_text(&mut self, part: &MessagePart<'_>, text: &str) {
+        let kind = part.content_type();
+        let subtype = kind.and_then(|kind| kind.subtype()).unwrap_or("plain").to_ascii_lowercase();
+        match (kind.map_or("text", |kind| kind.ctype()), subtype.as_str()) {
+            ("message", "delivery-status" | "global-delivery-status") => {
+                self.statuses.push(text.to_owned());
+            }
+            ("message", "feedback-report") => self.feedback.push(text.to_owned()),
+            (_, "rfc822-headers" | "global-headers") | ("message", "rfc822" | "global") => {
+                let headers = ReturnedHeaders::from_text(text);
+                self.returned.get_or_insert(headers);
+            }
+            ("text", "html") => self.add_html(text),
+            ("text", _) => self.add_notification(text),
+            _ => {}
+        }
+    }
+
+    /// The words of a page serve where there are no others.
+    fn add_html(&mut self, html: &str) {
+        if self.notification.trim().is_empty() {
+            let html = &html[..html.floor_char_boundary(MAX_TEXT)];
+            self.add_notification(&mail_parser::decoders::html::html_to_text(html));
+        }
+    }
+
+    fn add_notification(&mut self, text: &str) {
+        let text = &text[..text.floor_char_boundary(MAX_TEXT)];
+        if self.statuses.is_empty() && has_status_fields(text) {
+            self.statuses.push(text.to_owned());
+        }
+        let (words, headers) = returned::split(text);
+        if self.notification.len() < MAX_TEXT {
+            self.notification.push_str(words);
+            self.notification.push('\n');
+        }
+        if let Some(headers) = headers {
+            self.returned.get_or_insert(headers);
+        }
+    }
+}
+
+fn nested<'m>(part: &'m MessagePart<'_>) -> Option<&'m Message<'m>> {
+    match &part.body {
+        PartType::Message(message) => Some(message),
+        _ => None,
+    }
+}
+
+/// `true` if the fields of a delivery report stand in a text: a bounce that lost its MIME
+/// structure.
+fn has_status_fields(text: &str) -> bool {
+    let begins = |name: &str| {
+        text.lines().any(|line| {
+            line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+        })
+    };
+    begins("final-recipient:") && (begins("action:") || begins("status:"))
+}

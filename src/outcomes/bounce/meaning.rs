@@ -1,0 +1,243 @@
+//! Words to kinds: what a server said, read by the rules for replies.
+
+use super::super::kind::OutcomeKind;
+use super::replies::{self, RefusingReply};
+use crate::smtp::{Classifier, EnhancedStatus, Meaning, ReplyView, RuleBasis, Stage};
+
+/// Number of bytes of words that are kept as evidence.
+pub(super) const MAX_WORDS: usize = 512;
+
+/// Number of bytes of one paragraph that are read.
+const MAX_PARAGRAPH: usize = 400;
+
+/// Number of paragraphs of one text that are read.
+const MAX_PARAGRAPHS: usize = 60;
+
+/// The words of a queue that gave up, or did not yet.
+const GIVING_UP: [&str; 16] = [
+    "queue too long",
+    "envelope expired",
+    "message expired",
+    "mail expired",
+    "retry timeout exceeded",
+    "retry time not reached",
+    "delivery time expired",
+    "will be retried",
+    "being retried",
+    "will keep trying",
+    "will try again",
+    "warning message only",
+    "warning only",
+    "has been delayed",
+    "not responding",
+    "could not be delivered for",
+];
+
+/// The evidence for one recipient's fate.
+#[derive(Debug, Default)]
+pub(super) struct FailureEvidence<'a> {
+    /// The server's words, the nearest to the server first.
+    pub(super) words: Vec<&'a str>,
+    /// The status field.
+    pub(super) status: Option<EnhancedStatus>,
+    /// The action field.
+    pub(super) action: Option<DeliveryAction>,
+    /// The server that spoke.
+    pub(super) exchanger: Option<&'a str>,
+    /// Words that may tell which command was answered.
+    pub(super) context: &'a str,
+}
+
+/// The value of `Action` (RFC 3464 section 2.3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DeliveryAction {
+    Failed,
+    Delayed,
+    Arrived,
+}
+
+impl DeliveryAction {
+    pub(super) fn from_value(value: &str) -> Option<Self> {
+        let word = value.split(|c: char| !c.is_ascii_alphabetic()).next()?;
+        match word.to_ascii_lowercase().as_str() {
+            "failed" | "failure" => Some(Self::Failed),
+            "delayed" => Some(Self::Delayed),
+            "delivered" | "relayed" | "expanded" | "deliverable" => Some(Self::Arrived),
+            _ => None,
+        }
+    }
+}
+
+/// The kind that the evidence speaks for.
+pub(super) fn judge(classifier: &Classifier, evidence: &FailureEvidence<'_>) -> OutcomeKind {
+    if evidence.action == Some(DeliveryAction::Arrived) {
+        return OutcomeKind::Delivered;
+    }
+    let kind = by_words(classifier, evidence);
+    let is_for_now = evidence.action == Some(DeliveryAction::Delayed)
+        || evidence.status.is_some_and(|status| status.class == 4);
+    match kind {
+        // Nothing temporary is proof that a mailbox is gone.
+        OutcomeKind::Gone | OutcomeKind::Unknown if is_for_now => OutcomeKind::Temporary,
+        kind => kind,
+    }
+}
+
+/// A kind, and the part of the evidence that it rests on.
+struct Finding {
+    kind: OutcomeKind,
+    basis: RuleBasis,
+}
+
+fn by_words(classifier: &Classifier, evidence: &FailureEvidence<'_>) -> OutcomeKind {
+    let mut by_reply: Option<Finding> = None;
+    let mut by_prose = None;
+    for words in &evidence.words {
+        let (refusals, prose) = replies::split(words);
+        for reply in &refusals {
+            let found = find_in_reply(classifier, reply, evidence);
+            let is_better = by_reply.as_ref().is_none_or(|known| {
+                known.basis != RuleBasis::Words && found.basis == RuleBasis::Words
+            });
+            if found.kind != OutcomeKind::Unknown && is_better {
+                by_reply = Some(found);
+            }
+        }
+        for prose in prose {
+            by_prose = by_prose.or_else(|| find_in_prose(classifier, prose, evidence));
+        }
+    }
+    let found = match (by_reply, by_prose) {
+        // Full mailboxes are often refused as unknown ones.
+        (Some(Finding { kind: OutcomeKind::Gone, .. }), Some(OutcomeKind::Full)) => by_prose,
+        // A code for "not now" counts more than prose that speaks of a dead mailbox.
+        (Some(Finding { kind: OutcomeKind::Temporary, .. }), Some(OutcomeKind::Gone)) => {
+            Some(OutcomeKind::Temporary)
+        }
+        // A bare code says little; words and a status are the server's own.
+        (Some(Finding { basis: RuleBasis::Code, kind }), prose) => prose.or(Some(kind)),
+        (Some(Finding { kind, .. }), _) => Some(kind),
+        (None, prose) => prose,
+    };
+    found.or_else(|| by_status(classifier, evidence.status?)).unwrap_or(OutcomeKind::Unknown)
+}
+
+/// The kind that words without a code speak for, paragraph by paragraph. Prose is no reply, so that
+/// anything that speaks against a dead mailbox counts more than what speaks for it.
+fn find_in_prose(
+    classifier: &Classifier,
+    prose: &str,
+    evidence: &FailureEvidence<'_>,
+) -> Option<OutcomeKind> {
+    let class = evidence.status.map_or(5, |status| status.class);
+    let is_for_now = class == 4 || evidence.action == Some(DeliveryAction::Delayed);
+    let mut found = None;
+    for paragraph in paragraphs(prose).take(MAX_PARAGRAPHS) {
+        if gives_up(paragraph) {
+            return Some(OutcomeKind::Temporary);
+        }
+        let view = ReplyView {
+            code: Some(if is_for_now { 450 } else { 550 }),
+            exchanger: evidence.exchanger,
+            ..ReplyView::from_text(paragraph)
+        };
+        let explanation = classifier.explain(&view);
+        match kind_of(explanation.meaning) {
+            OutcomeKind::Unknown => {}
+            _ if explanation.basis == RuleBasis::Code => {}
+            OutcomeKind::Gone => {
+                found.get_or_insert(OutcomeKind::Gone);
+            }
+            kind => return Some(kind),
+        }
+    }
+    found
+}
+
+/// `true` if a queue says that it tried for too long, or that it still tries. Replies do not speak
+/// like this.
+fn gives_up(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    GIVING_UP.iter().any(|phrase| lower.contains(phrase))
+}
+
+/// The lines of a text that say something, cut.
+fn paragraphs(text: &str) -> impl Iterator<Item = &str> {
+    // A line that ends with a colon introduces a list, and says nothing itself.
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.ends_with(':'));
+    lines.map(|line| &line[..line.floor_char_boundary(MAX_PARAGRAPH)])
+}
+
+/// The kind that a status speaks for, without words.
+fn by_status(classifier: &Classifier, status: EnhancedStatus) -> Option<OutcomeKind> {
+    let code = if status.class == 4 { 450 } else { 550 };
+    let view = ReplyView { code: Some(code), enhanced: Some(status), ..ReplyView::from_text("") };
+    let explanation = classifier.explain(&view);
+    let is_told = explanation.basis == RuleBasis::EnhancedStatus;
+    Some(kind_of(explanation.meaning)).filter(|kind| is_told && *kind != OutcomeKind::Unknown)
+}
+
+fn find_in_reply(
+    classifier: &Classifier,
+    reply: &RefusingReply<'_>,
+    evidence: &FailureEvidence<'_>,
+) -> Finding {
+    let mut view = ReplyView::from_text(reply.text);
+    let stage =
+        stage(reply.text).or_else(|| stage(reply.before)).or_else(|| stage(evidence.context));
+    let has_status = view.enhanced.is_some();
+    view.code = reply.text.get(..3).and_then(|code| code.parse().ok());
+    view.stage = stage;
+    view.exchanger = evidence.exchanger;
+    view.enhanced = view.enhanced.or(evidence.status);
+    let explanation = classifier.explain(&view);
+    let kind = match kind_of(explanation.meaning) {
+        OutcomeKind::Gone if view.code.is_some_and(|code| code < 500) => OutcomeKind::Temporary,
+        // At that stage the fault is with the sender.
+        OutcomeKind::Gone if stage == Some(Stage::Mail) => OutcomeKind::Blocked,
+        // A server that took the recipient and then the message knows the mailbox, unless its
+        // status says otherwise: filters speak like this.
+        OutcomeKind::Gone if stage == Some(Stage::Data) && !has_status => OutcomeKind::Unknown,
+        kind => kind,
+    };
+    Finding { kind, basis: explanation.basis }
+}
+
+const fn kind_of(meaning: Meaning) -> OutcomeKind {
+    match meaning {
+        Meaning::MailboxNotFound | Meaning::MailboxDisabled | Meaning::DomainNotFound => {
+            OutcomeKind::Gone
+        }
+        Meaning::MailboxFull => OutcomeKind::Full,
+        Meaning::Greylisted
+        | Meaning::RateLimited
+        | Meaning::TemporaryFailure
+        | Meaning::NetworkOrServerError => OutcomeKind::Temporary,
+        Meaning::SenderBlocked
+        | Meaning::RelayDenied
+        | Meaning::AuthOrTlsRequired
+        | Meaning::AmbiguousPolicy => OutcomeKind::Blocked,
+        Meaning::MessageContent => OutcomeKind::Content,
+        _ => OutcomeKind::Unknown,
+    }
+}
+
+/// The command that was answered, as servers name it behind the reply.
+fn stage(words: &str) -> Option<Stage> {
+    let lower = words.to_ascii_lowercase();
+    let said = |before: &str, command: &str| lower.contains(&[before, command].concat());
+    let any = |command: &str| {
+        ["in reply to ", "in response to ", "after ", "response to ", "[", ">>> "]
+            .iter()
+            .any(|before| said(before, command))
+    };
+    if any("rcpt") || lower.contains("rcpt to:<") {
+        Some(Stage::Rcpt)
+    } else if any("end of data") || any("data") || any("dot") {
+        Some(Stage::Data)
+    } else if any("mail from") {
+        Some(Stage::Mail)
+    } else {
+        None
+    }
+}

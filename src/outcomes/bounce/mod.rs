@@ -1,0 +1,304 @@
+//! Bounces: what a mail that came back says, about whom. Pure.
+//!
+//! A delivery report is read by its fields (RFC 3464, RFC 6533), a complaint by those of RFC 5965.
+//! Older servers write words alone: there the recipient stands in `X-Failed-Recipients`, in a line
+//! of a known form, or in the `To` of the message that came back. A `To:` within prose is never
+//! read: it is often somebody else's. The words of the server go through the rules for replies
+//! ([`Classifier`]), so that a bounce and a reply of the same words mean the same.
+//!
+//! Nothing here is believed: anyone can write a bounce. The store decides whom it may count for.
+
+mod content;
+mod fields;
+mod lines;
+mod meaning;
+mod replies;
+mod report;
+mod returned;
+mod text;
+
+use std::time::{Duration, SystemTime};
+
+use mail_parser::{Message, MessageParser};
+
+use super::kind::OutcomeKind;
+use crate::address::clean;
+use crate::smtp::Classifier;
+use content::BounceContent;
+use meaning::FailureEvidence;
+use report::{FeedbackReport, RecipientStatus};
+
+/// Number of bytes of one mail that are read.
+pub const MAX_MAIL: usize = 4 * 1024 * 1024;
+
+/// Parts that one mail may have. Each may hold the next, and dropping them goes as deep.
+const MAX_PARTS: usize = 300;
+
+/// Recipients of one mail that are read.
+const MAX_RECIPIENTS: usize = 2000;
+
+/// The fate of one recipient, as a bounce tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecipientNotice {
+    /// The recipient that the server speaks of, or `None` if it names nobody.
+    pub recipient: Option<String>,
+    /// The address that the sender wrote to, where it is another one (RFC 3464 section 2.3.1): the
+    /// mail was forwarded, and this is the address on the list.
+    pub original: Option<String>,
+    /// The kind of fate.
+    pub kind: OutcomeKind,
+    /// The server's words, cut.
+    pub words: String,
+}
+
+/// A mail that was read as a bounce.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BounceMail {
+    /// The recipients' fates.
+    pub notices: Vec<RecipientNotice>,
+    /// The mail's `Date`.
+    pub date: Option<SystemTime>,
+    /// The mail's `Message-ID`, without brackets.
+    pub message_id: Option<String>,
+    /// The addresses that the mail was sent to: ours, and where a token of ours may stand.
+    pub addressed_to: Vec<String>,
+}
+
+/// Reads one mail. Time and memory are linear in its length, of which [`MAX_MAIL`] bytes count.
+#[must_use]
+pub fn read(classifier: &Classifier, mail: &[u8]) -> BounceMail {
+    let mail = &mail[..mail.len().min(MAX_MAIL)];
+    if count_parts(mail) > MAX_PARTS {
+        return BounceMail::default();
+    }
+    let Some(message) = MessageParser::default().parse(mail) else { return BounceMail::default() };
+    let content = BounceContent::collect(&message);
+    let reader = BounceReader { classifier, message: &message, content: &content };
+    BounceMail {
+        notices: reader.notices(),
+        date: message.date().and_then(|date| {
+            let seconds = u64::try_from(date.to_timestamp()).ok()?;
+            SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+        }),
+        message_id: message.message_id().map(str::to_owned),
+        addressed_to: reader.addressed_to(),
+    }
+}
+
+/// A bound for the parts of a mail: each but the first has this field.
+fn count_parts(mail: &[u8]) -> usize {
+    const FIELD: &[u8] = b"content-type";
+    mail.windows(FIELD.len()).filter(|window| window.eq_ignore_ascii_case(FIELD)).count()
+}
+
+struct BounceReader<'a> {
+    classifier: &'a Classifier,
+    message: &'a Message<'a>,
+    content: &'a BounceContent,
+}
+
+impl BounceReader<'_> {
+    fn notices(&self) -> Vec<RecipientNotice> {
+        if let Some(feedback) = self.content.feedback.iter().find_map(|r| FeedbackReport::read(r)) {
+            return self.complaint(&feedback);
+        }
+        let statuses: Vec<RecipientStatus> = self
+            .content
+            .statuses
+            .iter()
+            .flat_map(|report| report::recipients(report))
+            .take(MAX_RECIPIENTS)
+            .collect();
+        let mut notices = self.by_status(&statuses);
+        if notices.is_empty() {
+            notices = self.by_words(&statuses);
+        }
+        if notices.is_empty() {
+            let is_one = self.is_from_a_server() || !statuses.is_empty();
+            let kind = if is_one { self.kind_of_all() } else { OutcomeKind::NotABounce };
+            notices.push(RecipientNotice {
+                recipient: None,
+                original: None,
+                kind,
+                words: String::new(),
+            });
+        }
+        notices
+    }
+
+    fn complaint(&self, report: &FeedbackReport) -> Vec<RecipientNotice> {
+        let mut recipients = report.recipients.clone();
+        if recipients.is_empty() {
+            recipients = self.content.returned.as_ref().map(|r| r.to.clone()).unwrap_or_default();
+        }
+        let notice = |recipient| RecipientNotice {
+            recipient,
+            original: None,
+            kind: report.kind,
+            words: report.feedback.clone(),
+        };
+        match recipients.is_empty() {
+            true => vec![notice(None)],
+            false => recipients.into_iter().map(|address| notice(Some(address))).collect(),
+        }
+    }
+
+    /// Notices for the recipients that a delivery report names.
+    fn by_status(&self, statuses: &[RecipientStatus]) -> Vec<RecipientNotice> {
+        let notification = self.content.notification.as_str();
+        let found = text::findings(notification, &[]);
+        let mut notices: Vec<RecipientNotice> = Vec::new();
+        for status in statuses {
+            let (original, last) = (status.original.as_deref(), status.last.as_deref());
+            let Some(recipient) = last.or(original) else { continue };
+            if notices.iter().any(|known| known.recipient.as_deref() == Some(recipient)) {
+                continue;
+            }
+            let own = found.iter().find(|found| found.address.eq_ignore_ascii_case(recipient));
+            let own = own.map(|found| found.words.as_str()).unwrap_or_default();
+            let mut words = vec![status.diagnostic.as_str(), own];
+            if statuses.len() == 1 {
+                words.push(notification);
+            }
+            let evidence = FailureEvidence {
+                words,
+                status: status.status,
+                action: status.action,
+                exchanger: status.remote.as_deref(),
+                context: own,
+            };
+            notices.push(RecipientNotice {
+                recipient: Some(recipient.to_owned()),
+                original: original
+                    .filter(|original| !original.eq_ignore_ascii_case(recipient))
+                    .map(str::to_owned),
+                kind: meaning::judge(self.classifier, &evidence),
+                words: cut(&status.diagnostic),
+            });
+        }
+        notices
+    }
+
+    /// Notices from the words of the mail, where no report names a recipient.
+    fn by_words(&self, statuses: &[RecipientStatus]) -> Vec<RecipientNotice> {
+        let notification = self.content.notification.as_str();
+        let failed = self.failed_recipients();
+        let found = if self.is_from_a_server() || !failed.is_empty() {
+            text::findings(notification, &self.others())
+        } else {
+            Vec::new()
+        };
+        let words_about = |address: &str| {
+            let named = found.iter().find(|f| f.address.eq_ignore_ascii_case(address));
+            named.map(|finding| finding.words.as_str()).unwrap_or_default()
+        };
+        let recipients: Vec<String> = if !failed.is_empty() {
+            failed
+        } else if !found.is_empty() {
+            found.iter().map(|finding| finding.address.clone()).collect()
+        } else if self.is_from_a_server() {
+            self.content.returned.as_ref().map(|r| r.to.clone()).unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        let only = statuses.first().filter(|_| statuses.len() == 1);
+        let is_one = recipients.len() == 1;
+        let notice = |recipient: String| {
+            let own = words_about(&recipient);
+            let mut words = vec![only.map_or("", |s| s.diagnostic.as_str()), own];
+            if is_one {
+                words.push(notification);
+            }
+            let evidence = FailureEvidence {
+                words,
+                status: only.and_then(|status| status.status),
+                action: only.and_then(|status| status.action),
+                exchanger: None,
+                context: own,
+            };
+            let kind = meaning::judge(self.classifier, &evidence);
+            let words = cut(if own.is_empty() && is_one { notification } else { own });
+            RecipientNotice { recipient: Some(recipient), original: None, kind, words }
+        };
+        recipients.into_iter().map(notice).collect()
+    }
+
+    /// The addresses in `X-Failed-Recipients`.
+    fn failed_recipients(&self) -> Vec<String> {
+        let headers = self.message.headers_raw();
+        let named = headers.filter(|(name, _)| name.eq_ignore_ascii_case("X-Failed-Recipients"));
+        let mut found: Vec<String> = Vec::new();
+        for address in named.flat_map(|(_, value)| value.split(',')) {
+            let Some((address, _)) = lines::take_address(address.trim()) else { continue };
+            if !found.iter().any(|known| known.eq_ignore_ascii_case(address)) {
+                found.push(address.to_owned());
+            }
+        }
+        found
+    }
+
+    /// The kind of a bounce that names nobody.
+    fn kind_of_all(&self) -> OutcomeKind {
+        let words = vec![self.content.notification.as_str()];
+        meaning::judge(self.classifier, &FailureEvidence { words, ..FailureEvidence::default() })
+    }
+
+    /// `true` if a server wrote the mail, and not a person or an answering machine.
+    fn is_from_a_server(&self) -> bool {
+        const SERVERS: [&str; 6] = [
+            "mailer-daemon",
+            "mailerdaemon",
+            "postmaster",
+            "mail.delivery",
+            "mail-daemon",
+            "mail delivery",
+        ];
+        let from = self.raw_header("From").unwrap_or_default().to_ascii_lowercase();
+        SERVERS.iter().any(|name| from.contains(name)) || self.content.returned.is_some()
+    }
+
+    fn raw_header(&self, name: &str) -> Option<&str> {
+        self.message.headers_raw().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v)
+    }
+
+    fn addressed_to(&self) -> Vec<String> {
+        ["Delivered-To", "X-Original-To", "To"]
+            .iter()
+            .filter_map(|name| self.raw_header(name))
+            .flat_map(|value| {
+                let cleaned = clean::clean(value.trim());
+                let first = cleaned.address.into_owned();
+                std::iter::once(first).chain(cleaned.others)
+            })
+            .filter(|address| address.contains('@'))
+            .collect()
+    }
+
+    /// Addresses that a bounce mentions and is not about: its sender and its recipient.
+    fn others(&self) -> Vec<String> {
+        let mut others = self.addressed_to();
+        others.extend(
+            self.raw_header("From").map(|from| clean::clean(from.trim()).address.into_owned()),
+        );
+        others.extend(self.content.returned.iter().flat_map(|returned| returned.from.clone()));
+        others
+    }
+}
+
+/// The beginning of a text, on one line.
+fn cut(text: &str) -> String {
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if line.len() + word.len() + 1 > meaning::MAX_WORDS {
+            break;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! Claims about bounces, in the words of no server's own.
+
+use super::*;
+
+/// A bounce of words alone, from a server, about a message to `jane@acme.test`.
+fn words(body: &str) -> String {
+    format!(
+        "From: Mail Delivery Subsystem <MAILER-DAEMON@mx.sender.test>\nTo: news@sender.test\n\
+         Subject: could not send message\nDate: Sat, 28 Nov 2026 09:00:00 +0000\n\n{body}"
+    )
+}
+
+/// A delivery report with these fields for its recipients.
+fn report(notification: &str, fields: &str) -> String {
+    format!(
+        "From: MAILER-DAEMON@mx.sender.test\nTo: news@sender.test\nMIME-Version: 1.0\n\
+         Content-Type: multipart/report; report-type=delivery-status; boundary=b1\n\n\
+         --b1\nContent-Type: text/plain\n\n{notification}\n\
+         --b1\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.sender.test\n\n\
+         {fields}\n--b1\nContent-Type: message/rfc822\n\n{RETURNED}\n--b1--\n"
+    )
+}
+
+const RETURNED: &str = "Received: from app.sender.test by mx.sender.test; Sat, 28 Nov 2026\n\
+                        Message-ID: <1@sender.test>\nFrom: News <news@sender.test>\n\
+                        To: Jane <jane@acme.test>\nSubject: Hello\n\nHello.\n";
+
+/// Recipient and kind of each notice.
+fn notices(mail: &str) -> Vec<(String, &'static str)> {
+    let read = read(Classifier::builtin(), mail.as_bytes());
+    let told = |notice: RecipientNotice| {
+        (notice.recipient.unwrap_or_else(|| "-".to_owned()), notice.kind.name())
+    };
+    read.notices.into_iter().map(told).collect()
+}
+
+fn one(recipient: &str, kind: &'static str) -> Vec<(String, &'static str)> {
+    vec![(recipient.to_owned(), kind)]
+}
+
+#[test]
+fn a_report_is_read_by_its_fields() {
+    for (diagnostic, status, kind) in [
+        ("smtp; 550 5.1.1 <jane@acme.test>: nobody of that name, user unknown", "5.1.1", "gone"),
+        ("smtp; 554 5.7.1 Client host [192.0.2.9] blocked using bl.example", "5.7.1", "blocked"),
+        ("smtp; 552 5.2.2 The mailbox of jane@acme.test is over its quota", "5.2.2", "full"),
+        ("smtp; 554 5.7.0 Message rejected: spam content detected", "5.7.0", "content"),
+        ("smtp; 451 4.7.1 Greylisted, come back in 5 minutes", "4.7.1", "temporary"),
+        ("smtp; 450 4.1.1 user unknown, at least for now", "4.1.1", "temporary"),
+    ] {
+        let fields = format!(
+            "Final-Recipient: rfc822; jane@acme.test\nAction: failed\nStatus: {status}\n\
+             Diagnostic-Code: {diagnostic}\n"
+        );
+        assert_eq!(
+            notices(&report("Sorry.", &fields)),
+            one("jane@acme.test", kind),
+            "{diagnostic}"
+        );
+    }
+}
+
+#[test]
+fn each_recipient_of_a_report_has_its_own_fate() {
+    let fields = "Final-Recipient: rfc822; jane@acme.test\nAction: failed\nStatus: 5.1.1\n\
+                  Diagnostic-Code: smtp; 550 5.1.1 no such user here\n\n\
+                  Final-Recipient: rfc822; joe@acme.test\nAction: delayed\nStatus: 4.4.1\n\n\
+                  Final-Recipient: rfc822; ann@acme.test\nAction: relayed\nStatus: 2.0.0\n";
+    let expected = [
+        ("jane@acme.test".to_owned(), "gone"),
+        ("joe@acme.test".to_owned(), "temporary"),
+        ("ann@acme.test".to_owned(), "delivered"),
+    ];
+    assert_eq!(notices(&report("Sorry.", fields)), expected);
+}
+
+#[test]
+fn the_address_on_the_list_is_kept_where_mail_was_forwarded() {
+    let fields = "Original-Recipient: rfc822;jane@acme.test\n\
+                  Final-Recipient: rfc822; jd@elsewhere.test\nAction: failed\nStatus: 5.1.1\n\
+                  Diagnostic-Code: smtp; 550 5.1.1 no such user\n";
+    let read = read(Classifier::builtin(), report("Sorry.", fields).as_bytes());
+    assert_eq!(read.notices[0].recipient.as_deref(), Some("jd@elsewhere.test"));
+    assert_eq!(read.notices[0].original.as_deref(), Some("jane@acme.test"));
+}
+
+#[test]
+fn a_delay_is_never_a_dead_mailbox() {
+    let fields = "Final-Recipient: rfc822; jane@acme.test\nAction: delayed\nStatus: 4.2.0\n\
+                  Diagnostic-Code: smtp; 550 5.1.1 user unknown\n";
+    assert_eq!(notices(&report("Still trying.", fields)), one("jane@acme.test", "temporary"));
+}
+
+#[test]
+fn a_full_mailbox_that_was_refused_as_unknown_is_full() {
+    let fields = "Final-Recipient: rfc822; jane@acme.test\nAction: failed\nStatus: 5.1.1\n\
+                  Diagnostic-Code: smtp; 550 5.1.1 user unknown\n";
+    let mail = report("The mailbox is full and takes nothing more.", fields);
+    assert_eq!(notices(&mail), one("jane@acme.test", "full"));
+}
+
+#[test]
+fn fields_without_a_mime_structure_are_found() {
+    let body = format!(
+        "The message came back.\n\nReporting-MTA: dns; mx.sender.test\n\n\
+         Final-Recipient: RFC822; <jane@acme.test>\nAction: failed\nStatus: 5.1.1\n\
+         Diagnostic-Code: smtp; 550 5.1.1 no such mailbox\n\n{RETURNED}"
+    );
+    assert_eq!(notices(&words(&body)), one("jane@acme.test", "gone"));
+}
+
+#[test]
+fn lines_of_known_forms_name_the_recipient() {
+    for body in [
+        "<jane@acme.test>:\nThe host 192.0.2.1 said: 550 5.1.1 no such user\n",
+        "These failed:\n\n  jane@acme.test\n    after RCPT TO:<jane@acme.test>:\n    \
+         host mx.acme.test [192.0.2.1]: 550 5.1.1 unknown user\n",
+        "Recipient: <jane@acme.test>\n>>> RCPT TO:<jane@acme.test>\n<<< 550 user unknown\n",
+        ">>> RCPT TO:<jane@acme.test>\n<<< 550 5.1.1 unknown mailbox\n",
+        "An error happened while delivering your mail to <jane@acme.test>.\n\n\
+         mx.acme.test [192.0.2.1] said:\n550 5.1.1 no such user\n",
+        "jane@acme.test refused: 550 5.1.1 <jane@acme.test> user unknown\n",
+        "550 5.1.1 <jane@acme.test>... User unknown\n",
+    ] {
+        let mail = words(&format!("Your mail came back.\n\n{body}\n{RETURNED}"));
+        assert_eq!(notices(&mail), one("jane@acme.test", "gone"), "{body}");
+    }
+}
+
+#[test]
+fn a_to_within_prose_names_nobody() {
+    let body = "Your message\n\n  To: somebody@acme.test\n  Subject: Hello\n\nwas refused.\n";
+    assert_eq!(notices(&words(body))[0].0, "-");
+}
+
+#[test]
+fn the_message_that_came_back_names_the_recipient_where_nothing_else_does() {
+    let body = format!("It was refused: 550 5.1.1 user unknown\n\n{RETURNED}");
+    assert_eq!(notices(&words(&body)), one("jane@acme.test", "gone"));
+}
+
+#[test]
+fn failed_recipients_in_the_header_count_before_lines() {
+    let mail = words("joe@acme.test\n  550 5.1.1 user unknown\n").replacen(
+        "Subject:",
+        "X-Failed-Recipients: jane@acme.test\nSubject:",
+        1,
+    );
+    assert_eq!(notices(&mail)[0].0, "jane@acme.test");
+}
+
+#[test]
+fn addresses_of_the_bounce_itself_are_not_its_recipients() {
+    let body = "Write to us:\n\nMAILER-DAEMON@mx.sender.test\n\nnews@sender.test\n";
+    assert_eq!(notices(&words(body))[0].0, "-");
+}
+
+#[test]
+fn a_refusal_of_the_sender_is_no_dead_mailbox() {
+    let body = "  jane@acme.test\n    after MAIL FROM:<news@sender.test>:\n    \
+                host mx.acme.test [192.0.2.1]: 553 5.1.0 sender.test does not exist\n";
+    assert_eq!(notices(&words(body)), one("jane@acme.test", "blocked"));
+}
+
+#[test]
+fn a_filter_that_calls_the_user_unknown_after_the_message_is_not_believed() {
+    let body = "<jane@acme.test>: host mx.acme.test[192.0.2.1] said: 550 Unknown user \
+                (in reply to end of DATA command)\n";
+    assert_eq!(notices(&words(body)), one("jane@acme.test", "unknown"));
+}
+
+#[test]
+fn a_queue_that_gave_up_is_temporary() {
+    for line in ["Envelope expired", "this message has been in the queue too long"] {
+        let body = format!("jane@acme.test: {line}\n");
+        assert_eq!(notices(&words(&body)), one("jane@acme.test", "temporary"), "{line}");
+    }
+}
+
+#[test]
+fn complaints_are_read_by_their_fields() {
+    for (kind, expected) in [("abuse", "complaint"), ("opt-out", "unsubscribed")] {
+        let mail = format!(
+            "From: fbl@provider.test\nTo: fbl@sender.test\nMIME-Version: 1.0\n\
+             Content-Type: multipart/report; report-type=feedback-report; boundary=b1\n\n\
+             --b1\nContent-Type: text/plain\n\nA report.\n\
+             --b1\nContent-Type: message/feedback-report\n\nFeedback-Type: {kind}\nVersion: 1\n\
+             Original-Rcpt-To: <jane@acme.test>\n\n\
+             --b1\nContent-Type: message/rfc822\n\n{RETURNED}\n--b1--\n"
+        );
+        assert_eq!(notices(&mail), one("jane@acme.test", expected));
+    }
+}
+
+#[test]
+fn letters_and_automatic_answers_are_no_bounces() {
+    for (from, body) in [
+        ("Joe <joe@acme.test>", "I am on holiday. jane@acme.test: 550 user unknown\n"),
+        ("Joe <joe@acme.test>", "This mailbox is no longer in use.\n"),
+    ] {
+        let mail = format!("From: {from}\nTo: news@sender.test\nSubject: Re: Hello\n\n{body}");
+        assert_eq!(notices(&mail), one("-", "not_a_bounce"));
+    }
+}
+
+#[test]
+fn any_bytes_are_read_without_harm() {
+    let fields = "Final-Recipient: rfc822; jane@acme.test\nAction: failed\nStatus: 5.1.1\n\
+                  Diagnostic-Code: smtp; 550 5.1.1 no such user\n";
+    let mail = report("<jane@acme.test>: host said: 550 5.1.1 no\n", fields).into_bytes();
+    let mut seed = 7_u64;
+    for round in 0..200 {
+        let mut broken = mail.clone();
+        for _ in 0..1 + round % 9 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let at = usize::try_from(seed >> 33).unwrap_or(0) % broken.len();
+            match seed % 3 {
+                0 => broken[at] = u8::try_from((seed >> 24) & 0xff).unwrap_or(0),
+                1 => broken.truncate(at.max(1)),
+                _ => {
+                    broken.remove(at);
+                }
+            }
+            if broken.len() < 2 {
+                break;
+            }
+        }
+        let _ = read(Classifier::builtin(), &broken);
+    }
+}
+
+#[test]
+fn messages_within_messages_end_somewhere() {
+    let mail = "Content-Type: message/rfc822\n\n".repeat(50_000);
+    assert_eq!(read(Classifier::builtin(), mail.as_bytes()), BounceMail::default());
+    let mail = words(&"<jane@acme.test>: 550 no\n".repeat(100_000));
+    assert_eq!(notices(&mail).len(), 1);
+}
