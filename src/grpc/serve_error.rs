@@ -6,7 +6,7 @@ use super::config::NoRoom;
 use super::keys::KeyFileError;
 use super::tls::TlsError;
 use crate::access::UnprotectedListener;
-use crate::http::BadOrigin;
+use crate::http::BadEntry;
 
 /// An error that keeps the service from running.
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +17,9 @@ pub enum ServeError {
     /// A limit lets nothing through.
     #[error(transparent)]
     Limits(#[from] NoRoom),
-    /// An origin that may call is none.
+    /// An origin that may call, or a name of the service, is none.
     #[error(transparent)]
-    Origin(#[from] BadOrigin),
+    Http(#[from] BadEntry),
     /// The API keys cannot be taken.
     #[error(transparent)]
     Keys(#[from] KeyFileError),

@@ -30,7 +30,7 @@ use crate::access::{Access, Caller, Harvesting, Keys, Quota};
 use crate::batch::Batches;
 use crate::campaign::preflight::Thresholds;
 use crate::clock::Clock;
-use crate::http::{self, BodyLimits, HttpLayer, LocalAnswers};
+use crate::http::{self, BodyLimits, BrowserGuard, HttpLayer, LocalAnswers};
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::batch_service_server::BatchServiceServer;
 use crate::proto::verification_service_server::VerificationServiceServer;
@@ -102,7 +102,10 @@ pub async fn serve(
     let auth = AuthLayer::new(Arc::clone(&files.access), &config, clock);
     let bodies =
         BodyLimits { request: largest, page: LARGEST_PAGE, is_paged: message_limit::is_paged };
-    let translation = HttpLayer::new(&config.http, bodies);
+    let protection = config.protection();
+    let (anonymous, certificates) = (protection.admits_anonymous(), protection.client_certificates);
+    let guard = BrowserGuard::new(&config.http, anonymous, certificates);
+    let translation = HttpLayer::new(&config.http, bodies, guard);
     let (cors, accepts_http1) = (http::cors(&config.http)?, config.http.enabled);
     let verifier =
         MeteredVerifier::new(Arc::clone(&files.access), Arc::clone(&services.verifier), clock);

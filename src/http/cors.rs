@@ -9,7 +9,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::CorsLayer;
 
-use super::config::{BadOrigin, Config};
+use super::config::{BadEntry, Config};
 use super::timeout;
 
 /// Time that a browser may remember the answer.
@@ -37,8 +37,8 @@ const EXPOSED: [HeaderName; 4] = [
 ///
 /// # Errors
 ///
-/// [`BadOrigin`] if one of them is not an origin.
-pub fn cors(config: &Config) -> Result<Option<CorsLayer>, BadOrigin> {
+/// [`BadEntry`] if one of them is not an origin.
+pub fn cors(config: &Config) -> Result<Option<CorsLayer>, BadEntry> {
     config.check()?;
     let origins: Vec<HeaderValue> =
         config.cors_origins.iter().filter_map(|origin| origin.parse().ok()).collect();

@@ -19,6 +19,7 @@ use tower::{Layer, Service, ServiceExt as _};
 
 use super::bad_request::BadRequest;
 use super::body::BodyReader;
+use super::browser_guard::BrowserGuard;
 use super::config::Config;
 use super::form::AnswerForm;
 use super::local::{self, LocalCode};
@@ -59,18 +60,20 @@ struct Translation {
     routes: RouteTable,
     limits: BodyLimits,
     bodies: BodyReader,
+    guard: BrowserGuard,
 }
 
 impl HttpLayer {
-    /// A layer for these bodies.
+    /// A layer for these bodies, and for the requests that `guard` lets through.
     #[must_use]
-    pub fn new(config: &Config, limits: BodyLimits) -> Self {
+    pub fn new(config: &Config, limits: BodyLimits, guard: BrowserGuard) -> Self {
         let routes = RouteTable::new(json::descriptors());
         Self(Arc::new(Translation {
             is_on: config.enabled,
             routes,
             limits,
             bodies: BodyReader::new(),
+            guard,
         }))
     }
 }
@@ -105,17 +108,22 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        match Protocol::of(&request) {
-            Protocol::GrpcWeb if self.translation.is_on => {
-                GrpcWebLayer::new().layer(self.inner.clone()).oneshot(request).boxed()
-            }
-            Protocol::Json if self.translation.is_on => {
-                let (request, plan) = self.translation.plan(request);
-                let answer = self.inner.call(request);
-                async move { Ok(plan.finish(answer.await?).await) }.boxed()
-            }
-            _ => self.inner.call(request).boxed(),
+        let protocol = Protocol::of(&request);
+        // No web page sends gRPC over HTTP/2: browsers speak it over TLS alone, which checks names.
+        let is_grpc = protocol == Protocol::Grpc && request.version() == Version::HTTP_2;
+        if !self.translation.is_on || is_grpc {
+            return self.inner.call(request).boxed();
         }
+        let (request, plan) = match (self.translation.guard(request), protocol) {
+            (Ok(request), Protocol::Grpc) => return self.inner.call(request).boxed(),
+            (Ok(request), Protocol::GrpcWeb) => {
+                return GrpcWebLayer::new().layer(self.inner.clone()).oneshot(request).boxed();
+            }
+            (Ok(request), Protocol::Json) => self.translation.plan(request),
+            (Err(refused), _) => *refused,
+        };
+        let answer = self.inner.call(request);
+        async move { Ok(plan.finish(answer.await?).await) }.boxed()
     }
 }
 
@@ -193,6 +201,22 @@ impl LocalAnswer {
 }
 
 impl Translation {
+    /// Lets a request through that no web page can have sent, or none that may not; else the
+    /// request to ask the gate with, and the refusal.
+    fn guard(
+        &self,
+        request: Request<Body>,
+    ) -> Result<Request<Body>, Box<(Request<Body>, AnswerPlan)>> {
+        let (parts, body) = request.into_parts();
+        let refused = self.guard.check(&parts);
+        let request = Request::from_parts(parts, body);
+        let Err(message) = refused else { return Ok(request) };
+        let status = StatusCode::FORBIDDEN;
+        let answer = LocalAnswer::refuse(Code::PermissionDenied, status, &message);
+        let asked = ask_the_gate(request, answer.code);
+        Err(Box::new((asked, AnswerPlan::Local(answer))))
+    }
+
     /// The request to send to the services, and what to make of their answer.
     fn plan(&self, request: Request<Body>) -> (Request<Body>, AnswerPlan) {
         let (method, path) = (request.method(), request.uri().path());

@@ -9,6 +9,7 @@ pub mod config;
 mod answer;
 mod bad_request;
 mod body;
+mod browser_guard;
 mod cors;
 mod csv;
 mod form;
@@ -23,7 +24,8 @@ mod routes;
 mod template;
 mod timeout;
 
-pub use config::{BadOrigin, Config};
+pub use browser_guard::BrowserGuard;
+pub use config::{BadEntry, Config};
 pub use cors::cors;
 pub use layer::{BodyLimits, HttpLayer};
 pub use local::LocalAnswers;

@@ -46,6 +46,7 @@ const PURE_FILES: &[&str] = &[
     "egress/identity.rs",
     "http/answer.rs",
     "http/bad_request.rs",
+    "http/browser_guard.rs",
     "http/config.rs",
     "http/csv.rs",
     "http/form.rs",

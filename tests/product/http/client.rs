@@ -70,7 +70,10 @@ impl HttpRequest {
 
     /// The same, saying that the body has this length, whatever it has.
     pub(crate) async fn send_with_length(self, to: SocketAddr, length: usize) -> HttpAnswer {
-        let mut head = vec![self.line, "host: mailvet".into(), "connection: close".into()];
+        let mut head = vec![self.line, "connection: close".into()];
+        if !self.headers.iter().any(|header| header.starts_with("host:")) {
+            head.push(format!("host: {to}"));
+        }
         head.extend(self.headers);
         head.push(format!("content-length: {length}"));
         let request = format!("{}\r\n\r\n{}", head.join("\r\n"), self.body);

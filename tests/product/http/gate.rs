@@ -13,7 +13,7 @@ use super::client::HttpRequest;
 use crate::product::Product;
 
 /// Every route, as (method, path), and what is none.
-fn routes() -> Vec<(String, String)> {
+pub(super) fn routes() -> Vec<(String, String)> {
     let http = descriptors().get_extension_by_name("google.api.http").unwrap();
     let mut routes = Vec::new();
     for rpc in descriptors().services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
@@ -42,7 +42,7 @@ fn routes() -> Vec<(String, String)> {
     routes
 }
 
-async fn with_key() -> (Product, String, NamedTempFile) {
+pub(super) async fn with_key() -> (Product, String, NamedTempFile) {
     let issued = access::issue("crm", [1; 32], None).unwrap();
     let mut file = NamedTempFile::new().unwrap();
     write!(file, "{}", issued.entry).unwrap();

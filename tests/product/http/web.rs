@@ -6,18 +6,30 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::client::HttpRequest;
+use super::gate::{routes, with_key};
 use crate::product::Product;
 
 const PAGE: &str = "https://crm.example.com";
 
 /// What the service answers to a call by gRPC-Web over HTTP/1.1, as octets.
 async fn grpc_web(product: &Product, message: &[u8]) -> Vec<u8> {
+    grpc_over_http_1(product, &product.address.to_string(), "application/grpc-web+proto", message)
+        .await
+}
+
+/// The same for a request to this host, with this content type.
+async fn grpc_over_http_1(
+    product: &Product,
+    host: &str,
+    content_type: &str,
+    message: &[u8],
+) -> Vec<u8> {
     let mut frame = vec![0];
     frame.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
     frame.extend(message);
     let head = format!(
-        "POST /mailvet.v1.VerificationService/VerifyAddress HTTP/1.1\r\nhost: here\r\n\
-         connection: close\r\ncontent-type: application/grpc-web+proto\r\ncontent-length: {}\r\n\r\n",
+        "POST /mailvet.v1.VerificationService/VerifyAddress HTTP/1.1\r\nhost: {host}\r\n\
+         connection: close\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
         frame.len()
     );
     let mut stream = TcpStream::connect(product.address).await.unwrap();
@@ -76,7 +88,74 @@ async fn without_listed_origins_no_page_of_another_origin_may_call() {
     let product = Product::start().await;
     let preflight = HttpRequest::new("OPTIONS", "/v1/addresses:verify").header("origin", PAGE);
     let answer = preflight.send(product.address).await;
-    assert_eq!(answer.status, 405, "{answer:?}");
+    assert_eq!(answer.status, 403, "{answer:?}");
     assert_eq!(answer.header("access-control-allow-origin"), None);
+    product.stop().await;
+}
+
+/// A web page of somebody else, at a name that it has pointed at this machine.
+const REBOUND: &str = "evil.example:50051";
+
+#[tokio::test]
+async fn a_page_whose_name_was_pointed_at_this_machine_is_refused_everywhere() {
+    let product = Product::start().await;
+    for (method, path) in routes() {
+        let request = HttpRequest::new(&method, &path).header("host", REBOUND);
+        let answer = request.send(product.address).await;
+        assert_eq!(answer.status, 403, "{method} {path}: {answer:?}");
+        let body = answer.json();
+        assert_eq!(body["code"], 7);
+        let message = body["message"].as_str().unwrap();
+        assert!(message.contains("evil.example") && message.contains("server.http.hosts"));
+    }
+    let request = VerifyAddressRequest { address: "nobody@acme.test".to_owned(), options: None };
+    let message = request.encode_to_vec();
+    for content_type in
+        ["application/grpc-web+proto", "application/grpc-web-text", "application/grpc"]
+    {
+        let answer = grpc_over_http_1(&product, REBOUND, content_type, &message).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 403"), "{content_type}: {answer}");
+    }
+    assert_eq!(product.sandbox.counts().total().connections, 0, "nothing was verified");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_changes_nothing_by_requests_that_need_no_leave() {
+    let product = Product::start().await;
+    let create = HttpRequest::post("/v1/batches", "{}");
+    let batch = create.send(product.address).await.json()["batch"]["batchId"].clone();
+    let path = format!("/v1/batches/{}", batch.as_str().unwrap());
+    for origin in ["https://evil.example", "null"] {
+        for path in [&format!("{path}:seal"), &format!("{path}:cancel"), "/v1/batches"] {
+            let answer =
+                HttpRequest::new("POST", path).header("origin", origin).send(product.address).await;
+            assert_eq!(answer.status, 403, "{path}: {answer:?}");
+            let message = answer.json()["message"].as_str().unwrap().to_owned();
+            assert!(message.contains("server.http.cors_origins"), "{message}");
+        }
+        let delete = HttpRequest::new("DELETE", &path).header("origin", origin);
+        assert_eq!(delete.send(product.address).await.status, 403);
+    }
+    let state = HttpRequest::get(&path).send(product.address).await.json();
+    assert_eq!(state["batch"]["state"], "BATCH_STATE_RECEIVING", "{state}");
+    let listed = HttpRequest::get("/v1/batches").send(product.address).await.json();
+    assert_eq!(listed["batches"].as_array().unwrap().len(), 1, "{listed}");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_configured_name_is_answered_under_and_with_keys_every_name_is() {
+    let ask = |host| HttpRequest::get("/v1/batches").header("host", host);
+    let product =
+        Product::with(|config| config.server.http.hosts = vec!["mailvet.internal".to_owned()])
+            .await;
+    assert_eq!(ask("mailvet.internal:80").send(product.address).await.status, 200);
+    assert_eq!(ask("localhost:50051").send(product.address).await.status, 200);
+    product.stop().await;
+    let (product, key, _file) = with_key().await;
+    let ask = ask(REBOUND).header("authorization", &format!("Bearer {key}"));
+    assert_eq!(ask.send(product.address).await.status, 200);
     product.stop().await;
 }
