@@ -151,6 +151,7 @@ async fn queue(measured: &mut Measured<'_>, directory: &Path, rows: u64) -> anyh
         request_id: None,
         display_name: "bench".to_owned(),
         options: BatchOptions::default(),
+        callback: None,
     };
     let submission = queue.submit(id.clone(), spec, at(0)).await?;
     anyhow::ensure!(matches!(submission, SubmittedBatch::New(_)));

@@ -25,6 +25,7 @@
 mod error;
 mod intake;
 mod lease;
+mod outbox;
 mod results;
 
 use std::time::SystemTime;
@@ -36,6 +37,11 @@ pub use error::QueueError;
 pub(crate) use intake::new_rows;
 pub use intake::{NewRow, SubmittedBatch, Usage};
 pub use lease::{CHUNK, ItemOutcome, Lease, LeaseId, LeaseItem, LeaseRequest};
+#[cfg(any(test, feature = "sqlite"))]
+pub(crate) use outbox::notification;
+pub use outbox::{
+    NextTry, Notification, NotificationId, NotificationState, Outbox, OutboxStats, TryReport,
+};
 pub use results::{Cursor, Order, ResultsPage, ResultsRequest, RowResult, VerdictSet};
 
 use crate::campaign::id::BatchId;
@@ -43,9 +49,9 @@ use crate::campaign::progress::Batch;
 use crate::campaign::spec::Spec;
 use crate::campaign::tally::{DestinationTally, GroupTally};
 
-/// A durable queue of batches.
+/// A durable queue of batches, with what is to be told about those that are over.
 #[async_trait]
-pub trait Queue: Send + Sync + 'static {
+pub trait Queue: Outbox {
     /// Makes the batch `id`, which then takes rows; or finds the one that its owner submitted
     /// before under the same request id (also one that is over, until it is deleted).
     async fn submit(

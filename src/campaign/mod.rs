@@ -4,6 +4,7 @@
 //! Not here: the rows themselves and their results, which are in [`batch`](crate::batch); and what
 //! the statements look like on a page or a terminal.
 
+pub mod callback;
 pub mod id;
 pub mod preflight;
 pub mod progress;
@@ -11,6 +12,7 @@ pub mod sampling;
 pub mod spec;
 pub mod tally;
 
+pub use callback::{BatchEvent, Callback};
 pub use id::BatchId;
 pub use preflight::Preflight;
 pub use progress::{Batch, Progress, State};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::callback::Callback;
 use crate::verdict::Depth;
 
 /// Default time a batch comes back to servers that say "not now": three
@@ -23,6 +24,20 @@ pub struct Spec {
     pub display_name: String,
     /// Options of verification.
     pub options: BatchOptions,
+    /// The URL to tell when it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<Callback>,
+}
+
+impl Spec {
+    /// The differences from `other` that make it another request, in words; `None` if there are
+    /// none.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        let is_other = self.callback != other.callback;
+        let callback = || is_other.then(|| "another callback".to_owned());
+        self.options.difference(&other.options).or_else(callback)
+    }
 }
 
 /// Options of verification for the addresses of a batch.

@@ -8,12 +8,14 @@ mod intake;
 mod leases;
 pub(crate) mod memory;
 mod model;
+mod outbox;
 mod random;
 mod results;
 
 pub(crate) use ends::*;
 pub(crate) use intake::*;
 pub(crate) use leases::*;
+pub(crate) use outbox::*;
 pub(crate) use random::*;
 pub(crate) use results::*;
 
@@ -106,6 +108,11 @@ macro_rules! suite {
             a_deleted_batch_is_gone,
             batches_are_listed_newest_first_to_their_owner,
             batches_that_ended_are_found_oldest_first,
+            the_end_of_a_batch_makes_the_notification_that_was_asked_for,
+            a_batch_that_ends_without_running_makes_its_notification,
+            a_claimed_notification_is_due_again_unless_its_try_is_reported,
+            a_url_that_wants_no_more_gets_no_more_until_one_is_sent_again,
+            a_deleted_batch_takes_its_notification_with_it,
             random_steps_agree_with_the_model,
         }
     };
@@ -135,6 +142,7 @@ pub(crate) fn spec(owner: &str, request_id: Option<&str>) -> Spec {
         request_id: request_id.map(str::to_owned),
         display_name: "spring.csv".to_owned(),
         options: BatchOptions::default(),
+        callback: None,
     }
 }
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::{OpenError, StoreError};
 use super::time::{floor, time};
-use super::{directory, schema};
+use super::{directory, outbox, schema};
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress};
 
@@ -52,15 +52,22 @@ impl Catalog {
         connection.execute_batch("PRAGMA secure_delete = ON").map_err(wrong)?;
         schema::check(&connection, path, SCHEMA)?;
         schema::add_column(&connection, "batches", "oldest").map_err(wrong)?;
+        connection.execute_batch(outbox::TABLE).map_err(wrong)?;
         connection.execute("UPDATE epoch SET n = n + 1", []).map_err(wrong)?;
         let epoch: i64 =
             connection.query_row("SELECT n FROM epoch", [], |row| row.get(0)).map_err(wrong)?;
         Ok(Self { connection, epoch: epoch.unsigned_abs() })
     }
 
+    /// The connection, for the outbox.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Puts a batch in: from here on it is accepted.
     pub(super) fn insert(&self, batch: &Batch) -> Result<(), StoreError> {
-        self.connection.execute(
+        let change = self.connection.unchecked_transaction()?;
+        change.execute(
             "INSERT INTO batches (id, owner, request_id, spec, state, created_at, sealed_at,
                  ended_at, progress) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
@@ -75,12 +82,15 @@ impl Catalog {
                 progress_text(&batch.progress)?,
             ],
         )?;
+        outbox::insert(&change, batch)?;
+        change.commit()?;
         Ok(())
     }
 
-    /// Notes how a batch ended.
+    /// Notes how a batch ended, and whom to tell.
     pub(super) fn end(&self, batch: &Batch) -> Result<(), StoreError> {
-        self.connection.execute(
+        let change = self.connection.unchecked_transaction()?;
+        change.execute(
             "UPDATE batches SET state = ?2, ended_at = ?3, progress = ?4, oldest = ?5
              WHERE id = ?1",
             params![
@@ -91,12 +101,17 @@ impl Catalog {
                 batch.progress.oldest_evidence.map(floor),
             ],
         )?;
+        outbox::insert(&change, batch)?;
+        change.commit()?;
         Ok(())
     }
 
     /// Takes a batch out, so that nothing of it stays in the file or its log.
     pub(super) fn remove(&self, id: &BatchId) -> Result<bool, StoreError> {
-        let removed = self.connection.execute("DELETE FROM batches WHERE id = ?", [id.as_str()])?;
+        let change = self.connection.unchecked_transaction()?;
+        let removed = change.execute("DELETE FROM batches WHERE id = ?", [id.as_str()])?;
+        outbox::remove(&change, id)?;
+        change.commit()?;
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         Ok(removed > 0)
     }

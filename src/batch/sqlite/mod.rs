@@ -19,6 +19,7 @@ mod intake;
 mod items;
 mod layout;
 mod leasing;
+mod outbox;
 mod outcome_dictionary;
 mod page;
 mod pool;

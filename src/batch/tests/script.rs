@@ -171,5 +171,6 @@ pub(super) fn spec(options: BatchOptions) -> Spec {
         request_id: None,
         display_name: "list.csv".to_owned(),
         options: BatchOptions { send_policy: SendPolicy::Deliverable, ..options },
+        callback: None,
     }
 }

@@ -33,6 +33,7 @@ pub(super) fn spec(spec: proto::BatchSpec, owner: String) -> Result<Spec, BadFie
         request_id: (!spec.request_id.is_empty()).then_some(spec.request_id),
         display_name: spec.display_name,
         options: options(&spec.options.unwrap_or_default())?,
+        callback: None,
     })
 }
 
@@ -119,7 +120,7 @@ pub(super) fn row_number(field: &'static str, number: i64) -> Result<u64, BadFie
 }
 
 /// The number of results an answer may hold.
-pub(super) fn page_size(size: i32, default: i32) -> Result<usize, BadField> {
+pub(in crate::grpc) fn page_size(size: i32, default: i32) -> Result<usize, BadField> {
     let size = if size == 0 { default } else { size };
     match usize::try_from(size) {
         Ok(size) if (1..=LARGEST_ANSWER as usize).contains(&size) => Ok(size),
@@ -185,7 +186,7 @@ pub(super) fn reading(
 }
 
 /// Errors of the queue, for the caller.
-pub(super) fn queue_status(error: &QueueError) -> Status {
+pub(in crate::grpc) fn queue_status(error: &QueueError) -> Status {
     let message = error.to_string();
     match error {
         QueueError::NoSuchBatch(_) => Status::not_found(message),

@@ -2,6 +2,7 @@
 //! [`queue`](crate::batch::queue), less what it says of the end of the process.
 
 mod memory_batch;
+mod outbox;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
@@ -10,8 +11,8 @@ use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::batch::queue::{
-    CHUNK, ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Queue, QueueError, ResultsPage,
-    ResultsRequest, SubmittedBatch, Usage, new_rows,
+    CHUNK, ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Notification, NotificationId, Queue,
+    QueueError, ResultsPage, ResultsRequest, SubmittedBatch, Usage, new_rows,
 };
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress, State};
@@ -28,6 +29,7 @@ pub(crate) struct MemoryQueue {
 #[derive(Default)]
 struct Inner {
     batches: BTreeMap<BatchId, MemoryBatch>,
+    outbox: BTreeMap<NotificationId, Notification>,
     leases: HashMap<LeaseId, (BatchId, usize)>,
     last_lease: u64,
     /// Position at which the next turn begins.
@@ -180,7 +182,9 @@ impl Queue for MemoryQueue {
         for chunk in &mut kept.chunks {
             chunk.due = now;
         }
-        Ok(kept.shown())
+        let shown = kept.shown();
+        inner.note_end(id);
+        Ok(shown)
     }
 
     async fn batch(&self, id: &BatchId) -> Result<Batch, QueueError> {
@@ -280,6 +284,7 @@ impl Queue for MemoryQueue {
             kept.chunks[chunk].out = None;
             inner.leases.remove(&lease);
         }
+        inner.note_end(&batch);
         Ok(())
     }
 
@@ -336,6 +341,7 @@ impl Queue for MemoryQueue {
         }
         let shown = kept.shown();
         inner.leases.retain(|_, (batch, _)| batch != id);
+        inner.note_end(id);
         Ok(shown)
     }
 
@@ -343,6 +349,7 @@ impl Queue for MemoryQueue {
         let mut inner = self.lock();
         inner.kept(id)?;
         inner.batches.remove(id);
+        inner.outbox.retain(|_, one| one.batch != *id);
         inner.leases.retain(|_, (batch, _)| batch != id);
         Ok(())
     }

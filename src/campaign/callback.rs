@@ -1,0 +1,68 @@
+//! A callback: the URL that is told what became of a batch.
+
+use serde::{Deserialize, Serialize};
+
+/// The URL to tell, and the events to tell it about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Callback {
+    /// The URL to send a POST to.
+    pub url: String,
+    /// The events it is told about; empty: every event.
+    pub events: Vec<BatchEvent>,
+}
+
+impl Callback {
+    /// `true` if the URL is told about this event.
+    #[must_use]
+    pub fn admits(&self, event: BatchEvent) -> bool {
+        self.events.is_empty() || self.events.contains(&event)
+    }
+}
+
+/// An event in the life of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BatchEvent {
+    /// Every row has its result.
+    Finished,
+    /// Its owner stopped it.
+    Cancelled,
+}
+
+impl BatchEvent {
+    /// Every event.
+    pub const ALL: [Self; 2] = [Self::Finished, Self::Cancelled];
+
+    /// The event's name, such as `batch.finished`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Finished => "batch.finished",
+            Self::Cancelled => "batch.cancelled",
+        }
+    }
+
+    /// The event of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event| event.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_callback_without_events_is_told_about_every_one() {
+        let callback = |events: &[BatchEvent]| Callback {
+            url: "https://crm.example.com/mailvet".to_owned(),
+            events: events.to_vec(),
+        };
+        assert!(BatchEvent::ALL.into_iter().all(|event| callback(&[]).admits(event)));
+        let cancelled = callback(&[BatchEvent::Cancelled]);
+        assert!(cancelled.admits(BatchEvent::Cancelled) && !cancelled.admits(BatchEvent::Finished));
+        assert_eq!(BatchEvent::parse("batch.finished"), Some(BatchEvent::Finished));
+        assert_eq!(BatchEvent::parse("batch.deleted"), None);
+    }
+}
