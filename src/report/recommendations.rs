@@ -206,6 +206,13 @@ fn deciding(data: &ReportData) -> Vec<Recommendation> {
             "They were made to be used once. Mail to them arrives, and nobody reads it.",
         ),
         recommend(
+            rows(data, &[Reason::OptedOut]),
+            "Leave out who wants no mail",
+            "They complained about earlier mail, unsubscribed, or are on your suppression list. \
+             Nobody was asked about them; writing to them all the same costs your reputation, and \
+             in many places a fine.",
+        ),
+        recommend(
             data.flags.role,
             "Look at role addresses",
             "Addresses such as info@ or sales@ reach several people, few of whom asked for your \

@@ -134,6 +134,12 @@ pub fn judge_invalid_syntax(traits: Traits, is_mistyped: bool, policy: &Policy) 
     judgement
 }
 
+/// The verdict on an address that is not asked about, for what became of earlier mail.
+#[must_use]
+pub fn judge_prior_outcome(reason: Reason, traits: Traits, policy: &Policy) -> Judgement {
+    Conclusion::new(reason, DecisionStage::Syntax).judgement(traits, policy)
+}
+
 /// The verdict on an address that is one.
 #[must_use]
 pub fn judge(case: &Case<'_>, policy: &Policy) -> Judgement {

@@ -17,6 +17,8 @@ mod tests;
 
 pub use conclusion::DecisionStage;
 pub use depth::Depth;
-pub use judge::{Case, DomainAnswer, Judgement, Traits, judge, judge_invalid_syntax};
+pub use judge::{
+    Case, DomainAnswer, Judgement, Traits, judge, judge_invalid_syntax, judge_prior_outcome,
+};
 pub use policy::Policy;
 pub use reason::{Action, CatchAll, Reason, Verdict};

@@ -52,7 +52,9 @@ fn default_action(reason: Reason) -> Action {
         | R::MailboxNotFound
         | R::MailboxDisabled
         | R::RelayDenied
-        | R::ProviderRule => Action::Suppress,
+        | R::ProviderRule
+        | R::BouncedBefore
+        | R::OptedOut => Action::Suppress,
         // It may pass: time alone can change the answer.
         R::MailboxFull
         | R::Greylisted

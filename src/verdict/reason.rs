@@ -132,6 +132,9 @@ reasons! {
     MailboxFull = "mailbox_full": Risky, "the mailbox exists and is full";
     /// Accepted, and the domain hands out throw-away addresses.
     DisposableDomain = "disposable_domain": Risky, "accepted; a throw-away address";
+    /// The recipient complained, unsubscribed, or is on the operator's suppression list; nobody was
+    /// asked.
+    OptedOut = "opted_out": Risky, "wants no mail from you; not asked";
 
     /// The address breaks the grammar.
     InvalidSyntax = "invalid_syntax": Undeliverable, "not an e-mail address";
@@ -149,6 +152,8 @@ reasons! {
     RelayDenied = "relay_denied": Undeliverable, "no mail server takes mail for the domain";
     /// The provider can never have given out this local part.
     ProviderRule = "provider_rule": Undeliverable, "the provider has no such addresses";
+    /// Earlier mail came back: the mailbox or its domain was gone; nobody was asked.
+    BouncedBefore = "bounced_before": Undeliverable, "earlier mail came back as gone; not asked";
 
     /// Come back later (RFC 6647).
     Greylisted = "greylisted": Unknown, "the server asks newcomers to come back later";

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::Verifier;
+use super::{PriorOutcomes, Verifier};
 use crate::cache::{self, DnsCache};
 use crate::clock::Clock;
 use crate::dns::{self, Resolver};
@@ -84,6 +84,7 @@ pub struct Builder {
     prober: prober::Config,
     policy: Policy,
     config: super::Config,
+    prior_outcomes: Option<Arc<dyn PriorOutcomes>>,
 }
 
 impl Builder {
@@ -134,6 +135,13 @@ impl Builder {
     /// The actions that reasons lead to. Default: the built-in policy.
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// What became of earlier mail: addresses that it suppresses are not asked about. Default:
+    /// nothing is known.
+    pub fn prior_outcomes(mut self, prior_outcomes: Arc<dyn PriorOutcomes>) -> Self {
+        self.prior_outcomes = Some(prior_outcomes);
         self
     }
 
@@ -205,6 +213,10 @@ impl Builder {
             self.config,
             clock,
         );
+        let verifier = match self.prior_outcomes {
+            Some(prior_outcomes) => verifier.with_prior_outcomes(prior_outcomes),
+            None => verifier,
+        };
         Ok(VerifierParts { clock, resolver, domains, classifier, lists, prober, verifier })
     }
 

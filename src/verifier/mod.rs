@@ -13,6 +13,7 @@ mod domain;
 mod evidence;
 mod gather;
 mod memory;
+mod prior;
 mod profile;
 mod report;
 mod subject;
@@ -45,6 +46,7 @@ pub(crate) use builder::{VerifierParts, read_reply_rules};
 pub use counters::Stats;
 pub use domain::{DomainError, DomainReport, ExchangerFailure, ExchangerReport};
 pub use lifetime::Config;
+pub use prior::{PriorOutcome, PriorOutcomes};
 pub use subject::Subject;
 pub use verification::{DialogueLine, Evidence, Options, Verification};
 
@@ -60,6 +62,7 @@ pub struct Verifier {
     policy: Policy,
     config: Config,
     remembered: Answers<String, CachedProbe>,
+    prior_outcomes: Option<Arc<dyn PriorOutcomes>>,
     counters: VerifierCounters,
     clock: Clock,
 }
@@ -77,7 +80,24 @@ impl Verifier {
     ) -> Self {
         let remembered = Answers::new(config.max_remembered);
         let (profiles, counters) = (Profiles::default(), VerifierCounters::new());
-        Self { domains, prober, lists, profiles, policy, config, remembered, counters, clock }
+        Self {
+            domains,
+            prober,
+            lists,
+            profiles,
+            policy,
+            config,
+            remembered,
+            prior_outcomes: None,
+            counters,
+            clock,
+        }
+    }
+
+    /// The same verifier, that looks at what became of earlier mail before anything is asked.
+    #[must_use]
+    pub fn with_prior_outcomes(self, prior_outcomes: Arc<dyn PriorOutcomes>) -> Self {
+        Self { prior_outcomes: Some(prior_outcomes), ..self }
     }
 
     /// A builder with the service's defaults.
@@ -111,7 +131,8 @@ impl Verifier {
         }
     }
 
-    /// The verification of an address from remembered evidence, without asking DNS or any server.
+    /// The verification of an address from what became of earlier mail, or from remembered
+    /// evidence, without asking DNS or any server.
     ///
     /// # Errors
     ///
@@ -124,6 +145,14 @@ impl Verifier {
     ) -> Result<Verification, Subject> {
         let started = self.clock.now();
         let Ok(parsed) = subject.parsed() else { return Err(subject) };
+        if let Some(prior) = self.find_prior_outcome(parsed) {
+            let span = verify_span(&subject);
+            let traits = subject.mark(self.traits(parsed, None));
+            let judgement = verdict::judge_prior_outcome(prior.reason, traits, &self.policy);
+            let canonical = parsed.identity.person().to_owned();
+            let verification = report::suppressed(&subject, canonical, traits, judgement, prior);
+            return Ok(self.record(verification, started, &span));
+        }
         let Some(cached) = self.sufficient_cached(parsed, options).await else {
             return Err(subject);
         };
@@ -133,6 +162,10 @@ impl Verifier {
         let suggested_domain = cached.suggested_domain.as_deref();
         let verification = self.verification(&subject, parsed, &known, suggested_domain, options);
         Ok(self.record(verification, started, &span))
+    }
+
+    fn find_prior_outcome(&self, parsed: &ParsedAddress) -> Option<PriorOutcome> {
+        self.prior_outcomes.as_ref()?.find(&parsed.address, self.clock.now())
     }
 
     /// Verifies one address from DNS and its servers, without looking for remembered evidence:

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::prior::PriorOutcome;
 use super::subject::Subject;
 use super::verification::{DialogueLine, Evidence, Verification};
 use crate::address::SyntaxError;
@@ -42,6 +43,29 @@ pub(super) fn invalid_syntax(
         evidence: Evidence::default(),
         retry_at: None,
         syntax_error: Some(error),
+        transcript: Vec::new(),
+        elapsed: Duration::ZERO,
+    }
+}
+
+/// The verification of an address that is not asked about, for what became of earlier mail.
+pub(super) fn suppressed(
+    subject: &Subject,
+    canonical: String,
+    traits: Traits,
+    judgement: Judgement,
+    prior: PriorOutcome,
+) -> Verification {
+    Verification {
+        input: subject.text().to_owned(),
+        address: subject.asked().to_owned(),
+        judgement,
+        traits,
+        canonical: Some(canonical),
+        suggestion: None,
+        evidence: Evidence { failure: Some(prior.words), ..Evidence::default() },
+        retry_at: None,
+        syntax_error: subject.syntax_error().copied(),
         transcript: Vec::new(),
         elapsed: Duration::ZERO,
     }

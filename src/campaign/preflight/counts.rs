@@ -5,13 +5,15 @@ use super::thresholds::{Band, Thresholds};
 use super::{Basis, Bound, Decision, Estimate};
 use crate::campaign::progress::{Progress, State};
 use crate::campaign::spec::SendPolicy;
-use crate::verdict::Verdict;
+use crate::verdict::{Reason, Verdict};
 
 /// The rows of a list by what is known of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct VerdictCounts {
     pub(super) deliverable: u64,
     pub(super) risky: u64,
+    /// Wanting no mail: never among those that are sent to, but for everybody.
+    pub(super) opted_out: u64,
     pub(super) undeliverable: u64,
     pub(super) unknown: u64,
     /// Without a result, and may still get one.
@@ -24,11 +26,13 @@ impl VerdictCounts {
     pub(super) fn of(progress: &Progress, state: State) -> Self {
         let open = progress.open_rows();
         let unknown = progress.with_verdict(Verdict::Unknown);
+        let opted_out = progress.finished.get(&Reason::OptedOut).copied().unwrap_or_default();
         // What a cancelled batch left open will never be known.
         let (unknown, open) = if state.is_over() { (unknown + open, 0) } else { (unknown, open) };
         Self {
             deliverable: progress.with_verdict(Verdict::Deliverable),
-            risky: progress.with_verdict(Verdict::Risky),
+            risky: progress.with_verdict(Verdict::Risky) - opted_out,
+            opted_out,
             undeliverable: progress.with_verdict(Verdict::Undeliverable),
             unknown,
             open,
@@ -37,7 +41,8 @@ impl VerdictCounts {
     }
 
     pub(super) fn rows(&self) -> u64 {
-        self.deliverable + self.risky + self.undeliverable + self.unknown + self.open
+        let sorted = self.deliverable + self.risky + self.opted_out + self.undeliverable;
+        sorted + self.unknown + self.open
     }
 
     /// The bounds of a policy and what follows from them. The module head derives them.

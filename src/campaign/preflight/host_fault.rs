@@ -31,7 +31,10 @@ impl HostFault {
         });
         let needed = count(&|reason| {
             use Reason as R;
-            !matches!(reason, R::InvalidSyntax | R::ProviderRule | R::NotProbed)
+            !matches!(
+                reason,
+                R::InvalidSyntax | R::ProviderRule | R::BouncedBefore | R::OptedOut | R::NotProbed
+            )
         });
         let is_fault = unreached > 0 && unreached * 100 >= needed * NEARLY_ALL;
         is_fault.then(|| Self {

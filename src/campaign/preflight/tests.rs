@@ -55,6 +55,15 @@ fn sending_to_the_deliverable_has_no_bounce_that_is_known() {
 }
 
 #[test]
+fn nobody_who_opted_out_is_among_those_that_are_sent_to() {
+    let rows = [(MailboxAccepted, 600), (CatchAll, 100), (Reason::OptedOut, 50)];
+    let answer = preflight(&rows, 0, SendPolicy::DeliverableAndRisky);
+    assert_eq!(answer.chosen().sent_now, 700);
+    let answer = preflight(&rows, 0, SendPolicy::All);
+    assert_eq!(answer.chosen().sent_now, 750);
+}
+
+#[test]
 fn enough_known_bounces_are_a_no_and_the_careful_policy_is_named() {
     let rows = [(MailboxAccepted, 890), (MailboxNotFound, 100), (CatchAll, 10)];
     let answer = preflight(&rows, 0, SendPolicy::All);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-/// Every verdict and reason there is.
+/// Every verdict and reason that a mail world can show: not those of earlier mail.
 const REASONS: [(&str, &[&str]); 4] = [
     ("DELIVERABLE", &["MAILBOX_ACCEPTED", "ROLE_ACCOUNT", "CATCH_ALL_UNTESTED"]),
     ("RISKY", &["CATCH_ALL", "MAILBOX_FULL", "DISPOSABLE_DOMAIN"]),

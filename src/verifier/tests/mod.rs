@@ -3,6 +3,7 @@
 mod deadline;
 mod depth;
 mod memory;
+mod prior;
 mod suggestions;
 
 use std::sync::Arc;
