@@ -22,7 +22,7 @@ pub(super) enum LineForm {
 }
 
 /// A recipient that a line names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LineRecipient<'a> {
     pub(super) form: LineForm,
     pub(super) address: &'a str,

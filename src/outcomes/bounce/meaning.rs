@@ -7,6 +7,9 @@ use crate::smtp::{Classifier, EnhancedStatus, Meaning, ReplyView, RuleBasis, Sta
 /// Number of bytes of words that are kept as evidence.
 pub(super) const MAX_WORDS: usize = 512;
 
+/// Number of bytes of a vendor's words that are read.
+const MAX_TEXT: usize = 8 * 1024;
+
 /// Number of bytes of one paragraph that are read.
 const MAX_PARAGRAPH: usize = 400;
 
@@ -66,6 +69,25 @@ impl DeliveryAction {
             _ => None,
         }
     }
+}
+
+/// The kind that a server's words speak for, about mail that failed for good or for now.
+pub(in crate::outcomes) fn judge_words(
+    classifier: &Classifier,
+    words: &str,
+    status: Option<EnhancedStatus>,
+    is_for_now: bool,
+) -> OutcomeKind {
+    let action = if is_for_now { DeliveryAction::Delayed } else { DeliveryAction::Failed };
+    let words = &words[..words.floor_char_boundary(MAX_TEXT)];
+    let evidence = FailureEvidence {
+        words: vec![words],
+        status,
+        action: Some(action),
+        exchanger: None,
+        context: words,
+    };
+    judge(classifier, &evidence)
 }
 
 /// The kind that the evidence speaks for.
@@ -191,7 +213,11 @@ fn find_in_reply(
     view.exchanger = evidence.exchanger;
     view.enhanced = view.enhanced.or(evidence.status);
     let explanation = classifier.explain(&view);
-    let kind = match kind_of(explanation.meaning) {
+    let told = match (kind_of(explanation.meaning), view.enhanced.and_then(contradicting)) {
+        (OutcomeKind::Gone, Some(kind)) => kind,
+        (kind, _) => kind,
+    };
+    let kind = match told {
         OutcomeKind::Gone if view.code.is_some_and(|code| code < 500) => OutcomeKind::Temporary,
         // At that stage the fault is with the sender.
         OutcomeKind::Gone if stage == Some(Stage::Mail) => OutcomeKind::Blocked,
@@ -201,6 +227,17 @@ fn find_in_reply(
         kind => kind,
     };
     Finding { kind, basis: explanation.basis }
+}
+
+/// The kind of a status that speaks against a dead mailbox, whatever the words (RFC 3463): full,
+/// too large, a system's or a network's trouble, a time that is over.
+const fn contradicting(status: EnhancedStatus) -> Option<OutcomeKind> {
+    match (status.subject, status.detail) {
+        (2, 2) => Some(OutcomeKind::Full),
+        (2, 3) | (3, 4) => Some(OutcomeKind::Content),
+        (3, 1) | (4, 5..=7) => Some(OutcomeKind::Temporary),
+        _ => None,
+    }
 }
 
 const fn kind_of(meaning: Meaning) -> OutcomeKind {

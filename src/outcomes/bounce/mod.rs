@@ -26,6 +26,8 @@ use crate::address::clean;
 use crate::smtp::Classifier;
 use content::BounceContent;
 use meaning::FailureEvidence;
+
+pub(super) use meaning::judge_words;
 use report::{FeedbackReport, RecipientStatus};
 
 /// Number of bytes of one mail that are read.
@@ -286,7 +288,7 @@ impl BounceReader<'_> {
 }
 
 /// The beginning of a text, on one line.
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     let mut line = String::new();
     for word in text.split_whitespace() {
         if line.len() + word.len() + 1 > meaning::MAX_WORDS {

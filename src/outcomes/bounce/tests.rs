@@ -100,6 +100,17 @@ fn a_full_mailbox_that_was_refused_as_unknown_is_full() {
 }
 
 #[test]
+fn a_status_that_speaks_against_a_dead_mailbox_counts_more_than_the_words() {
+    for (status, kind) in [("5.2.2", "full"), ("5.3.4", "content"), ("5.4.7", "temporary")] {
+        let fields = format!(
+            "Final-Recipient: rfc822; jane@acme.test\nAction: failed\nStatus: {status}\n\
+             Diagnostic-Code: smtp; 550 {status} user unknown\n"
+        );
+        assert_eq!(notices(&report("Sorry.", &fields)), one("jane@acme.test", kind), "{status}");
+    }
+}
+
+#[test]
 fn fields_without_a_mime_structure_are_found() {
     let body = format!(
         "The message came back.\n\nReporting-MTA: dns; mx.sender.test\n\n\

@@ -24,10 +24,12 @@ pub(super) struct TextFinding {
 /// the bounce is not about: its own sender, ours.
 pub(super) fn findings(text: &str, others: &[String]) -> Vec<TextFinding> {
     let lines: Vec<&str> = text.lines().take(MAX_LINES).collect();
-    let named: Vec<(usize, LineRecipient<'_>)> = lines
+    let recipients: Vec<Option<LineRecipient<'_>>> =
+        lines.iter().map(|line| lines::recipient(line)).collect();
+    let named: Vec<(usize, LineRecipient<'_>)> = recipients
         .iter()
         .enumerate()
-        .filter_map(|(at, line)| Some((at, lines::recipient(line)?)))
+        .filter_map(|(at, found)| Some((at, *found.as_ref()?)))
         .filter(|(at, found)| found.form != LineForm::Transcript || is_refused(&lines, *at))
         .collect();
     let is_other = |found: &LineRecipient<'_>| {
@@ -46,7 +48,7 @@ pub(super) fn findings(text: &str, others: &[String]) -> Vec<TextFinding> {
         if has_strangers && is_other(found) || findings.len() >= MAX_RECIPIENTS {
             continue;
         }
-        let words = words_about(&lines, *at, found);
+        let words = words_about(&lines, &recipients, *at, found);
         match findings.iter_mut().find(|f| f.address.eq_ignore_ascii_case(found.address)) {
             Some(known) if known.words.is_empty() => known.words = words,
             Some(_) => {}
@@ -61,11 +63,15 @@ pub(super) fn findings(text: &str, others: &[String]) -> Vec<TextFinding> {
 }
 
 /// The words behind the address and on the lines after it, up to the next recipient.
-fn words_about(lines: &[&str], at: usize, found: &LineRecipient<'_>) -> String {
+fn words_about(
+    lines: &[&str],
+    recipients: &[Option<LineRecipient<'_>>],
+    at: usize,
+    found: &LineRecipient<'_>,
+) -> String {
     let mut words = found.rest.trim().to_owned();
     let mut blanks = 0;
-    for line in lines.iter().skip(at + 1).take(MAX_WORD_LINES) {
-        let next = lines::recipient(line);
+    for (line, next) in lines.iter().zip(recipients).skip(at + 1).take(MAX_WORD_LINES) {
         let is_next = |next: LineRecipient<'_>| {
             next.form <= LineForm::Alone && !next.address.eq_ignore_ascii_case(found.address)
         };
