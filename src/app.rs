@@ -17,6 +17,7 @@ use crate::dns::Resolver;
 use crate::grpc::{self, Calls, Services};
 use crate::lists::{self, ListsHandle, Reload};
 use crate::metrics::Sources;
+use crate::outcomes::OutcomeHistory;
 use crate::prober::Prober;
 use crate::readiness::Readiness;
 use crate::smtp::meaning::Classifier;
@@ -69,6 +70,10 @@ impl App {
             .memory(config.verifier.clone());
         if let Some(file) = &config.replies.rules {
             builder = builder.reply_rules(file);
+        }
+        if let Some(file) = &config.outcomes.file {
+            let history = OutcomeHistory::new(file.clone(), config.outcomes.clone());
+            builder = builder.prior_outcomes(Arc::new(history));
         }
         let VerifierParts {
             clock,

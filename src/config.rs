@@ -14,8 +14,8 @@ use toml::{Table, Value};
 
 use crate::toml_reader::{self, TomlError};
 use crate::{
-    batch, cache, campaign, dns, doctor, grpc, lists, metrics, prober, smtp, telemetry, verdict,
-    verifier,
+    batch, cache, campaign, dns, doctor, grpc, lists, metrics, outcomes, prober, smtp, telemetry,
+    verdict, verifier,
 };
 
 pub use page::commented;
@@ -46,6 +46,8 @@ pub struct Config {
     pub lists: lists::Config,
     /// Meaning of replies.
     pub replies: RepliesConfig,
+    /// Outcomes of earlier mail.
+    pub outcomes: outcomes::Config,
     /// Measurements, and whether the service is ready, on a port of their own.
     pub metrics: metrics::Config,
     /// Checks of `mailvet doctor`.

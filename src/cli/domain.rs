@@ -10,11 +10,15 @@ use super::common::Common;
 use super::render::{BAD, DIM, GOOD};
 use super::serve::start;
 use crate::dns::Route;
+use crate::outcomes::{self, DomainHistory, OutcomeStore};
 use crate::report::rfc3339;
 use crate::verifier::DomainReport;
 
 /// The time limit of the lookup.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// Age of the operator's own mail that is counted.
+const HISTORY: Duration = Duration::from_secs(180 * 86_400);
 
 pub(super) async fn run(args: DomainArgs, common: &Common) -> anyhow::Result<bool> {
     let started = start(common, Table::new(), args.sandbox, "warn").await?;
@@ -22,14 +26,36 @@ pub(super) async fn run(args: DomainArgs, common: &Common) -> anyhow::Result<boo
     let deadline = app.clock.now() + TIME_LIMIT;
     let report = app.verifier.domain(&args.name, None, deadline).await;
     let now = app.clock.now();
+    let outcomes = app.config.outcomes.clone();
     started.close().await;
     let report = report?;
+    let history = history(&outcomes, &report, now)?;
     if args.json {
-        anstream::println!("{}", serde_json::to_string(&json(&report))?);
+        anstream::println!("{}", serde_json::to_string(&json(&report, history))?);
     } else {
         print(&report, now);
+        if let Some(DomainHistory { sent, bounced, gone }) = history {
+            anstream::println!(
+                "  {DIM}your own mail: sent {sent}, bounced {bounced} ({gone} as gone) in {} \
+                 days{DIM:#}",
+                HISTORY.as_secs() / 86_400
+            );
+        }
     }
     Ok(!report.facts.value.route.exchangers().is_empty())
+}
+
+/// The numbers of the operator's own mail to the domain, if there was any.
+fn history(
+    outcomes: &outcomes::Config,
+    report: &DomainReport,
+    now: SystemTime,
+) -> anyhow::Result<Option<DomainHistory>> {
+    let Some(file) = outcomes.file.as_ref().filter(|file| file.exists()) else { return Ok(None) };
+    let since = now.checked_sub(HISTORY).unwrap_or(SystemTime::UNIX_EPOCH);
+    let store = OutcomeStore::open(file, outcomes)?;
+    let history = store.history(report.facts.value.domain.as_str(), since)?;
+    Ok(Some(history).filter(|history| history.sent > 0))
 }
 
 /// A report as one JSON object.
@@ -44,6 +70,16 @@ struct DomainJson<'a> {
     from_cache: bool,
     disposable: bool,
     free_provider: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    own_mail: Option<OwnMailJson>,
+}
+
+/// The operator's own mail of the last 180 days.
+#[derive(Debug, Serialize)]
+struct OwnMailJson {
+    sent: u64,
+    bounced: u64,
+    gone: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -54,7 +90,7 @@ struct ExchangerJson<'a> {
     failure: Option<String>,
 }
 
-fn json(report: &DomainReport) -> DomainJson<'_> {
+fn json(report: &DomainReport, history: Option<DomainHistory>) -> DomainJson<'_> {
     let facts = &report.facts.value;
     DomainJson {
         domain: facts.domain.as_str(),
@@ -75,6 +111,11 @@ fn json(report: &DomainReport) -> DomainJson<'_> {
         from_cache: report.facts.from_cache,
         disposable: report.traits.disposable,
         free_provider: report.traits.free_provider,
+        own_mail: history.map(|DomainHistory { sent, bounced, gone }| OwnMailJson {
+            sent,
+            bounced,
+            gone,
+        }),
     }
 }
 

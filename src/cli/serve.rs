@@ -65,6 +65,10 @@ pub(super) async fn start(
     } else {
         None
     };
+    // What became of mail to the world has nothing to do with the sandbox's.
+    if sandbox.is_none() && config.outcomes.file.is_none() {
+        config.outcomes.file = super::outcomes::file(&config).ok();
+    }
     Ok(Started { app: App::build(config)?, sandbox, traces })
 }
 

@@ -18,6 +18,8 @@ pub enum OutcomeKind {
     Complaint,
     /// The recipient wants no more.
     Unsubscribed,
+    /// The message was sent; nothing more is known.
+    Sent,
     /// The message arrived.
     Delivered,
     /// A mail that reports nothing: an automatic answer, a letter.
@@ -28,7 +30,7 @@ pub enum OutcomeKind {
 
 impl OutcomeKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Gone,
         Self::Blocked,
         Self::Content,
@@ -36,6 +38,7 @@ impl OutcomeKind {
         Self::Temporary,
         Self::Complaint,
         Self::Unsubscribed,
+        Self::Sent,
         Self::Delivered,
         Self::NotABounce,
         Self::Unknown,
@@ -52,10 +55,17 @@ impl OutcomeKind {
             Self::Temporary => "temporary",
             Self::Complaint => "complaint",
             Self::Unsubscribed => "unsubscribed",
+            Self::Sent => "sent",
             Self::Delivered => "delivered",
             Self::NotABounce => "not_a_bounce",
             Self::Unknown => "unknown",
         }
+    }
+
+    /// `true` if mail that was sent came back, for whatever reason.
+    #[must_use]
+    pub const fn is_bounce(self) -> bool {
+        matches!(self, Self::Gone | Self::Blocked | Self::Content | Self::Full | Self::Unknown)
     }
 
     /// The kind of that [`name`](Self::name), or `None`.

@@ -5,8 +5,27 @@
 //! and an unsubscription are reasons to write no more; a block, a refusal of the content, a full
 //! mailbox and anything temporary are not.
 
+#[cfg(feature = "sqlite")]
+mod address_key;
 pub mod bounce;
+mod config;
+mod event;
 mod kind;
+#[cfg(feature = "sqlite")]
+mod prior;
+pub mod readers;
+#[cfg(feature = "sqlite")]
+mod store;
+#[cfg(feature = "sqlite")]
+mod store_error;
 
 pub use bounce::{BounceMail, RecipientNotice};
+pub use config::Config;
+pub use event::{EventProof, OutcomeEvent};
 pub use kind::OutcomeKind;
+#[cfg(feature = "sqlite")]
+pub use prior::OutcomeHistory;
+#[cfg(feature = "sqlite")]
+pub use store::{AddedEvent, DomainHistory, OutcomeStore, StoredOutcome};
+#[cfg(feature = "sqlite")]
+pub use store_error::OutcomeStoreError;

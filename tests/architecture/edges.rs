@@ -38,7 +38,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     // 9
     ("batch", &["address", "campaign", "clock", "fair", "instruments", "smtp", "verdict", "verifier"]),
     ("doctor", &["address", "clock", "dns", "egress", "smtp", "spf"]),
-    ("outcomes", &["address", "smtp"]),
+    ("outcomes", &["address", "smtp", "verdict", "verifier"]),
     // 10
     ("proto", &[]),
     ("http", &["proto"]),
@@ -46,8 +46,8 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     // 11
     ("telemetry", &[]),
     ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "prober", "readiness", "verdict", "verifier"]),
-    ("config", &["batch", "cache", "campaign", "dns", "doctor", "grpc", "lists", "metrics", "prober", "smtp", "telemetry", "toml_reader", "verdict", "verifier"]),
-    ("app", &["batch", "cache", "campaign", "clock", "config", "dns", "grpc", "lists", "metrics", "prober", "readiness", "smtp", "telemetry", "verifier"]),
+    ("config", &["batch", "cache", "campaign", "dns", "doctor", "grpc", "lists", "metrics", "outcomes", "prober", "smtp", "telemetry", "toml_reader", "verdict", "verifier"]),
+    ("app", &["batch", "cache", "campaign", "clock", "config", "dns", "grpc", "lists", "metrics", "outcomes", "prober", "readiness", "smtp", "telemetry", "verifier"]),
     ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "grpc", "listfile", "lists", "metrics", "outcomes", "proto", "report", "sandbox", "smtp", "telemetry", "verdict", "verifier"]),
     // Beside the house: a mail world on loopback.
     ("sandbox", &["address", "clock"]),

@@ -1,8 +1,10 @@
-//! Bounces, as an operator brings them in.
+//! Outcomes, as an operator brings them in, and what they change.
 
+use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::command_line::text;
 use crate::process;
@@ -51,4 +53,127 @@ fn a_file_that_is_not_there_is_named() {
     let output = process::run(Path::new("."), &["outcomes", "read", "no-such.eml"], b"");
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("no-such.eml"), "{}", text(&output.stderr));
+}
+
+/// A folder with a configuration that keeps outcomes in it, a list, and a Maildir with a bounce
+/// about one address of the list.
+fn campaign() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("mailvet.toml", "[outcomes]\nfile = \"outcomes.db\"\n");
+    write("list.csv", "address\njane.doe@acme.test\nsales@acme.test\n");
+    fs::copy(folder.path().join("list.csv"), folder.path().join("again.csv")).unwrap();
+    fs::create_dir_all(folder.path().join("Maildir/new")).unwrap();
+    let bounce = BOUNCE.replace("jane@acme.test", "jane.doe@acme.test");
+    write("Maildir/new/1.mx", &bounce);
+    folder
+}
+
+fn outcomes(folder: &TempDir, args: &[&str]) -> (Option<i32>, String) {
+    let args = [&["outcomes"], args, &["--config", "mailvet.toml"]].concat();
+    let output = process::run(folder.path(), &args, b"");
+    (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+}
+
+fn add(folder: &TempDir, args: &[&str]) -> Value {
+    let (_, said) = outcomes(folder, &[&["add", "--json"], args].concat());
+    serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"))
+}
+
+/// The verification of an address in the sandbox, with these outcomes.
+fn verify(folder: &TempDir, address: &str) -> Value {
+    let args = ["verify", "--sandbox", "--json", "--config", "mailvet.toml", address];
+    let output = process::run(folder.path(), &args, b"");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)))
+}
+
+/// The row of an address in what `mailvet list` makes of a list.
+fn row(folder: &TempDir, list: &str, address: &str) -> String {
+    let args = ["list", list, "--sandbox", "--retry-window", "0s", "--config", "mailvet.toml"];
+    let output =
+        process::run(folder.path(), &[&args[..], &["-o", "out.csv", "--force"]].concat(), b"");
+    assert!(output.status.code().is_some_and(|code| code < 2), "{}", text(&output.stderr));
+    let rows = fs::read_to_string(folder.path().join("out.csv")).unwrap();
+    rows.lines().find(|row| row.starts_with(address)).unwrap().to_owned()
+}
+
+#[test]
+fn a_bounce_of_the_first_campaign_suppresses_in_the_second() {
+    let folder = campaign();
+    assert!(row(&folder, "list.csv", "jane.doe@acme.test").contains("mailbox_accepted"));
+    assert_eq!(add(&folder, &["list.csv"])["taken"], 2);
+    let added = add(&folder, &["Maildir"]);
+    assert_eq!((&added["taken"], &added["not_counted"]), (&1.into(), &1.into()), "{added}");
+    assert_eq!(add(&folder, &["Maildir"])["repeated"], 1);
+    let jane = row(&folder, "again.csv", "jane.doe@acme.test");
+    assert!(jane.contains("bounced_before") && jane.contains("suppress"), "{jane}");
+    assert!(!row(&folder, "again.csv", "sales@acme.test").contains("bounced_before"));
+    let verification = verify(&folder, "Jane.Doe@acme.test");
+    assert_eq!(verification["verdict"], "VERDICT_UNDELIVERABLE");
+    assert_eq!(verification["action"], "ACTION_SUPPRESS");
+    assert_eq!(verification["reason"], "REASON_BOUNCED_BEFORE");
+    let evidence = verification["evidence"].to_string();
+    assert!(evidence.contains("gone on ") && evidence.contains("no such user"), "{evidence}");
+}
+
+#[test]
+fn a_bounce_that_proves_nothing_suppresses_nobody() {
+    let folder = campaign();
+    let added = add(&folder, &["Maildir"]);
+    assert_eq!((&added["taken"], &added["not_counted"]), (&0.into(), &2.into()), "{added}");
+    assert_eq!(added["first"][0]["why"], "a bounce without proof");
+    assert_eq!(verify(&folder, "jane.doe@acme.test")["reason"], "REASON_MAILBOX_ACCEPTED");
+    let (_, token) = outcomes(&folder, &["token", "jane.doe@acme.test"]);
+    let mail = BOUNCE
+        .replace("jane@acme.test", "jane.doe@acme.test")
+        .replace("To: news@sender.test", &format!("To: bounces+{}@sender.test", token.trim()));
+    fs::write(folder.path().join("proven.eml"), mail).unwrap();
+    assert_eq!(add(&folder, &["proven.eml"])["taken"], 1);
+    assert_eq!(verify(&folder, "jane.doe@acme.test")["reason"], "REASON_BOUNCED_BEFORE");
+}
+
+#[test]
+fn a_suppression_list_opts_out_for_good_and_an_erased_address_is_asked_again() {
+    let folder = campaign();
+    fs::write(folder.path().join("stop.txt"), "jane.doe@acme.test\nnot an address\n").unwrap();
+    let added = add(&folder, &["--kind", "unsubscribed", "stop.txt"]);
+    assert_eq!((&added["taken"], &added["not_understood"]), (&1.into(), &1.into()), "{added}");
+    assert_eq!(added["first"][0]["line"], 2);
+    let verification = verify(&folder, "jane.doe@acme.test");
+    assert_eq!(verification["reason"], "REASON_OPTED_OUT");
+    assert_eq!(verification["verdict"], "VERDICT_RISKY");
+    assert_eq!(verification["action"], "ACTION_SUPPRESS");
+    let (_, exported) = outcomes(&folder, &["export"]);
+    assert!(exported.contains("unsubscribed") && !exported.contains("jane"), "{exported}");
+    fs::write(folder.path().join("kept.jsonl"), &exported).unwrap();
+    assert_eq!(
+        outcomes(&folder, &["erase", "jane.doe@acme.test"]),
+        (Some(0), "1 removed\n".to_owned())
+    );
+    assert_eq!(verify(&folder, "jane.doe@acme.test")["reason"], "REASON_MAILBOX_ACCEPTED");
+    let (_, said) = outcomes(&folder, &["import", "kept.jsonl"]);
+    assert_eq!(said, "1 taken, 0 repeated\n");
+    let (_, said) = outcomes(&folder, &["forget", "--before", "2999-01-01"]);
+    assert_eq!(said, "0 removed\n", "an unsubscription holds for good");
+}
+
+#[test]
+fn the_domain_shows_how_the_operators_own_mail_fared() {
+    let folder = campaign();
+    let table = "email,event,reason\na@acme.test,delivered,\nb@acme.test,delivered,\n\
+                 c@acme.test,bounced,550 5.1.1 no such user\n";
+    fs::write(folder.path().join("sent.csv"), table).unwrap();
+    assert_eq!(add(&folder, &["sent.csv"])["kinds"]["gone"], 1);
+    let args = ["domain", "acme.test", "--sandbox", "--config", "mailvet.toml"];
+    let said = text(&process::run(folder.path(), &args, b"").stdout);
+    assert!(said.contains("sent 3, bounced 1 (1 as gone) in 180 days"), "{said}");
+}
+
+#[test]
+fn a_source_that_is_no_source_is_named() {
+    let folder = campaign();
+    fs::write(folder.path().join("letter.txt"), "Once upon a time\n").unwrap();
+    let (code, said) = outcomes(&folder, &["add", "letter.txt"]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("letter.txt") && said.contains("address"), "{said}");
 }

@@ -1,7 +1,6 @@
 //! `mailvet outcomes read`: what bounces mean, without keeping anything.
 
-use std::fs::File;
-use std::io::{Read, Write as _, stdin, stdout};
+use std::io::{BufReader, Read as _, Write as _, stdin, stdout};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -11,9 +10,12 @@ use toml::Table;
 use super::super::common::Common;
 use super::super::render::{self, DIM};
 use super::args::ReadArgs;
+use super::mails;
 use crate::outcomes::bounce::{self, MAX_MAIL};
+use crate::outcomes::readers::{self, SourceForm};
 use crate::outcomes::{OutcomeKind, RecipientNotice};
 use crate::report::printable;
+use crate::smtp::Classifier;
 use crate::verifier::read_reply_rules;
 
 /// One recipient's fate, as a line of JSON.
@@ -29,32 +31,44 @@ struct NoticeJson<'a> {
 pub(super) fn run(args: &ReadArgs, common: &Common) -> anyhow::Result<bool> {
     let config = common.load(Table::new())?;
     let classifier = read_reply_rules(config.replies.rules.as_deref())?;
-    let mut output = stdout().lock();
     for file in &args.files {
-        let mail = read_mail(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
-        for notice in bounce::read(&classifier, &mail).notices {
-            if args.jsonl {
-                serde_json::to_writer(&mut output, &json(&name, &notice))?;
-                writeln!(output)?;
-            } else {
-                print(&name, &notice);
+        let unreadable = || format!("{} cannot be read", file.display());
+        if file == Path::new("-") {
+            let mut mail = Vec::new();
+            stdin().lock().take(MAX_MAIL as u64).read_to_end(&mut mail)?;
+            show("-", &mail, &classifier, args.jsonl)?;
+        } else if file.is_dir() {
+            for mail in mails::files_of(file)? {
+                show_file(&mail, &classifier, args.jsonl).with_context(unreadable)?;
             }
+        } else {
+            show_file(file, &classifier, args.jsonl).with_context(unreadable)?;
         }
     }
     Ok(true)
 }
 
-/// The part of a mail that is read; the rest of a large one matters to nobody.
-fn read_mail(file: &Path) -> std::io::Result<Vec<u8>> {
-    let limit = MAX_MAIL as u64;
-    let mut mail = Vec::new();
-    if file == Path::new("-") {
-        stdin().lock().take(limit).read_to_end(&mut mail)?;
-    } else {
-        File::open(file)?.take(limit).read_to_end(&mut mail)?;
+fn show_file(file: &Path, classifier: &Classifier, is_jsonl: bool) -> anyhow::Result<()> {
+    let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
+    let mail = mails::read_mail(file)?;
+    if readers::form(&mail) == SourceForm::Mbox {
+        let input = BufReader::new(std::fs::File::open(file)?);
+        return mails::split_mbox(input, |_, mail| show(&name, mail, classifier, is_jsonl));
     }
-    Ok(mail)
+    show(&name, &mail, classifier, is_jsonl)
+}
+
+fn show(name: &str, mail: &[u8], classifier: &Classifier, is_jsonl: bool) -> anyhow::Result<()> {
+    for notice in bounce::read(classifier, mail).notices {
+        if is_jsonl {
+            let mut output = stdout().lock();
+            serde_json::to_writer(&mut output, &json(name, &notice))?;
+            writeln!(output)?;
+        } else {
+            print(name, &notice);
+        }
+    }
+    Ok(())
 }
 
 fn json<'a>(file: &'a str, notice: &'a RecipientNotice) -> NoticeJson<'a> {
@@ -73,6 +87,7 @@ fn print(file: &str, notice: &RecipientNotice) {
         OutcomeKind::Delivered => render::GOOD,
         _ => render::DIM,
     };
+    let (file, recipient) = (printable(file), printable(recipient));
     anstream::println!(
         "{DIM}{file}{DIM:#}  {style}{:<12}{style:#}  {recipient}",
         notice.kind.name()

@@ -1,0 +1,133 @@
+//! `mailvet outcomes export`, `import`, `erase`, `forget` and `token`: what is kept.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read, Write as _, stdin, stdout};
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use super::super::common::Common;
+use super::args::{EraseArgs, ForgetArgs, ImportArgs, TokenArgs};
+use crate::address::Address;
+use crate::outcomes::{OutcomeKind, OutcomeStore, StoredOutcome, readers};
+use crate::report::rfc3339;
+
+/// Outcomes that are kept in one transaction.
+const AT_ONCE: usize = 2000;
+
+/// One outcome, as a line of JSON.
+#[derive(Debug, Serialize, Deserialize)]
+struct OutcomeJson {
+    id: String,
+    mailbox: String,
+    person: String,
+    domain: String,
+    kind: String,
+    time: String,
+    source: String,
+    words: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+}
+
+fn open(common: &Common) -> anyhow::Result<OutcomeStore> {
+    let config = common.load(Table::new())?;
+    Ok(OutcomeStore::open(&super::file(&config)?, &config.outcomes)?)
+}
+
+pub(super) fn export(common: &Common) -> anyhow::Result<bool> {
+    let mut output = stdout().lock();
+    let written = open(common)?.export(|outcome| {
+        serde_json::to_writer(&mut output, &json(outcome))?;
+        writeln!(output)
+    })?;
+    written?;
+    Ok(true)
+}
+
+pub(super) fn import(args: &ImportArgs, common: &Common) -> anyhow::Result<bool> {
+    let store = open(common)?;
+    let input: Box<dyn Read> = match args.file.as_path() {
+        file if file == Path::new("-") => Box::new(stdin().lock()),
+        file => Box::new(
+            File::open(file).with_context(|| format!("{} cannot be read", file.display()))?,
+        ),
+    };
+    let (mut read, mut taken) = (0, 0);
+    let mut waiting = Vec::new();
+    for (number, line) in BufReader::new(input).lines().enumerate() {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let outcome = serde_json::from_str(&line).ok().and_then(outcome);
+        waiting.push(outcome.with_context(|| {
+            format!("line {} is nothing that `mailvet outcomes export` writes", number + 1)
+        })?);
+        read += 1;
+        if waiting.len() >= AT_ONCE {
+            taken += store.import(&std::mem::take(&mut waiting))?;
+        }
+    }
+    taken += store.import(&waiting)?;
+    anstream::println!("{taken} taken, {} repeated", read - taken);
+    Ok(true)
+}
+
+pub(super) fn erase(args: &EraseArgs, common: &Common) -> anyhow::Result<bool> {
+    let address = parse(&args.address)?;
+    let count = open(common)?.erase(&address)?;
+    anstream::println!("{count} removed");
+    Ok(count > 0)
+}
+
+pub(super) fn forget(args: &ForgetArgs, common: &Common) -> anyhow::Result<bool> {
+    let count = open(common)?.forget_before(args.before)?;
+    anstream::println!("{count} removed");
+    Ok(true)
+}
+
+pub(super) fn print_tokens(args: &TokenArgs, common: &Common) -> anyhow::Result<bool> {
+    let store = open(common)?;
+    for text in &args.addresses {
+        anstream::println!("{}", store.token(&parse(text)?));
+    }
+    Ok(true)
+}
+
+fn parse(text: &str) -> anyhow::Result<Address> {
+    Address::parse(text).with_context(|| "it is no address".to_owned())
+}
+
+fn json(outcome: StoredOutcome) -> OutcomeJson {
+    let [mailbox, person] = outcome.keys;
+    OutcomeJson {
+        id: outcome.id,
+        mailbox,
+        person,
+        domain: outcome.domain,
+        kind: outcome.kind.name().to_owned(),
+        time: rfc3339(outcome.at),
+        source: outcome.source,
+        words: outcome.words,
+        address: outcome.address,
+    }
+}
+
+fn outcome(json: OutcomeJson) -> Option<StoredOutcome> {
+    let is_digest = |hex: &str| hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit());
+    let keys = [json.mailbox, json.person];
+    let is_whole = is_digest(&json.id) && keys.iter().all(|key| is_digest(key));
+    is_whole.then_some(StoredOutcome {
+        keys,
+        domain: json.domain,
+        kind: OutcomeKind::from_name(&json.kind)?,
+        at: readers::parse_time(&json.time)?,
+        source: json.source,
+        words: json.words,
+        address: json.address,
+        id: json.id,
+    })
+}

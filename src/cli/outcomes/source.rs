@@ -1,0 +1,118 @@
+//! One source of outcomes: opened, recognised, and read item by item.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read as _};
+use std::path::Path;
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use serde_json::{Deserializer, Value};
+
+use super::mails;
+use crate::outcomes::OutcomeKind;
+use crate::outcomes::bounce::MAX_MAIL;
+use crate::outcomes::readers::{self, ReadItem, SourceForm};
+use crate::smtp::Classifier;
+
+/// Number of bytes that a source is recognised by.
+const START: usize = 64 * 1024;
+
+/// Number of bytes of one line that are read.
+const MAX_LINE: u64 = 1024 * 1024;
+
+/// The reader of sources.
+pub(super) struct SourceReader<'a> {
+    pub(super) classifier: &'a Classifier,
+    /// The kind of rows that name none.
+    pub(super) kind: OutcomeKind,
+    pub(super) now: SystemTime,
+}
+
+/// Takes an item and the place where it stands.
+pub(super) type EachItem<'e> = dyn FnMut(&str, u64, ReadItem) -> anyhow::Result<()> + 'e;
+
+impl SourceReader<'_> {
+    /// Reads a source to its end.
+    pub(super) fn read(&self, source: &Path, each: &mut EachItem<'_>) -> anyhow::Result<()> {
+        let name = source.display().to_string();
+        if source == Path::new("-") {
+            return self.read_stream(&name, std::io::stdin().lock(), each);
+        }
+        let unreadable = || format!("{name} cannot be read");
+        if source.is_dir() {
+            for file in mails::files_of(source)? {
+                let mail = mails::read_mail(&file).with_context(unreadable)?;
+                let name = file.display().to_string();
+                each(&name, 1, readers::read_mail(self.classifier, &mail))?;
+            }
+            return Ok(());
+        }
+        let file = File::open(source).with_context(unreadable)?;
+        self.read_stream(&name, file, each).with_context(unreadable)
+    }
+
+    fn read_stream(
+        &self,
+        name: &str,
+        input: impl std::io::Read,
+        each: &mut EachItem<'_>,
+    ) -> anyhow::Result<()> {
+        let mut input = BufReader::with_capacity(START, input);
+        let form = readers::form(input.fill_buf()?);
+        match form {
+            SourceForm::Mail => {
+                let mut mail = Vec::new();
+                input.take(MAX_MAIL as u64).read_to_end(&mut mail)?;
+                each(name, 1, readers::read_mail(self.classifier, &mail))
+            }
+            SourceForm::Mbox => mails::split_mbox(input, |number, mail| {
+                each(name, number, readers::read_mail(self.classifier, mail))
+            }),
+            SourceForm::Json => self.read_json(name, input, each),
+            SourceForm::Lines => self.read_lines(name, input, each),
+        }
+    }
+
+    fn read_json(
+        &self,
+        name: &str,
+        input: impl BufRead,
+        each: &mut EachItem<'_>,
+    ) -> anyhow::Result<()> {
+        let documents = Deserializer::from_reader(input).into_iter::<Value>();
+        for (number, document) in (1..).zip(documents) {
+            let document = document.with_context(|| format!("document {number} is not JSON"))?;
+            each(name, number, readers::read_document(self.classifier, &document))?;
+        }
+        Ok(())
+    }
+
+    fn read_lines(
+        &self,
+        name: &str,
+        mut input: impl BufRead,
+        each: &mut EachItem<'_>,
+    ) -> anyhow::Result<()> {
+        let mut reader = None;
+        let mut bytes = Vec::new();
+        for number in 1.. {
+            bytes.clear();
+            if input.by_ref().take(MAX_LINE).read_until(b'\n', &mut bytes)? == 0 {
+                break;
+            }
+            let line = String::from_utf8_lossy(&bytes);
+            let line = line.trim_end_matches(['\r', '\n']);
+            if reader.is_none() && !line.trim().is_empty() {
+                let found = readers::line_reader(line, self.kind);
+                reader = Some(found.context(
+                    "it is no mail, no log of Postfix or Exim, no JSON, and no table with a column \
+                     `address`",
+                )?);
+            }
+            if let Some(reader) = &mut reader {
+                each(name, number, reader.read_line(self.classifier, line, self.now))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,31 @@
+//! Settings of outcomes. Pure.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of outcomes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The file that holds the outcomes. Its key, `outcomes.key`, stands beside it. Default:
+    /// `outcomes.db` in the folder of the batches.
+    pub file: Option<PathBuf>,
+    /// True to keep addresses as they are. Default false: what is kept is a keyed hash of each,
+    /// which finds an address again and tells nobody whose it is.
+    pub keep_addresses: bool,
+    /// Time for which an address that bounced as gone is not asked about. Default 180 days.
+    #[serde(with = "humantime_serde")]
+    pub suppress_gone: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            file: None,
+            keep_addresses: false,
+            suppress_gone: Duration::from_secs(180 * 24 * 60 * 60),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! One event about one recipient, whatever it was read from. Pure.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use super::kind::OutcomeKind;
+use crate::address::redact;
+
+/// The fate of a message to one recipient, as one event tells it. `Debug` redacts.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OutcomeEvent {
+    /// The address that was written to.
+    pub address: String,
+    /// The kind of fate.
+    pub kind: OutcomeKind,
+    /// The time at which it happened, if the source says so.
+    pub at: Option<SystemTime>,
+    /// The server's or the vendor's words, cut.
+    pub words: String,
+    /// The kind of source: `bounce`, `postfix`, `ses` and the like.
+    pub source: &'static str,
+    /// The source's own name for the event, so that the same one is known again.
+    pub event_id: Option<String>,
+    /// The proof that the event needs before it counts.
+    pub proof: EventProof,
+}
+
+/// The reason to believe an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventProof {
+    /// The operator's own log, vendor or list.
+    Operator,
+    /// A mail, which anyone can write. It was sent to these addresses; a token of ours in one of
+    /// them is a proof.
+    Mail(Vec<String>),
+}
+
+impl OutcomeEvent {
+    /// An event from the operator's own sources.
+    pub(super) fn new(source: &'static str, address: &str, kind: OutcomeKind) -> Self {
+        Self {
+            address: address.trim().to_owned(),
+            kind,
+            at: None,
+            words: String::new(),
+            source,
+            event_id: None,
+            proof: EventProof::Operator,
+        }
+    }
+
+    pub(super) fn at(self, at: Option<SystemTime>) -> Self {
+        Self { at, ..self }
+    }
+
+    pub(super) fn saying(self, words: &str) -> Self {
+        Self { words: super::bounce::cut(words), ..self }
+    }
+
+    pub(super) fn named(self, event_id: Option<String>) -> Self {
+        Self { event_id, ..self }
+    }
+}
+
+impl fmt::Debug for OutcomeEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutcomeEvent")
+            .field("address", &redact::text(&self.address))
+            .field("kind", &self.kind)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}

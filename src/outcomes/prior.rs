@@ -1,0 +1,118 @@
+//! What earlier mail tells of an address, for the verifier: suppression before anything is asked.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use parking_lot::Mutex;
+
+use super::config::Config;
+use super::kind::OutcomeKind;
+use super::store::{OutcomeStore, StoredOutcome};
+use super::store_error::OutcomeStoreError;
+use crate::address::Address;
+use crate::verdict::Reason;
+use crate::verifier::{PriorOutcome, PriorOutcomes};
+
+/// The outcomes in a file that may come later: nothing is known until it is there.
+///
+/// A look-up is one search in an index and waits for no writer.
+pub struct OutcomeHistory {
+    file: PathBuf,
+    config: Config,
+    store: Mutex<Option<Arc<OutcomeStore>>>,
+}
+
+impl OutcomeHistory {
+    /// The outcomes in `file`.
+    #[must_use]
+    pub fn new(file: PathBuf, config: Config) -> Self {
+        Self { file, config, store: Mutex::default() }
+    }
+
+    fn store(&self) -> Result<Option<Arc<OutcomeStore>>, OutcomeStoreError> {
+        let mut store = self.store.lock();
+        if store.is_none() && self.file.exists() {
+            *store = Some(Arc::new(OutcomeStore::open(&self.file, &self.config)?));
+        }
+        Ok(store.clone())
+    }
+
+    fn suppression(
+        &self,
+        address: &Address,
+        now: SystemTime,
+    ) -> Result<Option<StoredOutcome>, OutcomeStoreError> {
+        match self.store()? {
+            Some(store) => store.suppression(address, now),
+            None => Ok(None),
+        }
+    }
+}
+
+impl PriorOutcomes for OutcomeHistory {
+    fn find(&self, address: &Address, now: SystemTime) -> Option<PriorOutcome> {
+        // A store that fails suppresses nobody.
+        let found = self.suppression(address, now).unwrap_or_else(|error| {
+            tracing::warn!(%error, "outcomes cannot be read: nothing is suppressed");
+            None
+        })?;
+        Some(PriorOutcome { reason: reason(found.kind)?, words: words(&found) })
+    }
+}
+
+impl fmt::Debug for OutcomeHistory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutcomeHistory").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+/// The reason that a kind is, if it suppresses.
+const fn reason(kind: OutcomeKind) -> Option<Reason> {
+    match kind {
+        OutcomeKind::Gone => Some(Reason::BouncedBefore),
+        OutcomeKind::Complaint | OutcomeKind::Unsubscribed => Some(Reason::OptedOut),
+        _ => None,
+    }
+}
+
+/// `gone on 2026-11-28, told by a bounce: 550 5.1.1 no such user`.
+fn words(outcome: &StoredOutcome) -> String {
+    let at = jiff::Timestamp::try_from(outcome.at).unwrap_or(jiff::Timestamp::MAX);
+    let day = at.strftime("%Y-%m-%d");
+    let told = format!("{} on {day}, source: {}", outcome.kind.name(), outcome.source);
+    match outcome.words.as_str() {
+        "" => told,
+        words => format!("{told}: {words}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcomes::OutcomeEvent;
+
+    #[test]
+    fn a_file_that_comes_later_is_taken_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("outcomes.db");
+        let history = OutcomeHistory::new(file.clone(), Config::default());
+        let address = Address::parse("jane@acme.test").unwrap();
+        let now = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_795_867_200);
+        assert_eq!(history.find(&address, now), None);
+        assert!(!file.exists(), "a look-up makes nothing");
+        let store = OutcomeStore::open(&file, &Config::default()).unwrap();
+        let event = OutcomeEvent::new("ses", "jane@acme.test", OutcomeKind::Gone)
+            .saying("550 5.1.1 <jane@acme.test> unknown");
+        store.add(&[event], false, now).unwrap();
+        let found = history.find(&address, now).unwrap();
+        assert_eq!(found.reason, Reason::BouncedBefore);
+        assert!(
+            found.words.starts_with("gone on 2026-11-28, source: ses: 550 5.1.1"),
+            "{}",
+            found.words
+        );
+        assert!(!found.words.contains("jane@"), "{}", found.words);
+    }
+}

@@ -1,0 +1,141 @@
+//! Tables of events: one a line, with a header that names the columns; and plain lists of addresses.
+
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use super::{LineReader, ReadItem, time};
+use crate::address::Address;
+use crate::outcomes::bounce::judge_words;
+use crate::outcomes::event::OutcomeEvent;
+use crate::outcomes::kind::OutcomeKind;
+use crate::smtp::Classifier;
+
+/// A table, by its header. A cell over several lines is not read.
+pub(super) struct EventTable {
+    separator: char,
+    address: usize,
+    kind: Option<usize>,
+    at: Option<usize>,
+    words: Option<usize>,
+    event_id: Option<usize>,
+    /// The kind of rows that name none.
+    default_kind: OutcomeKind,
+    is_header_read: bool,
+}
+
+impl EventTable {
+    /// The table under this header, or `None` if no column holds addresses. A first line that holds
+    /// an address is no header: it begins a list of addresses.
+    pub(super) fn from_header(header: &str, default_kind: OutcomeKind) -> Option<Self> {
+        let header = header.trim_start_matches('\u{feff}');
+        let separator = [',', ';', '\t'].into_iter().max_by_key(|c| header.matches(*c).count())?;
+        if Address::parse(cells(header, separator).next()?.trim()).is_ok() {
+            let (kind, at, words, event_id) = (None, None, None, None);
+            let is_header_read = true;
+            return Some(Self {
+                separator,
+                address: 0,
+                kind,
+                at,
+                words,
+                event_id,
+                default_kind,
+                is_header_read,
+            });
+        }
+        let names: Vec<String> =
+            cells(header, separator).map(|name| name.trim().to_ascii_lowercase()).collect();
+        let column = |known: &[&str]| names.iter().position(|name| known.contains(&name.as_str()));
+        Some(Self {
+            separator,
+            address: column(&["address", "email", "e-mail", "recipient", "email address"])?,
+            kind: column(&["kind", "event", "type", "outcome"]),
+            at: column(&["time", "timestamp", "date", "at", "created", "created_at"]),
+            words: column(&["words", "reason", "reply", "response", "diagnostic", "message"]),
+            event_id: column(&["event_id", "id", "eventid"]),
+            default_kind,
+            is_header_read: false,
+        })
+    }
+}
+
+impl LineReader for EventTable {
+    fn read_line(&mut self, classifier: &Classifier, line: &str, _: SystemTime) -> ReadItem {
+        if !std::mem::replace(&mut self.is_header_read, true) || line.trim().is_empty() {
+            return ReadItem::Events(Vec::new());
+        }
+        let row: Vec<Cow<'_, str>> = cells(line, self.separator).collect();
+        let cell = |at: Option<usize>| at.and_then(|at| row.get(at)).map_or("", |cell| cell.trim());
+        let (address, words) = (cell(Some(self.address)), cell(self.words));
+        if !address.contains('@') {
+            return ReadItem::NotUnderstood("no address");
+        }
+        let named = cell(self.kind);
+        let kind = match named {
+            "" => Some(self.default_kind),
+            named => kind(classifier, named, words),
+        };
+        let Some(kind) = kind else {
+            return ReadItem::NotUnderstood("a kind that is not known");
+        };
+        let event_id = Some(cell(self.event_id)).filter(|id| !id.is_empty()).map(str::to_owned);
+        let event = OutcomeEvent::new("table", address, kind).at(time::from_text(cell(self.at)));
+        ReadItem::Events(vec![event.saying(words).named(event_id)])
+    }
+}
+
+/// The kind that a word of a table means: our own names, and those that are in use.
+fn kind(classifier: &Classifier, name: &str, words: &str) -> Option<OutcomeKind> {
+    let name = name.to_ascii_lowercase().replace([' ', '-'], "_");
+    match name.as_str() {
+        "bounced" | "bounce" | "failed" | "hard_bounce" | "hardbounce" => {
+            Some(judge_words(classifier, words, None, false))
+        }
+        "deferred" | "soft_bounce" | "softbounce" | "delayed" => Some(OutcomeKind::Temporary),
+        "complained" | "spam" | "spam_report" | "spamreport" => Some(OutcomeKind::Complaint),
+        "unsubscribe" | "unsub" | "opted_out" | "opt_out" => Some(OutcomeKind::Unsubscribed),
+        "delivery" => Some(OutcomeKind::Delivered),
+        _ => OutcomeKind::from_name(&name).filter(|kind| *kind != OutcomeKind::NotABounce),
+    }
+}
+
+/// The cells of a line (RFC 4180): in quotes, a separator is text and `""` is a quote.
+fn cells(line: &str, separator: char) -> impl Iterator<Item = Cow<'_, str>> {
+    let mut rest = Some(line.trim_end_matches(['\r', '\n']));
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let Some(quoted) = text.trim_start_matches(' ').strip_prefix('"') else {
+            let (cell, after) = match text.split_once(separator) {
+                Some((cell, after)) => (cell, Some(after)),
+                None => (text, None),
+            };
+            rest = after;
+            return Some(Cow::Borrowed(cell));
+        };
+        let mut cell = String::new();
+        let mut at = quoted;
+        loop {
+            match at.split_once('"') {
+                None => {
+                    cell.push_str(at);
+                    rest = None;
+                    break;
+                }
+                Some((part, after)) => {
+                    cell.push_str(part);
+                    match after.strip_prefix('"') {
+                        Some(after) => {
+                            cell.push('"');
+                            at = after;
+                        }
+                        None => {
+                            rest = after.split_once(separator).map(|(_, after)| after);
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        Some(Cow::Owned(cell))
+    })
+}

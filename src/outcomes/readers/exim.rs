@@ -1,0 +1,76 @@
+//! Lines of Exim's main log: `=>` delivered, `**` failed, `==` deferred.
+
+use std::time::SystemTime;
+
+use super::postfix::between;
+use super::{LineReader, ReadItem, time};
+use crate::outcomes::bounce::judge_words;
+use crate::outcomes::event::OutcomeEvent;
+use crate::outcomes::kind::OutcomeKind;
+use crate::smtp::Classifier;
+
+/// Exim's main log.
+pub(super) struct EximLog;
+
+impl EximLog {
+    /// `true` for a line that begins with a date and a time of day.
+    pub(super) fn recognizes(line: &str) -> bool {
+        let mut words = line.split(' ');
+        let (date, clock) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+        let is_made_of = |word: &str, mark: u8| {
+            word.bytes().all(|b| b.is_ascii_digit() || b == mark || b == b'.')
+        };
+        let is_date = date.len() == 10 && is_made_of(date, b'-') && date.as_bytes()[4] == b'-';
+        is_date && clock.len() >= 8 && is_made_of(clock, b':') && clock.as_bytes()[2] == b':'
+    }
+}
+
+/// `1P1ceB-000FL1-4q`, or the longer names of Exim 4.97.
+fn is_id(word: &str) -> bool {
+    let parts: Vec<&str> = word.split('-').collect();
+    parts.len() == 3
+        && parts.iter().all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_alphanumeric()))
+        && matches!(word.len(), 16 | 23)
+}
+
+impl LineReader for EximLog {
+    fn read_line(&mut self, classifier: &Classifier, line: &str, _: SystemTime) -> ReadItem {
+        let nothing = ReadItem::Events(Vec::new());
+        let mut words = line.splitn(6, ' ');
+        let (Some(date), Some(clock)) = (words.next(), words.next()) else { return nothing };
+        let mut id = words.next().unwrap_or_default();
+        let mut mark = words.next().unwrap_or_default();
+        let mut rest = [words.next(), words.next()];
+        if id.starts_with(['+', '-']) && is_id(mark) {
+            // The offset from UTC stands between the time and the name.
+            (id, mark) = (mark, rest[0].unwrap_or_default());
+            rest = rest[1].map_or([None, None], |tail| {
+                let mut two = tail.splitn(2, ' ');
+                [two.next(), two.next()]
+            });
+        }
+        let [Some(first), rest] = rest else { return nothing };
+        let rest = rest.unwrap_or_default();
+        if !is_id(id) {
+            return nothing;
+        }
+        // `jane <jane@acme.test>`: the address as it was given stands in brackets.
+        let given = rest.starts_with('<').then(|| between(rest, "<", ">")).flatten();
+        let address = given.unwrap_or(first).trim_end_matches(':');
+        let kind = match mark {
+            "=>" | "->" | ">>" if rest.contains(" T=") && rest.contains(" H=") => {
+                OutcomeKind::Delivered
+            }
+            "**" => judge_words(classifier, rest, None, false),
+            "==" => OutcomeKind::Temporary,
+            _ => return nothing,
+        };
+        if !address.contains('@') {
+            return nothing;
+        }
+        let event = OutcomeEvent::new("exim", address, kind);
+        let at = time::from_text(&format!("{date} {clock}"));
+        let event_id = Some(format!("{id} {mark} {date} {clock}"));
+        ReadItem::Events(vec![event.at(at).saying(rest).named(event_id)])
+    }
+}

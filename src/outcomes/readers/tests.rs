@@ -1,0 +1,268 @@
+//! Claims about the readers, on samples in the documented forms.
+
+use std::time::{Duration, SystemTime};
+
+use super::*;
+
+/// 28 November 2026, 12:00 UTC.
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_867_200)
+}
+
+/// Address and kind of each event in these lines.
+fn lines(text: &str) -> Vec<(String, &'static str)> {
+    let mut reader = line_reader(text.lines().next().unwrap(), OutcomeKind::Sent).unwrap();
+    let classifier = Classifier::builtin();
+    let read = text.lines().map(|line| reader.read_line(classifier, line, now()));
+    read.flat_map(events).map(|event| (event.address, event.kind.name())).collect()
+}
+
+fn events(item: ReadItem) -> Vec<OutcomeEvent> {
+    match item {
+        ReadItem::Events(events) => events,
+        ReadItem::NotUnderstood(why) => panic!("{why}"),
+    }
+}
+
+fn document(json: &str) -> Vec<(String, &'static str, &'static str)> {
+    let value = serde_json::from_str(json).unwrap();
+    let told = |event: OutcomeEvent| (event.address, event.kind.name(), event.source);
+    events(read_document(Classifier::builtin(), &value)).into_iter().map(told).collect()
+}
+
+fn one(
+    address: &str,
+    kind: &'static str,
+    source: &'static str,
+) -> Vec<(String, &'static str, &'static str)> {
+    vec![(address.to_owned(), kind, source)]
+}
+
+#[test]
+fn a_source_is_recognised_by_its_content() {
+    for (start, expected) in [
+        ("From MAILER-DAEMON Sat Nov 28\nFrom: x\n", SourceForm::Mbox),
+        ("Return-Path: <>\nFrom: MAILER-DAEMON@mx.test\n\n", SourceForm::Mail),
+        ("{\"event\":1}", SourceForm::Json),
+        ("  [\n{}]", SourceForm::Json),
+        ("address,kind\n", SourceForm::Lines),
+        ("Nov 28 09:00:00 mx postfix/smtp[1]: A: to=<a@b.test>\n", SourceForm::Lines),
+        ("2026-11-28T09:00:00+00:00 mx postfix/smtp[1]: A: to=<a@b.test>\n", SourceForm::Lines),
+        ("2026-11-28 09:00:00 1P1ceB-000FL1-4q => a@b.test R=d T=r H=h\n", SourceForm::Lines),
+    ] {
+        assert_eq!(form(start.as_bytes()), expected, "{start}");
+    }
+    assert!(line_reader("once upon a time", OutcomeKind::Sent).is_none());
+}
+
+#[test]
+fn postfix_logs_are_read() {
+    let log = "\
+Nov 28 09:00:00 mx postfix/qmgr[1]: 4A: from=<news@sender.test>, size=1, nrcpt=1 (queue active)
+Nov 28 09:00:01 mx postfix/smtp[2]: 4A: to=<jane@acme.test>, relay=mx.acme.test[192.0.2.1]:25, delay=1, delays=0/0/0/1, dsn=5.1.1, status=bounced (host mx.acme.test[192.0.2.1] said: 550 5.1.1 no such user (in reply to RCPT TO command))
+Nov 28 09:00:02 mx postfix/smtp[2]: 4B: to=<joe@acme.test>, relay=mx.acme.test[192.0.2.1]:25, dsn=2.0.0, status=sent (250 2.0.0 Ok)
+Nov 28 09:00:03 mx postfix/smtp[2]: 4C: to=<ann@acme.test>, relay=none, dsn=4.4.1, status=deferred (connect to mx: Connection timed out)
+Nov 28 09:00:04 mx postfix/smtp[2]: 4D: to=<j@elsewhere.test>, orig_to=<bob@acme.test>, relay=mx[192.0.2.1]:25, dsn=5.7.1, status=bounced (host mx said: 554 5.7.1 blocked using bl.example)
+";
+    let expected = [
+        ("jane@acme.test", "gone"),
+        ("joe@acme.test", "delivered"),
+        ("ann@acme.test", "temporary"),
+        ("bob@acme.test", "blocked"),
+    ]
+    .map(|(address, kind)| (address.to_owned(), kind));
+    assert_eq!(lines(log), expected);
+}
+
+#[test]
+fn exim_logs_are_read() {
+    let log = "\
+2026-11-28 09:00:00 1P1ceB-000FL1-4q <= news@sender.test U=mail P=local S=1000
+2026-11-28 09:00:01 1P1ceB-000FL1-4q => jane@acme.test R=dnslookup T=remote_smtp H=mx.acme.test [192.0.2.1] C=\"250 Ok\"
+2026-11-28 09:00:02 1P1ceB-000FL1-4q ** joe@acme.test R=dnslookup T=remote_smtp H=mx.acme.test [192.0.2.1]: SMTP error from remote mail server after RCPT TO:<joe@acme.test>: 550 5.1.1 user unknown
+2026-11-28 09:00:03 +0000 1P1ceB-000FL1-4q == ann@acme.test R=dnslookup T=remote_smtp defer (110): Connection timed out
+2026-11-28 09:00:04 1P1ceB-000FL1-4q Completed
+";
+    let expected = [
+        ("jane@acme.test", "delivered"),
+        ("joe@acme.test", "gone"),
+        ("ann@acme.test", "temporary"),
+    ]
+    .map(|(address, kind)| (address.to_owned(), kind));
+    assert_eq!(lines(log), expected);
+}
+
+#[test]
+fn tables_are_read_by_their_header() {
+    let table = "Email;Event;Time;Reason\n\
+                 jane@acme.test;bounced;2026-11-28T09:00:00Z;\"550 5.1.1 \"\"jane\"\"; no such user\"\n\
+                 joe@acme.test;Unsubscribe;;\nann@acme.test;sent;;\n\
+                 bob@acme.test;soft bounce;;552 mailbox full\n";
+    let expected = [
+        ("jane@acme.test", "gone"),
+        ("joe@acme.test", "unsubscribed"),
+        ("ann@acme.test", "sent"),
+        ("bob@acme.test", "temporary"),
+    ]
+    .map(|(address, kind)| (address.to_owned(), kind));
+    assert_eq!(lines(table), expected);
+    let mut reader = line_reader("address,kind", OutcomeKind::Sent).unwrap();
+    let mut read = |line| reader.read_line(Classifier::builtin(), line, now());
+    let _header = read("address,kind");
+    assert_eq!(read("nobody,bounced"), ReadItem::NotUnderstood("no address"));
+    assert_eq!(read("a@b.test,danced"), ReadItem::NotUnderstood("a kind that is not known"));
+}
+
+#[test]
+fn a_plain_list_is_read_as_the_kind_that_the_operator_names() {
+    let mut reader = line_reader("jane@acme.test", OutcomeKind::Unsubscribed).unwrap();
+    let read = reader.read_line(Classifier::builtin(), "jane@acme.test", now());
+    assert_eq!(events(read)[0].kind, OutcomeKind::Unsubscribed);
+}
+
+#[test]
+fn the_year_of_a_syslog_line_is_the_last_one_that_fits() {
+    let at = time::from_syslog("Nov 28 09:00:00 mx", now()).unwrap();
+    assert_eq!(now().duration_since(at).unwrap(), Duration::from_secs(3 * 3600));
+    let at = time::from_syslog("Dec  1 12:00:00 mx", now()).unwrap();
+    assert_eq!(now().duration_since(at).unwrap(), Duration::from_secs(362 * 86_400));
+}
+
+#[test]
+fn amazon_ses_is_read_with_and_without_sns() {
+    let bounce = r#"{"notificationType":"Bounce","bounce":{"bounceType":"Permanent","bounceSubType":"General",
+        "bouncedRecipients":[{"emailAddress":"jane@acme.test","action":"failed","status":"5.1.1",
+        "diagnosticCode":"smtp; 550 5.1.1 no such user"}],"timestamp":"2026-11-28T09:00:00.000Z",
+        "feedbackId":"f-1"},"mail":{"messageId":"m-1"}}"#;
+    assert_eq!(document(bounce), one("jane@acme.test", "gone", "ses"));
+    let wrapped = serde_json::json!({"Type": "Notification", "MessageId": "n", "Message": bounce});
+    assert_eq!(document(&wrapped.to_string()), one("jane@acme.test", "gone", "ses"));
+    let for_now = bounce.replace("Permanent", "Transient");
+    assert_eq!(document(&for_now), one("jane@acme.test", "temporary", "ses"));
+    let full = for_now.replace("General", "MailboxFull");
+    assert_eq!(document(&full), one("jane@acme.test", "full", "ses"));
+    let complaint = r#"{"eventType":"Complaint","complaint":{"complainedRecipients":
+        [{"emailAddress":"jane@acme.test"}],"feedbackId":"f-2"},"mail":{"messageId":"m-1"}}"#;
+    assert_eq!(document(complaint), one("jane@acme.test", "complaint", "ses"));
+}
+
+#[test]
+fn the_other_services_are_read() {
+    for (json, kind, source) in [
+        (
+            r#"[{"email":"jane@acme.test","event":"bounce","type":"bounce","status":"5.1.1","reason":"550 5.1.1 no such user","sg_event_id":"1","timestamp":1795867200}]"#,
+            "gone",
+            "sendgrid",
+        ),
+        (
+            r#"[{"email":"jane@acme.test","event":"bounce","type":"blocked","reason":"550 5.1.1 no such user","sg_event_id":"1","timestamp":1795867200}]"#,
+            "blocked",
+            "sendgrid",
+        ),
+        (
+            r#"{"email":"jane@acme.test","event":"spamreport","sg_event_id":"2","timestamp":1795867200}"#,
+            "complaint",
+            "sendgrid",
+        ),
+        (
+            r#"{"signature":{},"event-data":{"event":"failed","severity":"permanent","reason":"bounce","recipient":"jane@acme.test","id":"x","timestamp":1795867200.1,"delivery-status":{"code":550,"message":"5.1.1 no such user"}}}"#,
+            "gone",
+            "mailgun",
+        ),
+        (
+            r#"{"signature":{},"event-data":{"event":"failed","severity":"temporary","recipient":"jane@acme.test","id":"x","delivery-status":{"code":550,"message":"5.1.1 no such user"}}}"#,
+            "temporary",
+            "mailgun",
+        ),
+        (
+            r#"{"RecordType":"Bounce","Type":"HardBounce","Email":"jane@acme.test","Details":"smtp;550 5.1.1 no such user","BouncedAt":"2026-11-28T09:00:00.1234567-05:00","ID":42}"#,
+            "gone",
+            "postmark",
+        ),
+        (
+            r#"{"RecordType":"Bounce","Type":"Blocked","Email":"jane@acme.test","Details":"user unknown","ID":42}"#,
+            "blocked",
+            "postmark",
+        ),
+        (
+            r#"{"RecordType":"SubscriptionChange","Recipient":"jane@acme.test","SuppressSending":true,"SuppressionReason":"ManualSuppression","ChangedAt":"2026-11-28T09:00:00Z"}"#,
+            "unsubscribed",
+            "postmark",
+        ),
+        (
+            r#"{"event":"hard_bounce","email":"jane@acme.test","message-id":"<1@s>","ts_event":1795867200,"reason":"550 5.1.1 no such user"}"#,
+            "gone",
+            "brevo",
+        ),
+        (
+            r#"{"event":"hard_bounce","email":"jane@acme.test","message-id":"<1@s>","reason":"554 5.7.1 blocked using bl.example"}"#,
+            "blocked",
+            "brevo",
+        ),
+        (
+            r#"{"event":"bounce","email":"jane@acme.test","MessageID":7,"hard_bounce":true,"error_related_to":"recipient","error":"user unknown","comment":"","time":1795867200}"#,
+            "gone",
+            "mailjet",
+        ),
+        (
+            r#"{"event":"bounce","email":"jane@acme.test","MessageID":7,"hard_bounce":true,"error_related_to":"policy","error":"preblocked","comment":"user unknown"}"#,
+            "blocked",
+            "mailjet",
+        ),
+        (
+            r#"[{"msys":{"message_event":{"type":"bounce","bounce_class":"10","rcpt_to":"jane@acme.test","raw_reason":"550 5.1.1 no such user","timestamp":"1795867200","event_id":"9"}}}]"#,
+            "gone",
+            "sparkpost",
+        ),
+        (
+            r#"[{"msys":{"message_event":{"type":"bounce","bounce_class":"22","rcpt_to":"jane@acme.test","raw_reason":"550 5.1.1 no such user"}}}]"#,
+            "full",
+            "sparkpost",
+        ),
+        (
+            r#"{"type":"email.bounced","created_at":"2026-11-28T09:00:00.000Z","data":{"email_id":"e","to":["jane@acme.test"],"bounce":{"type":"Permanent","subType":"General","message":"550 5.1.1 no such user"}}}"#,
+            "gone",
+            "resend",
+        ),
+        (
+            r#"{"type":"email.complained","data":{"email_id":"e","to":["jane@acme.test"]}}"#,
+            "complaint",
+            "resend",
+        ),
+        (
+            r#"{"type":"Bounce","id":"a","queue":"acme.test","recipient":"jane@acme.test","response":{"code":550,"enhanced_code":{"class":5,"subject":1,"detail":1},"content":"no such user"},"timestamp":1795867200}"#,
+            "gone",
+            "kumomta",
+        ),
+        (
+            r#"{"type":"TransientFailure","id":"a","queue":"acme.test","recipient":["jane@acme.test"],"response":{"code":550,"content":"no such user"}}"#,
+            "temporary",
+            "kumomta",
+        ),
+        (
+            r#"{"address":"jane@acme.test","kind":"bounced","words":"552 5.2.2 mailbox full","time":"2026-11-28T09:00:00Z"}"#,
+            "full",
+            "json",
+        ),
+    ] {
+        assert_eq!(document(json), one("jane@acme.test", kind, source), "{json}");
+    }
+}
+
+#[test]
+fn a_bounce_that_does_not_say_whose_it_is_names_nobody() {
+    let several = r#"{"type":"email.bounced","data":{"to":["a@b.test","c@d.test"],"bounce":{"type":"Permanent"}}}"#;
+    assert!(document(several).is_empty());
+    let mail = b"From: MAILER-DAEMON@mx.test\n\nIt did not work.\n";
+    let read = read_mail(Classifier::builtin(), mail);
+    assert_eq!(read, ReadItem::NotUnderstood("recipient not stated"));
+}
+
+#[test]
+fn other_documents_are_not_understood() {
+    for json in ["{}", "[{\"a\":1}]", "3", "[[[[[[]]]]]]", "{\"email\":\"a@b.test\"}"] {
+        let value = serde_json::from_str(json).unwrap();
+        let read = read_document(Classifier::builtin(), &value);
+        assert!(matches!(read, ReadItem::NotUnderstood(_)), "{json}");
+    }
+}

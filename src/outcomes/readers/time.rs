@@ -1,0 +1,54 @@
+//! Times as logs and vendors write them.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// A time in text: RFC 3339, or a date with or without a time of day, taken for UTC.
+#[must_use]
+pub fn from_text(text: &str) -> Option<SystemTime> {
+    let text = text.trim();
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return SystemTime::try_from(timestamp).ok();
+    }
+    if text.len() >= 9 && text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        return from_seconds(text.parse().ok()?);
+    }
+    let utc = match text.len() {
+        10 => format!("{text}T00:00:00Z"),
+        _ => format!("{}Z", text.get(..19).unwrap_or(text)),
+    };
+    SystemTime::try_from(utc.parse::<Timestamp>().ok()?).ok()
+}
+
+/// A time in JSON: seconds or milliseconds since 1970, or text.
+pub(super) fn from_json(value: &Value) -> Option<SystemTime> {
+    match value {
+        Value::Number(number) => from_seconds(number.as_f64()?),
+        Value::String(text) => from_text(text),
+        _ => None,
+    }
+}
+
+/// Seconds since 1970; what would lie 3000 years ahead is milliseconds.
+fn from_seconds(number: f64) -> Option<SystemTime> {
+    let seconds = if number > 1e11 { number / 1000.0 } else { number };
+    let since = Duration::try_from_secs_f64(seconds).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(since).filter(|_| seconds > 0.0)
+}
+
+/// The time of a line of syslog: `Nov 28 09:00:00`, in UTC and the last year that is not ahead of
+/// `now` by more than a day.
+pub(super) fn from_syslog(line: &str, now: SystemTime) -> Option<SystemTime> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let mut words = line.split_ascii_whitespace();
+    let (month, day, clock) = (words.next()?, words.next()?, words.next()?);
+    let month = MONTHS.iter().position(|name| *name == month)? + 1;
+    let year = Timestamp::try_from(now).ok()?.strftime("%Y").to_string().parse::<i32>().ok()?;
+    [year, year - 1].into_iter().find_map(|year| {
+        let at = from_text(&format!("{year:04}-{month:02}-{day:0>2}T{clock}"))?;
+        (at <= now + Duration::from_secs(86_400)).then_some(at)
+    })
+}

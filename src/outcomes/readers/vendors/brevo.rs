@@ -1,0 +1,34 @@
+//! Brevo: `{"event":"hard_bounce","email":...,"message-id":...,"reason":...}`.
+
+use serde_json::Value;
+
+use super::{VendorHint, VendorReader, failure, label, moment, text};
+use crate::outcomes::event::OutcomeEvent;
+use crate::outcomes::kind::OutcomeKind;
+use crate::smtp::Classifier;
+
+pub(super) struct Brevo;
+
+impl VendorReader for Brevo {
+    fn read(&self, classifier: &Classifier, document: &Value) -> Option<Vec<OutcomeEvent>> {
+        let (address, event) = (text(document, &["email"])?, text(document, &["event"])?);
+        document.get("message-id")?;
+        let words = text(document, &["reason"]).unwrap_or_default();
+        let failed = |hint| failure(classifier, words, None, hint);
+        let kind = match event {
+            "hard_bounce" | "hardBounce" => failed(VendorHint::Permanent),
+            "soft_bounce" | "softBounce" | "deferred" => failed(VendorHint::ForNow),
+            "invalid_email" | "invalid" => OutcomeKind::Gone,
+            "delivered" => OutcomeKind::Delivered,
+            "spam" | "complaint" => OutcomeKind::Complaint,
+            "unsubscribed" => OutcomeKind::Unsubscribed,
+            // `blocked` and `error` were never sent.
+            _ => return Some(Vec::new()),
+        };
+        let at = ["ts_event", "ts_epoch", "ts", "date"];
+        let at = at.into_iter().find_map(|name| moment(document, &[name]));
+        let id = label(document, &["message-id"]).map(|id| format!("{id} {event}"));
+        let event = OutcomeEvent::new("brevo", address, kind).at(at).saying(words).named(id);
+        Some(vec![event])
+    }
+}

@@ -1,0 +1,134 @@
+//! Events of sending services, as their webhooks deliver them. Pure.
+//!
+//! A service's own word for a failure is a hint: its server's words count more, and a service that
+//! speaks of a hard bounce without words that say so is not believed to have met a dead mailbox
+//! unless it means nothing else.
+
+mod brevo;
+mod kumomta;
+mod mailgun;
+mod mailjet;
+mod own;
+mod postmark;
+mod resend;
+mod sendgrid;
+mod ses;
+mod sparkpost;
+
+use serde_json::Value;
+
+use super::{ReadItem, time};
+use crate::outcomes::bounce::judge_words;
+use crate::outcomes::event::OutcomeEvent;
+use crate::outcomes::kind::OutcomeKind;
+use crate::smtp::{Classifier, EnhancedStatus};
+
+/// Arrays within arrays that are looked into.
+const MAX_DEPTH: u32 = 4;
+
+/// Reads the events of one service.
+trait VendorReader: Sync {
+    /// The events in a document, or `None` if it is not of this service.
+    fn read(&self, classifier: &Classifier, document: &Value) -> Option<Vec<OutcomeEvent>>;
+}
+
+/// The services, in the order in which they are asked.
+const VENDORS: [&dyn VendorReader; 10] = [
+    &ses::AmazonSes,
+    &sparkpost::SparkPost,
+    &mailgun::Mailgun,
+    &postmark::Postmark,
+    &resend::Resend,
+    &sendgrid::SendGrid,
+    &kumomta::KumoMta,
+    &mailjet::Mailjet,
+    &brevo::Brevo,
+    &own::OwnFormat,
+];
+
+/// Reads one JSON document: an event, or an array of events.
+#[must_use]
+pub fn read_document(classifier: &Classifier, document: &Value) -> ReadItem {
+    let mut events = Vec::new();
+    match collect(classifier, document, 0, &mut events) {
+        true => ReadItem::Events(events),
+        false => ReadItem::NotUnderstood("a document of no service that is known"),
+    }
+}
+
+fn collect(
+    classifier: &Classifier,
+    document: &Value,
+    depth: u32,
+    events: &mut Vec<OutcomeEvent>,
+) -> bool {
+    if let Value::Array(documents) = document {
+        let mut each = documents.iter();
+        return depth < MAX_DEPTH && each.all(|it| collect(classifier, it, depth + 1, events));
+    }
+    let found = VENDORS.iter().find_map(|vendor| vendor.read(classifier, document));
+    found.map(|found| events.extend(found)).is_some()
+}
+
+/// A vendor's own opinion of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum VendorHint {
+    /// It means that the mailbox does not exist, and nothing else.
+    Gone,
+    /// It will not try again.
+    Permanent,
+    /// It may try again.
+    ForNow,
+    /// The mailbox is full.
+    Full,
+    /// The sender was refused.
+    Blocked,
+    /// The message was refused.
+    Content,
+}
+
+/// The kind of a failure, from the server's words and the vendor's hint.
+fn failure(
+    classifier: &Classifier,
+    words: &str,
+    status: Option<EnhancedStatus>,
+    hint: VendorHint,
+) -> OutcomeKind {
+    let is_for_now = hint == VendorHint::ForNow;
+    let told = judge_words(classifier, words, status, is_for_now);
+    match (hint, told) {
+        (VendorHint::Full, _) => OutcomeKind::Full,
+        (VendorHint::Content, OutcomeKind::Gone | OutcomeKind::Unknown) => OutcomeKind::Content,
+        (VendorHint::Blocked, OutcomeKind::Gone | OutcomeKind::Unknown) => OutcomeKind::Blocked,
+        (VendorHint::ForNow, OutcomeKind::Gone | OutcomeKind::Unknown) => OutcomeKind::Temporary,
+        (VendorHint::Gone, OutcomeKind::Unknown) => OutcomeKind::Gone,
+        (_, told) => told,
+    }
+}
+
+/// The value at a path of names.
+fn at<'v>(value: &'v Value, path: &[&str]) -> Option<&'v Value> {
+    path.iter().try_fold(value, |value, name| value.get(name))
+}
+
+/// The text at a path of names.
+fn text<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
+    at(value, path)?.as_str()
+}
+
+/// A text or a number as text.
+fn label(value: &Value, path: &[&str]) -> Option<String> {
+    match at(value, path)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn moment(value: &Value, path: &[&str]) -> Option<std::time::SystemTime> {
+    at(value, path).and_then(time::from_json)
+}
+
+fn status(value: &Value, path: &[&str]) -> Option<EnhancedStatus> {
+    text(value, path)?.split_whitespace().next()?.parse().ok()
+}

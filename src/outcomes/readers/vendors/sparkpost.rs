@@ -1,0 +1,47 @@
+//! SparkPost: `{"msys":{"message_event":{"type":"bounce","rcpt_to":...,"raw_reason":...}}}`.
+
+use serde_json::Value;
+
+use super::{VendorHint, VendorReader, failure, label, moment, text};
+use crate::outcomes::event::OutcomeEvent;
+use crate::outcomes::kind::OutcomeKind;
+use crate::smtp::Classifier;
+
+pub(super) struct SparkPost;
+
+impl VendorReader for SparkPost {
+    fn read(&self, classifier: &Classifier, document: &Value) -> Option<Vec<OutcomeEvent>> {
+        let groups = document.get("msys")?.as_object()?;
+        let read = |event: &Value| {
+            let address = text(event, &["raw_rcpt_to"]).or_else(|| text(event, &["rcpt_to"]))?;
+            let words = text(event, &["raw_reason"]).or_else(|| text(event, &["reason"]));
+            let words = words.unwrap_or_default();
+            let kind = match text(event, &["type"])? {
+                "bounce" | "out_of_band" => failure(classifier, words, None, hint(event)),
+                "delay" => OutcomeKind::Temporary,
+                "delivery" => OutcomeKind::Delivered,
+                "spam_complaint" => OutcomeKind::Complaint,
+                "list_unsubscribe" | "link_unsubscribe" => OutcomeKind::Unsubscribed,
+                _ => return None,
+            };
+            let event = OutcomeEvent::new("sparkpost", address, kind)
+                .at(moment(event, &["timestamp"]))
+                .saying(words)
+                .named(label(event, &["event_id"]));
+            Some(event)
+        };
+        Some(groups.values().filter_map(read).collect())
+    }
+}
+
+/// The hint in `bounce_class`, SparkPost's number for the kind of bounce.
+fn hint(event: &Value) -> VendorHint {
+    match label(event, &["bounce_class"]).as_deref() {
+        Some("10") => VendorHint::Gone,
+        Some("22") => VendorHint::Full,
+        Some("20" | "21" | "23" | "24" | "40" | "70" | "100") => VendorHint::ForNow,
+        Some("50" | "52" | "53" | "54") => VendorHint::Blocked,
+        Some("51") => VendorHint::Content,
+        _ => VendorHint::Permanent,
+    }
+}

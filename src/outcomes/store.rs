@@ -1,0 +1,447 @@
+//! The store: outcomes in one SQLite file, found by keyed hashes of addresses.
+//!
+//! Several processes may use the file at a time. The same event is kept once. The words of servers
+//! are kept without local parts; the address itself only if the operator says so.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+
+use super::address_key::{AddressDigests, AddressKey, Digest};
+use super::config::Config;
+use super::event::{EventProof, OutcomeEvent};
+use super::kind::OutcomeKind;
+use super::store_error::OutcomeStoreError;
+use crate::address::{Address, irregular, redact};
+
+/// The version of the file. A change that an older mailvet cannot read makes it one more.
+const VERSION: i64 = 1;
+
+/// Longest wait for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The table. `id`: the event's hash. `mailbox`, `person`: the address's. Times in milliseconds.
+const TABLES: &str = "
+    CREATE TABLE outcomes (
+        id BLOB PRIMARY KEY,
+        mailbox BLOB NOT NULL,
+        person BLOB NOT NULL,
+        domain TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        words TEXT NOT NULL,
+        address TEXT
+    ) WITHOUT ROWID;
+    CREATE INDEX by_mailbox ON outcomes (mailbox, kind, at);
+    CREATE INDEX by_person ON outcomes (person, kind, at);
+    CREATE INDEX by_domain ON outcomes (domain, at, kind);
+    CREATE INDEX by_time ON outcomes (at);
+";
+
+/// The fate of one event that was brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddedEvent {
+    /// It is new, and kept.
+    Taken,
+    /// It was there before: nothing changes.
+    Repeated,
+    /// A mail that proves nothing: without a token of ours, about an address that no log, vendor
+    /// or list of the operator ever named.
+    NotCounted,
+    /// The address is none.
+    NoAddress,
+}
+
+/// One outcome, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredOutcome {
+    /// The address's hash in hexadecimal: of the mailbox, and of the person.
+    pub keys: [String; 2],
+    /// The domain.
+    pub domain: String,
+    /// The kind of fate.
+    pub kind: OutcomeKind,
+    /// The time at which it happened.
+    pub at: SystemTime,
+    /// The kind of source.
+    pub source: String,
+    /// The server's words, without local parts.
+    pub words: String,
+    /// The address, where it is kept.
+    pub address: Option<String>,
+    /// The event's hash in hexadecimal.
+    pub id: String,
+}
+
+/// Numbers of outcomes of one domain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DomainHistory {
+    /// Messages with any fate.
+    pub sent: u64,
+    /// Messages that came back for good.
+    pub bounced: u64,
+    /// Those of them whose mailbox was gone.
+    pub gone: u64,
+}
+
+/// The store of outcomes. Its calls wait for a disk.
+pub struct OutcomeStore {
+    connection: Mutex<Connection>,
+    key: AddressKey,
+    path: PathBuf,
+    keep_addresses: bool,
+    suppress_gone: Duration,
+}
+
+impl OutcomeStore {
+    /// Opens the file at `path`, and makes it and its key if they are not there.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be used; the message says what to do.
+    pub fn open(path: &Path, config: &Config) -> Result<Self, OutcomeStoreError> {
+        let key_file = path.with_file_name("outcomes.key");
+        let is_new = !path.exists();
+        if is_new {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)
+                    .map_err(|error| OutcomeStoreError::of_io(folder, error))?;
+            }
+            let made = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+            made.map_err(|error| OutcomeStoreError::of_io(path, error))?;
+        } else if !key_file.exists() {
+            return Err(OutcomeStoreError::NoKey { key: key_file, store: path.to_owned() });
+        }
+        let key = AddressKey::open(&key_file, is_new)
+            .map_err(|error| OutcomeStoreError::of_io(&key_file, error))?;
+        let store = Self {
+            connection: Mutex::new(Connection::open(path).map_err(|e| database(path, &e))?),
+            key,
+            path: path.to_owned(),
+            keep_addresses: config.keep_addresses,
+            suppress_gone: config.suppress_gone,
+        };
+        store.prepare()?;
+        Ok(store)
+    }
+
+    fn prepare(&self) -> Result<(), OutcomeStoreError> {
+        let found: i64 = self.run(|connection| {
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            connection.execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;",
+            )?;
+            let version = |connection: &Connection| {
+                connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
+            };
+            if version(connection)? == 0 {
+                let making = connection
+                    .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+                if version(&making)? == 0 {
+                    making.execute_batch(&format!("{TABLES} PRAGMA user_version = {VERSION};"))?;
+                }
+                making.commit()?;
+            }
+            version(connection)
+        })?;
+        if found > VERSION {
+            let path = self.path.clone();
+            return Err(OutcomeStoreError::Newer { path, found, known: VERSION });
+        }
+        Ok(())
+    }
+
+    fn run<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, OutcomeStoreError> {
+        work(&mut self.connection.lock()).map_err(|error| database(&self.path, &error))
+    }
+
+    /// Keeps these events, all or none, and tells the fate of each. `trusted`: bounces count
+    /// without a proof.
+    ///
+    /// # Errors
+    ///
+    /// If the disk fails; nothing is kept then.
+    pub fn add(
+        &self,
+        events: &[OutcomeEvent],
+        trusted: bool,
+        now: SystemTime,
+    ) -> Result<Vec<AddedEvent>, OutcomeStoreError> {
+        self.run(|connection| {
+            let work =
+                connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            let added = events.iter().map(|event| self.add_one(&work, event, trusted, now));
+            let added = added.collect::<rusqlite::Result<Vec<AddedEvent>>>()?;
+            work.commit()?;
+            Ok(added)
+        })
+    }
+
+    fn add_one(
+        &self,
+        work: &Transaction<'_>,
+        event: &OutcomeEvent,
+        trusted: bool,
+        now: SystemTime,
+    ) -> rusqlite::Result<AddedEvent> {
+        let Ok((address, _)) = irregular::parse(&event.address) else {
+            return Ok(AddedEvent::NoAddress);
+        };
+        let digests = self.key.digests(&address);
+        if !trusted && !self.is_proven(work, event, &address, &digests)? {
+            return Ok(AddedEvent::NotCounted);
+        }
+        let at = event.at.unwrap_or(now).min(now);
+        let words = redact::text(&event.words);
+        let mailbox = &address.identity().mailbox;
+        let stamp = milliseconds(at).to_string();
+        let id = match &event.event_id {
+            Some(id) => self.key.digest("event", &[event.source, id, mailbox, event.kind.name()]),
+            // Without a name, events of the same time and words are one.
+            None => {
+                let stamp = event.at.map(|_| stamp.as_str()).unwrap_or_default();
+                let parts = [event.source, "", mailbox, event.kind.name(), stamp, &words];
+                self.key.digest("event", &parts)
+            }
+        };
+        let kept = self.keep_addresses.then(|| address.wire_utf8());
+        let mut insert = work.prepare_cached(
+            "INSERT OR IGNORE INTO outcomes
+                 (id, mailbox, person, domain, kind, at, source, words, address)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?;
+        let changed = insert.execute(params![
+            id,
+            digests.mailbox,
+            digests.person,
+            domain(&address),
+            event.kind.name(),
+            milliseconds(at),
+            event.source,
+            words,
+            kept,
+        ])?;
+        Ok(if changed == 1 { AddedEvent::Taken } else { AddedEvent::Repeated })
+    }
+
+    /// `true` for the operator's own sources, and for mails with a token of ours, or about an
+    /// address that those sources know.
+    fn is_proven(
+        &self,
+        work: &Transaction<'_>,
+        event: &OutcomeEvent,
+        address: &Address,
+        digests: &AddressDigests,
+    ) -> rusqlite::Result<bool> {
+        let EventProof::Mail(sent_to) = &event.proof else { return Ok(true) };
+        let token = self.key.token(address);
+        if sent_to.iter().any(|it| it.to_ascii_lowercase().contains(&token)) {
+            return Ok(true);
+        }
+        let mut known = work.prepare_cached(
+            "SELECT 1 FROM outcomes WHERE mailbox = ? AND source <> 'bounce' LIMIT 1",
+        )?;
+        known.exists([digests.mailbox])
+    }
+
+    /// The outcome for which an address is not to be written to, or asked about, at `now`: a
+    /// complaint or an unsubscription for good; a bounce as gone for the configured time, unless
+    /// mail has arrived since.
+    ///
+    /// # Errors
+    ///
+    /// If the disk fails.
+    pub fn suppression(
+        &self,
+        address: &Address,
+        now: SystemTime,
+    ) -> Result<Option<StoredOutcome>, OutcomeStoreError> {
+        let digests = self.key.digests(address);
+        let since = now.checked_sub(self.suppress_gone).unwrap_or(SystemTime::UNIX_EPOCH);
+        self.run(|connection| {
+            let mut opted_out = connection.prepare_cached(
+                "SELECT * FROM outcomes WHERE person = ? AND kind IN ('complaint', 'unsubscribed')
+                 ORDER BY at DESC LIMIT 1",
+            )?;
+            if let Some(found) = opted_out.query_row([digests.person], stored).optional()? {
+                return Ok(Some(found));
+            }
+            let mut gone = connection.prepare_cached(
+                "SELECT * FROM outcomes WHERE mailbox = ?1 AND kind = 'gone' AND at > ?2
+                 AND NOT EXISTS (SELECT 1 FROM outcomes AS later WHERE later.mailbox = ?1
+                     AND later.kind = 'delivered' AND later.at > outcomes.at)
+                 ORDER BY at DESC LIMIT 1",
+            )?;
+            gone.query_row(params![digests.mailbox, milliseconds(since)], stored).optional()
+        })
+    }
+
+    /// Numbers of the domain's outcomes since that time.
+    ///
+    /// # Errors
+    ///
+    /// If the disk fails.
+    pub fn history(
+        &self,
+        domain: &str,
+        since: SystemTime,
+    ) -> Result<DomainHistory, OutcomeStoreError> {
+        self.run(|connection| {
+            let mut counts = connection.prepare_cached(
+                "SELECT kind, count(*) FROM outcomes WHERE domain = ? AND at > ? GROUP BY kind",
+            )?;
+            let mut rows = counts.query(params![domain, milliseconds(since)])?;
+            let mut history = DomainHistory::default();
+            while let Some(row) = rows.next()? {
+                let (kind, count): (String, u64) = (row.get(0)?, unsigned(row.get(1)?));
+                match OutcomeKind::from_name(&kind) {
+                    Some(OutcomeKind::Delivered) => history.sent += count,
+                    Some(kind) if kind.is_bounce() => {
+                        history.sent += count;
+                        history.bounced += count;
+                        history.gone += if kind == OutcomeKind::Gone { count } else { 0 };
+                    }
+                    _ => {}
+                }
+            }
+            Ok(history)
+        })
+    }
+
+    /// Gives each outcome, the oldest first, to `each`, until that fails.
+    ///
+    /// # Errors
+    ///
+    /// If the disk fails.
+    pub fn export<E>(
+        &self,
+        mut each: impl FnMut(StoredOutcome) -> Result<(), E>,
+    ) -> Result<Result<(), E>, OutcomeStoreError> {
+        self.run(|connection| {
+            let mut all = connection.prepare("SELECT * FROM outcomes ORDER BY at, id")?;
+            let mut rows = all.query([])?;
+            while let Some(row) = rows.next()? {
+                if let Err(error) = each(stored(row)?) {
+                    return Ok(Err(error));
+                }
+            }
+            Ok(Ok(()))
+        })
+    }
+
+    /// Keeps outcomes that a store with the same key exported; returns the number of new ones.
+    ///
+    /// # Errors
+    ///
+    /// If the disk fails; nothing is kept then.
+    pub fn import(&self, outcomes: &[StoredOutcome]) -> Result<usize, OutcomeStoreError> {
+        self.run(|connection| {
+            let work =
+                connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            let mut taken = 0;
+            for outcome in outcomes {
+                let mut insert = work.prepare_cached(
+                    "INSERT OR IGNORE INTO outcomes
+                         (id, mailbox, person, domain, kind, at, source, words, address)
+                     VALUES (unhex(?), unhex(?), unhex(?), ?, ?, ?, ?, ?, ?)",
+                )?;
+                taken += insert.execute(params![
+                    outcome.id,
+                    outcome.keys[0],
+                    outcome.keys[1],
+                    outcome.domain,
+                    outcome.kind.name(),
+                    milliseconds(outcome.at),
+                    outcome.source,
+                    outcome.words,
+                    outcome.address.as_ref().filter(|_| self.keep_addresses),
+                ])?;
+            }
+            work.commit()?;
+            Ok(taken)
+        })
+    }
+
+    /// Removes everything that is kept of a person's address; returns the number of outcomes.
+    ///
+    /// # Errors
+    ///
+    /// If the disk fails.
+    pub fn erase(&self, address: &Address) -> Result<usize, OutcomeStoreError> {
+        let AddressDigests { mailbox, person } = self.key.digests(address);
+        self.run(|connection| {
+            connection.execute_batch("PRAGMA secure_delete = ON")?;
+            connection
+                .execute("DELETE FROM outcomes WHERE mailbox = ? OR person = ?", [mailbox, person])
+        })
+    }
+
+    /// Removes the outcomes before that time, but for complaints and unsubscriptions, which hold
+    /// for good; returns their number.
+    ///
+    /// # Errors
+    ///
+    /// If the disk fails.
+    pub fn forget_before(&self, time: SystemTime) -> Result<usize, OutcomeStoreError> {
+        self.run(|connection| {
+            connection.execute_batch("PRAGMA secure_delete = ON")?;
+            connection.execute(
+                "DELETE FROM outcomes WHERE at < ? AND kind NOT IN ('complaint', 'unsubscribed')",
+                [milliseconds(time)],
+            )
+        })
+    }
+
+    /// The token that proves whose a bounce is: in the address that mail to `address` is sent from,
+    /// as in `bounces+TOKEN@sender.example`.
+    #[must_use]
+    pub fn token(&self, address: &Address) -> String {
+        self.key.token(address)
+    }
+}
+
+fn database(path: &Path, error: &rusqlite::Error) -> OutcomeStoreError {
+    OutcomeStoreError::Database { path: path.to_owned(), reason: error.to_string() }
+}
+
+/// The domain that outcomes are counted by.
+fn domain(address: &Address) -> String {
+    address.domain_name().map_or_else(|| "[]".to_owned(), |name| name.as_str().to_owned())
+}
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<StoredOutcome> {
+    let hex = |name: &str| -> rusqlite::Result<String> {
+        Ok(row.get::<_, Digest>(name)?.iter().map(|byte| format!("{byte:02x}")).collect())
+    };
+    let kind: String = row.get("kind")?;
+    Ok(StoredOutcome {
+        keys: [hex("mailbox")?, hex("person")?],
+        domain: row.get("domain")?,
+        kind: OutcomeKind::from_name(&kind).unwrap_or(OutcomeKind::Unknown),
+        at: SystemTime::UNIX_EPOCH + Duration::from_millis(unsigned(row.get("at")?)),
+        source: row.get("source")?,
+        words: row.get("words")?,
+        address: row.get("address")?,
+        id: hex("id")?,
+    })
+}
+
+fn milliseconds(at: SystemTime) -> i64 {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;
