@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
@@ -22,13 +23,14 @@ pub struct OutcomeHistory {
     file: PathBuf,
     config: Config,
     store: Mutex<Option<Arc<OutcomeStore>>>,
+    has_failed: AtomicBool,
 }
 
 impl OutcomeHistory {
     /// The outcomes in `file`.
     #[must_use]
     pub fn new(file: PathBuf, config: Config) -> Self {
-        Self { file, config, store: Mutex::default() }
+        Self { file, config, store: Mutex::default(), has_failed: AtomicBool::new(false) }
     }
 
     fn store(&self) -> Result<Option<Arc<OutcomeStore>>, OutcomeStoreError> {
@@ -55,7 +57,10 @@ impl PriorOutcomes for OutcomeHistory {
     fn find(&self, address: &Address, now: SystemTime) -> Option<PriorOutcome> {
         // A store that fails suppresses nobody.
         let found = self.suppression(address, now).unwrap_or_else(|error| {
-            tracing::warn!(%error, "outcomes cannot be read: nothing is suppressed");
+            // Once, and not for each address of a list.
+            if !self.has_failed.swap(true, Ordering::Relaxed) {
+                tracing::warn!(%error, "outcomes cannot be read: nothing is suppressed");
+            }
             None
         })?;
         Some(PriorOutcome { reason: reason(found.kind)?, words: words(&found) })

@@ -202,13 +202,13 @@ impl OutcomeStore {
         let at = event.at.unwrap_or(now).min(now);
         let words = redact::text(&event.words);
         let mailbox = &address.identity().mailbox;
-        let stamp = milliseconds(at).to_string();
+        // As the source says it, so that a time ahead of ours is the same one tomorrow.
+        let stamp = event.at.map(|at| milliseconds(at).to_string()).unwrap_or_default();
         let id = match &event.event_id {
             Some(id) => self.key.digest("event", &[event.source, id, mailbox, event.kind.name()]),
             // Without a name, events of the same time and words are one.
             None => {
-                let stamp = event.at.map(|_| stamp.as_str()).unwrap_or_default();
-                let parts = [event.source, "", mailbox, event.kind.name(), stamp, &words];
+                let parts = [event.source, "", mailbox, event.kind.name(), &stamp, &words];
                 self.key.digest("event", &parts)
             }
         };
@@ -300,9 +300,11 @@ impl OutcomeStore {
             )?;
             let mut rows = counts.query(params![domain, milliseconds(since)])?;
             let mut history = DomainHistory::default();
+            let mut listed = 0;
             while let Some(row) = rows.next()? {
                 let (kind, count): (String, u64) = (row.get(0)?, unsigned(row.get(1)?));
                 match OutcomeKind::from_name(&kind) {
+                    Some(OutcomeKind::Sent) => listed = count,
                     Some(OutcomeKind::Delivered) => history.sent += count,
                     Some(kind) if kind.is_bounce() => {
                         history.sent += count;
@@ -312,6 +314,8 @@ impl OutcomeStore {
                     _ => {}
                 }
             }
+            // A list of whom was written to, without word of what arrived.
+            history.sent = history.sent.max(listed);
             Ok(history)
         })
     }

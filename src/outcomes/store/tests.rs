@@ -60,6 +60,15 @@ fn the_same_event_twice_changes_nothing() {
 }
 
 #[test]
+fn an_event_ahead_of_the_clock_is_the_same_one_tomorrow() {
+    let kept = kept(&Config::default());
+    let ahead = event("jane@acme.test", OutcomeKind::Full, 0).at(Some(now() + DAY * 3));
+    let add = |now| kept.store.add(std::slice::from_ref(&ahead), false, now).unwrap();
+    assert_eq!(add(now()), [AddedEvent::Taken]);
+    assert_eq!(add(now() + DAY), [AddedEvent::Repeated]);
+}
+
+#[test]
 fn only_gone_complaints_and_unsubscriptions_suppress() {
     let kept = kept(&Config::default());
     for kind in OutcomeKind::ALL {
@@ -212,4 +221,10 @@ fn the_history_of_a_domain_counts_what_was_sent_and_what_came_back() {
     kept.store.add(&[event("old@acme.test", OutcomeKind::Gone, 400)], false, now()).unwrap();
     let history = kept.store.history("acme.test", now() - DAY * 180).unwrap();
     assert_eq!(history, DomainHistory { sent: 4, bounced: 2, gone: 1 });
+    for number in 0..9 {
+        let listed = event(&format!("l{number}@acme.test"), OutcomeKind::Sent, 1);
+        kept.store.add(&[listed], false, now()).unwrap();
+    }
+    let history = kept.store.history("acme.test", now() - DAY * 180).unwrap();
+    assert_eq!(history, DomainHistory { sent: 9, bounced: 2, gone: 1 });
 }
