@@ -118,8 +118,14 @@ fn by_words(classifier: &Classifier, evidence: &FailureEvidence<'_>) -> OutcomeK
         let (refusals, prose) = replies::split(words);
         for reply in &refusals {
             let found = find_in_reply(classifier, reply, evidence);
-            let is_better = by_reply.as_ref().is_none_or(|known| {
-                known.basis != RuleBasis::Words && found.basis == RuleBasis::Words
+            // Words say more than a status or a code; but trouble with another host, further down
+            // in a transcript, takes nothing from a status.
+            let is_better = by_reply.as_ref().is_none_or(|known| match known.basis {
+                RuleBasis::Words => false,
+                RuleBasis::EnhancedStatus => {
+                    found.basis == RuleBasis::Words && found.kind != OutcomeKind::Temporary
+                }
+                RuleBasis::Code => found.basis == RuleBasis::Words,
             });
             if found.kind != OutcomeKind::Unknown && is_better {
                 by_reply = Some(found);
@@ -207,9 +213,12 @@ fn find_in_reply(
     let mut view = ReplyView::from_text(reply.text);
     let stage =
         stage(reply.text).or_else(|| stage(reply.before)).or_else(|| stage(evidence.context));
+    let is_after_message =
+        [reply.text, reply.before, evidence.context].into_iter().any(is_after_message);
     let has_status = view.enhanced.is_some();
     view.code = reply.text.get(..3).and_then(|code| code.parse().ok());
-    view.stage = stage;
+    // Behind `DATA` itself a server with PIPELINING still refuses recipients.
+    view.stage = stage.filter(|stage| *stage != Stage::Data || is_after_message);
     view.exchanger = evidence.exchanger;
     view.enhanced = view.enhanced.or(evidence.status);
     let explanation = classifier.explain(&view);
@@ -223,7 +232,7 @@ fn find_in_reply(
         OutcomeKind::Gone if stage == Some(Stage::Mail) => OutcomeKind::Blocked,
         // A server that took the recipient and then the message knows the mailbox, unless its
         // status says otherwise: filters speak like this.
-        OutcomeKind::Gone if stage == Some(Stage::Data) && !has_status => OutcomeKind::Unknown,
+        OutcomeKind::Gone if is_after_message && !has_status => OutcomeKind::Unknown,
         kind => kind,
     };
     Finding { kind, basis: explanation.basis }
@@ -257,6 +266,15 @@ const fn kind_of(meaning: Meaning) -> OutcomeKind {
         Meaning::MessageContent => OutcomeKind::Content,
         _ => OutcomeKind::Unknown,
     }
+}
+
+/// `true` if the words say that a reply came after the message, not only after `DATA`: a server
+/// with PIPELINING refuses recipients there too.
+fn is_after_message(words: &str) -> bool {
+    let lower = words.to_ascii_lowercase();
+    ["end of data", "final data", "sent the message", ">>> .", "[eod]", "data send"]
+        .iter()
+        .any(|said| lower.contains(said))
 }
 
 /// The command that was answered, as servers name it behind the reply.

@@ -181,6 +181,14 @@ fn a_filter_that_calls_the_user_unknown_after_the_message_is_not_believed() {
 }
 
 #[test]
+fn a_recipient_refused_behind_data_in_a_pipeline_is_believed() {
+    let fields = "Final-Recipient: rfc822; jane@acme.test\nAction: failed\nStatus: 5.1.6\n\
+                  Diagnostic-Code: smtp; 551 nobody of ours\n";
+    let transcript = "<<< 450 busy, try again later\n>>> DATA\n<<< 551 nobody of ours\n";
+    assert_eq!(notices(&report(transcript, fields)), one("jane@acme.test", "gone"));
+}
+
+#[test]
 fn a_queue_that_gave_up_is_temporary() {
     for line in ["Envelope expired", "this message has been in the queue too long"] {
         let body = format!("jane@acme.test: {line}\n");
