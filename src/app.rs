@@ -1,5 +1,6 @@
 //! Puts the parts together, and takes them apart again in the right order.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::batch::sqlite::SqliteQueue;
 use crate::batch::{AddressVerifier, Batches};
 use crate::cache::DnsCache;
+use crate::campaign::eta::Pace;
 use crate::campaign::preflight::Thresholds;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -137,13 +139,26 @@ impl App {
         // Opening reads files.
         let queue = tokio::task::spawn_blocking(move || SqliteQueue::open(&place)).await??;
         let ask = Arc::clone(&self.verifier) as Arc<dyn AddressVerifier>;
-        let pace = self.config.prober.pacing.recipient_interval();
+        let pace = self.pace();
         let config = self.config.batch.clone();
         let batches = Batches::start(Arc::new(queue), ask, config, pace, self.clock);
         // Opened once; a second time is a test's, and the first ones are measured.
         let _ = self.sources.batches.set(batches.clone());
         self.sources.readiness.store_is_open();
         Ok(batches)
+    }
+
+    /// The limits on what a destination is asked.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        let pacing = &self.config.prober.pacing;
+        let count = |limit: NonZeroU32| u64::from(limit.get());
+        Pace {
+            recipients: count(pacing.recipients_per_minute),
+            connections: count(pacing.connections_per_minute),
+            recipients_per_session: count(pacing.recipients_per_session),
+            refused_per_session: count(pacing.unknown_users_per_session),
+        }
     }
 
     /// The thresholds a campaign is held against.

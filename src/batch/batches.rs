@@ -12,6 +12,7 @@ use super::change_notifier::ChangeNotifier;
 use super::config::Config;
 use super::context::WorkerContext;
 use super::destinations::Destinations;
+use super::forecasts::Forecasts;
 use super::limits::{self, ArrivalBudget, UnkeptBatch};
 use super::plan;
 use super::queue::{
@@ -19,6 +20,7 @@ use super::queue::{
     VerdictSet,
 };
 use super::worker;
+use crate::campaign::eta::Pace;
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress, State};
 use crate::campaign::spec::Spec;
@@ -42,6 +44,7 @@ const SWEEP_AT_ONCE: usize = 100;
 #[derive(Clone)]
 pub struct Batches {
     context: WorkerContext,
+    forecasts: Arc<Forecasts>,
     tasks: TaskTracker,
 }
 
@@ -70,20 +73,21 @@ pub struct Stats {
 }
 
 impl Batches {
-    /// Opens the door to `queue` and starts to work on what is in it. A destination is taken to
-    /// need `pace` for one address when work for it is put off.
+    /// Opens the door to `queue` and starts to work on what is in it. `pace` is what a destination
+    /// takes: work for it is put off, and its end foretold, by that.
     #[must_use]
     pub fn start(
         queue: Arc<dyn Queue>,
         verifier: Arc<dyn AddressVerifier>,
         config: Config,
-        pace: Duration,
+        pace: Pace,
         clock: Clock,
     ) -> Self {
+        let interval = pace.per_recipient();
         let context = WorkerContext {
             queue,
             verifier,
-            destinations: Destinations::new(config.addresses_per_destination(), pace),
+            destinations: Destinations::new(config.addresses_per_destination(), interval),
             arrivals: Arc::new(ArrivalBudget::new(&config)),
             config: Arc::new(config),
             changes: Arc::new(ChangeNotifier::new()),
@@ -94,7 +98,7 @@ impl Batches {
         let tasks = TaskTracker::new();
         tasks.spawn(worker::run(context.clone()));
         tasks.spawn(sweep(context.clone()));
-        Self { context, tasks }
+        Self { context, forecasts: Arc::new(Forecasts::new(pace)), tasks }
     }
 
     /// Makes a batch that takes rows, or finds the one of the same owner and request id: if that
@@ -183,7 +187,7 @@ impl Batches {
         if batch.spec.owner != owner {
             return Err(QueueError::NoSuchBatch(id.clone()));
         }
-        Ok(batch)
+        Ok(self.forecasts.add_to(&self.context, batch).await)
     }
 
     /// The owner's batches, the newest first, older than `before`.
@@ -207,9 +211,9 @@ impl Batches {
 
     /// The batch as it stands, and again whenever it has changed, until it is over.
     pub fn watch(&self, id: BatchId) -> impl Stream<Item = Result<Batch, QueueError>> + use<> {
-        let state = Some((self.context.clone(), id, None::<Batch>));
+        let state = Some((self.context.clone(), Arc::clone(&self.forecasts), id, None::<Batch>));
         stream::unfold(state, |state| async move {
-            let (context, id, last) = state?;
+            let (context, forecasts, id, last) = state?;
             loop {
                 let seen = context.changes.version();
                 let batch = match context.queue.batch(&id).await {
@@ -220,7 +224,8 @@ impl Batches {
                     return Some((Ok(batch), None));
                 }
                 if last.as_ref() != Some(&batch) {
-                    return Some((Ok(batch.clone()), Some((context, id, Some(batch)))));
+                    let shown = forecasts.add_to(&context, batch.clone()).await;
+                    return Some((Ok(shown), Some((context, forecasts, id, Some(batch)))));
                 }
                 wait(&context, seen).await;
             }

@@ -13,6 +13,7 @@ mod change_notifier;
 mod chunk;
 mod context;
 mod destinations;
+mod forecasts;
 mod limits;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use super::eta::Forecast;
 use super::id::BatchId;
 use super::spec::Spec;
 use crate::verdict::{Reason, Verdict};
@@ -79,6 +80,10 @@ pub struct Progress {
     pub waiting: BTreeMap<Reason, u64>,
     /// Time at which the first of the waiting ones is due.
     pub next_retry_at: Option<SystemTime>,
+    /// Time at which the last of them is due.
+    pub last_retry_at: Option<SystemTime>,
+    /// Expected end. A queue does not tell it, only what watches a batch does.
+    pub forecast: Option<Forecast>,
     /// Time at which the oldest evidence of a result was gathered.
     pub oldest_evidence: Option<SystemTime>,
 }

@@ -107,14 +107,6 @@ const fn count(n: u32) -> NonZeroU32 {
     }
 }
 
-impl Config {
-    /// The time that the pace allows one recipient of a destination.
-    #[must_use]
-    pub fn recipient_interval(&self) -> Duration {
-        Duration::from_secs(60) / self.recipients_per_minute.get()
-    }
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {

@@ -207,7 +207,8 @@ impl ModelBatch {
         }
         let waits = |chunk: &&Chunk| chunk.items.iter().any(|item| self.waiting.contains_key(item));
         let waiting = self.chunks.iter().filter(waits).filter(|chunk| chunk.out.is_none());
-        progress.next_retry_at = waiting.map(|chunk| chunk.due).min();
+        progress.next_retry_at = waiting.clone().map(|chunk| chunk.due).min();
+        progress.last_retry_at = waiting.map(|chunk| chunk.due).max();
         progress
     }
 }

@@ -247,7 +247,7 @@ pub(crate) async fn waiting_rows_are_counted_and_remember_since_when(backend: &d
     let progress = standing(&*queue, &id).await.progress;
     let counts = [(Reason::Greylisted, 2), (Reason::RateLimited, 1)];
     assert_eq!(progress.waiting.clone().into_iter().collect::<Vec<_>>(), counts);
-    assert_eq!(progress.next_retry_at, Some(at(300)));
+    assert_eq!((progress.next_retry_at, progress.last_retry_at), (Some(at(300)), Some(at(300))));
     assert_eq!(progress.open_rows(), 4);
     let queue = backend.again(queue);
     assert_eq!(standing(&*queue, &id).await.progress, progress);
@@ -278,7 +278,7 @@ pub(crate) async fn waiting_rows_are_counted_and_remember_since_when(backend: &d
     assert_eq!(progress.finished[&Reason::MailboxAccepted], 2);
     let batch = queue.cancel(&id, at(402)).await.unwrap();
     assert_eq!(batch.progress.waiting_rows(), 0, "nobody asks again");
-    assert_eq!(batch.progress.next_retry_at, None);
+    assert_eq!((batch.progress.next_retry_at, batch.progress.last_retry_at), (None, None));
 }
 
 pub(crate) async fn groups_and_destinations_are_tallied(backend: &dyn Backend) {

@@ -146,16 +146,20 @@ impl RunningBatch {
         self.leases.values().any(|out| out.chunk == chunk)
     }
 
-    /// Finds out when the first waiting row is due. If the file cannot be read, the
+    /// Finds out when the first and the last waiting row are due. If the file cannot be read, the
     /// next caller that needs it gets the error, not the one that was just served.
     pub(super) fn look_ahead(&mut self, path: &Path) {
-        let mut next = None;
+        let (mut next, mut last) = (None, None);
         if !self.batch.progress.waiting.is_empty() {
             let sql = "SELECT id, due FROM chunks INDEXED BY retries WHERE waiting > 0
                        ORDER BY due, id";
             next = self.first_in(path, sql, []).unwrap_or_default();
+            let sql = "SELECT id, due FROM chunks INDEXED BY retries WHERE waiting > 0
+                       ORDER BY due DESC, id DESC";
+            last = self.first_in(path, sql, []).unwrap_or_default();
         }
         self.batch.progress.next_retry_at = next;
+        self.batch.progress.last_retry_at = last;
     }
 
     /// The time at which the first chunk that is not out becomes due after `now`.
@@ -195,6 +199,7 @@ impl RunningBatch {
         batch.ended_at = Some(super::time::kept(now));
         batch.progress.waiting.clear();
         batch.progress.next_retry_at = None;
+        batch.progress.last_retry_at = None;
         let sequence = self.sequence;
         write_standing(&self.file(path)?.connection, &batch, sequence)?;
         self.batch = batch;

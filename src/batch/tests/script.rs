@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use super::super::queue::{Cursor, Order, RowResult, SubmittedBatch, VerdictSet};
 use super::super::{AddressVerifier, Batches, Config, Outcome, Queue, ResultsQuery};
 use crate::address::DomainName;
+use crate::campaign::eta::Pace;
 use crate::campaign::{Batch, BatchId, BatchOptions, SendPolicy, Spec};
 use crate::clock::Clock;
 use crate::queue_tests::memory::MemoryQueue;
@@ -130,7 +131,12 @@ impl Room {
         let says = says.iter().copied().collect();
         let script = Arc::new(Script { clock, says, asked: Mutex::default() });
         let ask = Arc::clone(&script) as Arc<dyn AddressVerifier>;
-        let pace = Duration::from_millis(20);
+        let pace = Pace {
+            recipients: 3000,
+            connections: 30,
+            recipients_per_session: 1000,
+            refused_per_session: 9,
+        };
         let batches =
             Batches::start(Arc::clone(&queue) as Arc<dyn Queue>, ask, config, pace, clock);
         Self { batches, script, queue, clock }

@@ -46,7 +46,8 @@ pub mod words;
 pub use cautions::{Caution, CautionKind};
 use counts::VerdictCounts;
 pub use host_fault::HostFault;
-pub use share::{Percent, PercentError, Share, grouped};
+
+pub use share::{Percent, PercentError, Share, grouped, rows};
 pub use steps::{PreflightStep, StepEffect, StepKind};
 pub use thresholds::{Band, Config, Thresholds, ThresholdsError};
 

@@ -143,7 +143,8 @@ pub fn grouped(number: u64) -> String {
 }
 
 /// `1 row`, `1,234 rows`.
-pub(in crate::campaign) fn rows(rows: u64) -> String {
+#[must_use]
+pub fn rows(rows: u64) -> String {
     match rows {
         1 => "1 row".to_owned(),
         _ => format!("{} rows", grouped(rows)),

@@ -12,6 +12,7 @@ use tonic::transport::Endpoint;
 
 use super::job::Job;
 use crate::batch::Batches;
+use crate::campaign::eta::Pace;
 use crate::cli::client::{self, ClientArgs, ShowKey, Trust};
 use crate::cli::common::Common;
 use crate::cli::serve::{Started, start};
@@ -68,9 +69,9 @@ impl Backend {
         }
     }
 
-    /// The time that a destination's pace allows one recipient, if it is known here.
-    pub(super) fn pace(&self) -> Option<Duration> {
-        Some(self.within.as_ref()?.started.app.config.prober.pacing.recipient_interval())
+    /// The limits on what a destination is asked, if they are known here.
+    pub(super) fn pace(&self) -> Option<Pace> {
+        Some(self.within.as_ref()?.started.app.pace())
     }
 
     /// The provider of a domain, if it can be told here: the registrable domain of its exchanger.

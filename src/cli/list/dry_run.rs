@@ -12,7 +12,8 @@ use super::job::Job;
 use super::submit::{self, BatchSubmission};
 use super::watch::{self, Display};
 use super::{from_proto, page};
-use crate::campaign::preflight::{Share, grouped};
+use crate::campaign::eta::{self, DestinationWork, Pace, TimeEstimate, Workload};
+use crate::campaign::preflight::{self, Share, grouped};
 use crate::campaign::{BatchId, Progress};
 use crate::cli::common::Common;
 use crate::cli::depth::DepthArg;
@@ -103,11 +104,11 @@ async fn look(
     if !providers.is_empty() {
         let _ = writeln!(out, "\n{DIM}providers{DIM:#}");
     }
-    for (name, rows) in providers.iter().take(PROVIDERS) {
-        let share = Share { count: *rows, of: progress.rows };
-        let _ = writeln!(out, "{:>11}  {:>7}  {name}", grouped(*rows), share.percent());
+    for DestinationWork { name, open, .. } in providers.iter().take(PROVIDERS) {
+        let share = Share { count: *open, of: progress.rows };
+        let _ = writeln!(out, "{:>11}  {:>7}  {name}", grouped(*open), share.percent());
     }
-    let _ = writeln!(out, "\n{}", duration(&providers, &progress, backend.pace()));
+    let _ = writeln!(out, "\n{}", duration(providers, &progress, backend.pace()));
     Ok(out)
 }
 
@@ -138,39 +139,57 @@ fn counts(out: &mut String, progress: &Progress, depth: DepthArg) {
     }
 }
 
-/// Rows that are left to ask about by provider, or by domain where the provider is not known here;
-/// the most first.
-async fn providers(backend: &Backend, domains: &[GroupCounts], clock: Clock) -> Vec<(String, u64)> {
-    let mut found: BTreeMap<String, u64> = BTreeMap::new();
+/// The work at each provider, or at each domain where the provider is not known here; the most
+/// first.
+async fn providers(
+    backend: &Backend,
+    domains: &[GroupCounts],
+    clock: Clock,
+) -> Vec<DestinationWork> {
+    let mut found: BTreeMap<String, DestinationWork> = BTreeMap::new();
     for domain in domains {
-        let rows = domain.with_verdict(Verdict::Unknown);
-        if rows == 0 || domain.name.is_empty() {
+        let open = domain.with_verdict(Verdict::Unknown);
+        if open == 0 || domain.name.is_empty() {
             continue;
         }
         let name = backend.destination(&domain.name, clock).await;
-        *found.entry(name.unwrap_or_else(|| domain.name.clone())).or_default() += rows;
+        let name = name.unwrap_or_else(|| domain.name.clone());
+        let work = found.entry(name).or_default();
+        work.open += open;
+        work.domains += 1;
     }
-    let mut providers: Vec<(String, u64)> = found.into_iter().collect();
-    providers.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+    let named = found.into_iter().map(|(name, work)| DestinationWork { name, ..work });
+    let mut providers: Vec<DestinationWork> = named.collect();
+    providers.sort_by_key(|work| std::cmp::Reverse(work.open));
     providers
 }
 
-/// The time that a run will take, with the reason.
-fn duration(providers: &[(String, u64)], progress: &Progress, pace: Option<Duration>) -> String {
-    let left = progress.finished.get(&Reason::NotProbed).copied().unwrap_or_default();
-    let (Some((name, rows)), Some(pace)) = (providers.first(), pace) else {
-        return format!("{} rows are left to ask about", grouped(left));
+/// The time that a run will take, with the reason, as a run's own forecast has it.
+fn duration(providers: Vec<DestinationWork>, progress: &Progress, pace: Option<Pace>) -> String {
+    let open = progress.finished.get(&Reason::NotProbed).copied().unwrap_or_default();
+    let are_left = if open == 1 { "is left" } else { "are left" };
+    let left = format!("{} {are_left} to ask about", preflight::rows(open));
+    let Some(pace) = pace.filter(|_| open > 0) else { return left };
+    let work = Workload {
+        destinations: providers,
+        open,
+        finished_lately: 0,
+        observed: Duration::ZERO,
+        rows_and_mailboxes: (progress.rows, progress.mailboxes),
+        pace,
+        waiting: None,
     };
-    let time = |rows: u64| {
-        Duration::try_from_secs_f64(pace.as_secs_f64() * rows as f64).unwrap_or(Duration::MAX)
+    let Some(TimeEstimate { left: time, basis }) = eta::estimate(&work) else {
+        return format!(
+            "{left}: less than a minute's worth at each provider, so as long as the servers need \
+             to answer"
+        );
     };
-    let a_minute = (60.0 / pace.as_secs_f64()).round() as u64;
     format!(
-        "{} rows at {name}: {} at {} a minute. Other providers are asked at the same time; servers \
-         that say \"not now\" are waited for",
-        grouped(*rows),
-        watch::time_left(time(*rows)),
-        grouped(a_minute)
+        "about {}: {}. Other providers are asked at the same time; servers that say \"not now\" \
+         are waited for",
+        watch::time_left(time),
+        basis.words()
     )
 }
 
@@ -178,10 +197,41 @@ fn duration(providers: &[(String, u64)], progress: &Progress, pace: Option<Durat
 mod tests {
     use super::*;
 
+    const PACE: Pace = Pace {
+        recipients: 3000,
+        connections: 30,
+        recipients_per_session: 1000,
+        refused_per_session: 9,
+    };
+
+    fn work(name: &str, open: u64) -> DestinationWork {
+        DestinationWork { name: name.to_owned(), open, domains: 1, ..DestinationWork::default() }
+    }
+
+    fn left(open: u64) -> Progress {
+        Progress {
+            rows: open,
+            mailboxes: open,
+            finished: [(Reason::NotProbed, open)].into(),
+            ..Progress::default()
+        }
+    }
+
     #[test]
     fn the_largest_provider_sets_the_time_and_is_named() {
-        let providers = [("google.com".to_owned(), 130_000), ("outlook.com".to_owned(), 9_000)];
-        let text = duration(&providers, &Progress::default(), Some(Duration::from_millis(20)));
-        assert!(text.starts_with("130,000 rows at google.com: 43m at 3,000 a minute"), "{text}");
+        let providers = vec![work("google.com", 130_000), work("outlook.com", 9_000)];
+        let text = duration(providers, &left(139_000), Some(PACE));
+        assert!(
+            text.starts_with("about 44m: 130,000 rows at google.com, 3,000 a minute"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_list_without_a_large_provider_takes_as_long_as_its_servers() {
+        let text = duration(vec![work("acme.test", 40)], &left(40), Some(PACE));
+        assert!(text.starts_with("40 rows are left to ask about: less than a minute's"), "{text}");
+        assert_eq!(duration(vec![], &left(1), None), "1 row is left to ask about");
+        assert_eq!(duration(vec![], &left(0), Some(PACE)), "0 rows are left to ask about");
     }
 }

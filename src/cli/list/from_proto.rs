@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use anyhow::Context as _;
 
+use crate::campaign::eta::{Forecast, ForecastBasis};
 use crate::campaign::preflight::{
     self, Basis, Bound, Caution, CautionKind, Decision, Estimate, HostFault, Percent,
     PreflightStep, Share, StepEffect, StepKind, Thresholds,
@@ -24,8 +25,26 @@ pub(in crate::cli) fn progress(batch: &proto::Batch) -> anyhow::Result<Progress>
         finished: reasons(&progress.finished),
         waiting: reasons(&progress.waiting),
         next_retry_at: progress.next_retry_time.and_then(time),
+        last_retry_at: None,
+        forecast: progress.forecast.as_ref().and_then(forecast),
         oldest_evidence: progress.oldest_evidence_time.and_then(time),
     })
+}
+
+/// An expected end; `None` if its grounds are of a later version, or it has no time.
+fn forecast(forecast: &proto::BatchForecast) -> Option<Forecast> {
+    use proto::BatchForecastBasis as Basis;
+    let (rows, per_minute) = (count(forecast.rows), count(forecast.rows_per_minute));
+    let basis = match forecast.basis() {
+        Basis::Unspecified => return None,
+        Basis::Provider => {
+            ForecastBasis::Provider { name: forecast.provider.clone(), rows, per_minute }
+        }
+        Basis::Rate => ForecastBasis::Rate { rows, per_minute },
+        Basis::Waiting => ForecastBasis::Waiting { rows },
+        Basis::Timeout => ForecastBasis::Deadline,
+    };
+    Some(Forecast { end: forecast.end_time.and_then(time)?, basis })
 }
 
 /// The pre-flight answer as the service computed it.

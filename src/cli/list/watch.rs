@@ -15,6 +15,7 @@ use super::backend::Client;
 use super::from_proto;
 use super::retries::Retries;
 use crate::campaign::Progress;
+use crate::campaign::eta::{Forecast, ForecastBasis};
 use crate::campaign::preflight::{Share, grouped};
 use crate::cli::render;
 use crate::clock::Clock;
@@ -151,14 +152,22 @@ fn message(progress: &Progress, rate: &Rate, now: SystemTime) -> String {
     let waiting = progress.waiting_rows();
     let others = progress.open_rows() - waiting.min(progress.open_rows());
     let rate = rate.per_second();
-    if let Some(rate) = rate.filter(|_| others > 0) {
+    // What waits, and the rate, are told below.
+    let mut reason = None;
+    if let Some(Forecast { end, basis }) = &progress.forecast {
+        let left = end.duration_since(now).unwrap_or_default();
+        let _ = write!(message, "about {} left  ", time_left(left));
+        if matches!(basis, ForecastBasis::Provider { .. } | ForecastBasis::Deadline) {
+            reason = Some(basis.words());
+        }
+    } else if let Some(rate) = rate.filter(|_| others > 0) {
         let left = Duration::try_from_secs_f64(others as f64 / rate).unwrap_or(Duration::MAX);
         let _ = write!(message, "about {} left  ", time_left(left));
     }
     let (done, rows) = (grouped(progress.finished_rows()), grouped(progress.rows));
     let _ = write!(message, "{done} of {rows}  ");
-    if let Some(rate) = rate {
-        let _ = write!(message, "{}  ", two_digits(rate));
+    if let Some(told) = reason.or_else(|| rate.map(two_digits)) {
+        let _ = write!(message, "{told}  ");
     }
     if waiting > 0 {
         let _ = write!(message, "{} wait for their server", grouped(waiting));
@@ -273,6 +282,21 @@ mod tests {
             line,
             "about 19s left  1,230 of 2,000  40/s  1,200 deliverable  30 undeliverable"
         );
+    }
+
+    #[test]
+    fn the_end_that_the_service_expects_is_told_with_its_reason() {
+        let now = SystemTime::UNIX_EPOCH;
+        let basis = ForecastBasis::Provider {
+            name: "example.com".to_owned(),
+            rows: 130_000,
+            per_minute: 3000,
+        };
+        let end = now + Duration::from_secs(44 * 60 + 1);
+        let progress = Progress { forecast: Some(Forecast { end, basis }), ..progress() };
+        let line = message(&progress, &rate(&[0, 40, 80, 120]), now);
+        let told = "about 44m left  1,230 of 2,000  130,000 rows at example.com, 3,000 a minute  ";
+        assert!(line.starts_with(told), "{line}");
     }
 
     #[test]

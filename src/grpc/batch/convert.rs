@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use crate::campaign::eta::{Forecast, ForecastBasis};
 use crate::campaign::preflight::{
     Basis, Bound, Caution, CautionKind, Decision, Estimate, HostFault, PreflightStep, StepEffect,
     StepKind,
@@ -83,6 +84,29 @@ fn progress(progress: &Progress) -> proto::BatchProgress {
         waiting: reasons(&progress.waiting),
         next_retry_time: progress.next_retry_at.map(Into::into),
         oldest_evidence_time: progress.oldest_evidence.map(Into::into),
+        forecast: progress.forecast.as_ref().map(forecast),
+    }
+}
+
+fn forecast(forecast: &Forecast) -> proto::BatchForecast {
+    use proto::BatchForecastBasis as Basis;
+    let (basis, provider, rows, per_minute) = match &forecast.basis {
+        ForecastBasis::Provider { name, rows, per_minute } => {
+            (Basis::Provider, name.clone(), *rows, *per_minute)
+        }
+        ForecastBasis::Rate { rows, per_minute } => {
+            (Basis::Rate, String::new(), *rows, *per_minute)
+        }
+        ForecastBasis::Waiting { rows } => (Basis::Waiting, String::new(), *rows, 0),
+        ForecastBasis::Deadline => (Basis::Timeout, String::new(), 0, 0),
+    };
+    proto::BatchForecast {
+        end_time: Some(forecast.end.into()),
+        basis: basis.into(),
+        provider,
+        rows: count(rows),
+        rows_per_minute: count(per_minute),
+        text: forecast.basis.words(),
     }
 }
 

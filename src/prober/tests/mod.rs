@@ -4,6 +4,7 @@ mod backoff;
 mod contradictions;
 mod dialogues;
 pub(crate) mod exchanger;
+mod expected_end;
 mod identities;
 mod limits;
 mod manners;

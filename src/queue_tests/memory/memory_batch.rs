@@ -98,7 +98,9 @@ impl MemoryBatch {
                 && items.any(|item| item.result.is_none() && item.provisional.is_some())
         });
         if self.batch.state == State::Running {
-            progress.next_retry_at = waiting.map(|chunk| self.due(chunk)).min();
+            let due: Vec<SystemTime> = waiting.map(|chunk| self.due(chunk)).collect();
+            progress.next_retry_at = due.iter().min().copied();
+            progress.last_retry_at = due.iter().max().copied();
         }
         progress
     }

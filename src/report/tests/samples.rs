@@ -35,6 +35,8 @@ pub(crate) fn data(
         finished,
         waiting: waiting.iter().copied().collect(),
         oldest_evidence: None,
+        last_retry_at: None,
+        forecast: None,
         next_retry_at: (!waiting.is_empty()).then(|| noon() + Duration::from_secs(260)),
     };
     let preflight = Preflight::of(&progress, state, policy, &Thresholds::default());
