@@ -9,8 +9,10 @@
 //! as a suggestion.
 //!
 //! What is an address as it stands is not touched, but for an apostrophe at its beginning (a
-//! spreadsheet's mark for text) and the `//` that `mailto://` leaves.
+//! spreadsheet's mark for text), the `//` that `mailto://` leaves, and the remains of an escaped
+//! space or bracket.
 
+mod mended;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -67,12 +69,17 @@ pub fn clean(text: &str) -> Cleaned<'_> {
         return Cleaned::only(without_mark);
     }
     let visible = visible(trimmed);
-    let found = scan::scan(&visible);
+    let visible = mended::unescaped(&visible).unwrap_or(visible);
+    let spelled_out = mended::spelled_out(&visible);
+    let found = match spelled_out {
+        Some(_) => scan::Found { likely: spelled_out, ..scan::Found::default() },
+        None => scan::scan(&visible),
+    };
     if !found.addresses.is_empty() {
         return several(found);
     }
     let rest = trim(unwrapped(&visible));
-    let likely = found.likely.or_else(|| unmistaken(rest));
+    let likely = found.likely.or_else(|| mended::unmistaken(rest));
     if likely.is_none() && !is_meant(rest) {
         return Cleaned::default();
     }
@@ -88,13 +95,13 @@ fn several<'a>(found: scan::Found) -> Cleaned<'a> {
     }
     addresses.truncate(MAX_ADDRESSES);
     let others = addresses.split_off(1);
-    let address = addresses.pop().unwrap_or_default().into();
-    Cleaned { address, others, had_words: found.had_words, likely: None }
+    let address = addresses.pop().unwrap_or_default();
+    let likely = if others.is_empty() { mended::unmistaken(&address) } else { None };
+    Cleaned { address: address.into(), others, had_words: found.had_words, likely }
 }
 
-/// Returns whether `text` is an address of letters, digits and `. _ + -` with nothing around it:
-/// nearly all
-/// are, and nothing needs to be taken away.
+/// Returns whether `text` is an address of letters, digits and `. _ + -` with nothing around it
+/// and no stray dot: nearly all are, and nothing needs to be taken away.
 fn is_plain(text: &str) -> bool {
     let is_word = |b: u8| b.is_ascii_alphanumeric();
     let is_inner = |b: u8| is_word(b) || matches!(b, b'.' | b'_' | b'+' | b'-');
@@ -102,6 +109,8 @@ fn is_plain(text: &str) -> bool {
     let ends = (local.as_bytes().first(), domain.as_bytes().last());
     matches!(ends, (Some(first), Some(last)) if is_word(*first) && is_word(*last))
         && text.len() <= MAX_TEXT
+        && !text.starts_with("u003")
+        && !["..", ".@", "@."].iter().any(|stray| text.contains(stray))
         && local.bytes().chain(domain.bytes()).all(is_inner)
 }
 
@@ -110,10 +119,16 @@ fn trim(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
 }
 
-/// `text` without a spreadsheet's mark for text, and without what `mailto://` leaves.
+/// `text` without a spreadsheet's mark for text, and without what `mailto://`, an escaped space and
+/// an escaped bracket leave.
 fn without_mark(text: &str) -> &str {
     let text = text.strip_prefix(['\'', '\u{2018}', '\u{2019}']).unwrap_or(text);
-    text.strip_prefix("//").unwrap_or(text)
+    let text = text.strip_prefix("//").unwrap_or(text);
+    let mut rest = text;
+    for mark in ["%20", "u003c", "u003e", "%3C", "%3c"] {
+        rest = rest.trim_start_matches(mark);
+    }
+    if rest.starts_with('@') { text } else { rest }
 }
 
 /// `text` with what cannot be seen taken out of it, and each white space as a plain one.
@@ -141,8 +156,7 @@ fn unwrapped(text: &str) -> &str {
 }
 
 /// Returns whether `text`, in which no address was found, was meant to be one: it has an `@` in
-/// one word,
-/// or is one word that ends as a domain does.
+/// one word, or is one word that ends in a top-level domain.
 fn is_meant(text: &str) -> bool {
     let is_one_word = !text.contains(' ');
     if text.contains("://") || text.starts_with('@') && text.matches('@').count() == 1 {
@@ -157,30 +171,5 @@ fn is_meant(text: &str) -> bool {
         && !before.to_ascii_lowercase().starts_with("www.")
         && before.chars().all(|c| c.is_alphanumeric() || "._+-".contains(c))
         && before.chars().any(char::is_alphabetic)
-        && ending.len() >= 2
-        && ending.chars().all(char::is_alphabetic)
-}
-
-/// The address in a text whose signs a keyboard or a copy mistook: a full-width `@`, two of them,
-/// a comma for the dot before the top-level domain, spaces inside.
-fn unmistaken(text: &str) -> Option<String> {
-    let mut mended: String = text
-        .chars()
-        .map(|c| match c {
-            '\u{ff20}' | '\u{fe6b}' => '@',
-            '\u{ff0e}' | '\u{3002}' => '.',
-            c => c,
-        })
-        .collect();
-    while mended.contains("@@") {
-        mended = mended.replace("@@", "@");
-    }
-    if mended.matches('@').count() == 1 {
-        let (local, domain) = mended.split_once('@')?;
-        if !local.contains(' ') {
-            mended = format!("{local}@{}", domain.replace(',', ".").replace(' ', ""));
-        }
-    }
-    (mended != text && scan::has_dotted_domain(&mended) && Address::parse(&mended).is_ok())
-        .then_some(mended)
+        && psl::suffix(ending.to_lowercase().as_bytes()).is_some_and(|suffix| suffix.is_known())
 }

@@ -44,7 +44,8 @@ pub(super) fn scan(text: &str) -> Found {
     if is_clear {
         return Found { addresses, had_words, likely: None };
     }
-    let likely = (addresses.len() == 1 && has_dotted_domain(&addresses[0]))
+    let is_comma = text[..spans[0].start].ends_with(',');
+    let likely = (addresses.len() == 1 && !is_comma && has_dotted_domain(&addresses[0]))
         .then(|| addresses[0].clone())
         .filter(|address| super::Address::parse(address).is_ok());
     Found { addresses: Vec::new(), had_words, likely }
@@ -143,6 +144,10 @@ fn is_punctuation(c: char) -> bool {
 fn before_is_clear(before: &str, follows_another: bool) -> bool {
     let bare = before.trim_end();
     let Some(last) = bare.chars().next_back() else { return true };
+    // A comma inside a local part, as in `jane,doe@`.
+    if before.strip_suffix(',').is_some_and(|word| !follows_another && is_name(word)) {
+        return false;
+    }
     if bare.len() == before.len() || !(last.is_alphanumeric() || last == '.') {
         return !last.is_alphanumeric();
     }
@@ -151,6 +156,11 @@ fn before_is_clear(before: &str, follows_another: bool) -> bool {
     const AND: [&str; 14] =
         ["or", "and", "und", "oder", "et", "ou", "y", "o", "e", "en", "of", "och", "i", "lub"];
     is_ordinal || follows_another && AND.contains(&&*word.to_lowercase())
+}
+
+/// `true` for one word of letters.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(char::is_alphabetic)
 }
 
 /// `true` if the text behind an address begins so that the address clearly ends before it.
@@ -166,7 +176,8 @@ fn after_is_clear(span: &Span<'_>, after: &str) -> bool {
         ',' | '.' if is_dotted => second.is_none_or(|c| !c.is_alphanumeric()),
         ',' | '.' => !after.contains(char::is_alphanumeric),
         '?' => second.is_none() || is_query(after),
-        '#' | '%' | '&' | '=' | '+' | '~' | '^' | '@' => false,
+        '%' => is_dotted && after[1..].to_ascii_lowercase().starts_with("smtp:"),
+        '#' | '&' | '=' | '+' | '~' | '^' | '@' => false,
         _ => is_dotted || !first.is_alphanumeric(),
     }
 }
