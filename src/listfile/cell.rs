@@ -23,7 +23,11 @@ pub(super) fn looks_like_address(cell: &str) -> bool {
 
 /// `true` if `cell` names an address among words and is none itself.
 pub(super) fn mentions_address(cell: &str) -> bool {
-    cell.contains('@') && clean(cell).likely.is_some()
+    if !cell.contains('@') {
+        return false;
+    }
+    let cleaned = clean(cell);
+    cleaned.likely.is_some() || cleaned.had_words && Address::parse(&cleaned.address).is_ok()
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub(super) enum NameTier {
 const NAMES: &str = "\
 email, e-mails, mail, email address, email addresses, mail address, email adress, email addr,
 mails, mail addresses, primary email, e-mail 1 value, email address 1, email id, email 1,
-smtp address,
+smtp address, proxy addresses, mailto,
 E-Mail-Adresse, E-Mail-Adressen, Mailadresse, E-Post, e-mailadres, mailadres,
 e-postadresse, epostadress, mejl, mejladress, netfang, tölvupóstur, sähköposti, sähköpostiosoite,
 e-posti aadress, meil,
@@ -33,19 +33,23 @@ courriel, adresse e-mail, adresse mail, adresse courriel, adresse électronique,
 adresse de courriel, adresse de messagerie, mél,
 correo, correo electrónico, correos, dirección de correo, dirección de correo electrónico,
 dirección de email, correu, correu electrònic, correio eletrónico, endereço de email,
+endereço eletrônico,
 enderezo de correo,
 posta elettronica, indirizzo email, indirizzo mail, indirizzo di posta elettronica,
 adresă de email, adresa e-mail, poștă electronică,
-adres e-mail, poczta elektroniczna, poczta, e-mailová adresa, e-naslov,
+adres e-mail, adres mailowy, adres poczty elektronicznej, poczta elektroniczna, poczta,
+e-mailová adresa, mailová adresa, e-poštová adresa, e-naslov,
 elektronska pošta, e-poštni naslov, e-adresa,
 el. paštas, elektroninis paštas, e-pasts, e-pasta adrese, e-mail cím, e-posta, e-posta adresi,
 ηλεκτρονική διεύθυνση, ηλεκτρονικό ταχυδρομείο, ιμέιλ,
 почта, эл. почта, электронная почта, адрес электронной почты, имейл, емейл, мейл, пошта,
-електронна пошта, ел. пошта, имейл адрес, електронна поща,
+e-mail адрес, адрес эл. почты, адрес почты, електронна пошта, електронна адреса, ел. пошта,
+имейл адрес, електронна поща,
 البريد الإلكتروني, بريد إلكتروني, الايميل, ایمیل, پست الکترونیک, אימייל, מייל, דואר אלקטרוני,
 ईमेल, ईमेल पता, อีเมล, thư điện tử, địa chỉ email, alamat email, surel,
-邮箱, 电子邮箱, 电子邮件, 邮件地址, 电邮, 邮箱地址, 電子郵件, 電郵, 電子信箱, 信箱,
-メール, メールアドレス, 電子メール, eメール, メアド, 이메일, 이메일 주소, 전자우편, 메일";
+邮箱, 电子邮箱, 电子邮件, 邮件地址, 电邮, 邮箱地址, 電子郵件, 電郵, 電子信箱, 電子郵件地址, 電子郵箱,
+信箱,
+メール, メールアドレス, eメールアドレス, 電子メール, eメール, メアド, 이메일, 이메일 주소, 전자우편, 메일";
 
 /// Words beside a name for addresses that say whose they are, or nothing.
 const WHOSE: &str = "\
@@ -59,7 +63,8 @@ what, which, is, are, s, please, enter, provide, required, optional, value, addr
 text, c, at, best, can, we, reach, you, registered, registration, smtp, online, individual, entity,
 privat, geschäftlich, dienstlich, kunde, kunden, kontakt, firma, ihre, deine, meine, teilnehmer,
 professionnel, professionnelle, personnel, personnelle, votre, principal, principale, trabajo,
-laboral, cliente, su, tu, de, del, contacto, aziendale, klant, zakelijk, prive, werk, pessoal,
+laboral, cliente, su, tu, de, del, do, da, du, des, der, van, la, le, el, contacto, aziendale,
+klant, zakelijk, prive, werk, pessoal,
 comercial, praca, firmowy, klienta";
 
 /// [`WHOSE`] as it is looked up.
@@ -100,7 +105,7 @@ pub(super) fn tier(name: &str) -> NameTier {
     }
     let mut words = name.split(|c: char| !c.is_alphanumeric());
     let speaks_of_mail = ["email", "correo", "courriel"].iter().any(|word| folded.contains(word))
-        || words.any(|word| ["address", "adresse"].contains(&&*fold(word)))
+        || words.any(|word| ["address", "addresses", "adresse"].contains(&&*fold(word)))
         || folded == "userprincipalname";
     if speaks_of_mail { NameTier::Related } else { NameTier::Other }
 }

@@ -13,6 +13,9 @@ use super::charset::TextEncoding;
 /// The depth to which objects are searched for addresses.
 const DEPTH: usize = 4;
 
+/// Keys under which an element of an array has its value: `"emails": [{"value": "a@x.test"}]`.
+pub(super) const VALUE_KEYS: [&str; 4] = ["value", "address", "email", "mail"];
+
 /// The string at `path` in the object that `line` is: the last one if a key is there twice.
 ///
 /// # Errors
@@ -247,8 +250,16 @@ impl<'de> Visitor<'de> for Follow<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = None;
         let Some((key, path)) = self.path.split_first() else {
-            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            return Ok(None);
+            while let Some(key) = map.next_key::<String>()? {
+                match VALUE_KEYS.contains(&&*key) {
+                    true => {
+                        let value: Value = map.next_value()?;
+                        found = found.or_else(|| value.as_str().map(str::to_owned));
+                    }
+                    false => drop(map.next_value::<IgnoredAny>()?),
+                }
+            }
+            return Ok(found);
         };
         while let Some(is_wanted) = map.next_key_seed(Is(key))? {
             if is_wanted {
@@ -277,7 +288,13 @@ impl<'de> Visitor<'de> for Follow<'_> {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(self.path.is_empty().then(|| text.to_owned()))
+        let is_value = match self.path {
+            [] => true,
+            // One row has `["a@x.test"]`, where others have `[{"value": "a@x.test"}]`.
+            [key] => VALUE_KEYS.contains(&&**key),
+            _ => false,
+        };
+        Ok(is_value.then(|| text.to_owned()))
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {

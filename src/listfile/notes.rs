@@ -56,26 +56,34 @@ fn below(
     decode: &impl Fn(&[u8]) -> String,
 ) -> Option<usize> {
     let dialect = Dialect { delimiter, quotes: Quotes::Doubled, has_header: false };
-    let mut widest = 0;
+    let (mut widest, mut is_grouped) = (0, false);
     for (start, line) in lines {
         let cells: Vec<String> = record::fields(line, dialect, false)
             .map(|field| decode(&record::say(field, dialect, false)))
             .collect();
-        let is_noted = is_comment(line, decode) || cells.iter().all(|cell| cell.trim().is_empty());
+        // A spreadsheet pads each row to the width of the widest.
+        let width = cells.iter().rposition(|cell| !cell.trim().is_empty()).map_or(0, |i| i + 1);
+        let cells = &cells[..width];
+        let is_noted = is_comment(line, decode) || width == 0;
         if !is_noted && cells.iter().any(|cell| cell.contains('@')) {
             return None;
         }
         let best = cells.iter().map(|cell| tier(cell)).max().unwrap_or_default();
         let is_header = match best {
-            NameTier::Address => cells.len() > widest || widest <= 1 && cells.len() == 1,
-            NameTier::Qualified | NameTier::Related => cells.len() > widest && cells.len() > 1,
+            NameTier::Address => width > widest || widest <= 1 && width == 1,
+            NameTier::Qualified | NameTier::Related => width > widest && width > 1,
             NameTier::Other => false,
         };
-        if is_header && !is_noted {
+        // Names of groups, with gaps between them, stand above those of the columns.
+        let has_gaps = cells.iter().any(|cell| cell.trim().is_empty());
+        let is_below_groups =
+            is_grouped && !has_gaps && width >= widest && best >= NameTier::Qualified;
+        if is_below_groups || is_header && !is_noted && !(has_gaps && best == NameTier::Related) {
             return (*start > 0).then_some(*start);
         }
         if !is_noted {
-            widest = widest.max(cells.len());
+            is_grouped |= has_gaps;
+            widest = widest.max(width);
         }
     }
     None

@@ -6,31 +6,8 @@ use super::record::{self, RecordBounds, Scan, Scanned};
 use super::sample::{Sample, Shown};
 use super::source::{InvalidText, Opened, Source};
 use super::window::TextWindow;
-use super::{AddressColumn, Findings, Format, Layout, ListFileError, MAX_RECORD, Row, column};
+use super::{AddressColumn, Findings, Format, Layout, ListFileError, ReaderOptions, Row, column};
 use crate::address::clean::clean;
-
-/// Settings that overrule the file's own appearance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReaderOptions {
-    /// The encoding's name (WHATWG Encoding Standard labels: `utf-8`, `latin1`, `shift_jis`).
-    /// Default: what the bytes show.
-    pub encoding: Option<String>,
-    /// The address column: its name, or its number from 1; for JSON lines a key, or keys with
-    /// dots between them. Default: what the content shows.
-    pub column: Option<String>,
-    /// `true` if the first row is a header. Default: what the content shows.
-    pub header: Option<bool>,
-    /// Number of lines above the header that are no rows. Default: none but notes that are found.
-    pub skip_rows: usize,
-    /// The longest record taken, in bytes of working text. Default: [`MAX_RECORD`].
-    pub max_record: usize,
-}
-
-impl Default for ReaderOptions {
-    fn default() -> Self {
-        Self { encoding: None, column: None, header: None, skip_rows: 0, max_record: MAX_RECORD }
-    }
-}
 
 /// Reads the rows of a list file, in order. It holds one record and some 64 KiB beside it.
 pub struct Reader<R> {
@@ -51,7 +28,7 @@ impl<R: Read> Reader<R> {
         let Opened { source, sample, is_whole, gzip, encoding } =
             Source::open(input, options.encoding.as_deref())?;
         let sample = Sample { text: &sample, is_whole, encoding: &encoding };
-        let shown = sample.show(options.header, options.skip_rows)?;
+        let shown = sample.show(options)?;
         let preamble = sample.text[..shown.preamble].to_vec();
         let dialect = match shown.format {
             Format::Delimited(dialect) => Some(dialect),

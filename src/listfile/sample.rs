@@ -7,7 +7,9 @@ use super::charset::TextEncoding;
 use super::column::Profile;
 use super::header::{self, NameTier};
 use super::record::{self, Scan, Scanned};
-use super::{Dialect, Format, LineEnd, ListFileError, Quotes, SNIFF, cell, json, notes};
+use super::{
+    Dialect, Format, LineEnd, ListFileError, Quotes, ReaderOptions, SNIFF, cell, json, notes,
+};
 
 /// The number of rows that are looked at.
 const ROWS: usize = 1000;
@@ -42,14 +44,12 @@ impl Sample<'_> {
     ///
     /// # Errors
     /// [`ListFileError`]: empty, or JSON that is not JSON lines.
-    pub(super) fn show(
-        mut self,
-        header: Option<bool>,
-        skipped: usize,
-    ) -> Result<Shown, ListFileError> {
-        let skipped = self.length_of_lines(skipped);
+    pub(super) fn show(mut self, options: &ReaderOptions) -> Result<Shown, ListFileError> {
+        let header = options.header;
+        let skipped = self.length_of_lines(options.skip_rows);
         self.text = &self.text[skipped..];
-        let (mut preamble, forced) = self.preamble();
+        let (mut preamble, named) = self.preamble();
+        let forced = if options.is_imported { Some(b',') } else { named };
         if header != Some(false) && skipped == 0 {
             preamble += self.notes(&self.text[preamble..], forced);
         }
@@ -59,7 +59,7 @@ impl Sample<'_> {
             return Err(ListFileError::Empty);
         }
         let line_end = self.line_end();
-        let shown = if self.is_json_lines()? {
+        let shown = if !options.is_imported && self.is_json_lines()? {
             self.json()
         } else {
             let best = self.best(forced, header);
@@ -376,9 +376,24 @@ fn is_header(rows: &[Vec<String>], below: &[Profile]) -> bool {
     }
     match best {
         Some((index, profile)) if profile.addresses > 0 => {
-            profile.addresses * 2 >= profile.filled
-                && first.get(index).is_some_and(|cell| !cell.trim().is_empty())
+            first.get(index).is_some_and(|cell| !cell.trim().is_empty())
+                && (profile.addresses * 2 >= profile.filled || stands_over_numbers(rows))
         }
         _ => first.len() > 1 && first.iter().all(|cell| !cell.trim().is_empty()),
     }
+}
+
+/// `true` if each cell of the first row is a word of its own, and one of them stands over cells
+/// without a letter: numbers, dates or prices.
+fn stands_over_numbers(rows: &[Vec<String>]) -> bool {
+    let Some((first, below)) = rows.split_first() else { return false };
+    let is_word = |cell: &str| cell.contains(char::is_alphabetic);
+    let is_name =
+        |(column, cell): (usize, &String)| is_word(cell) && !first[..column].contains(cell);
+    let is_over_numbers = |column: usize| {
+        let cells = below.iter().filter_map(|row| row.get(column)).map(|cell| cell.trim());
+        let filled = cells.clone().filter(|cell| !cell.is_empty()).count();
+        filled > 1 && cells.into_iter().all(|cell| !is_word(cell))
+    };
+    first.iter().enumerate().all(is_name) && (0..first.len()).any(is_over_numbers)
 }

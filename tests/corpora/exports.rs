@@ -29,7 +29,7 @@ fn found(bytes: Vec<u8>) -> Result<(String, String, Vec<Vec<String>>), String> {
         container.convert(input, &mut table, limits).map_err(|error| error.to_string())?;
         input = Cursor::new(table);
     }
-    let options = ReaderOptions::default();
+    let options = ReaderOptions { is_imported: container.is_some(), ..ReaderOptions::default() };
     let mut reader = Reader::open(input, &options).map_err(|error| error.to_string())?;
     let column = reader.layout().address.name.clone();
     let mut rows = Vec::new();

@@ -39,12 +39,14 @@ pub(super) struct Submitted {
 /// The options for reading a list.
 fn reading(job: &Job, number: usize) -> listfile::ReaderOptions {
     // A table that was made here is UTF-8 and has no lines to skip but those of its sheet.
-    let encoding = job.encoding.clone().filter(|_| !job.files[number].is_imported);
+    let is_imported = job.files[number].is_imported;
+    let encoding = job.encoding.clone().filter(|_| !is_imported);
     listfile::ReaderOptions {
         encoding,
         column: job.column.clone(),
         header: job.header,
         skip_rows: job.skip_rows,
+        is_imported,
         ..listfile::ReaderOptions::default()
     }
 }

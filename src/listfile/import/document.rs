@@ -4,6 +4,9 @@ use std::io::{BufRead, Read as _, Write};
 
 use serde_json::{Map, Value};
 
+use super::super::cell::looks_like_address;
+use super::super::header::{self, NameTier};
+use super::super::json::VALUE_KEYS;
 use super::{BoundedTable, ImportError, MAX_COLUMNS};
 
 /// The depth to which objects become columns.
@@ -20,7 +23,9 @@ pub(super) fn is_document(text: &str, is_whole: bool) -> bool {
             match is_line {
                 // One object on one line may be the envelope of an array.
                 Ok(object) => {
-                    is_whole && text.trim_end() == first.trim_end() && inner(&object).is_some()
+                    is_whole
+                        && text.trim_end() == first.trim_end()
+                        && (inner(&object).is_some() || is_map(&object))
                 }
                 Err(error) => first.len() < text.trim_end().len() || is_whole && error.is_syntax(),
             }
@@ -48,6 +53,9 @@ pub(super) fn convert<R: BufRead, W: Write>(
         Value::Array(items) => (String::new(), items),
         Value::Object(object) => match inner(&object) {
             Some((key, items)) => (format!("key {key:?}"), items.clone()),
+            None if is_map(&object) => {
+                (String::new(), object.into_iter().map(|(_, item)| item).collect())
+            }
             None => (String::new(), vec![Value::Object(object)]),
         },
         _ => return Err(ImportError::NoList { kind: table.kind, wanted: "array in it" }),
@@ -115,8 +123,21 @@ fn inner(object: &Map<String, Value>) -> Option<(String, &Vec<Value>)> {
     found.filter(|_| !object.keys().any(|key| key.to_ascii_lowercase().contains("name")))
 }
 
+/// `true` for objects under their ids, as databases export them: each has an address under a key
+/// that all of them have.
+fn is_map(object: &Map<String, Value>) -> bool {
+    let mut items = object.values().map(|item| item.as_object());
+    let Some(Some(first)) = items.next() else { return false };
+    let is_address = |value: &Value| value.as_str().is_some_and(looks_like_address);
+    object.len() > 1
+        && first.iter().any(|(key, value)| {
+            is_address(value)
+                && items.clone().all(|item| item.and_then(|item| item.get(key)).is_some())
+        })
+}
+
 /// Calls `each` with every text in `item` and the name of its column: the keys with dots between
-/// them. Elements of an array have the name of the array.
+/// them. Elements of an array have the name of the array, and so has the value of one.
 fn each_leaf(item: &Value, each: &mut impl FnMut(&str, &str)) {
     match item {
         Value::Object(_) => leaf("", item, 0, each),
@@ -132,7 +153,22 @@ fn leaf(name: &str, value: &Value, depth: usize, each: &mut impl FnMut(&str, &st
         Value::Number(number) => each(name, &number.to_string()),
         Value::String(text) => each(name, text),
         Value::Array(items) if depth < DEPTH => {
-            items.iter().for_each(|item| leaf(name, item, depth + 1, each));
+            // In `emails`, `[{"value": "a@x.test"}]` is what `["a@x.test"]` is.
+            let are_values = header::tier(name) >= NameTier::Related;
+            for item in items {
+                let value = |key: &&str| are_values && item.get(*key).is_some_and(Value::is_string);
+                let own = VALUE_KEYS.into_iter().find(value);
+                match item {
+                    Value::Object(object) if own.is_some() => {
+                        for (key, value) in object {
+                            let inner = format!("{name}.{key}");
+                            let name = if own == Some(key.as_str()) { name } else { &inner };
+                            leaf(name, value, depth + 1, each);
+                        }
+                    }
+                    item => leaf(name, item, depth + 1, each),
+                }
+            }
         }
         Value::Object(object) if depth < DEPTH => {
             for (key, value) in object {

@@ -52,11 +52,19 @@ pub(super) fn convert<R: BufRead, W: Write>(
     Ok(String::new())
 }
 
-/// The recipients of a line: divided by semicolons, or by commas where there are none. What stands
-/// in quotes or angle brackets divides nothing.
+/// The recipients of a line: divided by semicolons, and by commas where there are none or all that
+/// they divide is recipients. What stands in quotes or angle brackets divides nothing.
 fn pieces(line: &str) -> Vec<&str> {
     let by_semicolon = divided(line, ';');
-    if by_semicolon.len() > 1 { by_semicolon } else { divided(line, ',') }
+    if by_semicolon.len() <= 1 {
+        return divided(line, ',');
+    }
+    let by_both = by_semicolon.iter().flat_map(|piece| {
+        let by_comma = divided(piece, ',');
+        let are_recipients = by_comma.iter().all(|piece| is_recipient(piece));
+        if are_recipients { by_comma } else { vec![*piece] }
+    });
+    by_both.collect()
 }
 
 fn divided(line: &str, delimiter: char) -> Vec<&str> {

@@ -2,7 +2,10 @@
 
 use std::io::{BufRead, Seek, Write};
 
-use calamine::{Data, DataRef, ExcelDateTime, Ods, Reader as _, Xlsx, open_workbook_from_rs};
+use calamine::{
+    Data, DataRef, ExcelDateTime, Ods, Reader as _, Sheet, SheetVisible, Xlsx,
+    open_workbook_from_rs,
+};
 
 use super::{BoundedTable, ImportError, MAX_COLUMNS, archive};
 use crate::listfile::cell::looks_like_address;
@@ -20,7 +23,8 @@ pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
         calamine::XlsxError::Password => ImportError::Protected { kind: table.kind },
         error => table.damaged(error),
     })?;
-    let mut best: Option<(usize, String)> = None;
+    let hidden = hidden(book.sheets_metadata());
+    let mut sheets: Vec<(String, usize)> = Vec::new();
     for name in book.sheet_names() {
         let Ok(mut cells) = book.worksheet_cells_reader(&name) else { continue };
         let mut addresses = 0;
@@ -30,12 +34,10 @@ pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
             }
             addresses += usize::from(looks_like_address(&text_of(cell.get_value())));
         }
-        if best.as_ref().is_none_or(|(most, _)| addresses > *most) {
-            best = Some((addresses, name));
-        }
+        sheets.push((name, addresses));
     }
     let no_sheet = ImportError::NoList { kind: table.kind, wanted: "sheet in it" };
-    let Some((_, name)) = best else { return Err(no_sheet) };
+    let Some((name, part)) = chosen(sheets, &hidden) else { return Err(no_sheet) };
     let mut cells = book.worksheet_cells_reader(&name).map_err(|error| table.damaged(error))?;
     let mut row: Vec<String> = Vec::new();
     let mut at: Option<u32> = None;
@@ -61,7 +63,7 @@ pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
     if at.is_some() {
         table.row(&row)?;
     }
-    Ok(format!("sheet {name:?}"))
+    Ok(part)
 }
 
 /// Writes the sheet of an ODS workbook; returns its name.
@@ -78,17 +80,42 @@ pub(super) fn ods<R: BufRead + Seek, W: Write>(
         let rows = range.rows().take(LOOKED_AT as usize).flatten();
         rows.filter(|cell| looks_like_address(&data_text(cell))).count()
     };
+    let hidden = hidden(book.sheets_metadata());
     let sheets = book.worksheets();
-    let best = sheets.into_iter().max_by_key(|(_, range)| count(range));
-    let no_sheet = ImportError::NoList { kind: table.kind, wanted: "sheet in it" };
-    let Some((name, range)) = best else { return Err(no_sheet) };
+    let counts = sheets.iter().map(|(name, range)| (name.clone(), count(range))).collect();
+    let no_sheet = || ImportError::NoList { kind: table.kind, wanted: "sheet in it" };
+    let (name, part) = chosen(counts, &hidden).ok_or_else(no_sheet)?;
+    let found = sheets.into_iter().find(|(sheet, _)| *sheet == name);
+    let (_, range) = found.ok_or_else(no_sheet)?;
     for cells in range.rows() {
         let mut row: Vec<String> = cells.iter().map(data_text).collect();
         let used = row.iter().rposition(|cell| !cell.is_empty()).map_or(0, |last| last + 1);
         row.truncate(used.min(MAX_COLUMNS));
         table.row(&row)?;
     }
-    Ok(format!("sheet {name:?}"))
+    Ok(part)
+}
+
+/// The names of the sheets that nobody sees.
+fn hidden(sheets: &[Sheet]) -> Vec<String> {
+    let hidden = sheets.iter().filter(|sheet| sheet.visible != SheetVisible::Visible);
+    hidden.map(|sheet| sheet.name.clone()).collect()
+}
+
+/// The sheet with the most addresses, and the words for it; a hidden one only if no other has any.
+fn chosen(sheets: Vec<(String, usize)>, hidden: &[String]) -> Option<(String, String)> {
+    let rank = |(name, addresses): &(String, usize)| {
+        (*addresses > 0 && !hidden.contains(name), *addresses)
+    };
+    // Of several alike the first.
+    let best = sheets.iter().rev().max_by_key(|sheet| rank(sheet))?.0.clone();
+    let others = sheets.iter().filter(|sheet| sheet.0 != best && rank(sheet).0);
+    let others: Vec<String> = others.map(|(name, _)| format!("{name:?}")).collect();
+    let mut part = format!("sheet {best:?}");
+    if !others.is_empty() {
+        part += &format!(" and not {}, with addresses too", others.join(", "));
+    }
+    Some((best, part))
 }
 
 /// A cell as text.

@@ -53,6 +53,22 @@ fn workbook() -> Vec<u8> {
 }
 
 #[test]
+fn a_hidden_sheet_is_not_taken_and_a_further_one_with_addresses_is_named() {
+    let mut book = Workbook::new();
+    for (name, rows, is_hidden) in [("Jan", 2, false), ("Old", 9, true), ("Feb", 1, false)] {
+        let sheet = book.add_worksheet();
+        sheet.set_name(name).unwrap().set_hidden(is_hidden);
+        for row in 0..rows {
+            sheet.write(row, 0, format!("{name}{row}@acme.test")).unwrap();
+        }
+    }
+    let (imported, csv) = imported(&book.save_to_buffer().unwrap());
+    let said = "XLSX workbook, sheet \"Jan\" and not \"Feb\", with addresses too";
+    assert_eq!(imported.to_string(), said);
+    assert_eq!(csv, "Jan0@acme.test\nJan1@acme.test\n");
+}
+
+#[test]
 fn the_sheet_with_the_addresses_is_found_and_said() {
     let (imported, csv) = imported(&workbook());
     assert_eq!(imported.to_string(), "XLSX workbook, sheet \"Contacts\"");
@@ -139,12 +155,15 @@ fn entries_of_a_directory_give_a_row_each() {
 #[test]
 fn documents_become_tables_and_lines_of_json_stay() {
     let (_, csv) = imported(br#"[{"n":1,"emails":["a@acme.test","b@acme.test"]},{"n":2,"emails":[{"value":"c@acme.test"}]}]"#);
-    assert_eq!(csv, "emails,n,emails.value\na@acme.test; b@acme.test,1,\n,2,c@acme.test\n");
+    assert_eq!(csv, "emails,n\na@acme.test; b@acme.test,1\nc@acme.test,2\n");
     let (_, csv) = imported(b"[\n  \"a@acme.test\",\n  \"b@acme.test\"\n]\n");
     assert_eq!(csv, "email\na@acme.test\nb@acme.test\n");
     let (wrapped, csv) = imported(b"{\n \"data\": {\"users\": [{\"email\": \"a@acme.test\"}]}\n}");
     assert_eq!(wrapped.to_string(), "JSON document, key \"data.users\"");
     assert_eq!(csv, "email\na@acme.test\n");
+    let (_, csv) =
+        imported(b"{\"a\":{\"email\":\"a@acme.test\",\"n\":1},\"b\":{\"email\":\"b@acme.test\"}}");
+    assert_eq!(csv, "email,n\na@acme.test,1\nb@acme.test,\n", "objects under their ids");
     for lines in ["{\"email\":\"a@acme.test\"}\n", "email\na@acme.test\n", "[draft] notes\n"] {
         assert_eq!(Container::detect(&mut Cursor::new(lines)).unwrap(), None, "{lines}");
     }
@@ -176,6 +195,8 @@ fn recipients_out_of_a_message_give_a_row_each_and_a_table_is_none() {
         "Email Address\n\"\"\"Doe, Jane\"\" <jane@acme.test>\"\nJohn Smith <john@acme.test>\n\
          k@acme.test\n"
     );
+    let (_, csv) = self::imported(b"a@acme.test, b@acme.test; C <c@acme.test>");
+    assert_eq!(csv, "Email Address\na@acme.test\nb@acme.test\nC <c@acme.test>\n");
     for table in ["a@b.test,Jane\n", "email,x\na@b.test,c@d.test\n", "a@b.test\nc@d.test\n"] {
         assert_eq!(Container::detect(&mut Cursor::new(table)).unwrap(), None, "{table}");
     }

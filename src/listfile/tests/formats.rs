@@ -143,4 +143,29 @@ fn the_addresses_of_an_array_stand_in_one_cell() {
     let file = b"{\"emails\":[{\"value\":\"a@acme.test\"},{\"value\":\"b@acme.test\"}]}\n";
     assert_eq!(addresses(file), ["a@acme.test"]);
     assert_eq!(rows(file)[0].others(), ["b@acme.test"]);
+    let (texts, objects) = (
+        "{\"emails\":[\"a@acme.test\"]}\n",
+        "{\"emails\":[{\"value\":\"b@acme.test\",\"type\":1}]}\n",
+    );
+    for (file, wanted) in [
+        (format!("{texts}{texts}{objects}"), ["a@acme.test", "a@acme.test", "b@acme.test"]),
+        (format!("{objects}{objects}{texts}"), ["b@acme.test", "b@acme.test", "a@acme.test"]),
+    ] {
+        assert_eq!(addresses(file.as_bytes()), wanted, "the second kind is read like the first");
+    }
+}
+
+#[test]
+fn lines_of_an_address_and_a_name_are_a_list() {
+    let file = b"jane@acme.test Jane Doe\njohn@acme.test John\nno address\n";
+    assert_eq!(addresses(file), ["jane@acme.test", "john@acme.test", "-"]);
+}
+
+#[test]
+fn a_table_that_was_made_here_is_read_as_it_was_written() {
+    let file = b"emails\n\"a@acme.test; b@acme.test\"\n\"c@acme.test; d@acme.test\"\n";
+    let options = ReaderOptions { is_imported: true, ..ReaderOptions::default() };
+    let mut reader = Reader::open(&file[..], &options).unwrap();
+    assert_eq!(reader.layout().columns, ["emails"]);
+    assert_eq!(reader.next().unwrap().unwrap().others(), ["b@acme.test"]);
 }

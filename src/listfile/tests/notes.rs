@@ -10,6 +10,8 @@ fn a_header_below_notes_is_found_and_the_notes_stay_where_they_are() {
         "#TYPE System.Management.Automation.PSCustomObject\n",
         "# exported on Monday\n# by admin@acme.test\n",
         "Report,May\nGenerated,2024-05-01\n\n",
+        "\"Report: Subscribers\",,\n\"Generated 2024-05-01 10:00\",,\n,,\n",
+        "Contact,,Address\n",
     ] {
         let file = format!("{notes}id,email,name\n1,jane@acme.test,Jane\n");
         assert_eq!(addresses(file.as_bytes()), ["jane@acme.test"], "{notes}");
@@ -27,9 +29,23 @@ fn a_first_line_that_is_a_header_is_no_note() {
         "name,phone,preferred\nBob,555,email\nJane,556,jane@acme.test\nX,1,x@acme.test\n",
         "#email,name\njane@acme.test,Jane\n",
         "jane@acme.test,x\nemail,y,z\n",
+        "name,address,preferred\nBob,Main Street,Email\nJane,Side Street,jane@acme.test\n",
     ] {
         let reader = open(file.as_bytes());
         assert_eq!(reader.layout().preamble, b"", "{file}");
+    }
+}
+
+#[test]
+fn words_above_numbers_are_names_whatever_they_are() {
+    let rows = "1,jane@acme.test,x\n2,n/a,y\n3,n/a,z\n4,n/a,w\n";
+    for header in ["id,Subscriber,notes\n", "no,Owner,remark\n"] {
+        let file = format!("{header}{rows}");
+        assert!(open(file.as_bytes()).layout().has_header(), "{header}");
+    }
+    for first in ["n/a,n/a,x\n", "0,n/a,x\n", ",Subscriber,x\n"] {
+        let file = format!("{first}{rows}");
+        assert!(!open(file.as_bytes()).layout().has_header(), "{first}");
     }
 }
 

@@ -1,0 +1,36 @@
+//! [`ReaderOptions`]: what overrules the appearance of a file.
+
+use super::MAX_RECORD;
+
+/// Settings that overrule the file's own appearance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReaderOptions {
+    /// The encoding's name (WHATWG Encoding Standard labels: `utf-8`, `latin1`, `shift_jis`).
+    /// Default: what the bytes show.
+    pub encoding: Option<String>,
+    /// The address column: its name, or its number from 1; for JSON lines a key, or keys with
+    /// dots between them. Default: what the content shows.
+    pub column: Option<String>,
+    /// `true` if the first row is a header. Default: what the content shows.
+    pub header: Option<bool>,
+    /// Number of lines above the header that are no rows. Default: none but notes that are found.
+    pub skip_rows: usize,
+    /// `true` for a table of comma-separated values that [`import`](super::import) made. Default:
+    /// what the content shows.
+    pub is_imported: bool,
+    /// The longest record taken, in bytes of working text. Default: [`MAX_RECORD`].
+    pub max_record: usize,
+}
+
+impl Default for ReaderOptions {
+    fn default() -> Self {
+        Self {
+            encoding: None,
+            column: None,
+            header: None,
+            skip_rows: 0,
+            is_imported: false,
+            max_record: MAX_RECORD,
+        }
+    }
+}
