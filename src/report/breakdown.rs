@@ -57,17 +57,20 @@ fn rows(data: &ReportData, places: &[GroupCounts], others: &str) -> Vec<Breakdow
     let left = |all: u64, of: &dyn Fn(&GroupCounts) -> u64| {
         all.saturating_sub(places.iter().take(SHOWN).map(of).sum())
     };
+    let finished: Vec<(Reason, u64)> = Reason::ALL
+        .iter()
+        .map(|reason| {
+            let all = data.progress.finished.get(reason).copied().unwrap_or(0);
+            (*reason, left(all, &|place| count(place, *reason)))
+        })
+        .filter(|(_, rows)| *rows > 0)
+        .collect();
+    // A row with several addresses is counted at the domain of each.
+    let at_least = finished.iter().map(|(_, rows)| rows).sum();
     let rest = GroupCounts {
         name: others.to_owned(),
-        rows: left(data.progress.rows, &|place| place.rows),
-        finished: Reason::ALL
-            .iter()
-            .map(|reason| {
-                let all = data.progress.finished.get(reason).copied().unwrap_or(0);
-                (*reason, left(all, &|place| count(place, *reason)))
-            })
-            .filter(|(_, rows)| *rows > 0)
-            .collect(),
+        rows: left(data.progress.rows, &|place| place.rows).max(at_least),
+        finished,
     };
     if !places.is_empty() && rest.rows > 0 {
         rows.push(row(&rest, false));

@@ -36,6 +36,8 @@ pub struct ReportData {
     pub excluded: u64,
     /// Counts of rows by flag.
     pub flags: FlagCounts,
+    /// Rows that would be sent to as chosen, and need a step before.
+    pub to_send: SendCounts,
     /// Timestamp the oldest and the newest evidence was gathered; `None` if there is none.
     pub evidence: Option<(SystemTime, SystemTime)>,
     /// Rows whose evidence was remembered from before this batch.
@@ -102,6 +104,15 @@ pub struct FlagCounts {
     pub role: u64,
     /// Anybody can get a mailbox there for free.
     pub free_provider: u64,
+}
+
+/// Counts of rows that would be sent to: by the chosen policy, and without the undeliverable ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SendCounts {
+    /// Those that reach a mailbox that an earlier row already reaches.
+    pub duplicates: u64,
+    /// Those whose local part names a function, not a person.
+    pub role: u64,
 }
 
 /// The way in which the rows of one domain or destination fared.

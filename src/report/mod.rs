@@ -17,7 +17,7 @@ mod text;
 mod timestamp;
 mod tone;
 
-pub use data::{FlagCounts, GroupCounts, ReportData, ReportFile, ReportFileKind};
+pub use data::{FlagCounts, GroupCounts, ReportData, ReportFile, ReportFileKind, SendCounts};
 pub use text::printable;
 pub use timestamp::rfc3339;
 

@@ -173,7 +173,7 @@ fn cleaning(data: &ReportData) -> Vec<Recommendation> {
              It is a guess about spelling: correct it where you can check it, and verify again.",
         ),
         recommend(
-            data.progress.rows.saturating_sub(data.progress.mailboxes),
+            data.to_send.duplicates,
             "Write to each mailbox once",
             "These rows reach a mailbox that an earlier row already reaches, in the same or \
              another spelling: the column duplicate_of names it. Merge them before you send.",
@@ -213,7 +213,7 @@ fn deciding(data: &ReportData) -> Vec<Recommendation> {
              in many places a fine.",
         ),
         recommend(
-            data.flags.role,
+            data.to_send.role,
             "Look at role addresses",
             "Addresses such as info@ or sales@ reach several people, few of whom asked for your \
              mail; complaints come from there. Keep those that signed up themselves (flag role).",

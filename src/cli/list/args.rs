@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::client::{ClientArgs, server_url};
 use crate::cli::depth::DepthArg;
 use crate::cli::values;
+use crate::verdict::Verdict;
 
 /// `mailvet list`
 #[derive(Debug, Args)]
@@ -160,4 +161,16 @@ pub(super) enum SendToArg {
     DeliverableAndRisky,
     /// Every address on the list
     All,
+}
+
+impl SendToArg {
+    /// `true` if a careful sender writes to rows with this verdict: to no dead ones in any case.
+    pub(super) fn is_sent_to(self, verdict: Verdict) -> bool {
+        match verdict {
+            Verdict::Deliverable => true,
+            Verdict::Risky => self != Self::Deliverable,
+            Verdict::Unknown => self == Self::All,
+            Verdict::Undeliverable => false,
+        }
+    }
 }

@@ -44,8 +44,6 @@ pub(super) struct RowFacts {
     pub(super) duplicate_of: Option<String>,
     /// The further addresses of the row.
     pub(super) others: Vec<String>,
-    /// `true` if something that surrounded the address was taken away.
-    pub(super) is_cleaned: bool,
 }
 
 /// The answer of a row.
@@ -113,7 +111,7 @@ pub(super) fn values(verification: &Verification, facts: &RowFacts) -> Values {
     values[1] = enum_name(verification.action().as_str_name(), "ACTION_");
     values[2] = from_proto::reason_name(verification.reason);
     values[3] = verification.suggestion.clone().unwrap_or_default();
-    values[4] = flags(verification, facts).join(" ");
+    values[4] = flag_names(&verification.flags.unwrap_or_default()).join(" ");
     values[5] = code.map(|code| code.to_string()).unwrap_or_default();
     values[6] = gathered_at.map(rfc3339).unwrap_or_default();
     if verification.reason() == Reason::InvalidSyntax {
@@ -137,12 +135,4 @@ fn beside(values: &mut Values, facts: &RowFacts) {
 /// A verdict's name.
 pub(super) fn verdict(verdict: Verdict) -> String {
     enum_name(verdict.as_str_name(), "VERDICT_")
-}
-
-/// The flags that are set, of the verification and of the row.
-fn flags(verification: &Verification, facts: &RowFacts) -> Vec<&'static str> {
-    let mut flags = verification.flags.unwrap_or_default();
-    flags.cleaned |= facts.is_cleaned;
-    flags.several |= !facts.others.is_empty();
-    flag_names(&flags)
 }

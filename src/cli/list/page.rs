@@ -54,6 +54,7 @@ pub(super) async fn write_page(
         no_address: seen.no_address,
         excluded: seen.excluded,
         flags: seen.flags,
+        to_send: seen.to_send,
         evidence: seen.evidence,
         from_cache: seen.from_cache,
         asked_as,

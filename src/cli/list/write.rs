@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use tonic::{Status, Streaming};
 
+use super::args::SendToArg;
 use super::backend::Client;
 use super::columns::{self, RowAnswer, RowFacts};
 use super::digest::Digesting;
@@ -20,7 +21,7 @@ use crate::proto::{
     BatchResult, CatchAll, ResultOrder, StreamBatchResultsRequest, StreamBatchResultsResponse,
     Verdict, Verification,
 };
-use crate::report::{FlagCounts, ReportFileKind};
+use crate::report::{FlagCounts, ReportFileKind, SendCounts};
 use crate::verdict::Reason;
 
 /// Counts of what the results hold beside their verdicts.
@@ -28,6 +29,8 @@ use crate::verdict::Reason;
 pub(super) struct Seen {
     pub(super) suggestions: u64,
     pub(super) flags: FlagCounts,
+    /// Rows that are sent to and take a step before.
+    pub(super) to_send: SendCounts,
     pub(super) evidence: Option<(SystemTime, SystemTime)>,
     pub(super) from_cache: u64,
     /// Rows without an address.
@@ -77,6 +80,7 @@ pub(super) async fn write(
         plan: job.plan()?,
         first_rows: FirstRows::default(),
         seen: Seen::default(),
+        send_to: job.send_to,
         names: job.files.iter().map(|file| file.name.clone()).collect(),
     };
     let mut written = WrittenRun::default();
@@ -149,6 +153,7 @@ struct RowAnswers<'a> {
     plan: RowPlan,
     first_rows: FirstRows,
     seen: Seen,
+    send_to: SendToArg,
     /// The names of the lists.
     names: Vec<String>,
 }
@@ -156,7 +161,7 @@ struct RowAnswers<'a> {
 impl RowAnswers<'_> {
     /// Reads the results of `row` and makes its answer of them.
     async fn next(&mut self, file: usize, row: &Row) -> anyhow::Result<RowAnswer> {
-        let mut facts = RowFacts { is_cleaned: row.is_cleaned(), ..RowFacts::default() };
+        let mut facts = RowFacts::default();
         let addresses = match self.plan.question(row) {
             RowQuestion::NoAddress => {
                 self.seen.no_address += 1;
@@ -179,10 +184,18 @@ impl RowAnswers<'_> {
         }
         // Of a cancelled batch some rows have no result: what was not found out stays empty.
         let chosen = (0..found.len()).min_by_key(|index| rank(found[*index].1.verdict()));
-        let Some((address, verification)) = chosen.map(|chosen| found.swap_remove(chosen)) else {
+        let Some((address, mut verification)) = chosen.map(|chosen| found.swap_remove(chosen))
+        else {
             return Ok(RowAnswer::default());
         };
         self.seen.note(&verification);
+        facts.duplicate_of = self.earlier(address, (file, row.number()));
+        let reason = from_proto::reason(verification.reason, verification.verdict());
+        if self.send_to.is_sent_to(reason.verdict()) {
+            let is_role = verification.flags.is_some_and(|flags| flags.role);
+            self.seen.to_send.role += u64::from(is_role);
+            self.seen.to_send.duplicates += u64::from(facts.duplicate_of.is_some());
+        }
         for (_, unused) in &found {
             let reason = from_proto::reason(unused.reason, unused.verdict());
             *self.seen.unused.entry(reason).or_default() += 1;
@@ -193,7 +206,10 @@ impl RowAnswers<'_> {
             .filter(|other| **other != address)
             .map(|other| (*other).to_owned())
             .collect();
-        facts.duplicate_of = self.earlier(address, (file, row.number()));
+        // The service saw the address, and not what stood around it in the row.
+        let flags = verification.flags.get_or_insert_default();
+        flags.cleaned |= row.is_cleaned();
+        flags.several |= !facts.others.is_empty();
         let values = columns::values(&verification, &facts);
         Ok(RowAnswer { values, verification: Some(verification), others: facts.others })
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::campaign::preflight::Thresholds;
 use crate::campaign::{Preflight, Progress, SendPolicy, State};
-use crate::report::{FlagCounts, GroupCounts, ReportData, ReportFile, ReportFileKind};
+use crate::report::{FlagCounts, GroupCounts, ReportData, ReportFile, ReportFileKind, SendCounts};
 use crate::verdict::Reason::{self, *};
 use crate::verdict::Verdict;
 
@@ -55,6 +55,7 @@ pub(crate) fn data(
         no_address: 12,
         excluded: 0,
         flags: FlagCounts::default(),
+        to_send: SendCounts { duplicates: if rows > 1000 { rows / 100 } else { 0 }, role: 0 },
         evidence: (rows > open).then(|| (noon() - Duration::from_secs(2_300), noon())),
         from_cache: 0,
         asked_as: None,
@@ -94,6 +95,7 @@ pub(crate) fn healthy() -> ReportData {
         ],
         suggestions: 38,
         flags: FlagCounts { catch_all: 402, disposable: 0, role: 912, free_provider: 30_114 },
+        to_send: SendCounts { duplicates: 611, role: 880 },
         from_cache: 11_904,
         asked_as: Some("probe.shop.example".to_owned()),
         ..data("spring-newsletter.csv", &rows, &[], 0, SendPolicy::All)
@@ -139,6 +141,7 @@ pub(crate) fn bad() -> ReportData {
         files: Vec::new(),
         suggestions: 123,
         flags: FlagCounts { catch_all: 911, disposable: 233, role: 318, free_provider: 6_300 },
+        to_send: SendCounts { duplicates: 97, role: 301 },
         asked_as: Some("[192.0.2.10]".to_owned()),
         ..data("bought-leads-2019 (final).xlsx.csv", &rows, &[], 0, SendPolicy::All)
     }

@@ -1,8 +1,11 @@
 //! A batch over HTTP, from its first row to its end.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::client::{HttpAnswer, HttpRequest};
+use crate::process;
 use crate::product::Product;
 
 const ADDRESSES: [&str; 3] = ["jane.doe@acme.test", "nobody@acme.test", "jane@catch-all.test"];
@@ -79,6 +82,75 @@ async fn results_are_lines_that_can_be_gone_on_from_or_a_table() {
     assert_eq!(&reader.headers().unwrap()[4], "verdict");
     let verdicts: Vec<String> = reader.records().map(|row| row.unwrap()[4].to_owned()).collect();
     assert_eq!(verdicts, ["deliverable", "undeliverable", "risky"]);
+    product.stop().await;
+}
+
+/// What an answer says, without what differs from run to run.
+fn lasting(mut verification: Value) -> Value {
+    let members = verification.as_object_mut().unwrap();
+    members.remove("elapsedDuration");
+    if let Some(evidence) = members.get_mut("evidence").and_then(Value::as_object_mut) {
+        for member in ["gatherTime", "fromCache", "exchangerIp", "answerDuration"] {
+            evidence.remove(member);
+        }
+    }
+    verification
+}
+
+/// The cells of a table by their columns' names.
+fn cells(table: &str) -> Vec<BTreeMap<String, String>> {
+    csv::Reader::from_reader(table.as_bytes()).deserialize().map(Result::unwrap).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_have_the_shape_and_the_words_of_verified_addresses_and_of_lists() {
+    const TEXTS: [&str; 4] =
+        ["jane.doe@acme.test", "SMTP:nobody@acme.test", "jane@@acme.test", "jane@catch-all.test"];
+    let product = Product::start().await;
+    let rows: Vec<Value> = TEXTS.iter().map(|text| json!({ "address": text })).collect();
+    let create = HttpRequest::post("/v1/batches", json!({ "spec": {} }));
+    let id = send(&product, create).await.json()["batch"]["batchId"].as_str().unwrap().to_owned();
+    let path = format!("/v1/batches/{id}");
+    send(&product, HttpRequest::post(&format!("{path}:append"), json!({ "rows": rows }))).await;
+    send(&product, HttpRequest::post(&format!("{path}:seal"), json!({ "rows": 4 }))).await;
+    send(&product, HttpRequest::get(&format!("{path}:watch"))).await;
+    let results = HttpRequest::get(&format!("{path}/results?order=RESULT_ORDER_ROW"));
+    let page: Value =
+        serde_json::from_str(send(&product, results.clone()).await.body.lines().next().unwrap())
+            .unwrap();
+    let table = cells(&send(&product, results.header("accept", "text/csv")).await.body);
+
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.csv"), format!("email\n{}\n", TEXTS.join("\n"))).unwrap();
+    let server = format!("http://{}", product.address);
+    for output in ["b.csv", "c.jsonl"] {
+        let format = output.rsplit('.').next().unwrap();
+        let args = ["list", "a.csv", "-o", output, "--format", format, "--server", &server];
+        let vetted = process::run(folder.path(), &args, b"");
+        assert!(vetted.status.code().is_some_and(|code| code < 2), "{vetted:?}");
+    }
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    let listed = cells(&read("b.csv"));
+    let lines: Vec<Value> =
+        read("c.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (row, text) in TEXTS.iter().enumerate() {
+        let verified =
+            process::run(folder.path(), &["verify", "--json", "--server", &server, text], b"");
+        let verified: Value = serde_json::from_slice(&verified.stdout).unwrap();
+        let result = lasting(page["results"][row]["verification"].clone());
+        assert_eq!(result, lasting(verified), "verify --json {text}");
+        let mut line = lasting(lines[row]["verification"].clone());
+        // A list sends what it took out of the cell, and keeps the cell.
+        line["input"] = result["input"].clone();
+        assert_eq!(result, line, "JSON lines of {text}");
+        for (name, cell) in &listed[row] {
+            if let Some(same) = table[row].get(name).filter(|_| name != "evidence_time") {
+                assert_eq!(same, cell, "column {name} of {text}");
+            }
+        }
+    }
+    let shared = listed[0].keys().filter(|name| table[0].contains_key(*name)).count();
+    assert_eq!(shared, 8, "{:?} {:?}", listed[0].keys(), table[0].keys());
     product.stop().await;
 }
 
