@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 /// A file's identity, through symbolic links: of one that is there its device and inode, of one
-/// that is not its folder's and its name.
+/// that is not its folder's and its name, and its path where that is not there either.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct FileIdentity {
     device: u64,
@@ -18,7 +18,7 @@ pub(super) struct FileIdentity {
 }
 
 impl FileIdentity {
-    /// `None` if neither the file nor its folder can be looked at.
+    /// `None` if the path has no name.
     pub(super) fn of_path(path: &Path) -> Option<Self> {
         let numbers =
             |found: fs::Metadata, name| Self { device: found.dev(), inode: found.ino(), name };
@@ -27,7 +27,10 @@ impl FileIdentity {
         }
         let path = behind_links(path);
         let name = Some(path.file_name()?.to_os_string());
-        Some(numbers(fs::metadata(folder_of(&path)).ok()?, name))
+        let Ok(folder) = fs::metadata(folder_of(&path)) else {
+            return Some(Self { device: 0, inode: 0, name: Some(path.into_os_string()) });
+        };
+        Some(numbers(folder, name))
     }
 }
 
@@ -57,6 +60,12 @@ pub(super) fn ensure_different(files: &[(&str, &Path)]) -> anyhow::Result<()> {
             identities[..later].iter().position(|other| identity.is_some() && other == identity);
         if let Some(earlier) = earlier {
             let ((one, _), (other, path)) = (files[earlier], files[later]);
+            anyhow::ensure!(
+                one != other,
+                "{} would be {one} twice: name each list once, and vet lists of one name in runs \
+                 of their own",
+                path.display()
+            );
             anyhow::bail!("{} is {one}: {other} needs another name", path.display());
         }
     }
@@ -88,8 +97,16 @@ pub(super) fn ensure_writable(path: &Path, may_replace: bool) -> anyhow::Result<
         path.display()
     );
     let folder = folder_of(path);
+    anyhow::ensure!(
+        folder.is_dir(),
+        "{} cannot be written: there is no folder {}",
+        path.display(),
+        folder.display()
+    );
     let tried = tempfile::Builder::new().prefix(".mailvet-").tempfile_in(folder);
-    tried.map(drop).with_context(|| format!("{} cannot be written", path.display()))
+    // The error names the file that was tried, which nobody knows.
+    let tried = tried.map(drop).map_err(|error| io::Error::from(error.kind()));
+    tried.with_context(|| format!("{} cannot be written", path.display()))
 }
 
 /// Gives a finished file its own name, or copies it to a stream. What is already there under that

@@ -96,6 +96,19 @@ fn several_lists_are_vetted_as_one_and_come_back_as_several() {
 }
 
 #[test]
+fn two_outputs_of_one_name_are_refused_before_anything_is_asked() {
+    let folder = folder_with("a.csv", "id,email\n1,jane.doe@acme.test\n");
+    fs::create_dir(folder.path().join("old")).unwrap();
+    fs::copy(folder.path().join("a.csv"), folder.path().join("old/a.csv")).unwrap();
+    for args in [["a.csv", "old/a.csv"], ["a.csv", "./a.csv"]] {
+        let output = run(folder.path(), &[&args[..], &["--sandbox", "-o", "out"]].concat(), b"");
+        assert_eq!(output.status.code(), Some(2));
+        assert!(said(&output).contains(" twice: "), "{}", said(&output));
+        assert_eq!(names(&folder), ["a.csv", "old"], "nothing is left behind");
+    }
+}
+
+#[test]
 fn several_columns_are_verified_and_the_best_address_is_taken() {
     let list = "id,work,home\n1,nobody@acme.test,jane.doe@acme.test\n2,,sales@acme.test\n";
     let folder = folder_with("a.csv", list);
