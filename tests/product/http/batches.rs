@@ -103,7 +103,7 @@ fn cells(table: &str) -> Vec<BTreeMap<String, String>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn results_have_the_shape_and_the_words_of_verified_addresses_and_of_lists() {
+async fn results_have_the_shape_and_the_words_of_lists() {
     const TEXTS: [&str; 4] =
         ["jane.doe@acme.test", "SMTP:nobody@acme.test", "jane@@acme.test", "jane@catch-all.test"];
     let product = Product::start().await;
@@ -134,11 +134,7 @@ async fn results_have_the_shape_and_the_words_of_verified_addresses_and_of_lists
     let lines: Vec<Value> =
         read("c.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for (row, text) in TEXTS.iter().enumerate() {
-        let verified =
-            process::run(folder.path(), &["verify", "--json", "--server", &server, text], b"");
-        let verified: Value = serde_json::from_slice(&verified.stdout).unwrap();
         let result = lasting(page["results"][row]["verification"].clone());
-        assert_eq!(result, lasting(verified), "verify --json {text}");
         let mut line = lasting(lines[row]["verification"].clone());
         // A list sends what it took out of the cell, and keeps the cell.
         line["input"] = result["input"].clone();
