@@ -41,6 +41,9 @@ const BEHIND: u64 = 80;
 /// and then a pause.
 const TWO_MINUTES: Duration = Duration::from_secs(120);
 
+/// Share of refused recipients that a session expects at first, in per cent.
+const USUAL_REFUSED: u64 = 8;
+
 /// Rows of a destination that may have been asked about and not been told of: two chunks.
 const IN_FLIGHT: u64 = 200;
 
@@ -275,7 +278,9 @@ fn pace_of(work: &DestinationWork, pace: &Pace) -> u64 {
         }
         _ => u64::MAX,
     };
-    let per_session = pace.recipients_per_session.min(by_refusals).max(1);
+    // A session names as many at first as suit the usual share, before it knows its own.
+    let at_first = pace.refused_per_session.saturating_mul(100) / USUAL_REFUSED;
+    let per_session = pace.recipients_per_session.min(by_refusals.max(at_first)).max(1);
     pace.recipients.min(pace.connections.saturating_mul(per_session)).max(1)
 }
 

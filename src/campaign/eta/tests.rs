@@ -78,9 +78,13 @@ fn a_provider_slower_than_its_pace_is_told_by_its_own_rate() {
 
 #[test]
 fn unknown_users_end_sessions_early_and_connections_are_counted() {
-    // A fifth of them: 45 recipients a session, 30 sessions a minute.
-    let some = DestinationWork { finished: 1000, refused: 200, ..open(13_501) };
-    assert_eq!(seconds_left(&work(&[some])), 10 * 62);
+    // Ten sessions a minute. One that meets many of them has named 112 recipients by then.
+    let pace = Pace { connections: 10, ..PACE };
+    let some = DestinationWork { finished: 1000, refused: 200, ..open(12_321) };
+    assert_eq!(seconds_left(&Workload { pace, ..work(&[some]) }), 11 * 62);
+    // One in twenty: 180 recipients a session.
+    let few = DestinationWork { finished: 1000, refused: 50, ..open(18_001) };
+    assert_eq!(seconds_left(&Workload { pace, ..work(&[few]) }), 10 * 62);
 }
 
 #[test]
