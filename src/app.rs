@@ -9,8 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::batch::sqlite::SqliteQueue;
+use crate::batch::uploads::UploadStore;
 use crate::batch::{AddressVerifier, Batches};
 use crate::cache::DnsCache;
+use crate::callbacks::{self, Callbacks};
 use crate::campaign::eta::Pace;
 use crate::campaign::preflight::Thresholds;
 use crate::clock::Clock;
@@ -49,6 +51,7 @@ pub struct App {
     pub lists: Arc<ListsHandle>,
     /// Sources of the measurements.
     pub sources: Sources,
+    callbacks: OnceLock<Callbacks>,
     prober: Prober,
     domains: DnsCache,
     tasks: TaskTracker,
@@ -102,7 +105,19 @@ impl App {
             calls: Arc::new(Calls::default()),
             readiness: Readiness::default(),
         };
-        Ok(Self { config, clock, verifier, replies, lists, sources, prober, domains, tasks, stop })
+        Ok(Self {
+            config,
+            clock,
+            verifier,
+            replies,
+            lists,
+            sources,
+            callbacks: OnceLock::new(),
+            prober,
+            domains,
+            tasks,
+            stop,
+        })
     }
 
     /// Asks DNS from now on, again and again, whether it answers: until then the service is not
@@ -120,6 +135,7 @@ impl App {
     /// As [`Self::thresholds`].
     pub fn services(&self, batches: &Batches) -> anyhow::Result<Services> {
         Ok(Services {
+            callbacks: self.callbacks.get().cloned(),
             verifier: Arc::clone(&self.verifier),
             replies: Arc::clone(&self.replies),
             batches: batches.clone(),
@@ -137,11 +153,16 @@ impl App {
     pub async fn open_batches(&self, dir: &Path) -> anyhow::Result<Batches> {
         let place = dir.to_path_buf();
         // Opening reads files.
-        let queue = tokio::task::spawn_blocking(move || SqliteQueue::open(&place)).await??;
+        let limits = self.config.batch.clone();
+        let open = move || {
+            let queue = SqliteQueue::open(&place)?;
+            anyhow::Ok((queue, UploadStore::open(&place, &limits)?))
+        };
+        let (queue, uploads) = tokio::task::spawn_blocking(open).await??;
         let ask = Arc::clone(&self.verifier) as Arc<dyn AddressVerifier>;
         let pace = self.pace();
         let config = self.config.batch.clone();
-        let batches = Batches::start(Arc::new(queue), ask, config, pace, self.clock);
+        let batches = Batches::start(Arc::new(queue), ask, Some(uploads), config, pace, self.clock);
         // Opened once; a second time is a test's, and the first ones are measured.
         let _ = self.sources.batches.set(batches.clone());
         self.sources.readiness.store_is_open();
@@ -161,6 +182,19 @@ impl App {
         }
     }
 
+    /// Begins to call back about `batches`; before [`Self::services`].
+    ///
+    /// # Errors
+    ///
+    /// If the thresholds do not ascend, or a file of the configuration cannot be used.
+    pub fn call_back(&self, batches: &Batches) -> anyhow::Result<()> {
+        let (domains, config) = (self.domains.clone(), self.config.callbacks.clone());
+        let callbacks =
+            Callbacks::start(batches.clone(), domains, config, self.thresholds()?, self.clock)?;
+        let _ = self.callbacks.set(callbacks);
+        Ok(())
+    }
+
     /// The thresholds a campaign is held against.
     ///
     /// # Errors
@@ -173,6 +207,9 @@ impl App {
     /// Finishes what is begun: sessions are ended with QUIT, background tasks are waited for.
     pub async fn drain(&self) {
         self.stop.cancel();
+        if let Some(callbacks) = self.callbacks.get() {
+            callbacks.drain().await;
+        }
         self.prober.drain().await;
         self.domains.drain().await;
         self.tasks.close();
@@ -253,6 +290,7 @@ pub fn problems(config: &Config) -> Vec<anyhow::Error> {
     if let Some(dir) = config.batch.data_dir.as_ref().filter(|dir| dir.exists() && !dir.is_dir()) {
         found.push(anyhow::anyhow!("batch.data_dir: {} is not a folder", dir.display()));
     }
+    found.extend(callbacks::problems(&config.callbacks).into_iter().map(anyhow::Error::msg));
     found.extend(config.dns.check().err().map(Into::into));
     found.extend(config.cache.check().err().map(Into::into));
     found.extend(Thresholds::try_from(config.preflight).err().map(Into::into));

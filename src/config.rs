@@ -14,8 +14,8 @@ use toml::{Table, Value};
 
 use crate::toml_reader::{self, TomlError};
 use crate::{
-    batch, cache, campaign, dns, doctor, grpc, lists, metrics, outcomes, prober, smtp, telemetry,
-    verdict, verifier,
+    batch, cache, callbacks, campaign, dns, doctor, grpc, lists, metrics, outcomes, prober, smtp,
+    telemetry, verdict, verifier,
 };
 
 pub use page::commented;
@@ -32,6 +32,8 @@ pub struct Config {
     pub policy: verdict::Policy,
     /// Whole lists.
     pub batch: batch::Config,
+    /// Callbacks about batches.
+    pub callbacks: callbacks::Config,
     /// The SMTP sessions.
     pub smtp: smtp::Config,
     /// The lanes: budgets and manners.

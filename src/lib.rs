@@ -11,7 +11,7 @@
 //! | 11 | [`cli`], [`app`], [`config`], [`telemetry`], [`metrics`] | the process |
 //! | 10 | [`grpc`], [`http`], [`proto`] | the service: decode, call, encode; JSON over HTTP |
 //! | 9 | [`batch`], [`doctor`] | durable lists: queue and worker; diagnosis of this host |
-//! | 9 | [`outcomes`] | reports on real mail: bounces and complaints |
+//! | 9 | [`outcomes`], [`callbacks`] | reports on real mail; who is told of a batch's end |
 //! | 8 | [`report`] | data to page (pure) |
 //! | 7 | [`verifier`] | one verification from end to end |
 //! | 6 | [`prober`] | scheduler (pure) and SMTP sessions |
@@ -99,6 +99,8 @@ pub mod address;
 pub mod app;
 pub mod batch;
 pub mod cache;
+#[cfg(feature = "server")]
+pub mod callbacks;
 pub mod campaign;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -115,7 +117,7 @@ pub mod grpc;
 #[cfg(feature = "server")]
 pub mod http;
 pub mod instruments;
-#[cfg(feature = "cli")]
+#[cfg(feature = "server")]
 pub mod listfile;
 pub mod lists;
 #[cfg(feature = "server")]

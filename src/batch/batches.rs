@@ -19,7 +19,8 @@ use super::queue::{
     Cursor, NewRow, Order, Queue, QueueError, ResultsPage, ResultsRequest, SubmittedBatch,
     VerdictSet,
 };
-use super::worker;
+use super::uploads::UploadStore;
+use super::{sweep, worker};
 use crate::campaign::eta::Pace;
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress, State};
@@ -33,12 +34,6 @@ const NOTIFY_EVERY: Duration = Duration::from_millis(200);
 
 /// Results read at a time.
 const RESULTS_AT_ONCE: usize = 500;
-
-/// Longest time between two looks for batches whose retention is over.
-const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
-
-/// Batches removed before the next look.
-const SWEEP_AT_ONCE: usize = 100;
 
 /// Whole lists, durably. Cheap to clone; all clones share the same queue and worker.
 #[derive(Clone)]
@@ -70,15 +65,21 @@ pub struct Stats {
     pub waiting_rows: u64,
     /// Different addresses of any batch that got their result.
     pub results: u64,
+    /// Callbacks that no receiver has taken yet.
+    pub pending_callbacks: u64,
+    /// Age of the oldest of their events; zero if there is none.
+    pub oldest_callback: Duration,
 }
 
 impl Batches {
-    /// Opens the door to `queue` and starts to work on what is in it. `pace` is what a destination
-    /// takes: work for it is put off, and its end foretold, by that.
+    /// Opens the door to `queue` and starts to work on what is in it; lists that were uploaded are
+    /// kept in `uploads`. `pace` is what a destination takes: work for it is put off, and its end
+    /// foretold, by that.
     #[must_use]
     pub fn start(
         queue: Arc<dyn Queue>,
         verifier: Arc<dyn AddressVerifier>,
+        uploads: Option<UploadStore>,
         config: Config,
         pace: Pace,
         clock: Clock,
@@ -87,6 +88,7 @@ impl Batches {
         let context = WorkerContext {
             queue,
             verifier,
+            uploads,
             destinations: Destinations::new(config.addresses_per_destination(), interval),
             arrivals: Arc::new(ArrivalBudget::new(&config)),
             config: Arc::new(config),
@@ -97,7 +99,7 @@ impl Batches {
         };
         let tasks = TaskTracker::new();
         tasks.spawn(worker::run(context.clone()));
-        tasks.spawn(sweep(context.clone()));
+        tasks.spawn(sweep::run(context.clone()));
         Self { context, forecasts: Arc::new(Forecasts::new(pace)), tasks }
     }
 
@@ -109,20 +111,19 @@ impl Batches {
     /// other options; [`QueueError::TooManyBatches`] and [`QueueError::TooManyBytes`].
     pub async fn submit(&self, spec: Spec) -> Result<SubmittedBatch, QueueError> {
         let now = self.context.clock.now();
-        let (request_id, options) = (spec.request_id.clone(), spec.options.clone());
-        let owner = spec.owner.clone();
+        let asked = spec.clone();
         let submission = self.context.queue.submit(BatchId::new(now), spec, now).await?;
         if let SubmittedBatch::New(batch) = &submission {
             let (queue, config) = (&self.context.queue, &self.context.config);
             // Refused, or its caller went away: it is not kept.
             let unkept = UnkeptBatch::new(queue, &self.tasks, batch.id.clone());
-            limits::may_keep_another(&**queue, config, &owner).await?;
+            limits::may_keep_another(&**queue, config, &asked.owner).await?;
             unkept.keep();
         }
         if let SubmittedBatch::Known(batch) = &submission
-            && let Some(difference) = batch.spec.options.difference(&options)
+            && let Some(difference) = batch.spec.difference(&asked)
         {
-            let (id, request_id) = (batch.id.clone(), request_id.unwrap_or_default());
+            let (id, request_id) = (batch.id.clone(), asked.request_id.unwrap_or_default());
             return Err(QueueError::OtherRequest { id, request_id, difference });
         }
         Ok(submission)
@@ -302,6 +303,7 @@ impl Batches {
     /// As [`Queue::delete`].
     pub async fn delete(&self, id: &BatchId) -> Result<(), QueueError> {
         self.context.queue.delete(id).await?;
+        sweep::remove_list(&self.context, id).await;
         tracing::info!(batch = %id, "the batch is deleted");
         self.context.changes.notify();
         Ok(())
@@ -312,18 +314,48 @@ impl Batches {
         limits::discard(&self.context.queue, &self.tasks, id);
     }
 
+    /// The lists as they were uploaded, if they are kept.
+    #[must_use]
+    pub fn uploads(&self) -> Option<UploadStore> {
+        self.context.uploads.clone()
+    }
+
+    /// The queue, with its outbox.
+    pub fn queue(&self) -> Arc<dyn Queue> {
+        Arc::clone(&self.context.queue)
+    }
+
+    /// Wakes everything that waits for a change.
+    pub fn notify(&self) {
+        self.context.changes.notify();
+    }
+
+    /// The version of all batches; it grows with every change.
+    pub fn version(&self) -> u64 {
+        self.context.changes.version()
+    }
+
+    /// Waits for a change after version `seen`.
+    pub async fn changed_since(&self, seen: u64) {
+        self.context.changes.changed_since(seen).await;
+    }
+
     /// Figures of the running batches and of the work done so far.
     ///
     /// # Errors
     /// As [`Queue::running`].
     pub async fn stats(&self) -> Result<Stats, QueueError> {
         let running = self.context.queue.running().await?;
+        let outbox = self.context.queue.outbox_stats().await?;
+        let age = outbox.oldest.and_then(|at| self.context.clock.now().duration_since(at).ok());
         let sum = |rows: fn(&Progress) -> u64| running.iter().map(|b| rows(&b.progress)).sum();
         Ok(Stats {
             running: running.len(),
             open_rows: sum(Progress::open_rows),
             waiting_rows: sum(Progress::waiting_rows),
             results: self.context.results.value(),
+            pending_callbacks: outbox.pending,
+            oldest_callback: age.unwrap_or_default(),
         })
     }
 
@@ -364,37 +396,4 @@ async fn poll_results(
 async fn wait(context: &WorkerContext, seen: u64) {
     tokio::time::sleep(NOTIFY_EVERY).await;
     context.changes.changed_since(seen).await;
-}
-
-/// Removes batches whose retention is over and uploads that were abandoned, until told to stop.
-async fn sweep(context: WorkerContext) {
-    let (retention, upload_timeout) = (context.config.retention, context.config.upload_timeout);
-    let pause = (retention.min(upload_timeout) / 10).clamp(Duration::from_secs(1), SWEEP_EVERY);
-    let mut ticks = tokio::time::interval(pause);
-    while context.stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let now = context.clock.now();
-        if let Some(before) = now.checked_sub(retention) {
-            let over = context.queue.ended_before(before, SWEEP_AT_ONCE).await;
-            remove(&context, over, "its retention is over: deleted").await;
-        }
-        if let Some(before) = now.checked_sub(upload_timeout) {
-            let idle = context.queue.idle_uploads(before, SWEEP_AT_ONCE).await;
-            remove(&context, idle, "its upload was abandoned: removed").await;
-        }
-    }
-}
-
-/// Removes batches, and logs why.
-async fn remove(
-    context: &WorkerContext,
-    found: Result<Vec<BatchId>, QueueError>,
-    why: &'static str,
-) {
-    for id in found.unwrap_or_default() {
-        match context.queue.delete(&id).await {
-            Ok(()) => tracing::info!(batch = %id, "{why}"),
-            Err(error) => tracing::error!(batch = %id, %error, "could not be deleted"),
-        }
-        context.changes.notify();
-    }
 }

@@ -42,6 +42,11 @@ pub struct Config {
     /// Most MiB of rows that wait in memory for the disk, of all callers together, 1 or more.
     /// Default 64.
     pub megabytes_in_arrival: u32,
+    /// Largest list file that is uploaded, in MiB, 1 or more. Default 256.
+    pub megabytes_per_upload: u64,
+    /// Most MiB of list files as they were uploaded, of all callers together; each is kept as long
+    /// as its batch. Default 8192.
+    pub megabytes_of_uploads: u64,
     /// Longest pause between two pages of an upload. A batch that waited longer for its
     /// next page is removed with all its rows. Default 1 hour.
     #[serde(with = "humantime_serde")]
@@ -64,6 +69,8 @@ impl Default for Config {
             batches_per_caller: 1000,
             megabytes_per_caller: 16 * 1024,
             megabytes_in_arrival: 64,
+            megabytes_per_upload: 256,
+            megabytes_of_uploads: 8 * 1024,
             upload_timeout: Duration::from_secs(60 * 60),
             retention: Duration::from_secs(30 * 24 * 60 * 60),
         }

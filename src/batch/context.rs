@@ -10,6 +10,7 @@ use super::config::Config;
 use super::destinations::Destinations;
 use super::limits::ArrivalBudget;
 use super::queue::Queue;
+use super::uploads::UploadStore;
 use crate::clock::Clock;
 use crate::instruments::Counter;
 
@@ -18,6 +19,8 @@ use crate::instruments::Counter;
 pub(super) struct WorkerContext {
     pub(super) queue: Arc<dyn Queue>,
     pub(super) verifier: Arc<dyn AddressVerifier>,
+    /// The lists that were uploaded; `None` if none are taken.
+    pub(super) uploads: Option<UploadStore>,
     pub(super) config: Arc<Config>,
     pub(super) destinations: Arc<Destinations>,
     pub(super) changes: Arc<ChangeNotifier>,

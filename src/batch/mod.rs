@@ -8,6 +8,7 @@ pub mod plan;
 pub mod queue;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub mod uploads;
 
 mod change_notifier;
 mod chunk;
@@ -15,6 +16,7 @@ mod context;
 mod destinations;
 mod forecasts;
 mod limits;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod worker;

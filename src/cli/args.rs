@@ -59,6 +59,9 @@ pub(super) enum CliCommand {
     /// Look for what makes verdicts unknown: port 25, names, SPF, blocklists, DNS, the clock; exit
     /// status 1 if something fails
     Doctor(DoctorArgs),
+    /// Show what the callbacks of a service came to, send one again, or try a URL; exit status 1 if
+    /// one was given up or not taken
+    Callbacks(CallbacksArgs),
     /// Make API keys for the callers of a service
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
@@ -209,6 +212,38 @@ pub(super) struct HealthArgs {
     /// Trust and credentials
     #[command(flatten)]
     pub(super) client: ClientArgs,
+}
+
+/// `mailvet callbacks`
+#[derive(Debug, Args)]
+pub(super) struct CallbacksArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub(super) command: CallbacksCommand,
+    /// The service to ask [default: the configured server.listen]
+    #[arg(long, global = true, value_name = "URL", value_parser = server_url)]
+    pub(super) server: Option<String>,
+    /// Trust and credentials
+    #[command(flatten)]
+    pub(super) client: ClientArgs,
+}
+
+/// The commands of `mailvet callbacks`.
+#[derive(Debug, Subcommand)]
+pub(super) enum CallbacksCommand {
+    /// List them, those of the newest batches first: id, state, tries, last result, next try, URL
+    List,
+    /// Send one again, now and with all its tries
+    Resend {
+        /// The callback's id, as `list` shows it
+        #[arg(value_name = "ID")]
+        callback_id: String,
+    },
+    /// Send a trial to a URL, once, and say what it answered
+    Test {
+        /// The URL
+        url: String,
+    },
 }
 
 /// `mailvet api-key`

@@ -11,6 +11,7 @@ use super::args::HealthArgs;
 use super::client::Trust;
 use super::common::Common;
 use super::render::message;
+use crate::grpc;
 
 /// The time that a healthy service may take to say so.
 const TIME_LIMIT: Duration = Duration::from_secs(3);
@@ -21,11 +22,7 @@ pub(super) async fn run(args: HealthArgs, common: &Common) -> anyhow::Result<boo
         Some(url) => (url, Trust::Authorities),
         None => {
             own = common.load(Table::new())?.server;
-            let at = reachable(own.listen);
-            match &own.tls.certificate {
-                Some(certificate) => (format!("https://{at}"), Trust::Exactly(certificate)),
-                None => (format!("http://{at}"), Trust::Authorities),
-            }
+            own_service(&own)
         }
     };
     let answer = async {
@@ -47,6 +44,15 @@ pub(super) async fn run(args: HealthArgs, common: &Common) -> anyhow::Result<boo
             anstream::println!("{url} does not answer: {}", message(&error));
             Ok(false)
         }
+    }
+}
+
+/// The URL of the service with this configuration on this machine, and the certificate it shows.
+pub(super) fn own_service(own: &grpc::Config) -> (String, Trust<'_>) {
+    let at = reachable(own.listen);
+    match &own.tls.certificate {
+        Some(certificate) => (format!("https://{at}"), Trust::Exactly(certificate)),
+        None => (format!("http://{at}"), Trust::Authorities),
     }
 }
 

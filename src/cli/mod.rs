@@ -2,6 +2,7 @@
 
 mod api_key;
 mod args;
+mod callbacks;
 mod client;
 mod common;
 mod completions;
@@ -74,6 +75,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         CliCommand::Lists => lists::run(&cli.common),
         CliCommand::Config(args) => config::run(&args, &cli.common),
         CliCommand::Health(args) => health::run(args, &cli.common).await,
+        CliCommand::Callbacks(args) => callbacks::run(args, &cli.common).await,
         CliCommand::Doctor(args) => doctor::run(args, &cli.common).await,
         CliCommand::ApiKey(command) => api_key::run(&command),
         CliCommand::Completions(args) => completions::run(&args),

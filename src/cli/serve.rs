@@ -108,6 +108,7 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
     let store = Store::choose(app, args.sandbox)?;
     let batches = app.open_batches(store.path()).await?;
+    app.call_back(&batches)?;
     let services = app.services(&batches)?;
     tracing::info!(
         sandbox = args.sandbox,

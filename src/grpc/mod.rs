@@ -8,6 +8,7 @@ pub mod server;
 mod arrivals;
 mod auth_layer;
 mod batch;
+mod callbacks;
 mod callers;
 mod check;
 mod connection;

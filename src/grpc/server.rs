@@ -16,6 +16,7 @@ use tonic::transport::Server;
 
 use super::auth_layer::AuthLayer;
 use super::batch;
+use super::callbacks::CallbackHandler;
 use super::calls::{CallTraceLayer, Calls};
 use super::config::{Config, Limits};
 use super::content_type::GrpcOnlyLayer;
@@ -28,11 +29,13 @@ use super::serve_error::ServeError;
 use super::service::VerificationHandler;
 use crate::access::{Access, Caller, Harvesting, Keys, Quota};
 use crate::batch::Batches;
+use crate::callbacks::Callbacks;
 use crate::campaign::preflight::Thresholds;
 use crate::clock::Clock;
 use crate::http::{self, BodyLimits, BrowserGuard, HttpLayer, LocalAnswers};
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::batch_service_server::BatchServiceServer;
+use crate::proto::callback_service_server::CallbackServiceServer;
 use crate::proto::verification_service_server::VerificationServiceServer;
 use crate::readiness::Readiness;
 use crate::smtp::Classifier;
@@ -58,6 +61,8 @@ pub struct Services {
     pub replies: Arc<Classifier>,
     /// The durable batches.
     pub batches: Batches,
+    /// The callbacks of batches, if they are sent.
+    pub callbacks: Option<Callbacks>,
     /// The thresholds of the pre-flight answer.
     pub thresholds: Thresholds,
     /// Counters of calls.
@@ -105,11 +110,13 @@ pub async fn serve(
     let protection = config.protection();
     let (anonymous, certificates) = (protection.admits_anonymous(), protection.client_certificates);
     let guard = BrowserGuard::new(&config.http, anonymous, certificates);
-    let translation = HttpLayer::new(&config.http, bodies, guard);
+    let translation = HttpLayer::new(&config.http, bodies, guard, services.batches.uploads());
     let (cors, accepts_http1) = (http::cors(&config.http)?, config.http.enabled);
     let verifier =
         MeteredVerifier::new(Arc::clone(&files.access), Arc::clone(&services.verifier), clock);
     let batches = batch_service(&services, verifier.clone(), &shutdown);
+    let callbacks = CallbackHandler::new(services.batches.clone(), services.callbacks.clone());
+    let callbacks = CallbackServiceServer::new(callbacks);
     let replies = Arc::clone(&services.replies);
     let service = VerificationHandler::new(verifier, replies, config, clock, shutdown.clone());
     let reporting = Health::begin(health_reporter, &services.readiness, shutdown.clone()).await;
@@ -129,6 +136,7 @@ pub async fn serve(
                 .accept_compressed(Gzip),
         )
         .add_service(batches)
+        .add_service(callbacks.max_decoding_message_size(largest))
         .add_service(LocalAnswers);
 
     let deadline = async {
@@ -210,7 +218,9 @@ fn batch_service(
     shutdown: &CancellationToken,
 ) -> BatchServiceServer<batch::BatchHandler> {
     let (batches, thresholds) = (services.batches.clone(), services.thresholds);
-    let handler = batch::BatchHandler::new(batches, thresholds, verifier, shutdown.clone());
+    let callbacks = services.callbacks.clone();
+    let handler =
+        batch::BatchHandler::new(batches, thresholds, verifier, callbacks, shutdown.clone());
     // Pages of rows and of results compress well; an answer about one address hardly does.
     BatchServiceServer::new(handler)
         .max_decoding_message_size(LARGEST_PAGE)

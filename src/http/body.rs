@@ -18,6 +18,23 @@ const FREE: usize = 64 * 1024;
 /// Time a body may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
 
+/// Largest bodies, in octets: as large as the messages of gRPC that they become.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimits {
+    /// Of a call with a page of rows.
+    pub page: usize,
+    /// Of any other call.
+    pub request: usize,
+    /// `true` if the method at this path of gRPC takes pages of rows.
+    pub is_paged: fn(&str) -> bool,
+}
+
+impl BodyLimits {
+    pub(super) fn largest(&self, rpc_path: &str) -> usize {
+        if (self.is_paged)(rpc_path) { self.page } else { self.request }
+    }
+}
+
 /// Reads bodies. Clones share the budget.
 #[derive(Clone, Debug)]
 pub(super) struct BodyReader(Arc<Semaphore>);

@@ -19,6 +19,28 @@ const COLUMNS: [&str; 12] = [
     "evidence_time",
 ];
 
+/// The columns that are appended to a row of the caller's own list, under the names that `mailvet
+/// list` gives them.
+pub(super) const APPENDED: [&str; 8] =
+    ["verdict", "action", "reason", "suggestion", "flags", "code", "evidence_time", "address"];
+
+/// The values of [`APPENDED`].
+pub(super) fn appended(result: &BatchResult) -> [String; APPENDED.len()] {
+    let default = Verification::default();
+    let verification = result.verification.as_ref().unwrap_or(&default);
+    let evidence = verification.evidence.clone().unwrap_or_default();
+    [
+        enum_name(verification.verdict().as_str_name(), "VERDICT_"),
+        enum_name(verification.action().as_str_name(), "ACTION_"),
+        enum_name(verification.reason().as_str_name(), "REASON_"),
+        verification.suggestion.clone().unwrap_or_default(),
+        flag_names(&verification.flags.unwrap_or_default()).join(" "),
+        evidence.code.map(|code| code.to_string()).unwrap_or_default(),
+        evidence.gather_time.map(|time| time.to_string()).unwrap_or_default(),
+        verification.address.clone(),
+    ]
+}
+
 /// The line with the names of the columns.
 pub(super) fn header() -> String {
     line(COLUMNS.iter().map(ToString::to_string))

@@ -7,11 +7,13 @@
 pub mod config;
 
 mod answer;
+mod answer_plan;
 mod bad_request;
 mod body;
 mod browser_guard;
 mod cors;
 mod csv;
+mod download;
 mod form;
 mod frames;
 mod layer;
@@ -23,11 +25,14 @@ mod response;
 mod routes;
 mod template;
 mod timeout;
+mod translation;
+mod upload;
 
+pub use body::BodyLimits;
 pub use browser_guard::BrowserGuard;
 pub use config::{BadEntry, Config};
 pub use cors::cors;
-pub use layer::{BodyLimits, HttpLayer};
+pub use layer::HttpLayer;
 pub use local::LocalAnswers;
 
 /// The OpenAPI document that `/openapi.json` answers with.

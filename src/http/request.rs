@@ -60,7 +60,10 @@ fn from_query(route: &HttpRoute, query: &str) -> Result<DynamicMessage, BadReque
 }
 
 /// Reads a message; an error names the field by its path.
-fn deserialize<'de, D>(of: MessageDescriptor, reader: D) -> Result<DynamicMessage, BadRequest>
+pub(super) fn deserialize<'de, D>(
+    of: MessageDescriptor,
+    reader: D,
+) -> Result<DynamicMessage, BadRequest>
 where
     D: Deserializer<'de, Error = serde_json::Error>,
 {

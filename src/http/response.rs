@@ -17,6 +17,7 @@ use tonic::{Code, Status};
 use super::answer::ErrorAnswer;
 use super::form::AnswerForm;
 use super::frames::FrameReader;
+use super::upload::ListUpload;
 use crate::proto::json;
 
 /// JSON.
@@ -68,6 +69,18 @@ pub(super) fn error(status: &Status) -> Response<Body> {
 /// The one message of `answer` as JSON, or its error.
 pub(super) async fn unary(answer: Response<Body>, of: MessageDescriptor) -> Response<Body> {
     match message(answer.into_body()).await.and_then(|octets| to_json(&of, &octets)) {
+        Ok(json) => whole(StatusCode::OK, JSON, json),
+        Err(status) => error(&status),
+    }
+}
+
+/// The answer to an upload, given that of the call that it became.
+pub(super) async fn upload(answer: Response<Body>, upload: ListUpload) -> Response<Body> {
+    let finished = match message(answer.into_body()).await {
+        Ok(octets) => upload.finish(&octets).await,
+        Err(status) => Err(status),
+    };
+    match finished {
         Ok(json) => whole(StatusCode::OK, JSON, json),
         Err(status) => error(&status),
     }

@@ -8,6 +8,12 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDes
 
 use super::template::PathTemplate;
 
+/// The path that takes list files.
+pub(super) const UPLOAD_PATH: &str = "/v1/batches:upload";
+
+/// The path of uploaded lists with their results.
+pub(super) const DOWNLOAD_PATH: &str = "/v1/batches/{batch_id}:download";
+
 /// The route of one RPC.
 #[derive(Clone, Debug)]
 pub(super) struct HttpRoute {

@@ -176,6 +176,18 @@ impl Snapshot {
             "mailvet_batch_results",
             "Different addresses of batches that got their result",
             batches.results,
+        )?;
+        page.gauge(
+            "mailvet_callbacks_pending",
+            "Callbacks that no receiver has taken yet",
+            None,
+            &whole(batches.pending_callbacks),
+        )?;
+        page.gauge(
+            "mailvet_callbacks_oldest_age",
+            "Age of the oldest event that no receiver has taken yet; 0 if there is none",
+            Some(&Unit::Seconds),
+            &batches.oldest_callback.as_secs_f64(),
         )
     }
 

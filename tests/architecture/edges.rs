@@ -37,17 +37,18 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("report", &["address", "campaign", "verdict"]),
     // 9
     ("batch", &["address", "campaign", "clock", "fair", "instruments", "smtp", "verdict", "verifier"]),
+    ("callbacks", &["address", "batch", "cache", "campaign", "clock", "egress", "smtp", "verdict"]),
     ("doctor", &["address", "clock", "dns", "egress", "smtp", "spf"]),
     ("outcomes", &["address", "smtp", "verdict", "verifier"]),
     // 10
     ("proto", &[]),
-    ("http", &["proto"]),
-    ("grpc", &["access", "address", "batch", "cache", "campaign", "clock", "dns", "fair", "http", "instruments", "proto", "readiness", "smtp", "verdict", "verifier"]),
+    ("http", &["batch", "campaign", "listfile", "proto"]),
+    ("grpc", &["access", "address", "batch", "cache", "callbacks", "campaign", "clock", "dns", "fair", "http", "instruments", "proto", "readiness", "smtp", "verdict", "verifier"]),
     // 11
     ("telemetry", &[]),
     ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "prober", "readiness", "verdict", "verifier"]),
-    ("config", &["batch", "cache", "campaign", "dns", "doctor", "grpc", "lists", "metrics", "outcomes", "prober", "smtp", "telemetry", "toml_reader", "verdict", "verifier"]),
-    ("app", &["batch", "cache", "campaign", "clock", "config", "dns", "grpc", "lists", "metrics", "outcomes", "prober", "readiness", "smtp", "telemetry", "verifier"]),
+    ("config", &["batch", "cache", "callbacks", "campaign", "dns", "doctor", "grpc", "lists", "metrics", "outcomes", "prober", "smtp", "telemetry", "toml_reader", "verdict", "verifier"]),
+    ("app", &["batch", "cache", "callbacks", "campaign", "clock", "config", "dns", "grpc", "lists", "metrics", "outcomes", "prober", "readiness", "smtp", "telemetry", "verifier"]),
     ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "grpc", "listfile", "lists", "metrics", "outcomes", "proto", "report", "sandbox", "smtp", "telemetry", "verdict", "verifier"]),
     // Beside the house: a mail world on loopback.
     ("sandbox", &["address", "clock"]),

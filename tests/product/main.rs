@@ -6,6 +6,7 @@
 mod access;
 mod authority;
 mod batches;
+mod callbacks;
 mod command_line;
 mod configuration;
 mod crash;

@@ -47,6 +47,7 @@ impl Product {
         app.sources.readiness.dns(true);
         let store = tempfile::tempdir().unwrap();
         let batches = app.open_batches(store.path()).await.unwrap();
+        app.call_back(&batches).unwrap();
         let services = app.services(&batches).unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();

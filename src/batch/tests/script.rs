@@ -138,7 +138,7 @@ impl Room {
             refused_per_session: 9,
         };
         let batches =
-            Batches::start(Arc::clone(&queue) as Arc<dyn Queue>, ask, config, pace, clock);
+            Batches::start(Arc::clone(&queue) as Arc<dyn Queue>, ask, None, config, pace, clock);
         Self { batches, script, queue, clock }
     }
 

@@ -211,5 +211,6 @@ fn spec(job: &Job, submission: &BatchSubmission) -> BatchSpec {
             skip_catch_all: job.skip_catch_all,
             send_policy: send_policy.into(),
         }),
+        callback: None,
     }
 }

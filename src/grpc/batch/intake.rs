@@ -8,9 +8,9 @@ use tonic::{Status, Streaming};
 use super::{BatchHandler, bad, request};
 use crate::access::Caller;
 use crate::batch::queue::SubmittedBatch;
-use crate::campaign::{Batch, BatchId, State};
-use crate::grpc::refusal;
+use crate::campaign::{Batch, BatchId, Spec, State};
 use crate::grpc::request::BadField;
+use crate::grpc::{callbacks, refusal};
 use crate::proto::upload_batch_request::Part;
 use crate::proto::{self, UploadBatchRequest};
 use crate::verifier::Subject;
@@ -49,9 +49,11 @@ impl BatchHandler {
     pub(super) async fn create(
         &self,
         caller: &Caller,
-        spec: proto::BatchSpec,
+        mut spec: proto::BatchSpec,
     ) -> Result<SubmittedBatch, Status> {
+        let callback = callbacks::callback(spec.callback.take(), self.callbacks.as_ref())?;
         let spec = request::spec(spec, caller.name.to_string()).map_err(BadField::into_status)?;
+        let spec = Spec { callback, ..spec };
         let submission = self.batches.submit(spec).await;
         submission.map_err(|error| request::queue_status(&error))
     }

@@ -2,7 +2,7 @@
 
 mod convert;
 mod intake;
-mod request;
+pub(super) mod request;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::access::Caller;
 use crate::batch::Batches;
 use crate::batch::queue::{ResultsPage, RowResult, SubmittedBatch};
+use crate::callbacks::Callbacks;
 use crate::campaign::preflight::Thresholds;
 use crate::campaign::{Batch, Preflight};
 use crate::grpc::caller;
@@ -36,6 +37,7 @@ pub(super) struct BatchHandler {
     batches: Batches,
     thresholds: Thresholds,
     verifier: MeteredVerifier,
+    callbacks: Option<Callbacks>,
     shutdown: CancellationToken,
 }
 
@@ -44,9 +46,10 @@ impl BatchHandler {
         batches: Batches,
         thresholds: Thresholds,
         verifier: MeteredVerifier,
+        callbacks: Option<Callbacks>,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { batches, thresholds, verifier, shutdown }
+        Self { batches, thresholds, verifier, callbacks, shutdown }
     }
 
     /// One of the caller's own batches.

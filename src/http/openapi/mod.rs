@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 
 use self::schema::Schemas;
-use super::routes::RouteTable;
+use super::routes::{DOWNLOAD_PATH, RouteTable, UPLOAD_PATH};
 use crate::proto::json::descriptors;
 
 /// The path of the document.
@@ -53,6 +53,8 @@ fn document() -> Value {
         let path = paths.entry(route.path.clone()).or_insert_with(|| json!({}));
         path[route.method.as_str().to_lowercase()] = operation;
     }
+    paths.insert(UPLOAD_PATH.to_owned(), json!({ "post": operation::upload(&mut schemas) }));
+    paths.insert(DOWNLOAD_PATH.to_owned(), json!({ "get": operation::download() }));
     paths.insert(PATH.to_owned(), json!({ "get": own_operation() }));
     json!({
         "openapi": "3.1.0",

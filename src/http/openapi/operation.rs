@@ -8,6 +8,7 @@ use super::schema::Schemas;
 use crate::http::form::AnswerForm;
 use crate::http::query;
 use crate::http::routes::HttpRoute;
+use crate::proto::json::descriptors;
 
 /// The operation of a route.
 pub(super) fn of(route: &HttpRoute, schemas: &mut Schemas) -> Value {
@@ -35,6 +36,88 @@ pub(super) fn of(route: &HttpRoute, schemas: &mut Schemas) -> Value {
         });
     }
     operation
+}
+
+/// The operation that takes a list file.
+pub(super) fn upload(schemas: &mut Schemas) -> Value {
+    let message = |name: &str| descriptors().get_message_by_name(&format!("mailvet.v1.{name}"));
+    let (Some(input), Some(output)) = (message("UploadListRequest"), message("UploadListResponse"))
+    else {
+        return json!({});
+    };
+    let mut parameters = Vec::new();
+    let mut fields = json!({});
+    for field in input.fields() {
+        let mut schema = schemas.field(&field);
+        fields[field.json_name()] = schema.clone();
+        let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+        let name = field.json_name();
+        parameters.push(json!({
+            "name": name, "in": "query", "description": description, "schema": schema,
+        }));
+    }
+    parameters.push(json!({ "$ref": "#/components/parameters/serverTimeout" }));
+    let file = json!({ "type": "string", "format": "binary" });
+    fields["file"] = file.clone();
+    json!({
+        "operationId": "uploadList",
+        "summary": "Makes a batch of a list file as it is",
+        "description": UPLOAD,
+        "tags": ["BatchService"],
+        "parameters": parameters,
+        "requestBody": {
+            "required": true,
+            "content": {
+                "application/octet-stream": { "schema": file },
+                "text/csv": { "schema": { "type": "string" } },
+                "multipart/form-data": {
+                    "schema": { "type": "object", "properties": fields, "required": ["file"] },
+                },
+            },
+        },
+        "responses": {
+            "200": {
+                "description": comments::of(&output.parent_file(), output.path()),
+                "content": { "application/json": { "schema": schemas.reference(&output) } },
+            },
+            "4XX": error(),
+            "5XX": error(),
+        },
+    })
+}
+
+/// The description of the operation that takes a list file.
+const UPLOAD: &str = "The body is the file, or a form with the file as its last field. Whatever \
+`mailvet list` reads is taken: CSV and its neighbours, JSON lines, XLSX, ODS, ZIP, vCard, LDIF, \
+JSON, plain lists, in any encoding, gzip too. The batch is sealed when the answer comes; a file \
+that breaks off leaves nothing.";
+
+/// The operation that answers with the list and its results.
+pub(super) fn download() -> Value {
+    let text = json!({ "schema": { "type": "string" } });
+    json!({
+        "operationId": "downloadList",
+        "summary": "The list that was uploaded, with the results beside its rows",
+        "description": "The rows as they were, with columns appended, in the list's own format; a \
+                        workbook or an archive comes as CSV. While the batch runs, rows come with \
+                        their results. NOT_FOUND for a batch that was not uploaded as a file.",
+        "tags": ["BatchService"],
+        "parameters": [{
+            "name": "batch_id",
+            "in": "path",
+            "required": true,
+            "description": "The batch's id.",
+            "schema": { "type": "string" },
+        }],
+        "responses": {
+            "200": {
+                "description": "The list.",
+                "content": { "text/csv": text, "application/x-ndjson": text },
+            },
+            "4XX": error(),
+            "5XX": error(),
+        },
+    })
 }
 
 /// A reference to the answer of every error.

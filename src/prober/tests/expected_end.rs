@@ -80,7 +80,8 @@ async fn watch(providers: &[Provider], config: Config) -> Vec<(SystemTime, Batch
         world.clock,
     ));
     let queue = Arc::new(MemoryQueue::default());
-    let batches = Batches::start(queue, verifier, batch::Config::default(), pace, world.clock);
+    let batches =
+        Batches::start(queue, verifier, None, batch::Config::default(), pace, world.clock);
     let spec = Spec {
         owner: String::new(),
         request_id: None,

@@ -41,6 +41,7 @@ fn spec(request_id: &str, retry_window: Duration) -> UploadBatchRequest {
         request_id: request_id.to_owned(),
         display_name: "spring.csv".to_owned(),
         options: Some(options),
+        callback: None,
     };
     UploadBatchRequest { part: Some(Part::Spec(spec)) }
 }

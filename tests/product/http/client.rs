@@ -35,12 +35,12 @@ impl HttpAnswer {
 pub(crate) struct HttpRequest {
     line: String,
     headers: Vec<String>,
-    body: String,
+    body: Vec<u8>,
 }
 
 impl HttpRequest {
     pub(crate) fn new(method: &str, path: &str) -> Self {
-        Self { line: format!("{method} {path} HTTP/1.1"), headers: Vec::new(), body: String::new() }
+        Self { line: format!("{method} {path} HTTP/1.1"), headers: Vec::new(), body: Vec::new() }
     }
 
     pub(crate) fn get(path: &str) -> Self {
@@ -57,8 +57,12 @@ impl HttpRequest {
         self
     }
 
-    pub(crate) fn body(mut self, body: impl ToString) -> Self {
-        self.body = body.to_string();
+    pub(crate) fn body(self, body: impl ToString) -> Self {
+        self.octets(body.to_string())
+    }
+
+    pub(crate) fn octets(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
         self
     }
 
@@ -76,9 +80,10 @@ impl HttpRequest {
         }
         head.extend(self.headers);
         head.push(format!("content-length: {length}"));
-        let request = format!("{}\r\n\r\n{}", head.join("\r\n"), self.body);
+        let head = format!("{}\r\n\r\n", head.join("\r\n"));
+        let request = [head.as_bytes(), &self.body].concat();
         let mut stream = TcpStream::connect(to).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.write_all(&request).await.unwrap();
         let mut octets = Vec::new();
         let reading = stream.read_to_end(&mut octets);
         // A server that does not wait for a body may reset the connection behind its answer.

@@ -30,6 +30,10 @@ pub(super) fn routes() -> Vec<(String, String)> {
     assert!(routes.len() >= 13, "{routes:?}");
     let others = [
         ("GET", "/openapi.json"),
+        ("POST", "/v1/batches:upload"),
+        ("GET", "/v1/batches:upload"),
+        ("GET", "/v1/batches/x:download"),
+        ("POST", "/v1/batches/x:download"),
         ("POST", "/openapi.json"),
         ("GET", "/"),
         ("GET", "/v1/addresses:verify"),

@@ -7,6 +7,7 @@ mod batches;
 mod clients;
 mod errors;
 mod gate;
+mod upload;
 mod web;
 
 use mailvet::proto::VerifyAddressRequest;

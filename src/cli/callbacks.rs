@@ -1,0 +1,89 @@
+//! `mailvet callbacks`: what the callbacks of a service came to.
+
+use std::time::Duration;
+
+use toml::Table;
+
+use super::args::{CallbacksArgs, CallbacksCommand};
+use super::client::{Client, Trust};
+use super::common::Common;
+use super::health;
+use crate::proto::callback_service_client::CallbackServiceClient;
+use crate::proto::names::enum_name;
+use crate::proto::{Callback, ListCallbacksRequest, ResendCallbackRequest, TestCallbackRequest};
+
+/// Time to connect within.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Time that a call may take: longer than a trial.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// Callbacks asked for at a time.
+const PAGE: i32 = 200;
+
+pub(super) async fn run(args: CallbacksArgs, common: &Common) -> anyhow::Result<bool> {
+    let own;
+    let (url, trust) = match args.server {
+        Some(url) => (url, Trust::Authorities),
+        None => {
+            own = common.load(Table::new())?.server;
+            health::own_service(&own)
+        }
+    };
+    let client = args.client.connect(&url, trust, CONNECT, Some(TIME_LIMIT)).await?;
+    let mut client = CallbackServiceClient::new(client);
+    match args.command {
+        CallbacksCommand::List => list(&mut client).await,
+        CallbacksCommand::Resend { callback_id } => {
+            let request = ResendCallbackRequest { callback_id };
+            let resent = client.resend_callback(request).await?.into_inner().callback;
+            print(&resent.unwrap_or_default());
+            Ok(true)
+        }
+        CallbacksCommand::Test { url } => {
+            let answer = client.test_callback(TestCallbackRequest { url }).await?.into_inner();
+            anstream::println!("{}", answer.result);
+            Ok(answer.delivered)
+        }
+    }
+}
+
+/// Prints all of them; `false` if one of them was given up or switched off.
+async fn list(client: &mut CallbackServiceClient<Client>) -> anyhow::Result<bool> {
+    let mut page_token = String::new();
+    let mut is_well = true;
+    loop {
+        let request = ListCallbacksRequest { page_size: PAGE, page_token };
+        let page = client.list_callbacks(request).await?.into_inner();
+        for callback in &page.callbacks {
+            is_well &= !["given_up", "switched_off"].contains(&&*state(callback));
+            print(callback);
+        }
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(is_well);
+        }
+    }
+}
+
+fn state(callback: &Callback) -> String {
+    enum_name(callback.state().as_str_name(), "CALLBACK_STATE_")
+}
+
+/// One line: id, state, tries, the last result, the next try, the URL.
+fn print(callback: &Callback) {
+    let result = match callback.result.as_str() {
+        "" => "-",
+        result => result,
+    };
+    let next = callback.next_try_time.map(|time| time.to_string());
+    let fields = [
+        callback.callback_id.clone(),
+        state(callback),
+        callback.tries.to_string(),
+        result.to_owned(),
+        next.unwrap_or_else(|| "-".to_owned()),
+        callback.url.clone(),
+    ];
+    anstream::println!("{}", fields.join("\t"));
+}

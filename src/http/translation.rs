@@ -1,0 +1,252 @@
+//! Requests of HTTP as requests of gRPC, and what is to be made of their answers.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::stream;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use prost::Message as _;
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use super::answer_plan::{AnswerPlan, LocalAnswer, document, refuse_method, refuse_route};
+use super::bad_request::BadRequest;
+use super::body::{BodyLimits, BodyReader};
+use super::browser_guard::BrowserGuard;
+use super::config::Config;
+use super::form::AnswerForm;
+use super::local::{self, LocalCode};
+use super::request;
+use super::response::JSON;
+use super::routes::{DOWNLOAD_PATH, RouteMatch, RouteTable, UPLOAD_PATH};
+use super::template::PathTemplate;
+use super::upload::{self, ListUploads};
+use super::{download, frames, openapi, timeout};
+use crate::batch::uploads::UploadStore;
+use crate::proto::{ResultOrder, StreamBatchResultsRequest, json};
+
+/// Headers of a request that the services read.
+const PASSED: [HeaderName; 3] =
+    [AUTHORIZATION, HeaderName::from_static("traceparent"), HeaderName::from_static("tracestate")];
+
+/// Translates requests into those of gRPC.
+#[derive(Debug)]
+pub(super) struct Translation {
+    pub(super) is_on: bool,
+    routes: RouteTable,
+    limits: BodyLimits,
+    bodies: BodyReader,
+    guard: BrowserGuard,
+    uploads: Option<ListUploads>,
+    store: Option<UploadStore>,
+    download: PathTemplate,
+}
+
+impl Translation {
+    pub(super) fn new(
+        config: &Config,
+        limits: BodyLimits,
+        guard: BrowserGuard,
+        uploads: Option<UploadStore>,
+    ) -> Self {
+        Self {
+            is_on: config.enabled,
+            routes: RouteTable::new(json::descriptors()),
+            limits,
+            bodies: BodyReader::new(),
+            guard,
+            uploads: uploads.clone().map(ListUploads::new),
+            store: uploads,
+            download: PathTemplate::parse(DOWNLOAD_PATH),
+        }
+    }
+
+    /// Lets a request through that no web page can have sent, or none that may not; else the
+    /// request to ask the gate with, and the refusal.
+    pub(super) fn guard(
+        &self,
+        request: Request<Body>,
+    ) -> Result<Request<Body>, Box<(Request<Body>, AnswerPlan)>> {
+        let (parts, body) = request.into_parts();
+        let refused = self.guard.check(&parts);
+        let request = Request::from_parts(parts, body);
+        let Err(message) = refused else { return Ok(request) };
+        let status = StatusCode::FORBIDDEN;
+        let answer = LocalAnswer::refuse(Code::PermissionDenied, status, &message);
+        let asked = ask_the_gate(request, answer.code);
+        Err(Box::new((asked, AnswerPlan::Local(answer))))
+    }
+
+    /// The request to send to the services, and what to make of their answer.
+    pub(super) fn plan(&self, request: Request<Body>) -> (Request<Body>, AnswerPlan) {
+        let (method, path) = (request.method(), request.uri().path());
+        if path == UPLOAD_PATH {
+            return self.plan_upload(request);
+        }
+        if let Some(batch_id) = self.download.values(path).and_then(|mut values| values.pop()) {
+            return self.plan_download(request, batch_id);
+        }
+        let plan = match self.routes.find(method, path) {
+            Err(_) if path == openapi::PATH => Err(document(method)),
+            Ok(matched) => self.plan_rpc(&request, matched),
+            Err(no_route) => Err(refuse_route(no_route)),
+        };
+        match plan {
+            Ok((matched, timeout)) => {
+                let accept = text(request.headers(), &ACCEPT);
+                let form = AnswerForm::choose(&matched.route, accept);
+                let reading = (self.bodies.clone(), self.limits.largest(&matched.route.rpc_path));
+                (translate(request, &matched, timeout, reading), AnswerPlan::Rpc { matched, form })
+            }
+            Err(answer) => (ask_the_gate(request, answer.code), AnswerPlan::Local(answer)),
+        }
+    }
+
+    /// The plan for a list file.
+    fn plan_upload(&self, request: Request<Body>) -> (Request<Body>, AnswerPlan) {
+        let refuse = |parts, answer: LocalAnswer| {
+            let request = Request::from_parts(parts, Body::empty());
+            (ask_the_gate(request, answer.code), AnswerPlan::Local(answer))
+        };
+        let (parts, body) = request.into_parts();
+        if parts.method != Method::POST {
+            return refuse(parts, refuse_method(&[Method::POST]));
+        }
+        let Some(uploads) = &self.uploads else {
+            let message = "this service takes no list files";
+            let answer =
+                LocalAnswer::refuse(Code::Unimplemented, StatusCode::NOT_IMPLEMENTED, message);
+            return refuse(parts, answer);
+        };
+        match uploads.begin(&parts, body) {
+            Ok((body, upload)) => {
+                (grpc_request(upload::RPC_PATH, parts, body), AnswerPlan::Upload(upload))
+            }
+            Err(bad) => {
+                let (code, status) = (Code::InvalidArgument, StatusCode::BAD_REQUEST);
+                refuse(parts, LocalAnswer::refuse(code, status, &bad.sentence()))
+            }
+        }
+    }
+
+    /// The plan for an uploaded list with its results.
+    fn plan_download(
+        &self,
+        request: Request<Body>,
+        batch_id: String,
+    ) -> (Request<Body>, AnswerPlan) {
+        if request.method() != Method::GET {
+            let answer = refuse_method(&[Method::GET]);
+            return (ask_the_gate(request, answer.code), AnswerPlan::Local(answer));
+        }
+        let (parts, _) = request.into_parts();
+        let message = StreamBatchResultsRequest {
+            batch_id: batch_id.clone(),
+            order: ResultOrder::Row.into(),
+            ..StreamBatchResultsRequest::default()
+        };
+        let frame = frames::frame(&message.encode_to_vec()).unwrap_or_default();
+        let body = Body::new(http_body_util::Full::new(frame));
+        let plan = AnswerPlan::Download { store: self.store.clone(), batch_id };
+        (grpc_request(download::RPC_PATH, parts, body), plan)
+    }
+
+    /// Checks what the headers tell about a request with a route.
+    fn plan_rpc(
+        &self,
+        request: &Request<Body>,
+        matched: RouteMatch,
+    ) -> Result<(RouteMatch, Option<HeaderValue>), LocalAnswer> {
+        use http_body::Body as _;
+        let headers = request.headers();
+        let has_body = !request.body().is_end_stream();
+        if has_body && matched.route.has_body && !is_json(text(headers, &CONTENT_TYPE)) {
+            let message = "the body must be JSON: send the header `content-type: application/json`";
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            return Err(LocalAnswer::refuse(Code::InvalidArgument, status, message));
+        }
+        match timeout::read(text(headers, &timeout::HEADER)) {
+            Ok(timeout) => Ok((matched, timeout.map(grpc_timeout))),
+            Err(message) => {
+                let status = StatusCode::BAD_REQUEST;
+                Err(LocalAnswer::refuse(Code::InvalidArgument, status, &message))
+            }
+        }
+    }
+}
+
+/// The header's text; empty if there is none.
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn is_json(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case(JSON)
+}
+
+fn grpc_timeout(timeout: Duration) -> HeaderValue {
+    let text = timeout::to_grpc(timeout);
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("0m"))
+}
+
+/// The request as gRPC's. Its body is read when the service behind the gate asks for it, not
+/// before.
+fn translate(
+    request: Request<Body>,
+    matched: &RouteMatch,
+    timeout: Option<HeaderValue>,
+    (reader, largest): (BodyReader, usize),
+) -> Request<Body> {
+    let (parts, body) = request.into_parts();
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let asked = matched.clone();
+    let message = async move {
+        let octets = reader.read(body, largest).await?;
+        let message = request::encode(&asked, &query, &octets).map_err(bad_request)?;
+        let frame = frames::frame(&message);
+        frame.map(Frame::data).ok_or_else(|| Status::out_of_range("the message is too long"))
+    };
+    let body = Body::new(StreamBody::new(stream::once(message.boxed())));
+    let mut request = grpc_request(&matched.route.rpc_path, parts, body);
+    if let Some(timeout) = timeout {
+        request.headers_mut().insert(HeaderName::from_static("grpc-timeout"), timeout);
+    }
+    request
+}
+
+/// A request that the gate answers, or else with this code.
+fn ask_the_gate(request: Request<Body>, code: Code) -> Request<Body> {
+    let (parts, _) = request.into_parts();
+    let mut request = grpc_request(local::PATH, parts, Body::empty());
+    request.extensions_mut().insert(LocalCode(code));
+    request
+}
+
+/// A request of gRPC to `path`, by the caller of the request with these `parts`.
+fn grpc_request(path: &str, parts: http::request::Parts, body: Body) -> Request<Body> {
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.version_mut() = Version::HTTP_2;
+    *request.uri_mut() = path.parse().unwrap_or_else(|_| Uri::default());
+    let headers = request.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    for name in &PASSED {
+        for value in parts.headers.get_all(name) {
+            // As often as it was given: two keys are refused.
+            headers.append(name, value.clone());
+        }
+    }
+    *request.extensions_mut() = parts.extensions;
+    request
+}
+
+fn bad_request(bad: BadRequest) -> Status {
+    let sentence = bad.sentence();
+    let details = ErrorDetails::with_bad_request_violation(bad.field, bad.message);
+    Status::with_error_details(Code::InvalidArgument, sentence, details)
+}

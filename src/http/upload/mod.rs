@@ -1,0 +1,164 @@
+//! `POST /v1/batches:upload`: a list file as it is becomes a batch.
+//!
+//! The file is written to disk as it arrives, read there by the reader of `mailvet list`, and its
+//! rows are sent through the gate as the messages of an `UploadBatch` call, so that keys, quotas
+//! and limits hold for it as for that call. Nothing grows with the file but what is on disk.
+
+mod arrival;
+mod reading;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, Stream};
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use parking_lot::Mutex;
+use prost::Message as _;
+use tokio::sync::{Semaphore, mpsc};
+use tonic::Status;
+use tonic::body::Body;
+
+use self::arrival::{ListArrival, UploadBody};
+use self::reading::ReceivedList;
+pub(super) use self::reading::options;
+use super::bad_request::BadRequest;
+use super::{query, request};
+use crate::batch::uploads::UploadStore;
+use crate::campaign::BatchId;
+use crate::proto::json;
+use crate::proto::{ListFindings, UploadBatchResponse, UploadListRequest, UploadListResponse};
+
+/// The call that it becomes.
+pub(super) const RPC_PATH: &str = "/mailvet.v1.BatchService/UploadBatch";
+
+/// Pages that are read ahead.
+const AHEAD: usize = 2;
+
+/// Files that are made into tables at a time: each may take memory for the texts that it shares.
+const CONVERSIONS: usize = 2;
+
+/// Takes list files.
+#[derive(Clone, Debug)]
+pub(super) struct ListUploads {
+    store: UploadStore,
+    conversions: Arc<Semaphore>,
+}
+
+/// An upload under way: what it comes to is known once the call was answered.
+pub(super) struct ListUpload {
+    store: UploadStore,
+    read: Arc<Mutex<Option<ReceivedList>>>,
+}
+
+/// The messages of the call, made while they are read.
+struct UploadMessages {
+    arrival: Option<BoxFuture<'static, ()>>,
+    messages: mpsc::Receiver<Result<Bytes, Status>>,
+}
+
+impl ListUploads {
+    pub(super) fn new(store: UploadStore) -> Self {
+        Self { store, conversions: Arc::new(Semaphore::new(CONVERSIONS)) }
+    }
+
+    /// The body of the call for a request, and the upload to finish when it was answered.
+    pub(super) fn begin(
+        &self,
+        parts: &Parts,
+        body: Body,
+    ) -> Result<(Body, ListUpload), BadRequest> {
+        let parameters = parts.uri.query().unwrap_or_default().to_owned();
+        // Refused before anything is read.
+        parse(&parameters)?;
+        let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let source = UploadBody::new(content_type.unwrap_or_default(), body)?;
+        let (sender, messages) = mpsc::channel(AHEAD);
+        let upload = ListUpload { store: self.store.clone(), read: Arc::default() };
+        let arrival = ListArrival {
+            store: self.store.clone(),
+            conversions: Arc::clone(&self.conversions),
+            messages: sender,
+            read: Arc::clone(&upload.read),
+        };
+        let messages =
+            UploadMessages { arrival: Some(arrival.run(source, parameters).boxed()), messages };
+        let frames = http_body_util::StreamBody::new(messages.into_frames());
+        Ok((Body::new(frames), upload))
+    }
+}
+
+impl UploadMessages {
+    fn into_frames(self) -> impl Stream<Item = Result<http_body::Frame<Bytes>, Status>> {
+        stream::unfold(self, |mut state| async move {
+            loop {
+                let Some(arrival) = &mut state.arrival else {
+                    let message = state.messages.recv().await?;
+                    return Some((message.map(http_body::Frame::data), state));
+                };
+                tokio::select! {
+                    biased;
+                    message = state.messages.recv() => {
+                        let message = message?;
+                        return Some((message.map(http_body::Frame::data), state));
+                    }
+                    () = arrival => state.arrival = None,
+                }
+            }
+        })
+    }
+}
+
+impl ListUpload {
+    /// The answer, given that of the call; the list is kept with its batch.
+    pub(super) async fn finish(self, octets: &[u8]) -> Result<Vec<u8>, Status> {
+        let internal = |error: String| Status::internal(error);
+        let answer =
+            UploadBatchResponse::decode(octets).map_err(|error| internal(error.to_string()))?;
+        let read = self.read.lock().take();
+        let mut list: Option<ListFindings> = None;
+        if let Some(read) = read {
+            list = Some(read.findings.clone());
+            let id = answer.batch.as_ref().and_then(|batch| BatchId::parse(&batch.batch_id));
+            let store = self.store;
+            let keep = move || match id {
+                Some(id) => store.keep(read.list, &id, &read.options),
+                None => Ok(()),
+            };
+            // The batch is accepted, whatever becomes of the copy.
+            if let Ok(Err(error)) = tokio::task::spawn_blocking(keep).await {
+                tracing::error!(%error, "an uploaded list cannot be kept for its download");
+            }
+        }
+        let answer = UploadListResponse { batch: answer.batch, list };
+        let text = json::to_string("UploadListResponse", &answer);
+        text.map(String::into_bytes).map_err(|error| internal(error.to_string()))
+    }
+}
+
+/// The parameters that stand in a query.
+pub(super) fn parse(parameters: &str) -> Result<UploadListRequest, BadRequest> {
+    let of = json::descriptors().get_message_by_name("mailvet.v1.UploadListRequest");
+    let of = of.ok_or_else(|| BadRequest::new("", "uploads are not known"))?;
+    let object = query::object(&of, parameters)?;
+    let message = request::deserialize(of, object)?;
+    UploadListRequest::decode(message.encode_to_vec().as_slice())
+        .map_err(|error| BadRequest::new("", error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::Depth;
+
+    #[test]
+    fn parameters_are_read_by_name_and_unknown_ones_are_refused() {
+        let request = parse("column=e-mail&header=true&skip_rows=2&depth=DEPTH_DOMAIN").unwrap();
+        assert_eq!((request.column.as_str(), request.header), ("e-mail", Some(true)));
+        assert_eq!((request.skip_rows, request.depth()), (2, Depth::Domain));
+        assert_eq!(parse("colum=x").unwrap_err().field, "colum");
+        assert!(parse("depth=DEEP").is_err() && parse("skipRows=-1").is_err());
+    }
+}

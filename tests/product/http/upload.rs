@@ -1,0 +1,212 @@
+//! List files as they are: uploaded, verified, and downloaded with the results beside their rows.
+
+use std::io::{BufReader, Cursor};
+
+use mailvet::listfile::{Reader, ReaderOptions, Row, WorkbookWriter};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::client::{HttpAnswer, HttpRequest};
+use super::gate::with_key;
+use crate::product::Product;
+
+const LIST: &str = "Nr;Kunde;E-Mail\r\n1;Jane;jane.doe@acme.test\r\n2;;\r\n\
+                    3;\"Doe; John\";Nobody <nobody@acme.test>\r\n4;C;jane@catch-all.test\r\n";
+
+fn upload(parameters: &str, list: impl Into<Vec<u8>>) -> HttpRequest {
+    HttpRequest::new("POST", &format!("/v1/batches:upload{parameters}"))
+        .header("content-type", "text/csv")
+        .octets(list)
+}
+
+/// A form with these fields, and then the file.
+fn form(fields: &[(&str, &str)], filename: &str, list: &[u8]) -> HttpRequest {
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        let head =
+            format!("--x\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        body.extend(head.as_bytes());
+    }
+    let head = "--x\r\ncontent-type: application/octet-stream\r\ncontent-disposition: form-data; ";
+    body.extend(format!("{head}name=\"file\"; filename=\"{filename}\"\r\n\r\n").as_bytes());
+    body.extend(list);
+    body.extend(b"\r\n--x--\r\n");
+    HttpRequest::new("POST", "/v1/batches:upload")
+        .header("content-type", "multipart/form-data; boundary=x")
+        .octets(body)
+}
+
+async fn send(product: &Product, request: HttpRequest) -> HttpAnswer {
+    let answer = request.send(product.address).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer
+}
+
+/// The answer to an upload, and the path of its batch once it is over.
+async fn finished(product: &Product, request: HttpRequest) -> (Value, String) {
+    let answer = send(product, request).await.json();
+    let path = format!("/v1/batches/{}", answer["batch"]["batchId"].as_str().unwrap());
+    let watched = send(product, HttpRequest::get(&format!("{path}:watch"))).await;
+    assert!(watched.body.contains("BATCH_STATE_FINISHED"), "{}", watched.body);
+    (answer, path)
+}
+
+/// Number of files in the folder of uploads.
+fn kept(product: &Product) -> usize {
+    std::fs::read_dir(product.store().join("uploads")).unwrap().count()
+}
+
+async fn is_empty(product: &Product) -> bool {
+    let listed = send(product, HttpRequest::get("/v1/batches")).await.json();
+    listed.get("batches").is_none()
+}
+
+#[tokio::test]
+async fn a_list_is_uploaded_as_it_is_and_comes_back_with_columns_appended() {
+    let product = Product::start().await;
+    let request = upload("?filename=Kunden%20%C3%BC.csv", LIST);
+    let (answer, path) = finished(&product, request).await;
+    let list = &answer["list"];
+    assert_eq!((&list["column"], &list["columnNumber"]), (&"E-Mail".into(), &3.into()), "{list}");
+    assert_eq!((&list["rows"], &list["rowsWithoutAddress"]), (&"4".into(), &"1".into()));
+    assert!(list["layout"].as_str().unwrap().contains("semicolon"), "{list}");
+    assert_eq!(answer["batch"]["displayName"], "Kunden ü.csv");
+    assert_eq!(answer["batch"]["progress"]["rows"], "3");
+    let answer = send(&product, HttpRequest::get(&format!("{path}:download"))).await;
+    assert_eq!(answer.header("content-type"), Some("text/csv"));
+    let disposition = answer.header("content-disposition").unwrap();
+    assert!(disposition.ends_with("''Kunden%20%C3%BC.vetted.csv"), "{disposition}");
+    let lines: Vec<&str> = answer.body.split_terminator("\r\n").collect();
+    assert_eq!(lines.len(), 5, "{}", answer.body);
+    assert!(lines[0].starts_with("Nr;Kunde;E-Mail;verdict;action;reason;"), "{}", lines[0]);
+    assert!(lines[1].starts_with("1;Jane;jane.doe@acme.test;deliverable;send;"), "{}", lines[1]);
+    assert_eq!(lines[2], "2;;;;;;;;;;");
+    let third =
+        "3;\"Doe; John\";Nobody <nobody@acme.test>;undeliverable;suppress;mailbox_not_found;";
+    assert!(lines[3].starts_with(third), "{}", lines[3]);
+    assert!(lines[4].contains(";risky;"), "{}", lines[4]);
+    let results = send(&product, HttpRequest::get(&format!("{path}/results"))).await;
+    assert!(results.body.contains(r#""rowId":"4""#), "{}", results.body);
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_workbook_in_a_form_is_read_and_comes_back_as_csv() {
+    let product = Product::start().await;
+    let mut reader = Reader::open(LIST.as_bytes(), &ReaderOptions::default()).unwrap();
+    let mut book = WorkbookWriter::new(reader.layout(), &[]).unwrap();
+    let mut row = Row::default();
+    while reader.read(&mut row).unwrap() {
+        book.write(&row, &[]).unwrap();
+    }
+    let mut octets = Vec::new();
+    book.finish(&mut octets).unwrap();
+    let fields = [("column", "3"), ("depth", "DEPTH_DOMAIN"), ("request_id", "spring")];
+    let request = form(&fields, "Kunden.xlsx", &octets);
+    let (answer, path) = finished(&product, request.clone()).await;
+    assert_eq!(answer["batch"]["displayName"], "Kunden.xlsx");
+    assert_eq!(answer["batch"]["options"]["depth"], "DEPTH_DOMAIN");
+    assert_eq!(
+        (&answer["list"]["rows"], &answer["list"]["column"]),
+        (&"4".into(), &"E-Mail".into())
+    );
+    let table = send(&product, HttpRequest::get(&format!("{path}:download"))).await;
+    let mut reader = csv::Reader::from_reader(BufReader::new(Cursor::new(table.body)));
+    assert_eq!(&reader.headers().unwrap()[3], "verdict");
+    let verdicts: Vec<String> = reader.records().map(|row| row.unwrap()[3].to_owned()).collect();
+    assert_eq!(verdicts, ["unknown", "", "unknown", "unknown"], "nobody was asked");
+    // The same request once more is the same batch; the file is not read.
+    let again = send(&product, request).await.json();
+    assert_eq!(again["batch"]["batchId"], answer["batch"]["batchId"]);
+    assert!(again.get("list").is_none(), "{again}");
+    assert_eq!(kept(&product), 2, "the list and how it is read");
+    let deleted = send(&product, HttpRequest::new("DELETE", &path)).await;
+    assert_eq!((deleted.status, kept(&product)), (200, 0), "it goes with its batch");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_no_list_leaves_nothing() {
+    let product = Product::with(|config| config.batch.megabytes_per_upload = 1).await;
+    let refused = [
+        (upload("", ""), 400, "empty"),
+        (upload("", "name\nJane\n"), 400, "no column"),
+        (upload("?column=phone", LIST), 400, "phone"),
+        (upload("?colum=3", LIST), 400, "colum"),
+        (upload("", &b"%PDF-1.7\n\0\0"[..]), 400, "PDF"),
+        (upload("", format!("email\n{}", "jane.doe@acme.test\n".repeat(60_000))), 400, "1 MiB"),
+        (form(&[("depth", "DEEP")], "a.csv", LIST.as_bytes()), 400, "depth"),
+        (form(&[], "a.xlsx", b"PK\x03\x04 and no more"), 400, "save it as CSV"),
+        (HttpRequest::get("/v1/batches:upload"), 405, "POST"),
+    ];
+    for (request, status, says) in refused {
+        let answer = request.send(product.address).await;
+        assert_eq!(answer.status, status, "{says}: {answer:?}");
+        let message = answer.json()["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(says), "{says}: {message}");
+    }
+    let no_file = HttpRequest::new("POST", "/v1/batches:upload")
+        .header("content-type", "multipart/form-data; boundary=x")
+        .body("--x\r\ncontent-disposition: form-data; name=\"column\"\r\n\r\n1\r\n--x--\r\n");
+    let answer = no_file.send(product.address).await;
+    assert!(answer.json()["message"].as_str().unwrap().contains("no file"), "{answer:?}");
+    assert!(is_empty(&product).await);
+    assert_eq!(kept(&product), 0);
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn an_upload_that_breaks_off_leaves_nothing() {
+    let product = Product::start().await;
+    let mut stream = TcpStream::connect(product.address).await.unwrap();
+    let head = format!(
+        "POST /v1/batches:upload HTTP/1.1\r\nhost: {}\r\ncontent-type: text/csv\r\n\
+         content-length: 1000000\r\n\r\n{LIST}",
+        product.address
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // It has begun.
+    let begun = async {
+        while kept(&product) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(crate::process::TIME_LIMIT, begun).await.expect("it begins");
+    stream.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    let _reset = stream.read_to_end(&mut answer).await;
+    drop(stream);
+    let gone = async {
+        while kept(&product) > 0 || !is_empty(&product).await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(crate::process::TIME_LIMIT, gone).await.expect("nothing is left");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn an_upload_is_counted_as_its_callers_addresses_and_nobody_elses_list_is_shown() {
+    let (product, key, file) = with_key().await;
+    let bearer = format!("Bearer {key}");
+    let answer = upload("", LIST).send(product.address).await;
+    assert_eq!(answer.status, 401, "{answer:?}");
+    assert_eq!(kept(&product), 0, "it was not read");
+    let answer = upload("", LIST).header("authorization", &bearer).send(product.address).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let id = answer.json()["batch"]["batchId"].as_str().unwrap().to_owned();
+    let download = HttpRequest::get(&format!("/v1/batches/{id}:download"));
+    assert_eq!(download.clone().send(product.address).await.status, 401);
+    let calls = product.app.sources.calls.by_caller();
+    let method = "mailvet.v1.BatchService/UploadBatch".to_owned();
+    assert!(calls.contains(&("crm".into(), method, 1)), "{calls:?}");
+    product.stop().await;
+    drop(file);
+    let product = Product::with(|config| config.server.quota.addresses_per_day = 2).await;
+    let answer = upload("", LIST).send(product.address).await;
+    assert_eq!(answer.status, 429, "{answer:?}");
+    assert!(answer.header("retry-after").is_some() || answer.body.contains("ADDRESSES_PER_DAY"));
+    assert!(is_empty(&product).await && kept(&product) == 0);
+    product.stop().await;
+}
