@@ -10,6 +10,7 @@ use super::common::Common;
 use super::render::{BAD, DIM, GOOD};
 use super::serve::start;
 use crate::dns::Route;
+use crate::lists::{MailOperator, OperatorKind};
 use crate::outcomes::{self, DomainHistory, OutcomeStore};
 use crate::report::rfc3339;
 use crate::verifier::DomainReport;
@@ -88,6 +89,14 @@ struct ExchangerJson<'a> {
     preference: u16,
     addresses: Vec<String>,
     failure: Option<String>,
+    operator: Option<OperatorJson>,
+}
+
+/// The service that operates an exchanger.
+#[derive(Debug, Serialize)]
+struct OperatorJson {
+    name: &'static str,
+    kind: &'static str,
 }
 
 fn json(report: &DomainReport, history: Option<DomainHistory>) -> DomainJson<'_> {
@@ -103,6 +112,8 @@ fn json(report: &DomainReport, history: Option<DomainHistory>) -> DomainJson<'_>
                 preference: asked.exchanger.preference,
                 addresses: asked.addresses.iter().map(ToString::to_string).collect(),
                 failure: asked.failure.as_ref().map(ToString::to_string),
+                operator: MailOperator::of_exchanger(&asked.exchanger.host)
+                    .map(|it| OperatorJson { name: it.name, kind: it.kind.name() }),
             })
             .collect(),
         notes: facts.notes.iter().map(ToString::to_string).collect(),
@@ -138,7 +149,19 @@ fn print(report: &DomainReport, now: SystemTime) {
         let where_to =
             asked.failure.as_ref().map_or_else(|| addresses.join(", "), ToString::to_string);
         let exchanger = &asked.exchanger;
-        anstream::println!("  {:>5}  {}  {where_to}", exchanger.preference, exchanger.host);
+        let operator = MailOperator::of_exchanger(&exchanger.host).map_or_else(String::new, |it| {
+            match it.kind {
+                OperatorKind::MailboxProvider => format!("  {}", it.name),
+                OperatorKind::Gateway | OperatorKind::Forwarder => {
+                    format!("  {}, a {}", it.name, it.kind.name())
+                }
+            }
+        });
+        anstream::println!(
+            "  {:>5}  {}  {where_to}{DIM}{operator}{DIM:#}",
+            exchanger.preference,
+            exchanger.host
+        );
     }
     for note in &facts.notes {
         anstream::println!("  {DIM}note: {note}{DIM:#}");

@@ -3,8 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use super::enums;
+use crate::address::DomainName;
 use crate::cache::Cached;
 use crate::dns::{Note, Route};
+use crate::lists::MailOperator;
 use crate::proto;
 use crate::smtp::outcome::Speaker;
 use crate::verdict::{CatchAll, DecisionStage, Judgement, Traits};
@@ -50,6 +52,7 @@ fn evidence(evidence: &Evidence, stage_reached: DecisionStage) -> proto::Evidenc
         gather_time: evidence.gathered_at.map(Into::into),
         from_cache: evidence.from_cache,
         exchangers_asked: count(evidence.exchangers_asked),
+        operator: evidence.exchanger.as_ref().and_then(operator),
     }
 }
 
@@ -111,6 +114,7 @@ pub(super) fn domain(report: &DomainReport) -> proto::DomainReport {
                     .unwrap_or_default()
                     .into(),
                 failure_text: exchanger.failure.as_ref().map(ToString::to_string),
+                operator: operator(&exchanger.exchanger.host),
             })
             .collect(),
         notes: facts.notes.iter().map(note).collect(),
@@ -120,6 +124,13 @@ pub(super) fn domain(report: &DomainReport) -> proto::DomainReport {
         disposable: report.traits.disposable,
         free_provider: report.traits.free_provider,
     }
+}
+
+/// The service that operates an exchanger.
+pub(super) fn operator(host: &DomainName) -> Option<proto::MailOperator> {
+    let operator = MailOperator::of_exchanger(host)?;
+    let kind = enums::operator_kind(operator.kind);
+    Some(proto::MailOperator { name: operator.name.to_owned(), kind: kind.into() })
 }
 
 fn exchanger_failure(failure: &ExchangerFailure) -> proto::ExchangerFailure {

@@ -1,6 +1,7 @@
 //! Converts enums to those of the wire, name by name.
 
 use crate::address::SyntaxErrorKind;
+use crate::lists::OperatorKind;
 use crate::proto;
 use crate::smtp;
 use crate::verdict::{Action, DecisionStage, Reason, Verdict};
@@ -20,6 +21,14 @@ pub(super) fn action(action: Action) -> proto::Action {
         Action::Review => proto::Action::Review,
         Action::RetryLater => proto::Action::RetryLater,
         Action::Suppress => proto::Action::Suppress,
+    }
+}
+
+pub(super) fn operator_kind(kind: OperatorKind) -> proto::OperatorKind {
+    match kind {
+        OperatorKind::MailboxProvider => proto::OperatorKind::MailboxProvider,
+        OperatorKind::Gateway => proto::OperatorKind::Gateway,
+        OperatorKind::Forwarder => proto::OperatorKind::Forwarder,
     }
 }
 

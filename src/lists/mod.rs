@@ -1,4 +1,5 @@
-//! Lists: role accounts, free providers, disposable domains, relays. Pure but for `reload`.
+//! Lists: role accounts, free providers, disposable domains, relays, and who operates exchangers.
+//! Pure but for `reload`.
 //!
 //! A list answers without allocation, in 10 to 160 ns, and all built-in ones together cost about
 //! 1 MB (`benches/lists.rs` measures both). The meaning of an answer for a verdict is not decided
@@ -15,6 +16,7 @@ mod kind;
 mod layers;
 mod name_set;
 mod normal_form;
+mod operator;
 mod reload;
 mod role;
 #[cfg(test)]
@@ -30,6 +32,7 @@ use crate::address::DomainName;
 pub use config::Config;
 pub use file::{LineFault, ListError, MAX_FILE};
 pub use kind::{ListKind, ListSource, Origin};
+pub use operator::{MailOperator, OperatorKind};
 pub use reload::{ListsHandle, Reload};
 
 use built_in::BUILT_IN;

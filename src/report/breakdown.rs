@@ -71,6 +71,7 @@ fn rows(data: &ReportData, places: &[GroupCounts], others: &str) -> Vec<Breakdow
         name: others.to_owned(),
         rows: left(data.progress.rows, &|place| place.rows).max(at_least),
         finished,
+        operator: None,
     };
     if !places.is_empty() && rest.rows > 0 {
         rows.push(row(&rest, false));
@@ -92,12 +93,23 @@ fn row(place: &GroupCounts, named: bool) -> BreakdownRow {
         .max_by_key(|(_, rows)| *rows)
         .map(|(reason, rows)| format!("{} ({})", reason.sentence(), grouped(*rows)));
     BreakdownRow {
-        name: if place.name.is_empty() { "not an address".to_owned() } else { domain(&place.name) },
+        name: name(place),
         named: named && !place.name.is_empty(),
         rows: grouped(place.rows),
         verdicts: counts.map(grouped).to_vec(),
         bar: tones.into_iter().zip(stacked(&counts, place.rows)).collect(),
         share: Share { count: counts[0], of: place.rows }.percent(),
         trouble: trouble.unwrap_or_default(),
+    }
+}
+
+/// The name of a place, with the service behind it: `Mimecast, a gateway (mimecast.com)`.
+fn name(place: &GroupCounts) -> String {
+    let own = domain(&place.name);
+    match &place.operator {
+        _ if place.name.is_empty() => "not an address".to_owned(),
+        Some(operator) if operator.is_gateway => format!("{}, a gateway ({own})", operator.name),
+        Some(operator) => format!("{} ({own})", operator.name),
+        None => own,
     }
 }

@@ -124,10 +124,21 @@ pub struct GroupCounts {
     pub rows: u64,
     /// Those with a result, by the reason that decided.
     pub finished: Vec<(Reason, u64)>,
+    /// The service behind a destination, if it is known.
+    pub operator: Option<Operator>,
+}
+
+/// The service that operates the mail servers of a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// The name people know it by.
+    pub name: String,
+    /// `true` if it filters mail for servers behind it.
+    pub is_gateway: bool,
 }
 
 impl GroupCounts {
-    /// The number of of its rows that have this verdict.
+    /// The number of its rows that have this verdict.
     #[must_use]
     pub fn with_verdict(&self, verdict: Verdict) -> u64 {
         let rows = self.finished.iter().filter(|(reason, _)| reason.verdict() == verdict);
@@ -137,13 +148,13 @@ impl GroupCounts {
 
 impl From<GroupTally> for GroupCounts {
     fn from(tally: GroupTally) -> Self {
-        Self { name: tally.group, rows: tally.rows, finished: tally.finished }
+        Self { name: tally.group, rows: tally.rows, finished: tally.finished, operator: None }
     }
 }
 
 impl From<DestinationTally> for GroupCounts {
     fn from(tally: DestinationTally) -> Self {
         let rows = tally.finished.iter().map(|(_, rows)| rows).sum();
-        Self { name: tally.destination, rows, finished: tally.finished }
+        Self { name: tally.destination, rows, finished: tally.finished, operator: None }
     }
 }

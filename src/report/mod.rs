@@ -17,7 +17,9 @@ mod text;
 mod timestamp;
 mod tone;
 
-pub use data::{FlagCounts, GroupCounts, ReportData, ReportFile, ReportFileKind, SendCounts};
+pub use data::{
+    FlagCounts, GroupCounts, Operator, ReportData, ReportFile, ReportFileKind, SendCounts,
+};
 pub use text::printable;
 pub use timestamp::rfc3339;
 

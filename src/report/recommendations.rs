@@ -1,6 +1,6 @@
 //! Recommendations for the next steps. Pure.
 
-use super::data::{ReportData, ReportFileKind};
+use super::data::{GroupCounts, ReportData, ReportFileKind};
 use super::text::redacted;
 use super::timestamp::Timestamp;
 use crate::campaign::State;
@@ -190,9 +190,12 @@ fn deciding(data: &ReportData) -> Vec<Recommendation> {
         recommend(
             rows(data, &[Reason::CatchAll]),
             "Decide about domains that accept everybody",
-            "Their servers say yes to made-up recipients too, so nobody can tell by asking. Keep \
-             those who have lately opened, clicked or bought; send to the others in small \
-             portions, and stop if they bounce.",
+            format!(
+                "Their servers say yes to made-up recipients too, so nobody can tell by asking. \
+                 {}Keep those who have lately opened, clicked or bought; send to the others in \
+                 small portions, and stop if they bounce.",
+                gateways(data)
+            ),
         ),
         recommend(
             rows(data, &[Reason::MailboxFull]),
@@ -222,6 +225,39 @@ fn deciding(data: &ReportData) -> Vec<Recommendation> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// The number of gateways that are named.
+const GATEWAYS: usize = 3;
+
+/// The gateways that answered for recipients they do not know, those with the most rows first.
+fn gateways(data: &ReportData) -> String {
+    let catch_all = |place: &GroupCounts| -> u64 {
+        let rows = place.finished.iter().filter(|(reason, _)| *reason == Reason::CatchAll);
+        rows.map(|(_, rows)| rows).sum()
+    };
+    let mut named: Vec<(&str, u64)> = Vec::new();
+    for place in &data.providers {
+        let Some(operator) = place.operator.as_ref().filter(|it| it.is_gateway) else { continue };
+        match named.iter_mut().find(|(name, _)| *name == operator.name) {
+            Some((_, rows)) => *rows += catch_all(place),
+            None => named.push((&operator.name, catch_all(place))),
+        }
+    }
+    named.retain(|(_, rows)| *rows > 0);
+    named.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+    let listed: Vec<String> = named
+        .iter()
+        .take(GATEWAYS)
+        .map(|(name, rows)| format!("{} are behind {name}", grouped(*rows)))
+        .collect();
+    if listed.is_empty() {
+        return String::new();
+    }
+    format!(
+        "Of them {}: a gateway that filters mail and answers for mailboxes it does not know. ",
+        listed.join(", ")
+    )
 }
 
 fn stale() -> Recommendation {

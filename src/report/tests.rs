@@ -3,7 +3,8 @@ mod samples;
 use super::recommendations::{Recommendation, recommendations};
 use super::{ReportData, ReportFileKind, render};
 use crate::campaign::{SendPolicy, State};
-use crate::verdict::Reason;
+use crate::verdict::Reason::{self, CatchAll, MailboxAccepted};
+use samples::{operated, place};
 
 /// One tag of the page: its name, and its attributes as they stand.
 struct Tag<'a> {
@@ -249,6 +250,28 @@ fn what_the_flags_say_of_rows_that_are_sent_to_becomes_a_step() {
         .find(|recommendation| recommendation.title.contains("unblocked"))
         .unwrap();
     assert!(unblock.text.contains("[192.0.2.10]"), "{}", unblock.text);
+}
+
+#[test]
+fn gateways_that_answer_for_mailboxes_they_do_not_know_are_named() {
+    let mut data = samples::bad();
+    data.providers = vec![
+        operated(place("mimecast.com", &[(CatchAll, 200)], 0), "Mimecast", true),
+        operated(
+            place("mimecast.co.za", &[(CatchAll, 12), (MailboxAccepted, 9)], 0),
+            "Mimecast",
+            true,
+        ),
+        operated(place("pphosted.com", &[(MailboxAccepted, 50)], 0), "Proofpoint", true),
+        operated(place("outlook.com", &[(CatchAll, 31)], 0), "Microsoft", false),
+    ];
+    let steps = recommendations(&data);
+    let step = steps.iter().find(|step| step.title.contains("accept everybody")).unwrap();
+    assert!(step.text.contains("Of them 212 are behind Mimecast: a gateway"), "{}", step.text);
+    assert!(!step.text.contains("Proofpoint") && !step.text.contains("Microsoft"), "{}", step.text);
+    let page = visible(&render(&data).unwrap());
+    assert!(page.contains("Mimecast, a gateway (mimecast.com)"), "{page}");
+    assert!(page.contains("Microsoft (outlook.com)"), "{page}");
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     // 10
     ("proto", &[]),
     ("http", &["batch", "campaign", "listfile", "proto"]),
-    ("grpc", &["access", "address", "batch", "cache", "callbacks", "campaign", "clock", "dns", "fair", "http", "instruments", "proto", "readiness", "smtp", "verdict", "verifier"]),
+    ("grpc", &["access", "address", "batch", "cache", "callbacks", "campaign", "clock", "dns", "fair", "http", "instruments", "lists", "proto", "readiness", "smtp", "verdict", "verifier"]),
     // 11
     ("telemetry", &[]),
     ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "prober", "readiness", "verdict", "verifier"]),

@@ -13,7 +13,7 @@ use crate::campaign::preflight::{
 use crate::campaign::{Preflight, Progress, SendPolicy, State};
 use crate::proto;
 use crate::proto::names::enum_name;
-use crate::report::GroupCounts;
+use crate::report::{GroupCounts, Operator};
 use crate::verdict::Reason;
 
 /// The progress of a batch.
@@ -166,7 +166,11 @@ pub(super) fn state(batch: &proto::Batch) -> State {
 /// The counts of a domain or a provider.
 pub(super) fn group_counts(tally: proto::BatchTally) -> GroupCounts {
     let finished = reasons(&tally.finished).into_iter().collect();
-    GroupCounts { name: tally.name, rows: count(tally.rows), finished }
+    let operator = tally.operator.map(|operator| Operator {
+        is_gateway: operator.kind() == proto::OperatorKind::Gateway,
+        name: operator.name,
+    });
+    GroupCounts { name: tally.name, rows: count(tally.rows), finished, operator }
 }
 
 fn reasons(counts: &[proto::ReasonCount]) -> BTreeMap<Reason, u64> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use crate::address::DomainName;
 use crate::campaign::eta::{Forecast, ForecastBasis};
 use crate::campaign::preflight::{
     Basis, Bound, Caution, CautionKind, Decision, Estimate, HostFault, PreflightStep, StepEffect,
@@ -241,11 +242,13 @@ pub(super) fn domain_tally(tally: GroupTally) -> proto::BatchTally {
         name: tally.group,
         rows: count(tally.rows),
         finished: tally.finished.into_iter().map(|(reason, n)| reason_count(reason, n)).collect(),
+        operator: None,
     }
 }
 
 pub(super) fn provider_tally(tally: DestinationTally) -> proto::BatchTally {
     proto::BatchTally {
+        operator: convert::operator(&DomainName::from_ascii(&tally.destination)),
         name: tally.destination,
         rows: count(tally.finished.iter().map(|(_, rows)| rows).sum()),
         finished: tally.finished.into_iter().map(|(reason, n)| reason_count(reason, n)).collect(),

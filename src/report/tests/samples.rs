@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::campaign::preflight::Thresholds;
 use crate::campaign::{Preflight, Progress, SendPolicy, State};
-use crate::report::{FlagCounts, GroupCounts, ReportData, ReportFile, ReportFileKind, SendCounts};
+use crate::report::{
+    FlagCounts, GroupCounts, Operator, ReportData, ReportFile, ReportFileKind, SendCounts,
+};
 use crate::verdict::Reason::{self, *};
 use crate::verdict::Verdict;
 
@@ -14,9 +16,13 @@ pub(crate) fn noon() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_617_605)
 }
 
-fn place(name: &str, finished: &[(Reason, u64)], open: u64) -> GroupCounts {
+pub(crate) fn place(name: &str, finished: &[(Reason, u64)], open: u64) -> GroupCounts {
     let rows = finished.iter().map(|(_, rows)| rows).sum::<u64>() + open;
-    GroupCounts { name: name.to_owned(), rows, finished: finished.to_vec() }
+    GroupCounts { name: name.to_owned(), rows, finished: finished.to_vec(), operator: None }
+}
+
+pub(crate) fn operated(place: GroupCounts, name: &str, is_gateway: bool) -> GroupCounts {
+    GroupCounts { operator: Some(Operator { name: name.to_owned(), is_gateway }), ..place }
 }
 
 pub(crate) fn data(
@@ -134,8 +140,13 @@ pub(crate) fn bad() -> ReportData {
             place("", &[(InvalidSyntax, 211)], 0),
         ],
         providers: vec![
-            place("google.com", &[(MailboxAccepted, 2_904), (MailboxNotFound, 761)], 0),
+            operated(
+                place("google.com", &[(MailboxAccepted, 2_904), (MailboxNotFound, 761)], 0),
+                "Google",
+                false,
+            ),
             place("outlook.com", &[(MailboxAccepted, 402), (SenderBlocked, 420)], 0),
+            operated(place("mimecast.com", &[(CatchAll, 212)], 0), "Mimecast", true),
             place("yahoodns.net", &[(MailboxAccepted, 611), (MailboxNotFound, 488)], 0),
         ],
         files: Vec::new(),
