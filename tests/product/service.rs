@@ -8,6 +8,7 @@ use mailvet::proto::{
     Depth, Reason, Route, Verdict, Verification, VerifyAddressRequest, VerifyAddressesRequest,
     VerifyDomainRequest, VerifyOptions,
 };
+use mailvet::verdict;
 use tokio_stream as stream;
 use tonic::{Code, Request};
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -49,7 +50,9 @@ async fn every_sample_of_the_sandbox_gets_the_verdict_and_reason_it_promises() {
         assert!(got.contains(&&*format!("REASON_{}", sample.reason)), "{} {v:?}", sample.reason);
         reasons.insert(sample.reason.clone());
     }
-    assert_eq!(reasons.len(), mailvet::verdict::Reason::ALL.len(), "one sample a reason");
+    // What became of the operator's own mail decides these two: no server answers with them.
+    let own = [verdict::Reason::BouncedBefore, verdict::Reason::OptedOut];
+    assert_eq!(reasons.len() + own.len(), verdict::Reason::ALL.len(), "one sample a reason");
     assert_eq!(product.sandbox.counts().total().violations, 0, "a message was begun");
     product.stop().await;
 }
