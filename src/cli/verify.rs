@@ -139,9 +139,12 @@ fn action(verification: &Verification, clock: Clock) -> String {
     }
 }
 
-/// The deciding reply and its exchanger, in one line.
+/// The deciding reply and its exchanger, or what earlier mail said, in one line.
 fn said(verification: &Verification) -> Option<String> {
     let evidence = &verification.evidence;
+    if matches!(verification.judgement.reason, Reason::BouncedBefore | Reason::OptedOut) {
+        return evidence.failure.as_deref().map(render::printable);
+    }
     let exchanger = evidence.exchanger.as_ref()?;
     let words = match (&evidence.reply, &evidence.failure) {
         (Some(reply), _) => {

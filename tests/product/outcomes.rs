@@ -143,6 +143,9 @@ fn a_suppression_list_opts_out_for_good_and_an_erased_address_is_asked_again() {
     assert_eq!(verification["reason"], "REASON_OPTED_OUT");
     assert_eq!(verification["verdict"], "VERDICT_RISKY");
     assert_eq!(verification["action"], "ACTION_SUPPRESS");
+    let args = ["verify", "--sandbox", "--config", "mailvet.toml", "jane.doe@acme.test"];
+    let shown = text(&process::run(folder.path(), &args, b"").stdout);
+    assert!(shown.contains("unsubscribed on "), "{shown}");
     let (_, exported) = outcomes(&folder, &["export"]);
     assert!(exported.contains("unsubscribed") && !exported.contains("jane"), "{exported}");
     fs::write(folder.path().join("kept.jsonl"), &exported).unwrap();
