@@ -1,8 +1,7 @@
 //! Readers of outcomes: mail, logs, webhooks and tables, each chosen by content. Pure.
 //!
-//! A source is a stream of [`SourceItem`]s: lines, JSON documents or mails. [`choose`] looks at the
-//! first bytes and names the form; a reader of that form turns an item into events, into nothing,
-//! or says that it does not understand it.
+//! A source is a stream of lines, JSON documents or mails, and its first bytes tell which. A reader
+//! of that form turns an item into events, into nothing, or says that it does not understand it.
 
 mod csv;
 mod exim;
