@@ -1,6 +1,6 @@
 // Streams addresses through VerifyAddresses as fast as grpc-js sends them, and counts the answers.
 //
-//     node stream.js TARGET COUNT
+//     node stream.cjs TARGET COUNT
 //
 // TARGET is ADDRESS:PORT, without TLS. Only the grammar is asked for. Messages are written by hand, so
 // that nothing but the transport takes time.

@@ -104,7 +104,7 @@ async fn a_stream_of_any_length_from_grpcio_and_grpc_js_gets_every_answer() {
     python.arg(format!("{root}/tests/python/stream.py"));
     assert_eq!(answers(&product, python).await, COUNT.to_string());
     let mut node = std::process::Command::new("node");
-    node.arg(format!("{root}/tests/node/stream.js"));
+    node.arg(format!("{root}/tests/node/stream.cjs"));
     node.env("NODE_PATH", told("TEST_MAILVET_NODE_MODULES"));
     assert_eq!(answers(&product, node).await, COUNT.to_string());
     product.stop().await;
