@@ -1,13 +1,14 @@
 //! Keyed hashes of addresses: what is kept instead of them.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use hmac::{Hmac, Mac as _};
-use sha2::Sha256;
+use ring::hmac;
+use ring::rand::{SecureRandom as _, SystemRandom};
 
+use super::digest::{Digest, hex};
 use crate::address::Address;
 
 /// Number of bytes of the secret.
@@ -16,12 +17,8 @@ const SECRET: usize = 32;
 /// Number of characters of a token in an address. 20 hexadecimal ones are 80 bits.
 const TOKEN: usize = 20;
 
-/// A keyed hash: 16 bytes find one address among billions.
-pub(super) type Digest = [u8; 16];
-
 /// The secret that addresses are hashed with (HMAC-SHA-256, RFC 2104).
-#[derive(Clone)]
-pub(super) struct AddressKey([u8; SECRET]);
+pub(super) struct AddressKey(hmac::Key);
 
 /// The hashes that an address is found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +38,8 @@ impl AddressKey {
     pub(super) fn open(file: &Path, may_make: bool) -> io::Result<Self> {
         if may_make && !file.exists() {
             let mut secret = [0; SECRET];
-            fs::File::open("/dev/urandom")?.read_exact(&mut secret)?;
+            let random = SystemRandom::new();
+            random.fill(&mut secret).map_err(|_| io::Error::other("there is no randomness"))?;
             let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
             match made {
                 Ok(mut made) => {
@@ -56,7 +54,11 @@ impl AddressKey {
         let secret: [u8; SECRET] = fs::read(file)?
             .try_into()
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no key"))?;
-        Ok(Self(secret))
+        Ok(Self::new(&secret))
+    }
+
+    fn new(secret: &[u8; SECRET]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
     /// The hashes of an address.
@@ -70,28 +72,39 @@ impl AddressKey {
 
     /// The hash of these parts, for one `purpose`.
     pub(super) fn digest(&self, purpose: &str, parts: &[&str]) -> Digest {
-        let mut digest = Digest::default();
-        digest.copy_from_slice(&self.mac(purpose, parts)[..16]);
-        digest
+        Digest::from_mac(&self.mac(purpose, parts))
     }
 
     /// The token that a sender address carries, so that a bounce to it proves whose it is.
     pub(super) fn token(&self, address: &Address) -> String {
         let mac = self.mac("token", &[&address.identity().mailbox]);
-        let mut token: String = mac.iter().map(|byte| format!("{byte:02x}")).collect();
-        token.truncate(TOKEN);
-        token
+        hex(&mac[..TOKEN / 2])
     }
 
     fn mac(&self, purpose: &str, parts: &[&str]) -> [u8; 32] {
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else {
-            // HMAC takes keys of any length.
-            return [0; 32];
-        };
+        let mut context = hmac::Context::with_key(&self.0);
         for part in std::iter::once(&purpose).chain(parts) {
-            mac.update(part.as_bytes());
-            mac.update(&[0]);
+            context.update(part.as_bytes());
+            context.update(&[0]);
         }
-        mac.finalize().into_bytes().into()
+        let mut mac = [0; 32];
+        mac.copy_from_slice(context.sign().as_ref());
+        mac
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made with Python's `hmac`: what is kept under a key must be found again by every version.
+    #[test]
+    fn the_hashes_of_a_key_stay_what_they_are() {
+        let key = AddressKey::new(&[7; SECRET]);
+        let digest = key.digest("mailbox", &["jane@acme.test"]);
+        assert_eq!(digest.to_string(), "3af5449a12bed0d25f86c7719025c859");
+        let address = Address::parse("jane@acme.test").unwrap();
+        assert_eq!(key.digests(&address).mailbox, digest);
+        assert_eq!(key.token(&address), "8482994317b14fa6b91b");
     }
 }

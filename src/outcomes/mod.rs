@@ -9,6 +9,8 @@
 mod address_key;
 pub mod bounce;
 mod config;
+#[cfg(feature = "sqlite")]
+mod digest;
 mod event;
 mod kind;
 #[cfg(feature = "sqlite")]
@@ -21,6 +23,8 @@ mod store_error;
 
 pub use bounce::{BounceMail, RecipientNotice};
 pub use config::Config;
+#[cfg(feature = "sqlite")]
+pub use digest::Digest;
 pub use event::{EventProof, OutcomeEvent};
 pub use kind::OutcomeKind;
 #[cfg(feature = "sqlite")]

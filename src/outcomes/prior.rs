@@ -82,7 +82,7 @@ const fn reason(kind: OutcomeKind) -> Option<Reason> {
     }
 }
 
-/// `gone on 2026-11-28, told by a bounce: 550 5.1.1 no such user`.
+/// `gone on 2026-11-28, source: bounce: 550 5.1.1 no such user`.
 fn words(outcome: &StoredOutcome) -> String {
     let at = jiff::Timestamp::try_from(outcome.at).unwrap_or(jiff::Timestamp::MAX);
     let day = at.strftime("%Y-%m-%d");

@@ -3,45 +3,25 @@
 //! Several processes may use the file at a time. The same event is kept once. The words of servers
 //! are kept without local parts; the address itself only if the operator says so.
 
+mod record;
+mod schema;
+
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::address_key::{AddressDigests, AddressKey, Digest};
+use super::address_key::{AddressDigests, AddressKey};
 use super::config::Config;
 use super::event::{EventProof, OutcomeEvent};
 use super::kind::OutcomeKind;
 use super::store_error::OutcomeStoreError;
 use crate::address::{Address, irregular, redact};
-
-/// The version of the file. A change that an older mailvet cannot read makes it one more.
-const VERSION: i64 = 1;
-
-/// Longest wait for another process that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The table. `id`: the event's hash. `mailbox`, `person`: the address's. Times in milliseconds.
-const TABLES: &str = "
-    CREATE TABLE outcomes (
-        id BLOB PRIMARY KEY,
-        mailbox BLOB NOT NULL,
-        person BLOB NOT NULL,
-        domain TEXT NOT NULL,
-        kind TEXT NOT NULL,
-        at INTEGER NOT NULL,
-        source TEXT NOT NULL,
-        words TEXT NOT NULL,
-        address TEXT
-    ) WITHOUT ROWID;
-    CREATE INDEX by_mailbox ON outcomes (mailbox, kind, at);
-    CREATE INDEX by_person ON outcomes (person, kind, at);
-    CREATE INDEX by_domain ON outcomes (domain, at, kind);
-    CREATE INDEX by_time ON outcomes (at);
-";
+pub use record::StoredOutcome;
+use record::{milliseconds, unsigned};
 
 /// The fate of one event that was brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,27 +35,6 @@ pub enum AddedEvent {
     NotCounted,
     /// The address is none.
     NoAddress,
-}
-
-/// One outcome, as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredOutcome {
-    /// The address's hash in hexadecimal: of the mailbox, and of the person.
-    pub keys: [String; 2],
-    /// The domain.
-    pub domain: String,
-    /// The kind of fate.
-    pub kind: OutcomeKind,
-    /// The time at which it happened.
-    pub at: SystemTime,
-    /// The kind of source.
-    pub source: String,
-    /// The server's words, without local parts.
-    pub words: String,
-    /// The address, where it is kept.
-    pub address: Option<String>,
-    /// The event's hash in hexadecimal.
-    pub id: String,
 }
 
 /// Numbers of outcomes of one domain.
@@ -131,27 +90,10 @@ impl OutcomeStore {
     }
 
     fn prepare(&self) -> Result<(), OutcomeStoreError> {
-        let found: i64 = self.run(|connection| {
-            connection.busy_timeout(BUSY_TIMEOUT)?;
-            connection.execute_batch(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;",
-            )?;
-            let version = |connection: &Connection| {
-                connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
-            };
-            if version(connection)? == 0 {
-                let making = connection
-                    .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-                if version(&making)? == 0 {
-                    making.execute_batch(&format!("{TABLES} PRAGMA user_version = {VERSION};"))?;
-                }
-                making.commit()?;
-            }
-            version(connection)
-        })?;
-        if found > VERSION {
+        let found = self.run(schema::prepare)?;
+        if found > schema::VERSION {
             let path = self.path.clone();
-            return Err(OutcomeStoreError::Newer { path, found, known: VERSION });
+            return Err(OutcomeStoreError::Newer { path, found, known: schema::VERSION });
         }
         Ok(())
     }
@@ -161,6 +103,20 @@ impl OutcomeStore {
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
     ) -> Result<T, OutcomeStoreError> {
         work(&mut self.connection.lock()).map_err(|error| database(&self.path, &error))
+    }
+
+    /// Does work that is kept whole, or not at all.
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, OutcomeStoreError> {
+        self.run(|connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        })
     }
 
     /// Keeps these events, all or none, and tells the fate of each. `trusted`: bounces count
@@ -175,13 +131,8 @@ impl OutcomeStore {
         trusted: bool,
         now: SystemTime,
     ) -> Result<Vec<AddedEvent>, OutcomeStoreError> {
-        self.run(|connection| {
-            let work =
-                connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-            let added = events.iter().map(|event| self.add_one(&work, event, trusted, now));
-            let added = added.collect::<rusqlite::Result<Vec<AddedEvent>>>()?;
-            work.commit()?;
-            Ok(added)
+        self.write(|work| {
+            events.iter().map(|event| self.add_one(work, event, trusted, now)).collect()
         })
     }
 
@@ -212,24 +163,19 @@ impl OutcomeStore {
                 self.key.digest("event", &parts)
             }
         };
-        let kept = self.keep_addresses.then(|| address.wire_utf8());
-        let mut insert = work.prepare_cached(
-            "INSERT OR IGNORE INTO outcomes
-                 (id, mailbox, person, domain, kind, at, source, words, address)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )?;
-        let changed = insert.execute(params![
+        let outcome = StoredOutcome {
             id,
-            digests.mailbox,
-            digests.person,
-            domain(&address),
-            event.kind.name(),
-            milliseconds(at),
-            event.source,
+            mailbox: digests.mailbox,
+            person: digests.person,
+            domain: domain(&address),
+            kind: event.kind,
+            at,
+            source: event.source.to_owned(),
             words,
-            kept,
-        ])?;
-        Ok(if changed == 1 { AddedEvent::Taken } else { AddedEvent::Repeated })
+            address: self.keep_addresses.then(|| address.wire_utf8()),
+        };
+        let is_new = outcome.insert(work)?;
+        Ok(if is_new { AddedEvent::Taken } else { AddedEvent::Repeated })
     }
 
     /// `true` for the operator's own sources, and for mails with a token of ours, or about an
@@ -271,7 +217,9 @@ impl OutcomeStore {
                 "SELECT * FROM outcomes WHERE person = ? AND kind IN ('complaint', 'unsubscribed')
                  ORDER BY at DESC LIMIT 1",
             )?;
-            if let Some(found) = opted_out.query_row([digests.person], stored).optional()? {
+            if let Some(found) =
+                opted_out.query_row([digests.person], StoredOutcome::read).optional()?
+            {
                 return Ok(Some(found));
             }
             let mut gone = connection.prepare_cached(
@@ -280,7 +228,8 @@ impl OutcomeStore {
                      AND later.kind = 'delivered' AND later.at > outcomes.at)
                  ORDER BY at DESC LIMIT 1",
             )?;
-            gone.query_row(params![digests.mailbox, milliseconds(since)], stored).optional()
+            gone.query_row(params![digests.mailbox, milliseconds(since)], StoredOutcome::read)
+                .optional()
         })
     }
 
@@ -333,7 +282,7 @@ impl OutcomeStore {
             let mut all = connection.prepare("SELECT * FROM outcomes ORDER BY at, id")?;
             let mut rows = all.query([])?;
             while let Some(row) = rows.next()? {
-                if let Err(error) = each(stored(row)?) {
+                if let Err(error) = each(StoredOutcome::read(row)?) {
                     return Ok(Err(error));
                 }
             }
@@ -347,29 +296,13 @@ impl OutcomeStore {
     ///
     /// If the disk fails; nothing is kept then.
     pub fn import(&self, outcomes: &[StoredOutcome]) -> Result<usize, OutcomeStoreError> {
-        self.run(|connection| {
-            let work =
-                connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        self.write(|work| {
             let mut taken = 0;
             for outcome in outcomes {
-                let mut insert = work.prepare_cached(
-                    "INSERT OR IGNORE INTO outcomes
-                         (id, mailbox, person, domain, kind, at, source, words, address)
-                     VALUES (unhex(?), unhex(?), unhex(?), ?, ?, ?, ?, ?, ?)",
-                )?;
-                taken += insert.execute(params![
-                    outcome.id,
-                    outcome.keys[0],
-                    outcome.keys[1],
-                    outcome.domain,
-                    outcome.kind.name(),
-                    milliseconds(outcome.at),
-                    outcome.source,
-                    outcome.words,
-                    outcome.address.as_ref().filter(|_| self.keep_addresses),
-                ])?;
+                let address = outcome.address.clone().filter(|_| self.keep_addresses);
+                let outcome = StoredOutcome { address, ..outcome.clone() };
+                taken += usize::from(outcome.insert(work)?);
             }
-            work.commit()?;
             Ok(taken)
         })
     }
@@ -419,32 +352,6 @@ fn database(path: &Path, error: &rusqlite::Error) -> OutcomeStoreError {
 /// The domain that outcomes are counted by.
 fn domain(address: &Address) -> String {
     address.domain_name().map_or_else(|| "[]".to_owned(), |name| name.as_str().to_owned())
-}
-
-fn stored(row: &Row<'_>) -> rusqlite::Result<StoredOutcome> {
-    let hex = |name: &str| -> rusqlite::Result<String> {
-        Ok(row.get::<_, Digest>(name)?.iter().map(|byte| format!("{byte:02x}")).collect())
-    };
-    let kind: String = row.get("kind")?;
-    Ok(StoredOutcome {
-        keys: [hex("mailbox")?, hex("person")?],
-        domain: row.get("domain")?,
-        kind: OutcomeKind::from_name(&kind).unwrap_or(OutcomeKind::Unknown),
-        at: SystemTime::UNIX_EPOCH + Duration::from_millis(unsigned(row.get("at")?)),
-        source: row.get("source")?,
-        words: row.get("words")?,
-        address: row.get("address")?,
-        id: hex("id")?,
-    })
-}
-
-fn milliseconds(at: SystemTime) -> i64 {
-    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use toml::Table;
 use super::super::common::Common;
 use super::args::{EraseArgs, ForgetArgs, ImportArgs, TokenArgs};
 use crate::address::Address;
-use crate::outcomes::{OutcomeKind, OutcomeStore, StoredOutcome, readers};
+use crate::outcomes::{Digest, OutcomeKind, OutcomeStore, StoredOutcome, readers};
 use crate::report::rfc3339;
 
 /// Outcomes that are kept in one transaction.
@@ -102,11 +102,10 @@ fn parse(text: &str) -> anyhow::Result<Address> {
 }
 
 fn json(outcome: StoredOutcome) -> OutcomeJson {
-    let [mailbox, person] = outcome.keys;
     OutcomeJson {
-        id: outcome.id,
-        mailbox,
-        person,
+        id: outcome.id.to_string(),
+        mailbox: outcome.mailbox.to_string(),
+        person: outcome.person.to_string(),
         domain: outcome.domain,
         kind: outcome.kind.name().to_owned(),
         time: rfc3339(outcome.at),
@@ -117,17 +116,15 @@ fn json(outcome: StoredOutcome) -> OutcomeJson {
 }
 
 fn outcome(json: OutcomeJson) -> Option<StoredOutcome> {
-    let is_digest = |hex: &str| hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit());
-    let keys = [json.mailbox, json.person];
-    let is_whole = is_digest(&json.id) && keys.iter().all(|key| is_digest(key));
-    is_whole.then_some(StoredOutcome {
-        keys,
+    Some(StoredOutcome {
+        id: Digest::parse(&json.id)?,
+        mailbox: Digest::parse(&json.mailbox)?,
+        person: Digest::parse(&json.person)?,
         domain: json.domain,
         kind: OutcomeKind::from_name(&json.kind)?,
         at: readers::parse_time(&json.time)?,
         source: json.source,
         words: json.words,
         address: json.address,
-        id: json.id,
     })
 }
