@@ -128,6 +128,19 @@ pub enum NextTry {
     SwitchedOff,
 }
 
+impl NextTry {
+    /// The standing of a notification after this try, and the time of the next one.
+    #[cfg(any(test, feature = "sqlite"))]
+    pub(crate) fn standing(self) -> (NotificationState, Option<SystemTime>) {
+        match self {
+            Self::Delivered => (NotificationState::Delivered, None),
+            Self::At(at) => (NotificationState::Pending, Some(at)),
+            Self::GivenUp => (NotificationState::GivenUp, None),
+            Self::SwitchedOff => (NotificationState::SwitchedOff, None),
+        }
+    }
+}
+
 /// The notifications that wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutboxStats {

@@ -101,19 +101,14 @@ fn report(
     id: &NotificationId,
     report: &TryReport,
 ) -> Result<(), StoreError> {
-    let (state, due_at) = match report.next {
-        NextTry::Delivered => (NotificationState::Delivered, None),
-        NextTry::At(at) => (NotificationState::Pending, Some(ceiling(at))),
-        NextTry::GivenUp => (NotificationState::GivenUp, None),
-        NextTry::SwitchedOff => (NotificationState::SwitchedOff, None),
-    };
+    let (state, due_at) = report.next.standing();
     let change = connection.unchecked_transaction()?;
     change
         .prepare_cached(
             "UPDATE outbox SET state = ?2, due_at = ?3, held = NULL, result = ?4, tries = tries + 1
              WHERE id = ?1",
         )?
-        .execute(params![id.as_str(), state.name(), due_at, report.result])?;
+        .execute(params![id.as_str(), state.name(), due_at.map(ceiling), report.result])?;
     if report.next == NextTry::SwitchedOff {
         change.execute(
             "UPDATE outbox SET state = 'switched_off', due_at = NULL, held = NULL

@@ -58,12 +58,7 @@ impl Outbox for MemoryQueue {
     async fn report_try(&self, id: &NotificationId, report: TryReport) -> Result<(), QueueError> {
         let mut inner = self.lock();
         let Some(one) = inner.outbox.get_mut(id) else { return Ok(()) };
-        (one.state, one.due_at) = match report.next {
-            NextTry::Delivered => (NotificationState::Delivered, None),
-            NextTry::At(at) => (NotificationState::Pending, Some(at)),
-            NextTry::GivenUp => (NotificationState::GivenUp, None),
-            NextTry::SwitchedOff => (NotificationState::SwitchedOff, None),
-        };
+        (one.state, one.due_at) = report.next.standing();
         one.tries += 1;
         one.result = report.result;
         if report.next == NextTry::SwitchedOff {
