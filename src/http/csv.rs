@@ -52,23 +52,24 @@ pub(super) fn rows(results: &[BatchResult]) -> String {
 }
 
 fn row(result: &BatchResult) -> String {
-    let default = Verification::default();
-    let verification = result.verification.as_ref().unwrap_or(&default);
-    let evidence = verification.evidence.clone().unwrap_or_default();
+    let [verdict, action, reason, suggestion, flags, code, evidence_time, address] =
+        appended(result);
+    let verification = result.verification.as_ref();
+    let evidence = verification.and_then(|verification| verification.evidence.as_ref());
     line(
         [
             result.row.to_string(),
             result.row_id.clone(),
-            verification.input.clone(),
-            verification.address.clone(),
-            enum_name(verification.verdict().as_str_name(), "VERDICT_"),
-            enum_name(verification.action().as_str_name(), "ACTION_"),
-            enum_name(verification.reason().as_str_name(), "REASON_"),
-            verification.suggestion.clone().unwrap_or_default(),
-            flag_names(&verification.flags.unwrap_or_default()).join(" "),
-            evidence.code.map(|code| code.to_string()).unwrap_or_default(),
-            evidence.enhanced_status.unwrap_or_default(),
-            evidence.gather_time.map(|time| time.to_string()).unwrap_or_default(),
+            verification.map(|verification| verification.input.clone()).unwrap_or_default(),
+            address,
+            verdict,
+            action,
+            reason,
+            suggestion,
+            flags,
+            code,
+            evidence.and_then(|evidence| evidence.enhanced_status.clone()).unwrap_or_default(),
+            evidence_time,
         ]
         .into_iter(),
     )
