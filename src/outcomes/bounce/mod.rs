@@ -267,11 +267,7 @@ impl BounceReader<'_> {
         ["Delivered-To", "X-Original-To", "To"]
             .iter()
             .filter_map(|name| self.raw_header(name))
-            .flat_map(|value| {
-                let cleaned = clean::clean(value.trim());
-                let first = cleaned.address.into_owned();
-                std::iter::once(first).chain(cleaned.others)
-            })
+            .flat_map(returned::addresses)
             .filter(|address| address.contains('@'))
             .collect()
     }

@@ -36,40 +36,36 @@ const ENVELOPE: [&str; 6] = [
 impl ReturnedHeaders {
     /// Reads the headers of a message that was attached.
     pub(super) fn from_message(message: &Message<'_>) -> Self {
-        let raw = |name: &'static str| -> Vec<String> {
+        Self::from_headers(|name| {
             let values = message.headers_raw();
             let named = values.filter(|(field, _)| field.eq_ignore_ascii_case(name));
             named.flat_map(|(_, value)| addresses(value)).collect()
-        };
-        let mut to = raw("To");
-        if to.is_empty() {
-            to = raw("Cc");
-        }
-        let mut from = raw("From");
-        from.extend(raw("Return-Path"));
-        Self { to, from, envelope: ENVELOPE.iter().flat_map(|name| raw(name)).collect() }
+        })
     }
 
     /// Reads the headers at the beginning of a text.
     pub(super) fn from_text(text: &str) -> Self {
         let groups = fields::groups(text);
-        groups.first().map(Self::from_group).unwrap_or_default()
+        let from_group = |group: &FieldGroup<'_>| {
+            Self::from_headers(|name| group.all(name).flat_map(addresses).collect())
+        };
+        groups.first().map(from_group).unwrap_or_default()
     }
 
-    fn from_group(group: &FieldGroup<'_>) -> Self {
-        let named = |name| group.all(name).flat_map(addresses).collect::<Vec<String>>();
+    /// The headers, given the addresses in those of a name.
+    fn from_headers(named: impl Fn(&'static str) -> Vec<String>) -> Self {
         let mut to = named("To");
         if to.is_empty() {
             to = named("Cc");
         }
         let mut from = named("From");
         from.extend(named("Return-Path"));
-        Self { to, from, envelope: ENVELOPE.iter().flat_map(|name| named(name)).collect() }
+        Self { to, from, envelope: ENVELOPE.into_iter().flat_map(named).collect() }
     }
 }
 
 /// The addresses in the value of a header.
-fn addresses(value: &str) -> Vec<String> {
+pub(super) fn addresses(value: &str) -> Vec<String> {
     let cleaned = clean::clean(value.trim());
     let mut found = cleaned.others;
     if cleaned.address.contains('@') {
