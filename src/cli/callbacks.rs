@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use toml::Table;
-
 use super::args::{CallbacksArgs, CallbacksCommand};
-use super::client::{Client, Trust};
+use super::client::Client;
 use super::common::Common;
 use super::health;
 use crate::proto::callback_service_client::CallbackServiceClient;
@@ -22,15 +20,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 const PAGE: i32 = 200;
 
 pub(super) async fn run(args: CallbacksArgs, common: &Common) -> anyhow::Result<bool> {
-    let own;
-    let (url, trust) = match args.server {
-        Some(url) => (url, Trust::Authorities),
-        None => {
-            own = common.load(Table::new())?.server;
-            health::own_service(&own)
-        }
-    };
-    let client = args.client.connect(&url, trust, CONNECT, Some(TIME_LIMIT)).await?;
+    let (url, trust) = health::service(args.server, common)?;
+    let client = args.client.connect(&url, &trust, CONNECT, Some(TIME_LIMIT)).await?;
     let mut client = CallbackServiceClient::new(client);
     match args.command {
         CallbacksCommand::List => list(&mut client).await,

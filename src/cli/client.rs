@@ -60,13 +60,13 @@ pub(super) fn server_url(text: &str) -> Result<String, String> {
 pub(super) type Client = InterceptedService<Channel, ShowKey>;
 
 /// The identity accepted as the service.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Trust<'a> {
+#[derive(Clone, Debug)]
+pub(super) enum Trust {
     /// A service with a certificate from a trusted authority.
     Authorities,
     /// The first certificate of this file, whatever it names: our own service, asked at
     /// an address that no certificate is for.
-    Exactly(&'a Path),
+    Exactly(PathBuf),
 }
 
 impl ClientArgs {
@@ -100,7 +100,7 @@ impl ClientArgs {
     pub(super) async fn connect(
         &self,
         url: &str,
-        trust: Trust<'_>,
+        trust: &Trust,
         connect_within: Duration,
         longest_call: Option<Duration>,
     ) -> anyhow::Result<Client> {

@@ -11,22 +11,14 @@ use super::args::HealthArgs;
 use super::client::Trust;
 use super::common::Common;
 use super::render::message;
-use crate::grpc;
 
 /// The time that a healthy service may take to say so.
 const TIME_LIMIT: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(args: HealthArgs, common: &Common) -> anyhow::Result<bool> {
-    let own;
-    let (url, trust) = match args.server {
-        Some(url) => (url, Trust::Authorities),
-        None => {
-            own = common.load(Table::new())?.server;
-            own_service(&own)
-        }
-    };
+    let (url, trust) = service(args.server, common)?;
     let answer = async {
-        let client = args.client.connect(&url, trust, TIME_LIMIT, Some(TIME_LIMIT)).await?;
+        let client = args.client.connect(&url, &trust, TIME_LIMIT, Some(TIME_LIMIT)).await?;
         let request = HealthCheckRequest { service: String::new() };
         anyhow::Ok(HealthClient::new(client).check(request).await?.into_inner().status())
     }
@@ -47,13 +39,18 @@ pub(super) async fn run(args: HealthArgs, common: &Common) -> anyhow::Result<boo
     }
 }
 
-/// The URL of the service with this configuration on this machine, and the certificate it shows.
-pub(super) fn own_service(own: &grpc::Config) -> (String, Trust<'_>) {
+/// The service at `server`; without one, that of the configuration on this machine, with the
+/// certificate it shows.
+pub(super) fn service(server: Option<String>, common: &Common) -> anyhow::Result<(String, Trust)> {
+    if let Some(url) = server {
+        return Ok((url, Trust::Authorities));
+    }
+    let own = common.load(Table::new())?.server;
     let at = reachable(own.listen);
-    match &own.tls.certificate {
+    Ok(match own.tls.certificate {
         Some(certificate) => (format!("https://{at}"), Trust::Exactly(certificate)),
         None => (format!("http://{at}"), Trust::Authorities),
-    }
+    })
 }
 
 /// Address of a service that listens on `listen`: an unspecified one is asked on loopback.

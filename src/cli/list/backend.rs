@@ -82,7 +82,7 @@ impl Backend {
     }
 
     async fn remote(url: &str, showing: &ClientArgs) -> anyhow::Result<Self> {
-        let connected = showing.connect(url, Trust::Authorities, CONNECT, None).await;
+        let connected = showing.connect(url, &Trust::Authorities, CONNECT, None).await;
         let connected = connected.with_context(|| format!("{url} does not answer"))?;
         Ok(Self { client: client(connected), asked_as: None, within: None })
     }
