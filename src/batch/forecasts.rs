@@ -144,10 +144,10 @@ impl Forecasts {
         let mut known = known.unwrap_or_default();
         let found = look_up(context, &groups, &known, now).await;
         known.extend(found);
-        let mut work: BTreeMap<&str, DestinationWork> = BTreeMap::new();
+        let mut work: BTreeMap<String, DestinationWork> = BTreeMap::new();
         for group in &groups {
             let Some(name) = known.get(&group.group) else { continue };
-            let entry = work.entry(name).or_default();
+            let entry = work.entry(name.clone()).or_default();
             let finished: u64 = group.finished.iter().map(|(_, rows)| rows).sum();
             let refused = |(reason, _): &&(Reason, u64)| reason.verdict() == Verdict::Undeliverable;
             entry.finished += finished;
@@ -156,10 +156,7 @@ impl Forecasts {
             entry.open += group.rows.saturating_sub(finished);
             entry.domains += u64::from(finished == 0);
         }
-        let named =
-            work.into_iter().map(|(name, one)| DestinationWork { name: name.to_owned(), ..one });
-        let mut work: Vec<DestinationWork> = named.collect();
-        work.sort_by_key(|one| std::cmp::Reverse(one.open));
+        let mut work = DestinationWork::list(work);
         work.truncate(DESTINATIONS);
         if known.len() > 2 * DOMAINS {
             let looked_at: HashSet<&str> = groups.iter().map(|group| &*group.group).collect();

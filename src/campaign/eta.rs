@@ -18,6 +18,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use super::preflight::{grouped, rows};
@@ -99,6 +100,15 @@ pub struct WaitingWork {
 }
 
 impl DestinationWork {
+    /// Work by the destination's name as a list, the destinations with the most open rows first.
+    #[must_use]
+    pub fn list(by_name: BTreeMap<String, Self>) -> Vec<Self> {
+        let named = by_name.into_iter().map(|(name, work)| Self { name, ..work });
+        let mut work: Vec<Self> = named.collect();
+        work.sort_by_key(|one| std::cmp::Reverse(one.open));
+        work
+    }
+
     /// Number of rows that were finished within `time`.
     fn finished_within(&self, time: Duration) -> u64 {
         self.lately.iter().filter(|(age, _)| *age < time).map(|(_, rows)| rows).sum()

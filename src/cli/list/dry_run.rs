@@ -158,10 +158,7 @@ async fn providers(
         work.open += open;
         work.domains += 1;
     }
-    let named = found.into_iter().map(|(name, work)| DestinationWork { name, ..work });
-    let mut providers: Vec<DestinationWork> = named.collect();
-    providers.sort_by_key(|work| std::cmp::Reverse(work.open));
-    providers
+    DestinationWork::list(found)
 }
 
 /// The time that a run will take, with the reason, as a run's own forecast has it.
