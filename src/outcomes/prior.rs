@@ -12,7 +12,7 @@ use super::config::Config;
 use super::kind::OutcomeKind;
 use super::store::{OutcomeStore, StoredOutcome};
 use super::store_error::OutcomeStoreError;
-use crate::address::Address;
+use crate::address::Identity;
 use crate::verdict::Reason;
 use crate::verifier::{PriorOutcome, PriorOutcomes};
 
@@ -43,20 +43,20 @@ impl OutcomeHistory {
 
     fn suppression(
         &self,
-        address: &Address,
+        identity: &Identity,
         now: SystemTime,
     ) -> Result<Option<StoredOutcome>, OutcomeStoreError> {
         match self.store()? {
-            Some(store) => store.suppression(address, now),
+            Some(store) => store.suppression(identity, now),
             None => Ok(None),
         }
     }
 }
 
 impl PriorOutcomes for OutcomeHistory {
-    fn find(&self, address: &Address, now: SystemTime) -> Option<PriorOutcome> {
+    fn find(&self, identity: &Identity, now: SystemTime) -> Option<PriorOutcome> {
         // A store that fails suppresses nobody.
-        let found = self.suppression(address, now).unwrap_or_else(|error| {
+        let found = self.suppression(identity, now).unwrap_or_else(|error| {
             // Once, and not for each address of a list.
             if !self.has_failed.swap(true, Ordering::Relaxed) {
                 tracing::warn!(%error, "outcomes cannot be read: nothing is suppressed");
@@ -96,6 +96,7 @@ fn words(outcome: &StoredOutcome) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::Address;
     use crate::outcomes::OutcomeEvent;
 
     #[test]
@@ -103,15 +104,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("outcomes.db");
         let history = OutcomeHistory::new(file.clone(), Config::default());
-        let address = Address::parse("jane@acme.test").unwrap();
+        let identity = Address::parse("jane@acme.test").unwrap().identity();
         let now = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_795_867_200);
-        assert_eq!(history.find(&address, now), None);
+        assert_eq!(history.find(&identity, now), None);
         assert!(!file.exists(), "a look-up makes nothing");
         let store = OutcomeStore::open(&file, &Config::default()).unwrap();
         let event = OutcomeEvent::new("ses", "jane@acme.test", OutcomeKind::Gone)
             .saying("550 5.1.1 <jane@acme.test> unknown");
         store.add(&[event], false, now).unwrap();
-        let found = history.find(&address, now).unwrap();
+        let found = history.find(&identity, now).unwrap();
         assert_eq!(found.reason, Reason::BouncedBefore);
         assert!(
             found.words.starts_with("gone on 2026-11-28, source: ses: 550 5.1.1"),

@@ -19,7 +19,7 @@ use super::config::Config;
 use super::event::{EventProof, OutcomeEvent};
 use super::kind::OutcomeKind;
 use super::store_error::OutcomeStoreError;
-use crate::address::{Address, irregular, redact};
+use crate::address::{Address, Identity, irregular, redact};
 pub use record::StoredOutcome;
 use record::{milliseconds, unsigned};
 
@@ -146,13 +146,14 @@ impl OutcomeStore {
         let Ok((address, _)) = irregular::parse(&event.address) else {
             return Ok(AddedEvent::NoAddress);
         };
-        let digests = self.key.digests(&address);
-        if !trusted && !self.is_proven(work, event, &address, &digests)? {
+        let identity = address.identity();
+        let digests = self.key.digests(&identity);
+        if !trusted && !self.is_proven(work, event, &identity, &digests)? {
             return Ok(AddedEvent::NotCounted);
         }
         let at = event.at.unwrap_or(now).min(now);
         let words = redact::text(&event.words);
-        let mailbox = &address.identity().mailbox;
+        let mailbox = &identity.mailbox;
         // As the source says it, so that a time ahead of ours is the same one tomorrow.
         let stamp = event.at.map(|at| milliseconds(at).to_string()).unwrap_or_default();
         let id = match &event.event_id {
@@ -184,11 +185,11 @@ impl OutcomeStore {
         &self,
         work: &Transaction<'_>,
         event: &OutcomeEvent,
-        address: &Address,
+        identity: &Identity,
         digests: &AddressDigests,
     ) -> rusqlite::Result<bool> {
         let EventProof::Mail(sent_to) = &event.proof else { return Ok(true) };
-        let token = self.key.token(address);
+        let token = self.key.token(identity);
         if sent_to.iter().any(|it| it.to_ascii_lowercase().contains(&token)) {
             return Ok(true);
         }
@@ -207,10 +208,10 @@ impl OutcomeStore {
     /// If the disk fails.
     pub fn suppression(
         &self,
-        address: &Address,
+        identity: &Identity,
         now: SystemTime,
     ) -> Result<Option<StoredOutcome>, OutcomeStoreError> {
-        let digests = self.key.digests(address);
+        let digests = self.key.digests(identity);
         let since = now.checked_sub(self.suppress_gone).unwrap_or(SystemTime::UNIX_EPOCH);
         self.run(|connection| {
             let mut opted_out = connection.prepare_cached(
@@ -313,7 +314,7 @@ impl OutcomeStore {
     ///
     /// If the disk fails.
     pub fn erase(&self, address: &Address) -> Result<usize, OutcomeStoreError> {
-        let AddressDigests { mailbox, person } = self.key.digests(address);
+        let AddressDigests { mailbox, person } = self.key.digests(&address.identity());
         self.run(|connection| {
             connection.execute_batch("PRAGMA secure_delete = ON")?;
             connection
@@ -341,7 +342,7 @@ impl OutcomeStore {
     /// as in `bounces+TOKEN@sender.example`.
     #[must_use]
     pub fn token(&self, address: &Address) -> String {
-        self.key.token(address)
+        self.key.token(&address.identity())
     }
 }
 

@@ -165,7 +165,7 @@ impl Verifier {
     }
 
     fn find_prior_outcome(&self, parsed: &ParsedAddress) -> Option<PriorOutcome> {
-        self.prior_outcomes.as_ref()?.find(&parsed.address, self.clock.now())
+        self.prior_outcomes.as_ref()?.find(&parsed.identity, self.clock.now())
     }
 
     /// Verifies one address from DNS and its servers, without looking for remembered evidence:

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use crate::address::Address;
+use crate::address::Identity;
 use crate::verdict::Reason;
 
 /// An outcome of earlier mail for which an address is not asked about.
@@ -17,7 +17,7 @@ pub struct PriorOutcome {
 
 /// Knows what became of earlier mail.
 pub trait PriorOutcomes: fmt::Debug + Send + Sync {
-    /// The outcome for which `address` is not asked about at `now`, if there is one. Asked for
-    /// every address, on the runtime's threads: it must not wait.
-    fn find(&self, address: &Address, now: SystemTime) -> Option<PriorOutcome>;
+    /// The outcome for which an address of this identity is not asked about at `now`, if there is
+    /// one. Asked for every address, on the runtime's threads: it must not wait.
+    fn find(&self, identity: &Identity, now: SystemTime) -> Option<PriorOutcome>;
 }

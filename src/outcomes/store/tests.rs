@@ -40,7 +40,7 @@ fn kept(config: &Config) -> Kept {
 }
 
 fn suppressed(kept: &Kept, text: &str, now: SystemTime) -> Option<OutcomeKind> {
-    kept.store.suppression(&address(text), now).unwrap().map(|found| found.kind)
+    kept.store.suppression(&address(text).identity(), now).unwrap().map(|found| found.kind)
 }
 
 #[test]

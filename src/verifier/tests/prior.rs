@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{Bench, Options, Rules};
-use crate::address::Address;
+use crate::address::Identity;
 use crate::verdict::{Action, Depth, Reason};
 use crate::verifier::{PriorOutcome, PriorOutcomes};
 
@@ -13,10 +13,10 @@ use crate::verifier::{PriorOutcome, PriorOutcomes};
 struct OneBounce;
 
 impl PriorOutcomes for OneBounce {
-    fn find(&self, address: &Address, _: SystemTime) -> Option<PriorOutcome> {
+    fn find(&self, identity: &Identity, _: SystemTime) -> Option<PriorOutcome> {
         let words = "gone on 2026-11-28, source: bounce".to_owned();
         let prior = PriorOutcome { reason: Reason::BouncedBefore, words };
-        (address.local() == "user1").then_some(prior)
+        (identity.mailbox == "user1@a.example").then_some(prior)
     }
 }
 
