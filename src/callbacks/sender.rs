@@ -17,6 +17,7 @@ use super::{payload, schedule, signature};
 use crate::batch::queue::{Notification, NotificationId};
 use crate::batch::{Batches, QueueError};
 use crate::cache::DnsCache;
+use crate::campaign::Callback;
 use crate::campaign::preflight::Thresholds;
 use crate::clock::Clock;
 
@@ -82,25 +83,32 @@ impl Callbacks {
             stop,
             tasks,
         }));
-        if callbacks.are_taken() {
+        if callbacks.0.config.secrets_files().next().is_some() {
             callbacks.0.tasks.spawn(callbacks.clone().run());
         }
         Ok(callbacks)
     }
 
-    /// `true` if batches may have a callback: there are secrets to sign with.
+    /// `true` if batches of this owner may have a callback: there are secrets to sign with.
     #[must_use]
-    pub fn are_taken(&self) -> bool {
-        self.0.config.secrets.is_some()
+    pub fn are_taken(&self, owner: &str) -> bool {
+        self.0.config.secrets_of(owner).is_some()
     }
 
-    /// Sends a trial to a URL; returns whether it was taken, and the receiver's answer in words.
+    /// The callback of those of this owner's batches that name none.
+    #[must_use]
+    pub fn standing_callback(&self, owner: &str) -> Option<Callback> {
+        self.0.config.callback_of(owner)
+    }
+
+    /// Sends a trial to a URL, signed as callbacks of `owner` are; returns whether it was taken,
+    /// and the receiver's answer in words.
     ///
     /// # Errors
     /// [`TestError`].
-    pub async fn test(&self, url: &str) -> Result<(bool, String), TestError> {
+    pub async fn test(&self, owner: &str, url: &str) -> Result<(bool, String), TestError> {
         let url = ReceiverUrl::parse(url)?;
-        let secrets = self.secrets().await.map_err(TestError::Secrets)?;
+        let secrets = self.secrets(owner).await.map_err(TestError::Secrets)?;
         let now = self.0.clock.now();
         let id = format!("msg_test_{}", seconds(now));
         let message = signed(id, payload::trial(now), &secrets, now);
@@ -174,7 +182,7 @@ impl Callbacks {
         let id = notification.id.clone();
         // A batch that is gone took its notifications with it.
         let Ok(batch) = outbox.batch(&notification.batch).await else { return };
-        let secrets = match self.secrets().await {
+        let secrets = match self.secrets(&notification.owner).await {
             Ok(secrets) => secrets,
             Err(error) => {
                 tracing::error!(error, "callbacks cannot be signed; trying again in a minute");
@@ -195,26 +203,28 @@ impl Callbacks {
         }
     }
 
-    /// The secrets as they are now.
-    async fn secrets(&self) -> Result<Vec<Secret>, String> {
-        let file = self.0.config.secrets.clone();
+    /// The secrets of this owner's callbacks, as they are now.
+    async fn secrets(&self, owner: &str) -> Result<Vec<Secret>, String> {
+        let file = self.0.config.secrets_of(owner).map(Path::to_owned);
         let file = file.ok_or("the service has no callbacks.secrets: callbacks are not taken")?;
-        let read = tokio::task::spawn_blocking(move || secrets_of(&file)).await;
-        read.unwrap_or_else(|_| Err("callbacks.secrets cannot be read".to_owned()))
+        let read = tokio::task::spawn_blocking(move || secrets_in(&file)).await;
+        read.unwrap_or_else(|_| Err("secrets of callbacks cannot be read".to_owned()))
     }
 }
 
 /// Everything for which this configuration could not be used, in words.
 #[must_use]
 pub fn problems(config: &Config) -> Vec<String> {
-    let secrets = config.secrets.as_deref().map(secrets_of);
-    secrets.and_then(Result::err).into_iter().collect()
+    let mut problems = config.key_problems();
+    problems.extend(config.secrets_files().filter_map(|(setting, file)| {
+        secrets_in(file).err().map(|error| format!("{setting}: {error}"))
+    }));
+    problems
 }
 
 /// The secrets in a file.
-fn secrets_of(file: &Path) -> Result<Vec<Secret>, String> {
-    let named =
-        |why: &dyn std::fmt::Display| format!("callbacks.secrets: {}: {why}", file.display());
+fn secrets_in(file: &Path) -> Result<Vec<Secret>, String> {
+    let named = |why: &dyn std::fmt::Display| format!("{}: {why}", file.display());
     let text = std::fs::read_to_string(file).map_err(|error| named(&error))?;
     read_secrets(&text).map_err(|error: SecretsError| named(&error))
 }

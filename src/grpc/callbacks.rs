@@ -69,9 +69,9 @@ impl CallbackService for CallbackHandler {
         &self,
         request: Request<TestCallbackRequest>,
     ) -> Result<Response<TestCallbackResponse>, Status> {
-        caller(&request)?;
+        let owner = caller(&request)?.name;
         let Some(callbacks) = &self.callbacks else { return Err(not_taken()) };
-        match callbacks.test(&request.get_ref().url).await {
+        match callbacks.test(&owner, &request.get_ref().url).await {
             Ok((delivered, result)) => {
                 Ok(Response::new(TestCallbackResponse { delivered, result }))
             }
@@ -93,13 +93,16 @@ fn not_taken() -> Status {
     )
 }
 
-/// The callback that a batch is to have.
+/// The callback that a batch of `owner` is to have.
 pub(super) fn callback(
+    owner: &str,
     spec: Option<CallbackSpec>,
     callbacks: Option<&Callbacks>,
 ) -> Result<Option<Callback>, Status> {
-    let Some(spec) = spec else { return Ok(None) };
-    if !callbacks.is_some_and(Callbacks::are_taken) {
+    let Some(spec) = spec else {
+        return Ok(callbacks.and_then(|callbacks| callbacks.standing_callback(owner)));
+    };
+    if !callbacks.is_some_and(|callbacks| callbacks.are_taken(owner)) {
         return Err(not_taken());
     }
     if let Err(error) = ReceiverUrl::parse(&spec.url) {

@@ -51,7 +51,8 @@ impl BatchHandler {
         caller: &Caller,
         mut spec: proto::BatchSpec,
     ) -> Result<SubmittedBatch, Status> {
-        let callback = callbacks::callback(spec.callback.take(), self.callbacks.as_ref())?;
+        let asked = spec.callback.take();
+        let callback = callbacks::callback(&caller.name, asked, self.callbacks.as_ref())?;
         let spec = request::spec(spec, caller.name.to_string()).map_err(BadField::into_status)?;
         let spec = Spec { callback, ..spec };
         let submission = self.batches.submit(spec).await;

@@ -6,8 +6,12 @@ mod crash;
 mod receiver;
 
 use std::io::Write as _;
+use std::path::PathBuf;
 
+use mailvet::access;
+use mailvet::callbacks::config::KeyCallbacks;
 use mailvet::callbacks::{read_secrets, sign};
+use mailvet::config::Config;
 use mailvet::proto::callback_service_client::CallbackServiceClient;
 use mailvet::proto::{
     Callback, CallbackState, ListCallbacksRequest, ResendCallbackRequest, TestCallbackRequest,
@@ -33,20 +37,28 @@ const SECRETS: [&str; 2] = [
 struct Calling {
     product: Product,
     secrets: NamedTempFile,
+    /// The key that is shown with JSON requests, if the service asks for one.
+    key: Option<String>,
 }
 
 impl Calling {
+    /// A service that signs the callbacks of all.
     async fn start() -> Self {
+        Self::with(|config, secrets| config.callbacks.secrets = Some(secrets)).await
+    }
+
+    /// A service with these settings about a file of secrets.
+    async fn with(change: impl FnOnce(&mut Config, PathBuf)) -> Self {
         let mut secrets = NamedTempFile::new().unwrap();
         write!(secrets, "{}", SECRETS.join("\n")).unwrap();
         let path = secrets.path().to_owned();
         let product = Product::with(|config| {
             let loopback = AllowedNetworks::parse("127.0.0.1/32").unwrap();
             config.callbacks.allow_networks = AllowedNetworks::new([loopback]);
-            config.callbacks.secrets = Some(path);
+            change(config, path);
         })
         .await;
-        Self { product, secrets }
+        Self { product, secrets, key: None }
     }
 
     async fn client(&self) -> CallbackServiceClient<Channel> {
@@ -55,7 +67,12 @@ impl Calling {
 
     /// Makes a batch of two rows that calls this URL back, and seals it.
     async fn batch(&self, url: &str) -> String {
-        let spec = json!({ "displayName": "jane@acme.test.csv", "callback": { "url": url } });
+        let callback = json!({ "url": url });
+        self.batch_of(json!({ "displayName": "jane@acme.test.csv", "callback": callback })).await
+    }
+
+    /// Makes a batch of two rows with this specification, and seals it.
+    async fn batch_of(&self, spec: Value) -> String {
         let created = self.post("/v1/batches", json!({ "spec": spec })).await;
         let id = created["batch"]["batchId"].as_str().unwrap().to_owned();
         let rows = json!([{ "address": "jane.doe@acme.test" }, { "address": "nobody@acme.test" }]);
@@ -65,7 +82,11 @@ impl Calling {
     }
 
     async fn post(&self, path: &str, body: Value) -> Value {
-        let answer = HttpRequest::post(path, body).send(self.product.address).await;
+        let mut request = HttpRequest::post(path, body);
+        if let Some(key) = &self.key {
+            request = request.header("authorization", &format!("Bearer {key}"));
+        }
+        let answer = request.send(self.product.address).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()
     }
@@ -137,6 +158,35 @@ async fn the_end_of_a_batch_is_told_signed_and_without_an_address() {
     );
     let stats = calling.product.batches.stats().await.unwrap();
     assert_eq!(stats.pending_callbacks, 0);
+    calling.stop().await;
+}
+
+#[tokio::test]
+async fn the_batches_of_a_key_have_a_callback_and_secrets_of_their_own() {
+    let mut receiver = Receiver::start().await;
+    receiver.answer("HTTP/1.1 204 No Content\r\n\r\n");
+    let issued = access::issue("crm", [1; 32], None).unwrap();
+    let mut keys = NamedTempFile::new().unwrap();
+    write!(keys, "{}", issued.entry).unwrap();
+    let mut calling = Calling::with(|config, secrets| {
+        config.server.api_keys = Some(keys.path().to_owned());
+        config.callbacks.keys = vec![KeyCallbacks {
+            name: "crm".to_owned(),
+            secrets: Some(secrets),
+            url: Some(receiver.url.clone()),
+            events: vec!["batch.finished".to_owned()],
+        }];
+    })
+    .await;
+    calling.key = Some(issued.key);
+    let id = calling.batch_of(json!({})).await;
+    let received = receiver.next().await;
+    assert!(is_signed(&received), "{received:?}");
+    let body: Value = serde_json::from_str(&received.body).unwrap();
+    assert_eq!(body["data"]["batchId"], json!(id));
+    receiver.answer("HTTP/1.1 204 No Content\r\n\r\n");
+    let trial = calling.post("/v1/callbacks:test", json!({ "url": receiver.url })).await;
+    assert_eq!(trial["delivered"], true, "its secrets sign a trial too: {trial}");
     calling.stop().await;
 }
 
