@@ -15,6 +15,7 @@
 //! | 8 | [`report`] | data to page (pure) |
 //! | 7 | [`verifier`] | one verification from end to end |
 //! | 6 | [`prober`] | scheduler (pure) and SMTP sessions |
+//! | 6 | [`http_client`] | outbound HTTP |
 //! | 5 | [`cache`], [`pacing`] | lifetimes of answers; rate and concurrency limits (pure) |
 //! | 5 | [`access`], [`campaign`] | keys and quotas (pure); pre-flight and progress (pure) |
 //! | 4 | [`verdict`] | facts and replies to a verdict (pure) |
@@ -116,6 +117,8 @@ pub mod fair;
 pub mod grpc;
 #[cfg(feature = "server")]
 pub mod http;
+#[cfg(feature = "server")]
+pub mod http_client;
 pub mod instruments;
 #[cfg(feature = "server")]
 pub mod listfile;

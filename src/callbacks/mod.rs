@@ -20,7 +20,6 @@ mod sender;
 mod signature;
 
 pub use config::Config;
-pub use delivery::CourierError;
 pub use receiver::{ReceiverUrl, UrlError};
 pub use secrets::{Secret, SecretsError, read_secrets};
 pub use sender::{Callbacks, TestError, problems};

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::answer::ReceiverAnswer;
 use super::config::Config;
-use super::delivery::{Courier, CourierError, SignedMessage};
+use super::delivery::{Courier, SignedMessage};
 use super::receiver::{ReceiverUrl, UrlError};
 use super::secrets::{Secret, SecretsError, read_secrets};
 use super::{payload, schedule, signature};
@@ -20,6 +20,7 @@ use crate::cache::DnsCache;
 use crate::campaign::Callback;
 use crate::campaign::preflight::Thresholds;
 use crate::clock::Clock;
+use crate::http_client::HttpClientError;
 
 /// Tries at a time.
 const AT_ONCE: usize = 16;
@@ -63,14 +64,14 @@ impl Callbacks {
     /// Begins to send what is in the outbox of `batches`, if the configuration names secrets.
     ///
     /// # Errors
-    /// [`CourierError`].
+    /// [`HttpClientError`].
     pub fn start(
         batches: Batches,
         domains: DnsCache,
         config: Config,
         thresholds: Thresholds,
         clock: Clock,
-    ) -> Result<Self, CourierError> {
+    ) -> Result<Self, HttpClientError> {
         let (networks, ca) = (config.allow_networks.clone(), config.ca.clone());
         let courier = Courier::new(domains, networks, ca.as_deref(), clock)?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());

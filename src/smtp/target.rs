@@ -90,8 +90,15 @@ impl AllowedNetworks {
     #[must_use]
     pub fn target(&self, address: IpAddr) -> Option<Target> {
         let address = address.to_canonical();
-        let allowed = self.0.iter().any(|network| network.contains(&address));
+        let allowed = self.contain(address);
         (allowed || is_global_unicast(address)).then_some(Target(address))
+    }
+
+    /// `true` if `address` is in one of these networks.
+    #[must_use]
+    pub fn contain(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|network| network.contains(&address))
     }
 }
 

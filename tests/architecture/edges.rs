@@ -31,13 +31,14 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("campaign", &["verdict"]),
     // 6
     ("prober", &["address", "cache", "clock", "dns", "egress", "instruments", "pacing", "smtp"]),
+    ("http_client", &["address", "cache", "clock", "egress", "smtp"]),
     // 7
     ("verifier", &["address", "cache", "clock", "dns", "instruments", "lists", "prober", "smtp", "verdict"]),
     // 8
     ("report", &["address", "campaign", "verdict"]),
     // 9
     ("batch", &["address", "campaign", "clock", "fair", "instruments", "smtp", "verdict", "verifier"]),
-    ("callbacks", &["address", "batch", "cache", "campaign", "clock", "egress", "smtp", "verdict"]),
+    ("callbacks", &["batch", "cache", "campaign", "clock", "http_client", "smtp", "verdict"]),
     ("doctor", &["address", "clock", "dns", "egress", "smtp", "spf"]),
     ("outcomes", &["address", "smtp", "verdict", "verifier"]),
     // 10

@@ -64,6 +64,8 @@ const PURE_FILES: &[&str] = &[
     "http/routes.rs",
     "http/template.rs",
     "http/timeout.rs",
+    "http_client/headers.rs",
+    "http_client/url.rs",
     "outcomes/bounce/",
     "outcomes/config.rs",
     "outcomes/event.rs",

@@ -1,0 +1,263 @@
+//! The client of HTTP: one request to one URL, within bounds.
+//!
+//! Nothing is connected to that is not a public address, or in a network that is allowed by name;
+//! the address that was checked is the one that is connected to. Plain http goes to allowed
+//! networks alone. Redirects are the caller's matter, and so is the meaning of an answer.
+//!
+//! Pure: `url`, `headers`.
+
+mod headers;
+mod url;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::{TlsConnector, rustls};
+
+pub(crate) use headers::retry_after;
+pub use url::{HttpUrl, HttpUrlError};
+pub(crate) use url::{LONGEST_URL, UrlHost};
+
+use crate::cache::DnsCache;
+use crate::clock::Clock;
+use crate::egress::{Dialled, connect};
+use crate::smtp::{AllowedNetworks, Target};
+
+/// The name under which requests are made.
+pub const USER_AGENT: &str = concat!("mailvet/", env!("CARGO_PKG_VERSION"));
+
+/// Octets of the head of an answer that are looked at.
+const LARGEST_HEAD: usize = 64 * 1024;
+
+/// Addresses of a host that are tried.
+const ADDRESSES: usize = 3;
+
+/// An error of setting the client up.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpClientError {
+    /// TLS cannot be set up.
+    #[error("TLS could not be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The file of authorities cannot be read.
+    #[error("{0}")]
+    Authorities(String),
+}
+
+/// The failure of an exchange, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct HttpFailure(pub(crate) String);
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpAnswer {
+    /// The status code.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, if it was to be read.
+    pub body: Vec<u8>,
+}
+
+impl HttpAnswer {
+    /// The value of a header, if it is there and text.
+    #[must_use]
+    pub fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// Bounds of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Time that it may take, from DNS to the last octet.
+    pub time: Duration,
+    /// Octets that the body may have; zero: it is not read.
+    pub body: usize,
+}
+
+/// The settings of a client.
+#[derive(Clone, Debug)]
+pub struct HttpTrust<'a> {
+    /// Networks that may be connected to although they are not public.
+    pub networks: AllowedNetworks,
+    /// The setting that names them, for messages.
+    pub networks_setting: &'static str,
+    /// Further authorities, as a PEM file, beside the public ones.
+    pub ca: Option<&'a Path>,
+    /// The setting that names it, for messages.
+    pub ca_setting: &'static str,
+}
+
+/// Makes requests.
+pub struct HttpClient {
+    domains: DnsCache,
+    networks: AllowedNetworks,
+    networks_setting: &'static str,
+    tls: TlsConnector,
+    clock: Clock,
+}
+
+impl HttpClient {
+    /// A client that trusts the public authorities, and those that `trust` names.
+    ///
+    /// # Errors
+    /// If the file of authorities cannot be used.
+    pub fn new(
+        domains: DnsCache,
+        trust: HttpTrust<'_>,
+        clock: Clock,
+    ) -> Result<Self, HttpClientError> {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        if let Some(file) = trust.ca {
+            let wrong = |error: &dyn std::fmt::Display| {
+                let (setting, file) = (trust.ca_setting, file.display());
+                HttpClientError::Authorities(format!("{setting}: {file} cannot be used: {error}"))
+            };
+            for certificate in CertificateDer::pem_file_iter(file).map_err(|e| wrong(&e))? {
+                roots.add(certificate.map_err(|e| wrong(&e))?).map_err(|e| wrong(&e))?;
+            }
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let tls = TlsConnector::from(Arc::new(config));
+        let HttpTrust { networks, networks_setting, .. } = trust;
+        Ok(Self { domains, networks, networks_setting, tls, clock })
+    }
+
+    /// Makes a request of a URL, and waits for its answer.
+    ///
+    /// # Errors
+    /// If there is none, or it breaks `limits`.
+    pub async fn send(
+        &self,
+        url: &HttpUrl,
+        request: Request<Full<Bytes>>,
+        limits: HttpLimits,
+    ) -> Result<HttpAnswer, HttpFailure> {
+        match tokio::time::timeout(limits.time, self.exchange(url, request, limits)).await {
+            Ok(answer) => answer.map_err(HttpFailure),
+            Err(_) => {
+                let seconds = limits.time.as_secs();
+                Err(HttpFailure(format!("no answer within {seconds} s")))
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        url: &HttpUrl,
+        request: Request<Full<Bytes>>,
+        limits: HttpLimits,
+    ) -> Result<HttpAnswer, String> {
+        // From here on only what was checked is connected to: the name is not asked about again.
+        let targets = self.targets(url).await?;
+        let mut why = String::new();
+        for target in targets.into_iter().take(ADDRESSES) {
+            let deadline = self.clock.now() + limits.time;
+            let stream = match connect(target, url.port, None, &self.clock, deadline).await {
+                Ok(Dialled::Open(stream)) => stream,
+                Ok(Dialled::NoConnection(reason)) => {
+                    why = format!("no connection: {reason}");
+                    continue;
+                }
+                Err(error) => return Err(error.to_string()),
+            };
+            if !url.is_tls {
+                return answer(stream, request, limits.body).await;
+            }
+            let name = server_name(&url.host)?;
+            let tls = self.tls.connect(name, stream).await;
+            let tls = tls.map_err(|error| format!("TLS failed: {error}"))?;
+            return answer(tls, request, limits.body).await;
+        }
+        Err(why)
+    }
+
+    /// The addresses that may be connected to.
+    async fn targets(&self, url: &HttpUrl) -> Result<Vec<Target>, String> {
+        let addresses = match &url.host {
+            UrlHost::Address(address) => vec![*address],
+            UrlHost::Name(name) => {
+                let found = self.domains.host(name, None).await;
+                found.map_err(|_| "DNS does not tell its address")?.value.addresses.clone()
+            }
+        };
+        if addresses.is_empty() {
+            return Err("its host has no address".to_owned());
+        }
+        let setting = self.networks_setting;
+        let targets: Vec<Target> =
+            addresses.into_iter().filter_map(|address| self.networks.target(address)).collect();
+        if targets.is_empty() {
+            return Err(format!("its host has no public address; {setting} allows others"));
+        }
+        if !url.is_tls && !targets.iter().all(|target| self.networks.contain(target.address())) {
+            return Err(format!("it is not https; http is for the networks of {setting} alone"));
+        }
+        Ok(targets)
+    }
+}
+
+fn server_name(host: &UrlHost) -> Result<ServerName<'static>, String> {
+    match host {
+        UrlHost::Address(address) => Ok(ServerName::from(*address)),
+        UrlHost::Name(name) => ServerName::try_from(name.as_str().to_owned())
+            .map_err(|_| "its host is no name for TLS".to_owned()),
+    }
+}
+
+/// The answer to a request on this stream. A body that is not read is dropped with the connection.
+async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+    largest_body: usize,
+) -> Result<HttpAnswer, String> {
+    let broken = |error: hyper::Error| format!("the exchange broke off: {error}");
+    let mut client = http1::Builder::new();
+    client.max_buf_size(LARGEST_HEAD);
+    let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let exchange = async {
+        let answer = sender.send_request(request).await.map_err(broken)?;
+        read(answer, largest_body).await
+    };
+    tokio::pin!(connection, exchange);
+    let mut is_open = true;
+    loop {
+        tokio::select! {
+            biased;
+            answer = &mut exchange => break answer,
+            _ = &mut connection, if is_open => is_open = false,
+        }
+    }
+}
+
+async fn read(answer: Response<Incoming>, largest_body: usize) -> Result<HttpAnswer, String> {
+    let (head, mut incoming) = answer.into_parts();
+    let mut body = Vec::new();
+    while largest_body > 0
+        && let Some(frame) = incoming.frame().await
+    {
+        let frame = frame.map_err(|error| format!("the answer broke off: {error}"))?;
+        let Some(data) = frame.data_ref() else { continue };
+        if body.len() + data.len() > largest_body {
+            return Err(format!("the answer is larger than {largest_body} octets"));
+        }
+        body.extend_from_slice(data);
+    }
+    Ok(HttpAnswer { status: head.status.as_u16(), headers: head.headers, body })
+}
