@@ -24,6 +24,7 @@ use crate::metrics::Sources;
 use crate::outcomes::OutcomeHistory;
 use crate::prober::Prober;
 use crate::readiness::Readiness;
+use crate::registration::{self, Registrations};
 use crate::smtp::meaning::Classifier;
 use crate::telemetry;
 use crate::verifier::{Verifier, VerifierParts, read_reply_rules};
@@ -52,6 +53,7 @@ pub struct App {
     /// Sources of the measurements.
     pub sources: Sources,
     callbacks: OnceLock<Callbacks>,
+    registrations: Registrations,
     prober: Prober,
     domains: DnsCache,
     tasks: TaskTracker,
@@ -89,7 +91,13 @@ impl App {
             prober,
             verifier,
         } = builder.build_parts()?;
-        let verifier = Arc::new(verifier);
+        let registrations = Registrations::new(
+            config.registration.clone(),
+            domains.clone(),
+            config.smtp.allow_networks.clone(),
+            clock,
+        )?;
+        let verifier = Arc::new(verifier.with_registrations(Arc::new(registrations.clone())));
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         if config.lists.dir.is_some() {
@@ -113,6 +121,7 @@ impl App {
             lists,
             sources,
             callbacks: OnceLock::new(),
+            registrations,
             prober,
             domains,
             tasks,
@@ -210,11 +219,24 @@ impl App {
         if let Some(callbacks) = self.callbacks.get() {
             callbacks.drain().await;
         }
+        self.registrations.drain().await;
         self.prober.drain().await;
         self.domains.drain().await;
         self.tasks.close();
         self.tasks.wait().await;
     }
+}
+
+/// Registrations as the configuration has them, for commands without a verifier.
+///
+/// # Errors
+///
+/// If the configuration names a file that cannot be read, or the resolver cannot be set up.
+pub fn registrations(config: &Config, clock: Clock) -> anyhow::Result<Registrations> {
+    let resolver = Arc::new(Resolver::new(config.dns.clone(), clock)?);
+    let domains = DnsCache::new(resolver, config.cache.clone(), clock)?;
+    let networks = config.smtp.allow_networks.clone();
+    Ok(Registrations::new(config.registration.clone(), domains, networks, clock)?)
 }
 
 /// Says whether DNS answers, until `stop`.
@@ -291,6 +313,7 @@ pub fn problems(config: &Config) -> Vec<anyhow::Error> {
         found.push(anyhow::anyhow!("batch.data_dir: {} is not a folder", dir.display()));
     }
     found.extend(callbacks::problems(&config.callbacks).into_iter().map(anyhow::Error::msg));
+    found.extend(registration::problems(&config.registration).into_iter().map(anyhow::Error::msg));
     found.extend(config.dns.check().err().map(Into::into));
     found.extend(config.cache.check().err().map(Into::into));
     found.extend(Thresholds::try_from(config.preflight).err().map(Into::into));

@@ -14,8 +14,8 @@ use toml::{Table, Value};
 
 use crate::toml_reader::{self, TomlError};
 use crate::{
-    batch, cache, callbacks, campaign, dns, doctor, grpc, lists, metrics, outcomes, prober, smtp,
-    telemetry, verdict, verifier,
+    batch, cache, callbacks, campaign, dns, doctor, grpc, lists, metrics, outcomes, prober,
+    registration, smtp, telemetry, verdict, verifier,
 };
 
 pub use page::commented;
@@ -50,6 +50,8 @@ pub struct Config {
     pub replies: RepliesConfig,
     /// Outcomes of earlier mail.
     pub outcomes: outcomes::Config,
+    /// Registration data of domains.
+    pub registration: registration::Config,
     /// Measurements, and whether the service is ready, on a port of their own.
     pub metrics: metrics::Config,
     /// Checks of `mailvet doctor`.

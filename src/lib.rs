@@ -15,7 +15,7 @@
 //! | 8 | [`report`] | data to page (pure) |
 //! | 7 | [`verifier`] | one verification from end to end |
 //! | 6 | [`prober`] | scheduler (pure) and SMTP sessions |
-//! | 6 | [`http_client`] | outbound HTTP |
+//! | 6 | [`http_client`], [`registration`] | outbound HTTP; what registries say of domains |
 //! | 5 | [`cache`], [`pacing`] | lifetimes of answers; rate and concurrency limits (pure) |
 //! | 5 | [`access`], [`campaign`] | keys and quotas (pure); pre-flight and progress (pure) |
 //! | 4 | [`verdict`] | facts and replies to a verdict (pure) |
@@ -134,6 +134,7 @@ pub mod proto;
 #[cfg(test)]
 mod queue_tests;
 pub mod readiness;
+pub mod registration;
 #[cfg(feature = "cli")]
 pub mod report;
 #[cfg(feature = "sandbox")]

@@ -40,6 +40,8 @@ pub(crate) async fn run(
         transcript: false,
         deadline: app.clock.now() + Duration::from_secs(600),
         retry_until: app.clock.now() + Duration::from_secs(600),
+        registration: false,
+        consented_at: None,
     };
     let parts: Vec<Vec<(String, bool)>> = list
         .chunks(list.len().div_ceil(CALLERS))

@@ -125,6 +125,24 @@ impl DomainName {
         }
     }
 
+    /// The organisational domain: the one that somebody holds at a registry, one label below a
+    /// suffix that a registry runs (`shop.example.co.uk` and `example.co.uk` give the latter;
+    /// `acme.github.io` gives `github.io`, whose holder gives out the names below it). `None` for
+    /// such a suffix itself.
+    #[must_use]
+    pub fn organisational(&self) -> Option<Self> {
+        let mut below = None;
+        let mut rest = self.as_str();
+        loop {
+            let suffix = psl::suffix(rest.as_bytes())?;
+            if suffix.typ() != Some(psl::Type::Private) && suffix == rest {
+                return below.map(|name: &str| Self(name.into()));
+            }
+            below = Some(rest);
+            rest = rest.split_once('.')?.1;
+        }
+    }
+
     /// `true` if the public suffix list knows the name's top-level domain.
     #[must_use]
     pub fn has_known_suffix(&self) -> bool {

@@ -161,6 +161,8 @@ impl Chunk {
             transcript: false,
             deadline,
             retry_until: now + options.retry_window.min(config.wait_in_lane),
+            registration: options.registration,
+            consented_at: None,
         }
     }
 

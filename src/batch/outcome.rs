@@ -4,6 +4,7 @@
 //! What the address itself tells (its canonical form, its syntax error) is not kept: it is told
 //! again when the result is read, for the row's own spelling.
 
+mod registration;
 #[cfg(feature = "sqlite")]
 mod split;
 
@@ -19,6 +20,7 @@ use crate::smtp::{self, EnhancedStatus, Reply};
 use crate::verdict::{Action, CatchAll, DecisionStage, Judgement, Reason, Traits, Verdict};
 use crate::verifier::{Evidence, Subject, Verification};
 
+use registration::StoredRegistration;
 #[cfg(feature = "sqlite")]
 pub(super) use split::OutcomeTimes;
 
@@ -57,6 +59,8 @@ pub struct Outcome {
     from_cache: bool,
     #[serde(default, skip_serializing_if = "is_zero")]
     exchangers_asked: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    registration: Option<Box<StoredRegistration>>,
     /// Milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retry_at: Option<u64>,
@@ -98,6 +102,10 @@ impl Outcome {
             gathered_at: evidence.gathered_at.map(milliseconds),
             from_cache: evidence.from_cache,
             exchangers_asked: evidence.exchangers_asked,
+            registration: evidence
+                .registration
+                .as_deref()
+                .map(|report| Box::new(StoredRegistration::of(report))),
             retry_at: verification.retry_at.map(milliseconds),
             elapsed: verification.elapsed.as_millis().try_into().unwrap_or(u64::MAX),
         }
@@ -123,6 +131,7 @@ impl Outcome {
             gathered_at: Some(milliseconds(now)),
             from_cache: false,
             exchangers_asked: 0,
+            registration: None,
             retry_at: Some(milliseconds(now)),
             elapsed: 0,
         }
@@ -203,6 +212,7 @@ impl Outcome {
                 gathered_at,
                 from_cache: self.from_cache,
                 exchangers_asked: self.exchangers_asked,
+                registration: self.registration.map(|stored| Box::new(stored.into_report())),
             },
             retry_at,
             syntax_error: subject.syntax_error().copied(),
@@ -245,6 +255,7 @@ fn traits(flags: &[String]) -> Traits {
         address_literal: has("address_literal"),
         special_use: has("special_use"),
         unusual_at_provider: has("unusual_at_provider"),
+        registered_after_consent: has("registered_after_consent"),
         // Not a flag that is shown: it has become the reason.
         impossible_at_provider: false,
         // These follow from the row's own text.
@@ -273,6 +284,9 @@ fn time(milliseconds: u64) -> SystemTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registration::{
+        Registration, RegistrationFacts, RegistrationReport, RegistrationState,
+    };
 
     fn seen() -> Verification {
         let at = |s| SystemTime::UNIX_EPOCH + Duration::from_secs(s);
@@ -305,6 +319,21 @@ mod tests {
                 gathered_at: Some(at(1_000)),
                 from_cache: true,
                 exchangers_asked: 2,
+                registration: Some(Box::new(RegistrationReport {
+                    registration: Registration {
+                        domain: DomainName::from_ascii("example.com"),
+                        state: RegistrationState::Registered(Arc::new(RegistrationFacts {
+                            registered_at: Some(at(100)),
+                            changed_at: None,
+                            expires_at: Some(at(200)),
+                            statuses: vec!["client hold".into()],
+                            registrar: Some("Example Registrar".into()),
+                        })),
+                        source: Some("rdap.example".into()),
+                        asked_at: Some(at(900)),
+                    },
+                    note: Some("the registration of example.com ended".to_owned()),
+                })),
             },
             retry_at: Some(at(1_360)),
             syntax_error: None,

@@ -58,6 +58,9 @@ pub struct BatchOptions {
     pub test_catch_all: bool,
     /// To whom the campaign will be sent.
     pub send_policy: SendPolicy,
+    /// `true`: also asks the registries of the domains; no verdict waits for them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub registration: bool,
 }
 
 impl Default for BatchOptions {
@@ -69,6 +72,7 @@ impl Default for BatchOptions {
             max_age: None,
             test_catch_all: true,
             send_policy: SendPolicy::Deliverable,
+            registration: false,
         }
     }
 }
@@ -78,7 +82,8 @@ impl BatchOptions {
     /// nothing does.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Option<String> {
-        let Self { depth, deadline, retry_window, max_age, test_catch_all, send_policy } = self;
+        let Self { depth, deadline, retry_window, max_age, .. } = self;
+        let Self { test_catch_all, send_policy, registration, .. } = self;
         let time = |time: &Option<Duration>| match time {
             Some(time) => format!("{time:?}"),
             None => "none".to_owned(),
@@ -89,6 +94,7 @@ impl BatchOptions {
             ("retry_window", format!("{retry_window:?}"), format!("{:?}", other.retry_window)),
             ("max_age", time(max_age), time(&other.max_age)),
             ("test_catch_all", test_catch_all.to_string(), other.test_catch_all.to_string()),
+            ("registration", registration.to_string(), other.registration.to_string()),
             ("send_policy", send_policy.name().to_owned(), other.send_policy.name().to_owned()),
         ];
         let differing: Vec<String> = pairs

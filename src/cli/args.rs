@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -121,6 +121,13 @@ pub(super) struct VerifyArgs {
     /// failures), within the timeout
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = values::time)]
     pub(super) retry_window: Duration,
+    /// Ask the registry of each domain too (RDAP)
+    #[arg(long)]
+    pub(super) registration: bool,
+    /// The day on which the recipients consented to mail, such as `2024-05-01`: domains that were
+    /// registered later are flagged
+    #[arg(long, value_name = "DATE", value_parser = values::date)]
+    pub(super) consented: Option<SystemTime>,
     /// Ask the sandbox's domains instead of the internet
     #[arg(long)]
     pub(super) sandbox: bool,
@@ -134,6 +141,9 @@ pub(super) struct DomainArgs {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+    /// Ask the domain's registry too (RDAP)
+    #[arg(long)]
+    pub(super) registration: bool,
     /// Ask the sandbox's DNS instead of the internet's
     #[arg(long)]
     pub(super) sandbox: bool,
@@ -276,6 +286,9 @@ pub(super) struct DoctorArgs {
     /// Time limit for all checks, such as `30s` [default: doctor.timeout, 30s]
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(super) timeout: Option<Duration>,
+    /// Ask the registries of the senders' domains too (RDAP): how old is each?
+    #[arg(long)]
+    pub(super) registration: bool,
     /// Look at the sandbox's world instead of the internet
     #[arg(long)]
     pub(super) sandbox: bool,

@@ -1,15 +1,17 @@
 //! `mailvet doctor`: what makes verdicts unknown, and what to do about it.
 
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anstyle::Style;
 use serde::Serialize;
-use toml::Table;
 
 use super::args::DoctorArgs;
 use super::common::Common;
+use super::registration::registration_flags;
 use super::render::{self, BAD, CAREFUL, DIM, GOOD, OPEN};
+use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::doctor::{Diagnosis, Doctor, Report, Status};
@@ -17,7 +19,7 @@ use crate::sandbox::{Sandbox, World};
 use crate::telemetry;
 
 pub(super) async fn run(args: DoctorArgs, common: &Common) -> anyhow::Result<bool> {
-    let mut config = common.load(Table::new())?;
+    let mut config = common.load(registration_flags(args.registration))?;
     if !common.names_log_level() && config.log == telemetry::Config::default() {
         "warn".clone_into(&mut config.log.level);
     }
@@ -32,8 +34,19 @@ pub(super) async fn run(args: DoctorArgs, common: &Common) -> anyhow::Result<boo
     }
     let clock = Clock::start();
     let start = clock.now();
+    let registrations = match config.registration.enabled {
+        true => Some(app::registrations(&config, clock)?),
+        false => None,
+    };
     let Config { doctor, smtp, prober, dns, .. } = config;
-    let report = Doctor::new(doctor, smtp, &prober.identities, dns, clock).examine().await;
+    let mut doctor = Doctor::new(doctor, smtp, &prober.identities, dns, clock);
+    if let Some(registrations) = &registrations {
+        doctor = doctor.with_registrations(Arc::new(registrations.clone()));
+    }
+    let report = doctor.examine().await;
+    if let Some(registrations) = registrations {
+        registrations.drain().await;
+    }
     let took = elapsed(clock, start);
     if let Some(sandbox) = sandbox {
         sandbox.shutdown().await;

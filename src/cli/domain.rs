@@ -3,15 +3,16 @@
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use toml::Table;
 
 use super::args::DomainArgs;
 use super::common::Common;
+use super::registration::{registration, registration_flags};
 use super::render::{BAD, DIM, GOOD};
 use super::serve::start;
 use crate::dns::Route;
 use crate::lists::{MailOperator, OperatorKind};
 use crate::outcomes::{self, DomainHistory, OutcomeStore};
+use crate::registration::{RegistrationReport, RegistrationState};
 use crate::report::rfc3339;
 use crate::verifier::DomainReport;
 
@@ -22,10 +23,11 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 const HISTORY: Duration = Duration::from_secs(180 * 86_400);
 
 pub(super) async fn run(args: DomainArgs, common: &Common) -> anyhow::Result<bool> {
-    let started = start(common, Table::new(), args.sandbox, "warn").await?;
+    let flags = registration_flags(args.registration);
+    let started = start(common, flags, args.sandbox, "warn").await?;
     let app = &started.app;
     let deadline = app.clock.now() + TIME_LIMIT;
-    let report = app.verifier.domain(&args.name, None, deadline).await;
+    let report = app.verifier.domain(&args.name, None, args.registration, deadline).await;
     let now = app.clock.now();
     let outcomes = app.config.outcomes.clone();
     started.close().await;
@@ -72,7 +74,24 @@ struct DomainJson<'a> {
     disposable: bool,
     free_provider: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    registration: Option<RegistrationJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     own_mail: Option<OwnMailJson>,
+}
+
+/// The domain's registration.
+#[derive(Debug, Serialize)]
+struct RegistrationJson<'a> {
+    domain: &'a str,
+    state: &'static str,
+    registered_at: Option<String>,
+    changed_at: Option<String>,
+    expires_at: Option<String>,
+    statuses: &'a [Box<str>],
+    registrar: Option<&'a str>,
+    source: Option<&'a str>,
+    asked_at: Option<String>,
+    note: Option<&'a str>,
 }
 
 /// The operator's own mail of the last 180 days.
@@ -122,11 +141,33 @@ fn json(report: &DomainReport, history: Option<DomainHistory>) -> DomainJson<'_>
         from_cache: report.facts.from_cache,
         disposable: report.traits.disposable,
         free_provider: report.traits.free_provider,
+        registration: report.registration.as_ref().map(registration_json),
         own_mail: history.map(|DomainHistory { sent, bounced, gone }| OwnMailJson {
             sent,
             bounced,
             gone,
         }),
+    }
+}
+
+fn registration_json(report: &RegistrationReport) -> RegistrationJson<'_> {
+    let RegistrationReport { registration, note } = report;
+    let facts = registration.facts();
+    RegistrationJson {
+        domain: registration.domain.as_str(),
+        state: match &registration.state {
+            RegistrationState::Registered(_) => "registered",
+            RegistrationState::NotRegistered => "not_registered",
+            RegistrationState::Unknown(gap) => gap.name(),
+        },
+        registered_at: facts.and_then(|facts| facts.registered_at).map(rfc3339),
+        changed_at: facts.and_then(|facts| facts.changed_at).map(rfc3339),
+        expires_at: facts.and_then(|facts| facts.expires_at).map(rfc3339),
+        statuses: facts.map(|facts| &*facts.statuses).unwrap_or_default(),
+        registrar: facts.and_then(|facts| facts.registrar.as_deref()),
+        source: registration.source.as_deref(),
+        asked_at: registration.asked_at.map(rfc3339),
+        note: note.as_deref(),
     }
 }
 
@@ -171,6 +212,9 @@ fn print(report: &DomainReport, now: SystemTime) {
     }
     if report.traits.free_provider {
         anstream::println!("  {DIM}a free provider{DIM:#}");
+    }
+    if let Some(report) = &report.registration {
+        anstream::println!("  {DIM}registration: {}{DIM:#}", registration(report));
     }
     let left = facts.valid_until.duration_since(now).unwrap_or_default().as_secs();
     let origin = if report.facts.from_cache { "from cache" } else { "fresh" };

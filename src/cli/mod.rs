@@ -20,6 +20,7 @@ mod list;
 mod lists;
 mod man;
 mod outcomes;
+mod registration;
 mod render;
 mod sandboxed;
 mod serve;

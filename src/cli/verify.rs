@@ -12,8 +12,10 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use super::args::VerifyArgs;
 use super::common::Common;
 use super::depth::DepthArg;
+use super::registration::{registration, registration_flags};
 use super::render::{self, BAD, CAREFUL, DIM};
 use super::serve::start;
+use crate::address::Address;
 use crate::campaign::preflight::HostFault;
 use crate::clock::Clock;
 use crate::grpc;
@@ -23,7 +25,9 @@ use crate::verdict::{Action, Reason, Verdict};
 use crate::verifier::{Depth, Options, Subject, Verification};
 
 pub(super) async fn run(args: VerifyArgs, common: &Common) -> anyhow::Result<bool> {
-    let started = start(common, toml::Table::new(), args.sandbox, "warn").await?;
+    let wants_registration = args.registration || args.consented.is_some();
+    let flags = registration_flags(wants_registration);
+    let started = start(common, flags, args.sandbox, "warn").await?;
     let app = &started.app;
     let side_by_side = app.config.server.stream_concurrency.max(1);
     let (verifier, clock) = (Arc::clone(&app.verifier), app.clock);
@@ -33,7 +37,14 @@ pub(super) async fn run(args: VerifyArgs, common: &Common) -> anyhow::Result<boo
             let options = options(&args, clock);
             async move {
                 let line = line.context("standard input cannot be read")?;
-                anyhow::Ok(verifier.verify_with(Subject::parse(line), &options).await)
+                let subject = Subject::parse(line);
+                // Nobody asks again here: the registry's answer is waited for.
+                if let Some(name) = subject.address().and_then(Address::domain_name)
+                    && options.wants_registration()
+                {
+                    verifier.find_registration(name, options.deadline).await;
+                }
+                anyhow::Ok(verifier.verify_with(subject, &options).await)
             }
         })
         .buffered(side_by_side);
@@ -70,6 +81,8 @@ fn options(args: &VerifyArgs, clock: Clock) -> Options {
         transcript: args.transcript,
         deadline: clock.now() + args.timeout,
         retry_until: clock.now() + args.retry_window,
+        registration: args.registration,
+        consented_at: args.consented,
     }
 }
 
@@ -117,6 +130,9 @@ fn print(verification: &Verification, transcript: bool, clock: Clock) {
     }
     if let Some(suggestion) = &verification.suggestion {
         anstream::println!("              did you mean {BAD}{suggestion}{BAD:#}?");
+    }
+    if let Some(report) = &verification.evidence.registration {
+        anstream::println!("              {DIM}registration: {}{DIM:#}", registration(report));
     }
     let flags = verification.flag_names();
     if !flags.is_empty() {

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use crate::address::DomainName;
 use crate::dns::query::QueryResult;
 use crate::dns::{DnsFailure, Route};
+use crate::registration::Registration;
 use crate::smtp::{NoReply, Reply};
 use crate::spf;
 
@@ -150,6 +151,8 @@ pub struct SenderFacts {
     pub route: Result<Route, DnsFailure>,
     /// TXT records at `_dmarc.` it, or at `_dmarc.` its registrable domain if there are none.
     pub dmarc: QueryResult,
+    /// Its registration; none if registries are not asked.
+    pub registration: Option<Registration>,
 }
 
 /// One name server.

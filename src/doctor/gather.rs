@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::dns::query::{Query, QueryResult};
 use crate::dns::{self, SetupError};
 use crate::egress::{Dial, EgressIdentity, Tcp};
+use crate::registration::RegistrationLookup;
 use crate::smtp::target::is_global_unicast;
 use crate::smtp::{self, Sender};
 use banner_probe::DialTarget;
@@ -38,6 +39,7 @@ pub struct Doctor {
     dns: dns::Config,
     clock: Clock,
     dial: Arc<dyn Dial>,
+    registrations: Option<Arc<dyn RegistrationLookup>>,
 }
 
 /// Why nothing can be looked at.
@@ -62,7 +64,14 @@ impl Doctor {
         if identities.is_empty() {
             identities.push(EgressIdentity::default());
         }
-        Self { config, smtp, identities, dns, clock, dial: Arc::new(Tcp::new(clock)) }
+        let dial = Arc::new(Tcp::new(clock));
+        Self { config, smtp, identities, dns, clock, dial, registrations: None }
+    }
+
+    /// The same doctor, that asks registries about the domains of senders.
+    #[must_use]
+    pub fn with_registrations(self, registrations: Arc<dyn RegistrationLookup>) -> Self {
+        Self { registrations: Some(registrations), ..self }
     }
 
     /// Looks at everything and judges it, within `doctor.timeout`.
@@ -141,8 +150,16 @@ impl Doctor {
                 join(attempts, address::gather_facts(public, &smtp, &self.config, client)).await
             }
         };
-        let ((attempts, addresses), helo, sender) =
-            join3(seen, helo(&smtp, client), sender(&smtp, client)).await;
+        let sender = async {
+            let mut sender = sender(&smtp, client).await?;
+            if let Some(registrations) = &self.registrations {
+                // Its own time is the shorter one: nobody waits for a registry alone.
+                let found = registrations.find(&sender.domain, connected_by).await;
+                sender.registration = Some(found);
+            }
+            Some(sender)
+        };
+        let ((attempts, addresses), helo, sender) = join3(seen, helo(&smtp, client), sender).await;
         IdentityFacts { setup, attempts, addresses, helo, sender }
     }
 }
@@ -189,7 +206,7 @@ async fn sender(smtp: &smtp::Config, client: &DnsClient) -> Option<SenderFacts> 
         Sender::Null => smtp.fallback_mail_from.as_ref()?.domain().clone(),
     };
     let (route, dmarc) = join(client.route(&domain), dmarc(&domain, client)).await;
-    Some(SenderFacts { domain, route, dmarc })
+    Some(SenderFacts { domain, route, dmarc, registration: None })
 }
 
 /// The domain's own record, else that of the organisation (RFC 7489 section 6.6.3).

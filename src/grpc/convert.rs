@@ -8,6 +8,7 @@ use crate::cache::Cached;
 use crate::dns::{Note, Route};
 use crate::lists::MailOperator;
 use crate::proto;
+use crate::registration::RegistrationReport;
 use crate::smtp::outcome::Speaker;
 use crate::verdict::{CatchAll, DecisionStage, Judgement, Traits};
 use crate::verifier::{DialogueLine, DomainReport, Evidence, ExchangerFailure, Verification};
@@ -53,6 +54,29 @@ fn evidence(evidence: &Evidence, stage_reached: DecisionStage) -> proto::Evidenc
         from_cache: evidence.from_cache,
         exchangers_asked: count(evidence.exchangers_asked),
         operator: evidence.exchanger.as_ref().and_then(operator),
+        registration: evidence.registration.as_deref().map(registration),
+    }
+}
+
+fn registration(report: &RegistrationReport) -> proto::Registration {
+    let RegistrationReport { registration, note } = report;
+    let facts = registration.facts();
+    let at = |time: Option<SystemTime>| time.map(Into::into);
+    let gap = registration.gap();
+    proto::Registration {
+        domain: registration.domain.to_string(),
+        state: enums::registration_state(&registration.state).into(),
+        gap: gap.map(enums::registration_gap).unwrap_or_default().into(),
+        register_time: at(facts.and_then(|facts| facts.registered_at)),
+        change_time: at(facts.and_then(|facts| facts.changed_at)),
+        expire_time: at(facts.and_then(|facts| facts.expires_at)),
+        statuses: facts
+            .map(|facts| facts.statuses.iter().map(ToString::to_string).collect())
+            .unwrap_or_default(),
+        registrar: facts.and_then(|facts| facts.registrar.as_deref()).map(str::to_owned),
+        source: registration.source.as_deref().map(str::to_owned),
+        ask_time: at(registration.asked_at),
+        text: note.clone().or_else(|| gap.map(|gap| gap.sentence().to_owned())),
     }
 }
 
@@ -92,6 +116,7 @@ fn flags(traits: Traits, judgement: &Judgement) -> proto::Flags {
         several: traits.several,
         irregular: traits.irregular,
         catch_all_untested: judgement.is_catch_all_untested(),
+        registered_after_consent: traits.registered_after_consent,
     }
 }
 
@@ -123,6 +148,7 @@ pub(super) fn domain(report: &DomainReport) -> proto::DomainReport {
         from_cache: *from_cache,
         disposable: report.traits.disposable,
         free_provider: report.traits.free_provider,
+        registration: report.registration.as_ref().map(registration),
     }
 }
 

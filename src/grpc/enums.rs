@@ -3,6 +3,7 @@
 use crate::address::SyntaxErrorKind;
 use crate::lists::OperatorKind;
 use crate::proto;
+use crate::registration::{RegistrationGap, RegistrationState};
 use crate::smtp;
 use crate::verdict::{Action, DecisionStage, Reason, Verdict};
 
@@ -29,6 +30,27 @@ pub(super) fn operator_kind(kind: OperatorKind) -> proto::OperatorKind {
         OperatorKind::MailboxProvider => proto::OperatorKind::MailboxProvider,
         OperatorKind::Gateway => proto::OperatorKind::Gateway,
         OperatorKind::Forwarder => proto::OperatorKind::Forwarder,
+    }
+}
+
+pub(super) fn registration_state(state: &RegistrationState) -> proto::RegistrationState {
+    match state {
+        RegistrationState::Registered(_) => proto::RegistrationState::Registered,
+        RegistrationState::NotRegistered => proto::RegistrationState::NotRegistered,
+        RegistrationState::Unknown(_) => proto::RegistrationState::Unknown,
+    }
+}
+
+pub(super) fn registration_gap(gap: RegistrationGap) -> proto::RegistrationGap {
+    match gap {
+        RegistrationGap::Disabled => proto::RegistrationGap::Disabled,
+        RegistrationGap::NoDomain => proto::RegistrationGap::NoDomain,
+        RegistrationGap::NoRegistryService => proto::RegistrationGap::NoRegistryService,
+        RegistrationGap::NotInTime => proto::RegistrationGap::NotInTime,
+        RegistrationGap::RegistryBusy => proto::RegistrationGap::RegistryBusy,
+        RegistrationGap::RateLimited => proto::RegistrationGap::RateLimited,
+        RegistrationGap::RegistryUnavailable => proto::RegistrationGap::RegistryUnavailable,
+        RegistrationGap::UnreadableAnswer => proto::RegistrationGap::UnreadableAnswer,
     }
 }
 

@@ -89,7 +89,21 @@ pub(super) fn options(
         transcript: options.include_transcript,
         deadline: time.deadline,
         retry_until,
+        registration: options.include_registration,
+        consented_at: consent(options.consent_time.as_ref())?,
     })
+}
+
+/// The time of a consent: after 1970, as every consent to e-mail is.
+fn consent(time: Option<&prost_types::Timestamp>) -> Result<Option<SystemTime>, BadField> {
+    let at = time.map(|time| SystemTime::try_from(*time)).transpose();
+    match at {
+        Ok(Some(at)) if at < SystemTime::UNIX_EPOCH => {
+            Err(BadField::new("options.consent_time", "is before 1970; leave it out"))
+        }
+        Ok(at) => Ok(at),
+        Err(_) => Err(BadField::new("options.consent_time", "is no time")),
+    }
 }
 
 /// Depth of the verification; to the mailbox if nothing is said.
@@ -171,5 +185,9 @@ mod tests {
         let bad = proto::VerifyOptions { max_age: Some(age), ..Default::default() };
         let error = options(Some(&bad), time(false)).unwrap_err();
         assert_eq!(error.field, "options.max_age");
+        let consent = prost_types::Timestamp { seconds: -1, nanos: 0 };
+        let bad = proto::VerifyOptions { consent_time: Some(consent), ..Default::default() };
+        let error = options(Some(&bad), time(false)).unwrap_err();
+        assert_eq!(error.field, "options.consent_time");
     }
 }

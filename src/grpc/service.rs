@@ -156,7 +156,9 @@ impl VerificationService for VerificationHandler {
         let request = request.get_ref();
         let max_age = request::duration("max_age", request.max_age.as_ref())
             .map_err(request::BadField::into_status)?;
-        match self.verifier.verifier().domain(&request.domain, max_age, time.deadline).await {
+        let (name, registration) = (&request.domain, request.include_registration);
+        let verifier = self.verifier.verifier();
+        match verifier.domain(name, max_age, registration, time.deadline).await {
             Ok(report) => {
                 let report = Some(convert::domain(&report));
                 Ok(Response::new(VerifyDomainResponse { report }))

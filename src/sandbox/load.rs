@@ -11,6 +11,7 @@ use toml::{Table, Value};
 
 use super::exchanger::ExchangerSpec;
 use super::names::{self, NameSyntaxError};
+use super::registry::RegistryRecord;
 use super::world::{Generated, Listing, NameRecords, SampleAddress, Settings, World};
 
 /// A world that cannot be used.
@@ -69,6 +70,8 @@ struct WorldFile {
     #[serde(default)]
     blocklists: BTreeMap<String, Vec<Listing>>,
     #[serde(default)]
+    registrations: BTreeMap<String, RegistryRecord>,
+    #[serde(default)]
     samples: Vec<SampleAddress>,
     #[serde(default)]
     demo: Vec<String>,
@@ -117,12 +120,17 @@ fn read_world(text: &str) -> Result<World, WorldError> {
     for (zone, listings) in text.blocklists {
         blocklists.insert(names::domain(&zone)?, listings);
     }
+    let mut registrations = BTreeMap::new();
+    for (name, record) in text.registrations {
+        registrations.insert(names::domain(&name)?, record);
+    }
     Ok(World {
         settings: text.settings,
         names,
         exchangers,
         generated,
         blocklists,
+        registrations,
         samples: text.samples,
         demo: text.demo,
     })

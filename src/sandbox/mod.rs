@@ -14,8 +14,8 @@
 //!
 //! Pure: [`world`], [`load`], [`exchanger`], [`wording`], [`reply`], `pattern`, `names`,
 //! `mailboxes`, `zone`, `command`, `date`, `session`, `ledger`, [`counts`]. With sockets:
-//! `nameserver`, `serving`, `faults`, `tls`, [`placement`], `roster` and this file. Only `cli/`,
-//! tests and benchmarks may import it.
+//! `nameserver`, `serving`, `faults`, `tls`, `registry`, [`placement`], `roster` and this file.
+//! Only `cli/`, tests and benchmarks may import it.
 
 pub mod counts;
 pub mod exchanger;
@@ -33,6 +33,7 @@ mod mailboxes;
 mod names;
 mod nameserver;
 mod pattern;
+mod registry;
 mod roster;
 mod serving;
 mod session;
@@ -47,6 +48,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ipnet::IpNet;
 use parking_lot::Mutex;
@@ -61,6 +63,7 @@ pub use load::WorldError;
 pub use names::NameSyntaxError;
 pub use pattern::{Numbered, NumberedError};
 pub use placement::Placement;
+pub use registry::RegistryRecord;
 pub use reply::{RecipientReply, ReplyError, ReplyTemplate};
 pub use wording::Wording;
 pub use world::{
@@ -69,6 +72,7 @@ pub use world::{
 };
 
 use crate::address::DomainName;
+use crate::clock::Clock;
 use placement::ExchangerSocket;
 use roster::Roster;
 use serving::Running;
@@ -106,6 +110,8 @@ pub enum SandboxError {
 /// A mail world that runs. It stops when it is shut down or dropped.
 pub struct Sandbox {
     nameserver: SocketAddr,
+    registry: SocketAddr,
+    registry_requests: Arc<AtomicU64>,
     smtp_port: u16,
     network: IpNet,
     addresses: BTreeMap<DomainName, Ipv4Addr>,
@@ -138,12 +144,20 @@ impl Sandbox {
             address: (network.network(), 0).into(),
             source,
         })?;
+        let (registry, at) = placement::registry(network).await?;
         let wanted: Vec<_> = plan.iter().map(|(n, a)| (*a, roster.listens(*n))).collect();
         let (smtp_port, sockets) = placement::exchangers(&place, &wanted).await?;
 
         let tracker = TaskTracker::new();
         let stop = CancellationToken::new();
         let queries = Arc::new(Mutex::new(QueryCounts::default()));
+        let registry_requests = Arc::new(AtomicU64::new(0));
+        let service = registry::RegistryService {
+            records: world.registrations.clone(),
+            requests: Arc::clone(&registry_requests),
+            clock: Clock::start(),
+        };
+        tracker.spawn(registry::serve(service, registry, tracker.clone(), stop.clone()));
         let zone = roster.zone(&world, &plan);
         let mut server = nameserver::serve(zone, Arc::clone(&queries), udp, tcp);
         let stopped = stop.clone().cancelled_owned();
@@ -172,13 +186,37 @@ impl Sandbox {
         }
         let addresses = plan.iter().rev().map(|(n, address)| (roster.name(*n), *address)).collect();
         let network = IpNet::V4(network);
-        Ok(Self { nameserver, smtp_port, network, addresses, exchangers, queries, tracker, stop })
+        let registry = at;
+        Ok(Self {
+            nameserver,
+            registry,
+            registry_requests,
+            smtp_port,
+            network,
+            addresses,
+            exchangers,
+            queries,
+            tracker,
+            stop,
+        })
     }
 
     /// Address of the name server, for UDP and TCP.
     #[must_use]
     pub fn nameserver(&self) -> SocketAddr {
         self.nameserver
+    }
+
+    /// The base URL of the registry's service (RDAP).
+    #[must_use]
+    pub fn registry_url(&self) -> String {
+        format!("http://{}/", self.registry)
+    }
+
+    /// Number of requests that the registry got.
+    #[must_use]
+    pub fn registry_requests(&self) -> u64 {
+        self.registry_requests.load(Ordering::Relaxed)
     }
 
     /// The port of every exchanger.

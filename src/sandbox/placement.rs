@@ -81,6 +81,15 @@ pub(super) async fn nameserver(
     Err(failed(last))
 }
 
+/// The registry's socket, on the name server's address of the network.
+pub(super) async fn registry(network: Ipv4Net) -> Result<(TcpListener, SocketAddr), SandboxError> {
+    let address = SocketAddr::from((Ipv4Addr::from(u32::from(network.network()) + 1), 0));
+    let failed = |source| SandboxError::Nameserver { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let chosen = listener.local_addr().map_err(failed)?;
+    Ok((listener, chosen))
+}
+
 /// Socket on an exchanger's address.
 pub(super) enum ExchangerSocket {
     /// A listening socket.

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::exchanger::ExchangerSpec;
 use super::names;
 use super::pattern::Numbered;
+use super::registry::RegistryRecord;
 use crate::address::DomainName;
 
 /// A mail world.
@@ -24,6 +25,7 @@ pub struct World {
     pub(super) exchangers: BTreeMap<DomainName, Arc<ExchangerSpec>>,
     pub(super) generated: Vec<Generated>,
     pub(super) blocklists: BTreeMap<DomainName, Vec<Listing>>,
+    pub(super) registrations: BTreeMap<DomainName, RegistryRecord>,
     pub(super) samples: Vec<SampleAddress>,
     pub(super) demo: Vec<String>,
 }

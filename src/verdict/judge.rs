@@ -40,6 +40,8 @@ pub struct Traits {
     pub several: bool,
     /// The local part breaks the grammar of RFC 5321, and may exist all the same.
     pub irregular: bool,
+    /// The domain was registered after the recipient consented: somebody else may have it now.
+    pub registered_after_consent: bool,
 }
 
 impl Traits {
@@ -60,6 +62,7 @@ impl Traits {
             (self.cleaned, "cleaned"),
             (self.several, "several"),
             (self.irregular, "irregular"),
+            (self.registered_after_consent, "registered_after_consent"),
         ]
         .into_iter()
         .filter_map(|(set, name)| set.then_some(name))
@@ -174,8 +177,11 @@ impl Conclusion {
     fn judgement(self, traits: Traits, policy: &Policy) -> Judgement {
         let reasons = self.reasons(traits);
         let reason = reasons[0];
-        // The most careful action any of the reasons asks for.
+        // The most careful action any of the reasons asks for; a domain that may have changed hands
+        // since the consent is for a person to look at, and no more than that.
+        let least = if traits.registered_after_consent { Action::Review } else { Action::Send };
         let action = reasons.iter().map(|r| policy.action(*r)).max().unwrap_or(Action::Review);
+        let action = action.max(least);
         let until_tested = self
             .control_wait
             .filter(|_| self.is_untested())

@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use futures_util::future;
+use futures_util::future::{self, OptionFuture};
 
 use super::profile::listed;
 use super::{Verifier, has_disposable_exchanger};
 use crate::address::{DomainName, SyntaxError};
 use crate::cache::Cached;
-use crate::dns::{DnsFailure, DomainFacts, Exchanger};
+use crate::dns::{DnsFailure, DomainFacts, Exchanger, Route};
+use crate::registration::RegistrationReport;
 use crate::verdict::Traits;
 
 /// The answer of DNS about a domain's mail.
@@ -21,6 +22,8 @@ pub struct DomainReport {
     pub exchangers: Vec<ExchangerReport>,
     /// The traits that the lists give the domain.
     pub traits: Traits,
+    /// Its registration, if it was wanted.
+    pub registration: Option<RegistrationReport>,
 }
 
 /// One exchanger and its addresses.
@@ -60,7 +63,8 @@ pub enum DomainError {
 }
 
 impl Verifier {
-    /// The mail routing of `name`, with the addresses of every exchanger.
+    /// The mail routing of `name`, with the addresses of every exchanger; with `registration`, its
+    /// registration too, which is waited for.
     ///
     /// # Errors
     ///
@@ -69,10 +73,14 @@ impl Verifier {
         &self,
         name: &str,
         max_age: Option<Duration>,
+        registration: bool,
         deadline: SystemTime,
     ) -> Result<DomainReport, DomainError> {
         let name = DomainName::parse(name)?;
-        let facts = self.facts(&name, max_age, deadline).await?;
+        let finding: OptionFuture<_> =
+            registration.then(|| self.find_registration(&name, deadline)).into();
+        let (facts, registration) = tokio::join!(self.facts(&name, max_age, deadline), finding);
+        let facts = facts?;
         let hosts = facts.value.route.exchangers();
         let exchangers =
             future::join_all(hosts.iter().map(|host| self.exchanger(host, max_age, deadline)))
@@ -80,7 +88,11 @@ impl Verifier {
         let lists = self.lists.current();
         let mut traits = listed(&name, &lists);
         traits.disposable |= has_disposable_exchanger(&facts.value, &lists);
-        Ok(DomainReport { facts, exchangers, traits })
+        let is_in_dns = facts.value.route != Route::NoSuchDomain;
+        let registration = registration.map(|registration| {
+            RegistrationReport::new(registration, &name, is_in_dns, self.clock.now())
+        });
+        Ok(DomainReport { facts, exchangers, traits, registration })
     }
 
     /// The destination of the mail of `name` (A-labels): the registrable domain of its first

@@ -15,6 +15,7 @@ mod gather;
 mod memory;
 mod prior;
 mod profile;
+mod registration;
 mod report;
 mod subject;
 mod suggestion;
@@ -28,9 +29,10 @@ use tracing::{Instrument as _, Span};
 use crate::address::{Address, SyntaxError, suggest};
 use crate::cache::{Answers, DnsCache};
 use crate::clock::Clock;
-use crate::dns::DomainFacts;
+use crate::dns::{DomainFacts, Route};
 use crate::lists::{Lists, ListsHandle};
 use crate::prober::Prober;
+use crate::registration::{Registration, RegistrationLookup, RegistrationReport};
 use crate::verdict::{self, Case, Policy, Traits};
 
 use counters::VerifierCounters;
@@ -63,6 +65,7 @@ pub struct Verifier {
     config: Config,
     remembered: Answers<String, CachedProbe>,
     prior_outcomes: Option<Arc<dyn PriorOutcomes>>,
+    registrations: Option<Arc<dyn RegistrationLookup>>,
     counters: VerifierCounters,
     clock: Clock,
 }
@@ -89,6 +92,7 @@ impl Verifier {
             config,
             remembered,
             prior_outcomes: None,
+            registrations: None,
             counters,
             clock,
         }
@@ -98,6 +102,12 @@ impl Verifier {
     #[must_use]
     pub fn with_prior_outcomes(self, prior_outcomes: Arc<dyn PriorOutcomes>) -> Self {
         Self { prior_outcomes: Some(prior_outcomes), ..self }
+    }
+
+    /// The same verifier, that asks registries about domains where that is wanted.
+    #[must_use]
+    pub fn with_registrations(self, registrations: Arc<dyn RegistrationLookup>) -> Self {
+        Self { registrations: Some(registrations), ..self }
     }
 
     /// A builder with the service's defaults.
@@ -160,7 +170,9 @@ impl Verifier {
         self.counters.remembered.inc();
         let known = AddressEvidence::Remembered(cached.evidence);
         let suggested_domain = cached.suggested_domain.as_deref();
-        let verification = self.verification(&subject, parsed, &known, suggested_domain, options);
+        let registration = self.current_registration(&parsed.address, options).await;
+        let verification =
+            self.verification(&subject, parsed, &known, suggested_domain, registration, options);
         Ok(self.record(verification, started, &span))
     }
 
@@ -248,6 +260,7 @@ impl Verifier {
         } else {
             options.depth
         };
+        self.begin_registration(&parsed.address, options).await;
         // Boxed: hardly any address has a suggestion, and none needs the space for one.
         let suggestion = self
             .suggestion(subject, parsed)
@@ -258,8 +271,10 @@ impl Verifier {
         );
         let suggested_domain: Option<Arc<str>> =
             suggested.flatten().and_then(|it| Some(it.domain_name()?.to_unicode().into()));
+        let registration = self.current_registration(&parsed.address, options).await;
+        let suggested = suggested_domain.as_deref();
         let verification =
-            self.verification(subject, parsed, &known, suggested_domain.as_deref(), options);
+            self.verification(subject, parsed, &known, suggested, registration, options);
         if let AddressEvidence::Probed(evidence) = &known {
             let mailbox = parsed.identity.mailbox.clone();
             self.remember(mailbox, evidence, &verification.judgement, suggested_domain).await;
@@ -274,9 +289,14 @@ impl Verifier {
         parsed: &ParsedAddress,
         known: &AddressEvidence,
         suggested_domain: Option<&str>,
+        registration: Option<Registration>,
         options: &Options,
     ) -> Verification {
-        let traits = subject.mark(self.traits(parsed, known.facts()));
+        let mut traits = subject.mark(self.traits(parsed, known.facts()));
+        traits.registered_after_consent = match (&registration, options.consented_at) {
+            (Some(registration), Some(consent)) => registration.is_after_consent(consent),
+            _ => false,
+        };
         let case = Case { traits, domain: known.answer(), outcome: known.outcome() };
         let parts = VerificationParts {
             subject,
@@ -290,8 +310,20 @@ impl Verifier {
             dns_failure: known.dns_failure(),
             from_cache: known.is_remembered(),
             transcript: options.transcript,
+            registration: self.report_registration(registration, parsed, known),
         };
         report::assemble(parts, self.clock.now())
+    }
+
+    fn report_registration(
+        &self,
+        registration: Option<Registration>,
+        parsed: &ParsedAddress,
+        known: &AddressEvidence,
+    ) -> Option<RegistrationReport> {
+        let name = parsed.address.domain_name()?;
+        let is_in_dns = known.facts().is_none_or(|facts| facts.route != Route::NoSuchDomain);
+        Some(RegistrationReport::new(registration?, name, is_in_dns, self.clock.now()))
     }
 
     /// Traits from the address itself and from the lists.

@@ -7,8 +7,9 @@ use super::prior::PriorOutcome;
 use super::subject::Subject;
 use super::verification::{DialogueLine, Evidence, Verification};
 use crate::address::SyntaxError;
+use crate::registration::RegistrationReport;
 use crate::smtp::{NoReply, ProbeOutcome, RecipientAnswer};
-use crate::verdict::{Judgement, Traits};
+use crate::verdict::{Judgement, Reason, Traits};
 
 /// The parts of a verification of an address that is one.
 pub(super) struct VerificationParts<'a> {
@@ -25,6 +26,7 @@ pub(super) struct VerificationParts<'a> {
     pub(super) dns_failure: Option<String>,
     pub(super) from_cache: bool,
     pub(super) transcript: bool,
+    pub(super) registration: Option<RegistrationReport>,
 }
 
 pub(super) fn invalid_syntax(
@@ -72,7 +74,8 @@ pub(super) fn suppressed(
 }
 
 pub(super) fn assemble(parts: VerificationParts<'_>, now: SystemTime) -> Verification {
-    let evidence = evidence(&parts);
+    let mut evidence = evidence(&parts);
+    evidence.registration = parts.registration.map(Box::new);
     let retry_at =
         parts.judgement.retry_after.map(|wait| evidence.gathered_at.unwrap_or(now) + wait);
     let transcript = match parts.outcome {
@@ -101,7 +104,7 @@ fn evidence(parts: &VerificationParts<'_>) -> Evidence {
             gathered_at: parts.looked_up_at,
             failure: Some(match &parts.dns_failure {
                 Some(failure) => failure.clone(),
-                None => parts.judgement.reason.sentence().to_owned(),
+                None => explanation(parts),
             }),
             from_cache: parts.from_cache,
             ..Evidence::default()
@@ -122,6 +125,17 @@ fn evidence(parts: &VerificationParts<'_>) -> Evidence {
         gathered_at: Some(attempt.observation.at),
         from_cache: parts.from_cache,
         exchangers_asked: attempts.len(),
+        registration: None,
+    }
+}
+
+/// The deciding reason in words, with the registry's explanation of a domain that is not in DNS.
+fn explanation(parts: &VerificationParts<'_>) -> String {
+    let sentence = parts.judgement.reason.sentence();
+    let note = parts.registration.as_ref().and_then(|report| report.note.as_deref());
+    match note.filter(|_| parts.judgement.reason == Reason::DomainNotFound) {
+        Some(note) => format!("{sentence}: {note}"),
+        None => sentence.to_owned(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::address::{DomainName, SyntaxError, redact};
+use crate::registration::RegistrationReport;
 use crate::smtp::{Reply, outcome::TranscriptLine};
 use crate::verdict::{Depth, Judgement, Reason, Traits};
 
@@ -24,6 +25,19 @@ pub struct Options {
     pub deadline: SystemTime,
     /// Until when to come back to servers that say "not now"; in the past: not at all.
     pub retry_until: SystemTime,
+    /// Asks the domain's registry too; the verdict does not wait for its answer.
+    pub registration: bool,
+    /// Time at which the recipient consented to mail; `None`: not known. It asks the domain's
+    /// registry too.
+    pub consented_at: Option<SystemTime>,
+}
+
+impl Options {
+    /// Returns whether the domain's registration is wanted.
+    #[must_use]
+    pub fn wants_registration(&self) -> bool {
+        (self.registration || self.consented_at.is_some()) && self.depth > Depth::Syntax
+    }
 }
 
 impl Default for Options {
@@ -37,6 +51,8 @@ impl Default for Options {
             transcript: false,
             deadline: SystemTime::UNIX_EPOCH + Duration::from_secs(u32::MAX.into()),
             retry_until: SystemTime::UNIX_EPOCH,
+            registration: false,
+            consented_at: None,
         }
     }
 }
@@ -60,6 +76,8 @@ pub struct Evidence {
     pub from_cache: bool,
     /// Number of exchangers that were asked.
     pub exchangers_asked: usize,
+    /// The domain's registration, if it was wanted.
+    pub registration: Option<Box<RegistrationReport>>,
 }
 
 /// One line of a dialogue, and with whom it was.

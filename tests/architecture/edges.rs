@@ -32,25 +32,26 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     // 6
     ("prober", &["address", "cache", "clock", "dns", "egress", "instruments", "pacing", "smtp"]),
     ("http_client", &["address", "cache", "clock", "egress", "smtp"]),
+    ("registration", &["address", "cache", "clock", "http_client", "instruments", "smtp"]),
     // 7
-    ("verifier", &["address", "cache", "clock", "dns", "instruments", "lists", "prober", "smtp", "verdict"]),
+    ("verifier", &["address", "cache", "clock", "dns", "instruments", "lists", "prober", "registration", "smtp", "verdict"]),
     // 8
     ("report", &["address", "campaign", "verdict"]),
     // 9
-    ("batch", &["address", "campaign", "clock", "fair", "instruments", "smtp", "verdict", "verifier"]),
+    ("batch", &["address", "campaign", "clock", "fair", "instruments", "registration", "smtp", "verdict", "verifier"]),
     ("callbacks", &["batch", "cache", "campaign", "clock", "http_client", "smtp", "verdict"]),
-    ("doctor", &["address", "clock", "dns", "egress", "smtp", "spf"]),
+    ("doctor", &["address", "clock", "dns", "egress", "registration", "smtp", "spf"]),
     ("outcomes", &["address", "smtp", "verdict", "verifier"]),
     // 10
     ("proto", &[]),
     ("http", &["batch", "campaign", "listfile", "proto"]),
-    ("grpc", &["access", "address", "batch", "cache", "callbacks", "campaign", "clock", "dns", "fair", "http", "instruments", "lists", "proto", "readiness", "smtp", "verdict", "verifier"]),
+    ("grpc", &["access", "address", "batch", "cache", "callbacks", "campaign", "clock", "dns", "fair", "http", "instruments", "lists", "proto", "readiness", "registration", "smtp", "verdict", "verifier"]),
     // 11
     ("telemetry", &[]),
     ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "prober", "readiness", "verdict", "verifier"]),
-    ("config", &["batch", "cache", "callbacks", "campaign", "dns", "doctor", "grpc", "lists", "metrics", "outcomes", "prober", "smtp", "telemetry", "toml_reader", "verdict", "verifier"]),
-    ("app", &["batch", "cache", "callbacks", "campaign", "clock", "config", "dns", "grpc", "lists", "metrics", "outcomes", "prober", "readiness", "smtp", "telemetry", "verifier"]),
-    ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "grpc", "listfile", "lists", "metrics", "outcomes", "proto", "report", "sandbox", "smtp", "telemetry", "verdict", "verifier"]),
+    ("config", &["batch", "cache", "callbacks", "campaign", "dns", "doctor", "grpc", "lists", "metrics", "outcomes", "prober", "registration", "smtp", "telemetry", "toml_reader", "verdict", "verifier"]),
+    ("app", &["batch", "cache", "callbacks", "campaign", "clock", "config", "dns", "grpc", "lists", "metrics", "outcomes", "prober", "readiness", "registration", "smtp", "telemetry", "verifier"]),
+    ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "grpc", "listfile", "lists", "metrics", "outcomes", "proto", "registration", "report", "sandbox", "smtp", "telemetry", "verdict", "verifier"]),
     // Beside the house: a mail world on loopback.
     ("sandbox", &["address", "clock"]),
 ];

@@ -31,6 +31,7 @@ mod process;
 mod product;
 #[cfg(feature = "external-tests")]
 mod python;
+mod registration;
 mod service;
 mod shutdown;
 mod strangers;

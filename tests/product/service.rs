@@ -206,7 +206,7 @@ async fn a_domain_shows_how_it_receives_mail() {
     let product = Product::start().await;
     let mut client = product.client().await;
     let mut domain = async |name: &str| {
-        let request = VerifyDomainRequest { domain: name.to_owned(), max_age: None };
+        let request = VerifyDomainRequest { domain: name.to_owned(), ..Default::default() };
         client.verify_domain(request).await.map(|answer| answer.into_inner().report.unwrap())
     };
     let answer = domain("acme.test").await.unwrap();
@@ -260,7 +260,7 @@ async fn a_changed_list_is_taken_up_without_a_restart() {
     .await;
     let mut client = product.client().await;
     let mut is_disposable = async || {
-        let request = VerifyDomainRequest { domain: "acme.test".to_owned(), max_age: None };
+        let request = VerifyDomainRequest { domain: "acme.test".to_owned(), ..Default::default() };
         client.verify_domain(request).await.unwrap().into_inner().report.unwrap().disposable
     };
     assert!(!is_disposable().await);

@@ -67,6 +67,8 @@ impl Mailvet {
             transcript: false,
             deadline: now + limit,
             retry_until: now + retry_window,
+            registration: false,
+            consented_at: None,
         };
         let verifier = &self.app.verifier;
         join_all(

@@ -81,6 +81,9 @@ pub(in crate::cli) struct ListArgs {
     /// Do not ask for a made-up recipient to see whether a domain accepts everything
     #[arg(long)]
     pub(super) skip_catch_all: bool,
+    /// Ask the registries of the domains too (RDAP); no row waits for them
+    #[arg(long)]
+    pub(super) registration: bool,
     /// Have a running service do the work, http://HOST:PORT or https:// [default: this process does
     /// it]
     #[arg(long, value_name = "URL", value_parser = server_url, conflicts_with = "sandbox")]

@@ -6,7 +6,6 @@ use anyhow::Context as _;
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use toml::Table;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Endpoint;
 
@@ -15,6 +14,7 @@ use crate::batch::Batches;
 use crate::campaign::eta::Pace;
 use crate::cli::client::{self, ClientArgs, ShowKey, Trust};
 use crate::cli::common::Common;
+use crate::cli::registration::registration_flags;
 use crate::cli::serve::{Started, start};
 use crate::clock::Clock;
 use crate::grpc::{self, ServeError};
@@ -88,7 +88,8 @@ impl Backend {
     }
 
     async fn within(job: &Job, common: &Common) -> anyhow::Result<Self> {
-        let started = start(common, Table::new(), job.sandbox, "warn").await?;
+        let started =
+            start(common, registration_flags(job.registration), job.sandbox, "warn").await?;
         let app = &started.app;
         let batches = app.open_batches(&job.store()).await?;
         let services = app.services(&batches)?;

@@ -53,6 +53,8 @@ pub(super) struct Job {
     #[serde(with = "humantime_serde")]
     pub(super) max_age: Option<std::time::Duration>,
     pub(super) skip_catch_all: bool,
+    #[serde(default)]
+    pub(super) registration: bool,
     pub(super) send_to: SendToArg,
     /// The service that does the work; `None`: this process.
     pub(super) server: Option<String>,
@@ -107,6 +109,7 @@ impl Job {
             retry_window: args.retry_window,
             max_age: args.max_age,
             skip_catch_all: args.skip_catch_all,
+            registration: args.registration,
             send_to: args.send_to,
             server: args.server.clone(),
             sandbox: args.sandbox,

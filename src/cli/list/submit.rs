@@ -210,6 +210,7 @@ fn spec(job: &Job, submission: &BatchSubmission) -> BatchSpec {
             max_age: job.max_age.and_then(duration),
             skip_catch_all: job.skip_catch_all,
             send_policy: send_policy.into(),
+            include_registration: job.registration,
         }),
         callback: None,
     }

@@ -1,10 +1,21 @@
-//! The domain of the sender: SPF (RFC 7208), mail (RFC 5321 section 5.1), DMARC (RFC 7489).
+//! The domain of the sender: SPF (RFC 7208), mail (RFC 5321 section 5.1), DMARC (RFC 7489), its
+//! registration.
+
+use std::time::Duration;
 
 use super::address::NO_ADDRESS;
 use crate::dns::Route;
 use crate::doctor::facts::{IdentityFacts, SenderFacts, SpfFacts};
 use crate::doctor::finding::Diagnosis;
+use crate::registration::facts::date;
+use crate::registration::{Registration, RegistrationState};
 use crate::spf::SpfResult;
+
+/// Age up to which a domain is new, to those who rate senders.
+const NEW: Duration = Duration::from_secs(30 * 86_400);
+
+/// Time before the end of a registration at which it should have been renewed.
+const RENEWAL: Duration = Duration::from_secs(14 * 86_400);
 
 /// SPF of each name that servers check, for each address.
 pub(super) fn spf(identity: &IdentityFacts) -> Vec<Diagnosis> {
@@ -68,7 +79,50 @@ pub(super) fn domain(identity: &IdentityFacts) -> Vec<Diagnosis> {
         let why = "only the null sender is used, which has no domain";
         return ["sender_mail", "sender_dmarc"].map(|id| Diagnosis::skipped(id, why)).into();
     };
-    vec![mail(sender).about(&sender.domain), dmarc(sender).about(&sender.domain)]
+    let registration = sender.registration.as_ref().map(registration);
+    let found = [mail(sender), dmarc(sender)].into_iter().chain(registration);
+    found.map(|finding| finding.about(&sender.domain)).collect()
+}
+
+/// Judges the registration of the sender's domain: its age, its end, a hold.
+fn registration(registration: &Registration) -> Diagnosis {
+    const ID: &str = "sender_registration";
+    let facts = match &registration.state {
+        RegistrationState::Unknown(gap) => return Diagnosis::skipped(ID, gap.sentence()),
+        RegistrationState::NotRegistered => {
+            return Diagnosis::fail(ID, "is not registered")
+                .means("servers that check the sender refuse MAIL; anybody may take the domain")
+                .remedy("use a sender in a domain of yours");
+        }
+        RegistrationState::Registered(facts) => facts,
+    };
+    if let Some(hold) = ["client hold", "server hold"].into_iter().find(|s| facts.has_status(s)) {
+        return Diagnosis::fail(ID, format!("is on hold: {hold}"))
+            .means("the domain is not in DNS, and servers that check the sender refuse MAIL")
+            .remedy(
+                "settle it with the registrar: an unpaid bill, an address that is not verified",
+            );
+    }
+    let is_new = |at| registration.asked_at.is_some_and(|now| at + NEW > now);
+    if let Some(end) = facts.expires_at.filter(|end| registration.asked_at > Some(*end - RENEWAL)) {
+        return Diagnosis::warn(ID, format!("its registration ends on {}", date(end)))
+            .means(
+                "after that the domain leaves DNS, and servers that check the sender refuse MAIL",
+            )
+            .remedy("renew it");
+    }
+    match facts.registered_at {
+        Some(at) if is_new(at) => {
+            Diagnosis::warn(ID, format!("registered on {}: a new domain", date(at)))
+                .means(
+                    "many servers and blocklists trust no domain of less than a month: greylisted, \
+                     policy_refusal or sender_blocked",
+                )
+                .remedy("verify from an older domain of yours, or wait until it is a month old")
+        }
+        Some(at) => Diagnosis::pass(ID, format!("registered since {}", date(at))),
+        None => Diagnosis::pass(ID, "registered"),
+    }
 }
 
 fn mail(sender: &SenderFacts) -> Diagnosis {

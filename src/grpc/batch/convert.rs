@@ -51,6 +51,7 @@ fn options(options: &BatchOptions) -> proto::BatchOptions {
         max_age: options.max_age.and_then(duration),
         skip_catch_all: !options.test_catch_all,
         send_policy: send_policy(options.send_policy).into(),
+        include_registration: options.registration,
     }
 }
 

@@ -47,6 +47,7 @@ fn options(options: &proto::BatchOptions) -> Result<BatchOptions, BadField> {
         max_age: request::duration("spec.options.max_age", options.max_age.as_ref())?,
         test_catch_all: !options.skip_catch_all,
         send_policy: send_policy(options.send_policy)?,
+        registration: options.include_registration,
     })
 }
 

@@ -327,6 +327,7 @@ fn spec(request: &UploadListRequest) -> BatchSpec {
             depth: request.depth,
             skip_catch_all: request.skip_catch_all,
             send_policy: request.send_policy,
+            include_registration: request.include_registration,
             ..BatchOptions::default()
         }),
         callback: (!request.callback_url.is_empty())

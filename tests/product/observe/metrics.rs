@@ -45,7 +45,8 @@ async fn what_was_done_is_counted() {
         let request = VerifyAddressRequest { address: address.to_owned(), options: None };
         client.verify_address(request).await.unwrap();
     }
-    let request = VerifyDomainRequest { domain: "dns-failure.test".to_owned(), max_age: None };
+    let request =
+        VerifyDomainRequest { domain: "dns-failure.test".to_owned(), ..Default::default() };
     client.verify_domain(request).await.unwrap_err();
     let batch = service.channel().await;
     vet(batch, &["jane.doe@acme.test", "jane.doe@acme.test", "nobody@acme.test"]).await;

@@ -90,7 +90,7 @@ async fn calls(channel: &Channel, addresses: &[String]) {
     }
     assert_eq!(count, addresses.len());
     for domain in ["acme.test", "dns-failure.test", "no domain"] {
-        let request = VerifyDomainRequest { domain: domain.to_owned(), max_age: None };
+        let request = VerifyDomainRequest { domain: domain.to_owned(), ..Default::default() };
         let _ = client.verify_domain(request).await;
     }
     // A method that is an address, a request that is too large, a batch that is none.

@@ -145,9 +145,43 @@ fn the_sender_s_domain() {
             (Skipped, "DNS did not say", |i| dmarc(i, servfail())),
         ],
     );
-    let both = ["sender_mail", "sender_dmarc"];
+    let both = ["sender_mail", "sender_dmarc", "sender_registration"];
     table("sender_mail", &both, &[(Skipped, "only the null sender", |i| i.sender = None)]);
     table("sender_dmarc", &both, &[(Skipped, "only the null sender", |i| i.sender = None)]);
+}
+
+#[test]
+fn the_registration_of_the_sender_s_domain() {
+    fn set(identity: &mut IdentityFacts, state: RegistrationState) {
+        identity.sender.as_mut().unwrap().registration = Some(registration(state));
+    }
+    fn facts(identity: &mut IdentityFacts, facts: RegistrationFacts) {
+        set(identity, RegistrationState::Registered(Arc::new(facts)));
+    }
+    fn on(day: &str) -> RegistrationFacts {
+        RegistrationFacts { registered_at: Some(time(day)), ..RegistrationFacts::default() }
+    }
+    table(
+        "sender_registration",
+        &[],
+        &[
+            (Pass, "registered since 2020-03-01", |_| {}),
+            (Pass, "registered since 2026-10-26", |i| facts(i, on("2026-10-26"))),
+            (Warn, "registered on 2026-10-27: a new domain", |i| facts(i, on("2026-10-27"))),
+            (Warn, "ends on 2026-12-01", |i| {
+                let expires_at = Some(time("2026-12-01"));
+                facts(i, RegistrationFacts { expires_at, ..on("2020-03-01") });
+            }),
+            (Fail, "client hold", |i| {
+                let statuses = vec!["client hold".into()];
+                facts(i, RegistrationFacts { statuses, ..on("2020-03-01") });
+            }),
+            (Fail, "not registered", |i| set(i, RegistrationState::NotRegistered)),
+            (Skipped, "asked for fewer requests", |i| {
+                set(i, RegistrationState::Unknown(RegistrationGap::RateLimited));
+            }),
+        ],
+    );
 }
 
 #[test]

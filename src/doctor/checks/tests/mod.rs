@@ -5,6 +5,7 @@ mod reach;
 mod resolver;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::*;
@@ -16,6 +17,7 @@ use crate::doctor::facts::{
     NameserverFacts, NoTarget, SenderFacts, SpfFacts, TimedResult,
 };
 use crate::doctor::finding::Status;
+use crate::registration::{Registration, RegistrationFacts, RegistrationGap, RegistrationState};
 use crate::smtp::{NoReply, Reply};
 use crate::spf;
 
@@ -120,8 +122,22 @@ fn identity(name_: &str, v4: &str) -> IdentityFacts {
             domain: name("mailvet.example"),
             route: Ok(Route::Exchangers([exchanger].into())),
             dmarc: texts(&["unrelated", "v=DMARC1; p=reject"]),
+            registration: Some(registration(RegistrationState::Registered(Arc::new(
+                RegistrationFacts { registered_at: Some(time("2020-03-01")), ..Default::default() },
+            )))),
         }),
     }
+}
+
+/// A registration as of the end of November 2026.
+fn registration(state: RegistrationState) -> Registration {
+    let asked_at = Some(time("2026-11-25"));
+    Registration { domain: name("mailvet.example"), state, source: None, asked_at }
+}
+
+/// The beginning of a day.
+fn time(day: &str) -> SystemTime {
+    SystemTime::try_from(format!("{day}T00:00:00Z").parse::<jiff::Timestamp>().unwrap()).unwrap()
 }
 
 fn timed(host: &str, heard: QueryResult) -> TimedResult {

@@ -1,0 +1,45 @@
+//! Registrations in the terminal, and the flag that asks for them.
+
+use toml::Table;
+
+use super::common::set;
+use super::render::printable;
+use crate::registration::facts::date;
+use crate::registration::{RegistrationReport, RegistrationState};
+
+/// The configuration that the flag `--registration` stands for.
+pub(super) fn registration_flags(is_wanted: bool) -> Table {
+    let mut flags = Table::new();
+    if is_wanted {
+        set(&mut flags, "registration", "enabled", true.into());
+    }
+    flags
+}
+
+/// A registration in one line.
+pub(super) fn registration(report: &RegistrationReport) -> String {
+    let RegistrationReport { registration, note } = report;
+    let mut parts = Vec::new();
+    match &registration.state {
+        RegistrationState::Unknown(gap) => {
+            parts.push(format!("not known ({}): {}", gap.name(), gap.sentence()));
+        }
+        RegistrationState::NotRegistered => parts.push("not registered".to_owned()),
+        RegistrationState::Registered(facts) => {
+            let since = facts.registered_at.map(|at| format!("since {}", date(at)));
+            parts.push(since.unwrap_or_else(|| "registered".to_owned()));
+            parts.extend(facts.expires_at.map(|at| format!("until {}", date(at))));
+            parts.extend(facts.changed_at.map(|at| format!("changed {}", date(at))));
+            parts.extend(facts.registrar.as_deref().map(|name| format!("at {}", printable(name))));
+            if !facts.statuses.is_empty() {
+                parts.push(printable(&facts.statuses.join(", ")));
+            }
+        }
+    }
+    parts.extend(registration.source.as_deref().map(|source| format!("says {source}")));
+    let line = parts.join("; ");
+    match note {
+        Some(note) => format!("{line}: {note}"),
+        None => line,
+    }
+}

@@ -1,0 +1,137 @@
+//! The sandbox's registry: answers of RDAP (RFC 9083) over HTTP/1.1, one request a connection.
+//!
+//! A domain that stands nowhere is not registered: 404. Every answer has a holder, whom a client
+//! that looks at registrations alone does not read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::address::DomainName;
+use crate::clock::Clock;
+
+/// Time that a client has for its request.
+const REQUEST_TIME: Duration = Duration::from_secs(5);
+
+/// The longest request taken.
+const LONGEST_REQUEST: usize = 8 * 1024;
+
+/// The registration of a domain, as the world has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RegistryRecord {
+    /// Time of the registration, as RFC 3339 writes it, or such as `12 days ago`.
+    pub registered: Option<String>,
+    /// Time of the last change.
+    pub changed: Option<String>,
+    /// End of the registration.
+    pub expires: Option<String>,
+    /// Statuses, such as `client hold`.
+    pub status: Vec<String>,
+    /// The registrar's name.
+    pub registrar: Option<String>,
+    /// The code of an answer of HTTP that takes the answer's place.
+    pub fails: Option<u16>,
+}
+
+/// The registry, and the count of what it was asked.
+pub(super) struct RegistryService {
+    pub(super) records: BTreeMap<DomainName, RegistryRecord>,
+    pub(super) requests: Arc<AtomicU64>,
+    pub(super) clock: Clock,
+}
+
+/// Answers until the token is cancelled.
+pub(super) async fn serve(
+    registry: RegistryService,
+    listener: TcpListener,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+) {
+    let registry = Arc::new(registry);
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        let Ok((stream, _)) = accepted else { continue };
+        let (registry, stop) = (Arc::clone(&registry), stop.clone());
+        tracker.spawn(async move {
+            let answering = tokio::time::timeout(REQUEST_TIME, answer(&registry, stream));
+            let _ = stop.run_until_cancelled(answering).await;
+        });
+    }
+}
+
+async fn answer(registry: &RegistryService, mut stream: TcpStream) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        if request.len() > LONGEST_REQUEST || stream.read_buf(&mut request).await? == 0 {
+            return Ok(());
+        }
+    }
+    let request = String::from_utf8_lossy(&request);
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    let domain = path.rsplit('/').next().unwrap_or_default();
+    registry.requests.fetch_add(1, Ordering::Relaxed);
+    let (status, headers, body) = registry.response(domain);
+    let answer = format!(
+        "HTTP/1.1 {status} -\r\ncontent-type: application/rdap+json\r\n\
+         content-length: {}\r\nconnection: close\r\n{headers}\r\n{body}",
+        body.len()
+    );
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+impl RegistryService {
+    /// The status, further headers and the body of the answer about `domain`.
+    fn response(&self, domain: &str) -> (u16, &'static str, String) {
+        let name = DomainName::from_ascii(domain);
+        let error = |code: u16| json!({ "errorCode": code, "title": "an error" }).to_string();
+        let Some(record) = self.records.get(&name) else { return (404, "", error(404)) };
+        if let Some(code) = record.fails {
+            let headers = if code == 429 { "retry-after: 30\r\n" } else { "" };
+            return (code, headers, error(code));
+        }
+        let events = [
+            ("registration", &record.registered),
+            ("last changed", &record.changed),
+            ("expiration", &record.expires),
+        ];
+        let events = events.into_iter().filter_map(|(action, date)| {
+            let date = self.date(date.as_deref()?);
+            Some(json!({ "eventAction": action, "eventDate": date }))
+        });
+        let entity = |role: &str, name: &str| {
+            json!({
+                "objectClassName": "entity",
+                "roles": [role],
+                "vcardArray": ["vcard", [["version", {}, "text", "4.0"], ["fn", {}, "text", name]]],
+            })
+        };
+        let holder = entity("registrant", "A. Holder, 1 Private Road");
+        let registrar = record.registrar.as_deref().map(|name| entity("registrar", name));
+        let body = json!({
+            "rdapConformance": ["rdap_level_0"],
+            "objectClassName": "domain",
+            "ldhName": name.as_str(),
+            "status": record.status,
+            "events": events.collect::<Vec<_>>(),
+            "entities": std::iter::once(holder).chain(registrar).collect::<Vec<_>>(),
+        });
+        (200, "", body.to_string())
+    }
+
+    /// A time as RFC 3339 writes it, from one that may be relative.
+    fn date(&self, text: &str) -> String {
+        let days = text.strip_suffix(" days ago").and_then(|days| days.parse::<u32>().ok());
+        let at = days.map(|days| self.clock.now() - days * Duration::from_secs(86_400));
+        let at = at.and_then(|at| jiff::Timestamp::try_from(at).ok());
+        at.map_or_else(|| text.to_owned(), |at| at.to_string())
+    }
+}

@@ -1,0 +1,198 @@
+//! Registration data: what the registry says of a domain, at every door, and what it changes.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use mailvet::proto::{
+    Action, Depth, Reason, Registration, RegistrationGap, RegistrationState, VerifyAddressRequest,
+    VerifyDomainRequest, VerifyOptions,
+};
+use serde_json::Value;
+
+use crate::process;
+use crate::product::Product;
+
+/// A product that may ask the sandbox's registry.
+async fn asking() -> Product {
+    Product::with(|config| config.registration.enabled = true).await
+}
+
+async fn of_domain(product: &Product, domain: &str) -> Registration {
+    let domain = domain.to_owned();
+    let request = VerifyDomainRequest { domain, include_registration: true, ..Default::default() };
+    let answer = product.client().await.verify_domain(request).await.unwrap().into_inner();
+    answer.report.unwrap().registration.unwrap()
+}
+
+fn with_registration() -> VerifyOptions {
+    VerifyOptions { include_registration: true, ..VerifyOptions::default() }
+}
+
+async fn verify(
+    product: &Product,
+    address: &str,
+    options: VerifyOptions,
+) -> mailvet::proto::Verification {
+    let request = VerifyAddressRequest { address: address.to_owned(), options: Some(options) };
+    let answer = product.client().await.verify_address(request).await.unwrap();
+    answer.into_inner().verification.unwrap()
+}
+
+/// A day of the year 2025, as a consent.
+fn consent(day: u64) -> Option<prost_types::Timestamp> {
+    let start_of_2025 = SystemTime::UNIX_EPOCH + Duration::from_secs(1_735_689_600);
+    Some((start_of_2025 + Duration::from_secs(86_400 * day)).into())
+}
+
+#[tokio::test]
+async fn the_report_on_a_domain_has_its_registration_and_no_holder() {
+    let product = asking().await;
+    let acme = of_domain(&product, "mail.acme.test").await;
+    assert_eq!(acme.domain, "acme.test");
+    assert_eq!(acme.state(), RegistrationState::Registered);
+    assert_eq!(acme.register_time.unwrap().seconds, 1_078_131_600);
+    assert!(acme.change_time.is_some() && acme.expire_time.is_some() && acme.ask_time.is_some());
+    assert_eq!(acme.statuses, ["active"]);
+    assert_eq!(acme.registrar.as_deref(), Some("Sandbox Registrar"));
+    assert!(!format!("{acme:?}").contains("Holder"));
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_domain_that_does_not_exist_is_explained_by_its_registration() {
+    let product = asking().await;
+    let cases = [
+        ("no-such-domain.test", "not registered: anybody may register it"),
+        ("client-hold.test", "its registrar took it out of DNS"),
+        ("server-hold.test", "its registry took it out of DNS"),
+        ("redemption.test", "can still be restored by its holder"),
+        ("pending-delete.test", "within days anybody may register it"),
+        ("no-name-servers.test", "registered without name servers"),
+    ];
+    for (domain, words) in cases {
+        // The domain is asked about first, so that the verdict finds the answer there.
+        let text = of_domain(&product, domain).await.text.unwrap();
+        assert!(text.contains(words), "{domain}: {text}");
+        let verification = verify(&product, &format!("jane@{domain}"), with_registration()).await;
+        assert_eq!(verification.reason(), Reason::DomainNotFound);
+        let failure = verification.evidence.unwrap().failure.unwrap();
+        assert!(failure.contains(words), "{domain}: {failure}");
+    }
+    let remark = of_domain(&product, "catch-all.test").await.text.unwrap();
+    assert!(remark.contains("ended on 2025-01-10 and it still resolves"), "{remark}");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn why_a_registration_is_not_known_is_said() {
+    let product = asking().await;
+    let cases = [
+        ("registry-trouble.test", RegistrationGap::RegistryUnavailable),
+        ("registry-limit.test", RegistrationGap::RateLimited),
+        // The registry rests.
+        ("acme.test", RegistrationGap::RateLimited),
+    ];
+    for (domain, gap) in cases {
+        let registration = of_domain(&product, domain).await;
+        assert_eq!(registration.state(), RegistrationState::Unknown, "{domain}");
+        assert_eq!(registration.gap(), gap, "{domain}");
+        assert!(registration.text.is_some() && registration.register_time.is_none());
+    }
+    product.stop().await;
+    let off = Product::start().await;
+    assert_eq!(of_domain(&off, "acme.test").await.gap(), RegistrationGap::Disabled);
+    verify(&off, "jane@acme.test", with_registration()).await;
+    assert_eq!(off.sandbox.registry_requests(), 0);
+    off.stop().await;
+}
+
+#[tokio::test]
+async fn a_verdict_does_not_wait_for_a_registry_and_without_the_wish_none_is_asked() {
+    let product = Product::with(|config| {
+        config.registration.enabled = true;
+        // Nobody answers there, and nobody refuses either: TEST-NET-1.
+        let networks = ["127.0.0.0/8", "192.0.2.1"].map(str::to_owned).to_vec();
+        config.smtp.allow_networks = networks.try_into().unwrap();
+        config.registration.services =
+            BTreeMap::from([("test".to_owned(), "http://192.0.2.1:9/".to_owned())]);
+    })
+    .await;
+    let verification = verify(&product, "jane.doe@acme.test", with_registration()).await;
+    assert_eq!(verification.reason(), Reason::MailboxAccepted);
+    let registration = verification.evidence.unwrap().registration.unwrap();
+    assert_eq!(registration.state(), RegistrationState::Unknown);
+    let plain = verify(&product, "sales@acme.test", VerifyOptions::default()).await;
+    assert!(plain.evidence.unwrap().registration.is_none());
+    let syntax = VerifyOptions { depth: Depth::Syntax.into(), ..with_registration() };
+    let syntax = verify(&product, "sales@acme.test", syntax).await;
+    assert!(syntax.evidence.unwrap().registration.is_none());
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_domain_registered_after_the_consent_is_for_review_and_never_suppressed() {
+    let product = asking().await;
+    of_domain(&product, "northwind.test").await;
+    let consented = |day| VerifyOptions { consent_time: consent(day), ..VerifyOptions::default() };
+    let recycled = verify(&product, "lea.martin@northwind.test", consented(0)).await;
+    assert_eq!(recycled.reason(), Reason::MailboxAccepted);
+    assert!(recycled.flags.unwrap().registered_after_consent);
+    assert_eq!(recycled.action(), Action::Review);
+    // Registered on 2026-05-20: from a week before that day on, the consent may be the holder's.
+    let since = verify(&product, "lea.martin@northwind.test", consented(498)).await;
+    assert!(!since.flags.unwrap().registered_after_consent);
+    assert_eq!(since.action(), Action::Send);
+    let unknown = verify(&product, "lea.martin@northwind.test", VerifyOptions::default()).await;
+    assert!(!unknown.flags.unwrap().registered_after_consent);
+    product.stop().await;
+}
+
+#[test]
+fn the_doctor_names_the_age_of_the_sender_s_own_domain() {
+    let folder = tempfile::tempdir().unwrap();
+    let found = |args: &[&str]| {
+        let output = process::run(folder.path(), args, b"");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let findings = report["findings"].as_array().unwrap().clone();
+        findings.into_iter().filter(|f| f["id"] == "sender_registration").collect::<Vec<_>>()
+    };
+    assert!(found(&["doctor", "--sandbox", "--json"]).is_empty(), "nobody asked for it");
+    let found = found(&["doctor", "--sandbox", "--json", "--registration"]);
+    let [kept, neglected] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(
+        (&kept["status"], &kept["seen"]),
+        (&"pass".into(), &"registered since 2018-04-01".into())
+    );
+    assert_eq!(
+        (&neglected["subject"], &neglected["status"]),
+        (&"neglected.test".into(), &"warn".into())
+    );
+    assert!(neglected["seen"].as_str().unwrap().contains("a new domain"), "{neglected}");
+}
+
+#[test]
+fn the_command_line_shows_the_registration_when_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let output = process::run(folder.path(), args, b"");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let plain = run(&["domain", "--sandbox", "acme.test"]);
+    assert!(!plain.contains("registration"), "{plain}");
+    let shown = run(&["domain", "--sandbox", "--registration", "acme.test"]);
+    let line = "registration: since 2004-03-01; until 2031-03-01; changed 2026-02-11; \
+                at Sandbox Registrar; active; says 127.";
+    assert!(shown.contains(line), "{shown}");
+    let json = run(&["domain", "--sandbox", "--registration", "--json", "client-hold.test"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["registration"]["state"], "registered");
+    assert_eq!(json["registration"]["statuses"][0], "client hold");
+    let note = json["registration"]["note"].as_str().unwrap();
+    assert!(note.contains("is on hold"), "{note}");
+    let verified = run(&["verify", "--sandbox", "--registration", "jane@no-such-domain.test"]);
+    assert!(verified.contains("anybody may register it"), "{verified}");
+    let consented =
+        run(&["verify", "--sandbox", "--consented", "2025-01-01", "lea.martin@northwind.test"]);
+    assert!(consented.contains("-> review"), "{consented}");
+    assert!(consented.contains("registered_after_consent"), "{consented}");
+}
