@@ -13,12 +13,16 @@ pub mod uploads;
 mod change_notifier;
 mod chunk;
 mod context;
+#[cfg(feature = "sqlite")]
+mod cursor;
 mod destinations;
 mod forecasts;
 mod limits;
 mod sweep;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "sqlite")]
+mod time;
 mod worker;
 
 pub use address_verifier::AddressVerifier;

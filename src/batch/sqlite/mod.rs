@@ -11,7 +11,6 @@
 
 mod catalog;
 mod commit;
-mod cursor;
 mod dedup;
 mod directory;
 mod error;
@@ -31,7 +30,6 @@ mod running;
 mod scheduler;
 mod schema;
 mod shared;
-mod time;
 
 #[cfg(test)]
 mod tests;
@@ -51,6 +49,7 @@ use super::queue::{
     ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Queue, QueueError, ResultsPage,
     ResultsRequest, SubmittedBatch, Usage,
 };
+use super::{cursor, time};
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, State};
 use crate::campaign::spec::Spec;
