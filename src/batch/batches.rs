@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures_util::stream::{self, Stream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,12 +14,9 @@ use super::destinations::Destinations;
 use super::forecasts::Forecasts;
 use super::limits::{self, ArrivalBudget, UnkeptBatch};
 use super::plan;
-use super::queue::{
-    Cursor, NewRow, Order, Queue, QueueError, ResultsPage, ResultsRequest, SubmittedBatch,
-    VerdictSet,
-};
+use super::queue::{Cursor, NewRow, Order, Queue, QueueError, SubmittedBatch, VerdictSet};
 use super::uploads::UploadStore;
-use super::{sweep, worker};
+use super::{relay, sweep, worker};
 use crate::campaign::eta::Pace;
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress, State};
@@ -29,17 +25,11 @@ use crate::campaign::tally::{DestinationTally, GroupTally};
 use crate::clock::Clock;
 use crate::verifier::Subject;
 
-/// Shortest time between two looks of a watcher or a reader of results.
-const NOTIFY_EVERY: Duration = Duration::from_millis(200);
-
-/// Results read at a time.
-const RESULTS_AT_ONCE: usize = 500;
-
 /// Whole lists, durably. Cheap to clone; all clones share the same queue and worker.
 #[derive(Clone)]
 pub struct Batches {
-    context: WorkerContext,
-    forecasts: Arc<Forecasts>,
+    pub(super) context: WorkerContext,
+    pub(super) forecasts: Arc<Forecasts>,
     tasks: TaskTracker,
 }
 
@@ -100,6 +90,7 @@ impl Batches {
         let tasks = TaskTracker::new();
         tasks.spawn(worker::run(context.clone()));
         tasks.spawn(sweep::run(context.clone()));
+        tasks.spawn(relay::run(context.clone()));
         Self { context, forecasts: Arc::new(Forecasts::new(pace)), tasks }
     }
 
@@ -210,59 +201,6 @@ impl Batches {
         batch.ended_at?.checked_add(self.context.config.retention)
     }
 
-    /// The batch as it stands, and again whenever it has changed, until it is over.
-    pub fn watch(&self, id: BatchId) -> impl Stream<Item = Result<Batch, QueueError>> + use<> {
-        let state = Some((self.context.clone(), Arc::clone(&self.forecasts), id, None::<Batch>));
-        stream::unfold(state, |state| async move {
-            let (context, forecasts, id, last) = state?;
-            loop {
-                let seen = context.changes.version();
-                let batch = match context.queue.batch(&id).await {
-                    Ok(batch) => batch,
-                    Err(error) => return Some((Err(error), None)),
-                };
-                if batch.state.is_over() {
-                    return Some((Ok(batch), None));
-                }
-                if last.as_ref() != Some(&batch) {
-                    let shown = forecasts.add_to(&context, batch.clone()).await;
-                    return Some((Ok(shown), Some((context, forecasts, id, Some(batch)))));
-                }
-                wait(&context, seen).await;
-            }
-        })
-    }
-
-    /// The results from a place on, as they come, until the batch is over and all were read.
-    pub fn results(
-        &self,
-        id: BatchId,
-        query: ResultsQuery,
-    ) -> impl Stream<Item = Result<ResultsPage, QueueError>> + use<> {
-        let state = Some((self.context.clone(), id, query));
-        stream::unfold(state, |state| async move {
-            let (context, id, mut query) = state?;
-            loop {
-                match poll_results(&context, &id, &query).await {
-                    Err(error) => return Some((Err(error), None)),
-                    Ok(PolledResults { results, seen, is_over }) => {
-                        let has_rows = !results.rows.is_empty();
-                        query.after = results.next.clone();
-                        let at_end = results.at_end;
-                        let next = (!(at_end && is_over))
-                            .then(|| (context.clone(), id.clone(), query.clone()));
-                        if has_rows || next.is_none() {
-                            return Some((Ok(results), next));
-                        }
-                        if at_end {
-                            wait(&context, seen).await;
-                        }
-                    }
-                }
-            }
-        })
-    }
-
     /// The domains with the most rows.
     ///
     /// # Errors
@@ -364,36 +302,6 @@ impl Batches {
         self.context.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        self.context.queue.close().await;
     }
-}
-
-/// Some results, whether the batch was over before they were read, and the news before that.
-struct PolledResults {
-    results: ResultsPage,
-    seen: u64,
-    is_over: bool,
-}
-
-async fn poll_results(
-    context: &WorkerContext,
-    id: &BatchId,
-    query: &ResultsQuery,
-) -> Result<PolledResults, QueueError> {
-    let seen = context.changes.version();
-    // Asked first: what is read after a batch is over, is all there is.
-    let is_over = context.queue.batch(id).await?.state.is_over();
-    let request = ResultsRequest {
-        order: query.order,
-        after: query.after.clone(),
-        verdicts: query.verdicts,
-        limit: RESULTS_AT_ONCE,
-    };
-    let results = context.queue.results(id, request).await?;
-    Ok(PolledResults { results, seen, is_over })
-}
-
-/// Waits for news, but not to hear every one.
-async fn wait(context: &WorkerContext, seen: u64) {
-    tokio::time::sleep(NOTIFY_EVERY).await;
-    context.changes.changed_since(seen).await;
 }

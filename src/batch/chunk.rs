@@ -200,7 +200,7 @@ impl Chunk {
         let results = std::mem::take(&mut self.results);
         let count = u64::try_from(results.len()).unwrap_or(u64::MAX);
         let (context, lease) = (&self.context, self.lease.id);
-        retry_while_full(context, lease, || {
+        retry_while_away(context, lease, || {
             context.queue.complete(lease, results.clone(), context.clock.now())
         })
         .await?;
@@ -212,7 +212,7 @@ impl Chunk {
     async fn release(&mut self, until: SystemTime) -> Result<(), QueueError> {
         let (context, lease) = (&self.context, self.lease.id);
         let provisional = std::mem::take(&mut self.provisional);
-        retry_while_full(context, lease, || {
+        retry_while_away(context, lease, || {
             let now = context.clock.now();
             context.queue.release_until(lease, until, provisional.clone(), now)
         })
@@ -220,9 +220,9 @@ impl Chunk {
     }
 }
 
-/// Tries again while the disk is full: what was learned is not thrown away for want of room.
+/// Tries again while the disk is full or the store is away: what was learned is not thrown away.
 /// When the worker is told to stop, it is: the chunk will be asked about again.
-async fn retry_while_full<F>(
+async fn retry_while_away<F>(
     context: &WorkerContext,
     lease: LeaseId,
     attempt: impl Fn() -> F,
@@ -232,8 +232,10 @@ where
 {
     loop {
         match attempt().await {
-            Err(error @ QueueError::Full { .. }) if !context.stop.is_cancelled() => {
-                tracing::error!(%error, lease = lease.0, "results wait for room on the disk");
+            Err(error @ (QueueError::Full { .. } | QueueError::Unavailable { .. }))
+                if !context.stop.is_cancelled() =>
+            {
+                tracing::error!(%error, lease = lease.0, "results wait for the store");
                 tokio::select! {
                     () = tokio::time::sleep(STORE_TROUBLE) => {}
                     () = context.stop.cancelled() => {}

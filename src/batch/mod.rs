@@ -10,6 +10,7 @@ pub mod queue;
 pub mod sqlite;
 pub mod uploads;
 
+mod batch_streams;
 mod change_notifier;
 mod chunk;
 mod context;
@@ -18,6 +19,7 @@ mod cursor;
 mod destinations;
 mod forecasts;
 mod limits;
+mod relay;
 mod sweep;
 #[cfg(test)]
 mod tests;

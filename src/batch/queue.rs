@@ -33,7 +33,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 
 pub use error::QueueError;
-#[cfg(any(test, feature = "sqlite"))]
+#[cfg(any(test, feature = "sqlite", feature = "postgres"))]
 pub(crate) use intake::new_rows;
 pub use intake::{NewRow, SubmittedBatch, Usage};
 pub use lease::{CHUNK, ItemOutcome, Lease, LeaseId, LeaseItem, LeaseRequest};
@@ -186,4 +186,14 @@ pub trait Queue: Outbox {
         time: SystemTime,
         limit: usize,
     ) -> Result<Vec<BatchId>, QueueError>;
+
+    /// Waits until another process may have changed something. A queue that one process has for
+    /// itself never returns.
+    async fn changed_elsewhere(&self) {
+        std::future::pending().await
+    }
+
+    /// Lets go of what this process has of a queue that others share: they take over at once what
+    /// they would otherwise take over in a while.
+    async fn close(&self) {}
 }

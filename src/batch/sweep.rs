@@ -14,11 +14,11 @@ const SWEEP_AT_ONCE: usize = 100;
 
 /// Removes batches whose retention is over and uploads that were abandoned, until told to stop.
 pub(super) async fn run(context: WorkerContext) {
-    remove_orphans(&context).await;
     let (retention, upload_timeout) = (context.config.retention, context.config.upload_timeout);
     let pause = (retention.min(upload_timeout) / 10).clamp(Duration::from_secs(1), SWEEP_EVERY);
     let mut ticks = tokio::time::interval(pause);
     while context.stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        remove_orphans(&context).await;
         let now = context.clock.now();
         if let Some(before) = now.checked_sub(retention) {
             let over = context.queue.ended_before(before, SWEEP_AT_ONCE).await;
@@ -57,7 +57,8 @@ pub(super) async fn remove_list(context: &WorkerContext, id: &BatchId) {
     let _ = tokio::task::spawn_blocking(move || uploads.remove(&id)).await;
 }
 
-/// Removes lists of batches that are gone: the last process ended between the two.
+/// Removes lists of batches that are gone: the last process ended between the two, or another
+/// process that shares the queue removed the batch.
 async fn remove_orphans(context: &WorkerContext) {
     let Some(uploads) = context.uploads.clone() else { return };
     let Ok(Ok(batches)) = tokio::task::spawn_blocking(move || uploads.batches()).await else {

@@ -75,6 +75,16 @@ pub enum QueueError {
         /// The data directory.
         place: String,
     },
+    /// The store cannot be reached for the moment.
+    #[error(
+        "the store in {place} cannot be used for the moment ({reason}): try again; nothing is lost"
+    )]
+    Unavailable {
+        /// The database.
+        place: String,
+        /// The cause.
+        reason: String,
+    },
     /// The store failed.
     #[error("the store in {place} failed: {reason}")]
     Broken {

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-#[cfg(any(test, feature = "sqlite"))]
+#[cfg(any(test, feature = "sqlite", feature = "postgres"))]
 use super::error::QueueError;
-#[cfg(any(test, feature = "sqlite"))]
+#[cfg(any(test, feature = "sqlite", feature = "postgres"))]
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::Batch;
 
@@ -48,7 +48,7 @@ pub struct Usage {
 
 /// The rows of a page that are not there yet, when a batch has `there` rows and the page begins
 /// with `first_row`; `None` for the next number. A gap before the page is an error.
-#[cfg(any(test, feature = "sqlite"))]
+#[cfg(any(test, feature = "sqlite", feature = "postgres"))]
 pub(crate) fn new_rows<'a>(
     id: &BatchId,
     there: u64,

@@ -207,6 +207,10 @@ pub(in crate::grpc) fn queue_status(error: &QueueError) -> Status {
             tracing::error!(%error, "a caller was turned away");
             Status::resource_exhausted("the service's disk is full; nothing is lost, try later")
         }
+        QueueError::Unavailable { .. } => {
+            tracing::warn!(%error, "a caller has to try again");
+            Status::unavailable("the store cannot be reached for the moment; nothing is lost")
+        }
         QueueError::LeaseLost | QueueError::Broken { .. } => {
             tracing::error!(%error, "a call failed");
             Status::internal("the store failed; the service's log says how")
