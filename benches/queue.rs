@@ -1,10 +1,11 @@
-//! The embedded queue: how fast rows come in, are worked off and read, what they take of the disk
+//! The queue: how fast rows come in, are worked off and read, what they take of the disk
 //! and of memory; and beside it bare statements for the same bytes, in the same run.
 //!
-//! `cargo bench --bench queue` takes 1,000,000 rows, `-- 10000000` that many. Of all rows 45 % are
-//! of one domain, 35 % of a thousand, and 20 % of as many domains as there are such rows: the shape
-//! of a consumer's list. One row in fifty is there twice. Every domain has an exchanger of its own,
-//! and every chunk its own words, as of servers that name the session.
+//! `cargo bench --bench queue` takes 1,000,000 rows, `-- 10000000` that many. `-- postgres://...`
+//! adds the queue in that database, which four handles work off. Of all rows 45 % are of one
+//! domain, 35 % of a thousand, and 20 % of as many domains as there are such rows: the shape of a
+//! consumer's list. One row in fifty is there twice. Every domain has an exchanger of its own, and
+//! every chunk its own words, as of servers that name the session.
 
 use std::fs;
 use std::path::Path;
@@ -12,12 +13,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use mailvet::batch::Outcome;
+use mailvet::batch::StoreConfig;
+use mailvet::batch::postgres::PostgresQueue;
 use mailvet::batch::queue::{
     Cursor, ItemOutcome, LeaseItem, LeaseRequest, NewRow, Order, Queue, ResultsRequest,
     SubmittedBatch, VerdictSet,
 };
 use mailvet::batch::sqlite::SqliteQueue;
 use mailvet::campaign::{BatchId, BatchOptions, Spec, State};
+use mailvet::clock::Clock;
 use rusqlite::Connection;
 use tokio::task::JoinSet;
 
@@ -43,7 +47,15 @@ fn main() -> anyhow::Result<()> {
     let scratch = tempfile::tempdir()?;
     println!("{rows} rows");
     let mut ours = Measured::new(scratch.path(), rows)?;
-    runtime.block_on(queue(&mut ours, scratch.path(), rows))?;
+    let embedded: Arc<dyn Queue> = Arc::new(SqliteQueue::open(scratch.path())?);
+    runtime.block_on(queue(&mut ours, &[embedded], "sqlite", rows))?;
+    if let Some(url) = std::env::args().find(|word| word.starts_with("postgres")) {
+        let mut shared = Measured::new(scratch.path(), rows)?;
+        runtime.block_on(async {
+            let handles = handles(url).await?;
+            queue(&mut shared, &handles, "postgres", rows).await
+        })?;
+    }
     println!("peak memory of the process: {:.0} MiB", peak_mib()?);
     let scratch = tempfile::tempdir()?;
     let mut bare = Measured::new(scratch.path(), rows)?;
@@ -143,8 +155,23 @@ fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
 }
 
-async fn queue(measured: &mut Measured<'_>, directory: &Path, rows: u64) -> anyhow::Result<()> {
-    let queue = Arc::new(SqliteQueue::open(directory)?);
+/// Four handles of one database, as of four processes.
+async fn handles(url: String) -> anyhow::Result<Vec<Arc<dyn Queue>>> {
+    let config = StoreConfig { url: Some(url), allow_lossy: true, ..StoreConfig::default() };
+    let mut handles: Vec<Arc<dyn Queue>> = Vec::new();
+    for _ in 0..4 {
+        handles.push(Arc::new(PostgresQueue::open(&config, Clock::start()).await?));
+    }
+    Ok(handles)
+}
+
+async fn queue(
+    measured: &mut Measured<'_>,
+    handles: &[Arc<dyn Queue>],
+    name: &str,
+    rows: u64,
+) -> anyhow::Result<()> {
+    let queue = &handles[0];
     let id = BatchId::new(at(0));
     let spec = Spec {
         owner: String::new(),
@@ -158,21 +185,21 @@ async fn queue(measured: &mut Measured<'_>, directory: &Path, rows: u64) -> anyh
     for from in (0..rows).step_by(usize::try_from(PAGE)?) {
         queue.append(&id, None, page(from, rows), at(0)).await?;
     }
-    measured.lap("ours: append")?;
+    measured.lap(&format!("{name}: append"))?;
     let batch = queue.seal(&id, at(0)).await?;
-    measured.lap("ours: seal")?;
+    measured.lap(&format!("{name}: seal"))?;
     println!("  {} mailboxes", batch.progress.mailboxes);
-    lease_beside_a_large_group(&queue).await?;
+    lease_beside_a_large_group(&**queue).await?;
     measured.start()?;
 
     let mut workers = JoinSet::new();
-    for _ in 0..WORKERS {
-        workers.spawn(work(Arc::clone(&queue)));
+    for queue in handles.iter().cycle().take(WORKERS) {
+        workers.spawn(work(Arc::clone(queue)));
     }
     while let Some(ended) = workers.join_next().await {
         ended??;
     }
-    measured.lap("ours: lease, complete")?;
+    measured.lap(&format!("{name}: lease, complete"))?;
     let batch = queue.batch(&id).await?;
     anyhow::ensure!(batch.state == State::Finished, "it is {}", batch.state.name());
     for order in [Order::Completion, Order::Row] {
@@ -188,7 +215,7 @@ async fn queue(measured: &mut Measured<'_>, directory: &Path, rows: u64) -> anyh
             }
         }
         anyhow::ensure!(read == rows, "{read} rows were read");
-        measured.lap(&format!("ours: read, {order:?}"))?;
+        measured.lap(&format!("{name}: read, {order:?}"))?;
     }
     let groups = queue.groups(&id, 20).await?;
     println!("  the {} largest groups: {:?}", groups.len(), measured.began.elapsed());
@@ -196,7 +223,7 @@ async fn queue(measured: &mut Measured<'_>, directory: &Path, rows: u64) -> anyh
 }
 
 /// How long a lease takes when the largest group has all the chunks out that it may have.
-async fn lease_beside_a_large_group(queue: &SqliteQueue) -> anyhow::Result<()> {
+async fn lease_beside_a_large_group(queue: &dyn Queue) -> anyhow::Result<()> {
     let ask = |chunks| LeaseRequest { chunks, chunks_per_group: 4, until: at(60) };
     let mut slowest = Duration::ZERO;
     let began = now();
@@ -217,7 +244,7 @@ async fn lease_beside_a_large_group(queue: &SqliteQueue) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn work(queue: Arc<SqliteQueue>) -> anyhow::Result<()> {
+async fn work(queue: Arc<dyn Queue>) -> anyhow::Result<()> {
     loop {
         let ask = LeaseRequest { chunks: 32, chunks_per_group: 64, until: at(1000) };
         let leases = queue.lease(ask, at(100)).await?;

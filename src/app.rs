@@ -8,9 +8,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::batch::postgres::{self, PostgresQueue};
 use crate::batch::sqlite::SqliteQueue;
 use crate::batch::uploads::UploadStore;
-use crate::batch::{AddressVerifier, Batches};
+use crate::batch::{AddressVerifier, Batches, Queue};
 use crate::cache::DnsCache;
 use crate::callbacks::{self, Callbacks};
 use crate::campaign::eta::Pace;
@@ -168,14 +169,36 @@ impl App {
             anyhow::Ok((queue, UploadStore::open(&place, &limits)?))
         };
         let (queue, uploads) = tokio::task::spawn_blocking(open).await??;
+        Ok(self.start_batches(Arc::new(queue), Some(uploads)))
+    }
+
+    /// Opens the batches in the database of `store.url`, which other services may share, and goes
+    /// on with them. Lists that are uploaded are kept in `batch.data_dir`, which is this service's
+    /// alone; without one none are taken.
+    ///
+    /// # Errors
+    ///
+    /// If the database or the folder cannot be used; the error says why and what to do.
+    pub async fn open_shared_batches(&self) -> anyhow::Result<Batches> {
+        let queue = PostgresQueue::open(&self.config.store, self.clock).await?;
+        let limits = self.config.batch.clone();
+        let open = move || {
+            let folder = limits.data_dir.as_deref();
+            folder.map(|folder| UploadStore::open(folder, &limits)).transpose()
+        };
+        let uploads = tokio::task::spawn_blocking(open).await??;
+        Ok(self.start_batches(Arc::new(queue), uploads))
+    }
+
+    fn start_batches(&self, queue: Arc<dyn Queue>, uploads: Option<UploadStore>) -> Batches {
         let ask = Arc::clone(&self.verifier) as Arc<dyn AddressVerifier>;
         let pace = self.pace();
         let config = self.config.batch.clone();
-        let batches = Batches::start(Arc::new(queue), ask, Some(uploads), config, pace, self.clock);
+        let batches = Batches::start(queue, ask, uploads, config, pace, self.clock);
         // Opened once; a second time is a test's, and the first ones are measured.
         let _ = self.sources.batches.set(batches.clone());
         self.sources.readiness.store_is_open();
-        Ok(batches)
+        batches
     }
 
     /// The limits on what a destination is asked.
@@ -314,6 +337,7 @@ pub fn problems(config: &Config) -> Vec<anyhow::Error> {
     }
     found.extend(callbacks::problems(&config.callbacks).into_iter().map(anyhow::Error::msg));
     found.extend(registration::problems(&config.registration).into_iter().map(anyhow::Error::msg));
+    found.extend(postgres::check_config(&config.store).err().map(Into::into));
     found.extend(config.dns.check().err().map(Into::into));
     found.extend(config.cache.check().err().map(Into::into));
     found.extend(Thresholds::try_from(config.preflight).err().map(Into::into));

@@ -34,6 +34,8 @@ pub struct Config {
     pub batch: batch::Config,
     /// Callbacks about batches.
     pub callbacks: callbacks::Config,
+    /// The store that several services share.
+    pub store: batch::StoreConfig,
     /// The SMTP sessions.
     pub smtp: smtp::Config,
     /// The lanes: budgets and manners.

@@ -5,16 +5,19 @@ pub mod batches;
 pub mod config;
 pub mod outcome;
 pub mod plan;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod queue;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub mod store;
 pub mod uploads;
 
 mod batch_streams;
 mod change_notifier;
 mod chunk;
 mod context;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod cursor;
 mod destinations;
 mod forecasts;
@@ -23,7 +26,7 @@ mod relay;
 mod sweep;
 #[cfg(test)]
 mod tests;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod time;
 mod worker;
 
@@ -32,3 +35,4 @@ pub use batches::{Batches, ResultsQuery, Stats};
 pub use config::Config;
 pub use outcome::Outcome;
 pub use queue::{Queue, QueueError};
+pub use store::StoreConfig;

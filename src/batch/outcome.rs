@@ -5,7 +5,7 @@
 //! again when the result is read, for the row's own spelling.
 
 mod registration;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod split;
 
 use std::fmt;
@@ -21,7 +21,7 @@ use crate::verdict::{Action, CatchAll, DecisionStage, Judgement, Reason, Traits,
 use crate::verifier::{Evidence, Subject, Verification};
 
 use registration::StoredRegistration;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(super) use split::OutcomeTimes;
 
 /// A verification to be kept. As JSON its keys are stable: one that is there keeps its meaning, and

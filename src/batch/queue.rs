@@ -37,7 +37,7 @@ pub use error::QueueError;
 pub(crate) use intake::new_rows;
 pub use intake::{NewRow, SubmittedBatch, Usage};
 pub use lease::{CHUNK, ItemOutcome, Lease, LeaseId, LeaseItem, LeaseRequest};
-#[cfg(any(test, feature = "sqlite"))]
+#[cfg(any(test, feature = "sqlite", feature = "postgres"))]
 pub(crate) use outbox::notification;
 pub use outbox::{
     NextTry, Notification, NotificationId, NotificationState, Outbox, OutboxStats, TryReport,
@@ -94,7 +94,8 @@ pub trait Queue: Outbox {
     /// [`QueueError::WrongState`] unless the batch is receiving.
     async fn seal(&self, id: &BatchId, now: SystemTime) -> Result<Batch, QueueError>;
 
-    /// A batch as it stands. Cheap: it may be asked many times a second.
+    /// A batch as it stands. Cheap: it may be asked many times a second. The mailboxes of one that
+    /// is receiving may not be counted yet.
     async fn batch(&self, id: &BatchId) -> Result<Batch, QueueError>;
 
     /// The batches of any owner that are running, as they stand. Cheap.

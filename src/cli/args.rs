@@ -62,6 +62,9 @@ pub(super) enum CliCommand {
     /// Show what the callbacks of a service came to, send one again, or try a URL; exit status 1 if
     /// one was given up or not taken
     Callbacks(CallbacksArgs),
+    /// Look after the database of store.url, which several services share
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Make API keys for the callers of a service
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
@@ -84,6 +87,9 @@ pub(super) struct ServeArgs {
     /// scratch folder with --sandbox]
     #[arg(long, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
+    /// Use the database of store.url even if its settings let it lose what it said was kept
+    #[arg(long)]
+    pub(super) allow_lossy_store: bool,
     /// Address for metrics and readiness, such as 127.0.0.1:9464 [default: none]
     #[arg(long, value_name = "ADDR:PORT", value_parser = values::socket_address)]
     pub(super) metrics_listen: Option<SocketAddr>,
@@ -93,6 +99,16 @@ pub(super) struct ServeArgs {
     /// Serve the sandbox's domains instead of the internet, for client tests
     #[arg(long)]
     pub(super) sandbox: bool,
+}
+
+/// `mailvet store`
+#[derive(Debug, Subcommand)]
+pub(super) enum StoreCommand {
+    /// Bring the tables in the database to this version's; one that is new gets them
+    Migrate,
+    /// Look at the settings that decide what is lost in a power cut, and what is left of an address
+    /// after its deletion; exit status 1 if something that was kept may be lost
+    Check,
 }
 
 /// `mailvet verify`

@@ -12,6 +12,8 @@ use super::common::Common;
 use super::registration::registration_flags;
 use super::render::{self, BAD, CAREFUL, DIM, GOOD, OPEN};
 use crate::app;
+use crate::batch::StoreConfig;
+use crate::batch::postgres::{self, SettingFinding, SettingStatus};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::doctor::{Diagnosis, Doctor, Report, Status};
@@ -38,7 +40,7 @@ pub(super) async fn run(args: DoctorArgs, common: &Common) -> anyhow::Result<boo
         true => Some(app::registrations(&config, clock)?),
         false => None,
     };
-    let Config { doctor, smtp, prober, dns, .. } = config;
+    let Config { doctor, smtp, prober, dns, store, .. } = config;
     let mut doctor = Doctor::new(doctor, smtp, &prober.identities, dns, clock);
     if let Some(registrations) = &registrations {
         doctor = doctor.with_registrations(Arc::new(registrations.clone()));
@@ -51,13 +53,39 @@ pub(super) async fn run(args: DoctorArgs, common: &Common) -> anyhow::Result<boo
     if let Some(sandbox) = sandbox {
         sandbox.shutdown().await;
     }
-    let report = report?;
+    let mut report = report?;
+    report.findings.extend(look_at_store(&store).await);
     if args.json {
         anstream::println!("{}", serde_json::to_string(&DoctorJson::new(&report, took))?);
     } else {
         print(&report, took);
     }
     Ok(report.status() != Status::Fail)
+}
+
+/// What the settings of a shared database mean for what is kept and what is deleted.
+async fn look_at_store(store: &StoreConfig) -> Vec<Diagnosis> {
+    const ID: &str = "store";
+    if store.url.is_none() {
+        return Vec::new();
+    }
+    match postgres::look_at_settings(store).await {
+        Ok(found) => found.into_iter().map(|finding| diagnosis(ID, finding)).collect(),
+        Err(error) => vec![
+            Diagnosis::fail(ID, error.to_string())
+                .means("no batch can be taken or worked on")
+                .remedy("see `mailvet store check`"),
+        ],
+    }
+}
+
+fn diagnosis(id: &'static str, finding: SettingFinding) -> Diagnosis {
+    let diagnosis = match finding.status {
+        SettingStatus::Good => return Diagnosis::pass(id, finding.seen),
+        SettingStatus::Careful => Diagnosis::warn(id, finding.seen),
+        SettingStatus::Lossy => Diagnosis::fail(id, finding.seen),
+    };
+    diagnosis.means(finding.means).remedy(finding.remedy)
 }
 
 fn elapsed(clock: Clock, start: SystemTime) -> Duration {

@@ -24,6 +24,7 @@ mod registration;
 mod render;
 mod sandboxed;
 mod serve;
+mod store;
 pub mod summary;
 mod syntax;
 mod values;
@@ -78,6 +79,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         CliCommand::Health(args) => health::run(args, &cli.common).await,
         CliCommand::Callbacks(args) => callbacks::run(args, &cli.common).await,
         CliCommand::Doctor(args) => doctor::run(args, &cli.common).await,
+        CliCommand::Store(command) => store::run(&command, &cli.common).await,
         CliCommand::ApiKey(command) => api_key::run(&command),
         CliCommand::Completions(args) => completions::run(&args),
         CliCommand::Man(args) => man::run(&args),

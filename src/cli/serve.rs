@@ -1,7 +1,7 @@
 //! `mailvet serve`: the gRPC service, until it is told to stop.
 
 use std::convert::Infallible;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -17,6 +17,7 @@ use super::common::{Common, set};
 use super::descriptors;
 use super::render::message;
 use crate::app::{self, App};
+use crate::batch::Batches;
 use crate::config;
 use crate::grpc::{self, server::Drained};
 use crate::metrics;
@@ -88,6 +89,9 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     if let Some(listen) = args.metrics_listen {
         set(&mut flags, "metrics", "listen", listen.to_string().into());
     }
+    if args.allow_lossy_store {
+        set(&mut flags, "store", "allow_lossy", true.into());
+    }
     if args.metrics_allow_remote {
         set(&mut flags, "metrics", "allow_remote", true.into());
     }
@@ -107,14 +111,10 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
         .await
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
     let store = Store::choose(app, args.sandbox)?;
-    let batches = app.open_batches(store.path()).await?;
+    let batches = store.open(app).await?;
     app.call_back(&batches)?;
     let services = app.services(&batches)?;
-    tracing::info!(
-        sandbox = args.sandbox,
-        data_dir = %store.path().display(),
-        "the batches are open"
-    );
+    tracing::info!(sandbox = args.sandbox, data_dir = store.place(), "the batches are open");
     let shutdown = CancellationToken::new();
     let serving =
         grpc::serve(listener, services, app.config.server.clone(), app.clock, shutdown.clone());
@@ -181,10 +181,15 @@ enum Store {
     Kept(PathBuf),
     /// In one that vanishes with the sandbox it is about.
     Scratch(TempDir),
+    /// In the database of `store.url`.
+    Shared,
 }
 
 impl Store {
     fn choose(app: &App, is_sandbox: bool) -> anyhow::Result<Self> {
+        if app.config.store.url.is_some() {
+            return Ok(Self::Shared);
+        }
         match (&app.config.batch.data_dir, is_sandbox) {
             (Some(dir), _) => Ok(Self::Kept(dir.clone())),
             (None, true) => Ok(Self::Scratch(tempfile::tempdir()?)),
@@ -194,10 +199,20 @@ impl Store {
         }
     }
 
-    fn path(&self) -> &Path {
+    async fn open(&self, app: &App) -> anyhow::Result<Batches> {
         match self {
-            Self::Kept(dir) => dir,
-            Self::Scratch(dir) => dir.path(),
+            Self::Kept(dir) => app.open_batches(dir).await,
+            Self::Scratch(dir) => app.open_batches(dir.path()).await,
+            Self::Shared => app.open_shared_batches().await,
+        }
+    }
+
+    /// The place as the log names it.
+    fn place(&self) -> String {
+        match self {
+            Self::Kept(dir) => dir.display().to_string(),
+            Self::Scratch(dir) => dir.path().display().to_string(),
+            Self::Shared => "store.url".to_owned(),
         }
     }
 }

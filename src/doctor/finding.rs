@@ -59,7 +59,7 @@ impl Diagnosis {
     }
 
     /// All is well.
-    pub(super) fn pass(id: &'static str, seen: impl Into<String>) -> Self {
+    pub fn pass(id: &'static str, seen: impl Into<String>) -> Self {
         Self::new(id, Status::Pass, seen)
     }
 
@@ -69,12 +69,12 @@ impl Diagnosis {
     }
 
     /// Some verdicts will suffer.
-    pub(super) fn warn(id: &'static str, seen: impl Into<String>) -> Self {
+    pub fn warn(id: &'static str, seen: impl Into<String>) -> Self {
         Self::new(id, Status::Warn, seen)
     }
 
     /// Most verdicts will suffer.
-    pub(super) fn fail(id: &'static str, seen: impl Into<String>) -> Self {
+    pub fn fail(id: &'static str, seen: impl Into<String>) -> Self {
         Self::new(id, Status::Fail, seen)
     }
 
@@ -91,13 +91,13 @@ impl Diagnosis {
     }
 
     /// With what it means for verdicts.
-    pub(super) fn means(mut self, meaning: impl Into<String>) -> Self {
+    pub fn means(mut self, meaning: impl Into<String>) -> Self {
         self.meaning = meaning.into();
         self
     }
 
     /// With what to do.
-    pub(super) fn remedy(mut self, remedy: impl Into<String>) -> Self {
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = remedy.into();
         self
     }

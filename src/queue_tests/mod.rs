@@ -10,6 +10,8 @@ pub(crate) mod memory;
 mod model;
 mod outbox;
 mod random;
+#[cfg(feature = "external-tests")]
+mod replicas;
 mod results;
 
 pub(crate) use ends::*;
@@ -17,8 +19,11 @@ pub(crate) use intake::*;
 pub(crate) use leases::*;
 pub(crate) use outbox::*;
 pub(crate) use random::*;
+#[cfg(feature = "external-tests")]
+pub(crate) use replicas::*;
 pub(crate) use results::*;
 
+use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 use crate::batch::outcome::Outcome;
@@ -39,6 +44,11 @@ pub(crate) trait Backend {
     /// Whether a queue that is opened again is the one it was.
     fn is_durable(&self) -> bool {
         true
+    }
+
+    /// Seeds of the random steps: fewer where each step takes its time.
+    fn seeds(&self) -> Range<u64> {
+        0..6
     }
 
     /// The queue, opened again if it can be.
@@ -129,6 +139,26 @@ macro_rules! durable {
     };
 }
 
+/// The claims about a queue that several processes have open at once.
+#[cfg(feature = "external-tests")]
+macro_rules! shared {
+    ($backend:expr) => {
+        $crate::queue_tests::suite! { $backend;
+            opening_ends_nothing_of_others,
+            a_chunk_goes_to_one_of_two,
+            a_group_has_its_limit_over_both,
+            a_reader_beside_two_writers_misses_nothing,
+            one_request_id_on_both_at_once_is_one_batch,
+            pages_on_both_are_one_list,
+            what_one_ends_is_over_for_the_other,
+            both_may_bring_results_for_one_batch_at_once,
+            a_change_is_heard_on_the_other,
+        }
+    };
+}
+
+#[cfg(feature = "external-tests")]
+pub(crate) use shared;
 pub(crate) use {durable, suite};
 
 /// A time, by its seconds.

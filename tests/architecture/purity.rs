@@ -27,11 +27,14 @@ const PURE_ROOMS: &[&str] = &[
 /// Files, and folders of files, that are pure in rooms that are not.
 const PURE_FILES: &[&str] = &[
     "batch/config.rs",
+    "batch/cursor.rs",
     "batch/outcome.rs",
     "batch/outcome/",
     "batch/plan.rs",
     "batch/queue.rs",
     "batch/queue/",
+    "batch/store.rs",
+    "batch/time.rs",
     "cache/config.rs",
     "cache/counters.rs",
     "cache/freshness.rs",

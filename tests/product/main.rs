@@ -32,6 +32,8 @@ mod product;
 #[cfg(feature = "external-tests")]
 mod python;
 mod registration;
+#[cfg(feature = "external-tests")]
+mod replicas;
 mod service;
 mod shutdown;
 mod strangers;

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use super::error::QueueError;
 use crate::campaign::callback::BatchEvent;
 use crate::campaign::id::BatchId;
-#[cfg(any(test, feature = "sqlite"))]
+#[cfg(any(test, feature = "sqlite", feature = "postgres"))]
 use crate::campaign::progress::{Batch, State};
 
 /// The id of a notification, the same for every try.
@@ -130,7 +130,7 @@ pub enum NextTry {
 
 impl NextTry {
     /// The standing of a notification after this try, and the time of the next one.
-    #[cfg(any(test, feature = "sqlite"))]
+    #[cfg(any(test, feature = "sqlite", feature = "postgres"))]
     pub(crate) fn standing(self) -> (NotificationState, Option<SystemTime>) {
         match self {
             Self::Delivered => (NotificationState::Delivered, None),
@@ -198,7 +198,7 @@ pub trait Outbox: Send + Sync + 'static {
 
 /// The notification that the end of this batch makes; `None` if it is not over, or nobody wants to
 /// know.
-#[cfg(any(test, feature = "sqlite"))]
+#[cfg(any(test, feature = "sqlite", feature = "postgres"))]
 pub(crate) fn notification(batch: &Batch) -> Option<Notification> {
     let event = match batch.state {
         State::Receiving | State::Running => return None,

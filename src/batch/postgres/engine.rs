@@ -1,0 +1,158 @@
+//! State shared by all that works with one database: connections, the membership, what is
+//! remembered.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::{GenericClient, Object, Pool};
+use parking_lot::Mutex;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use super::connect::DatabaseTarget;
+use super::error::DatabaseFault;
+use super::news::News;
+use super::outcome_numbers::OutcomeNumbers;
+use super::schema::ReasonNumbers;
+use crate::batch::queue::{LeaseId, QueueError};
+use crate::campaign::id::BatchId;
+
+/// Bits of a lease's name that count the leases of one membership; the rest is the membership.
+const LEASE_BITS: u32 = 36;
+
+/// Pauses before what failed for the moment is tried again.
+const PAUSES: [Duration; 6] = [
+    Duration::from_millis(20),
+    Duration::from_millis(100),
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(2),
+];
+
+/// State shared by all that works with one database.
+pub(super) struct Engine {
+    pub(super) target: DatabaseTarget,
+    pool: Pool,
+    /// The number under which this process is a member; another one after it was taken for dead.
+    member: AtomicI64,
+    /// Leases given under this membership.
+    leases: AtomicU64,
+    /// The batch whose turn it is.
+    pub(super) turn: AtomicI64,
+    pub(super) reasons: ReasonNumbers,
+    pub(super) outcomes: Mutex<OutcomeNumbers>,
+    pub(super) news: News,
+}
+
+impl Engine {
+    pub(super) fn new(target: DatabaseTarget, pool: Pool, reasons: ReasonNumbers) -> Self {
+        Self {
+            target,
+            pool,
+            member: AtomicI64::new(0),
+            leases: AtomicU64::new(0),
+            turn: AtomicI64::new(0),
+            reasons,
+            outcomes: Mutex::default(),
+            news: News::default(),
+        }
+    }
+
+    /// A connection.
+    pub(super) async fn client(&self) -> Result<Object, DatabaseFault> {
+        Ok(self.pool.get().await?)
+    }
+
+    pub(super) fn member(&self) -> i64 {
+        self.member.load(Ordering::Relaxed)
+    }
+
+    /// Begins a new membership.
+    pub(super) fn join(&self, member: i64) {
+        self.member.store(member, Ordering::Relaxed);
+    }
+
+    /// A name for a lease that no other has: the membership's number was drawn durably.
+    pub(super) fn lease_name(&self) -> LeaseId {
+        let count = self.leases.fetch_add(1, Ordering::Relaxed);
+        LeaseId((self.member().unsigned_abs() << LEASE_BITS) + count)
+    }
+
+    /// Tries again what failed for the moment: a lost connection, a server that hands over.
+    pub(super) async fn retried<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, QueueError>
+    where
+        F: Future<Output = Result<T, DatabaseFault>>,
+    {
+        for pause in PAUSES {
+            match attempt().await {
+                Err(fault) if fault.is_transient() => {
+                    tracing::debug!(%fault, "the database is asked again");
+                    if fault.is_of_a_standby() {
+                        // New connections find the one that takes writes.
+                        self.pool.retain(|_, _| false);
+                    }
+                    tokio::time::sleep(pause).await;
+                }
+                other => return other.map_err(|fault| self.told(fault)),
+            }
+        }
+        attempt().await.map_err(|fault| self.told(fault))
+    }
+
+    /// A fault as the caller is told.
+    pub(super) fn told(&self, fault: DatabaseFault) -> QueueError {
+        fault.into_queue_error(&self.target.place)
+    }
+}
+
+/// Runs a statement that is kept prepared.
+pub(super) async fn query<C: GenericClient>(
+    client: &C,
+    sql: &str,
+    given: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, DatabaseFault> {
+    let statement = client.prepare_cached(sql).await?;
+    Ok(client.query(&statement, given).await?)
+}
+
+/// The same for a statement that finds one row or none.
+pub(super) async fn find<C: GenericClient>(
+    client: &C,
+    sql: &str,
+    given: &[&(dyn ToSql + Sync)],
+) -> Result<Option<Row>, DatabaseFault> {
+    let statement = client.prepare_cached(sql).await?;
+    Ok(client.query_opt(&statement, given).await?)
+}
+
+/// The same for a statement that changes rows; how many.
+pub(super) async fn change<C: GenericClient>(
+    client: &C,
+    sql: &str,
+    given: &[&(dyn ToSql + Sync)],
+) -> Result<u64, DatabaseFault> {
+    let statement = client.prepare_cached(sql).await?;
+    Ok(client.execute(&statement, given).await?)
+}
+
+/// A batch's name as the database has it.
+pub(super) fn uuid(id: &BatchId) -> Uuid {
+    Uuid::try_parse(id.as_str()).unwrap_or_default()
+}
+
+/// A batch's name again.
+pub(super) fn batch_id(id: Uuid) -> Result<BatchId, DatabaseFault> {
+    BatchId::parse(&id.to_string()).ok_or(DatabaseFault::Unexpected("a batch has no name"))
+}
+
+/// A number as the database has it.
+pub(super) fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// A `LIMIT`.
+pub(super) fn limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,151 @@
+//! Which processes are alive. Each is a member under a number of its own, drawn anew at each start,
+//! and says every three seconds that it lives, over a connection of its own: on a busy pool its
+//! sign of life would wait. One that was silent for fifteen is gone, by the database's clock: its
+//! leases are over, and its uploads are removed. Nobody else's are touched when a process starts.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio_postgres::Client;
+
+use super::engine::{Engine, batch_id, query};
+use super::error::{DatabaseFault, described};
+use super::news::RECONNECT;
+use crate::batch::queue::QueueError;
+use crate::clock::Clock;
+
+/// Interval of the signs of life.
+const BEAT: Duration = Duration::from_secs(3);
+
+/// Signs of life between two looks at what is left to be removed.
+const SWEEP_EVERY: u32 = 20;
+
+/// Difference of the clocks that is told.
+const DRIFT: Duration = Duration::from_secs(2);
+
+/// The condition that a member `m` is alive.
+pub(super) const LIVES: &str = "m.seen > now() - interval '15 seconds'";
+
+/// The condition that a member `m` of this number is not there any more.
+const ORPHANED: &str = "NOT EXISTS (SELECT FROM mailvet.members m WHERE m.id = l.member)";
+
+/// Begins a membership, under a number that no member ever had.
+pub(super) async fn join(engine: &Engine, client: &Client) -> Result<(), tokio_postgres::Error> {
+    // In a transaction of its own, so that it is durable before it is used.
+    let row = client.query_one("SELECT nextval('mailvet.epochs')", &[]).await?;
+    let member: i64 = row.get(0);
+    client.execute("INSERT INTO mailvet.members VALUES ($1, now())", &[&member]).await?;
+    engine.join(member);
+    Ok(())
+}
+
+/// Says again and again that this process lives, and clears away what the dead left behind.
+pub(super) async fn run(engine: Arc<Engine>, clock: Clock) {
+    let mut beats = 0;
+    loop {
+        match engine.target.config.connect(engine.target.tls.clone()).await {
+            Ok((client, connection)) => {
+                let beating = beat(&engine, &client, clock, &mut beats);
+                tokio::select! {
+                    _ = connection => {}
+                    ended = beating => {
+                        if let Err(error) = ended {
+                            let reason = described(&error);
+                            tracing::warn!(reason, "no sign of life can be given");
+                        }
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(reason = described(&error), "no sign of life can be given");
+            }
+        }
+        tokio::time::sleep(RECONNECT).await;
+    }
+}
+
+async fn beat(
+    engine: &Engine,
+    client: &Client,
+    clock: Clock,
+    beats: &mut u32,
+) -> Result<(), tokio_postgres::Error> {
+    let mut ticks = tokio::time::interval(BEAT);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut was_told = false;
+    loop {
+        ticks.tick().await;
+        let sql = format!(
+            "UPDATE mailvet.members m SET seen = now() WHERE m.id = $1 AND {LIVES}
+             RETURNING (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+        );
+        match client.query_opt(&sql, &[&engine.member()]).await? {
+            Some(row) => tell_drift(clock, crate::batch::time::time(row.get(0)), &mut was_told),
+            None => {
+                join(engine, client).await?;
+                tracing::warn!("the database took this process for gone: its leases are over");
+            }
+        }
+        if let Err(fault) = reap(engine).await {
+            tracing::debug!(%fault, "what the dead left behind is still there");
+        }
+        *beats += 1;
+        if beats.is_multiple_of(SWEEP_EVERY)
+            && let Err(fault) = engine.sweep().await
+        {
+            tracing::debug!(%fault, "what was deleted is not all removed yet");
+        }
+    }
+}
+
+/// Says once that our clock and the database's differ.
+fn tell_drift(clock: Clock, theirs: SystemTime, was_told: &mut bool) {
+    let ours = clock.now();
+    let drift =
+        ours.duration_since(theirs).or_else(|_| theirs.duration_since(ours)).unwrap_or_default();
+    if drift > DRIFT && !*was_told {
+        let milliseconds = drift.as_millis();
+        tracing::warn!(milliseconds, "the clocks of this machine and of the database differ");
+        *was_told = true;
+    }
+}
+
+/// Ends the leases of members that are gone, and removes their uploads.
+pub(super) async fn reap(engine: &Engine) -> Result<(), DatabaseFault> {
+    let client = engine.client().await?;
+    let sql = format!("DELETE FROM mailvet.members m WHERE NOT ({LIVES})");
+    client.execute(&sql, &[]).await?;
+    let sql = format!("SELECT DISTINCT batch FROM mailvet.leases l WHERE {ORPHANED}");
+    let batches = query(&client, &sql, &[]).await?;
+    let sql = "SELECT b.id FROM mailvet.batches b
+               LEFT JOIN mailvet.uploads u ON u.batch = b.n
+               LEFT JOIN mailvet.members m ON m.id = u.member
+               WHERE b.state = 'receiving' AND m.id IS NULL";
+    let uploads = query(&client, sql, &[]).await?;
+    drop(client);
+    for row in &batches {
+        engine.end_leases(row.get(0), ORPHANED).await?;
+    }
+    for row in &uploads {
+        let id = batch_id(row.get(0))?;
+        match engine.delete(&id).await {
+            Ok(()) => tracing::info!(batch = %id, "its receiver is gone: removed"),
+            Err(DatabaseFault::Caller(QueueError::NoSuchBatch(_))) => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    if !batches.is_empty() {
+        engine.news.hear();
+    }
+    Ok(())
+}
+
+/// Ends this membership: others take over what it had at once.
+pub(super) async fn leave(engine: &Engine) -> Result<(), DatabaseFault> {
+    let client = engine.client().await?;
+    client.execute("DELETE FROM mailvet.members WHERE id = $1", &[&engine.member()]).await?;
+    drop(client);
+    reap(engine).await?;
+    engine.news.tell();
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! News between processes: one connection listens, and tells the others when something changed, at
+//! most once a second and in a transaction of its own. A notification that rides with results would
+//! make every commit wait for every other one in the database.
+
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+/// Shortest time between two notifications of one process.
+pub(super) const TELL_EVERY: Duration = Duration::from_secs(1);
+
+/// Time after which somebody looks who has heard nothing: notifications may get lost.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Pause before a lost connection is made anew.
+pub(super) const RECONNECT: Duration = Duration::from_secs(1);
+
+/// Changes made here and changes made elsewhere.
+#[derive(Default)]
+pub(super) struct News {
+    /// Something changed here.
+    changed: Notify,
+    /// Something changed elsewhere.
+    heard: Notify,
+}
+
+impl News {
+    /// Tells the other processes, soon.
+    pub(super) fn tell(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Waits for something to change here.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Has this process look, as if another one had told it.
+    pub(super) fn hear(&self) {
+        self.heard.notify_one();
+    }
+
+    /// Waits for another process to say that something changed.
+    pub(super) async fn heard(&self) {
+        self.heard.notified().await;
+    }
+
+    /// The same, but for a while only.
+    pub(super) async fn heard_or_late(&self) {
+        let _ = tokio::time::timeout(LOOK_EVERY, self.heard()).await;
+    }
+}

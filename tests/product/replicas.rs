@@ -1,0 +1,215 @@
+//! Several services on one database: any of them takes any call, and when one is gone, the others
+//! finish what it had begun.
+
+#[path = "../../src/batch/postgres/tests/server.rs"]
+mod server;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mailvet::proto::{
+    BatchState, CancelBatchRequest, DeleteBatchRequest, GetBatchRequest, ResultOrder,
+    WatchBatchRequest,
+};
+use mailvet::sandbox::{Sandbox, World};
+use tempfile::TempDir;
+use tonic::Code;
+
+use crate::customer::{self, Accepted};
+use crate::process::{Service, run};
+use server::SERVER;
+
+const WORLD: &str = r#"
+[settings]
+round_trip = "15ms"
+[[generated]]
+domain = "d{n}.replica-test.org"
+domains = 400
+host = "mx{n}.replica-test.net"
+hosts = 400
+[generated.exchanger.recipients]
+"user*" = "accept"
+"#;
+
+/// Domains of a list, each with an exchanger of its own, and addresses of a domain.
+const DOMAINS: usize = 40;
+const PER_DOMAIN: usize = 6;
+
+/// How often a service is killed.
+const ROUNDS: u64 = 5;
+
+fn addresses(number: usize) -> Vec<String> {
+    let domain = |n: usize| format!("d{}.replica-test.org", number * DOMAINS + n % DOMAINS);
+    let local = |n: usize| if n % 7 == 3 { format!("gone{n}") } else { format!("user{n}") };
+    (0..DOMAINS * PER_DOMAIN).map(|n| format!("{}@{}", local(n), domain(n))).collect()
+}
+
+/// Services on one mail world and one database.
+struct Cluster {
+    sandbox: Sandbox,
+    database: String,
+    folder: TempDir,
+}
+
+impl Cluster {
+    async fn start() -> Self {
+        let sandbox = Sandbox::start(World::from_toml(WORLD).unwrap()).await.unwrap();
+        let database = SERVER.create_database();
+        Self { sandbox, database, folder: TempDir::new().unwrap() }
+    }
+
+    async fn service(&self) -> Service {
+        let url = SERVER.url(&self.database);
+        let variables =
+            [("MAILVET_STORE__URL", url.as_str()), ("MAILVET_STORE__ALLOW_LOSSY", "true")];
+        Service::on(&self.sandbox, self.folder.path(), &variables).await
+    }
+
+    /// Has the time pass after which the oldest member, which is silent, is gone.
+    fn outlive_the_oldest(&self) {
+        SERVER.sql(
+            &self.database,
+            "UPDATE mailvet.members SET seen = '-infinity'
+             WHERE id = (SELECT min(id) FROM mailvet.members)",
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_service_of_one_database_takes_any_call() {
+    let cluster = Cluster::start().await;
+    let (mut first, mut second) = (cluster.service().await, cluster.service().await);
+    let (mut a, mut b) = (first.batch_client().await, second.batch_client().await);
+    let batch_id = customer::create(&mut a, "one", addresses(0)).await.unwrap();
+    assert_eq!(customer::create(&mut b, "one", addresses(0)).await.unwrap(), batch_id);
+    let watched = WatchBatchRequest { batch_id: batch_id.clone() };
+    let mut watching = b.watch_batch(watched).await.unwrap().into_inner();
+    let rows = customer::read(&mut b, customer::results_of(&batch_id, ResultOrder::Row)).await;
+    assert!(rows.iter().map(|row| row.row).eq(0..(DOMAINS * PER_DOMAIN) as i64));
+    for (row, address) in rows.iter().zip(addresses(0)) {
+        let verification = row.verification.as_ref().unwrap();
+        assert_eq!(verification.address, address);
+        assert_eq!(verification.verdict, if address.starts_with("gone") { 3 } else { 1 });
+    }
+    let mut last = None;
+    while let Some(seen) = watching.message().await.unwrap() {
+        last = seen.batch;
+    }
+    assert_eq!(last.unwrap().state(), BatchState::Finished);
+    let other = customer::create(&mut b, "two", addresses(1)).await.unwrap();
+    let cancel = CancelBatchRequest { batch_id: other.clone() };
+    let stopped = a.cancel_batch(cancel).await.unwrap().into_inner().batch.unwrap();
+    let get = GetBatchRequest { batch_id: other };
+    let seen = b.get_batch(get).await.unwrap().into_inner().batch.unwrap();
+    assert!(seen.end_time.is_some());
+    assert_eq!((seen.state(), seen.end_time), (stopped.state(), stopped.end_time));
+    a.delete_batch(DeleteBatchRequest { batch_id: batch_id.clone() }).await.unwrap();
+    let gone = b.get_batch(GetBatchRequest { batch_id }).await.unwrap_err();
+    assert_eq!(gone.code(), Code::NotFound);
+    // The one that stays has nothing to wait for.
+    let third = customer::create(&mut a, "three", addresses(2)).await.unwrap();
+    first.stop().await;
+    let rows = customer::read(&mut b, customer::results_of(&third, ResultOrder::Row)).await;
+    assert_eq!(rows.len(), DOMAINS * PER_DOMAIN);
+    second.stop().await;
+    cluster.sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_service_had_begun_is_finished_by_another_with_no_row_lost_or_doubled() {
+    let cluster = Cluster::start().await;
+    let mut stays = cluster.service().await;
+    let mut batches = BTreeMap::new();
+    for round in 0..ROUNDS {
+        let mut other = cluster.service().await;
+        let number = usize::try_from(round).unwrap();
+        let mut client = stays.batch_client().await;
+        let id = customer::create(&mut client, &number.to_string(), addresses(number)).await;
+        let mut batch = Accepted::new(id.unwrap());
+        // Some of it is done, and some is out on both.
+        batch.read(&mut client, usize::try_from(round * 25).unwrap() + 1).await.unwrap();
+        // The one that is killed is the older one.
+        std::mem::swap(&mut stays, &mut other);
+        other.kill().await;
+        cluster.outlive_the_oldest();
+        batches.insert(number, batch);
+    }
+    let mut client = stays.batch_client().await;
+    for (number, batch) in &mut batches {
+        batch.read(&mut client, usize::MAX).await.unwrap();
+        let expected = addresses(*number);
+        assert_eq!(batch.rows.len(), expected.len(), "a row is missing");
+        let in_order = customer::results_of(&batch.batch_id, ResultOrder::Row);
+        let rows = customer::read(&mut client, in_order).await;
+        for (row, address) in rows.iter().zip(&expected) {
+            assert_eq!(row.verification.as_ref().unwrap().address, *address);
+            assert_eq!(batch.rows[&row.row], *row, "a result changed");
+        }
+    }
+    stays.stop().await;
+    cluster.sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_waits_for_its_database_and_goes_on() {
+    let cluster = Cluster::start().await;
+    let mut service = cluster.service().await;
+    let mut client = service.batch_client().await;
+    let batch_id = customer::create(&mut client, "one", addresses(0)).await.unwrap();
+    // As a restart of the database: every session ends in the middle of its work, again and again.
+    let cut = async {
+        for _ in 0..5 {
+            SERVER.sql(
+                "postgres",
+                &format!(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                     WHERE datname = '{}'",
+                    cluster.database
+                ),
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let request = customer::results_of(&batch_id, ResultOrder::Row);
+    let ((), rows) = tokio::join!(cut, customer::read(&mut client, request));
+    assert!(rows.iter().map(|row| row.row).eq(0..(DOMAINS * PER_DOMAIN) as i64));
+    service.stop().await;
+    cluster.sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_store_is_looked_after_from_the_command_line() {
+    let database = SERVER.create_database();
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("mailvet.toml");
+    let url = SERVER.url(&database);
+    std::fs::write(&file, format!("[store]\nurl = \"{url}\"\n")).unwrap();
+    let mailvet = |args: &[&str]| {
+        let args = [args, &["--config", "mailvet.toml"]].concat();
+        let done = run(folder.path(), &args, b"");
+        let said = [done.stdout, done.stderr].concat();
+        (done.status.code().unwrap(), String::from_utf8(said).unwrap())
+    };
+    let (status, said) = mailvet(&["store", "migrate"]);
+    assert!(status == 0 && said.contains("version 1"), "{said}");
+    // The server of the tests keeps nothing in a power cut.
+    let (status, said) = mailvet(&["store", "check"]);
+    assert!(status == 1 && said.contains("FAIL  fsync = off"), "{said}");
+    let refused = ["serve", "--listen", "127.0.0.1:0", "--sandbox"];
+    let (status, said) = mailvet(&refused);
+    assert!(status == 2 && said.contains("--allow-lossy-store"), "{said}");
+    let (_, said) = mailvet(&["doctor", "--sandbox", "--json"]);
+    assert!(said.contains("\"id\":\"store\"") && said.contains("fsync = off"), "{said}");
+    let secure = SERVER.secure_url(&database);
+    std::fs::write(&file, format!("[store]\nurl = \"{secure}\"\n")).unwrap();
+    let (status, said) = mailvet(&["store", "check"]);
+    assert!(status == 2 && said.contains("certificate"), "{said}");
+    let ca = SERVER.authority().display().to_string();
+    std::fs::write(&file, format!("[store]\nurl = \"{secure}\"\nca = \"{ca}\"\n")).unwrap();
+    let (status, said) = mailvet(&["store", "check"]);
+    assert!(status == 2 && said.contains("password"), "{said}");
+    std::fs::write(&file, "[store]\nurl = \"postgres://m:pass@127.0.0.1/m\"\n").unwrap();
+    let (status, said) = mailvet(&["store", "check"]);
+    assert!(status == 2 && said.contains("store.password_file"), "{said}");
+    assert!(!said.contains("pass@"), "{said}");
+}
