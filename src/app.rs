@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -38,6 +39,9 @@ const LOOK_AT_DNS: (Duration, Duration) = (Duration::from_secs(10), Duration::fr
 
 /// Unanswered questions in a row that count as a failure: one may get lost.
 const MISSED: u32 = 2;
+
+/// Difference to the shared store's clock above which the service is not ready.
+const CLOCK_OFF: Duration = Duration::from_secs(30);
 
 /// The running parts.
 pub struct App {
@@ -181,6 +185,8 @@ impl App {
     /// If the database or the folder cannot be used; the error says why and what to do.
     pub async fn open_shared_batches(&self) -> anyhow::Result<Batches> {
         let queue = PostgresQueue::open(&self.config.store, self.clock).await?;
+        let (drift, readiness) = (queue.clock_drift(), self.sources.readiness.clone());
+        self.tasks.spawn(look_at_clock(drift, readiness, self.stop.clone()));
         let limits = self.config.batch.clone();
         let open = move || {
             let folder = limits.data_dir.as_deref();
@@ -286,6 +292,20 @@ async fn look_at_dns(resolver: Arc<Resolver>, readiness: Readiness, stop: Cancel
         let pause = if missed == 0 { content } else { worried };
         let pause = tokio::time::sleep(pause);
         if stop.run_until_cancelled(pause).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Says whether the clock is too far from the shared store's, until `stop`.
+async fn look_at_clock(
+    mut drift: watch::Receiver<Duration>,
+    readiness: Readiness,
+    stop: CancellationToken,
+) {
+    loop {
+        readiness.clock(*drift.borrow_and_update() > CLOCK_OFF);
+        if !matches!(stop.run_until_cancelled(drift.changed()).await, Some(Ok(()))) {
             return;
         }
     }

@@ -1,4 +1,5 @@
-//! Readiness of the service: DNS answers, the batches are open, and it is not draining.
+//! Readiness of the service: DNS answers, the batches are open, the clock agrees with that of a
+//! shared store, and the service is not draining.
 //!
 //! Liveness is another question and not answered here.
 
@@ -17,6 +18,8 @@ pub struct ReadinessState {
     pub dns: bool,
     /// The batches are open.
     pub store: bool,
+    /// The clock is far from that of the store that is shared with other services.
+    pub clock_is_off: bool,
     /// The service is ending.
     pub draining: bool,
 }
@@ -25,7 +28,7 @@ impl ReadinessState {
     /// `true` if no condition is missing.
     #[must_use]
     pub fn is_ready(self) -> bool {
-        self.dns && self.store && !self.draining
+        self.dns && self.store && !self.clock_is_off && !self.draining
     }
 
     /// The missing conditions, in words.
@@ -34,6 +37,7 @@ impl ReadinessState {
         let all = [
             (!self.dns, "DNS does not answer"),
             (!self.store, "the batches are not open"),
+            (self.clock_is_off, "the clock of this machine is far from the database's"),
             (self.draining, "the service is shutting down"),
         ];
         all.into_iter().filter(|(stands, _)| *stands).map(|(_, name)| name).collect()
@@ -56,6 +60,12 @@ impl Readiness {
     /// Reports that the batches are open.
     pub fn store_is_open(&self) {
         self.0.send_modify(|state| state.store = true);
+    }
+
+    /// Reports whether the clock is far from that of the shared store.
+    pub fn clock(&self, is_off: bool) {
+        self.0
+            .send_if_modified(|state| std::mem::replace(&mut state.clock_is_off, is_off) != is_off);
     }
 
     /// Reports that the service is shutting down.
@@ -81,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ready_is_what_has_dns_and_store_and_does_not_drain() {
+    fn ready_is_what_has_dns_and_store_and_the_time_and_does_not_drain() {
         let readiness = Readiness::default();
         assert_eq!(readiness.state().obstacles().len(), 2);
         assert!(readiness.dns(true) && !readiness.dns(true));
@@ -91,6 +101,10 @@ mod tests {
         assert!(readiness.dns(false) && !readiness.state().is_ready());
         assert_eq!(readiness.state().obstacles(), ["DNS does not answer"]);
         readiness.dns(true);
+        readiness.clock(true);
+        assert_eq!(readiness.state().obstacles().len(), 1);
+        assert!(!readiness.state().is_ready());
+        readiness.clock(false);
         readiness.drain();
         assert_eq!(readiness.state().obstacles(), ["the service is shutting down"]);
     }

@@ -51,6 +51,11 @@ pub(crate) trait Backend {
         0..6
     }
 
+    /// Number of random steps for each seed.
+    fn steps(&self) -> usize {
+        400
+    }
+
     /// The queue, opened again if it can be.
     fn again(&self, queue: Box<dyn Queue>) -> Box<dyn Queue> {
         if !self.is_durable() {

@@ -7,8 +7,6 @@ use super::*;
 use crate::batch::queue::{LeaseId, QueueError};
 use crate::campaign::progress::State;
 
-const STEPS: usize = 400;
-
 /// SplitMix64: the same steps for the same seed.
 pub(crate) struct Dice(pub(crate) u64);
 
@@ -42,7 +40,7 @@ pub(crate) async fn random_steps_agree_with_the_model(backend: &dyn Backend) {
             read: BTreeMap::new(),
             requests: 0,
         };
-        for step in 0..STEPS {
+        for step in 0..backend.steps() {
             run.step().await;
             run.compare(&format!("seed {seed}, step {step}")).await;
         }

@@ -25,7 +25,7 @@ round_trip = "15ms"
 [[generated]]
 domain = "d{n}.replica-test.org"
 domains = 400
-host = "mx{n}.replica-test.net"
+host = "mx.replica{n}-test.net"
 hosts = 400
 [generated.exchanger.recipients]
 "user*" = "accept"
@@ -174,6 +174,33 @@ async fn a_service_waits_for_its_database_and_goes_on() {
     let ((), rows) = tokio::join!(cut, customer::read(&mut client, request));
     assert!(rows.iter().map(|row| row.row).eq(0..(DOMAINS * PER_DOMAIN) as i64));
     service.stop().await;
+    cluster.sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_whose_clock_is_far_from_the_databases_is_not_ready_until_it_agrees() {
+    let cluster = Cluster::start().await;
+    let shift = |seconds: u32| {
+        format!(
+            "CREATE OR REPLACE FUNCTION odd.clock_timestamp() RETURNS timestamptz LANGUAGE sql
+             AS 'SELECT pg_catalog.clock_timestamp() + interval ''{seconds} s'''"
+        )
+    };
+    // The database's clock, as every session in it reads it.
+    let database = &cluster.database;
+    let path = format!("ALTER DATABASE {database} SET search_path = odd, pg_catalog");
+    SERVER.sql(database, &format!("CREATE SCHEMA odd; {}; {path}", shift(45)));
+    let service = cluster.service().await;
+    let is_off = async {
+        let obstacle = "the clock of this machine is far from the database's";
+        while !service.answers("/readyz", 503).await.contains(obstacle) {}
+    };
+    tokio::time::timeout(Duration::from_secs(60), is_off).await.expect("a look at the clock");
+    // Said, and no more: a few seconds apart do no harm.
+    SERVER.sql(database, &shift(5));
+    service.answers("/readyz", 200).await;
+    let log = service.stop().await;
+    assert!(log.iter().any(|line| line.contains("of the database differ")), "{log:?}");
     cluster.sandbox.shutdown().await;
 }
 

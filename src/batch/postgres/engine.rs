@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{GenericClient, Object, Pool};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -44,6 +45,8 @@ pub(super) struct Engine {
     pub(super) reasons: ReasonNumbers,
     pub(super) outcomes: Mutex<OutcomeNumbers>,
     pub(super) news: News,
+    /// The difference between this machine's clock and the database's, as of the last sign of life.
+    pub(super) drift: watch::Sender<Duration>,
 }
 
 impl Engine {
@@ -57,6 +60,7 @@ impl Engine {
             reasons,
             outcomes: Mutex::default(),
             news: News::default(),
+            drift: watch::Sender::new(Duration::ZERO),
         }
     }
 

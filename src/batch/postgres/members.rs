@@ -12,6 +12,7 @@ use super::engine::{Engine, batch_id, query};
 use super::error::{DatabaseFault, described};
 use super::news::RECONNECT;
 use crate::batch::queue::QueueError;
+use crate::batch::time::time;
 use crate::clock::Clock;
 
 /// Interval of the signs of life.
@@ -80,7 +81,7 @@ async fn beat(
              RETURNING (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
         );
         match client.query_opt(&sql, &[&engine.member()]).await? {
-            Some(row) => tell_drift(clock, crate::batch::time::time(row.get(0)), &mut was_told),
+            Some(row) => note_drift(engine, clock, time(row.get(0)), &mut was_told),
             None => {
                 join(engine, client).await?;
                 tracing::warn!("the database took this process for gone: its leases are over");
@@ -98,11 +99,12 @@ async fn beat(
     }
 }
 
-/// Says once that our clock and the database's differ.
-fn tell_drift(clock: Clock, theirs: SystemTime, was_told: &mut bool) {
+/// Notes how far our clock and the database's are apart, and says once that they differ.
+fn note_drift(engine: &Engine, clock: Clock, theirs: SystemTime, was_told: &mut bool) {
     let ours = clock.now();
     let drift =
         ours.duration_since(theirs).or_else(|_| theirs.duration_since(ours)).unwrap_or_default();
+    engine.drift.send_replace(drift);
     if drift > DRIFT && !*was_told {
         let milliseconds = drift.as_millis();
         tracing::warn!(milliseconds, "the clocks of this machine and of the database differ");

@@ -35,10 +35,10 @@ mod write;
 mod tests;
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 pub use check::{SettingFinding, SettingStatus};
@@ -112,6 +112,13 @@ impl PostgresQueue {
     #[must_use]
     pub fn place(&self) -> &str {
         &self.engine.target.place
+    }
+
+    /// The difference between this machine's clock and the database's: chunks are due by the first,
+    /// members live by the second.
+    #[must_use]
+    pub fn clock_drift(&self) -> watch::Receiver<Duration> {
+        self.engine.drift.subscribe()
     }
 
     async fn report(&self, report: WorkerReport) -> Result<(), QueueError> {

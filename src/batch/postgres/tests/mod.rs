@@ -76,6 +76,10 @@ impl Backend for TestDatabase {
     fn seeds(&self) -> Range<u64> {
         0..1
     }
+
+    fn steps(&self) -> usize {
+        200
+    }
 }
 
 suite!(TestDatabase::new());

@@ -46,6 +46,10 @@ impl Backend for PairOfHandles {
     fn seeds(&self) -> Range<u64> {
         1..2
     }
+
+    fn steps(&self) -> usize {
+        200
+    }
 }
 
 #[async_trait]
