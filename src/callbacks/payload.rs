@@ -1,4 +1,4 @@
-//! The body of a callback: what became of a batch, in counts. No address and no name that the owner
+//! The body of a callback: how a batch stands, in counts. No address and no name that the owner
 //! gave is in it. Pure.
 
 use std::collections::BTreeMap;
@@ -10,9 +10,9 @@ use crate::campaign::preflight::Thresholds;
 use crate::campaign::{Batch, BatchEvent, Preflight};
 use crate::verdict::Verdict;
 
-/// The body that tells this event of this batch. Links begin with `service_url`.
+/// The body that tells this event, of this time, of this batch. Links begin with `service_url`.
 pub(super) fn body(
-    event: BatchEvent,
+    (event, at): (BatchEvent, SystemTime),
     batch: &Batch,
     thresholds: &Thresholds,
     service_url: &str,
@@ -25,12 +25,12 @@ pub(super) fn body(
     let reasons: BTreeMap<&str, u64> =
         progress.finished.iter().map(|(reason, rows)| (reason.name(), *rows)).collect();
     let link = format!("{}/v1/batches/{}", service_url.trim_end_matches('/'), batch.id);
-    let ended_at = batch.ended_at.unwrap_or(batch.created_at);
     let data = json!({
         "batchId": batch.id.as_str(),
         "state": batch.state.name(),
         "rows": progress.rows,
         "finishedRows": progress.finished_rows(),
+        "waitingRows": progress.waiting_rows(),
         "verdicts": verdicts,
         "reasons": reasons,
         "preflight": {
@@ -39,7 +39,7 @@ pub(super) fn body(
         },
         "links": { "batch": link, "results": format!("{link}/results") },
     });
-    envelope(event.name(), ended_at, &data)
+    envelope(event.name(), at, &data)
 }
 
 /// The body of a trial.
@@ -83,7 +83,7 @@ mod tests {
             },
         };
         let service = "https://mailvet.example.com/";
-        let body = body(BatchEvent::Finished, &batch, &Thresholds::default(), service);
+        let body = body((BatchEvent::Finished, at), &batch, &Thresholds::default(), service);
         assert!(!body.contains('@'), "{body}");
         let body: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(body["type"], "batch.finished");

@@ -191,7 +191,8 @@ impl Callbacks {
             }
         };
         let (thresholds, config) = (&self.0.thresholds, &self.0.config);
-        let body = payload::body(notification.event, &batch, thresholds, &config.service_url);
+        let event = (notification.event, notification.created_at);
+        let body = payload::body(event, &batch, thresholds, &config.service_url);
         let message = signed(id.to_string(), body, &secrets, self.0.clock.now());
         let answer = match ReceiverUrl::parse(&notification.url) {
             Ok(url) => self.0.courier.send(&url, message).await,

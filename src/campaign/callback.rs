@@ -27,11 +27,14 @@ pub enum BatchEvent {
     Finished,
     /// Its owner stopped it.
     Cancelled,
+    /// Every row was asked about once, and some wait until their server is asked again: the
+    /// pre-flight tells nearly all that it will. A batch in which none waits only finishes.
+    PreflightReady,
 }
 
 impl BatchEvent {
     /// Every event.
-    pub const ALL: [Self; 2] = [Self::Finished, Self::Cancelled];
+    pub const ALL: [Self; 3] = [Self::Finished, Self::Cancelled, Self::PreflightReady];
 
     /// The event's name, such as `batch.finished`.
     #[must_use]
@@ -39,6 +42,7 @@ impl BatchEvent {
         match self {
             Self::Finished => "batch.finished",
             Self::Cancelled => "batch.cancelled",
+            Self::PreflightReady => "batch.preflight_ready",
         }
     }
 

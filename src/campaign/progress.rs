@@ -60,6 +60,13 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// `true` while every row was asked about at least once and some wait for their servers.
+    #[must_use]
+    pub fn only_waits(&self) -> bool {
+        let waiting = self.progress.waiting_rows();
+        self.state == State::Running && waiting > 0 && waiting == self.progress.open_rows()
+    }
+
     /// The time at which open rows become UNKNOWN; `None`: never.
     #[must_use]
     pub fn deadline(&self) -> Option<SystemTime> {

@@ -113,8 +113,9 @@ pub(super) fn callback(
         let event = match CallbackEvent::try_from(event) {
             Ok(CallbackEvent::Finished) => BatchEvent::Finished,
             Ok(CallbackEvent::Cancelled) => BatchEvent::Cancelled,
+            Ok(CallbackEvent::PreflightReady) => BatchEvent::PreflightReady,
             Ok(CallbackEvent::Unspecified) | Err(_) => {
-                let message = format!("holds {event}, which is not a CallbackEvent; use 1 or 2");
+                let message = format!("holds {event}, which is not a CallbackEvent; use 1, 2 or 3");
                 return Err(BadField::new("spec.callback.events", message).into_status());
             }
         };
@@ -129,6 +130,7 @@ fn to_message(notification: Notification) -> proto::Callback {
     let event = match notification.event {
         BatchEvent::Finished => CallbackEvent::Finished,
         BatchEvent::Cancelled => CallbackEvent::Cancelled,
+        BatchEvent::PreflightReady => CallbackEvent::PreflightReady,
     };
     let state = match notification.state {
         NotificationState::Pending => proto::CallbackState::Pending,

@@ -125,6 +125,7 @@ macro_rules! suite {
             batches_that_ended_are_found_oldest_first,
             the_end_of_a_batch_makes_the_notification_that_was_asked_for,
             a_batch_that_ends_without_running_makes_its_notification,
+            a_batch_in_which_rows_only_wait_tells_once_that_its_preflight_is_ready,
             a_claimed_notification_is_due_again_unless_its_try_is_reported,
             a_url_that_wants_no_more_gets_no_more_until_one_is_sent_again,
             a_deleted_batch_takes_its_notification_with_it,

@@ -65,6 +65,38 @@ pub(crate) async fn a_batch_that_ends_without_running_makes_its_notification(
     assert_eq!(events, [BatchEvent::Finished, BatchEvent::Cancelled]);
 }
 
+pub(crate) async fn a_batch_in_which_rows_only_wait_tells_once_that_its_preflight_is_ready(
+    backend: &dyn Backend,
+) {
+    let queue = backend.open();
+    let id = list_with(&*queue, told("me", &[]), rows("a.example", 0, 3)).await;
+    let chunk = lease_one(&*queue, at(1)).await;
+    let number = |n: usize| chunk.items[n].number;
+    let greylisted = vec![known(number(0), Reason::Greylisted)];
+    queue.release_until(chunk.id, at(10), greylisted, at(1)).await.unwrap();
+    assert_eq!(queue.next_notification().await.unwrap(), None, "two rows were not asked about");
+    let chunk = lease_one(&*queue, at(10)).await;
+    let answers = vec![
+        known(number(0), Reason::Greylisted),
+        known(number(1), Reason::NullMx),
+        known(number(2), Reason::Greylisted),
+    ];
+    queue.release_until(chunk.id, at(20), answers.clone(), at(11)).await.unwrap();
+    let told = claim(&*queue, 12).await;
+    let [told] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((&told.batch, told.event), (&id, BatchEvent::PreflightReady));
+    assert_eq!(told.created_at, at(11));
+    report(&*queue, &told.id, NextTry::Delivered).await;
+    let queue = backend.again(queue);
+    let chunk = lease_one(&*queue, at(20)).await;
+    queue.release_until(chunk.id, at(30), answers, at(21)).await.unwrap();
+    assert_eq!(claim(&*queue, 22).await, [], "it was told");
+    let chunk = lease_one(&*queue, at(30)).await;
+    queue.complete(chunk.id, all(&chunk, Reason::NullMx), at(31)).await.unwrap();
+    let ended = claim(&*queue, 32).await;
+    assert_eq!(ended.iter().map(|it| it.event).collect::<Vec<_>>(), [BatchEvent::Finished]);
+}
+
 pub(crate) async fn a_claimed_notification_is_due_again_unless_its_try_is_reported(
     backend: &dyn Backend,
 ) {

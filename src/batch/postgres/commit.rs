@@ -63,6 +63,10 @@ impl Engine {
             return Ok(alive);
         }
         write(&work, &row.place, (row.sequence, row.has_more_chunks), &draft).await?;
+        let stood_so = row.batch.only_waits() && draft.batch.only_waits();
+        if let Some(now) = reports.iter().map(|report| report.now).max().filter(|_| !stood_so) {
+            outbox::insert(&work, &draft.batch, now).await?;
+        }
         work.commit().await?;
         let Draft { batch, new_outcomes, .. } = draft;
         let mut remembered = self.outcomes.lock();

@@ -1,5 +1,5 @@
-//! The outbox: the end of a batch and its notification are one transaction. Several processes may
-//! take notifications out at once; each goes to one of them.
+//! The outbox: what a batch comes to and its notification are one transaction. Several processes
+//! may take notifications out at once; each goes to one of them.
 
 use std::time::SystemTime;
 
@@ -21,13 +21,14 @@ use crate::campaign::progress::Batch;
 const COLUMNS: &str = "o.id, o.batch, o.owner, o.url, o.event, o.created_at, o.state, o.tries,
      o.due_at, o.result";
 
-/// Puts the notification about the end of `batch` in, if there is to be one; one that is there
-/// stays.
+/// Puts the notification about `batch` as it stands since `now` in, if there is to be one; one that
+/// is there stays.
 pub(super) async fn insert<C: GenericClient>(
     client: &C,
     batch: &Batch,
+    now: SystemTime,
 ) -> Result<(), DatabaseFault> {
-    let Some(new) = notification(batch) else { return Ok(()) };
+    let Some(new) = notification(batch, now) else { return Ok(()) };
     let sql = "SELECT state FROM mailvet.outbox WHERE owner = $1 AND url = $2
                ORDER BY id DESC LIMIT 1";
     let newest = find(client, sql, &[&new.owner, &new.url]).await?;

@@ -40,7 +40,7 @@ impl Engine {
             change(&work, "DELETE FROM mailvet.leases WHERE batch = $1", &[&n]).await?;
             change(&work, "DELETE FROM mailvet.chunks WHERE batch = $1", &[&n]).await?;
             self.outcomes.lock().forget(n);
-            outbox::insert(&work, &read_batch(&work, id).await?).await?;
+            outbox::insert(&work, &read_batch(&work, id).await?, now).await?;
         }
         work.commit().await?;
         drop(client);

@@ -80,7 +80,7 @@ impl Engine {
         }
         work.batch_execute(&format!("DROP TABLE IF EXISTS mailvet.staging_{n}")).await?;
         let batch = read_batch(&work, id).await?;
-        outbox::insert(&work, &batch).await?;
+        outbox::insert(&work, &batch, now).await?;
         work.commit().await?;
         self.news.tell();
         Ok(batch)

@@ -6,7 +6,6 @@ use super::draft::{Draft, EndedChunk, NewResult};
 use super::engine::{change, find, signed};
 use super::error::DatabaseFault;
 use super::leasing::{ChunkPlace, pull_front};
-use super::outbox;
 use super::tables::at;
 use crate::batch::time::floor;
 use crate::campaign::progress::Batch;
@@ -24,7 +23,6 @@ pub(super) async fn write(
     write_tallies(work, place, draft).await?;
     write_chunks(work, draft).await?;
     move_fronts(work, has_more_chunks, draft).await?;
-    outbox::insert(work, &draft.batch).await?;
     let Batch { state, ended_at, progress, .. } = &draft.batch;
     let sql = "UPDATE mailvet.batches SET state = $2, ended_at = $3, sequence = sequence + $4,
                    outcomes = $5, finished = $6, waiting = $7, oldest = $8 WHERE n = $1";

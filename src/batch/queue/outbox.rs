@@ -155,6 +155,8 @@ pub struct OutboxStats {
 ///
 /// - Ending a batch makes its notification in the same transaction, if the batch's callback admits
 ///   the event; due at once, or switched off if the newest of that owner and URL is.
+/// - So does the report after which nothing but waiting rows is open, once for each batch, in the
+///   same transaction or, if the process ended in between, with the next report.
 /// - Deleting a batch takes its notifications with it.
 #[async_trait]
 pub trait Outbox: Send + Sync + 'static {
@@ -196,17 +198,18 @@ pub trait Outbox: Send + Sync + 'static {
     async fn outbox_stats(&self) -> Result<OutboxStats, QueueError>;
 }
 
-/// The notification that the end of this batch makes; `None` if it is not over, or nobody wants to
-/// know.
+/// The notification that this batch makes as it stands since `now`; `None` if there is nothing to
+/// tell, or nobody wants to know.
 #[cfg(any(test, feature = "sqlite", feature = "postgres"))]
-pub(crate) fn notification(batch: &Batch) -> Option<Notification> {
+pub(crate) fn notification(batch: &Batch, now: SystemTime) -> Option<Notification> {
     let event = match batch.state {
+        State::Running if batch.only_waits() => BatchEvent::PreflightReady,
         State::Receiving | State::Running => return None,
         State::Finished => BatchEvent::Finished,
         State::Cancelled => BatchEvent::Cancelled,
     };
     let callback = batch.spec.callback.as_ref().filter(|callback| callback.admits(event))?;
-    let created_at = batch.ended_at.unwrap_or(batch.created_at);
+    let created_at = batch.ended_at.unwrap_or(now);
     Some(Notification {
         id: NotificationId::new(&batch.id, event),
         batch: batch.id.clone(),

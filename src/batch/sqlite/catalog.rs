@@ -82,7 +82,15 @@ impl Catalog {
                 progress_text(&batch.progress)?,
             ],
         )?;
-        outbox::insert(&change, batch)?;
+        outbox::insert(&change, batch, batch.created_at)?;
+        change.commit()?;
+        Ok(())
+    }
+
+    /// Puts in whom to tell about a batch as it stands since `now`.
+    pub(super) fn notify(&self, batch: &Batch, now: SystemTime) -> Result<(), StoreError> {
+        let change = self.connection.unchecked_transaction()?;
+        outbox::insert(&change, batch, now)?;
         change.commit()?;
         Ok(())
     }
@@ -101,7 +109,7 @@ impl Catalog {
                 batch.progress.oldest_evidence.map(floor),
             ],
         )?;
-        outbox::insert(&change, batch)?;
+        outbox::insert(&change, batch, batch.created_at)?;
         change.commit()?;
         Ok(())
     }

@@ -39,10 +39,14 @@ pub(super) const TABLE: &str = "
 
 const COLUMNS: &str = "id, batch, owner, url, event, created_at, state, tries, due_at, result";
 
-/// Puts the notification about the end of `batch` in, if there is to be one; one that is there
-/// stays.
-pub(super) fn insert(connection: &Connection, batch: &Batch) -> Result<(), StoreError> {
-    let Some(new) = notification(batch) else { return Ok(()) };
+/// Puts the notification about `batch` as it stands since `now` in, if there is to be one; one that
+/// is there stays.
+pub(super) fn insert(
+    connection: &Connection,
+    batch: &Batch,
+    now: SystemTime,
+) -> Result<(), StoreError> {
+    let Some(new) = notification(batch, now) else { return Ok(()) };
     let newest: Option<String> = connection
         .prepare_cached(
             "SELECT state FROM outbox WHERE owner = ?1 AND url = ?2 ORDER BY id DESC LIMIT 1",

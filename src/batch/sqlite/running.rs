@@ -31,6 +31,8 @@ pub(super) struct RunningBatch {
     pub(super) window: i64,
     /// The next due time as last read; `None` if something changed since.
     pub(super) known_due: Option<NextDue>,
+    /// `true` once the catalog has heard that nothing but waiting rows is open.
+    pub(super) is_told_to_wait: bool,
     file: Option<OpenDatabase>,
 }
 
@@ -106,6 +108,7 @@ impl RunningBatch {
             sequence,
             window,
             known_due: None,
+            is_told_to_wait: false,
             file: Some(held),
         };
         work.look_ahead(path);

@@ -151,6 +151,7 @@ impl Scheduler {
         let path = self.shared.directory.batch(id);
         let (reports, replies): (Vec<LeaseReport>, Vec<ReplySender<()>>) =
             reports.into_iter().unzip();
+        let now = reports.iter().map(|report| report.now).max();
         let committed = work.commit(&path, reports);
         let place = self.shared.directory.place();
         if committed.is_err() {
@@ -158,6 +159,9 @@ impl Scheduler {
             work.close();
         } else {
             self.shared.publish(&work.batch);
+            if let Some(now) = now {
+                tell_that_it_only_waits(&self.shared, work, now);
+            }
         }
         if work.batch.state.is_over() {
             let batch = self.running.remove(at).batch;
@@ -301,5 +305,19 @@ fn duplicate(error: &QueueError) -> QueueError {
     match error {
         QueueError::Full { place } => QueueError::Full { place: place.clone() },
         other => QueueError::Broken { place: String::new(), reason: other.to_string() },
+    }
+}
+
+/// Tells the catalog that nothing but waiting rows is open any more, once. If it cannot take it
+/// now, the next report tells it again.
+fn tell_that_it_only_waits(shared: &SharedStore, work: &mut RunningBatch, now: SystemTime) {
+    if work.is_told_to_wait || !work.batch.only_waits() {
+        return;
+    }
+    match shared.catalog().notify(&work.batch, now) {
+        Ok(()) => work.is_told_to_wait = true,
+        Err(fault) => {
+            tracing::warn!(%fault, "the catalog cannot be told that a batch only waits");
+        }
     }
 }
