@@ -162,7 +162,7 @@ impl Chunk {
             deadline,
             retry_until: now + options.retry_window.min(config.wait_in_lane),
             registration: options.registration,
-            consented_at: None,
+            consented_at: options.consented_at,
         }
     }
 

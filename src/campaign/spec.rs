@@ -1,6 +1,6 @@
 //! Specification of a batch.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,10 @@ pub struct BatchOptions {
     /// `true`: also asks the registries of the domains; no verdict waits for them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub registration: bool,
+    /// Time at which the recipients consented to mail; `None`: not known. It asks the registries
+    /// too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consented_at: Option<SystemTime>,
 }
 
 impl Default for BatchOptions {
@@ -73,6 +77,7 @@ impl Default for BatchOptions {
             test_catch_all: true,
             send_policy: SendPolicy::Deliverable,
             registration: false,
+            consented_at: None,
         }
     }
 }
@@ -83,7 +88,7 @@ impl BatchOptions {
     #[must_use]
     pub fn difference(&self, other: &Self) -> Option<String> {
         let Self { depth, deadline, retry_window, max_age, .. } = self;
-        let Self { test_catch_all, send_policy, registration, .. } = self;
+        let Self { test_catch_all, send_policy, registration, consented_at, .. } = self;
         let time = |time: &Option<Duration>| match time {
             Some(time) => format!("{time:?}"),
             None => "none".to_owned(),
@@ -94,6 +99,7 @@ impl BatchOptions {
             ("retry_window", format!("{retry_window:?}"), format!("{:?}", other.retry_window)),
             ("max_age", time(max_age), time(&other.max_age)),
             ("test_catch_all", test_catch_all.to_string(), other.test_catch_all.to_string()),
+            ("consent_time", format!("{consented_at:?}"), format!("{:?}", other.consented_at)),
             ("registration", registration.to_string(), other.registration.to_string()),
             ("send_policy", send_policy.name().to_owned(), other.send_policy.name().to_owned()),
         ];

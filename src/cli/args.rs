@@ -160,6 +160,9 @@ pub(super) struct DomainArgs {
     /// Ask the domain's registry too (RDAP)
     #[arg(long)]
     pub(super) registration: bool,
+    /// Show the domain's SPF and DMARC too, which are about mail from it
+    #[arg(long)]
+    pub(super) posture: bool,
     /// Ask the sandbox's DNS instead of the internet's
     #[arg(long)]
     pub(super) sandbox: bool,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::args::DomainArgs;
 use super::common::Common;
+use super::posture::Posture;
 use super::registration::{registration, registration_flags};
 use super::render::{BAD, DIM, GOOD};
 use super::serve::start;
@@ -28,15 +29,24 @@ pub(super) async fn run(args: DomainArgs, common: &Common) -> anyhow::Result<boo
     let app = &started.app;
     let deadline = app.clock.now() + TIME_LIMIT;
     let report = app.verifier.domain(&args.name, None, args.registration, deadline).await;
+    let posture = match &report {
+        Ok(report) if args.posture => {
+            Some(Posture::look_up(&app.sources.resolver, &report.facts.value.domain).await)
+        }
+        _ => None,
+    };
     let now = app.clock.now();
     let outcomes = app.config.outcomes.clone();
     started.close().await;
     let report = report?;
     let history = history(&outcomes, &report, now)?;
     if args.json {
-        anstream::println!("{}", serde_json::to_string(&json(&report, history))?);
+        anstream::println!("{}", serde_json::to_string(&json(&report, history, posture))?);
     } else {
         print(&report, now);
+        for line in posture.iter().flat_map(Posture::lines) {
+            anstream::println!("  {DIM}{line}{DIM:#}");
+        }
         if let Some(DomainHistory { sent, bounced, gone }) = history {
             anstream::println!(
                 "  {DIM}your own mail: sent {sent}, bounced {bounced} ({gone} as gone) in {} \
@@ -75,6 +85,8 @@ struct DomainJson<'a> {
     free_provider: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     registration: Option<RegistrationJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    posture: Option<Posture>,
     #[serde(skip_serializing_if = "Option::is_none")]
     own_mail: Option<OwnMailJson>,
 }
@@ -118,7 +130,11 @@ struct OperatorJson {
     kind: &'static str,
 }
 
-fn json(report: &DomainReport, history: Option<DomainHistory>) -> DomainJson<'_> {
+fn json(
+    report: &DomainReport,
+    history: Option<DomainHistory>,
+    posture: Option<Posture>,
+) -> DomainJson<'_> {
     let facts = &report.facts.value;
     DomainJson {
         domain: facts.domain.as_str(),
@@ -142,6 +158,7 @@ fn json(report: &DomainReport, history: Option<DomainHistory>) -> DomainJson<'_>
         disposable: report.traits.disposable,
         free_provider: report.traits.free_provider,
         registration: report.registration.as_ref().map(registration_json),
+        posture,
         own_mail: history.map(|DomainHistory { sent, bounced, gone }| OwnMailJson {
             sent,
             bounced,

@@ -20,6 +20,7 @@ mod list;
 mod lists;
 mod man;
 mod outcomes;
+mod posture;
 mod registration;
 mod render;
 mod sandboxed;

@@ -20,7 +20,8 @@ pub fn sandboxed(config: &mut Config, sandbox: &Sandbox) {
     config.dns.timeout = Duration::from_millis(500);
     config.smtp.port = sandbox.smtp_port();
     config.smtp.allow_networks = AllowedNetworks::new([sandbox.network()]);
-    config.registration.services = BTreeMap::from([("test".to_owned(), sandbox.registry_url())]);
+    let services = &mut config.registration.services;
+    services.entry("test".to_owned()).or_insert_with(|| sandbox.registry_url());
     config.registration.bootstrap_refresh = Duration::ZERO;
     let limit = |limit: &mut Duration| *limit = (*limit).min(TIME_LIMIT);
     let TimeLimits { connect, banner, ehlo, starttls, mail, rcpt, session: _ } =

@@ -90,19 +90,22 @@ pub(super) fn options(
         deadline: time.deadline,
         retry_until,
         registration: options.include_registration,
-        consented_at: consent(options.consent_time.as_ref())?,
+        consented_at: consent("options.consent_time", options.consent_time.as_ref())?,
     })
 }
 
 /// The time of a consent: after 1970, as every consent to e-mail is.
-fn consent(time: Option<&prost_types::Timestamp>) -> Result<Option<SystemTime>, BadField> {
+pub(super) fn consent(
+    field: &'static str,
+    time: Option<&prost_types::Timestamp>,
+) -> Result<Option<SystemTime>, BadField> {
     let at = time.map(|time| SystemTime::try_from(*time)).transpose();
     match at {
         Ok(Some(at)) if at < SystemTime::UNIX_EPOCH => {
-            Err(BadField::new("options.consent_time", "is before 1970; leave it out"))
+            Err(BadField::new(field, "is before 1970; leave it out"))
         }
         Ok(at) => Ok(at),
-        Err(_) => Err(BadField::new("options.consent_time", "is no time")),
+        Err(_) => Err(BadField::new(field, "is no time")),
     }
 }
 

@@ -130,6 +130,10 @@ impl Registrations {
         self.0.stop.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
+        let requests = self.requests();
+        if requests > 0 {
+            tracing::info!(domains = requests, "registries were asked");
+        }
     }
 
     async fn remembered(&self, domain: &DomainName) -> Option<Registration> {

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use mailvet::proto::upload_batch_request::Part;
 use mailvet::proto::{
-    Action, Depth, Reason, Registration, RegistrationGap, RegistrationState, VerifyAddressRequest,
-    VerifyDomainRequest, VerifyOptions,
+    Action, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, Depth, Reason,
+    Registration, RegistrationGap, RegistrationState, ResultOrder, UploadBatchRequest,
+    Verification, VerifyAddressRequest, VerifyDomainRequest, VerifyOptions,
 };
 use serde_json::Value;
 
+use crate::customer::{read, results_of};
 use crate::process;
 use crate::product::Product;
 
@@ -28,11 +31,7 @@ fn with_registration() -> VerifyOptions {
     VerifyOptions { include_registration: true, ..VerifyOptions::default() }
 }
 
-async fn verify(
-    product: &Product,
-    address: &str,
-    options: VerifyOptions,
-) -> mailvet::proto::Verification {
+async fn verify(product: &Product, address: &str, options: VerifyOptions) -> Verification {
     let request = VerifyAddressRequest { address: address.to_owned(), options: Some(options) };
     let answer = product.client().await.verify_address(request).await.unwrap();
     answer.into_inner().verification.unwrap()
@@ -42,6 +41,21 @@ async fn verify(
 fn consent(day: u64) -> Option<prost_types::Timestamp> {
     let start_of_2025 = SystemTime::UNIX_EPOCH + Duration::from_secs(1_735_689_600);
     Some((start_of_2025 + Duration::from_secs(86_400 * day)).into())
+}
+
+/// The verifications of a batch, in the order of its rows.
+async fn batch(product: &Product, options: BatchOptions, rows: &[&str]) -> Vec<Verification> {
+    let spec = Part::Spec(BatchSpec { options: Some(options), ..BatchSpec::default() });
+    let row =
+        |address: &&str| BatchAddress { address: (*address).to_owned(), ..BatchAddress::default() };
+    let page = Part::Page(BatchPage { addresses: rows.iter().map(row).collect() });
+    let end = Part::End(BatchEnd { rows: rows.len() as i64 });
+    let parts = [spec, page, end].map(|part| UploadBatchRequest { part: Some(part) });
+    let mut client = product.batch_client().await;
+    let created = client.upload_batch(tokio_stream::iter(parts)).await.unwrap().into_inner();
+    let request = results_of(&created.batch.unwrap().batch_id, ResultOrder::Row);
+    let results = read(&mut client, request).await;
+    results.into_iter().map(|result| result.verification.unwrap()).collect()
 }
 
 #[tokio::test]
@@ -147,6 +161,49 @@ async fn a_domain_registered_after_the_consent_is_for_review_and_never_suppresse
     product.stop().await;
 }
 
+#[tokio::test]
+async fn a_batch_with_the_time_of_its_consents_flags_rows_and_keeps_the_registration() {
+    let product = asking().await;
+    // What is known by the time of the verdict counts: it is known from here on.
+    of_domain(&product, "northwind.test").await;
+    of_domain(&product, "acme.test").await;
+    let options = BatchOptions { consent_time: consent(0), ..BatchOptions::default() };
+    let rows = ["lea.martin@northwind.test", "jane.doe@acme.test"];
+    let verifications = batch(&product, options, &rows).await;
+    let flagged = |v: &Verification| v.flags.as_ref().unwrap().registered_after_consent;
+    let [northwind, acme] = &verifications[..] else { panic!("{verifications:?}") };
+    assert!(flagged(northwind) && northwind.action() == Action::Review, "{northwind:?}");
+    assert!(!flagged(acme) && acme.action() == Action::Send, "{acme:?}");
+    let registration = northwind.evidence.as_ref().unwrap().registration.as_ref().unwrap();
+    assert_eq!(registration.register_time.unwrap().seconds, 1_779_235_200);
+    assert_eq!(registration.registrar.as_deref(), Some("Sandbox Registrar"));
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_domain_is_asked_about_once_however_many_rows_a_batch_has_of_it() {
+    let product = Product::with(|config| {
+        config.registration.enabled = true;
+        config.registration.requests_per_second = 1000.try_into().unwrap();
+    })
+    .await;
+    let rows: Vec<String> = (0..300).map(|n| format!("user{n}@d{}.test", n % 100)).collect();
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let options = BatchOptions { include_registration: true, ..BatchOptions::default() };
+    let verifications = batch(&product, options, &rows).await;
+    assert_eq!(verifications.len(), 300);
+    for verification in &verifications {
+        assert!(verification.evidence.as_ref().unwrap().registration.is_some());
+    }
+    // Every one is waited for: those that were asked about are not asked about again.
+    for n in 0..100 {
+        let registration = of_domain(&product, &format!("d{n}.test")).await;
+        assert_eq!(registration.state(), RegistrationState::NotRegistered);
+    }
+    assert_eq!(product.sandbox.registry_requests(), 100);
+    product.stop().await;
+}
+
 #[test]
 fn the_doctor_names_the_age_of_the_sender_s_own_domain() {
     let folder = tempfile::tempdir().unwrap();
@@ -183,6 +240,11 @@ fn the_command_line_shows_the_registration_when_it_is_asked_for() {
     let line = "registration: since 2004-03-01; until 2031-03-01; changed 2026-02-11; \
                 at Sandbox Registrar; active; says 127.";
     assert!(shown.contains(line), "{shown}");
+    let posture = run(&["domain", "--sandbox", "--posture", "sub.mailvet.test"]);
+    assert!(posture.contains("spf: none") && posture.contains("dmarc: v=DMARC1"), "{posture}");
+    let posture = run(&["domain", "--sandbox", "--posture", "--json", "acme.test"]);
+    let posture: Value = serde_json::from_str(&posture).unwrap();
+    assert_eq!(posture["posture"]["spf"]["record"], "v=spf1 mx -all");
     let json = run(&["domain", "--sandbox", "--registration", "--json", "client-hold.test"]);
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["registration"]["state"], "registered");

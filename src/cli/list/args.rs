@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,10 @@ pub(in crate::cli) struct ListArgs {
     /// Ask the registries of the domains too (RDAP); no row waits for them
     #[arg(long)]
     pub(super) registration: bool,
+    /// The day on which the recipients consented to mail, such as `2024-05-01`: rows whose domain
+    /// was registered later are flagged
+    #[arg(long, value_name = "DATE", value_parser = values::date)]
+    pub(super) consented: Option<SystemTime>,
     /// Have a running service do the work, http://HOST:PORT or https:// [default: this process does
     /// it]
     #[arg(long, value_name = "URL", value_parser = server_url, conflicts_with = "sandbox")]

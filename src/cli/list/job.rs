@@ -55,6 +55,8 @@ pub(super) struct Job {
     pub(super) skip_catch_all: bool,
     #[serde(default)]
     pub(super) registration: bool,
+    #[serde(default)]
+    pub(super) consented: Option<std::time::SystemTime>,
     pub(super) send_to: SendToArg,
     /// The service that does the work; `None`: this process.
     pub(super) server: Option<String>,
@@ -110,6 +112,7 @@ impl Job {
             max_age: args.max_age,
             skip_catch_all: args.skip_catch_all,
             registration: args.registration,
+            consented: args.consented,
             send_to: args.send_to,
             server: args.server.clone(),
             sandbox: args.sandbox,

@@ -211,6 +211,7 @@ fn spec(job: &Job, submission: &BatchSubmission) -> BatchSpec {
             skip_catch_all: job.skip_catch_all,
             send_policy: send_policy.into(),
             include_registration: job.registration,
+            consent_time: job.consented.map(Into::into),
         }),
         callback: None,
     }

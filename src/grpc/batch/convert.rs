@@ -52,6 +52,7 @@ fn options(options: &BatchOptions) -> proto::BatchOptions {
         skip_catch_all: !options.test_catch_all,
         send_policy: send_policy(options.send_policy).into(),
         include_registration: options.registration,
+        consent_time: options.consented_at.map(Into::into),
     }
 }
 

@@ -48,6 +48,7 @@ fn options(options: &proto::BatchOptions) -> Result<BatchOptions, BadField> {
         test_catch_all: !options.skip_catch_all,
         send_policy: send_policy(options.send_policy)?,
         registration: options.include_registration,
+        consented_at: request::consent("spec.options.consent_time", options.consent_time.as_ref())?,
     })
 }
 
