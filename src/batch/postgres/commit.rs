@@ -10,6 +10,7 @@ use tokio_postgres::Row;
 use super::draft::{Draft, KnownItems, LeasedChunk, WorkerReport};
 use super::engine::{Engine, batch_id, find, query, signed};
 use super::error::DatabaseFault;
+use super::outbox;
 use super::standing::state;
 use super::tables::at;
 use super::write::write;

@@ -183,7 +183,7 @@ impl Queue for MemoryQueue {
             chunk.due = now;
         }
         let shown = kept.shown();
-        inner.note_end(id);
+        inner.note_end(id, now);
         Ok(shown)
     }
 
@@ -284,7 +284,7 @@ impl Queue for MemoryQueue {
             kept.chunks[chunk].out = None;
             inner.leases.remove(&lease);
         }
-        inner.note_end(&batch);
+        inner.note_end(&batch, now);
         Ok(())
     }
 
@@ -341,7 +341,7 @@ impl Queue for MemoryQueue {
         }
         let shown = kept.shown();
         inner.leases.retain(|_, (batch, _)| batch != id);
-        inner.note_end(id);
+        inner.note_end(id, now);
         Ok(shown)
     }
 

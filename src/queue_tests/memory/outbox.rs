@@ -13,10 +13,9 @@ use crate::campaign::id::BatchId;
 
 impl Inner {
     /// Makes the notification about the end of a batch, if it is over.
-    pub(super) fn note_end(&mut self, id: &BatchId) {
-        let Some(mut new) = self.batches.get(id).and_then(|kept| notification(&kept.batch)) else {
-            return;
-        };
+    pub(super) fn note_end(&mut self, id: &BatchId, now: SystemTime) {
+        let kept = self.batches.get(id);
+        let Some(mut new) = kept.and_then(|kept| notification(&kept.batch, now)) else { return };
         let of_url = |one: &&Notification| one.owner == new.owner && one.url == new.url;
         let newest = self.outbox.values().rfind(of_url);
         if newest.is_some_and(|newest| newest.state == NotificationState::SwitchedOff) {
