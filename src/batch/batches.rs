@@ -278,11 +278,16 @@ impl Batches {
         self.context.changes.changed_since(seen).await;
     }
 
-    /// Figures of the running batches and of the work done so far.
+    /// Figures of the running batches and of the work done so far. Of several processes that share
+    /// a queue one has those of the batches; the others have nought.
     ///
     /// # Errors
     /// As [`Queue::running`].
     pub async fn stats(&self) -> Result<Stats, QueueError> {
+        let results = self.context.results.value();
+        if !self.context.queue.is_reporter().await? {
+            return Ok(Stats { results, ..Stats::default() });
+        }
         let running = self.context.queue.running().await?;
         let outbox = self.context.queue.outbox_stats().await?;
         let age = outbox.oldest.and_then(|at| self.context.clock.now().duration_since(at).ok());
@@ -291,7 +296,7 @@ impl Batches {
             running: running.len(),
             open_rows: sum(Progress::open_rows),
             waiting_rows: sum(Progress::waiting_rows),
-            results: self.context.results.value(),
+            results,
             pending_callbacks: outbox.pending,
             oldest_callback: age.unwrap_or_default(),
         })

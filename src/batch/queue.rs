@@ -194,6 +194,15 @@ pub trait Queue: Outbox {
         std::future::pending().await
     }
 
+    /// `true` if this process is the one that reports figures about all of the queue: of several
+    /// that share one, a single one does, so that their sum counts nothing twice.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    async fn is_reporter(&self) -> Result<bool, QueueError> {
+        Ok(true)
+    }
+
     /// Lets go of what this process has of a queue that others share: they take over at once what
     /// they would otherwise take over in a while.
     async fn close(&self) {}

@@ -43,6 +43,8 @@ async fn remove(
                 remove_list(context, &id).await;
                 tracing::info!(batch = %id, "{why}");
             }
+            // Another process that shares the queue was first.
+            Err(QueueError::NoSuchBatch(_)) => remove_list(context, &id).await,
             Err(error) => tracing::error!(batch = %id, %error, "could not be deleted"),
         }
         context.changes.notify();

@@ -29,6 +29,11 @@ host = "mx.replica{n}-test.net"
 hosts = 400
 [generated.exchanger.recipients]
 "user*" = "accept"
+[names."waits-test.org"]
+mx = ["10 mx.waits-test.org"]
+[exchangers."mx.waits-test.org"]
+greylist = { delay = "10min" }
+recipients = { jane = "accept" }
 "#;
 
 /// Domains of a list, each with an exchanger of its own, and addresses of a domain.
@@ -201,6 +206,35 @@ async fn a_service_whose_clock_is_far_from_the_databases_is_not_ready_until_it_a
     service.answers("/readyz", 200).await;
     let log = service.stop().await;
     assert!(log.iter().any(|line| line.contains("of the database differ")), "{log:?}");
+    cluster.sandbox.shutdown().await;
+}
+
+/// A gauge as each of these services reports it.
+async fn gauges<const N: usize>(services: [&Service; N], name: &str) -> [u64; N] {
+    let mut found = [0; N];
+    for (service, found) in services.into_iter().zip(&mut found) {
+        let page = service.scrape().await;
+        let line = page.lines().find_map(|line| line.strip_prefix(name));
+        *found = line.unwrap().trim().parse().unwrap();
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gauges_of_what_services_share_count_nothing_twice() {
+    const ROWS: &str = "mailvet_batch_rows{state=\"waiting\"}";
+    let cluster = Cluster::start().await;
+    let (first, mut second) = (cluster.service().await, cluster.service().await);
+    let mut client = second.batch_client().await;
+    let list = vec!["jane@waits-test.org".to_owned()];
+    customer::create(&mut client, "one", list).await.unwrap();
+    first.measures(&format!("{ROWS} 1")).await;
+    assert_eq!(gauges([&first, &second], ROWS).await, [1, 0]);
+    assert_eq!(gauges([&first, &second], "mailvet_batches_running").await, [1, 0]);
+    first.kill().await;
+    cluster.outlive_the_oldest();
+    second.measures(&format!("{ROWS} 1")).await;
+    second.stop().await;
     cluster.sandbox.shutdown().await;
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio_postgres::Client;
 
-use super::engine::{Engine, batch_id, query};
+use super::engine::{Engine, batch_id, find, query};
 use super::error::{DatabaseFault, described};
 use super::news::RECONNECT;
 use crate::batch::queue::QueueError;
@@ -140,6 +140,13 @@ pub(super) async fn reap(engine: &Engine) -> Result<(), DatabaseFault> {
         engine.news.hear();
     }
     Ok(())
+}
+
+/// `true` if no living member is older than this one.
+pub(super) async fn is_oldest(engine: &Engine) -> Result<bool, DatabaseFault> {
+    let sql = format!("SELECT FROM mailvet.members m WHERE m.id < $1 AND {LIVES} LIMIT 1");
+    let client = engine.client().await?;
+    Ok(find(&client, &sql, &[&engine.member()]).await?.is_none())
 }
 
 /// Ends this membership: others take over what it had at once.

@@ -335,6 +335,10 @@ impl Queue for PostgresQueue {
         self.engine.news.heard_or_late().await;
     }
 
+    async fn is_reporter(&self) -> Result<bool, QueueError> {
+        self.engine.retried(|| members::is_oldest(&self.engine)).await
+    }
+
     async fn close(&self) {
         if let Err(fault) = members::leave(&self.engine).await {
             tracing::debug!(%fault, "the others will notice in a few seconds");

@@ -98,6 +98,20 @@ async fn a_member_that_was_gone_begins_anew_and_its_leases_stay_over() {
 }
 
 #[tokio::test]
+async fn one_member_reports_what_all_share_and_the_next_one_when_it_is_gone() {
+    let database = TestDatabase::new();
+    let (first, second, third) = (database.connect(), database.connect(), database.connect());
+    let report = async |queue: &PostgresQueue| queue.is_reporter().await.unwrap();
+    assert!(report(&first).await && !report(&second).await && !report(&third).await);
+    let member = first.engine.member();
+    drop(first);
+    database.outlive(Some(member));
+    assert!(report(&second).await && !report(&third).await);
+    second.close().await;
+    assert!(report(&third).await);
+}
+
+#[tokio::test]
 async fn a_change_is_told_without_a_look() {
     let database = TestDatabase::new();
     let (first, second) = (database.connect(), database.connect());
