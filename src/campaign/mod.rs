@@ -5,6 +5,7 @@
 //! the statements look like on a page or a terminal.
 
 pub mod callback;
+pub mod duration;
 pub mod eta;
 pub mod id;
 pub mod preflight;

@@ -11,12 +11,12 @@ use toml::Table;
 use tonic::transport::Endpoint;
 
 use super::common::Common;
-use super::list::from_proto;
 use super::render::{self, DIM};
 use super::serve::{Started, start};
 use super::summary;
 use crate::grpc;
 use crate::proto::batch_service_client::BatchServiceClient;
+use crate::proto::from_message;
 use crate::proto::names::enum_name;
 use crate::proto::upload_batch_request::Part;
 use crate::proto::{
@@ -53,8 +53,8 @@ pub(super) async fn run() -> anyhow::Result<bool> {
     };
     let (_, (batch, verifications)) = tokio::try_join!(async { Ok(serving.await?) }, client)?;
     print_table(&verifications);
-    let progress = from_proto::progress(&batch)?;
-    let preflight = from_proto::preflight(&batch)?;
+    let progress = from_message::progress(&batch)?;
+    let preflight = from_message::preflight(&batch)?;
     anstream::print!(
         "\n{}",
         summary::text(&preflight, &progress, render::terminal_width(std::io::stdout()))
@@ -76,7 +76,10 @@ pub(super) async fn run() -> anyhow::Result<bool> {
 
 /// Has the list vetted, for a campaign that would go to everybody on it; nobody waits for servers
 /// that say "not now". The results come back in the list's order.
-async fn vet(address: SocketAddr, list: Vec<String>) -> anyhow::Result<(Batch, Vec<Verification>)> {
+pub(super) async fn vet(
+    address: SocketAddr,
+    list: Vec<String>,
+) -> anyhow::Result<(Batch, Vec<Verification>)> {
     let channel = Endpoint::from_shared(format!("http://{address}"))?.connect().await?;
     let mut client = BatchServiceClient::new(channel);
     let options = BatchOptions {
@@ -128,7 +131,7 @@ fn print_table(verifications: &[Verification]) {
             render::fit(&render::printable(&v.address), ADDRESS),
             render::fit(&verdict, 13),
             render::fit(&enum_name(v.action().as_str_name(), "ACTION_"), 12),
-            render::fit(&from_proto::reason_name(v.reason), 21),
+            render::fit(&from_message::reason_name(v.reason), 21),
             render::fit(&words(v), WORDS).trim_end(),
         );
     }

@@ -8,6 +8,7 @@
     reason = "generated code; the .proto files carry the documentation"
 )]
 
+pub mod from_message;
 pub mod json;
 pub mod names;
 

@@ -1,7 +1,7 @@
 //! The columns that are appended to a row.
 
-use super::from_proto;
 use crate::address::Address;
+use crate::proto::from_message;
 use crate::proto::json::JsonError;
 use crate::proto::names::{enum_name, flag_names};
 use crate::proto::{self, Reason, Verdict, Verification};
@@ -105,11 +105,11 @@ pub(super) fn excluded(facts: &RowFacts) -> Values {
 pub(super) fn values(verification: &Verification, facts: &RowFacts) -> Values {
     let evidence = verification.evidence.as_ref();
     let code = evidence.and_then(|evidence| evidence.code);
-    let gathered_at = evidence.and_then(|evidence| from_proto::time(evidence.gather_time?));
+    let gathered_at = evidence.and_then(|evidence| from_message::time(evidence.gather_time?));
     let mut values = Values::default();
     values[0] = verdict(verification.verdict());
     values[1] = enum_name(verification.action().as_str_name(), "ACTION_");
-    values[2] = from_proto::reason_name(verification.reason);
+    values[2] = from_message::reason_name(verification.reason);
     values[3] = verification.suggestion.clone().unwrap_or_default();
     values[4] = flag_names(&verification.flags.unwrap_or_default()).join(" ");
     values[5] = code.map(|code| code.to_string()).unwrap_or_default();

@@ -3,24 +3,23 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use super::args::ListArgs;
 use super::backend::Backend;
 use super::digest::Digesting;
 use super::job::Job;
+use super::page;
 use super::submit::{self, BatchSubmission};
 use super::watch::{self, Display};
-use super::{from_proto, page};
-use crate::campaign::eta::{self, DestinationWork, Pace, TimeEstimate, Workload};
-use crate::campaign::preflight::{self, Share, grouped};
-use crate::campaign::{BatchId, Progress};
+use crate::campaign::eta::DestinationWork;
+use crate::campaign::preflight::{Share, grouped};
+use crate::campaign::{BatchId, Progress, duration};
 use crate::cli::common::Common;
 use crate::cli::depth::DepthArg;
 use crate::cli::render::{self, DIM};
 use crate::clock::Clock;
 use crate::listfile::Row;
-use crate::proto::TallyKind;
+use crate::proto::{TallyKind, from_message};
 use crate::report::{GroupCounts, printable};
 use crate::verdict::{Reason, Verdict};
 
@@ -89,7 +88,7 @@ async fn look(
     let client = &mut backend.client;
     let submitted = submit::submit(job, submission, client, |_, _| {}, on_rows).await?;
     let batch = watch::watch(client, &submitted.batch.batch_id, display).await?;
-    let progress = from_proto::progress(&batch)?;
+    let progress = from_message::progress(&batch)?;
     let mut out = String::new();
     for note in &submitted.notes {
         let _ = writeln!(out, "{note}");
@@ -108,7 +107,10 @@ async fn look(
         let share = Share { count: *open, of: progress.rows };
         let _ = writeln!(out, "{:>11}  {:>7}  {name}", grouped(*open), share.percent());
     }
-    let _ = writeln!(out, "\n{}", duration(providers, &progress, backend.pace()));
+    let open = progress.finished.get(&Reason::NotProbed).copied().unwrap_or_default();
+    let rows_and_mailboxes = (progress.rows, progress.mailboxes);
+    let told = duration::before_start(providers, open, rows_and_mailboxes, backend.pace());
+    let _ = writeln!(out, "\n{told}");
     Ok(out)
 }
 
@@ -159,76 +161,4 @@ async fn providers(
         work.domains += 1;
     }
     DestinationWork::list(found)
-}
-
-/// The time that a run will take, with the reason, as a run's own forecast has it.
-fn duration(providers: Vec<DestinationWork>, progress: &Progress, pace: Option<Pace>) -> String {
-    let open = progress.finished.get(&Reason::NotProbed).copied().unwrap_or_default();
-    let are_left = if open == 1 { "is left" } else { "are left" };
-    let left = format!("{} {are_left} to ask about", preflight::rows(open));
-    let Some(pace) = pace.filter(|_| open > 0) else { return left };
-    let work = Workload {
-        destinations: providers,
-        open,
-        finished_lately: 0,
-        observed: Duration::ZERO,
-        rows_and_mailboxes: (progress.rows, progress.mailboxes),
-        pace,
-        waiting: None,
-    };
-    let Some(TimeEstimate { left: time, basis }) = eta::estimate(&work) else {
-        return format!(
-            "{left}: less than a minute's worth at each provider, so as long as the servers need \
-             to answer"
-        );
-    };
-    format!(
-        "about {}: {}. Other providers are asked at the same time; servers that say \"not now\" \
-         are waited for",
-        watch::time_left(time),
-        basis.words()
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PACE: Pace = Pace {
-        recipients: 3000,
-        connections: 30,
-        recipients_per_session: 1000,
-        refused_per_session: 9,
-    };
-
-    fn work(name: &str, open: u64) -> DestinationWork {
-        DestinationWork { name: name.to_owned(), open, domains: 1, ..DestinationWork::default() }
-    }
-
-    fn left(open: u64) -> Progress {
-        Progress {
-            rows: open,
-            mailboxes: open,
-            finished: [(Reason::NotProbed, open)].into(),
-            ..Progress::default()
-        }
-    }
-
-    #[test]
-    fn the_largest_provider_sets_the_time_and_is_named() {
-        let providers = vec![work("google.com", 130_000), work("outlook.com", 9_000)];
-        let text = duration(providers, &left(139_000), Some(PACE));
-        assert!(
-            text.starts_with("about 44m: 130,000 rows at google.com, 3,000 a minute"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn a_list_without_a_large_provider_takes_as_long_as_its_servers() {
-        let text = duration(vec![work("acme.test", 40)], &left(40), Some(PACE));
-        assert!(text.starts_with("40 rows are left to ask about: less than a minute's"), "{text}");
-        assert_eq!(duration(vec![], &left(1), None), "1 row is left to ask about");
-        assert_eq!(duration(vec![], &left(0), Some(PACE)), "0 rows are left to ask about");
-    }
 }

@@ -11,7 +11,6 @@ mod columns;
 mod digest;
 mod dry_run;
 mod folder;
-pub(super) mod from_proto;
 mod job;
 mod job_file;
 mod page;
@@ -36,6 +35,7 @@ use crate::campaign::preflight::{Decision, grouped};
 use crate::campaign::{BatchId, Preflight, Progress};
 use crate::clock::Clock;
 use crate::listfile::Layout;
+use crate::proto::from_message;
 
 pub(super) use args::ListArgs;
 use backend::{Backend, Client};
@@ -146,11 +146,11 @@ async fn vet(
     let batch = watch::watch(client, &batch_id, display).await?;
     display.clear();
     let written = write::write(job, client, &batch_id).await?;
-    let progress = without_unused(from_proto::progress(&batch)?, &written.seen);
-    let mut preflight = from_proto::preflight(&batch)?;
+    let progress = without_unused(from_message::progress(&batch)?, &written.seen);
+    let mut preflight = from_message::preflight(&batch)?;
     if !written.seen.unused.is_empty() {
         // The service counted every address of a row; the row is sent to one.
-        let (state, policy) = (from_proto::state(&batch), preflight.policy);
+        let (state, policy) = (from_message::state(&batch), preflight.policy);
         preflight = Preflight::of(&progress, state, policy, &preflight.thresholds);
     }
     let answer = RunAnswer {

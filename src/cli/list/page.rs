@@ -8,11 +8,11 @@ use anyhow::Context as _;
 
 use super::backend::Client;
 use super::job::Job;
+use super::paths;
 use super::sink::WrittenFile;
 use super::write::WrittenRun;
-use super::{from_proto, paths};
 use crate::campaign::{Preflight, Progress};
-use crate::proto::{Batch, ListBatchTalliesRequest, TallyKind};
+use crate::proto::{Batch, ListBatchTalliesRequest, TallyKind, from_message};
 use crate::report::{self, ReportFile};
 
 /// Number of domains and of providers that the report looks at.
@@ -37,11 +37,11 @@ pub(super) async fn write_page(
 ) -> anyhow::Result<()> {
     let Some(place) = &job.report else { return Ok(()) };
     let RunAnswer { batch, progress, preflight, written, asked_as } = answer;
-    let time = |at: Option<prost_types::Timestamp>| at.and_then(from_proto::time);
+    let time = |at: Option<prost_types::Timestamp>| at.and_then(from_message::time);
     let seen = &written.seen;
     let data = report::ReportData {
         list: job.name(),
-        state: from_proto::state(batch),
+        state: from_message::state(batch),
         started_at: time(batch.create_time).unwrap_or(now),
         ended_at: time(batch.end_time),
         written_at: now,
@@ -80,7 +80,7 @@ pub(super) async fn breakdown(
         ..ListBatchTalliesRequest::default()
     };
     let tallies = client.list_batch_tallies(request).await?.into_inner().tallies;
-    Ok(tallies.into_iter().map(from_proto::group_counts).collect())
+    Ok(tallies.into_iter().map(from_message::group_counts).collect())
 }
 
 /// The files that were written, as the page links to them.

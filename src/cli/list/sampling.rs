@@ -10,7 +10,6 @@ use foldhash::quality::FixedState;
 
 use super::backend::Client;
 use super::digest::Digesting;
-use super::from_proto;
 use super::job::Job;
 use super::rows::{RowId, RowPlan, RowQuestion};
 use super::submit::{self, BatchSubmission};
@@ -20,6 +19,7 @@ use crate::campaign::{Preflight, Progress, SampleInterval};
 use crate::cli::render::{self, DIM};
 use crate::cli::summary;
 use crate::listfile::Row;
+use crate::proto::from_message;
 use crate::verdict::Verdict;
 
 /// Verifies the sample of `job` and says what it tells; returns the answer about it. `None` if the
@@ -57,7 +57,7 @@ pub(super) async fn verify_sample(
     };
     let batch = watch::watch(client, &batch_id, display).await?;
     display.clear();
-    let (progress, preflight) = (from_proto::progress(&batch)?, from_proto::preflight(&batch)?);
+    let (progress, preflight) = (from_message::progress(&batch)?, from_message::preflight(&batch)?);
     anstream::eprint!("{}", text(&progress, &preflight, whole));
     if let Some(sample) = &mut job.sample {
         sample.is_done = true;

@@ -12,14 +12,14 @@ use tokio::time::{Interval, MissedTickBehavior};
 use tonic::Status;
 
 use super::backend::Client;
-use super::from_proto;
 use super::retries::Retries;
 use crate::campaign::Progress;
+use crate::campaign::duration::time_left;
 use crate::campaign::eta::{Forecast, ForecastBasis};
 use crate::campaign::preflight::{Share, grouped};
 use crate::cli::render;
 use crate::clock::Clock;
-use crate::proto::{Batch, WatchBatchRequest, WatchBatchResponse};
+use crate::proto::{Batch, WatchBatchRequest, WatchBatchResponse, from_message};
 use crate::verdict::Verdict;
 
 /// The time between two lines where there is no terminal.
@@ -186,17 +186,6 @@ fn message(progress: &Progress, rate: &Rate, now: SystemTime) -> String {
     message.trim_end().to_owned()
 }
 
-/// A time to come with no more digits than it deserves: `43m`, `2h 10m`, `45s`.
-pub(super) fn time_left(time: Duration) -> humantime::FormattedDuration {
-    let seconds = time.as_secs().max(1);
-    let unit = match seconds {
-        0..=119 => 1,
-        120..=86_399 => 60,
-        _ => 3600,
-    };
-    humantime::format_duration(Duration::from_secs((seconds + unit / 2) / unit * unit))
-}
-
 /// Watches the batch to its end. A service that went away for a while is asked again.
 pub(super) async fn watch(
     client: &mut Client,
@@ -215,7 +204,7 @@ pub(super) async fn watch(
             retries.reset();
         }
         match ended {
-            Ok(Some(batch)) if from_proto::state(&batch).is_over() => return Ok(batch),
+            Ok(Some(batch)) if from_message::state(&batch).is_over() => return Ok(batch),
             Ok(_) => retries.wait().await?,
             Err(status) => retries.wait_after(status).await?,
         }
@@ -240,7 +229,7 @@ async fn follow(
         match state {
             Some(Ok(state)) => {
                 let batch = state.batch.context("the service named no batch")?;
-                display.show(from_proto::progress(&batch)?);
+                display.show(from_message::progress(&batch)?);
                 last = Some(batch);
             }
             None => return Ok(Ok(last)),
@@ -325,13 +314,6 @@ mod tests {
         progress.next_retry_at = Some(now + Duration::from_secs(312));
         let line = message(&progress, &Rate::default(), now);
         assert!(line.contains("12 wait for their server, next in 5m  "), "{line}");
-    }
-
-    #[test]
-    fn times_to_come_have_no_digits_that_nobody_knows() {
-        for (seconds, text) in [(0, "1s"), (45, "45s"), (2_561, "43m"), (7_801, "2h 10m")] {
-            assert_eq!(time_left(Duration::from_secs(seconds)).to_string(), text);
-        }
     }
 
     fn state(finished: i64) -> Result<WatchBatchResponse, Status> {

@@ -15,11 +15,11 @@ use super::retries::Retries;
 use super::rows::{FirstRows, RowId, RowPlan, RowQuestion};
 use super::sink::{Packed, Sink, WrittenFile};
 use super::split::Split;
-use super::{from_proto, paths, submit};
+use super::{paths, submit};
 use crate::listfile::Row;
 use crate::proto::{
     BatchResult, CatchAll, ResultOrder, StreamBatchResultsRequest, StreamBatchResultsResponse,
-    Verdict, Verification,
+    Verdict, Verification, from_message,
 };
 use crate::report::{FlagCounts, ReportFileKind, SendCounts};
 use crate::verdict::Reason;
@@ -52,7 +52,7 @@ impl Seen {
         }
         let Some(evidence) = &verification.evidence else { return };
         self.from_cache += u64::from(evidence.from_cache);
-        if let Some(at) = evidence.gather_time.and_then(from_proto::time) {
+        if let Some(at) = evidence.gather_time.and_then(from_message::time) {
             let (first, last) = self.evidence.unwrap_or((at, at));
             self.evidence = Some((first.min(at), last.max(at)));
         }
@@ -190,14 +190,14 @@ impl RowAnswers<'_> {
         };
         self.seen.note(&verification);
         facts.duplicate_of = self.earlier(address, (file, row.number()));
-        let reason = from_proto::reason(verification.reason, verification.verdict());
+        let reason = from_message::reason(verification.reason, verification.verdict());
         if self.send_to.is_sent_to(reason.verdict()) {
             let is_role = verification.flags.is_some_and(|flags| flags.role);
             self.seen.to_send.role += u64::from(is_role);
             self.seen.to_send.duplicates += u64::from(facts.duplicate_of.is_some());
         }
         for (_, unused) in &found {
-            let reason = from_proto::reason(unused.reason, unused.verdict());
+            let reason = from_message::reason(unused.reason, unused.verdict());
             *self.seen.unused.entry(reason).or_default() += 1;
         }
         address.clone_into(&mut facts.address);

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use anyhow::Context as _;
-
 use crate::campaign::eta::{Forecast, ForecastBasis};
 use crate::campaign::preflight::{
     self, Basis, Bound, Caution, CautionKind, Decision, Estimate, HostFault, Percent,
@@ -16,9 +14,23 @@ use crate::proto::names::enum_name;
 use crate::report::{GroupCounts, Operator};
 use crate::verdict::Reason;
 
+/// A message that lacks what every service of this version sends.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IncompleteMessage {
+    /// A part is not there.
+    #[error("the service named no {0}")]
+    Missing(&'static str),
+    /// The thresholds of the pre-flight answer are none.
+    #[error("the service's thresholds are none: {0}")]
+    Thresholds(String),
+}
+
 /// The progress of a batch.
-pub(in crate::cli) fn progress(batch: &proto::Batch) -> anyhow::Result<Progress> {
-    let progress = batch.progress.as_ref().context("the service named no progress")?;
+///
+/// # Errors
+/// If the message has none.
+pub fn progress(batch: &proto::Batch) -> Result<Progress, IncompleteMessage> {
+    let progress = batch.progress.as_ref().ok_or(IncompleteMessage::Missing("progress"))?;
     Ok(Progress {
         rows: count(progress.rows),
         mailboxes: count(progress.mailboxes),
@@ -48,15 +60,13 @@ fn forecast(forecast: &proto::BatchForecast) -> Option<Forecast> {
 }
 
 /// The pre-flight answer as the service computed it.
-pub(in crate::cli) fn preflight(batch: &proto::Batch) -> anyhow::Result<Preflight> {
-    let answer = batch.preflight.as_ref().context("the service gave no pre-flight answer")?;
-    let thresholds = answer.thresholds.unwrap_or_default();
-    let percent = |percent: f64| Percent::try_from(percent);
-    let thresholds = Thresholds::try_from(preflight::Config {
-        healthy: percent(thresholds.healthy_percent)?,
-        review: percent(thresholds.review_percent)?,
-        pause: percent(thresholds.pause_percent)?,
-    })?;
+///
+/// # Errors
+/// If the message has none, or one that is no answer.
+pub fn preflight(batch: &proto::Batch) -> Result<Preflight, IncompleteMessage> {
+    let missing = IncompleteMessage::Missing;
+    let answer = batch.preflight.as_ref().ok_or(missing("pre-flight answer"))?;
+    let thresholds = thresholds(answer.thresholds.unwrap_or_default())?;
     let oldest = batch.progress.as_ref().and_then(|progress| progress.oldest_evidence_time);
     let policy = batch.options.as_ref().map(proto::BatchOptions::send_policy);
     let estimates: Vec<Estimate> =
@@ -64,7 +74,7 @@ pub(in crate::cli) fn preflight(batch: &proto::Batch) -> anyhow::Result<Prefligh
     let estimates = estimates.try_into();
     Ok(Preflight {
         policy: send_policy(policy.unwrap_or_default()),
-        estimates: estimates.ok().context("the service gave no estimate for each policy")?,
+        estimates: estimates.ok().ok_or(missing("estimate for each policy"))?,
         steps: answer.steps.iter().filter_map(step).collect(),
         cautions: answer.cautions.iter().filter_map(caution).collect(),
         oldest_evidence: oldest.and_then(time),
@@ -77,6 +87,18 @@ pub(in crate::cli) fn preflight(batch: &proto::Batch) -> anyhow::Result<Prefligh
         }),
         thresholds,
     })
+}
+
+fn thresholds(thresholds: proto::PreflightThresholds) -> Result<Thresholds, IncompleteMessage> {
+    let no_threshold = |error: String| IncompleteMessage::Thresholds(error);
+    let percent =
+        |percent: f64| Percent::try_from(percent).map_err(|error| no_threshold(error.to_string()));
+    Thresholds::try_from(preflight::Config {
+        healthy: percent(thresholds.healthy_percent)?,
+        review: percent(thresholds.review_percent)?,
+        pause: percent(thresholds.pause_percent)?,
+    })
+    .map_err(|error| no_threshold(error.to_string()))
 }
 
 fn send_policy(policy: proto::SendPolicy) -> SendPolicy {
@@ -154,7 +176,8 @@ fn caution(caution: &proto::PreflightCaution) -> Option<Caution> {
 }
 
 /// The state of a batch.
-pub(super) fn state(batch: &proto::Batch) -> State {
+#[must_use]
+pub fn state(batch: &proto::Batch) -> State {
     match batch.state() {
         proto::BatchState::Unspecified | proto::BatchState::Receiving => State::Receiving,
         proto::BatchState::Running => State::Running,
@@ -164,7 +187,8 @@ pub(super) fn state(batch: &proto::Batch) -> State {
 }
 
 /// The counts of a domain or a provider.
-pub(super) fn group_counts(tally: proto::BatchTally) -> GroupCounts {
+#[must_use]
+pub fn group_counts(tally: proto::BatchTally) -> GroupCounts {
     let finished = reasons(&tally.finished).into_iter().collect();
     let operator = tally.operator.map(|operator| Operator {
         is_gateway: operator.kind() == proto::OperatorKind::Gateway,
@@ -183,7 +207,8 @@ fn reasons(counts: &[proto::ReasonCount]) -> BTreeMap<Reason, u64> {
 
 /// The reason of a number on the wire; one of a later version falls back to the plainest of its
 /// verdict.
-pub(super) fn reason(number: i32, verdict: proto::Verdict) -> Reason {
+#[must_use]
+pub fn reason(number: i32, verdict: proto::Verdict) -> Reason {
     let name = reason_name(number);
     let known = Reason::ALL.iter().find(|reason| reason.name() == name);
     known.copied().unwrap_or(match verdict {
@@ -195,7 +220,8 @@ pub(super) fn reason(number: i32, verdict: proto::Verdict) -> Reason {
 }
 
 /// A reason's name; empty if this version does not know it. The verdict stands without it.
-pub(in crate::cli) fn reason_name(number: i32) -> String {
+#[must_use]
+pub fn reason_name(number: i32) -> String {
     match proto::Reason::try_from(number) {
         Ok(proto::Reason::Unspecified) | Err(_) => String::new(),
         Ok(reason) => enum_name(reason.as_str_name(), "REASON_"),
@@ -203,7 +229,8 @@ pub(in crate::cli) fn reason_name(number: i32) -> String {
 }
 
 /// A time, if it is one.
-pub(super) fn time(at: prost_types::Timestamp) -> Option<SystemTime> {
+#[must_use]
+pub fn time(at: prost_types::Timestamp) -> Option<SystemTime> {
     SystemTime::try_from(at).ok()
 }
 
