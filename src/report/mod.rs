@@ -21,7 +21,8 @@ pub use data::{
     FlagCounts, GroupCounts, Operator, ReportData, ReportFile, ReportFileKind, SendCounts,
 };
 pub use text::printable;
-pub use timestamp::rfc3339;
+pub use timestamp::{Timestamp, rfc3339};
+pub use tone::Tone;
 
 use askama::Template as _;
 
@@ -31,6 +32,35 @@ use askama::Template as _;
 ///
 /// Only if there is no memory for it: a template cannot fail on data.
 pub fn render(data: &ReportData) -> Result<String, askama::Error> {
-    // A number and its sign stay on one line.
-    Ok(page::ReportPage::from_data(data).render()?.replace(" %", "\u{a0}%"))
+    Ok(unbroken(&page::ReportPage::from_data(data).render()?))
+}
+
+/// The style sheet of the page.
+pub const STYLE: &str = include_str!("page.css");
+
+/// Parts of the page, for a page of another's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportSections {
+    /// The answer, with its heading of the first rank.
+    pub answer: String,
+    /// Everything below it.
+    pub details: String,
+}
+
+/// Renders the parts of the page; they are styled by [`STYLE`].
+///
+/// # Errors
+///
+/// As [`render`].
+pub fn render_sections(data: &ReportData) -> Result<ReportSections, askama::Error> {
+    let page = page::ReportPage::from_data(data);
+    Ok(ReportSections {
+        answer: unbroken(&page.as_answer().render()?),
+        details: unbroken(&page.as_details().render()?),
+    })
+}
+
+/// A number and its sign stay on one line.
+fn unbroken(page: &str) -> String {
+    page.replace(" %", "\u{a0}%")
 }

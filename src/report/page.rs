@@ -18,7 +18,11 @@ use crate::campaign::preflight::{
 use crate::verdict::{Reason, Verdict};
 
 #[derive(Template)]
-#[template(path = "page.html", config = "src/report/askama.toml")]
+#[template(
+    path = "page.html",
+    config = "src/report/askama.toml",
+    blocks = ["answer", "details"]
+)]
 pub(super) struct ReportPage {
     list: String,
     rows: String,

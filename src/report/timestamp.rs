@@ -11,16 +11,17 @@ pub fn rfc3339(at: SystemTime) -> String {
 
 /// A time, for machines and for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Timestamp {
+pub struct Timestamp {
     /// As RFC 3339 has it: `2026-11-25T14:40:00Z`.
-    pub(super) iso: String,
+    pub iso: String,
     /// `25 November 2026, 14:40 UTC`.
-    pub(super) text: String,
+    pub text: String,
 }
 
 impl Timestamp {
     /// Times before 1970 and after 9999 are moved to those ends.
-    pub(super) fn from_time(at: SystemTime) -> Self {
+    #[must_use]
+    pub fn from_time(at: SystemTime) -> Self {
         let at = at.max(SystemTime::UNIX_EPOCH);
         let at = jiff::Timestamp::try_from(at).unwrap_or(jiff::Timestamp::MAX);
         let text = |format| at.strftime(format).to_string();

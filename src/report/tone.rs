@@ -8,9 +8,12 @@ use crate::verdict::Verdict;
 /// The tone a thing is drawn in: a class of the style sheet, and a mark for readers who see no
 /// colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
+pub enum Tone {
+    /// Good news.
     Good,
+    /// Mixed news.
     Careful,
+    /// Bad news.
     Bad,
     /// No usable answer.
     Open,
@@ -19,7 +22,9 @@ pub(super) enum Tone {
 }
 
 impl Tone {
-    pub(super) fn from_verdict(verdict: Verdict) -> Self {
+    /// The tone of a verdict.
+    #[must_use]
+    pub fn from_verdict(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Deliverable => Self::Good,
             Verdict::Risky => Self::Careful,
@@ -28,7 +33,9 @@ impl Tone {
         }
     }
 
-    pub(super) fn from_decision(decision: Decision) -> Self {
+    /// The tone of a decision.
+    #[must_use]
+    pub fn from_decision(decision: Decision) -> Self {
         match decision {
             Decision::Go => Self::Good,
             Decision::CleanFirst => Self::Careful,
@@ -36,7 +43,9 @@ impl Tone {
         }
     }
 
-    pub(super) fn mark(self) -> &'static str {
+    /// The mark for readers who see no colour.
+    #[must_use]
+    pub fn mark(self) -> &'static str {
         match self {
             Self::Good => "✓",
             Self::Careful => "!",
