@@ -77,6 +77,11 @@ impl Forecasts {
         Self { pace, seen: Mutex::default() }
     }
 
+    /// The limits that forecasts rest on.
+    pub(super) fn pace(&self) -> Pace {
+        self.pace
+    }
+
     /// Returns the batch with its expected end, if it is running.
     pub(super) async fn add_to(&self, context: &WorkerContext, mut batch: Batch) -> Batch {
         if batch.state != State::Running {
@@ -183,7 +188,7 @@ fn is_trouble(reason: Reason) -> bool {
 }
 
 /// The destinations of the domains that are not `known` yet, as far as DNS tells them in time.
-async fn look_up(
+pub(super) async fn look_up(
     context: &WorkerContext,
     groups: &[GroupTally],
     known: &HashMap<String, String>,

@@ -22,6 +22,7 @@ mod cursor;
 mod destinations;
 mod forecasts;
 mod limits;
+mod prospect;
 mod relay;
 mod sweep;
 #[cfg(test)]

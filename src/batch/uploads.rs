@@ -109,7 +109,7 @@ impl UploadStore {
     ///
     /// # Errors
     /// If the disk fails.
-    pub fn keep(&self, spool: SpoolFile, id: &BatchId, reading: &[u8]) -> io::Result<()> {
+    pub fn keep(&self, spool: &SpoolFile, id: &BatchId, reading: &[u8]) -> io::Result<()> {
         let path = self.path(id, "json");
         let mut file = OpenOptions::new();
         let file = file.write(true).create(true).truncate(true).mode(0o600);
@@ -234,7 +234,7 @@ mod tests {
         let id = BatchId::new(SystemTime::UNIX_EPOCH);
         let mut spool = uploads.begin().unwrap();
         spool.write(b"email\n").unwrap();
-        uploads.keep(spool, &id, b"{}").unwrap();
+        uploads.keep(&spool, &id, b"{}").unwrap();
         drop(uploads);
         let uploads = store(folder.path(), 1, 1);
         let StoredList { mut file, reading } = uploads.list(&id).unwrap().unwrap();

@@ -31,7 +31,7 @@ impl ErrorAnswer {
 }
 
 /// The HTTP code of a gRPC code, by the table in `google/rpc/code.proto`.
-pub(super) fn http_status(code: i32) -> StatusCode {
+pub(crate) fn http_status(code: i32) -> StatusCode {
     match code {
         0 => StatusCode::OK,
         // The caller went away: nobody reads this.

@@ -5,11 +5,12 @@ use http::{Method, Response, StatusCode};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
+use super::download::{self, RowSelection};
 use super::form::AnswerForm;
+use super::openapi;
 use super::response::{self, JSON};
 use super::routes::{NoRoute, RouteMatch};
 use super::upload::ListUpload;
-use super::{download, openapi};
 use crate::batch::uploads::UploadStore;
 
 /// The way the services' answer becomes the caller's.
@@ -45,7 +46,10 @@ impl AnswerPlan {
             }
             Self::Rpc { matched, .. } => response::unary(answer, matched.route.output()).await,
             Self::Upload(upload) => response::upload(answer, upload).await,
-            Self::Download { store, batch_id } => download::answer(answer, store, &batch_id).await,
+            Self::Download { store, batch_id } => {
+                let all = RowSelection::All;
+                download::answer(answer, store, &batch_id, all).await
+            }
         }
     }
 }

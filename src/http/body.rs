@@ -37,15 +37,15 @@ impl BodyLimits {
 
 /// Reads bodies. Clones share the budget.
 #[derive(Clone, Debug)]
-pub(super) struct BodyReader(Arc<Semaphore>);
+pub(crate) struct BodyReader(Arc<Semaphore>);
 
 impl BodyReader {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(Semaphore::new(BUDGET)))
     }
 
     /// The whole body, of at most `largest` octets.
-    pub(super) async fn read(&self, body: Body, largest: usize) -> Result<Bytes, Status> {
+    pub(crate) async fn read(&self, body: Body, largest: usize) -> Result<Bytes, Status> {
         let read = tokio::time::timeout(ARRIVAL, self.collect(body, largest)).await;
         read.unwrap_or_else(|_| {
             let seconds = ARRIVAL.as_secs();
@@ -78,6 +78,27 @@ impl BodyReader {
         let octets = u32::try_from(octets.min(BUDGET)).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.0).acquire_many_owned(octets).await;
         room.map_err(|_| Status::unavailable("the service is shutting down"))
+    }
+}
+
+/// The fields of a form (application/x-www-form-urlencoded).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RequestForm(Vec<(String, String)>);
+
+impl RequestForm {
+    /// Largest form, in octets.
+    const LARGEST: usize = 16 * 1024;
+
+    /// Reads a form.
+    pub(crate) async fn read(reader: &BodyReader, body: Body) -> Result<Self, Status> {
+        let octets = reader.read(body, Self::LARGEST).await?;
+        Ok(Self(form_urlencoded::parse(&octets).into_owned().collect()))
+    }
+
+    /// The value of a field; empty if there is none.
+    pub(crate) fn value(&self, name: &str) -> &str {
+        let found = self.0.iter().find(|(field, _)| field == name);
+        found.map(|(_, value)| value.as_str()).unwrap_or_default()
     }
 }
 

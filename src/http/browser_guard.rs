@@ -39,8 +39,19 @@ impl BrowserGuard {
         }
     }
 
+    /// The checks for pages of our own, whose cookie a browser shows to nobody else: no other
+    /// origin may write, whatever may call the API.
+    pub(crate) fn for_own_pages(config: &Config, admits_anonymous: bool) -> Self {
+        Self {
+            checks_host: admits_anonymous,
+            checks_origin: true,
+            hosts: config.hosts.clone(),
+            origins: Vec::new(),
+        }
+    }
+
     /// Checks a request's head; an error is a sentence for the caller.
-    pub(super) fn check(&self, head: &Parts) -> Result<(), String> {
+    pub(crate) fn check(&self, head: &Parts) -> Result<(), String> {
         let authority = head.uri.authority().map(|authority| authority.as_str());
         let headers = head.headers.get_all(HOST).iter().map(text);
         let authorities: Vec<&str> = authority.into_iter().chain(headers).collect();

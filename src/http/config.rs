@@ -16,11 +16,14 @@ pub struct Config {
     /// such as `mailvet.example.com`, beside `localhost` and any IP address. Default none: a web
     /// page could point a name of its own at the service (DNS rebinding).
     pub hosts: Vec<String>,
+    /// Serves the console, the page for people, at `/console/`. Default false. Where callers show
+    /// API keys, so does a person who opens it.
+    pub console: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { enabled: true, cors_origins: Vec::new(), hosts: Vec::new() }
+        Self { enabled: true, cors_origins: Vec::new(), hosts: Vec::new(), console: false }
     }
 }
 
@@ -39,6 +42,9 @@ pub enum BadEntry {
          mailvet.example.com"
     )]
     Host(String),
+    /// [`Config::console`] without [`Config::enabled`].
+    #[error("server.http.console: the page is served over HTTP; set server.http.enabled to true")]
+    ConsoleWithoutHttp,
 }
 
 impl Config {
@@ -51,6 +57,9 @@ impl Config {
     pub fn check(&self) -> Result<(), BadEntry> {
         if let Some(origin) = self.cors_origins.iter().find(|origin| !is_origin(origin)) {
             return Err(BadEntry::Origin(origin.clone()));
+        }
+        if self.console && !self.enabled {
+            return Err(BadEntry::ConsoleWithoutHttp);
         }
         match self.hosts.iter().find(|host| !is_host(host)) {
             Some(host) => Err(BadEntry::Host(host.clone())),

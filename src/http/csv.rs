@@ -1,5 +1,6 @@
 //! Results as CSV (RFC 4180), under the names that `mailvet list` gives its columns.
 
+use crate::listfile::is_formula;
 use crate::proto::names::{enum_name, flag_names};
 use crate::proto::{BatchResult, Verification};
 
@@ -80,8 +81,11 @@ fn line(cells: impl Iterator<Item = String>) -> String {
     cells.join(",") + "\r\n"
 }
 
-/// The cell, in quotes where it needs them.
+/// The cell, in quotes where it needs them, and behind a `'` where a spreadsheet would take it for
+/// a formula.
 fn quote(cell: &str) -> String {
+    let safe = if is_formula(cell) { format!("'{cell}") } else { cell.to_owned() };
+    let cell = safe.as_str();
     if cell.contains(['"', ',', '\r', '\n']) {
         format!("\"{}\"", cell.replace('"', "\"\""))
     } else {
@@ -112,6 +116,8 @@ mod tests {
         assert_eq!(reader.headers().unwrap(), COLUMNS.as_slice());
         let row = reader.records().next().unwrap().unwrap();
         assert_eq!(&row[1], "x\ny");
+        assert_eq!(quote("=1+1"), "'=1+1");
+        assert_eq!(quote("+1,2"), "\"'+1,2\"");
         assert_eq!(&row[2], "\"Jane, Doe\" <a@b.test>");
         assert_eq!(
             (&row[4], &row[6], &row[8], &row[9]),

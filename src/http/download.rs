@@ -26,20 +26,62 @@ use super::{csv, response};
 use crate::batch::uploads::{StoredList, UploadStore};
 use crate::campaign::BatchId;
 use crate::listfile::{Format, ListFileError, Output, Reader, Row, Writer};
-use crate::proto::{BatchResult, StreamBatchResultsResponse, UploadListRequest};
+use crate::proto::{Action, BatchResult, StreamBatchResultsResponse, UploadListRequest};
 
 /// The call that it becomes.
-pub(super) const RPC_PATH: &str = "/mailvet.v1.BatchService/StreamBatchResults";
+pub(crate) const RPC_PATH: &str = "/mailvet.v1.BatchService/StreamBatchResults";
+
+/// The rows of a list that are given out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RowSelection {
+    /// Every row, those without an address too.
+    All,
+    /// Those to send to.
+    Clean,
+    /// Those that a person should decide about, or that are to be verified again.
+    Review,
+    /// Those not to send to.
+    Suppress,
+}
+
+impl RowSelection {
+    pub(crate) const ALL: [Self; 4] = [Self::Clean, Self::Review, Self::Suppress, Self::All];
+
+    /// Its name in a path.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Clean => "clean",
+            Self::Review => "review",
+            Self::Suppress => "suppress",
+        }
+    }
+
+    fn has(self, result: &BatchResult) -> bool {
+        let verification = result.verification.as_ref();
+        let action = verification.map(|verification| verification.action()).unwrap_or_default();
+        match (self, action) {
+            (Self::All, _) => true,
+            (Self::Clean, action) => action == Action::Send,
+            (Self::Suppress, action) => action == Action::Suppress,
+            (Self::Review, Action::Send | Action::Suppress) => false,
+            (Self::Review, Action::Review | Action::RetryLater | Action::Unspecified) => true,
+        }
+    }
+}
 
 /// The answer, given that of the call for the results.
-pub(super) async fn answer(
+pub(crate) async fn answer(
     answer: Response<Body>,
     store: Option<UploadStore>,
     id: &str,
+    selection: RowSelection,
 ) -> Response<Body> {
     let id = BatchId::parse(id);
     let open = move || match (store, id) {
-        (Some(store), Some(id)) => store.list(&id)?.map(ListMerger::open).transpose(),
+        (Some(store), Some(id)) => {
+            store.list(&id)?.map(|list| ListMerger::open(list, selection)).transpose()
+        }
         _ => Ok(None),
     };
     let opened = match tokio::task::spawn_blocking(open).await {
@@ -154,13 +196,14 @@ impl Write for PendingOctets {
 /// A list between its rows and its results.
 struct ListMerger {
     name: String,
+    selection: RowSelection,
     reader: Reader<BufReader<File>>,
     writer: Writer<PendingOctets>,
     written: PendingOctets,
 }
 
 impl ListMerger {
-    fn open(kept: StoredList) -> io::Result<Self> {
+    fn open(kept: StoredList, selection: RowSelection) -> io::Result<Self> {
         let request = UploadListRequest::decode(kept.reading.as_slice())?;
         let reader = Reader::open(BufReader::new(kept.file), &options(&request));
         let reader = reader.map_err(io::Error::other)?;
@@ -168,27 +211,32 @@ impl ListMerger {
         let columns = &csv::APPENDED;
         let writer = Writer::new(written.clone(), reader.layout(), Output::Same, columns);
         let writer = writer.map_err(io::Error::other)?;
-        Ok(Self { name: request.filename, reader, writer, written })
+        Ok(Self { name: request.filename, selection, reader, writer, written })
     }
 
     /// Writes rows up to those of these results; with none, the rest.
     fn merge(mut self, results: Option<Vec<BatchResult>>) -> Result<(Self, Bytes), ListFileError> {
-        let is_rest = results.is_none();
+        let (is_rest, is_whole) = (results.is_none(), self.selection == RowSelection::All);
         let mut row = Row::default();
         for result in results.unwrap_or_default() {
             // Each row is asked about under its number.
             let number: u64 = result.row_id.parse().unwrap_or_default();
             while self.reader.read(&mut row)? {
                 if row.number() == number && !row.is_blank() {
+                    if !self.selection.has(&result) {
+                        break;
+                    }
                     let cells = csv::appended(&result);
                     let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
                     self.writer.write(&row, &cells)?;
                     break;
                 }
-                self.writer.write(&row, &[])?;
+                if is_whole {
+                    self.writer.write(&row, &[])?;
+                }
             }
         }
-        while is_rest && self.reader.read(&mut row)? {
+        while is_rest && is_whole && self.reader.read(&mut row)? {
             self.writer.write(&row, &[])?;
         }
         let octets = std::mem::take(&mut *self.written.0.lock());
@@ -211,6 +259,12 @@ impl ListMerger {
             Format::Delimited(_) | Format::Plain => "csv",
         };
         let name = utf8_percent_encode(stem, NON_ALPHANUMERIC);
-        format!("attachment; filename*=UTF-8''{name}.vetted.{ending}")
+        let part = match self.selection {
+            RowSelection::All => "vetted",
+            RowSelection::Clean | RowSelection::Review | RowSelection::Suppress => {
+                self.selection.name()
+            }
+        };
+        format!("attachment; filename*=UTF-8''{name}.{part}.{ending}")
     }
 }

@@ -19,6 +19,7 @@ mod frames;
 mod layer;
 mod local;
 mod openapi;
+mod own_call;
 mod query;
 mod request;
 mod response;
@@ -32,8 +33,15 @@ pub use body::BodyLimits;
 pub use browser_guard::BrowserGuard;
 pub use config::{BadEntry, Config};
 pub use cors::cors;
+pub(crate) use download::RowSelection;
 pub use layer::HttpLayer;
 pub use local::LocalAnswers;
+pub(crate) use own_call::{CallOrigin, DecodedStream, OwnServices};
+pub(crate) use upload::{ArrivedList, FormHead, ListUploads, sent_address};
+
+pub(crate) use answer::http_status;
+pub(crate) use body::{BodyReader, RequestForm};
+pub(crate) use download::answer as download;
 
 /// The OpenAPI document that `/openapi.json` answers with.
 #[must_use]

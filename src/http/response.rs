@@ -86,7 +86,7 @@ pub(super) async fn upload(answer: Response<Body>, upload: ListUpload) -> Respon
     }
 }
 
-async fn message(body: Body) -> Result<Bytes, Status> {
+pub(super) async fn message(body: Body) -> Result<Bytes, Status> {
     let collected = body.collect().await?;
     let status = collected.trailers().and_then(Status::from_header_map);
     if let Some(status) = status.filter(|status| status.code() != Code::Ok) {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::stream;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use prost::Message as _;
@@ -20,6 +20,7 @@ use super::browser_guard::BrowserGuard;
 use super::config::Config;
 use super::form::AnswerForm;
 use super::local::{self, LocalCode};
+use super::own_call::CallOrigin;
 use super::request;
 use super::response::JSON;
 use super::routes::{DOWNLOAD_PATH, RouteMatch, RouteTable, UPLOAD_PATH};
@@ -28,10 +29,6 @@ use super::upload::{self, ListUploads};
 use super::{download, frames, openapi, timeout};
 use crate::batch::uploads::UploadStore;
 use crate::proto::{ResultOrder, StreamBatchResultsRequest, json};
-
-/// Headers of a request that the services read.
-const PASSED: [HeaderName; 3] =
-    [AUTHORIZATION, HeaderName::from_static("traceparent"), HeaderName::from_static("tracestate")];
 
 /// Translates requests into those of gRPC.
 #[derive(Debug)]
@@ -124,7 +121,7 @@ impl Translation {
         };
         match uploads.begin(&parts, body) {
             Ok((body, upload)) => {
-                (grpc_request(upload::RPC_PATH, parts, body), AnswerPlan::Upload(upload))
+                (grpc_request(upload::RPC_PATH, &parts, body), AnswerPlan::Upload(upload))
             }
             Err(bad) => {
                 let (code, status) = (Code::InvalidArgument, StatusCode::BAD_REQUEST);
@@ -152,7 +149,7 @@ impl Translation {
         let frame = frames::frame(&message.encode_to_vec()).unwrap_or_default();
         let body = Body::new(http_body_util::Full::new(frame));
         let plan = AnswerPlan::Download { store: self.store.clone(), batch_id };
-        (grpc_request(download::RPC_PATH, parts, body), plan)
+        (grpc_request(download::RPC_PATH, &parts, body), plan)
     }
 
     /// Checks what the headers tell about a request with a route.
@@ -212,7 +209,7 @@ fn translate(
         frame.map(Frame::data).ok_or_else(|| Status::out_of_range("the message is too long"))
     };
     let body = Body::new(StreamBody::new(stream::once(message.boxed())));
-    let mut request = grpc_request(&matched.route.rpc_path, parts, body);
+    let mut request = grpc_request(&matched.route.rpc_path, &parts, body);
     if let Some(timeout) = timeout {
         request.headers_mut().insert(HeaderName::from_static("grpc-timeout"), timeout);
     }
@@ -222,27 +219,14 @@ fn translate(
 /// A request that the gate answers, or else with this code.
 fn ask_the_gate(request: Request<Body>, code: Code) -> Request<Body> {
     let (parts, _) = request.into_parts();
-    let mut request = grpc_request(local::PATH, parts, Body::empty());
+    let mut request = grpc_request(local::PATH, &parts, Body::empty());
     request.extensions_mut().insert(LocalCode(code));
     request
 }
 
 /// A request of gRPC to `path`, by the caller of the request with these `parts`.
-fn grpc_request(path: &str, parts: http::request::Parts, body: Body) -> Request<Body> {
-    let mut request = Request::new(body);
-    *request.method_mut() = Method::POST;
-    *request.version_mut() = Version::HTTP_2;
-    *request.uri_mut() = path.parse().unwrap_or_else(|_| Uri::default());
-    let headers = request.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    for name in &PASSED {
-        for value in parts.headers.get_all(name) {
-            // As often as it was given: two keys are refused.
-            headers.append(name, value.clone());
-        }
-    }
-    *request.extensions_mut() = parts.extensions;
-    request
+fn grpc_request(path: &str, parts: &http::request::Parts, body: Body) -> Request<Body> {
+    CallOrigin::from_parts(parts).into_request(path, body)
 }
 
 fn bad_request(bad: BadRequest) -> Status {

@@ -52,7 +52,7 @@ pub use options::ReaderOptions;
 pub use reader::Reader;
 pub use row::Row;
 pub use workbook::WorkbookWriter;
-pub use writer::{Output, Writer};
+pub use writer::{Output, Writer, is_formula};
 
 /// The number of bytes that are looked at to find out what a file is (of a gzip file, unpacked
 /// bytes).

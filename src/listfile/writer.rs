@@ -313,13 +313,19 @@ fn append_values(
     for index in 0..count {
         into.push(dialect.delimiter);
         let value = values.get(index).copied().unwrap_or_default();
-        if value.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        if is_formula(value) {
             text.push(b'\'');
         }
         encoding.encode(&writable(value, encoding), &mut text);
         record::quote(&text, dialect, into);
         text.clear();
     }
+}
+
+/// `true` for a value that a spreadsheet would take for a formula.
+#[must_use]
+pub fn is_formula(value: &str) -> bool {
+    value.starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
 
 /// `value` in characters the encoding has, if it is an address and has such a form.

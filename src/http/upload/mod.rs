@@ -5,7 +5,10 @@
 //! and limits hold for it as for that call. Nothing grows with the file but what is on disk.
 
 mod arrival;
+mod form;
+mod message_sender;
 mod reading;
+mod spool;
 
 use std::sync::Arc;
 
@@ -21,9 +24,13 @@ use tokio::sync::{Semaphore, mpsc};
 use tonic::Status;
 use tonic::body::Body;
 
-use self::arrival::{ListArrival, UploadBody};
-use self::reading::ReceivedList;
+use self::arrival::{ListArrival, ReceivedList, UploadSource};
+pub(crate) use self::form::FormHead;
+use self::form::{ListForm, UploadBody};
+use self::message_sender::MessageSender;
 pub(super) use self::reading::options;
+pub(crate) use self::reading::{ArrivedList, sent_address};
+use self::spool::SpoolWriter;
 use super::bad_request::BadRequest;
 use super::{query, request};
 use crate::batch::uploads::UploadStore;
@@ -42,13 +49,13 @@ const CONVERSIONS: usize = 2;
 
 /// Takes list files.
 #[derive(Clone, Debug)]
-pub(super) struct ListUploads {
+pub(crate) struct ListUploads {
     store: UploadStore,
     conversions: Arc<Semaphore>,
 }
 
 /// An upload under way: what it comes to is known once the call was answered.
-pub(super) struct ListUpload {
+pub(crate) struct ListUpload {
     store: UploadStore,
     read: Arc<Mutex<Option<ReceivedList>>>,
 }
@@ -60,7 +67,7 @@ struct UploadMessages {
 }
 
 impl ListUploads {
-    pub(super) fn new(store: UploadStore) -> Self {
+    pub(crate) fn new(store: UploadStore) -> Self {
         Self { store, conversions: Arc::new(Semaphore::new(CONVERSIONS)) }
     }
 
@@ -75,18 +82,43 @@ impl ListUploads {
         parse(&parameters)?;
         let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let source = UploadBody::new(content_type.unwrap_or_default(), body)?;
+        Ok(self.messages(UploadSource::Body(source, parameters)))
+    }
+
+    /// The body of the call for a list on disk, and the upload to finish when it was answered.
+    pub(crate) fn begin_stored(&self, list: Arc<ArrivedList>) -> (Body, ListUpload) {
+        self.messages(UploadSource::File(list))
+    }
+
+    /// Takes the file of a form to disk, if `may_come` has nothing against what stands before it.
+    pub(crate) async fn receive_form(
+        &self,
+        content_type: &str,
+        body: Body,
+        may_come: impl FnOnce(&FormHead) -> Result<UploadListRequest, Status>,
+    ) -> Result<Arc<ArrivedList>, Status> {
+        let boundary = multer::parse_boundary(content_type)
+            .map_err(|_| Status::invalid_argument("the body is no form with a file"))?;
+        let mut form = ListForm::new(body, boundary);
+        let head = form.head().await?;
+        let request = may_come(&head)?;
+        let spool = SpoolWriter::begin(self.store.clone(), None).await?;
+        let spool = form.spool(head, spool).await?;
+        ArrivedList::new(&self.store, &self.conversions, spool, request).await
+    }
+
+    fn messages(&self, source: UploadSource) -> (Body, ListUpload) {
         let (sender, messages) = mpsc::channel(AHEAD);
         let upload = ListUpload { store: self.store.clone(), read: Arc::default() };
         let arrival = ListArrival {
             store: self.store.clone(),
             conversions: Arc::clone(&self.conversions),
-            messages: sender,
+            messages: MessageSender(sender),
             read: Arc::clone(&upload.read),
         };
-        let messages =
-            UploadMessages { arrival: Some(arrival.run(source, parameters).boxed()), messages };
+        let messages = UploadMessages { arrival: Some(arrival.run(source).boxed()), messages };
         let frames = http_body_util::StreamBody::new(messages.into_frames());
-        Ok((Body::new(frames), upload))
+        (Body::new(frames), upload)
     }
 }
 
@@ -112,29 +144,31 @@ impl UploadMessages {
 }
 
 impl ListUpload {
-    /// The answer, given that of the call; the list is kept with its batch.
+    /// The answer as JSON, given that of the call.
     pub(super) async fn finish(self, octets: &[u8]) -> Result<Vec<u8>, Status> {
         let internal = |error: String| Status::internal(error);
         let answer =
             UploadBatchResponse::decode(octets).map_err(|error| internal(error.to_string()))?;
+        let answer = self.keep(answer).await;
+        let text = json::to_string("UploadListResponse", &answer);
+        text.map(String::into_bytes).map_err(|error| internal(error.to_string()))
+    }
+
+    /// The answer, given that of the call; the list is kept with its batch.
+    pub(crate) async fn keep(self, answer: UploadBatchResponse) -> UploadListResponse {
         let read = self.read.lock().take();
         let mut list: Option<ListFindings> = None;
-        if let Some(read) = read {
-            list = Some(read.findings.clone());
+        if let Some(ReceivedList { list: file, findings }) = read {
+            list = Some(findings);
             let id = answer.batch.as_ref().and_then(|batch| BatchId::parse(&batch.batch_id));
             let store = self.store;
-            let keep = move || match id {
-                Some(id) => store.keep(read.list, &id, &read.options),
-                None => Ok(()),
-            };
+            let keep = move || id.map_or(Ok(()), |id| file.keep(&store, &id));
             // The batch is accepted, whatever becomes of the copy.
             if let Ok(Err(error)) = tokio::task::spawn_blocking(keep).await {
                 tracing::error!(%error, "an uploaded list cannot be kept for its download");
             }
         }
-        let answer = UploadListResponse { batch: answer.batch, list };
-        let text = json::to_string("UploadListResponse", &answer);
-        text.map(String::into_bytes).map_err(|error| internal(error.to_string()))
+        UploadListResponse { batch: answer.batch, list }
     }
 }
 

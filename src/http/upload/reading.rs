@@ -1,15 +1,17 @@
 //! A list file on disk: made into a table if it is none, and read into pages of rows.
 
 use std::io::{self, BufReader, BufWriter};
+use std::sync::Arc;
 
 use prost::Message as _;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tonic::Status;
 
 use crate::batch::uploads::{SpoolFile, UploadError, UploadStore};
+use crate::campaign::BatchId;
 use crate::listfile::import::{Container, ImportError, ImportLimits};
-use crate::listfile::{self, Format, ListFileError, Reader, Row};
-use crate::proto::{BatchAddress, ListFindings, UploadListRequest};
+use crate::listfile::{self, Format, Layout, ListFileError, Reader, Row};
+use crate::proto::{BatchAddress, ListFindings, SendPolicy, UploadListRequest};
 
 /// Number of rows of a page.
 const PAGE: usize = 1000;
@@ -20,19 +22,90 @@ const LONGEST_ADDRESS: usize = 1000;
 /// The largest document that is read as a whole, in octets.
 const LARGEST_DOCUMENT: u64 = 32 * 1024 * 1024;
 
-/// A list that was read.
-pub(super) struct ReceivedList {
-    /// The list, or the table that was made of it.
-    pub(super) list: SpoolFile,
-    /// The findings.
-    pub(super) findings: ListFindings,
-    /// The request by which it is read again, encoded.
-    pub(super) options: Vec<u8>,
+/// A list on disk that is text by the line, and how it is read.
+#[derive(Clone, Debug)]
+pub(crate) struct ArrivedList {
+    /// The file itself, or the table that was made of it.
+    table: Arc<SpoolFile>,
+    request: UploadListRequest,
+}
+
+impl ArrivedList {
+    /// The list in `spool`; what is no text becomes a table, as soon as there is room for that.
+    pub(super) async fn new(
+        store: &UploadStore,
+        conversions: &Arc<Semaphore>,
+        spool: SpoolFile,
+        mut request: UploadListRequest,
+    ) -> Result<Arc<Self>, Status> {
+        let room = Arc::clone(conversions).acquire_owned().await;
+        let store = store.clone();
+        // Reading files blocks.
+        let made = tokio::task::spawn_blocking(move || {
+            let (table, is_imported) = to_table(&store, spool)?;
+            drop(room);
+            if is_imported {
+                // A table that was made here is UTF-8.
+                request.encoding.clear();
+            }
+            Ok(Arc::new(Self { table: Arc::new(table), request }))
+        });
+        made.await.map_err(|_| Status::internal("the list was not read"))?
+    }
+
+    /// The request that it was sent with.
+    pub(crate) fn request(&self) -> &UploadListRequest {
+        &self.request
+    }
+
+    /// The same list, read by another column: its name, or its number from 1.
+    pub(crate) fn with_column(&self, column: &str) -> Self {
+        let mut list = self.clone();
+        column.clone_into(&mut list.request.column);
+        list
+    }
+
+    /// The same list, for a campaign that is sent by this policy.
+    pub(crate) fn with_send_policy(&self, policy: SendPolicy) -> Self {
+        let mut list = self.clone();
+        list.request.set_send_policy(policy);
+        list
+    }
+
+    /// Reads every row, and tells what was found. Blocks on the disk.
+    pub(crate) fn read(
+        &self,
+        mut each: impl FnMut(&Layout, &Row) -> Result<(), Status>,
+    ) -> Result<ListFindings, Status> {
+        let file = BufReader::new(self.table.read().map_err(unreadable)?);
+        let mut reader = Reader::open(file, &options(&self.request)).map_err(refused)?;
+        let mut row = Row::default();
+        let mut is_empty = true;
+        while reader.read(&mut row).map_err(refused)? {
+            is_empty &= row.address().is_none();
+            each(reader.layout(), &row)?;
+        }
+        if is_empty {
+            let message = "no row holds an address to verify; is it the right column?";
+            return Err(Status::invalid_argument(message));
+        }
+        Ok(findings(&reader))
+    }
+
+    /// Keeps it as the list of a batch. Blocks on the disk.
+    pub(crate) fn keep(&self, store: &UploadStore, id: &BatchId) -> io::Result<()> {
+        store.keep(&self.table, id, &self.request.encode_to_vec())
+    }
+}
+
+/// The part of a cell that is sent as its address.
+pub(crate) fn sent_address(address: &str) -> &str {
+    &address[..address.floor_char_boundary(LONGEST_ADDRESS)]
 }
 
 /// A list that is text by the line: the file itself, or the table that is made of it. `true`: the
 /// latter.
-pub(super) fn to_table(store: &UploadStore, list: SpoolFile) -> Result<(SpoolFile, bool), Status> {
+fn to_table(store: &UploadStore, list: SpoolFile) -> Result<(SpoolFile, bool), Status> {
     let mut input = BufReader::new(list.read().map_err(unreadable)?);
     let Some(container) = Container::detect(&mut input).map_err(unreadable)? else {
         return Ok((list, false));
@@ -59,43 +132,26 @@ pub(in crate::http) fn options(request: &UploadListRequest) -> listfile::ReaderO
     }
 }
 
-/// Reads all rows into pages.
-pub(super) fn read(
-    list: SpoolFile,
-    is_imported: bool,
-    request: &UploadListRequest,
+/// Sends all rows as pages. Blocks on the disk.
+pub(super) fn send_pages(
+    list: &ArrivedList,
     pages: &mpsc::Sender<Vec<BatchAddress>>,
-) -> Result<ReceivedList, Status> {
-    let mut request = request.clone();
-    if is_imported {
-        // A table that was made here is UTF-8.
-        request.encoding.clear();
-    }
-    let file = BufReader::new(list.read().map_err(unreadable)?);
-    let mut reader = Reader::open(file, &options(&request)).map_err(refused)?;
-    let mut row = Row::default();
+) -> Result<ListFindings, Status> {
+    let is_over = |_| Status::cancelled("the call is over");
     let mut page = Vec::with_capacity(PAGE);
-    let mut is_empty = true;
-    while reader.read(&mut row).map_err(refused)? {
-        let Some(address) = row.address() else { continue };
-        is_empty = false;
-        page.push(BatchAddress {
-            address: address[..address.floor_char_boundary(LONGEST_ADDRESS)].to_owned(),
-            row_id: row.number().to_string(),
-        });
-        if page.len() == PAGE && pages.blocking_send(std::mem::take(&mut page)).is_err() {
-            return Err(Status::cancelled("the call is over"));
+    let findings = list.read(|_, row| {
+        let Some(address) = row.address() else { return Ok(()) };
+        let (address, row_id) = (sent_address(address).to_owned(), row.number().to_string());
+        page.push(BatchAddress { address, row_id });
+        if page.len() == PAGE {
+            pages.blocking_send(std::mem::take(&mut page)).map_err(is_over)?;
         }
+        Ok(())
+    })?;
+    if !page.is_empty() {
+        pages.blocking_send(page).map_err(is_over)?;
     }
-    if is_empty {
-        let message = "no row holds an address to verify; is it the right column?";
-        return Err(Status::invalid_argument(message));
-    }
-    if !page.is_empty() && pages.blocking_send(page).is_err() {
-        return Err(Status::cancelled("the call is over"));
-    }
-    let findings = findings(&reader);
-    Ok(ReceivedList { list, findings, options: request.encode_to_vec() })
+    Ok(findings)
 }
 
 fn findings<R: io::Read>(reader: &Reader<R>) -> ListFindings {
