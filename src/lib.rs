@@ -10,6 +10,7 @@
 //! |---|---|---|
 //! | 11 | [`cli`], [`app`], [`config`], [`telemetry`], [`metrics`] | the process |
 //! | 10 | [`grpc`], [`http`], [`proto`] | the service: decode, call, encode; JSON over HTTP |
+//! | 10 | [`console`] | the page for people, made of the service's own answers |
 //! | 9 | [`batch`], [`doctor`] | durable lists: queue and worker; diagnosis of this host |
 //! | 9 | [`outcomes`], [`callbacks`] | reports on real mail; who is told of a batch's end |
 //! | 8 | [`report`] | data to page (pure) |
@@ -44,7 +45,7 @@
 //! 1. Imports run downward along the allowed edges; files form no circle but through a parent.
 //! 2. Pure files name no runtime, no network, no environment, no files and no clock: time is an
 //!    argument.
-//! 3. [`proto`] is named only in [`grpc`], [`http`] and [`cli`].
+//! 3. [`proto`] is named only in [`grpc`], [`http`], [`console`] and [`cli`].
 //! 4. Only [`config`] reads the environment, and no layer imports it: each part owns its `Config`.
 //! 5. There is no code path to DATA, BDAT, VRFY or EXPN.
 //! 6. No unsafe code, no unbounded channel, no task without an owner.
@@ -108,6 +109,8 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "cli")]
 pub mod config;
+#[cfg(feature = "server")]
+pub mod console;
 pub mod dns;
 #[cfg(feature = "cli")]
 pub mod doctor;
@@ -135,7 +138,7 @@ pub mod proto;
 mod queue_tests;
 pub mod readiness;
 pub mod registration;
-#[cfg(feature = "cli")]
+#[cfg(feature = "server")]
 pub mod report;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

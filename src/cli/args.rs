@@ -33,7 +33,7 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum CliCommand {
     /// Show the whole thing at work, on loopback: a small mail world, the service, a client
-    Demo,
+    Demo(DemoArgs),
     /// Run the gRPC service
     Serve(ServeArgs),
     /// Verify addresses; exit status 0 if all are deliverable, 1 if not
@@ -74,6 +74,14 @@ pub(super) enum CliCommand {
     Man(ManArgs),
 }
 
+/// `mailvet demo`
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// Open the console on it instead, until Ctrl-C
+    #[arg(long)]
+    pub(super) console: bool,
+}
+
 /// `mailvet serve`
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
@@ -96,6 +104,9 @@ pub(super) struct ServeArgs {
     /// Let other machines read them; there is no authentication
     #[arg(long)]
     pub(super) metrics_allow_remote: bool,
+    /// Serve the console, the page for people, at /console/
+    #[arg(long)]
+    pub(super) console: bool,
     /// Serve the sandbox's domains instead of the internet, for client tests
     #[arg(long)]
     pub(super) sandbox: bool,

@@ -8,6 +8,7 @@ mod common;
 mod completions;
 mod config;
 mod demo;
+mod demo_console;
 mod depth;
 mod descriptors;
 mod doctor;
@@ -67,7 +68,8 @@ pub fn main() -> ExitCode {
 /// `true`: yes, `false`: no, and an error: we failed.
 async fn run(cli: Cli) -> anyhow::Result<bool> {
     match cli.command {
-        CliCommand::Demo => demo::run().await,
+        CliCommand::Demo(args) if args.console => demo_console::run().await,
+        CliCommand::Demo(_) => demo::run().await,
         CliCommand::Serve(args) => serve::run(args, &cli.common).await,
         CliCommand::Verify(args) => verify::run(args, &cli.common).await,
         CliCommand::List(args) => list::run(*args, &cli.common).await,

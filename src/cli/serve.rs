@@ -73,6 +73,12 @@ pub(super) async fn start(
     Ok(Started { app: App::build(config)?, sandbox, traces })
 }
 
+/// Has the console served.
+pub(super) fn set_console(flags: &mut Table) {
+    let console = Table::from_iter([("console".to_owned(), true.into())]);
+    set(flags, "server", "http", console.into());
+}
+
 pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool> {
     // Before anything else: as a container's first process, an unhandled signal is ignored.
     let signals = Signals::listen()?;
@@ -82,6 +88,9 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     }
     if args.allow_anonymous {
         set(&mut flags, "server", "allow_anonymous", true.into());
+    }
+    if args.console {
+        set_console(&mut flags);
     }
     if let Some(dir) = args.data_dir {
         set(&mut flags, "batch", "data_dir", dir.display().to_string().into());

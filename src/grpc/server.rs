@@ -32,6 +32,7 @@ use crate::batch::Batches;
 use crate::callbacks::Callbacks;
 use crate::campaign::preflight::Thresholds;
 use crate::clock::Clock;
+use crate::console::ConsoleLayer;
 use crate::http::{self, BodyLimits, BrowserGuard, HttpLayer, LocalAnswers};
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::batch_service_server::BatchServiceServer;
@@ -111,6 +112,8 @@ pub async fn serve(
     let (anonymous, certificates) = (protection.admits_anonymous(), protection.client_certificates);
     let guard = BrowserGuard::new(&config.http, anonymous, certificates);
     let translation = HttpLayer::new(&config.http, bodies, guard, services.batches.uploads());
+    let (is_tls, all) = (files.tls.is_some(), services.batches.clone());
+    let console = ConsoleLayer::new(&config.http, anonymous, is_tls, all, clock);
     let (cors, accepts_http1) = (http::cors(&config.http)?, config.http.enabled);
     let verifier =
         MeteredVerifier::new(Arc::clone(&files.access), Arc::clone(&services.verifier), clock);
@@ -123,6 +126,7 @@ pub async fn serve(
     let router = builder(&limits)
         .accept_http1(accepts_http1)
         .layer(tower::util::option_layer(cors))
+        .layer(tower::util::option_layer(console))
         .layer(translation)
         .layer(GrpcOnlyLayer)
         .layer(CallTraceLayer::new(Arc::clone(&services.calls), clock))
@@ -163,6 +167,7 @@ fn log_start(address: SocketAddr, files: &CredentialFiles, config: &Config) {
         api_keys = files.key_file.is_some(),
         anonymous = config.protection().admits_anonymous(),
         http = config.http.enabled,
+        console = config.http.console,
         "serving"
     );
 }

@@ -43,9 +43,10 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("doctor", &["address", "clock", "dns", "egress", "registration", "smtp", "spf"]),
     ("outcomes", &["address", "smtp", "verdict", "verifier"]),
     // 10
-    ("proto", &[]),
+    ("proto", &["campaign", "report", "verdict"]),
     ("http", &["batch", "campaign", "listfile", "proto"]),
-    ("grpc", &["access", "address", "batch", "cache", "callbacks", "campaign", "clock", "dns", "fair", "http", "instruments", "lists", "proto", "readiness", "registration", "smtp", "verdict", "verifier"]),
+    ("console", &["address", "batch", "campaign", "clock", "http", "listfile", "proto", "report", "verdict", "verifier"]),
+    ("grpc", &["access", "address", "batch", "cache", "callbacks", "campaign", "clock", "console", "dns", "fair", "http", "instruments", "lists", "proto", "readiness", "registration", "smtp", "verdict", "verifier"]),
     // 11
     ("telemetry", &[]),
     ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "prober", "readiness", "verdict", "verifier"]),

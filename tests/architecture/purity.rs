@@ -45,6 +45,7 @@ const PURE_FILES: &[&str] = &[
     "callbacks/schedule.rs",
     "callbacks/secrets.rs",
     "callbacks/signature.rs",
+    "console/words.rs",
     "doctor/checks/",
     "doctor/config.rs",
     "doctor/date.rs",

@@ -9,6 +9,7 @@ mod batches;
 mod callbacks;
 mod command_line;
 mod configuration;
+mod console;
 mod crash;
 mod customer;
 #[cfg(feature = "external-tests")]

@@ -1,0 +1,163 @@
+//! Lists that were started: the table of them, their progress, their reports, their rows.
+
+use std::time::SystemTime;
+
+use http::StatusCode;
+use tonic::Status;
+
+use super::answer::{self, see_other};
+use super::pages::{BatchHead, ConsoleReport, HomePage, ProgressPage};
+use super::parts::{PREFIX, SiteParts};
+use super::progress::ProgressView;
+use super::visit::{Answered, Visit};
+use crate::campaign::BatchId;
+use crate::http::{self as http_door, RowSelection};
+use crate::proto::{
+    Batch, BatchTally, CancelBatchRequest, CancelBatchResponse, DeleteBatchRequest,
+    DeleteBatchResponse, GetBatchRequest, GetBatchResponse, ListBatchTalliesRequest,
+    ListBatchTalliesResponse, ListBatchesRequest, ListBatchesResponse, ResultOrder,
+    StreamBatchResultsRequest, TallyKind, from_message,
+};
+use crate::report::{self, FlagCounts, GroupCounts, ReportData, SendCounts};
+
+/// Lists of a page of the table.
+const PAGE: i32 = 20;
+
+/// Domains and providers that a report looks at.
+const TALLIES: i32 = 50;
+
+/// Providers whose progress is shown.
+pub(super) const PLACES: i32 = 10;
+
+/// Shows where to begin, and the lists that were started.
+pub(super) async fn home(site: &SiteParts, visit: &Visit) -> Answered {
+    let query = visit.parts.uri.query().unwrap_or_default();
+    let before = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "before");
+    let request = ListBatchesRequest {
+        page_size: PAGE,
+        page_token: before.map(|(_, token)| token.into_owned()).unwrap_or_default(),
+    };
+    let listed: ListBatchesResponse = visit.batches("ListBatches", &request).await?;
+    let page = HomePage::new(visit.frame(), &listed, site.uploads.is_some());
+    Ok(answer::page(StatusCode::OK, &page))
+}
+
+async fn batch(visit: &Visit, id: &str) -> Result<Batch, Status> {
+    let request = GetBatchRequest { batch_id: id.to_owned() };
+    let answer: GetBatchResponse = visit.batches("GetBatch", &request).await?;
+    answer.batch.ok_or_else(|| Status::internal("the service named no batch"))
+}
+
+/// Shows the progress of a list, or the report once it is over.
+pub(super) async fn show(site: &SiteParts, visit: &Visit, id: &str) -> Answered {
+    let batch = batch(visit, id).await?;
+    let now = site.clock.now();
+    let head = BatchHead::new(&batch, now);
+    if !from_message::state(&batch).is_over() {
+        let places = tallies(visit, id, TallyKind::Provider, PLACES).await?;
+        let progress = ProgressView::new(&batch, &places, now);
+        return Ok(answer::page(
+            StatusCode::OK,
+            &ProgressPage { frame: visit.frame(), head, progress },
+        ));
+    }
+    let domains = tallies(visit, id, TallyKind::Domain, TALLIES).await?;
+    let providers = tallies(visit, id, TallyKind::Provider, TALLIES).await?;
+    let data = report_data(&batch, domains, providers, now)?;
+    let sections = report::render_sections(&data)
+        .map_err(|error| Status::internal(format!("the report cannot be rendered: {error}")))?;
+    let is_file = is_file(site, id).await;
+    let page = ConsoleReport::new(visit.frame(), head, sections, is_file);
+    Ok(answer::page(StatusCode::OK, &page))
+}
+
+pub(super) async fn tallies(
+    visit: &Visit,
+    id: &str,
+    kind: TallyKind,
+    most: i32,
+) -> Result<Vec<GroupCounts>, Status> {
+    let request = ListBatchTalliesRequest {
+        batch_id: id.to_owned(),
+        kind: kind.into(),
+        page_size: most,
+        ..ListBatchTalliesRequest::default()
+    };
+    let answer: ListBatchTalliesResponse = visit.batches("ListBatchTallies", &request).await?;
+    let tallies: Vec<BatchTally> = answer.tallies;
+    Ok(tallies.into_iter().map(from_message::group_counts).collect())
+}
+
+fn report_data(
+    batch: &Batch,
+    domains: Vec<GroupCounts>,
+    providers: Vec<GroupCounts>,
+    now: SystemTime,
+) -> Result<ReportData, Status> {
+    let internal = |error: from_message::IncompleteMessage| Status::internal(error.to_string());
+    let time = |at: Option<prost_types::Timestamp>| at.and_then(from_message::time);
+    let progress = from_message::progress(batch).map_err(internal)?;
+    let oldest = progress.oldest_evidence;
+    Ok(ReportData {
+        list: batch.display_name.clone(),
+        state: from_message::state(batch),
+        started_at: time(batch.create_time).unwrap_or(now),
+        ended_at: time(batch.end_time),
+        written_at: now,
+        progress,
+        preflight: from_message::preflight(batch).map_err(internal)?,
+        domains,
+        providers,
+        files: Vec::new(),
+        suggestions: 0,
+        no_address: 0,
+        excluded: 0,
+        flags: FlagCounts::default(),
+        to_send: SendCounts::default(),
+        evidence: oldest.zip(time(batch.end_time)),
+        from_cache: 0,
+        asked_as: None,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}
+
+/// Returns whether the list was uploaded as a file, whose rows can be given back.
+async fn is_file(site: &SiteParts, id: &str) -> bool {
+    let (Some(store), Some(id)) = (site.batches.uploads(), BatchId::parse(id)) else {
+        return false;
+    };
+    let looked = tokio::task::spawn_blocking(move || store.list(&id)).await;
+    matches!(looked, Ok(Ok(Some(_))))
+}
+
+/// Gives back rows of the list with their results.
+pub(super) async fn download(site: &SiteParts, visit: &Visit, id: &str, part: &str) -> Answered {
+    let selection = RowSelection::ALL.into_iter().find(|selection| selection.name() == part);
+    let selection = selection.ok_or_else(|| Status::not_found("no page has this address"))?;
+    let request = StreamBatchResultsRequest {
+        batch_id: id.to_owned(),
+        order: ResultOrder::Row.into(),
+        ..StreamBatchResultsRequest::default()
+    };
+    let results = visit.open("StreamBatchResults", &request).await?;
+    let answer = http_door::download(results, site.batches.uploads(), id, selection).await;
+    let is_failed = !answer.status().is_success();
+    if is_failed {
+        return Err(Status::not_found(
+            "this list did not come as a file, so that there is none to give back",
+        ));
+    }
+    Ok(answer::guarded(answer))
+}
+
+pub(super) async fn cancel(visit: &Visit, id: &str) -> Answered {
+    let request = CancelBatchRequest { batch_id: id.to_owned() };
+    let _: CancelBatchResponse = visit.batches("CancelBatch", &request).await?;
+    see_other(&format!("{PREFIX}batches/{}", batch(visit, id).await?.batch_id))
+}
+
+pub(super) async fn delete(visit: &Visit, id: &str) -> Answered {
+    let request = DeleteBatchRequest { batch_id: id.to_owned() };
+    let _: DeleteBatchResponse = visit.batches("DeleteBatch", &request).await?;
+    see_other(PREFIX)
+}

@@ -1,0 +1,122 @@
+//! A list from its upload to its start. Nothing is asked before that.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use tonic::Status;
+use tonic::body::Body;
+
+use super::answer::{self, see_other};
+use super::drafts::ListDraft;
+use super::pages::FoundPage;
+use super::parts::{PREFIX, SiteParts};
+use super::survey::survey;
+use super::visit::{Answered, Visit};
+use crate::campaign::duration;
+use crate::http::{ArrivedList, FormHead, ListUploads, RequestForm};
+use crate::proto::{SendPolicy, UploadBatchResponse, UploadListRequest};
+
+/// Takes a list to disk, and reads it.
+pub(super) async fn receive(site: &SiteParts, visit: &Visit, body: Body) -> Answered {
+    visit.admit().await?;
+    let busy = || Status::resource_exhausted("too many lists are arriving; try again in a minute");
+    let _room = site.arrivals.try_acquire().map_err(|_| busy())?;
+    let content_type = visit.parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let may_come = |head: &FormHead| {
+        let field = |name| head.fields.iter().find(|(field, _)| field == name);
+        visit.check_token_text(field("token").map_or("", |(_, value)| value))?;
+        if head.filename.is_empty() {
+            return Err(Status::invalid_argument("no file was chosen; go back and choose one"));
+        }
+        let filename = head.filename.clone();
+        Ok(UploadListRequest { filename, ..UploadListRequest::default() })
+    };
+    let uploads = uploads(site)?;
+    let list = uploads.receive_form(content_type.unwrap_or_default(), body, may_come).await?;
+    let draft = read(list).await?;
+    let id = site.drafts.add(draft, visit.session.key, site.clock.now());
+    let id = id.ok_or_else(|| Status::internal("there are no random numbers"))?;
+    see_other(&format!("{PREFIX}lists/{id}"))
+}
+
+fn uploads(site: &SiteParts) -> Result<&ListUploads, Status> {
+    let uploads = site.uploads.as_ref();
+    uploads.ok_or_else(|| Status::unimplemented("this service takes no list files"))
+}
+
+async fn read(list: Arc<ArrivedList>) -> Result<ListDraft, Status> {
+    let reading = Arc::clone(&list);
+    // Reading files blocks.
+    let survey = tokio::task::spawn_blocking(move || survey(&reading)).await;
+    let survey = survey.map_err(|_| Status::internal("the list was not read"))??;
+    Ok(ListDraft { list, survey: Arc::new(survey) })
+}
+
+fn find(site: &SiteParts, visit: &Visit, id: &str) -> Result<ListDraft, Status> {
+    let found = site.drafts.find(id, &visit.session.key, site.clock.now());
+    found.ok_or_else(|| {
+        Status::not_found(
+            "this list was started, discarded, or waited for more than an hour; upload it again",
+        )
+    })
+}
+
+/// Shows what was found in a list, and how long it will take.
+pub(super) async fn show(site: &SiteParts, visit: &Visit, id: &str) -> Answered {
+    visit.admit().await?;
+    let draft = find(site, visit, id)?;
+    let survey = &draft.survey;
+    let work = site.batches.prospect(&survey.domains).await;
+    let mailboxes = survey.mailboxes.unwrap_or(survey.rows);
+    let time = duration::before_start(
+        work.clone(),
+        survey.rows.saturating_sub(survey.malformed),
+        (survey.rows, mailboxes),
+        Some(site.batches.pace()),
+    );
+    let page = FoundPage::new(visit.frame(), id, &draft, &work, time);
+    Ok(answer::page(StatusCode::OK, &page))
+}
+
+/// Reads the list again, by another column.
+pub(super) async fn choose_column(
+    site: &SiteParts,
+    visit: &Visit,
+    id: &str,
+    form: &RequestForm,
+) -> Answered {
+    visit.admit().await?;
+    let draft = find(site, visit, id)?;
+    let list = Arc::new(draft.list.with_column(form.value("column")));
+    site.drafts.replace(id, read(list).await?);
+    see_other(&format!("{PREFIX}lists/{id}"))
+}
+
+/// Has the list verified from here on.
+pub(super) async fn start(
+    site: &SiteParts,
+    visit: &Visit,
+    id: &str,
+    form: &RequestForm,
+) -> Answered {
+    let draft = find(site, visit, id)?;
+    let policy = match form.value("send_to") {
+        "all" => SendPolicy::All,
+        "deliverable_and_risky" => SendPolicy::DeliverableAndRisky,
+        _ => SendPolicy::Deliverable,
+    };
+    let list = Arc::new(draft.list.with_send_policy(policy));
+    let (messages, upload) = uploads(site)?.begin_stored(list);
+    let answer: UploadBatchResponse = visit.upload(messages).await?;
+    let batch = upload.keep(answer).await.batch.unwrap_or_default();
+    site.drafts.remove(id);
+    see_other(&format!("{PREFIX}batches/{}", batch.batch_id))
+}
+
+/// Forgets a list that was not started.
+pub(super) fn discard(site: &SiteParts, visit: &Visit, id: &str) -> Answered {
+    find(site, visit, id)?;
+    site.drafts.remove(id);
+    see_other(PREFIX)
+}

@@ -1,0 +1,57 @@
+// Adds to pages that work without it: dropping a list, and live progress.
+
+const form = document.querySelector("[data-drop]");
+if (form) {
+  const file = form.querySelector("input[type=file]");
+  const status = form.querySelector("[data-status]");
+  const send = () => {
+    if (!file.files.length) return;
+    status.textContent = `Sending ${file.files[0].name} …`;
+    form.classList.add("is-sending");
+    form.requestSubmit();
+  };
+  form.classList.add("is-live");
+  file.addEventListener("change", send);
+  const isFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+  let inside = 0;
+  const mark = () => document.body.classList.toggle("is-dragging", inside > 0);
+  addEventListener("dragenter", (event) => {
+    if (isFile(event)) inside += 1;
+    mark();
+  });
+  addEventListener("dragleave", (event) => {
+    if (isFile(event)) inside -= 1;
+    mark();
+  });
+  addEventListener("dragover", (event) => {
+    if (isFile(event)) event.preventDefault();
+  });
+  addEventListener("drop", (event) => {
+    if (!isFile(event)) return;
+    event.preventDefault();
+    inside = 0;
+    mark();
+    if (event.dataTransfer.files.length !== 1) {
+      status.textContent = "One list at a time, please.";
+      return;
+    }
+    file.files = event.dataTransfer.files;
+    send();
+  });
+  // A page that comes back from the browser's memory is not sending any more.
+  addEventListener("pageshow", () => {
+    form.classList.remove("is-sending");
+    status.textContent = "";
+  });
+}
+
+for (const place of document.querySelectorAll("[data-live]")) {
+  const events = new EventSource(place.dataset.live);
+  events.addEventListener("progress", (event) => {
+    place.innerHTML = event.data;
+  });
+  events.addEventListener("end", () => {
+    events.close();
+    location.reload();
+  });
+}

@@ -1,0 +1,203 @@
+//! The site: which page answers a request, for whom.
+
+use http::header::{HeaderName, HeaderValue, SET_COOKIE};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+use super::pages::{PageFrame, ReloadPage, SignInPage};
+use super::parts::{PREFIX, SiteParts};
+use super::sessions::ConsoleSession;
+use super::visit::{Answered, Visit, trouble};
+use super::{address, answer, batches, lists, live};
+use crate::http::{CallOrigin, OwnServices, RequestForm};
+use crate::report;
+
+/// The console's own style, behind that of the report.
+const STYLE: &str = include_str!("pages/console.css");
+
+/// Dropping a file, and live progress.
+const MODULE: &str = include_str!("pages/page.js");
+
+const ICON: &str = include_str!("pages/icon.svg");
+
+/// The console.
+pub(super) struct Site(SiteParts);
+
+impl Site {
+    pub(super) fn new(parts: SiteParts) -> Self {
+        Self(parts)
+    }
+
+    pub(super) async fn answer(
+        &self,
+        request: Request<Body>,
+        services: OwnServices,
+    ) -> Response<Body> {
+        let (mut parts, body) = request.into_parts();
+        if parts.method == Method::HEAD {
+            parts.method = Method::GET;
+        }
+        if let Err(sentence) = self.0.guard.check(&parts) {
+            return trouble(PageFrame::default(), &Status::permission_denied(sentence));
+        }
+        if let Some(file) = file(&parts) {
+            return file;
+        }
+        match self.0.sessions.find(&parts.headers, self.0.clock.now()) {
+            Some(session) => self.visit(Visit::new(parts, session, services), body).await,
+            None => self.enter(parts, body, services).await,
+        }
+    }
+
+    /// Answers a browser that shows no session.
+    async fn enter(&self, parts: Parts, body: Body, services: OwnServices) -> Response<Body> {
+        let is_get = parts.method == Method::GET;
+        if is_get && is_from_elsewhere(&parts.headers) {
+            // A browser that comes by a link elsewhere keeps the cookie back (SameSite=Strict), and
+            // shows it when the page asks for itself.
+            return answer::page(StatusCode::OK, &ReloadPage {});
+        }
+        let origin = CallOrigin::from_parts(&parts);
+        if parts.method == Method::POST && parts.uri.path() == "/console/sign-in" {
+            return self.sign_in(body, origin, services).await;
+        }
+        match services.admit(origin).await {
+            Ok(()) if is_get => {
+                let Some((session, cookie)) = self.0.sessions.begin(None, self.0.clock.now())
+                else {
+                    let status = Status::internal("there are no random numbers");
+                    return trouble(PageFrame::default(), &status);
+                };
+                let answer = self.visit(Visit::new(parts, session, services), body).await;
+                with_cookie(answer, cookie)
+            }
+            Ok(()) => {
+                let sentence = "your session is over, so nothing was changed; load the page anew \
+                                and send it again";
+                trouble(PageFrame::default(), &Status::permission_denied(sentence))
+            }
+            Err(status) if status.code() == Code::Unauthenticated => sign_in_page(""),
+            Err(status) => trouble(PageFrame::default(), &status),
+        }
+    }
+
+    /// Begins a session for a key that the gate lets in.
+    async fn sign_in(
+        &self,
+        body: Body,
+        origin: CallOrigin,
+        services: OwnServices,
+    ) -> Response<Body> {
+        let form = match RequestForm::read(&self.0.bodies, body).await {
+            Ok(form) => form,
+            Err(status) => return trouble(PageFrame::default(), &status),
+        };
+        let value = HeaderValue::from_str(&format!("Bearer {}", form.value("key").trim()));
+        let Ok(mut value) = value else { return sign_in_page("That is no API key.") };
+        value.set_sensitive(true);
+        if let Err(status) = services.admit(origin.with_authorization(value.clone())).await {
+            return match status.code() {
+                Code::Unauthenticated => {
+                    sign_in_page("The service does not know this key, or it has expired.")
+                }
+                _ => trouble(PageFrame::default(), &status),
+            };
+        }
+        let home = answer::see_other(PREFIX);
+        match (self.0.sessions.begin(Some(value), self.0.clock.now()), home) {
+            (Some((_, cookie)), Ok(home)) => with_cookie(home, cookie),
+            _ => {
+                let status = Status::internal("there are no random numbers");
+                trouble(PageFrame::default(), &status)
+            }
+        }
+    }
+
+    /// Answers a browser with a session.
+    async fn visit(&self, visit: Visit, body: Body) -> Response<Body> {
+        match self.route(&visit, body).await {
+            Ok(answer) => answer,
+            Err(status) if status.code() == Code::Unauthenticated => {
+                // The key was withdrawn meanwhile.
+                self.0.sessions.end(&visit.session);
+                sign_in_page("Your session is over: the service does not know its key any more.")
+            }
+            Err(status) => visit.trouble(&status),
+        }
+    }
+
+    async fn route(&self, visit: &Visit, body: Body) -> Answered {
+        let path = visit.parts.uri.path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
+        let path: Vec<&str> = path.split('/').collect();
+        if visit.parts.method == Method::GET {
+            return match path[..] {
+                [""] => batches::home(&self.0, visit).await,
+                ["lists", id] => lists::show(&self.0, visit, id).await,
+                ["batches", id] => batches::show(&self.0, visit, id).await,
+                ["batches", id, "live"] => live::watch(&self.0, visit, id).await,
+                ["batches", id, part] => batches::download(&self.0, visit, id, part).await,
+                _ => Err(Status::not_found("no page has this address")),
+            };
+        }
+        if visit.parts.method != Method::POST {
+            return Err(Status::unimplemented("pages are read with GET, and forms sent with POST"));
+        }
+        if path[..] == ["lists"] {
+            // Its token comes in the form, before the file.
+            return lists::receive(&self.0, visit, body).await;
+        }
+        let form = RequestForm::read(&self.0.bodies, body).await?;
+        visit.check_token(&form)?;
+        match path[..] {
+            ["verify"] => address::verify(visit, &form).await,
+            ["lists", id, "column"] => lists::choose_column(&self.0, visit, id, &form).await,
+            ["lists", id, "start"] => lists::start(&self.0, visit, id, &form).await,
+            ["lists", id, "discard"] => lists::discard(&self.0, visit, id),
+            ["batches", id, "cancel"] => batches::cancel(visit, id).await,
+            ["batches", id, "delete"] => batches::delete(visit, id).await,
+            ["sign-out"] => self.sign_out(&visit.session),
+            ["sign-in"] => answer::see_other(PREFIX),
+            _ => Err(Status::not_found("no form has this address")),
+        }
+    }
+
+    fn sign_out(&self, session: &ConsoleSession) -> Answered {
+        self.0.sessions.end(session);
+        answer::see_other(PREFIX)
+    }
+}
+
+/// What every browser may have: the files of the pages, and the way to the first of them.
+fn file(parts: &Parts) -> Option<Response<Body>> {
+    let file = |content_type, text: String| {
+        Some(answer::with_body(StatusCode::OK, content_type, text.into()))
+    };
+    match (&parts.method, parts.uri.path()) {
+        (&Method::GET, "/" | "/console") => answer::see_other(PREFIX).ok(),
+        (&Method::GET, "/console/style.css") => {
+            file("text/css; charset=utf-8", [report::STYLE, STYLE].concat())
+        }
+        (&Method::GET, "/console/page.js") => {
+            file("text/javascript; charset=utf-8", MODULE.to_owned())
+        }
+        (&Method::GET, "/console/icon.svg") => file("image/svg+xml", ICON.to_owned()),
+        _ => None,
+    }
+}
+
+/// Returns whether the browser says that a page of another site sent it here (Fetch metadata).
+fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let site = headers.get(HeaderName::from_static("sec-fetch-site"));
+    site.is_some_and(|site| site == "cross-site" || site == "same-site")
+}
+
+fn sign_in_page(trouble: &'static str) -> Response<Body> {
+    answer::page(StatusCode::UNAUTHORIZED, &SignInPage { frame: PageFrame::default(), trouble })
+}
+
+fn with_cookie(mut answer: Response<Body>, cookie: HeaderValue) -> Response<Body> {
+    answer.headers_mut().insert(SET_COOKIE, cookie);
+    answer
+}

@@ -1,0 +1,149 @@
+// A person at the console: uploads a list, starts it, reads the report, downloads the clean rows.
+// Every page is looked through by axe-core in both themes and at three widths.
+//
+// In the environment: TEST_URL, TEST_MODULES (a node_modules folder), TEST_ROWS, TEST_FOLDER (for
+// the list), TEST_RUNNING (the path of a list that is not done); TEST_SHOTS (a folder) to keep a
+// picture of every page.
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+
+const { TEST_URL: url, TEST_MODULES: modules, TEST_FOLDER: folder, TEST_SHOTS: shots } = process.env;
+const rows = Number(process.env.TEST_ROWS);
+const require = createRequire(path.join(modules, "package.json"));
+const { chromium } = require("playwright-core");
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+const WIDTHS = [390, 820, 1280];
+const THEMES = ["light", "dark"];
+
+// Half of the addresses are there, and a few domains are no mail domains.
+const list = path.join(folder, "people.csv");
+const address = (row) =>
+  row % 50 === 7 ? `row${row}@no-such-domain.test` : row % 2 ? `jane.doe+${row}@acme.test` : `user${row}@acme.test`;
+const lines = Array.from({ length: rows }, (_, row) => `${row + 1},Person ${row + 1},${address(row)}\n`);
+writeFileSync(list, `number,name,e-mail\n${lines.join("")}`);
+
+const browser = await chromium.launch({
+  executablePath: "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+});
+const troubles = [];
+
+async function open(options) {
+  const context = await browser.newContext({ acceptDownloads: true, ...options });
+  const page = await context.newPage();
+  page.on("pageerror", (error) => troubles.push(`${page.url()}: ${error}`));
+  page.on("console", (message) => {
+    const isAnswer = message.text().includes("Failed to load resource");
+    if (message.type() === "error" && !isAnswer) troubles.push(`${page.url()}: ${message.text()}`);
+  });
+  return page;
+}
+
+// Looks through the page that is there.
+async function look(page, name, widths = WIDTHS, themes = THEMES) {
+  for (const width of widths) {
+    for (const theme of themes) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ colorScheme: theme });
+      const where = `${name} at ${width} px, ${theme}`;
+      const beyond = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      if (beyond > 0) troubles.push(`${where}: ${beyond} px wider than the window`);
+      await page.evaluate(axe);
+      const found = await page.evaluate(() => globalThis.axe.run({ resultTypes: ["violations"] }));
+      for (const violation of found.violations) {
+        const nodes = violation.nodes.map((node) => `${node.html} ${node.failureSummary}`);
+        troubles.push(`${where}: ${violation.id}: ${nodes.join("; ")}`);
+      }
+      if (shots) {
+        const file = path.join(shots, `${name}-${width}-${theme}.png`);
+        await page.screenshot({ path: file, fullPage: true });
+      }
+    }
+  }
+}
+
+const page = await open();
+let clicks = 0;
+await page.goto(`${url}/`);
+await look(page, "home");
+
+// By keyboard: past what every page begins with.
+await page.keyboard.press("Tab");
+assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
+
+// A click opens the file chooser.
+const chooser = page.waitForEvent("filechooser");
+await page.locator("#file").click();
+clicks += 1;
+await (await chooser).setFiles(list);
+await page.waitForURL("**/console/lists/*");
+await page.getByRole("button", { name: "Start" }).waitFor();
+await look(page, "found");
+const heading = await page.getByRole("heading", { level: 1 }).textContent();
+assert.equal(heading.trim(), "people.csv");
+
+const begun = Date.now();
+await page.getByRole("button", { name: "Start" }).click();
+clicks += 1;
+await page.waitForURL("**/console/batches/*");
+const report = page.getByText("Pre-flight report");
+if (!(await report.isVisible())) {
+  const live = page.locator("[data-live] .percent");
+  await live.or(report).first().waitFor();
+}
+await report.waitFor({ timeout: 600_000 });
+const seconds = (Date.now() - begun) / 1000;
+await look(page, "report");
+
+const download = page.waitForEvent("download");
+await page.getByRole("link", { name: "Clean list" }).click();
+clicks += 1;
+const file = await download;
+assert.equal(file.suggestedFilename(), "people.clean.csv");
+const clean = readFileSync(await file.path(), "utf8").trimEnd().split("\n").slice(1);
+assert(clean.length > 0 && clean.every((line) => line.includes(",deliverable,send,")));
+assert(clicks <= 3, `${clicks} clicks`);
+
+// One address.
+await page.getByRole("link", { name: "mailvet" }).click();
+await page.getByLabel("E-mail address").fill("nobody@acme.test");
+await page.keyboard.press("Enter");
+await page.getByRole("heading", { name: "Undeliverable" }).waitFor();
+await page.getByText("The conversation with the mail server").click();
+await look(page, "address");
+
+// A list can be dropped anywhere.
+await page.goto(`${url}/console/`);
+const transfer = await page.evaluateHandle(() => {
+  const data = new DataTransfer();
+  data.items.add(new File(["email\njane.doe@acme.test\n"], "dropped.csv"));
+  return data;
+});
+for (const type of ["dragenter", "dragover", "drop"]) {
+  await page.locator("body").dispatchEvent(type, { dataTransfer: transfer });
+}
+await page.waitForURL("**/console/lists/*");
+await page.getByRole("heading", { name: "dropped.csv" }).waitFor();
+
+// A list that is not done shows how far it is, by itself.
+const events = page.waitForResponse((response) => response.url().endsWith("/live"));
+await page.goto(`${url}${process.env.TEST_RUNNING}`);
+await events;
+await page.locator("[data-live]").getByText("rows have an answer").waitFor();
+await look(page, "running");
+
+// Without JavaScript everything but the drop and live progress is there.
+const plain = await open({ javaScriptEnabled: false });
+await plain.goto(`${url}/console/`);
+await plain.locator("#file").setInputFiles(list);
+await plain.getByRole("button", { name: "Upload" }).click();
+await plain.getByRole("button", { name: "Start" }).click();
+await plain.getByText("Pre-flight report").waitFor({ timeout: 600_000 });
+
+await browser.close();
+console.log(`${rows} rows: ${clicks} clicks, ${seconds.toFixed(1)} s from Start to the report`);
+assert.deepEqual(troubles, []);

@@ -1,0 +1,192 @@
+//! The console, as a browser without JavaScript meets it.
+
+pub(crate) mod browser;
+
+#[cfg(feature = "external-tests")]
+mod real_browser;
+mod safety;
+
+use std::time::Duration;
+
+use mailvet::proto::upload_batch_request::Part;
+use mailvet::proto::{
+    BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, UploadBatchRequest,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use self::browser::Browser;
+use crate::http::client::HttpRequest;
+use crate::process::TIME_LIMIT;
+use crate::product::Product;
+
+/// A list with one address of each kind.
+const LIST: &str = "Nr,Name,E-Mail\n1,Jane,jane.doe@acme.test\n2,Nobody,nobody@acme.test\n\
+                    3,Without,\n4,Sales,sales@acme.test\n5,Misspelt,jane..doe@\n";
+
+pub(crate) async fn product() -> Product {
+    Product::with(|config| {
+        config.server.http.console = true;
+        config.batch.wait_in_lane = Duration::ZERO;
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_console_is_off_unless_it_is_wanted() {
+    let product = Product::start().await;
+    assert_eq!(HttpRequest::get("/console/").send(product.address).await.status, 404);
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_is_shown_before_anybody_is_asked_about_it() {
+    let product = product().await;
+    let browser = Browser::open(&product).await;
+    let path = browser.upload("people.csv", LIST.as_bytes()).await;
+    let page = browser.get(&path).await;
+    assert_eq!(page.status, 200, "{page:?}");
+    for shown in [
+        "people.csv",
+        "jane.doe@acme.test",
+        "<dt>with an address</dt><dd>4</dd>",
+        "<dt>without an address</dt><dd>1</dd>",
+        "<dt>not spelled like an address</dt><dd>1</dd>",
+        r#"<option value="3" selected>3: E-Mail</option>"#,
+        "How long it will take",
+        ">acme.test<",
+    ] {
+        assert!(page.body.contains(shown), "{shown}: {}", page.body);
+    }
+    assert_eq!(product.sandbox.counts().total().connections, 0);
+    let answer = browser.post(&format!("{path}/column"), &[("column", "2")]).await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert!(answer.body.contains("is it the right column?"), "{}", answer.body);
+    let answer = browser.post(&format!("{path}/column"), &[("column", "3")]).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+    let answer = browser.post(&format!("{path}/discard"), &[]).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+    assert_eq!(browser.get(&path).await.status, 404);
+    let kept = std::fs::read_dir(product.store().join("uploads")).unwrap().count();
+    assert_eq!(kept, 0, "a discarded list leaves nothing");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_goes_from_its_upload_to_its_report_and_comes_back_in_parts() {
+    let product = product().await;
+    let browser = Browser::open(&product).await;
+    let path = browser.start("people.csv", LIST.as_bytes()).await;
+    let report = browser.report(&path).await;
+    assert!(report.body.contains("Clean first") || report.body.contains("No go"), "{report:?}");
+    assert!(report.body.contains("the server says: no such mailbox"), "{report:?}");
+    let part = async |part: &str| {
+        let answer = browser.get(&format!("{path}/{part}")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let name = answer.header("content-disposition").unwrap().to_owned();
+        let rows = answer.body.lines().skip(1).map(|line| line[..1].to_owned());
+        (name, rows.collect::<Vec<_>>().join(""))
+    };
+    let (name, rows) = part("clean").await;
+    assert!(name.ends_with("''people.clean.csv"), "{name}");
+    assert_eq!(rows, "1");
+    assert_eq!(part("review").await.1, "4");
+    assert_eq!(part("suppress").await.1, "25");
+    let (name, rows) = part("all").await;
+    assert!(name.ends_with("''people.vetted.csv"), "{name}");
+    assert_eq!(rows, "12345");
+    assert_eq!(browser.get(&format!("{path}/others")).await.status, 404);
+    let home = browser.get("/console/").await;
+    assert!(home.body.contains("people.csv") && home.body.contains(&path), "{}", home.body);
+    assert_eq!(browser.post(&format!("{path}/delete"), &[]).await.status, 303);
+    assert_eq!(browser.get(&path).await.status, 404);
+    product.stop().await;
+}
+
+/// A list with one row that has an answer, and one whose server is waited for; its page's path.
+async fn waiting_list(product: &Product) -> String {
+    let options = BatchOptions {
+        retry_window: Some(prost_types::Duration { seconds: 3 * 86_400, nanos: 0 }),
+        ..BatchOptions::default()
+    };
+    let spec = BatchSpec {
+        display_name: "slow.csv".to_owned(),
+        options: Some(options),
+        ..BatchSpec::default()
+    };
+    let row = |address: String| BatchAddress { address, row_id: String::new() };
+    let addresses = vec![row("jane.doe@acme.test".into()), row(product.sample("GREYLISTED"))];
+    let page = BatchPage { addresses };
+    let parts = [Part::Spec(spec), Part::Page(page), Part::End(BatchEnd { rows: 2 })];
+    let parts = parts.map(|part| UploadBatchRequest { part: Some(part) });
+    let mut client = product.batch_client().await;
+    let created = client.upload_batch(tokio_stream::iter(parts)).await.unwrap().into_inner();
+    format!("/console/batches/{}", created.batch.unwrap().batch_id)
+}
+
+#[tokio::test]
+async fn a_running_list_shows_its_progress_and_can_be_stopped() {
+    let product = product().await;
+    let browser = Browser::open(&product).await;
+    let path = waiting_list(&product).await;
+    let page = browser.get(&path).await;
+    assert!(page.body.contains(r#"http-equiv="refresh""#), "{}", page.body);
+    assert!(page.body.contains("of 2 rows have an answer"), "{}", page.body);
+    let events = events(&product, &browser, &format!("{path}/live")).await;
+    assert!(events.starts_with("event: progress\ndata: <p class=\"percent\">"), "{events}");
+    let answer = browser.post(&format!("{path}/cancel"), &[]).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+    let report = browser.report(&path).await;
+    assert!(report.body.contains("The batch was cancelled"), "{}", report.body);
+    assert!(!report.body.contains("Clean list"), "it did not come as a file");
+    assert_eq!(browser.get(&format!("{path}/clean")).await.status, 404);
+    product.stop().await;
+}
+
+/// The first events of a list that is watched.
+async fn events(product: &Product, browser: &Browser, path: &str) -> String {
+    let mut stream = TcpStream::connect(product.address).await.unwrap();
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nhost: {}\r\ncookie: {}\r\n\r\n",
+        product.address, browser.cookie
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut octets = Vec::new();
+    let reading = async {
+        while !octets.windows(3).any(|window| window == b"\n\n\r") {
+            assert!(stream.read_buf(&mut octets).await.unwrap() > 0);
+        }
+    };
+    tokio::time::timeout(TIME_LIMIT, reading).await.expect("events");
+    let text = String::from_utf8(octets).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("text/event-stream"), "{head}");
+    body.split_once("\r\n").unwrap().1.to_owned()
+}
+
+#[tokio::test]
+async fn an_address_gets_its_verdict_with_the_evidence_in_words() {
+    let product = product().await;
+    let browser = Browser::open(&product).await;
+    let answer = browser.post("/console/verify", &[("address", " nobody@acme.test ")]).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    for told in ["Undeliverable", "Do not send", "answered 550", "RCPT TO:", "conversation"] {
+        assert!(answer.body.contains(told), "{told}: {}", answer.body);
+    }
+    assert!(!answer.body.contains("RCPT TO:&#60;nobody@"), "the transcript is redacted");
+    let answer = browser.post("/console/verify", &[("address", "")]).await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_list_is_refused_in_words() {
+    let product = product().await;
+    let browser = Browser::open(&product).await;
+    for (name, list) in [("empty.csv", &b""[..]), ("", b"a@b.test\n"), ("x.csv", b"a,b\n1,2\n")] {
+        let answer = browser.upload_with(&browser.token, name, list).await;
+        assert_eq!(answer.status, 400, "{name}: {answer:?}");
+        assert!(answer.body.contains("That did not work"), "{}", answer.body);
+    }
+    product.stop().await;
+}
