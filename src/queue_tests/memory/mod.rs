@@ -183,7 +183,7 @@ impl Queue for MemoryQueue {
             chunk.due = now;
         }
         let shown = kept.shown();
-        inner.note_end(id, now);
+        inner.notify(id, now);
         Ok(shown)
     }
 
@@ -284,7 +284,7 @@ impl Queue for MemoryQueue {
             kept.chunks[chunk].out = None;
             inner.leases.remove(&lease);
         }
-        inner.note_end(&batch, now);
+        inner.notify(&batch, now);
         Ok(())
     }
 
@@ -309,6 +309,7 @@ impl Queue for MemoryQueue {
                 item.provisional = Some(outcome);
             }
         }
+        inner.notify(&batch, now);
         Ok(())
     }
 
@@ -341,7 +342,7 @@ impl Queue for MemoryQueue {
         }
         let shown = kept.shown();
         inner.leases.retain(|_, (batch, _)| batch != id);
-        inner.note_end(id, now);
+        inner.notify(id, now);
         Ok(shown)
     }
 

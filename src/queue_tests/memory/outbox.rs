@@ -12,10 +12,12 @@ use crate::batch::queue::{
 use crate::campaign::id::BatchId;
 
 impl Inner {
-    /// Makes the notification about the end of a batch, if it is over.
-    pub(super) fn note_end(&mut self, id: &BatchId, now: SystemTime) {
-        let kept = self.batches.get(id);
-        let Some(mut new) = kept.and_then(|kept| notification(&kept.batch, now)) else { return };
+    /// Makes the notification about a batch as it stands since `now`, if there is to be one.
+    pub(super) fn notify(&mut self, id: &BatchId, now: SystemTime) {
+        let told = self.batches.get(id).filter(|kept| kept.batch.spec.callback.is_some());
+        let Some(mut new) = told.and_then(|kept| notification(&kept.shown(), now)) else {
+            return;
+        };
         let of_url = |one: &&Notification| one.owner == new.owner && one.url == new.url;
         let newest = self.outbox.values().rfind(of_url);
         if newest.is_some_and(|newest| newest.state == NotificationState::SwitchedOff) {
