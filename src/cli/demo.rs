@@ -12,6 +12,7 @@ use tonic::transport::Endpoint;
 
 use super::common::Common;
 use super::render::{self, DIM};
+use super::scratch::scratch_folder;
 use super::serve::{Started, start};
 use super::summary;
 use crate::grpc;
@@ -30,7 +31,7 @@ pub(super) async fn run() -> anyhow::Result<bool> {
     let Started { app, sandbox: Some(sandbox), traces } = started else {
         anyhow::bail!("the sandbox did not start");
     };
-    let store = tempfile::tempdir()?;
+    let store = scratch_folder()?;
     let batches = app.open_batches(store.path()).await?;
     let services = app.services(&batches)?;
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;

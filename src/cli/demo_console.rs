@@ -9,6 +9,7 @@ use toml::Table;
 use super::common::Common;
 use super::demo;
 use super::render::{DIM, GOOD};
+use super::scratch::scratch_folder;
 use super::serve::{Started, set_console, start};
 use crate::grpc;
 use crate::sandbox::World;
@@ -23,7 +24,7 @@ pub(super) async fn run() -> anyhow::Result<bool> {
     let Started { app, sandbox: Some(sandbox), traces } = started else {
         anyhow::bail!("the sandbox did not start");
     };
-    let store = tempfile::tempdir()?;
+    let store = scratch_folder()?;
     let batches = app.open_batches(store.path()).await?;
     let services = app.services(&batches)?;
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;

@@ -25,6 +25,7 @@ mod posture;
 mod registration;
 mod render;
 mod sandboxed;
+mod scratch;
 mod serve;
 mod store;
 pub mod summary;

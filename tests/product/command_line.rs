@@ -148,6 +148,8 @@ fn the_demo_shows_every_verdict_and_sends_no_message() {
         assert!(shown.contains(verdict), "{verdict} is missing:\n{shown}");
     }
     assert!(shown.contains("and 0 messages"), "{shown}");
+    let warned = text(&output.stderr);
+    assert!(!warned.contains("could be entered by other users"), "{warned}");
 }
 
 #[test]

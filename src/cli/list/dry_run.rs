@@ -17,6 +17,7 @@ use crate::campaign::{BatchId, Progress, duration};
 use crate::cli::common::Common;
 use crate::cli::depth::DepthArg;
 use crate::cli::render::{self, DIM};
+use crate::cli::scratch::scratch_folder;
 use crate::clock::Clock;
 use crate::listfile::Row;
 use crate::proto::{TallyKind, from_message};
@@ -34,7 +35,7 @@ const PROVIDERS: usize = 10;
 
 /// Looks, and says what was seen.
 pub(super) async fn run(args: &ListArgs, common: &Common, clock: Clock) -> anyhow::Result<bool> {
-    let scratch = tempfile::Builder::new().prefix("mailvet-").tempdir()?;
+    let scratch = scratch_folder()?;
     let id = BatchId::new(clock.now()).to_string();
     let job = Job::begin_in(scratch.path().join("run"), args, common, id)?;
     for number in 0..job.files.len() {
