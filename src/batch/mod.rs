@@ -22,6 +22,8 @@ mod cursor;
 mod destinations;
 mod forecasts;
 mod limits;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod log_lines;
 mod prospect;
 mod relay;
 mod sweep;

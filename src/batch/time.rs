@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::campaign::progress::Batch;
+
 /// The last millisecond that was over at `at`.
 pub(super) fn floor(at: SystemTime) -> i64 {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -24,4 +26,15 @@ pub(super) fn time(milliseconds: i64) -> SystemTime {
 /// `at` as the store would give it back.
 pub(super) fn kept(at: SystemTime) -> SystemTime {
     time(floor(at))
+}
+
+/// The time at which a chunk of `batch` that was given back `until` then is due: not after the
+/// batch's deadline; zero: at once.
+pub(super) fn chunk_due(batch: &Batch, until: SystemTime) -> i64 {
+    let due = match batch.deadline() {
+        Some(deadline) => ceiling(until).min(floor(deadline)),
+        None => ceiling(until),
+    };
+    let sealed = batch.sealed_at.map_or(0, floor);
+    if due <= sealed { 0 } else { due }
 }

@@ -114,6 +114,36 @@ impl Progress {
         self.rows.saturating_sub(self.finished_rows())
     }
 
+    /// Counts the result of `rows` rows, with the time of its evidence; `waited`: what they waited
+    /// for until now.
+    pub fn finish(
+        &mut self,
+        reason: Reason,
+        rows: u64,
+        waited: Option<Reason>,
+        evidence_at: Option<SystemTime>,
+    ) {
+        self.no_longer_wait(waited, rows);
+        self.oldest_evidence = [self.oldest_evidence, evidence_at].into_iter().flatten().min();
+        *self.finished.entry(reason).or_default() += rows;
+    }
+
+    /// Counts `rows` rows that wait from now on; `waited`: what they waited for before.
+    pub fn wait(&mut self, reason: Reason, rows: u64, waited: Option<Reason>) {
+        self.no_longer_wait(waited, rows);
+        *self.waiting.entry(reason).or_default() += rows;
+    }
+
+    fn no_longer_wait(&mut self, waited: Option<Reason>, rows: u64) {
+        let Some(reason) = waited else { return };
+        if let Some(count) = self.waiting.get_mut(&reason) {
+            *count = count.saturating_sub(rows);
+            if *count == 0 {
+                self.waiting.remove(&reason);
+            }
+        }
+    }
+
     /// Number of rows with this verdict.
     #[must_use]
     pub fn with_verdict(&self, verdict: Verdict) -> u64 {

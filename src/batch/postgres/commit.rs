@@ -14,10 +14,10 @@ use super::outbox;
 use super::standing::state;
 use super::tables::at;
 use super::write::write;
+use crate::batch::log_lines::log_finished;
 use crate::batch::queue::LeaseId;
 use crate::batch::time::time;
 use crate::campaign::progress::{Batch, Progress};
-use crate::verdict::Verdict;
 
 /// A batch and what it has beside its progress, locked.
 struct RunningRow {
@@ -81,19 +81,6 @@ impl Engine {
         self.news.tell();
         Ok(alive)
     }
-}
-
-fn log_finished(batch: &Batch) {
-    let with = |verdict| batch.progress.with_verdict(verdict);
-    tracing::info!(
-        batch = %batch.id,
-        rows = batch.progress.rows,
-        deliverable = with(Verdict::Deliverable),
-        risky = with(Verdict::Risky),
-        undeliverable = with(Verdict::Undeliverable),
-        unknown = with(Verdict::Unknown),
-        "the batch is finished"
-    );
 }
 
 /// Locks a batch, if it is running.

@@ -10,7 +10,7 @@ use super::outcome_numbers::{OutcomeNumber, OutcomeNumbers};
 use super::schema::ReasonNumbers;
 use crate::batch::outcome::{Outcome, OutcomeTimes};
 use crate::batch::queue::{ItemOutcome, LeaseId};
-use crate::batch::time::{ceiling, floor, kept};
+use crate::batch::time::{chunk_due, floor, kept};
 use crate::campaign::progress::{Batch, State};
 use crate::verdict::Reason;
 
@@ -153,7 +153,7 @@ impl<'a> Draft<'a> {
                         self.wait(item, &known.outcome, report.now);
                     }
                 }
-                let due = self.due(until);
+                let due = chunk_due(&self.batch, until);
                 let ended = self.end(chunk, Some(due));
                 self.ended.push(ended);
             }
@@ -178,15 +178,12 @@ impl<'a> Draft<'a> {
         let entry = self.intern(common, remembered);
         let (outcome, rows_signed) = (entry.id, signed(rows));
         self.results.push(NewResult { item, rows: rows_signed, reason: number, outcome, times });
-        if let Some(before) = self.items.waiting.remove(&item) {
-            subtract(&mut self.batch.progress.waiting, before, rows);
+        let waited = self.items.waiting.remove(&item);
+        if waited.is_some() {
             self.waiting.remove(&item);
             self.no_longer_waiting.push(item);
         }
-        let progress = &mut self.batch.progress;
-        let oldest = &mut progress.oldest_evidence;
-        *oldest = [*oldest, evidence_at].into_iter().flatten().min();
-        *progress.finished.entry(reason).or_default() += rows;
+        self.batch.progress.finish(reason, rows, waited, evidence_at);
         *self.groups.entry((group, number)).or_default() += rows;
         if let Some(destination) = entry.destination {
             *self.destinations.entry((destination, number)).or_default() += rows;
@@ -205,11 +202,8 @@ impl<'a> Draft<'a> {
             outcome: serde_json::to_string(outcome).unwrap_or_default(),
         };
         self.waiting.insert(item, new);
-        let waiting = &mut self.batch.progress.waiting;
-        if let Some(before) = self.items.waiting.insert(item, reason) {
-            subtract(waiting, before, rows);
-        }
-        *waiting.entry(reason).or_default() += rows;
+        let waited = self.items.waiting.insert(item, reason);
+        self.batch.progress.wait(reason, rows, waited);
     }
 
     /// The number of a common part, a new one if it is not remembered.
@@ -228,24 +222,5 @@ impl<'a> Draft<'a> {
     /// Number of rows of an item.
     fn rows(&self, item: i64) -> u64 {
         1 + self.items.copies.get(&item).copied().unwrap_or_default()
-    }
-
-    /// `until` as a chunk has it.
-    fn due(&self, until: SystemTime) -> i64 {
-        let due = match self.batch.deadline() {
-            Some(deadline) => ceiling(until).min(floor(deadline)),
-            None => ceiling(until),
-        };
-        let sealed = self.batch.sealed_at.map_or(0, floor);
-        if due <= sealed { 0 } else { due }
-    }
-}
-
-fn subtract(counts: &mut BTreeMap<Reason, u64>, reason: Reason, rows: u64) {
-    if let Some(count) = counts.get_mut(&reason) {
-        *count = count.saturating_sub(rows);
-        if *count == 0 {
-            counts.remove(&reason);
-        }
     }
 }

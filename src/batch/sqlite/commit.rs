@@ -14,11 +14,10 @@ use super::items;
 use super::outcome_dictionary::OutcomeWriter;
 use super::running::{ActiveLease, OpenItem, RunningBatch, write_standing};
 use super::schema::Reasons;
-use super::time::{ceiling, floor, kept};
+use super::time::{chunk_due, floor, kept};
 use crate::batch::outcome::{Outcome, OutcomeTimes};
 use crate::batch::queue::{ItemOutcome, LeaseId};
 use crate::campaign::progress::{Batch, State};
-use crate::verdict::Reason;
 
 /// A report about a lease.
 pub(super) struct LeaseReport {
@@ -167,15 +166,12 @@ impl Commit<'_> {
                 retry_at.map(signed),
                 signed(elapsed),
             ])?;
-        if let Some(before) = open.waiting {
+        if open.waiting.is_some() {
             self.connection
                 .prepare_cached("DELETE FROM waiting WHERE item = ?")?
                 .execute([open.item])?;
-            subtract(&mut self.batch.progress.waiting, before, rows);
         }
-        let oldest = &mut self.batch.progress.oldest_evidence;
-        *oldest = [*oldest, evidence_at].into_iter().flatten().min();
-        *self.batch.progress.finished.entry(reason).or_default() += rows;
+        self.batch.progress.finish(reason, rows, open.waiting, evidence_at);
         *self.tally.groups.entry((group, number)).or_default() += rows;
         if let Some(destination) = entry.destination {
             *self.tally.destinations.entry((destination, number)).or_default() += rows;
@@ -216,7 +212,7 @@ impl Commit<'_> {
                 self.record_provisional(open, &known.outcome, now)?;
             }
         }
-        let due = self.due(until);
+        let due = chunk_due(&self.batch, until);
         self.connection
             .prepare_cached("UPDATE chunks SET due = ?, waiting = ? WHERE id = ?")?
             .execute(params![due, out.waiting(), out.chunk])?;
@@ -247,22 +243,9 @@ impl Commit<'_> {
                  SET reason = excluded.reason, outcome = excluded.outcome",
             )?
             .execute(params![open.item, floor(now), self.reasons.number(reason), text])?;
-        let waiting = &mut self.batch.progress.waiting;
-        if let Some(before) = open.waiting.replace(reason) {
-            subtract(waiting, before, rows);
-        }
-        *waiting.entry(reason).or_default() += rows;
+        let waited = open.waiting.replace(reason);
+        self.batch.progress.wait(reason, rows, waited);
         Ok(())
-    }
-
-    /// `until` as a chunk has it.
-    fn due(&self, until: SystemTime) -> i64 {
-        let due = match self.batch.deadline() {
-            Some(deadline) => ceiling(until).min(floor(deadline)),
-            None => ceiling(until),
-        };
-        let sealed = self.batch.sealed_at.map_or(0, floor);
-        if due <= sealed { 0 } else { due }
     }
 
     /// The first chunk of the group of one that is out that is not `ready`, and when it is due.
@@ -322,15 +305,6 @@ fn take_item(items: &mut Vec<OpenItem>, number: u64) -> Option<OpenItem> {
     // Results come in the order of the items, as a rule: then it is the first.
     let at = items.iter().position(|open| open.item == number)?;
     Some(items.remove(at))
-}
-
-fn subtract(counts: &mut BTreeMap<Reason, u64>, reason: Reason, rows: u64) {
-    if let Some(count) = counts.get_mut(&reason) {
-        *count = count.saturating_sub(rows);
-        if *count == 0 {
-            counts.remove(&reason);
-        }
-    }
 }
 
 /// A number as SQLite has it.

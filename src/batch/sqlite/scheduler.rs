@@ -14,10 +14,10 @@ use super::error::StoreError;
 use super::reply::{ReplySender, send_reply};
 use super::running::{NextDue, RunningBatch};
 use super::shared::SharedStore;
+use crate::batch::log_lines::log_finished;
 use crate::batch::queue::{Lease, LeaseId, LeaseRequest, QueueError};
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::Batch;
-use crate::verdict::Verdict;
 
 /// Jobs of one pass.
 const JOBS_PER_PASS: usize = 256;
@@ -165,16 +165,7 @@ impl Scheduler {
         }
         if work.batch.state.is_over() {
             let batch = self.running.remove(at).batch;
-            let with = |verdict| batch.progress.with_verdict(verdict);
-            tracing::info!(
-                batch = %batch.id,
-                rows = batch.progress.rows,
-                deliverable = with(Verdict::Deliverable),
-                risky = with(Verdict::Risky),
-                undeliverable = with(Verdict::Undeliverable),
-                unknown = with(Verdict::Unknown),
-                "the batch is finished"
-            );
+            log_finished(&batch);
             self.unrecorded.push(batch);
             self.record_ended();
         }
