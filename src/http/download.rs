@@ -13,14 +13,14 @@ use futures_util::stream;
 use http::header::{CONTENT_DISPOSITION, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::Frame;
-use http_body_util::{BodyExt as _, StreamBody};
+use http_body_util::StreamBody;
 use parking_lot::Mutex;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use prost::Message as _;
+use tonic::Status;
 use tonic::body::Body;
-use tonic::{Code, Status};
 
-use super::frames::FrameReader;
+use super::own_call::DecodedStream;
 use super::upload::options;
 use super::{csv, response};
 use crate::batch::uploads::{StoredList, UploadStore};
@@ -97,8 +97,7 @@ pub(crate) async fn answer(
         Err(_) => return response::error(&unreadable()),
     };
     let (content_type, disposition) = (opened.content_type(), opened.disposition());
-    let merge =
-        DownloadStream { body: Some(answer.into_body()), frames: FrameReader::default(), opened };
+    let merge = DownloadStream { pages: DecodedStream::new(answer), opened };
     let pieces = stream::unfold(Some(merge), |merge| async move {
         match merge?.next().await {
             Ok((piece, rest)) => Some((Ok(Frame::data(piece)), rest)),
@@ -120,9 +119,7 @@ fn unreadable() -> Status {
 
 /// The results as they come, and the list.
 struct DownloadStream {
-    /// `None` once all results were read.
-    body: Option<Body>,
-    frames: FrameReader,
+    pages: DecodedStream<StreamBatchResultsResponse>,
     opened: ListMerger,
 }
 
@@ -130,41 +127,19 @@ impl DownloadStream {
     /// The next piece, and what is left.
     async fn next(mut self) -> Result<(Bytes, Option<Self>), Status> {
         loop {
-            if let Some(octets) = self.frames.next() {
-                let page = StreamBatchResultsResponse::decode(octets);
-                let page = page.map_err(|error| Status::internal(error.to_string()))?;
-                let opened = self.opened;
-                let (merged, piece) =
-                    in_background(move || opened.merge(Some(page.results))).await?;
-                self.opened = merged;
-                if piece.is_empty() {
-                    continue;
-                }
-                return Ok((piece, Some(self)));
-            }
-            let Some(body) = &mut self.body else {
-                let opened = self.opened;
-                let (_, piece) = in_background(move || opened.merge(None)).await?;
+            let results = self.pages.next().await?.map(|page| page.results);
+            let is_end = results.is_none();
+            let opened = self.opened;
+            let (merged, piece) = in_background(move || opened.merge(results)).await?;
+            if is_end {
                 return Ok((piece, None));
-            };
-            let Some(frame) = body.frame().await else { return Err(broken_off()) };
-            match frame?.into_data() {
-                Ok(data) => self.frames.push(&data),
-                Err(frame) => {
-                    let status = frame.trailers_ref().and_then(Status::from_header_map);
-                    let status = status.unwrap_or_else(broken_off);
-                    if status.code() != Code::Ok {
-                        return Err(status);
-                    }
-                    self.body = None;
-                }
+            }
+            self.opened = merged;
+            if !piece.is_empty() {
+                return Ok((piece, Some(self)));
             }
         }
     }
-}
-
-fn broken_off() -> Status {
-    Status::unknown("the results ended without a status")
 }
 
 /// Does what reads files.

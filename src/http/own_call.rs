@@ -154,24 +154,26 @@ impl<A: Message + Default> DecodedStream<A> {
         Self { body: answer.into_body(), frames: FrameReader::default(), of: PhantomData }
     }
 
-    /// The next message; `None` at the good end.
+    /// The next message; `None` at the good end, which says so: a part is not taken for the whole.
     pub(crate) async fn next(&mut self) -> Result<Option<A>, Status> {
         loop {
             if let Some(octets) = self.frames.next() {
                 let message = A::decode(octets);
                 return message.map(Some).map_err(|error| Status::internal(error.to_string()));
             }
-            let Some(frame) = self.body.frame().await else { return Ok(None) };
+            let Some(frame) = self.body.frame().await else { return Err(broken_off()) };
             match frame?.into_data() {
                 Ok(data) => self.frames.push(&data),
                 Err(frame) => {
                     let status = frame.trailers_ref().and_then(Status::from_header_map);
-                    return match status {
-                        Some(status) if status.code() != Code::Ok => Err(status),
-                        _ => Ok(None),
-                    };
+                    let status = status.unwrap_or_else(broken_off);
+                    return if status.code() == Code::Ok { Ok(None) } else { Err(status) };
                 }
             }
         }
     }
+}
+
+fn broken_off() -> Status {
+    Status::unknown("the answer ended without a status")
 }
