@@ -5,6 +5,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use futures_util::stream;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use toml::Table;
@@ -24,10 +25,56 @@ use crate::proto::{
     Batch, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, GetBatchRequest,
     ResultOrder, SendPolicy, StreamBatchResultsRequest, UploadBatchRequest, Verification,
 };
-use crate::sandbox::World;
+use crate::sandbox::{Sandbox, SandboxCounts, World};
+
+/// The mail world, the service at work on it, and the list to have vetted.
+pub(super) struct DemoSite {
+    sandbox: Sandbox,
+    /// The folder of the service's batches.
+    pub(super) store: TempDir,
+    /// The address of the service.
+    pub(super) address: SocketAddr,
+    pub(super) list: Vec<String>,
+}
 
 pub(super) async fn run() -> anyhow::Result<bool> {
-    let started = start(&Common::default(), Table::new(), true, "warn").await?;
+    let (vetted, counts) = with_service(Table::new(), async |site: &DemoSite| {
+        anstream::println!(
+            "A mail world on loopback: {} exchangers, DNS at {}.\nThe service at {}, \
+             and a client that has it vet a list of {} addresses.\n",
+            site.sandbox.counts().exchangers.len(),
+            site.sandbox.nameserver(),
+            site.address,
+            site.list.len(),
+        );
+        vet(site.address, site.list.clone()).await
+    })
+    .await?;
+    let (batch, verifications) = vetted;
+    print_table(&verifications);
+    let progress = from_message::progress(&batch)?;
+    let preflight = from_message::preflight(&batch)?;
+    anstream::print!(
+        "\n{}",
+        summary::text(&preflight, &progress, render::terminal_width(std::io::stdout()))
+    );
+    anstream::println!(
+        "\n{DIM}The mail world counted {} connections, {} RCPT, {} DNS queries and {} messages.{DIM:#}",
+        counts.total().connections,
+        counts.total().rcpt,
+        counts.dns.total(),
+        counts.total().violations,
+    );
+    Ok(true)
+}
+
+/// Starts the mail world and the service on it, and ends both when `client` is through; what it
+/// came to, and what the mail world counted.
+pub(super) async fn with_service<T>(
+    flags: Table,
+    client: impl AsyncFnOnce(&DemoSite) -> anyhow::Result<T>,
+) -> anyhow::Result<(T, SandboxCounts)> {
+    let started = start(&Common::default(), flags, true, "warn").await?;
     let Started { app, sandbox: Some(sandbox), traces } = started else {
         anyhow::bail!("the sandbox did not start");
     };
@@ -40,39 +87,19 @@ pub(super) async fn run() -> anyhow::Result<bool> {
     let config = app.config.server.clone();
     let serving = grpc::serve(listener, services, config, app.clock, shutdown.clone());
     let list = World::built_in()?.demo().to_vec();
-    anstream::println!(
-        "A mail world on loopback: {} exchangers, DNS at {}.\nThe service at {address}, \
-         and a client that has it vet a list of {} addresses.\n",
-        sandbox.counts().exchangers.len(),
-        sandbox.nameserver(),
-        list.len(),
-    );
+    let site = DemoSite { sandbox, store, address, list };
     let client = async {
-        let vetted = vet(address, list).await;
+        let done = client(&site).await;
         shutdown.cancel();
-        vetted
+        done
     };
-    let (_, (batch, verifications)) = tokio::try_join!(async { Ok(serving.await?) }, client)?;
-    print_table(&verifications);
-    let progress = from_message::progress(&batch)?;
-    let preflight = from_message::preflight(&batch)?;
-    anstream::print!(
-        "\n{}",
-        summary::text(&preflight, &progress, render::terminal_width(std::io::stdout()))
-    );
+    let (_, done) = tokio::try_join!(async { Ok(serving.await?) }, client)?;
     batches.drain().await;
     app.drain().await;
-    let counts = sandbox.counts();
-    anstream::println!(
-        "\n{DIM}The mail world counted {} connections, {} RCPT, {} DNS queries and {} messages.{DIM:#}",
-        counts.total().connections,
-        counts.total().rcpt,
-        counts.dns.total(),
-        counts.total().violations,
-    );
-    sandbox.shutdown().await;
+    let counts = site.sandbox.counts();
+    site.sandbox.shutdown().await;
     traces.close().await;
-    Ok(true)
+    Ok((done, counts))
 }
 
 /// Has the list vetted, for a campaign that would go to everybody on it; nobody waits for servers
