@@ -1,4 +1,5 @@
-//! Tables of events: one a line, with a header that names the columns; and plain lists of addresses.
+//! Tables of events, one a line, with a header that names the columns; and plain lists of
+//! addresses.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
