@@ -91,17 +91,41 @@ async fn a_typescript_client_generated_from_the_openapi_document_works() {
     product.stop().await;
 }
 
-#[tokio::test]
-async fn a_grpc_web_client_verifies_an_address_and_watches_a_batch() {
-    let product = Product::start().await;
+/// What the calls of `grpc_web.js` print, by one of the scripts that make them.
+async fn grpc_web_calls(product: &Product, script: &[&str]) -> Vec<String> {
     let folder = workshop();
     let descriptors = folder.path().join("mailvet.bin");
     std::fs::write(&descriptors, mailvet::proto::FILE_DESCRIPTOR_SET).unwrap();
     let service = format!("http://{}", product.address);
-    let printed = printed(folder.path(), "node", &["grpc_web.js", &service, "mailvet.bin"]).await;
-    let expected =
-        ["address 550", "refused InvalidArgument", "watched 1", "result jane.doe@acme.test"];
-    assert_eq!(printed.lines().collect::<Vec<_>>(), expected);
+    let arguments = [script[0], &service, "mailvet.bin"];
+    let arguments: Vec<&str> = arguments.into_iter().chain(script[1..].iter().copied()).collect();
+    let printed = printed(folder.path(), "node", &arguments).await;
+    printed.lines().map(str::to_owned).collect()
+}
+
+const GRPC_WEB_ANSWERS: [&str; 4] =
+    ["address 550", "refused InvalidArgument", "watched 1", "result jane.doe@acme.test"];
+
+#[tokio::test]
+async fn a_grpc_web_client_verifies_an_address_and_watches_a_batch() {
+    let product = Product::start().await;
+    assert_eq!(grpc_web_calls(&product, &["grpc_web_node.js"]).await, GRPC_WEB_ANSWERS);
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_of_a_listed_origin_does_the_same_in_a_browser_and_another_page_nothing() {
+    let listed = "http://crm.localhost";
+    let product =
+        Product::with(|config| config.server.http.cors_origins = vec![listed.to_owned()]).await;
+    let from_a_page = |origin| {
+        let script = ["grpc_web_chromium.js", origin];
+        let product = &product;
+        async move { grpc_web_calls(product, &script).await }
+    };
+    assert_eq!(from_a_page(listed).await, GRPC_WEB_ANSWERS);
+    let refused = from_a_page("http://stranger.localhost").await;
+    assert!(refused.len() == 1 && refused[0].contains("Failed to fetch"), "{refused:?}");
     product.stop().await;
 }
 
