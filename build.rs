@@ -13,13 +13,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 mod generate {
     use std::path::PathBuf;
 
-    const PROTOS: [&str; 7] = [
+    const PROTOS: [&str; 8] = [
         // The details of errors, for their JSON form.
         "google/rpc/error_details.proto",
         "mailvet/v1/batch.proto",
         "mailvet/v1/batch_service.proto",
         "mailvet/v1/callback_service.proto",
         "mailvet/v1/domain.proto",
+        "mailvet/v1/outcome_service.proto",
         "mailvet/v1/verification.proto",
         "mailvet/v1/verification_service.proto",
     ];

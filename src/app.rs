@@ -23,7 +23,7 @@ use crate::dns::Resolver;
 use crate::grpc::{self, Calls, Services};
 use crate::lists::{self, ListsHandle, Reload};
 use crate::metrics::Sources;
-use crate::outcomes::OutcomeHistory;
+use crate::outcomes::{OutcomeHistory, OutcomeIntake};
 use crate::prober::Prober;
 use crate::readiness::Readiness;
 use crate::registration::{self, Registrations};
@@ -58,6 +58,7 @@ pub struct App {
     /// Sources of the measurements.
     pub sources: Sources,
     callbacks: OnceLock<Callbacks>,
+    outcomes: Option<OutcomeIntake>,
     registrations: Registrations,
     prober: Prober,
     domains: DnsCache,
@@ -83,9 +84,11 @@ impl App {
         if let Some(file) = &config.replies.rules {
             builder = builder.reply_rules(file);
         }
-        if let Some(file) = &config.outcomes.file {
-            let history = OutcomeHistory::new(file.clone(), config.outcomes.clone());
-            builder = builder.prior_outcomes(Arc::new(history));
+        let mut outcomes = None;
+        if let Some(file) = config.outcomes.file.clone() {
+            let history = Arc::new(OutcomeHistory::new(file, config.outcomes.clone()));
+            builder = builder.prior_outcomes(Arc::clone(&history) as _);
+            outcomes = Some(OutcomeIntake::new(history, &config.outcomes.reporters));
         }
         let VerifierParts {
             clock,
@@ -126,6 +129,7 @@ impl App {
             lists,
             sources,
             callbacks: OnceLock::new(),
+            outcomes,
             registrations,
             prober,
             domains,
@@ -150,6 +154,7 @@ impl App {
     pub fn services(&self, batches: &Batches) -> anyhow::Result<Services> {
         Ok(Services {
             callbacks: self.callbacks.get().cloned(),
+            outcomes: self.outcomes.clone(),
             verifier: Arc::clone(&self.verifier),
             replies: Arc::clone(&self.replies),
             batches: batches.clone(),

@@ -10,11 +10,14 @@ use super::address_verifier::AddressVerifier;
 use super::change_notifier::ChangeNotifier;
 use super::config::Config;
 use super::context::WorkerContext;
+use super::cursor::CursorPosition;
 use super::destinations::Destinations;
 use super::forecasts::Forecasts;
 use super::limits::{self, ArrivalBudget, UnkeptBatch};
 use super::plan;
-use super::queue::{Cursor, NewRow, Order, Queue, QueueError, SubmittedBatch, VerdictSet};
+use super::queue::{
+    Cursor, NewRow, Order, Queue, QueueError, ResultsRequest, SubmittedBatch, VerdictSet,
+};
 use super::uploads::UploadStore;
 use super::{relay, sweep, worker};
 use crate::campaign::eta::Pace;
@@ -193,6 +196,35 @@ impl Batches {
         limit: usize,
     ) -> Result<Vec<Batch>, QueueError> {
         self.context.queue.batches(owner, before, limit).await
+    }
+
+    /// The address of a row of the owner's batch, once the row has a result.
+    ///
+    /// # Errors
+    /// As [`Self::batch`].
+    pub async fn row_address(
+        &self,
+        owner: &str,
+        id: &BatchId,
+        row: u64,
+    ) -> Result<Option<String>, QueueError> {
+        let queue = &self.context.queue;
+        let before = i64::try_from(row).ok().map(|row| CursorPosition::Row { row: row - 1 });
+        let (batch, Some(before)) = (queue.batch(id).await?, before) else { return Ok(None) };
+        if batch.spec.owner != owner {
+            return Err(QueueError::NoSuchBatch(id.clone()));
+        }
+        let after = before.cursor(id);
+        let verdicts = VerdictSet::default();
+        let request = ResultsRequest { order: Order::Row, after, verdicts, limit: 1 };
+        match queue.results(id, request).await {
+            Ok(page) => {
+                Ok(page.rows.into_iter().find(|found| found.row == row).map(|found| found.address))
+            }
+            // There are not that many rows.
+            Err(QueueError::BadCursor) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The time at which a batch that ended will be deleted.

@@ -17,7 +17,10 @@ mod batch_streams;
 mod change_notifier;
 mod chunk;
 mod context;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres")),
+    expect(dead_code, reason = "only a store reads a place")
+)]
 mod cursor;
 mod destinations;
 mod forecasts;

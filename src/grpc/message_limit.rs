@@ -43,9 +43,12 @@ const HEADER: usize = 5;
 /// The flag of a compressed message.
 const COMPRESSED: u8 = 1;
 
-/// Methods that take pages of rows.
-const PAGED: [&str; 2] =
-    ["/mailvet.v1.BatchService/UploadBatch", "/mailvet.v1.BatchService/AppendBatchRows"];
+/// Methods that take pages of rows, or of outcomes.
+const PAGED: [&str; 3] = [
+    "/mailvet.v1.BatchService/UploadBatch",
+    "/mailvet.v1.BatchService/AppendBatchRows",
+    "/mailvet.v1.OutcomeService/ReportOutcomes",
+];
 
 /// `true` if the method at `path` takes pages of rows.
 pub(super) fn is_paged(path: &str) -> bool {

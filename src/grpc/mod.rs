@@ -24,6 +24,7 @@ mod keys;
 mod listener;
 mod message_limit;
 mod metered;
+mod outcomes;
 mod refusal;
 mod reply;
 mod request;

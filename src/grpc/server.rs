@@ -25,6 +25,7 @@ use super::health::Health;
 use super::listener;
 use super::message_limit::{self, LARGEST_PAGE};
 use super::metered::MeteredVerifier;
+use super::outcomes::OutcomeHandler;
 use super::serve_error::ServeError;
 use super::service::VerificationHandler;
 use crate::access::{Access, Caller, Harvesting, Keys, Quota};
@@ -34,9 +35,11 @@ use crate::campaign::preflight::Thresholds;
 use crate::clock::Clock;
 use crate::console::ConsoleLayer;
 use crate::http::{self, BodyLimits, BrowserGuard, HttpLayer, LocalAnswers};
+use crate::outcomes::OutcomeIntake;
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::batch_service_server::BatchServiceServer;
 use crate::proto::callback_service_server::CallbackServiceServer;
+use crate::proto::outcome_service_server::OutcomeServiceServer;
 use crate::proto::verification_service_server::VerificationServiceServer;
 use crate::readiness::Readiness;
 use crate::smtp::Classifier;
@@ -64,6 +67,8 @@ pub struct Services {
     pub batches: Batches,
     /// The callbacks of batches, if they are sent.
     pub callbacks: Option<Callbacks>,
+    /// The place for outcomes that callers report, if they are kept.
+    pub outcomes: Option<OutcomeIntake>,
     /// The thresholds of the pre-flight answer.
     pub thresholds: Thresholds,
     /// Counters of calls.
@@ -120,6 +125,7 @@ pub async fn serve(
     let batches = batch_service(&services, verifier.clone(), &shutdown);
     let callbacks = CallbackHandler::new(services.batches.clone(), services.callbacks.clone());
     let callbacks = CallbackServiceServer::new(callbacks);
+    let outcomes = outcome_service(&services, clock, &shutdown);
     let replies = Arc::clone(&services.replies);
     let service = VerificationHandler::new(verifier, replies, config, clock, shutdown.clone());
     let reporting = Health::begin(health_reporter, &services.readiness, shutdown.clone()).await;
@@ -141,6 +147,7 @@ pub async fn serve(
         )
         .add_service(batches)
         .add_service(callbacks.max_decoding_message_size(largest))
+        .add_service(outcomes)
         .add_service(LocalAnswers);
 
     let deadline = async {
@@ -215,6 +222,19 @@ pub async fn serve_within(
         InterceptedService::new(batch_service(&services, verifier, &shutdown), this_process);
     Server::builder().add_service(service).serve_with_incoming(incoming).await?;
     Ok(())
+}
+
+fn outcome_service(
+    services: &Services,
+    clock: Clock,
+    shutdown: &CancellationToken,
+) -> OutcomeServiceServer<OutcomeHandler> {
+    let (intake, replies) = (services.outcomes.clone(), Arc::clone(&services.replies));
+    let batches = services.batches.clone();
+    let handler = OutcomeHandler::new(intake, replies, batches, clock, shutdown.clone());
+    OutcomeServiceServer::new(handler)
+        .max_decoding_message_size(LARGEST_PAGE)
+        .accept_compressed(Gzip)
 }
 
 fn batch_service(

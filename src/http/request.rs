@@ -42,6 +42,23 @@ pub(super) fn encode(
     Ok(message.encode_to_vec())
 }
 
+/// The request messages for `matched`, whose caller streams, encoded: one a line.
+pub(super) fn encode_lines(
+    matched: &RouteMatch,
+    query: &str,
+    body: &[u8],
+) -> Result<Vec<Vec<u8>>, BadRequest> {
+    let lines = body.split(|octet| *octet == b'\n').enumerate();
+    let lines = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
+    let message = |(number, line): (usize, &[u8])| {
+        encode(matched, query, line).map_err(|bad| {
+            let message = format!("{} (line {})", bad.message, number + 1);
+            BadRequest::new(bad.field, message)
+        })
+    };
+    lines.map(message).collect()
+}
+
 fn from_body(of: MessageDescriptor, body: &[u8]) -> Result<DynamicMessage, BadRequest> {
     if body.is_empty() {
         return Ok(DynamicMessage::new(of));

@@ -146,13 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn every_rpc_has_a_route_unless_its_caller_streams() {
+    fn every_rpc_has_a_route_but_those_that_http_takes_as_files_or_one_by_one() {
         let table = table();
+        let others = ["UploadBatch", "VerifyAddresses"];
         let mut count = 0;
         for service in json::descriptors().services() {
             for rpc in service.methods() {
                 let has_route = table.iter().any(|route| route.rpc == rpc);
-                assert_eq!(has_route, !rpc.is_client_streaming(), "{}", rpc.full_name());
+                assert_eq!(has_route, !others.contains(&rpc.name()), "{}", rpc.full_name());
                 count += 1;
             }
         }

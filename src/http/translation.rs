@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::stream;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -161,7 +162,9 @@ impl Translation {
         use http_body::Body as _;
         let headers = request.headers();
         let has_body = !request.body().is_end_stream();
-        if has_body && matched.route.has_body && !is_json(text(headers, &CONTENT_TYPE)) {
+        let content_type = text(headers, &CONTENT_TYPE);
+        let is_taken = is_json(content_type) || is_of_lines(content_type, &matched);
+        if has_body && matched.route.has_body && !is_taken {
             let message = "the body must be JSON: send the header `content-type: application/json`";
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(LocalAnswer::refuse(Code::InvalidArgument, status, message));
@@ -182,8 +185,18 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
 }
 
 fn is_json(content_type: &str) -> bool {
+    is_of_type(content_type, JSON)
+}
+
+/// `true` for a body of messages, one a line, to a call whose caller streams.
+fn is_of_lines(content_type: &str, matched: &RouteMatch) -> bool {
+    let is_lines = is_of_type(content_type, AnswerForm::Lines.media_type());
+    is_lines && matched.route.rpc.is_client_streaming()
+}
+
+fn is_of_type(content_type: &str, media_type: &str) -> bool {
     let kind = content_type.split(';').next().unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case(JSON)
+    kind.eq_ignore_ascii_case(media_type)
 }
 
 fn grpc_timeout(timeout: Duration) -> HeaderValue {
@@ -202,11 +215,17 @@ fn translate(
     let (parts, body) = request.into_parts();
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let asked = matched.clone();
+    let has_lines = is_of_lines(text(&parts.headers, &CONTENT_TYPE), matched);
     let message = async move {
         let octets = reader.read(body, largest).await?;
-        let message = request::encode(&asked, &query, &octets).map_err(bad_request)?;
-        let frame = frames::frame(&message);
-        frame.map(Frame::data).ok_or_else(|| Status::out_of_range("the message is too long"))
+        let messages = match has_lines {
+            true => request::encode_lines(&asked, &query, &octets),
+            false => request::encode(&asked, &query, &octets).map(|message| vec![message]),
+        };
+        let frames = messages.map_err(bad_request)?.into_iter().map(|it| frames::frame(&it));
+        let frames = frames.collect::<Option<Vec<_>>>();
+        let frames = frames.ok_or_else(|| Status::out_of_range("the message is too long"))?;
+        Ok::<_, Status>(Frame::data(Bytes::from(frames.concat())))
     };
     let body = Body::new(StreamBody::new(stream::once(message.boxed())));
     let mut request = grpc_request(&matched.route.rpc_path, &parts, body);

@@ -12,6 +12,9 @@ pub struct Config {
     /// The file that holds the outcomes. Its key, `outcomes.key`, stands beside it. Default:
     /// `outcomes.db` in the folder of the batches.
     pub file: Option<PathBuf>,
+    /// Names of the API keys and certificates that may report outcomes to the service. Default
+    /// none. An outcome counts for every caller: it suppresses addresses for all of them.
+    pub reporters: Vec<String>,
     /// True to keep addresses as they are. Default false: what is kept is a keyed hash of each,
     /// which finds an address again and tells nobody whose it is.
     pub keep_addresses: bool,
@@ -24,6 +27,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             file: None,
+            reporters: Vec::new(),
             keep_addresses: false,
             suppress_gone: Duration::from_secs(180 * 24 * 60 * 60),
         }

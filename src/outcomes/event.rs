@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::SystemTime;
 
+use super::bounce::judge_words;
 use super::kind::OutcomeKind;
 use crate::address::redact;
+use crate::smtp::Classifier;
 
 /// The fate of a message to one recipient, as one event tells it. `Debug` redacts.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,7 +37,66 @@ pub enum EventProof {
     Mail(Vec<String>),
 }
 
+/// The fate of a message, as a reporter may know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportedFate {
+    /// It was sent; nothing more is known.
+    Sent,
+    /// It arrived.
+    Delivered,
+    /// It came back for good.
+    Bounced,
+    /// Not now.
+    Deferred,
+    /// The recipient called it spam.
+    Complained,
+    /// The recipient wants no more.
+    Unsubscribed,
+}
+
+impl ReportedFate {
+    /// The kind of outcome, where `judge` says what the words of a bounce mean.
+    fn kind(self, judge: impl FnOnce() -> OutcomeKind) -> OutcomeKind {
+        match self {
+            Self::Sent => OutcomeKind::Sent,
+            Self::Delivered => OutcomeKind::Delivered,
+            Self::Bounced => judge(),
+            Self::Deferred => OutcomeKind::Temporary,
+            Self::Complained => OutcomeKind::Complaint,
+            Self::Unsubscribed => OutcomeKind::Unsubscribed,
+        }
+    }
+}
+
+/// The fate of one event that was brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddedEvent {
+    /// It is new, and kept.
+    Taken,
+    /// It was there before: nothing changes.
+    Repeated,
+    /// A mail that proves nothing: without a token of ours, about an address that no log, vendor
+    /// or list of the operator ever named.
+    NotCounted,
+    /// The address is none.
+    NoAddress,
+}
+
 impl OutcomeEvent {
+    /// An event that a caller of the service reports. A bounce is judged by its words.
+    #[must_use]
+    pub fn reported(
+        classifier: &Classifier,
+        address: &str,
+        fate: ReportedFate,
+        words: &str,
+        at: Option<SystemTime>,
+        event_id: Option<String>,
+    ) -> Self {
+        let kind = fate.kind(|| judge_words(classifier, words, None, false));
+        Self::new("report", address, kind).at(at).saying(words).named(event_id)
+    }
+
     /// An event from the operator's own sources.
     pub(super) fn new(source: &'static str, address: &str, kind: OutcomeKind) -> Self {
         Self {

@@ -12,24 +12,24 @@ mod config;
 #[cfg(feature = "sqlite")]
 mod digest;
 mod event;
+mod intake;
 mod kind;
 #[cfg(feature = "sqlite")]
 mod prior;
 pub mod readers;
 #[cfg(feature = "sqlite")]
 mod store;
-#[cfg(feature = "sqlite")]
 mod store_error;
 
 pub use bounce::{BounceMail, RecipientNotice};
 pub use config::Config;
 #[cfg(feature = "sqlite")]
 pub use digest::Digest;
-pub use event::{EventProof, OutcomeEvent};
+pub use event::{AddedEvent, EventProof, OutcomeEvent, ReportedFate};
+pub use intake::{OutcomeIntake, OutcomeKeeper};
 pub use kind::OutcomeKind;
 #[cfg(feature = "sqlite")]
 pub use prior::OutcomeHistory;
 #[cfg(feature = "sqlite")]
-pub use store::{AddedEvent, DomainHistory, OutcomeStore, StoredOutcome};
-#[cfg(feature = "sqlite")]
+pub use store::{DomainHistory, OutcomeStore, StoredOutcome};
 pub use store_error::OutcomeStoreError;

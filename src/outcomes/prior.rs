@@ -9,6 +9,8 @@ use std::time::SystemTime;
 use parking_lot::Mutex;
 
 use super::config::Config;
+use super::event::{AddedEvent, OutcomeEvent};
+use super::intake::OutcomeKeeper;
 use super::kind::OutcomeKind;
 use super::store::{OutcomeStore, StoredOutcome};
 use super::store_error::OutcomeStoreError;
@@ -33,12 +35,23 @@ impl OutcomeHistory {
         Self { file, config, store: Mutex::default(), has_failed: AtomicBool::new(false) }
     }
 
+    /// The store, if its file is there.
     fn store(&self) -> Result<Option<Arc<OutcomeStore>>, OutcomeStoreError> {
-        let mut store = self.store.lock();
-        if store.is_none() && self.file.exists() {
-            *store = Some(Arc::new(OutcomeStore::open(&self.file, &self.config)?));
+        if self.store.lock().is_none() && !self.file.exists() {
+            return Ok(None);
         }
-        Ok(store.clone())
+        self.opened().map(Some)
+    }
+
+    /// The store, which is made if it is not there.
+    fn opened(&self) -> Result<Arc<OutcomeStore>, OutcomeStoreError> {
+        let mut opened = self.store.lock();
+        if let Some(store) = &*opened {
+            return Ok(Arc::clone(store));
+        }
+        let store = Arc::new(OutcomeStore::open(&self.file, &self.config)?);
+        *opened = Some(Arc::clone(&store));
+        Ok(store)
     }
 
     fn suppression(
@@ -50,6 +63,19 @@ impl OutcomeHistory {
             Some(store) => store.suppression(identity, now),
             None => Ok(None),
         }
+    }
+}
+
+impl OutcomeKeeper for OutcomeHistory {
+    fn keep(
+        &self,
+        events: &[OutcomeEvent],
+        now: SystemTime,
+    ) -> Result<Vec<AddedEvent>, OutcomeStoreError> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.opened()?.add(events, false, now)
     }
 }
 

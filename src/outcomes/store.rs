@@ -16,26 +16,12 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 
 use super::address_key::{AddressDigests, AddressKey};
 use super::config::Config;
-use super::event::{EventProof, OutcomeEvent};
+use super::event::{AddedEvent, EventProof, OutcomeEvent};
 use super::kind::OutcomeKind;
 use super::store_error::OutcomeStoreError;
 use crate::address::{Address, Identity, irregular, redact};
 pub use record::StoredOutcome;
 use record::{milliseconds, unsigned};
-
-/// The fate of one event that was brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AddedEvent {
-    /// It is new, and kept.
-    Taken,
-    /// It was there before: nothing changes.
-    Repeated,
-    /// A mail that proves nothing: without a token of ours, about an address that no log, vendor
-    /// or list of the operator ever named.
-    NotCounted,
-    /// The address is none.
-    NoAddress,
-}
 
 /// Numbers of outcomes of one domain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -13,9 +13,9 @@ use tonic::{Code, Status};
 use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::{AppendBatchRowsRequest, UploadBatchRequest};
+use super::{AppendBatchRowsRequest, ReportOutcomesRequest, UploadBatchRequest};
 
-/// The most rows of one page of a batch.
+/// The most rows of one page of a batch, and outcomes of one page.
 pub const LARGEST_PAGE_ROWS: usize = 10_000;
 
 /// The codec of a method that takes `U` and returns `T`.
@@ -92,6 +92,8 @@ impl RowsPath {
             Some(Self { tags: &[2, 1], field: "page.addresses" })
         } else if message == TypeId::of::<AppendBatchRowsRequest>() {
             Some(Self { tags: &[3], field: "rows" })
+        } else if message == TypeId::of::<ReportOutcomesRequest>() {
+            Some(Self { tags: &[1], field: "outcomes" })
         } else {
             None
         }

@@ -46,7 +46,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("proto", &["campaign", "report", "verdict"]),
     ("http", &["batch", "campaign", "listfile", "proto"]),
     ("console", &["address", "batch", "campaign", "clock", "http", "listfile", "proto", "report", "verdict", "verifier"]),
-    ("grpc", &["access", "address", "batch", "cache", "callbacks", "campaign", "clock", "console", "dns", "fair", "http", "instruments", "lists", "proto", "readiness", "registration", "smtp", "verdict", "verifier"]),
+    ("grpc", &["access", "address", "batch", "cache", "callbacks", "campaign", "clock", "console", "dns", "fair", "http", "instruments", "lists", "outcomes", "proto", "readiness", "registration", "smtp", "verdict", "verifier"]),
     // 11
     ("telemetry", &[]),
     ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "prober", "readiness", "verdict", "verifier"]),

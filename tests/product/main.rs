@@ -27,6 +27,7 @@ mod list;
 mod observe;
 mod oddities;
 mod outage;
+mod outcome_reports;
 mod outcomes;
 mod process;
 mod product;

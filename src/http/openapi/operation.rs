@@ -30,10 +30,12 @@ pub(super) fn of(route: &HttpRoute, schemas: &mut Schemas) -> Value {
         let in_path: Vec<&str> = route.template.fields().collect();
         let schema = schemas.reference_without(&route.input(), &in_path);
         close(&route.input(), schemas);
-        operation["requestBody"] = json!({
-            "required": true,
-            "content": { "application/json": { "schema": schema } },
-        });
+        let mut content = json!({ "application/json": { "schema": schema } });
+        if rpc.is_client_streaming() {
+            // One message a line.
+            content[AnswerForm::Lines.media_type()] = json!({ "schema": { "type": "string" } });
+        }
+        operation["requestBody"] = json!({ "required": true, "content": content });
     }
     operation
 }

@@ -1,0 +1,53 @@
+//! Outcomes that callers of the service report: who may, and the place that keeps them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::event::{AddedEvent, OutcomeEvent};
+use super::store_error::OutcomeStoreError;
+
+/// Keeps outcomes that a service is told. Its calls wait for a disk.
+pub trait OutcomeKeeper: Send + Sync {
+    /// Keeps these events of the operator's own, all or none, and tells the fate of each.
+    ///
+    /// # Errors
+    ///
+    /// If the disk fails; nothing is kept then.
+    fn keep(
+        &self,
+        events: &[OutcomeEvent],
+        now: SystemTime,
+    ) -> Result<Vec<AddedEvent>, OutcomeStoreError>;
+}
+
+/// The place for reported outcomes, and the callers that may report. Cheap to clone.
+///
+/// An outcome counts for every caller: it decides who is written to, so only callers that the
+/// operator named may bring one.
+#[derive(Clone)]
+pub struct OutcomeIntake {
+    /// Where they are kept.
+    pub keeper: Arc<dyn OutcomeKeeper>,
+    reporters: Arc<[String]>,
+}
+
+impl OutcomeIntake {
+    /// A place for what callers with these names report.
+    #[must_use]
+    pub fn new(keeper: Arc<dyn OutcomeKeeper>, reporters: &[String]) -> Self {
+        Self { keeper, reporters: reporters.into() }
+    }
+
+    /// `true` if the caller whose key or certificate has this name may report.
+    #[must_use]
+    pub fn has_reporter(&self, name: &str) -> bool {
+        !name.is_empty() && self.reporters.iter().any(|reporter| reporter == name)
+    }
+}
+
+impl fmt::Debug for OutcomeIntake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutcomeIntake").field("reporters", &self.reporters).finish_non_exhaustive()
+    }
+}
