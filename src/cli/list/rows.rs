@@ -73,19 +73,32 @@ fn beginning(address: &str) -> &str {
     &address[..address.floor_char_boundary(LONGEST_ADDRESS)]
 }
 
+/// Rows whose hashes are kept together.
+const ROWS_PER_PAGE: usize = 1 << 16;
+/// Tables that the mailboxes are spread over.
+const TABLES: usize = 1 << 6;
+
 /// The first row of each mailbox, over all lists of a run.
 ///
 /// Rows come in their order, so a row's place tells its number: a row costs the eight octets of its
-/// hash, a mailbox four more in a table. A map from hash to row would take twice as much, and three
-/// times while it grows.
-#[derive(Debug, Default)]
+/// hash, a mailbox four more in a table. A map from hash to row would take twice as much. Pages and
+/// small tables grow one at a time; a single one would need its old and its new room at once.
+#[derive(Debug)]
 pub(super) struct FirstRows {
     /// The hash of each row's mailbox, list after list; zero for a row that asks nothing.
-    hashes: Vec<u64>,
-    /// The place in `hashes` at which each list begins.
+    pages: Vec<Box<[u64]>>,
+    rows: usize,
+    /// The place at which each list begins.
     beginnings: Vec<usize>,
     /// The place of each mailbox's first row.
-    firsts: HashTable<u32>,
+    firsts: Vec<HashTable<u32>>,
+}
+
+impl Default for FirstRows {
+    fn default() -> Self {
+        let firsts = std::iter::repeat_with(HashTable::new).take(TABLES).collect();
+        Self { pages: Vec::new(), rows: 0, beginnings: Vec::new(), firsts }
+    }
 }
 
 impl FirstRows {
@@ -94,8 +107,14 @@ impl FirstRows {
         let hash = mailbox_hash(address);
         // Rows past four thousand million are nobody's first.
         let place = u32::try_from(self.keep(hash, row)).ok()?;
-        let hash_at = |place: &u32| self.hashes[*place as usize];
-        let first = match self.firsts.entry(hash, |it| hash_at(it) == hash, hash_at) {
+        let pages = &self.pages;
+        let hash_at = |place: &u32| {
+            let place = *place as usize;
+            pages[place / ROWS_PER_PAGE][place % ROWS_PER_PAGE]
+        };
+        // Bits that a table looks at neither for a place nor for a tag.
+        let table = &mut self.firsts[(hash >> 40) as usize % TABLES];
+        let first = match table.entry(hash, |it| hash_at(it) == hash, hash_at) {
             Entry::Occupied(first) => *first.get(),
             Entry::Vacant(free) => *free.insert(place).get(),
         };
@@ -105,13 +124,14 @@ impl FirstRows {
     /// Keeps the hash of a row's mailbox and returns its place.
     fn keep(&mut self, hash: u64, (file, row): RowId) -> usize {
         while self.beginnings.len() <= file {
-            self.beginnings.push(self.hashes.len());
+            self.beginnings.push(self.rows);
         }
         let place = self.beginnings[file] + row.saturating_sub(1) as usize;
-        if self.hashes.len() <= place {
-            self.hashes.resize(place + 1, 0);
+        self.rows = self.rows.max(place + 1);
+        while self.pages.len() <= place / ROWS_PER_PAGE {
+            self.pages.push(vec![0; ROWS_PER_PAGE].into_boxed_slice());
         }
-        self.hashes[place] = hash;
+        self.pages[place / ROWS_PER_PAGE][place % ROWS_PER_PAGE] = hash;
         place
     }
 
@@ -176,6 +196,18 @@ mod tests {
         assert_eq!(rows.earlier("bob@acme.test", (0, 2)), None);
         assert_eq!(rows.earlier("Jane@ACME.test", (0, 3)), Some((0, 1)));
         assert_eq!(rows.earlier("jane@acme.test", (1, 1)), Some((0, 1)));
+    }
+
+    #[test]
+    fn a_row_many_pages_later_names_the_first() {
+        let mut rows = FirstRows::default();
+        let far = 3 * ROWS_PER_PAGE as u64;
+        assert_eq!(rows.earlier("jane@acme.test", (0, 2)), None);
+        for row in far - 5..far + 5 {
+            assert_eq!(rows.earlier(&format!("user{row}@acme.test"), (0, row)), None);
+        }
+        assert_eq!(rows.earlier(&format!("user{far}@acme.test"), (1, 1)), Some((0, far)));
+        assert_eq!(rows.earlier("jane@acme.test", (1, 2)), Some((0, 2)));
     }
 
     #[test]
