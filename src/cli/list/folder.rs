@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::IsTerminal as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -44,6 +46,11 @@ pub(super) fn is_spooled(file: &Path) -> anyhow::Result<bool> {
     }
     let found = fs::metadata(file).with_context(|| format!("{} cannot be read", file.display()))?;
     anyhow::ensure!(!found.is_dir(), "{} is a folder: name a file", file.display());
+    let is_device = found.file_type().is_block_device()
+        || found.file_type().is_char_device()
+            && !fs::File::open(file).is_ok_and(|file| file.is_terminal());
+    // /dev/zero never ends: it would be copied until the disk is full.
+    anyhow::ensure!(!is_device, "{} is a device: name a file or a pipe", file.display());
     Ok(!found.is_file())
 }
 

@@ -69,6 +69,15 @@ fn no_flag_makes_the_list_itself_an_output() {
 }
 
 #[test]
+fn a_device_that_never_ends_is_no_list() {
+    let folder = folder_with("a.csv", LIST);
+    let output = run(folder.path(), &["/dev/zero", "--sandbox", "-o", "x.csv"], b"");
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("/dev/zero is a device"), "{}", said(&output));
+    assert_eq!(names(&folder), ["a.csv"]);
+}
+
+#[test]
 fn rows_may_go_to_standard_output_and_come_from_a_pipe() {
     let folder = folder_with("a.csv", LIST);
     for output in ["-", "/dev/stdout"] {
