@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod config;
+mod connections;
 mod counters;
 pub mod facts;
 mod failover;
@@ -20,6 +21,7 @@ pub mod reverse;
 pub mod route;
 #[cfg(test)]
 pub(crate) mod test_server;
+mod udp;
 mod upstream;
 
 pub use config::{Config, SetupError};

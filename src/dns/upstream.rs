@@ -1,4 +1,5 @@
-//! One name server, asked through hickory: UDP, and TCP if the answer was truncated.
+//! One name server, asked through hickory: UDP (over sockets of our own), and TCP if the answer was
+//! truncated.
 //!
 //! A name server that refuses EDNS with FORMERR or NOTIMP is asked again without it (RFC 6891
 //! section 7); so is one that is silent, because some servers and middleboxes drop such questions.
@@ -9,10 +10,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use hickory_resolver::TokioResolver;
+use hickory_resolver::Resolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::lookup::Lookup;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError, NoRecords};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 
 use super::answer::Answer;
 use super::config::{Config, SetupError};
+use super::connections::Connections;
 use super::facts::DnsFailure;
 use super::lifetime;
 use crate::address::DomainName;
@@ -28,8 +29,8 @@ use crate::clock::Clock;
 /// One name server.
 pub(super) struct Upstream {
     clock: Clock,
-    with_edns: TokioResolver,
-    without_edns: TokioResolver,
+    with_edns: Resolver<Connections>,
+    without_edns: Resolver<Connections>,
     /// The time until which the name server is asked without EDNS at once.
     plain_until: Mutex<SystemTime>,
 }
@@ -47,10 +48,11 @@ impl Upstream {
         config: &Config,
         clock: Clock,
     ) -> Result<Self, SetupError> {
+        let connections = Connections::new(server, clock);
         Ok(Self {
             clock,
-            with_edns: client(server, config, true)?,
-            without_edns: client(server, config, false)?,
+            with_edns: client(server, connections.clone(), config, true)?,
+            without_edns: client(server, connections, config, false)?,
             plain_until: Mutex::new(SystemTime::UNIX_EPOCH),
         })
     }
@@ -83,15 +85,19 @@ impl Upstream {
 }
 
 /// A client of one name server, without cache, search domains and hosts file.
-fn client(server: SocketAddr, config: &Config, edns: bool) -> Result<TokioResolver, SetupError> {
-    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut c| {
+fn client(
+    server: SocketAddr,
+    connections: Connections,
+    config: &Config,
+    edns: bool,
+) -> Result<Resolver<Connections>, SetupError> {
+    let ways = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut c| {
         c.port = server.port();
         c
     });
-    let server_config = NameServerConfig::new(server.ip(), true, connections.to_vec());
+    let server_config = NameServerConfig::new(server.ip(), true, ways.to_vec());
     let resolver_config = ResolverConfig::from_parts(None, vec![], vec![server_config]);
-    let mut builder =
-        TokioResolver::builder_with_config(resolver_config, TokioRuntimeProvider::default());
+    let mut builder = Resolver::builder_with_config(resolver_config, connections);
     let options = builder.options_mut();
     options.timeout = config.timeout;
     options.attempts = 0;
@@ -118,7 +124,7 @@ fn is_from_server(found: &Result<Lookup, NetError>) -> bool {
 }
 
 async fn read_result<R>(
-    client: &TokioResolver,
+    client: &Resolver<Connections>,
     name: &Name,
     found: Result<Lookup, NetError>,
     read: fn(&RData) -> Option<R>,
@@ -132,7 +138,7 @@ async fn read_result<R>(
 
 /// Reads an answer without records.
 async fn negative<R>(
-    client: &TokioResolver,
+    client: &Resolver<Connections>,
     name: &Name,
     none: NoRecords,
 ) -> Result<Answer<R>, DnsFailure> {
