@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::Config;
+use super::{Config, SessionLimits};
 
 /// Share of unknown users that a list commonly holds: the first guess for an exchanger.
 const USUAL_UNKNOWN_SHARE: f64 = 0.08;
@@ -36,11 +36,11 @@ impl SessionBudget {
 
     /// `true` if the session should end rather than ask more.
     #[must_use]
-    pub fn is_spent(&self, config: &Config, now: SystemTime) -> bool {
+    pub fn is_spent(&self, config: &Config, limits: &SessionLimits, now: SystemTime) -> bool {
         self.spent
             || self.recipients >= config.recipients_per_session.get()
             || self.transactions >= config.transactions_per_session.get()
-            || self.unknown_users >= config.unknown_users_per_session.get()
+            || self.unknown_users_left(config, limits) == 0
             || now >= self.too_old_at(config)
     }
 
@@ -58,8 +58,9 @@ impl SessionBudget {
         clippy::cast_sign_loss,
         reason = "a float saturates, and the smaller of the two counts"
     )]
-    pub fn recipients(&self, config: &Config) -> u32 {
-        let likely = f64::from(self.unknown_users(config)) / self.unknown_share.max(1.0 / 1024.0);
+    pub fn recipients(&self, config: &Config, limits: &SessionLimits) -> u32 {
+        let unknown = f64::from(self.unknown_users_left(config, limits));
+        let likely = unknown / self.unknown_share.max(1.0 / 1024.0);
         let left = config.recipients_per_session.get().saturating_sub(self.recipients);
         (likely as u32).max(1).min(left)
     }
@@ -76,10 +77,18 @@ impl SessionBudget {
         self.recipients += recipients;
     }
 
-    /// Unknown users that it may still name.
+    /// Unknown users that it may still name at once.
     #[must_use]
-    pub fn unknown_users(&self, config: &Config) -> u32 {
-        config.unknown_users_per_session.get().saturating_sub(self.unknown_users)
+    pub fn unknown_users_left(&self, config: &Config, limits: &SessionLimits) -> u32 {
+        let usual = config.unknown_users_per_session.get();
+        let most = config.unknown_users_per_proven_session.get().max(usual);
+        limits.refusals_left(self.unknown_users, usual, most)
+    }
+
+    /// Unknown users named so far.
+    #[must_use]
+    pub fn unknown_users(&self) -> u32 {
+        self.unknown_users
     }
 
     /// Counts a control recipient's answer, which says nothing about the list.
@@ -130,50 +139,52 @@ mod tests {
     fn a_session_ends_at_its_recipients() {
         let (mut budget, config) = session();
         budget.charge(999);
-        assert!(!budget.is_spent(&config, at(1)));
-        assert_eq!(budget.recipients(&config), 1);
+        assert!(!budget.is_spent(&config, &SessionLimits::default(), at(1)));
+        assert_eq!(budget.recipients(&config, &SessionLimits::default()), 1);
         budget.charge(1);
-        assert!(budget.is_spent(&config, at(1)));
+        assert!(budget.is_spent(&config, &SessionLimits::default(), at(1)));
     }
 
     #[test]
     fn a_session_ends_at_its_transactions() {
         let (mut budget, config) = session();
         (0..89).for_each(|_| budget.charge(1));
-        assert!(!budget.is_spent(&config, at(1)));
+        assert!(!budget.is_spent(&config, &SessionLimits::default(), at(1)));
         assert_eq!(budget.transactions(&config), 1);
         budget.charge(1);
-        assert!(budget.is_spent(&config, at(1)));
+        assert!(budget.is_spent(&config, &SessionLimits::default(), at(1)));
     }
 
     #[test]
     fn a_session_ends_before_a_server_punishes_unknown_users() {
         let (mut budget, config) = session();
+        let mut limits = SessionLimits::default();
+        limits.learn_refusals(9, 10, 9);
         (0..8).for_each(|_| budget.answered(true));
-        assert!(!budget.is_spent(&config, at(1)));
+        assert!(!budget.is_spent(&config, &limits, at(1)));
         budget.answered(true);
-        assert!(budget.is_spent(&config, at(1)));
+        assert!(budget.is_spent(&config, &limits, at(1)));
     }
 
     #[test]
     fn a_session_ends_at_its_age_and_when_told() {
         let (mut budget, config) = session();
-        assert!(!budget.is_spent(&config, at(299)));
-        assert!(budget.is_spent(&config, at(300)));
-        assert!(!budget.is_spent(&config, at(0)));
+        assert!(!budget.is_spent(&config, &SessionLimits::default(), at(299)));
+        assert!(budget.is_spent(&config, &SessionLimits::default(), at(300)));
+        assert!(!budget.is_spent(&config, &SessionLimits::default(), at(0)));
         budget.spend();
-        assert!(budget.is_spent(&config, at(0)));
+        assert!(budget.is_spent(&config, &SessionLimits::default(), at(0)));
     }
 
     #[test]
     fn the_more_users_are_unknown_the_fewer_are_named_at_once() {
         let (mut budget, config) = session();
-        let clean = budget.recipients(&config);
+        let clean = budget.recipients(&config, &SessionLimits::default());
         assert!((100..=120).contains(&clean), "{clean}");
         (0..6).for_each(|_| budget.answered(true));
-        let dirty = budget.recipients(&config);
+        let dirty = budget.recipients(&config, &SessionLimits::default());
         assert!((3..=15).contains(&dirty), "{dirty}");
         (0..200).for_each(|_| budget.answered(false));
-        assert!(budget.recipients(&config) > 100);
+        assert!(budget.recipients(&config, &SessionLimits::default()) > 100);
     }
 }

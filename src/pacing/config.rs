@@ -48,6 +48,10 @@ pub struct Config {
     /// (`smtpd_soft_error_limit`), at 20 it hangs up (`smtpd_hard_error_limit`); Sendmail
     /// (`confBAD_RCPT_THROTTLE`) and Exchange tarpit in the same way.
     pub unknown_users_per_session: NonZeroU32,
+    /// The same for an exchanger that has shown to bear more: one that answered a single refusal
+    /// beyond the number above as quickly as those before it, and one beyond twice that number
+    /// without hanging up. Default 50; the number above or less never tries more.
+    pub unknown_users_per_proven_session: NonZeroU32,
     /// Age that a session may reach. Default 5 minutes, the time after which load balancers and
     /// Sendmail's and Postfix's own limits start to cut.
     #[serde(with = "humantime_serde")]
@@ -121,6 +125,7 @@ impl Default for Config {
             recipients_per_session: count(1000),
             transactions_per_session: count(90),
             unknown_users_per_session: count(9),
+            unknown_users_per_proven_session: count(50),
             session_age: Duration::from_secs(5 * 60),
             session_idle: Duration::from_secs(8),
             connect_backoff: Duration::from_secs(1),

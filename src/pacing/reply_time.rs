@@ -20,6 +20,14 @@ pub struct ReplyTime {
 }
 
 impl ReplyTime {
+    /// Time that a flight of `recipients` took beyond the server's habit.
+    #[must_use]
+    pub fn beyond_habit(&self, recipients: u32, time: Duration) -> Duration {
+        let usual = self.baseline.unwrap_or(0.0) * f64::from(recipients);
+        let habit = self.round_trip.map_or(time.as_secs_f64(), |round_trip| round_trip + usual);
+        time.saturating_sub(Duration::try_from_secs_f64(habit).unwrap_or(Duration::MAX))
+    }
+
     /// A flight of `recipients` (at least 1) took `time`. Says whether the server is tarpitting us:
     /// a server that is slow with every client, always, is not.
     pub fn observe(&mut self, recipients: usize, time: Duration) -> bool {
@@ -65,6 +73,18 @@ mod tests {
         for _ in 0..50 {
             assert!(!times.observe(4, seconds(0.1 + 4.0 * 2.0)));
         }
+    }
+
+    #[test]
+    fn a_single_reply_that_is_held_back_shows_in_a_flight_of_many() {
+        let mut times = ReplyTime::default();
+        assert_eq!(times.beyond_habit(20, seconds(3.0)), Duration::ZERO, "nothing is known yet");
+        for _ in 0..10 {
+            times.observe(20, seconds(0.06));
+        }
+        let beyond = times.beyond_habit(20, seconds(1.06));
+        assert!(beyond > seconds(0.9) && beyond <= seconds(1.0), "{beyond:?}");
+        assert_eq!(times.beyond_habit(20, seconds(0.05)), Duration::ZERO);
     }
 
     #[test]

@@ -1,10 +1,15 @@
-//! Limits of one session that an exchanger was seen to have: recipients, and transactions.
+//! Limits of one session that an exchanger was seen to have: recipients, transactions, refusals.
 //!
 //! Some servers take so many recipients in one connection and answer `452` for the rest, whatever
 //! the transaction (Exim `recipients_max` per connection, Exchange and gateways in front of it);
 //! some take so many messages. Neither is announced, and each recipient named past the limit is an
 //! error in the server's eyes. The lowest limit in use is the least that RFC 5321 section
 //! 4.5.3.1.8 allows, 100.
+//!
+//! Refused recipients are errors as well. Many servers bear any number; those that count punish
+//! usually the tenth with delays and the twentieth with the end of the session (Postfix,
+//! `smtpd_soft_error_limit` and `smtpd_hard_error_limit`). So a session stops before each of the
+//! two, unless one before it went a single refusal beyond and was answered as before.
 
 /// The usual limit of this kind. A session of an exchanger of which none has passed it names a
 /// single recipient more than that, and learns from the reply whether it may go on.
@@ -17,6 +22,9 @@ pub struct SessionLimits {
     transactions: Option<u32>,
     /// The most recipients that a session was seen to take.
     passed: u32,
+    refusals: Option<u32>,
+    /// The most refusals that a session was seen to bear.
+    borne: u32,
 }
 
 impl SessionLimits {
@@ -45,6 +53,38 @@ impl SessionLimits {
     #[must_use]
     pub fn transactions_left(&self, begun: u32) -> u32 {
         self.transactions.map_or(u32::MAX, |most| most.saturating_sub(begun))
+    }
+
+    /// Refusals that a session may bring about at once after this many. `usual` is the number that
+    /// every server bears, `most` the number that is never passed.
+    #[must_use]
+    pub fn refusals_left(&self, refused: u32, usual: u32, most: u32) -> u32 {
+        let stops = [usual, usual.saturating_mul(2).saturating_add(1)];
+        let stop = stops.into_iter().find(|stop| self.borne <= *stop).unwrap_or(most);
+        let step = if refused < stop { stop - refused } else { 1 };
+        let most = self.refusals.map_or(most, |learned| learned.min(most));
+        step.min(most.saturating_sub(refused))
+    }
+
+    /// A session bore this many refusals.
+    pub fn bear(&mut self, refused: u32) {
+        self.borne = self.borne.max(refused);
+    }
+
+    /// A session was slowed down or ended between its refusals `before` and `after`, at least the
+    /// `usual` number of them: it should have stopped sooner. Returns whether that is news.
+    pub fn learn_refusals(&mut self, before: u32, after: u32, usual: u32) -> bool {
+        let sooner = match self.refusals {
+            // Recipients that are no refusals came after the last one that was allowed.
+            Some(learned) if after >= learned => learned.saturating_sub(1),
+            _ => before,
+        };
+        let sooner = sooner.max(usual);
+        let is_news = after >= usual && self.refusals.is_none_or(|learned| sooner < learned);
+        if is_news {
+            self.refusals = Some(sooner);
+        }
+        is_news
     }
 
     /// A session took this many recipients.
@@ -91,6 +131,49 @@ mod tests {
         limits.pass(101);
         assert_eq!(limits.recipients_left(0), u32::MAX);
         assert!(!limits.ends_at_usual(100));
+    }
+
+    #[test]
+    fn a_session_goes_a_single_refusal_beyond_each_number_that_servers_punish() {
+        let mut limits = SessionLimits::default();
+        let left = |limits: SessionLimits, refused| limits.refusals_left(refused, 9, 50);
+        assert_eq!((left(limits, 0), left(limits, 8), left(limits, 9)), (9, 1, 1));
+        limits.bear(9);
+        assert_eq!(left(limits, 9), 1, "it was reached, not passed");
+        limits.bear(10);
+        assert_eq!((left(limits, 0), left(limits, 10), left(limits, 19)), (19, 9, 1));
+        limits.bear(20);
+        assert_eq!((left(limits, 0), left(limits, 20), left(limits, 50)), (50, 30, 0));
+    }
+
+    #[test]
+    fn a_server_that_punished_a_refusal_is_not_brought_that_many_again() {
+        let mut limits = SessionLimits::default();
+        limits.bear(10);
+        assert!(limits.learn_refusals(19, 20, 9));
+        assert_eq!(limits.refusals_left(0, 9, 50), 19);
+        assert_eq!(limits.refusals_left(19, 9, 50), 0);
+        assert!(limits.learn_refusals(4, 19, 9), "punished at the limit: it is lower");
+        assert_eq!(limits.refusals_left(0, 9, 50), 18);
+        assert!(limits.learn_refusals(2, 9, 9));
+        limits.bear(30);
+        assert_eq!(limits.refusals_left(0, 9, 50), 9);
+        assert!(!limits.learn_refusals(0, 9, 9), "it was brought no more than is usual");
+    }
+
+    #[test]
+    fn what_ends_a_session_of_few_refusals_is_something_else() {
+        let mut limits = SessionLimits::default();
+        assert!(!limits.learn_refusals(0, 8, 9));
+        assert_eq!(limits.refusals_left(0, 9, 9), 9);
+    }
+
+    #[test]
+    fn no_number_of_refusals_is_beyond_the_most() {
+        let mut limits = SessionLimits::default();
+        assert_eq!(limits.refusals_left(9, 9, 9), 0);
+        limits.bear(40);
+        assert_eq!(limits.refusals_left(4, 9, 9), 5);
     }
 
     #[test]

@@ -46,6 +46,8 @@ struct FlightFindings {
     over: bool,
     /// The next session goes around what this one ran into.
     learned: bool,
+    /// Refusals of the session before this flight.
+    refused_before: u32,
     answered: u32,
     /// It takes fewer recipients in a transaction than was known.
     smaller_transactions: bool,
@@ -73,6 +75,7 @@ impl<T> Destination<T> {
         let mut findings = FlightFindings {
             over: landed.ended.is_some(),
             learned: landed.learned,
+            refused_before: session.budget.unknown_users(),
             ..FlightFindings::default()
         };
         let mut transactions = landed.transactions.into_iter();
@@ -92,8 +95,11 @@ impl<T> Destination<T> {
                 self.transaction_landed(planned, brought, &context, memory, &mut findings);
             }
         }
-        let named: u32 = flight.iter().map(PlannedTransaction::recipients).sum();
+        let named = flight.iter().map(PlannedTransaction::recipients).sum();
+        let held_back = self.is_held_back(id, named, landed.took);
         let tarpit = self.pace(id, named, landed.took, &findings, now);
+        let punished = held_back || tarpit || findings.over;
+        findings.smaller_sessions |= self.learn_refusals(id, findings.refused_before, punished);
         if let Some(ended) = landed.ended {
             self.session_ended(id, ended, &mut findings, memory, now);
         }
@@ -295,12 +301,9 @@ impl<T> Destination<T> {
             // It was closed while it was idle, and we noticed only now: no fault of the server.
             return;
         }
-        if findings.learned || findings.smaller_sessions {
-            return;
-        }
-        if findings.smaller_transactions {
-            // It hung up over recipients that it had said it does not take (Postfix,
-            // `smtpd_recipient_overshoot_limit`). The next transactions bring it no such ones.
+        if findings.learned || findings.smaller_sessions || findings.smaller_transactions {
+            // The next session, or transaction, brings less: servers hang up over recipients too
+            // many (Postfix, `smtpd_recipient_overshoot_limit`, `smtpd_hard_error_limit`).
             return;
         }
         self.blame_first(findings, &why, memory);

@@ -60,10 +60,11 @@ impl<T> Destination<T> {
         };
         let over = session.budget.too_old_at(&config).min(idle_since + config.session_idle);
         let fresh = session.budget.recipients_named() == 0;
-        let full = self.lanes.get(&exchanger).is_some_and(|lane| {
-            session.transactions_left(lane) == 0 || session.recipients_left(lane) == 0
+        let spent = self.lanes.get(&exchanger).is_none_or(|lane| {
+            session.transactions_left(lane) == 0
+                || session.recipients_left(lane) == 0
+                || session.budget.is_spent(&config, &lane.limits, now)
         });
-        let spent = session.budget.is_spent(&config, now) || full;
         if spent || (!fresh && self.must_yield(&exchanger)) {
             return self.close(id, now);
         }
@@ -118,7 +119,7 @@ impl<T> Destination<T> {
         };
         let flight = lane.plan(FlightLimits {
             recipients: room
-                .min(budget.recipients(&config))
+                .min(budget.recipients(&config, &lane.limits))
                 .min(if fresh { FIRST_RECIPIENTS } else { u32::MAX })
                 .min(session.recipients_left(lane)),
             asked,
@@ -129,7 +130,7 @@ impl<T> Destination<T> {
                 .recipients_per_transaction
                 .get()
                 .min(lane.transaction_limit.unwrap_or(u32::MAX).max(1)),
-            controls: budget.unknown_users(&config),
+            controls: budget.unknown_users_left(&config, &lane.limits),
         });
         session.state = SessionState::Flying;
         for planned in &flight {

@@ -1,6 +1,8 @@
 //! Progress of a session, and the limits that it shows: learned where a reply says that a session,
 //! or a transaction, takes no more.
 
+use std::time::Duration;
+
 use super::Destination;
 use super::reply_context::ReplyContext;
 use crate::address::DomainName;
@@ -8,6 +10,9 @@ use crate::pacing::Delay;
 use crate::prober::disposition::{Disposition, is_reply_to_rcpt, read};
 use crate::prober::lane::SessionId;
 use crate::smtp::{RecipientAnswer, ReplyLimit};
+
+/// A reply held back by this is a punishment: those of Postfix and Sendmail last a second.
+const HELD_BACK: Duration = Duration::from_millis(700);
 
 /// The progress of a session before a transaction.
 #[derive(Clone, Copy, Debug, Default)]
@@ -104,6 +109,28 @@ impl<T> Destination<T> {
         } else {
             lane.limits.learn_transactions(session.carried);
         }
+    }
+
+    /// Returns whether a flight that named `recipients` was slower than the exchanger's habit, by a
+    /// punishment or more.
+    pub(super) fn is_held_back(&self, id: SessionId, recipients: u32, took: Duration) -> bool {
+        let session = self.pool.get(id);
+        let lane = session.and_then(|session| self.lanes.get(&session.exchanger));
+        lane.is_some_and(|lane| lane.reply_time.beyond_habit(recipients, took) >= HELD_BACK)
+    }
+
+    /// Learns how many refusals a session bears from a flight that began after `before` of them.
+    /// Returns whether the server has had enough of them, which was not known: it slowed the
+    /// session down or ended it.
+    pub(super) fn learn_refusals(&mut self, id: SessionId, before: u32, punished: bool) -> bool {
+        let Some(session) = self.pool.get(id) else { return false };
+        let Some(lane) = self.lanes.get_mut(&session.exchanger) else { return false };
+        let after = session.budget.unknown_users();
+        if !punished {
+            lane.limits.bear(after);
+            return false;
+        }
+        lane.limits.learn_refusals(before, after, self.config.unknown_users_per_session.get())
     }
 
     /// A new session was refused as one that is full: what was learned is no limit of a session.

@@ -66,6 +66,8 @@ pub(crate) struct Rules {
     pub(crate) recipients_per_transaction: usize,
     /// 421 after so many refused recipients in a session, as Postfix does.
     pub(crate) errors: usize,
+    /// A second before each reply once so many recipients were refused, as Postfix does.
+    pub(crate) soft_errors: usize,
     /// Hangs up when asked about a local part that begins so.
     pub(crate) dies_at: Option<&'static str>,
     /// 450 for so long after a recipient was first seen.
@@ -112,6 +114,7 @@ impl Default for Rules {
             overshoot: usize::MAX,
             recipients_per_transaction: usize::MAX,
             errors: usize::MAX,
+            soft_errors: usize::MAX,
             dies_at: None,
             greylist: None,
             blocks: Vec::new(),
@@ -143,6 +146,8 @@ pub(crate) struct Seen {
     pub(crate) named: Vec<(String, Option<IpAddr>, SystemTime)>,
     /// How long each connection lasted that is over.
     pub(crate) lasted: Vec<Duration>,
+    /// Replies that were held back, and sessions that were ended, over what the client did.
+    pub(crate) punished: usize,
     /// Unknown recipients named.
     unknown: usize,
     first_seen: HashMap<(String, Option<IpAddr>), SystemTime>,
@@ -229,10 +234,17 @@ impl Server {
                 writer.write_all(b"220 mx.example ESMTP\r\n").await?;
             }
             let Some(reply) = self.answer(&line, &mut session) else { return Ok(()) };
+            if session.errors >= self.rules.soft_errors && reply.starts_with('5') {
+                self.seen.lock().unwrap().punished += 1;
+                sleep(Duration::from_secs(1)).await;
+            }
             writer.write_all(format!("{reply}\r\n").as_bytes()).await?;
             if self.rules.flushes {
                 let waiting = lines.get_ref().buffer().len();
                 lines.get_mut().consume(waiting);
+            }
+            if reply.starts_with("421") {
+                self.seen.lock().unwrap().punished += 1;
             }
             if reply.starts_with("421") || line.starts_with("STARTTLS") {
                 return Ok(());

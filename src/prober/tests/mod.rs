@@ -9,6 +9,7 @@ mod identities;
 mod limits;
 mod manners;
 mod places;
+mod refusals;
 mod retries;
 mod reuse;
 mod session_limits;
