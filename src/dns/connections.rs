@@ -26,7 +26,7 @@ pub(super) struct Connections {
 
 /// One way to the name server.
 #[derive(Clone)]
-pub(super) enum Connection {
+pub(super) enum NameServerConnection {
     Udp(Arc<UdpSockets>, Duration),
     Tcp(DnsExchange<TokioRuntimeProvider>),
 }
@@ -39,8 +39,8 @@ impl Connections {
 }
 
 impl ConnectionProvider for Connections {
-    type Conn = Connection;
-    type FutureConn = BoxFuture<'static, Result<Connection, NetError>>;
+    type Conn = NameServerConnection;
+    type FutureConn = BoxFuture<'static, Result<NameServerConnection, NetError>>;
     type RuntimeProvider = TokioRuntimeProvider;
 
     fn new_connection(
@@ -50,11 +50,11 @@ impl ConnectionProvider for Connections {
         cx: &PoolContext,
     ) -> Result<Self::FutureConn, NetError> {
         if matches!(config.protocol, ProtocolConfig::Udp) {
-            let connection = Connection::Udp(Arc::clone(&self.udp), cx.options.timeout);
+            let connection = NameServerConnection::Udp(Arc::clone(&self.udp), cx.options.timeout);
             return Ok(std::future::ready(Ok(connection)).boxed());
         }
         let tcp = self.runtime.new_connection(ip, config, cx)?;
-        Ok(tcp.map(|tcp| tcp.map(Connection::Tcp)).boxed())
+        Ok(tcp.map(|tcp| tcp.map(NameServerConnection::Tcp)).boxed())
     }
 
     fn runtime_provider(&self) -> &TokioRuntimeProvider {
@@ -62,7 +62,7 @@ impl ConnectionProvider for Connections {
     }
 }
 
-impl DnsHandle for Connection {
+impl DnsHandle for NameServerConnection {
     type Response = Pin<Box<dyn Stream<Item = Result<DnsResponse, NetError>> + Send>>;
     type Runtime = TokioRuntimeProvider;
 

@@ -18,8 +18,8 @@ use hickory_resolver::proto::op::{DnsRequest, DnsResponse};
 use parking_lot::Mutex;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use crate::clock::Clock;
 
@@ -64,7 +64,8 @@ struct Slot {
 /// A socket, open as long as it may take a question or an answer is awaited on it.
 struct Socket {
     shared: Arc<Shared>,
-    _reader: AbortOnDropHandle<()>,
+    /// Ends with the socket.
+    _reader: JoinSet<()>,
 }
 
 /// The part of a socket that its reader sees.
@@ -75,7 +76,7 @@ struct Shared {
 }
 
 /// A question that was sent: forgotten when this is dropped.
-struct Sent {
+struct SentQuestion {
     socket: Arc<Socket>,
     id: u16,
 }
@@ -96,12 +97,12 @@ impl UdpSockets {
         let mut octets = request.to_vec()?;
         let interval = request.options().retry_interval.max(INTERVAL);
         let (replies, mut heard) = mpsc::channel(REPLIES);
-        let end = Instant::now() + timeout;
         let mut sent = Vec::with_capacity(1);
-        let mut timer = pin!(sleep_until(end));
+        let mut timer = pin!(sleep(timeout));
+        let end = timer.deadline();
         for tries in 1..=TRIES {
             sent.push(self.send(&mut octets, request.id, &replies).await?);
-            let until = if tries < TRIES { end.min(Instant::now() + interval) } else { end };
+            let until = if tries < TRIES { end.min(sleep(interval).deadline()) } else { end };
             timer.as_mut().reset(until);
             loop {
                 tokio::select! {
@@ -127,9 +128,9 @@ impl UdpSockets {
         octets: &mut [u8],
         id: u16,
         replies: &mpsc::Sender<Vec<u8>>,
-    ) -> Result<Sent, NetError> {
+    ) -> Result<SentQuestion, NetError> {
         let socket = self.socket()?;
-        let sent = Sent::new(socket, id, replies).ok_or(NetError::Busy)?;
+        let sent = SentQuestion::new(socket, id, replies).ok_or(NetError::Busy)?;
         if let Some(first) = octets.first_chunk_mut() {
             *first = sent.id.to_be_bytes();
         }
@@ -175,8 +176,9 @@ impl Socket {
         socket.set_nonblocking(true)?;
         let socket = UdpSocket::from_std(socket)?;
         let shared = Arc::new(Shared { socket, awaited: Mutex::default() });
-        let reader = tokio::spawn(Arc::clone(&shared).read());
-        Ok(Self { shared, _reader: AbortOnDropHandle::new(reader) })
+        let mut reader = JoinSet::new();
+        reader.spawn(Arc::clone(&shared).read());
+        Ok(Self { shared, _reader: reader })
     }
 }
 
@@ -203,7 +205,7 @@ impl Shared {
     }
 }
 
-impl Sent {
+impl SentQuestion {
     /// Awaits replies with `id`, or with the next identifier that is free; none if none is.
     fn new(socket: Arc<Socket>, id: u16, replies: &mpsc::Sender<Vec<u8>>) -> Option<Self> {
         let mut awaited = socket.shared.awaited.lock();
@@ -214,7 +216,7 @@ impl Sent {
     }
 }
 
-impl Drop for Sent {
+impl Drop for SentQuestion {
     fn drop(&mut self) {
         self.socket.shared.awaited.lock().remove(&self.id);
     }

@@ -98,9 +98,11 @@ const PURE_FILES: &[&str] = &[
 
 /// The files, and folders of files, in pure rooms that touch the world.
 const SHELL: &[&str] = &[
+    "dns/connections.rs",
     "dns/failover.rs",
     "dns/questions.rs",
     "dns/resolver.rs",
+    "dns/udp.rs",
     "dns/upstream.rs",
     "lists/reload.rs",
     "smtp/session/",
