@@ -33,6 +33,16 @@ pub(super) fn choose(
     }
 }
 
+/// The column that `asked` names with `--consent-column`.
+pub(super) fn choose_consents(profiles: &[Profile], asked: &str) -> Result<usize, ListFileError> {
+    named(profiles, asked).map_err(|error| match error {
+        ListFileError::UnknownColumn { asked, columns, .. } => {
+            ListFileError::UnknownColumn { asked, option: "--consent-column", columns }
+        }
+        error => error,
+    })
+}
+
 /// The columns that `asked` names: one by its whole text, or several with commas between them.
 fn all_named(profiles: &[Profile], asked: &str) -> Result<Vec<usize>, ListFileError> {
     let whole = named(profiles, asked);
@@ -131,6 +141,7 @@ fn named(profiles: &[Profile], asked: &str) -> Result<usize, ListFileError> {
     let number = wanted.parse().ok().filter(|number| (1..=profiles.len()).contains(number));
     number.map(|number| number - 1).ok_or_else(|| ListFileError::UnknownColumn {
         asked: asked.to_owned(),
+        option: "--column",
         columns: labels(profiles),
     })
 }

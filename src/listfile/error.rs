@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use super::ConsentFault;
+
 /// Why a list file could not be read or written. Messages are for the person whose list it is; the
 /// caller puts the file's name before them.
 #[derive(Debug, thiserror::Error)]
@@ -106,10 +108,12 @@ pub enum ListFileError {
         columns: Vec<String>,
     },
     /// The column asked for is not there.
-    #[error("there is no column {asked:?}; choose one with --column: {}", Listed(columns))]
+    #[error("there is no column {asked:?}; choose one with {option}: {}", Listed(columns))]
     UnknownColumn {
         /// The value that was asked for.
         asked: String,
+        /// The option that it was asked for with.
+        option: &'static str,
         /// The columns there are.
         columns: Vec<String>,
     },
@@ -123,9 +127,46 @@ pub enum ListFileError {
         /// All columns, each with its number.
         columns: Vec<String>,
     },
+    /// The time of a consent is not read.
+    #[error("row {row}, line {line}: {}", fault.sentence(text))]
+    Consent {
+        /// The data row, from 1.
+        row: u64,
+        /// The line it begins on, from 1.
+        line: u64,
+        /// What the cell says.
+        text: String,
+        /// Its fault.
+        fault: ConsentFault,
+    },
     /// The output could not be written.
     #[error("writing failed: {0}; make room or choose another place with --output")]
     Write(#[source] io::Error),
+}
+
+/// The longest cell that a message shows, in characters.
+const LONGEST_CELL: usize = 40;
+
+impl ConsentFault {
+    /// The fault of a cell that says `text`, and the remedy.
+    fn sentence(self, text: &str) -> String {
+        // Whoever names the wrong column does not want its addresses in a message.
+        let is_shown = text.chars().count() <= LONGEST_CELL && !text.contains('@');
+        let cell = if is_shown { format!("{text:?}") } else { "the cell".to_owned() };
+        match self {
+            Self::Ambiguous(day_first, month_first) => format!(
+                "{cell} may be {day_first} or {month_first}: nobody can tell; write the column \
+                 as YYYY-MM-DD"
+            ),
+            Self::NoTime => format!(
+                "{cell} is no time of a consent; write it as 2025-04-03 or 2025-04-03T12:00:00Z, \
+                 leave it empty, or name another column with --consent-column"
+            ),
+            Self::TooEarly => {
+                format!("{cell} is before 1970, when nobody consented to mail; leave it empty")
+            }
+        }
+    }
 }
 
 /// The number of columns a message lists.

@@ -27,6 +27,21 @@ pub(super) fn string_at(line: &str, path: &[String]) -> Result<Option<String>, s
     Ok(found)
 }
 
+/// The string or number at `path` in the object that `line` is, as text; empty if there is none.
+pub(super) fn text_at(line: &str, path: &[String]) -> String {
+    let object: Value = serde_json::from_str(line).unwrap_or_default();
+    let found = path.iter().try_fold(&object, |value, key| {
+        // An array is what its first element is.
+        let value = value.as_array().and_then(|items| items.first()).unwrap_or(value);
+        value.get(key)
+    });
+    match found {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    }
+}
+
 /// The keys and values of the object that `line` is, in order.
 pub(super) fn entries(line: &str) -> Option<Vec<(String, Value)>> {
     let mut reader = serde_json::Deserializer::from_str(line);

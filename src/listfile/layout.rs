@@ -25,6 +25,8 @@ pub struct Layout {
     pub address: AddressColumn,
     /// Further columns of addresses, if the caller named several.
     pub more_addresses: Vec<AddressColumn>,
+    /// The column of the times of consents, if the caller named one.
+    pub consents: Option<AddressColumn>,
     /// The text before the first row, header excluded: blank lines and Excel's `sep=;`.
     pub(super) preamble: Vec<u8>,
     /// The header as it stands; blank if there is none.
@@ -136,6 +138,22 @@ impl Layout {
             }
         }
         Ok(all)
+    }
+
+    /// The text of the cell with the time of a consent; empty if there is no such cell.
+    pub(super) fn consent_in(&self, row: &Row) -> String {
+        let Some(column) = &self.consents else { return String::new() };
+        let content = &row.bytes[..row.bounds.content];
+        match self.format {
+            Format::JsonLines => json::text_at(&self.encoding.decode(content), &column.path),
+            Format::Plain => self.encoding.decode(content).into_owned(),
+            Format::Delimited(dialect) => {
+                let is_stray = row.bounds.is_stray;
+                let field = record::fields(content, dialect, is_stray).nth(column.index);
+                let said = field.map(|field| record::say(field, dialect, is_stray));
+                said.map(|said| self.encoding.decode(&said).into_owned()).unwrap_or_default()
+            }
+        }
     }
 
     /// Puts the address of a cell that says `text` in its place.

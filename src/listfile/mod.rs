@@ -22,6 +22,7 @@
 mod cell;
 mod charset;
 mod column;
+mod consent;
 mod convert;
 mod dialect;
 mod error;
@@ -44,6 +45,7 @@ mod workbook;
 mod writer;
 
 pub use charset::{EncodingBasis, TextEncoding};
+pub use consent::{ConsentFault, read_consent};
 pub use dialect::{Dialect, LineEnd, Quotes};
 pub use error::ListFileError;
 pub use findings::{Findings, Tally};

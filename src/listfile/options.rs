@@ -11,6 +11,8 @@ pub struct ReaderOptions {
     /// The address column: its name, or its number from 1; for JSON lines a key, or keys with
     /// dots between them. Default: what the content shows.
     pub column: Option<String>,
+    /// The column with the times of consents, named as `column` is: one. Default: none is read.
+    pub consent_column: Option<String>,
     /// `true` if the first row is a header. Default: what the content shows.
     pub header: Option<bool>,
     /// Number of lines above the header that are no rows. Default: none but notes that are found.
@@ -27,6 +29,7 @@ impl Default for ReaderOptions {
         Self {
             encoding: None,
             column: None,
+            consent_column: None,
             header: None,
             skip_rows: 0,
             is_imported: false,

@@ -6,7 +6,10 @@ use super::record::{self, RecordBounds, Scan, Scanned};
 use super::sample::{Sample, Shown};
 use super::source::{InvalidText, Opened, Source};
 use super::window::TextWindow;
-use super::{AddressColumn, Findings, Format, Layout, ListFileError, ReaderOptions, Row, column};
+use super::{
+    AddressColumn, ColumnBasis, Findings, Format, Layout, ListFileError, ReaderOptions, Row,
+    column, read_consent,
+};
 use crate::address::clean::clean;
 
 /// Reads the rows of a list file, in order. It holds one record and some 64 KiB beside it.
@@ -36,6 +39,7 @@ impl<R: Read> Reader<R> {
         };
         let scan = Scan { dialect, cell: 0, width: shown.width, limit: options.max_record };
         let columns_of_addresses = address_columns(&shown, options.column.as_deref());
+        let consents = consent_column(&shown, options.consent_column.as_deref());
         let layout = Layout {
             format: shown.format,
             encoding,
@@ -44,6 +48,7 @@ impl<R: Read> Reader<R> {
             columns: columns(&shown),
             address: AddressColumn::unknown(),
             more_addresses: Vec::new(),
+            consents: None,
             preamble,
             header: Row::default(),
         };
@@ -60,6 +65,7 @@ impl<R: Read> Reader<R> {
         reader.record()?;
         (reader.layout.address, reader.layout.more_addresses) = columns_of_addresses?;
         reader.scan.cell = reader.layout.address.index;
+        reader.layout.consents = consents?;
         Ok(reader)
     }
 
@@ -93,7 +99,23 @@ impl<R: Read> Reader<R> {
         }
         row.address = self.address_in(row);
         self.note(row);
+        row.consented_at = None;
+        if self.layout.consents.is_some() && row.address.is_some() {
+            self.read_consent(row).inspect_err(|_| self.is_done = true)?;
+        }
         Ok(true)
+    }
+
+    fn read_consent(&mut self, row: &mut Row) -> Result<(), ListFileError> {
+        let text = self.layout.consent_in(row);
+        let (number, line) = (row.number, row.line);
+        row.consented_at = read_consent(&text).map_err(|fault| ListFileError::Consent {
+            row: number,
+            line,
+            text,
+            fault,
+        })?;
+        Ok(())
     }
 
     /// Passes over what stands before the rows, and keeps the header.
@@ -280,13 +302,25 @@ fn address_columns(
     asked: Option<&str>,
 ) -> Result<(AddressColumn, Vec<AddressColumn>), ListFileError> {
     let (chosen, basis) = column::choose(&shown.profiles, asked)?;
-    let mut columns = chosen.into_iter().map(|chosen| {
-        let name = shown.profiles[chosen].name.clone();
-        match shown.paths.get(chosen) {
-            Some(path) => AddressColumn { index: 0, name, basis, path: path.clone() },
-            None => AddressColumn { index: chosen, name, basis, path: Vec::new() },
-        }
-    });
+    let mut columns = chosen.into_iter().map(|chosen| seen_column(shown, chosen, basis));
     let first = columns.next().unwrap_or_else(AddressColumn::unknown);
     Ok((first, columns.collect()))
+}
+
+/// The column of the times of consents, if one is asked for.
+fn consent_column(
+    shown: &Shown,
+    asked: Option<&str>,
+) -> Result<Option<AddressColumn>, ListFileError> {
+    let chosen = asked.map(|asked| column::choose_consents(&shown.profiles, asked)).transpose()?;
+    Ok(chosen.map(|chosen| seen_column(shown, chosen, ColumnBasis::Asked)))
+}
+
+/// The column with this number among those that were seen.
+fn seen_column(shown: &Shown, chosen: usize, basis: ColumnBasis) -> AddressColumn {
+    let name = shown.profiles[chosen].name.clone();
+    match shown.paths.get(chosen) {
+        Some(path) => AddressColumn { index: 0, name, basis, path: path.clone() },
+        None => AddressColumn { index: chosen, name, basis, path: Vec::new() },
+    }
 }

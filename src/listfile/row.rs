@@ -1,6 +1,7 @@
 //! [`Row`]: one record of a list file, as it stands there.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use super::record::RecordBounds;
 
@@ -14,6 +15,7 @@ pub struct Row {
     pub(super) address: Option<String>,
     pub(super) others: Vec<String>,
     pub(super) is_cleaned: bool,
+    pub(super) consented_at: Option<SystemTime>,
     /// The record in working text (see [`super::source`]), line end included.
     pub(super) bytes: Vec<u8>,
     pub(super) bounds: RecordBounds,
@@ -51,6 +53,13 @@ impl Row {
     #[must_use]
     pub fn is_cleaned(&self) -> bool {
         self.is_cleaned
+    }
+
+    /// The time at which the recipient consented to mail, if the row has one and its column was
+    /// named ([`ReaderOptions::consent_column`](super::ReaderOptions::consent_column)).
+    #[must_use]
+    pub fn consented_at(&self) -> Option<SystemTime> {
+        self.consented_at
     }
 
     /// `true` if it is a blank line: it has no fields and is written back as it is.

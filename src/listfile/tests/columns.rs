@@ -171,3 +171,40 @@ fn a_cleaned_address_takes_its_place_in_an_object() {
     let expected = line.replace("Jane <a@acme.test>", "a@acme.test");
     assert_eq!(String::from_utf8(cleaned.bytes).unwrap(), expected);
 }
+
+/// The days of the consents since 1970, row by row.
+fn consents(file: &str, column: &str) -> Result<Vec<Option<u64>>, ListFileError> {
+    let options =
+        ReaderOptions { consent_column: Some(column.to_owned()), ..ReaderOptions::default() };
+    let rows: Vec<Row> = Reader::open(file.as_bytes(), &options)?.collect::<Result<_, _>>()?;
+    let days = |at: std::time::SystemTime| {
+        at.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap().as_secs() / 86_400
+    };
+    Ok(rows.iter().map(|row| row.consented_at().map(days)).collect())
+}
+
+#[test]
+fn the_time_of_a_consent_is_read_from_the_column_that_was_named() {
+    let csv = "mail;\"Signed up\";n\njane@acme.test;\"2025-01-01 10:00\";1\n\n\
+        no address;sometime;2\njohn@acme.test;;3\nkim@acme.test\n";
+    for column in ["Signed up", "2", "signed_up"] {
+        let days = consents(csv, column).unwrap();
+        assert_eq!(days, [Some(20_089), None, None, None, None], "{column}");
+    }
+    let json = "{\"mail\":\"jane@acme.test\",\"at\":{\"signup\":1735689600}}\n\
+        {\"mail\":\"john@acme.test\",\"at\":{\"signup\":\"2025-01-02\"}}\n\
+        {\"mail\":\"kim@acme.test\",\"at\":null}\n";
+    let days = consents(json, "at.signup").unwrap();
+    assert_eq!(days, [Some(20_089), Some(20_090), None]);
+}
+
+#[test]
+fn a_consent_that_is_not_read_names_its_row_and_shows_no_address() {
+    let csv = "mail,since\njane@acme.test,2025-01-01\njohn@acme.test,03/04/2025\n";
+    let error = consents(csv, "since").unwrap_err().to_string();
+    assert!(error.starts_with("row 2, line 3: \"03/04/2025\" may be 2025-04-03 or 2025-03-04"));
+    let error = consents(csv, "mail").unwrap_err().to_string();
+    assert!(error.starts_with("row 1, line 2: the cell is no time of a consent"), "{error}");
+    let error = consents(csv, "until").unwrap_err().to_string();
+    assert!(error.contains("--consent-column: 1 (mail), 2 (since)"), "{error}");
+}
