@@ -81,7 +81,13 @@ fn page(from: u64, rows: u64) -> Vec<NewRow> {
     (from..rows.min(from + PAGE))
         .map(|n| {
             let (address, group) = address(n);
-            NewRow { row_id: String::new(), key: address.clone(), address, group }
+            NewRow {
+                row_id: String::new(),
+                key: address.clone(),
+                address,
+                consented_at: None,
+                group,
+            }
         })
         .collect()
 }

@@ -116,7 +116,7 @@ impl Client {
         let spec = BatchSpec { options: Some(options), ..BatchSpec::default() };
         let pages = (0..rows.div_ceil(PAGE)).map(move |page| {
             let of_page = page * PAGE..rows.min((page + 1) * PAGE);
-            let row = |row| BatchAddress { address: address(row), row_id: String::new() };
+            let row = |row| BatchAddress { address: address(row), ..BatchAddress::default() };
             Part::Page(BatchPage { addresses: of_page.map(row).collect() })
         });
         let end = Part::End(BatchEnd { rows: rows as i64 });

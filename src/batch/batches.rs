@@ -14,7 +14,7 @@ use super::cursor::CursorPosition;
 use super::destinations::Destinations;
 use super::forecasts::Forecasts;
 use super::limits::{self, ArrivalBudget, UnkeptBatch};
-use super::plan;
+use super::plan::{self, IncomingRow};
 use super::queue::{
     Cursor, NewRow, Order, Queue, QueueError, ResultsRequest, SubmittedBatch, VerdictSet,
 };
@@ -26,7 +26,6 @@ use crate::campaign::progress::{Batch, Progress, State};
 use crate::campaign::spec::Spec;
 use crate::campaign::tally::{DestinationTally, GroupTally};
 use crate::clock::Clock;
-use crate::verifier::Subject;
 
 /// Whole lists, durably. Cheap to clone; all clones share the same queue and worker.
 #[derive(Clone)]
@@ -137,11 +136,10 @@ impl Batches {
         &self,
         id: &BatchId,
         first_row: Option<u64>,
-        rows: impl IntoIterator<Item = (String, Subject)>,
+        rows: impl IntoIterator<Item = IncomingRow>,
     ) -> Result<u64, QueueError> {
         let (queue, config) = (&*self.context.queue, &self.context.config);
-        let rows: Vec<NewRow> =
-            rows.into_iter().map(|(row_id, subject)| plan::row(row_id, subject)).collect();
+        let rows: Vec<NewRow> = rows.into_iter().map(plan::row).collect();
         let batch = queue.batch(id).await?;
         let there = batch.progress.rows;
         let end = first_row.unwrap_or(there).saturating_add(rows.len() as u64);

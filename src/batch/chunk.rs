@@ -96,6 +96,7 @@ impl Chunk {
         let options = self.options();
         for item in std::mem::take(&mut self.lease.items) {
             let subject = Subject::parse(item.address.as_str());
+            let options = of_item(&options, &item);
             match self.context.verifier.cached(subject, &options).await {
                 Ok(known) => self.record(&item, &known),
                 Err(subject) => self.open.push((item, subject)),
@@ -127,6 +128,7 @@ impl Chunk {
         let open = std::mem::take(&mut self.open);
         let (options, many) = (self.options(), open.len());
         let asking = stream::iter(open).map(async |(item, subject)| {
+            let options = of_item(&options, &item);
             let verification = context.verifier.verify(subject, &options).await;
             (item, verification)
         });
@@ -218,6 +220,12 @@ impl Chunk {
         })
         .await
     }
+}
+
+/// The options of one item: its own time of a consent comes before that of the batch.
+fn of_item(options: &Options, item: &LeaseItem) -> Options {
+    let consented_at = item.consented_at.or(options.consented_at);
+    Options { consented_at, ..*options }
 }
 
 /// Tries again while the disk is full or the store is away: what was learned is not thrown away.

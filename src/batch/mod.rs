@@ -40,5 +40,6 @@ pub use address_verifier::AddressVerifier;
 pub use batches::{Batches, ResultsQuery, Stats};
 pub use config::Config;
 pub use outcome::Outcome;
+pub use plan::IncomingRow;
 pub use queue::{Queue, QueueError};
 pub use store::StoreConfig;

@@ -24,6 +24,9 @@ use registration::StoredRegistration;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(super) use split::OutcomeTimes;
 
+/// The flag of a domain that was registered after the recipient's consent.
+const REGISTERED_AFTER_CONSENT: &str = "registered_after_consent";
+
 /// A verification to be kept. As JSON its keys are stable: one that is there keeps its meaning, and
 /// a reader ignores those it does not know. `Debug` shows no words of a server and no suggestion.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -143,6 +146,12 @@ impl Outcome {
         self.gathered_at.map(time)
     }
 
+    /// `true` if the domain was registered after the recipient consented to mail.
+    #[must_use]
+    pub fn is_registered_after_consent(&self) -> bool {
+        self.flags.iter().any(|flag| flag == REGISTERED_AFTER_CONSENT)
+    }
+
     /// The reason that decided.
     #[must_use]
     pub fn reason(&self) -> Reason {
@@ -255,7 +264,7 @@ fn traits(flags: &[String]) -> Traits {
         address_literal: has("address_literal"),
         special_use: has("special_use"),
         unusual_at_provider: has("unusual_at_provider"),
-        registered_after_consent: has("registered_after_consent"),
+        registered_after_consent: has(REGISTERED_AFTER_CONSENT),
         // Not a flag that is shown: it has become the reason.
         impossible_at_provider: false,
         // These follow from the row's own text.

@@ -13,16 +13,36 @@ const SOON: Duration = Duration::from_secs(1);
 /// Shortest time a server gets for a trouble of its own to pass.
 const TROUBLE: Duration = Duration::from_secs(60);
 
+/// A row as a caller sends it.
+#[derive(Clone, Debug)]
+pub struct IncomingRow {
+    /// The caller's own name for the row; may be empty.
+    pub row_id: String,
+    /// The subject to verify.
+    pub subject: Subject,
+    /// The time at which the recipient consented to mail, if the row has its own.
+    pub consented_at: Option<SystemTime>,
+}
+
+impl IncomingRow {
+    /// A row of a subject alone.
+    #[must_use]
+    pub fn new(subject: Subject) -> Self {
+        Self { row_id: String::new(), subject, consented_at: None }
+    }
+}
+
 /// A row, with what decides who shares its answer and its chunk.
 #[must_use]
-pub fn row(row_id: String, subject: Subject) -> NewRow {
+pub fn row(row: IncomingRow) -> NewRow {
+    let IncomingRow { row_id, subject, consented_at } = row;
     let group = match subject.address().map(Address::domain) {
         Some(Domain::Name(name)) => name.as_str().to_owned(),
         Some(Domain::Literal(literal)) => literal.to_string(),
         None => String::new(),
     };
     let key = subject.key().to_owned();
-    NewRow { row_id, address: subject.into_text(), key, group }
+    NewRow { row_id, address: subject.into_text(), consented_at, key, group }
 }
 
 /// The next step of an item after an answer.
@@ -92,7 +112,7 @@ mod tests {
 
     #[test]
     fn rows_that_reach_one_mailbox_have_one_key_and_their_domain_s_group() {
-        let row = |address: &str| row(String::new(), Subject::parse(address));
+        let row = |address: &str| row(IncomingRow::new(Subject::parse(address)));
         let (a, b) = (row("Ja.ne+x@GoogleMail.com"), row("jane@gmail.com"));
         assert_eq!(a.key, b.key);
         assert_eq!((a.group.as_str(), b.group.as_str()), ("googlemail.com", "gmail.com"));
@@ -102,7 +122,8 @@ mod tests {
 
     #[test]
     fn what_is_not_an_address_is_its_own_key_and_has_no_group() {
-        let row = row("r1".to_owned(), Subject::parse("jane..doe@example.com"));
+        let subject = Subject::parse("jane..doe@example.com");
+        let row = row(IncomingRow { row_id: "r1".to_owned(), ..IncomingRow::new(subject) });
         assert_eq!((row.key.as_str(), row.group.as_str()), ("jane..doe@example.com", ""));
         assert_eq!(row.row_id, "r1");
     }

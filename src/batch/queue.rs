@@ -14,6 +14,7 @@
 //!   and a page that is sent again changes nothing.
 //! - A row gets one result and keeps it: what comes later for the same item is refused with its
 //!   lease, or ignored.
+//! - An item has the latest time of a consent that one of its rows has.
 //! - A lease ends when its last item has a result, when it is given back, when its time is over,
 //!   when its batch is over, and when the queue is opened again after its process ended. Whoever
 //!   then comes with it is told [`QueueError::LeaseLost`], and nothing of what he brings is kept.

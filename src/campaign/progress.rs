@@ -93,6 +93,8 @@ pub struct Progress {
     pub forecast: Option<Forecast>,
     /// Time at which the oldest evidence of a result was gathered.
     pub oldest_evidence: Option<SystemTime>,
+    /// Rows with a result whose domain was registered after the recipient's consent.
+    pub registered_after_consent: u64,
 }
 
 impl Progress {

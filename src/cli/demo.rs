@@ -121,8 +121,10 @@ pub(super) async fn vet(
         ..BatchSpec::default()
     };
     let end = BatchEnd { rows: i64::try_from(list.len())? };
-    let addresses =
-        list.into_iter().map(|address| BatchAddress { address, row_id: String::new() }).collect();
+    let addresses = list
+        .into_iter()
+        .map(|address| BatchAddress { address, ..BatchAddress::default() })
+        .collect();
     let parts = [Part::Spec(spec), Part::Page(BatchPage { addresses }), Part::End(end)];
     let parts = parts.map(|part| UploadBatchRequest { part: Some(part) });
     let created = client.upload_batch(stream::iter(parts)).await?.into_inner();

@@ -98,6 +98,9 @@ pub(super) fn flag(name: &str) -> &str {
         "cleaned" => "there was more text around it",
         "several" => "several addresses were given; this is the first",
         "irregular" => "its spelling breaks the rules, and it may exist all the same",
+        "registered_after_consent" => {
+            "its domain was registered after its owner signed up: it may be somebody else's"
+        }
         other => other,
     }
 }

@@ -135,7 +135,14 @@ mod tests {
     use super::*;
 
     fn rows(many: usize) -> Vec<BatchAddress> {
-        vec![BatchAddress { address: "a@b.example".to_owned(), row_id: "1".to_owned() }; many]
+        vec![
+            BatchAddress {
+                address: "a@b.example".to_owned(),
+                row_id: "1".to_owned(),
+                consent_time: None
+            };
+            many
+        ]
     }
 
     #[test]

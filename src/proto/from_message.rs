@@ -40,6 +40,7 @@ pub fn progress(batch: &proto::Batch) -> Result<Progress, IncompleteMessage> {
         last_retry_at: None,
         forecast: progress.forecast.as_ref().and_then(forecast),
         oldest_evidence: progress.oldest_evidence_time.and_then(time),
+        registered_after_consent: count(progress.registered_after_consent_rows),
     })
 }
 
@@ -171,6 +172,7 @@ fn caution(caution: &proto::PreflightCaution) -> Option<Caution> {
     let kind = match caution.kind() {
         proto::PreflightCautionKind::Unspecified => return None,
         proto::PreflightCautionKind::MostlyUndeliverable => CautionKind::MostlyUndeliverable,
+        proto::PreflightCautionKind::RegisteredAfterConsent => CautionKind::RegisteredAfterConsent,
     };
     Some(Caution { kind, share: Share { count: count(caution.rows), of: count(caution.of_rows) } })
 }

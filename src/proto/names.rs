@@ -27,6 +27,7 @@ pub fn flag_names(flags: &Flags) -> Vec<&'static str> {
         (flags.cleaned, "cleaned"),
         (flags.several, "several"),
         (flags.irregular, "irregular"),
+        (flags.registered_after_consent, "registered_after_consent"),
     ]
     .into_iter()
     .filter_map(|(is_set, name)| is_set.then_some(name))

@@ -23,6 +23,32 @@ pub(crate) async fn rows_that_reach_one_mailbox_are_one_item(backend: &dyn Backe
     assert_eq!(asked, [vec!["Jo@a.example", "al@a.example"], vec!["x@b.example"]]);
 }
 
+pub(crate) async fn an_item_has_the_latest_consent_of_its_rows(backend: &dyn Backend) {
+    let queue = backend.open();
+    let id = submit(&*queue, spec("me", None), at(0)).await;
+    let consented = |address: &str, day: Option<u64>| NewRow {
+        consented_at: day.map(|day| SystemTime::UNIX_EPOCH + Duration::from_secs(day * 86_400)),
+        ..row(address)
+    };
+    let first = vec![consented("jo@a.example", Some(20_000)), consented("al@a.example", None)];
+    queue.append(&id, None, first, at(0)).await.unwrap();
+    let second = vec![
+        consented("Jo@a.example", Some(20_100)),
+        consented("AL@a.example", Some(19_000)),
+        consented("jo@A.example", None),
+        consented("eve@a.example", None),
+    ];
+    queue.append(&id, None, second, at(0)).await.unwrap();
+    queue.seal(&id, at(0)).await.unwrap();
+    let queue = backend.again(queue);
+    let lease = lease_one(&*queue, at(1)).await;
+    let days = lease.items.iter().map(|item| {
+        let since = item.consented_at?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Some(since.as_secs() / 86_400)
+    });
+    assert_eq!(days.collect::<Vec<_>>(), [Some(20_100), Some(19_000), None]);
+}
+
 pub(crate) async fn items_of_a_group_fill_chunks_in_the_order_of_their_first_rows(
     backend: &dyn Backend,
 ) {

@@ -84,6 +84,7 @@ macro_rules! suite {
             a_page_that_is_sent_again_changes_nothing,
             a_gap_names_the_row_that_comes_next,
             an_upload_without_a_new_page_is_found,
+            an_item_has_the_latest_consent_of_its_rows,
             a_request_id_finds_the_first_submission,
             one_request_id_of_two_owners_is_two_batches,
             a_batch_without_rows_is_finished_at_once,
@@ -114,6 +115,7 @@ macro_rules! suite {
             a_foreign_cursor_is_refused,
             a_cursor_past_the_end_is_refused,
             the_oldest_evidence_is_remembered,
+            rows_of_domains_registered_after_the_consent_are_counted,
             usage_counts_what_an_owner_keeps,
             cursors_survive,
             waiting_rows_are_counted_and_remember_since_when,
@@ -186,7 +188,8 @@ pub(crate) fn spec(owner: &str, request_id: Option<&str>) -> Spec {
 pub(crate) fn row(address: &str) -> NewRow {
     let key = address.to_lowercase();
     let group = key.rsplit_once('@').map(|(_, domain)| domain.to_owned()).unwrap_or_default();
-    NewRow { row_id: String::new(), address: address.to_owned(), key, group }
+    let (row_id, address) = (String::new(), address.to_owned());
+    NewRow { row_id, address, consented_at: None, key, group }
 }
 
 /// Rows of one domain, numbered from `from`.

@@ -120,6 +120,9 @@ impl ModelBatch {
         assert_eq!(items, open);
         assert_eq!(lease.group, self.chunks[n].group);
         for (item, &n) in lease.items.iter().zip(&open) {
+            let of_item = self.rows.iter().filter(|(_, item)| *item == n);
+            let consented_at = of_item.map(|(row, _)| row.consented_at).max().flatten();
+            assert_eq!(item.consented_at, consented_at);
             let (since, reason) = self.waiting.get(&n).copied().unzip();
             assert_eq!(item.waiting_since, since);
             assert_eq!(item.provisional.as_ref().map(|outcome| outcome.reason()), reason);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::batch::queue::{QueueError, VerdictSet};
+use crate::campaign::State;
 use crate::campaign::tally::{DestinationTally, GroupTally};
 use crate::verdict::Verdict;
 
@@ -345,6 +346,26 @@ pub(crate) async fn a_cursor_past_the_end_is_refused(backend: &dyn Backend) {
         let at_end = page(&*queue, &id, order, &end, 1).await;
         assert!(at_end.rows.is_empty() && at_end.at_end);
     }
+}
+
+pub(crate) async fn rows_of_domains_registered_after_the_consent_are_counted(
+    backend: &dyn Backend,
+) {
+    let queue = backend.open();
+    let list = ["jo@a.example", "al@a.example", "JO@a.example"].map(row).to_vec();
+    let id = list_with(&*queue, spec("me", None), list).await;
+    let lease = lease_one(&*queue, at(1)).await;
+    let text = serde_json::json!({
+        "reasons": ["mailbox_accepted"], "action": "review", "stage": "rcpt",
+        "flags": ["registered_after_consent"],
+    });
+    let flagged = ItemOutcome { item: 0, outcome: serde_json::from_value(text).unwrap() };
+    queue.complete(lease.id, vec![flagged], at(2)).await.unwrap();
+    assert_eq!(standing(&*queue, &id).await.progress.registered_after_consent, 2);
+    queue.complete(lease.id, vec![known(1, Reason::MailboxAccepted)], at(3)).await.unwrap();
+    let queue = backend.again(queue);
+    let batch = standing(&*queue, &id).await;
+    assert_eq!((batch.state, batch.progress.registered_after_consent), (State::Finished, 2));
 }
 
 pub(crate) async fn the_oldest_evidence_is_remembered(backend: &dyn Backend) {

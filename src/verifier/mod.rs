@@ -271,7 +271,7 @@ impl Verifier {
         );
         let suggested_domain: Option<Arc<str>> =
             suggested.flatten().and_then(|it| Some(it.domain_name()?.to_unicode().into()));
-        let registration = self.current_registration(&parsed.address, options).await;
+        let registration = self.awaited_registration(&parsed.address, options).await;
         let suggested = suggested_domain.as_deref();
         let verification =
             self.verification(subject, parsed, &known, suggested, registration, options);

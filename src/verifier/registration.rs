@@ -1,10 +1,14 @@
 //! The registration of an address's domain, beside its verdict.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::{Options, Verifier};
 use crate::address::{Address, Domain, DomainName};
 use crate::registration::{Registration, RegistrationGap};
+
+/// Longest wait for a registry where a consent is known: the flag of a recycled address has no
+/// other source. Without one no verdict waits.
+const CONSENT_WAIT: Duration = Duration::from_secs(5);
 
 impl Verifier {
     /// Begins to ask about the registration of an address's domain, if it is wanted.
@@ -36,6 +40,23 @@ impl Verifier {
             Some(registrations) => registrations.current(name).await,
             None => Registration::unknown(name.clone(), RegistrationGap::Disabled),
         })
+    }
+
+    /// The registration of an address's domain, if it is wanted; with the time of a consent it is
+    /// waited for, within the deadline.
+    pub(super) async fn awaited_registration(
+        &self,
+        address: &Address,
+        options: &Options,
+    ) -> Option<Registration> {
+        let is_awaited = options.consented_at.is_some() && options.wants_registration();
+        match address.domain_name() {
+            Some(name) if is_awaited => {
+                let until = options.deadline.min(self.clock.now() + CONSENT_WAIT);
+                Some(self.find_registration(name, until).await)
+            }
+            _ => self.current_registration(address, options).await,
+        }
     }
 
     /// The registration of `name`, waited for until `deadline`.

@@ -24,7 +24,7 @@ pub(crate) async fn create(
     let options = BatchOptions { skip_catch_all: true, ..BatchOptions::default() };
     let request_id = request_id.to_owned();
     let spec = BatchSpec { request_id, options: Some(options), ..BatchSpec::default() };
-    let row = |address| BatchAddress { address, row_id: String::new() };
+    let row = |address| BatchAddress { address, ..BatchAddress::default() };
     let rows: Vec<BatchAddress> = addresses.into_iter().map(row).collect();
     let end = Part::End(BatchEnd { rows: rows.len() as i64 });
     let pages = rows.chunks(PAGE).map(|page| Part::Page(BatchPage { addresses: page.to_vec() }));

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use mailvet::proto::upload_batch_request::Part;
 use mailvet::proto::{
-    Action, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, Depth, Reason,
-    Registration, RegistrationGap, RegistrationState, ResultOrder, UploadBatchRequest,
-    Verification, VerifyAddressRequest, VerifyDomainRequest, VerifyOptions,
+    Action, BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, Depth, GetBatchRequest,
+    PreflightCautionKind, Reason, Registration, RegistrationGap, RegistrationState, ResultOrder,
+    UploadBatchRequest, Verification, VerifyAddressRequest, VerifyDomainRequest, VerifyOptions,
 };
 use serde_json::Value;
 
@@ -45,17 +45,28 @@ fn consent(day: u64) -> Option<prost_types::Timestamp> {
 
 /// The verifications of a batch, in the order of its rows.
 async fn batch(product: &Product, options: BatchOptions, rows: &[&str]) -> Vec<Verification> {
-    let spec = Part::Spec(BatchSpec { options: Some(options), ..BatchSpec::default() });
     let row =
         |address: &&str| BatchAddress { address: (*address).to_owned(), ..BatchAddress::default() };
-    let page = Part::Page(BatchPage { addresses: rows.iter().map(row).collect() });
+    let created = upload(product, options, rows.iter().map(row).collect()).await;
+    rows_of(product, &created).await
+}
+
+/// The verifications of a batch that is there.
+async fn rows_of(product: &Product, batch_id: &str) -> Vec<Verification> {
+    let request = results_of(batch_id, ResultOrder::Row);
+    let results = read(&mut product.batch_client().await, request).await;
+    results.into_iter().map(|result| result.verification.unwrap()).collect()
+}
+
+/// The id of a new batch of these rows.
+async fn upload(product: &Product, options: BatchOptions, rows: Vec<BatchAddress>) -> String {
+    let spec = Part::Spec(BatchSpec { options: Some(options), ..BatchSpec::default() });
     let end = Part::End(BatchEnd { rows: rows.len() as i64 });
+    let page = Part::Page(BatchPage { addresses: rows });
     let parts = [spec, page, end].map(|part| UploadBatchRequest { part: Some(part) });
     let mut client = product.batch_client().await;
     let created = client.upload_batch(tokio_stream::iter(parts)).await.unwrap().into_inner();
-    let request = results_of(&created.batch.unwrap().batch_id, ResultOrder::Row);
-    let results = read(&mut client, request).await;
-    results.into_iter().map(|result| result.verification.unwrap()).collect()
+    created.batch.unwrap().batch_id
 }
 
 #[tokio::test]
@@ -177,6 +188,41 @@ async fn a_batch_with_the_time_of_its_consents_flags_rows_and_keeps_the_registra
     let registration = northwind.evidence.as_ref().unwrap().registration.as_ref().unwrap();
     assert_eq!(registration.register_time.unwrap().seconds, 1_779_235_200);
     assert_eq!(registration.registrar.as_deref(), Some("Sandbox Registrar"));
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_row_s_own_consent_comes_before_that_of_its_batch() {
+    let product = asking().await;
+    let options = BatchOptions { consent_time: consent(0), ..BatchOptions::default() };
+    let row = |address: &str, consent_time| BatchAddress {
+        address: address.to_owned(),
+        consent_time,
+        ..BatchAddress::default()
+    };
+    let northwind = "lea.martin@northwind.test";
+    let created = upload(&product, options.clone(), vec![row(northwind, None)]).await;
+    let verifications = rows_of(&product, &created).await;
+    assert!(verifications[0].flags.unwrap().registered_after_consent, "nobody asked before");
+    let since = vec![row(northwind, consent(498)), row("jane.doe@acme.test", None)];
+    let created = upload(&product, options, since).await;
+    let verifications = rows_of(&product, &created).await;
+    assert!(!verifications[0].flags.unwrap().registered_after_consent);
+    assert_eq!(verifications[0].action(), Action::Send);
+    // The same address twice: what its owner said last counts.
+    let twice = vec![row(northwind, consent(0)), row(northwind, consent(498))];
+    let created = upload(&product, BatchOptions::default(), twice).await;
+    assert!(!rows_of(&product, &created).await[0].flags.unwrap().registered_after_consent);
+    let early = vec![row(northwind, consent(0)), row("jane.doe@acme.test", consent(0))];
+    let created = upload(&product, BatchOptions::default(), early).await;
+    assert_eq!(rows_of(&product, &created).await[0].action(), Action::Review);
+    let request = GetBatchRequest { batch_id: created };
+    let batch = product.batch_client().await.get_batch(request).await.unwrap().into_inner();
+    let batch = batch.batch.unwrap();
+    assert_eq!(batch.progress.unwrap().registered_after_consent_rows, 1);
+    let cautions = batch.preflight.unwrap().cautions;
+    assert_eq!(cautions[0].kind(), PreflightCautionKind::RegisteredAfterConsent);
+    assert_eq!((cautions[0].rows, cautions[0].of_rows), (1, 2));
     product.stop().await;
 }
 

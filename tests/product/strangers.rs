@@ -176,6 +176,7 @@ async fn a_batch_is_taken_and_given_back_packed() {
     let addresses = (0..2_000).map(|row| BatchAddress {
         address: format!("row{row} at acme.test"),
         row_id: row.to_string(),
+        ..BatchAddress::default()
     });
     let parts = [
         Part::Spec(BatchSpec::default()),

@@ -86,7 +86,7 @@ impl Engine {
 /// Locks a batch, if it is running.
 async fn lock(work: &Transaction<'_>, n: i64) -> Result<Option<RunningRow>, DatabaseFault> {
     let sql = "SELECT id, spec, state, created_at, sealed_at, rows, mailboxes, finished, waiting,
-                   oldest, place, sequence, outcomes, has_more_chunks
+                   oldest, place, sequence, outcomes, has_more_chunks, after_consent
                FROM mailvet.batches WHERE n = $1 AND state = 'running' FOR UPDATE";
     let Some(row) = find(work, sql, &[&n]).await? else { return Ok(None) };
     let unknown = DatabaseFault::Unexpected("a batch's state is unknown");
@@ -106,6 +106,7 @@ async fn lock(work: &Transaction<'_>, n: i64) -> Result<Option<RunningRow>, Data
             last_retry_at: None,
             forecast: None,
             oldest_evidence: row.get::<_, Option<i64>>(9).map(time),
+            registered_after_consent: row.get::<_, i64>(14).unsigned_abs(),
         },
     };
     let (place, sequence) = (row.get(10), row.get(11));

@@ -200,7 +200,7 @@ pub(super) async fn not_receiving<C: GenericClient>(
 fn create_staging(n: i64) -> String {
     format!(
         "CREATE UNLOGGED TABLE mailvet.staging_{n} (row bigint NOT NULL, hash uuid NOT NULL,
-             address text NOT NULL, row_id text, grp text COLLATE \"C\" NOT NULL)
+             address text NOT NULL, row_id text, grp text COLLATE \"C\" NOT NULL, consent bigint)
          WITH (autovacuum_enabled = off)"
     )
 }
@@ -212,13 +212,15 @@ async fn copy(
     first: i64,
     rows: &[NewRow],
 ) -> Result<(), DatabaseFault> {
-    const TYPES: [Type; 5] = [Type::INT8, Type::UUID, Type::TEXT, Type::TEXT, Type::TEXT];
+    const TYPES: [Type; 6] =
+        [Type::INT8, Type::UUID, Type::TEXT, Type::TEXT, Type::TEXT, Type::INT8];
     let sql = format!("COPY mailvet.staging_{n} FROM STDIN (FORMAT binary)");
     let mut writer = pin!(BinaryCopyInWriter::new(work.copy_in(&sql).await?, &TYPES));
     for (row, new) in (first..).zip(rows) {
         let row_id = (!new.row_id.is_empty()).then(|| text(&new.row_id));
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
-            [&row, &hash(&new.key), &text(&new.address), &row_id, &text(&new.group)];
+        let consent = new.consented_at.map(floor);
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
+            [&row, &hash(&new.key), &text(&new.address), &row_id, &text(&new.group), &consent];
         writer.as_mut().write(&values).await?;
     }
     writer.finish().await?;

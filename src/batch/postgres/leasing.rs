@@ -128,12 +128,14 @@ impl Engine {
         let all: Vec<i64> = chunks.iter().flat_map(|chunk| chunk.items.iter().copied()).collect();
         let sql = at(
             place,
-            "SELECT row, address FROM mailvet.rows_{p}
-             WHERE batch = $1 AND row = ANY($2)",
+            "SELECT row, address, greatest(consent, (
+                 SELECT max(c.consent) FROM mailvet.rows_{p} c
+                 WHERE c.batch = $1 AND c.item = r.row))
+             FROM mailvet.rows_{p} r WHERE batch = $1 AND row = ANY($2)",
         );
         let rows = query(work, &sql, &[n, &all]).await?;
-        let mut addresses: HashMap<i64, String> =
-            rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let mut firsts: HashMap<i64, (String, Option<i64>)> =
+            rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
         let groups: Vec<i64> = chunks.iter().map(|chunk| chunk.group).collect();
         let sql = at(
             place,
@@ -158,8 +160,9 @@ impl Engine {
         }
         let mut take = |item: i64| {
             let (waiting_since, provisional) = provisional.remove(&item).unzip();
-            let address = addresses.remove(&item).unwrap_or_default();
-            LeaseItem { number: item.unsigned_abs(), address, waiting_since, provisional }
+            let (address, consent) = firsts.remove(&item).unwrap_or_default();
+            let (number, consented_at) = (item.unsigned_abs(), consent.map(time));
+            LeaseItem { number, address, consented_at, waiting_since, provisional }
         };
         let lease = |chunk: &DueChunk| Lease {
             id: self.lease_name(),

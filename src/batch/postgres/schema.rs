@@ -4,6 +4,7 @@
 //! - What was promised is in logged tables. `members`, `uploads`, `leases` and `fronts` are not:
 //!   after a crash of the database they are empty, which is what the end of every process, of every
 //!   unfinished upload and of every lease looks like.
+//! - `batches.after_consent`: how many rows are flagged so.
 //! - `batches.place` names the tables with the rows of a batch, see [`tables`](super::tables).
 //! - `chunks` holds numbers only. `due`: 0 is since the batch was sealed. `ready`: among the first
 //!   `batches.ready_chunks` of its group, by when they are due; only these are looked at for a
@@ -58,6 +59,7 @@ const SHARED: &str = "
         finished text NOT NULL DEFAULT '{}',
         waiting text NOT NULL DEFAULT '{}',
         oldest bigint,
+        after_consent bigint NOT NULL DEFAULT 0,
         place text
     ) WITH (fillfactor = 50);
     CREATE UNIQUE INDEX requests ON mailvet.batches (owner, request_id)
@@ -119,6 +121,23 @@ const SHARED: &str = "
     CREATE TABLE mailvet.places (name text PRIMARY KEY, day bigint NOT NULL, dirty_since timestamptz);
 ";
 
+/// Adds the columns that a database of this version may lack: ones that older programs pass over.
+const ADDED: &str = "
+    ALTER TABLE mailvet.batches ADD COLUMN IF NOT EXISTS
+        after_consent bigint NOT NULL DEFAULT 0;
+    DO $$
+    DECLARE t record;
+    BEGIN
+        FOR t IN SELECT c.relname FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
+            WHERE s.nspname = 'mailvet' AND c.relkind = 'r'
+                AND (c.relname LIKE 'rows\\_%' OR c.relname LIKE 'staging\\_%')
+        LOOP
+            EXECUTE format(
+                'ALTER TABLE mailvet.%I ADD COLUMN IF NOT EXISTS consent bigint', t.relname);
+        END LOOP;
+    END $$;
+";
+
 /// Makes the tables of an empty database, and refuses those of a later version.
 pub(super) async fn prepare(
     client: &mut Client,
@@ -143,6 +162,12 @@ pub(super) async fn prepare(
         change.batch_execute(SHARED).await.map_err(wrong)?;
         let sql = "INSERT INTO mailvet.schema_version VALUES ($1, $1)";
         change.execute(sql, &[&VERSION]).await.map_err(wrong)?;
+    }
+    let sql = "SELECT EXISTS (SELECT FROM pg_attribute
+                   WHERE attrelid = 'mailvet.batches'::regclass AND attname = 'after_consent')";
+    let has_all: bool = change.query_one(sql, &[]).await.map_err(wrong)?.get(0);
+    if !has_all {
+        change.batch_execute(ADDED).await.map_err(wrong)?;
     }
     let sql = "SELECT version, readable_from FROM mailvet.schema_version";
     let row = change.query_one(sql, &[]).await.map_err(wrong)?;

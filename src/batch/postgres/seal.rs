@@ -124,8 +124,9 @@ async fn build(
     ))
     .await?;
     let sql = format!(
-        "INSERT INTO mailvet.rows_{place} (batch, row, address, row_id, item)
-         SELECT {n}, s.row, s.address, s.row_id, CASE WHEN a.first < s.row THEN a.first END
+        "INSERT INTO mailvet.rows_{place} (batch, row, address, row_id, item, consent)
+         SELECT {n}, s.row, s.address, s.row_id, CASE WHEN a.first < s.row THEN a.first END,
+             s.consent
          FROM {staging} s LEFT JOIN again a USING (hash)"
     );
     let written = work.execute(&sql, &[]).await?;

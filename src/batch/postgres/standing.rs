@@ -30,7 +30,8 @@ const BATCH: &str = "
             WHERE c.batch = b.n AND c.waiting > 0 AND NOT EXISTS (
                 SELECT FROM mailvet.leases l WHERE l.batch = c.batch AND l.chunk = c.id)
             ORDER BY c.due DESC LIMIT 1
-        ) END
+        ) END,
+        b.after_consent
     FROM mailvet.batches b LEFT JOIN mailvet.uploads u ON u.batch = b.n
     WHERE b.state <> 'deleting' AND (b.state <> 'receiving' OR u.batch IS NOT NULL) ";
 
@@ -150,6 +151,7 @@ fn read(row: &Row) -> Result<Batch, DatabaseFault> {
             last_retry_at: at(12),
             forecast: None,
             oldest_evidence: at(10),
+            registered_after_consent: count(13),
         },
     })
 }

@@ -2,7 +2,7 @@
 //! gives their bytes back at once, however large they are. The small ones of a day share theirs,
 //! since a database does not bear a hundred thousand tables; these are rewritten after a deletion.
 //!
-//! - `rows`: `item` is null where the row is the first of its item.
+//! - `rows`: `item` is null where the row is the first of its item. `consent`: its time.
 //! - `outcomes`: what results have in common, as JSON; see
 //!   [`outcome_numbers`](super::outcome_numbers).
 //! - `results`: in the order in which they came. `rows`: how many rows the item has. `outcome`: its
@@ -17,7 +17,8 @@ const MILLISECONDS_A_DAY: i64 = 24 * 60 * 60 * 1000;
 const TABLES: [(&str, &str, &[&str]); 7] = [
     (
         "rows",
-        "batch bigint NOT NULL, row bigint NOT NULL, address text NOT NULL, row_id text, item bigint",
+        "batch bigint NOT NULL, row bigint NOT NULL, address text NOT NULL, row_id text,
+         item bigint, consent bigint",
         &["PRIMARY KEY (batch, row)"],
     ),
     (

@@ -25,7 +25,8 @@ pub(super) async fn write(
     move_fronts(work, has_more_chunks, draft).await?;
     let Batch { state, ended_at, progress, .. } = &draft.batch;
     let sql = "UPDATE mailvet.batches SET state = $2, ended_at = $3, sequence = sequence + $4,
-                   outcomes = $5, finished = $6, waiting = $7, oldest = $8 WHERE n = $1";
+                   outcomes = $5, finished = $6, waiting = $7, oldest = $8, after_consent = $9
+               WHERE n = $1";
     change(
         work,
         sql,
@@ -38,6 +39,7 @@ pub(super) async fn write(
             &serde_json::to_string(&progress.finished)?,
             &serde_json::to_string(&progress.waiting)?,
             &progress.oldest_evidence.map(floor),
+            &signed(progress.registered_after_consent),
         ],
     )
     .await?;

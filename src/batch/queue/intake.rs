@@ -1,6 +1,7 @@
 //! What comes into a queue: rows, and the answer to a submission.
 
 use std::fmt;
+use std::time::SystemTime;
 
 #[cfg(any(test, feature = "sqlite", feature = "postgres"))]
 use super::error::QueueError;
@@ -15,6 +16,8 @@ pub struct NewRow {
     pub row_id: String,
     /// The address as given.
     pub address: String,
+    /// The time at which the recipient consented to mail, if the row has its own.
+    pub consented_at: Option<SystemTime>,
     /// Equal for rows that reach one mailbox.
     pub key: String,
     /// Shared by the items of a chunk: the domain; empty for what is not an address.

@@ -50,6 +50,8 @@ pub struct LeaseItem {
     pub number: u64,
     /// The address, as the first of its rows spells it.
     pub address: String,
+    /// The latest time of a consent of its rows, if one of them has any.
+    pub consented_at: Option<SystemTime>,
     /// The time of its server's first "not now".
     pub waiting_since: Option<SystemTime>,
     /// The result so far; set with `waiting_since`.

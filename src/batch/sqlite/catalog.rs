@@ -25,14 +25,16 @@ const SCHEMA: &str = "
         sealed_at INTEGER,
         ended_at INTEGER,
         progress TEXT NOT NULL,
-        oldest INTEGER
+        oldest INTEGER,
+        after_consent INTEGER
     ) WITHOUT ROWID;
     CREATE UNIQUE INDEX requests ON batches (owner, request_id) WHERE request_id IS NOT NULL;
     CREATE INDEX owners ON batches (owner, id);
     CREATE INDEX ended ON batches (ended_at) WHERE ended_at IS NOT NULL;
 ";
 
-const COLUMNS: &str = "id, spec, state, created_at, sealed_at, ended_at, progress, oldest";
+const COLUMNS: &str =
+    "id, spec, state, created_at, sealed_at, ended_at, progress, oldest, after_consent";
 
 /// The catalog of a data directory.
 pub(super) struct Catalog {
@@ -52,6 +54,7 @@ impl Catalog {
         connection.execute_batch("PRAGMA secure_delete = ON").map_err(wrong)?;
         schema::check(&connection, path, SCHEMA)?;
         schema::add_column(&connection, "batches", "oldest").map_err(wrong)?;
+        schema::add_column(&connection, "batches", "after_consent").map_err(wrong)?;
         connection.execute_batch(outbox::TABLE).map_err(wrong)?;
         connection.execute("UPDATE epoch SET n = n + 1", []).map_err(wrong)?;
         let epoch: i64 =
@@ -99,7 +102,8 @@ impl Catalog {
     pub(super) fn end(&self, batch: &Batch) -> Result<(), StoreError> {
         let change = self.connection.unchecked_transaction()?;
         change.execute(
-            "UPDATE batches SET state = ?2, ended_at = ?3, progress = ?4, oldest = ?5
+            "UPDATE batches SET state = ?2, ended_at = ?3, progress = ?4, oldest = ?5,
+                 after_consent = ?6
              WHERE id = ?1",
             params![
                 batch.id.as_str(),
@@ -107,6 +111,7 @@ impl Catalog {
                 batch.ended_at.map(floor),
                 progress_text(&batch.progress)?,
                 batch.progress.oldest_evidence.map(floor),
+                i64::try_from(batch.progress.registered_after_consent).unwrap_or(i64::MAX),
             ],
         )?;
         outbox::insert(&change, batch, batch.created_at)?;
@@ -217,6 +222,7 @@ fn read(row: &Row<'_>) -> Result<Batch, StoreError> {
         ended_at: row.get::<_, Option<i64>>(5)?.map(time),
         progress: Progress {
             oldest_evidence: row.get::<_, Option<i64>>(7)?.map(time),
+            registered_after_consent: row.get::<_, Option<i64>>(8)?.unwrap_or(0).unsigned_abs(),
             ..progress(&row.get::<_, String>(6)?)?
         },
     })

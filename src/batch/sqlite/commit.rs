@@ -146,6 +146,7 @@ impl Commit<'_> {
         let reason = outcome.reason();
         let number = self.reasons.number(reason);
         let evidence_at = outcome.gathered_at();
+        let is_flagged = outcome.is_registered_after_consent();
         let (common, own) = outcome.split(&open.address);
         let entry = self.dictionary.intern(self.connection, common)?;
         self.sequence += 1;
@@ -172,6 +173,7 @@ impl Commit<'_> {
                 .execute([open.item])?;
         }
         self.batch.progress.finish(reason, rows, open.waiting, evidence_at);
+        self.batch.progress.registered_after_consent += if is_flagged { rows } else { 0 };
         *self.tally.groups.entry((group, number)).or_default() += rows;
         if let Some(destination) = entry.destination {
             *self.tally.destinations.entry((destination, number)).or_default() += rows;

@@ -170,11 +170,16 @@ fn read_chunk(held: &OpenDatabase, candidate: &Candidate) -> Result<ChunkContent
     let (group, chunks) = connection
         .prepare_cached("SELECT name, chunks FROM groups WHERE id = ?")?
         .query_row([candidate.group], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut addresses = connection.prepare_cached("SELECT address FROM rows WHERE row = ?")?;
+    let mut rows = connection.prepare_cached(
+        "SELECT address, consent, (SELECT max(consent) FROM rows INDEXED BY copies WHERE item = ?1)
+         FROM rows WHERE row = ?1",
+    )?;
     let mut items = Vec::with_capacity(candidate.items.len());
     let mut open = Vec::with_capacity(candidate.items.len());
     for &item in &candidate.items {
-        let address: String = addresses.query_row([item], |row| row.get(0))?;
+        let (address, own, copies): (String, Option<i64>, Option<i64>) =
+            rows.query_row([item], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let consented_at = own.max(copies).map(time);
         let (mut waiting, mut waiting_since, mut provisional) = (None, None, None);
         if candidate.waiting > 0
             && let Some((since, reason, outcome)) = read_provisional(connection, item)?
@@ -184,7 +189,8 @@ fn read_chunk(held: &OpenDatabase, candidate: &Candidate) -> Result<ChunkContent
             provisional = Some(serde_json::from_str(&outcome)?);
         }
         open.push(OpenItem { item, address: Arc::from(address.as_str()), waiting });
-        items.push(LeaseItem { number: item.unsigned_abs(), address, waiting_since, provisional });
+        let number = item.unsigned_abs();
+        items.push(LeaseItem { number, address, consented_at, waiting_since, provisional });
     }
     Ok(ChunkContents { group, chunks, items, open })
 }

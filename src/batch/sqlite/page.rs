@@ -6,6 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::dedup::{DedupIndex, Hash, Numbers, hash};
 use super::items;
+use super::time::floor;
 use crate::batch::queue::{CHUNK, NewRow};
 
 /// Chunks of a group that are `ready` at first.
@@ -43,14 +44,15 @@ impl<'a> PageWriter<'a> {
         index: &DedupIndex,
     ) -> rusqlite::Result<Numbers> {
         let (items, new) = deduplicate(self.connection, rows, first, index)?;
-        let mut insert = self
-            .connection
-            .prepare_cached("INSERT INTO rows (row, address, row_id, item) VALUES (?, ?, ?, ?)")?;
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO rows (row, address, row_id, item, consent) VALUES (?, ?, ?, ?, ?)",
+        )?;
         let mut by_group: Vec<(&str, GroupRows)> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
         for ((row, new), item) in (first..).zip(rows).zip(items) {
             let row_id = (!new.row_id.is_empty()).then_some(&new.row_id);
-            insert.execute(params![row, new.address, row_id, item])?;
+            let consent = new.consented_at.map(floor);
+            insert.execute(params![row, new.address, row_id, item, consent])?;
             let place = *places.entry(&new.group).or_insert_with(|| {
                 by_group.push((&new.group, GroupRows::default()));
                 by_group.len() - 1

@@ -79,9 +79,12 @@ impl RunningBatch {
     pub(super) fn open(mut batch: Batch, path: &Path) -> Result<Self, StoreError> {
         let held = open_database(path)?;
         schema::add_column(&held.connection, "meta", "oldest")?;
-        let (state, ended_at, sequence, window, finished, waiting, oldest) =
+        schema::add_column(&held.connection, "meta", "after_consent")?;
+        schema::add_column(&held.connection, "rows", "consent")?;
+        let (state, ended_at, sequence, window, finished, waiting, oldest, after_consent) =
             held.connection.query_row(
-                "SELECT state, ended_at, sequence, window, finished, waiting, oldest FROM meta",
+                "SELECT state, ended_at, sequence, window, finished, waiting, oldest,
+                     after_consent FROM meta",
                 [],
                 |row| {
                     Ok((
@@ -92,6 +95,7 @@ impl RunningBatch {
                         row.get::<_, String>(4)?,
                         row.get::<_, String>(5)?,
                         row.get::<_, Option<i64>>(6)?,
+                        row.get::<_, Option<i64>>(7)?,
                     ))
                 },
             )?;
@@ -101,6 +105,7 @@ impl RunningBatch {
         batch.progress.finished = serde_json::from_str(&finished)?;
         batch.progress.waiting = serde_json::from_str(&waiting)?;
         batch.progress.oldest_evidence = oldest.map(time);
+        batch.progress.registered_after_consent = after_consent.unwrap_or_default().unsigned_abs();
         let mut work = Self {
             batch,
             leases: BTreeMap::new(),
@@ -227,7 +232,7 @@ pub(super) fn write_standing(
     connection
         .prepare_cached(
             "UPDATE meta SET state = ?, ended_at = ?, sequence = ?, finished = ?, waiting = ?,
-                 oldest = ?",
+                 oldest = ?, after_consent = ?",
         )?
         .execute(params![
             batch.state.name(),
@@ -236,6 +241,7 @@ pub(super) fn write_standing(
             serde_json::to_string(&batch.progress.finished)?,
             serde_json::to_string(&batch.progress.waiting)?,
             batch.progress.oldest_evidence.map(floor),
+            i64::try_from(batch.progress.registered_after_consent).unwrap_or(i64::MAX),
         ])?;
     Ok(())
 }

@@ -28,8 +28,8 @@ pub(super) const CACHE: u32 = 2048;
 /// The tables of a batch.
 ///
 /// - `meta`, one row: the standing of the batch. `window`: how many chunks of a group are `ready`.
-///   `oldest`: the time of the oldest evidence.
-/// - `rows`: `item` is null where the row is the first of its item.
+///   `oldest`: the time of the oldest evidence. `after_consent`: how many rows are flagged so.
+/// - `rows`: `item` is null where the row is the first of its item. `consent`: its time.
 /// - `groups`: `chunk` is the one that still takes items while rows come in.
 /// - `chunks`: those with open items. `items`: the open ones, packed. `due`: 0 is since the batch
 ///   was sealed. `ready`: among the first `window` of its group, by when they are due; only these
@@ -47,10 +47,13 @@ pub(super) const BATCH: &str = "
         window INTEGER NOT NULL,
         finished TEXT NOT NULL,
         waiting TEXT NOT NULL,
-        oldest INTEGER
+        oldest INTEGER,
+        after_consent INTEGER
     );
     CREATE TABLE reasons (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-    CREATE TABLE rows (row INTEGER PRIMARY KEY, address TEXT NOT NULL, row_id TEXT, item INTEGER);
+    CREATE TABLE rows (
+        row INTEGER PRIMARY KEY, address TEXT NOT NULL, row_id TEXT, item INTEGER, consent INTEGER
+    );
     CREATE INDEX copies ON rows (item) WHERE item IS NOT NULL;
     CREATE TABLE groups (
         id INTEGER PRIMARY KEY,

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use super::super::queue::{Cursor, Order, RowResult, SubmittedBatch, VerdictSet};
-use super::super::{AddressVerifier, Batches, Config, Outcome, Queue, ResultsQuery};
+use super::super::{AddressVerifier, Batches, Config, IncomingRow, Outcome, Queue, ResultsQuery};
 use crate::address::DomainName;
 use crate::campaign::eta::Pace;
 use crate::campaign::{Batch, BatchId, BatchOptions, SendPolicy, Spec};
@@ -148,7 +148,7 @@ impl Room {
         let SubmittedBatch::New(batch) = self.batches.submit(spec).await.unwrap() else {
             panic!("a batch of the same name is there");
         };
-        let rows = addresses.iter().map(|address| (String::new(), Subject::parse(*address)));
+        let rows = addresses.iter().map(|address| IncomingRow::new(Subject::parse(*address)));
         self.batches.append(&batch.id, None, rows).await.unwrap();
         self.batches.seal(&batch.id).await.unwrap().id
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::Config;
+use super::super::{Config, IncomingRow};
 use super::script::{Room, Says, spec};
 use crate::batch::queue::Queue as _;
 use crate::batch::queue::{QueueError, SubmittedBatch};
@@ -207,7 +207,7 @@ async fn an_upload_goes_on_where_it_was_and_a_second_seal_changes_nothing() {
     let SubmittedBatch::New(batch) = room.batches.submit(spec.clone()).await.unwrap() else {
         panic!()
     };
-    let row = |address: &str| (String::new(), Subject::parse(address));
+    let row = |address: &str| IncomingRow::new(Subject::parse(address));
     let page = [row("jane@a.example"), row("john@a.example")];
     assert_eq!(room.batches.append(&batch.id, Some(0), page.clone()).await.unwrap(), 2);
     tokio::time::sleep(30 * MINUTE).await;
@@ -229,7 +229,7 @@ async fn an_abandoned_upload_is_removed_and_one_that_goes_on_is_not() {
     };
     let (left, kept) = (submit().await, submit().await);
     for n in 0..4 {
-        let page = [(String::new(), Subject::parse(format!("jane@a{n}.example")))];
+        let page = [IncomingRow::new(Subject::parse(format!("jane@a{n}.example")))];
         room.batches.append(&kept, Some(n), page).await.unwrap();
         tokio::time::sleep(8 * MINUTE).await;
     }
@@ -258,7 +258,7 @@ async fn a_batch_without_rows_is_refused_and_stays_open_for_some() {
     let SubmittedBatch::New(batch) = room.batches.submit(spec).await.unwrap() else { panic!() };
     let error = room.batches.seal(&batch.id).await.unwrap_err();
     assert!(matches!(&error, QueueError::Empty(id) if *id == batch.id), "{error}");
-    let page = [(String::new(), Subject::parse("jane@a.example"))];
+    let page = [IncomingRow::new(Subject::parse("jane@a.example"))];
     room.batches.append(&batch.id, Some(0), page).await.unwrap();
     room.batches.seal(&batch.id).await.unwrap();
 }
@@ -277,7 +277,7 @@ async fn what_a_caller_keeps_is_bounded_in_rows_batches_and_bytes() {
         room.batches.submit(Spec { owner: owner.to_owned(), ..spec })
     };
     let SubmittedBatch::New(batch) = of("me").await.unwrap() else { panic!() };
-    let row = |n: usize| (String::new(), Subject::parse(format!("user{n}@a.example")));
+    let row = |n: usize| IncomingRow::new(Subject::parse(format!("user{n}@a.example")));
     let four = (0..4).map(row);
     let error = room.batches.append(&batch.id, Some(0), four).await.unwrap_err();
     assert!(matches!(error, QueueError::TooManyRows { most: 3 }), "{error}");
@@ -302,7 +302,10 @@ async fn a_caller_whose_batches_fill_their_bytes_makes_no_other() {
     else {
         panic!()
     };
-    let row = |n: usize| ("i".repeat(1000), Subject::parse(format!("user{n}@a.example")));
+    let row = |n: usize| {
+        let subject = Subject::parse(format!("user{n}@a.example"));
+        IncomingRow { row_id: "i".repeat(1000), ..IncomingRow::new(subject) }
+    };
     room.batches.append(&batch.id, None, (0..1100).map(row)).await.unwrap();
     let error = room.batches.submit(spec(BatchOptions::default())).await.err().unwrap();
     assert!(matches!(error, QueueError::TooManyBytes { most: 1 }), "{error}");

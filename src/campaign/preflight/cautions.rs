@@ -27,6 +27,8 @@ pub struct Caution {
 pub enum CautionKind {
     /// A large part of the list is undeliverable: the rest of such a list is not to be trusted.
     MostlyUndeliverable,
+    /// Rows whose domain was registered after the recipient's consent.
+    RegisteredAfterConsent,
 }
 
 impl CautionKind {
@@ -35,6 +37,7 @@ impl CautionKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::MostlyUndeliverable => "mostly_undeliverable",
+            Self::RegisteredAfterConsent => "registered_after_consent",
         }
     }
 }
@@ -44,23 +47,32 @@ pub(super) fn cautions(progress: &Progress) -> Vec<Caution> {
     let of = progress.finished_rows();
     let dead = Share { count: progress.with_verdict(Verdict::Undeliverable), of };
     let is_dead = of >= ENOUGH && dead.cmp_percent(MOSTLY_UNDELIVERABLE) != Ordering::Less;
-    is_dead
-        .then_some(Caution { kind: CautionKind::MostlyUndeliverable, share: dead })
-        .into_iter()
-        .collect()
+    let recycled = Share { count: progress.registered_after_consent, of };
+    let known = [
+        (CautionKind::MostlyUndeliverable, dead, is_dead),
+        (CautionKind::RegisteredAfterConsent, recycled, recycled.count > 0),
+    ];
+    let is_so = known.into_iter().filter(|(_, _, is_so)| *is_so);
+    is_so.map(|(kind, share, _)| Caution { kind, share }).collect()
 }
 
 impl Caution {
     /// The fact and its consequence, in a few sentences.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let (share, of) = (self.share.percent(), rows(self.share.of));
+        let (share, count, of) =
+            (self.share.percent(), rows(self.share.count), rows(self.share.of));
         match self.kind {
             CautionKind::MostlyUndeliverable => format!(
                 "{share} of {of} are undeliverable. Where does this list come from? A list of \
                  people who signed up loses a few per cent a year; one that was bought, collected \
                  or left alone for years has spam traps and people who will complain among its \
                  deliverable addresses too, and no verification finds those."
+            ),
+            CautionKind::RegisteredAfterConsent => format!(
+                "{count} of {of}: the domain was registered after the person signed up. Somebody \
+                 else may have the address now: they are flagged registered_after_consent, and \
+                 for a person to look at before they are written to."
             ),
         }
     }
@@ -88,5 +100,19 @@ mod tests {
         assert!(kinds(&[(Reason::MailboxAccepted, 950), (Reason::MailboxNotFound, 50)]).is_empty());
         assert!(kinds(&[(Reason::MailboxNotFound, 4)]).is_empty(), "too few to tell");
         assert!(kinds(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_single_domain_registered_after_the_consent_is_worth_a_sentence() {
+        let progress = Progress {
+            finished: [(Reason::MailboxAccepted, 3)].into(),
+            registered_after_consent: 1,
+            ..Progress::default()
+        };
+        let cautions = cautions(&progress);
+        assert_eq!(cautions.len(), 1);
+        let sentence = cautions[0].sentence();
+        let words = "1 row of 3 rows: the domain was registered after the person signed up";
+        assert!(sentence.starts_with(words), "{sentence}");
     }
 }

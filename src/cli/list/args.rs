@@ -88,6 +88,10 @@ pub(in crate::cli) struct ListArgs {
     /// was registered later are flagged
     #[arg(long, value_name = "DATE", value_parser = values::date)]
     pub(super) consented: Option<SystemTime>,
+    /// The column with the time at which each recipient consented to mail, named as for `--column`:
+    /// it counts for its row, `--consented` for rows without one
+    #[arg(long, value_name = "COLUMN")]
+    pub(super) consent_column: Option<String>,
     /// Have a running service do the work, http://HOST:PORT or https:// [default: this process does
     /// it]
     #[arg(long, value_name = "URL", value_parser = server_url, conflicts_with = "sandbox")]

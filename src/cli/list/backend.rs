@@ -88,13 +88,9 @@ impl Backend {
     }
 
     async fn within(job: &Job, common: &Common) -> anyhow::Result<Self> {
-        let started = start(
-            common,
-            registration_flags(job.registration || job.consented.is_some()),
-            job.sandbox,
-            "warn",
-        )
-        .await?;
+        let started =
+            start(common, registration_flags(job.wants_registration()), job.sandbox, "warn")
+                .await?;
         let app = &started.app;
         let batches = app.open_batches(&job.store()).await?;
         let services = app.services(&batches)?;

@@ -57,6 +57,8 @@ pub(super) struct Job {
     pub(super) registration: bool,
     #[serde(default)]
     pub(super) consented: Option<std::time::SystemTime>,
+    #[serde(default)]
+    pub(super) consent_column: Option<String>,
     pub(super) send_to: SendToArg,
     /// The service that does the work; `None`: this process.
     pub(super) server: Option<String>,
@@ -113,6 +115,7 @@ impl Job {
             skip_catch_all: args.skip_catch_all,
             registration: args.registration,
             consented: args.consented,
+            consent_column: args.consent_column.clone(),
             send_to: args.send_to,
             server: args.server.clone(),
             sandbox: args.sandbox,
@@ -130,6 +133,11 @@ impl Job {
             batch_id: None,
             lock: None,
         })
+    }
+
+    /// `true` if registries are to be asked.
+    pub(super) fn wants_registration(&self) -> bool {
+        self.registration || self.consented.is_some() || self.consent_column.is_some()
     }
 
     /// Refuses outputs that are one of the lists, one of `others` or one another.

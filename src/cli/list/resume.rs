@@ -57,6 +57,10 @@ impl Job {
             ("--max-age", args.max_age.is_some() && args.max_age != self.max_age),
             ("--skip-catch-all", args.skip_catch_all && !self.skip_catch_all),
             ("--consented", args.consented.is_some() && args.consented != self.consented),
+            (
+                "--consent-column",
+                args.consent_column.is_some() && args.consent_column != self.consent_column,
+            ),
             ("--registration", args.registration && !self.registration),
             ("--send-to", args.send_to != SendToArg::Deliverable && args.send_to != self.send_to),
             ("--server", args.server.is_some() && args.server != self.server),

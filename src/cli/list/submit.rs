@@ -44,6 +44,7 @@ fn reading(job: &Job, number: usize) -> listfile::ReaderOptions {
     listfile::ReaderOptions {
         encoding,
         column: job.column.clone(),
+        consent_column: job.consent_column.clone(),
         header: job.header,
         skip_rows: job.skip_rows,
         is_imported,
@@ -166,6 +167,7 @@ fn read(
                 page.extend(addresses.iter().map(|address| BatchAddress {
                     address: (*address).to_owned(),
                     row_id: String::new(),
+                    consent_time: row.consented_at().map(Into::into),
                 }));
             }
             if page.len() >= PAGE {

@@ -87,6 +87,7 @@ fn progress(progress: &Progress) -> proto::BatchProgress {
         waiting: reasons(&progress.waiting),
         next_retry_time: progress.next_retry_at.map(Into::into),
         oldest_evidence_time: progress.oldest_evidence.map(Into::into),
+        registered_after_consent_rows: count(progress.registered_after_consent),
         forecast: progress.forecast.as_ref().map(forecast),
     }
 }
@@ -149,6 +150,7 @@ fn preflight(preflight: &Preflight) -> proto::Preflight {
 fn caution(caution: &Caution) -> proto::PreflightCaution {
     let kind = match caution.kind {
         CautionKind::MostlyUndeliverable => proto::PreflightCautionKind::MostlyUndeliverable,
+        CautionKind::RegisteredAfterConsent => proto::PreflightCautionKind::RegisteredAfterConsent,
     };
     proto::PreflightCaution {
         kind: kind.into(),

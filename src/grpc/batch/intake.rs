@@ -7,13 +7,13 @@ use tonic::{Status, Streaming};
 
 use super::{BatchHandler, bad, request};
 use crate::access::Caller;
+use crate::batch::IncomingRow;
 use crate::batch::queue::SubmittedBatch;
 use crate::campaign::{Batch, BatchId, Spec, State};
 use crate::grpc::request::BadField;
 use crate::grpc::{callbacks, refusal};
 use crate::proto::upload_batch_request::Part;
 use crate::proto::{self, UploadBatchRequest};
-use crate::verifier::Subject;
 
 /// Time a stream that brings a list may be silent.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -108,9 +108,9 @@ impl BatchHandler {
         caller: &Caller,
         batch: &Batch,
         first: Option<u64>,
-        rows: Vec<(String, Subject)>,
+        rows: Vec<IncomingRow>,
     ) -> Result<u64, Status> {
-        let subjects = rows.iter().map(|(_, subject)| subject);
+        let subjects = rows.iter().map(|row| &row.subject);
         let refused = self.verifier.take(caller, subjects, batch.spec.options.depth);
         refused.map_err(|refused| refusal::status(&refused))?;
         let taken = self.batches.append(&batch.id, first, rows).await;

@@ -4,7 +4,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::batch::queue::{Cursor, Order};
-use crate::batch::{QueueError, ResultsQuery};
+use crate::batch::{IncomingRow, QueueError, ResultsQuery};
 use crate::campaign::{BatchId, BatchOptions, SendPolicy, Spec};
 use crate::grpc::request::{self, BadField};
 use crate::proto;
@@ -66,21 +66,22 @@ fn send_policy(policy: i32) -> Result<SendPolicy, BadField> {
     }
 }
 
-/// The paths of the fields of a row: its address, its id.
-pub(super) type RowPaths = [&'static str; 2];
+/// The paths of the fields of a row: its address, its id, the time of its consent.
+pub(super) type RowPaths = [&'static str; 3];
 
 /// The paths in a message of an upload.
-pub(super) const PAGE_PATHS: RowPaths = ["page.addresses.address", "page.addresses.row_id"];
+pub(super) const PAGE_PATHS: RowPaths =
+    ["page.addresses.address", "page.addresses.row_id", "page.addresses.consent_time"];
 
 /// The paths in an append request.
-pub(super) const APPEND_PATHS: RowPaths = ["rows.address", "rows.row_id"];
+pub(super) const APPEND_PATHS: RowPaths = ["rows.address", "rows.row_id", "rows.consent_time"];
 
 /// The rows of a page, parsed; `first` is the number of the first. The decoder has counted them.
 pub(super) fn rows(
     rows: Vec<proto::BatchAddress>,
     first: u64,
-    [address_path, row_id_path]: RowPaths,
-) -> Result<Vec<(String, Subject)>, BadField> {
+    [address_path, row_id_path, consent_path]: RowPaths,
+) -> Result<Vec<IncomingRow>, BadField> {
     let row = |(index, row): (usize, proto::BatchAddress)| {
         let number = first + index as u64;
         if row.address.len() > LONGEST_ADDRESS {
@@ -95,7 +96,11 @@ pub(super) fn rows(
                 format!("of row {number} is {length} octets long; at most {LONGEST_NAME}");
             return Err(BadField::new(row_id_path, message));
         }
-        Ok((row.row_id, Subject::parse(row.address)))
+        let consented_at = request::consent(consent_path, row.consent_time.as_ref());
+        let consented_at = consented_at
+            .map_err(|bad| BadField::new(bad.field, format!("of row {number} {}", bad.message)))?;
+        let (row_id, subject) = (row.row_id, Subject::parse(row.address));
+        Ok(IncomingRow { row_id, subject, consented_at })
     };
     rows.into_iter().enumerate().map(row).collect()
 }
@@ -224,7 +229,7 @@ mod tests {
     use super::*;
 
     fn address(address: &str) -> proto::BatchAddress {
-        proto::BatchAddress { address: address.to_owned(), row_id: String::new() }
+        proto::BatchAddress { address: address.to_owned(), ..Default::default() }
     }
 
     #[test]
@@ -275,6 +280,20 @@ mod tests {
         let rows = vec![address("a@b.example"), address(&"x".repeat(1001))];
         let error = super::rows(rows, 20_000, PAGE_PATHS).unwrap_err();
         assert!(error.message.contains("row 20001"), "{}", error.message);
+    }
+
+    #[test]
+    fn the_consent_of_a_row_is_a_time_since_1970() {
+        let consented = |seconds| proto::BatchAddress {
+            consent_time: Some(prost_types::Timestamp { seconds, nanos: 0 }),
+            ..address("a@b.example")
+        };
+        let rows = super::rows(vec![consented(86_400)], 0, APPEND_PATHS).unwrap();
+        let day = std::time::Duration::from_secs(86_400);
+        assert_eq!(rows[0].consented_at, Some(std::time::SystemTime::UNIX_EPOCH + day));
+        let error = super::rows(vec![consented(-1)], 7, APPEND_PATHS).unwrap_err();
+        assert_eq!(error.field, "rows.consent_time");
+        assert!(error.message.starts_with("of row 7 is before 1970"), "{}", error.message);
     }
 
     #[test]

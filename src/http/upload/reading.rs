@@ -126,6 +126,7 @@ pub(in crate::http) fn options(request: &UploadListRequest) -> listfile::ReaderO
     listfile::ReaderOptions {
         encoding: given(&request.encoding),
         column: given(&request.column),
+        consent_column: given(&request.consent_column),
         header: request.header,
         skip_rows: usize::try_from(request.skip_rows).unwrap_or(usize::MAX),
         ..listfile::ReaderOptions::default()
@@ -142,7 +143,8 @@ pub(super) fn send_pages(
     let findings = list.read(|_, row| {
         let Some(address) = row.address() else { return Ok(()) };
         let (address, row_id) = (sent_address(address).to_owned(), row.number().to_string());
-        page.push(BatchAddress { address, row_id });
+        let consent_time = row.consented_at().map(Into::into);
+        page.push(BatchAddress { address, row_id, consent_time });
         if page.len() == PAGE {
             pages.blocking_send(std::mem::take(&mut page)).map_err(is_over)?;
         }

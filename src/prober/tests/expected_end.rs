@@ -12,7 +12,7 @@ use futures_util::StreamExt as _;
 use super::exchanger::Rules;
 use super::world::World;
 use crate::batch::queue::SubmittedBatch;
-use crate::batch::{self, Batches};
+use crate::batch::{self, Batches, IncomingRow};
 use crate::campaign::eta::Pace;
 use crate::campaign::{Batch, BatchOptions, SendPolicy, Spec};
 use crate::lists::{self, ListsHandle};
@@ -90,7 +90,7 @@ async fn watch(providers: &[Provider], config: Config) -> Vec<(SystemTime, Batch
         options: BatchOptions { send_policy: SendPolicy::Deliverable, ..BatchOptions::default() },
     };
     let SubmittedBatch::New(made) = batches.submit(spec).await.unwrap() else { panic!() };
-    let rows = list(providers).into_iter().map(|row| (String::new(), Subject::parse(row)));
+    let rows = list(providers).into_iter().map(|row| IncomingRow::new(Subject::parse(row)));
     batches.append(&made.id, None, rows).await.unwrap();
     batches.seal(&made.id).await.unwrap();
     let clock = world.clock;

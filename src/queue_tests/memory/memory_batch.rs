@@ -32,6 +32,7 @@ pub(super) struct Row {
 
 pub(super) struct MemoryItem {
     pub(super) address: String,
+    pub(super) consented_at: Option<SystemTime>,
     pub(super) rows: Vec<usize>,
     pub(super) waiting_since: Option<SystemTime>,
     pub(super) provisional: Option<Outcome>,
@@ -90,6 +91,11 @@ impl MemoryBatch {
             };
             *count.entry(known.reason()).or_default() += item.rows.len() as u64;
         }
+        let is_flagged = |item: &&MemoryItem| {
+            item.result.as_ref().is_some_and(Outcome::is_registered_after_consent)
+        };
+        let flagged = self.items.iter().filter(is_flagged);
+        progress.registered_after_consent = flagged.map(|item| item.rows.len() as u64).sum();
         let results = self.items.iter().filter_map(|item| item.result.as_ref());
         progress.oldest_evidence = results.filter_map(Outcome::gathered_at).min();
         let waiting = (0..self.chunks.len()).filter(|chunk| {
@@ -114,6 +120,7 @@ impl MemoryBatch {
         LeaseItem {
             number: number as u64,
             address: item.address.clone(),
+            consented_at: item.consented_at,
             waiting_since: item.waiting_since,
             provisional: item.provisional.clone(),
         }

@@ -122,6 +122,7 @@ impl Queue for MemoryQueue {
             if item == kept.items.len() {
                 kept.items.push(MemoryItem {
                     address: new.address.clone(),
+                    consented_at: None,
                     rows: Vec::new(),
                     waiting_since: None,
                     provisional: None,
@@ -142,6 +143,7 @@ impl Queue for MemoryQueue {
                 }
             }
             kept.items[item].rows.push(kept.rows.len());
+            kept.items[item].consented_at = kept.items[item].consented_at.max(new.consented_at);
             kept.rows.push(Row { row_id: new.row_id, address: new.address, item });
         }
         Ok(kept.rows.len() as u64)

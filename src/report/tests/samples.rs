@@ -41,6 +41,7 @@ pub(crate) fn data(
         finished,
         waiting: waiting.iter().copied().collect(),
         oldest_evidence: None,
+        registered_after_consent: 0,
         last_retry_at: None,
         forecast: None,
         next_retry_at: (!waiting.is_empty()).then(|| noon() + Duration::from_secs(260)),

@@ -50,6 +50,7 @@ fn page(addresses: &[&str]) -> UploadBatchRequest {
     let row = |(n, address): (usize, &&str)| BatchAddress {
         address: (*address).to_owned(),
         row_id: format!("row-{n}"),
+        ..BatchAddress::default()
     };
     let addresses = addresses.iter().enumerate().map(row).collect();
     UploadBatchRequest { part: Some(Part::Page(BatchPage { addresses })) }

@@ -114,7 +114,7 @@ async fn waiting_list(product: &Product) -> String {
         options: Some(options),
         ..BatchSpec::default()
     };
-    let row = |address: String| BatchAddress { address, row_id: String::new() };
+    let row = |address: String| BatchAddress { address, ..BatchAddress::default() };
     let addresses = vec![row("jane.doe@acme.test".into()), row(product.sample("GREYLISTED"))];
     let page = BatchPage { addresses };
     let parts = [Part::Spec(spec), Part::Page(page), Part::End(BatchEnd { rows: 2 })];

@@ -151,6 +151,7 @@ async fn what_is_no_list_leaves_nothing() {
         (upload("", "name\nJane\n"), 400, "no column"),
         (upload("?column=phone", LIST), 400, "phone"),
         (upload("?colum=3", LIST), 400, "colum"),
+        (upload("?consent_column=Kunde", LIST), 400, "row 1, line 2: \"Jane\" is no time"),
         (upload("", &b"%PDF-1.7\n\0\0"[..]), 400, "PDF"),
         (upload("", format!("email\n{}", "jane.doe@acme.test\n".repeat(60_000))), 400, "1 MiB"),
         (form(&[("depth", "DEEP")], "a.csv", LIST.as_bytes()), 400, "depth"),

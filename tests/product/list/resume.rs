@@ -18,8 +18,12 @@ fn nothing_to_resume_is_said() {
 
 /// A run on `list.csv`, once its batch was accepted. One of its servers is slow to say nothing.
 fn begun(folder: &TempDir) -> Child {
+    begun_with(folder, &[])
+}
+
+fn begun_with(folder: &TempDir, flags: &[&str]) -> Child {
     let args = ["list", "list.csv", "--sandbox", "--retry-window", "0s"];
-    let mut child = process::begin(folder.path(), &args);
+    let mut child = process::begin(folder.path(), &[&args, flags].concat());
     wait_until_accepted(folder, &mut child);
     child
 }
@@ -62,6 +66,21 @@ fn a_run_that_was_killed_goes_on_without_a_word() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let text = read(&folder, "list.vetted.csv");
     assert!(text.contains("jane@timeout.test,unknown,retry_later,timeout,"), "{text}");
+}
+
+#[test]
+fn a_resumed_run_knows_the_consent_of_each_row() {
+    let list = "mail,signup\njane@timeout.test,\nlea.martin@northwind.test,2025-01-01\n";
+    let folder = folder_with("list.csv", list);
+    let mut child = begun_with(&folder, &["--consent-column", "signup"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let output = run(folder.path(), &["--resume", "list.csv", "--consent-column", "mail"], b"");
+    assert!(said(&output).contains("--consent-column differs"), "{}", said(&output));
+    let output = run(folder.path(), &["--resume"], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let text = read(&folder, "list.vetted.csv");
+    assert!(text.contains("2025-01-01,deliverable,review,mailbox_accepted"), "{text}");
 }
 
 #[test]

@@ -144,3 +144,34 @@ async fn a_service_may_do_the_work_and_the_list_comes_back_the_same() {
     assert_eq!(names(&folder), ["list.csv", "ours.csv", "theirs.csv"], "nothing is left behind");
     sandbox.shutdown().await;
 }
+
+const SIGNUPS: &str = "mail,signup\nlea.martin@northwind.test,2025-01-01 09:30\n\
+    finance@northwind.test,2026-06-01\njane.doe@acme.test,13/03/2025\nsales@acme.test,\n";
+
+#[test]
+fn the_consent_of_each_row_flags_the_domains_that_were_registered_later() {
+    let folder = folder_with("list.csv", SIGNUPS);
+    let args = ["list.csv", "--consent-column", "signup", "--report", "report.html"];
+    let output = vet(folder.path(), &args);
+    let words = "1 row of 4 rows: the domain was registered after the person signed up";
+    assert!(said(&output).replace('\n', " ").contains(words), "{}", said(&output));
+    assert!(read(&folder, "report.html").contains(words));
+    let text = read(&folder, "list.vetted.csv");
+    let flagged: Vec<bool> =
+        text.lines().skip(1).map(|line| line.contains("registered_after_consent")).collect();
+    assert_eq!(flagged, [true, false, false, false], "{text}");
+    assert!(text.contains("09:30,deliverable,review,mailbox_accepted"), "{text}");
+}
+
+#[test]
+fn a_consent_that_may_be_two_days_is_refused_by_its_row_and_nothing_is_asked() {
+    let folder = folder_with("list.csv", SIGNUPS.replace("13/03/2025", "03/04/2025"));
+    let output = run(folder.path(), &["list.csv", "--sandbox", "--consent-column", "signup"], b"");
+    assert_eq!(output.status.code(), Some(2));
+    let words = "row 3, line 4: \"03/04/2025\" may be 2025-04-03 or 2025-03-04";
+    assert!(said(&output).contains(words), "{}", said(&output));
+    assert_eq!(names(&folder), ["list.csv"]);
+    let output = run(folder.path(), &["list.csv", "--sandbox", "--consent-column", "since"], b"");
+    let words = "there is no column \"since\"; choose one with --consent-column";
+    assert!(said(&output).contains(words), "{}", said(&output));
+}

@@ -25,7 +25,7 @@ fn value(text: &str, series: &str) -> f64 {
 async fn vet(channel: Channel, addresses: &[&str]) {
     let mut client = BatchServiceClient::new(channel);
     let address =
-        |address: &&str| BatchAddress { address: (*address).to_owned(), row_id: String::new() };
+        |address: &&str| BatchAddress { address: (*address).to_owned(), ..BatchAddress::default() };
     let page = BatchPage { addresses: addresses.iter().map(address).collect() };
     let end = BatchEnd { rows: i64::try_from(addresses.len()).unwrap() };
     let parts = [Part::Spec(BatchSpec::default()), Part::Page(page), Part::End(end)];

@@ -113,6 +113,7 @@ async fn batch(channel: &Channel, addresses: &[String]) -> String {
     let rows = addresses.iter().zip(0..).map(|(address, row)| BatchAddress {
         address: address.clone(),
         row_id: format!("{MARK} {row}"),
+        ..BatchAddress::default()
     });
     let options =
         BatchOptions { retry_window: Some(prost_types::Duration::default()), ..Default::default() };
