@@ -69,12 +69,14 @@ fn not_now(meaning: Meaning) -> Disposition {
     }
 }
 
-/// `true` for a permanent "no such user".
+/// `true` for a permanent "no such user": one of now, not one whose mailbox has another owner.
 pub(super) fn is_unknown_user(answer: &RecipientAnswer) -> bool {
     matches!(
         answer,
         RecipientAnswer::Replied { stage: Stage::Rcpt, reply, explanation }
-            if reply.is_permanent() && explanation.meaning == Meaning::MailboxNotFound
+            if reply.is_permanent()
+                && explanation.meaning == Meaning::MailboxNotFound
+                && !reply.tells_of_another_owner()
     )
 }
 

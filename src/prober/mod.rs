@@ -81,6 +81,9 @@ pub struct ProbeRequest {
     pub retry_until: SystemTime,
     /// `true` to bring the dialogue along, redacted.
     pub transcript: bool,
+    /// Time at which the recipient consented to mail: it goes with `RCPT` to exchangers that offer
+    /// RRVS (RFC 7293).
+    pub consented_at: Option<SystemTime>,
 }
 
 /// Asks exchangers about recipients. Cheap to clone; all clones share the same lanes.

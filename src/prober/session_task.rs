@@ -223,7 +223,9 @@ fn recipients(handle: &DestinationHandle, transaction: &TransactionRequest) -> s
     if transaction.recipients.is_empty() {
         return smtp::Transaction::new(handle.egress.control(&transaction.domain));
     }
-    smtp::Transaction::new(transaction.recipients.iter().map(Mailbox::from))
+    smtp::Transaction::new(transaction.recipients.iter().map(|recipient| {
+        Mailbox::from(&recipient.address).with_valid_since(recipient.consented_at)
+    }))
 }
 
 fn count(handle: &DestinationHandle, counted: &mut SessionCounters, counters: SessionCounters) {

@@ -235,6 +235,7 @@ impl Walk<'_> {
             exchanger: exchanger.host.clone(),
             test_catch_all: self.request.test_catch_all,
             transcript: self.request.transcript,
+            consented_at: self.request.consented_at,
             patient,
             retry_until: self.request.retry_until.min(self.request.deadline),
         };

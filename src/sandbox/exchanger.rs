@@ -49,6 +49,9 @@ pub struct ExchangerSpec {
     /// Mailbox -> answer. A name may have `*` in it, and `@` and a domain behind it to mean only
     /// that domain's; the exact ones go first, then the longest pattern. Default: none.
     pub recipients: BTreeMap<String, RecipientReply>,
+    /// Mailbox -> the time since when it has its owner, as `2025-06-01T00:00:00Z`. If there is one,
+    /// RRVS is offered (RFC 7293), and a time before it refused. Default: none.
+    pub owners_since: BTreeMap<String, String>,
     /// The answer for the others; `"accept"` makes a catch-all. Default: `words.unknown_user`.
     pub others: Option<RecipientReply>,
     /// Domains accepted; `"*"` is every domain. Default: those whose MX records name it.
@@ -99,6 +102,7 @@ impl Default for ExchangerSpec {
                 .map(String::from)
                 .into(),
             recipients: BTreeMap::new(),
+            owners_since: BTreeMap::new(),
             others: None,
             serves: None,
             tag_separator: Some('+'),

@@ -227,6 +227,7 @@ impl ServerSession {
             (exchanger.pipelining, "PIPELINING"),
             (exchanger.starttls != StartTls::Off && !self.tls, "STARTTLS"),
             (exchanger.smtputf8, "SMTPUTF8"),
+            (!exchanger.owners_since.is_empty(), "RRVS"),
         ];
         let lines: Vec<&str> = offered
             .into_iter()

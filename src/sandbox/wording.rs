@@ -43,6 +43,8 @@ words! {
     tls_required = 530 "5.7.0 Issue STARTTLS first";
     /// To `RCPT` for a mailbox that does not exist.
     unknown_user = 550 "5.1.1 <{recipient}>: no such mailbox here";
+    /// To `RCPT` for a mailbox that has had another owner since the time of `RRVS` (RFC 7293).
+    owner_changed = 550 "5.7.17 <{recipient}>: the mailbox has another owner now";
     /// To `RCPT` for a domain that is not served here.
     relay_denied = 554 "5.7.1 <{recipient}>: relaying denied";
     /// To `RCPT` while the recipient is greylisted (RFC 6647).

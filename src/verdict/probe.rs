@@ -109,6 +109,10 @@ fn about_the_recipient(reply: &Reply, explanation: &Explanation) -> Reason {
     if reply.accepts_recipient() {
         return Reason::MailboxAccepted;
     }
+    if reply.tells_of_another_owner() {
+        // Somebody has the mailbox: a person is to look at it, and it is no dead one.
+        return Reason::PolicyRefusal;
+    }
     let dead = |reason| if reply.is_permanent() { reason } else { Reason::TemporaryFailure };
     match explanation.meaning {
         Meaning::MailboxNotFound => dead(Reason::MailboxNotFound),

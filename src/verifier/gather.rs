@@ -83,5 +83,6 @@ fn request(address: &Address, target: ProbeTarget, options: &Options) -> ProbeRe
         deadline: options.deadline,
         retry_until: options.retry_until,
         transcript: options.transcript,
+        consented_at: options.consented_at,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::evidence::{CachedProbe, ProbeEvidence};
 use super::subject::ParsedAddress;
 use super::{Options, Verifier, lifetime};
-use crate::smtp::Control;
+use crate::smtp::{Control, ProbeOutcome, RecipientAnswer, Stage};
 use crate::verdict::{Depth, Judgement, Verdict};
 
 impl Verifier {
@@ -38,6 +38,10 @@ impl Verifier {
         judgement: &Judgement,
         suggested_domain: Option<Arc<str>>,
     ) {
+        // It holds for the consent that it was asked with, and for no other.
+        if tells_of_another_owner(&evidence.outcome) {
+            return;
+        }
         let now = self.clock.now();
         let control = &evidence.outcome.control;
         let until = now + lifetime::lifetime(judgement, control, &self.config);
@@ -50,4 +54,16 @@ impl Verifier {
         // Boxed: it is large, and soon over.
         Box::pin(self.remembered.insert(mailbox, cached, now, until, now)).await;
     }
+}
+
+/// Returns whether an exchanger said that the mailbox or its domain has had another owner since the
+/// consent (RFC 7293 section 5.2).
+pub(super) fn tells_of_another_owner(outcome: &ProbeOutcome) -> bool {
+    outcome.attempts.iter().any(|attempt| {
+        matches!(
+            &attempt.observation.answer,
+            RecipientAnswer::Replied { stage: Stage::Rcpt, reply, .. }
+                if reply.tells_of_another_owner()
+        )
+    })
 }

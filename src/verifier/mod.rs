@@ -37,6 +37,7 @@ use crate::verdict::{self, Case, Policy, Traits};
 
 use counters::VerifierCounters;
 use evidence::{AddressEvidence, CachedProbe};
+use memory::tells_of_another_owner;
 use profile::Profiles;
 use report::VerificationParts;
 use subject::ParsedAddress;
@@ -293,10 +294,9 @@ impl Verifier {
         options: &Options,
     ) -> Verification {
         let mut traits = subject.mark(self.traits(parsed, known.facts()));
-        traits.registered_after_consent = match (&registration, options.consented_at) {
-            (Some(registration), Some(consent)) => registration.is_after_consent(consent),
-            _ => false,
-        };
+        let is_later = registration.as_ref().zip(options.consented_at);
+        traits.registered_after_consent = known.outcome().is_some_and(tells_of_another_owner)
+            || is_later.is_some_and(|(registration, at)| registration.is_after_consent(at));
         let case = Case { traits, domain: known.answer(), outcome: known.outcome() };
         let parts = VerificationParts {
             subject,

@@ -251,6 +251,27 @@ async fn a_domain_is_asked_about_once_however_many_rows_a_batch_has_of_it() {
 }
 
 #[test]
+fn an_exchanger_that_knows_owners_is_told_the_time_of_the_consent() {
+    let folder = tempfile::tempdir().unwrap();
+    let verify = |day: &str, address: &str| {
+        let args = ["verify", "--sandbox", "--transcript", "--consented", day, address];
+        String::from_utf8(process::run(folder.path(), &args, b"").stdout).unwrap()
+    };
+    let changed = verify("2025-01-01", "kim@owners.test");
+    assert!(changed.contains("RCPT TO:<k***@owners.test> RRVS=2025-01-02T00:00:00Z"), "{changed}");
+    assert!(changed.contains("policy_refusal") && changed.contains("-> review"), "{changed}");
+    assert!(changed.contains("registered_after_consent"), "{changed}");
+    for (day, address) in [("2025-06-01", "kim@owners.test"), ("2025-01-01", "jane@owners.test")] {
+        let same = verify(day, address);
+        assert!(same.contains("RRVS=") && same.contains("mailbox_accepted"), "{same}");
+        assert!(!same.contains("registered_after_consent"), "{same}");
+    }
+    let refused = verify("2025-01-01", "kim@no-owners.test");
+    assert!(refused.contains("555 5.5.4 Parameter not recognised"), "{refused}");
+    assert!(refused.contains("mailbox_accepted"), "asked again without: {refused}");
+}
+
+#[test]
 fn the_doctor_names_the_age_of_the_sender_s_own_domain() {
     let folder = tempfile::tempdir().unwrap();
     let found = |args: &[&str]| {

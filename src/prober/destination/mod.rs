@@ -58,6 +58,8 @@ pub(super) struct Submission<T> {
     pub(super) test_catch_all: bool,
     /// Wants to know what was said.
     pub(super) transcript: bool,
+    /// Time at which the recipient consented to mail, if it is known.
+    pub(super) consented_at: Option<SystemTime>,
     /// There is no other exchanger to ask: wait while the exchanger is busy.
     pub(super) patient: bool,
     /// Until when it may be asked again.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::pool::per_visit;
-use super::{Destination, JobState, PooledSession, SessionState};
+use super::{Destination, JobState, PooledSession, SessionState, Submission};
 use crate::address::{Address, DomainName};
 use crate::prober::lane::{FlightLimits, JobId, Lane, PlannedTransaction, SessionId};
 
@@ -24,9 +24,17 @@ pub(in crate::prober) enum NextAction {
 pub(in crate::prober) struct TransactionRequest {
     pub(in crate::prober) domain: DomainName,
     /// The recipients; none: the domain's control recipient.
-    pub(in crate::prober) recipients: Vec<Address>,
+    pub(in crate::prober) recipients: Vec<NamedRecipient>,
     /// `true` if a caller wants the dialogue.
     pub(in crate::prober) record: bool,
+}
+
+/// A recipient of a transaction.
+#[derive(Debug)]
+pub(in crate::prober) struct NamedRecipient {
+    pub(in crate::prober) address: Address,
+    /// Time at which it consented to mail, if it is known.
+    pub(in crate::prober) consented_at: Option<SystemTime>,
 }
 
 /// Recipients in a session's first flight, where the server may refuse `MAIL` and want it said
@@ -149,7 +157,8 @@ impl<T> Destination<T> {
             let job = self.jobs.get_mut(id)?;
             job.state = JobState::InFlight;
             record |= job.asked.transcript;
-            Some(job.asked.address.clone())
+            let Submission { address, consented_at, .. } = &job.asked;
+            Some(NamedRecipient { address: address.clone(), consented_at: *consented_at })
         });
         let recipients = recipients.collect();
         TransactionRequest { domain: planned.domain.clone(), recipients, record }

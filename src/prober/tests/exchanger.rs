@@ -140,6 +140,8 @@ pub(crate) struct Seen {
     pub(crate) helos: Vec<String>,
     /// The senders of each transaction.
     pub(crate) senders: Vec<String>,
+    /// The parameters of each `RCPT`.
+    pub(crate) parameters: Vec<String>,
     /// The recipients of each transaction.
     pub(crate) transactions: Vec<Vec<String>>,
     /// From where each recipient was named, and when.
@@ -296,7 +298,10 @@ impl Server {
     }
 
     fn recipient(&self, line: &str, session: &mut Session) -> Option<String> {
-        let recipient = line["RCPT TO:<".len()..line.len() - 1].to_owned();
+        let path = &line["RCPT TO:<".len()..];
+        let (recipient, parameters) = path.split_once('>').unwrap();
+        let recipient = recipient.to_owned();
+        self.seen.lock().unwrap().parameters.push(parameters.trim().to_owned());
         if self.rules.dies_at.is_some_and(|local| recipient.starts_with(local)) {
             return None;
         }

@@ -149,6 +149,7 @@ impl World {
             deadline: self.clock.now() + Duration::from_secs(600),
             retry_until: self.clock.now() + Duration::from_secs(600),
             transcript: false,
+            consented_at: None,
         }
     }
 }

@@ -66,7 +66,11 @@ impl ServerSession {
         let Some(utf8) = self.transaction.as_ref().map(|t| t.utf8) else {
             return self.say_to(recipient, &words.bad_sequence, 0);
         };
-        if !parameters.is_empty() {
+        let since = match parameters {
+            [one] if !exchanger.owners_since.is_empty() => one.strip_prefix("RRVS="),
+            _ => None,
+        };
+        if !parameters.is_empty() && since.is_none() {
             return self.say_to(recipient, &words.unknown_parameter, 0);
         }
         if !recipient.is_ascii() && !utf8 && !exchanger.takes_raw_utf8 {
@@ -78,6 +82,11 @@ impl ServerSession {
         }
         if !self.served.serves(&domain) {
             return self.refuse(exchanger, recipient, &words.relay_denied);
+        }
+        // Both are of one form, in which the earlier is the smaller text.
+        let owned_since = mailboxes::best(&exchanger.owners_since, &local);
+        if owned_since.zip(since).is_some_and(|(owned, since)| since < owned.as_str()) {
+            return self.refuse(exchanger, recipient, &words.owner_changed);
         }
         self.mailbox(exchanger, recipient, (local, domain), ledger, now)
     }

@@ -2,8 +2,8 @@
 //! where the server pipelines (RFC 2920), one command at a time where it does not.
 //!
 //! A transaction may take several rounds: again under TLS when the server asks for it, again with
-//! the configured sender when `<>` is refused, again without `SMTPUTF8` when that is refused. Each
-//! can happen once a session, so the rounds are bounded. Replies are matched to commands in order,
+//! the configured sender when `<>` is refused, again without `SMTPUTF8` or `RRVS` when that is
+//! refused. Each can happen once a session, so the rounds are bounded. Replies are matched to commands in order,
 //! and to nothing else.
 
 mod answers;
@@ -80,6 +80,10 @@ pub(super) struct Exchange {
     smtputf8: bool,
     /// Answers that ask for TLS, kept in case there is none to be had.
     deferred: Vec<(usize, RecipientAnswer)>,
+    /// Recipients of this round go with `RRVS`, where they have a time for it.
+    rrvs: bool,
+    /// Recipients whose `RRVS` was refused: they are asked again without.
+    without_rrvs: Vec<usize>,
     /// The transaction was ended by a reply that can only be that to `RSET`.
     ends_unmistakably: bool,
     /// The server said that it takes no more recipients.
@@ -98,6 +102,8 @@ impl Exchange {
             mail: MailAnswer::None,
             smtputf8: false,
             deferred: Vec::new(),
+            rrvs: false,
+            without_rrvs: Vec::new(),
             ends_unmistakably: false,
             full: false,
         }
@@ -132,6 +138,7 @@ impl Exchange {
             answer.take_if(|answer| matches!(answer, RecipientAnswer::Replied { .. }));
         }
         self.forget_deferred();
+        self.without_rrvs.clear();
         self.full = false;
     }
 
@@ -220,6 +227,8 @@ impl Dialogue {
         exchange.mail = MailAnswer::None;
         exchange.ends_unmistakably = false;
         exchange.smtputf8 = round.iter().any(|index| recipients[*index].needs_smtputf8());
+        exchange.rrvs = offered.rrvs;
+        exchange.without_rrvs.clear();
         to_send.clear();
         if round.is_empty() {
             return;
@@ -249,7 +258,8 @@ impl Dialogue {
                 }
                 Pending::Rcpt(index) => {
                     self.facts.counters.rcpt += 1;
-                    self.send(Command::Rcpt(&exchange.recipients[index]), now);
+                    let recipient = &exchange.recipients[index];
+                    self.send(Command::Rcpt { recipient, rrvs: exchange.rrvs }, now);
                 }
             }
             exchange.awaited.push_back(next);
@@ -325,8 +335,13 @@ impl Dialogue {
             _ if !exchange.deferred.is_empty() => {
                 self.facts.needs_starttls = true;
                 exchange.round = exchange.deferred.iter().map(|(index, _)| *index).collect();
+                exchange.round.append(&mut exchange.without_rrvs);
                 self.exchange = Some(exchange);
                 return self.start_tls(now);
+            }
+            _ if !exchange.without_rrvs.is_empty() => {
+                exchange.round = std::mem::take(&mut exchange.without_rrvs);
+                true
             }
             _ => false,
         };

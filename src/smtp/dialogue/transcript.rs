@@ -50,7 +50,7 @@ impl Transcript {
     }
 
     pub(super) fn client(&mut self, now: SystemTime, command: &Command<'_>) {
-        if let Command::Rcpt(recipient) = command
+        if let Command::Rcpt { recipient, .. } = command
             && self.recording
         {
             self.remember(recipient.local());
@@ -133,7 +133,7 @@ mod tests {
         let mut transcript = Transcript::new(now);
         transcript.begin_transaction(true);
         let asked = "zoe.secret+news@example.com".parse().unwrap();
-        transcript.client(now, &Command::Rcpt(&asked));
+        transcript.client(now, &Command::Rcpt { recipient: &asked, rrvs: false });
         for reply in [
             "550 5.1.1 zoe.secret+news: no such user",
             "550-5.1.1 Zoe.Secret\n550 5.1.1 @example.com is unknown",

@@ -15,6 +15,8 @@ pub struct Capabilities {
     pub enhanced_status_codes: bool,
     /// 8-bit content (RFC 6152).
     pub eight_bit_mime: bool,
+    /// The time since when the owner of a recipient is meant, with `RCPT` (RFC 7293).
+    pub rrvs: bool,
     /// The largest message in octets (RFC 1870); `None` when not said or 0, "no fixed limit".
     pub size: Option<u64>,
     /// RCPT commands in one transaction (RFC 9422 `RCPTMAX`).
@@ -39,6 +41,7 @@ impl Capabilities {
                 "STARTTLS" => found.starttls = true,
                 "SMTPUTF8" => found.smtputf8 = true,
                 "ENHANCEDSTATUSCODES" => found.enhanced_status_codes = true,
+                "RRVS" => found.rrvs = true,
                 "8BITMIME" => found.eight_bit_mime = true,
                 "SIZE" => {
                     found.size = words.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
@@ -75,7 +78,7 @@ mod tests {
     fn keywords_are_read_in_any_case() {
         let found = offered(
             "250-mx.example.com Hello\n250-pipelining\n250-SIZE 1000\n250-StartTLS\n250-SMTPUTF8\n\
-             250-8BITMIME\n250-ENHANCEDSTATUSCODES\n250-X-ODD \u{1f600}\n250 LIMITS RCPTMAX=20 MAILMAX=5 RCPTDOMAINMAX=1",
+             250-8BITMIME\n250-ENHANCEDSTATUSCODES\n250-RRVS\n250-X-ODD \u{1f600}\n250 LIMITS RCPTMAX=20 MAILMAX=5 RCPTDOMAINMAX=1",
         );
         assert_eq!(
             found,
@@ -85,6 +88,7 @@ mod tests {
                 smtputf8: true,
                 enhanced_status_codes: true,
                 eight_bit_mime: true,
+                rrvs: true,
                 size: Some(1000),
                 recipients_max: Some(20),
                 transactions_max: Some(5),

@@ -105,7 +105,12 @@ pub enum Command<'a> {
         smtputf8: bool,
     },
     /// `RCPT TO:<recipient>`.
-    Rcpt(&'a Mailbox),
+    Rcpt {
+        /// The forward-path.
+        recipient: &'a Mailbox,
+        /// With the parameter `RRVS` (RFC 7293), if the recipient has a time for it.
+        rrvs: bool,
+    },
     /// `RSET`: ends the transaction before there is a message.
     Rset,
     /// `QUIT`.
@@ -132,9 +137,12 @@ impl Command<'_> {
                     out.extend_from_slice(b" SMTPUTF8");
                 }
             }
-            Self::Rcpt(recipient) => {
+            Self::Rcpt { recipient, rrvs } => {
                 out.extend_from_slice(b"RCPT TO:");
                 recipient.write_path(out);
+                if *rrvs {
+                    out.extend_from_slice(recipient.rrvs_parameter().as_bytes());
+                }
             }
             Self::Rset => out.extend_from_slice(b"RSET"),
             Self::Quit => out.extend_from_slice(b"QUIT"),
@@ -149,7 +157,10 @@ impl Command<'_> {
             Self::Mail { sender: Sender::Mailbox(sender), smtputf8 } => {
                 format!("MAIL FROM:<{sender}>{}", if *smtputf8 { " SMTPUTF8" } else { "" })
             }
-            Self::Rcpt(recipient) => format!("RCPT TO:<{recipient}>"),
+            Self::Rcpt { recipient, rrvs } => {
+                let parameter = if *rrvs { recipient.rrvs_parameter() } else { String::new() };
+                format!("RCPT TO:<{recipient}>{parameter}")
+            }
             _ => {
                 let mut line = Vec::new();
                 self.write_to(&mut line);
@@ -161,6 +172,8 @@ impl Command<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
     use super::*;
 
     fn wire(command: &Command<'_>) -> String {
@@ -173,14 +186,21 @@ mod tests {
     fn no_command_begins_a_message_or_harvests() {
         let name = "probe.example.com".parse().unwrap();
         let sender: Sender = "probe@example.com".parse().unwrap();
-        let recipient = "jane@example.com".parse().unwrap();
+        let recipient: Mailbox = "jane@example.com".parse().unwrap();
+        let start_of_2025 = SystemTime::UNIX_EPOCH + Duration::from_secs(1_735_689_600);
+        let known =
+            recipient.clone().with_valid_since(Some(start_of_2025 + Duration::from_secs(1)));
+        let on_a_day = recipient.clone().with_valid_since(Some(start_of_2025));
         let every = [
             Command::Ehlo(&name),
             Command::Helo(&name),
             Command::StartTls,
             Command::Mail { sender: &Sender::Null, smtputf8: false },
             Command::Mail { sender: &sender, smtputf8: true },
-            Command::Rcpt(&recipient),
+            Command::Rcpt { recipient: &recipient, rrvs: true },
+            Command::Rcpt { recipient: &known, rrvs: true },
+            Command::Rcpt { recipient: &known, rrvs: false },
+            Command::Rcpt { recipient: &on_a_day, rrvs: true },
             Command::Rset,
             Command::Quit,
         ];
@@ -194,6 +214,9 @@ mod tests {
                 "MAIL FROM:<>\r\n",
                 "MAIL FROM:<probe@example.com> SMTPUTF8\r\n",
                 "RCPT TO:<jane@example.com>\r\n",
+                "RCPT TO:<jane@example.com> RRVS=2025-01-01T00:00:01Z\r\n",
+                "RCPT TO:<jane@example.com>\r\n",
+                "RCPT TO:<jane@example.com> RRVS=2025-01-02T00:00:00Z\r\n",
                 "RSET\r\n",
                 "QUIT\r\n",
             ]
@@ -205,7 +228,7 @@ mod tests {
                 | Command::Helo(_)
                 | Command::StartTls
                 | Command::Mail { .. }
-                | Command::Rcpt(_)
+                | Command::Rcpt { .. }
                 | Command::Rset
                 | Command::Quit => {}
             }
@@ -215,8 +238,9 @@ mod tests {
     #[test]
     fn a_transcript_shows_no_local_part() {
         let sender: Sender = "probe@example.com".parse().unwrap();
-        let recipient = "jane@example.com".parse().unwrap();
-        assert_eq!(Command::Rcpt(&recipient).redacted(), "RCPT TO:<j***@example.com>");
+        let recipient: Mailbox = "jane@example.com".parse().unwrap();
+        let rcpt = Command::Rcpt { recipient: &recipient, rrvs: true };
+        assert_eq!(rcpt.redacted(), "RCPT TO:<j***@example.com>");
         let mail = Command::Mail { sender: &sender, smtputf8: true };
         assert_eq!(mail.redacted(), "MAIL FROM:<p***@example.com> SMTPUTF8");
         let mail = Command::Mail { sender: &Sender::Null, smtputf8: false };

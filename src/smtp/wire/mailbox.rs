@@ -7,10 +7,14 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Domain, DomainName, redact};
+
+/// The length of a day, whose beginning stands for a day without a time.
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// A mailbox that is safe in a command. Cheap to clone; `Debug` and `Display` redact.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -18,6 +22,7 @@ pub struct Mailbox {
     local: Arc<str>,
     domain: DomainName,
     u_domain: Option<Arc<str>>,
+    valid_since: Option<SystemTime>,
 }
 
 /// The text cannot stand in a command.
@@ -63,7 +68,32 @@ impl Mailbox {
         if let Some(name) = u_domain.filter(|name| !is_u_domain(name)) {
             return Err(bad_domain(name));
         }
-        Ok(Self { local: local.into(), domain: domain.clone(), u_domain: u_domain.map(Arc::from) })
+        let (local, domain) = (local.into(), domain.clone());
+        Ok(Self { local, domain, u_domain: u_domain.map(Arc::from), valid_since: None })
+    }
+
+    /// The same mailbox, meant only if it has had its owner since this time (RFC 7293): that of a
+    /// consent.
+    #[must_use]
+    pub fn with_valid_since(self, valid_since: Option<SystemTime>) -> Self {
+        Self { valid_since, ..self }
+    }
+
+    /// `true` if there is a time since which its owner is meant.
+    pub(in crate::smtp) fn has_valid_since(&self) -> bool {
+        self.valid_since.is_some()
+    }
+
+    /// The parameter `RRVS` of `RCPT` (RFC 7293 section 4.1) with a space before it; empty if
+    /// there is no time. A day without a time of day is over when its mailbox may be as young as
+    /// the consent. What a server is to do whose next hop does not know the parameter (`;C`, `;R`)
+    /// is not said: no message follows.
+    pub(super) fn rrvs_parameter(&self) -> String {
+        let Some(since) = self.valid_since else { return String::new() };
+        let age = since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let is_day = age.as_secs() % DAY.as_secs() == 0;
+        let at = jiff::Timestamp::try_from(if is_day { since + DAY } else { since });
+        at.map(|at| format!(" RRVS={}", at.strftime("%Y-%m-%dT%H:%M:%SZ"))).unwrap_or_default()
     }
 
     /// The local part, in the clear.
@@ -106,7 +136,7 @@ impl From<&Address> for Mailbox {
             }
             Domain::Literal(literal) => (DomainName::from_ascii(&literal.to_string()), None),
         };
-        Self { local: address.local().into(), domain, u_domain }
+        Self { local: address.local().into(), domain, u_domain, valid_since: None }
     }
 }
 

@@ -54,6 +54,15 @@ impl Reply {
         matches!(self.code, 250..=252)
     }
 
+    /// 5.7.17 or 5.7.18 (RFC 7293 section 5.2): the mailbox or its domain has had another owner
+    /// since the time that `RRVS` named.
+    #[must_use]
+    pub fn tells_of_another_owner(&self) -> bool {
+        let is_so =
+            |status: EnhancedStatus| status.subject == 7 && matches!(status.detail, 17 | 18);
+        self.is_permanent() && self.enhanced.is_some_and(is_so)
+    }
+
     /// 4yz: not now.
     #[must_use]
     pub fn is_transient(&self) -> bool {

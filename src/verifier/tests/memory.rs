@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Bench, Options, Rules};
-use crate::verdict::{Reason, Verdict};
+use crate::verdict::{Action, Reason, Verdict};
 
 #[tokio::test(start_paused = true)]
 async fn a_second_question_is_answered_from_memory() {
@@ -110,4 +110,23 @@ async fn evidence_of_a_mailbox_does_not_answer_a_question_about_its_domain() {
     assert_eq!(verification.judgement.reason, Reason::NotProbed);
     let stats = bench.verifier.stats();
     assert_eq!((stats.remembered, stats.not_remembered), (0, 1), "only mailboxes count");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_for_the_time_of_a_consent_is_for_review_and_no_answer_to_anybody_else() {
+    let rules = Rules {
+        ehlo: Some("250-mx.example.net\r\n250 RRVS"),
+        rcpt: Some("550 5.7.17 the mailbox has another owner now"),
+        ..Rules::default()
+    };
+    let bench = Bench::new(rules);
+    let consented_at = Some(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_735_689_601));
+    let options = Options { consented_at, ..bench.within(30) };
+    let refused = bench.verify("user1@a.example", &options).await;
+    assert_eq!(refused.judgement.reason, Reason::PolicyRefusal);
+    assert_eq!(refused.judgement.action, Action::Review);
+    assert!(refused.traits.registered_after_consent);
+    let parameters = bench.world.seen(super::MX).parameters;
+    assert!(parameters.contains(&"RRVS=2025-01-01T00:00:01Z".to_owned()), "{parameters:?}");
+    assert!(bench.cached("user1@a.example", &bench.within(30)).await.is_err());
 }

@@ -133,6 +133,7 @@ impl Simulation {
             exchanger: name(exchanger),
             test_catch_all,
             transcript: false,
+            consented_at: None,
             patient: true,
             retry_until: self.now + Duration::from_secs(retry_for),
         };

@@ -73,6 +73,15 @@ impl Dialogue {
         if !reply.is_positive() {
             self.facts.counters.errors += 1;
         }
+        // Parameter not recognised, or not implemented (RFC 5321 section 4.1.1.11).
+        if matches!(reply.code, 501 | 504 | 555)
+            && exchange.rrvs
+            && exchange.recipients[index].has_valid_since()
+        {
+            self.facts.capabilities.rrvs = false;
+            exchange.without_rrvs.push(index);
+            return;
+        }
         let (reply, explanation) = self.explain_recipient(reply);
         let position = exchange.round.iter().position(|other| *other == index).unwrap_or(0);
         if position > 0 && explanation.limit == Some(ReplyLimit::Recipients) {

@@ -78,6 +78,10 @@ impl Dialogue {
             self.next_goes_alone = true;
             exchange.deferred.clear();
         }
+        if !exchange.without_rrvs.is_empty() {
+            self.next_goes_alone = true;
+            exchange.without_rrvs.clear();
+        }
         let Some(next) = self.following.pop_front() else {
             return self.flight_over(exchange, now);
         };

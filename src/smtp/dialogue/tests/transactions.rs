@@ -20,6 +20,68 @@ fn pipelining_sends_a_transaction_in_one_flight() {
     assert_eq!((counters.accepted, counters.unknown_users, counters.errors), (2, 2, 4));
 }
 
+/// A recipient whose owner is meant since a time of 2025.
+fn since(text: &str) -> Mailbox {
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_735_689_601);
+    recipient(text).with_valid_since(Some(at))
+}
+
+const RRVS: &str = "250-mx\n250-PIPELINING\n250 RRVS";
+
+#[test]
+fn the_time_of_a_consent_goes_with_the_recipient_where_the_server_takes_it() {
+    let transaction = Transaction::new([since("a@example.com"), recipient("b@example.com")]);
+    let mut talk = Talk::ready(RRVS);
+    talk.begin(&transaction);
+    let flight = "MAIL FROM:<>|RCPT TO:<a@example.com> RRVS=2025-01-01T00:00:01Z|\
+                  RCPT TO:<b@example.com>|RSET|";
+    assert_eq!(talk.sent(), flight);
+    talk.says(&["250 ok", "550 5.7.17 another owner", "250 ok", "250 reset"]);
+    assert_eq!(answers(&talk.dialogue.report()), [(0, Stage::Rcpt, 550), (1, Stage::Rcpt, 250)]);
+    let mut talk = Talk::ready(PIPELINED);
+    talk.begin(&transaction);
+    assert!(!talk.sent().contains("RRVS"), "not offered");
+}
+
+#[test]
+fn a_server_that_refuses_the_time_is_asked_again_without() {
+    for code in ["501", "504", "555"] {
+        let transaction = Transaction::new([since("a@example.com"), recipient("b@example.com")]);
+        let mut talk = Talk::ready(RRVS);
+        talk.begin(&transaction);
+        talk.sent();
+        talk.says(&["250 ok", &format!("{code} what is RRVS?"), "550 5.1.1 no", "250 reset"]);
+        assert_eq!(talk.sent(), "MAIL FROM:<>|RCPT TO:<a@example.com>|RSET|", "{code}");
+        talk.says(&["250 ok", "250 ok", "250 reset"]);
+        assert_eq!(talk.dialogue.step(), Step::Ready);
+        let both = [(0, Stage::Rcpt, 250), (1, Stage::Rcpt, 550)];
+        assert_eq!(answers(&talk.dialogue.report()), both);
+        talk.begin(&transaction);
+        assert!(!talk.sent().contains("RRVS"), "nor is it tried again");
+        // Without it, such a reply is about the recipient.
+        talk.says(&["250 ok", "501 5.1.3 bad", "250 ok", "250 reset"]);
+        assert_eq!(answers(&talk.dialogue.report())[0], (0, Stage::Rcpt, 501));
+    }
+}
+
+#[test]
+fn in_a_flight_of_several_transactions_a_refused_time_leaves_its_recipient_unanswered() {
+    let transactions =
+        ["a@example.com", "b@example.org"].map(|text| Transaction::new([since(text)]));
+    let mut talk = Talk::ready(RRVS);
+    let deadline = talk.now + Duration::from_secs(3600);
+    talk.begin(&transactions[0]).says(&["250 ok", "250 ok", "250 reset"]);
+    talk.sent();
+    assert_eq!(talk.dialogue.begin_all(&transactions, deadline, false, talk.now), 2);
+    talk.sent();
+    talk.says(&["250 ok", "555 no RRVS", "250 reset", "250 ok", "550 5.1.1 no", "250 reset"]);
+    let reports = talk.dialogue.reports();
+    assert_eq!((reports[0].unanswered(), reports[0].ended.is_some()), (vec![0], false));
+    assert_eq!(answers(&reports[1]), [(0, Stage::Rcpt, 550)]);
+    talk.begin(&transactions[0]);
+    assert!(talk.sent().contains("RCPT TO:<a@example.com>|"), "asked without");
+}
+
 #[test]
 fn without_pipelining_commands_go_one_by_one_and_rset_last() {
     let mut talk = Talk::ready("250 mx");
