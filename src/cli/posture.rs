@@ -7,6 +7,7 @@ use super::render::printable;
 use crate::address::DomainName;
 use crate::dns::answer::Answer;
 use crate::dns::{DnsFailure, Resolver};
+use crate::spf::{is_dmarc, is_spf};
 
 /// The records of a domain.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -29,12 +30,12 @@ impl Posture {
     /// Looks both up.
     pub(super) async fn look_up(resolver: &Resolver, domain: &DomainName) -> Self {
         let at = |name: &DomainName| DomainName::from_ascii(&format!("_dmarc.{name}"));
-        let spf = PublishedPolicy::read(resolver.texts(domain).await, "v=spf1");
-        let mut dmarc = PublishedPolicy::read(resolver.texts(&at(domain)).await, "v=DMARC1");
+        let spf = PublishedPolicy::read(resolver.texts(domain).await, is_spf);
+        let mut dmarc = PublishedPolicy::read(resolver.texts(&at(domain)).await, is_dmarc);
         let organisation = domain.registrable();
         if dmarc == PublishedPolicy::default() && organisation != *domain {
             let texts = resolver.texts(&at(&organisation)).await;
-            dmarc = PublishedPolicy::read(texts, "v=DMARC1");
+            dmarc = PublishedPolicy::read(texts, is_dmarc);
         }
         Self { spf, dmarc }
     }
@@ -53,8 +54,8 @@ impl Posture {
 }
 
 impl PublishedPolicy {
-    /// The one text of this version among TXT records.
-    fn read(answer: Result<Answer<String>, DnsFailure>, version: &str) -> Self {
+    /// The one such text among TXT records.
+    fn read(answer: Result<Answer<String>, DnsFailure>, is_one: impl Fn(&str) -> bool) -> Self {
         let texts = match answer {
             Ok(Answer::Records { records, .. }) => records,
             Ok(Answer::NoData { .. } | Answer::NoSuchName { .. }) => Vec::new(),
@@ -62,11 +63,7 @@ impl PublishedPolicy {
                 return Self { record: None, problem: Some(format!("DNS did not say: {failure}")) };
             }
         };
-        let is_one = |text: &String| {
-            let end = text.find([' ', ';']).unwrap_or(text.len());
-            text[..end].eq_ignore_ascii_case(version)
-        };
-        let mut found: Vec<String> = texts.into_iter().filter(is_one).collect();
+        let mut found: Vec<String> = texts.into_iter().filter(|text| is_one(text)).collect();
         match found.len() {
             0 | 1 => Self { record: found.pop(), problem: None },
             count => {
@@ -83,24 +80,24 @@ mod tests {
 
     use super::*;
 
-    fn read(texts: &[&str], version: &str) -> PublishedPolicy {
+    fn read(texts: &[&str], is_one: impl Fn(&str) -> bool) -> PublishedPolicy {
         let records = texts.iter().map(|text| (*text).to_owned()).collect();
         let ttl = Duration::from_secs(60);
         let answer = Answer::Records { records, alias_of: None, ttl };
-        PublishedPolicy::read(Ok(answer), version)
+        PublishedPolicy::read(Ok(answer), is_one)
     }
 
     #[test]
     fn the_one_record_of_its_version_is_shown_and_two_are_none() {
         let texts =
             ["google-site-verification=x", "V=SPF1 mx -all", "v=spf10 -all", "v=DMARC1;p=none"];
-        assert_eq!(read(&texts, "v=spf1").record.as_deref(), Some("V=SPF1 mx -all"));
-        assert_eq!(read(&texts, "v=DMARC1").record.as_deref(), Some("v=DMARC1;p=none"));
-        assert_eq!(read(&["v=spf1"], "v=spf1").record.as_deref(), Some("v=spf1"));
-        assert_eq!(read(&["other"], "v=spf1"), PublishedPolicy::default());
-        let both = read(&["v=spf1 -all", "v=spf1 +all"], "v=spf1");
+        assert_eq!(read(&texts, is_spf).record.as_deref(), Some("V=SPF1 mx -all"));
+        assert_eq!(read(&texts, is_dmarc).record.as_deref(), Some("v=DMARC1;p=none"));
+        assert_eq!(read(&["v=spf1"], is_spf).record.as_deref(), Some("v=spf1"));
+        assert_eq!(read(&["other"], is_spf), PublishedPolicy::default());
+        let both = read(&["v=spf1 -all", "v=spf1 +all"], is_spf);
         assert!(both.record.is_none() && both.problem.unwrap().starts_with("2 records"));
-        let failed = PublishedPolicy::read(Err(DnsFailure::Timeout), "v=spf1");
+        let failed = PublishedPolicy::read(Err(DnsFailure::Timeout), is_spf);
         assert!(failed.problem.unwrap().starts_with("DNS did not say"));
     }
 }

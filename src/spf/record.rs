@@ -59,7 +59,8 @@ impl Prefixes {
 }
 
 /// Returns whether a TXT record is an SPF record: its version is said in full (section 4.5).
-pub(super) fn is_spf(text: &str) -> bool {
+#[must_use]
+pub fn is_spf(text: &str) -> bool {
     let version = text.split(' ').next().unwrap_or_default();
     version.eq_ignore_ascii_case("v=spf1")
 }

@@ -49,10 +49,10 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("grpc", &["access", "address", "batch", "cache", "callbacks", "campaign", "clock", "console", "dns", "fair", "http", "instruments", "lists", "outcomes", "proto", "readiness", "registration", "smtp", "verdict", "verifier"]),
     // 11
     ("telemetry", &[]),
-    ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "prober", "readiness", "verdict", "verifier"]),
+    ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "prober", "readiness", "registration", "verdict", "verifier"]),
     ("config", &["batch", "cache", "callbacks", "campaign", "dns", "doctor", "grpc", "lists", "metrics", "outcomes", "prober", "registration", "smtp", "telemetry", "toml_reader", "verdict", "verifier"]),
     ("app", &["batch", "cache", "callbacks", "campaign", "clock", "config", "dns", "grpc", "lists", "metrics", "outcomes", "prober", "readiness", "registration", "smtp", "telemetry", "verifier"]),
-    ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "grpc", "listfile", "lists", "metrics", "outcomes", "proto", "registration", "report", "sandbox", "smtp", "telemetry", "verdict", "verifier"]),
+    ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "grpc", "listfile", "lists", "metrics", "outcomes", "proto", "registration", "report", "sandbox", "smtp", "spf", "telemetry", "verdict", "verifier"]),
     // Beside the house: a mail world on loopback.
     ("sandbox", &["address", "clock"]),
 ];

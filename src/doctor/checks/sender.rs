@@ -9,7 +9,7 @@ use crate::doctor::facts::{IdentityFacts, SenderFacts, SpfFacts};
 use crate::doctor::finding::Diagnosis;
 use crate::registration::facts::date;
 use crate::registration::{Registration, RegistrationState};
-use crate::spf::SpfResult;
+use crate::spf::{SpfResult, is_dmarc};
 
 /// Age up to which a domain is new, to those who rate senders.
 const NEW: Duration = Duration::from_secs(30 * 86_400);
@@ -156,13 +156,7 @@ fn dmarc(sender: &SenderFacts) -> Diagnosis {
     if let Some(failure) = sender.dmarc.failure() {
         return Diagnosis::skipped(ID, format!("DNS did not say: {failure}"));
     }
-    let is_dmarc = |text: &&String| {
-        let version = text.split(';').next().unwrap_or_default();
-        version
-            .split_once('=')
-            .is_some_and(|(tag, value)| tag.trim() == "v" && value.trim() == "DMARC1")
-    };
-    let records: Vec<&String> = sender.dmarc.texts().iter().filter(is_dmarc).collect();
+    let records: Vec<&String> = sender.dmarc.texts().iter().filter(|text| is_dmarc(text)).collect();
     let add = format!(
         "publish one TXT record at _dmarc.{}, such as \"v=DMARC1; p=none; rua=mailto:...\"",
         sender.domain
