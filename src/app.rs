@@ -117,6 +117,7 @@ impl App {
             domains: domains.clone(),
             prober: prober.clone(),
             verifier: Arc::clone(&verifier),
+            registrations: registrations.clone(),
             batches: Arc::new(OnceLock::new()),
             calls: Arc::new(Calls::default()),
             readiness: Readiness::default(),

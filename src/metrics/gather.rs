@@ -10,6 +10,7 @@ use crate::dns::{self, Resolver};
 use crate::grpc::{Calls, MethodStats};
 use crate::prober::{self, Prober};
 use crate::readiness::{Readiness, ReadinessState};
+use crate::registration::Registrations;
 use crate::verifier::{self, Verifier};
 
 /// Sources of the measurements. Cheap to clone.
@@ -25,6 +26,8 @@ pub struct Sources {
     pub prober: Prober,
     /// The joint.
     pub verifier: Arc<Verifier>,
+    /// The registrations.
+    pub registrations: Registrations,
     /// The batches, once they are open.
     pub batches: Arc<OnceLock<Batches>>,
     /// The calls.
@@ -43,6 +46,7 @@ pub(super) struct Snapshot {
     pub(super) lanes: prober::Stats,
     pub(super) said: prober::ReplyStats,
     pub(super) verifier: verifier::Stats,
+    pub(super) registry_requests: Vec<(&'static str, u64)>,
     /// None while they are not open, or cannot be asked.
     pub(super) batches: Option<batch::Stats>,
     pub(super) calls: Vec<MethodStats>,
@@ -73,6 +77,7 @@ impl Sources {
             lanes: self.prober.stats(),
             said: self.prober.reply_stats(),
             verifier: self.verifier.stats(),
+            registry_requests: self.registrations.requests(),
             batches,
             calls: self.calls.stats(),
             calls_by_caller: self.calls.by_caller(),

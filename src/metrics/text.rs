@@ -31,6 +31,7 @@ impl Collector for Snapshot {
         self.verifications(&mut page)?;
         self.caches(&mut page)?;
         self.dns(&mut page)?;
+        self.registries(&mut page)?;
         self.smtp(&mut page)?;
         self.lanes(&mut page)?;
         self.batches(&mut page)?;
@@ -110,6 +111,15 @@ impl Snapshot {
             "mailvet_dns_question_duration",
             "How long a question took, over all name servers asked",
             [([("", ""); 0], &self.dns.elapsed)],
+        )
+    }
+
+    fn registries(&self, page: &mut MetricsPage<'_>) -> fmt::Result {
+        let requests = self.registry_requests.iter();
+        page.counters(
+            "mailvet_registry_requests",
+            "Domains that registries were asked about (RDAP), by the kind of the answer",
+            requests.map(|(answer, count)| ([("answer", *answer)], *count)),
         )
     }
 

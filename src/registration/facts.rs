@@ -86,7 +86,7 @@ impl RegistrationGap {
 
     /// Its name, in lower snake case.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Disabled => "disabled",
             Self::NoDomain => "no_domain",

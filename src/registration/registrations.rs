@@ -21,7 +21,7 @@ use crate::address::DomainName;
 use crate::cache::{Answers, DnsCache};
 use crate::clock::Clock;
 use crate::http_client::{HttpClient, HttpClientError, HttpTrust, HttpUrl, UrlHost};
-use crate::instruments::Counter;
+use crate::instruments::CounterVec;
 use crate::smtp::AllowedNetworks;
 
 /// Time for which a registration is remembered.
@@ -57,6 +57,18 @@ pub enum RegistrationError {
 #[derive(Clone)]
 pub struct Registrations(Arc<RegistrationParts>);
 
+const REGISTERED_NAME: &str = "registered";
+const NOT_REGISTERED_NAME: &str = "not_registered";
+
+/// The kinds of answers that are counted apart.
+const ANSWERS: [&str; 5] = [
+    REGISTERED_NAME,
+    NOT_REGISTERED_NAME,
+    RegistrationGap::RateLimited.name(),
+    RegistrationGap::RegistryUnavailable.name(),
+    RegistrationGap::UnreadableAnswer.name(),
+];
+
 /// Receives a registration once it is there.
 type RegistrationReceiver = watch::Receiver<Option<Registration>>;
 
@@ -69,7 +81,7 @@ struct RegistrationParts {
     remembered: Answers<DomainName, Registration>,
     waiting: Mutex<HashMap<DomainName, RegistrationReceiver>>,
     paces: Mutex<HashMap<Arc<str>, RegistryPace>>,
-    requests: Counter,
+    requests: CounterVec,
     stop: CancellationToken,
     tasks: TaskTracker,
     clock: Clock,
@@ -111,7 +123,7 @@ impl Registrations {
             remembered: Answers::new(config.max_remembered),
             waiting: Mutex::default(),
             paces: Mutex::default(),
-            requests: Counter::default(),
+            requests: CounterVec::new(ANSWERS),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             config,
@@ -119,10 +131,10 @@ impl Registrations {
         })))
     }
 
-    /// Number of domains that registries were asked about.
+    /// Number of domains that registries were asked about, by the kind of their answers.
     #[must_use]
-    pub fn requests(&self) -> u64 {
-        self.0.requests.value()
+    pub fn requests(&self) -> Vec<(&'static str, u64)> {
+        self.0.requests.snapshot()
     }
 
     /// Asks nobody any more, and waits for what is under way.
@@ -130,7 +142,7 @@ impl Registrations {
         self.0.stop.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
-        let requests = self.requests();
+        let requests: u64 = self.requests().into_iter().map(|(_, count)| count).sum();
         if requests > 0 {
             tracing::info!(domains = requests, "registries were asked");
         }
@@ -247,8 +259,12 @@ impl RegistrationParts {
         if let Some(PaceRefusal { gap, until }) = refusal {
             return (Registration::unknown(domain.clone(), gap), until);
         }
-        self.requests.inc();
         let answer = self.client.ask(base, domain).await;
+        self.requests.inc(match &answer.state {
+            RegistrationState::Registered(_) => REGISTERED_NAME,
+            RegistrationState::NotRegistered => NOT_REGISTERED_NAME,
+            RegistrationState::Unknown(gap) => gap.name(),
+        });
         let now = self.clock.now();
         if let Some(pace) = self.paces.lock().get_mut(base) {
             pace.record(answer.result, now);

@@ -152,7 +152,8 @@ async fn the_organisational_domain_is_asked_about_once_for_all_names_below_it() 
     }
     find(&registrations, clock, "acme.test").await;
     let requests = registry.requests();
-    assert_eq!((requests.len(), registrations.requests()), (1, 1));
+    assert_eq!(requests.len(), 1);
+    assert!(registrations.requests().contains(&("registered", 1)));
     let request = requests[0].to_ascii_lowercase();
     assert!(request.starts_with("get /domain/acme.test http/1.1"), "{request}");
     assert!(request.contains("accept: application/rdap+json"), "{request}");

@@ -71,6 +71,12 @@ async fn what_was_done_is_counted() {
     assert_eq!(counted("mailvet_cache_requests_total{cache=\"domains\",result=\"failure\"}"), 1.0);
     assert!(counted("mailvet_dns_questions_total{outcome=\"server_failure\"}") >= 1.0);
     assert!(counted("mailvet_dns_questions_total{outcome=\"records\"}") >= 2.0);
+    for answer in ["registered", "not_registered", "rate_limited"] {
+        assert_eq!(
+            counted(&format!("mailvet_registry_requests_total{{answer=\"{answer}\"}}")),
+            0.0
+        );
+    }
     assert!(counted("mailvet_smtp_replies_total{meaning=\"mailbox_not_found\"}") >= 1.0);
     assert!(counted("mailvet_smtp_connections_total{result=\"opened\"}") >= 1.0);
     assert!(counted("mailvet_stage_duration_seconds_count{stage=\"flight\"}") >= 1.0);
