@@ -201,7 +201,7 @@ async fn a_row_s_own_consent_comes_before_that_of_its_batch() {
         ..BatchAddress::default()
     };
     let northwind = "lea.martin@northwind.test";
-    let created = upload(&product, options.clone(), vec![row(northwind, None)]).await;
+    let created = upload(&product, options, vec![row(northwind, None)]).await;
     let verifications = rows_of(&product, &created).await;
     assert!(verifications[0].flags.unwrap().registered_after_consent, "nobody asked before");
     let since = vec![row(northwind, consent(498)), row("jane.doe@acme.test", None)];
