@@ -2,8 +2,8 @@
 // Every page is looked through by axe-core in both themes and at three widths.
 //
 // In the environment: TEST_URL, TEST_MODULES (a node_modules folder), TEST_ROWS, TEST_FOLDER (for
-// the list), TEST_RUNNING (the path of a list that is not done); TEST_SHOTS (a folder) to keep a
-// picture of every page.
+// the list), TEST_RUNNING (the path of a list that is not done), TEST_BEHIND_KEYS (a service that asks
+// for a key) and TEST_KEY; TEST_SHOTS (a folder) to keep a picture of every page.
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
@@ -135,6 +135,22 @@ await page.goto(`${url}${process.env.TEST_RUNNING}`);
 await events;
 await page.locator("[data-live]").getByText("rows have an answer").waitFor();
 await look(page, "running");
+
+// What is not there is said in a page of its own.
+await page.goto(`${url}/console/batches/none`);
+await look(page, "trouble");
+
+// Behind keys there is the sign-in page first; a wrong key is told so, a right one leads home.
+const guest = await open();
+await guest.goto(`${process.env.TEST_BEHIND_KEYS}/console/`);
+await look(guest, "sign-in");
+await guest.getByLabel("API key").fill("mv_wrong");
+await guest.getByRole("button", { name: "Sign in" }).click();
+await guest.getByRole("alert").waitFor();
+await look(guest, "sign-in-refused");
+await guest.getByLabel("API key").fill(process.env.TEST_KEY);
+await guest.keyboard.press("Enter");
+await guest.getByText("Drop your list here").waitFor();
 
 // Without JavaScript everything but the drop and live progress is there.
 const plain = await open({ javaScriptEnabled: false });

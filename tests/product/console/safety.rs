@@ -11,7 +11,7 @@ use super::{LIST, product};
 use crate::http::client::HttpRequest;
 use crate::product::Product;
 
-async fn with_keys() -> (Product, Vec<String>, NamedTempFile) {
+pub(super) async fn with_keys() -> (Product, Vec<String>, NamedTempFile) {
     let mut file = NamedTempFile::new().unwrap();
     let keys: Vec<String> = [("crm", 1), ("shop", 2)]
         .into_iter()
