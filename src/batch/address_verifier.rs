@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 
 use crate::address::DomainName;
-use crate::verifier::{Options, Subject, Verification, Verifier};
+use crate::verifier::{GivenVerdict, Options, Subject, Verification, Verifier};
 
 /// Answers about addresses.
 #[async_trait]
@@ -21,6 +21,15 @@ pub trait AddressVerifier: Send + Sync + 'static {
     /// exchanger;
     /// `None` if it has none, or nobody could tell by `deadline`.
     async fn destination(&self, domain: &str, deadline: SystemTime) -> Option<DomainName>;
+
+    /// `true` if verdicts are to be remembered.
+    fn remembers_verdicts(&self) -> bool {
+        false
+    }
+
+    /// Remembers the verdicts on rows of the list with this name, to be held against what becomes
+    /// of mail.
+    async fn remember_verdicts(&self, _list: String, _verdicts: Vec<GivenVerdict>) {}
 }
 
 #[async_trait]
@@ -35,5 +44,13 @@ impl AddressVerifier for Verifier {
 
     async fn destination(&self, domain: &str, deadline: SystemTime) -> Option<DomainName> {
         self.destination(domain, deadline).await
+    }
+
+    fn remembers_verdicts(&self) -> bool {
+        self.remembers_verdicts()
+    }
+
+    async fn remember_verdicts(&self, list: String, verdicts: Vec<GivenVerdict>) {
+        self.remember_verdicts(list, verdicts).await;
     }
 }

@@ -11,7 +11,8 @@ use super::outcome::Outcome;
 use super::plan::{self, ItemDisposition, RetryLimits};
 use super::queue::{ItemOutcome, Lease, LeaseId, LeaseItem, QueueError};
 use crate::fair;
-use crate::verifier::{Depth, Options, Subject, Verification};
+use crate::verdict::Reason;
+use crate::verifier::{Depth, GivenVerdict, Options, Subject, Verification};
 
 /// Interval at which results are committed while other items are still being verified.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
@@ -30,6 +31,8 @@ pub(super) struct Chunk {
     open: Vec<(LeaseItem, Subject)>,
     /// Results that the queue does not have yet.
     results: Vec<ItemOutcome>,
+    /// The same as verdicts to be remembered, if they are.
+    given: Vec<GivenVerdict>,
     /// Of those that will be asked again: what is known so far.
     provisional: Vec<ItemOutcome>,
     /// The time at which the last of those is due.
@@ -43,6 +46,7 @@ impl Chunk {
             lease,
             open: Vec::new(),
             results: Vec::new(),
+            given: Vec::new(),
             provisional: Vec::new(),
             retry_at: None,
         }
@@ -177,7 +181,10 @@ impl Chunk {
         };
         let known = ItemOutcome { item: item.number, outcome: Outcome::of(answer) };
         match plan::disposition(answer, limits, self.context.clock.now()) {
-            ItemDisposition::Final => self.results.push(known),
+            ItemDisposition::Final => {
+                self.note_verdict(&item.address, &known.outcome);
+                self.results.push(known);
+            }
             ItemDisposition::RetryAt(at) => {
                 self.provisional.push(known);
                 self.retry_at = Some(self.retry_at.map_or(at, |retry_at| retry_at.max(at)));
@@ -190,7 +197,22 @@ impl Chunk {
         let now = self.context.clock.now();
         for item in std::mem::take(&mut self.lease.items) {
             let outcome = item.provisional.unwrap_or_else(|| Outcome::out_of_time(now));
+            self.note_verdict(&item.address, &outcome);
             self.results.push(ItemOutcome { item: item.number, outcome });
+        }
+    }
+
+    fn note_verdict(&mut self, address: &str, outcome: &Outcome) {
+        let reason = outcome.reason();
+        // Suppressed addresses were not asked about: nothing is held against what becomes of them.
+        let is_asked = !matches!(reason, Reason::BouncedBefore | Reason::OptedOut);
+        if is_asked && self.context.verifier.remembers_verdicts() {
+            self.given.push(GivenVerdict {
+                address: address.to_owned(),
+                reason,
+                provider: outcome.destination().map(|name| name.to_string()).unwrap_or_default(),
+                gathered_at: outcome.gathered_at(),
+            });
         }
     }
 
@@ -207,6 +229,10 @@ impl Chunk {
         })
         .await?;
         context.results.add(count);
+        let given = std::mem::take(&mut self.given);
+        if !given.is_empty() {
+            context.verifier.remember_verdicts(self.lease.batch.to_string(), given).await;
+        }
         context.changes.notify();
         Ok(())
     }

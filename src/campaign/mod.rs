@@ -4,6 +4,7 @@
 //! Not here: the rows themselves and their results, which are in [`batch`](crate::batch); and what
 //! the statements look like on a page or a terminal.
 
+pub mod calibration;
 pub mod callback;
 pub mod duration;
 pub mod eta;

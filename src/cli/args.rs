@@ -50,6 +50,8 @@ pub(super) enum CliCommand {
     /// Read what became of mail that was sent: bounces and complaints
     #[command(subcommand)]
     Outcomes(OutcomesCommand),
+    /// Say how right verdicts were, from what became of mail; exit status 1 if nothing is known yet
+    Accuracy(AccuracyArgs),
     /// Show the lists in use: roles, free providers, disposable domains
     Lists,
     /// Print the effective configuration: every key with its meaning, unset ones as comments
@@ -232,6 +234,14 @@ pub(super) struct SyntaxArgs {
     /// Read JSON lines {"id","address"} from standard input
     #[arg(long)]
     pub(super) jsonl: bool,
+}
+
+/// `mailvet accuracy`
+#[derive(Debug, Args)]
+pub(super) struct AccuracyArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// `mailvet config`

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod accuracy;
 mod api_key;
 mod args;
 mod callbacks;
@@ -78,6 +79,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         CliCommand::Explain(args) => explain::run(&args, &cli.common),
         CliCommand::Syntax(args) => syntax::run(&args),
         CliCommand::Outcomes(command) => outcomes::run(&command, &cli.common),
+        CliCommand::Accuracy(args) => accuracy::run(&args, &cli.common),
         CliCommand::Lists => lists::run(&cli.common),
         CliCommand::Config(args) => config::run(&args, &cli.common),
         CliCommand::Health(args) => health::run(args, &cli.common).await,

@@ -21,6 +21,7 @@ use crate::batch::Batches;
 use crate::config;
 use crate::grpc::{self, server::Drained};
 use crate::metrics;
+use crate::outcomes::OutcomeStore;
 use crate::sandbox::{Sandbox, World};
 use crate::telemetry::{self, Traces};
 
@@ -66,6 +67,10 @@ pub(super) async fn start(
     } else {
         None
     };
+    // Who names a file wants verdicts to be remembered from the first list on.
+    if let Some(file) = &config.outcomes.file {
+        OutcomeStore::open(file, &config.outcomes)?;
+    }
     // What became of mail to the world has nothing to do with the sandbox's.
     if sandbox.is_none() && config.outcomes.file.is_none() {
         config.outcomes.file = super::outcomes::file(&config).ok();

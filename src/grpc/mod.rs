@@ -5,6 +5,7 @@ pub mod calls;
 pub mod config;
 pub mod server;
 
+mod accuracy;
 mod arrivals;
 mod auth_layer;
 mod batch;
@@ -29,6 +30,7 @@ mod refusal;
 mod reply;
 mod request;
 mod round_trip;
+mod send_history;
 mod serve_error;
 mod service;
 mod tls;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{caller, refusal};
+use super::{accuracy, caller, refusal};
 use crate::access::{Caller, CallerKind};
 use crate::batch::{Batches, QueueError};
 use crate::campaign::BatchId;
@@ -14,7 +14,8 @@ use crate::clock::Clock;
 use crate::outcomes::{AddedEvent, OutcomeEvent, OutcomeIntake, ReportedFate};
 use crate::proto::outcome_service_server::OutcomeService;
 use crate::proto::{
-    Outcome, OutcomeKind, ReportOutcomesRequest, ReportOutcomesResponse, UntakenOutcome,
+    GetAccuracyRequest, GetAccuracyResponse, Outcome, OutcomeKind, ReportOutcomesRequest,
+    ReportOutcomesResponse, UntakenOutcome,
 };
 use crate::smtp::Classifier;
 
@@ -189,6 +190,22 @@ impl OutcomeService for OutcomeHandler {
             self.keep(&caller, intake, page.outcomes, &mut tally).await?;
         }
         Ok(Response::new(tally.into_answer()))
+    }
+
+    async fn get_accuracy(
+        &self,
+        request: Request<GetAccuracyRequest>,
+    ) -> Result<Response<GetAccuracyResponse>, Status> {
+        let caller = caller(&request)?;
+        let (keeper, now) = (Arc::clone(&self.intake(&caller)?.keeper), self.clock.now());
+        let found = tokio::task::spawn_blocking(move || keeper.accuracy(now)).await;
+        let found = found.map_err(|error| Status::internal(error.to_string()))?;
+        let found = found.map_err(|error| {
+            tracing::error!(%error, "outcomes cannot be read");
+            Status::unavailable("the outcomes cannot be read now; ask again")
+        })?;
+        let accuracy = Some(accuracy::to_message(&found));
+        Ok(Response::new(GetAccuracyResponse { accuracy }))
     }
 }
 

@@ -26,6 +26,7 @@ use super::listener;
 use super::message_limit::{self, LARGEST_PAGE};
 use super::metered::MeteredVerifier;
 use super::outcomes::OutcomeHandler;
+use super::send_history::SendHistory;
 use super::serve_error::ServeError;
 use super::service::VerificationHandler;
 use crate::access::{Access, Caller, Harvesting, Keys, Quota};
@@ -122,7 +123,7 @@ pub async fn serve(
     let (cors, accepts_http1) = (http::cors(&config.http)?, config.http.enabled);
     let verifier =
         MeteredVerifier::new(Arc::clone(&files.access), Arc::clone(&services.verifier), clock);
-    let batches = batch_service(&services, verifier.clone(), &shutdown);
+    let batches = batch_service(&services, verifier.clone(), clock, &shutdown);
     let callbacks = CallbackHandler::new(services.batches.clone(), services.callbacks.clone());
     let callbacks = CallbackServiceServer::new(callbacks);
     let outcomes = outcome_service(&services, clock, &shutdown);
@@ -219,7 +220,7 @@ pub async fn serve_within(
         Ok(request)
     };
     let service =
-        InterceptedService::new(batch_service(&services, verifier, &shutdown), this_process);
+        InterceptedService::new(batch_service(&services, verifier, clock, &shutdown), this_process);
     Server::builder().add_service(service).serve_with_incoming(incoming).await?;
     Ok(())
 }
@@ -240,12 +241,14 @@ fn outcome_service(
 fn batch_service(
     services: &Services,
     verifier: MeteredVerifier,
+    clock: Clock,
     shutdown: &CancellationToken,
 ) -> BatchServiceServer<batch::BatchHandler> {
     let (batches, thresholds) = (services.batches.clone(), services.thresholds);
     let callbacks = services.callbacks.clone();
-    let handler =
-        batch::BatchHandler::new(batches, thresholds, verifier, callbacks, shutdown.clone());
+    let history = SendHistory::new(services.outcomes.clone(), clock);
+    let stop = shutdown.clone();
+    let handler = batch::BatchHandler::new(batches, thresholds, verifier, callbacks, history, stop);
     // Pages of rows and of results compress well; an answer about one address hardly does.
     BatchServiceServer::new(handler)
         .max_decoding_message_size(LARGEST_PAGE)

@@ -18,6 +18,10 @@ pub struct Config {
     /// True to keep addresses as they are. Default false: what is kept is a keyed hash of each,
     /// which finds an address again and tells nobody whose it is.
     pub keep_addresses: bool,
+    /// Time for which verdicts on rows of lists are remembered, under keyed hashes of addresses, to
+    /// be held against what becomes of mail. Default 180 days.
+    #[serde(with = "humantime_serde")]
+    pub keep_verdicts: Duration,
     /// Time for which an address that bounced as gone is not asked about. Default 180 days.
     #[serde(with = "humantime_serde")]
     pub suppress_gone: Duration,
@@ -29,6 +33,7 @@ impl Default for Config {
             file: None,
             reporters: Vec::new(),
             keep_addresses: false,
+            keep_verdicts: Duration::from_secs(180 * 24 * 60 * 60),
             suppress_gone: Duration::from_secs(180 * 24 * 60 * 60),
         }
     }

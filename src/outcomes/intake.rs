@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::accuracy::Accuracy;
 use super::event::{AddedEvent, OutcomeEvent};
 use super::store_error::OutcomeStoreError;
 
@@ -19,6 +20,13 @@ pub trait OutcomeKeeper: Send + Sync {
         events: &[OutcomeEvent],
         now: SystemTime,
     ) -> Result<Vec<AddedEvent>, OutcomeStoreError>;
+
+    /// The accuracy of verdicts, up to a minute old.
+    ///
+    /// # Errors
+    ///
+    /// If the disk fails.
+    fn accuracy(&self, now: SystemTime) -> Result<Arc<Accuracy>, OutcomeStoreError>;
 }
 
 /// The place for reported outcomes, and the callers that may report. Cheap to clone.

@@ -5,6 +5,7 @@
 //! and an unsubscription are reasons to write no more; a block, a refusal of the content, a full
 //! mailbox and anything temporary are not.
 
+pub mod accuracy;
 #[cfg(feature = "sqlite")]
 mod address_key;
 pub mod bounce;

@@ -4,10 +4,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 
+use super::accuracy::{Accuracy, OutcomeTallies};
 use super::config::Config;
 use super::event::{AddedEvent, OutcomeEvent};
 use super::intake::OutcomeKeeper;
@@ -16,15 +17,21 @@ use super::store::{OutcomeStore, StoredOutcome};
 use super::store_error::OutcomeStoreError;
 use crate::address::Identity;
 use crate::verdict::Reason;
-use crate::verifier::{PriorOutcome, PriorOutcomes};
+use crate::verifier::{GivenVerdict, PriorOutcome, PriorOutcomes};
+
+/// Time for which an accuracy is told again before it is counted anew.
+const LASTS: Duration = Duration::from_secs(60);
 
 /// The outcomes in a file that may come later: nothing is known until it is there.
 ///
-/// A look-up is one search in an index and waits for no writer.
+/// A look-up is one search in an index and waits for no writer: what is written goes by a
+/// connection of its own.
 pub struct OutcomeHistory {
     file: PathBuf,
     config: Config,
-    store: Mutex<Option<Arc<OutcomeStore>>>,
+    reader: Mutex<Option<Arc<OutcomeStore>>>,
+    writer: Mutex<Option<Arc<OutcomeStore>>>,
+    accuracy: Mutex<Option<(SystemTime, Arc<Accuracy>)>>,
     has_failed: AtomicBool,
 }
 
@@ -32,20 +39,30 @@ impl OutcomeHistory {
     /// The outcomes in `file`.
     #[must_use]
     pub fn new(file: PathBuf, config: Config) -> Self {
-        Self { file, config, store: Mutex::default(), has_failed: AtomicBool::new(false) }
+        Self {
+            file,
+            config,
+            reader: Mutex::default(),
+            writer: Mutex::default(),
+            accuracy: Mutex::default(),
+            has_failed: AtomicBool::new(false),
+        }
     }
 
-    /// The store, if its file is there.
-    fn store(&self) -> Result<Option<Arc<OutcomeStore>>, OutcomeStoreError> {
-        if self.store.lock().is_none() && !self.file.exists() {
+    /// The store to look up in, if its file is there.
+    fn reader(&self) -> Result<Option<Arc<OutcomeStore>>, OutcomeStoreError> {
+        if self.reader.lock().is_none() && !self.file.exists() {
             return Ok(None);
         }
-        self.opened().map(Some)
+        self.open(&self.reader).map(Some)
     }
 
-    /// The store, which is made if it is not there.
-    fn opened(&self) -> Result<Arc<OutcomeStore>, OutcomeStoreError> {
-        let mut opened = self.store.lock();
+    /// The store in this place, opened once; made if it is not there.
+    fn open(
+        &self,
+        place: &Mutex<Option<Arc<OutcomeStore>>>,
+    ) -> Result<Arc<OutcomeStore>, OutcomeStoreError> {
+        let mut opened = place.lock();
         if let Some(store) = &*opened {
             return Ok(Arc::clone(store));
         }
@@ -59,9 +76,16 @@ impl OutcomeHistory {
         identity: &Identity,
         now: SystemTime,
     ) -> Result<Option<StoredOutcome>, OutcomeStoreError> {
-        match self.store()? {
+        match self.reader()? {
             Some(store) => store.suppression(identity, now),
             None => Ok(None),
+        }
+    }
+
+    /// Warns of a failure once, and not for each address of a list.
+    fn warn(&self, error: &OutcomeStoreError, consequence: &str) {
+        if !self.has_failed.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%error, consequence, "outcomes cannot be used");
         }
     }
 }
@@ -75,7 +99,26 @@ impl OutcomeKeeper for OutcomeHistory {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        self.opened()?.add(events, false, now)
+        let added = self.open(&self.writer)?.add(events, false, now)?;
+        *self.accuracy.lock() = None;
+        Ok(added)
+    }
+
+    fn accuracy(&self, now: SystemTime) -> Result<Arc<Accuracy>, OutcomeStoreError> {
+        // One counts, and the others wait for it.
+        let mut known = self.accuracy.lock();
+        if let Some((at, accuracy)) = &*known
+            && now.duration_since(*at).is_ok_and(|age| age < LASTS)
+        {
+            return Ok(Arc::clone(accuracy));
+        }
+        let tallies = match self.reader()? {
+            Some(store) => store.tallies()?,
+            None => OutcomeTallies::default(),
+        };
+        let accuracy = Arc::new(Accuracy::from_tallies(&tallies));
+        *known = Some((now, Arc::clone(&accuracy)));
+        Ok(accuracy)
     }
 }
 
@@ -83,13 +126,21 @@ impl PriorOutcomes for OutcomeHistory {
     fn find(&self, identity: &Identity, now: SystemTime) -> Option<PriorOutcome> {
         // A store that fails suppresses nobody.
         let found = self.suppression(identity, now).unwrap_or_else(|error| {
-            // Once, and not for each address of a list.
-            if !self.has_failed.swap(true, Ordering::Relaxed) {
-                tracing::warn!(%error, "outcomes cannot be read: nothing is suppressed");
-            }
+            self.warn(&error, "nothing is suppressed");
             None
         })?;
         Some(PriorOutcome { reason: reason(found.kind)?, words: words(&found) })
+    }
+
+    fn remembers_verdicts(&self) -> bool {
+        !self.config.keep_verdicts.is_zero() && matches!(self.reader(), Ok(Some(_)))
+    }
+
+    fn remember_verdicts(&self, list: &str, verdicts: &[GivenVerdict], now: SystemTime) {
+        let store = self.open(&self.writer);
+        if let Err(error) = store.and_then(|store| store.remember(list, verdicts, now)) {
+            self.warn(&error, "verdicts are not remembered");
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod record;
 mod schema;
+mod verdicts;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -41,6 +42,7 @@ pub struct OutcomeStore {
     path: PathBuf,
     keep_addresses: bool,
     suppress_gone: Duration,
+    keep_verdicts: Duration,
 }
 
 impl OutcomeStore {
@@ -70,6 +72,7 @@ impl OutcomeStore {
             path: path.to_owned(),
             keep_addresses: config.keep_addresses,
             suppress_gone: config.suppress_gone,
+            keep_verdicts: config.keep_verdicts,
         };
         store.prepare()?;
         Ok(store)
@@ -166,7 +169,7 @@ impl OutcomeStore {
     }
 
     /// `true` for the operator's own sources, and for mails with a token of ours, or about an
-    /// address that those sources know.
+    /// address that those sources or the operator's lists know.
     fn is_proven(
         &self,
         work: &Transaction<'_>,
@@ -180,7 +183,8 @@ impl OutcomeStore {
             return Ok(true);
         }
         let mut known = work.prepare_cached(
-            "SELECT 1 FROM outcomes WHERE mailbox = ? AND source <> 'bounce' LIMIT 1",
+            "SELECT 1 FROM outcomes WHERE mailbox = ?1 AND source <> 'bounce'
+             UNION ALL SELECT 1 FROM verdicts WHERE mailbox = ?1 LIMIT 1",
         )?;
         known.exists([digests.mailbox])
     }
@@ -294,7 +298,8 @@ impl OutcomeStore {
         })
     }
 
-    /// Removes everything that is kept of a person's address; returns the number of outcomes.
+    /// Removes everything that is kept of a person's address; returns the number of outcomes
+    /// and verdicts.
     ///
     /// # Errors
     ///
@@ -303,13 +308,16 @@ impl OutcomeStore {
         let AddressDigests { mailbox, person } = self.key.digests(&address.identity());
         self.run(|connection| {
             connection.execute_batch("PRAGMA secure_delete = ON")?;
-            connection
-                .execute("DELETE FROM outcomes WHERE mailbox = ? OR person = ?", [mailbox, person])
+            let of_theirs = |table: &str| {
+                let sql = format!("DELETE FROM {table} WHERE mailbox = ? OR person = ?");
+                connection.execute(&sql, [mailbox, person])
+            };
+            Ok(of_theirs("outcomes")? + of_theirs("verdicts")?)
         })
     }
 
-    /// Removes the outcomes before that time, but for complaints and unsubscriptions, which hold
-    /// for good; returns their number.
+    /// Removes the verdicts and the outcomes before that time, but for complaints and
+    /// unsubscriptions, which hold for good; returns the number of outcomes.
     ///
     /// # Errors
     ///
@@ -317,6 +325,7 @@ impl OutcomeStore {
     pub fn forget_before(&self, time: SystemTime) -> Result<usize, OutcomeStoreError> {
         self.run(|connection| {
             connection.execute_batch("PRAGMA secure_delete = ON")?;
+            connection.execute("DELETE FROM verdicts WHERE at < ?", [milliseconds(time)])?;
             connection.execute(
                 "DELETE FROM outcomes WHERE at < ? AND kind NOT IN ('complaint', 'unsubscribed')",
                 [milliseconds(time)],

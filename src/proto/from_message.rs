@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use crate::campaign::eta::{Forecast, ForecastBasis};
 use crate::campaign::preflight::{
-    self, Basis, Bound, Caution, CautionKind, Decision, Estimate, HostFault, Percent,
-    PreflightStep, Share, StepEffect, StepKind, Thresholds,
+    self, Basis, Bound, Caution, CautionKind, Decision, Estimate, ExpectedBounces, HostFault,
+    Percent, PercentRange, PreflightStep, Share, StepEffect, StepKind, Thresholds,
 };
 use crate::campaign::{Preflight, Progress, SendPolicy, State};
 use crate::proto;
@@ -87,7 +87,16 @@ pub fn preflight(batch: &proto::Batch) -> Result<Preflight, IncompleteMessage> {
             without_dns: count(fault.without_dns_rows),
         }),
         thresholds,
+        expected: answer.expected.as_ref().map(expected),
     })
+}
+
+fn expected(expected: &proto::ExpectedBounces) -> ExpectedBounces {
+    let range = expected.percent.as_ref().map(|range| PercentRange {
+        low: Percent::from_fraction(range.low / 100.0),
+        high: Percent::from_fraction(range.high / 100.0),
+    });
+    ExpectedBounces { range, mails: count(expected.mails) }
 }
 
 fn thresholds(thresholds: proto::PreflightThresholds) -> Result<Thresholds, IncompleteMessage> {

@@ -49,7 +49,7 @@ pub(crate) use builder::{VerifierParts, read_reply_rules};
 pub use counters::Stats;
 pub use domain::{DomainError, DomainReport, ExchangerFailure, ExchangerReport};
 pub use lifetime::Config;
-pub use prior::{PriorOutcome, PriorOutcomes};
+pub use prior::{GivenVerdict, PriorOutcome, PriorOutcomes};
 pub use subject::Subject;
 pub use verification::{DialogueLine, Evidence, Options, Verification};
 
@@ -179,6 +179,21 @@ impl Verifier {
 
     fn find_prior_outcome(&self, parsed: &ParsedAddress) -> Option<PriorOutcome> {
         self.prior_outcomes.as_ref()?.find(&parsed.identity, self.clock.now())
+    }
+
+    /// `true` if verdicts on rows of lists are to be remembered.
+    #[must_use]
+    pub fn remembers_verdicts(&self) -> bool {
+        self.prior_outcomes.as_ref().is_some_and(|prior| prior.remembers_verdicts())
+    }
+
+    /// Remembers the verdicts on rows of one list, to be held against what becomes of mail.
+    pub async fn remember_verdicts(&self, list: String, verdicts: Vec<GivenVerdict>) {
+        let (Some(prior), now) = (self.prior_outcomes.clone(), self.clock.now()) else { return };
+        let remember = move || prior.remember_verdicts(&list, &verdicts, now);
+        if let Err(error) = tokio::task::spawn_blocking(remember).await {
+            tracing::error!(%error, "verdicts cannot be remembered");
+        }
     }
 
     /// Verifies one address from DNS and its servers, without looking for remembered evidence:

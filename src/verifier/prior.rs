@@ -15,9 +15,37 @@ pub struct PriorOutcome {
     pub words: String,
 }
 
+/// A verdict on a row of a list. `Debug` shows no address.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GivenVerdict {
+    /// The address.
+    pub address: String,
+    /// The reason that decided.
+    pub reason: Reason,
+    /// The registrable domain of the exchanger that answered; empty if none did.
+    pub provider: String,
+    /// The time at which its evidence was gathered.
+    pub gathered_at: Option<SystemTime>,
+}
+
+impl fmt::Debug for GivenVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GivenVerdict").field("reason", &self.reason).finish_non_exhaustive()
+    }
+}
+
 /// Knows what became of earlier mail.
 pub trait PriorOutcomes: fmt::Debug + Send + Sync {
     /// The outcome for which an address of this identity is not asked about at `now`, if there is
     /// one. Asked for every address, on the runtime's threads: it must not wait.
     fn find(&self, identity: &Identity, now: SystemTime) -> Option<PriorOutcome>;
+
+    /// `true` if verdicts on rows of lists are to be remembered.
+    fn remembers_verdicts(&self) -> bool {
+        false
+    }
+
+    /// Remembers the verdicts on rows of one list, to be held against what becomes of mail. Waits
+    /// for a disk.
+    fn remember_verdicts(&self, _list: &str, _verdicts: &[GivenVerdict], _now: SystemTime) {}
 }

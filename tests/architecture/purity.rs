@@ -70,6 +70,7 @@ const PURE_FILES: &[&str] = &[
     "http/timeout.rs",
     "http_client/headers.rs",
     "http_client/url.rs",
+    "outcomes/accuracy/",
     "outcomes/bounce/",
     "outcomes/config.rs",
     "outcomes/event.rs",

@@ -42,6 +42,12 @@ impl Reported {
         answer.json()
     }
 
+    async fn get(&self, path: &str) -> Value {
+        let answer = HttpRequest::get(path).send(self.product.address).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
     async fn report(&self, outcomes: Value) -> Value {
         self.post("/v1/outcomes:report", json!({ "outcomes": outcomes })).await
     }
@@ -165,5 +171,36 @@ async fn only_callers_that_the_operator_named_report() {
     assert_eq!(refused.status, 403);
     assert!(refused.body.contains("outcomes.reporters"), "{refused:?}");
     assert_eq!(report(&crm.key).await.json(), json!({ "taken": "1" }));
+    service.product.stop().await;
+}
+
+#[tokio::test]
+async fn verdicts_on_rows_are_held_against_what_became_of_mail() {
+    let service = Reported::start().await;
+    let none = service.get("/v1/accuracy").await;
+    assert_eq!(none["accuracy"]["right"], json!({}));
+    // From the first outcome on verdicts are remembered.
+    service.report(json!([gone("somebody@acme.test")])).await;
+    let created = service.post("/v1/batches", json!({ "spec": {} })).await;
+    let path = format!("/v1/batches/{}", created["batch"]["batchId"].as_str().unwrap());
+    let rows = ["jane.doe@acme.test", "sales@acme.test", "nobody@acme.test", "x@catch-all.test"];
+    let rows: Vec<Value> = rows.iter().map(|address| json!({ "address": address })).collect();
+    service.post(&format!("{path}:append"), json!({ "rows": rows })).await;
+    service.post(&format!("{path}:seal"), json!({ "rows": 4 })).await;
+    let watch = HttpRequest::get(&format!("{path}:watch")).send(service.product.address).await;
+    assert!(watch.body.contains("BATCH_STATE_FINISHED"), "{watch:?}");
+    let now = json!({ "kind": "OUTCOME_KIND_DELIVERED", "address": "sales@acme.test" });
+    let mut bounced = gone("jane.doe@acme.test");
+    bounced.as_object_mut().unwrap().remove("eventTime");
+    service.report(json!([now, bounced])).await;
+    let accuracy = service.get("/v1/accuracy").await["accuracy"].clone();
+    assert_eq!(accuracy["right"], json!({ "count": "1", "of": "2" }), "{accuracy}");
+    assert_eq!(accuracy["decided"], json!({ "count": "3", "of": "4" }), "{accuracy}");
+    assert_eq!(accuracy["sends"][0]["mails"], "2");
+    assert!(accuracy["definitions"].as_str().unwrap().contains("within 7 days"));
+    let batch = service.get(&path).await["batch"].clone();
+    assert_eq!(batch["preflight"]["expected"], json!({ "mails": "2" }), "too few to expect of");
+    let told = batch["preflight"]["explanation"].as_str().unwrap();
+    assert!(told.contains("Too little is known of earlier sends (2)"), "{told}");
     service.product.stop().await;
 }

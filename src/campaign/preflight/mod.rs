@@ -31,10 +31,14 @@
 //! Go and no-go stand whatever the open rows turn out to be; only `CleanFirst` can change while a
 //! batch runs.
 //!
+//! What earlier sends let expect ([`Preflight::expected`]) decides nothing: it stands beside the
+//! bounds.
+//!
 //! Not here: the counting ([`Progress`]) and the drawing (`report`, `cli/summary`).
 
 mod cautions;
 mod counts;
+mod expectation;
 mod host_fault;
 mod share;
 mod steps;
@@ -45,6 +49,7 @@ pub mod words;
 
 pub use cautions::{Caution, CautionKind};
 use counts::VerdictCounts;
+pub use expectation::{ExpectedBounces, PercentRange};
 pub use host_fault::HostFault;
 
 pub use share::{Percent, PercentError, Share, grouped, rows};
@@ -153,6 +158,9 @@ pub struct Preflight {
     pub host_fault: Option<HostFault>,
     /// Thresholds that the bounds were held against.
     pub thresholds: Thresholds,
+    /// The hard bounces to expect of the policy, within the bounds and of accepted addresses;
+    /// `None` where outcomes of earlier sends are not kept.
+    pub expected: Option<ExpectedBounces>,
 }
 
 impl Preflight {
@@ -180,7 +188,14 @@ impl Preflight {
             host_fault: HostFault::detect(&progress.finished)
                 .filter(|fault| counts.open == 0 || fault.unreached.of >= 100),
             thresholds: *thresholds,
+            expected: None,
         }
+    }
+
+    /// The same, with what earlier sends let expect.
+    #[must_use]
+    pub fn with_expected(self, expected: Option<ExpectedBounces>) -> Self {
+        Self { expected, ..self }
     }
 
     /// The estimate for the policy the campaign will be sent by.

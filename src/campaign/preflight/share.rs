@@ -27,6 +27,13 @@ impl Percent {
         Self(if percent > 100 { WHOLE } else { percent * 1000 })
     }
 
+    /// The per cents of a share of 1, to the nearest thousandth; what is out of range is moved to
+    /// its end.
+    #[must_use]
+    pub fn from_fraction(share: f64) -> Self {
+        Self((share.clamp(0.0, 1.0) * f64::from(WHOLE)).round() as u32)
+    }
+
     /// Between 0 and 1, for drawing.
     #[must_use]
     pub fn fraction(self) -> f64 {

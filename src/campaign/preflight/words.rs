@@ -84,6 +84,12 @@ impl Preflight {
     #[must_use]
     pub fn sentence(&self) -> String {
         let mut text = self.grounds();
+        if let Some(expected) = &self.expected
+            && self.chosen().sent_now > 0
+        {
+            text += " ";
+            text += &expected.sentence(self.chosen());
+        }
         let cautions = self.cautions.iter().map(Caution::sentence);
         let fault = self.host_fault.iter().map(HostFault::sentence);
         let age = self.oldest_evidence.and_then(day);

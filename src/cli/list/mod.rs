@@ -151,7 +151,9 @@ async fn vet(
     if !written.seen.unused.is_empty() {
         // The service counted every address of a row; the row is sent to one.
         let (state, policy) = (from_message::state(&batch), preflight.policy);
-        preflight = Preflight::of(&progress, state, policy, &preflight.thresholds);
+        let expected = preflight.expected;
+        preflight =
+            Preflight::of(&progress, state, policy, &preflight.thresholds).with_expected(expected);
     }
     let answer = RunAnswer {
         batch: &batch,

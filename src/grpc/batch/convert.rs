@@ -12,7 +12,7 @@ use crate::campaign::preflight::{
 use crate::campaign::{
     Batch, BatchOptions, DestinationTally, GroupTally, Preflight, Progress, SendPolicy, State,
 };
-use crate::grpc::{convert, enums};
+use crate::grpc::{accuracy, convert, enums};
 use crate::proto;
 use crate::verdict::Reason;
 use crate::verifier::{Depth, Verification};
@@ -144,6 +144,10 @@ fn preflight(preflight: &Preflight) -> proto::Preflight {
         basis: basis(preflight.basis()).into(),
         host_fault: preflight.host_fault.as_ref().map(host_fault),
         cautions: preflight.cautions.iter().map(caution).collect(),
+        expected: preflight.expected.as_ref().map(|expected| proto::ExpectedBounces {
+            percent: expected.range.map(accuracy::range),
+            mails: count(expected.mails),
+        }),
     }
 }
 

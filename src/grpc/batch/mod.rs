@@ -18,6 +18,7 @@ use crate::campaign::{Batch, Preflight};
 use crate::grpc::caller;
 use crate::grpc::metered::MeteredVerifier;
 use crate::grpc::request::BadField;
+use crate::grpc::send_history::SendHistory;
 use crate::proto::batch_service_server::BatchService;
 use crate::proto::{
     self, AppendBatchRowsRequest, AppendBatchRowsResponse, CancelBatchRequest, CancelBatchResponse,
@@ -38,6 +39,7 @@ pub(super) struct BatchHandler {
     thresholds: Thresholds,
     verifier: MeteredVerifier,
     callbacks: Option<Callbacks>,
+    history: SendHistory,
     shutdown: CancellationToken,
 }
 
@@ -47,9 +49,10 @@ impl BatchHandler {
         thresholds: Thresholds,
         verifier: MeteredVerifier,
         callbacks: Option<Callbacks>,
+        history: SendHistory,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { batches, thresholds, verifier, callbacks, shutdown }
+        Self { batches, thresholds, verifier, callbacks, history, shutdown }
     }
 
     /// One of the caller's own batches.
@@ -58,9 +61,11 @@ impl BatchHandler {
         self.batches.batch(owner, &id).await.map_err(|error| request::queue_status(&error))
     }
 
-    fn to_message(&self, batch: Batch) -> proto::Batch {
+    async fn to_message(&self, batch: Batch) -> proto::Batch {
         let policy = batch.spec.options.send_policy;
-        let preflight = Preflight::of(&batch.progress, batch.state, policy, &self.thresholds);
+        let expected = self.history.expect(&batch.progress, policy).await;
+        let preflight = Preflight::of(&batch.progress, batch.state, policy, &self.thresholds)
+            .with_expected(expected);
         let expires_at = self.batches.expires_at(&batch);
         convert::batch(batch, &preflight, expires_at)
     }
@@ -81,7 +86,7 @@ impl BatchService for BatchHandler {
     ) -> Result<Response<UploadBatchResponse>, Status> {
         let caller = caller(&request)?;
         let batch = self.upload(&caller, request.into_inner()).await?;
-        Ok(Response::new(UploadBatchResponse { batch: Some(self.to_message(batch)) }))
+        Ok(Response::new(UploadBatchResponse { batch: Some(self.to_message(batch).await) }))
     }
 
     async fn create_batch(
@@ -92,7 +97,7 @@ impl BatchService for BatchHandler {
         let spec = request.into_inner().spec.unwrap_or_default();
         let (SubmittedBatch::New(batch) | SubmittedBatch::Known(batch)) =
             self.create(&caller, spec).await?;
-        Ok(Response::new(CreateBatchResponse { batch: Some(self.to_message(batch)) }))
+        Ok(Response::new(CreateBatchResponse { batch: Some(self.to_message(batch).await) }))
     }
 
     async fn append_batch_rows(
@@ -110,7 +115,7 @@ impl BatchService for BatchHandler {
     ) -> Result<Response<SealBatchResponse>, Status> {
         let caller = caller(&request)?;
         let batch = self.seal(&caller, request.get_ref()).await?;
-        Ok(Response::new(SealBatchResponse { batch: Some(self.to_message(batch)) }))
+        Ok(Response::new(SealBatchResponse { batch: Some(self.to_message(batch).await) }))
     }
 
     async fn get_batch(
@@ -118,7 +123,7 @@ impl BatchService for BatchHandler {
         request: Request<GetBatchRequest>,
     ) -> Result<Response<GetBatchResponse>, Status> {
         let batch = self.own(&caller(&request)?.name, &request.get_ref().batch_id).await?;
-        Ok(Response::new(GetBatchResponse { batch: Some(self.to_message(batch)) }))
+        Ok(Response::new(GetBatchResponse { batch: Some(self.to_message(batch).await) }))
     }
 
     async fn list_batches(
@@ -136,8 +141,11 @@ impl BatchService for BatchHandler {
             Some(last) if is_full => last.id.to_string(),
             _ => String::new(),
         };
-        let batches = batches.into_iter().map(|batch| self.to_message(batch)).collect();
-        Ok(Response::new(ListBatchesResponse { batches, next_page_token }))
+        let mut listed = Vec::with_capacity(batches.len());
+        for batch in batches {
+            listed.push(self.to_message(batch).await);
+        }
+        Ok(Response::new(ListBatchesResponse { batches: listed, next_page_token }))
     }
 
     type WatchBatchStream = BoxStream<'static, Result<WatchBatchResponse, Status>>;
@@ -148,9 +156,12 @@ impl BatchService for BatchHandler {
     ) -> Result<Response<Self::WatchBatchStream>, Status> {
         let batch = self.own(&caller(&request)?.name, &request.get_ref().batch_id).await?;
         let service = self.clone();
-        let states = self.batches.watch(batch.id).map(move |batch| match batch {
-            Ok(batch) => Ok(WatchBatchResponse { batch: Some(service.to_message(batch)) }),
-            Err(error) => Err(request::queue_status(&error)),
+        let states = self.batches.watch(batch.id).then(move |batch| {
+            let service = service.clone();
+            async move {
+                let batch = batch.map_err(|error| request::queue_status(&error))?;
+                Ok(WatchBatchResponse { batch: Some(service.to_message(batch).await) })
+            }
         });
         Ok(Response::new(until(self.shutdown.clone(), states.boxed())))
     }
@@ -215,7 +226,7 @@ impl BatchService for BatchHandler {
         let batch = self.own(&caller(&request)?.name, &request.get_ref().batch_id).await?;
         let cancelled = self.batches.cancel(&batch.id).await;
         let batch = cancelled.map_err(|error| request::queue_status(&error))?;
-        Ok(Response::new(CancelBatchResponse { batch: Some(self.to_message(batch)) }))
+        Ok(Response::new(CancelBatchResponse { batch: Some(self.to_message(batch).await) }))
     }
 
     async fn delete_batch(

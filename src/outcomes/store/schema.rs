@@ -8,7 +8,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const VERSION: i64 = 1;
 
 /// Longest wait for another process that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The table. `id`: the event's hash. `mailbox`, `person`: the address's. Times in milliseconds.
 const TABLES: &str = "
@@ -29,6 +29,22 @@ const TABLES: &str = "
     CREATE INDEX by_time ON outcomes (at);
 ";
 
+/// The verdicts, which are added to a file of before. `send`: the batch. `gathered`: the time of
+/// the evidence. A mailbox is judged once a batch, and again when the batch is repeated.
+const VERDICTS: &str = "
+    CREATE TABLE IF NOT EXISTS verdicts (
+        mailbox BLOB NOT NULL,
+        at INTEGER NOT NULL,
+        send TEXT NOT NULL,
+        person BLOB NOT NULL,
+        provider TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        gathered INTEGER NOT NULL,
+        PRIMARY KEY (mailbox, at, send)
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS verdicts_by_time ON verdicts (at);
+";
+
 /// Prepares a connection, and makes the table if it is not there; returns the file's version.
 pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -43,6 +59,7 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {
         }
         making.commit()?;
     }
+    connection.execute_batch(VERDICTS)?;
     version(connection)
 }
 

@@ -3,6 +3,9 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::campaign::calibration::FateCounts;
+use crate::verdict::Reason;
+use crate::verifier::GivenVerdict;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -227,4 +230,46 @@ fn the_history_of_a_domain_counts_what_was_sent_and_what_came_back() {
     }
     let history = kept.store.history("acme.test", now() - DAY * 180).unwrap();
     assert_eq!(history, DomainHistory { sent: 9, bounced: 2, gone: 1 });
+}
+
+fn given(address: &str, reason: Reason) -> GivenVerdict {
+    let provider = "acme.test".to_owned();
+    GivenVerdict { address: address.to_owned(), reason, provider, gathered_at: None }
+}
+
+#[test]
+fn verdicts_are_counted_with_what_became_of_mail_and_forgotten_in_time() {
+    let kept = kept(&Config::default());
+    let verdicts: Vec<GivenVerdict> = (0..50)
+        .map(|number| given(&format!("u{number}@acme.test"), Reason::MailboxAccepted))
+        .chain([given("none", Reason::InvalidSyntax)])
+        .collect();
+    kept.store.remember("spring", &verdicts, now() - DAY * 3).unwrap();
+    let events: Vec<OutcomeEvent> = (0..30)
+        .map(|number| (number, if number < 3 { OutcomeKind::Gone } else { OutcomeKind::Delivered }))
+        .map(|(number, kind)| event(&format!("U{number}@acme.test"), kind, 1))
+        .chain([event("other@acme.test", OutcomeKind::Gone, 1)])
+        .collect();
+    kept.store.add(&events, false, now()).unwrap();
+    let tallies = kept.store.tallies().unwrap();
+    let counts = FateCounts { given: 50, arrived: 27, gone: 3, apart: 0 };
+    let mut total = FateCounts::default();
+    tallies.kinds.values().for_each(|part| total.add(*part));
+    assert_eq!(total, counts);
+    assert_eq!(tallies.sends.len(), 1);
+    assert_eq!(tallies.sends[0].reasons[&Reason::MailboxAccepted], counts);
+    assert_eq!(kept.store.erase(&address("u0@acme.test")).unwrap(), 2);
+    kept.store.remember("summer", &[], now() + DAY * 178).unwrap();
+    assert!(kept.store.tallies().unwrap().sends.is_empty(), "kept for 180 days");
+}
+
+#[test]
+fn a_bounce_about_an_address_of_a_list_counts() {
+    let kept = kept(&Config::default());
+    let forged = bounce("jane@acme.test", "news@sender.test");
+    let add = || kept.store.add(std::slice::from_ref(&forged), false, now()).unwrap();
+    assert_eq!(add(), [AddedEvent::NotCounted]);
+    let verdict = given("jane@acme.test", Reason::MailboxAccepted);
+    kept.store.remember("spring", &[verdict], now()).unwrap();
+    assert_eq!(add(), [AddedEvent::Taken]);
 }

@@ -1,0 +1,155 @@
+//! Verdicts that were given, kept to be held against what becomes of mail.
+
+use std::time::{Duration, SystemTime};
+
+use rusqlite::{Connection, OpenFlags, Row, Rows, params};
+
+use super::record::{milliseconds, unsigned};
+use super::{OutcomeStore, OutcomeStoreError, database};
+use crate::address::irregular;
+use crate::outcomes::accuracy::{FollowedVerdict, MailFate, OutcomeTallies, TallyBuilder};
+use crate::outcomes::digest::Digest;
+use crate::outcomes::kind::OutcomeKind;
+use crate::verdict::Reason;
+use crate::verifier::GivenVerdict;
+
+impl OutcomeStore {
+    /// Keeps the verdicts of a send, and forgets those that were kept for long enough.
+    ///
+    /// # Errors
+    ///
+    /// If the disk fails; nothing is kept then.
+    pub fn remember(
+        &self,
+        send: &str,
+        verdicts: &[GivenVerdict],
+        now: SystemTime,
+    ) -> Result<(), OutcomeStoreError> {
+        let since = now.checked_sub(self.keep_verdicts).unwrap_or(SystemTime::UNIX_EPOCH);
+        self.write(|work| {
+            let mut old = work.prepare_cached("DELETE FROM verdicts WHERE at < ?")?;
+            old.execute([milliseconds(since)])?;
+            let mut insert = work.prepare_cached(
+                "INSERT OR REPLACE INTO verdicts
+                     (mailbox, at, send, person, provider, reason, gathered)
+                 VALUES (?, ?, ?, ?, ?, ?, ?)",
+            )?;
+            for verdict in verdicts {
+                let Ok((address, _)) = irregular::parse(&verdict.address) else { continue };
+                let digests = self.key.digests(&address.identity());
+                insert.execute(params![
+                    digests.mailbox,
+                    milliseconds(now),
+                    send,
+                    digests.person,
+                    verdict.provider,
+                    verdict.reason.name(),
+                    milliseconds(verdict.gathered_at.unwrap_or(now)),
+                ])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Counts of all verdicts that are kept, and of what came of them. It reads the whole file, by
+    /// a connection of its own, so that look-ups go on.
+    ///
+    /// # Errors
+    ///
+    /// If the disk fails.
+    pub fn tallies(&self) -> Result<OutcomeTallies, OutcomeStoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let counted = Connection::open_with_flags(&self.path, flags).and_then(|connection| {
+            connection.busy_timeout(super::schema::BUSY_TIMEOUT)?;
+            let view = connection.unchecked_transaction()?;
+            tally(&view)
+        });
+        counted.map_err(|error| database(&self.path, &error))
+    }
+}
+
+/// A verdict, and the mailbox it is about.
+struct StoredVerdict {
+    mailbox: Digest,
+    verdict: FollowedVerdict,
+}
+
+impl StoredVerdict {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let reason: String = row.get("reason")?;
+        let reason = Reason::ALL.iter().find(|known| known.name() == reason);
+        let verdict = FollowedVerdict {
+            at: time(row.get("at")?),
+            gathered_at: time(row.get("gathered")?),
+            send: row.get("send")?,
+            // A reason of a later version decides nothing here.
+            reason: reason.copied().unwrap_or(Reason::NotProbed),
+            provider: row.get("provider")?,
+        };
+        Ok(Self { mailbox: row.get("mailbox")?, verdict })
+    }
+}
+
+/// Outcomes in the order of their mailboxes, read once beside the verdicts.
+struct OutcomeWalk<'stmt> {
+    rows: Rows<'stmt>,
+    next: Option<(Digest, SystemTime, OutcomeKind)>,
+}
+
+impl OutcomeWalk<'_> {
+    fn advance(&mut self) -> rusqlite::Result<()> {
+        self.next = match self.rows.next()? {
+            None => None,
+            Some(row) => {
+                let kind: String = row.get(1)?;
+                let kind = OutcomeKind::from_name(&kind).unwrap_or(OutcomeKind::NotABounce);
+                Some((row.get(0)?, time(row.get(2)?), kind))
+            }
+        };
+        Ok(())
+    }
+
+    /// The outcomes of a mailbox that comes after all those asked for before.
+    fn of(&mut self, mailbox: Digest) -> rusqlite::Result<Vec<(SystemTime, MailFate)>> {
+        let mut found = Vec::new();
+        while let Some((of, at, kind)) = self.next
+            && of <= mailbox
+        {
+            if of == mailbox
+                && let Some(fate) = MailFate::from_kind(kind)
+            {
+                found.push((at, fate));
+            }
+            self.advance()?;
+        }
+        Ok(found)
+    }
+}
+
+fn tally(view: &Connection) -> rusqlite::Result<OutcomeTallies> {
+    let mut verdicts = view.prepare("SELECT * FROM verdicts ORDER BY mailbox, at")?;
+    let mut outcomes = view
+        .prepare("SELECT mailbox, kind, at FROM outcomes INDEXED BY by_mailbox ORDER BY mailbox")?;
+    let mut outcomes = OutcomeWalk { rows: outcomes.query([])?, next: None };
+    outcomes.advance()?;
+    let mut builder = TallyBuilder::default();
+    let (mut of_one, mut mailbox) = (Vec::new(), None);
+    let mut verdicts = verdicts.query([])?;
+    while let Some(row) = verdicts.next()? {
+        let row = StoredVerdict::read(row)?;
+        if let Some(last) = mailbox.replace(row.mailbox)
+            && last != row.mailbox
+        {
+            builder.add_mailbox(std::mem::take(&mut of_one), &outcomes.of(last)?);
+        }
+        of_one.push(row.verdict);
+    }
+    if let Some(last) = mailbox {
+        builder.add_mailbox(of_one, &outcomes.of(last)?);
+    }
+    Ok(builder.into_tallies())
+}
+
+fn time(milliseconds: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(unsigned(milliseconds))
+}
