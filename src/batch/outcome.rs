@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::{Address, DomainName};
 use crate::smtp::{self, EnhancedStatus, Reply};
 use crate::verdict::{Action, CatchAll, DecisionStage, Judgement, Reason, Traits, Verdict};
-use crate::verifier::{Evidence, Subject, Verification};
+use crate::verifier::{DomainMail, Evidence, Subject, Verification};
 
 use registration::StoredRegistration;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -64,6 +64,9 @@ pub struct Outcome {
     exchangers_asked: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     registration: Option<Box<StoredRegistration>>,
+    /// Messages sent to the domain, those that bounced, those that were gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    own_mail: Option<(u64, u64, u64)>,
     /// Milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retry_at: Option<u64>,
@@ -109,6 +112,7 @@ impl Outcome {
                 .registration
                 .as_deref()
                 .map(|report| Box::new(StoredRegistration::of(report))),
+            own_mail: evidence.own_mail.map(|mail| (mail.sent, mail.bounced, mail.gone)),
             retry_at: verification.retry_at.map(milliseconds),
             elapsed: verification.elapsed.as_millis().try_into().unwrap_or(u64::MAX),
         }
@@ -135,6 +139,7 @@ impl Outcome {
             from_cache: false,
             exchangers_asked: 0,
             registration: None,
+            own_mail: None,
             retry_at: Some(milliseconds(now)),
             elapsed: 0,
         }
@@ -222,6 +227,11 @@ impl Outcome {
                 from_cache: self.from_cache,
                 exchangers_asked: self.exchangers_asked,
                 registration: self.registration.map(|stored| Box::new(stored.into_report())),
+                own_mail: self.own_mail.map(|(sent, bounced, gone)| DomainMail {
+                    sent,
+                    bounced,
+                    gone,
+                }),
             },
             retry_at,
             syntax_error: subject.syntax_error().copied(),
@@ -328,6 +338,7 @@ mod tests {
                 gathered_at: Some(at(1_000)),
                 from_cache: true,
                 exchangers_asked: 2,
+                own_mail: Some(DomainMail { sent: 9, bounced: 2, gone: 1 }),
                 registration: Some(Box::new(RegistrationReport {
                     registration: Registration {
                         domain: DomainName::from_ascii("example.com"),

@@ -12,10 +12,10 @@ use super::render::{BAD, DIM, GOOD};
 use super::serve::start;
 use crate::dns::Route;
 use crate::lists::{MailOperator, OperatorKind};
-use crate::outcomes::{self, DomainHistory, OutcomeStore};
+use crate::outcomes::{self, OutcomeStore};
 use crate::registration::{RegistrationReport, RegistrationState};
 use crate::report::rfc3339;
-use crate::verifier::DomainReport;
+use crate::verifier::{DomainMail, DomainReport};
 
 /// The time limit of the lookup.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -47,7 +47,7 @@ pub(super) async fn run(args: DomainArgs, common: &Common) -> anyhow::Result<boo
         for line in posture.iter().flat_map(Posture::lines) {
             anstream::println!("  {DIM}{line}{DIM:#}");
         }
-        if let Some(DomainHistory { sent, bounced, gone }) = history {
+        if let Some(DomainMail { sent, bounced, gone }) = history {
             anstream::println!(
                 "  {DIM}your own mail: sent {sent}, bounced {bounced} ({gone} as gone) in {} \
                  days{DIM:#}",
@@ -63,7 +63,7 @@ fn history(
     outcomes: &outcomes::Config,
     report: &DomainReport,
     now: SystemTime,
-) -> anyhow::Result<Option<DomainHistory>> {
+) -> anyhow::Result<Option<DomainMail>> {
     let Some(file) = outcomes.file.as_ref().filter(|file| file.exists()) else { return Ok(None) };
     let since = now.checked_sub(HISTORY).unwrap_or(SystemTime::UNIX_EPOCH);
     let store = OutcomeStore::open(file, outcomes)?;
@@ -132,7 +132,7 @@ struct OperatorJson {
 
 fn json(
     report: &DomainReport,
-    history: Option<DomainHistory>,
+    history: Option<DomainMail>,
     posture: Option<Posture>,
 ) -> DomainJson<'_> {
     let facts = &report.facts.value;
@@ -159,7 +159,7 @@ fn json(
         free_provider: report.traits.free_provider,
         registration: report.registration.as_ref().map(registration_json),
         posture,
-        own_mail: history.map(|DomainHistory { sent, bounced, gone }| OwnMailJson {
+        own_mail: history.map(|DomainMail { sent, bounced, gone }| OwnMailJson {
             sent,
             bounced,
             gone,

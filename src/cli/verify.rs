@@ -131,6 +131,9 @@ fn print(verification: &Verification, transcript: bool, clock: Clock) {
     if let Some(suggestion) = &verification.suggestion {
         anstream::println!("              did you mean {BAD}{suggestion}{BAD:#}?");
     }
+    if let Some(mail) = &verification.evidence.own_mail {
+        anstream::println!("              {DIM}own mail to the domain: {mail}{DIM:#}");
+    }
     if let Some(report) = &verification.evidence.registration {
         anstream::println!("              {DIM}registration: {}{DIM:#}", registration(report));
     }

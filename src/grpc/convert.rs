@@ -11,7 +11,9 @@ use crate::proto;
 use crate::registration::RegistrationReport;
 use crate::smtp::outcome::Speaker;
 use crate::verdict::{CatchAll, DecisionStage, Judgement, Traits};
-use crate::verifier::{DialogueLine, DomainReport, Evidence, ExchangerFailure, Verification};
+use crate::verifier::{
+    DialogueLine, DomainMail, DomainReport, Evidence, ExchangerFailure, OWN_MAIL_DAYS, Verification,
+};
 
 /// The message of a verification.
 #[must_use]
@@ -55,6 +57,17 @@ fn evidence(evidence: &Evidence, stage_reached: DecisionStage) -> proto::Evidenc
         exchangers_asked: count(evidence.exchangers_asked),
         operator: evidence.exchanger.as_ref().and_then(operator),
         registration: evidence.registration.as_deref().map(registration),
+        own_mail: evidence.own_mail.map(domain_mail),
+    }
+}
+
+fn domain_mail(mail: DomainMail) -> proto::DomainMail {
+    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    proto::DomainMail {
+        sent: count(mail.sent),
+        bounced: count(mail.bounced),
+        gone: count(mail.gone),
+        days: OWN_MAIL_DAYS.try_into().unwrap_or(i32::MAX),
     }
 }
 

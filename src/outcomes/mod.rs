@@ -32,5 +32,5 @@ pub use kind::OutcomeKind;
 #[cfg(feature = "sqlite")]
 pub use prior::OutcomeHistory;
 #[cfg(feature = "sqlite")]
-pub use store::{DomainHistory, OutcomeStore, StoredOutcome};
+pub use store::{OutcomeStore, StoredOutcome};
 pub use store_error::OutcomeStoreError;

@@ -1,5 +1,6 @@
 //! What earlier mail tells of an address, for the verifier: suppression before anything is asked.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,9 +18,13 @@ use super::store::{OutcomeStore, StoredOutcome};
 use super::store_error::OutcomeStoreError;
 use crate::address::Identity;
 use crate::verdict::Reason;
-use crate::verifier::{GivenVerdict, PriorOutcome, PriorOutcomes};
+use crate::verifier::{DomainMail, GivenVerdict, OWN_MAIL_DAYS, PriorOutcome, PriorOutcomes};
 
-/// Time for which an accuracy is told again before it is counted anew.
+/// Domains whose mail is remembered; then they are asked for anew.
+const MOST_DOMAINS: usize = 10_000;
+
+/// Time for which an accuracy, or what became of mail to a domain, is told again before it is
+/// counted anew.
 const LASTS: Duration = Duration::from_secs(60);
 
 /// The outcomes in a file that may come later: nothing is known until it is there.
@@ -32,6 +37,7 @@ pub struct OutcomeHistory {
     reader: Mutex<Option<Arc<OutcomeStore>>>,
     writer: Mutex<Option<Arc<OutcomeStore>>>,
     accuracy: Mutex<Option<(SystemTime, Arc<Accuracy>)>>,
+    domains: Mutex<HashMap<String, (SystemTime, Option<DomainMail>)>>,
     has_failed: AtomicBool,
 }
 
@@ -45,6 +51,7 @@ impl OutcomeHistory {
             reader: Mutex::default(),
             writer: Mutex::default(),
             accuracy: Mutex::default(),
+            domains: Mutex::default(),
             has_failed: AtomicBool::new(false),
         }
     }
@@ -130,6 +137,26 @@ impl PriorOutcomes for OutcomeHistory {
             None
         })?;
         Some(PriorOutcome { reason: reason(found.kind)?, words: words(&found) })
+    }
+
+    fn find_domain_mail(&self, domain: &str, now: SystemTime) -> Option<DomainMail> {
+        let is_fresh = |at: &SystemTime| now.duration_since(*at).is_ok_and(|age| age < LASTS);
+        let known = self.domains.lock().get(domain).copied();
+        if let Some((at, mail)) = known
+            && is_fresh(&at)
+        {
+            return mail;
+        }
+        let since = now.checked_sub(Duration::from_secs(24 * 60 * 60) * OWN_MAIL_DAYS);
+        let since = since.unwrap_or(SystemTime::UNIX_EPOCH);
+        let mail = self.reader().ok()??.history(domain, since).ok()?;
+        let mail = Some(mail).filter(|mail| mail.sent > 0);
+        let mut domains = self.domains.lock();
+        if domains.len() >= MOST_DOMAINS {
+            domains.clear();
+        }
+        domains.insert(domain.to_owned(), (now, mail));
+        mail
     }
 
     fn remembers_verdicts(&self) -> bool {

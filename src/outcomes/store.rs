@@ -21,19 +21,9 @@ use super::event::{AddedEvent, EventProof, OutcomeEvent};
 use super::kind::OutcomeKind;
 use super::store_error::OutcomeStoreError;
 use crate::address::{Address, Identity, irregular, redact};
+use crate::verifier::DomainMail;
 pub use record::StoredOutcome;
 use record::{milliseconds, unsigned};
-
-/// Numbers of outcomes of one domain.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DomainHistory {
-    /// Messages with any fate.
-    pub sent: u64,
-    /// Messages that came back for good.
-    pub bounced: u64,
-    /// Those of them whose mailbox was gone.
-    pub gone: u64,
-}
 
 /// The store of outcomes. Its calls wait for a disk.
 pub struct OutcomeStore {
@@ -233,13 +223,13 @@ impl OutcomeStore {
         &self,
         domain: &str,
         since: SystemTime,
-    ) -> Result<DomainHistory, OutcomeStoreError> {
+    ) -> Result<DomainMail, OutcomeStoreError> {
         self.run(|connection| {
             let mut counts = connection.prepare_cached(
                 "SELECT kind, count(*) FROM outcomes WHERE domain = ? AND at > ? GROUP BY kind",
             )?;
             let mut rows = counts.query(params![domain, milliseconds(since)])?;
-            let mut history = DomainHistory::default();
+            let mut history = DomainMail::default();
             let mut listed = 0;
             while let Some(row) = rows.next()? {
                 let (kind, count): (String, u64) = (row.get(0)?, unsigned(row.get(1)?));

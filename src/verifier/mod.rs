@@ -49,7 +49,7 @@ pub(crate) use builder::{VerifierParts, read_reply_rules};
 pub use counters::Stats;
 pub use domain::{DomainError, DomainReport, ExchangerFailure, ExchangerReport};
 pub use lifetime::Config;
-pub use prior::{GivenVerdict, PriorOutcome, PriorOutcomes};
+pub use prior::{DomainMail, GivenVerdict, OWN_MAIL_DAYS, PriorOutcome, PriorOutcomes};
 pub use subject::Subject;
 pub use verification::{DialogueLine, Evidence, Options, Verification};
 
@@ -327,7 +327,18 @@ impl Verifier {
             transcript: options.transcript,
             registration: self.report_registration(registration, parsed, known),
         };
-        report::assemble(parts, self.clock.now())
+        let mut verification = report::assemble(parts, self.clock.now());
+        verification.evidence.own_mail = self.own_mail(parsed, &verification);
+        verification
+    }
+
+    /// The fate of own mail to a domain that accepts every recipient: all there is to know of its
+    /// mailboxes.
+    fn own_mail(&self, parsed: &ParsedAddress, verification: &Verification) -> Option<DomainMail> {
+        let prior = self.prior_outcomes.as_ref()?;
+        let domain = parsed.address.domain_name()?;
+        let is_catch_all = verification.judgement.catch_all == verdict::CatchAll::Yes;
+        is_catch_all.then(|| prior.find_domain_mail(domain.as_str(), self.clock.now()))?
     }
 
     fn report_registration(

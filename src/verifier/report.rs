@@ -126,6 +126,7 @@ fn evidence(parts: &VerificationParts<'_>) -> Evidence {
         from_cache: parts.from_cache,
         exchangers_asked: attempts.len(),
         registration: None,
+        own_mail: None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::prior::DomainMail;
 use crate::address::{DomainName, SyntaxError, redact};
 use crate::registration::RegistrationReport;
 use crate::smtp::{Reply, outcome::TranscriptLine};
@@ -78,6 +79,9 @@ pub struct Evidence {
     pub exchangers_asked: usize,
     /// The domain's registration, if it was wanted.
     pub registration: Option<Box<RegistrationReport>>,
+    /// Fate of the operator's own mail to the domain, if it accepts every recipient and
+    /// outcomes are kept. No verdict rests on it.
+    pub own_mail: Option<DomainMail>,
 }
 
 /// One line of a dialogue, and with whom it was.

@@ -227,3 +227,27 @@ fn the_second_pre_flight_learns_from_what_became_of_the_first_send() {
     assert!(said.contains("share decided        0 of 118 (0 %)"), "{said}");
     assert!(said.contains("right among decided  -") && said.contains("stand apart"), "{said}");
 }
+
+#[test]
+fn a_domain_that_accepts_everything_shows_how_own_mail_to_it_fared() {
+    let folder = campaign();
+    let table = "email,event,reason\na@catch-all.test,delivered,\nb@catch-all.test,delivered,\n\
+                 c@catch-all.test,bounced,550 5.1.1 no such user\nd@acme.test,delivered,\n";
+    fs::write(folder.path().join("sent.csv"), table).unwrap();
+    assert_eq!(add(&folder, &["sent.csv"])["taken"], 4);
+    let verification = verify(&folder, "jane@catch-all.test");
+    assert_eq!(verification["reason"], "REASON_CATCH_ALL", "no verdict rests on it");
+    let own = &verification["evidence"]["ownMail"];
+    let expected = serde_json::json!({ "sent": "3", "bounced": "1", "gone": "1", "days": 180 });
+    assert_eq!(*own, expected, "{verification}");
+    assert!(verify(&folder, "jane.doe@acme.test")["evidence"]["ownMail"].is_null());
+    let args = ["verify", "--sandbox", "--config", "mailvet.toml", "jane@catch-all.test"];
+    let said = text(&process::run(folder.path(), &args, b"").stdout);
+    assert!(said.contains("own mail to the domain: sent 3, bounced 1 (1 as gone)"), "{said}");
+    let args = ["list", "list.csv", "--sandbox", "--format", "jsonl", "--config", "mailvet.toml"];
+    fs::write(folder.path().join("list.csv"), "address\njane@catch-all.test\n").unwrap();
+    let args = [&args[..], &["-o", "out.jsonl"]].concat();
+    process::run(folder.path(), &args, b"");
+    let row = fs::read_to_string(folder.path().join("out.jsonl")).unwrap();
+    assert!(row.contains(r#""ownMail":{"sent":"3""#), "{row}");
+}

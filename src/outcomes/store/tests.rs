@@ -223,13 +223,13 @@ fn the_history_of_a_domain_counts_what_was_sent_and_what_came_back() {
     }
     kept.store.add(&[event("old@acme.test", OutcomeKind::Gone, 400)], false, now()).unwrap();
     let history = kept.store.history("acme.test", now() - DAY * 180).unwrap();
-    assert_eq!(history, DomainHistory { sent: 4, bounced: 2, gone: 1 });
+    assert_eq!(history, DomainMail { sent: 4, bounced: 2, gone: 1 });
     for number in 0..9 {
         let listed = event(&format!("l{number}@acme.test"), OutcomeKind::Sent, 1);
         kept.store.add(&[listed], false, now()).unwrap();
     }
     let history = kept.store.history("acme.test", now() - DAY * 180).unwrap();
-    assert_eq!(history, DomainHistory { sent: 9, bounced: 2, gone: 1 });
+    assert_eq!(history, DomainMail { sent: 9, bounced: 2, gone: 1 });
 }
 
 fn given(address: &str, reason: Reason) -> GivenVerdict {
