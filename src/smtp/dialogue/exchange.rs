@@ -3,8 +3,8 @@
 //!
 //! A transaction may take several rounds: again under TLS when the server asks for it, again with
 //! the configured sender when `<>` is refused, again without `SMTPUTF8` or `RRVS` when that is
-//! refused. Each can happen once a session, so the rounds are bounded. Replies are matched to commands in order,
-//! and to nothing else.
+//! refused. Each can happen once a session, so the rounds are bounded. Replies are matched to
+//! commands in order, and to nothing else.
 
 mod answers;
 mod flight;
