@@ -11,6 +11,7 @@ use super::parts::{PREFIX, SiteParts};
 use super::sessions::ConsoleSession;
 use super::visit::{Answered, Visit, trouble};
 use super::{address, answer, batches, lists, live};
+use crate::campaign::BatchId;
 use crate::http::{CallOrigin, OwnServices, RequestForm};
 use crate::report;
 
@@ -131,6 +132,11 @@ impl Site {
     async fn route(&self, visit: &Visit, body: Body) -> Answered {
         let path = visit.parts.uri.path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
         let path: Vec<&str> = path.split('/').collect();
+        if let ["batches", id, ..] = path[..]
+            && BatchId::parse(id).is_none()
+        {
+            return Err(Status::not_found("no list has this address: look in your lists"));
+        }
         if visit.parts.method == Method::GET {
             return match path[..] {
                 [""] => batches::home(&self.0, visit).await,

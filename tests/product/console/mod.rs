@@ -73,6 +73,16 @@ async fn a_list_is_shown_before_anybody_is_asked_about_it() {
 }
 
 #[tokio::test]
+async fn a_list_that_is_not_there_is_told_in_words_of_the_page() {
+    let product = product().await;
+    let browser = Browser::open(&product).await;
+    let page = browser.get("/console/batches/none").await;
+    assert_eq!(page.status, 404, "{page:?}");
+    assert!(page.body.contains("look in your lists"), "{}", page.body);
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn a_list_goes_from_its_upload_to_its_report_and_comes_back_in_parts() {
     let product = product().await;
     let browser = Browser::open(&product).await;
