@@ -1,7 +1,7 @@
 //! Errors of the store of outcomes.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Why outcomes cannot be kept or read.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +42,9 @@ pub enum OutcomeStoreError {
     },
 }
 
+#[cfg(feature = "sqlite")]
 impl OutcomeStoreError {
-    pub(super) fn of_io(path: &Path, reason: io::Error) -> Self {
+    pub(super) fn of_io(path: &std::path::Path, reason: io::Error) -> Self {
         Self::File { path: path.to_owned(), reason }
     }
 }
