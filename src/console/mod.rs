@@ -14,6 +14,7 @@ mod drafts;
 mod layer;
 mod lists;
 mod live;
+mod outcomes;
 mod pages;
 mod parts;
 mod progress;

@@ -10,7 +10,7 @@ use super::pages::{PageFrame, ReloadPage, SignInPage};
 use super::parts::{PREFIX, SiteParts};
 use super::sessions::ConsoleSession;
 use super::visit::{Answered, Visit, trouble};
-use super::{address, answer, batches, lists, live};
+use super::{address, answer, batches, lists, live, outcomes};
 use crate::campaign::BatchId;
 use crate::http::{CallOrigin, OwnServices, RequestForm};
 use crate::report;
@@ -140,6 +140,7 @@ impl Site {
         if visit.parts.method == Method::GET {
             return match path[..] {
                 [""] => batches::home(&self.0, visit).await,
+                ["outcomes"] => outcomes::show(visit).await,
                 ["lists", id] => lists::show(&self.0, visit, id).await,
                 ["batches", id] => batches::show(&self.0, visit, id).await,
                 ["batches", id, "live"] => live::watch(&self.0, visit, id).await,

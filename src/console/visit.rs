@@ -60,6 +60,16 @@ impl Visit {
         self.services.call(self.origin.clone(), &path, message, Some(time_limit)).await
     }
 
+    /// Calls a method of the outcome service.
+    pub(super) async fn outcomes<A: Message + Default>(
+        &self,
+        method: &str,
+        message: &impl Message,
+    ) -> Result<A, Status> {
+        let path = format!("/mailvet.v1.OutcomeService/{method}");
+        self.services.call(self.origin.clone(), &path, message, None).await
+    }
+
     /// Calls `UploadBatch` with these messages.
     pub(super) async fn upload<A: Message + Default>(&self, messages: Body) -> Result<A, Status> {
         self.services.call_with(self.origin.clone(), &batch_method("UploadBatch"), messages).await

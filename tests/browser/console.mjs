@@ -116,6 +116,12 @@ await page.getByRole("heading", { name: "Undeliverable" }).waitFor();
 await page.getByText("The conversation with the mail server").click();
 await look(page, "address");
 
+// What became of mail.
+await page.getByRole("link", { name: "mailvet" }).click();
+await page.getByRole("link", { name: "Outcomes and accuracy" }).click();
+await page.getByRole("heading", { name: "By reason" }).waitFor();
+await look(page, "outcomes");
+
 // A list can be dropped anywhere.
 await page.goto(`${url}/console/`);
 const transfer = await page.evaluateHandle(() => {

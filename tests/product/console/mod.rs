@@ -6,12 +6,15 @@ pub(crate) mod browser;
 mod real_browser;
 mod safety;
 
+use std::path::Path;
 use std::time::Duration;
 
+use mailvet::config::Config;
 use mailvet::proto::upload_batch_request::Part;
 use mailvet::proto::{
     BatchAddress, BatchEnd, BatchOptions, BatchPage, BatchSpec, UploadBatchRequest,
 };
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -25,11 +28,26 @@ const LIST: &str = "Nr,Name,E-Mail\n1,Jane,jane.doe@acme.test\n2,Nobody,nobody@a
                     3,Without,\n4,Sales,sales@acme.test\n5,Misspelt,jane..doe@\n";
 
 pub(crate) async fn product() -> Product {
-    Product::with(|config| {
-        config.server.http.console = true;
-        config.batch.wait_in_lane = Duration::ZERO;
+    Product::with(with_console).await
+}
+
+/// A service that keeps outcomes in this folder, and knows of one.
+async fn product_with_outcomes(folder: &Path) -> Product {
+    let file = folder.join("outcomes.db");
+    let product = Product::with(|config| {
+        with_console(config);
+        config.outcomes.file = Some(file);
     })
-    .await
+    .await;
+    let outcome = json!({ "address": "somebody@acme.test", "kind": "OUTCOME_KIND_SENT" });
+    let report = HttpRequest::post("/v1/outcomes:report", json!({ "outcomes": [outcome] }));
+    assert_eq!(report.send(product.address).await.status, 200);
+    product
+}
+
+fn with_console(config: &mut Config) {
+    config.server.http.console = true;
+    config.batch.wait_in_lane = Duration::ZERO;
 }
 
 #[tokio::test]
@@ -198,5 +216,26 @@ async fn a_file_that_is_no_list_is_refused_in_words() {
         assert_eq!(answer.status, 400, "{name}: {answer:?}");
         assert!(answer.body.contains("That did not work"), "{}", answer.body);
     }
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn what_became_of_mail_has_a_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let product = product_with_outcomes(folder.path()).await;
+    let browser = Browser::open(&product).await;
+    assert!(browser.get("/console/").await.body.contains("/console/outcomes"));
+    let page = browser.get("/console/outcomes").await;
+    assert_eq!(page.status, 200, "{page:?}");
+    assert!(page.body.contains("</strong> not known yet.") && page.body.contains("Nothing yet."));
+    let path = browser.start("people.csv", LIST.as_bytes()).await;
+    browser.report(&path).await;
+    let page = browser.get("/console/outcomes").await;
+    assert!(page.body.contains("within 7 days"), "{}", page.body);
+    product.stop().await;
+    let product = self::product().await;
+    let page = Browser::open(&product).await.get("/console/outcomes").await;
+    assert_eq!(page.status, 400, "{page:?}");
+    assert!(page.body.contains("outcomes.file"), "{}", page.body);
     product.stop().await;
 }

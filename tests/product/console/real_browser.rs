@@ -9,7 +9,8 @@ const ROWS: &str = "300";
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "tests/run says where the modules are")]
 async fn a_person_gets_from_a_list_to_its_clean_rows_in_three_clicks() {
-    let product = super::product().await;
+    let kept = tempfile::tempdir().unwrap();
+    let product = super::product_with_outcomes(kept.path()).await;
     let rows = std::env::var("TEST_MAILVET_BROWSER_ROWS").unwrap_or_else(|_| ROWS.to_owned());
     let modules = std::env::var("TEST_MAILVET_BROWSER")
         .expect("TEST_MAILVET_BROWSER names the modules; run the tests with tests/run");
