@@ -18,7 +18,7 @@ mod campaign {
 }
 
 // The file itself: nothing outside the store needs it, so it is not public.
-#[path = "../../src/batch/sqlite/cursor.rs"]
+#[path = "../../src/batch/cursor.rs"]
 mod cursor;
 
 use batch::queue::{Cursor, Order};
