@@ -199,7 +199,7 @@ async fn json_rate(address: SocketAddr) -> anyhow::Result<f64> {
             stream.set_nodelay(true)?;
             let body = format!("{{\"address\":\"{ADDRESS}\"}}");
             let request = format!(
-                "POST /v1/addresses:verify HTTP/1.1\r\nhost: bench\r\n\
+                "POST /v1/addresses:verify HTTP/1.1\r\nhost: localhost\r\n\
                  content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len()
             );
