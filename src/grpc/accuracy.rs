@@ -5,6 +5,7 @@ use crate::campaign::preflight::{PercentRange, Share};
 use crate::outcomes::accuracy::{Accuracy, AccuracyRow, DEFINITIONS, EvidenceAge};
 use crate::proto;
 
+use super::convert::count;
 use super::enums;
 
 /// Kinds of verdicts that are told at most, those with the most mail.
@@ -67,8 +68,4 @@ fn evidence_age(age: EvidenceAge) -> proto::EvidenceAge {
         EvidenceAge::Week => proto::EvidenceAge::ThreeToSevenDays,
         EvidenceAge::Older => proto::EvidenceAge::OverSevenDays,
     }
-}
-
-fn count(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

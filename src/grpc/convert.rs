@@ -29,7 +29,7 @@ pub fn verification(verification: Verification) -> proto::Verification {
         retry_time: verification.retry_at.map(Into::into),
         syntax_error: verification.syntax_error.map(|error| proto::SyntaxError {
             kind: enums::syntax_error_kind(error.kind).into(),
-            offset: count(error.offset),
+            offset: small_count(error.offset),
             text: error.to_string(),
         }),
         transcript: verification.transcript.iter().map(transcript_line).collect(),
@@ -54,7 +54,7 @@ fn evidence(evidence: &Evidence, stage_reached: DecisionStage) -> proto::Evidenc
         rule: evidence.rule.as_deref().map(str::to_owned),
         gather_time: evidence.gathered_at.map(Into::into),
         from_cache: evidence.from_cache,
-        exchangers_asked: count(evidence.exchangers_asked),
+        exchangers_asked: small_count(evidence.exchangers_asked),
         operator: evidence.exchanger.as_ref().and_then(operator),
         registration: evidence.registration.as_deref().map(registration),
         own_mail: evidence.own_mail.map(domain_mail),
@@ -62,7 +62,6 @@ fn evidence(evidence: &Evidence, stage_reached: DecisionStage) -> proto::Evidenc
 }
 
 fn domain_mail(mail: DomainMail) -> proto::DomainMail {
-    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     proto::DomainMail {
         sent: count(mail.sent),
         bounced: count(mail.bounced),
@@ -211,6 +210,11 @@ fn time(time: SystemTime) -> prost_types::Timestamp {
     time.into()
 }
 
-fn count(count: usize) -> i32 {
+/// A count as the wire has it.
+pub(super) fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn small_count(count: usize) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }

@@ -12,6 +12,7 @@ use crate::campaign::preflight::{
 use crate::campaign::{
     Batch, BatchOptions, DestinationTally, GroupTally, Preflight, Progress, SendPolicy, State,
 };
+use crate::grpc::convert::count;
 use crate::grpc::{accuracy, convert, enums};
 use crate::proto;
 use crate::verdict::Reason;
@@ -261,9 +262,4 @@ pub(super) fn provider_tally(tally: DestinationTally) -> proto::BatchTally {
         rows: count(tally.finished.iter().map(|(_, rows)| rows).sum()),
         finished: tally.finished.into_iter().map(|(reason, n)| reason_count(reason, n)).collect(),
     }
-}
-
-/// A count as the wire has it.
-pub(super) fn count(rows: u64) -> i64 {
-    i64::try_from(rows).unwrap_or(i64::MAX)
 }

@@ -16,6 +16,7 @@ use crate::callbacks::Callbacks;
 use crate::campaign::preflight::Thresholds;
 use crate::campaign::{Batch, Preflight};
 use crate::grpc::caller;
+use crate::grpc::convert::count;
 use crate::grpc::metered::MeteredVerifier;
 use crate::grpc::request::BadField;
 use crate::grpc::send_history::SendHistory;
@@ -106,7 +107,7 @@ impl BatchService for BatchHandler {
     ) -> Result<Response<AppendBatchRowsResponse>, Status> {
         let caller = caller(&request)?;
         let rows = self.append_rows(&caller, request.into_inner()).await?;
-        Ok(Response::new(AppendBatchRowsResponse { rows: convert::count(rows) }))
+        Ok(Response::new(AppendBatchRowsResponse { rows: count(rows) }))
     }
 
     async fn seal_batch(

@@ -61,7 +61,7 @@ impl StoredOutcome {
             person: row.get("person")?,
             domain: row.get("domain")?,
             kind: OutcomeKind::from_name(&kind).unwrap_or(OutcomeKind::Unknown),
-            at: SystemTime::UNIX_EPOCH + Duration::from_millis(unsigned(row.get("at")?)),
+            at: time(row.get("at")?),
             source: row.get("source")?,
             words: row.get("words")?,
             address: row.get("address")?,
@@ -73,6 +73,11 @@ impl StoredOutcome {
 pub(super) fn milliseconds(at: SystemTime) -> i64 {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The time again.
+pub(super) fn time(milliseconds: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(unsigned(milliseconds))
 }
 
 /// A number of the store, none of which is negative.

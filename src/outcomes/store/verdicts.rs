@@ -1,10 +1,10 @@
 //! Verdicts that were given, kept to be held against what becomes of mail.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use rusqlite::{Connection, OpenFlags, Row, Rows, params};
 
-use super::record::{milliseconds, unsigned};
+use super::record::{milliseconds, time};
 use super::{OutcomeStore, OutcomeStoreError, database};
 use crate::address::irregular;
 use crate::outcomes::accuracy::{FollowedVerdict, MailFate, OutcomeTallies, TallyBuilder};
@@ -148,8 +148,4 @@ fn tally(view: &Connection) -> rusqlite::Result<OutcomeTallies> {
         builder.add_mailbox(of_one, &outcomes.of(last)?);
     }
     Ok(builder.into_tallies())
-}
-
-fn time(milliseconds: i64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_millis(unsigned(milliseconds))
 }
