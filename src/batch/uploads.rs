@@ -14,10 +14,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::config::Config;
 use crate::campaign::id::BatchId;
 
 const MIB: u64 = 1024 * 1024;
+
+/// Files that are made by and by at a time: each may wait for a batch that runs.
+const SCRATCH_PLACES: usize = 8;
 
 /// The folder of uploaded lists. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -31,6 +36,14 @@ struct UploadFolder {
     /// Most octets of all of them.
     most: u64,
     last: AtomicU64,
+    scratch: Arc<Semaphore>,
+}
+
+/// A place for a file that is made by and by; while it is held, it is one of those there are.
+#[derive(Debug)]
+pub struct ScratchPlace {
+    store: UploadStore,
+    _permit: OwnedSemaphorePermit,
 }
 
 /// An error of the folder of uploads.
@@ -81,8 +94,13 @@ impl UploadStore {
             }
         }
         let (largest, most) = (config.megabytes_per_upload, config.megabytes_of_uploads);
-        let last = AtomicU64::new(0);
-        Ok(Self(Arc::new(UploadFolder { folder, largest: largest * MIB, most: most * MIB, last })))
+        Ok(Self(Arc::new(UploadFolder {
+            folder,
+            largest: largest * MIB,
+            most: most * MIB,
+            last: AtomicU64::new(0),
+            scratch: Arc::new(Semaphore::new(SCRATCH_PLACES)),
+        })))
     }
 
     /// The largest list, in octets.
@@ -103,6 +121,13 @@ impl UploadStore {
         let path = self.0.folder.join(format!("{number}.part"));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         Ok(SpoolFile { path, file: Some(file), written: 0, largest: self.0.largest })
+    }
+
+    /// A place to make a file at, unless all are taken.
+    #[must_use]
+    pub fn scratch(&self) -> Option<ScratchPlace> {
+        let permit = Arc::clone(&self.0.scratch).try_acquire_owned().ok()?;
+        Some(ScratchPlace { store: self.clone(), _permit: permit })
     }
 
     /// Keeps a file as the list of a batch. This waits for the disk.
@@ -164,6 +189,22 @@ impl UploadStore {
             sum += entry?.metadata().map_or(0, |file| file.len());
         }
         Ok(sum)
+    }
+}
+
+impl ScratchPlace {
+    /// The folder for files without a name.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.store.0.folder
+    }
+
+    /// Begins the file that is complete at once. This waits for the disk.
+    ///
+    /// # Errors
+    /// As [`UploadStore::begin`].
+    pub fn begin(&self) -> Result<SpoolFile, UploadError> {
+        self.store.begin()
     }
 }
 

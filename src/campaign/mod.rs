@@ -12,6 +12,7 @@ pub mod id;
 pub mod preflight;
 pub mod progress;
 pub mod sampling;
+pub mod several;
 pub mod spec;
 pub mod tally;
 

@@ -11,7 +11,7 @@ use super::parts::{PREFIX, SiteParts};
 use super::progress::ProgressView;
 use super::visit::{Answered, Visit};
 use crate::campaign::BatchId;
-use crate::http::{self as http_door, RowSelection};
+use crate::http::{ListDownload, RowSelection};
 use crate::proto::{
     Batch, BatchTally, CancelBatchRequest, CancelBatchResponse, DeleteBatchRequest,
     DeleteBatchResponse, GetBatchRequest, GetBatchResponse, ListBatchTalliesRequest,
@@ -140,7 +140,9 @@ pub(super) async fn download(site: &SiteParts, visit: &Visit, id: &str, part: &s
         ..StreamBatchResultsRequest::default()
     };
     let results = visit.open("StreamBatchResults", &request).await?;
-    let answer = http_door::download(results, site.batches.uploads(), id, selection).await;
+    let (store, batch_id) = (site.batches.uploads(), id.to_owned());
+    let download = ListDownload { store, batch_id, selection, is_csv: false };
+    let answer = download.answer(results).await;
     let is_failed = !answer.status().is_success();
     if is_failed {
         return Err(Status::not_found(

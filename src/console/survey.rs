@@ -39,7 +39,7 @@ pub(super) struct Survey {
     pub(super) first: Vec<FirstRow>,
     /// Rows with an address or what was meant for one.
     pub(super) rows: u64,
-    /// Rows whose address breaks the grammar.
+    /// Addresses that break the grammar.
     pub(super) malformed: u64,
     /// Different mailboxes; `None`: too many to be counted.
     pub(super) mailboxes: Option<u64>,
@@ -85,8 +85,14 @@ impl SurveyCounts {
         if self.survey.first.len() < SHOWN && !row.is_blank() {
             self.survey.first.push(first_row(row));
         }
-        let Some(address) = row.address() else { return };
+        let Some(first) = row.address() else { return };
         self.survey.rows += 1;
+        for address in std::iter::once(first).chain(row.others().iter().map(String::as_str)) {
+            self.count_address(address);
+        }
+    }
+
+    fn count_address(&mut self, address: &str) {
         let subject = Subject::parse(sent_address(address));
         if self.mailboxes.len() <= MOST_MAILBOXES {
             self.mailboxes.insert(self.hash.hash_one(subject.key()));
@@ -134,7 +140,7 @@ fn first_row(row: &Row) -> FirstRow {
     let address: String = row.address().unwrap_or_default().chars().take(LONGEST).collect();
     let note = match row.address() {
         None => "no address",
-        Some(_) if !row.others().is_empty() => "several; the first is asked about",
+        Some(_) if !row.others().is_empty() => "several: each is asked about",
         Some(_) if row.is_cleaned() => "cleaned",
         Some(_) => "",
     };

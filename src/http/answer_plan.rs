@@ -5,13 +5,12 @@ use http::{Method, Response, StatusCode};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use super::download::{self, RowSelection};
+use super::download::ListDownload;
 use super::form::AnswerForm;
 use super::openapi;
 use super::response::{self, JSON};
 use super::routes::{NoRoute, RouteMatch};
 use super::upload::ListUpload;
-use crate::batch::uploads::UploadStore;
 
 /// The way the services' answer becomes the caller's.
 pub(super) enum AnswerPlan {
@@ -22,7 +21,7 @@ pub(super) enum AnswerPlan {
     /// Finish the upload of a list.
     Upload(ListUpload),
     /// Put the results beside the rows of the list of this batch.
-    Download { store: Option<UploadStore>, batch_id: String },
+    Download(ListDownload),
 }
 
 /// An answer that needs no service, and the code that it counts as.
@@ -46,10 +45,7 @@ impl AnswerPlan {
             }
             Self::Rpc { matched, .. } => response::unary(answer, matched.route.output()).await,
             Self::Upload(upload) => response::upload(answer, upload).await,
-            Self::Download { store, batch_id } => {
-                let all = RowSelection::All;
-                download::answer(answer, store, &batch_id, all).await
-            }
+            Self::Download(download) => download.answer(answer).await,
         }
     }
 }

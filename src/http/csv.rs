@@ -20,15 +20,16 @@ const COLUMNS: [&str; 12] = [
     "evidence_time",
 ];
 
-/// The columns that are appended to a row of the caller's own list, under the names that `mailvet
-/// list` gives them.
-pub(super) const APPENDED: [&str; 8] =
+/// The problem of a row that holds nothing that was meant to be an address.
+pub(super) const NO_ADDRESS: &str = "no_address";
+
+/// The columns of an answer that are appended to a row of the caller's own list, under the names
+/// that `mailvet list` gives them.
+pub(super) const ANSWER: [&str; 8] =
     ["verdict", "action", "reason", "suggestion", "flags", "code", "evidence_time", "address"];
 
-/// The values of [`APPENDED`].
-pub(super) fn appended(result: &BatchResult) -> [String; APPENDED.len()] {
-    let default = Verification::default();
-    let verification = result.verification.as_ref().unwrap_or(&default);
+/// The values of [`ANSWER`].
+pub(super) fn answer(verification: &Verification) -> [String; ANSWER.len()] {
     let evidence = verification.evidence.clone().unwrap_or_default();
     [
         enum_name(verification.verdict().as_str_name(), "VERDICT_"),
@@ -53,15 +54,16 @@ pub(super) fn rows(results: &[BatchResult]) -> String {
 }
 
 fn row(result: &BatchResult) -> String {
+    let default = Verification::default();
+    let verification = result.verification.as_ref().unwrap_or(&default);
     let [verdict, action, reason, suggestion, flags, code, evidence_time, address] =
-        appended(result);
-    let verification = result.verification.as_ref();
-    let evidence = verification.and_then(|verification| verification.evidence.as_ref());
+        answer(verification);
+    let evidence = verification.evidence.as_ref();
     line(
         [
             result.row.to_string(),
             result.row_id.clone(),
-            verification.map(|verification| verification.input.clone()).unwrap_or_default(),
+            verification.input.clone(),
             address,
             verdict,
             action,

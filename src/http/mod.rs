@@ -33,7 +33,7 @@ pub use body::BodyLimits;
 pub use browser_guard::BrowserGuard;
 pub use config::{BadEntry, Config};
 pub use cors::cors;
-pub(crate) use download::RowSelection;
+pub(crate) use download::{ListDownload, RowSelection};
 pub use layer::HttpLayer;
 pub use local::LocalAnswers;
 pub(crate) use own_call::{CallOrigin, DecodedStream, OwnServices};
@@ -41,7 +41,6 @@ pub(crate) use upload::{ArrivedList, FormHead, ListUploads, sent_address};
 
 pub(crate) use answer::http_status;
 pub(crate) use body::{BodyReader, RequestForm};
-pub(crate) use download::answer as download;
 
 /// The OpenAPI document that `/openapi.json` answers with.
 #[must_use]

@@ -19,6 +19,7 @@ use super::bad_request::BadRequest;
 use super::body::{BodyLimits, BodyReader};
 use super::browser_guard::BrowserGuard;
 use super::config::Config;
+use super::download::{ListDownload, RowSelection};
 use super::form::AnswerForm;
 use super::local::{self, LocalCode};
 use super::own_call::CallOrigin;
@@ -149,7 +150,9 @@ impl Translation {
         };
         let frame = frames::frame(&message.encode_to_vec()).unwrap_or_default();
         let body = Body::new(http_body_util::Full::new(frame));
-        let plan = AnswerPlan::Download { store: self.store.clone(), batch_id };
+        let is_csv = download::accepts_csv(&parts.headers);
+        let (store, selection) = (self.store.clone(), RowSelection::All);
+        let plan = AnswerPlan::Download(ListDownload { store, batch_id, selection, is_csv });
         (grpc_request(download::RPC_PATH, &parts, body), plan)
     }
 

@@ -2,6 +2,7 @@
 //! number or a date.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use rust_xlsxwriter::{Workbook, XlsxError};
 
@@ -32,7 +33,25 @@ impl WorkbookWriter {
     /// # Errors
     /// [`ListFileError::Write`].
     pub fn new(layout: &Layout, columns: &[&str]) -> Result<Self, ListFileError> {
+        Self::begin(Workbook::new(), layout, columns)
+    }
+
+    /// As [`new`](Self::new); until it is finished, its rows stand in a file without a name in
+    /// `folder`.
+    ///
+    /// # Errors
+    /// [`ListFileError::Write`].
+    pub fn in_folder(
+        folder: &Path,
+        layout: &Layout,
+        columns: &[&str],
+    ) -> Result<Self, ListFileError> {
         let mut book = Workbook::new();
+        book.set_tempdir(folder).map_err(failed)?;
+        Self::begin(book, layout, columns)
+    }
+
+    fn begin(mut book: Workbook, layout: &Layout, columns: &[&str]) -> Result<Self, ListFileError> {
         book.add_worksheet_with_constant_memory().map_err(failed)?;
         let table = (layout.format == Format::JsonLines).then(|| ObjectTable::new(layout));
         let mut writer = Self { book, layout: layout.clone(), table, next: 0 };

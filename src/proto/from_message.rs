@@ -12,7 +12,7 @@ use crate::campaign::{Preflight, Progress, SendPolicy, State};
 use crate::proto;
 use crate::proto::names::enum_name;
 use crate::report::{GroupCounts, Operator};
-use crate::verdict::Reason;
+use crate::verdict::{Reason, Verdict};
 
 /// A message that lacks what every service of this version sends.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -228,6 +228,12 @@ pub fn reason(number: i32, verdict: proto::Verdict) -> Reason {
         proto::Verdict::Undeliverable => Reason::MailboxNotFound,
         proto::Verdict::Unknown | proto::Verdict::Unspecified => Reason::ProtocolError,
     })
+}
+
+/// The verdict of a verification, as its reason implies it.
+#[must_use]
+pub fn verdict(verification: &proto::Verification) -> Verdict {
+    reason(verification.reason, verification.verdict()).verdict()
 }
 
 /// A reason's name; empty if this version does not know it. The verdict stands without it.

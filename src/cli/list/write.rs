@@ -16,10 +16,11 @@ use super::rows::{FirstRows, RowId, RowPlan, RowQuestion};
 use super::sink::{Packed, Sink, WrittenFile};
 use super::split::Split;
 use super::{paths, submit};
+use crate::campaign::several;
 use crate::listfile::Row;
 use crate::proto::{
     BatchResult, CatchAll, ResultOrder, StreamBatchResultsRequest, StreamBatchResultsResponse,
-    Verdict, Verification, from_message,
+    Verification, from_message,
 };
 use crate::report::{FlagCounts, ReportFileKind, SendCounts};
 use crate::verdict::Reason;
@@ -183,7 +184,8 @@ impl RowAnswers<'_> {
             found.extend(result.and_then(|result| result.verification).map(|v| (*address, v)));
         }
         // Of a cancelled batch some rows have no result: what was not found out stays empty.
-        let chosen = (0..found.len()).min_by_key(|index| rank(found[*index].1.verdict()));
+        let verdicts = found.iter().map(|(_, verification)| from_message::verdict(verification));
+        let chosen = several::choose(verdicts);
         let Some((address, mut verification)) = chosen.map(|chosen| found.swap_remove(chosen))
         else {
             return Ok(RowAnswer::default());
@@ -219,16 +221,6 @@ impl RowAnswers<'_> {
         let (file, earlier) = self.first_rows.earlier(address, row)?;
         let name = self.names.get(file).filter(|_| file != row.0);
         Some(name.map_or_else(|| earlier.to_string(), |name| format!("{name}:{earlier}")))
-    }
-}
-
-/// The order in which a row's address is chosen: the first deliverable one, else the worst.
-fn rank(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::Deliverable => 0,
-        Verdict::Undeliverable => 1,
-        Verdict::Unknown | Verdict::Unspecified => 2,
-        Verdict::Risky => 3,
     }
 }
 

@@ -100,9 +100,11 @@ pub(super) fn download() -> Value {
     json!({
         "operationId": "downloadList",
         "summary": "The list that was uploaded, with the results beside its rows",
-        "description": "The rows as they were, with columns appended, in the list's own format; a \
-                        workbook or an archive comes as CSV. While the batch runs, rows come with \
-                        their results. NOT_FOUND for a batch that was not uploaded as a file.",
+        "description": "The rows as they were, with columns appended, in the list's own format. A \
+                        workbook comes as XLSX when its batch has ended, or as CSV where the header \
+                        `accept` names `text/csv`; an archive comes as CSV. While the batch runs, \
+                        rows of a table come with their results. RESOURCE_EXHAUSTED while eight \
+                        workbooks are being made. NOT_FOUND for a batch that was not uploaded as a file.",
         "tags": ["BatchService"],
         "parameters": [{
             "name": "batch_id",
@@ -114,7 +116,12 @@ pub(super) fn download() -> Value {
         "responses": {
             "200": {
                 "description": "The list.",
-                "content": { "text/csv": text, "application/x-ndjson": text },
+                "content": {
+                    "text/csv": text,
+                    "application/x-ndjson": text,
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet":
+                        { "schema": { "type": "string", "format": "binary" } },
+                },
             },
             "4XX": error(),
             "5XX": error(),

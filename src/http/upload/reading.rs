@@ -13,7 +13,7 @@ use crate::listfile::import::{Container, ImportError, ImportLimits};
 use crate::listfile::{self, Format, Layout, ListFileError, Reader, Row};
 use crate::proto::{BatchAddress, ListFindings, SendPolicy, UploadListRequest};
 
-/// Number of rows of a page.
+/// Number of addresses of a page, or a few more.
 const PAGE: usize = 1000;
 
 /// The longest address sent, in octets. What is longer is no address, and its beginning shows it.
@@ -28,6 +28,8 @@ pub(crate) struct ArrivedList {
     /// The file itself, or the table that was made of it.
     table: Arc<SpoolFile>,
     request: UploadListRequest,
+    /// It came as a workbook.
+    is_workbook: bool,
 }
 
 impl ArrivedList {
@@ -42,13 +44,14 @@ impl ArrivedList {
         let store = store.clone();
         // Reading files blocks.
         let made = tokio::task::spawn_blocking(move || {
-            let (table, is_imported) = to_table(&store, spool)?;
+            let (table, container) = to_table(&store, spool)?;
             drop(room);
-            if is_imported {
+            if container.is_some() {
                 // A table that was made here is UTF-8.
                 request.encoding.clear();
             }
-            Ok(Arc::new(Self { table: Arc::new(table), request }))
+            let is_workbook = container.is_some_and(Container::is_workbook);
+            Ok(Arc::new(Self { table: Arc::new(table), request, is_workbook }))
         });
         made.await.map_err(|_| Status::internal("the list was not read"))?
     }
@@ -94,7 +97,39 @@ impl ArrivedList {
 
     /// Keeps it as the list of a batch. Blocks on the disk.
     pub(crate) fn keep(&self, store: &UploadStore, id: &BatchId) -> io::Result<()> {
-        store.keep(&self.table, id, &self.request.encode_to_vec())
+        let (request, is_workbook) = (self.request.clone(), self.is_workbook);
+        store.keep(&self.table, id, &StoredReading { request, is_workbook }.encode())
+    }
+}
+
+/// The way in which a list that is kept is read, and goes out again.
+#[derive(Debug)]
+pub(in crate::http) struct StoredReading {
+    /// The request that it was sent with.
+    pub(in crate::http) request: UploadListRequest,
+    /// It came as a workbook.
+    pub(in crate::http) is_workbook: bool,
+}
+
+/// The part that no request has: a field that stands behind those of the request.
+#[derive(Clone, PartialEq, prost::Message)]
+struct StoredOrigin {
+    #[prost(bool, tag = "1000")]
+    is_workbook: bool,
+}
+
+impl StoredReading {
+    fn encode(&self) -> Vec<u8> {
+        let mut octets = self.request.encode_to_vec();
+        octets.extend(StoredOrigin { is_workbook: self.is_workbook }.encode_to_vec());
+        octets
+    }
+
+    /// The reading in these octets; each of the two messages passes over the other's fields.
+    pub(in crate::http) fn decode(octets: &[u8]) -> io::Result<Self> {
+        let request = UploadListRequest::decode(octets)?;
+        let StoredOrigin { is_workbook } = StoredOrigin::decode(octets)?;
+        Ok(Self { request, is_workbook })
     }
 }
 
@@ -103,18 +138,20 @@ pub(crate) fn sent_address(address: &str) -> &str {
     &address[..address.floor_char_boundary(LONGEST_ADDRESS)]
 }
 
-/// A list that is text by the line: the file itself, or the table that is made of it. `true`: the
-/// latter.
-fn to_table(store: &UploadStore, list: SpoolFile) -> Result<(SpoolFile, bool), Status> {
+/// A list that is text by the line: the file itself, or the table that is made of what it came in.
+fn to_table(
+    store: &UploadStore,
+    list: SpoolFile,
+) -> Result<(SpoolFile, Option<Container>), Status> {
     let mut input = BufReader::new(list.read().map_err(unreadable)?);
     let Some(container) = Container::detect(&mut input).map_err(unreadable)? else {
-        return Ok((list, false));
+        return Ok((list, None));
     };
     let mut table = store.begin().map_err(|error| failed(&error))?;
     let output = BufWriter::new(table.take_file().map_err(unreadable)?);
     let limits = ImportLimits { unpacked: store.largest(), document: LARGEST_DOCUMENT };
     match container.convert(input, output, limits) {
-        Ok(_) => Ok((table, true)),
+        Ok(_) => Ok((table, Some(container))),
         Err(ImportError::Io(error)) => Err(unreadable(error)),
         Err(error) => Err(Status::invalid_argument(error.to_string())),
     }
@@ -141,11 +178,14 @@ pub(super) fn send_pages(
     let is_over = |_| Status::cancelled("the call is over");
     let mut page = Vec::with_capacity(PAGE);
     let findings = list.read(|_, row| {
-        let Some(address) = row.address() else { return Ok(()) };
-        let (address, row_id) = (sent_address(address).to_owned(), row.number().to_string());
-        let consent_time = row.consented_at().map(Into::into);
-        page.push(BatchAddress { address, row_id, consent_time });
-        if page.len() == PAGE {
+        let Some(first) = row.address() else { return Ok(()) };
+        let all = std::iter::once(first).chain(row.others().iter().map(String::as_str));
+        page.extend(all.map(|address| BatchAddress {
+            address: sent_address(address).to_owned(),
+            row_id: row.number().to_string(),
+            consent_time: row.consented_at().map(Into::into),
+        }));
+        if page.len() >= PAGE {
             pages.blocking_send(std::mem::take(&mut page)).map_err(is_over)?;
         }
         Ok(())

@@ -54,6 +54,14 @@ pub enum Container {
     Recipients,
 }
 
+impl Container {
+    /// `true` for workbooks, which come back as one.
+    #[must_use]
+    pub fn is_workbook(self) -> bool {
+        matches!(self, Self::Xlsx | Self::Ods)
+    }
+}
+
 /// The part of a file that was taken. `Display` says it in a few words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Imported {

@@ -167,7 +167,7 @@ async fn what_stands_in_a_list_is_text_on_every_page_and_no_formula_in_what_we_a
     }
     let all = browser.get(&format!("{path}/all")).await;
     let formula = all.body.lines().find(|line| line.starts_with("x,=cmd@acme.test,")).unwrap();
-    assert!(formula.ends_with(",'=cmd@acme.test"), "{formula}");
+    assert!(formula.contains(",'=cmd@acme.test,"), "{formula}");
     product.stop().await;
 }
 

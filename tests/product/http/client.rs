@@ -13,7 +13,10 @@ use crate::process::TIME_LIMIT;
 pub(crate) struct HttpAnswer {
     pub(crate) status: u16,
     head: String,
+    /// The body as text; octets that are none are replaced.
     pub(crate) body: String,
+    /// The body as it came.
+    pub(crate) octets: Vec<u8>,
 }
 
 impl HttpAnswer {
@@ -88,28 +91,38 @@ impl HttpRequest {
         let reading = stream.read_to_end(&mut octets);
         // A server that does not wait for a body may reset the connection behind its answer.
         let _reset = tokio::time::timeout(TIME_LIMIT, reading).await.expect("an answer");
-        parse(&String::from_utf8(octets).unwrap())
+        parse(&octets)
     }
 }
 
-fn parse(text: &str) -> HttpAnswer {
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {text:?}"));
+fn parse(answer: &[u8]) -> HttpAnswer {
+    let (head, body) = split(answer, b"\r\n\r\n").expect("a head");
+    let head = std::str::from_utf8(head).unwrap();
     let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
     let is_chunked = head.to_lowercase().contains("transfer-encoding: chunked");
-    let body = if is_chunked { unchunk(body) } else { body.to_owned() };
-    HttpAnswer { status, head: head.to_owned(), body }
+    let octets = if is_chunked { unchunk(body) } else { body.to_owned() };
+    let body = String::from_utf8_lossy(&octets).into_owned();
+    HttpAnswer { status, head: head.to_owned(), body, octets }
 }
 
 /// The chunks put together (RFC 9112 section 7.1); the last one must be there.
-fn unchunk(mut text: &str) -> String {
-    let mut whole = String::new();
+fn unchunk(mut octets: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
     loop {
-        let (size, rest) = text.split_once("\r\n").unwrap_or_else(|| panic!("broke off: {whole}"));
-        let size = usize::from_str_radix(size, 16).unwrap();
+        let (size, rest) = split(octets, b"\r\n").unwrap_or_else(|| {
+            panic!("broke off: {}", String::from_utf8_lossy(&whole));
+        });
+        let size = usize::from_str_radix(std::str::from_utf8(size).unwrap(), 16).unwrap();
         if size == 0 {
             return whole;
         }
-        whole += &rest[..size];
-        text = rest[size..].strip_prefix("\r\n").unwrap();
+        whole.extend(&rest[..size]);
+        octets = rest[size..].strip_prefix(b"\r\n").unwrap();
     }
+}
+
+/// The octets before and behind the first `mark`.
+fn split<'a>(octets: &'a [u8], mark: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let place = octets.windows(mark.len()).position(|window| window == mark)?;
+    Some((&octets[..place], &octets[place + mark.len()..]))
 }

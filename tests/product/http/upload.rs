@@ -1,7 +1,8 @@
 //! List files as they are: uploaded, verified, and downloaded with the results beside their rows.
 
-use std::io::{BufReader, Cursor};
+use std::io::Cursor;
 
+use mailvet::listfile::import::{Container, ImportLimits};
 use mailvet::listfile::{Reader, ReaderOptions, Row, WorkbookWriter};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -91,7 +92,7 @@ async fn a_list_is_uploaded_as_it_is_and_comes_back_with_columns_appended() {
     assert_eq!(lines.len(), 5, "{}", answer.body);
     assert!(lines[0].starts_with("Nr;Kunde;E-Mail;verdict;action;reason;"), "{}", lines[0]);
     assert!(lines[1].starts_with("1;Jane;jane.doe@acme.test;deliverable;send;"), "{}", lines[1]);
-    assert_eq!(lines[2], "2;;;;;;;;;;");
+    assert_eq!(lines[2], "2;;;;;;;;;;;no_address;");
     let third =
         "3;\"Doe; John\";Nobody <nobody@acme.test>;undeliverable;suppress;mailbox_not_found;";
     assert!(lines[3].starts_with(third), "{}", lines[3]);
@@ -102,7 +103,7 @@ async fn a_list_is_uploaded_as_it_is_and_comes_back_with_columns_appended() {
 }
 
 #[tokio::test]
-async fn a_workbook_in_a_form_is_read_and_comes_back_as_csv() {
+async fn a_workbook_in_a_form_is_read_and_comes_back_as_a_workbook_or_as_csv() {
     let product = Product::start().await;
     let mut reader = Reader::open(LIST.as_bytes(), &ReaderOptions::default()).unwrap();
     let mut book = WorkbookWriter::new(reader.layout(), &[]).unwrap();
@@ -121,11 +122,23 @@ async fn a_workbook_in_a_form_is_read_and_comes_back_as_csv() {
         (&answer["list"]["rows"], &answer["list"]["column"]),
         (&"4".into(), &"E-Mail".into())
     );
-    let table = send(&product, HttpRequest::get(&format!("{path}:download"))).await;
-    let mut reader = csv::Reader::from_reader(BufReader::new(Cursor::new(table.body)));
-    assert_eq!(&reader.headers().unwrap()[3], "verdict");
-    let verdicts: Vec<String> = reader.records().map(|row| row.unwrap()[3].to_owned()).collect();
-    assert_eq!(verdicts, ["unknown", "", "unknown", "unknown"], "nobody was asked");
+    let download = HttpRequest::get(&format!("{path}:download"));
+    let book = send(&product, download.clone()).await;
+    let disposition = book.header("content-disposition").unwrap();
+    assert!(disposition.ends_with("''Kunden.vetted.xlsx"), "{disposition}");
+    let mut from_book = Vec::new();
+    let limits = ImportLimits::default();
+    Container::Xlsx.convert(Cursor::new(book.octets), &mut from_book, limits).unwrap();
+    let table = send(&product, download.header("accept", "text/csv, */*;q=0.1")).await;
+    assert_eq!(table.header("content-type"), Some("text/csv"));
+    for table in [from_book, table.octets] {
+        // A sheet's rows end with their last cell that is not empty.
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(table.as_slice());
+        assert_eq!(&reader.headers().unwrap()[3], "verdict");
+        let verdicts: Vec<String> =
+            reader.records().map(|row| row.unwrap()[3].to_owned()).collect();
+        assert_eq!(verdicts, ["unknown", "", "unknown", "unknown"], "nobody was asked");
+    }
     // The same request once more is the same batch; the file is not read.
     let again = send(&product, request).await.json();
     assert_eq!(again["batch"]["batchId"], answer["batch"]["batchId"]);
@@ -140,6 +153,35 @@ async fn a_workbook_in_a_form_is_read_and_comes_back_as_csv() {
     settled.expect("the list and how it is read are kept");
     let deleted = send(&product, HttpRequest::new("DELETE", &path)).await;
     assert_eq!((deleted.status, kept(&product)), (200, 0), "it goes with its batch");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn each_of_several_addresses_in_a_cell_is_asked_and_one_answers_for_the_row() {
+    let product = Product::start().await;
+    let list = "n,email\n1,\"No <nobody@acme.test>, Jane <jane.doe@acme.test>\"\n\
+                2,nobody@acme.test; jane@catch-all.test\n3,jane.doe@acme.test\n";
+    let (answer, path) = finished(&product, upload("", list)).await;
+    assert_eq!(answer["list"]["rowsWithSeveral"], "2", "{answer}");
+    assert_eq!(answer["batch"]["progress"]["rows"], "5", "addresses");
+    let table = send(&product, HttpRequest::get(&format!("{path}:download"))).await;
+    let mut reader = csv::Reader::from_reader(table.body.as_bytes());
+    let names = reader.headers().unwrap().clone();
+    let place = |name: &str| names.iter().position(|it| it == name).unwrap();
+    let columns = ["n", "verdict", "address", "other_addresses"].map(place);
+    let rows: Vec<[String; 4]> = reader
+        .records()
+        .map(|row| row.unwrap())
+        .map(|row| columns.map(|it| row[it].to_owned()))
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            ["1", "deliverable", "jane.doe@acme.test", "nobody@acme.test"],
+            ["2", "undeliverable", "nobody@acme.test", "jane@catch-all.test"],
+            ["3", "deliverable", "jane.doe@acme.test", ""],
+        ]
+    );
     product.stop().await;
 }
 

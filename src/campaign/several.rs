@@ -1,0 +1,34 @@
+//! The answer of a row with several addresses.
+
+use crate::verdict::Verdict;
+
+/// Chooses among the verdicts of a row's addresses: the place of the first deliverable one, or
+/// else of the first of the worst. `None` if there is none.
+#[must_use]
+pub fn choose(verdicts: impl IntoIterator<Item = Verdict>) -> Option<usize> {
+    let ranked = verdicts.into_iter().map(rank).enumerate();
+    ranked.min_by_key(|(_, rank)| *rank).map(|(place, _)| place)
+}
+
+fn rank(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Deliverable => 0,
+        Verdict::Undeliverable => 1,
+        Verdict::Unknown => 2,
+        Verdict::Risky => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_deliverable_address_answers_for_a_row_or_else_the_worst() {
+        use Verdict::{Deliverable, Risky, Undeliverable, Unknown};
+        assert_eq!(choose([Risky, Deliverable, Deliverable]), Some(1));
+        assert_eq!(choose([Risky, Unknown, Undeliverable, Undeliverable]), Some(2));
+        assert_eq!(choose([Risky, Unknown]), Some(1));
+        assert_eq!(choose([]), None);
+    }
+}
