@@ -8,8 +8,10 @@
 //!
 //! Refused recipients are errors as well. Many servers bear any number; those that count punish
 //! usually the tenth with delays and the twentieth with the end of the session (Postfix,
-//! `smtpd_soft_error_limit` and `smtpd_hard_error_limit`). So a session stops before each of the
-//! two, unless one before it went a single refusal beyond and was answered as before.
+//! `smtpd_soft_error_limit` and `smtpd_hard_error_limit`). So a session goes a single refusal
+//! beyond each of the two numbers and no further, unless one before it did and was answered as
+//! before. The tenth may come with those before it: a delay tells as much about them all. The
+//! twentieth comes alone: what it ends would leave more than itself unanswered.
 
 /// The usual limit of this kind. A session of an exchanger of which none has passed it names a
 /// single recipient more than that, and learns from the reply whether it may go on.
@@ -61,7 +63,8 @@ impl SessionLimits {
     pub fn refusals_left(&self, refused: u32, usual: u32, most: u32) -> u32 {
         let stops = [usual, usual.saturating_mul(2).saturating_add(1)];
         let stop = stops.into_iter().find(|stop| self.borne <= *stop).unwrap_or(most);
-        let step = if refused < stop { stop - refused } else { 1 };
+        let beyond = u32::from(stop == usual);
+        let step = if refused < stop { stop - refused + beyond } else { 1 };
         let most = self.refusals.map_or(most, |learned| learned.min(most));
         step.min(most.saturating_sub(refused))
     }
@@ -137,7 +140,7 @@ mod tests {
     fn a_session_goes_a_single_refusal_beyond_each_number_that_servers_punish() {
         let mut limits = SessionLimits::default();
         let left = |limits: SessionLimits, refused| limits.refusals_left(refused, 9, 50);
-        assert_eq!((left(limits, 0), left(limits, 8), left(limits, 9)), (9, 1, 1));
+        assert_eq!((left(limits, 0), left(limits, 8), left(limits, 9)), (10, 2, 1));
         limits.bear(9);
         assert_eq!(left(limits, 9), 1, "it was reached, not passed");
         limits.bear(10);

@@ -35,11 +35,12 @@ pub(in crate::prober) struct FlightLimits {
 }
 
 impl Lane {
-    /// The next flight: control recipients that are due, each in a transaction of its own, then
-    /// domain after domain in turn as many recipients as fit.
+    /// The next flight: domain after domain in turn as many recipients as fit, then the control
+    /// recipients that are due, each in a transaction of its own. Those have the first right to a
+    /// place, and come last: a server that punishes the last of them holds no other answer back.
     pub(in crate::prober) fn plan(&mut self, mut room: FlightLimits) -> Vec<PlannedTransaction> {
-        let mut flight = Vec::new();
-        self.plan_controls(&mut room, &mut flight);
+        let (mut flight, mut controls) = (Vec::new(), Vec::new());
+        self.plan_controls(&mut room, &mut controls);
         while room.recipients.min(room.asked).min(room.transactions) > 0 {
             let Some(domain) = self.turn.pop_front() else { break };
             let Some(queue) = self.domains.get_mut(&domain) else { continue };
@@ -57,6 +58,7 @@ impl Lane {
             }
             self.recount(&domain, false);
         }
+        flight.append(&mut controls);
         flight
     }
 
