@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -28,27 +28,37 @@ pub(crate) async fn run(
     sessions: u64,
     sink: &mut Sink,
 ) -> anyhow::Result<Measured> {
-    let mut by_host: BTreeMap<&str, BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
+    let mut by_host: BTreeMap<(&str, Duration), BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
     for entry in list.iter().filter(|entry| entry.reachable) {
-        let domains = by_host.entry(&entry.exchanger).or_default();
+        let host = (entry.exchanger.as_str(), entry.asked_again_after);
+        let domains = by_host.entry(host).or_default();
         domains.entry(&entry.domain).or_default().push(&entry.address);
     }
     let pipelining = workload.name != "E";
     let sessions = usize::try_from(sessions)?;
     let mut work = Vec::new();
-    for (host, domains) in by_host {
+    for ((host, asked_again_after), domains) in by_host {
         let flights = flights(&domains, pipelining);
         // As few as there is work for.
         let each = flights.len().div_ceil(sessions).max(1);
         let address = sink.place.exchangers[host];
-        work.extend(flights.chunks(each).map(|part| (address, part.to_vec())));
+        let parts = flights.chunks(each);
+        work.extend(parts.map(|part| (address, part.to_vec(), asked_again_after)));
     }
     sink.take().await?;
     let meter = Meter::start()?;
     let began = Instant::now();
     let mut tasks = JoinSet::new();
-    for (address, flights) in work {
-        tasks.spawn(session(address, sink.place.smtp_port, flights));
+    let port = sink.place.smtp_port;
+    for (address, flights, asked_again_after) in work {
+        tasks.spawn(async move {
+            session(address, port, &flights).await?;
+            if asked_again_after.is_zero() {
+                return Ok(());
+            }
+            tokio::time::sleep(asked_again_after).await;
+            session(address, port, &flights).await
+        });
     }
     while let Some(ended) = tasks.join_next().await {
         ended??;
@@ -91,7 +101,7 @@ fn flights(domains: &BTreeMap<&str, Vec<&str>>, pipelining: bool) -> Vec<Flight>
     flights
 }
 
-async fn session(address: Ipv4Addr, port: u16, flights: Vec<Flight>) -> anyhow::Result<()> {
+async fn session(address: Ipv4Addr, port: u16, flights: &[Flight]) -> anyhow::Result<()> {
     let stream = TcpStream::connect(SocketAddr::from((address, port))).await?;
     stream.set_nodelay(true)?;
     let mut stream = BufReader::new(stream);
@@ -100,8 +110,8 @@ async fn session(address: Ipv4Addr, port: u16, flights: Vec<Flight>) -> anyhow::
     stream.get_mut().write_all(b"EHLO bench.example.com\r\n").await?;
     read(&mut stream, &mut line, 1).await?;
     for (bytes, replies) in flights {
-        stream.get_mut().write_all(&bytes).await?;
-        read(&mut stream, &mut line, replies).await?;
+        stream.get_mut().write_all(bytes).await?;
+        read(&mut stream, &mut line, *replies).await?;
     }
     Ok(stream.get_mut().write_all(b"QUIT\r\n").await?)
 }

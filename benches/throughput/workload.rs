@@ -39,6 +39,12 @@ pub(crate) struct Workload {
 
 const FRIENDLY: &str = r#"recipients = { "user*" = "accept" }"#;
 
+/// A greylist that names no time in its reply.
+const GREYLISTING: &str = r#"recipients = { "user*" = "accept" }
+        greylist.delay = "20s""#;
+/// The time after which [`GREYLISTING`] lets a recipient pass.
+const GREYLISTED_FOR: Duration = Duration::from_secs(20);
+
 /// All workloads.
 pub(crate) fn all() -> Vec<Workload> {
     let even = |domains, hosts, addresses, exchanger| {
@@ -90,7 +96,46 @@ pub(crate) fn all() -> Vec<Workload> {
             "no pipelining; a quarter of A's size, a round trip for each recipient",
             even(50, 5, 2_500, plain),
         ),
+        Workload {
+            unknown_one_in: 12,
+            config: "[prober.pacing]\ngreylist_wait = \"22s\"",
+            beside_peers: false,
+            ..workload(
+                "F",
+                "as C; 5 % greylisted, 2 % in tarpits, a provider that takes 40 recipients a session",
+                awkward(),
+            )
+        },
     ]
+}
+
+fn awkward() -> Vec<Group> {
+    let limited = r#"recipients = { "user*" = "accept" }
+        limits.recipients_per_session = 40"#;
+    let tarpit = r#"recipients = { "user*" = "accept" }
+        accept_delay = "1s"
+        refusal_delay = "2s""#;
+    let mut groups = mix();
+    for group in &mut groups {
+        match group.name {
+            "large" => (group.domains, group.hosts, group.addresses) = (2, 2, 3_000),
+            "tail" => group.addresses = 4_500,
+            _ => {}
+        }
+    }
+    let group = |name, domains, hosts, addresses, exchanger| Group {
+        name,
+        domains,
+        hosts,
+        addresses,
+        exchanger,
+    };
+    groups.extend([
+        group("limited", 1, 1, 1_500, limited),
+        group("grey", 250, 25, 500, GREYLISTING),
+        group("tarpit", 100, 40, 200, tarpit),
+    ]);
+    groups
 }
 
 fn mix() -> Vec<Group> {
@@ -120,6 +165,8 @@ pub(crate) struct Entry {
     pub(crate) address: String,
     pub(crate) domain: String,
     pub(crate) exchanger: String,
+    /// The time after which it must be asked once more; zero: it is answered at once.
+    pub(crate) asked_again_after: Duration,
     /// Whether an honest verifier can tell anything about it.
     pub(crate) reachable: bool,
 }
@@ -137,6 +184,10 @@ impl Workload {
                     address: format!("{local}{n}@d{domain}.{}-bench.org", group.name),
                     domain: format!("d{domain}.{}-bench.org", group.name),
                     exchanger: format!("mx.{}{}-bench.org", group.name, domain % group.hosts),
+                    asked_again_after: match group.exchanger {
+                        GREYLISTING => GREYLISTED_FOR,
+                        _ => Duration::ZERO,
+                    },
                     reachable: group.exchanger != "listens = false",
                 });
             }
