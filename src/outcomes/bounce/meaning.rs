@@ -95,7 +95,10 @@ pub(super) fn judge(classifier: &Classifier, evidence: &FailureEvidence<'_>) -> 
     if evidence.action == Some(DeliveryAction::Arrived) {
         return OutcomeKind::Delivered;
     }
-    let kind = by_words(classifier, evidence);
+    let kind = match by_words(classifier, evidence) {
+        OutcomeKind::Gone if is_disputed(classifier, evidence) => OutcomeKind::Unknown,
+        kind => kind,
+    };
     let is_for_now = evidence.action == Some(DeliveryAction::Delayed)
         || evidence.status.is_some_and(|status| status.class == 4);
     match kind {
@@ -236,6 +239,18 @@ fn find_in_reply(
         kind => kind,
     };
     Finding { kind, basis: explanation.basis }
+}
+
+/// `true` if a reply calls the user unknown, and its status says that the mailbox exists and takes
+/// no mail (RFC 3463 X.2.1): filters of recipients speak like this, and one of the two is wrong.
+fn is_disputed(classifier: &Classifier, evidence: &FailureEvidence<'_>) -> bool {
+    evidence.words.iter().flat_map(|words| replies::split(words).0).any(|reply| {
+        let mut view = ReplyView::from_text(reply.text);
+        let status = view.enhanced.take().or(evidence.status);
+        view.code = Some(550);
+        status.is_some_and(|status| (status.subject, status.detail) == (2, 1))
+            && classifier.explain(&view).meaning == Meaning::MailboxNotFound
+    })
 }
 
 /// The kind of a status that speaks against a dead mailbox, whatever the words (RFC 3463): full,

@@ -92,6 +92,23 @@ fn a_delay_is_never_a_dead_mailbox() {
 }
 
 #[test]
+fn a_status_of_a_mailbox_that_exists_beside_words_of_an_unknown_user_is_not_gone() {
+    for (diagnostic, kind) in [
+        ("550 5.2.1 <jane@acme.test>: user unknown here", "unknown"),
+        ("550 <jane@acme.test>: user unknown here", "unknown"),
+        ("550 5.2.1 the account of jane@acme.test is disabled", "gone"),
+        ("550 5.1.1 <jane@acme.test>: user unknown here", "gone"),
+    ] {
+        let fields = format!(
+            "Final-Recipient: rfc822; jane@acme.test\nAction: failed\nStatus: 5.2.1\n\
+             Diagnostic-Code: smtp; {diagnostic}\n"
+        );
+        let mail = report("Sorry.", &fields);
+        assert_eq!(notices(&mail), one("jane@acme.test", kind), "{diagnostic}");
+    }
+}
+
+#[test]
 fn a_full_mailbox_that_was_refused_as_unknown_is_full() {
     let fields = "Final-Recipient: rfc822; jane@acme.test\nAction: failed\nStatus: 5.1.1\n\
                   Diagnostic-Code: smtp; 550 5.1.1 user unknown\n";
