@@ -9,6 +9,7 @@ mod exim;
 mod harness;
 mod lanes;
 mod opensmtpd;
+mod outcomes;
 mod postfix_dns;
 mod postfix_limits;
 mod postfix_mailboxes;

@@ -1,7 +1,7 @@
 //! Counts what came of verdicts, mailbox by mailbox.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::{EvidenceAge, MailFate, OutcomeTallies, VerdictKind, WINDOW};
 use crate::campaign::calibration::SendTally;
@@ -38,11 +38,11 @@ impl TallyBuilder {
         outcomes: &[(SystemTime, MailFate)],
     ) {
         let next: Vec<Option<SystemTime>> =
-            verdicts.iter().skip(1).map(|next| Some(next.at)).chain([None]).collect();
+            verdicts.iter().skip(1).map(|next| Some(whole_second(next.at))).chain([None]).collect();
         for (verdict, next) in verdicts.into_iter().zip(next) {
             let end = verdict.at.checked_add(WINDOW).unwrap_or(verdict.at);
             let within = outcomes.iter().filter(|(at, _)| {
-                *at >= verdict.at && *at <= end && next.is_none_or(|next| *at < next)
+                *at >= whole_second(verdict.at) && *at <= end && next.is_none_or(|next| *at < next)
             });
             let told =
                 within.copied().reduce(|first, other| (first.0.min(other.0), first.1.max(other.1)));
@@ -72,4 +72,11 @@ impl TallyBuilder {
         sends.sort_by_key(|send| send.at);
         OutcomeTallies { kinds: self.kinds, sends, delivered_against: self.delivered_against }
     }
+}
+
+/// The second in which a time is. Mails and logs know no parts of it: a bounce within the second of
+/// a verdict comes after it.
+fn whole_second(at: SystemTime) -> SystemTime {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }

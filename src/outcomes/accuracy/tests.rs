@@ -67,6 +67,13 @@ fn an_outcome_counts_for_the_last_verdict_before_it_and_for_seven_days() {
 }
 
 #[test]
+fn a_bounce_within_the_second_of_a_verdict_comes_after_it() {
+    let late = day(0) + Duration::from_millis(900);
+    let verdict = FollowedVerdict { at: late, ..verdict(0, Reason::MailboxAccepted) };
+    assert_eq!(counted(vec![verdict], &[(0, OutcomeKind::Gone)]), [counts(0, 1, 0)]);
+}
+
+#[test]
 fn right_among_decided_is_told_with_the_share_decided() {
     let mut builder = TallyBuilder::default();
     let mut add = |many: u32, reason, fate: Option<MailFate>| {

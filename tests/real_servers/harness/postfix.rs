@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use tokio::net::TcpSocket;
@@ -93,6 +93,16 @@ impl Postfix {
         self.process.has_logged(text).await;
     }
 
+    /// Waits until it has logged `text` so many times.
+    pub(crate) async fn has_logged_times(&self, text: &str, times: usize) {
+        self.process.has_logged_times(text, times).await;
+    }
+
+    /// The folder of the messages that it has kept.
+    pub(crate) fn maildir(&self) -> PathBuf {
+        self.process.scratch().join("mail/mailbox")
+    }
+
     /// What came of each connection from 127.0.0.1, all of which must be over or about to be.
     pub(crate) async fn visits(&self) -> Vec<Visit> {
         // Postfix's programs share one log: when somebody who comes now is in there, everybody who
@@ -175,6 +185,28 @@ impl Builder<Settings> {
             .setting("address_verify_poll_delay", "1s")
     }
 
+    /// Accepts `recipient` without a look, and hands its mail on to the server at `address`.
+    pub(crate) fn hands_on(mut self, recipient: &str, address: SocketAddr) -> Self {
+        let hop = format!("relay:[{}]:{}", address.ip(), address.port());
+        self.own.transports.push((recipient.to_owned(), hop));
+        self
+    }
+
+    /// Throws each message to `domain` away, as if it had been delivered.
+    pub(crate) fn swallows(mut self, domain: &str) -> Self {
+        self.own.transports.push((domain.to_owned(), "discard:".to_owned()));
+        self
+    }
+
+    /// Has a Maildir, see [`Postfix::maildir`], for `address`, with `+` and more behind its local
+    /// part too.
+    pub(crate) fn keeps_mail_for(self, address: &str) -> Self {
+        self.mailbox(address)
+            .setting("recipient_delimiter", "+")
+            .setting("virtual_uid_maps", "static:65534")
+            .setting("virtual_gid_maps", "static:65534")
+    }
+
     /// Refuses MAIL FROM before STARTTLS.
     pub(crate) fn require_starttls(mut self) -> Self {
         self.own.encrypted = true;
@@ -194,6 +226,7 @@ impl Builder<Settings> {
         let home = folder.path();
         std::fs::create_dir(home.join("queue")).unwrap();
         std::fs::create_dir(home.join("data")).unwrap();
+        std::fs::create_dir(home.join("mail")).unwrap();
         write_settled(&home.join("main.cf"), &self.main(home));
         write_settled(&home.join("master.cf"), &self.master(address));
         // What `postfix start-fg` does, without the second it takes to check the installation.
@@ -202,6 +235,7 @@ impl Builder<Settings> {
             mkdir active bounce corrupt defer deferred flush hold incoming maildrop pid private \
                 public saved trace
             chown postfix ../data *
+            chown 65534:65534 ../mail
             chown root pid
             exec /usr/lib/postfix/sbin/master -s -c {home}",
             home = home.display(),
@@ -218,6 +252,7 @@ impl Builder<Settings> {
         set("data_directory", &format!("{path}/data"));
         set("maillog_file", &format!("{path}/mail.log"));
         set("maillog_file_prefixes", &path);
+        set("virtual_mailbox_base", &format!("{path}/mail"));
         set("myhostname", "mx.postfix.test");
 
         let table = |name: &str, lines: String| {
@@ -229,7 +264,7 @@ impl Builder<Settings> {
         };
         let everybody = self.catch_all.iter().map(|domain| format!("@{domain}"));
         let mailboxes: Vec<String> = self.mailboxes.iter().cloned().chain(everybody).collect();
-        let lines = mailboxes.iter().map(|mailbox| format!("{mailbox} mailbox\n"));
+        let lines = mailboxes.iter().map(|mailbox| format!("{mailbox} mailbox/\n"));
         set("virtual_mailbox_maps", &table("mailboxes", lines.collect()));
         let domains: Vec<_> =
             mailboxes.iter().filter_map(|mailbox| Some(mailbox.rsplit_once('@')?.1)).collect();
