@@ -23,13 +23,13 @@ use crate::dns::Resolver;
 use crate::grpc::{self, Calls, Services};
 use crate::lists::{self, ListsHandle, Reload};
 use crate::metrics::Sources;
-use crate::outcomes::{OutcomeHistory, OutcomeIntake};
+use crate::outcomes::{OutcomeHistory, OutcomeIntake, OutcomePlace};
 use crate::prober::Prober;
 use crate::readiness::Readiness;
 use crate::registration::{self, Registrations};
 use crate::smtp::meaning::Classifier;
 use crate::telemetry;
-use crate::verifier::{Verifier, VerifierParts, read_reply_rules};
+use crate::verifier::{Builder, Verifier, VerifierParts, read_reply_rules};
 
 /// The shortest time between two looks at the lists' folder.
 const SHORTEST_POLL: Duration = Duration::from_secs(1);
@@ -59,6 +59,8 @@ pub struct App {
     pub sources: Sources,
     callbacks: OnceLock<Callbacks>,
     outcomes: Option<OutcomeIntake>,
+    /// What became of earlier mail, if outcomes count.
+    pub history: Option<Arc<OutcomeHistory>>,
     registrations: Registrations,
     prober: Prober,
     domains: DnsCache,
@@ -73,23 +75,24 @@ impl App {
     ///
     /// If the configuration names a file that cannot be read, or the resolver cannot be set up.
     pub fn build(config: Config) -> anyhow::Result<Self> {
-        let mut builder = Verifier::builder()
-            .dns(config.dns.clone())
-            .cache(config.cache.clone())
-            .lists(config.lists.clone())
-            .smtp(config.smtp.clone())
-            .prober(config.prober.clone())
-            .policy(config.policy.clone())
-            .memory(config.verifier.clone());
-        if let Some(file) = &config.replies.rules {
-            builder = builder.reply_rules(file);
+        let place = config.outcomes.file.clone().map(OutcomePlace::File);
+        let history = place.map(|place| OutcomeHistory::new(place, config.outcomes.clone()));
+        Self::with_outcomes(config, history)
+    }
+
+    /// The same with these outcomes of earlier mail.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::build`].
+    pub fn with_outcomes(config: Config, history: Option<OutcomeHistory>) -> anyhow::Result<Self> {
+        let mut builder = builder(&config);
+        let history = history.map(Arc::new);
+        if let Some(history) = &history {
+            builder = builder.prior_outcomes(Arc::clone(history) as _);
         }
-        let mut outcomes = None;
-        if let Some(file) = config.outcomes.file.clone() {
-            let history = Arc::new(OutcomeHistory::new(file, config.outcomes.clone()));
-            builder = builder.prior_outcomes(Arc::clone(&history) as _);
-            outcomes = Some(OutcomeIntake::new(history, &config.outcomes.reporters));
-        }
+        let reporters = &config.outcomes.reporters;
+        let outcomes = history.clone().map(|history| OutcomeIntake::new(history, reporters));
         let VerifierParts {
             clock,
             resolver,
@@ -131,6 +134,7 @@ impl App {
             sources,
             callbacks: OnceLock::new(),
             outcomes,
+            history,
             registrations,
             prober,
             domains,
@@ -259,6 +263,22 @@ impl App {
         self.domains.drain().await;
         self.tasks.close();
         self.tasks.wait().await;
+    }
+}
+
+/// The builder of a verifier as the configuration has it.
+fn builder(config: &Config) -> Builder {
+    let builder = Verifier::builder()
+        .dns(config.dns.clone())
+        .cache(config.cache.clone())
+        .lists(config.lists.clone())
+        .smtp(config.smtp.clone())
+        .prober(config.prober.clone())
+        .policy(config.policy.clone())
+        .memory(config.verifier.clone());
+    match &config.replies.rules {
+        Some(file) => builder.reply_rules(file),
+        None => builder,
     }
 }
 

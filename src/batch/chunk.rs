@@ -97,11 +97,21 @@ impl Chunk {
 
     /// Takes the results that are known without asking DNS or a server.
     async fn take_cached(&mut self) {
-        let options = self.options();
-        for item in std::mem::take(&mut self.lease.items) {
+        let (options, context) = (self.options(), self.context.clone());
+        let items = std::mem::take(&mut self.lease.items);
+        let many = items.len();
+        // Side by side, so that a store elsewhere is asked for all of them at once; in their order.
+        let looking = stream::iter(items.into_iter().enumerate()).map(async |(at, item)| {
             let subject = Subject::parse(item.address.as_str());
             let options = of_item(&options, &item);
-            match self.context.verifier.cached(subject, &options).await {
+            let known = context.verifier.cached(subject, &options).await;
+            (at, item, known)
+        });
+        let found = fair::buffer_unordered(looking, many);
+        let mut found = found.collect::<Vec<_>>().await;
+        found.sort_unstable_by_key(|(at, ..)| *at);
+        for (_, item, known) in found {
+            match known {
                 Ok(known) => self.record(&item, &known),
                 Err(subject) => self.open.push((item, subject)),
             }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::{Address, DomainName};
 use crate::smtp::{self, EnhancedStatus, Reply};
 use crate::verdict::{Action, CatchAll, DecisionStage, Judgement, Reason, Traits, Verdict};
-use crate::verifier::{DomainMail, Evidence, Subject, Verification};
+use crate::verifier::{DeliveredMail, DomainMail, Evidence, Subject, Verification};
 
 use registration::StoredRegistration;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -67,6 +67,9 @@ pub struct Outcome {
     /// Messages sent to the domain, those that bounced, those that were gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     own_mail: Option<(u64, u64, u64)>,
+    /// The time, in milliseconds since 1970, and the source of mail that arrived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delivered: Option<(u64, String)>,
     /// Milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retry_at: Option<u64>,
@@ -113,6 +116,10 @@ impl Outcome {
                 .as_deref()
                 .map(|report| Box::new(StoredRegistration::of(report))),
             own_mail: evidence.own_mail.map(|mail| (mail.sent, mail.bounced, mail.gone)),
+            delivered: evidence
+                .delivered
+                .as_ref()
+                .map(|mail| (milliseconds(mail.at), mail.source.clone())),
             retry_at: verification.retry_at.map(milliseconds),
             elapsed: verification.elapsed.as_millis().try_into().unwrap_or(u64::MAX),
         }
@@ -140,6 +147,7 @@ impl Outcome {
             exchangers_asked: 0,
             registration: None,
             own_mail: None,
+            delivered: None,
             retry_at: Some(milliseconds(now)),
             elapsed: 0,
         }
@@ -232,6 +240,9 @@ impl Outcome {
                     bounced,
                     gone,
                 }),
+                delivered: self
+                    .delivered
+                    .map(|(at, source)| DeliveredMail { at: time(at), source }),
             },
             retry_at,
             syntax_error: subject.syntax_error().copied(),

@@ -8,7 +8,6 @@ use super::common::Common;
 use super::render::{DIM, fit, printable, wrapped};
 use crate::campaign::calibration::PastSend;
 use crate::campaign::preflight::{PercentRange, Share, grouped};
-use crate::outcomes::OutcomeStore;
 use crate::outcomes::accuracy::{Accuracy, AccuracyRow, DEFINITIONS};
 use crate::report::rfc3339;
 
@@ -18,13 +17,14 @@ const SHOWN: usize = 20;
 /// The widest text that is set.
 const TEXT: usize = 96;
 
-pub(super) fn run(args: &AccuracyArgs, common: &Common) -> anyhow::Result<bool> {
+pub(super) async fn run(args: &AccuracyArgs, common: &Common) -> anyhow::Result<bool> {
     let config = common.load(Table::new())?;
-    let file = super::outcomes::file(&config)?;
-    let accuracy = match file.exists() {
-        true => Accuracy::from_tallies(&OutcomeStore::open(&file, &config.outcomes)?.tallies()?),
-        false => Accuracy::from_tallies(&Default::default()),
+    let place = super::outcomes::place(&config)?;
+    let tallies = match place.exists() {
+        true => place.open(&config.outcomes).await?.tallies().await?,
+        false => Default::default(),
     };
+    let accuracy = Accuracy::from_tallies(&tallies);
     if args.json {
         anstream::println!("{}", to_json(&accuracy));
     } else {

@@ -12,7 +12,6 @@ use super::render::{BAD, DIM, GOOD};
 use super::serve::start;
 use crate::dns::Route;
 use crate::lists::{MailOperator, OperatorKind};
-use crate::outcomes::{self, OutcomeStore};
 use crate::registration::{RegistrationReport, RegistrationState};
 use crate::report::rfc3339;
 use crate::verifier::{DomainMail, DomainReport};
@@ -36,10 +35,15 @@ pub(super) async fn run(args: DomainArgs, common: &Common) -> anyhow::Result<boo
         _ => None,
     };
     let now = app.clock.now();
-    let outcomes = app.config.outcomes.clone();
+    let history = match (&report, &app.history) {
+        (Ok(report), Some(history)) => {
+            let domain = report.facts.value.domain.as_str();
+            history.count_domain_mail(domain, now - HISTORY).await?
+        }
+        _ => None,
+    };
     started.close().await;
     let report = report?;
-    let history = history(&outcomes, &report, now)?;
     if args.json {
         anstream::println!("{}", serde_json::to_string(&json(&report, history, posture))?);
     } else {
@@ -56,19 +60,6 @@ pub(super) async fn run(args: DomainArgs, common: &Common) -> anyhow::Result<boo
         }
     }
     Ok(!report.facts.value.route.exchangers().is_empty())
-}
-
-/// The numbers of the operator's own mail to the domain, if there was any.
-fn history(
-    outcomes: &outcomes::Config,
-    report: &DomainReport,
-    now: SystemTime,
-) -> anyhow::Result<Option<DomainMail>> {
-    let Some(file) = outcomes.file.as_ref().filter(|file| file.exists()) else { return Ok(None) };
-    let since = now.checked_sub(HISTORY).unwrap_or(SystemTime::UNIX_EPOCH);
-    let store = OutcomeStore::open(file, outcomes)?;
-    let history = store.history(report.facts.value.domain.as_str(), since)?;
-    Ok(Some(history).filter(|history| history.sent > 0))
 }
 
 /// A report as one JSON object.

@@ -21,7 +21,7 @@ use crate::batch::Batches;
 use crate::config;
 use crate::grpc::{self, server::Drained};
 use crate::metrics;
-use crate::outcomes::OutcomeStore;
+use crate::outcomes::OutcomeHistory;
 use crate::sandbox::{Sandbox, World};
 use crate::telemetry::{self, Traces};
 
@@ -67,15 +67,17 @@ pub(super) async fn start(
     } else {
         None
     };
-    // Who names a file wants verdicts to be remembered from the first list on.
-    if let Some(file) = &config.outcomes.file {
-        OutcomeStore::open(file, &config.outcomes)?;
-    }
     // What became of mail to the world has nothing to do with the sandbox's.
-    if sandbox.is_none() && config.outcomes.file.is_none() {
-        config.outcomes.file = super::outcomes::file(&config).ok();
+    let is_wanted = sandbox.is_none() || config.outcomes.file.is_some();
+    let place = is_wanted.then(|| super::outcomes::place(&config).ok()).flatten();
+    let outcomes = place.map(|place| OutcomeHistory::new(place, config.outcomes.clone()));
+    // Who names a file wants verdicts to be remembered from the first list on; and a database that
+    // is away is told of now.
+    let is_needed = config.outcomes.file.is_some() || config.store.url.is_some();
+    if let Some(outcomes) = outcomes.as_ref().filter(|_| is_needed) {
+        outcomes.open().await?;
     }
-    Ok(Started { app: App::build(config)?, sandbox, traces })
+    Ok(Started { app: App::with_outcomes(config, outcomes)?, sandbox, traces })
 }
 
 /// Has the console served.

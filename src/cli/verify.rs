@@ -20,6 +20,7 @@ use crate::campaign::preflight::HostFault;
 use crate::clock::Clock;
 use crate::grpc;
 use crate::proto;
+use crate::report::{printable, rfc3339};
 use crate::smtp::outcome::Speaker;
 use crate::verdict::{Action, Reason, Verdict};
 use crate::verifier::{Depth, Options, Subject, Verification};
@@ -130,6 +131,13 @@ fn print(verification: &Verification, transcript: bool, clock: Clock) {
     }
     if let Some(suggestion) = &verification.suggestion {
         anstream::println!("              did you mean {BAD}{suggestion}{BAD:#}?");
+    }
+    if let Some(mail) = &verification.evidence.delivered {
+        let day = rfc3339(mail.at).chars().take(10).collect::<String>();
+        let source = printable(&mail.source);
+        anstream::println!(
+            "              {DIM}own mail arrived there on {day}, source: {source}{DIM:#}"
+        );
     }
     if let Some(mail) = &verification.evidence.own_mail {
         anstream::println!("              {DIM}own mail to the domain: {mail}{DIM:#}");

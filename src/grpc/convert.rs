@@ -58,6 +58,10 @@ fn evidence(evidence: &Evidence, stage_reached: DecisionStage) -> proto::Evidenc
         operator: evidence.exchanger.as_ref().and_then(operator),
         registration: evidence.registration.as_deref().map(registration),
         own_mail: evidence.own_mail.map(domain_mail),
+        delivered: evidence.delivered.as_ref().map(|mail| proto::DeliveredMail {
+            delivery_time: Some(mail.at.into()),
+            source: mail.source.clone(),
+        }),
     }
 }
 

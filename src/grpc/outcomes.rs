@@ -113,9 +113,7 @@ impl OutcomeHandler {
                 Err(why) => tally.leave_out(position, why),
             }
         }
-        let (keeper, now) = (Arc::clone(&intake.keeper), self.clock.now());
-        let kept = tokio::task::spawn_blocking(move || keeper.keep(&events, now)).await;
-        let kept = kept.map_err(|error| Status::internal(error.to_string()))?;
+        let kept = intake.keeper.keep(events, self.clock.now()).await;
         let kept = kept.map_err(|error| {
             tracing::error!(%error, "reported outcomes cannot be kept");
             Status::unavailable("the outcomes cannot be kept now; send all again: it counts once")
@@ -197,9 +195,7 @@ impl OutcomeService for OutcomeHandler {
         request: Request<GetAccuracyRequest>,
     ) -> Result<Response<GetAccuracyResponse>, Status> {
         let caller = caller(&request)?;
-        let (keeper, now) = (Arc::clone(&self.intake(&caller)?.keeper), self.clock.now());
-        let found = tokio::task::spawn_blocking(move || keeper.accuracy(now)).await;
-        let found = found.map_err(|error| Status::internal(error.to_string()))?;
+        let found = self.intake(&caller)?.keeper.accuracy(self.clock.now()).await;
         let found = found.map_err(|error| {
             tracing::error!(%error, "outcomes cannot be read");
             Status::unavailable("the outcomes cannot be read now; ask again")

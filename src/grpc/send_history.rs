@@ -1,7 +1,5 @@
 //! The history of earlier sends, for the pre-flight of the next one.
 
-use std::sync::Arc;
-
 use crate::campaign::preflight::ExpectedBounces;
 use crate::campaign::{Progress, SendPolicy};
 use crate::clock::Clock;
@@ -26,9 +24,8 @@ impl SendHistory {
         progress: &Progress,
         policy: SendPolicy,
     ) -> Option<ExpectedBounces> {
-        let (keeper, now) = (Arc::clone(&self.intake.as_ref()?.keeper), self.clock.now());
-        let accuracy = tokio::task::spawn_blocking(move || keeper.accuracy(now)).await.ok()?;
-        match accuracy {
+        let now = self.clock.now();
+        match self.intake.as_ref()?.keeper.accuracy(now).await {
             Ok(accuracy) => Some(accuracy.calibration.expect(progress, policy, now)),
             Err(error) => {
                 tracing::warn!(%error, "outcomes cannot be read: nothing is expected");

@@ -37,9 +37,7 @@ impl AddressKey {
     /// If the file cannot be read or made, or holds something else.
     pub(super) fn open(file: &Path, may_make: bool) -> io::Result<Self> {
         if may_make && !file.exists() {
-            let mut secret = [0; SECRET];
-            let random = SystemRandom::new();
-            random.fill(&mut secret).map_err(|_| io::Error::other("there is no randomness"))?;
+            let secret = Self::draw_secret()?;
             let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
             match made {
                 Ok(mut made) => {
@@ -57,7 +55,26 @@ impl AddressKey {
         Ok(Self::new(&secret))
     }
 
-    fn new(secret: &[u8; SECRET]) -> Self {
+    /// A new secret.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no randomness.
+    pub(super) fn draw_secret() -> io::Result<[u8; SECRET]> {
+        let mut secret = [0; SECRET];
+        let random = SystemRandom::new();
+        random.fill(&mut secret).map_err(|_| io::Error::other("there is no randomness"))?;
+        Ok(secret)
+    }
+
+    /// The hash that tells this key from others, and does not tell the key.
+    #[cfg(feature = "postgres")]
+    pub(super) fn fingerprint(&self) -> Digest {
+        self.digest("fingerprint", &[])
+    }
+
+    /// The key of this secret.
+    pub(super) fn new(secret: &[u8; SECRET]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 

@@ -9,9 +9,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The file that holds the outcomes. Its key, `outcomes.key`, stands beside it. Default:
-    /// `outcomes.db` in the folder of the batches.
+    /// The file that holds the outcomes. Default: with `store.url` the database, which all
+    /// services share; else `outcomes.db` in the folder of the batches.
     pub file: Option<PathBuf>,
+    /// The file that holds the key under which addresses are hashed: 32 bytes, made if it is not
+    /// there when the first outcome comes. Default: `outcomes.key` beside the file of the outcomes;
+    /// with `store.url` the database itself. Services that share a database need the same key.
+    pub key_file: Option<PathBuf>,
     /// Names of the API keys and certificates that may report outcomes to the service. Default
     /// none. An outcome counts for every caller: it suppresses addresses for all of them.
     pub reporters: Vec<String>,
@@ -31,6 +35,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             file: None,
+            key_file: None,
             reporters: Vec::new(),
             keep_addresses: false,
             keep_verdicts: Duration::from_secs(180 * 24 * 60 * 60),

@@ -1,14 +1,12 @@
-//! Keyed hashes: bytes in the store, hexadecimal for people.
+//! Keyed hashes: bytes in the store, hexadecimal for people. Pure.
 
 use std::fmt;
-
-use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
 /// Number of bytes: 16 find one address among billions.
 const LENGTH: usize = 16;
 
 /// A keyed hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; LENGTH]);
 
 impl Digest {
@@ -17,6 +15,16 @@ impl Digest {
         let mut digest = [0; LENGTH];
         digest.copy_from_slice(&mac[..LENGTH]);
         Self(digest)
+    }
+
+    /// The hash of these bytes.
+    pub(super) fn from_bytes(bytes: [u8; LENGTH]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// The hash that these hexadecimal digits are.
@@ -36,18 +44,6 @@ impl Digest {
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex(&self.0))
-    }
-}
-
-impl ToSql for Digest {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        self.0.to_sql()
-    }
-}
-
-impl FromSql for Digest {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        <[u8; LENGTH]>::column_result(value).map(Self)
     }
 }
 

@@ -4,20 +4,23 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use async_trait::async_trait;
+
 use super::accuracy::Accuracy;
 use super::event::{AddedEvent, OutcomeEvent};
 use super::store_error::OutcomeStoreError;
 
-/// Keeps outcomes that a service is told. Its calls wait for a disk.
+/// Keeps outcomes that a service is told.
+#[async_trait]
 pub trait OutcomeKeeper: Send + Sync {
     /// Keeps these events of the operator's own, all or none, and tells the fate of each.
     ///
     /// # Errors
     ///
-    /// If the disk fails; nothing is kept then.
-    fn keep(
+    /// If the database fails; nothing is kept then.
+    async fn keep(
         &self,
-        events: &[OutcomeEvent],
+        events: Vec<OutcomeEvent>,
         now: SystemTime,
     ) -> Result<Vec<AddedEvent>, OutcomeStoreError>;
 
@@ -25,8 +28,8 @@ pub trait OutcomeKeeper: Send + Sync {
     ///
     /// # Errors
     ///
-    /// If the disk fails.
-    fn accuracy(&self, now: SystemTime) -> Result<Arc<Accuracy>, OutcomeStoreError>;
+    /// If the database fails.
+    async fn accuracy(&self, now: SystemTime) -> Result<Arc<Accuracy>, OutcomeStoreError>;
 }
 
 /// The place for reported outcomes, and the callers that may report. Cheap to clone.

@@ -8,6 +8,8 @@
 pub mod accuracy;
 #[cfg(feature = "sqlite")]
 mod address_key;
+#[cfg(feature = "sqlite")]
+mod blocking;
 pub mod bounce;
 mod config;
 #[cfg(feature = "sqlite")]
@@ -16,11 +18,19 @@ mod event;
 mod intake;
 mod kind;
 #[cfg(feature = "sqlite")]
+mod outcome_table;
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+mod postgres;
+#[cfg(feature = "sqlite")]
 mod prior;
 pub mod readers;
 #[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(feature = "sqlite")]
 mod store;
 mod store_error;
+#[cfg(feature = "sqlite")]
+mod stored_outcome;
 
 pub use bounce::{BounceMail, RecipientNotice};
 pub use config::Config;
@@ -30,7 +40,9 @@ pub use event::{AddedEvent, EventProof, OutcomeEvent, ReportedFate};
 pub use intake::{OutcomeIntake, OutcomeKeeper};
 pub use kind::OutcomeKind;
 #[cfg(feature = "sqlite")]
-pub use prior::OutcomeHistory;
+pub use prior::{OutcomeHistory, OutcomePlace};
 #[cfg(feature = "sqlite")]
-pub use store::{OutcomeStore, StoredOutcome};
+pub use store::OutcomeStore;
 pub use store_error::OutcomeStoreError;
+#[cfg(feature = "sqlite")]
+pub use stored_outcome::{LatestOutcomes, StoredOutcome};

@@ -7,18 +7,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use async_trait::async_trait;
 use parking_lot::Mutex;
+use tokio::sync::OnceCell;
 
 use super::accuracy::{Accuracy, OutcomeTallies};
 use super::config::Config;
 use super::event::{AddedEvent, OutcomeEvent};
 use super::intake::OutcomeKeeper;
 use super::kind::OutcomeKind;
-use super::store::{OutcomeStore, StoredOutcome};
+use super::store::OutcomeStore;
 use super::store_error::OutcomeStoreError;
+use super::stored_outcome::StoredOutcome;
 use crate::address::Identity;
+#[cfg(feature = "postgres")]
+use crate::batch::StoreConfig;
 use crate::verdict::Reason;
-use crate::verifier::{DomainMail, GivenVerdict, OWN_MAIL_DAYS, PriorOutcome, PriorOutcomes};
+use crate::verifier::{
+    DeliveredMail, DomainMail, GivenVerdict, OWN_MAIL_DAYS, PriorLookupError, PriorMail,
+    PriorOutcome, PriorOutcomes,
+};
 
 /// Domains whose mail is remembered; then they are asked for anew.
 const MOST_DOMAINS: usize = 10_000;
@@ -27,66 +35,120 @@ const MOST_DOMAINS: usize = 10_000;
 /// counted anew.
 const LASTS: Duration = Duration::from_secs(60);
 
-/// The outcomes in a file that may come later: nothing is known until it is there.
-///
-/// A look-up is one search in an index and waits for no writer: what is written goes by a
-/// connection of its own.
+/// The place where outcomes are kept.
+#[derive(Clone, Debug)]
+pub enum OutcomePlace {
+    /// A file.
+    File(PathBuf),
+    /// The database that several services share.
+    #[cfg(feature = "postgres")]
+    Database(StoreConfig),
+}
+
+impl OutcomePlace {
+    /// Opens the store, and makes what is not there.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be used.
+    pub async fn open(&self, config: &Config) -> Result<OutcomeStore, OutcomeStoreError> {
+        match self {
+            Self::File(file) => OutcomeStore::open(file, config).await,
+            #[cfg(feature = "postgres")]
+            Self::Database(store) => OutcomeStore::connect(store, config).await,
+        }
+    }
+
+    /// `false` if it is a file that is not there yet.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        match self {
+            Self::File(file) => file.exists(),
+            #[cfg(feature = "postgres")]
+            Self::Database(_) => true,
+        }
+    }
+}
+
+/// The outcomes in a place; a file may come later, and nothing is known until it is there.
 pub struct OutcomeHistory {
-    file: PathBuf,
+    place: OutcomePlace,
     config: Config,
-    reader: Mutex<Option<Arc<OutcomeStore>>>,
-    writer: Mutex<Option<Arc<OutcomeStore>>>,
-    accuracy: Mutex<Option<(SystemTime, Arc<Accuracy>)>>,
+    store: OnceCell<OutcomeStore>,
+    accuracy: tokio::sync::Mutex<Option<(SystemTime, Arc<Accuracy>)>>,
     domains: Mutex<HashMap<String, (SystemTime, Option<DomainMail>)>>,
     has_failed: AtomicBool,
 }
 
 impl OutcomeHistory {
-    /// The outcomes in `file`.
+    /// The outcomes in this place.
     #[must_use]
-    pub fn new(file: PathBuf, config: Config) -> Self {
+    pub fn new(place: OutcomePlace, config: Config) -> Self {
         Self {
-            file,
+            place,
             config,
-            reader: Mutex::default(),
-            writer: Mutex::default(),
-            accuracy: Mutex::default(),
+            store: OnceCell::new(),
+            accuracy: tokio::sync::Mutex::default(),
             domains: Mutex::default(),
             has_failed: AtomicBool::new(false),
         }
     }
 
-    /// The store to look up in, if its file is there.
-    fn reader(&self) -> Result<Option<Arc<OutcomeStore>>, OutcomeStoreError> {
-        if self.reader.lock().is_none() && !self.file.exists() {
+    /// Opens the store now, and makes what is not there.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be used.
+    pub async fn open(&self) -> Result<&OutcomeStore, OutcomeStoreError> {
+        self.store.get_or_try_init(|| self.place.open(&self.config)).await
+    }
+
+    /// The store to look up in, if it is there.
+    async fn existing(&self) -> Result<Option<&OutcomeStore>, OutcomeStoreError> {
+        if !self.store.initialized() && !self.place.exists() {
             return Ok(None);
         }
-        self.open(&self.reader).map(Some)
+        self.open().await.map(Some)
     }
 
-    /// The store in this place, opened once; made if it is not there.
-    fn open(
-        &self,
-        place: &Mutex<Option<Arc<OutcomeStore>>>,
-    ) -> Result<Arc<OutcomeStore>, OutcomeStoreError> {
-        let mut opened = place.lock();
-        if let Some(store) = &*opened {
-            return Ok(Arc::clone(store));
-        }
-        let store = Arc::new(OutcomeStore::open(&self.file, &self.config)?);
-        *opened = Some(Arc::clone(&store));
-        Ok(store)
-    }
-
-    fn suppression(
+    async fn look_up(
         &self,
         identity: &Identity,
         now: SystemTime,
-    ) -> Result<Option<StoredOutcome>, OutcomeStoreError> {
-        match self.reader()? {
-            Some(store) => store.suppression(identity, now),
-            None => Ok(None),
-        }
+    ) -> Result<PriorMail, OutcomeStoreError> {
+        let Some(store) = self.existing().await? else { return Ok(PriorMail::default()) };
+        let latest = store.latest(identity, now).await?;
+        let suppression = latest.suppression(store.suppressed_since(now));
+        let suppression = suppression.and_then(|found| {
+            Some(PriorOutcome { reason: reason(found.kind)?, words: words(found) })
+        });
+        let delivered = latest.delivered.filter(|delivered| delivered.at > days_before(now));
+        let delivered = delivered.map(|it| DeliveredMail { at: it.at, source: it.source });
+        Ok(PriorMail { suppression, delivered })
+    }
+
+    /// Counts mail to a domain since that time, if there was any.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be used.
+    pub async fn count_domain_mail(
+        &self,
+        domain: &str,
+        since: SystemTime,
+    ) -> Result<Option<DomainMail>, OutcomeStoreError> {
+        let Some(store) = self.existing().await? else { return Ok(None) };
+        let mail = store.history(domain, since).await?;
+        Ok(Some(mail).filter(|mail| mail.sent > 0))
+    }
+
+    async fn keep_verdicts(
+        &self,
+        list: &str,
+        verdicts: &[GivenVerdict],
+        now: SystemTime,
+    ) -> Result<(), OutcomeStoreError> {
+        self.open().await?.remember(list, verdicts, now).await
     }
 
     /// Warns of a failure once, and not for each address of a list.
@@ -97,30 +159,37 @@ impl OutcomeHistory {
     }
 }
 
+/// [`OWN_MAIL_DAYS`] before `now`.
+fn days_before(now: SystemTime) -> SystemTime {
+    let since = now.checked_sub(Duration::from_secs(24 * 60 * 60) * OWN_MAIL_DAYS);
+    since.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+#[async_trait]
 impl OutcomeKeeper for OutcomeHistory {
-    fn keep(
+    async fn keep(
         &self,
-        events: &[OutcomeEvent],
+        events: Vec<OutcomeEvent>,
         now: SystemTime,
     ) -> Result<Vec<AddedEvent>, OutcomeStoreError> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        let added = self.open(&self.writer)?.add(events, false, now)?;
-        *self.accuracy.lock() = None;
+        let added = self.open().await?.add(events, false, now).await?;
+        *self.accuracy.lock().await = None;
         Ok(added)
     }
 
-    fn accuracy(&self, now: SystemTime) -> Result<Arc<Accuracy>, OutcomeStoreError> {
+    async fn accuracy(&self, now: SystemTime) -> Result<Arc<Accuracy>, OutcomeStoreError> {
         // One counts, and the others wait for it.
-        let mut known = self.accuracy.lock();
+        let mut known = self.accuracy.lock().await;
         if let Some((at, accuracy)) = &*known
             && now.duration_since(*at).is_ok_and(|age| age < LASTS)
         {
             return Ok(Arc::clone(accuracy));
         }
-        let tallies = match self.reader()? {
-            Some(store) => store.tallies()?,
+        let tallies = match self.existing().await? {
+            Some(store) => store.tallies().await?,
             None => OutcomeTallies::default(),
         };
         let accuracy = Arc::new(Accuracy::from_tallies(&tallies));
@@ -129,17 +198,26 @@ impl OutcomeKeeper for OutcomeHistory {
     }
 }
 
+#[async_trait]
 impl PriorOutcomes for OutcomeHistory {
-    fn find(&self, identity: &Identity, now: SystemTime) -> Option<PriorOutcome> {
-        // A store that fails suppresses nobody.
-        let found = self.suppression(identity, now).unwrap_or_else(|error| {
-            self.warn(&error, "nothing is suppressed");
-            None
-        })?;
-        Some(PriorOutcome { reason: reason(found.kind)?, words: words(&found) })
+    async fn find(
+        &self,
+        identity: &Identity,
+        now: SystemTime,
+    ) -> Result<PriorMail, PriorLookupError> {
+        match self.look_up(identity, now).await {
+            Ok(found) => {
+                self.has_failed.store(false, Ordering::Relaxed);
+                Ok(found)
+            }
+            Err(error) => {
+                self.warn(&error, "nobody is asked about an address that may be suppressed");
+                Err(PriorLookupError(error.to_string()))
+            }
+        }
     }
 
-    fn find_domain_mail(&self, domain: &str, now: SystemTime) -> Option<DomainMail> {
+    async fn find_domain_mail(&self, domain: &str, now: SystemTime) -> Option<DomainMail> {
         let is_fresh = |at: &SystemTime| now.duration_since(*at).is_ok_and(|age| age < LASTS);
         let known = self.domains.lock().get(domain).copied();
         if let Some((at, mail)) = known
@@ -147,10 +225,8 @@ impl PriorOutcomes for OutcomeHistory {
         {
             return mail;
         }
-        let since = now.checked_sub(Duration::from_secs(24 * 60 * 60) * OWN_MAIL_DAYS);
-        let since = since.unwrap_or(SystemTime::UNIX_EPOCH);
-        let mail = self.reader().ok()??.history(domain, since).ok()?;
-        let mail = Some(mail).filter(|mail| mail.sent > 0);
+        // What cannot be counted now is not asked for by each address of the domain.
+        let mail = self.count_domain_mail(domain, days_before(now)).await.unwrap_or_default();
         let mut domains = self.domains.lock();
         if domains.len() >= MOST_DOMAINS {
             domains.clear();
@@ -160,12 +236,16 @@ impl PriorOutcomes for OutcomeHistory {
     }
 
     fn remembers_verdicts(&self) -> bool {
-        !self.config.keep_verdicts.is_zero() && matches!(self.reader(), Ok(Some(_)))
+        let is_in_use = match &self.place {
+            OutcomePlace::File(file) => self.store.initialized() || file.exists(),
+            #[cfg(feature = "postgres")]
+            OutcomePlace::Database(_) => self.store.get().is_some_and(OutcomeStore::is_in_use),
+        };
+        is_in_use && !self.config.keep_verdicts.is_zero()
     }
 
-    fn remember_verdicts(&self, list: &str, verdicts: &[GivenVerdict], now: SystemTime) {
-        let store = self.open(&self.writer);
-        if let Err(error) = store.and_then(|store| store.remember(list, verdicts, now)) {
+    async fn remember_verdicts(&self, list: &str, verdicts: &[GivenVerdict], now: SystemTime) {
+        if let Err(error) = self.keep_verdicts(list, verdicts, now).await {
             self.warn(&error, "verdicts are not remembered");
         }
     }
@@ -173,7 +253,7 @@ impl PriorOutcomes for OutcomeHistory {
 
 impl fmt::Debug for OutcomeHistory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OutcomeHistory").field("file", &self.file).finish_non_exhaustive()
+        f.debug_struct("OutcomeHistory").finish_non_exhaustive()
     }
 }
 
@@ -201,22 +281,34 @@ fn words(outcome: &StoredOutcome) -> String {
 mod tests {
     use super::*;
     use crate::address::Address;
-    use crate::outcomes::OutcomeEvent;
 
-    #[test]
-    fn a_file_that_comes_later_is_taken_up() {
-        let folder = tempfile::tempdir().unwrap();
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn identity() -> Identity {
+        Address::parse("jane@acme.test").unwrap().identity()
+    }
+
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_867_200)
+    }
+
+    fn history(folder: &tempfile::TempDir) -> (PathBuf, OutcomeHistory) {
         let file = folder.path().join("outcomes.db");
-        let history = OutcomeHistory::new(file.clone(), Config::default());
-        let identity = Address::parse("jane@acme.test").unwrap().identity();
-        let now = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_795_867_200);
-        assert_eq!(history.find(&identity, now), None);
+        let place = OutcomePlace::File(file.clone());
+        (file, OutcomeHistory::new(place, Config::default()))
+    }
+
+    #[tokio::test]
+    async fn a_file_that_comes_later_is_taken_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, history) = history(&folder);
+        assert_eq!(history.find(&identity(), now()).await, Ok(PriorMail::default()));
         assert!(!file.exists(), "a look-up makes nothing");
-        let store = OutcomeStore::open(&file, &Config::default()).unwrap();
+        let store = OutcomeStore::open(&file, &Config::default()).await.unwrap();
         let event = OutcomeEvent::new("ses", "jane@acme.test", OutcomeKind::Gone)
             .saying("550 5.1.1 <jane@acme.test> unknown");
-        store.add(&[event], false, now).unwrap();
-        let found = history.find(&identity, now).unwrap();
+        store.add(vec![event], false, now()).await.unwrap();
+        let found = history.find(&identity(), now()).await.unwrap().suppression.unwrap();
         assert_eq!(found.reason, Reason::BouncedBefore);
         assert!(
             found.words.starts_with("gone on 2026-11-28, source: ses: 550 5.1.1"),
@@ -224,5 +316,28 @@ mod tests {
             found.words
         );
         assert!(!found.words.contains("jane@"), "{}", found.words);
+    }
+
+    #[tokio::test]
+    async fn mail_that_arrived_in_180_days_is_told_and_suppresses_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, history) = history(&folder);
+        let at = now() - DAY * 179;
+        let event = OutcomeEvent::new("postfix", "jane@acme.test", OutcomeKind::Delivered);
+        history.keep(vec![event.at(Some(at))], now()).await.unwrap();
+        let found = history.find(&identity(), now()).await.unwrap();
+        let delivered = DeliveredMail { at, source: "postfix".to_owned() };
+        assert_eq!(found, PriorMail { suppression: None, delivered: Some(delivered) });
+        let later = history.find(&identity(), now() + DAY * 2).await;
+        assert_eq!(later, Ok(PriorMail::default()));
+    }
+
+    #[tokio::test]
+    async fn a_store_that_cannot_be_read_is_an_error_and_no_clean_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, history) = history(&folder);
+        std::fs::write(&file, "this is no database").unwrap();
+        let error = history.find(&identity(), now()).await.unwrap_err();
+        assert!(error.to_string().contains("outcomes.key is missing"), "{error}");
     }
 }

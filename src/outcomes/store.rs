@@ -1,35 +1,39 @@
-//! The store: outcomes in one SQLite file, found by keyed hashes of addresses.
+//! The store: outcomes in a database, found by keyed hashes of addresses.
 //!
-//! Several processes may use the file at a time. The same event is kept once. The words of servers
-//! are kept without local parts; the address itself only if the operator says so.
+//! Several processes may use it at a time. The same event is kept once. The words of servers are
+//! kept without local parts; the address itself only if the operator says so.
 
-mod record;
-mod schema;
-mod verdicts;
-
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use tokio::sync::OnceCell;
 
-use super::address_key::{AddressDigests, AddressKey};
+use super::accuracy::OutcomeTallies;
+use super::address_key::AddressKey;
+use super::blocking::blocking;
 use super::config::Config;
 use super::event::{AddedEvent, EventProof, OutcomeEvent};
 use super::kind::OutcomeKind;
+use super::outcome_table::OutcomeTable;
+use super::sqlite::SqliteOutcomes;
 use super::store_error::OutcomeStoreError;
+use super::stored_outcome::{
+    LatestOutcomes, NewOutcome, StoredOutcome, VerdictRecord, milliseconds,
+};
 use crate::address::{Address, Identity, irregular, redact};
-use crate::verifier::DomainMail;
-pub use record::StoredOutcome;
-use record::{milliseconds, unsigned};
+use crate::verifier::{DomainMail, GivenVerdict};
 
-/// The store of outcomes. Its calls wait for a disk.
+/// Time for which it is believed that nothing was ever kept.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The store of outcomes.
 pub struct OutcomeStore {
-    connection: Mutex<Connection>,
-    key: AddressKey,
-    path: PathBuf,
+    table: Arc<dyn OutcomeTable>,
+    key: OnceCell<Arc<AddressKey>>,
+    /// Time of the last look that found nothing kept, by the clock of look-ups.
+    empty_at: Mutex<Option<SystemTime>>,
     keep_addresses: bool,
     suppress_gone: Duration,
     keep_verdicts: Duration,
@@ -41,61 +45,93 @@ impl OutcomeStore {
     /// # Errors
     ///
     /// If a file cannot be used; the message says what to do.
-    pub fn open(path: &Path, config: &Config) -> Result<Self, OutcomeStoreError> {
-        let key_file = path.with_file_name("outcomes.key");
-        let is_new = !path.exists();
-        if is_new {
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)
-                    .map_err(|error| OutcomeStoreError::of_io(folder, error))?;
-            }
-            let made = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-            made.map_err(|error| OutcomeStoreError::of_io(path, error))?;
-        } else if !key_file.exists() {
-            return Err(OutcomeStoreError::NoKey { key: key_file, store: path.to_owned() });
-        }
-        let key = AddressKey::open(&key_file, is_new)
-            .map_err(|error| OutcomeStoreError::of_io(&key_file, error))?;
-        let store = Self {
-            connection: Mutex::new(Connection::open(path).map_err(|e| database(path, &e))?),
-            key,
-            path: path.to_owned(),
-            keep_addresses: config.keep_addresses,
-            suppress_gone: config.suppress_gone,
-            keep_verdicts: config.keep_verdicts,
-        };
-        store.prepare()?;
+    pub async fn open(path: &Path, config: &Config) -> Result<Self, OutcomeStoreError> {
+        let (path, key_file) = (path.to_owned(), config.key_file.clone());
+        let table = blocking(move || SqliteOutcomes::open(&path, key_file.as_deref())).await??;
+        let store = Self::new(Arc::new(table), config);
+        store.key().await?;
         Ok(store)
     }
 
-    fn prepare(&self) -> Result<(), OutcomeStoreError> {
-        let found = self.run(schema::prepare)?;
-        if found > schema::VERSION {
-            let path = self.path.clone();
-            return Err(OutcomeStoreError::Newer { path, found, known: schema::VERSION });
+    /// Opens the outcomes in the database of `store`, and makes the tables if there are none.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be used, or its key is another one; the message says what to do.
+    #[cfg(feature = "postgres")]
+    pub async fn connect(
+        store: &crate::batch::StoreConfig,
+        config: &Config,
+    ) -> Result<Self, OutcomeStoreError> {
+        let table = super::postgres::PostgresOutcomes::open(store, config.key_file.clone()).await?;
+        let store = Self::new(Arc::new(table), config);
+        if store.known_key().await?.is_none() {
+            *store.empty_at.lock() = Some(SystemTime::UNIX_EPOCH);
         }
-        Ok(())
+        Ok(store)
     }
 
-    fn run<T>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, OutcomeStoreError> {
-        work(&mut self.connection.lock()).map_err(|error| database(&self.path, &error))
+    fn new(table: Arc<dyn OutcomeTable>, config: &Config) -> Self {
+        Self {
+            table,
+            key: OnceCell::new(),
+            empty_at: Mutex::default(),
+            keep_addresses: config.keep_addresses,
+            suppress_gone: config.suppress_gone,
+            keep_verdicts: config.keep_verdicts,
+        }
     }
 
-    /// Does work that is kept whole, or not at all.
-    fn write<T>(
-        &self,
-        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
-    ) -> Result<T, OutcomeStoreError> {
-        self.run(|connection| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let done = work(&transaction)?;
-            transaction.commit()?;
-            Ok(done)
-        })
+    /// The key, made if there is none.
+    async fn key(&self) -> Result<Arc<AddressKey>, OutcomeStoreError> {
+        let make = || async {
+            let made = self.table.key(true).await?;
+            made.map(Arc::new).ok_or(OutcomeStoreError::Stopped)
+        };
+        self.key.get_or_try_init(make).await.cloned()
+    }
+
+    /// The key, if anything was ever kept.
+    async fn known_key(&self) -> Result<Option<Arc<AddressKey>>, OutcomeStoreError> {
+        if let Some(key) = self.key.get() {
+            return Ok(Some(Arc::clone(key)));
+        }
+        let Some(found) = self.table.key(false).await? else { return Ok(None) };
+        let found = self.key.get_or_init(|| async { Arc::new(found) }).await;
+        Ok(Some(Arc::clone(found)))
+    }
+
+    /// The key for a look-up at `now`, if anything was ever kept. That nothing was is believed for
+    /// [`LOOK_AGAIN`], and for as long as a database that was empty is away: who keeps no outcomes
+    /// needs none to be looked up.
+    async fn key_at(&self, now: SystemTime) -> Result<Option<Arc<AddressKey>>, OutcomeStoreError> {
+        if let Some(key) = self.key.get() {
+            return Ok(Some(Arc::clone(key)));
+        }
+        let was_empty_at = {
+            let mut empty_at = self.empty_at.lock();
+            if let Some(at) = *empty_at
+                && now.duration_since(at).is_ok_and(|age| age < LOOK_AGAIN)
+            {
+                return Ok(None);
+            }
+            // Those that come meanwhile do not ask too.
+            empty_at.as_mut().map(|at| std::mem::replace(at, now))
+        };
+        match self.known_key().await {
+            Ok(None) => {
+                *self.empty_at.lock() = Some(now);
+                Ok(None)
+            }
+            Err(OutcomeStoreError::Database { .. }) if was_empty_at.is_some() => Ok(None),
+            found => found,
+        }
+    }
+
+    /// `true` if it is known that something was kept.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        self.key.initialized()
     }
 
     /// Keeps these events, all or none, and tells the fate of each. `trusted`: bounces count
@@ -103,80 +139,43 @@ impl OutcomeStore {
     ///
     /// # Errors
     ///
-    /// If the disk fails; nothing is kept then.
-    pub fn add(
+    /// If the database fails; nothing is kept then.
+    pub async fn add(
         &self,
-        events: &[OutcomeEvent],
+        events: Vec<OutcomeEvent>,
         trusted: bool,
         now: SystemTime,
     ) -> Result<Vec<AddedEvent>, OutcomeStoreError> {
-        self.write(|work| {
-            events.iter().map(|event| self.add_one(work, event, trusted, now)).collect()
+        let (key, keep_addresses) = (self.key().await?, self.keep_addresses);
+        let rows = blocking(move || {
+            let row = |event: &OutcomeEvent| row(&key, event, trusted, keep_addresses, now);
+            events.iter().map(row).collect::<Vec<_>>()
         })
-    }
-
-    fn add_one(
-        &self,
-        work: &Transaction<'_>,
-        event: &OutcomeEvent,
-        trusted: bool,
-        now: SystemTime,
-    ) -> rusqlite::Result<AddedEvent> {
-        let Ok((address, _)) = irregular::parse(&event.address) else {
-            return Ok(AddedEvent::NoAddress);
-        };
-        let identity = address.identity();
-        let digests = self.key.digests(&identity);
-        if !trusted && !self.is_proven(work, event, &identity, &digests)? {
-            return Ok(AddedEvent::NotCounted);
-        }
-        let at = event.at.unwrap_or(now).min(now);
-        let words = redact::text(&event.words);
-        let mailbox = &identity.mailbox;
-        // As the source says it, so that a time ahead of ours is the same one tomorrow.
-        let stamp = event.at.map(|at| milliseconds(at).to_string()).unwrap_or_default();
-        let id = match &event.event_id {
-            Some(id) => self.key.digest("event", &[event.source, id, mailbox, event.kind.name()]),
-            // Without a name, events of the same time and words are one.
-            None => {
-                let parts = [event.source, "", mailbox, event.kind.name(), &stamp, &words];
-                self.key.digest("event", &parts)
+        .await?;
+        let mut added = vec![AddedEvent::NoAddress; rows.len()];
+        let places: Vec<usize> =
+            rows.iter().enumerate().filter(|(_, row)| row.is_some()).map(|(at, _)| at).collect();
+        let fates = self.table.add(rows.into_iter().flatten().collect()).await?;
+        for (place, fate) in places.into_iter().zip(fates) {
+            if let Some(added) = added.get_mut(place) {
+                *added = fate;
             }
-        };
-        let outcome = StoredOutcome {
-            id,
-            mailbox: digests.mailbox,
-            person: digests.person,
-            domain: domain(&address),
-            kind: event.kind,
-            at,
-            source: event.source.to_owned(),
-            words,
-            address: self.keep_addresses.then(|| address.wire_utf8()),
-        };
-        let is_new = outcome.insert(work)?;
-        Ok(if is_new { AddedEvent::Taken } else { AddedEvent::Repeated })
+        }
+        Ok(added)
     }
 
-    /// `true` for the operator's own sources, and for mails with a token of ours, or about an
-    /// address that those sources or the operator's lists know.
-    fn is_proven(
+    /// The latest outcomes of an address, as known at `now`.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn latest(
         &self,
-        work: &Transaction<'_>,
-        event: &OutcomeEvent,
         identity: &Identity,
-        digests: &AddressDigests,
-    ) -> rusqlite::Result<bool> {
-        let EventProof::Mail(sent_to) = &event.proof else { return Ok(true) };
-        let token = self.key.token(identity);
-        if sent_to.iter().any(|it| it.to_ascii_lowercase().contains(&token)) {
-            return Ok(true);
-        }
-        let mut known = work.prepare_cached(
-            "SELECT 1 FROM outcomes WHERE mailbox = ?1 AND source <> 'bounce'
-             UNION ALL SELECT 1 FROM verdicts WHERE mailbox = ?1 LIMIT 1",
-        )?;
-        known.exists([digests.mailbox])
+        now: SystemTime,
+    ) -> Result<LatestOutcomes, OutcomeStoreError> {
+        let Some(key) = self.key_at(now).await? else { return Ok(LatestOutcomes::default()) };
+        self.table.latest(key.digests(identity)).await
     }
 
     /// The outcome for which an address is not to be written to, or asked about, at `now`: a
@@ -185,107 +184,75 @@ impl OutcomeStore {
     ///
     /// # Errors
     ///
-    /// If the disk fails.
-    pub fn suppression(
+    /// If the database fails.
+    pub async fn suppression(
         &self,
         identity: &Identity,
         now: SystemTime,
     ) -> Result<Option<StoredOutcome>, OutcomeStoreError> {
-        let digests = self.key.digests(identity);
-        let since = now.checked_sub(self.suppress_gone).unwrap_or(SystemTime::UNIX_EPOCH);
-        self.run(|connection| {
-            let mut opted_out = connection.prepare_cached(
-                "SELECT * FROM outcomes WHERE person = ? AND kind IN ('complaint', 'unsubscribed')
-                 ORDER BY at DESC LIMIT 1",
-            )?;
-            if let Some(found) =
-                opted_out.query_row([digests.person], StoredOutcome::read).optional()?
-            {
-                return Ok(Some(found));
-            }
-            let mut gone = connection.prepare_cached(
-                "SELECT * FROM outcomes WHERE mailbox = ?1 AND kind = 'gone' AND at > ?2
-                 AND NOT EXISTS (SELECT 1 FROM outcomes AS later WHERE later.mailbox = ?1
-                     AND later.kind = 'delivered' AND later.at > outcomes.at)
-                 ORDER BY at DESC LIMIT 1",
-            )?;
-            gone.query_row(params![digests.mailbox, milliseconds(since)], StoredOutcome::read)
-                .optional()
-        })
+        Ok(self.latest(identity, now).await?.suppression(self.suppressed_since(now)).cloned())
+    }
+
+    /// The time since which a bounce as gone suppresses.
+    pub(super) fn suppressed_since(&self, now: SystemTime) -> SystemTime {
+        now.checked_sub(self.suppress_gone).unwrap_or(SystemTime::UNIX_EPOCH)
     }
 
     /// Numbers of the domain's outcomes since that time.
     ///
     /// # Errors
     ///
-    /// If the disk fails.
-    pub fn history(
+    /// If the database fails.
+    pub async fn history(
         &self,
         domain: &str,
         since: SystemTime,
     ) -> Result<DomainMail, OutcomeStoreError> {
-        self.run(|connection| {
-            let mut counts = connection.prepare_cached(
-                "SELECT kind, count(*) FROM outcomes WHERE domain = ? AND at > ? GROUP BY kind",
-            )?;
-            let mut rows = counts.query(params![domain, milliseconds(since)])?;
-            let mut history = DomainMail::default();
-            let mut listed = 0;
-            while let Some(row) = rows.next()? {
-                let (kind, count): (String, u64) = (row.get(0)?, unsigned(row.get(1)?));
-                match OutcomeKind::from_name(&kind) {
-                    Some(OutcomeKind::Sent) => listed = count,
-                    Some(OutcomeKind::Delivered) => history.sent += count,
-                    Some(kind) if kind.is_bounce() => {
-                        history.sent += count;
-                        history.bounced += count;
-                        history.gone += if kind == OutcomeKind::Gone { count } else { 0 };
-                    }
-                    _ => {}
+        let mut history = DomainMail::default();
+        let mut listed = 0;
+        for (kind, count) in self.table.count(domain, since).await? {
+            match kind {
+                OutcomeKind::Sent => listed = count,
+                OutcomeKind::Delivered => history.sent += count,
+                kind if kind.is_bounce() => {
+                    history.sent += count;
+                    history.bounced += count;
+                    history.gone += if kind == OutcomeKind::Gone { count } else { 0 };
                 }
+                _ => {}
             }
-            // A list of whom was written to, without word of what arrived.
-            history.sent = history.sent.max(listed);
-            Ok(history)
-        })
+        }
+        // A list of whom was written to, without word of what arrived.
+        history.sent = history.sent.max(listed);
+        Ok(history)
     }
 
-    /// Gives each outcome, the oldest first, to `each`, until that fails.
+    /// Up to `limit` outcomes, the oldest first, behind `last`.
     ///
     /// # Errors
     ///
-    /// If the disk fails.
-    pub fn export<E>(
+    /// If the database fails.
+    pub async fn export(
         &self,
-        mut each: impl FnMut(StoredOutcome) -> Result<(), E>,
-    ) -> Result<Result<(), E>, OutcomeStoreError> {
-        self.run(|connection| {
-            let mut all = connection.prepare("SELECT * FROM outcomes ORDER BY at, id")?;
-            let mut rows = all.query([])?;
-            while let Some(row) = rows.next()? {
-                if let Err(error) = each(StoredOutcome::read(row)?) {
-                    return Ok(Err(error));
-                }
-            }
-            Ok(Ok(()))
-        })
+        last: Option<&StoredOutcome>,
+        limit: usize,
+    ) -> Result<Vec<StoredOutcome>, OutcomeStoreError> {
+        self.table.page(last.map(|last| (last.at, last.id)), limit).await
     }
 
     /// Keeps outcomes that a store with the same key exported; returns the number of new ones.
     ///
     /// # Errors
     ///
-    /// If the disk fails; nothing is kept then.
-    pub fn import(&self, outcomes: &[StoredOutcome]) -> Result<usize, OutcomeStoreError> {
-        self.write(|work| {
-            let mut taken = 0;
-            for outcome in outcomes {
-                let address = outcome.address.clone().filter(|_| self.keep_addresses);
-                let outcome = StoredOutcome { address, ..outcome.clone() };
-                taken += usize::from(outcome.insert(work)?);
-            }
-            Ok(taken)
-        })
+    /// If the database fails; nothing is kept then.
+    pub async fn import(&self, outcomes: Vec<StoredOutcome>) -> Result<usize, OutcomeStoreError> {
+        self.key().await?;
+        let rows = outcomes.into_iter().map(|outcome| {
+            let address = outcome.address.clone().filter(|_| self.keep_addresses);
+            NewOutcome { row: StoredOutcome { address, ..outcome }, needs_proof: false }
+        });
+        let added = self.table.add(rows.collect()).await?;
+        Ok(added.into_iter().filter(|added| *added == AddedEvent::Taken).count())
     }
 
     /// Removes everything that is kept of a person's address; returns the number of outcomes
@@ -293,17 +260,10 @@ impl OutcomeStore {
     ///
     /// # Errors
     ///
-    /// If the disk fails.
-    pub fn erase(&self, address: &Address) -> Result<usize, OutcomeStoreError> {
-        let AddressDigests { mailbox, person } = self.key.digests(&address.identity());
-        self.run(|connection| {
-            connection.execute_batch("PRAGMA secure_delete = ON")?;
-            let of_theirs = |table: &str| {
-                let sql = format!("DELETE FROM {table} WHERE mailbox = ? OR person = ?");
-                connection.execute(&sql, [mailbox, person])
-            };
-            Ok(of_theirs("outcomes")? + of_theirs("verdicts")?)
-        })
+    /// If the database fails.
+    pub async fn erase(&self, address: &Address) -> Result<u64, OutcomeStoreError> {
+        let Some(key) = self.known_key().await? else { return Ok(0) };
+        self.table.erase(key.digests(&address.identity())).await
     }
 
     /// Removes the verdicts and the outcomes before that time, but for complaints and
@@ -311,28 +271,97 @@ impl OutcomeStore {
     ///
     /// # Errors
     ///
-    /// If the disk fails.
-    pub fn forget_before(&self, time: SystemTime) -> Result<usize, OutcomeStoreError> {
-        self.run(|connection| {
-            connection.execute_batch("PRAGMA secure_delete = ON")?;
-            connection.execute("DELETE FROM verdicts WHERE at < ?", [milliseconds(time)])?;
-            connection.execute(
-                "DELETE FROM outcomes WHERE at < ? AND kind NOT IN ('complaint', 'unsubscribed')",
-                [milliseconds(time)],
-            )
-        })
+    /// If the database fails.
+    pub async fn forget_before(&self, time: SystemTime) -> Result<u64, OutcomeStoreError> {
+        self.table.forget_before(time).await
+    }
+
+    /// Keeps the verdicts of a send, and forgets those that were kept for long enough.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails; nothing is kept then.
+    pub async fn remember(
+        &self,
+        send: &str,
+        verdicts: &[GivenVerdict],
+        now: SystemTime,
+    ) -> Result<(), OutcomeStoreError> {
+        let key = self.key().await?;
+        let row = |verdict: &GivenVerdict| {
+            let (address, _) = irregular::parse(&verdict.address).ok()?;
+            let digests = key.digests(&address.identity());
+            Some(VerdictRecord {
+                mailbox: digests.mailbox,
+                person: digests.person,
+                provider: verdict.provider.clone(),
+                reason: verdict.reason,
+                gathered_at: verdict.gathered_at.unwrap_or(now),
+            })
+        };
+        let since = now.checked_sub(self.keep_verdicts).unwrap_or(SystemTime::UNIX_EPOCH);
+        self.table.remember(send, verdicts.iter().filter_map(row).collect(), now, since).await
+    }
+
+    /// Counts of all verdicts that are kept, and of what came of them.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn tallies(&self) -> Result<OutcomeTallies, OutcomeStoreError> {
+        self.table.tallies().await
     }
 
     /// The token that proves whose a bounce is: in the address that mail to `address` is sent from,
     /// as in `bounces+TOKEN@sender.example`.
-    #[must_use]
-    pub fn token(&self, address: &Address) -> String {
-        self.key.token(&address.identity())
+    ///
+    /// # Errors
+    ///
+    /// If there is no key and none can be made.
+    pub async fn token(&self, address: &Address) -> Result<String, OutcomeStoreError> {
+        Ok(self.key().await?.token(&address.identity()))
     }
 }
 
-fn database(path: &Path, error: &rusqlite::Error) -> OutcomeStoreError {
-    OutcomeStoreError::Database { path: path.to_owned(), reason: error.to_string() }
+/// The row of an event; `None` if it names no address.
+fn row(
+    key: &AddressKey,
+    event: &OutcomeEvent,
+    trusted: bool,
+    keep_addresses: bool,
+    now: SystemTime,
+) -> Option<NewOutcome> {
+    let (address, _) = irregular::parse(&event.address).ok()?;
+    let identity = address.identity();
+    let digests = key.digests(&identity);
+    let words = redact::text(&event.words).replace('\0', "");
+    let (mailbox, kind) = (identity.mailbox.as_str(), event.kind.name());
+    // As the source says it, so that a time ahead of ours is the same one tomorrow.
+    let stamp = event.at.map(|at| milliseconds(at).to_string()).unwrap_or_default();
+    let id = match &event.event_id {
+        Some(id) => key.digest("event", &[event.source, id, mailbox, kind]),
+        // Without a name, events of the same time and words are one.
+        None => key.digest("event", &[event.source, "", mailbox, kind, &stamp, &words]),
+    };
+    let row = StoredOutcome {
+        id,
+        mailbox: digests.mailbox,
+        person: digests.person,
+        domain: domain(&address),
+        kind: event.kind,
+        at: event.at.unwrap_or(now).min(now),
+        source: event.source.to_owned(),
+        words,
+        address: keep_addresses.then(|| address.wire_utf8()),
+    };
+    Some(NewOutcome { row, needs_proof: !trusted && !has_token(key, event, &identity) })
+}
+
+/// `true` for the operator's own sources, and for mails that came to an address with our token.
+fn has_token(key: &AddressKey, event: &OutcomeEvent, identity: &Identity) -> bool {
+    let EventProof::Mail(sent_to) = &event.proof else { return true };
+    let token = key.token(identity);
+    sent_to.iter().any(|it| it.to_ascii_lowercase().contains(&token))
 }
 
 /// The domain that outcomes are counted by.

@@ -15,36 +15,67 @@ pub enum OutcomeStoreError {
         reason: io::Error,
     },
     /// The key is gone: without it no address is found.
-    #[error("{} is missing: put it back, or remove {} too to start anew", key.display(), store.display())]
+    #[error("{} is missing: put it back, or remove {store} too to start anew", key.display())]
     NoKey {
         /// The file of the key.
         key: PathBuf,
-        /// The file of the outcomes.
-        store: PathBuf,
+        /// The place of the outcomes.
+        store: String,
+    },
+    /// The key is not the one that the outcomes were kept under.
+    #[error("{} is not the key of the outcomes in {store}: name the right file with outcomes.key_file", key.display())]
+    OtherKey {
+        /// The file of the key.
+        key: PathBuf,
+        /// The place of the outcomes.
+        store: String,
+    },
+    /// The key is in a file that the configuration does not name.
+    #[error("the key of the outcomes in {store} is kept in a file: name it with outcomes.key_file")]
+    KeyElsewhere {
+        /// The place of the outcomes.
+        store: String,
     },
     /// It was written by a later mailvet.
-    #[error("{} is of version {found}, and this mailvet knows version {known}: use the newer mailvet", path.display())]
+    #[error(
+        "{store} is of version {found}, and this mailvet knows version {known}: use the newer mailvet"
+    )]
     Newer {
-        /// The file.
-        path: PathBuf,
+        /// The place of the outcomes.
+        store: String,
         /// Its version.
         found: i64,
         /// The last version that is known.
         known: i64,
     },
     /// The database failed.
-    #[error("{} cannot be used: {reason}", path.display())]
+    #[error("{store} cannot be used: {reason}")]
     Database {
-        /// The file.
-        path: PathBuf,
+        /// The place of the outcomes.
+        store: String,
         /// The database's words.
         reason: String,
     },
+    /// The database did not answer a look-up.
+    #[error("{0}")]
+    LookUp(String),
+    /// The process ends.
+    #[error("the process is ending")]
+    Stopped,
+    /// The database cannot be reached.
+    #[cfg(feature = "postgres")]
+    #[error(transparent)]
+    Connect(#[from] crate::batch::postgres::PostgresError),
 }
 
-#[cfg(feature = "sqlite")]
 impl OutcomeStoreError {
+    #[cfg(feature = "sqlite")]
     pub(super) fn of_io(path: &std::path::Path, reason: io::Error) -> Self {
         Self::File { path: path.to_owned(), reason }
+    }
+
+    #[cfg(feature = "sqlite")]
+    pub(super) fn of_database(store: &impl ToString, reason: &impl ToString) -> Self {
+        Self::Database { store: store.to_string(), reason: reason.to_string() }
     }
 }

@@ -143,6 +143,18 @@ pub fn judge_prior_outcome(reason: Reason, traits: Traits, policy: &Policy) -> J
     Conclusion::new(reason, DecisionStage::Syntax).judgement(traits, policy)
 }
 
+/// Wait until what became of earlier mail is looked up again.
+const UNTIL_KNOWN: Duration = Duration::from_secs(60);
+
+/// The verdict on an address of which nobody can tell now whether it is suppressed: it is not asked
+/// about, and comes again.
+#[must_use]
+pub fn judge_unknown_past(traits: Traits, policy: &Policy) -> Judgement {
+    let judgement =
+        Conclusion::new(Reason::NotProbed, DecisionStage::Syntax).judgement(traits, policy);
+    Judgement { action: Action::RetryLater, retry_after: Some(UNTIL_KNOWN), ..judgement }
+}
+
 /// The verdict on an address that is one.
 #[must_use]
 pub fn judge(case: &Case<'_>, policy: &Policy) -> Judgement {

@@ -19,6 +19,7 @@ pub use conclusion::DecisionStage;
 pub use depth::Depth;
 pub use judge::{
     Case, DomainAnswer, Judgement, Traits, judge, judge_invalid_syntax, judge_prior_outcome,
+    judge_unknown_past,
 };
 pub use policy::Policy;
 pub use reason::{Action, CatchAll, Reason, Verdict};

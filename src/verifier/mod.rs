@@ -10,6 +10,7 @@ pub mod verification;
 mod builder;
 mod counters;
 mod domain;
+mod earlier_mail;
 mod evidence;
 mod gather;
 mod memory;
@@ -49,7 +50,10 @@ pub(crate) use builder::{VerifierParts, read_reply_rules};
 pub use counters::Stats;
 pub use domain::{DomainError, DomainReport, ExchangerFailure, ExchangerReport};
 pub use lifetime::Config;
-pub use prior::{DomainMail, GivenVerdict, OWN_MAIL_DAYS, PriorOutcome, PriorOutcomes};
+pub use prior::{
+    DeliveredMail, DomainMail, GivenVerdict, OWN_MAIL_DAYS, PriorLookupError, PriorMail,
+    PriorOutcome, PriorOutcomes,
+};
 pub use subject::Subject;
 pub use verification::{DialogueLine, Evidence, Options, Verification};
 
@@ -151,19 +155,21 @@ impl Verifier {
     /// answers the question.
     pub async fn cached(
         &self,
-        subject: Subject,
+        mut subject: Subject,
         options: &Options,
     ) -> Result<Verification, Subject> {
         let started = self.clock.now();
         let Ok(parsed) = subject.parsed() else { return Err(subject) };
-        if let Some(prior) = self.find_prior_outcome(parsed) {
-            let span = verify_span(&subject);
-            let traits = subject.mark(self.traits(parsed, None));
-            let judgement = verdict::judge_prior_outcome(prior.reason, traits, &self.policy);
-            let canonical = parsed.identity.person().to_owned();
-            let verification = report::suppressed(&subject, canonical, traits, judgement, prior);
-            return Ok(self.record(verification, started, &span));
-        }
+        let delivered = match self.find_prior_mail(parsed).await {
+            Ok(PriorMail { suppression: None, delivered }) => delivered,
+            not_asked => {
+                let span = verify_span(&subject);
+                let verification = self.not_asked(&subject, parsed, not_asked, started);
+                return Ok(self.record(verification, started, &span));
+            }
+        };
+        subject.note_delivered(delivered);
+        let Ok(parsed) = subject.parsed() else { return Err(subject) };
         let Some(cached) = self.sufficient_cached(parsed, options).await else {
             return Err(subject);
         };
@@ -172,28 +178,9 @@ impl Verifier {
         let known = AddressEvidence::Remembered(cached.evidence);
         let suggested_domain = cached.suggested_domain.as_deref();
         let registration = self.current_registration(&parsed.address, options).await;
-        let verification =
+        let verifying =
             self.verification(&subject, parsed, &known, suggested_domain, registration, options);
-        Ok(self.record(verification, started, &span))
-    }
-
-    fn find_prior_outcome(&self, parsed: &ParsedAddress) -> Option<PriorOutcome> {
-        self.prior_outcomes.as_ref()?.find(&parsed.identity, self.clock.now())
-    }
-
-    /// `true` if verdicts on rows of lists are to be remembered.
-    #[must_use]
-    pub fn remembers_verdicts(&self) -> bool {
-        self.prior_outcomes.as_ref().is_some_and(|prior| prior.remembers_verdicts())
-    }
-
-    /// Remembers the verdicts on rows of one list, to be held against what becomes of mail.
-    pub async fn remember_verdicts(&self, list: String, verdicts: Vec<GivenVerdict>) {
-        let (Some(prior), now) = (self.prior_outcomes.clone(), self.clock.now()) else { return };
-        let remember = move || prior.remember_verdicts(&list, &verdicts, now);
-        if let Err(error) = tokio::task::spawn_blocking(remember).await {
-            tracing::error!(%error, "verdicts cannot be remembered");
-        }
+        Ok(self.record(verifying.await, started, &span))
     }
 
     /// Verifies one address from DNS and its servers, without looking for remembered evidence:
@@ -290,7 +277,7 @@ impl Verifier {
         let registration = self.awaited_registration(&parsed.address, options).await;
         let suggested = suggested_domain.as_deref();
         let verification =
-            self.verification(subject, parsed, &known, suggested, registration, options);
+            self.verification(subject, parsed, &known, suggested, registration, options).await;
         if let AddressEvidence::Probed(evidence) = &known {
             let mailbox = parsed.identity.mailbox.clone();
             self.remember(mailbox, evidence, &verification.judgement, suggested_domain).await;
@@ -299,7 +286,7 @@ impl Verifier {
     }
 
     /// The verification of an address, from what is known.
-    fn verification(
+    async fn verification(
         &self,
         subject: &Subject,
         parsed: &ParsedAddress,
@@ -328,17 +315,9 @@ impl Verifier {
             registration: self.report_registration(registration, parsed, known),
         };
         let mut verification = report::assemble(parts, self.clock.now());
-        verification.evidence.own_mail = self.own_mail(parsed, &verification);
+        verification.evidence.own_mail = self.own_mail(parsed, &verification).await;
+        verification.evidence.delivered = subject.delivered().cloned();
         verification
-    }
-
-    /// The fate of own mail to a domain that accepts every recipient: all there is to know of its
-    /// mailboxes.
-    fn own_mail(&self, parsed: &ParsedAddress, verification: &Verification) -> Option<DomainMail> {
-        let prior = self.prior_outcomes.as_ref()?;
-        let domain = parsed.address.domain_name()?;
-        let is_catch_all = verification.judgement.catch_all == verdict::CatchAll::Yes;
-        is_catch_all.then(|| prior.find_domain_mail(domain.as_str(), self.clock.now()))?
     }
 
     fn report_registration(

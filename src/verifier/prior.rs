@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::SystemTime;
 
+use async_trait::async_trait;
+
 use crate::address::Identity;
 use crate::verdict::Reason;
 
@@ -14,6 +16,29 @@ pub struct PriorOutcome {
     /// The kind, the time, the source and the server's words.
     pub words: String,
 }
+
+/// Mail of the operator's own that arrived at an address in the last [`OWN_MAIL_DAYS`] days.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveredMail {
+    /// The time at which it arrived, of several the last.
+    pub at: SystemTime,
+    /// The kind of source that told it: `postfix`, `ses` and the like.
+    pub source: String,
+}
+
+/// Knowledge of earlier mail to an address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PriorMail {
+    /// The outcome for which it is not asked about.
+    pub suppression: Option<PriorOutcome>,
+    /// Mail that arrived. It is shown, and no verdict rests on it.
+    pub delivered: Option<DeliveredMail>,
+}
+
+/// What became of earlier mail cannot be looked up now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what became of earlier mail cannot be looked up: {0}")]
+pub struct PriorLookupError(pub String);
 
 /// A verdict on a row of a list. `Debug` shows no address.
 #[derive(Clone, PartialEq, Eq)]
@@ -52,18 +77,28 @@ impl fmt::Display for DomainMail {
     }
 }
 
-/// Days that [`DomainMail`] goes back.
+/// Days that [`DomainMail`] and [`DeliveredMail`] go back.
 pub const OWN_MAIL_DAYS: u32 = 180;
 
 /// Knows what became of earlier mail.
+#[async_trait]
 pub trait PriorOutcomes: fmt::Debug + Send + Sync {
-    /// The outcome for which an address of this identity is not asked about at `now`, if there is
-    /// one. Asked for every address, on the runtime's threads: it must not wait.
-    fn find(&self, identity: &Identity, now: SystemTime) -> Option<PriorOutcome>;
+    /// Finds what became of mail to an address of this identity. Asked for every address, before
+    /// anything else is: it waits for seconds at most.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be told now. Then nobody is asked about the address either: it may be one
+    /// that is not to be asked about.
+    async fn find(
+        &self,
+        identity: &Identity,
+        now: SystemTime,
+    ) -> Result<PriorMail, PriorLookupError>;
 
     /// Finds what became of mail to this domain, if anything is known. Asked for each address of a
-    /// domain that accepts every recipient, on the runtime's threads: it must not wait.
-    fn find_domain_mail(&self, _domain: &str, _now: SystemTime) -> Option<DomainMail> {
+    /// domain that accepts every recipient: it waits for seconds at most.
+    async fn find_domain_mail(&self, _domain: &str, _now: SystemTime) -> Option<DomainMail> {
         None
     }
 
@@ -72,7 +107,6 @@ pub trait PriorOutcomes: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Remembers the verdicts on rows of one list, to be held against what becomes of mail. Waits
-    /// for a disk.
-    fn remember_verdicts(&self, _list: &str, _verdicts: &[GivenVerdict], _now: SystemTime) {}
+    /// Remembers the verdicts on rows of one list, to be held against what becomes of mail.
+    async fn remember_verdicts(&self, _list: &str, _verdicts: &[GivenVerdict], _now: SystemTime) {}
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::prior::PriorOutcome;
 use super::subject::Subject;
 use super::verification::{DialogueLine, Evidence, Verification};
 use crate::address::SyntaxError;
@@ -51,13 +50,15 @@ pub(super) fn invalid_syntax(
 }
 
 /// The verification of an address that is not asked about, for what became of earlier mail.
-pub(super) fn suppressed(
+pub(super) fn not_asked(
     subject: &Subject,
     canonical: String,
     traits: Traits,
     judgement: Judgement,
-    prior: PriorOutcome,
+    words: String,
+    now: SystemTime,
 ) -> Verification {
+    let retry_at = judgement.retry_after.map(|wait| now + wait);
     Verification {
         input: subject.text().to_owned(),
         address: subject.asked().to_owned(),
@@ -65,8 +66,8 @@ pub(super) fn suppressed(
         traits,
         canonical: Some(canonical),
         suggestion: None,
-        evidence: Evidence { failure: Some(prior.words), ..Evidence::default() },
-        retry_at: None,
+        evidence: Evidence { failure: Some(words), ..Evidence::default() },
+        retry_at,
         syntax_error: subject.syntax_error().copied(),
         transcript: Vec::new(),
         elapsed: Duration::ZERO,
@@ -127,6 +128,7 @@ fn evidence(parts: &VerificationParts<'_>) -> Evidence {
         exchangers_asked: attempts.len(),
         registration: None,
         own_mail: None,
+        delivered: None,
     }
 }
 

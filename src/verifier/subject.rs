@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::prior::DeliveredMail;
 use crate::address::clean::clean;
 use crate::address::{Address, Identity, ProviderViolation, SyntaxError, irregular, provider};
 use crate::verdict::Traits;
@@ -19,6 +20,8 @@ pub struct Subject {
     /// The address that a reader would take the text for, if it is none.
     likely: Option<Address>,
     parsed: Result<ParsedAddress, SyntaxError>,
+    /// Mail that arrived there, once that was looked up.
+    delivered: Option<Box<DeliveredMail>>,
 }
 
 /// An address with everything that follows from its text alone.
@@ -52,7 +55,7 @@ impl Subject {
             ParsedAddress { address, identity, violation, irregularity }
         });
         let asked = (asked != text).then_some(asked);
-        Self { text, asked, several, likely, parsed }
+        Self { text, asked, several, likely, parsed, delivered: None }
     }
 
     /// The text as given.
@@ -123,6 +126,15 @@ impl Subject {
     #[must_use]
     pub fn into_text(self) -> String {
         self.text
+    }
+
+    /// Notes what a look-up told, for the evidence of what follows.
+    pub(super) fn note_delivered(&mut self, delivered: Option<DeliveredMail>) {
+        self.delivered = delivered.map(Box::new);
+    }
+
+    pub(super) fn delivered(&self) -> Option<&DeliveredMail> {
+        self.delivered.as_deref()
     }
 
     pub(super) fn parsed(&self) -> &Result<ParsedAddress, SyntaxError> {

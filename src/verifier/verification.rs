@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::prior::DomainMail;
+use super::prior::{DeliveredMail, DomainMail};
 use crate::address::{DomainName, SyntaxError, redact};
 use crate::registration::RegistrationReport;
 use crate::smtp::{Reply, outcome::TranscriptLine};
@@ -82,6 +82,9 @@ pub struct Evidence {
     /// Fate of the operator's own mail to the domain, if it accepts every recipient and
     /// outcomes are kept. No verdict rests on it.
     pub own_mail: Option<DomainMail>,
+    /// The operator's own mail that arrived at the address, where outcomes are kept. No verdict
+    /// rests on it.
+    pub delivered: Option<DeliveredMail>,
 }
 
 /// One line of a dialogue, and with whom it was.

@@ -41,7 +41,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("batch", &["address", "campaign", "clock", "fair", "instruments", "registration", "smtp", "verdict", "verifier"]),
     ("callbacks", &["batch", "cache", "campaign", "clock", "http_client", "smtp", "verdict"]),
     ("doctor", &["address", "clock", "dns", "egress", "registration", "smtp", "spf"]),
-    ("outcomes", &["address", "campaign", "smtp", "verdict", "verifier"]),
+    ("outcomes", &["address", "batch", "campaign", "smtp", "verdict", "verifier"]),
     // 10
     ("proto", &["campaign", "report", "verdict"]),
     ("http", &["batch", "campaign", "listfile", "proto"]),

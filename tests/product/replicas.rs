@@ -7,9 +7,10 @@ mod server;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use mailvet::proto::outcome_service_client::OutcomeServiceClient;
 use mailvet::proto::{
-    BatchState, CancelBatchRequest, DeleteBatchRequest, GetBatchRequest, ResultOrder,
-    WatchBatchRequest,
+    BatchState, CancelBatchRequest, DeleteBatchRequest, GetBatchRequest, Outcome, OutcomeKind,
+    Reason, ReportOutcomesRequest, ResultOrder, VerifyAddressRequest, WatchBatchRequest,
 };
 use mailvet::sandbox::{Sandbox, World};
 use tempfile::TempDir;
@@ -235,6 +236,66 @@ async fn gauges_of_what_services_share_count_nothing_twice() {
     cluster.outlive_the_oldest();
     second.measures(&format!("{ROWS} 1")).await;
     second.stop().await;
+    cluster.sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_service_learns_of_mail_is_suppressed_by_all_and_told_from_the_command_line() {
+    let cluster = Cluster::start().await;
+    let (mut first, mut second) = (cluster.service().await, cluster.service().await);
+    let (gone, arrived) = (addresses(0)[0].clone(), addresses(0)[1].clone());
+    let outcome = |address: &str, kind: OutcomeKind, words: &str| Outcome {
+        address: address.to_owned(),
+        kind: kind.into(),
+        words: words.to_owned(),
+        ..Outcome::default()
+    };
+    let page = ReportOutcomesRequest {
+        outcomes: vec![
+            outcome(&gone, OutcomeKind::Bounced, "550 5.1.1 no such user"),
+            outcome(&arrived, OutcomeKind::Delivered, ""),
+        ],
+    };
+    let channel = first.channel().await;
+    let mut outcomes = OutcomeServiceClient::new(channel);
+    let taken = outcomes.report_outcomes(tokio_stream::iter([page])).await.unwrap().into_inner();
+    assert_eq!(taken.taken, 2);
+    let mut batches = second.batch_client().await;
+    let batch_id = customer::create(&mut batches, "one", addresses(0)).await.unwrap();
+    let rows =
+        customer::read(&mut batches, customer::results_of(&batch_id, ResultOrder::Row)).await;
+    let reasons = |reason: Reason| {
+        let of = rows.iter().filter_map(|row| row.verification.as_ref());
+        of.filter(move |verification| verification.reason() == reason)
+            .map(|verification| verification.address.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(reasons(Reason::BouncedBefore), [gone.clone()]);
+    let told = rows[1].verification.as_ref().unwrap();
+    assert_eq!(told.reason(), Reason::MailboxAccepted, "no verdict rests on it");
+    assert_eq!(told.evidence.as_ref().unwrap().delivered.as_ref().unwrap().source, "report");
+    for service in [first, second] {
+        service.stop().await;
+    }
+    let url = SERVER.url(&cluster.database);
+    let config = format!("[store]\nurl = \"{url}\"\nallow_lossy = true\n");
+    std::fs::write(cluster.folder.path().join("mailvet.toml"), config).unwrap();
+    let mailvet = |args: &[&str]| {
+        let args = [args, &["--config", "mailvet.toml"]].concat();
+        let done = run(cluster.folder.path(), &args, b"");
+        String::from_utf8([done.stdout, done.stderr].concat()).unwrap()
+    };
+    let exported = mailvet(&["outcomes", "export"]);
+    assert!(exported.lines().count() == 2 && !exported.contains(&gone), "{exported}");
+    let given = mailvet(&["accuracy", "--json"]);
+    assert!(given.contains(&format!("\"of\":{}", DOMAINS * PER_DOMAIN - 1)), "{given}");
+    assert_eq!(mailvet(&["outcomes", "erase", &gone]), "1 removed\n");
+    let mut third = cluster.service().await;
+    let mut verifier = third.client().await;
+    let request = VerifyAddressRequest { address: gone, ..VerifyAddressRequest::default() };
+    let again = verifier.verify_address(request).await.unwrap().into_inner();
+    assert_eq!(again.verification.unwrap().reason(), Reason::MailboxAccepted);
+    third.stop().await;
     cluster.sandbox.shutdown().await;
 }
 

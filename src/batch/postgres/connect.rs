@@ -34,7 +34,7 @@ const SESSION: &str = "-c statement_timeout=30s -c lock_timeout=15s \
 
 /// A database, as the configuration names it.
 #[derive(Clone)]
-pub(super) struct DatabaseTarget {
+pub struct DatabaseTarget {
     pub(super) config: tokio_postgres::Config,
     pub(super) tls: MakeRustlsConnect,
     /// The database, as errors name it.
@@ -43,7 +43,10 @@ pub(super) struct DatabaseTarget {
 
 impl DatabaseTarget {
     /// Reads the configuration, and the files it names.
-    pub(super) fn read(store: &StoreConfig) -> Result<Self, PostgresError> {
+    ///
+    /// # Errors
+    /// If one of them cannot be used.
+    pub fn read(store: &StoreConfig) -> Result<Self, PostgresError> {
         let url = store.url.as_deref().unwrap_or_default();
         let mut config = parse(url)?;
         if let Some(path) = &store.password_file {
@@ -67,8 +70,17 @@ impl DatabaseTarget {
         Ok(Self { config, tls: MakeRustlsConnect::new(tls(store.ca.as_deref())?), place })
     }
 
+    /// The hosts and the database, as errors name them.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
     /// A pool of connections.
-    pub(super) fn pool(&self, connections: usize) -> Result<Pool, PostgresError> {
+    ///
+    /// # Errors
+    /// If it cannot be set up.
+    pub fn pool(&self, connections: usize) -> Result<Pool, PostgresError> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(self.config.clone(), self.tls.clone(), recycling);
         let tidy = Hook::sync_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {

@@ -75,16 +75,20 @@ pub enum PostgresError {
 
 /// An error while the database is used, before it is mapped for the caller.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DatabaseFault {
+pub enum DatabaseFault {
     /// An error to return to the caller unchanged.
     #[error(transparent)]
     Caller(#[from] QueueError),
+    /// The database, or the way to it, failed.
     #[error("{}", described(.0))]
     Sql(#[from] tokio_postgres::Error),
+    /// No connection was free in time.
     #[error("no connection is free: {0}")]
     Busy(&'static str),
+    /// A row is not what was written.
     #[error("what is kept cannot be read: {0}")]
     Json(#[from] serde_json::Error),
+    /// Something is not there that has to be.
     #[error("{0}")]
     Unexpected(&'static str),
 }
@@ -109,7 +113,8 @@ impl DatabaseFault {
 
     /// `true` if the same may succeed in a moment: the connection was lost, another server has
     /// taken over, or two transactions were in each other's way.
-    pub(super) fn is_transient(&self) -> bool {
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
         if let Some(state) = self.state() {
             let code = state.code();
             return code.starts_with("08")
@@ -124,7 +129,8 @@ impl DatabaseFault {
     }
 
     /// `true` if the server takes no writes: it is not the primary any more.
-    pub(super) fn is_of_a_standby(&self) -> bool {
+    #[must_use]
+    pub fn is_of_a_standby(&self) -> bool {
         self.state() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
     }
 

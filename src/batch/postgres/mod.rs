@@ -32,7 +32,7 @@ mod write;
 
 #[cfg(test)]
 #[cfg(feature = "external-tests")]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -42,7 +42,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 pub use check::{SettingFinding, SettingStatus};
-pub use error::PostgresError;
+pub use connect::DatabaseTarget;
+pub use error::{DatabaseFault, PostgresError};
 
 use super::cursor::CursorPosition;
 use super::queue::{
@@ -55,10 +56,8 @@ use crate::campaign::progress::Batch;
 use crate::campaign::spec::Spec;
 use crate::campaign::tally::{DestinationTally, GroupTally};
 use crate::clock::Clock;
-use connect::DatabaseTarget;
 use draft::WorkerReport;
 use engine::Engine;
-use error::DatabaseFault;
 use reports::QueuedReport;
 use schema::ReasonNumbers;
 

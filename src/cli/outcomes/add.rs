@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use tokio::runtime::Handle;
 use toml::Table;
 
 use super::super::common::Common;
@@ -11,12 +12,13 @@ use super::args::AddArgs;
 use super::source::SourceReader;
 use crate::clock::Clock;
 use crate::outcomes::readers::ReadItem;
-use crate::outcomes::{AddedEvent, OutcomeEvent, OutcomeStore};
+use crate::outcomes::{AddedEvent, OutcomeEvent, OutcomeKind, OutcomeStore};
 use crate::report::printable;
 use crate::verifier::read_reply_rules;
 
-/// Events that are kept in one transaction.
-const AT_ONCE: usize = 2000;
+/// Events that are kept in one transaction: the more, the fewer pages of the indexes are written
+/// again and again.
+const AT_ONCE: usize = 20_000;
 
 /// Items that were not understood, and bounces that do not count, that are named.
 const NAMED: usize = 10;
@@ -49,6 +51,7 @@ struct LeftOut {
 /// Events on their way into the store.
 struct Adding<'a> {
     store: &'a OutcomeStore,
+    runtime: Handle,
     trusted: bool,
     now: std::time::SystemTime,
     waiting: Vec<OutcomeEvent>,
@@ -59,11 +62,13 @@ struct Adding<'a> {
 pub(super) fn run(args: &AddArgs, common: &Common) -> anyhow::Result<bool> {
     let config = common.load(Table::new())?;
     let classifier = read_reply_rules(config.replies.rules.as_deref())?;
-    let store = OutcomeStore::open(&super::file(&config)?, &config.outcomes)?;
+    let runtime = Handle::current();
+    let store = runtime.block_on(super::place(&config)?.open(&config.outcomes))?;
     let now = Clock::start().now();
     let reader = SourceReader { classifier: &classifier, kind: args.kind, now };
     let mut adding = Adding {
         store: &store,
+        runtime,
         trusted: args.trust_bounces,
         now,
         waiting: Vec::new(),
@@ -106,12 +111,13 @@ impl Adding<'_> {
     fn flush(&mut self) -> anyhow::Result<()> {
         let events = std::mem::take(&mut self.waiting);
         let places = std::mem::take(&mut self.places);
-        let added = self.store.add(&events, self.trusted, self.now)?;
-        for ((event, added), (name, line)) in events.iter().zip(added).zip(places) {
+        let kinds: Vec<OutcomeKind> = events.iter().map(|event| event.kind).collect();
+        let added = self.runtime.block_on(self.store.add(events, self.trusted, self.now))?;
+        for ((kind, added), (name, line)) in kinds.into_iter().zip(added).zip(places) {
             match added {
                 AddedEvent::Taken => {
                     self.summary.taken += 1;
-                    *self.summary.kinds.entry(event.kind.name()).or_default() += 1;
+                    *self.summary.kinds.entry(kind.name()).or_default() += 1;
                 }
                 AddedEvent::Repeated => self.summary.repeated += 1,
                 AddedEvent::NotCounted => {

@@ -1,7 +1,7 @@
 //! `mailvet outcomes export`, `import`, `erase`, `forget` and `token`: what is kept.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read, Write as _, stdin, stdout};
+use std::io::{BufRead as _, BufReader, BufWriter, Read, Write as _, stdin, stdout};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -14,8 +14,8 @@ use crate::address::Address;
 use crate::outcomes::{Digest, OutcomeKind, OutcomeStore, StoredOutcome, readers};
 use crate::report::rfc3339;
 
-/// Outcomes that are kept in one transaction.
-const AT_ONCE: usize = 2000;
+/// Outcomes that are kept in one transaction, or read in one page.
+const AT_ONCE: usize = 20_000;
 
 /// One outcome, as a line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,25 +32,31 @@ struct OutcomeJson {
     address: Option<String>,
 }
 
-fn open(common: &Common) -> anyhow::Result<OutcomeStore> {
+async fn open(common: &Common) -> anyhow::Result<OutcomeStore> {
     let config = common.load(Table::new())?;
-    Ok(OutcomeStore::open(&super::file(&config)?, &config.outcomes)?)
+    Ok(super::place(&config)?.open(&config.outcomes).await?)
 }
 
-pub(super) fn export(common: &Common) -> anyhow::Result<bool> {
-    let mut output = stdout().lock();
-    let written = open(common)?.export(|outcome| {
-        serde_json::to_writer(&mut output, &json(outcome))?;
-        writeln!(output)
-    })?;
-    written?;
-    Ok(true)
+pub(super) async fn export(common: &Common) -> anyhow::Result<bool> {
+    let store = open(common).await?;
+    let mut last = None;
+    loop {
+        let page = store.export(last.as_ref(), AT_ONCE).await?;
+        let Some(end) = page.last() else { return Ok(true) };
+        last = Some(end.clone());
+        let mut output = BufWriter::new(stdout().lock());
+        for outcome in page {
+            serde_json::to_writer(&mut output, &json(outcome))?;
+            writeln!(output)?;
+        }
+        output.flush()?;
+    }
 }
 
-pub(super) fn import(args: &ImportArgs, common: &Common) -> anyhow::Result<bool> {
-    let store = open(common)?;
-    let input: Box<dyn Read> = match args.file.as_path() {
-        file if file == Path::new("-") => Box::new(stdin().lock()),
+pub(super) async fn import(args: &ImportArgs, common: &Common) -> anyhow::Result<bool> {
+    let store = open(common).await?;
+    let input: Box<dyn Read + Send> = match args.file.as_path() {
+        file if file == Path::new("-") => Box::new(stdin()),
         file => Box::new(
             File::open(file).with_context(|| format!("{} cannot be read", file.display()))?,
         ),
@@ -68,31 +74,31 @@ pub(super) fn import(args: &ImportArgs, common: &Common) -> anyhow::Result<bool>
         })?);
         read += 1;
         if waiting.len() >= AT_ONCE {
-            taken += store.import(&std::mem::take(&mut waiting))?;
+            taken += store.import(std::mem::take(&mut waiting)).await?;
         }
     }
-    taken += store.import(&waiting)?;
+    taken += store.import(waiting).await?;
     anstream::println!("{taken} taken, {} repeated", read - taken);
     Ok(true)
 }
 
-pub(super) fn erase(args: &EraseArgs, common: &Common) -> anyhow::Result<bool> {
+pub(super) async fn erase(args: &EraseArgs, common: &Common) -> anyhow::Result<bool> {
     let address = parse(&args.address)?;
-    let count = open(common)?.erase(&address)?;
+    let count = open(common).await?.erase(&address).await?;
     anstream::println!("{count} removed");
     Ok(count > 0)
 }
 
-pub(super) fn forget(args: &ForgetArgs, common: &Common) -> anyhow::Result<bool> {
-    let count = open(common)?.forget_before(args.before)?;
+pub(super) async fn forget(args: &ForgetArgs, common: &Common) -> anyhow::Result<bool> {
+    let count = open(common).await?.forget_before(args.before).await?;
     anstream::println!("{count} removed");
     Ok(true)
 }
 
-pub(super) fn print_tokens(args: &TokenArgs, common: &Common) -> anyhow::Result<bool> {
-    let store = open(common)?;
+pub(super) async fn print_tokens(args: &TokenArgs, common: &Common) -> anyhow::Result<bool> {
+    let store = open(common).await?;
     for text in &args.addresses {
-        anstream::println!("{}", store.token(&parse(text)?));
+        anstream::println!("{}", store.token(&parse(text)?).await?);
     }
     Ok(true)
 }

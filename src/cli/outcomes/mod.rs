@@ -7,7 +7,6 @@ mod mails;
 mod read;
 mod source;
 
-use std::path::PathBuf;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
@@ -16,28 +15,33 @@ pub(super) use args::OutcomesCommand;
 
 use super::common::Common;
 use crate::config::{self, Config};
-use crate::outcomes::{OutcomeKind, readers};
+use crate::outcomes::{OutcomeKind, OutcomePlace, readers};
 
-pub(super) fn run(command: &OutcomesCommand, common: &Common) -> anyhow::Result<bool> {
+pub(super) async fn run(command: &OutcomesCommand, common: &Common) -> anyhow::Result<bool> {
     match command {
         OutcomesCommand::Read(args) => read::run(args, common),
-        OutcomesCommand::Add(args) => add::run(args, common),
-        OutcomesCommand::Export => keep::export(common),
-        OutcomesCommand::Import(args) => keep::import(args, common),
-        OutcomesCommand::Erase(args) => keep::erase(args, common),
-        OutcomesCommand::Forget(args) => keep::forget(args, common),
-        OutcomesCommand::Token(args) => keep::print_tokens(args, common),
+        // Its sources are read piece by piece, and what was read is kept in between.
+        OutcomesCommand::Add(args) => tokio::task::block_in_place(|| add::run(args, common)),
+        OutcomesCommand::Export => keep::export(common).await,
+        OutcomesCommand::Import(args) => keep::import(args, common).await,
+        OutcomesCommand::Erase(args) => keep::erase(args, common).await,
+        OutcomesCommand::Forget(args) => keep::forget(args, common).await,
+        OutcomesCommand::Token(args) => keep::print_tokens(args, common).await,
     }
 }
 
-/// The file that holds the outcomes, beside the batches unless the configuration names another.
-pub(super) fn file(config: &Config) -> anyhow::Result<PathBuf> {
+/// The place of the outcomes: the file that the configuration names, else the database that
+/// services share, else a file beside the batches.
+pub(super) fn place(config: &Config) -> anyhow::Result<OutcomePlace> {
     if let Some(file) = &config.outcomes.file {
-        return Ok(file.clone());
+        return Ok(OutcomePlace::File(file.clone()));
+    }
+    if config.store.url.is_some() {
+        return Ok(OutcomePlace::Database(config.store.clone()));
     }
     let folder = config.batch.data_dir.clone().or_else(config::state_dir);
     let folder = folder.context("there is no place for outcomes: name one with outcomes.file")?;
-    Ok(folder.join("outcomes.db"))
+    Ok(OutcomePlace::File(folder.join("outcomes.db")))
 }
 
 /// A kind on the command line.

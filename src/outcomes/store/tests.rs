@@ -1,9 +1,8 @@
-//! Claims about the store of outcomes.
-
-use std::os::unix::fs::PermissionsExt as _;
+//! Claims about the store of outcomes, each made of the file and of the database.
 
 use super::*;
 use crate::campaign::calibration::FateCounts;
+use crate::outcomes::OutcomePlace;
 use crate::verdict::Reason;
 use crate::verifier::GivenVerdict;
 
@@ -29,26 +28,90 @@ fn bounce(address: &str, sent_to: &str) -> OutcomeEvent {
     OutcomeEvent { proof, source: "bounce", ..event }
 }
 
-struct Kept {
-    _folder: tempfile::TempDir,
-    path: PathBuf,
-    store: OutcomeStore,
+/// An empty place for outcomes.
+struct TestPlace {
+    folder: tempfile::TempDir,
+    place: OutcomePlace,
 }
 
-fn kept(config: &Config) -> Kept {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("data/outcomes.db");
-    let store = OutcomeStore::open(&path, config).unwrap();
-    Kept { _folder: folder, path, store }
+impl TestPlace {
+    fn file() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let place = OutcomePlace::File(folder.path().join("data/outcomes.db"));
+        Self { folder, place }
+    }
+
+    #[cfg(feature = "external-tests")]
+    fn database() -> Self {
+        use crate::batch::StoreConfig;
+        use crate::batch::postgres::tests::server::SERVER;
+        let url = Some(SERVER.url(&SERVER.create_database()));
+        let place = OutcomePlace::Database(StoreConfig { url, ..StoreConfig::default() });
+        Self { folder: tempfile::tempdir().unwrap(), place }
+    }
+
+    #[cfg(feature = "external-tests")]
+    fn database_name(&self) -> String {
+        let OutcomePlace::Database(config) = &self.place else { panic!("a file") };
+        config.url.as_deref().unwrap().rsplit('/').next().unwrap().to_owned()
+    }
+
+    async fn open(&self) -> OutcomeStore {
+        self.place.open(&Config::default()).await.unwrap()
+    }
+
+    /// The store under the key in a file of the test's own.
+    async fn keyed(&self, file: &Path) -> Result<OutcomeStore, OutcomeStoreError> {
+        let key_file = Some(file.to_owned());
+        self.place.open(&Config { key_file, ..Config::default() }).await
+    }
 }
 
-fn suppressed(kept: &Kept, text: &str, now: SystemTime) -> Option<OutcomeKind> {
-    kept.store.suppression(&address(text).identity(), now).unwrap().map(|found| found.kind)
+async fn suppressed(store: &OutcomeStore, text: &str, now: SystemTime) -> Option<OutcomeKind> {
+    let found = store.suppression(&address(text).identity(), now).await.unwrap();
+    found.map(|found| found.kind)
 }
 
-#[test]
-fn the_same_event_twice_changes_nothing() {
-    let kept = kept(&Config::default());
+async fn add(store: &OutcomeStore, events: &[OutcomeEvent]) -> Vec<AddedEvent> {
+    store.add(events.to_vec(), false, now()).await.unwrap()
+}
+
+/// Makes each claim of each place.
+macro_rules! claims {
+    ($($claim:ident)*) => {
+        mod of_the_file {
+            $(#[tokio::test] async fn $claim() { super::$claim(super::TestPlace::file()).await; })*
+        }
+
+        #[cfg(feature = "external-tests")]
+        mod of_the_database {
+            $(
+                #[tokio::test]
+                async fn $claim() { super::$claim(super::TestPlace::database()).await; }
+            )*
+        }
+    };
+}
+
+claims! {
+    the_same_event_twice_changes_nothing
+    an_event_ahead_of_the_clock_is_the_same_one_tomorrow
+    only_gone_complaints_and_unsubscriptions_suppress
+    a_dead_mailbox_is_asked_again_after_its_time_and_a_complaint_is_not
+    mail_that_arrived_since_lifts_a_bounce
+    of_several_outcomes_the_latest_are_told
+    another_alias_of_one_person_is_no_dead_mailbox_and_has_opted_out
+    a_bounce_counts_only_with_a_proof
+    what_is_exported_comes_back_where_the_key_is_the_same
+    what_is_erased_or_forgotten_is_gone
+    the_history_of_a_domain_counts_what_was_sent_and_what_came_back
+    verdicts_are_counted_with_what_became_of_mail_and_forgotten_in_time
+    a_bounce_about_an_address_of_a_list_counts
+    two_stores_of_one_place_know_the_same
+}
+
+async fn the_same_event_twice_changes_nothing(place: TestPlace) {
+    let store = place.open().await;
     let events = [
         event("jane@acme.test", OutcomeKind::Gone, 1),
         event("Jane@ACME.test", OutcomeKind::Gone, 1),
@@ -56,179 +119,150 @@ fn the_same_event_twice_changes_nothing() {
         event("nobody", OutcomeKind::Gone, 1),
     ];
     use AddedEvent::{NoAddress, Repeated, Taken};
-    let added = kept.store.add(&events, false, now()).unwrap();
-    assert_eq!(added, [Taken, Repeated, Taken, NoAddress]);
-    let added = kept.store.add(&events, false, now()).unwrap();
-    assert_eq!(added, [Repeated, Repeated, Repeated, NoAddress]);
+    assert_eq!(add(&store, &events).await, [Taken, Repeated, Taken, NoAddress]);
+    assert_eq!(add(&store, &events).await, [Repeated, Repeated, Repeated, NoAddress]);
 }
 
-#[test]
-fn an_event_ahead_of_the_clock_is_the_same_one_tomorrow() {
-    let kept = kept(&Config::default());
+async fn an_event_ahead_of_the_clock_is_the_same_one_tomorrow(place: TestPlace) {
+    let store = place.open().await;
     let ahead = event("jane@acme.test", OutcomeKind::Full, 0).at(Some(now() + DAY * 3));
-    let add = |now| kept.store.add(std::slice::from_ref(&ahead), false, now).unwrap();
-    assert_eq!(add(now()), [AddedEvent::Taken]);
-    assert_eq!(add(now() + DAY), [AddedEvent::Repeated]);
+    let add = async |now| store.add(vec![ahead.clone()], false, now).await.unwrap();
+    assert_eq!(add(now()).await, [AddedEvent::Taken]);
+    assert_eq!(add(now() + DAY).await, [AddedEvent::Repeated]);
 }
 
-#[test]
-fn only_gone_complaints_and_unsubscriptions_suppress() {
-    let kept = kept(&Config::default());
+async fn only_gone_complaints_and_unsubscriptions_suppress(place: TestPlace) {
+    let store = place.open().await;
     for kind in OutcomeKind::ALL {
         let address = format!("{}@acme.test", kind.name());
-        kept.store.add(&[event(&address, kind, 1)], false, now()).unwrap();
+        add(&store, &[event(&address, kind, 1)]).await;
         let expected =
             matches!(kind, OutcomeKind::Gone | OutcomeKind::Complaint | OutcomeKind::Unsubscribed);
-        assert_eq!(suppressed(&kept, &address, now()).is_some(), expected, "{}", kind.name());
+        let found = suppressed(&store, &address, now()).await;
+        assert_eq!(found.is_some(), expected, "{}", kind.name());
     }
 }
 
-#[test]
-fn a_dead_mailbox_is_asked_again_after_its_time_and_a_complaint_is_not() {
-    let kept = kept(&Config::default());
+async fn a_dead_mailbox_is_asked_again_after_its_time_and_a_complaint_is_not(place: TestPlace) {
+    let store = place.open().await;
     let events = [
         event("jane@acme.test", OutcomeKind::Gone, 0),
         event("joe@acme.test", OutcomeKind::Complaint, 0),
     ];
-    kept.store.add(&events, false, now()).unwrap();
+    add(&store, &events).await;
     let later = now() + DAY * 179;
-    assert_eq!(suppressed(&kept, "jane@acme.test", later), Some(OutcomeKind::Gone));
-    assert_eq!(suppressed(&kept, "jane@acme.test", now() + DAY * 181), None);
+    assert_eq!(suppressed(&store, "jane@acme.test", later).await, Some(OutcomeKind::Gone));
+    assert_eq!(suppressed(&store, "jane@acme.test", now() + DAY * 181).await, None);
     let later = now() + DAY * 5000;
-    assert_eq!(suppressed(&kept, "joe@acme.test", later), Some(OutcomeKind::Complaint));
+    assert_eq!(suppressed(&store, "joe@acme.test", later).await, Some(OutcomeKind::Complaint));
 }
 
-#[test]
-fn mail_that_arrived_since_lifts_a_bounce() {
-    let kept = kept(&Config::default());
-    let events = [
-        event("jane@acme.test", OutcomeKind::Gone, 10),
-        event("jane@acme.test", OutcomeKind::Delivered, 5),
-    ];
-    kept.store.add(&events, false, now()).unwrap();
-    assert_eq!(suppressed(&kept, "jane@acme.test", now()), None);
+async fn mail_that_arrived_since_lifts_a_bounce(place: TestPlace) {
+    let store = place.open().await;
+    add(&store, &[event("jane@acme.test", OutcomeKind::Gone, 10)]).await;
+    assert!(suppressed(&store, "jane@acme.test", now()).await.is_some());
+    add(&store, &[event("jane@acme.test", OutcomeKind::Delivered, 5)]).await;
+    assert_eq!(suppressed(&store, "jane@acme.test", now()).await, None);
 }
 
-#[test]
-fn another_alias_of_one_person_is_no_dead_mailbox_and_has_opted_out() {
-    let kept = kept(&Config::default());
-    kept.store.add(&[event("jane-shop@yahoo.com", OutcomeKind::Gone, 1)], false, now()).unwrap();
-    assert_eq!(suppressed(&kept, "jane-news@yahoo.com", now()), None);
-    let complaint = event("jane-shop@yahoo.com", OutcomeKind::Complaint, 1);
-    kept.store.add(&[complaint], false, now()).unwrap();
-    let found = suppressed(&kept, "jane-news@yahoo.com", now());
+async fn of_several_outcomes_the_latest_are_told(place: TestPlace) {
+    use OutcomeKind::{Complaint, Delivered, Gone, Unsubscribed};
+    let store = place.open().await;
+    let days = [(Delivered, 9), (Delivered, 5), (Gone, 8), (Gone, 4), (Gone, 6)];
+    let days = days.into_iter().chain([(Complaint, 3), (Unsubscribed, 7)]);
+    let events: Vec<_> = days.map(|(kind, days)| event("jane@acme.test", kind, days)).collect();
+    add(&store, &events).await;
+    let latest = store.latest(&address("jane@acme.test").identity(), now()).await.unwrap();
+    let told = [latest.delivered, latest.gone, latest.opted_out].map(|found| found.unwrap().at);
+    assert_eq!(told, [5, 4, 3].map(|days| now() - DAY * days));
+    let other = store.latest(&address("joe@acme.test").identity(), now()).await.unwrap();
+    assert_eq!(other, LatestOutcomes::default());
+}
+
+async fn another_alias_of_one_person_is_no_dead_mailbox_and_has_opted_out(place: TestPlace) {
+    let store = place.open().await;
+    add(&store, &[event("jane-shop@yahoo.com", OutcomeKind::Gone, 1)]).await;
+    assert_eq!(suppressed(&store, "jane-news@yahoo.com", now()).await, None);
+    add(&store, &[event("jane-shop@yahoo.com", OutcomeKind::Complaint, 1)]).await;
+    let found = suppressed(&store, "jane-news@yahoo.com", now()).await;
     assert_eq!(found, Some(OutcomeKind::Complaint));
 }
 
-#[test]
-fn a_bounce_counts_only_with_a_proof() {
-    let kept = kept(&Config::default());
+async fn a_bounce_counts_only_with_a_proof(place: TestPlace) {
+    use AddedEvent::{NotCounted, Taken};
+    let store = place.open().await;
     let forged = bounce("jane@acme.test", "news@sender.test");
-    let add = |event: &OutcomeEvent| {
-        kept.store.add(std::slice::from_ref(event), false, now()).unwrap()[0]
-    };
-    assert_eq!(add(&forged), AddedEvent::NotCounted);
-    let token = kept.store.token(&address("jane@acme.test"));
+    assert_eq!(add(&store, &[forged]).await, [NotCounted]);
+    let token = store.token(&address("jane@acme.test")).await.unwrap();
     let other = bounce("joe@acme.test", &format!("bounces+{token}@sender.test"));
-    assert_eq!(add(&other), AddedEvent::NotCounted);
-    assert_eq!(
-        add(&bounce("jane@acme.test", &format!("Bounces+{token}@sender.test"))),
-        AddedEvent::Taken
-    );
-    assert_eq!(add(&event("joe@acme.test", OutcomeKind::Sent, 3)), AddedEvent::Taken);
-    assert_eq!(add(&bounce("joe@acme.test", "news@sender.test")), AddedEvent::Taken);
-    let trusted = kept.store.add(&[bounce("ann@acme.test", "x@y.test")], true, now()).unwrap();
-    assert_eq!(trusted, [AddedEvent::Taken]);
+    assert_eq!(add(&store, &[other]).await, [NotCounted]);
+    let proven = bounce("jane@acme.test", &format!("Bounces+{token}@sender.test"));
+    assert_eq!(add(&store, &[proven]).await, [Taken]);
+    // What an own source tells counts for bounces that stand before it too.
+    let bounced = bounce("joe@acme.test", "news@sender.test");
+    let sent = event("joe@acme.test", OutcomeKind::Sent, 3);
+    assert_eq!(add(&store, &[bounced, sent]).await, [Taken, Taken]);
+    let trusted = store.add(vec![bounce("ann@acme.test", "x@y.test")], true, now()).await.unwrap();
+    assert_eq!(trusted, [Taken]);
 }
 
-#[test]
-fn no_address_is_kept_unless_the_operator_says_so() {
-    let without = kept(&Config::default());
-    let events = [event("jane@acme.test", OutcomeKind::Gone, 1)];
-    without.store.add(&events, false, now()).unwrap();
-    let read = |kept: &Kept| {
-        kept.store
-            .run(|c| Ok(c.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")))
-            .unwrap()
-            .unwrap();
-        String::from_utf8_lossy(&std::fs::read(&kept.path).unwrap()).into_owned()
-    };
-    assert!(!read(&without).contains("jane"));
-    let with = kept(&Config { keep_addresses: true, ..Config::default() });
-    with.store.add(&events, false, now()).unwrap();
-    assert!(read(&with).contains("jane@acme.test"));
-}
-
-#[test]
-fn others_cannot_read_the_key_and_a_store_without_it_is_refused() {
-    let kept = kept(&Config::default());
-    let key = kept.path.with_file_name("outcomes.key");
-    for file in [&kept.path, &key] {
-        assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
-    }
-    std::fs::remove_file(&key).unwrap();
-    let error = OutcomeStore::open(&kept.path, &Config::default()).err().unwrap();
-    assert!(matches!(error, OutcomeStoreError::NoKey { .. }), "{error}");
-}
-
-#[test]
-fn what_is_exported_comes_back_where_the_key_is_the_same() {
-    let from = kept(&Config::default());
+async fn what_is_exported_comes_back_where_the_key_is_the_same(place: TestPlace) {
+    let key = place.folder.path().join("the.key");
+    let from = place.keyed(&key).await.unwrap();
     let events = [
         event("jane@acme.test", OutcomeKind::Gone, 1),
         event("joe@acme.test", OutcomeKind::Complaint, 2),
+        event("ann@acme.test", OutcomeKind::Sent, 2),
     ];
-    from.store.add(&events, false, now()).unwrap();
-    let mut rows = Vec::new();
-    from.store
-        .export::<()>(|row| {
-            rows.push(row);
-            Ok(())
-        })
-        .unwrap()
-        .unwrap();
-    assert_eq!(rows.len(), 2);
-    let to = kept(&Config::default());
-    std::fs::copy(from.path.with_file_name("outcomes.key"), to.path.with_file_name("outcomes.key"))
-        .unwrap();
-    let to = Kept { store: OutcomeStore::open(&to.path, &Config::default()).unwrap(), ..to };
-    assert_eq!(to.store.import(&rows).unwrap(), 2);
-    assert_eq!(to.store.import(&rows).unwrap(), 0);
-    assert_eq!(suppressed(&to, "jane@acme.test", now()), Some(OutcomeKind::Gone));
+    add(&from, &events).await;
+    let mut rows: Vec<StoredOutcome> = Vec::new();
+    loop {
+        let page = from.export(rows.last(), 2).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        rows.extend(page);
+    }
+    assert_eq!(rows.len(), 3);
+    assert!(rows.is_sorted_by_key(|row| (row.at, row.id)), "the oldest first");
+    let elsewhere = TestPlace::file();
+    let to = elsewhere.keyed(&key).await.unwrap();
+    assert_eq!(to.import(rows.clone()).await.unwrap(), 3);
+    assert_eq!(to.import(rows).await.unwrap(), 0);
+    assert_eq!(suppressed(&to, "jane@acme.test", now()).await, Some(OutcomeKind::Gone));
 }
 
-#[test]
-fn what_is_erased_or_forgotten_is_gone() {
-    let kept = kept(&Config::default());
+async fn what_is_erased_or_forgotten_is_gone(place: TestPlace) {
+    let store = place.open().await;
     let events = [
         event("jane@acme.test", OutcomeKind::Gone, 1),
         event("joe@acme.test", OutcomeKind::Gone, 100),
         event("ann@acme.test", OutcomeKind::Unsubscribed, 100),
     ];
-    kept.store.add(&events, false, now()).unwrap();
-    assert_eq!(kept.store.erase(&address("jane@acme.test")).unwrap(), 1);
-    assert_eq!(suppressed(&kept, "jane@acme.test", now()), None);
-    assert_eq!(kept.store.forget_before(now() - DAY * 50).unwrap(), 1);
-    assert_eq!(suppressed(&kept, "joe@acme.test", now()), None);
-    assert_eq!(suppressed(&kept, "ann@acme.test", now()), Some(OutcomeKind::Unsubscribed));
+    add(&store, &events).await;
+    assert_eq!(store.erase(&address("jane@acme.test")).await.unwrap(), 1);
+    assert_eq!(suppressed(&store, "jane@acme.test", now()).await, None);
+    assert_eq!(store.forget_before(now() - DAY * 50).await.unwrap(), 1);
+    assert_eq!(suppressed(&store, "joe@acme.test", now()).await, None);
+    let ann = suppressed(&store, "ann@acme.test", now()).await;
+    assert_eq!(ann, Some(OutcomeKind::Unsubscribed));
 }
 
-#[test]
-fn the_history_of_a_domain_counts_what_was_sent_and_what_came_back() {
-    let kept = kept(&Config::default());
+async fn the_history_of_a_domain_counts_what_was_sent_and_what_came_back(place: TestPlace) {
+    let store = place.open().await;
     let kinds =
         [OutcomeKind::Delivered, OutcomeKind::Delivered, OutcomeKind::Gone, OutcomeKind::Full];
     for (number, kind) in kinds.into_iter().enumerate() {
-        kept.store.add(&[event(&format!("u{number}@acme.test"), kind, 1)], false, now()).unwrap();
+        add(&store, &[event(&format!("u{number}@acme.test"), kind, 1)]).await;
     }
-    kept.store.add(&[event("old@acme.test", OutcomeKind::Gone, 400)], false, now()).unwrap();
-    let history = kept.store.history("acme.test", now() - DAY * 180).unwrap();
+    add(&store, &[event("old@acme.test", OutcomeKind::Gone, 400)]).await;
+    let history = store.history("acme.test", now() - DAY * 180).await.unwrap();
     assert_eq!(history, DomainMail { sent: 4, bounced: 2, gone: 1 });
     for number in 0..9 {
         let listed = event(&format!("l{number}@acme.test"), OutcomeKind::Sent, 1);
-        kept.store.add(&[listed], false, now()).unwrap();
+        add(&store, &[listed]).await;
     }
-    let history = kept.store.history("acme.test", now() - DAY * 180).unwrap();
+    let history = store.history("acme.test", now() - DAY * 180).await.unwrap();
     assert_eq!(history, DomainMail { sent: 9, bounced: 2, gone: 1 });
 }
 
@@ -237,39 +271,104 @@ fn given(address: &str, reason: Reason) -> GivenVerdict {
     GivenVerdict { address: address.to_owned(), reason, provider, gathered_at: None }
 }
 
-#[test]
-fn verdicts_are_counted_with_what_became_of_mail_and_forgotten_in_time() {
-    let kept = kept(&Config::default());
+async fn verdicts_are_counted_with_what_became_of_mail_and_forgotten_in_time(place: TestPlace) {
+    let store = place.open().await;
     let verdicts: Vec<GivenVerdict> = (0..50)
         .map(|number| given(&format!("u{number}@acme.test"), Reason::MailboxAccepted))
         .chain([given("none", Reason::InvalidSyntax)])
         .collect();
-    kept.store.remember("spring", &verdicts, now() - DAY * 3).unwrap();
+    store.remember("spring", &verdicts, now() - DAY * 3).await.unwrap();
     let events: Vec<OutcomeEvent> = (0..30)
         .map(|number| (number, if number < 3 { OutcomeKind::Gone } else { OutcomeKind::Delivered }))
         .map(|(number, kind)| event(&format!("U{number}@acme.test"), kind, 1))
         .chain([event("other@acme.test", OutcomeKind::Gone, 1)])
         .collect();
-    kept.store.add(&events, false, now()).unwrap();
-    let tallies = kept.store.tallies().unwrap();
+    add(&store, &events).await;
+    let tallies = store.tallies().await.unwrap();
     let counts = FateCounts { given: 50, arrived: 27, gone: 3, apart: 0 };
     let mut total = FateCounts::default();
     tallies.kinds.values().for_each(|part| total.add(*part));
     assert_eq!(total, counts);
     assert_eq!(tallies.sends.len(), 1);
     assert_eq!(tallies.sends[0].reasons[&Reason::MailboxAccepted], counts);
-    assert_eq!(kept.store.erase(&address("u0@acme.test")).unwrap(), 2);
-    kept.store.remember("summer", &[], now() + DAY * 178).unwrap();
-    assert!(kept.store.tallies().unwrap().sends.is_empty(), "kept for 180 days");
+    assert_eq!(store.erase(&address("u0@acme.test")).await.unwrap(), 2);
+    store.remember("summer", &[], now() + DAY * 178).await.unwrap();
+    assert!(store.tallies().await.unwrap().sends.is_empty(), "kept for 180 days");
 }
 
-#[test]
-fn a_bounce_about_an_address_of_a_list_counts() {
-    let kept = kept(&Config::default());
+async fn a_bounce_about_an_address_of_a_list_counts(place: TestPlace) {
+    let store = place.open().await;
     let forged = bounce("jane@acme.test", "news@sender.test");
-    let add = || kept.store.add(std::slice::from_ref(&forged), false, now()).unwrap();
-    assert_eq!(add(), [AddedEvent::NotCounted]);
+    assert_eq!(add(&store, std::slice::from_ref(&forged)).await, [AddedEvent::NotCounted]);
     let verdict = given("jane@acme.test", Reason::MailboxAccepted);
-    kept.store.remember("spring", &[verdict], now()).unwrap();
-    assert_eq!(add(), [AddedEvent::Taken]);
+    store.remember("spring", &[verdict], now()).await.unwrap();
+    assert_eq!(add(&store, &[forged]).await, [AddedEvent::Taken]);
+}
+
+async fn two_stores_of_one_place_know_the_same(place: TestPlace) {
+    let (one, other) = (place.open().await, place.open().await);
+    assert_eq!(suppressed(&other, "jane@acme.test", now()).await, None);
+    add(&one, &[event("jane@acme.test", OutcomeKind::Gone, 1)]).await;
+    let later = now() + Duration::from_secs(1);
+    assert_eq!(suppressed(&other, "jane@acme.test", later).await, Some(OutcomeKind::Gone));
+    assert!(other.is_in_use());
+    let token = one.token(&address("jane@acme.test")).await.unwrap();
+    assert_eq!(other.token(&address("jane@acme.test")).await.unwrap(), token);
+}
+
+#[cfg(feature = "external-tests")]
+#[tokio::test]
+async fn a_database_whose_key_is_in_a_file_is_refused_without_it_and_with_another() {
+    let place = TestPlace::database();
+    let file = |name: &str| place.folder.path().join(name);
+    let store = place.keyed(&file("the.key")).await.unwrap();
+    assert!(!file("the.key").exists() && !store.is_in_use(), "made with the first outcome");
+    add(&store, &[event("jane@acme.test", OutcomeKind::Gone, 1)]).await;
+    let error = place.place.open(&Config::default()).await.err().unwrap();
+    assert!(matches!(error, OutcomeStoreError::KeyElsewhere { .. }), "{error}");
+    let error = place.keyed(&file("none.key")).await.err().unwrap();
+    assert!(matches!(error, OutcomeStoreError::NoKey { .. }), "{error}");
+    std::fs::write(file("other.key"), [7; 32]).unwrap();
+    let error = place.keyed(&file("other.key")).await.err().unwrap();
+    assert!(matches!(error, OutcomeStoreError::OtherKey { .. }), "{error}");
+    let again = place.keyed(&file("the.key")).await.unwrap();
+    assert_eq!(suppressed(&again, "jane@acme.test", now()).await, Some(OutcomeKind::Gone));
+}
+
+#[cfg(feature = "external-tests")]
+#[tokio::test]
+async fn tables_of_a_later_version_are_refused() {
+    let place = TestPlace::database();
+    place.open().await;
+    let name = place.database_name();
+    let sql = "UPDATE mailvet.outcome_version SET readable_from = 99";
+    crate::batch::postgres::tests::server::SERVER.sql(&name, sql);
+    let error = place.place.open(&Config::default()).await.err().unwrap();
+    assert!(error.to_string().contains("version 99"), "{error}");
+}
+
+#[cfg(feature = "external-tests")]
+#[tokio::test]
+async fn an_outage_is_an_error_within_seconds_and_passes() {
+    let place = TestPlace::database();
+    let (store, unused) = (place.open().await, TestPlace::database());
+    let empty = unused.open().await;
+    add(&store, &[event("jane@acme.test", OutcomeKind::Gone, 1)]).await;
+    let server = &*crate::batch::postgres::tests::server::SERVER;
+    for place in [&place, &unused] {
+        let name = place.database_name();
+        server.sql("postgres", &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
+        let end = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        );
+        server.sql("postgres", &end);
+    }
+    let name = place.database_name();
+    let identity = address("jane@acme.test").identity();
+    let error = store.latest(&identity, now()).await.unwrap_err();
+    assert!(error.to_string().starts_with("postgres://"), "{error}");
+    // Of a database in which nothing was ever kept nothing is waited for.
+    assert_eq!(empty.latest(&identity, now()).await.unwrap(), LatestOutcomes::default());
+    server.sql("postgres", &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"));
+    assert_eq!(suppressed(&store, "jane@acme.test", now()).await, Some(OutcomeKind::Gone));
 }

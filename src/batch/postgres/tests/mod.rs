@@ -3,7 +3,7 @@
 
 mod alone;
 mod pair;
-mod server;
+pub(crate) mod server;
 
 use std::ops::Range;
 use std::sync::LazyLock;

@@ -1,71 +1,23 @@
-//! Verdicts that were given, kept to be held against what becomes of mail.
+//! Counts verdicts with what became of mail, in one walk over both.
 
+use std::path::Path;
 use std::time::SystemTime;
 
-use rusqlite::{Connection, OpenFlags, Row, Rows, params};
+use rusqlite::{Connection, OpenFlags, Row, Rows};
 
-use super::record::{milliseconds, time};
-use super::{OutcomeStore, OutcomeStoreError, database};
-use crate::address::irregular;
 use crate::outcomes::accuracy::{FollowedVerdict, MailFate, OutcomeTallies, TallyBuilder};
 use crate::outcomes::digest::Digest;
 use crate::outcomes::kind::OutcomeKind;
-use crate::verdict::Reason;
-use crate::verifier::GivenVerdict;
+use crate::outcomes::stored_outcome::{reason, time};
 
-impl OutcomeStore {
-    /// Keeps the verdicts of a send, and forgets those that were kept for long enough.
-    ///
-    /// # Errors
-    ///
-    /// If the disk fails; nothing is kept then.
-    pub fn remember(
-        &self,
-        send: &str,
-        verdicts: &[GivenVerdict],
-        now: SystemTime,
-    ) -> Result<(), OutcomeStoreError> {
-        let since = now.checked_sub(self.keep_verdicts).unwrap_or(SystemTime::UNIX_EPOCH);
-        self.write(|work| {
-            let mut old = work.prepare_cached("DELETE FROM verdicts WHERE at < ?")?;
-            old.execute([milliseconds(since)])?;
-            let mut insert = work.prepare_cached(
-                "INSERT OR REPLACE INTO verdicts
-                     (mailbox, at, send, person, provider, reason, gathered)
-                 VALUES (?, ?, ?, ?, ?, ?, ?)",
-            )?;
-            for verdict in verdicts {
-                let Ok((address, _)) = irregular::parse(&verdict.address) else { continue };
-                let digests = self.key.digests(&address.identity());
-                insert.execute(params![
-                    digests.mailbox,
-                    milliseconds(now),
-                    send,
-                    digests.person,
-                    verdict.provider,
-                    verdict.reason.name(),
-                    milliseconds(verdict.gathered_at.unwrap_or(now)),
-                ])?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Counts of all verdicts that are kept, and of what came of them. It reads the whole file, by
-    /// a connection of its own, so that look-ups go on.
-    ///
-    /// # Errors
-    ///
-    /// If the disk fails.
-    pub fn tallies(&self) -> Result<OutcomeTallies, OutcomeStoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let counted = Connection::open_with_flags(&self.path, flags).and_then(|connection| {
-            connection.busy_timeout(super::schema::BUSY_TIMEOUT)?;
-            let view = connection.unchecked_transaction()?;
-            tally(&view)
-        });
-        counted.map_err(|error| database(&self.path, &error))
-    }
+/// Counts of all verdicts in the file at `path`. It reads the whole file, by a connection of its
+/// own, so that look-ups go on.
+pub(super) fn count(path: &Path) -> rusqlite::Result<OutcomeTallies> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(super::schema::BUSY_TIMEOUT)?;
+    let view = connection.unchecked_transaction()?;
+    tally(&view)
 }
 
 /// A verdict, and the mailbox it is about.
@@ -76,14 +28,12 @@ struct StoredVerdict {
 
 impl StoredVerdict {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let reason: String = row.get("reason")?;
-        let reason = Reason::ALL.iter().find(|known| known.name() == reason);
+        let name: String = row.get("reason")?;
         let verdict = FollowedVerdict {
             at: time(row.get("at")?),
             gathered_at: time(row.get("gathered")?),
             send: row.get("send")?,
-            // A reason of a later version decides nothing here.
-            reason: reason.copied().unwrap_or(Reason::NotProbed),
+            reason: reason(&name),
             provider: row.get("provider")?,
         };
         Ok(Self { mailbox: row.get("mailbox")?, verdict })

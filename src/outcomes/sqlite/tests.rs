@@ -1,0 +1,75 @@
+//! Claims about the file alone.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+use crate::outcomes::{Config, OutcomeEvent, OutcomeStore};
+
+/// The tables of version 1, with one outcome.
+const VERSION_1: &str = "
+    CREATE TABLE outcomes (
+        id BLOB PRIMARY KEY, mailbox BLOB NOT NULL, person BLOB NOT NULL, domain TEXT NOT NULL,
+        kind TEXT NOT NULL, at INTEGER NOT NULL, source TEXT NOT NULL, words TEXT NOT NULL,
+        address TEXT
+    ) WITHOUT ROWID;
+    CREATE INDEX by_mailbox ON outcomes (mailbox, kind, at);
+    CREATE INDEX by_person ON outcomes (person, kind, at);
+    CREATE INDEX by_domain ON outcomes (domain, at, kind);
+    CREATE INDEX by_time ON outcomes (at);
+    INSERT INTO outcomes VALUES (zeroblob(16), zeroblob(16), zeroblob(16), 'acme.test', 'gone',
+        1000, 'ses', 'no such user', NULL);
+    PRAGMA user_version = 1;
+";
+
+fn file(folder: &tempfile::TempDir) -> PathBuf {
+    folder.path().join("data/outcomes.db")
+}
+
+#[tokio::test]
+async fn others_cannot_read_the_key_and_a_store_without_it_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder);
+    OutcomeStore::open(&path, &Config::default()).await.unwrap();
+    let key = path.with_file_name("outcomes.key");
+    for file in [&path, &key] {
+        assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    std::fs::remove_file(&key).unwrap();
+    let error = OutcomeStore::open(&path, &Config::default()).await.err().unwrap();
+    assert!(matches!(error, OutcomeStoreError::NoKey { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn no_address_is_in_the_file_unless_the_operator_says_so() {
+    for keep_addresses in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { keep_addresses, ..Config::default() };
+        let store = OutcomeStore::open(&file(&folder), &config).await.unwrap();
+        let event = OutcomeEvent::new("ses", "jane@acme.test", OutcomeKind::Gone)
+            .saying("550 5.1.1 <jane@acme.test> unknown");
+        store.add(vec![event], false, SystemTime::UNIX_EPOCH).await.unwrap();
+        drop(store);
+        let read = String::from_utf8_lossy(&std::fs::read(file(&folder)).unwrap()).into_owned();
+        assert!(read.contains("acme.test"), "the last connection moves what is kept into the file");
+        assert_eq!(read.contains("jane"), keep_addresses);
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_version_1_is_brought_to_this_one_with_all_that_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    Connection::open(&path).unwrap().execute_batch(VERSION_1).unwrap();
+    AddressKey::open(&path.with_file_name("outcomes.key"), true).unwrap();
+    for _ in 0..2 {
+        let table = SqliteOutcomes::open(&path, None).unwrap();
+        let kept = table.page(None, 10).await.unwrap();
+        assert_eq!((kept.len(), kept[0].words.as_str()), (1, "no such user"));
+        let found: i64 =
+            table.read(|c| c.query_row("PRAGMA user_version", [], |r| r.get(0))).unwrap();
+        assert_eq!(found, schema::VERSION);
+        let digests = AddressDigests { mailbox: kept[0].mailbox, person: kept[0].person };
+        assert_eq!(table.latest(digests).await.unwrap().gone, Some(kept[0].clone()));
+    }
+}
