@@ -14,11 +14,11 @@ use crate::campaign::BatchId;
 use crate::http::{ListDownload, RowSelection};
 use crate::proto::{
     Batch, BatchTally, CancelBatchRequest, CancelBatchResponse, DeleteBatchRequest,
-    DeleteBatchResponse, GetBatchRequest, GetBatchResponse, ListBatchTalliesRequest,
-    ListBatchTalliesResponse, ListBatchesRequest, ListBatchesResponse, ResultOrder,
-    StreamBatchResultsRequest, TallyKind, from_message,
+    DeleteBatchResponse, GetAccuracyRequest, GetAccuracyResponse, GetBatchRequest,
+    GetBatchResponse, ListBatchTalliesRequest, ListBatchTalliesResponse, ListBatchesRequest,
+    ListBatchesResponse, ResultOrder, StreamBatchResultsRequest, TallyKind, from_message,
 };
-use crate::report::{self, FlagCounts, GroupCounts, ReportData, SendCounts};
+use crate::report::{self, AccuracySummary, FlagCounts, GroupCounts, ReportData, SendCounts};
 
 /// Lists of a page of the table.
 const PAGE: i32 = 20;
@@ -63,7 +63,12 @@ pub(super) async fn show(site: &SiteParts, visit: &Visit, id: &str) -> Answered 
     }
     let domains = tallies(visit, id, TallyKind::Domain, TALLIES).await?;
     let providers = tallies(visit, id, TallyKind::Provider, TALLIES).await?;
-    let data = report_data(&batch, domains, providers, now)?;
+    // Who may not report outcomes is not told of them.
+    let request = GetAccuracyRequest {};
+    let accuracy: Option<GetAccuracyResponse> = visit.outcomes("GetAccuracy", &request).await.ok();
+    let accuracy = accuracy.and_then(|answer| answer.accuracy);
+    let accuracy = accuracy.as_ref().map(from_message::accuracy);
+    let data = report_data(&batch, domains, providers, accuracy, now)?;
     let sections = report::render_sections(&data)
         .map_err(|error| Status::internal(format!("the report cannot be rendered: {error}")))?;
     let is_file = is_file(site, id).await;
@@ -92,6 +97,7 @@ fn report_data(
     batch: &Batch,
     domains: Vec<GroupCounts>,
     providers: Vec<GroupCounts>,
+    accuracy: Option<AccuracySummary>,
     now: SystemTime,
 ) -> Result<ReportData, Status> {
     let internal = |error: from_message::IncompleteMessage| Status::internal(error.to_string());
@@ -118,6 +124,8 @@ fn report_data(
         from_cache: 0,
         asked_as: None,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        delivered: 0,
+        accuracy,
     })
 }
 

@@ -219,9 +219,12 @@ pub async fn serve_within(
         request.extensions_mut().insert(Caller::local());
         Ok(request)
     };
-    let service =
+    let outcomes =
+        InterceptedService::new(outcome_service(&services, clock, &shutdown), this_process);
+    let batches =
         InterceptedService::new(batch_service(&services, verifier, clock, &shutdown), this_process);
-    Server::builder().add_service(service).serve_with_incoming(incoming).await?;
+    let server = Server::builder().add_service(batches).add_service(outcomes);
+    server.serve_with_incoming(incoming).await?;
     Ok(())
 }
 

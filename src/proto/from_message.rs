@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use crate::campaign::calibration::PastSend;
 use crate::campaign::eta::{Forecast, ForecastBasis};
 use crate::campaign::preflight::{
     self, Basis, Bound, Caution, CautionKind, Decision, Estimate, ExpectedBounces, HostFault,
@@ -11,7 +12,7 @@ use crate::campaign::preflight::{
 use crate::campaign::{Preflight, Progress, SendPolicy, State};
 use crate::proto;
 use crate::proto::names::enum_name;
-use crate::report::{GroupCounts, Operator};
+use crate::report::{AccuracySummary, GroupCounts, KindAccuracy, Operator};
 use crate::verdict::{Reason, Verdict};
 
 /// A message that lacks what every service of this version sends.
@@ -23,6 +24,56 @@ pub enum IncompleteMessage {
     /// The thresholds of the pre-flight answer are none.
     #[error("the service's thresholds are none: {0}")]
     Thresholds(String),
+}
+
+/// The accuracy of earlier verdicts as the service tells it.
+#[must_use]
+pub fn accuracy(accuracy: &proto::Accuracy) -> AccuracySummary {
+    let share = |share: Option<proto::AccuracyShare>| {
+        let share = share.unwrap_or_default();
+        Share { count: count(share.count), of: count(share.of) }
+    };
+    AccuracySummary {
+        right: share(accuracy.right),
+        decided: share(accuracy.decided),
+        apart: count(accuracy.apart),
+        definitions: accuracy.definitions.clone(),
+        kinds: accuracy.kinds.iter().map(kind_accuracy).collect(),
+        sends: accuracy.sends.iter().filter_map(past_send).collect(),
+    }
+}
+
+fn kind_accuracy(row: &proto::AccuracyRow) -> KindAccuracy {
+    KindAccuracy {
+        provider: row.provider.clone(),
+        reason: reason_name(row.reason),
+        age: match row.evidence_age() {
+            proto::EvidenceAge::Unspecified => "",
+            proto::EvidenceAge::UnderOneDay => "under 1 day",
+            proto::EvidenceAge::OneToThreeDays => "1 to 3 days",
+            proto::EvidenceAge::ThreeToSevenDays => "3 to 7 days",
+            proto::EvidenceAge::OverSevenDays => "over 7 days",
+        },
+        mails: count(row.mails),
+        gone: count(row.gone),
+        apart: count(row.apart),
+        interval: row.gone_percent.as_ref().map(percent_range),
+    }
+}
+
+/// An earlier send; `None` if it has no time.
+fn past_send(send: &proto::PastSend) -> Option<PastSend> {
+    Some(PastSend {
+        at: send.verdict_time.and_then(time)?,
+        mails: count(send.mails),
+        gone: count(send.gone),
+        expected: send.expected_percent.as_ref().map(percent_range),
+    })
+}
+
+fn percent_range(range: &proto::PercentRange) -> PercentRange {
+    let end = |percent: f64| Percent::from_fraction(percent / 100.0);
+    PercentRange { low: end(range.low), high: end(range.high) }
 }
 
 /// The progress of a batch.

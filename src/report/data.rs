@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use crate::campaign::calibration::PastSend;
+use crate::campaign::preflight::{PercentRange, Share};
 use crate::campaign::{DestinationTally, GroupTally, Preflight, Progress, State};
 use crate::verdict::{Reason, Verdict};
 
@@ -46,6 +48,62 @@ pub struct ReportData {
     pub asked_as: Option<String>,
     /// The version of mailvet that verified.
     pub version: String,
+    /// Rows at which own mail arrived lately.
+    pub delivered: u64,
+    /// The accuracy of earlier verdicts, where outcomes of mail tell of it.
+    pub accuracy: Option<AccuracySummary>,
+}
+
+/// The accuracy of earlier verdicts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccuracySummary {
+    /// Right verdicts among those that decided and have an outcome.
+    pub right: Share,
+    /// Verdicts that decided among all.
+    pub decided: Share,
+    /// Verdicts whose mail came back for a reason that says nothing of the mailbox.
+    pub apart: u64,
+    /// The definitions of these figures.
+    pub definitions: String,
+    /// Kinds of verdicts with enough mail, the most first.
+    pub kinds: Vec<KindAccuracy>,
+    /// Earlier sends, the newest first.
+    pub sends: Vec<PastSend>,
+}
+
+impl AccuracySummary {
+    /// The two figures in one line, which are always told together; `None` where nothing is known.
+    #[must_use]
+    pub fn headline(&self) -> Option<String> {
+        let is_known = self.right.of > 0 || !self.sends.is_empty();
+        let figure = |share: Share| match share.of {
+            0 => "not known yet".to_owned(),
+            _ => share.to_string(),
+        };
+        is_known.then(|| {
+            let (right, decided) = (figure(self.right), figure(self.decided));
+            format!("earlier verdicts: right among decided {right}, share decided {decided}")
+        })
+    }
+}
+
+/// The accuracy of one kind of verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KindAccuracy {
+    /// The provider; empty if none answered.
+    pub provider: String,
+    /// The reason, in lower snake case.
+    pub reason: String,
+    /// The age of the evidence, in words.
+    pub age: &'static str,
+    /// Mails with a fate.
+    pub mails: u64,
+    /// Those that came back as gone.
+    pub gone: u64,
+    /// Verdicts whose mail came back for other reasons.
+    pub apart: u64,
+    /// The 95 % interval of the share of gone ones; `None` if they are too few.
+    pub interval: Option<PercentRange>,
 }
 
 /// Kinds of files that a run writes.

@@ -6,6 +6,7 @@
 //!
 //! Not here: the counting, and the same answer for a terminal (`cli/summary`).
 
+mod accuracy;
 pub mod bars;
 mod breakdown;
 mod data;
@@ -18,7 +19,8 @@ mod timestamp;
 mod tone;
 
 pub use data::{
-    FlagCounts, GroupCounts, Operator, ReportData, ReportFile, ReportFileKind, SendCounts,
+    AccuracySummary, FlagCounts, GroupCounts, KindAccuracy, Operator, ReportData, ReportFile,
+    ReportFileKind, SendCounts,
 };
 pub use text::printable;
 pub use timestamp::{Timestamp, rfc3339};

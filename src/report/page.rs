@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::accuracy::AccuracySection;
 use super::bars::{self, BarSpan};
 use super::breakdown::{self, BreakdownTable};
 use super::data::{ReportData, ReportFile};
@@ -49,6 +50,7 @@ pub(super) struct ReportPage {
     files: Vec<FileRow>,
     evidence: Option<(Timestamp, Timestamp)>,
     from_cache: Option<String>,
+    accuracy: Option<AccuracySection>,
     asked_as: Option<String>,
     version: String,
     not_in_the_bounds: &'static str,
@@ -161,6 +163,7 @@ impl ReportPage {
             evidence: data
                 .evidence
                 .map(|(from, to)| (Timestamp::from_time(from), Timestamp::from_time(to))),
+            accuracy: data.accuracy.as_ref().and_then(AccuracySection::from_summary),
             from_cache: (data.from_cache > 0).then(|| count(data.from_cache, "row")),
             asked_as: data.asked_as.as_deref().map(redacted),
             version: redacted(&data.version),
@@ -331,6 +334,11 @@ fn facts(data: &ReportData) -> Vec<(&'static str, String, &'static str)> {
             "excluded",
             data.excluded,
             "on your own suppression lists: not asked, counted nowhere else",
+        ),
+        (
+            "written to before",
+            data.delivered,
+            "own mail arrived there in the last 180 days; no verdict rests on it",
         ),
         ("mistyped", data.suggestions, "have a suggestion what was meant"),
         ("role addresses", data.flags.role, "such as info@, not a person"),

@@ -1,7 +1,7 @@
 mod samples;
 
 use super::recommendations::{Recommendation, recommendations};
-use super::{ReportData, ReportFileKind, render};
+use super::{AccuracySummary, ReportData, ReportFileKind, render};
 use crate::campaign::{SendPolicy, State};
 use crate::verdict::Reason::{self, CatchAll, MailboxAccepted};
 use samples::{operated, place};
@@ -294,4 +294,29 @@ fn an_unfinished_list_is_first_of_all_to_be_finished() {
     let cancelled = ReportData { state: State::Cancelled, ..running };
     assert_eq!(titles(&recommendations(&cancelled))[0], ("Verify the rest", 9));
     assert_eq!(titles(&recommendations(&samples::empty())), [("Look at the file", 0)]);
+}
+
+#[test]
+fn the_accuracy_of_earlier_verdicts_is_told_with_its_definitions_and_only_where_it_is_known() {
+    let page = visible(&render(&samples::healthy()).unwrap());
+    for told in [
+        "right among decided99.5 % 140,311 of 141,002",
+        "share decided96.95 % 144,120 of 148,650",
+        "apart902 came back for reasons",
+        "A verdict counts if an outcome",
+        "google.commailbox acceptedunder 1 day74,021103340.11 to 0.17 %",
+        "bücher.examplecatch all",
+        "no providercatch all",
+        "48,9030.41 to 0.98 %0.6 % (311)",
+        "48,800nothing was known",
+        "written to before31,004",
+    ] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    let without = visible(&render(&samples::bad()).unwrap());
+    assert!(!without.contains("earlier verdicts were"), "nothing is known");
+    let few = AccuracySummary { kinds: Vec::new(), ..samples::accuracy() };
+    let few = ReportData { accuracy: Some(few), ..samples::bad() };
+    let few = visible(&render(&few).unwrap());
+    assert!(few.contains("No kind of verdict has 30 mails yet"), "{few}");
 }

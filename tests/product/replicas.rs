@@ -270,7 +270,7 @@ async fn what_one_service_learns_of_mail_is_suppressed_by_all_and_told_from_the_
             .map(|verification| verification.address.clone())
             .collect::<Vec<_>>()
     };
-    assert_eq!(reasons(Reason::BouncedBefore), [gone.clone()]);
+    assert_eq!(reasons(Reason::BouncedBefore), std::slice::from_ref(&gone));
     let told = rows[1].verification.as_ref().unwrap();
     assert_eq!(told.reason(), Reason::MailboxAccepted, "no verdict rests on it");
     assert_eq!(told.evidence.as_ref().unwrap().delivered.as_ref().unwrap().source, "report");

@@ -19,6 +19,7 @@ use crate::cli::serve::{Started, start};
 use crate::clock::Clock;
 use crate::grpc::{self, ServeError};
 use crate::proto::batch_service_client::BatchServiceClient;
+use crate::proto::outcome_service_client::OutcomeServiceClient;
 
 /// The largest answer taken, in octets: a page of results.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -38,6 +39,8 @@ pub(super) type Client = BatchServiceClient<client::Client>;
 /// The service that does the work.
 pub(super) struct Backend {
     pub(super) client: Client,
+    /// What became of earlier mail, by the same way.
+    pub(super) outcomes: OutcomeServiceClient<client::Client>,
     /// The name that servers are given, if it is known here.
     pub(super) asked_as: Option<String>,
     within: Option<Within>,
@@ -84,7 +87,8 @@ impl Backend {
     async fn remote(url: &str, showing: &ClientArgs) -> anyhow::Result<Self> {
         let connected = showing.connect(url, &Trust::Authorities, CONNECT, None).await;
         let connected = connected.with_context(|| format!("{url} does not answer"))?;
-        Ok(Self { client: client(connected), asked_as: None, within: None })
+        let outcomes = OutcomeServiceClient::new(connected.clone());
+        Ok(Self { client: client(connected), outcomes, asked_as: None, within: None })
     }
 
     async fn within(job: &Job, common: &Common) -> anyhow::Result<Self> {
@@ -109,12 +113,13 @@ impl Backend {
         let asked_as = app.config.smtp.helo_name.as_ref().map(|name| name.as_str().to_owned());
         let channel = InterceptedService::new(channel, ShowKey::NOTHING);
         let within = Within { started, batches, serving, shutdown };
-        Ok(Self { client: client(channel), asked_as, within: Some(within) })
+        let outcomes = OutcomeServiceClient::new(channel.clone());
+        Ok(Self { client: client(channel), outcomes, asked_as, within: Some(within) })
     }
 
     /// Gives open work back, and ends what runs in this process.
     pub(super) async fn close(self) {
-        drop(self.client);
+        drop((self.client, self.outcomes));
         let Some(mut within) = self.within else { return };
         within.batches.drain().await;
         within.shutdown.cancel();

@@ -35,7 +35,8 @@ use crate::campaign::preflight::{Decision, grouped};
 use crate::campaign::{BatchId, Preflight, Progress};
 use crate::clock::Clock;
 use crate::listfile::Layout;
-use crate::proto::from_message;
+use crate::proto::{GetAccuracyRequest, from_message};
+use crate::report::AccuracySummary;
 
 pub(super) use args::ListArgs;
 use backend::{Backend, Client};
@@ -155,26 +156,40 @@ async fn vet(
         preflight =
             Preflight::of(&progress, state, policy, &preflight.thresholds).with_expected(expected);
     }
+    // Who may not report outcomes is not told of them.
+    let told = backend.outcomes.get_accuracy(GetAccuracyRequest {}).await;
+    let told = told.ok().and_then(|answer| answer.into_inner().accuracy);
+    let accuracy = told.as_ref().map(from_message::accuracy);
     let answer = RunAnswer {
         batch: &batch,
         progress: &progress,
         preflight: &preflight,
         written: &written,
+        accuracy: accuracy.as_ref(),
         asked_as: backend.asked_as.clone(),
     };
     page::write_page(job, client, answer, clock.now()).await?;
-    say(job, &preflight, &progress, &written);
+    say(job, &preflight, &progress, accuracy.as_ref(), &written);
     Ok(Ending::Vetted(preflight.decision()))
 }
 
 /// Says the answer; on standard error where the rows go to standard output.
-fn say(job: &Job, preflight: &Preflight, progress: &Progress, written: &WrittenRun) {
+fn say(
+    job: &Job,
+    preflight: &Preflight,
+    progress: &Progress,
+    accuracy: Option<&AccuracySummary>,
+    written: &WrittenRun,
+) {
     let is_stream = written.outputs.iter().any(|output| paths::is_stream(&output.path));
     let width = match is_stream {
         true => render::terminal_width(std::io::stderr()),
         false => render::terminal_width(std::io::stdout()),
     };
     let mut text = summary::text(preflight, progress, width);
+    if let Some(line) = accuracy.and_then(AccuracySummary::headline) {
+        text += &format!("\n{DIM}{line}{DIM:#}\n");
+    }
     let row = |rows| if rows == 1 { "row" } else { "rows" };
     let mut line = |rows: u64, rest: &str| {
         text += &format!("{DIM}{} {} {rest}{DIM:#}\n", grouped(rows), row(rows));

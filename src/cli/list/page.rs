@@ -13,7 +13,7 @@ use super::sink::WrittenFile;
 use super::write::WrittenRun;
 use crate::campaign::{Preflight, Progress};
 use crate::proto::{Batch, ListBatchTalliesRequest, TallyKind, from_message};
-use crate::report::{self, ReportFile};
+use crate::report::{self, AccuracySummary, ReportFile};
 
 /// Number of domains and of providers that the report looks at.
 const TALLIES: i32 = 50;
@@ -24,6 +24,8 @@ pub(super) struct RunAnswer<'a> {
     pub(super) progress: &'a Progress,
     pub(super) preflight: &'a Preflight,
     pub(super) written: &'a WrittenRun,
+    /// The accuracy of earlier verdicts, if outcomes tell of it.
+    pub(super) accuracy: Option<&'a AccuracySummary>,
     /// The name that servers were given, if it is known here.
     pub(super) asked_as: Option<String>,
 }
@@ -36,7 +38,7 @@ pub(super) async fn write_page(
     now: SystemTime,
 ) -> anyhow::Result<()> {
     let Some(place) = &job.report else { return Ok(()) };
-    let RunAnswer { batch, progress, preflight, written, asked_as } = answer;
+    let RunAnswer { batch, progress, preflight, written, accuracy, asked_as } = answer;
     let time = |at: Option<prost_types::Timestamp>| at.and_then(from_message::time);
     let seen = &written.seen;
     let data = report::ReportData {
@@ -59,6 +61,8 @@ pub(super) async fn write_page(
         from_cache: seen.from_cache,
         asked_as,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        delivered: seen.delivered,
+        accuracy: accuracy.cloned(),
     };
     let scratch = job.scratch("report");
     fs::write(&scratch, report::render(&data)?)

@@ -34,6 +34,8 @@ pub(super) struct Seen {
     pub(super) to_send: SendCounts,
     pub(super) evidence: Option<(SystemTime, SystemTime)>,
     pub(super) from_cache: u64,
+    /// Rows at which own mail arrived lately.
+    pub(super) delivered: u64,
     /// Rows without an address.
     pub(super) no_address: u64,
     /// Rows that a suppression list kept from being asked.
@@ -53,6 +55,7 @@ impl Seen {
         }
         let Some(evidence) = &verification.evidence else { return };
         self.from_cache += u64::from(evidence.from_cache);
+        self.delivered += u64::from(evidence.delivered.is_some());
         if let Some(at) = evidence.gather_time.and_then(from_message::time) {
             let (first, last) = self.evidence.unwrap_or((at, at));
             self.evidence = Some((first.min(at), last.max(at)));

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use crate::campaign::preflight::Thresholds;
+use crate::campaign::calibration::PastSend;
+use crate::campaign::preflight::{PercentRange, Share, Thresholds};
 use crate::campaign::{Preflight, Progress, SendPolicy, State};
 use crate::report::{
-    FlagCounts, GroupCounts, Operator, ReportData, ReportFile, ReportFileKind, SendCounts,
+    AccuracySummary, FlagCounts, GroupCounts, KindAccuracy, Operator, ReportData, ReportFile,
+    ReportFileKind, SendCounts,
 };
 use crate::verdict::Reason::{self, *};
 use crate::verdict::Verdict;
@@ -67,6 +69,8 @@ pub(crate) fn data(
         from_cache: 0,
         asked_as: None,
         version: "0.1.0".to_owned(),
+        delivered: 0,
+        accuracy: None,
     }
 }
 
@@ -105,7 +109,50 @@ pub(crate) fn healthy() -> ReportData {
         to_send: SendCounts { duplicates: 611, role: 880 },
         from_cache: 11_904,
         asked_as: Some("probe.shop.example".to_owned()),
+        delivered: 31_004,
+        accuracy: Some(accuracy()),
         ..data("spring-newsletter.csv", &rows, &[], 0, SendPolicy::All)
+    }
+}
+
+/// What became of three sends.
+pub(crate) fn accuracy() -> AccuracySummary {
+    let range = |low, high| Some(PercentRange::from_fractions((low, high)));
+    let kind = |provider: &str, reason: &str, mails, gone, interval| KindAccuracy {
+        provider: provider.to_owned(),
+        reason: reason.to_owned(),
+        age: "under 1 day",
+        mails,
+        gone,
+        apart: gone / 3,
+        interval,
+    };
+    let send = |weeks: u32, mails, gone, expected| PastSend {
+        at: noon() - Duration::from_secs(7 * 86_400) * weeks,
+        mails,
+        gone,
+        expected,
+    };
+    AccuracySummary {
+        right: Share { count: 140_311, of: 141_002 },
+        decided: Share { count: 144_120, of: 148_650 },
+        apart: 902,
+        definitions:
+            "A verdict counts if an outcome of mail to the address is known from within 7 \
+                      days after it. Only mail that came back as gone speaks against an accepted \
+                      address."
+                .to_owned(),
+        kinds: vec![
+            kind("google.com", "mailbox_accepted", 74_021, 103, range(0.0011, 0.0017)),
+            kind("outlook.com", "mailbox_accepted", 33_190, 402, range(0.0110, 0.0134)),
+            kind("xn--bcher-kva.example", "catch_all", 911, 61, range(0.0519, 0.0849)),
+            kind("", "catch_all", 31, 0, range(0.0, 0.081)),
+        ],
+        sends: vec![
+            send(1, 48_903, 311, range(0.0041, 0.0098)),
+            send(2, 49_110, 290, range(0.0032, 0.0121)),
+            send(3, 48_800, 301, None),
+        ],
     }
 }
 
