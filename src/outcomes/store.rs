@@ -7,8 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use parking_lot::Mutex;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::accuracy::OutcomeTallies;
 use super::address_key::AddressKey;
@@ -66,7 +65,7 @@ impl OutcomeStore {
         let table = super::postgres::PostgresOutcomes::open(store, config.key_file.clone()).await?;
         let store = Self::new(Arc::new(table), config);
         if store.known_key().await?.is_none() {
-            *store.empty_at.lock() = Some(SystemTime::UNIX_EPOCH);
+            *store.empty_at.lock().await = Some(SystemTime::UNIX_EPOCH);
         }
         Ok(store)
     }
@@ -108,22 +107,24 @@ impl OutcomeStore {
         if let Some(key) = self.key.get() {
             return Ok(Some(Arc::clone(key)));
         }
-        let was_empty_at = {
-            let mut empty_at = self.empty_at.lock();
-            if let Some(at) = *empty_at
-                && now.duration_since(at).is_ok_and(|age| age < LOOK_AGAIN)
-            {
-                return Ok(None);
-            }
-            // Those that come meanwhile do not ask too.
-            empty_at.as_mut().map(|at| std::mem::replace(at, now))
+        // One looks, and the others wait for it.
+        let mut empty_at = self.empty_at.lock().await;
+        let is_fresh = |at: SystemTime| {
+            let age = now.duration_since(at).or_else(|_| at.duration_since(now));
+            age.is_ok_and(|age| age < LOOK_AGAIN)
         };
+        if empty_at.is_some_and(is_fresh) && !self.key.initialized() {
+            return Ok(None);
+        }
         match self.known_key().await {
             Ok(None) => {
-                *self.empty_at.lock() = Some(now);
+                *empty_at = Some(now);
                 Ok(None)
             }
-            Err(OutcomeStoreError::Database { .. }) if was_empty_at.is_some() => Ok(None),
+            Err(OutcomeStoreError::Database { .. }) if empty_at.is_some() => {
+                *empty_at = Some(now);
+                Ok(None)
+            }
             found => found,
         }
     }

@@ -307,10 +307,17 @@ async fn a_bounce_about_an_address_of_a_list_counts(place: TestPlace) {
 
 async fn two_stores_of_one_place_know_the_same(place: TestPlace) {
     let (one, other) = (place.open().await, place.open().await);
+    let third = place.open().await;
     assert_eq!(suppressed(&other, "jane@acme.test", now()).await, None);
     add(&one, &[event("jane@acme.test", OutcomeKind::Gone, 1)]).await;
     let later = now() + Duration::from_secs(1);
     assert_eq!(suppressed(&other, "jane@acme.test", later).await, Some(OutcomeKind::Gone));
+    // All that look up at a time know it, not only the first of them.
+    let found = futures_util::future::join_all([later; 3].map(|now| {
+        let third = &third;
+        async move { suppressed(third, "jane@acme.test", now).await }
+    }));
+    assert_eq!(found.await, [Some(OutcomeKind::Gone); 3]);
     assert!(other.is_in_use());
     let token = one.token(&address("jane@acme.test")).await.unwrap();
     assert_eq!(other.token(&address("jane@acme.test")).await.unwrap(), token);
