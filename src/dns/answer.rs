@@ -74,3 +74,27 @@ pub struct MxRecord {
     /// The name it points to, as master files write it (odd bytes escaped); empty for the root.
     pub exchange: DomainName,
 }
+
+/// The data of a TLSA record (RFC 6698 section 2.1), by number: one that is unknown to us stays
+/// readable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsaRecord {
+    /// The certificate usage: 2 is DANE-TA, 3 is DANE-EE (RFC 7218 section 2.1).
+    pub usage: u8,
+    /// The part of the certificate that is compared: 0 is all of it, 1 its public key.
+    pub selector: u8,
+    /// The form of the data: 0 is the part itself, 1 its SHA-256, 2 its SHA-512.
+    pub matching: u8,
+    /// The data to compare with.
+    pub data: Vec<u8>,
+}
+
+/// An answer, and whether the name server vouches for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthenticAnswer<R> {
+    /// The answer.
+    pub answer: Answer<R>,
+    /// `true` if the name server found its signatures good: the AD bit (RFC 4035 section 3.2.3).
+    /// That is worth as much as the name server and the way to it.
+    pub is_authentic: bool,
+}

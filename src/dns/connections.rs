@@ -22,11 +22,19 @@ use crate::clock::Clock;
 pub(super) struct Connections {
     udp: Arc<UdpSockets>,
     runtime: TokioRuntimeProvider,
+    wants_authenticity: bool,
 }
 
 /// One way to the name server.
 #[derive(Clone)]
-pub(super) enum NameServerConnection {
+pub(super) struct NameServerConnection {
+    transport: Transport,
+    wants_authenticity: bool,
+}
+
+/// The transport of questions.
+#[derive(Clone)]
+enum Transport {
     Udp(Arc<UdpSockets>, Duration),
     Tcp(DnsExchange<TokioRuntimeProvider>),
 }
@@ -34,7 +42,12 @@ pub(super) enum NameServerConnection {
 impl Connections {
     pub(super) fn new(server: SocketAddr, clock: Clock) -> Self {
         let udp = Arc::new(UdpSockets::new(server, clock));
-        Self { udp, runtime: TokioRuntimeProvider::default() }
+        Self { udp, runtime: TokioRuntimeProvider::default(), wants_authenticity: false }
+    }
+
+    /// The same connections, whose questions ask for the AD bit (RFC 6840 section 5.7).
+    pub(super) fn wanting_authenticity(self) -> Self {
+        Self { wants_authenticity: true, ..self }
     }
 }
 
@@ -49,12 +62,14 @@ impl ConnectionProvider for Connections {
         config: &ConnectionConfig,
         cx: &PoolContext,
     ) -> Result<Self::FutureConn, NetError> {
+        let wants_authenticity = self.wants_authenticity;
+        let connection = move |transport| NameServerConnection { transport, wants_authenticity };
         if matches!(config.protocol, ProtocolConfig::Udp) {
-            let connection = NameServerConnection::Udp(Arc::clone(&self.udp), cx.options.timeout);
-            return Ok(std::future::ready(Ok(connection)).boxed());
+            let udp = Transport::Udp(Arc::clone(&self.udp), cx.options.timeout);
+            return Ok(std::future::ready(Ok(connection(udp))).boxed());
         }
         let tcp = self.runtime.new_connection(ip, config, cx)?;
-        Ok(tcp.map(|tcp| tcp.map(NameServerConnection::Tcp)).boxed())
+        Ok(tcp.map(move |tcp| tcp.map(Transport::Tcp).map(connection)).boxed())
     }
 
     fn runtime_provider(&self) -> &TokioRuntimeProvider {
@@ -66,12 +81,13 @@ impl DnsHandle for NameServerConnection {
     type Response = Pin<Box<dyn Stream<Item = Result<DnsResponse, NetError>> + Send>>;
     type Runtime = TokioRuntimeProvider;
 
-    fn send(&self, request: DnsRequest) -> Self::Response {
-        match self {
-            Self::Udp(sockets, timeout) => {
+    fn send(&self, mut request: DnsRequest) -> Self::Response {
+        request.metadata.authentic_data = self.wants_authenticity;
+        match &self.transport {
+            Transport::Udp(sockets, timeout) => {
                 stream::once(Arc::clone(sockets).exchange(request, *timeout)).boxed()
             }
-            Self::Tcp(exchange) => exchange.send(request).boxed(),
+            Transport::Tcp(exchange) => exchange.send(request).boxed(),
         }
     }
 }

@@ -3,9 +3,10 @@
 
 use std::net::IpAddr;
 
+use hickory_resolver::proto::rr::rdata::{NS, PTR};
 use hickory_resolver::proto::rr::{RData, RecordType};
 
-use super::answer::{Answer, MxRecord};
+use super::answer::{Answer, AuthenticAnswer, MxRecord, TlsaRecord};
 use super::facts::DnsFailure;
 use super::resolver::{Resolver, read_address, read_mx};
 use super::{reverse, upstream};
@@ -45,6 +46,34 @@ impl Resolver {
         self.ask(name, RecordType::TXT, read_text).await
     }
 
+    /// The name servers of `name`, as the zone names them: the NS records.
+    ///
+    /// # Errors
+    /// No name server could tell.
+    pub async fn name_servers(&self, name: &DomainName) -> Result<Answer<DomainName>, DnsFailure> {
+        self.ask(name, RecordType::NS, read_name).await
+    }
+
+    /// The MX records of `name`, and whether they are authentic.
+    ///
+    /// # Errors
+    /// No name server could tell.
+    pub async fn authentic_mx(
+        &self,
+        name: &DomainName,
+    ) -> Result<AuthenticAnswer<MxRecord>, DnsFailure> {
+        self.ask_authentic(name, RecordType::MX, read_mx).await
+    }
+
+    /// The TLSA records of `name`, such as `_25._tcp.mx.example` (RFC 6698 section 3), and whether
+    /// they are authentic.
+    ///
+    /// # Errors
+    /// No name server could tell.
+    pub async fn tlsa(&self, name: &DomainName) -> Result<AuthenticAnswer<TlsaRecord>, DnsFailure> {
+        self.ask_authentic(name, RecordType::TLSA, read_tlsa).await
+    }
+
     /// The names of `address`: the PTR records in the reverse tree.
     ///
     /// # Errors
@@ -63,7 +92,19 @@ fn read_text(data: &RData) -> Option<String> {
 
 fn read_name(data: &RData) -> Option<DomainName> {
     match data {
-        RData::PTR(name) => Some(upstream::from_wire(&name.0)),
+        RData::PTR(PTR(name)) | RData::NS(NS(name)) => Some(upstream::from_wire(name)),
+        _ => None,
+    }
+}
+
+fn read_tlsa(data: &RData) -> Option<TlsaRecord> {
+    match data {
+        RData::TLSA(tlsa) => Some(TlsaRecord {
+            usage: tlsa.cert_usage.into(),
+            selector: tlsa.selector.into(),
+            matching: tlsa.matching.into(),
+            data: tlsa.cert_data.clone(),
+        }),
         _ => None,
     }
 }
@@ -72,6 +113,7 @@ fn read_name(data: &RData) -> Option<DomainName> {
 mod tests {
     use std::time::Duration;
 
+    use hickory_server::proto::rr::rdata::tlsa::{CertUsage, Matching, Selector, TLSA};
     use hickory_server::proto::rr::rdata::{PTR, TXT};
     use hickory_server::proto::rr::{Name, RData as Data, Record};
 
@@ -142,5 +184,33 @@ mod tests {
         assert!(resolver.ipv6(&name).await.unwrap().records().is_empty());
         let failed = resolver.mx(&name).await;
         assert_eq!(failed, Err(DnsFailure::ServerFailure("SERVFAIL".into())));
+    }
+
+    #[tokio::test]
+    async fn a_name_server_that_checks_signatures_is_asked_whether_an_answer_is_authentic() {
+        let name = DomainName::from_ascii("_25._tcp.mx.a.test");
+        let tlsa = TLSA::new(CertUsage::DaneEe, Selector::Spki, Matching::Sha256, vec![7; 32]);
+        let says = record("_25._tcp.mx.a.test.", Data::TLSA(tlsa));
+        let table = || {
+            AnswerTable::default().with(name.as_str(), RecordType::TLSA, says.clone()).with(
+                "a.test",
+                RecordType::MX,
+                Says::Records(crate::dns::test_server::mx("a.test", 60, &[(10, "mx.a.test")])),
+            )
+        };
+        for is_signed in [true, false] {
+            let table = if is_signed { table().vouching() } else { table() };
+            let (resolver, _server) = resolver(table).await;
+            let found = resolver.tlsa(&name).await.unwrap();
+            assert_eq!(found.is_authentic, is_signed);
+            let TlsaRecord { usage, selector, matching, data } = &found.answer.records()[0];
+            assert_eq!((*usage, *selector, *matching, data.len()), (3, 1, 1, 32));
+            let mx = resolver.authentic_mx(&DomainName::from_ascii("a.test")).await.unwrap();
+            assert_eq!((mx.is_authentic, mx.answer.records().len()), (is_signed, 1));
+        }
+        // Nobody asked for it: a name server that sets the bit unasked would be an old one.
+        let (resolver, server) = resolver(table().vouching()).await;
+        assert!(resolver.mx(&DomainName::from_ascii("a.test")).await.is_ok());
+        assert_eq!(server.asked_for_authenticity(), 0);
     }
 }

@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
+use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::system_conf;
 use tracing::Instrument as _;
 
-use super::answer::{Answer, MxRecord};
+use super::answer::{Answer, AuthenticAnswer, MxRecord};
 use super::config::{Config, SetupError};
 use super::counters::{self, QuestionCounters, Stats};
 use super::facts::{DnsFailure, DomainFacts, HostFacts};
@@ -83,6 +84,36 @@ impl Resolver {
         record_type: RecordType,
         read: fn(&RData) -> Option<R>,
     ) -> Result<Answer<R>, DnsFailure> {
+        let ask = |server: usize, round| self.upstreams[server].ask(name, record_type, read, round);
+        self.ask_each(name, record_type, ask).await
+    }
+
+    /// Asks as [`Self::ask`] does, and hears whether the name server vouches for the answer.
+    pub(super) async fn ask_authentic<R>(
+        &self,
+        name: &DomainName,
+        record_type: RecordType,
+        read: fn(&RData) -> Option<R>,
+    ) -> Result<AuthenticAnswer<R>, DnsFailure> {
+        let wire = upstream::to_wire(name)?;
+        let is_authentic = AtomicBool::new(false);
+        let ask = |server: usize, _| {
+            self.upstreams[server].ask_authentic(&wire, record_type, read, &is_authentic)
+        };
+        let answer = self.ask_each(&wire, record_type, ask).await?;
+        Ok(AuthenticAnswer { answer, is_authentic: is_authentic.into_inner() })
+    }
+
+    /// Asks one name server after the other with `ask`, and counts the question.
+    async fn ask_each<R, F>(
+        &self,
+        name: &Name,
+        record_type: RecordType,
+        ask: impl Fn(usize, u32) -> F,
+    ) -> Result<Answer<R>, DnsFailure>
+    where
+        F: Future<Output = Result<Answer<R>, DnsFailure>>,
+    {
         let span = tracing::debug_span!(
             "dns_question",
             otel.kind = "client",
@@ -91,11 +122,7 @@ impl Resolver {
             outcome = tracing::field::Empty,
         );
         let began = self.clock.now();
-        let asked = self
-            .failover
-            .ask(|server, round| self.upstreams[server].ask(name, record_type, read, round))
-            .instrument(span.clone())
-            .await;
+        let asked = self.failover.ask(ask).instrument(span.clone()).await;
         let outcome = counters::outcome(&asked);
         span.record("outcome", outcome);
         let elapsed = self.clock.now().duration_since(began).unwrap_or_default();

@@ -41,9 +41,18 @@ pub(crate) struct AnswerTable {
     to_edns: Option<Says>,
     asked: Mutex<Vec<(String, RecordType)>>,
     asked_with_edns: AtomicUsize,
+    /// Answers have the AD bit, where the question has it.
+    vouches: bool,
+    asked_for_authenticity: AtomicUsize,
 }
 
 impl AnswerTable {
+    /// Vouches for every answer to those who ask for that.
+    pub(crate) fn vouching(mut self) -> Self {
+        self.vouches = true;
+        self
+    }
+
     /// Says this to a question.
     pub(crate) fn with(mut self, name: &str, record_type: RecordType, says: Says) -> Self {
         self.says.insert((name.to_owned(), record_type), says);
@@ -92,6 +101,11 @@ impl NameServer {
         self.table.asked_with_edns.load(Ordering::Relaxed)
     }
 
+    /// The number of questions that asked whether the answer is authentic.
+    pub(crate) fn asked_for_authenticity(&self) -> usize {
+        self.table.asked_for_authenticity.load(Ordering::Relaxed)
+    }
+
     /// The number of all questions.
     pub(crate) fn asked_at_all(&self) -> usize {
         self.table.asked.lock().unwrap().len()
@@ -129,6 +143,9 @@ impl RequestHandler for Handler {
         let says = says.or_else(|| self.0.says.get(&question)).or(self.0.otherwise.as_ref());
         let says = says.unwrap_or(&refuse);
         let mut metadata = Metadata::response_from_request(&request.metadata);
+        let wants_authenticity = request.metadata.authentic_data;
+        self.0.asked_for_authenticity.fetch_add(usize::from(wants_authenticity), Ordering::Relaxed);
+        metadata.authentic_data = self.0.vouches && wants_authenticity;
         let (mut answers, mut authorities, mut soas) = (vec![], vec![], vec![]);
         match says {
             Says::Records(records) => answers.clone_from(records),

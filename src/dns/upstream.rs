@@ -8,6 +8,7 @@
 //! itself: `localhost` (loopback addresses), `invalid` and `onion` (NXDOMAIN), RFC 6761, RFC 7686.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use hickory_resolver::Resolver;
@@ -31,6 +32,8 @@ pub(super) struct Upstream {
     clock: Clock,
     with_edns: Resolver<Connections>,
     without_edns: Resolver<Connections>,
+    /// With EDNS, and with the wish to hear whether the answer is authentic.
+    vouching: Resolver<Connections>,
     /// The time until which the name server is asked without EDNS at once.
     plain_until: Mutex<SystemTime>,
 }
@@ -52,7 +55,8 @@ impl Upstream {
         Ok(Self {
             clock,
             with_edns: client(server, connections.clone(), config, true)?,
-            without_edns: client(server, connections, config, false)?,
+            without_edns: client(server, connections.clone(), config, false)?,
+            vouching: client(server, connections.wanting_authenticity(), config, true)?,
             plain_until: Mutex::new(SystemTime::UNIX_EPOCH),
         })
     }
@@ -77,6 +81,21 @@ impl Upstream {
             *self.plain_until.lock() = self.clock.now() + PLAIN_FOR;
         }
         read_result(&self.without_edns, name, found, read).await
+    }
+
+    /// Asks as [`Self::ask`] does, and says in `is_authentic` whether the name server vouches for
+    /// the answer. A name server without EDNS does not.
+    pub(super) async fn ask_authentic<R>(
+        &self,
+        name: &Name,
+        record_type: RecordType,
+        read: fn(&RData) -> Option<R>,
+        is_authentic: &AtomicBool,
+    ) -> Result<Answer<R>, DnsFailure> {
+        let found = self.vouching.lookup(name.clone(), record_type).await;
+        let vouches = found.as_ref().is_ok_and(|it| it.message().metadata.authentic_data);
+        is_authentic.store(vouches, Ordering::Relaxed);
+        read_result(&self.vouching, name, found, read).await
     }
 
     fn is_plain(&self) -> bool {
