@@ -7,7 +7,7 @@
 //!
 //! Pure: `lane`, `destination`, `memory`, `disposition`, `control`, `evidence`. Shell, from the
 //! ground up: `context`, `egress`, `destination_handle`, `session_task`, `registry`, [`Prober`],
-//! and its `walk` over exchangers.
+//! its `walk` over exchangers, and its `inspection` of their TLS.
 
 mod config;
 mod context;
@@ -17,6 +17,7 @@ mod destination_handle;
 mod disposition;
 mod egress;
 mod evidence;
+mod inspection;
 mod lane;
 mod memory;
 mod registry;
@@ -37,11 +38,12 @@ use crate::address::{Address, DomainName};
 use crate::cache::DnsCache;
 use crate::clock::Clock;
 use crate::dns::Exchanger;
-use crate::egress::{Dial, EgressIdentity, Tcp};
+use crate::egress::{self as identities, Dial, EgressIdentity, Tcp};
 use crate::smtp::dialogue::Interpret;
 use crate::smtp::{self, TlsClient, TlsClientError};
 
 pub use config::Config;
+pub use inspection::TlsInspection;
 pub use stats::{ReplyStats, Stats};
 
 /// The prober cannot be set up.
@@ -179,6 +181,22 @@ impl Prober {
     #[must_use]
     pub fn reply_stats(&self) -> ReplyStats {
         self.context.replies.snapshot()
+    }
+
+    /// The identity for mail of `domain` to `exchanger`: the usual one, unless the exchanger
+    /// refuses it for now or it is among `refused`.
+    fn identity(&self, exchanger: &DomainName, domain: &str, refused: &[usize]) -> usize {
+        if self.egress.len() == 1 {
+            return 0;
+        }
+        let names = || self.egress.iter().map(|egress| egress.name.as_str());
+        let now = self.context.clock.now();
+        let mut memory = self.context.memory();
+        let known = memory.exchanger(exchanger);
+        let rests = |identity| known.is_some_and(|known| known.rests(identity, now).is_some());
+        identities::choose(names(), domain, |i| refused.contains(&i) || rests(i))
+            .or_else(|| identities::choose(names(), domain, |i| refused.contains(&i)))
+            .unwrap_or(0)
     }
 
     /// The destination of an exchanger, through the identity of this number.

@@ -23,11 +23,11 @@ use crate::smtp::{
 /// Time for which our place stays taken after the connection is gone. The server closed its end,
 /// and that is when those count that are exact about it; some count a moment later (Exim: when it
 /// has reaped the process).
-const GRACE: Duration = Duration::from_millis(25);
+pub(super) const GRACE: Duration = Duration::from_millis(25);
 
 /// Time that the server has to close its end after `QUIT`. Only our own place with it waits for
 /// that, so that it never counts one session of ours too many.
-const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 /// Starts the task of one session. It serves many callers and outlives each of them, so it is a
 /// trace of its own.
@@ -86,7 +86,7 @@ async fn run(handle: Arc<DestinationHandle>, id: SessionId, exchanger: DomainNam
 }
 
 /// Hints that the session has from the start.
-fn hints(handle: &DestinationHandle, exchanger: &DomainName) -> Hints {
+pub(super) fn hints(handle: &DestinationHandle, exchanger: &DomainName) -> Hints {
     let now = handle.context.clock.now();
     let mut memory = handle.context.memory();
     memory.exchanger(exchanger).map_or_else(Hints::default, |known| Hints {
@@ -270,9 +270,9 @@ fn remember(
 }
 
 /// A session's place in its destination, given up when the task ends, in whatever way.
-struct SessionGuard {
-    handle: Arc<DestinationHandle>,
-    id: SessionId,
+pub(super) struct SessionGuard {
+    pub(super) handle: Arc<DestinationHandle>,
+    pub(super) id: SessionId,
 }
 
 impl Drop for SessionGuard {

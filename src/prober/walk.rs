@@ -143,7 +143,8 @@ impl Walk<'_> {
     async fn ask(&mut self, exchanger: &Exchanger, patient: bool) -> ExchangerResult {
         let mut refused = Vec::new();
         loop {
-            let identity = self.identity(exchanger, &refused);
+            let domain = self.domain.as_str();
+            let identity = self.prober.identity(&exchanger.host, domain, &refused);
             let answer = self.ask_through(identity, exchanger, patient).await;
             let Some(answered) = answer else {
                 return ExchangerResult { dialled: true, next: NextStep::Stop };
@@ -157,23 +158,6 @@ impl Walk<'_> {
                 return ExchangerResult { dialled, next };
             }
         }
-    }
-
-    /// The identity for this domain: the usual one, unless the exchanger refuses it for now.
-    fn identity(&self, exchanger: &Exchanger, refused: &[usize]) -> usize {
-        let egress = &self.prober.egress;
-        if egress.len() == 1 {
-            return 0;
-        }
-        let names = || egress.iter().map(|egress| egress.name.as_str());
-        let now = self.prober.context.clock.now();
-        let mut memory = self.prober.context.memory();
-        let known = memory.exchanger(&exchanger.host);
-        let rests = |identity| known.is_some_and(|known| known.rests(identity, now).is_some());
-        let domain = self.domain.as_str();
-        egress::choose(names(), domain, |i| refused.contains(&i) || rests(i))
-            .or_else(|| egress::choose(names(), domain, |i| refused.contains(&i)))
-            .unwrap_or(0)
     }
 
     /// Looks up the addresses of an exchanger before anything is asked of its destination: one that

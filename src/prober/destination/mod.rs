@@ -4,11 +4,12 @@
 //! the time, then carries out what [`Destination::poll`] returns; a session's task asks
 //! [`Destination::next_action`] what to do. `pool` opens sessions, `sessions` is their life,
 //! `next_action` their work; `flights` reads what a flight brought back, `session_progress` the
-//! limits that it shows; `resolve` completes single recipients, `control` the control recipients;
-//! `timers` is what waits for a time.
+//! limits that it shows; `inspection` is sessions that ask nothing; `resolve` completes single
+//! recipients, `control` the control recipients; `timers` is what waits for a time.
 
 mod control;
 mod flights;
+mod inspection;
 mod next_action;
 mod pool;
 mod recipient_pace;
@@ -131,8 +132,14 @@ struct PooledSession {
 enum SessionState {
     Opening,
     Flying,
-    Idle { since: SystemTime },
-    Woken { since: SystemTime },
+    Idle {
+        since: SystemTime,
+    },
+    Woken {
+        since: SystemTime,
+    },
+    /// Looks at TLS and takes no work.
+    Inspecting,
     Closing,
 }
 
@@ -338,8 +345,7 @@ impl<T> Destination<T> {
         if let Some(domain) = domain {
             lane.tidy(domain);
         }
-        let sessions = lane.sessions.len() + lane.closing;
-        let unused = lane.is_empty() && sessions == 0 && !lane.wanting;
+        let unused = lane.is_empty() && lane.session_count() == 0 && !lane.wanting;
         if unused && !lane.connect_backoff.is_active(now) && !lane.rcpt_backoff.is_active(now) {
             self.lanes.remove(exchanger);
         }

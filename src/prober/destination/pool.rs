@@ -93,8 +93,15 @@ impl SessionPool {
         self.concurrency.smooth(now);
     }
 
+    /// `true` if a session may open a connection now, for `guest_domain` alone if that is set.
+    pub(super) fn may_open(&mut self, guest_domain: Option<&DomainName>, now: SystemTime) -> bool {
+        self.has_free_slot()
+            && self.connections.room(now) > 0
+            && guest_domain.is_none_or(|domain| self.share_used_up(domain, now).is_none())
+    }
+
     /// Takes a session in that opens a connection now; for `guest_domain` alone, if that is set.
-    fn open(
+    pub(super) fn open(
         &mut self,
         id: SessionId,
         exchanger: &DomainName,
@@ -121,8 +128,6 @@ impl SessionPool {
             flight: Vec::new(),
         };
         self.sessions.insert(id, session);
-        // Others first, before this lane gets another one.
-        self.wanting.rotate_left(1);
     }
 
     /// The time at which one recipient domain may use another connection, if it has used up its
@@ -213,6 +218,8 @@ impl<T> Destination<T> {
     fn open(&mut self, exchanger: DomainName, guest: Option<DomainName>, now: SystemTime) {
         let id = SessionId(self.fresh_id());
         self.pool.open(id, &exchanger, guest, now);
+        // Others first, before this lane gets another one.
+        self.pool.wanting.rotate_left(1);
         if let Some(lane) = self.lanes.get_mut(&exchanger) {
             lane.sessions.push(id);
             if lane.connect_backoff.is_counting(self.config.connect_backoff_longest, now) {
@@ -273,7 +280,7 @@ pub(super) fn per_visit(config: &Config, lane: &Lane) -> usize {
 /// one session knocks to see whether the door is open again, nobody else does.
 fn wants_session(config: &Config, lane: &Lane) -> bool {
     let most = usize::try_from(config.sessions_per_exchanger.get()).unwrap_or(usize::MAX);
-    lane.sessions.len() + lane.closing < most
+    lane.session_count() < most
         && lane.half_open.is_none()
         && lane.due() > lane.sessions.len() * per_visit(config, lane)
 }

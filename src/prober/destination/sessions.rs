@@ -109,7 +109,7 @@ impl<T> Destination<T> {
     }
 
     /// The exchanger did not let us in, or hung up before its first answer.
-    pub(super) fn obstructed(
+    pub(in crate::prober) fn obstructed(
         &mut self,
         exchanger: &DomainName,
         why: Observation,
@@ -192,6 +192,7 @@ impl<T> Destination<T> {
             lane.leave(id, matches!(session.state, SessionState::Woken { .. }));
             let closing = usize::from(session.state == SessionState::Closing);
             lane.closing = lane.closing.saturating_sub(closing);
+            lane.inspecting = lane.inspecting.saturating_sub(session.is_inspection().into());
         }
         Some(session.exchanger)
     }

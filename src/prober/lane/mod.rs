@@ -43,6 +43,8 @@ pub(super) struct Lane {
     pub(super) woken: usize,
     /// Said `QUIT`, not yet gone: the server may still count them.
     pub(super) closing: usize,
+    /// Sessions that look at its TLS.
+    pub(super) inspecting: usize,
     /// In the queue for a new session.
     pub(super) wanting: bool,
     /// Time at which the destination is to look at this lane again, if one is set.
@@ -78,6 +80,7 @@ impl Lane {
             idle: Vec::new(),
             woken: 0,
             closing: 0,
+            inspecting: 0,
             wanting: false,
             alarm: None,
             connect_backoff: Backoff::none(),
@@ -189,6 +192,12 @@ impl Lane {
         self.idle.retain(|session| *session != id);
         self.half_open = self.half_open.filter(|half_open| *half_open != id);
         self.woken = self.woken.saturating_sub(usize::from(woken));
+    }
+
+    /// Sessions that the exchanger may count: those that are closing, and those that look at TLS
+    /// alone, included.
+    pub(super) fn session_count(&self) -> usize {
+        self.sessions.len() + self.closing + self.inspecting
     }
 
     /// The earliest time at which recipients may be named, if that is not now.

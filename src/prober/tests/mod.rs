@@ -6,6 +6,7 @@ mod dialogues;
 pub(crate) mod exchanger;
 mod expected_end;
 mod identities;
+mod inspections;
 mod limits;
 mod manners;
 mod places;

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout_at;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use self::stream::SessionStream;
 pub use self::tls::{TlsClient, TlsClientError};
@@ -178,6 +179,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// The facts learned and counted so far.
     pub fn facts(&self) -> &SessionFacts {
         self.dialogue.facts()
+    }
+
+    /// The certificates that the server showed, its own first; none in the clear.
+    pub fn certificates(&self) -> &[CertificateDer<'static>] {
+        self.wire.certificates()
     }
 
     /// `true` if the server may refuse our first `MAIL` and want it said again.

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 /// The stream of a session.
 pub(super) enum SessionStream<S> {
@@ -13,6 +14,16 @@ pub(super) enum SessionStream<S> {
     Tls(Box<TlsStream<S>>),
     /// The handshake has the stream, or was given up and took it along.
     Lost,
+}
+
+impl<S> SessionStream<S> {
+    /// The certificates that the server showed, its own first; none in the clear.
+    pub(super) fn certificates(&self) -> &[CertificateDer<'static>] {
+        match self {
+            Self::Tls(stream) => stream.get_ref().1.peer_certificates().unwrap_or_default(),
+            Self::Plain(_) | Self::Lost => &[],
+        }
+    }
 }
 
 fn lost() -> io::Error {

@@ -164,3 +164,20 @@ fn a_caller_who_leaves_is_not_asked_about() {
     assert!(matches!(simulation.sessions[&id].task, Task::Waiting { .. }));
     assert!(simulation.named.is_empty());
 }
+
+#[test]
+fn a_look_at_tls_takes_the_place_of_a_session_and_gives_it_back() {
+    let mut config = Config { sessions_per_destination: count(1), ..Config::default() };
+    config.sessions_per_exchanger = count(1);
+    let mut simulation = Simulation::new(config);
+    let id = simulation.inspect("a.example", MX).unwrap();
+    assert!(simulation.inspect("a.example", MX).is_err(), "one place, and it is taken");
+    let token = simulation.submit("a.example", MX, false, 60);
+    assert!(simulation.sessions.is_empty(), "the recipient waits for the place");
+    simulation.inspected(id);
+    let session = open_one(&mut simulation);
+    simulation.land(session, None, |_, _, _| Some(accepted()));
+    simulation.ask(session);
+    assert_eq!(code(&simulation, token), 250);
+    assert!(simulation.inspect("a.example", MX).is_err(), "an idle session has the place");
+}

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::address::{Address, DomainName};
 use crate::pacing::Config;
+use crate::prober::destination::inspection::InspectionRefusal;
 use crate::prober::destination::{
     Destination, Effect, FlightResult, NextAction, SessionTerms, Submission, TransactionRequest,
     TransactionResult,
@@ -141,6 +142,22 @@ impl Simulation {
         self.open.insert(token, id);
         self.carry_out();
         token
+    }
+
+    /// Begins a look at TLS.
+    pub(super) fn inspect(
+        &mut self,
+        domain: &str,
+        exchanger: &str,
+    ) -> Result<SessionId, InspectionRefusal> {
+        let (exchanger, domain) = (name(exchanger), name(domain));
+        self.core.begin_inspection(&exchanger, &domain, &mut self.memory, self.now)
+    }
+
+    /// Ends one.
+    pub(super) fn inspected(&mut self, id: SessionId) {
+        self.core.closed(id, self.now);
+        self.carry_out();
     }
 
     pub(super) fn withdraw(&mut self, token: u32) {
