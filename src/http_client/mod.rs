@@ -129,13 +129,28 @@ impl HttpClient {
                 roots.add(certificate.map_err(|e| wrong(&e))?).map_err(|e| wrong(&e))?;
             }
         }
+        let HttpTrust { networks, networks_setting, .. } = trust;
+        Self::with_roots(domains, networks, networks_setting, roots, clock)
+    }
+
+    /// A client that trusts the authorities `roots` alone; `networks_setting` names `networks` in
+    /// messages.
+    ///
+    /// # Errors
+    /// If TLS cannot be set up.
+    pub fn with_roots(
+        domains: DnsCache,
+        networks: AllowedNetworks,
+        networks_setting: &'static str,
+        roots: RootCertStore,
+        clock: Clock,
+    ) -> Result<Self, HttpClientError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
         let tls = TlsConnector::from(Arc::new(config));
-        let HttpTrust { networks, networks_setting, .. } = trust;
         Ok(Self { domains, networks, networks_setting, tls, clock })
     }
 
