@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use super::certificate::{ServerCertificate, TlsaEntry};
 use super::reply::{RecipientReply, ReplyTemplate};
 use super::wording::Wording;
 
@@ -44,6 +45,10 @@ pub struct ExchangerSpec {
     pub takes_raw_utf8: bool,
     /// STARTTLS (RFC 3207). Default: off.
     pub starttls: StartTls,
+    /// The certificate that it shows, if STARTTLS is offered. Default: one that it signed itself.
+    pub certificate: ServerCertificate,
+    /// Its TLSA records in a signed zone, as `"3 1 1"` (see [`TlsaEntry`]). Default: none.
+    pub tlsa: Vec<TlsaEntry>,
     /// Further lines of the answer to `EHLO`. Default: SIZE, 8BITMIME and ENHANCEDSTATUSCODES.
     pub capabilities: Vec<String>,
     /// Mailbox -> answer. A name may have `*` in it, and `@` and a domain behind it to mean only
@@ -98,6 +103,8 @@ impl Default for ExchangerSpec {
             smtputf8: false,
             takes_raw_utf8: false,
             starttls: StartTls::Off,
+            certificate: ServerCertificate::SelfSigned,
+            tlsa: Vec::new(),
             capabilities: ["SIZE 36700160", "8BITMIME", "ENHANCEDSTATUSCODES"]
                 .map(String::from)
                 .into(),
@@ -126,7 +133,7 @@ impl Default for ExchangerSpec {
 pub enum StartTls {
     /// Not offered.
     Off,
-    /// Offered, with a self-signed certificate.
+    /// Offered.
     Offered,
     /// Offered, and `MAIL` is refused without it.
     Required,

@@ -11,6 +11,7 @@ use toml::{Table, Value};
 
 use super::exchanger::ExchangerSpec;
 use super::names::{self, NameSyntaxError};
+use super::policies::PolicyRecord;
 use super::registry::RegistryRecord;
 use super::world::{Generated, Listing, NameRecords, SampleAddress, Settings, World};
 
@@ -72,6 +73,8 @@ struct WorldFile {
     #[serde(default)]
     registrations: BTreeMap<String, RegistryRecord>,
     #[serde(default)]
+    policies: BTreeMap<String, PolicyRecord>,
+    #[serde(default)]
     samples: Vec<SampleAddress>,
     #[serde(default)]
     demo: Vec<String>,
@@ -124,6 +127,10 @@ fn read_world(text: &str) -> Result<World, WorldError> {
     for (name, record) in text.registrations {
         registrations.insert(names::domain(&name)?, record);
     }
+    let mut policies = BTreeMap::new();
+    for (name, record) in text.policies {
+        policies.insert(names::domain(&name)?, record);
+    }
     Ok(World {
         settings: text.settings,
         names,
@@ -131,6 +138,7 @@ fn read_world(text: &str) -> Result<World, WorldError> {
         generated,
         blocklists,
         registrations,
+        policies,
         samples: text.samples,
         demo: text.demo,
     })

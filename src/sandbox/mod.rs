@@ -12,10 +12,10 @@
 //!                                                  -> serving, faults (sockets)
 //! ```
 //!
-//! Pure: [`world`], [`load`], [`exchanger`], [`wording`], [`reply`], `pattern`, `names`,
-//! `mailboxes`, `zone`, `command`, `date`, `session`, `ledger`, [`counts`]. With sockets:
-//! `nameserver`, `serving`, `faults`, `tls`, `registry`, [`placement`], `roster` and this file.
-//! Only `cli/`, tests and benchmarks may import it.
+//! Pure: [`world`], [`load`], [`exchanger`], [`wording`], [`reply`], `certificate`, `pattern`,
+//! `names`, `mailboxes`, `zone`, `command`, `date`, `session`, `ledger`, [`counts`]. With sockets:
+//! `nameserver`, `serving`, `faults`, `tls`, `registry`, `policies`, [`placement`], `roster` and
+//! this file. Only `cli/`, tests and benchmarks may import it.
 
 pub mod counts;
 pub mod exchanger;
@@ -25,6 +25,7 @@ pub mod reply;
 pub mod wording;
 pub mod world;
 
+mod certificate;
 mod command;
 mod date;
 mod faults;
@@ -33,6 +34,7 @@ mod mailboxes;
 mod names;
 mod nameserver;
 mod pattern;
+mod policies;
 mod registry;
 mod roster;
 mod serving;
@@ -50,11 +52,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use hickory_server::Server;
 use ipnet::IpNet;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use certificate::{ServerCertificate, TlsaEntry};
 pub use counts::{ExchangerCounts, QueryCounts, SandboxCounts};
 pub use exchanger::{
     Deviation, ExchangerSpec, Greylist, InjectedFault, ServerLimits, SessionPoint, StartTls,
@@ -63,6 +67,7 @@ pub use load::WorldError;
 pub use names::NameSyntaxError;
 pub use pattern::{Numbered, NumberedError};
 pub use placement::Placement;
+pub use policies::PolicyRecord;
 pub use registry::RegistryRecord;
 pub use reply::{RecipientReply, ReplyError, ReplyTemplate};
 pub use wording::Wording;
@@ -76,6 +81,7 @@ use crate::clock::Clock;
 use placement::ExchangerSocket;
 use roster::Roster;
 use serving::Running;
+use tls::SandboxCertificates;
 
 /// A sandbox that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +118,8 @@ pub struct Sandbox {
     nameserver: SocketAddr,
     registry: SocketAddr,
     registry_requests: Arc<AtomicU64>,
+    policies: SocketAddr,
+    authority: Vec<u8>,
     smtp_port: u16,
     network: IpNet,
     addresses: BTreeMap<DomainName, Ipv4Addr>,
@@ -144,9 +152,14 @@ impl Sandbox {
             address: (network.network(), 0).into(),
             source,
         })?;
-        let (registry, at) = placement::registry(network).await?;
+        let (registry_listener, registry) = placement::beside_nameserver(network).await?;
+        let (policy_listener, policies) = placement::beside_nameserver(network).await?;
         let wanted: Vec<_> = plan.iter().map(|(n, a)| (*a, roster.listens(*n))).collect();
         let (smtp_port, sockets) = placement::exchangers(&place, &wanted).await?;
+        let policy_hosts = world.policies.iter();
+        let policy_hosts =
+            policy_hosts.map(|(domain, policy)| (policies::host(domain), policy.certificate));
+        let certificates = SandboxCertificates::new(roster.secure().chain(policy_hosts))?;
 
         let tracker = TaskTracker::new();
         let stop = CancellationToken::new();
@@ -157,40 +170,31 @@ impl Sandbox {
             requests: Arc::clone(&registry_requests),
             clock: Clock::start(),
         };
-        tracker.spawn(registry::serve(service, registry, tracker.clone(), stop.clone()));
-        let zone = roster.zone(&world, &plan);
-        let mut server = nameserver::serve(zone, Arc::clone(&queries), udp, tcp);
-        let stopped = stop.clone().cancelled_owned();
-        tracker.spawn(async move {
-            stopped.await;
-            if let Err(error) = server.shutdown_gracefully().await {
-                tracing::debug!(%error, "the sandbox's name server did not end well");
-            }
-        });
+        tracker.spawn(registry::serve(service, registry_listener, tracker.clone(), stop.clone()));
+        let service = policy_service(&world, &certificates)?;
+        tracker.spawn(policies::serve(service, policy_listener, tracker.clone(), stop.clone()));
+        let zone = roster.zone(&world, &plan, &certificates, placement::own_address(network));
+        let server = nameserver::serve(zone, Arc::clone(&queries), udp, tcp);
+        tracker.spawn(shut_down_with(server, stop.clone()));
 
-        let exchangers = roster.running(&world)?;
+        let exchangers = roster.running(&world, &certificates);
         for (socket, (host, _)) in sockets.into_iter().zip(&plan) {
-            let stop = stop.clone();
-            match socket {
-                ExchangerSocket::Listening(listener) => {
-                    let running = Arc::clone(&exchangers[*host]);
-                    tracker.spawn(serving::listen(running, listener, tracker.clone(), stop));
-                }
-                ExchangerSocket::Held(held) => {
-                    tracker.spawn(async move {
-                        stop.cancelled().await;
-                        drop(held);
-                    });
-                }
-            }
+            tracker.spawn(occupy(
+                socket,
+                Arc::clone(&exchangers[*host]),
+                tracker.clone(),
+                stop.clone(),
+            ));
         }
         let addresses = plan.iter().rev().map(|(n, address)| (roster.name(*n), *address)).collect();
         let network = IpNet::V4(network);
-        let registry = at;
+        let authority = certificates.authority().to_vec();
         Ok(Self {
             nameserver,
             registry,
             registry_requests,
+            policies,
+            authority,
             smtp_port,
             network,
             addresses,
@@ -217,6 +221,18 @@ impl Sandbox {
     #[must_use]
     pub fn registry_requests(&self) -> u64 {
         self.registry_requests.load(Ordering::Relaxed)
+    }
+
+    /// The port of the hosts of MTA-STS policies.
+    #[must_use]
+    pub fn policy_port(&self) -> u16 {
+        self.policies.port()
+    }
+
+    /// The certificate of the authority that issued those of the world's servers, as DER.
+    #[must_use]
+    pub fn authority(&self) -> &[u8] {
+        &self.authority
     }
 
     /// The port of every exchanger.
@@ -262,6 +278,44 @@ impl Sandbox {
         self.stop.cancel();
         self.tracker.close();
         self.tracker.wait().await;
+    }
+}
+
+/// Answers on an exchanger's socket, or keeps it, until the token is cancelled.
+async fn occupy(
+    socket: ExchangerSocket,
+    exchanger: Arc<Running>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+) {
+    match socket {
+        ExchangerSocket::Listening(listener) => {
+            serving::listen(exchanger, listener, tracker, stop).await;
+        }
+        ExchangerSocket::Held(held) => {
+            stop.cancelled().await;
+            drop(held);
+        }
+    }
+}
+
+/// The hosts of the world's policies.
+fn policy_service(
+    world: &World,
+    certificates: &SandboxCertificates,
+) -> Result<policies::PolicyService, SandboxError> {
+    let by_host = world.policies.iter();
+    let policies: BTreeMap<_, _> =
+        by_host.map(|(domain, policy)| (policies::host(domain), policy.clone())).collect();
+    let tls = certificates.acceptor_by_name(policies.keys())?;
+    Ok(policies::PolicyService { policies, tls })
+}
+
+/// Shuts the name server down when the token is cancelled.
+async fn shut_down_with(mut server: Server<nameserver::Answerer>, stop: CancellationToken) {
+    stop.cancelled().await;
+    if let Err(error) = server.shutdown_gracefully().await {
+        tracing::debug!(%error, "the sandbox's name server did not end well");
     }
 }
 

@@ -29,3 +29,9 @@ pub(super) fn optional_domain<'de, D: Deserializer<'de>>(
     let text = Option::<String>::deserialize(input)?;
     text.map(|text| domain(&text).map_err(serde::de::Error::custom)).transpose()
 }
+
+/// For serde: names.
+pub(super) fn domains<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<DomainName>, D::Error> {
+    let texts = Vec::<String>::deserialize(input)?;
+    texts.iter().map(|text| domain(text).map_err(serde::de::Error::custom)).collect()
+}

@@ -9,7 +9,7 @@ use hickory_server::Server;
 use hickory_server::net::runtime::Time;
 use hickory_server::net::xfer::Protocol;
 use hickory_server::proto::op::{Edns, Header, HeaderCounts, Metadata, OpCode, ResponseCode};
-use hickory_server::proto::rr::rdata::{A, AAAA, CNAME, MX, PTR, SOA, TXT};
+use hickory_server::proto::rr::rdata::{A, AAAA, CNAME, MX, NS, PTR, SOA, TLSA, TXT};
 use hickory_server::proto::rr::{Name, RData, Record, RecordType};
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponseBuilder;
@@ -64,6 +64,7 @@ impl RequestHandler for Answerer {
         if !response.delay.is_zero() {
             tokio::time::sleep(response.delay).await;
         }
+        metadata.authentic_data = response.is_authentic && request.metadata.authentic_data;
         let mut records = &response.records[..];
         match response.kind {
             ResponseKind::NoError => {}
@@ -110,6 +111,7 @@ impl Answerer {
             records: Vec::new(),
             negative_ttl: None,
             delay: Duration::ZERO,
+            is_authentic: false,
         };
         let [query] = request.queries.queries() else { return refused };
         let mut counts = self.counts.lock();
@@ -119,6 +121,8 @@ impl Answerer {
             RecordType::AAAA => (QueryType::Aaaa, &mut counts.aaaa),
             RecordType::TXT => (QueryType::Txt, &mut counts.txt),
             RecordType::PTR => (QueryType::Ptr, &mut counts.ptr),
+            RecordType::NS => (QueryType::Ns, &mut counts.other),
+            RecordType::TLSA => (QueryType::Tlsa, &mut counts.other),
             _ => (QueryType::Any, &mut counts.other),
         };
         *count += 1;
@@ -164,5 +168,12 @@ fn rdata(data: &RecordData) -> RData {
         // One string of a TXT record holds 255 octets (RFC 1035 section 3.3).
         RecordData::Txt(text) => RData::TXT(TXT::from_bytes(text.as_bytes().chunks(255).collect())),
         RecordData::Ptr(host) => RData::PTR(PTR(name(host))),
+        RecordData::Ns(host) => RData::NS(NS(name(host))),
+        RecordData::Tlsa { usage, selector, matching, data } => RData::TLSA(TLSA::new(
+            (*usage).into(),
+            (*selector).into(),
+            (*matching).into(),
+            data.clone(),
+        )),
     }
 }

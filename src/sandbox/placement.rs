@@ -66,7 +66,7 @@ pub(super) async fn nameserver(
     place: &Placement,
     network: Ipv4Net,
 ) -> Result<(UdpSocket, TcpListener), SandboxError> {
-    let own = SocketAddr::from((Ipv4Addr::from(u32::from(network.network()) + 1), 0));
+    let own = SocketAddr::from((own_address(network), 0));
     let wanted = place.nameserver.unwrap_or(own);
     let failed = |source| SandboxError::Nameserver { address: wanted, source };
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
@@ -81,9 +81,16 @@ pub(super) async fn nameserver(
     Err(failed(last))
 }
 
-/// The registry's socket, on the name server's address of the network.
-pub(super) async fn registry(network: Ipv4Net) -> Result<(TcpListener, SocketAddr), SandboxError> {
-    let address = SocketAddr::from((Ipv4Addr::from(u32::from(network.network()) + 1), 0));
+/// The name server's address in a network, which other servers beside the exchangers have too.
+pub(super) fn own_address(network: Ipv4Net) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(network.network()) + 1)
+}
+
+/// A socket on the name server's address of the network.
+pub(super) async fn beside_nameserver(
+    network: Ipv4Net,
+) -> Result<(TcpListener, SocketAddr), SandboxError> {
+    let address = SocketAddr::from((own_address(network), 0));
     let failed = |source| SandboxError::Nameserver { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let chosen = listener.local_addr().map_err(failed)?;

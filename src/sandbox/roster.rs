@@ -7,14 +7,14 @@ use std::sync::Arc;
 use ipnet::Ipv4Net;
 use parking_lot::Mutex;
 
-use super::SandboxError;
+use super::certificate::ServerCertificate;
 use super::exchanger::{ExchangerSpec, StartTls};
 use super::ledger::Ledger;
 use super::placement;
 use super::serving::Running;
-use super::tls;
+use super::tls::SandboxCertificates;
 use super::world::{Served, World};
-use super::zone::Zone;
+use super::zone::{ServedNames, Zone};
 use crate::address::DomainName;
 use crate::clock::Clock;
 
@@ -74,7 +74,13 @@ impl Roster {
     }
 
     /// The world's names with these addresses.
-    pub(super) fn zone(&self, world: &World, plan: &[(usize, Ipv4Addr)]) -> Zone {
+    pub(super) fn zone(
+        &self,
+        world: &World,
+        plan: &[(usize, Ipv4Addr)],
+        certificates: &SandboxCertificates,
+        policy_host: Ipv4Addr,
+    ) -> Zone {
         let mut owned: BTreeMap<usize, Vec<Ipv4Addr>> = BTreeMap::new();
         let mut generated = vec![Vec::new(); world.generated.len()];
         for (n, address) in plan {
@@ -83,17 +89,31 @@ impl Roster {
                 None => owned.entry(*n).or_default().push(*address),
             }
         }
-        let owned: Vec<_> = owned.into_iter().map(|(n, all)| (self.name(n), all)).collect();
-        Zone::new(world, &owned, generated)
+        let exchangers = owned.into_iter().map(|(n, all)| (self.name(n), all)).collect();
+        let with_tlsa = self.0.iter().filter(|host| !host.behaviour.tlsa.is_empty());
+        let tlsa = with_tlsa.map(|host| {
+            let records = host.behaviour.tlsa.iter();
+            let records = records.map(|entry| certificates.tlsa(&host.name, entry)).collect();
+            (host.name.clone(), records)
+        });
+        let tlsa = tlsa.collect();
+        Zone::new(world, ServedNames { exchangers, generated, tlsa, policy_host })
+    }
+
+    /// The hosts that show a certificate, and its kind.
+    pub(super) fn secure(&self) -> impl Iterator<Item = (DomainName, ServerCertificate)> {
+        let offers = |host: &&Host| host.behaviour.starttls != StartTls::Off;
+        let secure = self.0.iter().filter(offers);
+        secure.map(|host| (host.name.clone(), host.behaviour.certificate))
     }
 
     /// Makes them ready to be connected to.
-    pub(super) fn running(&self, world: &World) -> Result<Vec<Arc<Running>>, SandboxError> {
+    pub(super) fn running(
+        &self,
+        world: &World,
+        certificates: &SandboxCertificates,
+    ) -> Vec<Arc<Running>> {
         let clock = Clock::start();
-        let offers = |host: &&Host| host.behaviour.starttls != StartTls::Off;
-        let secure = self.0.iter().filter(offers).map(|h| h.name.as_str().to_owned());
-        let secure: Vec<String> = secure.collect();
-        let tls = if secure.is_empty() { None } else { Some(tls::acceptor(secure)?) };
         let running = self.0.iter().map(|host| {
             Arc::new(Running {
                 host: host.name.as_str().into(),
@@ -101,10 +121,10 @@ impl Roster {
                 served: Arc::clone(&host.served),
                 round_trip: host.behaviour.round_trip.unwrap_or(world.settings.round_trip),
                 ledger: Mutex::new(Ledger::new(host.behaviour.limits.window)),
-                tls: tls.clone(),
+                tls: certificates.acceptor(&host.name),
                 clock,
             })
         });
-        Ok(running.collect())
+        running.collect()
     }
 }

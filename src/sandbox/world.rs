@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::exchanger::ExchangerSpec;
 use super::names;
 use super::pattern::Numbered;
+use super::policies::PolicyRecord;
 use super::registry::RegistryRecord;
 use crate::address::DomainName;
 
@@ -26,6 +27,7 @@ pub struct World {
     pub(super) generated: Vec<Generated>,
     pub(super) blocklists: BTreeMap<DomainName, Vec<Listing>>,
     pub(super) registrations: BTreeMap<DomainName, RegistryRecord>,
+    pub(super) policies: BTreeMap<DomainName, PolicyRecord>,
     pub(super) samples: Vec<SampleAddress>,
     pub(super) demo: Vec<String>,
 }
@@ -165,6 +167,12 @@ pub struct NameRecords {
     /// A PTR record, for a name under `in-addr.arpa`. Exchangers have theirs without it.
     #[serde(deserialize_with = "names::optional_domain")]
     pub ptr: Option<DomainName>,
+    /// NS records: who serves the domain, it says; nobody of the sandbox.
+    #[serde(deserialize_with = "names::domains")]
+    pub ns: Vec<DomainName>,
+    /// `true` if its records are signed: a client that asks for that hears that they are
+    /// authentic. Default: false.
+    pub signed: bool,
     /// Lifetime of the records. Default: the world's.
     #[serde(with = "humantime_serde::option")]
     pub ttl: Option<Duration>,
@@ -174,7 +182,7 @@ pub struct NameRecords {
     /// The time before an answer. Default: the world's.
     #[serde(with = "humantime_serde::option")]
     pub delay: Option<Duration>,
-    /// Query type (`mx`, `a`, `aaaa`, `txt`, `ptr`) or `any` -> how the query fails.
+    /// Query type (`mx`, `a`, `aaaa`, `txt`, `ptr`, `ns`, `tlsa`) or `any` -> how the query fails.
     pub fails: BTreeMap<QueryType, QueryFailure>,
 }
 
@@ -230,6 +238,10 @@ pub enum QueryType {
     Txt,
     /// PTR.
     Ptr,
+    /// NS.
+    Ns,
+    /// TLSA.
+    Tlsa,
     /// Any type.
     Any,
 }

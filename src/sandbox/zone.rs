@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use super::policies;
 use super::world::{
     Generated, Listing, MOST_ALIASES, NameRecords, QueryFailure, QueryType, Settings, World,
 };
@@ -22,6 +23,8 @@ pub(super) enum RecordData {
     Cname(DomainName),
     Txt(String),
     Ptr(DomainName),
+    Ns(DomainName),
+    Tlsa { usage: u8, selector: u8, matching: u8, data: Vec<u8> },
 }
 
 /// One record of an answer.
@@ -40,6 +43,8 @@ pub(super) struct ZoneResponse {
     /// For how long "there is nothing" may be cached; only if there is nothing.
     pub(super) negative_ttl: Option<u32>,
     pub(super) delay: Duration,
+    /// The zone is signed, and the signatures are good.
+    pub(super) is_authentic: bool,
 }
 
 /// The kind of a response.
@@ -62,18 +67,36 @@ pub(super) struct Zone {
     parents: HashSet<String>,
     generated: Vec<(Generated, Vec<Ipv4Addr>)>,
     blocklists: BTreeMap<DomainName, Vec<Listing>>,
+    /// TLSA records, by the names they stand at; all signed.
+    tlsa: HashMap<DomainName, Vec<RecordData>>,
+}
+
+/// Names of a zone that come with the sandbox's own servers.
+pub(super) struct ServedNames {
+    /// Each exchanger of the world, with its addresses.
+    pub(super) exchangers: Vec<(DomainName, Vec<Ipv4Addr>)>,
+    /// The addresses of the generated ones, in their order.
+    pub(super) generated: Vec<Vec<Ipv4Addr>>,
+    /// The TLSA records of exchangers.
+    pub(super) tlsa: Vec<(DomainName, Vec<RecordData>)>,
+    /// The address of the hosts of policies.
+    pub(super) policy_host: Ipv4Addr,
 }
 
 impl Zone {
-    /// The names of this world; `addresses` are those of its exchangers, `generated` those of its
-    /// generated ones, in their order.
-    pub(super) fn new(
-        world: &World,
-        addresses: &[(DomainName, Vec<Ipv4Addr>)],
-        generated: Vec<Vec<Ipv4Addr>>,
-    ) -> Self {
+    /// The names of this world, with those of its servers.
+    pub(super) fn new(world: &World, served: ServedNames) -> Self {
         let mut names: HashMap<_, _> = world.names.clone().into_iter().collect();
-        for (host, owned) in addresses {
+        for (domain, policy) in policy_names(world, served.policy_host) {
+            names.entry(domain).or_insert(policy);
+        }
+        let mut tlsa = HashMap::new();
+        for (host, records) in served.tlsa {
+            let at = DomainName::from_ascii(&format!("_25._tcp.{host}"));
+            names.entry(at.clone()).or_default().signed = true;
+            tlsa.insert(at, records);
+        }
+        for (host, owned) in &served.exchangers {
             names.entry(host.clone()).or_default().a.extend(owned);
             for address in owned {
                 let reverse = DomainName::from_ascii(&reverse(*address));
@@ -95,8 +118,9 @@ impl Zone {
             settings: world.settings.clone(),
             names,
             parents,
-            generated: world.generated.iter().cloned().zip(generated).collect(),
+            generated: world.generated.iter().cloned().zip(served.generated).collect(),
             blocklists: world.blocklists.clone(),
+            tlsa,
         }
     }
 
@@ -126,7 +150,9 @@ impl Zone {
                 owner = target.clone();
                 continue;
             }
-            records.extend(data(&found, of).into_iter().map(own));
+            let tlsa = self.tlsa.get(&owner).filter(|_| of == QueryType::Tlsa);
+            let found_data = tlsa.cloned().unwrap_or_else(|| data(&found, of));
+            records.extend(found_data.into_iter().map(own));
             let mut response = self.respond(kind, records, Some(&found));
             if failure == Some(&QueryFailure::Truncated) {
                 response.kind = ResponseKind::Failed(QueryFailure::Truncated);
@@ -199,8 +225,22 @@ impl Zone {
             negative_ttl: (nothing && !fails).then(|| seconds(negative)),
             records,
             delay: name.and_then(|n| n.delay).unwrap_or(self.settings.dns_delay),
+            is_authentic: name.is_some_and(|name| name.signed),
         }
     }
+}
+
+/// The names by which MTA-STS policies are found (RFC 8461 section 3): the record, and the host.
+fn policy_names(
+    world: &World,
+    policy_host: Ipv4Addr,
+) -> impl Iterator<Item = (DomainName, NameRecords)> {
+    world.policies.keys().flat_map(move |domain| {
+        let record = DomainName::from_ascii(&format!("_mta-sts.{domain}"));
+        let txt = vec!["v=STSv1; id=20261128;".to_owned()];
+        let host = NameRecords { a: vec![policy_host], ..NameRecords::default() };
+        [(record, NameRecords { txt, ..NameRecords::default() }), (policies::host(domain), host)]
+    })
 }
 
 fn data(name: &NameRecords, of: QueryType) -> Vec<RecordData> {
@@ -212,7 +252,8 @@ fn data(name: &NameRecords, of: QueryType) -> Vec<RecordData> {
         QueryType::Aaaa => name.aaaa.iter().copied().map(RecordData::Aaaa).collect(),
         QueryType::Txt => name.txt.iter().cloned().map(RecordData::Txt).collect(),
         QueryType::Ptr => name.ptr.iter().cloned().map(RecordData::Ptr).collect(),
-        QueryType::Any => Vec::new(),
+        QueryType::Ns => name.ns.iter().cloned().map(RecordData::Ns).collect(),
+        QueryType::Tlsa | QueryType::Any => Vec::new(),
     }
 }
 
