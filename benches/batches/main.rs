@@ -4,11 +4,13 @@
 //!
 //! `cargo bench --bench batches` takes 1,000,000 rows, `-- N` that many. The service and the
 //! command line are processes of their own; all answers are cached: the addresses of 5000 domains
-//! are vetted as far as DNS, whose answers were asked for before.
+//! are vetted as far as DNS, whose answers were asked for before. `-- registration` takes 10,000
+//! rows of as many domains instead, with their registrations and without.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
 mod load;
+mod registration;
 mod service;
 
 use std::fs;
@@ -40,7 +42,11 @@ pub(crate) fn address(row: usize) -> String {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let rows = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(1_000_000);
+    let rows = std::env::args().skip(1).find_map(|word| word.parse().ok());
+    if std::env::args().any(|word| word == "registration") {
+        return registration::run(rows.unwrap_or(10_000)).await;
+    }
+    let rows = rows.unwrap_or(1_000_000);
     let sandbox = Sandbox::start(World::from_toml(WORLD)?).await?;
     let store = tempfile::tempdir()?;
     println!("{rows} rows of {DOMAINS} domains");
