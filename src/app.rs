@@ -24,6 +24,7 @@ use crate::grpc::{self, Calls, Services};
 use crate::lists::{self, ListsHandle, Reload};
 use crate::metrics::Sources;
 use crate::outcomes::{OutcomeHistory, OutcomeIntake, OutcomePlace};
+use crate::posture::PostureInspector;
 use crate::prober::Prober;
 use crate::readiness::Readiness;
 use crate::registration::{self, Registrations};
@@ -108,7 +109,18 @@ impl App {
             config.smtp.allow_networks.clone(),
             clock,
         )?;
-        let verifier = Arc::new(verifier.with_registrations(Arc::new(registrations.clone())));
+        let postures = PostureInspector::new(
+            config.posture.clone(),
+            Arc::clone(&resolver),
+            domains.clone(),
+            prober.clone(),
+            config.smtp.allow_networks.clone(),
+            clock,
+        )?;
+        let verifier = verifier
+            .with_registrations(Arc::new(registrations.clone()))
+            .with_postures(Arc::new(postures));
+        let verifier = Arc::new(verifier);
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         if config.lists.dir.is_some() {

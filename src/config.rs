@@ -14,8 +14,8 @@ use toml::{Table, Value};
 
 use crate::toml_reader::{self, TomlError};
 use crate::{
-    batch, cache, callbacks, campaign, dns, doctor, grpc, lists, metrics, outcomes, prober,
-    registration, smtp, telemetry, verdict, verifier,
+    batch, cache, callbacks, campaign, dns, doctor, grpc, lists, metrics, outcomes, posture,
+    prober, registration, smtp, telemetry, verdict, verifier,
 };
 
 pub use page::commented;
@@ -54,6 +54,8 @@ pub struct Config {
     pub outcomes: outcomes::Config,
     /// Registration data of domains.
     pub registration: registration::Config,
+    /// Postures of domains: what strict senders meet there.
+    pub posture: posture::Config,
     /// Measurements, and whether the service is ready, on a port of their own.
     pub metrics: metrics::Config,
     /// Checks of `mailvet doctor`.

@@ -17,6 +17,7 @@
 //! | 7 | [`verifier`] | one verification from end to end |
 //! | 6 | [`prober`] | scheduler (pure) and SMTP sessions |
 //! | 6 | [`http_client`], [`registration`] | outbound HTTP; what registries say of domains |
+//! | 6 | [`posture`] | what strict senders meet at a domain: MTA-STS, DANE; parking |
 //! | 5 | [`cache`], [`pacing`] | lifetimes of answers; rate and concurrency limits (pure) |
 //! | 5 | [`access`], [`campaign`] | keys and quotas (pure); pre-flight and progress (pure) |
 //! | 4 | [`verdict`] | facts and replies to a verdict (pure) |
@@ -131,6 +132,7 @@ pub mod metrics;
 #[cfg(feature = "server")]
 pub mod outcomes;
 pub mod pacing;
+pub mod posture;
 pub mod prober;
 #[cfg(feature = "server")]
 pub mod proto;

@@ -173,7 +173,8 @@ pub(super) struct DomainArgs {
     /// Ask the domain's registry too (RDAP)
     #[arg(long)]
     pub(super) registration: bool,
-    /// Show the domain's SPF and DMARC too, which are about mail from it
+    /// Look at what strict senders meet there too (MTA-STS, DANE), and at its SPF and DMARC, which
+    /// are about mail from it
     #[arg(long)]
     pub(super) posture: bool,
     /// Ask the sandbox's DNS instead of the internet's

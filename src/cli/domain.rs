@@ -6,15 +6,15 @@ use serde::Serialize;
 
 use super::args::DomainArgs;
 use super::common::Common;
-use super::posture::Posture;
-use super::registration::{registration, registration_flags};
+use super::posture::{PostureJson, PublishedPolicies, posture_lines};
+use super::registration::{registration, registration_flags, set_posture};
 use super::render::{BAD, DIM, GOOD};
 use super::serve::start;
 use crate::dns::Route;
 use crate::lists::{MailOperator, OperatorKind};
 use crate::registration::{RegistrationReport, RegistrationState};
 use crate::report::rfc3339;
-use crate::verifier::{DomainMail, DomainReport};
+use crate::verifier::{DomainMail, DomainOptions, DomainReport};
 
 /// The time limit of the lookup.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -23,14 +23,23 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 const HISTORY: Duration = Duration::from_secs(180 * 86_400);
 
 pub(super) async fn run(args: DomainArgs, common: &Common) -> anyhow::Result<bool> {
-    let flags = registration_flags(args.registration);
+    let mut flags = registration_flags(args.registration);
+    if args.posture {
+        set_posture(&mut flags);
+    }
     let started = start(common, flags, args.sandbox, "warn").await?;
     let app = &started.app;
     let deadline = app.clock.now() + TIME_LIMIT;
-    let report = app.verifier.domain(&args.name, None, args.registration, deadline).await;
-    let posture = match &report {
+    let options = DomainOptions {
+        registration: args.registration,
+        posture: args.posture,
+        ..DomainOptions::default()
+    };
+    let report = app.verifier.domain(&args.name, options, deadline).await;
+    let policies = match &report {
         Ok(report) if args.posture => {
-            Some(Posture::look_up(&app.sources.resolver, &report.facts.value.domain).await)
+            let domain = &report.facts.value.domain;
+            Some(PublishedPolicies::look_up(&app.sources.resolver, domain).await)
         }
         _ => None,
     };
@@ -45,10 +54,11 @@ pub(super) async fn run(args: DomainArgs, common: &Common) -> anyhow::Result<boo
     started.close().await;
     let report = report?;
     if args.json {
-        anstream::println!("{}", serde_json::to_string(&json(&report, history, posture))?);
+        anstream::println!("{}", serde_json::to_string(&json(&report, history, policies))?);
     } else {
         print(&report, now);
-        for line in posture.iter().flat_map(Posture::lines) {
+        let strict = report.posture.iter().flat_map(posture_lines);
+        for line in strict.chain(policies.iter().flat_map(PublishedPolicies::lines)) {
             anstream::println!("  {DIM}{line}{DIM:#}");
         }
         if let Some(DomainMail { sent, bounced, gone }) = history {
@@ -77,7 +87,9 @@ struct DomainJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     registration: Option<RegistrationJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    posture: Option<Posture>,
+    parking_service: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    posture: Option<PostureJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     own_mail: Option<OwnMailJson>,
 }
@@ -124,7 +136,7 @@ struct OperatorJson {
 fn json(
     report: &DomainReport,
     history: Option<DomainMail>,
-    posture: Option<Posture>,
+    policies: Option<PublishedPolicies>,
 ) -> DomainJson<'_> {
     let facts = &report.facts.value;
     DomainJson {
@@ -149,7 +161,10 @@ fn json(
         disposable: report.traits.disposable,
         free_provider: report.traits.free_provider,
         registration: report.registration.as_ref().map(registration_json),
-        posture,
+        parking_service: report.parking.map(|service| service.name),
+        posture: policies
+            .zip(report.posture.as_ref())
+            .map(|(policies, report)| PostureJson::new(policies, report)),
         own_mail: history.map(|DomainMail { sent, bounced, gone }| OwnMailJson {
             sent,
             bounced,
@@ -220,6 +235,9 @@ fn print(report: &DomainReport, now: SystemTime) {
     }
     if report.traits.free_provider {
         anstream::println!("  {DIM}a free provider{DIM:#}");
+    }
+    if let Some(service) = report.parking {
+        anstream::println!("  {DIM}parked at {}{DIM:#}", service.name);
     }
     if let Some(report) = &report.registration {
         anstream::println!("  {DIM}registration: {}{DIM:#}", registration(report));

@@ -1,5 +1,5 @@
-//! SPF and DMARC of a domain, as it publishes them. They say how it wants mail *from* it to be
-//! judged, and nothing about mail to it.
+//! The posture of a domain in the terminal: what strict senders meet there, and its SPF and DMARC.
+//! Those two say how it wants mail *from* it to be judged, and nothing about mail to it.
 
 use serde::Serialize;
 
@@ -7,11 +7,15 @@ use super::render::printable;
 use crate::address::DomainName;
 use crate::dns::answer::Answer;
 use crate::dns::{DnsFailure, Resolver};
+use crate::posture::{
+    ExchangerPosture, MtaStsState, Posture, PostureReport, PostureState, TlsState,
+};
+use crate::report::rfc3339;
 use crate::spf::{is_dmarc, is_spf};
 
-/// The records of a domain.
+/// SPF and DMARC of a domain, as it publishes them.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Posture {
+pub(super) struct PublishedPolicies {
     /// SPF (RFC 7208).
     spf: PublishedPolicy,
     /// DMARC (RFC 7489), of the domain or of its organisation.
@@ -26,7 +30,7 @@ struct PublishedPolicy {
     problem: Option<String>,
 }
 
-impl Posture {
+impl PublishedPolicies {
     /// Looks both up.
     pub(super) async fn look_up(resolver: &Resolver, domain: &DomainName) -> Self {
         let at = |name: &DomainName| DomainName::from_ascii(&format!("_dmarc.{name}"));
@@ -72,6 +76,157 @@ impl PublishedPolicy {
             }
         }
     }
+}
+
+/// The posture of a domain as JSON.
+#[derive(Debug, Serialize)]
+pub(super) struct PostureJson {
+    #[serde(flatten)]
+    policies: PublishedPolicies,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mta_sts: Option<MtaStsJson>,
+    exchangers: Vec<ExchangerPostureJson>,
+    notes: Vec<PostureNoteJson>,
+    looked_at: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct MtaStsJson {
+    state: &'static str,
+    mx: Vec<String>,
+    max_age_seconds: Option<u64>,
+    problem: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ExchangerPostureJson {
+    host: String,
+    tlsa: &'static str,
+    tls: Option<&'static str>,
+    problem: Option<String>,
+    certificate_fault: Option<String>,
+    matches_tlsa: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+struct PostureNoteJson {
+    kind: &'static str,
+    host: Option<String>,
+    text: String,
+}
+
+impl PostureJson {
+    pub(super) fn new(policies: PublishedPolicies, report: &PostureReport) -> Self {
+        let (state, known) = match &report.state {
+            PostureState::Known(posture) => ("known", Some(posture)),
+            PostureState::Unknown(gap) => (gap.name(), None),
+        };
+        let exchangers = known.into_iter().flat_map(|posture| &posture.exchangers);
+        let notes = known.into_iter().flat_map(|posture| &posture.notes);
+        Self {
+            policies,
+            state,
+            mta_sts: known.map(|posture| MtaStsJson::new(&posture.mta_sts)),
+            exchangers: exchangers.map(ExchangerPostureJson::new).collect(),
+            notes: notes
+                .map(|note| PostureNoteJson {
+                    kind: note.name(),
+                    host: note.host().map(ToString::to_string),
+                    text: note.to_string(),
+                })
+                .collect(),
+            looked_at: known.map(|posture| rfc3339(posture.looked_at)),
+        }
+    }
+}
+
+impl MtaStsJson {
+    fn new(state: &MtaStsState) -> Self {
+        let policy = match state {
+            MtaStsState::Published(policy) => Some(policy),
+            _ => None,
+        };
+        Self {
+            state: state.name(),
+            mx: policy.map(|policy| policy.mx.clone()).unwrap_or_default(),
+            max_age_seconds: policy.map(|policy| policy.max_age.as_secs()),
+            problem: match state {
+                MtaStsState::Unusable(cause) => Some(cause.clone()),
+                MtaStsState::Unknown(failure) => Some(failure.to_string()),
+                MtaStsState::NotPublished | MtaStsState::Published(_) => None,
+            },
+        }
+    }
+}
+
+impl ExchangerPostureJson {
+    fn new(exchanger: &ExchangerPosture) -> Self {
+        let tls = exchanger.tls.as_ref();
+        let (certificate_fault, matches_tlsa) = match tls {
+            Some(TlsState::Begun { certificate_fault, matches_tlsa }) => {
+                (certificate_fault.clone(), *matches_tlsa)
+            }
+            _ => (None, None),
+        };
+        Self {
+            host: exchanger.host.to_string(),
+            tlsa: exchanger.tlsa.name(),
+            tls: tls.map(TlsState::name),
+            problem: match tls {
+                Some(TlsState::Failed(cause) | TlsState::NotReached(cause)) => Some(cause.clone()),
+                _ => None,
+            },
+            certificate_fault,
+            matches_tlsa,
+        }
+    }
+}
+
+/// What strict senders meet, a fact or a remark a line.
+pub(super) fn posture_lines(report: &PostureReport) -> Vec<String> {
+    match &report.state {
+        PostureState::Known(posture) => known_lines(posture),
+        PostureState::Unknown(gap) => vec![format!("mta-sts, dane: {}", gap.sentence())],
+    }
+}
+
+fn known_lines(posture: &Posture) -> Vec<String> {
+    let mta_sts = match &posture.mta_sts {
+        MtaStsState::NotPublished => "none".to_owned(),
+        MtaStsState::Published(policy) if policy.mx.is_empty() => policy.mode.name().to_owned(),
+        MtaStsState::Published(policy) => {
+            format!("{}: {}", policy.mode.name(), printable(&policy.mx.join(", ")))
+        }
+        MtaStsState::Unusable(cause) => format!("unusable: {}", printable(cause)),
+        MtaStsState::Unknown(failure) => format!("DNS did not say: {failure}"),
+    };
+    let mut lines = vec![format!("mta-sts: {mta_sts}")];
+    lines.extend(posture.exchangers.iter().filter_map(exchanger_line));
+    lines
+        .extend(posture.notes.iter().map(|note| format!("note: {}", printable(&note.to_string()))));
+    lines
+}
+
+/// The TLS of an exchanger, if it was looked at.
+fn exchanger_line(exchanger: &ExchangerPosture) -> Option<String> {
+    let words = match exchanger.tls.as_ref()? {
+        TlsState::NotOffered => "no STARTTLS".to_owned(),
+        TlsState::Failed(cause) => format!("TLS fails: {}", printable(cause)),
+        TlsState::NotReached(cause) => format!("TLS was not looked at: {}", printable(cause)),
+        TlsState::Begun { certificate_fault, matches_tlsa } => {
+            let certificate = match certificate_fault {
+                Some(fault) => format!("certificate not good: {}", printable(fault)),
+                None => "certificate good".to_owned(),
+            };
+            match matches_tlsa {
+                Some(true) => format!("{certificate}; matches its TLSA records"),
+                Some(false) => format!("{certificate}; matches none of its TLSA records"),
+                None => certificate,
+            }
+        }
+    };
+    Some(format!("{}: {words}", exchanger.host))
 }
 
 #[cfg(test)]

@@ -7,6 +7,11 @@ use super::render::printable;
 use crate::registration::facts::date;
 use crate::registration::{RegistrationReport, RegistrationState};
 
+/// Sets the configuration that the flag `--posture` stands for.
+pub(super) fn set_posture(flags: &mut Table) {
+    set(flags, "posture", "enabled", true.into());
+}
+
 /// The configuration that the flag `--registration` stands for.
 pub(super) fn registration_flags(is_wanted: bool) -> Table {
     let mut flags = Table::new();

@@ -23,6 +23,10 @@ pub fn sandboxed(config: &mut Config, sandbox: &Sandbox) {
     let services = &mut config.registration.services;
     services.entry("test".to_owned()).or_insert_with(|| sandbox.registry_url());
     config.registration.bootstrap_refresh = Duration::ZERO;
+    config.posture.sandbox_authority = Some(sandbox.authority().to_vec());
+    if let Ok(port) = sandbox.policy_port().try_into() {
+        config.posture.policy_port = port;
+    }
     let limit = |limit: &mut Duration| *limit = (*limit).min(TIME_LIMIT);
     let TimeLimits { connect, banner, ehlo, starttls, mail, rcpt, session: _ } =
         &mut config.smtp.time_limits;

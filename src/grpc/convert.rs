@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::enums;
+use super::{enums, posture};
 use crate::address::DomainName;
 use crate::cache::Cached;
 use crate::dns::{Note, Route};
@@ -165,6 +165,8 @@ pub(super) fn domain(report: &DomainReport) -> proto::DomainReport {
         disposable: report.traits.disposable,
         free_provider: report.traits.free_provider,
         registration: report.registration.as_ref().map(registration),
+        posture: report.posture.as_ref().map(posture::posture),
+        parking_service: report.parking.map(|service| service.name.to_owned()),
     }
 }
 

@@ -26,6 +26,7 @@ mod listener;
 mod message_limit;
 mod metered;
 mod outcomes;
+mod posture;
 mod refusal;
 mod reply;
 mod request;

@@ -23,7 +23,7 @@ use crate::proto::{
     VerifyAddressesRequest, VerifyAddressesResponse, VerifyDomainRequest, VerifyDomainResponse,
 };
 use crate::smtp::Classifier;
-use crate::verifier::DomainError;
+use crate::verifier::{DomainError, DomainOptions};
 
 /// The service, cheap to clone.
 #[derive(Clone)]
@@ -156,9 +156,13 @@ impl VerificationService for VerificationHandler {
         let request = request.get_ref();
         let max_age = request::duration("max_age", request.max_age.as_ref())
             .map_err(request::BadField::into_status)?;
-        let (name, registration) = (&request.domain, request.include_registration);
+        let options = DomainOptions {
+            max_age,
+            registration: request.include_registration,
+            posture: request.include_posture,
+        };
         let verifier = self.verifier.verifier();
-        match verifier.domain(name, max_age, registration, time.deadline).await {
+        match verifier.domain(&request.domain, options, time.deadline).await {
             Ok(report) => {
                 let report = Some(convert::domain(&report));
                 Ok(Response::new(VerifyDomainResponse { report }))

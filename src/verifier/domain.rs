@@ -10,6 +10,7 @@ use super::{Verifier, has_disposable_exchanger};
 use crate::address::{DomainName, SyntaxError};
 use crate::cache::Cached;
 use crate::dns::{DnsFailure, DomainFacts, Exchanger, Route};
+use crate::posture::{ParkingService, PostureGap, PostureReport, PostureState};
 use crate::registration::RegistrationReport;
 use crate::verdict::Traits;
 
@@ -24,6 +25,21 @@ pub struct DomainReport {
     pub traits: Traits,
     /// Its registration, if it was wanted.
     pub registration: Option<RegistrationReport>,
+    /// Its posture, if it was wanted.
+    pub posture: Option<PostureReport>,
+    /// The service that parks it, if its name servers are those of one.
+    pub parking: Option<&'static ParkingService>,
+}
+
+/// Parts of a report that are asked for apart: each asks hosts that are not DNS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DomainOptions {
+    /// The oldest remembered answer to accept; `None`: any that is valid.
+    pub max_age: Option<Duration>,
+    /// Its registration, which is waited for.
+    pub registration: bool,
+    /// Its posture: MTA-STS, DANE, and the TLS of its exchangers.
+    pub posture: bool,
 }
 
 /// One exchanger and its addresses.
@@ -63,8 +79,8 @@ pub enum DomainError {
 }
 
 impl Verifier {
-    /// The mail routing of `name`, with the addresses of every exchanger; with `registration`, its
-    /// registration too, which is waited for.
+    /// The mail routing of `name`, with the addresses of every exchanger, and what else `options`
+    /// ask for.
     ///
     /// # Errors
     ///
@@ -72,19 +88,24 @@ impl Verifier {
     pub async fn domain(
         &self,
         name: &str,
-        max_age: Option<Duration>,
-        registration: bool,
+        options: DomainOptions,
         deadline: SystemTime,
     ) -> Result<DomainReport, DomainError> {
         let name = DomainName::parse(name)?;
+        let max_age = options.max_age;
         let finding: OptionFuture<_> =
-            registration.then(|| self.find_registration(&name, deadline)).into();
-        let (facts, registration) = tokio::join!(self.facts(&name, max_age, deadline), finding);
+            options.registration.then(|| self.find_registration(&name, deadline)).into();
+        let (facts, registration, parking) = tokio::join!(
+            self.facts(&name, max_age, deadline),
+            finding,
+            self.find_parking(&name, deadline)
+        );
         let facts = facts?;
-        let hosts = facts.value.route.exchangers();
-        let exchangers =
-            future::join_all(hosts.iter().map(|host| self.exchanger(host, max_age, deadline)))
-                .await;
+        let route = &facts.value.route;
+        let finding: OptionFuture<_> =
+            options.posture.then(|| self.find_posture(&name, route, max_age, deadline)).into();
+        let hosts = route.exchangers().iter().map(|host| self.exchanger(host, max_age, deadline));
+        let (exchangers, posture) = tokio::join!(future::join_all(hosts), finding);
         let lists = self.lists.current();
         let mut traits = listed(&name, &lists);
         traits.disposable |= has_disposable_exchanger(&facts.value, &lists);
@@ -92,7 +113,31 @@ impl Verifier {
         let registration = registration.map(|registration| {
             RegistrationReport::new(registration, &name, is_in_dns, self.clock.now())
         });
-        Ok(DomainReport { facts, exchangers, traits, registration })
+        Ok(DomainReport { facts, exchangers, traits, registration, posture, parking })
+    }
+
+    async fn find_posture(
+        &self,
+        name: &DomainName,
+        route: &Route,
+        max_age: Option<Duration>,
+        deadline: SystemTime,
+    ) -> PostureReport {
+        match &self.postures {
+            Some(postures) => postures.find(name, route, max_age, deadline).await,
+            None => {
+                let state = PostureState::Unknown(PostureGap::Disabled);
+                PostureReport { domain: name.clone(), state }
+            }
+        }
+    }
+
+    async fn find_parking(
+        &self,
+        name: &DomainName,
+        deadline: SystemTime,
+    ) -> Option<&'static ParkingService> {
+        self.postures.as_ref()?.find_parking(name, deadline).await
     }
 
     /// The destination of the mail of `name` (A-labels): the registrable domain of its first

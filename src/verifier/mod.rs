@@ -32,6 +32,7 @@ use crate::cache::{Answers, DnsCache};
 use crate::clock::Clock;
 use crate::dns::{DomainFacts, Route};
 use crate::lists::{Lists, ListsHandle};
+use crate::posture::PostureLookup;
 use crate::prober::Prober;
 use crate::registration::{Registration, RegistrationLookup, RegistrationReport};
 use crate::verdict::{self, Case, Policy, Traits};
@@ -48,7 +49,7 @@ pub use builder::{BuildError, Builder};
 #[cfg(feature = "cli")]
 pub(crate) use builder::{VerifierParts, read_reply_rules};
 pub use counters::Stats;
-pub use domain::{DomainError, DomainReport, ExchangerFailure, ExchangerReport};
+pub use domain::{DomainError, DomainOptions, DomainReport, ExchangerFailure, ExchangerReport};
 pub use lifetime::Config;
 pub use prior::{
     DeliveredMail, DomainMail, GivenVerdict, OWN_MAIL_DAYS, PriorLookupError, PriorMail,
@@ -71,6 +72,7 @@ pub struct Verifier {
     remembered: Answers<String, CachedProbe>,
     prior_outcomes: Option<Arc<dyn PriorOutcomes>>,
     registrations: Option<Arc<dyn RegistrationLookup>>,
+    postures: Option<Arc<dyn PostureLookup>>,
     counters: VerifierCounters,
     clock: Clock,
 }
@@ -98,6 +100,7 @@ impl Verifier {
             remembered,
             prior_outcomes: None,
             registrations: None,
+            postures: None,
             counters,
             clock,
         }
@@ -113,6 +116,12 @@ impl Verifier {
     #[must_use]
     pub fn with_registrations(self, registrations: Arc<dyn RegistrationLookup>) -> Self {
         Self { registrations: Some(registrations), ..self }
+    }
+
+    /// The same verifier, that looks at postures of domains where that is wanted.
+    #[must_use]
+    pub fn with_postures(self, postures: Arc<dyn PostureLookup>) -> Self {
+        Self { postures: Some(postures), ..self }
     }
 
     /// A builder with the service's defaults.

@@ -33,8 +33,9 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("prober", &["address", "cache", "clock", "dns", "egress", "instruments", "pacing", "smtp"]),
     ("http_client", &["address", "cache", "clock", "egress", "smtp"]),
     ("registration", &["address", "cache", "clock", "http_client", "instruments", "smtp"]),
+    ("posture", &["address", "cache", "clock", "dns", "http_client", "prober", "smtp"]),
     // 7
-    ("verifier", &["address", "cache", "clock", "dns", "instruments", "lists", "prober", "registration", "smtp", "verdict"]),
+    ("verifier", &["address", "cache", "clock", "dns", "instruments", "lists", "posture", "prober", "registration", "smtp", "verdict"]),
     // 8
     ("report", &["address", "campaign", "verdict"]),
     // 9
@@ -46,13 +47,13 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("proto", &["campaign", "report", "verdict"]),
     ("http", &["batch", "campaign", "listfile", "proto"]),
     ("console", &["address", "batch", "campaign", "clock", "http", "listfile", "proto", "report", "verdict", "verifier"]),
-    ("grpc", &["access", "address", "batch", "cache", "callbacks", "campaign", "clock", "console", "dns", "fair", "http", "instruments", "lists", "outcomes", "proto", "readiness", "registration", "smtp", "verdict", "verifier"]),
+    ("grpc", &["access", "address", "batch", "cache", "callbacks", "campaign", "clock", "console", "dns", "fair", "http", "instruments", "lists", "outcomes", "posture", "proto", "readiness", "registration", "smtp", "verdict", "verifier"]),
     // 11
     ("telemetry", &[]),
     ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "prober", "readiness", "registration", "verdict", "verifier"]),
-    ("config", &["batch", "cache", "callbacks", "campaign", "dns", "doctor", "grpc", "lists", "metrics", "outcomes", "prober", "registration", "smtp", "telemetry", "toml_reader", "verdict", "verifier"]),
-    ("app", &["batch", "cache", "callbacks", "campaign", "clock", "config", "dns", "grpc", "lists", "metrics", "outcomes", "prober", "readiness", "registration", "smtp", "telemetry", "verifier"]),
-    ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "grpc", "listfile", "lists", "metrics", "outcomes", "proto", "registration", "report", "sandbox", "smtp", "spf", "telemetry", "verdict", "verifier"]),
+    ("config", &["batch", "cache", "callbacks", "campaign", "dns", "doctor", "grpc", "lists", "metrics", "outcomes", "posture", "prober", "registration", "smtp", "telemetry", "toml_reader", "verdict", "verifier"]),
+    ("app", &["batch", "cache", "callbacks", "campaign", "clock", "config", "dns", "grpc", "lists", "metrics", "outcomes", "posture", "prober", "readiness", "registration", "smtp", "telemetry", "verifier"]),
+    ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "grpc", "listfile", "lists", "metrics", "outcomes", "posture", "proto", "registration", "report", "sandbox", "smtp", "spf", "telemetry", "verdict", "verifier"]),
     // Beside the house: a mail world on loopback.
     ("sandbox", &["address", "clock"]),
 ];

@@ -29,6 +29,7 @@ mod oddities;
 mod outage;
 mod outcome_reports;
 mod outcomes;
+mod posture;
 mod process;
 mod product;
 #[cfg(feature = "external-tests")]

@@ -1,0 +1,323 @@
+//! The memory of postures, and how one is looked at.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use foldhash::HashMap;
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio::time::timeout_at;
+
+use super::certificates::{CertificateChecker, authorities};
+use super::config::Config;
+use super::facts::{
+    ExchangerPosture, MtaStsState, Posture, PostureGap, PostureReport, PostureState, TlsState,
+    TlsaState,
+};
+use super::lookup::PostureLookup;
+use super::mta_sts::{self, MtaStsPolicy};
+use super::parking::ParkingService;
+use super::policy_client::PolicyClient;
+use super::tlsa;
+use crate::address::DomainName;
+use crate::cache::{Answers, DnsCache};
+use crate::clock::Clock;
+use crate::dns::answer::TlsaRecord;
+use crate::dns::{Resolver, Route};
+use crate::http_client::{HttpClient, HttpClientError};
+use crate::prober::{Prober, TlsInspection};
+use crate::smtp::AllowedNetworks;
+
+/// Exchangers of a domain that are looked at, best first.
+const EXCHANGERS: usize = 3;
+
+/// Domains that are looked at at a time; others wait.
+const LOOKS: usize = 32;
+
+/// Time for which a posture is remembered, and one with a gap that may close soon.
+const KNOWN: Duration = Duration::from_secs(60 * 60);
+const INCOMPLETE: Duration = Duration::from_secs(5 * 60);
+
+/// Bounds of the time for which a policy is remembered; its own `max_age` decides between them. The
+/// record in DNS is looked at each time, and a policy with another `id` is asked for again.
+const POLICY: (Duration, Duration) =
+    (Duration::from_secs(60), Duration::from_secs(7 * 24 * 60 * 60));
+
+/// Longest wait for the name servers of a domain: that it is parked is worth no more.
+const PARKING_WAIT: Duration = Duration::from_secs(2);
+
+/// Locks of domains kept before those that nobody holds are dropped.
+const FEW_LOCKS: usize = 1024;
+
+/// An error of setting postures up.
+#[derive(Debug, thiserror::Error)]
+pub enum PostureError {
+    /// The client of HTTP cannot be set up.
+    #[error(transparent)]
+    Client(#[from] HttpClientError),
+    /// The authorities cannot be used.
+    #[error("{0}")]
+    Authorities(String),
+}
+
+/// Looks at postures. Cheap to clone; all clones share one memory.
+#[derive(Clone)]
+pub struct PostureInspector(Arc<InspectorParts>);
+
+/// A lock by which one caller looks at a domain while others wait for the result.
+type DomainLock = tokio::sync::Mutex<()>;
+
+struct InspectorParts {
+    config: Config,
+    resolver: Arc<Resolver>,
+    prober: Prober,
+    policies: PolicyClient,
+    certificates: CertificateChecker,
+    remembered: Answers<DomainName, Arc<Posture>>,
+    remembered_policies: Answers<DomainName, Arc<(String, MtaStsPolicy)>>,
+    remembered_parking: Answers<DomainName, Option<&'static ParkingService>>,
+    locks: Mutex<HashMap<DomainName, Weak<DomainLock>>>,
+    looks: Semaphore,
+    clock: Clock,
+}
+
+impl PostureInspector {
+    /// Postures as `config` says. Nobody is asked yet.
+    ///
+    /// # Errors
+    /// If a file that the configuration names cannot be used.
+    pub fn new(
+        config: Config,
+        resolver: Arc<Resolver>,
+        domains: DnsCache,
+        prober: Prober,
+        networks: AllowedNetworks,
+        clock: Clock,
+    ) -> Result<Self, PostureError> {
+        let roots = authorities(config.ca.as_deref(), config.sandbox_authority.as_deref())
+            .map_err(PostureError::Authorities)?;
+        let certificates = CertificateChecker::new(roots.clone());
+        let http = HttpClient::with_roots(domains, networks, "smtp.allow_networks", roots, clock)?;
+        Ok(Self(Arc::new(InspectorParts {
+            policies: PolicyClient { http, port: config.policy_port },
+            certificates,
+            resolver,
+            prober,
+            remembered: Answers::new(config.max_remembered),
+            remembered_policies: Answers::new(config.max_remembered),
+            remembered_parking: Answers::new(config.max_remembered),
+            locks: Mutex::default(),
+            looks: Semaphore::new(LOOKS),
+            config,
+            clock,
+        })))
+    }
+
+    /// The remembered posture of `domain`, if it is no older than `max_age` or came after `since`.
+    async fn remembered(
+        &self,
+        domain: &DomainName,
+        max_age: Option<Duration>,
+        since: SystemTime,
+    ) -> Option<Arc<Posture>> {
+        let now = self.0.clock.now();
+        let known = self.0.remembered.lookup(domain, None, now).await?;
+        let age = now.duration_since(known.looked_at).unwrap_or_default();
+        (known.looked_at >= since || max_age.is_none_or(|most| age <= most)).then_some(known)
+    }
+
+    /// The posture of `domain`, remembered or looked at now.
+    async fn find_or_look(
+        &self,
+        domain: &DomainName,
+        route: &Route,
+        max_age: Option<Duration>,
+        deadline: SystemTime,
+    ) -> Arc<Posture> {
+        let parts = &*self.0;
+        let began = parts.clock.now();
+        if let Some(known) = self.remembered(domain, max_age, began).await {
+            return known;
+        }
+        let lock = parts.lock(domain);
+        let _lock = lock.lock().await;
+        if let Some(known) = self.remembered(domain, max_age, began).await {
+            return known;
+        }
+        // Never closed.
+        let _permit = parts.looks.acquire().await;
+        // Boxed: most callers find what is remembered.
+        let posture = Arc::new(Box::pin(parts.look(domain, route, deadline)).await);
+        let now = parts.clock.now();
+        let lasts = if posture.is_complete() { KNOWN } else { INCOMPLETE };
+        let known = Arc::clone(&posture);
+        parts.remembered.insert(domain.clone(), known, now, now + lasts, now).await;
+        posture
+    }
+}
+
+impl InspectorParts {
+    fn lock(&self, domain: &DomainName) -> Arc<DomainLock> {
+        let mut locks = self.locks.lock();
+        if let Some(lock) = locks.get(domain).and_then(Weak::upgrade) {
+            return lock;
+        }
+        if locks.len() >= FEW_LOCKS {
+            locks.retain(|_, lock| lock.strong_count() > 0);
+        }
+        let lock = Arc::default();
+        locks.insert(domain.clone(), Arc::downgrade(&lock));
+        lock
+    }
+
+    async fn look(&self, domain: &DomainName, route: &Route, deadline: SystemTime) -> Posture {
+        let hosts: Vec<DomainName> =
+            route.exchangers().iter().map(|exchanger| exchanger.host.clone()).collect();
+        if hosts.is_empty() {
+            return Posture::new(MtaStsState::NotPublished, &[], Vec::new(), self.clock.now());
+        }
+        let best = &hosts[..hosts.len().min(EXCHANGERS)];
+        let (mta_sts, tlsa) = tokio::join!(self.mta_sts(domain), self.tlsa(domain, route, best));
+        let policy = mta_sts.enforced();
+        let exchangers = best.iter().zip(tlsa).map(|(host, (state, records))| {
+            let is_named = policy.is_some_and(|policy| policy.names(host));
+            self.exchanger(domain, host, state, records, is_named, deadline)
+        });
+        let exchangers = join_all(exchangers).await;
+        Posture::new(mta_sts, &hosts, exchangers, self.clock.now())
+    }
+
+    async fn mta_sts(&self, domain: &DomainName) -> MtaStsState {
+        let texts = match self.resolver.texts(&mta_sts::record_name(domain)).await {
+            Ok(answer) => answer.records().to_vec(),
+            Err(failure) => return MtaStsState::Unknown(failure),
+        };
+        let id = match mta_sts::read_record(&texts) {
+            Ok(Some(id)) => id,
+            Ok(None) => return MtaStsState::NotPublished,
+            Err(fault) => return MtaStsState::Unusable(fault.to_string()),
+        };
+        let known = self.remembered_policies.lookup(domain, None, self.clock.now()).await;
+        if let Some(known) = known.filter(|known| known.0 == id) {
+            return MtaStsState::Published(known.1.clone());
+        }
+        match self.policies.ask(domain).await {
+            Ok(policy) => {
+                let (now, (least, most)) = (self.clock.now(), POLICY);
+                let until = now + policy.max_age.clamp(least, most);
+                let known = Arc::new((id, policy.clone()));
+                self.remembered_policies.insert(domain.clone(), known, now, until, now).await;
+                MtaStsState::Published(policy)
+            }
+            Err(cause) => MtaStsState::Unusable(cause),
+        }
+    }
+
+    /// The TLSA records of each of `hosts`. Nobody asks for them where the MX records are not
+    /// authentic (RFC 7672 section 2.2.1).
+    async fn tlsa(
+        &self,
+        domain: &DomainName,
+        route: &Route,
+        hosts: &[DomainName],
+    ) -> Vec<(TlsaState, Vec<TlsaRecord>)> {
+        let is_route_authentic = match route {
+            // Its records stand in the same zone as those of the exchanger.
+            Route::ImplicitMx(_) => true,
+            _ => self.resolver.authentic_mx(domain).await.is_ok_and(|mx| mx.is_authentic),
+        };
+        let ask = hosts.iter().map(|host| async move {
+            if !is_route_authentic {
+                return (TlsaState::Unsigned, Vec::new());
+            }
+            let answer = match self.resolver.tlsa(&tlsa::record_name(host)).await {
+                Ok(answer) => answer,
+                Err(failure) => return (TlsaState::Unknown(failure), Vec::new()),
+            };
+            let records = answer.answer.records().to_vec();
+            let state = match &records[..] {
+                [] => TlsaState::NotPublished,
+                _ if !answer.is_authentic => TlsaState::Unsigned,
+                some if some.iter().any(tlsa::is_usable) => TlsaState::Published,
+                _ => TlsaState::Unusable,
+            };
+            (state, records)
+        });
+        join_all(ask).await
+    }
+
+    /// Looks at the TLS of an exchanger, where a policy or TLSA records ask for some.
+    async fn exchanger(
+        &self,
+        domain: &DomainName,
+        host: &DomainName,
+        tlsa: TlsaState,
+        records: Vec<TlsaRecord>,
+        is_named: bool,
+        deadline: SystemTime,
+    ) -> ExchangerPosture {
+        let host = host.clone();
+        if !is_named && !tlsa.demands_tls() {
+            return ExchangerPosture { host, tlsa, tls: None };
+        }
+        let tls = match self.prober.inspect_tls(&host, domain, deadline).await {
+            TlsInspection::Begun(chain) => {
+                let now = self.clock.now();
+                let certificate_fault = self.certificates.find_fault(&chain, &host, now);
+                let names = [&host, domain];
+                let matches_tlsa = (tlsa == TlsaState::Published)
+                    .then(|| self.certificates.matches_tlsa(&records, &chain, names, now));
+                TlsState::Begun { certificate_fault, matches_tlsa }
+            }
+            TlsInspection::NotOffered => TlsState::NotOffered,
+            TlsInspection::Failed(cause) => TlsState::Failed(cause),
+            TlsInspection::NotReached(cause) => TlsState::NotReached(cause),
+        };
+        ExchangerPosture { host, tlsa, tls: Some(tls) }
+    }
+}
+
+#[async_trait]
+impl PostureLookup for PostureInspector {
+    async fn find(
+        &self,
+        domain: &DomainName,
+        route: &Route,
+        max_age: Option<Duration>,
+        deadline: SystemTime,
+    ) -> PostureReport {
+        let unknown = |gap| (domain.clone(), PostureState::Unknown(gap));
+        let (domain, state) = if self.0.config.enabled {
+            let until = self.0.clock.instant(deadline);
+            let finding = self.find_or_look(domain, route, max_age, deadline);
+            match timeout_at(until, finding).await {
+                Ok(posture) => (domain.clone(), PostureState::Known(posture)),
+                Err(_) => unknown(PostureGap::NotInTime),
+            }
+        } else {
+            unknown(PostureGap::Disabled)
+        };
+        PostureReport { domain, state }
+    }
+
+    async fn find_parking(
+        &self,
+        name: &DomainName,
+        deadline: SystemTime,
+    ) -> Option<&'static ParkingService> {
+        let parts = &*self.0;
+        let domain = name.organisational()?;
+        let now = parts.clock.now();
+        if let Some(known) = parts.remembered_parking.lookup(&domain, None, now).await {
+            return known;
+        }
+        let asking = parts.resolver.name_servers(&domain);
+        let until = parts.clock.instant(deadline.min(now + PARKING_WAIT));
+        let answer = timeout_at(until, asking).await.ok()?.ok()?;
+        let service = ParkingService::of_name_servers(answer.records());
+        parts.remembered_parking.insert(domain, service, now, now + KNOWN, now).await;
+        service
+    }
+}
