@@ -103,20 +103,11 @@ impl App {
             prober,
             verifier,
         } = builder.build_parts()?;
-        let registrations = Registrations::new(
-            config.registration.clone(),
-            domains.clone(),
-            config.smtp.allow_networks.clone(),
-            clock,
-        )?;
-        let postures = PostureInspector::new(
-            config.posture.clone(),
-            Arc::clone(&resolver),
-            domains.clone(),
-            prober.clone(),
-            config.smtp.allow_networks.clone(),
-            clock,
-        )?;
+        let networks = || config.smtp.allow_networks.clone();
+        let registration = config.registration.clone();
+        let registrations = Registrations::new(registration, domains.clone(), networks(), clock)?;
+        let (posture, names) = (config.posture.clone(), (Arc::clone(&resolver), domains.clone()));
+        let postures = PostureInspector::new(posture, names, prober.clone(), networks(), clock)?;
         let verifier = verifier
             .with_registrations(Arc::new(registrations.clone()))
             .with_postures(Arc::new(postures));

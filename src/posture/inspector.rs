@@ -90,8 +90,7 @@ impl PostureInspector {
     /// If a file that the configuration names cannot be used.
     pub fn new(
         config: Config,
-        resolver: Arc<Resolver>,
-        domains: DnsCache,
+        (resolver, domains): (Arc<Resolver>, DnsCache),
         prober: Prober,
         networks: AllowedNetworks,
         clock: Clock,
