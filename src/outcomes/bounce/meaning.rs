@@ -246,7 +246,8 @@ fn find_in_reply(
 fn is_disputed(classifier: &Classifier, evidence: &FailureEvidence<'_>) -> bool {
     evidence.words.iter().flat_map(|words| replies::split(words).0).any(|reply| {
         let mut view = ReplyView::from_text(reply.text);
-        let status = view.enhanced.take().or(evidence.status);
+        // Its own: a report's field may be about another line of the session.
+        let status = view.enhanced.take();
         view.code = Some(550);
         status.is_some_and(|status| (status.subject, status.detail) == (2, 1))
             && classifier.explain(&view).meaning == Meaning::MailboxNotFound

@@ -95,7 +95,7 @@ fn a_delay_is_never_a_dead_mailbox() {
 fn a_status_of_a_mailbox_that_exists_beside_words_of_an_unknown_user_is_not_gone() {
     for (diagnostic, kind) in [
         ("550 5.2.1 <jane@acme.test>: user unknown here", "unknown"),
-        ("550 <jane@acme.test>: user unknown here", "unknown"),
+        ("550 <jane@acme.test>: user unknown here", "gone"),
         ("550 5.2.1 the account of jane@acme.test is disabled", "gone"),
         ("550 5.1.1 <jane@acme.test>: user unknown here", "gone"),
     ] {
