@@ -245,8 +245,9 @@ fn find_in_reply(
 /// no mail (RFC 3463 X.2.1): filters of recipients speak like this, and one of the two is wrong.
 fn is_disputed(classifier: &Classifier, evidence: &FailureEvidence<'_>) -> bool {
     evidence.words.iter().flat_map(|words| replies::split(words).0).any(|reply| {
-        let mut view = ReplyView::from_text(reply.text);
-        // Its own: a report's field may be about another line of the session.
+        // Its own words and status: the lines that follow, and a report's field, may be about
+        // another step of the session.
+        let mut view = ReplyView::from_text(reply.text.lines().next().unwrap_or_default());
         let status = view.enhanced.take();
         view.code = Some(550);
         status.is_some_and(|status| (status.subject, status.detail) == (2, 1))
