@@ -63,10 +63,21 @@ impl SessionLimits {
     pub fn refusals_left(&self, refused: u32, usual: u32, most: u32) -> u32 {
         let stops = [usual, usual.saturating_mul(2).saturating_add(1)];
         let stop = stops.into_iter().find(|stop| self.borne <= *stop).unwrap_or(most);
-        let beyond = u32::from(stop == usual);
-        let step = if refused < stop { stop - refused + beyond } else { 1 };
-        let most = self.refusals.map_or(most, |learned| learned.min(most));
-        step.min(most.saturating_sub(refused))
+        let step = if refused < stop { stop - refused } else { 1 };
+        step.min(self.most_refusals(most).saturating_sub(refused))
+    }
+
+    /// The same for control recipients, which are refused almost surely and come last in their
+    /// flight: the first refusal beyond the usual number may be one of them.
+    #[must_use]
+    pub fn controls_left(&self, refused: u32, usual: u32, most: u32) -> u32 {
+        let beyond = u32::from(self.borne <= usual && refused < usual);
+        let step = self.refusals_left(refused, usual, most) + beyond;
+        step.min(self.most_refusals(most).saturating_sub(refused))
+    }
+
+    fn most_refusals(&self, most: u32) -> u32 {
+        self.refusals.map_or(most, |learned| learned.min(most))
     }
 
     /// A session bore this many refusals.
@@ -140,13 +151,25 @@ mod tests {
     fn a_session_goes_a_single_refusal_beyond_each_number_that_servers_punish() {
         let mut limits = SessionLimits::default();
         let left = |limits: SessionLimits, refused| limits.refusals_left(refused, 9, 50);
-        assert_eq!((left(limits, 0), left(limits, 8), left(limits, 9)), (10, 2, 1));
+        assert_eq!((left(limits, 0), left(limits, 8), left(limits, 9)), (9, 1, 1));
         limits.bear(9);
         assert_eq!(left(limits, 9), 1, "it was reached, not passed");
         limits.bear(10);
         assert_eq!((left(limits, 0), left(limits, 10), left(limits, 19)), (19, 9, 1));
         limits.bear(20);
         assert_eq!((left(limits, 0), left(limits, 20), left(limits, 50)), (50, 30, 0));
+    }
+
+    #[test]
+    fn the_tenth_refusal_may_be_a_control_recipient_behind_the_others_and_the_twentieth_not() {
+        let mut limits = SessionLimits::default();
+        let left = |limits: SessionLimits, refused| limits.controls_left(refused, 9, 50);
+        assert_eq!((left(limits, 0), left(limits, 8), left(limits, 9)), (10, 2, 1));
+        limits.bear(10);
+        assert_eq!((left(limits, 0), left(limits, 10), left(limits, 19)), (19, 9, 1));
+        assert!(limits.learn_refusals(0, 10, 9));
+        assert_eq!(left(limits, 0), 9);
+        assert_eq!(SessionLimits::default().controls_left(0, 9, 9), 9);
     }
 
     #[test]

@@ -138,7 +138,7 @@ impl<T> Destination<T> {
                 .recipients_per_transaction
                 .get()
                 .min(lane.transaction_limit.unwrap_or(u32::MAX).max(1)),
-            controls: budget.unknown_users_left(&config, &lane.limits),
+            controls: budget.controls_left(&config, &lane.limits),
         });
         session.state = SessionState::Flying;
         for planned in &flight {
