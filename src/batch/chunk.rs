@@ -3,6 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
 
 use super::context::WorkerContext;
@@ -99,18 +100,14 @@ impl Chunk {
     async fn take_cached(&mut self) {
         let (options, context) = (self.options(), self.context.clone());
         let items = std::mem::take(&mut self.lease.items);
-        let many = items.len();
-        // Side by side, so that a store elsewhere is asked for all of them at once; in their order.
-        let looking = stream::iter(items.into_iter().enumerate()).map(async |(at, item)| {
+        // Side by side, so that a store elsewhere is asked for all of them at once.
+        let looking = items.into_iter().map(async |item| {
             let subject = Subject::parse(item.address.as_str());
             let options = of_item(&options, &item);
             let known = context.verifier.cached(subject, &options).await;
-            (at, item, known)
+            (item, known)
         });
-        let found = fair::buffer_unordered(looking, many);
-        let mut found = found.collect::<Vec<_>>().await;
-        found.sort_unstable_by_key(|(at, ..)| *at);
-        for (_, item, known) in found {
+        for (item, known) in join_all(looking).await {
             match known {
                 Ok(known) => self.record(&item, &known),
                 Err(subject) => self.open.push((item, subject)),
