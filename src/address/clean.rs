@@ -22,7 +22,7 @@ use std::borrow::Cow;
 use super::{Address, unicode};
 
 /// The addresses taken from one text.
-pub const MAX_ADDRESSES: usize = 10;
+pub const MAX_ADDRESSES: usize = 100;
 
 /// Number of bytes of a text that are read. A longer one is no address with its name.
 const MAX_TEXT: usize = 4096;

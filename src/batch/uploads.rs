@@ -21,7 +21,8 @@ use crate::campaign::id::BatchId;
 
 const MIB: u64 = 1024 * 1024;
 
-/// Files that are made by and by at a time: each may wait for a batch that runs.
+/// Files that are made by and by at a time: each may wait for a batch that runs, and for a caller
+/// that reads slowly.
 const SCRATCH_PLACES: usize = 8;
 
 /// The folder of uploaded lists. Clones are the same one.
@@ -117,8 +118,7 @@ impl UploadStore {
         if self.octets()? >= self.0.most {
             return Err(UploadError::NoRoom);
         }
-        let number = self.0.last.fetch_add(1, Ordering::Relaxed);
-        let path = self.0.folder.join(format!("{number}.part"));
+        let path = self.next_path();
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         Ok(SpoolFile { path, file: Some(file), written: 0, largest: self.0.largest })
     }
@@ -177,6 +177,11 @@ impl UploadStore {
         }
     }
 
+    fn next_path(&self) -> PathBuf {
+        let number = self.0.last.fetch_add(1, Ordering::Relaxed);
+        self.0.folder.join(format!("{number}.part"))
+    }
+
     fn path(&self, id: &BatchId, ending: &str) -> PathBuf {
         self.0.folder.join(format!("{id}.{ending}"))
     }
@@ -199,12 +204,16 @@ impl ScratchPlace {
         &self.store.0.folder
     }
 
-    /// Begins the file that is complete at once. This waits for the disk.
+    /// A file without a name, so that it is gone when it is closed. This waits for the disk.
     ///
     /// # Errors
-    /// As [`UploadStore::begin`].
-    pub fn begin(&self) -> Result<SpoolFile, UploadError> {
-        self.store.begin()
+    /// If the disk fails.
+    pub fn file(&self) -> io::Result<File> {
+        let path = self.store.next_path();
+        let mut file = OpenOptions::new();
+        let file = file.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        fs::remove_file(path)?;
+        Ok(file)
     }
 }
 

@@ -12,7 +12,7 @@ use super::{Format, Layout, ListFileError, Row, names};
 /// The most rows of a sheet, header included.
 const MAX_ROWS: u32 = 1_048_576;
 
-/// The most characters of a cell.
+/// The most characters of a cell, in units of UTF-16.
 const MAX_CELL: usize = 32_767;
 
 /// The most columns of a sheet.
@@ -103,13 +103,22 @@ impl WorkbookWriter {
             if cell.is_empty() {
                 continue;
             }
-            let end = cell.char_indices().nth(MAX_CELL).map_or(cell.len(), |(end, _)| end);
             let column = u16::try_from(column).unwrap_or(u16::MAX);
-            sheet.write_string(self.next, column, &cell[..end]).map_err(failed)?;
+            sheet.write_string(self.next, column, beginning(cell)).map_err(failed)?;
         }
         self.next += 1;
         Ok(())
     }
+}
+
+/// As much of a text as a cell holds.
+fn beginning(text: &str) -> &str {
+    let mut units = 0;
+    let end = text.char_indices().find(|(_, character)| {
+        units += character.len_utf16();
+        units > MAX_CELL
+    });
+    end.map_or(text, |(end, _)| &text[..end])
 }
 
 fn failed(error: XlsxError) -> ListFileError {
@@ -123,6 +132,29 @@ mod tests {
     use super::*;
     use crate::listfile::import::{Container, ImportLimits};
     use crate::listfile::{Reader, ReaderOptions};
+
+    #[test]
+    fn a_sheet_of_two_thousand_columns_is_read_with_all_of_them() {
+        let header: Vec<String> = (0..2_000).map(|n| format!("c{n}")).collect();
+        let list = format!("email,{}\njane@acme.test{}\n", header.join(","), ",v".repeat(2_000));
+        let mut reader = Reader::open(list.as_bytes(), &ReaderOptions::default()).unwrap();
+        let mut writer = WorkbookWriter::new(reader.layout(), &[]).unwrap();
+        let mut row = Row::default();
+        while reader.read(&mut row).unwrap() {
+            writer.write(&row, &[]).unwrap();
+        }
+        let (mut bytes, mut csv) = (Vec::new(), Vec::new());
+        writer.finish(&mut bytes).unwrap();
+        Container::Xlsx.convert(Cursor::new(bytes), &mut csv, ImportLimits::default()).unwrap();
+        assert_eq!(String::from_utf8(csv).unwrap(), list);
+    }
+
+    #[test]
+    fn a_text_is_cut_where_a_cell_ends_whatever_its_characters_are() {
+        assert_eq!(beginning(&"a".repeat(40_000)).len(), MAX_CELL);
+        assert_eq!(beginning(&"\u{1F600}".repeat(20_000)).chars().count(), MAX_CELL / 2);
+        assert_eq!(beginning("short"), "short");
+    }
 
     #[test]
     fn a_workbook_holds_what_a_table_would_and_no_formula() {

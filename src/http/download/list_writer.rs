@@ -1,13 +1,13 @@
 //! The form in which a list goes out: rows as they are written, or a workbook once it is made.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read as _, Write};
+use std::io::{self, BufWriter, Read as _, Seek as _, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::batch::uploads::{ScratchPlace, SpoolFile, UploadError};
+use crate::batch::uploads::ScratchPlace;
 use crate::listfile::{Format, Layout, ListFileError, Output, Row, WorkbookWriter, Writer};
 
 /// The media type of a table.
@@ -60,14 +60,11 @@ impl ListWriter {
         match self {
             Self::Table(..) => Ok(None),
             Self::Workbook(writer, place) => {
-                let mut spool = place.begin().map_err(|error| match error {
-                    UploadError::Io(error) => error,
-                    error => io::Error::other(error),
-                })?;
-                let mut file = BufWriter::new(spool.take_file()?);
+                let mut file = BufWriter::new(place.file()?);
                 writer.finish(&mut file).map_err(io::Error::other)?;
-                file.flush()?;
-                Ok(Some(MadeFile { file: spool.read()?, _spool: spool }))
+                let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+                file.rewind()?;
+                Ok(Some(MadeFile { file, _place: place }))
             }
         }
     }
@@ -84,10 +81,10 @@ impl ListWriter {
     }
 }
 
-/// A complete file on its way out; dropped, it is removed.
+/// A complete file on its way out. Its place is taken until it is gone.
 pub(super) struct MadeFile {
     file: File,
-    _spool: SpoolFile,
+    _place: ScratchPlace,
 }
 
 impl MadeFile {

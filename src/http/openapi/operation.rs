@@ -104,7 +104,7 @@ pub(super) fn download() -> Value {
                         workbook comes as XLSX when its batch has ended, or as CSV where the header \
                         `accept` names `text/csv`; an archive comes as CSV. While the batch runs, \
                         rows of a table come with their results. RESOURCE_EXHAUSTED while eight \
-                        workbooks are being made. NOT_FOUND for a batch that was not uploaded as a file.",
+                        workbooks are being made or sent. NOT_FOUND for a batch that was not uploaded as a file.",
         "tags": ["BatchService"],
         "parameters": [{
             "name": "batch_id",

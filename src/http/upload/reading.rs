@@ -9,7 +9,7 @@ use tonic::Status;
 
 use crate::batch::uploads::{SpoolFile, UploadError, UploadStore};
 use crate::campaign::BatchId;
-use crate::listfile::import::{Container, ImportError, ImportLimits};
+use crate::listfile::import::{Container, ImportError, ImportLimits, Imported};
 use crate::listfile::{self, Format, Layout, ListFileError, Reader, Row};
 use crate::proto::{BatchAddress, ListFindings, SendPolicy, UploadListRequest};
 
@@ -30,6 +30,8 @@ pub(crate) struct ArrivedList {
     request: UploadListRequest,
     /// It came as a workbook.
     is_workbook: bool,
+    /// The part of a workbook or an archive that was taken, in words; empty if there was no choice.
+    part: String,
 }
 
 impl ArrivedList {
@@ -44,14 +46,15 @@ impl ArrivedList {
         let store = store.clone();
         // Reading files blocks.
         let made = tokio::task::spawn_blocking(move || {
-            let (table, container) = to_table(&store, spool)?;
+            let (table, imported) = to_table(&store, spool)?;
             drop(room);
-            if container.is_some() {
+            if imported.is_some() {
                 // A table that was made here is UTF-8.
                 request.encoding.clear();
             }
-            let is_workbook = container.is_some_and(Container::is_workbook);
-            Ok(Arc::new(Self { table: Arc::new(table), request, is_workbook }))
+            let is_workbook = imported.as_ref().is_some_and(|it| it.container.is_workbook());
+            let part = imported.map(|it| it.part).unwrap_or_default();
+            Ok(Arc::new(Self { table: Arc::new(table), request, is_workbook, part }))
         });
         made.await.map_err(|_| Status::internal("the list was not read"))?
     }
@@ -92,7 +95,11 @@ impl ArrivedList {
             let message = "no row holds an address to verify; is it the right column?";
             return Err(Status::invalid_argument(message));
         }
-        Ok(findings(&reader))
+        let mut findings = findings(&reader);
+        if !self.part.is_empty() {
+            findings.notes.insert(0, format!("taken: {}", self.part));
+        }
+        Ok(findings)
     }
 
     /// Keeps it as the list of a batch. Blocks on the disk.
@@ -139,10 +146,7 @@ pub(crate) fn sent_address(address: &str) -> &str {
 }
 
 /// A list that is text by the line: the file itself, or the table that is made of what it came in.
-fn to_table(
-    store: &UploadStore,
-    list: SpoolFile,
-) -> Result<(SpoolFile, Option<Container>), Status> {
+fn to_table(store: &UploadStore, list: SpoolFile) -> Result<(SpoolFile, Option<Imported>), Status> {
     let mut input = BufReader::new(list.read().map_err(unreadable)?);
     let Some(container) = Container::detect(&mut input).map_err(unreadable)? else {
         return Ok((list, None));
@@ -151,7 +155,7 @@ fn to_table(
     let output = BufWriter::new(table.take_file().map_err(unreadable)?);
     let limits = ImportLimits { unpacked: store.largest(), document: LARGEST_DOCUMENT };
     match container.convert(input, output, limits) {
-        Ok(_) => Ok((table, Some(container))),
+        Ok(imported) => Ok((table, Some(imported))),
         Err(ImportError::Io(error)) => Err(unreadable(error)),
         Err(error) => Err(Status::invalid_argument(error.to_string())),
     }

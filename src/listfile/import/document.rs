@@ -7,7 +7,10 @@ use serde_json::{Map, Value};
 use super::super::cell::looks_like_address;
 use super::super::header::{self, NameTier};
 use super::super::json::VALUE_KEYS;
-use super::{BoundedTable, ImportError, MAX_COLUMNS};
+use super::{BoundedTable, ImportError};
+
+/// Most keys that become columns: each key of each object is looked for among them.
+const MAX_KEYS: usize = 1024;
 
 /// The depth to which objects become columns.
 const DEPTH: usize = 4;
@@ -63,7 +66,7 @@ pub(super) fn convert<R: BufRead, W: Write>(
     let mut columns: Vec<String> = Vec::new();
     for item in &items {
         each_leaf(item, &mut |name, _| {
-            if columns.len() < MAX_COLUMNS && !columns.iter().any(|known| known == name) {
+            if columns.len() < MAX_KEYS && !columns.iter().any(|known| known == name) {
                 columns.push(name.to_owned());
             }
         });

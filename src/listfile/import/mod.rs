@@ -32,8 +32,8 @@ impl Default for ImportLimits {
     }
 }
 
-/// The most columns a table comes out with.
-pub const MAX_COLUMNS: usize = 1024;
+/// The most columns a table comes out with: as many as a sheet of XLSX or ODS may have.
+pub const MAX_COLUMNS: usize = 16_384;
 
 /// A kind of file that is made into CSV.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

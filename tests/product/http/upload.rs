@@ -157,6 +157,24 @@ async fn a_workbook_in_a_form_is_read_and_comes_back_as_a_workbook_or_as_csv() {
 }
 
 #[tokio::test]
+async fn a_sheet_that_is_left_out_is_named() {
+    let product = Product::start().await;
+    let mut book = rust_xlsxwriter::Workbook::new();
+    for (name, addresses) in [("Kunden", ["jane.doe@acme.test"; 2]), ("Alt", ["", "a@acme.test"])] {
+        let sheet = book.add_worksheet().set_name(name).unwrap();
+        sheet.write_string(0, 0, "email").unwrap();
+        for (row, address) in (1..).zip(addresses) {
+            sheet.write_string(row, 0, address).unwrap();
+        }
+    }
+    let octets = book.save_to_buffer().unwrap();
+    let (answer, _) = finished(&product, upload("?filename=a.xlsx", octets)).await;
+    let notes = answer["list"]["notes"].to_string();
+    assert!(notes.contains("Kunden") && notes.contains("Alt"), "{notes}");
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn each_of_several_addresses_in_a_cell_is_asked_and_one_answers_for_the_row() {
     let product = Product::start().await;
     let list = "n,email\n1,\"No <nobody@acme.test>, Jane <jane.doe@acme.test>\"\n\
