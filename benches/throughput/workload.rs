@@ -123,13 +123,6 @@ fn awkward() -> Vec<Group> {
             _ => {}
         }
     }
-    let group = |name, domains, hosts, addresses, exchanger| Group {
-        name,
-        domains,
-        hosts,
-        addresses,
-        exchanger,
-    };
     groups.extend([
         group("limited", 1, 1, 1_500, limited),
         group("grey", 250, 25, 500, GREYLISTING),
@@ -138,14 +131,17 @@ fn awkward() -> Vec<Group> {
     groups
 }
 
+fn group(
+    name: &'static str,
+    domains: u32,
+    hosts: u32,
+    addresses: u32,
+    exchanger: &'static str,
+) -> Group {
+    Group { name, domains, hosts, addresses, exchanger }
+}
+
 fn mix() -> Vec<Group> {
-    let group = |name, domains, hosts, addresses, exchanger| Group {
-        name,
-        domains,
-        hosts,
-        addresses,
-        exchanger,
-    };
     vec![
         group("large", 3, 3, 4_500, FRIENDLY),
         group("tail", 2_600, 200, 5_200, FRIENDLY),

@@ -85,9 +85,8 @@ impl SurveyCounts {
         if self.survey.first.len() < SHOWN && !row.is_blank() {
             self.survey.first.push(first_row(row));
         }
-        let Some(first) = row.address() else { return };
-        self.survey.rows += 1;
-        for address in std::iter::once(first).chain(row.others().iter().map(String::as_str)) {
+        self.survey.rows += u64::from(row.address().is_some());
+        for address in row.addresses() {
             self.count_address(address);
         }
     }

@@ -43,6 +43,12 @@ impl Row {
         self.address.as_deref()
     }
 
+    /// All addresses of the row, in order: [`address`](Self::address) and [`others`](Self::others).
+    pub fn addresses(&self) -> impl Iterator<Item = &str> {
+        let first = self.address().into_iter();
+        first.flat_map(|first| std::iter::once(first).chain(self.others.iter().map(String::as_str)))
+    }
+
     /// The further addresses of the cell, in order.
     #[must_use]
     pub fn others(&self) -> &[String] {

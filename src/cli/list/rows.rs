@@ -55,8 +55,8 @@ impl RowPlan {
     /// left out.
     pub(super) fn question<'r>(&self, row: &'r Row) -> RowQuestion<'r> {
         let Some(first) = row.address() else { return RowQuestion::NoAddress };
-        let all = std::iter::once(first).chain(row.others().iter().map(String::as_str));
-        let asked: Vec<&str> = all.filter(|address| !self.is_excluded(address)).collect();
+        let asked = row.addresses().filter(|address| !self.is_excluded(address));
+        let asked: Vec<&str> = asked.collect();
         if asked.is_empty() {
             return RowQuestion::Excluded(first);
         }

@@ -172,8 +172,7 @@ impl MergedRow {
         let mut verification = chosen.map(|chosen| found.swap_remove(chosen));
         let mut others = Vec::new();
         if let Some(verification) = &mut verification {
-            let first = row.address().into_iter();
-            let all = first.chain(row.others().iter().map(String::as_str)).map(sent_address);
+            let all = row.addresses().map(sent_address);
             others.extend(all.filter(|it| *it != verification.input).map(str::to_owned));
             // The service saw the address, and not what stood around it in the row.
             let flags = verification.flags.get_or_insert_default();

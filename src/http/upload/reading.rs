@@ -182,9 +182,7 @@ pub(super) fn send_pages(
     let is_over = |_| Status::cancelled("the call is over");
     let mut page = Vec::with_capacity(PAGE);
     let findings = list.read(|_, row| {
-        let Some(first) = row.address() else { return Ok(()) };
-        let all = std::iter::once(first).chain(row.others().iter().map(String::as_str));
-        page.extend(all.map(|address| BatchAddress {
+        page.extend(row.addresses().map(|address| BatchAddress {
             address: sent_address(address).to_owned(),
             row_id: row.number().to_string(),
             consent_time: row.consented_at().map(Into::into),
