@@ -196,6 +196,9 @@ impl Chunk {
                 self.provisional.push(known);
                 self.retry_at = Some(self.retry_at.map_or(at, |retry_at| retry_at.max(at)));
             }
+            ItemDisposition::PostponedUntil(at) => {
+                self.retry_at = Some(self.retry_at.map_or(at, |retry_at| retry_at.max(at)));
+            }
         }
     }
 

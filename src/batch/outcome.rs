@@ -243,6 +243,7 @@ impl Outcome {
                 delivered: self
                     .delivered
                     .map(|(at, source)| DeliveredMail { at: time(at), source }),
+                postponed: false,
             },
             retry_at,
             syntax_error: subject.syntax_error().copied(),

@@ -52,6 +52,8 @@ pub enum ItemDisposition {
     Final,
     /// Its server is asked again at this time.
     RetryAt(SystemTime),
+    /// Nobody was asked, for a reason of our own: as if it had not been leased, until this time.
+    PostponedUntil(SystemTime),
 }
 
 /// Limits on waiting for a better answer to an item.
@@ -71,6 +73,9 @@ pub fn disposition(answer: &Verification, limits: RetryLimits, now: SystemTime) 
     let (Verdict::Unknown, Some(retry_at)) = (answer.judgement.verdict, answer.retry_at) else {
         return ItemDisposition::Final;
     };
+    if answer.evidence.postponed {
+        return ItemDisposition::PostponedUntil(retry_at.max(now + SOON));
+    }
     let since = limits.waiting_since.unwrap_or(now);
     let window_end = since.checked_add(limits.window).unwrap_or(since);
     let until = limits.deadline.map_or(window_end, |end| end.min(window_end));
@@ -175,6 +180,16 @@ mod tests {
         let at_the_end = RetryLimits { waiting_since: Some(start() - 20 * MINUTE), ..limits(20) };
         assert_eq!(disposition(&answer, at_the_end, start()), ItemDisposition::Final);
         assert_eq!(disposition(&answer, limits(0), start()), ItemDisposition::Final);
+    }
+
+    #[test]
+    fn what_nobody_was_asked_about_is_asked_about_whatever_the_retry_window_is() {
+        let mut answer = answer(Reason::TemporaryFailure, Some(MINUTE / 2));
+        answer.evidence.postponed = true;
+        let postponed = ItemDisposition::PostponedUntil(start() + MINUTE / 2);
+        assert_eq!(disposition(&answer, limits(0), start()), postponed);
+        let waited = RetryLimits { waiting_since: Some(start() - 60 * MINUTE), ..limits(20) };
+        assert_eq!(disposition(&answer, waited, start()), postponed);
     }
 
     #[test]

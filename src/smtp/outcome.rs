@@ -34,11 +34,13 @@ pub enum NoReply {
     TlsFailed(String),
     /// The local part needs SMTPUTF8 (RFC 6531) and the server does not offer it.
     Smtputf8Unsupported,
+    /// Nothing was dialled: the replica that paces the exchanger could not be asked for now.
+    Postponed,
 }
 
 impl NoReply {
     /// The names of all of them.
-    pub const NAMES: [&'static str; 11] = [
+    pub const NAMES: [&'static str; 12] = [
         "no_address",
         "host_not_found",
         "dns_failure",
@@ -50,7 +52,31 @@ impl NoReply {
         "protocol",
         "tls_failed",
         "smtputf8_unsupported",
+        "postponed",
     ];
+
+    /// Time after which it is worth another try where nothing was dialled.
+    pub const POSTPONED_FOR: Duration = Duration::from_secs(30);
+
+    /// The reason of this name; `words` go with those that have some.
+    #[must_use]
+    pub fn from_name(name: &str, words: String) -> Option<Self> {
+        Some(match name {
+            "no_address" => Self::NoAddress,
+            "host_not_found" => Self::HostNotFound,
+            "dns_failure" => Self::DnsFailure,
+            "target_refused" => Self::TargetRefused,
+            "connect_failed" => Self::ConnectFailed(words),
+            "proxy_failed" => Self::ProxyFailed(words),
+            "timeout" => Self::Timeout,
+            "closed" => Self::Closed,
+            "protocol" => Self::Protocol(words),
+            "tls_failed" => Self::TlsFailed(words),
+            "smtputf8_unsupported" => Self::Smtputf8Unsupported,
+            "postponed" => Self::Postponed,
+            _ => return None,
+        })
+    }
 
     /// Its name, in lower snake case.
     #[must_use]
@@ -67,6 +93,7 @@ impl NoReply {
             Self::Protocol(_) => "protocol",
             Self::TlsFailed(_) => "tls_failed",
             Self::Smtputf8Unsupported => "smtputf8_unsupported",
+            Self::Postponed => "postponed",
         }
     }
 }
@@ -85,6 +112,7 @@ impl fmt::Display for NoReply {
             Self::Protocol(what) => write!(f, "not SMTP as we know it: {what}"),
             Self::TlsFailed(why) => write!(f, "no TLS: {why}"),
             Self::Smtputf8Unsupported => f.write_str("the server does not offer SMTPUTF8"),
+            Self::Postponed => f.write_str("no replica could ask the exchanger for now"),
         }
     }
 }
@@ -118,6 +146,12 @@ impl RecipientAnswer {
             self,
             Self::Replied { stage: Stage::Rcpt, reply, .. } if reply.accepts_recipient()
         )
+    }
+
+    /// `true` if nothing was dialled, and something may be in a moment.
+    #[must_use]
+    pub fn is_postponed(&self) -> bool {
+        matches!(self, Self::NoReply { reason: NoReply::Postponed, .. })
     }
 }
 
@@ -214,4 +248,12 @@ pub struct ProbeOutcome {
     pub attempts: Vec<Attempt>,
     /// Result of the control recipient.
     pub control: Control,
+}
+
+impl ProbeOutcome {
+    /// `true` if an exchanger could not be asked for now, for a reason of our own.
+    #[must_use]
+    pub fn is_postponed(&self) -> bool {
+        self.attempts.iter().any(|attempt| attempt.observation.answer.is_postponed())
+    }
 }

@@ -23,6 +23,9 @@ pub(super) fn read(outcome: &ProbeOutcome, exchangers: &[Exchanger]) -> Conclusi
     if let RecipientAnswer::Replied { explanation, .. } = &attempt.observation.answer {
         conclusion.asked_to_wait = explanation.retry_after;
     }
+    if attempt.observation.answer.is_postponed() {
+        conclusion.asked_to_wait = Some(NoReply::POSTPONED_FOR);
+    }
     match conclusion.reason {
         Reason::RelayDenied if !all_best_deny(&outcome.attempts, exchangers) => {
             conclusion.reason = Reason::PolicyRefusal;
@@ -50,6 +53,8 @@ fn weight(answer: &RecipientAnswer) -> (bool, u8, Option<smtp::Stage>) {
         && (!matches!(reason, Reason::RelayDenied) && is_definitive(reason));
     let kind = match answer {
         RecipientAnswer::Replied { .. } => 3,
+        // Nobody was asked after it.
+        RecipientAnswer::NoReply { reason: NoReply::Postponed, .. } => 4,
         // A name that could not be looked up may be a working host: it outweighs a missing one.
         RecipientAnswer::NoReply { reason: NoReply::HostNotFound | NoReply::NoAddress, .. } => 0,
         RecipientAnswer::NoReply { reason: NoReply::TargetRefused, .. } => 1,
@@ -100,6 +105,7 @@ pub(super) fn reason(answer: &RecipientAnswer) -> Reason {
             NoReply::Closed | NoReply::Protocol(_) => Reason::ProtocolError,
             NoReply::TlsFailed(_) => Reason::TlsRequired,
             NoReply::Smtputf8Unsupported => Reason::Smtputf8Unsupported,
+            NoReply::Postponed => Reason::TemporaryFailure,
         },
     }
 }

@@ -39,7 +39,7 @@ impl Verifier {
         suggested_domain: Option<Arc<str>>,
     ) {
         // It holds for the consent that it was asked with, and for no other.
-        if tells_of_another_owner(&evidence.outcome) {
+        if tells_of_another_owner(&evidence.outcome) || evidence.outcome.is_postponed() {
             return;
         }
         let now = self.clock.now();

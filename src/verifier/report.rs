@@ -129,6 +129,7 @@ fn evidence(parts: &VerificationParts<'_>) -> Evidence {
         registration: None,
         own_mail: None,
         delivered: None,
+        postponed: parts.outcome.is_some_and(ProbeOutcome::is_postponed),
     }
 }
 
@@ -158,6 +159,9 @@ fn describe(reason: &NoReply) -> String {
         NoReply::Protocol(what) => format!("not SMTP: {what}"),
         NoReply::TlsFailed(why) => format!("TLS failed: {why}"),
         NoReply::Smtputf8Unsupported => "the server does not offer SMTPUTF8".to_owned(),
+        NoReply::Postponed => {
+            "the replica that paces the exchanger could not be asked for now".to_owned()
+        }
     }
 }
 

@@ -85,6 +85,8 @@ pub struct Evidence {
     /// The operator's own mail that arrived at the address, where outcomes are kept. No verdict
     /// rests on it.
     pub delivered: Option<DeliveredMail>,
+    /// True if an exchanger was not asked for a reason of our own that passes in a moment.
+    pub postponed: bool,
 }
 
 /// One line of a dialogue, and with whom it was.

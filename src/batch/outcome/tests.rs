@@ -34,6 +34,7 @@ fn seen() -> Verification {
             exchangers_asked: 2,
             own_mail: Some(DomainMail { sent: 9, bounced: 2, gone: 1 }),
             delivered: Some(DeliveredMail { at: at(900), source: "postfix".to_owned() }),
+            postponed: false,
             registration: Some(Box::new(RegistrationReport {
                 registration: Registration {
                     domain: DomainName::from_ascii("example.com"),
