@@ -16,6 +16,12 @@ impl Backoff {
         Self { until: SystemTime::UNIX_EPOCH, times: 0 }
     }
 
+    /// A pause that began elsewhere: its end, and the number of pauses in a row.
+    #[must_use]
+    pub fn resumed(until: SystemTime, times: u32) -> Self {
+        Self { until, times }
+    }
+
     /// Starts a pause at `now`: `first`, then twice as long each time, `longest` at most. Counting
     /// begins anew when the last pause has been over for `longest`. Returns the end of the pause.
     pub fn start(&mut self, first: Duration, longest: Duration, now: SystemTime) -> SystemTime {

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
+
 /// Trouble within this time of a decrease is the same trouble: ten sessions refused at once are one
 /// message.
 const SAME_TROUBLE: Duration = Duration::from_secs(1);
@@ -12,6 +14,15 @@ const AT_FIRST: f64 = 5.0;
 /// Time for which a destination is believed to bear no more sessions than it bore in trouble. Who
 /// tries one more at once is refused at once, and refused connections count against us too.
 const BELIEVED: Duration = Duration::from_secs(60);
+
+/// What a destination showed of the sessions that it bears, for whoever asks it next.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConcurrencyState {
+    allowed: f64,
+    /// Seconds since the last decrease.
+    decreased_before: Option<u64>,
+    borne: f64,
+}
 
 /// The number of sessions a destination is asked to bear.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +41,26 @@ impl Concurrency {
     pub fn new(most: u32) -> Self {
         let most = f64::from(most.max(1));
         Self { allowed: most.min(AT_FIRST), most, decreased_at: None, borne: most }
+    }
+
+    /// What is known now.
+    #[must_use]
+    pub fn state(&self, now: SystemTime) -> ConcurrencyState {
+        let since = self.decreased_at.and_then(|at| now.duration_since(at).ok());
+        ConcurrencyState {
+            allowed: self.allowed,
+            decreased_before: since.map(|since| since.as_secs()),
+            borne: self.borne,
+        }
+    }
+
+    /// Goes on from what was known `before`, and was written down `elapsed` ago.
+    pub fn restore(&mut self, before: ConcurrencyState, elapsed: Duration, now: SystemTime) {
+        let within = |sessions: f64| if sessions >= 1.0 { sessions.min(self.most) } else { 1.0 };
+        self.allowed = within(before.allowed);
+        self.borne = within(before.borne);
+        let since = |seconds: u64| now.checked_sub(Duration::from_secs(seconds) + elapsed);
+        self.decreased_at = before.decreased_before.and_then(since);
     }
 
     /// Number of sessions that may be open, at least 1.
@@ -161,6 +192,22 @@ mod tests {
             sessions.smooth(at(160));
         }
         assert_eq!(sessions.allowed(), 10);
+    }
+
+    #[test]
+    fn what_was_known_is_gone_on_with_elsewhere() {
+        let mut there = grown(10);
+        assert!(there.trouble(4, at(100)));
+        let mut here = Concurrency::new(10);
+        here.restore(there.state(at(110)), Duration::from_secs(20), at(1_030));
+        assert_eq!(here.allowed(), 2);
+        for _ in 0..1000 {
+            here.smooth(at(1_059));
+        }
+        assert_eq!(here.allowed(), 4, "no more than were borne, for what is left of the minute");
+        let mut small = Concurrency::new(3);
+        small.restore(grown(10).state(at(0)), Duration::ZERO, at(0));
+        assert_eq!(small.allowed(), 3);
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod window;
 
 pub use backoff::Backoff;
 pub use budget::SessionBudget;
-pub use concurrency::Concurrency;
+pub use concurrency::{Concurrency, ConcurrencyState};
 pub use config::Config;
 pub use reply_time::ReplyTime;
 pub use retry::{Delay, RetryBudget};

@@ -1,7 +1,7 @@
 //! A limit on events in any 60 seconds, held strictly: not a bucket that lets twice as many
 //! through at the turn of a minute.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
 /// Time for which an event counts, in whole seconds after the second it fell in: 60, one because it
@@ -60,6 +60,25 @@ impl Window {
         SystemTime::UNIX_EPOCH
     }
 
+    /// The events that still count: the second since the epoch in which each fell, and how many.
+    pub fn entries(&mut self, now: SystemTime) -> Vec<(u64, u32)> {
+        self.forget(now);
+        self.seconds.iter().copied().collect()
+    }
+
+    /// Counts events that happened elsewhere, as [`entries`](Self::entries) gives them.
+    pub fn merge(&mut self, entries: &[(u64, u32)], now: SystemTime) {
+        let mut all: BTreeMap<u64, u32> = self.seconds.drain(..).collect();
+        let latest = seconds_since_epoch(now);
+        for (second, events) in entries {
+            let counted = all.entry((*second).min(latest)).or_default();
+            *counted = counted.saturating_add(*events).min(self.limit);
+        }
+        self.seconds = all.into_iter().collect();
+        self.total = self.seconds.iter().map(|(_, events)| events).sum();
+        self.forget(now);
+    }
+
     /// `true` if nothing counts any more.
     pub fn is_clear(&mut self, now: SystemTime) -> bool {
         self.forget(now);
@@ -105,6 +124,22 @@ mod tests {
             let within = events[i..].iter().filter(|e| **e < first + 60_000).count();
             assert!(within <= 20, "{within} events in the minute from {first}");
         }
+    }
+
+    #[test]
+    fn events_that_happened_elsewhere_count_for_as_long_as_they_would_have_there() {
+        let mut there = Window::new(20);
+        there.take(12, at(0));
+        there.take(3, at(30_000));
+        let mut here = Window::new(20);
+        here.take(1, at(31_000));
+        here.merge(&there.entries(at(31_000)), at(31_000));
+        assert_eq!(here.room(at(31_000)), 4);
+        assert_eq!(here.room(at(62_000)), 16);
+        assert_eq!(here.room(at(93_000)), 20);
+        // A clock that is ahead makes nothing count for longer than a minute.
+        here.merge(&[(seconds_since_epoch(at(500_000)), 20)], at(100_000));
+        assert_eq!(here.room(at(162_000)), 20);
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! Everything that sessions, destinations and walks share, below all of them.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, SystemTime};
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio_util::task::TaskTracker;
 
 use super::memory::Memory;
+use super::question_router::QuestionRouter;
 use super::stats::{ProberCounters, ReplyCounters};
+use super::wire::to_millis;
 use crate::cache::DnsCache;
 use crate::clock::Clock;
 use crate::egress::Dial;
@@ -32,6 +35,10 @@ pub(super) struct Context {
     pub(super) counters: ProberCounters,
     pub(super) replies: ReplyCounters,
     memory: Mutex<Memory>,
+    /// Decides which process asks a destination; without it this one asks all.
+    router: OnceLock<Weak<dyn QuestionRouter>>,
+    /// Until when this process may ask, in milliseconds since the epoch.
+    allowed_until: AtomicU64,
 }
 
 /// Parts of a [`Context`] that come from outside the prober.
@@ -68,7 +75,34 @@ impl Context {
             counters: ProberCounters::default(),
             replies: ReplyCounters::new(),
             memory: Mutex::new(memory),
+            router: OnceLock::new(),
+            allowed_until: AtomicU64::new(u64::MAX),
         }
+    }
+
+    /// Has `router` decide from now on.
+    pub(super) fn share(&self, router: Weak<dyn QuestionRouter>) {
+        // Set once, at the start of the service.
+        let _ = self.router.set(router);
+    }
+
+    /// `true` if another process may hold a destination.
+    pub(super) fn is_shared(&self) -> bool {
+        self.router.get().is_some()
+    }
+
+    /// Decides which process asks a destination; `None` if there is nothing any more that could.
+    pub(super) fn router(&self) -> Option<Arc<dyn QuestionRouter>> {
+        self.router.get()?.upgrade()
+    }
+
+    pub(super) fn allow_until(&self, until: SystemTime) {
+        self.allowed_until.store(to_millis(until), Ordering::Relaxed);
+    }
+
+    pub(super) fn may_ask(&self, now: SystemTime) -> bool {
+        let until = self.allowed_until.load(Ordering::Relaxed);
+        until == u64::MAX || to_millis(now) < until
     }
 
     /// Locks what is remembered about exchangers and domains. One lock for all destinations: held

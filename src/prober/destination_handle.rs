@@ -71,8 +71,9 @@ impl DestinationHandle {
     ) -> R {
         let now = self.context.clock.now();
         let mut inner = self.lock();
+        self.heed_permission(&mut inner.core, now);
         let result = step(&mut inner.core, now);
-        self.carry_out_effects(inner);
+        self.end_step(inner, now);
         result
     }
 
@@ -84,14 +85,39 @@ impl DestinationHandle {
     ) -> R {
         let now = self.context.clock.now();
         let mut inner = self.lock();
+        self.heed_permission(&mut inner.core, now);
         let result = step(&mut inner.core, &mut self.context.memory(), now);
-        self.carry_out_effects(inner);
+        self.end_step(inner, now);
         result
+    }
+
+    /// Another process may ask the destination by now.
+    fn heed_permission(&self, core: &mut Destination<Token>, now: SystemTime) {
+        if !self.context.may_ask(now) {
+            core.suspend(now);
+        }
+    }
+
+    /// Carries out the effects of a step. What it put back in a lane does not wait there while the
+    /// destination is suspended.
+    fn end_step(self: &Arc<Self>, mut inner: MutexGuard<'_, HandleState>, now: SystemTime) {
+        if inner.core.is_suspended() {
+            inner.core.suspend(now);
+        }
+        self.carry_out_effects(inner);
     }
 
     /// Reads the state machine without taking a step.
     pub(super) fn peek<R>(&self, peek: impl FnOnce(&mut Destination<Token>) -> R) -> R {
         peek(&mut self.lock().core)
+    }
+
+    /// The same, with what is remembered.
+    pub(super) fn peek_with_memory<R>(
+        &self,
+        peek: impl FnOnce(&mut Destination<Token>, &mut Memory) -> R,
+    ) -> R {
+        peek(&mut self.lock().core, &mut self.context.memory())
     }
 
     /// Registers a session; returns the wake-up it is to listen to.

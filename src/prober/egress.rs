@@ -23,7 +23,7 @@ const LIMITS: u32 = 4;
 
 /// One egress identity of the prober.
 pub(super) struct Egress {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     socks5: Option<Socks5>,
     config: Arc<smtp::Config>,
     /// Secret that control recipients are derived from.
@@ -42,7 +42,7 @@ impl Egress {
             format!("{}\0{}", identity.name, helo.unwrap_or_default())
         });
         Self {
-            name: identity.name.clone(),
+            name: identity.name.as_str().into(),
             socks5: identity.socks5.clone(),
             config: Arc::new(config),
             secret,

@@ -12,6 +12,7 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use super::Prober;
 use super::destination_handle::DestinationHandle;
+use super::question_router::{DestinationKey, Hold};
 use super::session_task::{self, GRACE, LINGER, SessionGuard};
 use crate::address::DomainName;
 use crate::egress::Stream;
@@ -39,6 +40,10 @@ impl Prober {
         deadline: SystemTime,
     ) -> TlsInspection {
         let identity = self.identity(exchanger, domain.as_str(), &[]);
+        let hold = match self.hold(exchanger, identity).await {
+            Ok(hold) => hold,
+            Err(why) => return TlsInspection::NotReached(why.to_owned()),
+        };
         let handle = self.destination(exchanger, identity);
         let begin = |core: &mut super::destination::Destination<_>, memory: &mut _, now| {
             core.begin_inspection(exchanger, domain, memory, now)
@@ -49,11 +54,35 @@ impl Prober {
         };
         let (sender, receiver) = oneshot::channel();
         let guard = SessionGuard { handle, id };
-        self.context.tasks.spawn(inspect(guard, exchanger.clone(), sender));
+        let inspecting = inspect(guard, exchanger.clone(), sender);
+        self.context.tasks.spawn(async move {
+            inspecting.await;
+            drop(hold);
+        });
         match timeout_at(self.context.clock.instant(deadline), receiver).await {
             Ok(Ok(inspection)) => inspection,
             Ok(Err(_)) | Err(_) => TlsInspection::NotReached("no answer in time".to_owned()),
         }
+    }
+}
+
+impl Prober {
+    /// Permission to open a session here; none is needed where every process asks for itself.
+    async fn hold(
+        &self,
+        exchanger: &DomainName,
+        identity: usize,
+    ) -> Result<Option<Box<dyn Hold>>, &'static str> {
+        if !self.context.is_shared() {
+            return Ok(None);
+        }
+        let destination = exchanger.registrable();
+        let key = DestinationKey { identity: Arc::clone(&self.egress[identity].name), destination };
+        let hold = match self.context.router() {
+            Some(router) => router.hold(&key).await,
+            None => None,
+        };
+        hold.map(Some).ok_or("another replica asks the exchanger, and this one may not")
     }
 }
 

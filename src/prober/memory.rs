@@ -88,6 +88,18 @@ impl ExchangerMemory {
         *reason = why;
     }
 
+    /// The rest of `identity`, and why; it may be over.
+    pub(super) fn rest_of(&self, identity: usize) -> Option<(Backoff, &Arc<Observation>)> {
+        let mut rests = self.rests.iter();
+        rests.find(|(who, ..)| *who == identity).map(|(_, rest, why)| (*rest, why))
+    }
+
+    /// Takes the rest of `identity` over from another process.
+    pub(super) fn set_rest(&mut self, identity: usize, rest: Backoff, why: Arc<Observation>) {
+        self.rests.retain(|(who, ..)| *who != identity);
+        self.rests.push((identity, rest, why));
+    }
+
     /// TLS failed after it was offered: for an hour none is begun unless it is required.
     pub(super) fn avoid_tls(&mut self, now: SystemTime) {
         self.avoids_tls_until = Some(now + BROKEN_TLS);

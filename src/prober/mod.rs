@@ -5,9 +5,10 @@
 //! the lane; what an exchanger or a domain showed is remembered. It judges nothing: an outcome is
 //! what was said.
 //!
-//! Pure: `lane`, `destination`, `memory`, `disposition`, `control`, `evidence`. Shell, from the
-//! ground up: `context`, `egress`, `destination_handle`, `session_task`, `registry`, [`Prober`],
-//! its `walk` over exchangers, and its `inspection` of their TLS.
+//! Pure: `lane`, `destination`, `memory`, `disposition`, `control`, `evidence`, `wire`. Shell, from
+//! the ground up: `context`, `egress`, `destination_handle`, `session_task`, `registry`,
+//! [`Prober`], its `walk` over exchangers, whose every `question` is asked here or, where
+//! replicas share an egress address, as `question_router` says, and its `inspection` of their TLS.
 
 mod config;
 mod context;
@@ -20,10 +21,14 @@ mod evidence;
 mod inspection;
 mod lane;
 mod memory;
+mod question;
+mod question_router;
 mod registry;
 mod session_task;
+mod sharing;
 mod stats;
 mod walk;
+mod wire;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -43,8 +48,15 @@ use crate::smtp::dialogue::Interpret;
 use crate::smtp::{self, TlsClient, TlsClientError};
 
 pub use config::Config;
+pub use destination::DestinationState;
+pub use evidence::LaneAnswer;
 pub use inspection::TlsInspection;
+pub use question_router::{
+    DestinationKey, Hold, LaneOutcome, LaneQuestion, QuestionRouter, RoutedQuestion,
+};
+pub use sharing::Inheritance;
 pub use stats::{ReplyStats, Stats};
+pub use wire::{WireFault, WireOutcome, WireQuestion};
 
 /// The prober cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -189,7 +201,7 @@ impl Prober {
         if self.egress.len() == 1 {
             return 0;
         }
-        let names = || self.egress.iter().map(|egress| egress.name.as_str());
+        let names = || self.egress.iter().map(|egress| &*egress.name);
         let now = self.context.clock.now();
         let mut memory = self.context.memory();
         let known = memory.exchanger(exchanger);
@@ -202,7 +214,8 @@ impl Prober {
     /// The destination of an exchanger, through the identity of this number.
     fn destination(&self, exchanger: &DomainName, identity: usize) -> Arc<DestinationHandle> {
         let now = self.context.clock.now();
-        self.destinations.find_or_create(exchanger, identity, now, || {
+        let may_forget = !self.context.is_shared();
+        self.destinations.find_or_create(exchanger, identity, now, may_forget, || {
             let egress = Arc::clone(&self.egress[identity]);
             DestinationHandle::new(Arc::clone(&self.context), egress, identity, session_task::spawn)
         })

@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use foldhash::HashMap;
 use parking_lot::Mutex;
 
-use super::destination_handle::DestinationHandle;
+use super::destination::Destination;
+use super::destination_handle::{DestinationHandle, Token};
 use crate::address::DomainName;
 
 /// Destinations kept before those without use are looked for.
@@ -36,12 +37,14 @@ impl Registry {
         Self { inner: Mutex::new(maps) }
     }
 
-    /// The destination of an exchanger through the identity of this number; `create` makes it.
+    /// The destination of an exchanger through the identity of this number; `create` makes it. With
+    /// `may_forget`, those that are over make room; without, those that another process may hold.
     pub(super) fn find_or_create(
         &self,
         exchanger: &DomainName,
         identity: usize,
         now: SystemTime,
+        may_forget: bool,
         create: impl FnOnce() -> DestinationHandle,
     ) -> Arc<DestinationHandle> {
         let mut maps = self.inner.lock();
@@ -52,7 +55,11 @@ impl Registry {
         let maps = &mut *maps;
         if maps.by_key.len().max(maps.by_exchanger.len()) >= maps.sweep_at {
             maps.by_key.retain(|_, handle| {
-                Arc::strong_count(handle) > 1 || !handle.peek(|core| core.is_over(now))
+                let is_used = Arc::strong_count(handle) > 1;
+                let is_over = |core: &mut Destination<Token>| {
+                    (may_forget || core.is_suspended()) && core.is_over(now)
+                };
+                is_used || !handle.peek(is_over)
             });
             maps.by_exchanger.clear();
             maps.sweep_at = FEW_DESTINATIONS.max(maps.by_key.len() * 2);
@@ -61,6 +68,30 @@ impl Registry {
         let handle = maps.by_key.entry(key).or_insert_with(|| Arc::new(create()));
         maps.by_exchanger.insert(by_exchanger, Arc::downgrade(handle));
         Arc::clone(handle)
+    }
+
+    /// The destination of this name, if it is in use.
+    pub(super) fn find(
+        &self,
+        destination: &DomainName,
+        identity: usize,
+    ) -> Option<Arc<DestinationHandle>> {
+        self.inner.lock().by_key.get(&(destination.clone(), identity)).cloned()
+    }
+
+    /// Removes a destination that nobody uses, once `last` has taken something from it.
+    pub(super) fn remove<R>(
+        &self,
+        destination: &DomainName,
+        identity: usize,
+        last: impl FnOnce(&DestinationHandle) -> Option<R>,
+    ) -> Option<R> {
+        let mut maps = self.inner.lock();
+        let key = (destination.clone(), identity);
+        let handle = maps.by_key.get(&key).filter(|handle| Arc::strong_count(handle) == 1)?;
+        let taken = last(handle)?;
+        maps.by_key.remove(&key);
+        Some(taken)
     }
 
     /// All destinations.

@@ -37,7 +37,7 @@ pub(super) fn spawn(handle: Arc<DestinationHandle>, id: SessionId, exchanger: Do
         "smtp_session",
         otel.kind = "client",
         exchanger = %exchanger,
-        identity = handle.egress.name,
+        identity = &*handle.egress.name,
     );
     let tasks = handle.context.tasks.clone();
     tasks.spawn(run(handle, id, exchanger).instrument(span));

@@ -159,6 +159,7 @@ mod tests {
             NoReply::Protocol(String::new()),
             NoReply::TlsFailed(String::new()),
             NoReply::Smtputf8Unsupported,
+            NoReply::Postponed,
         ];
         for reason in reasons {
             replies.count(&RecipientAnswer::NoReply { stage: Stage::Connect, reason });

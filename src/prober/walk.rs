@@ -4,15 +4,11 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-use tokio::time::timeout_at;
 use tracing::Instrument as _;
 
-use super::destination::Submission;
-use super::destination_handle::DestinationHandle;
 use super::egress::literal_name;
 use super::evidence::LaneAnswer;
-use super::lane::JobId;
+use super::question_router::{LaneOutcome, LaneQuestion};
 use super::stats;
 use super::{ProbeRequest, ProbeTarget, Prober};
 use crate::address::{Domain, DomainName};
@@ -160,83 +156,37 @@ impl Walk<'_> {
         }
     }
 
-    /// Looks up the addresses of an exchanger before anything is asked of its destination: one that
-    /// cannot be dialled must not take a place among those that can. One with a session has some.
-    async fn check_target(
-        &self,
-        handle: &DestinationHandle,
-        exchanger: &Exchanger,
-    ) -> Result<(), NoReply> {
-        if handle.peek(|core| core.has_session(&exchanger.host)) {
-            return Ok(());
-        }
-        let context = &self.prober.context;
-        let deadline = context.clock.instant(self.request.deadline);
-        // Boxed: most exchangers have a session.
-        let targets = Box::pin(handle.egress.targets(context, &exchanger.host));
-        timeout_at(deadline, targets).await.unwrap_or(Err(NoReply::Timeout)).map(drop)
-    }
-
-    /// Waits in the lane until there is an answer; `None` at the deadline, which is noted then.
+    /// Waits until there is an answer; `None` at the deadline, which is noted then.
     async fn ask_through(
         &mut self,
         identity: usize,
         exchanger: &Exchanger,
         patient: bool,
     ) -> Option<LaneAnswer> {
-        let shared = &self.prober.context;
-        let handle = self.prober.destination(&exchanger.host, identity);
-        let deadline = shared.clock.instant(self.request.deadline);
-        match self.check_target(&handle, exchanger).await {
-            Ok(()) => {}
-            Err(NoReply::Timeout) => {
-                self.note_deadline(exchanger, None, Control::NotAsked, Stage::Connect);
-                return None;
-            }
-            Err(reason) => {
-                let answer = RecipientAnswer::NoReply { stage: Stage::Connect, reason };
-                let observation = Observation::new(answer, None, shared.clock.now());
-                return Some(LaneAnswer::new(observation, Control::NotAsked));
-            }
-        }
-        let place = match handle.places.try_acquire() {
-            Ok(place) => Some(place),
-            // Boxed: places are hardly ever all taken.
-            Err(_) => {
-                let free = Box::pin(timeout_at(deadline, handle.places.acquire()));
-                free.await.ok().and_then(Result::ok)
-            }
-        };
-        let Some(_place) = place else {
-            self.note_deadline(exchanger, None, Control::NotAsked, Stage::Connect);
-            return None;
-        };
-        let (token, answer) = oneshot::channel();
-        let submission = Submission {
-            token,
+        let question = LaneQuestion {
             address: self.request.address.clone(),
-            domain: self.domain.clone(),
             exchanger: exchanger.host.clone(),
+            identity: Arc::clone(&self.prober.egress[identity].name),
             test_catch_all: self.request.test_catch_all,
             transcript: self.request.transcript,
-            consented_at: self.request.consented_at,
             patient,
+            consented_at: self.request.consented_at,
+            deadline: self.request.deadline,
             retry_until: self.request.retry_until.min(self.request.deadline),
         };
-        let id = handle.step_with_memory(|core, memory, now| core.submit(submission, memory, now));
-        let mut pending = PendingAnswer { handle: Arc::clone(&handle), id, open: true };
-        if let Ok(Ok(answered)) = timeout_at(deadline, answer).await {
-            pending.open = false;
-            return Some(answered);
-        }
-        pending.open = false;
-        let withdrawn = handle.step(|core, now| core.withdraw(id, now));
-        let (evidence, control, stage) = match withdrawn {
-            Some(withdrawn) => (withdrawn.evidence, withdrawn.control, withdrawn.stage),
-            None => (None, Control::NotAsked, Stage::Rcpt),
+        let outcome = if self.prober.context.is_shared() {
+            // Boxed: without other replicas it is never needed.
+            Box::pin(self.prober.ask_holder(identity, question)).await
+        } else {
+            self.prober.ask_here(identity, question).await
         };
-        self.note_deadline(exchanger, evidence, control, stage);
-        None
+        match outcome {
+            LaneOutcome::Answered(answered) => Some(answered),
+            LaneOutcome::TimedOut { evidence, control, stage } => {
+                self.note_deadline(exchanger, evidence, control, stage);
+                None
+            }
+        }
     }
 
     fn next_step(&self, answered: &LaneAnswer) -> NextStep {
@@ -249,7 +199,10 @@ impl Walk<'_> {
                     matches!(explanation.meaning, Meaning::RelayDenied | Meaning::DomainNotFound);
                 if denied && reply.is_permanent() { NextStep::AskEquals } else { NextStep::Stop }
             }
-            RecipientAnswer::NoReply { reason: NoReply::Smtputf8Unsupported, .. } => NextStep::Stop,
+            RecipientAnswer::NoReply {
+                reason: NoReply::Smtputf8Unsupported | NoReply::Postponed,
+                ..
+            } => NextStep::Stop,
             _ => NextStep::GoOn,
         }
     }
@@ -281,20 +234,5 @@ impl Walk<'_> {
         };
         self.control = control;
         self.attempts.push(attempt);
-    }
-}
-
-/// A question under way: taken back when its caller goes away.
-struct PendingAnswer {
-    handle: Arc<DestinationHandle>,
-    id: JobId,
-    open: bool,
-}
-
-impl Drop for PendingAnswer {
-    fn drop(&mut self) {
-        if self.open {
-            self.handle.step(|core, now| core.abandon(self.id, now));
-        }
     }
 }

@@ -45,7 +45,7 @@ impl<T> Destination<T> {
             }
         }
         let guest = (domain.registrable() != exchanger.registrable()).then(|| domain.clone());
-        if self.draining || !self.pool.may_open(guest.as_ref(), now) {
+        if self.draining || self.suspended || !self.pool.may_open(guest.as_ref(), now) {
             return Err(InspectionRefusal::NoRoom);
         }
         let id = SessionId(self.fresh_id());

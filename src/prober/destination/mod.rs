@@ -5,10 +5,13 @@
 //! [`Destination::next_action`] what to do. `pool` opens sessions, `sessions` is their life,
 //! `next_action` their work; `flights` reads what a flight brought back, `session_progress` the
 //! limits that it shows; `inspection` is sessions that ask nothing; `resolve` completes single
-//! recipients, `control` the control recipients; `timers` is what waits for a time.
+//! recipients, `control` the control recipients; `timers` is what waits for a time. Where several
+//! processes share an egress address, `suspension` is for as long as another one may ask the
+//! destination, and `handover` what the next one should know.
 
 mod control;
 mod flights;
+mod handover;
 mod inspection;
 mod next_action;
 mod pool;
@@ -17,9 +20,10 @@ mod reply_context;
 mod resolve;
 mod session_progress;
 mod sessions;
+mod suspension;
 mod timers;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -38,6 +42,7 @@ use recipient_pace::RecipientPace;
 use timers::{Timer, Timers};
 
 pub(super) use flights::{FlightResult, TransactionResult};
+pub use handover::DestinationState;
 pub(super) use next_action::{NextAction, TransactionRequest};
 pub(super) use sessions::SessionTerms;
 
@@ -152,6 +157,9 @@ pub(super) struct Destination<T> {
     pool: SessionPool,
     recipients: RecipientPace,
     timers: Timers,
+    /// Exchangers that were asked here, for whoever asks them next.
+    hosts: BTreeSet<DomainName>,
+    suspended: bool,
     draining: bool,
     effects: VecDeque<Effect<T>>,
     last_id: u64,
@@ -168,6 +176,8 @@ impl<T> Destination<T> {
             pool: SessionPool::new(&config),
             recipients: RecipientPace::new(config.recipients_per_minute.get()),
             timers: Timers::default(),
+            hosts: BTreeSet::new(),
+            suspended: false,
             draining: false,
             effects: VecDeque::new(),
             last_id: 0,
@@ -185,6 +195,10 @@ impl<T> Destination<T> {
     ) -> JobId {
         self.last_used = now;
         let id = JobId(self.fresh_id());
+        if self.suspended {
+            self.effects.push_back(Effect::Answer(asked.token, LaneAnswer::postponed(now)));
+            return id;
+        }
         let known = memory.exchanger(&asked.exchanger);
         if let Some(why) = known.and_then(|exchanger| exchanger.rests(self.identity, now)) {
             let mut answered = LaneAnswer::new(Observation::clone(why), Control::NotAsked);
@@ -209,6 +223,7 @@ impl<T> Destination<T> {
         }
         lane.push(&asked.domain, id);
         let exchanger = asked.exchanger.clone();
+        self.note_host(&exchanger);
         let job = LaneJob {
             asked,
             retries: RetryBudget::default(),
@@ -224,15 +239,20 @@ impl<T> Destination<T> {
 
     /// The caller is gone, or its time is up. `None` if it was answered already.
     pub(super) fn withdraw(&mut self, id: JobId, now: SystemTime) -> Option<Withdrawn> {
+        self.take_back(id, now).map(|(_, withdrawn)| withdrawn)
+    }
+
+    /// The same; the caller is still there.
+    fn take_back(&mut self, id: JobId, now: SystemTime) -> Option<(T, Withdrawn)> {
         let job = self.jobs.remove(&id)?;
-        let Submission { exchanger, domain, .. } = job.asked;
+        let Submission { exchanger, domain, token, .. } = job.asked;
         let timeout = || RecipientAnswer::NoReply { stage: Stage::Rcpt, reason: NoReply::Timeout };
         let mut withdrawn = Withdrawn {
             evidence: job.last.map(|last| *last),
             control: Control::NotAsked,
             stage: Stage::Rcpt,
         };
-        let Some(lane) = self.lanes.get_mut(&exchanger) else { return Some(withdrawn) };
+        let Some(lane) = self.lanes.get_mut(&exchanger) else { return Some((token, withdrawn)) };
         match job.state {
             JobState::Queued => {
                 if lane.rcpt_backoff.is_active(now) {
@@ -249,7 +269,7 @@ impl<T> Destination<T> {
             JobState::AwaitingControl(evidence) => {
                 withdrawn.evidence = Some(*evidence);
                 withdrawn.control = Control::Answered(Arc::new(timeout()));
-                let Some(queue) = lane.domain(&domain) else { return Some(withdrawn) };
+                let Some(queue) = lane.domain(&domain) else { return Some((token, withdrawn)) };
                 queue.awaiting.retain(|waiting| *waiting != id);
                 if let Some(context) = &queue.control_answer {
                     withdrawn.control = Control::Answered(Arc::new(context.answer.clone()));
@@ -262,7 +282,7 @@ impl<T> Destination<T> {
         }
         self.stir(&exchanger, now);
         self.tidy(&exchanger, Some(&domain), now);
-        Some(withdrawn)
+        Some((token, withdrawn))
     }
 
     /// The caller went away: as [`Self::withdraw`], and a session that is being opened for no one
@@ -317,6 +337,11 @@ impl<T> Destination<T> {
             && self.pool.is_clear(now)
             && self.recipients.is_clear(now)
             && self.lanes.values().all(|lane| !lane.connect_backoff.is_active(now))
+    }
+
+    /// `true` if nothing is under way, and nothing was since `since`.
+    pub(super) fn is_idle(&self, since: SystemTime) -> bool {
+        self.jobs.is_empty() && self.pool.count() == 0 && self.last_used < since
     }
 
     /// `true` if a session with `exchanger` is open or opening: its addresses are known then.

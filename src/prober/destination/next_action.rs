@@ -62,6 +62,9 @@ impl<T> Destination<T> {
         let config = Arc::clone(&self.config);
         let Some(session) = self.pool.get_mut(id) else { return NextAction::Close };
         let exchanger = session.exchanger.clone();
+        if self.suspended {
+            return self.close(id, now);
+        }
         let idle_since = match session.state {
             SessionState::Idle { since } | SessionState::Woken { since } => since,
             _ => now,

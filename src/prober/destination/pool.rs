@@ -1,13 +1,13 @@
 //! Pool of sessions: opens new ones, wakes idle ones.
 
 use std::collections::VecDeque;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use foldhash::HashMap;
 
 use super::{Destination, Effect, PooledSession, SessionState};
 use crate::address::DomainName;
-use crate::pacing::{Concurrency, Config, SessionBudget, Window};
+use crate::pacing::{Concurrency, ConcurrencyState, Config, SessionBudget, Window};
 use crate::prober::lane::{Lane, SessionId};
 
 /// The sessions of a destination, the limits on opening more, and the lanes that want one.
@@ -59,6 +59,38 @@ impl SessionPool {
     /// Sessions open or opening; not those that are closing.
     fn live(&self) -> usize {
         self.sessions.values().filter(|session| session.state != SessionState::Closing).count()
+    }
+
+    /// Connections of the last minute, and what the destination showed of sessions.
+    pub(super) fn state(&mut self, now: SystemTime) -> (Vec<(u64, u32)>, ConcurrencyState) {
+        (self.connections.entries(now), self.concurrency.state(now))
+    }
+
+    #[cfg(test)]
+    pub(super) fn connection_room(&mut self, now: SystemTime) -> u32 {
+        self.connections.room(now)
+    }
+
+    /// Counts connections that another process opened.
+    pub(super) fn merge_connections(&mut self, entries: &[(u64, u32)], now: SystemTime) {
+        self.connections.merge(entries, now);
+    }
+
+    /// Goes on from what another process knew, `elapsed` ago.
+    pub(super) fn restore_concurrency(
+        &mut self,
+        before: ConcurrencyState,
+        elapsed: Duration,
+        now: SystemTime,
+    ) {
+        self.concurrency.restore(before, elapsed, now);
+    }
+
+    /// Counts all connections but one as opened at `at`, by a process that cannot tell any more.
+    pub(super) fn leave_one_connection(&mut self, at: SystemTime, now: SystemTime) {
+        let rest = self.connections.room(now).saturating_sub(1);
+        let second = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.connections.merge(&[(second, rest)], now);
     }
 
     /// `true` if there is no session, and no limit counts a connection any more.
@@ -176,6 +208,9 @@ impl<T> Destination<T> {
 
     /// Opens what is wanted and allowed.
     pub(super) fn open_sessions(&mut self, now: SystemTime) {
+        if self.suspended {
+            return;
+        }
         while let Some(exchanger) = self.pool.wanting.front().cloned() {
             let Some(lane) = self.lanes.get_mut(&exchanger) else {
                 self.pool.wanting.pop_front();

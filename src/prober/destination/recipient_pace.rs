@@ -41,6 +41,15 @@ impl RecipientPace {
         again
     }
 
+    pub(super) fn entries(&mut self, now: SystemTime) -> Vec<(u64, u32)> {
+        self.window.entries(now)
+    }
+
+    /// Counts recipients that another process named.
+    pub(super) fn merge(&mut self, entries: &[(u64, u32)], now: SystemTime) {
+        self.window.merge(entries, now);
+    }
+
     pub(super) fn is_clear(&mut self, now: SystemTime) -> bool {
         self.window.is_clear(now)
     }

@@ -2,4 +2,5 @@
 
 mod interleavings;
 mod rules;
+mod sharing;
 mod simulation;

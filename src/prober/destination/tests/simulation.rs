@@ -299,7 +299,7 @@ impl Simulation {
         }
     }
 
-    fn carry_out(&mut self) {
+    pub(super) fn carry_out(&mut self) {
         while let Some(effect) = self.core.poll() {
             match effect {
                 Effect::Open { session, exchanger } => {

@@ -1,0 +1,72 @@
+//! What a destination does where several processes share an egress address.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::simulation::*;
+use crate::pacing::Config;
+use crate::prober::destination::Destination;
+use crate::smtp::{NoReply, RecipientAnswer};
+
+const MX: &str = "mx.example.net";
+
+fn postponed(simulation: &Simulation) -> usize {
+    let is_so = |answer: &RecipientAnswer| {
+        matches!(answer, RecipientAnswer::NoReply { reason: NoReply::Postponed, .. })
+    };
+    simulation.answers.iter().filter(|(_, answer)| is_so(&answer.evidence.answer)).count()
+}
+
+#[test]
+fn a_suspended_destination_answers_those_who_wait_reads_its_flight_and_opens_nothing() {
+    let mut simulation = Simulation::new(Config::default());
+    let flying = simulation.submit("a.example", MX, false, 600);
+    let id = simulation.ids(|task| matches!(task, Task::Opening))[0];
+    simulation.opened(id);
+    simulation.ask(id);
+    let queued = simulation.submit("b.example", MX, false, 600);
+    simulation.core.suspend(simulation.now);
+    simulation.carry_out();
+    assert_eq!(postponed(&simulation), 1);
+    assert_eq!(simulation.answers[0].0, queued);
+    simulation.submit("c.example", MX, false, 600);
+    assert_eq!(postponed(&simulation), 2);
+    simulation.land(id, None, |_, _, _| Some(accepted()));
+    assert!(simulation.answers.iter().any(|(token, _)| *token == flying));
+    let sessions = simulation.sessions.len();
+    simulation.ask(id);
+    assert!(matches!(simulation.sessions[&id].task, Task::Closing), "it says QUIT");
+    simulation.close(id);
+    assert!(simulation.sessions.len() <= sessions, "no other is opened");
+    simulation.core.resume(simulation.now);
+    let again = simulation.submit("c.example", MX, false, 600);
+    simulation.serve();
+    assert!(simulation.answers.iter().any(|(token, _)| *token == again));
+    assert_eq!(postponed(&simulation), 2);
+}
+
+#[test]
+fn the_next_holder_counts_the_connections_of_the_last_one_and_a_dead_one_s_as_all_but_one() {
+    let connections = NonZeroU32::new(10).unwrap();
+    let config = Config { connections_per_minute: connections, ..Config::default() };
+    let mut before = Simulation::new(config.clone());
+    before.submit("a.example", MX, false, 600);
+    before.serve();
+    let (core, memory, now) = (&mut before.core, &mut before.memory, before.now);
+    let state = core.hand_over(memory, now).unwrap();
+    let opened = before.connections.len();
+    assert!(opened > 0);
+    let mut after = Simulation::new(config.clone());
+    // Its clock is another one.
+    after.now += Duration::from_secs(100_000);
+    let (memory, now) = (&mut after.memory, after.now);
+    after.core.take_over(&state, Duration::from_secs(1), memory, now);
+    let opened = u32::try_from(opened).unwrap();
+    assert_eq!(after.core.connection_room(now), 10 - opened);
+    let mut heir: Destination<u32> = Destination::new(Arc::new(config), 0);
+    heir.survive(Duration::from_secs(20), now);
+    assert_eq!(heir.connection_room(now), 1);
+    assert_eq!(heir.connection_room(now + Duration::from_secs(41)), 1);
+    assert_eq!(heir.connection_room(now + Duration::from_secs(43)), 10);
+}
