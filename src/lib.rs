@@ -16,6 +16,7 @@
 //! | 8 | [`report`] | data to page (pure) |
 //! | 7 | [`verifier`] | one verification from end to end |
 //! | 6 | [`prober`] | scheduler (pure) and SMTP sessions |
+//! | 6 | [`cluster`] | replicas behind one egress address: who asks which destination |
 //! | 6 | [`http_client`], [`registration`] | outbound HTTP; what registries say of domains |
 //! | 6 | [`posture`] | what strict senders meet at a domain: MTA-STS, DANE; parking |
 //! | 5 | [`cache`], [`pacing`] | lifetimes of answers; rate and concurrency limits (pure) |
@@ -108,6 +109,8 @@ pub mod campaign;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
+#[cfg(feature = "server")]
+pub mod cluster;
 #[cfg(feature = "cli")]
 pub mod config;
 #[cfg(feature = "server")]

@@ -31,6 +31,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("campaign", &["verdict"]),
     // 6
     ("prober", &["address", "cache", "clock", "dns", "egress", "instruments", "pacing", "smtp"]),
+    ("cluster", &["clock", "prober", "smtp"]),
     ("http_client", &["address", "cache", "clock", "egress", "smtp"]),
     ("registration", &["address", "cache", "clock", "http_client", "instruments", "smtp"]),
     ("posture", &["address", "cache", "clock", "dns", "http_client", "prober", "smtp"]),
@@ -39,7 +40,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     // 8
     ("report", &["address", "campaign", "verdict"]),
     // 9
-    ("batch", &["address", "campaign", "clock", "fair", "instruments", "registration", "smtp", "verdict", "verifier"]),
+    ("batch", &["address", "campaign", "clock", "cluster", "fair", "instruments", "prober", "registration", "smtp", "verdict", "verifier"]),
     ("callbacks", &["batch", "cache", "campaign", "clock", "http_client", "smtp", "verdict"]),
     ("doctor", &["address", "clock", "dns", "egress", "registration", "smtp", "spf"]),
     ("outcomes", &["address", "batch", "campaign", "smtp", "verdict", "verifier"]),
@@ -51,8 +52,8 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     // 11
     ("telemetry", &[]),
     ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "prober", "readiness", "registration", "verdict", "verifier"]),
-    ("config", &["batch", "cache", "callbacks", "campaign", "dns", "doctor", "grpc", "lists", "metrics", "outcomes", "posture", "prober", "registration", "smtp", "telemetry", "toml_reader", "verdict", "verifier"]),
-    ("app", &["batch", "cache", "callbacks", "campaign", "clock", "config", "dns", "grpc", "lists", "metrics", "outcomes", "posture", "prober", "readiness", "registration", "smtp", "telemetry", "verifier"]),
+    ("config", &["batch", "cache", "callbacks", "campaign", "cluster", "dns", "doctor", "grpc", "lists", "metrics", "outcomes", "posture", "prober", "registration", "smtp", "telemetry", "toml_reader", "verdict", "verifier"]),
+    ("app", &["batch", "cache", "callbacks", "campaign", "clock", "cluster", "config", "dns", "grpc", "lists", "metrics", "outcomes", "posture", "prober", "readiness", "registration", "smtp", "telemetry", "verifier"]),
     ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "grpc", "listfile", "lists", "metrics", "outcomes", "posture", "proto", "registration", "report", "sandbox", "smtp", "spf", "telemetry", "verdict", "verifier"]),
     // Beside the house: a mail world on loopback.
     ("sandbox", &["address", "clock"]),

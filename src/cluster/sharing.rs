@@ -1,0 +1,307 @@
+//! Decides for each question which replica asks: this one, if it holds the destination, or the
+//! one that does, over its port.
+
+use std::hash::BuildHasher as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use foldhash::fast::FixedState;
+use parking_lot::Mutex;
+use tokio::sync::{Mutex as AsyncMutex, RwLock};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use super::holder_store::{Claim, HolderStore, ReleasedDestination};
+use super::holdings::{Holdings, KnownHolder, Renewal};
+use super::peers::{ForwardFault, Peers};
+use super::tenure::Tenure;
+use crate::clock::Clock;
+use crate::prober::{
+    DestinationKey, Hold, Inheritance, LaneOutcome, LaneQuestion, Prober, QuestionRouter,
+    RoutedQuestion, WireOutcome, WireQuestion,
+};
+use crate::smtp::{Control, Stage};
+
+/// Longest wait for a claim.
+const CLAIM: Duration = Duration::from_secs(3);
+
+/// Claims of different destinations that are made at a time.
+const STRIPES: usize = 32;
+
+/// Time for which a destination is kept without use.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// Pause before a holder that gives its destinations up is looked up again, and how often it is.
+const LEAVING: (Duration, u32) = (Duration::from_millis(250), 20);
+
+/// See the module.
+pub(super) struct Sharing {
+    prober: Prober,
+    store: Arc<dyn HolderStore>,
+    peers: Peers,
+    clock: Clock,
+    holdings: Mutex<Holdings>,
+    /// Read by claims, and written by what gives destinations up: never the two at a time.
+    claims: RwLock<()>,
+    /// One claim of a destination at a time.
+    stripes: [AsyncMutex<()>; STRIPES],
+    leaving: CancellationToken,
+}
+
+/// The place of a holder that was found.
+enum FoundHolder {
+    Here(RoutedQuestion),
+    Peer(Arc<str>),
+    Nobody,
+}
+
+#[async_trait]
+impl QuestionRouter for Sharing {
+    async fn route(&self, question: &LaneQuestion) -> RoutedQuestion {
+        let key = question.key();
+        let mut misses = 0;
+        loop {
+            let address = match self.find(&key).await {
+                FoundHolder::Here(routed) => return routed,
+                FoundHolder::Nobody => return RoutedQuestion::Nowhere,
+                FoundHolder::Peer(address) => address,
+            };
+            let sent = self.prober.encode_question(question);
+            let fault = match self.peers.ask(&address, sent).await {
+                Ok(outcome) => match self.prober.decode_outcome(outcome) {
+                    Ok(outcome) => return RoutedQuestion::Elsewhere(outcome),
+                    Err(fault) => ForwardFault::Unreachable(fault.to_string()),
+                },
+                Err(ForwardFault::Late) => return RoutedQuestion::Elsewhere(late()),
+                Err(fault) => fault,
+            };
+            // It may have given the destination up: the database knows, and is asked.
+            self.holdings.lock().forget_peer(&key, &address);
+            misses += 1;
+            let (pause, most) = LEAVING;
+            match fault {
+                ForwardFault::Unreachable(reason) if misses > 1 => {
+                    tracing::debug!(%address, reason, "the holder of a destination is away");
+                    return RoutedQuestion::Nowhere;
+                }
+                _ if misses > most => return RoutedQuestion::Nowhere,
+                _ if misses > 1 => {
+                    if self.clock.now() + pause >= question.deadline {
+                        return RoutedQuestion::Nowhere;
+                    }
+                    sleep(pause).await;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    async fn hold(&self, key: &DestinationKey) -> Option<Box<dyn Hold>> {
+        match self.find(key).await {
+            FoundHolder::Here(RoutedQuestion::Here(hold)) => Some(hold),
+            _ => None,
+        }
+    }
+}
+
+fn late() -> LaneOutcome {
+    LaneOutcome::TimedOut { evidence: None, control: Control::NotAsked, stage: Stage::Connect }
+}
+
+impl Sharing {
+    pub(super) fn new(
+        prober: Prober,
+        store: Arc<dyn HolderStore>,
+        peers: Peers,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            prober,
+            store,
+            peers,
+            clock,
+            holdings: Mutex::new(Holdings::new()),
+            claims: RwLock::new(()),
+            stripes: std::array::from_fn(|_| AsyncMutex::new(())),
+            leaving: CancellationToken::new(),
+        }
+    }
+
+    /// `true` while destinations may be held.
+    #[cfg(test)]
+    pub(super) fn may_ask(&self) -> bool {
+        self.holdings.lock().tenure(self.clock.now()).is_some()
+    }
+
+    /// Answers another replica, if this one holds the destination. It never asks a third one.
+    pub(super) async fn answer(&self, asked: WireQuestion) -> Result<WireOutcome, Status> {
+        let not_holder = || Status::failed_precondition("another replica holds the destination");
+        if self.leaving.is_cancelled() {
+            return Err(not_holder());
+        }
+        let question = self.prober.decode_question(asked);
+        let question = question.map_err(|fault| Status::invalid_argument(fault.to_string()))?;
+        let question = question.ok_or_else(not_holder)?;
+        let now = self.clock.now();
+        let known = self.holdings.lock().find(&question.key(), now);
+        let KnownHolder::Here(_hold) = known else { return Err(not_holder()) };
+        tokio::select! {
+            outcome = self.prober.ask_for_another(question) => Ok(outcome),
+            // The next holder asks.
+            () = self.leaving.cancelled() => Err(not_holder()),
+        }
+    }
+
+    /// Finds the holder of a destination; claims it if none is known.
+    async fn find(&self, key: &DestinationKey) -> FoundHolder {
+        if let Some(found) = self.known(key) {
+            return found;
+        }
+        let _claims = self.claims.read().await;
+        let stripe = FixedState::default().hash_one(key) as usize % STRIPES;
+        let _one = self.stripes[stripe].lock().await;
+        if let Some(found) = self.known(key) {
+            return found;
+        }
+        self.claim(key).await
+    }
+
+    fn known(&self, key: &DestinationKey) -> Option<FoundHolder> {
+        if self.leaving.is_cancelled() {
+            return Some(FoundHolder::Nobody);
+        }
+        match self.holdings.lock().find(key, self.clock.now()) {
+            KnownHolder::Here(token) => {
+                Some(FoundHolder::Here(RoutedQuestion::Here(Box::new(token))))
+            }
+            KnownHolder::Peer(address) => Some(FoundHolder::Peer(address)),
+            KnownHolder::Suspended => Some(FoundHolder::Nobody),
+            KnownHolder::Unknown => None,
+        }
+    }
+
+    /// Claims a destination. Whoever calls keeps others from claiming or giving up the same.
+    async fn claim(&self, key: &DestinationKey) -> FoundHolder {
+        let Some(tenure) = self.holdings.lock().tenure(self.clock.now()) else {
+            return FoundHolder::Nobody;
+        };
+        let claim = match timeout(CLAIM, self.store.claim(key)).await {
+            Ok(Ok(claim)) => claim,
+            Ok(Err(fault)) => {
+                tracing::debug!(%fault, "a destination rests");
+                return FoundHolder::Nobody;
+            }
+            Err(_) => return FoundHolder::Nobody,
+        };
+        let inheritance = match claim {
+            Claim::Kept => Inheritance::default(),
+            Claim::Taken { state, died } => {
+                // What cannot be read is of another version: it is learned again.
+                let state = state.and_then(|(text, elapsed)| {
+                    serde_json::from_str(&text).ok().map(|state| (state, elapsed))
+                });
+                Inheritance { state, died }
+            }
+            Claim::Peer(Some(address)) => {
+                let address: Arc<str> = address.into();
+                self.holdings.lock().note_peer(key.clone(), Arc::clone(&address));
+                self.prober.suspend(key);
+                return FoundHolder::Peer(address);
+            }
+            Claim::Peer(None) | Claim::Unclear => {
+                self.holdings.lock().lose(key);
+                self.prober.suspend(key);
+                return FoundHolder::Nobody;
+            }
+        };
+        self.prober.take_over(key, &inheritance);
+        match self.holdings.lock().hold(key.clone(), tenure, self.clock.now()) {
+            Some(token) => FoundHolder::Here(RoutedQuestion::Here(Box::new(token))),
+            // The membership changed meanwhile, and suspended everything.
+            None => FoundHolder::Nobody,
+        }
+    }
+
+    /// Takes a renewal of the membership in.
+    pub(super) async fn renew(&self, tenure: Tenure) {
+        let renewal = self.holdings.lock().renew(tenure, self.clock.now());
+        if renewal == Renewal::Lost {
+            self.prober.suspend_all();
+        }
+        self.prober.allow_until(tenure.ends_at());
+        if renewal == Renewal::Doubtful {
+            self.confirm_all().await;
+        }
+    }
+
+    /// Claims again all that is held.
+    async fn confirm_all(&self) {
+        let _exclusive = self.claims.write().await;
+        let held = self.holdings.lock().held();
+        for key in held {
+            if let FoundHolder::Nobody = self.claim(&key).await {
+                self.holdings.lock().lose(&key);
+                self.prober.suspend(&key);
+            }
+        }
+    }
+
+    /// The time of the last renewal is over.
+    pub(super) fn lapse(&self) {
+        self.holdings.lock().lapse();
+        self.prober.suspend_all();
+    }
+
+    /// Gives up what was not used for a while.
+    pub(super) async fn release_idle(&self) {
+        let Some(since) = self.clock.now().checked_sub(IDLE) else { return };
+        let _exclusive = self.claims.write().await;
+        let held = self.holdings.lock().held();
+        let idle = held.into_iter().filter(|key| self.prober.is_idle(key, since)).collect();
+        self.release(idle).await;
+    }
+
+    /// Takes no question of other replicas any more, and gives those back that wait.
+    pub(super) fn begin_to_leave(&self) {
+        self.leaving.cancel();
+    }
+
+    /// Gives everything up, and ends the membership.
+    pub(super) async fn leave(&self) {
+        let _exclusive = self.claims.write().await;
+        let held = self.holdings.lock().held();
+        self.release(held).await;
+        self.store.leave().await;
+    }
+
+    /// Gives destinations up that are not in use. Whoever calls keeps others from claiming.
+    async fn release(&self, keys: Vec<DestinationKey>) {
+        let mut released = Vec::new();
+        for key in keys {
+            let Some(tenure) = self.holdings.lock().tenure(self.clock.now()) else { return };
+            if !self.holdings.lock().give_up(&key) {
+                continue;
+            }
+            match self.prober.hand_over(&key) {
+                Some(state) => {
+                    let state = serde_json::to_string(&state).unwrap_or_default();
+                    released.push(ReleasedDestination { key, state });
+                }
+                // Something is under way after all.
+                None => drop(self.holdings.lock().hold(key, tenure, self.clock.now())),
+            }
+        }
+        if released.is_empty() {
+            return;
+        }
+        let count = released.len();
+        match timeout(CLAIM, self.store.release(released)).await {
+            Ok(Ok(())) => tracing::debug!(count, "destinations were given up"),
+            // The database has them as ours, and so they are found when they are claimed again.
+            Ok(Err(fault)) => tracing::debug!(%fault, count, "destinations were not given up"),
+            Err(_) => tracing::debug!(count, "destinations were not given up in time"),
+        }
+    }
+}

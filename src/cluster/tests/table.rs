@@ -1,0 +1,113 @@
+//! Who holds what, in memory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::cluster::{Claim, HolderFault, HolderStore, ReleasedDestination, Tenure};
+use crate::prober::DestinationKey;
+
+#[derive(Default)]
+struct HolderRow {
+    holder: Option<i64>,
+    state: Option<(String, SystemTime)>,
+    died_at: Option<SystemTime>,
+}
+
+/// The rows and the members.
+pub(super) struct HolderTable {
+    clock: Clock,
+    rows: Mutex<HashMap<DestinationKey, HolderRow>>,
+    members: Mutex<BTreeMap<i64, String>>,
+    joined: Mutex<i64>,
+}
+
+impl HolderTable {
+    pub(super) fn new(clock: Clock) -> Self {
+        let (rows, members) = (Mutex::default(), Mutex::default());
+        Self { clock, rows, members, joined: Mutex::new(0) }
+    }
+
+    /// A member is gone.
+    pub(super) fn bury(&self, member: i64) {
+        self.members.lock().remove(&member);
+        for row in self.rows.lock().values_mut().filter(|row| row.holder == Some(member)) {
+            row.holder = None;
+            row.died_at = Some(self.clock.now());
+        }
+    }
+
+    /// The holders of all destinations that have one.
+    pub(super) fn holders(&self) -> Vec<i64> {
+        self.rows.lock().values().filter_map(|row| row.holder).collect()
+    }
+}
+
+/// One member's view of it.
+pub(super) struct TableMember {
+    table: Arc<HolderTable>,
+    pub(super) member: i64,
+    tenure: watch::Sender<Option<Tenure>>,
+}
+
+impl TableMember {
+    pub(super) fn join(
+        table: &Arc<HolderTable>,
+        address: &str,
+    ) -> (Self, watch::Sender<Option<Tenure>>) {
+        let mut joined = table.joined.lock();
+        *joined += 1;
+        table.members.lock().insert(*joined, address.to_owned());
+        let tenure = watch::Sender::new(None);
+        let member = Self { table: Arc::clone(table), member: *joined, tenure: tenure.clone() };
+        (member, tenure)
+    }
+}
+
+#[async_trait]
+impl HolderStore for TableMember {
+    fn tenure(&self) -> watch::Receiver<Option<Tenure>> {
+        self.tenure.subscribe()
+    }
+
+    async fn claim(&self, key: &DestinationKey) -> Result<Claim, HolderFault> {
+        let members = self.table.members.lock();
+        if !members.contains_key(&self.member) {
+            return Ok(Claim::Unclear);
+        }
+        let now = self.table.clock.now();
+        let since = |at: SystemTime| now.duration_since(at).unwrap_or_default();
+        let mut rows = self.table.rows.lock();
+        let row = rows.entry(key.clone()).or_default();
+        match row.holder {
+            Some(holder) if holder == self.member => Ok(Claim::Kept),
+            Some(holder) => Ok(Claim::Peer(members.get(&holder).cloned())),
+            None => {
+                row.holder = Some(self.member);
+                let state = row.state.clone().map(|(text, at)| (text, since(at)));
+                Ok(Claim::Taken { state, died: row.died_at.map(since) })
+            }
+        }
+    }
+
+    async fn release(&self, released: Vec<ReleasedDestination>) -> Result<(), HolderFault> {
+        let now = self.table.clock.now();
+        let mut rows = self.table.rows.lock();
+        for ReleasedDestination { key, state } in released {
+            let row = rows.entry(key).or_default();
+            if row.holder == Some(self.member) {
+                *row = HolderRow { holder: None, state: Some((state, now)), died_at: None };
+            }
+        }
+        Ok(())
+    }
+
+    async fn leave(&self) {
+        self.table.bury(self.member);
+    }
+}
