@@ -1,7 +1,7 @@
 //! State shared by all that works with one database: connections, the membership, what is
 //! remembered.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{GenericClient, Object, Pool};
@@ -18,6 +18,7 @@ use super::outcome_numbers::OutcomeNumbers;
 use super::schema::ReasonNumbers;
 use crate::batch::queue::{LeaseId, QueueError};
 use crate::campaign::id::BatchId;
+use crate::cluster::Tenure;
 
 /// Bits of a lease's name that count the leases of one membership; the rest is the membership.
 const LEASE_BITS: u32 = 36;
@@ -47,6 +48,12 @@ pub(super) struct Engine {
     pub(super) news: News,
     /// The difference between this machine's clock and the database's, as of the last sign of life.
     pub(super) drift: watch::Sender<Duration>,
+    /// The membership as of the last sign of life.
+    pub(super) tenure: watch::Sender<Option<Tenure>>,
+    /// The address at which other members ask this one, if it shares destinations.
+    pub(super) address: Mutex<Option<String>>,
+    /// It shares destinations: the membership ends when they are given up.
+    pub(super) shares: AtomicBool,
 }
 
 impl Engine {
@@ -61,6 +68,9 @@ impl Engine {
             outcomes: Mutex::default(),
             news: News::default(),
             drift: watch::Sender::new(Duration::ZERO),
+            tenure: watch::Sender::new(None),
+            address: Mutex::default(),
+            shares: AtomicBool::new(false),
         }
     }
 

@@ -11,9 +11,11 @@ use tokio_postgres::Client;
 use super::engine::{Engine, batch_id, find, query};
 use super::error::{DatabaseFault, described};
 use super::news::RECONNECT;
+use super::vacancies;
 use crate::batch::queue::QueueError;
 use crate::batch::time::time;
 use crate::clock::Clock;
+use crate::cluster::Tenure;
 
 /// Interval of the signs of life.
 const BEAT: Duration = Duration::from_secs(3);
@@ -24,29 +26,42 @@ const SWEEP_EVERY: u32 = 20;
 /// Difference of the clocks that is told.
 const DRIFT: Duration = Duration::from_secs(2);
 
-/// The condition that a member `m` is alive.
-pub(super) const LIVES: &str = "m.seen > now() - interval '15 seconds'";
+/// The condition that a member `m` is alive. The time for which the database was away is held
+/// against nobody: once it is back, members have as long as ever to be seen again.
+pub(super) const LIVES: &str = "(m.seen > now() - interval '15 seconds'
+    OR (m.seen > pg_postmaster_start_time() - interval '1 hour'
+        AND pg_postmaster_start_time() > now() - interval '15 seconds'))";
 
 /// The condition that a member `m` of this number is not there any more.
 const ORPHANED: &str = "NOT EXISTS (SELECT FROM mailvet.members m WHERE m.id = l.member)";
 
 /// Begins a membership, under a number that no member ever had.
-pub(super) async fn join(engine: &Engine, client: &Client) -> Result<(), tokio_postgres::Error> {
+pub(super) async fn join(
+    engine: &Engine,
+    client: &Client,
+    asked_at: SystemTime,
+) -> Result<(), tokio_postgres::Error> {
     // In a transaction of its own, so that it is durable before it is used.
     let row = client.query_one("SELECT nextval('mailvet.epochs')", &[]).await?;
     let member: i64 = row.get(0);
-    client.execute("INSERT INTO mailvet.members VALUES ($1, now())", &[&member]).await?;
+    let address = engine.address.lock().clone();
+    let sql = "INSERT INTO mailvet.members (id, seen, address) VALUES ($1, now(), $2)";
+    client.execute(sql, &[&member, &address]).await?;
     engine.join(member);
+    let tenure = Tenure { member, connection: 0, renewed_at: asked_at, members: 1 };
+    engine.tenure.send_replace(Some(tenure));
     Ok(())
 }
 
 /// Says again and again that this process lives, and clears away what the dead left behind.
 pub(super) async fn run(engine: Arc<Engine>, clock: Clock) {
     let mut beats = 0;
+    let mut connections = 0;
     loop {
         match engine.target.config.connect(engine.target.tls.clone()).await {
             Ok((client, connection)) => {
-                let beating = beat(&engine, &client, clock, &mut beats);
+                connections += 1;
+                let beating = beat(&engine, &client, clock, connections, &mut beats);
                 tokio::select! {
                     _ = connection => {}
                     ended = beating => {
@@ -69,6 +84,7 @@ async fn beat(
     engine: &Engine,
     client: &Client,
     clock: Clock,
+    connection: u64,
     beats: &mut u32,
 ) -> Result<(), tokio_postgres::Error> {
     let mut ticks = tokio::time::interval(BEAT);
@@ -78,12 +94,19 @@ async fn beat(
         ticks.tick().await;
         let sql = format!(
             "UPDATE mailvet.members m SET seen = now() WHERE m.id = $1 AND {LIVES}
-             RETURNING (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+             RETURNING (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+                 (SELECT count(*) FROM mailvet.members s WHERE s.address IS NOT NULL)"
         );
-        match client.query_opt(&sql, &[&engine.member()]).await? {
-            Some(row) => note_drift(engine, clock, time(row.get(0)), &mut was_told),
+        let (asked_at, member) = (clock.now(), engine.member());
+        match client.query_opt(&sql, &[&member]).await? {
+            Some(row) => {
+                note_drift(engine, clock, time(row.get(0)), &mut was_told);
+                let members = usize::try_from(row.get::<_, i64>(1)).unwrap_or_default();
+                let tenure = Tenure { member, connection, renewed_at: asked_at, members };
+                engine.tenure.send_replace(Some(tenure));
+            }
             None => {
-                join(engine, client).await?;
+                join(engine, client, asked_at).await?;
                 tracing::warn!("the database took this process for gone: its leases are over");
             }
         }
@@ -91,10 +114,13 @@ async fn beat(
             tracing::debug!(%fault, "what the dead left behind is still there");
         }
         *beats += 1;
-        if beats.is_multiple_of(SWEEP_EVERY)
-            && let Err(fault) = engine.sweep().await
-        {
-            tracing::debug!(%fault, "what was deleted is not all removed yet");
+        if beats.is_multiple_of(SWEEP_EVERY) {
+            if let Err(fault) = engine.sweep().await {
+                tracing::debug!(%fault, "what was deleted is not all removed yet");
+            }
+            if let Err(fault) = vacancies::forget(engine).await {
+                tracing::debug!(%fault, "old destinations are not all removed yet");
+            }
         }
     }
 }
@@ -117,6 +143,7 @@ pub(super) async fn reap(engine: &Engine) -> Result<(), DatabaseFault> {
     let client = engine.client().await?;
     let sql = format!("DELETE FROM mailvet.members m WHERE NOT ({LIVES})");
     client.execute(&sql, &[]).await?;
+    vacancies::vacate(&client).await?;
     let sql = format!("SELECT DISTINCT batch FROM mailvet.leases l WHERE {ORPHANED}");
     let batches = query(&client, &sql, &[]).await?;
     let sql = "SELECT b.id FROM mailvet.batches b
@@ -149,8 +176,15 @@ pub(super) async fn is_oldest(engine: &Engine) -> Result<bool, DatabaseFault> {
     Ok(find(&client, &sql, &[&engine.member()]).await?.is_none())
 }
 
+/// Ends this membership, or leaves it to the others to notice.
+pub(super) async fn leave_or_be_missed(engine: &Engine) {
+    if let Err(fault) = leave(engine).await {
+        tracing::debug!(%fault, "the others will notice in a few seconds");
+    }
+}
+
 /// Ends this membership: others take over what it had at once.
-pub(super) async fn leave(engine: &Engine) -> Result<(), DatabaseFault> {
+async fn leave(engine: &Engine) -> Result<(), DatabaseFault> {
     let client = engine.client().await?;
     client.execute("DELETE FROM mailvet.members WHERE id = $1", &[&engine.member()]).await?;
     drop(client);

@@ -11,9 +11,11 @@
 mod check;
 mod commit;
 mod connect;
+mod destination_tables;
 mod draft;
 mod engine;
 mod error;
+mod holders;
 mod intake;
 mod leasing;
 mod listener;
@@ -28,6 +30,7 @@ mod schema;
 mod seal;
 mod standing;
 mod tables;
+mod vacancies;
 mod write;
 
 #[cfg(test)]
@@ -35,6 +38,7 @@ mod write;
 pub(crate) mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -56,8 +60,10 @@ use crate::campaign::progress::Batch;
 use crate::campaign::spec::Spec;
 use crate::campaign::tally::{DestinationTally, GroupTally};
 use crate::clock::Clock;
+use crate::cluster::HolderStore;
 use draft::WorkerReport;
 use engine::Engine;
+use holders::PostgresHolders;
 use reports::QueuedReport;
 use schema::ReasonNumbers;
 
@@ -95,7 +101,8 @@ impl PostgresQueue {
         schema::prepare(&mut client, &target, false).await?;
         let reasons = ReasonNumbers::read(&client).await.map_err(wrong)?;
         let engine = Arc::new(Engine::new(target.clone(), pool, reasons));
-        members::join(&engine, &client).await.map_err(wrong)?;
+        let joined_at = clock.now();
+        members::join(&engine, &client, joined_at).await.map_err(wrong)?;
         let unusable = |fault: DatabaseFault| target.unusable(&fault.to_string());
         members::reap(&engine).await.map_err(unusable)?;
         let (reports, jobs) = mpsc::channel(WAITING);
@@ -118,6 +125,19 @@ impl PostgresQueue {
     #[must_use]
     pub fn clock_drift(&self) -> watch::Receiver<Duration> {
         self.engine.drift.subscribe()
+    }
+
+    /// Has this process share its destinations with the others that do: they ask it at `address`.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn share_destinations(
+        &self,
+        address: &str,
+    ) -> Result<Arc<dyn HolderStore>, PostgresError> {
+        let holders = PostgresHolders::begin(&self.engine, address).await;
+        let wrong = |fault: DatabaseFault| self.engine.target.unusable(&fault.to_string());
+        Ok(Arc::new(holders.map_err(wrong)?))
     }
 
     async fn report(&self, report: WorkerReport) -> Result<(), QueueError> {
@@ -339,8 +359,9 @@ impl Queue for PostgresQueue {
     }
 
     async fn close(&self) {
-        if let Err(fault) = members::leave(&self.engine).await {
-            tracing::debug!(%fault, "the others will notice in a few seconds");
+        // What it holds is given up first, and not by the queue.
+        if !self.engine.shares.load(Ordering::Relaxed) {
+            members::leave_or_be_missed(&self.engine).await;
         }
     }
 }

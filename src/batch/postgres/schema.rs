@@ -1,9 +1,9 @@
 //! The tables that all batches share, and their version. They are in a schema of their own, and
 //! named in full: nothing depends on the search path.
 //!
-//! - What was promised is in logged tables. `members`, `uploads`, `leases` and `fronts` are not:
-//!   after a crash of the database they are empty, which is what the end of every process, of every
-//!   unfinished upload and of every lease looks like.
+//! - What was promised is in logged tables. `uploads`, `leases` and `fronts` are not: after a crash
+//!   of the database they are empty, which is what the end of every unfinished upload and of every
+//!   lease looks like.
 //! - `batches.after_consent`: how many rows are flagged so.
 //! - `batches.place` names the tables with the rows of a batch, see [`tables`](super::tables).
 //! - `chunks` holds numbers only. `due`: 0 is since the batch was sealed. `ready`: among the first
@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use tokio_postgres::Client;
 
 use super::connect::DatabaseTarget;
+use super::destination_tables;
 use super::error::PostgresError;
 use crate::verdict::Reason;
 
@@ -168,6 +169,11 @@ pub(super) async fn prepare(
     let has_all: bool = change.query_one(sql, &[]).await.map_err(wrong)?.get(0);
     if !has_all {
         change.batch_execute(ADDED).await.map_err(wrong)?;
+    }
+    let sql = "SELECT to_regclass('mailvet.destinations') IS NOT NULL";
+    let shares: bool = change.query_one(sql, &[]).await.map_err(wrong)?.get(0);
+    if !shares {
+        change.batch_execute(destination_tables::SCHEMA).await.map_err(wrong)?;
     }
     let sql = "SELECT version, readable_from FROM mailvet.schema_version";
     let row = change.query_one(sql, &[]).await.map_err(wrong)?;

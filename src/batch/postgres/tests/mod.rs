@@ -2,6 +2,7 @@
 //! take turns, the claims about several processes, and what only a database has.
 
 mod alone;
+mod holders;
 mod pair;
 pub(crate) mod server;
 

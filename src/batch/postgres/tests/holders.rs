@@ -1,0 +1,126 @@
+//! Who holds which destination, in a real database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{TestDatabase, elsewhere};
+use crate::address::DomainName;
+use crate::batch::postgres::PostgresQueue;
+use crate::batch::queue::Queue;
+use crate::cluster::{Claim, HolderStore, ReleasedDestination};
+use crate::prober::DestinationKey;
+
+fn key(name: &str) -> DestinationKey {
+    DestinationKey { identity: "".into(), destination: DomainName::from_ascii(name) }
+}
+
+fn share(queue: &PostgresQueue, address: &str) -> Arc<dyn HolderStore> {
+    elsewhere(queue.share_destinations(address)).unwrap()
+}
+
+fn claim(holders: &Arc<dyn HolderStore>, name: &str) -> Claim {
+    elsewhere(holders.claim(&key(name))).unwrap()
+}
+
+fn free() -> Claim {
+    Claim::Taken { state: None, died: None }
+}
+
+/// Has one handle do what every heartbeat does: end what the dead had.
+fn reap(database: &TestDatabase) {
+    drop(database.connect());
+}
+
+#[test]
+fn a_destination_has_one_holder_and_the_others_are_told_where_it_is() {
+    let database = TestDatabase::new();
+    let (one, two) = (database.connect(), database.connect());
+    let (a, b) = (share(&one, "10.0.0.1:1"), share(&two, "10.0.0.2:1"));
+    assert_eq!(claim(&a, "x.example"), free());
+    assert_eq!(claim(&a, "x.example"), Claim::Kept);
+    assert_eq!(claim(&b, "x.example"), Claim::Peer(Some("10.0.0.1:1".to_owned())));
+    assert_eq!(claim(&b, "y.example"), free());
+    let other = DestinationKey { identity: "second".into(), ..key("x.example") };
+    assert_eq!(elsewhere(b.claim(&other)).unwrap(), free());
+}
+
+#[test]
+fn only_the_holder_gives_a_destination_up_and_the_next_one_is_told_what_it_knew() {
+    let database = TestDatabase::new();
+    let (one, two) = (database.connect(), database.connect());
+    let (a, b) = (share(&one, "10.0.0.1:1"), share(&two, "10.0.0.2:1"));
+    claim(&a, "x.example");
+    let released =
+        |state: &str| vec![ReleasedDestination { key: key("x.example"), state: state.to_owned() }];
+    elsewhere(b.release(released("not mine"))).unwrap();
+    assert!(matches!(claim(&b, "x.example"), Claim::Peer(Some(_))));
+    elsewhere(a.release(released("known"))).unwrap();
+    let Claim::Taken { state: Some((state, elapsed)), died: None } = claim(&b, "x.example") else {
+        panic!("it was free")
+    };
+    assert!(state == "known" && elapsed < Duration::from_secs(60), "{state} {elapsed:?}");
+    assert!(matches!(claim(&a, "x.example"), Claim::Peer(Some(_))));
+}
+
+#[test]
+fn what_the_dead_held_is_free_once_they_are_missed_and_says_since_when() {
+    let database = TestDatabase::new();
+    let (one, two) = (database.connect(), database.connect());
+    let (a, b) = (share(&one, "10.0.0.1:1"), share(&two, "10.0.0.2:1"));
+    claim(&a, "x.example");
+    claim(&a, "y.example");
+    let state = vec![ReleasedDestination { key: key("y.example"), state: "old".to_owned() }];
+    elsewhere(a.release(state)).unwrap();
+    claim(&a, "y.example");
+    drop((a, one));
+    assert!(matches!(claim(&b, "x.example"), Claim::Peer(Some(_))), "nobody has missed it");
+    database.outlive(Some(1));
+    reap(&database);
+    let died = |claim: Claim| match claim {
+        Claim::Taken { state, died: Some(since) } if since < Duration::from_secs(60) => state,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(died(claim(&b, "x.example")), None);
+    assert_eq!(died(claim(&b, "y.example")).map(|(state, _)| state).as_deref(), Some("old"));
+    database.sql("UPDATE mailvet.members SET seen = now() + interval '1 minute' WHERE id = 2");
+    reap(&database);
+    assert_eq!(claim(&b, "x.example"), Claim::Kept);
+}
+
+#[test]
+fn one_that_is_no_member_any_more_claims_nothing() {
+    let database = TestDatabase::new();
+    let one = database.connect();
+    let a = share(&one, "10.0.0.1:1");
+    database.sql("DELETE FROM mailvet.members");
+    assert_eq!(claim(&a, "x.example"), Claim::Unclear);
+    assert_eq!(database.sql("SELECT count(*) FROM mailvet.destinations"), "0");
+}
+
+#[test]
+fn a_queue_that_closes_leaves_what_is_held_to_those_who_hold_it() {
+    let database = TestDatabase::new();
+    let (one, two) = (database.connect(), database.connect());
+    let (a, b) = (share(&one, "10.0.0.1:1"), share(&two, "10.0.0.2:1"));
+    claim(&a, "x.example");
+    elsewhere(one.close());
+    assert!(matches!(claim(&b, "x.example"), Claim::Peer(Some(_))));
+    elsewhere(a.leave());
+    assert!(matches!(claim(&b, "x.example"), Claim::Taken { died: Some(_), .. }));
+}
+
+#[test]
+fn members_that_are_alive_outlive_a_crash_of_the_database_and_its_absence() {
+    let database = TestDatabase::new();
+    let _one = database.connect();
+    let logged = "SELECT relpersistence FROM pg_class
+                  WHERE oid = 'mailvet.members'::regclass";
+    assert_eq!(database.sql(logged), "p");
+    // As if the server had been away for a minute and had started just now.
+    let lives = super::super::members::LIVES.replace("pg_postmaster_start_time()", "now()");
+    database.sql("UPDATE mailvet.members SET seen = now() - interval '1 minute'");
+    let count = format!("SELECT count(*) FROM mailvet.members m WHERE {lives}");
+    assert_eq!(database.sql(&count), "1");
+    database.sql("UPDATE mailvet.members SET seen = now() - interval '2 hours'");
+    assert_eq!(database.sql(&count), "0");
+}
