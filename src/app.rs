@@ -18,6 +18,7 @@ use crate::callbacks::{self, Callbacks};
 use crate::campaign::eta::Pace;
 use crate::campaign::preflight::Thresholds;
 use crate::clock::Clock;
+use crate::cluster::{Cluster, Tenure};
 use crate::config::Config;
 use crate::dns::Resolver;
 use crate::grpc::{self, Calls, Services};
@@ -59,6 +60,7 @@ pub struct App {
     /// Sources of the measurements.
     pub sources: Sources,
     callbacks: OnceLock<Callbacks>,
+    cluster: OnceLock<Cluster>,
     outcomes: Option<OutcomeIntake>,
     /// What became of earlier mail, if outcomes count.
     pub history: Option<Arc<OutcomeHistory>>,
@@ -136,6 +138,7 @@ impl App {
             lists,
             sources,
             callbacks: OnceLock::new(),
+            cluster: OnceLock::new(),
             outcomes,
             history,
             registrations,
@@ -198,6 +201,7 @@ impl App {
     /// If the database or the folder cannot be used; the error says why and what to do.
     pub async fn open_shared_batches(&self) -> anyhow::Result<Batches> {
         let queue = PostgresQueue::open(&self.config.store, self.clock).await?;
+        let shared = self.share_destinations(&queue).await?;
         let (drift, readiness) = (queue.clock_drift(), self.sources.readiness.clone());
         self.tasks.spawn(look_at_clock(drift, readiness, self.stop.clone()));
         let limits = self.config.batch.clone();
@@ -206,7 +210,28 @@ impl App {
             folder.map(|folder| UploadStore::open(folder, &limits)).transpose()
         };
         let uploads = tokio::task::spawn_blocking(open).await??;
-        Ok(self.start_batches(Arc::new(queue), uploads))
+        let batches = self.start_batches(Arc::new(queue), uploads);
+        if let Some(tenure) = shared {
+            self.tasks.spawn(share_places(tenure, batches.clone(), self.stop.clone()));
+        }
+        Ok(batches)
+    }
+
+    /// Has egress addresses paced together with the other replicas, if `cluster.listen` is set.
+    async fn share_destinations(
+        &self,
+        queue: &PostgresQueue,
+    ) -> anyhow::Result<Option<watch::Receiver<Option<Tenure>>>> {
+        let config = &self.config.cluster;
+        let (Some(listen), Some(address)) = (config.listen, config.told_address()) else {
+            return Ok(None);
+        };
+        let holders = queue.share_destinations(&address).await?;
+        let tenure = holders.tenure();
+        let cluster = Cluster::start(config, listen, &self.prober, holders, self.clock).await?;
+        tracing::info!(address, "destinations are shared with the other replicas");
+        let _ = self.cluster.set(cluster);
+        Ok(Some(tenure))
     }
 
     fn start_batches(&self, queue: Arc<dyn Queue>, uploads: Option<UploadStore>) -> Batches {
@@ -262,7 +287,13 @@ impl App {
             callbacks.drain().await;
         }
         self.registrations.drain().await;
+        if let Some(cluster) = self.cluster.get() {
+            cluster.begin_to_leave();
+        }
         self.prober.drain().await;
+        if let Some(cluster) = self.cluster.get() {
+            cluster.leave().await;
+        }
         self.domains.drain().await;
         self.tasks.close();
         self.tasks.wait().await;
@@ -340,6 +371,21 @@ async fn look_at_clock(
     }
 }
 
+/// Divides the places of batches at each destination among the replicas, until `stop`.
+async fn share_places(
+    mut tenure: watch::Receiver<Option<Tenure>>,
+    batches: Batches,
+    stop: CancellationToken,
+) {
+    loop {
+        let members = tenure.borrow_and_update().map_or(1, |tenure| tenure.members);
+        batches.share_destinations(members);
+        if !matches!(stop.run_until_cancelled(tenure.changed()).await, Some(Ok(()))) {
+            return;
+        }
+    }
+}
+
 /// Takes changed list files up, until `stop`.
 async fn watch(lists: Arc<ListsHandle>, config: lists::Config, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(config.poll_interval.max(SHORTEST_POLL));
@@ -387,6 +433,8 @@ pub fn problems(config: &Config) -> Vec<anyhow::Error> {
     found.extend(callbacks::problems(&config.callbacks).into_iter().map(anyhow::Error::msg));
     found.extend(registration::problems(&config.registration).into_iter().map(anyhow::Error::msg));
     found.extend(postgres::check_config(&config.store).err().map(Into::into));
+    let has_store = config.store.url.is_some();
+    found.extend(config.cluster.problems(has_store).into_iter().map(anyhow::Error::msg));
     found.extend(config.dns.check().err().map(Into::into));
     found.extend(config.cache.check().err().map(Into::into));
     found.extend(Thresholds::try_from(config.preflight).err().map(Into::into));

@@ -14,8 +14,8 @@ use toml::{Table, Value};
 
 use crate::toml_reader::{self, TomlError};
 use crate::{
-    batch, cache, callbacks, campaign, dns, doctor, grpc, lists, metrics, outcomes, posture,
-    prober, registration, smtp, telemetry, verdict, verifier,
+    batch, cache, callbacks, campaign, cluster, dns, doctor, grpc, lists, metrics, outcomes,
+    posture, prober, registration, smtp, telemetry, verdict, verifier,
 };
 
 pub use page::commented;
@@ -36,6 +36,8 @@ pub struct Config {
     pub callbacks: callbacks::Config,
     /// The store that several services share.
     pub store: batch::StoreConfig,
+    /// The egress addresses that several services share.
+    pub cluster: cluster::Config,
     /// The SMTP sessions.
     pub smtp: smtp::Config,
     /// The lanes: budgets and manners.

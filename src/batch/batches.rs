@@ -183,6 +183,11 @@ impl Batches {
         Ok(self.forecasts.add_to(&self.context, batch).await)
     }
 
+    /// Divides the places at each destination among so many processes, which pace it together.
+    pub fn share_destinations(&self, processes: usize) {
+        self.context.destinations.share_among(processes);
+    }
+
     /// The owner's batches, the newest first, older than `before`.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -17,6 +18,8 @@ pub(super) struct Destinations {
     most: usize,
     /// Time a destination takes for one address at its usual pace.
     pace: Duration,
+    /// Processes that ask the same destinations through the same addresses, this one included.
+    sharers: AtomicUsize,
     loads: Mutex<HashMap<DomainName, DestinationLoad>>,
 }
 
@@ -38,7 +41,14 @@ pub(super) struct DestinationPermit {
 impl Destinations {
     /// Of one destination at most `most` addresses have a place at a time.
     pub(super) fn new(most: usize, pace: Duration) -> Arc<Self> {
-        Arc::new(Self { most, pace, loads: Mutex::new(HashMap::new()) })
+        let sharers = AtomicUsize::new(1);
+        Arc::new(Self { most, pace, sharers, loads: Mutex::new(HashMap::new()) })
+    }
+
+    /// Divides the places among `sharers` processes: what all of them together send to the one that
+    /// holds a destination is what one process would.
+    pub(super) fn share_among(&self, sharers: usize) {
+        self.sharers.store(sharers.max(1), Ordering::Relaxed);
     }
 
     /// A place, or when to ask again. Those put off are given times one after the other, at the
@@ -49,11 +59,12 @@ impl Destinations {
         addresses: usize,
         now: SystemTime,
     ) -> Result<DestinationPermit, SystemTime> {
+        let sharers = self.sharers.load(Ordering::Relaxed);
         let mut loads = self.lock();
         let entry = loads.entry(destination.clone()).or_default();
-        if entry.addresses > 0 && entry.addresses + addresses > self.most {
+        if entry.addresses > 0 && entry.addresses + addresses > self.most / sharers {
             let from = entry.booked_until.map_or(now, |until| until.max(now));
-            let count = u32::try_from(addresses).unwrap_or(u32::MAX);
+            let count = u32::try_from(addresses * sharers).unwrap_or(u32::MAX);
             let until = from.max(now + SHORTEST_WAIT) + self.pace.saturating_mul(count);
             entry.booked_until = Some(until);
             return Err(until);
@@ -108,6 +119,20 @@ mod tests {
     fn a_chunk_larger_than_the_share_still_has_its_turn() {
         let destinations = Destinations::new(10, Duration::from_millis(20));
         assert!(destinations.reserve(&slow(), 100, SystemTime::UNIX_EPOCH).is_ok());
+    }
+
+    #[test]
+    fn processes_that_share_a_destination_have_one_share_together() {
+        let destinations = Destinations::new(300, Duration::from_millis(20));
+        destinations.share_among(3);
+        let now = SystemTime::UNIX_EPOCH;
+        let first = destinations.reserve(&slow(), 100, now).ok().unwrap();
+        let later = destinations.reserve(&slow(), 100, now).err().unwrap();
+        // The others put as much off, at the same pace.
+        assert_eq!(later.duration_since(now).unwrap().as_secs(), 1 + 3 * 2);
+        destinations.share_among(1);
+        assert!(destinations.reserve(&slow(), 100, now).is_ok());
+        drop(first);
     }
 
     #[test]

@@ -26,6 +26,8 @@ mod limits;
 mod list;
 mod observe;
 mod oddities;
+#[cfg(feature = "external-tests")]
+mod one_sender;
 mod outage;
 mod outcome_reports;
 mod outcomes;

@@ -51,24 +51,53 @@ fn addresses(number: usize) -> Vec<String> {
 }
 
 /// Services on one mail world and one database.
-struct Cluster {
-    sandbox: Sandbox,
+pub(crate) struct Cluster {
+    pub(crate) sandbox: Sandbox,
     database: String,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Cluster {
     async fn start() -> Self {
-        let sandbox = Sandbox::start(World::from_toml(WORLD).unwrap()).await.unwrap();
+        Self::start_in(WORLD).await
+    }
+
+    /// On this mail world.
+    pub(crate) async fn start_in(world: &str) -> Self {
+        let sandbox = Sandbox::start(World::from_toml(world).unwrap()).await.unwrap();
         let database = SERVER.create_database();
         Self { sandbox, database, folder: TempDir::new().unwrap() }
     }
 
     async fn service(&self) -> Service {
+        self.service_with(&[]).await
+    }
+
+    /// A service with these variables too.
+    pub(crate) async fn service_with(&self, more: &[(&str, &str)]) -> Service {
         let url = SERVER.url(&self.database);
-        let variables =
-            [("MAILVET_STORE__URL", url.as_str()), ("MAILVET_STORE__ALLOW_LOSSY", "true")];
+        let mut variables =
+            vec![("MAILVET_STORE__URL", url.as_str()), ("MAILVET_STORE__ALLOW_LOSSY", "true")];
+        variables.extend(more);
         Service::on(&self.sandbox, self.folder.path(), &variables).await
+    }
+
+    /// Runs SQL in the database; what it prints.
+    pub(crate) fn sql(&self, sql: &str) -> String {
+        SERVER.sql(&self.database, sql)
+    }
+
+    /// Has the database refuse everybody, or take them again.
+    pub(crate) fn let_in(&self, is_open: bool) {
+        let name = &self.database;
+        let sql = format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS {is_open}");
+        SERVER.sql("postgres", &sql);
+        if !is_open {
+            let sql = format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            );
+            SERVER.sql("postgres", &sql);
+        }
     }
 
     /// Has the time pass after which the oldest member, which is silent, is gone.

@@ -1,0 +1,186 @@
+//! Several services behind one egress address: to a mail server they look like one.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use mailvet::proto::verification_service_client::VerificationServiceClient;
+use mailvet::proto::{BatchResult, ResultOrder, Verification, VerifyAddressRequest, VerifyOptions};
+use tokio::task::JoinSet;
+use tonic::transport::Channel;
+
+use crate::customer::{self, Accepted};
+use crate::process::Service;
+use crate::replicas::Cluster;
+
+/// A mail server that bears 10 sessions, and 30 connections a minute.
+const WORLD: &str = r#"
+[settings]
+round_trip = "40ms"
+[[generated]]
+domain = "d{n}.shared-test.org"
+domains = 60
+host = "mx{n}.shared-test.net"
+hosts = 1
+[generated.exchanger]
+pipelining = false
+limits = { parallel = 10, connections = 30, window = "1min" }
+[generated.exchanger.recipients]
+"user*" = "accept"
+"#;
+
+const MX: &str = "mx0.shared-test.net";
+
+/// Sessions and connections in a minute that one service may have with one destination.
+const SESSIONS: u64 = 10;
+const CONNECTIONS: u64 = 30;
+
+fn addresses(from: usize, count: usize) -> Vec<String> {
+    let local = |n: usize| if n % 30 == 4 { format!("gone{n}") } else { format!("user{n}") };
+    (from..from + count).map(|n| format!("{}@d{}.shared-test.org", local(n), n % 60)).collect()
+}
+
+/// A service that shares its destinations with the others.
+async fn sharing(cluster: &Cluster) -> Service {
+    let secret = cluster.folder.path().join("secret");
+    std::fs::write(&secret, "a secret of all replicas").unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let variables = [
+        ("MAILVET_CLUSTER__LISTEN", free.to_string()),
+        ("MAILVET_CLUSTER__SECRET_FILE", secret.display().to_string()),
+        ("MAILVET_PROBER__PACING__SESSIONS_PER_EXCHANGER", SESSIONS.to_string()),
+        // The first session of a new holder is there when the rows of a list come back.
+        ("MAILVET_PROBER__PACING__SESSION_IDLE", "1m".to_owned()),
+    ];
+    let variables: Vec<_> = variables.iter().map(|(name, it)| (*name, it.as_str())).collect();
+    cluster.service_with(&variables).await
+}
+
+async fn verify(client: &mut VerificationServiceClient<Channel>, address: &str) -> Verification {
+    let options = VerifyOptions { skip_catch_all: true, ..VerifyOptions::default() };
+    let request = VerifyAddressRequest { address: address.to_owned(), options: Some(options) };
+    client.verify_address(request).await.unwrap().into_inner().verification.unwrap()
+}
+
+fn is_right(verification: &Verification) -> bool {
+    verification.verdict == if verification.address.starts_with("gone") { 3 } else { 1 }
+}
+
+fn all_right(rows: &[BatchResult], expected: &[String]) {
+    assert_eq!(rows.len(), expected.len());
+    for (row, address) in rows.iter().zip(expected) {
+        let verification = row.verification.as_ref().unwrap();
+        assert_eq!(verification.address, *address);
+        assert!(is_right(verification), "{verification:?}");
+    }
+}
+
+/// The most sessions at a time, and the most connections in a minute.
+fn manners(cluster: &Cluster) -> (u64, u64) {
+    let seen = cluster.sandbox.counts().exchanger(MX);
+    (seen.peak_parallel, seen.peak_connections_in_window)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_services_are_to_a_mail_server_what_one_is() {
+    let cluster = Cluster::start_in(WORLD).await;
+    let mut services = Vec::new();
+    for _ in 0..3 {
+        services.push(sharing(&cluster).await);
+    }
+    let list = addresses(0, 600);
+    let mut batches = services[0].batch_client().await;
+    let batch = customer::create(&mut batches, "one", list.clone()).await.unwrap();
+    let mut calls = JoinSet::new();
+    for (number, service) in services.iter_mut().enumerate() {
+        let mut client = service.client().await;
+        calls.spawn(async move {
+            for address in addresses(1000 + number * 100, 40) {
+                let verification = verify(&mut client, &address).await;
+                assert!(is_right(&verification), "{verification:?}");
+            }
+        });
+    }
+    let rows = customer::read(&mut batches, customer::results_of(&batch, ResultOrder::Row)).await;
+    all_right(&rows, &list);
+    while let Some(done) = calls.join_next().await {
+        done.unwrap();
+    }
+    let (sessions, connections) = manners(&cluster);
+    println!("sessions {sessions}, connections {connections}");
+    assert!(sessions <= SESSIONS && connections <= CONNECTIONS, "{sessions}, {connections}");
+    // One of them holds the one destination there is.
+    assert_eq!(cluster.sql("SELECT count(DISTINCT holder) FROM mailvet.destinations"), "1");
+    for service in services {
+        service.stop().await;
+    }
+    // They hand over, and nobody has to be missed.
+    let left = "SELECT count(*) FROM mailvet.destinations WHERE holder IS NULL AND state <> ''";
+    assert_eq!(cluster.sql(left), "1");
+    cluster.sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_holder_is_killed_another_takes_over_and_no_answer_is_lost() {
+    let cluster = Cluster::start_in(WORLD).await;
+    let mut services = Vec::new();
+    for _ in 0..3 {
+        services.push(sharing(&cluster).await);
+    }
+    // Whoever asks first holds the destination.
+    let mut client = services[2].client().await;
+    assert!(is_right(&verify(&mut client, "user@d0.shared-test.org").await));
+    let holder = cluster.sql("SELECT holder FROM mailvet.destinations");
+    // One session of the next holder's takes them all.
+    let list: Vec<String> =
+        (0..400).map(|n| format!("user{n}@d{}.shared-test.org", n % 60)).collect();
+    let mut batches = services[0].batch_client().await;
+    let batch = customer::create(&mut batches, "one", list.clone()).await.unwrap();
+    let mut reader = Accepted::new(batch.clone());
+    reader.read(&mut batches, 20).await.unwrap();
+    services.remove(2).kill().await;
+    // The time passes after which it is missed.
+    let silent = format!("UPDATE mailvet.members SET seen = '-infinity' WHERE id = {holder}");
+    cluster.sql(&silent);
+    let rows = customer::read(&mut batches, customer::results_of(&batch, ResultOrder::Row)).await;
+    all_right(&rows, &list);
+    let (sessions, connections) = manners(&cluster);
+    println!("sessions {sessions}, connections {connections}");
+    assert!(sessions <= SESSIONS + 1 && connections <= CONNECTIONS + 1);
+    let now = cluster.sql("SELECT holder FROM mailvet.destinations");
+    assert!(now != holder && !now.is_empty(), "{now}");
+    for service in services {
+        service.stop().await;
+    }
+    cluster.sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_away_what_is_remembered_is_told_and_nobody_is_asked() {
+    let cluster = Cluster::start_in(WORLD).await;
+    let mut service = sharing(&cluster).await;
+    let mut client = service.client().await;
+    assert!(is_right(&verify(&mut client, "user1@d0.shared-test.org").await));
+    cluster.let_in(false);
+    service.said("mail servers are not asked until it is back").await;
+    let asked = cluster.sandbox.counts().total().rcpt;
+    for _ in 0..20 {
+        assert!(is_right(&verify(&mut client, "user1@d0.shared-test.org").await));
+    }
+    let postponed = verify(&mut client, "user2@d0.shared-test.org").await;
+    assert_eq!(postponed.verdict, 4, "{postponed:?}");
+    assert!(postponed.retry_time.is_some());
+    assert_eq!(cluster.sandbox.counts().total().rcpt, asked);
+    // It serves: a load balancer must not take all services away with their database.
+    let (status, body) = service.get("/readyz").await;
+    assert_eq!(status, 200, "{body}");
+    cluster.let_in(true);
+    service.said("mail servers are asked again").await;
+    let back = async {
+        while !is_right(&verify(&mut client, "user2@d0.shared-test.org").await) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), back).await.expect("an answer");
+    service.stop().await;
+    cluster.sandbox.shutdown().await;
+}
