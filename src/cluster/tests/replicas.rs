@@ -96,7 +96,7 @@ async fn a_holder_that_leaves_hands_its_connections_of_the_last_minute_over() {
     world.world.host(MX, rules);
     let first = world.replica(config.clone()).await;
     let second = world.replica(config).await;
-    let asking = (0..80).map(|n| {
+    let asking = (0..60).map(|n| {
         let request = world.request(&format!("user{n}@d{}.example", n % 8), MX, MINUTE);
         first.prober.probe(request)
     });
