@@ -159,14 +159,15 @@ impl DestinationHandle {
     }
 
     fn set_timer(self: &Arc<Self>, inner: &mut HandleState) {
-        let Some(wake_at) = inner.core.wake_at() else { return };
-        match inner.timer {
-            Some(set) if set <= wake_at => {}
-            Some(_) => {
-                inner.timer = Some(wake_at);
+        match (inner.timer, inner.core.wake_at()) {
+            (None, None) => {}
+            (Some(set), Some(wake_at)) if set <= wake_at => {}
+            // Earlier, or never: the task ends if nothing is waited for.
+            (Some(_), wake_at) => {
+                inner.timer = wake_at.or(inner.timer);
                 self.rearm.notify_one();
             }
-            None => {
+            (None, Some(wake_at)) => {
                 inner.timer = Some(wake_at);
                 self.context.tasks.spawn(Arc::clone(self).run_timer());
             }

@@ -41,7 +41,12 @@ impl Timers {
 impl<T> Destination<T> {
     /// Time at which [`Self::tick`] is to be called; `None` if nothing waits for a time.
     pub(in crate::prober) fn wake_at(&self) -> Option<SystemTime> {
-        let waits = [self.timers.next(), self.pool.next_connection(), self.recipients.next_room()];
+        if self.draining && self.jobs.is_empty() && self.pool.count() == 0 {
+            return None;
+        }
+        // A suspended destination opens none, even when there is room again.
+        let connection = self.pool.next_connection().filter(|_| !self.suspended);
+        let waits = [self.timers.next(), connection, self.recipients.next_room()];
         waits.into_iter().flatten().min()
     }
 
