@@ -5,7 +5,9 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::*;
+use crate::address::DomainName;
 use crate::pacing;
+use crate::prober::TlsInspection;
 use crate::prober::tests::exchanger::Rules;
 use crate::smtp::Stage;
 
@@ -188,6 +190,28 @@ async fn a_replica_that_cannot_renew_asks_nothing_more_and_goes_on_when_it_can()
     }
     assert_eq!(code(&replica.prober.probe(waiting).await), 250);
     replica.leave().await;
+}
+
+#[tokio::test]
+async fn a_look_at_tls_is_the_holder_s_alone() {
+    let world = World3::new();
+    world.world.host(MX, Rules::default());
+    let first = world.replica(prober::Config::default()).await;
+    let second = world.replica(prober::Config::default()).await;
+    assert_eq!(code(&first.prober.probe(world.request("user@a.example", MX, MINUTE)).await), 250);
+    let (exchanger, domain) = (DomainName::from_ascii(MX), DomainName::from_ascii("a.example"));
+    let look = async |replica: &Replica| {
+        let deadline = world.world.clock.now() + MINUTE;
+        replica.prober.inspect_tls(&exchanger, &domain, deadline).await
+    };
+    assert!(matches!(look(&first).await, TlsInspection::NotOffered));
+    let connections = world.world.seen(MX).connections.len();
+    let seen = look(&second).await;
+    let TlsInspection::NotReached(why) = seen else { panic!("another look was taken") };
+    assert!(why.contains("another replica"), "{why}");
+    assert_eq!(world.world.seen(MX).connections.len(), connections);
+    second.leave().await;
+    first.leave().await;
 }
 
 #[tokio::test]
