@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use mailvet::clock::Clock;
 use mailvet::proto::verification_service_client::VerificationServiceClient;
 use mailvet::proto::{BatchResult, ResultOrder, Verification, VerifyAddressRequest, VerifyOptions};
 use tokio::task::JoinSet;
@@ -39,20 +40,31 @@ fn addresses(from: usize, count: usize) -> Vec<String> {
     (from..from + count).map(|n| format!("{}@d{}.shared-test.org", local(n), n % 60)).collect()
 }
 
-/// A service that shares its destinations with the others.
-async fn sharing(cluster: &Cluster) -> Service {
-    let secret = cluster.folder.path().join("secret");
-    std::fs::write(&secret, "a secret of all replicas").unwrap();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let variables = [
-        ("MAILVET_CLUSTER__LISTEN", free.to_string()),
-        ("MAILVET_CLUSTER__SECRET_FILE", secret.display().to_string()),
-        ("MAILVET_PROBER__PACING__SESSIONS_PER_EXCHANGER", SESSIONS.to_string()),
-        // The first session of a new holder is there when the rows of a list come back.
-        ("MAILVET_PROBER__PACING__SESSION_IDLE", "1m".to_owned()),
-    ];
-    let variables: Vec<_> = variables.iter().map(|(name, it)| (*name, it.as_str())).collect();
-    cluster.service_with(&variables).await
+/// A service that shares its destinations with the others, and where they ask it.
+struct Sharing {
+    service: Service,
+    address: String,
+}
+
+impl Sharing {
+    async fn start(cluster: &Cluster) -> Self {
+        let secret = cluster.folder.path().join("secret");
+        std::fs::write(&secret, "a secret of all replicas").unwrap();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let variables = [
+            ("MAILVET_CLUSTER__LISTEN", address.clone()),
+            ("MAILVET_CLUSTER__SECRET_FILE", secret.display().to_string()),
+            ("MAILVET_PROBER__PACING__SESSIONS_PER_EXCHANGER", SESSIONS.to_string()),
+        ];
+        let variables: Vec<_> = variables.iter().map(|(name, it)| (*name, it.as_str())).collect();
+        Self { service: cluster.service_with(&variables).await, address }
+    }
+}
+
+/// Kills of a run: one, or as many as the variable says.
+#[expect(clippy::disallowed_methods, reason = "a run by hand is told so by a variable")]
+fn kills() -> usize {
+    std::env::var("TEST_MAILVET_KILLS").map_or(1, |kills| kills.parse().unwrap())
 }
 
 async fn verify(client: &mut VerificationServiceClient<Channel>, address: &str) -> Verification {
@@ -85,7 +97,7 @@ async fn three_services_are_to_a_mail_server_what_one_is() {
     let cluster = Cluster::start_in(WORLD).await;
     let mut services = Vec::new();
     for _ in 0..3 {
-        services.push(sharing(&cluster).await);
+        services.push(Sharing::start(&cluster).await.service);
     }
     let list = addresses(0, 600);
     let mut batches = services[0].batch_client().await;
@@ -122,42 +134,59 @@ async fn three_services_are_to_a_mail_server_what_one_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_holder_is_killed_another_takes_over_and_no_answer_is_lost() {
     let cluster = Cluster::start_in(WORLD).await;
+    let clock = Clock::start();
     let mut services = Vec::new();
     for _ in 0..3 {
-        services.push(sharing(&cluster).await);
+        services.push(Sharing::start(&cluster).await);
     }
-    // Whoever asks first holds the destination.
-    let mut client = services[2].client().await;
-    assert!(is_right(&verify(&mut client, "user@d0.shared-test.org").await));
-    let holder = cluster.sql("SELECT holder FROM mailvet.destinations");
-    // One session of the next holder's takes them all.
     let list: Vec<String> =
-        (0..400).map(|n| format!("user{n}@d{}.shared-test.org", n % 60)).collect();
-    let mut batches = services[0].batch_client().await;
+        (0..400 * kills()).map(|n| format!("user{n}@d{}.shared-test.org", n % 60)).collect();
+    let mut batches = services[0].service.batch_client().await;
     let batch = customer::create(&mut batches, "one", list.clone()).await.unwrap();
     let mut reader = Accepted::new(batch.clone());
     reader.read(&mut batches, 20).await.unwrap();
-    services.remove(2).kill().await;
-    // The time passes after which it is missed.
-    let silent = format!("UPDATE mailvet.members SET seen = '-infinity' WHERE id = {holder}");
-    cluster.sql(&silent);
+    for number in 1..=kills() {
+        let before = holder(&cluster);
+        let killed = services.iter().position(|it| it.address == before).unwrap();
+        services.remove(killed).service.kill().await;
+        let (asked, killed_at) = (named(&cluster), clock.now());
+        let replacement = Sharing::start(&cluster).await;
+        services.push(replacement);
+        while named(&cluster) == asked {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let paused = clock.now().duration_since(killed_at).unwrap();
+        println!("kill {number}: nobody was asked for {paused:.1?}");
+        assert_ne!(holder(&cluster), before);
+    }
+    let mut batches = services[0].service.batch_client().await;
     let rows = customer::read(&mut batches, customer::results_of(&batch, ResultOrder::Row)).await;
     all_right(&rows, &list);
     let (sessions, connections) = manners(&cluster);
-    println!("sessions {sessions}, connections {connections}");
+    println!("sessions {sessions}, connections {connections}, recipients {}", named(&cluster));
     assert!(sessions <= SESSIONS + 1 && connections <= CONNECTIONS + 1);
-    let now = cluster.sql("SELECT holder FROM mailvet.destinations");
-    assert!(now != holder && !now.is_empty(), "{now}");
-    for service in services {
+    for Sharing { service, .. } in services {
         service.stop().await;
     }
     cluster.sandbox.shutdown().await;
 }
 
+/// Where the holder of the one destination is asked.
+fn holder(cluster: &Cluster) -> String {
+    cluster.sql(
+        "SELECT m.address FROM mailvet.destinations d JOIN mailvet.members m ON m.id = d.holder",
+    )
+}
+
+/// Recipients that the mail server was asked about.
+fn named(cluster: &Cluster) -> u64 {
+    cluster.sandbox.counts().total().rcpt
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_database_is_away_what_is_remembered_is_told_and_nobody_is_asked() {
     let cluster = Cluster::start_in(WORLD).await;
-    let mut service = sharing(&cluster).await;
+    let mut service = Sharing::start(&cluster).await.service;
     let mut client = service.client().await;
     assert!(is_right(&verify(&mut client, "user1@d0.shared-test.org").await));
     cluster.let_in(false);
