@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::LimitStore;
 use crate::batch::postgres::{self, PostgresQueue};
 use crate::batch::sqlite::SqliteQueue;
 use crate::batch::uploads::UploadStore;
@@ -61,6 +62,7 @@ pub struct App {
     pub sources: Sources,
     callbacks: OnceLock<Callbacks>,
     cluster: OnceLock<Cluster>,
+    limits: OnceLock<Arc<dyn LimitStore>>,
     outcomes: Option<OutcomeIntake>,
     /// What became of earlier mail, if outcomes count.
     pub history: Option<Arc<OutcomeHistory>>,
@@ -139,6 +141,7 @@ impl App {
             sources,
             callbacks: OnceLock::new(),
             cluster: OnceLock::new(),
+            limits: OnceLock::new(),
             outcomes,
             history,
             registrations,
@@ -170,6 +173,7 @@ impl App {
             replies: Arc::clone(&self.replies),
             batches: batches.clone(),
             thresholds: self.thresholds()?,
+            limits: self.limits.get().cloned(),
             calls: Arc::clone(&self.sources.calls),
             readiness: self.sources.readiness.clone(),
         })
@@ -202,6 +206,7 @@ impl App {
     pub async fn open_shared_batches(&self) -> anyhow::Result<Batches> {
         let queue = PostgresQueue::open(&self.config.store, self.clock).await?;
         let shared = self.share_destinations(&queue).await?;
+        let _ = self.limits.set(queue.limits().await?);
         let (drift, readiness) = (queue.clock_drift(), self.sources.readiness.clone());
         self.tasks.spawn(look_at_clock(drift, readiness, self.stop.clone()));
         let limits = self.config.batch.clone();

@@ -1,15 +1,19 @@
 //! Usage of each caller. Pure, bounded.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::caller::Caller;
+use super::harvest_report::SharedAnswers;
 use super::window::QuotaWindow;
 
 /// Most callers counted at a time. Keys are far fewer; certificates are only as many as
 /// their authority signs.
 const MOST: usize = 10_000;
+
+/// The part of a sample from which on other replicas are told of a caller's mailboxes.
+const TOLD_FROM: u64 = 20;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -23,6 +27,10 @@ pub(super) struct Account {
     /// Mailboxes that servers told about, and those of them that do not exist.
     pub(super) mailboxes: QuotaWindow,
     pub(super) unknown: QuotaWindow,
+    /// The same two numbers as other replicas counted them, by minute and replica.
+    elsewhere: BTreeMap<(u64, i64), (u64, u64)>,
+    /// The minute from which on they are not told of.
+    untold_from: Option<u64>,
     last_used: SystemTime,
 }
 
@@ -33,7 +41,18 @@ impl Account {
             addresses: QuotaWindow::new(DAY),
             mailboxes: QuotaWindow::new(HOUR),
             unknown: QuotaWindow::new(HOUR),
+            elsewhere: BTreeMap::new(),
+            untold_from: None,
             last_used: now,
+        }
+    }
+
+    /// Counts what a server told about a mailbox.
+    pub(super) fn record_answer(&mut self, exists: bool, now: SystemTime) {
+        self.mailboxes.add(1, now);
+        self.unknown.add(u64::from(!exists), now);
+        if self.untold_from.is_none() {
+            self.untold_from = self.mailboxes.newest_slot();
         }
     }
 
@@ -45,13 +64,60 @@ impl Account {
         sample: u64,
         now: SystemTime,
     ) -> Result<(), Duration> {
-        let (all, unknown) = (self.mailboxes.total(now), self.unknown.total(now));
-        if all < sample.max(1) || unknown * 100 <= all * u64::from(percent) {
-            return Ok(());
+        if self.elsewhere.is_empty() {
+            return check_share(&mut self.mailboxes, &mut self.unknown, percent, sample, now);
         }
-        // Nothing is learned meanwhile, so the sample shrinks until it means nothing.
-        Err(self.mailboxes.wait_until(sample.max(1) - 1, now).unwrap_or_default())
+        let counts = || self.elsewhere.iter().map(|((minute, _), counts)| (*minute, counts));
+        let mut mailboxes = self.mailboxes.merged(counts().map(|(minute, it)| (minute, it.0)));
+        let mut unknown = self.unknown.merged(counts().map(|(minute, it)| (minute, it.1)));
+        check_share(&mut mailboxes, &mut unknown, percent, sample, now)
     }
+
+    /// Counts that other replicas have not been told of.
+    fn answers_to_tell(
+        &mut self,
+        name: &Arc<str>,
+        sample: u64,
+        now: SystemTime,
+    ) -> Vec<SharedAnswers> {
+        let elsewhere: u64 = self.elsewhere.values().map(|(mailboxes, _)| mailboxes).sum();
+        let is_enough = (self.mailboxes.total(now) + elsewhere) * TOLD_FROM >= sample;
+        let Some(from) = self.untold_from.take_if(|_| is_enough) else { return Vec::new() };
+        self.unknown.total(now);
+        let unknown: HashMap<u64, u64> = self.unknown.slots().collect();
+        let told = self.mailboxes.slots().filter(|(minute, _)| *minute >= from);
+        told.map(|(minute, mailboxes)| SharedAnswers {
+            caller: Arc::clone(name),
+            replica: 0,
+            minute,
+            mailboxes,
+            unknown: unknown.get(&minute).copied().unwrap_or_default(),
+        })
+        .collect()
+    }
+
+    fn merge(&mut self, other: &SharedAnswers) {
+        let oldest = other.minute.saturating_sub(2 * 60);
+        self.elsewhere = self.elsewhere.split_off(&(oldest, i64::MIN));
+        let key = (other.minute, other.replica);
+        self.elsewhere.insert(key, (other.mailboxes, other.unknown));
+    }
+}
+
+/// Refuses if more than `percent` of at least `sample` mailboxes do not exist.
+fn check_share(
+    mailboxes: &mut QuotaWindow,
+    unknown: &mut QuotaWindow,
+    percent: u8,
+    sample: u64,
+    now: SystemTime,
+) -> Result<(), Duration> {
+    let (all, unknown) = (mailboxes.total(now), unknown.total(now));
+    if all < sample.max(1) || unknown * 100 <= all * u64::from(percent) {
+        return Ok(());
+    }
+    // Nothing is learned meanwhile, so the sample shrinks until it means nothing.
+    Err(mailboxes.wait_until(sample.max(1) - 1, now).unwrap_or_default())
 }
 
 /// The accounts, by the callers' names.
@@ -63,14 +129,28 @@ pub(super) struct Accounts {
 impl Accounts {
     /// The caller's account. If there are too many, the one unused for longest is forgotten.
     pub(super) fn for_caller(&mut self, caller: &Caller, now: SystemTime) -> &mut Account {
-        if self.by_name.len() >= MOST && !self.by_name.contains_key(&caller.name) {
+        self.for_name(&caller.name, now)
+    }
+
+    /// What other replicas have to know of what callers learned, as far as it is new.
+    pub(super) fn answers_to_tell(&mut self, sample: u64, now: SystemTime) -> Vec<SharedAnswers> {
+        let accounts = self.by_name.iter_mut();
+        accounts.flat_map(|(name, account)| account.answers_to_tell(name, sample, now)).collect()
+    }
+
+    /// Takes up what another replica counted in a minute; the last word counts.
+    pub(super) fn merge(&mut self, other: &SharedAnswers, now: SystemTime) {
+        self.for_name(&other.caller, now).merge(other);
+    }
+
+    fn for_name(&mut self, caller: &Arc<str>, now: SystemTime) -> &mut Account {
+        if self.by_name.len() >= MOST && !self.by_name.contains_key(caller) {
             let oldest = self.by_name.iter().min_by_key(|(_, account)| account.last_used);
             if let Some(name) = oldest.map(|(name, _)| Arc::clone(name)) {
                 self.by_name.remove(&name);
             }
         }
-        let account =
-            self.by_name.entry(Arc::clone(&caller.name)).or_insert_with(|| Account::new(now));
+        let account = self.by_name.entry(Arc::clone(caller)).or_insert_with(|| Account::new(now));
         account.last_used = now;
         account
     }
@@ -112,5 +192,33 @@ mod tests {
         account.mailboxes.add(25, now);
         assert_eq!(account.check_unknown(80, 100, now), Ok(()), "99 of 125 are 79 %");
         assert_eq!(account.check_unknown(100, 1, now), Ok(()), "100 % is any share");
+    }
+
+    #[test]
+    fn wrong_guesses_at_two_replicas_are_one_callers_and_are_forgotten_within_the_hour() {
+        let now = SystemTime::UNIX_EPOCH + DAY;
+        let (mut here, mut there) = (Accounts::default(), Accounts::default());
+        let crm = caller("crm");
+        for n in 0..60 {
+            here.for_caller(&crm, now).record_answer(n % 10 == 0, now);
+            there.for_caller(&crm, now).record_answer(n % 10 == 0, now);
+        }
+        let check = |accounts: &mut Accounts, now| {
+            accounts.for_caller(&crm, now).check_unknown(80, 100, now)
+        };
+        assert_eq!(check(&mut here, now), Ok(()), "60 are no sample of 100");
+        let told = there.answers_to_tell(100, now);
+        assert_eq!((told.len(), told[0].mailboxes, told[0].unknown), (1, 60, 54));
+        for _ in 0..2 {
+            told.iter().for_each(|it| here.merge(&SharedAnswers { replica: 2, ..it.clone() }, now));
+        }
+        let wait = check(&mut here, now).unwrap_err();
+        assert!(wait <= HOUR + MINUTE, "{wait:?}");
+        assert_eq!(check(&mut here, now + wait), Ok(()));
+        assert_eq!(there.answers_to_tell(100, now), [], "nothing is new");
+        there.for_caller(&crm, now).record_answer(true, now);
+        assert_eq!(there.answers_to_tell(100, now)[0].mailboxes, 61, "the whole minute again");
+        there.for_caller(&caller("erp"), now).record_answer(false, now);
+        assert_eq!(there.answers_to_tell(100, now), [], "one wrong guess is no sign");
     }
 }

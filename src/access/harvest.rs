@@ -1,9 +1,16 @@
 //! Counts the local parts each caller has asked about, by domain. Pure, bounded, without the local
 //! parts themselves: only keyed hashes of them are kept, for an hour.
+//!
+//! Replicas that share a database hash with one key, and add each other's hashes to their own: a
+//! local part that two of them are asked about counts once.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, SystemTime};
+
+use ring::hmac;
+
+use super::harvest_report::SharedParts;
 
 /// Time a local part counts, from the first one asked about at its domain.
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -12,27 +19,74 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 /// fewest are forgotten: those are the innocent ones. So no caller is ever refused wrongly.
 const MOST: usize = 1_000_000;
 
+/// The part of a cap from which on other replicas are told: so many below it stay unknown to them.
+const TOLD_FROM: usize = 20;
+
 /// Local parts asked about, by (caller, domain).
 #[derive(Debug, Default)]
 pub(super) struct LocalPartCounter {
-    hasher: RandomState,
+    hasher: PartHasher,
     by_domain: HashMap<u64, LocalParts>,
     total: usize,
+    /// The domains that others are to be told about.
+    to_tell: HashSet<u64>,
+}
+
+/// Hashes names under a key of this process, or under one that replicas share.
+#[derive(Debug)]
+enum PartHasher {
+    Own(RandomState),
+    Shared(Box<hmac::Key>),
+}
+
+impl Default for PartHasher {
+    fn default() -> Self {
+        Self::Own(RandomState::new())
+    }
+}
+
+impl PartHasher {
+    fn hash(&self, names: &[&str]) -> u64 {
+        let key = match self {
+            Self::Own(state) => return state.hash_one(names),
+            Self::Shared(key) => key,
+        };
+        let mut context = hmac::Context::with_key(key);
+        for name in names {
+            context.update(name.as_bytes());
+            context.update(&[0]);
+        }
+        let mut hash = [0; 8];
+        hash.copy_from_slice(&context.sign().as_ref()[..8]);
+        u64::from_be_bytes(hash)
+    }
 }
 
 #[derive(Debug)]
 struct LocalParts {
     since: SystemTime,
     hashes: HashSet<u64>,
+    /// Those that other replicas were not told of; `None`: there are too few of them.
+    untold: Option<Vec<u64>>,
 }
 
 impl LocalParts {
+    fn new(since: SystemTime) -> Self {
+        Self { since, hashes: HashSet::new(), untold: None }
+    }
+
     fn is_over(&self, now: SystemTime) -> bool {
         now.duration_since(self.since).is_ok_and(|age| age >= HOUR)
     }
 }
 
 impl LocalPartCounter {
+    /// A counter whose hashes mean the same at all replicas that have this secret.
+    pub(super) fn shared(secret: &[u8]) -> Self {
+        let key = Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret));
+        Self { hasher: PartHasher::Shared(key), ..Self::default() }
+    }
+
     /// Counts a local part at a domain if no more than `cap` different ones then count (0: no cap).
     /// Else says how long until the hour is over.
     pub(super) fn count(
@@ -46,15 +100,12 @@ impl LocalPartCounter {
         if cap == 0 {
             return Ok(());
         }
-        let local = self.hasher.hash_one(local.to_lowercase());
-        let key = self.hasher.hash_one((caller, domain));
-        let parts = self
-            .by_domain
-            .entry(key)
-            .or_insert_with(|| LocalParts { since: now, hashes: HashSet::new() });
+        let local = self.hasher.hash(&[&local.to_lowercase()]);
+        let key = self.hasher.hash(&[caller, domain]);
+        let parts = self.by_domain.entry(key).or_insert_with(|| LocalParts::new(now));
         if parts.is_over(now) {
             self.total -= parts.hashes.len();
-            *parts = LocalParts { since: now, hashes: HashSet::new() };
+            *parts = LocalParts::new(now);
         }
         if parts.hashes.contains(&local) {
             return Ok(());
@@ -65,10 +116,50 @@ impl LocalPartCounter {
         }
         parts.hashes.insert(local);
         self.total += 1;
+        let is_shared = matches!(self.hasher, PartHasher::Shared(_));
+        if is_shared && parts.hashes.len() * TOLD_FROM >= cap as usize {
+            match &mut parts.untold {
+                Some(untold) => untold.push(local),
+                untold => *untold = Some(parts.hashes.iter().copied().collect()),
+            }
+            self.to_tell.insert(key);
+        }
         if self.total > MOST {
             self.make_room(now);
         }
         Ok(())
+    }
+
+    /// The local parts that other replicas have not been told of.
+    pub(super) fn parts_to_tell(&mut self) -> Vec<SharedParts> {
+        let mut told = Vec::new();
+        for domain in std::mem::take(&mut self.to_tell) {
+            let Some(known) = self.by_domain.get_mut(&domain) else { continue };
+            let parts = known.untold.replace(Vec::new()).unwrap_or_default();
+            told.push(SharedParts { domain, since: known.since, parts });
+        }
+        told
+    }
+
+    /// Adds local parts that another replica was asked about.
+    pub(super) fn merge(&mut self, other: &SharedParts, now: SystemTime) {
+        let is_over = now.duration_since(other.since).is_ok_and(|age| age >= HOUR);
+        if is_over {
+            return;
+        }
+        let new = || LocalParts::new(other.since);
+        let known = self.by_domain.entry(other.domain).or_insert_with(new);
+        if known.is_over(now) {
+            self.total -= known.hashes.len();
+            *known = new();
+        }
+        known.since = known.since.min(other.since);
+        for part in &other.parts {
+            self.total += usize::from(known.hashes.insert(*part));
+        }
+        if self.total > MOST {
+            self.make_room(now);
+        }
     }
 
     /// Forgets what is over, and then the domains with the fewest local parts until half is free.
@@ -111,6 +202,51 @@ mod tests {
         assert!(counter.count("crm", "b.test", "eleventh", 10, at(600)).is_ok());
         assert!(counter.count("erp", "a.test", "eleventh", 10, at(600)).is_ok());
         assert!(counter.count("crm", "a.test", "eleventh", 10, at(600) + wait).is_ok());
+    }
+
+    fn replica() -> LocalPartCounter {
+        LocalPartCounter::shared(&[7; 16])
+    }
+
+    #[test]
+    fn names_asked_about_at_two_replicas_count_at_both_and_the_same_one_once() {
+        let (mut one, mut two) = (replica(), replica());
+        for n in 0..60 {
+            one.count("crm", "a.test", &n.to_string(), 100, at(0)).unwrap();
+            two.count("crm", "a.test", &(n + 30).to_string(), 100, at(600)).unwrap();
+        }
+        let (from_one, from_two) = (one.parts_to_tell(), two.parts_to_tell());
+        for _ in 0..2 {
+            from_one.iter().for_each(|parts| two.merge(parts, at(700)));
+            from_two.iter().for_each(|parts| one.merge(parts, at(700)));
+        }
+        for counter in [&mut one, &mut two] {
+            for n in 90..100 {
+                counter.count("crm", "a.test", &n.to_string(), 100, at(700)).unwrap();
+            }
+            let wait = counter.count("crm", "a.test", "more", 100, at(700)).unwrap_err();
+            assert_eq!(wait, Duration::from_secs(2900), "from the first name at any of them");
+            assert!(counter.count("crm", "a.test", "59", 100, at(700)).is_ok());
+            assert!(counter.count("erp", "a.test", "more", 100, at(700)).is_ok());
+        }
+        assert_eq!(one.parts_to_tell()[0].parts.len(), 10, "each is told once");
+    }
+
+    #[test]
+    fn few_names_at_a_domain_and_names_of_an_hour_ago_are_not_told_and_not_counted() {
+        let (mut one, mut two) = (replica(), replica());
+        for n in 0..4 {
+            one.count("crm", "a.test", &n.to_string(), 100, at(0)).unwrap();
+        }
+        assert_eq!(one.parts_to_tell(), []);
+        one.count("crm", "a.test", "fifth", 100, at(0)).unwrap();
+        let told = one.parts_to_tell();
+        assert_eq!(told[0].parts.len(), 5);
+        two.merge(&told[0], at(3600));
+        assert_eq!((two.total, two.by_domain.len()), (0, 0));
+        two.merge(&told[0], at(3599));
+        assert_eq!(two.total, 5);
+        assert_eq!(LocalPartCounter::default().parts_to_tell(), []);
     }
 
     #[test]

@@ -7,14 +7,19 @@
 //!   most of them wrong.
 //!
 //! What is counted is kept in memory, bounded, and forgotten by a restart. It reads no file and no
-//! certificate: `grpc/` does.
+//! certificate: `grpc/` does. Replicas that share a database count addresses a day in blocks
+//! ([`CallerUsage`], [`HeldBlocks`]) and tell each other of harvesting ([`HarvestReport`]).
 
 mod account;
 mod caller;
+mod caller_usage;
 mod config;
 mod exposure;
 mod harvest;
+mod harvest_report;
+mod held_blocks;
 mod keys;
+mod limit_store;
 mod refusal;
 mod window;
 
@@ -29,9 +34,13 @@ use account::Accounts;
 use harvest::LocalPartCounter;
 
 pub use caller::{AdmissionError, Bearer, Caller, CallerKind, Credentials};
+pub use caller_usage::{AddressBlock, BlockLease, BlockRequest, CallerUsage};
 pub use config::{Harvesting, Quota};
 pub use exposure::{Protection, UnprotectedListener};
+pub use harvest_report::{HarvestReport, SharedAnswers, SharedParts};
+pub use held_blocks::{BlockDecision, HeldBlocks, UnusedBlock};
 pub use keys::{IssuedKey, Keys, KeysError, issue};
+pub use limit_store::{LimitStore, LimitStoreFault};
 pub use refusal::{Limit, Refusal};
 
 /// The rules, and what has been counted under them.
@@ -119,6 +128,15 @@ impl Access {
         refused.map_err(|wait| Refusal { limit: Limit::AddressesPerDay(limit), retry_after: wait })
     }
 
+    /// The addresses that the caller may have verified in a day; 0: as many as it likes.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] if its key is not valid any more.
+    pub fn addresses_per_day(&self, caller: &Caller, now: SystemTime) -> Result<u64, Refusal> {
+        Ok(self.quota(caller, now)?.addresses_per_day)
+    }
+
     /// Checks that the caller may learn about this mailbox. `is_free_provider`: its domain
     /// gives mailboxes to the public, so that honest lists hold thousands of them.
     ///
@@ -161,10 +179,34 @@ impl Access {
     /// Counts what a mail server has just said about a mailbox: whether it is there. Answers from
     /// memory, catch-all domains and servers that told nothing are not to be counted.
     pub fn record_answer(&self, caller: &Caller, exists: bool, now: SystemTime) {
+        self.accounts().for_caller(caller, now).record_answer(exists, now);
+    }
+
+    /// Has local parts hashed with this secret from now on, as other replicas do, and what is
+    /// counted kept for [`Self::harvest_report`]. Local parts counted before are forgotten.
+    pub fn share_harvest(&self, secret: &[u8; 16]) {
+        *self.local_parts() = LocalPartCounter::shared(secret);
+    }
+
+    /// What other replicas have to know about harvesting, as far as it is new. Few names at a
+    /// domain and few mailboxes are no sign of it, and are not told.
+    pub fn harvest_report(&self, now: SystemTime) -> HarvestReport {
+        let sample = u64::from(self.harvesting.unknown_sample);
+        let answers = self.accounts().answers_to_tell(sample, now);
+        HarvestReport { parts: self.local_parts().parts_to_tell(), answers }
+    }
+
+    /// Counts what other replicas have told as if it had happened here.
+    pub fn merge_harvest(&self, report: HarvestReport, now: SystemTime) {
         let mut accounts = self.accounts();
-        let account = accounts.for_caller(caller, now);
-        account.mailboxes.add(1, now);
-        account.unknown.add(u64::from(!exists), now);
+        for answers in report.answers {
+            accounts.merge(&answers, now);
+        }
+        drop(accounts);
+        let mut local_parts = self.local_parts();
+        for parts in report.parts {
+            local_parts.merge(&parts, now);
+        }
     }
 
     /// Checks that the caller's key is still valid; a caller without one always is.

@@ -19,6 +19,8 @@ pub enum Limit {
     CallsPerMinute(u64),
     /// Addresses a day.
     AddressesPerDay(u64),
+    /// Addresses a day cannot be counted now: the place where all replicas count them is away.
+    Uncounted,
     /// Local parts at one domain in an hour.
     LocalPartsPerDomain {
         /// The registrable domain.
@@ -39,6 +41,7 @@ impl Limit {
         match self {
             Self::CallsPerMinute(_) => "CALLS_PER_MINUTE",
             Self::AddressesPerDay(_) => "ADDRESSES_PER_DAY",
+            Self::Uncounted => "QUOTA_UNAVAILABLE",
             Self::LocalPartsPerDomain { .. } => "LOCAL_PARTS_PER_DOMAIN",
             Self::UnknownMailboxes(_) => "UNKNOWN_MAILBOXES",
             Self::KeyWithdrawn => "KEY_WITHDRAWN",
@@ -58,6 +61,9 @@ impl fmt::Display for Refusal {
             Limit::AddressesPerDay(limit) => {
                 write!(f, "you may verify {limit} addresses a day, and they are used up")
             }
+            Limit::Uncounted => f.write_str(
+                "your addresses a day cannot be counted now: the database is away; try again soon",
+            ),
             Limit::LocalPartsPerDomain { domain, cap } => write!(
                 f,
                 "you may ask about {cap} different mailboxes at {domain} within an hour; ask about \

@@ -1,7 +1,7 @@
 //! A limit on events in any period, held strictly: not a bucket that lets twice as many through.
 //! Pure.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
 /// Into how many slots a period is cut: an event is forgotten at most one slot late.
@@ -79,6 +79,28 @@ impl QuotaWindow {
             excess -= count;
         }
         None
+    }
+
+    /// The slots, and the events in each, as of the last count.
+    pub(super) fn slots(&self) -> impl Iterator<Item = (u64, u64)> {
+        let number = |slot: u128| u64::try_from(slot).unwrap_or(u64::MAX);
+        self.slots.iter().map(move |(slot, events)| (number(*slot), *events))
+    }
+
+    /// The slot of the last event.
+    pub(super) fn newest_slot(&self) -> Option<u64> {
+        self.slots.back().and_then(|(slot, _)| u64::try_from(*slot).ok())
+    }
+
+    /// The same window with the events of these slots too.
+    pub(super) fn merged(&self, more: impl Iterator<Item = (u64, u64)>) -> Self {
+        let mut slots: BTreeMap<u128, u64> = self.slots.iter().copied().collect();
+        for (slot, events) in more {
+            let count = slots.entry(slot.into()).or_default();
+            *count = count.saturating_add(events);
+        }
+        let total = slots.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
+        Self { slot: self.slot, slots: slots.into_iter().collect(), total }
     }
 
     fn slot_of(&self, now: SystemTime) -> u128 {

@@ -195,8 +195,9 @@ pub trait Queue: Outbox {
         std::future::pending().await
     }
 
-    /// `true` if this process is the one that reports figures about all of the queue: of several
-    /// that share one, a single one does, so that their sum counts nothing twice.
+    /// `true` if this process is the one that reports figures about all of the queue, and removes
+    /// what is kept for long enough: of several that share one, a single one does, so that their
+    /// sum counts nothing twice.
     ///
     /// # Errors
     /// When the store cannot be reached.

@@ -17,8 +17,8 @@ pub struct StoreConfig {
     /// The authorities that the database's certificate is checked against, beside the well-known
     /// ones. Default none. Beyond this machine TLS is required, and the name is checked.
     pub ca: Option<PathBuf>,
-    /// Connections to the database for batches; two more are for news and for signs of life, and up
-    /// to three for outcomes. Default 4, at least 1.
+    /// Connections to the database for batches; two more are for news and for signs of life, up to
+    /// two for limits on callers, and up to three for outcomes. Default 4, at least 1.
     pub connections: usize,
     /// Accepts a database that may lose what it said was kept: `fsync`, `full_page_writes` or
     /// `synchronous_commit` is off. Default false.

@@ -19,6 +19,10 @@ pub(super) async fn run(context: WorkerContext) {
     let mut ticks = tokio::time::interval(pause);
     while context.stop.run_until_cancelled(ticks.tick()).await.is_some() {
         remove_orphans(&context).await;
+        // One of several that share a queue does it for all.
+        if !matches!(context.queue.is_reporter().await, Ok(true)) {
+            continue;
+        }
         let now = context.clock.now();
         if let Some(before) = now.checked_sub(retention) {
             let over = context.queue.ended_before(before, SWEEP_AT_ONCE).await;

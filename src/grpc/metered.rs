@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::shared_limits::SharedLimits;
 use crate::access::{Access, Caller, Refusal};
 use crate::clock::Clock;
 use crate::verdict::Reason;
@@ -11,13 +12,20 @@ use crate::verifier::{Depth, Options, Subject, Verification, Verifier};
 #[derive(Clone)]
 pub(super) struct MeteredVerifier {
     access: Arc<Access>,
+    /// Limits that other replicas count too.
+    shared: Option<Arc<SharedLimits>>,
     verifier: Arc<Verifier>,
     clock: Clock,
 }
 
 impl MeteredVerifier {
     pub(super) fn new(access: Arc<Access>, verifier: Arc<Verifier>, clock: Clock) -> Self {
-        Self { access, verifier, clock }
+        Self { access, shared: None, verifier, clock }
+    }
+
+    /// The same, that counts addresses a day together with other replicas.
+    pub(super) fn with_shared_limits(self, shared: Option<Arc<SharedLimits>>) -> Self {
+        Self { shared, ..self }
     }
 
     /// The verifier, for questions that are not about mailboxes.
@@ -26,19 +34,25 @@ impl MeteredVerifier {
     }
 
     /// Counts addresses that are to be verified later; if one is refused, they all are.
-    pub(super) fn take<'a>(
+    pub(super) async fn take(
         &self,
         caller: &Caller,
-        subjects: impl ExactSizeIterator<Item = &'a Subject>,
+        subjects: &[&Subject],
         depth: Depth,
     ) -> Result<(), Refusal> {
-        let now = self.clock.now();
-        self.access.count_addresses(caller, subjects.len() as u64, now)?;
+        let (now, count) = (self.clock.now(), subjects.len() as u64);
+        match &self.shared {
+            None => self.access.count_addresses(caller, count, now)?,
+            Some(shared) => {
+                let limit = self.access.addresses_per_day(caller, now)?;
+                shared.count_addresses(caller, count, limit).await?;
+            }
+        }
         // Shallower questions reveal nothing about mailboxes.
         if depth < Depth::Mailbox {
             return Ok(());
         }
-        for address in subjects.filter_map(Subject::address) {
+        for address in subjects.iter().filter_map(|subject| subject.address()) {
             let is_free = self.verifier.is_free_provider(address);
             self.access.check_harvest(caller, address, is_free, now)?;
         }
@@ -52,7 +66,7 @@ impl MeteredVerifier {
         subject: Subject,
         options: &Options,
     ) -> Result<Verification, Refusal> {
-        self.take(caller, std::iter::once(&subject), options.depth)?;
+        self.take(caller, &[&subject], options.depth).await?;
         let verification = self.verifier.verify_with(subject, options).await;
         self.told(caller, &verification);
         Ok(verification)

@@ -34,6 +34,7 @@ mod round_trip;
 mod send_history;
 mod serve_error;
 mod service;
+mod shared_limits;
 mod tls;
 mod trace_context;
 

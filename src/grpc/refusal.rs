@@ -26,7 +26,9 @@ pub(super) fn denied(denied: &AdmissionError) -> Status {
 pub(super) fn status(refusal: &Refusal) -> Status {
     let (name, message) = (refusal.limit.name(), refusal.to_string());
     let mut details = ErrorDetails::with_error_info(name, DOMAIN, []);
-    details.add_quota_failure_violation(name, message.clone());
+    if refusal.limit != Limit::Uncounted {
+        details.add_quota_failure_violation(name, message.clone());
+    }
     if let Some(wait) = refusal.retry_after {
         details.set_retry_info(Some(wait));
     }
@@ -122,6 +124,7 @@ pub(super) fn overloaded(what: &str) -> Status {
 fn code(refusal: &Refusal) -> Code {
     match refusal.limit {
         Limit::KeyWithdrawn => Code::PermissionDenied,
+        Limit::Uncounted => Code::Unavailable,
         Limit::CallsPerMinute(_)
         | Limit::AddressesPerDay(_)
         | Limit::LocalPartsPerDomain { .. }

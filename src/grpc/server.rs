@@ -29,7 +29,8 @@ use super::outcomes::OutcomeHandler;
 use super::send_history::SendHistory;
 use super::serve_error::ServeError;
 use super::service::VerificationHandler;
-use crate::access::{Access, Caller, Harvesting, Keys, Quota};
+use super::shared_limits::{self, SharedLimits};
+use crate::access::{Access, Caller, Harvesting, Keys, LimitStore, Quota};
 use crate::batch::Batches;
 use crate::callbacks::Callbacks;
 use crate::campaign::preflight::Thresholds;
@@ -72,6 +73,8 @@ pub struct Services {
     pub outcomes: Option<OutcomeIntake>,
     /// The thresholds of the pre-flight answer.
     pub thresholds: Thresholds,
+    /// The place in which all replicas count what callers use, if there are several.
+    pub limits: Option<Arc<dyn LimitStore>>,
     /// Counters of calls.
     pub calls: Arc<Calls>,
     /// The readiness that health reports.
@@ -121,8 +124,10 @@ pub async fn serve(
     let (is_tls, all) = (files.tls.is_some(), services.batches.clone());
     let console = ConsoleLayer::new(&config.http, anonymous, is_tls, all, clock);
     let (cors, accepts_http1) = (http::cors(&config.http)?, config.http.enabled);
-    let verifier =
-        MeteredVerifier::new(Arc::clone(&files.access), Arc::clone(&services.verifier), clock);
+    let access = Arc::clone(&files.access);
+    let shared = share_limits(&services, &access, clock);
+    let verifier = MeteredVerifier::new(Arc::clone(&access), Arc::clone(&services.verifier), clock)
+        .with_shared_limits(shared.clone());
     let batches = batch_service(&services, verifier.clone(), clock, &shutdown);
     let callbacks = CallbackHandler::new(services.batches.clone(), services.callbacks.clone());
     let callbacks = CallbackServiceServer::new(callbacks);
@@ -155,15 +160,26 @@ pub async fn serve(
         shutdown.cancelled().await;
         tokio::time::sleep(drain_timeout).await;
     };
-    tokio::select! {
+    let drained = tokio::select! {
         served = router.serve_with_incoming_shutdown(incoming, shutdown.cancelled()) => {
-            served?;
-            Ok(Drained::Finished)
+            served.map(|()| Drained::Finished)
         }
         () = deadline => Ok(Drained::TimedOut),
         never = files.watch(poll) => match never {},
         never = reporting.follow() => match never {},
+        never = shared_limits::exchange(shared.as_deref(), &access) => match never {},
+    };
+    if let Some(shared) = shared {
+        shared.leave().await;
     }
+    Ok(drained?)
+}
+
+/// Limits on callers that are kept together with other replicas, if there are any.
+fn share_limits(services: &Services, access: &Access, clock: Clock) -> Option<Arc<SharedLimits>> {
+    let store = services.limits.clone()?;
+    access.share_harvest(&store.secret());
+    Some(Arc::new(SharedLimits::new(store, clock)))
 }
 
 /// Logs where it serves, and who may call.

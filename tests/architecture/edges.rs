@@ -40,7 +40,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     // 8
     ("report", &["address", "campaign", "verdict"]),
     // 9
-    ("batch", &["address", "campaign", "clock", "cluster", "fair", "instruments", "prober", "registration", "smtp", "verdict", "verifier"]),
+    ("batch", &["access", "address", "campaign", "clock", "cluster", "fair", "instruments", "prober", "registration", "smtp", "verdict", "verifier"]),
     ("callbacks", &["batch", "cache", "campaign", "clock", "http_client", "smtp", "verdict"]),
     ("doctor", &["address", "clock", "dns", "egress", "registration", "smtp", "spf"]),
     ("outcomes", &["address", "batch", "campaign", "smtp", "verdict", "verifier"]),
@@ -53,7 +53,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "prober", "readiness", "registration", "verdict", "verifier"]),
     ("config", &["batch", "cache", "callbacks", "campaign", "cluster", "dns", "doctor", "grpc", "lists", "metrics", "outcomes", "posture", "prober", "registration", "smtp", "telemetry", "toml_reader", "verdict", "verifier"]),
-    ("app", &["batch", "cache", "callbacks", "campaign", "clock", "cluster", "config", "dns", "grpc", "lists", "metrics", "outcomes", "posture", "prober", "readiness", "registration", "smtp", "telemetry", "verifier"]),
+    ("app", &["access", "batch", "cache", "callbacks", "campaign", "clock", "cluster", "config", "dns", "grpc", "lists", "metrics", "outcomes", "posture", "prober", "readiness", "registration", "smtp", "telemetry", "verifier"]),
     ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "grpc", "listfile", "lists", "metrics", "outcomes", "posture", "proto", "registration", "report", "sandbox", "smtp", "spf", "telemetry", "verdict", "verifier"]),
     // Beside the house: a mail world on loopback.
     ("sandbox", &["address", "clock"]),

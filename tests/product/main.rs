@@ -40,6 +40,7 @@ mod registration;
 #[cfg(feature = "external-tests")]
 mod replicas;
 mod service;
+mod shared_limits;
 mod shutdown;
 mod strangers;
 mod tls;

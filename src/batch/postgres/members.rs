@@ -10,6 +10,7 @@ use tokio_postgres::Client;
 
 use super::engine::{Engine, batch_id, find, query};
 use super::error::{DatabaseFault, described};
+use super::limits;
 use super::news::RECONNECT;
 use super::vacancies;
 use crate::batch::queue::QueueError;
@@ -120,6 +121,9 @@ async fn beat(
             }
             if let Err(fault) = vacancies::forget(engine).await {
                 tracing::debug!(%fault, "old destinations are not all removed yet");
+            }
+            if let Err(fault) = limits::forget(engine).await {
+                tracing::debug!(%fault, "what callers used long ago is not all removed yet");
             }
         }
     }

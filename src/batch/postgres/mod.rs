@@ -15,9 +15,12 @@ mod destination_tables;
 mod draft;
 mod engine;
 mod error;
+mod harvest;
 mod holders;
 mod intake;
 mod leasing;
+mod limit_tables;
+mod limits;
 mod listener;
 mod members;
 mod news;
@@ -55,6 +58,7 @@ use super::queue::{
     ResultsRequest, SubmittedBatch, Usage,
 };
 use super::store::StoreConfig;
+use crate::access::LimitStore;
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::Batch;
 use crate::campaign::spec::Spec;
@@ -64,6 +68,7 @@ use crate::cluster::HolderStore;
 use draft::WorkerReport;
 use engine::Engine;
 use holders::PostgresHolders;
+use limits::PostgresLimits;
 use reports::QueuedReport;
 use schema::ReasonNumbers;
 
@@ -138,6 +143,14 @@ impl PostgresQueue {
         let holders = PostgresHolders::begin(&self.engine, address).await;
         let wrong = |fault: DatabaseFault| self.engine.target.unusable(&fault.to_string());
         Ok(Arc::new(holders.map_err(wrong)?))
+    }
+
+    /// Counts what callers use together with the other processes.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn limits(&self) -> Result<Arc<dyn LimitStore>, PostgresError> {
+        Ok(Arc::new(PostgresLimits::open(&self.engine.target).await?))
     }
 
     async fn report(&self, report: WorkerReport) -> Result<(), QueueError> {

@@ -20,6 +20,7 @@ use tokio_postgres::Client;
 use super::connect::DatabaseTarget;
 use super::destination_tables;
 use super::error::PostgresError;
+use super::limit_tables;
 use crate::verdict::Reason;
 
 /// The version of the tables. A change that an older mailvet cannot read makes it one more.
@@ -170,10 +171,14 @@ pub(super) async fn prepare(
     if !has_all {
         change.batch_execute(ADDED).await.map_err(wrong)?;
     }
-    let sql = "SELECT to_regclass('mailvet.destinations') IS NOT NULL";
-    let shares: bool = change.query_one(sql, &[]).await.map_err(wrong)?.get(0);
-    if !shares {
-        change.batch_execute(destination_tables::SCHEMA).await.map_err(wrong)?;
+    for (table, schema) in
+        [("destinations", destination_tables::SCHEMA), ("quota_usage", limit_tables::SCHEMA)]
+    {
+        let sql = "SELECT to_regclass('mailvet.' || $1::text) IS NOT NULL";
+        let is_there: bool = change.query_one(sql, &[&table]).await.map_err(wrong)?.get(0);
+        if !is_there {
+            change.batch_execute(schema).await.map_err(wrong)?;
+        }
     }
     let sql = "SELECT version, readable_from FROM mailvet.schema_version";
     let row = change.query_one(sql, &[]).await.map_err(wrong)?;

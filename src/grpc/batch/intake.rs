@@ -110,8 +110,8 @@ impl BatchHandler {
         first: Option<u64>,
         rows: Vec<IncomingRow>,
     ) -> Result<u64, Status> {
-        let subjects = rows.iter().map(|row| &row.subject);
-        let refused = self.verifier.take(caller, subjects, batch.spec.options.depth);
+        let subjects: Vec<_> = rows.iter().map(|row| &row.subject).collect();
+        let refused = self.verifier.take(caller, &subjects, batch.spec.options.depth).await;
         refused.map_err(|refused| refusal::status(&refused))?;
         let taken = self.batches.append(&batch.id, first, rows).await;
         taken.map_err(|error| request::queue_status(&error))

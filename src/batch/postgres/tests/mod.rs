@@ -3,6 +3,7 @@
 
 mod alone;
 mod holders;
+mod limits;
 mod pair;
 pub(crate) mod server;
 
