@@ -2,8 +2,8 @@
 //!
 //! A destination through one identity has one holder at a time, and only the holder asks it; the
 //! other replicas ask the holder. The database says who holds what, and nothing else does: no
-//! votes, no protocol of our own. Who may ask until when is decided by `tenure` and `holdings`, which
-//! are pure; the others carry it out.
+//! votes, no protocol of our own. Who may ask until when is decided by `tenure` and `holdings`,
+//! which are pure; the others carry it out.
 //!
 //! Without `cluster.listen` none of this exists, and every process asks for itself.
 
