@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::hooks::HookConfig;
+
 /// Settings of outcomes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -19,6 +21,8 @@ pub struct Config {
     /// Names of the API keys and certificates that may report outcomes to the service. Default
     /// none. An outcome counts for every caller: it suppresses addresses for all of them.
     pub reporters: Vec<String>,
+    /// Hooks: URLs to which mail services post their events. Default none.
+    pub hooks: Vec<HookConfig>,
     /// True to keep addresses as they are. Default false: what is kept is a keyed hash of each,
     /// which finds an address again and tells nobody whose it is.
     pub keep_addresses: bool,
@@ -37,6 +41,7 @@ impl Default for Config {
             file: None,
             key_file: None,
             reporters: Vec::new(),
+            hooks: Vec::new(),
             keep_addresses: false,
             keep_verdicts: Duration::from_secs(180 * 24 * 60 * 60),
             suppress_gone: Duration::from_secs(180 * 24 * 60 * 60),

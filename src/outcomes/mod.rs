@@ -15,8 +15,10 @@ mod config;
 #[cfg(feature = "sqlite")]
 mod digest;
 mod event;
+pub mod hooks;
 mod intake;
 mod kind;
+mod mail_service;
 #[cfg(feature = "sqlite")]
 mod outcome_table;
 #[cfg(all(feature = "sqlite", feature = "postgres"))]
@@ -37,8 +39,10 @@ pub use config::Config;
 #[cfg(feature = "sqlite")]
 pub use digest::Digest;
 pub use event::{AddedEvent, EventProof, OutcomeEvent, ReportedFate};
+pub use hooks::{HookConfig, HookError, OutcomeHooks, hook_problems};
 pub use intake::{OutcomeIntake, OutcomeKeeper};
 pub use kind::OutcomeKind;
+pub use mail_service::MailService;
 #[cfg(feature = "sqlite")]
 pub use prior::{OutcomeHistory, OutcomePlace};
 #[cfg(feature = "sqlite")]

@@ -43,7 +43,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("batch", &["access", "address", "campaign", "clock", "cluster", "fair", "instruments", "prober", "registration", "smtp", "verdict", "verifier"]),
     ("callbacks", &["batch", "cache", "campaign", "clock", "http_client", "smtp", "verdict"]),
     ("doctor", &["address", "clock", "dns", "egress", "registration", "smtp", "spf"]),
-    ("outcomes", &["address", "batch", "campaign", "smtp", "verdict", "verifier"]),
+    ("outcomes", &["address", "batch", "cache", "callbacks", "campaign", "clock", "http_client", "instruments", "smtp", "verdict", "verifier"]),
     // 10
     ("proto", &["campaign", "report", "verdict"]),
     ("http", &["batch", "campaign", "listfile", "proto"]),
@@ -51,7 +51,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("grpc", &["access", "address", "batch", "cache", "callbacks", "campaign", "clock", "console", "dns", "fair", "http", "instruments", "lists", "outcomes", "posture", "proto", "readiness", "registration", "smtp", "verdict", "verifier"]),
     // 11
     ("telemetry", &[]),
-    ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "prober", "readiness", "registration", "verdict", "verifier"]),
+    ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "outcomes", "prober", "readiness", "registration", "verdict", "verifier"]),
     ("config", &["batch", "cache", "callbacks", "campaign", "cluster", "dns", "doctor", "grpc", "lists", "metrics", "outcomes", "posture", "prober", "registration", "smtp", "telemetry", "toml_reader", "verdict", "verifier"]),
     ("app", &["access", "batch", "cache", "callbacks", "campaign", "clock", "cluster", "config", "dns", "grpc", "lists", "metrics", "outcomes", "posture", "prober", "readiness", "registration", "smtp", "telemetry", "verifier"]),
     ("cli", &["access", "address", "app", "batch", "campaign", "clock", "config", "dns", "doctor", "egress", "grpc", "listfile", "lists", "metrics", "outcomes", "posture", "proto", "registration", "report", "sandbox", "smtp", "spf", "telemetry", "verdict", "verifier"]),

@@ -17,7 +17,7 @@ use super::kind::OutcomeKind;
 use crate::smtp::Classifier;
 
 pub use time::from_text as parse_time;
-pub use vendors::read_document;
+pub use vendors::{read_document, read_posted};
 
 /// The form of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,6 +21,7 @@ use super::{ReadItem, time};
 use crate::outcomes::bounce::judge_words;
 use crate::outcomes::event::OutcomeEvent;
 use crate::outcomes::kind::OutcomeKind;
+use crate::outcomes::mail_service::MailService;
 use crate::smtp::{Classifier, EnhancedStatus};
 
 /// Arrays within arrays that are looked into.
@@ -53,6 +54,53 @@ pub fn read_document(classifier: &Classifier, document: &Value) -> ReadItem {
     match collect(classifier, document, 0, &mut events) {
         true => ReadItem::Events(events),
         false => ReadItem::NotUnderstood("a document of no service that is known"),
+    }
+}
+
+/// Reads a JSON document that this service posted: the events of each part of it that is one.
+#[must_use]
+pub fn read_posted(
+    service: MailService,
+    classifier: &Classifier,
+    document: &Value,
+) -> Vec<ReadItem> {
+    let mut items = Vec::new();
+    collect_parts(reader(service), classifier, document, 0, &mut items);
+    items
+}
+
+fn collect_parts(
+    reader: &dyn VendorReader,
+    classifier: &Classifier,
+    document: &Value,
+    depth: u32,
+    items: &mut Vec<ReadItem>,
+) {
+    match document {
+        Value::Array(parts) if depth < MAX_DEPTH => {
+            for part in parts {
+                collect_parts(reader, classifier, part, depth + 1, items);
+            }
+        }
+        part => items.push(match reader.read(classifier, part) {
+            Some(events) => ReadItem::Events(events),
+            None => ReadItem::NotUnderstood("no event of this service that is known"),
+        }),
+    }
+}
+
+/// The reader of one service's events.
+fn reader(service: MailService) -> &'static dyn VendorReader {
+    match service {
+        MailService::Brevo => &brevo::Brevo,
+        MailService::KumoMta => &kumomta::KumoMta,
+        MailService::Mailgun => &mailgun::Mailgun,
+        MailService::Mailjet => &mailjet::Mailjet,
+        MailService::Postmark => &postmark::Postmark,
+        MailService::Resend => &resend::Resend,
+        MailService::SendGrid => &sendgrid::SendGrid,
+        MailService::Ses => &ses::AmazonSes,
+        MailService::SparkPost => &sparkpost::SparkPost,
     }
 }
 

@@ -1,0 +1,312 @@
+//! Hooks: URLs of ours to which mail services post what became of mail, each signed as its service
+//! signs.
+//!
+//! A post is verified over the octets that came, before they are read as anything; only Mailgun and
+//! SNS have their signature within the JSON, which is then all that is looked at. What is verified
+//! counts as the operator's own, and is kept once however often it comes.
+//!
+//! Pure: the settings, the keys, and each service's way to sign. Shell: this file, the key files,
+//! and the certificates of SNS.
+
+mod bearer;
+mod config;
+mod headers;
+mod hook_error;
+mod hook_key;
+mod key_source;
+mod mailgun;
+mod refusal;
+mod resend;
+mod sendgrid;
+mod setup;
+mod signing_certificates;
+mod sns;
+mod time_window;
+mod used_tokens;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use parking_lot::Mutex;
+use serde_json::Value;
+
+use self::hook_key::HookKey;
+use self::key_source::KeySource;
+use self::signing_certificates::SigningCertificates;
+use self::sns::{SnsKind, SnsMessage, SnsTopic};
+use self::time_window::TimeWindow;
+use self::used_tokens::UsedTokens;
+use super::event::{AddedEvent, OutcomeEvent};
+use super::intake::OutcomeIntake;
+use super::mail_service::MailService;
+use super::readers::{ReadItem, read_posted};
+use crate::instruments::{Counter, CounterVec};
+use crate::smtp::Classifier;
+
+pub use self::config::HookConfig;
+pub use self::hook_error::HookError;
+pub use self::refusal::HookRefusal;
+pub use self::setup::{HookSetupError, hook_problems};
+
+/// Fates of posts, as they are counted.
+const FATES: [&str; 5] = ["taken", "not_understood", "subscription", "refused", "failed"];
+
+/// The hooks of a service. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct OutcomeHooks(Arc<[Hook]>);
+
+/// A hook.
+pub struct Hook {
+    name: String,
+    service: MailService,
+    tolerance: Duration,
+    confirms: bool,
+    key: KeySource,
+    /// Where SNS signs, and something is to be asked of it.
+    certificates: Option<SigningCertificates>,
+    used: Mutex<UsedTokens>,
+    posts: CounterVec,
+    taken: Counter,
+    repeated: Counter,
+    not_understood: Counter,
+}
+
+/// Counts of one hook since the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookStats {
+    /// Its name.
+    pub name: String,
+    /// Posts by their fate.
+    pub posts: Vec<(&'static str, u64)>,
+    /// Events by their fate.
+    pub events: [(&'static str, u64); 3],
+}
+
+/// The answer to a post that was verified.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HookReceipt {
+    /// New outcomes.
+    pub taken: u64,
+    /// Outcomes that were kept before.
+    pub repeated: u64,
+    /// Events that were not understood: their positions, and why.
+    pub not_understood: Vec<(usize, &'static str)>,
+}
+
+impl OutcomeHooks {
+    /// The hook of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`HookError::NoSuchHook`].
+    pub fn find(&self, name: &str) -> Result<&Hook, HookError> {
+        self.0.iter().find(|hook| hook.name == name).ok_or(HookError::NoSuchHook)
+    }
+
+    /// Counts of all hooks.
+    #[must_use]
+    pub fn stats(&self) -> Vec<HookStats> {
+        let read = |hook: &Hook| HookStats {
+            name: hook.name.clone(),
+            posts: hook.posts.snapshot(),
+            events: [
+                ("taken", hook.taken.value()),
+                ("repeated", hook.repeated.value()),
+                ("not_understood", hook.not_understood.value()),
+            ],
+        };
+        self.0.iter().map(read).collect()
+    }
+}
+
+impl Hook {
+    /// Checks what can be checked of a post before its body is read.
+    ///
+    /// # Errors
+    ///
+    /// [`HookError::Refused`], counted and logged.
+    pub async fn check_head(&self, headers: &HeaderMap, now: SystemTime) -> Result<(), HookError> {
+        let checked = match &*self.key.current(now).await {
+            HookKey::Tokens(tokens) => bearer::verify(tokens, headers),
+            _ => Ok(()),
+        };
+        let checked = checked.map_err(HookError::from);
+        checked.inspect_err(|error| self.note_failure(error))
+    }
+
+    /// Verifies a post whose head was checked, and keeps what it tells.
+    ///
+    /// # Errors
+    ///
+    /// [`HookError`], counted and logged; nothing is kept then.
+    pub async fn take(
+        &self,
+        (headers, body): (&HeaderMap, &[u8]),
+        intake: &OutcomeIntake,
+        classifier: &Classifier,
+        now: SystemTime,
+    ) -> Result<HookReceipt, HookError> {
+        let taken = match self.read(headers, body, classifier, now).await {
+            Ok(Some(items)) => self.keep(items, intake, now).await,
+            Ok(None) => {
+                self.posts.inc("subscription");
+                return Ok(HookReceipt::default());
+            }
+            Err(error) => Err(error),
+        };
+        match &taken {
+            Ok(receipt) => self.note_receipt(receipt),
+            Err(error) => self.note_failure(error),
+        }
+        taken
+    }
+
+    /// The events of a post, once it is verified; `None` if it is about the subscription.
+    async fn read(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        classifier: &Classifier,
+        now: SystemTime,
+    ) -> Result<Option<Vec<ReadItem>>, HookError> {
+        let window = TimeWindow { now, tolerance: self.tolerance };
+        let document = match &*self.key.current(now).await {
+            HookKey::SendGrid(key) => {
+                sendgrid::verify(key, headers, body, window)?;
+                parse(body)?
+            }
+            HookKey::Resend(secrets) => {
+                resend::verify(secrets, headers, body, window)?;
+                parse(body)?
+            }
+            HookKey::Mailgun(keys) => {
+                let document = parse(body)?;
+                let token = mailgun::verify(keys, &document, window)?;
+                self.used.lock().admit(token, body, window)?;
+                document
+            }
+            HookKey::Sns(topic, pinned) => {
+                let document = parse(body)?;
+                let message = SnsMessage::parse(&document)?;
+                message.check(topic, window)?;
+                match (pinned, &self.certificates) {
+                    (Some(certificate), _) => message.verify(certificate, now)?,
+                    (None, Some(certificates)) => {
+                        let url = message.certificate_url(topic)?;
+                        let found = certificates.find(&url, now).await;
+                        message.verify(&*found.map_err(HookError::Unreachable)?, now)?;
+                    }
+                    (None, None) => {
+                        return Err(HookError::Unreachable("SNS cannot be asked".to_owned()));
+                    }
+                }
+                if message.kind != SnsKind::Notification {
+                    self.answer_subscription(&message, topic).await?;
+                    return Ok(None);
+                }
+                document
+            }
+            // Verified before the body was read.
+            HookKey::Tokens(_) => parse(body)?,
+        };
+        Ok(Some(read_posted(self.service, classifier, &document)))
+    }
+
+    /// Confirms a subscription if that is configured, and else says what waits for somebody.
+    async fn answer_subscription(
+        &self,
+        message: &SnsMessage<'_>,
+        topic: &SnsTopic,
+    ) -> Result<(), HookError> {
+        let hook = &self.name;
+        if message.kind == SnsKind::UnsubscribeConfirmation {
+            tracing::warn!(hook, "the topic of SNS posts to this hook no more");
+            return Ok(());
+        }
+        let url = message.subscribe_url(topic)?;
+        match &self.certificates {
+            Some(sns) if self.confirms => {
+                sns.confirm(&url).await.map_err(HookError::Unreachable)?;
+                tracing::info!(hook, "the subscription of a topic of SNS is confirmed");
+            }
+            _ => {
+                let url = format!("https://{}{}", url.authority, url.path);
+                tracing::warn!(hook, url, "visit this URL to confirm the subscription of SNS");
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep(
+        &self,
+        items: Vec<ReadItem>,
+        intake: &OutcomeIntake,
+        now: SystemTime,
+    ) -> Result<HookReceipt, HookError> {
+        let mut receipt = HookReceipt::default();
+        let mut events: Vec<OutcomeEvent> = Vec::new();
+        let mut positions = Vec::new();
+        for (position, item) in items.into_iter().enumerate() {
+            match item {
+                ReadItem::NotUnderstood(why) => receipt.not_understood.push((position, why)),
+                ReadItem::Events(read) => {
+                    positions.extend(read.iter().map(|_| position));
+                    events.extend(read);
+                }
+            }
+        }
+        let kept = intake.keeper.keep(events, now).await?;
+        for (added, position) in kept.into_iter().zip(positions) {
+            match added {
+                AddedEvent::Taken => receipt.taken += 1,
+                AddedEvent::Repeated => receipt.repeated += 1,
+                AddedEvent::NotCounted => {
+                    receipt.not_understood.push((position, "it proves nothing"));
+                }
+                AddedEvent::NoAddress => {
+                    receipt.not_understood.push((position, "its recipient is no address"));
+                }
+            }
+        }
+        Ok(receipt)
+    }
+
+    fn note_receipt(&self, receipt: &HookReceipt) {
+        let missed = receipt.not_understood.len();
+        self.taken.add(receipt.taken);
+        self.repeated.add(receipt.repeated);
+        self.not_understood.add(missed as u64);
+        self.posts.inc(if missed > 0 { "not_understood" } else { "taken" });
+        if let Some((_, why)) = receipt.not_understood.first() {
+            let hook = &self.name;
+            tracing::warn!(hook, missed, why, "events of a hook were not understood");
+        }
+    }
+
+    /// Counts a post that was not taken, and says so without a word of its body.
+    fn note_failure(&self, error: &HookError) {
+        let hook = &self.name;
+        match error {
+            HookError::Unkept(cause) => {
+                self.posts.inc("failed");
+                tracing::error!(hook, %cause, "outcomes of a hook cannot be kept");
+            }
+            HookError::Unreachable(_) => {
+                self.posts.inc("failed");
+                tracing::error!(hook, %error, "a post to a hook cannot be verified now");
+            }
+            HookError::NoSuchHook | HookError::Refused(_) | HookError::NotJson => {
+                self.posts.inc("refused");
+                tracing::warn!(hook, %error, "a post to a hook was refused");
+            }
+        }
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Value, HookError> {
+    serde_json::from_slice(body).map_err(|_| HookError::NotJson)
+}
+
+#[cfg(test)]
+mod tests;
