@@ -25,7 +25,7 @@ use crate::dns::Resolver;
 use crate::grpc::{self, Calls, Services};
 use crate::lists::{self, ListsHandle, Reload};
 use crate::metrics::Sources;
-use crate::outcomes::{OutcomeHistory, OutcomeIntake, OutcomePlace};
+use crate::outcomes::{OutcomeHistory, OutcomeHooks, OutcomeIntake, OutcomePlace, hook_problems};
 use crate::posture::PostureInspector;
 use crate::prober::Prober;
 use crate::readiness::Readiness;
@@ -112,6 +112,7 @@ impl App {
         let registrations = Registrations::new(registration, domains.clone(), networks(), clock)?;
         let (posture, names) = (config.posture.clone(), (Arc::clone(&resolver), domains.clone()));
         let postures = PostureInspector::new(posture, names, prober.clone(), networks(), clock)?;
+        let hooks = OutcomeHooks::open(&config.outcomes.hooks, &domains, &networks(), clock)?;
         let verifier = verifier
             .with_registrations(Arc::new(registrations.clone()))
             .with_postures(Arc::new(postures));
@@ -128,6 +129,7 @@ impl App {
             prober: prober.clone(),
             verifier: Arc::clone(&verifier),
             registrations: registrations.clone(),
+            hooks,
             batches: Arc::new(OnceLock::new()),
             calls: Arc::new(Calls::default()),
             readiness: Readiness::default(),
@@ -169,6 +171,7 @@ impl App {
         Ok(Services {
             callbacks: self.callbacks.get().cloned(),
             outcomes: self.outcomes.clone(),
+            hooks: self.sources.hooks.clone(),
             verifier: Arc::clone(&self.verifier),
             replies: Arc::clone(&self.replies),
             batches: batches.clone(),
@@ -437,6 +440,9 @@ pub fn problems(config: &Config) -> Vec<anyhow::Error> {
     }
     found.extend(callbacks::problems(&config.callbacks).into_iter().map(anyhow::Error::msg));
     found.extend(registration::problems(&config.registration).into_iter().map(anyhow::Error::msg));
+    let is_http = config.server.http.enabled;
+    found
+        .extend(hook_problems(&config.outcomes.hooks, is_http).into_iter().map(anyhow::Error::msg));
     found.extend(postgres::check_config(&config.store).err().map(Into::into));
     let has_store = config.store.url.is_some();
     found.extend(config.cluster.problems(has_store).into_iter().map(anyhow::Error::msg));

@@ -1,5 +1,6 @@
 //! Authenticates and admits each call, whichever service it is for: credentials, quota, capacity.
-//! Only health needs no credentials; it has a budget of its own.
+//! Health needs no credentials, and posts of mail services to their hooks none of ours; both have
+//! budgets of their own.
 //!
 //! The services find the [`Caller`] among the request's extensions.
 
@@ -24,12 +25,16 @@ use super::message_limit::MessageLimits;
 use super::refusal;
 use crate::access::{Access, Bearer, Caller, CallerKind, Credentials};
 use crate::clock::Clock;
+use crate::http::HookCall;
 
 /// The paths of the health service.
 const HEALTH: &str = "/grpc.health.v1.Health/";
 
 /// The stream of the health service.
 const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
+
+/// Posts to hooks at a time: until it is verified, nobody knows whose one is.
+const HOOK_POSTS: usize = 64;
 
 /// Longest time of a stream that watches the health.
 const LONGEST_WATCH: Duration = Duration::from_secs(10 * 60);
@@ -40,6 +45,7 @@ pub(super) struct AuthLayer {
     access: Arc<Access>,
     calls: Arc<Semaphore>,
     watches: Arc<Semaphore>,
+    hook_posts: Arc<Semaphore>,
     messages: MessageLimits,
     poll: Duration,
     clock: Clock,
@@ -53,6 +59,7 @@ impl AuthLayer {
             access,
             calls: budget(limits.calls),
             watches: budget(limits.health_calls),
+            hook_posts: budget(HOOK_POSTS),
             messages: MessageLimits::new(limits.request_octets),
             poll: config.poll_interval,
             clock,
@@ -66,6 +73,9 @@ impl AuthLayer {
         let peer = peer.ok_or_else(|| Status::internal("the connection is not known"))?;
         if request.uri().path().starts_with(HEALTH) {
             return self.admit_health(request.uri().path(), &peer);
+        }
+        if is_hook(request) {
+            return self.admit_hook(&peer);
         }
         let now = self.clock.now();
         let presented = Credentials {
@@ -104,6 +114,15 @@ impl AuthLayer {
         Ok(Admission { permit, end: Some(watched_long_enough().boxed()) })
     }
 
+    /// Admits a post to a hook, which verifies it. The connection has no more time than before
+    /// until it does.
+    fn admit_hook(&self, peer: &ClientPeer) -> Result<Admission, Status> {
+        let room = Arc::clone(&self.hook_posts).try_acquire_owned();
+        let room = room.map_err(|_| refusal::overloaded("posts to hooks"))?;
+        let permit = CallPermit { _room: Some(room), _watch: None, _call: peer.calls.begin() };
+        Ok(Admission { permit, end: None })
+    }
+
     /// Resolves when the key of `caller` is withdrawn or expires.
     async fn withdrawn(self, caller: Caller) -> Status {
         loop {
@@ -118,6 +137,11 @@ impl AuthLayer {
 async fn watched_long_enough() -> Status {
     tokio::time::sleep(LONGEST_WATCH).await;
     Status::unavailable("a watch ends after 10 minutes; watch again")
+}
+
+/// `true` for a post to a hook, which the HTTP layer alone can make.
+fn is_hook(request: &Request<Body>) -> bool {
+    request.extensions().get::<HookCall>().is_some()
 }
 
 /// An admitted call.
@@ -180,9 +204,11 @@ where
             Ok(admission) => admission,
             Err(status) => return future::ok(status.into_http()).boxed(),
         };
+        let is_hook = is_hook(&request);
         let (parts, body) = request.into_parts();
         let uri = parts.uri.clone();
-        let body = self.layer.messages.bound(uri.path(), body);
+        // The body of a post to a hook is no message of gRPC; the hook bounds it.
+        let body = if is_hook { body } else { self.layer.messages.bound(uri.path(), body) };
         let answer = self.inner.call(Request::from_parts(parts, body));
         async move {
             let answer = match &mut end {

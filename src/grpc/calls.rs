@@ -24,6 +24,7 @@ use super::callers::{CallerCounts, CallerName};
 use super::connection::ClientPeer;
 use super::trace_context;
 use crate::clock::Clock;
+use crate::http::HOOK_RPC;
 use crate::instruments::{CounterVec, Histogram, HistogramSnapshot};
 use crate::proto::FILE_DESCRIPTOR_SET;
 
@@ -90,7 +91,8 @@ impl Default for Calls {
                 service.method.iter().map(move |method| format!("{of}/{}", method.name()))
             })
         });
-        let others = HEALTH.into_iter().chain([OTHER]).map(str::to_owned);
+        let hooks = HOOK_RPC.trim_start_matches('/');
+        let others = HEALTH.into_iter().chain([hooks, OTHER]).map(str::to_owned);
         let method =
             |name| Method { name, codes: CounterVec::new(CODES), elapsed: Histogram::default() };
         Self {
@@ -306,6 +308,7 @@ mod tests {
         let ours = "mailvet.v1.VerificationService/VerifyAddress";
         assert_eq!(name("/mailvet.v1.VerificationService/VerifyAddress"), ours);
         assert_eq!(name("/grpc.health.v1.Health/Check"), HEALTH[0]);
+        assert_eq!(name(HOOK_RPC), HOOK_RPC[1..]);
         assert_eq!(name("/mailvet.v1.VerificationService/jane@example.com"), OTHER);
         assert_eq!(name("/"), OTHER);
     }

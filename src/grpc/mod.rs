@@ -21,6 +21,7 @@ mod ending;
 mod enums;
 mod file_watch;
 mod health;
+mod hooks;
 mod keys;
 mod listener;
 mod message_limit;

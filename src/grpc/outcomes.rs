@@ -51,12 +51,7 @@ impl OutcomeHandler {
 
     /// The place for what this caller reports, if it may.
     fn intake(&self, caller: &Caller) -> Result<&OutcomeIntake, Status> {
-        let intake = self.intake.as_ref().ok_or_else(|| {
-            Status::failed_precondition(
-                "the service keeps no outcomes: its operator has to name a file for them \
-                 (outcomes.file)",
-            )
-        })?;
+        let intake = self.intake.as_ref().ok_or_else(no_outcomes)?;
         if caller.kind == CallerKind::Local || intake.has_reporter(&caller.name) {
             return Ok(intake);
         }
@@ -205,9 +200,16 @@ impl OutcomeService for OutcomeHandler {
     }
 }
 
+/// The refusal of a service that keeps no outcomes.
+pub(super) fn no_outcomes() -> Status {
+    Status::failed_precondition(
+        "the service keeps no outcomes: its operator has to name a file for them (outcomes.file)",
+    )
+}
+
 /// Counts of one stream.
 #[derive(Debug, Default)]
-struct ReportTally {
+pub(super) struct ReportTally {
     position: i64,
     taken: i64,
     repeated: i64,
@@ -216,14 +218,21 @@ struct ReportTally {
 }
 
 impl ReportTally {
-    fn leave_out(&mut self, position: i64, why: &str) {
+    /// Counts outcomes that are kept.
+    pub(super) fn count(&mut self, taken: u64, repeated: u64) {
+        let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.taken += count(taken);
+        self.repeated += count(repeated);
+    }
+
+    pub(super) fn leave_out(&mut self, position: i64, why: &str) {
         self.not_understood += 1;
         if self.first.len() < NAMED {
             self.first.push(UntakenOutcome { position, why: why.to_owned() });
         }
     }
 
-    fn into_answer(self) -> ReportOutcomesResponse {
+    pub(super) fn into_answer(self) -> ReportOutcomesResponse {
         let Self { taken, repeated, not_understood, mut first, .. } = self;
         // Those of a page that the store left out come after those that were never shown to it.
         first.sort_by_key(|outcome| outcome.position);

@@ -22,6 +22,7 @@ use super::config::{Config, Limits};
 use super::content_type::GrpcOnlyLayer;
 use super::credential_files::CredentialFiles;
 use super::health::Health;
+use super::hooks::HookHandler;
 use super::listener;
 use super::message_limit::{self, LARGEST_PAGE};
 use super::metered::MeteredVerifier;
@@ -37,7 +38,7 @@ use crate::campaign::preflight::Thresholds;
 use crate::clock::Clock;
 use crate::console::ConsoleLayer;
 use crate::http::{self, BodyLimits, BrowserGuard, HttpLayer, LocalAnswers};
-use crate::outcomes::OutcomeIntake;
+use crate::outcomes::{OutcomeHooks, OutcomeIntake};
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::batch_service_server::BatchServiceServer;
 use crate::proto::callback_service_server::CallbackServiceServer;
@@ -71,6 +72,8 @@ pub struct Services {
     pub callbacks: Option<Callbacks>,
     /// The place for outcomes that callers report, if they are kept.
     pub outcomes: Option<OutcomeIntake>,
+    /// The hooks to which mail services post outcomes.
+    pub hooks: OutcomeHooks,
     /// The thresholds of the pre-flight answer.
     pub thresholds: Thresholds,
     /// The place in which all replicas count what callers use, if there are several.
@@ -133,6 +136,8 @@ pub async fn serve(
     let callbacks = CallbackServiceServer::new(callbacks);
     let outcomes = outcome_service(&services, clock, &shutdown);
     let replies = Arc::clone(&services.replies);
+    let (hooks, intake) = (services.hooks.clone(), services.outcomes.clone());
+    let hooks = HookHandler::new(hooks, intake, Arc::clone(&replies), clock);
     let service = VerificationHandler::new(verifier, replies, config, clock, shutdown.clone());
     let reporting = Health::begin(health_reporter, &services.readiness, shutdown.clone()).await;
     let router = builder(&limits)
@@ -154,6 +159,7 @@ pub async fn serve(
         .add_service(batches)
         .add_service(callbacks.max_decoding_message_size(largest))
         .add_service(outcomes)
+        .add_service(hooks)
         .add_service(LocalAnswers);
 
     let deadline = async {

@@ -18,6 +18,8 @@ pub(super) enum AnswerPlan {
     Rpc { matched: RouteMatch, form: AnswerForm },
     /// Answer by itself, if the gate lets the caller in.
     Local(LocalAnswer),
+    /// Translate what became of a post to a hook.
+    Hook,
     /// Finish the upload of a list.
     Upload(ListUpload),
     /// Put the results beside the rows of the list of this batch.
@@ -44,6 +46,7 @@ impl AnswerPlan {
                 response::stream(answer, matched.route.output(), form)
             }
             Self::Rpc { matched, .. } => response::unary(answer, matched.route.output()).await,
+            Self::Hook => response::hook(answer).await,
             Self::Upload(upload) => response::upload(answer, upload).await,
             Self::Download(download) => download.answer(answer).await,
         }

@@ -6,7 +6,7 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 const HEAD: usize = 5;
 
 /// A message in its frame, not compressed. `None` if it is too long for one.
-pub(super) fn frame(message: &[u8]) -> Option<Bytes> {
+pub(crate) fn frame(message: &[u8]) -> Option<Bytes> {
     let length = u32::try_from(message.len()).ok()?;
     let mut framed = BytesMut::with_capacity(HEAD + message.len());
     framed.put_u8(0);

@@ -16,6 +16,7 @@ mod csv;
 mod download;
 mod form;
 mod frames;
+mod hook_call;
 mod layer;
 mod local;
 mod openapi;
@@ -41,6 +42,8 @@ pub(crate) use upload::{ArrivedList, FormHead, ListUploads, sent_address};
 
 pub(crate) use answer::http_status;
 pub(crate) use body::{BodyReader, RequestForm};
+pub(crate) use frames::frame;
+pub(crate) use hook_call::{HOOK_RPC, HookCall};
 
 /// The OpenAPI document that `/openapi.json` answers with.
 #[must_use]

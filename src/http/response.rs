@@ -74,6 +74,14 @@ pub(super) async fn unary(answer: Response<Body>, of: MessageDescriptor) -> Resp
     }
 }
 
+/// The answer to a post to a hook: counts, as a report of outcomes has them.
+pub(super) async fn hook(answer: Response<Body>) -> Response<Body> {
+    match json::descriptors().get_message_by_name("mailvet.v1.ReportOutcomesResponse") {
+        Some(counts) => unary(answer, counts).await,
+        None => error(&Status::internal("the counts of outcomes have no description")),
+    }
+}
+
 /// The answer to an upload, given that of the call that it became.
 pub(super) async fn upload(answer: Response<Body>, upload: ListUpload) -> Response<Body> {
     let finished = match message(answer.into_body()).await {

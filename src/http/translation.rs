@@ -21,6 +21,7 @@ use super::browser_guard::BrowserGuard;
 use super::config::Config;
 use super::download::{ListDownload, RowSelection};
 use super::form::AnswerForm;
+use super::hook_call::{HOOK_PATH, HOOK_RPC, HookCall};
 use super::local::{self, LocalCode};
 use super::own_call::CallOrigin;
 use super::request;
@@ -43,6 +44,7 @@ pub(super) struct Translation {
     uploads: Option<ListUploads>,
     store: Option<UploadStore>,
     download: PathTemplate,
+    hook: PathTemplate,
 }
 
 impl Translation {
@@ -61,6 +63,7 @@ impl Translation {
             uploads: uploads.clone().map(ListUploads::new),
             store: uploads,
             download: PathTemplate::parse(DOWNLOAD_PATH),
+            hook: PathTemplate::parse(HOOK_PATH),
         }
     }
 
@@ -80,6 +83,11 @@ impl Translation {
         Err(Box::new((asked, AnswerPlan::Local(answer))))
     }
 
+    /// `true` for a post to a hook.
+    pub(super) fn is_hook(&self, request: &Request<Body>) -> bool {
+        request.method() == Method::POST && self.hook.values(request.uri().path()).is_some()
+    }
+
     /// The request to send to the services, and what to make of their answer.
     pub(super) fn plan(&self, request: Request<Body>) -> (Request<Body>, AnswerPlan) {
         let (method, path) = (request.method(), request.uri().path());
@@ -88,6 +96,9 @@ impl Translation {
         }
         if let Some(batch_id) = self.download.values(path).and_then(|mut values| values.pop()) {
             return self.plan_download(request, batch_id);
+        }
+        if let Some(name) = self.hook.values(path).and_then(|mut values| values.pop()) {
+            return plan_hook(request, name);
         }
         let plan = match self.routes.find(method, path) {
             Err(_) if path == openapi::PATH => Err(document(method)),
@@ -180,6 +191,18 @@ impl Translation {
             }
         }
     }
+}
+
+/// The plan for a post to the hook of this name.
+fn plan_hook(request: Request<Body>, name: String) -> (Request<Body>, AnswerPlan) {
+    if request.method() != Method::POST {
+        let answer = refuse_method(&[Method::POST]);
+        return (ask_the_gate(request, answer.code), AnswerPlan::Local(answer));
+    }
+    let (parts, body) = request.into_parts();
+    let mut request = grpc_request(HOOK_RPC, &parts, body);
+    request.extensions_mut().insert(HookCall { name, headers: parts.headers });
+    (request, AnswerPlan::Hook)
 }
 
 /// The header's text; empty if there is none.

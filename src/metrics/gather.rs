@@ -8,6 +8,8 @@ use crate::batch::{self, Batches};
 use crate::cache::{self, DnsCache};
 use crate::dns::{self, Resolver};
 use crate::grpc::{Calls, MethodStats};
+use crate::outcomes::OutcomeHooks;
+use crate::outcomes::hooks::HookStats;
 use crate::prober::{self, Prober};
 use crate::readiness::{Readiness, ReadinessState};
 use crate::registration::Registrations;
@@ -28,6 +30,8 @@ pub struct Sources {
     pub verifier: Arc<Verifier>,
     /// The registrations.
     pub registrations: Registrations,
+    /// The hooks of mail services.
+    pub hooks: OutcomeHooks,
     /// The batches, once they are open.
     pub batches: Arc<OnceLock<Batches>>,
     /// The calls.
@@ -47,6 +51,7 @@ pub(super) struct Snapshot {
     pub(super) said: prober::ReplyStats,
     pub(super) verifier: verifier::Stats,
     pub(super) registry_requests: Vec<(&'static str, u64)>,
+    pub(super) hooks: Vec<HookStats>,
     /// None while they are not open, or cannot be asked.
     pub(super) batches: Option<batch::Stats>,
     pub(super) calls: Vec<MethodStats>,
@@ -77,6 +82,7 @@ impl Sources {
             lanes: self.prober.stats(),
             said: self.prober.reply_stats(),
             verifier: self.verifier.stats(),
+            hooks: self.hooks.stats(),
             registry_requests: self.registrations.requests(),
             batches,
             calls: self.calls.stats(),

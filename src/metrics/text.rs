@@ -32,6 +32,7 @@ impl Collector for Snapshot {
         self.caches(&mut page)?;
         self.dns(&mut page)?;
         self.registries(&mut page)?;
+        self.hooks(&mut page)?;
         self.smtp(&mut page)?;
         self.lanes(&mut page)?;
         self.batches(&mut page)?;
@@ -120,6 +121,27 @@ impl Snapshot {
             "mailvet_registry_requests",
             "Domains that registries were asked about (RDAP), by the kind of the answer",
             requests.map(|(answer, count)| ([("answer", *answer)], *count)),
+        )
+    }
+
+    fn hooks(&self, page: &mut MetricsPage<'_>) -> fmt::Result {
+        let posts = self.hooks.iter().flat_map(|hook| {
+            let name = hook.name.as_str();
+            hook.posts.iter().map(move |(fate, n)| ([("hook", name), ("fate", *fate)], *n))
+        });
+        page.counters(
+            "mailvet_outcome_hook_posts",
+            "Posts of mail services to hooks, by what became of them; refused: not the service's own",
+            posts,
+        )?;
+        let events = self.hooks.iter().flat_map(|hook| {
+            let name = hook.name.as_str();
+            hook.events.iter().map(move |(fate, n)| ([("hook", name), ("fate", *fate)], *n))
+        });
+        page.counters(
+            "mailvet_outcome_hook_events",
+            "Events that mail services posted to hooks, by what became of them",
+            events,
         )
     }
 

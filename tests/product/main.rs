@@ -29,6 +29,7 @@ mod oddities;
 #[cfg(feature = "external-tests")]
 mod one_sender;
 mod outage;
+mod outcome_hooks;
 mod outcome_reports;
 mod outcomes;
 mod posture;

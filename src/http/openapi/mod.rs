@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 
 use self::schema::Schemas;
+use super::hook_call::HOOK_PATH;
 use super::routes::{DOWNLOAD_PATH, RouteTable, UPLOAD_PATH};
 use crate::proto::json::descriptors;
 
@@ -55,6 +56,7 @@ fn document() -> Value {
     }
     paths.insert(UPLOAD_PATH.to_owned(), json!({ "post": operation::upload(&mut schemas) }));
     paths.insert(DOWNLOAD_PATH.to_owned(), json!({ "get": operation::download() }));
+    paths.insert(HOOK_PATH.to_owned(), json!({ "post": operation::hook(&mut schemas) }));
     paths.insert(PATH.to_owned(), json!({ "get": own_operation() }));
     json!({
         "openapi": "3.1.0",

@@ -129,6 +129,44 @@ pub(super) fn download() -> Value {
     })
 }
 
+/// The operation that takes the posts of a mail service.
+pub(super) fn hook(schemas: &mut Schemas) -> Value {
+    let name = "mailvet.v1.ReportOutcomesResponse";
+    let Some(counts) = descriptors().get_message_by_name(name) else { return json!({}) };
+    json!({
+        "operationId": "deliverToHook",
+        "summary": "Takes the events of a mail service, signed as it signs",
+        "description": HOOK,
+        "tags": ["OutcomeService"],
+        "security": [],
+        "parameters": [{
+            "name": "name",
+            "in": "path",
+            "required": true,
+            "description": "The name of the hook, as `outcomes.hooks` has it.",
+            "schema": { "type": "string" },
+        }],
+        "requestBody": {
+            "required": true,
+            "content": { "application/json": { "schema": {} }, "text/plain": { "schema": {} } },
+        },
+        "responses": {
+            "200": {
+                "description": "What became of the events.",
+                "content": { "application/json": { "schema": schemas.reference(&counts) } },
+            },
+            "4XX": error(),
+            "5XX": error(),
+        },
+    })
+}
+
+/// The description of the operation that takes the posts of a mail service.
+const HOOK: &str = "For Amazon SES (by SNS), Brevo, KumoMTA, Mailgun, Mailjet, Postmark, Resend, \
+SendGrid and SparkPost: the body is what the service posts. No API key is asked for: the post is \
+verified by the signature of its service, or by the token or password of those that sign nothing. \
+UNAUTHENTICATED if it is not the hook's own, and nothing is kept then.";
+
 /// A reference to the answer of every error.
 pub(super) fn error() -> Value {
     json!({ "$ref": "#/components/responses/Error" })

@@ -1,0 +1,121 @@
+//! Posts of mail services to their hooks, behind the gate: verified there, not by it.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use prost::Message as _;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::{Code, Status};
+use tower::Service;
+
+use super::connection::ClientPeer;
+use super::message_limit::LARGEST_PAGE;
+use super::outcomes::{ReportTally, no_outcomes};
+use crate::clock::Clock;
+use crate::http::{BodyReader, HookCall, frame};
+use crate::outcomes::hooks::HookReceipt;
+use crate::outcomes::{HookError, OutcomeHooks, OutcomeIntake};
+use crate::proto::ReportOutcomesResponse;
+use crate::smtp::Classifier;
+
+/// The hooks of the service.
+#[derive(Clone)]
+pub(super) struct HookHandler {
+    hooks: OutcomeHooks,
+    intake: Option<OutcomeIntake>,
+    replies: Arc<Classifier>,
+    /// Of their own: who is not verified yet takes no room from other calls.
+    bodies: BodyReader,
+    clock: Clock,
+}
+
+impl HookHandler {
+    pub(super) fn new(
+        hooks: OutcomeHooks,
+        intake: Option<OutcomeIntake>,
+        replies: Arc<Classifier>,
+        clock: Clock,
+    ) -> Self {
+        Self { hooks, intake, replies, bodies: BodyReader::new(), clock }
+    }
+
+    async fn deliver(self, request: Request<Body>) -> Result<ReportOutcomesResponse, Status> {
+        let (parts, body) = request.into_parts();
+        let call = parts.extensions.get::<HookCall>();
+        let call = call.ok_or_else(|| Status::unimplemented("hooks are posted to over HTTP"))?;
+        let hook = self.hooks.find(&call.name).map_err(|error| status(&error))?;
+        let intake = self.intake.as_ref().ok_or_else(no_outcomes)?;
+        let checked = hook.check_head(&call.headers, self.clock.now()).await;
+        checked.map_err(|error| status(&error))?;
+        let body = self.bodies.read(body, LARGEST_PAGE).await.map_err(unread)?;
+        let post = (&call.headers, &body[..]);
+        let taken = hook.take(post, intake, &self.replies, self.clock.now()).await;
+        let receipt = taken.map_err(|error| status(&error))?;
+        if let Some(peer) = parts.extensions.get::<ClientPeer>() {
+            // From now on the connection has time, as that of any caller that was let in.
+            peer.calls.admit();
+        }
+        Ok(answer(receipt))
+    }
+}
+
+impl NamedService for HookHandler {
+    const NAME: &'static str = "mailvet.v1.Hooks";
+}
+
+impl Service<Request<Body>> for HookHandler {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let delivered = self.clone().deliver(request);
+        let answer = delivered.map(|delivered| {
+            Ok(match delivered {
+                Ok(counts) => {
+                    let framed = frame(&counts.encode_to_vec()).unwrap_or_default();
+                    let body = Body::new(http_body_util::Full::new(framed));
+                    Status::new(Code::Ok, "").into_http::<Body>().map(|_| body)
+                }
+                Err(status) => status.into_http(),
+            })
+        });
+        answer.boxed()
+    }
+}
+
+fn answer(receipt: HookReceipt) -> ReportOutcomesResponse {
+    let mut tally = ReportTally::default();
+    tally.count(receipt.taken, receipt.repeated);
+    for (position, why) in receipt.not_understood {
+        tally.leave_out(i64::try_from(position).unwrap_or(i64::MAX), why);
+    }
+    tally.into_answer()
+}
+
+/// The status of a body that was not read: who breaks off is no error of ours.
+fn unread(status: Status) -> Status {
+    match status.code() {
+        Code::Unknown | Code::Internal => Status::cancelled("the caller broke off"),
+        _ => status,
+    }
+}
+
+fn status(error: &HookError) -> Status {
+    let code = match error {
+        HookError::NoSuchHook => Code::NotFound,
+        HookError::Refused(_) => Code::Unauthenticated,
+        HookError::NotJson => Code::InvalidArgument,
+        HookError::Unreachable(_) | HookError::Unkept(_) => Code::Unavailable,
+    };
+    Status::new(code, error.to_string())
+}
