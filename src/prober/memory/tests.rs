@@ -1,0 +1,61 @@
+use super::*;
+use crate::smtp::{NoReply, Stage};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
+}
+
+fn name(n: usize) -> DomainName {
+    DomainName::from_ascii(&format!("d{n}.example"))
+}
+
+fn memory(capacity: usize) -> Memory {
+    Memory::new(capacity, CatchAllLifetimes { known: HOUR, unclear: Duration::from_secs(60) })
+}
+
+fn silence() -> RecipientAnswer {
+    RecipientAnswer::NoReply { stage: Stage::Rcpt, reason: NoReply::Timeout }
+}
+
+#[test]
+fn knowledge_holds_for_its_lifetime() {
+    let mut memory = memory(100);
+    memory.learn_catch_all(&name(1), CatchAllState::Yes, at(0));
+    memory.learn_catch_all(&name(2), CatchAllState::Unclear(Arc::new(silence())), at(0));
+    assert_eq!(memory.catch_all(&name(1), at(3599)), Some(CatchAllState::Yes));
+    assert_eq!(memory.catch_all(&name(1), at(3600)), None);
+    assert!(memory.catch_all(&name(2), at(59)).is_some());
+    assert_eq!(memory.catch_all(&name(2), at(60)), None);
+}
+
+#[test]
+fn memory_is_bounded_and_keeps_what_is_used() {
+    let mut memory = memory(100);
+    memory.learn_catch_all(&name(0), CatchAllState::No, at(0));
+    for n in 1..10_000 {
+        memory.learn_catch_all(&name(n), CatchAllState::Yes, at(0));
+        assert_eq!(memory.catch_all(&name(0), at(1)), Some(CatchAllState::No));
+    }
+    assert!(memory.domains.values().count() <= 101);
+    assert_eq!(memory.catch_all(&name(1), at(1)), None);
+}
+
+#[test]
+fn a_rest_belongs_to_one_identity_and_ends() {
+    let mut memory = memory(100);
+    let why = Arc::new(Observation::new(silence(), None, at(0)));
+    let lengths = (Duration::from_secs(30), HOUR);
+    let exchanger = memory.exchanger_mut(&name(1));
+    exchanger.rest(0, Arc::clone(&why), lengths, at(0));
+    assert_eq!(exchanger.rests(0, at(29)), Some(&why));
+    assert_eq!(exchanger.rests(1, at(29)), None);
+    assert_eq!(exchanger.rests(0, at(30)), None);
+    exchanger.rest(0, Arc::clone(&why), lengths, at(40));
+    assert!(exchanger.rests(0, at(99)).is_some(), "the second rest is longer");
+    exchanger.welcome(0);
+    assert!(exchanger.rests(0, at(50)).is_none());
+    assert!(exchanger.reached);
+    assert_eq!(memory.resting(at(50)), 0);
+}
