@@ -25,7 +25,9 @@ use crate::dns::Resolver;
 use crate::grpc::{self, Calls, Services};
 use crate::lists::{self, ListsHandle, Reload};
 use crate::metrics::Sources;
-use crate::outcomes::{OutcomeHistory, OutcomeHooks, OutcomeIntake, OutcomePlace, hook_problems};
+use crate::outcomes::{
+    OutcomeHistory, OutcomeHooks, OutcomeIntake, OutcomePlace, PostgresEvidence, hook_problems,
+};
 use crate::posture::PostureInspector;
 use crate::prober::Prober;
 use crate::readiness::Readiness;
@@ -210,6 +212,7 @@ impl App {
         let queue = PostgresQueue::open(&self.config.store, self.clock).await?;
         let shared = self.share_destinations(&queue).await?;
         let _ = self.limits.set(queue.limits().await?);
+        self.share_evidence().await?;
         let (drift, readiness) = (queue.clock_drift(), self.sources.readiness.clone());
         self.tasks.spawn(look_at_clock(drift, readiness, self.stop.clone()));
         let limits = self.config.batch.clone();
@@ -223,6 +226,20 @@ impl App {
             self.tasks.spawn(share_places(tenure, batches.clone(), self.stop.clone()));
         }
         Ok(batches)
+    }
+
+    /// Has what is found out about mailboxes and domains shared with the other replicas.
+    async fn share_evidence(&self) -> anyhow::Result<()> {
+        let store = &self.config.store;
+        if store.recall_timeout.is_zero() {
+            return Ok(());
+        }
+        let key_file = self.config.outcomes.key_file.as_deref();
+        let (evidence, writer) = PostgresEvidence::open(store, key_file).await?;
+        self.verifier.share_evidence(Arc::clone(&evidence) as _);
+        self.prober.share_evidence(evidence);
+        self.tasks.spawn(writer.run(self.stop.clone()));
+        Ok(())
     }
 
     /// Has egress addresses paced together with the other replicas, if `cluster.listen` is set.

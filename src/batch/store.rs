@@ -1,6 +1,7 @@
 //! Settings of the place where batches are kept. Pure.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +19,13 @@ pub struct StoreConfig {
     /// ones. Default none. Beyond this machine TLS is required, and the name is checked.
     pub ca: Option<PathBuf>,
     /// Connections to the database for batches; two more are for news and for signs of life, up to
-    /// two for limits on callers, and up to three for outcomes. Default 4, at least 1.
+    /// two for limits on callers, up to two for what services share of mailboxes and domains, and
+    /// up to three for outcomes. Default 4, at least 1.
     pub connections: usize,
+    /// Longest time that a verification waits for what other services have found out about a
+    /// mailbox or a domain. Default 50 milliseconds; 0: that is neither looked up nor kept.
+    #[serde(with = "humantime_serde")]
+    pub recall_timeout: Duration,
     /// Accepts a database that may lose what it said was kept: `fsync`, `full_page_writes` or
     /// `synchronous_commit` is off. Default false.
     pub allow_lossy: bool,
@@ -27,6 +33,13 @@ pub struct StoreConfig {
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { url: None, password_file: None, ca: None, connections: 4, allow_lossy: false }
+        Self {
+            url: None,
+            password_file: None,
+            ca: None,
+            connections: 4,
+            recall_timeout: Duration::from_millis(50),
+            allow_lossy: false,
+        }
     }
 }

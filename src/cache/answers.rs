@@ -10,6 +10,7 @@ use moka::Equivalent;
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 
+use super::freshness::Lifespan;
 use super::moka_ext;
 
 /// Cached answers by key. Cheap to clone; all clones share one cache.
@@ -21,8 +22,7 @@ pub struct Answers<K, V> {
 #[derive(Clone)]
 struct AnswerEntry<V> {
     value: V,
-    gathered_at: SystemTime,
-    valid_until: SystemTime,
+    lifespan: Lifespan,
     keep_for: Duration,
 }
 
@@ -52,7 +52,8 @@ where
         now: SystemTime,
     ) {
         let keep_for = valid_until.duration_since(now).unwrap_or_default();
-        let entry = AnswerEntry { value, gathered_at, valid_until, keep_for };
+        let lifespan = Lifespan { gathered_at, valid_until };
+        let entry = AnswerEntry { value, lifespan, keep_for };
         self.entries.insert(key, entry).await;
     }
 
@@ -62,9 +63,7 @@ where
         Q: Equivalent<K> + Hash + ?Sized,
     {
         let entry = moka_ext::get(&self.entries, key).await?;
-        let age = now.duration_since(entry.gathered_at).unwrap_or_default();
-        let young = max_age.is_none_or(|max_age| age <= max_age);
-        (young && now < entry.valid_until).then_some(entry.value)
+        entry.lifespan.serves(max_age, now).then_some(entry.value)
     }
 }
 

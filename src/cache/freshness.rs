@@ -5,6 +5,24 @@ use std::time::{Duration, SystemTime};
 use super::config::Config;
 use crate::dns::{DomainFacts, HostFacts, Route};
 
+/// When an answer was gathered, and until when it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifespan {
+    /// The time at which it was gathered.
+    pub gathered_at: SystemTime,
+    /// The time at which it is over.
+    pub valid_until: SystemTime,
+}
+
+impl Lifespan {
+    /// Returns whether the answer holds at `now` and is no older than `max_age`.
+    #[must_use]
+    pub fn serves(&self, max_age: Option<Duration>, now: SystemTime) -> bool {
+        let age = now.duration_since(self.gathered_at).unwrap_or_default();
+        max_age.is_none_or(|max_age| age <= max_age) && now < self.valid_until
+    }
+}
+
 /// Facts with a lifetime.
 pub(super) trait TimedFacts: Send + Sync + 'static {
     /// The time of the lookup.

@@ -78,6 +78,12 @@ impl AddressKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
+    /// The key that only those can make who know this key and the name.
+    #[cfg(feature = "postgres")]
+    pub(super) fn sealing_key(&self, kind: &str, name: &str) -> [u8; 32] {
+        self.mac("seal", &[kind, name])
+    }
+
     /// The hashes of an address.
     pub(super) fn digests(&self, identity: &Identity) -> AddressDigests {
         AddressDigests {

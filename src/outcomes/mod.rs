@@ -43,6 +43,8 @@ pub use hooks::{HookConfig, HookError, OutcomeHooks, hook_problems};
 pub use intake::{OutcomeIntake, OutcomeKeeper};
 pub use kind::OutcomeKind;
 pub use mail_service::MailService;
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+pub use postgres::{EvidenceWriter, PostgresEvidence};
 #[cfg(feature = "sqlite")]
 pub use prior::{OutcomeHistory, OutcomePlace};
 #[cfg(feature = "sqlite")]

@@ -11,7 +11,7 @@ use super::memory::Memory;
 use super::question_router::QuestionRouter;
 use super::stats::{ProberCounters, ReplyCounters};
 use super::wire::to_millis;
-use crate::cache::DnsCache;
+use crate::cache::{DnsCache, SecondLevel};
 use crate::clock::Clock;
 use crate::egress::Dial;
 use crate::pacing;
@@ -37,6 +37,8 @@ pub(super) struct Context {
     memory: Mutex<Memory>,
     /// Decides which process asks a destination; without it this one asks all.
     router: OnceLock<Weak<dyn QuestionRouter>>,
+    /// The place where processes share what domains show.
+    second_level: OnceLock<Arc<dyn SecondLevel>>,
     /// Until when this process may ask, in milliseconds since the epoch.
     allowed_until: AtomicU64,
 }
@@ -76,6 +78,7 @@ impl Context {
             replies: ReplyCounters::new(),
             memory: Mutex::new(memory),
             router: OnceLock::new(),
+            second_level: OnceLock::new(),
             allowed_until: AtomicU64::new(u64::MAX),
         }
     }
@@ -84,6 +87,17 @@ impl Context {
     pub(super) fn share(&self, router: Weak<dyn QuestionRouter>) {
         // Set once, at the start of the service.
         let _ = self.router.set(router);
+    }
+
+    /// Shares what domains show in `store`.
+    pub(super) fn share_evidence(&self, store: Arc<dyn SecondLevel>) {
+        // Set once, at the start of the service.
+        let _ = self.second_level.set(store);
+    }
+
+    /// The place where processes share what domains show.
+    pub(super) fn second_level(&self) -> Option<&Arc<dyn SecondLevel>> {
+        self.second_level.get()
     }
 
     /// `true` if another process may hold a destination.

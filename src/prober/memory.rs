@@ -156,7 +156,12 @@ struct DomainMemory {
     until: SystemTime,
     /// The last certain state, which outlives `until`.
     last_certain: Option<bool>,
+    /// What other processes were told, and until when it holds.
+    shared: Option<(bool, SystemTime)>,
 }
+
+/// Time by which knowledge has to last longer for other processes to be told again.
+const NEWS: Duration = Duration::from_secs(60 * 60);
 
 /// Everything remembered.
 pub(super) struct Memory {
@@ -236,8 +241,43 @@ impl Memory {
             CatchAllState::No => Some(false),
             CatchAllState::Unclear(_) => self.was_catch_all(domain),
         };
-        let memory = DomainMemory { known, until: now + lifetime, last_certain };
+        let shared = self.domains.get(domain).and_then(|memory| memory.shared);
+        let memory = DomainMemory { known, until: now + lifetime, last_certain, shared };
         self.domains.put(domain.clone(), memory);
+    }
+
+    /// Remembers what another process knows for certain, for no longer than what is learned here.
+    pub(super) fn learn_elsewhere(
+        &mut self,
+        domain: &DomainName,
+        accepts: bool,
+        until: SystemTime,
+        now: SystemTime,
+    ) {
+        let until = until.min(now + self.lifetimes.known);
+        let known = if accepts { CatchAllState::Yes } else { CatchAllState::No };
+        let (last_certain, shared) = (Some(accepts), Some((accepts, until)));
+        self.domains.put(domain.clone(), DomainMemory { known, until, last_certain, shared });
+    }
+
+    /// What is known of `domain` for certain, and until when, if other processes were not told yet:
+    /// they are from now on.
+    pub(super) fn take_unshared(
+        &mut self,
+        domain: &DomainName,
+        now: SystemTime,
+    ) -> Option<(bool, SystemTime)> {
+        self.domains.get(domain)?;
+        let memory = self.domains.young.get_mut(domain).filter(|memory| now < memory.until)?;
+        let accepts = match memory.known {
+            CatchAllState::Yes => true,
+            CatchAllState::No => false,
+            CatchAllState::Unclear(_) => return None,
+        };
+        let is_told = memory
+            .shared
+            .is_some_and(|(told, until)| told == accepts && memory.until < until + NEWS);
+        (!is_told).then(|| *memory.shared.insert((accepts, memory.until)))
     }
 
     /// Everything known about an exchanger.

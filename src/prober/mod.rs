@@ -25,8 +25,10 @@ mod question;
 mod question_router;
 mod registry;
 mod session_task;
+mod shared_catch_all;
 mod sharing;
 mod stats;
+mod stored_probe;
 mod walk;
 mod wire;
 
@@ -56,6 +58,7 @@ pub use question_router::{
 };
 pub use sharing::Inheritance;
 pub use stats::{ReplyStats, Stats};
+pub use stored_probe::StoredProbe;
 pub use wire::{WireFault, WireOutcome, WireQuestion};
 
 /// The prober cannot be set up.

@@ -51,6 +51,15 @@ impl Prober {
                 return LaneOutcome::Answered(LaneAnswer::new(observation, Control::NotAsked));
             }
         }
+        let domain = match question.address.domain() {
+            Domain::Name(name) => name.clone(),
+            Domain::Literal(literal) => DomainName::from_ascii(&literal.to_string()),
+        };
+        let store = shared.second_level();
+        if let Some(store) = store.filter(|_| question.test_catch_all) {
+            // Boxed: one process alone has nobody to ask.
+            Box::pin(self.recall_catch_all(&**store, &domain)).await;
+        }
         let place = match handle.places.try_acquire() {
             Ok(place) => Some(place),
             // Boxed: places are hardly ever all taken.
@@ -63,10 +72,7 @@ impl Prober {
         let (token, answer) = oneshot::channel();
         let submission = Submission {
             token,
-            domain: match question.address.domain() {
-                Domain::Name(name) => name.clone(),
-                Domain::Literal(literal) => DomainName::from_ascii(&literal.to_string()),
-            },
+            domain: domain.clone(),
             address: question.address,
             exchanger: question.exchanger,
             test_catch_all: question.test_catch_all,
@@ -79,6 +85,9 @@ impl Prober {
         let mut pending = PendingAnswer { handle: Arc::clone(&handle), id, open: true };
         let answered = timeout_at(deadline, answer).await;
         pending.open = false;
+        if let Some(store) = store {
+            self.keep_catch_all(&**store, &domain);
+        }
         match answered {
             Ok(Ok(answered)) => LaneOutcome::Answered(answered),
             _ => timed_out(handle.step(|core, now| core.withdraw(id, now)), Stage::Rcpt),

@@ -182,6 +182,10 @@ impl From<&Observation> for WireObservation {
 }
 
 impl WireObservation {
+    pub(super) fn without_dialogue(self) -> Self {
+        Self { transcript: None, ..self }
+    }
+
     pub(super) fn into_observation(self) -> Result<Observation, WireFault> {
         let line = |(after, speaker, text): (u64, String, String)| {
             let all = [Speaker::Client, Speaker::Server, Speaker::Event];
@@ -201,13 +205,13 @@ impl WireObservation {
 }
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-enum WireAnswer {
+pub(super) enum WireAnswer {
     Replied(WireReply),
     NoReply { stage: String, reason: String, words: String },
 }
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-struct WireReply {
+pub(super) struct WireReply {
     stage: String,
     code: u16,
     enhanced: Option<(u8, u16, u16)>,
@@ -307,7 +311,7 @@ impl WireReply {
 }
 
 #[derive(Clone, Serialize, Deserialize)]
-enum WireControl {
+pub(super) enum WireControl {
     NotAsked,
     KnownNo,
     KnownYes,
@@ -326,7 +330,7 @@ impl From<&Control> for WireControl {
 }
 
 impl WireControl {
-    fn into_control(self) -> Result<Control, WireFault> {
+    pub(super) fn into_control(self) -> Result<Control, WireFault> {
         Ok(match self {
             Self::NotAsked => Control::NotAsked,
             Self::KnownNo => Control::KnownNo,

@@ -23,6 +23,14 @@ pub(super) enum DomainEvidence {
 }
 
 impl DomainEvidence {
+    /// The facts, if there are any.
+    pub(super) fn facts(&self) -> Option<&Arc<DomainFacts>> {
+        match self {
+            Self::Facts(facts) => Some(&facts.value),
+            _ => None,
+        }
+    }
+
     /// Exchangers to ask about a recipient, if there are any.
     pub(super) fn target(&self) -> Option<ProbeTarget> {
         match self {

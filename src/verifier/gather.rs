@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::FutureExt as _;
 
 use super::evidence::{AddressEvidence, DomainEvidence, ProbeEvidence};
+use super::subject::ParsedAddress;
 use super::{Options, Verifier};
 use crate::address::{Address, Domain, DomainName};
 use crate::cache::Cached;
@@ -18,10 +19,11 @@ impl Verifier {
     /// Asks DNS, then the exchangers, down to `depth` and as far as it makes sense.
     pub(super) async fn gather_evidence(
         &self,
-        address: &Address,
+        parsed: &ParsedAddress,
         depth: Depth,
         options: &Options,
     ) -> AddressEvidence {
+        let address = &parsed.address;
         if depth == Depth::Syntax {
             return AddressEvidence::Unprobed(DomainEvidence::NotAsked);
         }
@@ -34,15 +36,20 @@ impl Verifier {
         };
         let target = domain.target().filter(|_| depth > Depth::Domain);
         let Some(target) = target else { return AddressEvidence::Unprobed(domain) };
+        if let Some(store) = self.second_level.get() {
+            let facts = domain.facts().cloned();
+            // Boxed: one process alone has nobody to ask.
+            let recalled = self.recall(&**store, &parsed.identity.mailbox, facts, options);
+            if let Some(evidence) = Box::pin(recalled).await {
+                return AddressEvidence::Remembered(evidence);
+            }
+        }
         let began = self.clock.now();
         let outcome = self.prober.probe(request(address, target, options)).await;
         self.counters.probe.observe(self.since(began));
         AddressEvidence::Probed(Arc::new(ProbeEvidence {
             outcome,
-            facts: match domain {
-                DomainEvidence::Facts(facts) => Some(facts.value),
-                _ => None,
-            },
+            facts: domain.facts().cloned(),
             transcript: options.transcript,
             tested_catch_all: options.test_catch_all,
         }))

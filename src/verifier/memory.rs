@@ -1,10 +1,12 @@
 //! Evidence that is remembered: when it answers a later question, and how it is kept.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::evidence::{CachedProbe, ProbeEvidence};
 use super::subject::ParsedAddress;
 use super::{Options, Verifier, lifetime};
+use crate::cache::Lifespan;
 use crate::smtp::{Control, ProbeOutcome, RecipientAnswer, Stage};
 use crate::verdict::{Depth, Judgement, Verdict};
 
@@ -21,13 +23,7 @@ impl Verifier {
         let now = self.clock.now();
         let mailbox = parsed.identity.mailbox.as_str();
         let cached = self.remembered.lookup(mailbox, options.max_age, now).await?;
-        let has_transcript = cached.evidence.transcript || !options.transcript;
-        let knows_catch_all = cached.evidence.tested_catch_all
-            || !options.test_catch_all
-            || !matches!(cached.evidence.outcome.control, Control::NotAsked);
-        let is_patient = options.retry_until > now;
-        let says_enough = cached.is_settled || !is_patient;
-        (has_transcript && knows_catch_all && says_enough).then_some(cached)
+        cached.is_sufficient(options, now).then_some(cached)
     }
 
     /// Keeps the evidence of a probe for as long as its judgement may hold.
@@ -51,8 +47,22 @@ impl Verifier {
             is_settled: judgement.verdict != Verdict::Unknown && !is_open,
             suggested_domain,
         };
+        self.keep_shared(&mailbox, &cached, Lifespan { gathered_at: now, valid_until: until });
         // Boxed: it is large, and soon over.
         Box::pin(self.remembered.insert(mailbox, cached, now, until, now)).await;
+    }
+}
+
+impl CachedProbe {
+    /// Returns whether the evidence answers the caller's question.
+    pub(super) fn is_sufficient(&self, options: &Options, now: SystemTime) -> bool {
+        let has_transcript = self.evidence.transcript || !options.transcript;
+        let knows_catch_all = self.evidence.tested_catch_all
+            || !options.test_catch_all
+            || !matches!(self.evidence.outcome.control, Control::NotAsked);
+        let is_patient = options.retry_until > now;
+        let says_enough = self.is_settled || !is_patient;
+        has_transcript && knows_catch_all && says_enough
     }
 }
 

@@ -18,17 +18,18 @@ mod prior;
 mod profile;
 mod registration;
 mod report;
+mod shared_memory;
 mod subject;
 mod suggestion;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::OptionFuture;
 use tracing::{Instrument as _, Span};
 
 use crate::address::{Address, SyntaxError, suggest};
-use crate::cache::{Answers, DnsCache};
+use crate::cache::{Answers, DnsCache, SecondLevel};
 use crate::clock::Clock;
 use crate::dns::{DomainFacts, Route};
 use crate::lists::{Lists, ListsHandle};
@@ -70,6 +71,7 @@ pub struct Verifier {
     policy: Policy,
     config: Config,
     remembered: Answers<String, CachedProbe>,
+    second_level: OnceLock<Arc<dyn SecondLevel>>,
     prior_outcomes: Option<Arc<dyn PriorOutcomes>>,
     registrations: Option<Arc<dyn RegistrationLookup>>,
     postures: Option<Arc<dyn PostureLookup>>,
@@ -98,6 +100,7 @@ impl Verifier {
             policy,
             config,
             remembered,
+            second_level: OnceLock::new(),
             prior_outcomes: None,
             registrations: None,
             postures: None,
@@ -263,9 +266,6 @@ impl Verifier {
         parsed: &ParsedAddress,
         options: &Options,
     ) -> Verification {
-        if options.depth == Depth::Mailbox {
-            self.counters.not_remembered.inc();
-        }
         // A local part that the provider can never have given out is not asked about.
         let depth = if parsed.violation.is_some_and(|rule| rule.certain) {
             Depth::Syntax
@@ -278,9 +278,15 @@ impl Verifier {
             .suggestion(subject, parsed)
             .map(|suggestion| Box::pin(self.check_suggestion(suggestion.address, options)));
         let (known, suggested) = tokio::join!(
-            self.gather_evidence(&parsed.address, depth, options),
+            self.gather_evidence(parsed, depth, options),
             OptionFuture::from(suggestion)
         );
+        if options.depth == Depth::Mailbox {
+            let is_recalled = matches!(known, AddressEvidence::Remembered(_));
+            let counters = &self.counters;
+            let counter = if is_recalled { &counters.remembered } else { &counters.not_remembered };
+            counter.inc();
+        }
         let suggested_domain: Option<Arc<str>> =
             suggested.flatten().and_then(|it| Some(it.domain_name()?.to_unicode().into()));
         let registration = self.awaited_registration(&parsed.address, options).await;

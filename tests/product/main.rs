@@ -41,6 +41,7 @@ mod registration;
 #[cfg(feature = "external-tests")]
 mod replicas;
 mod service;
+mod shared_evidence;
 mod shared_limits;
 mod shutdown;
 mod strangers;

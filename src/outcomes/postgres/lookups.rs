@@ -6,37 +6,35 @@
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::super::address_key::AddressDigests;
-use super::super::stored_outcome::LatestOutcomes;
-
 /// Look-ups of one question.
 const MOST: usize = 500;
 
 /// An answer, or why there is none.
-type LookupResult = Result<LatestOutcomes, String>;
+type LookupResult<A> = Result<A, String>;
 
 /// A look-up that waits for its answer.
-struct PendingLookup {
-    digests: AddressDigests,
-    reply: oneshot::Sender<LookupResult>,
+struct PendingLookup<Q, A> {
+    digests: Q,
+    reply: oneshot::Sender<LookupResult<A>>,
 }
 
-/// The look-ups of a process.
-#[derive(Default)]
-pub(super) struct LookupGroup {
-    pending: Mutex<Vec<PendingLookup>>,
+/// The look-ups of a process: of hashes `Q`, answered by `A`.
+pub(super) struct LookupGroup<Q, A> {
+    pending: Mutex<Vec<PendingLookup<Q, A>>>,
     turn: tokio::sync::Mutex<()>,
 }
 
-impl LookupGroup {
+impl<Q, A> Default for LookupGroup<Q, A> {
+    fn default() -> Self {
+        Self { pending: Mutex::default(), turn: tokio::sync::Mutex::default() }
+    }
+}
+
+impl<Q: Copy, A: Default> LookupGroup<Q, A> {
     /// Looks an address up, with the others that wait; `ask` answers several in their order.
-    pub(super) async fn look_up<F>(
-        &self,
-        digests: AddressDigests,
-        ask: impl Fn(Vec<AddressDigests>) -> F,
-    ) -> LookupResult
+    pub(super) async fn look_up<F>(&self, digests: Q, ask: impl Fn(Vec<Q>) -> F) -> LookupResult<A>
     where
-        F: Future<Output = Result<Vec<LatestOutcomes>, String>>,
+        F: Future<Output = Result<Vec<A>, String>>,
     {
         let mut answer = self.enqueue(digests);
         loop {
@@ -58,17 +56,17 @@ impl LookupGroup {
         }
     }
 
-    fn enqueue(&self, digests: AddressDigests) -> oneshot::Receiver<LookupResult> {
+    fn enqueue(&self, digests: Q) -> oneshot::Receiver<LookupResult<A>> {
         let (reply, answer) = oneshot::channel();
         self.pending.lock().push(PendingLookup { digests, reply });
         answer
     }
 
-    async fn ask_for_all<F>(&self, ask: impl Fn(Vec<AddressDigests>) -> F)
+    async fn ask_for_all<F>(&self, ask: impl Fn(Vec<Q>) -> F)
     where
-        F: Future<Output = Result<Vec<LatestOutcomes>, String>>,
+        F: Future<Output = Result<Vec<A>, String>>,
     {
-        let taken: Vec<PendingLookup> = {
+        let taken: Vec<PendingLookup<Q, A>> = {
             let mut pending = self.pending.lock();
             pending.retain(|lookup| !lookup.reply.is_closed());
             let many = pending.len().min(MOST);
@@ -96,9 +94,9 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
-    use crate::outcomes::address_key::AddressKey;
+    use crate::outcomes::address_key::{AddressDigests, AddressKey};
     use crate::outcomes::kind::OutcomeKind;
-    use crate::outcomes::stored_outcome::StoredOutcome;
+    use crate::outcomes::stored_outcome::{LatestOutcomes, StoredOutcome};
 
     fn digests(name: &str) -> AddressDigests {
         let digest = AddressKey::new(&[7; 32]).digest("mailbox", &[name]);

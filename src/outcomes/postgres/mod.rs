@@ -4,6 +4,9 @@
 //! unless the configuration names a file for it: then the database holds its fingerprint, and a
 //! process with another key is refused.
 
+mod evidence;
+mod evidence_days;
+mod evidence_seal;
 mod key;
 mod lookups;
 mod rows;
@@ -31,6 +34,8 @@ use crate::batch::StoreConfig;
 use crate::batch::postgres::{DatabaseFault, DatabaseTarget};
 use lookups::LookupGroup;
 
+pub use evidence::{EvidenceWriter, PostgresEvidence};
+
 /// Connections at most: one for look-ups, the others for what is kept and counted.
 const CONNECTIONS: usize = 3;
 
@@ -47,7 +52,7 @@ pub(super) struct PostgresOutcomes {
     /// The database, as errors name it.
     place: String,
     key_file: Option<PathBuf>,
-    lookups: LookupGroup,
+    lookups: LookupGroup<AddressDigests, LatestOutcomes>,
 }
 
 impl PostgresOutcomes {

@@ -43,6 +43,33 @@ fn memory_is_bounded_and_keeps_what_is_used() {
 }
 
 #[test]
+fn others_are_told_of_a_domain_once_and_again_when_it_changes_or_lasts_much_longer() {
+    let mut memory = memory(100);
+    memory.learn_catch_all(&name(1), CatchAllState::Unclear(Arc::new(silence())), at(0));
+    assert_eq!(memory.take_unshared(&name(1), at(0)), None, "that is nothing to tell");
+    memory.learn_catch_all(&name(1), CatchAllState::No, at(0));
+    assert_eq!(memory.take_unshared(&name(1), at(0)), Some((false, at(3600))));
+    memory.learn_catch_all(&name(1), CatchAllState::No, at(3599));
+    assert_eq!(memory.take_unshared(&name(1), at(3599)), None);
+    memory.learn_catch_all(&name(1), CatchAllState::No, at(3600));
+    assert_eq!(memory.take_unshared(&name(1), at(3600)), Some((false, at(7200))));
+    memory.learn_catch_all(&name(1), CatchAllState::Yes, at(3600));
+    assert_eq!(memory.take_unshared(&name(1), at(3600)), Some((true, at(7200))));
+    assert_eq!(memory.take_unshared(&name(1), at(7200)), None, "it is over");
+}
+
+#[test]
+fn what_another_process_knows_lasts_no_longer_than_there_and_is_not_told_back() {
+    let mut memory = memory(100);
+    memory.learn_elsewhere(&name(1), true, at(100), at(0));
+    assert_eq!(memory.catch_all(&name(1), at(99)), Some(CatchAllState::Yes));
+    assert_eq!(memory.take_unshared(&name(1), at(99)), None);
+    assert_eq!(memory.catch_all(&name(1), at(100)), None);
+    memory.learn_elsewhere(&name(2), false, at(1_000_000), at(0));
+    assert_eq!(memory.catch_all(&name(2), at(3600)), None, "nor than here");
+}
+
+#[test]
 fn a_rest_belongs_to_one_identity_and_ends() {
     let mut memory = memory(100);
     let why = Arc::new(Observation::new(silence(), None, at(0)));

@@ -4,6 +4,7 @@ mod deadline;
 mod depth;
 mod memory;
 mod prior;
+mod shared_memory;
 mod suggestions;
 
 use std::sync::Arc;
