@@ -49,7 +49,9 @@ impl HookHandler {
         let call = parts.extensions.get::<HookCall>();
         let call = call.ok_or_else(|| Status::unimplemented("hooks are posted to over HTTP"))?;
         let hook = self.hooks.find(&call.name).map_err(|error| status(&error))?;
-        let intake = self.intake.as_ref().ok_or_else(no_outcomes)?;
+        // Some services drop for good what is answered with another status than "not now".
+        let nowhere = || Status::unavailable(no_outcomes().message());
+        let intake = self.intake.as_ref().ok_or_else(nowhere)?;
         let checked = hook.check_head(&call.headers, self.clock.now()).await;
         checked.map_err(|error| status(&error))?;
         let body = self.bodies.read(body, LARGEST_PAGE).await.map_err(unread)?;

@@ -17,6 +17,9 @@ const TOLERANCE: Duration = Duration::from_secs(5 * 60);
 /// The same for SNS, which signs once and delivers again for up to an hour.
 const SNS_TOLERANCE: Duration = Duration::from_secs(60 * 60);
 
+/// The same for Mailgun, which signs once and delivers again for eight hours.
+const MAILGUN_TOLERANCE: Duration = Duration::from_secs(9 * 60 * 60);
+
 /// A hook: a URL to which a mail service posts its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -44,7 +47,7 @@ pub struct HookConfig {
     /// log has the URL to visit.
     pub confirm_subscription: bool,
     /// Time by which the time of a signature may be off, either way. Default 5 minutes; for `ses`
-    /// an hour, because SNS signs a message once and delivers it again.
+    /// an hour and for `mailgun` 9 hours, because both sign once and deliver again.
     #[serde(with = "humantime_serde")]
     pub tolerance: Option<Duration>,
 }
@@ -54,6 +57,7 @@ impl HookConfig {
     pub(super) fn tolerance(&self) -> Duration {
         let by_default = match self.service {
             Some(MailService::Ses) => SNS_TOLERANCE,
+            Some(MailService::Mailgun) => MAILGUN_TOLERANCE,
             _ => TOLERANCE,
         };
         self.tolerance.unwrap_or(by_default)
