@@ -1,9 +1,10 @@
 //! Puts the parts together, and takes them apart again in the right order.
 
+mod background;
+
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,7 @@ use crate::cluster::{Cluster, Tenure};
 use crate::config::Config;
 use crate::dns::Resolver;
 use crate::grpc::{self, Calls, Services};
-use crate::lists::{self, ListsHandle, Reload};
+use crate::lists::ListsHandle;
 use crate::metrics::Sources;
 use crate::outcomes::{
     OutcomeHistory, OutcomeHooks, OutcomeIntake, OutcomePlace, PostgresEvidence, hook_problems,
@@ -35,18 +36,7 @@ use crate::registration::{self, Registrations};
 use crate::smtp::meaning::Classifier;
 use crate::telemetry;
 use crate::verifier::{Builder, Verifier, VerifierParts, read_reply_rules};
-
-/// The shortest time between two looks at the lists' folder.
-const SHORTEST_POLL: Duration = Duration::from_secs(1);
-
-/// Intervals of the DNS check, while DNS answers and while it does not.
-const LOOK_AT_DNS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(1));
-
-/// Unanswered questions in a row that count as a failure: one may get lost.
-const MISSED: u32 = 2;
-
-/// Difference to the shared store's clock above which the service is not ready.
-const CLOCK_OFF: Duration = Duration::from_secs(30);
+use background::{log_readiness, look_at_clock, look_at_dns, share_places, watch_lists};
 
 /// The running parts.
 pub struct App {
@@ -122,7 +112,7 @@ impl App {
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         if config.lists.dir.is_some() {
-            tasks.spawn(watch(Arc::clone(&lists), config.lists.clone(), stop.clone()));
+            tasks.spawn(watch_lists(Arc::clone(&lists), config.lists.clone(), stop.clone()));
         }
         let sources = Sources {
             started_at: clock.now(),
@@ -351,99 +341,6 @@ pub fn registrations(config: &Config, clock: Clock) -> anyhow::Result<Registrati
     let domains = DnsCache::new(resolver, config.cache.clone(), clock)?;
     let networks = config.smtp.allow_networks.clone();
     Ok(Registrations::new(config.registration.clone(), domains, networks, clock)?)
-}
-
-/// Says whether DNS answers, until `stop`.
-async fn look_at_dns(resolver: Arc<Resolver>, readiness: Readiness, stop: CancellationToken) {
-    let mut missed = 0;
-    loop {
-        let Some(answered) = stop.run_until_cancelled(resolver.answers()).await else { return };
-        match answered {
-            Ok(()) => {
-                missed = 0;
-                if readiness.dns(true) {
-                    tracing::info!("DNS is answering");
-                }
-            }
-            Err(failure) => {
-                missed += 1;
-                let never_did = missed == 1 && !readiness.state().dns;
-                if never_did || (missed > MISSED && readiness.dns(false)) {
-                    tracing::warn!(%failure, "DNS does not answer: the service is not ready");
-                }
-            }
-        }
-        let (content, worried) = LOOK_AT_DNS;
-        let pause = if missed == 0 { content } else { worried };
-        let pause = tokio::time::sleep(pause);
-        if stop.run_until_cancelled(pause).await.is_none() {
-            return;
-        }
-    }
-}
-
-/// Says whether the clock is too far from the shared store's, until `stop`.
-async fn look_at_clock(
-    mut drift: watch::Receiver<Duration>,
-    readiness: Readiness,
-    stop: CancellationToken,
-) {
-    loop {
-        readiness.clock(*drift.borrow_and_update() > CLOCK_OFF);
-        if !matches!(stop.run_until_cancelled(drift.changed()).await, Some(Ok(()))) {
-            return;
-        }
-    }
-}
-
-/// Divides the places of batches at each destination among the replicas, until `stop`.
-async fn share_places(
-    mut tenure: watch::Receiver<Option<Tenure>>,
-    batches: Batches,
-    stop: CancellationToken,
-) {
-    loop {
-        let members = tenure.borrow_and_update().map_or(1, |tenure| tenure.members);
-        batches.share_destinations(members);
-        if !matches!(stop.run_until_cancelled(tenure.changed()).await, Some(Ok(()))) {
-            return;
-        }
-    }
-}
-
-/// Takes changed list files up, until `stop`.
-async fn watch(lists: Arc<ListsHandle>, config: lists::Config, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(config.poll_interval.max(SHORTEST_POLL));
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let lists = Arc::clone(&lists);
-        // Reading files blocks.
-        match tokio::task::spawn_blocking(move || lists.reload_if_changed()).await {
-            Ok(Ok(Reload::Unchanged)) => {}
-            Ok(Ok(Reload::Reloaded)) => tracing::info!("reloaded the lists"),
-            Ok(Err(error)) => {
-                tracing::error!(%error, "cannot reload the lists; the previous ones stay in use")
-            }
-            Err(error) => tracing::error!(%error, "cannot check the lists for changes"),
-        }
-    }
-}
-
-/// Logs when the service becomes ready, and when it is not ready any more, until `stop`.
-async fn log_readiness(readiness: Readiness, stop: CancellationToken) {
-    let mut states = readiness.watch();
-    let mut was_ready = false;
-    loop {
-        let state = *states.borrow_and_update();
-        if state.is_ready() && !was_ready {
-            tracing::info!("ready");
-        } else if was_ready && !state.is_ready() && !state.draining {
-            tracing::warn!(obstacles = state.obstacles().join("; "), "not ready");
-        }
-        was_ready = state.is_ready();
-        if !matches!(stop.run_until_cancelled(states.changed()).await, Some(Ok(()))) {
-            return;
-        }
-    }
 }
 
 /// Everything for which `serve` would refuse this configuration, in the order of its parts, but for

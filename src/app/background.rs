@@ -1,0 +1,127 @@
+//! What runs in the background: looks at DNS, at the clock, at the lists' folder and at the other
+//! replicas.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::batch::Batches;
+use crate::cluster::Tenure;
+use crate::dns::Resolver;
+use crate::lists::{self, ListsHandle, Reload};
+use crate::readiness::Readiness;
+
+/// The shortest time between two looks at the lists' folder.
+const SHORTEST_POLL: Duration = Duration::from_secs(1);
+
+/// Intervals of the DNS check, while DNS answers and while it does not.
+const LOOK_AT_DNS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(1));
+
+/// Unanswered questions in a row that count as a failure: one may get lost.
+const MISSED: u32 = 2;
+
+/// Difference to the shared store's clock above which the service is not ready.
+const CLOCK_OFF: Duration = Duration::from_secs(30);
+
+/// Says whether DNS answers, until `stop`.
+pub(super) async fn look_at_dns(
+    resolver: Arc<Resolver>,
+    readiness: Readiness,
+    stop: CancellationToken,
+) {
+    let mut missed = 0;
+    loop {
+        let Some(answered) = stop.run_until_cancelled(resolver.answers()).await else { return };
+        match answered {
+            Ok(()) => {
+                missed = 0;
+                if readiness.dns(true) {
+                    tracing::info!("DNS is answering");
+                }
+            }
+            Err(failure) => {
+                missed += 1;
+                let never_did = missed == 1 && !readiness.state().dns;
+                if never_did || (missed > MISSED && readiness.dns(false)) {
+                    tracing::warn!(%failure, "DNS does not answer: the service is not ready");
+                }
+            }
+        }
+        let (content, worried) = LOOK_AT_DNS;
+        let pause = if missed == 0 { content } else { worried };
+        let pause = tokio::time::sleep(pause);
+        if stop.run_until_cancelled(pause).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Says whether the clock is too far from the shared store's, until `stop`.
+pub(super) async fn look_at_clock(
+    mut drift: watch::Receiver<Duration>,
+    readiness: Readiness,
+    stop: CancellationToken,
+) {
+    loop {
+        readiness.clock(*drift.borrow_and_update() > CLOCK_OFF);
+        if !matches!(stop.run_until_cancelled(drift.changed()).await, Some(Ok(()))) {
+            return;
+        }
+    }
+}
+
+/// Divides the places of batches at each destination among the replicas, until `stop`.
+pub(super) async fn share_places(
+    mut tenure: watch::Receiver<Option<Tenure>>,
+    batches: Batches,
+    stop: CancellationToken,
+) {
+    loop {
+        let members = tenure.borrow_and_update().map_or(1, |tenure| tenure.members);
+        batches.share_destinations(members);
+        if !matches!(stop.run_until_cancelled(tenure.changed()).await, Some(Ok(()))) {
+            return;
+        }
+    }
+}
+
+/// Takes changed list files up, until `stop`.
+pub(super) async fn watch_lists(
+    lists: Arc<ListsHandle>,
+    config: lists::Config,
+    stop: CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(config.poll_interval.max(SHORTEST_POLL));
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let lists = Arc::clone(&lists);
+        // Reading files blocks.
+        match tokio::task::spawn_blocking(move || lists.reload_if_changed()).await {
+            Ok(Ok(Reload::Unchanged)) => {}
+            Ok(Ok(Reload::Reloaded)) => tracing::info!("reloaded the lists"),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "cannot reload the lists; the previous ones stay in use")
+            }
+            Err(error) => tracing::error!(%error, "cannot check the lists for changes"),
+        }
+    }
+}
+
+/// Logs when the service becomes ready, and when it is not ready any more, until `stop`.
+pub(super) async fn log_readiness(readiness: Readiness, stop: CancellationToken) {
+    let mut states = readiness.watch();
+    let mut was_ready = false;
+    loop {
+        let state = *states.borrow_and_update();
+        if state.is_ready() && !was_ready {
+            tracing::info!("ready");
+        } else if was_ready && !state.is_ready() && !state.draining {
+            tracing::warn!(obstacles = state.obstacles().join("; "), "not ready");
+        }
+        was_ready = state.is_ready();
+        if !matches!(stop.run_until_cancelled(states.changed()).await, Some(Ok(()))) {
+            return;
+        }
+    }
+}
