@@ -56,20 +56,32 @@ impl SharedLimits {
         addresses: u64,
         limit: u64,
     ) -> Result<(), Refusal> {
-        let refusal = |retry_after| Refusal { limit: Limit::AddressesPerDay(limit), retry_after };
         if limit == 0 {
             return Ok(());
         }
         if addresses > limit {
-            return Err(refusal(None));
+            return Err(used_up(limit, None));
         }
-        match self.held.lock().take(&caller.name, addresses, self.clock.now()) {
-            BlockDecision::Taken => return Ok(()),
-            BlockDecision::UsedUp(wait) => return Err(refusal(Some(wait))),
-            BlockDecision::Lease(_) => {}
+        match self.take_held(caller, addresses, limit, self.clock.now())? {
+            None => Ok(()),
+            // Boxed: hardly any call has to wait, and none needs the space for it.
+            Some(_) => Box::pin(self.lease_and_take(caller, addresses, limit)).await,
         }
-        // Boxed: hardly any call has to wait, and none needs the space for it.
-        Box::pin(self.lease_and_take(caller, addresses, limit)).await
+    }
+
+    /// Takes addresses from what is held; else says how many have to be leased at least.
+    fn take_held(
+        &self,
+        caller: &Caller,
+        addresses: u64,
+        limit: u64,
+        now: SystemTime,
+    ) -> Result<Option<u64>, Refusal> {
+        match self.held.lock().take(&caller.name, addresses, now) {
+            BlockDecision::Taken => Ok(None),
+            BlockDecision::Lease(least) => Ok(Some(least)),
+            BlockDecision::UsedUp(wait) => Err(used_up(limit, Some(wait))),
+        }
     }
 
     async fn lease_and_take(
@@ -78,15 +90,12 @@ impl SharedLimits {
         addresses: u64,
         limit: u64,
     ) -> Result<(), Refusal> {
-        let refusal = |retry_after| Refusal { limit: Limit::AddressesPerDay(limit), retry_after };
         let uncounted = || Refusal { limit: Limit::Uncounted, retry_after: Some(RETRY_AFTER) };
         let mut away_until = self.turn.lock().await;
         loop {
             let now = self.clock.now();
-            let least = match self.held.lock().take(&caller.name, addresses, now) {
-                BlockDecision::Taken => return Ok(()),
-                BlockDecision::UsedUp(wait) => return Err(refusal(Some(wait))),
-                BlockDecision::Lease(least) => least,
+            let Some(least) = self.take_held(caller, addresses, limit, now)? else {
+                return Ok(());
             };
             if away_until.is_some_and(|until| now < until) {
                 return Err(uncounted());
@@ -99,7 +108,7 @@ impl SharedLimits {
                 Ok(BlockLease::UsedUp(wait)) => {
                     let wait = wait.unwrap_or_default();
                     self.held.lock().note_refusal(&caller.name, least, wait, now);
-                    return Err(refusal(Some(wait)));
+                    return Err(used_up(limit, Some(wait)));
                 }
                 Err(fault) => {
                     *away_until = Some(self.clock.now() + AWAY);
@@ -155,6 +164,11 @@ impl SharedLimits {
             tracing::debug!(%fault, "addresses that were not used count as used");
         }
     }
+}
+
+/// The refusal of a caller that has had its addresses of the day.
+fn used_up(limit: u64, retry_after: Option<Duration>) -> Refusal {
+    Refusal { limit: Limit::AddressesPerDay(limit), retry_after }
 }
 
 fn late() -> LimitStoreFault {
