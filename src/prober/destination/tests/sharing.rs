@@ -71,14 +71,20 @@ fn the_next_holder_counts_the_connections_of_the_last_one_and_a_dead_one_s_as_al
     assert_eq!(heir.connection_room(now + Duration::from_secs(43)), 10);
 }
 
-#[test]
-fn a_suspended_destination_is_not_woken_for_a_session_that_it_will_not_open() {
+/// A destination that has used its one connection of the minute, and wants another.
+fn waiting_for_a_connection() -> Simulation {
     let connections = NonZeroU32::new(1).unwrap();
     let config = Config { connections_per_minute: connections, ..Config::default() };
     let mut simulation = Simulation::new(config);
     simulation.submit("a.example", MX, false, 600);
     simulation.serve();
     simulation.submit("b.example", "mx.example.com", false, 600);
+    simulation
+}
+
+#[test]
+fn a_suspended_destination_is_not_woken_for_a_session_that_it_will_not_open() {
+    let mut simulation = waiting_for_a_connection();
     assert!(simulation.core.wake_at().is_some(), "there is room in a minute");
     simulation.core.suspend(simulation.now);
     simulation.carry_out();
@@ -90,12 +96,7 @@ fn a_suspended_destination_is_not_woken_for_a_session_that_it_will_not_open() {
 
 #[test]
 fn a_drained_destination_waits_for_nothing() {
-    let connections = NonZeroU32::new(1).unwrap();
-    let config = Config { connections_per_minute: connections, ..Config::default() };
-    let mut simulation = Simulation::new(config);
-    simulation.submit("a.example", MX, false, 600);
-    simulation.serve();
-    simulation.submit("b.example", "mx.example.com", false, 600);
+    let mut simulation = waiting_for_a_connection();
     simulation.core.suspend(simulation.now);
     simulation.core.drain(simulation.now);
     simulation.serve();
