@@ -27,7 +27,7 @@ pub(super) struct Directory {
     root: PathBuf,
     batches: PathBuf,
     /// Open, never read: the process that holds its lock has the directory.
-    _lock: File,
+    lock: File,
 }
 
 impl Directory {
@@ -49,7 +49,7 @@ impl Directory {
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(root.to_owned())),
             Err(TryLockError::Error(error)) => return Err(OpenError::of_io(&path, error)),
         }
-        Ok(Self { root: root.to_owned(), batches, _lock: lock })
+        Ok(Self { root: root.to_owned(), batches, lock })
     }
 
     /// The directory, as errors name it.
@@ -140,6 +140,16 @@ impl Directory {
     }
 }
 
+impl Drop for Directory {
+    /// Gives the directory back at once: a child process that is just being started has a copy of
+    /// every open file, and with it the lock, until its program begins.
+    fn drop(&mut self) {
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the lock of the data directory ends with the process");
+        }
+    }
+}
+
 /// Makes the file at `path`, for its owner only; one that is there stays.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
@@ -190,5 +200,21 @@ fn remove_one(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_given_back_though_a_child_that_is_being_started_has_its_lock_too() {
+        let root = tempfile::tempdir().unwrap();
+        let held = Directory::take(root.path()).unwrap();
+        let copy = held.lock.try_clone().unwrap();
+        assert!(matches!(Directory::take(root.path()), Err(OpenError::InUse(_))));
+        drop(held);
+        Directory::take(root.path()).unwrap();
+        drop(copy);
     }
 }
