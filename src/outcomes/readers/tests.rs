@@ -147,6 +147,18 @@ fn amazon_ses_is_read_with_and_without_sns() {
 }
 
 #[test]
+fn an_event_that_sendgrid_delivers_again_under_another_name_is_the_same_one() {
+    let name = |event_id: &str, time: u64| {
+        let event = serde_json::json!({ "email": "jane@acme.test", "event": "bounce",
+            "sg_event_id": event_id, "sg_message_id": "m1.filter1", "timestamp": time });
+        let read = events(read_document(Classifier::builtin(), &event));
+        read[0].event_id.clone().unwrap()
+    };
+    assert_eq!(name("first", 1_795_867_200), name("second", 1_795_867_200));
+    assert_ne!(name("first", 1_795_867_200), name("first", 1_795_867_201));
+}
+
+#[test]
 fn the_other_services_are_read() {
     for (json, kind, source) in [
         (

@@ -32,7 +32,17 @@ impl VendorReader for SendGrid {
         let event = OutcomeEvent::new("sendgrid", address, kind)
             .at(moment(document, &["timestamp"]))
             .saying(words)
-            .named(label(document, &["sg_event_id"]));
+            .named(name(document));
         Some(vec![event])
+    }
+}
+
+/// The name of an event: its message and its time. SendGrid's own name of it (`sg_event_id`) is
+/// another one when the same event is delivered again.
+fn name(document: &Value) -> Option<String> {
+    let [message, time] = ["sg_message_id", "timestamp"].map(|part| label(document, &[part]));
+    match (message, time) {
+        (Some(message), Some(time)) => Some(format!("{message} {time}")),
+        _ => label(document, &["sg_event_id"]),
     }
 }
