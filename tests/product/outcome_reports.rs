@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use mailvet::access;
 use mailvet::config::Config;
@@ -30,6 +31,8 @@ impl Reported {
         let file: PathBuf = folder.path().join("outcomes.db");
         let product = Product::with(|config| {
             config.outcomes.file = Some(file);
+            // The bounces are of a fixed day.
+            config.outcomes.suppress_gone = Duration::from_secs(100 * 365 * 86_400);
             change(config);
         })
         .await;
