@@ -105,6 +105,9 @@ impl App {
         let (posture, names) = (config.posture.clone(), (Arc::clone(&resolver), domains.clone()));
         let postures = PostureInspector::new(posture, names, prober.clone(), networks(), clock)?;
         let hooks = OutcomeHooks::open(&config.outcomes.hooks, &domains, &networks(), clock)?;
+        if outcomes.is_none() && !config.outcomes.hooks.is_empty() {
+            tracing::warn!("no outcomes are kept, so hooks answer with 503; set outcomes.file");
+        }
         let verifier = verifier
             .with_registrations(Arc::new(registrations.clone()))
             .with_postures(Arc::new(postures));

@@ -33,9 +33,6 @@ const HEALTH: &str = "/grpc.health.v1.Health/";
 /// The stream of the health service.
 const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
 
-/// Posts to hooks at a time: until it is verified, nobody knows whose one is.
-const HOOK_POSTS: usize = 64;
-
 /// Longest time of a stream that watches the health.
 const LONGEST_WATCH: Duration = Duration::from_secs(10 * 60);
 
@@ -45,7 +42,6 @@ pub(super) struct AuthLayer {
     access: Arc<Access>,
     calls: Arc<Semaphore>,
     watches: Arc<Semaphore>,
-    hook_posts: Arc<Semaphore>,
     messages: MessageLimits,
     poll: Duration,
     clock: Clock,
@@ -59,7 +55,6 @@ impl AuthLayer {
             access,
             calls: budget(limits.calls),
             watches: budget(limits.health_calls),
-            hook_posts: budget(HOOK_POSTS),
             messages: MessageLimits::new(limits.request_octets),
             poll: config.poll_interval,
             clock,
@@ -75,7 +70,7 @@ impl AuthLayer {
             return self.admit_health(request.uri().path(), &peer);
         }
         if is_hook(request) {
-            return self.admit_hook(&peer);
+            return Ok(admit_hook(&peer));
         }
         let now = self.clock.now();
         let presented = Credentials {
@@ -114,15 +109,6 @@ impl AuthLayer {
         Ok(Admission { permit, end: Some(watched_long_enough().boxed()) })
     }
 
-    /// Admits a post to a hook, which verifies it. The connection has no more time than before
-    /// until it does.
-    fn admit_hook(&self, peer: &ClientPeer) -> Result<Admission, Status> {
-        let room = Arc::clone(&self.hook_posts).try_acquire_owned();
-        let room = room.map_err(|_| refusal::overloaded("posts to hooks"))?;
-        let permit = CallPermit { _room: Some(room), _watch: None, _call: peer.calls.begin() };
-        Ok(Admission { permit, end: None })
-    }
-
     /// Resolves when the key of `caller` is withdrawn or expires.
     async fn withdrawn(self, caller: Caller) -> Status {
         loop {
@@ -132,6 +118,13 @@ impl AuthLayer {
             }
         }
     }
+}
+
+/// Admits a post to a hook, which verifies it and has places of its own. The connection has no more
+/// time than before until it does.
+fn admit_hook(peer: &ClientPeer) -> Admission {
+    let permit = CallPermit { _room: None, _watch: None, _call: peer.calls.begin() };
+    Admission { permit, end: None }
 }
 
 async fn watched_long_enough() -> Status {

@@ -14,11 +14,12 @@ use tonic::{Code, Status};
 use tower::Service;
 
 use super::connection::ClientPeer;
-use super::message_limit::LARGEST_PAGE;
+use super::hook_arrivals::HookArrivals;
 use super::outcomes::{ReportTally, no_outcomes};
+use super::refusal;
 use crate::clock::Clock;
-use crate::http::{BodyReader, HookCall, frame};
-use crate::outcomes::hooks::HookReceipt;
+use crate::http::{HookCall, frame};
+use crate::outcomes::hooks::{Hook, HookReceipt};
 use crate::outcomes::{HookError, OutcomeHooks, OutcomeIntake};
 use crate::proto::ReportOutcomesResponse;
 use crate::smtp::Classifier;
@@ -29,8 +30,7 @@ pub(super) struct HookHandler {
     hooks: OutcomeHooks,
     intake: Option<OutcomeIntake>,
     replies: Arc<Classifier>,
-    /// Of their own: who is not verified yet takes no room from other calls.
-    bodies: BodyReader,
+    arrivals: HookArrivals,
     clock: Clock,
 }
 
@@ -41,7 +41,7 @@ impl HookHandler {
         replies: Arc<Classifier>,
         clock: Clock,
     ) -> Self {
-        Self { hooks, intake, replies, bodies: BodyReader::new(), clock }
+        Self { hooks, intake, replies, arrivals: HookArrivals::default(), clock }
     }
 
     async fn deliver(self, request: Request<Body>) -> Result<ReportOutcomesResponse, Status> {
@@ -52,17 +52,34 @@ impl HookHandler {
         // Some services drop for good what is answered with another status than "not now".
         let nowhere = || Status::unavailable(no_outcomes().message());
         let intake = self.intake.as_ref().ok_or_else(nowhere)?;
-        let checked = hook.check_head(&call.headers, self.clock.now()).await;
-        checked.map_err(|error| status(&error))?;
-        let body = self.bodies.read(body, LARGEST_PAGE).await.map_err(unread)?;
-        let post = (&call.headers, &body[..]);
-        let taken = hook.take(post, intake, &self.replies, self.clock.now()).await;
+        let taken = self.take(hook, call, body, intake).await;
+        let taken = taken.inspect_err(|error| hook.note_failure(error));
         let receipt = taken.map_err(|error| status(&error))?;
         if let Some(peer) = parts.extensions.get::<ClientPeer>() {
             // From now on the connection has time, as that of any caller that was let in.
             peer.calls.admit();
         }
         Ok(answer(receipt))
+    }
+
+    /// Reads a post, verifies it, and keeps what it tells.
+    async fn take(
+        &self,
+        hook: &Hook,
+        HookCall { headers, .. }: &HookCall,
+        body: Body,
+        intake: &OutcomeIntake,
+    ) -> Result<HookReceipt, HookError> {
+        // Whoever shows no token where one is wanted takes no place.
+        hook.check_head(headers, self.clock.now()).await?;
+        let place = self.arrivals.enter()?;
+        let verified = place.hold(async {
+            let body = place.read(body).await?;
+            hook.verify((headers, &body[..]), &self.replies, self.clock.now()).await
+        });
+        let verified = verified.await?;
+        place.settle()?;
+        hook.keep(verified, intake, self.clock.now()).await
     }
 }
 
@@ -104,19 +121,16 @@ fn answer(receipt: HookReceipt) -> ReportOutcomesResponse {
     tally.into_answer()
 }
 
-/// The status of a body that was not read: who breaks off is no error of ours.
-fn unread(status: Status) -> Status {
-    match status.code() {
-        Code::Unknown | Code::Internal => Status::cancelled("the caller broke off"),
-        _ => status,
-    }
-}
-
 fn status(error: &HookError) -> Status {
     let code = match error {
         HookError::NoSuchHook => Code::NotFound,
         HookError::Refused(_) => Code::Unauthenticated,
         HookError::NotJson => Code::InvalidArgument,
+        HookError::Crowded => return refusal::overloaded("posts to hooks"),
+        HookError::Late(_) => Code::DeadlineExceeded,
+        HookError::TooLong(_) => Code::OutOfRange,
+        // Whoever breaks off is no error of ours.
+        HookError::BrokenOff => Code::Cancelled,
         HookError::Unreachable(_) | HookError::Unkept(_) => Code::Unavailable,
     };
     Status::new(code, error.to_string())

@@ -21,6 +21,7 @@ mod ending;
 mod enums;
 mod file_watch;
 mod health;
+mod hook_arrivals;
 mod hooks;
 mod keys;
 mod listener;

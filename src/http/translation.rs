@@ -85,7 +85,12 @@ impl Translation {
 
     /// `true` for a post to a hook.
     pub(super) fn is_hook(&self, request: &Request<Body>) -> bool {
-        request.method() == Method::POST && self.hook.values(request.uri().path()).is_some()
+        request.method() == Method::POST && self.hook_name(request.uri().path()).is_some()
+    }
+
+    /// The name of the hook at this path. Whoever writes a slash behind it means the same hook.
+    fn hook_name(&self, path: &str) -> Option<String> {
+        self.hook.values(path.strip_suffix('/').unwrap_or(path))?.pop()
     }
 
     /// The request to send to the services, and what to make of their answer.
@@ -97,7 +102,7 @@ impl Translation {
         if let Some(batch_id) = self.download.values(path).and_then(|mut values| values.pop()) {
             return self.plan_download(request, batch_id);
         }
-        if let Some(name) = self.hook.values(path).and_then(|mut values| values.pop()) {
+        if let Some(name) = self.hook_name(path) {
             return plan_hook(request, name);
         }
         let plan = match self.routes.find(method, path) {

@@ -15,6 +15,9 @@ const AUTHORIZATION: &str = "authorization";
 /// Verifies that the request shows one of `tokens`: as a bearer token, as a password, or as user
 /// and password.
 pub(super) fn verify(tokens: &[String], headers: &HeaderMap) -> Result<(), HookRefusal> {
+    if !headers.contains_key(AUTHORIZATION) {
+        return Err(HookRefusal::WrongCredentials);
+    }
     let shown = single(headers, AUTHORIZATION)?;
     let (scheme, rest) = shown.split_once(' ').ok_or(HookRefusal::WrongCredentials)?;
     let shown: Vec<Vec<u8>> = if scheme.eq_ignore_ascii_case("bearer") {

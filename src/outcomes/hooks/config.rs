@@ -20,6 +20,13 @@ const SNS_TOLERANCE: Duration = Duration::from_secs(60 * 60);
 /// The same for Mailgun, which signs once and delivers again for eight hours.
 const MAILGUN_TOLERANCE: Duration = Duration::from_secs(9 * 60 * 60);
 
+/// The same for SendGrid, which delivers again for a day and does not say that it signs anew. Its
+/// signature covers the events, so whoever repeats a post changes nothing.
+const SENDGRID_TOLERANCE: Duration = Duration::from_secs(25 * 60 * 60);
+
+/// The smallest tolerance: a post takes its time, and times are told in whole seconds.
+const LEAST_TOLERANCE: Duration = Duration::from_secs(10);
+
 /// A hook: a URL to which a mail service posts its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -46,8 +53,9 @@ pub struct HookConfig {
     /// Confirms the subscription of the topic of `ses` when SNS asks for it. Default false: the
     /// log has the URL to visit.
     pub confirm_subscription: bool,
-    /// Time by which the time of a signature may be off, either way. Default 5 minutes; for `ses`
-    /// an hour and for `mailgun` 9 hours, because both sign once and deliver again.
+    /// Time by which the time of a signature may be off, either way: 10 seconds or more. Default 5
+    /// minutes; for `ses` an hour, for `mailgun` 9 hours and for `sendgrid` 25 hours, because they
+    /// may sign once and deliver again for so long. Not for services that sign nothing.
     #[serde(with = "humantime_serde")]
     pub tolerance: Option<Duration>,
 }
@@ -58,6 +66,7 @@ impl HookConfig {
         let by_default = match self.service {
             Some(MailService::Ses) => SNS_TOLERANCE,
             Some(MailService::Mailgun) => MAILGUN_TOLERANCE,
+            Some(MailService::SendGrid) => SENDGRID_TOLERANCE,
             _ => TOLERANCE,
         };
         self.tolerance.unwrap_or(by_default)
@@ -79,12 +88,15 @@ impl HookConfig {
             return found;
         };
         let (is_sendgrid, is_ses) = (service == MailService::SendGrid, service == MailService::Ses);
+        let is_signed =
+            is_sendgrid || is_ses || matches!(service, MailService::Mailgun | MailService::Resend);
         let settings = [
             ("secret_file", self.secret_file.is_some(), !is_sendgrid && !is_ses, true),
             ("public_key", self.public_key.is_some(), is_sendgrid, true),
             ("topic", self.topic.is_some(), is_ses, true),
             ("certificate_file", self.certificate_file.is_some(), is_ses, false),
             ("confirm_subscription", self.confirm_subscription, is_ses, false),
+            ("tolerance", self.tolerance.is_some(), is_signed, false),
         ];
         for (setting, is_set, is_taken, is_needed) in settings {
             match (is_set, is_taken) {
@@ -92,6 +104,10 @@ impl HookConfig {
                 (false, true) if is_needed => found.push(format!("{setting} is missing")),
                 _ => {}
             }
+        }
+        if self.tolerance.is_some_and(|tolerance| tolerance < LEAST_TOLERANCE) {
+            let least = LEAST_TOLERANCE.as_secs();
+            found.push(format!("tolerance is less than {least} seconds: posts would be refused"));
         }
         if self.topic.as_deref().is_some_and(|topic| SnsTopic::parse(topic).is_none()) {
             found.push(

@@ -1,5 +1,7 @@
 //! Errors of hooks.
 
+use std::time::Duration;
+
 use super::refusal::HookRefusal;
 use crate::outcomes::store_error::OutcomeStoreError;
 
@@ -15,6 +17,18 @@ pub enum HookError {
     /// The body is no JSON.
     #[error("the body is no JSON")]
     NotJson,
+    /// It gave way to others before it was verified, or found no place.
+    #[error("more posts come than the hooks take at a time; post it again")]
+    Crowded,
+    /// Its body did not arrive in this time.
+    #[error("the body did not arrive within {} seconds; post it again", .0.as_secs())]
+    Late(Duration),
+    /// Its body has more than this many octets.
+    #[error("the body is longer than {0} octets; post fewer events at a time")]
+    TooLong(usize),
+    /// Its sender went away.
+    #[error("the sender broke off")]
+    BrokenOff,
     /// The key to verify it with cannot be had now, or SNS cannot be answered.
     #[error("{0}; post it again")]
     Unreachable(String),

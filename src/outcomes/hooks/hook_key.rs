@@ -1,6 +1,7 @@
 //! Keys of hooks: each verifies the posts of its service. Pure.
 
 use std::fmt;
+use std::sync::Arc;
 
 use ring::hmac;
 
@@ -13,8 +14,8 @@ use crate::outcomes::mail_service::MailService;
 /// Most secrets at a time: one that counts, one that comes, and some to spare.
 const MOST: usize = 4;
 
-/// The shortest token, in octets.
-const SHORTEST_TOKEN: usize = 16;
+/// The shortest secret of our own choice or Mailgun's, in octets.
+const SHORTEST: usize = 16;
 
 /// A key, in the form that its service wants. `Debug` does not show it.
 pub(super) enum HookKey {
@@ -25,7 +26,7 @@ pub(super) enum HookKey {
     /// The public key of SendGrid.
     SendGrid(EventPublicKey),
     /// A topic of SNS, and the certificate, if it is not to be fetched.
-    Sns(SnsTopic, Option<SigningCertificate>),
+    Sns(SnsTopic, Option<Arc<SigningCertificate>>),
     /// Tokens that a service shows which signs nothing.
     Tokens(Vec<String>),
 }
@@ -43,7 +44,7 @@ impl HookKey {
                     let certificate = SigningCertificate::parse(text.as_bytes());
                     certificate.ok_or("it holds no certificate with an RSA key, as PEM")
                 });
-                Ok(Self::Sns(topic, pinned.transpose()?))
+                Ok(Self::Sns(topic, pinned.transpose()?.map(Arc::new)))
             }
             MailService::SendGrid => {
                 let key = config.public_key.as_deref().and_then(EventPublicKey::parse);
@@ -57,6 +58,12 @@ impl HookKey {
             }
             MailService::Mailgun => {
                 let secrets = lines(text.unwrap_or_default())?;
+                if secrets.iter().any(|secret| secret.len() < SHORTEST) {
+                    return Err(format!(
+                        "a signing key in it has fewer than {SHORTEST} characters; copy the whole \
+                         HTTP webhook signing key that Mailgun shows"
+                    ));
+                }
                 let key = |secret: &str| hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
                 Ok(Self::Mailgun(secrets.into_iter().map(key).collect()))
             }
@@ -66,9 +73,9 @@ impl HookKey {
             | MailService::Postmark
             | MailService::SparkPost => {
                 let tokens = lines(text.unwrap_or_default())?;
-                if tokens.iter().any(|token| token.len() < SHORTEST_TOKEN) {
+                if tokens.iter().any(|token| token.len() < SHORTEST) {
                     return Err(format!(
-                        "a token in it has fewer than {SHORTEST_TOKEN} characters; make one with \
+                        "a token in it has fewer than {SHORTEST} characters; make one with \
                          openssl rand -hex 24"
                     ));
                 }

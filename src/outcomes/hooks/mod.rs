@@ -28,19 +28,19 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
-use parking_lot::Mutex;
 use serde_json::Value;
 
 use self::hook_key::HookKey;
 use self::key_source::KeySource;
 use self::signing_certificates::SigningCertificates;
-use self::sns::{SnsKind, SnsMessage, SnsTopic};
+use self::sns::{SigningCertificate, SnsKind, SnsMessage, SnsTopic};
 use self::time_window::TimeWindow;
-use self::used_tokens::UsedTokens;
+use self::used_tokens::SharedTokens;
 use super::event::{AddedEvent, OutcomeEvent};
 use super::intake::OutcomeIntake;
 use super::mail_service::MailService;
 use super::readers::{ReadItem, read_posted};
+use crate::http_client::HttpUrl;
 use crate::instruments::{Counter, CounterVec};
 use crate::smtp::Classifier;
 
@@ -50,7 +50,7 @@ pub use self::refusal::HookRefusal;
 pub use self::setup::{HookSetupError, hook_problems};
 
 /// Fates of posts, as they are counted.
-const FATES: [&str; 5] = ["taken", "not_understood", "subscription", "refused", "failed"];
+const FATES: [&str; 6] = ["taken", "not_understood", "subscription", "refused", "unread", "failed"];
 
 /// The hooks of a service. Cheap to clone.
 #[derive(Clone, Default)]
@@ -65,7 +65,8 @@ pub struct Hook {
     key: KeySource,
     /// Where SNS signs, and something is to be asked of it.
     certificates: Option<SigningCertificates>,
-    used: Mutex<UsedTokens>,
+    /// Shared by all hooks: a signature of one could be shown to another with the same key.
+    used: SharedTokens,
     posts: CounterVec,
     taken: Counter,
     repeated: Counter,
@@ -81,6 +82,19 @@ pub struct HookStats {
     pub posts: Vec<(&'static str, u64)>,
     /// Events by their fate.
     pub events: [(&'static str, u64); 3],
+}
+
+/// A post that was verified.
+#[derive(Debug)]
+pub struct VerifiedPost(PostContents);
+
+#[derive(Debug)]
+enum PostContents {
+    Events(Vec<ReadItem>),
+    /// The topic of SNS posts from now on, once that is confirmed at this URL.
+    Subscription(HttpUrl),
+    /// The topic of SNS posts no more.
+    End,
 }
 
 /// The answer to a post that was verified.
@@ -125,51 +139,25 @@ impl Hook {
     ///
     /// # Errors
     ///
-    /// [`HookError::Refused`], counted and logged.
+    /// [`HookError::Refused`].
     pub async fn check_head(&self, headers: &HeaderMap, now: SystemTime) -> Result<(), HookError> {
-        let checked = match &*self.key.current(now).await {
-            HookKey::Tokens(tokens) => bearer::verify(tokens, headers),
+        match &*self.key.current(now).await {
+            HookKey::Tokens(tokens) => Ok(bearer::verify(tokens, headers)?),
             _ => Ok(()),
-        };
-        let checked = checked.map_err(HookError::from);
-        checked.inspect_err(|error| self.note_failure(error))
+        }
     }
 
-    /// Verifies a post whose head was checked, and keeps what it tells.
+    /// Verifies a post whose head was checked, and reads what it tells.
     ///
     /// # Errors
     ///
-    /// [`HookError`], counted and logged; nothing is kept then.
-    pub async fn take(
+    /// [`HookError`] if it is not the service's own, or that cannot be known now.
+    pub async fn verify(
         &self,
         (headers, body): (&HeaderMap, &[u8]),
-        intake: &OutcomeIntake,
         classifier: &Classifier,
         now: SystemTime,
-    ) -> Result<HookReceipt, HookError> {
-        let taken = match self.read(headers, body, classifier, now).await {
-            Ok(Some(items)) => self.keep(items, intake, now).await,
-            Ok(None) => {
-                self.posts.inc("subscription");
-                return Ok(HookReceipt::default());
-            }
-            Err(error) => Err(error),
-        };
-        match &taken {
-            Ok(receipt) => self.note_receipt(receipt),
-            Err(error) => self.note_failure(error),
-        }
-        taken
-    }
-
-    /// The events of a post, once it is verified; `None` if it is about the subscription.
-    async fn read(
-        &self,
-        headers: &HeaderMap,
-        body: &[u8],
-        classifier: &Classifier,
-        now: SystemTime,
-    ) -> Result<Option<Vec<ReadItem>>, HookError> {
+    ) -> Result<VerifiedPost, HookError> {
         let window = TimeWindow { now, tolerance: self.tolerance };
         let document = match &*self.key.current(now).await {
             HookKey::SendGrid(key) => {
@@ -183,51 +171,81 @@ impl Hook {
             HookKey::Mailgun(keys) => {
                 let document = parse(body)?;
                 let token = mailgun::verify(keys, &document, window)?;
-                self.used.lock().admit(token, body, window)?;
+                self.used.admit(token, body, window)?;
                 document
             }
             HookKey::Sns(topic, pinned) => {
                 let document = parse(body)?;
                 let message = SnsMessage::parse(&document)?;
                 message.check(topic, window)?;
-                match (pinned, &self.certificates) {
-                    (Some(certificate), _) => message.verify(certificate, now)?,
-                    (None, Some(certificates)) => {
-                        let url = message.certificate_url(topic)?;
-                        let found = certificates.find(&url, now).await;
-                        message.verify(&*found.map_err(HookError::Unreachable)?, now)?;
+                let certificate = self.certificate(&message, topic, pinned.as_ref()).await?;
+                message.verify(&certificate, now)?;
+                match message.kind {
+                    SnsKind::Notification => document,
+                    SnsKind::SubscriptionConfirmation => {
+                        let url = message.subscribe_url(topic)?;
+                        return Ok(VerifiedPost(PostContents::Subscription(url)));
                     }
-                    (None, None) => {
-                        return Err(HookError::Unreachable("SNS cannot be asked".to_owned()));
-                    }
+                    SnsKind::UnsubscribeConfirmation => return Ok(VerifiedPost(PostContents::End)),
                 }
-                if message.kind != SnsKind::Notification {
-                    self.answer_subscription(&message, topic).await?;
-                    return Ok(None);
-                }
-                document
             }
             // Verified before the body was read.
             HookKey::Tokens(_) => parse(body)?,
         };
-        Ok(Some(read_posted(self.service, classifier, &document)))
+        let items = read_posted(self.service, classifier, &document);
+        Ok(VerifiedPost(PostContents::Events(items)))
     }
 
-    /// Confirms a subscription if that is configured, and else says what waits for somebody.
-    async fn answer_subscription(
+    /// The certificate that a message of SNS is signed with.
+    async fn certificate(
         &self,
         message: &SnsMessage<'_>,
         topic: &SnsTopic,
-    ) -> Result<(), HookError> {
-        let hook = &self.name;
-        if message.kind == SnsKind::UnsubscribeConfirmation {
-            tracing::warn!(hook, "the topic of SNS posts to this hook no more");
-            return Ok(());
+        pinned: Option<&Arc<SigningCertificate>>,
+    ) -> Result<Arc<SigningCertificate>, HookError> {
+        if let Some(certificate) = pinned {
+            return Ok(Arc::clone(certificate));
         }
-        let url = message.subscribe_url(topic)?;
+        let url = message.certificate_url(topic)?;
+        let unasked = || HookError::Unreachable("SNS cannot be asked".to_owned());
+        let certificates = self.certificates.as_ref().ok_or_else(unasked)?;
+        certificates.find(&url).await.map_err(HookError::Unreachable)
+    }
+
+    /// Keeps what a post tells, and counts it.
+    ///
+    /// # Errors
+    ///
+    /// [`HookError::Unkept`], or [`HookError::Unreachable`] if SNS cannot be answered; nothing is
+    /// kept then.
+    pub async fn keep(
+        &self,
+        post: VerifiedPost,
+        intake: &OutcomeIntake,
+        now: SystemTime,
+    ) -> Result<HookReceipt, HookError> {
+        let hook = &self.name;
+        match post.0 {
+            PostContents::Events(items) => {
+                let receipt = self.keep_events(items, intake, now).await?;
+                self.note_receipt(&receipt);
+                return Ok(receipt);
+            }
+            PostContents::Subscription(url) => self.answer_subscription(&url).await?,
+            PostContents::End => {
+                tracing::warn!(hook, "the topic of SNS posts to this hook no more");
+            }
+        }
+        self.posts.inc("subscription");
+        Ok(HookReceipt::default())
+    }
+
+    /// Confirms a subscription if that is configured, and else says what waits for somebody.
+    async fn answer_subscription(&self, url: &HttpUrl) -> Result<(), HookError> {
+        let hook = &self.name;
         match &self.certificates {
             Some(sns) if self.confirms => {
-                sns.confirm(&url).await.map_err(HookError::Unreachable)?;
+                sns.confirm(url).await.map_err(HookError::Unreachable)?;
                 tracing::info!(hook, "the subscription of a topic of SNS is confirmed");
             }
             _ => {
@@ -238,7 +256,7 @@ impl Hook {
         Ok(())
     }
 
-    async fn keep(
+    async fn keep_events(
         &self,
         items: Vec<ReadItem>,
         intake: &OutcomeIntake,
@@ -284,8 +302,8 @@ impl Hook {
         }
     }
 
-    /// Counts a post that was not taken, and says so without a word of its body.
-    fn note_failure(&self, error: &HookError) {
+    /// Counts a post that was not taken, and logs it without a word of its body.
+    pub fn note_failure(&self, error: &HookError) {
         let hook = &self.name;
         match error {
             HookError::Unkept(cause) => {
@@ -295,6 +313,13 @@ impl Hook {
             HookError::Unreachable(_) => {
                 self.posts.inc("failed");
                 tracing::error!(hook, %error, "a post to a hook cannot be verified now");
+            }
+            HookError::Crowded
+            | HookError::Late(_)
+            | HookError::TooLong(_)
+            | HookError::BrokenOff => {
+                self.posts.inc("unread");
+                tracing::warn!(hook, %error, "a post to a hook was not read");
             }
             HookError::NoSuchHook | HookError::Refused(_) | HookError::NotJson => {
                 self.posts.inc("refused");

@@ -18,6 +18,9 @@ pub enum HookRefusal {
     /// The body is no message of SNS.
     #[error("the body is no message of SNS; turn off raw message delivery at the subscription")]
     NotFromSns,
+    /// A message of SNS lacks a field, or has it in another form.
+    #[error("the message of SNS has no {0} that can be read")]
+    MissingField(&'static str),
     /// It comes from another topic.
     #[error("it comes from another topic of SNS than this hook is for")]
     OtherTopic,

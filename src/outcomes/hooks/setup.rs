@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::config::HookConfig;
 use super::key_source::KeySource;
 use super::signing_certificates::{SigningCertificates, SnsClient};
+use super::used_tokens::SharedTokens;
 use super::{FATES, Hook, OutcomeHooks};
 use crate::cache::DnsCache;
 use crate::clock::Clock;
@@ -72,6 +73,7 @@ impl OutcomeHooks {
             };
             HttpClient::new(domains.clone(), trust, clock)
         };
+        let used = SharedTokens::default();
         let hooks = hooks.iter().map(|config| {
             let asks_sns = config.topic.is_some()
                 && (config.certificate_file.is_none() || config.confirm_subscription);
@@ -79,7 +81,7 @@ impl OutcomeHooks {
                 true => Some(Arc::new(client()?) as Arc<dyn SnsClient>),
                 false => None,
             };
-            Hook::new(config, sns)
+            Hook::new(config, sns, used.clone())
         });
         Ok(Self(hooks.collect::<Result<Vec<_>, _>>()?.into()))
     }
@@ -89,6 +91,7 @@ impl Hook {
     pub(super) fn new(
         config: &HookConfig,
         sns: Option<Arc<dyn SnsClient>>,
+        used: SharedTokens,
     ) -> Result<Self, HookSetupError> {
         let missing = || HookSetupError::Setting("outcomes.hooks: service is missing".to_owned());
         Ok(Self {
@@ -98,7 +101,7 @@ impl Hook {
             confirms: config.confirm_subscription,
             key: KeySource::open(config).map_err(HookSetupError::Setting)?,
             certificates: sns.map(SigningCertificates::new),
-            used: Default::default(),
+            used,
             posts: CounterVec::new(FATES),
             taken: Counter::default(),
             repeated: Counter::default(),

@@ -1,15 +1,15 @@
 //! Certificates of SNS, fetched from it, and remembered.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::Request;
 use http::header::{HOST, USER_AGENT};
 use http_body_util::Full;
-use tokio::sync::Mutex;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use super::sns::SigningCertificate;
 use crate::http_client::{self, HttpClient, HttpLimits, HttpUrl};
@@ -20,11 +20,11 @@ const LIMITS: HttpLimits = HttpLimits { time: Duration::from_secs(5), body: 64 *
 /// Most certificates that are remembered. SNS has a new one about once a year.
 const MOST: usize = 8;
 
-/// Certificates that are fetched in [`PERIOD`] at most: what names them is not verified yet.
-const FETCHES: u32 = 6;
+/// Certificates that are fetched at a time: what names them is not verified yet.
+const FETCHES: usize = 4;
 
-/// The time for which [`FETCHES`] counts.
-const PERIOD: Duration = Duration::from_secs(60);
+/// Time for which a fetch waits for its turn.
+const TURN: Duration = Duration::from_secs(10);
 
 /// Asks SNS.
 #[async_trait]
@@ -52,46 +52,48 @@ impl SnsClient for HttpClient {
 /// The certificates of SNS.
 pub(super) struct SigningCertificates {
     client: Arc<dyn SnsClient>,
-    known: Mutex<KnownCertificates>,
-}
-
-#[derive(Default)]
-struct KnownCertificates {
-    by_path: HashMap<String, Arc<SigningCertificate>>,
-    /// The beginning of the present period, and the fetches in it.
-    fetches: Option<(SystemTime, u32)>,
+    /// By path, the oldest first.
+    known: Mutex<Vec<(String, Arc<SigningCertificate>)>>,
+    /// Turns to fetch, in the order in which they are asked for: names that somebody makes up keep
+    /// the real one waiting, and not from being fetched.
+    turns: Semaphore,
 }
 
 impl SigningCertificates {
     pub(super) fn new(client: Arc<dyn SnsClient>) -> Self {
-        Self { client, known: Mutex::default() }
+        Self { client, known: Mutex::default(), turns: Semaphore::new(FETCHES) }
     }
 
     /// The certificate at a URL of SNS.
     ///
     /// # Errors
     /// The reason why it cannot be had, in words.
-    pub(super) async fn find(
-        &self,
-        url: &HttpUrl,
-        now: SystemTime,
-    ) -> Result<Arc<SigningCertificate>, String> {
-        // One fetches, and the others wait for it.
-        let mut known = self.known.lock().await;
-        if let Some(certificate) = known.by_path.get(&url.path) {
-            return Ok(Arc::clone(certificate));
+    pub(super) async fn find(&self, url: &HttpUrl) -> Result<Arc<SigningCertificate>, String> {
+        if let Some(certificate) = self.known(url) {
+            return Ok(certificate);
         }
-        known.count_fetch(now)?;
+        let turn = tokio::time::timeout(TURN, self.turns.acquire()).await;
+        let _turn = turn.map_err(|_| "too many certificates of SNS are asked for".to_owned())?;
+        // Another may have fetched it meanwhile.
+        if let Some(certificate) = self.known(url) {
+            return Ok(certificate);
+        }
         let named = |why: &str| format!("the certificate of SNS cannot be fetched: {why}");
         let body = self.client.get(url).await.map_err(|why| named(&why))?;
         let certificate = SigningCertificate::parse(&body);
         let certificate = certificate.ok_or_else(|| named("it is none with an RSA key"))?;
         let certificate = Arc::new(certificate);
-        if known.by_path.len() >= MOST {
-            known.by_path.clear();
+        let mut known = self.known.lock();
+        if known.len() >= MOST {
+            known.remove(0);
         }
-        known.by_path.insert(url.path.clone(), Arc::clone(&certificate));
+        known.push((url.path.clone(), Arc::clone(&certificate)));
         Ok(certificate)
+    }
+
+    fn known(&self, url: &HttpUrl) -> Option<Arc<SigningCertificate>> {
+        let known = self.known.lock();
+        known.iter().find(|(path, _)| *path == url.path).map(|(_, it)| Arc::clone(it))
     }
 
     /// Confirms a subscription.
@@ -101,19 +103,5 @@ impl SigningCertificates {
     pub(super) async fn confirm(&self, url: &HttpUrl) -> Result<(), String> {
         let confirmed = self.client.get(url).await.map(drop);
         confirmed.map_err(|why| format!("the subscription cannot be confirmed: {why}"))
-    }
-}
-
-impl KnownCertificates {
-    fn count_fetch(&mut self, now: SystemTime) -> Result<(), String> {
-        let present = self
-            .fetches
-            .filter(|(began, _)| now.duration_since(*began).is_ok_and(|age| age < PERIOD));
-        let (began, count) = present.unwrap_or((now, 0));
-        if count >= FETCHES {
-            return Err("too many certificates of SNS were asked for in a minute".to_owned());
-        }
-        self.fetches = Some((began, count + 1));
-        Ok(())
     }
 }

@@ -87,9 +87,9 @@ impl<'d> SnsMessage<'d> {
         Ok(Self { kind, document })
     }
 
-    fn text(&self, name: &str) -> Result<&'d str, HookRefusal> {
+    fn text(&self, name: &'static str) -> Result<&'d str, HookRefusal> {
         let text = self.document.get(name).and_then(Value::as_str);
-        text.ok_or(HookRefusal::NotFromSns)
+        text.ok_or(HookRefusal::MissingField(name))
     }
 
     /// Checks all but the signature, so that no certificate is fetched in vain.
@@ -100,8 +100,8 @@ impl<'d> SnsMessage<'d> {
         if self.text("SignatureVersion")? != "2" {
             return Err(HookRefusal::OlderSignature);
         }
-        let signed_at = parse_time(self.text("Timestamp")?).ok_or(HookRefusal::NotFromSns)?;
-        window.check(signed_at)
+        let signed_at = parse_time(self.text("Timestamp")?);
+        window.check(signed_at.ok_or(HookRefusal::MissingField("Timestamp"))?)
     }
 
     /// The URL of the certificate that the message names.
@@ -116,7 +116,8 @@ impl<'d> SnsMessage<'d> {
 
     /// The URL that confirms a subscription.
     pub(super) fn subscribe_url(&self, topic: &SnsTopic) -> Result<HttpUrl, HookRefusal> {
-        topic.url(self.text("SubscribeURL")?).ok_or(HookRefusal::NotFromSns)
+        let url = topic.url(self.text("SubscribeURL")?);
+        url.ok_or(HookRefusal::MissingField("SubscribeURL"))
     }
 
     /// Verifies the signature.

@@ -4,7 +4,7 @@
 use http::{HeaderName, HeaderValue};
 
 use super::refusal::HookRefusal::*;
-use super::sns::SigningCertificate;
+use super::used_tokens::UsedTokens;
 use super::*;
 
 mod posts;
@@ -212,7 +212,7 @@ fn services_that_sign_nothing_show_a_token_or_a_password() {
         assert_eq!(verify(bad), Err(WrongCredentials), "{bad}");
     }
     let name = "authorization";
-    assert_eq!(bearer::verify(&tokens, &HeaderMap::new()), Err(MissingHeader(name)));
+    assert_eq!(bearer::verify(&tokens, &HeaderMap::new()), Err(WrongCredentials));
     let twice = headers(&[(name, "Bearer 0123456789abcdef"), (name, "Bearer x")]);
     assert_eq!(bearer::verify(&tokens, &twice), Err(UnreadableHeader(name)));
 }
@@ -249,10 +249,14 @@ fn sns_signs_what_a_message_says() {
     for name in ["Token", "SubscribeURL", "Message"] {
         assert_eq!(with(&confirmation, name, Some("x")), Err(WrongSignature), "{name}");
     }
-    assert_eq!(with(&good, "Type", Some("UnsubscribeConfirmation")), Err(NotFromSns));
+    let unsubscribed = with(&good, "Type", Some("UnsubscribeConfirmation"));
+    assert_eq!(unsubscribed, Err(MissingField("SubscribeURL")));
     assert_eq!(with(&good, "Subject", None), Err(WrongSignature));
     assert_eq!(with(&good, "Type", None), Err(NotFromSns), "raw message delivery");
-    assert_eq!(with(&good, "Signature", None), Err(NotFromSns));
+    for name in ["Signature", "Timestamp", "TopicArn", "SignatureVersion", "MessageId"] {
+        assert_eq!(with(&good, name, None), Err(MissingField(name)));
+    }
+    assert_eq!(with(&good, "Timestamp", Some("now")), Err(MissingField("Timestamp")));
     assert_eq!(with(&good, "SignatureVersion", Some("1")), Err(OlderSignature));
     let other = "arn:aws:sns:eu-west-1:123456789012:others";
     assert_eq!(with(&good, "TopicArn", Some(other)), Err(OtherTopic));

@@ -1,8 +1,10 @@
 //! Tokens that came before, each with the body it came with. Pure.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use parking_lot::Mutex;
 use ring::digest::{SHA256, digest};
 
 use super::refusal::HookRefusal;
@@ -13,6 +15,22 @@ const MOST: usize = 100_000;
 
 /// A SHA-256.
 type Sha256 = [u8; 32];
+
+/// Tokens that several hooks share. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SharedTokens(Arc<Mutex<UsedTokens>>);
+
+impl SharedTokens {
+    /// As [`UsedTokens::admit`].
+    pub(super) fn admit(
+        &self,
+        token: &str,
+        body: &[u8],
+        window: TimeWindow,
+    ) -> Result<(), HookRefusal> {
+        self.0.lock().admit(token, body, window)
+    }
+}
 
 /// The tokens of signatures that still count by their time.
 #[derive(Debug, Default)]

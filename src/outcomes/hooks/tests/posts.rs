@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
 use super::super::signing_certificates::SnsClient;
+use super::super::used_tokens::SharedTokens;
 use super::*;
 use crate::http_client::HttpUrl;
 use crate::outcomes::OutcomeKeeper;
@@ -45,6 +47,9 @@ impl OutcomeKeeper for Keeper {
     }
 }
 
+/// The beginning of certificates' paths that SNS does not have, and takes its time to say so.
+const MADE_UP: &str = "/SimpleNotificationService-bad";
+
 /// SNS, as far as a hook asks it.
 #[derive(Default)]
 struct Sns {
@@ -56,6 +61,10 @@ struct Sns {
 impl SnsClient for Sns {
     async fn get(&self, url: &HttpUrl) -> Result<Vec<u8>, String> {
         self.asked.lock().push(url.path.clone());
+        if url.path.starts_with(MADE_UP) {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            return Err("it answered with 404".to_owned());
+        }
         match self.is_away.load(Ordering::SeqCst) {
             true => Err("no connection".to_owned()),
             false => Ok(CERTIFICATE.as_bytes().to_vec()),
@@ -97,16 +106,21 @@ impl Bench {
         };
         change(&mut config);
         assert_eq!(config.problems(), Vec::<String>::new());
-        let hook = Hook::new(&config, sns.map(|sns| sns as Arc<dyn SnsClient>)).unwrap();
+        let sns = sns.map(|sns| sns as Arc<dyn SnsClient>);
+        let hook = Hook::new(&config, sns, SharedTokens::default()).unwrap();
         let keeper = Arc::new(Keeper::default());
         let intake = OutcomeIntake::new(Arc::clone(&keeper) as _, &[]);
         Self { hook, keeper, intake, folder, now: at(NOW) }
     }
 
     async fn post(&self, headers: &HeaderMap, body: &str) -> Result<HookReceipt, HookError> {
-        self.hook.check_head(headers, self.now).await?;
-        let classifier = Classifier::builtin();
-        self.hook.take((headers, body.as_bytes()), &self.intake, classifier, self.now).await
+        let taken = async {
+            self.hook.check_head(headers, self.now).await?;
+            let post = (headers, body.as_bytes());
+            let post = self.hook.verify(post, Classifier::builtin(), self.now).await?;
+            self.hook.keep(post, &self.intake, self.now).await
+        };
+        taken.await.inspect_err(|error| self.hook.note_failure(error))
     }
 
     fn kept(&self) -> Vec<String> {
@@ -194,7 +208,7 @@ async fn events_of_another_service_or_none_are_named_and_the_others_kept() {
     assert_eq!(bench.kept(), ["brevo unsubscribed", "brevo complaint"]);
     assert_eq!(bench.count("not_understood"), 1);
     let refused = bench.post(&HeaderMap::new(), body).await;
-    assert!(matches!(refused, Err(HookError::Refused(MissingHeader("authorization")))));
+    assert!(matches!(refused, Err(HookError::Refused(WrongCredentials))));
 }
 
 #[tokio::test]
@@ -237,13 +251,39 @@ async fn the_certificate_of_sns_is_fetched_once() {
         assert!(matches!(refused, Err(HookError::Refused(_))), "{other}");
     }
     assert_eq!(sns.asked.lock().len(), 2);
-    // Certificates that are made up are asked for a few times a minute.
-    for number in 0..20 {
-        let made_up = NOTIFICATION.replace(url, &format!("{number:02}{url}"));
-        sns.is_away.store(true, Ordering::SeqCst);
-        assert!(matches!(bench.post(&none, &made_up).await, Err(HookError::Unreachable(_))));
-    }
-    assert_eq!(sns.asked.lock().len(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn certificates_that_somebody_makes_up_do_not_keep_the_real_one_from_being_fetched() {
+    let sns = Arc::new(Sns::default());
+    let bench = Bench::with_sns(MailService::Ses, None, Some(Arc::clone(&sns)), of_topic);
+    let none = HeaderMap::new();
+    let made_up = (0..30)
+        .map(|number| NOTIFICATION.replace("Service-0123", &format!("Service-bad{number:02}")));
+    let made_up: Vec<String> = made_up.collect();
+    let forged = made_up.iter().map(|post| bench.post(&none, post));
+    let forged = futures_util::future::join_all(forged);
+    let real = async {
+        let taken = bench.post(&none, NOTIFICATION).await.unwrap();
+        assert!(sns.asked.lock().len() > 4, "it waited for its turn");
+        taken
+    };
+    let (forged, real) = tokio::join!(forged, real);
+    assert!(forged.iter().all(|it| matches!(it, Err(HookError::Unreachable(_)))), "{forged:?}");
+    assert_eq!(real, taken(1, 0));
+}
+
+#[tokio::test]
+async fn a_token_of_mailgun_counts_for_one_body_at_all_hooks_together() {
+    let mut own = Bench::new(MailService::Mailgun, Some(MAILGUN_KEY), |_| {});
+    let mut other = Bench::new(MailService::Mailgun, Some(MAILGUN_KEY), |_| {});
+    let used = SharedTokens::default();
+    (own.hook.used, other.hook.used) = (used.clone(), used);
+    let good = mailgun_post(SIGNED, MAILGUN_TOKEN, "signature", MAILGUN_SIGNATURE).to_string();
+    let none = HeaderMap::new();
+    assert_eq!(own.post(&none, &good).await.unwrap(), taken(1, 0));
+    let forged = other.post(&none, &good.replace("jane@", "sales@")).await;
+    assert!(matches!(forged, Err(HookError::Refused(UsedToken))), "{forged:?}");
 }
 
 #[tokio::test]
@@ -277,6 +317,12 @@ fn settings_that_could_not_be_used_are_named() {
         secret_file: Some(secret.clone()),
         ..hook(name, Some(service))
     };
+    let whole = folder.path().join("whole");
+    std::fs::write(&whole, MAILGUN_KEY).unwrap();
+    let good = |name: &str| HookConfig {
+        secret_file: Some(whole.clone()),
+        ..hook(name, Some(MailService::Mailgun))
+    };
     let hooks = [
         hook("a/b", None),
         hook("mailgun", Some(MailService::Mailgun)),
@@ -285,8 +331,14 @@ fn settings_that_could_not_be_used_are_named() {
         HookConfig { topic: Some("x".to_owned()), ..hook("ses", Some(MailService::Ses)) },
         with_file("short", MailService::SparkPost),
         with_file("resend", MailService::Resend),
-        with_file("good", MailService::Mailgun),
-        with_file("good", MailService::Mailgun),
+        with_file("cut-off", MailService::Mailgun),
+        HookConfig { tolerance: Some(Duration::ZERO), ..good("good") },
+        HookConfig { tolerance: Some(Duration::from_secs(10)), ..good("good") },
+        HookConfig {
+            service: Some(MailService::Brevo),
+            tolerance: Some(Duration::from_secs(60)),
+            ..good("brevo")
+        },
     ];
     let found = hook_problems(&hooks, false).join("\n");
     for wanted in [
@@ -300,10 +352,13 @@ fn settings_that_could_not_be_used_are_named() {
         "(ses): topic is no ARN",
         "secret: a token in it has fewer than 16 characters",
         "secret: line 1 is no secret: write whsec_",
+        "secret: a signing key in it has fewer than 16 characters",
+        "(good): tolerance is less than 10 seconds",
         "(good): this name is there twice",
+        "(brevo): tolerance is not for this service",
     ] {
         assert!(found.contains(wanted), "{wanted}: {found}");
     }
-    assert_eq!(hook_problems(&hooks[7..8], true), Vec::<String>::new());
+    assert_eq!(hook_problems(&hooks[9..10], true), Vec::<String>::new());
     assert!(!found.contains("short\n"), "no secret is shown: {found}");
 }
