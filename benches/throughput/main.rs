@@ -10,8 +10,9 @@
 //!   workload does not say otherwise.
 //! - *peers*: three DNS queries, one connection and two RCPT (the recipient, a made-up one) for
 //!   each address, one command at a time, 100 addresses at once.
-//! - *floor*: a bare loop over as many sessions as ours had at once, sending the minimal pipelined
-//!   bytes: each domain's recipients and its control recipient, and reading as many replies.
+//! - *floor*: a bare loop over as many sessions as ours had at once, and as many connections with
+//!   an exchanger in a minute, sending the minimal pipelined bytes: each domain's recipients and
+//!   its control recipient, and reading as many replies.
 
 mod floor;
 mod ours;
@@ -22,6 +23,7 @@ mod workload;
 
 use std::time::Duration;
 
+use floor::Manners;
 use process::Usage;
 use sink::{Seen, Sink};
 use workload::Workload;
@@ -80,7 +82,11 @@ async fn run(workload: &Workload, alone: bool) -> anyhow::Result<()> {
     if alone {
         return sink.stop().await;
     }
-    let floor = floor::run(workload, &list, ours.seen.smtp.peak_parallel, &mut sink).await?;
+    let manners = Manners {
+        sessions: usize::try_from(ours.seen.smtp.peak_parallel)?,
+        connections_a_minute: u32::try_from(ours.seen.smtp.peak_connections_in_window)?,
+    };
+    let floor = floor::run(workload, &list, manners, &mut sink).await?;
     print(&floor, list.len());
     if workload.beside_peers {
         let peers = peers::run(workload, &list, &mut sink).await?;

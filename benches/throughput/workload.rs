@@ -42,6 +42,12 @@ const FRIENDLY: &str = r#"recipients = { "user*" = "accept" }"#;
 /// A greylist that names no time in its reply.
 const GREYLISTING: &str = r#"recipients = { "user*" = "accept" }
         greylist.delay = "20s""#;
+/// Hangs up on whoever names more than [`LIMIT`] recipients in a session.
+const LIMITED: &str = r#"recipients = { "user*" = "accept" }
+        limits.recipients_per_session = 40"#;
+/// The limit of [`LIMITED`].
+const LIMIT: usize = 40;
+
 /// The time after which [`GREYLISTING`] lets a recipient pass.
 const GREYLISTED_FOR: Duration = Duration::from_secs(20);
 
@@ -110,8 +116,6 @@ pub(crate) fn all() -> Vec<Workload> {
 }
 
 fn awkward() -> Vec<Group> {
-    let limited = r#"recipients = { "user*" = "accept" }
-        limits.recipients_per_session = 40"#;
     let tarpit = r#"recipients = { "user*" = "accept" }
         accept_delay = "1s"
         refusal_delay = "2s""#;
@@ -124,7 +128,7 @@ fn awkward() -> Vec<Group> {
         }
     }
     groups.extend([
-        group("limited", 1, 1, 1_500, limited),
+        group("limited", 1, 1, 1_500, LIMITED),
         group("grey", 250, 25, 500, GREYLISTING),
         group("tarpit", 100, 40, 200, tarpit),
     ]);
@@ -163,6 +167,8 @@ pub(crate) struct Entry {
     pub(crate) exchanger: String,
     /// The time after which it must be asked once more; zero: it is answered at once.
     pub(crate) asked_again_after: Duration,
+    /// Recipients that a session with its exchanger may name.
+    pub(crate) session_limit: usize,
     /// Whether an honest verifier can tell anything about it.
     pub(crate) reachable: bool,
 }
@@ -184,6 +190,7 @@ impl Workload {
                         GREYLISTING => GREYLISTED_FOR,
                         _ => Duration::ZERO,
                     },
+                    session_limit: if group.exchanger == LIMITED { LIMIT } else { usize::MAX },
                     reachable: group.exchanger != "listens = false",
                 });
             }
