@@ -4,9 +4,19 @@
 //! the address that was checked is the one that is connected to. Plain http goes to allowed
 //! networks alone. Redirects are the caller's matter, and so is the meaning of an answer.
 //!
-//! Pure: `url`, `headers`.
+//! A request has a connection of its own, unless the client keeps connections alive: then a GET
+//! may follow another one to the same scheme, host and port, on a connection whose address was
+//! checked when it was opened. (hyper-util's pool bounds connections neither for a server nor in
+//! all, and repeats no request that a server dropped together with its connection.)
+//!
+//! Pure: `url`, `headers`, `idle`.
 
+mod connection;
 mod headers;
+mod idle;
+mod keep_alive;
+#[cfg(test)]
+mod tests;
 mod url;
 
 use std::path::Path;
@@ -14,15 +24,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Request, Response};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::{HeaderMap, HeaderName, Method, Request};
+use http_body_util::Full;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsConnector, rustls};
 
 pub(crate) use headers::retry_after;
@@ -33,12 +39,12 @@ use crate::cache::DnsCache;
 use crate::clock::Clock;
 use crate::egress::{Dialled, connect};
 use crate::smtp::{AllowedNetworks, Target};
+use connection::{ExchangeFailure, HttpConnection};
+use idle::HttpOrigin;
+use keep_alive::KeepAlive;
 
 /// The name under which requests are made.
 pub const USER_AGENT: &str = concat!("mailvet/", env!("CARGO_PKG_VERSION"));
-
-/// Octets of the head of an answer that are looked at.
-const LARGEST_HEAD: usize = 64 * 1024;
 
 /// Addresses of a host that are tried.
 const ADDRESSES: usize = 3;
@@ -106,6 +112,7 @@ pub struct HttpClient {
     networks: AllowedNetworks,
     networks_setting: &'static str,
     tls: TlsConnector,
+    keep_alive: Option<KeepAlive>,
     clock: Clock,
 }
 
@@ -151,7 +158,15 @@ impl HttpClient {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let tls = TlsConnector::from(Arc::new(config));
-        Ok(Self { domains, networks, networks_setting, tls, clock })
+        Ok(Self { domains, networks, networks_setting, tls, keep_alive: None, clock })
+    }
+
+    /// The client, with connections that are used again by requests that change nothing: up to 8
+    /// are kept to one server, 64 in all, for 10 seconds without a request.
+    #[must_use]
+    pub fn with_keep_alive(mut self) -> Self {
+        self.keep_alive = Some(KeepAlive::new(self.clock));
+        self
     }
 
     /// Makes a request of a URL, and waits for its answer.
@@ -179,11 +194,39 @@ impl HttpClient {
         request: Request<Full<Bytes>>,
         limits: HttpLimits,
     ) -> Result<HttpAnswer, String> {
+        let keep_alive = self.keep_alive.as_ref().filter(|_| request.method() == Method::GET);
+        let Some(keep_alive) = keep_alive else {
+            let mut connection = self.open(url, limits).await?;
+            let answer = connection.exchange(request, limits.body).await;
+            return answer.map_err(ExchangeFailure::into_words);
+        };
+        let origin = HttpOrigin::from(url);
+        if let Some(mut connection) = keep_alive.take(&origin) {
+            match connection.exchange(request.clone(), limits.body).await {
+                Ok(answer) => {
+                    keep_alive.keep(origin, connection);
+                    return Ok(answer);
+                }
+                // The server closed it when it had nothing to do (RFC 9112 section 9.3.1).
+                Err(ExchangeFailure::Unanswered(_)) => {}
+                Err(ExchangeFailure::Broken(words)) => return Err(words),
+            }
+        }
+        let mut connection = self.open(url, limits).await?;
+        let answer = connection.exchange(request, limits.body).await;
+        let answer = answer.map_err(ExchangeFailure::into_words)?;
+        keep_alive.keep(origin, connection);
+        Ok(answer)
+    }
+
+    /// Opens a connection to the host of a URL.
+    async fn open(&self, url: &HttpUrl, limits: HttpLimits) -> Result<HttpConnection, String> {
         // From here on only what was checked is connected to: the name is not asked about again.
         let targets = self.targets(url).await?;
         let mut why = String::new();
         for target in targets.into_iter().take(ADDRESSES) {
-            let deadline = self.clock.now() + limits.time;
+            let now = self.clock.now();
+            let deadline = now + limits.time;
             let stream = match connect(target, url.port, None, &self.clock, deadline).await {
                 Ok(Dialled::Open(stream)) => stream,
                 Ok(Dialled::NoConnection(reason)) => {
@@ -193,12 +236,12 @@ impl HttpClient {
                 Err(error) => return Err(error.to_string()),
             };
             if !url.is_tls {
-                return answer(stream, request, limits.body).await;
+                return HttpConnection::new(stream, now).await;
             }
             let name = server_name(&url.host)?;
             let tls = self.tls.connect(name, stream).await;
             let tls = tls.map_err(|error| format!("TLS failed: {error}"))?;
-            return answer(tls, request, limits.body).await;
+            return HttpConnection::new(tls, now).await;
         }
         Err(why)
     }
@@ -234,45 +277,4 @@ fn server_name(host: &UrlHost) -> Result<ServerName<'static>, String> {
         UrlHost::Name(name) => ServerName::try_from(name.as_str().to_owned())
             .map_err(|_| "its host is no name for TLS".to_owned()),
     }
-}
-
-/// The answer to a request on this stream. A body that is not read is dropped with the connection.
-async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    request: Request<Full<Bytes>>,
-    largest_body: usize,
-) -> Result<HttpAnswer, String> {
-    let broken = |error: hyper::Error| format!("the exchange broke off: {error}");
-    let mut client = http1::Builder::new();
-    client.max_buf_size(LARGEST_HEAD);
-    let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    let exchange = async {
-        let answer = sender.send_request(request).await.map_err(broken)?;
-        read(answer, largest_body).await
-    };
-    tokio::pin!(connection, exchange);
-    let mut is_open = true;
-    loop {
-        tokio::select! {
-            biased;
-            answer = &mut exchange => break answer,
-            _ = &mut connection, if is_open => is_open = false,
-        }
-    }
-}
-
-async fn read(answer: Response<Incoming>, largest_body: usize) -> Result<HttpAnswer, String> {
-    let (head, mut incoming) = answer.into_parts();
-    let mut body = Vec::new();
-    while largest_body > 0
-        && let Some(frame) = incoming.frame().await
-    {
-        let frame = frame.map_err(|error| format!("the answer broke off: {error}"))?;
-        let Some(data) = frame.data_ref() else { continue };
-        if body.len() + data.len() > largest_body {
-            return Err(format!("the answer is larger than {largest_body} octets"));
-        }
-        body.extend_from_slice(data);
-    }
-    Ok(HttpAnswer { status: head.status.as_u16(), headers: head.headers, body })
 }

@@ -25,7 +25,7 @@ pub struct HttpUrl {
 }
 
 /// The host of a URL.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum UrlHost {
     /// An IP address.
     Address(IpAddr),

@@ -73,6 +73,7 @@ const PURE_FILES: &[&str] = &[
     "http/template.rs",
     "http/timeout.rs",
     "http_client/headers.rs",
+    "http_client/idle.rs",
     "http_client/url.rs",
     "outcomes/accuracy/",
     "outcomes/bounce/",
