@@ -50,7 +50,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use hickory_server::Server;
 use ipnet::IpNet;
@@ -79,6 +79,7 @@ pub use world::{
 use crate::address::DomainName;
 use crate::clock::Clock;
 use placement::ExchangerSocket;
+use registry::RegistryCounts;
 use roster::Roster;
 use serving::Running;
 use tls::SandboxCertificates;
@@ -117,7 +118,7 @@ pub enum SandboxError {
 pub struct Sandbox {
     nameserver: SocketAddr,
     registry: SocketAddr,
-    registry_requests: Arc<AtomicU64>,
+    registry_counts: Arc<RegistryCounts>,
     policies: SocketAddr,
     authority: Vec<u8>,
     smtp_port: u16,
@@ -164,10 +165,10 @@ impl Sandbox {
         let tracker = TaskTracker::new();
         let stop = CancellationToken::new();
         let queries = Arc::new(Mutex::new(QueryCounts::default()));
-        let registry_requests = Arc::new(AtomicU64::new(0));
+        let registry_counts = Arc::new(RegistryCounts::default());
         let service = registry::RegistryService {
             records: world.registrations.clone(),
-            requests: Arc::clone(&registry_requests),
+            counts: Arc::clone(&registry_counts),
             clock: Clock::start(),
         };
         tracker.spawn(registry::serve(service, registry_listener, tracker.clone(), stop.clone()));
@@ -192,7 +193,7 @@ impl Sandbox {
         Ok(Self {
             nameserver,
             registry,
-            registry_requests,
+            registry_counts,
             policies,
             authority,
             smtp_port,
@@ -220,7 +221,13 @@ impl Sandbox {
     /// Number of requests that the registry got.
     #[must_use]
     pub fn registry_requests(&self) -> u64 {
-        self.registry_requests.load(Ordering::Relaxed)
+        self.registry_counts.requests.load(Ordering::Relaxed)
+    }
+
+    /// Number of connections that the registry got.
+    #[must_use]
+    pub fn registry_connections(&self) -> u64 {
+        self.registry_counts.connections.load(Ordering::Relaxed)
     }
 
     /// The port of the hosts of MTA-STS policies.

@@ -1,4 +1,4 @@
-//! The sandbox's registry: answers of RDAP (RFC 9083) over HTTP/1.1, one request a connection.
+//! The sandbox's registry: answers of RDAP (RFC 9083) over HTTP/1.1.
 //!
 //! A domain that stands nowhere is not registered: 404. Every answer has a holder, whom a client
 //! that looks at registrations alone does not read.
@@ -12,13 +12,14 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::address::DomainName;
 use crate::clock::Clock;
 
-/// Time that a client has for its request.
+/// Time that a client has for its next request.
 const REQUEST_TIME: Duration = Duration::from_secs(5);
 
 /// The longest request taken.
@@ -45,8 +46,15 @@ pub struct RegistryRecord {
 /// The registry, and the count of what it was asked.
 pub(super) struct RegistryService {
     pub(super) records: BTreeMap<DomainName, RegistryRecord>,
-    pub(super) requests: Arc<AtomicU64>,
+    pub(super) counts: Arc<RegistryCounts>,
     pub(super) clock: Clock,
+}
+
+/// Counts of what the registry got.
+#[derive(Default)]
+pub(super) struct RegistryCounts {
+    pub(super) connections: AtomicU64,
+    pub(super) requests: AtomicU64,
 }
 
 /// Answers until the token is cancelled.
@@ -59,33 +67,48 @@ pub(super) async fn serve(
     let registry = Arc::new(registry);
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         let Ok((stream, _)) = accepted else { continue };
+        registry.counts.connections.fetch_add(1, Ordering::Relaxed);
         let (registry, stop) = (Arc::clone(&registry), stop.clone());
         tracker.spawn(async move {
-            let answering = tokio::time::timeout(REQUEST_TIME, answer(&registry, stream));
-            let _ = stop.run_until_cancelled(answering).await;
+            let _ = stop.run_until_cancelled(answer_all(&registry, stream)).await;
         });
     }
 }
 
-async fn answer(registry: &RegistryService, mut stream: TcpStream) -> std::io::Result<()> {
-    let mut request = Vec::new();
-    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
-        if request.len() > LONGEST_REQUEST || stream.read_buf(&mut request).await? == 0 {
-            return Ok(());
+/// Answers the requests of a connection, one after the other.
+async fn answer_all(registry: &RegistryService, mut stream: TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut input = Vec::new();
+    loop {
+        let request = timeout(REQUEST_TIME, read_request(&mut stream, &mut input)).await;
+        let Ok(Some(request)) = request? else { return stream.shutdown().await };
+        registry.counts.requests.fetch_add(1, Ordering::Relaxed);
+        let path = request.split(' ').nth(1).unwrap_or_default();
+        let (status, headers, body) =
+            registry.response(path.rsplit('/').next().unwrap_or_default());
+        let answer = format!(
+            "HTTP/1.1 {status} -\r\ncontent-type: application/rdap+json\r\n\
+             content-length: {}\r\n{headers}\r\n{body}",
+            body.len()
+        );
+        stream.write_all(answer.as_bytes()).await?;
+    }
+}
+
+/// The next request; `None` if there is none. What follows it stays in `input`.
+async fn read_request(
+    stream: &mut TcpStream,
+    input: &mut Vec<u8>,
+) -> std::io::Result<Option<String>> {
+    loop {
+        if let Some(end) = input.windows(4).position(|end| end == b"\r\n\r\n") {
+            let request = input.drain(..end + 4).collect::<Vec<u8>>();
+            return Ok(Some(String::from_utf8_lossy(&request).into_owned()));
+        }
+        if input.len() > LONGEST_REQUEST || stream.read_buf(input).await? == 0 {
+            return Ok(None);
         }
     }
-    let request = String::from_utf8_lossy(&request);
-    let path = request.split(' ').nth(1).unwrap_or_default();
-    let domain = path.rsplit('/').next().unwrap_or_default();
-    registry.requests.fetch_add(1, Ordering::Relaxed);
-    let (status, headers, body) = registry.response(domain);
-    let answer = format!(
-        "HTTP/1.1 {status} -\r\ncontent-type: application/rdap+json\r\n\
-         content-length: {}\r\nconnection: close\r\n{headers}\r\n{body}",
-        body.len()
-    );
-    stream.write_all(answer.as_bytes()).await?;
-    stream.shutdown().await
 }
 
 impl RegistryService {
