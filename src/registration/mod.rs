@@ -1,7 +1,7 @@
 //! Registration data: what a domain's registry says of it, over RDAP (RFC 9082, RFC 9083).
 //!
 //! ```text
-//! Registrations::begin -Bootstrap::service, RegistryPace-> RegistryClient::ask -> read_answer
+//! Registrations::begin -Bootstrap::service, RegistryTurns-> RegistryClient::ask -> read_answer
 //!                                                              -> Registration, remembered
 //! ```
 //!
@@ -9,7 +9,7 @@
 //! spoken. The holder of a domain is neither read nor kept.
 //!
 //! Pure: `config`, [`facts`], `answer`, `bootstrap`, `pace`, `lookup`. Shell: `client`, one
-//! question; `registrations`, the memory and the turns.
+//! question; `turns`, when it may be asked; `registrations`, the memory.
 
 pub mod config;
 pub mod facts;
@@ -23,6 +23,8 @@ mod lookup;
 mod pace;
 #[cfg(feature = "server")]
 mod registrations;
+#[cfg(feature = "server")]
+mod turns;
 
 pub use answer::{AnswerError, read_answer};
 pub use bootstrap::{Bootstrap, BootstrapError};

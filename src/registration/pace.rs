@@ -40,6 +40,7 @@ pub(super) struct PaceRefusal {
 pub(super) struct RegistryPace {
     interval: Duration,
     next_turn: SystemTime,
+    next_start: SystemTime,
     rest: Option<PaceRefusal>,
     failures: u32,
     pause: Duration,
@@ -51,6 +52,7 @@ impl RegistryPace {
         Self {
             interval,
             next_turn: SystemTime::UNIX_EPOCH,
+            next_start: SystemTime::UNIX_EPOCH,
             rest: None,
             failures: 0,
             pause: DEFAULT_REST,
@@ -70,6 +72,18 @@ impl RegistryPace {
         }
         self.next_turn = turn + self.interval;
         Ok(turn)
+    }
+
+    /// Starts a request of one whose turn has come: when to send it. That is now, unless others
+    /// were held up beyond their turns.
+    ///
+    /// # Errors
+    /// The registry rests.
+    pub(super) fn start(&mut self, now: SystemTime) -> Result<SystemTime, PaceRefusal> {
+        self.check(now)?;
+        let start = self.next_start.max(now);
+        self.next_start = start + self.interval;
+        Ok(start)
     }
 
     /// Checks that the registry may be asked now.
@@ -133,6 +147,17 @@ mod tests {
         assert_eq!(pace.take_turn(at(10)), Ok(at(10)), "an idle registry saves nothing up");
         let refused = (0..10_000).find_map(|_| pace.take_turn(at(10)).err()).unwrap();
         assert_eq!(refused.gap, RegistrationGap::RegistryBusy);
+    }
+
+    #[test]
+    fn requests_that_were_held_up_start_an_interval_apart_too() {
+        let mut pace = RegistryPace::new(SECOND);
+        assert_eq!(pace.start(at(0)), Ok(at(0)));
+        assert_eq!(pace.start(at(1)), Ok(at(1)), "in its turn: at once");
+        let starts: Vec<_> = (0..3).map(|_| pace.start(at(9)).unwrap()).collect();
+        assert_eq!(starts, [at(9), at(10), at(11)]);
+        pace.record(ExchangeResult::RateLimited(SECOND), at(9));
+        assert_eq!(pace.start(at(9)).unwrap_err().gap, RegistrationGap::RateLimited);
     }
 
     #[test]

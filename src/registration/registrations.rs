@@ -1,4 +1,4 @@
-//! The memory of registrations, and the turns in which registries are asked.
+//! The memory of registrations, and those who wait for one.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -16,7 +16,8 @@ use super::client::RegistryClient;
 use super::config::Config;
 use super::facts::{Registration, RegistrationGap, RegistrationState};
 use super::lookup::RegistrationLookup;
-use super::pace::{ExchangeResult, PaceRefusal, RegistryPace};
+use super::pace::{ExchangeResult, PaceRefusal};
+use super::turns::RegistryTurns;
 use crate::address::DomainName;
 use crate::cache::{Answers, DnsCache};
 use crate::clock::Clock;
@@ -80,7 +81,7 @@ struct RegistrationParts {
     refresh: Mutex<RefreshState>,
     remembered: Answers<DomainName, Registration>,
     waiting: Mutex<HashMap<DomainName, RegistrationReceiver>>,
-    paces: Mutex<HashMap<Arc<str>, RegistryPace>>,
+    turns: RegistryTurns,
     requests: CounterVec,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -110,7 +111,7 @@ impl Registrations {
             ca: config.ca.as_deref(),
             ca_setting: "registration.ca",
         };
-        let client = RegistryClient(HttpClient::new(domains, trust, clock)?);
+        let client = RegistryClient(HttpClient::new(domains, trust, clock)?.with_keep_alive());
         let bootstrap = match &config.bootstrap_file {
             Some(file) => read_bootstrap_file(file).map_err(RegistrationError::Unreadable)?,
             None => Bootstrap::built_in()?,
@@ -122,7 +123,7 @@ impl Registrations {
             refresh: Mutex::new(RefreshState { due: SystemTime::UNIX_EPOCH, etag: None }),
             remembered: Answers::new(config.max_remembered),
             waiting: Mutex::default(),
-            paces: Mutex::default(),
+            turns: RegistryTurns::new(config.interval(), clock),
             requests: CounterVec::new(ANSWERS),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -168,7 +169,7 @@ impl Registrations {
         if waiting.len() >= MOST_WAITING {
             return Err(RegistrationGap::RegistryBusy);
         }
-        let turn = parts.take_turn(&base).map_err(|refusal| refusal.gap)?;
+        let turn = parts.turns.take(&base).map_err(|refusal| refusal.gap)?;
         let (sender, receiver) = watch::channel(None);
         waiting.insert(domain.clone(), receiver.clone());
         drop(waiting);
@@ -245,30 +246,23 @@ impl Registrations {
 }
 
 impl RegistrationParts {
-    fn take_turn(&self, base: &Arc<str>) -> Result<SystemTime, PaceRefusal> {
-        let mut paces = self.paces.lock();
-        let interval = self.config.interval();
-        let pace = paces.entry(Arc::clone(base)).or_insert_with(|| RegistryPace::new(interval));
-        pace.take_turn(self.clock.now())
-    }
-
     /// Asks about `domain`, and says until when the answer is to be remembered.
     async fn ask_now(&self, domain: &DomainName, base: &Arc<str>) -> (Registration, SystemTime) {
-        let now = self.clock.now();
-        let refusal = self.paces.lock().get(base).and_then(|pace| pace.check(now).err());
-        if let Some(PaceRefusal { gap, until }) = refusal {
-            return (Registration::unknown(domain.clone(), gap), until);
-        }
+        let place = match self.turns.begin(base).await {
+            Ok(place) => place,
+            Err(PaceRefusal { gap, until }) => {
+                return (Registration::unknown(domain.clone(), gap), until);
+            }
+        };
         let answer = self.client.ask(base, domain).await;
+        self.turns.record(base, answer.result);
+        drop(place);
         self.requests.inc(match &answer.state {
             RegistrationState::Registered(_) => REGISTERED_NAME,
             RegistrationState::NotRegistered => NOT_REGISTERED_NAME,
             RegistrationState::Unknown(gap) => gap.name(),
         });
         let now = self.clock.now();
-        if let Some(pace) = self.paces.lock().get_mut(base) {
-            pace.record(answer.result, now);
-        }
         let lasts = match (&answer.state, answer.result) {
             (RegistrationState::Registered(_), _) => REGISTERED,
             (RegistrationState::NotRegistered, _) => NOT_REGISTERED,

@@ -247,6 +247,8 @@ async fn a_domain_is_asked_about_once_however_many_rows_a_batch_has_of_it() {
         assert_eq!(registration.state(), RegistrationState::NotRegistered);
     }
     assert_eq!(product.sandbox.registry_requests(), 100);
+    let connections = product.sandbox.registry_connections();
+    assert!(connections <= 8, "{connections}");
     product.stop().await;
 }
 
