@@ -5,8 +5,8 @@
 //! `cargo bench --bench batches` takes 1,000,000 rows, `-- N` that many. The service and the
 //! command line are processes of their own; all answers are cached: the addresses of 5000 domains
 //! are vetted as far as DNS, whose answers were asked for before. `-- registration` takes 10,000
-//! rows of as many domains instead, with their registrations and without; `-- wide` 1,000,000 rows
-//! of 300,000 domains, whose exchangers are asked.
+//! rows of as many domains instead, with their registrations and without, near and far; `-- wide`
+//! 1,000,000 rows of 300,000 domains, whose exchangers are asked.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
