@@ -1,4 +1,5 @@
-//! Registrations above a scripted registry: its answers, its troubles, and its manners.
+//! Registrations above a scripted registry: its answers, its troubles, and its manners. What it
+//! answers when all is well was recorded from a real one (`tests/registry/run`).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
@@ -22,6 +23,20 @@ use crate::registration::{
     Registrations, problems,
 };
 use crate::smtp::AllowedNetworks;
+
+/// The recorded answer of a registry about the domain of this name in `.test`.
+macro_rules! recorded {
+    ($name:literal) => {
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/src/registration/registrations/recorded/",
+            $name,
+            ".http"
+        ))
+    };
+}
+
+mod recorded;
 
 /// DNS that knows nothing: the registry is named by its address.
 struct NoDns;
@@ -95,13 +110,9 @@ fn answer(status: &str, headers: &str, body: &str) -> String {
 
 const JSON: &str = "content-type: application/rdap+json; charset=utf-8\r\n";
 
-fn domain_object(name: &str) -> String {
-    let body = serde_json::json!({
-        "objectClassName": "domain", "ldhName": name, "status": ["active"],
-        "events": [{ "eventAction": "registration", "eventDate": "2020-01-02T03:04:05Z" }],
-        "entities": [{ "roles": ["registrant"], "handle": "JANE" }],
-    });
-    answer("200 OK", JSON, &body.to_string())
+/// The recorded answer about `acme.test`.
+fn acme() -> String {
+    recorded!("acme").to_owned()
 }
 
 /// Registrations that ask the registry at `url` about `.test`.
@@ -139,7 +150,7 @@ async fn state(answers: impl IntoIterator<Item = String>) -> RegistrationState {
 
 #[tokio::test]
 async fn the_organisational_domain_is_asked_about_once_for_all_names_below_it() {
-    let registry = ScriptedRegistry::start([domain_object("acme.test")]).await;
+    let registry = ScriptedRegistry::start([acme()]).await;
     let (registrations, clock) = asking(&registry.url, |_| {});
     let names = ["acme.test", "mail.acme.test", "a.b.acme.test"];
     let asked = names.map(|name| find(&registrations, clock, name));
@@ -164,7 +175,7 @@ async fn the_organisational_domain_is_asked_about_once_for_all_names_below_it() 
 #[tokio::test]
 async fn a_404_is_a_domain_that_is_not_registered_and_is_asked_about_again_after_an_hour() {
     let missing = answer("404 Not Found", "", "");
-    let registry = ScriptedRegistry::start([missing, domain_object("acme.test")]).await;
+    let registry = ScriptedRegistry::start([missing, acme()]).await;
     let (registrations, clock) = asking(&registry.url, |_| {});
     let found = find(&registrations, clock, "acme.test").await;
     assert_eq!(found.state, RegistrationState::NotRegistered);
@@ -180,7 +191,7 @@ async fn a_404_is_a_domain_that_is_not_registered_and_is_asked_about_again_after
 #[tokio::test]
 async fn redirects_are_followed_within_bounds_and_never_to_http_elsewhere() {
     let redirect = |to: &str| answer("302 Found", &format!("location: {to}\r\n"), "");
-    let found = state([redirect("/v2/acme"), redirect("/v3/acme"), domain_object("acme.test")]);
+    let found = state([redirect("/v2/acme"), redirect("/v3/acme"), acme()]);
     assert!(matches!(found.await, RegistrationState::Registered(_)));
     let unreadable = RegistrationState::Unknown(RegistrationGap::UnreadableAnswer);
     assert_eq!(state([redirect("/for/ever")]).await, unreadable);
@@ -199,7 +210,7 @@ async fn what_is_no_answer_about_the_domain_is_unreadable() {
         answer("200 OK", "", body),
         answer("200 OK", JSON, "<html>"),
         answer("200 OK", JSON, r#"{"objectClassName": "entity"}"#),
-        domain_object("other.test"),
+        recorded!("client-hold").to_owned(),
         answer("400 Bad Request", JSON, "{}"),
         answer("204 No Content", JSON, ""),
     ];
@@ -238,7 +249,7 @@ async fn a_silent_registry_delays_nobody_who_does_not_wait() {
 #[tokio::test]
 async fn a_registry_that_limits_gets_its_rest_and_those_who_waited_are_not_sent() {
     let limited = answer("429 Too Many Requests", "retry-after: 600\r\n", "");
-    let registry = ScriptedRegistry::start([limited, domain_object("c.test")]).await;
+    let registry = ScriptedRegistry::start([limited, acme()]).await;
     let (registrations, clock) = asking(&registry.url, |_| {});
     for name in ["a.test", "b.test", "a.test"] {
         let found = find(&registrations, clock, name).await;
@@ -248,7 +259,7 @@ async fn a_registry_that_limits_gets_its_rest_and_those_who_waited_are_not_sent(
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(601)).await;
     tokio::time::resume();
-    assert!(find(&registrations, clock, "c.test").await.facts().is_some());
+    assert!(find(&registrations, clock, "acme.test").await.facts().is_some());
     registrations.drain().await;
 }
 
@@ -267,7 +278,7 @@ async fn a_registry_in_trouble_is_left_alone_after_five_failures() {
 
 #[tokio::test]
 async fn nobody_is_asked_about_what_no_registry_has_or_while_it_is_off() {
-    let registry = ScriptedRegistry::start([domain_object("acme.test")]).await;
+    let registry = ScriptedRegistry::start([acme()]).await;
     let (registrations, clock) = asking(&registry.url, |_| {});
     let gap = |found: Registration| found.gap().unwrap();
     let without = find(&registrations, clock, "acme.example").await;
@@ -281,13 +292,15 @@ async fn nobody_is_asked_about_what_no_registry_has_or_while_it_is_off() {
 
 #[tokio::test]
 async fn a_bootstrap_file_takes_the_place_of_the_built_in_one() {
-    let registry = ScriptedRegistry::start([domain_object("acme.lab")]).await;
+    let registry = ScriptedRegistry::start([acme()]).await;
     let file = tempfile::NamedTempFile::new().unwrap();
-    let services = serde_json::json!({ "services": [[["lab"], [registry.url]]] });
+    let services = serde_json::json!({ "services": [[["test"], [registry.url]]] });
     std::fs::write(file.path(), services.to_string()).unwrap();
-    let (registrations, clock) =
-        asking(&registry.url, |config| config.bootstrap_file = Some(file.path().to_owned()));
-    assert!(find(&registrations, clock, "acme.lab").await.facts().is_some());
+    let (registrations, clock) = asking(&registry.url, |config| {
+        config.services.clear();
+        config.bootstrap_file = Some(file.path().to_owned());
+    });
+    assert!(find(&registrations, clock, "acme.test").await.facts().is_some());
     let gap = find(&registrations, clock, "acme.com").await.gap();
     assert_eq!(gap, Some(RegistrationGap::NoRegistryService));
     registrations.drain().await;
