@@ -109,7 +109,7 @@ impl Drop for PeerSlot {
 }
 
 /// What one peer has for itself: an IPv4 address, or a network of 64 bits in IPv6.
-fn network(ip: IpAddr) -> IpAddr {
+pub(super) fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
         ip @ IpAddr::V4(_) => ip,

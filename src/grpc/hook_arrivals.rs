@@ -1,10 +1,11 @@
 //! Posts to hooks that are not verified yet: their places, and the octets of their bodies.
 //!
 //! Whose a post is shows when all of it is there, and until then anybody may have sent it. So what
-//! it holds, it holds as long as nobody else needs it: when places or octets run out, the oldest
-//! post that is not verified gives way.
+//! it holds, it holds as long as nobody else needs it: when places or octets run out, a post gives
+//! way that is not verified, the oldest of the peer that holds most.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 
+use super::arrivals::network;
 use crate::outcomes::HookError;
 
 /// Posts at a time.
@@ -41,18 +43,28 @@ struct ArrivingPosts {
 
 #[derive(Debug)]
 struct ArrivingPost {
+    /// The network that it comes from.
+    peer: IpAddr,
     octets: usize,
     is_verified: bool,
     gave_way: CancellationToken,
 }
 
 impl ArrivingPosts {
-    /// Lets the oldest post that is not verified give way, other than `own`; `false` if there is
-    /// none.
-    fn evict_oldest(&mut self, own: Option<u64>) -> bool {
-        let mut unverified = self.posts.iter().filter(|(_, post)| !post.is_verified);
-        let oldest = unverified.find(|(number, _)| Some(**number) != own);
-        let Some((&number, _)) = oldest else { return false };
+    /// Lets a post give way that is not verified, other than `own`: the oldest of the peer that
+    /// holds most, as `held` weighs it. `false` if there is none.
+    fn evict(&mut self, own: Option<u64>, held: fn(&ArrivingPost) -> usize) -> bool {
+        let others =
+            |(number, post): &(&u64, &ArrivingPost)| !post.is_verified && Some(**number) != own;
+        let mut by_peer: HashMap<IpAddr, usize> = HashMap::new();
+        for (_, post) in self.posts.iter().filter(others) {
+            *by_peer.entry(post.peer).or_default() += held(post);
+        }
+        let most = by_peer.values().max();
+        let largest = |(_, post): &(&u64, &ArrivingPost)| by_peer.get(&post.peer) == most;
+        let Some((&number, _)) = self.posts.iter().filter(others).find(largest) else {
+            return false;
+        };
         self.posts.remove(&number).inspect(|post| post.gave_way.cancel()).is_some()
     }
 
@@ -62,20 +74,21 @@ impl ArrivingPosts {
 }
 
 impl HookArrivals {
-    /// A place for a post that begins.
+    /// A place for a post of `ip` that begins.
     ///
     /// # Errors
     ///
     /// [`HookError::Crowded`] if all posts are verified and being kept.
-    pub(super) fn enter(&self) -> Result<ArrivalPlace, HookError> {
+    pub(super) fn enter(&self, ip: IpAddr) -> Result<ArrivalPlace, HookError> {
         let gave_way = CancellationToken::new();
         let mut arriving = self.0.lock();
-        if arriving.posts.len() >= PLACES && !arriving.evict_oldest(None) {
+        if arriving.posts.len() >= PLACES && !arriving.evict(None, |_| 1) {
             return Err(HookError::Crowded);
         }
         let number = arriving.next;
         arriving.next += 1;
-        let post = ArrivingPost { octets: 0, is_verified: false, gave_way: gave_way.clone() };
+        let (peer, is_verified) = (network(ip), false);
+        let post = ArrivingPost { peer, octets: 0, is_verified, gave_way: gave_way.clone() };
         arriving.posts.insert(number, post);
         Ok(ArrivalPlace { arrivals: self.clone(), number, gave_way })
     }
@@ -134,7 +147,7 @@ impl ArrivalPlace {
     fn reserve(&self, octets: usize) -> Result<(), HookError> {
         let mut arriving = self.arrivals.0.lock();
         while arriving.octets() + octets > OCTETS {
-            if !arriving.evict_oldest(Some(self.number)) {
+            if !arriving.evict(Some(self.number), |post| post.octets) {
                 return Err(HookError::Crowded);
             }
         }
@@ -164,6 +177,8 @@ impl Drop for ArrivalPlace {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use futures_util::{StreamExt as _, stream};
     use http_body::Frame;
     use http_body_util::StreamBody;
@@ -182,15 +197,18 @@ mod tests {
         Body::new(http_body_util::Full::new(Bytes::from(vec![b' '; octets])))
     }
 
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    const THERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+
     async fn read(arrivals: &HookArrivals, body: Body) -> Result<usize, HookError> {
-        let place = arrivals.enter()?;
+        let place = arrivals.enter(HERE)?;
         place.hold(place.read(body)).await.map(|octets| octets.len())
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_oldest_post_that_is_not_verified_gives_way_to_a_new_one() {
         let arrivals = HookArrivals::default();
-        let places: Vec<_> = (0..PLACES).map(|_| arrivals.enter().unwrap()).collect();
+        let places: Vec<_> = (0..PLACES).map(|_| arrivals.enter(HERE).unwrap()).collect();
         places[0].settle().unwrap();
         assert_eq!(read(&arrivals, whole(100)).await.unwrap(), 100);
         let gone = places[1].hold(places[1].read(stalled(1, 1))).await;
@@ -211,13 +229,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_peer_that_holds_most_makes_room_for_others() {
+        let arrivals = HookArrivals::default();
+        let slow = arrivals.enter(THERE).unwrap();
+        let flood: Vec<_> = (0..3 * PLACES).map(|_| arrivals.enter(HERE).unwrap()).collect();
+        slow.settle().unwrap();
+        assert!(flood[2 * PLACES].settle().is_err() && flood[3 * PLACES - 1].settle().is_ok());
+    }
+
+    #[tokio::test]
     async fn verified_posts_give_way_to_none() {
         let arrivals = HookArrivals::default();
-        let places: Vec<_> = (0..PLACES).map(|_| arrivals.enter().unwrap()).collect();
+        let places: Vec<_> = (0..PLACES).map(|_| arrivals.enter(HERE).unwrap()).collect();
         places.iter().for_each(|place| place.settle().unwrap());
-        assert!(matches!(arrivals.enter(), Err(HookError::Crowded)));
+        assert!(matches!(arrivals.enter(HERE), Err(HookError::Crowded)));
         drop(places);
-        assert!(arrivals.enter().is_ok());
+        assert!(arrivals.enter(HERE).is_ok());
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,12 +1,13 @@
 //! Posts of mail services to their hooks, behind the gate: verified there, not by it.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use prost::Message as _;
 use tonic::body::Body;
 use tonic::server::NamedService;
@@ -52,13 +53,15 @@ impl HookHandler {
         // Some services drop for good what is answered with another status than "not now".
         let nowhere = || Status::unavailable(no_outcomes().message());
         let intake = self.intake.as_ref().ok_or_else(nowhere)?;
-        let taken = self.take(hook, call, body, intake).await;
+        // The listener makes no connection without it.
+        let peer = parts.extensions.get::<ClientPeer>();
+        let peer = peer.ok_or_else(|| Status::internal("the connection is not known"))?;
+        let post = (peer.address.ip(), &call.headers, body);
+        let taken = self.take(hook, post, intake).await;
         let taken = taken.inspect_err(|error| hook.note_failure(error));
         let receipt = taken.map_err(|error| status(&error))?;
-        if let Some(peer) = parts.extensions.get::<ClientPeer>() {
-            // From now on the connection has time, as that of any caller that was let in.
-            peer.calls.admit();
-        }
+        // From now on the connection has time, as that of any caller that was let in.
+        peer.calls.admit();
         Ok(answer(receipt))
     }
 
@@ -66,13 +69,15 @@ impl HookHandler {
     async fn take(
         &self,
         hook: &Hook,
-        HookCall { headers, .. }: &HookCall,
-        body: Body,
+        (ip, headers, body): (IpAddr, &HeaderMap, Body),
         intake: &OutcomeIntake,
     ) -> Result<HookReceipt, HookError> {
         // Whoever shows no token where one is wanted takes no place.
-        hook.check_head(headers, self.clock.now()).await?;
-        let place = self.arrivals.enter()?;
+        let is_verified = hook.check_head(headers, self.clock.now()).await?;
+        let place = self.arrivals.enter(ip)?;
+        if is_verified {
+            place.settle()?;
+        }
         let verified = place.hold(async {
             let body = place.read(body).await?;
             hook.verify((headers, &body[..]), &self.replies, self.clock.now()).await

@@ -83,9 +83,9 @@ impl Translation {
         Err(Box::new((asked, AnswerPlan::Local(answer))))
     }
 
-    /// `true` for a post to a hook.
+    /// `true` for a call to a hook. None but a post is taken, whatever name it is sent to.
     pub(super) fn is_hook(&self, request: &Request<Body>) -> bool {
-        request.method() == Method::POST && self.hook_name(request.uri().path()).is_some()
+        self.hook_name(request.uri().path()).is_some()
     }
 
     /// The name of the hook at this path. Whoever writes a slash behind it means the same hook.

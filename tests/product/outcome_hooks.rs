@@ -318,6 +318,9 @@ async fn a_hook_is_reached_by_any_name_and_other_paths_are_not() {
     let event = json!([{ "msys": { "message_event": { "type": "list_unsubscribe",
         "rcpt_to": "jane.doe@acme.test", "event_id": "1" } } }]);
     assert_eq!(send(hook, event.to_string()).await.json(), json!({ "taken": "1" }));
+    let looked_at = HttpRequest::get(hook).header("host", "mailvet.example.com");
+    let looked_at = looked_at.send(product.address).await;
+    assert_eq!(looked_at.status, 405, "nobody is sent to the names of the service: {looked_at:?}");
     let page = json!({ "outcomes": [] }).to_string();
     let report = HttpRequest::post("/v1/outcomes:report", page);
     let report = report.header("host", "mailvet.example.com").send(product.address).await;

@@ -3,8 +3,11 @@
 //! They stand in the body, which they do not cover: whoever has seen a signature could put other
 //! events beside it. So a token counts for one body alone ([`UsedTokens`](super::used_tokens)).
 
+use std::fmt;
+
 use ring::hmac;
-use serde_json::Value;
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
 
 use super::refusal::HookRefusal;
 use super::time_window::TimeWindow;
@@ -12,34 +15,75 @@ use super::time_window::TimeWindow;
 /// The longest token, in octets; Mailgun's have 50.
 const LONGEST_TOKEN: usize = 256;
 
-/// The names of the signature: that of the account, and of the account above it.
-const SIGNATURES: [&str; 2] = ["signature", "parent-signature"];
+/// The part of a post that tells of its signature.
+#[derive(Debug, Deserialize)]
+pub(super) struct SignedByMailgun {
+    signature: Option<MailgunSignature>,
+}
 
-/// Verifies the signature in `document` with one of `keys`; returns its token.
+#[derive(Debug, Deserialize)]
+struct MailgunSignature {
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    timestamp: Seconds,
+    /// That of the account.
+    signature: Option<String>,
+    /// That of the account above it.
+    #[serde(rename = "parent-signature")]
+    of_parent: Option<String>,
+}
+
+/// A time in seconds, a number or text, as text. Nothing else is read, however large.
+#[derive(Debug, Default)]
+struct Seconds(String);
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl Visitor<'_> for Reader {
+            type Value = Seconds;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time in seconds")
+            }
+
+            fn visit_u64<E>(self, seconds: u64) -> Result<Seconds, E> {
+                Ok(Seconds(seconds.to_string()))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Seconds, E> {
+                Ok(Seconds(text.to_owned()))
+            }
+        }
+
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+/// Verifies a signature with one of `keys`; returns its token.
 pub(super) fn verify<'d>(
     keys: &[hmac::Key],
-    document: &'d Value,
+    signed: &'d SignedByMailgun,
     window: TimeWindow,
 ) -> Result<&'d str, HookRefusal> {
-    let part = document.get("signature").ok_or(HookRefusal::NoSignature)?;
-    let token = part.get("token").and_then(Value::as_str);
-    let token = token.filter(|token| (1..=LONGEST_TOKEN).contains(&token.len()));
-    let token = token.ok_or(HookRefusal::NoSignature)?;
-    let time = match part.get("timestamp") {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => number.to_string(),
-        _ => return Err(HookRefusal::NoSignature),
-    };
+    let part = signed.signature.as_ref().ok_or(HookRefusal::NoSignature)?;
+    let token = part.token.as_str();
+    if !(1..=LONGEST_TOKEN).contains(&token.len()) {
+        return Err(HookRefusal::NoSignature);
+    }
+    let Seconds(time) = &part.timestamp;
     let signed = format!("{time}{token}");
-    let signatures = SIGNATURES.iter().filter_map(|name| part.get(name)?.as_str());
-    let signatures: Vec<Vec<u8>> = signatures.filter_map(from_hex).collect();
+    let signatures = [&part.signature, &part.of_parent].into_iter().flatten();
+    let signatures: Vec<Vec<u8>> = signatures.filter_map(|text| from_hex(text)).collect();
     let is_of = |key: &hmac::Key| {
         signatures.iter().any(|it| hmac::verify(key, signed.as_bytes(), it).is_ok())
     };
     if !keys.iter().any(is_of) {
         return Err(HookRefusal::WrongSignature);
     }
-    window.check_seconds(&time)?;
+    window.check_seconds(time)?;
     Ok(token)
 }
 

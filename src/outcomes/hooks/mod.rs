@@ -2,7 +2,8 @@
 //! signs.
 //!
 //! A post is verified over the octets that came, before they are read as anything; only Mailgun and
-//! SNS have their signature within the JSON, which is then all that is looked at. What is verified
+//! SNS have their signature within the JSON, of which no more is read until then: as a document, a
+//! body takes a hundred times its octets. What is verified
 //! counts as the operator's own, and is kept once however often it comes.
 //!
 //! Pure: the settings, the keys, and each service's way to sign. Shell: this file, the key files,
@@ -27,13 +28,11 @@ mod used_tokens;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::HeaderMap;
-use serde_json::Value;
-
 use self::hook_key::HookKey;
 use self::key_source::KeySource;
+use self::mailgun::SignedByMailgun;
 use self::signing_certificates::SigningCertificates;
-use self::sns::{SigningCertificate, SnsKind, SnsMessage, SnsTopic};
+use self::sns::{SigningCertificate, SnsFields, SnsKind, SnsMessage, SnsTopic};
 use self::time_window::TimeWindow;
 use self::used_tokens::SharedTokens;
 use super::event::{AddedEvent, OutcomeEvent};
@@ -43,6 +42,10 @@ use super::readers::{ReadItem, read_posted};
 use crate::http_client::HttpUrl;
 use crate::instruments::{Counter, CounterVec};
 use crate::smtp::Classifier;
+use http::HeaderMap;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::error::Category;
 
 pub use self::config::HookConfig;
 pub use self::hook_error::HookError;
@@ -135,16 +138,19 @@ impl OutcomeHooks {
 }
 
 impl Hook {
-    /// Checks what can be checked of a post before its body is read.
+    /// Checks what can be checked of a post before its body is read. `true` if that verifies it.
     ///
     /// # Errors
     ///
     /// [`HookError::Refused`].
-    pub async fn check_head(&self, headers: &HeaderMap, now: SystemTime) -> Result<(), HookError> {
-        match &*self.key.current(now).await {
-            HookKey::Tokens(tokens) => Ok(bearer::verify(tokens, headers)?),
-            _ => Ok(()),
-        }
+    pub async fn check_head(
+        &self,
+        headers: &HeaderMap,
+        now: SystemTime,
+    ) -> Result<bool, HookError> {
+        let HookKey::Tokens(tokens) = &*self.key.current(now).await else { return Ok(false) };
+        bearer::verify(tokens, headers)?;
+        Ok(true)
     }
 
     /// Verifies a post whose head was checked, and reads what it tells.
@@ -169,19 +175,19 @@ impl Hook {
                 parse(body)?
             }
             HookKey::Mailgun(keys) => {
-                let document = parse(body)?;
-                let token = mailgun::verify(keys, &document, window)?;
+                let signed: SignedByMailgun = parse_signed(body, HookRefusal::NoSignature)?;
+                let token = mailgun::verify(keys, &signed, window)?;
                 self.used.admit(token, body, window)?;
-                document
+                parse(body)?
             }
             HookKey::Sns(topic, pinned) => {
-                let document = parse(body)?;
-                let message = SnsMessage::parse(&document)?;
+                let fields: SnsFields = parse_signed(body, HookRefusal::NotFromSns)?;
+                let message = SnsMessage::new(&fields)?;
                 message.check(topic, window)?;
                 let certificate = self.certificate(&message, topic, pinned.as_ref()).await?;
                 message.verify(&certificate, now)?;
                 match message.kind {
-                    SnsKind::Notification => document,
+                    SnsKind::Notification => parse(body)?,
                     SnsKind::SubscriptionConfirmation => {
                         let url = message.subscribe_url(topic)?;
                         return Ok(VerifiedPost(PostContents::Subscription(url)));
@@ -329,8 +335,17 @@ impl Hook {
     }
 }
 
+/// A verified body as a document.
 fn parse(body: &[u8]) -> Result<Value, HookError> {
     serde_json::from_slice(body).map_err(|_| HookError::NotJson)
+}
+
+/// The fields of a body that tell of its signature; `otherwise` if it is JSON without them.
+fn parse_signed<T: DeserializeOwned>(body: &[u8], otherwise: HookRefusal) -> Result<T, HookError> {
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
+        Category::Data => otherwise.into(),
+        Category::Io | Category::Syntax | Category::Eof => HookError::NotJson,
+    })
 }
 
 #[cfg(test)]

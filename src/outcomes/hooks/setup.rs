@@ -35,7 +35,9 @@ pub fn hook_problems(hooks: &[HookConfig], is_http: bool) -> Vec<String> {
         );
     }
     for (number, hook) in hooks.iter().enumerate() {
-        let named = |why: String| format!("outcomes.hooks ({}): {why}", hook.name);
+        let name =
+            if hook.name.is_empty() { format!("number {}", number + 1) } else { hook.name.clone() };
+        let named = |why: String| format!("outcomes.hooks ({name}): {why}");
         let own = hook.problems();
         if own.is_empty() {
             problems.extend(KeySource::open(hook).err().map(named));

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
-use serde_json::Value;
+use serde::Deserialize;
 use x509_parser::oid_registry::OID_PKCS1_RSAENCRYPTION;
 use x509_parser::pem::parse_x509_pem;
 
@@ -37,11 +37,30 @@ pub(super) enum SnsKind {
     UnsubscribeConfirmation,
 }
 
+/// The fields of a message: what SNS signs, and what it signs it with.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct SnsFields {
+    r#type: Option<String>,
+    message: Option<String>,
+    message_id: Option<String>,
+    subject: Option<String>,
+    timestamp: Option<String>,
+    token: Option<String>,
+    topic_arn: Option<String>,
+    signature: Option<String>,
+    signature_version: Option<String>,
+    #[serde(rename = "SigningCertURL")]
+    signing_cert_url: Option<String>,
+    #[serde(rename = "SubscribeURL")]
+    subscribe_url: Option<String>,
+}
+
 /// A message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SnsMessage<'d> {
     pub(super) kind: SnsKind,
-    document: &'d Value,
+    fields: &'d SnsFields,
 }
 
 /// A certificate: its key, and the time in which it is valid.
@@ -76,20 +95,34 @@ impl SnsTopic {
 }
 
 impl<'d> SnsMessage<'d> {
-    /// Reads a message.
-    pub(super) fn parse(document: &'d Value) -> Result<Self, HookRefusal> {
-        let kind = match document.get("Type").and_then(Value::as_str) {
+    /// Takes the fields of a message.
+    pub(super) fn new(fields: &'d SnsFields) -> Result<Self, HookRefusal> {
+        let kind = match fields.r#type.as_deref() {
             Some("Notification") => SnsKind::Notification,
             Some("SubscriptionConfirmation") => SnsKind::SubscriptionConfirmation,
             Some("UnsubscribeConfirmation") => SnsKind::UnsubscribeConfirmation,
             _ => return Err(HookRefusal::NotFromSns),
         };
-        Ok(Self { kind, document })
+        Ok(Self { kind, fields })
     }
 
     fn text(&self, name: &'static str) -> Result<&'d str, HookRefusal> {
-        let text = self.document.get(name).and_then(Value::as_str);
-        text.ok_or(HookRefusal::MissingField(name))
+        let fields = self.fields;
+        let field = match name {
+            "Type" => &fields.r#type,
+            "Message" => &fields.message,
+            "MessageId" => &fields.message_id,
+            "Subject" => &fields.subject,
+            "Timestamp" => &fields.timestamp,
+            "Token" => &fields.token,
+            "TopicArn" => &fields.topic_arn,
+            "Signature" => &fields.signature,
+            "SignatureVersion" => &fields.signature_version,
+            "SigningCertURL" => &fields.signing_cert_url,
+            "SubscribeURL" => &fields.subscribe_url,
+            _ => &None,
+        };
+        field.as_deref().ok_or(HookRefusal::MissingField(name))
     }
 
     /// Checks all but the signature, so that no certificate is fetched in vain.
@@ -148,7 +181,7 @@ impl<'d> SnsMessage<'d> {
         };
         let mut signed = String::new();
         for name in names {
-            if *name == "Subject" && self.document.get(name).is_none_or(Value::is_null) {
+            if *name == "Subject" && self.fields.subject.is_none() {
                 continue;
             }
             for part in [*name, "\n", self.text(name)?, "\n"] {

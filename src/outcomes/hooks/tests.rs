@@ -60,7 +60,8 @@ fn mailgun_signs_a_time_and_a_token() {
     let key = |text: &str| ring::hmac::Key::new(ring::hmac::HMAC_SHA256, text.as_bytes());
     let verify = |keys: &[&str], document: &Value, window| {
         let keys: Vec<_> = keys.iter().map(|it| key(it)).collect();
-        mailgun::verify(&keys, document, window).map(str::to_owned)
+        let signed: SignedByMailgun = serde_json::from_value(document.clone()).unwrap();
+        mailgun::verify(&keys, &signed, window).map(str::to_owned)
     };
     let good = mailgun_post(SIGNED, MAILGUN_TOKEN, "signature", MAILGUN_SIGNATURE);
     assert_eq!(verify(&[MAILGUN_KEY], &good, window()), Ok(MAILGUN_TOKEN.to_owned()));
@@ -220,7 +221,8 @@ fn services_that_sign_nothing_show_a_token_or_a_password() {
 /// The refusal of a message of SNS, if it is refused.
 fn sns(document: &Value, certificate: &str, window: TimeWindow) -> Result<(), HookRefusal> {
     let topic = SnsTopic::parse(TOPIC).unwrap();
-    let message = SnsMessage::parse(document)?;
+    let fields: SnsFields = serde_json::from_value(document.clone()).unwrap();
+    let message = SnsMessage::new(&fields)?;
     message.check(&topic, window)?;
     let certificate = SigningCertificate::parse(certificate.as_bytes()).unwrap();
     message.verify(&certificate, window.now)
@@ -263,7 +265,8 @@ fn sns_signs_what_a_message_says() {
     let late = TimeWindow { now: at(NOW + 281), ..window() };
     assert_eq!(sns(&good, CERTIFICATE, late), Err(Stale(Duration::from_secs(300))));
     let certificate = SigningCertificate::parse(CERTIFICATE.as_bytes()).unwrap();
-    let message = SnsMessage::parse(&good).unwrap();
+    let fields: SnsFields = serde_json::from_value(good).unwrap();
+    let message = SnsMessage::new(&fields).unwrap();
     // Before 2020, and after 2125.
     for expired in [at(1_500_000_000), at(5_000_000_000)] {
         assert_eq!(message.verify(&certificate, expired), Err(CertificateExpired));
@@ -275,7 +278,8 @@ fn certificates_come_from_sns_in_the_region_of_the_topic() {
     let url = |topic: &str, url: &str| {
         let document = serde_json::json!({ "Type": "Notification", "SigningCertURL": url });
         let topic = SnsTopic::parse(topic).unwrap();
-        let message = SnsMessage::parse(&document).unwrap();
+        let fields: SnsFields = serde_json::from_value(document).unwrap();
+        let message = SnsMessage::new(&fields).unwrap();
         message.certificate_url(&topic).map(|url| url.authority)
     };
     let of = |host: &str| format!("https://{host}/SimpleNotificationService-0a9f.pem");

@@ -274,6 +274,34 @@ async fn certificates_that_somebody_makes_up_do_not_keep_the_real_one_from_being
 }
 
 #[tokio::test]
+async fn a_body_that_is_not_verified_is_not_made_a_document() {
+    let mailgun = Bench::new(MailService::Mailgun, Some(MAILGUN_KEY), |_| {});
+    let sns = Bench::with_sns(MailService::Ses, None, None, of_topic);
+    let none = HeaderMap::new();
+    // What is wrong in itself is never met: nothing but the signature is read. A document of these
+    // numbers could not be made.
+    let large = "[[1e999]]";
+    let unsigned = format!("{{\"event-data\":{large}}}");
+    let refused = mailgun.post(&none, &unsigned).await;
+    assert!(matches!(refused, Err(HookError::Refused(NoSignature))), "{refused:?}");
+    let other_topic = format!("{{\"Type\":\"Notification\",\"TopicArn\":\"x\",\"x\":{large}}}");
+    let refused = sns.post(&none, &other_topic).await;
+    assert!(matches!(refused, Err(HookError::Refused(OtherTopic))), "{refused:?}");
+    // Neither is what stands in the place of a text.
+    let in_its_place = [
+        format!("{{\"signature\":{large}}}"),
+        format!("{{\"signature\":{{\"token\":\"t\",\"timestamp\":{large}}}}}"),
+        "{\"signature\":{\"token\":{}}}".to_owned(),
+    ];
+    for body in in_its_place {
+        let refused = mailgun.post(&none, &body).await;
+        assert!(matches!(refused, Err(HookError::Refused(NoSignature))), "{body}: {refused:?}");
+    }
+    let refused = sns.post(&none, &format!("{{\"Type\":{large}}}")).await;
+    assert!(matches!(refused, Err(HookError::Refused(NotFromSns))), "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_token_of_mailgun_counts_for_one_body_at_all_hooks_together() {
     let mut own = Bench::new(MailService::Mailgun, Some(MAILGUN_KEY), |_| {});
     let mut other = Bench::new(MailService::Mailgun, Some(MAILGUN_KEY), |_| {});
