@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::{self, BoxFuture, FutureExt as _};
 use http::header::AUTHORIZATION;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
@@ -36,9 +37,13 @@ const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
 /// Longest time of a stream that watches the health.
 const LONGEST_WATCH: Duration = Duration::from_secs(10 * 60);
 
-/// The layer that authenticates and admits calls, around all services.
+/// The layer that authenticates and admits calls, around all services. Cheap to clone: the
+/// transport does it for each call.
 #[derive(Clone)]
-pub(super) struct AuthLayer {
+pub(super) struct AuthLayer(Arc<CallGate>);
+
+/// The rules of admission, and the room there is.
+struct CallGate {
     access: Arc<Access>,
     calls: Arc<Semaphore>,
     watches: Arc<Semaphore>,
@@ -51,26 +56,28 @@ impl AuthLayer {
     pub(super) fn new(access: Arc<Access>, config: &Config, clock: Clock) -> Self {
         let budget = |calls: usize| Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS)));
         let limits = &config.limits;
-        Self {
+        Self(Arc::new(CallGate {
             access,
             calls: budget(limits.calls),
             watches: budget(limits.health_calls),
             messages: MessageLimits::new(limits.request_octets),
             poll: config.poll_interval,
             clock,
-        }
+        }))
     }
+}
 
+impl CallGate {
     /// Admits a call, or returns the status that refuses it.
-    fn admit(&self, request: &mut Request<Body>) -> Result<Admission, Status> {
-        let peer = request.extensions().get::<ClientPeer>().cloned();
+    fn admit(self: &Arc<Self>, request: &mut Request<Body>) -> Result<Admission, Status> {
+        let peer = request.extensions().get::<ClientPeer>();
         // The listener makes no connection without it.
         let peer = peer.ok_or_else(|| Status::internal("the connection is not known"))?;
         if request.uri().path().starts_with(HEALTH) {
-            return self.admit_health(request.uri().path(), &peer);
+            return self.admit_health(request.uri().path(), peer);
         }
         if is_hook(request) {
-            return Ok(admit_hook(&peer));
+            return Ok(admit_hook(peer));
         }
         let now = self.clock.now();
         let presented = Credentials {
@@ -86,10 +93,10 @@ impl AuthLayer {
         let room = Arc::clone(&self.calls).try_acquire_owned();
         let room = room.map_err(|_| refusal::overloaded("calls"))?;
         peer.calls.admit();
-        request.extensions_mut().insert::<Caller>(caller.clone());
         let permit = CallPermit { _room: Some(room), _watch: None, _call: peer.calls.begin() };
         let is_key = caller.kind == CallerKind::Key;
-        let end = is_key.then(|| self.clone().withdrawn(caller).boxed());
+        let end = is_key.then(|| Arc::clone(self).withdrawn(caller.clone()).boxed());
+        request.extensions_mut().insert::<Caller>(caller);
         Ok(Admission { permit, end })
     }
 
@@ -110,7 +117,7 @@ impl AuthLayer {
     }
 
     /// Resolves when the key of `caller` is withdrawn or expires.
-    async fn withdrawn(self, caller: Caller) -> Status {
+    async fn withdrawn(self: Arc<Self>, caller: Caller) -> Status {
         loop {
             tokio::time::sleep(self.poll).await;
             if let Err(refusal) = self.access.check_key(&caller, self.clock.now()) {
@@ -168,14 +175,14 @@ impl<S> Layer<S> for AuthLayer {
     type Service = Authorized<S>;
 
     fn layer(&self, inner: S) -> Authorized<S> {
-        Authorized { layer: self.clone(), inner }
+        Authorized { gate: Arc::clone(&self.0), inner }
     }
 }
 
 /// The inner services, reached by admitted calls only.
 #[derive(Clone)]
 pub(super) struct Authorized<S> {
-    layer: AuthLayer,
+    gate: Arc<CallGate>,
     inner: S,
 }
 
@@ -193,15 +200,15 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let Admission { permit, mut end } = match self.layer.admit(&mut request) {
+        let Admission { permit, mut end } = match self.gate.admit(&mut request) {
             Ok(admission) => admission,
             Err(status) => return future::ok(status.into_http()).boxed(),
         };
         let is_hook = is_hook(&request);
         let (parts, body) = request.into_parts();
-        let uri = parts.uri.clone();
+        let target = parts.uri.path_and_query().cloned();
         // The body of a post to a hook is no message of gRPC; the hook bounds it.
-        let body = if is_hook { body } else { self.layer.messages.bound(uri.path(), body) };
+        let body = if is_hook { body } else { self.gate.messages.bound(parts.uri.path(), body) };
         let answer = self.inner.call(Request::from_parts(parts, body));
         async move {
             let answer = match &mut end {
@@ -211,7 +218,7 @@ where
                     status = ended => return Ok(status.into_http()),
                 },
             };
-            let answer = refusal::reword(answer, uri.path());
+            let answer = refusal::reword(answer, target.as_ref().map_or("", PathAndQuery::path));
             Ok(answer.map(|body| EndingBody::wrap(body, permit, end)))
         }
         .boxed()

@@ -47,9 +47,13 @@ pub(super) struct CallerCounts(Mutex<BTreeMap<Arc<str>, BTreeMap<usize, u64>>>);
 impl CallerCounts {
     pub(super) fn inc(&self, caller: &Arc<str>, method: usize) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_counted = counts.len() < MOST || counts.contains_key(caller);
-        let caller = if is_counted { Arc::clone(caller) } else { OTHER.into() };
-        *counts.entry(caller).or_default().entry(method).or_default() += 1;
+        let is_full = counts.len() >= MOST;
+        let methods = match counts.get_mut(caller) {
+            Some(methods) => methods,
+            None if is_full => counts.entry(OTHER.into()).or_default(),
+            None => counts.entry(Arc::clone(caller)).or_default(),
+        };
+        *methods.entry(method).or_default() += 1;
     }
 
     /// The caller, the number of the method, and how often it was called.

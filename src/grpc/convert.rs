@@ -45,7 +45,7 @@ fn evidence(evidence: &Evidence, stage_reached: DecisionStage) -> proto::Evidenc
     let reply = evidence.reply.as_ref();
     proto::Evidence {
         stage: enums::stage(stage_reached).into(),
-        exchanger: evidence.exchanger.as_ref().map(ToString::to_string),
+        exchanger: evidence.exchanger.as_ref().map(|host| host.as_str().to_owned()),
         exchanger_ip: evidence.exchanger_ip.map(|ip| ip.to_string()),
         code: reply.map(|r| i32::from(r.code)),
         enhanced_status: reply.and_then(|r| r.enhanced).map(|status| status.to_string()),

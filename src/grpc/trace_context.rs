@@ -9,9 +9,16 @@ use tracing::Span;
 #[cfg(feature = "otel")]
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+/// The header that names the caller's trace.
+#[cfg(feature = "otel")]
+const TRACEPARENT: &str = "traceparent";
+
 /// Makes `span` a child of the caller's, if its metadata names one.
 #[cfg(feature = "otel")]
 pub(super) fn continue_trace(span: &Span, headers: &HeaderMap) {
+    if span.is_disabled() || !headers.contains_key(TRACEPARENT) {
+        return;
+    }
     let caller = opentelemetry::global::get_text_map_propagator(|propagator| {
         propagator.extract(&Metadata(headers))
     });

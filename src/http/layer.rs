@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::future::{BoxFuture, Either, FutureExt as _};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, Version};
 use tonic::body::Body;
@@ -58,7 +58,8 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+    /// The inner service's own for gRPC, which most calls are; what is translated is boxed.
+    type Future = Either<S::Future, BoxFuture<'static, Result<Response<Body>, Infallible>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
@@ -69,21 +70,22 @@ where
         // No web page sends gRPC over HTTP/2: browsers speak it over TLS alone, which checks names.
         let is_grpc = protocol == Protocol::Grpc && request.version() == Version::HTTP_2;
         if !self.translation.is_on || is_grpc {
-            return self.inner.call(request).boxed();
+            return Either::Left(self.inner.call(request));
         }
         // A mail service calls by any name, and from no browser: its signature lets it in.
         let is_hook = protocol == Protocol::Json && self.translation.is_hook(&request);
         let guarded = if is_hook { Ok(request) } else { self.translation.guard(request) };
         let (request, plan) = match (guarded, protocol) {
-            (Ok(request), Protocol::Grpc) => return self.inner.call(request).boxed(),
+            (Ok(request), Protocol::Grpc) => return Either::Left(self.inner.call(request)),
             (Ok(request), Protocol::GrpcWeb) => {
-                return GrpcWebLayer::new().layer(self.inner.clone()).oneshot(request).boxed();
+                let web = GrpcWebLayer::new().layer(self.inner.clone());
+                return Either::Right(web.oneshot(request).boxed());
             }
             (Ok(request), Protocol::Json) => self.translation.plan(request),
             (Err(refused), _) => *refused,
         };
         let answer = self.inner.call(request);
-        async move { Ok(plan.finish(answer.await?).await) }.boxed()
+        Either::Right(async move { Ok(plan.finish(answer.await?).await) }.boxed())
     }
 }
 

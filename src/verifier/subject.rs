@@ -1,5 +1,6 @@
 //! The subject of a verification, parsed once. Pure.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::prior::DeliveredMail;
@@ -45,16 +46,16 @@ impl Subject {
         let candidate = if cleaned.is_empty() { &text } else { &*cleaned.address };
         let parsed = irregular::parse(candidate);
         let asked = match &parsed {
-            Ok((address, Some(_))) => address.wire_utf8(),
-            _ => candidate.to_owned(),
+            Ok((address, Some(_))) => Cow::Owned(address.wire_utf8()),
+            _ => Cow::Borrowed(candidate),
         };
+        let asked = (asked != text).then(|| asked.into_owned());
         let likely = cleaned.likely.as_deref().and_then(|likely| Address::parse(likely).ok());
         let several = !cleaned.others.is_empty();
         let parsed = parsed.map(|(address, irregularity)| {
             let (identity, violation) = (address.identity(), provider::rule(&address));
             ParsedAddress { address, identity, violation, irregularity }
         });
-        let asked = (asked != text).then_some(asked);
         Self { text, asked, several, likely, parsed, delivered: None }
     }
 
