@@ -23,7 +23,6 @@ mod limit_store;
 mod refusal;
 mod window;
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
@@ -49,7 +48,7 @@ pub struct Access {
     anonymous: bool,
     quota: Quota,
     harvesting: Harvesting,
-    keys: RwLock<Arc<Keys>>,
+    keys: RwLock<Keys>,
     accounts: Mutex<Accounts>,
     local_parts: Mutex<LocalPartCounter>,
 }
@@ -63,7 +62,7 @@ impl Access {
             anonymous,
             quota,
             harvesting,
-            keys: RwLock::new(Arc::new(keys)),
+            keys: RwLock::new(keys),
             accounts: Mutex::default(),
             local_parts: Mutex::default(),
         }
@@ -71,7 +70,7 @@ impl Access {
 
     /// Takes other keys from now on; what was counted stays.
     pub fn replace_keys(&self, keys: Keys) {
-        *self.keys.write() = Arc::new(keys);
+        *self.keys.write() = keys;
     }
 
     /// Identifies a caller. A key decides, even beside a certificate.
@@ -86,7 +85,7 @@ impl Access {
     ) -> Result<Caller, AdmissionError> {
         match (presented.bearer, presented.certificate) {
             (Bearer::Key(key), _) => {
-                let keys = self.keys();
+                let keys = self.keys.read();
                 let entry = keys.find(key).ok_or(AdmissionError::UnknownKey)?;
                 entry.check(now)?;
                 Ok(Caller::new(&entry.name, CallerKind::Key))
@@ -107,6 +106,9 @@ impl Access {
     /// [`Refusal`] if the caller's calls a minute are used up.
     pub fn count_call(&self, caller: &Caller, now: SystemTime) -> Result<(), Refusal> {
         let limit = u64::from(self.quota(caller, now)?.calls_per_minute);
+        if limit == 0 {
+            return Ok(());
+        }
         let refused = self.accounts().for_caller(caller, now).calls.try_add(1, limit, now);
         refused.map_err(|wait| Refusal { limit: Limit::CallsPerMinute(limit), retry_after: wait })
     }
@@ -123,6 +125,9 @@ impl Access {
         now: SystemTime,
     ) -> Result<(), Refusal> {
         let limit = self.quota(caller, now)?.addresses_per_day;
+        if limit == 0 {
+            return Ok(());
+        }
         let refused =
             self.accounts().for_caller(caller, now).addresses.try_add(addresses, limit, now);
         refused.map_err(|wait| Refusal { limit: Limit::AddressesPerDay(limit), retry_after: wait })
@@ -137,8 +142,8 @@ impl Access {
         Ok(self.quota(caller, now)?.addresses_per_day)
     }
 
-    /// Checks that the caller may learn about this mailbox. `is_free_provider`: its domain
-    /// gives mailboxes to the public, so that honest lists hold thousands of them.
+    /// Checks that the caller may learn about this mailbox. `is_free_provider` tells whether its
+    /// domain gives mailboxes to the public, so that honest lists hold thousands of them.
     ///
     /// # Errors
     ///
@@ -147,7 +152,7 @@ impl Access {
         &self,
         caller: &Caller,
         address: &Address,
-        is_free_provider: bool,
+        is_free_provider: impl FnOnce() -> bool,
         now: SystemTime,
     ) -> Result<(), Refusal> {
         let rules = &self.harvesting;
@@ -160,7 +165,7 @@ impl Access {
             Refusal { limit: Limit::UnknownMailboxes(percent), retry_after: Some(wait) }
         })?;
         drop(accounts);
-        let cap = if is_free_provider {
+        let cap = if is_free_provider() {
             rules.local_parts_per_free_provider
         } else {
             rules.local_parts_per_domain
@@ -220,7 +225,7 @@ impl Access {
 
     /// The caller's quota: its key's own, where that says something.
     fn quota(&self, caller: &Caller, now: SystemTime) -> Result<Quota, Refusal> {
-        let keys = self.keys();
+        let keys = self.keys.read();
         let entry = keys.named(&caller.name);
         if caller.kind == CallerKind::Key {
             // A stream may outlive its key.
@@ -230,10 +235,6 @@ impl Access {
             }
         }
         Ok(entry.map_or(self.quota, |entry| entry.quota(self.quota)))
-    }
-
-    fn keys(&self) -> Arc<Keys> {
-        Arc::clone(&self.keys.read())
     }
 
     fn accounts(&self) -> MutexGuard<'_, Accounts> {

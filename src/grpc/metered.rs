@@ -53,7 +53,7 @@ impl MeteredVerifier {
             return Ok(());
         }
         for address in subjects.iter().filter_map(|subject| subject.address()) {
-            let is_free = self.verifier.is_free_provider(address);
+            let is_free = || self.verifier.is_free_provider(address);
             self.access.check_harvest(caller, address, is_free, now)?;
         }
         Ok(())
