@@ -5,13 +5,18 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 
 use crate::address::DomainName;
-use crate::verifier::{GivenVerdict, Options, Subject, Verification, Verifier};
+use crate::verifier::{Depth, GivenVerdict, Options, Subject, Verification, Verifier};
 
 /// Answers about addresses.
 #[async_trait]
 pub trait AddressVerifier: Send + Sync + 'static {
     /// Verifies one address that [`cached`](Self::cached) gave back.
     async fn verify(&self, subject: Subject, options: &Options) -> Verification;
+
+    /// `false` if [`cached`](Self::cached) knows no address at this depth.
+    fn may_know(&self, _depth: Depth) -> bool {
+        true
+    }
 
     /// The verification of one address, if it is known without asking DNS or a server;
     /// else the subject again.
@@ -36,6 +41,10 @@ pub trait AddressVerifier: Send + Sync + 'static {
 impl AddressVerifier for Verifier {
     async fn verify(&self, subject: Subject, options: &Options) -> Verification {
         self.verify_uncached(subject, options).await
+    }
+
+    fn may_know(&self, depth: Depth) -> bool {
+        self.may_know(depth)
     }
 
     async fn cached(&self, subject: Subject, options: &Options) -> Result<Verification, Subject> {

@@ -34,6 +34,8 @@ pub(super) struct Chunk {
     results: Vec<ItemOutcome>,
     /// The same as verdicts to be remembered, if they are.
     given: Vec<GivenVerdict>,
+    /// `true` if they are: telling it takes a look at the disk.
+    remembers_verdicts: bool,
     /// Of those that will be asked again: what is known so far.
     provisional: Vec<ItemOutcome>,
     /// The time at which the last of those is due.
@@ -45,6 +47,7 @@ impl Chunk {
         Self {
             context,
             lease,
+            remembers_verdicts: false,
             open: Vec::new(),
             results: Vec::new(),
             given: Vec::new(),
@@ -99,20 +102,34 @@ impl Chunk {
     /// Takes the results that are known without asking DNS or a server.
     async fn take_cached(&mut self) {
         let (options, context) = (self.options(), self.context.clone());
-        let items = std::mem::take(&mut self.lease.items);
-        // Side by side, so that a store elsewhere is asked for all of them at once.
-        let looking = items.into_iter().map(async |item| {
+        let items = std::mem::take(&mut self.lease.items).into_iter();
+        let parsed = items.map(|item| {
             let subject = Subject::parse(item.address.as_str());
+            (item, subject)
+        });
+        if !context.verifier.may_know(options.depth) {
+            self.open = parsed.collect();
+            return self.note_memory();
+        }
+        // Side by side, so that a store elsewhere is asked for all of them at once.
+        let looking = parsed.map(async |(item, subject)| {
             let options = of_item(&options, &item);
             let known = context.verifier.cached(subject, &options).await;
             (item, known)
         });
-        for (item, known) in join_all(looking).await {
+        let looked = join_all(looking).await;
+        self.note_memory();
+        for (item, known) in looked {
             match known {
                 Ok(known) => self.record(&item, &known),
                 Err(subject) => self.open.push((item, subject)),
             }
         }
+    }
+
+    /// Notes whether verdicts are to be remembered.
+    fn note_memory(&mut self) {
+        self.remembers_verdicts = self.context.verifier.remembers_verdicts();
     }
 
     /// Takes what is known, and for the others a place with the destination; or says when there may
@@ -205,6 +222,7 @@ impl Chunk {
     /// The batch's deadline has come: what is known so far is the result.
     fn out_of_time(&mut self) {
         let now = self.context.clock.now();
+        self.note_memory();
         for item in std::mem::take(&mut self.lease.items) {
             let outcome = item.provisional.unwrap_or_else(|| Outcome::out_of_time(now));
             self.note_verdict(&item.address, &outcome);
@@ -216,7 +234,7 @@ impl Chunk {
         let reason = outcome.reason();
         // Suppressed addresses were not asked about: nothing is held against what becomes of them.
         let is_asked = !matches!(reason, Reason::BouncedBefore | Reason::OptedOut);
-        if is_asked && self.context.verifier.remembers_verdicts() {
+        if is_asked && self.remembers_verdicts {
             self.given.push(GivenVerdict {
                 address: address.to_owned(),
                 reason,

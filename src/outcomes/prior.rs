@@ -103,9 +103,14 @@ impl OutcomeHistory {
         self.store.get_or_try_init(|| self.place.open(&self.config)).await
     }
 
+    /// `true` if the place is not there: a look at the disk, as long as it is not.
+    fn is_absent(&self) -> bool {
+        !self.store.initialized() && !self.place.exists()
+    }
+
     /// The store to look up in, if it is there.
     async fn existing(&self) -> Result<Option<&OutcomeStore>, OutcomeStoreError> {
-        if !self.store.initialized() && !self.place.exists() {
+        if self.is_absent() {
             return Ok(None);
         }
         self.open().await.map(Some)
@@ -217,6 +222,10 @@ impl PriorOutcomes for OutcomeHistory {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        self.is_absent()
+    }
+
     async fn find_domain_mail(&self, domain: &str, now: SystemTime) -> Option<DomainMail> {
         let is_fresh = |at: &SystemTime| now.duration_since(*at).is_ok_and(|age| age < LASTS);
         let known = self.domains.lock().get(domain).copied();
@@ -303,11 +312,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (file, history) = history(&folder);
         assert_eq!(history.find(&identity(), now()).await, Ok(PriorMail::default()));
-        assert!(!file.exists(), "a look-up makes nothing");
+        assert!(history.is_empty() && !file.exists(), "a look-up makes nothing");
         let store = OutcomeStore::open(&file, &Config::default()).await.unwrap();
         let event = OutcomeEvent::new("ses", "jane@acme.test", OutcomeKind::Gone)
             .saying("550 5.1.1 <jane@acme.test> unknown");
         store.add(vec![event], false, now()).await.unwrap();
+        assert!(!history.is_empty());
         let found = history.find(&identity(), now()).await.unwrap().suppression.unwrap();
         assert_eq!(found.reason, Reason::BouncedBefore);
         assert!(

@@ -158,6 +158,15 @@ impl Verifier {
         }
     }
 
+    /// `false` if [`cached`](Self::cached) knows no address at this depth now. Takes a look at the
+    /// disk: it is for many addresses at once.
+    #[must_use]
+    pub fn may_know(&self, depth: Depth) -> bool {
+        let prior = self.prior_outcomes.as_ref();
+        let remembers = depth == Depth::Mailbox && self.config.max_remembered > 0;
+        remembers || prior.is_some_and(|prior| !prior.is_empty())
+    }
+
     /// The verification of an address from what became of earlier mail, or from remembered
     /// evidence, without asking DNS or any server.
     ///

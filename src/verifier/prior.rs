@@ -96,6 +96,11 @@ pub trait PriorOutcomes: fmt::Debug + Send + Sync {
         now: SystemTime,
     ) -> Result<PriorMail, PriorLookupError>;
 
+    /// `true` if nothing is known of any address now, so that none need be looked up.
+    fn is_empty(&self) -> bool {
+        false
+    }
+
     /// Finds what became of mail to this domain, if anything is known. Asked for each address of a
     /// domain that accepts every recipient: it waits for seconds at most.
     async fn find_domain_mail(&self, _domain: &str, _now: SystemTime) -> Option<DomainMail> {
