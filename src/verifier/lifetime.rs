@@ -20,7 +20,8 @@ pub struct Config {
     /// 1 minute; a greylisting or a rate limit lasts until the server's own time is over.
     #[serde(with = "humantime_serde")]
     pub remember_unknown: Duration,
-    /// Number of mailboxes remembered; the least useful ones are dropped first. Default 100,000.
+    /// Number of mailboxes remembered; the least useful ones are dropped first. Default 100,000; 0
+    /// for none. `mailvet list` without `--server` has none: it asks about each mailbox once.
     pub max_remembered: u64,
 }
 

@@ -17,7 +17,7 @@ impl Verifier {
         parsed: &ParsedAddress,
         options: &Options,
     ) -> Option<CachedProbe> {
-        if options.depth < Depth::Mailbox {
+        if options.depth < Depth::Mailbox || self.config.max_remembered == 0 {
             return None;
         }
         let now = self.clock.now();
@@ -48,8 +48,10 @@ impl Verifier {
             suggested_domain,
         };
         self.keep_shared(&mailbox, &cached, Lifespan { gathered_at: now, valid_until: until });
-        // Boxed: it is large, and soon over.
-        Box::pin(self.remembered.insert(mailbox, cached, now, until, now)).await;
+        if self.config.max_remembered > 0 {
+            // Boxed: it is large, and soon over.
+            Box::pin(self.remembered.insert(mailbox, cached, now, until, now)).await;
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::job::Job;
 use crate::batch::Batches;
 use crate::campaign::eta::Pace;
 use crate::cli::client::{self, ClientArgs, ShowKey, Trust};
-use crate::cli::common::Common;
+use crate::cli::common::{Common, set};
 use crate::cli::registration::registration_flags;
 use crate::cli::serve::{Started, start};
 use crate::clock::Clock;
@@ -92,9 +92,13 @@ impl Backend {
     }
 
     async fn within(job: &Job, common: &Common) -> anyhow::Result<Self> {
-        let started =
-            start(common, registration_flags(job.wants_registration()), job.sandbox, "warn")
-                .await?;
+        let mut flags = registration_flags(job.wants_registration());
+        // A batch asks about each mailbox once, and nobody else asks this process. Only what a
+        // sample has shown is asked for again, by the rest.
+        if job.sample.is_none() {
+            set(&mut flags, "verifier", "max_remembered", 0.into());
+        }
+        let started = start(common, flags, job.sandbox, "warn").await?;
         let app = &started.app;
         let batches = app.open_batches(&job.store()).await?;
         let services = app.services(&batches)?;
