@@ -146,7 +146,7 @@ async fn vet(
     };
     let batch = watch::watch(client, &batch_id, display).await?;
     display.clear();
-    let written = write::write(job, client, &batch_id).await?;
+    let written = write::write(job, client, &batch).await?;
     let progress = without_unused(from_message::progress(&batch)?, &written.seen);
     let mut preflight = from_message::preflight(&batch)?;
     if !written.seen.unused.is_empty() {

@@ -41,6 +41,11 @@ impl RowPlan {
         self.excluded.insert(mailbox_hash(address));
     }
 
+    /// `true` if it keeps any address from being asked.
+    pub(super) fn excludes_any(&self) -> bool {
+        !self.excluded.is_empty()
+    }
+
     /// The same plan for these rows alone.
     pub(super) fn of_rows(self, chosen: HashSet<RowId>) -> Self {
         Self { chosen: Some(chosen), ..self }

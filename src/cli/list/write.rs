@@ -19,8 +19,8 @@ use super::{paths, submit};
 use crate::campaign::several;
 use crate::listfile::Row;
 use crate::proto::{
-    BatchResult, CatchAll, ResultOrder, StreamBatchResultsRequest, StreamBatchResultsResponse,
-    Verification, from_message,
+    Batch, BatchResult, CatchAll, ResultOrder, StreamBatchResultsRequest,
+    StreamBatchResultsResponse, Verification, from_message,
 };
 use crate::report::{FlagCounts, ReportFileKind, SendCounts};
 use crate::verdict::Reason;
@@ -77,12 +77,13 @@ pub(super) struct WrittenRun {
 pub(super) async fn write(
     job: &Job,
     client: &mut Client,
-    batch_id: &str,
+    batch: &Batch,
 ) -> anyhow::Result<WrittenRun> {
+    let plan = job.plan()?;
     let mut answers = RowAnswers {
-        results: Results::new(client, batch_id),
-        plan: job.plan()?,
-        first_rows: FirstRows::default(),
+        results: Results::new(client, &batch.batch_id),
+        first_rows: may_repeat(batch, &plan).then(FirstRows::default),
+        plan,
         seen: Seen::default(),
         send_to: job.send_to,
         names: job.files.iter().map(|file| file.name.clone()).collect(),
@@ -155,7 +156,8 @@ async fn write_list(
 struct RowAnswers<'a> {
     results: Results<'a>,
     plan: RowPlan,
-    first_rows: FirstRows,
+    /// `None` if no two rows reach one mailbox.
+    first_rows: Option<FirstRows>,
     seen: Seen,
     send_to: SendToArg,
     /// The names of the lists.
@@ -221,10 +223,16 @@ impl RowAnswers<'_> {
 
     /// The row before this one that reaches the mailbox of `address`, as it is written.
     fn earlier(&mut self, address: &str, row: RowId) -> Option<String> {
-        let (file, earlier) = self.first_rows.earlier(address, row)?;
+        let (file, earlier) = self.first_rows.as_mut()?.earlier(address, row)?;
         let name = self.names.get(file).filter(|_| file != row.0);
         Some(name.map_or_else(|| earlier.to_string(), |name| format!("{name}:{earlier}")))
     }
+}
+
+/// `false` if the service has counted as many mailboxes as rows, and every row was sent to it.
+fn may_repeat(batch: &Batch, plan: &RowPlan) -> bool {
+    let counted = batch.progress.as_ref().is_some_and(|it| it.mailboxes == it.rows);
+    !counted || plan.excludes_any()
 }
 
 fn is_wanted(job: &Job, answer: &RowAnswer) -> bool {
@@ -294,5 +302,25 @@ impl<'a> Results<'a> {
             }
         };
         pages.message().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::BatchProgress;
+
+    #[test]
+    fn a_list_of_as_many_mailboxes_as_rows_repeats_none_unless_some_were_not_sent() {
+        let batch = |rows, mailboxes| {
+            let progress = BatchProgress { rows, mailboxes, ..BatchProgress::default() };
+            Batch { progress: Some(progress), ..Batch::default() }
+        };
+        let mut plan = RowPlan::default();
+        assert!(!may_repeat(&batch(5, 5), &plan));
+        assert!(may_repeat(&batch(5, 4), &plan));
+        assert!(may_repeat(&Batch::default(), &plan), "nobody counted");
+        plan.exclude("a@acme.test");
+        assert!(may_repeat(&batch(5, 5), &plan));
     }
 }
