@@ -40,9 +40,9 @@ struct Seconds(String);
 
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
+        struct SecondsVisitor;
 
-        impl Visitor<'_> for Reader {
+        impl Visitor<'_> for SecondsVisitor {
             type Value = Seconds;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,7 +58,7 @@ impl<'de> Deserialize<'de> for Seconds {
             }
         }
 
-        deserializer.deserialize_any(Reader)
+        deserializer.deserialize_any(SecondsVisitor)
     }
 }
 
