@@ -70,9 +70,7 @@ impl AuthLayer {
 impl CallGate {
     /// Admits a call, or returns the status that refuses it.
     fn admit(self: &Arc<Self>, request: &mut Request<Body>) -> Result<Admission, Status> {
-        let peer = request.extensions().get::<ClientPeer>();
-        // The listener makes no connection without it.
-        let peer = peer.ok_or_else(|| Status::internal("the connection is not known"))?;
+        let peer = ClientPeer::of(request.extensions())?;
         if request.uri().path().starts_with(HEALTH) {
             return self.admit_health(request.uri().path(), peer);
         }

@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::Extensions;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::WaitForCancellationFutureOwned;
+use tonic::Status;
 use tonic::transport::server::Connected;
 
 use super::arrivals::{Newcomer, PeerSlot};
@@ -30,6 +32,18 @@ pub(super) struct ClientPeer {
     pub(super) certificate: Option<Arc<str>>,
     /// The calls on the connection.
     pub(super) calls: PeerCalls,
+}
+
+impl ClientPeer {
+    /// The other end of the connection that a request with these extensions came through.
+    ///
+    /// # Errors
+    ///
+    /// None that a caller meets: the listener makes no connection without it.
+    pub(super) fn of(extensions: &Extensions) -> Result<&Self, Status> {
+        let peer = extensions.get::<Self>();
+        peer.ok_or_else(|| Status::internal("the connection is not known"))
+    }
 }
 
 /// The calls on a connection.

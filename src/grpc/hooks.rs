@@ -53,9 +53,7 @@ impl HookHandler {
         // Some services drop for good what is answered with another status than "not now".
         let nowhere = || Status::unavailable(no_outcomes().message());
         let intake = self.intake.as_ref().ok_or_else(nowhere)?;
-        // The listener makes no connection without it.
-        let peer = parts.extensions.get::<ClientPeer>();
-        let peer = peer.ok_or_else(|| Status::internal("the connection is not known"))?;
+        let peer = ClientPeer::of(&parts.extensions)?;
         let post = (peer.address.ip(), &call.headers, body);
         let taken = self.take(hook, post, intake).await;
         let taken = taken.inspect_err(|error| hook.note_failure(error));
