@@ -14,6 +14,8 @@ mod failover;
 pub mod hosts;
 pub mod lifetime;
 pub mod lookup;
+#[cfg(test)]
+pub(crate) mod no_dns;
 pub mod query;
 mod questions;
 pub mod resolver;

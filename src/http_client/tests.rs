@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
@@ -15,27 +14,12 @@ use tokio::task::JoinSet;
 use tokio_rustls::rustls::RootCertStore;
 
 use super::{HttpClient, HttpLimits, HttpUrl};
-use crate::address::DomainName;
 use crate::cache::{self, DnsCache};
 use crate::clock::Clock;
-use crate::dns::{DnsFailure, DomainLookup, HostFacts, Lookup};
+use crate::dns::no_dns::NoDns;
 use crate::smtp::AllowedNetworks;
 
 const LIMITS: HttpLimits = HttpLimits { time: Duration::from_secs(10), body: 1000 };
-
-/// DNS that knows nothing: the server is named by its address.
-struct NoDns;
-
-#[async_trait]
-impl Lookup for NoDns {
-    async fn domain(&self, _: &DomainName) -> Result<DomainLookup, DnsFailure> {
-        Err(DnsFailure::Timeout)
-    }
-
-    async fn host(&self, _: &DomainName) -> Result<HostFacts, DnsFailure> {
-        Err(DnsFailure::Timeout)
-    }
-}
 
 /// What a connection does with a request.
 #[derive(Clone)]

@@ -6,7 +6,6 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -15,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::address::DomainName;
 use crate::cache::{self, DnsCache};
 use crate::clock::Clock;
-use crate::dns::{DnsFailure, DomainLookup, HostFacts, Lookup};
+use crate::dns::no_dns::NoDns;
 use crate::http_client::HttpAnswer;
 use crate::registration::client::read_bootstrap;
 use crate::registration::{
@@ -37,20 +36,6 @@ macro_rules! recorded {
 }
 
 mod recorded;
-
-/// DNS that knows nothing: the registry is named by its address.
-struct NoDns;
-
-#[async_trait]
-impl Lookup for NoDns {
-    async fn domain(&self, _: &DomainName) -> Result<DomainLookup, DnsFailure> {
-        Err(DnsFailure::Timeout)
-    }
-
-    async fn host(&self, _: &DomainName) -> Result<HostFacts, DnsFailure> {
-        Err(DnsFailure::Timeout)
-    }
-}
 
 /// A registry that answers with what it was given, in turn, and then for ever with the last.
 struct ScriptedRegistry {
