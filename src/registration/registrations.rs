@@ -17,7 +17,7 @@ use super::config::Config;
 use super::facts::{Registration, RegistrationGap, RegistrationState};
 use super::lookup::RegistrationLookup;
 use super::pace::{ExchangeResult, PaceRefusal};
-use super::turns::RegistryTurns;
+use super::turns::{RegistryPlace, RegistryTurns};
 use crate::address::DomainName;
 use crate::cache::{Answers, DnsCache};
 use crate::clock::Clock;
@@ -70,8 +70,8 @@ const ANSWERS: [&str; 5] = [
     RegistrationGap::UnreadableAnswer.name(),
 ];
 
-/// Receives a registration once it is there.
-type RegistrationReceiver = watch::Receiver<Option<Registration>>;
+/// Tells a registration to those who wait for it.
+type RegistrationSender = watch::Sender<Option<Registration>>;
 
 struct RegistrationParts {
     config: Config,
@@ -80,7 +80,8 @@ struct RegistrationParts {
     bootstrap: RwLock<Arc<Bootstrap>>,
     refresh: Mutex<RefreshState>,
     remembered: Answers<DomainName, Registration>,
-    waiting: Mutex<HashMap<DomainName, RegistrationReceiver>>,
+    /// The domains that wait or are being asked about; with a sender where somebody waits too.
+    waiting: Mutex<HashMap<DomainName, Option<RegistrationSender>>>,
     turns: RegistryTurns,
     requests: CounterVec,
     stop: CancellationToken,
@@ -143,22 +144,43 @@ impl Registrations {
         self.0.stop.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
+        // Nobody waits any longer for what will not come.
+        self.0.waiting.lock().clear();
         let requests: u64 = self.requests().into_iter().map(|(_, count)| count).sum();
         if requests > 0 {
             tracing::info!(domains = requests, "registries were asked");
         }
     }
 
+    /// What is known of the organisational domain of `name`, which is asked about otherwise.
+    ///
+    /// # Errors
+    /// The domain, and why nothing is known of it yet.
+    async fn look(&self, name: &DomainName) -> Result<Registration, (DomainName, RegistrationGap)> {
+        let Some(domain) = name.organisational() else {
+            return Err((name.clone(), RegistrationGap::NoDomain));
+        };
+        if !self.0.config.enabled {
+            return Err((domain, RegistrationGap::Disabled));
+        }
+        if let Some(known) = self.remembered(&domain).await {
+            return Ok(known);
+        }
+        self.refresh_bootstrap();
+        let gap = self.queue(&domain).err().unwrap_or(RegistrationGap::NotInTime);
+        Err((domain, gap))
+    }
+
     async fn remembered(&self, domain: &DomainName) -> Option<Registration> {
         self.0.remembered.lookup(domain, None, self.0.clock.now()).await
     }
 
-    /// Begins to ask about `domain`, or joins those who wait for it.
-    fn join(&self, domain: &DomainName) -> Result<RegistrationReceiver, RegistrationGap> {
+    /// Sees to it that `domain` is asked about when its turn comes.
+    fn queue(&self, domain: &DomainName) -> Result<(), RegistrationGap> {
         let parts = &self.0;
         let mut waiting = parts.waiting.lock();
-        if let Some(receiver) = waiting.get(domain) {
-            return Ok(receiver.clone());
+        if waiting.contains_key(domain) {
+            return Ok(());
         }
         if parts.stop.is_cancelled() {
             return Err(RegistrationGap::NotInTime);
@@ -169,38 +191,58 @@ impl Registrations {
         if waiting.len() >= MOST_WAITING {
             return Err(RegistrationGap::RegistryBusy);
         }
-        let turn = parts.turns.take(&base).map_err(|refusal| refusal.gap)?;
-        let (sender, receiver) = watch::channel(None);
-        waiting.insert(domain.clone(), receiver.clone());
+        let first = parts.turns.queue(&base, domain).map_err(|refusal| refusal.gap)?;
+        waiting.insert(domain.clone(), None);
         drop(waiting);
-        parts.tasks.spawn(self.clone().ask(domain.clone(), base, turn, sender));
-        Ok(receiver)
+        if first {
+            parts.tasks.spawn(self.clone().ask_in_turn(base));
+        }
+        Ok(())
     }
 
-    /// Asks about `domain` when its turn has come.
-    async fn ask(
-        self,
-        domain: DomainName,
-        base: Arc<str>,
-        turn: SystemTime,
-        sender: watch::Sender<Option<Registration>>,
-    ) {
+    /// Waits for `domain`, which was queued; `None` if it was answered in the meantime.
+    fn join(&self, domain: &DomainName) -> Option<watch::Receiver<Option<Registration>>> {
+        let mut waiting = self.0.waiting.lock();
+        let sender = waiting.get_mut(domain)?.get_or_insert_with(|| watch::Sender::new(None));
+        Some(sender.subscribe())
+    }
+
+    /// Asks the registry `base` about each domain that waits for it, until none does. One task
+    /// sees to them all: of a long list most wait for turns that are far away.
+    async fn ask_in_turn(self, base: Arc<str>) {
         let parts = &*self.0;
         let asking = async {
-            // Answered between the look into the memory and this one.
-            if let Some(known) = self.remembered(&domain).await {
-                return known;
+            while let Some((domain, turn)) = parts.turns.next(&base) {
+                // Answered between the look into the memory and this one.
+                if let Some(known) = self.remembered(&domain).await {
+                    parts.settle(&domain, known);
+                    continue;
+                }
+                parts.turns.wait(turn).await;
+                match parts.turns.begin(&base).await {
+                    Ok(place) => {
+                        let asking = self.clone().ask(domain, Arc::clone(&base), place);
+                        parts.tasks.spawn(asking);
+                    }
+                    Err(PaceRefusal { gap, until }) => {
+                        let registration = Registration::unknown(domain.clone(), gap);
+                        parts.remember(&domain, registration, until).await;
+                    }
+                }
             }
-            tokio::time::sleep_until(parts.clock.instant(turn)).await;
-            // Boxed: those that wait for their turn need not hold the space for it.
-            let (registration, until) = Box::pin(parts.ask_now(&domain, &base)).await;
-            let (now, known) = (parts.clock.now(), registration.clone());
-            parts.remembered.insert(domain.clone(), known, now, until, now).await;
-            registration
         };
-        let registration = parts.stop.run_until_cancelled(asking).await;
-        parts.waiting.lock().remove(&domain);
-        sender.send_replace(registration);
+        parts.stop.run_until_cancelled(asking).await;
+    }
+
+    /// Asks the registry `base` about `domain`.
+    async fn ask(self, domain: DomainName, base: Arc<str>, place: RegistryPlace) {
+        let parts = &*self.0;
+        let asking = async {
+            let (registration, until) = parts.ask_now(&domain, &base).await;
+            drop(place);
+            parts.remember(&domain, registration, until).await;
+        };
+        parts.stop.run_until_cancelled(asking).await;
     }
 
     /// Looks for a newer bootstrap file, if it is time to.
@@ -246,17 +288,24 @@ impl Registrations {
 }
 
 impl RegistrationParts {
+    /// Remembers what is known of `domain` until then, and tells those who wait for it.
+    async fn remember(&self, domain: &DomainName, registration: Registration, until: SystemTime) {
+        let (now, known) = (self.clock.now(), registration.clone());
+        self.remembered.insert(domain.clone(), known, now, until, now).await;
+        self.settle(domain, registration);
+    }
+
+    /// Tells those who wait for `domain`.
+    fn settle(&self, domain: &DomainName, registration: Registration) {
+        if let Some(Some(sender)) = self.waiting.lock().remove(domain) {
+            sender.send_replace(Some(registration));
+        }
+    }
+
     /// Asks about `domain`, and says until when the answer is to be remembered.
     async fn ask_now(&self, domain: &DomainName, base: &Arc<str>) -> (Registration, SystemTime) {
-        let place = match self.turns.begin(base).await {
-            Ok(place) => place,
-            Err(PaceRefusal { gap, until }) => {
-                return (Registration::unknown(domain.clone(), gap), until);
-            }
-        };
         let answer = self.client.ask(base, domain).await;
         self.turns.record(base, answer.result);
-        drop(place);
         self.requests.inc(match &answer.state {
             RegistrationState::Registered(_) => REGISTERED_NAME,
             RegistrationState::NotRegistered => NOT_REGISTERED_NAME,
@@ -279,42 +328,32 @@ impl RegistrationParts {
 #[async_trait]
 impl RegistrationLookup for Registrations {
     async fn begin(&self, name: &DomainName) {
-        if !self.0.config.enabled {
-            return;
-        }
-        self.refresh_bootstrap();
-        let Some(domain) = name.organisational() else { return };
-        if self.remembered(&domain).await.is_none() {
-            let _ = self.join(&domain);
-        }
+        let _ = self.look(name).await;
     }
 
     async fn current(&self, name: &DomainName) -> Registration {
-        self.find(name, SystemTime::UNIX_EPOCH).await
+        match self.look(name).await {
+            Ok(known) => known,
+            Err((domain, gap)) => Registration::unknown(domain, gap),
+        }
     }
 
     async fn find(&self, name: &DomainName, deadline: SystemTime) -> Registration {
-        let Some(domain) = name.organisational() else {
-            return Registration::unknown(name.clone(), RegistrationGap::NoDomain);
+        let domain = match self.look(name).await {
+            Ok(known) => return known,
+            Err((domain, RegistrationGap::NotInTime)) => domain,
+            Err((domain, gap)) => return Registration::unknown(domain, gap),
         };
-        if !self.0.config.enabled {
-            return Registration::unknown(domain, RegistrationGap::Disabled);
-        }
-        if let Some(known) = self.remembered(&domain).await {
-            return known;
-        }
-        self.refresh_bootstrap();
-        let mut receiver = match self.join(&domain) {
-            Ok(receiver) => receiver,
-            Err(gap) => return Registration::unknown(domain, gap),
+        let answered = match self.join(&domain) {
+            Some(mut receiver) => {
+                let until = self.0.clock.instant(deadline);
+                let waiting = receiver.wait_for(Option::is_some);
+                let answered = tokio::time::timeout_at(until, waiting).await;
+                answered.ok().and_then(Result::ok).and_then(|registration| registration.clone())
+            }
+            None => self.remembered(&domain).await,
         };
-        let until = self.0.clock.instant(deadline);
-        let answered = tokio::time::timeout_at(until, receiver.wait_for(Option::is_some)).await;
-        match answered {
-            Ok(Ok(registration)) => registration.clone(),
-            _ => None,
-        }
-        .unwrap_or_else(|| Registration::unknown(domain, RegistrationGap::NotInTime))
+        answered.unwrap_or_else(|| Registration::unknown(domain, RegistrationGap::NotInTime))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The turns in which registries are asked: their paces, and how many are asked at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::facts::RegistrationGap;
 use super::pace::{ExchangeResult, PaceRefusal, RegistryPace};
+use crate::address::DomainName;
 use crate::clock::Clock;
 
 /// Requests under way at one registry.
@@ -16,6 +17,9 @@ const AT_ONE_REGISTRY: usize = 8;
 
 /// Requests under way at all registries together.
 const AT_ALL_REGISTRIES: usize = 128;
+
+/// The grain of timers. Turns that are nearer together are not waited for one by one.
+const TIMER: Duration = Duration::from_millis(1);
 
 /// The turns at all registries.
 pub(super) struct RegistryTurns {
@@ -27,6 +31,9 @@ pub(super) struct RegistryTurns {
 
 struct RegistryState {
     pace: RegistryPace,
+    waiting: VecDeque<(DomainName, SystemTime)>,
+    /// Whether somebody takes those who wait, one after the other.
+    seen_to: bool,
     places: Arc<Semaphore>,
 }
 
@@ -43,12 +50,26 @@ impl RegistryTurns {
         Self { registries: Mutex::default(), places, interval, clock }
     }
 
-    /// Takes the next turn at the registry `base`: the time to wait for.
+    /// Queues `domain` for the next turn at the registry `base`. True if nobody sees to those who
+    /// wait for it yet: the caller is to, until [`Self::next`] says that none is left.
     ///
     /// # Errors
     /// The registry rests, or too many wait for it.
-    pub(super) fn take(&self, base: &Arc<str>) -> Result<SystemTime, PaceRefusal> {
-        self.at(base, |registry| registry.pace.take_turn(self.clock.now()))
+    pub(super) fn queue(&self, base: &Arc<str>, domain: &DomainName) -> Result<bool, PaceRefusal> {
+        self.at(base, |registry| {
+            let turn = registry.pace.take_turn(self.clock.now())?;
+            registry.waiting.push_back((domain.clone(), turn));
+            Ok(!std::mem::replace(&mut registry.seen_to, true))
+        })
+    }
+
+    /// The domain that is to be asked about next, and when.
+    pub(super) fn next(&self, base: &Arc<str>) -> Option<(DomainName, SystemTime)> {
+        self.at(base, |registry| {
+            let next = registry.waiting.pop_front();
+            registry.seen_to = next.is_some();
+            next
+        })
     }
 
     /// Waits until the registry may be asked by one whose turn has come.
@@ -66,11 +87,19 @@ impl RegistryTurns {
         let at_all = Arc::clone(&self.places).acquire_owned().await.map_err(refusal)?;
         // A slow registry gets those whom it delayed at its pace too, and not all at once.
         let start = self.at(base, |registry| registry.pace.start(self.clock.now()))?;
-        if start > self.clock.now() {
-            tokio::time::sleep_until(self.clock.instant(start)).await;
+        if self.wait(start).await {
             self.at(base, |registry| registry.pace.check(self.clock.now()))?;
         }
         Ok(RegistryPlace { _at_registry: at_registry, _at_all: at_all })
+    }
+
+    /// Waits until `time`, unless that is so near that a timer would come late; true if it waited.
+    pub(super) async fn wait(&self, time: SystemTime) -> bool {
+        let is_far = time > self.clock.now() + TIMER;
+        if is_far {
+            tokio::time::sleep_until(self.clock.instant(time)).await;
+        }
+        is_far
     }
 
     /// Takes account of what came of asking.
@@ -82,6 +111,8 @@ impl RegistryTurns {
         let mut registries = self.registries.lock();
         let registry = registries.entry(Arc::clone(base)).or_insert_with(|| RegistryState {
             pace: RegistryPace::new(self.interval),
+            waiting: VecDeque::new(),
+            seen_to: false,
             places: Arc::new(Semaphore::new(AT_ONE_REGISTRY)),
         });
         act(registry)

@@ -232,6 +232,22 @@ async fn a_silent_registry_delays_nobody_who_does_not_wait() {
 }
 
 #[tokio::test]
+async fn domains_that_wait_for_their_turns_cost_one_task_and_hear_of_the_end() {
+    let registry = ScriptedRegistry::start([acme()]).await;
+    let slow = |config: &mut Config| config.requests_per_second = NonZeroU32::MIN;
+    let (registrations, clock) = asking(&registry.url, slow);
+    for number in 0..500 {
+        registrations.begin(&DomainName::from_ascii(&format!("d{number}.test"))).await;
+    }
+    assert_eq!(registrations.0.waiting.lock().len(), 500);
+    assert_eq!(registrations.0.tasks.len(), 1);
+    let last = DomainName::from_ascii("d499.test");
+    let (found, ()) = tokio::join!(registrations.find(&last, later(clock)), registrations.drain());
+    assert_eq!(found.gap(), Some(RegistrationGap::NotInTime));
+    assert!(registrations.0.waiting.lock().is_empty());
+}
+
+#[tokio::test]
 async fn a_registry_that_limits_gets_its_rest_and_those_who_waited_are_not_sent() {
     let limited = answer("429 Too Many Requests", "retry-after: 600\r\n", "");
     let registry = ScriptedRegistry::start([limited, acme()]).await;
