@@ -13,7 +13,9 @@ use crate::registration::{
 /// A registration, in keys that are stable. Times are milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct StoredRegistration {
-    domain: String,
+    /// Empty while it is shared: the organisational domain of the row's own address.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) domain: String,
     /// `registered`, `not_registered`, or the name of a gap.
     state: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,8 +1,10 @@
 //! Splits an outcome into its times and the part it shares with others: a mail host says the same
-//! to most who ask, but for their own address in its words. A store that keeps what is
-//! common once needs a fraction of the room.
+//! to most who ask, but for their own address in its words, and of most registrations it is said
+//! alike that there was no time to ask. A store that keeps what is common once needs a fraction of
+//! the room.
 
 use super::Outcome;
+use crate::address::DomainName;
 
 /// Stands for the recipient's address in a server's words. No reply holds it: every control
 /// character is a space by the time a reply has been read.
@@ -36,6 +38,11 @@ impl Outcome {
                 *words = words.replace(address, ADDRESS.encode_utf8(&mut [0; 4]));
             }
         }
+        if let Some(registration) = &mut self.registration
+            && organisational(address).is_some_and(|own| own.as_str() == registration.domain)
+        {
+            registration.domain.clear();
+        }
         (self, times)
     }
 
@@ -49,8 +56,20 @@ impl Outcome {
                 *words = words.replace(ADDRESS, address);
             }
         }
+        if let Some(registration) = &mut whole.registration
+            && registration.domain.is_empty()
+            && let Some(own) = organisational(address)
+        {
+            registration.domain = own.to_string();
+        }
         whole
     }
+}
+
+/// The organisational domain of an address, whose registration is asked about.
+fn organisational(address: &str) -> Option<DomainName> {
+    let (_, domain) = address.rsplit_once('@')?;
+    DomainName::parse(domain).ok()?.organisational()
 }
 
 #[cfg(test)]
@@ -80,6 +99,23 @@ mod tests {
         assert_eq!(times.elapsed, 3);
         let (other, _) = refused("joe@example.com", 4).split("jane@example.com");
         assert!(jane != other, "words about somebody else stay");
+    }
+
+    #[test]
+    fn what_was_not_asked_about_two_domains_is_common() {
+        let unasked = |domain: &str| -> Outcome {
+            let registration = serde_json::json!({ "domain": domain, "state": "not_in_time" });
+            let mut text = serde_json::to_value(refused("", 0)).unwrap();
+            text["registration"] = registration;
+            serde_json::from_value(text).unwrap()
+        };
+        let (jane, times) = unasked("example.com").split("jane@mail.Example.com");
+        let (joe, _) = unasked("example.net").split("joe@example.net");
+        assert!(jane == joe);
+        assert!(jane.join(times, "jane@mail.Example.com") == unasked("example.com"));
+        let (other, times) = unasked("example.org").split("jane@example.com");
+        assert!(other != jane, "another domain's stays its own");
+        assert!(other.join(times, "jane@example.com") == unasked("example.org"));
     }
 
     #[test]
