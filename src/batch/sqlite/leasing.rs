@@ -16,6 +16,12 @@ use crate::batch::queue::{Lease, LeaseId, LeaseItem, LeaseRequest};
 /// The widest window but the widest of all, which has every chunk in it.
 const WIDE_WINDOW: i64 = 64;
 
+/// An item, with the latest consent of its copies. They are found by the row's own number: a
+/// statement whose plan looks at a parameter is planned again for each of its values.
+const ITEM: &str = "SELECT address, consent,
+        (SELECT max(copy.consent) FROM rows AS copy INDEXED BY copies WHERE copy.item = own.row)
+    FROM rows AS own WHERE own.row = ?";
+
 /// A chunk that may go out.
 struct Candidate {
     chunk: i64,
@@ -170,10 +176,7 @@ fn read_chunk(held: &OpenDatabase, candidate: &Candidate) -> Result<ChunkContent
     let (group, chunks) = connection
         .prepare_cached("SELECT name, chunks FROM groups WHERE id = ?")?
         .query_row([candidate.group], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut rows = connection.prepare_cached(
-        "SELECT address, consent, (SELECT max(consent) FROM rows INDEXED BY copies WHERE item = ?1)
-         FROM rows WHERE row = ?1",
-    )?;
+    let mut rows = connection.prepare_cached(ITEM)?;
     let mut items = Vec::with_capacity(candidate.items.len());
     let mut open = Vec::with_capacity(candidate.items.len());
     for &item in &candidate.items {
@@ -203,4 +206,29 @@ fn read_provisional(
         .prepare_cached("SELECT since, reason, outcome FROM waiting WHERE item = ?")?
         .query_row([item], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+    use crate::batch::sqlite::schema;
+
+    #[test]
+    fn the_look_at_an_item_is_planned_once_for_all_items() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(schema::BATCH).unwrap();
+        for (row, item, consent) in [(1, None, Some(5)), (2, Some(1), Some(9)), (3, None, None)] {
+            connection
+                .execute("INSERT INTO rows VALUES (?, 'x', NULL, ?, ?)", (row, item, consent))
+                .unwrap();
+        }
+        for (row, expected) in [(1, Some(9)), (3, None), (1, Some(9))] {
+            let mut look = connection.prepare_cached(ITEM).unwrap();
+            let latest: Option<i64> = look.query_row([row], |found| found.get(2)).unwrap();
+            assert_eq!(latest, expected);
+            assert_eq!(look.get_status(StatementStatus::RePrepare), 0);
+        }
+    }
 }
