@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, params};
 
 use super::dedup::{DedupIndex, Hash, Numbers, hash};
 use super::items;
@@ -17,10 +17,46 @@ pub(super) struct PageWriter<'a> {
     connection: &'a Connection,
     /// The groups that were there before.
     index: &'a DedupIndex,
+    statements: PageStatements<'a>,
     /// Number of groups by now.
     groups: i64,
     /// Those that are new.
     pub(super) new: Numbers,
+}
+
+/// The statements of a page. There are several for each row of a list of many domains, so they are
+/// looked up once and not each time.
+struct PageStatements<'a> {
+    add_row: CachedStatement<'a>,
+    add_group: CachedStatement<'a>,
+    group: CachedStatement<'a>,
+    change_group: CachedStatement<'a>,
+    add_chunk: CachedStatement<'a>,
+    chunk_items: CachedStatement<'a>,
+    change_chunk: CachedStatement<'a>,
+}
+
+impl<'a> PageStatements<'a> {
+    fn prepare(connection: &'a Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            add_row: connection.prepare_cached(
+                "INSERT INTO rows (row, address, row_id, item, consent) VALUES (?, ?, ?, ?, ?)",
+            )?,
+            add_group: connection.prepare_cached(
+                "INSERT INTO groups (id, name, rows, chunks, chunk) VALUES (?, ?, ?, ?, ?)",
+            )?,
+            group: connection.prepare_cached("SELECT chunks, chunk FROM groups WHERE id = ?")?,
+            change_group: connection.prepare_cached(
+                "UPDATE groups SET rows = rows + ?, chunks = ?, chunk = ? WHERE id = ?",
+            )?,
+            add_chunk: connection.prepare_cached(
+                "INSERT INTO chunks (id, grp, due, ready, waiting, items)
+                 VALUES (?, ?, 0, ?, 0, ?)",
+            )?,
+            chunk_items: connection.prepare_cached("SELECT items FROM chunks WHERE id = ?")?,
+            change_chunk: connection.prepare_cached("UPDATE chunks SET items = ? WHERE id = ?")?,
+        })
+    }
 }
 
 /// The rows of a page that belong to one group.
@@ -32,8 +68,13 @@ struct GroupRows {
 
 impl<'a> PageWriter<'a> {
     /// A page of a batch that has these groups, so many of them.
-    pub(super) fn new(connection: &'a Connection, index: &'a DedupIndex, groups: i64) -> Self {
-        Self { connection, index, groups, new: Vec::new() }
+    pub(super) fn new(
+        connection: &'a Connection,
+        index: &'a DedupIndex,
+        groups: i64,
+    ) -> rusqlite::Result<Self> {
+        let statements = PageStatements::prepare(connection)?;
+        Ok(Self { connection, index, statements, groups, new: Vec::new() })
     }
 
     /// Writes rows, numbered from `first`; which mailboxes are new.
@@ -44,15 +85,13 @@ impl<'a> PageWriter<'a> {
         index: &DedupIndex,
     ) -> rusqlite::Result<Numbers> {
         let (items, new) = deduplicate(self.connection, rows, first, index)?;
-        let mut insert = self.connection.prepare_cached(
-            "INSERT INTO rows (row, address, row_id, item, consent) VALUES (?, ?, ?, ?, ?)",
-        )?;
         let mut by_group: Vec<(&str, GroupRows)> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
         for ((row, new), item) in (first..).zip(rows).zip(items) {
             let row_id = (!new.row_id.is_empty()).then_some(&new.row_id);
             let consent = new.consented_at.map(floor);
-            insert.execute(params![row, new.address, row_id, item, consent])?;
+            let values = params![row, new.address, row_id, item, consent];
+            self.statements.add_row.execute(values)?;
             let place = *places.entry(&new.group).or_insert_with(|| {
                 by_group.push((&new.group, GroupRows::default()));
                 by_group.len() - 1
@@ -82,22 +121,18 @@ impl<'a> PageWriter<'a> {
     fn begin(&mut self, hash: Hash, name: &str, group_rows: &GroupRows) -> rusqlite::Result<()> {
         let group = self.groups;
         let (chunks, open) = self.chunk(group, 0, &group_rows.items)?;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO groups (id, name, rows, chunks, chunk) VALUES (?, ?, ?, ?, ?)",
-            )?
-            .execute(params![group, name, group_rows.rows, chunks, open])?;
+        let values = params![group, name, group_rows.rows, chunks, open];
+        self.statements.add_group.execute(values)?;
         self.new.push((hash, group));
         self.groups += 1;
         Ok(())
     }
 
     /// Adds rows to a group that is there.
-    fn extend(&self, group: i64, group_rows: &GroupRows) -> rusqlite::Result<()> {
-        let (mut chunks, mut open): (i64, Option<i64>) = self
-            .connection
-            .prepare_cached("SELECT chunks, chunk FROM groups WHERE id = ?")?
-            .query_row([group], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    fn extend(&mut self, group: i64, group_rows: &GroupRows) -> rusqlite::Result<()> {
+        let found = &mut self.statements.group;
+        let (mut chunks, mut open): (i64, Option<i64>) =
+            found.query_row([group], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut rest = &group_rows.items[..];
         if let Some(chunk) = open
             && !rest.is_empty()
@@ -108,45 +143,36 @@ impl<'a> PageWriter<'a> {
         if !rest.is_empty() {
             (chunks, open) = self.chunk(group, chunks, rest)?;
         }
-        self.connection
-            .prepare_cached(
-                "UPDATE groups SET rows = rows + ?, chunks = ?, chunk = ? WHERE id = ?",
-            )?
-            .execute(params![group_rows.rows, chunks, open, group])?;
+        let values = params![group_rows.rows, chunks, open, group];
+        self.statements.change_group.execute(values)?;
         Ok(())
     }
 
     /// Puts items into a chunk that has some already; how many found room.
-    fn fill(&self, chunk: i64, new: &[i64]) -> rusqlite::Result<usize> {
-        let packed: Vec<u8> = self
-            .connection
-            .prepare_cached("SELECT items FROM chunks WHERE id = ?")?
-            .query_row([chunk], |row| row.get(0))?;
+    fn fill(&mut self, chunk: i64, new: &[i64]) -> rusqlite::Result<usize> {
+        let packed: Vec<u8> = self.statements.chunk_items.query_row([chunk], |row| row.get(0))?;
         let mut held = items::unpack(chunk, &packed);
         let taken = new.len().min(CHUNK.saturating_sub(held.len()));
         if taken > 0 {
             held.extend_from_slice(&new[..taken]);
-            self.connection
-                .prepare_cached("UPDATE chunks SET items = ? WHERE id = ?")?
-                .execute(params![items::pack(chunk, &held), chunk])?;
+            let values = params![items::pack(chunk, &held), chunk];
+            self.statements.change_chunk.execute(values)?;
         }
         Ok(taken)
     }
 
     /// Puts items into new chunks of a group that has `chunks`; how many it has then, and the last.
     fn chunk(
-        &self,
+        &mut self,
         group: i64,
         mut chunks: i64,
         new: &[i64],
     ) -> rusqlite::Result<(i64, Option<i64>)> {
-        let mut insert = self.connection.prepare_cached(
-            "INSERT INTO chunks (id, grp, due, ready, waiting, items) VALUES (?, ?, 0, ?, 0, ?)",
-        )?;
         let mut last = None;
         for held in new.chunks(CHUNK) {
             let id = held[0];
-            insert.execute(params![id, group, chunks < WINDOW, items::pack(id, held)])?;
+            let values = params![id, group, chunks < WINDOW, items::pack(id, held)];
+            self.statements.add_chunk.execute(values)?;
             chunks += 1;
             last = Some(id);
         }

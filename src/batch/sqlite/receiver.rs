@@ -132,7 +132,7 @@ impl Receiver {
         self.change(|connection, receiver| {
             let flushed = receiver.flush(connection, false)?;
             let first = number(receiver.batch.progress.rows);
-            let mut page = PageWriter::new(connection, &receiver.group_index, receiver.groups);
+            let mut page = PageWriter::new(connection, &receiver.group_index, receiver.groups)?;
             let mailboxes = page.write_rows(rows, first, &receiver.mailbox_index)?;
             Ok(IntakeChange { rows: rows.len(), mailboxes, groups: page.new, ..flushed })
         })
