@@ -103,15 +103,22 @@ fn several<'a>(found: scan::Found) -> Cleaned<'a> {
 /// Returns whether `text` is an address of letters, digits and `. _ + -` with nothing around it
 /// and no stray dot: nearly all are, and nothing needs to be taken away.
 fn is_plain(text: &str) -> bool {
-    let is_word = |b: u8| b.is_ascii_alphanumeric();
-    let is_inner = |b: u8| is_word(b) || matches!(b, b'.' | b'_' | b'+' | b'-');
-    let Some((local, domain)) = text.split_once('@') else { return false };
-    let ends = (local.as_bytes().first(), domain.as_bytes().last());
-    matches!(ends, (Some(first), Some(last)) if is_word(*first) && is_word(*last))
-        && text.len() <= MAX_TEXT
-        && !text.starts_with("u003")
-        && !["..", ".@", "@."].iter().any(|stray| text.contains(stray))
-        && local.bytes().chain(domain.bytes()).all(is_inner)
+    let bytes = text.as_bytes();
+    let is_word = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    if !is_word(bytes.first()) || !is_word(bytes.last()) || bytes.len() > MAX_TEXT {
+        return false;
+    }
+    let (mut before, mut has_at) = (b' ', false);
+    for &b in bytes {
+        match b {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'+' | b'-' => {}
+            b'.' if !matches!(before, b'.' | b'@') => {}
+            b'@' if !has_at && before != b'.' => has_at = true,
+            _ => return false,
+        }
+        before = b;
+    }
+    has_at && !text.starts_with("u003")
 }
 
 /// `text` without white space, control characters and invisible marks around it.

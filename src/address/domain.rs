@@ -73,6 +73,9 @@ impl DomainName {
         if text.is_empty() {
             return Err(SyntaxErrorKind::DomainEmpty.at(0));
         }
+        if is_plain(text) {
+            return Ok(Self(text.to_ascii_lowercase().into()));
+        }
         check_characters(text)?;
         check_labels(text)?;
         if text.len() > MAX_OCTETS {
@@ -162,6 +165,24 @@ impl fmt::Display for DomainName {
     }
 }
 
+/// Returns whether `text` is a name of letters, digits and hyphens as RFC 1035 section 2.3.1 has
+/// them, none of whose labels has hyphens where an A-label has them: nearly all are, and every rule
+/// takes them.
+fn is_plain(text: &str) -> bool {
+    let (mut octets, mut before) = (0, b'-');
+    for b in text.bytes() {
+        octets += 1;
+        match b {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' if octets <= MAX_LABEL_OCTETS => {}
+            b'-' if octets > 1 && octets <= MAX_LABEL_OCTETS && (octets, before) != (4, b'-') => {}
+            b'.' if octets > 1 && before != b'-' => octets = 0,
+            _ => return false,
+        }
+        before = b;
+    }
+    octets > 0 && before != b'-' && text.len() <= MAX_OCTETS
+}
+
 /// Refuses the first character that no mail domain has, as written.
 fn check_characters(text: &str) -> Result<(), SyntaxError> {
     use SyntaxErrorKind as K;
@@ -211,6 +232,42 @@ fn check_labels(text: &str) -> Result<(), SyntaxError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The rules that a plain name need not be held to.
+    fn is_taken_by_every_rule(text: &str) -> bool {
+        check_characters(text).is_ok()
+            && check_labels(text).is_ok()
+            && !idna::has_a_label(text)
+            && text.len() <= MAX_OCTETS
+            && EmailAddress::is_valid_domain(text)
+    }
+
+    #[test]
+    fn a_plain_name_is_one_that_every_rule_takes() {
+        let mut texts = vec![String::new()];
+        let mut from = 0;
+        for _ in 0..6 {
+            let until = texts.len();
+            for index in from..until {
+                for c in ["x", "N", "7", "-", "."] {
+                    texts.push(format!("{}{c}", texts[index]));
+                }
+            }
+            from = until;
+        }
+        let label = |octets: usize| "x".repeat(octets);
+        texts.extend([63, 64].map(|octets| format!("{}.com", label(octets))));
+        let long = [label(63), label(63), label(63)].join(".");
+        texts.extend([61, 62].map(|octets| format!("{long}.{}", label(octets))));
+        for text in &texts {
+            let has_hyphens = text.split('.').any(|label| label.get(2..4) == Some("--"));
+            let expected = is_taken_by_every_rule(text) && !has_hyphens;
+            assert_eq!(is_plain(text), expected, "{text}");
+        }
+        for text in ["xn--bcher-kva.de", "b\u{fc}cher.de", "a_b.de", "a b.de", "a.de."] {
+            assert!(!is_plain(text), "{text}");
+        }
+    }
 
     fn parsed(text: &str) -> String {
         DomainName::parse(text).map_or_else(|error| error.kind.name().to_owned(), |d| d.to_string())
