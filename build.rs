@@ -39,6 +39,8 @@ mod generate {
         // Errors of items are statuses of gRPC's own kind, as the other answers' are.
         tonic_prost_build::configure()
             .extern_path(".google.rpc", "::tonic_types::pb")
+            // Large and mostly absent: every result would be moved with the room for it.
+            .boxed(".mailvet.v1.Evidence.registration")
             .codec_path("crate::proto::MessageCodec")
             .compile_fds(compiler.file_descriptor_set())?;
         Ok(())

@@ -56,7 +56,7 @@ fn evidence(evidence: &Evidence, stage_reached: DecisionStage) -> proto::Evidenc
         from_cache: evidence.from_cache,
         exchangers_asked: small_count(evidence.exchangers_asked),
         operator: evidence.exchanger.as_ref().and_then(operator),
-        registration: evidence.registration.as_deref().map(registration),
+        registration: evidence.registration.as_deref().map(registration).map(Box::new),
         own_mail: evidence.own_mail.map(domain_mail),
         delivered: evidence.delivered.as_ref().map(|mail| proto::DeliveredMail {
             delivery_time: Some(mail.at.into()),
