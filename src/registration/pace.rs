@@ -124,8 +124,8 @@ impl RegistryPace {
         let until = now + time.clamp(SHORTEST_REST, LONGEST_REST);
         let until = self.rest.map_or(until, |rest| rest.until.max(until));
         self.rest = Some(PaceRefusal { gap, until });
-        // Those that waited for a turn are refused, and hold none.
-        self.next_turn = until;
+        // Those whose turns come after the rest keep them.
+        self.next_turn = self.next_turn.max(until);
     }
 }
 
@@ -169,6 +169,16 @@ mod tests {
             assert_eq!(refused, PaceRefusal { gap: RegistrationGap::RateLimited, until: at(rest) });
             assert_eq!(pace.take_turn(at(rest)), Ok(at(rest)));
         }
+    }
+
+    #[test]
+    fn nobody_overtakes_those_who_wait_beyond_a_rest() {
+        let mut pace = RegistryPace::new(SECOND);
+        for _ in 0..100 {
+            pace.take_turn(at(0)).unwrap();
+        }
+        pace.record(ExchangeResult::RateLimited(7 * SECOND), at(0));
+        assert_eq!(pace.take_turn(at(7)), Ok(at(100)));
     }
 
     #[test]
