@@ -101,8 +101,8 @@ impl Backend {
         // sample has shown is asked for again, by the rest.
         if job.sample.is_none() {
             set(&mut flags, "verifier", "max_remembered", 0.into());
-            set(&mut flags, "cache", "domains", CACHED_DOMAINS.into());
         }
+        set(&mut flags, "cache", "domains", CACHED_DOMAINS.into());
         let started = start(common, flags, job.sandbox, "warn").await?;
         let app = &started.app;
         let batches = app.open_batches(&job.store()).await?;
