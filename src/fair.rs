@@ -6,12 +6,16 @@
 //! progress would be polled again and again, and unstarted futures would run before answered ones.
 
 use std::future::Future;
+use std::panic::resume_unwind;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, FuturesUnordered, Stream};
-use tokio::task::coop;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinSet, coop};
+use tracing::Instrument as _;
 
 /// Number of futures that are started or completed before the task yields.
 const YIELD_EVERY: usize = 32;
@@ -56,6 +60,49 @@ pub fn buffer_unordered<F: Future>(
     })
 }
 
+/// The same in a task of its own: the futures go on while nobody takes what others have yielded,
+/// and so none keeps a turn or a connection that somebody else waits for. `limit` counts those
+/// running and those whose output was not taken yet; nothing is read of `futures` beyond it.
+///
+/// Dropping the stream ends them. A future that panics does so for whoever reads the stream.
+pub fn drive_unordered<S, F>(futures: S, limit: usize) -> impl Stream<Item = F::Output> + use<S, F>
+where
+    S: Stream<Item = F> + Send + 'static,
+    F: Future<Output: Send> + Send + 'static,
+{
+    let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
+    let room = Arc::new(Semaphore::new(limit));
+    let state = (Box::pin(futures.fuse()), room);
+    let started = stream::unfold(state, |(mut futures, room)| async move {
+        // It is never closed.
+        let place = Arc::clone(&room).acquire_owned().await.ok()?;
+        let future = futures.next().await?;
+        Some((async move { (future.await, place) }, (futures, room)))
+    });
+    let (send, outputs) = mpsc::unbounded_channel();
+    let mut driver = JoinSet::new();
+    let drive = async move {
+        let mut running = pin!(buffer_unordered(started, limit));
+        while let Some(output) = running.next().await {
+            if send.send(output).is_err() {
+                return;
+            }
+        }
+    };
+    driver.spawn(drive.in_current_span());
+    stream::unfold((outputs, driver), |(mut outputs, mut driver)| async move {
+        if let Some((output, _place)) = outputs.recv().await {
+            return Some((output, (outputs, driver)));
+        }
+        if let Some(Err(ended)) = driver.join_next().await
+            && let Ok(panic) = ended.try_into_panic()
+        {
+            resume_unwind(panic);
+        }
+        None
+    })
+}
+
 /// Asks to be woken after all other ready tasks and the I/O driver had their turn.
 fn yield_to_others(context: &mut Context<'_>) {
     let others = pin!(tokio::task::yield_now());
@@ -67,9 +114,11 @@ fn yield_to_others(context: &mut Context<'_>) {
 mod tests {
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::{future, poll};
     use tokio::sync::oneshot;
+    use tokio::time::{Duration, timeout};
 
     use super::*;
 
@@ -97,6 +146,75 @@ mod tests {
             assert_eq!(buffer_unordered(futures, most).count().await, 100);
             assert_eq!(peak.get(), wanted, "{most}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn driven_futures_go_on_while_nobody_takes_what_others_yield() {
+        let turn = Arc::new(tokio::sync::Mutex::new(()));
+        let of_all = Arc::clone(&turn);
+        let futures = stream::iter(0..3).map(move |n| {
+            let turn = Arc::clone(&of_all);
+            async move {
+                if n > 0 {
+                    let _turn = turn.lock().await;
+                    tokio::task::yield_now().await;
+                }
+                n
+            }
+        });
+        let mut driven = pin!(drive_unordered(futures, 3));
+        assert_eq!(driven.next().await, Some(0));
+        // The others have begun, one of them in its turn. Nobody reads on.
+        for _ in 0..3 {
+            let mine = timeout(Duration::from_secs(1), turn.lock()).await;
+            drop(mine.expect("whoever has the turn goes on"));
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(driven.count().await, 2);
+    }
+
+    #[tokio::test]
+    async fn driven_futures_count_until_their_output_is_taken_and_all_come_to_their_end() {
+        for (limit, wanted) in [(0, 1), (1, 1), (7, 7)] {
+            let begun = Arc::new(AtomicUsize::new(0));
+            let of_all = Arc::clone(&begun);
+            let futures = stream::iter(0..100).map(move |_| {
+                let begun = Arc::clone(&of_all);
+                async move { begun.fetch_add(1, Ordering::Relaxed) }
+            });
+            let mut driven = pin!(drive_unordered(futures, limit));
+            for taken in 0..100 {
+                for _ in 0..10 {
+                    tokio::task::yield_now().await;
+                }
+                let begun = begun.load(Ordering::Relaxed);
+                assert!(begun <= taken + wanted, "{begun} begun, {taken} taken of {limit}");
+                assert!(driven.next().await.is_some());
+            }
+            assert_eq!(driven.next().await, None);
+        }
+    }
+
+    #[tokio::test]
+    async fn driven_futures_end_with_their_stream() {
+        let (held, ended) = oneshot::channel::<()>();
+        let futures = stream::iter([held]).map(|held| async move {
+            let _held = held;
+            future::pending::<()>().await;
+        });
+        {
+            let mut driven = pin!(drive_unordered(futures, 1));
+            assert!(poll!(driven.next()).is_pending());
+            tokio::task::yield_now().await;
+        }
+        assert!(ended.await.is_err());
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "it broke")]
+    async fn a_driven_future_that_panics_does_so_for_the_reader() {
+        let futures = stream::iter(0..2).map(|n| async move { assert!(n < 1, "it broke") });
+        drive_unordered(futures, 1).count().await;
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! One chunk, from its lease to its end: every item asked about, side by side, and what is known
 //! kept as it comes.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
@@ -155,12 +156,17 @@ impl Chunk {
         let context = self.context.clone();
         let open = std::mem::take(&mut self.open);
         let (options, many) = (self.options(), open.len());
-        let asking = stream::iter(open).map(async |(item, subject)| {
-            let options = of_item(&options, &item);
-            let verification = context.verifier.verify(subject, &options).await;
-            (item, verification)
+        let verifier = Arc::clone(&context.verifier);
+        let asking = stream::iter(open).map(move |(item, subject)| {
+            let verifier = Arc::clone(&verifier);
+            async move {
+                let options = of_item(&options, &item);
+                let verification = verifier.verify(subject, &options).await;
+                (item, verification)
+            }
         });
-        let mut answers = Box::pin(fair::buffer_unordered(asking, many));
+        // They go on while results are committed: what they hold, a commit may wait for.
+        let mut answers = Box::pin(fair::drive_unordered(asking, many));
         let mut ticks = tokio::time::interval(COMMIT_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let asked = loop {

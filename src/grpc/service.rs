@@ -116,7 +116,7 @@ impl VerificationService for VerificationHandler {
 
     type VerifyAddressesStream = BoxStream<'static, Result<VerifyAddressesResponse, Status>>;
 
-    /// The response stream drives the work: a caller that does not read, or goes away, stops it.
+    /// A caller that does not read soon gets no further, and one that goes away ends the work.
     async fn verify_addresses(
         &self,
         request: Request<Streaming<VerifyAddressesRequest>>,
@@ -142,7 +142,7 @@ impl VerificationService for VerificationHandler {
                 Ok(answer)
             }
         });
-        let answers = fair::buffer_unordered(answers, self.config.stream_concurrency);
+        let answers = fair::drive_unordered(answers, self.config.stream_concurrency);
         let last = stream::once(async move { ended.get().cloned() })
             .filter_map(|status: Option<Status>| async move { status.map(Err) });
         Ok(Response::new(answers.chain(last).boxed()))

@@ -97,6 +97,29 @@ async fn a_slow_reader_holds_up_its_own_stream_and_grows_nothing() {
 }
 
 #[tokio::test]
+async fn what_was_begun_for_a_slow_reader_comes_to_its_end_before_it_reads() {
+    const ITEMS: usize = 100;
+    let product = limited(|_| {}).await;
+    // Room for one answer or two.
+    let small = Endpoint::from_shared(format!("http://{}", product.address))
+        .unwrap()
+        .initial_stream_window_size(1024);
+    let mut client = VerificationServiceClient::new(small.connect().await.unwrap());
+    let items = stream::iter((0..ITEMS).map(item));
+    let answers = client.verify_addresses(items).await.unwrap().into_inner();
+    // None of them keeps a turn or a connection that somebody else waits for.
+    let verified = async {
+        let stats = || product.app.sources.verifier.stats();
+        while stats().elapsed.count() < ITEMS as u64 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(TIME_LIMIT, verified).await.expect("all are verified");
+    drop(answers);
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn a_stream_of_any_length_from_tonic_gets_every_answer() {
     const ITEMS: usize = 20_000;
     // One item at a time: the client sends much faster than it is answered.
