@@ -4,9 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod access;
+#[cfg(feature = "external-tests")]
+mod addresses;
 mod authority;
 mod batches;
 mod callbacks;
+#[cfg(feature = "external-tests")]
+mod chaos;
 mod command_line;
 mod configuration;
 mod console;
@@ -40,6 +44,8 @@ mod python;
 mod registration;
 #[cfg(feature = "external-tests")]
 mod replicas;
+#[cfg(feature = "external-tests")]
+mod rolling;
 mod service;
 mod shared_evidence;
 mod shared_limits;

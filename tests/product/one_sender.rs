@@ -41,13 +41,13 @@ fn addresses(from: usize, count: usize) -> Vec<String> {
 }
 
 /// A service that shares its destinations with the others, and where they ask it.
-struct Sharing {
-    service: Service,
+pub(crate) struct Sharing {
+    pub(crate) service: Service,
     address: String,
 }
 
 impl Sharing {
-    async fn start(cluster: &Cluster) -> Self {
+    pub(crate) async fn start(cluster: &Cluster) -> Self {
         let secret = cluster.folder.path().join("secret");
         std::fs::write(&secret, "a secret of all replicas").unwrap();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();

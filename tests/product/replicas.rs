@@ -2,7 +2,7 @@
 //! finish what it had begun.
 
 #[path = "../../src/batch/postgres/tests/server.rs"]
-mod server;
+pub(crate) mod server;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

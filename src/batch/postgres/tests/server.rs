@@ -11,13 +11,13 @@ use std::sync::{LazyLock, mpsc};
 use std::{fs, thread};
 
 /// The folder that Debian's package puts the programs into.
-const PROGRAMS: &str = "usr/lib/postgresql/15/bin";
+pub(crate) const PROGRAMS: &str = "usr/lib/postgresql/15/bin";
 
 /// The folder that it puts further libraries into.
 const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 
 /// The user and the group that the server runs as when the tests are root's.
-const NOBODY: u32 = 65534;
+pub(crate) const NOBODY: u32 = 65534;
 
 /// The one server of this process.
 pub(crate) static SERVER: LazyLock<PostgresServer> = LazyLock::new(PostgresServer::start);
@@ -83,11 +83,7 @@ impl PostgresServer {
 
     /// Runs SQL; what it prints.
     pub(crate) fn sql(&self, database: &str, sql: &str) -> String {
-        // The client is in a package of its own, which is not unpacked where it is installed.
-        let roots = [self.root.clone(), PathBuf::from("/")];
-        let programs = roots.map(|root| root.join(PROGRAMS).join("psql"));
-        let psql = programs.iter().find(|path| path.exists()).expect("psql");
-        let said = command(&self.root, psql)
+        let said = command(&self.root, &client(&self.root, "psql"))
             .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--username=postgres"])
             .args(["--set=ON_ERROR_STOP=1", "--host"])
             .arg(&self.folder)
@@ -162,7 +158,7 @@ fn run(root: &Path, folder: &Path, data: &Path, port: u16) {
 
 /// The folder with the server's files: one that `tests/run` has unpacked, or the machine's own.
 #[expect(clippy::disallowed_methods, reason = "tests/run tells it by a variable")]
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     let unpacked = std::env::var_os("TEST_MAILVET_CACHE")
         .map(|cache| PathBuf::from(cache).join("postgresql-15/root"));
     unpacked
@@ -172,8 +168,16 @@ fn root() -> PathBuf {
         .expect("postgresql-15, which tests/run unpacks; or install Debian's package")
 }
 
+/// A program of the client, which is in a package of its own: it is not unpacked where it is
+/// installed.
+pub(crate) fn client(root: &Path, program: &str) -> PathBuf {
+    let roots = [root, Path::new("/")];
+    let mut programs = roots.iter().map(|root| root.join(PROGRAMS).join(program));
+    programs.find(|path| path.exists()).unwrap_or_else(|| panic!("{program}"))
+}
+
 /// A command that finds the libraries beside the server.
-fn command(root: &Path, program: &Path) -> Command {
+pub(crate) fn command(root: &Path, program: &Path) -> Command {
     let mut command = Command::new(program);
     if root != Path::new("/") {
         command.env("LD_LIBRARY_PATH", root.join(LIBRARIES));
@@ -182,7 +186,7 @@ fn command(root: &Path, program: &Path) -> Command {
 }
 
 /// A command that runs another one as an unprivileged user.
-fn as_nobody(root: &Path, folder: &Path) -> Command {
+pub(crate) fn as_nobody(root: &Path, folder: &Path) -> Command {
     let mut command = command(root, Path::new("setpriv"));
     if is_root() {
         let (user, group) = (format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"));
@@ -192,7 +196,7 @@ fn as_nobody(root: &Path, folder: &Path) -> Command {
     command
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt as _;
     fs::metadata("/proc/self").unwrap().uid() == 0
 }
