@@ -2,7 +2,9 @@
 //! and of memory; and beside it bare statements for the same bytes, in the same run.
 //!
 //! `cargo bench --bench queue` takes 1,000,000 rows, `-- 10000000` that many. `-- postgres://...`
-//! adds the queue in that database, which four handles work off. Of all rows 45 % are of one
+//! adds the queue in that database, which four handles work off: by itself, beside a transaction
+//! that has been open since before the first row (a dump, a report), and beside a hundred who watch
+//! the list. Of all rows 45 % are of one
 //! domain, 35 % of a thousand, and 20 % of as many domains as there are such rows: the shape of a
 //! consumer's list. One row in fifty is there twice. Every domain has an exchanger of its own, and
 //! every chunk its own words, as of servers that name the session.
@@ -31,6 +33,10 @@ const PAGE: u64 = 2000;
 /// Workers that complete chunks side by side.
 const WORKERS: usize = 8;
 
+/// Watchers of a list, where there are any, and how often each may look.
+const WATCHERS: usize = 100;
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
 /// What a server's yes leaves behind, to whom it is said in this chunk of `group`.
 fn outcome(group: &str, chunk: u64) -> anyhow::Result<Outcome> {
     Ok(serde_json::from_value(serde_json::json!({
@@ -48,13 +54,10 @@ fn main() -> anyhow::Result<()> {
     println!("{rows} rows");
     let mut ours = Measured::new(scratch.path(), rows)?;
     let embedded: Arc<dyn Queue> = Arc::new(SqliteQueue::open(scratch.path())?);
-    runtime.block_on(queue(&mut ours, &[embedded], "sqlite", rows))?;
+    runtime.block_on(queue(&mut ours, &[embedded], "sqlite", rows, 0))?;
     if let Some(url) = std::env::args().find(|word| word.starts_with("postgres")) {
         let mut shared = Measured::new(scratch.path(), rows)?;
-        runtime.block_on(async {
-            let handles = handles(url).await?;
-            queue(&mut shared, &handles, "postgres", rows).await
-        })?;
+        runtime.block_on(in_database(&mut shared, &url, rows))?;
     }
     println!("peak memory of the process: {:.0} MiB", peak_mib()?);
     let scratch = tempfile::tempdir()?;
@@ -118,7 +121,7 @@ impl<'a> Measured<'a> {
         let took = self.began.elapsed().as_secs_f64();
         let busy = worked()? - self.worked;
         println!(
-            "{what:<22} {:>9.0} rows/s {took:>7.2} s, {busy:>6.2} s of CPU {:>7.1} bytes/row on disk",
+            "{what:<38} {:>9.0} rows/s {took:>7.2} s, {busy:>6.2} s of CPU {:>7.1} bytes/row on disk",
             self.rows / took,
             bytes(self.directory)? as f64 / self.rows,
         );
@@ -171,11 +174,34 @@ async fn handles(url: String) -> anyhow::Result<Vec<Arc<dyn Queue>>> {
     Ok(handles)
 }
 
+/// The queue in a database, by itself and beside what holds others up.
+async fn in_database(measured: &mut Measured<'_>, url: &str, rows: u64) -> anyhow::Result<()> {
+    let handles = handles(url.to_owned()).await?;
+    queue(measured, &handles, "postgres", rows, 0).await?;
+    let (old, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
+    let mut connections = JoinSet::new();
+    connections.spawn(connection);
+    let snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM mailvet.batches";
+    old.batch_execute(snapshot).await?;
+    queue(measured, &handles, "postgres, old snapshot", rows, 0).await?;
+    old.batch_execute("COMMIT").await?;
+    queue(measured, &handles, "postgres, watched", rows, WATCHERS).await
+}
+
+/// Reads a batch again and again, as often as one who watches it is told of changes.
+async fn look(queue: Arc<dyn Queue>, id: BatchId) -> anyhow::Result<()> {
+    while queue.batch(&id).await?.state == State::Running {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}
+
 async fn queue(
     measured: &mut Measured<'_>,
     handles: &[Arc<dyn Queue>],
     name: &str,
     rows: u64,
+    watchers: usize,
 ) -> anyhow::Result<()> {
     let queue = &handles[0];
     let id = BatchId::new(at(0));
@@ -202,6 +228,9 @@ async fn queue(
     for queue in handles.iter().cycle().take(WORKERS) {
         workers.spawn(work(Arc::clone(queue)));
     }
+    for queue in handles.iter().cycle().take(watchers) {
+        workers.spawn(look(Arc::clone(queue), id.clone()));
+    }
     while let Some(ended) = workers.join_next().await {
         ended??;
     }
@@ -225,6 +254,9 @@ async fn queue(
     }
     let groups = queue.groups(&id, 20).await?;
     println!("  the {} largest groups: {:?}", groups.len(), measured.began.elapsed());
+    let began = now();
+    queue.delete(&id).await?;
+    println!("  {name}: deleted after {:?}", began.elapsed());
     Ok(())
 }
 

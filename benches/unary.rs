@@ -1,14 +1,18 @@
 //! Warm unary answers: `VerifyAddress` from cache beside an empty handler of the same service, same
-//! client, same run; and beside itself as JSON over HTTP/1.1.
+//! client, same run; beside one that has the whole answer at hand, which costs the client and the
+//! wire what ours does; and beside itself as JSON over HTTP/1.1.
 //!
-//! `cargo bench --bench unary`. The figure to read is the ratio of calls a second, median of the
+//! `cargo bench --bench unary`; `-- postgres://user@host/database` adds the same service with its
+//! batches in that database. The figure to read is the ratio of calls a second, median of the
 //! rounds; the machine's speed cancels out of it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::from_utf8;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use mailvet::app::App;
+use mailvet::batch::Batches;
 use mailvet::config::Config;
 use mailvet::proto::verification_service_client::VerificationServiceClient;
 use mailvet::proto::verification_service_server::{VerificationService, VerificationServiceServer};
@@ -18,6 +22,7 @@ use mailvet::proto::{
     VerifyDomainResponse,
 };
 use mailvet::sandbox::{Sandbox, World};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -32,16 +37,16 @@ const IN_FLIGHT: usize = 16;
 const CALLS: usize = 1_000;
 const ADDRESS: &str = "jane.doe@acme.test";
 
-/// Answers nothing, at once.
-struct Empty;
+/// Answers the same at once, whatever it is asked.
+struct Fixed(Verification);
 
 #[tonic::async_trait]
-impl VerificationService for Empty {
+impl VerificationService for Fixed {
     async fn verify_address(
         &self,
         _: Request<VerifyAddressRequest>,
     ) -> Result<Response<VerifyAddressResponse>, Status> {
-        Ok(Response::new(VerifyAddressResponse { verification: Some(Verification::default()) }))
+        Ok(Response::new(VerifyAddressResponse { verification: Some(self.0.clone()) }))
     }
 
     type VerifyAddressesStream = tokio_stream::Empty<Result<VerifyAddressesResponse, Status>>;
@@ -71,42 +76,46 @@ impl VerificationService for Empty {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let sandbox = Sandbox::start(World::built_in()?).await?;
-    let mut config = Config::default();
-    mailvet::cli::sandboxed(&mut config, &sandbox);
-    let app = App::build(config)?;
-    let shutdown = CancellationToken::new();
-    let mut servers = JoinSet::new();
-
-    let (listener, address) = listen().await?;
-    let store = tempfile::tempdir()?;
-    let services = app.services(&app.open_batches(store.path()).await?)?;
-    let (batches, settings) = (services.batches.clone(), app.config.server.clone());
-    let (clock, stop) = (app.clock, shutdown.clone());
-    servers.spawn(async move {
-        mailvet::grpc::serve(listener, services, settings, clock, stop).await?;
-        anyhow::Ok(())
-    });
-    let (listener, empty) = listen().await?;
-    let stop = shutdown.clone();
-    servers.spawn(async move {
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-        Server::builder()
-            .add_service(VerificationServiceServer::new(Empty))
-            .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
-            .await?;
-        anyhow::Ok(())
-    });
-
-    let (ours, empty) = (channels(address).await?, channels(empty).await?);
-    let first = VerificationServiceClient::new(ours[0].clone())
+    let mut servers = Servers::default();
+    let ours = servers.ours(&sandbox, None).await?;
+    let first = VerificationServiceClient::new(ours.channels[0].clone())
         .verify_address(request())
         .await?
         .into_inner();
-    anyhow::ensure!(first.verification.is_some(), "the first answer is empty");
+    let answer = first.verification.context("the first answer is empty")?;
+    let empty = servers.fixed(Verification::default()).await?;
+    let same = servers.fixed(answer).await?;
+    compare(["ours/s", "empty/s"], || rate(&ours.channels), || rate(&empty), 0.70).await?;
+    compare(["ours/s", "same/s"], || rate(&ours.channels), || rate(&same), 0.70).await?;
+    let json = || json_rate(ours.address);
+    compare(["JSON/s", "gRPC/s"], json, || rate(&ours.channels), 0.60).await?;
+    if let Some(url) = std::env::args().find(|word| word.starts_with("postgres")) {
+        let shared = servers.ours(&sandbox, Some(url)).await?;
+        let shared = || rate(&shared.channels);
+        compare(["shared/s", "own/s"], shared, || rate(&ours.channels), 0.95).await?;
+    }
+    let rcpt = sandbox.counts().total().rcpt;
+    println!("RCPT sent for all calls together: {rcpt}");
+    servers.stop().await?;
+    sandbox.shutdown().await;
+    Ok(())
+}
+
+/// Prints the rates of two and their ratio, in rounds, each in turn.
+async fn compare<A, B>(
+    [name, other]: [&str; 2],
+    mut rate: impl FnMut() -> A,
+    mut rate_of_other: impl FnMut() -> B,
+    target: f64,
+) -> anyhow::Result<()>
+where
+    A: Future<Output = anyhow::Result<f64>>,
+    B: Future<Output = anyhow::Result<f64>>,
+{
     let mut ratios = Vec::new();
-    println!("{:>5} {:>12} {:>12} {:>7}", "round", "ours/s", "empty/s", "ratio");
+    println!("{:>5} {name:>12} {other:>12} {:>7}", "round", "ratio");
     for round in 0..=ROUNDS {
-        let (a, b) = (rate(&ours).await?, rate(&empty).await?);
+        let (a, b) = (rate().await?, rate_of_other().await?);
         // The first round warms up.
         if round > 0 {
             println!("{round:>5} {a:>12.0} {b:>12.0} {:>7.3}", a / b);
@@ -114,20 +123,75 @@ async fn main() -> anyhow::Result<()> {
         }
     }
     ratios.sort_by(f64::total_cmp);
-    println!("median ratio {:.3} (target 0.70)", ratios[ratios.len() / 2]);
-    compare_json(&ours, address).await?;
-    let rcpt = sandbox.counts().total().rcpt;
-    println!("RCPT sent for all calls together: {rcpt}");
-
-    drop((ours, empty));
-    shutdown.cancel();
-    while let Some(ended) = servers.join_next().await {
-        ended??;
-    }
-    batches.drain().await;
-    app.drain().await;
-    sandbox.shutdown().await;
+    println!("median ratio {:.3} (target {target:.2})", ratios[ratios.len() / 2]);
     Ok(())
+}
+
+/// What runs, until it is stopped.
+#[derive(Default)]
+struct Servers {
+    running: JoinSet<anyhow::Result<()>>,
+    shutdown: CancellationToken,
+    apps: Vec<(App, Batches)>,
+    stores: Vec<TempDir>,
+}
+
+/// A running service of ours.
+struct Ours {
+    address: SocketAddr,
+    channels: Vec<Channel>,
+}
+
+impl Servers {
+    /// Our service, its batches in files of its own or in the database of `url`.
+    async fn ours(&mut self, sandbox: &Sandbox, url: Option<String>) -> anyhow::Result<Ours> {
+        let mut config = Config::default();
+        mailvet::cli::sandboxed(&mut config, sandbox);
+        config.store.url = url;
+        let app = App::build(config)?;
+        let store = tempfile::tempdir()?;
+        let batches = match app.config.store.url {
+            None => app.open_batches(store.path()).await?,
+            Some(_) => app.open_shared_batches().await?,
+        };
+        let (listener, address) = listen().await?;
+        let services = app.services(&batches)?;
+        let (settings, clock, stop) = (app.config.server.clone(), app.clock, self.shutdown.clone());
+        self.running.spawn(async move {
+            mailvet::grpc::serve(listener, services, settings, clock, stop).await?;
+            Ok(())
+        });
+        self.apps.push((app, batches));
+        self.stores.push(store);
+        Ok(Ours { address, channels: channels(address).await? })
+    }
+
+    /// A bare service that always answers this.
+    async fn fixed(&mut self, answer: Verification) -> anyhow::Result<Vec<Channel>> {
+        let (listener, address) = listen().await?;
+        let stop = self.shutdown.clone();
+        self.running.spawn(async move {
+            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+            Server::builder()
+                .add_service(VerificationServiceServer::new(Fixed(answer)))
+                .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
+                .await?;
+            Ok(())
+        });
+        channels(address).await
+    }
+
+    async fn stop(mut self) -> anyhow::Result<()> {
+        self.shutdown.cancel();
+        while let Some(ended) = self.running.join_next().await {
+            ended??;
+        }
+        for (app, batches) in self.apps {
+            batches.drain().await;
+            app.drain().await;
+        }
+        Ok(())
+    }
 }
 
 fn request() -> VerifyAddressRequest {
@@ -170,22 +234,6 @@ async fn rate(channels: &[Channel]) -> anyhow::Result<f64> {
         ended??;
     }
     Ok((channels.len() * IN_FLIGHT * CALLS) as f64 / started.elapsed().as_secs_f64())
-}
-
-/// Prints the rates of JSON over HTTP/1.1 and of gRPC, with as many calls in flight.
-async fn compare_json(grpc: &[Channel], address: SocketAddr) -> anyhow::Result<()> {
-    let mut ratios = Vec::new();
-    println!("{:>5} {:>12} {:>12} {:>7}", "round", "JSON/s", "gRPC/s", "ratio");
-    for round in 0..=ROUNDS {
-        let (a, b) = (json_rate(address).await?, rate(grpc).await?);
-        if round > 0 {
-            println!("{round:>5} {a:>12.0} {b:>12.0} {:>7.3}", a / b);
-            ratios.push(a / b);
-        }
-    }
-    ratios.sort_by(f64::total_cmp);
-    println!("median ratio of JSON to gRPC {:.3} (target 0.60)", ratios[ratios.len() / 2]);
-    Ok(())
 }
 
 /// Calls a second by JSON, over connections that stay open and carry one call at a time.
