@@ -47,7 +47,9 @@ mod replicas;
 #[cfg(feature = "external-tests")]
 mod rolling;
 mod service;
+#[cfg(feature = "external-tests")]
 mod shared_evidence;
+#[cfg(feature = "external-tests")]
 mod shared_limits;
 mod shutdown;
 mod strangers;
