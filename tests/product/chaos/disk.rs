@@ -12,8 +12,8 @@ const SIZE: u64 = 12 << 30;
 
 /// Has the file system forget at once whatever was not yet made to last, as a power cut does:
 /// `EXT4_IOC_SHUTDOWN` with `EXT4_GOING_FLAGS_NOLOGFLUSH`.
-const SHUT_DOWN: &str = "open my $d, '<', $ARGV[0] or die $!; \
-                         ioctl($d, 0x8004587d, pack('L', 2)) or die \"shutdown: $!\"";
+const SHUT_DOWN: &str = "open my $d, '<', $ARGV[0] or die $!; my $how = pack('L', 2); \
+                         ioctl($d, 0x8004587d, $how) or die \"shutdown: $!\"";
 
 /// A folder, and the file that holds the file system in it.
 pub(super) struct Disk {
@@ -33,7 +33,24 @@ impl Disk {
         }
         let disk = Self { folder, image };
         disk.mount();
+        if may_lose_power {
+            disk.prove();
+        }
         disk
+    }
+
+    /// Sees that a loss of power loses what it should, and nothing else.
+    fn prove(&self) {
+        let [kept, lost] = ["kept", "lost"].map(|name| self.folder.join(name));
+        let written = fs::File::create_new(&kept).unwrap();
+        written.sync_all().unwrap();
+        fs::File::open(&self.folder).unwrap().sync_all().unwrap();
+        fs::File::create_new(&lost).unwrap();
+        drop(written);
+        self.cut_power();
+        self.restore_power();
+        assert!(kept.exists() && !lost.exists(), "no power was lost");
+        fs::remove_file(kept).unwrap();
     }
 
     fn mount(&self) {

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
@@ -38,8 +39,8 @@ struct Process {
 
 impl Node {
     pub(super) fn new(within: &Path, name: &'static str, may_lose_power: bool) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { name, disk: Disk::new(within, name, may_lose_power), port, process: None }
+        let disk = Disk::new(within, name, may_lose_power);
+        Self { name, disk, port: free_port(), process: None }
     }
 
     /// Where it is reached, as a URL names it.
@@ -153,6 +154,18 @@ impl Node {
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "{}: {command:?}: {said}", self.name);
     }
+}
+
+/// A port that stays free while the server is down: below those that connections of others get by
+/// themselves.
+fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(17);
+    let mut ports = std::iter::repeat_with(|| {
+        let n = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        u16::try_from(20_000 + n % 10_000).unwrap()
+    });
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 impl Drop for Node {
