@@ -15,6 +15,9 @@ const SIZE: u64 = 12 << 30;
 const SHUT_DOWN: &str = "open my $d, '<', $ARGV[0] or die $!; my $how = pack('L', 2); \
                          ioctl($d, 0x8004587d, $how) or die \"shutdown: $!\"";
 
+/// Waits for the last file that a process has open which is just being killed.
+const UNMOUNT: &str = "for n in $(seq 100); do umount \"$0\" && exit; sleep 0.1; done; exit 1";
+
 /// A folder, and the file that holds the file system in it.
 pub(super) struct Disk {
     pub(super) folder: PathBuf,
@@ -69,7 +72,7 @@ impl Disk {
 
     /// Comes back, with what had been made to last. Nobody may be using it.
     pub(super) fn restore_power(&self) {
-        run(Command::new("umount").arg(&self.folder));
+        run(Command::new("sh").args(["-c", UNMOUNT]).arg(&self.folder));
         self.mount();
     }
 }

@@ -114,17 +114,22 @@ impl Node {
 
     /// Kills its first process, and waits for the end of all.
     pub(super) fn kill(&mut self) {
-        let Some(Process { id, ended }) = self.process.take() else { return };
-        let killed = Command::new("kill").args(["-KILL", &id.to_string()]).status().unwrap();
-        assert!(killed.success());
+        let Some(process) = self.process.take() else { return };
+        kill([&*process.id.to_string()]);
         // Its log ends with the last process that writes to it.
-        ended.recv().unwrap();
+        process.ended.recv().unwrap();
     }
 
     /// Cuts its power, and gives it back.
     pub(super) fn cut_power(&mut self) {
+        let Some(process) = self.process.take() else { return };
         self.disk.cut_power();
-        self.kill();
+        // Without power all of them end, also those that wait for one that had broken off.
+        let first = process.id.to_string();
+        let others = Command::new("ps").args(["--ppid", &first, "-o", "pid="]).output().unwrap();
+        let others = String::from_utf8(others.stdout).unwrap();
+        kill([&*first].into_iter().chain(others.split_whitespace()));
+        process.ended.recv().unwrap();
         self.disk.restore_power();
     }
 
@@ -154,6 +159,11 @@ impl Node {
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "{}: {command:?}: {said}", self.name);
     }
+}
+
+/// Kills processes; those that have ended meanwhile are none of its concern.
+fn kill<'a>(processes: impl IntoIterator<Item = &'a str>) {
+    let _ended = Command::new("kill").arg("-KILL").args(processes).status().unwrap();
 }
 
 /// A port that stays free while the server is down: below those that connections of others get by

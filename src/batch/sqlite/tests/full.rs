@@ -30,7 +30,7 @@ fn a_full_or_read_only_disk_is_told_and_nothing_is_lost() {
     let scratch = tempfile::tempdir().unwrap();
     let name = "batch::sqlite::tests::full::a_full_or_read_only_disk_is_told_and_nothing_is_lost";
     let script = "mount -t tmpfs -o size=4m none \"$0\" && \"$1\" \"$2\" --exact --nocapture && \
-                  mount -o remount,ro \"$0\" && \"$1\" \"$2\" --exact --nocapture";
+                  mount -o remount,bind,ro \"$0\" && \"$1\" \"$2\" --exact --nocapture";
     let run = Command::new("unshare")
         .args(["--mount", "--map-root-user", "sh", "-c", script])
         .arg(scratch.path())
