@@ -4,10 +4,10 @@
 //! `cargo bench --bench queue` takes 1,000,000 rows, `-- 10000000` that many. `-- postgres://...`
 //! adds the queue in that database, which four handles work off: by itself, beside a transaction
 //! that has been open since before the first row (a dump, a report), and beside a hundred who watch
-//! the list. Of all rows 45 % are of one
-//! domain, 35 % of a thousand, and 20 % of as many domains as there are such rows: the shape of a
-//! consumer's list. One row in fifty is there twice. Every domain has an exchanger of its own, and
-//! every chunk its own words, as of servers that name the session.
+//! the list. Of all rows 45 % are of one domain, 35 % of a thousand, and 20 % of as many domains as
+//! there are such rows: the shape of a consumer's list. One row in fifty is there twice. Every
+//! domain has an exchanger of its own, and every chunk its own words, as of servers that name the
+//! session.
 
 use std::fs;
 use std::path::Path;
