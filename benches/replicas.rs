@@ -36,10 +36,10 @@ const DESTINATIONS: usize = 400;
 const CALLS: usize = 4000;
 
 /// Addresses at a destination, of the list.
-const ROWS_PER_DESTINATION: usize = 60;
+const ROWS_PER_DESTINATION: usize = 20;
 
 /// Addresses that a service works on at a time, so that mail servers' time is what it waits for.
-const ADDRESSES_AT_ONCE: usize = 400;
+const ADDRESSES_AT_ONCE: usize = 200;
 
 /// Lists that are watched.
 const LISTS: usize = 100;
