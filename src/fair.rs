@@ -79,12 +79,13 @@ where
         let future = futures.next().await?;
         Some((async move { (future.await, place) }, (futures, room)))
     });
-    let (send, outputs) = mpsc::unbounded_channel();
+    // Each output has its place, so there is always room.
+    let (send, outputs) = mpsc::channel(limit);
     let mut driver = JoinSet::new();
     let drive = async move {
         let mut running = pin!(buffer_unordered(started, limit));
         while let Some(output) = running.next().await {
-            if send.send(output).is_err() {
+            if send.send(output).await.is_err() {
                 return;
             }
         }
