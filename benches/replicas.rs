@@ -8,10 +8,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
-use std::io::{BufRead as _, BufReader};
+#[path = "batches/service.rs"]
+mod service;
+
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -28,6 +29,8 @@ use mailvet::sandbox::{Sandbox, World};
 use tokio::task::JoinSet;
 use tokio_postgres::NoTls;
 use tonic::transport::{Channel, Endpoint};
+
+use service::Service;
 
 /// Destinations: domains, each with an exchanger of its own.
 const DESTINATIONS: usize = 400;
@@ -100,11 +103,11 @@ async fn forward(url: &str) -> anyhow::Result<()> {
     drop_schema(url).await?;
     let mut services = Vec::new();
     for _ in 0..2 {
-        services.push(Service::start(&sandbox, folder.path(), url)?);
+        services.push(start(&sandbox, folder.path(), url)?);
     }
     let mut clients = Vec::new();
     for service in &services {
-        clients.push(VerificationServiceClient::new(service.connect().await?));
+        clients.push(VerificationServiceClient::new(connect(service).await?));
     }
     // The first one holds all destinations from here on.
     for n in 0..DESTINATIONS {
@@ -127,7 +130,7 @@ async fn forward(url: &str) -> anyhow::Result<()> {
     }
     let more = forwarded[1] - own[1];
     println!("{:>42} {more:>8.2} ms more at p99 (target 2)", "the way there and back");
-    services.into_iter().try_for_each(Service::stop)?;
+    services.into_iter().try_for_each(Service::kill)?;
     sandbox.shutdown().await;
     Ok(())
 }
@@ -153,12 +156,9 @@ async fn news(url: &str) -> anyhow::Result<()> {
     let sandbox = Sandbox::start(world("0ms")?).await?;
     let folder = tempfile::tempdir()?;
     drop_schema(url).await?;
-    let services = [
-        Service::start(&sandbox, folder.path(), url)?,
-        Service::start(&sandbox, folder.path(), url)?,
-    ];
-    let mut here = BatchServiceClient::new(services[0].connect().await?);
-    let mut there = BatchServiceClient::new(services[1].connect().await?);
+    let services = [start(&sandbox, folder.path(), url)?, start(&sandbox, folder.path(), url)?];
+    let mut here = BatchServiceClient::new(connect(&services[0]).await?);
+    let mut there = BatchServiceClient::new(connect(&services[1]).await?);
     let mut took = Vec::new();
     for n in 0..LISTS {
         let batch_id = send(&mut here, 1, &format!("list{n}-")).await?;
@@ -177,7 +177,7 @@ async fn news(url: &str) -> anyhow::Result<()> {
     println!("{LISTS} lists of one row, one after the other");
     let what = "sealed here until seen finished there";
     println!("{what:>42} {median:>8.2} s, p99 {p99:>8.2} s (target 1.5)");
-    services.into_iter().try_for_each(Service::stop)?;
+    services.into_iter().try_for_each(Service::kill)?;
     sandbox.shutdown().await;
     Ok(())
 }
@@ -208,10 +208,10 @@ async fn work(url: &str, services: usize) -> anyhow::Result<f64> {
     let folder = tempfile::tempdir()?;
     drop_schema(url).await?;
     let services = (0..services)
-        .map(|_| Service::start(&sandbox, folder.path(), url))
+        .map(|_| start(&sandbox, folder.path(), url))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let rows = DESTINATIONS * ROWS_PER_DESTINATION;
-    let mut client = BatchServiceClient::new(services[0].connect().await?);
+    let mut client = BatchServiceClient::new(connect(&services[0]).await?);
     let batch_id = send(&mut client, rows, "").await?;
     let began = Instant::now();
     let request = StreamBatchResultsRequest { batch_id, ..StreamBatchResultsRequest::default() };
@@ -226,7 +226,7 @@ async fn work(url: &str, services: usize) -> anyhow::Result<f64> {
     }
     anyhow::ensure!(read == rows, "{read} of {rows} rows");
     let rate = rows as f64 / began.elapsed().as_secs_f64();
-    services.into_iter().try_for_each(Service::stop)?;
+    services.into_iter().try_for_each(Service::kill)?;
     sandbox.shutdown().await;
     Ok(rate)
 }
@@ -239,59 +239,20 @@ async fn drop_schema(url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A service in a process of its own.
-struct Service {
-    process: Child,
-    address: String,
+/// A service that shares its destinations with the others of the database.
+fn start(sandbox: &Sandbox, folder: &Path, url: &str) -> anyhow::Result<Service> {
+    let secret = folder.join("secret");
+    std::fs::write(&secret, "a secret of all replicas")?;
+    let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+    let variables = [
+        ("MAILVET_STORE__URL", url.to_owned()),
+        ("MAILVET_CLUSTER__LISTEN", listen),
+        ("MAILVET_CLUSTER__SECRET_FILE", secret.display().to_string()),
+        ("MAILVET_BATCH__ADDRESSES_AT_ONCE", ADDRESSES_AT_ONCE.to_string()),
+    ];
+    Service::start(sandbox, folder, &variables)
 }
 
-impl Service {
-    /// Starts it; it serves when this returns.
-    fn start(sandbox: &Sandbox, folder: &Path, url: &str) -> anyhow::Result<Self> {
-        let secret = folder.join("secret");
-        std::fs::write(&secret, "a secret of all replicas")?;
-        let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_mailvet"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--log", "mailvet=info"])
-            .args(["--nameserver", &sandbox.nameserver().to_string()])
-            .args(["--smtp-port", &sandbox.smtp_port().to_string()])
-            .args(["--allow-network", &sandbox.network().to_string()])
-            .arg("--data-dir")
-            .arg(folder)
-            .env_clear()
-            .env("MAILVET_LOG__FORMAT", "json")
-            .env("MAILVET_STORE__URL", url)
-            .env("MAILVET_CLUSTER__LISTEN", listen)
-            .env("MAILVET_CLUSTER__SECRET_FILE", secret)
-            .env("MAILVET_BATCH__ADDRESSES_AT_ONCE", ADDRESSES_AT_ONCE.to_string())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let said = process.stderr.take().context("standard error is a pipe")?;
-        let mut lines = BufReader::new(said).lines();
-        let address = loop {
-            let line = lines.next().context("the service did not start")??;
-            let event: serde_json::Value = serde_json::from_str(&line)?;
-            let fields = &event["fields"];
-            if fields["message"] == "serving"
-                && let Some(address) = fields["address"].as_str()
-            {
-                break address.to_owned();
-            }
-        };
-        // What else it says is not read; a pipe that is full must not stop it.
-        std::thread::spawn(move || lines.for_each(drop));
-        Ok(Self { process, address })
-    }
-
-    async fn connect(&self) -> anyhow::Result<Channel> {
-        Ok(Endpoint::from_shared(format!("http://{}", self.address))?.connect().await?)
-    }
-
-    fn stop(mut self) -> anyhow::Result<()> {
-        self.process.kill()?;
-        self.process.wait()?;
-        Ok(())
-    }
+async fn connect(service: &Service) -> anyhow::Result<Channel> {
+    Ok(Endpoint::from_shared(format!("http://{}", service.address))?.connect().await?)
 }

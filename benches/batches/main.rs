@@ -11,6 +11,7 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
 mod load;
+mod memory;
 mod registration;
 mod service;
 mod wide;
@@ -23,7 +24,8 @@ use std::time::Instant;
 use mailvet::sandbox::{Sandbox, World};
 
 use load::Client;
-use service::{Service, peak_mib};
+use memory::peak_mib;
+use service::Service;
 
 /// Different domains.
 pub(crate) const DOMAINS: usize = 5_000;
@@ -56,14 +58,14 @@ async fn main() -> anyhow::Result<()> {
     let store = tempfile::tempdir()?;
     println!("{rows} rows of {DOMAINS} domains");
 
-    let service = Service::start(&sandbox, store.path())?;
+    let service = Service::start(&sandbox, store.path(), &[])?;
     let client = Client::connect(&service.address).await?;
     let warm = client.batch(DOMAINS).await?;
     client.delete(&warm.id).await?;
     let stream = client.stream(rows).await?;
     let batch = client.batch(rows).await?;
     let disk = size(&store.path().join("batches"))?;
-    let service_mib = peak_mib(service.pid())?;
+    let service_mib = peak_mib(service.process.id())?;
     println!("{:>42} {:>12} rows/s", "a stream that keeps nothing", per_second(rows, stream));
     println!("{:>42} {:>12} rows/s", "a batch", per_second(rows, batch.all));
     println!("{:>42} {:>12.2}", "of the stream's speed", stream / batch.all);
@@ -78,7 +80,7 @@ async fn main() -> anyhow::Result<()> {
     drop(client);
     service.kill()?;
     let restarted = Instant::now();
-    let service = Service::start(&sandbox, store.path())?;
+    let service = Service::start(&sandbox, store.path(), &[])?;
     let ready = restarted.elapsed().as_secs_f64();
     let client = Client::connect(&service.address).await?;
     let (first, all) = client.read_on(&killed, rows).await?;

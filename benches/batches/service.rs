@@ -1,6 +1,5 @@
 //! The service, in a process of its own.
 
-use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,19 +9,26 @@ use mailvet::sandbox::Sandbox;
 
 /// A service that may be killed.
 pub(crate) struct Service {
-    process: Child,
+    pub(crate) process: Child,
     pub(crate) address: String,
 }
 
 impl Service {
-    /// Starts it; it is there when this returns.
-    pub(crate) fn start(sandbox: &Sandbox, store: &Path) -> anyhow::Result<Self> {
+    /// Starts it, with these variables; it serves when this returns.
+    pub(crate) fn start(
+        sandbox: &Sandbox,
+        store: &Path,
+        variables: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
         let mut process = Command::new(env!("CARGO_BIN_EXE_mailvet"))
             .args(["serve", "--listen", "127.0.0.1:0", "--log", "mailvet=info", "--data-dir"])
             .arg(store)
             .args(["--nameserver", &sandbox.nameserver().to_string()])
+            .args(["--smtp-port", &sandbox.smtp_port().to_string()])
+            .args(["--allow-network", &sandbox.network().to_string()])
             .env_clear()
             .env("MAILVET_LOG__FORMAT", "json")
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -32,7 +38,10 @@ impl Service {
         let address = loop {
             let line = lines.next().context("the service did not start")??;
             let event: serde_json::Value = serde_json::from_str(&line)?;
-            if let Some(address) = event["fields"]["address"].as_str() {
+            let fields = &event["fields"];
+            if fields["message"] == "serving"
+                && let Some(address) = fields["address"].as_str()
+            {
                 break address.to_owned();
             }
         };
@@ -41,21 +50,9 @@ impl Service {
         Ok(Self { process, address })
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
-    }
-
     pub(crate) fn kill(mut self) -> anyhow::Result<()> {
         self.process.kill()?;
         self.process.wait()?;
         Ok(())
     }
-}
-
-/// The most memory a process had resident at one time, in MiB.
-pub(crate) fn peak_mib(pid: u32) -> anyhow::Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = peak.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<f64>().ok());
-    Ok(kib.context("no peak is told")? / 1024.0)
 }

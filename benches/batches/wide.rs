@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use mailvet::sandbox::{Sandbox, World};
 
-use crate::service::peak_mib;
+use crate::memory::peak_mib;
 
 /// Rows of a domain, in thousandths: 300,000 domains in a list of 1,000,000.
 const DOMAINS_OF_1000_ROWS: usize = 300;
