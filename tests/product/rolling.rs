@@ -55,35 +55,29 @@ async fn call(
     answered: Arc<AtomicUsize>,
     over: Arc<AtomicBool>,
 ) {
-    let mut turn = caller;
-    let mut client = None;
-    for n in 0.. {
-        while !over.load(Ordering::Relaxed) {
-            if client.is_none() {
-                turn += 1;
-                client = addresses.connect(turn).await.ok().map(VerificationServiceClient::new);
+    let (mut turn, mut n) = (caller, 0);
+    let goes_on = || !over.load(Ordering::Relaxed);
+    while goes_on() {
+        turn += 1;
+        if let Ok(channel) = addresses.connect(turn).await {
+            let mut client = VerificationServiceClient::new(channel);
+            while goes_on()
+                && let Ok(answer) = client.verify_address(request(caller, n)).await
+            {
+                let verification = answer.into_inner().verification.unwrap();
+                assert_eq!(verification.verdict, 1, "{verification:?}");
+                answered.fetch_add(1, Ordering::Relaxed);
+                n += 1;
             }
-            let options = VerifyOptions { skip_catch_all: true, ..VerifyOptions::default() };
-            let request = VerifyAddressRequest {
-                address: address(&format!("call{caller}-"), n),
-                options: Some(options),
-            };
-            let Some(at) = &mut client else { continue };
-            // A service that ends says so, and its port is closed soon.
-            let Ok(answer) = at.verify_address(request).await else {
-                client = None;
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            };
-            let verification = answer.into_inner().verification.unwrap();
-            assert_eq!(verification.verdict, 1, "{verification:?}");
-            answered.fetch_add(1, Ordering::Relaxed);
-            break;
         }
-        if over.load(Ordering::Relaxed) {
-            return;
-        }
+        // A service that ends says so, and its port is closed soon.
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+fn request(caller: usize, n: usize) -> VerifyAddressRequest {
+    let options = VerifyOptions { skip_catch_all: true, ..VerifyOptions::default() };
+    VerifyAddressRequest { address: address(&format!("call{caller}-"), n), options: Some(options) }
 }
 
 #[tokio::test(flavor = "multi_thread")]
