@@ -27,10 +27,19 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(20);
 const PREPARED: usize = 500;
 
 /// Settings of every session. A statement that takes longer is ended, and so is a transaction whose
-/// client has died; plans are made for the numbers at hand.
+/// client has died. Every statement goes along an index, whatever the database knows of its tables:
+/// they grow and are emptied faster than it counts them, and a plan that reads a whole table costs
+/// more with every row of a list. What takes whole tables says so, see [`WHOLE_TABLES`].
 const SESSION: &str = "-c statement_timeout=30s -c lock_timeout=15s \
-     -c idle_in_transaction_session_timeout=60s -c plan_cache_mode=force_custom_plan -c jit=off \
+     -c idle_in_transaction_session_timeout=60s -c jit=off -c enable_seqscan=off \
+     -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off \
+     -c max_parallel_workers_per_gather=0 \
      -c client_min_messages=warning -c standard_conforming_strings=on";
+
+/// Settings of a transaction whose statements take whole tables.
+pub(super) const WHOLE_TABLES: &str = "SET LOCAL enable_seqscan = on; \
+     SET LOCAL enable_bitmapscan = on; SET LOCAL enable_hashjoin = on; \
+     SET LOCAL enable_mergejoin = on;";
 
 /// A database, as the configuration names it.
 #[derive(Clone)]

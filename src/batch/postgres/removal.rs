@@ -3,6 +3,7 @@
 
 use std::time::SystemTime;
 
+use super::connect::WHOLE_TABLES;
 use super::engine::{Engine, change, find, query, uuid};
 use super::error::DatabaseFault;
 use super::outbox;
@@ -39,7 +40,7 @@ impl Engine {
             let n: i64 = row.get(0);
             change(&work, "DELETE FROM mailvet.leases WHERE batch = $1", &[&n]).await?;
             change(&work, "DELETE FROM mailvet.chunks WHERE batch = $1", &[&n]).await?;
-            self.outcomes.lock().forget(n);
+            self.forget(n);
             outbox::insert(&work, &read_batch(&work, id).await?, now).await?;
         }
         work.commit().await?;
@@ -91,7 +92,7 @@ impl Engine {
         }
         work.batch_execute(&sql).await?;
         work.commit().await?;
-        self.outcomes.lock().forget(n);
+        self.forget(n);
         Ok(())
     }
 
@@ -114,7 +115,8 @@ impl Engine {
         let mut client = self.client().await?;
         loop {
             let work = client.transaction().await?;
-            work.batch_execute("SET LOCAL statement_timeout = '10min'").await?;
+            let patient = format!("{WHOLE_TABLES} SET LOCAL statement_timeout = '10min'");
+            work.batch_execute(&patient).await?;
             let sql = "SELECT name, day FROM mailvet.places
                        WHERE dirty_since <= now() - $1::text::interval
                        ORDER BY dirty_since LIMIT 1 FOR UPDATE SKIP LOCKED";

@@ -278,10 +278,12 @@ async fn by_completion(
             "SELECT {RESULT}, r.sequence, r.item, r.rows, w.address, w.row_id
              FROM mailvet.results_{{p}} r
              JOIN mailvet.rows_{{p}} w ON w.batch = r.batch AND w.row = r.item
-             WHERE r.batch = $1 AND r.sequence >= $2 ORDER BY r.sequence LIMIT $3"
+             WHERE r.batch = $1 AND r.sequence >= $2 AND r.sequence < $3 ORDER BY r.sequence"
         ),
     );
-    let results = query(client, &sql, &[&batch.n, &sequence, &limit(wanted)]).await?;
+    // The numbers have no gap.
+    let end = sequence.saturating_add(limit(wanted));
+    let results = query(client, &sql, &[&batch.n, &sequence, &end]).await?;
     let repeated: Vec<i64> = results
         .iter()
         .filter(|row| row.get::<_, i64>(7) > 1)

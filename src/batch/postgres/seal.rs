@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use deadpool_postgres::Transaction;
 
+use super::connect::WHOLE_TABLES;
 use super::engine::{Engine, change, find, uuid};
 use super::error::DatabaseFault;
 use super::intake::not_receiving;
@@ -18,7 +19,7 @@ use crate::campaign::progress::{Batch, State};
 /// Chunks of a group that are `ready` at first.
 const READY: i64 = 8;
 
-/// Settings of the transaction: ten million rows take minutes.
+/// Settings of the transaction beside [`WHOLE_TABLES`]: ten million rows take minutes.
 const PATIENT: &str = "SET LOCAL statement_timeout = '1h'; SET LOCAL work_mem = '64MB';
      SET LOCAL maintenance_work_mem = '128MB';";
 
@@ -105,7 +106,7 @@ async fn build(
     rows: i64,
     now: SystemTime,
 ) -> Result<Built, DatabaseFault> {
-    work.batch_execute(PATIENT).await?;
+    work.batch_execute(&format!("{WHOLE_TABLES} {PATIENT}")).await?;
     let is_large = rows.unsigned_abs() > SMALL;
     let place = if is_large {
         let place = tables::own(n);
