@@ -27,6 +27,7 @@ pub(super) struct WorkerReport {
 /// A chunk that is out.
 pub(super) struct LeasedChunk {
     pub(super) id: i64,
+    pub(super) lease: i64,
     pub(super) group: i64,
     pub(super) until: i64,
     /// Its open items.
@@ -63,6 +64,8 @@ pub(super) struct NewWaiting {
 /// A chunk that is out no more.
 pub(super) struct EndedChunk {
     pub(super) id: i64,
+    /// The lease under which it was out.
+    pub(super) lease: i64,
     pub(super) group: i64,
     /// It is due then; `None`: it is done.
     pub(super) due: Option<i64>,
@@ -162,9 +165,10 @@ impl<'a> Draft<'a> {
     }
 
     fn end(&self, chunk: LeasedChunk, due: Option<i64>) -> EndedChunk {
-        let LeasedChunk { id, group, items, .. } = chunk;
+        let LeasedChunk { id, lease, group, items, .. } = chunk;
         let waiting = items.iter().filter(|item| self.items.waiting.contains_key(item)).count();
-        EndedChunk { id, group, due, waiting: i32::try_from(waiting).unwrap_or(i32::MAX), items }
+        let waiting = i32::try_from(waiting).unwrap_or(i32::MAX);
+        EndedChunk { id, lease, group, due, items, waiting }
     }
 
     /// Keeps the result of an item.

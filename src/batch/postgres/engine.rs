@@ -13,15 +13,14 @@ use uuid::Uuid;
 
 use super::connect::DatabaseTarget;
 use super::error::DatabaseFault;
+use super::floors::{Floors, LEASE_BITS};
+use super::leased_items::LeasedItems;
 use super::news::News;
 use super::outcome_numbers::OutcomeNumbers;
 use super::schema::ReasonNumbers;
 use crate::batch::queue::{LeaseId, QueueError};
 use crate::campaign::id::BatchId;
 use crate::cluster::Tenure;
-
-/// Bits of a lease's name that count the leases of one membership; the rest is the membership.
-const LEASE_BITS: u32 = 36;
 
 /// Pauses before what failed for the moment is tried again.
 const PAUSES: [Duration; 6] = [
@@ -41,10 +40,14 @@ pub(super) struct Engine {
     member: AtomicI64,
     /// Leases given under this membership.
     leases: AtomicU64,
+    /// The leases whose time was over then were ended.
+    pub(super) expired_to: AtomicI64,
     /// The batch whose turn it is.
     pub(super) turn: AtomicI64,
     pub(super) reasons: ReasonNumbers,
     pub(super) outcomes: Mutex<OutcomeNumbers>,
+    pub(super) floors: Mutex<Floors>,
+    pub(super) leased: Mutex<LeasedItems>,
     pub(super) news: News,
     /// The difference between this machine's clock and the database's, as of the last sign of life.
     pub(super) drift: watch::Sender<Duration>,
@@ -63,9 +66,12 @@ impl Engine {
             pool,
             member: AtomicI64::new(0),
             leases: AtomicU64::new(0),
+            expired_to: AtomicI64::new(i64::MIN),
             turn: AtomicI64::new(0),
             reasons,
             outcomes: Mutex::default(),
+            floors: Mutex::default(),
+            leased: Mutex::default(),
             news: News::default(),
             drift: watch::Sender::new(Duration::ZERO),
             tenure: watch::Sender::new(None),
@@ -86,6 +92,13 @@ impl Engine {
     /// Begins a new membership.
     pub(super) fn join(&self, member: i64) {
         self.member.store(member, Ordering::Relaxed);
+    }
+
+    /// Forgets what is remembered of a batch.
+    pub(super) fn forget(&self, n: i64) {
+        self.outcomes.lock().forget(n);
+        self.floors.lock().forget(n);
+        self.leased.lock().forget(n);
     }
 
     /// A name for a lease that no other has: the membership's number was drawn durably.

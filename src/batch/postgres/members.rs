@@ -4,12 +4,14 @@
 //! leases are over, and its uploads are removed. Nobody else's are touched when a process starts.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use tokio_postgres::Client;
 
 use super::engine::{Engine, batch_id, find, query};
 use super::error::{DatabaseFault, described};
+use super::floors::LEASE_BITS;
 use super::limits;
 use super::news::RECONNECT;
 use super::vacancies;
@@ -111,6 +113,8 @@ async fn beat(
                 tracing::warn!("the database took this process for gone: its leases are over");
             }
         }
+        // Leases that were given by a clock far behind ours are found as well.
+        engine.expired_to.store(i64::MIN, Ordering::Relaxed);
         if let Err(fault) = reap(engine).await {
             tracing::debug!(%fault, "what the dead left behind is still there");
         }
@@ -148,8 +152,7 @@ pub(super) async fn reap(engine: &Engine) -> Result<(), DatabaseFault> {
     let sql = format!("DELETE FROM mailvet.members m WHERE NOT ({LIVES})");
     client.execute(&sql, &[]).await?;
     vacancies::vacate(&client).await?;
-    let sql = format!("SELECT DISTINCT batch FROM mailvet.leases l WHERE {ORPHANED}");
-    let batches = query(&client, &sql, &[]).await?;
+    let batches = query(&client, &orphaned_batches(), &[]).await?;
     let sql = "SELECT b.id FROM mailvet.batches b
                LEFT JOIN mailvet.uploads u ON u.batch = b.n
                LEFT JOIN mailvet.members m ON m.id = u.member
@@ -171,6 +174,23 @@ pub(super) async fn reap(engine: &Engine) -> Result<(), DatabaseFault> {
         engine.news.hear();
     }
     Ok(())
+}
+
+/// A statement that finds the batches with leases of members that are gone, between the names of
+/// the leases of those that are there: most of what has ended was theirs.
+fn orphaned_batches() -> String {
+    let no_member = i64::MAX >> LEASE_BITS;
+    format!(
+        "WITH ends AS (SELECT id FROM mailvet.members UNION ALL SELECT {no_member}),
+             gaps AS (
+                 SELECT coalesce(lag(id) OVER (ORDER BY id) + 1, 0) AS first, id AS after_last
+                 FROM ends)
+         SELECT DISTINCT l.batch FROM gaps g CROSS JOIN LATERAL (
+             SELECT batch, member FROM mailvet.leases
+             WHERE id >= g.first << {LEASE_BITS} AND id < g.after_last << {LEASE_BITS} OFFSET 0
+         ) l
+         WHERE {ORPHANED}"
+    )
 }
 
 /// `true` if no living member is older than this one.

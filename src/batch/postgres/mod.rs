@@ -13,11 +13,15 @@ mod commit;
 mod connect;
 mod destination_tables;
 mod draft;
+mod due_chunks;
 mod engine;
 mod error;
+mod floors;
 mod harvest;
 mod holders;
 mod intake;
+mod lease_contents;
+mod leased_items;
 mod leasing;
 mod limit_tables;
 mod limits;
@@ -298,7 +302,8 @@ impl Queue for PostgresQueue {
     }
 
     async fn lease(&self, ask: LeaseRequest, now: SystemTime) -> Result<Vec<Lease>, QueueError> {
-        self.engine.retried(|| self.engine.lease(&ask, now)).await
+        let leased = self.engine.retried(|| self.engine.lease(&ask, now)).await?;
+        self.engine.retried(|| self.engine.contents(&leased)).await
     }
 
     async fn next_due(&self, now: SystemTime) -> Result<Option<SystemTime>, QueueError> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 
+use super::commit::ReportedBatch;
 use super::draft::WorkerReport;
 use super::engine::Engine;
 use crate::batch::queue::{LeaseId, QueueError};
@@ -51,22 +52,26 @@ async fn pass(engine: &Engine, jobs: Vec<QueuedReport>) {
         Ok(batches) => batches,
         Err(error) => return refuse(jobs.into_iter().map(|job| job.reply), &error),
     };
-    let mut by_batch: BTreeMap<i64, Vec<QueuedReport>> = BTreeMap::new();
+    let mut by_batch: BTreeMap<i64, (ReportedBatch, Vec<QueuedReport>)> = BTreeMap::new();
     for job in jobs {
         match batches.get(&job.report.lease) {
-            Some(n) => by_batch.entry(*n).or_default().push(job),
+            Some((of, group)) => {
+                let (of, jobs) = by_batch.entry(of.n).or_insert_with(|| (of.clone(), Vec::new()));
+                of.add(*group);
+                jobs.push(job);
+            }
             None => drop(job.reply.send(Err(QueueError::LeaseLost))),
         }
     }
-    join_all(by_batch.into_iter().map(|(n, jobs)| commit(engine, n, jobs))).await;
+    join_all(by_batch.into_values().map(|(of, jobs)| commit(engine, of, jobs))).await;
 }
 
 /// Writes the reports for one batch. If it is not known whether a transaction was carried out, it
 /// is begun again: a lease that is over then tells.
-async fn commit(engine: &Engine, n: i64, jobs: Vec<QueuedReport>) {
+async fn commit(engine: &Engine, of: ReportedBatch, jobs: Vec<QueuedReport>) {
     let (reports, replies): (Vec<WorkerReport>, Vec<_>) =
         jobs.into_iter().map(|job| (job.report, job.reply)).unzip();
-    match engine.retried(|| engine.commit(n, &reports)).await {
+    match engine.retried(|| engine.commit(&of, &reports)).await {
         Ok(alive) => {
             for (reply, is_alive) in replies.into_iter().zip(alive) {
                 let _ = reply.send(if is_alive { Ok(()) } else { Err(QueueError::LeaseLost) });

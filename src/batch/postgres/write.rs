@@ -1,28 +1,56 @@
-//! Writes a [`Draft`] into the database, in the transaction that holds the lock of its batch.
+//! Writes a [`Draft`] into the database, in the transaction that holds the lock of its batch. While
+//! it is held nobody else gets on with the batch: statements that do not need one another are sent
+//! together, and none is sent for each chunk.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use deadpool_postgres::Transaction;
+use futures_util::future::try_join_all;
+use tokio::try_join;
 
 use super::draft::{Draft, EndedChunk, NewResult};
-use super::engine::{change, find, signed};
+use super::due_chunks::ChunkPlace;
+use super::engine::{change, signed};
 use super::error::DatabaseFault;
-use super::leasing::{ChunkPlace, pull_front};
+use super::leasing::pull_front;
 use super::tables::at;
 use crate::batch::time::floor;
 use crate::campaign::progress::Batch;
 
-/// Writes what a draft holds, into the tables at `place`. `sequence`: the number of the last
-/// result. `has_more_chunks`: some group has chunks that are not `ready`.
+/// A batch and what it has beside its progress, locked.
+pub(super) struct LockedBatch {
+    pub(super) batch: Batch,
+    /// The number of the last result.
+    pub(super) sequence: i64,
+    /// The number of the last outcome.
+    pub(super) outcomes: i64,
+    /// By group, the first chunks that are not `ready`: of each group as many as are reported on.
+    pub(super) held_back: HashMap<i64, BTreeSet<ChunkPlace>>,
+}
+
+/// Writes what a draft holds, into the tables at `place`; by group, the last chunk that came up of
+/// those that were never out.
 pub(super) async fn write(
     work: &Transaction<'_>,
     place: &str,
-    (sequence, has_more_chunks): (i64, bool),
+    locked: &LockedBatch,
     draft: &Draft<'_>,
-) -> Result<(), DatabaseFault> {
-    write_results(work, place, sequence, draft).await?;
-    write_waiting(work, place, draft).await?;
-    write_tallies(work, place, draft).await?;
-    write_chunks(work, draft).await?;
-    move_fronts(work, has_more_chunks, draft).await?;
+) -> Result<HashMap<i64, i64>, DatabaseFault> {
+    let coming = come_up(&draft.ended, locked.held_back.clone());
+    try_join!(
+        write_outcomes(work, place, draft),
+        write_results(work, place, locked.sequence, draft),
+        write_waiting(work, place, draft),
+        write_groups(work, place, draft),
+        write_destinations(work, place, draft),
+        write_chunks(work, draft),
+        move_fronts(work, draft.n, &coming),
+        write_batch(work, draft),
+    )?;
+    Ok(coming.last)
+}
+
+async fn write_batch(work: &Transaction<'_>, draft: &Draft<'_>) -> Result<(), DatabaseFault> {
     let Batch { state, ended_at, progress, .. } = &draft.batch;
     let sql = "UPDATE mailvet.batches SET state = $2, ended_at = $3, sequence = sequence + $4,
                    outcomes = $5, finished = $6, waiting = $7, oldest = $8, after_consent = $9
@@ -46,23 +74,32 @@ pub(super) async fn write(
     Ok(())
 }
 
+async fn write_outcomes(
+    work: &Transaction<'_>,
+    place: &str,
+    draft: &Draft<'_>,
+) -> Result<(), DatabaseFault> {
+    if draft.new_outcomes.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = draft.new_outcomes.values().map(|entry| entry.id).collect();
+    let texts: Vec<String> =
+        draft.new_outcomes.keys().map(serde_json::to_string).collect::<Result<_, _>>()?;
+    let sql = at(
+        place,
+        "INSERT INTO mailvet.outcomes_{p} (batch, id, outcome)
+         SELECT $1, o.* FROM unnest($2::bigint[], $3::text[]) o",
+    );
+    change(work, &sql, &[&draft.n, &ids, &texts]).await?;
+    Ok(())
+}
+
 async fn write_results(
     work: &Transaction<'_>,
     place: &str,
     sequence: i64,
     draft: &Draft<'_>,
 ) -> Result<(), DatabaseFault> {
-    if !draft.new_outcomes.is_empty() {
-        let ids: Vec<i64> = draft.new_outcomes.values().map(|entry| entry.id).collect();
-        let texts: Vec<String> =
-            draft.new_outcomes.keys().map(serde_json::to_string).collect::<Result<_, _>>()?;
-        let sql = at(
-            place,
-            "INSERT INTO mailvet.outcomes_{p} (batch, id, outcome)
-             SELECT $1, o.* FROM unnest($2::bigint[], $3::text[]) o",
-        );
-        change(work, &sql, &[&draft.n, &ids, &texts]).await?;
-    }
     let results = &draft.results;
     if results.is_empty() {
         return Ok(());
@@ -127,118 +164,204 @@ async fn write_waiting(
     Ok(())
 }
 
-/// Adds to the counts by group and by destination.
-async fn write_tallies(
+/// Adds to the counts by group.
+async fn write_groups(
     work: &Transaction<'_>,
     place: &str,
     draft: &Draft<'_>,
 ) -> Result<(), DatabaseFault> {
-    if !draft.groups.is_empty() {
-        let groups: Vec<i64> = draft.groups.keys().map(|(group, _)| *group).collect();
-        let reasons: Vec<i16> = draft.groups.keys().map(|(_, reason)| *reason).collect();
-        let counts: Vec<i64> = draft.groups.values().map(|count| signed(*count)).collect();
-        let sql = at(
-            place,
-            "INSERT INTO mailvet.group_tallies_{p} AS t (batch, grp, reason, n)
-             SELECT $1, g.* FROM unnest($2::bigint[], $3::smallint[], $4::bigint[]) g
-             ON CONFLICT (batch, grp, reason) DO UPDATE SET n = t.n + excluded.n",
-        );
-        change(work, &sql, &[&draft.n, &groups, &reasons, &counts]).await?;
+    if draft.groups.is_empty() {
+        return Ok(());
     }
-    if !draft.destinations.is_empty() {
-        let names: Vec<&str> = draft.destinations.keys().map(|(name, _)| &**name).collect();
-        let reasons: Vec<i16> = draft.destinations.keys().map(|(_, reason)| *reason).collect();
-        let counts: Vec<i64> = draft.destinations.values().map(|count| signed(*count)).collect();
-        let sql = at(
-            place,
-            "INSERT INTO mailvet.destination_tallies_{p} AS t (batch, name, reason, n)
-             SELECT $1, d.* FROM unnest($2::text[], $3::smallint[], $4::bigint[]) d
-             ON CONFLICT (batch, name, reason) DO UPDATE SET n = t.n + excluded.n",
-        );
-        change(work, &sql, &[&draft.n, &names, &reasons, &counts]).await?;
+    let groups: Vec<i64> = draft.groups.keys().map(|(group, _)| *group).collect();
+    let reasons: Vec<i16> = draft.groups.keys().map(|(_, reason)| *reason).collect();
+    let counts: Vec<i64> = draft.groups.values().map(|count| signed(*count)).collect();
+    let sql = at(
+        place,
+        "INSERT INTO mailvet.group_tallies_{p} AS t (batch, grp, reason, n)
+         SELECT $1, g.* FROM unnest($2::bigint[], $3::smallint[], $4::bigint[]) g
+         ON CONFLICT (batch, grp, reason) DO UPDATE SET n = t.n + excluded.n",
+    );
+    change(work, &sql, &[&draft.n, &groups, &reasons, &counts]).await?;
+    Ok(())
+}
+
+/// Adds to the counts by destination.
+async fn write_destinations(
+    work: &Transaction<'_>,
+    place: &str,
+    draft: &Draft<'_>,
+) -> Result<(), DatabaseFault> {
+    if draft.destinations.is_empty() {
+        return Ok(());
     }
+    let names: Vec<&str> = draft.destinations.keys().map(|(name, _)| &**name).collect();
+    let reasons: Vec<i16> = draft.destinations.keys().map(|(_, reason)| *reason).collect();
+    let counts: Vec<i64> = draft.destinations.values().map(|count| signed(*count)).collect();
+    let sql = at(
+        place,
+        "INSERT INTO mailvet.destination_tallies_{p} AS t (batch, name, reason, n)
+         SELECT $1, d.* FROM unnest($2::text[], $3::smallint[], $4::bigint[]) d
+         ON CONFLICT (batch, name, reason) DO UPDATE SET n = t.n + excluded.n",
+    );
+    change(work, &sql, &[&draft.n, &names, &reasons, &counts]).await?;
     Ok(())
 }
 
 /// Removes the chunks that are done, gives back those that are released, and ends their leases.
 async fn write_chunks(work: &Transaction<'_>, draft: &Draft<'_>) -> Result<(), DatabaseFault> {
-    for chunk in &draft.kept {
+    let kept = draft.kept.iter().map(async |chunk| {
         let sql = "UPDATE mailvet.chunks SET items = $3, waiting = $4
                    WHERE batch = $1 AND id = $2";
-        change(work, sql, &[&draft.n, &chunk.id, &chunk.items, &chunk.waiting]).await?;
-    }
-    let ended: Vec<i64> = draft.ended.iter().map(|chunk| chunk.id).collect();
-    let sql = "DELETE FROM mailvet.leases WHERE batch = $1 AND ($3 OR chunk = ANY($2))";
-    change(work, sql, &[&draft.n, &ended, &draft.batch.state.is_over()]).await?;
-    let done: Vec<i64> =
-        draft.ended.iter().filter(|chunk| chunk.due.is_none()).map(|chunk| chunk.id).collect();
+        change(work, sql, &[&draft.n, &chunk.id, &chunk.items, &chunk.waiting]).await
+    });
+    let leases = async {
+        if draft.batch.state.is_over() {
+            return change(work, "DELETE FROM mailvet.leases WHERE batch = $1", &[&draft.n]).await;
+        }
+        let ended: Vec<i64> = draft.ended.iter().map(|chunk| chunk.lease).collect();
+        change(work, "DELETE FROM mailvet.leases WHERE id = ANY($1)", &[&ended]).await
+    };
+    try_join!(try_join_all(kept), leases, remove_done(work, draft), release(work, draft))?;
+    Ok(())
+}
+
+async fn remove_done(work: &Transaction<'_>, draft: &Draft<'_>) -> Result<(), DatabaseFault> {
+    let done = draft.ended.iter().filter(|chunk| chunk.due.is_none());
+    let done: Vec<i64> = done.map(|chunk| chunk.id).collect();
     if !done.is_empty() {
         let sql = "DELETE FROM mailvet.chunks WHERE batch = $1 AND id = ANY($2)";
         change(work, sql, &[&draft.n, &done]).await?;
     }
-    for chunk in &draft.ended {
-        if let Some(due) = chunk.due {
-            let sql = "UPDATE mailvet.chunks SET due = $3, waiting = $4
-                       WHERE batch = $1 AND id = $2";
-            change(work, sql, &[&draft.n, &chunk.id, &due, &chunk.waiting]).await?;
-        }
+    Ok(())
+}
+
+async fn release(work: &Transaction<'_>, draft: &Draft<'_>) -> Result<(), DatabaseFault> {
+    let released = || draft.ended.iter().filter_map(|chunk| Some((chunk, chunk.due?)));
+    let ids: Vec<i64> = released().map(|(chunk, _)| chunk.id).collect();
+    if ids.is_empty() {
+        return Ok(());
     }
+    let dues: Vec<i64> = released().map(|(_, due)| due).collect();
+    let waiting: Vec<i32> = released().map(|(chunk, _)| chunk.waiting).collect();
+    let sql = "UPDATE mailvet.chunks c SET due = r.due, waiting = r.waiting
+               FROM unnest($2::bigint[], $3::bigint[], $4::int[]) r (id, due, waiting)
+               WHERE c.batch = $1 AND c.id = r.id";
+    change(work, sql, &[&draft.n, &ids, &dues, &waiting]).await?;
     Ok(())
 }
 
 /// Lets the next chunks of groups come up, and notes where a search has to begin.
-async fn move_fronts(
-    work: &Transaction<'_>,
-    has_more_chunks: bool,
-    draft: &Draft<'_>,
-) -> Result<(), DatabaseFault> {
-    let mut first: Option<ChunkPlace> = None;
-    let mut note = |place| first = Some(first.map_or(place, |first: ChunkPlace| first.min(place)));
-    for chunk in &draft.ended {
-        let next = match has_more_chunks {
-            true => next_not_ready(work, draft.n, chunk).await?,
-            false => None,
-        };
-        let released = chunk.due.map(|due| (due, chunk.id));
-        match (next, released) {
-            (Some(next), None) => {
-                set_ready(work, draft.n, next.1, true).await?;
-                note(next);
-            }
-            // The chunk has fallen behind others of its group.
-            (Some(next), Some(released)) if next < released => {
-                set_ready(work, draft.n, next.1, true).await?;
-                set_ready(work, draft.n, chunk.id, false).await?;
-                note(next);
-            }
-            (_, Some(released)) => note(released),
-            (None, None) => {}
+async fn move_fronts(work: &Transaction<'_>, n: i64, coming: &Coming) -> Result<(), DatabaseFault> {
+    let ready = async {
+        if coming.ready.is_empty() {
+            return Ok(0);
         }
-    }
-    match first {
-        Some(place) => pull_front(work, draft.n, place).await,
-        None => Ok(()),
-    }
-}
-
-/// The first chunk of the group of one that is out no more that is not `ready`.
-async fn next_not_ready(
-    work: &Transaction<'_>,
-    n: i64,
-    chunk: &EndedChunk,
-) -> Result<Option<ChunkPlace>, DatabaseFault> {
-    let sql = "SELECT due, id FROM mailvet.chunks WHERE batch = $1 AND grp = $2 AND NOT ready
-               ORDER BY due, id LIMIT 1";
-    Ok(find(work, sql, &[&n, &chunk.group]).await?.map(|row| (row.get(0), row.get(1))))
-}
-
-async fn set_ready(
-    work: &Transaction<'_>,
-    n: i64,
-    id: i64,
-    ready: bool,
-) -> Result<(), DatabaseFault> {
-    let sql = "UPDATE mailvet.chunks SET ready = $3 WHERE batch = $1 AND id = $2";
-    change(work, sql, &[&n, &id, &ready]).await?;
+        let (ids, ready): (Vec<i64>, Vec<bool>) = coming.ready.iter().unzip();
+        let sql = "UPDATE mailvet.chunks c SET ready = r.ready
+                   FROM unnest($2::bigint[], $3::bool[]) r (id, ready)
+                   WHERE c.batch = $1 AND c.id = r.id";
+        change(work, sql, &[&n, &ids, &ready]).await
+    };
+    let front = async {
+        match coming.first {
+            Some(place) => pull_front(work, n, place).await,
+            None => Ok(()),
+        }
+    };
+    try_join!(ready, front)?;
     Ok(())
+}
+
+/// Which chunks come up when others end.
+#[derive(Debug, Default, PartialEq)]
+struct Coming {
+    /// The chunks that may go out from now on, and those that may not.
+    ready: BTreeMap<i64, bool>,
+    /// The first place at which one may go out.
+    first: Option<ChunkPlace>,
+    /// By group, the last one of those that were never out.
+    last: HashMap<i64, i64>,
+}
+
+/// Which of the chunks that are `held_back` come up.
+fn come_up(ended: &[EndedChunk], mut held_back: HashMap<i64, BTreeSet<ChunkPlace>>) -> Coming {
+    let mut coming = Coming::default();
+    for chunk in ended {
+        let behind = held_back.entry(chunk.group).or_default();
+        let released = chunk.due.map(|due| (due, chunk.id));
+        let place = match behind.first().copied() {
+            Some(next) if released.is_none_or(|released| next < released) => {
+                behind.pop_first();
+                coming.ready.insert(next.1, true);
+                if next.0 == 0 {
+                    coming.last.insert(chunk.group, next.1);
+                }
+                // The chunk has fallen behind others of its group.
+                if let Some(released) = released {
+                    behind.insert(released);
+                    coming.ready.insert(chunk.id, false);
+                }
+                Some(next)
+            }
+            _ => released,
+        };
+        coming.first = [coming.first, place].into_iter().flatten().min();
+    }
+    coming
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(id: i64, group: i64, due: Option<i64>) -> EndedChunk {
+        EndedChunk { id, lease: id, group, due, items: Vec::new(), waiting: 0 }
+    }
+
+    fn held_back<const N: usize>(
+        chunks: [(i64, ChunkPlace); N],
+    ) -> HashMap<i64, BTreeSet<ChunkPlace>> {
+        let mut found: HashMap<i64, BTreeSet<ChunkPlace>> = HashMap::new();
+        for (group, place) in chunks {
+            found.entry(group).or_default().insert(place);
+        }
+        found
+    }
+
+    #[test]
+    fn for_each_chunk_that_is_done_the_next_of_its_group_comes_up() {
+        let done = [ended(1, 7, None), ended(2, 7, None), ended(3, 8, None)];
+        let coming = come_up(&done, held_back([(7, (0, 10)), (7, (0, 11))]));
+        assert_eq!(coming.ready, BTreeMap::from([(10, true), (11, true)]));
+        assert_eq!(coming.first, Some((0, 10)));
+        assert_eq!(coming.last, HashMap::from([(7, 11)]));
+    }
+
+    #[test]
+    fn a_released_chunk_goes_behind_those_that_are_due_before_it_and_may_come_up_again() {
+        let released = [ended(1, 7, Some(50)), ended(2, 7, Some(90))];
+        let coming = come_up(&released, held_back([(7, (20, 10))]));
+        // The first falls behind number 10, and then comes before the second.
+        assert_eq!(coming.ready, BTreeMap::from([(10, true), (1, true), (2, false)]));
+        assert_eq!(coming.first, Some((20, 10)));
+        assert_eq!(coming.last, HashMap::new(), "all of them were out before");
+    }
+
+    #[test]
+    fn a_released_chunk_stays_ready_where_nothing_is_due_before_it() {
+        let coming = come_up(&[ended(1, 7, Some(5))], held_back([(7, (20, 10))]));
+        assert_eq!(coming, Coming { first: Some((5, 1)), ..Coming::default() });
+    }
+
+    #[test]
+    fn none_that_was_never_out_is_held_back_before_the_last_that_came_up() {
+        // Given back until a time before the batch was sealed: due at once.
+        let released = [ended(30, 7, Some(0)), ended(5, 7, Some(0))];
+        let coming = come_up(&released, held_back([(7, (0, 10)), (7, (0, 20))]));
+        let last = coming.last[&7];
+        let held_back: Vec<i64> =
+            coming.ready.iter().filter(|(_, ready)| !**ready).map(|(id, _)| *id).collect();
+        assert_eq!((last, held_back), (10, vec![30]));
+    }
 }

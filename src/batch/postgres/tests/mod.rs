@@ -2,6 +2,7 @@
 //! take turns, the claims about several processes, and what only a database has.
 
 mod alone;
+mod effort;
 mod holders;
 mod limits;
 mod pair;
