@@ -8,6 +8,7 @@ use deadpool_postgres::{GenericClient, Object, Pool};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
@@ -31,6 +32,9 @@ const PAUSES: [Duration; 6] = [
     Duration::from_secs(2),
     Duration::from_secs(2),
 ];
+
+/// Time in which the cause of a failed transaction has been heard.
+const CAUSE: Duration = Duration::from_secs(5);
 
 /// State shared by all that works with one database.
 pub(super) struct Engine {
@@ -140,8 +144,8 @@ pub(super) async fn query<C: GenericClient>(
     sql: &str,
     given: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>, DatabaseFault> {
-    let statement = client.prepare_cached(sql).await?;
-    Ok(client.query(&statement, given).await?)
+    let run = async { client.query(&client.prepare_cached(sql).await?, given).await };
+    cause_first(run.await).await
 }
 
 /// The same for a statement that finds one row or none.
@@ -150,8 +154,8 @@ pub(super) async fn find<C: GenericClient>(
     sql: &str,
     given: &[&(dyn ToSql + Sync)],
 ) -> Result<Option<Row>, DatabaseFault> {
-    let statement = client.prepare_cached(sql).await?;
-    Ok(client.query_opt(&statement, given).await?)
+    let run = async { client.query_opt(&client.prepare_cached(sql).await?, given).await };
+    cause_first(run.await).await
 }
 
 /// The same for a statement that changes rows; how many.
@@ -160,8 +164,19 @@ pub(super) async fn change<C: GenericClient>(
     sql: &str,
     given: &[&(dyn ToSql + Sync)],
 ) -> Result<u64, DatabaseFault> {
-    let statement = client.prepare_cached(sql).await?;
-    Ok(client.execute(&statement, given).await?)
+    let run = async { client.execute(&client.prepare_cached(sql).await?, given).await };
+    cause_first(run.await).await
+}
+
+/// Holds back what a statement says that failed because another one of its transaction had: of
+/// statements that were sent together, the one that tells why is to be heard.
+async fn cause_first<T>(result: Result<T, tokio_postgres::Error>) -> Result<T, DatabaseFault> {
+    if let Err(error) = &result
+        && error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION)
+    {
+        tokio::time::sleep(CAUSE).await;
+    }
+    Ok(result?)
 }
 
 /// A batch's name as the database has it.

@@ -335,3 +335,33 @@ async fn tls_checks_the_certificate_and_a_password_comes_from_a_file() {
     let wrong = open(&config).err().unwrap();
     assert!(wrong.contains("SQLSTATE 28P01") && !wrong.contains("the wrong one"), "{wrong}");
 }
+
+#[tokio::test]
+async fn a_full_disk_is_told_as_such_whichever_statement_meets_it() {
+    let database = TestDatabase::new();
+    let queue = database.connect();
+    list(&queue, rows("a.example", 0, 3)).await;
+    let chunk = lease_one(&queue, at(0)).await;
+    database.sql(
+        "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE disk_full; END $$",
+    );
+    let place = database.sql("SELECT place FROM mailvet.batches");
+    for (event, table) in [
+        ("INSERT", format!("outcomes_{place}")),
+        ("INSERT", format!("results_{place}")),
+        ("INSERT", format!("group_tallies_{place}")),
+        ("DELETE", "leases".to_owned()),
+        ("DELETE", "chunks".to_owned()),
+        ("UPDATE", "batches".to_owned()),
+    ] {
+        database.sql(&format!(
+            "CREATE TRIGGER full_disk BEFORE {event} ON mailvet.{table}
+                 FOR EACH ROW EXECUTE FUNCTION full_disk()"
+        ));
+        let told = queue.complete(chunk.id, all(&chunk, Reason::NullMx), at(0)).await;
+        assert!(matches!(told, Err(QueueError::Full { .. })), "{table}: {told:?}");
+        database.sql(&format!("DROP TRIGGER full_disk ON mailvet.{table}"));
+    }
+    queue.complete(chunk.id, all(&chunk, Reason::NullMx), at(0)).await.unwrap();
+}
