@@ -37,7 +37,7 @@ const SESSION: &str = "-c statement_timeout=30s -c lock_timeout=15s \
      -c client_min_messages=warning -c standard_conforming_strings=on";
 
 /// Settings of a transaction whose statements take whole tables.
-pub(super) const WHOLE_TABLES: &str = "SET LOCAL enable_seqscan = on; \
+pub(crate) const WHOLE_TABLES: &str = "SET LOCAL enable_seqscan = on; \
      SET LOCAL enable_bitmapscan = on; SET LOCAL enable_hashjoin = on; \
      SET LOCAL enable_mergejoin = on;";
 

@@ -54,6 +54,7 @@ use tokio::task::JoinSet;
 
 pub use check::{SettingFinding, SettingStatus};
 pub use connect::DatabaseTarget;
+pub(crate) use connect::WHOLE_TABLES;
 pub use error::{DatabaseFault, PostgresError};
 
 use super::cursor::CursorPosition;

@@ -31,7 +31,7 @@ use super::stored_outcome::{
     LatestOutcomes, NewOutcome, StoredOutcome, VerdictRecord, milliseconds, unsigned,
 };
 use crate::batch::StoreConfig;
-use crate::batch::postgres::{DatabaseFault, DatabaseTarget};
+use crate::batch::postgres::{DatabaseFault, DatabaseTarget, WHOLE_TABLES};
 use lookups::LookupGroup;
 
 pub use evidence::{EvidenceWriter, PostgresEvidence};
@@ -288,7 +288,8 @@ impl OutcomeTable for PostgresOutcomes {
                 .start()
                 .await?;
             // It reads everything, and nobody waits for it.
-            view.batch_execute("SET LOCAL statement_timeout = '5min'").await?;
+            let patient = format!("{WHOLE_TABLES} SET LOCAL statement_timeout = '5min'");
+            view.batch_execute(&patient).await?;
             Ok(tally::count(&view).await?)
         })
         .await
