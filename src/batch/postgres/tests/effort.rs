@@ -1,19 +1,14 @@
-//! What the database has to look at: as much for the last chunk and the last page of a list as for
-//! the first, whoever has an old snapshot open, and whether or not the tables were ever counted.
+//! What the database has to look at for a page of results.
 
 use futures_util::future::try_join_all;
-use tokio::task::JoinSet;
-use tokio_postgres::NoTls;
 
-use super::server::SERVER;
 use super::{TestDatabase, elsewhere};
 use crate::batch::postgres::PostgresQueue;
 use crate::batch::queue::{Cursor, Lease, Order, Queue as _};
 use crate::batch::store::StoreConfig;
 use crate::campaign::id::BatchId;
-use crate::campaign::progress::State;
 use crate::clock::Clock;
-use crate::queue_tests::{all, at, lease, list, numbers, page, row, rows, standing};
+use crate::queue_tests::{all, at, lease, list, numbers, page, row, rows};
 use crate::verdict::Reason;
 
 /// Domains of a test's list, each with one row.
@@ -45,36 +40,6 @@ async fn complete(queue: &PostgresQueue, leases: &[Lease]) {
 async fn long_list(queue: &PostgresQueue) -> BatchId {
     let small = (0..DOMAINS).map(|n| row(&format!("user@d{n}.example")));
     list(queue, small.chain(rows("large.example", 0, 3_000)).collect()).await
-}
-
-#[tokio::test]
-async fn a_chunk_costs_as_much_at_the_end_of_a_list_as_before_beside_an_old_snapshot() {
-    let database = TestDatabase::new();
-    let queue = connect(&database);
-    let id = long_list(&queue).await;
-    let mut connections = JoinSet::new();
-    let (old, connection) =
-        tokio_postgres::connect(&SERVER.url(&database.name), NoTls).await.unwrap();
-    connections.spawn(connection);
-    old.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").await.unwrap();
-    let mut costs = Vec::new();
-    loop {
-        let before = looked_at(&queue).await;
-        let leases = lease(&queue, 32, at(1)).await;
-        if leases.is_empty() {
-            break;
-        }
-        complete(&queue, &leases).await;
-        // The last ones are those of the large domain, which may have few out.
-        if leases.len() == 32 {
-            costs.push(looked_at(&queue).await - before);
-        }
-    }
-    assert_eq!(standing(&queue, &id).await.state, State::Finished);
-    old.batch_execute("COMMIT").await.unwrap();
-    assert!(costs.len() > 40, "{costs:?}");
-    let (first, last) = (costs[2..8].iter().max(), costs[costs.len() - 6..].iter().max());
-    assert!(last.unwrap() < &(2 * first.unwrap()), "{costs:?}");
 }
 
 #[tokio::test]
