@@ -19,7 +19,7 @@ use super::leased_items::LeasedItem;
 use super::outbox;
 use super::standing::state;
 use super::tables::at;
-use super::write::{LockedBatch, write};
+use super::write::write;
 use crate::batch::log_lines::log_finished;
 use crate::batch::queue::LeaseId;
 use crate::batch::time::time;
@@ -44,11 +44,18 @@ impl ReportedBatch {
     }
 }
 
-/// What is out under the leases of reports.
-struct Leased {
+/// A batch and what is out of it under the leases of reports, locked.
+struct LockedBatch {
+    batch: Batch,
+    /// The number of the last result.
+    sequence: i64,
+    /// The number of the last outcome.
+    outcomes: i64,
     chunks: HashMap<LeaseId, LeasedChunk>,
     /// The reasons of the provisional results of their items.
     waiting: HashMap<i64, Reason>,
+    /// By group, the first chunks that are not `ready`: of each group as many as are reported on.
+    held_back: HashMap<i64, BTreeSet<ChunkPlace>>,
 }
 
 impl Engine {
@@ -91,12 +98,12 @@ impl Engine {
         let mut client = self.client().await?;
         let mut items = self.known_items(&client, of, reports).await?;
         let work = client.transaction().await?;
-        let Some((locked, leased)) = self.lock(&work, of, reports).await? else {
+        let Some(locked) = self.lock(&work, of, reports).await? else {
             return Ok(vec![false; reports.len()]);
         };
-        let Leased { mut chunks, waiting } = leased;
+        let LockedBatch { batch, sequence, outcomes, mut chunks, waiting, held_back } = locked;
         items.waiting = waiting;
-        let (batch, outcomes) = (locked.batch.clone(), locked.outcomes);
+        let only_waited = batch.only_waits();
         let mut draft = Draft::new(of.n, batch, items, &self.reasons, outcomes);
         let alive = {
             let remembered = self.outcomes.lock();
@@ -108,8 +115,8 @@ impl Engine {
         if !alive.contains(&true) {
             return Ok(alive);
         }
-        let came_up = write(&work, &of.place, &locked, &draft).await?;
-        let stood_so = locked.batch.only_waits() && draft.batch.only_waits();
+        let came_up = write(&work, &of.place, sequence, held_back, &draft).await?;
+        let stood_so = only_waited && draft.batch.only_waits();
         if let Some(now) = reports.iter().map(|report| report.now).max().filter(|_| !stood_so) {
             outbox::insert(&work, &draft.batch, now).await?;
         }
@@ -134,7 +141,7 @@ impl Engine {
         work: &Transaction<'_>,
         of: &ReportedBatch,
         reports: &[WorkerReport],
-    ) -> Result<Option<(LockedBatch, Leased)>, DatabaseFault> {
+    ) -> Result<Option<LockedBatch>, DatabaseFault> {
         let sql = "SELECT id, spec, state, created_at, sealed_at, rows, mailboxes, finished,
                        waiting, oldest, sequence, outcomes, after_consent
                    FROM mailvet.batches WHERE n = $1 AND state = 'running' FOR UPDATE";
@@ -150,13 +157,14 @@ impl Engine {
         )
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let locked = LockedBatch {
+        Ok(Some(LockedBatch {
             batch: running(&row)?,
             sequence: row.get(10),
             outcomes: row.get(11),
+            chunks,
+            waiting,
             held_back,
-        };
-        Ok(Some((locked, Leased { chunks, waiting })))
+        }))
     }
 
     /// The reasons of the provisional results of the items that are out under leases.

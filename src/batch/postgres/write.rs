@@ -17,29 +17,19 @@ use super::tables::at;
 use crate::batch::time::floor;
 use crate::campaign::progress::Batch;
 
-/// A batch and what it has beside its progress, locked.
-pub(super) struct LockedBatch {
-    pub(super) batch: Batch,
-    /// The number of the last result.
-    pub(super) sequence: i64,
-    /// The number of the last outcome.
-    pub(super) outcomes: i64,
-    /// By group, the first chunks that are not `ready`: of each group as many as are reported on.
-    pub(super) held_back: HashMap<i64, BTreeSet<ChunkPlace>>,
-}
-
-/// Writes what a draft holds, into the tables at `place`; by group, the last chunk that came up of
-/// those that were never out.
+/// Writes what a draft holds, into the tables at `place`, after the result number `sequence`. Of
+/// the chunks that are `held_back` some come up; by group, the last of those that were never out.
 pub(super) async fn write(
     work: &Transaction<'_>,
     place: &str,
-    locked: &LockedBatch,
+    sequence: i64,
+    held_back: HashMap<i64, BTreeSet<ChunkPlace>>,
     draft: &Draft<'_>,
 ) -> Result<HashMap<i64, i64>, DatabaseFault> {
-    let coming = come_up(&draft.ended, locked.held_back.clone());
+    let coming = come_up(&draft.ended, held_back);
     try_join!(
         write_outcomes(work, place, draft),
-        write_results(work, place, locked.sequence, draft),
+        write_results(work, place, sequence, draft),
         write_waiting(work, place, draft),
         write_groups(work, place, draft),
         write_destinations(work, place, draft),
