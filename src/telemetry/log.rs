@@ -52,7 +52,9 @@ where
     let asked_for =
         EnvFilter::builder().parse(&config.level).map_err(|error| refused(error.to_string()))?;
     let held: FilterFn<fn(&Metadata<'_>) -> bool> = filter_fn(is_harmless);
-    Ok(asked_for.and(held))
+    // Without a hint of its own it would take that of the level away, and with it the cheap no to
+    // the spans and events of every octet that h2 and hyper see.
+    Ok(asked_for.and(held.with_max_level_hint(LevelFilter::TRACE)))
 }
 
 /// Returns whether a word is neither a level nor can be meant as a directive. The parser takes such

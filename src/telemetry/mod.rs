@@ -16,9 +16,10 @@ mod panics;
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::Layer as _;
+use tracing::Subscriber;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer, Registry};
 
 pub use log::{Config, LogFormat};
 pub use trace::{TraceConfig, Traces};
@@ -55,6 +56,22 @@ pub enum TelemetryError {
 ///
 /// If the configuration cannot be used.
 pub fn init(config: &Config, trace: &TraceConfig) -> Result<Traces, TelemetryError> {
+    let traces = Traces::start(trace)?;
+    match subscriber(config, traces.layer(trace.level))?.try_init() {
+        Ok(()) => panics::install_hook(),
+        Err(_) => tracing::debug!("logging was set up already"),
+    }
+    Ok(traces)
+}
+
+/// What takes spans and events: the log, and a layer of traces if there is one.
+fn subscriber<L>(
+    config: &Config,
+    traces: Option<L>,
+) -> Result<impl Subscriber + use<L>, TelemetryError>
+where
+    L: Layer<Registry> + Send + Sync,
+{
     let logs = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
@@ -62,16 +79,10 @@ pub fn init(config: &Config, trace: &TraceConfig) -> Result<Traces, TelemetryErr
         LogFormat::Pretty => logs.with_target(false).boxed(),
         LogFormat::Json => logs.json().boxed(),
     };
-    let traces = Traces::start(trace)?;
-    let started = tracing_subscriber::registry()
-        .with(logs.with_filter(log::filter(config)?))
-        .with(traces.layer(trace.level))
-        .try_init();
-    match started {
-        Ok(()) => panics::install_hook(),
-        Err(_) => tracing::debug!("logging was set up already"),
-    }
-    Ok(traces)
+    let logs = logs.with_filter(log::filter(config)?).boxed();
+    // In a list, since a layer that is not there counts as one that wants every span.
+    let layers: Vec<_> = [Some(logs), traces.map(Layer::boxed)].into_iter().flatten().collect();
+    Ok(tracing_subscriber::registry().with(layers))
 }
 
 /// Everything for which [`init`] would refuse this configuration.
@@ -92,7 +103,50 @@ pub fn init_logs(config: &Config) -> Result<(), TelemetryError> {
 
 #[cfg(test)]
 mod tests {
+    use tracing::callsite::{Callsite, Identifier};
+    use tracing::field::FieldSet;
+    use tracing::level_filters::LevelFilter;
+    use tracing::metadata::Kind;
+    use tracing::subscriber::Interest;
+    use tracing::{Level, Metadata};
+    use tracing_subscriber::layer::Identity;
+
     use super::*;
+
+    /// The place of spans that are never opened.
+    struct Nowhere;
+
+    static CALL: Metadata<'static> = span("mailvet::grpc", Level::INFO);
+    static FRAME: Metadata<'static> = span("h2::proto", Level::TRACE);
+
+    impl Callsite for Nowhere {
+        fn set_interest(&self, _: Interest) {}
+
+        fn metadata(&self) -> &Metadata<'_> {
+            &CALL
+        }
+    }
+
+    const fn span(target: &'static str, level: Level) -> Metadata<'static> {
+        let fields = FieldSet::new(&[], Identifier(&Nowhere));
+        Metadata::new("span", target, level, None, None, None, fields, Kind::SPAN)
+    }
+
+    #[test]
+    fn a_span_that_nobody_wants_is_refused_once_and_for_all() {
+        for (level, hint, takes_calls) in [
+            ("warn,mailvet=info", LevelFilter::INFO, true),
+            ("mailvet=debug", LevelFilter::DEBUG, true),
+            ("error", LevelFilter::ERROR, false),
+        ] {
+            let config = Config { level: level.to_owned(), ..Config::default() };
+            let subscriber = subscriber(&config, None::<Identity>).unwrap();
+            assert_eq!(subscriber.max_level_hint(), Some(hint), "{level}");
+            assert_eq!(subscriber.register_callsite(&CALL).is_always(), takes_calls, "{level}");
+            assert_eq!(subscriber.register_callsite(&CALL).is_never(), !takes_calls, "{level}");
+            assert!(subscriber.register_callsite(&FRAME).is_never(), "{level}");
+        }
+    }
 
     #[tokio::test]
     async fn what_cannot_be_used_is_named() {
