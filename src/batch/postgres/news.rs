@@ -50,3 +50,20 @@ impl News {
         let _ = tokio::time::timeout(LOOK_EVERY, self.heard()).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_told_of_nothing_looks_every_two_seconds() {
+        let (news, began) = (News::default(), tokio::time::Instant::now());
+        for looks in 1..=3 {
+            news.heard_or_late().await;
+            assert_eq!(began.elapsed(), LOOK_EVERY * looks);
+        }
+        news.hear();
+        news.heard_or_late().await;
+        assert_eq!(began.elapsed(), LOOK_EVERY * 3, "who is told looks at once");
+    }
+}
