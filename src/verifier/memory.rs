@@ -3,14 +3,50 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::evidence::{CachedProbe, ProbeEvidence};
-use super::subject::ParsedAddress;
-use super::{Options, Verifier, lifetime};
+use super::evidence::{AddressEvidence, CachedProbe, ProbeEvidence};
+use super::prior::PriorMail;
+use super::subject::{ParsedAddress, Subject};
+use super::verification::Verification;
+use super::{Options, Verifier, lifetime, verify_span};
 use crate::cache::Lifespan;
 use crate::smtp::{Control, ProbeOutcome, RecipientAnswer, Stage};
 use crate::verdict::{Depth, Judgement, Verdict};
 
 impl Verifier {
+    /// The verification of an address from what became of earlier mail, or from remembered
+    /// evidence. The subject stays where it is, and learns what mail arrived there.
+    pub(super) async fn remembered_verification(
+        &self,
+        subject: &mut Subject,
+        options: &Options,
+    ) -> Option<Verification> {
+        let started = self.clock.now();
+        let parsed = subject.parsed().as_ref().ok()?;
+        let delivered = match self.find_prior_mail(parsed).await {
+            Ok(PriorMail { suppression: None, delivered }) => delivered,
+            not_asked => {
+                let span = verify_span(subject);
+                let verification = self.not_asked(subject, parsed, not_asked, started);
+                return Some(self.record(verification, started, &span));
+            }
+        };
+        subject.note_delivered(delivered);
+        let parsed = subject.parsed().as_ref().ok()?;
+        let cached = self.sufficient_cached(parsed, options).await?;
+        let span = verify_span(subject);
+        self.counters.remembered.inc();
+        let known = AddressEvidence::Remembered(cached.evidence);
+        let suggested_domain = cached.suggested_domain.as_deref();
+        let registration = self.current_registration(&parsed.address, options).await;
+        let verification =
+            self.verification(subject, parsed, &known, suggested_domain, registration, options);
+        let verification = match self.wants_own_mail(&verification) {
+            false => verification,
+            true => Box::pin(self.with_own_mail(parsed, verification)).await,
+        };
+        Some(self.record(verification, started, &span))
+    }
+
     /// Remembered evidence that answers the caller's question.
     pub(super) async fn sufficient_cached(
         &self,

@@ -151,11 +151,12 @@ impl Verifier {
 
     /// Verifies one parsed address as `options` say. Whatever happens is in the verdict; dropping
     /// the future stops the work.
-    pub async fn verify_with(&self, subject: Subject, options: &Options) -> Verification {
-        match self.cached(subject, options).await {
-            Ok(verification) => verification,
-            Err(subject) => self.verify_uncached(subject, options).await,
+    pub async fn verify_with(&self, mut subject: Subject, options: &Options) -> Verification {
+        if let Some(verification) = self.remembered_verification(&mut subject, options).await {
+            return verification;
         }
+        // Boxed: it is large, and an answer that is remembered needs none of it.
+        Box::pin(self.verify_uncached(subject, options)).await
     }
 
     /// `false` if [`cached`](Self::cached) knows no address at this depth now. Takes a look at the
@@ -179,29 +180,7 @@ impl Verifier {
         mut subject: Subject,
         options: &Options,
     ) -> Result<Verification, Subject> {
-        let started = self.clock.now();
-        let Ok(parsed) = subject.parsed() else { return Err(subject) };
-        let delivered = match self.find_prior_mail(parsed).await {
-            Ok(PriorMail { suppression: None, delivered }) => delivered,
-            not_asked => {
-                let span = verify_span(&subject);
-                let verification = self.not_asked(&subject, parsed, not_asked, started);
-                return Ok(self.record(verification, started, &span));
-            }
-        };
-        subject.note_delivered(delivered);
-        let Ok(parsed) = subject.parsed() else { return Err(subject) };
-        let Some(cached) = self.sufficient_cached(parsed, options).await else {
-            return Err(subject);
-        };
-        let span = verify_span(&subject);
-        self.counters.remembered.inc();
-        let known = AddressEvidence::Remembered(cached.evidence);
-        let suggested_domain = cached.suggested_domain.as_deref();
-        let registration = self.current_registration(&parsed.address, options).await;
-        let verifying =
-            self.verification(&subject, parsed, &known, suggested_domain, registration, options);
-        Ok(self.record(verifying.await, started, &span))
+        self.remembered_verification(&mut subject, options).await.ok_or(subject)
     }
 
     /// Verifies one address from DNS and its servers, without looking for remembered evidence:
@@ -301,7 +280,8 @@ impl Verifier {
         let registration = self.awaited_registration(&parsed.address, options).await;
         let suggested = suggested_domain.as_deref();
         let verification =
-            self.verification(subject, parsed, &known, suggested, registration, options).await;
+            self.verification(subject, parsed, &known, suggested, registration, options);
+        let verification = self.with_own_mail(parsed, verification).await;
         if let AddressEvidence::Probed(evidence) = &known {
             let mailbox = parsed.identity.mailbox.clone();
             self.remember(mailbox, evidence, &verification.judgement, suggested_domain).await;
@@ -309,8 +289,9 @@ impl Verifier {
         verification
     }
 
-    /// The verification of an address, from what is known.
-    async fn verification(
+    /// The verification of an address, from what is known of it and of its domain; not yet of own
+    /// mail.
+    fn verification(
         &self,
         subject: &Subject,
         parsed: &ParsedAddress,
@@ -339,7 +320,6 @@ impl Verifier {
             registration: self.report_registration(registration, parsed, known),
         };
         let mut verification = report::assemble(parts, self.clock.now());
-        verification.evidence.own_mail = self.own_mail(parsed, &verification).await;
         verification.evidence.delivered = subject.delivered().cloned();
         verification
     }
