@@ -188,8 +188,11 @@ struct Call {
 }
 
 impl Call {
+    /// Notes the code in these headers or trailers. The rest of the status is for the caller alone.
     fn note(&mut self, headers: &HeaderMap) {
-        self.code = Status::from_header_map(headers).map(|status| status.code()).or(self.code);
+        if let Some(code) = headers.get(Status::GRPC_STATUS) {
+            self.code = Some(Code::from_bytes(code.as_bytes()));
+        }
     }
 }
 
