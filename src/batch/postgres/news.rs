@@ -54,16 +54,18 @@ impl News {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
 
     #[tokio::test(start_paused = true)]
     async fn who_is_told_of_nothing_looks_every_two_seconds() {
-        let (news, began) = (News::default(), tokio::time::Instant::now());
+        let (news, clock) = (News::default(), Clock::start());
+        let began = clock.now();
         for looks in 1..=3 {
             news.heard_or_late().await;
-            assert_eq!(began.elapsed(), LOOK_EVERY * looks);
+            assert_eq!(clock.now(), began + LOOK_EVERY * looks);
         }
         news.hear();
         news.heard_or_late().await;
-        assert_eq!(began.elapsed(), LOOK_EVERY * 3, "who is told looks at once");
+        assert_eq!(clock.now(), began + LOOK_EVERY * 3, "who is told looks at once");
     }
 }
