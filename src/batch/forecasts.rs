@@ -34,6 +34,10 @@ const LOOK_SHARE: u32 = 20;
 /// Time over which looks are remembered: two turns of a paced destination.
 const OBSERVED: Duration = Duration::from_secs(124);
 
+/// Time in which all servers that are asked at once have answered: what they put off in it says
+/// nothing of what is put off later.
+const FIRST_REPLIES: Duration = Duration::from_secs(10);
+
 /// Most looks that are remembered.
 const LOOKS: usize = 62;
 
@@ -226,14 +230,14 @@ impl SeenBatch {
         // What a look counted has gone on since.
         let left = estimated.left.saturating_sub(if is_looked_at { age } else { Duration::ZERO });
         let end = now.checked_add(left);
-        match (end, batch.deadline()) {
-            (Some(end), Some(deadline)) if deadline < end => {
-                Some(Forecast { end: deadline, basis: ForecastBasis::Deadline })
+        match batch.deadline() {
+            Some(deadline) if end.is_none_or(|end| deadline < end) => {
+                Some(Forecast { end: deadline, at_least: false, basis: ForecastBasis::Deadline })
             }
-            (None, Some(deadline)) => {
-                Some(Forecast { end: deadline, basis: ForecastBasis::Deadline })
+            _ => {
+                let eta::TimeEstimate { at_least, basis, .. } = estimated;
+                Some(Forecast { end: end?, at_least, basis })
             }
-            (end, _) => Some(Forecast { end: end?, basis: estimated.basis }),
         }
     }
 
@@ -256,8 +260,9 @@ impl SeenBatch {
     fn waiting(&self, batch: &Batch, now: SystemTime) -> Option<WaitingWork> {
         let rows = batch.progress.waiting_rows();
         let last_retry_at = batch.progress.last_retry_at.filter(|_| rows > 0)?;
-        let is_growing = self.looks.front().is_none_or(|oldest| {
-            self.looks.len() == 1 || oldest.last_retry_at.is_none_or(|at| at < last_retry_at)
+        let is_growing = self.looks.front().is_some_and(|oldest| {
+            let settled = self.looks.iter().find(|look| oldest.at + FIRST_REPLIES <= look.at);
+            settled.is_some_and(|look| look.last_retry_at < Some(last_retry_at))
         });
         let window = batch.spec.options.retry_window;
         let troubled = batch.progress.waiting.keys().any(|reason| is_trouble(*reason));

@@ -39,14 +39,14 @@ pub fn before_start(
         pace,
         waiting: None,
     };
-    let Some(TimeEstimate { left: time, basis }) = eta::estimate(&work) else {
+    let Some(TimeEstimate { left: time, basis, .. }) = eta::estimate(&work) else {
         return format!(
             "{left}: less than a minute's worth at each provider, so as long as the servers need \
              to answer"
         );
     };
     format!(
-        "about {}: {}. Other providers are asked at the same time; servers that say \"not now\" \
+        "at least {}: {}. Other providers are asked at the same time; servers that say \"not now\" \
          are waited for",
         time_left(time),
         basis.words()
@@ -77,7 +77,7 @@ mod tests {
         let providers = vec![work("google.com", 130_000), work("outlook.com", 9_000)];
         let text = told(providers, 139_000, Some(PACE));
         assert!(
-            text.starts_with("about 44m: 130,000 rows at google.com, 3,000 a minute"),
+            text.starts_with("at least 44m: 130,000 rows at google.com, 3,000 a minute"),
             "{text}"
         );
     }

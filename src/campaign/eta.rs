@@ -10,7 +10,8 @@
 //! - the open rows of all destinations that have less than a minute's worth, at the rate seen
 //!   lately, which the worker's own limits bound;
 //! - the times at which rows that wait for their server are asked again; while rows go on to be
-//!   put off, the last of them will be put off for as long as the last one was.
+//!   put off after the first replies, or where the provider with the most work puts all of its own
+//!   off, the last of them will be put off for as long as the last one was.
 //!
 //! A pace counts events in any minute: a destination takes a minute's worth at once, and the next
 //! when the first is a minute old.
@@ -95,7 +96,7 @@ pub struct WaitingWork {
     pub rows: u64,
     /// Time until the last of them is asked again.
     pub until_last: Duration,
-    /// `true` while further rows are being put off.
+    /// `true` if rows went on to be put off after the first replies.
     pub is_growing: bool,
 }
 
@@ -160,6 +161,9 @@ pub struct Workload {
 pub struct TimeEstimate {
     /// The time.
     pub left: Duration,
+    /// True until those have answered that it rests on: that they put rows off, or take their
+    /// time, nothing tells before.
+    pub at_least: bool,
     /// The reason.
     pub basis: ForecastBasis,
 }
@@ -197,6 +201,8 @@ pub enum ForecastBasis {
 pub struct Forecast {
     /// The time.
     pub end: SystemTime,
+    /// True if it may come later and hardly earlier: who it rests on has not answered yet.
+    pub at_least: bool,
     /// The reason.
     pub basis: ForecastBasis,
 }
@@ -221,39 +227,63 @@ impl ForecastBasis {
     }
 }
 
+impl Forecast {
+    /// The word before the time left.
+    #[must_use]
+    pub fn about(&self) -> &'static str {
+        if self.at_least { "at least" } else { "about" }
+    }
+}
+
 /// Estimates the time a batch still needs; `None` if nothing tells.
 #[must_use]
 pub fn estimate(work: &Workload) -> Option<TimeEstimate> {
+    let (left, basis) = longest(work)?;
+    Some(TimeEstimate { left, at_least: !is_answered(&basis, work), basis })
+}
+
+/// The time until the last row is done, and the reason.
+fn longest(work: &Workload) -> Option<(Duration, ForecastBasis)> {
     let mut others = (work.open, work.finished_lately);
     let mut paced = Vec::new();
     for one in work.destinations.iter().filter(|one| one.open > 0) {
-        let estimate = at_destination(one, work);
+        let (left, basis) = at_destination(one, work);
         // Less than a minute's worth is done as fast as servers answer, which only a rate tells.
-        if !estimate.left.is_zero() {
+        if !left.is_zero() {
             others.0 = others.0.saturating_sub(one.open);
             others.1 = others.1.saturating_sub(one.finished_within(Duration::MAX));
-            paced.push(estimate);
+            paced.push((left, basis));
         }
     }
     let active = paced.into_iter().chain(at_rate(others, work.observed));
-    let active = active.max_by_key(|one| one.left);
+    let active = active.max_by_key(|(left, _)| *left);
     let Some(waiting) = work.waiting else { return active };
     let basis = ForecastBasis::Waiting { rows: waiting.rows };
-    let last = TimeEstimate { left: waiting.until_last, basis };
+    let last = (waiting.until_last, basis);
     match active.filter(|_| work.open > 0) {
-        // Whatever is put off last is put off for as long as the last one was.
-        Some(active) if waiting.is_growing => {
-            let left = active.left.saturating_add(waiting.until_last);
-            let mostly_waits = waiting.until_last > active.left;
-            Some(TimeEstimate { left, basis: if mostly_waits { last.basis } else { active.basis } })
+        // Whatever is put off last is put off for as long as the last one was. A provider that has
+        // answered nothing is taken for the one that puts off.
+        Some((left, basis)) if waiting.is_growing || !is_answered(&basis, work) => {
+            let basis = if waiting.until_last > left { last.1 } else { basis };
+            Some((left.saturating_add(waiting.until_last), basis))
         }
-        Some(active) if active.left > last.left => Some(active),
+        Some(active) if active.0 > last.0 => Some(active),
         _ => Some(last),
     }
 }
 
+/// Returns whether those have answered that an estimate rests on.
+fn is_answered(basis: &ForecastBasis, work: &Workload) -> bool {
+    match basis {
+        ForecastBasis::Provider { name, .. } => {
+            work.destinations.iter().any(|one| one.name == *name && one.finished > 0)
+        }
+        _ => work.finished_lately > 0 || work.destinations.iter().any(|one| one.finished > 0),
+    }
+}
+
 /// The time for what is open at a destination: at its pace, or at its own rate if that is slower.
-fn at_destination(work: &DestinationWork, all: &Workload) -> TimeEstimate {
+fn at_destination(work: &DestinationWork, all: &Workload) -> (Duration, ForecastBasis) {
     let (rows, mailboxes) = all.rows_and_mailboxes;
     let per_minute = match mailboxes {
         0 => pace_of(work, &all.pace),
@@ -276,7 +306,7 @@ fn at_destination(work: &DestinationWork, all: &Workload) -> TimeEstimate {
     }
     let basis =
         ForecastBasis::Provider { name: work.name.clone(), rows: work.open, per_minute: told };
-    TimeEstimate { left, basis }
+    (left, basis)
 }
 
 /// Recipients that a destination may be asked about in a minute: refused ones end sessions early,
@@ -295,11 +325,11 @@ fn pace_of(work: &DestinationWork, pace: &Pace) -> u64 {
 }
 
 /// The time for what is open at the rate of late; `(open, finished)` rows.
-fn at_rate((open, finished): (u64, u64), observed: Duration) -> Option<TimeEstimate> {
+fn at_rate((open, finished): (u64, u64), observed: Duration) -> Option<(Duration, ForecastBasis)> {
     let rate = rate(finished, observed).filter(|_| open > 0)?;
     let per_minute = (rate * 60.0).round() as u64;
     let basis = ForecastBasis::Rate { rows: open, per_minute };
-    Some(TimeEstimate { left: seconds(open as f64 / rate), basis })
+    Some((seconds(open as f64 / rate), basis))
 }
 
 /// Rows a second, if there are enough of them.

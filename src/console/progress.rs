@@ -95,7 +95,8 @@ fn time(progress: &Progress, now: SystemTime) -> String {
     match &progress.forecast {
         Some(forecast) => {
             let left = forecast.end.duration_since(now).unwrap_or_default();
-            format!("about {} left: {}", time_left(left), forecast.basis.words())
+            let about = forecast.about();
+            format!("{about} {} left: {}", time_left(left), forecast.basis.words())
         }
         None if progress.open_rows() == 0 => "nearly done".to_owned(),
         None => "the time left is told once some servers have answered".to_owned(),

@@ -108,7 +108,8 @@ fn forecast(forecast: &proto::BatchForecast) -> Option<Forecast> {
         Basis::Waiting => ForecastBasis::Waiting { rows },
         Basis::Timeout => ForecastBasis::Deadline,
     };
-    Some(Forecast { end: forecast.end_time.and_then(time)?, basis })
+    let end = forecast.end_time.and_then(time)?;
+    Some(Forecast { end, at_least: forecast.at_least, basis })
 }
 
 /// The pre-flight answer as the service computed it.

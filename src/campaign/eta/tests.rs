@@ -136,11 +136,23 @@ fn rows_that_wait_are_waited_for() {
     let words = estimate(&last).unwrap().basis.words();
     assert_eq!(words, "5 rows wait until their servers are asked again");
     assert_eq!(seconds_left(&last), 360);
-    let amid = Workload { waiting, ..work(&[open(30_001)]) };
+    let answered = DestinationWork { finished: 100, ..open(30_001) };
+    let amid = Workload { waiting, ..work(std::slice::from_ref(&answered)) };
     assert_eq!(seconds_left(&amid), 620 + 360, "the last of them will wait as long");
     let waiting = waiting.map(|waiting| WaitingWork { is_growing: false, ..waiting });
-    let behind = Workload { waiting, ..work(&[open(30_001)]) };
-    assert_eq!(seconds_left(&behind), 620);
+    let behind = Workload { waiting, ..work(&[answered]) };
+    assert_eq!(seconds_left(&behind), 620, "others put off than the provider with the most work");
+    let silent = Workload { waiting, ..work(&[open(30_001)]) };
+    assert_eq!(seconds_left(&silent), 620 + 360, "it answered nothing: it is what puts off");
+}
+
+#[test]
+fn until_the_provider_with_the_most_work_has_answered_the_end_is_the_least() {
+    let at_least = |work: &Workload| estimate(work).unwrap().at_least;
+    let elsewhere = DestinationWork { finished: 1, ..open(30) };
+    assert!(at_least(&work(&[open(30_001), elsewhere.clone()])));
+    let answered = DestinationWork { finished: 1, ..open(30_001) };
+    assert!(!at_least(&work(&[answered, elsewhere])));
 }
 
 #[test]

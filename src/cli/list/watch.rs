@@ -154,9 +154,10 @@ fn message(progress: &Progress, rate: &Rate, now: SystemTime) -> String {
     let rate = rate.per_second();
     // What waits, and the rate, are told below.
     let mut reason = None;
-    if let Some(Forecast { end, basis }) = &progress.forecast {
+    if let Some(forecast) = &progress.forecast {
+        let Forecast { end, basis, .. } = forecast;
         let left = end.duration_since(now).unwrap_or_default();
-        let _ = write!(message, "about {} left  ", time_left(left));
+        let _ = write!(message, "{} {} left  ", forecast.about(), time_left(left));
         if matches!(basis, ForecastBasis::Provider { .. } | ForecastBasis::Deadline) {
             reason = Some(basis.words());
         }
@@ -282,10 +283,13 @@ mod tests {
             per_minute: 3000,
         };
         let end = now + Duration::from_secs(44 * 60 + 1);
-        let progress = Progress { forecast: Some(Forecast { end, basis }), ..progress() };
-        let line = message(&progress, &rate(&[0, 40, 80, 120]), now);
-        let told = "about 44m left  1,230 of 2,000  130,000 rows at example.com, 3,000 a minute  ";
-        assert!(line.starts_with(told), "{line}");
+        for (at_least, about) in [(false, "about"), (true, "at least")] {
+            let forecast = Some(Forecast { end, at_least, basis: basis.clone() });
+            let progress = Progress { forecast, ..progress() };
+            let line = message(&progress, &rate(&[0, 40, 80, 120]), now);
+            let rest = "44m left  1,230 of 2,000  130,000 rows at example.com, 3,000 a minute  ";
+            assert!(line.starts_with(&format!("{about} {rest}")), "{line}");
+        }
     }
 
     #[test]

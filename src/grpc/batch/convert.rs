@@ -112,6 +112,7 @@ fn forecast(forecast: &Forecast) -> proto::BatchForecast {
         rows: count(rows),
         rows_per_minute: count(per_minute),
         text: forecast.basis.words(),
+        at_least: forecast.at_least,
     }
 }
 
