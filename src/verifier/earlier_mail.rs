@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::Verifier;
-use super::prior::{GivenVerdict, PriorLookupError, PriorMail, PriorOutcome};
+use super::prior::{DomainMail, GivenVerdict, PriorLookupError, PriorMail, PriorOutcome};
 use super::report;
 use super::subject::{ParsedAddress, Subject};
 use super::verification::Verification;
@@ -59,25 +59,18 @@ impl Verifier {
         }
     }
 
-    /// `true` if [`with_own_mail`](Self::with_own_mail) may add something.
-    pub(super) fn wants_own_mail(&self, verification: &Verification) -> bool {
-        self.prior_outcomes.is_some() && verification.judgement.catch_all == verdict::CatchAll::Yes
-    }
-
-    /// The verification with the fate of own mail to a domain that accepts every recipient: all
-    /// there is to know of its mailboxes.
-    pub(super) async fn with_own_mail(
+    /// The fate of own mail to a domain that accepts every recipient: all there is to know of its
+    /// mailboxes.
+    pub(super) async fn own_mail(
         &self,
         parsed: &ParsedAddress,
-        mut verification: Verification,
-    ) -> Verification {
-        if self.wants_own_mail(&verification)
-            && let Some(prior) = &self.prior_outcomes
-            && let Some(domain) = parsed.address.domain_name()
-        {
-            let own_mail = prior.find_domain_mail(domain.as_str(), self.clock.now()).await;
-            verification.evidence.own_mail = own_mail;
+        verification: &Verification,
+    ) -> Option<DomainMail> {
+        let prior = self.prior_outcomes.as_ref()?;
+        let domain = parsed.address.domain_name()?;
+        if verification.judgement.catch_all != verdict::CatchAll::Yes {
+            return None;
         }
-        verification
+        prior.find_domain_mail(domain.as_str(), self.clock.now()).await
     }
 }

@@ -38,12 +38,9 @@ impl Verifier {
         let known = AddressEvidence::Remembered(cached.evidence);
         let suggested_domain = cached.suggested_domain.as_deref();
         let registration = self.current_registration(&parsed.address, options).await;
-        let verification =
+        let mut verification =
             self.verification(subject, parsed, &known, suggested_domain, registration, options);
-        let verification = match self.wants_own_mail(&verification) {
-            false => verification,
-            true => Box::pin(self.with_own_mail(parsed, verification)).await,
-        };
+        verification.evidence.own_mail = self.own_mail(parsed, &verification).await;
         Some(self.record(verification, started, &span))
     }
 

@@ -279,9 +279,9 @@ impl Verifier {
             suggested.flatten().and_then(|it| Some(it.domain_name()?.to_unicode().into()));
         let registration = self.awaited_registration(&parsed.address, options).await;
         let suggested = suggested_domain.as_deref();
-        let verification =
+        let mut verification =
             self.verification(subject, parsed, &known, suggested, registration, options);
-        let verification = self.with_own_mail(parsed, verification).await;
+        verification.evidence.own_mail = self.own_mail(parsed, &verification).await;
         if let AddressEvidence::Probed(evidence) = &known {
             let mailbox = parsed.identity.mailbox.clone();
             self.remember(mailbox, evidence, &verification.judgement, suggested_domain).await;
