@@ -3,7 +3,7 @@
 //! A destination through one identity has one holder at a time, and only the holder asks it; the
 //! other replicas ask the holder. The database says who holds what, and nothing else does: no
 //! votes, no protocol of our own. Who may ask until when is decided by `tenure` and `holdings`,
-//! which are pure; the others carry it out.
+//! and what follows when nobody is found by `misses`, which are pure; the others carry it out.
 //!
 //! Without `cluster.listen` none of this exists, and every process asks for itself.
 
@@ -12,6 +12,7 @@ mod credentials;
 mod holder_store;
 mod holdings;
 mod json_codec;
+mod misses;
 mod peer_service;
 mod peers;
 mod sharing;

@@ -15,6 +15,7 @@ use tonic::Status;
 
 use super::holder_store::{Claim, HolderStore, ReleasedDestination};
 use super::holdings::{Holdings, KnownHolder, Renewal};
+use super::misses::{Miss, Misses, NextLook};
 use super::peers::{ForwardFault, Peers};
 use super::tenure::Tenure;
 use crate::clock::Clock;
@@ -32,9 +33,6 @@ const STRIPES: usize = 32;
 
 /// Time for which a destination is kept without use.
 const IDLE: Duration = Duration::from_secs(20);
-
-/// Pause before a holder that gives its destinations up is looked up again, and how often it is.
-const LEAVING: (Duration, u32) = (Duration::from_millis(250), 20);
 
 /// See the module.
 pub(super) struct Sharing {
@@ -54,6 +52,7 @@ pub(super) struct Sharing {
 enum FoundHolder {
     Here(RoutedQuestion),
     Peer(Arc<str>),
+    Changing,
     Nobody,
 }
 
@@ -61,39 +60,27 @@ enum FoundHolder {
 impl QuestionRouter for Sharing {
     async fn route(&self, question: &LaneQuestion) -> RoutedQuestion {
         let key = question.key();
-        let mut misses = 0;
+        let mut misses = Misses::default();
         loop {
-            let address = match self.find(&key).await {
+            let miss = match self.find(&key).await {
                 FoundHolder::Here(routed) => return routed,
                 FoundHolder::Nobody => return RoutedQuestion::Nowhere,
-                FoundHolder::Peer(address) => address,
-            };
-            let sent = self.prober.encode_question(question);
-            let fault = match self.peers.ask(&address, sent).await {
-                Ok(outcome) => match self.prober.decode_outcome(outcome) {
+                FoundHolder::Changing => Miss::Changing,
+                FoundHolder::Peer(address) => match self.forward(question, &address).await {
                     Ok(outcome) => return RoutedQuestion::Elsewhere(outcome),
-                    Err(fault) => ForwardFault::Unreachable(fault.to_string()),
-                },
-                Err(ForwardFault::Late) => return RoutedQuestion::Elsewhere(late()),
-                Err(fault) => fault,
-            };
-            // It may have given the destination up: the database knows, and is asked.
-            self.holdings.lock().forget_peer(&key, &address);
-            misses += 1;
-            let (pause, most) = LEAVING;
-            match fault {
-                ForwardFault::Unreachable(reason) if misses > 1 => {
-                    tracing::debug!(%address, reason, "the holder of a destination is away");
-                    return RoutedQuestion::Nowhere;
-                }
-                _ if misses > most => return RoutedQuestion::Nowhere,
-                _ if misses > 1 => {
-                    if self.clock.now() + pause >= question.deadline {
-                        return RoutedQuestion::Nowhere;
+                    Err(miss) => {
+                        // It may have given the destination up: the database knows, and is asked.
+                        self.holdings.lock().forget_peer(&key, &address);
+                        miss
                     }
+                },
+            };
+            match misses.note(miss) {
+                NextLook::AtOnce => {}
+                NextLook::After(pause) if self.clock.now() + pause < question.deadline => {
                     sleep(pause).await;
                 }
-                _ => {}
+                NextLook::After(_) | NextLook::GiveUp => return RoutedQuestion::Nowhere,
             }
         }
     }
@@ -129,6 +116,26 @@ impl Sharing {
         }
     }
 
+    /// Has the replica at `address` ask, which is said to hold the destination.
+    async fn forward(
+        &self,
+        question: &LaneQuestion,
+        address: &Arc<str>,
+    ) -> Result<LaneOutcome, Miss> {
+        let sent = self.prober.encode_question(question);
+        let reason = match self.peers.ask(address, sent).await {
+            Ok(outcome) => match self.prober.decode_outcome(outcome) {
+                Ok(outcome) => return Ok(outcome),
+                Err(fault) => fault.to_string(),
+            },
+            Err(ForwardFault::Late) => return Ok(late()),
+            Err(ForwardFault::NotHolder) => return Err(Miss::NotHolder),
+            Err(ForwardFault::Unreachable(reason)) => reason,
+        };
+        tracing::debug!(%address, reason, "the holder of a destination cannot be asked");
+        Err(Miss::Unreachable(Arc::clone(address)))
+    }
+
     /// `true` while destinations may be held.
     #[cfg(test)]
     pub(super) fn may_ask(&self) -> bool {
@@ -148,9 +155,10 @@ impl Sharing {
         let known = self.holdings.lock().find(&question.key(), now);
         let KnownHolder::Here(_hold) = known else { return Err(not_holder()) };
         tokio::select! {
-            outcome = self.prober.ask_for_another(question) => Ok(outcome),
-            // The next holder asks.
+            biased;
+            // The next holder asks. It comes first: what waits here is answered as it stands then.
             () = self.leaving.cancelled() => Err(not_holder()),
+            outcome = self.prober.ask_for_another(question) => Ok(outcome),
         }
     }
 
@@ -210,18 +218,27 @@ impl Sharing {
                 self.prober.suspend(key);
                 return FoundHolder::Peer(address);
             }
-            Claim::Peer(None) | Claim::Unclear => {
-                self.holdings.lock().lose(key);
-                self.prober.suspend(key);
+            Claim::Peer(None) => {
+                self.yield_to_others(key);
                 return FoundHolder::Nobody;
+            }
+            Claim::Unclear => {
+                self.yield_to_others(key);
+                return FoundHolder::Changing;
             }
         };
         self.prober.take_over(key, &inheritance);
         match self.holdings.lock().hold(key.clone(), tenure, self.clock.now()) {
             Some(token) => FoundHolder::Here(RoutedQuestion::Here(Box::new(token))),
-            // The membership changed meanwhile, and suspended everything.
-            None => FoundHolder::Nobody,
+            // The membership was renewed meanwhile, and perhaps suspended everything.
+            None => FoundHolder::Changing,
         }
+    }
+
+    /// A destination is not held here (any more), as far as is known.
+    fn yield_to_others(&self, key: &DestinationKey) {
+        self.holdings.lock().lose(key);
+        self.prober.suspend(key);
     }
 
     /// Takes a renewal of the membership in.
@@ -241,9 +258,8 @@ impl Sharing {
         let _exclusive = self.claims.write().await;
         let held = self.holdings.lock().held();
         for key in held {
-            if let FoundHolder::Nobody = self.claim(&key).await {
-                self.holdings.lock().lose(&key);
-                self.prober.suspend(&key);
+            if let FoundHolder::Nobody | FoundHolder::Changing = self.claim(&key).await {
+                self.yield_to_others(&key);
             }
         }
     }

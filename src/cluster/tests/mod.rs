@@ -14,7 +14,7 @@ use super::{Cluster, Config, Tenure};
 use crate::prober::tests::world::World;
 use crate::prober::{self, ProbeRequest, Prober};
 use crate::smtp::{NoReply, ProbeOutcome, RecipientAnswer};
-use table::{HolderTable, TableMember};
+use table::{HolderTable, Meanwhile, TableMember};
 
 /// One replica.
 struct Replica {

@@ -142,6 +142,25 @@ async fn while_a_holder_leaves_no_question_of_another_replica_is_put_off() {
 }
 
 #[tokio::test]
+async fn a_destination_that_just_changes_hands_is_looked_up_again() {
+    let world = World3::new();
+    world.world.host(MX, Rules::default());
+    let replica = world.replica(prober::Config::default()).await;
+    let (member, renewed_at) = (replica.member, world.world.clock.now());
+    let renewal = Tenure { member, connection: 2, renewed_at, members: 3 };
+    for (n, happens) in
+        [Meanwhile::AnotherClaim, Meanwhile::Renewal(renewal)].into_iter().enumerate()
+    {
+        let host = format!("mx.example{n}.net");
+        world.world.host(&host, Rules::default());
+        world.table.during_a_claim(happens);
+        let outcome = replica.prober.probe(world.request("user@a.example", &host, MINUTE)).await;
+        assert_eq!(code(&outcome), 250, "{n}: {outcome:?}");
+    }
+    replica.leave().await;
+}
+
+#[tokio::test]
 async fn what_a_dead_holder_held_rests_until_it_is_missed_and_begins_again_with_one_session() {
     let world = World3::new();
     let (config, rules) = bears(4, 20);

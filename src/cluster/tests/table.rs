@@ -25,12 +25,27 @@ pub(super) struct HolderTable {
     rows: Mutex<HashMap<DestinationKey, HolderRow>>,
     members: Mutex<BTreeMap<i64, String>>,
     joined: Mutex<i64>,
+    /// What happens during the next claim.
+    meanwhile: Mutex<Option<Meanwhile>>,
+}
+
+/// What happens during a claim.
+pub(super) enum Meanwhile {
+    /// Another one is made: nothing is found out.
+    AnotherClaim,
+    /// This membership begins.
+    Renewal(Tenure),
 }
 
 impl HolderTable {
     pub(super) fn new(clock: Clock) -> Self {
         let (rows, members) = (Mutex::default(), Mutex::default());
-        Self { clock, rows, members, joined: Mutex::new(0) }
+        Self { clock, rows, members, joined: Mutex::new(0), meanwhile: Mutex::new(None) }
+    }
+
+    /// Has this happen during the next claim.
+    pub(super) fn during_a_claim(&self, happens: Meanwhile) {
+        *self.meanwhile.lock() = Some(happens);
     }
 
     /// A member is gone.
@@ -76,6 +91,18 @@ impl HolderStore for TableMember {
     }
 
     async fn claim(&self, key: &DestinationKey) -> Result<Claim, HolderFault> {
+        let meanwhile = self.table.meanwhile.lock().take();
+        match meanwhile {
+            Some(Meanwhile::AnotherClaim) => return Ok(Claim::Unclear),
+            Some(Meanwhile::Renewal(tenure)) => {
+                self.tenure.send_replace(Some(tenure));
+                // It is taken in before the claim is answered.
+                for _ in 0..100 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            None => {}
+        }
         let members = self.table.members.lock();
         if !members.contains_key(&self.member) {
             return Ok(Claim::Unclear);

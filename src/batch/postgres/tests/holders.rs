@@ -45,6 +45,31 @@ fn a_destination_has_one_holder_and_the_others_are_told_where_it_is() {
 }
 
 #[test]
+fn of_two_claims_that_meet_one_takes_the_destination_and_the_other_sees_who_does() {
+    let database = TestDatabase::new();
+    let (one, two) = (database.connect(), database.connect());
+    let (a, b) = (share(&one, "10.0.0.1:1"), share(&two, "10.0.0.2:1"));
+    let both = (0..40).map(|n| key(&format!("x{n}.example")));
+    let (first, second) = (a.clone(), b.clone());
+    let met = elsewhere(async move {
+        let claims = both.map(|key| {
+            let (first, second) = (first.clone(), second.clone());
+            async move { tokio::join!(first.claim(&key), second.claim(&key)) }
+        });
+        futures_util::future::join_all(claims).await
+    });
+    for (n, (of_a, of_b)) in met.into_iter().enumerate() {
+        let (of_a, of_b) = (of_a.unwrap(), of_b.unwrap());
+        let takes = [&of_a, &of_b].into_iter().filter(|it| **it == free()).count();
+        assert_eq!(takes, 1, "{of_a:?} {of_b:?}");
+        let (holder, other) = if of_a == free() { (&a, &b) } else { (&b, &a) };
+        let name = format!("x{n}.example");
+        assert_eq!(claim(holder, &name), Claim::Kept);
+        assert!(matches!(claim(other, &name), Claim::Peer(Some(_))));
+    }
+}
+
+#[test]
 fn only_the_holder_gives_a_destination_up_and_the_next_one_is_told_what_it_knew() {
     let database = TestDatabase::new();
     let (one, two) = (database.connect(), database.connect());
