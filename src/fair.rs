@@ -80,20 +80,31 @@ where
         Some((async move { (future.await, place) }, (futures, room)))
     });
     // Each output has its place, so there is always room.
-    let (send, outputs) = mpsc::channel(limit);
+    run_ahead(buffer_unordered(started, limit), limit).map(|(output, _place)| output)
+}
+
+/// The stream in a task of its own, which makes the next items, `ahead` of them and one more, while
+/// the reader deals with the last.
+///
+/// Dropping what is returned ends it. If it panics, whoever reads does so.
+pub fn run_ahead<S>(items: S, ahead: usize) -> impl Stream<Item = S::Item> + use<S>
+where
+    S: Stream<Item: Send> + Send + 'static,
+{
+    let (send, made) = mpsc::channel(ahead.max(1));
     let mut driver = JoinSet::new();
     let drive = async move {
-        let mut running = pin!(buffer_unordered(started, limit));
-        while let Some(output) = running.next().await {
-            if send.send(output).await.is_err() {
+        let mut items = pin!(items);
+        while let Some(item) = items.next().await {
+            if send.send(item).await.is_err() {
                 return;
             }
         }
     };
     driver.spawn(drive.in_current_span());
-    stream::unfold((outputs, driver), |(mut outputs, mut driver)| async move {
-        if let Some((output, _place)) = outputs.recv().await {
-            return Some((output, (outputs, driver)));
+    stream::unfold((made, driver), |(mut made, mut driver)| async move {
+        if let Some(item) = made.recv().await {
+            return Some((item, (made, driver)));
         }
         if let Some(Err(ended)) = driver.join_next().await
             && let Ok(panic) = ended.try_into_panic()
@@ -194,6 +205,25 @@ mod tests {
             }
             assert_eq!(driven.next().await, None);
         }
+    }
+
+    #[tokio::test]
+    async fn what_runs_ahead_makes_the_next_items_and_no_more_until_the_last_is_taken() {
+        let made = Arc::new(AtomicUsize::new(0));
+        let of_all = Arc::clone(&made);
+        let items = stream::iter(0..10).map(move |n| {
+            of_all.fetch_add(1, Ordering::Relaxed);
+            n
+        });
+        let mut ahead = pin!(run_ahead(items, 2));
+        for taken in 0..10 {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(made.load(Ordering::Relaxed), (taken + 3).min(10));
+            assert_eq!(ahead.next().await, Some(taken));
+        }
+        assert_eq!(ahead.next().await, None);
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use super::context::WorkerContext;
 use super::queue::{QueueError, ResultsPage, ResultsRequest};
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::Batch;
+use crate::fair;
 
 /// Shortest time between two looks of a watcher or a reader of results.
 const NOTIFY_EVERY: Duration = Duration::from_millis(200);
@@ -19,6 +20,9 @@ const STORE_AWAY: Duration = Duration::from_secs(1);
 
 /// Results read at a time.
 const RESULTS_AT_ONCE: usize = 500;
+
+/// Pages of results that are read before they are asked for.
+const PAGES_AHEAD: usize = 1;
 
 impl Batches {
     /// The batch as it stands, and again whenever it has changed, until it is over.
@@ -55,7 +59,7 @@ impl Batches {
         query: ResultsQuery,
     ) -> impl Stream<Item = Result<ResultsPage, QueueError>> + use<> {
         let state = Some((self.context.clone(), id, query));
-        stream::unfold(state, |state| async move {
+        let pages = stream::unfold(state, |state| async move {
             let (context, id, mut query) = state?;
             loop {
                 match poll_results(&context, &id, &query).await {
@@ -78,7 +82,9 @@ impl Batches {
                     }
                 }
             }
-        })
+        });
+        // The store looks for the next page while the last is told.
+        fair::run_ahead(pages, PAGES_AHEAD)
     }
 }
 
