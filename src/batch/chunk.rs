@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::context::WorkerContext;
 use super::destinations::DestinationPermit;
@@ -29,6 +30,8 @@ const DESTINATION: Duration = Duration::from_secs(5);
 pub(super) struct Chunk {
     context: WorkerContext,
     lease: Lease,
+    /// Among the addresses that are asked about.
+    place: Option<OwnedSemaphorePermit>,
     /// Items that memory did not answer.
     open: Vec<(LeaseItem, Subject)>,
     /// Results that the queue does not have yet.
@@ -44,10 +47,17 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    pub(super) fn new(context: WorkerContext, lease: Lease) -> Self {
+    /// It keeps its place until all of its items were asked about: what waits for the store then
+    /// takes none of another's.
+    pub(super) fn new(
+        context: WorkerContext,
+        lease: Lease,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Self {
         Self {
             context,
             lease,
+            place,
             remembers_verdicts: false,
             open: Vec::new(),
             results: Vec::new(),
@@ -84,11 +94,13 @@ impl Chunk {
         let now = context.clock.now();
         if self.lease.deadline.is_some_and(|deadline| deadline <= now) {
             self.out_of_time();
+            self.place = None;
             return self.commit().await;
         }
         let _permit = match self.reserve_destination().await {
             Ok(permit) => permit,
             Err(later) => {
+                self.place = None;
                 self.commit().await?;
                 return self.release(later).await;
             }
@@ -159,11 +171,12 @@ impl Chunk {
         let verifier = Arc::clone(&context.verifier);
         let asking = stream::iter(open).map(move |(item, subject)| {
             let verifier = Arc::clone(&verifier);
-            async move {
+            // Boxed, as the answer is: they change hands often.
+            Box::pin(async move {
                 let options = of_item(&options, &item);
                 let verification = verifier.verify(subject, &options).await;
-                (item, verification)
-            }
+                Box::new((item, verification))
+            })
         });
         // They go on while results are committed: what they hold, a commit may wait for.
         let mut answers = Box::pin(fair::drive_unordered(asking, many));
@@ -174,13 +187,14 @@ impl Chunk {
                 biased;
                 () = context.stop.cancelled() => break AskingEnd::Stopped,
                 answer = answers.next() => match answer {
-                    Some((item, verification)) => self.record(&item, &verification),
+                    Some(answer) => self.record(&answer.0, &answer.1),
                     None => break AskingEnd::Complete,
                 },
                 _ = ticks.tick() => self.commit().await?,
             }
         };
         drop(answers);
+        self.place = None;
         self.commit().await?;
         Ok(asked)
     }

@@ -12,8 +12,9 @@ pub struct Config {
     /// The folder that holds the batches; one process at a time uses it. Default: `mailvet` in
     /// `$XDG_STATE_HOME`, else `.local/state/mailvet` in `$HOME`.
     pub data_dir: Option<PathBuf>,
-    /// Addresses of all batches worked on at a time, 100 or more. Default 4000: enough
-    /// to keep a hundred mail servers busy, and each costs some kilobytes.
+    /// Addresses of all batches asked about at a time, 100 or more. Default 4000: enough
+    /// to keep a hundred mail servers busy, and each costs some kilobytes. Beside them at most as
+    /// many may wait for their results to be stored.
     pub addresses_at_once: usize,
     /// Chunks (of at most 100 addresses) of one domain of one batch that are worked on at a
     /// time, 1 or more. Default 8: more than a lane takes in while the next ones are fetched.

@@ -147,6 +147,25 @@ async fn where_no_server_is_asked_no_destination_sets_the_pace() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_the_store_takes_results_in_as_many_others_are_asked_about_and_no_more() {
+    let config = Config { addresses_at_once: 200, ..Config::default() };
+    let list: Vec<String> = (0..800).map(|n| format!("jane{n}@one.example")).collect();
+    let room = Room::open(&[], config);
+    *room.queue.delay.lock() = MINUTE;
+    let list: Vec<&str> = list.iter().map(String::as_str).collect();
+    let options = BatchOptions { depth: Depth::Domain, ..BatchOptions::default() };
+    let id = room.submit(&list, options).await;
+    tokio::time::sleep(MINUTE / 2).await;
+    assert_eq!(room.script.all_asked(), 400);
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(
+        (room.script.all_asked(), room.batch(&id).await.progress.finished_rows()),
+        (800, 400)
+    );
+    assert_eq!(room.rows(&id).await.len(), 800);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_large_batch_does_not_starve_a_small_one() {
     let config = Config { addresses_at_once: 200, chunks_per_domain: 1, ..Config::default() };
     let large: Vec<String> = (0..3_000).map(|n| format!("slow@d{n}.example")).collect();

@@ -5,7 +5,7 @@ mod memory_batch;
 mod outbox;
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard};
@@ -24,6 +24,8 @@ use memory_batch::{MemoryBatch, MemoryChunk, MemoryItem, Row};
 #[derive(Default)]
 pub(crate) struct MemoryQueue {
     inner: Mutex<Inner>,
+    /// Time that it takes to take results in.
+    pub(crate) delay: Mutex<Duration>,
 }
 
 #[derive(Default)]
@@ -266,6 +268,8 @@ impl Queue for MemoryQueue {
         results: Vec<ItemOutcome>,
         now: SystemTime,
     ) -> Result<(), QueueError> {
+        let delay = *self.delay.lock();
+        tokio::time::sleep(delay).await;
         let mut inner = self.lock();
         let (batch, chunk) = inner.out(lease, now)?;
         let kept = inner.kept(&batch)?;
