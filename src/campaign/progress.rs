@@ -104,6 +104,12 @@ impl Progress {
         self.finished.values().sum()
     }
 
+    /// `true` if there are rows that reach the mailbox of another row.
+    #[must_use]
+    pub fn has_copies(&self) -> bool {
+        self.rows != self.mailboxes
+    }
+
     /// Number of rows that wait for another try.
     #[must_use]
     pub fn waiting_rows(&self) -> u64 {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::error::StoreError;
 use super::items;
@@ -18,6 +18,10 @@ use super::time::{chunk_due, floor, kept};
 use crate::batch::outcome::{Outcome, OutcomeTimes};
 use crate::batch::queue::{ItemOutcome, LeaseId};
 use crate::campaign::progress::{Batch, State};
+
+const ADD_RESULT: &str = "
+    INSERT INTO results (sequence, item, rows, reason, outcome, gathered_at, retry_at, elapsed)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// A report about a lease.
 pub(super) struct LeaseReport {
@@ -43,6 +47,7 @@ impl RunningBatch {
         let change = held.connection.unchecked_transaction()?;
         let mut commit = Commit {
             connection: &held.connection,
+            add_result: held.connection.prepare_cached(ADD_RESULT)?,
             reasons: &held.reasons,
             dictionary: &mut held.dictionary,
             batch,
@@ -62,7 +67,7 @@ impl RunningBatch {
             remaining.push((lease, left));
         }
         commit.add_tallies()?;
-        let Commit { batch, sequence, .. } = commit;
+        let (batch, sequence) = commit.into_standing();
         write_standing(&change, &batch, sequence)?;
         change.commit()?;
         self.apply(batch, sequence, remaining);
@@ -95,6 +100,8 @@ impl RunningBatch {
 /// A batch as it will stand when the transaction is over.
 struct Commit<'a> {
     connection: &'a Connection,
+    /// Found once for all results: looking for it takes a tenth of the time of writing one.
+    add_result: CachedStatement<'a>,
     reasons: &'a Reasons,
     dictionary: &'a mut OutcomeWriter,
     batch: Batch,
@@ -103,6 +110,11 @@ struct Commit<'a> {
 }
 
 impl Commit<'_> {
+    /// The batch, and the number of its last result.
+    fn into_standing(self) -> (Batch, i64) {
+        (self.batch, self.sequence)
+    }
+
     /// Keeps results; what then is still open of the lease.
     fn complete(
         &mut self,
@@ -151,22 +163,16 @@ impl Commit<'_> {
         let entry = self.dictionary.intern(self.connection, common)?;
         self.sequence += 1;
         let OutcomeTimes { gathered_at, retry_at, elapsed } = own;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO results
-                     (sequence, item, rows, reason, outcome, gathered_at, retry_at, elapsed)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            )?
-            .execute(params![
-                self.sequence,
-                open.item,
-                signed(rows),
-                number,
-                entry.id,
-                gathered_at.map(signed),
-                retry_at.map(signed),
-                signed(elapsed),
-            ])?;
+        self.add_result.execute(params![
+            self.sequence,
+            open.item,
+            signed(rows),
+            number,
+            entry.id,
+            gathered_at.map(signed),
+            retry_at.map(signed),
+            signed(elapsed),
+        ])?;
         if open.waiting.is_some() {
             self.connection
                 .prepare_cached("DELETE FROM waiting WHERE item = ?")?
@@ -274,8 +280,7 @@ impl Commit<'_> {
 
     /// Number of rows of an item.
     fn rows(&self, item: i64) -> Result<u64, StoreError> {
-        let progress = &self.batch.progress;
-        if progress.rows == progress.mailboxes {
+        if !self.batch.progress.has_copies() {
             return Ok(1);
         }
         let copies: i64 = self

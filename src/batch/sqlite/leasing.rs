@@ -1,10 +1,11 @@
 //! Which chunks go out.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use foldhash::HashSet;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::error::StoreError;
@@ -21,6 +22,9 @@ const WIDE_WINDOW: i64 = 64;
 const ITEM: &str = "SELECT address, consent,
         (SELECT max(copy.consent) FROM rows AS copy INDEXED BY copies WHERE copy.item = own.row)
     FROM rows AS own WHERE own.row = ?";
+
+/// The same where no item has copies.
+const ITEM_ALONE: &str = "SELECT address, consent, NULL FROM rows WHERE row = ?";
 
 /// A chunk that may go out.
 struct Candidate {
@@ -50,11 +54,14 @@ impl RunningBatch {
             self.known_due = Some(NextDue { seen_at: now, is_due: false, next });
         }
         let window = self.window;
+        let item = if self.batch.progress.has_copies() { ITEM } else { ITEM_ALONE };
         let held = self.file(path)?;
         // One view for all: a look at the file on its own has to lock it.
         let view = held.connection.unchecked_transaction()?;
-        let read: Vec<_> =
-            candidates.iter().map(|chunk| read_chunk(held, chunk)).collect::<Result<_, _>>()?;
+        let read: Vec<_> = candidates
+            .iter()
+            .map(|chunk| read_chunk(held, item, chunk))
+            .collect::<Result<_, _>>()?;
         drop(view);
         let deadline = self.batch.deadline();
         let mut leases = Vec::with_capacity(candidates.len());
@@ -170,13 +177,17 @@ struct ChunkContents {
     open: Vec<OpenItem>,
 }
 
-/// The group and the open items of a chunk.
-fn read_chunk(held: &OpenDatabase, candidate: &Candidate) -> Result<ChunkContents, StoreError> {
+/// The group and the open items of a chunk; `item` finds one of those.
+fn read_chunk(
+    held: &OpenDatabase,
+    item: &str,
+    candidate: &Candidate,
+) -> Result<ChunkContents, StoreError> {
     let connection = &held.connection;
     let (group, chunks) = connection
         .prepare_cached("SELECT name, chunks FROM groups WHERE id = ?")?
         .query_row([candidate.group], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut rows = connection.prepare_cached(ITEM)?;
+    let mut rows = connection.prepare_cached(item)?;
     let mut items = Vec::with_capacity(candidate.items.len());
     let mut open = Vec::with_capacity(candidate.items.len());
     for &item in &candidate.items {

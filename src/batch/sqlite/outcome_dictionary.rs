@@ -2,9 +2,10 @@
 //! `outcomes`, as long as it is among those that were met last. One that was forgotten is written
 //! again: that costs room, and nothing else.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use rusqlite::{Connection, params};
 
 use super::error::StoreError;
@@ -59,8 +60,8 @@ impl OutcomeReader {
             self.0.clear();
         }
         Ok(match self.0.entry(id) {
-            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::hash_map::Entry::Vacant(place) => {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
                 let text: String = file
                     .prepare_cached("SELECT outcome FROM outcomes WHERE id = ?")?
                     .query_row([id], |row| row.get(0))?;
