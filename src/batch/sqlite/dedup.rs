@@ -5,9 +5,6 @@
 //! buffered in memory, and flushed in their order, a part of them at a time: then many share a
 //! page. Most of a list was never met; a Bloom filter tells so without a look into the file.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
-
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
@@ -40,10 +37,10 @@ pub(super) fn hash(name: &str) -> Hash {
 pub(super) struct DedupIndex {
     find: &'static str,
     insert: &'static str,
-    buffered: BTreeMap<Hash, i64>,
+    buffered: Buckets,
     filter: Option<BloomFilter>,
-    /// The last that was flushed.
-    last: Hash,
+    /// The bucket that is flushed next.
+    next: usize,
 }
 
 impl DedupIndex {
@@ -65,28 +62,32 @@ impl DedupIndex {
 
     fn new(find: &'static str, insert: &'static str, blocks: usize) -> Self {
         let filter = Some(BloomFilter::new(blocks));
-        Self { find, insert, buffered: BTreeMap::new(), filter, last: [0; 16] }
+        Self { find, insert, buffered: Buckets::default(), filter, next: 0 }
     }
 
-    /// The number of what has this hash, if it was met before.
-    pub(super) fn find(&self, file: &Connection, hash: &Hash) -> rusqlite::Result<Option<i64>> {
-        if self.filter.as_ref().is_some_and(|filter| !filter.may_hold(hash)) {
-            return Ok(None);
+    /// For each of these whether it may have been met before. All at once: the filter is larger
+    /// than the processor's caches, which then fetch the parts of many side by side.
+    pub(super) fn may_hold<'h>(&self, hashes: impl Iterator<Item = &'h Hash>) -> Vec<bool> {
+        match &self.filter {
+            Some(filter) => hashes.map(|hash| filter.may_hold(hash)).collect(),
+            None => hashes.map(|_| true).collect(),
         }
+    }
+
+    /// The number of what has this hash, which [may](Self::may_hold) have been met before.
+    pub(super) fn find(&self, file: &Connection, hash: &Hash) -> rusqlite::Result<Option<i64>> {
         if let Some(number) = self.buffered.get(hash) {
-            return Ok(Some(*number));
+            return Ok(Some(number));
         }
         file.prepare_cached(self.find)?.query_row([hash], |row| row.get(0)).optional()
     }
 
     /// Takes in what was met for the first time.
-    pub(super) fn buffer(&mut self, new: impl IntoIterator<Item = (Hash, i64)>) {
-        for (hash, number) in new {
-            if let Some(filter) = &mut self.filter {
-                filter.add(&hash);
-            }
-            self.buffered.insert(hash, number);
+    pub(super) fn buffer(&mut self, new: Numbers) {
+        if let Some(filter) = &mut self.filter {
+            new.iter().for_each(|(hash, _)| filter.add(hash));
         }
+        self.buffered.extend(new);
     }
 
     /// Gives the room of the filter back; from here on the file is asked each time.
@@ -94,37 +95,77 @@ impl DedupIndex {
         self.filter = None;
     }
 
-    /// Writes a part, if many are buffered or `all` are to be flushed; returns it. It is to be
-    /// [marked](Self::mark_flushed) when it is in the file for good.
-    pub(super) fn flush(&self, file: &Connection, all: bool) -> rusqlite::Result<Vec<Hash>> {
-        if !all && self.buffered.len() < BUFFERED {
-            return Ok(Vec::new());
+    /// Writes a part, if many are buffered or `all` are to be flushed; returns the number of its
+    /// buckets. They are to be [marked](Self::mark_flushed) when they are in the file for good.
+    pub(super) fn flush(&self, file: &Connection, all: bool) -> rusqlite::Result<usize> {
+        if !all && self.buffered.count < BUFFERED {
+            return Ok(0);
         }
         let mut insert = file.prepare_cached(self.insert)?;
-        let after = self.buffered.range((Bound::Excluded(self.last), Bound::Unbounded));
-        let before = self.buffered.range(..=self.last);
-        let count = FLUSHED_AT_ONCE.max(self.buffered.len().saturating_sub(BUFFERED));
-        let mut flushed = Vec::new();
-        for (hash, number) in after.chain(before).take(count) {
-            insert.execute(params![hash, number])?;
-            flushed.push(*hash);
+        let wanted = FLUSHED_AT_ONCE.max(self.buffered.count.saturating_sub(BUFFERED));
+        let (mut buckets, mut flushed) = (0, 0);
+        while flushed < wanted && buckets < BUCKETS {
+            let mut bucket = self.buffered.buckets[(self.next + buckets) % BUCKETS].clone();
+            bucket.sort_unstable();
+            for (hash, number) in &bucket {
+                insert.execute(params![hash, number])?;
+            }
+            flushed += bucket.len();
+            buckets += 1;
         }
-        Ok(flushed)
+        Ok(buckets)
     }
 
-    /// Lets go of what is in the file.
-    pub(super) fn mark_flushed(&mut self, flushed: &[Hash]) {
-        for hash in flushed {
-            self.buffered.remove(hash);
-        }
-        if let Some(last) = flushed.last() {
-            self.last = *last;
+    /// Lets go of what is in the file: so many buckets.
+    pub(super) fn mark_flushed(&mut self, buckets: usize) {
+        for _ in 0..buckets {
+            self.buffered.clear(self.next);
+            self.next = (self.next + 1) % BUCKETS;
         }
     }
 
     /// `true` if nothing is buffered.
     pub(super) fn is_flushed(&self) -> bool {
-        self.buffered.is_empty()
+        self.buffered.count == 0
+    }
+}
+
+/// Buckets of hashes: each has those between two bounds.
+const BUCKETS: usize = 1024;
+
+/// Entries, in the order of their hashes from bucket to bucket, and in none within.
+struct Buckets {
+    buckets: Vec<Vec<(Hash, i64)>>,
+    count: usize,
+}
+
+impl Default for Buckets {
+    fn default() -> Self {
+        Self { buckets: vec![Vec::new(); BUCKETS], count: 0 }
+    }
+}
+
+impl Buckets {
+    /// The bucket of a hash.
+    fn place(hash: &Hash) -> usize {
+        usize::from(u16::from_be_bytes([hash[0], hash[1]])) * BUCKETS / (1 << 16)
+    }
+
+    fn get(&self, hash: &Hash) -> Option<i64> {
+        let bucket = &self.buckets[Self::place(hash)];
+        bucket.iter().find(|(held, _)| held == hash).map(|(_, number)| *number)
+    }
+
+    fn extend(&mut self, new: Numbers) {
+        self.count += new.len();
+        for entry in new {
+            self.buckets[Self::place(&entry.0)].push(entry);
+        }
+    }
+
+    fn clear(&mut self, bucket: usize) {
+        self.count -= self.buckets[bucket].len();
+        self.buckets[bucket].clear();
     }
 }
 
@@ -180,21 +221,24 @@ mod tests {
         let (file, mut index) = (file(), DedupIndex::mailboxes());
         let name = |n: i64| hash(&n.to_string());
         for round in 0..4 {
-            index.buffer((round * 3000..(round + 1) * 3000).map(|n| (name(n), n)));
-            let flushed = index.flush(&file, true).unwrap();
-            index.mark_flushed(&flushed);
-            assert!(flushed.len() <= FLUSHED_AT_ONCE);
+            index.buffer((round * 3000..(round + 1) * 3000).map(|n| (name(n), n)).collect());
+            let before = index.buffered.count;
+            let buckets = index.flush(&file, true).unwrap();
+            index.mark_flushed(buckets);
+            let flushed = before - index.buffered.count;
+            assert!((FLUSHED_AT_ONCE..FLUSHED_AT_ONCE + 100).contains(&flushed), "{flushed}");
             if round == 2 {
                 index.drop_filter();
             }
             for n in 0..(round + 1) * 3000 {
+                assert_eq!(index.may_hold([name(n)].iter()), [true], "round {round}");
                 assert_eq!(index.find(&file, &name(n)).unwrap(), Some(n), "round {round}");
             }
             assert_eq!(index.find(&file, &name(-1)).unwrap(), None);
         }
         while !index.is_flushed() {
-            let flushed = index.flush(&file, true).unwrap();
-            index.mark_flushed(&flushed);
+            let buckets = index.flush(&file, true).unwrap();
+            index.mark_flushed(buckets);
         }
         let count = file.query_one("SELECT count(*) FROM intake.mailboxes", [], |row| row.get(0));
         assert_eq!(count, Ok(12_000));
@@ -205,10 +249,10 @@ mod tests {
         let (file, mut index) = (file(), DedupIndex::mailboxes());
         let short = |n: i64| [0, 1].map(|_| n.to_le_bytes()).concat().try_into().unwrap();
         for page in 0..3 {
-            let flushed = index.flush(&file, false).unwrap();
-            index.mark_flushed(&flushed);
-            assert!(index.buffered.len() <= BUFFERED, "{}", index.buffered.len());
-            index.buffer((page * 70_000..(page + 1) * 70_000).map(|n| (short(n), n)));
+            let buckets = index.flush(&file, false).unwrap();
+            index.mark_flushed(buckets);
+            assert!(index.buffered.count <= BUFFERED, "{}", index.buffered.count);
+            index.buffer((page * 70_000..(page + 1) * 70_000).map(|n| (short(n), n)).collect());
         }
     }
 

@@ -1,7 +1,6 @@
 //! A page of rows, written into the file of its batch: rows into items, items into chunks.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use rusqlite::{CachedStatement, Connection, params};
 
 use super::dedup::{DedupIndex, Hash, Numbers, hash};
@@ -86,7 +85,7 @@ impl<'a> PageWriter<'a> {
     ) -> rusqlite::Result<Numbers> {
         let (items, new) = deduplicate(self.connection, rows, first, index)?;
         let mut by_group: Vec<(&str, GroupRows)> = Vec::new();
-        let mut places: HashMap<&str, usize> = HashMap::new();
+        let mut places: HashMap<&str, usize> = HashMap::default();
         for ((row, new), item) in (first..).zip(rows).zip(items) {
             let row_id = (!new.row_id.is_empty()).then_some(&new.row_id);
             let consent = new.consented_at.map(floor);
@@ -102,19 +101,16 @@ impl<'a> PageWriter<'a> {
                 group_rows.items.push(row);
             }
         }
-        for (name, group_rows) in by_group {
-            self.add(name, &group_rows)?;
+        let hashes: Vec<Hash> = by_group.iter().map(|(name, _)| hash(name)).collect();
+        let may_hold = self.index.may_hold(hashes.iter());
+        for (((name, group_rows), hash), may_hold) in by_group.iter().zip(hashes).zip(may_hold) {
+            let known = if may_hold { self.index.find(self.connection, &hash)? } else { None };
+            match known {
+                Some(group) => self.extend(group, group_rows)?,
+                None => self.begin(hash, name, group_rows)?,
+            }
         }
         Ok(new)
-    }
-
-    /// Adds rows to their group.
-    fn add(&mut self, name: &str, group_rows: &GroupRows) -> rusqlite::Result<()> {
-        let hash = hash(name);
-        match self.index.find(self.connection, &hash)? {
-            Some(group) => self.extend(group, group_rows),
-            None => self.begin(hash, name, group_rows),
-        }
     }
 
     /// Makes a group of rows.
@@ -191,12 +187,14 @@ fn deduplicate(
     let mut hashes: Vec<(Hash, usize)> =
         rows.iter().enumerate().map(|(at, row)| (hash(&row.key), at)).collect();
     hashes.sort_unstable();
+    let may_hold = index.may_hold(hashes.iter().map(|(hash, _)| hash));
     let mut items = vec![None; rows.len()];
     let mut new = Numbers::with_capacity(rows.len());
-    for (hash, at) in hashes {
+    for ((hash, at), may_hold) in hashes.into_iter().zip(may_hold) {
         items[at] = match new.last() {
             Some((before, item)) if *before == hash => Some(*item),
-            _ => index.find(connection, &hash)?,
+            _ if may_hold => index.find(connection, &hash)?,
+            _ => None,
         };
         if items[at].is_none() {
             new.push((hash, first + i64::try_from(at).unwrap_or(i64::MAX)));

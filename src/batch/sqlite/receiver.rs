@@ -1,8 +1,8 @@
 //! A batch that is receiving: rows into items, items into chunks.
 //!
 //! Which mailboxes and groups were met before is kept in a file of its own beside the batch's, see
-//! [`met`](super::dedup), which is removed when the batch is sealed. Neither has a log, and neither
-//! waits for the disk.
+//! [`dedup`](super::dedup), which is removed when the batch is sealed. Neither has a log, and
+//! neither waits for the disk.
 
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params};
 
-use super::dedup::{DedupIndex, Hash, Numbers};
+use super::dedup::{DedupIndex, Numbers};
 use super::directory::{self, Directory};
 use super::error::StoreError;
 use super::page::{PageWriter, WINDOW};
@@ -44,8 +44,10 @@ struct IntakeChange {
     mailboxes: Numbers,
     /// The new ones.
     groups: Numbers,
-    mailboxes_flushed: Vec<Hash>,
-    groups_flushed: Vec<Hash>,
+    /// Buckets of the index.
+    mailboxes_flushed: usize,
+    /// Buckets of the index.
+    groups_flushed: usize,
 }
 
 impl Receiver {
@@ -163,8 +165,8 @@ impl Receiver {
                 self.batch.progress.rows += done.rows as u64;
                 self.batch.progress.mailboxes += done.mailboxes.len() as u64;
                 self.groups += number(done.groups.len() as u64);
-                self.mailbox_index.mark_flushed(&done.mailboxes_flushed);
-                self.group_index.mark_flushed(&done.groups_flushed);
+                self.mailbox_index.mark_flushed(done.mailboxes_flushed);
+                self.group_index.mark_flushed(done.groups_flushed);
                 self.mailbox_index.buffer(done.mailboxes);
                 self.group_index.buffer(done.groups);
                 Ok(())
