@@ -5,6 +5,8 @@
 //! buffered in memory, and flushed in their order, a part of them at a time: then many share a
 //! page. Most of a list was never met; a Bloom filter tells so without a look into the file.
 
+use std::hash::{BuildHasher as _, RandomState};
+
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
@@ -26,19 +28,14 @@ pub(super) type Hash = [u8; 16];
 /// Hashes with the numbers of what they are of.
 pub(super) type Numbers = Vec<(Hash, i64)>;
 
-/// The hash of a name.
-pub(super) fn hash(name: &str) -> Hash {
-    let mut short = [0; 16];
-    short.copy_from_slice(&Sha256::digest(name.as_bytes())[..16]);
-    short
-}
-
 /// An index from names to their numbers, write-behind, with a Bloom filter in front.
 pub(super) struct DedupIndex {
     find: &'static str,
     insert: &'static str,
     buffered: Buckets,
     filter: Option<BloomFilter>,
+    /// Nobody outside can tell which names share a bucket.
+    salt: u64,
     /// The bucket that is flushed next.
     next: usize,
 }
@@ -62,7 +59,16 @@ impl DedupIndex {
 
     fn new(find: &'static str, insert: &'static str, blocks: usize) -> Self {
         let filter = Some(BloomFilter::new(blocks));
-        Self { find, insert, buffered: Buckets::default(), filter, next: 0 }
+        let salt = RandomState::new().hash_one(0);
+        Self { find, insert, buffered: Buckets::default(), filter, salt, next: 0 }
+    }
+
+    /// The hash of a name in this index.
+    pub(super) fn hash(&self, name: &str) -> Hash {
+        let digest = Sha256::new().chain_update(self.salt.to_le_bytes()).chain_update(name);
+        let mut short = [0; 16];
+        short.copy_from_slice(&digest.finalize()[..16]);
+        short
     }
 
     /// For each of these whether it may have been met before. All at once: the filter is larger
@@ -218,8 +224,8 @@ mod tests {
 
     #[test]
     fn what_was_met_is_found_whether_gathered_or_written() {
-        let (file, mut index) = (file(), DedupIndex::mailboxes());
-        let name = |n: i64| hash(&n.to_string());
+        let (file, mut index, names) = (file(), DedupIndex::mailboxes(), DedupIndex::groups());
+        let name = |n: i64| names.hash(&n.to_string());
         for round in 0..4 {
             index.buffer((round * 3000..(round + 1) * 3000).map(|n| (name(n), n)).collect());
             let before = index.buffered.count;
@@ -245,6 +251,13 @@ mod tests {
     }
 
     #[test]
+    fn nobody_outside_can_tell_which_names_share_a_bucket() {
+        let (one, other) = (DedupIndex::groups(), DedupIndex::groups());
+        assert_eq!(one.hash("a"), one.hash("a"));
+        assert_ne!(one.hash("a"), other.hash("a"));
+    }
+
+    #[test]
     fn what_is_gathered_stays_bounded_however_large_the_pages_are() {
         let (file, mut index) = (file(), DedupIndex::mailboxes());
         let short = |n: i64| [0, 1].map(|_| n.to_le_bytes()).concat().try_into().unwrap();
@@ -258,8 +271,8 @@ mod tests {
 
     #[test]
     fn a_filter_passes_few_that_were_not_added() {
-        let mut filter = BloomFilter::new(1 << 7);
-        let name = |n: i64| hash(&n.to_string());
+        let (mut filter, index) = (BloomFilter::new(1 << 7), DedupIndex::groups());
+        let name = |n: i64| index.hash(&n.to_string());
         (0..4096).for_each(|n| filter.add(&name(n)));
         assert!((0..4096).all(|n| filter.may_hold(&name(n))));
         let wrong = (10_000..20_000).filter(|n| filter.may_hold(&name(*n))).count();

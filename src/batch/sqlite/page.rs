@@ -3,7 +3,7 @@
 use foldhash::HashMap;
 use rusqlite::{CachedStatement, Connection, params};
 
-use super::dedup::{DedupIndex, Hash, Numbers, hash};
+use super::dedup::{DedupIndex, Hash, Numbers};
 use super::items;
 use super::time::floor;
 use crate::batch::queue::{CHUNK, NewRow};
@@ -101,7 +101,7 @@ impl<'a> PageWriter<'a> {
                 group_rows.items.push(row);
             }
         }
-        let hashes: Vec<Hash> = by_group.iter().map(|(name, _)| hash(name)).collect();
+        let hashes: Vec<Hash> = by_group.iter().map(|(name, _)| self.index.hash(name)).collect();
         let may_hold = self.index.may_hold(hashes.iter());
         for (((name, group_rows), hash), may_hold) in by_group.iter().zip(hashes).zip(may_hold) {
             let known = if may_hold { self.index.find(self.connection, &hash)? } else { None };
@@ -185,7 +185,7 @@ fn deduplicate(
     index: &DedupIndex,
 ) -> rusqlite::Result<(Vec<Option<i64>>, Numbers)> {
     let mut hashes: Vec<(Hash, usize)> =
-        rows.iter().enumerate().map(|(at, row)| (hash(&row.key), at)).collect();
+        rows.iter().enumerate().map(|(at, row)| (index.hash(&row.key), at)).collect();
     hashes.sort_unstable();
     let may_hold = index.may_hold(hashes.iter().map(|(hash, _)| hash));
     let mut items = vec![None; rows.len()];
