@@ -76,8 +76,8 @@ impl Room {
         Arc::clone(&self.asked).try_acquire_many_owned(u32::try_from(items).ok()?).ok()
     }
 
-    /// Waits until another chunk can be asked about.
-    async fn is_free(&self) {
+    /// Returns once another chunk can be asked about.
+    async fn wait_for_place(&self) {
         if self.beside_the_store() < CHUNK {
             // Until a chunk is over.
             return std::future::pending().await;
@@ -126,7 +126,7 @@ async fn wait(
     };
     tokio::select! {
         Some(done) = chunks.join_next() => done.unwrap_or_default(),
-        () = room.is_free(), if !has_room => 0,
+        () = room.wait_for_place(), if !has_room => 0,
         () = context.changes.changed_since(seen), if has_room => 0,
         () = tokio::time::sleep_until(context.clock.instant(next)), if has_room => 0,
         () = context.stop.cancelled() => 0,
