@@ -94,14 +94,12 @@ impl Chunk {
         let now = context.clock.now();
         if self.lease.deadline.is_some_and(|deadline| deadline <= now) {
             self.out_of_time();
-            self.place = None;
-            return self.commit().await;
+            return self.commit_last().await;
         }
         let _permit = match self.reserve_destination().await {
             Ok(permit) => permit,
             Err(later) => {
-                self.place = None;
-                self.commit().await?;
+                self.commit_last().await?;
                 return self.release(later).await;
             }
         };
@@ -194,8 +192,7 @@ impl Chunk {
             }
         };
         drop(answers);
-        self.place = None;
-        self.commit().await?;
+        self.commit_last().await?;
         Ok(asked)
     }
 
@@ -262,6 +259,12 @@ impl Chunk {
                 gathered_at: outcome.gathered_at(),
             });
         }
+    }
+
+    /// Gives the last results to the queue: nothing more is asked about.
+    async fn commit_last(&mut self) -> Result<(), QueueError> {
+        self.place = None;
+        self.commit().await
     }
 
     /// Gives the results to the queue.
