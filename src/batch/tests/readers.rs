@@ -30,7 +30,6 @@ fn slow_list() -> (Vec<String>, [(&'static str, Says); 2]) {
 #[tokio::test(start_paused = true)]
 async fn results_come_while_the_batch_runs_each_row_once() {
     let (list, says) = slow_list();
-    let list: Vec<&str> = list.iter().map(String::as_str).collect();
     let room = Room::open(&says, Config { addresses_at_once: 150, ..Config::default() });
     let id = room.submit(&list, BatchOptions::default()).await;
     for order in [Order::Completion, Order::Row] {
@@ -46,7 +45,6 @@ async fn results_come_while_the_batch_runs_each_row_once() {
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_stops_anywhere_goes_on_where_it_was() {
     let (list, says) = slow_list();
-    let list: Vec<&str> = list.iter().map(String::as_str).collect();
     let room = Room::open(&says, Config::default());
     let id = room.submit(&list, BatchOptions::default()).await;
     let (mut rows, mut after) = (Vec::new(), Cursor::default());
@@ -70,7 +68,6 @@ async fn a_reader_that_stops_anywhere_goes_on_where_it_was() {
 #[tokio::test(start_paused = true)]
 async fn results_can_be_asked_for_by_verdict() {
     let (list, says) = slow_list();
-    let list: Vec<&str> = list.iter().map(String::as_str).collect();
     let room = Room::open(&says, Config::default());
     let id = room.submit(&list, BatchOptions::default()).await;
     let query = ResultsQuery {

@@ -143,12 +143,17 @@ impl Room {
     }
 
     /// Submits a list and seals it.
-    pub(super) async fn submit(&self, addresses: &[&str], options: BatchOptions) -> BatchId {
+    pub(super) async fn submit(
+        &self,
+        addresses: &[impl AsRef<str>],
+        options: BatchOptions,
+    ) -> BatchId {
         let spec = spec(options);
         let SubmittedBatch::New(batch) = self.batches.submit(spec).await.unwrap() else {
             panic!("a batch of the same name is there");
         };
-        let rows = addresses.iter().map(|address| IncomingRow::new(Subject::parse(*address)));
+        let rows =
+            addresses.iter().map(|address| IncomingRow::new(Subject::parse(address.as_ref())));
         self.batches.append(&batch.id, None, rows).await.unwrap();
         self.batches.seal(&batch.id).await.unwrap().id
     }

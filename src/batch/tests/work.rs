@@ -110,7 +110,6 @@ async fn one_slow_destination_does_not_hold_up_the_list() {
     let mut list: Vec<String> = (0..2_000).map(|n| format!("slow@d{n}.slow.example")).collect();
     list.extend((0..300).map(|n| format!("jane@fast{n}.example")));
     let room = Room::open(&[("slow", Says::Slowly(3 * MINUTE))], config);
-    let list: Vec<&str> = list.iter().map(String::as_str).collect();
     let id = room.submit(&list, BatchOptions::default()).await;
     tokio::time::sleep(2 * MINUTE).await;
     let finished = room.batch(&id).await.progress.finished_rows();
@@ -126,7 +125,6 @@ async fn what_is_remembered_needs_no_place_at_its_destination() {
     let says =
         [("slow", Says::Slowly(3 * MINUTE)), ("known", Says::Remembered(Reason::MailboxNotFound))];
     let room = Room::open(&says, config);
-    let list: Vec<&str> = list.iter().map(String::as_str).collect();
     let id = room.submit(&list, BatchOptions::default()).await;
     tokio::time::sleep(MINUTE).await;
     assert_eq!(room.batch(&id).await.progress.finished_rows(), 2_000);
@@ -138,7 +136,6 @@ async fn where_no_server_is_asked_no_destination_sets_the_pace() {
     let config = Config { addresses_at_once: 400, ..Config::default() };
     let list: Vec<String> = (0..2_000).map(|n| format!("jane@d{n}.one.example")).collect();
     let room = Room::open(&[], config);
-    let list: Vec<&str> = list.iter().map(String::as_str).collect();
     let began = room.clock.now();
     let options = BatchOptions { depth: Depth::Domain, ..BatchOptions::default() };
     let id = room.submit(&list, options).await;
@@ -152,7 +149,6 @@ async fn while_the_store_takes_results_in_as_many_others_are_asked_about_and_no_
     let list: Vec<String> = (0..800).map(|n| format!("jane{n}@one.example")).collect();
     let room = Room::open(&[], config);
     *room.queue.delay.lock() = MINUTE;
-    let list: Vec<&str> = list.iter().map(String::as_str).collect();
     let options = BatchOptions { depth: Depth::Domain, ..BatchOptions::default() };
     let id = room.submit(&list, options).await;
     tokio::time::sleep(MINUTE / 2).await;
@@ -169,7 +165,6 @@ async fn while_the_store_takes_results_in_as_many_others_are_asked_about_and_no_
 async fn a_large_batch_does_not_starve_a_small_one() {
     let config = Config { addresses_at_once: 200, chunks_per_domain: 1, ..Config::default() };
     let large: Vec<String> = (0..3_000).map(|n| format!("slow@d{n}.example")).collect();
-    let large: Vec<&str> = large.iter().map(String::as_str).collect();
     let room = Room::open(&[("slow", Says::Slowly(Duration::from_secs(10)))], config);
     let large = room.submit(&large, BatchOptions::default()).await;
     tokio::time::sleep(Duration::from_secs(15)).await;
