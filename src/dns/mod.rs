@@ -1,26 +1,29 @@
 //! DNS: the mail route of a domain (RFC 5321 section 5.1, RFC 7505) and the facts behind it.
 //!
 //! Pure: [`facts`], [`answer`], [`route`], [`hosts`], [`lifetime`], [`reverse`], [`config`],
-//! [`query`], `counters`. I/O: the [`Resolver`] and the files below it. A negative answer is data;
-//! a [`DnsFailure`] means that no name server could tell. Nothing is cached here: `cache/` does
-//! that, in front of [`Lookup`].
+//! [`query`], `counters`. I/O: the [`Resolver`] and the files below it; `response` and
+//! `special_names` are among those because they speak the DNS library's types. A negative answer
+//! is data; a [`DnsFailure`] means that no name server could tell. Nothing is cached here: `cache/`
+//! does that, in front of [`Lookup`].
 
 pub mod answer;
 pub mod config;
-mod connections;
 mod counters;
 pub mod facts;
 mod failover;
 pub mod hosts;
 pub mod lifetime;
 pub mod lookup;
+mod name_server;
 #[cfg(test)]
 pub(crate) mod no_dns;
 pub mod query;
 mod questions;
 pub mod resolver;
+mod response;
 pub mod reverse;
 pub mod route;
+mod special_names;
 #[cfg(test)]
 pub(crate) mod test_server;
 mod udp;

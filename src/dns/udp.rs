@@ -31,8 +31,8 @@ const QUESTIONS: u32 = 2_000;
 const AGE: Duration = Duration::from_secs(5);
 /// Times that a question is sent before its time is over: a datagram may be lost.
 const TRIES: u32 = 4;
-/// The least time before it is sent again. Hickory asks for 1.2 round trips, which a busy name
-/// server, or a busy host, often passes.
+/// The time before it is sent again, doubled each time: a cold recursion is slow, and so is a busy
+/// host.
 const INTERVAL: Duration = Duration::from_millis(333);
 /// Replies kept that nobody has looked at. More than one is a forger's, or a second answer.
 const REPLIES: usize = 4;
@@ -90,12 +90,12 @@ impl UdpSockets {
     /// Sends `request` and waits for its reply, as long as `timeout`. Sends it again meanwhile,
     /// over another socket.
     pub(super) async fn exchange(
-        self: Arc<Self>,
-        request: DnsRequest,
+        &self,
+        request: &DnsRequest,
         timeout: Duration,
     ) -> Result<DnsResponse, NetError> {
         let mut octets = request.to_vec()?;
-        let interval = request.options().retry_interval.max(INTERVAL);
+        let mut interval = INTERVAL;
         let (replies, mut heard) = mpsc::channel(REPLIES);
         let mut sent = Vec::with_capacity(1);
         let mut timer = pin!(sleep(timeout));
@@ -104,11 +104,12 @@ impl UdpSockets {
             sent.push(self.send(&mut octets, request.id, &replies).await?);
             let until = if tries < TRIES { end.min(sleep(interval).deadline()) } else { end };
             timer.as_mut().reset(until);
+            interval *= 2;
             loop {
                 tokio::select! {
                     biased;
                     reply = heard.recv() => {
-                        if let Some(response) = reply.and_then(|reply| read(reply, &request)) {
+                        if let Some(response) = reply.and_then(|reply| read(reply, request)) {
                             return response;
                         }
                     }

@@ -1,64 +1,72 @@
-//! One name server, asked through hickory: UDP (over sockets of our own), and TCP if the answer was
-//! truncated.
+//! One name server as a source of answers: UDP, and TCP if the response was truncated.
 //!
 //! A name server that refuses EDNS with FORMERR or NOTIMP is asked again without it (RFC 6891
 //! section 7); so is one that is silent, because some servers and middleboxes drop such questions.
-//! It turns hickory's results into an [`Answer`] or a [`DnsFailure`]. Hickory's cache, search
-//! domains and hosts file are off. Names that never go to a name server are answered by hickory
-//! itself: `localhost` (loopback addresses), `invalid` and `onion` (NXDOMAIN), RFC 6761, RFC 7686.
+//! It turns responses into an [`Answer`] or a [`DnsFailure`]. Hickory reads and writes them; its
+//! resolver, with the cache, the pool of servers and the search domains that this has no use for,
+//! costs as much as the questions themselves.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use hickory_resolver::Resolver;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
-use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::{DnsError, NetError, NoRecords};
-use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::op::{DnsRequest, DnsRequestOptions, Query, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use parking_lot::Mutex;
 
 use super::answer::Answer;
 use super::config::{Config, SetupError};
-use super::connections::Connections;
 use super::facts::DnsFailure;
-use super::lifetime;
+use super::name_server::NameServerClient;
+use super::response::{self, Settled};
+use super::{lifetime, special_names};
 use crate::address::DomainName;
 use crate::clock::Clock;
 
 /// One name server.
 pub(super) struct Upstream {
     clock: Clock,
-    with_edns: Resolver<Connections>,
-    without_edns: Resolver<Connections>,
-    /// With EDNS, and with the wish to hear whether the answer is authentic.
-    vouching: Resolver<Connections>,
+    server: NameServerClient,
     /// The time until which the name server is asked without EDNS at once.
     plain_until: Mutex<SystemTime>,
+}
+
+/// The form of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// With EDNS (RFC 6891).
+    Edns,
+    Plain,
+    /// With EDNS, and with the AD bit: the wish to hear whether the answer is authentic (RFC 6840
+    /// section 5.7).
+    Vouching,
+}
+
+/// What a name server says about a name.
+struct FoundRecords {
+    /// The records, with the aliases that lead to them.
+    records: Vec<Record>,
+    /// The name server vouches for all of them: the AD bit.
+    is_authentic: bool,
 }
 
 /// The time for which the lack of EDNS is remembered. Short, because the server may be repaired,
 /// and without EDNS every answer over 512 octets costs a TCP connection.
 const PLAIN_FOR: Duration = Duration::from_secs(10 * 60);
 
-/// Requests in flight on one TCP connection. Hickory's 32 would answer "busy" under load.
-const TCP_REQUESTS: usize = 1024;
+/// The most questions for one name: each response may end with an alias that it leaves open.
+const STEPS: usize = 8;
 
 impl Upstream {
     pub(super) fn new(
-        server: SocketAddr,
+        address: SocketAddr,
         config: &Config,
         clock: Clock,
     ) -> Result<Self, SetupError> {
-        let connections = Connections::new(server, clock);
-        Ok(Self {
-            clock,
-            with_edns: client(server, connections.clone(), config, true)?,
-            without_edns: client(server, connections.clone(), config, false)?,
-            vouching: client(server, connections.wanting_authenticity(), config, true)?,
-            plain_until: Mutex::new(SystemTime::UNIX_EPOCH),
-        })
+        let server = NameServerClient::new(address, config.timeout, clock)
+            .map_err(|error| SetupError::Client(address, error.to_string()))?;
+        Ok(Self { clock, server, plain_until: Mutex::new(SystemTime::UNIX_EPOCH) })
     }
 
     /// Asks for the records of one type; `read` extracts the usable ones. `round` counts the times
@@ -71,16 +79,16 @@ impl Upstream {
         round: u32,
     ) -> Result<Answer<R>, DnsFailure> {
         if round == 0 && !self.is_plain() {
-            let found = self.with_edns.lookup(name.clone(), record_type).await;
+            let found = self.look_up(name, record_type, Form::Edns).await;
             if !found.as_ref().is_err_and(refuses_edns) {
-                return read_result(&self.with_edns, name, found, read).await;
+                return self.read_result(Form::Edns, name, found, read).await;
             }
         }
-        let found = self.without_edns.lookup(name.clone(), record_type).await;
+        let found = self.look_up(name, record_type, Form::Plain).await;
         if is_from_server(&found) {
             *self.plain_until.lock() = self.clock.now() + PLAIN_FOR;
         }
-        read_result(&self.without_edns, name, found, read).await
+        self.read_result(Form::Plain, name, found, read).await
     }
 
     /// Asks as [`Self::ask`] does, and says in `is_authentic` whether the name server vouches for
@@ -92,10 +100,92 @@ impl Upstream {
         read: fn(&RData) -> Option<R>,
         is_authentic: &AtomicBool,
     ) -> Result<Answer<R>, DnsFailure> {
-        let found = self.vouching.lookup(name.clone(), record_type).await;
-        let vouches = found.as_ref().is_ok_and(|it| it.message().metadata.authentic_data);
+        let found = self.look_up(name, record_type, Form::Vouching).await;
+        let vouches = found.as_ref().is_ok_and(|it| it.is_authentic);
         is_authentic.store(vouches, Ordering::Relaxed);
-        read_result(&self.vouching, name, found, read).await
+        self.read_result(Form::Vouching, name, found, read).await
+    }
+
+    /// Asks for `name`, and for what it is an alias of while a response leaves that open.
+    async fn look_up(
+        &self,
+        name: &Name,
+        record_type: RecordType,
+        form: Form,
+    ) -> Result<FoundRecords, NetError> {
+        let mut found = FoundRecords { records: Vec::new(), is_authentic: true };
+        let mut owner = name.clone();
+        for _ in 0..STEPS {
+            if let Some(known) = special_names::answer(&owner, record_type) {
+                found.records.push(known?);
+                return Ok(FoundRecords { is_authentic: false, ..found });
+            }
+            let response = self.server.exchange(request(&owner, record_type, form)).await?;
+            let response = DnsError::from_response(response)?;
+            found.is_authentic &= response.metadata.authentic_data;
+            match response::settle(response, &owner, record_type) {
+                Settled::Records(records) => {
+                    found.records.extend(records);
+                    return Ok(found);
+                }
+                Settled::Alias { aliases, next } => {
+                    found.records.extend(aliases);
+                    owner = next;
+                }
+                Settled::Nothing(none) => return Err(none.into()),
+            }
+        }
+        Err(NoRecords::new(Query::query(owner, record_type), ResponseCode::NoError).into())
+    }
+
+    async fn read_result<R>(
+        &self,
+        form: Form,
+        name: &Name,
+        found: Result<FoundRecords, NetError>,
+        read: fn(&RData) -> Option<R>,
+    ) -> Result<Answer<R>, DnsFailure> {
+        match found {
+            Ok(found) => records(name, &found.records, read),
+            Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
+                // Rare, and large: it may hold another question.
+                Box::pin(self.negative(form, name, none)).await
+            }
+            Err(error) => Err(failure(error)),
+        }
+    }
+
+    /// Reads an answer without records.
+    async fn negative<R>(
+        &self,
+        form: Form,
+        name: &Name,
+        none: NoRecords,
+    ) -> Result<Answer<R>, DnsFailure> {
+        let ttl = none.soa.as_ref().and(none.negative_ttl).map(lifetime::from_wire);
+        let last = none.query.name();
+        let alias_of = (last != name).then(|| from_wire(last));
+        match none.response_code {
+            // The rcode is about the end of the chain (RFC 6604): the alias itself exists.
+            ResponseCode::NXDomain if alias_of.is_none() => Ok(Answer::NoSuchName { ttl }),
+            ResponseCode::NXDomain => Ok(Answer::NoData { alias_of, ttl }),
+            ResponseCode::NoError if none.soa.is_none() && none.ns.is_some() => {
+                Err(DnsFailure::ServerFailure("a referral instead of an answer".into()))
+            }
+            // A long or endless chain ends with an empty answer. It may have come back to the name
+            // itself, so that nothing shows but the missing SOA.
+            ResponseCode::NoError if none.soa.is_none() => {
+                match self.look_up(last, RecordType::CNAME, form).await {
+                    Ok(_) => Err(DnsFailure::ServerFailure("aliases without an end".into())),
+                    Err(error) if error.is_no_records_found() => {
+                        Ok(Answer::NoData { alias_of, ttl })
+                    }
+                    Err(error) => Err(failure(error)),
+                }
+            }
+            ResponseCode::NoError => Ok(Answer::NoData { alias_of, ttl }),
+            code => Err(DnsFailure::ServerFailure(mnemonic(code))),
+        }
     }
 
     fn is_plain(&self) -> bool {
@@ -103,29 +193,12 @@ impl Upstream {
     }
 }
 
-/// A client of one name server, without cache, search domains and hosts file.
-fn client(
-    server: SocketAddr,
-    connections: Connections,
-    config: &Config,
-    edns: bool,
-) -> Result<Resolver<Connections>, SetupError> {
-    let ways = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut c| {
-        c.port = server.port();
-        c
-    });
-    let server_config = NameServerConfig::new(server.ip(), true, ways.to_vec());
-    let resolver_config = ResolverConfig::from_parts(None, vec![], vec![server_config]);
-    let mut builder = Resolver::builder_with_config(resolver_config, connections);
-    let options = builder.options_mut();
-    options.timeout = config.timeout;
-    options.attempts = 0;
-    options.cache_size = 0;
-    options.edns0 = edns;
-    options.use_hosts_file = ResolveHosts::Never;
-    options.preserve_intermediates = true;
-    options.max_active_requests = TCP_REQUESTS;
-    builder.build().map_err(|e| SetupError::Client(server, e.to_string()))
+fn request(name: &Name, record_type: RecordType, form: Form) -> DnsRequest {
+    let mut options = DnsRequestOptions::default();
+    options.use_edns = form != Form::Plain;
+    let mut request = DnsRequest::from_query(Query::query(name.clone(), record_type), options);
+    request.metadata.authentic_data = form == Form::Vouching;
+    request
 }
 
 /// FORMERR and NOTIMP are how a name server without EDNS answers a question with it.
@@ -135,53 +208,10 @@ fn refuses_edns(error: &NetError) -> bool {
 }
 
 /// `true` if the name server answered something better than a refusal of the question's form.
-fn is_from_server(found: &Result<Lookup, NetError>) -> bool {
+fn is_from_server(found: &Result<FoundRecords, NetError>) -> bool {
     match found {
         Ok(_) => true,
         Err(error) => matches!(error, NetError::Dns(_)) && !refuses_edns(error),
-    }
-}
-
-async fn read_result<R>(
-    client: &Resolver<Connections>,
-    name: &Name,
-    found: Result<Lookup, NetError>,
-    read: fn(&RData) -> Option<R>,
-) -> Result<Answer<R>, DnsFailure> {
-    match found {
-        Ok(lookup) => records(name, lookup.answers(), read),
-        Err(NetError::Dns(DnsError::NoRecordsFound(none))) => negative(client, name, none).await,
-        Err(error) => Err(failure(error)),
-    }
-}
-
-/// Reads an answer without records.
-async fn negative<R>(
-    client: &Resolver<Connections>,
-    name: &Name,
-    none: NoRecords,
-) -> Result<Answer<R>, DnsFailure> {
-    let ttl = none.soa.as_ref().and(none.negative_ttl).map(lifetime::from_wire);
-    let last = none.query.name();
-    let alias_of = (last != name).then(|| from_wire(last));
-    match none.response_code {
-        // The rcode is about the end of the chain (RFC 6604): the alias itself exists.
-        ResponseCode::NXDomain if alias_of.is_none() => Ok(Answer::NoSuchName { ttl }),
-        ResponseCode::NXDomain => Ok(Answer::NoData { alias_of, ttl }),
-        ResponseCode::NoError if none.soa.is_none() && none.ns.is_some() => {
-            Err(DnsFailure::ServerFailure("a referral instead of an answer".into()))
-        }
-        // Hickory gives up on a long or endless chain with an empty answer. The chain may have come
-        // back to the name itself, so that nothing shows but the missing SOA.
-        ResponseCode::NoError if none.soa.is_none() => {
-            match client.lookup(last.clone(), RecordType::CNAME).await {
-                Ok(_) => Err(DnsFailure::ServerFailure("aliases without an end".into())),
-                Err(error) if error.is_no_records_found() => Ok(Answer::NoData { alias_of, ttl }),
-                Err(error) => Err(failure(error)),
-            }
-        }
-        ResponseCode::NoError => Ok(Answer::NoData { alias_of, ttl }),
-        code => Err(DnsFailure::ServerFailure(mnemonic(code))),
     }
 }
 
@@ -198,14 +228,7 @@ fn records<R>(
             ttl = record.ttl;
         }
     };
-    // Each step of the chain is one record, so there are no more steps than records.
-    for _ in answers {
-        let Some((record, target)) = answers.iter().find_map(|record| match &record.data {
-            RData::CNAME(target) if &record.name == owner => Some((record, &target.0)),
-            _ => None,
-        }) else {
-            break;
-        };
+    for (record, target) in response::aliases(name, answers) {
         shortest(record);
         owner = target;
     }

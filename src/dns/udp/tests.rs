@@ -1,5 +1,4 @@
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::proto::op::{DnsRequestOptions, Message, MessageType, Query};
@@ -10,9 +9,10 @@ use super::*;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-fn request(name: &str) -> DnsRequest {
+async fn ask(sockets: &UdpSockets, name: &str, timeout: Duration) -> Result<DnsResponse, NetError> {
     let query = Query::query(Name::from_ascii(name).unwrap(), RecordType::MX);
-    DnsRequest::from_query(query, DnsRequestOptions::default())
+    let request = DnsRequest::from_query(query, DnsRequestOptions::default());
+    sockets.exchange(&request, timeout).await
 }
 
 /// The question that came, and from where.
@@ -29,10 +29,10 @@ fn reply(question: &Message) -> Message {
     reply
 }
 
-async fn server() -> (UdpSocket, Arc<UdpSockets>) {
+async fn server() -> (UdpSocket, UdpSockets) {
     let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let sockets = UdpSockets::new(server.local_addr().unwrap(), Clock::start());
-    (server, Arc::new(sockets))
+    (server, sockets)
 }
 
 #[tokio::test]
@@ -51,8 +51,7 @@ async fn many_questions_under_way_share_a_few_ports() {
         }
         ports.len()
     };
-    let asking =
-        (0..200).map(|n| Arc::clone(&sockets).exchange(request(&format!("d{n}.test.")), TIMEOUT));
+    let asking = (0..200).map(async |n: u32| ask(&sockets, &format!("d{n}.test."), TIMEOUT).await);
     let asking = futures_util::future::join_all(asking);
     let (answers, ports) = tokio::join!(asking, answering);
     for (n, answer) in answers.into_iter().enumerate() {
@@ -95,7 +94,7 @@ async fn a_reply_from_elsewhere_with_another_identifier_or_question_is_no_answer
         server.send_to(&forged.to_vec().unwrap(), from).await.unwrap();
         server.send_to(&right.to_vec().unwrap(), from).await.unwrap();
     };
-    let asking = Arc::clone(&sockets).exchange(request("a.test."), TIMEOUT);
+    let asking = ask(&sockets, "a.test.", TIMEOUT);
     let (answer, ()) = tokio::join!(asking, answering);
     let answer = answer.unwrap();
     assert_eq!(answer.queries[0].name().to_string(), "a.test.");
@@ -111,7 +110,7 @@ async fn a_question_without_a_reply_is_sent_again_from_another_port() {
         assert_ne!(first.port(), second.port());
         server.send_to(&reply(&question).to_vec().unwrap(), second).await.unwrap();
     };
-    let asking = Arc::clone(&sockets).exchange(request("a.test."), TIMEOUT);
+    let asking = ask(&sockets, "a.test.", TIMEOUT);
     let (answer, ()) = tokio::join!(asking, answering);
     answer.unwrap();
 }
@@ -119,7 +118,7 @@ async fn a_question_without_a_reply_is_sent_again_from_another_port() {
 #[tokio::test]
 async fn a_silent_server_costs_the_time_it_was_given_and_leaves_nothing_behind() {
     let (_server, sockets) = server().await;
-    let asking = Arc::clone(&sockets).exchange(request("a.test."), Duration::from_millis(50));
+    let asking = ask(&sockets, "a.test.", Duration::from_millis(50));
     assert!(matches!(asking.await, Err(NetError::Timeout)));
     for slot in sockets.slots.lock().slots.iter().flatten() {
         assert!(slot.socket.shared.awaited.lock().is_empty());

@@ -145,7 +145,7 @@ async fn told_ends(name: &str, providers: &[Provider], config: Config) -> ToldEn
 
 impl ToldEnds {
     /// What is told before any answer is within a fifth of the whole time. A later one may be a
-    /// minute's worth off, which is a third of so short a list: rows count when their chunk is done.
+    /// minute's worth off, a third of so short a list: rows count when their chunk is done.
     fn assert_near(&self) {
         assert!(self.at_least.abs() <= self.whole / 5.0, "{:?}", self.at_least);
         self.assert_later();

@@ -1,0 +1,78 @@
+use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
+use hickory_resolver::proto::rr::rdata::{A, CNAME, SOA};
+
+use super::*;
+
+fn name(text: &str) -> Name {
+    Name::from_ascii(text).unwrap()
+}
+
+fn alias(owner: &str, target: &str) -> Record {
+    Record::from_rdata(name(owner), 60, RData::CNAME(CNAME(name(target))))
+}
+
+fn address(owner: &str) -> Record {
+    Record::from_rdata(name(owner), 60, RData::A(A::new(192, 0, 2, 1)))
+}
+
+/// A response to the question for the address of `a.test`.
+fn response(answers: Vec<Record>, authorities: Vec<Record>) -> DnsResponse {
+    let mut message = Message::response(7, OpCode::Query);
+    message.add_query(Query::query(name("a.test."), RecordType::A));
+    message.add_answers(answers);
+    message.add_authorities(authorities);
+    DnsResponse::from_message(message).unwrap()
+}
+
+fn settled(answers: Vec<Record>) -> Settled {
+    settle(response(answers, vec![]), &name("a.test."), RecordType::A)
+}
+
+#[test]
+fn records_of_the_name_or_of_the_end_of_its_aliases_are_the_answer() {
+    for (answers, count) in [
+        (vec![address("a.test.")], 1),
+        (vec![address("A.Test.")], 1),
+        // In any order.
+        (vec![address("c.test."), alias("b.test.", "c.test."), alias("a.test.", "b.test.")], 3),
+    ] {
+        let Settled::Records(records) = settled(answers) else { panic!("no records") };
+        assert_eq!(records.len(), count);
+    }
+}
+
+#[test]
+fn a_response_that_ends_with_an_alias_leaves_its_target_to_be_asked_for() {
+    let answers = vec![alias("a.test.", "b.test."), alias("b.test.", "c.test.")];
+    let Settled::Alias { aliases, next } = settled(answers.clone()) else { panic!("no alias") };
+    assert_eq!((aliases, next), (answers.clone(), name("c.test.")));
+    // Who asks for aliases has them.
+    let found = settle(response(answers, vec![]), &name("a.test."), RecordType::CNAME);
+    assert!(matches!(found, Settled::Records(_)), "{found:?}");
+}
+
+#[test]
+fn a_circle_records_of_other_names_and_another_class_are_no_records() {
+    let mut chaos = address("a.test.");
+    chaos.dns_class = DNSClass::CH;
+    for answers in [
+        vec![alias("a.test.", "a.test.")],
+        vec![alias("a.test.", "b.test."), alias("b.test.", "a.test.")],
+        vec![address("b.test.")],
+        vec![chaos],
+    ] {
+        let found = settled(answers);
+        let Settled::Nothing(none) = found else { panic!("{found:?}") };
+        assert_eq!((none.response_code, none.negative_ttl), (ResponseCode::NoError, None));
+        assert_eq!(*none.query.name(), name("a.test."));
+    }
+}
+
+#[test]
+fn the_soa_tells_how_long_there_are_no_records() {
+    let soa = SOA::new(name("ns.test."), name("admin.test."), 1, 60, 60, 60, 77);
+    let soa = Record::from_rdata(name("test."), 90, RData::SOA(soa));
+    let found = settle(response(vec![], vec![soa]), &name("a.test."), RecordType::A);
+    let Settled::Nothing(none) = found else { panic!("{found:?}") };
+    assert_eq!((none.soa.is_some(), none.negative_ttl), (true, Some(77)));
+}
