@@ -7,6 +7,10 @@ use hickory_resolver::net::NoRecords;
 use hickory_resolver::proto::op::{DnsResponse, Query};
 use hickory_resolver::proto::rr::{DNSClass, Name, RData, Record, RecordRef, RecordType};
 
+/// The most aliases of one chain that are followed. Resolvers follow no more themselves (BIND 16,
+/// Unbound 11).
+const CHAIN: usize = 16;
+
 /// What a response settles.
 #[derive(Debug)]
 pub(super) enum Settled {
@@ -45,7 +49,7 @@ pub(super) fn settle(mut response: DnsResponse, owner: &Name, record_type: Recor
 }
 
 /// The aliases among `answers` that lead on from `name`, each with its target. Each step is one
-/// record, so there are no more steps than records.
+/// record, so there are no more steps than records; nor more than [`CHAIN`].
 pub(super) fn aliases<'a>(
     name: &'a Name,
     answers: &'a [Record],
@@ -59,7 +63,7 @@ pub(super) fn aliases<'a>(
         owner = step.1;
         Some(step)
     })
-    .take(answers.len())
+    .take(answers.len().min(CHAIN))
 }
 
 #[cfg(test)]

@@ -49,6 +49,8 @@ struct FoundRecords {
     records: Vec<Record>,
     /// The name server vouches for all of them: the AD bit.
     is_authentic: bool,
+    /// They end with an alias, after so many questions that nobody follows it.
+    is_endless: bool,
 }
 
 /// The time for which the lack of EDNS is remembered. Short, because the server may be repaired,
@@ -113,7 +115,7 @@ impl Upstream {
         record_type: RecordType,
         form: Form,
     ) -> Result<FoundRecords, NetError> {
-        let mut found = FoundRecords { records: Vec::new(), is_authentic: true };
+        let mut found = FoundRecords { records: Vec::new(), is_authentic: true, is_endless: false };
         let mut owner = name.clone();
         for _ in 0..STEPS {
             if let Some(known) = special_names::answer(&owner, record_type) {
@@ -135,7 +137,7 @@ impl Upstream {
                 Settled::Nothing(none) => return Err(none.into()),
             }
         }
-        Err(NoRecords::new(Query::query(owner, record_type), ResponseCode::NoError).into())
+        Ok(FoundRecords { is_endless: true, ..found })
     }
 
     async fn read_result<R>(
@@ -146,6 +148,7 @@ impl Upstream {
         read: fn(&RData) -> Option<R>,
     ) -> Result<Answer<R>, DnsFailure> {
         match found {
+            Ok(found) if found.is_endless => Err(endless()),
             Ok(found) => records(name, &found.records, read),
             Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
                 // Rare, and large: it may hold another question.
@@ -172,11 +175,11 @@ impl Upstream {
             ResponseCode::NoError if none.soa.is_none() && none.ns.is_some() => {
                 Err(DnsFailure::ServerFailure("a referral instead of an answer".into()))
             }
-            // A long or endless chain ends with an empty answer. It may have come back to the name
-            // itself, so that nothing shows but the missing SOA.
+            // Aliases may have come back to the name itself, so that nothing shows but the missing
+            // SOA.
             ResponseCode::NoError if none.soa.is_none() => {
                 match self.look_up(last, RecordType::CNAME, form).await {
-                    Ok(_) => Err(DnsFailure::ServerFailure("aliases without an end".into())),
+                    Ok(_) => Err(endless()),
                     Err(error) if error.is_no_records_found() => {
                         Ok(Answer::NoData { alias_of, ttl })
                     }
@@ -191,6 +194,10 @@ impl Upstream {
     fn is_plain(&self) -> bool {
         self.clock.now() < *self.plain_until.lock()
     }
+}
+
+fn endless() -> DnsFailure {
+    DnsFailure::ServerFailure("aliases without an end".into())
 }
 
 fn request(name: &Name, record_type: RecordType, form: Form) -> DnsRequest {

@@ -181,6 +181,24 @@ async fn aliases_that_go_in_a_circle_are_a_failure() {
 }
 
 #[tokio::test]
+async fn aliases_of_which_each_response_brings_one_are_followed_for_eight_questions() {
+    let name = |n: u32| if n == 0 { "a.test".to_owned() } else { format!("a{n}.test") };
+    for (aliases, is_followed) in [(7, true), (8, false)] {
+        let mut table = AnswerTable::default();
+        for record_type in [MX, CNAME] {
+            for n in 0..aliases {
+                let step = Says::Records(vec![cname(&name(n), 60, &name(n + 1))]);
+                table = table.with(&name(n), record_type, step);
+            }
+        }
+        let records = Says::Records(mx(&name(aliases), 60, &[(10, "mx.test")]));
+        let found =
+            domain(table.with(&name(aliases), MX, records).otherwise(NODATA), "a.test").await;
+        assert_eq!(found.is_ok(), is_followed, "{aliases}: {found:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_circle_of_aliases_that_ends_where_it_began_is_a_failure_too() {
     for circle in [vec![("a.test", "a.test")], vec![("a.test", "b.test"), ("b.test", "a.test")]] {
         let all: Vec<_> = circle.iter().map(|(from, to)| cname(from, 60, to)).collect();

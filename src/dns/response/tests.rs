@@ -69,6 +69,23 @@ fn a_circle_records_of_other_names_and_another_class_are_no_records() {
 }
 
 #[test]
+fn a_chain_is_followed_as_far_as_resolvers_follow_it() {
+    for (length, is_followed) in [(CHAIN, true), (CHAIN + 1, false), (4_000, false)] {
+        let owner = |n: usize| if n == 0 { "a.test.".to_owned() } else { format!("a{n}.test.") };
+        // The last first: each step has to look through all that follow.
+        let mut answers = vec![address(&owner(length))];
+        answers.extend((0..length).rev().map(|n| alias(&owner(n), &owner(n + 1))));
+        match settled(answers) {
+            Settled::Records(_) => assert!(is_followed, "{length}"),
+            Settled::Alias { next, .. } => {
+                assert_eq!((is_followed, next), (false, name(&owner(CHAIN))), "{length}");
+            }
+            Settled::Nothing(none) => panic!("{none:?}"),
+        }
+    }
+}
+
+#[test]
 fn the_soa_tells_how_long_there_are_no_records() {
     let soa = SOA::new(name("ns.test."), name("admin.test."), 1, 60, 60, 60, 77);
     let soa = Record::from_rdata(name("test."), 90, RData::SOA(soa));
