@@ -102,6 +102,24 @@ async fn a_reply_from_elsewhere_with_another_identifier_or_question_is_no_answer
 }
 
 #[tokio::test]
+async fn a_header_alone_refuses_a_question_and_answers_none() {
+    let (server, sockets) = server().await;
+    let answering = async {
+        let (question, from) = question(&server).await;
+        let mut bare = reply(&question);
+        bare.queries.clear();
+        bare.edns = None;
+        for code in [ResponseCode::NoError, ResponseCode::NXDomain, ResponseCode::FormErr] {
+            bare.metadata.response_code = code;
+            server.send_to(&bare.to_vec().unwrap(), from).await.unwrap();
+        }
+    };
+    let asking = ask(&sockets, "a.test.", TIMEOUT);
+    let (answer, ()) = tokio::join!(asking, answering);
+    assert_eq!(answer.unwrap().metadata.response_code, ResponseCode::FormErr);
+}
+
+#[tokio::test]
 async fn a_question_without_a_reply_is_sent_again_from_another_port() {
     let (server, sockets) = server().await;
     let answering = async {
