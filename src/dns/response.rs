@@ -4,7 +4,7 @@
 use std::iter;
 
 use hickory_resolver::net::NoRecords;
-use hickory_resolver::proto::op::{DnsResponse, Query};
+use hickory_resolver::proto::op::{DnsResponse, Query, ResponseCode};
 use hickory_resolver::proto::rr::{DNSClass, Name, RData, Record, RecordRef, RecordType};
 
 /// The most aliases of one chain that are followed. Resolvers follow no more themselves (BIND 16,
@@ -46,6 +46,11 @@ pub(super) fn settle(mut response: DnsResponse, owner: &Name, record_type: Recor
     none.soa = response.soa().map(|soa| Box::new(RecordRef::to_owned(&soa)));
     none.negative_ttl = response.negative_ttl();
     Settled::Nothing(none)
+}
+
+/// FORMERR and NOTIMP are how a name server without EDNS answers a question with it.
+pub(super) fn refuses_form(code: ResponseCode) -> bool {
+    matches!(code, ResponseCode::FormErr | ResponseCode::NotImp)
 }
 
 /// The aliases among `answers` that lead on from `name`, each with its target. Each step is one

@@ -14,13 +14,14 @@ use std::time::{Duration, SystemTime};
 
 use foldhash::HashMap;
 use hickory_resolver::net::NetError;
-use hickory_resolver::proto::op::{DnsRequest, DnsResponse, ResponseCode};
+use hickory_resolver::proto::op::{DnsRequest, DnsResponse};
 use parking_lot::Mutex;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::response;
 use crate::clock::Clock;
 
 /// Sockets in use at a time. Few questions on each, so that the kernel's buffer holds their
@@ -224,13 +225,12 @@ impl Drop for SentQuestion {
 }
 
 /// Reads a reply; `None` if it does not bring the question of `request` back. A refusal of its form
-/// need not: who cannot read a question, for its EDNS (RFC 6891 section 7), may answer with a header
-/// alone.
+/// need not: who cannot read a question, for its EDNS (RFC 6891 section 7), may answer with a
+/// header alone.
 fn read(reply: Vec<u8>, request: &DnsRequest) -> Option<Result<DnsResponse, NetError>> {
-    use ResponseCode::{FormErr, NotImp};
     match DnsResponse::from_buffer(reply) {
         Ok(response) => {
-            let is_refusal = matches!(response.response_code, FormErr | NotImp);
+            let is_refusal = response::refuses_form(response.response_code);
             let is_bare = response.queries.is_empty() && response.answers.is_empty();
             let is_about_it = response.queries == request.queries || is_refusal && is_bare;
             is_about_it.then_some(Ok(response))

@@ -208,10 +208,8 @@ fn request(name: &Name, record_type: RecordType, form: Form) -> DnsRequest {
     request
 }
 
-/// FORMERR and NOTIMP are how a name server without EDNS answers a question with it.
 fn refuses_edns(error: &NetError) -> bool {
-    use ResponseCode::{FormErr, NotImp};
-    matches!(error, NetError::Dns(DnsError::ResponseCode(FormErr | NotImp)))
+    matches!(error, NetError::Dns(DnsError::ResponseCode(code)) if response::refuses_form(*code))
 }
 
 /// `true` if the name server answered something better than a refusal of the question's form.

@@ -1,4 +1,4 @@
-use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
+use hickory_resolver::proto::op::{Message, OpCode};
 use hickory_resolver::proto::rr::rdata::{A, CNAME, SOA};
 
 use super::*;

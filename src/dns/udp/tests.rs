@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use hickory_resolver::proto::op::{DnsRequestOptions, Message, MessageType, Query};
+use hickory_resolver::proto::op::{DnsRequestOptions, Message, MessageType, Query, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::net::UdpSocket;
 
