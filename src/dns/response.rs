@@ -1,11 +1,13 @@
 //! What one response settles about a name: its records, another name to ask for, or that there are
 //! none.
 
-use std::iter;
+use std::time::Duration;
 
 use hickory_resolver::net::NoRecords;
 use hickory_resolver::proto::op::{DnsResponse, Query, ResponseCode};
 use hickory_resolver::proto::rr::{DNSClass, Name, RData, Record, RecordRef, RecordType};
+
+use super::lifetime;
 
 /// The most aliases of one chain that are followed. Resolvers follow no more themselves (BIND 16,
 /// Unbound 11).
@@ -14,32 +16,50 @@ const CHAIN: usize = 16;
 /// What a response settles.
 #[derive(Debug)]
 pub(super) enum Settled {
-    /// There are records, here with the aliases that lead to them.
-    Records(Vec<Record>),
-    /// The name is an alias, and the response ends there.
-    Alias {
-        /// The records that say so.
-        aliases: Vec<Record>,
-        /// The name to ask for.
-        next: Name,
+    /// There are records.
+    Records {
+        /// The records, all of the type that was asked for.
+        records: Vec<Record>,
+        /// The aliases that lead to them.
+        chain: Chain,
     },
+    /// The name is an alias, and the response ends there.
+    Alias(Chain),
     /// There are no records, or only those of other names.
     Nothing(NoRecords),
+}
+
+/// Aliases, each of which leads on to the next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Chain {
+    /// The name that they lead to: the one they begin with if there are none.
+    pub(super) end: Name,
+    /// The time for which all of them are good.
+    pub(super) ttl: Duration,
+}
+
+impl Chain {
+    /// This chain with `next`, which begins where it ends.
+    pub(super) fn joined(self, next: Self) -> Self {
+        Self { end: next.end, ttl: self.ttl.min(next.ttl) }
+    }
 }
 
 /// Reads the response to a question for records of `owner`.
 pub(super) fn settle(mut response: DnsResponse, owner: &Name, record_type: RecordType) -> Settled {
     response.answers.retain(|record| record.dns_class == DNSClass::IN);
-    let end = aliases(owner, &response.answers).last().map_or(owner, |(_, target)| target);
-    let is_answer = |record: &Record| {
-        record.record_type() == record_type && (&record.name == end || &record.name == owner)
-    };
+    // A question for the alias itself is not about what it leads to.
+    let followed = if record_type == RecordType::CNAME { 0 } else { CHAIN };
+    let chain = chain(owner, &response.answers, followed);
+    let is_answer =
+        |record: &Record| record.record_type() == record_type && record.name == chain.end;
     if response.answers.iter().any(is_answer) {
-        return Settled::Records(response.into_message().answers);
+        let mut records = response.into_message().answers;
+        records.retain(is_answer);
+        return Settled::Records { records, chain };
     }
-    if end != owner && record_type != RecordType::CNAME {
-        let next = end.clone();
-        return Settled::Alias { aliases: response.into_message().answers, next };
+    if chain.end != *owner {
+        return Settled::Alias(chain);
     }
     let question = Query::query(owner.clone(), record_type);
     let mut none = NoRecords::new(question, response.response_code);
@@ -53,22 +73,19 @@ pub(super) fn refuses_form(code: ResponseCode) -> bool {
     matches!(code, ResponseCode::FormErr | ResponseCode::NotImp)
 }
 
-/// The aliases among `answers` that lead on from `name`, each with its target. Each step is one
-/// record, so there are no more steps than records; nor more than [`CHAIN`].
-pub(super) fn aliases<'a>(
-    name: &'a Name,
-    answers: &'a [Record],
-) -> impl Iterator<Item = (&'a Record, &'a Name)> {
-    let mut owner = name;
-    iter::from_fn(move || {
+/// The aliases among `answers` that lead on from `name`. Each step is one record, so there are no
+/// more steps than records; nor more than `limit`.
+fn chain(name: &Name, answers: &[Record], limit: usize) -> Chain {
+    let (mut end, mut ttl) = (name, Duration::MAX);
+    for _ in 0..answers.len().min(limit) {
         let step = answers.iter().find_map(|record| match &record.data {
-            RData::CNAME(target) if &record.name == owner => Some((record, &target.0)),
+            RData::CNAME(target) if &record.name == end => Some((record.ttl, &target.0)),
             _ => None,
-        })?;
-        owner = step.1;
-        Some(step)
-    })
-    .take(answers.len().min(CHAIN))
+        });
+        let Some((lives, target)) = step else { break };
+        (end, ttl) = (target, ttl.min(lifetime::from_wire(lives)));
+    }
+    Chain { end: end.clone(), ttl }
 }
 
 #[cfg(test)]

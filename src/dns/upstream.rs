@@ -19,7 +19,7 @@ use super::answer::Answer;
 use super::config::{Config, SetupError};
 use super::facts::DnsFailure;
 use super::name_server::NameServerClient;
-use super::response::{self, Settled};
+use super::response::{self, Chain, Settled};
 use super::{lifetime, special_names};
 use crate::address::DomainName;
 use crate::clock::Clock;
@@ -45,12 +45,12 @@ enum Form {
 
 /// What a name server says about a name.
 struct FoundRecords {
-    /// The records, with the aliases that lead to them.
+    /// The records; none if after so many questions there was still another alias.
     records: Vec<Record>,
+    /// The aliases that lead to them.
+    chain: Chain,
     /// The name server vouches for all of them: the AD bit.
     is_authentic: bool,
-    /// They end with an alias, after so many questions that nobody follows it.
-    is_endless: bool,
 }
 
 /// The time for which the lack of EDNS is remembered. Short, because the server may be repaired,
@@ -115,29 +115,26 @@ impl Upstream {
         record_type: RecordType,
         form: Form,
     ) -> Result<FoundRecords, NetError> {
-        let mut found = FoundRecords { records: Vec::new(), is_authentic: true, is_endless: false };
-        let mut owner = name.clone();
+        let mut is_authentic = true;
+        let mut chain = Chain { end: name.clone(), ttl: Duration::MAX };
         for _ in 0..STEPS {
-            if let Some(known) = special_names::answer(&owner, record_type) {
-                found.records.push(known?);
-                return Ok(FoundRecords { is_authentic: false, ..found });
+            if let Some(known) = special_names::answer(&chain.end, record_type) {
+                let records = vec![known?];
+                return Ok(FoundRecords { records, chain, is_authentic: false });
             }
-            let response = self.server.exchange(request(&owner, record_type, form)).await?;
+            let response = self.server.exchange(request(&chain.end, record_type, form)).await?;
             let response = DnsError::from_response(response)?;
-            found.is_authentic &= response.metadata.authentic_data;
-            match response::settle(response, &owner, record_type) {
-                Settled::Records(records) => {
-                    found.records.extend(records);
-                    return Ok(found);
+            is_authentic &= response.metadata.authentic_data;
+            match response::settle(response, &chain.end, record_type) {
+                Settled::Records { records, chain: next } => {
+                    let chain = chain.joined(next);
+                    return Ok(FoundRecords { records, chain, is_authentic });
                 }
-                Settled::Alias { aliases, next } => {
-                    found.records.extend(aliases);
-                    owner = next;
-                }
+                Settled::Alias(next) => chain = chain.joined(next),
                 Settled::Nothing(none) => return Err(none.into()),
             }
         }
-        Ok(FoundRecords { is_endless: true, ..found })
+        Ok(FoundRecords { records: Vec::new(), chain, is_authentic })
     }
 
     async fn read_result<R>(
@@ -148,8 +145,8 @@ impl Upstream {
         read: fn(&RData) -> Option<R>,
     ) -> Result<Answer<R>, DnsFailure> {
         match found {
-            Ok(found) if found.is_endless => Err(endless()),
-            Ok(found) => records(name, &found.records, read),
+            Ok(found) if found.records.is_empty() => Err(endless()),
+            Ok(found) => records(name, &found, read),
             Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
                 // Rare, and large: it may hold another question.
                 Box::pin(self.negative(form, name, none)).await
@@ -220,35 +217,26 @@ fn is_from_server(found: &Result<FoundRecords, NetError>) -> bool {
     }
 }
 
-/// The records that `name`, or the name it is an alias of, owns.
+/// The records of `name`, or of the name it is an alias of.
 fn records<R>(
     name: &Name,
-    answers: &[Record],
+    found: &FoundRecords,
     read: fn(&RData) -> Option<R>,
 ) -> Result<Answer<R>, DnsFailure> {
-    let mut owner = name;
-    let mut ttl = u32::MAX >> 1;
-    let mut shortest = |record: &Record| {
-        if lifetime::from_wire(record.ttl) < lifetime::from_wire(ttl) {
-            ttl = record.ttl;
-        }
-    };
-    for (record, target) in response::aliases(name, answers) {
-        shortest(record);
-        owner = target;
-    }
-    let mut found = Vec::new();
-    for record in answers.iter().filter(|record| &record.name == owner) {
+    let mut ttl = found.chain.ttl;
+    let mut records = Vec::new();
+    for record in &found.records {
         if let Some(data) = read(&record.data) {
-            shortest(record);
-            found.push(data);
+            ttl = ttl.min(lifetime::from_wire(record.ttl));
+            records.push(data);
         }
     }
-    if found.is_empty() {
-        return Err(DnsFailure::ServerFailure("records of another name".into()));
+    if records.is_empty() {
+        return Err(DnsFailure::ServerFailure("records that cannot be read".into()));
     }
-    let alias_of = (owner != name).then(|| from_wire(owner));
-    Ok(Answer::Records { records: found, alias_of, ttl: lifetime::from_wire(ttl) })
+    let end = &found.chain.end;
+    let alias_of = (end != name).then(|| from_wire(end));
+    Ok(Answer::Records { records, alias_of, ttl })
 }
 
 fn failure(error: NetError) -> DnsFailure {

@@ -30,25 +30,54 @@ fn settled(answers: Vec<Record>) -> Settled {
 
 #[test]
 fn records_of_the_name_or_of_the_end_of_its_aliases_are_the_answer() {
-    for (answers, count) in [
-        (vec![address("a.test.")], 1),
-        (vec![address("A.Test.")], 1),
-        // In any order.
-        (vec![address("c.test."), alias("b.test.", "c.test."), alias("a.test.", "b.test.")], 3),
+    for (answers, end) in [
+        (vec![address("a.test.")], "a.test."),
+        (vec![address("A.Test.")], "a.test."),
+        // In any order, and beside those of other names.
+        (
+            vec![
+                address("c.test."),
+                alias("b.test.", "c.test."),
+                address("b.test."),
+                alias("a.test.", "b.test."),
+            ],
+            "c.test.",
+        ),
     ] {
-        let Settled::Records(records) = settled(answers) else { panic!("no records") };
-        assert_eq!(records.len(), count);
+        let Settled::Records { records, chain } = settled(answers) else { panic!("no records") };
+        assert_eq!((records, &chain.end), (vec![address(end)], &name(end)));
     }
+}
+
+#[test]
+fn a_chain_is_good_for_as_long_as_all_of_its_aliases_are() {
+    let mut answers = vec![alias("a.test.", "b.test."), alias("b.test.", "c.test.")];
+    answers[1].ttl = 7;
+    answers.push(address("c.test."));
+    let Settled::Records { chain, .. } = settled(answers) else { panic!("no records") };
+    assert_eq!(chain.ttl, Duration::from_secs(7));
+    let Settled::Records { chain, .. } = settled(vec![address("a.test.")]) else {
+        panic!("no records")
+    };
+    assert_eq!(chain.ttl, Duration::MAX);
+}
+
+#[test]
+fn an_alias_counts_before_records_that_its_name_must_not_have_beside_it() {
+    let answers = vec![address("a.test."), alias("a.test.", "b.test.")];
+    let Settled::Alias(chain) = settled(answers) else { panic!("no alias") };
+    assert_eq!(chain.end, name("b.test."));
 }
 
 #[test]
 fn a_response_that_ends_with_an_alias_leaves_its_target_to_be_asked_for() {
     let answers = vec![alias("a.test.", "b.test."), alias("b.test.", "c.test.")];
-    let Settled::Alias { aliases, next } = settled(answers.clone()) else { panic!("no alias") };
-    assert_eq!((aliases, next), (answers.clone(), name("c.test.")));
+    let Settled::Alias(chain) = settled(answers.clone()) else { panic!("no alias") };
+    assert_eq!(chain, Chain { end: name("c.test."), ttl: Duration::from_secs(60) });
     // Who asks for aliases has them.
     let found = settle(response(answers, vec![]), &name("a.test."), RecordType::CNAME);
-    assert!(matches!(found, Settled::Records(_)), "{found:?}");
+    let Settled::Records { records, chain } = found else { panic!("{found:?}") };
+    assert_eq!((records.len(), chain.end), (1, name("a.test.")));
 }
 
 #[test]
@@ -76,9 +105,9 @@ fn a_chain_is_followed_as_far_as_resolvers_follow_it() {
         let mut answers = vec![address(&owner(length))];
         answers.extend((0..length).rev().map(|n| alias(&owner(n), &owner(n + 1))));
         match settled(answers) {
-            Settled::Records(_) => assert!(is_followed, "{length}"),
-            Settled::Alias { next, .. } => {
-                assert_eq!((is_followed, next), (false, name(&owner(CHAIN))), "{length}");
+            Settled::Records { .. } => assert!(is_followed, "{length}"),
+            Settled::Alias(chain) => {
+                assert_eq!((is_followed, chain.end), (false, name(&owner(CHAIN))), "{length}");
             }
             Settled::Nothing(none) => panic!("{none:?}"),
         }
