@@ -159,6 +159,8 @@ async fn converse(
     let mut counted = SessionCounters::default();
     let mut hints = hints;
     loop {
+        // Whoever is about to ask does so first, and rides with the next flight.
+        tokio::task::yield_now().await;
         match handle.step(|core, now| core.next_action(id, now)) {
             NextAction::Send(transactions) => {
                 let span = tracing::debug_span!("smtp_flight", transactions = transactions.len());
