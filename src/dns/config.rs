@@ -69,9 +69,6 @@ pub enum SetupError {
          in dns.nameservers"
     )]
     System(String),
-    /// The DNS client would not start.
-    #[error("the DNS client for name server {0} could not be built: {1}")]
-    Client(SocketAddr, String),
 }
 
 impl Config {

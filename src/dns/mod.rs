@@ -9,6 +9,7 @@
 pub mod answer;
 pub mod config;
 mod counters;
+mod edns;
 pub mod facts;
 mod failover;
 pub mod hosts;
@@ -24,6 +25,7 @@ mod response;
 pub mod reverse;
 pub mod route;
 mod special_names;
+mod tcp;
 #[cfg(test)]
 pub(crate) mod test_server;
 mod udp;

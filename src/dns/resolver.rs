@@ -40,10 +40,8 @@ impl Resolver {
         config.check()?;
         let servers =
             if config.nameservers.is_empty() { system()? } else { config.nameservers.clone() };
-        let upstreams = servers
-            .iter()
-            .map(|server| Upstream::new(*server, &config, clock))
-            .collect::<Result<Vec<_>, _>>()?;
+        let upstreams =
+            servers.iter().map(|server| Upstream::new(*server, &config, clock)).collect();
         let failover = Failover::new(servers.len(), &config, clock);
         let counters = QuestionCounters::new();
         Ok(Self { clock, config, servers, upstreams, failover, counters })

@@ -39,8 +39,14 @@ const INTERVAL: Duration = Duration::from_millis(333);
 const REPLIES: usize = 4;
 /// The longest reply: more than the payload that we announce (RFC 9715 section 3.2).
 const LONGEST: usize = 4_096;
+/// The age up to which a socket that cannot send is not replaced.
+const YOUNG: Duration = Duration::from_millis(100);
 /// The pause after an error of the socket itself.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// Flags in the third octet of a message (RFC 1035 section 4.1.1): QR and TC.
+const IS_RESPONSE: u8 = 0x80;
+const IS_TRUNCATED: u8 = 0x02;
 
 /// The sockets to one name server.
 pub(super) struct UdpSockets {
@@ -59,7 +65,16 @@ struct Slots {
 struct Slot {
     socket: Arc<Socket>,
     questions_left: u32,
-    until: SystemTime,
+    opened_at: SystemTime,
+}
+
+/// What a reply brings.
+#[derive(Debug)]
+pub(super) enum UdpReply {
+    /// The whole response.
+    Whole(DnsResponse),
+    /// The word that the response has no room in a datagram.
+    Truncated,
 }
 
 /// A socket, open as long as it may take a question or an answer is awaited on it.
@@ -94,7 +109,7 @@ impl UdpSockets {
         &self,
         request: &DnsRequest,
         timeout: Duration,
-    ) -> Result<DnsResponse, NetError> {
+    ) -> Result<UdpReply, NetError> {
         let mut octets = request.to_vec()?;
         let mut interval = INTERVAL;
         let (replies, mut heard) = mpsc::channel(REPLIES);
@@ -102,7 +117,12 @@ impl UdpSockets {
         let mut timer = pin!(sleep(timeout));
         let end = timer.deadline();
         for tries in 1..=TRIES {
-            sent.push(self.send(&mut octets, request.id, &replies).await?);
+            match self.send(&mut octets, request.id, &replies).await {
+                Ok(question) => sent.push(question),
+                Err(error) if sent.is_empty() => return Err(error),
+                // What was sent before may still be answered.
+                Err(_) => {}
+            }
             let until = if tries < TRIES { end.min(sleep(interval).deadline()) } else { end };
             timer.as_mut().reset(until);
             interval *= 2;
@@ -110,8 +130,8 @@ impl UdpSockets {
                 tokio::select! {
                     biased;
                     reply = heard.recv() => {
-                        if let Some(response) = reply.and_then(|reply| read(reply, request)) {
-                            return response;
+                        if let Some(reply) = reply.and_then(|reply| read(reply, request)) {
+                            return reply;
                         }
                     }
                     () = timer.as_mut() => break,
@@ -124,45 +144,59 @@ impl UdpSockets {
         Err(NetError::Timeout)
     }
 
-    /// Sends a question over the next socket, with the identifier `id` if it is free there.
+    /// Sends a question over the next socket; if that cannot, over one that takes its place.
     async fn send(
         &self,
         octets: &mut [u8],
         id: u16,
         replies: &mpsc::Sender<Vec<u8>>,
     ) -> Result<SentQuestion, NetError> {
-        let socket = self.socket()?;
-        let sent = SentQuestion::new(socket, id, replies).ok_or(NetError::Busy)?;
-        if let Some(first) = octets.first_chunk_mut() {
-            *first = sent.id.to_be_bytes();
-        }
-        match sent.socket.shared.socket.send(octets).await {
-            // About an earlier datagram: nobody listened. This one counts as lost.
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(sent),
-            Err(error) => Err(error.into()),
-            Ok(_) => Ok(sent),
+        let (place, socket) = self.socket()?;
+        match SentQuestion::send(Arc::clone(&socket), octets, id, replies).await {
+            Err(_) => {
+                let socket = self.replaced(place, &socket)?;
+                SentQuestion::send(socket, octets, id, replies).await
+            }
+            sent => sent,
         }
     }
 
-    /// The next socket, opened if its place is free or the one there has done its part.
-    fn socket(&self) -> Result<Arc<Socket>, Error> {
+    /// The next socket, opened if its place is free or the one there has done its part; and its
+    /// place.
+    fn socket(&self) -> Result<(usize, Arc<Socket>), Error> {
         let now = self.clock.now();
         let mut slots = self.slots.lock();
-        let next = slots.next;
-        slots.next = (next + 1) % SOCKETS;
-        let slot = &mut slots.slots[next];
-        if let Some(slot) = slot.as_mut().filter(|slot| slot.questions_left > 0 && now < slot.until)
+        let place = slots.next;
+        slots.next = (place + 1) % SOCKETS;
+        let slot = &mut slots.slots[place];
+        if let Some(slot) =
+            slot.as_mut().filter(|slot| slot.questions_left > 0 && now < slot.opened_at + AGE)
         {
             slot.questions_left -= 1;
+            return Ok((place, Arc::clone(&slot.socket)));
+        }
+        Ok((place, slot.insert(Slot::open(self.server, now)?).socket.clone()))
+    }
+
+    /// The socket that takes the place of one that could not send: its address may be gone. One
+    /// that is young stays, so that a host that cannot send does not open one for each question.
+    fn replaced(&self, place: usize, failed: &Arc<Socket>) -> Result<Arc<Socket>, Error> {
+        let now = self.clock.now();
+        let slot = &mut self.slots.lock().slots[place];
+        if let Some(slot) = slot
+            .as_ref()
+            .filter(|slot| !Arc::ptr_eq(&slot.socket, failed) || now < slot.opened_at + YOUNG)
+        {
             return Ok(Arc::clone(&slot.socket));
         }
-        let socket = Arc::new(Socket::open(self.server)?);
-        *slot = Some(Slot {
-            socket: Arc::clone(&socket),
-            questions_left: QUESTIONS - 1,
-            until: now + AGE,
-        });
-        Ok(socket)
+        Ok(slot.insert(Slot::open(self.server, now)?).socket.clone())
+    }
+}
+
+impl Slot {
+    fn open(server: SocketAddr, now: SystemTime) -> Result<Self, Error> {
+        let socket = Arc::new(Socket::open(server)?);
+        Ok(Self { socket, questions_left: QUESTIONS - 1, opened_at: now })
     }
 }
 
@@ -175,6 +209,10 @@ impl Socket {
         };
         let socket = std::net::UdpSocket::bind((any, 0))?;
         socket.connect(server)?;
+        Self::listening(socket)
+    }
+
+    fn listening(socket: std::net::UdpSocket) -> Result<Self, Error> {
         socket.set_nonblocking(true)?;
         let socket = UdpSocket::from_std(socket)?;
         let shared = Arc::new(Shared { socket, awaited: Mutex::default() });
@@ -208,6 +246,23 @@ impl Shared {
 }
 
 impl SentQuestion {
+    /// Sends a question, with the identifier `id` if it is free on the socket.
+    async fn send(
+        socket: Arc<Socket>,
+        octets: &mut [u8],
+        id: u16,
+        replies: &mpsc::Sender<Vec<u8>>,
+    ) -> Result<Self, NetError> {
+        let sent = Self::new(socket, id, replies).ok_or(NetError::Busy)?;
+        if let Some(first) = octets.first_chunk_mut() {
+            *first = sent.id.to_be_bytes();
+        }
+        match sent.socket.shared.socket.send(octets).await {
+            Err(error) if !counts_as_lost(error.kind()) => Err(error.into()),
+            _ => Ok(sent),
+        }
+    }
+
     /// Awaits replies with `id`, or with the next identifier that is free; none if none is.
     fn new(socket: Arc<Socket>, id: u16, replies: &mpsc::Sender<Vec<u8>>) -> Option<Self> {
         let mut awaited = socket.shared.awaited.lock();
@@ -224,17 +279,25 @@ impl Drop for SentQuestion {
     }
 }
 
-/// Reads a reply; `None` if it does not bring the question of `request` back. A refusal of its form
-/// need not: who cannot read a question, for its EDNS (RFC 6891 section 7), may answer with a
-/// header alone.
-fn read(reply: Vec<u8>, request: &DnsRequest) -> Option<Result<DnsResponse, NetError>> {
+/// `true` if a datagram that met this error is as good as lost on its way: the error is about an
+/// earlier one to which nobody listened, or a filter of this host dropped it, whose table is full.
+/// Any other tells that there is no way to the name server.
+fn counts_as_lost(error: ErrorKind) -> bool {
+    matches!(error, ErrorKind::ConnectionRefused | ErrorKind::PermissionDenied)
+}
+
+/// Reads a reply; `None` if it is not about `request`.
+fn read(reply: Vec<u8>, request: &DnsRequest) -> Option<Result<UdpReply, NetError>> {
+    let [_, _, flags, ..] = *reply else { return None };
+    if flags & IS_RESPONSE == 0 {
+        return None;
+    }
+    let is_truncated = flags & IS_TRUNCATED != 0;
     match DnsResponse::from_buffer(reply) {
-        Ok(response) => {
-            let is_refusal = response::refuses_form(response.response_code);
-            let is_bare = response.queries.is_empty() && response.answers.is_empty();
-            let is_about_it = response.queries == request.queries || is_refusal && is_bare;
-            is_about_it.then_some(Ok(response))
-        }
+        Ok(response) if !response::is_about(&response, request) => None,
+        // Cut off in the middle of a record, perhaps.
+        _ if is_truncated => Some(Ok(UdpReply::Truncated)),
+        Ok(response) => Some(Ok(UdpReply::Whole(response))),
         Err(error) => Some(Err(error.into())),
     }
 }

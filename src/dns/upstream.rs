@@ -1,14 +1,13 @@
 //! One name server as a source of answers: UDP, and TCP if the response was truncated.
 //!
 //! A name server that refuses EDNS with FORMERR or NOTIMP is asked again without it (RFC 6891
-//! section 7); so is one that is silent, because some servers and middleboxes drop such questions.
-//! It turns responses into an [`Answer`] or a [`DnsFailure`]. Hickory reads and writes them; its
-//! resolver, with the cache, the pool of servers and the search domains that this has no use for,
-//! costs as much as the questions themselves.
+//! section 7); so is one that is silent. Responses are turned into an [`Answer`] or a
+//! [`DnsFailure`]. Hickory reads and writes them; its resolver, with the cache, the pool of servers
+//! and the search domains that this has no use for, costs as much as the questions themselves.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hickory_resolver::net::{DnsError, NetError, NoRecords};
 use hickory_resolver::proto::op::{DnsRequest, DnsRequestOptions, Query, ResponseCode};
@@ -16,7 +15,8 @@ use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use parking_lot::Mutex;
 
 use super::answer::Answer;
-use super::config::{Config, SetupError};
+use super::config::Config;
+use super::edns::EdnsUse;
 use super::facts::DnsFailure;
 use super::name_server::NameServerClient;
 use super::response::{self, Chain, Settled};
@@ -28,8 +28,8 @@ use crate::clock::Clock;
 pub(super) struct Upstream {
     clock: Clock,
     server: NameServerClient,
-    /// The time until which the name server is asked without EDNS at once.
-    plain_until: Mutex<SystemTime>,
+    edns: Mutex<EdnsUse>,
+    timeout: Duration,
 }
 
 /// The form of a question.
@@ -53,22 +53,13 @@ struct FoundRecords {
     is_authentic: bool,
 }
 
-/// The time for which the lack of EDNS is remembered. Short, because the server may be repaired,
-/// and without EDNS every answer over 512 octets costs a TCP connection.
-const PLAIN_FOR: Duration = Duration::from_secs(10 * 60);
-
 /// The most questions for one name: each response may end with an alias that it leaves open.
 const STEPS: usize = 8;
 
 impl Upstream {
-    pub(super) fn new(
-        address: SocketAddr,
-        config: &Config,
-        clock: Clock,
-    ) -> Result<Self, SetupError> {
-        let server = NameServerClient::new(address, config.timeout, clock)
-            .map_err(|error| SetupError::Client(address, error.to_string()))?;
-        Ok(Self { clock, server, plain_until: Mutex::new(SystemTime::UNIX_EPOCH) })
+    pub(super) fn new(address: SocketAddr, config: &Config, clock: Clock) -> Self {
+        let server = NameServerClient::new(address, config.timeout, clock);
+        Self { clock, server, edns: Mutex::default(), timeout: config.timeout }
     }
 
     /// Asks for the records of one type; `read` extracts the usable ones. `round` counts the times
@@ -80,15 +71,24 @@ impl Upstream {
         read: fn(&RData) -> Option<R>,
         round: u32,
     ) -> Result<Answer<R>, DnsFailure> {
-        if round == 0 && !self.is_plain() {
-            let found = self.look_up(name, record_type, Form::Edns).await;
-            if !found.as_ref().is_err_and(refuses_edns) {
-                return self.read_result(Form::Edns, name, found, read).await;
+        let asked_at = self.clock.now();
+        if round > 0 || self.edns.lock().is_off(asked_at) {
+            let found = self.look_up(name, record_type, Form::Plain).await;
+            if round > 0 && is_answer(&found) {
+                self.edns.lock().silent(asked_at, self.timeout);
             }
+            return self.read_result(Form::Plain, name, found, read).await;
+        }
+        let found = self.look_up(name, record_type, Form::Edns).await;
+        if !found.as_ref().is_err_and(refuses_edns) {
+            if is_from_server(&found) {
+                self.edns.lock().answered(self.clock.now());
+            }
+            return self.read_result(Form::Edns, name, found, read).await;
         }
         let found = self.look_up(name, record_type, Form::Plain).await;
         if is_from_server(&found) {
-            *self.plain_until.lock() = self.clock.now() + PLAIN_FOR;
+            self.edns.lock().refused(self.clock.now());
         }
         self.read_result(Form::Plain, name, found, read).await
     }
@@ -122,7 +122,7 @@ impl Upstream {
                 let records = vec![known?];
                 return Ok(FoundRecords { records, chain, is_authentic: false });
             }
-            let response = self.server.exchange(request(&chain.end, record_type, form)).await?;
+            let response = self.server.exchange(&request(&chain.end, record_type, form)).await?;
             let response = DnsError::from_response(response)?;
             is_authentic &= response.metadata.authentic_data;
             match response::settle(response, &chain.end, record_type) {
@@ -187,10 +187,6 @@ impl Upstream {
             code => Err(DnsFailure::ServerFailure(mnemonic(code))),
         }
     }
-
-    fn is_plain(&self) -> bool {
-        self.clock.now() < *self.plain_until.lock()
-    }
 }
 
 fn endless() -> DnsFailure {
@@ -215,6 +211,11 @@ fn is_from_server(found: &Result<FoundRecords, NetError>) -> bool {
         Ok(_) => true,
         Err(error) => matches!(error, NetError::Dns(_)) && !refuses_edns(error),
     }
+}
+
+/// `true` if there are records, or are known to be none.
+fn is_answer(found: &Result<FoundRecords, NetError>) -> bool {
+    matches!(found, Ok(_) | Err(NetError::Dns(DnsError::NoRecordsFound(_))))
 }
 
 /// The records of `name`, or of the name it is an alias of.

@@ -134,6 +134,7 @@ const SHELL: &[&str] = &[
     "dns/resolver.rs",
     "dns/response.rs",
     "dns/special_names.rs",
+    "dns/tcp.rs",
     "dns/udp.rs",
     "dns/upstream.rs",
     "lists/reload.rs",
