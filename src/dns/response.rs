@@ -1,6 +1,7 @@
 //! What one response settles about a name: its records, another name to ask for, or that there are
 //! none.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::net::NoRecords;
@@ -65,6 +66,9 @@ pub(super) fn settle(mut response: DnsResponse, owner: &Name, record_type: Recor
     let mut none = NoRecords::new(question, response.response_code);
     none.soa = response.soa().map(|soa| Box::new(RecordRef::to_owned(&soa)));
     none.negative_ttl = response.negative_ttl();
+    // The addresses of its servers may be those that were asked for.
+    let refers = response.authorities.iter().any(|record| record.record_type() == RecordType::NS);
+    none.ns = refers.then(|| Arc::from([]));
     Settled::Nothing(none)
 }
 

@@ -1,5 +1,5 @@
 use hickory_resolver::proto::op::{Message, OpCode};
-use hickory_resolver::proto::rr::rdata::{A, CNAME, SOA};
+use hickory_resolver::proto::rr::rdata::{A, CNAME, NS, SOA};
 
 use super::*;
 
@@ -121,4 +121,15 @@ fn the_soa_tells_how_long_there_are_no_records() {
     let found = settle(response(vec![], vec![soa]), &name("a.test."), RecordType::A);
     let Settled::Nothing(none) = found else { panic!("{found:?}") };
     assert_eq!((none.soa.is_some(), none.negative_ttl), (true, Some(77)));
+}
+
+#[test]
+fn a_referral_is_one_whatever_addresses_come_with_it() {
+    let servers = Record::from_rdata(name("test."), 90, RData::NS(NS(name("a.test."))));
+    let mut referral = response(vec![], vec![servers]).into_message();
+    referral.add_additional(address("a.test."));
+    let referral = DnsResponse::from_message(referral).unwrap();
+    let found = settle(referral, &name("a.test."), RecordType::A);
+    let Settled::Nothing(none) = found else { panic!("{found:?}") };
+    assert!(none.ns.is_some() && none.soa.is_none());
 }
