@@ -207,12 +207,15 @@ async fn a_question_that_was_sent_is_awaited_though_it_cannot_be_sent_again() {
         let lost = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let lost = Arc::new(Socket::listening(lost).unwrap());
         for slot in &mut sockets.slots.lock().slots {
-            let (socket, opened_at) = (Arc::clone(&lost), sockets.clock.now());
             // Young for as long as the question is sent again.
-            let opened_at = opened_at + TIMEOUT;
-            *slot = Some(Slot { socket, questions_left: 9, opened_at });
+            let opened_at = sockets.clock.now() + TIMEOUT;
+            *slot = Some(Slot { socket: Arc::clone(&lost), questions_left: 9, opened_at });
         }
-        tokio::time::sleep(INTERVAL * 4).await;
+        let is_tried_again =
+            || sockets.slots.lock().slots.iter().flatten().any(|slot| slot.questions_left < 9);
+        while !is_tried_again() {
+            tokio::task::yield_now().await;
+        }
         server.send_to(&reply(&question).to_vec().unwrap(), from).await.unwrap();
     };
     let (answer, ()) = tokio::join!(ask(&sockets, "a.test.", TIMEOUT), answering);
