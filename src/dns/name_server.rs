@@ -14,21 +14,24 @@ use crate::clock::Clock;
 pub(super) struct NameServerClient {
     udp: UdpSockets,
     tcp: TcpConnections,
-    timeout: Duration,
 }
 
 impl NameServerClient {
-    pub(super) fn new(address: SocketAddr, timeout: Duration, clock: Clock) -> Self {
-        let (udp, tcp) = (UdpSockets::new(address, clock), TcpConnections::new(address));
-        Self { udp, tcp, timeout }
+    pub(super) fn new(address: SocketAddr, clock: Clock) -> Self {
+        Self { udp: UdpSockets::new(address, clock), tcp: TcpConnections::new(address) }
     }
 
-    /// Sends `request` and waits for the whole response.
+    /// Sends `request` and waits for the whole response: for a datagram as long as `timeout`, over
+    /// TCP as long as the caller does.
     ///
     /// # Errors
     /// None came in time, or none that can be read.
-    pub(super) async fn exchange(&self, request: &DnsRequest) -> Result<DnsResponse, NetError> {
-        match self.udp.exchange(request, self.timeout).await? {
+    pub(super) async fn exchange(
+        &self,
+        request: &DnsRequest,
+        timeout: Duration,
+    ) -> Result<DnsResponse, NetError> {
+        match self.udp.exchange(request, timeout).await? {
             UdpReply::Whole(response) => Ok(response),
             UdpReply::Truncated => self.tcp.exchange(request).await,
         }

@@ -66,7 +66,7 @@ pub(super) fn settle(mut response: DnsResponse, owner: &Name, record_type: Recor
     let mut none = NoRecords::new(question, response.response_code);
     none.soa = response.soa().map(|soa| Box::new(RecordRef::to_owned(&soa)));
     none.negative_ttl = response.negative_ttl();
-    // The addresses of its servers may be those that were asked for.
+    // Hickory notes no referral where addresses beside it look like an answer.
     let refers = response.authorities.iter().any(|record| record.record_type() == RecordType::NS);
     none.ns = refers.then(|| Arc::from([]));
     Settled::Nothing(none)

@@ -58,7 +58,7 @@ const STEPS: usize = 8;
 
 impl Upstream {
     pub(super) fn new(address: SocketAddr, config: &Config, clock: Clock) -> Self {
-        let server = NameServerClient::new(address, config.timeout, clock);
+        let server = NameServerClient::new(address, clock);
         Self { clock, server, edns: Mutex::default(), timeout: config.timeout }
     }
 
@@ -122,7 +122,8 @@ impl Upstream {
                 let records = vec![known?];
                 return Ok(FoundRecords { records, chain, is_authentic: false });
             }
-            let response = self.server.exchange(&request(&chain.end, record_type, form)).await?;
+            let request = request(&chain.end, record_type, form);
+            let response = self.server.exchange(&request, self.timeout).await?;
             let response = DnsError::from_response(response)?;
             is_authentic &= response.metadata.authentic_data;
             match response::settle(response, &chain.end, record_type) {
