@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 
@@ -25,6 +25,9 @@ const JOBS_PER_PASS: usize = 256;
 /// Files of running batches that stay open.
 const OPEN_FILES: usize = 32;
 
+/// Pause before a file that could not be opened is tried again.
+const OPEN_AGAIN: Duration = Duration::from_secs(2);
+
 /// A job for the thread.
 pub(super) enum SchedulerJob {
     /// A batch is to be worked on.
@@ -40,6 +43,9 @@ pub(super) enum SchedulerJob {
 pub(super) struct Scheduler {
     shared: Arc<SharedStore>,
     running: Vec<RunningBatch>,
+    /// Batches to be worked on whose files could not be opened: tried again with each look for
+    /// work.
+    unopened: Vec<Batch>,
     /// Index of the batch whose turn it is.
     turn: usize,
     /// The last lease that was given.
@@ -53,7 +59,8 @@ pub(super) struct Scheduler {
 impl Scheduler {
     /// `epoch` is another one each time the directory is opened.
     pub(super) fn new(shared: Arc<SharedStore>, running: Vec<RunningBatch>, epoch: u64) -> Self {
-        Self { shared, running, turn: 0, last: epoch << 40, tick: 0, unrecorded: Vec::new() }
+        let (unopened, unrecorded) = (Vec::new(), Vec::new());
+        Self { shared, running, unopened, turn: 0, last: epoch << 40, tick: 0, unrecorded }
     }
 
     /// Works until nobody can ask any more.
@@ -103,10 +110,12 @@ impl Scheduler {
     fn run_job(&mut self, job: SchedulerJob) {
         let place = self.shared.directory.place();
         match job {
-            SchedulerJob::Sealed(batch) => match self.open(*batch) {
+            SchedulerJob::Sealed(batch) => match self.open(&batch) {
                 Ok(work) => self.running.push(work),
-                // It is on the disk: the next start takes it up.
-                Err(fault) => tracing::error!(%fault, "a batch cannot be worked on"),
+                Err(fault) => {
+                    tracing::error!(%fault, batch = %batch.id, "a batch cannot be worked on yet");
+                    self.unopened.push(*batch);
+                }
             },
             SchedulerJob::Lease(ask, now, reply) => {
                 send_reply(reply, self.lease(&ask, now), &place)
@@ -120,9 +129,19 @@ impl Scheduler {
         }
     }
 
-    fn open(&self, batch: Batch) -> Result<RunningBatch, StoreError> {
+    fn open(&self, batch: &Batch) -> Result<RunningBatch, StoreError> {
         let path = self.shared.directory.batch(&batch.id);
-        RunningBatch::open(batch, &path)
+        RunningBatch::open(batch.clone(), &path)
+    }
+
+    /// Takes up the batches whose files can be opened by now.
+    fn open_more(&mut self) {
+        for batch in std::mem::take(&mut self.unopened) {
+            match self.open(&batch) {
+                Ok(work) => self.running.push(work),
+                Err(_) => self.unopened.push(batch),
+            }
+        }
     }
 
     /// The batch of a lease that is not over. Nothing is ended here: what came before in the same
@@ -192,6 +211,7 @@ impl Scheduler {
     }
 
     fn lease(&mut self, ask: &LeaseRequest, now: SystemTime) -> Result<Vec<Lease>, StoreError> {
+        self.open_more();
         let batches = self.running.len();
         self.expire(now);
         let each = ask.chunks.checked_div(batches).unwrap_or(0).max(1);
@@ -230,7 +250,8 @@ impl Scheduler {
     }
 
     fn next_due(&mut self, now: SystemTime) -> Result<Option<SystemTime>, StoreError> {
-        let mut first: Option<SystemTime> = None;
+        self.open_more();
+        let mut first = (!self.unopened.is_empty()).then_some(now + OPEN_AGAIN);
         self.expire(now);
         for work in &mut self.running {
             let ends = work.leases.values().map(|out| out.until).min();
@@ -254,6 +275,11 @@ impl Scheduler {
     }
 
     fn cancel(&mut self, id: &BatchId, now: SystemTime) -> Result<Batch, StoreError> {
+        if let Some(at) = self.unopened.iter().position(|batch| batch.id == *id) {
+            let work = self.open(&self.unopened[at])?;
+            self.unopened.remove(at);
+            self.running.push(work);
+        }
         let Some(at) = self.running.iter().position(|work| work.batch.id == *id) else {
             return self.shared.batch(id);
         };
@@ -273,6 +299,7 @@ impl Scheduler {
         }
         self.shared.remove(id)?;
         self.running.retain(|work| work.batch.id != *id);
+        self.unopened.retain(|batch| batch.id != *id);
         self.unrecorded.retain(|batch| batch.id != *id);
         Ok(())
     }
@@ -310,5 +337,36 @@ fn tell_that_it_only_waits(shared: &SharedStore, work: &mut RunningBatch, now: S
         Err(fault) => {
             tracing::warn!(%fault, "the catalog cannot be told that a batch only waits");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::batch::sqlite::{SqliteQueue, recovery};
+    use crate::campaign::progress::State;
+    use crate::queue_tests::{at, list, rows};
+
+    #[tokio::test]
+    async fn a_batch_whose_file_cannot_be_opened_is_worked_on_and_cancelled_once_it_can() {
+        let scratch = tempfile::tempdir().unwrap();
+        let queue = SqliteQueue::open(scratch.path()).unwrap();
+        let id = list(&queue, rows("a.example", 0, 3)).await;
+        drop(queue);
+        let (shared, mut running, epoch) = recovery::open(scratch.path()).unwrap();
+        let sealed = running.remove(0).batch;
+        let file = shared.directory.batch(&id);
+        let aside = file.with_extension("aside");
+        let mut scheduler = Scheduler::new(Arc::new(shared), running, epoch);
+        fs::rename(&file, &aside).unwrap();
+        scheduler.run_job(SchedulerJob::Sealed(Box::new(sealed)));
+        assert!(scheduler.cancel(&id, at(0)).is_err(), "it is not over, and not said to be");
+        assert_eq!(scheduler.next_due(at(0)).unwrap(), Some(at(0) + OPEN_AGAIN));
+        fs::rename(&aside, &file).unwrap();
+        let ask = LeaseRequest { chunks: 1, chunks_per_group: 1, until: at(60) };
+        assert_eq!(scheduler.lease(&ask, at(2)).unwrap()[0].items.len(), 3);
+        assert_eq!(scheduler.cancel(&id, at(3)).unwrap().state, State::Cancelled);
     }
 }
