@@ -1,11 +1,12 @@
 //! One chunk, from its lease to its end: every item asked about, side by side, and what is known
 //! kept as it comes.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
-use futures_util::{StreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::context::WorkerContext;
@@ -172,7 +173,9 @@ impl Chunk {
             // Boxed, as the answer is: they change hands often.
             Box::pin(async move {
                 let options = of_item(&options, &item);
-                let verification = verifier.verify(subject, &options).await;
+                let asked = AssertUnwindSafe(verifier.verify(subject, &options));
+                // One that breaks takes no other with it.
+                let verification = asked.catch_unwind().await.ok();
                 Box::new((item, verification))
             })
         });
@@ -185,7 +188,10 @@ impl Chunk {
                 biased;
                 () = context.stop.cancelled() => break AskingEnd::Stopped,
                 answer = answers.next() => match answer {
-                    Some(answer) => self.record(&answer.0, &answer.1),
+                    Some(answer) => match &answer.1 {
+                        Some(verification) => self.record(&answer.0, verification),
+                        None => self.record_broken(&answer.0),
+                    },
                     None => break AskingEnd::Complete,
                 },
                 _ = ticks.tick() => self.commit().await?,
@@ -234,6 +240,13 @@ impl Chunk {
                 self.retry_at = Some(self.retry_at.map_or(at, |retry_at| retry_at.max(at)));
             }
         }
+    }
+
+    /// An address at which the verification broke: asked again it would, again and again.
+    fn record_broken(&mut self, item: &LeaseItem) {
+        let outcome = Outcome::broken(self.context.clock.now());
+        tracing::error!(row = item.number, "the verification of an address broke");
+        self.results.push(ItemOutcome { item: item.number, outcome });
     }
 
     /// The batch's deadline has come: what is known so far is the result.

@@ -128,8 +128,19 @@ impl Outcome {
     /// An outcome for an address whose turn never came.
     #[must_use]
     pub fn out_of_time(now: SystemTime) -> Self {
+        Self::unasked(Reason::Timeout, "the batch's deadline came before its turn", now)
+    }
+
+    /// An outcome for an address at which the verification itself broke.
+    #[must_use]
+    pub fn broken(now: SystemTime) -> Self {
+        let failure = "the verification broke; the service's log says where";
+        Self::unasked(Reason::NotProbed, failure, now)
+    }
+
+    fn unasked(reason: Reason, failure: &str, now: SystemTime) -> Self {
         Self {
-            reasons: vec![Reason::Timeout],
+            reasons: vec![reason],
             action: Action::RetryLater,
             stage: DecisionStage::Syntax.name().to_owned(),
             catch_all: None,
@@ -140,7 +151,7 @@ impl Outcome {
             code: None,
             enhanced: None,
             reply: Vec::new(),
-            failure: Some("the batch's deadline came before its turn".to_owned()),
+            failure: Some(failure.to_owned()),
             rule: None,
             gathered_at: Some(milliseconds(now)),
             from_cache: false,

@@ -1,6 +1,7 @@
 //! The worker: leases chunks while there is room, and runs each of them to its end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -19,8 +20,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 /// Works until told to stop; then every chunk is given back and waited for.
 pub(super) async fn run(context: WorkerContext) {
-    let mut chunks: JoinSet<usize> = JoinSet::new();
-    let mut room = Room::new(context.config.addresses_at_once);
+    let mut chunks: JoinSet<()> = JoinSet::new();
+    let room = Room::new(context.config.addresses_at_once);
     while !context.stop.is_cancelled() {
         let seen = context.changes.version();
         let leases = lease(&context, room.chunks()).await;
@@ -28,19 +29,19 @@ pub(super) async fn run(context: WorkerContext) {
         for lease in leases.into_iter().flatten() {
             let items = lease.items.len();
             let span = tracing::info_span!(parent: None, "chunk", batch = %lease.batch, items);
+            let held = room.hold(items);
             let chunk = Chunk::new(context.clone(), lease, room.take(items));
             let work = async move {
+                // Given back however the chunk ends.
+                let _held = held;
                 chunk.run().await;
-                items
             };
             chunks.spawn(work.instrument(span));
         }
         if !found_work || room.chunks() == 0 {
-            room.held -= wait(&context, &mut chunks, seen, &room).await;
+            wait(&context, &mut chunks, seen, &room).await;
         }
-        while let Some(done) = chunks.try_join_next() {
-            room.held -= done.unwrap_or_default();
-        }
+        while chunks.try_join_next().is_some() {}
     }
     while chunks.join_next().await.is_some() {}
 }
@@ -51,13 +52,26 @@ struct Room {
     asked_at_once: usize,
     asked: Arc<Semaphore>,
     /// Addresses of all chunks that are not over.
-    held: usize,
+    held: Arc<AtomicUsize>,
+}
+
+/// The addresses of a chunk, until it is over.
+struct HeldAddresses {
+    held: Arc<AtomicUsize>,
+    addresses: usize,
+}
+
+impl Drop for HeldAddresses {
+    fn drop(&mut self) {
+        self.held.fetch_sub(self.addresses, Ordering::Relaxed);
+    }
 }
 
 impl Room {
     fn new(addresses_at_once: usize) -> Self {
         let asked_at_once = addresses_at_once.clamp(CHUNK, Semaphore::MAX_PERMITS / 2);
-        Self { asked_at_once, asked: Arc::new(Semaphore::new(asked_at_once)), held: 0 }
+        let asked = Arc::new(Semaphore::new(asked_at_once));
+        Self { asked_at_once, asked, held: Arc::default() }
     }
 
     /// Chunks for which there is room.
@@ -67,12 +81,16 @@ impl Room {
 
     /// Addresses for which there is room apart from those that are asked about.
     fn beside_the_store(&self) -> usize {
-        (2 * self.asked_at_once).saturating_sub(self.held)
+        (2 * self.asked_at_once).saturating_sub(self.held.load(Ordering::Relaxed))
+    }
+
+    fn hold(&self, addresses: usize) -> HeldAddresses {
+        self.held.fetch_add(addresses, Ordering::Relaxed);
+        HeldAddresses { held: Arc::clone(&self.held), addresses }
     }
 
     /// A chunk's place among those that are asked about.
-    fn take(&mut self, items: usize) -> Option<OwnedSemaphorePermit> {
-        self.held += items;
+    fn take(&self, items: usize) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.asked).try_acquire_many_owned(u32::try_from(items).ok()?).ok()
     }
 
@@ -107,13 +125,8 @@ async fn lease(context: &WorkerContext, chunks: usize) -> Option<Vec<Lease>> {
     }
 }
 
-/// Waits until something may have changed; returns how many addresses are done with.
-async fn wait(
-    context: &WorkerContext,
-    chunks: &mut JoinSet<usize>,
-    seen: u64,
-    room: &Room,
-) -> usize {
+/// Waits until something may have changed.
+async fn wait(context: &WorkerContext, chunks: &mut JoinSet<()>, seen: u64, room: &Room) {
     let now = context.clock.now();
     let has_room = room.chunks() > 0;
     let next = match has_room {
@@ -125,10 +138,10 @@ async fn wait(
         false => now,
     };
     tokio::select! {
-        Some(done) = chunks.join_next() => done.unwrap_or_default(),
-        () = room.wait_for_place(), if !has_room => 0,
-        () = context.changes.changed_since(seen), if has_room => 0,
-        () = tokio::time::sleep_until(context.clock.instant(next)), if has_room => 0,
-        () = context.stop.cancelled() => 0,
+        Some(_) = chunks.join_next() => {}
+        () = room.wait_for_place(), if !has_room => {}
+        () = context.changes.changed_since(seen), if has_room => {}
+        () = tokio::time::sleep_until(context.clock.instant(next)), if has_room => {}
+        () = context.stop.cancelled() => {}
     }
 }

@@ -27,6 +27,8 @@ pub(super) enum Says {
     Slowly(Duration),
     /// This, which is remembered.
     Remembered(Reason),
+    /// Nothing: the verifier breaks.
+    Breaks,
 }
 
 /// Whom the worker asks.
@@ -68,6 +70,7 @@ impl AddressVerifier for Script {
             Some(Says::YesAfter(wait)) if now < first + *wait => {
                 (Reason::Greylisted, Some(first + *wait))
             }
+            Some(Says::Breaks) => panic!("a test breaks the verifier"),
             Some(Says::YesAfter(_)) => (Reason::MailboxAccepted, None),
             Some(Says::Slowly(time)) => {
                 let done = (now + *time).min(options.deadline);

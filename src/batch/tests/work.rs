@@ -31,6 +31,18 @@ async fn every_row_gets_its_result_in_the_list_s_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_address_at_which_the_verifier_breaks_is_unknown_and_takes_no_other_with_it() {
+    let room = Room::open(&[("odd", Says::Breaks)], Config::default());
+    let list = ["jane@a.example", "odd@a.example", "john@a.example"];
+    let id = room.submit(&list, BatchOptions::default()).await;
+    let rows = room.rows(&id).await;
+    let accepted = Reason::MailboxAccepted;
+    assert_eq!(reasons(&rows), [accepted, Reason::NotProbed, accepted]);
+    assert_eq!(room.script.asked("odd@a.example"), 1, "it would break again");
+    assert_eq!(room.batch(&id).await.state, State::Finished);
+}
+
+#[tokio::test(start_paused = true)]
 async fn rows_that_reach_one_mailbox_are_asked_about_once_and_all_answered() {
     let room = Room::open(&[], Config::default());
     let list = ["jane@gmail.com", "Jane@gmail.com", "j.ane+news@gmail.com", "john@gmail.com"];
