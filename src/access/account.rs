@@ -132,6 +132,11 @@ impl Accounts {
         self.for_name(&caller.name, now)
     }
 
+    /// Counts what the caller of this name was told about a mailbox.
+    pub(super) fn record_answer(&mut self, caller: &str, exists: bool, now: SystemTime) {
+        self.for_name(caller, now).record_answer(exists, now);
+    }
+
     /// What other replicas have to know of what callers learned, as far as it is new.
     pub(super) fn answers_to_tell(&mut self, sample: u64, now: SystemTime) -> Vec<SharedAnswers> {
         let accounts = self.by_name.iter_mut();
@@ -143,14 +148,16 @@ impl Accounts {
         self.for_name(&other.caller, now).merge(other);
     }
 
-    fn for_name(&mut self, caller: &Arc<str>, now: SystemTime) -> &mut Account {
+    fn for_name(&mut self, caller: &str, now: SystemTime) -> &mut Account {
         if self.by_name.len() >= MOST && !self.by_name.contains_key(caller) {
             let oldest = self.by_name.iter().min_by_key(|(_, account)| account.last_used);
             if let Some(name) = oldest.map(|(name, _)| Arc::clone(name)) {
                 self.by_name.remove(&name);
             }
         }
-        let account = self.by_name.entry(Arc::clone(caller)).or_insert_with(|| Account::new(now));
+        let name = self.by_name.get_key_value(caller).map(|(name, _)| Arc::clone(name));
+        let name = name.unwrap_or_else(|| caller.into());
+        let account = self.by_name.entry(name).or_insert_with(|| Account::new(now));
         account.last_used = now;
         account
     }

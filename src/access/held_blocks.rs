@@ -41,6 +41,7 @@ pub struct UnusedBlock {
 #[derive(Debug)]
 struct HeldBlock {
     slot: i64,
+    size: u64,
     left: u64,
     ends_at: SystemTime,
 }
@@ -87,8 +88,19 @@ impl HeldBlocks {
             block.left -= used;
             open -= used;
         }
-        held.blocks.retain(|block| block.left > 0);
         BlockDecision::Taken
+    }
+
+    /// Puts addresses back that were taken and are not needed after all. What a block that is over
+    /// held is lost.
+    pub fn put_back(&mut self, caller: &Arc<str>, addresses: u64, now: SystemTime) {
+        let Some(held) = self.by_caller.get_mut(caller) else { return };
+        let mut open = addresses;
+        for block in held.blocks.iter_mut().rev().filter(|block| now < block.ends_at) {
+            let back = open.min(block.size - block.left);
+            block.left += back;
+            open -= back;
+        }
     }
 
     /// Holds a block that was asked for at `asked_at`.
@@ -96,7 +108,17 @@ impl HeldBlocks {
         let AddressBlock { slot, addresses, lasts } = block;
         if let Some(held) = self.for_caller(caller, asked_at) {
             held.refused = None;
-            held.blocks.push(HeldBlock { slot, left: addresses, ends_at: asked_at + lasts });
+            let ends_at = asked_at + lasts;
+            match held.blocks.iter_mut().find(|block| block.slot == slot) {
+                Some(block) => {
+                    block.size += addresses;
+                    block.left += addresses;
+                    block.ends_at = block.ends_at.min(ends_at);
+                }
+                None => {
+                    held.blocks.push(HeldBlock { slot, size: addresses, left: addresses, ends_at });
+                }
+            }
         }
     }
 
@@ -122,7 +144,7 @@ impl HeldBlocks {
             held.blocks.retain(|block| {
                 let is_kept = !is_idle && now < block.ends_at;
                 if !is_kept {
-                    unused.push(block.given_back(caller));
+                    unused.extend(block.given_back(caller));
                 }
                 is_kept
             });
@@ -135,7 +157,7 @@ impl HeldBlocks {
     pub fn remove_all(&mut self) -> Vec<UnusedBlock> {
         let all = self.by_caller.drain();
         let given_back = |(caller, held): (Arc<str>, CallerBlocks)| {
-            held.blocks.iter().map(|block| block.given_back(&caller)).collect::<Vec<_>>()
+            held.blocks.iter().filter_map(|block| block.given_back(&caller)).collect::<Vec<_>>()
         };
         all.flat_map(given_back).collect()
     }
@@ -150,8 +172,10 @@ impl HeldBlocks {
 }
 
 impl HeldBlock {
-    fn given_back(&self, caller: &Arc<str>) -> UnusedBlock {
-        UnusedBlock { caller: Arc::clone(caller), slot: self.slot, addresses: self.left }
+    /// What is left of it, if anything is.
+    fn given_back(&self, caller: &Arc<str>) -> Option<UnusedBlock> {
+        let (caller, slot, addresses) = (Arc::clone(caller), self.slot, self.left);
+        (addresses > 0).then_some(UnusedBlock { caller, slot, addresses })
     }
 }
 
@@ -186,6 +210,24 @@ mod tests {
         assert_eq!(held.take(&crm, 3, at(2)), BlockDecision::Taken);
         let left = held.remove_all();
         assert_eq!(left, [UnusedBlock { caller: crm, slot: 8, addresses: 4 }]);
+    }
+
+    #[test]
+    fn addresses_are_put_back_where_they_came_from_while_that_lasts() {
+        let (mut held, crm): (_, Arc<str>) = (HeldBlocks::default(), "crm".into());
+        held.add(&crm, block(7, 10, 100), at(0));
+        held.add(&crm, block(8, 10, 1000), at(0));
+        assert_eq!(held.take(&crm, 20, at(1)), BlockDecision::Taken);
+        assert_eq!(held.remove_unused(at(1)), [], "nothing is left");
+        held.put_back(&crm, 13, at(1));
+        assert_eq!(held.take(&crm, 14, at(1)), BlockDecision::Lease(1));
+        assert_eq!(held.take(&crm, 13, at(1)), BlockDecision::Taken);
+        held.put_back(&crm, 1000, at(100));
+        held.put_back(&"erp".into(), 5, at(100));
+        assert_eq!(held.take(&crm, 11, at(100)), BlockDecision::Lease(1), "one block is over");
+        let left = held.remove_all();
+        let last = |slot, addresses| UnusedBlock { caller: "crm".into(), slot, addresses };
+        assert_eq!(left, [last(8, 10)]);
     }
 
     #[test]

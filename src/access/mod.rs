@@ -133,6 +133,12 @@ impl Access {
         refused.map_err(|wait| Refusal { limit: Limit::AddressesPerDay(limit), retry_after: wait })
     }
 
+    /// Counts addresses no more that the caller wanted verified, and that nobody will be asked
+    /// about.
+    pub fn give_back(&self, caller: &Caller, addresses: u64, now: SystemTime) {
+        self.accounts().for_caller(caller, now).addresses.take_back(addresses);
+    }
+
     /// The addresses that the caller may have verified in a day; 0: as many as it likes.
     ///
     /// # Errors
@@ -183,8 +189,8 @@ impl Access {
 
     /// Counts what a mail server has just said about a mailbox: whether it is there. Answers from
     /// memory, catch-all domains and servers that told nothing are not to be counted.
-    pub fn record_answer(&self, caller: &Caller, exists: bool, now: SystemTime) {
-        self.accounts().for_caller(caller, now).record_answer(exists, now);
+    pub fn record_answer(&self, caller: &str, exists: bool, now: SystemTime) {
+        self.accounts().record_answer(caller, exists, now);
     }
 
     /// Has local parts hashed with this secret from now on, as other replicas do, and what is

@@ -83,6 +83,21 @@ fn calls_a_minute_and_addresses_a_day_are_counted_apart_and_come_back() {
 }
 
 #[test]
+fn addresses_that_are_given_back_may_be_asked_about_and_no_more_than_were_taken() {
+    let (key, keys) = keys("addresses_per_day = 10\n");
+    let access = Access::new(false, Quota::default(), Harvesting::default(), keys);
+    let caller = access.admit(shown(Bearer::Key(&key)), at(0)).unwrap();
+    assert_eq!(access.count_addresses(&caller, 4, at(0)), Ok(()));
+    assert_eq!(access.count_addresses(&caller, 5, at(10_000)), Ok(()));
+    access.give_back(&caller, 6, at(10_000));
+    assert!(access.count_addresses(&caller, 8, at(10_000)).is_err());
+    assert_eq!(access.count_addresses(&caller, 7, at(10_000)), Ok(()));
+    access.give_back(&caller, 100, at(10_000));
+    assert!(access.count_addresses(&caller, 11, at(10_000)).is_err());
+    assert_eq!(access.count_addresses(&caller, 10, at(10_000)), Ok(()));
+}
+
+#[test]
 fn callers_without_a_quota_of_their_own_share_the_default_rule_and_not_its_count() {
     let quota = Quota { calls_per_minute: 1, addresses_per_day: 0 };
     let access = Access::new(true, quota, Harvesting::default(), Keys::default());
@@ -124,7 +139,7 @@ fn an_honest_list_with_thousands_at_a_free_provider_is_not_hurt() {
             at(n / 100),
         );
         assert_eq!(asked, Ok(()));
-        access.record_answer(&caller, n % 2 == 0, at(n / 100));
+        access.record_answer(&caller.name, n % 2 == 0, at(n / 100));
     }
 }
 
@@ -135,7 +150,7 @@ fn a_caller_whose_guesses_are_nearly_all_wrong_waits_until_the_hour_is_over() {
     for n in 0..10 {
         let guess = address(&format!("n{n}@gmail.com"));
         assert_eq!(access.check_harvest(&caller, &guess, || true, at(0)), Ok(()));
-        access.record_answer(&caller, n == 0, at(0));
+        access.record_answer(&caller.name, n == 0, at(0));
     }
     let refusal = access.check_harvest(&caller, &address("n@x.test"), || false, at(0)).unwrap_err();
     assert_eq!(refusal.limit, Limit::UnknownMailboxes(80));

@@ -47,6 +47,16 @@ impl QuotaWindow {
         self.total = self.slots.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count));
     }
 
+    /// Forgets events, of the newest first: they did not happen after all.
+    pub(super) fn take_back(&mut self, mut events: u64) {
+        for (_, count) in self.slots.iter_mut().rev() {
+            let fewer = events.min(*count);
+            *count -= fewer;
+            events -= fewer;
+            self.total -= fewer;
+        }
+    }
+
     /// Counts events if no more than `limit` then count (0: no limit). Else says how long until
     /// there is room for them, `None` if there never will be.
     pub(super) fn try_add(

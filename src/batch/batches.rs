@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::address_verifier::AddressVerifier;
+use super::answer_listener::{AnswerListener, AnswerListenerSlot};
 use super::change_notifier::ChangeNotifier;
 use super::config::Config;
 use super::context::WorkerContext;
@@ -80,6 +81,7 @@ impl Batches {
         let context = WorkerContext {
             queue,
             verifier,
+            listener: AnswerListenerSlot::default(),
             uploads,
             destinations: Destinations::new(config.addresses_per_destination(), interval),
             arrivals: Arc::new(ArrivalBudget::new(&config)),
@@ -94,6 +96,11 @@ impl Batches {
         tasks.spawn(sweep::run(context.clone()));
         tasks.spawn(relay::run(context.clone()));
         Self { context, forecasts: Arc::new(Forecasts::new(pace)), tasks }
+    }
+
+    /// Has the listener told of each answer that a batch gets from now on. Only the first is.
+    pub fn tell_answers(&self, listener: Arc<dyn AnswerListener>) {
+        self.context.listener.set(listener);
     }
 
     /// Makes a batch that takes rows, or finds the one of the same owner and request id: if that

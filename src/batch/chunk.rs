@@ -229,6 +229,7 @@ impl Chunk {
         let known = ItemOutcome { item: item.number, outcome: Outcome::of(answer) };
         match plan::disposition(answer, limits, self.context.clock.now()) {
             ItemDisposition::Final => {
+                self.context.listener.tell(&self.lease.owner, answer);
                 self.note_verdict(&item.address, &known.outcome);
                 self.results.push(known);
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::address_verifier::AddressVerifier;
+use super::answer_listener::AnswerListenerSlot;
 use super::change_notifier::ChangeNotifier;
 use super::config::Config;
 use super::destinations::Destinations;
@@ -19,6 +20,8 @@ use crate::instruments::Counter;
 pub(super) struct WorkerContext {
     pub(super) queue: Arc<dyn Queue>,
     pub(super) verifier: Arc<dyn AddressVerifier>,
+    /// Told of each answer.
+    pub(super) listener: AnswerListenerSlot,
     /// The lists that were uploaded; `None` if none are taken.
     pub(super) uploads: Option<UploadStore>,
     pub(super) config: Arc<Config>,

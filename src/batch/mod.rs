@@ -1,6 +1,7 @@
 //! Batches: whole mailing lists, durable, and the worker that has every row verified.
 
 pub mod address_verifier;
+pub mod answer_listener;
 pub mod batches;
 pub mod config;
 pub mod outcome;
@@ -37,6 +38,7 @@ mod time;
 mod worker;
 
 pub use address_verifier::AddressVerifier;
+pub use answer_listener::AnswerListener;
 pub use batches::{Batches, ResultsQuery, Stats};
 pub use config::Config;
 pub use outcome::Outcome;

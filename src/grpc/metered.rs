@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::shared_limits::SharedLimits;
 use crate::access::{Access, Caller, Refusal};
+use crate::batch::AnswerListener;
 use crate::clock::Clock;
 use crate::verdict::Reason;
 use crate::verifier::{Depth, Options, Subject, Verification, Verifier};
@@ -54,9 +55,18 @@ impl MeteredVerifier {
         }
         for address in subjects.iter().filter_map(|subject| subject.address()) {
             let is_free = || self.verifier.is_free_provider(address);
-            self.access.check_harvest(caller, address, is_free, now)?;
+            let checked = self.access.check_harvest(caller, address, is_free, now);
+            checked.inspect_err(|_| self.give_back(caller, count))?;
         }
         Ok(())
+    }
+
+    /// Counts addresses no more that were taken, and that nobody will be asked about.
+    pub(super) fn give_back(&self, caller: &Caller, count: u64) {
+        match &self.shared {
+            None => self.access.give_back(caller, count, self.clock.now()),
+            Some(shared) => shared.return_addresses(caller, count),
+        }
     }
 
     /// Verifies one address, counted as the caller's.
@@ -68,14 +78,16 @@ impl MeteredVerifier {
     ) -> Result<Verification, Refusal> {
         self.take(caller, &[&subject], options.depth).await?;
         let verification = self.verifier.verify_with(subject, options).await;
-        self.told(caller, &verification);
+        self.answered(&caller.name, &verification);
         Ok(verification)
     }
+}
 
-    /// Counts what the caller is told about a mailbox.
-    pub(super) fn told(&self, caller: &Caller, verification: &Verification) {
-        if let Some(exists) = learned(verification) {
-            self.access.record_answer(caller, exists, self.clock.now());
+impl AnswerListener for MeteredVerifier {
+    /// Counts what the caller learns about a mailbox.
+    fn answered(&self, owner: &str, answer: &Verification) {
+        if let Some(exists) = learned(answer) {
+            self.access.record_answer(owner, exists, self.clock.now());
         }
     }
 }

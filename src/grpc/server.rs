@@ -273,6 +273,7 @@ fn batch_service(
     let callbacks = services.callbacks.clone();
     let history = SendHistory::new(services.outcomes.clone(), clock);
     let stop = shutdown.clone();
+    batches.tell_answers(Arc::new(verifier.clone()));
     let handler = batch::BatchHandler::new(batches, thresholds, verifier, callbacks, history, stop);
     // Pages of rows and of results compress well; an answer about one address hardly does.
     BatchServiceServer::new(handler)

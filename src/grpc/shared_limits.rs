@@ -69,6 +69,11 @@ impl SharedLimits {
         }
     }
 
+    /// Gives the caller addresses back that nobody will be asked about.
+    pub(super) fn return_addresses(&self, caller: &Caller, addresses: u64) {
+        self.held.lock().put_back(&caller.name, addresses, self.clock.now());
+    }
+
     /// Takes addresses from what is held; else says how many have to be leased at least.
     fn take_held(
         &self,

@@ -57,6 +57,7 @@ impl Engine {
             Some(Lease {
                 id: *name,
                 batch: of.batch.id.clone(),
+                owner: of.batch.spec.owner.clone(),
                 options: of.batch.spec.options.clone(),
                 deadline: of.batch.deadline(),
                 group: names.get(&chunk.group)?.clone(),

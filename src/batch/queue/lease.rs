@@ -33,6 +33,8 @@ pub struct Lease {
     pub id: LeaseId,
     /// The batch it is of.
     pub batch: BatchId,
+    /// The caller whose batch it is.
+    pub owner: String,
     /// The options of its batch.
     pub options: BatchOptions,
     /// The time at which open items become UNKNOWN.

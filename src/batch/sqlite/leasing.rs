@@ -80,6 +80,7 @@ impl RunningBatch {
             leases.push(Lease {
                 id,
                 batch: self.batch.id.clone(),
+                owner: self.batch.spec.owner.clone(),
                 options: self.batch.spec.options.clone(),
                 deadline,
                 group,

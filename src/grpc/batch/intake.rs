@@ -37,8 +37,9 @@ impl BatchHandler {
             SubmittedBatch::Known(batch) => Ok(batch),
             SubmittedBatch::New(batch) => {
                 let (service, id) = (self.clone(), batch.id.clone());
-                let mut unsealed = Unsealed { service, id, is_sealed: false };
-                let batch = self.receive(caller, &batch, inbound).await?;
+                let caller = caller.clone();
+                let mut unsealed = Unsealed { service, id, caller, rows: 0, is_sealed: false };
+                let batch = unsealed.receive(&batch, inbound).await?;
                 unsealed.is_sealed = true;
                 Ok(batch)
             }
@@ -111,28 +112,43 @@ impl BatchHandler {
         rows: Vec<IncomingRow>,
     ) -> Result<u64, Status> {
         let subjects: Vec<_> = rows.iter().map(|row| &row.subject).collect();
+        let count = subjects.len() as u64;
         let refused = self.verifier.take(caller, &subjects, batch.spec.options.depth).await;
         refused.map_err(|refused| refusal::status(&refused))?;
         let taken = self.batches.append(&batch.id, first, rows).await;
-        taken.map_err(|error| request::queue_status(&error))
+        taken.map_err(|error| {
+            self.verifier.give_back(caller, count);
+            request::queue_status(&error)
+        })
     }
+}
 
+/// Removes a batch that was not accepted, also when its caller goes away, and counts none of its
+/// rows.
+struct Unsealed {
+    service: BatchHandler,
+    id: BatchId,
+    caller: Caller,
+    /// Number of rows that were taken.
+    rows: u64,
+    is_sealed: bool,
+}
+
+impl Unsealed {
     /// Receives the rows of a new batch; whatever ends this early leaves nothing.
     async fn receive(
-        &self,
-        caller: &Caller,
+        &mut self,
         batch: &Batch,
         mut inbound: Streaming<UploadBatchRequest>,
     ) -> Result<Batch, Status> {
-        let mut rows = 0;
         loop {
             // A caller that goes away looks like one that has no more to say.
-            let page = match next(&mut inbound, &self.shutdown).await? {
+            let page = match next(&mut inbound, &self.service.shutdown).await? {
                 Some(Part::Page(page)) => page,
-                Some(Part::End(end)) if u64::try_from(end.rows) == Ok(rows) => break,
+                Some(Part::End(end)) if u64::try_from(end.rows) == Ok(self.rows) => break,
                 Some(Part::End(end)) => {
-                    let message =
-                        format!("says {}, and {rows} rows came; send all again", end.rows);
+                    let (says, rows) = (end.rows, self.rows);
+                    let message = format!("says {says}, and {rows} rows came; send all again");
                     return Err(bad("end.rows", &message));
                 }
                 Some(Part::Spec(_)) => return Err(bad("spec", "came again; send it once, first")),
@@ -140,26 +156,22 @@ impl BatchHandler {
                     return Err(bad("end", "is missing; send it last, with the number of rows"));
                 }
             };
-            let page = request::rows(page.addresses, rows, request::PAGE_PATHS)
+            let page = request::rows(page.addresses, self.rows, request::PAGE_PATHS)
                 .map_err(BadField::into_status)?;
-            rows += page.len() as u64;
-            self.take(caller, batch, None, page).await?;
+            let rows = page.len() as u64;
+            self.service.take(&self.caller, batch, None, page).await?;
+            self.rows += rows;
         }
-        self.batches.seal(&batch.id).await.map_err(|error| request::queue_status(&error))
+        let sealed = self.service.batches.seal(&batch.id).await;
+        sealed.map_err(|error| request::queue_status(&error))
     }
-}
-
-/// Removes a batch that was not accepted, also when its caller goes away.
-struct Unsealed {
-    service: BatchHandler,
-    id: BatchId,
-    is_sealed: bool,
 }
 
 impl Drop for Unsealed {
     fn drop(&mut self) {
         if !self.is_sealed {
             self.service.batches.discard(self.id.clone());
+            self.service.verifier.give_back(&self.caller, self.rows);
         }
     }
 }

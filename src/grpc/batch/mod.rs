@@ -9,7 +9,6 @@ use futures_util::stream::{self, BoxStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::access::Caller;
 use crate::batch::Batches;
 use crate::batch::queue::{ResultsPage, RowResult, SubmittedBatch};
 use crate::callbacks::Callbacks;
@@ -69,13 +68,6 @@ impl BatchHandler {
             .with_expected(expected);
         let expires_at = self.batches.expires_at(&batch);
         convert::batch(batch, &preflight, expires_at)
-    }
-
-    /// A row for its owner, who thereby learns about a mailbox.
-    fn told(&self, caller: &Caller, row: RowResult) -> proto::BatchResult {
-        let verification = row.outcome.into_verification(&row.address);
-        self.verifier.told(caller, &verification);
-        convert::result(row.row, row.row_id, verification)
     }
 }
 
@@ -176,10 +168,9 @@ impl BatchService for BatchHandler {
         let caller = caller(&request)?;
         let batch = self.own(&caller.name, &request.get_ref().batch_id).await?;
         let reading = request::reading(request.get_ref()).map_err(BadField::into_status)?;
-        let service = self.clone();
-        let results = self.batches.results(batch.id, reading).map(move |results| match results {
+        let results = self.batches.results(batch.id, reading).map(|results| match results {
             Ok(ResultsPage { rows, next, .. }) => Ok(StreamBatchResultsResponse {
-                results: rows.into_iter().map(|row| service.told(&caller, row)).collect(),
+                results: rows.into_iter().map(to_result).collect(),
                 cursor: next.0,
             }),
             Err(error) => Err(request::queue_status(&error)),
@@ -243,6 +234,11 @@ impl BatchService for BatchHandler {
 
 fn bad(field: &'static str, message: &str) -> Status {
     BadField::new(field, message).into_status()
+}
+
+fn to_result(row: RowResult) -> proto::BatchResult {
+    let verification = row.outcome.into_verification(&row.address);
+    convert::result(row.row, row.row_id, verification)
 }
 
 /// The stream, until the service shuts down; then its caller is told so.

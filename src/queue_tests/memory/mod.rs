@@ -237,6 +237,7 @@ impl Queue for MemoryQueue {
             leases.push(Lease {
                 id,
                 batch: batch.clone(),
+                owner: kept.batch.spec.owner.clone(),
                 options: kept.batch.spec.options.clone(),
                 deadline: kept.batch.deadline(),
                 group: kept.chunks[chunk].group.clone(),
