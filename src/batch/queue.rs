@@ -80,9 +80,9 @@ pub trait Queue: Outbox {
     /// What the batches of an owner take up, those that are receiving included.
     async fn usage(&self, owner: &str) -> Result<Usage, QueueError>;
 
-    /// Batches of any owner that are receiving and got their last page before `time`, at most
-    /// `limit`.
-    async fn idle_uploads(
+    /// Removes batches of any owner that are receiving and got their last page before `time`, at
+    /// most `limit`; says which. One that is sealed in this moment is none of them.
+    async fn remove_idle_uploads(
         &self,
         time: SystemTime,
         limit: usize,

@@ -29,8 +29,10 @@ pub(super) async fn run(context: WorkerContext) {
             remove(&context, over, "its retention is over: deleted").await;
         }
         if let Some(before) = now.checked_sub(upload_timeout) {
-            let idle = context.queue.idle_uploads(before, SWEEP_AT_ONCE).await;
-            remove(&context, idle, "its upload was abandoned: removed").await;
+            let idle = context.queue.remove_idle_uploads(before, SWEEP_AT_ONCE).await;
+            for id in idle.unwrap_or_default() {
+                removed(&context, &id, "its upload was abandoned: removed").await;
+            }
         }
     }
 }
@@ -43,16 +45,19 @@ async fn remove(
 ) {
     for id in found.unwrap_or_default() {
         match context.queue.delete(&id).await {
-            Ok(()) => {
-                remove_list(context, &id).await;
-                tracing::info!(batch = %id, "{why}");
-            }
+            Ok(()) => removed(context, &id, why).await,
             // Another process that shares the queue was first.
             Err(QueueError::NoSuchBatch(_)) => remove_list(context, &id).await,
             Err(error) => tracing::error!(batch = %id, %error, "could not be deleted"),
         }
-        context.changes.notify();
     }
+}
+
+/// Removes the list of a batch that was removed, and logs why.
+async fn removed(context: &WorkerContext, id: &BatchId, why: &'static str) {
+    remove_list(context, id).await;
+    tracing::info!(batch = %id, "{why}");
+    context.changes.notify();
 }
 
 /// Removes the list that a batch was uploaded as.

@@ -123,20 +123,25 @@ pub(crate) async fn a_gap_names_the_row_that_comes_next(backend: &dyn Backend) {
     assert_eq!(queue.append(&id, Some(30), rows("a.example", 30, 6), at(0)).await.unwrap(), 36);
 }
 
-pub(crate) async fn an_upload_without_a_new_page_is_found(backend: &dyn Backend) {
+pub(crate) async fn an_upload_without_a_new_page_is_removed(backend: &dyn Backend) {
     let queue = backend.open();
     let early = submit(&*queue, spec("me", None), at(0)).await;
     let late = submit(&*queue, spec("you", None), at(0)).await;
     let sealed = list(&*queue, rows("a.example", 0, 1)).await;
-    let idle = async |time| queue.idle_uploads(at(time), 9).await.unwrap();
+    let idle = async |time| queue.remove_idle_uploads(at(time), 9).await.unwrap();
     assert_eq!(idle(0).await, []);
     queue.append(&late, Some(0), rows("a.example", 0, 3), at(10)).await.unwrap();
     assert_eq!(idle(10).await, std::slice::from_ref(&early));
+    let gone = queue.batch(&early).await;
+    assert!(matches!(gone, Err(QueueError::NoSuchBatch(_))), "{gone:?}");
     queue.append(&late, Some(0), rows("a.example", 0, 3), at(20)).await.unwrap();
-    assert_eq!(idle(20).await, std::slice::from_ref(&early), "a page sent again is a sign of life");
-    assert_eq!(queue.idle_uploads(at(99), 1).await.unwrap().len(), 1);
-    queue.delete(&early).await.unwrap();
-    assert_eq!(idle(99).await, [late]);
+    assert_eq!(idle(20).await, [], "a page sent again is a sign of life");
+    let more = submit(&*queue, spec("you", None), at(20)).await;
+    assert_eq!(queue.remove_idle_uploads(at(99), 1).await.unwrap().len(), 1);
+    assert_eq!(idle(99).await.len(), 1);
+    for id in [late, more] {
+        assert!(queue.batch(&id).await.is_err());
+    }
     assert_eq!(standing(&*queue, &sealed).await.state, State::Running);
 }
 

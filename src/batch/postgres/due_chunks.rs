@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 
 use super::engine::{Engine, batch_id, find, query};
 use super::error::DatabaseFault;
-use super::intake::relax;
+use super::intake::hurry;
 use crate::batch::queue::{LeaseId, LeaseRequest};
 use crate::batch::time::{floor, time};
 use crate::campaign::progress::{Batch, Progress, State};
@@ -66,7 +66,7 @@ pub(super) async fn lock(
     let statement = work.prepare_cached(sql).await?;
     let lock = async { Ok(work.query_opt(&statement, &[&n]).await?) };
     let (_, row, leases, front, first) = try_join5(
-        relax(work),
+        hurry(work),
         lock,
         leases(engine, work, n),
         front(work, n),

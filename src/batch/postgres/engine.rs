@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{GenericClient, Object, Pool};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
@@ -36,10 +36,14 @@ const PAUSES: [Duration; 6] = [
 /// Time in which the cause of a failed transaction has been heard.
 const CAUSE: Duration = Duration::from_secs(5);
 
+/// Connections that are not for building tables, if there are more than as many.
+const SPARE: usize = 2;
+
 /// State shared by all that works with one database.
 pub(super) struct Engine {
     pub(super) target: DatabaseTarget,
     pool: Pool,
+    builders: Semaphore,
     /// The number under which this process is a member; another one after it was taken for dead.
     member: AtomicI64,
     /// Leases given under this membership.
@@ -65,9 +69,11 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) fn new(target: DatabaseTarget, pool: Pool, reasons: ReasonNumbers) -> Self {
+        let builders = Semaphore::new(pool.status().max_size.saturating_sub(SPARE).max(1));
         Self {
             target,
             pool,
+            builders,
             member: AtomicI64::new(0),
             leases: AtomicU64::new(0),
             expired_to: AtomicI64::new(i64::MIN),
@@ -86,7 +92,19 @@ impl Engine {
 
     /// A connection.
     pub(super) async fn client(&self) -> Result<Object, DatabaseFault> {
-        Ok(self.pool.get().await?)
+        let client = self.pool.get().await?;
+        if Object::metrics(&client).recycle_count == 0 {
+            // Perhaps to another server, which took over and lacks the last commits of the first.
+            self.forget_all();
+        }
+        Ok(client)
+    }
+
+    /// The right to build the tables of a batch, which keeps a connection for minutes: so many at a
+    /// time that some are left for all else.
+    pub(super) async fn builder(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.builders.acquire().await.ok()
     }
 
     pub(super) fn member(&self) -> i64 {
@@ -103,6 +121,12 @@ impl Engine {
         self.outcomes.lock().forget(n);
         self.floors.lock().forget(n);
         self.leased.lock().forget(n);
+    }
+
+    fn forget_all(&self) {
+        *self.outcomes.lock() = OutcomeNumbers::default();
+        *self.floors.lock() = Floors::default();
+        *self.leased.lock() = LeasedItems::default();
     }
 
     /// A name for a lease that no other has: the membership's number was drawn durably.

@@ -8,9 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use super::clearing;
 use super::engine::{Engine, change, find};
 use super::error::DatabaseFault;
-use super::members;
 use crate::cluster::{Claim, HolderFault, HolderStore, ReleasedDestination, Tenure};
 use crate::prober::DestinationKey;
 
@@ -100,6 +100,6 @@ impl HolderStore for PostgresHolders {
     }
 
     async fn leave(&self) {
-        members::leave_or_be_missed(&self.engine).await;
+        clearing::leave_or_be_missed(&self.engine).await;
     }
 }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use sha2::{Digest as _, Sha256};
 
+use super::clearing::received_by_the_living;
 use super::engine::{Engine, change, find, signed, uuid};
 use super::error::DatabaseFault;
 use super::members::LIVES;
@@ -46,10 +47,9 @@ impl Engine {
         for _ in 0..ATTEMPTS {
             match self.try_submit(id, spec, now).await? {
                 SubmitAttempt::Done(found) => return Ok(*found),
-                SubmitAttempt::Abandoned(other) => match self.delete(&other).await {
-                    Ok(()) | Err(DatabaseFault::Caller(QueueError::NoSuchBatch(_))) => {}
-                    Err(fault) => return Err(fault),
-                },
+                SubmitAttempt::Abandoned(other) => {
+                    self.discard(&other, &received_by_the_living()).await?;
+                }
             }
         }
         Err(DatabaseFault::Busy("another submission is in the way"))
@@ -126,6 +126,12 @@ impl Engine {
 /// Does not wait for the disk when this transaction ends.
 pub(super) async fn relax(work: &Transaction<'_>) -> Result<(), DatabaseFault> {
     Ok(work.batch_execute("SET LOCAL synchronous_commit = off").await?)
+}
+
+/// The same, and waits for a row that somebody holds no longer than others can wait.
+pub(super) async fn hurry(work: &Transaction<'_>) -> Result<(), DatabaseFault> {
+    let sql = "SET LOCAL synchronous_commit = off; SET LOCAL lock_timeout = '3s'";
+    Ok(work.batch_execute(sql).await?)
 }
 
 /// The batch that is in the way of a new one.

@@ -31,6 +31,10 @@ impl Engine {
         for of in leased.iter().filter(|of| !of.chunks.is_empty()) {
             match self.read(&client, of).await {
                 Err(fault) if fault.is_missing_table() => {}
+                // It does not keep the others; its leases end by themselves.
+                Err(fault) if !fault.is_transient() => {
+                    tracing::error!(%fault, batch = %of.batch.id, "chunks cannot be read");
+                }
                 read => leases.extend(read?),
             }
         }

@@ -11,7 +11,7 @@ use super::connect::WHOLE_TABLES;
 use super::due_chunks::{ChunkPlace, DueChunk, LeasedChunks, lock};
 use super::engine::{Engine, change, find, query, signed};
 use super::error::DatabaseFault;
-use super::intake::relax;
+use super::intake::hurry;
 use crate::batch::queue::{LeaseId, LeaseRequest};
 use crate::batch::time::{floor, time};
 
@@ -36,7 +36,7 @@ impl Engine {
         let first = waiting.iter().position(|n| *n > turn).unwrap_or_default();
         waiting.rotate_left(first);
         let each = ask.chunks.checked_div(waiting.len()).unwrap_or_default().max(1);
-        let (mut leases, mut given) = (Vec::new(), 0);
+        let (mut leases, mut given, mut trouble) = (Vec::new(), 0, None);
         // Round and round, until there is enough or nothing is left.
         while given < ask.chunks && !waiting.is_empty() {
             let mut rest = Vec::new();
@@ -45,8 +45,13 @@ impl Engine {
                 if count == 0 {
                     break;
                 }
-                let leased = self.lease_from(n, ask, count, now).await?;
+                let leased = self.lease_from(n, ask, count, now).await;
                 self.turn.store(n, Ordering::Relaxed);
+                // A batch that somebody holds does not keep the others.
+                let leased = leased.unwrap_or_else(|fault| {
+                    trouble = Some(fault);
+                    None
+                });
                 let Some(leased) = leased else { continue };
                 given += leased.chunks.len();
                 if leased.chunks.len() == count {
@@ -56,7 +61,14 @@ impl Engine {
             }
             waiting = rest;
         }
-        Ok(leases)
+        match trouble {
+            Some(fault) if given == 0 => Err(fault),
+            Some(fault) => {
+                tracing::warn!(%fault, "a batch is left out for now");
+                Ok(leases)
+            }
+            None => Ok(leases),
+        }
     }
 
     /// The running batches that have a chunk that may be due and not out.
@@ -148,7 +160,11 @@ impl Engine {
         let sql = "SELECT DISTINCT batch FROM mailvet.leases WHERE until > $1 AND until <= $2";
         let rows = query(&self.client().await?, sql, &[&since, &now]).await?;
         for row in rows {
-            self.end_leases(row.get(0), &format!("until <= {now}")).await?;
+            let ended = self.end_leases(row.get(0), &format!("until <= {now}")).await;
+            if let Err(fault) = ended {
+                tracing::debug!(%fault, "leases of a batch that are over are not ended yet");
+                self.expired_to.store(i64::MIN, Ordering::Relaxed);
+            }
         }
         Ok(())
     }
@@ -157,7 +173,7 @@ impl Engine {
     pub(super) async fn end_leases(&self, n: i64, which: &str) -> Result<(), DatabaseFault> {
         let mut client = self.client().await?;
         let work = client.transaction().await?;
-        relax(&work).await?;
+        hurry(&work).await?;
         find(&work, "SELECT FROM mailvet.batches WHERE n = $1 FOR UPDATE", &[&n]).await?;
         let sql = format!(
             "DELETE FROM mailvet.leases l WHERE batch = $1 AND {which}

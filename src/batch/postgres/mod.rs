@@ -9,6 +9,7 @@
 //! The tables are told of in `schema` and `tables`, and their reasons in `docs/postgresql.md`.
 
 mod check;
+mod clearing;
 mod commit;
 mod connect;
 mod destination_tables;
@@ -113,12 +114,14 @@ impl PostgresQueue {
         let engine = Arc::new(Engine::new(target.clone(), pool, reasons));
         let joined_at = clock.now();
         members::join(&engine, &client, joined_at).await.map_err(wrong)?;
-        let unusable = |fault: DatabaseFault| target.unusable(&fault.to_string());
-        members::reap(&engine).await.map_err(unusable)?;
+        if let Err(fault) = clearing::reap(&engine).await {
+            tracing::warn!(%fault, "what the dead left behind is still there");
+        }
         let (reports, jobs) = mpsc::channel(WAITING);
         let mut tasks = JoinSet::new();
         tasks.spawn(reports::run(Arc::clone(&engine), jobs));
         tasks.spawn(members::run(Arc::clone(&engine), clock));
+        tasks.spawn(clearing::run(Arc::clone(&engine)));
         let listening = Arc::clone(&engine);
         tasks.spawn(async move { listener::run(&listening).await });
         Ok(Self { engine, reports, tasks: Arc::new(tokio::sync::Mutex::new(tasks)) })
@@ -262,12 +265,12 @@ impl Queue for PostgresQueue {
         self.engine.retried(|| self.engine.usage(owner)).await
     }
 
-    async fn idle_uploads(
+    async fn remove_idle_uploads(
         &self,
         time: SystemTime,
         limit: usize,
     ) -> Result<Vec<BatchId>, QueueError> {
-        self.engine.retried(|| self.engine.idle_uploads(time, limit)).await
+        self.engine.retried(|| self.engine.remove_idle_uploads(time, limit)).await
     }
 
     async fn seal(&self, id: &BatchId, now: SystemTime) -> Result<Batch, QueueError> {
@@ -380,7 +383,7 @@ impl Queue for PostgresQueue {
     async fn close(&self) {
         // What it holds is given up first, and not by the queue.
         if !self.engine.shares.load(Ordering::Relaxed) {
-            members::leave_or_be_missed(&self.engine).await;
+            clearing::leave_or_be_missed(&self.engine).await;
         }
     }
 }

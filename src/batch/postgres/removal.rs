@@ -6,11 +6,12 @@ use std::time::SystemTime;
 use super::connect::WHOLE_TABLES;
 use super::engine::{Engine, change, find, query, uuid};
 use super::error::DatabaseFault;
+use super::intake::hurry;
 use super::outbox;
 use super::standing::read_batch;
 use super::tables;
 use crate::batch::queue::QueueError;
-use crate::batch::time::floor;
+use crate::batch::time::{ceiling, floor};
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, State};
 
@@ -61,6 +62,49 @@ impl Engine {
         self.remove(row.get(0)).await
     }
 
+    /// Removes a batch that is still receiving, unless `keeps` finds a row: a query about the
+    /// upload of the batch with the number `$1`. `false` if it stays. One that is being sealed is
+    /// left alone.
+    pub(super) async fn discard(&self, id: &BatchId, keeps: &str) -> Result<bool, DatabaseFault> {
+        let mut client = self.client().await?;
+        let work = client.transaction().await?;
+        hurry(&work).await?;
+        let sql = "SELECT n FROM mailvet.batches WHERE id = $1 AND state = 'receiving'
+                   FOR UPDATE SKIP LOCKED";
+        let Some(row) = find(&work, sql, &[&uuid(id)]).await? else { return Ok(false) };
+        let n: i64 = row.get(0);
+        // From here on it takes no page and is not sealed.
+        find(&work, "SELECT FROM mailvet.uploads WHERE batch = $1 FOR UPDATE", &[&n]).await?;
+        if find(&work, keeps, &[&n]).await?.is_some() {
+            return Ok(false);
+        }
+        let sql = "UPDATE mailvet.batches SET state = 'deleting', request_id = NULL WHERE n = $1";
+        change(&work, sql, &[&n]).await?;
+        work.commit().await?;
+        drop(client);
+        self.news.tell();
+        self.remove(n).await?;
+        Ok(true)
+    }
+
+    /// Removes uploads that got their last page before `at`, at most `most`; says which.
+    pub(super) async fn remove_idle_uploads(
+        &self,
+        at: SystemTime,
+        most: usize,
+    ) -> Result<Vec<BatchId>, DatabaseFault> {
+        let before = ceiling(at);
+        let keeps =
+            format!("SELECT FROM mailvet.uploads WHERE batch = $1 AND last_page >= {before}");
+        let mut removed = Vec::new();
+        for id in self.idle_uploads(at, most).await? {
+            if self.discard(&id, &keeps).await? {
+                removed.push(id);
+            }
+        }
+        Ok(removed)
+    }
+
     /// Carries out a deletion.
     async fn remove(&self, n: i64) -> Result<(), DatabaseFault> {
         let mut client = self.client().await?;
@@ -70,8 +114,9 @@ impl Engine {
         let Some(row) = find(&work, sql, &[&n]).await? else { return Ok(()) };
         let place: Option<String> = row.get(0);
         let mut sql = format!(
-            "DROP TABLE IF EXISTS mailvet.staging_{n};
-             DELETE FROM mailvet.uploads WHERE batch = {n};
+            // Waits for a page that is being taken: its first one makes the table.
+            "DELETE FROM mailvet.uploads WHERE batch = {n};
+             DROP TABLE IF EXISTS mailvet.staging_{n};
              DELETE FROM mailvet.leases WHERE batch = {n};
              DELETE FROM mailvet.fronts WHERE batch = {n};
              DELETE FROM mailvet.chunks WHERE batch = {n};

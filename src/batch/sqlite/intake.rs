@@ -34,7 +34,7 @@ pub(super) struct RowPage {
 pub(super) enum IntakeJob {
     Submit(BatchId, Spec, SystemTime, ReplySender<SubmittedBatch>),
     Append(RowPage, ReplySender<u64>),
-    IdleUploads(SystemTime, usize, ReplySender<Vec<BatchId>>),
+    RemoveIdle(SystemTime, usize, ReplySender<Vec<BatchId>>),
     Seal(BatchId, SystemTime, ReplySender<Batch>),
     Cancel(BatchId, SystemTime, ReplySender<Batch>),
     Delete(BatchId, ReplySender<()>),
@@ -70,8 +70,8 @@ impl Intake {
                 send_reply(reply, self.submit(id, spec, now), &place);
             }
             IntakeJob::Append(page, reply) => send_reply(reply, self.append(&page), &place),
-            IntakeJob::IdleUploads(time, limit, reply) => {
-                send_reply(reply, Ok(self.idle_uploads(time, limit)), &place);
+            IntakeJob::RemoveIdle(time, limit, reply) => {
+                send_reply(reply, self.remove_idle(time, limit), &place);
             }
             IntakeJob::Seal(id, now, reply) => send_reply(reply, self.seal(&id, now), &place),
             IntakeJob::Cancel(id, now, reply) => {
@@ -82,13 +82,8 @@ impl Intake {
                 }
             }
             IntakeJob::Delete(id, reply) => {
-                if let Some(receiver) = self.find(&id) {
-                    receiver.let_go();
-                    let removed = self.shared.remove(&id);
-                    if removed.is_ok() {
-                        self.receiving.retain(|receiver| receiver.batch().id != id);
-                    }
-                    send_reply(reply, removed, &place);
+                if self.find(&id).is_some() {
+                    send_reply(reply, self.remove(&id), &place);
                 } else {
                     self.pass_on(scheduler::SchedulerJob::Delete(id, reply));
                 }
@@ -162,10 +157,24 @@ impl Intake {
         Ok(receiver.batch().progress.rows)
     }
 
-    /// Uploads that got their last page before `time`.
-    fn idle_uploads(&self, time: SystemTime, limit: usize) -> Vec<BatchId> {
+    /// Removes a batch that is receiving.
+    fn remove(&mut self, id: &BatchId) -> Result<(), StoreError> {
+        if let Some(receiver) = self.find(id) {
+            receiver.let_go();
+        }
+        self.shared.remove(id)?;
+        self.receiving.retain(|receiver| receiver.batch().id != *id);
+        Ok(())
+    }
+
+    /// Removes uploads that got their last page before `time`.
+    fn remove_idle(&mut self, time: SystemTime, limit: usize) -> Result<Vec<BatchId>, StoreError> {
         let idle = self.receiving.iter().filter(|receiver| receiver.last_page < time);
-        idle.map(|receiver| receiver.batch().id.clone()).take(limit).collect()
+        let idle: Vec<_> = idle.map(|receiver| receiver.batch().id.clone()).take(limit).collect();
+        for id in &idle {
+            self.remove(id)?;
+        }
+        Ok(idle)
     }
 
     fn seal(&mut self, id: &BatchId, now: SystemTime) -> Result<Batch, StoreError> {

@@ -207,12 +207,12 @@ impl Queue for SqliteQueue {
         self.read(move |shared| shared.usage(&owner)).await
     }
 
-    async fn idle_uploads(
+    async fn remove_idle_uploads(
         &self,
         time: SystemTime,
         limit: usize,
     ) -> Result<Vec<BatchId>, QueueError> {
-        self.ask(&self.intake, |reply| intake::IntakeJob::IdleUploads(time, limit, reply)).await
+        self.ask(&self.intake, |reply| intake::IntakeJob::RemoveIdle(time, limit, reply)).await
     }
 
     async fn seal(&self, id: &BatchId, now: SystemTime) -> Result<Batch, QueueError> {

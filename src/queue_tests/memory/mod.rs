@@ -163,15 +163,17 @@ impl Queue for MemoryQueue {
         }))
     }
 
-    async fn idle_uploads(
+    async fn remove_idle_uploads(
         &self,
         time: SystemTime,
         limit: usize,
     ) -> Result<Vec<BatchId>, QueueError> {
-        let inner = self.lock();
+        let mut inner = self.lock();
         let receiving = inner.batches.values().filter(|kept| kept.batch.state == State::Receiving);
         let idle = receiving.filter(|kept| kept.last_page < time);
-        Ok(idle.map(|kept| kept.batch.id.clone()).take(limit).collect())
+        let idle: Vec<_> = idle.map(|kept| kept.batch.id.clone()).take(limit).collect();
+        inner.batches.retain(|id, _| !idle.contains(id));
+        Ok(idle)
     }
 
     async fn seal(&self, id: &BatchId, now: SystemTime) -> Result<Batch, QueueError> {

@@ -3,6 +3,7 @@
 
 mod alone;
 mod effort;
+mod held;
 mod holders;
 mod limits;
 mod pair;

@@ -77,12 +77,12 @@ impl Queue for Pair {
         self.next().usage(owner).await
     }
 
-    async fn idle_uploads(
+    async fn remove_idle_uploads(
         &self,
         time: SystemTime,
         limit: usize,
     ) -> Result<Vec<BatchId>, QueueError> {
-        self.next().idle_uploads(time, limit).await
+        self.next().remove_idle_uploads(time, limit).await
     }
 
     async fn seal(&self, id: &BatchId, now: SystemTime) -> Result<Batch, QueueError> {
