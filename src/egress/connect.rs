@@ -26,7 +26,7 @@ pub enum Dialled {
 /// Failure of this machine to open a connection at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// No socket to be had: too many are open.
+    /// No socket, or no port to connect from, is to be had: too many are open.
     #[error(
         "no socket could be made: {0}; raise the limit of open files or lower the number of sessions"
     )]
@@ -46,7 +46,7 @@ pub enum ConnectError {
 ///
 /// # Errors
 /// If this machine is at fault. A server that refuses or is silent is a
-/// [`Dialled::NoConnection`].
+/// [`Dialled::NoConnection`], and so is one at an IPv6 address where this machine has no IPv6.
 pub async fn connect(
     target: Target,
     port: u16,
@@ -55,8 +55,14 @@ pub async fn connect(
     deadline: SystemTime,
 ) -> Result<Dialled, ConnectError> {
     let address = SocketAddr::new(target.address(), port);
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
-        .map_err(ConnectError::Socket)?;
+    let socket = match if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() } {
+        Ok(socket) => socket,
+        // A kernel without IPv6 makes sockets of the other family all the same.
+        Err(error) if address.is_ipv6() && TcpSocket::new_v4().is_ok() => {
+            return Ok(no_connection(&error));
+        }
+        Err(error) => return Err(ConnectError::Socket(error)),
+    };
     // Flights are written whole: there is nothing to wait for. Not having it costs time only.
     let _ = socket.set_nodelay(true);
     if let Some(source_address) = source {
@@ -64,14 +70,24 @@ pub async fn connect(
             .bind(SocketAddr::new(source_address, 0))
             .map_err(|error| ConnectError::Source { source_address, error })?;
     }
-    Ok(match timeout_at(clock.instant(deadline), socket.connect(address)).await {
-        Ok(Ok(stream)) => Dialled::Open(stream),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::AddrNotAvailable => {
-            return Err(ConnectError::Socket(error));
-        }
-        Ok(Err(error)) => Dialled::NoConnection(NoReply::ConnectFailed(error.to_string())),
-        Err(_) => Dialled::NoConnection(NoReply::Timeout),
-    })
+    match timeout_at(clock.instant(deadline), socket.connect(address)).await {
+        Ok(Ok(stream)) => Ok(Dialled::Open(stream)),
+        Ok(Err(error)) => unconnected(error, target.address()),
+        Err(_) => Ok(Dialled::NoConnection(NoReply::Timeout)),
+    }
+}
+
+/// The result of a connection to `target` that failed. That there is no address to connect from
+/// means over IPv4 that all ports are in use, and over IPv6 that this machine has no address there.
+fn unconnected(error: io::Error, target: IpAddr) -> Result<Dialled, ConnectError> {
+    match error.kind() {
+        io::ErrorKind::AddrNotAvailable if target.is_ipv4() => Err(ConnectError::Socket(error)),
+        _ => Ok(no_connection(&error)),
+    }
+}
+
+fn no_connection(error: &io::Error) -> Dialled {
+    Dialled::NoConnection(NoReply::ConnectFailed(error.to_string()))
 }
 
 #[cfg(test)]
@@ -118,5 +134,18 @@ mod tests {
             let error = dial(Some(source), 9).await.unwrap_err().to_string();
             assert!(error.starts_with(&format!("cannot connect from {source}")), "{error}");
         }
+    }
+
+    #[test]
+    fn a_machine_without_ipv6_has_no_connection_there_and_no_fault() {
+        let failed = |target: &str| {
+            let error = io::Error::from(io::ErrorKind::AddrNotAvailable);
+            unconnected(error, target.parse().unwrap())
+        };
+        assert!(matches!(
+            failed("2001:db8::1"),
+            Ok(Dialled::NoConnection(NoReply::ConnectFailed(_)))
+        ));
+        assert!(matches!(failed("192.0.2.1"), Err(ConnectError::Socket(_))));
     }
 }

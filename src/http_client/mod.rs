@@ -1,8 +1,10 @@
 //! The client of HTTP: one request to one URL, within bounds.
 //!
 //! Nothing is connected to that is not a public address, or in a network that is allowed by name;
-//! the address that was checked is the one that is connected to. Plain http goes to allowed
-//! networks alone. Redirects are the caller's matter, and so is the meaning of an answer.
+//! the address that was checked is the one that is connected to. Of several the first that can be
+//! connected to is used; one that is silent leaves the others their share of the time. Plain http
+//! goes to allowed networks alone. Redirects are the caller's matter, and so is the meaning of an
+//! answer.
 //!
 //! A request has a connection of its own, unless the client keeps connections alive: then a GET
 //! may follow another one to the same scheme, host and port, on a connection whose address was
@@ -21,7 +23,7 @@ mod url;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, Request};
@@ -37,7 +39,7 @@ pub(crate) use url::{LONGEST_URL, UrlHost};
 
 use crate::cache::DnsCache;
 use crate::clock::Clock;
-use crate::egress::{Dialled, connect};
+use crate::egress::{Dial, DialOptions, Tcp};
 use crate::smtp::{AllowedNetworks, Target};
 use connection::{ExchangeFailure, HttpConnection};
 use idle::HttpOrigin;
@@ -111,6 +113,7 @@ pub struct HttpClient {
     domains: DnsCache,
     networks: AllowedNetworks,
     networks_setting: &'static str,
+    dial: Arc<dyn Dial>,
     tls: TlsConnector,
     keep_alive: Option<KeepAlive>,
     clock: Clock,
@@ -158,7 +161,8 @@ impl HttpClient {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let tls = TlsConnector::from(Arc::new(config));
-        Ok(Self { domains, networks, networks_setting, tls, keep_alive: None, clock })
+        let dial = Arc::new(Tcp::new(clock));
+        Ok(Self { domains, networks, networks_setting, dial, tls, keep_alive: None, clock })
     }
 
     /// The client, with connections that are used again by requests that change nothing: up to 8
@@ -179,7 +183,9 @@ impl HttpClient {
         request: Request<Full<Bytes>>,
         limits: HttpLimits,
     ) -> Result<HttpAnswer, HttpFailure> {
-        match tokio::time::timeout(limits.time, self.exchange(url, request, limits)).await {
+        let deadline = self.clock.now() + limits.time;
+        let exchange = self.exchange(url, request, (limits.body, deadline));
+        match tokio::time::timeout(limits.time, exchange).await {
             Ok(answer) => answer.map_err(HttpFailure),
             Err(_) => {
                 let seconds = limits.time.as_secs();
@@ -192,17 +198,17 @@ impl HttpClient {
         &self,
         url: &HttpUrl,
         request: Request<Full<Bytes>>,
-        limits: HttpLimits,
+        (largest_body, deadline): (usize, SystemTime),
     ) -> Result<HttpAnswer, String> {
         let keep_alive = self.keep_alive.as_ref().filter(|_| request.method() == Method::GET);
         let Some(keep_alive) = keep_alive else {
-            let mut connection = self.open(url, limits).await?;
-            let answer = connection.exchange(request, limits.body).await;
+            let mut connection = self.open(url, deadline).await?;
+            let answer = connection.exchange(request, largest_body).await;
             return answer.map_err(ExchangeFailure::into_words);
         };
         let origin = HttpOrigin::from(url);
         if let Some(mut connection) = keep_alive.take(&origin) {
-            match connection.exchange(request.clone(), limits.body).await {
+            match connection.exchange(request.clone(), largest_body).await {
                 Ok(answer) => {
                     keep_alive.keep(origin, connection);
                     return Ok(answer);
@@ -212,28 +218,30 @@ impl HttpClient {
                 Err(ExchangeFailure::Broken(words)) => return Err(words),
             }
         }
-        let mut connection = self.open(url, limits).await?;
-        let answer = connection.exchange(request, limits.body).await;
+        let mut connection = self.open(url, deadline).await?;
+        let answer = connection.exchange(request, largest_body).await;
         let answer = answer.map_err(ExchangeFailure::into_words)?;
         keep_alive.keep(origin, connection);
         Ok(answer)
     }
 
-    /// Opens a connection to the host of a URL.
-    async fn open(&self, url: &HttpUrl, limits: HttpLimits) -> Result<HttpConnection, String> {
+    /// Opens a connection to the host of a URL before `deadline`.
+    async fn open(&self, url: &HttpUrl, deadline: SystemTime) -> Result<HttpConnection, String> {
         // From here on only what was checked is connected to: the name is not asked about again.
-        let targets = self.targets(url).await?;
+        let mut targets = self.targets(url).await?;
+        targets.truncate(ADDRESSES);
         let mut why = String::new();
-        for target in targets.into_iter().take(ADDRESSES) {
+        for (target, left) in targets.iter().zip((1..=targets.len()).rev()) {
             let now = self.clock.now();
-            let deadline = now + limits.time;
-            let stream = match connect(target, url.port, None, &self.clock, deadline).await {
-                Ok(Dialled::Open(stream)) => stream,
-                Ok(Dialled::NoConnection(reason)) => {
+            let share = deadline.duration_since(now).unwrap_or_default().div_f64(left as f64);
+            let (port, until) = (url.port, now + share);
+            let options = DialOptions { source: None, socks5: None, port, deadline: until };
+            let stream = match self.dial.dial(*target, options).await {
+                Ok(connection) => connection.stream,
+                Err(reason) => {
                     why = format!("no connection: {reason}");
                     continue;
                 }
-                Err(error) => return Err(error.to_string()),
             };
             if !url.is_tls {
                 return HttpConnection::new(stream, now).await;

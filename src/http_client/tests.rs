@@ -1,23 +1,29 @@
-//! Exchanges with a scripted server: which connections are used again, and which are not.
+//! Exchanges with a scripted server: which connections are used again, and which are not; and
+//! which address of a host is connected to.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, duplex};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::rustls::RootCertStore;
 
 use super::{HttpClient, HttpLimits, HttpUrl};
+use crate::address::DomainName;
 use crate::cache::{self, DnsCache};
 use crate::clock::Clock;
 use crate::dns::no_dns::NoDns;
-use crate::smtp::AllowedNetworks;
+use crate::dns::{DnsFailure, DomainLookup, HostFacts, Lookup};
+use crate::egress::{Connection, Dial, DialOptions};
+use crate::smtp::{AllowedNetworks, NoReply, Target};
 
 const LIMITS: HttpLimits = HttpLimits { time: Duration::from_secs(10), body: 1000 };
 
@@ -75,7 +81,7 @@ impl ScriptedServer {
 }
 
 async fn follow(
-    mut stream: TcpStream,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
     script: Vec<ServerStep>,
     requests: Arc<AtomicUsize>,
     left: Arc<Semaphore>,
@@ -109,9 +115,13 @@ fn answer(body: &str) -> ServerStep {
 }
 
 fn client() -> HttpClient {
-    let clock = Clock::start();
-    let domains = DnsCache::new(Arc::new(NoDns), cache::Config::default(), clock).unwrap();
-    let lab = AllowedNetworks::new([AllowedNetworks::parse("127.0.0.1").unwrap()]);
+    client_of(Arc::new(NoDns), Clock::start())
+}
+
+fn client_of(lookup: Arc<dyn Lookup>, clock: Clock) -> HttpClient {
+    let domains = DnsCache::new(lookup, cache::Config::default(), clock).unwrap();
+    let lab = ["127.0.0.1", "::/64"].map(|network| AllowedNetworks::parse(network).unwrap());
+    let lab = AllowedNetworks::new(lab);
     HttpClient::with_roots(domains, lab, "lab", RootCertStore::empty(), clock).unwrap()
 }
 
@@ -239,4 +249,60 @@ async fn an_idle_connection_is_closed_after_ten_seconds_and_with_its_client() {
     drop(client);
     server.left.acquire().await.unwrap().forget();
     assert_eq!(server.connections(), 2);
+}
+
+/// A network in which each host has addresses of both families, and only IPv4 leads to a server.
+struct HalfNetwork {
+    clock: Clock,
+    /// IPv6 answers nothing, instead of failing at once.
+    is_silent: bool,
+    serving: Mutex<JoinSet<()>>,
+}
+
+#[async_trait]
+impl Lookup for HalfNetwork {
+    async fn domain(&self, _: &DomainName) -> Result<DomainLookup, DnsFailure> {
+        Err(DnsFailure::Timeout)
+    }
+
+    async fn host(&self, host: &DomainName) -> Result<HostFacts, DnsFailure> {
+        let addresses = ["::1", "::2", "127.0.0.1"].map(|address| address.parse().unwrap());
+        Ok(HostFacts {
+            host: host.clone(),
+            addresses: addresses.to_vec(),
+            exists: true,
+            alias_of: None,
+            looked_up_at: self.clock.now(),
+            valid_until: self.clock.now() + Duration::from_secs(60),
+        })
+    }
+}
+
+#[async_trait]
+impl Dial for HalfNetwork {
+    async fn dial(&self, target: Target, options: DialOptions<'_>) -> Result<Connection, NoReply> {
+        if target.address().is_ipv4() {
+            let (ours, theirs) = duplex(4096);
+            let (requests, left) = (Arc::default(), Arc::new(Semaphore::new(0)));
+            self.serving.lock().spawn(follow(theirs, vec![answer("b")], requests, left));
+            return Ok(Connection { stream: Box::new(ours), local: None });
+        }
+        if !self.is_silent {
+            return Err(NoReply::ConnectFailed("there is no IPv6 here".to_owned()));
+        }
+        tokio::time::sleep_until(self.clock.instant(options.deadline)).await;
+        Err(NoReply::Timeout)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn addresses_that_fail_or_are_silent_leave_the_next_one_its_time() {
+    for is_silent in [false, true] {
+        let clock = Clock::start();
+        let network = Arc::new(HalfNetwork { clock, is_silent, serving: Mutex::default() });
+        let lookup: Arc<dyn Lookup> = Arc::clone(&network) as _;
+        let client = HttpClient { dial: network, ..client_of(lookup, clock) };
+        let answer = ask(&client, Method::GET, "http://dual.test/").await;
+        assert_eq!(answer.as_deref(), Ok("b"), "silent: {is_silent}");
+    }
 }
