@@ -17,6 +17,9 @@ pub struct OutcomeEvent {
     pub kind: OutcomeKind,
     /// The time at which it happened, if the source says so.
     pub at: Option<SystemTime>,
+    /// The time at which the file that tells it was written, if it is one. Where neither time nor
+    /// name is said, the same file tells the same event, and a later one the next.
+    pub source_time: Option<SystemTime>,
     /// The server's or the vendor's words, cut.
     pub words: String,
     /// The kind of source: `bounce`, `postfix`, `ses` and the like.
@@ -103,6 +106,7 @@ impl OutcomeEvent {
             address: address.trim().to_owned(),
             kind,
             at: None,
+            source_time: None,
             words: String::new(),
             source,
             event_id: None,

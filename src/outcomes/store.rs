@@ -3,6 +3,10 @@
 //! Several processes may use it at a time. The same event is kept once. The words of servers are
 //! kept without local parts; the address itself only if the operator says so.
 
+mod event_row;
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,15 +17,13 @@ use super::accuracy::OutcomeTallies;
 use super::address_key::AddressKey;
 use super::blocking::blocking;
 use super::config::Config;
-use super::event::{AddedEvent, EventProof, OutcomeEvent};
+use super::event::{AddedEvent, OutcomeEvent};
 use super::kind::OutcomeKind;
 use super::outcome_table::OutcomeTable;
 use super::sqlite::SqliteOutcomes;
 use super::store_error::OutcomeStoreError;
-use super::stored_outcome::{
-    LatestOutcomes, NewOutcome, StoredOutcome, VerdictRecord, milliseconds,
-};
-use crate::address::{Address, Identity, irregular, redact};
+use super::stored_outcome::{LatestOutcomes, NewOutcome, StoredOutcome, VerdictRecord};
+use crate::address::{Address, Identity, irregular};
 use crate::verifier::{DomainMail, GivenVerdict};
 
 /// Time for which it is believed that nothing was ever kept.
@@ -149,7 +151,7 @@ impl OutcomeStore {
     ) -> Result<Vec<AddedEvent>, OutcomeStoreError> {
         let (key, keep_addresses) = (self.key().await?, self.keep_addresses);
         let rows = blocking(move || {
-            let row = |event: &OutcomeEvent| row(&key, event, trusted, keep_addresses, now);
+            let row = |event| event_row::row(&key, event, trusted, keep_addresses, now);
             events.iter().map(row).collect::<Vec<_>>()
         })
         .await?;
@@ -323,52 +325,3 @@ impl OutcomeStore {
         Ok(self.key().await?.token(&address.identity()))
     }
 }
-
-/// The row of an event; `None` if it names no address.
-fn row(
-    key: &AddressKey,
-    event: &OutcomeEvent,
-    trusted: bool,
-    keep_addresses: bool,
-    now: SystemTime,
-) -> Option<NewOutcome> {
-    let (address, _) = irregular::parse(&event.address).ok()?;
-    let identity = address.identity();
-    let digests = key.digests(&identity);
-    let words = redact::text(&event.words).replace('\0', "");
-    let (mailbox, kind) = (identity.mailbox.as_str(), event.kind.name());
-    // As the source says it, so that a time ahead of ours is the same one tomorrow.
-    let stamp = event.at.map(|at| milliseconds(at).to_string()).unwrap_or_default();
-    let id = match &event.event_id {
-        Some(id) => key.digest("event", &[event.source, id, mailbox, kind]),
-        // Without a name, events of the same time and words are one.
-        None => key.digest("event", &[event.source, "", mailbox, kind, &stamp, &words]),
-    };
-    let row = StoredOutcome {
-        id,
-        mailbox: digests.mailbox,
-        person: digests.person,
-        domain: domain(&address),
-        kind: event.kind,
-        at: event.at.unwrap_or(now).min(now),
-        source: event.source.to_owned(),
-        words,
-        address: keep_addresses.then(|| address.wire_utf8()),
-    };
-    Some(NewOutcome { row, needs_proof: !trusted && !has_token(key, event, &identity) })
-}
-
-/// `true` for the operator's own sources, and for mails that came to an address with our token.
-fn has_token(key: &AddressKey, event: &OutcomeEvent, identity: &Identity) -> bool {
-    let EventProof::Mail(sent_to) = &event.proof else { return true };
-    let token = key.token(identity);
-    sent_to.iter().any(|it| it.to_ascii_lowercase().contains(&token))
-}
-
-/// The domain that outcomes are counted by.
-fn domain(address: &Address) -> String {
-    address.domain_name().map_or_else(|| "[]".to_owned(), |name| name.as_str().to_owned())
-}
-
-#[cfg(test)]
-mod tests;

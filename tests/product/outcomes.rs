@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -170,6 +171,26 @@ fn the_domain_shows_how_the_operators_own_mail_fared() {
     let args = ["domain", "acme.test", "--sandbox", "--config", "mailvet.toml"];
     let said = text(&process::run(folder.path(), &args, b"").stdout);
     assert!(said.contains("sent 3, bounced 1 (1 as gone) in 180 days"), "{said}");
+}
+
+#[test]
+fn a_list_without_times_is_one_send_for_each_time_that_it_was_written() {
+    let folder = campaign();
+    let list = folder.path().join("sent.csv");
+    let write_at = |days: u64| {
+        fs::write(&list, "address\njane.doe@acme.test\nsales@acme.test\n").unwrap();
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(days * 86_400);
+        fs::File::options().write(true).open(&list).unwrap().set_modified(at).unwrap();
+    };
+    for days in [20_000, 20_031] {
+        write_at(days);
+        assert_eq!(add(&folder, &["sent.csv"])["kinds"]["sent"], 2, "day {days}");
+        assert_eq!(add(&folder, &["sent.csv"])["repeated"], 2, "the same file again");
+    }
+    assert_eq!(add(&folder, &["--kind", "unsubscribed", "sent.csv"])["taken"], 2);
+    write_at(20_062);
+    let again = add(&folder, &["--kind", "unsubscribed", "sent.csv"]);
+    assert_eq!(again["repeated"], 2, "who has opted out has");
 }
 
 #[test]

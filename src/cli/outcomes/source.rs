@@ -48,7 +48,11 @@ impl SourceReader<'_> {
             return Ok(());
         }
         let file = File::open(source).with_context(unreadable)?;
-        self.read_stream(&name, file, each).with_context(unreadable)
+        let metadata = file.metadata().with_context(unreadable)?;
+        // A pipe is written when it is read.
+        let written = metadata.modified().ok().filter(|_| metadata.is_file());
+        let mut each = |name: &str, place: u64, item| each(name, place, with_time(item, written));
+        self.read_stream(&name, file, &mut each).with_context(unreadable)
     }
 
     fn read_stream(
@@ -115,4 +119,11 @@ impl SourceReader<'_> {
         }
         Ok(())
     }
+}
+
+/// The item with the time at which its file was written.
+fn with_time(item: ReadItem, written: Option<SystemTime>) -> ReadItem {
+    let ReadItem::Events(mut events) = item else { return item };
+    events.iter_mut().for_each(|event| event.source_time = written);
+    ReadItem::Events(events)
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::campaign::calibration::FateCounts;
-use crate::outcomes::OutcomePlace;
+use crate::outcomes::{EventProof, OutcomePlace};
 use crate::verdict::Reason;
 use crate::verifier::GivenVerdict;
 

@@ -1,0 +1,127 @@
+//! The row of an event: whose it is, which one it is, and what is kept of its words.
+
+use std::time::SystemTime;
+
+use crate::address::{Address, Identity, irregular, redact};
+use crate::outcomes::address_key::AddressKey;
+use crate::outcomes::event::{EventProof, OutcomeEvent};
+use crate::outcomes::kind::OutcomeKind;
+use crate::outcomes::stored_outcome::{NewOutcome, StoredOutcome, milliseconds};
+
+/// Milliseconds of a day.
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+/// The row of an event; `None` if it names no address.
+pub(super) fn row(
+    key: &AddressKey,
+    event: &OutcomeEvent,
+    trusted: bool,
+    keep_addresses: bool,
+    now: SystemTime,
+) -> Option<NewOutcome> {
+    let (address, _) = irregular::parse(&event.address).ok()?;
+    let identity = address.identity();
+    let digests = key.digests(&identity);
+    let words = redact::text(&event.words).replace('\0', "");
+    let (mailbox, kind) = (identity.mailbox.as_str(), event.kind.name());
+    let id = match &event.event_id {
+        Some(id) => key.digest("event", &[event.source, id, mailbox, kind]),
+        // Without a name, events of the same time and words are one.
+        None => {
+            let parts = [event.source, "", mailbox, kind, &stamp(event, now), &words];
+            key.digest("event", &parts)
+        }
+    };
+    let row = StoredOutcome {
+        id,
+        mailbox: digests.mailbox,
+        person: digests.person,
+        domain: domain(&address),
+        kind: event.kind,
+        at: event.at.unwrap_or(now).min(now),
+        source: event.source.to_owned(),
+        words,
+        address: keep_addresses.then(|| address.wire_utf8()),
+    };
+    Some(NewOutcome { row, needs_proof: !trusted && !has_token(key, event, &identity) })
+}
+
+/// The time that tells an event without a name from the next one like it.
+fn stamp(event: &OutcomeEvent, now: SystemTime) -> String {
+    // What holds for good is told once, and a mail is the same one however often it is read.
+    let is_told_once = matches!(event.kind, OutcomeKind::Complaint | OutcomeKind::Unsubscribed)
+        || matches!(event.proof, EventProof::Mail(_));
+    match (event.at, event.source_time) {
+        // As the source says it, so that a time ahead of ours is the same one tomorrow.
+        (Some(at), _) => milliseconds(at).to_string(),
+        (None, _) if is_told_once => String::new(),
+        (None, Some(written)) => milliseconds(written).to_string(),
+        (None, None) => format!("day {}", milliseconds(now) / DAY),
+    }
+}
+
+/// `true` for the operator's own sources, and for mails that came to an address with our token.
+fn has_token(key: &AddressKey, event: &OutcomeEvent, identity: &Identity) -> bool {
+    let EventProof::Mail(sent_to) = &event.proof else { return true };
+    let token = key.token(identity);
+    sent_to.iter().any(|it| it.to_ascii_lowercase().contains(&token))
+}
+
+/// The domain that outcomes are counted by.
+fn domain(address: &Address) -> String {
+    address.domain_name().map_or_else(|| "[]".to_owned(), |name| name.as_str().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+
+    /// Midnight.
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + HOUR * 24 * 20_000
+    }
+
+    fn event(address: &str, kind: OutcomeKind) -> OutcomeEvent {
+        OutcomeEvent::new("table", address, kind)
+    }
+
+    fn row_at(event: &OutcomeEvent, now: SystemTime) -> StoredOutcome {
+        row(&AddressKey::new(&[7; 32]), event, false, false, now).unwrap().row
+    }
+
+    #[test]
+    fn an_event_without_a_time_is_that_of_its_file_or_its_day() {
+        for kind in [OutcomeKind::Sent, OutcomeKind::Gone, OutcomeKind::Delivered] {
+            let event = event("jane@acme.test", kind);
+            let of_file = |written| OutcomeEvent { source_time: Some(written), ..event.clone() };
+            let id = |event: &OutcomeEvent, now| row_at(event, now).id;
+            let (january, february) = (of_file(now() - HOUR * 1000), of_file(now()));
+            assert_eq!(id(&january, now()), id(&january, now() + HOUR * 50), "the same file again");
+            assert_ne!(id(&january, now()), id(&february, now()), "the next campaign");
+            assert_eq!(id(&event, now()), id(&event, now() + HOUR * 23), "the same day");
+            assert_ne!(id(&event, now()), id(&event, now() + HOUR * 24), "the next day");
+            assert_eq!(row_at(&january, now()).at, now(), "it is known from now on");
+        }
+    }
+
+    #[test]
+    fn what_holds_for_good_is_told_once() {
+        for kind in [OutcomeKind::Complaint, OutcomeKind::Unsubscribed] {
+            let event = event("jane@acme.test", kind);
+            let later = OutcomeEvent { source_time: Some(now()), ..event.clone() };
+            assert_eq!(row_at(&event, now()).id, row_at(&later, now() + HOUR * 24).id);
+        }
+    }
+
+    #[test]
+    fn a_mail_that_says_no_time_is_the_same_one_whenever_it_is_read() {
+        let proof = EventProof::Mail(["news@sender.test".to_owned()].into());
+        let mail = OutcomeEvent { proof, ..event("jane@acme.test", OutcomeKind::Gone) };
+        let later = OutcomeEvent { source_time: Some(now()), ..mail.clone() };
+        assert_eq!(row_at(&mail, now()).id, row_at(&later, now() + HOUR * 24).id);
+    }
+}
