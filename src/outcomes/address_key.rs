@@ -37,22 +37,28 @@ impl AddressKey {
     /// If the file cannot be read or made, or holds something else.
     pub(super) fn open(file: &Path, may_make: bool) -> io::Result<Self> {
         if may_make && !file.exists() {
-            let secret = Self::draw_secret()?;
-            let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-            match made {
-                Ok(mut made) => {
-                    made.write_all(&secret)?;
-                    made.sync_all()?;
-                }
-                // Another process was first: its secret counts.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
+            Self::make(file)?;
         }
         let secret: [u8; SECRET] = fs::read(file)?
             .try_into()
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no key"))?;
         Ok(Self::new(&secret))
+    }
+
+    /// Makes a file with a new secret, whole or not at all, unless there is one by now.
+    fn make(file: &Path) -> io::Result<()> {
+        let secret = Self::draw_secret()?;
+        // Nothing of the secret is in the name.
+        let draft = file.with_extension(format!("{}.new", hex(&Self::draw_secret()?[..8])));
+        let made = write_new(&draft, &secret).and_then(|()| match fs::hard_link(&draft, file) {
+            // Another process was first: its secret counts.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            // A file system without links.
+            Err(_) => fs::rename(&draft, file),
+            Ok(()) => Ok(()),
+        });
+        let _ = fs::remove_file(&draft);
+        made
     }
 
     /// A new secret.
@@ -115,10 +121,28 @@ impl AddressKey {
     }
 }
 
+/// Makes a file for its owner alone, and waits until it is on the disk.
+fn write_new(file: &Path, secret: &[u8]) -> io::Result<()> {
+    let mut made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    made.write_all(secret)?;
+    made.sync_all()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::address::Address;
+
+    #[test]
+    fn a_secret_that_is_there_is_never_written_over_and_nothing_stays_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("outcomes.key");
+        AddressKey::open(&file, true).unwrap();
+        let secret = fs::read(&file).unwrap();
+        AddressKey::make(&file).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), secret);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 
     /// Made with Python's `hmac`: what is kept under a key must be found again by every version.
     #[test]

@@ -48,14 +48,13 @@ impl SqliteOutcomes {
     pub(super) fn open(path: &Path, key_file: Option<&Path>) -> Result<Self, OutcomeStoreError> {
         let beside = || path.with_file_name("outcomes.key");
         let key_file = key_file.map_or_else(beside, Path::to_path_buf);
-        let is_new = !path.exists();
+        // In an empty file nothing was kept under a key.
+        let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
         if is_new {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder)
                     .map_err(|error| OutcomeStoreError::of_io(folder, error))?;
             }
-            let made = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-            made.map_err(|error| OutcomeStoreError::of_io(path, error))?;
         } else if !key_file.exists() {
             let store = path.display().to_string();
             return Err(OutcomeStoreError::NoKey { key: key_file, store });
@@ -63,6 +62,10 @@ impl SqliteOutcomes {
         // Before anything else, so that no file is ever without its key.
         AddressKey::open(&key_file, is_new)
             .map_err(|error| OutcomeStoreError::of_io(&key_file, error))?;
+        if is_new {
+            let made = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+            made.map_err(|error| OutcomeStoreError::of_io(path, error))?;
+        }
         let open = || Connection::open(path);
         let opened = open().and_then(|mut writer| {
             let found = schema::prepare(&mut writer)?;

@@ -40,6 +40,21 @@ async fn others_cannot_read_the_key_and_a_store_without_it_is_refused() {
 }
 
 #[tokio::test]
+async fn no_file_is_made_where_its_key_cannot_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, secrets) = (file(&folder), folder.path().join("secrets"));
+    let config = Config { key_file: Some(secrets.join("the.key")), ..Config::default() };
+    let error = OutcomeStore::open(&path, &config).await.err().unwrap();
+    assert!(error.to_string().contains("the.key cannot be used"), "{error}");
+    assert!(!path.exists());
+    std::fs::create_dir(&secrets).unwrap();
+    // As an earlier version left it.
+    std::fs::write(&path, "").unwrap();
+    OutcomeStore::open(&path, &config).await.unwrap();
+    OutcomeStore::open(&path, &config).await.unwrap();
+}
+
+#[tokio::test]
 async fn no_address_is_in_the_file_unless_the_operator_says_so() {
     for keep_addresses in [false, true] {
         let folder = tempfile::tempdir().unwrap();
