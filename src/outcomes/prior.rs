@@ -75,7 +75,10 @@ pub struct OutcomeHistory {
     place: OutcomePlace,
     config: Config,
     store: OnceCell<OutcomeStore>,
-    accuracy: tokio::sync::Mutex<Option<(SystemTime, Arc<Accuracy>)>>,
+    /// The accuracy that was counted last, and when.
+    accuracy: Mutex<Option<(SystemTime, Arc<Accuracy>)>>,
+    /// Held by the one that counts it.
+    counting: tokio::sync::Mutex<()>,
     domains: Mutex<HashMap<String, (SystemTime, Option<DomainMail>)>>,
     has_failed: AtomicBool,
 }
@@ -88,7 +91,8 @@ impl OutcomeHistory {
             place,
             config,
             store: OnceCell::new(),
-            accuracy: tokio::sync::Mutex::default(),
+            accuracy: Mutex::default(),
+            counting: tokio::sync::Mutex::default(),
             domains: Mutex::default(),
             has_failed: AtomicBool::new(false),
         }
@@ -147,6 +151,14 @@ impl OutcomeHistory {
         Ok(Some(mail).filter(|mail| mail.sent > 0))
     }
 
+    /// The accuracy, if it was counted in the last minute before `now`, or later.
+    fn known_accuracy(&self, now: SystemTime) -> Option<Arc<Accuracy>> {
+        let known = self.accuracy.lock();
+        let (at, accuracy) = known.as_ref()?;
+        let age = now.duration_since(*at).unwrap_or_default();
+        (age < LASTS).then(|| Arc::clone(accuracy))
+    }
+
     async fn keep_verdicts(
         &self,
         list: &str,
@@ -180,25 +192,23 @@ impl OutcomeKeeper for OutcomeHistory {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        let added = self.open().await?.add(events, false, now).await?;
-        *self.accuracy.lock().await = None;
-        Ok(added)
+        self.open().await?.add(events, false, now).await
     }
 
     async fn accuracy(&self, now: SystemTime) -> Result<Arc<Accuracy>, OutcomeStoreError> {
-        // One counts, and the others wait for it.
-        let mut known = self.accuracy.lock().await;
-        if let Some((at, accuracy)) = &*known
-            && now.duration_since(*at).is_ok_and(|age| age < LASTS)
-        {
-            return Ok(Arc::clone(accuracy));
+        if let Some(known) = self.known_accuracy(now) {
+            return Ok(known);
         }
-        let tallies = match self.existing().await? {
-            Some(store) => store.tallies().await?,
-            None => OutcomeTallies::default(),
+        // One counts, and the others wait for it; what is kept meanwhile does not.
+        let _counting = self.counting.lock().await;
+        if let Some(known) = self.known_accuracy(now) {
+            return Ok(known);
+        }
+        let Some(store) = self.existing().await? else {
+            return Ok(Arc::new(Accuracy::from_tallies(&OutcomeTallies::default())));
         };
-        let accuracy = Arc::new(Accuracy::from_tallies(&tallies));
-        *known = Some((now, Arc::clone(&accuracy)));
+        let accuracy = Arc::new(Accuracy::from_tallies(&store.tallies().await?));
+        *self.accuracy.lock() = Some((now, Arc::clone(&accuracy)));
         Ok(accuracy)
     }
 }
@@ -287,67 +297,4 @@ fn words(outcome: &StoredOutcome) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::address::Address;
-
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-    fn identity() -> Identity {
-        Address::parse("jane@acme.test").unwrap().identity()
-    }
-
-    fn now() -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_867_200)
-    }
-
-    fn history(folder: &tempfile::TempDir) -> (PathBuf, OutcomeHistory) {
-        let file = folder.path().join("outcomes.db");
-        let place = OutcomePlace::File(file.clone());
-        (file, OutcomeHistory::new(place, Config::default()))
-    }
-
-    #[tokio::test]
-    async fn a_file_that_comes_later_is_taken_up() {
-        let folder = tempfile::tempdir().unwrap();
-        let (file, history) = history(&folder);
-        assert_eq!(history.find(&identity(), now()).await, Ok(PriorMail::default()));
-        assert!(history.is_empty() && !file.exists(), "a look-up makes nothing");
-        let store = OutcomeStore::open(&file, &Config::default()).await.unwrap();
-        let event = OutcomeEvent::new("ses", "jane@acme.test", OutcomeKind::Gone)
-            .saying("550 5.1.1 <jane@acme.test> unknown");
-        store.add(vec![event], false, now()).await.unwrap();
-        assert!(!history.is_empty());
-        let found = history.find(&identity(), now()).await.unwrap().suppression.unwrap();
-        assert_eq!(found.reason, Reason::BouncedBefore);
-        assert!(
-            found.words.starts_with("gone on 2026-11-28, source: ses: 550 5.1.1"),
-            "{}",
-            found.words
-        );
-        assert!(!found.words.contains("jane@"), "{}", found.words);
-    }
-
-    #[tokio::test]
-    async fn mail_that_arrived_in_180_days_is_told_and_suppresses_nobody() {
-        let folder = tempfile::tempdir().unwrap();
-        let (_, history) = history(&folder);
-        let at = now() - DAY * 179;
-        let event = OutcomeEvent::new("postfix", "jane@acme.test", OutcomeKind::Delivered);
-        history.keep(vec![event.at(Some(at))], now()).await.unwrap();
-        let found = history.find(&identity(), now()).await.unwrap();
-        let delivered = DeliveredMail { at, source: "postfix".to_owned() };
-        assert_eq!(found, PriorMail { suppression: None, delivered: Some(delivered) });
-        let later = history.find(&identity(), now() + DAY * 2).await;
-        assert_eq!(later, Ok(PriorMail::default()));
-    }
-
-    #[tokio::test]
-    async fn a_store_that_cannot_be_read_is_an_error_and_no_clean_record() {
-        let folder = tempfile::tempdir().unwrap();
-        let (file, history) = history(&folder);
-        std::fs::write(&file, "this is no database").unwrap();
-        let error = history.find(&identity(), now()).await.unwrap_err();
-        assert!(error.to_string().contains("outcomes.key is missing"), "{error}");
-    }
-}
+mod tests;

@@ -72,7 +72,8 @@ impl OutcomeStore {
         Ok(store)
     }
 
-    fn new(table: Arc<dyn OutcomeTable>, config: &Config) -> Self {
+    /// The store of what is in this table.
+    pub(super) fn new(table: Arc<dyn OutcomeTable>, config: &Config) -> Self {
         Self {
             table,
             key: OnceCell::new(),

@@ -18,7 +18,7 @@ use crate::product::Product;
 /// A service that keeps outcomes.
 struct Reported {
     product: Product,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Reported {
@@ -27,7 +27,11 @@ impl Reported {
     }
 
     async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::on(tempfile::tempdir().unwrap(), change).await
+    }
+
+    /// A service that keeps outcomes in this folder.
+    async fn on(folder: TempDir, change: impl FnOnce(&mut Config)) -> Self {
         let file: PathBuf = folder.path().join("outcomes.db");
         let product = Product::with(|config| {
             config.outcomes.file = Some(file);
@@ -36,7 +40,26 @@ impl Reported {
             change(config);
         })
         .await;
-        Self { product, _folder: folder }
+        Self { product, folder }
+    }
+
+    /// The service started anew: what it counted before is not remembered.
+    async fn restarted(self) -> Self {
+        self.product.stop().await;
+        Self::on(self.folder, |_| {}).await
+    }
+
+    /// The path of a finished batch of these addresses.
+    async fn vet(&self, addresses: &[&str]) -> String {
+        let created = self.post("/v1/batches", json!({ "spec": {} })).await;
+        let path = format!("/v1/batches/{}", created["batch"]["batchId"].as_str().unwrap());
+        let rows: Vec<Value> =
+            addresses.iter().map(|address| json!({ "address": address })).collect();
+        self.post(&format!("{path}:append"), json!({ "rows": rows })).await;
+        self.post(&format!("{path}:seal"), json!({ "rows": rows.len() })).await;
+        let watch = HttpRequest::get(&format!("{path}:watch")).send(self.product.address).await;
+        assert!(watch.body.contains("BATCH_STATE_FINISHED"), "{watch:?}");
+        path
     }
 
     async fn post(&self, path: &str, body: Value) -> Value {
@@ -184,23 +207,19 @@ async fn verdicts_on_rows_are_held_against_what_became_of_mail() {
     assert_eq!(none["accuracy"]["right"], json!({}));
     // From the first outcome on verdicts are remembered.
     service.report(json!([gone("somebody@acme.test")])).await;
-    let created = service.post("/v1/batches", json!({ "spec": {} })).await;
-    let path = format!("/v1/batches/{}", created["batch"]["batchId"].as_str().unwrap());
     let rows = ["jane.doe@acme.test", "sales@acme.test", "nobody@acme.test", "x@catch-all.test"];
-    let rows: Vec<Value> = rows.iter().map(|address| json!({ "address": address })).collect();
-    service.post(&format!("{path}:append"), json!({ "rows": rows })).await;
-    service.post(&format!("{path}:seal"), json!({ "rows": 4 })).await;
-    let watch = HttpRequest::get(&format!("{path}:watch")).send(service.product.address).await;
-    assert!(watch.body.contains("BATCH_STATE_FINISHED"), "{watch:?}");
+    service.vet(&rows).await;
     let now = json!({ "kind": "OUTCOME_KIND_DELIVERED", "address": "sales@acme.test" });
     let mut bounced = gone("jane.doe@acme.test");
     bounced.as_object_mut().unwrap().remove("eventTime");
     service.report(json!([now, bounced])).await;
+    let service = service.restarted().await;
     let accuracy = service.get("/v1/accuracy").await["accuracy"].clone();
     assert_eq!(accuracy["right"], json!({ "count": "1", "of": "2" }), "{accuracy}");
     assert_eq!(accuracy["decided"], json!({ "count": "3", "of": "4" }), "{accuracy}");
     assert_eq!(accuracy["sends"][0]["mails"], "2");
     assert!(accuracy["definitions"].as_str().unwrap().contains("within 7 days"));
+    let path = service.vet(&["sales@acme.test"]).await;
     let batch = service.get(&path).await["batch"].clone();
     assert_eq!(batch["preflight"]["expected"], json!({ "mails": "2" }), "too few to expect of");
     let told = batch["preflight"]["explanation"].as_str().unwrap();
