@@ -8,6 +8,7 @@ pub mod config;
 
 mod answer;
 mod answer_plan;
+mod array_count;
 mod bad_request;
 mod body;
 mod browser_guard;

@@ -4,9 +4,11 @@ use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor, Value};
 use serde::Deserializer;
 
+use super::array_count::LongestArray;
 use super::bad_request::BadRequest;
 use super::query;
 use super::routes::{HttpRoute, RouteMatch};
+use crate::proto::LARGEST_PAGE_ROWS;
 
 /// The request message for `matched`, encoded: its fields come from the path and from the body, or
 /// from the path and the query where the route has no body.
@@ -50,6 +52,11 @@ pub(super) fn encode_lines(
 ) -> Result<Vec<Vec<u8>>, BadRequest> {
     let lines = body.split(|octet| *octet == b'\n').enumerate();
     let lines = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
+    let many = lines.clone().count();
+    if many > LARGEST_PAGE_ROWS {
+        let message = format!("the body has {many} lines; send at most {LARGEST_PAGE_ROWS}");
+        return Err(BadRequest::new("", message));
+    }
     let message = |(number, line): (usize, &[u8])| {
         encode(matched, query, line).map_err(|bad| {
             let message = format!("{} (line {})", bad.message, number + 1);
@@ -62,6 +69,12 @@ pub(super) fn encode_lines(
 fn from_body(of: MessageDescriptor, body: &[u8]) -> Result<DynamicMessage, BadRequest> {
     if body.is_empty() {
         return Ok(DynamicMessage::new(of));
+    }
+    let LongestArray { path, elements } = LongestArray::find(body);
+    if elements > LARGEST_PAGE_ROWS {
+        // As the codec says it of a page that comes by gRPC.
+        let message = format!("holds {elements} rows; send at most {LARGEST_PAGE_ROWS} a page");
+        return Err(BadRequest::new(path, message));
     }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let message = deserialize(of, &mut reader)?;
@@ -161,6 +174,34 @@ mod tests {
             assert!(!error.sentence().is_empty(), "{body}");
         }
         assert!(verified("{").unwrap_err().message.contains("not JSON"));
+    }
+
+    #[test]
+    fn rows_of_a_page_are_bounded_before_a_message_is_made_of_them() {
+        let page = |rows: usize, end: &str| {
+            let rows = vec![r#"{"rowId":"a"}"#; rows].join(",");
+            let body = format!(r#"{{"rows":[{rows}{end}"#);
+            encoded(Method::POST, "/v1/batches/x:append", &body)
+        };
+        assert!(page(LARGEST_PAGE_ROWS, "]}").is_ok());
+        // What is not JSON would show only after all its rows.
+        for end in ["]}", "] nothing"] {
+            let refused = page(LARGEST_PAGE_ROWS + 1, end).unwrap_err();
+            let sentence = "rows: holds 10001 rows; send at most 10000 a page";
+            assert_eq!((refused.sentence().as_str(), refused.field.as_str()), (sentence, "rows"));
+        }
+    }
+
+    #[test]
+    fn lines_are_bounded_before_messages_are_made_of_them() {
+        let lines = |many: usize| {
+            let table = RouteTable::new(descriptors());
+            let matched = table.find(&Method::POST, "/v1/outcomes:report").unwrap();
+            encode_lines(&matched, "", "{}\n\n".repeat(many).as_bytes())
+        };
+        assert_eq!(lines(LARGEST_PAGE_ROWS).unwrap().len(), LARGEST_PAGE_ROWS);
+        let refused = lines(LARGEST_PAGE_ROWS + 1).unwrap_err();
+        assert!(refused.message.contains("has 10001 lines; send at most 10000"), "{refused:?}");
     }
 
     #[test]

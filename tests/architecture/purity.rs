@@ -60,6 +60,7 @@ const PURE_FILES: &[&str] = &[
     "egress/choice.rs",
     "egress/identity.rs",
     "http/answer.rs",
+    "http/array_count.rs",
     "http/bad_request.rs",
     "http/browser_guard.rs",
     "http/config.rs",
