@@ -19,6 +19,7 @@ use tonic::Status;
 use tonic::transport::server::Connected;
 
 use super::arrivals::{Newcomer, PeerSlot};
+use super::config::Limits;
 use super::round_trip::RoundTripMeter;
 use super::tls;
 use crate::clock::Clock;
@@ -54,6 +55,8 @@ pub(super) struct PeerCalls(Arc<Counts>);
 struct Counts {
     begun: AtomicUsize,
     ended: AtomicUsize,
+    /// Requests of HTTP/1 whose heads came.
+    heads: AtomicUsize,
     /// Streams that watch the health.
     watches: AtomicUsize,
     /// The round trip in microseconds; zero until it is measured.
@@ -74,6 +77,7 @@ impl PeerCalls {
         Self(Arc::new(Counts {
             begun: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
+            heads: AtomicUsize::new(0),
             watches: AtomicUsize::new(0),
             round_trip: AtomicU64::new(0),
             is_admitted: AtomicBool::new(false),
@@ -102,6 +106,12 @@ impl PeerCalls {
         (micros > 0).then(|| Duration::from_micros(micros))
     }
 
+    /// Notes that the head of a request of HTTP/1 is there.
+    pub(super) fn head_came(&self) {
+        self.0.heads.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Notes that a call begins, which keeps the connection until it ends.
     pub(super) fn begin(&self) -> OpenCall {
         self.0.begun.fetch_add(1, Ordering::SeqCst);
         OpenCall(self.clone())
@@ -146,6 +156,7 @@ pub(super) struct ClientConnection {
     peer: ClientPeer,
     idle: Idle,
     meter: RoundTripMeter,
+    unheard: UnheardOctets,
     /// Held as long as the connection lives.
     _place: Place,
 }
@@ -157,22 +168,22 @@ pub(super) struct Place {
 }
 
 impl ClientConnection {
-    /// `newcomer_time`: the time it has for its first admitted call; `idle`: the time it may go
-    /// without a call from then on.
+    /// A connection with the times and the octets that `limits` gives it.
     pub(super) fn new(
         wire: Wire,
         address: SocketAddr,
         (place, newcomer): (Place, Newcomer),
         clock: Clock,
-        newcomer_time: Duration,
-        idle: Duration,
+        limits: &Limits,
     ) -> Self {
+        let (newcomer_time, idle) = (limits.handshake_timeout, limits.idle_connection);
         let evicted = Box::pin(newcomer.evicted().clone().cancelled_owned());
         let calls = PeerCalls::new(newcomer);
         let peer = ClientPeer { address, certificate: wire.certificate(), calls };
         let timer = Box::pin(tokio::time::sleep(newcomer_time));
         let idle = Idle { timer, evicted, clock, newcomer_time, limit: idle, seen: 0 };
-        Self { wire, peer, idle, meter: RoundTripMeter::default(), _place: place }
+        let unheard = UnheardOctets::new(limits.header_octets);
+        Self { wire, peer, idle, meter: RoundTripMeter::default(), unheard, _place: place }
     }
 
     /// Notes that octets are written.
@@ -244,14 +255,49 @@ impl Idle {
     }
 }
 
+/// Octets that were read since the head of a request came. The transport buffers 400 KiB of a head
+/// of HTTP/1, and cannot be told to buffer less.
+struct UnheardOctets {
+    most: usize,
+    octets: usize,
+    /// Number of heads that had come when the count began.
+    seen: usize,
+}
+
+impl UnheardOctets {
+    /// Octets beside the head: the form by which a browser signs in.
+    const BODY: usize = 16 * 1024;
+
+    fn new(head: u32) -> Self {
+        let head = usize::try_from(head).unwrap_or(usize::MAX);
+        Self { most: head.saturating_add(Self::BODY), octets: 0, seen: 0 }
+    }
+
+    /// `true` if no call was admitted, none runs, and what came is more than a head.
+    fn are_too_many(&mut self, calls: &PeerCalls) -> bool {
+        let heads = calls.0.heads.load(Ordering::SeqCst);
+        if heads != self.seen {
+            (self.seen, self.octets) = (heads, 0);
+        }
+        let ended = calls.0.ended.load(Ordering::SeqCst);
+        let is_called = calls.0.begun.load(Ordering::SeqCst) != ended;
+        let is_admitted = calls.0.is_admitted.load(Ordering::SeqCst);
+        self.octets > self.most && !is_called && !is_admitted
+    }
+}
+
 impl AsyncRead for ClientConnection {
-    /// An idle connection reads as if the other end had closed it.
+    /// A connection that is idle, or brings no head of a request, reads as if the other end had
+    /// closed it.
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.meter.is_http1() && this.unheard.are_too_many(&this.peer.calls) {
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let read = match &mut this.wire {
             Wire::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
@@ -259,6 +305,7 @@ impl AsyncRead for ClientConnection {
         };
         if read.is_ready() {
             this.heard(&buffer.filled()[before..]);
+            this.unheard.octets += buffer.filled().len() - before;
             return read;
         }
         this.idle.poll(&this.peer.calls, cx).map(Ok)

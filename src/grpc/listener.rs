@@ -169,6 +169,5 @@ async fn connect(
             }
         }
     };
-    let (newcomer_time, idle) = (limits.handshake_timeout, limits.idle_connection);
-    Some(ClientConnection::new(wire, address, (place, newcomer), clock, newcomer_time, idle))
+    Some(ClientConnection::new(wire, address, (place, newcomer), clock, &limits))
 }

@@ -20,6 +20,7 @@ mod deadline;
 mod ending;
 mod enums;
 mod file_watch;
+mod head_limit;
 mod health;
 mod hook_arrivals;
 mod hooks;

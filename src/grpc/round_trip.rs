@@ -26,12 +26,19 @@ pub(super) struct RoundTripMeter {
     header: [u8; HEADER],
     filled: usize,
     is_done: bool,
+    /// `true` if it did not open as HTTP/2.
+    is_http1: bool,
 }
 
 impl RoundTripMeter {
     /// `true` once there is nothing more to measure.
     pub(super) fn is_done(&self) -> bool {
         self.is_done
+    }
+
+    /// `true` once octets came that are not HTTP/2's.
+    pub(super) fn is_http1(&self) -> bool {
+        self.is_http1
     }
 
     /// Notes that octets were written; the first ones are our SETTINGS.
@@ -47,7 +54,8 @@ impl RoundTripMeter {
         {
             if let Some(expected) = PREFACE.get(self.greeted) {
                 self.greeted += 1;
-                self.is_done = octet != expected;
+                self.is_http1 = octet != expected;
+                self.is_done = self.is_http1;
                 octets = rest;
                 continue;
             }
@@ -104,7 +112,7 @@ mod tests {
         assert_eq!(meter.read(ack, at(99)), None, "it is measured once");
         meter.written(at(100));
         assert_eq!(meter.read(ack, at(60_000)), None, "a caller's silence is no round trip");
-        assert!(meter.is_done());
+        assert!(meter.is_done() && !meter.is_http1());
     }
 
     #[test]
@@ -113,7 +121,7 @@ mod tests {
         meter.written(at(0));
         let request = [b"POST /v1/batches HTTP/1.1\r\n\r\n".as_slice(), &opening()].concat();
         assert_eq!(meter.read(&request, at(300)), None);
-        assert!(meter.is_done());
+        assert!(meter.is_done() && meter.is_http1());
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::calls::{CallTraceLayer, Calls};
 use super::config::{Config, Limits};
 use super::content_type::GrpcOnlyLayer;
 use super::credential_files::CredentialFiles;
+use super::head_limit::HeadLimitLayer;
 use super::health::Health;
 use super::hooks::HookHandler;
 use super::listener;
@@ -142,6 +143,7 @@ pub async fn serve(
     let reporting = Health::begin(health_reporter, &services.readiness, shutdown.clone()).await;
     let router = builder(&limits)
         .accept_http1(accepts_http1)
+        .layer(HeadLimitLayer(limits.header_octets))
         .layer(tower::util::option_layer(cors))
         .layer(tower::util::option_layer(console))
         .layer(translation)

@@ -4,13 +4,17 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use mailvet::sandbox::{Sandbox, World};
 use prost::bytes::Bytes;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_stream::{self as stream, StreamExt as _};
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::ServiceExt as _;
 
+use crate::limits::closed;
 use crate::process::{Service, TIME_LIMIT};
+use crate::product::Product;
 
 /// Octets of a page, as it is announced.
 const PAGE: usize = 4 * 1024 * 1024;
@@ -61,4 +65,27 @@ async fn pages_that_never_arrive_whole_take_no_more_memory_than_their_budget() {
     drop(calls);
     service.stop().await;
     sandbox.shutdown().await;
+}
+
+/// A request of HTTP/1.1 with 100 KB of headers.
+fn large_head() -> String {
+    let headers: String = (0..5).map(|n| format!("x-{n}: {}\r\n", "a".repeat(20_000))).collect();
+    format!("GET /v1/batches HTTP/1.1\r\nhost: 127.0.0.1\r\n{headers}connection: close\r\n\r\n")
+}
+
+#[tokio::test]
+async fn a_large_head_of_http_1_is_not_collected_before_a_caller_is_known_nor_taken_after() {
+    let product = Product::start().await;
+    let mut stream = TcpStream::connect(product.address).await.unwrap();
+    // The other end may have hung up by then.
+    let _sent = stream.write_all(large_head().as_bytes()).await;
+    let said = String::from_utf8(closed(&mut stream).await).unwrap();
+    assert!(!said.contains("HTTP/1.1 200"), "{said}");
+
+    let small = "GET /v1/batches HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n";
+    let mut stream = TcpStream::connect(product.address).await.unwrap();
+    stream.write_all(format!("{small}{}", large_head()).as_bytes()).await.unwrap();
+    let said = String::from_utf8(closed(&mut stream).await).unwrap();
+    assert!(said.contains("HTTP/1.1 200") && said.contains("HTTP/1.1 431"), "{said}");
+    product.stop().await;
 }

@@ -40,7 +40,7 @@ async fn limited(change: impl FnOnce(&mut Config)) -> Product {
 }
 
 /// Waits until the other end closes the connection, and says what it had said before.
-async fn closed(stream: &mut TcpStream) -> Vec<u8> {
+pub(crate) async fn closed(stream: &mut TcpStream) -> Vec<u8> {
     let mut said = Vec::new();
     let read = tokio::time::timeout(TIME_LIMIT, stream.read_to_end(&mut said)).await;
     // A reset is an end too.
