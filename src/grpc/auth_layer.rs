@@ -18,6 +18,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
+use super::arrivals::network;
 use super::callers::CallerName;
 use super::config::Config;
 use super::connection::{ClientPeer, OpenCall, Watch};
@@ -26,7 +27,7 @@ use super::message_limit::MessageLimits;
 use super::refusal;
 use crate::access::{Access, Bearer, Caller, CallerKind, Credentials};
 use crate::clock::Clock;
-use crate::http::HookCall;
+use crate::http::{BodyOwner, HookCall, OctetOwner};
 
 /// The paths of the health service.
 const HEALTH: &str = "/grpc.health.v1.Health/";
@@ -92,17 +93,22 @@ impl CallGate {
         let room = room.map_err(|_| refusal::overloaded("calls"))?;
         peer.calls.admit();
         let permit = CallPermit { _room: Some(room), _watch: None, _call: peer.calls.begin() };
+        let owner = owner(&caller, peer);
+        if let Some(body) = request.extensions().get::<BodyOwner>() {
+            body.set(owner.clone());
+        }
         let is_key = caller.kind == CallerKind::Key;
         let end = is_key.then(|| Arc::clone(self).withdrawn(caller.clone()).boxed());
         request.extensions_mut().insert::<Caller>(caller);
-        Ok(Admission { permit, end })
+        Ok(Admission { permit, end, owner: Some(owner) })
     }
 
     /// Admits a call for the health. A check costs nothing and needs no room; a watch does.
     fn admit_health(&self, path: &str, peer: &ClientPeer) -> Result<Admission, Status> {
+        let owner = Some(OctetOwner::Network(network(peer.address.ip())));
         if path != HEALTH_WATCH {
             let permit = CallPermit { _room: None, _watch: None, _call: peer.calls.begin() };
-            return Ok(Admission { permit, end: None });
+            return Ok(Admission { permit, end: None, owner });
         }
         let room = Arc::clone(&self.watches).try_acquire_owned();
         let room = room.map_err(|_| refusal::overloaded("watches of the health"))?;
@@ -111,7 +117,7 @@ impl CallGate {
             watch.ok_or_else(|| refusal::overloaded("watches of the health on this connection"))?;
         let call = peer.calls.begin();
         let permit = CallPermit { _room: Some(room), _watch: Some(watch), _call: call };
-        Ok(Admission { permit, end: Some(watched_long_enough().boxed()) })
+        Ok(Admission { permit, end: Some(watched_long_enough().boxed()), owner })
     }
 
     /// Resolves when the key of `caller` is withdrawn or expires.
@@ -129,7 +135,15 @@ impl CallGate {
 /// time than before until it does.
 fn admit_hook(peer: &ClientPeer) -> Admission {
     let permit = CallPermit { _room: None, _watch: None, _call: peer.calls.begin() };
-    Admission { permit, end: None }
+    Admission { permit, end: None, owner: None }
+}
+
+/// The owner of what the caller sends.
+fn owner(caller: &Caller, peer: &ClientPeer) -> OctetOwner {
+    match &*caller.name {
+        "" => OctetOwner::Network(network(peer.address.ip())),
+        _ => OctetOwner::Caller(Arc::clone(&caller.name)),
+    }
 }
 
 async fn watched_long_enough() -> Status {
@@ -147,6 +161,9 @@ struct Admission {
     permit: CallPermit,
     /// Resolves when the call has to end before its own end.
     end: Option<EndOfCall>,
+    /// The owner of its messages. `None` for a post to a hook, whose body is no message of gRPC:
+    /// the hook bounds it.
+    owner: Option<OctetOwner>,
 }
 
 /// The resources of a call, held until its answer was sent or its caller has gone.
@@ -198,15 +215,16 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let Admission { permit, mut end } = match self.gate.admit(&mut request) {
+        let Admission { permit, mut end, owner } = match self.gate.admit(&mut request) {
             Ok(admission) => admission,
             Err(status) => return future::ok(status.into_http()).boxed(),
         };
-        let is_hook = is_hook(&request);
         let (parts, body) = request.into_parts();
         let target = parts.uri.path_and_query().cloned();
-        // The body of a post to a hook is no message of gRPC; the hook bounds it.
-        let body = if is_hook { body } else { self.gate.messages.bound(parts.uri.path(), body) };
+        let body = match owner {
+            Some(owner) => self.gate.messages.bound(parts.uri.path(), owner, body),
+            None => body,
+        };
         let answer = self.inner.call(Request::from_parts(parts, body));
         async move {
             let answer = match &mut end {

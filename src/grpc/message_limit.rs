@@ -2,11 +2,11 @@
 //!
 //! A gRPC message announces its length (five octets), and the decoder makes room for all of it at
 //! once. So a length that is too large is refused when it is announced, and a large one waits until
-//! the budget over all calls has room for it. A compressed page is unpacked into a buffer that
-//! stays until its stream ends, and counts as the largest page for as long.
+//! the budget over all calls, and its caller's share of it, have room for it. A compressed page is
+//! unpacked into a buffer that stays until its stream ends, and counts as the largest page for as
+//! long.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http_body::Frame;
 use prost::bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 use tonic::Status;
 use tonic::body::Body;
 
 use super::refusal;
+use crate::http::{OctetBudget, OctetOwner, OctetRoom};
 
 /// The largest message of a page of rows, in octets.
 pub(super) const LARGEST_PAGE: usize = 4 * 1024 * 1024;
@@ -27,6 +27,9 @@ pub(super) const LARGEST_PAGE: usize = 4 * 1024 * 1024;
 /// Octets of the large messages that may be in arrival at a time, over all calls. The decoder takes
 /// up to 2.3 times as much memory.
 const BUDGET: usize = 48 * 1024 * 1024;
+
+/// Those of one caller: four of the largest at a time. Others find room beside it.
+const SHARE: usize = BUDGET / 3;
 
 /// Messages up to this many octets need no room in the budget.
 const FREE: usize = 64 * 1024;
@@ -59,23 +62,24 @@ pub(super) fn is_paged(path: &str) -> bool {
 #[derive(Clone, Debug)]
 pub(super) struct MessageLimits {
     largest: usize,
-    budget: Arc<Semaphore>,
+    budget: OctetBudget,
 }
 
 impl MessageLimits {
     /// Limits by which messages of up to `largest` octets are taken, and pages of rows of 4 MiB.
     pub(super) fn new(largest: usize) -> Self {
-        Self { largest, budget: Arc::new(Semaphore::new(BUDGET)) }
+        Self { largest, budget: OctetBudget::new(BUDGET, SHARE) }
     }
 
-    /// The body of a request to `path`, bounded.
-    pub(super) fn bound(&self, path: &str, body: Body) -> Body {
+    /// The body of a request to `path` by `owner`, bounded.
+    pub(super) fn bound(&self, path: &str, owner: OctetOwner, body: Body) -> Body {
         let is_paged = is_paged(path);
         Body::new(BoundedBody {
             inner: body,
             largest: if is_paged { LARGEST_PAGE } else { self.largest },
             is_paged,
-            budget: Arc::clone(&self.budget),
+            owner,
+            budget: self.budget.clone(),
             header: [0; HEADER],
             filled: 0,
             remaining: 0,
@@ -89,7 +93,7 @@ impl MessageLimits {
 
 /// Room in the budget for a message in arrival, and the time it has.
 struct Arriving {
-    _room: OwnedSemaphorePermit,
+    _room: OctetRoom,
     timer: Pin<Box<Sleep>>,
 }
 
@@ -97,7 +101,8 @@ struct BoundedBody {
     inner: Body,
     largest: usize,
     is_paged: bool,
-    budget: Arc<Semaphore>,
+    owner: OctetOwner,
+    budget: OctetBudget,
     header: [u8; HEADER],
     filled: usize,
     /// Octets of the present message that have not come yet.
@@ -105,11 +110,11 @@ struct BoundedBody {
     /// Octets that came and were not passed on.
     rest: Bytes,
     /// A large message that waits for room; the last octet of its header begins `rest`.
-    waiting: Option<BoxFuture<'static, Result<OwnedSemaphorePermit, Status>>>,
+    waiting: Option<BoxFuture<'static, Result<OctetRoom, Status>>>,
     /// A large message that has room.
     arriving: Option<Arriving>,
     /// Room for what is unpacked, once a compressed page came.
-    unpacked: Option<OwnedSemaphorePermit>,
+    unpacked: Option<OctetRoom>,
 }
 
 impl BoundedBody {
@@ -155,7 +160,7 @@ impl BoundedBody {
             self.remaining = length;
             let needed: usize = self.needed(length).iter().sum();
             if needed > 0 {
-                self.waiting = Some(room(Arc::clone(&self.budget), needed).boxed());
+                self.waiting = Some(room(self.budget.clone(), self.owner.clone(), needed).boxed());
                 return Ok(at - 1);
             }
         }
@@ -244,115 +249,10 @@ impl http_body::Body for BoundedBody {
 }
 
 /// Room for a message of `octets` in the budget.
-async fn room(budget: Arc<Semaphore>, octets: usize) -> Result<OwnedSemaphorePermit, Status> {
-    let octets = u32::try_from(octets).unwrap_or(u32::MAX);
-    let room = tokio::time::timeout(WAIT, budget.acquire_many_owned(octets)).await;
+async fn room(budget: OctetBudget, owner: OctetOwner, octets: usize) -> Result<OctetRoom, Status> {
+    let room = tokio::time::timeout(WAIT, budget.room(&owner, octets)).await;
     room.ok().and_then(Result::ok).ok_or_else(|| refusal::overloaded("large pages in arrival"))
 }
 
 #[cfg(test)]
-mod tests {
-    use http_body_util::{BodyExt as _, Full, StreamBody};
-    use tonic::Code;
-
-    use super::*;
-
-    const UPLOAD: &str = PAGED[0];
-
-    fn message(length: usize, sent: usize) -> Vec<u8> {
-        let mut octets = vec![0];
-        octets.extend(u32::try_from(length).unwrap().to_be_bytes());
-        octets.resize(HEADER + sent, b'x');
-        octets
-    }
-
-    /// A body that brings these octets, `cut` at a time, and then nothing more.
-    fn stalled(octets: &[u8], cut: usize) -> Body {
-        let frames: Vec<Result<_, Status>> = octets
-            .chunks(cut)
-            .map(|chunk| Ok(Frame::data(Bytes::copy_from_slice(chunk))))
-            .collect();
-        use futures_util::StreamExt as _;
-        let frames = futures_util::stream::iter(frames).chain(futures_util::stream::pending());
-        Body::new(StreamBody::new(frames))
-    }
-
-    async fn whole(limits: &MessageLimits, path: &str, octets: Vec<u8>) -> Result<Bytes, Status> {
-        let body = limits.bound(path, Body::new(Full::new(Bytes::from(octets))));
-        body.collect().await.map(http_body_util::Collected::to_bytes)
-    }
-
-    #[tokio::test]
-    async fn messages_pass_unchanged_however_they_are_cut() {
-        let limits = MessageLimits::new(FREE);
-        let octets = [message(10, 10), message(0, 0), message(FREE + 9, FREE + 9), message(3, 3)];
-        let octets = octets.concat();
-        assert_eq!(whole(&limits, UPLOAD, octets.clone()).await.unwrap(), octets);
-        for cut in [1, 2, 7, 1000] {
-            let mut body = limits.bound(UPLOAD, stalled(&octets, cut));
-            let mut passed = Vec::new();
-            while passed.len() < octets.len() {
-                passed.extend(body.frame().await.unwrap().unwrap().into_data().unwrap());
-            }
-            assert_eq!(passed, octets, "cut at {cut}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_message_too_large_for_its_method_is_refused_when_it_is_announced() {
-        let limits = MessageLimits::new(FREE);
-        let get = "/mailvet.v1.BatchService/GetBatch";
-        let refused = whole(&limits, get, message(FREE + 1, 0)).await.unwrap_err();
-        assert_eq!(refused.code(), Code::OutOfRange);
-        assert!(refused.message().contains("send at most 65536"), "{refused}");
-        let refused = whole(&limits, UPLOAD, message(LARGEST_PAGE + 1, 0)).await.unwrap_err();
-        assert_eq!(refused.code(), Code::OutOfRange);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn stalled_pages_hold_no_more_than_the_budget_and_not_for_ever() {
-        let limits = MessageLimits::new(FREE);
-        let mut held = Vec::new();
-        let mut passed = 0;
-        for _ in 0..200 {
-            let mut body = limits.bound(UPLOAD, stalled(&message(LARGEST_PAGE, 1000), 5000));
-            while let Some(Some(Ok(frame))) = body.frame().now_or_never() {
-                passed += frame.into_data().unwrap().len();
-            }
-            held.push(body);
-        }
-        let pages = BUDGET / LARGEST_PAGE;
-        assert_eq!(passed, pages * (HEADER + 1000) + (200 - pages) * (HEADER - 1));
-        let small = whole(&limits, UPLOAD, message(FREE, FREE)).await;
-        assert!(small.is_ok(), "small pages need no room");
-        let late = held[0].frame().await.unwrap().unwrap_err();
-        assert_eq!(late.code(), Code::DeadlineExceeded, "{late}");
-        let refused = held[199].frame().await.unwrap().unwrap_err();
-        assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
-        held.clear();
-        let large = whole(&limits, UPLOAD, message(LARGEST_PAGE, LARGEST_PAGE)).await;
-        assert!(large.is_ok(), "room comes back");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn compressed_pages_count_as_the_largest_until_their_stream_ends() {
-        let limits = MessageLimits::new(FREE);
-        let mut packed = message(100, 100);
-        packed[0] = COMPRESSED;
-        let octets = [packed.clone(), packed].concat();
-        let mut held = Vec::new();
-        for _ in 0..BUDGET / LARGEST_PAGE {
-            let mut body = limits.bound(UPLOAD, stalled(&octets, 5000));
-            let mut passed = 0;
-            while let Some(Some(Ok(frame))) = body.frame().now_or_never() {
-                passed += frame.into_data().unwrap().len();
-            }
-            assert_eq!(passed, octets.len(), "the second one has the room of the first");
-            held.push(body);
-        }
-        let refused = whole(&limits, UPLOAD, octets.clone()).await.unwrap_err();
-        assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
-        drop(held);
-        assert!(whole(&limits, UPLOAD, octets).await.is_ok(), "room comes back");
-    }
-}
+mod tests;

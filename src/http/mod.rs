@@ -20,6 +20,7 @@ mod frames;
 mod hook_call;
 mod layer;
 mod local;
+mod octet_budget;
 mod openapi;
 mod own_call;
 mod query;
@@ -45,6 +46,7 @@ pub(crate) use answer::http_status;
 pub(crate) use body::{BodyReader, RequestForm};
 pub(crate) use frames::frame;
 pub(crate) use hook_call::{HOOK_RPC, HookCall};
+pub(crate) use octet_budget::{BodyOwner, OctetBudget, OctetOwner, OctetRoom};
 
 /// The OpenAPI document that `/openapi.json` answers with.
 #[must_use]

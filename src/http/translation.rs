@@ -23,6 +23,7 @@ use super::download::{ListDownload, RowSelection};
 use super::form::AnswerForm;
 use super::hook_call::{HOOK_PATH, HOOK_RPC, HookCall};
 use super::local::{self, LocalCode};
+use super::octet_budget::BodyOwner;
 use super::own_call::CallOrigin;
 use super::request;
 use super::response::JSON;
@@ -247,11 +248,13 @@ fn translate(
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let asked = matched.clone();
     let has_lines = is_of_lines(text(&parts.headers, &CONTENT_TYPE), matched);
+    let owner = BodyOwner::default();
+    let owned = owner.clone();
     let message = async move {
-        let octets = reader.read(body, largest).await?;
+        let body = reader.read(body, largest, &owned).await?;
         let messages = match has_lines {
-            true => request::encode_lines(&asked, &query, &octets),
-            false => request::encode(&asked, &query, &octets).map(|message| vec![message]),
+            true => request::encode_lines(&asked, &query, &body.octets),
+            false => request::encode(&asked, &query, &body.octets).map(|message| vec![message]),
         };
         let frames = messages.map_err(bad_request)?.into_iter().map(|it| frames::frame(&it));
         let frames = frames.collect::<Option<Vec<_>>>();
@@ -260,6 +263,7 @@ fn translate(
     };
     let body = Body::new(StreamBody::new(stream::once(message.boxed())));
     let mut request = grpc_request(&matched.route.rpc_path, &parts, body);
+    request.extensions_mut().insert(owner);
     if let Some(timeout) = timeout {
         request.headers_mut().insert(HeaderName::from_static("grpc-timeout"), timeout);
     }

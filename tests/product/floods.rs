@@ -1,15 +1,22 @@
 //! Callers that open much, send little and wait.
 
+use std::io::Write as _;
+
 use http_body::Frame;
 use http_body_util::StreamBody;
+use mailvet::access;
+use mailvet::proto::batch_service_client::BatchServiceClient;
+use mailvet::proto::upload_batch_request::Part;
+use mailvet::proto::{BatchAddress, BatchEnd, BatchPage, BatchSpec, UploadBatchRequest};
 use mailvet::sandbox::{Sandbox, World};
 use prost::bytes::Bytes;
+use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_stream::{self as stream, StreamExt as _};
 use tonic::body::Body;
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
 use tower::ServiceExt as _;
 
 use crate::limits::closed;
@@ -22,13 +29,18 @@ const PAGE: usize = 4 * 1024 * 1024;
 /// Pages that never arrive whole.
 const PAGES: usize = 200;
 
+/// The octets that announce a page.
+fn announced() -> Bytes {
+    Bytes::from([&[0], &u32::try_from(PAGE).unwrap().to_be_bytes()[..]].concat())
+}
+
 /// A request that announces a page, brings all of it but the last 20 KB, and then nothing.
 fn stalled() -> Body {
-    let header = Bytes::from([&[0], &u32::try_from(PAGE).unwrap().to_be_bytes()[..]].concat());
     let piece = Bytes::from(vec![0; 16 * 1024]);
     let pieces = std::iter::repeat_n(piece, (PAGE - 20_000) / (16 * 1024));
-    let frames =
-        std::iter::once(header).chain(pieces).map(|octets| Ok::<_, Status>(Frame::data(octets)));
+    let frames = std::iter::once(announced())
+        .chain(pieces)
+        .map(|octets| Ok::<_, Status>(Frame::data(octets)));
     Body::new(StreamBody::new(stream::iter(frames).chain(stream::pending())))
 }
 
@@ -65,6 +77,51 @@ async fn pages_that_never_arrive_whole_take_no_more_memory_than_their_budget() {
     drop(calls);
     service.stop().await;
     sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn pages_of_one_key_that_never_arrive_leave_room_for_those_of_another() {
+    let crm = access::issue("crm", [1; 32], None).unwrap();
+    let shop = access::issue("shop", [2; 32], None).unwrap();
+    let mut file = NamedTempFile::new().unwrap();
+    write!(file, "{}{}", crm.entry, shop.entry).unwrap();
+    let keys = file.path().to_owned();
+    let product = Product::with(|config| config.server.api_keys = Some(keys)).await;
+    let channel = product.channel().await;
+    let mut calls = JoinSet::new();
+    for _ in 0..24 {
+        let octets = stream::iter([Ok::<_, Status>(Frame::data(announced()))]);
+        let request = http::Request::post("/mailvet.v1.BatchService/AppendBatchRows")
+            .header("content-type", "application/grpc")
+            .header("authorization", format!("Bearer {}", crm.key))
+            .body(Body::new(StreamBody::new(octets.chain(stream::pending()))))
+            .unwrap();
+        calls.spawn(channel.clone().oneshot(request));
+    }
+    let all_wait = async {
+        while product.app.sources.calls.in_flight() < 24 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(TIME_LIMIT, all_wait).await.expect("all have begun");
+    // Large enough to need room: 100 KB and more.
+    let addresses = (0..4_000).map(|row| BatchAddress {
+        address: format!("row{row} at acme.test"),
+        row_id: row.to_string(),
+        ..BatchAddress::default()
+    });
+    let parts = [
+        Part::Spec(BatchSpec::default()),
+        Part::Page(BatchPage { addresses: addresses.collect() }),
+        Part::End(BatchEnd { rows: 4_000 }),
+    ];
+    let parts = parts.map(|part| UploadBatchRequest { part: Some(part) });
+    let mut request = Request::new(stream::iter(parts));
+    request.metadata_mut().insert("authorization", format!("Bearer {}", shop.key).parse().unwrap());
+    let taken = BatchServiceClient::new(channel).upload_batch(request).await;
+    taken.expect("another key has room");
+    drop(calls);
+    product.stop().await;
 }
 
 /// A request of HTTP/1.1 with 100 KB of headers.
