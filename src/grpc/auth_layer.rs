@@ -21,16 +21,13 @@ use tower::{Layer, Service};
 use super::arrivals::network;
 use super::callers::CallerName;
 use super::config::Config;
-use super::connection::{ClientPeer, OpenCall, Watch};
+use super::connection::{ClientPeer, HealthPlace, OpenCall};
 use super::ending::{EndOfCall, EndingBody};
-use super::message_limit::MessageLimits;
+use super::message_limit::{HEALTH, MessageLimits};
 use super::refusal;
 use crate::access::{Access, Bearer, Caller, CallerKind, Credentials};
 use crate::clock::Clock;
 use crate::http::{BodyOwner, HookCall, OctetOwner};
-
-/// The paths of the health service.
-const HEALTH: &str = "/grpc.health.v1.Health/";
 
 /// The stream of the health service.
 const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
@@ -61,7 +58,7 @@ impl AuthLayer {
             access,
             calls: budget(limits.calls),
             watches: budget(limits.health_calls),
-            messages: MessageLimits::new(limits.request_octets),
+            messages: MessageLimits::new(limits.request_octets, limits.handshake_timeout),
             poll: config.poll_interval,
             clock,
         }))
@@ -92,7 +89,7 @@ impl CallGate {
         let room = Arc::clone(&self.calls).try_acquire_owned();
         let room = room.map_err(|_| refusal::overloaded("calls"))?;
         peer.calls.admit();
-        let permit = CallPermit { _room: Some(room), _watch: None, _call: peer.calls.begin() };
+        let permit = CallPermit { _room: Some(room), _health: None, _call: peer.calls.begin() };
         let owner = owner(&caller, peer);
         if let Some(body) = request.extensions().get::<BodyOwner>() {
             body.set(owner.clone());
@@ -103,11 +100,16 @@ impl CallGate {
         Ok(Admission { permit, end, owner: Some(owner) })
     }
 
-    /// Admits a call for the health. A check costs nothing and needs no room; a watch does.
+    /// Admits a call for the health. A check needs no room beside those of its connection; a watch
+    /// does.
     fn admit_health(&self, path: &str, peer: &ClientPeer) -> Result<Admission, Status> {
         let owner = Some(OctetOwner::Network(network(peer.address.ip())));
         if path != HEALTH_WATCH {
-            let permit = CallPermit { _room: None, _watch: None, _call: peer.calls.begin() };
+            let check = peer.calls.check();
+            let check = check
+                .ok_or_else(|| refusal::overloaded("checks of the health on this connection"))?;
+            let call = peer.calls.begin();
+            let permit = CallPermit { _room: None, _health: Some(check), _call: call };
             return Ok(Admission { permit, end: None, owner });
         }
         let room = Arc::clone(&self.watches).try_acquire_owned();
@@ -116,7 +118,7 @@ impl CallGate {
         let watch =
             watch.ok_or_else(|| refusal::overloaded("watches of the health on this connection"))?;
         let call = peer.calls.begin();
-        let permit = CallPermit { _room: Some(room), _watch: Some(watch), _call: call };
+        let permit = CallPermit { _room: Some(room), _health: Some(watch), _call: call };
         Ok(Admission { permit, end: Some(watched_long_enough().boxed()), owner })
     }
 
@@ -134,7 +136,7 @@ impl CallGate {
 /// Admits a post to a hook, which verifies it and has places of its own. The connection has no more
 /// time than before until it does.
 fn admit_hook(peer: &ClientPeer) -> Admission {
-    let permit = CallPermit { _room: None, _watch: None, _call: peer.calls.begin() };
+    let permit = CallPermit { _room: None, _health: None, _call: peer.calls.begin() };
     Admission { permit, end: None, owner: None }
 }
 
@@ -169,7 +171,7 @@ struct Admission {
 /// The resources of a call, held until its answer was sent or its caller has gone.
 struct CallPermit {
     _room: Option<OwnedSemaphorePermit>,
-    _watch: Option<Watch>,
+    _health: Option<HealthPlace>,
     _call: OpenCall,
 }
 

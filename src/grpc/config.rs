@@ -84,8 +84,8 @@ pub struct Limits {
     pub connections_per_peer: usize,
     /// TLS handshakes at a time; when more come, the oldest gives way. Default 200.
     pub handshakes: usize,
-    /// Time limit of a handshake, and the time a connection has for its first admitted call.
-    /// Default 10 seconds.
+    /// Time limit of a handshake, of a request for the health, and of a connection's way to its
+    /// first admitted call. Default 10 seconds.
     #[serde(with = "humantime_serde")]
     pub handshake_timeout: Duration,
     /// Calls at a time, streams included; more are answered with RESOURCE_EXHAUSTED. Default

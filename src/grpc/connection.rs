@@ -57,6 +57,8 @@ struct Counts {
     ended: AtomicUsize,
     /// Requests of HTTP/1 whose heads came.
     heads: AtomicUsize,
+    /// Checks of the health.
+    checks: AtomicUsize,
     /// Streams that watch the health.
     watches: AtomicUsize,
     /// The round trip in microseconds; zero until it is measured.
@@ -65,7 +67,9 @@ struct Counts {
     newcomer: Newcomer,
 }
 
-/// Streams that watch the health at a time on one connection.
+/// Checks of the health at a time on one connection, and streams that watch it. They need no
+/// credentials.
+const CHECKS: usize = 16;
 const WATCHES: usize = 4;
 
 /// A call on a connection; dropped when it ends.
@@ -78,6 +82,7 @@ impl PeerCalls {
             begun: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
             heads: AtomicUsize::new(0),
+            checks: AtomicUsize::new(0),
             watches: AtomicUsize::new(0),
             round_trip: AtomicU64::new(0),
             is_admitted: AtomicBool::new(false),
@@ -92,12 +97,21 @@ impl PeerCalls {
         }
     }
 
+    /// Counts a check of the health; `None` if there are enough of them.
+    pub(super) fn check(&self) -> Option<HealthPlace> {
+        self.health_place(|counts| &counts.checks, CHECKS)
+    }
+
     /// Counts a stream that watches the health; `None` if there are enough of them.
-    pub(super) fn watch(&self) -> Option<Watch> {
-        let counted = self.0.watches.try_update(Ordering::SeqCst, Ordering::SeqCst, |watches| {
-            (watches < WATCHES).then_some(watches + 1)
+    pub(super) fn watch(&self) -> Option<HealthPlace> {
+        self.health_place(|counts| &counts.watches, WATCHES)
+    }
+
+    fn health_place(&self, count: HealthCount, most: usize) -> Option<HealthPlace> {
+        let counted = count(&self.0).try_update(Ordering::SeqCst, Ordering::SeqCst, |calls| {
+            (calls < most).then_some(calls + 1)
         });
-        counted.ok().map(|_| Watch(self.clone()))
+        counted.ok().map(|_| HealthPlace { calls: self.clone(), count })
     }
 
     /// The round trip to the other end, once measured.
@@ -124,13 +138,19 @@ impl Drop for OpenCall {
     }
 }
 
-/// A stream on a connection that watches the health; dropped when it ends.
-#[derive(Debug)]
-pub(super) struct Watch(PeerCalls);
+/// The count of calls for the health that are of one kind.
+type HealthCount = fn(&Counts) -> &AtomicUsize;
 
-impl Drop for Watch {
+/// The place of a call for the health on a connection; dropped when it ends.
+#[derive(Debug)]
+pub(super) struct HealthPlace {
+    calls: PeerCalls,
+    count: HealthCount,
+}
+
+impl Drop for HealthPlace {
     fn drop(&mut self) {
-        self.0.0.watches.fetch_sub(1, Ordering::SeqCst);
+        (self.count)(&self.calls.0).fetch_sub(1, Ordering::SeqCst);
     }
 }
 

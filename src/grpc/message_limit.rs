@@ -1,10 +1,13 @@
-//! Bounds the messages of a request before anything is buffered for them.
+//! Bounds the messages of a request before anything is buffered for them, and the time they take.
 //!
 //! A gRPC message announces its length (five octets), and the decoder makes room for all of it at
 //! once. So a length that is too large is refused when it is announced, and a large one waits until
 //! the budget over all calls, and its caller's share of it, have room for it. A compressed page is
 //! unpacked into a buffer that stays until its stream ends, and counts as the largest page for as
 //! long.
+//!
+//! A message that has begun has to arrive in time, and so has the whole request of a call that
+//! takes one message. A stream may pause between two messages: its service says for how long.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -37,7 +40,7 @@ const FREE: usize = 64 * 1024;
 /// Time a large message may wait for room in the budget.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// Time a large message may take to arrive.
+/// Time a message may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
 
 /// Octets of the header of a message: a flag and the length.
@@ -45,6 +48,22 @@ const HEADER: usize = 5;
 
 /// The flag of a compressed message.
 const COMPRESSED: u8 = 1;
+
+/// The paths of the health service, which needs no credentials.
+pub(super) const HEALTH: &str = "/grpc.health.v1.Health/";
+
+/// The largest request for the health, in octets: it names a service.
+const LARGEST_HEALTH: usize = 1024;
+
+/// Methods whose callers stream: they may pause between two messages.
+const STREAMED: [&str; 3] = [
+    "/mailvet.v1.VerificationService/VerifyAddresses",
+    "/mailvet.v1.BatchService/UploadBatch",
+    "/mailvet.v1.OutcomeService/ReportOutcomes",
+];
+
+/// The paths of reflection, whose callers stream too.
+const REFLECTION: &str = "/grpc.reflection.";
 
 /// Methods that take pages of rows, or of outcomes.
 const PAGED: [&str; 3] = [
@@ -62,22 +81,31 @@ pub(super) fn is_paged(path: &str) -> bool {
 #[derive(Clone, Debug)]
 pub(super) struct MessageLimits {
     largest: usize,
+    health_arrival: Duration,
     budget: OctetBudget,
 }
 
 impl MessageLimits {
-    /// Limits by which messages of up to `largest` octets are taken, and pages of rows of 4 MiB.
-    pub(super) fn new(largest: usize) -> Self {
-        Self { largest, budget: OctetBudget::new(BUDGET, SHARE) }
+    /// Limits by which messages of up to `largest` octets are taken, and pages of rows of 4 MiB. A
+    /// request for the health has `health_arrival` to arrive.
+    pub(super) fn new(largest: usize, health_arrival: Duration) -> Self {
+        Self { largest, health_arrival, budget: OctetBudget::new(BUDGET, SHARE) }
     }
 
     /// The body of a request to `path` by `owner`, bounded.
     pub(super) fn bound(&self, path: &str, owner: OctetOwner, body: Body) -> Body {
-        let is_paged = is_paged(path);
+        let (is_paged, is_health) = (is_paged(path), path.starts_with(HEALTH));
+        let largest = match path {
+            _ if is_health => self.largest.min(LARGEST_HEALTH),
+            _ if is_paged => LARGEST_PAGE,
+            _ => self.largest,
+        };
         Body::new(BoundedBody {
             inner: body,
-            largest: if is_paged { LARGEST_PAGE } else { self.largest },
+            largest,
             is_paged,
+            is_streamed: STREAMED.contains(&path) || path.starts_with(REFLECTION),
+            arrival: if is_health { self.health_arrival } else { ARRIVAL },
             owner,
             budget: self.budget.clone(),
             header: [0; HEADER],
@@ -85,22 +113,21 @@ impl MessageLimits {
             remaining: 0,
             rest: Bytes::new(),
             waiting: None,
+            timer: None,
             arriving: None,
             unpacked: None,
         })
     }
 }
 
-/// Room in the budget for a message in arrival, and the time it has.
-struct Arriving {
-    _room: OctetRoom,
-    timer: Pin<Box<Sleep>>,
-}
-
 struct BoundedBody {
     inner: Body,
     largest: usize,
     is_paged: bool,
+    /// `true` if more than one message may come.
+    is_streamed: bool,
+    /// The time that a message, or all of a request with one, has to arrive.
+    arrival: Duration,
     owner: OctetOwner,
     budget: OctetBudget,
     header: [u8; HEADER],
@@ -111,8 +138,10 @@ struct BoundedBody {
     rest: Bytes,
     /// A large message that waits for room; the last octet of its header begins `rest`.
     waiting: Option<BoxFuture<'static, Result<OctetRoom, Status>>>,
-    /// A large message that has room.
-    arriving: Option<Arriving>,
+    /// The end of the time to arrive, once the rest was waited for.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Room for the large message that arrives.
+    arriving: Option<OctetRoom>,
     /// Room for what is unpacked, once a compressed page came.
     unpacked: Option<OctetRoom>,
 }
@@ -136,6 +165,9 @@ impl BoundedBody {
                 continue;
             }
             self.arriving = None;
+            if self.is_streamed && self.filled == 0 {
+                self.timer = None;
+            }
             let taken = (HEADER - self.filled).min(octets.len() - at);
             self.header[self.filled..self.filled + taken].copy_from_slice(&octets[at..at + taken]);
             self.filled += taken;
@@ -188,22 +220,38 @@ impl BoundedBody {
         if unpacked > 0 {
             self.unpacked = room.split(unpacked);
         }
-        let timer = Box::pin(tokio::time::sleep(ARRIVAL));
-        self.arriving = Some(Arriving { _room: room, timer });
+        self.arriving = Some(room);
+        // The time in which it waited for us was not its own.
+        self.timer = None;
         Poll::Ready(Ok(Some(self.rest.split_to(1))))
     }
 
-    /// Ends a large message that takes too long to arrive.
+    /// Ends what takes too long to arrive.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Some(arriving) = &mut self.arriving else { return Poll::Pending };
-        if self.remaining == 0 || arriving.timer.poll_unpin(cx).is_pending() {
+        let is_between = self.filled == 0 && self.remaining == 0;
+        if self.is_streamed && is_between {
+            return Poll::Pending;
+        }
+        let arrival = self.arrival;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(arrival)));
+        if timer.poll_unpin(cx).is_pending() {
             return Poll::Pending;
         }
         self.arriving = None;
+        let remedy = if self.is_paged { "send smaller pages" } else { "send it again" };
         Poll::Ready(Some(Err(Status::deadline_exceeded(format!(
-            "a message did not arrive within {} s; send smaller pages",
-            ARRIVAL.as_secs()
+            "a request did not arrive within {}; {remedy}",
+            humantime::format_duration(arrival)
         )))))
+    }
+
+    /// Gives a message of a stream its time anew, if octets come when it is over: nobody looked for
+    /// them before, since the service did not read on.
+    fn forgive(&mut self) {
+        let is_over = self.timer.as_ref().is_some_and(|timer| timer.is_elapsed());
+        if self.is_streamed && is_over {
+            self.timer = None;
+        }
     }
 }
 
@@ -235,7 +283,10 @@ impl http_body::Body for BoundedBody {
                 Poll::Pending => return this.poll_late(cx),
             };
             match frame.map(|frame| frame.map(Frame::into_data)) {
-                Some(Ok(Ok(octets))) => this.rest = octets,
+                Some(Ok(Ok(octets))) => {
+                    this.forgive();
+                    this.rest = octets;
+                }
                 Some(Ok(Err(other))) => return Poll::Ready(Some(Ok(other))),
                 Some(Err(status)) => return Poll::Ready(Some(Err(status))),
                 None => return Poll::Ready(None),

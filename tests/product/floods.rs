@@ -1,6 +1,7 @@
 //! Callers that open much, send little and wait.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use http_body::Frame;
 use http_body_util::StreamBody;
@@ -121,6 +122,48 @@ async fn pages_of_one_key_that_never_arrive_leave_room_for_those_of_another() {
     let taken = BatchServiceClient::new(channel).upload_batch(request).await;
     taken.expect("another key has room");
     drop(calls);
+    product.stop().await;
+}
+
+/// A frame of HTTP/2 (RFC 9113 section 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// Calls on one connection of HTTP/2, each with a message that announces more than it brings.
+fn unfinished(path: &str, calls: u32) -> Vec<u8> {
+    let mut octets = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    octets.extend(frame(4, 0, 0, &[]));
+    // The method and the scheme, and literals under the names of the static table (RFC 7541).
+    let mut head = vec![0x83, 0x86];
+    for (name, value) in
+        [(&[0x04][..], path), (&[0x01], "here"), (&[0x0f, 0x10], "application/grpc")]
+    {
+        head.extend(name);
+        head.push(u8::try_from(value.len()).unwrap());
+        head.extend(value.as_bytes());
+    }
+    for stream in (1..).step_by(2).take(calls as usize) {
+        octets.extend(frame(1, 4, stream, &head));
+        octets.extend(frame(0, 0, stream, &[0, 0, 0, 1, 0, b'x']));
+    }
+    octets
+}
+
+#[tokio::test]
+async fn checks_of_the_health_that_never_arrive_whole_do_not_keep_their_connection() {
+    let product = Product::with(|config| {
+        config.server.limits.handshake_timeout = Duration::from_millis(200);
+    })
+    .await;
+    for method in ["Check", "Watch"] {
+        let mut stream = TcpStream::connect(product.address).await.unwrap();
+        let octets = unfinished(&format!("/grpc.health.v1.Health/{method}"), 200);
+        stream.write_all(&octets).await.unwrap();
+        let said = closed(&mut stream).await;
+        assert!(!said.is_empty(), "{method}: HTTP/2 was spoken");
+    }
     product.stop().await;
 }
 

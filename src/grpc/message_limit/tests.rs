@@ -2,12 +2,14 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use tonic::Code;
 
 use super::*;
+use crate::clock::Clock;
 
 const UPLOAD: &str = PAGED[0];
 const APPEND: &str = PAGED[1];
+const CHECK: &str = "/grpc.health.v1.Health/Check";
 
 fn limits() -> MessageLimits {
-    MessageLimits::new(FREE)
+    MessageLimits::new(FREE, Duration::from_secs(3))
 }
 
 fn caller(name: &str) -> OctetOwner {
@@ -129,4 +131,91 @@ async fn stalled_pages_of_one_caller_leave_room_for_those_of_others() {
     let others = limits.bound(UPLOAD, caller("shop"), page).collect().now_or_never();
     assert!(others.expect("it waits for nobody").is_ok());
     drop(held);
+}
+
+/// Seconds until a body that has stalled is ended, and the status that ends it.
+async fn end(mut body: Body) -> (u64, Status) {
+    let clock = Clock::start();
+    let begun = clock.now();
+    let status = body.frame().await.unwrap().unwrap_err();
+    (clock.now().duration_since(begun).unwrap().as_secs(), status)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_has_begun_has_to_arrive_in_time_however_small() {
+    let limits = limits();
+    for path in [UPLOAD, APPEND, "/mailvet.v1.BatchService/GetBatch"] {
+        for octets in [message(100, 0), message(100, 99), vec![0], message(FREE, 1000)] {
+            let (after, status) = end(read_to_the_stall(&limits, path, &octets)).await;
+            assert_eq!(status.code(), Code::DeadlineExceeded, "{path}: {status}");
+            assert_eq!(after, 30, "{path}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_takes_one_message_has_to_be_whole_in_time_and_a_stream_may_pause() {
+    let limits = limits();
+    let two = [message(9, 9), message(9, 9)].concat();
+    for octets in [Vec::new(), message(9, 9), two] {
+        let (_, status) = end(read_to_the_stall(&limits, APPEND, &octets)).await;
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+        for path in STREAMED.into_iter().chain(["/grpc.reflection.v1.ServerReflection/Info"]) {
+            let mut paused = read_to_the_stall(&limits, path, &octets);
+            let silence = tokio::time::timeout(ARRIVAL * 9, paused.frame()).await;
+            assert!(silence.is_err(), "{path}: nothing has begun");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_not_late_with_what_its_service_did_not_read() {
+    use futures_util::stream::{self, StreamExt as _};
+    let octets = message(100, 100);
+    let late = tokio::time::sleep(ARRIVAL * 2);
+    let (first, second) = (octets[..50].to_vec(), octets[50..80].to_vec());
+    let frame = |octets: Vec<u8>| Ok::<_, Status>(Frame::data(Bytes::from(octets)));
+    let frames = stream::iter([frame(first)])
+        .chain(stream::once(late.map(move |()| frame(second))))
+        .chain(stream::pending());
+    let mut body = bound(&limits(), UPLOAD, Body::new(StreamBody::new(Box::pin(frames))));
+    assert!(body.frame().await.unwrap().is_ok());
+    assert!(body.frame().now_or_never().is_none(), "the rest is waited for");
+    tokio::time::advance(ARRIVAL * 3).await;
+    assert!(body.frame().await.unwrap().is_ok(), "it had come before anybody looked");
+    let (after, status) = end(body).await;
+    assert_eq!((after, status.code()), (30, Code::DeadlineExceeded), "and then it stalls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_for_the_health_is_small_and_has_the_time_of_a_handshake() {
+    let limits = limits();
+    let small = message(LARGEST_HEALTH, LARGEST_HEALTH);
+    assert!(whole(&limits, CHECK, small).await.is_ok());
+    let large = whole(&limits, CHECK, message(LARGEST_HEALTH + 1, 0)).await.unwrap_err();
+    assert_eq!(large.code(), Code::OutOfRange, "{large}");
+    for path in [CHECK, "/grpc.health.v1.Health/Watch"] {
+        for octets in [Vec::new(), message(100, 99), message(9, 9)] {
+            let (after, status) = end(read_to_the_stall(&limits, path, &octets)).await;
+            assert_eq!((after, status.code()), (3, Code::DeadlineExceeded), "{path}: {status}");
+        }
+    }
+}
+
+#[test]
+fn callers_that_stream_are_known() {
+    use prost::Message as _;
+    let files = prost_types::FileDescriptorSet::decode(crate::proto::FILE_DESCRIPTOR_SET).unwrap();
+    let mut streamed = Vec::new();
+    for file in &files.file {
+        for service in &file.service {
+            let methods = service.method.iter().filter(|method| method.client_streaming());
+            let path = |name| format!("/{}.{}/{name}", file.package(), service.name());
+            streamed.extend(methods.map(|method| path(method.name())));
+        }
+    }
+    streamed.sort();
+    let mut known = STREAMED;
+    known.sort_unstable();
+    assert_eq!(streamed, known);
 }
