@@ -14,7 +14,7 @@ pub(super) fn vcards<R: BufRead, W: Write>(
     table: &mut BoundedTable<W>,
 ) -> Result<String, ImportError> {
     table.row(&["Name", "Email Address"])?;
-    let (mut name, mut addresses) = (String::new(), Vec::new());
+    let (mut name, mut addresses, mut held) = (String::new(), Vec::new(), 0);
     each_line(input, |line| {
         let Some((key, value)) = line.split_once(':') else { return Ok(()) };
         let mut parameters = key.split(';');
@@ -24,10 +24,14 @@ pub(super) fn vcards<R: BufRead, W: Write>(
         let is_quoted = parameters.any(|p| p.to_ascii_uppercase().contains("QUOTED-PRINTABLE"));
         let value = if is_quoted { quoted_printable(value) } else { unescaped(value) };
         match property.as_str() {
-            "BEGIN" => (name, addresses) = (String::new(), Vec::new()),
+            "BEGIN" => (name, addresses, held) = (String::new(), Vec::new(), 0),
             "FN" => name = value,
             "N" if name.is_empty() => name = value.replace(';', " ").trim().to_owned(),
-            "EMAIL" => addresses.push(value),
+            "EMAIL" => {
+                held += (value.len() + size_of::<String>()) as u64;
+                table.check_held(held)?;
+                addresses.push(value);
+            }
             "END" => table.row(&[name.as_str(), &addresses.join("; ")])?,
             _ => {}
         }
@@ -78,6 +82,7 @@ pub(super) fn ldif<R: BufRead, W: Write>(
                 mail.push_str("; ");
             }
             mail.push_str(&value);
+            table.check_held(mail.len() as u64)?;
         } else if key == "cn" || key == "displayname" && name.is_empty() {
             *name = value;
         }

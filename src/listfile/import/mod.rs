@@ -10,6 +10,7 @@ mod archive;
 mod cards;
 mod document;
 mod recipients;
+mod repeats;
 mod spreadsheet;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,8 @@ use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 pub struct ImportLimits {
     /// The most that is unpacked, or comes out, in bytes. Default: 2 GiB.
     pub unpacked: u64,
-    /// The largest document that is held in memory as a whole, in bytes. Default: 256 MiB.
+    /// The largest document, row or card that is held in memory as a whole, in bytes. Default:
+    /// 256 MiB.
     pub document: u64,
 }
 
@@ -242,6 +244,12 @@ impl<W: Write> BoundedTable<W> {
     fn finish(mut self) -> io::Result<u64> {
         self.out.flush()?;
         Ok(self.rows.saturating_sub(1))
+    }
+
+    /// Refuses what is held in memory at a time, in bytes, if it is more than a document may be.
+    fn check_held(&self, held: u64) -> Result<(), ImportError> {
+        let limit = self.limits.document;
+        if held > limit { Err(self.too_large(limit)) } else { Ok(()) }
     }
 
     fn too_large(&self, limit: u64) -> ImportError {

@@ -1,5 +1,6 @@
 //! Workbooks: the sheet that holds the most addresses. An XLSX sheet is read cell by cell.
 
+use std::borrow::Cow;
 use std::io::{BufRead, Seek, Write};
 
 use calamine::{
@@ -7,7 +8,7 @@ use calamine::{
     open_workbook_from_rs,
 };
 
-use super::{BoundedTable, ImportError, MAX_COLUMNS, archive};
+use super::{BoundedTable, ImportError, MAX_COLUMNS, archive, repeats};
 use crate::listfile::cell::looks_like_address;
 
 /// The number of rows of a sheet that are looked at to choose one.
@@ -27,19 +28,21 @@ pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
     let mut sheets: Vec<(String, usize)> = Vec::new();
     for name in book.sheet_names() {
         let Ok(mut cells) = book.worksheet_cells_reader(&name) else { continue };
-        let mut addresses = 0;
+        let (mut addresses, mut looked_at) = (0, 0);
         while let Ok(Some(cell)) = cells.next_cell() {
-            if cell.get_position().0 >= LOOKED_AT {
+            let text = text_of(cell.get_value());
+            looked_at += text.len() as u64;
+            if cell.get_position().0 >= LOOKED_AT || looked_at > table.limits.document {
                 break;
             }
-            addresses += usize::from(looks_like_address(&text_of(cell.get_value())));
+            addresses += usize::from(looks_like_address(&text));
         }
         sheets.push((name, addresses));
     }
     let no_sheet = ImportError::NoList { kind: table.kind, wanted: "sheet in it" };
     let Some((name, part)) = chosen(sheets, &hidden) else { return Err(no_sheet) };
     let mut cells = book.worksheet_cells_reader(&name).map_err(|error| table.damaged(error))?;
-    let mut row: Vec<String> = Vec::new();
+    let (mut row, mut held): (Vec<String>, u64) = (Vec::new(), 0);
     let mut at: Option<u32> = None;
     while let Some(cell) = cells.next_cell().map_err(|error| table.damaged(error))? {
         let (number, column) = cell.get_position();
@@ -48,6 +51,7 @@ pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
                 table.row(&row)?;
             }
             row.clear();
+            held = 0;
             at = Some(number);
         }
         let column = column as usize;
@@ -56,8 +60,11 @@ pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
         }
         let text = text_of(cell.get_value());
         if !text.is_empty() {
+            // One shared text may stand in every cell of the row.
+            held += text.len() as u64;
+            table.check_held(held)?;
             row.resize((column + 1).max(row.len()), String::new());
-            row[column] = text;
+            row[column] = text.into_owned();
         }
     }
     if at.is_some() {
@@ -72,6 +79,7 @@ pub(super) fn ods<R: BufRead + Seek, W: Write>(
     table: &mut BoundedTable<W>,
 ) -> Result<String, ImportError> {
     archive::check(&mut input, table, |_| true)?;
+    repeats::check(&mut input, table)?;
     let mut book: Ods<R> = open_workbook_from_rs(input).map_err(|error| match error {
         calamine::OdsError::Password => ImportError::Protected { kind: table.kind },
         error => table.damaged(error),
@@ -119,10 +127,10 @@ fn chosen(sheets: Vec<(String, usize)>, hidden: &[String]) -> Option<(String, St
 }
 
 /// A cell as text.
-fn text_of(cell: &DataRef<'_>) -> String {
+fn text_of<'c>(cell: &'c DataRef<'_>) -> Cow<'c, str> {
     match cell {
-        DataRef::SharedString(text) => (*text).to_owned(),
-        other => data_text(&Data::from(other.clone())),
+        DataRef::SharedString(text) => Cow::Borrowed(*text),
+        other => Cow::Owned(data_text(&Data::from(other.clone()))),
     }
 }
 

@@ -1,0 +1,98 @@
+//! Files that are damaged, or made to cost more than they weigh.
+
+use super::*;
+
+#[test]
+fn damaged_and_hostile_files_are_refused_with_a_reason() {
+    let book = workbook();
+    assert!(refused(&book[..book.len() / 2]).contains("cannot be read"));
+    assert!(refused(&zipped(&[("a.bin", b"\0\x01")])).contains("no file of addresses"));
+    assert!(refused(b"[{\"email\": \"a@b").contains("cannot be read"));
+    let deep = "[".repeat(100_000);
+    assert!(refused(format!("[{deep}").as_bytes()).contains("cannot be read"));
+    let bomb = vec![b'a'; 2 << 20];
+    let bomb = zipped(&[("content.xml", &bomb)]);
+    assert!(bomb.len() < 1 << 16);
+    assert!(refused(&bomb).contains("more than 1 MiB"));
+    let lists = zipped(&[("a.csv", &[b'a'; 3 << 20][..]), ("b.csv", &[b'a'; 3 << 20][..])]);
+    assert!(refused(&lists).contains("unpacked"));
+    // One shared text in every cell of a row.
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    let text = "a".repeat(30_000);
+    for column in 0..40 {
+        sheet.write(0, column, &text).unwrap();
+    }
+    let book = book.save_to_buffer().unwrap();
+    assert!(book.len() < 1 << 14);
+    assert!(refused(&book).contains("more than 1 MiB"));
+}
+
+/// A row of ODS with these attributes.
+fn ods_row(attributes: &str, cells: &str) -> String {
+    format!("<table:table-row {attributes}>{cells}</table:table-row>")
+}
+
+#[test]
+fn a_sheet_that_unfolds_from_a_few_bytes_is_refused() {
+    let long = "a".repeat(1000);
+    let columns = |number: u32| format!("table:number-columns-repeated=\"{number}\"");
+    let rows = |number: &str| format!("table:number-rows-repeated=\"{number}\"");
+    let cell = ods_cell("", "a@acme.test");
+    let gap = format!("<table:table-cell {}/>", columns(16_000));
+    for sheet in [
+        ods_row("", &ods_cell(&columns(10_000), "a")).repeat(7),
+        ods_row("", &ods_cell(&columns(10_000), "")).repeat(7),
+        ods_row("", &ods_cell(&columns(2000), &long)),
+        ods_row("", &format!("{gap}{cell}")).repeat(5),
+        ods_row(&rows("70000"), &cell),
+        ods_row(&rows("&#55;0000"), &cell),
+        cell_rows_with_gap(&cell, &rows("1000000")),
+        ods_row("", &ods_cell("", "<text:s text:c=\"2000000000\"/>")),
+        ods_row("", &ods_cell(&columns(2000), "<text:s text:c=\"1000\"/>")),
+    ] {
+        let file = ods(&sheet);
+        assert!(file.len() < 1 << 14);
+        let said = refused(&file);
+        assert!(said.contains("more than 1 MiB"), "{said}: {}", &sheet[..sheet.len().min(300)]);
+    }
+    // As much as that is a workbook.
+    let rows = ods_row("", &ods_cell(&columns(2), "a@acme.test")).repeat(1000);
+    let (imported, csv) = imported(&ods(&rows));
+    assert_eq!((imported.rows, csv.len()), (999, 24_000));
+}
+
+/// A cell, very many empty rows, and a cell.
+fn cell_rows_with_gap(cell: &str, repeats: &str) -> String {
+    let row = ods_row("", cell);
+    format!("{row}{}{row}", ods_row(repeats, "<table:table-cell/>"))
+}
+
+#[test]
+fn a_sheet_that_is_not_well_formed_is_refused() {
+    let cell = ods_cell("", "a@acme.test");
+    let row = ods_row("", &cell);
+    for sheet in [
+        // The rows of another row, and cells of another cell, are counted by nobody.
+        ods_row("", &row),
+        ods_row("", &ods_cell("", &cell)),
+        cell.clone(),
+        format!("{row}</table:table-row>"),
+        format!("{row}<table:table-row>"),
+    ] {
+        let said = refused(&ods(&sheet));
+        assert!(said.contains("cannot be read"), "{said}: {sheet}");
+    }
+    // It ends within a sheet.
+    let end = "<a><table:table table:name=\"People\">";
+    let file = zipped(&[("content.xml", end.as_bytes())]);
+    assert!(refused(&file).contains("it ends too soon"));
+}
+
+#[test]
+fn a_card_and_an_entry_without_an_end_are_refused() {
+    let card = format!("BEGIN:VCARD\n{}END:VCARD\n", "EMAIL:a\n".repeat(50_000));
+    assert!(refused(card.as_bytes()).contains("more than 1 MiB"));
+    let entry = format!("dn: uid=a\n{}", format!("mail: {}\n", "a".repeat(1000)).repeat(1100));
+    assert!(refused(entry.as_bytes()).contains("more than 1 MiB"));
+}
