@@ -1,19 +1,31 @@
 //! JSON documents: an array of objects or strings, or an object that holds one.
+//!
+//! The text is held, and of its items where they stand: each is read when its row is written.
 
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, Read as _, Write};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
+use super::super::MAX_RECORD;
 use super::super::cell::looks_like_address;
 use super::super::header::{self, NameTier};
 use super::super::json::VALUE_KEYS;
 use super::{BoundedTable, ImportError};
+use crate::address::clean::MAX_ADDRESSES;
 
-/// Most keys that become columns: each key of each object is looked for among them.
+/// Most keys that become columns.
 const MAX_KEYS: usize = 1024;
 
 /// The depth to which objects become columns.
 const DEPTH: usize = 4;
+
+/// The items of an array that are looked at to find out whether it is one of addresses.
+const LOOKED_AT: usize = 100;
+
+/// The members of an object by their keys.
+type Members<'t> = BTreeMap<String, &'t RawValue>;
 
 /// `true` if `text`, the beginning of a file or all of it, begins a document and not JSON lines.
 pub(super) fn is_document(text: &str, is_whole: bool) -> bool {
@@ -22,8 +34,7 @@ pub(super) fn is_document(text: &str, is_whole: bool) -> bool {
         Some('[') => matches!(second, None | Some('"' | '{' | '[' | ']')),
         Some('{') if matches!(second, Some('"' | '}')) => {
             let first = text.lines().next().unwrap_or_default();
-            let is_line = serde_json::from_str::<Map<String, Value>>(first);
-            match is_line {
+            match serde_json::from_str::<Members<'_>>(first) {
                 // One object on one line may be the envelope of an array.
                 Ok(object) => {
                     is_whole
@@ -46,44 +57,29 @@ pub(super) fn convert<R: BufRead, W: Write>(
     let limit = table.limits.document;
     let read = input.take(limit + 1).read_to_string(&mut text);
     read.map_err(|error| table.damaged(error))?;
-    if text.len() as u64 > limit {
-        return Err(table.too_large(limit));
-    }
-    let document: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
+    table.check_held(text.len() as u64)?;
+    let document: &RawValue = serde_json::from_str(text.trim_start_matches('\u{feff}'))
         .map_err(|error| table.damaged(error))?;
-    drop(text);
-    let (key, items) = match document {
-        Value::Array(items) => (String::new(), items),
-        Value::Object(object) => match inner(&object) {
-            Some((key, items)) => (format!("key {key:?}"), items.clone()),
-            None if is_map(&object) => {
-                (String::new(), object.into_iter().map(|(_, item)| item).collect())
-            }
-            None => (String::new(), vec![Value::Object(object)]),
-        },
-        _ => return Err(ImportError::NoList { kind: table.kind, wanted: "array in it" }),
-    };
-    let mut columns: Vec<String> = Vec::new();
+    let no_list = |wanted| ImportError::NoList { kind: table.kind, wanted };
+    let (key, items) = items(document).ok_or_else(|| no_list("array in it"))?;
+    let (mut columns, mut places) = (Vec::new(), HashMap::new());
     for item in &items {
-        each_leaf(item, &mut |name, _| {
-            if columns.len() < MAX_KEYS && !columns.iter().any(|known| known == name) {
+        each_leaf(&value(item, table)?, &mut |name, _| {
+            if columns.len() < MAX_KEYS && !places.contains_key(name) {
+                places.insert(name.to_owned(), columns.len());
                 columns.push(name.to_owned());
             }
         });
     }
     if columns.is_empty() {
-        return Err(ImportError::NoList {
-            kind: table.kind,
-            wanted: "object or text in its array",
-        });
+        return Err(no_list("object or text in its array"));
     }
     table.row(&columns)?;
     let mut cells = vec![String::new(); columns.len()];
     for item in &items {
         cells.iter_mut().for_each(String::clear);
-        each_leaf(item, &mut |name, text| {
-            let place = columns.iter().position(|known| known == name);
-            if let Some(cell) = place.and_then(|place| cells.get_mut(place)) {
+        each_leaf(&value(item, table)?, &mut |name, text| {
+            if let Some(cell) = places.get(name).and_then(|place| cells.get_mut(*place)) {
                 if !cell.is_empty() && !text.is_empty() {
                     cell.push_str("; ");
                 }
@@ -95,48 +91,132 @@ pub(super) fn convert<R: BufRead, W: Write>(
     Ok(key)
 }
 
-/// The longest array in an object, one or two keys deep.
-fn inner(object: &Map<String, Value>) -> Option<(String, &Vec<Value>)> {
-    let mut found: Option<(String, &Vec<Value>)> = None;
-    let mut take = |key: String, items| {
-        if found
-            .as_ref()
-            .is_none_or(|(_, most): &(String, &Vec<Value>)| most.len() < Vec::len(items))
-        {
-            found = Some((key, items));
+/// An item as a value, which takes many times the memory of its text.
+fn value<W: Write>(item: &RawValue, table: &BoundedTable<W>) -> Result<Value, ImportError> {
+    if item.get().len() > MAX_RECORD {
+        return Err(table.too_large(MAX_RECORD as u64));
+    }
+    serde_json::from_str(item.get()).map_err(|error| table.damaged(error))
+}
+
+/// The items that become rows, and the words for the key they stand under.
+fn items(document: &RawValue) -> Option<(String, Vec<&RawValue>)> {
+    if let Some(items) = elements(document) {
+        return Some(nested(&items).unwrap_or((String::new(), items)));
+    }
+    let object = members(document)?;
+    Some(match inner(&object) {
+        Some(found) => found,
+        None if is_map(&object) => (String::new(), object.into_values().collect()),
+        None => (String::new(), vec![document]),
+    })
+}
+
+fn elements(value: &RawValue) -> Option<Vec<&RawValue>> {
+    value.get().starts_with('[').then(|| serde_json::from_str(value.get()).ok())?
+}
+
+fn members(value: &RawValue) -> Option<Members<'_>> {
+    value.get().starts_with('{').then(|| serde_json::from_str(value.get()).ok())?
+}
+
+/// The elements of an array that begins with an object.
+fn objects(value: &RawValue) -> Option<Vec<&RawValue>> {
+    let inner = value.get().strip_prefix('[')?;
+    inner.trim_start().starts_with('{').then(|| elements(value))?
+}
+
+/// The array in an object that is one of contacts, one or two keys deep: the longest that holds
+/// addresses, or else the longest.
+fn inner<'t>(object: &Members<'t>) -> Option<(String, Vec<&'t RawValue>)> {
+    let mut arrays: Vec<(String, Vec<&RawValue>)> = Vec::new();
+    for (key, &value) in object {
+        if let Some(items) = objects(value) {
+            arrays.push((key.clone(), items));
         }
-    };
-    for (key, value) in object {
-        match value {
-            // A contact of one line has its addresses in such an array; it is no envelope.
-            Value::Array(items) if items.iter().any(Value::is_object) => take(key.clone(), items),
-            Value::Object(object) => {
-                for (second, value) in object {
-                    if let Value::Array(items) = value
-                        && items.iter().any(Value::is_object)
-                    {
-                        take(format!("{key}.{second}"), items);
-                    }
-                }
+        for (second, value) in members(value).unwrap_or_default() {
+            if let Some(items) = objects(value) {
+                arrays.push((format!("{key}.{second}"), items));
             }
-            _ => {}
         }
     }
-    // An array of the addresses of one contact is none of contacts.
-    found.filter(|_| !object.keys().any(|key| key.to_ascii_lowercase().contains("name")))
+    // Of several alike the first.
+    let ranked = arrays.into_iter().rev().map(|(key, items)| (hold_addresses(&items), key, items));
+    let (has_addresses, key, items) =
+        ranked.max_by_key(|(has_addresses, _, items)| (*has_addresses, items.len()))?;
+    // One contact has such arrays too: of its own addresses, or of whatever else belongs to it.
+    let is_named = object.keys().any(|key| key.to_ascii_lowercase().contains("name"));
+    let is_own = !has_addresses || is_name_for_addresses(key.rsplit('.').next().unwrap_or(&key));
+    let has_address = || {
+        let mut own = object.iter().filter(|(key, _)| header::tier(key) == NameTier::Address);
+        own.any(|(_, value)| has_address(value))
+    };
+    let is_contact = is_named && (is_own || has_address());
+    (!is_contact).then(|| (format!("key {key:?}"), items))
+}
+
+/// The objects one level down, where those of the array have no addresses of their own but hold
+/// arrays of objects that do, as a table with its rows does. Several short ones are not taken out
+/// of their objects: all the addresses of one have room in its cell.
+fn nested<'t>(items: &[&'t RawValue]) -> Option<(String, Vec<&'t RawValue>)> {
+    if items.iter().take(LOOKED_AT).any(|item| has_own_address(item)) {
+        return None;
+    }
+    let mut groups: BTreeMap<String, Vec<Vec<&RawValue>>> = BTreeMap::new();
+    for (key, value) in items.iter().copied().filter_map(members).flatten() {
+        if !is_name_for_addresses(&key)
+            && let Some(rows) = objects(value).filter(|rows| hold_addresses(rows))
+        {
+            groups.entry(key).or_default().push(rows);
+        }
+    }
+    let (key, arrays) = groups.into_iter().max_by_key(|(_, rows)| rows.iter().flatten().count())?;
+    let is_taken = arrays.len() == 1 || arrays.iter().any(|rows| rows.len() > MAX_ADDRESSES);
+    is_taken.then(|| (format!("key {key:?}"), arrays.into_iter().flatten().collect()))
+}
+
+/// `true` if an address stands in `item`, apart from arrays of objects.
+fn has_own_address(item: &RawValue) -> bool {
+    let Some(members) = members(item) else { return has_address(item) };
+    let is_own = |key: &str, value| is_name_for_addresses(key) || objects(value).is_none();
+    members.iter().any(|(key, value)| is_own(key, value) && has_address(value))
+}
+
+fn is_name_for_addresses(key: &str) -> bool {
+    header::tier(key) >= NameTier::Related
+}
+
+/// `true` if an address stands in one of the first objects.
+fn hold_addresses(items: &[&RawValue]) -> bool {
+    items.iter().take(LOOKED_AT).any(|item| has_address(item))
+}
+
+/// `true` if an address stands in `value`.
+fn has_address(value: &RawValue) -> bool {
+    let is_short = value.get().len() <= MAX_RECORD;
+    let value = is_short.then(|| serde_json::from_str::<Value>(value.get()).ok()).flatten();
+    let mut is_found = false;
+    if let Some(value) = value {
+        leaf("", &value, 0, &mut |_, text| is_found |= looks_like_address(text));
+    }
+    is_found
 }
 
 /// `true` for objects under their ids, as databases export them: each has an address under a key
 /// that all of them have.
-fn is_map(object: &Map<String, Value>) -> bool {
-    let mut items = object.values().map(|item| item.as_object());
+fn is_map(object: &Members<'_>) -> bool {
+    let mut items = object.values().map(|item| members(item));
     let Some(Some(first)) = items.next() else { return false };
-    let is_address = |value: &Value| value.as_str().is_some_and(looks_like_address);
-    object.len() > 1
-        && first.iter().any(|(key, value)| {
-            is_address(value)
-                && items.clone().all(|item| item.and_then(|item| item.get(key)).is_some())
-        })
+    let mut common: Vec<String> = first
+        .into_iter()
+        .filter(|(_, value)| value.get().starts_with('"') && has_address(value))
+        .map(|(key, _)| key)
+        .collect();
+    for item in items {
+        let Some(item) = item else { return false };
+        common.retain(|key| item.contains_key(key));
+    }
+    object.len() > 1 && !common.is_empty()
 }
 
 /// Calls `each` with every text in `item` and the name of its column: the keys with dots between

@@ -18,3 +18,52 @@ fn documents_become_tables_and_lines_of_json_stay() {
         assert_eq!(Container::detect(&mut Cursor::new(lines)).unwrap(), None, "{lines}");
     }
 }
+
+#[test]
+fn an_envelope_with_a_name_is_none_of_one_contact() {
+    let list = r#"{"list_name":"x","members":[{"email":"a@acme.test"},{"email":"b@acme.test"}]}"#;
+    let (wrapped, csv) = imported(list.as_bytes());
+    assert_eq!((wrapped.part.as_str(), wrapped.rows), ("key \"members\"", 2));
+    assert_eq!(csv, "email\na@acme.test\nb@acme.test\n");
+    let longer =
+        r#"{"list_name":"x","tags":[{"id":1},{"id":2}],"members":[{"email":"a@acme.test"}]}"#;
+    assert_eq!(imported(longer.as_bytes()).0.part, "key \"members\"");
+    for contact in [
+        r#"{"name":"Jane","emails":[{"value":"a@acme.test"}]}"#,
+        r#"{"name":"Jane","email":"a@acme.test","friends":[{"email":"b@acme.test"}]}"#,
+        r#"{"name":"Jane","mail":"a@acme.test","orders":[{"id":1},{"id":2}]}"#,
+    ] {
+        let mut input = Cursor::new(contact);
+        assert_eq!(Container::detect(&mut input).unwrap(), None, "{contact}");
+    }
+}
+
+#[test]
+fn the_rows_of_a_table_in_an_array_are_rows() {
+    let export = r#"[{"type":"header","version":"5.2.1"},{"type":"database","name":"shop"},
+        {"type":"table","name":"users","database":"shop","data":
+        [{"id":"1","email":"a@acme.test"},{"id":"2","email":"b@acme.test"}]}]"#;
+    let (imported, csv) = imported(export.as_bytes());
+    assert_eq!(imported.part, "key \"data\"");
+    assert_eq!(csv, "email,id\na@acme.test,1\nb@acme.test,2\n");
+    let rows = |from: u32| {
+        let rows: Vec<String> =
+            (from..from + 101).map(|n| format!("{{\"email\":\"a{n}@acme.test\"}}")).collect();
+        rows.join(",")
+    };
+    let groups = format!("[{{\"data\":[{}]}},{{\"data\":[{}]}}]", rows(0), rows(500));
+    assert_eq!(self::imported(groups.as_bytes()).0.rows, 202, "no cell has room for them");
+    let (_, csv) = self::imported(
+        br#"[{"n":1,"staff":[{"email":"a@acme.test"},{"email":"b@acme.test"}]},
+            {"n":2,"staff":[{"email":"c@acme.test"}]}]"#,
+    );
+    assert_eq!(csv, "n,staff.email\n1,a@acme.test; b@acme.test\n2,c@acme.test\n");
+}
+
+#[test]
+fn an_item_that_takes_far_more_memory_than_its_text_is_refused() {
+    let item = format!("[{{\"a\":[{}1]}}]", "1,".repeat(530_000));
+    let limits = ImportLimits { unpacked: 64 << 20, document: 16 << 20 };
+    let made = Container::Json.convert(Cursor::new(item), Vec::new(), limits);
+    assert!(matches!(made, Err(ImportError::TooLarge { limit: 1, .. })), "{made:?}");
+}
