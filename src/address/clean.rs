@@ -24,7 +24,8 @@ use super::{Address, unicode};
 /// The addresses taken from one text.
 pub const MAX_ADDRESSES: usize = 100;
 
-/// Number of bytes of a text that are read. A longer one is no address with its name.
+/// Number of bytes of a text that are read. A longer one is no address with its name: it may be
+/// several, and what touches its cut is none of them.
 const MAX_TEXT: usize = 4096;
 
 /// Content of a text.
@@ -36,6 +37,8 @@ pub struct Cleaned<'a> {
     pub others: Vec<String>,
     /// True if words stood beside them.
     pub had_words: bool,
+    /// True if the text is so long, or has so many addresses, that its end was not read.
+    pub is_cut: bool,
     /// The address a reader would see, where [`address`](Self::address) is no address and
     /// two readings are possible.
     pub likely: Option<String>,
@@ -59,10 +62,12 @@ pub fn clean(text: &str) -> Cleaned<'_> {
     if is_plain(text) {
         return Cleaned::only(text);
     }
-    let text = &text[..text.floor_char_boundary(MAX_TEXT)];
     let trimmed = trim(text);
     if trimmed.is_empty() {
         return Cleaned::default();
+    }
+    if trimmed.len() > MAX_TEXT {
+        return beginning(&trimmed[..trimmed.floor_char_boundary(MAX_TEXT)]);
     }
     let without_mark = without_mark(trimmed);
     if Address::parse(without_mark).is_ok() {
@@ -86,6 +91,17 @@ pub fn clean(text: &str) -> Cleaned<'_> {
     Cleaned { address: rest.to_owned().into(), likely, ..Cleaned::default() }
 }
 
+/// The addresses in `text`, which goes on behind its end.
+fn beginning(text: &str) -> Cleaned<'_> {
+    // The last word may be half of one.
+    let end = text.rfind(|c: char| c.is_whitespace() || ",;|/<>".contains(c)).unwrap_or_default();
+    let visible = visible(&text[..end]);
+    let visible = mended::unescaped(&visible).unwrap_or(visible);
+    let found = scan::scan_beginning(&visible);
+    let cleaned = if found.addresses.is_empty() { Cleaned::default() } else { several(found) };
+    Cleaned { is_cut: true, ..cleaned }
+}
+
 fn several<'a>(found: scan::Found) -> Cleaned<'a> {
     let mut addresses: Vec<String> = Vec::new();
     for address in found.addresses {
@@ -97,7 +113,8 @@ fn several<'a>(found: scan::Found) -> Cleaned<'a> {
     let others = addresses.split_off(1);
     let address = addresses.pop().unwrap_or_default();
     let likely = if others.is_empty() { mended::unmistaken(&address) } else { None };
-    Cleaned { address: address.into(), others, had_words: found.had_words, likely }
+    let (had_words, is_cut) = (found.had_words, found.is_cut);
+    Cleaned { address: address.into(), others, had_words, is_cut, likely }
 }
 
 /// Returns whether `text` is an address of letters, digits and `. _ + -` with nothing around it

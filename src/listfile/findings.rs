@@ -25,6 +25,8 @@ pub struct Findings {
     pub names: Tally,
     /// Rows whose cell holds several addresses.
     pub several: Tally,
+    /// Rows whose cell holds more text or more addresses than are read of one.
+    pub cut_cells: Tally,
 }
 
 /// The count of an irregularity, and its first place.
@@ -72,6 +74,10 @@ impl Findings {
             (self.not_json, "that are not JSON objects: kept as they are"),
             (self.names, "with words beside the address: the address was taken"),
             (self.several, "with several addresses: each is verified"),
+            (
+                self.cut_cells,
+                "with a cell of more than 100 addresses or 4096 bytes: the rest of it is not read",
+            ),
         ];
         all.iter()
             .filter(|(tally, _)| tally.count > 0)

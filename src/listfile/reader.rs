@@ -216,6 +216,9 @@ impl<R: Read> Reader<R> {
                 findings.several.add(number, line);
                 others = cleaned.others;
             }
+            if cleaned.is_cut {
+                findings.cut_cells.add(number, line);
+            }
             is_cleaned = cleaned.address != text;
             let mut address = spare.unwrap_or_default();
             address.clear();

@@ -9,6 +9,8 @@ pub(super) struct Found {
     pub(super) addresses: Vec<String>,
     /// `true` if words stood beside them.
     pub(super) had_words: bool,
+    /// `true` if there are more of them.
+    pub(super) is_cut: bool,
     /// The one address of a text that could be read in two ways.
     pub(super) likely: Option<String>,
 }
@@ -24,7 +26,19 @@ struct Span<'t> {
 pub(super) fn scan(text: &str) -> Found {
     let joined = joined(text);
     let text = joined.as_deref().unwrap_or(text);
-    let Some(spans) = spans(text) else { return Found::default() };
+    spans(text).map(|spans| found(text, &spans)).unwrap_or_default()
+}
+
+/// The addresses in the beginning of a text, without the last one if it may go on behind its end.
+pub(super) fn scan_beginning(text: &str) -> Found {
+    let Some(mut spans) = spans(text) else { return Found::default() };
+    // What follows an address tells where it ends.
+    let last = spans.pop_if(|last| !text[last.end..].contains(char::is_alphanumeric));
+    found(last.map_or(text, |last| &text[..last.start]), &spans)
+}
+
+/// The addresses at `spans`, if all of them are clear.
+fn found(text: &str, spans: &[Span<'_>]) -> Found {
     if spans.is_empty() {
         return Found::default();
     }
@@ -42,13 +56,20 @@ pub(super) fn scan(text: &str) -> Found {
         spans.last().is_some_and(|last| has_words(without_query(&text[last.end..]), false));
     let addresses: Vec<String> = spans.iter().map(|span| span.text.to_owned()).collect();
     if is_clear {
-        return Found { addresses, had_words, likely: None };
+        let is_cut = addresses.len() == MAX_ADDRESSES && has_more(text, spans);
+        return Found { addresses, had_words, is_cut, likely: None };
     }
     let is_comma = text[..spans[0].start].ends_with(',');
     let likely = (addresses.len() == 1 && !is_comma && has_dotted_domain(&addresses[0]))
         .then(|| addresses[0].clone())
         .filter(|address| super::Address::parse(address).is_ok());
-    Found { addresses: Vec::new(), had_words, likely }
+    Found { addresses: Vec::new(), had_words, is_cut: false, likely }
+}
+
+/// `true` if a further `@` stands behind the last address, apart from its query.
+fn has_more(text: &str, spans: &[Span<'_>]) -> bool {
+    let rest = spans.last().map_or("", |last| without_query(&text[last.end..]));
+    rest.contains('@')
 }
 
 /// `text` with no space beside its only `@`, if there was some and a domain follows.

@@ -227,6 +227,40 @@ fn a_text_without_an_address_holds_none() {
 }
 
 #[test]
+fn a_cut_text_gives_no_other_mailbox() {
+    let entry = |n: usize| format!("{}{n:02}@acme.test; ", "a".repeat(60));
+    let entries: String = (0..54).map(entry).collect();
+    for behind in ["bob@acme.test.example", "bob@acme.test,example", "bob@acme.test .example"] {
+        // The text is cut at every place of what stands behind the entries.
+        for length in MAX_TEXT - 30..=MAX_TEXT {
+            let padding = length - entries.len();
+            let text = format!("{entries}{}, {behind}; end@acme.test", "x".repeat(padding - 2));
+            let cleaned = clean(&text);
+            assert!(cleaned.is_cut, "{length}: {cleaned:?}");
+            let is_clear = behind == "bob@acme.test.example";
+            assert!(!is_clear || cleaned.others.len() >= 53, "{length}: {cleaned:?}");
+            let all = std::iter::once(&*cleaned.address).chain(cleaned.others.iter().map(|o| &**o));
+            let wrong: Vec<&str> = all.filter(|it| !entries.contains(it)).collect();
+            assert!(wrong.iter().all(|it| *it == behind), "{length}: {wrong:?}");
+        }
+    }
+    // Nothing else stands before it.
+    let text = format!("{}.example", " ".repeat(5) + &"x".repeat(MAX_TEXT - 13) + "@acme.test");
+    assert!(clean(&text).address.is_empty());
+    let text = format!("bob@acme.test,{}", "x".repeat(MAX_TEXT));
+    assert!(clean(&text).address.is_empty());
+    assert!(!clean(&format!("bob@acme.test{}", " ".repeat(MAX_TEXT))).is_cut);
+}
+
+#[test]
+fn a_text_with_more_addresses_than_are_read_says_so() {
+    for (count, is_cut) in [(MAX_ADDRESSES, false), (MAX_ADDRESSES + 1, true)] {
+        let all = (0..count).map(|n| format!("a{n}@acme.test")).collect::<Vec<_>>().join("; ");
+        assert_eq!(clean(&all).is_cut, is_cut, "{count}");
+    }
+}
+
+#[test]
 fn time_is_linear_and_nothing_panics() {
     for part in
         ["@", "a@", "\"@", "<a@b.test", "a@b.test?x=", "é@", "//@", "a@b,", "\u{200d}@\u{301}"]
