@@ -19,6 +19,7 @@ pub struct Reader<R> {
     scan: Scan,
     findings: Findings,
     line: u64,
+    octets: u64,
     is_done: bool,
 }
 
@@ -58,6 +59,7 @@ impl<R: Read> Reader<R> {
             layout,
             scan,
             findings: Findings::default(),
+            octets: 0,
             is_done: false,
         };
         reader.skip_head(dialect.is_some_and(|dialect| dialect.has_header))?;
@@ -79,6 +81,12 @@ impl<R: Read> Reader<R> {
     #[must_use]
     pub fn findings(&self) -> &Findings {
         &self.findings
+    }
+
+    /// Number of octets of text that were read so far as rows: of a gzip file, unpacked ones.
+    #[must_use]
+    pub fn octets(&self) -> u64 {
+        self.octets
     }
 
     /// Reads the next row into `row`, whose buffers are used again; `false` at the end.
@@ -173,6 +181,7 @@ impl<R: Read> Reader<R> {
         row.bytes.clear();
         row.bytes.extend_from_slice(&self.window.text()[..bounds.whole]);
         self.window.consume(bounds.whole);
+        self.octets += bounds.whole as u64;
         row.bounds = bounds;
         row.line = self.line;
         self.line += bounds.lines;

@@ -28,6 +28,8 @@ pub(crate) struct ArrivedList {
     /// The file itself, or the table that was made of it.
     table: Arc<SpoolFile>,
     request: UploadListRequest,
+    /// The most octets that a packed one may have when it is unpacked.
+    largest: u64,
     /// It came as a workbook.
     is_workbook: bool,
     /// The part of a workbook or an archive that was taken, in words; empty if there was no choice.
@@ -54,7 +56,8 @@ impl ArrivedList {
             }
             let is_workbook = imported.as_ref().is_some_and(|it| it.container.is_workbook());
             let part = imported.map(|it| it.part).unwrap_or_default();
-            Ok(Arc::new(Self { table: Arc::new(table), request, is_workbook, part }))
+            let (table, largest) = (Arc::new(table), store.largest());
+            Ok(Arc::new(Self { table, request, largest, is_workbook, part }))
         });
         made.await.map_err(|_| Status::internal("the list was not read"))?
     }
@@ -88,6 +91,11 @@ impl ArrivedList {
         let mut row = Row::default();
         let mut is_empty = true;
         while reader.read(&mut row).map_err(refused)? {
+            if reader.layout().gzip && reader.octets() > self.largest {
+                let limit = self.largest / (1024 * 1024);
+                let message = format!("the list is larger than {limit} MiB unpacked");
+                return Err(Status::out_of_range(format!("{message}; send it in parts")));
+            }
             is_empty &= row.address().is_none();
             each(reader.layout(), &row)?;
         }
@@ -157,7 +165,8 @@ fn to_table(store: &UploadStore, list: SpoolFile) -> Result<(SpoolFile, Option<I
     match container.convert(input, output, limits) {
         Ok(imported) => Ok((table, Some(imported))),
         Err(ImportError::Io(error)) => Err(unreadable(error)),
-        Err(error) => Err(Status::invalid_argument(error.to_string())),
+        // As below: a list of an archive says which option it needs.
+        Err(error) => Err(Status::invalid_argument(error.to_string().replace(" --", " "))),
     }
 }
 
@@ -179,21 +188,25 @@ pub(super) fn send_pages(
     list: &ArrivedList,
     pages: &mpsc::Sender<Vec<BatchAddress>>,
 ) -> Result<ListFindings, Status> {
-    let is_over = |_| Status::cancelled("the call is over");
+    let is_over = || Status::cancelled("the call is over");
     let mut page = Vec::with_capacity(PAGE);
     let findings = list.read(|_, row| {
+        // Rows without an address fill no page.
+        if pages.is_closed() {
+            return Err(is_over());
+        }
         page.extend(row.addresses().map(|address| BatchAddress {
             address: sent_address(address).to_owned(),
             row_id: row.number().to_string(),
             consent_time: row.consented_at().map(Into::into),
         }));
         if page.len() >= PAGE {
-            pages.blocking_send(std::mem::take(&mut page)).map_err(is_over)?;
+            pages.blocking_send(std::mem::take(&mut page)).map_err(|_| is_over())?;
         }
         Ok(())
     })?;
     if !page.is_empty() {
-        pages.blocking_send(page).map_err(is_over)?;
+        pages.blocking_send(page).map_err(|_| is_over())?;
     }
     Ok(findings)
 }
@@ -242,5 +255,62 @@ pub(super) fn failed(error: &UploadError) -> Status {
             tracing::error!(%error, "an upload failed");
             Status::internal("the list cannot be kept; the service's log says why")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use tonic::Code;
+
+    use super::*;
+    use crate::batch::config::Config;
+
+    /// The list in these octets, where a list may have 1 MiB.
+    async fn arrived(octets: &[u8]) -> (tempfile::TempDir, Arc<ArrivedList>) {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { megabytes_per_upload: 1, ..Config::default() };
+        let store = UploadStore::open(folder.path(), &config).unwrap();
+        let mut spool = store.begin().unwrap();
+        spool.write(octets).unwrap();
+        let conversions = Arc::new(Semaphore::new(1));
+        let list = ArrivedList::new(&store, &conversions, spool, UploadListRequest::default());
+        (folder, list.await.unwrap())
+    }
+
+    fn packed(text: &str) -> Vec<u8> {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+        packer.write_all(text.as_bytes()).unwrap();
+        packer.finish().unwrap()
+    }
+
+    /// An address and 3 MiB of blank lines, packed.
+    fn bomb() -> Vec<u8> {
+        let bomb = packed(&format!("jane@acme.test\n{}", "\n".repeat(3 << 20)));
+        assert!(bomb.len() < 1 << 16);
+        bomb
+    }
+
+    #[tokio::test]
+    async fn a_packed_list_that_unpacks_to_more_than_is_taken_is_refused() {
+        let (_folder, list) = arrived(&bomb()).await;
+        let refusal = list.read(|_, _| Ok(())).unwrap_err();
+        assert_eq!(refusal.code(), Code::OutOfRange);
+        assert!(refusal.message().contains("1 MiB unpacked"), "{refusal}");
+        let whole = format!("jane@acme.test\n{}", "\n".repeat((1 << 20) - 15));
+        let (_folder, list) = arrived(&packed(&whole)).await;
+        assert_eq!(list.read(|_, _| Ok(())).unwrap().rows, 1);
+    }
+
+    #[tokio::test]
+    async fn reading_ends_with_the_call_though_no_page_is_full() {
+        let (_folder, list) = arrived(&bomb()).await;
+        let (pages, read) = mpsc::channel(1);
+        drop(read);
+        let reading = tokio::task::spawn_blocking(move || send_pages(&list, &pages));
+        assert_eq!(reading.await.unwrap().unwrap_err().code(), Code::Cancelled);
     }
 }
