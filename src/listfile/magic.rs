@@ -17,9 +17,15 @@ const KNOWN: [(&[u8], &str, &str); 14] = [
     (b"Rar!\x1a\x07", "a RAR file", UNPACK),
     (b"\xff\xfe\0\0", "text in UTF-32", "save it as UTF-8"),
     (b"\0\0\xfe\xff", "text in UTF-32", "save it as UTF-8"),
-    (b"\x89PNG", "a picture", "give a text file with one address a line, or a CSV"),
+    (b"\x89PNG", "a picture", PICTURE),
 ];
 
+/// `true` if `what`, which a list is refused for, may be a table all the same.
+pub(super) fn may_be_table(what: &str) -> bool {
+    KNOWN.iter().any(|(_, known, remedy)| *known == what && *remedy != PICTURE)
+}
+
+const PICTURE: &str = "give a text file with one address a line, or a CSV";
 const SAVE_SHEET: &str = "save the sheet as CSV (UTF-8) and give that";
 const EXPORT: &str = "export the table as CSV and give that";
 const UNPACK: &str = "unpack it and give the file inside (gzip is read as it is)";

@@ -1,14 +1,24 @@
 //! ZIP archives: of text lists, and what workbooks are made of.
 
-use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
+use std::collections::HashMap;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 
 use zip::ZipArchive;
 
-use super::{BoundedTable, Container, ImportError};
-use crate::listfile::{Reader, ReaderOptions, Row};
+use super::{BoundedTable, Container, ImportError, MAX_COLUMNS};
+use crate::listfile::convert::ObjectTable;
+use crate::listfile::{
+    Format, Layout, ListFileError, MAX_RECORD, Reader, ReaderOptions, Row, magic,
+};
 
-/// The most files of an archive that are looked at.
+/// The most files of an archive.
 const MAX_FILES: usize = 1000;
+
+/// The name of the column of the addresses, whatever a list calls it.
+const ADDRESS_COLUMN: &str = "Email Address";
+
+/// The name of the column of what stands in an object under further keys.
+const OTHER_COLUMN: &str = "other";
 
 /// The name of the column that says which file a row comes from.
 const FILE_COLUMN: &str = "file";
@@ -60,8 +70,48 @@ pub(super) fn convert<R: BufRead + Seek, W: Write>(
 ) -> Result<String, ImportError> {
     check(&mut input, table, |_| false)?;
     let mut archive = ZipArchive::new(input).map_err(|error| table.damaged(error))?;
-    let mut lists: Vec<(usize, String, Vec<String>)> = Vec::new();
-    for index in 0..archive.len().min(MAX_FILES) {
+    if archive.len() > MAX_FILES {
+        return Err(table.too_many(MAX_FILES, "files"));
+    }
+    let mut found = ArchiveLists::default();
+    for index in 0..archive.len() {
+        found.look_at(&mut archive, index, table)?;
+    }
+    let ArchiveLists { lists, header: Header { mut names, .. }, passed_over } = found;
+    if lists.is_empty() {
+        return Err(ImportError::NoList { kind: table.kind, wanted: "file of addresses in it" });
+    }
+    names.push(FILE_COLUMN.to_owned());
+    table.row(&names)?;
+    for list in &lists {
+        let file = archive.by_index(list.index).map_err(|error| table.damaged(error))?;
+        list.write(file, names.len(), table)?;
+    }
+    let taken: Vec<&str> = lists.iter().map(|list| list.name.as_str()).collect();
+    let mut part = taken.join(", ");
+    if !passed_over.is_empty() {
+        part += &format!(" and not {}, which may hold addresses too", passed_over.join(", "));
+    }
+    Ok(part)
+}
+
+/// The lists of an archive.
+#[derive(Default)]
+struct ArchiveLists {
+    lists: Vec<MemberList>,
+    header: Header,
+    /// The names of files that are no lists and may hold addresses.
+    passed_over: Vec<String>,
+}
+
+impl ArchiveLists {
+    /// Adds the file with this number if it is a list.
+    fn look_at<R: Read + Seek, W: Write>(
+        &mut self,
+        archive: &mut ZipArchive<R>,
+        index: usize,
+        table: &BoundedTable<W>,
+    ) -> Result<(), ImportError> {
         let file = archive.by_index(index).map_err(|error| match error {
             zip::result::ZipError::UnsupportedArchive(_) => {
                 ImportError::Protected { kind: table.kind }
@@ -72,52 +122,186 @@ pub(super) fn convert<R: BufRead + Seek, W: Write>(
         let is_hidden =
             name.starts_with("__MACOSX/") || name.rsplit('/').any(|n| n.starts_with('.'));
         if file.is_dir() || is_hidden {
-            continue;
+            return Ok(());
         }
-        // A file that is no list, such as a read-me, is passed over.
-        if let Ok(reader) = Reader::open(file, &ReaderOptions::default()) {
-            let layout = reader.layout();
-            let mut columns = layout.columns.clone();
-            let address = layout.address.index.min(columns.len().saturating_sub(1));
-            if let Some(column) = columns.get_mut(address) {
-                "Email Address".clone_into(column);
+        let error = match Reader::open(file, &ReaderOptions::default()) {
+            Ok(reader) => {
+                let places = self.header.places(reader.layout(), table)?;
+                self.lists.push(MemberList { index, name, places });
+                return Ok(());
             }
-            lists.push((index, name, columns));
+            Err(error) => error,
+        };
+        let file = archive.by_index(index).map_err(|error| table.damaged(error))?;
+        let has_at_sign = has_at_sign(file).map_err(|error| table.damaged(error))?;
+        match Unread::from_error(&error, has_at_sign) {
+            Unread::NoList => {}
+            Unread::Text => self.passed_over.push(format!("{name:?}")),
+            Unread::List => return Err(table.member(&name, error)),
+        }
+        Ok(())
+    }
+}
+
+/// A file of an archive that is not read as a list.
+enum Unread {
+    /// It holds no address.
+    NoList,
+    /// Text with an `@` somewhere, such as a read-me, or a file of another kind that may be a list.
+    Text,
+    /// A list, with a fault.
+    List,
+}
+
+impl Unread {
+    fn from_error(error: &ListFileError, has_at_sign: bool) -> Self {
+        match error {
+            ListFileError::Empty | ListFileError::HeaderOnly { .. } => Self::NoList,
+            ListFileError::NotText { what, .. } if magic::may_be_table(what) => Self::Text,
+            ListFileError::NotText { .. } => Self::NoList,
+            _ if !has_at_sign => Self::NoList,
+            ListFileError::NoAddressColumn { columns } if columns.len() <= 1 => Self::Text,
+            _ => Self::List,
         }
     }
-    if lists.is_empty() {
-        return Err(ImportError::NoList { kind: table.kind, wanted: "file of addresses in it" });
-    }
-    let mut header: Vec<String> = Vec::new();
-    for name in lists.iter().flat_map(|(_, _, columns)| columns) {
-        if !header.contains(name) {
-            header.push(name.clone());
+}
+
+/// `true` if an `@` stands in a file.
+fn has_at_sign(file: impl Read) -> io::Result<bool> {
+    let mut file = BufReader::new(file);
+    loop {
+        let piece = file.fill_buf()?;
+        if piece.is_empty() || piece.contains(&b'@') {
+            return Ok(!piece.is_empty());
         }
+        let length = piece.len();
+        file.consume(length);
     }
-    header.push(FILE_COLUMN.to_owned());
-    table.row(&header)?;
-    for (index, name, columns) in &lists {
-        let file = archive.by_index(*index).map_err(|error| table.damaged(error))?;
-        let mut reader =
-            Reader::open(file, &ReaderOptions::default()).map_err(|e| table.damaged(e))?;
+}
+
+/// The columns of all lists of an archive.
+#[derive(Default)]
+struct Header {
+    names: Vec<String>,
+    /// Bytes of the names.
+    length: usize,
+    /// The place of each column: by its name, and by how many of its list have that name before
+    /// it. The one of the addresses, whatever its name is, is `None`.
+    places: HashMap<Option<(String, usize)>, usize>,
+}
+
+impl Header {
+    /// The places of the columns of a list.
+    fn places<W: Write>(
+        &mut self,
+        layout: &Layout,
+        table: &BoundedTable<W>,
+    ) -> Result<Vec<usize>, ImportError> {
+        let mut before: HashMap<&str, usize> = HashMap::new();
+        let mut places = Vec::with_capacity(layout.columns.len());
+        for name in columns(layout) {
+            let shown = name.unwrap_or(ADDRESS_COLUMN);
+            let key = name.map(|name| {
+                let number = before.entry(name).or_default();
+                *number += 1;
+                (name.to_owned(), *number)
+            });
+            let next = self.names.len();
+            let place = *self.places.entry(key).or_insert(next);
+            if place == next {
+                self.names.push(shown.to_owned());
+                self.length += shown.len();
+            }
+            places.push(place);
+        }
+        if self.names.len() >= MAX_COLUMNS {
+            return Err(table.too_many(MAX_COLUMNS, "columns"));
+        }
+        if self.length > MAX_RECORD {
+            return Err(table.too_many(MAX_RECORD, "bytes of names of columns"));
+        }
+        Ok(places)
+    }
+}
+
+/// The names of the columns of a list; that of the addresses has none.
+fn columns(layout: &Layout) -> Vec<Option<&str>> {
+    let mut columns: Vec<Option<&str>> =
+        layout.columns.iter().map(|name| Some(name.as_str())).collect();
+    let place = address_place(layout);
+    columns.resize(columns.len().max(place + 1), Some(""));
+    columns[place] = None;
+    if layout.format == Format::JsonLines {
+        columns.push(Some(OTHER_COLUMN));
+    }
+    columns
+}
+
+/// The fields of a row, one for each of [`columns`] and further ones behind them.
+fn fields(layout: &Layout, objects: &ObjectTable, row: &Row) -> Vec<String> {
+    let mut fields = layout.fields(row);
+    if layout.format == Format::JsonLines
+        && let Some(line) = fields.pop()
+    {
+        let other;
+        (fields, other) = objects.cells(&line);
+        let place = address_place(layout);
+        fields.resize(fields.len().max(place + 1), String::new());
+        fields[place] = layout.addresses_in_object(&line).ok().flatten().unwrap_or_default();
+        fields.push(other);
+    }
+    fields
+}
+
+/// The place of the addresses: a key within an object of JSON lines has one behind the columns.
+fn address_place(layout: &Layout) -> usize {
+    match layout.format {
+        Format::JsonLines => {
+            let own = layout.columns.iter().position(|key| layout.address.path == [key.as_str()]);
+            own.unwrap_or(layout.columns.len())
+        }
+        Format::Delimited(_) | Format::Plain => layout.address.index,
+    }
+}
+
+/// A list of an archive.
+struct MemberList {
+    /// Its number among the files.
+    index: usize,
+    name: String,
+    /// The place of each of its columns among those of all lists.
+    places: Vec<usize>,
+}
+
+impl MemberList {
+    /// Writes its rows, each `width` cells wide. Fields that have no column stand behind them.
+    fn write<W: Write>(
+        &self,
+        file: impl Read,
+        width: usize,
+        table: &mut BoundedTable<W>,
+    ) -> Result<(), ImportError> {
+        let opened = Reader::open(file, &ReaderOptions::default());
+        let mut reader = opened.map_err(|error| table.member(&self.name, error))?;
+        let objects = ObjectTable::new(reader.layout());
         let mut row = Row::default();
-        while reader.read(&mut row).map_err(|error| table.damaged(error))? {
+        while reader.read(&mut row).map_err(|error| table.member(&self.name, error))? {
+            // A list may be packed once more, and blank lines come out nowhere.
+            if reader.octets() > table.limits.unpacked {
+                return Err(table.too_large(table.limits.unpacked));
+            }
             if row.is_blank() {
                 continue;
             }
-            let mut cells = vec![String::new(); header.len()];
-            for (column, field) in columns.iter().zip(reader.layout().fields(&row)) {
-                let place = header.iter().position(|known| known == column);
-                if let Some(cell) = place.and_then(|place| cells.get_mut(place)) {
-                    *cell = field;
-                }
+            let mut fields = fields(reader.layout(), &objects, &row).into_iter();
+            let mut cells = vec![String::new(); width];
+            for (place, field) in self.places.iter().zip(fields.by_ref()) {
+                cells[*place] = field;
             }
-            if let Some(last) = cells.last_mut() {
-                name.clone_into(last);
-            }
+            cells[width - 1].clone_from(&self.name);
+            cells.extend(fields);
             table.row(&cells)?;
         }
+        Ok(())
     }
-    let names: Vec<&str> = lists.iter().map(|(_, name, _)| name.as_str()).collect();
-    Ok(names.join(", "))
 }

@@ -103,6 +103,26 @@ pub enum ImportError {
         /// The limit, in MiB.
         limit: u64,
     },
+    /// It holds more of something than is taken.
+    #[error("this {kind} holds more than {limit} {what}; give its files one by one")]
+    TooMany {
+        /// The kind of file.
+        kind: &'static str,
+        /// The limit.
+        limit: usize,
+        /// The name of what there is too much of.
+        what: &'static str,
+    },
+    /// A list in it cannot be read.
+    #[error("{name:?} in this {kind} cannot be read ({why}); take it out and give it by itself")]
+    Member {
+        /// The kind of file.
+        kind: &'static str,
+        /// The name of the list.
+        name: String,
+        /// The fault.
+        why: String,
+    },
     /// It holds no list.
     #[error("this {kind} holds no list: no {wanted}")]
     NoList {
@@ -254,6 +274,14 @@ impl<W: Write> BoundedTable<W> {
 
     fn too_large(&self, limit: u64) -> ImportError {
         ImportError::TooLarge { kind: self.kind, limit: limit / (1024 * 1024) }
+    }
+
+    fn too_many(&self, limit: usize, what: &'static str) -> ImportError {
+        ImportError::TooMany { kind: self.kind, limit, what }
+    }
+
+    fn member(&self, name: &str, why: impl fmt::Display) -> ImportError {
+        ImportError::Member { kind: self.kind, name: name.to_owned(), why: why.to_string() }
     }
 
     fn damaged(&self, why: impl fmt::Display) -> ImportError {
