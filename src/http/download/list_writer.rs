@@ -13,8 +13,8 @@ use crate::listfile::{Format, Layout, ListFileError, Output, Row, WorkbookWriter
 /// The media type of a table.
 pub(super) const CSV: &str = "text/csv";
 
-/// Octets of a workbook that are sent at a time.
-const PIECE: usize = 128 * 1024;
+/// Octets that are sent at a time; of a table a row more.
+pub(super) const PIECE: usize = 128 * 1024;
 
 /// Writes rows.
 pub(super) enum ListWriter {
@@ -44,6 +44,14 @@ impl ListWriter {
         match self {
             Self::Table(writer, ..) => writer.write(row, values),
             Self::Workbook(writer, _) => writer.write(row, values),
+        }
+    }
+
+    /// Number of octets that wait to be taken.
+    pub(super) fn pending(&self) -> usize {
+        match self {
+            Self::Table(_, written, _) => written.0.lock().len(),
+            Self::Workbook(..) => 0,
         }
     }
 

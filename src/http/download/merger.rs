@@ -1,5 +1,6 @@
 //! [`ListMerger`]: the rows of a list, read again, with their results beside them.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufReader};
 
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::RowSelection;
-use super::list_writer::{ListWriter, MadeFile};
+use super::list_writer::{ListWriter, MadeFile, PIECE};
 use crate::batch::uploads::{StoredList, UploadStore};
 use crate::campaign::several;
 use crate::http::csv;
@@ -23,6 +24,9 @@ const COLUMNS: [&str; csv::ANSWER.len() + 2] = {
     columns[csv::ANSWER.len() + 1] = "other_addresses";
     columns
 };
+
+/// Rows that are read at a time, if few or none of them go out.
+const ROWS_AT_A_TIME: usize = 10_000;
 
 /// The reason for which a list is not opened.
 #[derive(Debug)]
@@ -50,9 +54,23 @@ pub(super) struct ListMerger {
     name: String,
     selection: RowSelection,
     reader: Reader<BufReader<File>>,
+    /// The row that was read last.
+    row: Row,
     writer: ListWriter,
     /// The results that have come for one row: it may have asked about several addresses.
     answers: Vec<BatchResult>,
+    /// The results that have come for the rows behind it.
+    results: VecDeque<BatchResult>,
+    /// All results have come.
+    has_all: bool,
+}
+
+/// The rest of a list after some of it was written.
+pub(super) enum MergeState {
+    /// There may be more rows.
+    More(Box<ListMerger>),
+    /// There are no more; the file is made that goes out, if there is one.
+    Over(Option<MadeFile>),
 }
 
 impl ListMerger {
@@ -62,7 +80,7 @@ impl ListMerger {
         store: UploadStore,
         selection: RowSelection,
         is_csv: bool,
-    ) -> Result<Self, MergeRefusal> {
+    ) -> Result<Box<Self>, MergeRefusal> {
         let reading = StoredReading::decode(&kept.reading)?;
         let reader = Reader::open(BufReader::new(kept.file), &options(&reading.request))?;
         let layout = reader.layout();
@@ -73,64 +91,78 @@ impl ListMerger {
             ListWriter::table(layout, &COLUMNS)?
         };
         let name = reading.request.filename;
-        Ok(Self { name, selection, reader, writer, answers: Vec::new() })
+        Ok(Box::new(Self {
+            name,
+            selection,
+            reader,
+            row: Row::default(),
+            writer,
+            answers: Vec::new(),
+            results: VecDeque::new(),
+            has_all: false,
+        }))
     }
 
-    /// Writes the rows whose results are complete: all before that of the last of these results.
-    pub(super) fn merge(mut self, results: Vec<BatchResult>) -> io::Result<(Self, Bytes)> {
-        for result in results {
-            if self.answers.first().is_some_and(|first| number(first) != number(&result)) {
-                self.write_answered().map_err(io::Error::other)?;
+    /// Takes the next results; `None` says that all have come.
+    pub(super) fn push(&mut self, results: Option<Vec<BatchResult>>) {
+        match results {
+            Some(results) => self.results.extend(results),
+            None => self.has_all = true,
+        }
+    }
+
+    /// `true` if nothing can be written before further results have come.
+    pub(super) fn needs_results(&mut self) -> bool {
+        while let Some(next) = self.results.front() {
+            if self.answers.first().is_some_and(|first| number(first) != number(next)) {
+                return false;
             }
-            self.answers.push(result);
+            self.answers.extend(self.results.pop_front());
+        }
+        !self.has_all
+    }
+
+    /// Writes the next rows, not many more octets than [`PIECE`] of them, and returns those octets.
+    pub(super) fn write_piece(mut self: Box<Self>) -> io::Result<(Bytes, MergeState)> {
+        let mut is_over = false;
+        for _ in 0..ROWS_AT_A_TIME {
+            if is_over || self.needs_results() || self.writer.pending() >= PIECE {
+                break;
+            }
+            is_over = !self.write_row().map_err(io::Error::other)?;
         }
         let octets = self.writer.take();
-        Ok((self, octets))
+        let state =
+            if is_over { MergeState::Over(self.writer.finish()?) } else { MergeState::More(self) };
+        Ok((octets, state))
     }
 
-    /// Writes the rows that are left, and makes the file if there is one to make.
-    pub(super) fn finish(mut self) -> io::Result<(Bytes, Option<MadeFile>)> {
-        self.write_rest().map_err(io::Error::other)?;
-        let octets = self.writer.take();
-        Ok((octets, self.writer.finish()?))
-    }
-
-    fn write_rest(&mut self) -> Result<(), ListFileError> {
-        self.write_answered()?;
-        let mut row = Row::default();
-        while self.selection == RowSelection::All && self.reader.read(&mut row)? {
-            self.write_unanswered(&row)?;
+    /// Writes one row, which the results have come for or none is to come for; `false` if there is
+    /// none.
+    fn write_row(&mut self) -> Result<bool, ListFileError> {
+        let is_all = self.selection == RowSelection::All;
+        if self.answers.is_empty() && !is_all || !self.reader.read(&mut self.row)? {
+            return Ok(false);
         }
-        Ok(())
-    }
-
-    /// Writes the row that the results have come for, and those before it.
-    fn write_answered(&mut self) -> Result<(), ListFileError> {
-        let answers = std::mem::take(&mut self.answers);
-        let Some(number) = answers.first().map(number) else { return Ok(()) };
-        let mut row = Row::default();
-        while self.reader.read(&mut row)? {
-            if row.number() == number && !row.is_blank() {
-                let answer = MergedRow::new(&row, answers);
-                if self.selection.has(answer.verification.as_ref()) {
-                    let cells = answer.cells();
-                    self.writer.write(&row, &cells.each_ref().map(String::as_str))?;
-                }
-                return Ok(());
+        let is_answered = self.answers.first().map(number) == Some(self.row.number());
+        if is_answered && !self.row.is_blank() {
+            let answer = MergedRow::new(&self.row, std::mem::take(&mut self.answers));
+            if self.selection.has(answer.verification.as_ref()) {
+                let cells = answer.cells();
+                self.writer.write(&self.row, &cells.each_ref().map(String::as_str))?;
             }
-            if self.selection == RowSelection::All {
-                self.write_unanswered(&row)?;
-            }
+        } else if is_all {
+            self.write_unanswered()?;
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn write_unanswered(&mut self, row: &Row) -> Result<(), ListFileError> {
-        if row.is_blank() || row.address().is_some() {
-            return self.writer.write(row, &[]);
+    fn write_unanswered(&mut self) -> Result<(), ListFileError> {
+        if self.row.is_blank() || self.row.address().is_some() {
+            return self.writer.write(&self.row, &[]);
         }
         let problem = COLUMNS.map(|name| if name == "problem" { csv::NO_ADDRESS } else { "" });
-        self.writer.write(row, &problem)
+        self.writer.write(&self.row, &problem)
     }
 
     pub(super) fn content_type(&self) -> &'static str {

@@ -1,11 +1,13 @@
 //! `GET /v1/batches/{batch_id}:download`: the list that was uploaded, with the results beside its
 //! rows.
 //!
-//! The list is read again from where it is kept, page by page of the results, so that nothing grows
-//! with it but a workbook on disk.
+//! The list is read again from where it is kept, page by page of the results, and goes out piece by
+//! piece, so that nothing grows with it but a workbook on disk.
 
 mod list_writer;
 mod merger;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 
@@ -19,7 +21,7 @@ use tonic::Status;
 use tonic::body::Body;
 
 use self::list_writer::MadeFile;
-use self::merger::{ListMerger, MergeRefusal};
+use self::merger::{ListMerger, MergeRefusal, MergeState};
 use super::own_call::DecodedStream;
 use super::response;
 use crate::batch::uploads::UploadStore;
@@ -106,7 +108,7 @@ impl ListDownload {
     }
 
     /// Opens the list. Blocks on the disk.
-    fn open(self) -> Result<ListMerger, Status> {
+    fn open(self) -> Result<Box<ListMerger>, Status> {
         let none_kept = || {
             let message = "no list is kept of this batch: it was not uploaded as a file";
             Status::not_found(message)
@@ -154,7 +156,7 @@ enum DownloadStep {
 /// The results as they come, and the list.
 struct Merge {
     pages: DecodedStream<StreamBatchResultsResponse>,
-    merger: ListMerger,
+    merger: Box<ListMerger>,
 }
 
 impl DownloadStep {
@@ -178,14 +180,17 @@ impl DownloadStep {
 impl Merge {
     async fn next(mut self: Box<Self>) -> Result<(Bytes, Option<DownloadStep>), Status> {
         loop {
-            let results = self.pages.next().await?.map(|page| page.results);
+            if self.merger.needs_results() {
+                let results = self.pages.next().await?.map(|page| page.results);
+                self.merger.push(results);
+                continue;
+            }
             let merger = self.merger;
-            let Some(results) = results else {
-                let (piece, made) = in_background(move || merger.finish()).await?;
-                return Ok((piece, made.map(DownloadStep::Send)));
-            };
-            let (merger, piece) = in_background(move || merger.merge(results)).await?;
-            self.merger = merger;
+            let (piece, state) = in_background(move || merger.write_piece()).await?;
+            match state {
+                MergeState::Over(made) => return Ok((piece, made.map(DownloadStep::Send))),
+                MergeState::More(merger) => self.merger = merger,
+            }
             if !piece.is_empty() {
                 return Ok((piece, Some(DownloadStep::Merge(self))));
             }
