@@ -116,6 +116,12 @@ impl SessionBudget {
         self.spent = true;
     }
 
+    /// Time at which the session was opened.
+    #[must_use]
+    pub fn opened_at(&self) -> SystemTime {
+        self.opened_at
+    }
+
     /// Transactions begun so far.
     #[must_use]
     pub fn transactions_begun(&self) -> u32 {
@@ -167,7 +173,7 @@ mod tests {
     fn a_session_ends_before_a_server_punishes_unknown_users() {
         let (mut budget, config) = session();
         let mut limits = SessionLimits::default();
-        limits.learn_refusals(9, 10, 9);
+        limits.learn_refusals(9, 10, 9, at(0));
         (0..8).for_each(|_| budget.answered(true));
         assert!(!budget.is_spent(&config, &limits, at(1)));
         budget.answered(true);

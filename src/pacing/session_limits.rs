@@ -12,19 +12,53 @@
 //! beyond each of the two numbers and no further, unless one before it did and was answered as
 //! before. The tenth may come with those before it: a delay tells as much about them all. The
 //! twentieth comes alone: what it ends would leave more than itself unanswered.
+//!
+//! A rate limit may come in the words of a limit of sessions, and a session may end by accident. So
+//! what only one session showed is believed where a server named it and nothing speaks against it;
+//! else a later session has to show it too. Nothing is believed for ever.
+
+use std::time::{Duration, SystemTime};
 
 /// The usual limit of this kind. A session of an exchanger of which none has passed it names a
 /// single recipient more than that, and learns from the reply whether it may go on.
 const USUAL: u32 = 100;
 
+/// A session that ended after fewer recipients than this says nothing about a limit of recipients.
+const FEWEST: u32 = 10;
+
+/// Time for which a limit is believed: a wrong one costs no more than that, and a right one is
+/// learned again with a refusal or two.
+const BELIEVED: Duration = Duration::from_secs(60 * 60);
+
+/// A limit, and when it was learned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct LearnedLimit {
+    most: u32,
+    at: SystemTime,
+}
+
+impl LearnedLimit {
+    /// The lower one of two: `before`, and `most`, which was learned now.
+    fn lower(before: Option<Self>, most: u32, now: SystemTime) -> Self {
+        before.filter(|before| before.most <= most).unwrap_or(Self { most, at: now })
+    }
+
+    /// `true` if a session that took `taken` recipients shows the same.
+    fn is_about(self, taken: u32) -> bool {
+        self.most.abs_diff(taken) <= taken / 10
+    }
+}
+
 /// See the module.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SessionLimits {
-    recipients: Option<u32>,
-    transactions: Option<u32>,
+    recipients: Option<LearnedLimit>,
+    /// A limit of recipients that one session showed, and that may be none.
+    suspected: Option<LearnedLimit>,
+    transactions: Option<LearnedLimit>,
     /// The most recipients that a session was seen to take.
     passed: u32,
-    refusals: Option<u32>,
+    refusals: Option<LearnedLimit>,
     /// The most refusals that a session was seen to bear.
     borne: u32,
 }
@@ -33,13 +67,13 @@ impl SessionLimits {
     /// The limit of recipients that was learned, if one was.
     #[must_use]
     pub fn recipients(&self) -> Option<u32> {
-        self.recipients
+        self.recipients.map(|learned| learned.most)
     }
 
     /// Recipients that a session may name at once after it has named this many.
     #[must_use]
     pub fn recipients_left(&self, named: u32) -> u32 {
-        let learned = self.recipients.map_or(u32::MAX, |most| most.saturating_sub(named));
+        let learned = self.recipients().map_or(u32::MAX, |most| most.saturating_sub(named));
         let is_proven = self.passed > USUAL || named > USUAL;
         learned.min(if is_proven { u32::MAX } else { USUAL + 1 - named })
     }
@@ -54,7 +88,7 @@ impl SessionLimits {
     /// Transactions that a session may still begin after this many.
     #[must_use]
     pub fn transactions_left(&self, begun: u32) -> u32 {
-        self.transactions.map_or(u32::MAX, |most| most.saturating_sub(begun))
+        self.transactions.map_or(u32::MAX, |learned| learned.most.saturating_sub(begun))
     }
 
     /// Refusals that a session may bring about at once after this many. `usual` is the number that
@@ -77,7 +111,7 @@ impl SessionLimits {
     }
 
     fn most_refusals(&self, most: u32) -> u32 {
-        self.refusals.map_or(most, |learned| learned.min(most))
+        self.refusals.map_or(most, |learned| learned.most.min(most))
     }
 
     /// A session bore this many refusals.
@@ -87,16 +121,16 @@ impl SessionLimits {
 
     /// A session was slowed down or ended between its refusals `before` and `after`, at least the
     /// `usual` number of them: it should have stopped sooner. Returns whether that is news.
-    pub fn learn_refusals(&mut self, before: u32, after: u32, usual: u32) -> bool {
+    pub fn learn_refusals(&mut self, before: u32, after: u32, usual: u32, now: SystemTime) -> bool {
         let sooner = match self.refusals {
             // Recipients that are no refusals came after the last one that was allowed.
-            Some(learned) if after >= learned => learned.saturating_sub(1),
+            Some(learned) if after >= learned.most => learned.most.saturating_sub(1),
             _ => before,
         };
-        let sooner = sooner.max(usual);
-        let is_news = after >= usual && self.refusals.is_none_or(|learned| sooner < learned);
+        let most = sooner.max(usual);
+        let is_news = after >= usual && self.refusals.is_none_or(|learned| most < learned.most);
         if is_news {
-            self.refusals = Some(sooner);
+            self.refusals = Some(LearnedLimit { most, at: now });
         }
         is_news
     }
@@ -106,26 +140,63 @@ impl SessionLimits {
         self.passed = self.passed.max(taken);
     }
 
-    /// A session took this many recipients, and no more.
-    pub fn learn_recipients(&mut self, taken: u32) {
-        self.recipients = Some(self.recipients.unwrap_or(u32::MAX).min(taken.max(1)));
+    /// The server named a limit when a session that began at `began` had taken this many
+    /// recipients. One that is too low, or that a session passed before, has to show twice.
+    pub fn learn_recipients(&mut self, taken: u32, began: SystemTime, now: SystemTime) {
+        if taken >= FEWEST.max(self.passed) {
+            self.recipients = Some(LearnedLimit::lower(self.recipients, taken, now));
+        } else {
+            self.show_recipients(taken, began, now);
+        }
+    }
+
+    /// A session that began at `began` ended after this many recipients, and nothing says why: it
+    /// is a limit if a later session ends after about as many.
+    pub fn suspect_recipients(&mut self, taken: u32, began: SystemTime, now: SystemTime) {
+        if taken >= FEWEST {
+            self.show_recipients(taken, began, now);
+        }
+    }
+
+    /// A session took no more than this. Several at the same time show no more than one.
+    fn show_recipients(&mut self, taken: u32, began: SystemTime, now: SystemTime) {
+        match self.suspected.filter(|suspected| suspected.is_about(taken)) {
+            Some(suspected) if suspected.at <= began => {
+                self.recipients = Some(LearnedLimit::lower(self.recipients, taken, now));
+            }
+            Some(_) => {}
+            None => self.suspected = Some(LearnedLimit { most: taken, at: now }),
+        }
     }
 
     /// A session took this many transactions, and no more.
-    pub fn learn_transactions(&mut self, carried: u32) {
-        self.transactions = Some(self.transactions.unwrap_or(u32::MAX).min(carried.max(1)));
+    pub fn learn_transactions(&mut self, carried: u32, now: SystemTime) {
+        self.transactions = Some(LearnedLimit::lower(self.transactions, carried.max(1), now));
     }
 
     /// Forgets what was learned: a new session was refused in the same way, so the limit is not one
     /// of a session.
     pub fn forget(&mut self) {
-        (self.recipients, self.transactions) = (None, None);
+        (self.recipients, self.suspected, self.transactions) = (None, None, None);
+    }
+
+    /// Forgets what was learned too long ago.
+    pub fn expire(&mut self, now: SystemTime) {
+        let all =
+            [&mut self.recipients, &mut self.suspected, &mut self.transactions, &mut self.refusals];
+        for limit in all {
+            *limit = limit.filter(|learned| now < learned.at + BELIEVED);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
+    }
 
     #[test]
     fn a_session_goes_a_single_recipient_beyond_the_usual_limit() {
@@ -167,7 +238,7 @@ mod tests {
         assert_eq!((left(limits, 0), left(limits, 8), left(limits, 9)), (10, 2, 1));
         limits.bear(10);
         assert_eq!((left(limits, 0), left(limits, 10), left(limits, 19)), (19, 9, 1));
-        assert!(limits.learn_refusals(0, 10, 9));
+        assert!(limits.learn_refusals(0, 10, 9, at(0)));
         assert_eq!(left(limits, 0), 9);
         assert_eq!(SessionLimits::default().controls_left(0, 9, 9), 9);
     }
@@ -176,21 +247,21 @@ mod tests {
     fn a_server_that_punished_a_refusal_is_not_brought_that_many_again() {
         let mut limits = SessionLimits::default();
         limits.bear(10);
-        assert!(limits.learn_refusals(19, 20, 9));
+        assert!(limits.learn_refusals(19, 20, 9, at(0)));
         assert_eq!(limits.refusals_left(0, 9, 50), 19);
         assert_eq!(limits.refusals_left(19, 9, 50), 0);
-        assert!(limits.learn_refusals(4, 19, 9), "punished at the limit: it is lower");
+        assert!(limits.learn_refusals(4, 19, 9, at(0)), "punished at the limit: it is lower");
         assert_eq!(limits.refusals_left(0, 9, 50), 18);
-        assert!(limits.learn_refusals(2, 9, 9));
+        assert!(limits.learn_refusals(2, 9, 9, at(0)));
         limits.bear(30);
         assert_eq!(limits.refusals_left(0, 9, 50), 9);
-        assert!(!limits.learn_refusals(0, 9, 9), "it was brought no more than is usual");
+        assert!(!limits.learn_refusals(0, 9, 9, at(0)), "it was brought no more than is usual");
     }
 
     #[test]
     fn what_ends_a_session_of_few_refusals_is_something_else() {
         let mut limits = SessionLimits::default();
-        assert!(!limits.learn_refusals(0, 8, 9));
+        assert!(!limits.learn_refusals(0, 8, 9, at(0)));
         assert_eq!(limits.refusals_left(0, 9, 9), 9);
     }
 
@@ -205,12 +276,66 @@ mod tests {
     #[test]
     fn the_lowest_limit_seen_counts_until_it_is_forgotten() {
         let mut limits = SessionLimits::default();
-        limits.learn_recipients(40);
-        limits.learn_recipients(60);
-        limits.learn_transactions(5);
+        limits.learn_recipients(40, at(0), at(1));
+        limits.learn_recipients(60, at(0), at(1));
+        limits.learn_transactions(5, at(1));
         assert_eq!((limits.recipients_left(0), limits.recipients_left(40)), (40, 0));
         assert_eq!((limits.transactions_left(3), limits.transactions_left(9)), (2, 0));
         limits.forget();
         assert_eq!((limits.recipients_left(0), limits.transactions_left(9)), (101, u32::MAX));
+    }
+
+    #[test]
+    fn an_end_that_nothing_explains_is_a_limit_once_a_later_session_ends_there_too() {
+        let mut limits = SessionLimits::default();
+        limits.suspect_recipients(40, at(0), at(10));
+        assert_eq!(limits.recipients(), None, "it may be an accident");
+        limits.suspect_recipients(41, at(9), at(11));
+        assert_eq!(limits.recipients(), None, "both may be the same accident");
+        limits.suspect_recipients(80, at(12), at(13));
+        assert_eq!(limits.recipients(), None, "it is no limit of 40");
+        limits.suspect_recipients(76, at(14), at(15));
+        assert_eq!(limits.recipients(), Some(76));
+    }
+
+    #[test]
+    fn an_end_after_few_recipients_is_no_limit_however_often_it_comes() {
+        let mut limits = SessionLimits::default();
+        for n in 0..10 {
+            limits.suspect_recipients(9, at(n), at(n));
+        }
+        assert_eq!(limits.recipients(), None);
+    }
+
+    #[test]
+    fn a_limit_that_is_named_and_that_something_speaks_against_has_to_be_named_twice() {
+        let mut low = SessionLimits::default();
+        low.learn_recipients(1, at(0), at(1));
+        assert_eq!(low.recipients(), None);
+        low.learn_recipients(1, at(2), at(3));
+        assert_eq!(low.recipients(), Some(1));
+        let mut passed = SessionLimits::default();
+        passed.pass(41);
+        passed.learn_recipients(40, at(0), at(1));
+        assert_eq!(passed.recipients(), None);
+        passed.learn_recipients(40, at(2), at(3));
+        assert_eq!(passed.recipients(), Some(40));
+    }
+
+    #[test]
+    fn nothing_is_believed_for_longer_than_an_hour() {
+        let mut limits = SessionLimits::default();
+        limits.learn_recipients(40, at(0), at(0));
+        limits.learn_transactions(5, at(0));
+        assert!(limits.learn_refusals(9, 10, 9, at(0)));
+        let known = limits;
+        limits.expire(at(3599));
+        assert_eq!(limits, known);
+        limits.expire(at(3600));
+        assert_eq!(limits, SessionLimits::default());
+        limits.suspect_recipients(40, at(0), at(0));
+        limits.expire(at(3600));
+        limits.suspect_recipients(40, at(3600), at(3601));
+        assert_eq!(limits.recipients(), None);
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::reply_context::ReplyContext;
-use super::session_progress::disposition;
+use super::session_progress::{disposition, takes_a_place};
 use super::{Destination, Timer};
 use crate::address::DomainName;
 use crate::pacing::{Delay, RetryBudget};
 use crate::prober::disposition::{
-    Disposition, is_by_code_alone, is_reply_to_rcpt, is_unknown_user, read, retry_hint,
+    Disposition, is_by_code_alone, is_unknown_user, read, retry_hint,
 };
 use crate::prober::lane::{ControlState, PlannedTransaction};
 use crate::prober::memory::{CatchAllState, Memory};
@@ -81,7 +81,7 @@ impl<T> Destination<T> {
         let unknown = answer.as_ref().is_some_and(is_unknown_user);
         if let Some(session) = context.session.and_then(|id| self.pool.get_mut(id)) {
             session.budget.control_answered(unknown);
-            session.taken += u32::from(answer.as_ref().is_some_and(is_reply_to_rcpt));
+            session.taken += u32::from(answer.as_ref().is_some_and(takes_a_place));
         }
         self.transaction_carried(context.session, before);
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };

@@ -99,7 +99,8 @@ impl<T> Destination<T> {
         let held_back = self.is_held_back(id, named, landed.took);
         let tarpit = self.pace(id, named, landed.took, &findings, now);
         let punished = held_back || tarpit || findings.over;
-        findings.smaller_sessions |= self.learn_refusals(id, findings.refused_before, punished);
+        let before = findings.refused_before;
+        findings.smaller_sessions |= self.learn_refusals(id, before, punished, now);
         if let Some(ended) = landed.ended {
             self.session_ended(id, ended, &mut findings, memory, now);
         }
@@ -294,6 +295,7 @@ impl<T> Destination<T> {
         let Some(session) = self.pool.get_mut(id) else { return };
         session.budget.spend();
         let (answered, address) = (session.answered, session.address);
+        let (taken, began) = (session.taken, session.budget.opened_at());
         let exchanger = session.exchanger.clone();
         let closed = matches!(&ended, RecipientAnswer::NoReply { reason: NoReply::Closed, .. });
         let why = Observation::new(ended, address, now);
@@ -314,7 +316,7 @@ impl<T> Destination<T> {
             self.put_back(&exchanger, std::mem::take(&mut findings.unanswered));
             self.obstructed(&exchanger, why, memory, now);
         } else if let Some(lane) = self.lanes.get_mut(&exchanger) {
-            lane.limits.learn_recipients(answered.max(FEWEST));
+            lane.limits.suspect_recipients(taken, began, now);
         }
     }
 
@@ -395,6 +397,3 @@ impl<T> Destination<T> {
         }
     }
 }
-
-/// A session that ended after fewer answers than this says nothing about a limit of recipients.
-const FEWEST: u32 = 10;

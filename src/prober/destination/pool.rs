@@ -183,6 +183,7 @@ impl<T> Destination<T> {
     /// Something is due in this lane: wakes an idle session, or asks for a new one.
     pub(super) fn stir(&mut self, exchanger: &DomainName, now: SystemTime) {
         let Some(lane) = self.lanes.get_mut(exchanger) else { return };
+        lane.limits.expire(now);
         let each = per_visit(&self.config, lane);
         while lane.due() > lane.woken * each && lane.held_until(now).is_none() {
             let Some(id) = lane.idle.pop() else { break };

@@ -1,7 +1,7 @@
 //! Progress of a session, and the limits that it shows: learned where a reply says that a session,
 //! or a transaction, takes no more.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::Destination;
 use super::reply_context::ReplyContext;
@@ -48,6 +48,12 @@ pub(super) fn disposition(
     }
 }
 
+/// `true` for a reply to `RCPT` that says something of the recipient: a server that takes no more
+/// recipients has not taken this one.
+pub(super) fn takes_a_place(answer: &RecipientAnswer) -> bool {
+    is_reply_to_rcpt(answer) && read(answer) != Disposition::TransactionFull
+}
+
 impl<T> Destination<T> {
     /// A transaction takes `taken` recipients and no more. Returns whether that is news.
     pub(super) fn transaction_full(&mut self, taken: u32, context: &ReplyContext<'_>) -> bool {
@@ -67,7 +73,7 @@ impl<T> Destination<T> {
     pub(super) fn count(&mut self, id: Option<SessionId>, answer: &RecipientAnswer) {
         if let Some(session) = id.and_then(|id| self.pool.get_mut(id)) {
             session.budget.answered(!answer.is_accepted());
-            session.taken += u32::from(is_reply_to_rcpt(answer));
+            session.taken += u32::from(takes_a_place(answer));
         }
     }
 
@@ -102,12 +108,13 @@ impl<T> Destination<T> {
         session.budget.spend();
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
         if is_reply_to_rcpt(answer) {
-            lane.limits.learn_recipients(session.taken);
+            let began = session.budget.opened_at();
+            lane.limits.learn_recipients(session.taken, began, context.at);
             if let Some(limit) = session.unsure_of_limit.take() {
                 lane.transaction_limit = limit;
             }
         } else {
-            lane.limits.learn_transactions(session.carried);
+            lane.limits.learn_transactions(session.carried, context.at);
         }
     }
 
@@ -122,7 +129,13 @@ impl<T> Destination<T> {
     /// Learns how many refusals a session bears from a flight that began after `before` of them.
     /// Returns whether the server has had enough of them, which was not known: it slowed the
     /// session down or ended it.
-    pub(super) fn learn_refusals(&mut self, id: SessionId, before: u32, punished: bool) -> bool {
+    pub(super) fn learn_refusals(
+        &mut self,
+        id: SessionId,
+        before: u32,
+        punished: bool,
+        now: SystemTime,
+    ) -> bool {
         let Some(session) = self.pool.get(id) else { return false };
         let Some(lane) = self.lanes.get_mut(&session.exchanger) else { return false };
         let after = session.budget.unknown_users();
@@ -130,7 +143,8 @@ impl<T> Destination<T> {
             lane.limits.bear(after);
             return false;
         }
-        lane.limits.learn_refusals(before, after, self.config.unknown_users_per_session.get())
+        let usual = self.config.unknown_users_per_session.get();
+        lane.limits.learn_refusals(before, after, usual, now)
     }
 
     /// A new session was refused as one that is full: what was learned is no limit of a session.

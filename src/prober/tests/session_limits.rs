@@ -116,3 +116,36 @@ async fn a_rate_limit_in_the_same_words_sets_no_limit_to_sessions() {
     probe_all(&world, &prober, &users(100, "a.example")).await;
     assert_eq!(prober.stats().connections - before, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_accident_sets_no_limit_to_sessions() {
+    let world = World::new();
+    world.host(MX, Rules { recipients_per_session: 12, ..Rules::default() });
+    let prober = world.prober(Config::default());
+    probe_all(&world, &prober, &users(13, "a.example")).await;
+    assert_eq!(world.seen(MX).punished, 1, "a session ended without a cause");
+    world.host(MX, Rules::default());
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let before = prober.stats().connections;
+    probe_all(&world, &prober, &users(300, "b.example")).await;
+    let connections = prober.stats().connections - before;
+    assert!(connections <= 3, "{connections}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_at_which_sessions_end_is_kept_to_for_an_hour() {
+    let world = World::new();
+    world.host(MX, Rules { recipients_per_session: 12, ..Rules::default() });
+    let prober = world.prober(Config::default());
+    let outcomes = probe_all(&world, &prober, &users(200, "a.example")).await;
+    assert!(outcomes.iter().all(|outcome| code(outcome) == 250));
+    let punished = world.seen(MX).punished;
+    // The sessions of the beginning, and a later one that shows that it was no accident.
+    assert!(punished <= 4, "{punished} sessions were ended");
+    world.host(MX, Rules::default());
+    tokio::time::sleep(Duration::from_secs(60 * 60)).await;
+    let before = prober.stats().connections;
+    probe_all(&world, &prober, &users(300, "b.example")).await;
+    let connections = prober.stats().connections - before;
+    assert!(connections <= 3, "{connections}");
+}

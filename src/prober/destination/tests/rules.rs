@@ -181,3 +181,14 @@ fn a_look_at_tls_takes_the_place_of_a_session_and_gives_it_back() {
     assert_eq!(code(&simulation, token), 250);
     assert!(simulation.inspect("a.example", MX).is_err(), "an idle session has the place");
 }
+
+#[test]
+fn a_session_that_took_nobody_shows_no_limit_of_sessions() {
+    let mut simulation = simulation();
+    simulation.submit("a.example", MX, false, 600);
+    simulation.submit("b.example", MX, false, 600);
+    let id = open_one(&mut simulation);
+    simulation.land(id, None, |_, _, _| Some(too_many()));
+    assert_eq!(simulation.core.lanes[&name(MX)].limits.recipients(), None);
+    assert!(simulation.core.lanes[&name(MX)].held_until(simulation.now).is_some());
+}
