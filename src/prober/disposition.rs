@@ -93,6 +93,17 @@ pub(super) fn is_by_code_alone(answer: &RecipientAnswer) -> bool {
     )
 }
 
+/// `true` for a limit of the rate at which we ask. What one mailbox is sent by all its senders is
+/// limited for itself.
+pub(super) fn is_rate_limit(answer: &RecipientAnswer) -> bool {
+    matches!(
+        answer,
+        RecipientAnswer::Replied { explanation, .. }
+            if explanation.meaning == Meaning::RateLimited
+                && explanation.limit != Some(ReplyLimit::Mailbox)
+    )
+}
+
 /// The waiting time that a reply names.
 pub(super) fn retry_hint(answer: &RecipientAnswer) -> Option<Duration> {
     match answer {

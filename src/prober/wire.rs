@@ -234,6 +234,7 @@ enum WireBasis {
 enum WireLimit {
     Recipients,
     Messages,
+    Mailbox,
 }
 
 impl From<&RecipientAnswer> for WireAnswer {
@@ -255,6 +256,7 @@ impl From<&RecipientAnswer> for WireAnswer {
                 limit: explanation.limit.map(|limit| match limit {
                     ReplyLimit::Recipients => WireLimit::Recipients,
                     ReplyLimit::Messages => WireLimit::Messages,
+                    ReplyLimit::Mailbox => WireLimit::Mailbox,
                 }),
             }),
             RecipientAnswer::NoReply { stage, reason } => Self::NoReply {
@@ -299,6 +301,7 @@ impl WireReply {
         explanation.limit = self.limit.map(|limit| match limit {
             WireLimit::Recipients => ReplyLimit::Recipients,
             WireLimit::Messages => ReplyLimit::Messages,
+            WireLimit::Mailbox => ReplyLimit::Mailbox,
         });
         let enhanced =
             self.enhanced.map(|(class, subject, detail)| EnhancedStatus { class, subject, detail });

@@ -9,10 +9,10 @@ use super::session_progress::disposition;
 use super::{Destination, JobState, TRIES};
 use crate::address::DomainName;
 use crate::pacing::Delay;
-use crate::prober::disposition::{Disposition, read, retry_hint};
+use crate::prober::disposition::{Disposition, is_rate_limit, read, retry_hint};
 use crate::prober::lane::{ControlState, JobId, PlannedTransaction, SessionId};
 use crate::prober::memory::Memory;
-use crate::smtp::{Meaning, NoReply, Observation, RecipientAnswer, Stage, TranscriptLine};
+use crate::smtp::{NoReply, Observation, RecipientAnswer, Stage, TranscriptLine};
 
 /// Result of a flight.
 #[derive(Clone, Debug, Default)]
@@ -232,9 +232,7 @@ impl<T> Destination<T> {
         context: &ReplyContext<'_>,
         findings: &mut FlightFindings,
     ) {
-        if let RecipientAnswer::Replied { explanation, .. } = answer
-            && explanation.meaning == Meaning::RateLimited
-        {
+        if is_rate_limit(answer) {
             findings.rate_limit.get_or_insert_with(|| Observation {
                 // It is one caller's own.
                 transcript: None,

@@ -109,7 +109,7 @@ fn rule(
         name => Some(ReplyLimit::from_name(name).ok_or_else(|| {
             RuleFault::new(
                 format!("no limit is called `{name}`"),
-                "write `recipients` or `messages`",
+                "write `recipients`, `messages` or `mailbox`",
             )
         })?),
     };

@@ -177,7 +177,7 @@ pub enum RuleBasis {
     Words,
 }
 
-/// A limit that the server named and that another try in another way keeps.
+/// A limit that the server named, where it is no limit of all that we ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReplyLimit {
@@ -186,6 +186,8 @@ pub enum ReplyLimit {
     Recipients,
     /// Messages, or transactions, of one session: a new session takes more.
     Messages,
+    /// What one mailbox is sent by all its senders: any other recipient may be asked about at once.
+    Mailbox,
 }
 
 impl ReplyLimit {
@@ -194,6 +196,7 @@ impl ReplyLimit {
         match name {
             "recipients" => Some(Self::Recipients),
             "messages" => Some(Self::Messages),
+            "mailbox" => Some(Self::Mailbox),
             _ => None,
         }
     }

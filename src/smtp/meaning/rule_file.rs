@@ -50,7 +50,8 @@ pub(super) struct RuleText {
     /// Phrases none of which may stand in the reply.
     #[serde(default)]
     pub(super) unless: Vec<String>,
-    /// The limit that the reply names: `recipients` (of a transaction), `messages` (of a session).
+    /// The limit that the reply names: `recipients` (of a transaction), `messages` (of a session),
+    /// `mailbox` (what one mailbox is sent).
     #[serde(default)]
     pub(super) limit: String,
     /// The clause, page or observation that this is known from.

@@ -107,6 +107,35 @@ fn too_many_recipients_is_one_meaning_with_one_limit() {
 }
 
 #[test]
+fn a_mailbox_that_is_sent_too_much_is_no_limit_of_ours() {
+    let limit = |text: &str| {
+        let found = Classifier::builtin().explain(&ReplyView::from_text(text).at(Stage::Rcpt));
+        assert_eq!(found.meaning, Meaning::RateLimited, "{text}: {found:?}");
+        found.limit
+    };
+    let google = "450-4.2.1 The user you are trying to contact is receiving mail at a rate that\n\
+        450-4.2.1 prevents additional messages from being delivered. Please resend your\n\
+        450-4.2.1 message at a later time. If the user is able to receive mail at that\n\
+        450-4.2.1 time, your message will be delivered. For more information, go to\n\
+        450 4.2.1 https://support.google.com/mail/?p=ReceivingRate a1-2b.34 - gsmtp";
+    for text in [
+        google,
+        "450 4.2.1 The user you are trying to contact is receiving mail too quickly",
+        "450 4.2.1 Too many messages for this recipient",
+    ] {
+        assert_eq!(limit(text), Some(ReplyLimit::Mailbox), "{text}");
+    }
+    for text in [
+        "450 4.7.1 Recipient address throttled",
+        "450 4.7.1 Slow down",
+        "450 4.7.1 Too many messages from 192.0.2.7",
+        "550 5.4.5 Daily user sending limit exceeded",
+    ] {
+        assert_eq!(limit(text), None, "{text}");
+    }
+}
+
+#[test]
 fn a_refusal_carries_the_waiting_time_that_it_names() {
     let wait = |text| explain(text).retry_after.map(|wait| wait.as_secs());
     assert_eq!(wait("450 4.2.0 Greylisted, please try again in 300 seconds"), Some(300));

@@ -192,3 +192,20 @@ fn a_session_that_took_nobody_shows_no_limit_of_sessions() {
     assert_eq!(simulation.core.lanes[&name(MX)].limits.recipients(), None);
     assert!(simulation.core.lanes[&name(MX)].held_until(simulation.now).is_some());
 }
+
+#[test]
+fn a_mailbox_that_is_sent_too_much_holds_nobody_else_back() {
+    let mut simulation = simulation();
+    let busy = simulation.submit("a.example", MX, false, 600);
+    simulation.submit("a.example", MX, false, 600);
+    let id = open_one(&mut simulation);
+    simulation.land(id, None, |_, _, recipient| {
+        Some(if recipient == 0 { busy_mailbox() } else { accepted() })
+    });
+    assert_eq!(simulation.answers.len(), 1, "the busy one is asked again later");
+    simulation.submit("a.example", MX, false, 0);
+    simulation.ask(id);
+    assert!(matches!(simulation.sessions[&id].task, Task::Flying(_)));
+    simulation.serve();
+    assert_eq!(code(&simulation, busy), 250);
+}

@@ -15,7 +15,7 @@ use crate::prober::disposition::tests::replied;
 use crate::prober::evidence::LaneAnswer;
 use crate::prober::lane::{JobId, SessionId};
 use crate::prober::memory::{CatchAllLifetimes, Memory};
-use crate::smtp::{Meaning, NoReply, Observation, RecipientAnswer, ReplyLimit, Stage};
+use crate::smtp::{Explanation, Meaning, NoReply, Observation, RecipientAnswer, ReplyLimit, Stage};
 
 /// A session as its task sees it.
 pub(super) enum Task {
@@ -77,9 +77,20 @@ pub(super) fn busy(stage: Stage) -> RecipientAnswer {
 /// A reply that names the limit of recipients.
 pub(super) fn too_many() -> RecipientAnswer {
     let text = "too many recipients";
-    let mut answer = replied(Stage::Rcpt, 452, "4.5.3", text, Meaning::RateLimited, "test");
+    let answer = replied(Stage::Rcpt, 452, "4.5.3", text, Meaning::RateLimited, "test");
+    explained(answer, |explanation| explanation.limit = Some(ReplyLimit::Recipients))
+}
+
+/// A reply that one mailbox is sent too much.
+pub(super) fn busy_mailbox() -> RecipientAnswer {
+    let text = "receiving mail too quickly";
+    let answer = replied(Stage::Rcpt, 450, "4.2.1", text, Meaning::RateLimited, "test");
+    explained(answer, |explanation| explanation.limit = Some(ReplyLimit::Mailbox))
+}
+
+fn explained(mut answer: RecipientAnswer, more: impl FnOnce(&mut Explanation)) -> RecipientAnswer {
     if let RecipientAnswer::Replied { explanation, .. } = &mut answer {
-        explanation.limit = Some(ReplyLimit::Recipients);
+        more(explanation);
     }
     answer
 }
