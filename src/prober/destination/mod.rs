@@ -208,19 +208,12 @@ impl<T> Destination<T> {
         }
         let reached = known.is_some_and(|exchanger| exchanger.reached);
         let limits = known.map(|exchanger| exchanger.limits).unwrap_or_default();
-        let lane =
-            self.lanes.entry(asked.exchanger.clone()).or_insert_with(|| Lane::new(reached, limits));
-        if lane.sessions.is_empty()
-            && lane.connect_backoff.is_active(now)
-            && let Some(why) = &lane.obstacle
-            && (!asked.patient
-                || lane.connect_backoff.until() + self.config.answer_margin > asked.retry_until)
-        {
-            let mut answered = LaneAnswer::new(why.clone(), Control::NotAsked);
-            answered.may_answer_later = true;
+        if let Some(answered) = self.answer_at_once(&asked, now) {
             self.effects.push_back(Effect::Answer(asked.token, answered));
             return id;
         }
+        let lane =
+            self.lanes.entry(asked.exchanger.clone()).or_insert_with(|| Lane::new(reached, limits));
         lane.push(&asked.domain, id);
         let exchanger = asked.exchanger.clone();
         self.note_host(&exchanger);

@@ -84,22 +84,15 @@ impl<T> Destination<T> {
         if matches!(self.pool.get(id), Some(s) if matches!(s.state, SessionState::Woken { .. })) {
             lane.woken = lane.woken.saturating_sub(1);
         }
-        if lane.due() > 0 {
-            let held = lane.held_until(now);
+        if lane.due() > 0 && !self.must_wait(&exchanger, now) {
             let room = self.recipients.room(now);
-            if let Some(until) = held {
-                self.set_alarm(&exchanger, until);
-            } else if room == 0 {
-                self.recipients.ran_short();
-            } else {
-                return match self.plan_flight(id, room) {
-                    flight if flight.is_empty() => self.close(id, now),
-                    flight => {
-                        self.recipients.take(recipients(&flight), now);
-                        NextAction::Send(flight)
-                    }
-                };
-            }
+            return match self.plan_flight(id, room) {
+                flight if flight.is_empty() => self.close(id, now),
+                flight => {
+                    self.recipients.take(recipients(&flight), now);
+                    NextAction::Send(flight)
+                }
+            };
         }
         if over <= now || self.draining {
             return self.close(id, now);

@@ -184,8 +184,12 @@ impl<T> Destination<T> {
     pub(super) fn stir(&mut self, exchanger: &DomainName, now: SystemTime) {
         let Some(lane) = self.lanes.get_mut(exchanger) else { return };
         lane.limits.expire(now);
+        if lane.due() == 0 || self.must_wait(exchanger, now) {
+            return;
+        }
+        let Some(lane) = self.lanes.get_mut(exchanger) else { return };
         let each = per_visit(&self.config, lane);
-        while lane.due() > lane.woken * each && lane.held_until(now).is_none() {
+        while lane.due() > lane.woken * each {
             let Some(id) = lane.idle.pop() else { break };
             let Some(session) = self.pool.get_mut(id) else { continue };
             if let SessionState::Idle { since } = session.state {
@@ -207,6 +211,21 @@ impl<T> Destination<T> {
         }
     }
 
+    /// `true` if no recipient of this lane may be named now: the exchanger or the destination had
+    /// enough of them. The lane is looked at again when one may.
+    pub(super) fn must_wait(&mut self, exchanger: &DomainName, now: SystemTime) -> bool {
+        let held = self.lanes.get(exchanger).and_then(|lane| lane.held_until(now));
+        if let Some(until) = held {
+            self.set_alarm(exchanger, until);
+            return true;
+        }
+        let is_short = self.recipients.room(now) == 0;
+        if is_short {
+            self.recipients.ran_short();
+        }
+        is_short
+    }
+
     /// Opens what is wanted and allowed.
     pub(super) fn open_sessions(&mut self, now: SystemTime) {
         if self.suspended {
@@ -217,11 +236,14 @@ impl<T> Destination<T> {
                 self.pool.wanting.pop_front();
                 continue;
             };
-            if !wants_session(&self.config, lane) {
-                lane.wanting = false;
+            if !wants_session(&self.config, lane) || self.must_wait(&exchanger, now) {
                 self.pool.wanting.pop_front();
+                if let Some(lane) = self.lanes.get_mut(&exchanger) {
+                    lane.wanting = false;
+                }
                 continue;
             }
+            let Some(lane) = self.lanes.get_mut(&exchanger) else { continue };
             if lane.connect_backoff.is_active(now) {
                 lane.wanting = false;
                 let until = lane.connect_backoff.until();

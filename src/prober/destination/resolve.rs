@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::reply_context::ReplyContext;
-use super::{Destination, Effect, JobState, Timer};
+use super::{Destination, Effect, JobState, Submission, Timer};
 use crate::address::DomainName;
-use crate::pacing::Delay;
+use crate::pacing::{Backoff, Delay};
 use crate::prober::disposition::{is_by_code_alone, is_unknown_user, retry_hint};
 use crate::prober::evidence::LaneAnswer;
 use crate::prober::lane::{ControlState, JobId};
@@ -144,6 +144,30 @@ impl<T> Destination<T> {
         for (domain, _) in jobs {
             self.tidy(exchanger, Some(&domain), now);
         }
+    }
+
+    /// The answer of a recipient whose caller does not wait for the end of a pause: the reply, or
+    /// the silence, that began it.
+    pub(super) fn answer_at_once(
+        &self,
+        asked: &Submission<T>,
+        now: SystemTime,
+    ) -> Option<LaneAnswer> {
+        let lane = self.lanes.get(&asked.exchanger)?;
+        let is_too_long =
+            |pause: &Backoff| pause.until() + self.config.answer_margin > asked.retry_until;
+        if lane.sessions.is_empty()
+            && lane.connect_backoff.is_active(now)
+            && let Some(why) = &lane.obstacle
+            && (!asked.patient || is_too_long(&lane.connect_backoff))
+        {
+            let mut answered = LaneAnswer::new(why.clone(), Control::NotAsked);
+            answered.may_answer_later = true;
+            return Some(answered);
+        }
+        let why = lane.rate_limit.as_ref()?;
+        let is_held = lane.rcpt_backoff.is_active(now) && is_too_long(&lane.rcpt_backoff);
+        is_held.then(|| LaneAnswer::new(why.clone(), Control::NotAsked))
     }
 
     /// The exchanger does not let us in for now and no session is open: answers those who have

@@ -209,3 +209,38 @@ fn a_mailbox_that_is_sent_too_much_holds_nobody_else_back() {
     simulation.serve();
     assert_eq!(code(&simulation, busy), 250);
 }
+
+#[test]
+fn nobody_connects_to_an_exchanger_that_asked_for_a_rest() {
+    let mut simulation = simulation();
+    let first = simulation.submit("a.example", MX, false, 3600);
+    let id = open_one(&mut simulation);
+    simulation.land(id, None, |_, _, _| Some(slow_down(600)));
+    let second = simulation.submit("b.example", MX, false, 3600);
+    simulation.serve();
+    assert_eq!((code(&simulation, first), code(&simulation, second)), (250, 250));
+    assert_eq!(simulation.connections.len(), 2, "one before the rest, and one after it");
+}
+
+#[test]
+fn a_caller_without_the_time_for_a_rest_is_told_of_it_at_once() {
+    let mut simulation = simulation();
+    simulation.submit("a.example", MX, false, 3600);
+    let id = open_one(&mut simulation);
+    simulation.land(id, None, |_, _, _| Some(slow_down(600)));
+    let hasty = simulation.submit("b.example", MX, false, 600);
+    assert_eq!(code(&simulation, hasty), 450);
+    simulation.submit("b.example", MX, false, 603);
+    assert_eq!(simulation.answers.len(), 1, "the other one waits");
+}
+
+#[test]
+fn nobody_connects_while_no_recipient_may_be_named() {
+    let config = Config { recipients_per_minute: count(1), ..Config::default() };
+    let mut simulation = Simulation::new(config);
+    simulation.submit("a.example", MX, false, 600);
+    simulation.submit("a.example", MX, false, 600);
+    simulation.serve();
+    assert_eq!(simulation.answers.len(), 2);
+    assert_eq!(simulation.connections.len(), 2);
+}

@@ -88,6 +88,13 @@ pub(super) fn busy_mailbox() -> RecipientAnswer {
     explained(answer, |explanation| explanation.limit = Some(ReplyLimit::Mailbox))
 }
 
+/// A reply that asks for this many seconds of rest.
+pub(super) fn slow_down(seconds: u64) -> RecipientAnswer {
+    let answer = replied(Stage::Rcpt, 450, "4.7.1", "slow down", Meaning::RateLimited, "test");
+    let wait = Duration::from_secs(seconds);
+    explained(answer, |explanation| explanation.retry_after = Some(wait))
+}
+
 fn explained(mut answer: RecipientAnswer, more: impl FnOnce(&mut Explanation)) -> RecipientAnswer {
     if let RecipientAnswer::Replied { explanation, .. } = &mut answer {
         more(explanation);
