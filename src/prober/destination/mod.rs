@@ -357,15 +357,24 @@ impl<T> Destination<T> {
         self.last_id
     }
 
-    /// Forgets what nothing waits for: the domain's queue, then the lane.
+    /// Forgets what nothing waits for: the domain's queue, then the lane, once its pauses do not
+    /// count any more.
     fn tidy(&mut self, exchanger: &DomainName, domain: Option<&DomainName>, now: SystemTime) {
         let Some(lane) = self.lanes.get_mut(exchanger) else { return };
         if let Some(domain) = domain {
             lane.tidy(domain);
         }
-        let unused = lane.is_empty() && lane.session_count() == 0 && !lane.wanting;
-        if unused && !lane.connect_backoff.is_active(now) && !lane.rcpt_backoff.is_active(now) {
-            self.lanes.remove(exchanger);
+        if !lane.is_empty() || lane.session_count() > 0 || lane.wanting {
+            return;
+        }
+        let longest = self.config.connect_backoff_longest;
+        let pauses = [lane.connect_backoff, lane.rcpt_backoff];
+        let counting = pauses.into_iter().filter(|pause| pause.is_counting(longest, now));
+        match counting.map(|pause| pause.until() + longest).max() {
+            Some(end) => self.set_alarm(exchanger, end),
+            None => {
+                self.lanes.remove(exchanger);
+            }
         }
     }
 }

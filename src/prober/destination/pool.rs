@@ -241,6 +241,7 @@ impl<T> Destination<T> {
                 if let Some(lane) = self.lanes.get_mut(&exchanger) {
                     lane.wanting = false;
                 }
+                self.tidy(&exchanger, None, now);
                 continue;
             }
             let Some(lane) = self.lanes.get_mut(&exchanger) else { continue };

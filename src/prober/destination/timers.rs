@@ -41,7 +41,8 @@ impl Timers {
 impl<T> Destination<T> {
     /// Time at which [`Self::tick`] is to be called; `None` if nothing waits for a time.
     pub(in crate::prober) fn wake_at(&self) -> Option<SystemTime> {
-        if self.draining && self.jobs.is_empty() && self.pool.count() == 0 {
+        // What is left then is lanes to forget: that can wait until something is asked again.
+        if self.jobs.is_empty() && self.pool.count() == 0 {
             return None;
         }
         // A suspended destination opens none, even when there is room again.

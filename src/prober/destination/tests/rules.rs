@@ -244,3 +244,33 @@ fn nobody_connects_while_no_recipient_may_be_named() {
     assert_eq!(simulation.answers.len(), 2);
     assert_eq!(simulation.connections.len(), 2);
 }
+
+#[test]
+fn an_exchanger_that_was_left_alone_is_forgotten_while_others_are_asked() {
+    let config = Config { connections_per_minute: count(1000), ..Config::default() };
+    let mut simulation = Simulation::new(config);
+    for n in 0..100 {
+        simulation.submit("a.example", &format!("mx{n}.example.net"), false, 0);
+        let id = simulation.ids(|task| matches!(task, Task::Opening))[0];
+        simulation.refused(id, busy(Stage::Banner));
+        simulation.close(id);
+    }
+    assert_eq!(simulation.answers.len(), 100);
+    simulation.submit("a.example", MX, false, 0);
+    open_one(&mut simulation);
+    simulation.advance(Duration::from_secs(300));
+    assert_eq!(simulation.core.lanes.len(), 1);
+}
+
+#[test]
+fn an_exchanger_whose_callers_left_before_it_had_a_session_is_forgotten() {
+    let config = Config { connections_per_minute: count(1), ..Config::default() };
+    let mut simulation = Simulation::new(config);
+    simulation.submit("example.net", MX, false, 600);
+    let id = open_one(&mut simulation);
+    let leaving = simulation.submit("example.net", "other.example.net", false, 600);
+    simulation.withdraw(leaving);
+    simulation.advance(Duration::from_secs(100));
+    assert!(matches!(simulation.sessions[&id].task, Task::Flying(_)));
+    assert_eq!(simulation.core.lanes.len(), 1);
+}
