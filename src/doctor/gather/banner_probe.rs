@@ -136,7 +136,7 @@ impl BannerProber<'_> {
 
 async fn banner(stream: &mut Box<dyn Stream>, reader: &mut ReplyReader) -> Result<Reply, NoReply> {
     loop {
-        match reader.next_reply() {
+        match reader.next_banner() {
             Ok(Some(reply)) => return Ok(reply),
             Ok(None) => match stream.read(reader.space()).await {
                 Ok(0) | Err(_) => return Err(NoReply::Closed),

@@ -170,6 +170,35 @@ async fn a_block_is_answered_from_memory_without_knocking_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_block_behind_the_teaser_of_a_banner_is_remembered_as_one() {
+    let banner = "220-mx.example ESMTP\r\n521 5.7.1 blocked using zen.spamhaus.org";
+    let (world, prober) = world(Rules { banner: Some(banner), ..Rules::default() });
+    for _ in 0..2 {
+        let outcome = prober.probe(world.request("user1@a.example", &[(MX, 10)])).await;
+        let answer = &last(&outcome).observation.answer;
+        let RecipientAnswer::Replied { stage: Stage::Banner, reply, .. } = answer else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(reply.code, 521);
+    }
+    assert_eq!(world.seen(MX).connections.len(), 1, "the identity rests");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_busy_behind_its_teaser_is_asked_again() {
+    let banner = Some("220-mx.example ESMTP\r\n421 4.3.2 All server ports are busy");
+    let (world, prober) = world(Rules { banner, ..Rules::default() });
+    let request = world.request("user1@a.example", &[(MX, 10)]);
+    let recovery = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        world.host(MX, Rules::default());
+    };
+    let (outcome, ()) = tokio::join!(prober.probe(request), recovery);
+    assert_eq!(code(&outcome), 250);
+    assert_eq!(world.seen(MX).connections.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_block_at_mail_is_about_us_and_remembered() {
     let (world, prober) =
         world(Rules { mail: Some("550 5.7.1 you are listed"), ..Rules::default() });

@@ -23,7 +23,7 @@ use super::dialogue::{
     Dialogue, Hints, Interpret, SessionFacts, Step, Transaction, TransactionReport,
 };
 use super::wire::ReplyReader;
-use super::{NoReply, RecipientAnswer, TranscriptLine};
+use super::{NoReply, RecipientAnswer, Stage, TranscriptLine};
 use crate::address::DomainName;
 use crate::clock::Clock;
 
@@ -262,7 +262,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.notice_unsolicited();
             return self.dialogue.handle_stray_bytes(self.clock.now());
         }
-        match self.reader.next_reply() {
+        let next = match self.dialogue.stage() {
+            Stage::Banner => self.reader.next_banner(),
+            _ => self.reader.next_reply(),
+        };
+        match next {
             Ok(Some(reply)) => self.dialogue.handle_reply(reply, self.clock.now()),
             Err(fault) => self.give_up(NoReply::Protocol(fault.to_string())),
             Ok(None) => {

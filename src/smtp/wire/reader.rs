@@ -93,6 +93,21 @@ impl ReplyReader {
     /// # Errors
     /// When the bytes are no reply, or too much of one. Nothing after it can be trusted.
     pub fn next_reply(&mut self) -> Result<Option<Reply>, ReplyFault> {
+        self.assemble(false)
+    }
+
+    /// The same for the reply that a server speaks first. One that took itself for ready (220)
+    /// and refuses us (4yz, 5yz) before it has said so has changed its mind: postscreen says
+    /// `220-` to see who talks too early, then looks into its blocklists. The refusal is the
+    /// banner then, alone. No command was sent, so nothing is taken for the reply to another one.
+    ///
+    /// # Errors
+    /// As those of [`Self::next_reply`].
+    pub fn next_banner(&mut self) -> Result<Option<Reply>, ReplyFault> {
+        self.assemble(true)
+    }
+
+    fn assemble(&mut self, is_banner: bool) -> Result<Option<Reply>, ReplyFault> {
         while let Some(feed) =
             self.buffer[self.scanned..self.end].iter().position(|octet| *octet == b'\n')
         {
@@ -104,12 +119,11 @@ impl ReplyReader {
             (self.start, self.scanned) = (after, after);
             let raw = &self.buffer[from..after - 1];
             let line = parse::line(raw.strip_suffix(b"\r").unwrap_or(raw))?;
-            let reply = self.unfinished.get_or_insert_with(|| Reply {
-                code: line.code,
-                enhanced: None,
-                lines: Vec::with_capacity(1),
-            });
-            if reply.code != line.code {
+            let empty = || Reply { code: line.code, enhanced: None, lines: Vec::with_capacity(1) };
+            let reply = self.unfinished.get_or_insert_with(empty);
+            if is_banner && reply.code == 220 && line.code >= 400 {
+                *reply = empty();
+            } else if reply.code != line.code {
                 return Err(ReplyFault::MixedCodes { first: reply.code, later: line.code });
             }
             if reply.lines.len() == self.limits.lines {

@@ -49,6 +49,32 @@ fn two_codes_in_one_reply_are_a_fault() {
 }
 
 #[test]
+fn a_refusal_behind_the_first_lines_of_a_banner_is_the_banner() {
+    let read = |bytes: &[u8]| {
+        let mut reader = ReplyReader::new(ReplyLimits::default());
+        reader.space()[..bytes.len()].copy_from_slice(bytes);
+        reader.filled(bytes.len());
+        reader.next_banner()
+    };
+    for (bytes, code, lines) in [
+        (&b"220-mx\r\n220 mx\r\n"[..], 220, ["mx", "mx"].as_slice()),
+        (b"220-mx\r\n220-mx\r\n521 5.7.1 blocked\r\n", 521, &["blocked"]),
+        (b"220-mx\r\n421-busy\r\n421 bye\r\n", 421, &["busy", "bye"]),
+    ] {
+        let reply = read(bytes).unwrap().unwrap();
+        assert_eq!(reply.code, code);
+        assert_eq!(reply.lines, lines);
+    }
+    for (bytes, first, later) in [
+        (&b"220-mx\r\n250 mx\r\n"[..], 220, 250),
+        (b"554-no\r\n220 mx\r\n", 554, 220),
+        (b"220-mx\r\n421-busy\r\n220 mx\r\n", 421, 220),
+    ] {
+        assert_eq!(read(bytes), Err(ReplyFault::MixedCodes { first, later }));
+    }
+}
+
+#[test]
 fn garbage_is_a_fault_at_once() {
     for bytes in [&b"\r\n"[..], b"\x16\x03\x01\n", b"250-a\r\nb\r\n", b"999 x\r\n", b"000 x\r\n"] {
         assert!(matches!(read(bytes), Err(ReplyFault::NotSmtp(_))), "{bytes:?}");
