@@ -41,7 +41,8 @@ pub struct Config {
     /// `smtp_accept_max_per_connection`.
     pub recipients_per_session: NonZeroU32,
     /// Transactions in one session. Default 90: Postfix counts each `RSET` past
-    /// `smtpd_junk_command_limit` (100) as an error.
+    /// `smtpd_junk_command_limit` (100) as an error. With Exim 11 at most: it hangs up at the
+    /// twelfth `RSET` (`smtp_accept_max_nonmail`).
     pub transactions_per_session: NonZeroU32,
     /// Unknown users in one session, with every other refused recipient: servers count them all
     /// as errors, refused for now ones too. Default 9: at 10 Postfix delays each reply by a second

@@ -17,7 +17,8 @@ use super::stats::TimedPhase;
 use crate::address::DomainName;
 use crate::egress::Stream;
 use crate::smtp::{
-    self, Hints, Mailbox, Observation, Session, SessionCounters, TransactionReport, TranscriptLine,
+    self, Hints, Mailbox, Observation, Session, SessionCounters, SessionFacts, TransactionReport,
+    TranscriptLine,
 };
 
 /// Time for which our place stays taken after the connection is gone. The server closed its end,
@@ -28,6 +29,10 @@ pub(super) const GRACE: Duration = Duration::from_millis(25);
 /// Time that the server has to close its end after `QUIT`. Only our own place with it waits for
 /// that, so that it never counts one session of ours too many.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
+
+/// Transactions in a session with Exim. Each of ours ends with `RSET`, and by default Exim hangs up
+/// at the twelfth (`smtp_accept_max_nonmail` is 10, and the first one before a `DATA` is free).
+const EXIM_TRANSACTIONS: u32 = 11;
 
 /// Starts the task of one session. It serves many callers and outlives each of them, so it is a
 /// trace of its own.
@@ -128,14 +133,20 @@ fn greeted(
         pipelining: capabilities.pipelining,
         may_want_mail_again: session.may_want_mail_again(),
         recipients_max: capabilities.recipients_max,
-        transactions_max: if session.facts().one_transaction {
-            Some(1)
-        } else {
-            capabilities.transactions_max
-        },
+        transactions_max: transactions_max(session.facts()),
     };
     handle.step(|core, now| core.opened(id, opened, now));
     true
+}
+
+/// The transactions that a session may carry, as far as the server says, or is known for.
+fn transactions_max(facts: &SessionFacts) -> Option<u32> {
+    if facts.one_transaction {
+        return Some(1);
+    }
+    let mut lines = facts.banner.iter().flat_map(|banner| &banner.lines);
+    let is_exim = lines.any(|line| line.contains("Exim"));
+    facts.capabilities.transactions_max.or(is_exim.then_some(EXIM_TRANSACTIONS))
 }
 
 /// Waits until every caller that wanted the session has gone away.
@@ -167,9 +178,15 @@ async fn converse(
                 let mut landed = send(handle, &mut session, &transactions).instrument(span).await;
                 handle.context.replies.observe(TimedPhase::Flight, landed.took);
                 count(handle, &mut counted, session.facts().counters);
-                landed.learned = remember(handle, &mut hints, &session);
+                let carried = session.facts().transactions_per_session;
+                landed.learned = remember(handle, &mut hints, &session) || carried.is_some();
                 let over = landed.ended.is_some();
-                handle.step_with_memory(|core, memory, now| core.landed(id, landed, memory, now));
+                handle.step_with_memory(|core, memory, now| {
+                    if let Some(carried) = carried {
+                        core.learn_transactions(id, carried);
+                    }
+                    core.landed(id, landed, memory, now);
+                });
                 if over {
                     return session;
                 }

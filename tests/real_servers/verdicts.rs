@@ -238,3 +238,23 @@ async fn exim_and_opensmtpd_mailboxes_get_their_verdicts() {
         assert_eq!(v.judgement.reason, expected, "{address}: {v:?}");
     }
 }
+
+#[tokio::test]
+async fn exim_answers_about_many_domains_and_hangs_up_only_where_it_hides_its_name() {
+    // It says who it is, or does not.
+    for (banner, drops) in [("mx ESMTP Exim", false), ("mx ESMTP", true)] {
+        let names: Vec<String> = (0..30).map(|n| format!("d{n}.test")).collect();
+        let addresses: Vec<String> = names.iter().map(|name| format!("ok@{name}")).collect();
+        let exim = addresses.iter().fold(Exim::builder(), |exim, address| exim.mailbox(address));
+        let exim = exim.main(&format!("smtp_banner = {banner}")).start().await;
+        let domains: Vec<_> = names.iter().map(|name| (name.as_str(), exim.address)).collect();
+        let mailvet = Mailvet::looking_at(&domains).await;
+        let limit = Duration::from_secs(60);
+        for v in mailvet.vet_all(&addresses, limit, limit).await {
+            assert_eq!(v.judgement.reason, Reason::MailboxAccepted, "{banner}: {v:?}");
+        }
+        mailvet.drain().await;
+        let log = exim.log();
+        assert_eq!(log.contains("dropped: too many nonmail commands"), drops, "{banner}: {log}");
+    }
+}

@@ -161,6 +161,14 @@ impl<T> Destination<T> {
         self.answer_all(exchanger, &why, obstacle.is_about_the_identity(), now);
     }
 
+    /// The server takes no more transactions in a session than this one has carried.
+    pub(in crate::prober) fn learn_transactions(&mut self, id: SessionId, carried: u32) {
+        let Some(session) = self.pool.get(id) else { return };
+        if let Some(lane) = self.lanes.get_mut(&session.exchanger) {
+            lane.limits.learn_transactions(carried);
+        }
+    }
+
     /// The session's connection is gone, and the server knows.
     pub(in crate::prober) fn closed(&mut self, id: SessionId, now: SystemTime) {
         let flight = self.pool.get_mut(id).map(|session| std::mem::take(&mut session.flight));

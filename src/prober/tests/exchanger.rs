@@ -20,13 +20,14 @@ pub(crate) struct Rules {
     pub(crate) banner: Option<&'static str>,
     /// Said to `EHLO` instead of its capabilities.
     pub(crate) ehlo: Option<&'static str>,
-    /// What it says of its limits in `EHLO`, and keeps: (transactions in a session, recipients in
-    /// a transaction).
+    /// Limits that it tells in `EHLO` and keeps: transactions a session, recipients a transaction.
     pub(crate) limits: Option<(usize, usize)>,
     /// Offers TLS, and hangs up when it is to begin.
     pub(crate) broken_tls: bool,
     /// Said to `RSET`.
     pub(crate) reset: Option<&'static str>,
+    /// Refuses `RSET` and hangs up after so many in a session, as Exim does.
+    pub(crate) resets: usize,
     /// Said to every `MAIL` of a session but the first.
     pub(crate) second_mail: Option<&'static str>,
     /// Throws away what was sent behind a command when it answers that.
@@ -94,6 +95,7 @@ impl Default for Rules {
             limits: None,
             broken_tls: false,
             reset: None,
+            resets: usize::MAX,
             second_mail: None,
             flushes: false,
             rfc821: false,
@@ -248,7 +250,8 @@ impl Server {
             if reply.starts_with("421") {
                 self.seen.lock().unwrap().punished += 1;
             }
-            if reply.starts_with("421") || line.starts_with("STARTTLS") {
+            let is_last = reply.starts_with("421") || reply.starts_with("554 Too many");
+            if is_last || line.starts_with("STARTTLS") {
                 return Ok(());
             }
         }
@@ -261,6 +264,7 @@ impl Server {
         let reply = match line.get(..4).unwrap_or("") {
             "EHLO" if self.rules.rfc821 => return None,
             "EHLO" => return Some(self.ehlo(line)),
+            "RSET" if session.transactions > self.rules.resets => "554 Too many nonmail commands",
             "RSET" => self.rules.reset.unwrap_or("250 2.0.0 ok"),
             "STAR" => "220 go ahead",
             "MAIL" if session.transactions >= most_transactions => {

@@ -89,6 +89,38 @@ async fn where_each_recipient_is_a_message_of_its_own_the_limit_costs_no_more_co
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_limit_of_resets_costs_no_answer_and_is_met_once() {
+    let domains = |from: usize| -> Vec<String> {
+        (from..from + 40).map(|n| format!("user@d{n}.example")).collect()
+    };
+    let (world, prober) = world(Rules { resets: 11, ..Rules::default() });
+    let outcomes = probe_all(&world, &prober, &domains(0)).await;
+    assert!(outcomes.iter().all(|outcome| code(outcome) == 250));
+    let seen = world.seen(MX);
+    assert_eq!(seen.rcpt().len(), 40, "nobody is asked twice");
+    let before = (prober.stats(), seen.connections.len());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let outcomes = probe_all(&world, &prober, &domains(40)).await;
+    assert!(outcomes.iter().all(|outcome| code(outcome) == 250));
+    let (connections, stats) = (world.seen(MX).connections.len() - before.1, prober.stats());
+    assert_eq!(connections, 4, "eleven domains in each");
+    let flights = stats.flights - before.0.flights;
+    assert!(flights <= 4 * 3, "they still go together: {flights}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn exim_is_brought_no_reset_too_many() {
+    let banner = Some("220-mx.example ESMTP Exim 4.96\r\n220 no spam please");
+    let (world, prober) = world(Rules { resets: 11, banner, ..Rules::default() });
+    let addresses: Vec<String> = (0..40).map(|n| format!("user@d{n}.example")).collect();
+    let outcomes = probe_all(&world, &prober, &addresses).await;
+    assert!(outcomes.iter().all(|outcome| code(outcome) == 250));
+    prober.drain().await;
+    let seen = world.seen(MX);
+    assert_eq!(seen.quits, seen.connections.len(), "no session was ended by the server");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_limit_is_remembered_of_an_exchanger() {
     let world = World::new();
     world.host(MX, Rules { session_full: 30, ..Rules::default() });

@@ -277,6 +277,10 @@ impl Dialogue {
 
     pub(super) fn transaction_answered(&mut self, reply: Reply, now: SystemTime) {
         if reply.code == 421 {
+            let awaited = self.exchange.as_ref().and_then(|exchange| exchange.awaited.front());
+            if awaited == Some(&Pending::Reset) {
+                self.learn_reset_limit(&reply);
+            }
             return self.end_with_reply(reply, now);
         }
         let Some(mut exchange) = self.exchange.take() else { return };

@@ -40,6 +40,8 @@ pub struct SessionFacts {
     pub breaks_pipelining: bool,
     /// It takes no `RSET`, or no second `MAIL`.
     pub one_transaction: bool,
+    /// The transactions that were over when the server took no further `RSET`.
+    pub transactions_per_session: Option<u32>,
     /// The recipients that one transaction had when the server said that it takes no more.
     pub recipients_per_transaction: Option<u32>,
     /// The counters.

@@ -105,6 +105,8 @@ pub struct Dialogue {
     mail_is_proven: bool,
     /// A recipient of the last flight needs more than one round.
     next_goes_alone: bool,
+    /// Transactions begun.
+    begun: u32,
     began: SystemTime,
     /// Time at which the current wait began.
     waiting_since: SystemTime,
@@ -151,6 +153,7 @@ impl Dialogue {
             mail_is_open: false,
             mail_is_proven: false,
             next_goes_alone: false,
+            begun: 0,
             began: now,
             waiting_since: now,
             deadline,

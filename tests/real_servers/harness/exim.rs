@@ -9,7 +9,7 @@ use super::process::{Process, scratch};
 /// A running Exim.
 pub(crate) struct Exim {
     pub(crate) address: SocketAddr,
-    _process: Process,
+    process: Process,
 }
 
 /// What an Exim to be is told beside its mailboxes.
@@ -24,6 +24,11 @@ impl Exim {
     /// An Exim that knows no mailbox and listens at the next free address.
     pub(crate) fn builder() -> Builder<Settings> {
         Builder::default()
+    }
+
+    /// All that it has logged.
+    pub(crate) fn log(&self) -> String {
+        self.process.log()
     }
 
     /// Its name and version.
@@ -66,7 +71,7 @@ impl Builder<Settings> {
             exec exim4 -C {home}/exim.conf -bdf"
         );
         let process = Process::start("exim4-daemon-light", folder, &script, address).await;
-        Exim { address, _process: process }
+        Exim { address, process }
     }
 
     fn configuration(&self, home: &str, address: SocketAddr) -> String {

@@ -8,8 +8,8 @@ use crate::smtp::wire::Reply;
 use crate::smtp::{Meaning, RecipientAnswer, ReplyLimit, Stage};
 
 impl Dialogue {
-    /// A server that has no `RSET` (500, 502) answered everything before it. Any other refusal may
-    /// be that of a recipient, one command late; 503 is either.
+    /// A server that has no `RSET` (500, 502), or takes no further one, answered everything before
+    /// it. Any other refusal may be that of a recipient, one command late; 503 is either.
     pub(super) fn reset_answered(
         &mut self,
         exchange: &mut Exchange,
@@ -37,7 +37,25 @@ impl Dialogue {
         let what = format!("RSET was answered with {}", reply.code);
         let unknown = matches!(reply.code, 500 | 502);
         self.facts.one_transaction |= unknown || reply.code == 503;
-        Err(if unknown { Misfit::NoNext(what) } else { Misfit::Shift(what) })
+        let was_last = reply.is_permanent() && self.learn_reset_limit(reply);
+        Err(if unknown || was_last { Misfit::NoNext(what) } else { Misfit::Shift(what) })
+    }
+
+    /// Learns how many transactions a session takes from a refusal of `RSET` that says there were
+    /// too many commands. Returns whether it says so. Exim takes eleven `RSET` where no `DATA`
+    /// comes between, then answers `554 Too many nonmail commands` (`smtp_accept_max_nonmail`) and
+    /// hangs up. No reply about a recipient speaks of commands.
+    pub(super) fn learn_reset_limit(&mut self, reply: &Reply) -> bool {
+        let text = reply.text().to_ascii_lowercase();
+        if !text.contains("too many") || !text.contains("command") {
+            return false;
+        }
+        let following = u32::try_from(self.following.len()).unwrap_or(u32::MAX);
+        match self.begun.saturating_sub(1).saturating_sub(following) {
+            0 => self.facts.one_transaction = true,
+            over => self.facts.transactions_per_session = Some(over),
+        }
+        true
     }
 
     /// 503 is about what came before, never about us: the server wants another transaction ended

@@ -25,6 +25,7 @@ impl Dialogue {
         }
         let Some((first, rest)) = transactions.split_first() else { return 0 };
         self.exchange = Some(Exchange::new(first));
+        self.begun += 1;
         self.following.clear();
         self.finished.clear();
         self.transcript.begin_transaction(record);
@@ -41,6 +42,7 @@ impl Dialogue {
             self.plan_round(&mut exchange);
             self.pump(&mut exchange, now);
             self.following.push_back(exchange);
+            self.begun += 1;
         }
         1 + self.following.len()
     }

@@ -77,6 +77,29 @@ fn a_reset_refused_in_other_words_than_unknown_takes_the_flight_with_it() {
 }
 
 #[test]
+fn a_reset_refused_as_one_too_many_leaves_the_answers_and_tells_the_limit() {
+    for refusal in ["554 Too many nonmail commands", "421 4.7.0 mx Error: too many commands"] {
+        let mut talk = Talk::ready(PIPELINED);
+        talk.begin(&recipients(&ONE)).says(&["250 ok", "250 ok", "250 reset"]);
+        let deadline = talk.now + Duration::from_secs(3600);
+        let three = [recipients(&ONE), recipients(&ONE), recipients(&ONE)];
+        assert_eq!(talk.dialogue.begin_all(&three, deadline, false, talk.now), 3);
+        talk.says(&["250 ok", "550 no", "250 reset", "250 ok", "250 ok", refusal]);
+        let reports = talk.dialogue.reports();
+        let codes: Vec<_> = reports.iter().flat_map(answers).map(|(_, _, code)| code).collect();
+        assert_eq!(codes, [550, 250], "{refusal}");
+        assert_eq!(reports[2].answers, [None], "{refusal}");
+        let facts = talk.dialogue.facts();
+        assert_eq!(facts.transactions_per_session, Some(2), "{refusal}");
+        assert!(!facts.breaks_pipelining && !facts.one_transaction, "{refusal}");
+    }
+    let mut first = Talk::ready(PIPELINED);
+    first.begin(&recipients(&ONE)).says(&["250 ok", "250 ok", "554 Too many nonmail commands"]);
+    assert_eq!(answers(&first.dialogue.report()), [(0, Stage::Rcpt, 250)]);
+    assert!(first.dialogue.facts().one_transaction);
+}
+
+#[test]
 fn a_second_mail_answered_503_ends_the_session_and_blames_nobody() {
     for refusal in ["503 nested MAIL command", "503 5.5.1 Issue a reset first"] {
         let mut talk = Talk::ready(PIPELINED);
