@@ -54,6 +54,8 @@ pub(super) struct ExchangerMemory {
     pub(super) one_transaction: bool,
     /// Until when `HELO` is said: it hung up on `EHLO`.
     says_helo_until: Option<SystemTime>,
+    /// It answered `EHLO`, at some time.
+    pub(super) knows_ehlo: bool,
     /// Limits of one session that it showed.
     pub(super) limits: SessionLimits,
     /// It let us in, at some time.
@@ -115,7 +117,7 @@ impl ExchangerMemory {
         self.says_helo_until = Some(now + NO_EHLO);
     }
 
-    /// It does not take `HELO` either: it hangs up on whatever is said.
+    /// `HELO` is no better: it hangs up on that too, or wants TLS, which `EHLO` alone offers.
     pub(super) fn say_ehlo(&mut self) {
         self.says_helo_until = None;
     }

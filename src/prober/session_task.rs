@@ -99,6 +99,7 @@ pub(super) fn hints(handle: &DestinationHandle, exchanger: &DomainName) -> Hints
         refuses_null_sender: known.refuses_null_sender,
         avoid_starttls: known.avoids_tls(now),
         says_helo: known.says_helo(now),
+        knows_ehlo: known.knows_ehlo,
         avoid_pipelining: known.breaks_pipelining,
         one_transaction: known.one_transaction,
     })
@@ -126,6 +127,9 @@ fn greeted(
             handle.step_with_memory(|core, memory, now| core.open_failed(id, why, memory, now));
         }
         return false;
+    }
+    if session.said_ehlo() && !hints.knows_ehlo {
+        handle.context.memory().exchanger_mut(&session.peer().exchanger).knows_ehlo = true;
     }
     let capabilities = &session.facts().capabilities;
     let opened = SessionTerms {
@@ -273,6 +277,7 @@ fn remember(
         refuses_null_sender: facts.refuses_null_sender,
         avoid_pipelining: before.avoid_pipelining || facts.breaks_pipelining,
         one_transaction: facts.one_transaction,
+        says_helo: before.says_helo && !facts.needs_starttls,
         ..before
     };
     if *hints == before {
@@ -284,8 +289,12 @@ fn remember(
     known.refuses_null_sender = hints.refuses_null_sender;
     known.breaks_pipelining |= hints.avoid_pipelining;
     known.one_transaction |= hints.one_transaction;
+    if hints.says_helo != before.says_helo {
+        known.say_ehlo();
+    }
     hints.avoid_pipelining != before.avoid_pipelining
         || hints.one_transaction != before.one_transaction
+        || hints.says_helo != before.says_helo
 }
 
 /// A session's place in its destination, given up when the task ends, in whatever way.

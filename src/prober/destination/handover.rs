@@ -38,6 +38,7 @@ struct ExchangerState {
     refuses_null_sender: bool,
     breaks_pipelining: bool,
     one_transaction: bool,
+    knows_ehlo: bool,
     reached: bool,
     rest: Option<RestState>,
 }
@@ -88,6 +89,7 @@ impl<T> Destination<T> {
                 refuses_null_sender: known.refuses_null_sender,
                 breaks_pipelining: known.breaks_pipelining,
                 one_transaction: known.one_transaction,
+                knows_ehlo: known.knows_ehlo,
                 reached: known.reached,
                 rest: rest.map(|(rest, why)| RestState {
                     until: to_millis(rest.until()),
@@ -142,6 +144,7 @@ impl<T> Destination<T> {
         exchanger.refuses_null_sender |= known.refuses_null_sender;
         exchanger.breaks_pipelining |= known.breaks_pipelining;
         exchanger.one_transaction |= known.one_transaction;
+        exchanger.knows_ehlo |= known.knows_ehlo;
         exchanger.reached |= known.reached;
         if let Some(rest) = &known.rest {
             let why = Arc::new(rest.why.clone().into_observation()?);

@@ -64,6 +64,42 @@ async fn a_server_that_hangs_up_on_ehlo_is_greeted_with_helo_and_that_is_remembe
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_known_to_answer_ehlo_that_hangs_up_on_it_is_asked_again_with_ehlo() {
+    let (world, prober) = world(Rules::default());
+    assert_eq!(codes(&probe_all(&world, &prober, &users(1, "a.example")).await), [250]);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    world.host(MX, Rules { rfc821: true, ..Rules::default() });
+    let addresses = users(1, "b.example");
+    let restart = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        world.host(MX, Rules::default());
+    };
+    let (outcomes, ()) = tokio::join!(probe_all(&world, &prober, &addresses), restart);
+    assert_eq!(codes(&outcomes), [250]);
+    let seen = world.seen(MX);
+    assert_eq!((seen.connections.len(), seen.helos.len()), (3, 2), "HELO is never said");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_demand_for_tls_after_helo_brings_ehlo_back_and_is_no_refusal_of_us() {
+    let (world, prober) = world(Rules { rfc821: true, ..Rules::default() });
+    assert_eq!(codes(&probe_all(&world, &prober, &users(1, "a.example")).await), [250]);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let mail = Some("530 5.7.0 Must issue a STARTTLS command first");
+    world.host(MX, Rules { mail, ..Rules::default() });
+    let addresses = users(1, "b.example");
+    let began = world.clock.now();
+    let ehlo = async {
+        while world.seen(MX).helos.is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        world.clock.now().duration_since(began).unwrap()
+    };
+    let (_, took) = tokio::join!(probe_all(&world, &prober, &addresses), ehlo);
+    assert!(took < Duration::from_secs(10), "the next session says it: {took:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_believed_of_a_server_that_is_out_of_step() {
     let rules = [
         Rules { second_banner: true, ..Rules::default() },

@@ -367,7 +367,9 @@ impl Dialogue {
         let null_was_refused = self.identity.sender == Sender::Null
             && self.identity.fallback.is_some()
             && !self.facts.refuses_null_sender
-            && (500..600).contains(&code);
+            && (500..600).contains(&code)
+            // It wants TLS or a password first, whoever the sender is.
+            && code != 530;
         if null_was_refused {
             self.facts.refuses_null_sender = true;
         }

@@ -15,6 +15,8 @@ pub struct Hints {
     pub avoid_starttls: bool,
     /// It hung up on `EHLO`: only `HELO` is said.
     pub says_helo: bool,
+    /// It answered `EHLO` before: if it hangs up on that now, it is for another reason.
+    pub knows_ehlo: bool,
     /// It offered PIPELINING and lost commands or replies: they go one by one.
     pub avoid_pipelining: bool,
     /// It took no `RSET`, or no second `MAIL`: a session carries one transaction.

@@ -36,15 +36,22 @@ impl Dialogue {
     }
 
     /// Returns whether the server hung up on `EHLO`: some that know only RFC 821 do. `HELO` needs
-    /// another
-    /// connection.
+    /// another connection. One that answered `EHLO` before, or wants TLS, is no such server: it
+    /// restarts, or has enough of us.
     #[must_use]
     pub fn may_say_helo(&self) -> bool {
         let hung_up = matches!(
             &self.ended,
             Some(RecipientAnswer::NoReply { stage: Stage::Ehlo, reason: NoReply::Closed })
         );
-        hung_up && !self.said_helo && self.facts.tls.is_none()
+        let wants_tls = self.facts.tls.is_some() || self.facts.needs_starttls;
+        hung_up && !self.said_helo && !self.hints.knows_ehlo && !wants_tls
+    }
+
+    /// Returns whether the session was opened with `EHLO`, not with `HELO`.
+    #[must_use]
+    pub fn said_ehlo(&self) -> bool {
+        !self.said_helo
     }
 
     pub(super) fn ehlo_answered(&mut self, reply: Reply, now: SystemTime) {

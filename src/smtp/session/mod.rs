@@ -201,6 +201,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.dialogue.may_say_helo()
     }
 
+    /// `true` if the session was opened with `EHLO`.
+    pub fn said_ehlo(&self) -> bool {
+        self.dialogue.said_ehlo()
+    }
+
     /// The other end.
     pub fn peer(&self) -> &Peer {
         &self.peer

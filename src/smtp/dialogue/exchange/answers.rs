@@ -77,6 +77,11 @@ impl Dialogue {
             self.facts.one_transaction |= self.mail_is_proven;
             return Err(Misfit::NoNext("MAIL was answered with 503".to_owned()));
         }
+        if reply.code == 530 && self.hints.says_helo && !self.facts.needs_starttls {
+            // Who asks for TLS knows `EHLO`, and offers TLS there: the next session says that.
+            self.facts.needs_starttls = true;
+            return Err(Misfit::NoNext("MAIL was answered with 530 after HELO".to_owned()));
+        }
         exchange.mail = MailAnswer::Refused(Arc::new(reply), explanation);
         // What was not sent yet need not be.
         exchange.to_send.clear();

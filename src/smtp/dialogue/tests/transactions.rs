@@ -170,6 +170,27 @@ fn a_refused_null_sender_is_retried_once_with_the_configured_one() {
 }
 
 #[test]
+fn a_demand_for_tls_or_a_password_is_no_refusal_of_the_null_sender() {
+    let config = Config { fallback_mail_from: "me@example.net".parse().ok(), ..Config::default() };
+    let mut talk = Talk::with(config, Hints::default());
+    talk.says(&["220 mx", "250 mx"]).begin(&recipients(&["a@example.com"]));
+    talk.says(&["530 5.7.0 Must issue a STARTTLS command first"]);
+    assert_eq!(answers(&talk.dialogue.report()), [(0, Stage::Mail, 530)]);
+    assert!(!talk.dialogue.facts().refuses_null_sender);
+}
+
+#[test]
+fn a_demand_for_tls_after_helo_ends_the_session_and_shows_that_it_knows_ehlo() {
+    let hints = Hints { says_helo: true, ..Hints::default() };
+    let mut talk = Talk::with(Config::default(), hints);
+    talk.says(&["220 mx", "250 mx"]).begin(&recipients(&["a@example.com"]));
+    talk.says(&["530 5.7.0 Must issue a STARTTLS command first"]);
+    let report = talk.dialogue.report();
+    assert_eq!((report.answers, report.ended.is_some()), (vec![None], true));
+    assert!(talk.dialogue.facts().needs_starttls);
+}
+
+#[test]
 fn a_configured_sender_is_used_from_the_start() {
     let config = Config { mail_from: "me@example.net".parse().unwrap(), ..Config::default() };
     assert!(matches!(config.mail_from, Sender::Mailbox(_)));

@@ -211,6 +211,16 @@ fn a_server_that_hangs_up_on_ehlo_may_know_helo() {
     old.dialogue.give_up(NoReply::Closed, old.now);
     assert!(!old.dialogue.may_say_helo(), "it does not know that either");
 
+    for hints in [
+        Hints { knows_ehlo: true, ..Hints::default() },
+        Hints { needs_starttls: true, ..Hints::default() },
+    ] {
+        let mut restarted = Talk::with(Config::default(), hints);
+        restarted.says(&["220 mx"]);
+        restarted.dialogue.give_up(NoReply::Closed, restarted.now);
+        assert!(!restarted.dialogue.may_say_helo(), "it knows EHLO: {hints:?}");
+    }
+
     let mut silent = Talk::new();
     silent.says(&["220 mx"]);
     silent.dialogue.give_up(NoReply::Timeout, silent.now);
