@@ -25,7 +25,7 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     pub catch_all_unclear_for: Duration,
     /// Number of domains, and of exchangers, that are remembered. Default 100,000, up to about
-    /// 50 MB.
+    /// 50 MB where replies are of the usual length. Of a long one the first kilobyte is kept.
     pub remembered: NonZeroUsize,
     /// Number of recipients that may wait for one destination; more callers wait their turn.
     /// Default 20,000.

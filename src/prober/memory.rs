@@ -73,14 +73,16 @@ impl ExchangerMemory {
             .map(|(_, _, why)| why)
     }
 
-    /// `identity` is to rest: `first`, then longer each time.
+    /// `identity` is to rest: `first`, then longer each time. Of the reason no more is kept than is
+    /// worth remembering.
     pub(super) fn rest(
         &mut self,
         identity: usize,
-        why: Arc<Observation>,
+        why: &Observation,
         (first, longest): (Duration, Duration),
         now: SystemTime,
     ) {
+        let why = Arc::new(why.to_remembered());
         let index = self.rests.iter().position(|(who, ..)| *who == identity).unwrap_or_else(|| {
             self.rests.push((identity, Backoff::none(), Arc::clone(&why)));
             self.rests.len() - 1
@@ -97,9 +99,9 @@ impl ExchangerMemory {
     }
 
     /// Takes the rest of `identity` over from another process.
-    pub(super) fn set_rest(&mut self, identity: usize, rest: Backoff, why: Arc<Observation>) {
+    pub(super) fn set_rest(&mut self, identity: usize, rest: Backoff, why: &Observation) {
         self.rests.retain(|(who, ..)| *who != identity);
-        self.rests.push((identity, rest, why));
+        self.rests.push((identity, rest, Arc::new(why.to_remembered())));
     }
 
     /// TLS failed after it was offered: for an hour none is begun unless it is required.
@@ -238,10 +240,15 @@ impl Memory {
         lifetime: Duration,
         now: SystemTime,
     ) {
-        let last_certain = match known {
-            CatchAllState::Yes => Some(true),
-            CatchAllState::No => Some(false),
-            CatchAllState::Unclear(_) => self.was_catch_all(domain),
+        let (known, last_certain) = match known {
+            CatchAllState::Unclear(answer) => {
+                let answer = Arc::new(answer.to_remembered());
+                (CatchAllState::Unclear(answer), self.was_catch_all(domain))
+            }
+            certain => {
+                let accepts = certain == CatchAllState::Yes;
+                (certain, Some(accepts))
+            }
         };
         let shared = self.domains.get(domain).and_then(|memory| memory.shared);
         let memory = DomainMemory { known, until: now + lifetime, last_certain, shared };

@@ -118,6 +118,9 @@ impl fmt::Display for NoReply {
     }
 }
 
+/// Octets of a reply that are remembered: a refusal in one or two lines is kept whole.
+const REMEMBERED_OCTETS: usize = 1024;
+
 /// One exchanger's answer about one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecipientAnswer {
@@ -147,6 +150,19 @@ impl RecipientAnswer {
             self,
             Self::Replied { stage: Stage::Rcpt, reply, .. } if reply.accepts_recipient()
         )
+    }
+
+    /// The answer as it is remembered: with no more than a kilobyte of the reply. What a stranger
+    /// says at length would else be held for as long as all others together.
+    #[must_use]
+    pub fn to_remembered(&self) -> Self {
+        let mut answer = self.clone();
+        if let Self::Replied { reply, .. } = &mut answer
+            && reply.size() > REMEMBERED_OCTETS
+        {
+            *reply = Arc::new(reply.shortened(REMEMBERED_OCTETS));
+        }
+        answer
     }
 
     /// `true` if nothing was dialled, and something may be in a moment.
@@ -208,6 +224,12 @@ impl Observation {
     #[must_use]
     pub fn new(answer: RecipientAnswer, address: Option<IpAddr>, at: SystemTime) -> Self {
         Self { answer, address, at, transcript: None }
+    }
+
+    /// The observation as it is remembered: without its dialogue, which was one caller's own.
+    #[must_use]
+    pub fn to_remembered(&self) -> Self {
+        Self::new(self.answer.to_remembered(), self.address, self.at)
     }
 
     /// The dialogue; empty if it was not wanted.

@@ -147,9 +147,9 @@ impl<T> Destination<T> {
         exchanger.knows_ehlo |= known.knows_ehlo;
         exchanger.reached |= known.reached;
         if let Some(rest) = &known.rest {
-            let why = Arc::new(rest.why.clone().into_observation()?);
+            let why = rest.why.clone().into_observation()?;
             let backoff = Backoff::resumed(from_millis(shifted(rest.until)), rest.times);
-            exchanger.set_rest(self.identity, backoff, why);
+            exchanger.set_rest(self.identity, backoff, &why);
         }
         Ok(())
     }

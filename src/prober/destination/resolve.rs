@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::reply_context::ReplyContext;
-use super::{Destination, Effect, JobState, Submission, Timer};
+use super::{Destination, Effect, JobState, LaneJob, Submission, Timer};
 use crate::address::DomainName;
 use crate::pacing::{Backoff, Delay};
 use crate::prober::disposition::{is_by_code_alone, is_unknown_user, retry_hint};
@@ -13,6 +13,16 @@ use crate::prober::evidence::LaneAnswer;
 use crate::prober::lane::{ControlState, JobId};
 use crate::prober::memory::{CatchAllState, Memory};
 use crate::smtp::{Control, Observation, RecipientAnswer};
+
+impl<T> LaneJob<T> {
+    /// Its own last answer, which says more than that no exchanger can be asked now; without one,
+    /// `why` that is. The dialogue is only for who wants it.
+    fn last_or(&mut self, why: &Observation) -> Observation {
+        let mut evidence = self.last.take().map_or_else(|| why.clone(), |last| *last);
+        evidence.transcript = evidence.transcript.filter(|_| self.asked.transcript);
+        evidence
+    }
+}
 
 impl<T> Destination<T> {
     /// `true` if a refusal contradicts what the domain showed before, that it accepts every
@@ -121,10 +131,8 @@ impl<T> Destination<T> {
         let Some(lane) = self.lanes.get_mut(exchanger) else { return };
         let (jobs, controls) = lane.take_all();
         for (_, id) in &jobs {
-            let Some(job) = self.jobs.remove(id) else { continue };
-            // Its own last answer says more than that no exchanger can be asked now.
-            let evidence = job.last.map_or_else(|| why.clone(), |last| *last);
-            let mut answered = LaneAnswer::new(evidence, Control::NotAsked);
+            let Some(mut job) = self.jobs.remove(id) else { continue };
+            let mut answered = LaneAnswer::new(job.last_or(why), Control::NotAsked);
             answered.blocked = blocked;
             self.effects.push_back(Effect::Answer(job.asked.token, answered));
         }
@@ -188,9 +196,8 @@ impl<T> Destination<T> {
         for (id, domain) in hasty {
             lane.remove(&domain, id);
             lane.tidy(&domain);
-            if let Some(job) = self.jobs.remove(&id) {
-                let evidence = job.last.map_or_else(|| why.clone(), |last| *last);
-                let mut answered = LaneAnswer::new(evidence, Control::NotAsked);
+            if let Some(mut job) = self.jobs.remove(&id) {
+                let mut answered = LaneAnswer::new(job.last_or(why), Control::NotAsked);
                 answered.may_answer_later = true;
                 self.effects.push_back(Effect::Answer(job.asked.token, answered));
             }

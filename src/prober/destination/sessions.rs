@@ -1,7 +1,6 @@
 //! The life of a session: opened, or not; obstructed; closed.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::pool::SessionPool;
@@ -146,7 +145,7 @@ impl<T> Destination<T> {
             }
             Obstacle::Busy => {
                 self.pool.trouble(now);
-                lane.obstacle = Some(why.clone());
+                lane.obstacle = Some(why.to_remembered());
                 if lane.sessions.is_empty() {
                     self.give_up_the_hasty(exchanger, &why);
                 }
@@ -155,8 +154,7 @@ impl<T> Destination<T> {
         };
         if let Some(lengths) = rest {
             self.pool.trouble(now);
-            let remembered = Arc::new(why.clone());
-            memory.exchanger_mut(exchanger).rest(self.identity, remembered, lengths, now);
+            memory.exchanger_mut(exchanger).rest(self.identity, &why, lengths, now);
         }
         self.answer_all(exchanger, &why, obstacle.is_about_the_identity(), now);
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::smtp::{NoReply, Stage};
+use crate::smtp::{Explanation, Meaning, NoReply, Reply, Speaker, Stage, TranscriptLine};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -72,17 +72,46 @@ fn what_another_process_knows_lasts_no_longer_than_there_and_is_not_told_back() 
 #[test]
 fn a_rest_belongs_to_one_identity_and_ends() {
     let mut memory = memory(100);
-    let why = Arc::new(Observation::new(silence(), None, at(0)));
+    let why = Observation::new(silence(), None, at(0));
     let lengths = (Duration::from_secs(30), HOUR);
     let exchanger = memory.exchanger_mut(&name(1));
-    exchanger.rest(0, Arc::clone(&why), lengths, at(0));
-    assert_eq!(exchanger.rests(0, at(29)), Some(&why));
+    exchanger.rest(0, &why, lengths, at(0));
+    assert_eq!(exchanger.rests(0, at(29)).map(|known| &**known), Some(&why));
     assert_eq!(exchanger.rests(1, at(29)), None);
     assert_eq!(exchanger.rests(0, at(30)), None);
-    exchanger.rest(0, Arc::clone(&why), lengths, at(40));
+    exchanger.rest(0, &why, lengths, at(40));
     assert!(exchanger.rests(0, at(99)).is_some(), "the second rest is longer");
     exchanger.welcome(0);
     assert!(exchanger.rests(0, at(50)).is_none());
     assert!(exchanger.reached);
     assert_eq!(memory.resting(at(50)), 0);
+}
+
+#[test]
+fn no_more_is_kept_of_a_long_reply_than_of_a_usual_one() {
+    let mut memory = memory(100);
+    let lines = vec!["go away ".repeat(10); 200];
+    let answer = RecipientAnswer::Replied {
+        stage: Stage::Rcpt,
+        reply: Arc::new(Reply { code: 451, enhanced: None, lines }),
+        explanation: Explanation::new(Meaning::TemporaryFailure, "test"),
+    };
+    let size = |answer: &RecipientAnswer| match answer {
+        RecipientAnswer::Replied { reply, .. } => reply.size(),
+        RecipientAnswer::NoReply { .. } => panic!("{answer:?}"),
+    };
+    assert!(size(&answer) > 16_000);
+    memory.learn_unclear(&name(1), Arc::new(answer.clone()), HOUR, at(0));
+    let Some(CatchAllState::Unclear(known)) = memory.catch_all(&name(1), at(1)) else { panic!() };
+    assert!(size(&known) < 1100, "{}", size(&known));
+    let line = TranscriptLine { after: HOUR, speaker: Speaker::Server, text: "451".to_owned() };
+    let mut why = Observation::new(answer, None, at(0));
+    why.transcript = Some([line].into());
+    let exchanger = memory.exchanger_mut(&name(1));
+    exchanger.rest(0, &why, (HOUR, HOUR), at(0));
+    exchanger.set_rest(1, Backoff::resumed(at(9), 1), &why);
+    for identity in [0, 1] {
+        let known = exchanger.rests(identity, at(1)).unwrap();
+        assert!(size(&known.answer) < 1100 && known.transcript.is_none());
+    }
 }

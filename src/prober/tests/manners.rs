@@ -170,6 +170,29 @@ async fn a_block_is_answered_from_memory_without_knocking_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_long_refusal_is_told_whole_once_and_remembered_in_short() {
+    let banner = "554-5.7.1 your address is listed, and this is why\r\n".repeat(199);
+    let banner: &'static str = format!("{banner}554 5.7.1 so go away").leak();
+    let (world, prober) = world(Rules { banner: Some(banner), ..Rules::default() });
+    let plain = world.request("user1@a.example", &[(MX, 10)]);
+    let curious = ProbeRequest { transcript: true, ..plain.clone() };
+    let length = |outcome: &ProbeOutcome| match &last(outcome).observation.answer {
+        RecipientAnswer::Replied { stage: Stage::Banner, reply, .. } => reply.text().len(),
+        answer => panic!("{answer:?}"),
+    };
+    let first = probe_requests(&prober, vec![plain.clone(), curious.clone()]).await;
+    let lines = |outcome: &ProbeOutcome| last(outcome).observation.dialogue().len();
+    assert_eq!((lines(&first[0]), lines(&first[1]) > 200), (0, true));
+    assert!(length(&first[0]) > 7000);
+    for request in [plain, curious] {
+        let again = prober.probe(request).await;
+        assert_eq!(lines(&again), 0);
+        assert!(length(&again) < 1100, "{}", length(&again));
+    }
+    assert_eq!(world.seen(MX).connections.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_block_behind_the_teaser_of_a_banner_is_remembered_as_one() {
     let banner = "220-mx.example ESMTP\r\n521 5.7.1 blocked using zen.spamhaus.org";
     let (world, prober) = world(Rules { banner: Some(banner), ..Rules::default() });

@@ -41,6 +41,31 @@ impl Reply {
         self.lines.join(" ")
     }
 
+    /// The octets of its lines, and of what it takes to hold them.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.lines.iter().map(|line| line.len() + size_of::<String>()).sum()
+    }
+
+    /// Its first lines, up to a [`Self::size`] of `most`; where they end before the reply did, the
+    /// last one ends with three dots.
+    #[must_use]
+    pub fn shortened(&self, most: usize) -> Self {
+        let mut left = most;
+        let mut lines = Vec::new();
+        for line in &self.lines {
+            left = left.saturating_sub(size_of::<String>());
+            let kept = &line[..line.floor_char_boundary(left)];
+            if kept.len() < line.len() || left == 0 {
+                lines.push(format!("{kept}..."));
+                break;
+            }
+            lines.push(kept.to_owned());
+            left -= kept.len();
+        }
+        Self { code: self.code, enhanced: self.enhanced, lines }
+    }
+
     /// 2yz: the command was done.
     #[must_use]
     pub fn is_positive(&self) -> bool {
@@ -83,5 +108,24 @@ impl fmt::Debug for Reply {
             write!(f, " {enhanced}")?;
         }
         write!(f, " {:?})", redact::text(&self.text()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_is_shortened_to_its_first_lines_and_says_so() {
+        let lines: Vec<String> = (0..200).map(|n| format!("{n} é{}", "x".repeat(70))).collect();
+        let long = Reply { code: 554, enhanced: None, lines };
+        for most in 0..2000 {
+            let short = long.shortened(most);
+            assert!(short.size() <= most + size_of::<String>() + 3, "{most}: {}", short.size());
+            assert!(short.lines.last().unwrap().ends_with("..."));
+        }
+        assert_eq!(long.shortened(long.size()), long);
+        let empty = Reply { code: 554, enhanced: None, lines: vec![String::new(); 200] };
+        assert!(empty.shortened(1000).lines.len() <= 50);
     }
 }
