@@ -1,6 +1,7 @@
 //! One event about one recipient, whatever it was read from. Pure.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::bounce::judge_words;
@@ -36,8 +37,8 @@ pub enum EventProof {
     /// The operator's own log, vendor or list.
     Operator,
     /// A mail, which anyone can write. It was sent to these addresses; a token of ours in one of
-    /// them is a proof.
-    Mail(Vec<String>),
+    /// them is a proof. The events of one mail share them.
+    Mail(Arc<[String]>),
 }
 
 /// The fate of a message, as a reporter may know it.

@@ -2,7 +2,7 @@
 
 use mail_parser::{Message, MessagePart, MimeHeaders as _, PartType};
 
-use super::returned::{self, ReturnedHeaders};
+use super::returned::{self, ReturnedForm, ReturnedHeaders};
 
 /// Number of bytes of each text that are read.
 const MAX_TEXT: usize = 64 * 1024;
@@ -69,8 +69,7 @@ impl BounceContent {
                     self.add_text(part, &String::from_utf8_lossy(bytes));
                 }
                 PartType::Message(returned) => {
-                    let headers = ReturnedHeaders::from_message(returned);
-                    self.returned.get_or_insert(headers);
+                    self.add_returned(ReturnedHeaders::from_message(returned));
                 }
                 PartType::Multipart(_) => {}
             }
@@ -86,8 +85,7 @@ impl BounceContent {
             }
             ("message", "feedback-report") => self.feedback.push(text.to_owned()),
             (_, "rfc822-headers" | "global-headers") | ("message", "rfc822" | "global") => {
-                let headers = ReturnedHeaders::from_text(text);
-                self.returned.get_or_insert(headers);
+                self.add_returned(ReturnedHeaders::from_text(ReturnedForm::Attached, text));
             }
             ("text", "html") => self.add_html(text),
             ("text", _) => self.add_notification(text),
@@ -114,7 +112,14 @@ impl BounceContent {
             self.notification.push('\n');
         }
         if let Some(headers) = headers {
-            self.returned.get_or_insert(headers);
+            self.add_returned(headers);
+        }
+    }
+
+    /// Keeps the headers of the surest form, and of those the first.
+    fn add_returned(&mut self, headers: ReturnedHeaders) {
+        if self.returned.as_ref().is_none_or(|known| known.form < headers.form) {
+            self.returned = Some(headers);
         }
     }
 }

@@ -36,6 +36,10 @@ const GIVING_UP: [&str; 16] = [
     "could not be delivered for",
 ];
 
+/// The words of a service that did not send: the address stands on a list of its own, after a
+/// bounce, a complaint, or by hand.
+const NOT_SENT: [&str; 2] = ["suppression list", "suppressed sending to"];
+
 /// The evidence for one recipient's fate.
 #[derive(Debug, Default)]
 pub(super) struct FailureEvidence<'a> {
@@ -96,7 +100,9 @@ pub(super) fn judge(classifier: &Classifier, evidence: &FailureEvidence<'_>) -> 
         return OutcomeKind::Delivered;
     }
     let kind = match by_words(classifier, evidence) {
-        OutcomeKind::Gone if is_disputed(classifier, evidence) => OutcomeKind::Unknown,
+        OutcomeKind::Gone if is_disputed(classifier, evidence) || is_unsent(evidence) => {
+            OutcomeKind::Unknown
+        }
         kind => kind,
     };
     let is_for_now = evidence.action == Some(DeliveryAction::Delayed)
@@ -252,6 +258,15 @@ fn is_disputed(classifier: &Classifier, evidence: &FailureEvidence<'_>) -> bool 
         view.code = Some(550);
         status.is_some_and(|status| (status.subject, status.detail) == (2, 1))
             && classifier.explain(&view).meaning == Meaning::MailboxNotFound
+    })
+}
+
+/// `true` if a service says that it sent nothing, whatever status it gives for that.
+fn is_unsent(evidence: &FailureEvidence<'_>) -> bool {
+    evidence.words.iter().any(|words| {
+        let line = words.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+        let lower = line.to_ascii_lowercase();
+        NOT_SENT.iter().any(|phrase| lower.contains(phrase))
     })
 }
 

@@ -2,9 +2,10 @@
 //!
 //! A delivery report is read by its fields (RFC 3464, RFC 6533), a complaint by those of RFC 5965.
 //! Older servers write words alone: there the recipient stands in `X-Failed-Recipients`, in a line
-//! of a known form, or in the `To` of the message that came back. A `To:` within prose is never
-//! read: it is often somebody else's. The words of the server go through the rules for replies
-//! ([`Classifier`]), so that a bounce and a reply of the same words mean the same.
+//! of a known form, or in the `To` of the message that came back, if it went to one address alone.
+//! A `To:` within prose is never read: it is often somebody else's. The words of the server go
+//! through the rules for replies ([`Classifier`]), so that a bounce and a reply of the same words
+//! mean the same.
 //!
 //! Nothing here is believed: anyone can write a bounce. The store decides whom it may count for.
 
@@ -12,11 +13,13 @@ mod content;
 mod fields;
 mod lines;
 mod meaning;
+mod origin;
 mod replies;
 mod report;
 mod returned;
 mod text;
 
+use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use mail_parser::{Message, MessageParser};
@@ -39,6 +42,9 @@ const MAX_PARTS: usize = 300;
 /// Recipients of one mail that are read.
 const MAX_RECIPIENTS: usize = 2000;
 
+/// Number of bytes of a `Message-ID`: those of the longest line (RFC 5322 section 2.1.1).
+const MAX_MESSAGE_ID: usize = 998;
+
 /// The fate of one recipient, as a bounce tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecipientNotice {
@@ -60,7 +66,7 @@ pub struct BounceMail {
     pub notices: Vec<RecipientNotice>,
     /// The mail's `Date`.
     pub date: Option<SystemTime>,
-    /// The mail's `Message-ID`, without brackets.
+    /// The mail's `Message-ID`, without brackets; `None` if it is too long to be one.
     pub message_id: Option<String>,
     /// The addresses that the mail was sent to: ours, and where a token of ours may stand.
     pub addressed_to: Vec<String>,
@@ -82,7 +88,7 @@ pub fn read(classifier: &Classifier, mail: &[u8]) -> BounceMail {
             let seconds = u64::try_from(date.to_timestamp()).ok()?;
             SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
         }),
-        message_id: message.message_id().map(str::to_owned),
+        message_id: message.message_id().filter(|id| id.len() <= MAX_MESSAGE_ID).map(str::to_owned),
         addressed_to: reader.addressed_to(),
     }
 }
@@ -131,13 +137,13 @@ impl BounceReader<'_> {
     fn complaint(&self, report: &FeedbackReport) -> Vec<RecipientNotice> {
         let mut recipients = report.recipients.clone();
         if recipients.is_empty() {
-            recipients = self.content.returned.as_ref().map(|r| r.to.clone()).unwrap_or_default();
+            recipients.extend(self.returned_recipient());
         }
         let notice = |recipient| RecipientNotice {
             recipient,
             original: None,
             kind: report.kind,
-            words: report.feedback.clone(),
+            words: cut(&report.feedback),
         };
         match recipients.is_empty() {
             true => vec![notice(None)],
@@ -199,7 +205,7 @@ impl BounceReader<'_> {
         } else if !found.is_empty() {
             found.iter().map(|finding| finding.address.clone()).collect()
         } else if self.is_from_a_server() {
-            self.content.returned.as_ref().map(|r| r.to.clone()).unwrap_or_default()
+            self.returned_recipient().into_iter().collect()
         } else {
             Vec::new()
         };
@@ -229,34 +235,23 @@ impl BounceReader<'_> {
     fn failed_recipients(&self) -> Vec<String> {
         let headers = self.message.headers_raw();
         let named = headers.filter(|(name, _)| name.eq_ignore_ascii_case("X-Failed-Recipients"));
-        let mut found: Vec<String> = Vec::new();
-        for address in named.flat_map(|(_, value)| value.split(',')) {
-            let Some((address, _)) = lines::take_address(address.trim()) else { continue };
-            if !found.iter().any(|known| known.eq_ignore_ascii_case(address)) {
-                found.push(address.to_owned());
-            }
+        let addresses = named.flat_map(|(_, value)| value.split(','));
+        distinct(addresses.filter_map(|address| Some(lines::take_address(address.trim())?.0)))
+    }
+
+    /// The recipient of the message that came back, if it had one alone: of several, nobody says
+    /// which one it was.
+    fn returned_recipient(&self) -> Option<String> {
+        match self.content.returned.as_ref()?.to.as_slice() {
+            [only] => Some(only.clone()),
+            _ => None,
         }
-        found
     }
 
     /// The kind of a bounce that names nobody.
     fn kind_of_all(&self) -> OutcomeKind {
         let words = vec![self.content.notification.as_str()];
         meaning::judge(self.classifier, &FailureEvidence { words, ..FailureEvidence::default() })
-    }
-
-    /// `true` if a server wrote the mail, and not a person or an answering machine.
-    fn is_from_a_server(&self) -> bool {
-        const SERVERS: [&str; 6] = [
-            "mailer-daemon",
-            "mailerdaemon",
-            "postmaster",
-            "mail.delivery",
-            "mail-daemon",
-            "mail delivery",
-        ];
-        let from = self.raw_header("From").unwrap_or_default().to_ascii_lowercase();
-        SERVERS.iter().any(|name| from.contains(name)) || self.content.returned.is_some()
     }
 
     fn raw_header(&self, name: &str) -> Option<&str> {
@@ -281,6 +276,13 @@ impl BounceReader<'_> {
         others.extend(self.content.returned.iter().flat_map(|returned| returned.from.clone()));
         others
     }
+}
+
+/// These addresses, none of them twice, as far as [`MAX_RECIPIENTS`] goes.
+fn distinct<'a>(addresses: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut known = HashSet::new();
+    let new = addresses.filter(|address| known.insert(address.to_ascii_lowercase()));
+    new.take(MAX_RECIPIENTS).map(str::to_owned).collect()
 }
 
 /// The beginning of a text, on one line.

@@ -79,10 +79,9 @@ impl FeedbackReport {
         let named = groups.iter().flat_map(|group| {
             ["Original-Rcpt-To", "Removal-Recipient"].into_iter().flat_map(|name| group.all(name))
         });
-        let recipients = named
-            .filter_map(|value| lines::take_address(fields::without_type(value)))
-            .map(|(address, _)| address.to_owned())
-            .collect();
+        let recipients = super::distinct(
+            named.filter_map(|value| Some(lines::take_address(fields::without_type(value))?.0)),
+        );
         Some(Self { kind, feedback, recipients })
     }
 }

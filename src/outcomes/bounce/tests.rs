@@ -1,5 +1,8 @@
 //! Claims about bounces, in the words of no server's own.
 
+mod limits;
+mod origin;
+
 use super::*;
 
 /// A bounce of words alone, from a server, about a message to `jane@acme.test`.
@@ -24,6 +27,11 @@ fn report(notification: &str, fields: &str) -> String {
 const RETURNED: &str = "Received: from app.sender.test by mx.sender.test; Sat, 28 Nov 2026\n\
                         Message-ID: <1@sender.test>\nFrom: News <news@sender.test>\n\
                         To: Jane <jane@acme.test>\nSubject: Hello\n\nHello.\n";
+
+/// Our message as a person's program quotes it below an answer.
+const QUOTED: &str = "-----Original Message-----\nFrom: News <news@sender.test>\n\
+                      Sent: Saturday, 28 November 2026 09:00\nTo: jane@acme.test\n\
+                      Subject: Hello\n\nHello.\n";
 
 /// Recipient and kind of each notice.
 fn notices(mail: &str) -> Vec<(String, &'static str)> {
@@ -168,6 +176,17 @@ fn the_message_that_came_back_names_the_recipient_where_nothing_else_does() {
 }
 
 #[test]
+fn a_message_that_came_back_from_one_of_several_names_nobody() {
+    for field in
+        ["To: Jane <jane@acme.test>, ann@acme.test", "To: jane@acme.test\nCc: ann@acme.test"]
+    {
+        let returned = RETURNED.replace("To: Jane <jane@acme.test>", field);
+        let body = format!("It was refused: 550 5.1.1 user unknown\n\n{returned}");
+        assert_eq!(notices(&words(&body)), one("-", "gone"), "{field}");
+    }
+}
+
+#[test]
 fn failed_recipients_in_the_header_count_before_lines() {
     let mail = words("joe@acme.test\n  550 5.1.1 user unknown\n").replacen(
         "Subject:",
@@ -214,28 +233,62 @@ fn a_queue_that_gave_up_is_temporary() {
 }
 
 #[test]
+fn what_a_service_did_not_send_is_no_dead_mailbox() {
+    for diagnostic in [
+        "The message was not sent to this address: it is on the\n suppression list of the account",
+        "We have suppressed sending to this address, which bounced as an invalid address",
+    ] {
+        let fields = format!(
+            "Final-Recipient: rfc822; jane@acme.test\nAction: failed\nStatus: 5.1.1\n\
+             Diagnostic-Code: smtp; {diagnostic}\n"
+        );
+        let mail = report("Sorry.", &fields);
+        let told = notices(&mail);
+        assert!(
+            ["unknown", "blocked"].iter().any(|kind| told == one("jane@acme.test", kind)),
+            "{diagnostic}: {told:?}"
+        );
+    }
+}
+
+/// A complaint of this type with these further fields, about this message.
+fn complaint(kind: &str, fields: &str, returned: &str) -> String {
+    format!(
+        "From: fbl@provider.test\nTo: fbl@sender.test\nMIME-Version: 1.0\n\
+         Content-Type: multipart/report; report-type=feedback-report; boundary=b1\n\n\
+         --b1\nContent-Type: text/plain\n\nA report.\n\
+         --b1\nContent-Type: message/feedback-report\n\nFeedback-Type: {kind}\nVersion: 1\n\
+         {fields}\n\
+         --b1\nContent-Type: message/rfc822\n\n{returned}\n--b1--\n"
+    )
+}
+
+#[test]
 fn complaints_are_read_by_their_fields() {
     for (kind, expected) in [("abuse", "complaint"), ("opt-out", "unsubscribed")] {
-        let mail = format!(
-            "From: fbl@provider.test\nTo: fbl@sender.test\nMIME-Version: 1.0\n\
-             Content-Type: multipart/report; report-type=feedback-report; boundary=b1\n\n\
-             --b1\nContent-Type: text/plain\n\nA report.\n\
-             --b1\nContent-Type: message/feedback-report\n\nFeedback-Type: {kind}\nVersion: 1\n\
-             Original-Rcpt-To: <jane@acme.test>\n\n\
-             --b1\nContent-Type: message/rfc822\n\n{RETURNED}\n--b1--\n"
-        );
+        let mail = complaint(kind, "Original-Rcpt-To: <jane@acme.test>\n", RETURNED);
         assert_eq!(notices(&mail), one("jane@acme.test", expected));
+    }
+}
+
+#[test]
+fn a_complaint_without_a_recipient_is_about_the_only_one_of_its_message_or_nobody() {
+    assert_eq!(notices(&complaint("abuse", "", RETURNED)), one("jane@acme.test", "complaint"));
+    for field in ["To: jane@acme.test, ann@acme.test", "To: jane@acme.test\nCc: ann@acme.test"] {
+        let returned = RETURNED.replace("To: Jane <jane@acme.test>", field);
+        assert_eq!(notices(&complaint("abuse", "", &returned)), one("-", "complaint"), "{field}");
     }
 }
 
 #[test]
 fn letters_and_automatic_answers_are_no_bounces() {
     for (from, body) in [
-        ("Joe <joe@acme.test>", "I am on holiday. jane@acme.test: 550 user unknown\n"),
-        ("Joe <joe@acme.test>", "This mailbox is no longer in use.\n"),
+        ("Joe <joe@acme.test>", "I am on holiday. jane@acme.test: 550 user unknown\n".to_owned()),
+        ("Joe <joe@acme.test>", "This mailbox is no longer in use.\n".to_owned()),
+        ("Joe <joe@acme.test>", format!("This mailbox is no longer in use.\n\n{QUOTED}")),
     ] {
         let mail = format!("From: {from}\nTo: news@sender.test\nSubject: Re: Hello\n\n{body}");
-        assert_eq!(notices(&mail), one("-", "not_a_bounce"));
+        assert_eq!(notices(&mail), one("-", "not_a_bounce"), "{body}");
     }
 }
 

@@ -41,9 +41,10 @@ impl LineReader for EximLog {
         let mut id = words.next().unwrap_or_default();
         let mut mark = words.next().unwrap_or_default();
         let mut rest = [words.next(), words.next()];
+        let mut offset = "";
         if id.starts_with(['+', '-']) && is_id(mark) {
             // The offset from UTC stands between the time and the name.
-            (id, mark) = (mark, rest[0].unwrap_or_default());
+            (offset, id, mark) = (id, mark, rest[0].unwrap_or_default());
             rest = rest[1].map_or([None, None], |tail| {
                 let mut two = tail.splitn(2, ' ');
                 [two.next(), two.next()]
@@ -69,7 +70,7 @@ impl LineReader for EximLog {
             return nothing;
         }
         let event = OutcomeEvent::new("exim", address, kind);
-        let at = time::from_text(&format!("{date} {clock}"));
+        let at = time::from_text(&format!("{date} {clock} {offset}"));
         let event_id = Some(format!("{id} {mark} {date} {clock}"));
         ReadItem::Events(vec![event.at(at).saying(rest).named(event_id)])
     }

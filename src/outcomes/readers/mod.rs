@@ -9,6 +9,7 @@ mod postfix;
 mod time;
 mod vendors;
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::bounce;
@@ -100,13 +101,14 @@ pub fn read_mail(classifier: &Classifier, mail: &[u8]) -> ReadItem {
             false => ReadItem::NotUnderstood("recipient not stated"),
         };
     }
+    let addressed_to: Arc<[String]> = read.addressed_to.into();
     let events = read.notices.iter().filter_map(|notice| {
         let address = notice.original.as_deref().or(notice.recipient.as_deref())?;
         let mut event = OutcomeEvent::new("bounce", address, notice.kind)
             .at(read.date)
             .saying(&notice.words)
             .named(read.message_id.clone());
-        event.proof = EventProof::Mail(read.addressed_to.clone());
+        event.proof = EventProof::Mail(Arc::clone(&addressed_to));
         (notice.kind != OutcomeKind::NotABounce).then_some(event)
     });
     ReadItem::Events(events.collect())

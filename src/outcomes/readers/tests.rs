@@ -93,6 +93,41 @@ fn exim_logs_are_read() {
 }
 
 #[test]
+fn an_offset_that_a_source_states_counts() {
+    let at = |text: &str| time::from_text(text);
+    let stated = at("2026-11-28T18:06:00Z");
+    assert!(stated.is_some());
+    for text in [
+        "2026-11-28 10:06:00 -0800",
+        "2026-11-28 10:06:00 -08:00",
+        "2026-11-28T10:06:00.123 -0800",
+        "2026-11-28 10:06:00-0800",
+        "2026-11-28 18:06:00",
+        "2026-11-28 18:06:00,123",
+        "2026-11-28 18:06:00 UTC",
+        "2026-11-28 18:06:00 +0000 UTC",
+    ] {
+        let second = at(text).unwrap().duration_since(stated.unwrap()).unwrap();
+        assert!(second < Duration::from_secs(1), "{text}");
+    }
+    for text in ["2026-11-28 18:06:00 PST", "2026-11-28 18:06:00 or so", "2026-11-28 18:06:00 -8"] {
+        assert_eq!(at(text), None, "{text}");
+    }
+    for (header, line) in [
+        (
+            "2026-11-28 10:06:00 -0800 1P1ceB-000FL1-4q Completed",
+            "2026-11-28 10:06:00 -0800 1P1ceB-000FL1-4q ** jane@acme.test R=d T=r: 550 no",
+        ),
+        ("address,time", "jane@acme.test,2026-11-28 10:06:00 -0800"),
+    ] {
+        let mut reader = line_reader(header, OutcomeKind::Sent).unwrap();
+        let mut read = |line| events(reader.read_line(Classifier::builtin(), line, now()));
+        let _header = read(header);
+        assert_eq!(read(line)[0].at, stated, "{line}");
+    }
+}
+
+#[test]
 fn tables_are_read_by_their_header() {
     let table = "Email;Event;Time;Reason\n\
                  jane@acme.test;bounced;2026-11-28T09:00:00Z;\"550 5.1.1 \"\"jane\"\"; no such user\"\n\
@@ -144,6 +179,22 @@ fn amazon_ses_is_read_with_and_without_sns() {
     let complaint = r#"{"eventType":"Complaint","complaint":{"complainedRecipients":
         [{"emailAddress":"jane@acme.test"}],"feedbackId":"f-2"},"mail":{"messageId":"m-1"}}"#;
     assert_eq!(document(complaint), one("jane@acme.test", "complaint", "ses"));
+}
+
+#[test]
+fn what_amazon_ses_never_sent_is_no_bounce() {
+    let bounce = |kind: &str| {
+        document(&format!(
+            r#"{{"notificationType":"Bounce","bounce":{{"bounceType":"Permanent","bounceSubType":"{kind}",
+            "bouncedRecipients":[{{"emailAddress":"jane@acme.test","action":"failed","status":"5.1.1",
+            "diagnosticCode":"Not sent: this address is on a list"}}]}},"mail":{{"messageId":"m-1"}}}}"#
+        ))
+    };
+    assert!(bounce("OnAccountSuppressionList").is_empty());
+    assert!(bounce("Suppressed").is_empty());
+    let opted_out = one("jane@acme.test", "unsubscribed", "ses");
+    assert_eq!(bounce("UnsubscribedRecipient"), opted_out);
+    assert_eq!(bounce("NoEmail"), one("jane@acme.test", "gone", "ses"));
 }
 
 #[test]
@@ -268,6 +319,19 @@ fn a_bounce_that_does_not_say_whose_it_is_names_nobody() {
     let mail = b"From: MAILER-DAEMON@mx.test\n\nIt did not work.\n";
     let read = read_mail(Classifier::builtin(), mail);
     assert_eq!(read, ReadItem::NotUnderstood("recipient not stated"));
+}
+
+#[test]
+fn the_events_of_one_mail_share_the_addresses_that_it_went_to() {
+    let mail = b"From: MAILER-DAEMON@mx.test\nTo: news@sender.test\n\
+                 X-Failed-Recipients: ann@acme.test, bob@acme.test\n\n550 no\n";
+    let read = events(read_mail(Classifier::builtin(), mail));
+    let [EventProof::Mail(first), EventProof::Mail(second)] = [&read[0].proof, &read[1].proof]
+    else {
+        panic!("{read:?}")
+    };
+    assert!(Arc::ptr_eq(first, second));
+    assert_eq!(first[..], ["news@sender.test"]);
 }
 
 #[test]

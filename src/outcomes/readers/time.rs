@@ -5,7 +5,11 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// A time in text: RFC 3339, or a date with or without a time of day, taken for UTC.
+/// Number of bytes of a time up to its seconds: `2026-11-28 10:06:00`.
+const SECONDS: usize = 19;
+
+/// A time in text: RFC 3339, or a date with or without a time of day. It is UTC unless an offset
+/// stands behind it: `2026-11-28 10:06:00 -0800`. With other words behind it, it is none.
 #[must_use]
 pub fn from_text(text: &str) -> Option<SystemTime> {
     let text = text.trim();
@@ -15,11 +19,26 @@ pub fn from_text(text: &str) -> Option<SystemTime> {
     if text.len() >= 9 && text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
         return from_seconds(text.parse().ok()?);
     }
-    let utc = match text.len() {
+    let stated = match text.len() {
         10 => format!("{text}T00:00:00Z"),
-        _ => format!("{}Z", text.get(..19).unwrap_or(text)),
+        _ => {
+            let (moment, behind) = text.split_at_checked(SECONDS).unwrap_or((text, ""));
+            format!("{moment}{}", offset(behind)?)
+        }
     };
-    SystemTime::try_from(utc.parse::<Timestamp>().ok()?).ok()
+    SystemTime::try_from(stated.parse::<Timestamp>().ok()?).ok()
+}
+
+/// The offset from UTC in the words behind the seconds, which may begin with a fraction.
+fn offset(behind: &str) -> Option<&str> {
+    let whole = behind.strip_prefix(['.', ',']);
+    let whole = whole.map_or(behind, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+    let mut words = whole.split_ascii_whitespace();
+    match (words.next(), words.next()) {
+        (None | Some("UTC" | "GMT" | "Z"), None) => Some("Z"),
+        (Some(offset), None | Some("UTC")) => offset.starts_with(['+', '-']).then_some(offset),
+        _ => None,
+    }
 }
 
 /// A time in JSON: seconds or milliseconds since 1970, or text.

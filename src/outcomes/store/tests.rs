@@ -23,7 +23,7 @@ fn event(address: &str, kind: OutcomeKind, days_ago: u32) -> OutcomeEvent {
 }
 
 fn bounce(address: &str, sent_to: &str) -> OutcomeEvent {
-    let proof = EventProof::Mail(vec![sent_to.to_owned()]);
+    let proof = EventProof::Mail([sent_to.to_owned()].into());
     let event = event(address, OutcomeKind::Gone, 1).named(Some("m1".to_owned()));
     OutcomeEvent { proof, source: "bounce", ..event }
 }

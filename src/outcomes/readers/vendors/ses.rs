@@ -30,10 +30,9 @@ impl VendorReader for AmazonSes {
         };
         Some(match named? {
             "Bounce" => {
-                let hint = hint(document);
                 let failed = |recipient: &Value| {
                     let words = text(recipient, &["diagnosticCode"]).unwrap_or_default();
-                    let kind = failure(classifier, words, status(recipient, &["status"]), hint);
+                    let kind = bounced(classifier, document, recipient, words)?;
                     let address = text(recipient, &["emailAddress"])?;
                     Some(event(address, kind, "bounce").saying(words))
                 };
@@ -66,13 +65,23 @@ impl VendorReader for AmazonSes {
     }
 }
 
-fn hint(document: &Value) -> VendorHint {
+/// The kind of a bounce, or `None` if it tells nothing new.
+fn bounced(
+    classifier: &Classifier,
+    document: &Value,
+    recipient: &Value,
+    words: &str,
+) -> Option<OutcomeKind> {
     let bounce = |name| text(document, &["bounce", name]).unwrap_or_default();
-    match (bounce("bounceType"), bounce("bounceSubType")) {
+    let hint = match (bounce("bounceType"), bounce("bounceSubType")) {
+        // Not sent: what put the address on the list came then, and it may be no bounce.
+        (_, "Suppressed" | "OnAccountSuppressionList") => return None,
+        (_, "UnsubscribedRecipient") => return Some(OutcomeKind::Unsubscribed),
         ("Permanent", "NoEmail") => VendorHint::Gone,
         (_, "MailboxFull") => VendorHint::Full,
         (_, "ContentRejected" | "AttachmentRejected" | "MessageTooLarge") => VendorHint::Content,
         ("Permanent", _) => VendorHint::Permanent,
         _ => VendorHint::ForNow,
-    }
+    };
+    Some(failure(classifier, words, status(recipient, &["status"]), hint))
 }

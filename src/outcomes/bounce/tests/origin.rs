@@ -1,0 +1,91 @@
+//! Who wrote a mail: a server returns a message in another way than a person quotes or forwards it.
+
+use super::*;
+
+/// A mail from this sender, with these headers, whose parts are these words and our message.
+fn with_part(from: &str, headers: &str, kind: &str, said: &str) -> String {
+    format!(
+        "{headers}From: {from}\nTo: news@sender.test\nSubject: Hello\nMIME-Version: 1.0\n\
+         Content-Type: multipart/{kind}; boundary=b1\n\n\
+         --b1\nContent-Type: text/plain\n\n{said}\n\
+         --b1\nContent-Type: message/rfc822\n\n{RETURNED}\n--b1--\n"
+    )
+}
+
+const REFUSED: &str = "It was refused: 550 5.1.1 user unknown\n";
+
+#[test]
+fn a_person_who_forwards_our_mail_returns_nothing() {
+    for headers in ["", "Return-Path: <joe@acme.test>\n"] {
+        let mail = with_part("Joe <joe@acme.test>", headers, "mixed", "No such user here.");
+        assert_eq!(notices(&mail), one("-", "not_a_bounce"), "{headers}");
+    }
+}
+
+#[test]
+fn the_receipt_of_a_reader_returns_nothing() {
+    let kind = "report; report-type=disposition-notification";
+    let mail = with_part("Joe <joe@acme.test>", "", kind, "Deleted: this mailbox is disabled.");
+    assert_eq!(notices(&mail), one("-", "not_a_bounce"));
+}
+
+#[test]
+fn answers_with_the_headers_of_our_mail_return_nothing() {
+    let body = format!("This mailbox is no longer in use.\n\n{RETURNED}");
+    for header in [
+        "In-Reply-To: <1@sender.test>",
+        "References: <1@sender.test>",
+        "Auto-Submitted: auto-replied (vacation)",
+        "X-Autoreply: yes",
+    ] {
+        let mail = format!("{header}\nFrom: Joe <joe@acme.test>\nTo: news@sender.test\n\n{body}");
+        assert_eq!(notices(&mail), one("-", "not_a_bounce"), "{header}");
+    }
+}
+
+#[test]
+fn a_server_of_any_name_returns_a_message_in_a_report_or_from_nobody() {
+    for (from, headers, kind) in [
+        ("Delivery <delivery@mx.test>", "", "report; report-type=delivery-status"),
+        ("Delivery <delivery@mx.test>", "Return-Path: <>\n", "mixed"),
+        ("no-reply@mx.test", "", "mixed"),
+    ] {
+        let mail = with_part(from, headers, kind, REFUSED);
+        assert_eq!(notices(&mail), one("jane@acme.test", "gone"), "{from} {headers} {kind}");
+    }
+}
+
+#[test]
+fn a_server_of_any_name_returns_a_message_with_the_headers_of_its_way() {
+    let mail = words(&format!("{REFUSED}\n{RETURNED}")).replacen(
+        "Mail Delivery Subsystem <MAILER-DAEMON@mx.sender.test>",
+        "<>",
+        1,
+    );
+    assert!(mail.starts_with("From: <>\n"));
+    assert_eq!(notices(&mail), one("jane@acme.test", "gone"));
+}
+
+#[test]
+fn reports_with_the_marks_of_an_answer_are_read() {
+    const MARKS: &str = "In-Reply-To: <1@sender.test>\nReferences: <1@sender.test>\n\
+                         Auto-Submitted: auto-replied\n";
+    let fields = "Final-Recipient: rfc822; jane@acme.test\nAction: failed\nStatus: 5.1.1\n\
+                  Diagnostic-Code: smtp; 550 5.1.1 no such user\n";
+    for mail in [
+        report("Sorry.", fields),
+        report("Sorry.", fields).replacen("MAILER-DAEMON@mx.sender.test", "robot@mx.test", 1),
+        words(&format!("{REFUSED}\n{RETURNED}")),
+        with_part("robot@mx.test", "", "report; report-type=delivery-status", REFUSED),
+    ] {
+        let mail = format!("{MARKS}{mail}");
+        assert_eq!(notices(&mail), one("jane@acme.test", "gone"), "{mail}");
+    }
+}
+
+#[test]
+fn a_part_tells_more_of_the_message_than_what_the_words_quote() {
+    let said = format!("{REFUSED}\n{}", QUOTED.replace("jane@", "somebody@"));
+    let mail = with_part("MAILER-DAEMON@mx.test", "", "mixed", &said);
+    assert_eq!(notices(&mail), one("jane@acme.test", "gone"));
+}
