@@ -18,11 +18,15 @@ const MAX_CELL: usize = 32_767;
 /// The most columns of a sheet.
 const MAX_COLUMNS: usize = 16_384;
 
-/// Writes rows into the one sheet of a workbook, in flat memory.
+/// Writes rows into the one sheet of a workbook, in flat memory. Of JSON lines each key of the
+/// first rows is a column; what has none is in a last one, `other`, as in
+/// [`Output::Csv`](super::Output::Csv).
 pub struct WorkbookWriter {
     book: Workbook,
     layout: Layout,
     table: Option<ObjectTable>,
+    /// Number of columns that are appended.
+    appended: usize,
     next: u32,
 }
 
@@ -54,18 +58,22 @@ impl WorkbookWriter {
     fn begin(mut book: Workbook, layout: &Layout, columns: &[&str]) -> Result<Self, ListFileError> {
         book.add_worksheet_with_constant_memory().map_err(failed)?;
         let table = (layout.format == Format::JsonLines).then(|| ObjectTable::new(layout));
-        let mut writer = Self { book, layout: layout.clone(), table, next: 0 };
-        let header = match layout.format {
+        let (layout, appended) = (layout.clone(), columns.len());
+        let mut header = match layout.format {
             Format::Plain => vec!["address".to_owned()],
             _ => layout.columns.clone(),
         };
-        let mut header: Vec<String> = header.iter().take(MAX_COLUMNS).cloned().collect();
-        header.extend(names::distinct(&header, columns));
+        header.truncate(MAX_COLUMNS);
+        let names = names::distinct(&header, columns);
+        let other = table.as_ref().map(|table| table.header(&names).1);
+        header.extend(names.into_iter().chain(other));
+        let mut writer = Self { book, layout, table, appended, next: 0 };
         writer.cells(&header)?;
         Ok(writer)
     }
 
-    /// Writes `row` with `values`, one for each appended column; blank lines are left out.
+    /// Writes `row` with `values`, one for each appended column; missing ones are empty. Blank
+    /// lines are left out.
     ///
     /// # Errors
     /// [`ListFileError::Write`]: also of more rows than a sheet has.
@@ -74,14 +82,17 @@ impl WorkbookWriter {
             return Ok(());
         }
         let mut cells = self.layout.fields(row);
+        let mut other = None;
         if let Some(table) = &self.table {
-            cells = table.cells(cells.first().map_or("", String::as_str)).0;
+            let (keyed, rest) = table.cells(cells.first().map_or("", String::as_str));
+            (cells, other) = (keyed, Some(rest));
         }
         let width = self.layout.columns.len().max(1);
         cells.resize(width.max(cells.len()), String::new());
         let surplus = cells.split_off(width);
         cells.extend(values.iter().map(|value| (*value).to_owned()));
-        cells.extend(surplus);
+        cells.resize(width + self.appended, String::new());
+        cells.extend(surplus.into_iter().chain(other));
         self.cells(&cells)
     }
 
@@ -175,5 +186,25 @@ mod tests {
             "id,email,x,verdict\n007,jane@acme.test,=1+1,risky\n2,john@acme.test,,risky\n\
              3,k@acme.test,a,risky,b\n"
         );
+    }
+
+    #[test]
+    fn a_key_that_comes_late_is_in_the_workbook_too() {
+        let mut list = "{\"email\":\"jane@acme.test\"}\n".repeat(1_099);
+        list += "{\"email\":\"john@acme.test\",\"city\":\"Bern\"}\nno object\n";
+        let mut reader = Reader::open(list.as_bytes(), &ReaderOptions::default()).unwrap();
+        let mut writer = WorkbookWriter::new(reader.layout(), &["verdict"]).unwrap();
+        let mut row = Row::default();
+        while reader.read(&mut row).unwrap() {
+            let values = if row.address().is_some() { &["risky"][..] } else { &[] };
+            writer.write(&row, values).unwrap();
+        }
+        let (mut bytes, mut csv) = (Vec::new(), Vec::new());
+        writer.finish(&mut bytes).unwrap();
+        Container::Xlsx.convert(Cursor::new(bytes), &mut csv, ImportLimits::default()).unwrap();
+        let csv = String::from_utf8(csv).unwrap();
+        assert!(csv.starts_with("email,verdict,other\njane@acme.test,risky\n"), "{csv:.80}");
+        let last = "\njohn@acme.test,risky,\"{\"\"city\"\":\"\"Bern\"\"}\"\n,,no object\n";
+        assert!(csv.ends_with(last), "{csv}");
     }
 }
