@@ -36,6 +36,7 @@ mod names;
 mod notes;
 mod options;
 mod reader;
+mod reading;
 mod record;
 mod row;
 mod sample;

@@ -6,10 +6,9 @@
 use super::charset::TextEncoding;
 use super::column::Profile;
 use super::header::{self, NameTier};
+use super::reading::Reading;
 use super::record::{self, Scan, Scanned};
-use super::{
-    Dialect, Format, LineEnd, ListFileError, Quotes, ReaderOptions, SNIFF, cell, json, notes,
-};
+use super::{Dialect, Format, LineEnd, ListFileError, Quotes, ReaderOptions, SNIFF, json, notes};
 
 /// The number of rows that are looked at.
 const ROWS: usize = 1000;
@@ -182,7 +181,7 @@ impl Sample<'_> {
         // A header makes one column a table; its delimiter is one that stands nowhere.
         let unused = readings.iter().find(|reading| reading.widest() == 1);
         let alone = unused.and_then(|reading| reading.dialect);
-        readings.retain(|reading| reading.widest() > 1);
+        readings.retain(|reading| reading.widest() > 1 && !reading.divides_cells());
         // Nothing is quoted in plain lines: that says as much for them as for the best of the rest.
         plain.well_quoted = readings.iter().map(|r| r.well_quoted).max().unwrap_or(20);
         let mut best = plain;
@@ -268,75 +267,6 @@ const DELIMITERS: [u8; 6] = [b',', b'\t', b';', b'|', b'^', COLON];
 /// Stands in too much text to divide fields unless a header says so, or `sep=:`.
 const COLON: u8 = b':';
 
-/// The rows as one delimiter makes them.
-struct Reading {
-    dialect: Option<Dialect>,
-    rows: Vec<Vec<String>>,
-    has_header: bool,
-    profiles: Vec<Profile>,
-    width: usize,
-    /// Rows without a badly quoted field, in twentieths.
-    well_quoted: usize,
-}
-
-impl Reading {
-    fn new(dialect: Option<Dialect>, rows: Vec<Vec<String>>, asked: Option<bool>) -> Self {
-        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let mut profiles = vec![Profile::default(); columns];
-        for row in rows.iter().skip(1) {
-            row.iter().zip(&mut profiles).for_each(|(cell, profile)| profile.count(cell));
-        }
-        let has_header = asked.unwrap_or_else(|| is_header(&rows, &profiles));
-        if let Some(first) = rows.first() {
-            for (cell, profile) in first.iter().zip(&mut profiles) {
-                if has_header {
-                    cell.trim().clone_into(&mut profile.name);
-                } else {
-                    profile.count(cell);
-                }
-            }
-        }
-        let width = match rows.first() {
-            Some(first) if has_header => first.len(),
-            _ => usual_width(&rows),
-        };
-        let dialect = dialect.map(|dialect| Dialect { has_header, ..dialect });
-        Self { dialect, rows, has_header, profiles, width, well_quoted: 20 }
-    }
-
-    fn with_badly_quoted(mut self, fields: usize) -> Self {
-        let all = self.rows.len().max(1);
-        self.well_quoted = (all - fields.min(all)) * 20 / all;
-        self
-    }
-
-    fn widest(&self) -> usize {
-        self.profiles.len()
-    }
-
-    /// The higher the better: a column with addresses, rows that are well quoted (a delimiter that
-    /// stands inside quoted fields cuts them), rows with an address in the best column, rows of the
-    /// usual width (all in twentieths), and that width.
-    fn rank(&self) -> (bool, usize, usize, usize, usize) {
-        let all = self.rows.len().max(1);
-        let addresses = self.profiles.iter().map(|profile| profile.addresses).max().unwrap_or(0);
-        let usual = usual_width(&self.rows);
-        let even = self.rows.iter().filter(|row| row.len() == usual).count();
-        // Lines are all alike when nothing divides them: that says little.
-        let even = if self.dialect.is_some() { even * 20 / all } else { 10 };
-        (addresses > 0, self.well_quoted, addresses * 20 / all, even, usual)
-    }
-}
-
-impl Profile {
-    fn count(&mut self, cell: &str) {
-        self.filled += usize::from(!cell.trim().is_empty());
-        let is_address = cell::looks_like_address(cell);
-        self.addresses += usize::from(is_address);
-        self.mentions += usize::from(!is_address && cell::mentions_address(cell));
-    }
-}
-
 impl Shown {
     fn of(reading: &Reading, line_end: LineEnd) -> Self {
         let format = reading.dialect.map_or(Format::Plain, Format::Delimited);
@@ -344,56 +274,4 @@ impl Shown {
         let profiles = reading.profiles.clone();
         Self { format, line_end, preamble: 0, width: reading.width, profiles, paths, keys }
     }
-}
-
-/// The number of fields most rows have; of two the larger.
-fn usual_width(rows: &[Vec<String>]) -> usize {
-    let mut counts = std::collections::BTreeMap::new();
-    for row in rows {
-        *counts.entry(row.len()).or_insert(0_usize) += 1;
-    }
-    counts.into_iter().max_by_key(|&(width, count)| (count, width)).map_or(0, |(width, _)| width)
-}
-
-/// `true` if the first row names the columns: it holds no address and nothing like one, and either
-/// a known name or another kind of thing than the rows below it.
-fn is_header(rows: &[Vec<String>], below: &[Profile]) -> bool {
-    let Some(first) = rows.first() else { return false };
-    if first.iter().any(|cell| cell.contains('@')) {
-        return false;
-    }
-    if first.iter().any(|cell| header::tier(cell) >= NameTier::Qualified) {
-        return true;
-    }
-    let best = below.iter().enumerate().max_by_key(|(_, profile)| profile.addresses);
-    // A name that speaks of e-mail, or one that speaks of addresses over some.
-    let is_named = |(cell, profile): (&String, &Profile)| {
-        header::tier(cell) == NameTier::Related
-            && (profile.addresses > 0 || header::fold(cell).contains("mail"))
-    };
-    if first.len() > 1 && first.iter().zip(below).any(is_named) {
-        return true;
-    }
-    match best {
-        Some((index, profile)) if profile.addresses > 0 => {
-            first.get(index).is_some_and(|cell| !cell.trim().is_empty())
-                && (profile.addresses * 2 >= profile.filled || stands_over_numbers(rows))
-        }
-        _ => first.len() > 1 && first.iter().all(|cell| !cell.trim().is_empty()),
-    }
-}
-
-/// `true` if each cell of the first row is a word of its own, and one of them stands over cells
-/// without a letter: numbers, dates or prices.
-fn stands_over_numbers(rows: &[Vec<String>]) -> bool {
-    let Some((first, below)) = rows.split_first() else { return false };
-    let is_word = |cell: &str| cell.contains(char::is_alphabetic);
-    let is_name =
-        |(column, cell): (usize, &String)| is_word(cell) && !first[..column].contains(cell);
-    let is_over_numbers = |column: usize| {
-        let cells = below.iter().filter_map(|row| row.get(column)).map(|cell| cell.trim());
-        let filled = cells.clone().filter(|cell| !cell.is_empty()).count();
-        filled > 1 && cells.into_iter().all(|cell| !is_word(cell))
-    };
-    first.iter().enumerate().all(is_name) && (0..first.len()).any(is_over_numbers)
 }

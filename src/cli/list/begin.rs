@@ -73,14 +73,14 @@ impl Job {
         }
         for (number, file) in exclude.iter().enumerate() {
             let named = || format!("{} cannot be read", file.display());
-            let (copy, table) = (self.excluded(number), self.folder.join("exclude.csv"));
+            let copy = self.excluded(number);
             let digest = Digesting::default();
             let list = fs::File::open(file).with_context(named)?;
             io::copy(&mut Hashing::new(list, digest.clone()), &mut fs::File::create(&copy)?)
                 .with_context(named)?;
             self.exclude.push(digest.hex());
-            if import(&copy, &table)?.is_some() {
-                fs::rename(&table, &copy)?;
+            if import(&copy, &self.excluded_table(number))?.is_some() {
+                fs::remove_file(&copy)?;
             }
         }
         self.plan()?;

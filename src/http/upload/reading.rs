@@ -10,7 +10,7 @@ use tonic::Status;
 use crate::batch::uploads::{SpoolFile, UploadError, UploadStore};
 use crate::campaign::BatchId;
 use crate::listfile::import::{Container, ImportError, ImportLimits, Imported};
-use crate::listfile::{self, Format, Layout, ListFileError, Reader, Row};
+use crate::listfile::{Format, Layout, ListFileError, Reader, ReaderOptions, Row};
 use crate::proto::{BatchAddress, ListFindings, SendPolicy, UploadListRequest};
 
 /// Number of addresses of a page, or a few more.
@@ -30,8 +30,7 @@ pub(crate) struct ArrivedList {
     request: UploadListRequest,
     /// The most octets that a packed one may have when it is unpacked.
     largest: u64,
-    /// It came as a workbook.
-    is_workbook: bool,
+    origin: StoredOrigin,
     /// The part of a workbook or an archive that was taken, in words; empty if there was no choice.
     part: String,
 }
@@ -54,10 +53,13 @@ impl ArrivedList {
                 // A table that was made here is UTF-8.
                 request.encoding.clear();
             }
-            let is_workbook = imported.as_ref().is_some_and(|it| it.container.is_workbook());
+            let origin = StoredOrigin {
+                is_workbook: imported.as_ref().is_some_and(|it| it.container.is_workbook()),
+                is_imported: imported.is_some(),
+            };
             let part = imported.map(|it| it.part).unwrap_or_default();
             let (table, largest) = (Arc::new(table), store.largest());
-            Ok(Arc::new(Self { table, request, largest, is_workbook, part }))
+            Ok(Arc::new(Self { table, request, largest, origin, part }))
         });
         made.await.map_err(|_| Status::internal("the list was not read"))?
     }
@@ -87,7 +89,8 @@ impl ArrivedList {
         mut each: impl FnMut(&Layout, &Row) -> Result<(), Status>,
     ) -> Result<ListFindings, Status> {
         let file = BufReader::new(self.table.read().map_err(unreadable)?);
-        let mut reader = Reader::open(file, &options(&self.request)).map_err(refused)?;
+        let options = reader_options(&self.request, self.origin);
+        let mut reader = Reader::open(file, &options).map_err(refused)?;
         let mut row = Row::default();
         let mut is_empty = true;
         while reader.read(&mut row).map_err(refused)? {
@@ -112,8 +115,7 @@ impl ArrivedList {
 
     /// Keeps it as the list of a batch. Blocks on the disk.
     pub(crate) fn keep(&self, store: &UploadStore, id: &BatchId) -> io::Result<()> {
-        let (request, is_workbook) = (self.request.clone(), self.is_workbook);
-        store.keep(&self.table, id, &StoredReading { request, is_workbook }.encode())
+        store.keep(&self.table, id, &self.origin.encode_behind(&self.request))
     }
 }
 
@@ -121,30 +123,46 @@ impl ArrivedList {
 #[derive(Debug)]
 pub(in crate::http) struct StoredReading {
     /// The request that it was sent with.
-    pub(in crate::http) request: UploadListRequest,
+    pub(in crate::http) request: StoredRequest,
     /// It came as a workbook.
     pub(in crate::http) is_workbook: bool,
 }
 
-/// The part that no request has: a field that stands behind those of the request.
-#[derive(Clone, PartialEq, prost::Message)]
+/// The request of a list that is kept, as far as it is asked for again.
+#[derive(Debug)]
+pub(in crate::http) struct StoredRequest {
+    /// The name of the list's file.
+    pub(in crate::http) filename: String,
+    options: ReaderOptions,
+}
+
+/// The part that no request has: fields that stand behind those of the request.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
 struct StoredOrigin {
+    /// It came as a workbook.
     #[prost(bool, tag = "1000")]
     is_workbook: bool,
+    /// It is a table that was made here.
+    #[prost(bool, tag = "1001")]
+    is_imported: bool,
+}
+
+impl StoredOrigin {
+    fn encode_behind(self, request: &UploadListRequest) -> Vec<u8> {
+        let mut octets = request.encode_to_vec();
+        octets.extend(self.encode_to_vec());
+        octets
+    }
 }
 
 impl StoredReading {
-    fn encode(&self) -> Vec<u8> {
-        let mut octets = self.request.encode_to_vec();
-        octets.extend(StoredOrigin { is_workbook: self.is_workbook }.encode_to_vec());
-        octets
-    }
-
     /// The reading in these octets; each of the two messages passes over the other's fields.
     pub(in crate::http) fn decode(octets: &[u8]) -> io::Result<Self> {
         let request = UploadListRequest::decode(octets)?;
-        let StoredOrigin { is_workbook } = StoredOrigin::decode(octets)?;
-        Ok(Self { request, is_workbook })
+        let origin = StoredOrigin::decode(octets)?;
+        let options = reader_options(&request, origin);
+        let request = StoredRequest { filename: request.filename, options };
+        Ok(Self { request, is_workbook: origin.is_workbook })
     }
 }
 
@@ -170,16 +188,21 @@ fn to_table(store: &UploadStore, list: SpoolFile) -> Result<(SpoolFile, Option<I
     }
 }
 
-/// The options by which a list is read.
-pub(in crate::http) fn options(request: &UploadListRequest) -> listfile::ReaderOptions {
+/// The options by which a list that is kept is read.
+pub(in crate::http) fn options(request: &StoredRequest) -> ReaderOptions {
+    request.options.clone()
+}
+
+fn reader_options(request: &UploadListRequest, origin: StoredOrigin) -> ReaderOptions {
     let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    listfile::ReaderOptions {
+    ReaderOptions {
         encoding: given(&request.encoding),
         column: given(&request.column),
         consent_column: given(&request.consent_column),
         header: request.header,
         skip_rows: usize::try_from(request.skip_rows).unwrap_or(usize::MAX),
-        ..listfile::ReaderOptions::default()
+        is_imported: origin.is_imported,
+        ..ReaderOptions::default()
     }
 }
 
@@ -261,13 +284,14 @@ pub(super) fn failed(error: &UploadError) -> Status {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+    use std::time::SystemTime;
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
     use tonic::Code;
 
     use super::*;
-    use crate::batch::config::Config;
+    use crate::batch::Config;
 
     /// The list in these octets, where a list may have 1 MiB.
     async fn arrived(octets: &[u8]) -> (tempfile::TempDir, Arc<ArrivedList>) {
@@ -312,5 +336,39 @@ mod tests {
         drop(read);
         let reading = tokio::task::spawn_blocking(move || send_pages(&list, &pages));
         assert_eq!(reading.await.unwrap().unwrap_err().code(), Code::Cancelled);
+    }
+
+    #[tokio::test]
+    async fn a_table_that_was_made_of_a_list_is_read_as_it_was_written_also_when_it_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = UploadStore::open(folder.path(), &Config::default()).unwrap();
+        let mut spool = store.begin().unwrap();
+        let document = br#"[{"to; cc":["a@acme.test","b@acme.test"]}]"#;
+        spool.write(document).unwrap();
+        let (conversions, request) = (Arc::new(Semaphore::new(1)), UploadListRequest::default());
+        let list = ArrivedList::new(&store, &conversions, spool, request).await.unwrap();
+        let mut found = Vec::new();
+        let each = |_: &Layout, row: &Row| {
+            found.extend(row.addresses().map(str::to_owned));
+            Ok(())
+        };
+        list.read(each).unwrap();
+        assert_eq!(found, ["a@acme.test", "b@acme.test"]);
+        let id = BatchId::new(SystemTime::UNIX_EPOCH);
+        list.keep(&store, &id).unwrap();
+        let reading = StoredReading::decode(&store.list(&id).unwrap().unwrap().reading).unwrap();
+        assert!(options(&reading.request).is_imported && !reading.is_workbook);
+    }
+
+    #[test]
+    fn a_reading_that_was_kept_without_its_origin_is_read_as_it_was() {
+        let request = UploadListRequest {
+            filename: "a.csv".to_owned(),
+            skip_rows: 2,
+            ..UploadListRequest::default()
+        };
+        let reading = StoredReading::decode(&request.encode_to_vec()).unwrap();
+        let wanted = ReaderOptions { skip_rows: 2, ..ReaderOptions::default() };
+        assert_eq!((options(&reading.request), reading.request.filename), (wanted, "a.csv".into()));
     }
 }

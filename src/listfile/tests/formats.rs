@@ -169,3 +169,39 @@ fn a_table_that_was_made_here_is_read_as_it_was_written() {
     assert_eq!(reader.layout().columns, ["emails"]);
     assert_eq!(reader.next().unwrap().unwrap().others(), ["b@acme.test"]);
 }
+
+#[test]
+fn a_semicolon_in_a_list_of_one_column_divides_addresses_and_not_fields() {
+    let file = b"Email\r\nnobody@acme.test; jane.doe@acme.test\r\nbob@acme.test\r\n";
+    assert_eq!(open(file).layout().columns, ["Email"]);
+    assert_eq!(addresses(file), ["nobody@acme.test", "bob@acme.test"]);
+    assert_eq!(rows(file)[0].others(), ["jane.doe@acme.test"]);
+    let wanted = "Email,verdict,code\r\nnobody@acme.test; jane.doe@acme.test,risky,250\r\n\
+                  bob@acme.test,risky,250\r\n";
+    assert_eq!(text(written(file)), wanted);
+    for several in
+        ["a@acme.test;b@acme.test", "a@acme.test, b@acme.test", "A <a@acme.test>;b@x.test"]
+    {
+        for file in [
+            format!("bob@acme.test\n{several}\n{several}\n"),
+            format!("E-Mail\n{several}\n{several}\nbob@acme.test; Bob\n"),
+        ] {
+            let rows = rows(file.as_bytes());
+            assert!(rows.iter().all(|row| row.address().is_some()), "{file}");
+            assert_eq!(rows.iter().map(|row| row.others().len()).sum::<usize>(), 2, "{file}");
+        }
+    }
+}
+
+#[test]
+fn a_semicolon_divides_fields_where_not_only_addresses_stand_between() {
+    for file in [
+        "Email\njane@acme.test;Jane\njohn@acme.test;John\n",
+        "Email;Copy\njane@acme.test;boss@acme.test\njohn@acme.test\n",
+        "jane@acme.test;Jane;boss@acme.test\njohn@acme.test;John\nkim@acme.test\n",
+    ] {
+        assert!(format(file).starts_with("semicolon-separated"), "{file}");
+    }
+    let file = "Email\njane@acme.test,Jane\njohn@acme.test,john@home.test\n";
+    assert_eq!(addresses(file.as_bytes()), ["jane@acme.test", "john@acme.test"]);
+}
