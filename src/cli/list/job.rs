@@ -15,7 +15,7 @@ use super::{folder, parts, paths};
 use crate::cli::client::ClientArgs;
 use crate::cli::common::Common;
 use crate::cli::depth::DepthArg;
-use crate::listfile::{self, Reader};
+use crate::listfile::{Reader, ReaderOptions};
 
 /// The random sample that is verified before the rest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +35,7 @@ pub(super) struct Job {
     pub(super) files: Vec<JobFile>,
     pub(super) format: Option<FormatArg>,
     pub(super) only: Vec<VerdictArg>,
+    #[serde(serialize_with = "paths::serialize_any_absolute")]
     pub(super) report: Option<PathBuf>,
     /// `true` if an output or a report that is there may be replaced.
     pub(super) force: bool,
@@ -73,6 +74,7 @@ pub(super) struct Job {
     /// `true` if only the first row of each mailbox is written.
     pub(super) unique: bool,
     /// The folder that gets a file for each verdict.
+    #[serde(serialize_with = "paths::serialize_any_absolute")]
     pub(super) split: Option<PathBuf>,
     /// The sample, if one is wanted.
     pub(super) sample: Option<JobSample>,
@@ -200,12 +202,13 @@ impl Job {
     pub(super) fn plan(&self) -> anyhow::Result<RowPlan> {
         let mut plan = RowPlan::default();
         for number in 0..self.exclude.len() {
-            let path = self.excluded(number);
+            let table = self.excluded_table(number);
+            let is_imported = table.exists();
+            let path = if is_imported { table } else { self.excluded(number) };
             let named = || format!("{} cannot be read", path.display());
             let file = io::BufReader::new(fs::File::open(&path).with_context(named)?);
-            for row in
-                Reader::open(file, &listfile::ReaderOptions::default()).with_context(named)?
-            {
+            let options = ReaderOptions { is_imported, ..ReaderOptions::default() };
+            for row in Reader::open(file, &options).with_context(named)? {
                 let row = row.with_context(named)?;
                 row.address().into_iter().for_each(|address| plan.exclude(address));
                 row.others().iter().for_each(|address| plan.exclude(address));
@@ -236,6 +239,11 @@ impl Job {
     /// The run's own copy of a suppression list.
     pub(super) fn excluded(&self, number: usize) -> PathBuf {
         self.folder.join(format!("exclude-{number}"))
+    }
+
+    /// The table that is made of a suppression list which is no text by the line.
+    pub(super) fn excluded_table(&self, number: usize) -> PathBuf {
+        self.folder.join(format!("exclude-{number}.csv"))
     }
 
     /// The place where the batch is kept, if this process does the work.

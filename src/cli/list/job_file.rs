@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::paths;
+
 /// One list of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct JobFile {
@@ -18,5 +20,6 @@ pub(super) struct JobFile {
     /// The SHA-256 of what is read, once it was read to the end.
     pub(super) digest: Option<String>,
     /// The file for the answers.
+    #[serde(serialize_with = "paths::serialize_absolute")]
     pub(super) output: PathBuf,
 }

@@ -16,6 +16,7 @@ mod job_file;
 mod page;
 mod parts;
 mod paths;
+mod results;
 mod resume;
 mod retries;
 mod rows;

@@ -3,10 +3,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use serde::ser::{Error as _, Serialize as _, Serializer};
+use tempfile::NamedTempFile;
 
 /// A file's identity, through symbolic links: of one that is there its device and inode, of one
 /// that is not its folder's and its name, and its path where that is not there either.
@@ -49,6 +51,28 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
+    }
+}
+
+/// Writes a path down so that it means the same file from every folder.
+pub(super) fn serialize_absolute<S: Serializer>(
+    path: &Path,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    if is_standard_output(path) {
+        return path.serialize(serializer);
+    }
+    std::path::absolute(path).map_err(S::Error::custom)?.serialize(serializer)
+}
+
+/// The same for a path that may be missing.
+pub(super) fn serialize_any_absolute<S: Serializer>(
+    path: &Option<PathBuf>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => serialize_absolute(path, serializer),
+        None => serializer.serialize_none(),
     }
 }
 
@@ -121,15 +145,15 @@ pub(super) fn persist(scratch: &Path, path: &Path, may_replace: bool) -> anyhow:
     if may_replace {
         return replace(scratch, &target).with_context(named);
     }
-    match fs::hard_link(scratch, &target) {
-        Ok(()) => fs::remove_file(scratch).with_context(named),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => appeared(path),
+    let placed = match fs::hard_link(scratch, &target) {
+        Ok(()) => fs::remove_file(scratch),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
         // Another file system, or one without links.
-        Err(_) => match OpenOptions::new().write(true).create_new(true).open(&target) {
-            Ok(mut file) => copy(scratch, &mut file).with_context(named),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => appeared(path),
-            Err(error) => Err(error).with_context(named),
-        },
+        Err(_) => copy_to_new(scratch, &target),
+    };
+    match placed {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => appeared(path),
+        placed => placed.with_context(named),
     }
 }
 
@@ -144,10 +168,35 @@ fn replace(scratch: &Path, target: &Path) -> io::Result<()> {
     if fs::rename(scratch, target).is_ok() {
         return Ok(());
     }
-    let mut beside = tempfile::Builder::new().prefix(".mailvet-").tempfile_in(folder_of(target))?;
-    copy(scratch, beside.as_file_mut())?;
-    beside.persist(target)?;
+    copy_beside(scratch, target)?.persist(target)?;
     Ok(())
+}
+
+/// Copies `scratch` to a `target` that is not there, which has its name only once it is whole.
+fn copy_to_new(scratch: &Path, target: &Path) -> io::Result<()> {
+    let Err(refused) = copy_beside(scratch, target)?.persist_noclobber(target) else {
+        return Ok(());
+    };
+    if refused.error.kind() == io::ErrorKind::AlreadyExists {
+        return Err(refused.error);
+    }
+    // Here only a new file can say that the name is free.
+    OpenOptions::new().write(true).create_new(true).open(target)?;
+    let persisted = refused.file.persist(target).map(drop);
+    persisted.map_err(|refused| {
+        let _still_empty = fs::remove_file(target);
+        refused.error
+    })
+}
+
+/// Copies `scratch` to a file without a name of its own, in the folder of `target`.
+fn copy_beside(scratch: &Path, target: &Path) -> io::Result<NamedTempFile> {
+    let mut beside = tempfile::Builder::new();
+    // As any file that is made there: what others may not do with it is the caller's umask.
+    let beside = beside.prefix(".mailvet-").permissions(fs::Permissions::from_mode(0o666));
+    let mut beside = beside.tempfile_in(folder_of(target))?;
+    copy(scratch, beside.as_file_mut())?;
+    Ok(beside)
 }
 
 fn copy(scratch: &Path, into: &mut File) -> io::Result<()> {
@@ -209,6 +258,33 @@ mod tests {
         persist(&at("scratch"), &at("link"), true).unwrap();
         assert_eq!(fs::read_to_string(at("there")).unwrap(), "new");
         assert!(fs::symlink_metadata(at("link")).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn a_copy_that_fails_leaves_no_file_under_the_targets_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        // A folder can neither be linked nor read.
+        fs::create_dir(at("scratch")).unwrap();
+        let error = persist(&at("scratch"), &at("out.csv"), false).unwrap_err().to_string();
+        assert!(error.contains("out.csv cannot be written"), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing but the folder");
+    }
+
+    #[test]
+    fn a_file_that_is_copied_is_like_any_other_and_takes_no_name_of_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("scratch"), "new").unwrap();
+        copy_to_new(&at("scratch"), &at("out.csv")).unwrap();
+        assert_eq!(fs::read_to_string(at("out.csv")).unwrap(), "new");
+        let mode = |name: &str| fs::metadata(at(name)).unwrap().permissions().mode();
+        assert_eq!(mode("out.csv"), mode("scratch"));
+        fs::write(at("out.csv"), "precious").unwrap();
+        let error = copy_to_new(&at("scratch"), &at("out.csv")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(at("out.csv")).unwrap(), "precious");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "and nothing is left");
     }
 
     #[test]

@@ -1,27 +1,23 @@
 //! The outputs: the lists' rows, read again, beside their results.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
-use tonic::{Status, Streaming};
 
 use super::args::SendToArg;
 use super::backend::Client;
 use super::columns::{self, RowAnswer, RowFacts};
 use super::digest::Digesting;
 use super::job::Job;
-use super::retries::Retries;
+use super::results::Results;
 use super::rows::{FirstRows, RowId, RowPlan, RowQuestion};
 use super::sink::{Packed, Sink, WrittenFile};
 use super::split::Split;
 use super::{paths, submit};
 use crate::campaign::several;
 use crate::listfile::Row;
-use crate::proto::{
-    Batch, BatchResult, CatchAll, ResultOrder, StreamBatchResultsRequest,
-    StreamBatchResultsResponse, Verification, from_message,
-};
+use crate::proto::{Batch, CatchAll, Verification, from_message};
 use crate::report::{FlagCounts, ReportFileKind, SendCounts};
 use crate::verdict::Reason;
 
@@ -183,11 +179,7 @@ impl RowAnswers<'_> {
             }
             RowQuestion::Addresses(addresses) => addresses,
         };
-        let mut found: Vec<(&str, Verification)> = Vec::with_capacity(addresses.len());
-        for address in &addresses {
-            let result = self.results.next().await?;
-            found.extend(result.and_then(|result| result.verification).map(|v| (*address, v)));
-        }
+        let mut found = self.found(file, &addresses).await?;
         // Of a cancelled batch some rows have no result: what was not found out stays empty.
         let verdicts = found.iter().map(|(_, verification)| from_message::verdict(verification));
         let chosen = several::choose(verdicts);
@@ -221,6 +213,29 @@ impl RowAnswers<'_> {
         Ok(RowAnswer { values, verification: Some(verification), others: facts.others })
     }
 
+    /// Those of `addresses` that have a result, each with what was found.
+    async fn found<'r>(
+        &mut self,
+        file: usize,
+        addresses: &[&'r str],
+    ) -> anyhow::Result<Vec<(&'r str, Verification)>> {
+        let mut found = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            let result = self.results.next().await?;
+            let Some(verification) = result.and_then(|result| result.verification) else {
+                continue;
+            };
+            // Another version may have read the list otherwise, and sent other addresses of it.
+            anyhow::ensure!(
+                verification.input.is_empty() || verification.input == *address,
+                "{} was changed since it was sent, or is read otherwise now: vet it anew with --restart",
+                self.names[file]
+            );
+            found.push((*address, verification));
+        }
+        Ok(found)
+    }
+
     /// The row before this one that reaches the mailbox of `address`, as it is written.
     fn earlier(&mut self, address: &str, row: RowId) -> Option<String> {
         let (file, earlier) = self.first_rows.as_mut()?.earlier(address, row)?;
@@ -249,60 +264,6 @@ fn unchanged(job: &Job, number: usize, digest: &Digesting) -> anyhow::Result<()>
         job.how_to_go_on()
     );
     Ok(())
-}
-
-/// The results, one by one, in the list's order. A service that went away for a while is asked
-/// again, from the last cursor on.
-struct Results<'a> {
-    client: &'a mut Client,
-    request: StreamBatchResultsRequest,
-    /// `None` until the service was asked, and after its connection broke.
-    pages: Option<Streaming<StreamBatchResultsResponse>>,
-    ready: VecDeque<BatchResult>,
-    retries: Retries,
-}
-
-impl<'a> Results<'a> {
-    fn new(client: &'a mut Client, batch_id: &str) -> Self {
-        let request = StreamBatchResultsRequest {
-            batch_id: batch_id.to_owned(),
-            order: ResultOrder::Row.into(),
-            ..StreamBatchResultsRequest::default()
-        };
-        Self { client, request, pages: None, ready: VecDeque::new(), retries: Retries::default() }
-    }
-
-    /// `None` at the end.
-    async fn next(&mut self) -> anyhow::Result<Option<BatchResult>> {
-        loop {
-            if let Some(result) = self.ready.pop_front() {
-                return Ok(Some(result));
-            }
-            match self.next_page().await {
-                Ok(Some(page)) => {
-                    self.retries.reset();
-                    self.request.cursor = page.cursor;
-                    self.ready = page.results.into();
-                }
-                Ok(None) => return Ok(None),
-                Err(status) => {
-                    self.pages = None;
-                    self.retries.wait_after(status).await?;
-                }
-            }
-        }
-    }
-
-    async fn next_page(&mut self) -> Result<Option<StreamBatchResultsResponse>, Status> {
-        let pages = match &mut self.pages {
-            Some(pages) => pages,
-            None => {
-                let opened = self.client.stream_batch_results(self.request.clone()).await?;
-                self.pages.insert(opened.into_inner())
-            }
-        };
-        pages.message().await
-    }
 }
 
 #[cfg(test)]

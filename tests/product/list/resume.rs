@@ -210,3 +210,19 @@ fn the_variables_and_the_suppression_lists_of_a_run_are_those_it_was_begun_with(
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(read(&folder, "list.vetted.csv").contains("nobody@acme.test,risky,suppress,opted_out"));
 }
+
+#[test]
+fn a_run_resumed_from_elsewhere_writes_where_it_was_begun() {
+    let folder = folder_with("list.csv", SLOW);
+    let mut child = begun_with(&folder, &["--split", "parts", "--report", "r.html"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let elsewhere = folder_with("list.vetted.csv", "precious");
+    let run_folder = folder.path().join("list.vetted.csv.mailvet");
+    let output = run(elsewhere.path(), &["--resume", run_folder.to_str().unwrap(), "--force"], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(names(&elsewhere), ["list.vetted.csv"]);
+    assert_eq!(read(&elsewhere, "list.vetted.csv"), "precious");
+    assert_eq!(names(&folder), ["list.csv", "list.vetted.csv", "parts", "r.html"]);
+    assert!(read(&folder, "parts/suppress.txt").contains("nobody@acme.test"));
+}

@@ -2,10 +2,13 @@
 
 use std::fs;
 
+use mailvet::proto::batch_service_client::BatchServiceClient;
+use mailvet::proto::{CancelBatchRequest, ListBatchesRequest};
 use mailvet::sandbox::{Sandbox, World};
+use tonic::transport::Channel;
 
 use super::{LIST, folder_with, names, read, run, said, vet};
-use crate::process::Service;
+use crate::process::{self, Service};
 
 #[test]
 fn a_list_comes_back_with_columns_behind_its_own() {
@@ -99,6 +102,20 @@ fn an_exclusion_list_keeps_its_addresses_from_being_asked() {
 }
 
 #[test]
+fn each_address_of_a_cell_of_an_exclusion_list_is_excluded() {
+    for (name, list) in [
+        ("gone.csv", "Email\nnone@acme.test; nobody@acme.test\nno@acme.test\n"),
+        ("gone.json", "[{\"to; cc\":[\"none@acme.test\",\"nobody@acme.test\"]}]"),
+    ] {
+        let folder = folder_with("a.csv", "email\njane.doe@acme.test\nnobody@acme.test\n");
+        fs::write(folder.path().join(name), list).unwrap();
+        vet(folder.path(), &["a.csv", "--exclude", name]);
+        let text = read(&folder, "a.vetted.csv");
+        assert!(text.contains("nobody@acme.test,risky,suppress,opted_out,"), "{name}: {text}");
+    }
+}
+
+#[test]
 fn each_mailbox_may_be_written_once() {
     let folder = folder_with("crm.csv", LIST);
     vet(folder.path(), &["crm.csv", "--unique"]);
@@ -142,6 +159,47 @@ async fn a_service_may_do_the_work_and_the_list_comes_back_the_same() {
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains(&server), "{}", said(&output));
     assert_eq!(names(&folder), ["list.csv", "ours.csv", "theirs.csv"], "nothing is left behind");
+    sandbox.shutdown().await;
+}
+
+/// The first batch of the service whose rows have so many results.
+async fn answered(client: &mut BatchServiceClient<Channel>, rows: i64) -> String {
+    loop {
+        let listed = client.list_batches(ListBatchesRequest::default()).await.unwrap();
+        for batch in listed.into_inner().batches {
+            if batch.progress.is_some_and(|progress| progress.finished_rows == rows) {
+                return batch.batch_id;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_batch_gives_no_row_the_answer_of_another() {
+    let sandbox = Sandbox::start(World::built_in().unwrap()).await.unwrap();
+    let store = tempfile::tempdir().unwrap();
+    let mut service = Service::on(&sandbox, store.path(), &[]).await;
+    let server = format!("http://{}", service.address().await);
+    let list = "mail\njane@greylisted.test\njane.doe@acme.test\njack@greylisted.test\n\
+                jill@greylisted.test\nnobody@acme.test\njoan@greylisted.test\n";
+    let folder = folder_with("list.csv", list);
+    let args = ["list", "list.csv", "--server", &server, "--retry-window", "3d"];
+    let child = process::begin(folder.path(), &args);
+    let mut client = service.batch_client().await;
+    let batch_id = answered(&mut client, 2);
+    let batch_id = tokio::time::timeout(process::TIME_LIMIT, batch_id).await.unwrap();
+    client.cancel_batch(CancelBatchRequest { batch_id }).await.unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = read(&folder, "list.vetted.csv");
+    let rows: Vec<&str> = text.lines().skip(1).collect();
+    assert_eq!(rows.len(), 6, "{text}{}", said(&output));
+    assert!(rows[1].starts_with("jane.doe@acme.test,deliverable,send,"), "{text}");
+    assert!(rows[4].starts_with("nobody@acme.test,undeliverable,suppress,"), "{text}");
+    for row in [0, 2, 3, 5] {
+        assert!(rows[row].contains("@greylisted.test,,,"), "it has no answer: {text}");
+    }
+    service.kill().await;
     sandbox.shutdown().await;
 }
 
