@@ -187,7 +187,7 @@ async fn converse(
                 let over = landed.ended.is_some();
                 handle.step_with_memory(|core, memory, now| {
                     if let Some(carried) = carried {
-                        core.learn_transactions(id, carried);
+                        core.learn_transactions(id, carried, now);
                     }
                     core.landed(id, landed, memory, now);
                 });

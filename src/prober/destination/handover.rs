@@ -1,7 +1,6 @@
 //! Handover: what a destination's next holder should know, so that several processes behind one
 //! address look like one sender.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};

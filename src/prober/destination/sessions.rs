@@ -160,10 +160,15 @@ impl<T> Destination<T> {
     }
 
     /// The server takes no more transactions in a session than this one has carried.
-    pub(in crate::prober) fn learn_transactions(&mut self, id: SessionId, carried: u32) {
+    pub(in crate::prober) fn learn_transactions(
+        &mut self,
+        id: SessionId,
+        carried: u32,
+        now: SystemTime,
+    ) {
         let Some(session) = self.pool.get(id) else { return };
         if let Some(lane) = self.lanes.get_mut(&session.exchanger) {
-            lane.limits.learn_transactions(carried);
+            lane.limits.learn_transactions(carried, now);
         }
     }
 
