@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use foldhash::{HashMap, HashSet};
 
+use super::MISTYPED_COM;
 use crate::address::provider;
 
 /// A domain that mistyped ones are turned to.
@@ -47,13 +48,24 @@ fn reachable_from(suffix: &str) -> Vec<PopularDomain<'static>> {
     TARGETS.iter().copied().filter(|target| target.is_giant || target.suffix == suffix).collect()
 }
 
-/// Domains known to be real, targets among them.
+/// Domains known to be real: targets, providers, and the built-in list of free ones among them.
 pub(super) static KNOWN: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     section("known")
         .chain(TARGETS.iter().map(|target| target.whole))
         .chain(provider::domains())
+        .chain(free_providers())
         .collect()
 });
+
+/// The domains of the built-in list of free providers, but for those that a hand makes out of a
+/// giant's: `hotmail.co` is real, and still more likely a mistake.
+pub(super) fn free_providers() -> impl Iterator<Item = &'static str> {
+    let lines = include_str!("../../lists/data/free.txt").lines();
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).filter(|name| {
+        let slip = MISTYPED_COM.iter().find_map(|suffix| name.strip_suffix(suffix));
+        slip.is_none_or(|start| !GIANTS.contains(&format!("{start}com").as_str()))
+    })
+}
 
 /// The targets by their skeletons (UTS 39 section 4): what looks the same has the same one.
 pub(super) static SKELETONS: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {

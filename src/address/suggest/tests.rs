@@ -1,4 +1,4 @@
-use super::popular::{KNOWN, TARGETS};
+use super::popular::{KNOWN, TARGETS, free_providers};
 use super::*;
 
 fn mended(input: &str) -> Option<String> {
@@ -11,6 +11,18 @@ fn a_popular_domain_is_never_mended() {
         assert_eq!(mended(&format!("user@{domain}")), None, "{domain}");
         assert_eq!(mended(&format!("user@{}", domain.to_uppercase())), None, "{domain}");
     }
+}
+
+#[test]
+fn a_free_provider_is_never_mended() {
+    assert!(free_providers().count() > 1_000);
+    for name in free_providers() {
+        assert_eq!(suggest(&format!("user@{name}")), None, "{name}");
+    }
+    for name in ["yahoo.bg", "yahoo.lt", "hotmail.jp", "outlook.com.pe", "ttmail.com"] {
+        assert!(KNOWN.contains(name), "{name}");
+    }
+    assert_eq!(mended("user@hotmail.co").as_deref(), Some("user@hotmail.com"));
 }
 
 #[test]
