@@ -80,6 +80,7 @@ impl Prober {
             consented_at: question.consented_at,
             patient: question.patient,
             retry_until: question.retry_until,
+            deadline: question.deadline,
         };
         let id = handle.step_with_memory(|core, memory, now| core.submit(submission, memory, now));
         let mut pending = PendingAnswer { handle: Arc::clone(&handle), id, open: true };

@@ -150,7 +150,8 @@ fn transactions_max(facts: &SessionFacts) -> Option<u32> {
     }
     let mut lines = facts.banner.iter().flat_map(|banner| &banner.lines);
     let is_exim = lines.any(|line| line.contains("Exim"));
-    facts.capabilities.transactions_max.or(is_exim.then_some(EXIM_TRANSACTIONS))
+    let told = facts.capabilities.transactions_max;
+    if is_exim { Some(told.unwrap_or(EXIM_TRANSACTIONS).min(EXIM_TRANSACTIONS)) } else { told }
 }
 
 /// Waits until every caller that wanted the session has gone away.

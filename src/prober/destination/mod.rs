@@ -70,6 +70,8 @@ pub(super) struct Submission<T> {
     pub(super) patient: bool,
     /// Until when it may be asked again.
     pub(super) retry_until: SystemTime,
+    /// Time at which the caller wants an answer.
+    pub(super) deadline: SystemTime,
 }
 
 struct LaneJob<T> {

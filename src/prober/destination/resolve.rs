@@ -162,19 +162,20 @@ impl<T> Destination<T> {
         now: SystemTime,
     ) -> Option<LaneAnswer> {
         let lane = self.lanes.get(&asked.exchanger)?;
-        let is_too_long =
-            |pause: &Backoff| pause.until() + self.config.answer_margin > asked.retry_until;
+        let is_beyond = |pause: &Backoff, time| pause.until() + self.config.answer_margin > time;
         if lane.sessions.is_empty()
             && lane.connect_backoff.is_active(now)
             && let Some(why) = &lane.obstacle
-            && (!asked.patient || is_too_long(&lane.connect_backoff))
+            && (!asked.patient || is_beyond(&lane.connect_backoff, asked.retry_until))
         {
             let mut answered = LaneAnswer::new(why.clone(), Control::NotAsked);
             answered.may_answer_later = true;
             return Some(answered);
         }
+        // Nobody has asked about this recipient: only who cannot wait for that is told of others.
         let why = lane.rate_limit.as_ref()?;
-        let is_held = lane.rcpt_backoff.is_active(now) && is_too_long(&lane.rcpt_backoff);
+        let pause = &lane.rcpt_backoff;
+        let is_held = pause.is_active(now) && is_beyond(pause, asked.deadline);
         is_held.then(|| LaneAnswer::new(why.clone(), Control::NotAsked))
     }
 

@@ -235,6 +235,17 @@ fn a_caller_without_the_time_for_a_rest_is_told_of_it_at_once() {
 }
 
 #[test]
+fn a_caller_who_waits_for_the_end_of_a_rest_is_asked_about_though_it_may_not_be_asked_again() {
+    let mut simulation = simulation();
+    simulation.submit("a.example", MX, false, 3600);
+    let id = open_one(&mut simulation);
+    simulation.land(id, None, |_, _, _| Some(slow_down(15)));
+    let patient = simulation.submit_until("b.example", MX, false, (0, 120));
+    simulation.serve();
+    assert_eq!(code(&simulation, patient), 250);
+}
+
+#[test]
 fn nobody_connects_while_no_recipient_may_be_named() {
     let config = Config { recipients_per_minute: count(1), ..Config::default() };
     let mut simulation = Simulation::new(config);

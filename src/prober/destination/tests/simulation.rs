@@ -143,6 +143,17 @@ impl Simulation {
         test_catch_all: bool,
         retry_for: u64,
     ) -> u32 {
+        self.submit_until(domain, exchanger, test_catch_all, (retry_for, retry_for))
+    }
+
+    /// The same, of a caller who waits for longer than it may be asked again.
+    pub(super) fn submit_until(
+        &mut self,
+        domain: &str,
+        exchanger: &str,
+        test_catch_all: bool,
+        (retry_for, wait_for): (u64, u64),
+    ) -> u32 {
         self.submitted += 1;
         let token = self.submitted;
         let submission = Submission {
@@ -155,6 +166,7 @@ impl Simulation {
             consented_at: None,
             patient: true,
             retry_until: self.now + Duration::from_secs(retry_for),
+            deadline: self.now + Duration::from_secs(wait_for),
         };
         let id = self.core.submit(submission, &mut self.memory, self.now);
         self.open.insert(token, id);

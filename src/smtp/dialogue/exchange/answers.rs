@@ -52,8 +52,9 @@ impl Dialogue {
         }
         let following = u32::try_from(self.following.len()).unwrap_or(u32::MAX);
         match self.begun.saturating_sub(1).saturating_sub(following) {
-            0 => self.facts.one_transaction = true,
-            over => self.facts.transactions_per_session = Some(over),
+            // What a 421 says may be of today.
+            0 if reply.is_permanent() => self.facts.one_transaction = true,
+            over => self.facts.transactions_per_session = Some(over.max(1)),
         }
         true
     }
