@@ -147,9 +147,14 @@ struct BoundedBody {
 }
 
 impl BoundedBody {
-    /// Octets to reserve for the present message: while it arrives, and for what it unpacks to.
+    /// Octets to reserve for the present message: while it arrives, and for what it unpacks to. A
+    /// stream that has room for the second has it for the first: those that were let in do not wait
+    /// for each other.
     fn needed(&self, length: usize) -> [usize; 2] {
-        let unpacks = self.is_paged && self.header[0] == COMPRESSED && self.unpacked.is_none();
+        if self.unpacked.is_some() {
+            return [0, 0];
+        }
+        let unpacks = self.is_paged && self.header[0] == COMPRESSED;
         [if length > FREE { length } else { 0 }, if unpacks { LARGEST_PAGE } else { 0 }]
     }
 
@@ -277,6 +282,10 @@ impl http_body::Body for BoundedBody {
                     Some(passed) => return Poll::Ready(Some(passed)),
                     None => continue,
                 }
+            }
+            if this.remaining == 0 && this.filled == 0 {
+                // The last message has arrived, and the next may be long in coming.
+                this.arriving = None;
             }
             let frame = match Pin::new(&mut this.inner).poll_frame(cx) {
                 Poll::Ready(frame) => frame,

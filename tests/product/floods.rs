@@ -68,8 +68,11 @@ async fn pages_that_never_arrive_whole_take_no_more_memory_than_their_budget() {
         while many < PAGES * 3 / 4 {
             let answer = calls.join_next().await.unwrap().unwrap();
             let status = Status::from_header_map(answer.headers()).unwrap();
-            assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
-            many += 1;
+            match status.code() {
+                Code::ResourceExhausted => many += 1,
+                // It had room, and did not arrive in its time.
+                code => assert_eq!(code, Code::DeadlineExceeded, "{status}"),
+            }
         }
     };
     tokio::time::timeout(TIME_LIMIT, turned_away).await.expect("there is a budget");

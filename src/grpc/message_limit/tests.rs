@@ -103,9 +103,9 @@ async fn stalled_pages_hold_no_more_than_their_share_and_not_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn compressed_pages_count_as_the_largest_until_their_stream_ends() {
     let limits = limits();
-    let mut packed = message(100, 100);
-    packed[0] = COMPRESSED;
-    let octets = [packed.clone(), packed].concat();
+    let (mut first, mut second) = (message(100, 100), message(100_000, 100_000));
+    (first[0], second[0]) = (COMPRESSED, COMPRESSED);
+    let octets = [first, second].concat();
     let mut held = Vec::new();
     for _ in 0..SHARE / LARGEST_PAGE {
         let mut body = bound(&limits, UPLOAD, stalled(&octets, 5000));
@@ -120,6 +120,23 @@ async fn compressed_pages_count_as_the_largest_until_their_stream_ends() {
     assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
     drop(held);
     assert!(whole(&limits, UPLOAD, octets).await.is_ok(), "room comes back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_has_arrived_keeps_no_room_while_its_stream_pauses() {
+    let limits = limits();
+    let page = message(LARGEST_PAGE, LARGEST_PAGE);
+    let mut held = Vec::new();
+    for _ in 0..2 * SHARE / LARGEST_PAGE {
+        let mut body = bound(&limits, UPLOAD, stalled(&page, 65_536));
+        let mut passed = 0;
+        while let Some(Some(Ok(frame))) = body.frame().now_or_never() {
+            passed += frame.into_data().unwrap().len();
+        }
+        assert_eq!(passed, page.len());
+        held.push(body);
+    }
+    drop(held);
 }
 
 #[tokio::test(start_paused = true)]
