@@ -30,7 +30,10 @@ pub(super) async fn run(context: WorkerContext) {
         }
         if let Some(before) = now.checked_sub(upload_timeout) {
             let idle = context.queue.remove_idle_uploads(before, SWEEP_AT_ONCE).await;
-            for id in idle.unwrap_or_default() {
+            for id in idle.unwrap_or_else(|error| {
+                tracing::error!(%error, "abandoned uploads are not removed");
+                Vec::new()
+            }) {
                 removed(&context, &id, "its upload was abandoned: removed").await;
             }
         }

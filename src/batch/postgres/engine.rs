@@ -19,6 +19,7 @@ use super::leased_items::LeasedItems;
 use super::news::News;
 use super::outcome_numbers::OutcomeNumbers;
 use super::schema::ReasonNumbers;
+use super::tables::SMALL;
 use crate::batch::queue::{LeaseId, QueueError};
 use crate::campaign::id::BatchId;
 use crate::cluster::Tenure;
@@ -100,11 +101,21 @@ impl Engine {
         Ok(client)
     }
 
-    /// The right to build the tables of a batch, which keeps a connection for minutes: so many at a
-    /// time that some are left for all else.
-    pub(super) async fn builder(&self) -> Option<SemaphorePermit<'_>> {
+    /// The right to build the tables of an upload. A large one keeps a connection for minutes: so
+    /// many at a time that some are left for all else. A small one needs none.
+    pub(super) async fn builder(
+        &self,
+        id: &BatchId,
+    ) -> Result<Option<SemaphorePermit<'_>>, DatabaseFault> {
+        let sql = "SELECT u.rows > $2 FROM mailvet.uploads u
+                   JOIN mailvet.batches b ON b.n = u.batch WHERE b.id = $1";
+        let rows = signed(SMALL);
+        let found = find(&self.client().await?, sql, &[&uuid(id), &rows]).await?;
+        if !found.is_some_and(|row| row.get(0)) {
+            return Ok(None);
+        }
         // It is never closed.
-        self.builders.acquire().await.ok()
+        Ok(self.builders.acquire().await.ok())
     }
 
     pub(super) fn member(&self) -> i64 {

@@ -47,11 +47,17 @@ impl Engine {
                 }
                 let leased = self.lease_from(n, ask, count, now).await;
                 self.turn.store(n, Ordering::Relaxed);
-                // A batch that somebody holds does not keep the others.
-                let leased = leased.unwrap_or_else(|fault| {
-                    trouble = Some(fault);
-                    None
-                });
+                let leased = match leased {
+                    Ok(leased) => leased,
+                    // What is leased already is worked on; else all of it is asked for again.
+                    Err(fault) if fault.is_transient() && given == 0 => return Err(fault),
+                    Err(fault) if fault.is_transient() => return Ok(leases),
+                    // A batch that somebody holds does not keep the others.
+                    Err(fault) => {
+                        trouble = Some(fault);
+                        None
+                    }
+                };
                 let Some(leased) = leased else { continue };
                 given += leased.chunks.len();
                 if leased.chunks.len() == count {

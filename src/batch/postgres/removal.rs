@@ -98,8 +98,11 @@ impl Engine {
             format!("SELECT FROM mailvet.uploads WHERE batch = $1 AND last_page >= {before}");
         let mut removed = Vec::new();
         for id in self.idle_uploads(at, most).await? {
-            if self.discard(&id, &keeps).await? {
-                removed.push(id);
+            match self.discard(&id, &keeps).await {
+                Ok(true) => removed.push(id),
+                Ok(false) => {}
+                // It does not keep the others.
+                Err(fault) => tracing::error!(%fault, batch = %id, "could not be removed"),
             }
         }
         Ok(removed)

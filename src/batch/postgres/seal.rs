@@ -36,7 +36,7 @@ impl Engine {
         sealed_at: Option<SystemTime>,
         now: SystemTime,
     ) -> Result<Batch, DatabaseFault> {
-        let _builder = self.builder().await;
+        let _builder = self.builder(id).await?;
         let mut client = self.client().await?;
         let work = client.transaction().await?;
         let sql = "SELECT n FROM mailvet.batches

@@ -71,7 +71,7 @@ impl Intake {
             }
             IntakeJob::Append(page, reply) => send_reply(reply, self.append(&page), &place),
             IntakeJob::RemoveIdle(time, limit, reply) => {
-                send_reply(reply, self.remove_idle(time, limit), &place);
+                send_reply(reply, Ok(self.remove_idle(time, limit)), &place);
             }
             IntakeJob::Seal(id, now, reply) => send_reply(reply, self.seal(&id, now), &place),
             IntakeJob::Cancel(id, now, reply) => {
@@ -168,13 +168,22 @@ impl Intake {
     }
 
     /// Removes uploads that got their last page before `time`.
-    fn remove_idle(&mut self, time: SystemTime, limit: usize) -> Result<Vec<BatchId>, StoreError> {
+    fn remove_idle(&mut self, time: SystemTime, limit: usize) -> Vec<BatchId> {
         let idle = self.receiving.iter().filter(|receiver| receiver.last_page < time);
-        let idle: Vec<_> = idle.map(|receiver| receiver.batch().id.clone()).take(limit).collect();
-        for id in &idle {
-            self.remove(id)?;
-        }
-        Ok(idle)
+        let mut idle: Vec<_> = idle.map(|receiver| receiver.batch().id.clone()).collect();
+        let mut left = limit;
+        idle.retain(|id| {
+            if left == 0 {
+                return false;
+            }
+            let removed = self.remove(id);
+            if let Err(fault) = &removed {
+                tracing::error!(%fault, batch = %id, "could not be removed");
+            }
+            left -= usize::from(removed.is_ok());
+            removed.is_ok()
+        });
+        idle
     }
 
     fn seal(&mut self, id: &BatchId, now: SystemTime) -> Result<Batch, StoreError> {

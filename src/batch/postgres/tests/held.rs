@@ -6,6 +6,7 @@ use deadpool_postgres::Object;
 use futures_util::future::join;
 
 use super::{TestDatabase, elsewhere};
+use crate::batch::postgres::tables::SMALL;
 use crate::batch::postgres::{PostgresQueue, clearing};
 use crate::batch::queue::{Queue as _, QueueError};
 use crate::batch::store::StoreConfig;
@@ -31,9 +32,12 @@ async fn let_go(holder: Object) {
 async fn waiting(database: &TestDatabase, count: usize) {
     let sql = "SELECT count(*) FROM pg_stat_activity
                WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while database.sql(sql).trim() != count.to_string() {
-        tokio::task::yield_now().await;
-    }
+    let is_so = async {
+        while database.sql(sql).trim() != count.to_string() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), is_so).await.expect("they do not wait");
 }
 
 /// The number of a batch in the tables.
@@ -41,10 +45,10 @@ fn number(database: &TestDatabase, id: &BatchId) -> String {
     database.sql(&format!("SELECT n FROM mailvet.batches WHERE id = '{id}'")).trim().to_owned()
 }
 
-/// An upload of a few rows.
-async fn upload(queue: &PostgresQueue, domain: &str) -> BatchId {
+/// An upload of so many rows.
+async fn upload(queue: &PostgresQueue, domain: &str, count: usize) -> BatchId {
     let id = submit(queue, spec("me", None), at(0)).await;
-    queue.append(&id, Some(0), rows(domain, 0, 3), at(0)).await.unwrap();
+    queue.append(&id, Some(0), rows(domain, 0, count), at(0)).await.unwrap();
     id
 }
 
@@ -52,7 +56,7 @@ async fn upload(queue: &PostgresQueue, domain: &str) -> BatchId {
 async fn a_batch_that_is_being_sealed_is_not_cleared_away_with_its_receiver() {
     let database = TestDatabase::new();
     let (gone, stays) = (database.connect(), database.connect());
-    let id = upload(&gone, "a.example").await;
+    let id = upload(&gone, "a.example", 3).await;
     let member = gone.engine.member();
     drop(gone);
     let staging = format!("mailvet.staging_{}", number(&database, &id));
@@ -106,11 +110,13 @@ async fn signs_of_life_wait_for_nothing_that_has_to_be_cleared_away() {
 }
 
 #[tokio::test]
-async fn lists_that_are_being_sealed_leave_connections_for_all_else() {
+async fn large_lists_that_are_being_sealed_leave_connections_for_all_else() {
     let database = TestDatabase::new();
     let config = StoreConfig { connections: 2, ..database.config() };
     let queue = elsewhere(PostgresQueue::open(&config, Clock::start())).unwrap();
-    let (one, two) = (upload(&queue, "a.example").await, upload(&queue, "b.example").await);
+    let many = SMALL as usize + 1;
+    let one = upload(&queue, "a.example", many).await;
+    let two = upload(&queue, "b.example", many).await;
     let of = |id| format!("mailvet.staging_{}", number(&database, id));
     let lock = format!("LOCK TABLE {}, {} IN ACCESS EXCLUSIVE MODE", of(&one), of(&two));
     let holder = hold(&database, &lock).await;
