@@ -70,12 +70,12 @@ pub(super) fn convert<R: BufRead + Seek, W: Write>(
 ) -> Result<String, ImportError> {
     check(&mut input, table, |_| false)?;
     let mut archive = ZipArchive::new(input).map_err(|error| table.damaged(error))?;
-    if archive.len() > MAX_FILES {
-        return Err(table.too_many(MAX_FILES, "files"));
-    }
     let mut found = ArchiveLists::default();
     for index in 0..archive.len() {
         found.look_at(&mut archive, index, table)?;
+        if found.lists.len() > MAX_FILES {
+            return Err(table.too_many(MAX_FILES, "lists"));
+        }
     }
     let ArchiveLists { lists, header: Header { mut names, .. }, passed_over } = found;
     if lists.is_empty() {
@@ -134,7 +134,7 @@ impl ArchiveLists {
         };
         let file = archive.by_index(index).map_err(|error| table.damaged(error))?;
         let has_at_sign = has_at_sign(file).map_err(|error| table.damaged(error))?;
-        match Unread::from_error(&error, has_at_sign) {
+        match Unread::from_error(&error, &name, has_at_sign) {
             Unread::NoList => {}
             Unread::Text => self.passed_over.push(format!("{name:?}")),
             Unread::List => return Err(table.member(&name, error)),
@@ -142,6 +142,9 @@ impl ArchiveLists {
         Ok(())
     }
 }
+
+/// The endings of the names of tables.
+const TABLES: [&str; 6] = ["csv", "tsv", "tab", "jsonl", "ndjson", "gz"];
 
 /// A file of an archive that is not read as a list.
 enum Unread {
@@ -154,13 +157,18 @@ enum Unread {
 }
 
 impl Unread {
-    fn from_error(error: &ListFileError, has_at_sign: bool) -> Self {
+    fn from_error(error: &ListFileError, name: &str, has_at_sign: bool) -> Self {
+        let (_, ending) = name.rsplit_once('.').unwrap_or_default();
+        let is_table = || TABLES.iter().any(|table| ending.eq_ignore_ascii_case(table));
         match error {
             ListFileError::Empty | ListFileError::HeaderOnly { .. } => Self::NoList,
             ListFileError::NotText { what, .. } if magic::may_be_table(what) => Self::Text,
             ListFileError::NotText { .. } => Self::NoList,
             _ if !has_at_sign => Self::NoList,
             ListFileError::NoAddressColumn { columns } if columns.len() <= 1 => Self::Text,
+            // A comma makes columns of prose.
+            ListFileError::NoAddressColumn { .. } if !is_table() => Self::Text,
+            ListFileError::JsonDocument { .. } => Self::Text,
             _ => Self::List,
         }
     }

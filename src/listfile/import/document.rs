@@ -120,10 +120,11 @@ fn members(value: &RawValue) -> Option<Members<'_>> {
     value.get().starts_with('{').then(|| serde_json::from_str(value.get()).ok())?
 }
 
-/// The elements of an array that begins with an object.
+/// The elements of an array with objects in it. A database may write a null for each id that is not
+/// there.
 fn objects(value: &RawValue) -> Option<Vec<&RawValue>> {
-    let inner = value.get().strip_prefix('[')?;
-    inner.trim_start().starts_with('{').then(|| elements(value))?
+    let elements = elements(value)?;
+    elements.iter().any(|element| element.get().starts_with('{')).then_some(elements)
 }
 
 /// The array in an object that is one of contacts, one or two keys deep: the longest that holds
@@ -156,10 +157,10 @@ fn inner<'t>(object: &Members<'t>) -> Option<(String, Vec<&'t RawValue>)> {
 }
 
 /// The objects one level down, where those of the array have no addresses of their own but hold
-/// arrays of objects that do, as a table with its rows does. Several short ones are not taken out
-/// of their objects: all the addresses of one have room in its cell.
+/// arrays of objects that do, under one key, as a table with its rows does. Several short ones are
+/// not taken out of their objects: all the addresses of one have room in its cell.
 fn nested<'t>(items: &[&'t RawValue]) -> Option<(String, Vec<&'t RawValue>)> {
-    if items.iter().take(LOOKED_AT).any(|item| has_own_address(item)) {
+    if items.iter().any(|item| has_own_address(item)) {
         return None;
     }
     let mut groups: BTreeMap<String, Vec<Vec<&RawValue>>> = BTreeMap::new();
@@ -170,7 +171,7 @@ fn nested<'t>(items: &[&'t RawValue]) -> Option<(String, Vec<&'t RawValue>)> {
             groups.entry(key).or_default().push(rows);
         }
     }
-    let (key, arrays) = groups.into_iter().max_by_key(|(_, rows)| rows.iter().flatten().count())?;
+    let (key, arrays) = groups.pop_first().filter(|_| groups.is_empty())?;
     let is_taken = arrays.len() == 1 || arrays.iter().any(|rows| rows.len() > MAX_ADDRESSES);
     is_taken.then(|| (format!("key {key:?}"), arrays.into_iter().flatten().collect()))
 }

@@ -1,15 +1,21 @@
 //! Workbooks: the sheet that holds the most addresses. An XLSX sheet is read cell by cell.
 
 use std::borrow::Cow;
-use std::io::{BufRead, Seek, Write};
+use std::io::{BufRead, Read, Seek, SeekFrom, Write};
 
 use calamine::{
     Data, DataRef, ExcelDateTime, Ods, Reader as _, Sheet, SheetVisible, Xlsx,
     open_workbook_from_rs,
 };
 
+use zip::ZipArchive;
+use zip::result::ZipError;
+
 use super::{BoundedTable, ImportError, MAX_COLUMNS, archive, repeats};
 use crate::listfile::cell::looks_like_address;
+
+/// Bytes of the manifest of a workbook that are looked at.
+const MAX_MANIFEST: u64 = 1024 * 1024;
 
 /// The number of rows of a sheet that are looked at to choose one.
 const LOOKED_AT: u32 = 500;
@@ -79,6 +85,9 @@ pub(super) fn ods<R: BufRead + Seek, W: Write>(
     table: &mut BoundedTable<W>,
 ) -> Result<String, ImportError> {
     archive::check(&mut input, table, |_| true)?;
+    if is_encrypted(&mut input).map_err(|error| table.damaged(error))? {
+        return Err(ImportError::Protected { kind: table.kind });
+    }
     repeats::check(&mut input, table)?;
     let mut book: Ods<R> = open_workbook_from_rs(input).map_err(|error| match error {
         calamine::OdsError::Password => ImportError::Protected { kind: table.kind },
@@ -102,6 +111,17 @@ pub(super) fn ods<R: BufRead + Seek, W: Write>(
         table.row(&row)?;
     }
     Ok(part)
+}
+
+/// `true` if the manifest of an ODS workbook says that its content is encrypted.
+fn is_encrypted<R: Read + Seek>(input: &mut R) -> Result<bool, ZipError> {
+    let mut manifest = String::new();
+    match ZipArchive::new(&mut *input)?.by_name("META-INF/manifest.xml") {
+        Ok(file) => file.take(MAX_MANIFEST).read_to_string(&mut manifest)?,
+        Err(_) => 0,
+    };
+    input.seek(SeekFrom::Start(0))?;
+    Ok(manifest.contains("encryption-data"))
 }
 
 /// The names of the sheets that nobody sees.

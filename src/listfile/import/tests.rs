@@ -109,6 +109,19 @@ fn the_sheet_with_the_addresses_is_found_and_said() {
 }
 
 #[test]
+fn an_ods_workbook_that_a_password_protects_is_told_as_such() {
+    let manifest = b"<manifest:file-entry><manifest:encryption-data/></manifest:file-entry>";
+    let file = zipped(&[
+        ("mimetype", b"application/vnd.oasis.opendocument.spreadsheet"),
+        ("content.xml", b"\x8f\x01<\x00&"),
+        ("META-INF/manifest.xml", manifest),
+    ]);
+    let limits = ImportLimits { unpacked: 1 << 20, document: 1 << 20 };
+    let made = Container::Ods.convert(Cursor::new(file), Vec::new(), limits);
+    assert!(matches!(made, Err(ImportError::Protected { .. })), "{:?}", made.err());
+}
+
+#[test]
 fn an_ods_workbook_is_read() {
     let rows = [["email", "name"], ["jane@acme.test", "Jane"]].map(|cells| {
         let cells = cells.map(|text| ods_cell("", text)).concat();

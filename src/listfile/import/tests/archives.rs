@@ -38,7 +38,7 @@ fn a_list_of_an_archive_that_cannot_be_read_is_told() {
     assert!(said.contains("notes.csv") && said.contains("no column"), "{said}");
     let many: Vec<String> = (0..1001).map(|n| format!("{n}.csv")).collect();
     let many: Vec<(&str, &[u8])> = many.iter().map(|name| (name.as_str(), good.1)).collect();
-    assert!(refused(&zipped(&many)).contains("more than 1000 files"));
+    assert!(refused(&zipped(&many)).contains("more than 1000 lists"));
 }
 
 #[test]
@@ -49,7 +49,11 @@ fn a_file_of_an_archive_that_is_no_list_is_passed_over_and_named_if_it_may_hold_
         ("empty.csv", b""),
         ("numbers.csv", b"id,count\n1,2\n"),
         ("logo.png", b"\x89PNG\r\n@"),
-        ("readme.txt", b"Your export is complete.\nThank you.\nWrite to us at help@acme.test.\n"),
+        (
+            "readme.txt",
+            b"Thank you, your export is complete.\nThe files are UTF-8.\nQuestions?\n\
+              Write to help@acme.test.\n",
+        ),
         ("more.xlsx", b"PK\x03\x04\0\0"),
     ]);
     let (imported, csv) = imported(&file);

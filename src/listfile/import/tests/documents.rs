@@ -54,6 +54,14 @@ fn the_rows_of_a_table_in_an_array_are_rows() {
     let groups = format!("[{{\"data\":[{}]}},{{\"data\":[{}]}}]", rows(0), rows(500));
     assert_eq!(self::imported(groups.as_bytes()).0.rows, 202, "no cell has room for them");
     let (_, csv) = self::imported(
+        br#"[{"n":1,"buyers":[{"mail":"a@acme.test"}],"sellers":[{"mail":"b@acme.test"}]}]"#,
+    );
+    assert_eq!(csv, "buyers.mail,n,sellers.mail\na@acme.test,1,b@acme.test\n", "nothing is left");
+    let (imported, csv) =
+        self::imported(br#"{"users":[null,{"email":"a@acme.test"},{"email":"b@acme.test"}]}"#);
+    assert_eq!(imported.part, "key \"users\"");
+    assert_eq!(csv, "email\n\"\"\na@acme.test\nb@acme.test\n");
+    let (_, csv) = self::imported(
         br#"[{"n":1,"staff":[{"email":"a@acme.test"},{"email":"b@acme.test"}]},
             {"n":2,"staff":[{"email":"c@acme.test"}]}]"#,
     );
