@@ -55,9 +55,11 @@ impl BounceReader<'_> {
         })
     }
 
-    /// `true` if the mail has no sender to return it to, as RFC 5321 section 4.5.5 asks of reports.
+    /// `true` if the mail has no sender to return it to, as RFC 5321 section 4.5.5 asks of reports:
+    /// a delivery agent may write the server's name there.
     fn is_from_nobody(&self) -> bool {
-        self.raw_header("Return-Path").is_some_and(|path| path.trim() == "<>")
+        let path = self.raw_header("Return-Path").unwrap_or_default().trim().to_ascii_lowercase();
+        path == "<>" || path.starts_with("<mailer-daemon")
     }
 
     /// `true` for an answer to another mail (RFC 3834), unless it has the fields of a report.

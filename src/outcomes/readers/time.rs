@@ -9,7 +9,8 @@ use serde_json::Value;
 const SECONDS: usize = 19;
 
 /// A time in text: RFC 3339, or a date with or without a time of day. It is UTC unless an offset
-/// stands behind it: `2026-11-28 10:06:00 -0800`. With other words behind it, it is none.
+/// stands behind it: `2026-11-28 10:06:00 -0800`. The name of a zone beside it, or alone, is passed
+/// over: it may mean several.
 #[must_use]
 pub fn from_text(text: &str) -> Option<SystemTime> {
     let text = text.trim();
@@ -34,9 +35,12 @@ fn offset(behind: &str) -> Option<&str> {
     let whole = behind.strip_prefix(['.', ',']);
     let whole = whole.map_or(behind, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
     let mut words = whole.split_ascii_whitespace();
-    match (words.next(), words.next()) {
-        (None | Some("UTC" | "GMT" | "Z"), None) => Some("Z"),
-        (Some(offset), None | Some("UTC")) => offset.starts_with(['+', '-']).then_some(offset),
+    let is_name = |word: &str| word.chars().all(|c| c.is_ascii_alphabetic());
+    match (words.next(), words.next(), words.next()) {
+        (Some(offset), name, None) if offset.starts_with(['+', '-']) => {
+            name.is_none_or(is_name).then_some(offset)
+        }
+        (name, None, None) => name.is_none_or(is_name).then_some("Z"),
         _ => None,
     }
 }

@@ -48,6 +48,7 @@ fn a_server_of_any_name_returns_a_message_in_a_report_or_from_nobody() {
     for (from, headers, kind) in [
         ("Delivery <delivery@mx.test>", "", "report; report-type=delivery-status"),
         ("Delivery <delivery@mx.test>", "Return-Path: <>\n", "mixed"),
+        ("System Administrator <sa@mx.test>", "Return-Path: <MAILER-DAEMON@mx.test>\n", "mixed"),
         ("no-reply@mx.test", "", "mixed"),
     ] {
         let mail = with_part(from, headers, kind, REFUSED);
