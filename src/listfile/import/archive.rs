@@ -168,7 +168,7 @@ impl Unread {
             ListFileError::NoAddressColumn { columns } if columns.len() <= 1 => Self::Text,
             // A comma makes columns of prose.
             ListFileError::NoAddressColumn { .. } if !is_table() => Self::Text,
-            ListFileError::JsonDocument { .. } => Self::Text,
+            ListFileError::JsonDocument => Self::Text,
             _ => Self::List,
         }
     }
