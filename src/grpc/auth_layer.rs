@@ -22,6 +22,7 @@ use super::arrivals::network;
 use super::callers::CallerName;
 use super::config::Config;
 use super::connection::{ClientPeer, HealthPlace, OpenCall};
+use super::credential_files::SHORTEST_POLL;
 use super::ending::{EndOfCall, EndingBody};
 use super::message_limit::{HEALTH, MessageLimits};
 use super::refusal;
@@ -59,7 +60,7 @@ impl AuthLayer {
             calls: budget(limits.calls),
             watches: budget(limits.health_calls),
             messages: MessageLimits::new(limits.request_octets, limits.handshake_timeout),
-            poll: config.poll_interval,
+            poll: config.poll_interval.max(SHORTEST_POLL),
             clock,
         }))
     }

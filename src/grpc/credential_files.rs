@@ -13,7 +13,7 @@ use super::tls::Tls;
 use crate::access::{Access, Keys};
 
 /// The shortest time between two looks at the files.
-const SHORTEST_POLL: Duration = Duration::from_secs(1);
+pub(super) const SHORTEST_POLL: Duration = Duration::from_secs(1);
 
 /// The rules of access and the files they are read from.
 pub(super) struct CredentialFiles {

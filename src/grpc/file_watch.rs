@@ -25,14 +25,18 @@ impl FileWatch {
     }
 
     /// Returns whether a file came, went or changed its time or size since the last look. Blocks
-    /// on the file
-    /// system.
+    /// on the file system.
     pub(super) fn has_changed(&self) -> bool {
         let now = look_at(&self.paths);
         let mut seen = self.seen.lock();
         let changed = *seen != now;
         *seen = now;
         changed
+    }
+
+    /// Has the next look tell of a change whatever it sees: what changed could not be read.
+    pub(super) fn look_again(&self) {
+        self.seen.lock().clear();
     }
 }
 
@@ -60,6 +64,8 @@ mod tests {
         fs::write(&b, "came").unwrap();
         assert!(watched.has_changed() && !watched.has_changed());
         fs::remove_file(&a).unwrap();
+        assert!(watched.has_changed() && !watched.has_changed());
+        watched.look_again();
         assert!(watched.has_changed() && !watched.has_changed());
     }
 }

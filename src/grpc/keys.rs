@@ -51,7 +51,15 @@ impl KeyFile {
 
     /// The keys, if the file has changed. Blocks on the file system.
     pub(super) fn read_if_changed(&self) -> Result<Option<Keys>, KeyFileError> {
-        if self.watched.has_changed() { read(&self.path).map(Some) } else { Ok(None) }
+        if !self.watched.has_changed() {
+            return Ok(None);
+        }
+        let keys = read(&self.path);
+        if matches!(keys, Err(KeyFileError::Read { .. })) {
+            // It is what it was to be; that it could not be read may pass.
+            self.watched.look_again();
+        }
+        keys.map(Some)
     }
 }
 
@@ -62,4 +70,27 @@ fn read(path: &Path) -> Result<Keys, KeyFileError> {
     }
     let text = fs::read_to_string(path).map_err(failed)?;
     Keys::parse(&text).map_err(|source| KeyFileError::Wrong { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_could_not_be_read_is_read_again_though_it_changed_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.toml");
+        fs::write(&path, "").unwrap();
+        let (file, _) = KeyFile::open(&path).unwrap();
+        assert!(file.read_if_changed().unwrap().is_none());
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        for _ in 0..3 {
+            assert!(matches!(file.read_if_changed(), Err(KeyFileError::Read { .. })));
+        }
+        fs::remove_dir(&path).unwrap();
+        fs::write(&path, "key").unwrap();
+        assert!(matches!(file.read_if_changed(), Err(KeyFileError::Wrong { .. })));
+        assert!(file.read_if_changed().unwrap().is_none(), "it is wrong until it is changed");
+    }
 }

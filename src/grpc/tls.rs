@@ -81,8 +81,12 @@ impl Tls {
         if !self.watched.has_changed() {
             return Ok(false);
         }
-        let config = Arc::new(read(&self.files)?);
-        *self.current.write() = config;
+        let read = read(&self.files);
+        if matches!(read, Err(TlsError::File { source: pem::Error::Io(_), .. })) {
+            // The files are what they were to be; that they could not be read may pass.
+            self.watched.look_again();
+        }
+        *self.current.write() = Arc::new(read?);
         Ok(true)
     }
 }
