@@ -19,6 +19,9 @@ use crate::verdict::{Depth, Reason, Verdict};
 /// Domains that are looked at; the smaller ones run side by side and set no pace.
 const DOMAINS: usize = 1000;
 
+/// The farthest that an end is foretold: no row is asked again for as long.
+const FARTHEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
 /// Lookups at a time.
 const LOOKUPS: usize = 100;
 
@@ -264,7 +267,7 @@ impl SeenBatch {
             let settled = self.looks.iter().find(|look| oldest.at + FIRST_REPLIES <= look.at);
             settled.is_some_and(|look| look.last_retry_at < Some(last_retry_at))
         });
-        let window = batch.spec.options.retry_window;
+        let window = batch.spec.options.retry_window.min(FARTHEST);
         let troubled = batch.progress.waiting.keys().any(|reason| is_trouble(*reason));
         // A trouble is looked at again and again, to the end of the window.
         let trouble_end = self.trouble_since.filter(|_| troubled).map(|since| since + window);

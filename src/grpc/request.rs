@@ -94,11 +94,17 @@ pub(super) fn options(
     })
 }
 
+/// The last second that a time in JSON may have: that of the year 9999.
+const LAST_SECOND: i64 = 253_402_300_799;
+
 /// The time of a consent: after 1970, as every consent to e-mail is.
 pub(super) fn consent(
     field: &'static str,
     time: Option<&prost_types::Timestamp>,
 ) -> Result<Option<SystemTime>, BadField> {
+    if time.is_some_and(|time| time.seconds > LAST_SECOND) {
+        return Err(BadField::new(field, "is after the year 9999; give seconds, not milliseconds"));
+    }
     let at = time.map(|time| SystemTime::try_from(*time)).transpose();
     match at {
         Ok(Some(at)) if at < SystemTime::UNIX_EPOCH => {
@@ -188,9 +194,11 @@ mod tests {
         let bad = proto::VerifyOptions { max_age: Some(age), ..Default::default() };
         let error = options(Some(&bad), time(false)).unwrap_err();
         assert_eq!(error.field, "options.max_age");
-        let consent = prost_types::Timestamp { seconds: -1, nanos: 0 };
-        let bad = proto::VerifyOptions { consent_time: Some(consent), ..Default::default() };
-        let error = options(Some(&bad), time(false)).unwrap_err();
-        assert_eq!(error.field, "options.consent_time");
+        for seconds in [-1, 1_735_689_600_000] {
+            let consent = prost_types::Timestamp { seconds, nanos: 0 };
+            let bad = proto::VerifyOptions { consent_time: Some(consent), ..Default::default() };
+            let error = options(Some(&bad), time(false)).unwrap_err();
+            assert_eq!(error.field, "options.consent_time", "{seconds}");
+        }
     }
 }
