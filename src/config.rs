@@ -125,11 +125,15 @@ pub fn api_key() -> Option<String> {
     key.map(|(_, key)| key).filter(|key| !key.is_empty())
 }
 
-/// The process's own `MAILVET_*` variables.
+/// The process's own `MAILVET_*` variables. What is not UTF-8 in a value is U+FFFD, which
+/// [`load`] refuses; what other variables hold is no affair of ours.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn environment() -> Vec<(String, String)> {
-    std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect()
+    let all =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let ours = all.filter(|(name, _)| name.starts_with(PREFIX));
+    ours.map(|(name, value)| (name, value.to_string_lossy().into_owned())).collect()
 }
 
 /// Default state directory of the process: `mailvet` in `XDG_STATE_HOME`, else in
@@ -185,6 +189,10 @@ fn read_file(path: &Path) -> Result<Table, ConfigError> {
 /// The one key that a variable sets: its value as TOML, as a plain string, or as a list with
 /// commas, whichever fits the key first.
 fn variable(name: &str, value: &str) -> Result<Table, ConfigError> {
+    if value.contains(char::REPLACEMENT_CHARACTER) {
+        let reason = "it is not UTF-8".to_owned();
+        return Err(ConfigError::Variable { name: name.to_owned(), reason });
+    }
     let path: Vec<String> = name[PREFIX.len()..].split("__").map(str::to_ascii_lowercase).collect();
     let literal = toml::from_str::<Table>(&format!("value = {value}"))
         .ok()

@@ -1,8 +1,10 @@
 //! `mailvet config`, what it finds wrong, and how the commands say what is wrong.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use crate::command_line::text;
 use crate::process;
@@ -25,6 +27,21 @@ fn error(folder: &Path, args: &[&str]) -> String {
     let output = run(folder, args);
     assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output.stderr));
     text(&output.stderr)
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_refused_by_its_name_if_it_is_ours() {
+    let run = |name: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mailvet"));
+        let value = OsStr::from_bytes(b"secret\xe9");
+        command.arg("config").env_clear().env(name, value).output().unwrap()
+    };
+    assert_eq!(run("OLDPWD").status.code(), Some(0));
+    let refused = run("MAILVET_SMTP__HELO_NAME");
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("MAILVET_SMTP__HELO_NAME") && said.contains("not UTF-8"), "{said}");
+    assert!(!said.contains("secret"), "{said}");
 }
 
 #[test]
