@@ -157,7 +157,7 @@ impl Chunk {
             None => Ok(None),
             Some(destination) => {
                 let now = context.clock.now();
-                context.destinations.reserve(&destination, items, now).map(Some)
+                context.destinations.reserve(&destination, &self.lease.batch, items, now).map(Some)
             }
         }
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::address::DomainName;
+use crate::campaign::BatchId;
 
 /// The shortest time for which a chunk is put off.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
@@ -27,8 +28,9 @@ pub(super) struct Destinations {
 struct DestinationLoad {
     /// Addresses that are being asked about.
     addresses: usize,
-    /// Up to when what was put off fills the destination's time.
-    booked_until: Option<SystemTime>,
+    /// For each batch, up to when what of it was put off fills the destination's time. One for
+    /// all of them would let a list of ten wait behind what a list of a million has booked.
+    booked_until: HashMap<BatchId, SystemTime>,
 }
 
 /// A place for some addresses; given back when it is dropped.
@@ -51,11 +53,12 @@ impl Destinations {
         self.sharers.store(sharers.max(1), Ordering::Relaxed);
     }
 
-    /// A place, or when to ask again. Those put off are given times one after the other, at the
-    /// destination's pace, so that each asks again about once.
+    /// A place, or when to ask again. What of `batch` is put off is given times one after the
+    /// other, at the destination's pace, so that each asks again about once.
     pub(super) fn reserve(
         self: &Arc<Self>,
         destination: &DomainName,
+        batch: &BatchId,
         addresses: usize,
         now: SystemTime,
     ) -> Result<DestinationPermit, SystemTime> {
@@ -63,11 +66,8 @@ impl Destinations {
         let mut loads = self.lock();
         let entry = loads.entry(destination.clone()).or_default();
         if entry.addresses > 0 && entry.addresses + addresses > self.most / sharers {
-            let from = entry.booked_until.map_or(now, |until| until.max(now));
             let count = u32::try_from(addresses * sharers).unwrap_or(u32::MAX);
-            let until = from.max(now + SHORTEST_WAIT) + self.pace.saturating_mul(count);
-            entry.booked_until = Some(until);
-            return Err(until);
+            return Err(entry.book(batch, self.pace.saturating_mul(count), now));
         }
         entry.addresses += addresses;
         Ok(DestinationPermit {
@@ -79,6 +79,19 @@ impl Destinations {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<DomainName, DestinationLoad>> {
         self.loads.lock()
+    }
+}
+
+impl DestinationLoad {
+    /// Books `time` for `batch` behind what of it is booked; its end is returned.
+    fn book(&mut self, batch: &BatchId, time: Duration, now: SystemTime) -> SystemTime {
+        // Batches of which nothing waits any more.
+        self.booked_until.retain(|_, until| *until > now);
+        let earliest = now + SHORTEST_WAIT;
+        let booked = self.booked_until.get(batch);
+        let until = booked.map_or(earliest, |until| earliest.max(*until)) + time;
+        self.booked_until.insert(batch.clone(), until);
+        until
     }
 }
 
@@ -103,22 +116,26 @@ mod tests {
         DomainName::from_ascii("slow.example")
     }
 
+    fn list() -> BatchId {
+        BatchId::parse("00000000-0000-7000-8000-000000000001").unwrap()
+    }
+
     #[test]
     fn a_destination_has_its_share_and_no_more() {
         let destinations = Destinations::new(150, Duration::from_millis(20));
         let now = SystemTime::UNIX_EPOCH;
-        let first = destinations.reserve(&slow(), 100, now).ok().unwrap();
-        assert!(destinations.reserve(&slow(), 100, now).is_err());
+        let first = destinations.reserve(&slow(), &list(), 100, now).ok().unwrap();
+        assert!(destinations.reserve(&slow(), &list(), 100, now).is_err());
         let other = DomainName::from_ascii("other.example");
-        assert!(destinations.reserve(&other, 100, now).is_ok());
+        assert!(destinations.reserve(&other, &list(), 100, now).is_ok());
         drop(first);
-        assert!(destinations.reserve(&slow(), 100, now).is_ok());
+        assert!(destinations.reserve(&slow(), &list(), 100, now).is_ok());
     }
 
     #[test]
     fn a_chunk_larger_than_the_share_still_has_its_turn() {
         let destinations = Destinations::new(10, Duration::from_millis(20));
-        assert!(destinations.reserve(&slow(), 100, SystemTime::UNIX_EPOCH).is_ok());
+        assert!(destinations.reserve(&slow(), &list(), 100, SystemTime::UNIX_EPOCH).is_ok());
     }
 
     #[test]
@@ -126,12 +143,12 @@ mod tests {
         let destinations = Destinations::new(300, Duration::from_millis(20));
         destinations.share_among(3);
         let now = SystemTime::UNIX_EPOCH;
-        let first = destinations.reserve(&slow(), 100, now).ok().unwrap();
-        let later = destinations.reserve(&slow(), 100, now).err().unwrap();
+        let first = destinations.reserve(&slow(), &list(), 100, now).ok().unwrap();
+        let later = destinations.reserve(&slow(), &list(), 100, now).err().unwrap();
         // The others put as much off, at the same pace.
         assert_eq!(later.duration_since(now).unwrap().as_secs(), 1 + 3 * 2);
         destinations.share_among(1);
-        assert!(destinations.reserve(&slow(), 100, now).is_ok());
+        assert!(destinations.reserve(&slow(), &list(), 100, now).is_ok());
         drop(first);
     }
 
@@ -139,11 +156,26 @@ mod tests {
     fn those_put_off_come_back_one_after_the_other_at_the_destination_s_pace() {
         let destinations = Destinations::new(100, Duration::from_millis(20));
         let now = SystemTime::UNIX_EPOCH;
-        let _permit = destinations.reserve(&slow(), 100, now).ok().unwrap();
+        let _permit = destinations.reserve(&slow(), &list(), 100, now).ok().unwrap();
         let after = |addresses| {
-            let until = destinations.reserve(&slow(), addresses, now).err().unwrap();
+            let until = destinations.reserve(&slow(), &list(), addresses, now).err().unwrap();
             until.duration_since(now).unwrap().as_millis()
         };
         assert_eq!((after(100), after(100), after(50)), (3_000, 5_000, 6_000));
+    }
+
+    #[test]
+    fn a_list_does_not_wait_for_what_another_one_has_booked() {
+        let destinations = Destinations::new(100, Duration::from_millis(20));
+        let now = SystemTime::UNIX_EPOCH;
+        let permit = destinations.reserve(&slow(), &list(), 100, now).ok().unwrap();
+        for _ in 0..10_000 {
+            assert!(destinations.reserve(&slow(), &list(), 100, now).is_err());
+        }
+        let small = BatchId::parse("00000000-0000-7000-8000-000000000002").unwrap();
+        let until = destinations.reserve(&slow(), &small, 1, now).err().unwrap();
+        assert_eq!(until.duration_since(now).unwrap().as_millis(), 1_020);
+        drop(permit);
+        assert!(destinations.reserve(&slow(), &small, 1, until).is_ok());
     }
 }
