@@ -39,6 +39,9 @@ use credentials::ReplicaCredentials;
 use peers::Peers;
 use sharing::Sharing;
 
+/// Time for which a destination is kept without use.
+const IDLE: Duration = Duration::from_secs(20);
+
 /// Interval at which idle destinations are given up.
 const RELEASE_EVERY: Duration = Duration::from_secs(3);
 
@@ -106,7 +109,7 @@ impl Cluster {
             }
         });
         tasks.spawn(keep(Arc::clone(&sharing), tenure, clock, stop.clone()));
-        tasks.spawn(release_idle(Arc::clone(&sharing), stop.clone()));
+        tasks.spawn(release_idle(Arc::clone(&sharing), clock, stop.clone()));
         Ok(Self { sharing, tasks, stop })
     }
 
@@ -162,11 +165,13 @@ async fn keep(
     }
 }
 
-async fn release_idle(sharing: Arc<Sharing>, stop: CancellationToken) {
+async fn release_idle(sharing: Arc<Sharing>, clock: Clock, stop: CancellationToken) {
     let mut ticks = interval(RELEASE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        sharing.release_idle().await;
+        if let Some(since) = clock.now().checked_sub(IDLE) {
+            sharing.release_idle(since).await;
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use foldhash::fast::FixedState;
@@ -31,9 +31,6 @@ const CLAIM: Duration = Duration::from_secs(3);
 /// Claims of different destinations that are made at a time.
 const STRIPES: usize = 32;
 
-/// Time for which a destination is kept without use.
-const IDLE: Duration = Duration::from_secs(20);
-
 /// See the module.
 pub(super) struct Sharing {
     prober: Prober,
@@ -43,6 +40,9 @@ pub(super) struct Sharing {
     holdings: Mutex<Holdings>,
     /// Read by claims, and written by what gives destinations up: never the two at a time.
     claims: RwLock<()>,
+    /// Given up here, but not as the database has it, as far as is known: told once more. Until
+    /// then the others take this replica for the holder.
+    unreleased: Mutex<Vec<ReleasedDestination>>,
     /// One claim of a destination at a time.
     stripes: [AsyncMutex<()>; STRIPES],
     leaving: CancellationToken,
@@ -111,6 +111,7 @@ impl Sharing {
             clock,
             holdings: Mutex::new(Holdings::new()),
             claims: RwLock::new(()),
+            unreleased: Mutex::default(),
             stripes: std::array::from_fn(|_| AsyncMutex::new(())),
             leaving: CancellationToken::new(),
         }
@@ -270,9 +271,8 @@ impl Sharing {
         self.prober.suspend_all();
     }
 
-    /// Gives up what was not used for a while.
-    pub(super) async fn release_idle(&self) {
-        let Some(since) = self.clock.now().checked_sub(IDLE) else { return };
+    /// Gives up what was not used since `since`.
+    pub(super) async fn release_idle(&self, since: SystemTime) {
         let _exclusive = self.claims.write().await;
         let held = self.holdings.lock().held();
         let idle = held.into_iter().filter(|key| self.prober.is_idle(key, since)).collect();
@@ -294,9 +294,9 @@ impl Sharing {
 
     /// Gives destinations up that are not in use. Whoever calls keeps others from claiming.
     async fn release(&self, keys: Vec<DestinationKey>) {
-        let mut released = Vec::new();
+        let mut released = self.unreleased();
         for key in keys {
-            let Some(tenure) = self.holdings.lock().tenure(self.clock.now()) else { return };
+            let Some(tenure) = self.holdings.lock().tenure(self.clock.now()) else { break };
             if !self.holdings.lock().give_up(&key) {
                 continue;
             }
@@ -313,11 +313,23 @@ impl Sharing {
             return;
         }
         let count = released.len();
-        match timeout(CLAIM, self.store.release(released)).await {
-            Ok(Ok(())) => tracing::debug!(count, "destinations were given up"),
-            // The database has them as ours, and so they are found when they are claimed again.
-            Ok(Err(fault)) => tracing::debug!(%fault, count, "destinations were not given up"),
-            Err(_) => tracing::debug!(count, "destinations were not given up in time"),
-        }
+        let fault = match timeout(CLAIM, self.store.release(released.clone())).await {
+            Ok(Ok(())) => {
+                tracing::debug!(count, "destinations were given up");
+                return;
+            }
+            Ok(Err(fault)) => fault.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        tracing::debug!(fault, count, "destinations were not given up: told again");
+        *self.unreleased.lock() = released;
+    }
+
+    /// What is to be told once more. Not what was claimed again meanwhile.
+    fn unreleased(&self) -> Vec<ReleasedDestination> {
+        let mut unreleased = std::mem::take(&mut *self.unreleased.lock());
+        let held = self.holdings.lock().held();
+        unreleased.retain(|released| !held.contains(&released.key));
+        unreleased
     }
 }

@@ -142,6 +142,27 @@ async fn while_a_holder_leaves_no_question_of_another_replica_is_put_off() {
 }
 
 #[tokio::test]
+async fn a_destination_that_could_not_be_given_up_is_given_up_the_next_time() {
+    let world = World3::new();
+    let (config, rules) = bears(2, 20);
+    world.world.host(MX, rules);
+    let first = world.replica(config.clone()).await;
+    let second = world.replica(config).await;
+    assert_eq!(code(&first.prober.probe(world.request("user@a.example", MX, MINUTE)).await), 250);
+    first.prober.drain().await;
+    let later = world.world.clock.now() + MINUTE;
+    world.table.fail_a_release();
+    first.cluster.sharing.release_idle(later).await;
+    assert_eq!(world.table.holders(), [first.member], "the table has it as the first one's");
+    first.cluster.sharing.release_idle(later).await;
+    assert_eq!(world.table.holders(), []);
+    let outcome = second.prober.probe(world.request("user@a.example", MX, MINUTE)).await;
+    assert_eq!(code(&outcome), 250, "{outcome:?}");
+    second.leave().await;
+    first.leave().await;
+}
+
+#[tokio::test]
 async fn a_destination_that_just_changes_hands_is_looked_up_again() {
     let world = World3::new();
     world.world.host(MX, Rules::default());

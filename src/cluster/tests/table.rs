@@ -27,6 +27,8 @@ pub(super) struct HolderTable {
     joined: Mutex<i64>,
     /// What happens during the next claim.
     meanwhile: Mutex<Option<Meanwhile>>,
+    /// Releases that fail from now on.
+    failing_releases: Mutex<u32>,
 }
 
 /// What happens during a claim.
@@ -40,7 +42,13 @@ pub(super) enum Meanwhile {
 impl HolderTable {
     pub(super) fn new(clock: Clock) -> Self {
         let (rows, members) = (Mutex::default(), Mutex::default());
-        Self { clock, rows, members, joined: Mutex::new(0), meanwhile: Mutex::new(None) }
+        let (meanwhile, failing_releases) = (Mutex::default(), Mutex::default());
+        Self { clock, rows, members, joined: Mutex::new(0), meanwhile, failing_releases }
+    }
+
+    /// Has the next release fail.
+    pub(super) fn fail_a_release(&self) {
+        *self.failing_releases.lock() += 1;
     }
 
     /// Has this happen during the next claim.
@@ -123,6 +131,11 @@ impl HolderStore for TableMember {
     }
 
     async fn release(&self, released: Vec<ReleasedDestination>) -> Result<(), HolderFault> {
+        let mut failing = self.table.failing_releases.lock();
+        if *failing > 0 {
+            *failing -= 1;
+            return Err(HolderFault("the database is away".to_owned()));
+        }
         let now = self.table.clock.now();
         let mut rows = self.table.rows.lock();
         for ReleasedDestination { key, state } in released {
