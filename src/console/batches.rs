@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use http::StatusCode;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::answer::{self, see_other};
 use super::pages::{BatchHead, ConsoleReport, HomePage, ProgressPage};
@@ -150,13 +150,16 @@ pub(super) async fn download(site: &SiteParts, visit: &Visit, id: &str, part: &s
     let results = visit.open("StreamBatchResults", &request).await?;
     let (store, batch_id) = (site.batches.uploads(), id.to_owned());
     let download = ListDownload { store, batch_id, selection, is_csv: false };
-    let answer = download.answer(results).await;
-    let is_failed = !answer.status().is_success();
-    if is_failed {
-        return Err(Status::not_found(
+    let answer = download.answer(results).await.map_err(|status| match status.code() {
+        Code::NotFound => Status::not_found(
             "this list did not come as a file, so that there is none to give back",
-        ));
-    }
+        ),
+        // It speaks of a header, which nobody sets in a browser.
+        Code::ResourceExhausted => Status::resource_exhausted(
+            "as many workbooks are being made as may be at a time; try again in a minute",
+        ),
+        _ => status,
+    })?;
     Ok(answer::guarded(answer))
 }
 

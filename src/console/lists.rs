@@ -19,7 +19,7 @@ use crate::proto::{SendPolicy, UploadBatchResponse, UploadListRequest};
 
 /// Takes a list to disk, and reads it.
 pub(super) async fn receive(site: &SiteParts, visit: &Visit, body: Body) -> Answered {
-    visit.admit().await?;
+    let _call = visit.admit().await?;
     let busy = || Status::resource_exhausted("too many lists are arriving; try again in a minute");
     let _room = site.arrivals.try_acquire().map_err(|_| busy())?;
     let content_type = visit.parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -64,7 +64,7 @@ fn find(site: &SiteParts, visit: &Visit, id: &str) -> Result<ListDraft, Status> 
 
 /// Shows what was found in a list, and how long it will take.
 pub(super) async fn show(site: &SiteParts, visit: &Visit, id: &str) -> Answered {
-    visit.admit().await?;
+    let _call = visit.admit().await?;
     let draft = find(site, visit, id)?;
     let survey = &draft.survey;
     let work = site.batches.prospect(&survey.domains).await;
@@ -86,7 +86,7 @@ pub(super) async fn choose_column(
     id: &str,
     form: &RequestForm,
 ) -> Answered {
-    visit.admit().await?;
+    let _call = visit.admit().await?;
     let draft = find(site, visit, id)?;
     let list = Arc::new(draft.list.with_column(form.value("column")));
     site.drafts.replace(id, read(list).await?);

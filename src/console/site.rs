@@ -65,7 +65,7 @@ impl Site {
             return self.sign_in(body, origin, services).await;
         }
         match services.admit(origin).await {
-            Ok(()) if is_get => {
+            Ok(_) if is_get => {
                 let Some((session, cookie)) = self.0.sessions.begin(None, self.0.clock.now())
                 else {
                     let status = Status::internal("there are no random numbers");
@@ -74,7 +74,7 @@ impl Site {
                 let answer = self.visit(Visit::new(parts, session, services), body).await;
                 with_cookie(answer, cookie)
             }
-            Ok(()) => {
+            Ok(_) => {
                 let sentence = "your session is over, so nothing was changed; load the page anew \
                                 and send it again";
                 trouble(PageFrame::default(), &Status::permission_denied(sentence))

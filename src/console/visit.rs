@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 use super::answer;
 use super::pages::{PageFrame, TroublePage};
 use super::sessions::ConsoleSession;
-use crate::http::{CallOrigin, DecodedStream, OwnServices, RequestForm, http_status};
+use crate::http::{AdmittedCall, CallOrigin, DecodedStream, OwnServices, RequestForm, http_status};
 
 /// The answer to a request, or why there is none.
 pub(super) type Answered = Result<Response<Body>, Status>;
@@ -34,8 +34,8 @@ impl Visit {
         Self { parts, session, services, origin }
     }
 
-    /// Asks the gate whether it lets the caller in.
-    pub(super) async fn admit(&self) -> Result<(), Status> {
+    /// Asks the gate whether it lets the caller in; what is kept of it is a call under way.
+    pub(super) async fn admit(&self) -> Result<AdmittedCall, Status> {
         self.services.admit(self.origin.clone()).await
     }
 

@@ -48,7 +48,10 @@ impl AnswerPlan {
             Self::Rpc { matched, .. } => response::unary(answer, matched.route.output()).await,
             Self::Hook => response::hook(answer).await,
             Self::Upload(upload) => response::upload(answer, upload).await,
-            Self::Download(download) => download.answer(answer).await,
+            Self::Download(download) => {
+                let answer = download.answer(answer).await;
+                answer.unwrap_or_else(|status| response::error(&status))
+            }
         }
     }
 }

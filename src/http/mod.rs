@@ -39,7 +39,7 @@ pub use cors::cors;
 pub(crate) use download::{ListDownload, RowSelection};
 pub use layer::HttpLayer;
 pub use local::LocalAnswers;
-pub(crate) use own_call::{CallOrigin, DecodedStream, OwnServices};
+pub(crate) use own_call::{AdmittedCall, CallOrigin, DecodedStream, OwnServices};
 pub(crate) use upload::{ArrivedList, FormHead, ListUploads, sent_address};
 
 pub(crate) use answer::http_status;

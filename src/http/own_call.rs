@@ -68,6 +68,12 @@ impl CallOrigin {
 #[derive(Clone)]
 pub(crate) struct OwnServices(Arc<Mutex<GatedService>>);
 
+/// A call that the gate has let in, under way until this is dropped: it has its place among all
+/// calls, and its connection is not idle.
+pub(crate) struct AdmittedCall {
+    _answer: Body,
+}
+
 type GatedService = BoxCloneService<Request<Body>, Response<Body>, Infallible>;
 
 impl OwnServices {
@@ -80,11 +86,12 @@ impl OwnServices {
         Self(Arc::new(Mutex::new(BoxCloneService::new(service))))
     }
 
-    /// Asks the gate whether it lets the caller in.
-    pub(crate) async fn admit(&self, origin: CallOrigin) -> Result<(), Status> {
+    /// Asks the gate whether it lets the caller in. What is kept of it is a call under way.
+    pub(crate) async fn admit(&self, origin: CallOrigin) -> Result<AdmittedCall, Status> {
         let mut request = origin.into_request(local::PATH, Body::empty());
         request.extensions_mut().insert(LocalCode(Code::Ok));
-        self.send(request).await.map(drop)
+        let answer = self.send(request).await?;
+        Ok(AdmittedCall { _answer: answer.into_body() })
     }
 
     /// Calls the method at `path` with one message, which is answered with one.

@@ -83,12 +83,12 @@ pub(crate) struct ListDownload {
 
 impl ListDownload {
     /// The answer, given that of the call for the results.
-    pub(crate) async fn answer(self, answer: Response<Body>) -> Response<Body> {
+    ///
+    /// # Errors
+    /// When no list is kept of the batch, it cannot be read, or workbooks are being made.
+    pub(crate) async fn answer(self, answer: Response<Body>) -> Result<Response<Body>, Status> {
         let opened = tokio::task::spawn_blocking(move || self.open()).await;
-        let merger = match opened.unwrap_or_else(|_| Err(unreadable())) {
-            Ok(merger) => merger,
-            Err(status) => return response::error(&status),
-        };
+        let merger = opened.unwrap_or_else(|_| Err(unreadable()))?;
         let (content_type, disposition) = (merger.content_type(), merger.disposition());
         let steps =
             DownloadStep::Merge(Box::new(Merge { pages: DecodedStream::new(answer), merger }));
@@ -104,7 +104,7 @@ impl ListDownload {
         if let Ok(disposition) = HeaderValue::from_str(&disposition) {
             answer.headers_mut().insert(CONTENT_DISPOSITION, disposition);
         }
-        answer
+        Ok(answer)
     }
 
     /// Opens the list. Blocks on the disk.
@@ -149,28 +149,30 @@ fn unreadable() -> Status {
 enum DownloadStep {
     /// The results come, and their rows are written.
     Merge(Box<Merge>),
-    /// The workbook is made and given out.
-    Send(MadeFile),
+    /// The workbook is made and given out. The call for the results is under way until then.
+    Send(MadeFile, ResultPages),
 }
 
 /// The results as they come, and the list.
 struct Merge {
-    pages: DecodedStream<StreamBatchResultsResponse>,
+    pages: ResultPages,
     merger: Box<ListMerger>,
 }
+
+type ResultPages = DecodedStream<StreamBatchResultsResponse>;
 
 impl DownloadStep {
     /// The next piece, and what is left.
     async fn next(self) -> Result<(Bytes, Option<Self>), Status> {
         match self {
             Self::Merge(merge) => merge.next().await,
-            Self::Send(mut file) => {
+            Self::Send(mut file, pages) => {
                 let (file, piece) = in_background(move || {
                     let piece = file.next_piece()?;
                     Ok((file, piece))
                 })
                 .await?;
-                let rest = (!piece.is_empty()).then_some(Self::Send(file));
+                let rest = (!piece.is_empty()).then_some(Self::Send(file, pages));
                 Ok((piece, rest))
             }
         }
@@ -188,7 +190,9 @@ impl Merge {
             let merger = self.merger;
             let (piece, state) = in_background(move || merger.write_piece()).await?;
             match state {
-                MergeState::Over(made) => return Ok((piece, made.map(DownloadStep::Send))),
+                MergeState::Over(made) => {
+                    return Ok((piece, made.map(|file| DownloadStep::Send(file, self.pages))));
+                }
                 MergeState::More(merger) => self.merger = merger,
             }
             if !piece.is_empty() {

@@ -46,7 +46,7 @@ async fn pieces(
     store.keep(&spool, &id, &UploadListRequest::default().encode_to_vec()).unwrap();
     let batch_id = id.to_string();
     let download = ListDownload { store: Some(store), batch_id, selection, is_csv: false };
-    let mut body = download.answer(results(pages)).await.into_body();
+    let mut body = download.answer(results(pages)).await.unwrap().into_body();
     let mut pieces = Vec::new();
     while let Some(frame) = body.frame().await {
         pieces.push(frame.unwrap().into_data().unwrap());

@@ -26,6 +26,14 @@ impl Browser {
     }
 
     /// Signs in with a key.
+    fn upload_form(token: &str, filename: &str, list: &[u8]) -> Vec<u8> {
+        let head = format!(
+            "--b\r\ncontent-disposition: form-data; name=\"token\"\r\n\r\n{token}\r\n--b\r\n\
+         content-disposition: form-data; name=\"file\"; filename=\"{filename}\"\r\n\r\n"
+        );
+        [head.as_bytes(), list, b"\r\n--b--\r\n"].concat()
+    }
+
     pub(crate) async fn sign_in(product: &Product, key: &str) -> Self {
         let answer = sign_in(product, key).await;
         assert_eq!(answer.status, 303, "{answer:?}");
@@ -57,17 +65,18 @@ impl Browser {
     }
 
     pub(crate) async fn upload_with(&self, token: &str, filename: &str, list: &[u8]) -> HttpAnswer {
-        let head = format!(
-            "--b\r\ncontent-disposition: form-data; name=\"token\"\r\n\r\n{token}\r\n--b\r\n\
-             content-disposition: form-data; name=\"file\"; filename=\"{filename}\"\r\n\r\n"
-        );
-        let body = [head.as_bytes(), list, b"\r\n--b--\r\n"].concat();
+        let body = upload_form(token, filename, list);
         HttpRequest::new("POST", "/console/lists")
             .header("cookie", &self.cookie)
             .header("content-type", "multipart/form-data; boundary=b")
             .octets(body)
             .send(self.to)
             .await
+    }
+
+    /// The octets of the form by which a list is uploaded, with the boundary `b`.
+    pub(crate) fn upload_form(&self, filename: &str, list: &[u8]) -> Vec<u8> {
+        upload_form(&self.token, filename, list)
     }
 
     /// Uploads a list and starts it; returns the path of its page.

@@ -193,6 +193,47 @@ async fn events(product: &Product, browser: &Browser, path: &str) -> String {
 }
 
 #[tokio::test]
+async fn a_list_that_arrives_is_a_call_under_way() {
+    let product = Product::with(|config| {
+        with_console(config);
+        config.server.limits.calls = 1;
+    })
+    .await;
+    let browser = Browser::open(&product).await;
+    let verify = HttpRequest::post("/v1/addresses:verify", json!({ "address": "jane@acme.test" }));
+    assert_eq!(verify.clone().send(product.address).await.status, 200);
+    let form = browser.upload_form("list.csv", b"jane.doe@acme.test\n");
+    let head = format!(
+        "POST /console/lists HTTP/1.1\r\nhost: {}\r\ncookie: {}\r\ncontent-length: {}\r\n\
+         content-type: multipart/form-data; boundary=b\r\n\r\n",
+        product.address,
+        browser.cookie,
+        form.len()
+    );
+    let most = [head.as_bytes(), &form[..form.len() - 10]].concat();
+    // Sent once more if it came while the one place was taken.
+    let arriving = async {
+        loop {
+            let mut arriving = TcpStream::connect(product.address).await.unwrap();
+            arriving.write_all(&most).await.unwrap();
+            let mut refused = 0;
+            for _ in 0..100 {
+                refused += u32::from(verify.clone().send(product.address).await.status != 200);
+                // More than a look at the key takes.
+                if refused == 20 {
+                    return arriving;
+                }
+            }
+        }
+    };
+    let arriving = tokio::time::timeout(TIME_LIMIT, arriving).await;
+    drop(arriving.expect("a list that arrives has a place among the calls"));
+    let is_over = async { while verify.clone().send(product.address).await.status != 200 {} };
+    tokio::time::timeout(TIME_LIMIT, is_over).await.expect("its place is free again");
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn an_address_gets_its_verdict_with_the_evidence_in_words() {
     let product = product().await;
     let browser = Browser::open(&product).await;
