@@ -19,6 +19,7 @@ use tonic::body::Body;
 use tower::{Layer, Service};
 
 use super::arrivals::network;
+use super::call_room::{CallPlace, CallRoom, NoPlace};
 use super::callers::CallerName;
 use super::config::Config;
 use super::connection::{ClientPeer, HealthPlace, OpenCall};
@@ -44,7 +45,7 @@ pub(super) struct AuthLayer(Arc<CallGate>);
 /// The rules of admission, and the room there is.
 struct CallGate {
     access: Arc<Access>,
-    calls: Arc<Semaphore>,
+    calls: CallRoom,
     watches: Arc<Semaphore>,
     messages: MessageLimits,
     poll: Duration,
@@ -53,12 +54,12 @@ struct CallGate {
 
 impl AuthLayer {
     pub(super) fn new(access: Arc<Access>, config: &Config, clock: Clock) -> Self {
-        let budget = |calls: usize| Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS)));
         let limits = &config.limits;
+        let watches = limits.health_calls.min(Semaphore::MAX_PERMITS);
         Self(Arc::new(CallGate {
             access,
-            calls: budget(limits.calls),
-            watches: budget(limits.health_calls),
+            calls: CallRoom::new(limits.calls),
+            watches: Arc::new(Semaphore::new(watches)),
             messages: MessageLimits::new(limits.request_octets, limits.handshake_timeout),
             poll: config.poll_interval.max(SHORTEST_POLL),
             clock,
@@ -87,10 +88,12 @@ impl CallGate {
             name.set(&caller);
         }
         self.access.count_call(&caller, now).map_err(|r| refusal::status(&r))?;
-        let room = Arc::clone(&self.calls).try_acquire_owned();
-        let room = room.map_err(|_| refusal::overloaded("calls"))?;
+        let place = self.calls.take(&caller.name).map_err(|no_place| match no_place {
+            NoPlace::Full => refusal::overloaded("calls"),
+            NoPlace::ShareTaken => refusal::overloaded("calls of this caller"),
+        })?;
         peer.calls.admit();
-        let permit = CallPermit { _room: Some(room), _health: None, _call: peer.calls.begin() };
+        let permit = CallPermit { _place: Some(place), ..CallPermit::of(peer.calls.begin()) };
         let owner = owner(&caller, peer);
         if let Some(body) = request.extensions().get::<BodyOwner>() {
             body.set(owner.clone());
@@ -110,7 +113,7 @@ impl CallGate {
             let check = check
                 .ok_or_else(|| refusal::overloaded("checks of the health on this connection"))?;
             let call = peer.calls.begin();
-            let permit = CallPermit { _room: None, _health: Some(check), _call: call };
+            let permit = CallPermit { _health: Some(check), ..CallPermit::of(call) };
             return Ok(Admission { permit, end: None, owner });
         }
         let room = Arc::clone(&self.watches).try_acquire_owned();
@@ -119,7 +122,8 @@ impl CallGate {
         let watch =
             watch.ok_or_else(|| refusal::overloaded("watches of the health on this connection"))?;
         let call = peer.calls.begin();
-        let permit = CallPermit { _room: Some(room), _health: Some(watch), _call: call };
+        let permit =
+            CallPermit { _watch: Some(room), _health: Some(watch), ..CallPermit::of(call) };
         Ok(Admission { permit, end: Some(watched_long_enough().boxed()), owner })
     }
 
@@ -137,8 +141,7 @@ impl CallGate {
 /// Admits a post to a hook, which verifies it and has places of its own. The connection has no more
 /// time than before until it does.
 fn admit_hook(peer: &ClientPeer) -> Admission {
-    let permit = CallPermit { _room: None, _health: None, _call: peer.calls.begin() };
-    Admission { permit, end: None, owner: None }
+    Admission { permit: CallPermit::of(peer.calls.begin()), end: None, owner: None }
 }
 
 /// The owner of what the caller sends.
@@ -171,9 +174,17 @@ struct Admission {
 
 /// The resources of a call, held until its answer was sent or its caller has gone.
 struct CallPermit {
-    _room: Option<OwnedSemaphorePermit>,
+    _place: Option<CallPlace>,
+    _watch: Option<OwnedSemaphorePermit>,
     _health: Option<HealthPlace>,
     _call: OpenCall,
+}
+
+impl CallPermit {
+    /// The resources of a call that needs none of the rooms.
+    fn of(call: OpenCall) -> Self {
+        Self { _place: None, _watch: None, _health: None, _call: call }
+    }
 }
 
 /// The key in the `authorization` metadata (RFC 6750 section 2.1).

@@ -88,8 +88,8 @@ pub struct Limits {
     /// first admitted call. Default 10 seconds.
     #[serde(with = "humantime_serde")]
     pub handshake_timeout: Duration,
-    /// Calls at a time, streams included; more are answered with RESOURCE_EXHAUSTED. Default
-    /// 10,000.
+    /// Calls at a time, streams included; more are answered with RESOURCE_EXHAUSTED. A caller with
+    /// a name has three quarters of them at most. Default 10,000.
     pub calls: usize,
     /// Calls at a time on one connection (HTTP/2's MAX_CONCURRENT_STREAMS): clients let more wait.
     /// Default 256.

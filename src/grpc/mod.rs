@@ -9,6 +9,7 @@ mod accuracy;
 mod arrivals;
 mod auth_layer;
 mod batch;
+mod call_room;
 mod callbacks;
 mod callers;
 mod check;
