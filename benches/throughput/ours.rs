@@ -41,6 +41,7 @@ pub(crate) async fn run(
         deadline: app.clock.now() + Duration::from_secs(600),
         retry_until: app.clock.now() + Duration::from_secs(600),
         registration: false,
+        registration_wait: Duration::ZERO,
         consented_at: None,
     };
     let parts: Vec<Vec<(String, bool)>> = list

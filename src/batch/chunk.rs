@@ -215,6 +215,7 @@ impl Chunk {
             deadline,
             retry_until: now + options.retry_window.min(config.wait_in_lane),
             registration: options.registration,
+            registration_wait: Duration::ZERO,
             consented_at: options.consented_at,
         }
     }

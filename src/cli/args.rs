@@ -142,7 +142,8 @@ pub(super) struct VerifyArgs {
     /// Do not ask for a made-up recipient to see whether the domain accepts everything
     #[arg(long)]
     pub(super) skip_catch_all: bool,
-    /// Time limit for one address, such as `30s`
+    /// Time limit for one address, such as `30s`; the answer of its registry, where it is wanted,
+    /// is waited for as long again
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = values::time)]
     pub(super) timeout: Duration,
     /// Time during which servers that say "not now" are asked again (greylisting, rate limits,

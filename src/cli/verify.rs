@@ -15,7 +15,6 @@ use super::depth::DepthArg;
 use super::registration::{registration, registration_flags};
 use super::render::{self, BAD, CAREFUL, DIM};
 use super::serve::start;
-use crate::address::Address;
 use crate::campaign::preflight::HostFault;
 use crate::clock::Clock;
 use crate::grpc;
@@ -31,21 +30,14 @@ pub(super) async fn run(args: VerifyArgs, common: &Common) -> anyhow::Result<boo
     let started = start(common, flags, args.sandbox, "warn").await?;
     let app = &started.app;
     let side_by_side = app.config.server.stream_concurrency.max(1);
-    let (verifier, clock) = (Arc::clone(&app.verifier), app.clock);
+    let (verifier, clock, args) = (Arc::clone(&app.verifier), app.clock, &args);
     let mut verifications = addresses(args.addresses.clone())
         .map(|line| {
             let verifier = Arc::clone(&verifier);
-            let options = options(&args, clock);
             async move {
                 let line = line.context("standard input cannot be read")?;
-                let subject = Subject::parse(line);
-                // Nobody asks again here: the registry's answer is waited for.
-                if let Some(name) = subject.address().and_then(Address::domain_name)
-                    && options.wants_registration()
-                {
-                    verifier.find_registration(name, options.deadline).await;
-                }
-                anyhow::Ok(verifier.verify_with(subject, &options).await)
+                let options = options(args, clock);
+                anyhow::Ok(verifier.verify_with(Subject::parse(line), &options).await)
             }
         })
         .buffered(side_by_side);
@@ -83,6 +75,9 @@ fn options(args: &VerifyArgs, clock: Clock) -> Options {
         deadline: clock.now() + args.timeout,
         retry_until: clock.now() + args.retry_window,
         registration: args.registration,
+        // Nobody asks again here: the registry's answer is waited for. Its turn may be long in
+        // coming, so it has a limit of its own.
+        registration_wait: args.timeout,
         consented_at: args.consented,
     }
 }

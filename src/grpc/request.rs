@@ -90,6 +90,7 @@ pub(super) fn options(
         deadline: time.deadline,
         retry_until,
         registration: options.include_registration,
+        registration_wait: Duration::ZERO,
         consented_at: consent("options.consent_time", options.consent_time.as_ref())?,
     })
 }

@@ -95,17 +95,20 @@ impl Verifier {
         let max_age = options.max_age;
         let finding: OptionFuture<_> =
             options.registration.then(|| self.find_registration(&name, deadline)).into();
-        let (facts, registration, parking) = tokio::join!(
-            self.facts(&name, max_age, deadline),
-            finding,
-            self.find_parking(&name, deadline)
-        );
-        let facts = facts?;
-        let route = &facts.value.route;
-        let finding: OptionFuture<_> =
-            options.posture.then(|| self.find_posture(&name, route, max_age, deadline)).into();
-        let hosts = route.exchangers().iter().map(|host| self.exchanger(host, max_age, deadline));
-        let (exchangers, posture) = tokio::join!(future::join_all(hosts), finding);
+        let looking = async {
+            let facts = self.facts(&name, max_age, deadline).await?;
+            let route = &facts.value.route;
+            let hosts =
+                route.exchangers().iter().map(|host| self.exchanger(host, max_age, deadline));
+            let posture: OptionFuture<_> =
+                options.posture.then(|| self.find_posture(&name, route, max_age, deadline)).into();
+            let (exchangers, posture) = tokio::join!(future::join_all(hosts), posture);
+            Ok::<_, DomainError>((facts, exchangers, posture))
+        };
+        // Side by side: a slow registry leaves no less time for the exchangers.
+        let (looked, registration, parking) =
+            tokio::join!(looking, finding, self.find_parking(&name, deadline));
+        let (facts, exchangers, posture) = looked?;
         let lists = self.lists.current();
         let mut traits = listed(&name, &lists);
         traits.disposable |= has_disposable_exchanger(&facts.value, &lists);

@@ -37,7 +37,7 @@ impl Verifier {
         self.counters.remembered.inc();
         let known = AddressEvidence::Remembered(cached.evidence);
         let suggested_domain = cached.suggested_domain.as_deref();
-        let registration = self.current_registration(&parsed.address, options).await;
+        let registration = self.wanted_registration(&parsed.address, options).await;
         let mut verification =
             self.verification(subject, parsed, &known, suggested_domain, registration, options);
         verification.evidence.own_mail = self.own_mail(parsed, &verification).await;

@@ -20,8 +20,9 @@ impl Verifier {
         }
     }
 
-    /// The registration of an address's domain as it is known now, if it is wanted.
-    pub(super) async fn current_registration(
+    /// The registration of an address's domain, if it is wanted: as it is known now, or waited for
+    /// as long as the caller said.
+    pub(super) async fn wanted_registration(
         &self,
         address: &Address,
         options: &Options,
@@ -37,25 +38,30 @@ impl Verifier {
             }
         };
         Some(match &self.registrations {
+            Some(registrations) if !options.registration_wait.is_zero() => {
+                registrations.find(name, self.clock.now() + options.registration_wait).await
+            }
             Some(registrations) => registrations.current(name).await,
             None => Registration::unknown(name.clone(), RegistrationGap::Disabled),
         })
     }
 
-    /// The registration of an address's domain, if it is wanted; with the time of a consent it is
-    /// waited for, within the deadline.
+    /// The registration of an address's domain, if it is wanted, after the evidence was gathered;
+    /// with the time of a consent it is waited for in any case, within the deadline.
     pub(super) async fn awaited_registration(
         &self,
         address: &Address,
         options: &Options,
     ) -> Option<Registration> {
-        let is_awaited = options.consented_at.is_some() && options.wants_registration();
+        let is_awaited = options.consented_at.is_some()
+            && options.wants_registration()
+            && options.registration_wait.is_zero();
         match address.domain_name() {
             Some(name) if is_awaited => {
                 let until = options.deadline.min(self.clock.now() + CONSENT_WAIT);
                 Some(self.find_registration(name, until).await)
             }
-            _ => self.current_registration(address, options).await,
+            _ => self.wanted_registration(address, options).await,
         }
     }
 

@@ -28,6 +28,10 @@ pub struct Options {
     pub retry_until: SystemTime,
     /// Asks the domain's registry too; the verdict does not wait for its answer.
     pub registration: bool,
+    /// Longest wait for the registry's answer once the evidence is there; it does not count against
+    /// the deadline. Zero: no wait, but for a short one within the deadline where the time of a
+    /// consent is known.
+    pub registration_wait: Duration,
     /// Time at which the recipient consented to mail; `None`: not known. It asks the domain's
     /// registry too.
     pub consented_at: Option<SystemTime>,
@@ -53,6 +57,7 @@ impl Default for Options {
             deadline: SystemTime::UNIX_EPOCH + Duration::from_secs(u32::MAX.into()),
             retry_until: SystemTime::UNIX_EPOCH,
             registration: false,
+            registration_wait: Duration::ZERO,
             consented_at: None,
         }
     }

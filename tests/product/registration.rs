@@ -9,7 +9,10 @@ use mailvet::proto::{
     PreflightCautionKind, Reason, Registration, RegistrationGap, RegistrationState, ResultOrder,
     UploadBatchRequest, Verification, VerifyAddressRequest, VerifyDomainRequest, VerifyOptions,
 };
+use mailvet::sandbox::{Sandbox, World};
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
 
 use crate::customer::{read, results_of};
 use crate::process;
@@ -250,6 +253,59 @@ async fn a_domain_is_asked_about_once_however_many_rows_a_batch_has_of_it() {
     let connections = product.sandbox.registry_connections();
     assert!(connections <= 8, "{connections}");
     product.stop().await;
+}
+
+/// A registry that answers nothing before the sandbox's servers were asked about a recipient.
+async fn answer_after_the_servers(registry: &TcpListener, sandbox: &Sandbox) {
+    loop {
+        let (stream, _) = registry.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        while stream.read_line(&mut line).await.is_ok_and(|octets| octets > 2) {
+            line.clear();
+        }
+        while sandbox.counts().total().rcpt == 0 {
+            tokio::task::yield_now().await;
+        }
+        let body = "{\"errorCode\":404,\"title\":\"an error\"}";
+        let answer = format!(
+            "HTTP/1.1 404 -\r\ncontent-type: application/rdap+json\r\nconnection: close\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let _unread = stream.write_all(answer.as_bytes()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_registry_takes_no_time_from_the_verdict_on_the_command_line() {
+    let sandbox = Sandbox::start(World::built_in().unwrap()).await.unwrap();
+    let registry = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let settings = format!(
+        "[registration]\nbootstrap_refresh = \"0s\"\nservices = {{ test = \"http://{}/\" }}\n",
+        registry.local_addr().unwrap()
+    );
+    std::fs::write(folder.path().join("mailvet.toml"), settings).unwrap();
+    let place = [
+        format!("--nameserver={}", sandbox.nameserver()),
+        format!("--smtp-port={}", sandbox.smtp_port()),
+    ];
+    let path = folder.path().to_owned();
+    let verifying = tokio::task::spawn_blocking(move || {
+        let args = ["verify", "--config", "mailvet.toml", "--allow-network", "127.0.0.0/8"];
+        let wish = ["--registration", "--timeout", "30s", "-"];
+        let place = place.each_ref().map(String::as_str);
+        process::run(&path, &[&args[..], &place, &wish].concat(), b"jane.doe@acme.test\n")
+    });
+    let output = tokio::select! {
+        output = verifying => output.unwrap(),
+        () = answer_after_the_servers(&registry, &sandbox) => unreachable!("it goes on"),
+    };
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("mailbox_accepted"), "{said}");
+    assert!(said.contains("registration: not registered"), "the answer is waited for: {said}");
+    sandbox.shutdown().await;
 }
 
 #[test]

@@ -68,6 +68,7 @@ impl Mailvet {
             deadline: now + limit,
             retry_until: now + retry_window,
             registration: false,
+            registration_wait: Duration::ZERO,
             consented_at: None,
         };
         let verifier = &self.app.verifier;
