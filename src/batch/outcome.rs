@@ -125,22 +125,23 @@ impl Outcome {
         }
     }
 
-    /// An outcome for an address whose turn never came.
+    /// An outcome for an address whose turn never came. No server was silent: a timeout would look
+    /// like a closed port.
     #[must_use]
     pub fn out_of_time(now: SystemTime) -> Self {
-        Self::unasked(Reason::Timeout, "the batch's deadline came before its turn", now)
+        Self::unasked("the batch's deadline came before its turn", now)
     }
 
     /// An outcome for an address at which the verification itself broke.
     #[must_use]
     pub fn broken(now: SystemTime) -> Self {
         let failure = "the verification broke; the service's log says where";
-        Self::unasked(Reason::NotProbed, failure, now)
+        Self::unasked(failure, now)
     }
 
-    fn unasked(reason: Reason, failure: &str, now: SystemTime) -> Self {
+    fn unasked(failure: &str, now: SystemTime) -> Self {
         Self {
-            reasons: vec![reason],
+            reasons: vec![Reason::NotProbed],
             action: Action::RetryLater,
             stage: DecisionStage::Syntax.name().to_owned(),
             catch_all: None,

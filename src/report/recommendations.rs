@@ -4,7 +4,7 @@ use super::data::{GroupCounts, ReportData, ReportFileKind};
 use super::text::redacted;
 use super::timestamp::Timestamp;
 use crate::campaign::State;
-use crate::campaign::preflight::{HostFault, grouped};
+use crate::campaign::preflight::grouped;
 use crate::verdict::{Reason, Verdict};
 
 /// Something to do.
@@ -78,7 +78,7 @@ fn unfinished(data: &ReportData) -> Vec<Recommendation> {
 fn unanswered(data: &ReportData) -> Vec<Recommendation> {
     use Reason as R;
     let blocked = rows(data, &[R::SenderBlocked]);
-    let fault = HostFault::detect(&data.progress.finished);
+    let fault = data.preflight.host_fault;
     // One network without port 25 looks like a world of servers that are down.
     let mut closed = vec![R::NoConnection, R::Timeout];
     let mut again = vec![R::Greylisted, R::RateLimited, R::TemporaryFailure, R::MailboxBusy];
@@ -116,8 +116,9 @@ fn unanswered(data: &ReportData) -> Vec<Recommendation> {
         recommend(
             rows(data, &[R::NotProbed]),
             "Ask the mail servers",
-            "Only their spelling and their domains were looked at. Verify down to the mailbox to \
-             learn whether they exist.",
+            "Their spelling and their domains were looked at, if that: the run went no deeper, or \
+             its time limit came before their turn. Verify them down to the mailbox, and give it \
+             the time, to learn whether they exist.",
         ),
         recommend(
             rows(data, &rest),

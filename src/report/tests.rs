@@ -239,6 +239,18 @@ fn a_world_that_cannot_be_reached_is_a_closed_port() {
 }
 
 #[test]
+fn the_report_says_of_this_host_what_the_pre_flight_says_and_no_more() {
+    let text = |open| {
+        let rows = [(Reason::NoConnection, 20), (Reason::NotProbed, 300)];
+        let data = samples::data("list", &rows, &[], open, SendPolicy::All);
+        let steps = recommendations(&data);
+        steps.into_iter().find(|step| step.title == "Check the way out").map(|step| step.text)
+    };
+    assert!(text(0).unwrap().starts_with("None of 20 addresses was reached"), "{:?}", text(0));
+    assert_eq!(text(900), None, "the first rows of a list that is under way say little");
+}
+
+#[test]
 fn what_the_flags_say_of_rows_that_are_sent_to_becomes_a_step() {
     let data = samples::bad();
     let all = titles(&recommendations(&data));

@@ -7,8 +7,7 @@ use super::script::{Room, Says, spec};
 use crate::batch::queue::Queue as _;
 use crate::batch::queue::{QueueError, SubmittedBatch};
 use crate::campaign::{BatchOptions, SendPolicy, Spec, State};
-use crate::verdict::Depth;
-use crate::verdict::Reason;
+use crate::verdict::{Action, Depth, Reason};
 use crate::verifier::Subject;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -98,7 +97,7 @@ async fn at_its_deadline_a_batch_ends_with_what_is_known() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_never_had_its_turn_before_the_deadline_is_a_timeout() {
+async fn what_never_had_its_turn_before_the_deadline_was_not_asked() {
     let config = Config {
         addresses_at_once: 100,
         longest_address: 20 * MINUTE,
@@ -112,7 +111,10 @@ async fn what_never_had_its_turn_before_the_deadline_is_a_timeout() {
     let options = BatchOptions { deadline: Some(10 * MINUTE), ..BatchOptions::default() };
     let id = room.submit(&list, options).await;
     let rows = room.rows(&id).await;
-    assert_eq!(reasons(&rows)[100], Reason::Timeout);
+    assert_eq!(reasons(&rows)[100], Reason::NotProbed);
+    let late = rows[100].outcome.clone().into_verification("late@z.example");
+    assert_eq!(late.judgement.action, Action::RetryLater);
+    assert!(late.evidence.failure.is_some_and(|failure| failure.contains("deadline")));
     assert_eq!(room.script.asked("late@z.example"), 0);
 }
 

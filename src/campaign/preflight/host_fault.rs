@@ -100,6 +100,8 @@ mod tests {
             &[(Reason::SenderBlocked, 100)],
             &[(Reason::Greylisted, 50), (Reason::Timeout, 50)],
             &[(Reason::NotProbed, 100)],
+            // A batch that came to its time limit before most of its rows had their turn.
+            &[(Reason::NotProbed, 950), (Reason::MailboxAccepted, 40), (Reason::Timeout, 10)],
         ] {
             assert_eq!(detect(results), None, "{results:?}");
         }

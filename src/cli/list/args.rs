@@ -66,8 +66,8 @@ pub(in crate::cli) struct ListArgs {
     /// Depth of the verification
     #[arg(long, value_enum, default_value = "mailbox")]
     pub(super) depth: DepthArg,
-    /// Time limit for the whole list, such as `2h`; what is open then is unknown [default: as
-    /// long as it needs]
+    /// Time limit for the whole list, such as `2h`; what is open then is unknown, and what had no
+    /// turn is `not_probed` [default: as long as it needs]
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(super) deadline: Option<Duration>,
     /// Time during which a server that says "not now" is asked again (greylisting, rate limits,
