@@ -116,6 +116,17 @@ impl Progress {
         self.waiting.values().sum()
     }
 
+    /// Rows that were asked about, by the reason that decided, or that they wait for: behind a
+    /// closed port all rows wait until their retry windows end.
+    #[must_use]
+    pub fn answered(&self) -> BTreeMap<Reason, u64> {
+        let mut answered = self.finished.clone();
+        for (reason, rows) in &self.waiting {
+            *answered.entry(*reason).or_default() += rows;
+        }
+        answered
+    }
+
     /// Number of rows without a result, the waiting ones included.
     #[must_use]
     pub fn open_rows(&self) -> u64 {

@@ -185,7 +185,7 @@ impl Preflight {
             open: counts.open,
             unknown: counts.unknown,
             // The first rows of a list that is under way say little.
-            host_fault: HostFault::detect(&progress.finished)
+            host_fault: HostFault::detect(&progress.answered())
                 .filter(|fault| counts.open == 0 || fault.unreached.of >= 100),
             thresholds: *thresholds,
             expected: None,

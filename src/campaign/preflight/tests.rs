@@ -35,6 +35,20 @@ fn a_clean_list_is_a_go_by_every_policy() {
 }
 
 #[test]
+fn behind_a_closed_port_the_cause_is_told_while_all_rows_still_wait() {
+    let fault = |waiting: &[(Reason, u64)], finished: &[(Reason, u64)]| {
+        let mut progress = progress(finished, 5_000);
+        progress.waiting = waiting.iter().copied().collect();
+        let policy = SendPolicy::Deliverable;
+        Preflight::of(&progress, State::Running, policy, &Thresholds::default()).host_fault
+    };
+    let found = fault(&[(Reason::NoConnection, 140), (Timeout, 60)], &[(MailboxAccepted, 3)]);
+    assert_eq!(found.unwrap().unreached, Share { count: 200, of: 203 });
+    assert_eq!(fault(&[(Timeout, 99)], &[]), None, "the first rows say little");
+    assert_eq!(fault(&[(Greylisted, 900)], &[(Timeout, 90)]), None, "their servers answer");
+}
+
+#[test]
 fn one_deliverable_address_is_spoken_of_as_one() {
     let answer = preflight(&[(MailboxAccepted, 1), (Greylisted, 1)], 0, SendPolicy::Deliverable);
     assert!(

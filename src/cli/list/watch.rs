@@ -19,7 +19,9 @@ use crate::campaign::eta::{Forecast, ForecastBasis};
 use crate::campaign::preflight::{Share, grouped};
 use crate::cli::render;
 use crate::clock::Clock;
-use crate::proto::{Batch, WatchBatchRequest, WatchBatchResponse, from_message};
+use crate::proto::{
+    Batch, PreflightHostFault, WatchBatchRequest, WatchBatchResponse, from_message,
+};
 use crate::verdict::Verdict;
 
 /// The time between two lines where there is no terminal.
@@ -44,6 +46,8 @@ pub(super) struct Display {
     ticks: Interval,
     rate: Rate,
     shown: Option<Progress>,
+    /// `true` once it was said that nobody is reached from here.
+    is_fault_told: bool,
     width: usize,
 }
 
@@ -65,7 +69,8 @@ impl Display {
         let first = clock.instant(clock.now() + LINE_EVERY);
         let mut ticks = tokio::time::interval_at(first, LINE_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        Self { bar, clock, log, ticks, rate: Rate::default(), shown: None, width }
+        let (rate, shown, is_fault_told) = (Rate::default(), None, false);
+        Self { bar, clock, log, ticks, rate, shown, is_fault_told, width }
     }
 
     /// A bar that can be told from elsewhere that rows are read.
@@ -96,6 +101,18 @@ impl Display {
             let share = Share { count: progress.finished_rows(), of: progress.rows };
             let message = message(progress, &self.rate, self.clock.now());
             log(&format!("{:.0} %  {message}", share.fraction() * 100.0));
+        }
+    }
+
+    /// Says once what keeps this host from reaching anybody: the rows wait a long time for nothing.
+    fn tell_fault(&mut self, fault: &PreflightHostFault) {
+        if std::mem::replace(&mut self.is_fault_told, true) {
+            return;
+        }
+        let text = render::printable(&fault.text);
+        match &self.log {
+            Some(log) => log(&text),
+            None => self.bar.println(text),
         }
     }
 
@@ -231,6 +248,12 @@ async fn follow(
             Some(Ok(state)) => {
                 let batch = state.batch.context("the service named no batch")?;
                 display.show(from_message::progress(&batch)?);
+                let preflight = batch.preflight.as_ref();
+                if let Some(fault) = preflight.and_then(|preflight| preflight.host_fault.as_ref())
+                    && !from_message::state(&batch).is_over()
+                {
+                    display.tell_fault(fault);
+                }
                 last = Some(batch);
             }
             None => return Ok(Ok(last)),
@@ -247,7 +270,7 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
-    use crate::proto::{BatchProgress, ReasonCount};
+    use crate::proto::{BatchProgress, Preflight, ReasonCount};
     use crate::verdict::Reason;
 
     fn progress() -> Progress {
@@ -349,5 +372,26 @@ mod tests {
         let at: Vec<u64> = lines.lock().iter().map(|(at, _)| at.as_secs()).collect();
         assert_eq!(at, [30, 60, 90, 120, 150, 180]);
         assert!(lines.lock()[0].1.starts_with("10 %  about "), "{:?}", lines.lock());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_keeps_this_host_from_everybody_is_told_once_while_the_rows_wait() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (clock, kept) = (Clock::start(), Arc::clone(&lines));
+        let log = move |line: &str| kept.lock().push(line.to_owned());
+        let bar = ProgressBar::hidden();
+        let mut display = Display::from_parts(bar, Some(Box::new(log)), 80, clock);
+        let faulty = || {
+            let mut state = state(0)?;
+            let text = "None of 100 addresses was reached.".to_owned();
+            let host_fault = Some(PreflightHostFault { text, ..PreflightHostFault::default() });
+            let batch = state.batch.get_or_insert_default();
+            batch.set_state(crate::proto::BatchState::Running);
+            batch.preflight = Some(Preflight { host_fault, ..Preflight::default() });
+            Ok(state)
+        };
+        let states = stream::iter([state(0), faulty(), faulty()]);
+        follow(states, &mut display).await.unwrap().unwrap();
+        assert_eq!(*lines.lock(), ["None of 100 addresses was reached."]);
     }
 }
