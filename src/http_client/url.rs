@@ -71,6 +71,13 @@ impl HttpUrl {
             "http" => false,
             _ => return Err(HttpUrlError::NotOne),
         };
+        // What stands behind the host is its port: one that is none must not become another.
+        let behind = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+        let default_port = if is_tls { 443 } else { 80 };
+        let port = match behind.strip_prefix(':') {
+            None | Some("") => default_port,
+            Some(_) => authority.port_u16().ok_or(HttpUrlError::NotOne)?,
+        };
         let name = authority.host().trim_matches(['[', ']']);
         let host = match name.parse::<IpAddr>() {
             Ok(address) => UrlHost::Address(address),
@@ -79,9 +86,11 @@ impl HttpUrl {
         Ok(Self {
             is_tls,
             host,
-            port: authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 }),
+            port,
             authority: authority.as_str().to_owned(),
-            path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            // A query may stand behind the host at once; a request is about a path in any case, and
+            // `Display` writes one.
+            path: uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
         })
     }
 
@@ -118,6 +127,17 @@ mod tests {
         assert_eq!((local.port, local.path.as_str()), (8080, "/"));
         assert!(local.is_loopback() && !url.is_loopback());
         assert_eq!(HttpUrl::parse("https://[2001:db8::1]:1/").unwrap().port, 1);
+        assert_eq!(HttpUrl::parse("https://[2001:db8::1]/").unwrap().port, 443);
+        assert_eq!(HttpUrl::parse("http://crm.example.com:/").unwrap().port, 80);
+        assert_eq!(HttpUrl::parse("https://crm.example.com:65535/").unwrap().port, 65_535);
+    }
+
+    #[test]
+    fn a_query_behind_the_host_is_one_of_the_root() {
+        let url = HttpUrl::parse("https://hooks.example.com?token=x").unwrap();
+        assert_eq!((url.authority.as_str(), url.path.as_str()), ("hooks.example.com", "/?token=x"));
+        let from = HttpUrl::parse("https://rdap.example/").unwrap();
+        assert_eq!(from.redirected("https://other.example?a=b").unwrap().path, "/?a=b");
     }
 
     #[test]
@@ -125,6 +145,10 @@ mod tests {
         let error = |text: &str| HttpUrl::parse(text).unwrap_err();
         for text in ["", "crm.example.com", "/hooks", "ftp://crm.example.com/", "file:///etc"] {
             assert_eq!(error(text), HttpUrlError::NotOne, "{text}");
+        }
+        for port in ["65536", "99999", "4432109", "x"] {
+            let error = error(&format!("https://crm.example.com:{port}/"));
+            assert_eq!(error, HttpUrlError::NotOne, "{port}");
         }
         assert_eq!(error("https://me:secret@crm.example.com/"), HttpUrlError::Credentials);
         assert_eq!(
