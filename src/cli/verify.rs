@@ -161,13 +161,20 @@ fn action(verification: &Verification, clock: Clock) -> String {
     }
 }
 
-/// The deciding reply and its exchanger, or what earlier mail said, in one line.
+/// The deciding reply and its exchanger in one line, or why none was asked: what earlier mail said,
+/// or what went wrong before.
 fn said(verification: &Verification) -> Option<String> {
     let evidence = &verification.evidence;
-    if matches!(verification.judgement.reason, Reason::BouncedBefore | Reason::OptedOut) {
-        return evidence.failure.as_deref().map(render::printable);
-    }
-    let exchanger = evidence.exchanger.as_ref()?;
+    let Some(exchanger) = &evidence.exchanger else {
+        let note = evidence.registration.as_ref().and_then(|report| report.note.as_deref());
+        // The reason's own words stand above it, the registry's note below.
+        let is_shown = |failure: &str| {
+            failure == verification.judgement.reason.sentence()
+                || note.is_some_and(|note| failure.ends_with(note))
+        };
+        let failure = evidence.failure.as_deref().filter(|failure| !is_shown(failure));
+        return failure.map(render::printable);
+    };
     let words = match (&evidence.reply, &evidence.failure) {
         (Some(reply), _) => {
             let enhanced = reply.enhanced.map(|status| format!("{status} ")).unwrap_or_default();

@@ -60,6 +60,14 @@ fn verify_prints_the_documented_keys_and_exits_by_the_verdict() {
 }
 
 #[test]
+fn verify_says_why_no_mail_server_was_asked_and_says_it_once() {
+    let args = ["verify", "--sandbox", "jane@dns-failure.test", "jane@no-such-domain.test"];
+    let shown = text(&mailvet(&args, "").stdout);
+    assert!(shown.contains("the name servers answered SERVFAIL"), "{shown}");
+    assert_eq!(shown.matches("the domain does not exist").count(), 1, "{shown}");
+}
+
+#[test]
 fn verify_reads_standard_input_and_keeps_its_order() {
     let input = "jane.doe@acme.test\n\n  \nnobody@acme.test\njane@no-such-domain.test\n";
     let output = mailvet(&["verify", "--sandbox", "--json", "-"], input);
