@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::args::ListArgs;
 use super::backend::Backend;
@@ -37,7 +38,9 @@ const PROVIDERS: usize = 10;
 pub(super) async fn run(args: &ListArgs, common: &Common, clock: Clock) -> anyhow::Result<bool> {
     let scratch = scratch_folder()?;
     let id = BatchId::new(clock.now()).to_string();
-    let job = Job::begin_in(scratch.path().join("run"), args, common, id)?;
+    let mut job = Job::begin_in(scratch.path().join("run"), args, common, id)?;
+    // A look is not worth a wait for name servers that fail: the run will ask them again.
+    job.retry_window = Some(Duration::ZERO);
     for number in 0..job.files.len() {
         show_rows(&job, number)?;
     }

@@ -1,10 +1,12 @@
 //! What is said before a list is verified: the dry run, and the sample.
 
 use std::fs;
+use std::process::Stdio;
 
 use mailvet::sandbox::{Sandbox, World};
 
 use super::{LIST, folder_with, names, read, run, said};
+use crate::process::TIME_LIMIT;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_asks_no_mail_server_and_writes_nothing() {
@@ -32,6 +34,21 @@ async fn a_dry_run_asks_no_mail_server_and_writes_nothing() {
     assert_eq!(sandbox.counts().total().rcpt, 0, "no question was asked");
     assert_eq!(names(&folder), ["crm.csv"], "nothing is written");
     sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_dry_run_does_not_wait_for_name_servers_that_fail() {
+    let folder = folder_with("crm.csv", "email\njane.doe@acme.test\njane@dns-failure.test\n");
+    let looking = tokio::process::Command::new(env!("CARGO_BIN_EXE_mailvet"))
+        .args(["list", "crm.csv", "--dry-run", "--sandbox"])
+        .current_dir(folder.path())
+        .env_clear()
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(TIME_LIMIT, looking).await.expect("it is a quick look");
+    let output = output.unwrap();
+    assert!(said(&output).contains("the domain could not be looked up"), "{}", said(&output));
 }
 
 #[test]
