@@ -176,7 +176,7 @@ impl Job {
         for file in &self.files {
             files.push(("the output", file.output.clone()));
             if let Some(folder) = self.split_folder(file) {
-                let parts = parts::paths(&folder, &file.output);
+                let parts = parts::possible_paths(&folder, &file.output, self.format);
                 files.extend(parts.into_iter().map(|part| ("a part", part)));
             }
         }

@@ -70,7 +70,7 @@ pub(super) async fn verify_sample(
 /// run's own id seeds the choice, so that a second look makes the same one.
 fn choose(job: &Job, plan: &RowPlan, size: usize) -> anyhow::Result<(HashSet<RowId>, u64)> {
     let order = FixedState::with_seed(FixedState::default().hash_one(&job.request_id));
-    let mut lowest: BinaryHeap<(u64, RowId)> = BinaryHeap::with_capacity(size + 1);
+    let mut lowest: BinaryHeap<(u64, RowId)> = BinaryHeap::new();
     let (mut row, mut whole) = (Row::default(), 0);
     for number in 0..job.files.len() {
         let mut reader = submit::open(job, number, Digesting::default())?;

@@ -7,7 +7,7 @@ use super::columns::{self, RowAnswer};
 use super::job::Job;
 use super::parts::{self, SUPPRESS};
 use super::sink::{Packed, Sink, WrittenFile};
-use crate::listfile::{Layout, Row};
+use crate::listfile::{Format, Layout, Row};
 use crate::report::ReportFileKind;
 use crate::verdict::Verdict;
 
@@ -32,7 +32,9 @@ impl Split {
             kind,
             rows: 0,
         };
-        let files: Vec<WrittenFile> = kinds.zip(parts::paths(&folder, output)).map(file).collect();
+        let is_json = layout.format == Format::JsonLines;
+        let paths = parts::paths(&folder, output, job.format, is_json);
+        let files: Vec<WrittenFile> = kinds.zip(paths).map(file).collect();
         let mut sinks = Vec::new();
         for part in &files[..Verdict::ALL.len()] {
             let packed = Packed::create(&part.scratch, output)?;

@@ -41,6 +41,18 @@ fn a_table_may_become_json_lines() {
 }
 
 #[test]
+fn parts_are_named_by_what_is_in_them() {
+    let folder = folder_with("a.jsonl", "{\"email\":\"jane.doe@acme.test\"}\n");
+    vet(folder.path(), &["a.jsonl", "-o", "-", "--split", "streamed"]);
+    assert!(read(&folder, "streamed/deliverable.jsonl").starts_with("{\"email\""));
+    assert!(!folder.path().join("streamed/deliverable.csv").exists());
+    let args = ["a.jsonl", "-o", "out.csv.gz", "--format", "csv", "--split", "packed"];
+    vet(folder.path(), &args);
+    let packed = fs::read(folder.path().join("packed/deliverable.csv.gz")).unwrap();
+    assert!(packed.starts_with(&[0x1f, 0x8b]), "{packed:?}");
+}
+
+#[test]
 fn an_address_has_one_json_shape_in_verify_and_in_lists() {
     let folder = folder_with("a.jsonl", "{\"email\":\"nobody@acme.test\"}\n");
     vet(folder.path(), &["a.jsonl", "-o", "b.jsonl"]);
