@@ -19,6 +19,7 @@ mod paths;
 mod results;
 mod resume;
 mod retries;
+mod row_answers;
 mod rows;
 mod sampling;
 mod sink;
@@ -43,9 +44,10 @@ pub(super) use args::ListArgs;
 use backend::{Backend, Client};
 use job::Job;
 use page::RunAnswer;
+use row_answers::Seen;
 use submit::BatchSubmission;
 use watch::Display;
-use write::{Seen, WrittenRun};
+use write::WrittenRun;
 
 /// The time that closing sessions may take after Ctrl-C.
 const STOPPING: Duration = Duration::from_millis(2500);
