@@ -44,7 +44,6 @@ pub(super) use args::ListArgs;
 use backend::{Backend, Client};
 use job::Job;
 use page::RunAnswer;
-use row_answers::Seen;
 use submit::BatchSubmission;
 use watch::Display;
 use write::WrittenRun;
@@ -150,15 +149,7 @@ async fn vet(
     let batch = watch::watch(client, &batch_id, display).await?;
     display.clear();
     let written = write::write(job, client, &batch).await?;
-    let progress = without_unused(from_message::progress(&batch)?, &written.seen);
-    let mut preflight = from_message::preflight(&batch)?;
-    if !written.seen.unused.is_empty() {
-        // The service counted every address of a row; the row is sent to one.
-        let (state, policy) = (from_message::state(&batch), preflight.policy);
-        let expected = preflight.expected;
-        preflight =
-            Preflight::of(&progress, state, policy, &preflight.thresholds).with_expected(expected);
-    }
+    let (progress, preflight) = row_answers::in_rows(&batch, &written.seen)?;
     // Who may not report outcomes is not told of them.
     let told = backend.outcomes.get_accuracy(GetAccuracyRequest {}).await;
     let told = told.ok().and_then(|answer| answer.into_inner().accuracy);
@@ -218,18 +209,6 @@ fn say(
         text += &format!("{DIM}the report is in{DIM:#} {}\n", report.display());
     }
     anstream::print!("{text}");
-}
-
-/// The progress in rows: of a row with several addresses, only the one that was chosen counts.
-fn without_unused(mut progress: Progress, seen: &Seen) -> Progress {
-    for (reason, unused) in &seen.unused {
-        let rows = progress.finished.entry(*reason).or_default();
-        let taken = (*rows).min(*unused);
-        *rows -= taken;
-        progress.rows -= taken.min(progress.rows);
-        progress.mailboxes = progress.mailboxes.min(progress.rows);
-    }
-    progress
 }
 
 /// Says what a list was found to be.

@@ -9,9 +9,10 @@ use super::columns::{self, RowAnswer, RowFacts};
 use super::job::Job;
 use super::results::Results;
 use super::rows::{FirstRows, RowId, RowPlan, RowQuestion};
-use crate::campaign::several;
+use crate::campaign::{Preflight, Progress, several};
 use crate::listfile::Row;
-use crate::proto::{Batch, CatchAll, Verification, from_message};
+use crate::proto::from_message::{self, IncompleteMessage};
+use crate::proto::{Batch, CatchAll, Verification};
 use crate::report::{FlagCounts, SendCounts};
 use crate::verdict::Reason;
 
@@ -30,8 +31,14 @@ pub(super) struct Seen {
     pub(super) no_address: u64,
     /// Rows that a suppression list kept from being asked.
     pub(super) excluded: u64,
+    /// Rows that were asked about.
+    pub(super) asked: u64,
+    /// Rows of them that reach a mailbox that an earlier one reaches.
+    duplicates: u64,
     /// Results of addresses whose row took the answer of another one.
-    pub(super) unused: BTreeMap<Reason, u64>,
+    unused: BTreeMap<Reason, u64>,
+    /// Those of them whose domain was registered after the recipient's consent.
+    unused_after_consent: u64,
 }
 
 impl Seen {
@@ -51,6 +58,42 @@ impl Seen {
             self.evidence = Some((first.min(at), last.max(at)));
         }
     }
+
+    fn note_unused(&mut self, unused: &Verification) {
+        let reason = from_message::reason(unused.reason, unused.verdict());
+        *self.unused.entry(reason).or_default() += 1;
+        let is_later = unused.flags.is_some_and(|flags| flags.registered_after_consent);
+        self.unused_after_consent += u64::from(is_later);
+    }
+}
+
+/// The progress and the pre-flight answer in rows: the service counted every address of a row, and
+/// the row is sent to one.
+pub(super) fn in_rows(
+    batch: &Batch,
+    seen: &Seen,
+) -> Result<(Progress, Preflight), IncompleteMessage> {
+    let (progress, preflight) = (from_message::progress(batch)?, from_message::preflight(batch)?);
+    if progress.rows <= seen.asked {
+        return Ok((progress, preflight));
+    }
+    let progress = without_unused(progress, seen);
+    let (state, thresholds) = (from_message::state(batch), &preflight.thresholds);
+    let counted = Preflight::of(&progress, state, preflight.policy, thresholds);
+    Ok((progress, counted.with_expected(preflight.expected)))
+}
+
+/// The progress in rows: of a row with several addresses, only the one that was chosen counts.
+fn without_unused(mut progress: Progress, seen: &Seen) -> Progress {
+    for (reason, unused) in &seen.unused {
+        let rows = progress.finished.entry(*reason).or_default();
+        *rows = rows.saturating_sub(*unused);
+    }
+    progress.rows = seen.asked;
+    progress.mailboxes = seen.asked.saturating_sub(seen.duplicates);
+    progress.registered_after_consent =
+        progress.registered_after_consent.saturating_sub(seen.unused_after_consent);
+    progress
 }
 
 /// Makes the answers of rows of their results, in the order of the lists.
@@ -78,6 +121,11 @@ impl<'a> RowAnswers<'a> {
         }
     }
 
+    /// `true` if the row is one to ask about.
+    pub(super) fn is_chosen(&self, row: RowId) -> bool {
+        self.plan.is_chosen(row)
+    }
+
     /// Reads the results of `row` and makes its answer of them.
     pub(super) async fn next(&mut self, file: usize, row: &Row) -> anyhow::Result<RowAnswer> {
         let mut facts = RowFacts::default();
@@ -96,6 +144,7 @@ impl<'a> RowAnswers<'a> {
             }
             RowQuestion::Addresses(addresses) => addresses,
         };
+        self.seen.asked += 1;
         let mut found = self.found(file, &addresses).await?;
         // Of a cancelled batch some rows have no result: what was not found out stays empty.
         let verdicts = found.iter().map(|(_, verification)| from_message::verdict(verification));
@@ -106,16 +155,14 @@ impl<'a> RowAnswers<'a> {
         };
         self.seen.note(&verification);
         facts.duplicate_of = self.earlier(address, (file, row.number()));
+        self.seen.duplicates += u64::from(facts.duplicate_of.is_some());
         let reason = from_message::reason(verification.reason, verification.verdict());
         if self.send_to.is_sent_to(reason.verdict()) {
             let is_role = verification.flags.is_some_and(|flags| flags.role);
             self.seen.to_send.role += u64::from(is_role);
             self.seen.to_send.duplicates += u64::from(facts.duplicate_of.is_some());
         }
-        for (_, unused) in &found {
-            let reason = from_message::reason(unused.reason, unused.verdict());
-            *self.seen.unused.entry(reason).or_default() += 1;
-        }
+        found.iter().for_each(|(_, unused)| self.seen.note_unused(unused));
         address.clone_into(&mut facts.address);
         facts.others = addresses
             .iter()
@@ -175,7 +222,7 @@ fn is_spelled(input: &str, sent: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::BatchProgress;
+    use crate::proto::{BatchProgress, Flags, Reason as ProtoReason};
 
     #[test]
     fn a_list_of_as_many_mailboxes_as_rows_repeats_none_unless_some_were_not_sent() {
@@ -189,5 +236,28 @@ mod tests {
         assert!(may_repeat(&Batch::default(), &plan), "nobody counted");
         plan.exclude("a@acme.test");
         assert!(may_repeat(&batch(5, 5), &plan));
+    }
+
+    #[test]
+    fn every_count_of_a_run_is_of_rows_where_rows_hold_several_addresses() {
+        // Three rows of two addresses; the first two have one deliverable address in common.
+        let progress = Progress {
+            rows: 6,
+            mailboxes: 5,
+            finished: [(Reason::MailboxAccepted, 4), (Reason::MailboxNotFound, 2)].into(),
+            registered_after_consent: 6,
+            ..Progress::default()
+        };
+        let mut seen = Seen { asked: 3, duplicates: 1, ..Seen::default() };
+        for reason in [ProtoReason::MailboxAccepted, ProtoReason::MailboxNotFound] {
+            let flags = Flags { registered_after_consent: true, ..Flags::default() };
+            let verification = Verification { flags: Some(flags), ..Verification::default() };
+            seen.note_unused(&Verification { reason: reason.into(), ..verification });
+        }
+        let in_rows = without_unused(progress, &seen);
+        assert_eq!((in_rows.rows, in_rows.mailboxes), (3, 2), "the duplicate stays one");
+        let left = [(Reason::MailboxAccepted, 3), (Reason::MailboxNotFound, 1)];
+        assert_eq!(in_rows.finished, BTreeMap::from(left));
+        assert_eq!(in_rows.registered_after_consent, 4);
     }
 }

@@ -11,16 +11,21 @@ use foldhash::quality::FixedState;
 use super::backend::Client;
 use super::digest::Digesting;
 use super::job::Job;
+use super::row_answers::{self, RowAnswers, Seen};
 use super::rows::{RowId, RowPlan, RowQuestion};
 use super::submit::{self, BatchSubmission};
 use super::watch::{self, Display};
+use crate::campaign::preflight::words::NOT_IN_THE_BOUNDS;
 use crate::campaign::preflight::{Decision, Share, grouped};
-use crate::campaign::{Preflight, Progress, SampleInterval};
+use crate::campaign::{Preflight, Progress, SampleInterval, SendPolicy};
 use crate::cli::render::{self, DIM};
 use crate::cli::summary;
 use crate::listfile::Row;
-use crate::proto::from_message;
+use crate::proto::Batch;
 use crate::verdict::Verdict;
+
+/// The widest text that is set.
+const TEXT: usize = 96;
 
 /// Verifies the sample of `job` and says what it tells; returns the answer about it. `None` if the
 /// list has no more rows than the sample: then all of it is verified.
@@ -32,6 +37,7 @@ pub(super) async fn verify_sample(
     let Some(size) = job.sample.as_ref().map(|sample| sample.size) else { return Ok(None) };
     let plan = job.plan()?;
     let (rows, whole) = tokio::task::block_in_place(|| choose(job, &plan, size))?;
+    let plan = plan.of_rows(rows);
     if whole <= size as u64 {
         job.sample = None;
         job.save()?;
@@ -42,7 +48,7 @@ pub(super) async fn verify_sample(
         Some(batch_id) => batch_id,
         None => {
             let submission = BatchSubmission {
-                plan: plan.of_rows(rows),
+                plan: plan.clone(),
                 depth: job.depth,
                 request_id: format!("{}-sample", job.request_id),
             };
@@ -57,13 +63,34 @@ pub(super) async fn verify_sample(
     };
     let batch = watch::watch(client, &batch_id, display).await?;
     display.clear();
-    let (progress, preflight) = (from_message::progress(&batch)?, from_message::preflight(&batch)?);
+    let seen = read_answers(job, client, &batch, plan).await?;
+    let (progress, preflight) = row_answers::in_rows(&batch, &seen)?;
     anstream::eprint!("{}", text(&progress, &preflight, whole));
     if let Some(sample) = &mut job.sample {
         sample.is_done = true;
     }
     job.save()?;
     Ok(Some(preflight.decision()))
+}
+
+/// Reads what was found of the rows that were chosen.
+async fn read_answers(
+    job: &Job,
+    client: &mut Client,
+    batch: &Batch,
+    plan: RowPlan,
+) -> anyhow::Result<Seen> {
+    let mut answers = RowAnswers::new(job, client, batch, plan);
+    let mut row = Row::default();
+    for number in 0..job.files.len() {
+        let mut reader = submit::open(job, number, Digesting::default())?;
+        while reader.read(&mut row)? {
+            if !row.is_blank() && answers.is_chosen((number, row.number())) {
+                answers.next(number, &row).await?;
+            }
+        }
+    }
+    Ok(answers.seen)
 }
 
 /// Takes `size` rows at random of those with a question; returns them and how many there are. The
@@ -106,7 +133,13 @@ fn text(progress: &Progress, preflight: &Preflight, whole: u64) -> String {
         let _ = writeln!(out, "{style}{:<14}{style:#}{interval}", verdict.name());
     }
     let chosen = preflight.chosen();
-    if chosen.sent_now > 0 {
+    if chosen.sent_now > 0 && preflight.policy == SendPolicy::Deliverable {
+        // Their number is 0 by its definition, and no sample tells more of it.
+        let _ = writeln!(out, "hard bounces  none that is known, sent as chosen");
+        for line in render::wrapped(NOT_IN_THE_BOUNDS, width.min(TEXT)) {
+            let _ = writeln!(out, "{DIM}{line}{DIM:#}");
+        }
+    } else if chosen.sent_now > 0 {
         let share = |share: Share| SampleInterval::of_share(share, whole.max(share.of));
         let bounces = share(chosen.at_least.share).to(share(chosen.at_most.share));
         let _ = writeln!(out, "hard bounces  {bounces}, sent as chosen");

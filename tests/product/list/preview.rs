@@ -97,6 +97,31 @@ fn a_sample_of_a_smaller_list_is_the_list_and_the_rest_may_be_agreed_to() {
 }
 
 #[test]
+fn a_sample_of_rows_with_several_addresses_is_counted_in_rows() {
+    let rows: String =
+        (0..30).map(|n| format!("{n},nobody{n}@acme.test; jane.doe@acme.test\n")).collect();
+    let folder = folder_with("list.csv", format!("id,email\n{rows}"));
+    let args = ["list.csv", "--sandbox", "--sample", "10", "--send-to", "all"];
+    let output = run(folder.path(), &args, b"");
+    assert_eq!(output.status.code(), Some(0), "every row has a good address: {}", said(&output));
+    assert!(said(&output).contains("a sample: 10 of 30 rows"), "{}", said(&output));
+    assert!(said(&output).contains("deliverable   10 "), "{}", said(&output));
+}
+
+#[test]
+fn a_sample_tells_nothing_of_bounces_that_nobody_can_count() {
+    let folder = folder_with("list.csv", format!("email\n{}", "jane.doe@acme.test\n".repeat(30)));
+    let output = run(folder.path(), &["list.csv", "--sandbox", "--sample", "9"], b"");
+    for words in [
+        "a sample: 9 of 30 rows",
+        "hard bounces  none that is known, sent as chosen",
+        "An accepted address can still bounce",
+    ] {
+        assert!(said(&output).contains(words), "{words}: {}", said(&output));
+    }
+}
+
+#[test]
 fn several_lists_are_vetted_as_one_and_come_back_as_several() {
     let folder = folder_with("a.csv", "id,email\n1,jane.doe@acme.test\n");
     fs::write(folder.path().join("b.txt"), "Jane.Doe@acme.test\nnobody@acme.test\n").unwrap();
