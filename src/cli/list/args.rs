@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::client::{ClientArgs, server_url};
 use crate::cli::depth::DepthArg;
 use crate::cli::values;
-use crate::verdict::Verdict;
+use crate::verdict::{Reason, Verdict};
 
 /// `mailvet list`
 #[derive(Debug, Args)]
@@ -26,7 +26,8 @@ pub(in crate::cli) struct ListArgs {
     /// The format of the output [default: that of the list; a plain file becomes CSV]
     #[arg(long, value_enum)]
     pub(super) format: Option<FormatArg>,
-    /// Write only the rows with these verdicts (repeatable, or with commas)
+    /// Write only the rows with these verdicts (repeatable, or with commas), and never one whose
+    /// recipient opted out
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(super) only: Vec<VerdictArg>,
     /// Write the address as it was asked in the place of the cell's own text, as mail services take
@@ -37,7 +38,7 @@ pub(in crate::cli) struct ListArgs {
     #[arg(long)]
     pub(super) unique: bool,
     /// Write a file for each verdict into this folder as well, and suppress.txt: the addresses that
-    /// are not to be written to, one a line
+    /// are not to be written to, one a line. Who opted out is in that one alone
     #[arg(long, value_name = "DIR")]
     pub(super) split: Option<PathBuf>,
     /// A list of addresses that are not to be written to, such as unsubscribed or bounced ones:
@@ -175,13 +176,33 @@ pub(super) enum SendToArg {
 }
 
 impl SendToArg {
-    /// `true` if a careful sender writes to rows with this verdict: to no dead ones in any case.
-    pub(super) fn is_sent_to(self, verdict: Verdict) -> bool {
-        match verdict {
+    /// `true` if a careful sender writes to rows with this reason: in no case to dead ones, and to
+    /// nobody who opted out.
+    pub(super) fn is_sent_to(self, reason: Reason) -> bool {
+        match reason.verdict() {
+            _ if reason == Reason::OptedOut => false,
             Verdict::Deliverable => true,
             Verdict::Risky => self != Self::Deliverable,
             Verdict::Unknown => self == Self::All,
             Verdict::Undeliverable => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_who_opted_out_and_no_dead_mailbox_is_sent_to() {
+        let sent_to = |reason| {
+            use SendToArg::{All, Deliverable, DeliverableAndRisky};
+            [Deliverable, DeliverableAndRisky, All].map(|send_to| send_to.is_sent_to(reason))
+        };
+        assert_eq!(sent_to(Reason::MailboxAccepted), [true, true, true]);
+        assert_eq!(sent_to(Reason::CatchAll), [false, true, true]);
+        assert_eq!(sent_to(Reason::Greylisted), [false, false, true]);
+        assert_eq!(sent_to(Reason::MailboxNotFound), [false; 3]);
+        assert_eq!(sent_to(Reason::OptedOut), [false; 3]);
     }
 }

@@ -31,6 +31,9 @@ pub(super) const ADDRESS: usize = 7;
 /// The values of one row, in the order of [`NAMES`].
 pub(super) type Values = [String; NAMES.len()];
 
+/// The reason of a recipient who wants no mail.
+const OPTED_OUT: &str = "opted_out";
+
 /// The problem of a row that holds nothing that was meant to be an address.
 const NO_ADDRESS: &str = "no_address";
 
@@ -55,9 +58,16 @@ pub(super) struct RowAnswer {
     pub(super) verification: Option<Verification>,
     /// The further addresses of the row.
     pub(super) others: Vec<String>,
+    /// Those of the row's other addresses that are not to be written to.
+    pub(super) suppressed: Vec<String>,
 }
 
 impl RowAnswer {
+    /// `true` if its recipient wants no mail: whatever is sent to, this row is not.
+    pub(super) fn is_opted_out(&self) -> bool {
+        self.values[2] == OPTED_OUT
+    }
+
     /// `true` if an earlier row reaches the same mailbox.
     pub(super) fn is_duplicate(&self) -> bool {
         !self.values[8].is_empty()
@@ -94,7 +104,7 @@ pub(super) fn without_address() -> Values {
 /// The values of a row on the caller's own suppression list: it was not asked.
 pub(super) fn excluded(facts: &RowFacts) -> Values {
     let mut values = Values::default();
-    for (value, text) in values.iter_mut().zip(["risky", "suppress", "opted_out"]) {
+    for (value, text) in values.iter_mut().zip(["risky", "suppress", OPTED_OUT]) {
         text.clone_into(value);
     }
     beside(&mut values, facts);

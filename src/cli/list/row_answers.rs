@@ -12,7 +12,7 @@ use super::rows::{FirstRows, RowId, RowPlan, RowQuestion};
 use crate::campaign::{Preflight, Progress, several};
 use crate::listfile::Row;
 use crate::proto::from_message::{self, IncompleteMessage};
-use crate::proto::{Batch, CatchAll, Verification};
+use crate::proto::{Action, Batch, CatchAll, Verification};
 use crate::report::{FlagCounts, SendCounts};
 use crate::verdict::Reason;
 
@@ -128,42 +128,43 @@ impl<'a> RowAnswers<'a> {
 
     /// Reads the results of `row` and makes its answer of them.
     pub(super) async fn next(&mut self, file: usize, row: &Row) -> anyhow::Result<RowAnswer> {
-        let mut facts = RowFacts::default();
         let addresses = match self.plan.question(row) {
             RowQuestion::NoAddress => {
                 self.seen.no_address += 1;
                 let values = columns::without_address();
                 return Ok(RowAnswer { values, ..RowAnswer::default() });
             }
-            RowQuestion::Excluded(address) => {
-                self.seen.excluded += 1;
-                address.clone_into(&mut facts.address);
-                facts.duplicate_of = self.earlier(address, (file, row.number()));
-                let values = columns::excluded(&facts);
-                return Ok(RowAnswer { values, ..RowAnswer::default() });
-            }
+            RowQuestion::Excluded(address) => return Ok(self.excluded(file, row, address)),
             RowQuestion::Addresses(addresses) => addresses,
         };
         self.seen.asked += 1;
+        let excluded = self.plan.excluded(row).into_iter();
+        let mut suppressed: Vec<String> = excluded.map(str::to_owned).collect();
         let mut found = self.found(file, &addresses).await?;
         // Of a cancelled batch some rows have no result: what was not found out stays empty.
         let verdicts = found.iter().map(|(_, verification)| from_message::verdict(verification));
         let chosen = several::choose(verdicts);
         let Some((address, mut verification)) = chosen.map(|chosen| found.swap_remove(chosen))
         else {
-            return Ok(RowAnswer::default());
+            return Ok(RowAnswer { suppressed, ..RowAnswer::default() });
         };
         self.seen.note(&verification);
+        let mut facts = RowFacts { address: address.to_owned(), ..RowFacts::default() };
         facts.duplicate_of = self.earlier(address, (file, row.number()));
         self.seen.duplicates += u64::from(facts.duplicate_of.is_some());
         let reason = from_message::reason(verification.reason, verification.verdict());
-        if self.send_to.is_sent_to(reason.verdict()) {
+        if self.send_to.is_sent_to(reason) {
             let is_role = verification.flags.is_some_and(|flags| flags.role);
             self.seen.to_send.role += u64::from(is_role);
             self.seen.to_send.duplicates += u64::from(facts.duplicate_of.is_some());
         }
-        found.iter().for_each(|(_, unused)| self.seen.note_unused(unused));
-        address.clone_into(&mut facts.address);
+        for (address, unused) in &found {
+            self.seen.note_unused(unused);
+            if unused.action() == Action::Suppress {
+                let asked = Some(unused.address.as_str()).filter(|asked| !asked.is_empty());
+                suppressed.push(asked.unwrap_or(address).to_owned());
+            }
+        }
         facts.others = addresses
             .iter()
             .filter(|other| **other != address)
@@ -174,7 +175,18 @@ impl<'a> RowAnswers<'a> {
         flags.cleaned |= row.is_cleaned();
         flags.several |= !facts.others.is_empty();
         let values = columns::values(&verification, &facts);
-        Ok(RowAnswer { values, verification: Some(verification), others: facts.others })
+        let verification = Some(verification);
+        Ok(RowAnswer { values, verification, others: facts.others, suppressed })
+    }
+
+    /// The answer of a row whose addresses, `first` before the others, are not asked about.
+    fn excluded(&mut self, file: usize, row: &Row, first: &str) -> RowAnswer {
+        self.seen.excluded += 1;
+        let duplicate_of = self.earlier(first, (file, row.number()));
+        let facts = RowFacts { address: first.to_owned(), duplicate_of, others: Vec::new() };
+        let others = self.plan.excluded(row).into_iter().skip(1);
+        let suppressed = others.map(str::to_owned).collect();
+        RowAnswer { values: columns::excluded(&facts), suppressed, ..RowAnswer::default() }
     }
 
     /// Those of `addresses` that have a result, each with what was found.

@@ -68,6 +68,11 @@ impl RowPlan {
         RowQuestion::Addresses(asked.into_iter().map(beginning).collect())
     }
 
+    /// The addresses of `row` on the suppression list.
+    pub(super) fn excluded<'r>(&self, row: &'r Row) -> Vec<&'r str> {
+        row.addresses().filter(|address| self.is_excluded(address)).map(beginning).collect()
+    }
+
     fn is_excluded(&self, address: &str) -> bool {
         !self.excluded.is_empty() && self.excluded.contains(&mailbox_hash(address))
     }

@@ -44,17 +44,24 @@ impl Split {
         Ok(Some(Self { files, sinks, suppress }))
     }
 
-    /// Writes a row where its verdict says; one without a verdict is in none of the files.
+    /// Writes a row where its verdict says; one without a verdict is in none of the files, and who
+    /// opted out is in the suppression list alone: `risky` is a file that people send to.
     pub(super) fn write(&mut self, row: &Row, answer: &RowAnswer) -> anyhow::Result<()> {
         let place = Verdict::ALL.iter().position(|verdict| verdict.name() == answer.values[0]);
-        if let Some(place) = place {
+        if let Some(place) = place.filter(|_| !answer.is_opted_out()) {
             self.sinks[place].write(row, answer)?;
             self.files[place].rows += 1;
         }
         if answer.values[1] == "suppress" {
-            writeln!(self.suppress, "{}", answer.values[columns::ADDRESS])?;
-            self.files[Verdict::ALL.len()].rows += 1;
+            self.suppress(&answer.values[columns::ADDRESS])?;
         }
+        Ok(())
+    }
+
+    /// Writes an address into the suppression list.
+    pub(super) fn suppress(&mut self, address: &str) -> anyhow::Result<()> {
+        writeln!(self.suppress, "{address}")?;
+        self.files[Verdict::ALL.len()].rows += 1;
         Ok(())
     }
 

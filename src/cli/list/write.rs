@@ -66,6 +66,9 @@ async fn write_list(
             continue;
         }
         let answer = answers.next(number, &row).await?;
+        if let Some(split) = &mut split {
+            answer.suppressed.iter().try_for_each(|address| split.suppress(address))?;
+        }
         if job.unique && answer.is_duplicate() {
             continue;
         }
@@ -95,8 +98,11 @@ async fn write_list(
     Ok(())
 }
 
+/// `true` if the row goes into the output. Rows that are chosen by their verdict are chosen to be
+/// sent to, and who opted out is not.
 fn is_wanted(job: &Job, answer: &RowAnswer) -> bool {
-    job.only.is_empty() || job.only.iter().any(|only| only.name() == answer.values[0])
+    let is_named = || job.only.iter().any(|only| only.name() == answer.values[0]);
+    job.only.is_empty() || is_named() && !answer.is_opted_out()
 }
 
 /// The list must be the one that was sent: its rows and the results stand side by side.

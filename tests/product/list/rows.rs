@@ -125,15 +125,38 @@ fn each_mailbox_may_be_written_once() {
 
 #[test]
 fn a_list_may_be_split_by_verdict_and_cleaned() {
-    let list = "id,email\n1,\"Jane <jane.doe@acme.test>\"\n2,SMTP:nobody@acme.test\n3,\n";
+    let list = "id,email\n1,\"Jane <jane.doe@acme.test>\"\n2,SMTP:nobody@acme.test\n3,\n\
+                4,sales@acme.test\n";
     let folder = folder_with("a.csv", list);
-    vet(folder.path(), &["a.csv", "--split", "parts", "--clean"]);
+    fs::write(folder.path().join("unsubscribed.txt"), "sales@acme.test\n").unwrap();
+    let exclude = ["--exclude", "unsubscribed.txt"];
+    vet(folder.path(), &[&["a.csv", "--split", "parts", "--clean"], &exclude[..]].concat());
     let part = |name: &str| read(&folder, &format!("parts/{name}"));
     assert!(part("deliverable.csv").contains("\n1,jane.doe@acme.test,deliverable,send,"));
     assert!(part("undeliverable.csv").contains("\n2,nobody@acme.test,undeliverable,suppress,"));
-    assert_eq!(part("suppress.txt"), "nobody@acme.test\n");
-    assert_eq!(part("risky.csv").lines().count(), 1, "the header");
+    assert_eq!(part("suppress.txt"), "nobody@acme.test\nsales@acme.test\n");
+    assert_eq!(part("risky.csv").lines().count(), 1, "the header, and nobody who opted out");
     assert_eq!(read(&folder, "a.csv"), list);
+    let only = ["a.csv", "--only", "deliverable,risky", "-o", "send.csv"];
+    vet(folder.path(), &[&only[..], &exclude].concat());
+    let sent = read(&folder, "send.csv");
+    assert!(sent.contains("jane.doe@acme.test") && !sent.contains("sales@acme.test"), "{sent}");
+}
+
+#[test]
+fn every_address_that_is_not_to_be_written_to_is_in_the_suppression_list() {
+    let list = "id,email\n1,nobody@acme.test; jane.doe@acme.test; sales@acme.test\n\
+                2,jane.doe@acme.test; none@acme.test\n3,sales@acme.test; info@acme.test\n";
+    let folder = folder_with("a.csv", list);
+    fs::write(folder.path().join("unsubscribed.txt"), "sales@acme.test\ninfo@acme.test\n").unwrap();
+    let args = ["a.csv", "--split", "parts", "--unique", "--exclude", "unsubscribed.txt"];
+    vet(folder.path(), &args);
+    let text = read(&folder, "parts/suppress.txt");
+    let mut suppressed: Vec<&str> = text.lines().collect();
+    suppressed.sort_unstable();
+    suppressed.dedup();
+    let expected = ["info", "nobody", "none", "sales"].map(|local| format!("{local}@acme.test"));
+    assert_eq!(suppressed, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
