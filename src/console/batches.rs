@@ -107,6 +107,7 @@ fn report_data(
     Ok(ReportData {
         list: batch.display_name.clone(),
         state: from_message::state(batch),
+        depth: from_message::depth(batch),
         started_at: time(batch.create_time).unwrap_or(now),
         ended_at: time(batch.end_time),
         written_at: now,

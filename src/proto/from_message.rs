@@ -13,7 +13,7 @@ use crate::campaign::{Preflight, Progress, SendPolicy, State};
 use crate::proto;
 use crate::proto::names::enum_name;
 use crate::report::{AccuracySummary, GroupCounts, KindAccuracy, Operator};
-use crate::verdict::{Reason, Verdict};
+use crate::verdict::{Depth, Reason, Verdict};
 
 /// A message that lacks what every service of this version sends.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -246,6 +246,16 @@ pub fn state(batch: &proto::Batch) -> State {
         proto::BatchState::Running => State::Running,
         proto::BatchState::Finished => State::Finished,
         proto::BatchState::Cancelled => State::Cancelled,
+    }
+}
+
+/// The depth to which a batch is verified.
+#[must_use]
+pub fn depth(batch: &proto::Batch) -> Depth {
+    match batch.options.as_ref().map(proto::BatchOptions::depth).unwrap_or_default() {
+        proto::Depth::Unspecified | proto::Depth::Mailbox => Depth::Mailbox,
+        proto::Depth::Domain => Depth::Domain,
+        proto::Depth::Syntax => Depth::Syntax,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use crate::campaign::calibration::PastSend;
 use crate::campaign::preflight::{PercentRange, Share};
 use crate::campaign::{DestinationTally, GroupTally, Preflight, Progress, State};
-use crate::verdict::{Reason, Verdict};
+use crate::verdict::{Depth, Reason, Verdict};
 
 /// The data of the page. Counts are of rows, duplicates included.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct ReportData {
     pub list: String,
     /// The place where its batch is in its life.
     pub state: State,
+    /// The depth to which it was verified.
+    pub depth: Depth,
     /// Timestamp its batch was submitted.
     pub started_at: SystemTime,
     /// Timestamp it ended, if it has.

@@ -16,7 +16,7 @@ use crate::campaign::preflight::words::{NOT_IN_THE_BOUNDS, audience};
 use crate::campaign::preflight::{
     Band, Estimate, Percent, PreflightStep, Share, Thresholds, grouped,
 };
-use crate::verdict::{Reason, Verdict};
+use crate::verdict::{Depth, Reason, Verdict};
 
 #[derive(Template)]
 #[template(
@@ -52,6 +52,8 @@ pub(super) struct ReportPage {
     from_cache: Option<String>,
     accuracy: Option<AccuracySection>,
     asked_as: Option<String>,
+    /// What was asked: about the addresses, and about those without a verdict.
+    asked: (&'static str, &'static str),
     version: String,
     not_in_the_bounds: &'static str,
 }
@@ -136,6 +138,7 @@ impl ReportPage {
             });
         let counts = Verdict::ALL.map(|verdict| progress.with_verdict(verdict));
         let tones = Verdict::ALL.map(Tone::from_verdict).into_iter();
+        let asked_as = data.asked_as.as_deref().filter(|_| data.depth == Depth::Mailbox);
         Self {
             list: redacted(&data.list),
             rows: count(progress.rows, "row"),
@@ -165,7 +168,8 @@ impl ReportPage {
                 .map(|(from, to)| (Timestamp::from_time(from), Timestamp::from_time(to))),
             accuracy: data.accuracy.as_ref().and_then(AccuracySection::from_summary),
             from_cache: (data.from_cache > 0).then(|| count(data.from_cache, "row")),
-            asked_as: data.asked_as.as_deref().map(redacted),
+            asked_as: asked_as.map(redacted),
+            asked: asked(data.depth),
             version: redacted(&data.version),
             not_in_the_bounds: NOT_IN_THE_BOUNDS,
         }
@@ -202,6 +206,27 @@ impl PolicyRow {
             tone: Tone::from_decision(estimate.decision),
             label: estimate.decision.label(),
         }
+    }
+}
+
+/// What was asked about the addresses, and what it means that nobody could tell of one.
+fn asked(depth: Depth) -> (&'static str, &'static str) {
+    match depth {
+        Depth::Mailbox => (
+            "mailvet asked the recipients' own mail servers and sent no message. Where a server \
+             would not say, the verdict is",
+            "that is no mark against the address, only the lack of an answer.",
+        ),
+        Depth::Domain => (
+            "mailvet looked at the spelling of the addresses and at the DNS of their domains. It \
+             asked no mail server and sent no message: where neither decides, the verdict is",
+            "whether the mailbox exists was not asked.",
+        ),
+        Depth::Syntax => (
+            "mailvet looked at the spelling of the addresses alone. It asked neither DNS nor a \
+             mail server and sent no message: where the spelling does not decide, the verdict is",
+            "whether the domain or the mailbox exists was not asked.",
+        ),
     }
 }
 

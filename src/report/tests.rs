@@ -3,6 +3,7 @@ mod samples;
 use super::recommendations::{Recommendation, recommendations};
 use super::{AccuracySummary, ReportData, ReportFileKind, render};
 use crate::campaign::{SendPolicy, State};
+use crate::verdict::Depth;
 use crate::verdict::Reason::{self, CatchAll, MailboxAccepted};
 use samples::{operated, place};
 
@@ -190,6 +191,22 @@ fn an_open_list_says_that_it_is_and_when_it_goes_on() {
     let text = visible(&render(&samples::running()).unwrap());
     assert!(text.contains("419,067 of 1,000,000 rows have an answer"), "{text}");
     assert!(text.contains("the first at 25 November 2026, 14:44 UTC"), "{text}");
+}
+
+#[test]
+fn the_page_says_that_servers_were_asked_where_they_were() {
+    let told = |depth| visible(&render(&ReportData { depth, ..samples::blocked() }).unwrap());
+    let mailbox = told(Depth::Mailbox);
+    assert!(mailbox.contains("mailvet asked the recipients' own mail servers"), "{mailbox}");
+    assert!(mailbox.contains("servers judge who asks"), "{mailbox}");
+    for (depth, words) in [
+        (Depth::Domain, "It asked no mail server and sent no message"),
+        (Depth::Syntax, "It asked neither DNS nor a mail server"),
+    ] {
+        let page = told(depth);
+        assert!(page.contains(words) && !page.contains("asked the recipients'"), "{page}");
+        assert!(!page.contains("servers judge who asks"), "{page}");
+    }
 }
 
 fn titles(recommendations: &[Recommendation]) -> Vec<(&'static str, u64)> {

@@ -44,6 +44,7 @@ pub(super) async fn write_page(
     let data = report::ReportData {
         list: job.name(),
         state: from_message::state(batch),
+        depth: from_message::depth(batch),
         started_at: time(batch.create_time).unwrap_or(now),
         ended_at: time(batch.end_time),
         written_at: now,

@@ -24,6 +24,7 @@ pub(super) struct Seen {
     /// Rows that are sent to and take a step before.
     pub(super) to_send: SendCounts,
     pub(super) evidence: Option<(SystemTime, SystemTime)>,
+    /// Rows whose evidence was there before their batch.
     pub(super) from_cache: u64,
     /// Rows at which own mail arrived lately.
     pub(super) delivered: u64,
@@ -42,7 +43,8 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    fn note(&mut self, verification: &Verification) {
+    /// Counts the answer of a row of a batch that was created at `created_at`.
+    fn note(&mut self, verification: &Verification, created_at: Option<SystemTime>) {
         self.suggestions += u64::from(verification.suggestion.is_some());
         if let Some(flags) = &verification.flags {
             self.flags.catch_all += u64::from(flags.catch_all() == CatchAll::Yes);
@@ -51,9 +53,11 @@ impl Seen {
             self.flags.free_provider += u64::from(flags.free_provider);
         }
         let Some(evidence) = &verification.evidence else { return };
-        self.from_cache += u64::from(evidence.from_cache);
         self.delivered += u64::from(evidence.delivered.is_some());
         if let Some(at) = evidence.gather_time.and_then(from_message::time) {
+            // An answer of DNS that another row of this batch brought is from the cache, too.
+            let is_remembered = evidence.from_cache && created_at.is_some_and(|begun| at < begun);
+            self.from_cache += u64::from(is_remembered);
             let (first, last) = self.evidence.unwrap_or((at, at));
             self.evidence = Some((first.min(at), last.max(at)));
         }
@@ -104,6 +108,8 @@ pub(super) struct RowAnswers<'a> {
     first_rows: Option<FirstRows>,
     pub(super) seen: Seen,
     send_to: SendToArg,
+    /// Time at which the batch was created.
+    created_at: Option<SystemTime>,
     /// The names of the lists.
     names: Vec<String>,
 }
@@ -117,6 +123,7 @@ impl<'a> RowAnswers<'a> {
             plan,
             seen: Seen::default(),
             send_to: job.send_to,
+            created_at: batch.create_time.and_then(from_message::time),
             names: job.files.iter().map(|file| file.name.clone()).collect(),
         }
     }
@@ -148,7 +155,7 @@ impl<'a> RowAnswers<'a> {
         else {
             return Ok(RowAnswer { suppressed, ..RowAnswer::default() });
         };
-        self.seen.note(&verification);
+        self.seen.note(&verification, self.created_at);
         let mut facts = RowFacts { address: address.to_owned(), ..RowFacts::default() };
         facts.duplicate_of = self.earlier(address, (file, row.number()));
         self.seen.duplicates += u64::from(facts.duplicate_of.is_some());
@@ -233,8 +240,10 @@ fn is_spelled(input: &str, sent: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::proto::{BatchProgress, Flags, Reason as ProtoReason};
+    use crate::proto::{BatchProgress, Evidence, Flags, Reason as ProtoReason};
 
     #[test]
     fn a_list_of_as_many_mailboxes_as_rows_repeats_none_unless_some_were_not_sent() {
@@ -248,6 +257,19 @@ mod tests {
         assert!(may_repeat(&Batch::default(), &plan), "nobody counted");
         plan.exclude("a@acme.test");
         assert!(may_repeat(&batch(5, 5), &plan));
+    }
+
+    #[test]
+    fn remembered_is_what_was_known_before_the_batch() {
+        let begun = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+        let mut seen = Seen::default();
+        for (second, from_cache) in [(999, true), (1_000, true), (1_001, true), (999, false)] {
+            let gather_time = Some((SystemTime::UNIX_EPOCH + Duration::from_secs(second)).into());
+            let evidence = Evidence { gather_time, from_cache, ..Evidence::default() };
+            let verification = Verification { evidence: Some(evidence), ..Verification::default() };
+            seen.note(&verification, Some(begun));
+        }
+        assert_eq!(seen.from_cache, 1, "DNS that another row asked for is no earlier answer");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::report::{
     ReportFileKind, SendCounts,
 };
 use crate::verdict::Reason::{self, *};
-use crate::verdict::Verdict;
+use crate::verdict::{Depth, Verdict};
 
 /// 25 November 2026, 14:40 UTC.
 pub(crate) fn noon() -> SystemTime {
@@ -52,6 +52,7 @@ pub(crate) fn data(
     ReportData {
         list: list.to_owned(),
         state,
+        depth: Depth::Mailbox,
         started_at: noon() - Duration::from_secs(2_400),
         ended_at: (open == 0).then(|| noon() - Duration::from_secs(20)),
         written_at: noon(),
