@@ -52,8 +52,8 @@ pub(super) struct ReportPage {
     from_cache: Option<String>,
     accuracy: Option<AccuracySection>,
     asked_as: Option<String>,
-    /// What was asked: about the addresses, and about those without a verdict.
-    asked: (&'static str, &'static str),
+    /// Words on the depth: those before the word "unknown", and those behind it.
+    depth_words: (&'static str, &'static str),
     version: String,
     not_in_the_bounds: &'static str,
 }
@@ -169,7 +169,7 @@ impl ReportPage {
             accuracy: data.accuracy.as_ref().and_then(AccuracySection::from_summary),
             from_cache: (data.from_cache > 0).then(|| count(data.from_cache, "row")),
             asked_as: asked_as.map(redacted),
-            asked: asked(data.depth),
+            depth_words: depth_words(data.depth),
             version: redacted(&data.version),
             not_in_the_bounds: NOT_IN_THE_BOUNDS,
         }
@@ -209,8 +209,8 @@ impl PolicyRow {
     }
 }
 
-/// What was asked about the addresses, and what it means that nobody could tell of one.
-fn asked(depth: Depth) -> (&'static str, &'static str) {
+/// Words on who was asked at this depth, up to the word "unknown", and on its meaning.
+fn depth_words(depth: Depth) -> (&'static str, &'static str) {
     match depth {
         Depth::Mailbox => (
             "mailvet asked the recipients' own mail servers and sent no message. Where a server \

@@ -182,6 +182,6 @@ reasons! {
     ProtocolError = "protocol_error": Unknown, "the server was not understood";
     /// The exchanger's address may not be dialled.
     TargetRefused = "target_refused": Unknown, "the mail server's address is not a public one";
-    /// The depth asked for ends before the mailbox.
+    /// The depth asked for ends before the mailbox, or the time limit of a batch came first.
     NotProbed = "not_probed": Unknown, "the mail server was not asked";
 }
