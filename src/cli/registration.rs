@@ -29,7 +29,7 @@ pub(super) fn registration(report: &RegistrationReport) -> String {
         RegistrationState::Unknown(gap) => {
             parts.push(format!("not known ({}): {}", gap.name(), gap.sentence()));
         }
-        RegistrationState::NotRegistered => parts.push("not registered".to_owned()),
+        RegistrationState::NotRegistered => parts.push("no such domain".to_owned()),
         RegistrationState::Registered(facts) => {
             let since = facts.registered_at.map(|at| format!("since {}", date(at)));
             parts.push(since.unwrap_or_else(|| "registered".to_owned()));

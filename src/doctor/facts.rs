@@ -149,8 +149,11 @@ pub struct SenderFacts {
     pub domain: DomainName,
     /// Its mail route.
     pub route: Result<Route, DnsFailure>,
-    /// TXT records at `_dmarc.` it, or at `_dmarc.` its registrable domain if there are none.
+    /// TXT records at `_dmarc.` it, or at `_dmarc.` its registrable domain if there are none of
+    /// DMARC.
     pub dmarc: QueryResult,
+    /// The domain of the two whose records those are.
+    pub dmarc_of: DomainName,
     /// Its registration; none if registries are not asked.
     pub registration: Option<Registration>,
 }

@@ -25,6 +25,7 @@ use crate::egress::{Dial, EgressIdentity, Tcp};
 use crate::registration::RegistrationLookup;
 use crate::smtp::target::is_global_unicast;
 use crate::smtp::{self, Sender};
+use crate::spf::is_dmarc;
 use banner_probe::DialTarget;
 use dns_client::DnsClient;
 
@@ -205,17 +206,20 @@ async fn sender(smtp: &smtp::Config, client: &DnsClient) -> Option<SenderFacts> 
         Sender::Mailbox(mailbox) => mailbox.domain().clone(),
         Sender::Null => smtp.fallback_mail_from.as_ref()?.domain().clone(),
     };
-    let (route, dmarc) = join(client.route(&domain), dmarc(&domain, client)).await;
-    Some(SenderFacts { domain, route, dmarc, registration: None })
+    let (route, (dmarc_of, dmarc)) = join(client.route(&domain), dmarc(&domain, client)).await;
+    Some(SenderFacts { domain, route, dmarc, dmarc_of, registration: None })
 }
 
-/// The domain's own record, else that of the organisation (RFC 7489 section 6.6.3).
-async fn dmarc(domain: &DomainName, client: &DnsClient) -> QueryResult {
+/// The domain's own record, else that of the organisation, and whose it is. Records of anything
+/// else are none (RFC 7489 section 6.6.3).
+async fn dmarc(domain: &DomainName, client: &DnsClient) -> (DomainName, QueryResult) {
     let at = |name: &DomainName| Query::Texts(DomainName::from_ascii(&format!("_dmarc.{name}")));
     let own = client.ask(&at(domain)).await;
+    let is_settled = own.failure().is_some() || own.texts().iter().any(|text| is_dmarc(text));
     let organisation = domain.registrable();
-    if own.is_void() && organisation != *domain {
-        return client.ask(&at(&organisation)).await;
+    if is_settled || organisation == *domain {
+        return (domain.clone(), own);
     }
-    own
+    let of_organisation = client.ask(&at(&organisation)).await;
+    (organisation, of_organisation)
 }

@@ -29,7 +29,8 @@ pub struct Registration {
 pub enum RegistrationState {
     /// The domain is registered.
     Registered(Arc<RegistrationFacts>),
-    /// It is not: the registry knows no such domain.
+    /// The registry's service knows no such domain. That does not say that it is free: names below
+    /// suffixes such as `ac.uk` are held elsewhere.
     NotRegistered,
     /// Not known, and why.
     Unknown(RegistrationGap),
@@ -182,7 +183,7 @@ impl Registration {
         let facts = match &self.state {
             RegistrationState::Unknown(_) => return None,
             RegistrationState::NotRegistered => {
-                return Some(format!("{domain} is not registered: anybody may register it"));
+                return Some(format!("its registry's service knows no such domain ({domain})"));
             }
             RegistrationState::Registered(facts) => facts,
         };
@@ -199,10 +200,18 @@ impl Registration {
         })
     }
 
-    /// Remarks on a domain that DNS knows: its registration has ended, or is about to.
+    /// Remarks on a domain that DNS knows: its registration has ended, or is about to, or stands
+    /// where the registry's service does not see it.
     #[must_use]
     pub fn remark(&self, now: SystemTime) -> Option<String> {
-        let (domain, facts) = (self.domain.to_unicode(), self.facts()?);
+        let domain = self.domain.to_unicode();
+        if self.state == RegistrationState::NotRegistered {
+            return Some(format!(
+                "{domain} is in DNS, and the registry's service does not know it: names below this \
+                 suffix are held elsewhere"
+            ));
+        }
+        let facts = self.facts()?;
         if let Some(stage) = facts.deletion() {
             return Some(format!("{domain} {stage}"));
         }
@@ -233,18 +242,20 @@ pub struct RegistrationReport {
 }
 
 impl RegistrationReport {
-    /// The report on `name`, which DNS knows or does not.
+    /// The report on `name`, which DNS knows or does not; `None`: nobody asked it, or it did not
+    /// say.
     #[must_use]
     pub fn new(
         registration: Registration,
         name: &DomainName,
-        is_in_dns: bool,
+        is_in_dns: Option<bool>,
         now: SystemTime,
     ) -> Self {
-        let note = if is_in_dns {
-            registration.remark(now)
-        } else {
-            registration.explain_absence(name, now)
+        let note = match is_in_dns {
+            Some(true) => registration.remark(now),
+            Some(false) => registration.explain_absence(name, now),
+            None if registration.state == RegistrationState::NotRegistered => None,
+            None => registration.remark(now),
         };
         Self { registration, note }
     }
@@ -290,7 +301,7 @@ mod tests {
         };
         let ended = RegistrationFacts { expires_at: Some(day(19_000)), ..Default::default() };
         let cases = [
-            (free, "anybody may register it"),
+            (free, "its registry's service knows no such domain"),
             (with_status("client hold"), "its registrar took it out of DNS"),
             (with_status("server hold"), "its registry took it out of DNS"),
             (with_status("redemption period"), "can still be restored"),
@@ -321,6 +332,21 @@ mod tests {
         assert!(remark.contains("2022-01-08") && remark.contains("still resolves"), "{remark}");
         assert_eq!(until(day(21_000)).remark(day(20_000)), None);
         assert!(with_status("pending delete").remark(day(20_000)).is_some());
+    }
+
+    #[test]
+    fn a_domain_of_dns_that_its_registry_does_not_know_is_held_elsewhere_and_not_free() {
+        let state = RegistrationState::NotRegistered;
+        let unknown = Registration { state, ..registered(RegistrationFacts::default()) };
+        let name = DomainName::from_ascii("acme.example");
+        let note = |is_in_dns| {
+            RegistrationReport::new(unknown.clone(), &name, is_in_dns, day(20_000)).note
+        };
+        let in_dns = note(Some(true)).unwrap();
+        assert!(in_dns.contains("names below this suffix are held elsewhere"), "{in_dns}");
+        let absent = note(Some(false)).unwrap();
+        assert_eq!(absent, "its registry's service knows no such domain (acme.example)");
+        assert_eq!(note(None), None, "DNS did not say");
     }
 
     #[test]

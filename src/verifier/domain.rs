@@ -112,7 +112,7 @@ impl Verifier {
         let lists = self.lists.current();
         let mut traits = listed(&name, &lists);
         traits.disposable |= has_disposable_exchanger(&facts.value, &lists);
-        let is_in_dns = facts.value.route != Route::NoSuchDomain;
+        let is_in_dns = Some(facts.value.route != Route::NoSuchDomain);
         let registration = registration.map(|registration| {
             RegistrationReport::new(registration, &name, is_in_dns, self.clock.now())
         });

@@ -331,7 +331,7 @@ impl Verifier {
         known: &AddressEvidence,
     ) -> Option<RegistrationReport> {
         let name = parsed.address.domain_name()?;
-        let is_in_dns = known.facts().is_none_or(|facts| facts.route != Route::NoSuchDomain);
+        let is_in_dns = known.facts().map(|facts| facts.route != Route::NoSuchDomain);
         Some(RegistrationReport::new(registration?, name, is_in_dns, self.clock.now()))
     }
 

@@ -90,7 +90,7 @@ async fn the_report_on_a_domain_has_its_registration_and_no_holder() {
 async fn a_domain_that_does_not_exist_is_explained_by_its_registration() {
     let product = asking().await;
     let cases = [
-        ("no-such-domain.test", "not registered: anybody may register it"),
+        ("no-such-domain.test", "its registry's service knows no such domain"),
         ("client-hold.test", "its registrar took it out of DNS"),
         ("server-hold.test", "its registry took it out of DNS"),
         ("redemption.test", "can still be restored by its holder"),
@@ -108,6 +108,10 @@ async fn a_domain_that_does_not_exist_is_explained_by_its_registration() {
     }
     let remark = of_domain(&product, "catch-all.test").await.text.unwrap();
     assert!(remark.contains("ended on 2025-01-10 and it still resolves"), "{remark}");
+    let elsewhere = of_domain(&product, "null-mx.test").await;
+    assert_eq!(elsewhere.state(), RegistrationState::NotRegistered);
+    let remark = elsewhere.text.unwrap();
+    assert!(remark.contains("is in DNS") && remark.contains("held elsewhere"), "{remark}");
     product.stop().await;
 }
 
@@ -377,7 +381,7 @@ fn the_command_line_shows_the_registration_when_it_is_asked_for() {
     let note = json["registration"]["note"].as_str().unwrap();
     assert!(note.contains("is on hold"), "{note}");
     let verified = run(&["verify", "--sandbox", "--registration", "jane@no-such-domain.test"]);
-    assert!(verified.contains("anybody may register it"), "{verified}");
+    assert!(verified.contains("its registry's service knows no such domain"), "{verified}");
     let consented =
         run(&["verify", "--sandbox", "--consented", "2025-01-01", "lea.martin@northwind.test"]);
     assert!(consented.contains("-> review"), "{consented}");

@@ -1,6 +1,7 @@
 //! The domain of the sender: SPF (RFC 7208), mail (RFC 5321 section 5.1), DMARC (RFC 7489), its
 //! registration.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::address::NO_ADDRESS;
@@ -29,13 +30,14 @@ pub(super) fn spf(identity: &IdentityFacts) -> Vec<Diagnosis> {
             findings.push(Diagnosis::skipped("spf", why).about(facts.address));
         }
         for spf in &facts.spf {
-            findings.push(judge_spf(spf).about(format!("{} for {}", facts.address, spf.domain)));
+            let found = judge_spf(spf, facts.address);
+            findings.push(found.about(format!("{} for {}", facts.address, spf.domain)));
         }
     }
     findings
 }
 
-fn judge_spf(spf: &SpfFacts) -> Diagnosis {
+fn judge_spf(spf: &SpfFacts, address: IpAddr) -> Diagnosis {
     const ID: &str = "spf";
     let because = &spf.outcome.because;
     let role = if spf.of_helo {
@@ -45,24 +47,32 @@ fn judge_spf(spf: &SpfFacts) -> Diagnosis {
     };
     let refused =
         "servers that check SPF refuse us at MAIL or RCPT: sender_blocked or policy_refusal";
-    let add = format!(
-        "publish a TXT record for {} that covers the address, such as \"v=spf1 {} -all\"",
-        spf.domain,
-        if spf.of_helo { "a" } else { "a mx" }
-    );
+    // Two records are a PermError for all of the domain's mail (section 4.5).
+    let extend = || {
+        let family = if address.is_ipv4() { "ip4" } else { "ip6" };
+        format!(
+            "add {family}:{address} to the one SPF record of {}, right after \"v=spf1\"; never \
+             publish a second one",
+            spf.domain
+        )
+    };
     match spf.outcome.verdict {
         SpfResult::Pass => Diagnosis::pass(ID, format!("covered by {because}")),
         SpfResult::Fail => Diagnosis::fail(ID, format!("{role} forbids the address: {because}"))
             .means(refused)
-            .remedy(add),
+            .remedy(extend()),
         SpfResult::SoftFail | SpfResult::Neutral => {
             Diagnosis::warn(ID, format!("{role} does not vouch for the address: {because}"))
                 .means("some servers treat us worse: greylisted, or policy_refusal")
-                .remedy(add)
+                .remedy(extend())
         }
         SpfResult::None => Diagnosis::warn(ID, format!("no record: {because}"))
             .means("some servers trust us less: greylisted, or policy_refusal")
-            .remedy(add),
+            .remedy(format!(
+                "publish a TXT record for {} that covers the address, such as \"v=spf1 {} -all\"",
+                spf.domain,
+                if spf.of_helo { "a" } else { "a mx" }
+            )),
         SpfResult::PermError => {
             Diagnosis::fail(ID, format!("the record is broken: {because}")).means(refused).remedy(
                 "repair the record: one record a domain, terms as RFC 7208 has them, at most ten \
@@ -79,19 +89,32 @@ pub(super) fn domain(identity: &IdentityFacts) -> Vec<Diagnosis> {
         let why = "only the null sender is used, which has no domain";
         return ["sender_mail", "sender_dmarc"].map(|id| Diagnosis::skipped(id, why)).into();
     };
-    let registration = sender.registration.as_ref().map(registration);
+    let registration = sender.registration.as_ref().map(|found| registration(found, sender));
     let found = [mail(sender), dmarc(sender)].into_iter().chain(registration);
     found.map(|finding| finding.about(&sender.domain)).collect()
 }
 
 /// Judges the registration of the sender's domain: its age, its end, a hold.
-fn registration(registration: &Registration) -> Diagnosis {
+fn registration(registration: &Registration, sender: &SenderFacts) -> Diagnosis {
     const ID: &str = "sender_registration";
     let facts = match &registration.state {
         RegistrationState::Unknown(gap) => return Diagnosis::skipped(ID, gap.sentence()),
+        // Of a suffix whose names are held elsewhere, such as ac.uk, the service knows nothing.
+        RegistrationState::NotRegistered if sender.route != Ok(Route::NoSuchDomain) => {
+            return Diagnosis::skipped(
+                ID,
+                match sender.route {
+                    Ok(_) => {
+                        "is in DNS, and the registry's service does not know it: names below this \
+                     suffix are held elsewhere"
+                    }
+                    Err(_) => "the registry's service does not know it, and DNS did not say",
+                },
+            );
+        }
         RegistrationState::NotRegistered => {
-            return Diagnosis::fail(ID, "is not registered")
-                .means("servers that check the sender refuse MAIL; anybody may take the domain")
+            return Diagnosis::fail(ID, "is not registered, and not in DNS")
+                .means("servers that check the sender refuse MAIL; anybody may be able to take it")
                 .remedy("use a sender in a domain of yours");
         }
         RegistrationState::Registered(facts) => facts,
@@ -157,36 +180,56 @@ fn dmarc(sender: &SenderFacts) -> Diagnosis {
         return Diagnosis::skipped(ID, format!("DNS did not say: {failure}"));
     }
     let records: Vec<&String> = sender.dmarc.texts().iter().filter(|text| is_dmarc(text)).collect();
-    let add = format!(
-        "publish one TXT record at _dmarc.{}, such as \"v=DMARC1; p=none; rua=mailto:...\"",
-        sender.domain
-    );
-    let weigh = |seen: &str| {
+    let (domain, holder) = (&sender.domain, &sender.dmarc_of);
+    let weigh = |seen: String, remedy: String| {
         Diagnosis::warn(ID, seen)
             .means(
                 "nothing by itself, as no message is sent; servers that rate the sender's domain \
                  trust it less",
             )
-            .remedy(add.clone())
+            .remedy(remedy)
     };
     match records[..] {
-        [] => weigh("publishes no DMARC policy"),
-        [record] => match policy(record) {
-            Some(policy) => Diagnosis::pass(ID, format!("publishes DMARC: p={policy}")),
-            None => {
-                weigh("publishes a DMARC record without a policy (p=none, quarantine or reject)")
+        [] => weigh(
+            "publishes no DMARC policy".to_owned(),
+            format!(
+                "publish one TXT record at _dmarc.{domain}, such as \"v=DMARC1; p=none; \
+                 rua=mailto:...\""
+            ),
+        ),
+        [record] => match policy(record, domain != holder) {
+            Some((tag, policy)) if domain == holder => {
+                Diagnosis::pass(ID, format!("publishes DMARC: {tag}={policy}"))
             }
+            Some((tag, policy)) => {
+                Diagnosis::pass(ID, format!("has the DMARC policy of {holder}: {tag}={policy}"))
+            }
+            None => weigh(
+                format!(
+                    "the DMARC record of {holder} has no policy (p=none, quarantine or reject)"
+                ),
+                format!("add p=none to the one record at _dmarc.{holder}"),
+            ),
         },
-        _ => weigh("publishes more than one DMARC record, so none counts"),
+        _ => weigh(
+            format!("{holder} publishes more than one DMARC record, so none counts"),
+            format!("leave one of the records at _dmarc.{holder}, and take the others away"),
+        ),
     }
 }
 
-/// The policy that a record asks for (RFC 7489 section 6.3).
-fn policy(record: &str) -> Option<&str> {
-    record.split(';').find_map(|tag| {
-        let (name, value) = tag.split_once('=')?;
-        let value = value.trim();
-        let known = ["none", "quarantine", "reject"].iter().any(|p| value.eq_ignore_ascii_case(p));
-        (name.trim() == "p" && known).then_some(value)
-    })
+/// The policy that a record asks for, and its tag (RFC 7489 section 6.3). Of the organisation's
+/// record `sp` governs a domain below it, and `p` where there is no `sp`.
+fn policy(record: &str, is_below: bool) -> Option<(&'static str, &str)> {
+    let find = |wanted: &'static str| {
+        record.split(';').find_map(|tag| {
+            let (name, value) = tag.split_once('=')?;
+            let value = value.trim();
+            let known =
+                ["none", "quarantine", "reject"].iter().any(|p| value.eq_ignore_ascii_case(p));
+            (name.trim() == wanted && known).then_some((wanted, value))
+        })
+    };
+    let own = find("p")?;
+    Some(if is_below { find("sp").unwrap_or(own) } else { own })
 }

@@ -149,6 +149,13 @@ async fn the_sender_s_domain_is_looked_up() {
     .await;
     kept(&report, "sender_mail", Fail, "does not exist");
     kept(&report, "sender_dmarc", Pass, "p=reject");
+    let txt = vec!["of something else".to_owned()];
+    let unrelated = NameRecords { txt, ..NameRecords::default() };
+    let (report, _) = examine(world().with_name("_dmarc.sub.mailvet.test", unrelated), |config| {
+        config.smtp.fallback_mail_from = "me@sub.mailvet.test".parse().ok();
+    })
+    .await;
+    kept(&report, "sender_dmarc", Pass, "has the DMARC policy of mailvet.test: p=reject");
     let (report, _) = examine(world(), |config| {
         config.smtp.fallback_mail_from = "me@dns-failure.test".parse().ok();
     })

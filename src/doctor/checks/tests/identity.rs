@@ -110,6 +110,44 @@ fn spf_of_the_sender_and_of_helo() {
 }
 
 #[test]
+fn a_domain_that_has_an_spf_record_is_never_told_to_publish_another() {
+    use spf::SpfResult;
+    let remedy = |address: usize, verdict| {
+        let mut facts = healthy();
+        facts.identities[0].addresses[address].spf[1].outcome.verdict = verdict;
+        let found = report(&facts).findings.into_iter();
+        let [found]: [_; 1] = found
+            .filter(|f| f.id == "spf" && f.status != Pass)
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap();
+        found.remedy
+    };
+    for verdict in [SpfResult::Fail, SpfResult::SoftFail, SpfResult::Neutral] {
+        let words = "add ip4:192.88.1.25 to the one SPF record of mailvet.example";
+        let v4 = remedy(0, verdict);
+        assert!(v4.starts_with(words) && v4.contains("never publish a second"), "{v4}");
+        let v6 = remedy(1, verdict);
+        assert!(v6.starts_with("add ip6:2a00:1450::25 to the one SPF record"), "{v6}");
+    }
+    let none = remedy(0, SpfResult::None);
+    assert!(none.starts_with("publish a TXT record for mailvet.example"), "{none}");
+    let broken = remedy(0, SpfResult::PermError);
+    assert!(broken.starts_with("repair the record"), "{broken}");
+}
+
+#[test]
+fn a_domain_that_has_a_dmarc_record_is_never_told_to_publish_another() {
+    for records in [&["v=DMARC1; sp=none"][..], &["v=DMARC1; p=none", "v=DMARC1; p=none"]] {
+        let mut facts = healthy();
+        facts.identities[0].sender.as_mut().unwrap().dmarc = texts(records);
+        let found = report(&facts).findings.into_iter().find(|f| f.id == "sender_dmarc").unwrap();
+        assert!(!found.remedy.contains("publish"), "{}", found.remedy);
+        assert!(found.remedy.contains("_dmarc.mailvet.example"), "{}", found.remedy);
+    }
+}
+
+#[test]
 fn the_sender_s_domain() {
     fn route(identity: &mut IdentityFacts, route: Result<Route, DnsFailure>) {
         identity.sender.as_mut().unwrap().route = route;
@@ -140,9 +178,20 @@ fn the_sender_s_domain() {
             (Pass, "p=None", |i| dmarc(i, texts(&["v = DMARC1 ; p = None; rua=mailto:a@b.test"]))),
             (Warn, "no DMARC policy", |i| dmarc(i, NXDOMAIN)),
             (Warn, "no DMARC policy", |i| dmarc(i, texts(&["v=DMARC10; p=none"]))),
-            (Warn, "without a policy", |i| dmarc(i, texts(&["v=DMARC1; sp=none"]))),
+            (Warn, "has no policy", |i| dmarc(i, texts(&["v=DMARC1; sp=none"]))),
             (Warn, "more than one", |i| dmarc(i, texts(&["v=DMARC1; p=none", "v=DMARC1; p=none"]))),
             (Skipped, "DNS did not say", |i| dmarc(i, servfail())),
+            (Pass, "publishes DMARC: p=reject", |i| {
+                dmarc(i, texts(&["v=DMARC1; sp=none; p=reject"]));
+            }),
+            (Pass, "has the DMARC policy of example: sp=none", |i| {
+                i.sender.as_mut().unwrap().dmarc_of = name("example");
+                dmarc(i, texts(&["v=DMARC1; p=reject; sp=none"]));
+            }),
+            (Pass, "has the DMARC policy of example: p=reject", |i| {
+                i.sender.as_mut().unwrap().dmarc_of = name("example");
+                dmarc(i, texts(&["v=DMARC1; p=reject; sp=other"]));
+            }),
         ],
     );
     let both = ["sender_mail", "sender_dmarc", "sender_registration"];
@@ -163,7 +212,7 @@ fn the_registration_of_the_sender_s_domain() {
     }
     table(
         "sender_registration",
-        &[],
+        &["sender_mail"],
         &[
             (Pass, "registered since 2020-03-01", |_| {}),
             (Pass, "registered since 2026-10-26", |i| facts(i, on("2026-10-26"))),
@@ -176,11 +225,26 @@ fn the_registration_of_the_sender_s_domain() {
                 let statuses = vec!["client hold".into()];
                 facts(i, RegistrationFacts { statuses, ..on("2020-03-01") });
             }),
-            (Fail, "not registered", |i| set(i, RegistrationState::NotRegistered)),
+            (Skipped, "names below this suffix are held elsewhere", |i| {
+                set(i, RegistrationState::NotRegistered);
+            }),
+            (Skipped, "and DNS did not say", |i| {
+                set(i, RegistrationState::NotRegistered);
+                i.sender.as_mut().unwrap().route = Err(DnsFailure::Timeout);
+            }),
             (Skipped, "asked for fewer requests", |i| {
                 set(i, RegistrationState::Unknown(RegistrationGap::RateLimited));
             }),
         ],
+    );
+    let gone = ["sender_mail"];
+    table(
+        "sender_registration",
+        &gone,
+        &[(Fail, "not registered, and not in DNS", |i| {
+            set(i, RegistrationState::NotRegistered);
+            i.sender.as_mut().unwrap().route = Ok(Route::NoSuchDomain);
+        })],
     );
 }
 

@@ -122,6 +122,7 @@ fn identity(name_: &str, v4: &str) -> IdentityFacts {
             domain: name("mailvet.example"),
             route: Ok(Route::Exchangers([exchanger].into())),
             dmarc: texts(&["unrelated", "v=DMARC1; p=reject"]),
+            dmarc_of: name("mailvet.example"),
             registration: Some(registration(RegistrationState::Registered(Arc::new(
                 RegistrationFacts { registered_at: Some(time("2020-03-01")), ..Default::default() },
             )))),

@@ -77,7 +77,7 @@ async fn recorded_answers_explain_a_domain_that_is_not_in_dns() {
         ("redemption", recorded!("redemption"), "can still be restored by its holder"),
         ("pending-delete", recorded!("pending-delete"), "within days anybody may register it"),
         ("expired", recorded!("expired"), "ended on 2025-01-10"),
-        ("missing", recorded!("missing"), "is not registered: anybody may register it"),
+        ("missing", recorded!("missing"), "its registry's service knows no such domain"),
     ];
     for (name, answer, words) in cases {
         let found = registration(name, answer).await;
