@@ -37,7 +37,8 @@ impl Verifier {
         self.counters.remembered.inc();
         let known = AddressEvidence::Remembered(cached.evidence);
         let suggested_domain = cached.suggested_domain.as_deref();
-        let registration = self.wanted_registration(&parsed.address, options).await;
+        // Boxed: with the time of a consent it waits, and hardly any address has one.
+        let registration = Box::pin(self.awaited_registration(&parsed.address, options)).await;
         let mut verification =
             self.verification(subject, parsed, &known, suggested_domain, registration, options);
         verification.evidence.own_mail = self.own_mail(parsed, &verification).await;

@@ -169,7 +169,8 @@ impl Verifier {
     }
 
     /// The verification of an address from what became of earlier mail, or from remembered
-    /// evidence, without asking DNS or any server.
+    /// evidence, without asking DNS or any exchanger. With the time of a consent the domain's
+    /// registry is waited for, as [`verify_uncached`](Self::verify_uncached) does.
     ///
     /// # Errors
     ///

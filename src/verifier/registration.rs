@@ -7,7 +7,7 @@ use crate::address::{Address, Domain, DomainName};
 use crate::registration::{Registration, RegistrationGap};
 
 /// Longest wait for a registry where a consent is known: the flag of a recycled address has no
-/// other source. Without one no verdict waits.
+/// other source, also beside evidence that is remembered. Without one no verdict waits.
 const CONSENT_WAIT: Duration = Duration::from_secs(5);
 
 impl Verifier {

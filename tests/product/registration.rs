@@ -199,6 +199,27 @@ async fn a_batch_with_the_time_of_its_consents_flags_rows_and_keeps_the_registra
 }
 
 #[tokio::test]
+async fn a_list_that_is_run_again_with_consents_is_checked_although_its_evidence_is_remembered() {
+    let product = asking().await;
+    let rows = ["lea.martin@northwind.test", "jane.doe@acme.test"];
+    let plain = batch(&product, BatchOptions::default(), &rows).await;
+    assert!(plain.iter().all(|row| row.action() == Action::Send), "{plain:?}");
+    assert_eq!(product.sandbox.registry_requests(), 0, "nobody asked for it");
+    let options = BatchOptions { consent_time: consent(0), ..BatchOptions::default() };
+    let again = batch(&product, options, &rows).await;
+    let [northwind, acme] = &again[..] else { panic!("{again:?}") };
+    for row in [northwind, acme] {
+        let evidence = row.evidence.as_ref().unwrap();
+        assert!(evidence.from_cache, "{row:?}");
+        let registration = evidence.registration.as_ref().unwrap();
+        assert_eq!(registration.state(), RegistrationState::Registered, "{row:?}");
+    }
+    assert!(northwind.flags.as_ref().unwrap().registered_after_consent, "{northwind:?}");
+    assert_eq!((northwind.action(), acme.action()), (Action::Review, Action::Send));
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn a_row_s_own_consent_comes_before_that_of_its_batch() {
     let product = asking().await;
     let options = BatchOptions { consent_time: consent(0), ..BatchOptions::default() };

@@ -1,8 +1,16 @@
 //! Remembered evidence: which questions it answers, and for how long.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
 
 use super::{Bench, Options, Rules};
+use crate::address::DomainName;
+use crate::clock::Clock;
+use crate::registration::{
+    Registration, RegistrationFacts, RegistrationGap, RegistrationLookup, RegistrationState,
+};
 use crate::verdict::{Action, Reason, Verdict};
 
 #[tokio::test(start_paused = true)]
@@ -129,4 +137,64 @@ async fn a_refusal_for_the_time_of_a_consent_is_for_review_and_no_answer_to_anyb
     let parameters = bench.world.seen(super::MX).parameters;
     assert!(parameters.contains(&"RRVS=2025-01-01T00:00:01Z".to_owned()), "{parameters:?}");
     assert!(bench.cached("user1@a.example", &bench.within(30)).await.is_err());
+}
+
+/// A registry whose answer is there two seconds after somebody begins to wait for it. Every domain
+/// was registered in 2025.
+struct SlowRegistry(Clock);
+
+#[async_trait]
+impl RegistrationLookup for SlowRegistry {
+    async fn begin(&self, _: &DomainName) {}
+
+    async fn current(&self, name: &DomainName) -> Registration {
+        Registration::unknown(name.clone(), RegistrationGap::NotInTime)
+    }
+
+    async fn find(&self, name: &DomainName, deadline: SystemTime) -> Registration {
+        let answer_at = self.0.now() + Duration::from_secs(2);
+        tokio::time::sleep_until(self.0.instant(answer_at.min(deadline))).await;
+        if deadline < answer_at {
+            return self.current(name).await;
+        }
+        let registered_at = Some(day(20_100));
+        let facts = RegistrationFacts { registered_at, ..RegistrationFacts::default() };
+        let state = RegistrationState::Registered(Arc::new(facts));
+        Registration { domain: name.clone(), state, source: None, asked_at: Some(answer_at) }
+    }
+}
+
+/// A day since 1970.
+fn day(number: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(number * 86_400)
+}
+
+#[tokio::test(start_paused = true)]
+async fn remembered_evidence_waits_for_the_registry_where_a_consent_is_given_and_only_there() {
+    let mut bench = Bench::new(Rules::default());
+    let clock = bench.world.clock;
+    bench.verifier = bench.verifier.with_registrations(Arc::new(SlowRegistry(clock)));
+    bench.verify("user1@a.example", &bench.within(30)).await;
+    let gap = |verification: &super::Verification| {
+        verification.evidence.registration.as_ref().and_then(|known| known.registration.gap())
+    };
+
+    let began = clock.now();
+    let waited = || clock.now().duration_since(began).unwrap().as_secs();
+    let consented = Options { consented_at: Some(day(20_000)), ..bench.within(30) };
+    let recycled = bench.cached("user1@a.example", &consented).await.unwrap();
+    assert!(recycled.evidence.from_cache && recycled.traits.registered_after_consent);
+    assert_eq!(recycled.judgement.action, Action::Review);
+    assert_eq!(waited(), 2);
+
+    let hasty = Options { consented_at: Some(day(20_000)), ..bench.within(1) };
+    let hasty = bench.cached("user1@a.example", &hasty).await.unwrap();
+    assert_eq!(gap(&hasty), Some(RegistrationGap::NotInTime));
+    assert_eq!(waited(), 3, "the deadline holds");
+
+    let plain = Options { registration: true, ..bench.within(30) };
+    let plain = bench.cached("user1@a.example", &plain).await.unwrap();
+    assert_eq!(gap(&plain), Some(RegistrationGap::NotInTime));
+    assert_eq!(waited(), 3, "without a consent nobody waits");
+    assert_eq!(bench.named(), ["user1@a.example"]);
 }
