@@ -115,7 +115,8 @@ pub(super) fn retry_hint(answer: &RecipientAnswer) -> Option<Duration> {
 /// Why there is no session with an exchanger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Obstacle {
-    /// Nothing was dialled: no address, or none we may dial, or DNS could not tell.
+    /// Nothing was dialled: no address, or none we may dial, or DNS could not tell, or this machine
+    /// had no socket left.
     NotDialled,
     /// It refuses us for good, in its banner, at `EHLO` or at `MAIL`.
     Blocked,
@@ -123,14 +124,14 @@ pub(super) enum Obstacle {
     Busy,
     /// It is not there, or does not speak SMTP with us.
     Unreachable,
-    /// The egress identity's own proxy did not take us there.
-    ProxyFailed,
+    /// The egress identity's own way out is shut: its proxy, or its source address.
+    NoWayOut,
 }
 
 impl Obstacle {
     /// `true` if another egress identity may get through.
     pub(super) fn is_about_the_identity(self) -> bool {
-        matches!(self, Self::Blocked | Self::ProxyFailed)
+        matches!(self, Self::Blocked | Self::NoWayOut)
     }
 }
 
@@ -143,8 +144,9 @@ pub(super) fn obstacle(answer: &RecipientAnswer, reached_before: bool) -> Obstac
             NoReply::NoAddress
             | NoReply::HostNotFound
             | NoReply::DnsFailure
-            | NoReply::TargetRefused => Obstacle::NotDialled,
-            NoReply::ProxyFailed(_) => Obstacle::ProxyFailed,
+            | NoReply::TargetRefused
+            | NoReply::SocketFailed(_) => Obstacle::NotDialled,
+            NoReply::ProxyFailed(_) | NoReply::SourceFailed(_) => Obstacle::NoWayOut,
             // A host that answered a moment ago and now refuses, or hangs up, has enough of us.
             NoReply::ConnectFailed(_) | NoReply::Timeout | NoReply::Closed if reached_before => {
                 Obstacle::Busy
@@ -236,6 +238,22 @@ pub(super) mod tests {
         assert_eq!(obstacle(&at(Stage::Banner, 554), true), Obstacle::Blocked);
         assert_eq!(obstacle(&at(Stage::Banner, 421), false), Obstacle::Busy);
         assert_eq!(obstacle(&at(Stage::Ehlo, 451), false), Obstacle::Busy);
+    }
+
+    #[test]
+    fn a_fault_of_ours_is_none_of_the_exchanger() {
+        let read = |reason, reached| {
+            obstacle(&RecipientAnswer::NoReply { stage: Stage::Connect, reason }, reached)
+        };
+        let why = || "because".to_owned();
+        for reached in [true, false] {
+            assert_eq!(read(NoReply::ProxyFailed(why()), reached), Obstacle::NoWayOut);
+            assert_eq!(read(NoReply::SourceFailed(why()), reached), Obstacle::NoWayOut);
+            // No rest: the exchanger was not dialled, and another identity has no socket either.
+            assert_eq!(read(NoReply::SocketFailed(why()), reached), Obstacle::NotDialled);
+        }
+        assert!(Obstacle::NoWayOut.is_about_the_identity());
+        assert!(!Obstacle::NotDialled.is_about_the_identity());
     }
 
     #[test]

@@ -154,6 +154,8 @@ mod tests {
             NoReply::TargetRefused,
             NoReply::ConnectFailed(String::new()),
             NoReply::ProxyFailed(String::new()),
+            NoReply::SourceFailed(String::new()),
+            NoReply::SocketFailed(String::new()),
             NoReply::Timeout,
             NoReply::Closed,
             NoReply::Protocol(String::new()),

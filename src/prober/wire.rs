@@ -265,6 +265,8 @@ impl From<&RecipientAnswer> for WireAnswer {
                 words: match reason {
                     NoReply::ConnectFailed(words)
                     | NoReply::ProxyFailed(words)
+                    | NoReply::SourceFailed(words)
+                    | NoReply::SocketFailed(words)
                     | NoReply::Protocol(words)
                     | NoReply::TlsFailed(words) => words.clone(),
                     _ => String::new(),

@@ -24,6 +24,10 @@ pub enum NoReply {
     /// Our own proxy could not be reached, or did not take us to the exchanger. The text is its
     /// reason.
     ProxyFailed(String),
+    /// Our own source address is not one of this machine's. The text is the system's.
+    SourceFailed(String),
+    /// This machine had no socket or port left for a connection. The text is the system's.
+    SocketFailed(String),
     /// The server was silent for longer than it may be, or the caller's time was up.
     Timeout,
     /// The server closed the connection in mid-dialogue.
@@ -40,13 +44,15 @@ pub enum NoReply {
 
 impl NoReply {
     /// The names of all of them.
-    pub const NAMES: [&'static str; 12] = [
+    pub const NAMES: [&'static str; 14] = [
         "no_address",
         "host_not_found",
         "dns_failure",
         "target_refused",
         "connect_failed",
         "proxy_failed",
+        "source_failed",
+        "socket_failed",
         "timeout",
         "closed",
         "protocol",
@@ -69,6 +75,8 @@ impl NoReply {
             "target_refused" => Self::TargetRefused,
             "connect_failed" => Self::ConnectFailed(words),
             "proxy_failed" => Self::ProxyFailed(words),
+            "source_failed" => Self::SourceFailed(words),
+            "socket_failed" => Self::SocketFailed(words),
             "timeout" => Self::Timeout,
             "closed" => Self::Closed,
             "protocol" => Self::Protocol(words),
@@ -89,6 +97,8 @@ impl NoReply {
             Self::TargetRefused => "target_refused",
             Self::ConnectFailed(_) => "connect_failed",
             Self::ProxyFailed(_) => "proxy_failed",
+            Self::SourceFailed(_) => "source_failed",
+            Self::SocketFailed(_) => "socket_failed",
             Self::Timeout => "timeout",
             Self::Closed => "closed",
             Self::Protocol(_) => "protocol",
@@ -108,6 +118,8 @@ impl fmt::Display for NoReply {
             Self::TargetRefused => f.write_str("the exchanger's addresses are not public"),
             Self::ConnectFailed(why) => write!(f, "no connection: {why}"),
             Self::ProxyFailed(why) => write!(f, "no connection through the proxy: {why}"),
+            Self::SourceFailed(why) => write!(f, "no connection from our own address: {why}"),
+            Self::SocketFailed(why) => write!(f, "this machine could not connect: {why}"),
             Self::Timeout => f.write_str("no answer in time"),
             Self::Closed => f.write_str("the server closed the connection"),
             Self::Protocol(what) => write!(f, "not SMTP as we know it: {what}"),

@@ -100,7 +100,10 @@ pub(super) fn reason(answer: &RecipientAnswer) -> Reason {
             NoReply::HostNotFound | NoReply::NoAddress => Reason::NoMailHost,
             NoReply::DnsFailure => Reason::DnsFailure,
             NoReply::TargetRefused => Reason::TargetRefused,
-            NoReply::ConnectFailed(_) | NoReply::ProxyFailed(_) => Reason::NoConnection,
+            NoReply::ConnectFailed(_)
+            | NoReply::ProxyFailed(_)
+            | NoReply::SourceFailed(_)
+            | NoReply::SocketFailed(_) => Reason::NoConnection,
             NoReply::Timeout => Reason::Timeout,
             NoReply::Closed | NoReply::Protocol(_) => Reason::ProtocolError,
             NoReply::TlsFailed(_) => Reason::TlsRequired,

@@ -154,6 +154,8 @@ fn describe(reason: &NoReply) -> String {
         }
         NoReply::ConnectFailed(why) => format!("the connection failed: {why}"),
         NoReply::ProxyFailed(why) => format!("the proxy failed: {why}"),
+        NoReply::SourceFailed(why) => format!("the source address failed: {why}"),
+        NoReply::SocketFailed(why) => format!("this machine could not connect: {why}"),
         NoReply::Timeout => "no answer in time".to_owned(),
         NoReply::Closed => "the server closed the connection".to_owned(),
         NoReply::Protocol(what) => format!("not SMTP: {what}"),

@@ -140,7 +140,7 @@ impl<T> Destination<T> {
         let rest = match obstacle {
             Obstacle::NotDialled => None,
             Obstacle::Blocked => Some((config.block_backoff, config.block_backoff_longest)),
-            Obstacle::Unreachable | Obstacle::ProxyFailed => {
+            Obstacle::Unreachable | Obstacle::NoWayOut => {
                 Some((config.unreachable_backoff, config.unreachable_backoff_longest))
             }
             Obstacle::Busy => {

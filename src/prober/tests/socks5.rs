@@ -195,3 +195,54 @@ async fn where_one_proxy_fails_another_identity_asks() {
     assert!(bad.asked.lock().unwrap().len() <= 1, "a proxy that failed rests");
     assert_eq!(world.seen(MX).helos, ["good.example.com"]);
 }
+
+#[tokio::test]
+async fn where_one_proxy_says_nothing_another_identity_asks_and_the_silent_one_rests() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = listener.local_addr().unwrap();
+    let mut mute = JoinSet::new();
+    let dialled = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&dialled);
+    mute.spawn(async move {
+        let mut held = Vec::new();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            *count.lock().unwrap() += 1;
+            stream.read_u8().await.unwrap();
+            // The time limit of a connection is over.
+            tokio::time::pause();
+            tokio::time::advance(std::time::Duration::from_secs(11)).await;
+            tokio::time::resume();
+            held.push(stream);
+        }
+    });
+    let (_good, good_address, _good_task) = Proxy::default().start().await;
+    let identities = vec![through("silent", silent, None), through("good", good_address, None)];
+    let (world, prober, _) = listening(identities).await;
+    for n in 0..20 {
+        let outcome = prober.probe(world.request(&format!("user@d{n}.example"), &[(MX, 10)])).await;
+        assert_eq!(code(&outcome), 250, "{outcome:?}");
+    }
+    assert_eq!(*dialled.lock().unwrap(), 1, "a proxy that says nothing rests");
+    assert_eq!(world.seen(MX).helos, ["good.example.com"]);
+}
+
+#[tokio::test]
+async fn where_a_source_address_is_not_there_another_identity_asks() {
+    let from = |name: &str, source: [u8; 4]| EgressIdentity {
+        name: name.to_owned(),
+        source_v4: Some(source.into()),
+        helo_name: format!("{name}.example.com").parse().ok(),
+        ..EgressIdentity::default()
+    };
+    // No machine has an address of TEST-NET-1.
+    let identities = vec![from("away", [192, 0, 2, 1]), from("here", [127, 0, 0, 9])];
+    let (world, prober, _) = listening(identities).await;
+    for n in 0..20 {
+        let outcome = prober.probe(world.request(&format!("user@d{n}.example"), &[(MX, 10)])).await;
+        assert_eq!(code(&outcome), 250, "{outcome:?}");
+    }
+    let seen = world.seen(MX);
+    assert_eq!(seen.helos.iter().collect::<std::collections::BTreeSet<_>>().len(), 1);
+    assert_eq!(seen.helos[0], "here.example.com");
+}
