@@ -215,12 +215,23 @@ fn print_advice(finding: &Diagnosis) {
     }
 }
 
+/// The report in a sentence. What could not be looked at is not said to be well.
+fn sum(report: &Report) -> (Style, String) {
+    match (report.status(), report.count(Status::Skipped)) {
+        (Status::Fail, _) => (BAD, "verdicts will suffer: see FAIL".to_owned()),
+        (Status::Warn, _) => (CAREFUL, "it works, and could be better: see warn".to_owned()),
+        (Status::Pass | Status::Skipped, 0) => (GOOD, "all is well".to_owned()),
+        (Status::Pass | Status::Skipped, skipped) => {
+            let checks = if skipped == 1 { "check" } else { "checks" };
+            let sentence =
+                format!("nothing wrong found; {skipped} {checks} could not look: see skip");
+            (GOOD, sentence)
+        }
+    }
+}
+
 fn print_sum(report: &Report, took: Duration) {
-    let (style, sentence) = match report.status() {
-        Status::Fail => (BAD, "verdicts will suffer: see FAIL"),
-        Status::Warn => (CAREFUL, "it works, and could be better: see warn"),
-        Status::Pass | Status::Skipped => (GOOD, "all is well"),
-    };
+    let (style, sentence) = sum(report);
     let count = |status| report.count(status);
     anstream::println!(
         "\n{style}{sentence}{style:#}  {DIM}{} pass, {} warn, {} fail, {} skipped, in {:.1} \
@@ -236,6 +247,20 @@ fn print_sum(report: &Report, took: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_could_not_be_looked_at_is_not_said_to_be_well() {
+        let skipped = || Diagnosis { status: Status::Skipped, ..Diagnosis::pass("b", "why") };
+        let said = |findings: Vec<Diagnosis>| sum(&Report { findings }).1;
+        let pass = || Diagnosis::pass("a", "right");
+        assert_eq!(said(vec![pass()]), "all is well");
+        let one = "nothing wrong found; 1 check could not look: see skip";
+        assert_eq!(said(vec![pass(), skipped()]), one);
+        let two = said(vec![skipped(), skipped()]);
+        assert!(two.contains("2 checks could not look"), "{two}");
+        let warn = Diagnosis::warn("c", "not so good");
+        assert!(said(vec![warn, skipped()]).ends_with("see warn"));
+    }
 
     #[test]
     fn a_finding_that_says_nothing_more_has_no_empty_texts() {

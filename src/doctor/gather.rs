@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::{join, join_all, join3};
+use tokio::time::timeout_at;
 
 use super::checks;
 use super::config::Config;
@@ -20,7 +21,7 @@ use super::finding::Report;
 use crate::address::DomainName;
 use crate::clock::Clock;
 use crate::dns::query::{Query, QueryResult};
-use crate::dns::{self, SetupError};
+use crate::dns::{self, DnsFailure, SetupError};
 use crate::egress::{Dial, EgressIdentity, Tcp};
 use crate::registration::RegistrationLookup;
 use crate::smtp::target::is_global_unicast;
@@ -31,6 +32,15 @@ use dns_client::DnsClient;
 
 /// The shortest time everything may take.
 const SHORTEST: Duration = Duration::from_secs(1);
+
+/// When the parts of a look have to be over.
+#[derive(Clone, Copy)]
+struct Stages {
+    /// It is known where to connect.
+    known: SystemTime,
+    /// The connections have shown what they show.
+    connected: SystemTime,
+}
 
 /// Looks at this host and its egress identities.
 pub struct Doctor {
@@ -91,8 +101,9 @@ impl Doctor {
     pub async fn gather(&self) -> Result<Observations, DoctorError> {
         let start = self.clock.now();
         let time = self.config.timeout.max(SHORTEST);
-        // What a connection shows has to be looked up after it.
-        let (connected_by, deadline) = (start + time / 2, start + time);
+        // What a connection shows has to be looked up after it, and where to connect before it.
+        let (deadline, by) =
+            (start + time, Stages { known: start + time / 4, connected: start + time / 2 });
         let client = DnsClient::new(self.dns.clone(), self.clock, deadline)?;
         let mut servers = Vec::new();
         for server in client.servers() {
@@ -102,19 +113,24 @@ impl Doctor {
         let nameservers = join_all(
             servers.iter().map(|(at, client)| nameserver::gather_facts(*at, client, &self.config)),
         );
-        let (nameservers, identities) =
-            join(nameservers, self.identities(&client, connected_by)).await;
+        let (nameservers, identities) = join(nameservers, self.identities(&client, by)).await;
         Ok(Observations { identities, nameservers })
     }
 
-    async fn identities(&self, client: &DnsClient, connected_by: SystemTime) -> Vec<IdentityFacts> {
-        let domains = self.config.exchangers.iter();
-        let targets =
-            domains.map(|domain| banner_probe::dial_targets(domain.name(), client, &self.smtp));
+    async fn identities(&self, client: &DnsClient, by: Stages) -> Vec<IdentityFacts> {
+        let targets_by = self.clock.instant(by.known);
+        let targets = self.config.exchangers.iter().map(async |domain| {
+            let domain = domain.name();
+            // A domain that DNS is slow about keeps no other one waiting.
+            let found = banner_probe::dial_targets(domain, client, &self.smtp);
+            let in_time = timeout_at(targets_by, found).await;
+            let late = || (domain.clone(), Err(NoTarget::Dns(DnsFailure::Timeout)));
+            in_time.unwrap_or_else(|_| late())
+        });
         let targets = join_all(targets).await;
         let targets = &targets;
         let identities = self.identities.iter();
-        join_all(identities.map(|identity| self.identity(identity, targets, client, connected_by)))
+        join_all(identities.map(|identity| self.identity(identity, targets, client, by.connected)))
             .await
     }
 
@@ -141,15 +157,11 @@ impl Doctor {
             join_all(targets).await.into_iter().flatten().collect::<Vec<ConnectionAttempt>>()
         };
         let seen = async {
-            if public.is_empty() {
-                let attempts = attempts.await;
-                let addresses = public_addresses(&attempts);
-                let looked_at =
-                    address::gather_facts(&addresses, &smtp, &self.config, client).await;
-                (attempts, looked_at)
-            } else {
-                join(attempts, address::gather_facts(public, &smtp, &self.config, client)).await
-            }
+            let named = address::gather_facts(public, &smtp, &self.config, client);
+            let (attempts, mut looked_at) = join(attempts, named).await;
+            let further = unnamed_addresses(&setup, &attempts);
+            looked_at.extend(address::gather_facts(&further, &smtp, &self.config, client).await);
+            (attempts, looked_at)
         };
         let sender = async {
             let mut sender = sender(&smtp, client).await?;
@@ -179,10 +191,17 @@ fn setup(identity: &EgressIdentity, smtp: &smtp::Config, public: &[IpAddr]) -> I
     }
 }
 
-/// Our public addresses, as seen on the connections, each once.
-fn public_addresses(attempts: &[ConnectionAttempt]) -> Vec<IpAddr> {
+/// Our public addresses, as seen on the connections, each once: those of a family of which the
+/// configuration names none. Exchangers see them all the same.
+fn unnamed_addresses(setup: &IdentitySetup, attempts: &[ConnectionAttempt]) -> Vec<IpAddr> {
+    let named = &setup.public_addresses;
+    let is_named = |address: &IpAddr| match setup.proxy {
+        Some(_) => !named.is_empty(),
+        None => named.iter().any(|at| at.to_canonical().is_ipv4() == address.is_ipv4()),
+    };
     let locals = attempts.iter().filter_map(|attempt| attempt.local);
-    let mut public: Vec<IpAddr> = locals.filter(|local| is_global_unicast(*local)).collect();
+    let mut public: Vec<IpAddr> =
+        locals.filter(|local| is_global_unicast(*local) && !is_named(local)).collect();
     public.sort_unstable();
     public.dedup();
     public
@@ -222,4 +241,36 @@ async fn dmarc(domain: &DomainName, client: &DnsClient) -> (DomainName, QueryRes
     }
     let of_organisation = client.ask(&at(&organisation)).await;
     (organisation, of_organisation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smtp::NoReply;
+
+    #[test]
+    fn addresses_of_a_family_that_the_configuration_does_not_name_are_looked_at_too() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let attempt = |local: &str| ConnectionAttempt {
+            domain: DomainName::from_ascii("a.example"),
+            target: Err(NoTarget::Nowhere),
+            connected: true,
+            outcome: Err(NoReply::Timeout),
+            local: Some(ip(local)),
+        };
+        let attempts = ["10.0.0.5", "2a00:1450::25", "2a00:1450::25"].map(attempt);
+        let look = |named: &[&str], proxy: Option<&str>| {
+            let setup = IdentitySetup {
+                public_addresses: named.iter().map(|text| ip(text)).collect(),
+                proxy: proxy.map(|proxy| proxy.parse().unwrap()),
+                ..IdentitySetup::default()
+            };
+            unnamed_addresses(&setup, &attempts)
+        };
+        let v6 = [ip("2a00:1450::25")];
+        assert_eq!(look(&[], None), v6);
+        assert_eq!(look(&["192.88.1.25"], None), v6);
+        assert_eq!(look(&["2a00:1450::26"], None), [], "told by the check of the address");
+        assert_eq!(look(&["192.88.1.25"], Some("[2a00:1450::25]:1080")), [], "the proxy's own");
+    }
 }

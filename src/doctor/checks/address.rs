@@ -1,6 +1,6 @@
 //! The public address, its name, and the name in HELO.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::listed;
 use crate::address::DomainName;
@@ -14,48 +14,76 @@ pub(super) const NO_ADDRESS: &str = "the public address is not known";
 const STRANGER: &str = "servers that check who connects refuse or put off every recipient: \
                         sender_blocked, policy_refusal, greylisted";
 
-/// Which address exchangers see.
-pub(super) fn public(identity: &IdentityFacts) -> Diagnosis {
+/// Which addresses exchangers see, for each family by itself: a host may have a public IPv6 address
+/// and be behind NAT with IPv4.
+pub(super) fn public(identity: &IdentityFacts) -> Vec<Diagnosis> {
     const ID: &str = "public_address";
-    let setup = &identity.setup;
-    let locals: Vec<IpAddr> = locals(identity);
-    let (open, private): (Vec<IpAddr>, Vec<IpAddr>) =
-        locals.iter().partition(|address| is_global_unicast(**address));
-    let behind = match setup.proxy {
-        Some(proxy) => format!("connections leave through the proxy {proxy}"),
-        None => format!("connections leave from {}, which is not public (NAT)", listed(&private)),
-    };
-    let configured = &setup.public_addresses;
-    if !configured.is_empty() {
-        let named = listed(configured);
-        let strays = open.iter().filter(|address| !configured.contains(address));
-        let strays = listed(strays);
-        if setup.proxy.is_none() && !strays.is_empty() {
-            return Diagnosis::warn(
-                ID,
-                format!("{named} by configuration, but connections leave from {strays}"),
-            )
-            .means("the checks below look at an address that exchangers do not see")
-            .remedy(
-                "correct doctor.public_addresses, or take it out: this host has its public \
-                 address itself",
-            );
+    let (setup, locals) = (&identity.setup, locals(identity));
+    if let Some(proxy) = setup.proxy {
+        return vec![behind_proxy(proxy, &setup.public_addresses, &locals)];
+    }
+    if locals.is_empty() && setup.public_addresses.is_empty() {
+        let why = "no connection was opened, so there is no address to look at";
+        return vec![Diagnosis::skipped(ID, why).remedy(NAME_IT)];
+    }
+    let (mut findings, mut named, mut own) = (Vec::new(), Vec::new(), Vec::new());
+    for is_v4 in [true, false] {
+        let of_family = |addresses: &[IpAddr]| -> Vec<IpAddr> {
+            let addresses = addresses.iter().map(|address| address.to_canonical());
+            addresses.filter(|address| address.is_ipv4() == is_v4).collect()
+        };
+        let (configured, used) = (of_family(&setup.public_addresses), of_family(&locals));
+        let open: Vec<IpAddr> = used.iter().copied().filter(|at| is_global_unicast(*at)).collect();
+        let strays: Vec<&IpAddr> = open.iter().filter(|at| !configured.contains(at)).collect();
+        match (configured.is_empty(), open.is_empty()) {
+            (false, _) if !strays.is_empty() => findings.push(stray(&configured, &strays)),
+            (false, _) => named.extend(configured),
+            (true, false) => own.extend(open),
+            (true, true) if used.is_empty() => {}
+            (true, true) => {
+                let used = listed(&used);
+                let why = format!("connections leave from {used}, which is not public (NAT)");
+                findings.push(Diagnosis::skipped(ID, why).remedy(NAME_IT));
+            }
         }
-        return Diagnosis::pass(ID, format!("{named} by configuration"));
     }
+    if !named.is_empty() {
+        findings.push(Diagnosis::pass(ID, format!("{} by configuration", listed(named))));
+    }
+    if !own.is_empty() {
+        findings.push(Diagnosis::pass(ID, format!("{}, this host's own", listed(own))));
+    }
+    findings
+}
+
+/// The remedy for an address that cannot be seen from here.
+const NAME_IT: &str = "name the address that exchangers see in doctor.public_addresses";
+
+/// The address that exchangers see behind a proxy: as configured, else its own if that is public.
+fn behind_proxy(proxy: SocketAddr, configured: &[IpAddr], locals: &[IpAddr]) -> Diagnosis {
+    const ID: &str = "public_address";
+    if !configured.is_empty() {
+        return Diagnosis::pass(ID, format!("{} by configuration", listed(configured)));
+    }
+    let open: Vec<&IpAddr> = locals.iter().filter(|at| is_global_unicast(**at)).collect();
     if !open.is_empty() {
-        let how = if setup.proxy.is_some() { "the proxy's" } else { "this host's own" };
-        return Diagnosis::pass(ID, format!("{}, {how}", listed(open)));
+        return Diagnosis::pass(ID, format!("{}, the proxy's", listed(open)));
     }
-    if locals.is_empty() {
-        return Diagnosis::skipped(
-            ID,
-            "no connection was opened, so there is no address to look at",
-        )
-        .remedy("name it in doctor.public_addresses");
-    }
-    Diagnosis::skipped(ID, behind)
-        .remedy("name the address that exchangers see in doctor.public_addresses")
+    Diagnosis::skipped(ID, format!("connections leave through the proxy {proxy}")).remedy(NAME_IT)
+}
+
+/// Connections that leave from other public addresses of a family than the configured ones.
+fn stray(configured: &[IpAddr], strays: &[&IpAddr]) -> Diagnosis {
+    let (named, strays) = (listed(configured), listed(strays));
+    Diagnosis::warn(
+        "public_address",
+        format!("{named} by configuration, but connections leave from {strays}"),
+    )
+    .means("the checks below look at an address that exchangers do not see")
+    .remedy(format!(
+        "correct {named} in doctor.public_addresses, or take it out: this host has its public \
+         address itself"
+    ))
 }
 
 /// Our addresses on the connections that were opened, each once.

@@ -30,7 +30,7 @@ pub fn judge(facts: &Observations, config: &Config) -> Report {
 
 fn of_identity(identity: &IdentityFacts) -> Vec<Diagnosis> {
     let mut findings = reach::check(identity);
-    findings.push(address::public(identity));
+    findings.extend(address::public(identity));
     findings.push(address::helo(identity));
     findings.extend(address::reverse(identity));
     findings.extend(sender::spf(identity));

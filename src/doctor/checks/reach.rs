@@ -19,10 +19,15 @@ struct DialedTarget<'a> {
 }
 
 impl DialedTarget<'_> {
-    /// Returns whether this machine has no route at all to such addresses.
-    fn has_no_route(&self) -> bool {
+    /// Returns whether this machine has no route at all to such addresses; `is_chosen`: it is to
+    /// have an address of the family. With none configured, having no address to connect from
+    /// (IPv6 is off), or one of the own network alone, is having no such route.
+    fn has_no_route(&self, is_chosen: bool) -> bool {
         let Err(NoReply::ConnectFailed(why)) = self.outcome else { return false };
-        why.contains("unreachable") || why.contains("address family")
+        let is_without = ["Cannot assign requested address", "No route to host"]
+            .iter()
+            .any(|words| why.contains(words));
+        why.contains("unreachable") || why.contains("address family") || (is_without && !is_chosen)
     }
 }
 
@@ -91,31 +96,50 @@ fn port(
             );
     }
     if is_v4 || alone {
-        return blocked(id, seen);
+        return blocked(id, seen, first.outcome.as_ref().err());
     }
-    if closed.iter().all(|attempt| attempt.has_no_route()) {
+    if closed.iter().all(|attempt| attempt.has_no_route(setup.source_v6.is_some())) {
         return Diagnosis::skipped(id, "this host has no IPv6; exchangers are reached over IPv4");
     }
+    let own = first.outcome.as_ref().err().and_then(own_remedy);
+    let opened =
+        "have port 25 opened for IPv6 too, or set smtp.source_v4 so that only IPv4 is used";
     Diagnosis::warn(id, seen)
         .means(
             "every new session to an exchanger with IPv6 first waits for an address that never \
              answers",
         )
-        .remedy("have port 25 opened for IPv6 too, or set smtp.source_v4 so that only IPv4 is used")
+        .remedy(own.unwrap_or(opened))
+}
+
+/// The remedy where it is our own way out that is shut.
+fn own_remedy(why: &NoReply) -> Option<&'static str> {
+    Some(match why {
+        NoReply::SourceFailed(_) => {
+            "let source_v4 and source_v6 name addresses that this machine has, or leave them out"
+        }
+        NoReply::ProxyFailed(_) => {
+            "look at the proxy: whether it runs, answers and lets us through"
+        }
+        NoReply::SocketFailed(_) => {
+            "raise the limit of open files, or lower the number of sessions"
+        }
+        _ => return None,
+    })
 }
 
 /// The finding for a port that no exchanger answers on.
-fn blocked(id: &'static str, seen: String) -> Diagnosis {
+fn blocked(id: &'static str, seen: String, why: Option<&NoReply>) -> Diagnosis {
     Diagnosis::fail(id, seen)
         .means(
             "nothing can be asked of mail servers: nearly every verdict is unknown \
              (no_connection or timeout)",
         )
-        .remedy(
+        .remedy(why.and_then(own_remedy).unwrap_or(
             "have the hosting provider open outgoing TCP port 25 (many block it until asked), \
              check the firewall, or route through a SOCKS5 proxy (prober.identities) on a host \
              where it is open",
-        )
+        ))
 }
 
 /// The reason why nothing was dialled.

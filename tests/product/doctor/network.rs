@@ -21,6 +21,18 @@ async fn a_closed_port_25_fails_and_a_half_open_one_warns() {
 }
 
 #[tokio::test]
+async fn a_domain_that_dns_is_silent_about_keeps_no_other_one_from_being_connected_to() {
+    let (report, _) = examine(world(), |config| {
+        config.doctor.exchangers = names(&["gmail.com", "dns-silent.test"]);
+        config.doctor.timeout = Duration::from_secs(4);
+        config.dns.timeout = Duration::from_secs(10);
+    })
+    .await;
+    assert_found(&report, ("well-kept", "port_25_ipv4", ""), Pass, "reached");
+    assert_found(&report, ("well-kept", "greeting", ""), Pass, "all 1");
+}
+
+#[tokio::test]
 async fn servers_that_turn_us_away_are_quoted() {
     let greeting = async |exchangers: &[&str], status, words| {
         let (report, _) = examine(world(), |config| {

@@ -72,6 +72,14 @@ fn unreachable() -> NoReply {
     NoReply::ConnectFailed("Network is unreachable (os error 101)".into())
 }
 
+fn no_address() -> NoReply {
+    NoReply::ConnectFailed("Cannot assign requested address (os error 99)".into())
+}
+
+fn no_route() -> NoReply {
+    NoReply::ConnectFailed("No route to host (os error 113)".into())
+}
+
 fn address_facts(address: &str) -> AddressFacts {
     let host = name("probe.mailvet.example");
     let outcome = |verdict| spf::SpfOutcome { verdict, because: "\"a\" of it".into(), lookups: 1 };

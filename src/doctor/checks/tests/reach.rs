@@ -53,9 +53,28 @@ fn port_25_over_ipv6() {
         &[],
         &[
             (Skipped, "this host has no IPv6", |i| shut(&mut i.attempts[3], unreachable())),
+            // A container with IPv6 off, and one with an address of its own network alone.
+            (Skipped, "this host has no IPv6", |i| shut(&mut i.attempts[3], no_address())),
+            (Skipped, "this host has no IPv6", |i| shut(&mut i.attempts[3], no_route())),
             (Warn, "0 of 1 exchangers reached", |i| shut(&mut i.attempts[3], NoReply::Timeout)),
             (Skipped, "has an IPv6 address", |i| drop(i.attempts.pop())),
             (Skipped, "does not connect", |i| i.setup.source_v4 = V4.parse().ok()),
+        ],
+    );
+    table(
+        "port_25_ipv6",
+        &["public_address"],
+        &[
+            (Warn, "No route to host", |i| {
+                i.setup.source_v4 = V4.parse().ok();
+                i.setup.source_v6 = V6.parse().ok();
+                shut(&mut i.attempts[3], no_route());
+            }),
+            (Warn, "no connection from our own address", |i| {
+                i.setup.source_v4 = V4.parse().ok();
+                i.setup.source_v6 = V6.parse().ok();
+                shut(&mut i.attempts[3], NoReply::SourceFailed("not here".into()));
+            }),
         ],
     );
     table(
@@ -65,6 +84,21 @@ fn port_25_over_ipv6() {
             i.attempts.iter_mut().for_each(|k| shut(k, NoReply::Timeout))
         })],
     );
+}
+
+#[test]
+fn an_identity_s_own_way_out_that_is_shut_is_no_blocked_port() {
+    for (why, words) in [
+        (NoReply::SourceFailed("not here".into()), "source_v4 and source_v6"),
+        (NoReply::ProxyFailed("no answer in time".into()), "the proxy"),
+    ] {
+        let mut facts = healthy();
+        let attempts = &mut facts.identities[0].attempts;
+        attempts.iter_mut().for_each(|attempt| shut(attempt, why.clone()));
+        let found = report(&facts).findings.into_iter().find(|f| f.id == "port_25_ipv4").unwrap();
+        assert!(found.status == Fail && found.remedy.contains(words), "{found:?}");
+        assert!(!found.remedy.contains("hosting provider"), "{found:?}");
+    }
 }
 
 #[test]
@@ -141,8 +175,14 @@ fn the_public_address() {
                 i.attempts.iter_mut().for_each(|k| k.local = Some(ip("10.0.0.5")));
                 i.setup.public_addresses = vec![ip(V4)];
             }),
-            (Warn, "but connections leave from 192.88.1.25 and 2a00:1450::25", |i| {
+            (Warn, "192.88.1.99 by configuration, but connections leave from 192.88.1.25", |i| {
                 i.setup.public_addresses = vec![ip("192.88.1.99")];
+            }),
+            (Pass, "2a00:1450::25, this host's own", |i| {
+                i.setup.public_addresses = vec![ip("192.88.1.99")];
+            }),
+            (Skipped, "connections leave from 10.0.0.5, which is not public (NAT)", |i| {
+                i.attempts[..3].iter_mut().for_each(|k| k.local = Some(ip("10.0.0.5")));
             }),
             (Skipped, "connections leave through the proxy 10.0.0.9:1080", |i| {
                 i.setup.proxy = "10.0.0.9:1080".parse().ok();
@@ -154,6 +194,25 @@ fn the_public_address() {
             }),
         ],
     );
+}
+
+#[test]
+fn each_family_has_its_own_address_and_one_behind_nat_is_not_hidden_by_the_other() {
+    let found = |change: Change| {
+        let mut facts = healthy();
+        facts.identities[0].attempts[..3]
+            .iter_mut()
+            .for_each(|attempt| attempt.local = Some(ip("10.0.0.5")));
+        change(&mut facts.identities[0]);
+        let found = report(&facts).findings.into_iter().filter(|f| f.id == "public_address");
+        found.map(|finding| (finding.status, finding.seen)).collect::<Vec<_>>()
+    };
+    let own = (Pass, "2a00:1450::25, this host's own".to_owned());
+    let nat = "connections leave from 10.0.0.5, which is not public (NAT)".to_owned();
+    assert_eq!(found(|_| {}), [(Skipped, nat), own.clone()]);
+    let named = (Pass, "192.88.1.25 by configuration".to_owned());
+    let configured = found(|i| i.setup.public_addresses = vec![ip(V4)]);
+    assert_eq!(configured, [named, own], "the IPv6 address is no stray");
 }
 
 #[test]
