@@ -8,7 +8,7 @@ use crate::address::DomainName;
 use crate::dns::answer::Answer;
 use crate::dns::{DnsFailure, Resolver};
 use crate::posture::{
-    ExchangerPosture, MtaStsState, Posture, PostureReport, PostureState, TlsState,
+    ExchangerPosture, MtaStsState, Posture, PostureReport, PostureState, TlsState, TlsaState,
 };
 use crate::report::rfc3339;
 use crate::spf::{is_dmarc, is_spf};
@@ -163,6 +163,15 @@ impl MtaStsJson {
 impl ExchangerPostureJson {
     fn new(exchanger: &ExchangerPosture) -> Self {
         let tls = exchanger.tls.as_ref();
+        let dns = match &exchanger.tlsa {
+            TlsaState::Unknown(failure) => Some(format!("TLSA: {failure}")),
+            _ => None,
+        };
+        let session = match tls {
+            Some(TlsState::Failed(cause) | TlsState::NotReached(cause)) => Some(cause.clone()),
+            _ => None,
+        };
+        let problems: Vec<String> = session.into_iter().chain(dns).collect();
         let (certificate_fault, matches_tlsa) = match tls {
             Some(TlsState::Begun { certificate_fault, matches_tlsa }) => {
                 (certificate_fault.clone(), *matches_tlsa)
@@ -173,10 +182,7 @@ impl ExchangerPostureJson {
             host: exchanger.host.to_string(),
             tlsa: exchanger.tlsa.name(),
             tls: tls.map(TlsState::name),
-            problem: match tls {
-                Some(TlsState::Failed(cause) | TlsState::NotReached(cause)) => Some(cause.clone()),
-                _ => None,
-            },
+            problem: (!problems.is_empty()).then(|| problems.join("; ")),
             certificate_fault,
             matches_tlsa,
         }
@@ -208,9 +214,9 @@ fn known_lines(posture: &Posture) -> Vec<String> {
     lines
 }
 
-/// The TLS of an exchanger, if it was looked at.
+/// The TLS of an exchanger and its TLSA records, as far as there is something to say of them.
 fn exchanger_line(exchanger: &ExchangerPosture) -> Option<String> {
-    let words = match exchanger.tls.as_ref()? {
+    let tls = exchanger.tls.as_ref().map(|tls| match tls {
         TlsState::NotOffered => "no STARTTLS".to_owned(),
         TlsState::Failed(cause) => format!("TLS fails: {}", printable(cause)),
         TlsState::NotReached(cause) => format!("TLS was not looked at: {}", printable(cause)),
@@ -225,8 +231,18 @@ fn exchanger_line(exchanger: &ExchangerPosture) -> Option<String> {
                 None => certificate,
             }
         }
+    });
+    let is_compared = matches!(exchanger.tls, Some(TlsState::Begun { matches_tlsa: Some(_), .. }));
+    let tlsa = match &exchanger.tlsa {
+        TlsaState::NotPublished => None,
+        TlsaState::Published if is_compared => None,
+        TlsaState::Published => Some("has TLSA records".to_owned()),
+        TlsaState::Unsigned => Some("TLSA: not signed, so that no record counts".to_owned()),
+        TlsaState::Unusable => Some("TLSA: no record that senders of mail can use".to_owned()),
+        TlsaState::Unknown(failure) => Some(format!("TLSA: DNS did not say: {failure}")),
     };
-    Some(format!("{}: {words}", exchanger.host))
+    let words: Vec<String> = tls.into_iter().chain(tlsa).collect();
+    (!words.is_empty()).then(|| format!("{}: {}", exchanger.host, words.join("; ")))
 }
 
 #[cfg(test)]
@@ -240,6 +256,29 @@ mod tests {
         let ttl = Duration::from_secs(60);
         let answer = Answer::Records { records, alias_of: None, ttl };
         PublishedPolicy::read(Ok(answer), is_one)
+    }
+
+    #[test]
+    fn tlsa_records_that_dns_did_not_tell_are_shown_and_are_a_problem() {
+        let exchanger = |tlsa, tls| {
+            let host = DomainName::from_ascii("mx.example");
+            ExchangerPosture { host, tlsa, tls }
+        };
+        let unknown = exchanger(TlsaState::Unknown(DnsFailure::Timeout), None);
+        let words = "mx.example: TLSA: DNS did not say: no name server answered in time";
+        assert_eq!(exchanger_line(&unknown).as_deref(), Some(words));
+        let problem = ExchangerPostureJson::new(&unknown).problem;
+        assert_eq!(problem.as_deref(), Some("TLSA: no name server answered in time"));
+        let failed = Some(TlsState::Failed("no TLS".to_owned()));
+        let both = exchanger(TlsaState::Unknown(DnsFailure::Timeout), failed);
+        let both = ExchangerPostureJson::new(&both).problem.unwrap();
+        assert!(both.starts_with("no TLS; TLSA: "), "{both}");
+        assert_eq!(exchanger_line(&exchanger(TlsaState::NotPublished, None)), None);
+        let not_offered = exchanger(TlsaState::Published, Some(TlsState::NotOffered));
+        let words = "mx.example: no STARTTLS; has TLSA records";
+        assert_eq!(exchanger_line(&not_offered).as_deref(), Some(words));
+        let unsigned = exchanger_line(&exchanger(TlsaState::Unsigned, None)).unwrap();
+        assert!(unsigned.contains("not signed"), "{unsigned}");
     }
 
     #[test]

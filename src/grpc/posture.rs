@@ -95,6 +95,7 @@ fn note(note: &PostureNote) -> proto::PostureNote {
         PostureNote::TlsFails { .. } => Kind::TlsFails,
         PostureNote::CertificateFault { .. } => Kind::CertificateFault,
         PostureNote::TlsaMismatch(_) => Kind::TlsaMismatch,
+        PostureNote::TlsaNotTold { .. } => Kind::TlsaNotTold,
     };
     let host = note.host().map(ToString::to_string);
     proto::PostureNote { kind: kind.into(), host, text: note.to_string() }

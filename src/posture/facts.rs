@@ -245,6 +245,10 @@ impl ExchangerPosture {
             }
             Some(TlsState::NotReached(_)) | None => {}
         }
+        if let TlsaState::Unknown(failure) = &self.tlsa {
+            let (host, cause) = (host.clone(), failure.to_string());
+            notes.push(PostureNote::TlsaNotTold { host, cause });
+        }
     }
 }
 
@@ -326,6 +330,19 @@ mod tests {
         assert_eq!(dane(published(), TlsState::NotReached("refused".to_owned())), []);
         let failed = dane(published(), TlsState::Failed("no TLS".to_owned()));
         assert!(matches!(&failed[..], [PostureNote::TlsFails { .. }]), "{failed:?}");
+    }
+
+    #[test]
+    fn tlsa_records_that_dns_does_not_tell_are_noted_whatever_else_is_known() {
+        let unknown = || TlsaState::Unknown(DnsFailure::ServerFailure("SERVFAIL".into()));
+        let nobody_looked =
+            ExchangerPosture { host: host("mx.example"), tlsa: unknown(), tls: None };
+        let looked_at = exchanger("mx.example", unknown(), begun(None, None));
+        for exchanger in [nobody_looked, looked_at] {
+            let noted = notes(MtaStsState::NotPublished, &["mx.example"], vec![exchanger]);
+            let cause = "the name servers answered SERVFAIL".to_owned();
+            assert_eq!(noted, [PostureNote::TlsaNotTold { host: host("mx.example"), cause }]);
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::address::DomainName;
 use crate::cache::{Answers, DnsCache};
 use crate::clock::Clock;
 use crate::dns::answer::TlsaRecord;
-use crate::dns::{Resolver, Route};
+use crate::dns::{DnsFailure, Resolver, Route};
 use crate::http_client::{HttpClient, HttpClientError};
 use crate::prober::{Prober, TlsInspection};
 use crate::smtp::AllowedNetworks;
@@ -224,12 +224,22 @@ impl InspectorParts {
     ) -> Vec<(TlsaState, Vec<TlsaRecord>)> {
         let is_route_authentic = match route {
             // Its records stand in the same zone as those of the exchanger.
-            Route::ImplicitMx(_) => true,
-            _ => self.resolver.authentic_mx(domain).await.is_ok_and(|mx| mx.is_authentic),
+            Route::ImplicitMx(_) => Ok(true),
+            _ => match self.resolver.authentic_mx(domain).await {
+                Ok(mx) => Ok(mx.is_authentic),
+                // A name server that knows no EDNS vouches for nothing.
+                Err(DnsFailure::ServerFailure(code)) if code == "FORMERR" || code == "NOTIMP" => {
+                    Ok(false)
+                }
+                Err(failure) => Err(failure),
+            },
         };
+        let is_route_authentic = &is_route_authentic;
         let ask = hosts.iter().map(|host| async move {
-            if !is_route_authentic {
-                return (TlsaState::Unsigned, Vec::new());
+            match is_route_authentic {
+                Ok(true) => {}
+                Ok(false) => return (TlsaState::Unsigned, Vec::new()),
+                Err(failure) => return (TlsaState::Unknown(failure.clone()), Vec::new()),
             }
             let answer = match self.resolver.tlsa(&tlsa::record_name(host)).await {
                 Ok(answer) => answer,

@@ -61,6 +61,13 @@ pub enum PostureNote {
     },
     /// The certificate of an exchanger is none that its TLSA records mean.
     TlsaMismatch(DomainName),
+    /// DNS did not tell whether an exchanger has TLSA records (RFC 7672 section 2.1.3).
+    TlsaNotTold {
+        /// The exchanger.
+        host: DomainName,
+        /// The cause in words.
+        cause: String,
+    },
 }
 
 impl PostureNote {
@@ -73,7 +80,8 @@ impl PostureNote {
             | Self::TlsaMismatch(host)
             | Self::TlsNotOffered { host, .. }
             | Self::TlsFails { host, .. }
-            | Self::CertificateFault { host, .. } => Some(host),
+            | Self::CertificateFault { host, .. }
+            | Self::TlsaNotTold { host, .. } => Some(host),
         }
     }
 
@@ -87,6 +95,7 @@ impl PostureNote {
             Self::TlsFails { .. } => "tls_fails",
             Self::CertificateFault { .. } => "certificate_fault",
             Self::TlsaMismatch(_) => "tlsa_mismatch",
+            Self::TlsaNotTold { .. } => "tlsa_not_told",
         }
     }
 }
@@ -125,6 +134,11 @@ impl fmt::Display for PostureNote {
                 f,
                 "the certificate of {host} is none that its TLSA records mean: senders that honour \
                  DANE do not deliver there"
+            ),
+            Self::TlsaNotTold { host, cause } => write!(
+                f,
+                "DNS did not tell whether {host} has TLSA records ({cause}): where its zone is \
+                 signed, senders that honour DANE put mail off until it does"
             ),
         }
     }

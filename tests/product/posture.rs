@@ -1,6 +1,6 @@
 //! The posture of domains: what strict senders meet there (MTA-STS, DANE), and who parks them.
 
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -9,6 +9,8 @@ use mailvet::proto::{
     TlsaState, VerifyAddressRequest, VerifyDomainRequest,
 };
 use serde_json::Value;
+use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
 use tonic::Request;
 
 use crate::process;
@@ -73,14 +75,15 @@ type DaneCase = (&'static str, TlsaState, TlsState, Option<bool>, &'static [Note
 
 #[tokio::test]
 async fn tlsa_records_that_the_certificate_does_not_match_are_noted_where_they_are_signed() {
-    use TlsaState::{Published, Unsigned};
+    use TlsaState::{Published, Unknown, Unsigned};
     let product = looking().await;
     let (begun, not_offered) = (TlsState::Begun, TlsState::NotOffered);
-    let cases: [DaneCase; 6] = [
+    let cases: [DaneCase; 7] = [
         ("dane.test", Published, begun, Some(true), &[]),
         ("dane-authority.test", Published, begun, Some(true), &[]),
         ("dane-stale.test", Published, begun, Some(false), &[Note::TlsaMismatch]),
         ("dane-no-tls.test", Published, not_offered, None, &[Note::TlsNotOffered]),
+        ("dane-not-told.test", Unknown, TlsState::Unspecified, None, &[Note::TlsaNotTold]),
         ("dane-unsigned.test", Unsigned, TlsState::Unspecified, None, &[]),
         ("northwind.test", Unsigned, TlsState::Unspecified, None, &[]),
     ];
@@ -91,6 +94,51 @@ async fn tlsa_records_that_the_certificate_does_not_match_are_noted_where_they_a
         assert_eq!(exchanger.matches_tlsa, matches, "{domain}");
         assert_eq!(notes(&posture), wanted, "{domain}");
     }
+    product.stop().await;
+}
+
+/// Passes questions on to `honest`, but for the MX records that are to be authentic: SERVFAIL.
+async fn serve_no_authentic_mx(socket: UdpSocket, honest: SocketAddr) {
+    let upstream = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let mut packet = [0; 4096];
+    loop {
+        let (length, client) = socket.recv_from(&mut packet).await.unwrap();
+        // RFC 1035 section 4.1: the header, the labels of the name, its type.
+        let mut end = 12;
+        while packet[end] != 0 {
+            end += usize::from(packet[end]) + 1;
+        }
+        let is_mx = packet[end + 1..end + 3] == [0, 15];
+        let wants_authenticity = packet[3] & 0x20 != 0;
+        let length = if is_mx && wants_authenticity {
+            (packet[2], packet[3]) = (packet[2] | 0x80, 2);
+            length
+        } else {
+            upstream.send_to(&packet[..length], honest).await.unwrap();
+            upstream.recv(&mut packet).await.unwrap()
+        };
+        socket.send_to(&packet[..length], client).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn mx_records_that_dns_cannot_vouch_for_now_are_not_called_unsigned() {
+    let mut proxied = None;
+    let product = Product::with(|config| {
+        config.posture.enabled = true;
+        let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let honest = config.dns.nameservers[0];
+        config.dns.nameservers = vec![socket.local_addr().unwrap()];
+        proxied = Some((UdpSocket::from_std(socket).unwrap(), honest));
+    })
+    .await;
+    let (socket, honest) = proxied.unwrap();
+    let mut serving = JoinSet::new();
+    serving.spawn(serve_no_authentic_mx(socket, honest));
+    let posture = posture(&product, "dane.test").await;
+    assert_eq!(posture.exchangers[0].tlsa(), TlsaState::Unknown, "{posture:?}");
+    assert_eq!(notes(&posture), [Note::TlsaNotTold]);
     product.stop().await;
 }
 
@@ -186,6 +234,9 @@ fn the_command_line_shows_what_strict_senders_meet_when_it_is_asked_for() {
     let dane = run(&["domain", "--sandbox", "--posture", "dane.test"]);
     let line = "mx.dane.test: certificate not good";
     assert!(dane.contains(line) && dane.contains("; matches its TLSA records"), "{dane}");
+    let not_told = run(&["domain", "--sandbox", "--posture", "dane-not-told.test"]);
+    let line = "mx.dane-not-told.test: TLSA: DNS did not say";
+    assert!(not_told.contains(line) && not_told.contains("note: DNS did not tell"), "{not_told}");
     let json = run(&["domain", "--sandbox", "--posture", "--json", "dane-stale.test"]);
     let json: Value = serde_json::from_str(&json).unwrap();
     let posture = &json["posture"];
