@@ -10,6 +10,11 @@ const LONGEST_MAX_AGE: u64 = 31_557_600;
 /// The longest `id` of a record (RFC 8461 section 3.1).
 const LONGEST_ID: usize = 32;
 
+/// Exchangers that a policy may name, and the octets of their names in all: policies are remembered.
+/// What large providers publish has a handful of each.
+const MOST_PATTERNS: usize = 100;
+const MOST_OCTETS: usize = 4 * 1024;
+
 /// The name of the record that says that a domain has a policy (RFC 8461 section 3.1).
 #[must_use]
 pub fn record_name(domain: &DomainName) -> DomainName {
@@ -30,7 +35,7 @@ pub struct MtaStsPolicy {
     /// Time for which senders keep the policy.
     pub max_age: Duration,
     /// The exchangers that it names, as it writes them in lower case: `mx.example`, `*.example`.
-    /// Never empty, unless the mode is [`MtaStsMode::None`].
+    /// Each once; never empty, unless the mode is [`MtaStsMode::None`].
     pub mx: Vec<String>,
 }
 
@@ -81,6 +86,11 @@ pub enum MtaStsFault {
     /// It names no exchanger.
     #[error("the policy names no exchanger")]
     NoExchanger,
+    /// It names more exchangers than are kept.
+    #[error(
+        "the policy names more than {MOST_PATTERNS} exchangers, or has more than 4 KiB of them"
+    )]
+    TooLong,
 }
 
 /// The `id` of the one MTA-STS record among the texts of a name, if there is one.
@@ -110,7 +120,8 @@ impl MtaStsPolicy {
     /// # Errors
     /// [`MtaStsFault`].
     pub fn parse(text: &str) -> Result<Self, MtaStsFault> {
-        let (mut version, mut mode, mut max_age, mut mx) = (None, None, None, Vec::new());
+        let (mut version, mut mode, mut max_age) = (None, None, None);
+        let mut patterns = PatternList::default();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (field, value) = line.split_once(':').ok_or(MtaStsFault::Line)?;
             let value = value.trim();
@@ -118,7 +129,7 @@ impl MtaStsPolicy {
                 "version" => version = version.or(Some(value)),
                 "mode" => mode = mode.or(Some(value)),
                 "max_age" => max_age = max_age.or(Some(value)),
-                "mx" => mx.push(value.trim_end_matches('.').to_ascii_lowercase()),
+                "mx" => patterns.add(value.trim_end_matches('.')),
                 _ => {}
             }
         }
@@ -133,7 +144,10 @@ impl MtaStsPolicy {
         if max_age > LONGEST_MAX_AGE {
             return Err(MtaStsFault::MaxAge);
         }
-        mx.retain(|pattern| !pattern.is_empty());
+        if patterns.is_too_long {
+            return Err(MtaStsFault::TooLong);
+        }
+        let mx = patterns.kept;
         if mx.is_empty() && mode != MtaStsMode::None {
             return Err(MtaStsFault::NoExchanger);
         }
@@ -150,6 +164,42 @@ impl MtaStsPolicy {
             None => host == pattern,
         })
     }
+}
+
+/// The exchangers that a policy names, within bounds.
+#[derive(Default)]
+struct PatternList {
+    kept: Vec<String>,
+    octets: usize,
+    is_too_long: bool,
+}
+
+impl PatternList {
+    /// Adds a pattern, unless it is there or names no host.
+    fn add(&mut self, pattern: &str) {
+        if self.is_too_long || !is_pattern(pattern) {
+            return;
+        }
+        if self.kept.iter().any(|kept| kept.eq_ignore_ascii_case(pattern)) {
+            return;
+        }
+        self.octets += pattern.len();
+        self.is_too_long = self.kept.len() == MOST_PATTERNS || self.octets > MOST_OCTETS;
+        if !self.is_too_long {
+            self.kept.push(pattern.to_ascii_lowercase());
+        }
+    }
+}
+
+/// Returns whether a text is a host name, or `*.` and one: letters, digits, hyphens, and the
+/// underscores of some.
+fn is_pattern(text: &str) -> bool {
+    let host = text.strip_prefix("*.").unwrap_or(text);
+    let is_label = |label: &str| {
+        let is_part = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        (1..=63).contains(&label.len()) && label.bytes().all(is_part)
+    };
+    host.len() <= 253 && host.split('.').all(is_label)
 }
 
 #[cfg(test)]
@@ -207,6 +257,32 @@ mod tests {
         }
         let nobody = "version: STSv1\nmode: testing\nmx:\nmax_age: 1";
         assert_eq!(MtaStsPolicy::parse(nobody), Err(NoExchanger));
+    }
+
+    fn naming(patterns: impl IntoIterator<Item = String>) -> Result<MtaStsPolicy, MtaStsFault> {
+        let lines: String =
+            patterns.into_iter().map(|pattern| format!("mx: {pattern}\n")).collect();
+        MtaStsPolicy::parse(&format!("version: STSv1\nmode: enforce\nmax_age: 1\n{lines}"))
+    }
+
+    #[test]
+    fn of_a_policy_each_host_name_is_kept_once_and_nothing_else() {
+        let named = ["a", "MX.example", "mx.example.", "*.x_y.example", "a b", "*.", "mx..example"];
+        let junk = (0..10_000).map(|_| "a".to_owned());
+        let policy = naming(named.map(str::to_owned).into_iter().chain(junk)).unwrap();
+        assert_eq!(policy.mx, ["a", "mx.example", "*.x_y.example"]);
+        let long = "x".repeat(64);
+        assert_eq!(naming(["<html>".to_owned(), long]), Err(MtaStsFault::NoExchanger));
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_policy_is_bounded_in_number_and_in_octets() {
+        let hosts = |count: usize| naming((0..count).map(|n| format!("mx{n}.example")));
+        assert_eq!(hosts(MOST_PATTERNS).unwrap().mx.len(), MOST_PATTERNS);
+        assert_eq!(hosts(MOST_PATTERNS + 1), Err(MtaStsFault::TooLong));
+        let label = "x".repeat(60);
+        let long = (0..20).map(|n| format!("{label}.{label}.{label}.{label}.h{n:02}"));
+        assert_eq!(naming(long), Err(MtaStsFault::TooLong));
     }
 
     #[test]
