@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
+use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderName, Request};
 use http_body_util::Full;
 
@@ -12,9 +12,7 @@ use super::answer::ReceiverAnswer;
 use super::receiver::ReceiverUrl;
 use crate::cache::DnsCache;
 use crate::clock::Clock;
-use crate::http_client::{
-    self, HttpClient, HttpClientError, HttpLimits, HttpTrust, HttpUrl, retry_after,
-};
+use crate::http_client::{self, HttpClient, HttpClientError, HttpLimits, HttpTrust, HttpUrl};
 use crate::smtp::AllowedNetworks;
 
 /// Bounds of a try. The body of an answer is not read.
@@ -53,7 +51,7 @@ impl Courier {
         match self.0.send(&url.0, request, LIMITS).await {
             Ok(answer) => ReceiverAnswer::Status {
                 code: answer.status,
-                retry_after: retry_after(answer.header(&RETRY_AFTER).unwrap_or_default()),
+                retry_after: self.0.retry_after(&answer),
             },
             Err(failure) => ReceiverAnswer::Failed(failure.to_string()),
         }

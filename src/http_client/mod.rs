@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, Method, Request};
 use http_body_util::Full;
 use rustls::pki_types::pem::PemObject as _;
@@ -33,7 +34,6 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::{TlsConnector, rustls};
 
-pub(crate) use headers::retry_after;
 pub use url::{HttpUrl, HttpUrlError};
 pub(crate) use url::{LONGEST_URL, UrlHost};
 
@@ -141,6 +141,11 @@ impl HttpClient {
         }
         let HttpTrust { networks, networks_setting, .. } = trust;
         Self::with_roots(domains, networks, networks_setting, roots, clock)
+    }
+
+    /// The time that the `Retry-After` of an answer names from now on; zero if it names none.
+    pub(crate) fn retry_after(&self, answer: &HttpAnswer) -> Duration {
+        headers::retry_after(answer.header(&RETRY_AFTER).unwrap_or_default(), self.clock.now())
     }
 
     /// A client that trusts the authorities `roots` alone; `networks_setting` names `networks` in

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use http::header::{ACCEPT, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
+use http::header::{ACCEPT, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, LOCATION};
 use http_body_util::Full;
 
 use super::answer::read_answer;
@@ -12,9 +12,7 @@ use super::bootstrap::Bootstrap;
 use super::facts::{RegistrationGap, RegistrationState};
 use super::pace::ExchangeResult;
 use crate::address::DomainName;
-use crate::http_client::{
-    self, HttpAnswer, HttpClient, HttpFailure, HttpLimits, HttpUrl, retry_after,
-};
+use crate::http_client::{self, HttpAnswer, HttpClient, HttpFailure, HttpLimits, HttpUrl};
 
 /// Bounds of an answer about a domain.
 const LIMITS: HttpLimits = HttpLimits { time: Duration::from_secs(10), body: 256 * 1024 };
@@ -23,7 +21,7 @@ const LIMITS: HttpLimits = HttpLimits { time: Duration::from_secs(10), body: 256
 const BOOTSTRAP_LIMITS: HttpLimits = HttpLimits { time: Duration::from_secs(30), body: 1 << 20 };
 
 /// IANA's bootstrap file for domains (RFC 9224 section 3).
-const BOOTSTRAP_URL: &str = "https://data.iana.org/rdap/dns.json";
+pub(super) const BOOTSTRAP_URL: &str = "https://data.iana.org/rdap/dns.json";
 
 /// Redirects in a row that are followed (RFC 7480 section 5.2).
 const REDIRECTS: usize = 3;
@@ -41,13 +39,17 @@ impl RegistryAnswer {
 }
 
 /// Asks registries.
-pub(super) struct RegistryClient(pub(super) HttpClient);
+pub(super) struct RegistryClient {
+    pub(super) http: HttpClient,
+    /// Where a newer bootstrap file is looked for.
+    pub(super) bootstrap_url: String,
+}
 
 impl RegistryClient {
     /// Asks the service at `base` about `domain`.
     pub(super) async fn ask(&self, base: &str, domain: &DomainName) -> RegistryAnswer {
         match self.follow(&format!("{base}domain/{domain}")).await {
-            Ok(answer) => read(&answer, domain),
+            Ok(answer) => read(&answer, domain, self.http.retry_after(&answer)),
             Err(failure) => {
                 tracing::debug!(%domain, registry = base, %failure, "no registration data");
                 let gap = match failure {
@@ -90,15 +92,15 @@ impl RegistryClient {
             .header(http::header::USER_AGENT, http_client::USER_AGENT)
             .body(Full::<Bytes>::default())
             .map_err(|error| RegistryFailure::Url(error.to_string()))?;
-        Ok(self.0.send(url, request, limits).await?)
+        Ok(self.http.send(url, request, limits).await?)
     }
 
-    /// Asks IANA for a newer bootstrap file than the one with this entity tag, and for its tag.
+    /// Asks for a newer bootstrap file than the one with this entity tag, and for its tag.
     pub(super) async fn newer_bootstrap(
         &self,
         etag: Option<&str>,
     ) -> Result<Option<(Bootstrap, Option<String>)>, String> {
-        let url = HttpUrl::parse(BOOTSTRAP_URL).map_err(|error| error.to_string())?;
+        let url = HttpUrl::parse(&self.bootstrap_url).map_err(|error| error.to_string())?;
         let mut request = Request::get(&url.path).header(ACCEPT, "application/json");
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
@@ -134,8 +136,8 @@ enum RegistryFailure {
     Redirects,
 }
 
-/// Reads the last answer.
-fn read(answer: &HttpAnswer, domain: &DomainName) -> RegistryAnswer {
+/// Reads the last answer; `wish`: the time after which it wants to be asked again.
+fn read(answer: &HttpAnswer, domain: &DomainName, wish: Duration) -> RegistryAnswer {
     let unreadable =
         RegistryAnswer::unknown(RegistrationGap::UnreadableAnswer, ExchangeResult::Answered);
     match answer.status {
@@ -165,11 +167,12 @@ fn read(answer: &HttpAnswer, domain: &DomainName) -> RegistryAnswer {
             result: ExchangeResult::Answered,
         },
         429 => {
-            let wish = retry_after(answer.header(&RETRY_AFTER).unwrap_or_default());
             RegistryAnswer::unknown(RegistrationGap::RateLimited, ExchangeResult::RateLimited(wish))
         }
         500.. => {
-            RegistryAnswer::unknown(RegistrationGap::RegistryUnavailable, ExchangeResult::Failed)
+            let is_told = answer.status == 503 && !wish.is_zero();
+            let result = if is_told { ExchangeResult::Away(wish) } else { ExchangeResult::Failed };
+            RegistryAnswer::unknown(RegistrationGap::RegistryUnavailable, result)
         }
         _ => unreadable,
     }

@@ -24,6 +24,8 @@ pub(super) enum ExchangeResult {
     Answered,
     /// It wants fewer requests, for this long if it said so.
     RateLimited(Duration),
+    /// It is in trouble, and says for how long.
+    Away(Duration),
     /// It did not answer, or is in trouble.
     Failed,
 }
@@ -107,6 +109,9 @@ impl RegistryPace {
             ExchangeResult::RateLimited(wish) => {
                 let wish = if wish.is_zero() { DEFAULT_REST } else { wish };
                 self.rest_for(RegistrationGap::RateLimited, wish, now);
+            }
+            ExchangeResult::Away(time) => {
+                self.rest_for(RegistrationGap::RegistryUnavailable, time, now);
             }
             ExchangeResult::Failed => {
                 self.failures += 1;

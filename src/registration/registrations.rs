@@ -1,5 +1,7 @@
 //! The memory of registrations, and those who wait for one.
 
+mod refresh;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::bootstrap::{Bootstrap, BootstrapError};
-use super::client::RegistryClient;
+use super::client::{BOOTSTRAP_URL, RegistryClient};
 use super::config::Config;
 use super::facts::{Registration, RegistrationGap, RegistrationState};
 use super::lookup::RegistrationLookup;
@@ -24,6 +26,7 @@ use crate::clock::Clock;
 use crate::http_client::{HttpClient, HttpClientError, HttpTrust, HttpUrl, UrlHost};
 use crate::instruments::CounterVec;
 use crate::smtp::AllowedNetworks;
+use refresh::BootstrapRefresh;
 
 /// Time for which a registration is remembered.
 const REGISTERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -36,9 +39,6 @@ const UNKNOWN: Duration = Duration::from_secs(60);
 
 /// Domains that may wait for their turns, at all registries together.
 const MOST_WAITING: usize = 20_000;
-
-/// Time after which a look for a newer bootstrap file that failed is repeated.
-const REFRESH_AGAIN: Duration = Duration::from_secs(60 * 60);
 
 /// An error of setting registration data up.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +78,7 @@ struct RegistrationParts {
     client: RegistryClient,
     named: Bootstrap,
     bootstrap: RwLock<Arc<Bootstrap>>,
-    refresh: Mutex<RefreshState>,
+    refresh: BootstrapRefresh,
     remembered: Answers<DomainName, Registration>,
     /// The domains that wait or are being asked about; with a sender where somebody waits too.
     waiting: Mutex<HashMap<DomainName, Option<RegistrationSender>>>,
@@ -87,12 +87,6 @@ struct RegistrationParts {
     stop: CancellationToken,
     tasks: TaskTracker,
     clock: Clock,
-}
-
-/// The state of the looks for a newer bootstrap file.
-struct RefreshState {
-    due: SystemTime,
-    etag: Option<String>,
 }
 
 impl Registrations {
@@ -106,13 +100,25 @@ impl Registrations {
         networks: AllowedNetworks,
         clock: Clock,
     ) -> Result<Self, RegistrationError> {
+        Self::renewed_from(BOOTSTRAP_URL, config, domains, networks, clock)
+    }
+
+    /// The same, with the URL at which a newer list of the registries' services is looked for.
+    fn renewed_from(
+        bootstrap_url: &str,
+        config: Config,
+        domains: DnsCache,
+        networks: AllowedNetworks,
+        clock: Clock,
+    ) -> Result<Self, RegistrationError> {
         let trust = HttpTrust {
             networks,
             networks_setting: "smtp.allow_networks",
             ca: config.ca.as_deref(),
             ca_setting: "registration.ca",
         };
-        let client = RegistryClient(HttpClient::new(domains, trust, clock)?.with_keep_alive());
+        let http = HttpClient::new(domains, trust, clock)?.with_keep_alive();
+        let client = RegistryClient { http, bootstrap_url: bootstrap_url.to_owned() };
         let bootstrap = match &config.bootstrap_file {
             Some(file) => read_bootstrap_file(file).map_err(RegistrationError::Unreadable)?,
             None => Bootstrap::built_in()?,
@@ -121,7 +127,7 @@ impl Registrations {
             client,
             named: Bootstrap::of_services(&config.services),
             bootstrap: RwLock::new(Arc::new(bootstrap)),
-            refresh: Mutex::new(RefreshState { due: SystemTime::UNIX_EPOCH, etag: None }),
+            refresh: BootstrapRefresh::default(),
             remembered: Answers::new(config.max_remembered),
             waiting: Mutex::default(),
             turns: RegistryTurns::new(config.interval(), clock),
@@ -244,47 +250,6 @@ impl Registrations {
         };
         parts.stop.run_until_cancelled(asking).await;
     }
-
-    /// Looks for a newer bootstrap file, if it is time to.
-    fn refresh_bootstrap(&self) {
-        let parts = &self.0;
-        let every = parts.config.bootstrap_refresh;
-        if every.is_zero() || parts.config.bootstrap_file.is_some() || parts.stop.is_cancelled() {
-            return;
-        }
-        let now = parts.clock.now();
-        let etag = {
-            let mut refresh = parts.refresh.lock();
-            if now < refresh.due {
-                return;
-            }
-            refresh.due = now + every.min(REFRESH_AGAIN);
-            refresh.etag.clone()
-        };
-        let registrations = self.clone();
-        parts.tasks.spawn(async move {
-            let parts = &registrations.0;
-            let looking = Box::pin(parts.client.newer_bootstrap(etag.as_deref()));
-            match parts.stop.run_until_cancelled(looking).await {
-                Some(Ok(newer)) => {
-                    let mut refresh = parts.refresh.lock();
-                    refresh.due = now + every;
-                    if let Some((bootstrap, etag)) = newer {
-                        tracing::info!(published = bootstrap.publication(), "registries' services");
-                        refresh.etag = etag;
-                        *parts.bootstrap.write() = Arc::new(bootstrap);
-                    }
-                }
-                Some(Err(error)) => {
-                    tracing::warn!(
-                        error,
-                        "no newer list of registries; the previous one stays in use"
-                    );
-                }
-                None => {}
-            }
-        });
-    }
 }
 
 impl RegistrationParts {
@@ -339,7 +304,14 @@ impl RegistrationLookup for Registrations {
     }
 
     async fn find(&self, name: &DomainName, deadline: SystemTime) -> Registration {
-        let domain = match self.look(name).await {
+        let mut looked = self.look(name).await;
+        // The list in the program is an excerpt: the newer one may have the registry's service.
+        if matches!(looked, Err((_, RegistrationGap::NoRegistryService)))
+            && self.bootstrap_refreshed(deadline).await
+        {
+            looked = self.look(name).await;
+        }
+        let domain = match looked {
             Ok(known) => return known,
             Err((domain, RegistrationGap::NotInTime)) => domain,
             Err((domain, gap)) => return Registration::unknown(domain, gap),
@@ -362,7 +334,11 @@ impl RegistrationLookup for Registrations {
 pub fn problems(config: &Config) -> Vec<String> {
     let file = config.bootstrap_file.as_deref().map(read_bootstrap_file);
     let named = |why| format!("registration.bootstrap_file: {why}");
-    file.and_then(Result::err).map(named).into_iter().collect()
+    let unusable = config.services.iter().filter_map(|(suffix, url)| {
+        let error = HttpUrl::parse(url).err()?;
+        Some(format!("registration.services: the URL of {suffix} {error}"))
+    });
+    file.and_then(Result::err).map(named).into_iter().chain(unusable).collect()
 }
 
 /// Reads a bootstrap file.

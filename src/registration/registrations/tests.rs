@@ -265,6 +265,23 @@ async fn a_registry_that_limits_gets_its_rest_and_those_who_waited_are_not_sent(
 }
 
 #[tokio::test]
+async fn a_registry_in_trouble_that_says_for_how_long_is_left_alone_for_that_time() {
+    let away = answer("503 Service Unavailable", "retry-after: 600\r\n", "");
+    let registry = ScriptedRegistry::start([away, acme()]).await;
+    let (registrations, clock) = asking(&registry.url, |_| {});
+    for name in ["a.test", "b.test", "c.test"] {
+        let found = find(&registrations, clock, name).await;
+        assert_eq!(found.gap(), Some(RegistrationGap::RegistryUnavailable), "{name}");
+    }
+    assert_eq!(registry.requests().len(), 1);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(601)).await;
+    tokio::time::resume();
+    assert!(find(&registrations, clock, "acme.test").await.facts().is_some());
+    registrations.drain().await;
+}
+
+#[tokio::test]
 async fn a_registry_in_trouble_is_left_alone_after_five_failures() {
     let registry = ScriptedRegistry::start([answer("503 Service Unavailable", "", "")]).await;
     let (registrations, clock) = asking(&registry.url, |_| {});
@@ -309,6 +326,58 @@ async fn a_bootstrap_file_takes_the_place_of_the_built_in_one() {
     let config = Config { bootstrap_file: Some(file.path().to_owned()), ..Config::default() };
     let problems = problems(&config);
     assert!(problems[0].starts_with("registration.bootstrap_file: "), "{problems:?}");
+}
+
+/// Registrations whose newer list of services comes from `iana`.
+fn renewed(iana: &ScriptedRegistry) -> (Registrations, Clock) {
+    let clock = Clock::start();
+    let domains = DnsCache::new(Arc::new(NoDns), cache::Config::default(), clock).unwrap();
+    let config = Config { enabled: true, ..Config::default() };
+    let lab = AllowedNetworks::new([AllowedNetworks::parse("127.0.0.1").unwrap()]);
+    let url = format!("{}/dns.json", iana.url);
+    (Registrations::renewed_from(&url, config, domains, lab, clock).unwrap(), clock)
+}
+
+#[tokio::test]
+async fn a_registry_that_only_the_newer_list_has_is_waited_for_and_asked_in_the_same_run() {
+    let registry = ScriptedRegistry::start([acme()]).await;
+    let services = serde_json::json!({ "services": [[["test"], [registry.url]]] });
+    let iana = ScriptedRegistry::start([answer("200 OK", "", &services.to_string())]).await;
+    let (registrations, clock) = renewed(&iana);
+    let names = ["acme.test", "mail.acme.test", "www.acme.test"];
+    let found = names.map(|name| find(&registrations, clock, name));
+    for registration in futures_util::future::join_all(found).await {
+        assert!(registration.facts().is_some(), "{registration:?}");
+    }
+    assert_eq!((iana.requests().len(), registry.requests().len()), (1, 1));
+    assert!(iana.requests()[0].starts_with("GET /dns.json "));
+    registrations.drain().await;
+}
+
+#[tokio::test]
+async fn a_newer_list_that_does_not_come_is_waited_for_until_the_deadline_and_not_longer() {
+    let iana = ScriptedRegistry::start(["silence".to_owned()]).await;
+    let (registrations, clock) = renewed(&iana);
+    let soon = clock.now() + Duration::from_millis(20);
+    let found = registrations.find(&DomainName::from_ascii("acme.test"), soon).await;
+    assert_eq!(found.gap(), Some(RegistrationGap::NoRegistryService));
+    assert!(clock.now() >= soon);
+    registrations.drain().await;
+    let broken = ScriptedRegistry::start([answer("500 Broken", "", "")]).await;
+    let (registrations, clock) = renewed(&broken);
+    let found = find(&registrations, clock, "acme.test").await;
+    assert_eq!(found.gap(), Some(RegistrationGap::NoRegistryService));
+    registrations.drain().await;
+}
+
+#[test]
+fn a_service_that_is_no_url_is_a_problem_of_its_own_setting() {
+    let services = [("de", "https://rdap.denic.de/"), ("at", "rdap.nic.at"), ("ch", "ftp://a.b/")];
+    let services = services.map(|(suffix, url)| (suffix.to_owned(), url.to_owned())).into();
+    let problems = problems(&Config { services, ..Config::default() });
+    let wanted =
+        ["at", "ch"].map(|suffix| format!("registration.services: the URL of {suffix} is no URL"));
+    assert_eq!(problems, wanted);
 }
 
 #[test]
