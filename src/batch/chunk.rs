@@ -227,7 +227,9 @@ impl Chunk {
             window: self.lease.options.retry_window,
             deadline: self.lease.deadline,
         };
-        let known = ItemOutcome { item: item.number, outcome: Outcome::of(answer) };
+        let consented_at = item.consented_at.or(self.lease.options.consented_at);
+        let outcome = Outcome::of_row(answer, consented_at);
+        let known = ItemOutcome { item: item.number, outcome };
         match plan::disposition(answer, limits, self.context.clock.now()) {
             ItemDisposition::Final => {
                 self.context.listener.tell(&self.lease.owner, answer);

@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, DomainName};
+use crate::registration::RegistrationGap;
 use crate::smtp::{self, EnhancedStatus, Reply};
 use crate::verdict::{Action, CatchAll, DecisionStage, Judgement, Reason, Traits, Verdict};
 use crate::verifier::{DeliveredMail, DomainMail, Evidence, Subject, Verification};
@@ -64,6 +65,9 @@ pub struct Outcome {
     exchangers_asked: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     registration: Option<Box<StoredRegistration>>,
+    /// There is a consent, and no registry told when the domain was registered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unchecked_consent: bool,
     /// Messages sent to the domain, those that bounced, those that were gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     own_mail: Option<(u64, u64, u64)>,
@@ -115,6 +119,7 @@ impl Outcome {
                 .registration
                 .as_deref()
                 .map(|report| Box::new(StoredRegistration::of(report))),
+            unchecked_consent: false,
             own_mail: evidence.own_mail.map(|mail| (mail.sent, mail.bounced, mail.gone)),
             delivered: evidence
                 .delivered
@@ -123,6 +128,19 @@ impl Outcome {
             retry_at: verification.retry_at.map(milliseconds),
             elapsed: verification.elapsed.as_millis().try_into().unwrap_or(u64::MAX),
         }
+    }
+
+    /// The same of a row whose recipient consented to mail at this time, if it is known.
+    #[must_use]
+    pub fn of_row(verification: &Verification, consented_at: Option<SystemTime>) -> Self {
+        let registration = verification.evidence.registration.as_deref();
+        let gap = registration.and_then(|report| report.registration.gap());
+        // Of a name that nobody registers there is nothing to be told.
+        let is_untold = gap.is_some_and(|gap| gap != RegistrationGap::NoDomain);
+        let matters = verification.judgement.verdict != Verdict::Undeliverable
+            && !verification.traits.registered_after_consent;
+        let unchecked_consent = consented_at.is_some() && is_untold && matters;
+        Self { unchecked_consent, ..Self::of(verification) }
     }
 
     /// An outcome for an address whose turn never came. No server was silent: a timeout would look
@@ -158,6 +176,7 @@ impl Outcome {
             from_cache: false,
             exchangers_asked: 0,
             registration: None,
+            unchecked_consent: false,
             own_mail: None,
             delivered: None,
             retry_at: Some(milliseconds(now)),
@@ -175,6 +194,13 @@ impl Outcome {
     #[must_use]
     pub fn is_registered_after_consent(&self) -> bool {
         self.flags.iter().any(|flag| flag == REGISTERED_AFTER_CONSENT)
+    }
+
+    /// `true` if the recipient consented to mail, and no registry told when the domain was
+    /// registered.
+    #[must_use]
+    pub fn is_consent_unchecked(&self) -> bool {
+        self.unchecked_consent
     }
 
     /// The reason that decided.

@@ -95,6 +95,8 @@ pub struct Progress {
     pub oldest_evidence: Option<SystemTime>,
     /// Rows with a result whose domain was registered after the recipient's consent.
     pub registered_after_consent: u64,
+    /// Rows with a result and a consent that no registry's answer was held against.
+    pub unchecked_consents: u64,
 }
 
 impl Progress {

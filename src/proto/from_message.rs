@@ -92,6 +92,7 @@ pub fn progress(batch: &proto::Batch) -> Result<Progress, IncompleteMessage> {
         forecast: progress.forecast.as_ref().and_then(forecast),
         oldest_evidence: progress.oldest_evidence_time.and_then(time),
         registered_after_consent: count(progress.registered_after_consent_rows),
+        unchecked_consents: count(progress.unchecked_consent_rows),
     })
 }
 
@@ -234,6 +235,7 @@ fn caution(caution: &proto::PreflightCaution) -> Option<Caution> {
         proto::PreflightCautionKind::Unspecified => return None,
         proto::PreflightCautionKind::MostlyUndeliverable => CautionKind::MostlyUndeliverable,
         proto::PreflightCautionKind::RegisteredAfterConsent => CautionKind::RegisteredAfterConsent,
+        proto::PreflightCautionKind::UncheckedConsent => CautionKind::UncheckedConsent,
     };
     Some(Caution { kind, share: Share { count: count(caution.rows), of: count(caution.of_rows) } })
 }

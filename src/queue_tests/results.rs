@@ -361,11 +361,17 @@ pub(crate) async fn rows_of_domains_registered_after_the_consent_are_counted(
     });
     let flagged = ItemOutcome { item: 0, outcome: serde_json::from_value(text).unwrap() };
     queue.complete(lease.id, vec![flagged], at(2)).await.unwrap();
-    assert_eq!(standing(&*queue, &id).await.progress.registered_after_consent, 2);
-    queue.complete(lease.id, vec![known(1, Reason::MailboxAccepted)], at(3)).await.unwrap();
+    let counts = |batch: &Batch| {
+        (batch.progress.registered_after_consent, batch.progress.unchecked_consents)
+    };
+    assert_eq!(counts(&standing(&*queue, &id).await), (2, 0));
+    let mut unchecked = serde_json::to_value(outcome(Reason::MailboxAccepted)).unwrap();
+    unchecked["unchecked_consent"] = true.into();
+    let unchecked = ItemOutcome { item: 1, outcome: serde_json::from_value(unchecked).unwrap() };
+    queue.complete(lease.id, vec![unchecked], at(3)).await.unwrap();
     let queue = backend.again(queue);
     let batch = standing(&*queue, &id).await;
-    assert_eq!((batch.state, batch.progress.registered_after_consent), (State::Finished, 2));
+    assert_eq!((batch.state, counts(&batch)), (State::Finished, (2, 1)));
 }
 
 pub(crate) async fn the_oldest_evidence_is_remembered(backend: &dyn Backend) {

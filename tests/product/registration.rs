@@ -255,6 +255,33 @@ async fn a_row_s_own_consent_comes_before_that_of_its_batch() {
 }
 
 #[tokio::test]
+async fn consents_that_no_registry_was_heard_about_are_counted_and_cautioned() {
+    let product = asking().await;
+    // From here on the registry rests.
+    let limited = of_domain(&product, "registry-limit.test").await;
+    assert_eq!(limited.gap(), RegistrationGap::RateLimited);
+    let options = BatchOptions {
+        consent_time: consent(0),
+        retry_window: Some(Duration::ZERO.try_into().unwrap()),
+        ..BatchOptions::default()
+    };
+    let row = |address: &str| BatchAddress { address: address.to_owned(), ..Default::default() };
+    let rows = ["lea.martin@northwind.test", "jane.doe@acme.test", "nobody@acme.test"];
+    let created = upload(&product, options, rows.map(row).to_vec()).await;
+    let verifications = rows_of(&product, &created).await;
+    assert_eq!(verifications[0].action(), Action::Send, "nobody knows better");
+    let request = GetBatchRequest { batch_id: created };
+    let batch = product.batch_client().await.get_batch(request).await.unwrap().into_inner();
+    let batch = batch.batch.unwrap();
+    // The mailbox that is not there is not written to anyway.
+    assert_eq!(batch.progress.unwrap().unchecked_consent_rows, 2);
+    let cautions = batch.preflight.unwrap().cautions;
+    assert_eq!(cautions[0].kind(), PreflightCautionKind::UncheckedConsent);
+    assert_eq!((cautions[0].rows, cautions[0].of_rows), (2, 3));
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn a_domain_is_asked_about_once_however_many_rows_a_batch_has_of_it() {
     let product = Product::with(|config| {
         config.registration.enabled = true;

@@ -143,7 +143,7 @@ impl Engine {
         reports: &[WorkerReport],
     ) -> Result<Option<LockedBatch>, DatabaseFault> {
         let sql = "SELECT id, spec, state, created_at, sealed_at, rows, mailboxes, finished,
-                       waiting, oldest, sequence, outcomes, after_consent
+                       waiting, oldest, sequence, outcomes, after_consent, unchecked_consents
                    FROM mailvet.batches WHERE n = $1 AND state = 'running' FOR UPDATE";
         let statement = work.prepare_cached(sql).await?;
         let names: Vec<i64> = reports.iter().map(|report| signed(report.lease.0)).collect();
@@ -277,6 +277,7 @@ fn running(row: &Row) -> Result<Batch, DatabaseFault> {
             forecast: None,
             oldest_evidence: row.get::<_, Option<i64>>(9).map(time),
             registered_after_consent: row.get::<_, i64>(12).unsigned_abs(),
+            unchecked_consents: row.get::<_, i64>(13).unsigned_abs(),
         },
     })
 }

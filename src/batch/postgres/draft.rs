@@ -178,6 +178,7 @@ impl<'a> Draft<'a> {
         let number = self.reasons.number(reason);
         let evidence_at = outcome.gathered_at();
         let is_flagged = outcome.is_registered_after_consent();
+        let is_unchecked = outcome.is_consent_unchecked();
         let address = self.items.addresses.get(&item).map_or("", String::as_str);
         let (common, times) = outcome.split(address);
         let entry = self.intern(common, remembered);
@@ -190,6 +191,7 @@ impl<'a> Draft<'a> {
         }
         self.batch.progress.finish(reason, rows, waited, evidence_at);
         self.batch.progress.registered_after_consent += if is_flagged { rows } else { 0 };
+        self.batch.progress.unchecked_consents += if is_unchecked { rows } else { 0 };
         *self.groups.entry((group, number)).or_default() += rows;
         if let Some(destination) = entry.destination {
             *self.destinations.entry((destination, number)).or_default() += rows;

@@ -4,7 +4,8 @@
 //! - What was promised is in logged tables. `uploads`, `leases` and `fronts` are not: after a crash
 //!   of the database they are empty, which is what the end of every unfinished upload and of every
 //!   lease looks like.
-//! - `batches.after_consent`: how many rows are flagged so.
+//! - `batches.after_consent`: how many rows are flagged so. `unchecked_consents`: of how many the
+//!   consent was held against no registry's answer.
 //! - `batches.place` names the tables with the rows of a batch, see [`tables`](super::tables).
 //! - `chunks` holds numbers only. `due`: 0 is since the batch was sealed. `ready`: among the first
 //!   `batches.ready_chunks` of its group, by when they are due; only these are looked at for a
@@ -62,6 +63,7 @@ const SHARED: &str = "
         waiting text NOT NULL DEFAULT '{}',
         oldest bigint,
         after_consent bigint NOT NULL DEFAULT 0,
+        unchecked_consents bigint NOT NULL DEFAULT 0,
         place text
     ) WITH (fillfactor = 50);
     CREATE UNIQUE INDEX requests ON mailvet.batches (owner, request_id)
@@ -127,6 +129,8 @@ const SHARED: &str = "
 const ADDED: &str = "
     ALTER TABLE mailvet.batches ADD COLUMN IF NOT EXISTS
         after_consent bigint NOT NULL DEFAULT 0;
+    ALTER TABLE mailvet.batches ADD COLUMN IF NOT EXISTS
+        unchecked_consents bigint NOT NULL DEFAULT 0;
     DO $$
     DECLARE t record;
     BEGIN
@@ -166,7 +170,7 @@ pub(super) async fn prepare(
         change.execute(sql, &[&VERSION]).await.map_err(wrong)?;
     }
     let sql = "SELECT EXISTS (SELECT FROM pg_attribute
-                   WHERE attrelid = 'mailvet.batches'::regclass AND attname = 'after_consent')";
+                   WHERE attrelid = 'mailvet.batches'::regclass AND attname = 'unchecked_consents')";
     let has_all: bool = change.query_one(sql, &[]).await.map_err(wrong)?.get(0);
     if !has_all {
         change.batch_execute(ADDED).await.map_err(wrong)?;

@@ -31,7 +31,7 @@ const BATCH: &str = "
                 SELECT FROM mailvet.leases l WHERE l.batch = c.batch AND l.chunk = c.id)
             ORDER BY c.due DESC LIMIT 1
         ) END,
-        b.after_consent
+        b.after_consent, b.unchecked_consents
     FROM mailvet.batches b LEFT JOIN mailvet.uploads u ON u.batch = b.n
     WHERE b.state <> 'deleting' AND (b.state <> 'receiving' OR u.batch IS NOT NULL) ";
 
@@ -152,6 +152,7 @@ fn read(row: &Row) -> Result<Batch, DatabaseFault> {
             forecast: None,
             oldest_evidence: at(10),
             registered_after_consent: count(13),
+            unchecked_consents: count(14),
         },
     })
 }

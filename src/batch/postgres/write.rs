@@ -43,7 +43,8 @@ pub(super) async fn write(
 async fn write_batch(work: &Transaction<'_>, draft: &Draft<'_>) -> Result<(), DatabaseFault> {
     let Batch { state, ended_at, progress, .. } = &draft.batch;
     let sql = "UPDATE mailvet.batches SET state = $2, ended_at = $3, sequence = sequence + $4,
-                   outcomes = $5, finished = $6, waiting = $7, oldest = $8, after_consent = $9
+                   outcomes = $5, finished = $6, waiting = $7, oldest = $8, after_consent = $9,
+                   unchecked_consents = $10
                WHERE n = $1";
     change(
         work,
@@ -58,6 +59,7 @@ async fn write_batch(work: &Transaction<'_>, draft: &Draft<'_>) -> Result<(), Da
             &serde_json::to_string(&progress.waiting)?,
             &progress.oldest_evidence.map(floor),
             &signed(progress.registered_after_consent),
+            &signed(progress.unchecked_consents),
         ],
     )
     .await?;

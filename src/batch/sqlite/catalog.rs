@@ -26,15 +26,16 @@ const SCHEMA: &str = "
         ended_at INTEGER,
         progress TEXT NOT NULL,
         oldest INTEGER,
-        after_consent INTEGER
+        after_consent INTEGER,
+        unchecked_consents INTEGER
     ) WITHOUT ROWID;
     CREATE UNIQUE INDEX requests ON batches (owner, request_id) WHERE request_id IS NOT NULL;
     CREATE INDEX owners ON batches (owner, id);
     CREATE INDEX ended ON batches (ended_at) WHERE ended_at IS NOT NULL;
 ";
 
-const COLUMNS: &str =
-    "id, spec, state, created_at, sealed_at, ended_at, progress, oldest, after_consent";
+const COLUMNS: &str = "id, spec, state, created_at, sealed_at, ended_at, progress, oldest,
+     after_consent, unchecked_consents";
 
 /// The catalog of a data directory.
 pub(super) struct Catalog {
@@ -55,6 +56,7 @@ impl Catalog {
         schema::check(&connection, path, SCHEMA)?;
         schema::add_column(&connection, "batches", "oldest").map_err(wrong)?;
         schema::add_column(&connection, "batches", "after_consent").map_err(wrong)?;
+        schema::add_column(&connection, "batches", "unchecked_consents").map_err(wrong)?;
         connection.execute_batch(outbox::TABLE).map_err(wrong)?;
         connection.execute("UPDATE epoch SET n = n + 1", []).map_err(wrong)?;
         let epoch: i64 =
@@ -103,7 +105,7 @@ impl Catalog {
         let change = self.connection.unchecked_transaction()?;
         change.execute(
             "UPDATE batches SET state = ?2, ended_at = ?3, progress = ?4, oldest = ?5,
-                 after_consent = ?6
+                 after_consent = ?6, unchecked_consents = ?7
              WHERE id = ?1",
             params![
                 batch.id.as_str(),
@@ -112,6 +114,7 @@ impl Catalog {
                 progress_text(&batch.progress)?,
                 batch.progress.oldest_evidence.map(floor),
                 i64::try_from(batch.progress.registered_after_consent).unwrap_or(i64::MAX),
+                i64::try_from(batch.progress.unchecked_consents).unwrap_or(i64::MAX),
             ],
         )?;
         outbox::insert(&change, batch, batch.created_at)?;
@@ -223,6 +226,7 @@ fn read(row: &Row<'_>) -> Result<Batch, StoreError> {
         progress: Progress {
             oldest_evidence: row.get::<_, Option<i64>>(7)?.map(time),
             registered_after_consent: row.get::<_, Option<i64>>(8)?.unwrap_or(0).unsigned_abs(),
+            unchecked_consents: row.get::<_, Option<i64>>(9)?.unwrap_or(0).unsigned_abs(),
             ..progress(&row.get::<_, String>(6)?)?
         },
     })

@@ -159,6 +159,7 @@ impl Commit<'_> {
         let number = self.reasons.number(reason);
         let evidence_at = outcome.gathered_at();
         let is_flagged = outcome.is_registered_after_consent();
+        let is_unchecked = outcome.is_consent_unchecked();
         let (common, own) = outcome.split(&open.address);
         let entry = self.dictionary.intern(self.connection, common)?;
         self.sequence += 1;
@@ -180,6 +181,7 @@ impl Commit<'_> {
         }
         self.batch.progress.finish(reason, rows, open.waiting, evidence_at);
         self.batch.progress.registered_after_consent += if is_flagged { rows } else { 0 };
+        self.batch.progress.unchecked_consents += if is_unchecked { rows } else { 0 };
         *self.tally.groups.entry((group, number)).or_default() += rows;
         if let Some(destination) = entry.destination {
             *self.tally.destinations.entry((destination, number)).or_default() += rows;

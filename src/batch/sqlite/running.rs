@@ -80,11 +80,12 @@ impl RunningBatch {
         let held = open_database(path)?;
         schema::add_column(&held.connection, "meta", "oldest")?;
         schema::add_column(&held.connection, "meta", "after_consent")?;
+        schema::add_column(&held.connection, "meta", "unchecked_consents")?;
         schema::add_column(&held.connection, "rows", "consent")?;
-        let (state, ended_at, sequence, window, finished, waiting, oldest, after_consent) =
+        let (state, ended_at, sequence, window, finished, waiting, oldest, late, unchecked) =
             held.connection.query_row(
                 "SELECT state, ended_at, sequence, window, finished, waiting, oldest,
-                     after_consent FROM meta",
+                     after_consent, unchecked_consents FROM meta",
                 [],
                 |row| {
                     Ok((
@@ -96,6 +97,7 @@ impl RunningBatch {
                         row.get::<_, String>(5)?,
                         row.get::<_, Option<i64>>(6)?,
                         row.get::<_, Option<i64>>(7)?,
+                        row.get::<_, Option<i64>>(8)?,
                     ))
                 },
             )?;
@@ -105,7 +107,8 @@ impl RunningBatch {
         batch.progress.finished = serde_json::from_str(&finished)?;
         batch.progress.waiting = serde_json::from_str(&waiting)?;
         batch.progress.oldest_evidence = oldest.map(time);
-        batch.progress.registered_after_consent = after_consent.unwrap_or_default().unsigned_abs();
+        batch.progress.registered_after_consent = late.unwrap_or_default().unsigned_abs();
+        batch.progress.unchecked_consents = unchecked.unwrap_or_default().unsigned_abs();
         let mut work = Self {
             batch,
             leases: BTreeMap::new(),
@@ -232,7 +235,7 @@ pub(super) fn write_standing(
     connection
         .prepare_cached(
             "UPDATE meta SET state = ?, ended_at = ?, sequence = ?, finished = ?, waiting = ?,
-                 oldest = ?, after_consent = ?",
+                 oldest = ?, after_consent = ?, unchecked_consents = ?",
         )?
         .execute(params![
             batch.state.name(),
@@ -242,6 +245,7 @@ pub(super) fn write_standing(
             serde_json::to_string(&batch.progress.waiting)?,
             batch.progress.oldest_evidence.map(floor),
             i64::try_from(batch.progress.registered_after_consent).unwrap_or(i64::MAX),
+            i64::try_from(batch.progress.unchecked_consents).unwrap_or(i64::MAX),
         ])?;
     Ok(())
 }

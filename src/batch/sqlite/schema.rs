@@ -29,6 +29,7 @@ pub(super) const CACHE: u32 = 2048;
 ///
 /// - `meta`, one row: the standing of the batch. `window`: how many chunks of a group are `ready`.
 ///   `oldest`: the time of the oldest evidence. `after_consent`: how many rows are flagged so.
+///   `unchecked_consents`: of how many the consent was held against no registry's answer.
 /// - `rows`: `item` is null where the row is the first of its item. `consent`: its time.
 /// - `groups`: `chunk` is the one that still takes items while rows come in.
 /// - `chunks`: those with open items. `items`: the open ones, packed. `due`: 0 is since the batch
@@ -48,7 +49,8 @@ pub(super) const BATCH: &str = "
         finished TEXT NOT NULL,
         waiting TEXT NOT NULL,
         oldest INTEGER,
-        after_consent INTEGER
+        after_consent INTEGER,
+        unchecked_consents INTEGER
     );
     CREATE TABLE reasons (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
     CREATE TABLE rows (

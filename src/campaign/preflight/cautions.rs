@@ -29,6 +29,8 @@ pub enum CautionKind {
     MostlyUndeliverable,
     /// Rows whose domain was registered after the recipient's consent.
     RegisteredAfterConsent,
+    /// Rows with a consent of whose domain no registry told when it was registered.
+    UncheckedConsent,
 }
 
 impl CautionKind {
@@ -38,6 +40,7 @@ impl CautionKind {
         match self {
             Self::MostlyUndeliverable => "mostly_undeliverable",
             Self::RegisteredAfterConsent => "registered_after_consent",
+            Self::UncheckedConsent => "unchecked_consent",
         }
     }
 }
@@ -48,9 +51,11 @@ pub(super) fn cautions(progress: &Progress) -> Vec<Caution> {
     let dead = Share { count: progress.with_verdict(Verdict::Undeliverable), of };
     let is_dead = of >= ENOUGH && dead.cmp_percent(MOSTLY_UNDELIVERABLE) != Ordering::Less;
     let recycled = Share { count: progress.registered_after_consent, of };
+    let unchecked = Share { count: progress.unchecked_consents, of };
     let known = [
         (CautionKind::MostlyUndeliverable, dead, is_dead),
         (CautionKind::RegisteredAfterConsent, recycled, recycled.count > 0),
+        (CautionKind::UncheckedConsent, unchecked, unchecked.count > 0),
     ];
     let is_so = known.into_iter().filter(|(_, _, is_so)| *is_so);
     is_so.map(|(kind, share, _)| Caution { kind, share }).collect()
@@ -73,6 +78,12 @@ impl Caution {
                 "{count} of {of}: the domain was registered after the person signed up. Somebody \
                  else may have the address now: they are flagged registered_after_consent, and \
                  for a person to look at before they are written to."
+            ),
+            CautionKind::UncheckedConsent => format!(
+                "{count} of {of}: no registry told whether the domain was registered after the \
+                 person signed up, so that they are not flagged if it was. Registries are asked \
+                 slowly, and not all of them answer: run the list again later, and those that \
+                 have answered by then are checked."
             ),
         }
     }
@@ -100,6 +111,22 @@ mod tests {
         assert!(kinds(&[(Reason::MailboxAccepted, 950), (Reason::MailboxNotFound, 50)]).is_empty());
         assert!(kinds(&[(Reason::MailboxNotFound, 4)]).is_empty(), "too few to tell");
         assert!(kinds(&[]).is_empty());
+    }
+
+    #[test]
+    fn consents_that_no_registry_was_heard_about_are_told_beside_those_that_are_late() {
+        let progress = Progress {
+            finished: [(Reason::MailboxAccepted, 5_000)].into(),
+            registered_after_consent: 1,
+            unchecked_consents: 4_900,
+            ..Progress::default()
+        };
+        let cautions = cautions(&progress);
+        let kinds: Vec<_> = cautions.iter().map(|caution| caution.kind.name()).collect();
+        assert_eq!(kinds, ["registered_after_consent", "unchecked_consent"]);
+        let sentence = cautions[1].sentence();
+        let words = "4,900 rows of 5,000 rows: no registry told whether";
+        assert!(sentence.starts_with(words), "{sentence}");
     }
 
     #[test]

@@ -89,6 +89,7 @@ fn progress(progress: &Progress) -> proto::BatchProgress {
         next_retry_time: progress.next_retry_at.map(Into::into),
         oldest_evidence_time: progress.oldest_evidence.map(Into::into),
         registered_after_consent_rows: count(progress.registered_after_consent),
+        unchecked_consent_rows: count(progress.unchecked_consents),
         forecast: progress.forecast.as_ref().map(forecast),
     }
 }
@@ -157,6 +158,7 @@ fn caution(caution: &Caution) -> proto::PreflightCaution {
     let kind = match caution.kind {
         CautionKind::MostlyUndeliverable => proto::PreflightCautionKind::MostlyUndeliverable,
         CautionKind::RegisteredAfterConsent => proto::PreflightCautionKind::RegisteredAfterConsent,
+        CautionKind::UncheckedConsent => proto::PreflightCautionKind::UncheckedConsent,
     };
     proto::PreflightCaution {
         kind: kind.into(),

@@ -96,6 +96,10 @@ impl MemoryBatch {
         };
         let flagged = self.items.iter().filter(is_flagged);
         progress.registered_after_consent = flagged.map(|item| item.rows.len() as u64).sum();
+        let is_unchecked =
+            |item: &&MemoryItem| item.result.as_ref().is_some_and(Outcome::is_consent_unchecked);
+        let unchecked = self.items.iter().filter(is_unchecked);
+        progress.unchecked_consents = unchecked.map(|item| item.rows.len() as u64).sum();
         let results = self.items.iter().filter_map(|item| item.result.as_ref());
         progress.oldest_evidence = results.filter_map(Outcome::gathered_at).min();
         let waiting = (0..self.chunks.len()).filter(|chunk| {

@@ -44,6 +44,7 @@ pub(crate) fn data(
         waiting: waiting.iter().copied().collect(),
         oldest_evidence: None,
         registered_after_consent: 0,
+        unchecked_consents: 0,
         last_retry_at: None,
         forecast: None,
         next_retry_at: (!waiting.is_empty()).then(|| noon() + Duration::from_secs(260)),
