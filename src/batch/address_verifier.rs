@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 
 use crate::address::DomainName;
+use crate::registration::Registration;
 use crate::verifier::{Depth, GivenVerdict, Options, Subject, Verification, Verifier};
 
 /// Answers about addresses.
@@ -26,6 +27,12 @@ pub trait AddressVerifier: Send + Sync + 'static {
     /// exchanger;
     /// `None` if it has none, or nobody could tell by `deadline`.
     async fn destination(&self, domain: &str, deadline: SystemTime) -> Option<DomainName>;
+
+    /// The registration of a domain as it is known now, asked for if it is not; `None`: there are
+    /// none here.
+    async fn registration(&self, _domain: &DomainName) -> Option<Registration> {
+        None
+    }
 
     /// `true` if verdicts are to be remembered.
     fn remembers_verdicts(&self) -> bool {
@@ -53,6 +60,10 @@ impl AddressVerifier for Verifier {
 
     async fn destination(&self, domain: &str, deadline: SystemTime) -> Option<DomainName> {
         self.destination(domain, deadline).await
+    }
+
+    async fn registration(&self, domain: &DomainName) -> Option<Registration> {
+        Some(self.known_registration(domain).await)
     }
 
     fn remembers_verdicts(&self) -> bool {

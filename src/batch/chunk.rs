@@ -14,6 +14,7 @@ use super::destinations::DestinationPermit;
 use super::outcome::Outcome;
 use super::plan::{self, ItemDisposition, RetryLimits};
 use super::queue::{ItemOutcome, Lease, LeaseId, LeaseItem, QueueError};
+use crate::address::DomainName;
 use crate::fair;
 use crate::verdict::Reason;
 use crate::verifier::{Depth, GivenVerdict, Options, Subject, Verification};
@@ -111,8 +112,35 @@ impl Chunk {
         }
     }
 
+    /// Takes up the items that wait for nothing but the word of their domain's registry.
+    async fn take_registered(&mut self) {
+        let is_waiting =
+            |item: &LeaseItem| item.provisional.as_ref().is_some_and(Outcome::awaits_registry);
+        let items = std::mem::take(&mut self.lease.items);
+        let (waiting, rest): (Vec<_>, Vec<_>) = items.into_iter().partition(is_waiting);
+        self.lease.items = rest;
+        if waiting.is_empty() {
+            return;
+        }
+        self.note_memory();
+        let domain = DomainName::from_ascii(&self.lease.group);
+        let registration = self.context.verifier.registration(&domain).await;
+        for mut item in waiting {
+            let Some(mut outcome) = item.provisional.take() else { continue };
+            if let Some(registration) = registration.clone() {
+                let (consented_at, now) = (self.consent(&item), self.context.clock.now());
+                outcome = outcome.with_registration(registration, &domain, consented_at, now);
+            }
+            let (limits, now) = (self.limits(&item), self.context.clock.now());
+            let next = plan::registry_disposition(&outcome, limits, now);
+            let answer = outcome.clone().into_verification(&item.address);
+            self.settle(&item, outcome, &answer, next);
+        }
+    }
+
     /// Takes the results that are known without asking DNS or a server.
     async fn take_cached(&mut self) {
+        self.take_registered().await;
         let (options, context) = (self.options(), self.context.clone());
         let items = std::mem::take(&mut self.lease.items).into_iter();
         let parsed = items.map(|item| {
@@ -222,15 +250,38 @@ impl Chunk {
 
     /// An answer: a result, or something to go on with.
     fn record(&mut self, item: &LeaseItem, answer: &Verification) {
-        let limits = RetryLimits {
+        let (limits, now) = (self.limits(item), self.context.clock.now());
+        let outcome = Outcome::of_row(answer, self.consent(item));
+        let next = match plan::disposition(answer, limits, now) {
+            ItemDisposition::Final => plan::registry_disposition(&outcome, limits, now),
+            next => next,
+        };
+        self.settle(item, outcome, answer, next);
+    }
+
+    fn limits(&self, item: &LeaseItem) -> RetryLimits {
+        RetryLimits {
             waiting_since: item.waiting_since,
             window: self.lease.options.retry_window,
             deadline: self.lease.deadline,
-        };
-        let consented_at = item.consented_at.or(self.lease.options.consented_at);
-        let outcome = Outcome::of_row(answer, consented_at);
+        }
+    }
+
+    /// The time of a consent that counts for an item.
+    fn consent(&self, item: &LeaseItem) -> Option<SystemTime> {
+        item.consented_at.or(self.lease.options.consented_at)
+    }
+
+    /// Keeps what is known of an item, for good or until its next step.
+    fn settle(
+        &mut self,
+        item: &LeaseItem,
+        outcome: Outcome,
+        answer: &Verification,
+        next: ItemDisposition,
+    ) {
         let known = ItemOutcome { item: item.number, outcome };
-        match plan::disposition(answer, limits, self.context.clock.now()) {
+        match next {
             ItemDisposition::Final => {
                 self.context.listener.tell(&self.lease.owner, answer);
                 self.note_verdict(&item.address, &known.outcome);

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, DomainName};
-use crate::registration::RegistrationGap;
+use crate::registration::{Registration, RegistrationGap, RegistrationReport};
 use crate::smtp::{self, EnhancedStatus, Reply};
 use crate::verdict::{Action, CatchAll, DecisionStage, Judgement, Reason, Traits, Verdict};
 use crate::verifier::{DeliveredMail, DomainMail, Evidence, Subject, Verification};
@@ -201,6 +201,38 @@ impl Outcome {
     #[must_use]
     pub fn is_consent_unchecked(&self) -> bool {
         self.unchecked_consent
+    }
+
+    /// `true` if nothing is missing but the word of a registry that may still come, about a row
+    /// that may be written to.
+    #[must_use]
+    pub fn awaits_registry(&self) -> bool {
+        use RegistrationGap::{NotInTime, RateLimited, RegistryBusy};
+        let gap = self.registration.as_deref().and_then(StoredRegistration::gap);
+        self.unchecked_consent
+            && matches!(gap, Some(NotInTime | RegistryBusy | RateLimited))
+            && matches!(self.verdict(), Verdict::Deliverable | Verdict::Risky)
+    }
+
+    /// The same, with what the registry says by now of `name`, whose exchangers have answered; the
+    /// recipient consented to mail at `consented_at`.
+    #[must_use]
+    pub(super) fn with_registration(
+        mut self,
+        registration: Registration,
+        name: &DomainName,
+        consented_at: Option<SystemTime>,
+        now: SystemTime,
+    ) -> Self {
+        if consented_at.is_some_and(|at| registration.is_after_consent(at)) {
+            self.flags.push(REGISTERED_AFTER_CONSENT.to_owned());
+            // As the judge does: for a person to look at, and no more than that.
+            self.action = self.action.max(Action::Review);
+        }
+        self.unchecked_consent = registration.gap().is_some();
+        let report = RegistrationReport::new(registration, name, Some(true), now);
+        self.registration = Some(Box::new(StoredRegistration::of(&report)));
+        self
     }
 
     /// The reason that decided.

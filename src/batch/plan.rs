@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::Outcome;
 use super::queue::NewRow;
 use crate::address::{Address, Domain};
 use crate::verdict::{Reason, Verdict};
@@ -12,6 +13,10 @@ const SOON: Duration = Duration::from_secs(1);
 
 /// Shortest time a server gets for a trouble of its own to pass.
 const TROUBLE: Duration = Duration::from_secs(60);
+
+/// Bounds of the time between two looks for what a registry says of a row's domain. Between them it
+/// is as long as the row has waited: a registry answers in turn, and a look costs little.
+const REGISTRY_LOOKS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(600));
 
 /// A row as a caller sends it.
 #[derive(Clone, Debug)]
@@ -50,7 +55,7 @@ pub fn row(row: IncomingRow) -> NewRow {
 pub enum ItemDisposition {
     /// The answer is its result.
     Final,
-    /// Its server is asked again at this time.
+    /// Its server is asked again at this time, or its registry looked for.
     RetryAt(SystemTime),
     /// Nobody was asked, for a reason of our own: as if it had not been leased, until this time.
     PostponedUntil(SystemTime),
@@ -67,6 +72,32 @@ pub struct RetryLimits {
     pub deadline: Option<SystemTime>,
 }
 
+impl RetryLimits {
+    /// The end of waiting, if it begins now or began before.
+    fn end(self, now: SystemTime) -> SystemTime {
+        let since = self.waiting_since.unwrap_or(now);
+        let window_end = since.checked_add(self.window).unwrap_or(since);
+        self.deadline.map_or(window_end, |end| end.min(window_end))
+    }
+}
+
+/// Decides whether an outcome waits for the word of a registry. No server is asked again for that.
+#[must_use]
+pub fn registry_disposition(
+    outcome: &Outcome,
+    limits: RetryLimits,
+    now: SystemTime,
+) -> ItemDisposition {
+    if !outcome.awaits_registry() {
+        return ItemDisposition::Final;
+    }
+    let (shortest, longest) = REGISTRY_LOOKS;
+    let waited = limits.waiting_since.and_then(|since| now.duration_since(since).ok());
+    let again = now + waited.unwrap_or_default().clamp(shortest, longest);
+    let again = again.min(limits.end(now));
+    if now + SOON <= again { ItemDisposition::RetryAt(again) } else { ItemDisposition::Final }
+}
+
 /// Decides whether an answer is final.
 #[must_use]
 pub fn disposition(answer: &Verification, limits: RetryLimits, now: SystemTime) -> ItemDisposition {
@@ -76,9 +107,7 @@ pub fn disposition(answer: &Verification, limits: RetryLimits, now: SystemTime) 
     if answer.evidence.postponed {
         return ItemDisposition::PostponedUntil(retry_at.max(now + SOON));
     }
-    let since = limits.waiting_since.unwrap_or(now);
-    let window_end = since.checked_add(limits.window).unwrap_or(since);
-    let until = limits.deadline.map_or(window_end, |end| end.min(window_end));
+    let until = limits.end(now);
     let again = match answer.judgement.reason {
         // Before the time the server asked for, the answer would be the same, or worse.
         Reason::Greylisted | Reason::RateLimited => retry_at,
@@ -92,7 +121,6 @@ pub fn disposition(answer: &Verification, limits: RetryLimits, now: SystemTime) 
 
 #[cfg(test)]
 mod tests {
-    use super::super::Outcome;
     use super::*;
     use crate::verdict::Action;
 
@@ -202,6 +230,47 @@ mod tests {
             disposition(&answer, until(6), start()),
             ItemDisposition::RetryAt(start() + 6 * MINUTE)
         );
+    }
+
+    fn of_registry(reason: &str, gap: &str) -> Outcome {
+        let text = serde_json::json!({
+            "reasons": [reason], "action": "send", "stage": "rcpt", "unchecked_consent": true,
+            "registration": { "state": gap },
+        });
+        serde_json::from_value(text).unwrap()
+    }
+
+    #[test]
+    fn a_known_verdict_waits_for_its_registry_in_ever_longer_steps_and_within_the_window() {
+        let outcome = of_registry("mailbox_accepted", "not_in_time");
+        let after = |minutes: u32| {
+            let waiting_since = (minutes > 0).then(|| start() - minutes * MINUTE);
+            registry_disposition(&outcome, RetryLimits { waiting_since, ..limits(60) }, start())
+        };
+        for (waited, wait) in [(0, 1), (1, 1), (4, 4), (30, 10), (55, 5)] {
+            let again = ItemDisposition::RetryAt(start() + wait * MINUTE);
+            assert_eq!(after(waited), again, "{waited}");
+        }
+        assert_eq!(after(60), ItemDisposition::Final);
+        let hasty = registry_disposition(&outcome, limits(0), start());
+        assert_eq!(hasty, ItemDisposition::Final);
+    }
+
+    #[test]
+    fn what_a_registry_will_not_tell_is_not_waited_for_and_neither_is_a_row_not_written_to() {
+        let decide = |outcome: &Outcome| registry_disposition(outcome, limits(60), start());
+        for gap in ["registry_busy", "rate_limited"] {
+            let waits = decide(&of_registry("catch_all", gap));
+            assert!(matches!(waits, ItemDisposition::RetryAt(_)), "{gap}");
+        }
+        for gap in ["no_registry_service", "disabled", "unreadable_answer", "registered"] {
+            let settled = decide(&of_registry("mailbox_accepted", gap));
+            assert_eq!(settled, ItemDisposition::Final, "{gap}");
+        }
+        for reason in ["mailbox_not_found", "timeout"] {
+            let settled = decide(&of_registry(reason, "not_in_time"));
+            assert_eq!(settled, ItemDisposition::Final, "{reason}");
+        }
     }
 
     #[test]

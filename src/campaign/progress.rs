@@ -83,7 +83,8 @@ pub struct Progress {
     pub mailboxes: u64,
     /// Rows with a result, by the reason that decided.
     pub finished: BTreeMap<Reason, u64>,
-    /// Rows whose server said "not now" and will be asked again, by the reason it gave.
+    /// Rows whose server said "not now" and will be asked again, by the reason it gave; and those
+    /// with a known verdict that wait for their domain's registry.
     pub waiting: BTreeMap<Reason, u64>,
     /// Time at which the first of the waiting ones is due.
     pub next_retry_at: Option<SystemTime>,
@@ -127,6 +128,14 @@ impl Progress {
             *answered.entry(*reason).or_default() += rows;
         }
         answered
+    }
+
+    /// Number of waiting rows whose verdict is known: they wait for their domain's registry, to
+    /// hold their consent against its word.
+    #[must_use]
+    pub fn rows_at_registries(&self) -> u64 {
+        let known = self.waiting.iter().filter(|(reason, _)| reason.verdict() != Verdict::Unknown);
+        known.map(|(_, rows)| rows).sum()
     }
 
     /// Number of rows without a result, the waiting ones included.

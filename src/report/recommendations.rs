@@ -60,6 +60,14 @@ fn unfinished(data: &ReportData) -> Vec<Recommendation> {
     }
     let mut text =
         "They are being verified. A run that was interrupted can be gone on with.".to_owned();
+    let at_registries = data.progress.rows_at_registries();
+    if at_registries > 0 {
+        text += &format!(
+            " {} of them wait for the registries of their domains, which are asked slowly.",
+            grouped(at_registries)
+        );
+    }
+    let waiting = waiting.saturating_sub(at_registries);
     if waiting > 0 {
         text += &format!(
             " {} of them wait because a server asked newcomers to come back later, which is how \

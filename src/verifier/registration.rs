@@ -41,9 +41,16 @@ impl Verifier {
             Some(registrations) if !options.registration_wait.is_zero() => {
                 registrations.find(name, self.clock.now() + options.registration_wait).await
             }
+            _ => self.known_registration(name).await,
+        })
+    }
+
+    /// The registration of `name` as it is known now, asked for if it is not.
+    pub(crate) async fn known_registration(&self, name: &DomainName) -> Registration {
+        match &self.registrations {
             Some(registrations) => registrations.current(name).await,
             None => Registration::unknown(name.clone(), RegistrationGap::Disabled),
-        })
+        }
     }
 
     /// The registration of an address's domain, if it is wanted, after the evidence was gathered;

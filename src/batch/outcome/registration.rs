@@ -60,22 +60,29 @@ impl StoredRegistration {
         }
     }
 
+    /// The cause, if the registration is not known.
+    pub(super) fn gap(&self) -> Option<RegistrationGap> {
+        match self.state.as_str() {
+            "registered" | "not_registered" => None,
+            name => {
+                let known = RegistrationGap::ALL.into_iter().find(|gap| gap.name() == name);
+                Some(known.unwrap_or(RegistrationGap::UnreadableAnswer))
+            }
+        }
+    }
+
     /// The report again. A state of a later version was not understood.
     pub(super) fn into_report(self) -> RegistrationReport {
-        let gap = || {
-            let known = RegistrationGap::ALL.into_iter().find(|gap| gap.name() == self.state);
-            known.unwrap_or(RegistrationGap::UnreadableAnswer)
-        };
-        let state = match self.state.as_str() {
-            "registered" => RegistrationState::Registered(Arc::new(RegistrationFacts {
+        let state = match self.gap() {
+            Some(gap) => RegistrationState::Unknown(gap),
+            None if self.state == "not_registered" => RegistrationState::NotRegistered,
+            None => RegistrationState::Registered(Arc::new(RegistrationFacts {
                 registered_at: self.registered_at.map(time),
                 changed_at: self.changed_at.map(time),
                 expires_at: self.expires_at.map(time),
                 statuses: self.statuses,
                 registrar: self.registrar,
             })),
-            "not_registered" => RegistrationState::NotRegistered,
-            _ => RegistrationState::Unknown(gap()),
         };
         let registration = Registration {
             domain: DomainName::from_ascii(&self.domain),

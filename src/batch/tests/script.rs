@@ -13,6 +13,9 @@ use crate::campaign::eta::Pace;
 use crate::campaign::{Batch, BatchId, BatchOptions, SendPolicy, Spec};
 use crate::clock::Clock;
 use crate::queue_tests::memory::MemoryQueue;
+use crate::registration::{
+    Registration, RegistrationFacts, RegistrationGap, RegistrationReport, RegistrationState,
+};
 use crate::verdict::{Action, Reason};
 use crate::verifier::{Options, Subject, Verification};
 
@@ -27,6 +30,8 @@ pub(super) enum Says {
     Slowly(Duration),
     /// This, which is remembered.
     Remembered(Reason),
+    /// Yes, at once; the domain's registry says so long afterwards that it was registered lately.
+    RegistryAfter(Duration),
     /// Nothing: the verifier breaks.
     Breaks,
 }
@@ -72,6 +77,14 @@ impl AddressVerifier for Script {
             }
             Some(Says::Breaks) => panic!("a test breaks the verifier"),
             Some(Says::YesAfter(_)) => (Reason::MailboxAccepted, None),
+            Some(Says::RegistryAfter(_)) => {
+                let mut answer = answer(address, Reason::MailboxAccepted, None, now);
+                let name = DomainName::from_ascii(address.rsplit('@').next().unwrap());
+                let registration = Registration::unknown(name, RegistrationGap::NotInTime);
+                let report = RegistrationReport { registration, note: None };
+                answer.evidence.registration = Some(Box::new(report));
+                return answer;
+            }
             Some(Says::Slowly(time)) => {
                 let done = (now + *time).min(options.deadline);
                 tokio::time::sleep_until(self.clock.instant(done)).await;
@@ -89,6 +102,22 @@ impl AddressVerifier for Script {
             }
             _ => Err(subject),
         }
+    }
+
+    async fn registration(&self, domain: &DomainName) -> Option<Registration> {
+        let now = self.clock.now();
+        let asked = self.asked.lock().unwrap();
+        let (local, first) = asked.iter().find_map(|(address, at)| {
+            let (local, of) = address.split_once('@')?;
+            (of == domain.as_str()).then_some((local, *at))
+        })?;
+        let Some(Says::RegistryAfter(wait)) = self.says.get(local) else { return None };
+        if now < first + *wait {
+            return Some(Registration::unknown(domain.clone(), RegistrationGap::NotInTime));
+        }
+        let facts = RegistrationFacts { registered_at: Some(now), ..RegistrationFacts::default() };
+        let state = RegistrationState::Registered(Arc::new(facts));
+        Some(Registration { domain: domain.clone(), state, source: None, asked_at: Some(now) })
     }
 
     async fn destination(&self, domain: &str, _: SystemTime) -> Option<DomainName> {

@@ -1,6 +1,6 @@
 //! The worker: what is asked, how often, when, and what a stop leaves behind.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::super::{Config, IncomingRow};
 use super::script::{Room, Says, spec};
@@ -66,6 +66,49 @@ async fn a_greylisted_row_comes_back_by_itself_when_it_is_due() {
     assert_eq!(times.len(), 2);
     assert!(times[1] >= started + 6 * MINUTE && times[1] < started + 7 * MINUTE);
     assert_eq!(room.script.asked("jane@a.example"), 1, "what is finished is not asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_with_a_consent_waits_for_its_registry_and_its_server_is_not_asked_again() {
+    let says = [("late", Says::RegistryAfter(6 * MINUTE))];
+    let room = Room::open(&says, Config::default());
+    let started = room.clock.now();
+    let consented_at = Some(SystemTime::UNIX_EPOCH);
+    let options = BatchOptions { consented_at, ..BatchOptions::default() };
+    let id = room.submit(&["late@a.example", "jane@b.example"], options).await;
+    tokio::time::sleep(MINUTE / 2).await;
+    let progress = room.batch(&id).await.progress;
+    assert_eq!((progress.rows_at_registries(), progress.finished_rows()), (1, 1));
+    let rows = room.rows(&id).await;
+    assert_eq!(reasons(&rows), [Reason::MailboxAccepted; 2]);
+    assert!(rows[0].outcome.is_registered_after_consent());
+    assert_eq!(room.script.asked("late@a.example"), 1);
+    let batch = room.batch(&id).await;
+    let ended = batch.ended_at.unwrap();
+    assert!(ended >= started + 6 * MINUTE && ended < started + 9 * MINUTE);
+    let counts = (batch.progress.registered_after_consent, batch.progress.unchecked_consents);
+    assert_eq!(counts, (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_does_not_answer_within_the_window_leaves_the_verdict_and_a_count() {
+    let says = [("late", Says::RegistryAfter(60 * MINUTE))];
+    let consented_at = Some(SystemTime::UNIX_EPOCH);
+    for (retry_window, deadline) in [(5_u32, None), (0, None), (90, Some(5 * MINUTE))] {
+        let room = Room::open(&says, Config::default());
+        let started = room.clock.now();
+        let retry_window = retry_window * MINUTE;
+        let options =
+            BatchOptions { consented_at, retry_window, deadline, ..BatchOptions::default() };
+        let id = room.submit(&["late@a.example"], options).await;
+        let rows = room.rows(&id).await;
+        assert_eq!(reasons(&rows), [Reason::MailboxAccepted]);
+        assert!(!rows[0].outcome.is_registered_after_consent());
+        let batch = room.batch(&id).await;
+        assert_eq!(batch.progress.unchecked_consents, 1);
+        assert!(batch.ended_at.unwrap() <= started + 6 * MINUTE);
+        assert_eq!(room.script.asked("late@a.example"), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]

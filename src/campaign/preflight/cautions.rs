@@ -82,8 +82,8 @@ impl Caution {
             CautionKind::UncheckedConsent => format!(
                 "{count} of {of}: no registry told whether the domain was registered after the \
                  person signed up, so that they are not flagged if it was. Registries are asked \
-                 slowly, and not all of them answer: run the list again later, and those that \
-                 have answered by then are checked."
+                 slowly, and not all of them answer: with a longer retry window the rows wait \
+                 longer for those that do."
             ),
         }
     }

@@ -188,7 +188,12 @@ fn message(progress: &Progress, rate: &Rate, now: SystemTime) -> String {
         let _ = write!(message, "{told}  ");
     }
     if waiting > 0 {
-        let _ = write!(message, "{} wait for their server", grouped(waiting));
+        let at_registries = progress.rows_at_registries();
+        let words = [(waiting - at_registries, "server"), (at_registries, "registry")]
+            .into_iter()
+            .filter(|(rows, _)| *rows > 0)
+            .map(|(rows, whom)| format!("{} wait for their {whom}", grouped(rows)));
+        message.push_str(&words.collect::<Vec<_>>().join(", "));
         if let Some(at) = progress.next_retry_at {
             let wait = at.duration_since(now).unwrap_or_default();
             let _ = write!(message, ", next in {}", time_left(wait));
@@ -341,6 +346,10 @@ mod tests {
         progress.next_retry_at = Some(now + Duration::from_secs(312));
         let line = message(&progress, &Rate::default(), now);
         assert!(line.contains("12 wait for their server, next in 5m  "), "{line}");
+        progress.waiting.insert(Reason::MailboxAccepted, 7);
+        let line = message(&progress, &Rate::default(), now);
+        let words = "12 wait for their server, 7 wait for their registry, next in 5m  ";
+        assert!(line.contains(words), "{line}");
     }
 
     fn state(finished: i64) -> Result<WatchBatchResponse, Status> {
