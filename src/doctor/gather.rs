@@ -33,7 +33,7 @@ use dns_client::DnsClient;
 /// The shortest time everything may take.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// When the parts of a look have to be over.
+/// Times by which the parts of a look have to be over.
 #[derive(Clone, Copy)]
 struct Stages {
     /// It is known where to connect.

@@ -153,8 +153,8 @@ mod tests {
     use super::*;
     use crate::smtp::AllowedNetworks;
 
-    /// What a minute of waiting for a proxy ends with that answers with `greeting` and then says no
-    /// more. The minute passes once it has read what it was sent.
+    /// The end of a minute's wait for a proxy that answers with `greeting` and then says no more.
+    /// The minute passes once it has read what it was sent.
     async fn dial(greeting: &'static [u8]) -> NoReply {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

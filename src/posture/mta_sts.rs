@@ -10,8 +10,8 @@ const LONGEST_MAX_AGE: u64 = 31_557_600;
 /// The longest `id` of a record (RFC 8461 section 3.1).
 const LONGEST_ID: usize = 32;
 
-/// Exchangers that a policy may name, and the octets of their names in all: policies are remembered.
-/// What large providers publish has a handful of each.
+/// Exchangers that a policy may name, and the octets of their names in all: policies are
+/// remembered. Those of large providers name a handful.
 const MOST_PATTERNS: usize = 100;
 const MOST_OCTETS: usize = 4 * 1024;
 

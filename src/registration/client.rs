@@ -41,7 +41,7 @@ impl RegistryAnswer {
 /// Asks registries.
 pub(super) struct RegistryClient {
     pub(super) http: HttpClient,
-    /// Where a newer bootstrap file is looked for.
+    /// The URL at which a newer bootstrap file is looked for.
     pub(super) bootstrap_url: String,
 }
 

@@ -25,7 +25,7 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     pub bootstrap_refresh: Duration,
     /// Requests that one registry gets in a second, at most. Default 2. The domains of a list wait
-    /// for their turn; their verdicts do not.
+    /// for their turn; their verdicts do not, but for a time of consent.
     pub requests_per_second: NonZeroU32,
     /// Further authorities, as PEM, whose certificates registries may have, for labs. Default none:
     /// the public ones.
