@@ -1,16 +1,20 @@
 //! Counts the elements of the lists in a JSON body, before anything is made of them.
 //!
 //! An element may take three octets of text and takes some hundred in memory, so that a page of
-//! 4 MiB would become 200 MB before its rows could be counted.
+//! 4 MiB would become 200 MB before its rows could be counted. Names are as long as the caller
+//! likes, so a path is written out for the longest list alone.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+/// Most characters of a name that a path repeats.
+const LONGEST_NAME: usize = 100;
+
 /// The longest list of a body.
 #[derive(Debug, Default)]
 pub(super) struct LongestArray {
-    /// The path of its field.
+    /// The path of its field, each name of it cut at 100 characters.
     pub(super) path: String,
     /// Number of its elements.
     pub(super) elements: usize,
@@ -21,16 +25,32 @@ impl LongestArray {
     /// follows a fault of syntax is not counted: it is not read later on either.
     pub(super) fn find(body: &[u8]) -> Self {
         let mut longest = Self::default();
-        let seed = FieldSeed { path: String::new(), longest: &mut longest };
+        let seed = FieldSeed { path: None, longest: &mut longest };
         // The reader of the message finds the same fault, and says where it is.
         let _ = seed.deserialize(&mut serde_json::Deserializer::from_slice(body));
         longest
     }
 }
 
-/// Reads the value of the field at `path`.
+/// The path of a field: its name, behind that of the object it stands in.
+struct FieldPath<'a> {
+    parent: Option<&'a FieldPath<'a>>,
+    name: &'a str,
+}
+
+impl fmt::Display for FieldPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(parent) = self.parent {
+            write!(f, "{parent}.")?;
+        }
+        let end = self.name.char_indices().nth(LONGEST_NAME).map(|(end, _)| end);
+        f.write_str(end.map_or(self.name, |end| &self.name[..end]))
+    }
+}
+
+/// Reads the value of the field at `path`; `None`: the body itself.
 struct FieldSeed<'a> {
-    path: String,
+    path: Option<&'a FieldPath<'a>>,
     longest: &'a mut LongestArray,
 }
 
@@ -52,23 +72,27 @@ impl<'de> Visitor<'de> for FieldSeed<'_> {
     /// A list of lists is no field of protobuf, so nothing is looked for in elements.
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         let mut elements = 0;
-        loop {
+        let end = loop {
             let next = list.next_element::<IgnoredAny>();
             elements += usize::from(!matches!(next, Ok(None)));
-            if elements > self.longest.elements {
-                self.longest.elements = elements;
-                self.longest.path.clone_from(&self.path);
+            match next {
+                Ok(Some(_)) => {}
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
             }
-            if next?.is_none() {
-                return Ok(());
-            }
+        };
+        if elements > self.longest.elements {
+            self.longest.elements = elements;
+            self.longest.path = self.path.map(ToString::to_string).unwrap_or_default();
         }
+        end
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
         while let Some(name) = object.next_key::<String>()? {
-            let path = if self.path.is_empty() { name } else { format!("{}.{name}", self.path) };
-            object.next_value_seed(FieldSeed { path, longest: &mut *self.longest })?;
+            let path = FieldPath { parent: self.path, name: &name };
+            let seed = FieldSeed { path: Some(&path), longest: &mut *self.longest };
+            object.next_value_seed(seed)?;
         }
         Ok(())
     }
@@ -120,5 +144,15 @@ mod tests {
         assert_eq!(longest(r#"{"rows":[{},{},{"#), ("rows".to_owned(), 3));
         assert_eq!(longest(r#"{"rows":[{},{}],"x"}"#), ("rows".to_owned(), 2));
         assert_eq!(longest("nothing"), (String::new(), 0));
+    }
+    /// What takes a copy of the name for every element or key takes terabytes here.
+    #[test]
+    fn a_long_name_costs_no_more_for_each_element_and_each_key_behind_it() {
+        let (name, shown) = ("ä".repeat(1 << 20), "ä".repeat(LONGEST_NAME));
+        let list = vec!["1"; 1 << 20].join(",");
+        assert_eq!(longest(&format!(r#"{{"{name}":[{list}]}}"#)), (shown.clone(), 1 << 20));
+        let keys = r#""a":1,"#.repeat(400_000);
+        let body = format!(r#"{{"{name}":{{{keys}"b":[1]}}}}"#);
+        assert_eq!(longest(&body), (format!("{shown}.b"), 1));
     }
 }
