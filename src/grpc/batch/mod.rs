@@ -127,11 +127,13 @@ impl BatchService for BatchHandler {
         let request = request.get_ref();
         let limit = request::page_size(request.page_size, 50).map_err(BadField::into_status)?;
         let before = request::page_token(&request.page_token).map_err(BadField::into_status)?;
-        let batches = self.batches.list(&owner, before.as_ref(), limit).await;
-        let batches = batches.map_err(|error| request::queue_status(&error))?;
-        let is_full = batches.len() == limit;
+        // One more than the page holds: whether there is a next one.
+        let batches = self.batches.list(&owner, before.as_ref(), limit + 1).await;
+        let mut batches = batches.map_err(|error| request::queue_status(&error))?;
+        let has_more = batches.len() > limit;
+        batches.truncate(limit);
         let next_page_token = match batches.last() {
-            Some(last) if is_full => last.id.to_string(),
+            Some(last) if has_more => last.id.to_string(),
             _ => String::new(),
         };
         let mut listed = Vec::with_capacity(batches.len());

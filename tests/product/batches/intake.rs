@@ -109,6 +109,27 @@ async fn batches_are_listed_newest_first_in_pages() {
 }
 
 #[tokio::test]
+async fn a_last_page_that_is_full_names_no_next_one() {
+    let product = Product::start().await;
+    let mut client = product.batch_client().await;
+    for _ in 0..4 {
+        create(&mut client, &["jane.doe@acme.test"]).await;
+    }
+    let (mut sizes, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = ListBatchesRequest { page_size: 2, page_token };
+        let page = client.list_batches(request).await.unwrap().into_inner();
+        sizes.push(page.batches.len());
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(sizes, [2, 2]);
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn who_learns_of_too_many_unknown_mailboxes_through_batches_has_to_wait() {
     let product = Product::with(|config| {
         config.server.harvesting.spare_loopback = false;
