@@ -1,9 +1,12 @@
 //! Asks every layer what it counted.
 
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::timeout;
 
 use super::process::Process;
+use crate::batch::queue::QueueError;
 use crate::batch::{self, Batches};
 use crate::cache::{self, DnsCache};
 use crate::dns::{self, Resolver};
@@ -14,6 +17,10 @@ use crate::prober::{self, Prober};
 use crate::readiness::{Readiness, ReadinessState};
 use crate::registration::Registrations;
 use crate::verifier::{self, Verifier};
+
+/// Longest wait for the figures of batches. While their database is away they come too late for the
+/// connection, and the figures of all else are wanted most of all.
+const BATCHES_TIME: Duration = Duration::from_secs(2);
 
 /// Sources of the measurements. Cheap to clone.
 #[derive(Clone)]
@@ -52,7 +59,7 @@ pub(super) struct Snapshot {
     pub(super) verifier: verifier::Stats,
     pub(super) registry_requests: Vec<(&'static str, u64)>,
     pub(super) hooks: Vec<HookStats>,
-    /// None while they are not open, or cannot be asked.
+    /// None while they are not open, or cannot be asked in time.
     pub(super) batches: Option<batch::Stats>,
     pub(super) calls: Vec<MethodStats>,
     pub(super) calls_by_caller: Vec<(Arc<str>, String, u64)>,
@@ -65,13 +72,7 @@ impl Sources {
     pub(super) async fn gather(&self) -> Snapshot {
         let batches = match self.batches.get() {
             None => None,
-            Some(batches) => match batches.stats().await {
-                Ok(stats) => Some(stats),
-                Err(error) => {
-                    tracing::warn!(%error, "the statistics of batches cannot be read");
-                    None
-                }
-            },
+            Some(batches) => in_time(batches.stats()).await,
         };
         let (domains, hosts) = self.domains.stats();
         Snapshot {
@@ -90,6 +91,24 @@ impl Sources {
             calls_in_flight: self.calls.in_flight(),
             state: self.readiness.state(),
             process: Process::sample(),
+        }
+    }
+}
+
+/// The figures of batches, unless they fail or come late.
+pub(super) async fn in_time(
+    stats: impl Future<Output = Result<batch::Stats, QueueError>>,
+) -> Option<batch::Stats> {
+    match timeout(BATCHES_TIME, stats).await {
+        Ok(Ok(stats)) => Some(stats),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the statistics of batches cannot be read");
+            None
+        }
+        Err(_) => {
+            let seconds = BATCHES_TIME.as_secs();
+            tracing::warn!(seconds, "the statistics of batches did not come in time");
+            None
         }
     }
 }

@@ -112,3 +112,20 @@ fn said(status: StatusCode, kind: &'static str, text: String) -> Response<Full<B
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future;
+
+    use super::*;
+    use crate::batch::Stats;
+    use crate::metrics::gather::in_time;
+
+    #[tokio::test(start_paused = true)]
+    async fn batches_that_cannot_be_asked_leave_time_for_the_figures_of_all_else() {
+        let gathered = timeout(CONNECTION_TIME / 2, in_time(future::pending())).await;
+        assert_eq!(gathered, Ok(None), "the connection would be over");
+        let stats = Stats { running: 1, ..Stats::default() };
+        assert_eq!(in_time(future::ready(Ok(stats))).await, Some(stats));
+    }
+}
