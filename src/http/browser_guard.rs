@@ -19,6 +19,8 @@ use super::config::Config;
 pub struct BrowserGuard {
     checks_host: bool,
     checks_origin: bool,
+    /// It guards pages of our own, which no other origin may be listed for.
+    is_for_own_pages: bool,
     hosts: Vec<String>,
     origins: Vec<String>,
 }
@@ -34,6 +36,7 @@ impl BrowserGuard {
             // browser that shows one of its own has seen it.
             checks_host: admits_anonymous,
             checks_origin: admits_anonymous || client_certificates,
+            is_for_own_pages: false,
             hosts: config.hosts.clone(),
             origins: config.cors_origins.clone(),
         }
@@ -45,6 +48,7 @@ impl BrowserGuard {
         Self {
             checks_host: admits_anonymous,
             checks_origin: true,
+            is_for_own_pages: true,
             hosts: config.hosts.clone(),
             origins: Vec::new(),
         }
@@ -66,7 +70,11 @@ impl BrowserGuard {
         if self.checks_origin && ![Method::GET, Method::HEAD].contains(&head.method) {
             for origin in head.headers.get_all(ORIGIN).iter().map(text) {
                 if !self.may_write(origin, &authorities) {
-                    return Err(refuse_origin(origin));
+                    return Err(if self.is_for_own_pages {
+                        refuse_form(origin, authorities.first().copied())
+                    } else {
+                        refuse_origin(origin)
+                    });
                 }
             }
         }
@@ -121,6 +129,16 @@ fn refuse_origin(origin: &str) -> String {
     format!(
         "pages of {origin} may not call this service from a browser; add the origin to \
          server.http.cors_origins if they may"
+    )
+}
+
+/// Nothing is to be listed for a page of our own: where it is one, the name was lost on the way.
+fn refuse_form(origin: &str, authority: Option<&str>) -> String {
+    let (origin, authority) = (shown(origin), shown(authority.unwrap_or("no name")));
+    format!(
+        "this comes from a page of {origin}, and the service was called as {authority}, so nothing \
+         was changed; if it is a page of this service, the proxy in front of it must pass the \
+         header `host` on as it came"
     )
 }
 
@@ -207,6 +225,28 @@ mod tests {
             }
         }
         assert!(from(Method::GET, "https://evil.example"), "its page cannot read the answer");
+    }
+
+    #[test]
+    fn a_form_of_our_own_pages_is_refused_with_the_remedy_that_helps_it() {
+        let config = Config { cors_origins: vec![CRM.to_owned()], ..Config::default() };
+        let refusal = |guard: &BrowserGuard, origin: &str| {
+            let request = Request::post("/console/verify").header(HOST, "127.0.0.1:50051");
+            let request = request.header(ORIGIN, origin).body(()).unwrap();
+            guard.check(&request.into_parts().0).unwrap_err()
+        };
+        let pages = BrowserGuard::for_own_pages(&config, false);
+        for origin in ["https://vet.example.com", CRM] {
+            let sentence = refusal(&pages, origin);
+            assert!(
+                sentence.contains(origin) && sentence.contains("127.0.0.1:50051"),
+                "{sentence}"
+            );
+            assert!(sentence.contains("the header `host`"), "{sentence}");
+            assert!(!sentence.contains("cors_origins"), "it would not help: {sentence}");
+        }
+        let api = refusal(&guard(), "https://vet.example.com");
+        assert!(api.contains("cors_origins"), "{api}");
     }
 
     #[test]
