@@ -9,7 +9,7 @@ use tonic::body::Body;
 
 use super::answer::{self, see_other};
 use super::drafts::ListDraft;
-use super::pages::FoundPage;
+use super::found::FoundPage;
 use super::parts::{PREFIX, SiteParts};
 use super::survey::survey;
 use super::visit::{Answered, Visit};

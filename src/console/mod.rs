@@ -11,6 +11,7 @@ mod address;
 mod answer;
 mod batches;
 mod drafts;
+mod found;
 mod layer;
 mod lists;
 mod live;

@@ -4,22 +4,16 @@ use std::time::SystemTime;
 
 use askama::Template;
 
-use super::drafts::ListDraft;
 use super::progress::ProgressView;
 use super::words;
 use crate::campaign::State;
-use crate::campaign::eta::DestinationWork;
-use crate::campaign::preflight::{Share, grouped};
+use crate::campaign::preflight::grouped;
 use crate::http::RowSelection;
 use crate::proto::names::flag_names;
 use crate::proto::{
     Batch, ListBatchesResponse, Speaker, TranscriptLine, Verdict, Verification, from_message,
 };
-use crate::report::bars::{BarSpan, stacked};
 use crate::report::{ReportSections, Timestamp, Tone, printable};
-
-/// Providers that are named before a list is started.
-const PROVIDERS: usize = 8;
 
 /// What every page needs of its session.
 #[derive(Clone, Debug, Default)]
@@ -106,11 +100,11 @@ impl BatchRow {
     }
 }
 
-fn list_name(name: &str) -> String {
+pub(super) fn list_name(name: &str) -> String {
     if name.is_empty() { "a list without a name".to_owned() } else { printable(name) }
 }
 
-fn count(rows: i64) -> u64 {
+pub(super) fn count(rows: i64) -> u64 {
     u64::try_from(rows).unwrap_or_default()
 }
 
@@ -181,112 +175,6 @@ impl SpokenLine {
         };
         Self { speaker, text: printable(&line.text) }
     }
-}
-
-/// What was found in a list that was not started.
-#[derive(Template)]
-#[template(path = "found.html", config = "src/console/askama.toml")]
-pub(super) struct FoundPage {
-    frame: PageFrame,
-    id: String,
-    name: String,
-    time: String,
-    layout: String,
-    facts: Vec<(&'static str, String)>,
-    first: Vec<(u64, String, &'static str)>,
-    columns: Vec<ColumnChoice>,
-    notes: Vec<String>,
-    providers: Vec<ProviderRow>,
-}
-
-/// A column that may hold the addresses.
-struct ColumnChoice {
-    /// Its number from 1.
-    number: usize,
-    name: String,
-    is_chosen: bool,
-}
-
-/// The rows at one provider.
-struct ProviderRow {
-    name: String,
-    rows: String,
-    share: String,
-    bar: BarSpan,
-}
-
-impl FoundPage {
-    pub(super) fn new(
-        frame: PageFrame,
-        id: &str,
-        draft: &ListDraft,
-        work: &[DestinationWork],
-        time: String,
-    ) -> Self {
-        let survey = &draft.survey;
-        let findings = &survey.findings;
-        let whole = survey.rows;
-        let provider = |work: &DestinationWork| ProviderRow {
-            name: printable(&work.name),
-            rows: grouped(work.open),
-            share: Share { count: work.open, of: whole }.percent(),
-            bar: stacked(&[work.open], whole)[0],
-        };
-        let chosen = usize::try_from(findings.column_number).unwrap_or_default();
-        let column = |(index, name): (usize, &String)| ColumnChoice {
-            number: index + 1,
-            name: printable(name),
-            is_chosen: index + 1 == chosen,
-        };
-        Self {
-            frame,
-            id: id.to_owned(),
-            name: list_name(&draft.list.request().filename),
-            time: capitalised(&time),
-            layout: printable(&findings.layout),
-            facts: facts(draft),
-            first: survey
-                .first
-                .iter()
-                .map(|row| (row.number, row.address.clone(), row.note))
-                .collect(),
-            columns: if chosen == 0 {
-                Vec::new()
-            } else {
-                survey.columns.iter().enumerate().map(column).collect()
-            },
-            notes: findings.notes.iter().map(|note| printable(note)).collect(),
-            providers: work.iter().take(PROVIDERS).map(provider).collect(),
-        }
-    }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut text = text.to_owned();
-    if let Some(first) = text.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    text + "."
-}
-
-/// The counts of a list, as name and number.
-fn facts(draft: &ListDraft) -> Vec<(&'static str, String)> {
-    let survey = &draft.survey;
-    let findings = &survey.findings;
-    let many = |count: Option<u64>| count.map_or_else(|| "very many".to_owned(), grouped);
-    let always = [
-        ("rows", grouped(count(findings.rows))),
-        ("with an address", grouped(survey.rows)),
-        ("different mailboxes", many(survey.mailboxes)),
-        ("domains", many(survey.domain_count.map(|count| count as u64))),
-    ];
-    let sometimes = [
-        ("without an address", count(findings.rows_without_address)),
-        ("with several addresses", count(findings.rows_with_several)),
-        ("not spelled like an address", survey.malformed),
-    ];
-    let there = sometimes.into_iter().filter(|(_, rows)| *rows > 0);
-    always.into_iter().chain(there.map(|(name, rows)| (name, grouped(rows)))).collect()
 }
 
 /// What the pages of a list that was started begin with.
