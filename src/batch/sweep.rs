@@ -9,6 +9,9 @@ use crate::campaign::id::BatchId;
 /// Longest time between two looks for batches whose retention is over.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
+/// Time after which a file that nobody holds is taken for one that was left behind.
+const LEFT_BEHIND: Duration = Duration::from_secs(2 * 60 * 60);
+
 /// Batches removed before the next look.
 const SWEEP_AT_ONCE: usize = 100;
 
@@ -19,6 +22,7 @@ pub(super) async fn run(context: WorkerContext) {
     let mut ticks = tokio::time::interval(pause);
     while context.stop.run_until_cancelled(ticks.tick()).await.is_some() {
         remove_orphans(&context).await;
+        remove_stale(&context).await;
         // One of several that share a queue does it for all.
         if !matches!(context.queue.is_reporter().await, Ok(true)) {
             continue;
@@ -82,5 +86,16 @@ async fn remove_orphans(context: &WorkerContext) {
         if matches!(context.queue.batch(&id).await, Err(QueueError::NoSuchBatch(_))) {
             remove_list(context, &id).await;
         }
+    }
+}
+
+/// Removes files of arrivals that were left behind.
+async fn remove_stale(context: &WorkerContext) {
+    let Some(uploads) = context.uploads.clone() else { return };
+    let Some(before) = context.clock.now().checked_sub(LEFT_BEHIND) else { return };
+    match tokio::task::spawn_blocking(move || uploads.remove_stale(before)).await {
+        Ok(Ok(0)) | Err(_) => {}
+        Ok(Ok(files)) => tracing::warn!(files, "lists that were left behind are removed"),
+        Ok(Err(error)) => tracing::error!(%error, "lists that were left behind are not removed"),
     }
 }

@@ -2,18 +2,22 @@
 //!
 //! ```text
 //! DATA_DIR/uploads/     0700
-//!   NAME.part           in arrival, or being made into a table; gone when the process starts anew
+//!   NAME.part           in arrival, or being made into a table; gone when the process starts anew,
+//!                       and hours after it was left behind
 //!   ID.list             the list of the batch ID
 //!   ID.json             how it is read
 //! ```
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::config::Config;
@@ -37,6 +41,8 @@ struct UploadFolder {
     /// Most octets of all of them.
     most: u64,
     last: AtomicU64,
+    /// Files in arrival, and lists that wait: somebody will keep or drop them.
+    spools: Mutex<HashSet<PathBuf>>,
     scratch: Arc<Semaphore>,
 }
 
@@ -64,6 +70,7 @@ pub enum UploadError {
 /// A file in arrival; dropped, it is removed.
 #[derive(Debug)]
 pub struct SpoolFile {
+    store: UploadStore,
     path: PathBuf,
     file: Option<File>,
     written: u64,
@@ -100,6 +107,7 @@ impl UploadStore {
             largest: largest * MIB,
             most: most * MIB,
             last: AtomicU64::new(0),
+            spools: Mutex::default(),
             scratch: Arc::new(Semaphore::new(SCRATCH_PLACES)),
         })))
     }
@@ -120,7 +128,9 @@ impl UploadStore {
         }
         let path = self.next_path();
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        Ok(SpoolFile { path, file: Some(file), written: 0, largest: self.0.largest })
+        self.0.spools.lock().insert(path.clone());
+        let (store, largest) = (self.clone(), self.0.largest);
+        Ok(SpoolFile { store, path, file: Some(file), written: 0, largest })
     }
 
     /// A place to make a file at, unless all are taken.
@@ -175,6 +185,29 @@ impl UploadStore {
                 _ => {}
             }
         }
+    }
+
+    /// Removes the files of arrivals that nobody holds any more and that were last written before
+    /// `before`: the disk failed when they were to go. Returns their number. This waits for the
+    /// disk.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub(super) fn remove_stale(&self, before: SystemTime) -> io::Result<usize> {
+        let mut removed = 0;
+        for entry in fs::read_dir(&self.0.folder)? {
+            let entry = entry?;
+            let path = entry.path();
+            let is_part = path.extension().is_some_and(|extension| extension == "part");
+            // One that goes meanwhile is not stale.
+            let written = entry.metadata().and_then(|file| file.modified());
+            let is_old = written.is_ok_and(|written| written < before);
+            if is_part && is_old && !self.0.spools.lock().contains(&path) {
+                fs::remove_file(&path)?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
     }
 
     fn next_path(&self) -> PathBuf {
@@ -254,6 +287,7 @@ impl Drop for SpoolFile {
     fn drop(&mut self) {
         // Not there any more if it was kept.
         let _ = fs::remove_file(&self.path);
+        self.store.0.spools.lock().remove(&self.path);
     }
 }
 
@@ -314,5 +348,31 @@ mod tests {
         std::mem::forget(uploads.begin().unwrap());
         store(folder.path(), 1, 1);
         assert_eq!(files(folder.path()), 0, "the process ended meanwhile");
+    }
+    #[test]
+    fn a_file_that_was_left_behind_goes_after_a_while_and_one_that_somebody_holds_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let uploads = store(folder.path(), 1, 1);
+        let before = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+        let age = |name: &str| {
+            let file = File::options().append(true).create(true);
+            let file = file.open(folder.path().join("uploads").join(name)).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        };
+        let mut held = uploads.begin().unwrap();
+        held.write(b"email\n").unwrap();
+        age("0.part");
+        age("99.part");
+        let id = BatchId::new(SystemTime::UNIX_EPOCH);
+        uploads.keep(&uploads.begin().unwrap(), &id, b"{}").unwrap();
+        age(&format!("{id}.list"));
+        fs::write(folder.path().join("uploads").join("98.part"), "young").unwrap();
+        assert_eq!(uploads.remove_stale(before).unwrap(), 1);
+        assert_eq!(files(folder.path()), 4, "99.part alone was left behind for long");
+        let left = held.read().unwrap().metadata().unwrap().len();
+        assert_eq!(left, 6, "a list that waits is whole");
+        assert!(uploads.list(&id).unwrap().is_some());
+        drop(held);
+        assert_eq!(files(folder.path()), 3);
     }
 }
