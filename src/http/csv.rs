@@ -84,15 +84,24 @@ fn line(cells: impl Iterator<Item = String>) -> String {
 }
 
 /// The cell, in quotes where it needs them, and behind a `'` where a spreadsheet would take it for
-/// a formula.
+/// a formula. A number is none, whatever its sign: callers find their rows again by it.
 fn quote(cell: &str) -> String {
-    let safe = if is_formula(cell) { format!("'{cell}") } else { cell.to_owned() };
+    let is_formula = is_formula(cell) && !is_number(cell);
+    let safe = if is_formula { format!("'{cell}") } else { cell.to_owned() };
     let cell = safe.as_str();
     if cell.contains(['"', ',', '\r', '\n']) {
         format!("\"{}\"", cell.replace('"', "\"\""))
     } else {
         cell.to_owned()
     }
+}
+
+/// Returns whether the cell is a decimal number with a sign, such as `-17` or `+0.5`.
+fn is_number(cell: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
+    let number = cell.strip_prefix(['+', '-']).unwrap_or(cell);
+    let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
+    digits(whole) && digits(decimals)
 }
 
 #[cfg(test)]
@@ -125,5 +134,19 @@ mod tests {
             (&row[4], &row[6], &row[8], &row[9]),
             ("risky", "catch_all", "role cleaned", "250")
         );
+    }
+    #[test]
+    fn a_row_id_that_is_a_number_comes_back_as_it_was_given_and_a_formula_does_not() {
+        let cell = |row_id: &str| {
+            let result = BatchResult { row: 1, row_id: row_id.to_owned(), verification: None };
+            let line = rows(&[result]);
+            line.split(',').nth(1).unwrap().to_owned()
+        };
+        for number in ["-17", "+17", "-0.5", "17", "0"] {
+            assert_eq!(cell(number), number);
+        }
+        for formula in ["-17+1", "-", "+", "-1.", "-.5", "-1.2.3", "=1", "@a", "-cmd|x", "+49 1"] {
+            assert_eq!(cell(formula), format!("'{formula}"));
+        }
     }
 }
