@@ -54,7 +54,7 @@ pub(super) async fn show(site: &SiteParts, visit: &Visit, id: &str) -> Answered 
     let now = site.clock.now();
     let head = BatchHead::new(&batch, now);
     if !from_message::state(&batch).is_over() {
-        let places = tallies(visit, id, TallyKind::Provider, PLACES).await?;
+        let places = tallies(visit, id, TallyKind::Provider, PLACES).await.unwrap_or_default();
         let progress = ProgressView::new(&batch, &places, now);
         return Ok(answer::page(
             StatusCode::OK,

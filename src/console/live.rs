@@ -10,8 +10,8 @@ use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use tonic::Status;
 use tonic::body::Body;
+use tonic::{Code, Status};
 
 use super::answer;
 use super::batches::{PLACES, tallies};
@@ -92,7 +92,12 @@ impl LiveProgress {
         };
         let now = self.clock.now();
         if self.next_look.is_none_or(|next| next <= now) {
-            self.places = tallies(&self.visit, &self.id, TallyKind::Provider, PLACES).await?;
+            match tallies(&self.visit, &self.id, TallyKind::Provider, PLACES).await {
+                Ok(places) => self.places = places,
+                // The list still shows how far it is.
+                Err(status) if is_passing(&status) => {}
+                Err(status) => return Err(status),
+            }
             let took = self.clock.now().duration_since(now).unwrap_or_default();
             self.next_look = Some(now + LOOK_EVERY.max(took * LOOK_SHARE));
         }
@@ -100,8 +105,72 @@ impl LiveProgress {
     }
 }
 
+/// Returns whether the next look may have an answer: a limit was reached, or the database is away.
+/// A key that was withdrawn, or a list that was deleted, ends the events.
+fn is_passing(status: &Status) -> bool {
+    matches!(
+        status.code(),
+        Code::ResourceExhausted | Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled
+    )
+}
+
 fn event(progress: &ProgressView) -> Bytes {
     let html = progress.render().unwrap_or_default();
     let lines: String = html.lines().map(|line| format!("data: {line}\n")).collect();
     format!("event: progress\n{lines}\n").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response};
+    use http_body_util::Full;
+    use prost::Message as _;
+
+    use super::*;
+    use crate::console::sessions::Sessions;
+    use crate::http::{OwnServices, frame};
+    use crate::proto::{Batch, BatchState};
+    use crate::verdict::Reason;
+
+    /// Services that know of a batch that runs, and refuse everything else so.
+    fn services(refusal: Code) -> OwnServices {
+        OwnServices::new(tower::service_fn(move |request: Request<Body>| async move {
+            let batch = Batch { state: BatchState::Running.into(), ..Batch::default() };
+            let state = WatchBatchResponse { batch: Some(batch) };
+            let answer = if request.uri().path().ends_with("/WatchBatch") {
+                Response::new(Body::new(Full::new(frame(&state.encode_to_vec()).unwrap())))
+            } else {
+                Status::new(refusal, "refused").into_http()
+            };
+            Ok::<_, Infallible>(answer)
+        }))
+    }
+
+    async fn live(refusal: Code) -> LiveProgress {
+        let clock = Clock::start();
+        let (session, _) = Sessions::new(false).begin(None, clock.now()).unwrap();
+        let (parts, ()) = Request::new(()).into_parts();
+        let visit = Visit::new(parts, session, services(refusal));
+        let states = visit.stream("WatchBatch", &WatchBatchRequest::default()).await.unwrap();
+        let finished = vec![(Reason::MailboxAccepted, 3)];
+        let name = "acme.test".to_owned();
+        let places = vec![GroupCounts { name, rows: 3, finished, operator: None }];
+        let (id, next_look) = ("x".to_owned(), None);
+        LiveProgress { states, visit, id, clock, places, next_look, is_first: true }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn progress_is_told_with_the_last_providers_while_there_is_no_news_of_them() {
+        for refusal in [Code::ResourceExhausted, Code::Unavailable] {
+            let mut live = live(refusal).await;
+            let (event, is_on) = live.next().await.unwrap();
+            let event = String::from_utf8_lossy(&event);
+            assert!(event.starts_with("event: progress") && event.contains("acme.test"), "{event}");
+            assert!(is_on && live.next_look.is_some(), "it asks again after a while");
+        }
+        let refused = live(Code::Unauthenticated).await.next().await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unauthenticated, "its key was withdrawn");
+    }
 }

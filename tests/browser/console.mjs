@@ -142,6 +142,15 @@ await events;
 await page.locator("[data-live]").getByText("rows have an answer").waitFor();
 await look(page, "running");
 
+// One whose progress is refused once (a restart, a proxy without a service) comes back by itself.
+await page.route("**/live", (route) => route.fulfill({ status: 502 }), { times: 1 });
+const again = page.waitForResponse(
+  (response) => response.url().endsWith("/live") && response.status() === 200,
+);
+await page.goto(`${url}${process.env.TEST_RUNNING}`);
+await again;
+await page.locator("[data-live]").getByText("rows have an answer").waitFor();
+
 // What is not there is said in a page of its own.
 await page.goto(`${url}/console/batches/none`);
 await look(page, "trouble");

@@ -45,6 +45,15 @@ if (form) {
   });
 }
 
+// Loads the page anew once the service answers. It may be away, and a proxy's page in its place
+// would not come back.
+const PAUSE = 5_000;
+const comeBack = async (pause) => {
+  const answer = await fetch(location.href, { method: "HEAD" }).catch(() => undefined);
+  if (answer && answer.status < 500 && answer.status !== 429) location.reload();
+  else setTimeout(comeBack, pause, Math.min(2 * pause, 60_000));
+};
+
 for (const place of document.querySelectorAll("[data-live]")) {
   const events = new EventSource(place.dataset.live);
   events.addEventListener("progress", (event) => {
@@ -53,5 +62,9 @@ for (const place of document.querySelectorAll("[data-live]")) {
   events.addEventListener("end", () => {
     events.close();
     location.reload();
+  });
+  // The browser asks again by itself where a stream broke off, and never where it was refused.
+  events.addEventListener("error", () => {
+    if (events.readyState === EventSource.CLOSED) setTimeout(comeBack, PAUSE, PAUSE);
   });
 }
