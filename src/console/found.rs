@@ -1,4 +1,4 @@
-//! The page of a list that was not started. Its template escapes what it prints.
+//! The pages of a list that was not started. Their templates escape what they print.
 
 use askama::Template;
 
@@ -6,6 +6,7 @@ use super::drafts::ListDraft;
 use super::pages::{PageFrame, count, list_name};
 use crate::campaign::eta::DestinationWork;
 use crate::campaign::preflight::{Share, grouped};
+use crate::http::{ArrivedList, ColumnQuestion};
 use crate::report::bars::{BarSpan, stacked};
 use crate::report::printable;
 
@@ -36,10 +37,10 @@ struct ColumnChoice {
     is_chosen: bool,
 }
 
-/// The rows at one provider.
+/// The addresses at one provider.
 struct ProviderRow {
     name: String,
-    rows: String,
+    addresses: String,
     share: String,
     bar: BarSpan,
 }
@@ -54,19 +55,14 @@ impl FoundPage {
     ) -> Self {
         let survey = &draft.survey;
         let findings = &survey.findings;
-        let whole = survey.rows;
+        let whole = survey.addresses;
         let provider = |work: &DestinationWork| ProviderRow {
             name: printable(&work.name),
-            rows: grouped(work.open),
+            addresses: grouped(work.open),
             share: Share { count: work.open, of: whole }.percent(),
             bar: stacked(&[work.open], whole)[0],
         };
         let chosen = usize::try_from(findings.column_number).unwrap_or_default();
-        let column = |(index, name): (usize, &String)| ColumnChoice {
-            number: index + 1,
-            name: printable(name),
-            is_chosen: index + 1 == chosen,
-        };
         Self {
             frame,
             id: id.to_owned(),
@@ -79,13 +75,49 @@ impl FoundPage {
                 .iter()
                 .map(|row| (row.number, row.address.clone(), row.note))
                 .collect(),
-            columns: if chosen == 0 {
-                Vec::new()
-            } else {
-                survey.columns.iter().enumerate().map(column).collect()
-            },
+            columns: if chosen == 0 { Vec::new() } else { choices(&survey.columns, chosen) },
             notes: findings.notes.iter().map(|note| printable(note)).collect(),
             providers: work.iter().take(PROVIDERS).map(provider).collect(),
+        }
+    }
+}
+
+/// The columns to choose from; `chosen` is the number of one of them, or 0.
+fn choices(columns: &[String], chosen: usize) -> Vec<ColumnChoice> {
+    let column = |(index, name): (usize, &String)| ColumnChoice {
+        number: index + 1,
+        name: printable(name),
+        is_chosen: index + 1 == chosen,
+    };
+    columns.iter().enumerate().map(column).collect()
+}
+
+/// Asks which column of a list holds its addresses.
+#[derive(Template)]
+#[template(path = "choose.html", config = "src/console/askama.toml")]
+pub(super) struct ChoosePage {
+    frame: PageFrame,
+    id: String,
+    name: String,
+    reason: String,
+    columns: Vec<ColumnChoice>,
+}
+
+impl ChoosePage {
+    pub(super) fn new(
+        frame: PageFrame,
+        id: &str,
+        list: &ArrivedList,
+        question: &ColumnQuestion,
+    ) -> Self {
+        let request = list.request();
+        let chosen = request.column.parse().unwrap_or_default();
+        Self {
+            frame,
+            id: id.to_owned(),
+            name: list_name(&request.filename),
+            reason: capitalised(&printable(&question.reason)),
+            columns: choices(&question.columns, chosen),
         }
     }
 }
@@ -112,6 +144,7 @@ fn facts(draft: &ListDraft) -> Vec<(&'static str, String)> {
     let sometimes = [
         ("without an address", count(findings.rows_without_address)),
         ("with several addresses", count(findings.rows_with_several)),
+        ("addresses in all", if survey.addresses > survey.rows { survey.addresses } else { 0 }),
         ("not spelled like an address", survey.malformed),
     ];
     let there = sometimes.into_iter().filter(|(_, rows)| *rows > 0);

@@ -9,7 +9,7 @@ use tonic::body::Body;
 
 use super::answer::{self, see_other};
 use super::drafts::ListDraft;
-use super::found::FoundPage;
+use super::found::{ChoosePage, FoundPage};
 use super::parts::{PREFIX, SiteParts};
 use super::survey::survey;
 use super::visit::{Answered, Visit};
@@ -67,12 +67,15 @@ pub(super) async fn show(site: &SiteParts, visit: &Visit, id: &str) -> Answered 
     let _call = visit.admit().await?;
     let draft = find(site, visit, id)?;
     let survey = &draft.survey;
+    if let Some(question) = &survey.question {
+        let page = ChoosePage::new(visit.frame(), id, &draft.list, question);
+        return Ok(answer::page(StatusCode::OK, &page));
+    }
     let work = site.batches.prospect(&survey.domains).await;
-    let mailboxes = survey.mailboxes.unwrap_or(survey.rows);
     let time = duration::before_start(
         work.clone(),
-        survey.rows.saturating_sub(survey.malformed),
-        (survey.rows, mailboxes),
+        survey.open(),
+        survey.addresses_and_mailboxes(),
         Some(site.batches.pace()),
     );
     let page = FoundPage::new(visit.frame(), id, &draft, &work, time);
@@ -101,12 +104,16 @@ pub(super) async fn start(
     form: &RequestForm,
 ) -> Answered {
     let draft = find(site, visit, id)?;
+    if draft.survey.question.is_some() {
+        let sentence = "choose the column of the addresses first; nothing was started";
+        return Err(Status::failed_precondition(sentence));
+    }
     let policy = match form.value("send_to") {
         "all" => SendPolicy::All,
         "deliverable_and_risky" => SendPolicy::DeliverableAndRisky,
         _ => SendPolicy::Deliverable,
     };
-    let list = Arc::new(draft.list.with_send_policy(policy));
+    let list = Arc::new(draft.list.with_send_policy(policy, id));
     let (messages, upload) = uploads(site)?.begin_stored(list);
     let answer: UploadBatchResponse = visit.upload(messages).await?;
     let batch = upload.keep(answer).await.batch.unwrap_or_default();

@@ -8,7 +8,7 @@ use tonic::Status;
 
 use crate::address::{Address, Domain};
 use crate::campaign::GroupTally;
-use crate::http::{ArrivedList, sent_address};
+use crate::http::{ArrivedList, ColumnQuestion, sent_address};
 use crate::listfile::{Layout, Row};
 use crate::proto::ListFindings;
 use crate::report::printable;
@@ -32,6 +32,8 @@ const LOOKED_UP: usize = 500;
 /// What a list holds.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
+    /// The question that stands before everything else: without an answer nothing was counted.
+    pub(super) question: Option<ColumnQuestion>,
     pub(super) findings: ListFindings,
     /// The names of the columns.
     pub(super) columns: Vec<String>,
@@ -39,6 +41,8 @@ pub(super) struct Survey {
     pub(super) first: Vec<FirstRow>,
     /// Rows with an address or what was meant for one.
     pub(super) rows: u64,
+    /// Addresses of those rows: each is asked about.
+    pub(super) addresses: u64,
     /// Addresses that break the grammar.
     pub(super) malformed: u64,
     /// Different mailboxes; `None`: too many to be counted.
@@ -47,6 +51,18 @@ pub(super) struct Survey {
     pub(super) domain_count: Option<usize>,
     /// The domains with the most rows.
     pub(super) domains: Vec<GroupTally>,
+}
+
+impl Survey {
+    /// Number of addresses that somebody will be asked about.
+    pub(super) fn open(&self) -> u64 {
+        self.addresses.saturating_sub(self.malformed)
+    }
+
+    /// Number of addresses, and of the mailboxes that they are.
+    pub(super) fn addresses_and_mailboxes(&self) -> (u64, u64) {
+        (self.addresses, self.mailboxes.unwrap_or(self.addresses))
+    }
 }
 
 /// A row as it is shown.
@@ -63,8 +79,14 @@ pub(super) fn survey(list: &ArrivedList) -> Result<Survey, Status> {
     let findings = list.read(|layout, row| {
         counts.note(layout, row);
         Ok(())
-    })?;
-    Ok(counts.into_survey(findings))
+    });
+    match findings {
+        Ok(findings) => Ok(counts.into_survey(findings)),
+        Err(fault) if fault.question.is_some() => {
+            Ok(Survey { question: fault.question, ..Survey::default() })
+        }
+        Err(fault) => Err(fault.status),
+    }
 }
 
 #[derive(Default)]
@@ -93,6 +115,7 @@ impl SurveyCounts {
 
     fn count_address(&mut self, address: &str) {
         let subject = Subject::parse(sent_address(address));
+        self.survey.addresses += 1;
         if self.mailboxes.len() <= MOST_MAILBOXES {
             self.mailboxes.insert(self.hash.hash_one(subject.key()));
         }

@@ -5,6 +5,7 @@
 //! and limits hold for it as for that call. Nothing grows with the file but what is on disk.
 
 mod arrival;
+mod fault;
 mod form;
 mod message_sender;
 mod reading;
@@ -25,6 +26,7 @@ use tonic::Status;
 use tonic::body::Body;
 
 use self::arrival::{ListArrival, ReceivedList, UploadSource};
+pub(crate) use self::fault::ColumnQuestion;
 pub(crate) use self::form::FormHead;
 use self::form::{ListForm, UploadBody};
 use self::message_sender::MessageSender;

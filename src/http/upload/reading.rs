@@ -7,10 +7,11 @@ use prost::Message as _;
 use tokio::sync::{Semaphore, mpsc};
 use tonic::Status;
 
-use crate::batch::uploads::{SpoolFile, UploadError, UploadStore};
+use super::fault::{ListFault, failed, question, refused, unopened, unreadable};
+use crate::batch::uploads::{SpoolFile, UploadStore};
 use crate::campaign::BatchId;
 use crate::listfile::import::{Container, ImportError, ImportLimits, Imported};
-use crate::listfile::{Format, Layout, ListFileError, Reader, ReaderOptions, Row};
+use crate::listfile::{Format, Layout, Reader, ReaderOptions, Row};
 use crate::proto::{BatchAddress, ListFindings, SendPolicy, UploadListRequest};
 
 /// Number of addresses of a page, or a few more.
@@ -76,10 +77,11 @@ impl ArrivedList {
         list
     }
 
-    /// The same list, for a campaign that is sent by this policy.
-    pub(crate) fn with_send_policy(&self, policy: SendPolicy) -> Self {
+    /// The same list, for a campaign that is sent by this policy, begun once under this id.
+    pub(crate) fn with_send_policy(&self, policy: SendPolicy, request_id: &str) -> Self {
         let mut list = self.clone();
         list.request.set_send_policy(policy);
+        request_id.clone_into(&mut list.request.request_id);
         list
     }
 
@@ -87,24 +89,26 @@ impl ArrivedList {
     pub(crate) fn read(
         &self,
         mut each: impl FnMut(&Layout, &Row) -> Result<(), Status>,
-    ) -> Result<ListFindings, Status> {
+    ) -> Result<ListFindings, ListFault> {
         let file = BufReader::new(self.table.read().map_err(unreadable)?);
         let options = reader_options(&self.request, self.origin);
-        let mut reader = Reader::open(file, &options).map_err(refused)?;
+        let mut reader = Reader::open(file, &options).map_err(unopened)?;
         let mut row = Row::default();
         let mut is_empty = true;
         while reader.read(&mut row).map_err(refused)? {
             if reader.layout().gzip && reader.octets() > self.largest {
                 let limit = self.largest / (1024 * 1024);
                 let message = format!("the list is larger than {limit} MiB unpacked");
-                return Err(Status::out_of_range(format!("{message}; send it in parts")));
+                return Err(Status::out_of_range(format!("{message}; send it in parts")).into());
             }
             is_empty &= row.address().is_none();
             each(reader.layout(), &row)?;
         }
         if is_empty {
             let message = "no row holds an address to verify; is it the right column?";
-            return Err(Status::invalid_argument(message));
+            let reason = "no row holds an address to verify in this column".to_owned();
+            let question = question(reason, reader.layout().columns.clone());
+            return Err(ListFault { status: Status::invalid_argument(message), question });
         }
         let mut findings = findings(&reader);
         if !self.part.is_empty() {
@@ -252,35 +256,6 @@ fn findings<R: io::Read>(reader: &Reader<R>) -> ListFindings {
     }
 }
 
-/// The refusal of a list that cannot be read. The parameters have the names of the options of
-/// `mailvet list`.
-fn refused(error: ListFileError) -> Status {
-    match error {
-        ListFileError::Read { source, .. } => unreadable(source),
-        error => Status::invalid_argument(error.to_string().replace("--", "")),
-    }
-}
-
-fn unreadable(error: io::Error) -> Status {
-    failed(&UploadError::Io(error))
-}
-
-/// The status of a failure to keep a list.
-pub(super) fn failed(error: &UploadError) -> Status {
-    match error {
-        UploadError::TooLarge(_) => Status::out_of_range(error.to_string()),
-        UploadError::NoRoom => Status::resource_exhausted(error.to_string()),
-        UploadError::Io(fault) if fault.kind() == io::ErrorKind::StorageFull => {
-            tracing::error!(%error, "an upload was turned away");
-            Status::resource_exhausted("the service's disk is full; nothing is lost, try later")
-        }
-        UploadError::Io(_) => {
-            tracing::error!(%error, "an upload failed");
-            Status::internal("the list cannot be kept; the service's log says why")
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -321,7 +296,7 @@ mod tests {
     #[tokio::test]
     async fn a_packed_list_that_unpacks_to_more_than_is_taken_is_refused() {
         let (_folder, list) = arrived(&bomb()).await;
-        let refusal = list.read(|_, _| Ok(())).unwrap_err();
+        let refusal = list.read(|_, _| Ok(())).unwrap_err().status;
         assert_eq!(refusal.code(), Code::OutOfRange);
         assert!(refusal.message().contains("1 MiB unpacked"), "{refusal}");
         let whole = format!("jane@acme.test\n{}", "\n".repeat((1 << 20) - 15));

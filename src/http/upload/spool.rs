@@ -7,8 +7,8 @@ use futures_util::FutureExt as _;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tonic::Status;
 
+use super::fault::failed;
 use super::message_sender::MessageSender;
-use super::reading;
 use crate::batch::uploads::{SpoolFile, UploadError, UploadStore};
 use crate::proto::BatchPage;
 use crate::proto::upload_batch_request::Part;
@@ -82,7 +82,7 @@ pub(super) async fn on_disk<T: Send + 'static>(
     job: impl FnOnce() -> Result<T, UploadError> + Send + 'static,
 ) -> Result<T, Status> {
     let done = tokio::task::spawn_blocking(job).await;
-    done.map_err(|_| Status::internal("the list cannot be kept"))?.map_err(|e| reading::failed(&e))
+    done.map_err(|_| Status::internal("the list cannot be kept"))?.map_err(|e| failed(&e))
 }
 
 /// Waits for what is to arrive, but not for ever.

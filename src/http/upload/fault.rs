@@ -1,0 +1,118 @@
+//! Why a list is not read or not kept: the refusal, and the question that a person may be asked
+//! instead.
+
+use std::io;
+
+use tonic::Status;
+
+use crate::batch::uploads::UploadError;
+use crate::listfile::ListFileError;
+
+/// Why a list is not read.
+#[derive(Debug)]
+pub(crate) struct ListFault {
+    /// The refusal of a caller who cannot be asked.
+    pub(crate) status: Status,
+    /// The question to a person who can; `None`: no other column would help.
+    pub(crate) question: Option<ColumnQuestion>,
+}
+
+/// The question which column of a list holds its addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ColumnQuestion {
+    /// The reason to ask, in words.
+    pub(crate) reason: String,
+    /// The names of the columns, two or more; empty where one has none.
+    pub(crate) columns: Vec<String>,
+}
+
+impl From<Status> for ListFault {
+    fn from(status: Status) -> Self {
+        Self { status, question: None }
+    }
+}
+
+impl From<ListFault> for Status {
+    fn from(fault: ListFault) -> Self {
+        fault.status
+    }
+}
+
+/// The fault of a list whose beginning cannot be made out.
+pub(super) fn unopened(error: ListFileError) -> ListFault {
+    let (reason, labels) = match &error {
+        ListFileError::NoAddressColumn { columns } => {
+            ("no column holds e-mail addresses".to_owned(), columns)
+        }
+        ListFileError::AmbiguousColumn { candidates, columns } => {
+            (format!("{} hold e-mail addresses alike", candidates.join(", ")), columns)
+        }
+        _ => return refused(error).into(),
+    };
+    let question = question(reason, labels.iter().map(|label| column_name(label)).collect());
+    ListFault { status: refused(error), question }
+}
+
+/// The question, if there is a choice.
+pub(super) fn question(reason: String, columns: Vec<String>) -> Option<ColumnQuestion> {
+    (columns.len() > 1).then_some(ColumnQuestion { reason, columns })
+}
+
+/// The name in a label such as `2 (Email)`.
+fn column_name(label: &str) -> String {
+    let name = label.split_once(" (").and_then(|(_, name)| name.strip_suffix(')'));
+    name.unwrap_or_default().to_owned()
+}
+
+/// The refusal of a list that cannot be read. The parameters have the names of the options of
+/// `mailvet list`.
+pub(super) fn refused(error: ListFileError) -> Status {
+    match error {
+        ListFileError::Read { source, .. } => unreadable(source),
+        error => Status::invalid_argument(error.to_string().replace("--", "")),
+    }
+}
+
+pub(super) fn unreadable(error: io::Error) -> Status {
+    failed(&UploadError::Io(error))
+}
+
+/// The status of a failure to keep a list.
+pub(super) fn failed(error: &UploadError) -> Status {
+    match error {
+        UploadError::TooLarge(_) => Status::out_of_range(error.to_string()),
+        UploadError::NoRoom => Status::resource_exhausted(error.to_string()),
+        UploadError::Io(fault) if fault.kind() == io::ErrorKind::StorageFull => {
+            tracing::error!(%error, "an upload was turned away");
+            Status::resource_exhausted("the service's disk is full; nothing is lost, try later")
+        }
+        UploadError::Io(_) => {
+            tracing::error!(%error, "an upload failed");
+            Status::internal("the list cannot be kept; the service's log says why")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listfile::{Reader, ReaderOptions};
+
+    #[test]
+    fn a_list_whose_column_is_open_is_a_question_with_the_names_of_its_columns() {
+        let fault = |text: &str| {
+            let opened = Reader::open(text.as_bytes(), &ReaderOptions::default());
+            unopened(opened.err().unwrap())
+        };
+        let alike = fault("id,from,to\n1,a@acme.test,b@acme.test\n2,c@acme.test,d@acme.test\n");
+        assert!(alike.status.message().contains("choose one with column"), "{alike:?}");
+        let asked = alike.question.unwrap();
+        assert_eq!(asked.reason, "2 (from), 3 (to) hold e-mail addresses alike");
+        assert_eq!(asked.columns, ["id", "from", "to"]);
+        let none = fault("id,name (own)\n1,Jane\n2,John\n").question.unwrap();
+        assert_eq!(none.reason, "no column holds e-mail addresses");
+        assert_eq!(none.columns, ["id", "name (own)"]);
+        assert_eq!(fault("just\nsome\nwords\n").question, None, "there is no choice");
+        assert_eq!(fault("").question, None);
+    }
+}
