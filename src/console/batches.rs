@@ -31,6 +31,7 @@ pub(super) const PLACES: i32 = 10;
 
 /// Shows where to begin, and the lists that were started.
 pub(super) async fn home(site: &SiteParts, visit: &Visit) -> Answered {
+    site.drafts.forget(site.clock.now());
     let query = visit.parts.uri.query().unwrap_or_default();
     let before = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "before");
     let request = ListBatchesRequest {

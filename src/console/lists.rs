@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 use tonic::body::Body;
 
 use super::answer::{self, see_other};
-use super::drafts::ListDraft;
+use super::drafts::{DraftState, DraftTurns, ListDraft};
 use super::found::{ChoosePage, FoundPage};
 use super::parts::{PREFIX, SiteParts};
 use super::survey::survey;
@@ -19,9 +20,10 @@ use crate::proto::{SendPolicy, UploadBatchResponse, UploadListRequest};
 
 /// Takes a list to disk, and reads it.
 pub(super) async fn receive(site: &SiteParts, visit: &Visit, body: Body) -> Answered {
+    // What nobody will start any more leaves its room to this one.
+    site.drafts.forget(site.clock.now());
     let _call = visit.admit().await?;
-    let busy = || Status::resource_exhausted("too many lists are arriving; try again in a minute");
-    let _room = site.arrivals.try_acquire().map_err(|_| busy())?;
+    let room = site.room()?;
     let content_type = visit.parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let may_come = |head: &FormHead| {
         let field = |name| head.fields.iter().find(|(field, _)| field == name);
@@ -34,7 +36,7 @@ pub(super) async fn receive(site: &SiteParts, visit: &Visit, body: Body) -> Answ
     };
     let uploads = uploads(site)?;
     let list = uploads.receive_form(content_type.unwrap_or_default(), body, may_come).await?;
-    let draft = read(list).await?;
+    let draft = read(list, room).await?;
     let id = site.drafts.add(draft, visit.session.key, site.clock.now());
     let id = id.ok_or_else(|| Status::internal("there are no random numbers"))?;
     see_other(&format!("{PREFIX}lists/{id}"))
@@ -45,27 +47,43 @@ fn uploads(site: &SiteParts) -> Result<&ListUploads, Status> {
     uploads.ok_or_else(|| Status::unimplemented("this service takes no list files"))
 }
 
-async fn read(list: Arc<ArrivedList>) -> Result<ListDraft, Status> {
+/// Reads a list. The room is held until that is done, also when nobody waits for it any more.
+async fn read(list: Arc<ArrivedList>, room: OwnedSemaphorePermit) -> Result<ListDraft, Status> {
     let reading = Arc::clone(&list);
     // Reading files blocks.
-    let survey = tokio::task::spawn_blocking(move || survey(&reading)).await;
-    let survey = survey.map_err(|_| Status::internal("the list was not read"))??;
+    let survey = tokio::task::spawn_blocking(move || {
+        let _room = room;
+        survey(&reading)
+    });
+    let survey = survey.await.map_err(|_| Status::internal("the list was not read"))??;
     Ok(ListDraft { list, survey: Arc::new(survey) })
 }
 
-fn find(site: &SiteParts, visit: &Visit, id: &str) -> Result<ListDraft, Status> {
+fn find(site: &SiteParts, visit: &Visit, id: &str) -> Result<DraftState, Status> {
     let found = site.drafts.find(id, &visit.session.key, site.clock.now());
-    found.ok_or_else(|| {
-        Status::not_found(
-            "this list was started, discarded, or waited for more than an hour; upload it again",
-        )
-    })
+    found.ok_or_else(not_there)
+}
+
+fn turns(site: &SiteParts, visit: &Visit, id: &str) -> Result<DraftTurns, Status> {
+    let found = site.drafts.turns(id, &visit.session.key, site.clock.now());
+    found.ok_or_else(not_there)
+}
+
+fn not_there() -> Status {
+    Status::not_found("this list was discarded, or waited for more than an hour; upload it again")
+}
+
+/// Leads to the page of a list that was started.
+fn to_batch(batch_id: &str) -> Answered {
+    see_other(&format!("{PREFIX}batches/{batch_id}"))
 }
 
 /// Shows what was found in a list, and how long it will take.
 pub(super) async fn show(site: &SiteParts, visit: &Visit, id: &str) -> Answered {
-    let _call = visit.admit().await?;
-    let draft = find(site, visit, id)?;
+    let draft = match find(site, visit, id)? {
+        DraftState::Waiting(draft) => draft,
+        DraftState::Started(batch_id) => return to_batch(&batch_id),
+    };
     let survey = &draft.survey;
     if let Some(question) = &survey.question {
         let page = ChoosePage::new(visit.frame(), id, &draft.list, question);
@@ -90,20 +108,27 @@ pub(super) async fn choose_column(
     form: &RequestForm,
 ) -> Answered {
     let _call = visit.admit().await?;
-    let draft = find(site, visit, id)?;
+    let draft = match find(site, visit, id)? {
+        DraftState::Waiting(draft) => draft,
+        DraftState::Started(batch_id) => return to_batch(&batch_id),
+    };
     let list = Arc::new(draft.list.with_column(form.value("column")));
-    site.drafts.replace(id, read(list).await?);
+    site.drafts.replace(id, read(list, site.room()?).await?);
     see_other(&format!("{PREFIX}lists/{id}"))
 }
 
-/// Has the list verified from here on.
+/// Has the list verified from here on. Whoever presses the button twice starts it once.
 pub(super) async fn start(
     site: &SiteParts,
     visit: &Visit,
     id: &str,
     form: &RequestForm,
 ) -> Answered {
-    let draft = find(site, visit, id)?;
+    let turn = turns(site, visit, id)?.lock_owned().await;
+    let draft = match find(site, visit, id)? {
+        DraftState::Waiting(draft) => draft,
+        DraftState::Started(batch_id) => return to_batch(&batch_id),
+    };
     if draft.survey.question.is_some() {
         let sentence = "choose the column of the addresses first; nothing was started";
         return Err(Status::failed_precondition(sentence));
@@ -115,15 +140,24 @@ pub(super) async fn start(
     };
     let list = Arc::new(draft.list.with_send_policy(policy, id));
     let (messages, upload) = uploads(site)?.begin_stored(list);
-    let answer: UploadBatchResponse = visit.upload(messages).await?;
-    let batch = upload.keep(answer).await.batch.unwrap_or_default();
-    site.drafts.remove(id);
-    see_other(&format!("{PREFIX}batches/{}", batch.batch_id))
+    let (drafts, visit, id) = (Arc::clone(&site.drafts), visit.clone(), id.to_owned());
+    // A browser that asks once more lets go of its first request: half of a list would be gone.
+    let started = site.finish(async move {
+        let _turn = turn;
+        let answer: UploadBatchResponse = visit.upload(messages).await?;
+        let batch = upload.keep(answer).await.batch.unwrap_or_default();
+        drafts.set_started(&id, batch.batch_id.clone());
+        Ok(batch.batch_id)
+    });
+    to_batch(&started.await?)
 }
 
 /// Forgets a list that was not started.
-pub(super) fn discard(site: &SiteParts, visit: &Visit, id: &str) -> Answered {
-    find(site, visit, id)?;
+pub(super) async fn discard(site: &SiteParts, visit: &Visit, id: &str) -> Answered {
+    let _turn = turns(site, visit, id)?.lock_owned().await;
+    if let DraftState::Started(batch_id) = find(site, visit, id)? {
+        return to_batch(&batch_id);
+    }
     site.drafts.remove(id);
     see_other(PREFIX)
 }

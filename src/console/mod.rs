@@ -22,6 +22,8 @@ mod progress;
 mod sessions;
 mod site;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod visit;
 mod words;
 

@@ -1,8 +1,13 @@
 //! What the console holds beyond one request.
 
-use tokio::sync::Semaphore;
+use std::sync::Arc;
 
-use super::drafts::Drafts;
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::JoinSet;
+use tonic::Status;
+
+use super::drafts::{self, Drafts};
 use super::sessions::Sessions;
 use crate::batch::Batches;
 use crate::clock::Clock;
@@ -11,7 +16,7 @@ use crate::http::{BodyReader, BrowserGuard, ListUploads};
 /// The beginning of every path of the console.
 pub(super) const PREFIX: &str = "/console/";
 
-/// Lists that arrive at a time.
+/// Lists that arrive, or are read, at a time.
 const ARRIVALS: usize = 8;
 
 /// What outlives a request.
@@ -19,12 +24,14 @@ pub(super) struct SiteParts {
     pub(super) guard: BrowserGuard,
     pub(super) sessions: Sessions,
     pub(super) bodies: BodyReader,
-    pub(super) drafts: Drafts,
+    pub(super) drafts: Arc<Drafts>,
     pub(super) batches: Batches,
     pub(super) uploads: Option<ListUploads>,
-    /// Room for lists that arrive.
-    pub(super) arrivals: Semaphore,
     pub(super) clock: Clock,
+    /// Room for lists that arrive, or are read.
+    arrivals: Arc<Semaphore>,
+    /// Work that no request waits for, or not to its end. It ends with the site.
+    tasks: Mutex<JoinSet<()>>,
 }
 
 impl SiteParts {
@@ -34,15 +41,43 @@ impl SiteParts {
         batches: Batches,
         clock: Clock,
     ) -> Self {
+        let drafts = Arc::new(Drafts::default());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(drafts::forget_for_ever(Arc::downgrade(&drafts), clock));
         Self {
             guard,
             sessions: Sessions::new(is_secure),
             bodies: BodyReader::new(),
-            drafts: Drafts::default(),
+            drafts,
             uploads: batches.uploads().map(ListUploads::new),
             batches,
-            arrivals: Semaphore::new(ARRIVALS),
             clock,
+            arrivals: Arc::new(Semaphore::new(ARRIVALS)),
+            tasks: Mutex::new(tasks),
         }
+    }
+
+    /// Room for a list that arrives or is read, held until what holds it is done.
+    pub(super) fn room(&self) -> Result<OwnedSemaphorePermit, Status> {
+        let room = Arc::clone(&self.arrivals).try_acquire_owned();
+        room.map_err(|_| {
+            Status::resource_exhausted("too many lists are arriving; try again in a minute")
+        })
+    }
+
+    /// Does `work` to its end, also when the browser that waits for it goes away.
+    pub(super) async fn finish<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Status>> + Send + 'static,
+    ) -> Result<T, Status> {
+        let (sender, done) = oneshot::channel();
+        {
+            let mut tasks = self.tasks.lock();
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(async move {
+                let _ = sender.send(work.await);
+            });
+        }
+        done.await.map_err(|_| Status::internal("it was not done to its end"))?
     }
 }

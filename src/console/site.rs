@@ -122,7 +122,7 @@ impl Site {
             Ok(answer) => answer,
             Err(status) if status.code() == Code::Unauthenticated => {
                 // The key was withdrawn meanwhile.
-                self.0.sessions.end(&visit.session);
+                self.end(&visit.session);
                 sign_in_page("Your session is over: the service does not know its key any more.")
             }
             Err(status) => visit.trouble(&status),
@@ -161,7 +161,7 @@ impl Site {
             ["verify"] => address::verify(visit, &form).await,
             ["lists", id, "column"] => lists::choose_column(&self.0, visit, id, &form).await,
             ["lists", id, "start"] => lists::start(&self.0, visit, id, &form).await,
-            ["lists", id, "discard"] => lists::discard(&self.0, visit, id),
+            ["lists", id, "discard"] => lists::discard(&self.0, visit, id).await,
             ["batches", id, "cancel"] => batches::cancel(visit, id).await,
             ["batches", id, "delete"] => batches::delete(visit, id).await,
             ["sign-out"] => self.sign_out(&visit.session),
@@ -171,8 +171,14 @@ impl Site {
     }
 
     fn sign_out(&self, session: &ConsoleSession) -> Answered {
-        self.0.sessions.end(session);
+        self.end(session);
         answer::see_other(PREFIX)
+    }
+
+    /// Ends a session, with the lists that wait in it.
+    fn end(&self, session: &ConsoleSession) {
+        self.0.sessions.end(session);
+        self.0.drafts.end(&session.key);
     }
 }
 

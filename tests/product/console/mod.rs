@@ -77,9 +77,13 @@ async fn a_list_is_shown_before_anybody_is_asked_about_it() {
         assert!(page.body.contains(shown), "{shown}: {}", page.body);
     }
     assert_eq!(product.sandbox.counts().total().connections, 0);
-    let answer = browser.post(&format!("{path}/column"), &[("column", "2")]).await;
+    let answer = browser.post(&format!("{path}/column"), &[("column", "9")]).await;
     assert_eq!(answer.status, 400, "{answer:?}");
-    assert!(answer.body.contains("is it the right column?"), "{}", answer.body);
+    let answer = browser.post(&format!("{path}/column"), &[("column", "2")]).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+    let page = browser.get(&path).await;
+    assert!(page.body.contains("No row holds an address to verify"), "{}", page.body);
+    assert!(page.body.contains(r#"<option value="2" selected>"#), "{}", page.body);
     let answer = browser.post(&format!("{path}/column"), &[("column", "3")]).await;
     assert_eq!(answer.status, 303, "{answer:?}");
     let answer = browser.post(&format!("{path}/discard"), &[]).await;
@@ -87,6 +91,104 @@ async fn a_list_is_shown_before_anybody_is_asked_about_it() {
     assert_eq!(browser.get(&path).await.status, 404);
     let kept = std::fs::read_dir(product.store().join("uploads")).unwrap().count();
     assert_eq!(kept, 0, "a discarded list leaves nothing");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_whose_column_is_open_waits_until_a_person_has_chosen_it() {
+    let product = product().await;
+    let browser = Browser::open(&product).await;
+    let alike = "Nr,E-Mail,Mail\n1,jane.doe@acme.test,nobody@acme.test\n";
+    let none = "Nr,Name\n1,Jane\n2,John\n";
+    for (list, sentence) in [
+        (none, "No column holds e-mail addresses."),
+        (alike, "2 (E-Mail), 3 (Mail) hold e-mail addresses alike."),
+    ] {
+        let path = browser.upload("people.csv", list.as_bytes()).await;
+        let page = browser.get(&path).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        for shown in ["people.csv", sentence, r#"<option value="1">1: Nr</option>"#] {
+            assert!(page.body.contains(shown), "{shown}: {}", page.body);
+        }
+        assert!(!page.body.contains("/start"), "{}", page.body);
+        let answer = browser.post(&format!("{path}/start"), &[("send_to", "all")]).await;
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert!(answer.body.contains("Choose the column"), "{}", answer.body);
+    }
+    let path = browser.upload("people.csv", alike.as_bytes()).await;
+    let answer = browser.post(&format!("{path}/column"), &[("column", "3")]).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+    let page = browser.get(&path).await;
+    let chosen = r#"<option value="3" selected>3: Mail</option>"#;
+    assert!(page.body.contains(chosen) && page.body.contains("nobody@acme.test"), "{page:?}");
+    let answer = browser.post(&format!("{path}/start"), &[("send_to", "all")]).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+    browser.report(answer.header("location").unwrap()).await;
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_is_started_once_however_often_the_button_is_pressed() {
+    let product = product().await;
+    let browser = Browser::open(&product).await;
+    let draft = browser.upload("people.csv", LIST.as_bytes()).await;
+    let start = format!("{draft}/start");
+    let (first, second) = tokio::join!(
+        browser.post(&start, &[("send_to", "all")]),
+        browser.post(&start, &[("send_to", "deliverable")]),
+    );
+    let third = browser.post(&start, &[("send_to", "all")]).await;
+    let discarded = browser.post(&format!("{draft}/discard"), &[]).await;
+    let shown = browser.get(&draft).await;
+    let path = first.header("location").unwrap().to_owned();
+    assert!(path.starts_with("/console/batches/"), "{path}");
+    for answer in [&first, &second, &third, &discarded, &shown] {
+        assert_eq!(answer.status, 303, "{answer:?}");
+        assert_eq!(answer.header("location"), Some(path.as_str()), "{answer:?}");
+    }
+    browser.report(&path).await;
+    let home = browser.get("/console/").await;
+    assert_eq!(home.body.matches("people.csv").count(), 1, "{}", home.body);
+    assert_eq!(browser.get(&format!("{path}/all")).await.status, 200, "its file is kept");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn lists_are_read_again_by_as_many_as_may_arrive_at_a_time() {
+    let product = product().await;
+    let (browser, other) = (Browser::open(&product).await, Browser::open(&product).await);
+    let draft = browser.upload("people.csv", LIST.as_bytes()).await;
+    let form = other.upload_form("list.csv", b"jane.doe@acme.test\n");
+    let head = format!(
+        "POST /console/lists HTTP/1.1\r\nhost: {}\r\ncookie: {}\r\ncontent-length: {}\r\n\
+         content-type: multipart/form-data; boundary=b\r\n\r\n",
+        product.address,
+        other.cookie,
+        form.len()
+    );
+    let most = [head.as_bytes(), &form[..form.len() - 10]].concat();
+    // One more is tried at a time, since the list that looks for a place may take the last one.
+    let mut arriving = Vec::new();
+    let filling = async {
+        loop {
+            let mut stream = TcpStream::connect(product.address).await.unwrap();
+            stream.write_all(&most).await.unwrap();
+            arriving.push(stream);
+            let looked = other.upload_with(&other.token, "x.csv", b"a@acme.test\n").await;
+            if looked.status == 429 {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(TIME_LIMIT, filling).await.expect("some arrive at a time");
+    let answer = browser.post(&format!("{draft}/column"), &[("column", "3")]).await;
+    assert_eq!(answer.status, 429, "{answer:?}");
+    drop(arriving);
+    let is_free = async {
+        let form = format!("{draft}/column");
+        while browser.post(&form, &[("column", "3")]).await.status != 303 {}
+    };
+    tokio::time::timeout(TIME_LIMIT, is_free).await.expect("there is room again");
     product.stop().await;
 }
 
@@ -252,7 +354,8 @@ async fn an_address_gets_its_verdict_with_the_evidence_in_words() {
 async fn a_file_that_is_no_list_is_refused_in_words() {
     let product = product().await;
     let browser = Browser::open(&product).await;
-    for (name, list) in [("empty.csv", &b""[..]), ("", b"a@b.test\n"), ("x.csv", b"a,b\n1,2\n")] {
+    for (name, list) in [("empty.csv", &b""[..]), ("", b"a@b.test\n"), ("x.csv", b"some\nwords\n")]
+    {
         let answer = browser.upload_with(&browser.token, name, list).await;
         assert_eq!(answer.status, 400, "{name}: {answer:?}");
         assert!(answer.body.contains("That did not work"), "{}", answer.body);

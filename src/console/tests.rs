@@ -1,0 +1,122 @@
+//! Lists that wait: what was found in them, and how long they wait.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use askama::Template as _;
+use bytes::Bytes;
+use http_body_util::Full;
+use tokio::task::JoinSet;
+use tonic::body::Body;
+
+use super::drafts::{DraftState, Drafts, ListDraft, forget_for_ever};
+use super::found::FoundPage;
+use super::pages::PageFrame;
+use super::sessions::SessionKey;
+use super::survey::survey;
+use crate::batch::Config;
+use crate::batch::uploads::UploadStore;
+use crate::campaign::eta::DestinationWork;
+use crate::clock::Clock;
+use crate::http::{FormHead, ListUploads};
+use crate::proto::UploadListRequest;
+
+const SESSION: SessionKey = [1; 32];
+const OTHER: SessionKey = [2; 32];
+
+fn store(folder: &Path) -> UploadStore {
+    UploadStore::open(folder, &Config::default()).unwrap()
+}
+
+fn files(folder: &Path) -> usize {
+    std::fs::read_dir(folder.join("uploads")).unwrap().count()
+}
+
+/// A list that came by a form.
+async fn draft(store: &UploadStore, text: &str) -> ListDraft {
+    let form = format!(
+        "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"list.csv\"\r\n\r\n\
+         {text}\r\n--b--\r\n"
+    );
+    let body = Body::new(Full::new(Bytes::from(form)));
+    let may_come = |head: &FormHead| {
+        let filename = head.filename.clone();
+        Ok(UploadListRequest { filename, ..UploadListRequest::default() })
+    };
+    let uploads = ListUploads::new(store.clone());
+    let list = uploads.receive_form("multipart/form-data; boundary=b", body, may_come);
+    let list = list.await.unwrap();
+    let survey = survey(&list).unwrap();
+    ListDraft { list, survey: Arc::new(survey) }
+}
+
+#[tokio::test]
+async fn shares_and_times_of_a_list_are_those_of_its_addresses() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let list = "n,email\n1,a@acme.test; b@acme.test\n2,c@acme.test; d@acme.test\n";
+    let draft = draft(&store, list).await;
+    let found = &draft.survey;
+    assert_eq!((found.rows, found.addresses, found.open()), (2, 4, 4));
+    assert_eq!(found.addresses_and_mailboxes(), (4, 4));
+    let name = "acme.test".to_owned();
+    let work = DestinationWork { name, open: 4, domains: 1, ..DestinationWork::default() };
+    let page = FoundPage::new(PageFrame::default(), "x", &draft, &[work], String::new());
+    let html = page.render().unwrap();
+    assert!(html.contains(">100 %<") && !html.contains("200 %"), "{html}");
+    assert!(html.contains("<dt>with an address</dt><dd>2</dd>"), "{html}");
+    assert!(html.contains("<dt>addresses in all</dt><dd>4</dd>"), "{html}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_nobody_starts_leaves_the_disk_though_nobody_opens_a_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, clock) = (store(folder.path()), Clock::start());
+    let drafts = Arc::new(Drafts::default());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(forget_for_ever(Arc::downgrade(&drafts), clock));
+    drafts.add(draft(&store, "a@acme.test\n").await, SESSION, clock.now()).unwrap();
+    tokio::time::sleep(Duration::from_secs(3500)).await;
+    assert_eq!(files(folder.path()), 1, "it waits for an hour");
+    tokio::time::sleep(Duration::from_secs(700)).await;
+    assert_eq!(files(folder.path()), 0);
+    drop(drafts);
+    tasks.join_next().await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn lists_that_wait_go_when_they_are_forgotten_and_with_their_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, now) = (store(folder.path()), Clock::start().now());
+    let drafts = Drafts::default();
+    for session in [SESSION, OTHER] {
+        drafts.add(draft(&store, "a@acme.test\n").await, session, now).unwrap();
+    }
+    drafts.end(&SESSION);
+    assert_eq!(files(folder.path()), 1, "that of the other session");
+    drafts.forget(now + Duration::from_secs(3600));
+    assert_eq!(files(folder.path()), 1, "its hour is not over");
+    drafts.forget(now + Duration::from_secs(3601));
+    assert_eq!(files(folder.path()), 0);
+}
+
+#[tokio::test]
+async fn a_list_that_was_started_makes_room_before_one_that_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, now) = (store(folder.path()), Clock::start().now());
+    let drafts = Drafts::default();
+    let mut ids = Vec::new();
+    for second in 0..4 {
+        let (draft, at) = (draft(&store, "a@acme.test\n").await, Duration::from_secs(second));
+        ids.push(drafts.add(draft, SESSION, now + at).unwrap());
+    }
+    drafts.set_started(&ids[3], "batch".to_owned());
+    let state = |id: &str| drafts.find(id, &SESSION, now);
+    assert!(matches!(state(&ids[3]), Some(DraftState::Started(batch)) if batch == "batch"));
+    drafts.replace(&ids[3], draft(&store, "b@acme.test\n").await);
+    assert!(matches!(state(&ids[3]), Some(DraftState::Started(_))), "it is not read again");
+    drafts.add(draft(&store, "a@acme.test\n").await, SESSION, now).unwrap();
+    assert!(matches!(state(&ids[0]), Some(DraftState::Waiting(_))));
+    assert!(state(&ids[3]).is_none());
+}
