@@ -1,6 +1,6 @@
 //! The site: which page answers a request, for whom.
 
-use http::header::{HeaderName, HeaderValue, SET_COOKIE};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tonic::body::Body;
@@ -46,7 +46,13 @@ impl Site {
         if let Some(file) = file(&parts) {
             return file;
         }
-        match self.0.sessions.find(&parts.headers, self.0.clock.now()) {
+        keep_keys_alone(&mut parts.headers);
+        let session = self.0.sessions.find(&parts.headers, self.0.clock.now());
+        if parts.method == Method::POST && parts.uri.path() == "/console/sign-in" {
+            // In another tab, somebody may be signed in already: this form has no token of theirs.
+            return self.sign_in(&parts, session, body, services).await;
+        }
+        match session {
             Some(session) => self.visit(Visit::new(parts, session, services), body).await,
             None => self.enter(parts, body, services).await,
         }
@@ -60,11 +66,7 @@ impl Site {
             // shows it when the page asks for itself.
             return answer::page(StatusCode::OK, &ReloadPage {});
         }
-        let origin = CallOrigin::from_parts(&parts);
-        if parts.method == Method::POST && parts.uri.path() == "/console/sign-in" {
-            return self.sign_in(body, origin, services).await;
-        }
-        match services.admit(origin).await {
+        match services.admit(CallOrigin::from_parts(&parts)).await {
             Ok(_) if is_get => {
                 let Some((session, cookie)) = self.0.sessions.begin(None, self.0.clock.now())
                 else {
@@ -84,11 +86,12 @@ impl Site {
         }
     }
 
-    /// Begins a session for a key that the gate lets in.
+    /// Begins a session for a key that the gate lets in, and ends the one there was.
     async fn sign_in(
         &self,
+        parts: &Parts,
+        before: Option<ConsoleSession>,
         body: Body,
-        origin: CallOrigin,
         services: OwnServices,
     ) -> Response<Body> {
         let form = match RequestForm::read(&self.0.bodies, body).await {
@@ -98,6 +101,7 @@ impl Site {
         let value = HeaderValue::from_str(&format!("Bearer {}", form.value("key").trim()));
         let Ok(mut value) = value else { return sign_in_page("That is no API key.") };
         value.set_sensitive(true);
+        let origin = CallOrigin::from_parts(parts);
         if let Err(status) = services.admit(origin.with_authorization(value.clone())).await {
             return match status.code() {
                 Code::Unauthenticated => {
@@ -108,7 +112,12 @@ impl Site {
         }
         let home = answer::see_other(PREFIX);
         match (self.0.sessions.begin(Some(value), self.0.clock.now()), home) {
-            (Some((_, cookie)), Ok(home)) => with_cookie(home, cookie),
+            (Some((_, cookie)), Ok(home)) => {
+                if let Some(before) = before {
+                    self.end(&before);
+                }
+                with_cookie(home, cookie)
+            }
             _ => {
                 let status = Status::internal("there are no random numbers");
                 trouble(PageFrame::default(), &status)
@@ -165,7 +174,6 @@ impl Site {
             ["batches", id, "cancel"] => batches::cancel(visit, id).await,
             ["batches", id, "delete"] => batches::delete(visit, id).await,
             ["sign-out"] => self.sign_out(&visit.session),
-            ["sign-in"] => answer::see_other(PREFIX),
             _ => Err(Status::not_found("no form has this address")),
         }
     }
@@ -204,6 +212,21 @@ fn file(parts: &Parts) -> Option<Response<Body>> {
 fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     let site = headers.get(HeaderName::from_static("sec-fetch-site"));
     site.is_some_and(|site| site == "cross-site" || site == "same-site")
+}
+
+/// Keeps the `authorization` that is a key of ours (RFC 6750 section 2.1) and no other. A browser
+/// shows what a proxy in front asked it for, such as a password (RFC 7617), with every request.
+fn keep_keys_alone(headers: &mut HeaderMap) {
+    let is_key = |value: &HeaderValue| {
+        let scheme = value.as_bytes().split(|octet| *octet == b' ').next().unwrap_or_default();
+        scheme.eq_ignore_ascii_case(b"bearer")
+    };
+    let keys: Vec<HeaderValue> =
+        headers.get_all(AUTHORIZATION).iter().filter(|value| is_key(value)).cloned().collect();
+    headers.remove(AUTHORIZATION);
+    for key in keys {
+        headers.append(AUTHORIZATION, key);
+    }
 }
 
 fn sign_in_page(trouble: &'static str) -> Response<Body> {

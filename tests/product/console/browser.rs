@@ -43,6 +43,11 @@ impl Browser {
         browser
     }
 
+    /// Sends the sign-in page's form, which has no token, from another tab.
+    pub(crate) fn sign_in_again(&self, key: &str) -> HttpRequest {
+        form("/console/sign-in", &[("key", key)]).header("cookie", &self.cookie)
+    }
+
     pub(crate) async fn get(&self, path: &str) -> HttpAnswer {
         HttpRequest::get(path).header("cookie", &self.cookie).send(self.to).await
     }

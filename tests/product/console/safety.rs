@@ -87,6 +87,56 @@ async fn a_stolen_or_chosen_cookie_is_no_key_and_signing_out_ends_it() {
 }
 
 #[tokio::test]
+async fn signing_in_on_a_second_tab_takes_the_place_of_the_first_session() {
+    let (product, keys, _file) = with_keys().await;
+    let browser = Browser::sign_in(&product, &keys[0]).await;
+    browser.upload("people.csv", LIST.as_bytes()).await;
+    let uploads = || std::fs::read_dir(product.store().join("uploads")).unwrap().count();
+    assert_eq!(uploads(), 1);
+    let wrong = browser.sign_in_again("wrong").send(product.address).await;
+    assert_eq!(wrong.status, 401, "{wrong:?}");
+    let elsewhere = browser.sign_in_again(&keys[1]).header("origin", "https://evil.example");
+    assert_eq!(elsewhere.send(product.address).await.status, 403);
+    assert_eq!(browser.get("/console/").await.status, 200, "neither ended the session");
+    let answer = browser.sign_in_again(&keys[1]).send(product.address).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+    let mut second = browser.clone();
+    second.cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    assert_eq!(second.get("/console/").await.status, 200);
+    assert_eq!(browser.get("/console/").await.status, 401, "the first session is over");
+    assert_eq!(uploads(), 0, "and with it the list that waited in it");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn signing_out_removes_the_lists_that_waited() {
+    let (product, keys, _file) = with_keys().await;
+    let browser = Browser::sign_in(&product, &keys[0]).await;
+    browser.upload("people.csv", LIST.as_bytes()).await;
+    assert_eq!(browser.post("/console/sign-out", &[]).await.status, 303);
+    assert_eq!(std::fs::read_dir(product.store().join("uploads")).unwrap().count(), 0);
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_password_for_a_proxy_in_front_is_no_key_and_keeps_nobody_out() {
+    let with = |path: &str, value: &str| HttpRequest::get(path).header("authorization", value);
+    let open = product().await;
+    for value in ["Basic dXNlcjpwYXNzd29yZA==", "basic dXNlcjpwYXNzd29yZA==", "Digest a=b"] {
+        let answer = with("/console/", value).send(open.address).await;
+        assert_eq!(answer.status, 200, "{value}: {answer:?}");
+    }
+    open.stop().await;
+    let (product, keys, _file) = with_keys().await;
+    let basic = "Basic dXNlcjpwYXNzd29yZA==";
+    assert_eq!(with("/console/", basic).send(product.address).await.status, 401, "it is no key");
+    let key = format!("Bearer {}", keys[0]);
+    assert_eq!(with("/console/", &key).send(product.address).await.status, 200);
+    assert_eq!(with("/v1/batches", basic).send(product.address).await.status, 401, "the API");
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn a_session_ends_with_its_key() {
     let (product, keys, file) = with_keys().await;
     let browser = Browser::sign_in(&product, &keys[0]).await;
@@ -131,6 +181,8 @@ async fn no_other_site_may_send_a_form_or_take_the_place_of_ours() {
         let form = browser.form("/console/verify", &[("address", "jane.doe@acme.test")]);
         let answer = form.header("origin", origin).send(product.address).await;
         assert_eq!(answer.status, 403, "{origin}: {answer:?}");
+        assert!(answer.body.contains("must pass the header"), "{}", answer.body);
+        assert!(!answer.body.contains("cors_origins"), "it has no say here: {}", answer.body);
     }
     let own = format!("http://{}", product.address);
     let form = browser.form("/console/verify", &[("address", "jane.doe@acme.test")]);
