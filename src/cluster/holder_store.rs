@@ -16,8 +16,13 @@ pub struct HolderFault(pub String);
 /// The outcome of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// This process holds the destination, and did before.
-    Kept,
+    /// This process holds the destination, and did before, whether it knew or not.
+    Kept {
+        /// What the holder before it wrote down, and how long ago.
+        state: Option<(String, Duration)>,
+        /// The holder before it died, and how long ago.
+        died: Option<Duration>,
+    },
     /// This process holds the destination from now on.
     Taken {
         /// What the holder before wrote down, and how long ago.
@@ -48,6 +53,9 @@ pub trait HolderStore: Send + Sync + 'static {
 
     /// Claims a destination that nobody holds.
     async fn claim(&self, key: &DestinationKey) -> Result<Claim, HolderFault>;
+
+    /// The destinations that this process holds.
+    async fn held(&self) -> Result<Vec<DestinationKey>, HolderFault>;
 
     /// Gives destinations up that this process holds.
     async fn release(&self, released: Vec<ReleasedDestination>) -> Result<(), HolderFault>;

@@ -28,9 +28,19 @@ pub(super) enum KnownHolder {
     Suspended,
 }
 
+/// The membership under which a claim is made: what it brings is held under no other one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ClaimBasis {
+    member: i64,
+    connection: u64,
+    /// Times that everything was lost.
+    losses: u64,
+}
+
 /// See the module.
 pub(super) struct Holdings {
     tenure: Option<Tenure>,
+    losses: u64,
     held: HashMap<DestinationKey, Arc<()>>,
     elsewhere: HashMap<DestinationKey, Arc<str>>,
 }
@@ -48,23 +58,31 @@ pub(super) enum Renewal {
 
 impl Holdings {
     pub(super) fn new() -> Self {
-        Self { tenure: None, held: HashMap::default(), elsewhere: HashMap::default() }
+        Self { tenure: None, losses: 0, held: HashMap::default(), elsewhere: HashMap::default() }
     }
 
-    /// Takes a renewal in.
-    pub(super) fn renew(&mut self, tenure: Tenure, now: SystemTime) -> Renewal {
-        let before = self.tenure.replace(tenure);
-        let Some(before) = before else { return Renewal::Lost };
-        if before.member != tenure.member || !before.may_ask(now) {
+    /// Sees what a renewal changes. What is lost is lost from here on, and nothing is held before
+    /// [`Self::begin`].
+    pub(super) fn weigh(&mut self, tenure: Tenure, now: SystemTime) -> Renewal {
+        let kept =
+            self.tenure.filter(|before| before.member == tenure.member && before.may_ask(now));
+        let Some(before) = kept else {
+            self.tenure = None;
+            self.losses += 1;
             self.held.clear();
             self.elsewhere.clear();
             return Renewal::Lost;
+        };
+        if before.connection == tenure.connection {
+            return Renewal::Same;
         }
-        if before.connection != tenure.connection {
-            self.elsewhere.clear();
-            return Renewal::Doubtful;
-        }
-        Renewal::Same
+        self.elsewhere.clear();
+        Renewal::Doubtful
+    }
+
+    /// Holds destinations under this membership from now on.
+    pub(super) fn begin(&mut self, tenure: Tenure) {
+        self.tenure = Some(tenure);
     }
 
     /// Time is over, as far as is known: nothing is held.
@@ -72,9 +90,19 @@ impl Holdings {
         self.held.clear();
     }
 
-    /// The membership under which something may be claimed now.
-    pub(super) fn tenure(&self, now: SystemTime) -> Option<Tenure> {
+    fn tenure(&self, now: SystemTime) -> Option<Tenure> {
         self.tenure.filter(|tenure| tenure.may_ask(now))
+    }
+
+    /// The membership under which something may be claimed now.
+    pub(super) fn basis(&self, now: SystemTime) -> Option<ClaimBasis> {
+        let Tenure { member, connection, .. } = self.tenure(now)?;
+        Some(ClaimBasis { member, connection, losses: self.losses })
+    }
+
+    /// `true` if not everything was lost since `basis`.
+    pub(super) fn kept_all_since(&self, basis: ClaimBasis) -> bool {
+        self.losses == basis.losses
     }
 
     /// Finds the holder of a destination.
@@ -91,16 +119,15 @@ impl Holdings {
         }
     }
 
-    /// Notes that this process holds a destination, under the membership `tenure`; `None` if that
+    /// Notes that this process holds a destination, which was claimed under `basis`; `None` if that
     /// is over meanwhile.
     pub(super) fn hold(
         &mut self,
         key: DestinationKey,
-        tenure: Tenure,
+        basis: ClaimBasis,
         now: SystemTime,
     ) -> Option<HoldToken> {
-        let current = self.tenure(now)?;
-        if (current.member, current.connection) != (tenure.member, tenure.connection) {
+        if self.basis(now)? != basis {
             return None;
         }
         self.elsewhere.remove(&key);

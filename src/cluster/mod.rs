@@ -15,6 +15,7 @@ mod json_codec;
 mod misses;
 mod peer_service;
 mod peers;
+mod pending_releases;
 mod sharing;
 mod tenure;
 

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use foldhash::HashSet;
 use foldhash::fast::FixedState;
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, RwLock};
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::holder_store::{Claim, HolderStore, ReleasedDestination};
+use super::holder_store::{Claim, HolderStore};
 use super::holdings::{Holdings, KnownHolder, Renewal};
 use super::misses::{Miss, Misses, NextLook};
 use super::peers::{ForwardFault, Peers};
+use super::pending_releases::PendingReleases;
 use super::tenure::Tenure;
 use crate::clock::Clock;
 use crate::prober::{
@@ -25,7 +27,7 @@ use crate::prober::{
 };
 use crate::smtp::{Control, Stage};
 
-/// Longest wait for a claim.
+/// Longest wait for the database.
 const CLAIM: Duration = Duration::from_secs(3);
 
 /// Claims of different destinations that are made at a time.
@@ -40,9 +42,8 @@ pub(super) struct Sharing {
     holdings: Mutex<Holdings>,
     /// Read by claims, and written by what gives destinations up: never the two at a time.
     claims: RwLock<()>,
-    /// Given up here, but not as the database has it, as far as is known: told once more. Until
-    /// then the others take this replica for the holder.
-    unreleased: Mutex<Vec<ReleasedDestination>>,
+    /// Told once more. Until then the others take this replica for the holder.
+    unreleased: Mutex<PendingReleases>,
     /// One claim of a destination at a time.
     stripes: [AsyncMutex<()>; STRIPES],
     leaving: CancellationToken,
@@ -62,7 +63,7 @@ impl QuestionRouter for Sharing {
         let key = question.key();
         let mut misses = Misses::default();
         loop {
-            let miss = match self.find(&key).await {
+            let miss = match self.find_until(&key, question.deadline).await {
                 FoundHolder::Here(routed) => return routed,
                 FoundHolder::Nobody => return RoutedQuestion::Nowhere,
                 FoundHolder::Changing => Miss::Changing,
@@ -140,10 +141,11 @@ impl Sharing {
     /// `true` while destinations may be held.
     #[cfg(test)]
     pub(super) fn may_ask(&self) -> bool {
-        self.holdings.lock().tenure(self.clock.now()).is_some()
+        self.holdings.lock().basis(self.clock.now()).is_some()
     }
 
-    /// Answers another replica, if this one holds the destination. It never asks a third one.
+    /// Answers another replica, if this one holds the destination, or may. It never asks a third
+    /// one.
     pub(super) async fn answer(&self, asked: WireQuestion) -> Result<WireOutcome, Status> {
         let not_holder = || Status::failed_precondition("another replica holds the destination");
         if self.leaving.is_cancelled() {
@@ -152,15 +154,29 @@ impl Sharing {
         let question = self.prober.decode_question(asked);
         let question = question.map_err(|fault| Status::invalid_argument(fault.to_string()))?;
         let question = question.ok_or_else(not_holder)?;
-        let now = self.clock.now();
-        let known = self.holdings.lock().find(&question.key(), now);
-        let KnownHolder::Here(_hold) = known else { return Err(not_holder()) };
+        let answering = async {
+            // The database may have it as ours, and nobody here learned of it: whoever made the
+            // claim went away, or its answer came too late. So it is claimed rather than refused.
+            let key = question.key();
+            let found = self.find_until(&key, question.deadline).await;
+            let FoundHolder::Here(_hold) = found else { return Err(not_holder()) };
+            Ok(self.prober.ask_for_another(question).await)
+        };
         tokio::select! {
             biased;
             // The next holder asks. It comes first: what waits here is answered as it stands then.
             () = self.leaving.cancelled() => Err(not_holder()),
-            outcome = self.prober.ask_for_another(question) => Ok(outcome),
+            outcome = answering => outcome,
         }
+    }
+
+    /// Finds the holder of a destination for a question that waits until `deadline`.
+    async fn find_until(&self, key: &DestinationKey, deadline: SystemTime) -> FoundHolder {
+        if deadline <= self.clock.now() {
+            return FoundHolder::Nobody;
+        }
+        let found = timeout_at(self.clock.instant(deadline), self.find(key)).await;
+        found.unwrap_or(FoundHolder::Nobody)
     }
 
     /// Finds the holder of a destination; claims it if none is known.
@@ -168,9 +184,10 @@ impl Sharing {
         if let Some(found) = self.known(key) {
             return found;
         }
-        let _claims = self.claims.read().await;
+        // The turn first: whoever waits for it keeps nobody from giving destinations up.
         let stripe = FixedState::default().hash_one(key) as usize % STRIPES;
         let _one = self.stripes[stripe].lock().await;
+        let _claims = self.claims.read().await;
         if let Some(found) = self.known(key) {
             return found;
         }
@@ -181,7 +198,10 @@ impl Sharing {
         if self.leaving.is_cancelled() {
             return Some(FoundHolder::Nobody);
         }
-        match self.holdings.lock().find(key, self.clock.now()) {
+        let known = self.holdings.lock().find(key, self.clock.now());
+        match known {
+            // Its permission ran out for a moment, between two renewals: it is taken over again.
+            KnownHolder::Here(_) if self.prober.is_suspended(key) => None,
             KnownHolder::Here(token) => {
                 Some(FoundHolder::Here(RoutedQuestion::Here(Box::new(token))))
             }
@@ -193,7 +213,7 @@ impl Sharing {
 
     /// Claims a destination. Whoever calls keeps others from claiming or giving up the same.
     async fn claim(&self, key: &DestinationKey) -> FoundHolder {
-        let Some(tenure) = self.holdings.lock().tenure(self.clock.now()) else {
+        let Some(basis) = self.holdings.lock().basis(self.clock.now()) else {
             return FoundHolder::Nobody;
         };
         let claim = match timeout(CLAIM, self.store.claim(key)).await {
@@ -205,21 +225,28 @@ impl Sharing {
             Err(_) => return FoundHolder::Nobody,
         };
         let inheritance = match claim {
-            Claim::Kept => Inheritance::default(),
+            Claim::Kept { state, died } => {
+                let own = self.unreleased.lock().remove(key, self.clock.now());
+                match own {
+                    // It is used here as it was.
+                    _ if self.prober.has_destination(key) => Inheritance::default(),
+                    Some(own) => read_inheritance(Some(own), None),
+                    None => read_inheritance(state, died),
+                }
+            }
             Claim::Taken { state, died } => {
-                // What cannot be read is of another version: it is learned again.
-                let state = state.and_then(|(text, elapsed)| {
-                    serde_json::from_str(&text).ok().map(|state| (state, elapsed))
-                });
-                Inheritance { state, died }
+                self.unreleased.lock().forget(key);
+                read_inheritance(state, died)
             }
             Claim::Peer(Some(address)) => {
                 let address: Arc<str> = address.into();
+                self.unreleased.lock().forget(key);
                 self.holdings.lock().note_peer(key.clone(), Arc::clone(&address));
                 self.prober.suspend(key);
                 return FoundHolder::Peer(address);
             }
             Claim::Peer(None) => {
+                self.unreleased.lock().forget(key);
                 self.yield_to_others(key);
                 return FoundHolder::Nobody;
             }
@@ -229,10 +256,14 @@ impl Sharing {
             }
         };
         self.prober.take_over(key, &inheritance);
-        match self.holdings.lock().hold(key.clone(), tenure, self.clock.now()) {
+        let token = self.holdings.lock().hold(key.clone(), basis, self.clock.now());
+        match token {
             Some(token) => FoundHolder::Here(RoutedQuestion::Here(Box::new(token))),
-            // The membership was renewed meanwhile, and perhaps suspended everything.
-            None => FoundHolder::Changing,
+            // The membership was renewed meanwhile: what is not held is suspended.
+            None => {
+                self.prober.suspend(key);
+                FoundHolder::Changing
+            }
         }
     }
 
@@ -242,26 +273,36 @@ impl Sharing {
         self.prober.suspend(key);
     }
 
-    /// Takes a renewal of the membership in.
+    /// Takes a renewal of the membership in. Nothing is held under it before the prober may ask,
+    /// and before all that is lost is suspended: what is held is never suspended by it.
     pub(super) async fn renew(&self, tenure: Tenure) {
-        let renewal = self.holdings.lock().renew(tenure, self.clock.now());
+        let renewal = self.holdings.lock().weigh(tenure, self.clock.now());
         if renewal == Renewal::Lost {
+            *self.unreleased.lock() = PendingReleases::default();
             self.prober.suspend_all();
         }
         self.prober.allow_until(tenure.ends_at());
+        self.holdings.lock().begin(tenure);
         if renewal == Renewal::Doubtful {
             self.confirm_all().await;
         }
     }
 
-    /// Claims again all that is held.
+    /// Gives up what the database does not have as ours. One look, however much is held: the next
+    /// renewal waits for it.
     async fn confirm_all(&self) {
         let _exclusive = self.claims.write().await;
-        let held = self.holdings.lock().held();
-        for key in held {
-            if let FoundHolder::Nobody | FoundHolder::Changing = self.claim(&key).await {
-                self.yield_to_others(&key);
+        let confirmed: HashSet<DestinationKey> = match timeout(CLAIM, self.store.held()).await {
+            Ok(Ok(confirmed)) => confirmed.into_iter().collect(),
+            Ok(Err(fault)) => {
+                tracing::debug!(%fault, "what is held is claimed again when it is asked for");
+                HashSet::default()
             }
+            Err(_) => HashSet::default(),
+        };
+        let held = self.holdings.lock().held();
+        for key in held.iter().filter(|key| !confirmed.contains(*key)) {
+            self.yield_to_others(key);
         }
     }
 
@@ -294,26 +335,27 @@ impl Sharing {
 
     /// Gives destinations up that are not in use. Whoever calls keeps others from claiming.
     async fn release(&self, keys: Vec<DestinationKey>) {
-        let mut released = self.unreleased();
+        let Some(basis) = self.holdings.lock().basis(self.clock.now()) else { return };
+        let mut pending = std::mem::take(&mut *self.unreleased.lock());
         for key in keys {
-            let Some(tenure) = self.holdings.lock().tenure(self.clock.now()) else { break };
+            let now = self.clock.now();
             if !self.holdings.lock().give_up(&key) {
                 continue;
             }
             match self.prober.hand_over(&key) {
                 Some(state) => {
-                    let state = serde_json::to_string(&state).unwrap_or_default();
-                    released.push(ReleasedDestination { key, state });
+                    pending.insert(key, serde_json::to_string(&state).unwrap_or_default(), now);
                 }
                 // Something is under way after all.
-                None => drop(self.holdings.lock().hold(key, tenure, self.clock.now())),
+                None => drop(self.holdings.lock().hold(key, basis, now)),
             }
         }
+        let released = pending.to_released();
         if released.is_empty() {
             return;
         }
         let count = released.len();
-        let fault = match timeout(CLAIM, self.store.release(released.clone())).await {
+        let fault = match timeout(CLAIM, self.store.release(released)).await {
             Ok(Ok(())) => {
                 tracing::debug!(count, "destinations were given up");
                 return;
@@ -322,14 +364,17 @@ impl Sharing {
             Err(_) => "no answer in time".to_owned(),
         };
         tracing::debug!(fault, count, "destinations were not given up: told again");
-        *self.unreleased.lock() = released;
+        // All that was held before a loss is no longer ours to give up.
+        if self.holdings.lock().kept_all_since(basis) {
+            *self.unreleased.lock() = pending;
+        }
     }
+}
 
-    /// What is to be told once more. Not what was claimed again meanwhile.
-    fn unreleased(&self) -> Vec<ReleasedDestination> {
-        let mut unreleased = std::mem::take(&mut *self.unreleased.lock());
-        let held = self.holdings.lock().held();
-        unreleased.retain(|released| !held.contains(&released.key));
-        unreleased
-    }
+/// What the database, or this replica itself, wrote down of a destination. What cannot be read is
+/// of another version: it is learned again.
+fn read_inheritance(state: Option<(String, Duration)>, died: Option<Duration>) -> Inheritance {
+    let state = state
+        .and_then(|(text, elapsed)| serde_json::from_str(&text).ok().map(|state| (state, elapsed)));
+    Inheritance { state, died }
 }

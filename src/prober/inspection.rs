@@ -40,9 +40,13 @@ impl Prober {
         deadline: SystemTime,
     ) -> TlsInspection {
         let identity = self.identity(exchanger, domain.as_str(), &[]);
-        let hold = match self.hold(exchanger, identity).await {
-            Ok(hold) => hold,
-            Err(why) => return TlsInspection::NotReached(why.to_owned()),
+        // Who holds the exchanger's destination may take long to find out.
+        let holding =
+            timeout_at(self.context.clock.instant(deadline), self.hold(exchanger, identity));
+        let hold = match holding.await {
+            Ok(Ok(hold)) => hold,
+            Ok(Err(why)) => return TlsInspection::NotReached(why.to_owned()),
+            Err(_) => return TlsInspection::NotReached("no answer in time".to_owned()),
         };
         let handle = self.destination(exchanger, identity);
         let begin = |core: &mut super::destination::Destination<_>, memory: &mut _, now| {

@@ -75,6 +75,18 @@ impl Prober {
         self.find(key).is_none_or(|handle| handle.peek(|core| core.is_idle(since)))
     }
 
+    /// `true` if something is known of a destination here.
+    #[must_use]
+    pub fn has_destination(&self, key: &DestinationKey) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// `true` if a destination was suspended and not taken over since.
+    #[must_use]
+    pub fn is_suspended(&self, key: &DestinationKey) -> bool {
+        self.find(key).is_some_and(|handle| handle.peek(|core| core.is_suspended()))
+    }
+
     fn find(&self, key: &DestinationKey) -> Option<Arc<DestinationHandle>> {
         let identity = self.identity_number(&key.identity)?;
         self.destinations.find(&key.destination, identity)

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
+use tokio_postgres::Row;
 
 use super::clearing;
-use super::engine::{Engine, change, find};
+use super::engine::{Engine, change, find, query};
 use super::error::DatabaseFault;
+use crate::address::DomainName;
 use crate::cluster::{Claim, HolderFault, HolderStore, ReleasedDestination, Tenure};
 use crate::prober::DestinationKey;
 
@@ -39,6 +41,8 @@ const RELEASE: &str = "
     FROM unnest($2::text[], $3::text[], $4::text[]) r (identity, destination, state)
     WHERE d.identity = r.identity AND d.destination = r.destination AND d.holder = $1";
 
+const HELD: &str = "SELECT identity, destination FROM mailvet.destinations WHERE holder = $1";
+
 /// The destinations of this process, in the database.
 pub(super) struct PostgresHolders {
     engine: Arc<Engine>,
@@ -64,14 +68,23 @@ impl PostgresHolders {
         if !row.get::<_, bool>(0) {
             return Ok(Claim::Peer(row.get(5)));
         }
-        if row.get(1) {
-            return Ok(Claim::Kept);
-        }
         let before = |millis: Option<i64>| {
             millis.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or_default()))
         };
-        let state: Option<String> = row.get(2);
-        Ok(Claim::Taken { state: state.zip(before(row.get(3))), died: before(row.get(4)) })
+        let state = row.get::<_, Option<String>>(2).zip(before(row.get(3)));
+        let died = before(row.get(4));
+        let was_ours: bool = row.get(1);
+        Ok(if was_ours { Claim::Kept { state, died } } else { Claim::Taken { state, died } })
+    }
+
+    async fn held(&self) -> Result<Vec<DestinationKey>, DatabaseFault> {
+        let client = self.engine.client().await?;
+        let rows = query(&client, HELD, &[&self.engine.member()]).await?;
+        let key = |row: &Row| DestinationKey {
+            identity: row.get::<_, &str>(0).into(),
+            destination: DomainName::from_ascii(row.get(1)),
+        };
+        Ok(rows.iter().map(key).collect())
     }
 
     async fn release(&self, released: &[ReleasedDestination]) -> Result<(), DatabaseFault> {
@@ -93,6 +106,10 @@ impl HolderStore for PostgresHolders {
 
     async fn claim(&self, key: &DestinationKey) -> Result<Claim, HolderFault> {
         self.claim(key).await.map_err(|fault| HolderFault(fault.to_string()))
+    }
+
+    async fn held(&self) -> Result<Vec<DestinationKey>, HolderFault> {
+        self.held().await.map_err(|fault| HolderFault(fault.to_string()))
     }
 
     async fn release(&self, released: Vec<ReleasedDestination>) -> Result<(), HolderFault> {

@@ -15,13 +15,26 @@ fn tenure(member: i64, connection: u64, renewed: u64) -> Tenure {
     Tenure { member, connection, renewed_at: at(renewed), members: 2 }
 }
 
+/// Takes a renewal in, as its holder does.
+fn renew(holdings: &mut Holdings, tenure: Tenure, now: SystemTime) -> Renewal {
+    let renewal = holdings.weigh(tenure, now);
+    holdings.begin(tenure);
+    renewal
+}
+
+/// Claims a destination in no time.
+fn hold(holdings: &mut Holdings, name: &str, now: SystemTime) -> Option<HoldToken> {
+    let basis = holdings.basis(now)?;
+    holdings.hold(key(name), basis, now)
+}
+
 fn is_here(holdings: &Holdings, name: &str, now: SystemTime) -> bool {
     matches!(holdings.find(&key(name), now), KnownHolder::Here(_))
 }
 
 fn started() -> Holdings {
     let mut holdings = Holdings::new();
-    assert_eq!(holdings.renew(tenure(1, 0, 0), at(0)), Renewal::Lost);
+    assert_eq!(renew(&mut holdings, tenure(1, 0, 0), at(0)), Renewal::Lost);
     holdings
 }
 
@@ -29,12 +42,12 @@ fn started() -> Holdings {
 fn nothing_is_asked_or_claimed_before_the_first_renewal_and_after_the_time_of_the_last() {
     let mut holdings = Holdings::new();
     assert!(matches!(holdings.find(&key("a.example"), at(0)), KnownHolder::Suspended));
-    holdings.renew(tenure(1, 0, 0), at(0));
+    renew(&mut holdings, tenure(1, 0, 0), at(0));
     assert!(matches!(holdings.find(&key("a.example"), at(0)), KnownHolder::Unknown));
-    assert!(holdings.hold(key("a.example"), tenure(1, 0, 0), at(1)).is_some());
+    assert!(hold(&mut holdings, "a.example", at(1)).is_some());
     assert!(is_here(&holdings, "a.example", at(11)));
     assert!(matches!(holdings.find(&key("a.example"), at(12)), KnownHolder::Suspended));
-    assert!(holdings.hold(key("b.example"), tenure(1, 0, 0), at(12)).is_none());
+    assert!(hold(&mut holdings, "b.example", at(12)).is_none());
 }
 
 #[test]
@@ -46,8 +59,8 @@ fn renewals_in_time_keep_what_is_held_and_a_late_one_or_another_member_loses_it(
         (tenure(2, 0, 3), 3, Renewal::Lost),
     ] {
         let mut holdings = started();
-        drop(holdings.hold(key("a.example"), tenure(1, 0, 0), at(1)));
-        assert_eq!(holdings.renew(renewal, at(now)), expected);
+        drop(hold(&mut holdings, "a.example", at(1)));
+        assert_eq!(renew(&mut holdings, renewal, at(now)), expected);
         assert_eq!(is_here(&holdings, "a.example", at(now)), expected != Renewal::Lost);
     }
 }
@@ -55,16 +68,30 @@ fn renewals_in_time_keep_what_is_held_and_a_late_one_or_another_member_loses_it(
 #[test]
 fn a_claim_under_another_membership_holds_nothing() {
     let mut holdings = started();
-    holdings.renew(tenure(2, 0, 3), at(3));
-    assert!(holdings.hold(key("a.example"), tenure(1, 0, 0), at(4)).is_none());
-    holdings.renew(tenure(2, 1, 5), at(5));
-    assert!(holdings.hold(key("a.example"), tenure(2, 0, 3), at(5)).is_none());
+    let first = holdings.basis(at(0)).unwrap();
+    renew(&mut holdings, tenure(2, 0, 3), at(3));
+    assert!(holdings.hold(key("a.example"), first, at(4)).is_none());
+    let second = holdings.basis(at(4)).unwrap();
+    renew(&mut holdings, tenure(2, 1, 5), at(5));
+    assert!(holdings.hold(key("a.example"), second, at(5)).is_none());
+}
+
+#[test]
+fn a_claim_from_before_everything_was_lost_holds_nothing_under_the_same_membership() {
+    let mut holdings = started();
+    let before = holdings.basis(at(11)).unwrap();
+    assert_eq!(holdings.weigh(tenure(1, 0, 13), at(13)), Renewal::Lost);
+    assert!(holdings.basis(at(13)).is_none(), "nothing is held while all is suspended");
+    holdings.begin(tenure(1, 0, 13));
+    assert!(holdings.hold(key("a.example"), before, at(13)).is_none());
+    assert!(!holdings.kept_all_since(before));
+    assert!(hold(&mut holdings, "a.example", at(13)).is_some());
 }
 
 #[test]
 fn what_is_in_use_is_not_given_up() {
     let mut holdings = started();
-    let token = holdings.hold(key("a.example"), tenure(1, 0, 0), at(1)).unwrap();
+    let token = hold(&mut holdings, "a.example", at(1)).unwrap();
     assert!(!holdings.give_up(&key("a.example")));
     drop(token);
     assert!(holdings.give_up(&key("a.example")));

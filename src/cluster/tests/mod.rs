@@ -1,20 +1,56 @@
 //! Several replicas on one network of scripted exchangers, and a table in memory that says who
 //! holds what, as the database does.
 
+mod claims;
 mod replicas;
 mod table;
 
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::{Cluster, Config, Tenure};
+use crate::pacing;
+use crate::prober::tests::exchanger::Rules;
 use crate::prober::tests::world::World;
 use crate::prober::{self, ProbeRequest, Prober};
-use crate::smtp::{NoReply, ProbeOutcome, RecipientAnswer};
+use crate::smtp::{NoReply, ProbeOutcome, RecipientAnswer, Stage};
 use table::{HolderTable, Meanwhile, TableMember};
+
+const MX: &str = "mx.example.net";
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn count(n: u32) -> NonZeroU32 {
+    NonZeroU32::new(n).unwrap()
+}
+
+/// Sessions and connections that the destination bears.
+fn bears(sessions: u32, connections: u32) -> (prober::Config, Rules) {
+    let pacing = pacing::Config {
+        sessions_per_exchanger: count(sessions),
+        sessions_per_destination: count(sessions),
+        connections_per_minute: count(connections),
+        recipients_per_session: count(40),
+        ..pacing::Config::default()
+    };
+    let rules = Rules {
+        sessions: sessions as usize,
+        connections: Some((connections as usize, MINUTE)),
+        ..Rules::default()
+    };
+    (prober::Config { pacing, ..prober::Config::default() }, rules)
+}
+
+fn code(outcome: &ProbeOutcome) -> u16 {
+    match &outcome.attempts.last().unwrap().observation.answer {
+        RecipientAnswer::Replied { stage: Stage::Rcpt, reply, .. } => reply.code,
+        _ => 0,
+    }
+}
 
 /// One replica.
 struct Replica {

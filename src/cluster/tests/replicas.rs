@@ -1,47 +1,11 @@
 use std::collections::BTreeSet;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 
 use super::*;
 use crate::address::DomainName;
-use crate::pacing;
 use crate::prober::TlsInspection;
-use crate::prober::tests::exchanger::Rules;
-use crate::smtp::Stage;
-
-const MX: &str = "mx.example.net";
-
-const MINUTE: Duration = Duration::from_secs(60);
-
-fn count(n: u32) -> NonZeroU32 {
-    NonZeroU32::new(n).unwrap()
-}
-
-/// Sessions and connections that the destination bears.
-fn bears(sessions: u32, connections: u32) -> (prober::Config, Rules) {
-    let pacing = pacing::Config {
-        sessions_per_exchanger: count(sessions),
-        sessions_per_destination: count(sessions),
-        connections_per_minute: count(connections),
-        recipients_per_session: count(40),
-        ..pacing::Config::default()
-    };
-    let rules = Rules {
-        sessions: sessions as usize,
-        connections: Some((connections as usize, MINUTE)),
-        ..Rules::default()
-    };
-    (prober::Config { pacing, ..prober::Config::default() }, rules)
-}
-
-fn code(outcome: &ProbeOutcome) -> u16 {
-    match &outcome.attempts.last().unwrap().observation.answer {
-        RecipientAnswer::Replied { stage: Stage::Rcpt, reply, .. } => reply.code,
-        _ => 0,
-    }
-}
 
 #[tokio::test]
 async fn three_replicas_look_like_one_sender() {
@@ -139,46 +103,6 @@ async fn while_a_holder_leaves_no_question_of_another_replica_is_put_off() {
     let seen = world.world.seen(MX);
     assert!(seen.peak <= 4 && seen.punished == 0, "{} {}", seen.peak, seen.punished);
     second.leave().await;
-}
-
-#[tokio::test]
-async fn a_destination_that_could_not_be_given_up_is_given_up_the_next_time() {
-    let world = World3::new();
-    let (config, rules) = bears(2, 20);
-    world.world.host(MX, rules);
-    let first = world.replica(config.clone()).await;
-    let second = world.replica(config).await;
-    assert_eq!(code(&first.prober.probe(world.request("user@a.example", MX, MINUTE)).await), 250);
-    first.prober.drain().await;
-    let later = world.world.clock.now() + MINUTE;
-    world.table.fail_a_release();
-    first.cluster.sharing.release_idle(later).await;
-    assert_eq!(world.table.holders(), [first.member], "the table has it as the first one's");
-    first.cluster.sharing.release_idle(later).await;
-    assert_eq!(world.table.holders(), []);
-    let outcome = second.prober.probe(world.request("user@a.example", MX, MINUTE)).await;
-    assert_eq!(code(&outcome), 250, "{outcome:?}");
-    second.leave().await;
-    first.leave().await;
-}
-
-#[tokio::test]
-async fn a_destination_that_just_changes_hands_is_looked_up_again() {
-    let world = World3::new();
-    world.world.host(MX, Rules::default());
-    let replica = world.replica(prober::Config::default()).await;
-    let (member, renewed_at) = (replica.member, world.world.clock.now());
-    let renewal = Tenure { member, connection: 2, renewed_at, members: 3 };
-    for (n, happens) in
-        [Meanwhile::AnotherClaim, Meanwhile::Renewal(renewal)].into_iter().enumerate()
-    {
-        let host = format!("mx.example{n}.net");
-        world.world.host(&host, Rules::default());
-        world.table.during_a_claim(happens);
-        let outcome = replica.prober.probe(world.request("user@a.example", &host, MINUTE)).await;
-        assert_eq!(code(&outcome), 250, "{n}: {outcome:?}");
-    }
-    replica.leave().await;
 }
 
 #[tokio::test]

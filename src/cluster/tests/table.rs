@@ -27,6 +27,8 @@ pub(super) struct HolderTable {
     joined: Mutex<i64>,
     /// What happens during the next claim.
     meanwhile: Mutex<Option<Meanwhile>>,
+    /// Claims that were made.
+    claims: Mutex<usize>,
     /// Releases that fail from now on.
     failing_releases: Mutex<u32>,
 }
@@ -37,13 +39,16 @@ pub(super) enum Meanwhile {
     AnotherClaim,
     /// This membership begins.
     Renewal(Tenure),
+    /// It succeeds, and the answer never comes.
+    NoAnswer,
 }
 
 impl HolderTable {
     pub(super) fn new(clock: Clock) -> Self {
         let (rows, members) = (Mutex::default(), Mutex::default());
         let (meanwhile, failing_releases) = (Mutex::default(), Mutex::default());
-        Self { clock, rows, members, joined: Mutex::new(0), meanwhile, failing_releases }
+        let (joined, claims) = (Mutex::new(0), Mutex::default());
+        Self { clock, rows, members, joined, meanwhile, claims, failing_releases }
     }
 
     /// Has the next release fail.
@@ -54,6 +59,16 @@ impl HolderTable {
     /// Has this happen during the next claim.
     pub(super) fn during_a_claim(&self, happens: Meanwhile) {
         *self.meanwhile.lock() = Some(happens);
+    }
+
+    /// Number of claims that were made.
+    pub(super) fn claims(&self) -> usize {
+        *self.claims.lock()
+    }
+
+    /// Has this member hold a destination, as another database may say.
+    pub(super) fn give(&self, key: &DestinationKey, member: i64) {
+        self.rows.lock().entry(key.clone()).or_default().holder = Some(member);
     }
 
     /// A member is gone.
@@ -92,6 +107,29 @@ impl TableMember {
     }
 }
 
+impl TableMember {
+    fn apply_claim(&self, key: &DestinationKey) -> Claim {
+        let members = self.table.members.lock();
+        if !members.contains_key(&self.member) {
+            return Claim::Unclear;
+        }
+        let now = self.table.clock.now();
+        let since = |at: SystemTime| now.duration_since(at).unwrap_or_default();
+        let mut rows = self.table.rows.lock();
+        let row = rows.entry(key.clone()).or_default();
+        let state = row.state.clone().map(|(text, at)| (text, since(at)));
+        let died = row.died_at.map(since);
+        match row.holder {
+            Some(holder) if holder == self.member => Claim::Kept { state, died },
+            Some(holder) => Claim::Peer(members.get(&holder).cloned()),
+            None => {
+                row.holder = Some(self.member);
+                Claim::Taken { state, died }
+            }
+        }
+    }
+}
+
 #[async_trait]
 impl HolderStore for TableMember {
     fn tenure(&self) -> watch::Receiver<Option<Tenure>> {
@@ -109,25 +147,20 @@ impl HolderStore for TableMember {
                     tokio::task::yield_now().await;
                 }
             }
+            Some(Meanwhile::NoAnswer) => {
+                self.apply_claim(key);
+                std::future::pending::<()>().await;
+            }
             None => {}
         }
-        let members = self.table.members.lock();
-        if !members.contains_key(&self.member) {
-            return Ok(Claim::Unclear);
-        }
-        let now = self.table.clock.now();
-        let since = |at: SystemTime| now.duration_since(at).unwrap_or_default();
-        let mut rows = self.table.rows.lock();
-        let row = rows.entry(key.clone()).or_default();
-        match row.holder {
-            Some(holder) if holder == self.member => Ok(Claim::Kept),
-            Some(holder) => Ok(Claim::Peer(members.get(&holder).cloned())),
-            None => {
-                row.holder = Some(self.member);
-                let state = row.state.clone().map(|(text, at)| (text, since(at)));
-                Ok(Claim::Taken { state, died: row.died_at.map(since) })
-            }
-        }
+        *self.table.claims.lock() += 1;
+        Ok(self.apply_claim(key))
+    }
+
+    async fn held(&self) -> Result<Vec<DestinationKey>, HolderFault> {
+        let rows = self.table.rows.lock();
+        let ours = rows.iter().filter(|(_, row)| row.holder == Some(self.member));
+        Ok(ours.map(|(key, _)| key.clone()).collect())
     }
 
     async fn release(&self, released: Vec<ReleasedDestination>) -> Result<(), HolderFault> {

@@ -26,6 +26,10 @@ fn free() -> Claim {
     Claim::Taken { state: None, died: None }
 }
 
+fn kept() -> Claim {
+    Claim::Kept { state: None, died: None }
+}
+
 /// Has one handle do what every heartbeat does: end what the dead had.
 fn reap(database: &TestDatabase) {
     drop(database.connect());
@@ -37,7 +41,7 @@ fn a_destination_has_one_holder_and_the_others_are_told_where_it_is() {
     let (one, two) = (database.connect(), database.connect());
     let (a, b) = (share(&one, "10.0.0.1:1"), share(&two, "10.0.0.2:1"));
     assert_eq!(claim(&a, "x.example"), free());
-    assert_eq!(claim(&a, "x.example"), Claim::Kept);
+    assert_eq!(claim(&a, "x.example"), kept());
     assert_eq!(claim(&b, "x.example"), Claim::Peer(Some("10.0.0.1:1".to_owned())));
     assert_eq!(claim(&b, "y.example"), free());
     let other = DestinationKey { identity: "second".into(), ..key("x.example") };
@@ -64,7 +68,7 @@ fn of_two_claims_that_meet_one_takes_the_destination_and_the_other_sees_who_does
         assert_eq!(takes, 1, "{of_a:?} {of_b:?}");
         let (holder, other) = if of_a == free() { (&a, &b) } else { (&b, &a) };
         let name = format!("x{n}.example");
-        assert_eq!(claim(holder, &name), Claim::Kept);
+        assert_eq!(claim(holder, &name), kept());
         assert!(matches!(claim(other, &name), Claim::Peer(Some(_))));
     }
 }
@@ -84,6 +88,12 @@ fn only_the_holder_gives_a_destination_up_and_the_next_one_is_told_what_it_knew(
         panic!("it was free")
     };
     assert!(state == "known" && elapsed < Duration::from_secs(60), "{state} {elapsed:?}");
+    // Whoever claims twice may not have learned of the first time.
+    let again = claim(&b, "x.example");
+    assert!(
+        matches!(&again, Claim::Kept { state: Some((state, _)), died: None } if state == "known"),
+        "{again:?}"
+    );
     assert!(matches!(claim(&a, "x.example"), Claim::Peer(Some(_))));
 }
 
@@ -109,7 +119,23 @@ fn what_the_dead_held_is_free_once_they_are_missed_and_says_since_when() {
     assert_eq!(died(claim(&b, "y.example")).map(|(state, _)| state).as_deref(), Some("old"));
     database.sql("UPDATE mailvet.members SET seen = now() + interval '1 minute' WHERE id = 2");
     reap(&database);
-    assert_eq!(claim(&b, "x.example"), Claim::Kept);
+    assert!(matches!(claim(&b, "x.example"), Claim::Kept { died: Some(_), .. }));
+}
+
+#[test]
+fn what_a_member_holds_is_told_in_one_look() {
+    let database = TestDatabase::new();
+    let (one, two) = (database.connect(), database.connect());
+    let (a, b) = (share(&one, "10.0.0.1:1"), share(&two, "10.0.0.2:1"));
+    assert_eq!(elsewhere(a.held()).unwrap(), []);
+    for name in ["x.example", "y.example"] {
+        claim(&a, name);
+    }
+    claim(&b, "z.example");
+    let mut held = elsewhere(a.held()).unwrap();
+    held.sort();
+    assert_eq!(held, [key("x.example"), key("y.example")]);
+    assert_eq!(elsewhere(b.held()).unwrap(), [key("z.example")]);
 }
 
 #[test]
