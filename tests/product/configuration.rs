@@ -257,7 +257,15 @@ fn the_unit_of_systemd_gives_the_service_the_time_that_it_takes() {
     assert_eq!(all("StateDirectory"), ["mailvet"]);
     assert_eq!(all("NoNewPrivileges"), ["yes"]);
     assert_eq!(all("CapabilityBoundingSet"), [""]);
-    assert_eq!(all("RestartPreventExitStatus"), ["2"]);
+    // Whatever ends it, a database that comes later than it among them, it is started again.
+    assert_eq!(all("Restart"), ["on-failure"]);
+    assert_eq!(all("RestartPreventExitStatus"), [""; 0]);
+    assert_eq!(all("StartLimitIntervalSec"), ["0"]);
+    let pause: u64 = all("RestartSec")[0].parse().unwrap();
+    assert!((1..=10).contains(&pause), "{pause}");
+    // The clock is read once.
+    assert!(all("After")[0].contains("time-sync.target"));
+    assert!(all("Wants")[0].contains("time-sync.target"));
     let variables: Vec<(&str, String)> = all("Environment")
         .into_iter()
         .filter(|variable| !variable.starts_with("MAILVET_CONFIG="))
