@@ -20,7 +20,7 @@ use crate::callbacks::{self, Callbacks};
 use crate::campaign::eta::Pace;
 use crate::campaign::preflight::Thresholds;
 use crate::clock::Clock;
-use crate::cluster::{Cluster, Tenure};
+use crate::cluster::{self, Cluster, Tenure};
 use crate::config::Config;
 use crate::dns::Resolver;
 use crate::grpc::{self, Calls, Services};
@@ -362,7 +362,7 @@ pub fn problems(config: &Config) -> Vec<anyhow::Error> {
         .extend(hook_problems(&config.outcomes.hooks, is_http).into_iter().map(anyhow::Error::msg));
     found.extend(postgres::check_config(&config.store).err().map(Into::into));
     let has_store = config.store.url.is_some();
-    found.extend(config.cluster.problems(has_store).into_iter().map(anyhow::Error::msg));
+    found.extend(cluster::problems(&config.cluster, has_store).into_iter().map(anyhow::Error::msg));
     found.extend(config.dns.check().err().map(Into::into));
     found.extend(config.cache.check().err().map(Into::into));
     found.extend(Thresholds::try_from(config.preflight).err().map(Into::into));

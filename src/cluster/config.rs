@@ -1,8 +1,9 @@
 //! Settings of replicas that share egress addresses. Pure.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use http::uri::Authority;
 use serde::{Deserialize, Serialize};
 
 /// Settings of replicas that share egress addresses.
@@ -16,7 +17,8 @@ pub struct Config {
     /// The same as the other replicas reach it, such as `10.1.2.3:50052`. Default: `listen`.
     pub address: Option<String>,
     /// The file with the secret that all replicas show each other. Needed unless `listen` is on
-    /// loopback.
+    /// loopback. One secret a line: the first is shown, and each is accepted, while one replaces
+    /// another.
     pub secret_file: Option<PathBuf>,
     /// The certificate of this replica, in PEM. Default none: replicas talk in clear, in a network
     /// that is theirs alone. With it, `key` and `ca` are needed, and both ends show a certificate
@@ -53,6 +55,15 @@ impl Config {
                  cluster.address"
             ));
         }
+        if listen.port() == 0 && self.address.is_none() {
+            found.push("cluster.listen: say a port that the other replicas know".to_owned());
+        }
+        if let Some(address) = self.address.as_deref().filter(|address| !is_reachable(address)) {
+            found.push(format!(
+                "cluster.address: {address:?} is no address that the other replicas reach; write \
+                 HOST:PORT or [IPV6]:PORT"
+            ));
+        }
         if !listen.ip().is_loopback() && self.secret_file.is_none() {
             found.push(
                 "cluster.listen: whoever reaches it could have mail servers asked; name a file \
@@ -69,6 +80,15 @@ impl Config {
         }
         found
     }
+}
+
+/// `true` if a connection can be made to this address: a host and a port.
+fn is_reachable(address: &str) -> bool {
+    let Ok(authority) = address.parse::<Authority>() else { return false };
+    let has_port = authority.port_u16().is_some_and(|port| port > 0);
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let is_nowhere = host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
+    has_port && !host.is_empty() && !is_nowhere && !address.contains('@')
 }
 
 #[cfg(test)]
@@ -88,6 +108,16 @@ mod tests {
         assert!(open.contains("cluster.address") && open.contains("cluster.secret_file"), "{open}");
         let told = "listen = \"0.0.0.0:1\"\naddress = \"a:1\"\nsecret_file = \"/s\"";
         assert_eq!(problems(told, true), "");
+        for wrong in ["", "a", "a:", "a:0", "a:65536", "0.0.0.0:1", "[::]:1", "::1:1", "http://a:1"]
+        {
+            let told = format!("listen = \"127.0.0.1:1\"\naddress = {wrong:?}");
+            assert!(problems(&told, true).contains("cluster.address"), "{wrong}");
+        }
+        for right in ["a:1", "10.1.2.3:50052", "[fd00::1]:50052", "replica-0.mailvet.svc:50052"] {
+            let told = format!("listen = \"127.0.0.1:1\"\naddress = {right:?}");
+            assert_eq!(problems(&told, true), "", "{right}");
+        }
+        assert!(problems("listen = \"127.0.0.1:0\"", true).contains("port"));
         assert!(problems(&format!("{told}\nkey = \"/k\""), true).contains("all three"));
     }
 }

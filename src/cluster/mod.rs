@@ -13,11 +13,13 @@ mod holder_store;
 mod holdings;
 mod json_codec;
 mod misses;
+mod peer_connections;
 mod peer_service;
 mod peers;
 mod pending_releases;
 mod sharing;
 mod tenure;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -62,6 +64,9 @@ pub enum ClusterError {
         /// The cause.
         reason: String,
     },
+    /// The certificates cannot be used.
+    #[error("cluster.certificate, cluster.key and cluster.ca cannot be used: {0}")]
+    Tls(String),
     /// The port cannot be listened on.
     #[error("cluster.listen: {address} cannot be listened on: {reason}; choose another")]
     Listen {
@@ -70,6 +75,17 @@ pub enum ClusterError {
         /// The cause.
         reason: std::io::Error,
     },
+}
+
+/// Everything for which replicas could not share egress addresses with these settings and the files
+/// that they name, in words; `has_store`: `store.url` is set. Blocks on the file system.
+#[must_use]
+pub fn problems(config: &Config, has_store: bool) -> Vec<String> {
+    let mut found = config.problems(has_store);
+    if config.listen.is_some() {
+        found.extend(ReplicaCredentials::read(config).err().map(|error| error.to_string()));
+    }
+    found
 }
 
 /// The sharing of egress addresses with other replicas, in operation.

@@ -13,12 +13,12 @@ use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 use tower::Service;
 
 use super::credentials::{AUTHORIZATION, ReplicaCredentials};
 use super::json_codec::{JsonCodec, PATH};
+use super::peer_connections::connections;
 use super::sharing::Sharing;
 use crate::prober::{WireOutcome, WireQuestion};
 
@@ -43,10 +43,8 @@ pub(super) async fn serve(
     let mut server = Server::builder()
         .max_concurrent_streams(OPEN_QUESTIONS)
         .http2_keepalive_interval(Some(KEEP_ALIVE));
-    if let Some(tls) = credentials.server_tls() {
-        server = server.tls_config(tls)?;
-    }
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    // Its TLS begins in there, each within its time.
+    let incoming = connections(listener, credentials.acceptor());
     let service = PeerService { sharing, credentials };
     server.add_service(service).serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await
 }

@@ -1,9 +1,10 @@
 //! The way to the other replicas: one connection to each, and a call for each question.
 
+use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use http::uri::PathAndQuery;
 use parking_lot::Mutex;
 use tonic::transport::{Channel, Endpoint};
@@ -11,6 +12,7 @@ use tonic::{Code, Request};
 
 use super::credentials::{AUTHORIZATION, ReplicaCredentials};
 use super::json_codec::{JsonCodec, PATH};
+use super::tls::words;
 use crate::prober::{WireOutcome, WireQuestion};
 
 /// Time for a connection to be made.
@@ -40,11 +42,13 @@ pub(super) enum ForwardFault {
 pub(super) struct Peers {
     credentials: Arc<ReplicaCredentials>,
     channels: Mutex<HashMap<Arc<str>, Channel>>,
+    /// Replicas that could not be asked the last time: told of once, not for each question.
+    failing: Mutex<HashSet<Arc<str>>>,
 }
 
 impl Peers {
     pub(super) fn new(credentials: Arc<ReplicaCredentials>) -> Self {
-        Self { credentials, channels: Mutex::default() }
+        Self { credentials, channels: Mutex::default(), failing: Mutex::default() }
     }
 
     /// Asks the replica at `address`.
@@ -54,9 +58,38 @@ impl Peers {
         question: WireQuestion,
     ) -> Result<WireOutcome, ForwardFault> {
         let limit = question.time_limit() + SLACK;
-        match tokio::time::timeout(limit, self.call(address, question)).await {
+        let answer = match tokio::time::timeout(limit, self.call(address, question)).await {
             Ok(answer) => answer,
             Err(_) => Err(ForwardFault::Late),
+        };
+        self.note(address, &answer);
+        answer
+    }
+
+    /// Tells when a replica cannot be asked any more, and when it can again; returns `true` if
+    /// that changed.
+    fn note(&self, address: &Arc<str>, answer: &Result<WireOutcome, ForwardFault>) -> bool {
+        let mut failing = self.failing.lock();
+        match answer {
+            // It says nothing about the way there.
+            Err(ForwardFault::Late) => false,
+            Err(ForwardFault::Unreachable(reason)) => {
+                if failing.len() >= KEPT {
+                    failing.clear();
+                }
+                let begins = failing.insert(Arc::clone(address));
+                if begins {
+                    tracing::warn!(%address, reason, "another replica cannot be asked");
+                }
+                begins
+            }
+            Ok(_) | Err(ForwardFault::NotHolder) => {
+                let ends = failing.remove(address);
+                if ends {
+                    tracing::warn!(%address, "another replica can be asked again");
+                }
+                ends
+            }
         }
     }
 
@@ -66,9 +99,9 @@ impl Peers {
         question: WireQuestion,
     ) -> Result<WireOutcome, ForwardFault> {
         let unreachable = |reason: String| ForwardFault::Unreachable(reason);
-        let channel = self.channel(address).map_err(|error| unreachable(error.to_string()))?;
+        let channel = self.channel(address).map_err(|error| unreachable(words(&error)))?;
         let mut grpc = tonic::client::Grpc::new(channel);
-        grpc.ready().await.map_err(|error| unreachable(error.to_string()))?;
+        grpc.ready().await.map_err(|error| unreachable(words(&error)))?;
         let mut request = Request::new(question);
         if let Some(header) = self.credentials.header() {
             request.metadata_mut().insert(AUTHORIZATION, header.clone());
@@ -77,7 +110,10 @@ impl Peers {
         let answer = grpc.unary(request, PathAndQuery::from_static(PATH), codec).await;
         answer.map(tonic::Response::into_inner).map_err(|status| match status.code() {
             Code::FailedPrecondition => ForwardFault::NotHolder,
-            code => unreachable(format!("{code}: {}", status.message())),
+            code => {
+                let cause = status.source().map(words).unwrap_or_default();
+                unreachable(format!("{code}: {} {cause}", status.message()))
+            }
         })
     }
 
@@ -103,5 +139,25 @@ impl Peers {
         let channel = endpoint.connect_lazy();
         channels.insert(Arc::clone(address), channel.clone());
         Ok(channel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Config;
+
+    #[test]
+    fn a_replica_that_cannot_be_asked_is_told_of_when_that_begins_and_when_it_ends() {
+        let credentials = ReplicaCredentials::read(&Config::default()).unwrap();
+        let peers = Peers::new(Arc::new(credentials));
+        let (one, other): (Arc<str>, Arc<str>) = ("a:1".into(), "b:1".into());
+        let away = || Err(ForwardFault::Unreachable("refused".to_owned()));
+        assert!(peers.note(&one, &away()) && !peers.note(&one, &away()));
+        assert!(peers.note(&other, &away()));
+        assert!(!peers.note(&one, &Err(ForwardFault::Late)));
+        assert!(peers.note(&one, &Err(ForwardFault::NotHolder)));
+        assert!(!peers.note(&one, &Err(ForwardFault::NotHolder)));
+        assert!(peers.note(&one, &away()), "another time is told of");
     }
 }

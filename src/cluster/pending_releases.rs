@@ -1,4 +1,4 @@
-//! Destinations that were given up here, but not as the database has it, as far as is known. Pure.
+//! Destinations that were given up here, but not as the database has it, as far as is known.
 
 use std::time::{Duration, SystemTime};
 

@@ -48,6 +48,7 @@ const PURE_FILES: &[&str] = &[
     "callbacks/signature.rs",
     "cluster/config.rs",
     "cluster/holdings.rs",
+    "cluster/misses.rs",
     "cluster/tenure.rs",
     "console/words.rs",
     "doctor/checks/",

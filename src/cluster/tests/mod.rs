@@ -58,6 +58,7 @@ struct Replica {
     cluster: Cluster,
     member: i64,
     tenure: watch::Sender<Option<Tenure>>,
+    listen: SocketAddr,
 }
 
 /// Replicas and the network they look at.
@@ -92,7 +93,7 @@ impl World3 {
         let clock = self.world.clock;
         let cluster =
             Cluster::start(&config, listen, &prober, Arc::new(store), clock).await.unwrap();
-        let replica = Replica { prober, cluster, member, tenure };
+        let replica = Replica { prober, cluster, member, tenure, listen };
         replica.renew(self);
         // Until the renewal is taken in, nothing is asked.
         while !replica.cluster.sharing.may_ask() {

@@ -179,6 +179,28 @@ async fn a_look_at_tls_is_the_holder_s_alone() {
 }
 
 #[tokio::test]
+async fn connections_over_which_nothing_is_said_keep_no_replica_from_asking() {
+    let world = World3::new();
+    world.world.host(MX, Rules::default());
+    let holder = world.replica(prober::Config::default()).await;
+    assert_eq!(code(&holder.prober.probe(world.request("user@a.example", MX, MINUTE)).await), 250);
+    let silent = join_all((0..300).map(|_| tokio::net::TcpStream::connect(holder.listen))).await;
+    assert!(silent.iter().all(Result::is_ok));
+    let other = world.replica(prober::Config::default()).await;
+    let limit = Duration::from_secs(2);
+    let outcome = other.prober.probe(world.request("user1@a.example", MX, limit)).await;
+    assert_eq!(code(&outcome), 250, "{outcome:?}");
+    // The oldest had to make room long before their time was over.
+    let mut first = silent.into_iter().next().unwrap().unwrap();
+    let mut octet = [0];
+    let ended = tokio::io::AsyncReadExt::read(&mut first, &mut octet);
+    let ended = tokio::time::timeout(limit, ended).await.expect("it is ended");
+    assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
+    other.leave().await;
+    holder.leave().await;
+}
+
+#[tokio::test]
 async fn a_question_without_the_secret_is_not_answered() {
     let world = World3::new();
     world.world.host(MX, Rules::default());
@@ -215,7 +237,7 @@ async fn replicas_with_certificates_of_one_authority_talk_and_others_do_not() {
         let store = Arc::new(store);
         let cluster =
             Cluster::start(&config, free, &prober, store, world.world.clock).await.unwrap();
-        let replica = Replica { prober, cluster, member, tenure };
+        let replica = Replica { prober, cluster, member, tenure, listen: free };
         replica.renew(&world);
         while !replica.cluster.sharing.may_ask() {
             tokio::task::yield_now().await;
