@@ -258,6 +258,10 @@ pub(super) struct ConfigArgs {
 /// `mailvet health`
 #[derive(Debug, Args)]
 pub(super) struct HealthArgs {
+    /// Ask whether it lives, not whether it can do its work: what a restart mends. The service on
+    /// this machine may show any certificate then
+    #[arg(long)]
+    pub(super) liveness: bool,
     /// The service to ask [default: the configured server.listen]
     #[arg(long, value_name = "URL", value_parser = server_url)]
     pub(super) server: Option<String>,

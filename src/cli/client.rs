@@ -67,6 +67,9 @@ pub(super) enum Trust {
     /// The first certificate of this file, whatever it names: our own service, asked at
     /// an address that no certificate is for.
     Exactly(PathBuf),
+    /// A service on this machine, with any certificate: it is shown nothing, and what it says is
+    /// worth no more than that something answers.
+    Whichever,
 }
 
 impl ClientArgs {
@@ -104,7 +107,10 @@ impl ClientArgs {
         connect_within: Duration,
         longest_call: Option<Duration>,
     ) -> anyhow::Result<Client> {
-        let key = self.key()?;
+        let key = match trust {
+            Trust::Whichever => None,
+            Trust::Authorities | Trust::Exactly(_) => self.key()?,
+        };
         let mut endpoint = Endpoint::from_shared(url.to_owned())
             .with_context(|| format!("{url} is not a URL; write http://HOST:PORT or https://"))?
             .connect_timeout(connect_within);
@@ -118,6 +124,8 @@ impl ClientArgs {
                     let verifier = Arc::new(Pinned::read(file)?);
                     endpoint.tls_config_with_verifier(self.tls(false)?, verifier)?
                 }
+                Trust::Whichever => endpoint
+                    .tls_config_with_verifier(ClientTlsConfig::new(), Arc::new(Pinned::none()))?,
             };
         }
         Ok(InterceptedService::new(endpoint.connect().await?, ShowKey(key)))
@@ -173,17 +181,22 @@ impl Interceptor for ShowKey {
     }
 }
 
-/// Takes one certificate for the service's, and checks that the service has its key.
+/// Takes one certificate for the service's, or whichever it shows, and checks that the service has
+/// its key.
 #[derive(Debug)]
 struct Pinned {
-    certificate: CertificateDer<'static>,
+    certificate: Option<CertificateDer<'static>>,
     provider: CryptoProvider,
 }
 
 impl Pinned {
     fn read(file: &Path) -> anyhow::Result<Self> {
-        let certificate = crate::grpc::certificates(file)?.swap_remove(0);
+        let certificate = Some(crate::grpc::certificates(file)?.swap_remove(0));
         Ok(Self { certificate, provider: ring::default_provider() })
+    }
+
+    fn none() -> Self {
+        Self { certificate: None, provider: ring::default_provider() }
     }
 }
 
@@ -196,7 +209,7 @@ impl ServerCertVerifier for Pinned {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if *end_entity == self.certificate {
+        if self.certificate.as_ref().is_none_or(|own| own == end_entity) {
             Ok(ServerCertVerified::assertion())
         } else {
             Err(CertificateError::UnknownIssuer.into())

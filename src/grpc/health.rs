@@ -17,7 +17,7 @@ use crate::proto::verification_service_server::VerificationServiceServer;
 use crate::readiness::{Readiness, ReadinessState};
 
 /// The name under which it is said that the process lives, whatever it can do.
-const LIVENESS: &str = "liveness";
+pub const LIVENESS: &str = "liveness";
 
 /// The names under which it is said whether the service can do its work.
 const READINESS: [&str; 3] = [

@@ -46,6 +46,7 @@ pub use calls::{Calls, MethodStats};
 pub use check::problems;
 pub use config::Config;
 pub use convert::verification;
+pub use health::LIVENESS;
 pub use serve_error::ServeError;
 pub use server::{Services, serve, serve_within};
 pub use tls::{TlsError, certificates};

@@ -224,6 +224,63 @@ fn the_binary_takes_the_configuration_of_the_cluster_and_the_cluster_waits_for_i
     assert_eq!(*named, json!({"name": "MAILVET_CONFIG", "value": format!("{mount}/mailvet.toml")}));
 }
 
+#[test]
+fn the_address_that_the_pod_listens_on_is_set_where_it_counts_and_may_be_of_ipv6() {
+    for (folder, kind, file) in [
+        ("single", "StatefulSet", "statefulset.yaml"),
+        ("cluster", "Deployment", "deployment.yaml"),
+    ] {
+        let container =
+            find(&manifests(folder), kind)["spec"]["template"]["spec"]["containers"][0].clone();
+        let variables = container["env"].as_array().unwrap();
+        let listen = variables.iter().find(|it| it["name"] == "MAILVET_SERVER__LISTEN").unwrap();
+        let listen: std::net::SocketAddr = listen["value"].as_str().unwrap().parse().unwrap();
+        assert_eq!(container["ports"][0]["containerPort"], listen.port());
+        let path = deploy().join("kubernetes").join(folder).join(file);
+        let written = std::fs::read_to_string(path).unwrap();
+        let advice = format!("[::]:{}", listen.port());
+        assert!(written.contains(&advice), "{file}");
+        let output = mailvet_with(&["config"], &[("MAILVET_SERVER__LISTEN", advice.clone())]);
+        assert!(text(&output.stdout).contains(&format!("listen = \"{advice}\"")), "{file}");
+    }
+}
+
+/// The command lines that a manifest names for the probes of a service with TLS: startup,
+/// liveness, readiness.
+fn probe_commands(folder: &str, file: &str) -> Vec<Vec<String>> {
+    let path = deploy().join("kubernetes").join(folder).join(file);
+    let written = std::fs::read_to_string(path).unwrap();
+    let named = |line: &str| {
+        let (_, command) = line.split_once("exec: {command: [")?;
+        let (command, _) = command.split_once(']')?;
+        Some(command.split(", ").skip(1).map(str::to_owned).collect())
+    };
+    written.lines().filter_map(named).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_that_ends_in_a_restart_asks_whether_the_service_lives_and_not_whether_dns_does() {
+    // A name server that never answers.
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let nameserver = silent.local_addr().unwrap().to_string();
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["--nameserver", &nameserver, "--data-dir", dir.path().to_str().unwrap()];
+    let mut service = Service::start(&args, &[]).await;
+    let own = [("MAILVET_SERVER__LISTEN", service.address().await)];
+    for (folder, file) in [("single", "statefulset.yaml"), ("cluster", "deployment.yaml")] {
+        let commands = probe_commands(folder, file);
+        let statuses: Vec<_> = commands
+            .iter()
+            .map(|command| {
+                let command: Vec<&str> = command.iter().map(String::as_str).collect();
+                mailvet_with(&command, &own).status.code().unwrap()
+            })
+            .collect();
+        assert_eq!(statuses, [0, 0, 1], "{commands:?}");
+    }
+    service.kill().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_starts_with_the_files_of_the_cluster_and_answers_its_probes() {
     let dir = tempfile::tempdir().unwrap();

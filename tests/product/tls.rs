@@ -208,5 +208,12 @@ async fn the_health_command_trusts_an_authority_or_the_service_s_own_certificate
     let (code, said) =
         health(vec!["health".to_owned()], own(&other.path().display().to_string())).await;
     assert_eq!(code, Some(1), "another certificate, if by the same authority: {said}");
+    // It was renewed on disk, and is not taken up yet: no reason for a restart.
+    let liveness = vec!["health".to_owned(), "--liveness".to_owned()];
+    let (code, said) = health(liveness, own(&other.path().display().to_string())).await;
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) =
+        health([with(&theirs_file), vec!["--liveness".to_owned()]].concat(), vec![]).await;
+    assert_eq!(code, Some(1), "one that is asked elsewhere is checked as ever: {said}");
     product.stop().await;
 }
