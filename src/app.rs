@@ -301,10 +301,20 @@ impl App {
     /// Finishes what is begun: sessions are ended with QUIT, background tasks are waited for.
     pub async fn drain(&self) {
         self.stop.cancel();
-        if let Some(callbacks) = self.callbacks.get() {
-            callbacks.drain().await;
-        }
-        self.registrations.drain().await;
+        let callbacks = async {
+            if let Some(callbacks) = self.callbacks.get() {
+                callbacks.drain().await;
+            }
+        };
+        // Side by side: what one of them waits for is nothing to the sessions with mail servers.
+        tokio::join!(callbacks, self.registrations.drain(), self.end_sessions());
+        self.domains.drain().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Ends the sessions with mail servers, and hands over what is held.
+    async fn end_sessions(&self) {
         if let Some(cluster) = self.cluster.get() {
             cluster.begin_to_leave();
         }
@@ -312,9 +322,6 @@ impl App {
         if let Some(cluster) = self.cluster.get() {
             cluster.leave().await;
         }
-        self.domains.drain().await;
-        self.tasks.close();
-        self.tasks.wait().await;
     }
 }
 

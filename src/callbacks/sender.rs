@@ -144,9 +144,12 @@ impl Callbacks {
         let mut tries = JoinSet::new();
         while !self.0.stop.is_cancelled() {
             let seen = self.0.batches.version();
-            let next = match self.begin_tries(&mut tries).await {
-                Ok(next) => next,
-                Err(error) => {
+            // The queue may be away. What was claimed and is not tried is tried again later.
+            let begun = self.0.stop.run_until_cancelled(self.begin_tries(&mut tries)).await;
+            let next = match begun {
+                None => break,
+                Some(Ok(next)) => next,
+                Some(Err(error)) => {
                     tracing::error!(%error, "no callbacks can be read; trying again");
                     None
                 }

@@ -29,6 +29,12 @@ use crate::telemetry::{self, Traces};
 /// sessions are ended with QUIT.
 const CLOSING: Duration = Duration::from_secs(5);
 
+/// The time within [`CLOSING`] in which leases are given back before sessions are ended.
+const GIVE_BACK: Duration = Duration::from_secs(2);
+
+/// The time for whoever reads measurements to hear that the service is ending.
+const LAST_SCRAPE: Duration = Duration::from_secs(1);
+
 /// A running product, and the mail world it looks at, if that is the sandbox.
 pub(super) struct Started {
     pub(super) app: App,
@@ -120,7 +126,7 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     anyhow::ensure!(problems.is_empty(), "{}", problems.join("\n"));
     // First of all, so that a probe hears why the service is not ready yet.
     let measured = CancellationToken::new();
-    let mut measuring = measure(app, measured.clone()).await?;
+    let measuring = measure(app, measured.clone()).await?;
     app.look_after_readiness();
     let listen = app.config.server.listen;
     let listener = TcpListener::bind(listen)
@@ -149,18 +155,25 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     if drained == Drained::TimedOut {
         tracing::warn!("some calls were still running when the drain time ended");
     }
-    let closing = async {
-        // Whatever ended the serving: what is leased is given back.
-        batches.drain().await;
-        measured.cancel();
-        while measuring.join_next().await.is_some() {}
-        started.close().await;
-    };
+    measured.cancel();
+    let closing = close(started, &batches, measuring);
     if tokio::time::timeout(CLOSING, closing).await.is_err() {
         tracing::warn!("shutdown timed out before every SMTP session had sent QUIT");
     }
     tracing::info!("stopped");
     Ok(true)
+}
+
+/// Gives back what is leased, whatever ended the serving, and ends the sessions with mail servers.
+/// These wait neither for whoever still reads measurements nor, for long, for a database that is
+/// away.
+async fn close(started: Started, batches: &Batches, mut measuring: JoinSet<()>) {
+    let measured = async { while measuring.join_next().await.is_some() {} };
+    let ended = async {
+        let _is_away = tokio::time::timeout(GIVE_BACK, batches.drain()).await;
+        tokio::join!(batches.drain(), started.close());
+    };
+    let _is_silent = tokio::join!(tokio::time::timeout(LAST_SCRAPE, measured), ended);
 }
 
 /// Lowers the limit on callers' connections where descriptors would not be enough for it.

@@ -227,6 +227,33 @@ async fn go_on(sandbox: &Sandbox, store: &Path, mut reader: Accepted) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sessions_end_with_quit_though_somebody_holds_a_connection_of_the_metrics_open() {
+    let sandbox = Sandbox::start(World::from_toml(WORLD).unwrap()).await.unwrap();
+    let store = tempfile::tempdir().unwrap();
+    let mut service = Service::on(&sandbox, store.path(), &[]).await;
+    let mut client = VerificationServiceClient::new(service.channel().await);
+    for n in 0..5 {
+        let address = format!("user@quick{n}.org");
+        let request = VerifyAddressRequest { address, options: None };
+        let verification = client.verify_address(request).await.unwrap().into_inner().verification;
+        assert_eq!(verification.unwrap().verdict(), Verdict::Deliverable);
+    }
+    drop(client);
+    let silent = tokio::net::TcpStream::connect(service.metrics).await.unwrap();
+    // It was accepted once a later one is answered.
+    service.scrape().await;
+    service.terminate().await;
+    tokio::time::timeout(DRAIN, service.ended()).await.expect("it ends");
+    drop(silent);
+    let counts = sandbox.counts();
+    for n in 0..5 {
+        let counts = counts.exchanger(&format!("mx.quick{n}.net"));
+        assert!(counts.connections > 0 && counts.quit == counts.connections, "{n} {counts:?}");
+    }
+    sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_outlasts_the_drain_time_does_not_hold_up_the_end() {
     let sandbox = Sandbox::start(World::from_toml(WORLD).unwrap()).await.unwrap();
     let store = tempfile::tempdir().unwrap();
