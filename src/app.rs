@@ -36,7 +36,9 @@ use crate::registration::{self, Registrations};
 use crate::smtp::meaning::Classifier;
 use crate::telemetry;
 use crate::verifier::{Builder, Verifier, VerifierParts, read_reply_rules};
-use background::{log_readiness, look_at_clock, look_at_dns, share_places, watch_lists};
+use background::{
+    log_readiness, look_at_clock, look_at_dns, look_at_machine, share_places, watch_lists,
+};
 
 /// The running parts.
 pub struct App {
@@ -149,11 +151,12 @@ impl App {
         })
     }
 
-    /// Asks DNS from now on, again and again, whether it answers: until then the service is not
-    /// ready.
+    /// Asks DNS from now on, again and again, whether it answers, and looks at the machine's clock:
+    /// until DNS does, and once the clock was set, the service is not ready.
     pub fn look_after_readiness(&self) {
         let (resolver, readiness) = (self.sources.resolver.clone(), self.sources.readiness.clone());
         self.tasks.spawn(log_readiness(readiness.clone(), self.stop.clone()));
+        self.tasks.spawn(look_at_machine(self.clock, readiness.clone(), self.stop.clone()));
         self.tasks.spawn(look_at_dns(resolver, readiness, self.stop.clone()));
     }
 

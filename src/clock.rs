@@ -4,8 +4,11 @@
 //! here: a wall-clock reading taken once, carried forward by tokio's monotonic clock. So a step of
 //! the machine's wall clock moves no deadline and no lifetime, and a test that pauses tokio's clock
 //! pauses this one.
+//!
+//! It is never set again. A machine that was asleep, or whose clock was wrong at the start, is
+//! ahead of it or behind for good: [`Clock::offset`] says how far.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -30,6 +33,13 @@ impl Clock {
         self.wall + self.origin.elapsed()
     }
 
+    /// Difference between the machine's clock, which may be set, and this one, which is not.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one clock")]
+    pub fn offset(&self) -> Duration {
+        difference(SystemTime::now(), self.now())
+    }
+
     /// The instant, on tokio's clock, at which this clock will read `at` (the past is now).
     #[must_use]
     pub fn instant(&self, at: SystemTime) -> Instant {
@@ -37,11 +47,27 @@ impl Clock {
     }
 }
 
+/// Time between the two, whichever is earlier.
+fn difference(one: SystemTime, other: SystemTime) -> Duration {
+    one.duration_since(other).unwrap_or_else(|earlier| earlier.duration())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_whose_clock_was_set_or_that_was_asleep_is_ahead_or_behind() {
+        let clock = Clock::start();
+        assert!(clock.offset() < Duration::from_secs(60));
+        // As if the machine's clock had been set back by two hours.
+        tokio::time::advance(Duration::from_secs(7200)).await;
+        let offset = clock.offset();
+        assert!(offset > Duration::from_secs(7000) && offset <= Duration::from_secs(7200));
+        let (early, late) = (clock.now(), clock.now() + Duration::from_secs(90));
+        assert_eq!(difference(early, late), Duration::from_secs(90));
+        assert_eq!(difference(late, early), Duration::from_secs(90));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn the_clock_follows_a_paused_runtime() {

@@ -1,7 +1,7 @@
-//! Readiness of the service: DNS answers, the batches are open, the clock agrees with that of a
-//! shared store, and the service is not draining.
+//! Readiness of the service: DNS answers, the batches are open, the clock agrees with the machine's
+//! and with that of a shared store, and the service is not draining.
 //!
-//! Liveness is another question and not answered here.
+//! Liveness is another question, which only the clock has a part in: a restart mends it.
 
 use std::sync::Arc;
 
@@ -20,6 +20,9 @@ pub struct ReadinessState {
     pub store: bool,
     /// The clock is far from that of the store that is shared with other services.
     pub clock_is_off: bool,
+    /// The machine's clock was set since the start, or stood still: the process goes by another
+    /// time than everybody else, until it is started again.
+    pub clock_was_set: bool,
     /// The service is ending.
     pub draining: bool,
 }
@@ -28,7 +31,7 @@ impl ReadinessState {
     /// `true` if no condition is missing.
     #[must_use]
     pub fn is_ready(self) -> bool {
-        self.dns && self.store && !self.clock_is_off && !self.draining
+        self.dns && self.store && !self.clock_is_off && !self.clock_was_set && !self.draining
     }
 
     /// The missing conditions, in words.
@@ -38,6 +41,7 @@ impl ReadinessState {
             (!self.dns, "DNS does not answer"),
             (!self.store, "the batches are not open"),
             (self.clock_is_off, "the clock of this machine is far from the database's"),
+            (self.clock_was_set, "start it again: the machine's clock was set"),
             (self.draining, "the service is shutting down"),
         ];
         all.into_iter().filter(|(stands, _)| *stands).map(|(_, name)| name).collect()
@@ -66,6 +70,13 @@ impl Readiness {
     pub fn clock(&self, is_off: bool) {
         self.0
             .send_if_modified(|state| std::mem::replace(&mut state.clock_is_off, is_off) != is_off);
+    }
+
+    /// Reports whether the machine's clock was set since the start.
+    pub fn clock_was_set(&self, was_set: bool) {
+        self.0.send_if_modified(|state| {
+            std::mem::replace(&mut state.clock_was_set, was_set) != was_set
+        });
     }
 
     /// Reports that the service is shutting down.
@@ -105,6 +116,10 @@ mod tests {
         assert_eq!(readiness.state().obstacles().len(), 1);
         assert!(!readiness.state().is_ready());
         readiness.clock(false);
+        readiness.clock_was_set(true);
+        assert_eq!(readiness.state().obstacles(), ["start it again: the machine's clock was set"]);
+        assert!(!readiness.state().is_ready());
+        readiness.clock_was_set(false);
         readiness.drain();
         assert_eq!(readiness.state().obstacles(), ["the service is shutting down"]);
     }

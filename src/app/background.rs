@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::Batches;
+use crate::clock::Clock;
 use crate::cluster::Tenure;
 use crate::dns::Resolver;
 use crate::lists::{self, ListsHandle, Reload};
@@ -22,7 +23,13 @@ const LOOK_AT_DNS: (Duration, Duration) = (Duration::from_secs(10), Duration::fr
 /// Unanswered questions in a row that count as a failure: one may get lost.
 const MISSED: u32 = 2;
 
-/// Difference to the shared store's clock above which the service is not ready.
+/// Interval of the looks at the machine's clock.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(10);
+
+/// Difference to the machine's clock that is told.
+const CLOCK_DIFFERS: Duration = Duration::from_secs(2);
+
+/// Difference to the machine's clock, or the shared store's, above which the service is not ready.
 const CLOCK_OFF: Duration = Duration::from_secs(30);
 
 /// Says whether DNS answers, until `stop`.
@@ -55,6 +62,25 @@ pub(super) async fn look_at_dns(
         if stop.run_until_cancelled(pause).await.is_none() {
             return;
         }
+    }
+}
+
+/// Says whether the machine's clock was set since the start, or stood still, until `stop`.
+pub(super) async fn look_at_machine(clock: Clock, readiness: Readiness, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(LOOK_AT_CLOCK);
+    let mut was_told = false;
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let offset = clock.offset();
+        let differs = offset > CLOCK_DIFFERS;
+        if differs && !was_told {
+            let milliseconds = offset.as_millis();
+            tracing::warn!(
+                milliseconds,
+                "the machine's clock was set since the start: far off, the service is not ready until it is started again"
+            );
+        }
+        was_told = differs;
+        readiness.clock_was_set(offset > CLOCK_OFF);
     }
 }
 
@@ -123,5 +149,27 @@ pub(super) async fn log_readiness(readiness: Readiness, stop: CancellationToken)
         if !matches!(stop.run_until_cancelled(states.changed()).await, Some(Ok(()))) {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_is_not_ready_once_the_machine_s_clock_was_set() {
+        let (readiness, stop) = (Readiness::default(), CancellationToken::new());
+        readiness.dns(true);
+        readiness.store_is_open();
+        let looking = look_at_machine(Clock::start(), readiness.clone(), stop.clone());
+        let seen = async {
+            // The paused clock runs ahead of the machine's.
+            tokio::time::sleep(Duration::from_secs(15)).await;
+            assert!(readiness.state().is_ready());
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            assert!(!readiness.state().is_ready() && readiness.state().clock_was_set);
+            stop.cancel();
+        };
+        tokio::join!(looking, seen);
     }
 }

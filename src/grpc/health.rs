@@ -1,5 +1,5 @@
 //! The health protocol: the services are served while the service is ready and does not drain;
-//! that the process lives is said all the time, under a name of its own.
+//! that the process lives is said under a name of its own, unless only a restart mends it.
 
 use std::convert::Infallible;
 use std::future;
@@ -16,7 +16,8 @@ use crate::proto::batch_service_server::BatchServiceServer;
 use crate::proto::verification_service_server::VerificationServiceServer;
 use crate::readiness::{Readiness, ReadinessState};
 
-/// The name under which it is said that the process lives, whatever it can do.
+/// The name under which it is said whether the process lives, whatever else it can do: it does not
+/// if only a restart mends it.
 pub const LIVENESS: &str = "liveness";
 
 /// The names under which it is said whether the service can do its work.
@@ -41,13 +42,16 @@ impl Health {
         draining: CancellationToken,
     ) -> Self {
         let mut health = Self { reporter, readiness: readiness.watch(), draining };
-        health.reporter.set_service_status(LIVENESS, ServingStatus::Serving).await;
         health.say().await;
         health
     }
 
     async fn say(&mut self) {
-        let is_ready = self.readiness.borrow_and_update().is_ready();
+        let state = *self.readiness.borrow_and_update();
+        let liveness =
+            if state.clock_was_set { ServingStatus::NotServing } else { ServingStatus::Serving };
+        self.reporter.set_service_status(LIVENESS, liveness).await;
+        let is_ready = state.is_ready();
         let status = if is_ready && !self.draining.is_cancelled() {
             ServingStatus::Serving
         } else {
@@ -75,5 +79,31 @@ impl Health {
             self.reporter.clear_service_status(name).await;
         }
         future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Request;
+    use tonic_health::pb::HealthCheckRequest;
+    use tonic_health::pb::health_server::Health as _;
+    use tonic_health::server::HealthService;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_process_lives_without_dns_and_not_with_the_time_of_before_the_clock_was_set() {
+        let reporter = HealthReporter::new();
+        let asked = HealthService::from_health_reporter(reporter.clone());
+        let liveness = async || {
+            let request = Request::new(HealthCheckRequest { service: LIVENESS.to_owned() });
+            asked.check(request).await.unwrap().into_inner().status
+        };
+        let readiness = Readiness::default();
+        let mut health = Health::begin(reporter, &readiness, CancellationToken::new()).await;
+        assert_eq!(liveness().await, ServingStatus::Serving as i32);
+        readiness.clock_was_set(true);
+        health.say().await;
+        assert_eq!(liveness().await, ServingStatus::NotServing as i32);
     }
 }
