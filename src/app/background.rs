@@ -76,7 +76,8 @@ pub(super) async fn look_at_machine(clock: Clock, readiness: Readiness, stop: Ca
             let milliseconds = offset.as_millis();
             tracing::warn!(
                 milliseconds,
-                "the machine's clock was set since the start: far off, the service is not ready until it is started again"
+                "the machine's clock was set since the start: far off, the service is not ready \
+                 until it is started again"
             );
         }
         was_told = differs;

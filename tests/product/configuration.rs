@@ -111,6 +111,37 @@ fn a_mistake_beside_a_secret_prints_no_secret() {
 }
 
 #[test]
+fn a_check_reads_the_secret_and_the_certificates_that_replicas_show_each_other() {
+    let cluster = |more: &str| {
+        format!(
+            "[store]\nurl = \"postgres://127.0.0.1/mailvet\"\n\
+             [cluster]\nlisten = \"127.0.0.1:50052\"\n{more}"
+        )
+    };
+    let folder = folder(&[
+        ("change_me", "change me"),
+        ("good", "a secret of all replicas\n"),
+        ("short.toml", &cluster("secret_file = \"change_me\"\n")),
+        ("none.toml", &cluster("secret_file = \"none\"\n")),
+        ("address.toml", &cluster("secret_file = \"good\"\naddress = \"10.1.2.3\"\n")),
+        ("pem.toml", &cluster("certificate = \"good\"\nkey = \"good\"\nca = \"good\"\n")),
+        ("good.toml", &cluster("secret_file = \"good\"\naddress = \"10.1.2.3:50052\"\n")),
+    ]);
+    for (file, named) in [
+        ("short.toml", "cluster.secret_file"),
+        ("none.toml", "cluster.secret_file"),
+        ("address.toml", "cluster.address"),
+        ("pem.toml", "cluster.certificate"),
+    ] {
+        let output = run(folder.path(), &["config", "--check", "--config", file]);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(!output.status.success() && said.contains(named), "{file}: {said}");
+    }
+    let output = run(folder.path(), &["config", "--check", "--config", "good.toml"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_check_finds_everything_for_which_the_service_would_refuse() {
     let folder = folder(&[
         (
