@@ -88,7 +88,7 @@ fn read_secrets(path: &Path) -> Result<Vec<MetadataValue<Ascii>>, ClusterError> 
             "a secret has at least 16 characters, one secret a line; write a longer one",
         ));
     }
-    let header = |secret: &&str| {
+    let header = |secret: &&str| -> Result<MetadataValue<Ascii>, ClusterError> {
         let header = format!("Bearer {secret}").parse();
         let mut header: MetadataValue<Ascii> =
             header.map_err(|_| wrong("it holds characters that cannot stand in a header"))?;
