@@ -177,6 +177,29 @@ pub fn load(
     Config::deserialize(merged).map_err(|error| ConfigError::Merged(error.into()))
 }
 
+/// The variables of `environment` that set another value than the file has for the same key. They
+/// count, and whoever wrote the file may not know of them: an image sets some.
+#[must_use]
+pub fn outvoting(file: Option<&Path>, environment: &[(String, String)]) -> Vec<String> {
+    let path = file.map(Path::to_path_buf).or_else(|| file_from(environment));
+    // What cannot be read is told where it is needed.
+    let Some(Ok(file)) = path.as_deref().map(read_file) else { return Vec::new() };
+    let outvotes = |(name, value): &&(String, String)| {
+        let counted = name != FILE_VARIABLE && name != API_KEY_VARIABLE;
+        counted && variable(name, value).is_ok_and(|over| differs(&file, &over))
+    };
+    environment.iter().filter(outvotes).map(|(name, _)| name.clone()).collect()
+}
+
+/// `true` if a key of `over` has another value in `base`.
+fn differs(base: &Table, over: &Table) -> bool {
+    over.iter().any(|(key, value)| match (base.get(key), value) {
+        (Some(Value::Table(base)), Value::Table(over)) => differs(base, over),
+        (Some(base), value) => base != value,
+        (None, _) => false,
+    })
+}
+
 /// Reads the file, checked by itself so that an error points to its line.
 fn read_file(path: &Path) -> Result<Table, ConfigError> {
     let text = std::fs::read_to_string(path)
@@ -254,6 +277,19 @@ mod tests {
 
     fn flags(text: &str) -> Table {
         toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_variable_that_outvotes_the_file_is_named() {
+        let file = file("[server]\nlisten = \"[::]:50051\"\n[smtp]\nport = 2525\n");
+        let set = variables(&[
+            ("MAILVET_SERVER__LISTEN", "0.0.0.0:50051"),
+            ("MAILVET_SMTP__PORT", "2525"),
+            ("MAILVET_SMTP__HELO_NAME", "a.test"),
+            ("MAILVET_API_KEY", "x"),
+        ]);
+        assert_eq!(outvoting(Some(file.path()), &set), ["MAILVET_SERVER__LISTEN"]);
+        assert!(outvoting(None, &set).is_empty());
     }
 
     #[test]

@@ -56,11 +56,20 @@ impl Common {
     pub(super) fn load(&self, extra: Table) -> anyhow::Result<Config> {
         let mut flags = self.table();
         config::merge(&mut flags, extra);
-        let mut variables = config::environment();
-        if let Some(kept) = &self.environment {
-            variables = kept.restore(variables);
+        Ok(config::load(self.config.as_deref(), &self.variables(), flags)?)
+    }
+
+    /// The variables that outvote the configuration file.
+    pub(super) fn outvoting(&self) -> Vec<String> {
+        config::outvoting(self.config.as_deref(), &self.variables())
+    }
+
+    fn variables(&self) -> Vec<(String, String)> {
+        let variables = config::environment();
+        match &self.environment {
+            Some(kept) => kept.restore(variables),
+            None => variables,
         }
-        Ok(config::load(self.config.as_deref(), &variables, flags)?)
     }
 
     fn table(&self) -> Table {

@@ -119,6 +119,9 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     }
     let mut started =
         start(common, flags, args.sandbox, &telemetry::Config::default().level).await?;
+    for variable in common.outvoting() {
+        tracing::warn!(variable, "it sets another value than the configuration file, and counts");
+    }
     keep_descriptors_free(&mut started.app.config.server.limits.connections);
     let app = &started.app;
     // Before anything is said to be ready.
