@@ -15,7 +15,7 @@ use super::{folder, parts, paths};
 use crate::cli::client::ClientArgs;
 use crate::cli::common::Common;
 use crate::cli::depth::DepthArg;
-use crate::listfile::{Reader, ReaderOptions};
+use crate::listfile::{Reader, ReaderOptions, Row};
 
 /// The random sample that is verified before the rest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -202,19 +202,35 @@ impl Job {
     pub(super) fn plan(&self) -> anyhow::Result<RowPlan> {
         let mut plan = RowPlan::default();
         for number in 0..self.exclude.len() {
-            let table = self.excluded_table(number);
-            let is_imported = table.exists();
-            let path = if is_imported { table } else { self.excluded(number) };
-            let named = || format!("{} cannot be read", path.display());
-            let file = io::BufReader::new(fs::File::open(&path).with_context(named)?);
-            let options = ReaderOptions { is_imported, ..ReaderOptions::default() };
-            for row in Reader::open(file, &options).with_context(named)? {
-                let row = row.with_context(named)?;
-                row.address().into_iter().for_each(|address| plan.exclude(address));
-                row.others().iter().for_each(|address| plan.exclude(address));
-            }
+            self.exclude_list(number, &mut plan)?;
         }
         Ok(plan)
+    }
+
+    /// Takes every address of a suppression list into the plan.
+    fn exclude_list(&self, number: usize, plan: &mut RowPlan) -> anyhow::Result<()> {
+        let table = self.excluded_table(number);
+        let is_imported = table.exists();
+        let path = if is_imported { table } else { self.excluded(number) };
+        let named = || format!("{} cannot be read", path.display());
+        let file = io::BufReader::new(fs::File::open(&path).with_context(named)?);
+        let options = ReaderOptions { is_imported, ..ReaderOptions::default() };
+        let mut reader = Reader::open(file, &options).with_context(named)?;
+        let mut row = Row::default();
+        while reader.read(&mut row).with_context(named)? {
+            row.addresses().for_each(|address| plan.exclude(address));
+        }
+        // Whoever stands in the part that is not read would get mail.
+        let cut = reader.findings().cut_cells;
+        anyhow::ensure!(
+            cut.count == 0,
+            "row {}, line {} of {} has a cell of more than 100 addresses or 4096 bytes, which is \
+             not read to its end: put each address on a line of its own",
+            cut.first_row,
+            cut.first_line,
+            path.display()
+        );
+        Ok(())
     }
 
     /// The text that is read for the list with this number.

@@ -127,16 +127,28 @@ fn objects(value: &RawValue) -> Option<Vec<&RawValue>> {
     elements.iter().any(|element| element.get().starts_with('{')).then_some(elements)
 }
 
+/// The elements of an array of more addresses than one cell has room for.
+fn texts(value: &RawValue) -> Option<Vec<&RawValue>> {
+    let elements = elements(value)?;
+    let is_long = elements.len() > MAX_ADDRESSES;
+    let are_texts = elements.iter().all(|element| element.get().starts_with('"'));
+    (is_long && are_texts && hold_addresses(&elements)).then_some(elements)
+}
+
 /// The array in an object that is one of contacts, one or two keys deep: the longest that holds
 /// addresses, or else the longest.
 fn inner<'t>(object: &Members<'t>) -> Option<(String, Vec<&'t RawValue>)> {
     let mut arrays: Vec<(String, Vec<&RawValue>)> = Vec::new();
+    let is_address = |value: &RawValue| value.get().starts_with('"') && has_address(value);
+    let is_contact = object.values().any(|value| is_address(value));
+    let rows =
+        |value: &'t RawValue| objects(value).or_else(|| texts(value).filter(|_| !is_contact));
     for (key, &value) in object {
-        if let Some(items) = objects(value) {
+        if let Some(items) = rows(value) {
             arrays.push((key.clone(), items));
         }
         for (second, value) in members(value).unwrap_or_default() {
-            if let Some(items) = objects(value) {
+            if let Some(items) = rows(value) {
                 arrays.push((format!("{key}.{second}"), items));
             }
         }
@@ -152,8 +164,8 @@ fn inner<'t>(object: &Members<'t>) -> Option<(String, Vec<&'t RawValue>)> {
         let mut own = object.iter().filter(|(key, _)| header::tier(key) == NameTier::Address);
         own.any(|(_, value)| has_address(value))
     };
-    let is_contact = is_named && (is_own || has_address());
-    (!is_contact).then(|| (format!("key {key:?}"), items))
+    let is_one = is_named && (is_own || has_address());
+    (!is_one).then(|| (format!("key {key:?}"), items))
 }
 
 /// The objects one level down, where those of the array have no addresses of their own but hold

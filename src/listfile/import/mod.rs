@@ -18,6 +18,15 @@ mod tests;
 use std::fmt;
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 
+use super::MAX_RECORD;
+
+/// Number of bytes at the beginning of a file that say what it is.
+const HEAD: usize = 64 * 1024;
+
+/// The longest first line that may be one of JSON lines: a record, its line end, and the beginning
+/// of the next one.
+const LONGEST_LINE: usize = MAX_RECORD + 3;
+
 /// Limits on what one file may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImportLimits {
@@ -142,13 +151,22 @@ impl Container {
     pub fn detect<R: Read + Seek>(input: &mut R) -> io::Result<Option<Self>> {
         let mut head = Vec::new();
         input.seek(SeekFrom::Start(0))?;
-        input.by_ref().take(64 * 1024).read_to_end(&mut head)?;
+        input.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+        let mut is_whole = head.len() < HEAD;
+        if !is_whole && is_line_of_json(&head) {
+            // The first of many lines, or a document without a line end: its end tells.
+            input.by_ref().take((LONGEST_LINE - HEAD) as u64).read_to_end(&mut head)?;
+            is_whole = head.len() < LONGEST_LINE;
+            if !is_whole && is_line_of_json(&head) {
+                input.seek(SeekFrom::Start(0))?;
+                return Ok(Some(Self::Json));
+            }
+        }
         input.seek(SeekFrom::Start(0))?;
         if head.starts_with(b"PK\x03\x04") {
             return Ok(Some(archive::kind(input)?));
         }
-        let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
-        let text = String::from_utf8_lossy(text);
+        let text = String::from_utf8_lossy(without_mark(&head));
         let first = text.lines().next().unwrap_or_default().trim_end();
         let lower = first.to_ascii_lowercase();
         if lower == "begin:vcard" {
@@ -161,7 +179,6 @@ impl Container {
         if is_entry(first) || is_version(&lower) && text.lines().any(is_entry) {
             return Ok(Some(Self::Ldif));
         }
-        let is_whole = head.len() < 64 * 1024;
         if recipients::is_recipients(&text, is_whole) {
             return Ok(Some(Self::Recipients));
         }
@@ -216,6 +233,17 @@ impl fmt::Display for Imported {
         }
         Ok(())
     }
+}
+
+/// A file's bytes without a byte order mark and space before them.
+fn without_mark(head: &[u8]) -> &[u8] {
+    head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start()
+}
+
+/// `true` if a file begins with an object of JSON, and nothing stands below its first line.
+fn is_line_of_json(head: &[u8]) -> bool {
+    let text = without_mark(head).trim_ascii_end();
+    text.starts_with(b"{") && !text.iter().any(|b| matches!(b, b'\r' | b'\n'))
 }
 
 fn is_version(line: &str) -> bool {

@@ -116,6 +116,31 @@ fn each_address_of_a_cell_of_an_exclusion_list_is_excluded() {
 }
 
 #[test]
+fn a_document_of_one_long_line_excludes_everybody_in_it() {
+    let gone = |n| format!(r#"{{"email":"gone{n}@acme.test","reason":"{}"}}"#, "x".repeat(80));
+    let mut gone: Vec<String> = (0..1_499).map(gone).collect();
+    gone.push(r#"{"email":"nobody@acme.test","reason":""}"#.to_owned());
+    let folder = folder_with("a.csv", "email\njane.doe@acme.test\nnobody@acme.test\n");
+    let unsubscribed = format!(r#"{{"total":1500,"results":[{}]}}"#, gone.join(","));
+    fs::write(folder.path().join("unsub.json"), unsubscribed).unwrap();
+    vet(folder.path(), &["a.csv", "--exclude", "unsub.json"]);
+    let text = read(&folder, "a.vetted.csv");
+    assert!(text.contains("nobody@acme.test,risky,suppress,opted_out,"), "{text}");
+}
+
+#[test]
+fn a_cell_of_an_exclusion_list_that_is_not_read_to_its_end_is_refused_by_its_row() {
+    let cell: Vec<String> = (0..300).map(|n| format!("g{n}@acme.test")).collect();
+    let folder = folder_with("a.csv", "email\njane.doe@acme.test\n");
+    let list = format!("day,email\n1,none@acme.test\n2,{}\n", cell.join(";"));
+    fs::write(folder.path().join("gone.csv"), list).unwrap();
+    let output = run(folder.path(), &["a.csv", "--sandbox", "--exclude", "gone.csv"], b"");
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("row 2, line 3 of"), "{}", said(&output));
+    assert_eq!(names(&folder), ["a.csv", "gone.csv"]);
+}
+
+#[test]
 fn each_mailbox_may_be_written_once() {
     let folder = folder_with("crm.csv", LIST);
     vet(folder.path(), &["crm.csv", "--unique"]);

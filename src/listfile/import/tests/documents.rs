@@ -75,3 +75,45 @@ fn an_item_that_takes_far_more_memory_than_its_text_is_refused() {
     let made = Container::Json.convert(Cursor::new(item), Vec::new(), limits);
     assert!(matches!(made, Err(ImportError::TooLarge { limit: 1, .. })), "{made:?}");
 }
+
+/// An export of contacts on one line, with some 120 or 450 bytes for each.
+fn export(contacts: usize, note: usize) -> String {
+    let note = "x".repeat(note);
+    let contact =
+        |n| format!(r#"{{"id":"{n}","properties":{{"email":"c{n}@acme.test","note":"{note}"}}}}"#);
+    let contacts: Vec<String> = (0..contacts).map(contact).collect();
+    format!(r#"{{"results":[{}],"paging":{{"next":null}}}}"#, contacts.join(","))
+}
+
+#[test]
+fn a_document_on_one_line_is_one_however_long_the_line_is() {
+    for (note, at_least) in [(60, 150_000), (400, 650_000), (900, 1_300_000)] {
+        let document = export(1_500, note);
+        assert!(document.len() > at_least, "{}", document.len());
+        for end in ["", "\n", "\r\n\n"] {
+            let (imported, csv) = imported(format!("{document}{end}").as_bytes());
+            assert_eq!((imported.part.as_str(), imported.rows), ("key \"results\"", 1_500));
+            assert!(csv.contains("\n1499,c1499@acme.test,"), "{note}");
+        }
+    }
+}
+
+#[test]
+fn long_lines_of_json_are_lines_and_a_long_contact_is_one() {
+    let line = format!("{{\"email\":\"a@acme.test\",\"note\":\"{}\"}}", "x".repeat(100_000));
+    for lines in [line.clone(), format!("{line}\n"), format!("{line}\n{line}\n")] {
+        assert_eq!(Container::detect(&mut Cursor::new(lines)).unwrap(), None);
+    }
+}
+
+#[test]
+fn an_array_of_more_addresses_than_a_cell_holds_is_one_of_rows() {
+    let addresses: Vec<String> = (0..1_500).map(|n| format!("\"c{n}@acme.test\"")).collect();
+    let list = format!(r#"{{"count":1500,"unsubscribed":[{}]}}"#, addresses.join(","));
+    let (imported, csv) = imported(list.as_bytes());
+    assert_eq!((imported.part.as_str(), imported.rows), ("key \"unsubscribed\"", 1_500));
+    assert!(csv.starts_with("email\nc0@acme.test\n"), "{csv:.80}");
+    // Those of one contact stay in its row.
+    let contact = format!(r#"{{"email":"boss@acme.test","cc":[{}]}}"#, addresses.join(","));
+    assert_eq!(Container::detect(&mut Cursor::new(contact)).unwrap(), None);
+}
