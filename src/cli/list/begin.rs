@@ -79,7 +79,9 @@ impl Job {
             io::copy(&mut Hashing::new(list, digest.clone()), &mut fs::File::create(&copy)?)
                 .with_context(named)?;
             self.exclude.push(digest.hex());
-            if import(&copy, &self.excluded_table(number))?.is_some() {
+            self.exclude_names.push(file.display().to_string());
+            let imported = import(&copy, &self.excluded_table(number));
+            if imported.with_context(|| file.display().to_string())?.is_some() {
                 fs::remove_file(&copy)?;
             }
         }

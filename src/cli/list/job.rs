@@ -15,7 +15,7 @@ use super::{folder, parts, paths};
 use crate::cli::client::ClientArgs;
 use crate::cli::common::Common;
 use crate::cli::depth::DepthArg;
-use crate::listfile::{Reader, ReaderOptions, Row};
+use crate::listfile::{ListFileError, Reader, ReaderOptions, Row, SNIFF};
 
 /// The random sample that is verified before the rest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -71,6 +71,9 @@ pub(super) struct Job {
     pub(super) common: Common,
     /// The SHA-256 of each suppression list; their copies are in the run's folder.
     pub(super) exclude: Vec<String>,
+    /// The names that people call them by.
+    #[serde(default)]
+    pub(super) exclude_names: Vec<String>,
     /// `true` if only the first row of each mailbox is written.
     pub(super) unique: bool,
     /// The folder that gets a file for each verdict.
@@ -124,6 +127,7 @@ impl Job {
             client: args.client.absolute()?,
             common: common.absolute()?,
             exclude: Vec::new(),
+            exclude_names: Vec::new(),
             unique: args.unique,
             split: args.split.clone(),
             sample: args.sample.map(|size| JobSample {
@@ -202,7 +206,8 @@ impl Job {
     pub(super) fn plan(&self) -> anyhow::Result<RowPlan> {
         let mut plan = RowPlan::default();
         for number in 0..self.exclude.len() {
-            self.exclude_list(number, &mut plan)?;
+            let name = self.exclude_names.get(number).map_or("a list to exclude", String::as_str);
+            self.exclude_list(number, &mut plan).with_context(|| name.to_owned())?;
         }
         Ok(plan)
     }
@@ -212,23 +217,28 @@ impl Job {
         let table = self.excluded_table(number);
         let is_imported = table.exists();
         let path = if is_imported { table } else { self.excluded(number) };
-        let named = || format!("{} cannot be read", path.display());
-        let file = io::BufReader::new(fs::File::open(&path).with_context(named)?);
+        let file = fs::File::open(&path)?;
+        let is_short = file.metadata()?.len() < SNIFF as u64;
         let options = ReaderOptions { is_imported, ..ReaderOptions::default() };
-        let mut reader = Reader::open(file, &options).with_context(named)?;
+        let mut reader = match Reader::open(io::BufReader::new(file), &options) {
+            // Nobody has unsubscribed yet. A long one may have rows behind its blank lines.
+            Err(ListFileError::Empty | ListFileError::HeaderOnly { .. }) if is_short => {
+                return Ok(());
+            }
+            opened => opened?,
+        };
         let mut row = Row::default();
-        while reader.read(&mut row).with_context(named)? {
+        while reader.read(&mut row)? {
             row.addresses().for_each(|address| plan.exclude(address));
         }
         // Whoever stands in the part that is not read would get mail.
         let cut = reader.findings().cut_cells;
         anyhow::ensure!(
             cut.count == 0,
-            "row {}, line {} of {} has a cell of more than 100 addresses or 4096 bytes, which is \
-             not read to its end: put each address on a line of its own",
+            "row {}, line {}, has a cell of more than 100 addresses or 4096 bytes, which is not \
+             read to its end: put each address on a line of its own",
             cut.first_row,
-            cut.first_line,
-            path.display()
+            cut.first_line
         );
         Ok(())
     }

@@ -62,6 +62,10 @@ pub(super) fn convert<R: BufRead, W: Write>(
         .map_err(|error| table.damaged(error))?;
     let no_list = |wanted| ImportError::NoList { kind: table.kind, wanted };
     let (key, items) = items(document).ok_or_else(|| no_list("array in it"))?;
+    if items.is_empty() {
+        // A list of nobody, as services give it out when nobody is on it.
+        return Ok(key);
+    }
     let (mut columns, mut places) = (Vec::new(), HashMap::new());
     for item in &items {
         each_leaf(&value(item, table)?, &mut |name, _| {

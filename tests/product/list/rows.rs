@@ -136,8 +136,27 @@ fn a_cell_of_an_exclusion_list_that_is_not_read_to_its_end_is_refused_by_its_row
     fs::write(folder.path().join("gone.csv"), list).unwrap();
     let output = run(folder.path(), &["a.csv", "--sandbox", "--exclude", "gone.csv"], b"");
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
-    assert!(said(&output).contains("row 2, line 3 of"), "{}", said(&output));
+    assert!(said(&output).contains("gone.csv: row 2, line 3, has a cell"), "{}", said(&output));
     assert_eq!(names(&folder), ["a.csv", "gone.csv"]);
+}
+
+#[test]
+fn an_exclusion_list_of_nobody_excludes_nobody_and_one_that_is_none_is_named() {
+    let folder = folder_with("a.csv", "email\njane.doe@acme.test\n");
+    let empty = ["", "\n", "Email Address,Reason\n", "[]"];
+    for (number, list) in empty.into_iter().enumerate() {
+        let name = format!("gone{number}.csv");
+        fs::write(folder.path().join(&name), list).unwrap();
+        vet(folder.path(), &["a.csv", "--exclude", &name, "--force"]);
+        let text = read(&folder, "a.vetted.csv");
+        assert!(text.contains("jane.doe@acme.test,deliverable,send,"), "{list:?}: {text}");
+    }
+    fs::write(folder.path().join("words.csv"), "id,name\n1,Jane\n").unwrap();
+    let args = ["a.csv", "--sandbox", "--force", "--exclude", "words.csv"];
+    let output = run(folder.path(), &args, b"");
+    assert_eq!(output.status.code(), Some(2));
+    let told = said(&output);
+    assert!(told.contains("words.csv: no column") && !told.contains("exclude-0"), "{told}");
 }
 
 #[test]

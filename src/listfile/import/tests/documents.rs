@@ -117,3 +117,10 @@ fn an_array_of_more_addresses_than_a_cell_holds_is_one_of_rows() {
     let contact = format!(r#"{{"email":"boss@acme.test","cc":[{}]}}"#, addresses.join(","));
     assert_eq!(Container::detect(&mut Cursor::new(contact)).unwrap(), None);
 }
+
+#[test]
+fn an_empty_array_is_a_list_of_nobody() {
+    let (imported, csv) = imported(b"[]\n");
+    assert_eq!((imported.container, csv.as_str()), (Container::Json, ""));
+    assert!(refused(b"[[], []]").contains("no object or text"));
+}
