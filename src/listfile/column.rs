@@ -1,7 +1,8 @@
 //! Which column holds the addresses: by what is asked, by what the cells hold, by its name.
 //!
 //! What the cells hold comes first: a column called `mail` that says `yes` and `no` is not it.
-//! Names decide between columns that hold addresses alike, and alone where no cell decides.
+//! Names decide between columns that hold addresses, however many each has, and alone where no cell
+//! decides.
 
 use super::header::{self, NameTier};
 use super::{ColumnBasis, ListFileError};
@@ -65,8 +66,8 @@ fn found(profiles: &[Profile]) -> Result<(usize, ColumnBasis), ListFileError> {
     {
         return Ok((0, ColumnBasis::Only));
     }
-    if let Some(index) = by_content(profiles)? {
-        return Ok((index, ColumnBasis::Content));
+    if let Some(found) = by_content(profiles)? {
+        return Ok(found);
     }
     for tier in [NameTier::Address, NameTier::Qualified, NameTier::Related] {
         match of_tier(profiles, 0..profiles.len(), tier)[..] {
@@ -89,21 +90,61 @@ fn found(profiles: &[Profile]) -> Result<(usize, ColumnBasis), ListFileError> {
     }
 }
 
-/// The column most of whose cells are addresses.
-fn by_content(profiles: &[Profile]) -> Result<Option<usize>, ListFileError> {
-    let holds =
-        |i: &usize| profiles[*i].addresses > 0 && profiles[*i].addresses * 2 >= profiles[*i].filled;
-    let mut columns: Vec<usize> = (0..profiles.len()).filter(holds).collect();
-    columns.sort_by_key(|&i| std::cmp::Reverse(profiles[i].addresses));
-    let Some(&most) = columns.first() else { return Ok(None) };
+/// The column with addresses that has the best name, and the basis on which it was found; `None` if
+/// no name is one for addresses, and no cells decide.
+///
+/// # Errors
+/// [`ListFileError::AmbiguousColumn`].
+fn by_content(profiles: &[Profile]) -> Result<Option<(usize, ColumnBasis)>, ListFileError> {
+    let addressed: Vec<usize> =
+        (0..profiles.len()).filter(|&i| profiles[i].addresses > 0).collect();
+    let best = addressed.iter().map(|&i| header::tier(&profiles[i].name)).max();
+    let best = best.unwrap_or_default();
+    if best < NameTier::Qualified {
+        return Ok(filled(profiles, addressed)?.map(|index| (index, ColumnBasis::Content)));
+    }
+    // A fuller column is no better: the owner of an account has an address in each row, and many
+    // customers have none.
+    let named = of_tier(profiles, addressed.iter().copied(), best);
+    let (index, basis) = match filled(profiles, named.clone())? {
+        Some(index) => (index, ColumnBasis::Content),
+        None => (decide(profiles, named)?, ColumnBasis::Name),
+    };
+    let found = &profiles[index];
+    if found.addresses * 10 < found.filled
+        && let Some(rival) = filled(profiles, addressed)?
+    {
+        // An address here and there in a column of something else: nobody can tell.
+        return Err(ambiguous(profiles, &[index, rival]));
+    }
+    Ok(Some((index, basis)))
+}
+
+/// The one of `columns` most of whose cells are addresses.
+///
+/// # Errors
+/// [`ListFileError::AmbiguousColumn`].
+fn filled(profiles: &[Profile], columns: Vec<usize>) -> Result<Option<usize>, ListFileError> {
+    let mut columns = columns;
+    columns.retain(|&i| profiles[i].addresses * 2 >= profiles[i].filled);
+    let Some(most) = columns.iter().map(|&i| profiles[i].addresses).max() else { return Ok(None) };
     // A column with an address here and there, such as our own suggestions, is no rival.
-    columns.retain(|&i| profiles[i].addresses * 10 > profiles[most].addresses);
+    columns.retain(|&i| profiles[i].addresses * 10 > most);
     let best = columns.iter().map(|&i| header::tier(&profiles[i].name)).max().unwrap_or_default();
-    let rivals = of_tier(profiles, columns, best);
+    decide(profiles, of_tier(profiles, columns, best)).map(Some)
+}
+
+/// The best of `rivals`, whose names are alike: the one with far more addresses than the others.
+///
+/// # Errors
+/// [`ListFileError::AmbiguousColumn`].
+fn decide(profiles: &[Profile], rivals: Vec<usize>) -> Result<usize, ListFileError> {
+    let mut rivals = rivals;
+    rivals.sort_by_key(|&i| std::cmp::Reverse(profiles[i].addresses));
     match rivals[..] {
-        [index] => Ok(Some(index)),
+        [index] => Ok(index),
         [first, second, ..] if profiles[second].addresses * 2 <= profiles[first].addresses => {
-            Ok(Some(first))
+            Ok(first)
         }
         _ => Err(ambiguous(profiles, &rivals)),
     }

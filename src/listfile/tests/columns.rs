@@ -25,6 +25,38 @@ fn a_name_decides_between_columns_that_hold_addresses_alike() {
 }
 
 #[test]
+fn the_address_of_an_owner_is_not_taken_for_that_of_a_customer_however_few_have_one() {
+    let mut file = "Name,Email,Owner Email\n".to_owned();
+    for n in 0..300 {
+        let email = if n % 12 == 0 { format!("c{n}@acme.test") } else { String::new() };
+        file += &format!("Customer {n},{email},rep{}@crm.test\n", n % 3);
+    }
+    assert_eq!(chosen(&file), (1, "Email".into(), ColumnBasis::Content));
+    let mut file = "Name,Email,Account Owner\n".to_owned();
+    for n in 0..300 {
+        let email = if n % 3 == 0 { format!("c{n}@acme.test") } else { "unknown".to_owned() };
+        file += &format!("Customer {n},{email},rep{}@crm.test\n", n % 3);
+    }
+    assert_eq!(chosen(&file), (1, "Email".into(), ColumnBasis::Name));
+    let mut file = String::new();
+    for n in 0..300 {
+        let email = if n % 12 == 0 { format!("\"c{n}@acme.test\"") } else { "null".to_owned() };
+        file += &format!("{{\"owner\":{{\"email\":\"rep@crm.test\"}},\"email\":{email}}}\n");
+    }
+    assert_eq!(chosen(&file).1, "email");
+}
+
+#[test]
+fn a_stray_address_in_a_column_of_answers_is_for_a_person_to_decide() {
+    let mut file = "mail,who\n".to_owned();
+    for n in 0..30 {
+        let mail = if n == 7 { "u@acme.test" } else { "yes" };
+        file += &format!("{mail},user{n}@acme.test\n");
+    }
+    assert!(refusal(file.as_bytes()).starts_with("1 (mail), 2 (who) hold e-mail addresses"));
+}
+
+#[test]
 fn a_name_decides_where_no_cell_does() {
     let file = "id,Correo electrónico\n1,jane\n2,\n";
     assert_eq!(chosen(file), (1, "Correo electrónico".into(), ColumnBasis::Name));
