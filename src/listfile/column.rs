@@ -16,6 +16,8 @@ pub(super) struct Profile {
     pub(super) filled: usize,
     /// Cells that look like addresses.
     pub(super) addresses: usize,
+    /// Cells that are an address and nothing else.
+    pub(super) alone: usize,
     /// Cells with an address among words, which is no address as it stands.
     pub(super) mentions: usize,
 }
@@ -134,7 +136,9 @@ fn filled(profiles: &[Profile], columns: Vec<usize>) -> Result<Option<usize>, Li
     decide(profiles, of_tier(profiles, columns, best)).map(Some)
 }
 
-/// The best of `rivals`, whose names are alike: the one with far more addresses than the others.
+/// The best of `rivals`, whose names are alike: the one with far more addresses than the others, or
+/// the only one whose addresses stand alone (beside `jane@a.test` address books have a name to show,
+/// `Jane (jane@a.test)`).
 ///
 /// # Errors
 /// [`ListFileError::AmbiguousColumn`].
@@ -146,7 +150,14 @@ fn decide(profiles: &[Profile], rivals: Vec<usize>) -> Result<usize, ListFileErr
         [first, second, ..] if profiles[second].addresses * 2 <= profiles[first].addresses => {
             Ok(first)
         }
-        _ => Err(ambiguous(profiles, &rivals)),
+        _ => {
+            let is_alone = |i: &usize| profiles[*i].alone * 2 >= profiles[*i].addresses;
+            let mut alone = rivals.iter().copied().filter(is_alone);
+            match (alone.next(), alone.next()) {
+                (Some(index), None) => Ok(index),
+                _ => Err(ambiguous(profiles, &rivals)),
+            }
+        }
     }
 }
 

@@ -33,9 +33,9 @@ courriel, adresse e-mail, adresse mail, adresse courriel, adresse électronique,
 adresse de courriel, adresse de messagerie, mél,
 correo, correo electrónico, correos, dirección de correo, dirección de correo electrónico,
 dirección de email, correu, correu electrònic, correio eletrónico, endereço de email,
-endereço eletrônico,
-enderezo de correo,
-posta elettronica, indirizzo email, indirizzo mail, indirizzo di posta elettronica,
+endereço eletrônico, correio electrónico, endereço de correio eletrônico,
+endereço de correio electrónico, enderezo de correo,
+posta elettronica, indirizzo posta elettronica, indirizzo email, indirizzo mail, indirizzo di posta elettronica,
 adresă de email, adresa e-mail, poștă electronică,
 adres e-mail, adres mailowy, adres poczty elektronicznej, poczta elektroniczna, poczta,
 e-mailová adresa, mailová adresa, e-poštová adresa, e-naslov,
@@ -47,9 +47,10 @@ e-mail адрес, адрес эл. почты, адрес почты, елек�
 имейл адрес, електронна поща,
 البريد الإلكتروني, بريد إلكتروني, الايميل, ایمیل, پست الکترونیک, אימייל, מייל, דואר אלקטרוני,
 ईमेल, ईमेल पता, อีเมล, thư điện tử, địa chỉ email, alamat email, surel,
-邮箱, 电子邮箱, 电子邮件, 邮件地址, 电邮, 邮箱地址, 電子郵件, 電郵, 電子信箱, 電子郵件地址, 電子郵箱,
+邮箱, 电子邮箱, 电子邮件, 电子邮件地址, 邮件地址, 电邮, 邮箱地址, 電子郵件, 電郵, 電子信箱, 電子郵件地址, 電子郵箱,
 信箱,
-メール, メールアドレス, eメールアドレス, 電子メール, eメール, メアド, 이메일, 이메일 주소, 전자우편, 메일";
+メール, メールアドレス, eメールアドレス, 電子メール, 電子メールアドレス, eメール, メアド,
+이메일, 이메일 주소, 전자우편, 전자우편 주소, 전자 메일, 전자 메일 주소, 메일";
 
 /// Words beside a name for addresses that say whose they are, or nothing.
 const WHOSE: &str = "\
@@ -186,6 +187,10 @@ mod tests {
             "ﾒｰﾙｱﾄﾞﾚｽ",
             "电子邮箱",
             "이메일",
+            "전자 메일 주소",
+            "电子邮件地址",
+            "Endereço de correio eletrônico",
+            "Indirizzo posta elettronica",
             "E-posta",
             "Email:",
         ] {

@@ -3,6 +3,7 @@
 use super::column::Profile;
 use super::header::{self, NameTier};
 use super::{Dialect, cell};
+use crate::address::Address;
 use crate::address::clean::clean;
 
 /// The rows as one delimiter makes them.
@@ -104,6 +105,7 @@ impl Profile {
         self.filled += usize::from(!cell.trim().is_empty());
         let is_address = cell::looks_like_address(cell);
         self.addresses += usize::from(is_address);
+        self.alone += usize::from(is_address && Address::parse(cell.trim()).is_ok());
         self.mentions += usize::from(!is_address && cell::mentions_address(cell));
     }
 }

@@ -78,6 +78,20 @@ fn a_column_with_an_address_here_and_there_is_no_rival() {
 }
 
 #[test]
+fn the_name_that_an_address_book_shows_is_no_rival_of_the_address() {
+    for names in [
+        "Nome visualizzato posta elettronica,Indirizzo posta elettronica",
+        "Nome da mostrare,Indirizzo da usare",
+        "Nome de exibição do correio eletrônico,Endereço de correio eletrônico",
+        "电子邮件显示名称,电子邮件地址",
+        "전자 메일 표시 이름,전자 메일 주소",
+    ] {
+        let rows = "1,Jane (jane@acme.test),jane@acme.test\n2,Bob (bob@acme.test),bob@acme.test\n";
+        assert_eq!(chosen(&format!("n,{names}\n{rows}")).0, 2, "{names}");
+    }
+}
+
+#[test]
 fn two_columns_that_are_equally_good_are_an_error_that_names_them() {
     let error = refusal(b"id,from,to\n1,a@acme.test,b@acme.test\n2,c@acme.test,d@acme.test\n");
     assert_eq!(
