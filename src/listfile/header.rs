@@ -83,8 +83,64 @@ fn listed(names: &'static str) -> impl Iterator<Item = &'static str> {
     names.split([',', '\n']).filter(|name| !name.trim().is_empty())
 }
 
+/// Words that an example of an address follows, folded.
+const EXAMPLES: &str = "\
+e.g., ex, example, examples, format, like, such, z.B., bsp, beispiel, ej, p.ej., ejemplo, exemple,
+exemplo, esempio, bijv, bv, voorbeeld, np, przykład, пример, например, напр, приклад, örnek, 例,
+例えば, 例如, 예";
+
+/// Local parts of addresses that are nobody's.
+const NOBODY: [&str; 7] =
+    ["name", "yourname", "your.name", "you", "username", "someone", "example"];
+
+/// [`EXAMPLES`] as they are looked up.
+static FOLDED_EXAMPLES: LazyLock<HashSet<String>> =
+    LazyLock::new(|| listed(EXAMPLES).map(fold).collect());
+
+/// `true` for a name with an example in it, as forms have them: `Your email (e.g. name@gmail.com)`.
+/// A cell with somebody's address is none: `Office mail (office@acme.test)`.
+pub(super) fn has_example(name: &str) -> bool {
+    without_example(name).len() < name.len() && tier(name) >= NameTier::Related
+}
+
+/// A name without the example in it.
+pub(super) fn without_example(name: &str) -> &str {
+    if !name.contains('@') {
+        return name;
+    }
+    let is_end = |c: char| c.is_whitespace() || "([:,".contains(c);
+    let word_at = |start: usize| {
+        let rest = &name[start..];
+        &rest[..rest.find(is_end).unwrap_or(rest.len())]
+    };
+    let starts = std::iter::once(0)
+        .chain(name.char_indices().filter(|(_, c)| is_end(*c)).map(|(at, c)| at + c.len_utf8()));
+    let mut starts = starts.filter(|start| FOLDED_EXAMPLES.contains(&fold(word_at(*start))));
+    let (marked, bracket) = (starts.next(), name.find(['(', '[']));
+    let end = match (bracket, marked) {
+        (Some(bracket), Some(marked)) => bracket.min(marked),
+        (Some(bracket), None) if !holds_address(&name[bracket..]) => bracket,
+        (None, Some(marked)) => marked,
+        _ => name.len(),
+    };
+    let without = name[..end].trim_end_matches(|c: char| !c.is_alphanumeric());
+    if without.contains('@') { name } else { without }
+}
+
+/// `true` if a text holds an address that may be somebody's.
+fn holds_address(text: &str) -> bool {
+    text.split(|c: char| c.is_whitespace() || "()[]<>\"'".contains(c)).any(|word| {
+        let Some((local, domain)) = word.rsplit_once('@') else { return false };
+        let is_nobody = local.is_empty()
+            || NOBODY.iter().any(|nobody| local.eq_ignore_ascii_case(nobody))
+            || domain.to_ascii_lowercase().starts_with("example.");
+        !is_nobody
+    })
+}
+
 /// The tier of `name`.
 pub(super) fn tier(name: &str) -> NameTier {
+    let name = without_example(name);
     let folded = fold(name);
     // A column that was appended by an earlier run repeats another one.
     if folded.is_empty() || folded.starts_with("mailvet") {
@@ -217,6 +273,31 @@ mod tests {
             "Email__c",
         ] {
             assert_eq!(tier(name), NameTier::Qualified, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_example_is_no_part_of_a_name() {
+        for name in [
+            "Your email (e.g. name@gmail.com)",
+            "E-Mail (z. B. max@firma.test, z.B. eva@firma.test)",
+            "Email address, for example jane@acme.test",
+            "Correo electrónico - ej: ana@acme.test",
+            "Email [name@company.com]",
+            "E-mail (jane@example.org)",
+            "Email (only @acme.com)",
+        ] {
+            assert!(has_example(name) && tier(name) >= NameTier::Qualified, "{name}");
+        }
+        for cell in [
+            "Office mail (office@acme.test)",
+            "Mail <jane@acme.test>",
+            "Email: jane@acme.test",
+            "jane@acme.test (Email, e.g. at work)",
+            "Jane Doe (e.g. jane@acme.test)",
+            "Email",
+        ] {
+            assert!(!has_example(cell), "{cell}");
         }
     }
 

@@ -65,7 +65,8 @@ fn below(
         let width = cells.iter().rposition(|cell| !cell.trim().is_empty()).map_or(0, |i| i + 1);
         let cells = &cells[..width];
         let is_noted = is_comment(line, decode) || width == 0;
-        if !is_noted && cells.iter().any(|cell| cell.contains('@')) {
+        let is_row = cells.iter().any(|cell| cell.contains('@') && !header::has_example(cell));
+        if !is_noted && is_row {
             return None;
         }
         let best = cells.iter().map(|cell| tier(cell)).max().unwrap_or_default();
@@ -90,6 +91,7 @@ fn below(
 }
 
 fn tier(cell: &str) -> NameTier {
+    let cell = header::without_example(cell);
     let is_name = cell.len() <= LONGEST_NAME && !cell.contains(['.', '!']);
     if is_name { header::tier(cell) } else { NameTier::Other }
 }

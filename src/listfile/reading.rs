@@ -119,11 +119,11 @@ fn usual_width(rows: &[Vec<String>]) -> usize {
     counts.into_iter().max_by_key(|&(width, count)| (count, width)).map_or(0, |(width, _)| width)
 }
 
-/// `true` if the first row names the columns: it holds no address and nothing like one, and either
-/// a known name or another kind of thing than the rows below it.
+/// `true` if the first row names the columns: it holds no address and nothing like one but for an
+/// example in a name, and either a known name or another kind of thing than the rows below it.
 fn is_header(rows: &[Vec<String>], below: &[Profile]) -> bool {
     let Some(first) = rows.first() else { return false };
-    if first.iter().any(|cell| cell.contains('@')) {
+    if first.iter().any(|cell| cell.contains('@') && !header::has_example(cell)) {
         return false;
     }
     if first.iter().any(|cell| header::tier(cell) >= NameTier::Qualified) {

@@ -69,3 +69,19 @@ fn a_name_that_speaks_of_mail_makes_a_header_whatever_stands_below() {
         assert_eq!(reader.layout().address.name, name);
     }
 }
+
+#[test]
+fn a_name_with_an_example_in_it_is_a_name_and_a_cell_with_an_address_is_a_row() {
+    for name in ["Your email (e.g. name@gmail.com)", "\"Email, like jane@acme.test\""] {
+        for notes in ["", "Answers of May\n"] {
+            let file = format!("{notes}Timestamp,{name}\n1/1/2026,jane@acme.test\n");
+            assert_eq!(addresses(file.as_bytes()), ["jane@acme.test"], "{file}");
+        }
+    }
+    for first in ["Mail (mail@acme.test)", "Email: mail@acme.test", "Mail Desk mail@acme.test"] {
+        let file = format!("{first},1\njane@acme.test,2\n");
+        assert!(!open(file.as_bytes()).layout().has_header(), "{first}");
+        let file = format!("{first}\njane@acme.test\nbob@acme.test\n");
+        assert_eq!(addresses(file.as_bytes()).len(), 3, "{first}");
+    }
+}
