@@ -168,15 +168,15 @@ impl Container {
         }
         let text = String::from_utf8_lossy(without_mark(&head));
         let first = text.lines().next().unwrap_or_default().trim_end();
-        let lower = first.to_ascii_lowercase();
-        if lower == "begin:vcard" {
+        if first.eq_ignore_ascii_case("begin:vcard") {
             return Ok(Some(Self::Vcard));
         }
         let is_entry = |line: &str| {
             let line = line.to_ascii_lowercase();
             line.starts_with("dn:") && line.contains('=') || line.starts_with("dn::")
         };
-        if is_entry(first) || is_version(&lower) && text.lines().any(is_entry) {
+        let below = below_comments(&text);
+        if is_entry(below) || is_version(below) && text.lines().any(is_entry) {
             return Ok(Some(Self::Ldif));
         }
         if recipients::is_recipients(&text, is_whole) {
@@ -246,7 +246,14 @@ fn is_line_of_json(head: &[u8]) -> bool {
     text.starts_with(b"{") && !text.iter().any(|b| matches!(b, b'\r' | b'\n'))
 }
 
+/// The first line that is no comment of LDIF, as directories put them above their entries.
+fn below_comments(text: &str) -> &str {
+    let mut lines = text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
+    lines.next().unwrap_or_default()
+}
+
 fn is_version(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
     line.strip_prefix("version:").is_some_and(|rest| rest.trim() == "1")
 }
 

@@ -18,6 +18,9 @@ pub(super) fn is_recipients(text: &str, is_whole: bool) -> bool {
     if is_cut && lines.len() > 1 {
         lines.pop();
     }
+    if is_table(&lines) {
+        return false;
+    }
     let mut most = 0;
     for line in &lines {
         let mut pieces = pieces(line);
@@ -30,6 +33,17 @@ pub(super) fn is_recipients(text: &str, is_whole: bool) -> bool {
         most = most.max(pieces.len());
     }
     most > 1
+}
+
+/// `true` if several lines all have the same few addresses with commas between them, and nothing
+/// else: columns without a header. People put a space behind a comma, programs none.
+fn is_table(lines: &[&str]) -> bool {
+    let fields = |line: &str| line.split(',').count();
+    let width = lines.first().map_or(0, |line| fields(line));
+    let is_bare = |line: &str| line.split(',').all(|field| Address::parse(field).is_ok());
+    lines.len() > 1
+        && (2..=5).contains(&width)
+        && lines.iter().all(|line| fields(line) == width && is_bare(line))
 }
 
 /// Writes each recipient as a row.

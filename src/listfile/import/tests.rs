@@ -167,6 +167,37 @@ fn entries_of_a_directory_give_a_row_each() {
 }
 
 #[test]
+fn entries_below_comments_are_entries() {
+    let search = "# extended LDIF\n#\n# LDAPv3\n# base <dc=acme> with scope subtree\n#\n\n\
+                  # jane, acme\ndn: uid=jane,dc=acme\nmail:: amFuZUBhY21lLnRlc3Q=\n\n\
+                  # search result\nsearch: 2\nresult: 0 Success\n\n# numEntries: 1\n";
+    for ldif in [search.to_owned(), search.replace("#\n\n", "#\n\nversion: 1\n\n")] {
+        let (imported, csv) = imported(ldif.as_bytes());
+        assert_eq!((imported.container, imported.rows), (Container::Ldif, 1));
+        assert_eq!(csv, "dn,cn,mail\n\"uid=jane,dc=acme\",,jane@acme.test\n");
+    }
+}
+
+#[test]
+fn columns_of_addresses_without_a_header_are_a_table() {
+    for table in
+        ["jane@a.test,bob@b.test\nc@a.test,d@b.test\n", "a@b.test,c@d.test\r\n".repeat(9).as_str()]
+    {
+        assert_eq!(Container::detect(&mut Cursor::new(table)).unwrap(), None, "{table}");
+    }
+    for pasted in [
+        "jane@a.test,bob@b.test\n",
+        "jane@a.test, bob@b.test\nc@a.test, d@b.test\n",
+        "jane@a.test,bob@b.test,\nc@a.test,d@b.test\n",
+        "jane@a.test;bob@b.test\nc@a.test;d@b.test\n",
+        "jane@a.test,bob@b.test\nc@a.test\n",
+    ] {
+        let found = Container::detect(&mut Cursor::new(pasted)).unwrap();
+        assert_eq!(found, Some(Container::Recipients), "{pasted}");
+    }
+}
+
+#[test]
 fn recipients_out_of_a_message_give_a_row_each_and_a_table_is_none() {
     let pasted = "\"Doe, Jane\" <jane@acme.test>; John Smith <john@acme.test>;\nk@acme.test\n";
     let (imported, csv) = imported(pasted.as_bytes());
