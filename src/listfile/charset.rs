@@ -56,12 +56,10 @@ impl TextEncoding {
     ) -> Result<(Self, usize), ListFileError> {
         let mark = Encoding::for_bom(head);
         if let Some(label) = asked {
-            let charset = named(label)
-                .ok_or_else(|| ListFileError::UnknownEncoding { label: label.to_owned() })?;
-            let mark =
-                mark.filter(|(marked, _)| *marked == charset).map_or(0, |(_, length)| length);
-            let basis = EncodingBasis::Asked;
-            return Ok((Self { charset, byte_order_mark: mark > 0, basis }, mark));
+            let named = Self::named(label)?;
+            let mark = mark.filter(|(marked, _)| *marked == named.charset);
+            let mark = mark.map_or(0, |(_, length)| length);
+            return Ok((Self { byte_order_mark: mark > 0, ..named }, mark));
         }
         if let Some((charset, length)) = mark {
             let basis = EncodingBasis::ByteOrderMark;
@@ -73,6 +71,16 @@ impl TextEncoding {
             None => (guess(head, is_whole), EncodingBasis::Guessed),
         };
         Ok((Self { charset, byte_order_mark: false, basis }, 0))
+    }
+
+    /// The encoding called `label`, without a byte order mark.
+    ///
+    /// # Errors
+    /// [`ListFileError::UnknownEncoding`].
+    pub(super) fn named(label: &str) -> Result<Self, ListFileError> {
+        let charset = named(label)
+            .ok_or_else(|| ListFileError::UnknownEncoding { label: label.to_owned() })?;
+        Ok(Self { charset, byte_order_mark: false, basis: EncodingBasis::Asked })
     }
 
     /// The name, as the Encoding Standard spells it.
@@ -111,6 +119,11 @@ impl TextEncoding {
             None if charset == UTF_8 => WINDOWS_1252.decode_without_bom_handling(bytes).0,
             None => charset.decode_without_bom_handling(bytes).0,
         }
+    }
+
+    /// The bytes of a file as characters; `None` if they are not valid.
+    pub(super) fn decode_valid<'a>(&self, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
+        self.charset.decode_without_bom_handling_and_without_replacement(bytes)
     }
 
     /// `true` if working text is valid.

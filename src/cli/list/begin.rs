@@ -80,7 +80,7 @@ impl Job {
                 .with_context(named)?;
             self.exclude.push(digest.hex());
             self.exclude_names.push(file.display().to_string());
-            let imported = import(&copy, &self.excluded_table(number));
+            let imported = import(&copy, &self.excluded_table(number), None);
             if imported.with_context(|| file.display().to_string())?.is_some() {
                 fs::remove_file(&copy)?;
             }
@@ -102,7 +102,8 @@ impl Job {
             copied.with_context(|| format!("{} was not kept", path.display()))?;
         }
         let name = self.files[number].name.clone();
-        let imported = import(&self.input(number), &self.table(number));
+        let encoding = self.encoding.as_deref();
+        let imported = import(&self.input(number), &self.table(number), encoding);
         if let Some(imported) = imported.with_context(|| name.clone())? {
             anstream::eprintln!("{DIM}{name}: {imported}{DIM:#}");
             self.files[number].is_imported = true;
@@ -111,10 +112,11 @@ impl Job {
     }
 }
 
-/// Makes a table of a list that is not text by the line; `None` if it is.
-fn import(list: &Path, table: &Path) -> anyhow::Result<Option<Imported>> {
+/// Makes a table of a list that is not text by the line; `None` if it is. `encoding`: the name of
+/// its encoding, if its owner says it.
+fn import(list: &Path, table: &Path, encoding: Option<&str>) -> anyhow::Result<Option<Imported>> {
     let mut input = io::BufReader::new(fs::File::open(list)?);
     let Some(container) = Container::detect(&mut input)? else { return Ok(None) };
     let output = io::BufWriter::new(fs::File::create(table)?);
-    Ok(Some(container.convert(input, output, ImportLimits::default())?))
+    Ok(Some(container.convert_encoded(encoding, input, output, ImportLimits::default())?))
 }

@@ -48,7 +48,7 @@ impl ArrivedList {
         let store = store.clone();
         // Reading files blocks.
         let made = tokio::task::spawn_blocking(move || {
-            let (table, imported) = to_table(&store, spool)?;
+            let (table, imported) = to_table(&store, spool, &request.encoding)?;
             drop(room);
             if imported.is_some() {
                 // A table that was made here is UTF-8.
@@ -175,8 +175,13 @@ pub(crate) fn sent_address(address: &str) -> &str {
     &address[..address.floor_char_boundary(LONGEST_ADDRESS)]
 }
 
-/// A list that is text by the line: the file itself, or the table that is made of what it came in.
-fn to_table(store: &UploadStore, list: SpoolFile) -> Result<(SpoolFile, Option<Imported>), Status> {
+/// A list that is text by the line: the file itself, or the table that is made of what it came in,
+/// whose text is in `encoding` if that is not empty.
+fn to_table(
+    store: &UploadStore,
+    list: SpoolFile,
+    encoding: &str,
+) -> Result<(SpoolFile, Option<Imported>), Status> {
     let mut input = BufReader::new(list.read().map_err(unreadable)?);
     let Some(container) = Container::detect(&mut input).map_err(unreadable)? else {
         return Ok((list, None));
@@ -184,7 +189,8 @@ fn to_table(store: &UploadStore, list: SpoolFile) -> Result<(SpoolFile, Option<I
     let mut table = store.begin().map_err(|error| failed(&error))?;
     let output = BufWriter::new(table.take_file().map_err(unreadable)?);
     let limits = ImportLimits { unpacked: store.largest(), document: LARGEST_DOCUMENT };
-    match container.convert(input, output, limits) {
+    let encoding = (!encoding.is_empty()).then_some(encoding);
+    match container.convert_encoded(encoding, input, output, limits) {
         Ok(imported) => Ok((table, Some(imported))),
         Err(ImportError::Io(error)) => Err(unreadable(error)),
         // As below: a list of an archive says which option it needs.

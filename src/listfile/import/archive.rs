@@ -124,7 +124,7 @@ impl ArchiveLists {
         if file.is_dir() || is_hidden {
             return Ok(());
         }
-        let error = match Reader::open(file, &ReaderOptions::default()) {
+        let error = match Reader::open(file, &member_options(table)) {
             Ok(reader) => {
                 let places = self.header.places(reader.layout(), table)?;
                 self.lists.push(MemberList { index, name, places });
@@ -141,6 +141,12 @@ impl ArchiveLists {
         }
         Ok(())
     }
+}
+
+/// The options by which the lists of an archive are read.
+fn member_options<W: Write>(table: &BoundedTable<W>) -> ReaderOptions {
+    let encoding = table.encoding.map(|encoding| encoding.name().to_owned());
+    ReaderOptions { encoding, ..ReaderOptions::default() }
 }
 
 /// The endings of the names of tables.
@@ -289,7 +295,7 @@ impl MemberList {
         width: usize,
         table: &mut BoundedTable<W>,
     ) -> Result<(), ImportError> {
-        let opened = Reader::open(file, &ReaderOptions::default());
+        let opened = Reader::open(file, &member_options(table));
         let mut reader = opened.map_err(|error| table.member(&self.name, error))?;
         let objects = ObjectTable::new(reader.layout());
         let mut row = Row::default();

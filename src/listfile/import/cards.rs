@@ -4,9 +4,13 @@
 use std::io::{BufRead, Write};
 
 use super::{BoundedTable, ImportError};
+use crate::listfile::charset::TextEncoding;
 
 /// The longest folded line, in bytes: a picture in a card is passed over.
 const MAX_LINE: usize = 1024 * 1024;
+
+/// The longest name of a property with its parameters, in bytes.
+const MAX_KEY: usize = 1024;
 
 /// Writes each card's name and addresses.
 pub(super) fn vcards<R: BufRead, W: Write>(
@@ -15,15 +19,21 @@ pub(super) fn vcards<R: BufRead, W: Write>(
 ) -> Result<String, ImportError> {
     table.row(&["Name", "Email Address"])?;
     let (mut name, mut addresses, mut held) = (String::new(), Vec::new(), 0);
-    each_line(input, |line| {
-        let Some((key, value)) = line.split_once(':') else { return Ok(()) };
+    let encoding = table.encoding.unwrap_or(TextEncoding::UTF_8);
+    each_line(input, is_soft_break, |line| {
+        let Some((key, value)) = property(line) else { return Ok(()) };
         let mut parameters = key.split(';');
         let property = parameters.next().unwrap_or_default();
         // A group may stand before the property: `item1.EMAIL`.
-        let property = property.rsplit('.').next().unwrap_or_default().to_ascii_uppercase();
-        let is_quoted = parameters.any(|p| p.to_ascii_uppercase().contains("QUOTED-PRINTABLE"));
-        let value = if is_quoted { quoted_printable(value) } else { unescaped(value) };
-        match property.as_str() {
+        let property = property.rsplit('.').next().unwrap_or_default();
+        let charset = parameters.find_map(|parameter| parameter.strip_prefix("CHARSET="));
+        let charset = charset.and_then(|label| TextEncoding::named(label.trim_matches('"')).ok());
+        let encoding = charset.unwrap_or(encoding);
+        let value = match key.contains(QUOTED_PRINTABLE) {
+            true => encoding.decode(&quoted_printable(value)).into_owned(),
+            false => unescaped(&encoding.decode(value)),
+        };
+        match property {
             "BEGIN" => (name, addresses, held) = (String::new(), Vec::new(), 0),
             "FN" => name = value,
             "N" if name.is_empty() => name = value.replace(';', " ").trim().to_owned(),
@@ -58,68 +68,106 @@ pub(super) fn ldif<R: BufRead, W: Write>(
     ];
     table.row(&["dn", "cn", "mail"])?;
     let mut entry: Option<[String; 3]> = None;
-    each_line(input, |line| {
-        if line.is_empty() {
-            return entry.take().map_or(Ok(()), |entry| table.row(&entry));
-        }
-        let Some((key, value)) = line.split_once(':') else { return Ok(()) };
-        let value = match value.strip_prefix(':') {
-            Some(coded) => base64(coded.trim()).unwrap_or_default(),
-            None => value.trim_start().to_owned(),
-        };
-        let key = key.split(';').next().unwrap_or_default().to_ascii_lowercase();
-        if key == "dn" {
-            if let Some(entry) = entry.take() {
-                table.row(&entry)?;
+    let encoding = table.encoding.unwrap_or(TextEncoding::UTF_8);
+    each_line(
+        input,
+        |_| false,
+        |line| {
+            let line = encoding.decode(line);
+            if line.is_empty() {
+                return entry.take().map_or(Ok(()), |entry| table.row(&entry));
             }
-            entry = Some([value, String::new(), String::new()]);
-            return Ok(());
-        }
-        let Some([_, name, mail]) = &mut entry else { return Ok(()) };
-        let is_proxy = key == "proxyaddresses" && value.to_ascii_lowercase().starts_with("smtp:");
-        if MAIL.contains(&&*key) || is_proxy {
-            if !mail.is_empty() {
-                mail.push_str("; ");
+            let Some((key, value)) = line.split_once(':') else { return Ok(()) };
+            let value = match value.strip_prefix(':') {
+                Some(coded) => base64(coded.trim()).unwrap_or_default(),
+                None => value.trim_start().to_owned(),
+            };
+            let key = key.split(';').next().unwrap_or_default().to_ascii_lowercase();
+            if key == "dn" {
+                if let Some(entry) = entry.take() {
+                    table.row(&entry)?;
+                }
+                entry = Some([value, String::new(), String::new()]);
+                return Ok(());
             }
-            mail.push_str(&value);
-            table.check_held(mail.len() as u64)?;
-        } else if key == "cn" || key == "displayname" && name.is_empty() {
-            *name = value;
-        }
-        Ok(())
-    })?;
+            let Some([_, name, mail]) = &mut entry else { return Ok(()) };
+            let is_proxy =
+                key == "proxyaddresses" && value.to_ascii_lowercase().starts_with("smtp:");
+            if MAIL.contains(&&*key) || is_proxy {
+                if !mail.is_empty() {
+                    mail.push_str("; ");
+                }
+                mail.push_str(&value);
+                table.check_held(mail.len() as u64)?;
+            } else if key == "cn" || key == "displayname" && name.is_empty() {
+                *name = value;
+            }
+            Ok(())
+        },
+    )?;
     if let Some(entry) = entry {
         table.row(&entry)?;
     }
     Ok(String::new())
 }
 
+/// The coding of vCard 2.1, as a parameter names it.
+const QUOTED_PRINTABLE: &str = "QUOTED-PRINTABLE";
+
+/// The name and the parameters of a vCard's property, in capitals, and its value.
+fn property(line: &[u8]) -> Option<(String, &[u8])> {
+    let colon = line.iter().take(MAX_KEY).position(|b| *b == b':')?;
+    Some((String::from_utf8_lossy(&line[..colon]).to_ascii_uppercase(), &line[colon + 1..]))
+}
+
+/// `true` if a value of a vCard 2.1 goes on in the next line, whatever that begins with (RFC 2045
+/// section 6.7, rule 5).
+fn is_soft_break(line: &[u8]) -> bool {
+    line.ends_with(b"=") && property(line).is_some_and(|(key, _)| key.contains(QUOTED_PRINTABLE))
+}
+
+/// `true` for the line that begins or ends a card: no value goes on over it.
+fn is_edge(line: &[u8]) -> bool {
+    let edges: [&[u8]; 2] = [b"BEGIN:VCARD", b"END:VCARD"];
+    edges.iter().any(|edge| line.trim_ascii().eq_ignore_ascii_case(edge))
+}
+
 /// Calls `each` with every line, folded ones joined (a line that begins with a space or a tab goes
-/// on the one before it); lines end with LF or CRLF. Comments of LDIF are left out.
+/// on the one before it, and so does one below a line that `is_broken`); lines end with LF or CRLF.
+/// Comments of LDIF are left out.
 fn each_line(
     mut input: impl BufRead,
-    mut each: impl FnMut(&str) -> Result<(), ImportError>,
+    is_broken: impl Fn(&[u8]) -> bool,
+    mut each: impl FnMut(&[u8]) -> Result<(), ImportError>,
 ) -> Result<(), ImportError> {
-    let (mut joined, mut line) = (None::<String>, Vec::new());
+    let (mut joined, mut line) = (None::<Vec<u8>>, Vec::new());
     loop {
         line.clear();
         let is_end =
             std::io::Read::take(&mut input, MAX_LINE as u64).read_until(b'\n', &mut line)? == 0;
-        let text = String::from_utf8_lossy(&line);
-        let text = text.trim_end_matches(['\n', '\r']);
-        if !is_end && let Some(more) = text.strip_prefix([' ', '\t']) {
-            if let Some(joined) = joined.as_mut().filter(|joined| joined.len() < MAX_LINE) {
-                joined.push_str(more);
+        let end = line.iter().rposition(|b| !matches!(b, b'\n' | b'\r')).map_or(0, |last| last + 1);
+        let text = &line[..end];
+        if !is_end && let Some(whole) = joined.as_mut() {
+            let folded = text.strip_prefix(b" ").or_else(|| text.strip_prefix(b"\t"));
+            let is_soft = is_broken(whole) && !is_edge(text);
+            if is_soft {
+                whole.pop();
             }
-            continue;
+            let more = if is_soft { Some(text) } else { folded };
+            if let Some(more) = more {
+                if whole.len() < MAX_LINE {
+                    whole.extend_from_slice(more);
+                }
+                continue;
+            }
         }
-        if let Some(whole) = joined.take().filter(|whole| !whole.starts_with('#')) {
-            each(whole.trim_start_matches('\u{feff}'))?;
+        if let Some(whole) = joined.take().filter(|whole| !whole.starts_with(b"#")) {
+            each(whole.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&whole))?;
         }
         if is_end {
             return Ok(());
         }
-        joined = Some(text.to_owned());
+        joined = Some(text.to_vec());
     }
 }
 
@@ -140,8 +188,10 @@ fn unescaped(value: &str) -> String {
 }
 
 /// A value of a vCard 2.1: `=40` for `@` (RFC 2045 section 6.7).
-fn quoted_printable(value: &str) -> String {
-    let (mut out, mut rest) = (Vec::with_capacity(value.len()), value.as_bytes());
+fn quoted_printable(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len());
+    // The line that it would go on in is not there.
+    let mut rest = value.strip_suffix(b"=").unwrap_or(value);
     while let Some((&first, after)) = rest.split_first() {
         let code = after
             .get(..2)
@@ -158,7 +208,7 @@ fn quoted_printable(value: &str) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+    out
 }
 
 /// A value of LDIF behind `::` (RFC 4648 section 4).

@@ -3,7 +3,7 @@
 //! The text is held, and of its items where they stand: each is read when its row is written.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{BufRead, Read as _, Write};
+use std::io::{BufRead, Write};
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -53,11 +53,7 @@ pub(super) fn convert<R: BufRead, W: Write>(
     input: R,
     table: &mut BoundedTable<W>,
 ) -> Result<String, ImportError> {
-    let mut text = String::new();
-    let limit = table.limits.document;
-    let read = input.take(limit + 1).read_to_string(&mut text);
-    read.map_err(|error| table.damaged(error))?;
-    table.check_held(text.len() as u64)?;
+    let text = table.read_text(input)?;
     let document: &RawValue = serde_json::from_str(text.trim_start_matches('\u{feff}'))
         .map_err(|error| table.damaged(error))?;
     let no_list = |wanted| ImportError::NoList { kind: table.kind, wanted };

@@ -15,10 +15,12 @@ mod spreadsheet;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 
-use super::MAX_RECORD;
+use super::charset::TextEncoding;
+use super::{ListFileError, MAX_RECORD};
 
 /// Number of bytes at the beginning of a file that say what it is.
 const HEAD: usize = 64 * 1024;
@@ -132,6 +134,9 @@ pub enum ImportError {
         /// The fault.
         why: String,
     },
+    /// The name given for the encoding means nothing.
+    #[error("{0}")]
+    Encoding(ListFileError),
     /// It holds no list.
     #[error("this {kind} holds no list: no {wanted}")]
     NoList {
@@ -205,12 +210,29 @@ impl Container {
     /// [`ImportError`].
     pub fn convert<R: BufRead + Seek, W: Write>(
         self,
+        input: R,
+        output: W,
+        limits: ImportLimits,
+    ) -> Result<Imported, ImportError> {
+        self.convert_encoded(None, input, output, limits)
+    }
+
+    /// As [`convert`](Self::convert); `encoding` is the name of the one that the text is in, where
+    /// the file does not say that itself (a workbook does). Default: what the bytes show.
+    ///
+    /// # Errors
+    /// [`ImportError`].
+    pub fn convert_encoded<R: BufRead + Seek, W: Write>(
+        self,
+        encoding: Option<&str>,
         mut input: R,
         output: W,
         limits: ImportLimits,
     ) -> Result<Imported, ImportError> {
         input.seek(SeekFrom::Start(0))?;
-        let mut table = BoundedTable::new(self.name(), output, limits);
+        let encoding = encoding.map(TextEncoding::named).transpose();
+        let encoding = encoding.map_err(ImportError::Encoding)?;
+        let mut table = BoundedTable::new(self.name(), output, limits, encoding);
         let part = match self {
             Self::Xlsx => spreadsheet::xlsx(input, &mut table)?,
             Self::Ods => spreadsheet::ods(input, &mut table)?,
@@ -261,14 +283,36 @@ fn is_version(line: &str) -> bool {
 struct BoundedTable<W> {
     kind: &'static str,
     limits: ImportLimits,
+    /// The encoding of the text, if the caller named one.
+    encoding: Option<TextEncoding>,
     out: W,
     rows: u64,
     written: u64,
 }
 
 impl<W: Write> BoundedTable<W> {
-    fn new(kind: &'static str, out: W, limits: ImportLimits) -> Self {
-        Self { kind, limits, out, rows: 0, written: 0 }
+    fn new(
+        kind: &'static str,
+        out: W,
+        limits: ImportLimits,
+        encoding: Option<TextEncoding>,
+    ) -> Self {
+        Self { kind, limits, encoding, out, rows: 0, written: 0 }
+    }
+
+    /// The text of a document, which is held in memory as a whole.
+    fn read_text(&self, input: impl Read) -> Result<String, ImportError> {
+        let mut bytes = Vec::new();
+        input.take(self.limits.document + 1).read_to_end(&mut bytes)?;
+        self.check_held(bytes.len() as u64)?;
+        match self.encoding {
+            None => String::from_utf8(bytes)
+                .map_err(|_| self.damaged("it is not UTF-8, and no --encoding says what it is")),
+            Some(encoding) => encoding
+                .decode_valid(&bytes)
+                .map(Cow::into_owned)
+                .ok_or_else(|| self.damaged(format_args!("it is not {}", encoding.name()))),
+        }
     }
 
     /// Writes one row; the first is the header.

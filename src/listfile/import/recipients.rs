@@ -1,7 +1,7 @@
 //! Recipients as people paste them out of a message: addresses with commas or semicolons between
 //! them, several on a line. One row each, with the text it stands in.
 
-use std::io::{BufRead, Read as _, Write};
+use std::io::{BufRead, Write};
 
 use super::{BoundedTable, ImportError};
 use crate::address::Address;
@@ -51,12 +51,7 @@ pub(super) fn convert<R: BufRead, W: Write>(
     input: R,
     table: &mut BoundedTable<W>,
 ) -> Result<String, ImportError> {
-    let (mut text, limit) = (String::new(), table.limits.document);
-    let read = input.take(limit + 1).read_to_string(&mut text);
-    read.map_err(|error| table.damaged(error))?;
-    if text.len() as u64 > limit {
-        return Err(table.too_large(limit));
-    }
+    let text = table.read_text(input)?;
     table.row(&["Email Address"])?;
     for line in text.trim_start_matches('\u{feff}').lines() {
         for piece in pieces(line) {

@@ -153,6 +153,64 @@ fn cards_give_a_row_each_with_all_their_addresses() {
 }
 
 #[test]
+fn a_value_of_an_old_card_goes_on_behind_its_soft_line_breaks() {
+    let cards = "BEGIN:VCARD\r\nVERSION:2.1\r\n\
+        FN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=D0=AE=D0=BB=D0=B8=D1=8F=20=\r\n\
+        =D0=9F=D0=B5=D1=82=D1=80=D0=BE=\r\n=D0=B2=D0=B0\r\n\
+        EMAIL;ENCODING=QUOTED-PRINTABLE:julia=\r\n=40acme.test\r\nEND:VCARD\r\n\
+        BEGIN:VCARD\r\nEMAIL:bob@acme.test\r\n\
+        NOTE;ENCODING=QUOTED-PRINTABLE:cut off=\r\nEND:VCARD\r\n\
+        BEGIN:VCARD\r\nKEY;ENCODING=BASE64:AAA=\r\nEMAIL:k@acme.test\r\nEND:VCARD\r\n";
+    let (_, csv) = imported(cards.as_bytes());
+    assert_eq!(
+        csv,
+        "Name,Email Address\nЮлия Петрова,julia@acme.test\n,bob@acme.test\n,k@acme.test\n"
+    );
+}
+
+#[test]
+fn a_card_is_read_in_the_encoding_it_names() {
+    for (name, read) in [
+        (&b";CHARSET=Windows-1252;ENCODING=QUOTED-PRINTABLE:J=F6rg"[..], "Jörg"),
+        (&b";CHARSET=ISO-8859-2:\xa9imon"[..], "Šimon"),
+        (&b";CHARSET=UTF-8:J\xc3\xb6rg"[..], "Jörg"),
+        (&b";CHARSET=nonsense:J\xf6rg"[..], "Jörg"),
+        (&b":J\xf6rg"[..], "Jörg"),
+    ] {
+        let end = &b"\r\nEMAIL:j@acme.test\r\nEND:VCARD\r\n"[..];
+        let (_, csv) = imported(&[&b"BEGIN:VCARD\r\nFN"[..], name, end].concat());
+        assert_eq!(csv, format!("Name,Email Address\n{read},j@acme.test\n"));
+    }
+}
+
+#[test]
+fn an_encoding_that_is_asked_for_counts_for_every_text() {
+    let with =
+        |before: &[u8], behind: &[u8]| [before, &b"\xc6\xe0\xed\xed\xe0"[..], behind].concat();
+    for file in [
+        with(b"", b" <j@a.test>; Bob <b@a.test>\n"),
+        with(b"[{\"email\":\"j@a.test\",\"n\":\"", b"\"}]"),
+        with(b"BEGIN:VCARD\nFN:", b"\nEMAIL:j@a.test\nEND:VCARD\n"),
+        with(b"dn: uid=j\ncn: ", b"\nmail: j@a.test\n"),
+        zipped(&[("a.csv", &with(b"email,n\nj@a.test,", b"\n"))]),
+    ] {
+        let mut input = Cursor::new(&file);
+        let container = Container::detect(&mut input).unwrap().expect("a container");
+        let convert = |encoding, out: &mut Vec<u8>| {
+            container.convert_encoded(Some(encoding), Cursor::new(&file), out, LIMITS)
+        };
+        let mut csv = Vec::new();
+        convert("windows-1251", &mut csv).unwrap();
+        let csv = String::from_utf8(csv).unwrap();
+        assert!(csv.contains("Жанна"), "{container:?}: {csv}");
+        let error = convert("klingon", &mut Vec::new()).unwrap_err().to_string();
+        assert!(error.contains("no encoding is called \"klingon\""), "{error}");
+    }
+    let latin = b"[{\"email\":\"j@a.test\",\"n\":\"J\xf6rg\"}]";
+    assert!(refused(latin).contains("it is not UTF-8"));
+}
+
+#[test]
 fn entries_of_a_directory_give_a_row_each() {
     let ldif = "version: 1\n\n# people\ndn: uid=jane,dc=acme\ncn: Jane\nmail: jane@acme.test\n\
                 proxyAddresses: smtp:j@acme.test\nproxyAddresses: X400:c=us\n\n\
