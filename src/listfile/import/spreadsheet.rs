@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{BufRead, Read, Seek, SeekFrom, Write};
 
 use calamine::{
-    Data, DataRef, ExcelDateTime, Ods, Reader as _, Sheet, SheetVisible, Xlsx,
+    Data, DataRef, ExcelDateTime, Ods, Reader as _, Sheet, SheetVisible, Style, Xlsx,
     open_workbook_from_rs,
 };
 
@@ -31,26 +31,16 @@ pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
         error => table.damaged(error),
     })?;
     let hidden = hidden(book.sheets_metadata());
-    let mut sheets: Vec<(String, usize)> = Vec::new();
-    for name in book.sheet_names() {
-        let Ok(mut cells) = book.worksheet_cells_reader(&name) else { continue };
-        let (mut addresses, mut looked_at) = (0, 0);
-        while let Ok(Some(cell)) = cells.next_cell() {
-            let text = text_of(cell.get_value());
-            looked_at += text.len() as u64;
-            if cell.get_position().0 >= LOOKED_AT || looked_at > table.limits.document {
-                break;
-            }
-            addresses += usize::from(looks_like_address(&text));
-        }
-        sheets.push((name, addresses));
-    }
+    let sheets = addresses_by_sheet(&mut book, table.limits.document);
     let no_sheet = ImportError::NoList { kind: table.kind, wanted: "sheet in it" };
     let Some((name, part)) = chosen(sheets, &hidden) else { return Err(no_sheet) };
     let mut cells = book.worksheet_cells_reader(&name).map_err(|error| table.damaged(error))?;
+    let digits: Vec<usize> = cells.styles().iter().map(least_digits).collect();
     let (mut row, mut held): (Vec<String>, u64) = (Vec::new(), 0);
     let mut at: Option<u32> = None;
-    while let Some(cell) = cells.next_cell().map_err(|error| table.damaged(error))? {
+    while let Some((cell, style)) =
+        cells.next_cell_with_style_id().map_err(|error| table.damaged(error))?
+    {
         let (number, column) = cell.get_position();
         if at != Some(number) {
             if at.is_some() {
@@ -64,7 +54,8 @@ pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
         if column >= MAX_COLUMNS {
             continue;
         }
-        let text = text_of(cell.get_value());
+        let digits = digits.get(style).copied().unwrap_or_default();
+        let text = padded(text_of(cell.get_value()), cell.get_value(), digits);
         if !text.is_empty() {
             // One shared text may stand in every cell of the row.
             held += text.len() as u64;
@@ -77,6 +68,28 @@ pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
         table.row(&row)?;
     }
     Ok(part)
+}
+
+/// The sheets of a workbook, each with the number of addresses in its first rows.
+fn addresses_by_sheet<R: BufRead + Seek>(
+    book: &mut Xlsx<R>,
+    most_text: u64,
+) -> Vec<(String, usize)> {
+    let mut sheets = Vec::new();
+    for name in book.sheet_names() {
+        let Ok(mut cells) = book.worksheet_cells_reader(&name) else { continue };
+        let (mut addresses, mut looked_at) = (0, 0);
+        while let Ok(Some(cell)) = cells.next_cell() {
+            let text = text_of(cell.get_value());
+            looked_at += text.len() as u64;
+            if cell.get_position().0 >= LOOKED_AT || looked_at > most_text {
+                break;
+            }
+            addresses += usize::from(looks_like_address(&text));
+        }
+        sheets.push((name, addresses));
+    }
+    sheets
 }
 
 /// Writes the sheet of an ODS workbook; returns its name.
@@ -151,6 +164,26 @@ fn text_of<'c>(cell: &'c DataRef<'_>) -> Cow<'c, str> {
     match cell {
         DataRef::SharedString(text) => Cow::Borrowed(*text),
         other => Cow::Owned(data_text(&Data::from(other.clone()))),
+    }
+}
+
+/// The most digits that a number is filled up to.
+const MAX_DIGITS: usize = 32;
+
+/// The least digits that a number is shown with: of a cell whose format is `00000`, five.
+fn least_digits(style: &Style) -> usize {
+    let format = style.number_format.as_ref().map_or("", |format| format.format_code.as_str());
+    let is_filled = format.len() <= MAX_DIGITS && format.bytes().all(|b| b == b'0');
+    if is_filled { format.len() } else { 0 }
+}
+
+/// The text of a number with the zeros before it that a sheet shows: those of a postcode.
+fn padded<'c>(text: Cow<'c, str>, cell: &DataRef<'_>, digits: usize) -> Cow<'c, str> {
+    let is_number = matches!(cell, DataRef::Int(_) | DataRef::Float(_));
+    let is_whole = text.bytes().all(|b| b.is_ascii_digit());
+    match is_number && is_whole && text.len() < digits {
+        true => Cow::Owned(format!("{text:0>digits$}")),
+        false => text,
     }
 }
 

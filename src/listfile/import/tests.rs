@@ -2,7 +2,7 @@
 
 use std::io::{Cursor, Write as _};
 
-use rust_xlsxwriter::Workbook;
+use rust_xlsxwriter::{Format, Workbook};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -106,6 +106,22 @@ fn the_sheet_with_the_addresses_is_found_and_said() {
         "id,E-Mail,since,active\n42,jane.doe@acme.test,,TRUE\n2.5,\"Doe, Bob <bob@acme.test>\"\n\
          ,,\"a\nb\"\n"
     );
+}
+
+#[test]
+fn a_number_keeps_the_zeros_that_its_cell_shows() {
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    let format = Format::new().set_num_format("00000");
+    sheet.write(0, 0, "zip").unwrap().write(0, 1, "email").unwrap();
+    for (row, zip) in [(1, 7745.0), (2, 90210.0), (3, 0.5), (4, -42.0)] {
+        sheet.write_with_format(row, 0, zip, &format).unwrap();
+        sheet.write(row, 1, "jane@acme.test").unwrap();
+    }
+    sheet.write(5, 0, 7745.0).unwrap();
+    let (_, csv) = imported(&book.save_to_buffer().unwrap());
+    let zips: Vec<&str> = csv.lines().skip(1).map(|row| row.split(',').next().unwrap()).collect();
+    assert_eq!(zips, ["07745", "90210", "0.5", "-42", "7745"]);
 }
 
 #[test]
