@@ -1,5 +1,7 @@
 //! Rows of one format in another: fields as JSON objects, JSON objects as a table, lines as fields.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::charset::TextEncoding;
@@ -101,13 +103,55 @@ fn text(value: &Value) -> String {
     }
 }
 
+const COMMA: Dialect = Dialect { delimiter: b',', quotes: Quotes::Doubled, has_header: true };
+
 /// A line of a plain file as a CSV field. A line that is one already, in quotes, stays as it is.
-pub(super) fn plain_field(line: &[u8], into: &mut Vec<u8>) {
-    let comma = Dialect { delimiter: b',', quotes: Quotes::Doubled, has_header: true };
-    let said = record::say(line, comma, false);
-    if line.first() == Some(&b'"') && line.len() >= said.len() + 2 {
+pub(super) fn plain_field(line: &[u8], encoding: &TextEncoding, into: &mut Vec<u8>) {
+    let said = record::say(line, COMMA, false);
+    if is_live(&encoding.decode(&said)) {
+        record::quote(&harmless(said, encoding), COMMA, into);
+    } else if line.first() == Some(&b'"') && line.len() >= said.len() + 2 {
         into.extend_from_slice(line);
     } else {
-        record::quote(line, comma, into);
+        record::quote(line, COMMA, into);
+    }
+}
+
+/// Notes above a table that was none before, harmless line by line.
+pub(super) fn notes(text: &[u8], encoding: &TextEncoding, into: &mut Vec<u8>) {
+    for line in text.split_inclusive(|b| *b == b'\n') {
+        let (content, end) = line.split_at(line.len() - usize::from(line.ends_with(b"\n")));
+        let said: Vec<Cow<'_, [u8]>> = record::fields(content, COMMA, false)
+            .map(|field| record::say(field, COMMA, false))
+            .collect();
+        if !said.iter().any(|said| is_live(&encoding.decode(said))) {
+            into.extend_from_slice(line);
+            continue;
+        }
+        for (index, said) in said.into_iter().enumerate() {
+            if index > 0 {
+                into.push(b',');
+            }
+            record::quote(&harmless(said, encoding), COMMA, into);
+        }
+        into.extend_from_slice(end);
+    }
+}
+
+/// A field's text, with a `'` before it if a spreadsheet would run it.
+pub(super) fn harmless<'a>(said: Cow<'a, [u8]>, encoding: &TextEncoding) -> Cow<'a, [u8]> {
+    if is_live(&encoding.decode(&said)) {
+        return Cow::Owned([&b"'"[..], &*said].concat());
+    }
+    said
+}
+
+/// `true` for text of the list's own that a spreadsheet would run as a formula. Signs before digits
+/// are a number's, or a telephone's.
+pub(super) fn is_live(text: &str) -> bool {
+    let is_number = |c: char| c.is_ascii_digit() || c.is_whitespace() || "()[].,/-".contains(c);
+    match text.strip_prefix(['+', '-']) {
+        Some(rest) => !rest.chars().all(is_number),
+        None => text.starts_with(['=', '@', '\t', '\r']),
     }
 }

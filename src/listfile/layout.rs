@@ -27,7 +27,9 @@ pub struct Layout {
     pub more_addresses: Vec<AddressColumn>,
     /// The column of the times of consents, if the caller named one.
     pub consents: Option<AddressColumn>,
-    /// The text before the first row, header excluded: blank lines and Excel's `sep=;`.
+    /// `true` if it is a table that [`import`](super::import) made of something else.
+    pub(super) is_imported: bool,
+    /// The text before the first row, header excluded: blank lines, notes, and Excel's `sep=;`.
     pub(super) preamble: Vec<u8>,
     /// The header as it stands; blank if there is none.
     pub(super) header: Row,

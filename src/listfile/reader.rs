@@ -50,6 +50,7 @@ impl<R: Read> Reader<R> {
             address: AddressColumn::unknown(),
             more_addresses: Vec::new(),
             consents: None,
+            is_imported: options.is_imported,
             preamble,
             header: Row::default(),
         };

@@ -7,7 +7,7 @@ use std::path::Path;
 use rust_xlsxwriter::{Workbook, XlsxError};
 
 use super::convert::ObjectTable;
-use super::{Format, Layout, ListFileError, Row, names};
+use super::{Format, Layout, ListFileError, Row, names, record};
 
 /// The most rows of a sheet, header included.
 const MAX_ROWS: u32 = 1_048_576;
@@ -18,7 +18,7 @@ const MAX_CELL: usize = 32_767;
 /// The most columns of a sheet.
 const MAX_COLUMNS: usize = 16_384;
 
-/// Writes rows into the one sheet of a workbook, in flat memory. Of JSON lines each key of the
+/// Writes rows into the one sheet of a workbook, in flat memory, below the notes above them. Of JSON lines each key of the
 /// first rows is a column; what has none is in a last one, `other`, as in
 /// [`Output::Csv`](super::Output::Csv).
 pub struct WorkbookWriter {
@@ -68,6 +68,7 @@ impl WorkbookWriter {
         let other = table.as_ref().map(|table| table.header(&names).1);
         header.extend(names.into_iter().chain(other));
         let mut writer = Self { book, layout, table, appended, next: 0 };
+        writer.notes()?;
         writer.cells(&header)?;
         Ok(writer)
     }
@@ -102,6 +103,25 @@ impl WorkbookWriter {
     /// [`ListFileError::Write`].
     pub fn finish(mut self, out: impl Write + Send) -> Result<(), ListFileError> {
         self.book.save_to_writer(out).map_err(failed)
+    }
+
+    /// Writes what stands above the header, but for blank lines and what tells the delimiter.
+    fn notes(&mut self) -> Result<(), ListFileError> {
+        let text = self.layout.encoding.decode(&self.layout.preamble).into_owned();
+        for line in text.split(['\r', '\n']).filter(|line| !line.trim().is_empty()) {
+            if line.trim_matches('"').to_ascii_lowercase().starts_with("sep=") {
+                continue;
+            }
+            let cells = match self.layout.format {
+                Format::Delimited(dialect) => record::fields(line.as_bytes(), dialect, false)
+                    .map(|field| record::say(field, dialect, false))
+                    .map(|said| String::from_utf8_lossy(&said).into_owned())
+                    .collect(),
+                Format::JsonLines | Format::Plain => vec![line.to_owned()],
+            };
+            self.cells(&cells)?;
+        }
+        Ok(())
     }
 
     fn cells(&mut self, cells: &[String]) -> Result<(), ListFileError> {
@@ -158,6 +178,22 @@ mod tests {
         writer.finish(&mut bytes).unwrap();
         Container::Xlsx.convert(Cursor::new(bytes), &mut csv, ImportLimits::default()).unwrap();
         assert_eq!(String::from_utf8(csv).unwrap(), list);
+    }
+
+    #[test]
+    fn the_notes_above_the_header_are_above_it_in_the_workbook_too() {
+        let list = b"sep=;\nCustomers of May;5\n\nid;email\n1;jane@acme.test\n";
+        let mut reader = Reader::open(&list[..], &ReaderOptions::default()).unwrap();
+        let mut writer = WorkbookWriter::new(reader.layout(), &["verdict"]).unwrap();
+        let mut row = Row::default();
+        while reader.read(&mut row).unwrap() {
+            writer.write(&row, &["risky"]).unwrap();
+        }
+        let (mut bytes, mut csv) = (Vec::new(), Vec::new());
+        writer.finish(&mut bytes).unwrap();
+        Container::Xlsx.convert(Cursor::new(bytes), &mut csv, ImportLimits::default()).unwrap();
+        let wanted = "Customers of May,5\nid,email,verdict\n1,jane@acme.test,risky\n";
+        assert_eq!(String::from_utf8(csv).unwrap(), wanted);
     }
 
     #[test]

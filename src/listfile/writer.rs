@@ -15,8 +15,9 @@
 //! An appended character that the file's encoding does not have is not lost: the domain of an
 //! address takes its A-label form (RFC 5890), any other is written `\u{1f600}`, in JSON
 //! `\ud83d\ude00`. An appended value that a spreadsheet would take for a formula (it begins with
-//! `=`, `+`, `-`, `@`, tab or CR) gets a `'` before it in delimited files; the input's own fields
-//! are never touched.
+//! `=`, `+`, `-`, `@`, tab or CR) gets a `'` before it in delimited files. A table's own fields are
+//! never touched; text that was no table (lines, JSON, a workbook's cells) becomes one here, and
+//! gets that `'` too, unless it is a number such as `-1.5` or `+49 (30) 12-34`.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -158,13 +159,13 @@ impl<W: Write> Writer<W> {
                 objects.write(&fields, &members, &mut self.buffer);
                 self.buffer.extend_from_slice(self.line_end.bytes());
             }
-            RowForm::Append(dialect) if !row.bounds.is_stray => {
+            RowForm::Append(dialect) if !row.bounds.is_stray && !self.has_live_text(row) => {
                 self.append(*dialect, row, values);
             }
             RowForm::Append(dialect) => self.compose(*dialect, row, values),
             RowForm::Recode => self.compose(COMMA, row, values),
             RowForm::Plain => {
-                convert::plain_field(content, &mut self.buffer);
+                convert::plain_field(content, &self.encoding, &mut self.buffer);
                 let (names, encoding) = (self.names.len(), self.encoding);
                 append_values(COMMA, names, values, &encoding, &mut self.buffer);
                 self.buffer.extend_from_slice(tail);
@@ -196,7 +197,10 @@ impl<W: Write> Writer<W> {
         }
         self.buffer.clear();
         if !matches!(self.form, RowForm::Objects(_) | RowForm::Recode) {
-            self.buffer.extend_from_slice(&self.layout.preamble);
+            match self.layout.is_imported {
+                true => convert::notes(&self.layout.preamble, &self.encoding, &mut self.buffer),
+                false => self.buffer.extend_from_slice(&self.layout.preamble),
+            }
             self.emit()?;
         }
         let names = self.names.clone();
@@ -230,6 +234,12 @@ impl<W: Write> Writer<W> {
         self.buffer.extend_from_slice(&row.bytes[row.bounds.content..]);
     }
 
+    /// `true` if a field of a table that was none before would come alive in a spreadsheet.
+    fn has_live_text(&self, row: &Row) -> bool {
+        self.layout.is_imported
+            && self.layout.fields(row).iter().any(|field| convert::is_live(field))
+    }
+
     /// The row's fields quoted anew, with `values` behind the last one that has a column.
     fn compose(&mut self, dialect: Dialect, row: &Row, values: &[&str]) {
         let content = &row.bytes[..row.bounds.content];
@@ -241,15 +251,21 @@ impl<W: Write> Writer<W> {
             if index > 0 {
                 self.buffer.push(dialect.delimiter);
             }
-            let field = fields.next().unwrap_or_default();
-            record::quote(&record::say(field, from, is_stray), dialect, &mut self.buffer);
+            let said = record::say(fields.next().unwrap_or_default(), from, is_stray);
+            record::quote(&self.harmless(said), dialect, &mut self.buffer);
         }
         append_values(dialect, self.names.len(), values, &self.encoding, &mut self.buffer);
         for field in fields {
             self.buffer.push(dialect.delimiter);
-            record::quote(&record::say(field, from, is_stray), dialect, &mut self.buffer);
+            let said = record::say(field, from, is_stray);
+            record::quote(&self.harmless(said), dialect, &mut self.buffer);
         }
         self.buffer.extend_from_slice(&row.bytes[row.bounds.content..]);
+    }
+
+    /// A field's text, harmless in a table that was none before.
+    fn harmless<'a>(&self, said: Cow<'a, [u8]>) -> Cow<'a, [u8]> {
+        if self.layout.is_imported { convert::harmless(said, &self.encoding) } else { said }
     }
 
     /// Cells of a table that is new, with `values` behind them and `other` last (if there is one).
@@ -260,12 +276,18 @@ impl<W: Write> Writer<W> {
                 self.buffer.push(b',');
             }
             text.clear();
+            if convert::is_live(cell) {
+                text.push(b'\'');
+            }
             self.encoding.encode(cell, &mut text);
             record::quote(&text, COMMA, &mut self.buffer);
         }
         append_values(COMMA, self.names.len(), values, &self.encoding, &mut self.buffer);
         if matches!(self.form, RowForm::Table(_)) {
             text.clear();
+            if convert::is_live(other) {
+                text.push(b'\'');
+            }
             self.encoding.encode(other, &mut text);
             self.buffer.push(b',');
             record::quote(&text, COMMA, &mut self.buffer);
