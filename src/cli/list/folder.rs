@@ -12,6 +12,7 @@ use super::args::{FormatArg, ListArgs};
 use super::job_file::JobFile;
 use super::paths;
 use crate::listfile::import::Container;
+use crate::listfile::{Format, Reader, ReaderOptions};
 
 /// The ending of a run's folder.
 pub(super) const ENDING: &str = ".mailvet";
@@ -97,26 +98,51 @@ fn output(args: &ListArgs, file: &Path, is_spooled: bool) -> anyhow::Result<Path
         None => None,
     };
     anyhow::ensure!(!is_spooled, "name the --output of a list from standard input or a pipe");
-    let is_imported = container(file)?.is_some();
     let plain = match file.extension() {
         Some(extension) if extension.eq_ignore_ascii_case("gz") => file.with_extension(""),
         _ => file.to_path_buf(),
     };
-    let extension = match (args.format, plain.extension()) {
-        (Some(FormatArg::Csv), _) => "csv".into(),
-        (Some(FormatArg::Xlsx), _) => "xlsx".into(),
-        (Some(FormatArg::Jsonl), _) => "jsonl".into(),
-        // A plain file of addresses becomes a table, and so does what is no text by the line.
-        (None, Some(extension)) if is_imported || extension.eq_ignore_ascii_case("txt") => {
-            "csv".into()
-        }
-        (None, Some(extension)) => extension.to_os_string(),
-        (None, None) => OsString::from("csv"),
+    let extension = match args.format {
+        Some(FormatArg::Csv) => "csv".into(),
+        Some(FormatArg::Xlsx) => "xlsx".into(),
+        Some(FormatArg::Jsonl) => "jsonl".into(),
+        None => own_ending(args, file, &plain)?,
     };
     let mut name = plain.file_stem().unwrap_or_default().to_os_string();
     name.push(".vetted.");
     name.push(extension);
     Ok(folder.map_or_else(|| file.with_file_name(&name), |folder| folder.join(&name)))
+}
+
+/// The ending of an output in the format of the list, whose name without `.gz` is `plain`.
+fn own_ending(args: &ListArgs, file: &Path, plain: &Path) -> anyhow::Result<OsString> {
+    Ok(match (container(file)?, plain.extension()) {
+        (Some(container), _) if container.is_workbook() => "xlsx".into(),
+        (Some(_), _) | (None, None) => "csv".into(),
+        (None, Some(ending)) if ending.eq_ignore_ascii_case("txt") => {
+            // A plain file of addresses becomes a table; other delimiters than commas stay.
+            if has_own_delimiter(args, file) { ending.to_owned() } else { "csv".into() }
+        }
+        (None, Some(ending)) => ending.to_owned(),
+    })
+}
+
+/// `true` if a list has something else than commas between its fields, or is JSON.
+fn has_own_delimiter(args: &ListArgs, file: &Path) -> bool {
+    let options = ReaderOptions {
+        encoding: args.encoding.clone(),
+        column: args.column.clone(),
+        header: args.header,
+        skip_rows: args.skip_rows,
+        ..ReaderOptions::default()
+    };
+    // What cannot be read is refused later, in words.
+    let reader = fs::File::open(file).ok().and_then(|file| Reader::open(file, &options).ok());
+    reader.is_some_and(|reader| match reader.layout().format {
+        Format::Plain => false,
+        Format::Delimited(dialect) => dialect.delimiter != b',',
+        Format::JsonLines => true,
+    })
 }
 
 /// The folder of the run that reads and writes `files`: beside the output, or beside the list if

