@@ -3,12 +3,16 @@
 //! Each delimiter is tried, and the one that makes a column of addresses wins; then the one that
 //! gives the most rows the same number of fields, then the one that gives more fields.
 
+use serde_json::Value;
+
+use super::cell::looks_like_address;
 use super::charset::TextEncoding;
 use super::column::Profile;
 use super::header::{self, NameTier};
 use super::reading::Reading;
 use super::record::{self, Scan, Scanned};
 use super::{Dialect, Format, LineEnd, ListFileError, Quotes, ReaderOptions, SNIFF, json, notes};
+use crate::address::clean::MAX_ADDRESSES;
 
 /// The number of rows that are looked at.
 const ROWS: usize = 1000;
@@ -116,16 +120,21 @@ impl Sample<'_> {
         }
     }
 
-    /// `true` if the first line is a JSON object.
+    /// `true` if the first line is a JSON object, and not a document with all rows in it: one that is
+    /// packed is not made into a table.
     fn is_json_lines(&self) -> Result<bool, ListFileError> {
         let text = self.text.trim_ascii_start();
         let line = text.split(|b| matches!(b, b'\r' | b'\n')).next().unwrap_or_default();
         let next = line.get(1..).and_then(|rest| rest.trim_ascii_start().first().copied());
         let is_cut = !self.is_whole && line.len() == text.len();
+        let is_alone = self.is_whole && line.len() == text.trim_ascii_end().len();
+        let is_object = line.first() == Some(&b'{');
+        let entries = is_object.then(|| json::entries(&self.encoding.decode(line))).flatten();
         match line.first() {
-            Some(b'{') if json::entries(&self.encoding.decode(line)).is_some() || is_cut => {
-                Ok(true)
+            Some(b'{') if is_alone && entries.as_deref().is_some_and(is_envelope) => {
+                Err(ListFileError::JsonDocument)
             }
+            Some(b'{') if entries.is_some() || is_cut => Ok(true),
             Some(b'{') if matches!(next, None | Some(b'"' | b'}')) => {
                 Err(ListFileError::JsonDocument)
             }
@@ -248,6 +257,31 @@ impl Sample<'_> {
             rows.push(said.map(|said| self.encoding.decode(&said).into_owned()).collect());
         }
         (rows, bad)
+    }
+}
+
+/// `true` for an object without an address of its own around an array of more of them than one cell
+/// has room for.
+fn is_envelope(entries: &[(String, Value)]) -> bool {
+    let is_list = |value: &Value| match value {
+        Value::Array(items) => items.len() > MAX_ADDRESSES && items.iter().any(has_address),
+        _ => false,
+    };
+    let holds_list = |value: &Value| match value {
+        Value::Object(inner) => inner.values().any(is_list),
+        value => is_list(value),
+    };
+    let mut values = entries.iter().map(|(_, value)| value);
+    !values.clone().any(|value| value.is_string() && has_address(value)) && values.any(holds_list)
+}
+
+/// `true` if an address stands somewhere in `value`.
+fn has_address(value: &Value) -> bool {
+    match value {
+        Value::String(text) => looks_like_address(text),
+        Value::Array(items) => items.iter().any(has_address),
+        Value::Object(inner) => inner.values().any(has_address),
+        _ => false,
     }
 }
 

@@ -205,3 +205,18 @@ fn a_semicolon_divides_fields_where_not_only_addresses_stand_between() {
     let file = "Email\njane@acme.test,Jane\njohn@acme.test,john@home.test\n";
     assert_eq!(addresses(file.as_bytes()), ["jane@acme.test", "john@acme.test"]);
 }
+
+#[test]
+fn a_document_of_one_line_that_is_not_made_into_a_table_is_refused_and_not_cut() {
+    let rows: Vec<String> = (0..150).map(|n| format!("{{\"email\":\"c{n}@acme.test\"}}")).collect();
+    for document in [
+        format!("{{\"results\":[{}]}}\n", rows.join(",")),
+        format!("{{\"data\":{{\"members\":[{}]}}}}", rows.join(",")),
+    ] {
+        assert!(refusal(document.as_bytes()).contains("a JSON document, not JSON lines"));
+    }
+    let contact = format!("{{\"email\":\"a@acme.test\",\"friends\":[{}]}}", rows.join(","));
+    assert_eq!(addresses(contact.as_bytes()), ["a@acme.test"]);
+    let several = format!("{{\"to\":[{}]}}\n", rows[..3].join(",")).repeat(2);
+    assert_eq!(addresses(several.as_bytes()).len(), 2);
+}
