@@ -1,5 +1,7 @@
 //! The reply rules as the dialogue's interpreter.
 
+use std::borrow::Cow;
+
 use super::{
     Classifier, ClientIdentity, Explanation, Interpret, Mailbox, Ourselves, Reply, ReplyView,
     Sender, Stage,
@@ -19,12 +21,20 @@ impl Interpret for Classifier {
             &ReplyView {
                 code: Some(reply.code),
                 enhanced: reply.enhanced,
-                text: &reply.text(),
+                text: &words(reply),
                 stage: Some(stage),
                 exchanger: Some(exchanger.as_str()),
                 ourselves: ourselves(us),
             },
         )
+    }
+}
+
+/// The words of a reply, which most often are one line.
+fn words(reply: &Reply) -> Cow<'_, str> {
+    match reply.lines.as_slice() {
+        [line] => Cow::Borrowed(line),
+        _ => Cow::Owned(reply.text()),
     }
 }
 

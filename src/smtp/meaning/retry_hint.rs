@@ -19,10 +19,7 @@ const WAITING: [&str; 9] =
 /// The waiting time that `text` names, 1 second to 24 hours.
 #[must_use]
 pub(super) fn retry_after(text: &str) -> Option<Duration> {
-    let mut words = text
-        .split(|c: char| c.is_whitespace() || "()<>,;=".contains(c))
-        .filter(|word| !word.is_empty())
-        .peekable();
+    let mut words = text.split(is_separator).filter(|word| !word.is_empty()).peekable();
     let mut before = "";
     while let Some(word) = words.next() {
         let follows = WAITING.iter().any(|waiting| waiting.eq_ignore_ascii_case(before));
@@ -36,6 +33,10 @@ pub(super) fn retry_after(text: &str) -> Option<Duration> {
         }
     }
     None
+}
+
+fn is_separator(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '(' | ')' | '<' | '>' | ',' | ';' | '=')
 }
 
 /// `300` + `seconds`, or `300s` in one word.

@@ -4,6 +4,7 @@ mod charsets;
 mod hostile;
 mod phrases;
 mod rules;
+mod words;
 
 use super::{Classifier, Explanation, Meaning, Ourselves, ReplyLimit, ReplyView};
 use crate::smtp::Stage;

@@ -154,7 +154,12 @@ fn is_introduction(word: &str) -> bool {
 
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
     examined(text)
-        .split(|c: char| c.is_whitespace() || "<>()[]{}\"'#,;".contains(c))
+        .split(is_separator)
         .map(|piece| piece.trim_end_matches('.'))
         .filter(|piece| !piece.is_empty())
+}
+
+fn is_separator(c: char) -> bool {
+    let is_bracket = matches!(c, '<' | '>' | '(' | ')' | '[' | ']' | '{' | '}');
+    is_bracket || c.is_whitespace() || matches!(c, '"' | '\'' | '#' | ',' | ';')
 }

@@ -40,6 +40,8 @@ pub(super) struct ReplyWords<'a> {
     pending_break: bool,
     /// The chunk before ended in a full stop: a new sentence, or an abbreviation.
     full_stop: bool,
+    /// The word being read; empty between two of them.
+    word: String,
 }
 
 impl<'a> ReplyWords<'a> {
@@ -56,6 +58,7 @@ impl<'a> ReplyWords<'a> {
             last: None,
             pending_break: false,
             full_stop: false,
+            word: String::new(),
         };
         words.append(" ", 0);
         for chunk in text.split_whitespace() {
@@ -92,7 +95,12 @@ impl<'a> ReplyWords<'a> {
 
     /// A piece without brackets, beginning and ending in a letter or digit.
     fn piece(&mut self, piece: &str) {
-        if piece.contains('@') {
+        // Most are, and nothing below is made of letters alone.
+        if piece.bytes().all(|octet| octet.is_ascii_alphabetic()) {
+            self.word.push_str(piece);
+            self.word.make_ascii_lowercase();
+            self.end_word();
+        } else if piece.contains('@') {
             self.push("<addr>", false);
             if self.us.has_sender(piece) {
                 self.beside("<sender>");
@@ -110,7 +118,7 @@ impl<'a> ReplyWords<'a> {
                 self.beside("<us>");
             }
             for label in piece.split('.').take(MAX_PARTS) {
-                self.beside(&format!(".{}", label.to_ascii_lowercase()));
+                self.part_beside('.', label);
             }
         } else if let Some((first, second)) = sentence_end(piece) {
             self.piece(first);
@@ -123,42 +131,43 @@ impl<'a> ReplyWords<'a> {
 
     /// Words, and punctuation that only separates them.
     fn plain(&mut self, piece: &str) {
-        let mut word = String::new();
         for c in piece.chars() {
             if writes_no_spaces(c) {
                 if is_combining_mark(c) {
                     continue;
                 }
-                self.word(&mut word);
-                word.push(c);
-                self.word(&mut word);
+                self.end_word();
+                self.word.push(c);
+                self.end_word();
             } else if c.is_alphanumeric() {
-                fold(c, &mut word);
-            } else if !is_apostrophe(c) || is_elided(&word) {
-                self.word(&mut word);
+                fold(c, &mut self.word);
+            } else if !is_apostrophe(c) || is_elided(&self.word) {
+                self.end_word();
             }
         }
-        self.word(&mut word);
+        self.end_word();
     }
 
-    /// Takes `word` as the next word, or as the second half of the one before it.
-    fn word(&mut self, word: &mut String) {
-        if word.is_empty() {
+    /// Takes what was read as the next word, or as the second half of the one before it.
+    fn end_word(&mut self) {
+        if self.word.is_empty() {
             return;
         }
+        let mut word = std::mem::take(&mut self.word);
         let merges = self.last.filter(|_| !self.pending_break).is_some_and(|start| {
             let first = self.joined[start..].trim_end();
-            self.compounds.get(first).is_some_and(|seconds| seconds.contains(word))
+            self.compounds.get(first).is_some_and(|seconds| seconds.contains(&word))
         });
         if merges {
             self.joined.pop();
             self.position.pop();
-            self.append(word, self.count - 1);
+            self.append(&word, self.count - 1);
             self.append(" ", self.count - 1);
         } else {
-            self.push(word, true);
+            self.push(&word, true);
         }
         word.clear();
+        self.word = word;
     }
 
     fn url(&mut self, url: &str) {
@@ -166,11 +175,11 @@ impl<'a> ReplyWords<'a> {
         let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
         let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         for label in host.split(['.', ':']).filter(|l| !l.is_empty()).take(MAX_PARTS) {
-            self.beside(&format!(".{}", label.to_lowercase()));
+            self.part_beside('.', label);
         }
         let path = path.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
         for word in path.take(MAX_PARTS) {
-            self.beside(&format!("/{}", word.to_lowercase()));
+            self.part_beside('/', word);
         }
     }
 
@@ -197,6 +206,22 @@ impl<'a> ReplyWords<'a> {
             self.append(" ", self.count - 1);
             self.last = None;
         }
+    }
+
+    /// A part of a host name or URL, behind its mark and in lower case, at the position of the word
+    /// before it.
+    fn part_beside(&mut self, mark: char, part: &str) {
+        let mut word = std::mem::take(&mut self.word);
+        word.push(mark);
+        if part.is_ascii() {
+            word.push_str(part);
+            word.make_ascii_lowercase();
+        } else {
+            word.push_str(&part.to_lowercase());
+        }
+        self.beside(&word);
+        word.clear();
+        self.word = word;
     }
 
     fn append(&mut self, text: &str, position: usize) {
@@ -255,8 +280,8 @@ fn is_elided(word: &str) -> bool {
 }
 
 fn is_bracket(c: char) -> bool {
-    const ASCII: &str = "<>()[]{}\"|,;=*!?~";
-    ASCII.contains(c)
+    matches!(c, '<' | '>' | '(' | ')' | '[' | ']' | '{' | '}' | '"' | '|' | ',' | ';')
+        || matches!(c, '=' | '*' | '!' | '?' | '~')
         || matches!(
             c,
             '“' | '”' | '«' | '»' | '。' | '，' | '、' | '：' | '！' | '；' | '（' | '）' | '…'
@@ -264,8 +289,10 @@ fn is_bracket(c: char) -> bool {
 }
 
 fn is_url(chunk: &str) -> bool {
-    let head = chunk.get(..8).unwrap_or(chunk).to_ascii_lowercase();
-    head.starts_with("http://") || head.starts_with("https://") || head.starts_with("www.")
+    ["http://", "https://", "www."].iter().any(|beginning| {
+        let head = chunk.as_bytes().get(..beginning.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(beginning.as_bytes()))
+    })
 }
 
 /// A dotted name whose last label is letters, and which is not two sentences without a blank.
