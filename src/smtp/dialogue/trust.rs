@@ -84,13 +84,20 @@ impl Dialogue {
     /// replies
     /// about addresses do not carry here (RFC 3463: X.1.Y is about addresses, X.0.Y is not).
     pub(super) fn is_told_apart(&self, reset: &Reply, mail: Option<&Reply>) -> bool {
-        let text = reset.text().to_ascii_lowercase();
-        if ["reset", "flush", "rset"].iter().any(|word| text.contains(word)) {
-            return true;
-        }
         let [_, accepted] = &self.explained;
         let subject = |reply: &Reply| reply.enhanced.map(|status| status.subject);
-        let like_recipient = accepted.as_ref().is_some_and(|(reply, _)| **reply == *reset);
-        subject(reset) == Some(0) && mail.and_then(subject) == Some(1) && !like_recipient
+        let like_recipient = || accepted.as_ref().is_some_and(|(reply, _)| **reply == *reset);
+        let by_status = subject(reset) == Some(0) && mail.and_then(subject) == Some(1);
+        // Most servers give a status, and the words need a search.
+        (by_status && !like_recipient()) || names_reset(reset)
     }
+}
+
+/// Returns whether a reply speaks of `RSET`.
+fn names_reset(reply: &Reply) -> bool {
+    let stands = |line: &str, word: &str| {
+        let mut places = line.as_bytes().windows(word.len());
+        places.any(|place| place.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    ["reset", "flush", "rset"].iter().any(|word| reply.lines.iter().any(|line| stands(line, word)))
 }

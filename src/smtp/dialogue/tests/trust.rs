@@ -181,6 +181,9 @@ fn an_end_that_may_be_a_recipients_is_listened_behind() {
         (PIPELINED, "250 2.1.0 OK", "250 2.1.5 OK", "250 2.1.5 Flushed", true),
         (PIPELINED, "250 2.1.0 OK", "250 2.1.5 OK", "250 2.1.5 OK", false),
         (PIPELINED, "250 2.1.0 OK", "250 2.0.0 OK", "250 2.0.0 OK", false),
+        (PIPELINED, "250 2.1.0 OK", "250 2.0.0 RSET", "250 2.0.0 RSET", true),
+        (PIPELINED, "250 ok", "250 ok", "250-ok\n250 sender fLUSHed", true),
+        (PIPELINED, "250 ok", "250 ok", "250-re\n250 set", false),
         (PIPELINED, "250 ok", "250 ok", "250 ok", false),
         ("250 mx", "250 ok", "250 ok", "250 ok", false),
     ] {
