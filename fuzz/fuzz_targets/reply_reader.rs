@@ -1,11 +1,13 @@
 //! Octets of a server, cut anywhere, give the same replies; what a reply says is explained.
 #![no_main]
 
+use std::sync::Arc;
+
 use libfuzzer_sys::fuzz_target;
 use mailvet::smtp::wire::ReplyReader;
 use mailvet::smtp::{Classifier, Reply, ReplyFault, ReplyLimits, ReplyView};
 
-fn read(octets: &[u8], piece: usize) -> (Vec<Reply>, Option<ReplyFault>) {
+fn read(octets: &[u8], piece: usize) -> (Vec<Arc<Reply>>, Option<ReplyFault>) {
     let mut reader = ReplyReader::new(ReplyLimits::default());
     let (mut replies, mut rest) = (Vec::new(), octets);
     while !rest.is_empty() {

@@ -1,6 +1,7 @@
 //! Banner probes: connects as an egress identity does, reads the banner, sends `QUIT`.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
@@ -137,7 +138,7 @@ impl BannerProber<'_> {
 async fn banner(stream: &mut Box<dyn Stream>, reader: &mut ReplyReader) -> Result<Reply, NoReply> {
     loop {
         match reader.next_banner() {
-            Ok(Some(reply)) => return Ok(reply),
+            Ok(Some(reply)) => return Ok(Arc::unwrap_or_clone(reply)),
             Ok(None) => match stream.read(reader.space()).await {
                 Ok(0) | Err(_) => return Err(NoReply::Closed),
                 Ok(count) => reader.filled(count),

@@ -49,7 +49,7 @@ enum Misfit {
 enum MailAnswer {
     #[default]
     None,
-    Accepted(Reply),
+    Accepted(Arc<Reply>),
     Refused(Arc<Reply>, Explanation),
 }
 
@@ -275,7 +275,7 @@ impl Dialogue {
         self.identity.fallback.clone().filter(|_| used).map(Sender::Mailbox)
     }
 
-    pub(super) fn transaction_answered(&mut self, reply: Reply, now: SystemTime) {
+    pub(super) fn transaction_answered(&mut self, reply: Arc<Reply>, now: SystemTime) {
         if reply.code == 421 {
             let awaited = self.exchange.as_ref().and_then(|exchange| exchange.awaited.front());
             if awaited == Some(&Pending::Reset) {

@@ -226,7 +226,7 @@ impl Dialogue {
     }
 
     /// A reply came that was awaited.
-    pub fn handle_reply(&mut self, reply: Reply, now: SystemTime) {
+    pub fn handle_reply(&mut self, reply: Arc<Reply>, now: SystemTime) {
         self.facts.counters.replies += 1;
         self.transcript.server(now, &reply);
         if reply.code == 421 && self.has_stalled(now) {
@@ -256,7 +256,7 @@ impl Dialogue {
     }
 
     /// A reply came that no command asked for: goodbye (421), or nonsense. Either way it is over.
-    pub fn handle_unsolicited(&mut self, reply: Reply, now: SystemTime) {
+    pub fn handle_unsolicited(&mut self, reply: Arc<Reply>, now: SystemTime) {
         if reply.code == 421 {
             self.end_with_reply(reply, now);
         } else {
@@ -303,23 +303,23 @@ impl Dialogue {
     }
 
     /// The same for an answer to `RCPT`, which is kept for the next one.
-    fn explain_recipient(&mut self, reply: Reply) -> (Arc<Reply>, Explanation) {
+    fn explain_recipient(&mut self, reply: Arc<Reply>) -> (Arc<Reply>, Explanation) {
         let kind = usize::from(reply.is_positive());
         match &self.explained[kind] {
-            Some(same) if *same.0 == reply => same.clone(),
+            Some(same) if same.0 == reply => same.clone(),
             _ => {
                 let explanation = self.explain(Stage::Rcpt, &reply);
-                self.explained[kind].insert((Arc::new(reply), explanation)).clone()
+                self.explained[kind].insert((reply, explanation)).clone()
             }
         }
     }
 
     /// This reply ends the session.
-    fn end_with_reply(&mut self, reply: Reply, now: SystemTime) {
+    fn end_with_reply(&mut self, reply: Arc<Reply>, now: SystemTime) {
         self.transcript.event(now, || "the session is over".to_owned());
         let stage = self.stage();
         let explanation = self.explain(stage, &reply);
-        self.end(RecipientAnswer::Replied { stage, reply: Arc::new(reply), explanation });
+        self.end(RecipientAnswer::Replied { stage, reply, explanation });
     }
 
     fn end(&mut self, why: RecipientAnswer) {

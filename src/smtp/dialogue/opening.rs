@@ -1,6 +1,7 @@
 //! From the banner to readiness: `EHLO` or `HELO`, and TLS (RFC 5321 section 3.1 and 3.2, RFC
 //! 3207).
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::facts::TlsFacts;
@@ -10,8 +11,8 @@ use crate::smtp::wire::{Capabilities, Command, Reply};
 use crate::smtp::{NoReply, RecipientAnswer, Stage};
 
 impl Dialogue {
-    pub(super) fn banner_came(&mut self, reply: Reply, now: SystemTime) {
-        self.facts.banner = Some(reply.clone());
+    pub(super) fn banner_came(&mut self, reply: Arc<Reply>, now: SystemTime) {
+        self.facts.banner = Some(Reply::clone(&reply));
         match reply.code {
             220 => self.greet(now),
             400..=599 => self.end_with_reply(reply, now),
@@ -54,7 +55,7 @@ impl Dialogue {
         !self.said_helo
     }
 
-    pub(super) fn ehlo_answered(&mut self, reply: Reply, now: SystemTime) {
+    pub(super) fn ehlo_answered(&mut self, reply: Arc<Reply>, now: SystemTime) {
         match reply.code {
             250 => {
                 self.facts.capabilities = Capabilities::from_reply(&reply);
@@ -69,7 +70,7 @@ impl Dialogue {
         }
     }
 
-    pub(super) fn helo_answered(&mut self, reply: Reply, now: SystemTime) {
+    pub(super) fn helo_answered(&mut self, reply: Arc<Reply>, now: SystemTime) {
         match reply.code {
             250 => {
                 self.facts.capabilities = Capabilities::default();
@@ -119,7 +120,7 @@ impl Dialogue {
         self.state = DialogueState::StartTls;
     }
 
-    pub(super) fn starttls_answered(&mut self, reply: Reply, now: SystemTime) {
+    pub(super) fn starttls_answered(&mut self, reply: Arc<Reply>, now: SystemTime) {
         match reply.code {
             220 => self.state = DialogueState::Handshake,
             421 => self.end_with_reply(reply, now),

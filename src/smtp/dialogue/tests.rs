@@ -38,6 +38,10 @@ fn recipient(text: &str) -> Mailbox {
     Mailbox::new(local, &DomainName::from_ascii(domain), None).unwrap()
 }
 
+fn said(text: &str) -> Arc<Reply> {
+    Arc::new(Reply::parse_text(text).unwrap())
+}
+
 fn recipients(texts: &[&str]) -> Transaction {
     Transaction::new(texts.iter().map(|text| recipient(text)))
 }
@@ -80,7 +84,7 @@ impl Talk {
     fn says(&mut self, replies: &[&str]) -> &mut Self {
         for text in replies {
             self.now += Duration::from_secs(1);
-            self.dialogue.handle_reply(Reply::parse_text(text).unwrap(), self.now);
+            self.dialogue.handle_reply(said(text), self.now);
         }
         self.dialogue.handle_silence(self.now);
         self

@@ -1,13 +1,19 @@
 //! Replies out of a stream of bytes: lines put together, within bounds (RFC 5321 section 4.2.1).
 //!
 //! One fixed buffer holds at most one unfinished line; the reply under construction is bounded in
-//! octets and in lines. So whatever a server sends, a reader's memory has a ceiling, and a reply
-//! that breaks a bound is a fault, not a longer wait. It does no I/O: the shell writes into
-//! [`ReplyReader::space`]. (`smtp-proto`'s receiver was tried: it takes the first of two differing
-//! codes, and its length bound does not see lines without text.)
+//! octets and in lines, and the replies that are kept to be shared are few and short. So whatever a
+//! server sends, a reader's memory has a ceiling, and a reply that breaks a bound is a fault, not a
+//! longer wait. It does no I/O: the shell writes into [`ReplyReader::space`]. (`smtp-proto`'s
+//! receiver was tried: it takes the first of two differing codes, and its length bound does not see
+//! lines without text.)
+
+mod recent;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use self::recent::RecentReplies;
 use super::Reply;
 use super::parse::{self, ReplyFault};
 
@@ -41,6 +47,8 @@ pub struct ReplyReader {
     scanned: usize,
     unfinished: Option<Reply>,
     octets: usize,
+    /// Nothing in them is of one connection: a line that is a whole reply always reads the same.
+    recent: RecentReplies,
 }
 
 impl ReplyReader {
@@ -57,6 +65,7 @@ impl ReplyReader {
             scanned: 0,
             unfinished: None,
             octets: 0,
+            recent: RecentReplies::default(),
         }
     }
 
@@ -92,7 +101,7 @@ impl ReplyReader {
     ///
     /// # Errors
     /// When the bytes are no reply, or too much of one. Nothing after it can be trusted.
-    pub fn next_reply(&mut self) -> Result<Option<Reply>, ReplyFault> {
+    pub fn next_reply(&mut self) -> Result<Option<Arc<Reply>>, ReplyFault> {
         self.assemble(false)
     }
 
@@ -103,11 +112,11 @@ impl ReplyReader {
     ///
     /// # Errors
     /// As those of [`Self::next_reply`].
-    pub fn next_banner(&mut self) -> Result<Option<Reply>, ReplyFault> {
+    pub fn next_banner(&mut self) -> Result<Option<Arc<Reply>>, ReplyFault> {
         self.assemble(true)
     }
 
-    fn assemble(&mut self, is_banner: bool) -> Result<Option<Reply>, ReplyFault> {
+    fn assemble(&mut self, is_banner: bool) -> Result<Option<Arc<Reply>>, ReplyFault> {
         while let Some(feed) =
             self.buffer[self.scanned..self.end].iter().position(|octet| *octet == b'\n')
         {
@@ -118,7 +127,14 @@ impl ReplyReader {
             }
             (self.start, self.scanned) = (after, after);
             let raw = &self.buffer[from..after - 1];
-            let line = parse::line(raw.strip_suffix(b"\r").unwrap_or(raw))?;
+            let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
+            if self.unfinished.is_none()
+                && let Some(reply) = self.recent.find(raw)
+            {
+                self.octets = 0;
+                return Ok(Some(reply));
+            }
+            let line = parse::line(raw)?;
             let empty = || Reply { code: line.code, enhanced: None, lines: Vec::with_capacity(1) };
             let reply = self.unfinished.get_or_insert_with(empty);
             if is_banner && reply.code == 220 && line.code >= 400 {
@@ -132,7 +148,11 @@ impl ReplyReader {
             reply.push_line(line.text);
             if line.last {
                 self.octets = 0;
-                return Ok(self.unfinished.take());
+                let reply = self.unfinished.take().map(Arc::new);
+                if let Some(reply) = reply.as_ref().filter(|reply| reply.lines.len() == 1) {
+                    self.recent.keep(raw, reply);
+                }
+                return Ok(reply);
             }
         }
         self.scanned = self.end;

@@ -13,12 +13,12 @@ impl Dialogue {
     pub(super) fn reset_answered(
         &mut self,
         exchange: &mut Exchange,
-        reply: &Reply,
+        reply: &Arc<Reply>,
     ) -> Result<(), Misfit> {
         if reply.is_positive() {
             self.mail_is_open = false;
             let mail = match &exchange.mail {
-                MailAnswer::Accepted(mail) => Some(mail),
+                MailAnswer::Accepted(mail) => Some(&**mail),
                 _ => None,
             };
             exchange.ends_unmistakably = self.is_told_apart(reply, mail);
@@ -28,8 +28,7 @@ impl Dialogue {
             // To every command but a few, that is (RFC 3207 section 4).
             if matches!(exchange.mail, MailAnswer::Accepted(_)) {
                 let explanation = self.explain(Stage::Rcpt, reply);
-                let reply = Arc::new(reply.clone());
-                let stage = Stage::Rcpt;
+                let (stage, reply) = (Stage::Rcpt, Arc::clone(reply));
                 exchange.defer_all(&RecipientAnswer::Replied { stage, reply, explanation });
             }
             return Ok(());
@@ -64,7 +63,7 @@ impl Dialogue {
     pub(super) fn mail_answered(
         &mut self,
         exchange: &mut Exchange,
-        reply: Reply,
+        reply: Arc<Reply>,
     ) -> Result<(), Misfit> {
         if reply.is_positive() {
             self.mail_is_open = true;
@@ -83,13 +82,18 @@ impl Dialogue {
             self.facts.needs_starttls = true;
             return Err(Misfit::NoNext("MAIL was answered with 530 after HELO".to_owned()));
         }
-        exchange.mail = MailAnswer::Refused(Arc::new(reply), explanation);
+        exchange.mail = MailAnswer::Refused(reply, explanation);
         // What was not sent yet need not be.
         exchange.to_send.clear();
         Ok(())
     }
 
-    pub(super) fn rcpt_answered(&mut self, exchange: &mut Exchange, index: usize, reply: Reply) {
+    pub(super) fn rcpt_answered(
+        &mut self,
+        exchange: &mut Exchange,
+        index: usize,
+        reply: Arc<Reply>,
+    ) {
         // Without a transaction a reply to RCPT says nothing about the recipient, whatever it is.
         if !matches!(exchange.mail, MailAnswer::Accepted(_)) {
             return;

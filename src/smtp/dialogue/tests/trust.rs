@@ -191,12 +191,11 @@ fn an_end_that_may_be_a_recipients_is_listened_behind() {
         talk.begin(&recipients(&ONE));
         for reply in [mail, rcpt, reset] {
             talk.now += Duration::from_secs(1);
-            talk.dialogue.handle_reply(Reply::parse_text(reply).unwrap(), talk.now);
+            talk.dialogue.handle_reply(said(reply), talk.now);
             talk.sent();
         }
         assert_eq!(talk.dialogue.step() == Step::Ready, sure, "{reset}");
-        let stray = Reply::parse_text("250 ok").unwrap();
-        talk.dialogue.handle_unsolicited(stray, talk.now);
+        talk.dialogue.handle_unsolicited(said("250 ok"), talk.now);
         assert_eq!(talk.dialogue.report().answers, [None], "{reset}");
     }
 }
@@ -245,7 +244,7 @@ struct Model {
     at: usize,
     fault: Fault,
     said: usize,
-    on_its_way: VecDeque<Reply>,
+    on_its_way: VecDeque<Arc<Reply>>,
 }
 
 impl Model {
@@ -284,7 +283,7 @@ impl Model {
                 &both
             }
         };
-        self.on_its_way.extend(texts.iter().map(|text| Reply::parse_text(text).unwrap()));
+        self.on_its_way.extend(texts.iter().map(|text| said(text)));
     }
 }
 

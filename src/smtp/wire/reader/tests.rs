@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// Feeds `bytes` in pieces of `piece` octets and gathers the replies.
-fn read_in_pieces(bytes: &[u8], piece: usize) -> Result<Vec<Reply>, ReplyFault> {
+fn read_in_pieces(bytes: &[u8], piece: usize) -> Result<Vec<Arc<Reply>>, ReplyFault> {
     let mut reader = ReplyReader::new(ReplyLimits::default());
     let mut replies = Vec::new();
     let mut rest = bytes;
@@ -20,7 +20,7 @@ fn read_in_pieces(bytes: &[u8], piece: usize) -> Result<Vec<Reply>, ReplyFault> 
     Ok(replies)
 }
 
-fn read(bytes: &[u8]) -> Result<Vec<Reply>, ReplyFault> {
+fn read(bytes: &[u8]) -> Result<Vec<Arc<Reply>>, ReplyFault> {
     read_in_pieces(bytes, usize::MAX)
 }
 
@@ -34,6 +34,18 @@ fn replies_come_out_whole_however_they_arrive() {
     for piece in 1..bytes.len() {
         assert_eq!(read_in_pieces(bytes, piece).unwrap(), all, "pieces of {piece}");
     }
+}
+
+#[test]
+fn a_line_that_is_said_again_is_read_once_and_only_where_it_is_a_whole_reply() {
+    let replies = read(b"250 2.1.0 Ok\r\n250-a\r\n250 2.1.0 Ok\r\n250 2.1.0 Ok\n").unwrap();
+    assert_eq!(replies[0].lines, ["Ok"]);
+    assert_eq!(replies[1].lines, ["a", "Ok"]);
+    assert!(Arc::ptr_eq(&replies[0], &replies[2]));
+    let begun = read(b"250-a\r\n250 b\r\n250 b\r\n550 b\r\n250-b\r\n250 c\r\n").unwrap();
+    assert_eq!(begun[1].lines, ["b"]);
+    assert_eq!((begun[2].code, &begun[2].lines), (550, &begun[1].lines));
+    assert_eq!(begun[3].lines, ["b", "c"]);
 }
 
 #[test]
@@ -126,6 +138,18 @@ fn a_reader_never_holds_more_than_its_bounds() {
 }
 
 proptest! {
+    #[test]
+    fn a_reply_is_read_alike_whatever_was_said_before(
+        said in proptest::collection::vec(
+            r"(250-[ab]\r\n)?250 2\.1\.[0-5] Ok|550 [a-c]{1,2}(x{70})?",
+            1..40,
+        ),
+    ) {
+        let whole: String = said.iter().map(|reply| format!("{reply}\r\n")).collect();
+        let alone = said.iter().map(|reply| read(format!("{reply}\n").as_bytes()).unwrap());
+        prop_assert_eq!(read(whole.as_bytes()).unwrap(), alone.flatten().collect::<Vec<_>>());
+    }
+
     #[test]
     fn no_bytes_panic_or_loop(bytes in proptest::collection::vec(any::<u8>(), 0..2000), piece in 1usize..50) {
         let whole = read(&bytes);
