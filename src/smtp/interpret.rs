@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::meaning::QuotingReply;
 use super::{
     Classifier, ClientIdentity, Explanation, Interpret, Mailbox, Ourselves, Reply, ReplyView,
     Sender, Stage,
@@ -28,6 +29,22 @@ impl Interpret for Classifier {
             },
         )
     }
+
+    fn explains_alike(
+        &self,
+        us: &ClientIdentity,
+        one: (&Reply, &Mailbox),
+        other: (&Reply, &Mailbox),
+    ) -> bool {
+        (one.0.code, one.0.enhanced) == (other.0.code, other.0.enhanced)
+            && quoting(one).reads_like(&quoting(other), &ourselves(us))
+    }
+}
+
+/// The words of a reply to `RCPT`, and the recipient.
+fn quoting<'a>((reply, recipient): (&'a Reply, &'a Mailbox)) -> QuotingReply<'a> {
+    let recipient = (recipient.local(), recipient.domain().as_str());
+    QuotingReply { lines: &reply.lines, recipient }
 }
 
 /// The words of a reply, which most often are one line.

@@ -7,6 +7,7 @@
 //! why in the form of an answer that any recipient left without one can be given.
 
 mod exchange;
+mod explained;
 pub mod facts;
 mod opening;
 pub mod transaction;
@@ -18,11 +19,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use self::exchange::Exchange;
+use self::explained::ExplainedReplies;
 pub use self::facts::{Certificate, Hints, SessionCounters, SessionFacts, TlsFacts, TlsVersion};
 pub use self::transaction::{Transaction, TransactionReport};
 use self::transcript::Transcript;
 use super::config::{ClientIdentity, Config};
-use super::wire::{Command, Reply};
+use super::wire::{Command, Mailbox, Reply};
 use super::{Explanation, NoReply, RecipientAnswer, Stage, TranscriptLine};
 use crate::address::DomainName;
 
@@ -36,6 +38,18 @@ pub trait Interpret: Send + Sync {
         us: &ClientIdentity,
         reply: &Reply,
     ) -> Explanation;
+
+    /// Returns whether the meaning of two replies that differ is the same for sure: each is to
+    /// `RCPT` of the recipient beside it, and given to `us` by one exchanger. To tell is cheaper
+    /// than to explain one; by default nothing is sure.
+    fn explains_alike(
+        &self,
+        _us: &ClientIdentity,
+        _one: (&Reply, &Mailbox),
+        _other: (&Reply, &Mailbox),
+    ) -> bool {
+        false
+    }
 }
 
 /// The shell's next task.
@@ -83,9 +97,9 @@ pub struct Dialogue {
     identity: Arc<ClientIdentity>,
     config: Arc<Config>,
     interpreter: Arc<dyn Interpret>,
-    /// The last refusal of a recipient and the last acceptance: most servers say the same of
-    /// one after the other.
-    explained: [Option<(Arc<Reply>, Explanation)>; 2],
+    explained: ExplainedReplies,
+    /// The last acceptance of a recipient.
+    accepted: Option<Arc<Reply>>,
     state: DialogueState,
     exchange: Option<Exchange>,
     /// Transactions that were sent in the same flight, behind `exchange`.
@@ -139,7 +153,8 @@ impl Dialogue {
             identity,
             config,
             interpreter,
-            explained: [None, None],
+            explained: ExplainedReplies::default(),
+            accepted: None,
             state: DialogueState::Banner,
             exchange: None,
             following: VecDeque::new(),
@@ -300,18 +315,6 @@ impl Dialogue {
 
     fn explain(&self, stage: Stage, reply: &Reply) -> Explanation {
         self.interpreter.explain(stage, &self.exchanger, &self.identity, reply)
-    }
-
-    /// The same for an answer to `RCPT`, which is kept for the next one.
-    fn explain_recipient(&mut self, reply: Arc<Reply>) -> (Arc<Reply>, Explanation) {
-        let kind = usize::from(reply.is_positive());
-        match &self.explained[kind] {
-            Some(same) if same.0 == reply => same.clone(),
-            _ => {
-                let explanation = self.explain(Stage::Rcpt, &reply);
-                self.explained[kind].insert((reply, explanation)).clone()
-            }
-        }
     }
 
     /// This reply ends the session.

@@ -1,5 +1,6 @@
 //! A dialogue and the server's side of it, said by hand.
 
+mod explained;
 mod flights;
 mod opening;
 mod transactions;
@@ -53,13 +54,17 @@ const FLIGHT: &str =
 
 impl Talk {
     fn with(config: Config, hints: Hints) -> Self {
+        Self::interpreted(config, hints, Arc::new(ByCode))
+    }
+
+    fn interpreted(config: Config, hints: Hints, interpreter: Arc<dyn Interpret>) -> Self {
         let now = SystemTime::UNIX_EPOCH;
         let identity = config.identity([192, 0, 2, 1].into());
         let dialogue = Dialogue::new(
             DomainName::from_ascii("mx.example.com"),
             Arc::new(identity),
             Arc::new(config),
-            Arc::new(ByCode),
+            interpreter,
             hints,
             now + Duration::from_secs(3600),
             now,

@@ -84,9 +84,8 @@ impl Dialogue {
     /// replies
     /// about addresses do not carry here (RFC 3463: X.1.Y is about addresses, X.0.Y is not).
     pub(super) fn is_told_apart(&self, reset: &Reply, mail: Option<&Reply>) -> bool {
-        let [_, accepted] = &self.explained;
         let subject = |reply: &Reply| reply.enhanced.map(|status| status.subject);
-        let like_recipient = || accepted.as_ref().is_some_and(|(reply, _)| **reply == *reset);
+        let like_recipient = || self.accepted.as_deref() == Some(reset);
         let by_status = subject(reset) == Some(0) && mail.and_then(subject) == Some(1);
         // Most servers give a status, and the words need a search.
         (by_status && !like_recipient()) || names_reset(reset)

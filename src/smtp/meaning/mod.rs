@@ -20,6 +20,7 @@ mod lexicon;
 mod limits;
 mod ourselves;
 mod phrase;
+mod quoted;
 mod retry_hint;
 mod rule;
 mod rule_file;
@@ -39,6 +40,7 @@ pub use classifier::{Classifier, RuleFacts};
 pub use error::RuleError;
 pub use limits::MAX_EXAMINED;
 pub use ourselves::Ourselves;
+pub(in crate::smtp) use quoted::QuotingReply;
 pub use view::ReplyView;
 
 /// The meaning of a server's reply, in the words of mail administrators.

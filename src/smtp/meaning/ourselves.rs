@@ -27,12 +27,16 @@ impl Ourselves<'_> {
         self.address.is_some_and(|address| ip_address(word) == Some(address))
     }
 
-    /// `true` if `word` is our sender. Local parts are compared without case: servers change it.
+    /// `true` if `word` is our sender.
     pub(super) fn has_sender(&self, word: &str) -> bool {
+        word.rsplit_once('@').is_some_and(|(theirs, host)| self.is_sender(theirs, host))
+    }
+
+    /// `true` if the mailbox is our sender. Local parts are compared without case: servers change
+    /// it.
+    pub(super) fn is_sender(&self, theirs: &str, host: &str) -> bool {
         self.sender.is_some_and(|(local, domain)| {
-            word.rsplit_once('@').is_some_and(|(theirs, host)| {
-                theirs.eq_ignore_ascii_case(local) && host.eq_ignore_ascii_case(domain)
-            })
+            theirs.eq_ignore_ascii_case(local) && host.eq_ignore_ascii_case(domain)
         })
     }
 }

@@ -3,6 +3,7 @@
 mod charsets;
 mod hostile;
 mod phrases;
+mod quoted;
 mod rules;
 mod words;
 

@@ -288,7 +288,8 @@ fn is_bracket(c: char) -> bool {
         )
 }
 
-fn is_url(chunk: &str) -> bool {
+/// `true` for a text that is read as a URL.
+pub(super) fn is_url(chunk: &str) -> bool {
     ["http://", "https://", "www."].iter().any(|beginning| {
         let head = chunk.as_bytes().get(..beginning.len());
         head.is_some_and(|head| head.eq_ignore_ascii_case(beginning.as_bytes()))

@@ -110,7 +110,7 @@ impl Dialogue {
             exchange.without_rrvs.push(index);
             return;
         }
-        let (reply, explanation) = self.explain_recipient(reply);
+        let (reply, explanation) = self.explain_recipient(reply, &exchange.recipients[index]);
         let position = exchange.round.iter().position(|other| *other == index).unwrap_or(0);
         if position > 0 && explanation.limit == Some(ReplyLimit::Recipients) {
             let known = self.facts.recipients_per_transaction.unwrap_or(u32::MAX);
