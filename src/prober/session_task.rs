@@ -216,7 +216,10 @@ async fn send(
 ) -> FlightResult {
     let clock = &handle.context.clock;
     let began = clock.now();
-    let mut landed = FlightResult::default();
+    let mut landed = FlightResult {
+        transactions: Vec::with_capacity(transactions.len()),
+        ..FlightResult::default()
+    };
     let deadline = began + handle.context.flight_limit;
     let sent: Vec<_> = transactions.iter().map(|t| recipients(handle, t)).collect();
     // A transcript is that of one transaction, so recipients with one go one by one.

@@ -8,33 +8,15 @@
 
 mod answers;
 mod flight;
+mod pending;
 
-use std::collections::VecDeque;
-use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use self::pending::{Pending, PendingCommands};
 use super::{Dialogue, DialogueState, Transaction, TransactionReport};
 use crate::smtp::wire::{Command, Mailbox, Reply, Sender};
 use crate::smtp::{Explanation, Meaning, NoReply, RecipientAnswer, Stage};
-
-/// A command of a transaction; a recipient by its index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pending {
-    Reset,
-    Mail,
-    Rcpt(usize),
-}
-
-impl fmt::Display for Pending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Reset => "RSET",
-            Self::Mail => "MAIL",
-            Self::Rcpt(_) => "RCPT",
-        })
-    }
-}
 
 /// A reply with which the session cannot go on.
 enum Misfit {
@@ -53,20 +35,6 @@ enum MailAnswer {
     Refused(Arc<Reply>, Explanation),
 }
 
-impl Pending {
-    /// Returns whether the command can have a reply with this code: its own positive ones (RFC
-    /// 5321 section
-    /// 4.3.2; 251 and 252 say that the server takes mail for whom it does not keep or know), or a
-    /// refusal. Any other answers something else.
-    fn admits(self, code: u16) -> bool {
-        match code {
-            250 | 400..=599 => true,
-            251 | 252 => matches!(self, Self::Rcpt(_)),
-            _ => false,
-        }
-    }
-}
-
 /// A transaction in progress.
 #[derive(Debug)]
 pub(super) struct Exchange {
@@ -74,8 +42,7 @@ pub(super) struct Exchange {
     answers: Vec<Option<RecipientAnswer>>,
     /// Recipients of this round.
     round: Vec<usize>,
-    to_send: VecDeque<Pending>,
-    awaited: VecDeque<Pending>,
+    commands: PendingCommands,
     mail: MailAnswer,
     smtputf8: bool,
     /// Answers that ask for TLS, kept in case there is none to be had.
@@ -97,8 +64,8 @@ impl Exchange {
             recipients: transaction.recipients.clone(),
             answers: vec![None; count],
             round: (0..count).collect(),
-            to_send: VecDeque::with_capacity(count + 2),
-            awaited: VecDeque::with_capacity(count + 2),
+            // Each recipient, `MAIL`, and `RSET` before and after.
+            commands: PendingCommands::with_capacity(count + 3),
             mail: MailAnswer::None,
             smtputf8: false,
             deferred: Vec::new(),
@@ -110,10 +77,14 @@ impl Exchange {
     }
 
     pub(super) fn stage(&self) -> Stage {
-        match (self.awaited.front(), &self.mail) {
+        match (self.commands.awaited(), &self.mail) {
             (Some(Pending::Mail), _) | (_, MailAnswer::None) => Stage::Mail,
             _ => Stage::Rcpt,
         }
+    }
+
+    pub(super) fn is_awaiting(&self) -> bool {
+        self.commands.is_awaiting()
     }
 
     /// There is no next round: what was kept back becomes the answer.
@@ -190,7 +161,7 @@ impl Dialogue {
 
     /// Ends the transaction and says what it brought.
     pub fn report(&mut self) -> TransactionReport {
-        self.reports().pop().unwrap_or_default()
+        self.reports().last().unwrap_or_default()
     }
 
     /// Begins a round of the transaction in progress, if there is one.
@@ -200,7 +171,7 @@ impl Dialogue {
         }
         let Some(mut exchange) = self.exchange.take() else { return };
         self.plan_round(&mut exchange);
-        if !exchange.to_send.is_empty() {
+        if exchange.commands.has_unsent() {
             self.state = DialogueState::Transacting;
             self.pump(&mut exchange, now);
         }
@@ -210,7 +181,7 @@ impl Dialogue {
     /// Decides who is asked, and in what order the commands go.
     fn plan_round(&self, exchange: &mut Exchange) {
         let offered = &self.facts.capabilities;
-        let Exchange { recipients, answers, round, to_send, .. } = exchange;
+        let Exchange { recipients, answers, round, commands, .. } = exchange;
         round.retain(|index| {
             let sendable = offered.smtputf8 || !recipients[*index].needs_smtputf8();
             if !sendable {
@@ -229,25 +200,25 @@ impl Dialogue {
         exchange.smtputf8 = round.iter().any(|index| recipients[*index].needs_smtputf8());
         exchange.rrvs = offered.rrvs;
         exchange.without_rrvs.clear();
-        to_send.clear();
+        commands.drop_unsent();
         if round.is_empty() {
             return;
         }
         if self.mail_is_open {
-            to_send.push_back(Pending::Reset);
+            commands.push(Pending::Reset);
         }
-        to_send.push_back(Pending::Mail);
-        to_send.extend(round.iter().map(|index| Pending::Rcpt(*index)));
+        commands.push(Pending::Mail);
+        commands.extend(round.iter().map(|index| Pending::Rcpt(*index)));
         if !self.facts.one_transaction {
             // Its reply shows that every one before it was the right one.
-            to_send.push_back(Pending::Reset);
+            commands.push(Pending::Reset);
         }
     }
 
     /// Sends what may be sent now: everything, or one command.
     fn pump(&mut self, exchange: &mut Exchange, now: SystemTime) {
         let identity = self.identity.clone();
-        while let Some(next) = exchange.to_send.pop_front() {
+        while let Some(next) = exchange.commands.send_next() {
             match next {
                 Pending::Reset => self.send(Command::Rset, now),
                 Pending::Mail => {
@@ -262,7 +233,6 @@ impl Dialogue {
                     self.send(Command::Rcpt { recipient, rrvs: exchange.rrvs }, now);
                 }
             }
-            exchange.awaited.push_back(next);
             if !self.facts.capabilities.pipelining {
                 return;
             }
@@ -271,20 +241,22 @@ impl Dialogue {
 
     /// The configured mailbox, where the null sender is known to be refused.
     fn fallback_sender(&self) -> Option<Sender> {
-        let used = self.facts.refuses_null_sender && self.identity.sender == Sender::Null;
-        self.identity.fallback.clone().filter(|_| used).map(Sender::Mailbox)
+        if !self.facts.refuses_null_sender || self.identity.sender != Sender::Null {
+            return None;
+        }
+        self.identity.fallback.clone().map(Sender::Mailbox)
     }
 
     pub(super) fn transaction_answered(&mut self, reply: Arc<Reply>, now: SystemTime) {
         if reply.code == 421 {
-            let awaited = self.exchange.as_ref().and_then(|exchange| exchange.awaited.front());
-            if awaited == Some(&Pending::Reset) {
+            let awaited = self.exchange.as_ref().and_then(|exchange| exchange.commands.awaited());
+            if awaited == Some(Pending::Reset) {
                 self.learn_reset_limit(&reply);
             }
             return self.end_with_reply(reply, now);
         }
         let Some(mut exchange) = self.exchange.take() else { return };
-        let fits = match exchange.awaited.pop_front() {
+        let fits = match exchange.commands.take_answered() {
             Some(awaited) if !awaited.admits(reply.code) => {
                 Err(Misfit::Shift(format!("{awaited} was answered with {}", reply.code)))
             }
@@ -303,10 +275,10 @@ impl Dialogue {
                 Misfit::NoNext(what) => self.give_up(NoReply::Protocol(what), now),
             };
         }
-        if exchange.awaited.is_empty() {
+        if !exchange.is_awaiting() {
             self.pump(&mut exchange, now);
         }
-        let over = exchange.awaited.is_empty();
+        let over = !exchange.is_awaiting();
         self.exchange = Some(exchange);
         if over {
             self.round_over(now);

@@ -84,7 +84,7 @@ impl Dialogue {
         }
         exchange.mail = MailAnswer::Refused(reply, explanation);
         // What was not sent yet need not be.
-        exchange.to_send.clear();
+        exchange.commands.drop_unsent();
         Ok(())
     }
 
@@ -111,8 +111,9 @@ impl Dialogue {
             return;
         }
         let (reply, explanation) = self.explain_recipient(reply, &exchange.recipients[index]);
-        let position = exchange.round.iter().position(|other| *other == index).unwrap_or(0);
-        if position > 0 && explanation.limit == Some(ReplyLimit::Recipients) {
+        let is_full = explanation.limit == Some(ReplyLimit::Recipients);
+        let position = || exchange.round.iter().position(|other| *other == index);
+        if let Some(position @ 1..) = is_full.then(position).flatten() {
             let known = self.facts.recipients_per_transaction.unwrap_or(u32::MAX);
             let seen = u32::try_from(position).unwrap_or(u32::MAX);
             self.facts.recipients_per_transaction = Some(known.min(seen));

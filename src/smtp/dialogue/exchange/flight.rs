@@ -59,11 +59,11 @@ impl Dialogue {
     }
 
     /// Ends the transactions and says what each of them brought, in order.
-    pub fn reports(&mut self) -> Vec<TransactionReport> {
-        let mut reports = std::mem::take(&mut self.finished);
-        let unfinished = self.exchange.take().into_iter().chain(self.following.drain(..));
-        reports.extend(unfinished.map(|exchange| exchange.report(self.ended.clone())));
-        reports
+    pub fn reports(&mut self) -> impl Iterator<Item = TransactionReport> {
+        let Self { finished, exchange, following, ended, .. } = self;
+        let ended = &*ended;
+        let unfinished = exchange.take().into_iter().chain(following.drain(..));
+        finished.drain(..).chain(unfinished.map(move |exchange| exchange.report(ended.clone())))
     }
 
     /// One of several transactions in a flight is over. There is no other round for it: who would
@@ -88,7 +88,7 @@ impl Dialogue {
             return self.flight_over(exchange, now);
         };
         self.finished.push(exchange.report(None));
-        let over = next.awaited.is_empty();
+        let over = !next.is_awaiting();
         self.exchange = Some(next);
         if over {
             self.round_in_flight_over(now);

@@ -34,7 +34,7 @@ fn transactions_share_a_flight_and_keep_their_answers_apart() {
     );
     talk.says(&["250 ok", "250 ok", "550 no", "250 ok", "250 ok", "251 ok", "250 ok"]);
     assert_eq!(talk.dialogue.step(), Step::Ready);
-    let reports = talk.dialogue.reports();
+    let reports: Vec<_> = talk.dialogue.reports().collect();
     assert_eq!(codes(&reports), [vec![250, 550], vec![251]]);
     assert!(reports.iter().all(|report| report.ended.is_none() && report.unanswered().is_empty()));
 }
@@ -70,7 +70,7 @@ fn a_goodbye_half_way_leaves_every_later_transaction_unanswered() {
     let mut talk = proven();
     begin_all(&mut talk, &[recipients(&A), recipients(&B)]);
     talk.says(&["250 ok", "250 ok", "421 bye"]);
-    let reports = talk.dialogue.reports();
+    let reports: Vec<_> = talk.dialogue.reports().collect();
     assert_eq!(codes(&reports), [vec![250], vec![]]);
     assert_eq!(reports[0].unanswered(), [1]);
     assert_eq!(reports[1].unanswered(), [0]);
@@ -82,7 +82,7 @@ fn a_refused_mail_is_the_answer_to_its_own_transaction_only() {
     let mut talk = proven();
     begin_all(&mut talk, &[recipients(&A), recipients(&B)]);
     talk.says(&["451 later", "503 no", "503 no", "250 ok", "250 ok", "250 ok", "250 ok"]);
-    let reports = talk.dialogue.reports();
+    let reports: Vec<_> = talk.dialogue.reports().collect();
     assert_eq!(codes(&reports), [vec![451, 451], vec![250]]);
 }
 
@@ -91,7 +91,7 @@ fn who_would_need_another_round_goes_unanswered_and_the_next_flight_is_careful()
     let mut talk = proven();
     begin_all(&mut talk, &[recipients(&A), recipients(&B)]);
     talk.says(&["250 ok", "530 TLS first", "250 ok", "250 ok", "250 ok", "250 ok", "250 ok"]);
-    let reports = talk.dialogue.reports();
+    let reports: Vec<_> = talk.dialogue.reports().collect();
     assert_eq!(codes(&reports), [vec![250], vec![250]]);
     assert_eq!(reports[0].unanswered(), [0]);
     assert_eq!(begin_all(&mut talk, &[recipients(&A), recipients(&B)]), 1);
@@ -103,7 +103,7 @@ fn a_refused_reset_ends_the_session_and_mixes_nothing_up() {
     let all = [recipients(&A), recipients(&B), recipients(&B)];
     begin_all(&mut talk, &all);
     talk.says(&["250 ok", "250 ok", "250 ok", "502 no"]);
-    let reports = talk.dialogue.reports();
+    let reports: Vec<_> = talk.dialogue.reports().collect();
     assert_eq!(codes(&reports), [vec![250, 250], vec![], vec![]]);
     assert!(talk.dialogue.ended().is_some());
 }

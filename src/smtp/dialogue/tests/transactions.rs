@@ -75,7 +75,7 @@ fn in_a_flight_of_several_transactions_a_refused_time_leaves_its_recipient_unans
     assert_eq!(talk.dialogue.begin_all(&transactions, deadline, false, talk.now), 2);
     talk.sent();
     talk.says(&["250 ok", "555 no RRVS", "250 reset", "250 ok", "550 5.1.1 no", "250 reset"]);
-    let reports = talk.dialogue.reports();
+    let reports: Vec<_> = talk.dialogue.reports().collect();
     assert_eq!((reports[0].unanswered(), reports[0].ended.is_some()), (vec![0], false));
     assert_eq!(answers(&reports[1]), [(0, Stage::Rcpt, 550)]);
     talk.begin(&transactions[0]);

@@ -85,7 +85,7 @@ fn a_reset_refused_as_one_too_many_leaves_the_answers_and_tells_the_limit() {
         let three = [recipients(&ONE), recipients(&ONE), recipients(&ONE)];
         assert_eq!(talk.dialogue.begin_all(&three, deadline, false, talk.now), 3);
         talk.says(&["250 ok", "550 no", "250 reset", "250 ok", "250 ok", refusal]);
-        let reports = talk.dialogue.reports();
+        let reports: Vec<_> = talk.dialogue.reports().collect();
         let codes: Vec<_> = reports.iter().flat_map(answers).map(|(_, _, code)| code).collect();
         assert_eq!(codes, [550, 250], "{refusal}");
         assert_eq!(reports[2].answers, [None], "{refusal}");
