@@ -71,13 +71,20 @@ impl Transcript {
     }
 
     pub(super) fn server(&mut self, now: SystemTime, reply: &Reply) {
+        if !self.recording {
+            return;
+        }
         for (i, text) in reply.lines.iter().enumerate() {
             let separator = if i + 1 == reply.lines.len() { ' ' } else { '-' };
             let local_parts = std::mem::take(&mut self.local_parts);
             self.push(now, Speaker::Server, || {
                 let enhanced = reply.enhanced.map(|status| format!("{status} "));
                 let enhanced = enhanced.unwrap_or_default();
-                let text = redact::known(&redact::text(text), &local_parts);
+                let mut text = redact::text(text);
+                // None in the opening, which every session has.
+                if !local_parts.is_empty() {
+                    text = redact::known(&text, &local_parts);
+                }
                 format!("{}{separator}{enhanced}{text}", reply.code)
             });
             self.local_parts = local_parts;
@@ -100,7 +107,9 @@ impl Transcript {
 }
 
 fn shortened(mut text: String) -> String {
-    if let Some((end, _)) = text.char_indices().nth(MAX_CHARS) {
+    if text.len() > MAX_CHARS
+        && let Some((end, _)) = text.char_indices().nth(MAX_CHARS)
+    {
         text.truncate(end);
         text.push_str("...");
     }

@@ -6,6 +6,9 @@ use foldhash::HashMap;
 use super::bits::{Bits, ones};
 use super::words::{self, ReplyWords};
 
+/// Words that are found in most replies at most.
+const FOUND: usize = 32;
+
 /// Gathers the words of all phrases.
 #[derive(Debug, Default)]
 pub(super) struct LexiconBuilder {
@@ -98,7 +101,7 @@ impl Lexicon {
     /// The words that stand in a reply, and where.
     pub(super) fn find(&self, words: &ReplyWords<'_>) -> FoundWords<'_> {
         let present = vec![0; self.elements.div_ceil(64)];
-        let mut found = FoundWords { lexicon: self, words: Vec::new(), present };
+        let mut found = FoundWords { lexicon: self, words: Vec::with_capacity(FOUND), present };
         let mut ignored = Bits::NONE;
         for hit in self.automaton.find_overlapping_iter(&words.joined) {
             let text = &words.joined[hit.start()..hit.end()];
