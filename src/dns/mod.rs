@@ -1,10 +1,10 @@
 //! DNS: the mail route of a domain (RFC 5321 section 5.1, RFC 7505) and the facts behind it.
 //!
 //! Pure: [`facts`], [`answer`], [`route`], [`hosts`], [`lifetime`], [`reverse`], [`config`],
-//! [`query`], `counters`. I/O: the [`Resolver`] and the files below it; `response` and
-//! `special_names` are among those because they speak the DNS library's types. A negative answer
-//! is data; a [`DnsFailure`] means that no name server could tell. Nothing is cached here: `cache/`
-//! does that, in front of [`Lookup`].
+//! [`query`], `counters`. I/O: the [`Resolver`] and the files below it; `question_message`,
+//! `response` and `special_names` are among those because they speak the DNS library's types. A
+//! negative answer is data; a [`DnsFailure`] means that no name server could tell. Nothing is
+//! cached here: `cache/` does that, in front of [`Lookup`].
 
 pub mod answer;
 pub mod config;
@@ -19,6 +19,7 @@ mod name_server;
 #[cfg(test)]
 pub(crate) mod no_dns;
 pub mod query;
+mod question_message;
 mod questions;
 pub mod resolver;
 mod response;

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hickory_resolver::net::NetError;
-use hickory_resolver::proto::op::{DnsRequest, DnsResponse};
+use hickory_resolver::proto::op::DnsResponse;
 
+use super::question_message::QuestionMessage;
 use super::tcp::TcpConnections;
 use super::udp::{UdpReply, UdpSockets};
 use crate::clock::Clock;
@@ -21,19 +22,19 @@ impl NameServerClient {
         Self { udp: UdpSockets::new(address, clock), tcp: TcpConnections::new(address) }
     }
 
-    /// Sends `request` and waits for the whole response: for a datagram as long as `timeout`, over
+    /// Sends `question` and waits for the whole response: for a datagram as long as `timeout`, over
     /// TCP as long as the caller does.
     ///
     /// # Errors
     /// None came in time, or none that can be read.
     pub(super) async fn exchange(
         &self,
-        request: &DnsRequest,
+        question: &mut QuestionMessage,
         timeout: Duration,
     ) -> Result<DnsResponse, NetError> {
-        match self.udp.exchange(request, timeout).await? {
+        match self.udp.exchange(question, timeout).await? {
             UdpReply::Whole(response) => Ok(response),
-            UdpReply::Truncated => self.tcp.exchange(request).await,
+            UdpReply::Truncated => self.tcp.exchange(question).await,
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What one response settles about a name: its records, another name to ask for, or that there are
 //! none.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::net::NoRecords;
-use hickory_resolver::proto::op::{DnsRequest, DnsResponse, Query, ResponseCode};
+use hickory_resolver::proto::op::{DnsResponse, Query, ResponseCode};
 use hickory_resolver::proto::rr::{DNSClass, Name, RData, Record, RecordRef, RecordType};
 
 use super::lifetime;
@@ -72,14 +73,14 @@ pub(super) fn settle(mut response: DnsResponse, owner: &Name, record_type: Recor
     Settled::Nothing(none)
 }
 
-/// Returns whether a response is about `request`: it brings the question back, or is a header alone
+/// Returns whether a response is about `question`: it brings the question back, or is a header alone
 /// that answers nothing. Who cannot read a question, does not want its sender, or has no room for
 /// the answer may say so by a header alone (RFC 6891 section 7; Unbound).
-pub(super) fn is_about(response: &DnsResponse, request: &DnsRequest) -> bool {
+pub(super) fn is_about(response: &DnsResponse, question: &Query) -> bool {
     let is_answer =
         matches!(response.response_code, ResponseCode::NoError | ResponseCode::NXDomain);
     let is_bare = response.queries.is_empty() && response.answers.is_empty();
-    response.queries == request.queries || is_bare && (!is_answer || response.truncation)
+    response.queries == slice::from_ref(question) || is_bare && (!is_answer || response.truncation)
 }
 
 /// FORMERR and NOTIMP are how a name server without EDNS answers a question with it.

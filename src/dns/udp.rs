@@ -14,13 +14,14 @@ use std::time::{Duration, SystemTime};
 
 use foldhash::HashMap;
 use hickory_resolver::net::NetError;
-use hickory_resolver::proto::op::{DnsRequest, DnsResponse};
+use hickory_resolver::proto::op::{DnsResponse, Query};
 use parking_lot::Mutex;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::question_message::QuestionMessage;
 use super::response;
 use crate::clock::Clock;
 
@@ -103,21 +104,20 @@ impl UdpSockets {
         Self { server, clock, slots: Mutex::new(slots) }
     }
 
-    /// Sends `request` and waits for its reply, as long as `timeout`. Sends it again meanwhile,
+    /// Sends `question` and waits for its reply, as long as `timeout`. Sends it again meanwhile,
     /// over another socket.
     pub(super) async fn exchange(
         &self,
-        request: &DnsRequest,
+        question: &mut QuestionMessage,
         timeout: Duration,
     ) -> Result<UdpReply, NetError> {
-        let mut octets = request.to_vec()?;
         let mut interval = INTERVAL;
         let (replies, mut heard) = mpsc::channel(REPLIES);
         let mut sent = Vec::with_capacity(1);
         let mut timer = pin!(sleep(timeout));
         let end = timer.deadline();
         for tries in 1..=TRIES {
-            match self.send(&mut octets, request.id, &replies).await {
+            match self.send(question, &replies).await {
                 Ok(question) => sent.push(question),
                 Err(error) if sent.is_empty() => return Err(error),
                 // What was sent before may still be answered.
@@ -130,7 +130,7 @@ impl UdpSockets {
                 tokio::select! {
                     biased;
                     reply = heard.recv() => {
-                        if let Some(reply) = reply.and_then(|reply| read(reply, request)) {
+                        if let Some(reply) = reply.and_then(|reply| read(reply, question.query())) {
                             return reply;
                         }
                     }
@@ -147,15 +147,14 @@ impl UdpSockets {
     /// Sends a question over the next socket; if that cannot, over one that takes its place.
     async fn send(
         &self,
-        octets: &mut [u8],
-        id: u16,
+        question: &mut QuestionMessage,
         replies: &mpsc::Sender<Vec<u8>>,
     ) -> Result<SentQuestion, NetError> {
         let (place, socket) = self.socket()?;
-        match SentQuestion::send(Arc::clone(&socket), octets, id, replies).await {
+        match SentQuestion::send(Arc::clone(&socket), question, replies).await {
             Err(_) => {
                 let socket = self.replaced(place, &socket)?;
-                SentQuestion::send(socket, octets, id, replies).await
+                SentQuestion::send(socket, question, replies).await
             }
             sent => sent,
         }
@@ -246,18 +245,15 @@ impl Shared {
 }
 
 impl SentQuestion {
-    /// Sends a question, with the identifier `id` if it is free on the socket.
+    /// Sends a question, with its identifier if that is free on the socket.
     async fn send(
         socket: Arc<Socket>,
-        octets: &mut [u8],
-        id: u16,
+        question: &mut QuestionMessage,
         replies: &mpsc::Sender<Vec<u8>>,
     ) -> Result<Self, NetError> {
-        let sent = Self::new(socket, id, replies).ok_or(NetError::Busy)?;
-        if let Some(first) = octets.first_chunk_mut() {
-            *first = sent.id.to_be_bytes();
-        }
-        match sent.socket.shared.socket.send(octets).await {
+        let sent = Self::new(socket, question.id(), replies).ok_or(NetError::Busy)?;
+        question.set_id(sent.id);
+        match sent.socket.shared.socket.send(question.octets()).await {
             Err(error) if !counts_as_lost(error.kind()) => Err(error.into()),
             _ => Ok(sent),
         }
@@ -286,15 +282,15 @@ fn counts_as_lost(error: ErrorKind) -> bool {
     matches!(error, ErrorKind::ConnectionRefused | ErrorKind::PermissionDenied)
 }
 
-/// Reads a reply; `None` if it is not about `request`.
-fn read(reply: Vec<u8>, request: &DnsRequest) -> Option<Result<UdpReply, NetError>> {
+/// Reads a reply; `None` if it is not about `question`.
+fn read(reply: Vec<u8>, question: &Query) -> Option<Result<UdpReply, NetError>> {
     let [_, _, flags, ..] = *reply else { return None };
     if flags & IS_RESPONSE == 0 {
         return None;
     }
     let is_truncated = flags & IS_TRUNCATED != 0;
     match DnsResponse::from_buffer(reply) {
-        Ok(response) if !response::is_about(&response, request) => None,
+        Ok(response) if !response::is_about(&response, question) => None,
         // Cut off in the middle of a record, perhaps.
         _ if is_truncated => Some(Ok(UdpReply::Truncated)),
         Ok(response) => Some(Ok(UdpReply::Whole(response))),

@@ -2,15 +2,15 @@
 //!
 //! A name server that refuses EDNS with FORMERR or NOTIMP is asked again without it (RFC 6891
 //! section 7); so is one that is silent. Responses are turned into an [`Answer`] or a
-//! [`DnsFailure`]. Hickory reads and writes them; its resolver, with the cache, the pool of servers
-//! and the search domains that this has no use for, costs as much as the questions themselves.
+//! [`DnsFailure`]. Hickory reads them; its resolver, with the cache, the pool of servers and the
+//! search domains that this has no use for, costs as much as the questions themselves.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hickory_resolver::net::{DnsError, NetError, NoRecords};
-use hickory_resolver::proto::op::{DnsRequest, DnsRequestOptions, Query, ResponseCode};
+use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use parking_lot::Mutex;
 
@@ -19,6 +19,7 @@ use super::config::Config;
 use super::edns::EdnsUse;
 use super::facts::DnsFailure;
 use super::name_server::NameServerClient;
+use super::question_message::{Form, QuestionMessage};
 use super::response::{self, Chain, Settled};
 use super::{lifetime, special_names};
 use crate::address::DomainName;
@@ -30,17 +31,6 @@ pub(super) struct Upstream {
     server: NameServerClient,
     edns: Mutex<EdnsUse>,
     timeout: Duration,
-}
-
-/// The form of a question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    /// With EDNS (RFC 6891).
-    Edns,
-    Plain,
-    /// With EDNS, and with the AD bit: the wish to hear whether the answer is authentic (RFC 6840
-    /// section 5.7).
-    Vouching,
 }
 
 /// What a name server says about a name.
@@ -122,8 +112,8 @@ impl Upstream {
                 let records = vec![known?];
                 return Ok(FoundRecords { records, chain, is_authentic: false });
             }
-            let request = request(&chain.end, record_type, form);
-            let response = self.server.exchange(&request, self.timeout).await?;
+            let mut question = QuestionMessage::new(&chain.end, record_type, form)?;
+            let response = self.server.exchange(&mut question, self.timeout).await?;
             let response = DnsError::from_response(response)?;
             is_authentic &= response.metadata.authentic_data;
             match response::settle(response, &chain.end, record_type) {
@@ -194,14 +184,6 @@ fn endless() -> DnsFailure {
     DnsFailure::ServerFailure("aliases without an end".into())
 }
 
-fn request(name: &Name, record_type: RecordType, form: Form) -> DnsRequest {
-    let mut options = DnsRequestOptions::default();
-    options.use_edns = form != Form::Plain;
-    let mut request = DnsRequest::from_query(Query::query(name.clone(), record_type), options);
-    request.metadata.authentic_data = form == Form::Vouching;
-    request
-}
-
 fn refuses_edns(error: &NetError) -> bool {
     matches!(error, NetError::Dns(DnsError::ResponseCode(code)) if response::refuses_form(*code))
 }
@@ -226,7 +208,7 @@ fn records<R>(
     read: fn(&RData) -> Option<R>,
 ) -> Result<Answer<R>, DnsFailure> {
     let mut ttl = found.chain.ttl;
-    let mut records = Vec::new();
+    let mut records = Vec::with_capacity(found.records.len());
     for record in &found.records {
         if let Some(data) = read(&record.data) {
             ttl = ttl.min(lifetime::from_wire(record.ttl));

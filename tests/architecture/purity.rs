@@ -132,6 +132,7 @@ const PURE_FILES: &[&str] = &[
 const SHELL: &[&str] = &[
     "dns/failover.rs",
     "dns/name_server.rs",
+    "dns/question_message.rs",
     "dns/questions.rs",
     "dns/resolver.rs",
     "dns/response.rs",

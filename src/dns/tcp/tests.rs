@@ -1,15 +1,16 @@
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hickory_resolver::proto::op::{DnsRequestOptions, Message, MessageType, Query};
+use hickory_resolver::proto::op::{Message, MessageType};
 use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::dns::question_message::Form;
 
-fn request(name: &str) -> DnsRequest {
-    let query = Query::query(Name::from_ascii(name).unwrap(), RecordType::MX);
-    DnsRequest::from_query(query, DnsRequestOptions::default())
+fn request(name: &str) -> QuestionMessage {
+    let name = Name::from_ascii(name).unwrap();
+    QuestionMessage::new(&name, RecordType::MX, Form::Edns).unwrap()
 }
 
 async fn server() -> (TcpListener, TcpConnections) {
@@ -47,7 +48,7 @@ async fn said(change: impl FnOnce(&mut Message)) -> Result<DnsResponse, NetError
 
 #[tokio::test]
 async fn a_response_is_taken_whole_and_about_its_question_or_not_at_all() {
-    assert_eq!(said(|_| {}).await.unwrap().queries, request("a.test.").queries);
+    assert_eq!(said(|_| {}).await.unwrap().queries, [request("a.test.").query().clone()]);
     let other = said(|reply| {
         reply.queries[0].set_name(Name::from_ascii("b.test.").unwrap());
     });

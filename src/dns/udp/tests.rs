@@ -1,19 +1,20 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use hickory_resolver::proto::op::{DnsRequestOptions, Message, MessageType, Query, ResponseCode};
+use hickory_resolver::proto::op::{Message, MessageType, ResponseCode};
 use hickory_resolver::proto::rr::rdata::MX;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
 
 use super::*;
+use crate::dns::question_message::Form;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn ask(sockets: &UdpSockets, name: &str, timeout: Duration) -> Result<UdpReply, NetError> {
-    let query = Query::query(Name::from_ascii(name).unwrap(), RecordType::MX);
-    let request = DnsRequest::from_query(query, DnsRequestOptions::default());
-    sockets.exchange(&request, timeout).await
+    let name = Name::from_ascii(name).unwrap();
+    let mut question = QuestionMessage::new(&name, RecordType::MX, Form::Edns).unwrap();
+    sockets.exchange(&mut question, timeout).await
 }
 
 fn whole(reply: Result<UdpReply, NetError>) -> DnsResponse {
