@@ -21,6 +21,7 @@ pub(crate) mod no_dns;
 pub mod query;
 mod question_message;
 mod questions;
+mod reply_queue;
 pub mod resolver;
 mod response;
 pub mod reverse;

@@ -17,11 +17,11 @@ use hickory_resolver::net::NetError;
 use hickory_resolver::proto::op::{DnsResponse, Query};
 use parking_lot::Mutex;
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 
 use super::question_message::QuestionMessage;
+use super::reply_queue::ReplyQueue;
 use super::response;
 use crate::clock::Clock;
 
@@ -32,12 +32,10 @@ const SOCKETS: usize = 16;
 const QUESTIONS: u32 = 2_000;
 const AGE: Duration = Duration::from_secs(5);
 /// Times that a question is sent before its time is over: a datagram may be lost.
-const TRIES: u32 = 4;
+const TRIES: usize = 4;
 /// The time before it is sent again, doubled each time: a cold recursion is slow, and so is a busy
 /// host.
 const INTERVAL: Duration = Duration::from_millis(333);
-/// Replies kept that nobody has looked at. More than one is a forger's, or a second answer.
-const REPLIES: usize = 4;
 /// The longest reply: more than the payload that we announce (RFC 9715 section 3.2).
 const LONGEST: usize = 4_096;
 /// The age up to which a socket that cannot send is not replaced.
@@ -89,7 +87,7 @@ struct Socket {
 struct Shared {
     socket: UdpSocket,
     /// For each identifier in use, the receiver of its replies.
-    awaited: Mutex<HashMap<u16, mpsc::Sender<Vec<u8>>>>,
+    awaited: Mutex<HashMap<u16, Arc<ReplyQueue>>>,
 }
 
 /// A question that was sent: forgotten when this is dropped.
@@ -111,26 +109,27 @@ impl UdpSockets {
         question: &mut QuestionMessage,
         timeout: Duration,
     ) -> Result<UdpReply, NetError> {
+        let replies = Arc::new(ReplyQueue::default());
+        let mut sent = [const { None::<SentQuestion> }; TRIES];
+        let end = self.clock.instant(self.clock.now() + timeout);
+        let mut timer = pin!(sleep_until(end));
         let mut interval = INTERVAL;
-        let (replies, mut heard) = mpsc::channel(REPLIES);
-        let mut sent = Vec::with_capacity(1);
-        let mut timer = pin!(sleep(timeout));
-        let end = timer.deadline();
-        for tries in 1..=TRIES {
+        for tries in 0..TRIES {
             match self.send(question, &replies).await {
-                Ok(question) => sent.push(question),
-                Err(error) if sent.is_empty() => return Err(error),
+                Ok(it) => sent[tries] = Some(it),
+                Err(error) if tries == 0 => return Err(error),
                 // What was sent before may still be answered.
                 Err(_) => {}
             }
-            let until = if tries < TRIES { end.min(sleep(interval).deadline()) } else { end };
+            let again_at = self.clock.instant(self.clock.now() + interval);
+            let until = if tries + 1 < TRIES { end.min(again_at) } else { end };
             timer.as_mut().reset(until);
             interval *= 2;
             loop {
                 tokio::select! {
                     biased;
-                    reply = heard.recv() => {
-                        if let Some(reply) = reply.and_then(|reply| read(reply, question.query())) {
+                    reply = replies.receive() => {
+                        if let Some(reply) = read(reply, question.query()) {
                             return reply;
                         }
                     }
@@ -148,7 +147,7 @@ impl UdpSockets {
     async fn send(
         &self,
         question: &mut QuestionMessage,
-        replies: &mpsc::Sender<Vec<u8>>,
+        replies: &Arc<ReplyQueue>,
     ) -> Result<SentQuestion, NetError> {
         let (place, socket) = self.socket()?;
         match SentQuestion::send(Arc::clone(&socket), question, replies).await {
@@ -236,10 +235,9 @@ impl Shared {
 
     fn hand_over(&self, reply: &[u8]) {
         let Some(id) = reply.first_chunk() else { return };
-        let awaited = self.awaited.lock();
-        if let Some(receiver) = awaited.get(&u16::from_be_bytes(*id)) {
-            // Full: there are replies to look at, and the right one is among them or comes again.
-            let _ = receiver.try_send(reply.to_vec());
+        let replies = self.awaited.lock().get(&u16::from_be_bytes(*id)).cloned();
+        if let Some(replies) = replies {
+            replies.push(reply);
         }
     }
 }
@@ -249,7 +247,7 @@ impl SentQuestion {
     async fn send(
         socket: Arc<Socket>,
         question: &mut QuestionMessage,
-        replies: &mpsc::Sender<Vec<u8>>,
+        replies: &Arc<ReplyQueue>,
     ) -> Result<Self, NetError> {
         let sent = Self::new(socket, question.id(), replies).ok_or(NetError::Busy)?;
         question.set_id(sent.id);
@@ -260,10 +258,10 @@ impl SentQuestion {
     }
 
     /// Awaits replies with `id`, or with the next identifier that is free; none if none is.
-    fn new(socket: Arc<Socket>, id: u16, replies: &mpsc::Sender<Vec<u8>>) -> Option<Self> {
+    fn new(socket: Arc<Socket>, id: u16, replies: &Arc<ReplyQueue>) -> Option<Self> {
         let mut awaited = socket.shared.awaited.lock();
         let id = (0..=u16::MAX).map(|n| id.wrapping_add(n)).find(|id| !awaited.contains_key(id))?;
-        awaited.insert(id, replies.clone());
+        awaited.insert(id, Arc::clone(replies));
         drop(awaited);
         Some(Self { socket, id })
     }

@@ -134,6 +134,7 @@ const SHELL: &[&str] = &[
     "dns/name_server.rs",
     "dns/question_message.rs",
     "dns/questions.rs",
+    "dns/reply_queue.rs",
     "dns/resolver.rs",
     "dns/response.rs",
     "dns/special_names.rs",

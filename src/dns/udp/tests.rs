@@ -246,3 +246,22 @@ async fn a_silent_server_costs_the_time_it_was_given_and_leaves_nothing_behind()
         assert!(slot.socket.shared.awaited.lock().is_empty());
     }
 }
+
+#[tokio::test]
+async fn forged_replies_without_number_do_not_prolong_a_question() {
+    let (server, sockets) = server().await;
+    let flooding = async {
+        let (question, from) = question(&server).await;
+        let mut forged = reply(&question);
+        forged.queries[0].set_name(Name::from_ascii("evil.test.").unwrap());
+        let forged = forged.to_vec().unwrap();
+        loop {
+            server.send_to(&forged, from).await.unwrap();
+        }
+    };
+    let asking = ask(&sockets, "a.test.", Duration::from_millis(50));
+    tokio::select! {
+        answer = asking => assert!(matches!(answer, Err(NetError::Timeout)), "{answer:?}"),
+        () = flooding => {}
+    }
+}
