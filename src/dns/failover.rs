@@ -6,6 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use parking_lot::{Mutex, MutexGuard};
+use tokio::time::{Instant, timeout_at};
 
 use super::answer::Answer;
 use super::config::Config;
@@ -56,21 +57,21 @@ impl Failover {
         F: Future<Output = Result<Answer<R>, DnsFailure>>,
     {
         let mut state = QuestionState { inconclusive: None, failure: None };
-        let all = self.rounds(ask, &mut state);
         let deadline = self.clock.instant(self.clock.now() + self.deadline);
-        match tokio::time::timeout_at(deadline, all).await {
-            Ok(Some(answer)) => Ok(answer),
-            Ok(None) | Err(_) => match state {
+        match self.rounds(ask, deadline, &mut state).await {
+            Some(answer) => Ok(answer),
+            None => match state {
                 QuestionState { inconclusive: Some(answer), .. } => Ok(answer),
                 QuestionState { failure, .. } => Err(failure.unwrap_or(DnsFailure::Timeout)),
             },
         }
     }
 
-    /// The first conclusive answer; other findings go into `state`.
+    /// The first conclusive answer before `deadline`; other findings go into `state`.
     async fn rounds<R, F>(
         &self,
         ask: impl Fn(usize, u32) -> F,
+        deadline: Instant,
         state: &mut QuestionState<R>,
     ) -> Option<Answer<R>>
     where
@@ -80,7 +81,12 @@ impl Failover {
         for round in 0..self.attempts {
             let mut silent = Vec::new();
             for server in servers {
-                let said = tokio::time::timeout(self.timeout, ask(server, round)).await;
+                // One timer for both limits: it is set for each question, and hardly ever ends one.
+                let silent_at = self.clock.instant(self.clock.now() + self.timeout);
+                let said = timeout_at(silent_at.min(deadline), ask(server, round)).await;
+                if said.is_err() && deadline < silent_at {
+                    return None;
+                }
                 match said.unwrap_or(Err(DnsFailure::Timeout)) {
                     Ok(answer) if answer.is_conclusive() => {
                         self.rest_until(server, SystemTime::UNIX_EPOCH);
@@ -109,9 +115,9 @@ impl Failover {
     fn order(&self) -> Vec<usize> {
         let now = self.clock.now();
         let resting_until = self.resting();
-        let (rested, resting): (Vec<usize>, Vec<usize>) =
-            (0..resting_until.len()).partition(|server| resting_until[*server] <= now);
-        [rested, resting].concat()
+        let mut order: Vec<usize> = (0..resting_until.len()).collect();
+        order.sort_by_key(|server| resting_until[*server] > now);
+        order
     }
 
     fn rest_until(&self, server: usize, until: SystemTime) {

@@ -96,6 +96,22 @@ async fn the_deadline_bounds_the_question_however_many_servers_are_silent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_the_deadline_cut_short_is_not_called_silent() {
+    let servers = Servers::new(vec![None; 4]);
+    let failover = servers.failover();
+    assert_eq!(servers.ask(&failover).await, Err(DnsFailure::Timeout));
+    assert_eq!(servers.asked(), [0, 1, 2, 3]);
+    // The last had one second of its three. The others rest, so that it is asked first.
+    assert_eq!(failover.order(), [3, 0, 1, 2]);
+
+    let config = Config { deadline: Config::default().timeout, ..Config::default() };
+    let failover = Failover::new(2, &config, Clock::start());
+    let servers = Servers::new(vec![None, None]);
+    assert_eq!(servers.ask(&failover).await, Err(DnsFailure::Timeout));
+    assert_eq!(failover.order(), [1, 0], "the first had all of its time");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_nxdomain_without_an_soa_needs_a_second_opinion() {
     let servers = Servers::new(vec![Some(Ok(nxdomain(None))), Some(Ok(yes()))]);
     assert_eq!(servers.ask(&servers.failover()).await, Ok(yes()));
