@@ -58,10 +58,9 @@ fn from_records(records: &[MxRecord], notes: &mut Vec<Note>) -> Route {
 
 /// Sorts by preference, then name; a host named twice is tried once, at its best preference.
 fn keep_the_best_of_each_host(exchangers: &mut Vec<Exchanger>) {
-    let order = |e: &Exchanger| (e.preference, e.host.clone());
     exchangers.sort_by(|a, b| (&a.host, a.preference).cmp(&(&b.host, b.preference)));
     exchangers.dedup_by(|later, first| later.host == first.host);
-    exchangers.sort_by_key(order);
+    exchangers.sort_by(|a, b| (a.preference, &a.host).cmp(&(b.preference, &b.host)));
 }
 
 fn push_new(notes: &mut Vec<Note>, note: Note) {

@@ -249,6 +249,10 @@ fn mnemonic(code: ResponseCode) -> String {
 /// A fully qualified name, so that no search domain is tried.
 pub(super) fn to_wire(name: &DomainName) -> Result<Name, DnsFailure> {
     let labels = name.as_str().split('.').map(str::as_bytes);
+    // Label after label, without a table of them; the longer way tells all that is wrong.
+    if let Ok(wire) = labels.clone().try_fold(Name::root(), Name::append_label) {
+        return Ok(wire);
+    }
     let mut wire = Name::from_labels(labels)
         .map_err(|e| DnsFailure::Unreachable(format!("DNS cannot carry the name {name}: {e}")))?;
     wire.set_fqdn(true);
@@ -270,4 +274,35 @@ pub(super) fn from_wire(name: &Name) -> DomainName {
         text.push('.');
     }
     DomainName::from_ascii(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_on_the_wire_is_that_of_its_labels_however_long_it_is() {
+        let long = format!("{0}.{0}.{0}.{1}", "x".repeat(63), "y".repeat(61));
+        let reverse = format!("{}ip6.arpa", "1.".repeat(32));
+        for text in ["test", "a.test", "_25._tcp.mx.a.test", "xn--bcher-kva.test", &reverse, &long]
+        {
+            let wire = to_wire(&DomainName::from_ascii(text)).unwrap();
+            let expected = Name::from_labels(text.split('.').map(str::as_bytes)).unwrap();
+            assert!(wire.is_fqdn() && wire.iter().eq(expected.iter()), "{text}");
+            assert_eq!(wire, expected);
+            assert_eq!(from_wire(&wire).as_str(), text);
+        }
+    }
+
+    #[test]
+    fn a_name_that_dns_cannot_carry_is_refused_with_every_reason() {
+        let too_long = format!("{0}.{0}.{0}.{1}", "x".repeat(63), "y".repeat(62));
+        let label_too_long = format!("{}.test", "x".repeat(64));
+        for text in ["", "a..test", &label_too_long, &too_long] {
+            let refused = to_wire(&DomainName::from_ascii(text)).unwrap_err();
+            let reason = Name::from_labels(text.split('.').map(str::as_bytes)).unwrap_err();
+            let told = format!("DNS cannot carry the name {text}: {reason}");
+            assert_eq!(refused, DnsFailure::Unreachable(told));
+        }
+    }
 }
