@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::watch;
+use tokio::sync::SetOnce;
 
 use crate::address::DomainName;
 use crate::dns::DnsFailure;
@@ -12,22 +12,22 @@ use crate::dns::DnsFailure;
 /// The result of a lookup.
 pub(super) type LookupResult<F> = Result<Arc<F>, DnsFailure>;
 
-/// Receives a lookup's result once it exists.
-type ResultReceiver<F> = watch::Receiver<Option<LookupResult<F>>>;
+/// A lookup's result, once it exists.
+type FutureResult<F> = Arc<SetOnce<LookupResult<F>>>;
 
 /// The lookups in flight, by name; bounded by the number that may run at once.
 pub(super) struct SingleFlight<F> {
-    by_name: Arc<Mutex<HashMap<DomainName, ResultReceiver<F>>>>,
+    by_name: Arc<Mutex<HashMap<DomainName, FutureResult<F>>>>,
 }
 
 /// Waits for the result of a lookup in flight.
-pub(super) struct Waiter<F>(ResultReceiver<F>);
+pub(super) struct Waiter<F>(FutureResult<F>);
 
 /// The duty to complete a lookup. Dropped without a result, it completes it with a failure.
 pub(super) struct Leader<F> {
     name: DomainName,
     flights: SingleFlight<F>,
-    result: watch::Sender<Option<LookupResult<F>>>,
+    result: FutureResult<F>,
 }
 
 impl<F> Default for SingleFlight<F> {
@@ -45,42 +45,42 @@ impl<F> SingleFlight<F> {
     /// Joins the lookup of `name`, or starts one: then the caller gets the duty to complete it.
     pub(super) fn join_or_start(&self, name: &DomainName) -> (Waiter<F>, Option<Leader<F>>) {
         let mut by_name = self.lock();
-        if let Some(receiver) = by_name.get(name) {
-            return (Waiter(receiver.clone()), None);
+        if let Some(result) = by_name.get(name) {
+            return (Waiter(Arc::clone(result)), None);
         }
-        let (result, receiver) = watch::channel(None);
-        by_name.insert(name.clone(), receiver.clone());
+        let result = FutureResult::default();
+        by_name.insert(name.clone(), Arc::clone(&result));
         let flights = Self { by_name: Arc::clone(&self.by_name) };
-        (Waiter(receiver), Some(Leader { name: name.clone(), flights, result }))
+        (Waiter(Arc::clone(&result)), Some(Leader { name: name.clone(), flights, result }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<DomainName, ResultReceiver<F>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<DomainName, FutureResult<F>>> {
         self.by_name.lock()
     }
 }
 
 impl<F> Waiter<F> {
     /// Waits for the lookup's result.
-    pub(super) async fn result(mut self) -> LookupResult<F> {
-        match self.0.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(result)) => result.clone(),
-            Ok(None) | Err(_) => {
-                Err(DnsFailure::Unreachable("the lookup ended without an answer".into()))
-            }
-        }
+    pub(super) async fn result(self) -> LookupResult<F> {
+        self.0.wait().await.clone()
     }
 }
 
 impl<F> Leader<F> {
     /// Completes the lookup.
     pub(super) fn complete(self, result: LookupResult<F>) {
-        self.result.send_replace(Some(result));
+        // Only the leader sets it, and this ends the leader.
+        let _ = self.result.set(result);
     }
 }
 
 impl<F> Drop for Leader<F> {
     fn drop(&mut self) {
         self.flights.lock().remove(&self.name);
+        if !self.result.initialized() {
+            let failure = DnsFailure::Unreachable("the lookup ended without an answer".into());
+            let _ = self.result.set(Err(failure));
+        }
     }
 }
 
@@ -107,8 +107,12 @@ mod tests {
         let flights = SingleFlight::<u8>::default();
         let name = DomainName::from_ascii("a.example");
         let (waiter, leader) = flights.join_or_start(&name);
-        drop(leader);
-        assert!(matches!(waiter.result().await, Err(DnsFailure::Unreachable(_))));
+        let vanishing = async {
+            tokio::task::yield_now().await;
+            drop(leader);
+        };
+        let (result, ()) = tokio::join!(waiter.result(), vanishing);
+        assert!(matches!(result, Err(DnsFailure::Unreachable(_))));
         assert!(flights.join_or_start(&name).1.is_some());
     }
 }
