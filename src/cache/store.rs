@@ -4,6 +4,7 @@
 //! both on moka.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
@@ -70,8 +71,18 @@ pub(super) struct FactsStore<L: Load> {
     loader: L,
     context: Arc<StoreContext>,
     entries: Cache<DomainName, Arc<FactsEntry<L::Facts>>, RandomState>,
+    /// Grows after each entry that is stored.
+    version: AtomicU64,
     flights: SingleFlight<L::Facts>,
     counters: CacheCounters,
+}
+
+/// The entry of a name as one question found it.
+struct EntryReading<F> {
+    entry: Option<Arc<FactsEntry<F>>>,
+    /// The store's version before the entry was read: while it is the same, so is the entry.
+    version: u64,
+    asked_at: SystemTime,
 }
 
 /// The use that may be made of an entry now.
@@ -91,7 +102,7 @@ impl<L: Load> FactsStore<L> {
             .expire_after(FactsExpiry)
             .build_with_hasher(RandomState::default());
         let (flights, counters) = (SingleFlight::default(), CacheCounters::default());
-        Self { loader, context, entries, flights, counters }
+        Self { loader, context, entries, version: AtomicU64::new(0), flights, counters }
     }
 
     /// Statistics of the questions so far.
@@ -121,27 +132,35 @@ impl<L: Load> FactsStore<L> {
         name: &DomainName,
         max_age: Option<Duration>,
     ) -> Result<Cached<L::Facts>, DnsFailure> {
-        let now = self.context.clock.now();
-        let known = match moka_ext::get(&self.entries, name).await {
-            Some(entry) => entry.decide(max_age, &self.context.config, now),
+        let reading = self.read_entry(name).await;
+        let decision = match &reading.entry {
+            Some(entry) => entry.decide(max_age, &self.context.config, reading.asked_at),
             None => LookupDecision::LookUp { fallback: None },
         };
-        match known {
+        match decision {
             LookupDecision::Answer { facts, stale, refresh } => {
                 if refresh {
-                    self.refresh(name, now);
+                    self.refresh(name, reading);
                 }
                 Ok(Cached { value: facts, from_cache: true, stale })
             }
             LookupDecision::Failure(failure) => Err(failure),
             // Boxed, so that a cache hit does not carry the space of a lookup.
             LookupDecision::LookUp { fallback: None } => {
-                Ok(fresh(Box::pin(self.look_up(name, now)).await?))
+                Ok(fresh(Box::pin(self.look_up(name, reading)).await?))
             }
             LookupDecision::LookUp { fallback: Some(facts) } => {
-                Ok(Box::pin(self.refresh_or_stale(facts, name, now)).await)
+                Ok(Box::pin(self.refresh_or_stale(facts, name, reading)).await)
             }
         }
+    }
+
+    /// Reads the entry of `name`, for a question that is asked now.
+    async fn read_entry(&self, name: &DomainName) -> EntryReading<L::Facts> {
+        let asked_at = self.context.clock.now();
+        let version = self.version.load(Ordering::Acquire);
+        let entry = moka_ext::get(&self.entries, name).await;
+        EntryReading { entry, version, asked_at }
     }
 
     /// Looks up again, and falls back on these facts if that fails or takes too long.
@@ -149,10 +168,10 @@ impl<L: Load> FactsStore<L> {
         self: &Arc<Self>,
         facts: Arc<L::Facts>,
         name: &DomainName,
-        asked_at: SystemTime,
+        reading: EntryReading<L::Facts>,
     ) -> Cached<L::Facts> {
         let limit = self.context.config.stale_answer_after;
-        match tokio::time::timeout(limit, self.look_up(name, asked_at)).await {
+        match tokio::time::timeout(limit, self.look_up(name, reading)).await {
             Ok(Ok(facts)) => fresh(facts),
             Ok(Err(_)) | Err(_) => Cached { value: facts, from_cache: true, stale: true },
         }
@@ -169,15 +188,15 @@ impl<L: Load> FactsStore<L> {
     async fn look_up(
         self: &Arc<Self>,
         name: &DomainName,
-        asked_at: SystemTime,
+        reading: EntryReading<L::Facts>,
     ) -> LookupResult<L::Facts> {
-        self.join(name, asked_at).await?.result().await
+        self.join(name, reading).await?.result().await
     }
 
     async fn join(
         self: &Arc<Self>,
         name: &DomainName,
-        asked_at: SystemTime,
+        reading: EntryReading<L::Facts>,
     ) -> Result<Waiter<L::Facts>, DnsFailure> {
         if let Some(waiter) = self.flights.join(name) {
             return Ok(waiter);
@@ -191,7 +210,7 @@ impl<L: Load> FactsStore<L> {
             // The span is a child of the first caller's.
             let span = tracing::debug_span!("dns_lookup", name = %name);
             let lookup = async move {
-                store.run_lookup(name, asked_at, leader).await;
+                store.run_lookup(name, reading, leader).await;
                 drop(permit);
             };
             self.context.tasks.spawn(lookup.instrument(span));
@@ -200,42 +219,50 @@ impl<L: Load> FactsStore<L> {
     }
 
     /// Looks up again in the background, if there is room for that.
-    fn refresh(self: &Arc<Self>, name: &DomainName, asked_at: SystemTime) {
+    fn refresh(self: &Arc<Self>, name: &DomainName, reading: EntryReading<L::Facts>) {
         let Ok(permit) = Arc::clone(&self.context.refreshes).try_acquire_owned() else { return };
         if let (_, Some(leader)) = self.flights.join_or_start(name) {
             self.counters.refreshes.inc();
             let (store, name) = (Arc::clone(self), name.clone());
             self.context.tasks.spawn(async move {
-                store.run_lookup(name, asked_at, leader).await;
+                store.run_lookup(name, reading, leader).await;
                 drop(permit);
             });
         }
     }
 
     /// Runs one lookup to its end, even if no caller waits for it any more.
-    async fn run_lookup(&self, name: DomainName, asked_at: SystemTime, leader: Leader<L::Facts>) {
-        let known = moka_ext::get(&self.entries, &name).await;
-        // Another lookup may have ended between the question and this one.
-        if let Some(outcome) = known.as_ref().and_then(|entry| entry.outcome_since(asked_at)) {
+    async fn run_lookup(
+        &self,
+        name: DomainName,
+        reading: EntryReading<L::Facts>,
+        leader: Leader<L::Facts>,
+    ) {
+        // Another lookup may have ended between the question and this one. Then it has stored its
+        // result, and ended its flight only after that.
+        let entry = if self.version.load(Ordering::Acquire) == reading.version {
+            reading.entry
+        } else {
+            moka_ext::get(&self.entries, &name).await
+        };
+        if let Some(outcome) = entry.as_ref().and_then(|it| it.outcome_since(reading.asked_at)) {
             return leader.complete(outcome);
         }
         let outcome = self.loader.load(&name).await.map(Arc::new);
         let now = self.context.clock.now();
         let config = &self.context.config;
-        match &outcome {
-            Ok(facts) => {
-                let keep_until = keep_until(&**facts, config);
-                self.store(name, Some(Arc::clone(facts)), None, keep_until, now).await;
-            }
+        let (facts, failure, keep_until) = match &outcome {
+            Ok(facts) => (Some(Arc::clone(facts)), None, keep_until(&**facts, config)),
             Err(failure) => {
                 tracing::debug!(%name, %failure, "a DNS lookup failed");
                 let until = now + config.failure;
-                let facts = known.and_then(|entry| entry.facts.clone());
+                let facts = entry.and_then(|entry| entry.facts.clone());
                 let keep_until =
                     facts.as_deref().map_or(until, |f| keep_until(f, config).max(until));
-                self.store(name, facts, Some((failure.clone(), until)), keep_until, now).await;
+                (facts, Some((failure.clone(), until)), keep_until)
             }
-        }
+        };
+        self.store(name, facts, failure, keep_until, now).await;
         leader.complete(outcome);
     }
 
@@ -250,6 +277,7 @@ impl<L: Load> FactsStore<L> {
         let keep_for = keep_until.duration_since(now).unwrap_or_default();
         let entry = FactsEntry { facts, failure, stored_at: now, keep_for };
         self.entries.insert(name, Arc::new(entry)).await;
+        self.version.fetch_add(1, Ordering::Release);
     }
 
     #[cfg(test)]

@@ -10,6 +10,8 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::dns::{DomainLookup, Exchanger, Route};
 
+mod turns;
+
 /// Answers as it is told to, after as long as it is told to, and counts.
 struct Script {
     clock: Clock,
@@ -286,30 +288,6 @@ async fn a_refresh_that_fails_changes_nothing_and_is_tried_again_after_seconds()
     assert_eq!(ask(&cache, None).await, REMEMBERED);
     settle().await;
     assert_eq!(script.domains(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn refreshes_and_lookups_are_bounded() {
-    let config = Config { lookups_at_once: 2, refreshes_at_once: 1, ..Config::default() };
-    let (script, cache) = cache_of(config);
-    script.takes(s(1));
-    let names: Vec<DomainName> = (0..6).map(|i| name(&format!("{i}.example"))).collect();
-    let before = script.clock.now();
-    let mut askers = JoinSet::new();
-    for name in names.clone() {
-        let cache = cache.clone();
-        askers.spawn(async move { cache.domain(&name, None).await.unwrap() });
-    }
-    askers.join_all().await;
-    assert_eq!(script.clock.now().duration_since(before).unwrap(), s(3), "two at a time");
-    assert_eq!(script.domains(), 6);
-
-    pass(95).await;
-    for name in &names {
-        assert!(cache.domain(name, None).await.unwrap().from_cache);
-    }
-    settle().await;
-    assert_eq!(script.domains(), 1, "there was room for one refresh");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,41 @@
+//! Lookups that wait for their turn.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn refreshes_and_lookups_are_bounded() {
+    let config = Config { lookups_at_once: 2, refreshes_at_once: 1, ..Config::default() };
+    let (script, cache) = cache_of(config);
+    script.takes(s(1));
+    let names: Vec<DomainName> = (0..6).map(|i| name(&format!("{i}.example"))).collect();
+    let before = script.clock.now();
+    let mut askers = JoinSet::new();
+    for name in names.clone() {
+        let cache = cache.clone();
+        askers.spawn(async move { cache.domain(&name, None).await.unwrap() });
+    }
+    askers.join_all().await;
+    assert_eq!(script.clock.now().duration_since(before).unwrap(), s(3), "two at a time");
+    assert_eq!(script.domains(), 6);
+
+    pass(95).await;
+    for name in &names {
+        assert!(cache.domain(name, None).await.unwrap().from_cache);
+    }
+    settle().await;
+    assert_eq!(script.domains(), 1, "there was room for one refresh");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_waited_for_its_turn_uses_the_lookup_that_ended_meanwhile() {
+    let (script, cache) = cache_of(Config { lookups_at_once: 1, ..Config::default() });
+    script.takes(s(1));
+    let mut askers = JoinSet::new();
+    // The first takes the only place, so that the others all wait for it without a lookup to join.
+    for text in ["a.example", "b.example", "b.example", "b.example"] {
+        let cache = cache.clone();
+        askers.spawn(async move { cache.domain(&name(text), None).await.unwrap().from_cache });
+    }
+    assert_eq!(askers.join_all().await, [false; 4]);
+    assert_eq!(script.domains(), 2);
+}
