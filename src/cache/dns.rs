@@ -8,7 +8,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -104,7 +103,6 @@ impl DnsCache {
 
 struct HostLoader(Arc<dyn Lookup>);
 
-#[async_trait]
 impl Load for HostLoader {
     type Facts = HostFacts;
 
@@ -118,7 +116,6 @@ struct DomainLoader {
     hosts: Arc<FactsStore<HostLoader>>,
 }
 
-#[async_trait]
 impl Load for DomainLoader {
     type Facts = DomainFacts;
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use async_trait::async_trait;
 use foldhash::quality::RandomState;
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
@@ -42,11 +41,13 @@ impl<T> Clone for Cached<T> {
 }
 
 /// Looks names of one kind up.
-#[async_trait]
 pub(super) trait Load: Send + Sync + 'static {
     type Facts: TimedFacts;
 
-    async fn load(&self, name: &DomainName) -> Result<Self::Facts, DnsFailure>;
+    fn load(
+        &self,
+        name: &DomainName,
+    ) -> impl Future<Output = Result<Self::Facts, DnsFailure>> + Send;
 }
 
 /// The parts that the stores share.

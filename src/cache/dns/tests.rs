@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
+use async_trait::async_trait;
 use tokio::task::JoinSet;
 
 use super::*;
