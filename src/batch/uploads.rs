@@ -355,8 +355,8 @@ mod tests {
         let uploads = store(folder.path(), 1, 1);
         let before = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
         let age = |name: &str| {
-            let file = File::options().append(true).create(true);
-            let file = file.open(folder.path().join("uploads").join(name)).unwrap();
+            let path = folder.path().join("uploads").join(name);
+            let file = File::options().append(true).create(true).open(path).unwrap();
             file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
         };
         let mut held = uploads.begin().unwrap();

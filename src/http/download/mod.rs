@@ -191,7 +191,8 @@ impl Merge {
             let (piece, state) = in_background(move || merger.write_piece()).await?;
             match state {
                 MergeState::Over(made) => {
-                    return Ok((piece, made.map(|file| DownloadStep::Send(file, self.pages))));
+                    let pages = self.pages;
+                    return Ok((piece, made.map(|file| DownloadStep::Send(file, pages))));
                 }
                 MergeState::More(merger) => self.merger = merger,
             }
