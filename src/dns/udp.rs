@@ -7,7 +7,7 @@
 //! random), and with that question (RFC 5452 section 9.1).
 
 use std::io::{Error, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,9 +16,7 @@ use foldhash::HashMap;
 use hickory_resolver::net::NetError;
 use hickory_resolver::proto::op::{DnsResponse, Query};
 use parking_lot::Mutex;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
-use tokio::sync::OnceCell;
+use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
@@ -87,11 +85,7 @@ struct Socket {
 
 /// The part of a socket that its reader sees.
 struct Shared {
-    /// Registered for what there is to read and no more: the kernel tells of room to send after
-    /// each datagram that has left, and wakes a thread for it.
-    socket: AsyncFd<UdpSocket>,
-    /// The same socket, registered for room to send once there was none.
-    writer: OnceCell<AsyncFd<UdpSocket>>,
+    socket: UdpSocket,
     /// For each identifier in use, the receiver of its replies.
     awaited: Mutex<HashMap<u16, Arc<ReplyQueue>>>,
 }
@@ -211,16 +205,15 @@ impl Socket {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
-        let socket = UdpSocket::bind((any, 0))?;
+        let socket = std::net::UdpSocket::bind((any, 0))?;
         socket.connect(server)?;
         Self::listening(socket)
     }
 
-    fn listening(socket: UdpSocket) -> Result<Self, Error> {
+    fn listening(socket: std::net::UdpSocket) -> Result<Self, Error> {
         socket.set_nonblocking(true)?;
-        let socket = AsyncFd::with_interest(socket, Interest::READABLE)?;
-        let (writer, awaited) = (OnceCell::new(), Mutex::default());
-        let shared = Arc::new(Shared { socket, writer, awaited });
+        let socket = UdpSocket::from_std(socket)?;
+        let shared = Arc::new(Shared { socket, awaited: Mutex::default() });
         let mut reader = JoinSet::new();
         reader.spawn(Arc::clone(&shared).read());
         Ok(Self { shared, _reader: reader })
@@ -232,9 +225,7 @@ impl Shared {
     async fn read(self: Arc<Self>) {
         let mut buffer = vec![0; LONGEST];
         loop {
-            let received =
-                self.socket.async_io(Interest::READABLE, |socket| socket.recv(&mut buffer));
-            match received.await {
+            match self.socket.recv(&mut buffer).await {
                 Ok(length) => self.hand_over(&buffer[..length]),
                 // A message that a datagram did not arrive: it is sent again in its time.
                 Err(_) => sleep(PAUSE).await,
@@ -249,26 +240,6 @@ impl Shared {
             replies.push(reply);
         }
     }
-
-    /// Sends a datagram: at once, for which there nearly always is room.
-    async fn send(&self, octets: &[u8]) -> Result<(), Error> {
-        match self.socket.get_ref().send(octets) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                Box::pin(self.send_when_writable(octets)).await
-            }
-            sent => sent.map(|_| ()),
-        }
-    }
-
-    /// Waits until there is room for a datagram, and sends it.
-    async fn send_when_writable(&self, octets: &[u8]) -> Result<(), Error> {
-        let open = || async {
-            AsyncFd::with_interest(self.socket.get_ref().try_clone()?, Interest::WRITABLE)
-        };
-        let writer = self.writer.get_or_try_init(open).await?;
-        writer.async_io(Interest::WRITABLE, |socket| socket.send(octets)).await?;
-        Ok(())
-    }
 }
 
 impl SentQuestion {
@@ -280,7 +251,7 @@ impl SentQuestion {
     ) -> Result<Self, NetError> {
         let sent = Self::new(socket, question.id(), replies).ok_or(NetError::Busy)?;
         question.set_id(sent.id);
-        match sent.socket.shared.send(question.octets()).await {
+        match sent.socket.shared.socket.send(question.octets()).await {
             Err(error) if !counts_as_lost(error.kind()) => Err(error.into()),
             _ => Ok(sent),
         }
