@@ -22,7 +22,7 @@ fn gmail(name: &str) -> Option<(&'static str, bool)> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '.';
     if !name.chars().all(is_allowed) {
         let inner = name.trim_matches(|c: char| !is_allowed(c));
-        let certain = !inner.chars().all(is_allowed);
+        let certain = inner.chars().any(|c| !is_allowed(c) && !may_stand_for_another(c));
         return Some(("Gmail names hold only letters, digits and dots", certain));
     }
     match name.chars().filter(|c| *c != '.').count() {
@@ -30,6 +30,13 @@ fn gmail(name: &str) -> Option<(&'static str, bool)> {
         6..=30 => None,
         _ => Some(("Gmail names have at most 30 letters and digits", true)),
     }
+}
+
+/// `true` for what a program or another keyboard sets in the place of a sign or a letter: a mark
+/// beyond ASCII, an apostrophe that is a letter, a wide form. The mailbox behind it may exist.
+fn may_stand_for_another(c: char) -> bool {
+    let is_letter = c.is_alphanumeric() && !matches!(c, '\u{2bc}' | '\u{ff01}'..='\u{ff5e}');
+    !c.is_ascii() && !is_letter
 }
 
 /// support.microsoft.com, "Create a new Outlook.com account".

@@ -28,6 +28,15 @@ fn gmail_can_never_have_given_out_other_characters_or_long_names() {
 }
 
 #[test]
+fn a_mark_that_a_program_set_for_another_is_no_proof_against_a_gmail_name() {
+    for local in ["sean.o\u{2019}brien", "sean.o\u{2bc}brien", "jane\u{2010}doe", "jane\u{ff0e}doe"]
+    {
+        assert!(!violation(&format!("{local}@gmail.com")).unwrap().certain, "{local}");
+    }
+    assert!(violation("jan\u{e9}\u{2019}doe@gmail.com").unwrap().certain);
+}
+
+#[test]
 fn gmail_names_that_exist_break_no_rule() {
     for local in
         ["jane.doe", "j.a.n.e.d.o.e", "JaneDoe", "jane.doe+news", "123456", &"a".repeat(30)]
