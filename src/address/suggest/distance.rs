@@ -6,7 +6,7 @@
 /// Any one letter wrong, missing or too many.
 pub(super) const ONE_LETTER: u32 = 10;
 /// The key beside the right one, or two letters swapped.
-const SLIP: u32 = 7;
+pub(super) const SLIP: u32 = 7;
 /// A letter doubled that is single, or the reverse. No difference in length costs less.
 pub(super) const DOUBLED: u32 = 5;
 /// A letter that looks like the right one.

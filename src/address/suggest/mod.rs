@@ -11,7 +11,9 @@ use std::borrow::Cow;
 
 use unicode_security::skeleton;
 
-use self::popular::{ASCII_SKELETONS, KNOWN, PopularDomain, SKELETONS, TARGETS, on_suffix};
+use self::popular::{
+    ASCII_SKELETONS, KNOWN, PopularDomain, SKELETONS, TARGETS, is_name_of_giant, on_suffix,
+};
 use super::{Address, DomainName, idna};
 
 /// Longer input is not looked at: no address is that long.
@@ -139,7 +141,7 @@ impl KnownDomains<'_> {
         let own = self.own.iter().filter_map(|own| PopularDomain::cut(own)).map(|own| (own, true));
         let all = own.chain(popular.iter().map(|target| (*target, false)));
         let priced = all.filter_map(|(target, own)| {
-            let budget = budget(target.name, own);
+            let budget = budget(target, own);
             let price = match cut {
                 Some(cut) => price(cut, exists, target, budget),
                 None => {
@@ -147,7 +149,10 @@ impl KnownDomains<'_> {
                     price_of(typed, &run_together, budget.min(distance::ONE_LETTER))
                 }
             };
-            Some((price?, target.whole))
+            // Where a giant's name is whole, its ending is what is wrong, however far it is.
+            let has_its_name = cut.is_some_and(|(name, _)| name == target.name);
+            let is_other = !(exists && target.is_giant && has_its_name);
+            Some(((is_other, price?), target.whole))
         });
         // `min_by_key` keeps the first of equals: the caller's own, then the most used.
         if let Some((_, target)) = priced.min_by_key(|(price, _)| *price) {
@@ -220,18 +225,14 @@ fn same_ends(typed: &str, meant: &str) -> bool {
 }
 
 /// The largest cost accepted for a name of this length: zero where nearly every short name is
-/// taken.
-fn budget(name: &str, own: bool) -> u32 {
-    match name.len() {
+/// taken, and one slip where names that differ by a letter are companies of their own.
+fn budget(target: PopularDomain<'_>, own: bool) -> u32 {
+    match target.name.len() {
         0..=3 => 0,
-        4 => {
-            if own {
-                distance::ONE_LETTER
-            } else {
-                5
-            }
-        }
-        5..=6 => FAR,
+        4 if own => distance::ONE_LETTER,
+        4 => distance::DOUBLED,
+        5..=6 if own || is_name_of_giant(target.name) => FAR,
+        5..=6 => distance::SLIP,
         _ => 2 * distance::ONE_LETTER,
     }
 }

@@ -90,6 +90,11 @@ pub(super) static ASCII_SKELETONS: LazyLock<[String; 128]> = LazyLock::new(|| {
 pub(super) const GIANTS: &[&str] =
     &["gmail.com", "hotmail.com", "yahoo.com", "outlook.com", "icloud.com"];
 
+/// `true` for the name of a giant, below whatever suffix: `yahoo` in `yahoo.fr`.
+pub(super) fn is_name_of_giant(name: &str) -> bool {
+    GIANTS.iter().any(|giant| giant.split('.').next() == Some(name))
+}
+
 fn section(name: &'static str) -> impl Iterator<Item = &'static str> {
     let lines = include_str!("domains.txt").lines();
     lines

@@ -45,6 +45,19 @@ fn other_real_domains_are_left_alone() {
         "foo.foo.foo",
         "iana.org",
         "gov.uk",
+        "tesla.com",
+        "telus.com",
+        "accor.de",
+        "globe.com",
+        "yahoo.us",
+        "plant.nl",
+        "box.fr",
+        "telnet.be",
+        // On no list: a letter off a short name that is no giant's.
+        "telma.com",
+        "arkor.de",
+        "blanet.nl",
+        "orage.fr",
     ] {
         assert_eq!(mended(&format!("user@{domain}")), None, "{domain}");
     }
@@ -70,6 +83,12 @@ fn a_mistyped_popular_domain_is_mended() {
         ("t-onlin.de", "t-online.de"),
         ("btinternet.con", "btinternet.com"),
         ("web.dee", "web.de"),
+        ("hotmail.net", "hotmail.com"),
+        ("yahoo.org", "yahoo.com"),
+        ("yahou.fr", "yahoo.fr"),
+        ("yahoo.co.u", "yahoo.co.uk"),
+        ("posteo.dee", "posteo.de"),
+        ("psoteo.de", "posteo.de"),
     ] {
         assert_eq!(mended(&format!("user@{typed}")), Some(format!("user@{meant}")), "{typed}");
     }
