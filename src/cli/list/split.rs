@@ -7,6 +7,7 @@ use super::columns::{self, RowAnswer};
 use super::job::Job;
 use super::parts::{self, SUPPRESS};
 use super::sink::{Packed, Sink, WrittenFile};
+use crate::address::irregular;
 use crate::listfile::{Format, Layout, Row};
 use crate::report::ReportFileKind;
 use crate::verdict::Verdict;
@@ -58,10 +59,13 @@ impl Split {
         Ok(())
     }
 
-    /// Writes an address into the suppression list.
+    /// Writes an address into the suppression list. A text that is none stays out of it: a mail
+    /// service refuses a whole file for one such line.
     pub(super) fn suppress(&mut self, address: &str) -> anyhow::Result<()> {
-        writeln!(self.suppress, "{address}")?;
-        self.files[Verdict::ALL.len()].rows += 1;
+        if irregular::parse(address).is_ok() {
+            writeln!(self.suppress, "{address}")?;
+            self.files[Verdict::ALL.len()].rows += 1;
+        }
         Ok(())
     }
 

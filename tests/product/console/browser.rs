@@ -26,14 +26,6 @@ impl Browser {
     }
 
     /// Signs in with a key.
-    fn upload_form(token: &str, filename: &str, list: &[u8]) -> Vec<u8> {
-        let head = format!(
-            "--b\r\ncontent-disposition: form-data; name=\"token\"\r\n\r\n{token}\r\n--b\r\n\
-         content-disposition: form-data; name=\"file\"; filename=\"{filename}\"\r\n\r\n"
-        );
-        [head.as_bytes(), list, b"\r\n--b--\r\n"].concat()
-    }
-
     pub(crate) async fn sign_in(product: &Product, key: &str) -> Self {
         let answer = sign_in(product, key).await;
         assert_eq!(answer.status, 303, "{answer:?}");
@@ -106,6 +98,14 @@ impl Browser {
         };
         tokio::time::timeout(TIME_LIMIT, there).await.expect("the list is verified")
     }
+}
+
+fn upload_form(token: &str, filename: &str, list: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "--b\r\ncontent-disposition: form-data; name=\"token\"\r\n\r\n{token}\r\n--b\r\n\
+     content-disposition: form-data; name=\"file\"; filename=\"{filename}\"\r\n\r\n"
+    );
+    [head.as_bytes(), list, b"\r\n--b--\r\n"].concat()
 }
 
 pub(crate) async fn sign_in(product: &Product, key: &str) -> HttpAnswer {

@@ -170,7 +170,7 @@ fn each_mailbox_may_be_written_once() {
 #[test]
 fn a_list_may_be_split_by_verdict_and_cleaned() {
     let list = "id,email\n1,\"Jane <jane.doe@acme.test>\"\n2,SMTP:nobody@acme.test\n3,\n\
-                4,sales@acme.test\n";
+                4,sales@acme.test\n5,jane@bob@acme.test\n";
     let folder = folder_with("a.csv", list);
     fs::write(folder.path().join("unsubscribed.txt"), "sales@acme.test\n").unwrap();
     let exclude = ["--exclude", "unsubscribed.txt"];
@@ -178,7 +178,9 @@ fn a_list_may_be_split_by_verdict_and_cleaned() {
     let part = |name: &str| read(&folder, &format!("parts/{name}"));
     assert!(part("deliverable.csv").contains("\n1,jane.doe@acme.test,deliverable,send,"));
     assert!(part("undeliverable.csv").contains("\n2,nobody@acme.test,undeliverable,suppress,"));
-    assert_eq!(part("suppress.txt"), "nobody@acme.test\nsales@acme.test\n");
+    assert!(part("undeliverable.csv").contains("\n5,jane@bob@acme.test,undeliverable,suppress,"));
+    let suppressed = "nobody@acme.test\nsales@acme.test\n";
+    assert_eq!(part("suppress.txt"), suppressed, "nothing but addresses");
     assert_eq!(part("risky.csv").lines().count(), 1, "the header, and nobody who opted out");
     assert_eq!(read(&folder, "a.csv"), list);
     let only = ["a.csv", "--only", "deliverable,risky", "-o", "send.csv"];
