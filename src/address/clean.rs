@@ -9,9 +9,12 @@
 //! as a suggestion.
 //!
 //! What is an address as it stands is not touched, but for an apostrophe at its beginning (a
-//! spreadsheet's mark for text), the `//` that `mailto://` leaves, and the remains of an escaped
-//! space or bracket.
+//! spreadsheet's mark for text), the `//` that `mailto://` leaves, the remains of an escaped space
+//! or bracket, and marks beyond ASCII around it: by RFC 6531 `→jane@acme.test` is a mailbox, and
+//! nobody has it.
 
+mod clear;
+mod marks;
 mod mended;
 mod scan;
 #[cfg(test)]
@@ -40,7 +43,7 @@ pub struct Cleaned<'a> {
     /// True if the text is so long, or has so many addresses, that its end was not read.
     pub is_cut: bool,
     /// The address a reader would see, where [`address`](Self::address) is no address and
-    /// two readings are possible.
+    /// two readings are possible; or the one with a keyboard's signs, where it is one with others.
     pub likely: Option<String>,
 }
 
@@ -70,8 +73,10 @@ pub fn clean(text: &str) -> Cleaned<'_> {
         return beginning(&trimmed[..trimmed.floor_char_boundary(MAX_TEXT)]);
     }
     let without_mark = without_mark(trimmed);
-    if Address::parse(without_mark).is_ok() {
-        return Cleaned::only(without_mark);
+    let is_address = Address::parse(without_mark).is_ok();
+    if is_address && !marks::are_in_local_part(without_mark) {
+        let likely = mended::typewritten(without_mark);
+        return Cleaned { likely, ..Cleaned::only(without_mark) };
     }
     let visible = visible(trimmed);
     let visible = mended::unescaped(&visible).unwrap_or(visible);
@@ -83,8 +88,14 @@ pub fn clean(text: &str) -> Cleaned<'_> {
     if !found.addresses.is_empty() {
         return several(found);
     }
+    if is_address {
+        let likely = mended::typewritten(without_mark).or(found.likely);
+        return Cleaned { likely, ..Cleaned::only(without_mark) };
+    }
     let rest = trim(unwrapped(&visible));
-    let likely = found.likely.or_else(|| mended::unmistaken(rest));
+    // Without what surrounds it, it may be a mailbox after all.
+    let likely = mended::typewritten(rest).or(found.likely);
+    let likely = likely.or_else(|| mended::unmistaken(rest));
     if likely.is_none() && !is_meant(rest) {
         return Cleaned::default();
     }
@@ -112,7 +123,10 @@ fn several<'a>(found: scan::Found) -> Cleaned<'a> {
     addresses.truncate(MAX_ADDRESSES);
     let others = addresses.split_off(1);
     let address = addresses.pop().unwrap_or_default();
-    let likely = if others.is_empty() { mended::unmistaken(&address) } else { None };
+    let likely = match others.is_empty() {
+        true => mended::typewritten(&address).or_else(|| mended::unmistaken(&address)),
+        false => None,
+    };
     let (had_words, is_cut) = (found.had_words, found.is_cut);
     Cleaned { address: address.into(), others, had_words, is_cut, likely }
 }

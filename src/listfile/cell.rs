@@ -27,7 +27,10 @@ pub(super) fn mentions_address(cell: &str) -> bool {
         return false;
     }
     let cleaned = clean(cell);
-    cleaned.likely.is_some() || cleaned.had_words && Address::parse(&cleaned.address).is_ok()
+    match Address::parse(&cleaned.address) {
+        Ok(_) => cleaned.had_words,
+        Err(_) => cleaned.likely.is_some(),
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The address that a reader sees in a text that spells it in another way: for a suggestion. Pure.
 
 use super::super::{Address, irregular};
-use super::scan;
+use super::{clear, marks, scan};
 
 /// Ways to write `@`, where a text has none.
 const AT_SIGNS: [&str; 4] = ["at", "a", "@", "ät"];
@@ -26,10 +26,13 @@ const ESCAPES: [(&str, &str); 13] = [
     ("&amp;", "&"),
 ];
 
+/// Signs that Markdown writes a backslash before.
+const MARKDOWN: [char; 5] = ['_', '.', '-', '*', '+'];
+
 /// Signs that stand for an `@`, where none is written.
 const ESCAPED_AT_SIGNS: [&str; 5] = ["%40", "&#64;", "&#x40;", "&commat;", "\\u0040"];
 
-/// `text` with the signs of HTML and JSON as what they stand for; `None` if it has none.
+/// `text` with the signs of HTML, JSON and Markdown as what they stand for; `None` if it has none.
 pub(super) fn unescaped(text: &str) -> Option<String> {
     if !text.contains(['&', '\\', '%']) {
         return None;
@@ -38,11 +41,15 @@ pub(super) fn unescaped(text: &str) -> Option<String> {
     for (escape, sign) in ESCAPES {
         plain = replace_ignoring_case(&plain, escape, sign);
     }
+    // In quotes a backslash belongs to the local part.
+    if !plain.contains('"') {
+        plain = without_backslashes(&plain);
+    }
     if !text.contains(is_at_sign) {
         let with_at_sign = ESCAPED_AT_SIGNS
             .iter()
             .fold(plain.clone(), |text, escape| replace_ignoring_case(&text, escape, "@"));
-        if scan::has_dotted_domain(&with_at_sign) {
+        if clear::has_dotted_domain(&with_at_sign) {
             plain = with_at_sign;
         }
     }
@@ -59,6 +66,20 @@ fn replace_ignoring_case(text: &str, from: &str, to: &str) -> String {
         rest = at + from.len();
     }
     out.push_str(&text[rest..]);
+    out
+}
+
+/// `text` without the backslashes of Markdown.
+fn without_backslashes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('\\') {
+        let behind = rest[start..].trim_start_matches('\\');
+        let is_escape = behind.starts_with(MARKDOWN);
+        out.push_str(if is_escape { &rest[..start] } else { &rest[..rest.len() - behind.len()] });
+        rest = behind;
+    }
+    out.push_str(rest);
     out
 }
 
@@ -81,7 +102,7 @@ pub(super) fn spelled_out(text: &str) -> Option<String> {
     // A time is no domain: `open at 10.30`.
     let ending = address.rsplit('.').next().unwrap_or_default();
     let has_letters = ending.contains(char::is_alphabetic);
-    (has_letters && scan::has_dotted_domain(address) && Address::parse(address).is_ok())
+    (has_letters && clear::has_dotted_domain(address) && Address::parse(address).is_ok())
         .then(|| address.clone())
 }
 
@@ -131,19 +152,33 @@ fn in_words(text: &str) -> Option<String> {
     (!was_sign && joined.contains('@')).then_some(joined)
 }
 
+/// `address` with the signs of a keyboard in its local part, where programs or another keyboard set
+/// finer or wider ones: `o'brien` for `o’brien`. Both may exist.
+pub(super) fn typewritten(address: &str) -> Option<String> {
+    let (local, domain) = address.rsplit_once('@').filter(|(local, _)| !local.is_ascii())?;
+    let mut typed: String = local.chars().map(marks::keyboard_sign).collect();
+    if !typed.is_ascii() {
+        // Among letters of other scripts a wide sign and the letter U+02BC are at home.
+        typed = local.chars().map(marks::finer_sign).collect();
+    }
+    let typed = format!("{typed}@{domain}");
+    (typed != address && Address::parse(&typed).is_ok()).then_some(typed)
+}
+
 /// The address in a text whose signs a keyboard or a copy mistook: a full-width `@`, two of them,
-/// a comma for the dot before the top-level domain, spaces inside, a dot too many.
+/// another mark for the dot before the top-level domain, spaces inside, a dot too many.
 pub(super) fn unmistaken(text: &str) -> Option<String> {
     if irregular::parse(text).is_ok() {
         return None;
     }
-    let mut mended: String = text.chars().filter(|c| *c != '\\').map(half_width).collect();
+    let mut mended: String =
+        text.chars().filter(|c| *c != '\\').map(marks::keyboard_sign).collect();
     while mended.contains("@@") {
         mended = mended.replace("@@", "@");
     }
     if mended.matches('@').count() == 1 && !mended.contains('"') {
         let (local, domain) = mended.split_once('@')?;
-        let domain = single_dots(&domain.replace(',', ".").replace(' ', ""));
+        let domain = single_dots(&domain.replace([',', ';', ':'], ".").replace(' ', ""));
         if !local.contains(' ') {
             let is_word = |part: &str| !part.is_empty() && part.chars().all(char::is_alphanumeric);
             let local = match local.split_once(',') {
@@ -153,18 +188,8 @@ pub(super) fn unmistaken(text: &str) -> Option<String> {
             mended = format!("{}@{domain}", single_dots(&local));
         }
     }
-    (mended != text && scan::has_dotted_domain(&mended) && Address::parse(&mended).is_ok())
+    (mended != text && clear::has_dotted_domain(&mended) && Address::parse(&mended).is_ok())
         .then_some(mended)
-}
-
-/// The sign that a full-width one of East Asia stands for.
-fn half_width(c: char) -> char {
-    match c {
-        '\u{fe6b}' => '@',
-        '\u{3002}' => '.',
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
-        c => c,
-    }
 }
 
 /// `text` with no dot at an end, and no two in a row.

@@ -1,6 +1,9 @@
 //! Finds the addresses in a text by their `@`, and whether what surrounds them is clear.
 
-use super::MAX_ADDRESSES;
+use std::ops::Range;
+
+use super::clear::{self, has_dotted_domain};
+use super::{Address, MAX_ADDRESSES, marks};
 
 /// The result of a scan.
 #[derive(Debug, Default)]
@@ -11,7 +14,7 @@ pub(super) struct Found {
     pub(super) had_words: bool,
     /// `true` if there are more of them.
     pub(super) is_cut: bool,
-    /// The one address of a text that could be read in two ways.
+    /// The address that a reader sees first in a text that could be read in two ways.
     pub(super) likely: Option<String>,
 }
 
@@ -20,55 +23,96 @@ struct Span<'t> {
     start: usize,
     end: usize,
     text: &'t str,
+    /// A further `@` touches it: it is part of something else.
+    is_broken: bool,
+}
+
+/// The addresses of a text by their `@`.
+#[derive(Default)]
+struct SpanList<'t> {
+    spans: Vec<Span<'t>>,
+    /// An `@` stands apart from its local part, so that an address was not found.
+    lacks_one: bool,
 }
 
 /// The addresses in `text`, whose white space is plain and in which nothing is invisible.
 pub(super) fn scan(text: &str) -> Found {
     let joined = joined(text);
     let text = joined.as_deref().unwrap_or(text);
-    spans(text).map(|spans| found(text, &spans)).unwrap_or_default()
+    found(text, &spans(text))
 }
 
 /// The addresses in the beginning of a text, without the last one if it may go on behind its end.
 pub(super) fn scan_beginning(text: &str) -> Found {
-    let Some(mut spans) = spans(text) else { return Found::default() };
+    let mut list = spans(text);
     // What follows an address tells where it ends.
-    let last = spans.pop_if(|last| !text[last.end..].contains(char::is_alphanumeric));
-    found(last.map_or(text, |last| &text[..last.start]), &spans)
+    let last = list.spans.pop_if(|last| !text[last.end..].contains(char::is_alphanumeric));
+    found(last.map_or(text, |last| &text[..last.start]), &list)
 }
 
-/// The addresses at `spans`, if all of them are clear.
-fn found(text: &str, spans: &[Span<'_>]) -> Found {
-    if spans.is_empty() {
-        return Found::default();
-    }
+/// The addresses of `list`, if all of them are clear.
+fn found(text: &str, list: &SpanList<'_>) -> Found {
+    let spans = &list.spans;
     let mut had_words = false;
-    let mut is_clear = true;
+    let mut is_clear = Vec::with_capacity(spans.len());
     for (index, span) in spans.iter().enumerate() {
-        let from = if index == 0 { 0 } else { spans[index - 1].end };
-        let before = &text[from..span.start];
-        let after = spans.get(index + 1).map_or(text.len(), |next| next.start);
-        is_clear &=
-            before_is_clear(before, index > 0) && after_is_clear(span, &text[span.end..after]);
+        let (before, after) = surroundings(text, spans, index);
+        is_clear.push(
+            !span.is_broken
+                && clear::before_is_clear(before, span.text, index > 0)
+                && clear::after_is_clear(span.text, after),
+        );
         had_words |= has_words(before, index > 0);
     }
     had_words |=
-        spans.last().is_some_and(|last| has_words(without_query(&text[last.end..]), false));
-    let addresses: Vec<String> = spans.iter().map(|span| span.text.to_owned()).collect();
-    if is_clear {
+        spans.last().is_some_and(|last| has_words(clear::without_query(&text[last.end..]), false));
+    if !list.lacks_one && is_clear.iter().all(|is_clear| *is_clear) {
+        let addresses: Vec<String> = spans.iter().map(|span| span.text.to_owned()).collect();
         let is_cut = addresses.len() == MAX_ADDRESSES && has_more(text, spans);
         return Found { addresses, had_words, is_cut, likely: None };
     }
-    let is_comma = text[..spans[0].start].ends_with(',');
-    let likely = (addresses.len() == 1 && !is_comma && has_dotted_domain(&addresses[0]))
-        .then(|| addresses[0].clone())
-        .filter(|address| super::Address::parse(address).is_ok());
-    Found { addresses: Vec::new(), had_words, is_cut: false, likely }
+    Found { likely: likely(text, spans, &is_clear), ..Found::default() }
+}
+
+/// The text between an address and the one before it, and the text between it and the next.
+fn surroundings<'t>(text: &'t str, spans: &[Span<'_>], index: usize) -> (&'t str, &'t str) {
+    let from = if index == 0 { 0 } else { spans[index - 1].end };
+    let to = spans.get(index + 1).map_or(text.len(), |next| next.start);
+    (&text[from..spans[index].start], &text[spans[index].end..to])
+}
+
+/// The first address that is clear, else the first one as a reader would take it.
+fn likely(text: &str, spans: &[Span<'_>], is_clear: &[bool]) -> Option<String> {
+    let clear = spans.iter().zip(is_clear).filter(|(_, is_clear)| **is_clear);
+    let clear = clear.map(|(span, _)| span.text.to_owned());
+    let whole = spans.iter().enumerate().filter(|(_, span)| !span.is_broken);
+    let read = whole.filter_map(|(index, span)| {
+        let (before, after) = surroundings(text, spans, index);
+        reading(before, span.text, after, index > 0)
+    });
+    clear.chain(read).find(|address| has_dotted_domain(address) && Address::parse(address).is_ok())
+}
+
+/// The address that a reader would take `address` for, between `before` and `after`.
+fn reading(before: &str, address: &str, after: &str, follows_another: bool) -> Option<String> {
+    if clear::may_go_on(address, after) {
+        return None;
+    }
+    let address = clear::longer_address(address, after).unwrap_or_else(|| address.to_owned());
+    // A dot is never the first sign; a comma stands for one.
+    if address.starts_with('.') {
+        let word = before.trim_end().rsplit(' ').next()?;
+        return Some(format!("{word}{address}"));
+    }
+    match clear::glued_word(before, &address, follows_another) {
+        Some(word) if before.ends_with(',') => Some(format!("{word}.{address}")),
+        _ => Some(address),
+    }
 }
 
 /// `true` if a further `@` stands behind the last address, apart from its query.
 fn has_more(text: &str, spans: &[Span<'_>]) -> bool {
-    let rest = spans.last().map_or("", |last| without_query(&text[last.end..]));
+    let rest = spans.last().map_or("", |last| clear::without_query(&text[last.end..]));
     rest.contains('@')
 }
 
@@ -82,48 +126,104 @@ fn joined(text: &str) -> Option<String> {
     has_dotted_domain(after.trim_start()).then_some(joined)
 }
 
-/// The addresses by their `@`; `None` if one has no local part or no domain.
-fn spans(text: &str) -> Option<Vec<Span<'_>>> {
-    let mut spans: Vec<Span<'_>> = Vec::new();
+/// The addresses by their `@`. One that has no local part or no domain beside it, one in a URL and
+/// one in a display name are words.
+fn spans(text: &str) -> SpanList<'_> {
+    let mut list = SpanList::default();
+    let mut names = display_names(text).into_iter().peekable();
     let mut from = 0;
     for (at, _) in text.match_indices('@') {
-        if spans.len() == MAX_ADDRESSES {
+        if list.spans.len() == MAX_ADDRESSES {
             break;
         }
-        if at < from {
-            return None;
-        }
-        // What follows a `?` behind an address belongs to its link.
-        if spans.last().is_some_and(|last| is_in_query(&text[last.end..at])) {
+        while names.next_if(|name| name.end <= at).is_some() {}
+        if names.peek().is_some_and(|name| name.contains(&at)) {
             continue;
         }
-        let start = local_start(&text[from..at], !spans.is_empty())? + from;
-        let end = domain_end(&text[at + 1..])? + at + 1;
-        let word = text[..start].rsplit(' ').next().unwrap_or_default();
-        // Names in a URL are no addresses.
-        if word.contains("://") && !word.to_ascii_lowercase().contains("mailto:") {
-            return None;
+        if let Some(last) = list.spans.last_mut() {
+            if at < from || text[from..at].bytes().all(|b| b".-_".contains(&b)) {
+                last.is_broken = true;
+                last.end = last.end.max(at + 1 + domain_end(&text[at + 1..]).unwrap_or_default());
+                from = last.end;
+                continue;
+            }
+            // What follows a `?` behind an address belongs to its link.
+            if clear::is_in_query(&text[last.end..at]) {
+                continue;
+            }
         }
-        spans.push(Span { start, end, text: &text[start..end] });
+        let domain = domain_end(&text[at + 1..]);
+        let Some(start) = local_start(&text[from..at], !list.spans.is_empty()) else {
+            let rest = text[at + 1..].trim_start();
+            list.lacks_one |= domain_end(rest).is_some_and(|end| has_dotted_domain(&rest[..end]));
+            continue;
+        };
+        let Some(end) = domain.map(|end| end + at + 1) else { continue };
+        let start = start + from;
+        // Names in a URL are no addresses.
+        if is_in_url(&text[..start]) {
+            continue;
+        }
+        let is_broken = text[..start].ends_with('@');
+        list.spans.push(Span { start, end, text: &text[start..end], is_broken });
         from = end;
     }
-    Some(spans)
+    list
 }
+
+/// `true` if the word that `text` ends in is the beginning of a URL with names in it.
+fn is_in_url(text: &str) -> bool {
+    let word = text.rsplit([' ', '<', '>', '"']).next().unwrap_or_default();
+    word.contains("://") && !word.to_ascii_lowercase().contains("mailto:")
+}
+
+/// The quoted strings before an address in angle brackets (RFC 5322 section 3.4): an `@` in one is
+/// part of a name.
+fn display_names(text: &str) -> Vec<Range<usize>> {
+    let (mut names, mut open, mut before) = (Vec::new(), None, ' ');
+    for (index, c) in text.char_indices() {
+        if c == '"' && before != '\\' {
+            open = match open {
+                Some(start) => {
+                    if names_mailbox(&text[index + 1..]) {
+                        names.push(start..index);
+                    }
+                    None
+                }
+                None => BEFORE_QUOTES.contains(before).then_some(index),
+            };
+        }
+        before = if before == '\\' { ' ' } else { c };
+    }
+    names
+}
+
+/// `true` if an address in angle brackets begins `text`.
+fn names_mailbox(text: &str) -> bool {
+    let inner = text.trim_start().strip_prefix('<');
+    inner.is_some_and(|inner| inner.split('>').next().unwrap_or_default().contains('@'))
+}
+
+/// Signs that a quoted string may follow.
+const BEFORE_QUOTES: &str = " <([,;:|";
 
 /// The place where the local part that ends `text` begins.
 fn local_start(text: &str, follows_another: bool) -> Option<usize> {
     if let Some(inner) = text.strip_suffix('"') {
         let open = inner.rfind('"')?;
         // A quoted local part stands at the beginning of its word.
-        let is_word = text[..open].chars().next_back().is_none_or(|c| " <([,;:|".contains(c));
+        let is_word = text[..open].chars().next_back().is_none_or(|c| BEFORE_QUOTES.contains(c));
         return (is_word && open + 1 < inner.len()).then_some(open);
     }
-    let start = text
-        .char_indices()
-        .rev()
-        .take_while(|(_, c)| is_local(*c))
-        .last()
-        .map_or(text.len(), |(index, _)| index);
+    let (mut start, mut after) = (text.len(), None);
+    let mut chars = text.char_indices().rev().peekable();
+    while let Some((index, c)) = chars.next() {
+        let before = chars.peek().map(|(_, c)| *c);
+        if !is_local(c) && !marks::is_within_word(before, c, after) {
+            break;
+        }
+        (start, after) = (index, Some(c));
+    }
     let local = &text[start..];
     let bare = local.trim_start_matches(['\'', '`', '*', '|', '=', '{']);
     let bare = bare.strip_prefix("//").unwrap_or(bare);
@@ -138,101 +238,38 @@ fn domain_end(text: &str) -> Option<usize> {
     if text.starts_with('[') {
         return text.find(']').map(|end| end + 1);
     }
-    let end = text.find(|c| !is_domain(c)).unwrap_or(text.len());
-    let domain = text[..end].trim_end_matches(['.', '-', '_']);
+    let (mut end, mut before) = (0, None);
+    let mut chars = text.char_indices().peekable();
+    while let Some((index, c)) = chars.next() {
+        let after = chars.peek().map(|(_, c)| *c);
+        if !is_domain(c) && !marks::is_within_label(before, c, after) {
+            break;
+        }
+        (end, before) = (index + c.len_utf8(), Some(c));
+    }
+    let is_stray = |c: char| ".-_".contains(c) || marks::is_wide_dot(c);
+    let domain = text[..end].trim_end_matches(is_stray);
     (!domain.is_empty()).then_some(domain.len())
 }
 
 fn is_local(c: char) -> bool {
     c.is_ascii_alphanumeric()
         || "!#$%&'*+-/=?^_`{|}~.".contains(c)
-        || !c.is_ascii() && !is_punctuation(c)
+        || !c.is_ascii() && !marks::is_punctuation(c)
 }
 
 fn is_domain(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "-._".contains(c) || !c.is_ascii() && !is_punctuation(c)
-}
-
-/// Marks beyond ASCII that surround words.
-fn is_punctuation(c: char) -> bool {
-    matches!(c, '\u{ab}' | '\u{bb}' | '\u{b7}' | '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{205e}'
-        | '\u{3000}'..='\u{3001}' | '\u{3008}'..='\u{3011}' | '\u{ff08}' | '\u{ff09}' | '\u{ff0c}'
-        | '\u{ff1a}' | '\u{ff1b}' | '\u{ff1c}' | '\u{ff1e}' | '\u{ff20}' | '\u{fe6b}'
-        | '\u{25a0}'..='\u{25ff}')
-}
-
-/// `true` if the text before an address ends so that the address clearly begins behind it.
-fn before_is_clear(before: &str, follows_another: bool) -> bool {
-    let bare = before.trim_end();
-    let Some(last) = bare.chars().next_back() else { return true };
-    // A comma inside a local part, as in `jane,doe@`.
-    if before.strip_suffix(',').is_some_and(|word| !follows_another && is_name(word)) {
-        return false;
-    }
-    if bare.len() == before.len() || !(last.is_alphanumeric() || last == '.') {
-        return !last.is_alphanumeric();
-    }
-    let word = bare.rsplit(' ').next().unwrap_or(bare);
-    let is_ordinal = word.strip_suffix('.').is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
-    const AND: [&str; 14] =
-        ["or", "and", "und", "oder", "et", "ou", "y", "o", "e", "en", "of", "och", "i", "lub"];
-    is_ordinal || follows_another && AND.contains(&&*word.to_lowercase())
-}
-
-/// `true` for one word of letters.
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(char::is_alphabetic)
-}
-
-/// `true` if the text behind an address begins so that the address clearly ends before it.
-fn after_is_clear(span: &Span<'_>, after: &str) -> bool {
-    let mut rest = after.chars();
-    let (Some(first), second) = (rest.next(), rest.next()) else { return true };
-    let is_dotted = has_dotted_domain(span.text);
-    match first {
-        // A bracket closes what a bracket opened.
-        '>' | ')' | ']' => true,
-        ' ' => is_dotted && !after.trim_start().starts_with(['.', ',', '@']),
-        // A comma inside a domain, as in `acme,test`.
-        ',' | '.' if is_dotted => second.is_none_or(|c| !c.is_alphanumeric()),
-        ',' | '.' => !after.contains(char::is_alphanumeric),
-        '?' => second.is_none() || is_query(after),
-        '%' => is_dotted && after[1..].to_ascii_lowercase().starts_with("smtp:"),
-        '#' | '&' | '=' | '+' | '~' | '^' | '@' => false,
-        _ => is_dotted || !first.is_alphanumeric(),
-    }
-}
-
-/// `true` if `text` begins as the second half of a link does: `?subject=`.
-fn is_query(text: &str) -> bool {
-    text.strip_prefix('?').and_then(|rest| rest.split_once('=')).is_some_and(|(key, _)| {
-        !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')
-    })
-}
-
-fn is_in_query(text: &str) -> bool {
-    is_query(text) && !text.contains([' ', '<', '>', '"', ')', ']'])
-}
-
-fn without_query(text: &str) -> &str {
-    if !is_query(text) {
-        return text;
-    }
-    text.find([' ', '<', '>', '"', ')', ']']).map_or("", |end| &text[end..])
+    c.is_ascii_alphanumeric()
+        || "-._".contains(c)
+        || marks::is_wide_dot(c)
+        || !c.is_ascii() && !marks::is_punctuation(c)
 }
 
 /// `true` if words stand in `text`, labels and schemes apart.
 fn has_words(text: &str, is_between: bool) -> bool {
     let text = text.trim();
-    let is_label = text.ends_with([':', '=']) || text.contains("mailto:");
+    let is_label = text.ends_with([':', '=', '\u{ff1a}']) || text.contains("mailto:");
     let is_ordinal = text.trim_end_matches(['.', ')']).bytes().all(|b| b.is_ascii_digit());
     let is_and = is_between && !text.contains(['<', '>', '(', '[', '"']);
     text.chars().any(char::is_alphanumeric) && !is_label && !is_ordinal && !is_and
-}
-
-/// `true` if a dot stands inside the domain that `text` ends in.
-pub(super) fn has_dotted_domain(text: &str) -> bool {
-    let domain = text.rsplit_once('@').map_or(text, |(_, domain)| domain);
-    let domain = domain.split(' ').next().unwrap_or(domain).trim_matches('.');
-    domain.starts_with('[') || domain.contains('.') || domain.contains('\u{3002}')
 }

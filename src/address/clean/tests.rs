@@ -70,6 +70,24 @@ fn what_surrounds_an_address_is_taken_away() {
         "%20jane@acme.test",
         "mailto:jane%40acme.test",
         "jane&#64;acme.test",
+        "\u{201c}jane@acme.test",
+        "\u{2022}jane@acme.test",
+        "\u{2192}jane@acme.test",
+        "\u{1f4e7}jane@acme.test",
+        "\u{2709}\u{fe0f} jane@acme.test",
+        "\u{2709}\u{fe0f}jane@acme.test\u{ff01}",
+        "\u{30e1}\u{30fc}\u{30eb}\u{ff1a}jane@acme.test",
+        "\u{90ae}\u{7bb1}\u{ff1a}jane@acme.test",
+        "\u{5c71}\u{7530}\u{3001}jane@acme.test",
+        "\u{300c}jane@acme.test\u{300d}",
+        "jane@acme.test\u{3002}",
+        "jane@acme.test\u{ff0f}jane@acme.test",
+        "jane@acme\\.test",
+        "\\*jane@acme.test\\*",
+        "Email,jane@acme.test",
+        "Work-Email:jane@acme.test",
+        "courriel:jane@acme.test",
+        "rfc822;jane@acme.test",
     ] {
         assert_eq!(first(text), "jane@acme.test", "{text:?}");
     }
@@ -89,6 +107,19 @@ fn a_name_beside_an_address_is_taken_away_and_noted() {
         "jane@acme.test Jane Doe",
         "Jane Doe, jane@acme.test",
         "Jane: work <jane@acme.test>",
+        "Jane Doe @ACME <jane@acme.test>",
+        "Jane @ Acme <jane@acme.test>",
+        "\"Jane @ Acme\" <jane@acme.test>",
+        "\"jane.d@old.test\" <jane@acme.test>",
+        "\"Doe \\\"JD\\\" jane.d@old.test\" <jane@acme.test>",
+        "jane@acme.test (@janedoe)",
+        "jane@acme.test https://acme.test/@jane",
+        "jane@acme.test; bob@",
+        "Jane Doe;jane@acme.test",
+        "1;jane@acme.test",
+        "1- jane@acme.test",
+        "'Jane Doe' jane@acme.test",
+        "mary <br>jane@acme.test",
     ] {
         let cleaned = clean(text);
         assert_eq!(cleaned.address, "jane@acme.test", "{text:?}");
@@ -121,9 +152,14 @@ fn several_addresses_are_all_found_in_order() {
         "SMTP:a.b@acme.test;smtp:c@acme.test",
         "SMTP:a.b@acme.test%smtp:c@acme.test",
         "[\"a.b@acme.test\",\"c@acme.test\"]",
+        "a.b@acme.test\u{ff0f}c@acme.test",
+        "a.b@acme.test\u{3001}c@acme.test",
+        "a.b@acme.com et c@acme.test",
+        "a.b@acme.com;c@acme.test",
+        "Mail: a.b@acme.test; Mail:c@acme.test",
     ] {
         let cleaned = clean(text);
-        assert_eq!(cleaned.address, "a.b@acme.test", "{text:?}");
+        assert!(["a.b@acme.test", "a.b@acme.com"].contains(&&*cleaned.address), "{text:?}");
         assert_eq!(cleaned.others, ["c@acme.test"], "{text:?}");
     }
     let many = (0..200).map(|n| format!("a{n}@acme.test")).collect::<Vec<_>>().join("; ");
@@ -156,7 +192,48 @@ fn no_other_mailbox_is_read_out_of_a_text() {
         ("jane dot doe at acme dot test", Some("jane.doe@acme.test")),
         ("Jane <jane(at)acme.test>", Some("jane@acme.test")),
         ("jane at acme.test", Some("jane@acme.test")),
+        ("mary_ jane.doe@acme.test", Some("jane.doe@acme.test")),
+        ("mary- jane.doe@acme.test", Some("jane.doe@acme.test")),
+        ("mary+ jane.doe@acme.test", Some("jane.doe@acme.test")),
+        ("o' brien@acme.test", Some("brien@acme.test")),
+        ("o\u{2019} brien@acme.test", Some("brien@acme.test")),
+        ("o\"brien@acme.test", Some("brien@acme.test")),
+        ("jane .doe@acme.test", Some("jane.doe@acme.test")),
+        ("mary:jane.doe@acme.test", Some("jane.doe@acme.test")),
+        ("mary;jane.doe@acme.test", Some("jane.doe@acme.test")),
+        ("mary.ann;jane.doe@acme.test", Some("jane.doe@acme.test")),
+        ("mary>jane.doe@acme.test", Some("jane.doe@acme.test")),
+        ("mary\\jane.doe@acme.test", Some("jane.doe@acme.test")),
+        ("Mail: mary;jane.doe@acme.test", Some("jane.doe@acme.test")),
+        ("Jane <mary;jane.doe@acme.test>", Some("jane.doe@acme.test")),
+        ("Jane <jane,doe@acme.test>", Some("jane.doe@acme.test")),
+        ("jane.m,doe@acme.test", Some("jane.m.doe@acme.test")),
+        ("maria@yahoo.com br", Some("maria@yahoo.com.br")),
+        ("maria@yahoo.com. br", Some("maria@yahoo.com.br")),
+        ("maria@yahoo.com, BR", Some("maria@yahoo.com.BR")),
+        ("Maria <maria@yahoo.com,br>", Some("maria@yahoo.com.br")),
+        ("maria@yahoo.com,br", Some("maria@yahoo.com.br")),
+        ("maria@yahoo.com:br", Some("maria@yahoo.com.br")),
+        ("jane@hotmail.co,uk", Some("jane@hotmail.co.uk")),
+        ("jane@acme.co uk", Some("jane@acme.co.uk")),
+        ("jane@mail.acme,com", Some("jane@mail.acme.com")),
+        ("jane@acme.com,Jane", Some("jane@acme.com")),
+        ("jane@gmail:com", Some("jane@gmail.com")),
+        ("jane@acme\u{2013}corp.test", Some("jane@acme-corp.test")),
+        ("jane@mail.acme\u{2013}corp.com", Some("jane@mail.acme-corp.com")),
+        ("@janedoe jane.doe@acme.test", Some("jane.doe@acme.test")),
+        ("jane.doe@acme.test @janedoe", Some("jane.doe@acme.test")),
+        ("bob @acme.test; jane@acme.test", Some("jane@acme.test")),
+        ("bob@ jane@acme.test", Some("jane@acme.test")),
+        ("mary jane@acme.test; bob@acme.test", Some("bob@acme.test")),
+        ("a@b@acme.test; bob@acme.test", Some("bob@acme.test")),
+        ("Jane Doe jane@acme.test, Bob Roe bob@acme.test", Some("jane@acme.test")),
+        ("bob@acme.test; mary;jane@acme.test", Some("bob@acme.test")),
+        ("https://acme.test/@jane jane@acme.test", Some("jane@acme.test")),
         ("jane@bob@acme.test", None),
+        ("jane@bob.@acme.test", None),
+        ("@jane@acme.test", None),
+        ("a@@b@acme.test", None),
         ("jane(office)@acme.test", None),
         ("jane@acme.test@", None),
     ] {
@@ -164,6 +241,39 @@ fn no_other_mailbox_is_read_out_of_a_text() {
         assert!(Address::parse(&cleaned.address).is_err(), "{text:?}: {cleaned:?}");
         assert!(!cleaned.is_empty(), "{text:?}");
         assert_eq!(cleaned.likely.as_deref(), likely, "{text:?}");
+    }
+}
+
+#[test]
+fn a_mark_beyond_ascii_in_a_mailbox_is_asked_as_it_stands_with_the_keyboards_beside_it() {
+    for (text, likely) in [
+        ("sean.o\u{2019}brien@acme.test", Some("sean.o'brien@acme.test")),
+        ("sean.o\u{2bc}brien@acme.test", Some("sean.o'brien@acme.test")),
+        ("sean.o\u{b4}brien@acme.test", Some("sean.o'brien@acme.test")),
+        ("ren\u{e9}.o\u{2019}brien@acme.test", Some("ren\u{e9}.o'brien@acme.test")),
+        ("mary\u{2011}jane@acme.test", Some("mary-jane@acme.test")),
+        ("mary\u{2013}jane@acme.test", Some("mary-jane@acme.test")),
+        ("jane\u{3002}doe@acme.test", Some("jane.doe@acme.test")),
+        ("jane\u{ff3f}doe@acme.test", Some("jane_doe@acme.test")),
+        ("mary\u{ff1a}jane@acme.test", Some("jane@acme.test")),
+        ("jane\u{1f600}doe@acme.test", Some("doe@acme.test")),
+        ("jane\u{1f600}@acme.test", None),
+        ("\u{2764}\u{fe0f}@acme.test", None),
+        ("gal\u{b7}la@acme.test", None),
+        ("\u{5c71}\u{7530}\u{30fb}\u{592a}\u{90ce}@acme.test", None),
+        ("\u{43a}\u{43e}\u{43c}\u{43f}\u{2bc}\u{44e}\u{442}\u{435}\u{440}@acme.test", None),
+        ("\u{20ac}uro@acme.test", None),
+        ("jane@col\u{b7}lectiu.test", None),
+    ] {
+        let cleaned = clean(text);
+        assert_eq!((&*cleaned.address, cleaned.likely.as_deref()), (text, likely), "{text:?}");
+        for within in [format!("Jane <{text}>"), format!("({text})"), format!("Mail: {text}")] {
+            let cleaned = clean(&within);
+            let others = cleaned.others.iter().map(|other| &**other);
+            let mut found = std::iter::once(&*cleaned.address).chain(others);
+            let is_right = found.all(|it| it == text || Address::parse(it).is_err());
+            assert!(is_right, "{within:?}: {cleaned:?}");
+        }
     }
 }
 
@@ -187,6 +297,8 @@ fn what_belongs_to_an_address_stays() {
     ] {
         assert_eq!(first(text), text);
     }
+    assert_eq!(first("jane\\_doe@acme.test"), "jane_doe@acme.test");
+    assert_eq!(first("jane\\\\_doe@acme.test"), "jane_doe@acme.test");
     assert_eq!(first("Jane <jane..doe@acme.test>"), "jane..doe@acme.test");
     assert_eq!(first("<\"jane doe\"@acme.test>"), "\"jane doe\"@acme.test");
 }
