@@ -294,7 +294,10 @@ impl Outcome {
             },
             traits,
             canonical: subject.identity().map(|identity| identity.person().to_owned()),
-            suggestion: self.suggestion.map(|meant| respelled(meant, parsed)),
+            suggestion: match subject.likely().filter(|_| parsed.is_some()) {
+                Some(likely) => Some(likely.wire_utf8()),
+                None => self.suggestion.and_then(|meant| respelled(meant, parsed)),
+            },
             evidence: Evidence {
                 exchanger: self.exchanger.as_deref().map(DomainName::from_ascii),
                 exchanger_ip: self.ip,
@@ -335,11 +338,15 @@ impl fmt::Debug for Outcome {
     }
 }
 
-/// The suggestion for a row whose local part is spelled in its own way.
-fn respelled(meant: String, address: Option<&Address>) -> String {
+/// The suggestion for a row whose local part is spelled in its own way; `None` if it is the row's
+/// own address.
+fn respelled(meant: String, address: Option<&Address>) -> Option<String> {
     match (address, meant.rsplit_once('@')) {
-        (Some(address), Some((_, domain))) => format!("{}@{domain}", address.local()),
-        _ => meant,
+        (Some(address), Some((_, domain))) => {
+            let meant = format!("{}@{domain}", address.local());
+            (meant != address.wire_utf8()).then_some(meant)
+        }
+        _ => Some(meant),
     }
 }
 

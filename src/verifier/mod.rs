@@ -309,8 +309,9 @@ impl Verifier {
         let parts = VerificationParts {
             subject,
             canonical: parsed.identity.person().to_owned(),
-            suggestion: suggested_domain
-                .map(|domain| format!("{}@{domain}", parsed.address.local())),
+            suggestion: subject.likely().map(Address::wire_utf8).or_else(|| {
+                suggested_domain.map(|domain| format!("{}@{domain}", parsed.address.local()))
+            }),
             traits,
             judgement: verdict::judge(&case, &self.policy),
             outcome: known.outcome(),

@@ -18,7 +18,7 @@ pub struct Subject {
     /// The text that was parsed, where it differs from the one given.
     asked: Option<String>,
     several: bool,
-    /// The address that a reader would take the text for, if it is none.
+    /// The address that a reader would take the text for, if it is none or may stand for another.
     likely: Option<Address>,
     parsed: Result<ParsedAddress, SyntaxError>,
     /// Mail that arrived there, once that was looked up.
@@ -96,7 +96,8 @@ impl Subject {
         self.parsed.as_ref().map_or_else(Some, |parsed| parsed.irregularity.as_ref())
     }
 
-    /// The address that a reader would take the text for, where it is none.
+    /// The address that a reader would take the text for, where it is none or has signs that a
+    /// program may have set in the place of others.
     #[must_use]
     pub fn likely(&self) -> Option<&Address> {
         self.likely.as_ref()
@@ -203,6 +204,13 @@ mod tests {
         assert!(subject.address().is_none());
         assert_eq!(subject.likely().unwrap().wire_utf8(), "jane@example.com");
         assert!(Subject::parse("jane").likely().is_none());
+    }
+
+    #[test]
+    fn a_finer_apostrophe_is_asked_as_it_stands_and_a_keyboards_is_likely() {
+        let subject = Subject::parse("sean.o\u{2019}brien@example.com");
+        assert_eq!(subject.address().unwrap().local(), "sean.o\u{2019}brien");
+        assert_eq!(subject.likely().unwrap().wire_utf8(), "sean.o'brien@example.com");
     }
 
     #[test]

@@ -79,6 +79,14 @@ fn a_row_with_another_spelling_keeps_its_own() {
 }
 
 #[test]
+fn a_row_is_never_told_its_own_address_as_the_one_that_was_meant() {
+    let again = Outcome::of(&seen()).into_verification("Jane@example.org");
+    assert_eq!(again.suggestion, None);
+    let again = Outcome::of(&seen()).into_verification("o\u{2019}brien@example.com");
+    assert_eq!(again.suggestion.as_deref(), Some("o'brien@example.com"));
+}
+
+#[test]
 fn what_is_wrong_with_an_address_is_told_again() {
     let mut seen = seen();
     seen.judgement.reasons = vec![Reason::InvalidSyntax];

@@ -1,7 +1,7 @@
 //! The address that was probably meant: offered if DNS lets it receive mail.
 
 use super::{Bench, Options, Rules};
-use crate::verdict::{Depth, Reason};
+use crate::verdict::{Action, Depth, Reason};
 
 #[tokio::test(start_paused = true)]
 async fn a_look_alike_domain_brings_the_address_that_was_meant() {
@@ -42,6 +42,27 @@ async fn a_text_that_is_no_address_brings_the_one_a_reader_would_take_it_for() {
     assert_eq!(verification.suggestion.as_deref(), Some("user1@a.example"));
     assert_eq!(bench.world.asked_domains(), ["a.example"], "whether it receives mail");
     assert!(bench.named().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mailbox_that_may_be_another_is_reviewed_and_not_asked() {
+    let bench = Bench::new(Rules::default());
+    for text in ["mary_ user1@a.example", "mary;user1@a.example", "bob@b@c; user1@a.example"] {
+        let verification = bench.verify(text, &bench.within(30)).await;
+        assert_eq!(verification.suggestion.as_deref(), Some("user1@a.example"), "{text}");
+        assert_eq!(verification.judgement.action, Action::Review, "{text}");
+    }
+    assert!(bench.named().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finer_apostrophe_is_asked_as_it_stands_and_brings_the_one_of_a_keyboard() {
+    let bench = Bench::new(Rules::default());
+    let text = "o\u{2019}brien@a.example";
+    let verification = bench.verify(text, &bench.within(30)).await;
+    assert_eq!(verification.address, text);
+    assert_ne!(verification.judgement.reason, Reason::InvalidSyntax);
+    assert_eq!(verification.suggestion.as_deref(), Some("o'brien@a.example"));
 }
 
 #[tokio::test(start_paused = true)]
