@@ -137,8 +137,8 @@ fn filled(profiles: &[Profile], columns: Vec<usize>) -> Result<Option<usize>, Li
 }
 
 /// The best of `rivals`, whose names are alike: the one with far more addresses than the others, or
-/// the only one whose addresses stand alone (beside `jane@a.test` address books have a name to show,
-/// `Jane (jane@a.test)`).
+/// the only one whose addresses stand alone. Beside `jane@a.test` address books have a name to
+/// show, `Jane (jane@a.test)`.
 ///
 /// # Errors
 /// [`ListFileError::AmbiguousColumn`].

@@ -120,8 +120,8 @@ impl Sample<'_> {
         }
     }
 
-    /// `true` if the first line is a JSON object, and not a document with all rows in it: one that is
-    /// packed is not made into a table.
+    /// `true` if the first line is a JSON object, and not a document with all rows in it. One that
+    /// is packed is not made into a table.
     fn is_json_lines(&self) -> Result<bool, ListFileError> {
         let text = self.text.trim_ascii_start();
         let line = text.split(|b| matches!(b, b'\r' | b'\n')).next().unwrap_or_default();

@@ -18,9 +18,9 @@ const MAX_CELL: usize = 32_767;
 /// The most columns of a sheet.
 const MAX_COLUMNS: usize = 16_384;
 
-/// Writes rows into the one sheet of a workbook, in flat memory, below the notes above them. Of JSON lines each key of the
-/// first rows is a column; what has none is in a last one, `other`, as in
-/// [`Output::Csv`](super::Output::Csv).
+/// Writes rows into the one sheet of a workbook, in flat memory, below the notes that stood above
+/// them. Of JSON lines each key of the first rows is a column; what has none is in a last one,
+/// `other`, as in [`Output::Csv`](super::Output::Csv).
 pub struct WorkbookWriter {
     book: Workbook,
     layout: Layout,

@@ -102,7 +102,7 @@ fn output(args: &ListArgs, file: &Path, is_spooled: bool) -> anyhow::Result<Path
         Some(extension) if extension.eq_ignore_ascii_case("gz") => file.with_extension(""),
         _ => file.to_path_buf(),
     };
-    let extension = match args.format {
+    let extension: OsString = match args.format {
         Some(FormatArg::Csv) => "csv".into(),
         Some(FormatArg::Xlsx) => "xlsx".into(),
         Some(FormatArg::Jsonl) => "jsonl".into(),
