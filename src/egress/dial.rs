@@ -168,7 +168,6 @@ mod tests {
             }
             tokio::time::pause();
             tokio::time::advance(Duration::from_secs(61)).await;
-            tokio::time::resume();
             // Held until the client leaves.
             let _ = stream.read(&mut [0; 1]).await;
         });
@@ -182,7 +181,9 @@ mod tests {
             port: 25,
             deadline: clock.now() + Duration::from_secs(60),
         };
-        Tcp::new(clock).dial(target, options).await.err().unwrap()
+        let end = Tcp::new(clock).dial(target, options).await.err().unwrap();
+        tokio::time::resume();
+        end
     }
 
     #[tokio::test]
