@@ -191,7 +191,9 @@ impl Forecasts {
 
 /// `true` for a trouble of a server, which is waited for to the end of the retry window.
 fn is_trouble(reason: Reason) -> bool {
-    !matches!(reason, Reason::Greylisted | Reason::RateLimited)
+    // What has a verdict waits for a registry.
+    reason.verdict() == Verdict::Unknown
+        && !matches!(reason, Reason::Greylisted | Reason::RateLimited)
 }
 
 /// The destinations of the domains that are not `known` yet, as far as DNS tells them in time.

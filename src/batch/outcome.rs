@@ -207,10 +207,10 @@ impl Outcome {
     /// that may be written to.
     #[must_use]
     pub fn awaits_registry(&self) -> bool {
-        use RegistrationGap::{NotInTime, RateLimited, RegistryBusy};
+        use RegistrationGap::{NotInTime, RateLimited, RegistryBusy, RegistryUnavailable};
         let gap = self.registration.as_deref().and_then(StoredRegistration::gap);
         self.unchecked_consent
-            && matches!(gap, Some(NotInTime | RegistryBusy | RateLimited))
+            && matches!(gap, Some(NotInTime | RegistryBusy | RateLimited | RegistryUnavailable))
             && matches!(self.verdict(), Verdict::Deliverable | Verdict::Risky)
     }
 

@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn what_a_registry_will_not_tell_is_not_waited_for_and_neither_is_a_row_not_written_to() {
         let decide = |outcome: &Outcome| registry_disposition(outcome, limits(60), start());
-        for gap in ["registry_busy", "rate_limited"] {
+        for gap in ["registry_busy", "rate_limited", "registry_unavailable"] {
             let waits = decide(&of_registry("catch_all", gap));
             assert!(matches!(waits, ItemDisposition::RetryAt(_)), "{gap}");
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
@@ -26,6 +27,9 @@ const SILENT: usize = 64;
 
 /// Time to say something, or for the TLS handshake.
 const SPEAK_WITHIN: Duration = Duration::from_secs(5);
+
+/// Time to ask the first question, with the secret.
+const PROVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Time to wait when the system gives no connection.
 const BREATH: Duration = Duration::from_millis(100);
@@ -74,7 +78,7 @@ impl PeerArrivals {
                     Ok((stream, _)) => self.enter(stream),
                     Err(error) => {
                         tracing::debug!(%error, "no connection of another replica is accepted");
-                        tokio::time::sleep(BREATH).await;
+                        sleep(BREATH).await;
                     }
                 },
                 Some((number, wire)) = self.silent.next() => {
@@ -117,7 +121,12 @@ impl PeerArrivals {
             );
         }
         self.was_full = place.is_none();
-        Some(PeerConnection { wire, _place: place? })
+        Some(PeerConnection {
+            wire,
+            shown: SecretShown::default(),
+            unproven_until: Box::pin(sleep(PROVE_WITHIN)),
+            _place: place?,
+        })
     }
 }
 
@@ -141,16 +150,32 @@ trait PeerWire: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> PeerWire for T {}
 
-/// A connection of another replica, as far as is known, with its place among all.
+/// Whether a question of a connection has shown the secret. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SecretShown(Arc<AtomicBool>);
+
+impl SecretShown {
+    /// Notes that it was shown.
+    pub(super) fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A connection of another replica, as far as is known, with its place among all. One that does not
+/// show the secret in time ends.
 pub(super) struct PeerConnection {
     wire: Box<dyn PeerWire>,
+    shown: SecretShown,
+    unproven_until: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Connected for PeerConnection {
-    type ConnectInfo = ();
+    type ConnectInfo = SecretShown;
 
-    fn connect_info(&self) {}
+    fn connect_info(&self) -> SecretShown {
+        self.shown.clone()
+    }
 }
 
 impl AsyncRead for PeerConnection {
@@ -159,6 +184,10 @@ impl AsyncRead for PeerConnection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let is_shown = self.shown.0.load(Ordering::Relaxed);
+        if !is_shown && self.unproven_until.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         Pin::new(&mut self.wire).poll_read(cx, buffer)
     }
 }
@@ -190,5 +219,38 @@ impl AsyncWrite for PeerConnection {
 
     fn is_write_vectored(&self) -> bool {
         self.wire.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::TcpStream as Client;
+
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+
+    /// What is read behind the first octet of a connection, once its time is over.
+    async fn after_the_first_octet(shows_the_secret: bool) -> io::Result<usize> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = Client::connect(listener.local_addr().unwrap()).unwrap();
+        client.write_all(b"P").unwrap();
+        let mut arriving = std::pin::pin!(connections(listener, None));
+        let mut connection = arriving.next().await.unwrap().unwrap();
+        if shows_the_secret {
+            connection.connect_info().note();
+        }
+        connection.read_exact(&mut [0]).await.unwrap();
+        tokio::time::advance(PROVE_WITHIN).await;
+        client.write_all(b"Q").unwrap();
+        connection.read(&mut [0]).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_does_not_show_the_secret_in_time_gives_its_place_back() {
+        assert_eq!(after_the_first_octet(true).await.unwrap(), 1);
+        let ended = after_the_first_octet(false).await.unwrap_err();
+        assert_eq!(ended.kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -18,7 +18,7 @@ use tower::Service;
 
 use super::credentials::{AUTHORIZATION, ReplicaCredentials};
 use super::json_codec::{JsonCodec, PATH};
-use super::peer_connections::connections;
+use super::peer_connections::{SecretShown, connections};
 use super::sharing::Sharing;
 use crate::prober::{WireOutcome, WireQuestion};
 
@@ -76,6 +76,9 @@ where
         if !self.credentials.are_shown(request.headers().get(AUTHORIZATION)) {
             let refusal = Status::unauthenticated("the secret of the replicas is another one");
             return Box::pin(async move { Ok(refusal.into_http()) });
+        }
+        if let Some(shown) = request.extensions().get::<SecretShown>() {
+            shown.note();
         }
         if request.uri().path() != PATH {
             return Box::pin(async { Ok(Status::unimplemented("no such method").into_http()) });

@@ -80,6 +80,7 @@ fn to_batch(batch_id: &str) -> Answered {
 
 /// Shows what was found in a list, and how long it will take.
 pub(super) async fn show(site: &SiteParts, visit: &Visit, id: &str) -> Answered {
+    let _call = visit.admit().await?;
     let draft = match find(site, visit, id)? {
         DraftState::Waiting(draft) => draft,
         DraftState::Started(batch_id) => return to_batch(&batch_id),
@@ -154,6 +155,7 @@ pub(super) async fn start(
 
 /// Forgets a list that was not started.
 pub(super) async fn discard(site: &SiteParts, visit: &Visit, id: &str) -> Answered {
+    let _call = visit.admit().await?;
     let _turn = turns(site, visit, id)?.lock_owned().await;
     if let DraftState::Started(batch_id) = find(site, visit, id)? {
         return to_batch(&batch_id);

@@ -66,8 +66,9 @@ impl Site {
             // shows it when the page asks for itself.
             return answer::page(StatusCode::OK, &ReloadPage {});
         }
-        match services.admit(CallOrigin::from_parts(&parts)).await {
-            Ok(_) if is_get => {
+        // Let go at once: the page makes calls of its own.
+        match services.admit(CallOrigin::from_parts(&parts)).await.map(drop) {
+            Ok(()) if is_get => {
                 let Some((session, cookie)) = self.0.sessions.begin(None, self.0.clock.now())
                 else {
                     let status = Status::internal("there are no random numbers");
@@ -76,7 +77,7 @@ impl Site {
                 let answer = self.visit(Visit::new(parts, session, services), body).await;
                 with_cookie(answer, cookie)
             }
-            Ok(_) => {
+            Ok(()) => {
                 let sentence = "your session is over, so nothing was changed; load the page anew \
                                 and send it again";
                 trouble(PageFrame::default(), &Status::permission_denied(sentence))

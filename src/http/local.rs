@@ -5,7 +5,11 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
+use futures_util::stream;
 use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::{Code, Status};
@@ -38,6 +42,25 @@ impl Service<Request<Body>> for LocalAnswers {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let code =
             request.extensions().get::<LocalCode>().map_or(Code::Unimplemented, |code| code.0);
-        ready(Ok(Status::new(code, "").into_http()))
+        // A body that is over at once is dropped on its way, and the place of the call with it, which
+        // an admitted call keeps: this one ends when it is read.
+        let nothing = StreamBody::new(stream::empty::<Result<Frame<Bytes>, Status>>());
+        let answer = Status::new(code, "").into_http::<Body>();
+        ready(Ok(answer.map(|_| Body::new(nothing))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body::Body as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_admitted_is_not_over_before_its_body_is_let_go() {
+        let mut request = Request::new(Body::empty());
+        request.extensions_mut().insert(LocalCode(Code::Ok));
+        let answer = LocalAnswers.call(request).await.unwrap();
+        assert!(!answer.body().is_end_stream());
     }
 }

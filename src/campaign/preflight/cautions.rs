@@ -83,7 +83,7 @@ impl Caution {
                 "{count} of {of}: no registry told whether the domain was registered after the \
                  person signed up, so that they are not flagged if it was. Registries are asked \
                  slowly, and not all of them answer: with a longer retry window the rows wait \
-                 longer for those that do."
+                 longer for those that do. None is asked unless registration.enabled is set."
             ),
         }
     }

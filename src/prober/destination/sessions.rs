@@ -10,7 +10,7 @@ use crate::pacing::SessionBudget;
 use crate::prober::disposition::{Obstacle, obstacle};
 use crate::prober::lane::{Lane, SessionId};
 use crate::prober::memory::Memory;
-use crate::smtp::{Observation, RecipientAnswer};
+use crate::smtp::{NoReply, Observation, RecipientAnswer};
 
 /// Properties that the server announced when a session opened.
 #[derive(Clone, Copy, Debug, Default)]
@@ -117,6 +117,10 @@ impl<T> Destination<T> {
     ) {
         let Some(lane) = self.lanes.get_mut(exchanger) else { return };
         let mut obstacle = obstacle(&why.answer, lane.reached);
+        if is_our_way(&why.answer) && !lane.sessions.is_empty() {
+            // What waits rides with the sessions there are; no more are opened for a moment.
+            obstacle = Obstacle::Busy;
+        }
         if obstacle == Obstacle::Busy {
             // Refused while the pause lasts: it knocked before the pause began, and several
             // refused at once are one message.
@@ -207,4 +211,11 @@ impl<T> Destination<T> {
         }
         Some(session.exchanger)
     }
+}
+
+/// `true` if a connection failed on our side of it, for this time perhaps: no socket was to be had,
+/// or the proxy was mute.
+fn is_our_way(answer: &RecipientAnswer) -> bool {
+    let RecipientAnswer::NoReply { reason, .. } = answer else { return false };
+    matches!(reason, NoReply::SocketFailed(_) | NoReply::ProxyFailed(_))
 }

@@ -83,14 +83,15 @@ impl Registrations {
         });
     }
 
-    /// Waits for the look that is under way, until `deadline`; `false` if none is, or it is still.
-    pub(super) async fn bootstrap_refreshed(&self, deadline: SystemTime) -> bool {
+    /// Waits for the look that is under way, if one is, until `deadline`.
+    pub(super) async fn bootstrap_refreshed(&self, deadline: SystemTime) {
         let mut is_under_way = self.0.refresh.is_under_way.subscribe();
         if !*is_under_way.borrow() {
-            return false;
+            return;
         }
         let until = self.0.clock.instant(deadline);
         let over = is_under_way.wait_for(|is_under_way| !is_under_way);
-        timeout_at(until, over).await.is_ok()
+        // Late or over: what is known by then is looked at.
+        let _ = timeout_at(until, over).await;
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::simulation::*;
 use crate::pacing::Config;
 use crate::prober::lane::SessionId;
-use crate::smtp::{Control, RecipientAnswer, Stage};
+use crate::smtp::{Control, NoReply, RecipientAnswer, Stage};
 
 const MX: &str = "mx.example.net";
 
@@ -132,6 +132,29 @@ fn a_busy_exchanger_is_left_alone_for_longer_each_time() {
         last = simulation.now;
     }
     assert_eq!(pauses, [1, 2, 4, 8]);
+}
+
+#[test]
+fn a_lack_of_sockets_takes_nothing_from_the_sessions_that_are_open() {
+    let mut simulation = simulation();
+    for number in 0..400 {
+        simulation.submit(&format!("d{number}.example"), MX, false, 60);
+    }
+    let first = open_one(&mut simulation);
+    let is_opening = |task: &Task| matches!(task, Task::Opening);
+    while simulation.ids(is_opening).is_empty() {
+        simulation.land(first, None, |_, _, _| Some(accepted()));
+        simulation.ask(first);
+    }
+    let (second, before) = (simulation.ids(is_opening)[0], simulation.answers.len());
+    let reason = NoReply::SocketFailed("too many open files".to_owned());
+    simulation.refused(second, RecipientAnswer::NoReply { stage: Stage::Connect, reason });
+    simulation.close(second);
+    assert_eq!(simulation.answers.len(), before, "nobody is told of it");
+    simulation.serve();
+    let (_, unanswered): (Vec<_>, Vec<_>) =
+        (0..400_u32).partition(|token| code(&simulation, *token) == 250);
+    assert_eq!(unanswered, []);
 }
 
 #[test]
