@@ -182,6 +182,7 @@ fn exchanger_failure(failure: &ExchangerFailure) -> proto::ExchangerFailure {
         ExchangerFailure::HostNotFound => proto::ExchangerFailure::HostNotFound,
         ExchangerFailure::NoAddress => proto::ExchangerFailure::NoAddress,
         ExchangerFailure::Dns(_) => proto::ExchangerFailure::DnsFailure,
+        ExchangerFailure::NotLookedUp => proto::ExchangerFailure::NotLookedUp,
     }
 }
 

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::{self, OptionFuture};
+use futures_util::StreamExt as _;
+use futures_util::future::OptionFuture;
+use futures_util::stream;
 
 use super::profile::listed;
 use super::{Verifier, has_disposable_exchanger};
@@ -14,12 +16,19 @@ use crate::posture::{ParkingService, PostureGap, PostureReport, PostureState};
 use crate::registration::RegistrationReport;
 use crate::verdict::Traits;
 
+/// The exchangers whose addresses a report looks up, best first: as many as a verification looks
+/// at. A domain may name thousands, and each costs questions to name servers of strangers.
+const LOOKED_UP: usize = 20;
+
+/// The exchangers that are looked up at a time.
+const AT_A_TIME: usize = 4;
+
 /// The answer of DNS about a domain's mail.
 #[derive(Clone, Debug)]
 pub struct DomainReport {
     /// Its mail routing.
     pub facts: Cached<DomainFacts>,
-    /// Its exchangers, best first, with their addresses.
+    /// Its exchangers, best first; the best twenty of them with their addresses.
     pub exchangers: Vec<ExchangerReport>,
     /// The traits that the lists give the domain.
     pub traits: Traits,
@@ -65,6 +74,9 @@ pub enum ExchangerFailure {
     /// DNS could not tell for now.
     #[error("{0}")]
     Dns(#[from] DnsFailure),
+    /// It was not looked up: the domain has many that are better.
+    #[error("not looked up: only the best {LOOKED_UP} are")]
+    NotLookedUp,
 }
 
 /// The cause of a missing report.
@@ -79,8 +91,8 @@ pub enum DomainError {
 }
 
 impl Verifier {
-    /// The mail routing of `name`, with the addresses of every exchanger, and what else `options`
-    /// ask for.
+    /// The mail routing of `name`, with the addresses of its best exchangers, and what else
+    /// `options` ask for.
     ///
     /// # Errors
     ///
@@ -98,11 +110,10 @@ impl Verifier {
         let looking = async {
             let facts = self.facts(&name, max_age, deadline).await?;
             let route = &facts.value.route;
-            let hosts =
-                route.exchangers().iter().map(|host| self.exchanger(host, max_age, deadline));
+            let hosts = self.exchangers(route.exchangers(), max_age, deadline);
             let posture: OptionFuture<_> =
                 options.posture.then(|| self.find_posture(&name, route, max_age, deadline)).into();
-            let (exchangers, posture) = tokio::join!(future::join_all(hosts), posture);
+            let (exchangers, posture) = tokio::join!(hosts, posture);
             Ok::<_, DomainError>((facts, exchangers, posture))
         };
         // Side by side: a slow registry leaves no less time for the exchangers.
@@ -148,6 +159,25 @@ impl Verifier {
     pub async fn destination(&self, name: &str, deadline: SystemTime) -> Option<DomainName> {
         let facts = self.facts(&DomainName::parse(name).ok()?, None, deadline).await.ok()?;
         facts.value.route.exchangers().first().map(|exchanger| exchanger.host.registrable())
+    }
+
+    /// The exchangers, which are given best first; only the first are looked up, a few at a time.
+    async fn exchangers(
+        &self,
+        exchangers: &[Exchanger],
+        max_age: Option<Duration>,
+        deadline: SystemTime,
+    ) -> Vec<ExchangerReport> {
+        let (best, rest) = exchangers.split_at(exchangers.len().min(LOOKED_UP));
+        let lookups: Vec<_> =
+            best.iter().map(|exchanger| self.exchanger(exchanger, max_age, deadline)).collect();
+        let mut reports: Vec<_> = stream::iter(lookups).buffered(AT_A_TIME).collect().await;
+        reports.extend(rest.iter().map(|exchanger| ExchangerReport {
+            exchanger: exchanger.clone(),
+            addresses: Vec::new(),
+            failure: Some(ExchangerFailure::NotLookedUp),
+        }));
+        reports
     }
 
     async fn exchanger(

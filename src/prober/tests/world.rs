@@ -51,6 +51,8 @@ struct Domains {
     delay: Duration,
     /// The domains asked for, in order.
     asked: Vec<String>,
+    /// The hosts asked for, in order.
+    asked_hosts: Vec<String>,
 }
 
 impl World {
@@ -65,6 +67,21 @@ impl World {
         let exchanger = Exchanger { host: DomainName::from_ascii(host), preference: 10 };
         let route = Route::Exchangers([exchanger].into());
         self.domains.lock().unwrap().routes.insert(DomainName::from_ascii(domain), route);
+    }
+
+    /// Has `domain` name so many exchangers, none of which exists: `mx0` is the best.
+    pub(crate) fn many_exchangers(&self, domain: &str, count: u16) {
+        let exchanger = |n: u16| Exchanger {
+            host: DomainName::from_ascii(&format!("mx{n}.{domain}")),
+            preference: n,
+        };
+        let route = Route::Exchangers((0..count).map(exchanger).collect());
+        self.domains.lock().unwrap().routes.insert(DomainName::from_ascii(domain), route);
+    }
+
+    /// The hosts that DNS was asked for since the last time.
+    pub(crate) fn asked_hosts(&self) -> Vec<String> {
+        std::mem::take(&mut self.domains.lock().unwrap().asked_hosts)
     }
 
     /// Makes each look-up of a domain take so long.
@@ -175,6 +192,7 @@ impl Lookup for World {
     }
 
     async fn host(&self, host: &DomainName) -> Result<HostFacts, DnsFailure> {
+        self.domains.lock().unwrap().asked_hosts.push(host.to_string());
         let hosts = self.hosts.lock().unwrap();
         let known = hosts.get(host);
         Ok(HostFacts {

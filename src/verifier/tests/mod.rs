@@ -2,6 +2,7 @@
 
 mod deadline;
 mod depth;
+mod domain;
 mod memory;
 mod prior;
 mod shared_memory;

@@ -1,0 +1,25 @@
+//! Reports about domains, and what they cost.
+
+use std::time::Duration;
+
+use super::Bench;
+use crate::prober::tests::exchanger::Rules;
+use crate::verifier::{DomainOptions, ExchangerFailure};
+
+#[tokio::test(start_paused = true)]
+async fn a_domain_with_a_thousand_exchangers_costs_twenty_lookups() {
+    let bench = Bench::new(Rules::default());
+    bench.world.many_exchangers("many.example", 1000);
+    let deadline = bench.world.clock.now() + Duration::from_secs(60);
+    let options = DomainOptions::default();
+    let report = bench.verifier.domain("many.example", options, deadline).await.unwrap();
+    let mut asked = bench.world.asked_hosts();
+    asked.sort();
+    let mut best: Vec<_> = (0..20).map(|n| format!("mx{n}.many.example")).collect();
+    best.sort();
+    assert_eq!(asked, best);
+    assert_eq!(report.exchangers.len(), 1000, "each is named");
+    let failures: Vec<_> = report.exchangers.iter().map(|known| known.failure.as_ref()).collect();
+    assert!(failures[..20].iter().all(|failure| *failure == Some(&ExchangerFailure::HostNotFound)));
+    assert!(failures[20..].iter().all(|failure| *failure == Some(&ExchangerFailure::NotLookedUp)));
+}
