@@ -94,7 +94,7 @@ pub(super) struct ServeArgs {
     #[arg(long)]
     pub(super) allow_anonymous: bool,
     /// The folder that holds the batches [default: mailvet in $XDG_STATE_HOME or ~/.local/state; a
-    /// scratch folder with --sandbox]
+    /// scratch folder with --sandbox, whatever batch.data_dir is]
     #[arg(long, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
     /// Use the database of store.url even if its settings let it lose what it said was kept

@@ -10,15 +10,16 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use toml::Table;
+use toml::{Table, Value};
 
 use super::args::ServeArgs;
 use super::common::{Common, set};
 use super::descriptors;
 use super::render::message;
+use super::scratch::scratch_folder;
 use crate::app::{self, App};
 use crate::batch::Batches;
-use crate::config;
+use crate::config::{self, Config};
 use crate::grpc::{self, server::Drained};
 use crate::metrics;
 use crate::outcomes::OutcomeHistory;
@@ -61,7 +62,16 @@ pub(super) async fn start(
     sandbox: bool,
     log_level: &str,
 ) -> anyhow::Result<Started> {
+    let names_data_dir = flags
+        .get("batch")
+        .and_then(Value::as_table)
+        .is_some_and(|batch| batch.contains_key("data_dir"));
     let mut config = common.load(flags)?;
+    if sandbox && !names_data_dir {
+        // The folder of a file or a variable has real lists, whose addresses do not exist in the
+        // sandbox.
+        config.batch.data_dir = None;
+    }
     if !common.names_log_level() && config.log == telemetry::Config::default() {
         log_level.clone_into(&mut config.log.level);
     }
@@ -84,6 +94,22 @@ pub(super) async fn start(
         outcomes.open().await?;
     }
     Ok(Started { app: App::with_outcomes(config, outcomes)?, sandbox, traces })
+}
+
+/// Refuses the sandbox the database of real batches, and other services: what they have under way
+/// would be looked for in a world that has none of it.
+fn check_sandbox(config: &Config) -> anyhow::Result<()> {
+    let shared = [
+        ("store.url", config.store.url.is_some()),
+        ("cluster.listen", config.cluster.listen.is_some()),
+    ];
+    for (key, is_set) in shared {
+        anyhow::ensure!(
+            !is_set,
+            "{key} is set, and --sandbox works on batches of its own: unset it, or leave out --sandbox"
+        );
+    }
+    Ok(())
 }
 
 /// Has the console served.
@@ -119,6 +145,9 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     }
     let mut started =
         start(common, flags, args.sandbox, &telemetry::Config::default().level).await?;
+    if args.sandbox {
+        check_sandbox(&started.app.config)?;
+    }
     for variable in common.outvoting() {
         tracing::warn!(variable, "it sets another value than the configuration file, and counts");
     }
@@ -224,7 +253,7 @@ impl Store {
         }
         match (&app.config.batch.data_dir, is_sandbox) {
             (Some(dir), _) => Ok(Self::Kept(dir.clone())),
-            (None, true) => Ok(Self::Scratch(tempfile::tempdir()?)),
+            (None, true) => Ok(Self::Scratch(scratch_folder()?)),
             (None, false) => config::state_dir()
                 .map(Self::Kept)
                 .context("there is no place for batches: name one with --data-dir"),

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::command_line::text;
+use crate::command_line::{mailvet_with, text};
 use crate::process;
 
 fn run(folder: &Path, args: &[&str]) -> Output {
@@ -227,6 +227,35 @@ fn a_url_without_its_scheme_is_a_usage_error_that_says_what_is_missing() {
     for command in [&["health"][..], &["list", "list.csv"]] {
         let said = error(folder.path(), &[command, &["--server", "localhost:50051"]].concat());
         assert!(said.contains("give http:// or https://"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn the_sandbox_never_works_on_a_configured_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").display().to_string();
+    let file = folder.path().join("mailvet.toml");
+    std::fs::write(&file, format!("[batch]\ndata_dir = \"{data}\"\n")).unwrap();
+    let file = file.display().to_string();
+    let variable = ("MAILVET_BATCH__DATA_DIR", data.clone());
+    for (args, variables) in [(vec!["--config", &*file], vec![]), (vec![], vec![variable])] {
+        let args = [&["--sandbox"][..], &args].concat();
+        let mut service = process::Service::start(&args, &variables).await;
+        let open = service.said("the batches are open").await;
+        assert_ne!(open["fields"]["data_dir"].as_str(), Some(&*data));
+        let log = service.stop().await;
+        assert!(!Path::new(&data).exists());
+        assert!(!log.iter().any(|line| line.contains("entered by other users")), "{log:#?}");
+    }
+    for (key, variable, value) in [
+        ("store.url", "MAILVET_STORE__URL", "postgres://m@127.0.0.1:1/m"),
+        ("cluster.listen", "MAILVET_CLUSTER__LISTEN", "127.0.0.1:0"),
+    ] {
+        let serve = ["serve", "--sandbox", "--listen", "127.0.0.1:0"];
+        let output = mailvet_with(&serve, &[(variable, value.to_owned())]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(key) && said.contains("--sandbox"), "{said}");
     }
 }
 

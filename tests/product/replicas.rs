@@ -346,7 +346,7 @@ async fn the_store_is_looked_after_from_the_command_line() {
     // The server of the tests keeps nothing in a power cut.
     let (status, said) = mailvet(&["store", "check"]);
     assert!(status == 1 && said.contains("FAIL  fsync = off"), "{said}");
-    let refused = ["serve", "--listen", "127.0.0.1:0", "--sandbox"];
+    let refused = ["serve", "--listen", "127.0.0.1:0"];
     let (status, said) = mailvet(&refused);
     assert!(status == 2 && said.contains("--allow-lossy-store"), "{said}");
     let (_, said) = mailvet(&["doctor", "--sandbox", "--json"]);

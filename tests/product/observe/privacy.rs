@@ -149,15 +149,12 @@ async fn no_address_is_in_logs_spans_or_metrics_whatever_happens() {
     let collector = Collector::start().await;
     let data = tempfile::tempdir().unwrap();
     let data = data.path().join("data");
-    let environment = [
-        collector.named(),
-        ("MAILVET_LOG__LEVEL", "trace".to_owned()),
-        ("MAILVET_BATCH__DATA_DIR", data.display().to_string()),
-    ];
+    let environment = [collector.named(), ("MAILVET_LOG__LEVEL", "trace".to_owned())];
+    let args = ["--sandbox", "--data-dir", data.to_str().unwrap()];
     let addresses = addresses();
     let mut told = Vec::new();
 
-    let mut service = Service::start(&["--sandbox"], &environment).await;
+    let mut service = Service::start(&args, &environment).await;
     let channel = service.channel().await;
     calls(&channel, &addresses).await;
     let many: Vec<String> =
@@ -167,7 +164,7 @@ async fn no_address_is_in_logs_spans_or_metrics_whatever_happens() {
     // In the middle of the batch.
     told.extend(service.stop().await);
 
-    let mut service = Service::start(&["--sandbox"], &environment).await;
+    let mut service = Service::start(&args, &environment).await;
     let channel = service.channel().await;
     read(&channel, &name, many.len()).await;
     told.push(service.scrape().await);
