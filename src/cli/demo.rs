@@ -37,8 +37,8 @@ pub(super) struct DemoSite {
     pub(super) list: Vec<String>,
 }
 
-pub(super) async fn run() -> anyhow::Result<bool> {
-    let (vetted, counts) = with_service(Table::new(), async |site: &DemoSite| {
+pub(super) async fn run(common: &Common) -> anyhow::Result<bool> {
+    let (vetted, counts) = with_service(common, Table::new(), async |site: &DemoSite| {
         anstream::println!(
             "A mail world on loopback: {} exchangers, DNS at {}.\nThe service at {}, \
              and a client that has it vet a list of {} addresses.\n",
@@ -71,13 +71,18 @@ pub(super) async fn run() -> anyhow::Result<bool> {
 /// Starts the mail world and the service on it, and ends both when `client` is through; what it
 /// came to, and what the mail world counted.
 pub(super) async fn with_service<T>(
+    common: &Common,
     flags: Table,
     client: impl AsyncFnOnce(&DemoSite) -> anyhow::Result<T>,
 ) -> anyhow::Result<(T, SandboxCounts)> {
-    let started = start(&Common::default(), flags, true, "warn").await?;
-    let Started { app, sandbox: Some(sandbox), traces } = started else {
+    let started = start(common, flags, true, "warn").await?;
+    let Started { mut app, sandbox: Some(sandbox), traces } = started else {
         anyhow::bail!("the sandbox did not start");
     };
+    // The client below shows no key and speaks no TLS, whatever callers of a real service need.
+    let console = app.config.server.http.console;
+    app.config.server = grpc::Config::default();
+    app.config.server.http.console = console;
     let store = scratch_folder()?;
     let batches = app.open_batches(store.path()).await?;
     let services = app.services(&batches)?;

@@ -2,6 +2,7 @@
 
 use toml::Table;
 
+use super::common::Common;
 use super::demo::{self, DemoSite};
 use super::render::{DIM, GOOD};
 use super::serve::set_console;
@@ -9,10 +10,10 @@ use super::serve::set_console;
 /// The names beside the addresses of the sample list.
 const NAMES: [&str; 4] = ["Ada", "Grace", "Edsger", "Barbara"];
 
-pub(super) async fn run() -> anyhow::Result<bool> {
+pub(super) async fn run(common: &Common) -> anyhow::Result<bool> {
     let mut flags = Table::new();
     set_console(&mut flags);
-    demo::with_service(flags, show).await?;
+    demo::with_service(common, flags, show).await?;
     Ok(true)
 }
 

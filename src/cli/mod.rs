@@ -70,8 +70,8 @@ pub fn main() -> ExitCode {
 /// `true`: yes, `false`: no, and an error: we failed.
 async fn run(cli: Cli) -> anyhow::Result<bool> {
     match cli.command {
-        CliCommand::Demo(args) if args.console => demo_console::run().await,
-        CliCommand::Demo(_) => demo::run().await,
+        CliCommand::Demo(args) if args.console => demo_console::run(&cli.common).await,
+        CliCommand::Demo(_) => demo::run(&cli.common).await,
         CliCommand::Serve(args) => serve::run(args, &cli.common).await,
         CliCommand::Verify(args) => verify::run(args, &cli.common).await,
         CliCommand::List(args) => list::run(*args, &cli.common).await,

@@ -161,6 +161,24 @@ fn the_demo_shows_every_verdict_and_sends_no_message() {
 }
 
 #[test]
+fn the_demo_has_its_own_service_whatever_an_operator_has_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mailvet.toml");
+    std::fs::write(&file, "[server.tls]\ncertificate = \"none.pem\"\nkey = \"none.pem\"\n")
+        .unwrap();
+    let environment = [
+        ("MAILVET_CONFIG", file.display().to_string()),
+        ("MAILVET_SERVER__API_KEYS", "/nowhere/keys.toml".to_owned()),
+        ("MAILVET_SERVER__HTTP__ENABLED", "false".to_owned()),
+    ];
+    let output = mailvet_with(&["demo"], &environment);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("and 0 messages"), "{}", text(&output.stdout));
+    let refused = mailvet_with(&["demo", "--log", "loud"], &[]);
+    assert_eq!(refused.status.code(), Some(2), "its flags count");
+}
+
+#[test]
 fn health_says_no_when_nothing_listens() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let output = mailvet(&["health", "--server", &format!("http://{free}")], "");
