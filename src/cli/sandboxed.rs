@@ -14,6 +14,10 @@ use crate::smtp::{AllowedNetworks, TimeLimits};
 /// Time limit for the sandbox's servers: the slowest of them never answer.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
+/// The domains whose registry is rate limiting or in trouble, each a registry of its own: such a
+/// one is left alone for a while, and the other domains' is to go on answering.
+const TROUBLED_REGISTRIES: [&str; 2] = ["registry-limit.test", "registry-trouble.test"];
+
 /// Points the configuration at the sandbox, with limits short enough to watch.
 pub fn sandboxed(config: &mut Config, sandbox: &Sandbox) {
     config.dns.nameservers = vec![sandbox.nameserver()];
@@ -22,6 +26,10 @@ pub fn sandboxed(config: &mut Config, sandbox: &Sandbox) {
     config.smtp.allow_networks = AllowedNetworks::new([sandbox.network()]);
     let services = &mut config.registration.services;
     services.entry("test".to_owned()).or_insert_with(|| sandbox.registry_url());
+    for domain in TROUBLED_REGISTRIES {
+        let url = || format!("{}{domain}/", sandbox.registry_url());
+        services.entry(domain.to_owned()).or_insert_with(url);
+    }
     config.registration.bootstrap_refresh = Duration::ZERO;
     config.posture.sandbox_authority = Some(sandbox.authority().to_vec());
     if let Ok(port) = sandbox.policy_port().try_into() {

@@ -23,6 +23,17 @@ async fn asking() -> Product {
     Product::with(|config| config.registration.enabled = true).await
 }
 
+/// The same, with the registry that limits us as that of every domain.
+async fn under_one_registry() -> Product {
+    Product::with(|config| {
+        config.registration.enabled = true;
+        let services = &mut config.registration.services;
+        let limited = services["registry-limit.test"].clone();
+        services.insert("test".to_owned(), limited);
+    })
+    .await
+}
+
 async fn of_domain(product: &Product, domain: &str) -> Registration {
     let domain = domain.to_owned();
     let request = VerifyDomainRequest { domain, include_registration: true, ..Default::default() };
@@ -117,7 +128,7 @@ async fn a_domain_that_does_not_exist_is_explained_by_its_registration() {
 
 #[tokio::test]
 async fn why_a_registration_is_not_known_is_said() {
-    let product = asking().await;
+    let product = under_one_registry().await;
     let cases = [
         ("registry-trouble.test", RegistrationGap::RegistryUnavailable),
         ("registry-limit.test", RegistrationGap::RateLimited),
@@ -255,9 +266,19 @@ async fn a_row_s_own_consent_comes_before_that_of_its_batch() {
 }
 
 #[tokio::test]
-async fn consents_that_no_registry_was_heard_about_are_counted_and_cautioned() {
+async fn a_registry_that_limits_us_in_the_sandbox_is_not_that_of_other_domains() {
     let product = asking().await;
-    // From here on the registry rests.
+    let limited = of_domain(&product, "registry-limit.test").await;
+    assert_eq!(limited.gap(), RegistrationGap::RateLimited);
+    let acme = of_domain(&product, "acme.test").await;
+    assert_eq!(acme.state(), RegistrationState::Registered, "{acme:?}");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn consents_that_no_registry_was_heard_about_are_counted_and_cautioned() {
+    let product = under_one_registry().await;
+    // From here on the registry of all rests.
     let limited = of_domain(&product, "registry-limit.test").await;
     assert_eq!(limited.gap(), RegistrationGap::RateLimited);
     let options = BatchOptions {
