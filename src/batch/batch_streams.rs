@@ -7,7 +7,7 @@ use futures_util::stream::{self, Stream};
 
 use super::batches::{Batches, ResultsQuery};
 use super::context::WorkerContext;
-use super::queue::{QueueError, ResultsPage, ResultsRequest};
+use super::queue::{QueueError, ResultsPage, ResultsRequest, VerdictSet};
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::Batch;
 use crate::fair;
@@ -50,6 +50,24 @@ impl Batches {
                 wait(&context, seen).await;
             }
         })
+    }
+
+    /// Checks that the place after which `query` begins is one of this batch in this order: before a
+    /// stream of its results is answered, since later its caller has taken it for one.
+    ///
+    /// # Errors
+    /// [`QueueError::BadCursor`] alone. What else is wrong the stream tells, which waits for a store
+    /// that is away.
+    pub async fn check_cursor(&self, id: &BatchId, query: &ResultsQuery) -> Result<(), QueueError> {
+        if query.after.0.is_empty() {
+            return Ok(());
+        }
+        let (order, after) = (query.order, query.after.clone());
+        let request = ResultsRequest { order, after, verdicts: VerdictSet::default(), limit: 1 };
+        match self.context.queue.results(id, request).await {
+            Err(error @ QueueError::BadCursor) => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// The results from a place on, as they come, until the batch is over and all were read.

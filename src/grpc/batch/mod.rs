@@ -170,6 +170,8 @@ impl BatchService for BatchHandler {
         let caller = caller(&request)?;
         let batch = self.own(&caller.name, &request.get_ref().batch_id).await?;
         let reading = request::reading(request.get_ref()).map_err(BadField::into_status)?;
+        let checked = self.batches.check_cursor(&batch.id, &reading).await;
+        checked.map_err(|error| request::queue_status(&error))?;
         let results = self.batches.results(batch.id, reading).map(|results| match results {
             Ok(ResultsPage { rows, next, .. }) => Ok(StreamBatchResultsResponse {
                 results: rows.into_iter().map(to_result).collect(),

@@ -85,6 +85,33 @@ async fn results_are_lines_that_can_be_gone_on_from_or_a_table() {
     product.stop().await;
 }
 
+#[tokio::test]
+async fn a_cursor_of_other_results_is_a_bad_request_in_each_form() {
+    let product = Product::start().await;
+    let path = finished(&product).await;
+    let in_order = format!("{path}/results?order=RESULT_ORDER_ROW");
+    let lines = send(&product, HttpRequest::get(&in_order)).await;
+    let last: Value = serde_json::from_str(lines.body.lines().last().unwrap()).unwrap();
+    let of_rows = last["cursor"].as_str().unwrap().to_owned();
+    // One that never was, one of the other order, one beyond the end.
+    let beyond = format!("{}-99", of_rows.rsplit_once('-').unwrap().0);
+    for url in [
+        format!("{in_order}&cursor=nonsense"),
+        format!("{path}/results?cursor={of_rows}"),
+        format!("{in_order}&cursor={beyond}"),
+    ] {
+        for form in ["application/x-ndjson", "text/csv"] {
+            let request = HttpRequest::get(&url).header("accept", form);
+            let answer = request.send(product.address).await;
+            assert_eq!(answer.status, 400, "{answer:?}");
+            let body = answer.json();
+            assert_eq!(body["code"], 3, "{answer:?}");
+            assert_eq!(body["details"][0]["fieldViolations"][0]["field"], "cursor", "{answer:?}");
+        }
+    }
+    product.stop().await;
+}
+
 /// What an answer says, without what differs from run to run.
 fn lasting(mut verification: Value) -> Value {
     let members = verification.as_object_mut().unwrap();
