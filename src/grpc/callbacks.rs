@@ -38,8 +38,7 @@ impl CallbackService for CallbackHandler {
         let request = request.get_ref();
         let limit = batch_request::page_size(request.page_size, 50);
         let limit = limit.map_err(BadField::into_status)?;
-        let token = Some(request.page_token.as_str()).filter(|token| !token.is_empty());
-        let before = token.map(NotificationId::from_text);
+        let before = page_token(&request.page_token).map_err(BadField::into_status)?;
         // One more than the page holds: whether there is a next one.
         let found = self.batches.queue().notifications(&owner, before.as_ref(), limit + 1).await;
         let mut found = found.map_err(|error| batch_request::queue_status(&error))?;
@@ -84,6 +83,16 @@ impl CallbackService for CallbackHandler {
             }
         }
     }
+}
+
+/// The callback after which a page begins.
+fn page_token(token: &str) -> Result<Option<NotificationId>, BadField> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    NotificationId::parse(token).map(Some).ok_or_else(|| {
+        BadField::new("page_token", "is not one; give the next_page_token of the page before")
+    })
 }
 
 fn not_taken() -> Status {

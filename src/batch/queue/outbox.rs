@@ -33,6 +33,18 @@ impl NotificationId {
         Self(text.to_owned())
     }
 
+    /// The id that is written as `text`, if that has the form of one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let of_event = |event: BatchEvent| {
+            let name = event.name().trim_start_matches("batch.");
+            let batch = text.strip_prefix("msg_")?.strip_suffix(name)?.strip_suffix('_')?;
+            Some(Self::new(&BatchId::parse(batch)?, event))
+        };
+        // Written the same way, or it was not written by us.
+        BatchEvent::ALL.into_iter().find_map(of_event).filter(|id| id.as_str() == text)
+    }
+
     /// The id.
     #[must_use]
     pub fn as_str(&self) -> &str {

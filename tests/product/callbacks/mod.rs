@@ -273,6 +273,31 @@ async fn a_receiver_that_hangs_or_floods_costs_a_try_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_page_token_that_was_never_given_out_is_refused() {
+    let calling = Calling::start().await;
+    let mut client = calling.client().await;
+    let batch = "018f4d6e-0000-7000-8000-000000000000";
+    for page_token in [
+        "x".to_owned(),
+        batch.to_owned(),
+        "msg_x_finished".to_owned(),
+        format!("msg_{batch}_begun"),
+        format!("msg_{}_finished", batch.to_uppercase()),
+    ] {
+        let request = ListCallbacksRequest { page_token: page_token.clone(), page_size: 1 };
+        let status = client.list_callbacks(request).await.unwrap_err();
+        assert_eq!(status.code(), tonic::Code::InvalidArgument, "{page_token}");
+        assert!(status.message().contains("page_token"), "{status}");
+    }
+    for event in ["finished", "cancelled", "preflight_ready"] {
+        let page_token = format!("msg_{batch}_{event}");
+        let request = ListCallbacksRequest { page_token, page_size: 1 };
+        client.list_callbacks(request).await.unwrap();
+    }
+    calling.stop().await;
+}
+
+#[tokio::test]
 async fn without_secrets_no_callback_is_taken() {
     let product = Product::start().await;
     let spec = json!({ "spec": { "callback": { "url": "https://crm.example.com/" } } });
