@@ -68,14 +68,25 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
 
 /// An error with its causes, each said once: many errors name their cause themselves.
 pub(super) fn message(error: &anyhow::Error) -> String {
-    let mut text = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
+    let mut sentences = error.chain().map(sentence);
+    let mut text = sentences.next().unwrap_or_default();
+    for cause in sentences {
         if !text.contains(cause.trim()) {
             text.push_str(": ");
             text.push_str(cause.trim());
         }
     }
     printable(&text).replace("\\u{a}", "\n")
+}
+
+/// What an error says. A service's refusal is its message; the code and the metadata beside it are
+/// for programs.
+fn sentence(error: &(dyn std::error::Error + 'static)) -> String {
+    match error.downcast_ref::<tonic::Status>() {
+        Some(status) if status.message().is_empty() => status.code().to_string(),
+        Some(status) => status.message().to_owned(),
+        None => error.to_string(),
+    }
 }
 
 /// The width that tables and the findings of the doctor are set for.
@@ -111,6 +122,16 @@ mod tests {
         assert_eq!(message(&error), "it cannot be read: no such file");
         let error = anyhow::anyhow!("no such file").context("it cannot be read").context("stop");
         assert_eq!(message(&error), "stop: it cannot be read: no such file");
+    }
+
+    #[test]
+    fn a_refusal_of_the_service_is_its_message_without_its_code() {
+        let refused = || tonic::Status::unauthenticated("show an API key");
+        assert_eq!(message(&refused().into()), "show an API key");
+        let error = anyhow::Error::new(refused()).context("https://vet.example");
+        assert_eq!(message(&error), "https://vet.example: show an API key");
+        let silent = tonic::Status::new(tonic::Code::Unimplemented, "");
+        assert!(!message(&silent.into()).is_empty());
     }
 
     #[test]
