@@ -40,6 +40,8 @@ pub(super) fn unsafe_kind(c: char) -> Option<SyntaxErrorKind> {
         | G::PrivateUse
         | G::Surrogate
         | G::Unassigned => Some(SyntaxErrorKind::UnsafeCharacter),
+        // In the place of what could not be read: the mailbox that was meant is another one.
+        _ if c == char::REPLACEMENT_CHARACTER => Some(SyntaxErrorKind::UnsafeCharacter),
         _ if is_invisible(c) => Some(SyntaxErrorKind::UnsafeCharacter),
         _ => None,
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::{Stream, StreamExt as _, stream};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Stdin};
 
 use super::args::VerifyArgs;
 use super::common::Common;
@@ -90,9 +90,9 @@ fn addresses(named: Vec<String>) -> impl Stream<Item = std::io::Result<String>> 
             if std::io::stdin().is_terminal() {
                 anstream::eprintln!("{DIM}reading addresses, one a line; end with Ctrl-D{DIM:#}");
             }
-            let lines = BufReader::new(tokio::io::stdin()).lines();
-            let lines = stream::try_unfold(lines, |mut lines| async move {
-                Ok(lines.next_line().await?.map(|line| (line, lines)))
+            let input = BufReader::new(tokio::io::stdin());
+            let lines = stream::try_unfold(input, |mut input| async move {
+                Ok(next_line(&mut input).await?.map(|line| (line, input)))
             });
             lines
                 .filter(|line| {
@@ -104,6 +104,18 @@ fn addresses(named: Vec<String>) -> impl Stream<Item = std::io::Result<String>> 
             stream::once(async move { Ok(name) }).boxed()
         }
     })
+}
+
+/// The next line without its end; `None` if there is none. Octets that are no UTF-8 are replaced: the
+/// line gets a verdict of its own, and the others theirs.
+async fn next_line(input: &mut BufReader<Stdin>) -> std::io::Result<Option<String>> {
+    let mut line = Vec::new();
+    if input.read_until(b'\n', &mut line).await? == 0 {
+        return Ok(None);
+    }
+    let line = line.strip_suffix(b"\n").unwrap_or(&line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    Ok(Some(String::from_utf8_lossy(line).into_owned()))
 }
 
 fn print(verification: &Verification, transcript: bool, clock: Clock) {

@@ -78,6 +78,20 @@ fn verify_reads_standard_input_and_keeps_its_order() {
 }
 
 #[test]
+fn an_octet_that_is_no_utf_8_costs_its_own_line_of_standard_input_alone() {
+    let input = b"jane.doe@acme.test\r\njos\xe9@acme.test\nfran\xe7ois@acme.test\nnobody@acme.test";
+    let output = process::run(Path::new("."), &["verify", "--sandbox", "--json", "-"], input);
+    let lines = json_lines(&output);
+    let reasons: Vec<_> = lines.iter().map(|line| line["reason"].as_str().unwrap()).collect();
+    const UNREADABLE: &str = "REASON_INVALID_SYNTAX";
+    assert_eq!(
+        reasons,
+        ["REASON_MAILBOX_ACCEPTED", UNREADABLE, UNREADABLE, "REASON_MAILBOX_NOT_FOUND"]
+    );
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+}
+
+#[test]
 fn the_transcript_shows_the_dialogue_and_no_local_part() {
     let output = mailvet(&["verify", "--sandbox", "--transcript", "jane.doe@acme.test"], "");
     let shown = text(&output.stdout);

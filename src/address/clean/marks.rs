@@ -12,6 +12,8 @@ pub(super) fn is_punctuation(c: char) -> bool {
     match c {
         _ if c.is_ascii() => false,
         '\u{ff07}' | '\u{ff0b}' | '\u{ff0d}' | '\u{ff0e}' | '\u{ff3f}' => false,
+        // A letter that could not be read: what stands around it is one word.
+        '\u{fffd}' => false,
         // Letters by RFC 5892 section 2.6, whatever their category.
         '\u{375}' | '\u{5f3}' | '\u{5f4}' | '\u{6fd}' | '\u{6fe}' | '\u{f0b}' => false,
         // What belongs to the pictograph before it, and an accent that is typed for an apostrophe.

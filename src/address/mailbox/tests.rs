@@ -43,6 +43,7 @@ fn every_kind_of_fault_is_told_with_its_place() {
         ("a\u{85}@b.c", K::ControlCharacter, 1),
         ("a\u{202e}b@c.d", K::UnsafeCharacter, 1),
         ("a@b\u{200b}.c", K::UnsafeCharacter, 3),
+        ("jos\u{fffd}@c.d", K::UnsafeCharacter, 3),
         ("\u{301}a@b.c", K::UnsafeCharacter, 0),
         ("a@", K::DomainEmpty, 2),
         (&long_domain, K::DomainTooLong, 255),
