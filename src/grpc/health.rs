@@ -6,26 +6,21 @@ use std::future;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tonic::server::NamedService;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use super::batch;
-use super::service::VerificationHandler;
-use crate::proto::batch_service_server::BatchServiceServer;
-use crate::proto::verification_service_server::VerificationServiceServer;
+use super::service_names::SERVICE_NAMES;
 use crate::readiness::{Readiness, ReadinessState};
 
 /// The name under which it is said whether the process lives, whatever else it can do: it does not
 /// if only a restart mends it.
 pub const LIVENESS: &str = "liveness";
 
-/// The names under which it is said whether the service can do its work.
-const READINESS: [&str; 3] = [
-    "",
-    <VerificationServiceServer<VerificationHandler> as NamedService>::NAME,
-    <BatchServiceServer<batch::BatchHandler> as NamedService>::NAME,
-];
+/// The names under which it is said whether the service can do its work: as a whole, and by each
+/// service.
+fn readiness_names() -> impl Iterator<Item = &'static str> {
+    std::iter::once("").chain(SERVICE_NAMES)
+}
 
 /// Says how the service is.
 pub(super) struct Health {
@@ -57,7 +52,7 @@ impl Health {
         } else {
             ServingStatus::NotServing
         };
-        for name in READINESS {
+        for name in readiness_names() {
             self.reporter.set_service_status(name, status).await;
         }
     }
@@ -75,7 +70,7 @@ impl Health {
             self.say().await;
         }
         // Watchers hear that, and then the end: a watcher must not hold up the shutdown.
-        for name in READINESS.into_iter().chain([LIVENESS]) {
+        for name in readiness_names().chain([LIVENESS]) {
             self.reporter.clear_service_status(name).await;
         }
         future::pending().await
@@ -90,6 +85,18 @@ mod tests {
     use tonic_health::server::HealthService;
 
     use super::*;
+
+    #[tokio::test]
+    async fn the_health_of_every_service_can_be_asked_for() {
+        let reporter = HealthReporter::new();
+        let asked = HealthService::from_health_reporter(reporter.clone());
+        Health::begin(reporter, &Readiness::default(), CancellationToken::new()).await;
+        for name in ["Verification", "Batch", "Outcome", "Callback"] {
+            let service = format!("mailvet.v1.{name}Service");
+            let known = asked.check(Request::new(HealthCheckRequest { service })).await;
+            assert!(known.is_ok(), "{name}");
+        }
+    }
 
     #[tokio::test]
     async fn a_process_lives_without_dns_and_not_with_the_time_of_before_the_clock_was_set() {

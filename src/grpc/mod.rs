@@ -38,6 +38,7 @@ mod round_trip;
 mod send_history;
 mod serve_error;
 mod service;
+mod service_names;
 mod shared_limits;
 mod tls;
 mod trace_context;

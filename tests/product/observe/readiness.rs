@@ -39,7 +39,13 @@ async fn becomes(watched: &mut Streaming<HealthCheckResponse>, wanted: ServingSt
 
 #[tokio::test]
 async fn a_service_is_ready_once_its_name_server_answers() {
-    const NAMES: [&str; 3] = ["", "mailvet.v1.VerificationService", "mailvet.v1.BatchService"];
+    const NAMES: [&str; 5] = [
+        "",
+        "mailvet.v1.VerificationService",
+        "mailvet.v1.BatchService",
+        "mailvet.v1.OutcomeService",
+        "mailvet.v1.CallbackService",
+    ];
     let sandbox = Sandbox::start(World::built_in().unwrap()).await.unwrap();
     let mut nameserver = LateNameServer::start(sandbox.nameserver()).await;
     let data = tempfile::tempdir().unwrap();
