@@ -1,16 +1,21 @@
 //! Converts refusals to statuses.
 
+use std::time::Duration;
+
 use http::Response;
 use prost::Message as _;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _, pb};
 
+use super::service_names::SERVICE_NAMES;
 use crate::access::{AdmissionError, Limit, Refusal};
-use crate::proto::{batch_service_server, verification_service_server};
 
 /// Domain of the reasons in a `google.rpc.ErrorInfo`.
 const DOMAIN: &str = "mailvet";
+
+/// The time after which a caller may try again that was turned away by a full disk.
+const DISK_FULL_WAIT: Duration = Duration::from_secs(60);
 
 /// Refuses a caller: UNAUTHENTICATED if it is not identified, else PERMISSION_DENIED.
 pub(super) fn denied(denied: &AdmissionError) -> Status {
@@ -33,6 +38,21 @@ pub(super) fn status(refusal: &Refusal) -> Status {
         details.set_retry_info(Some(wait));
     }
     Status::with_error_details(code(refusal), message, details)
+}
+
+/// A limit on what a caller keeps that was reached. Waiting does not help, so no `RetryInfo`.
+pub(super) fn limit_reached(name: &str, message: String) -> Status {
+    let mut details = ErrorDetails::with_error_info(name, DOMAIN, []);
+    details.add_quota_failure_violation(name, message.clone());
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+/// The service's disk is full: no caller's quota, and its operator may make room.
+pub(super) fn disk_full() -> Status {
+    let mut details = ErrorDetails::with_error_info("DISK_FULL", DOMAIN, []);
+    details.set_retry_info(Some(DISK_FULL_WAIT));
+    let message = "the service's disk is full; nothing is lost, try later";
+    Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
 /// The error of one item of a stream: the status that would have ended a unary call, details
@@ -104,8 +124,7 @@ fn reworded(status: &Status) -> Option<Status> {
 
 /// The refusal of a path that is no method of ours.
 fn unknown_method(path: &str) -> Status {
-    let services = [verification_service_server::SERVICE_NAME, batch_service_server::SERVICE_NAME];
-    let services = services.join(" and ");
+    let services = SERVICE_NAMES.join(", ");
     // A path may be long, and hold what its sender likes.
     let path: String = path.chars().filter(|c| c.is_ascii_graphic()).take(100).collect();
     Status::unimplemented(format!(
@@ -117,7 +136,7 @@ fn unknown_method(path: &str) -> Status {
 pub(super) fn overloaded(what: &str) -> Status {
     let message = format!("the service has as many {what} as it takes at a time; try again soon");
     let mut details = ErrorDetails::with_error_info("OVERLOADED", DOMAIN, []);
-    details.set_retry_info(Some(std::time::Duration::from_secs(1)));
+    details.set_retry_info(Some(Duration::from_secs(1)));
     Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
@@ -158,7 +177,10 @@ mod tests {
         let answer = reword(Status::unimplemented("").into_http(), "/mailvet.v1.Mail/Send\n");
         let status = Status::from_header_map(answer.headers()).unwrap();
         assert!(status.message().starts_with("there is no method /mailvet.v1.Mail/Send; "));
-        assert!(status.message().contains("mailvet.v1.VerificationService"), "{status}");
+        for service in ["Verification", "Batch", "Outcome", "Callback"] {
+            let name = format!("mailvet.v1.{service}Service");
+            assert!(status.message().contains(&name), "{status}");
+        }
         let deflate = Status::unimplemented("deflate is not supported");
         let answer = reword(deflate.into_http(), "/x");
         let status = Status::from_header_map(answer.headers()).unwrap();

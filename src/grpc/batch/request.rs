@@ -6,6 +6,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use crate::batch::queue::{Cursor, Order};
 use crate::batch::{IncomingRow, QueueError, ResultsQuery};
 use crate::campaign::{BatchId, BatchOptions, SendPolicy, Spec};
+use crate::grpc::refusal;
 use crate::grpc::request::{self, BadField};
 use crate::proto;
 use crate::verdict::Verdict;
@@ -201,9 +202,9 @@ pub(in crate::grpc) fn queue_status(error: &QueueError) -> Status {
         QueueError::Gap { .. } => Status::out_of_range(message),
         QueueError::OtherRequest { .. } => Status::already_exists(message),
         QueueError::Empty(_) => Status::failed_precondition(message),
-        QueueError::TooManyRows { .. }
-        | QueueError::TooManyBatches { .. }
-        | QueueError::TooManyBytes { .. } => Status::resource_exhausted(message),
+        QueueError::TooManyRows { .. } => refusal::limit_reached("ROWS_PER_BATCH", message),
+        QueueError::TooManyBatches { .. } => refusal::limit_reached("BATCHES_PER_CALLER", message),
+        QueueError::TooManyBytes { .. } => refusal::limit_reached("BYTES_PER_CALLER", message),
         QueueError::BadCursor => {
             let details = ErrorDetails::with_bad_request_violation("cursor", message.clone());
             Status::with_error_details(Code::InvalidArgument, message, details)
@@ -211,7 +212,7 @@ pub(in crate::grpc) fn queue_status(error: &QueueError) -> Status {
         // What is full and where is the operator's affair; it stands in the log.
         QueueError::Full { .. } => {
             tracing::error!(%error, "a caller was turned away");
-            Status::resource_exhausted("the service's disk is full; nothing is lost, try later")
+            refusal::disk_full()
         }
         QueueError::Unavailable { .. } => {
             tracing::warn!(%error, "a caller has to try again");
@@ -300,6 +301,27 @@ mod tests {
     fn a_row_need_not_be_an_address_nor_there() {
         let rows = vec![address(""), address("not an address")];
         assert_eq!(super::rows(rows, 0, PAGE_PATHS).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_limit_on_batches_is_named_and_only_a_full_disk_is_worth_a_wait() {
+        for (error, name) in [
+            (QueueError::TooManyRows { most: 3 }, "ROWS_PER_BATCH"),
+            (QueueError::TooManyBatches { most: 3 }, "BATCHES_PER_CALLER"),
+            (QueueError::TooManyBytes { most: 3 }, "BYTES_PER_CALLER"),
+        ] {
+            let status = queue_status(&error);
+            let details = status.get_error_details();
+            assert_eq!(status.code(), Code::ResourceExhausted);
+            assert_eq!(details.error_info().unwrap().reason, name);
+            assert_eq!(details.quota_failure().unwrap().violations[0].subject, name);
+            assert!(details.retry_info().is_none(), "{name}");
+        }
+        let status = queue_status(&QueueError::Full { place: String::new() });
+        let details = status.get_error_details();
+        assert_eq!(details.error_info().unwrap().reason, "DISK_FULL");
+        assert!(details.retry_info().unwrap().retry_delay.is_some());
+        assert!(details.quota_failure().is_none(), "no quota of the caller's");
     }
 
     #[test]
