@@ -174,6 +174,24 @@ fn the_demo_shows_every_verdict_and_sends_no_message() {
     assert!(!warned.contains("could be entered by other users"), "{warned}");
 }
 
+/// The number of exchangers, and address, verdict, action and reason of each row of a demo's text.
+fn demo_columns(shown: &str) -> (&str, Vec<Vec<&str>>) {
+    let world = shown.lines().find(|line| line.starts_with("A mail world on loopback:")).unwrap();
+    let rows = shown.lines().skip_while(|line| !line.starts_with("address ")).skip(1);
+    let rows = rows.take_while(|line| !line.trim().is_empty());
+    let rows = rows.map(|line| line.split_whitespace().take(4).collect()).collect();
+    (world.split_whitespace().nth(5).unwrap(), rows)
+}
+
+#[test]
+fn the_readme_shows_what_the_demo_prints() {
+    let readme = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
+    let shown = text(&mailvet(&["demo"], "").stdout);
+    let (exchangers, rows) = demo_columns(&shown);
+    assert!(rows.len() > 20, "{shown}");
+    assert_eq!(demo_columns(readme), (exchangers, rows));
+}
+
 #[test]
 fn the_demo_has_its_own_service_whatever_an_operator_has_set() {
     let folder = tempfile::tempdir().unwrap();
