@@ -5,7 +5,7 @@
 //! `HELO_NAME=probe.example.com cargo run --example library -- alice@example.com`.
 
 use mailvet::sandbox::{Sandbox, World};
-use mailvet::{Verification, Verifier};
+use mailvet::{Judgement, Verification, Verifier};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -44,7 +44,7 @@ async fn ask_the_internet(addresses: &[String]) -> Result<(), Box<dyn std::error
 }
 
 fn print(verification: &Verification) {
-    let judgement = &verification.judgement;
+    let judgement: &Judgement = &verification.judgement;
     println!(
         "{:24} {:14} {:12} {}",
         verification.address,

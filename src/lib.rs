@@ -90,10 +90,11 @@
 //! # fn main() {}
 //! ```
 
-pub use verdict::{Action, Policy, Reason, Verdict};
+pub use address::{SyntaxError, SyntaxErrorKind};
+pub use verdict::{Action, CatchAll, DecisionStage, Judgement, Policy, Reason, Traits, Verdict};
 pub use verifier::{
-    BuildError, Builder, DEFAULT_TIME_LIMIT, Depth, Evidence, Options, Subject, Verification,
-    Verifier,
+    BuildError, Builder, DEFAULT_TIME_LIMIT, Depth, DialogueLine, Evidence, Options, Subject,
+    Verification, Verifier,
 };
 
 #[cfg(feature = "server")]

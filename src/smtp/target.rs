@@ -75,6 +75,11 @@ impl AllowedNetworks {
         Self(networks.into_iter().map(unmap).collect())
     }
 
+    /// Adds further networks.
+    pub fn extend(&mut self, networks: impl IntoIterator<Item = IpNet>) {
+        self.0.extend(networks.into_iter().map(unmap));
+    }
+
     /// One network from text.
     ///
     /// # Errors

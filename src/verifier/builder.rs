@@ -13,8 +13,8 @@ use crate::clock::Clock;
 use crate::dns::{self, Resolver};
 use crate::lists::{self, ListsHandle};
 use crate::prober::{self, Prober};
+use crate::smtp;
 use crate::smtp::meaning::Classifier;
-use crate::smtp::{self, AllowedNetworks};
 use crate::verdict::Policy;
 
 /// The reason a [`Builder`] could not build. Each message names the setting and the remedy.
@@ -114,7 +114,7 @@ impl Builder {
     }
 
     /// Adds a network that may be dialled although its addresses are not globally routable, for
-    /// labs. Default: none.
+    /// labs, to those of [`smtp`](Self::smtp). Default: none.
     pub fn allow_network(mut self, network: IpNet) -> Self {
         self.allow_networks.push(network);
         self
@@ -169,8 +169,9 @@ impl Builder {
         self
     }
 
-    /// The SMTP settings: time limits, reply limits, TLS. A name, sender, port or network set with
-    /// the builder's own methods before is replaced, except the name and the sender.
+    /// The SMTP settings: time limits, reply limits, TLS. A port set before is replaced. A name, a
+    /// sender and networks set with the builder's own methods, before or after, stay: the name and
+    /// the sender count instead of those given here, the networks beside them.
     pub fn smtp(mut self, config: smtp::Config) -> Self {
         self.smtp = config;
         self
@@ -228,9 +229,7 @@ impl Builder {
         if let Some(sender) = &self.mail_from {
             smtp.mail_from = parse_setting("mail_from", sender)?;
         }
-        if !self.allow_networks.is_empty() {
-            smtp.allow_networks = AllowedNetworks::new(self.allow_networks.iter().copied());
-        }
+        smtp.allow_networks.extend(self.allow_networks.iter().copied());
         Ok(smtp)
     }
 }
@@ -263,6 +262,7 @@ pub(crate) fn read_reply_rules(file: Option<&Path>) -> Result<Arc<Classifier>, B
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::smtp::AllowedNetworks;
 
     #[tokio::test]
     async fn a_setting_that_cannot_be_used_is_named_with_its_value() {
@@ -278,6 +278,32 @@ mod tests {
         assert!(error.to_string().contains("/no/such.toml"), "{error}");
         let error = Builder::default().lists_dir("/no/such/folder").build().err().unwrap();
         assert!(error.to_string().contains("/no/such/folder"), "{error}");
+    }
+
+    #[test]
+    fn networks_are_added_to_those_of_the_smtp_settings_in_either_order() {
+        let network = |text| AllowedNetworks::parse(text).unwrap();
+        let lab = network("192.168.0.0/16");
+        let allow_networks = AllowedNetworks::new([network("10.0.0.0/8")]);
+        let config = smtp::Config { allow_networks, ..smtp::Config::default() };
+        for builder in [
+            Builder::default().allow_network(lab).smtp(config.clone()),
+            Builder::default().smtp(config).allow_network(lab),
+        ] {
+            let networks = builder.smtp_config().unwrap().allow_networks;
+            assert!(networks.contain([192, 168, 1, 1].into()));
+            assert!(networks.contain([10, 1, 1, 1].into()));
+            assert!(!networks.contain([172, 16, 1, 1].into()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_verifier_that_is_shared_can_be_closed() {
+        let builder = Builder::default().name_server(([127, 0, 0, 1], 1).into());
+        let verifier = Arc::new(builder.build().unwrap());
+        let other = Arc::clone(&verifier);
+        verifier.close().await;
+        drop(other);
     }
 
     #[tokio::test]

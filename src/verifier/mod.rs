@@ -143,8 +143,9 @@ impl Verifier {
     }
 
     /// Ends idle sessions with QUIT and waits for background work. Call it before the runtime
-    /// stops; a server may hold against a client that it left without a word.
-    pub async fn close(self) {
+    /// stops; a server may hold against a client that it left without a word. Nothing may be asked
+    /// afterwards, by whoever shares the verifier.
+    pub async fn close(&self) {
         self.prober.drain().await;
         self.domains.drain().await;
     }
