@@ -99,7 +99,8 @@ async fn sandboxed(config: &mut Config) -> anyhow::Result<Sandbox> {
     Ok(sandbox)
 }
 
-/// The report as one JSON object. The keys are documented in docs/cli.md; they do not change.
+/// The report as one JSON object. The keys are documented in docs/operations.md; they do not
+/// change.
 #[derive(Debug, Serialize)]
 struct DoctorJson<'a> {
     status: &'static str,
