@@ -52,12 +52,12 @@ impl Batches {
         })
     }
 
-    /// Checks that the place after which `query` begins is one of this batch in this order: before a
-    /// stream of its results is answered, since later its caller has taken it for one.
+    /// Checks that the place after which `query` begins is one of this batch in this order. Done
+    /// before the stream of results begins: later it has been answered with success.
     ///
     /// # Errors
-    /// [`QueueError::BadCursor`] alone. What else is wrong the stream tells, which waits for a store
-    /// that is away.
+    /// [`QueueError::BadCursor`] alone. What else is wrong the stream tells, which waits for a
+    /// store that is away.
     pub async fn check_cursor(&self, id: &BatchId, query: &ResultsQuery) -> Result<(), QueueError> {
         if query.after.0.is_empty() {
             return Ok(());

@@ -106,7 +106,8 @@ fn check_sandbox(config: &Config) -> anyhow::Result<()> {
     for (key, is_set) in shared {
         anyhow::ensure!(
             !is_set,
-            "{key} is set, and --sandbox works on batches of its own: unset it, or leave out --sandbox"
+            "{key} is set, and --sandbox works on batches of its own: unset it, or leave out \
+             --sandbox"
         );
     }
     Ok(())

@@ -106,8 +106,8 @@ fn addresses(named: Vec<String>) -> impl Stream<Item = std::io::Result<String>> 
     })
 }
 
-/// The next line without its end; `None` if there is none. Octets that are no UTF-8 are replaced: the
-/// line gets a verdict of its own, and the others theirs.
+/// The next line without its end; `None` if there is none. Octets that are no UTF-8 are replaced:
+/// the line gets a verdict of its own, and the others theirs.
 async fn next_line(input: &mut BufReader<Stdin>) -> std::io::Result<Option<String>> {
     let mut line = Vec::new();
     if input.read_until(b'\n', &mut line).await? == 0 {

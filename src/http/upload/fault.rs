@@ -2,11 +2,17 @@
 //! instead.
 
 use std::io;
+use std::time::Duration;
 
-use tonic::Status;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::batch::uploads::UploadError;
 use crate::listfile::ListFileError;
+
+/// The time after which a caller may try again that was turned away by a full disk, as calls of
+/// gRPC have it.
+const DISK_FULL_WAIT: Duration = Duration::from_secs(60);
 
 /// Why a list is not read.
 #[derive(Debug)]
@@ -84,7 +90,10 @@ pub(super) fn failed(error: &UploadError) -> Status {
         UploadError::NoRoom => Status::resource_exhausted(error.to_string()),
         UploadError::Io(fault) if fault.kind() == io::ErrorKind::StorageFull => {
             tracing::error!(%error, "an upload was turned away");
-            Status::resource_exhausted("the service's disk is full; nothing is lost, try later")
+            let mut details = ErrorDetails::with_error_info("DISK_FULL", "mailvet", []);
+            details.set_retry_info(Some(DISK_FULL_WAIT));
+            let message = "the service's disk is full; nothing is lost, try later";
+            Status::with_error_details(Code::ResourceExhausted, message, details)
         }
         UploadError::Io(_) => {
             tracing::error!(%error, "an upload failed");
@@ -97,6 +106,14 @@ pub(super) fn failed(error: &UploadError) -> Status {
 mod tests {
     use super::*;
     use crate::listfile::{Reader, ReaderOptions};
+
+    #[test]
+    fn a_full_disk_is_named_and_says_when_to_come_back() {
+        let full = UploadError::Io(io::Error::from(io::ErrorKind::StorageFull));
+        let details = failed(&full).get_error_details();
+        assert_eq!(details.error_info().unwrap().reason, "DISK_FULL");
+        assert_eq!(details.retry_info().unwrap().retry_delay, Some(DISK_FULL_WAIT));
+    }
 
     #[test]
     fn a_list_whose_column_is_open_is_a_question_with_the_names_of_its_columns() {

@@ -77,8 +77,8 @@ async fn what_cannot_be_taken_is_named_with_its_field() {
     let batch = create(&mut client, &["jane.doe@acme.test"]).await;
     let mut request = results_of(&batch.batch_id, ResultOrder::Row);
     request.cursor = "nonsense".to_owned();
-    let mut pages = pages(&mut client, request).await;
-    assert_eq!(field(&pages.message().await.unwrap_err()), "cursor");
+    let refused = client.stream_batch_results(request).await.unwrap_err();
+    assert_eq!(field(&refused), "cursor");
     let listed = client.list_batches(ListBatchesRequest::default()).await.unwrap().into_inner();
     assert_eq!(listed.batches.len(), 1, "what was refused left nothing");
     product.stop().await;
