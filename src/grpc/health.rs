@@ -27,6 +27,8 @@ pub(super) struct Health {
     reporter: HealthReporter,
     readiness: watch::Receiver<ReadinessState>,
     draining: CancellationToken,
+    /// What was last said of the process's life: watchers hear of changes alone.
+    said_of_life: Option<ServingStatus>,
 }
 
 impl Health {
@@ -36,7 +38,8 @@ impl Health {
         readiness: &Readiness,
         draining: CancellationToken,
     ) -> Self {
-        let mut health = Self { reporter, readiness: readiness.watch(), draining };
+        let mut health =
+            Self { reporter, readiness: readiness.watch(), draining, said_of_life: None };
         health.say().await;
         health
     }
@@ -45,7 +48,9 @@ impl Health {
         let state = *self.readiness.borrow_and_update();
         let liveness =
             if state.clock_was_set { ServingStatus::NotServing } else { ServingStatus::Serving };
-        self.reporter.set_service_status(LIVENESS, liveness).await;
+        if self.said_of_life.replace(liveness) != Some(liveness) {
+            self.reporter.set_service_status(LIVENESS, liveness).await;
+        }
         let is_ready = state.is_ready();
         let status = if is_ready && !self.draining.is_cancelled() {
             ServingStatus::Serving

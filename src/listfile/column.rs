@@ -112,11 +112,12 @@ fn by_content(profiles: &[Profile]) -> Result<Option<(usize, ColumnBasis)>, List
         Some(index) => (index, ColumnBasis::Content),
         None => (decide(profiles, named)?, ColumnBasis::Name),
     };
-    let found = &profiles[index];
-    if found.addresses * 10 < found.filled
-        && let Some(rival) = filled(profiles, addressed)?
+    let (found, fuller) = (&profiles[index], filled(profiles, addressed).ok().flatten());
+    if let Some(rival) = fuller.filter(|rival| *rival != index)
+        && (found.addresses * 10 < found.filled || found.addresses * 50 < profiles[rival].addresses)
     {
-        // An address here and there in a column of something else: nobody can tell.
+        // An address here and there in a column of something else, or one that is all but empty:
+        // nobody can tell.
         return Err(ambiguous(profiles, &[index, rival]));
     }
     Ok(Some((index, basis)))

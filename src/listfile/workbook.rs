@@ -129,17 +129,28 @@ impl WorkbookWriter {
             let error = io::Error::other("a sheet holds no more than 1,048,576 rows; write CSV");
             return Err(ListFileError::Write(error));
         }
+        let is_imported = self.layout.is_imported;
         let sheet = self.book.worksheet_from_index(0).map_err(failed)?;
         for (column, cell) in cells.iter().take(MAX_COLUMNS).enumerate() {
             if cell.is_empty() {
                 continue;
             }
             let column = u16::try_from(column).unwrap_or(u16::MAX);
-            sheet.write_string(self.next, column, beginning(cell)).map_err(failed)?;
+            match number(cell).filter(|_| is_imported) {
+                Some(number) => sheet.write_number(self.next, column, number),
+                None => sheet.write_string(self.next, column, beginning(cell)),
+            }
+            .map_err(failed)?;
         }
         self.next += 1;
         Ok(())
     }
+}
+
+/// The number that a cell of a workbook held, if it is written as it would be: `007` is none.
+fn number(cell: &str) -> Option<f64> {
+    let number = cell.parse::<f64>().ok().filter(|number| number.is_finite());
+    number.filter(|number| cell.len() <= 15 && number.to_string() == cell)
 }
 
 /// As much of a text as a cell holds.
@@ -201,6 +212,15 @@ mod tests {
         assert_eq!(beginning(&"a".repeat(40_000)).len(), MAX_CELL);
         assert_eq!(beginning(&"\u{1F600}".repeat(20_000)).chars().count(), MAX_CELL / 2);
         assert_eq!(beginning("short"), "short");
+    }
+
+    #[test]
+    fn what_was_a_number_in_a_workbook_is_one_again_and_no_postcode_is() {
+        assert_eq!(
+            ["12.5", "-3", "49301234567"].map(number),
+            [12.5, -3.0, 49_301_234_567.0].map(Some)
+        );
+        assert_eq!(["007", "1e3", "12,5", "+49", "inf", "4930123456789012"].map(number), [None; 6]);
     }
 
     #[test]

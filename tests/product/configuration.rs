@@ -114,7 +114,7 @@ fn a_mistake_beside_a_secret_prints_no_secret() {
 fn a_check_reads_the_secret_and_the_certificates_that_replicas_show_each_other() {
     let cluster = |more: &str| {
         format!(
-            "[store]\nurl = \"postgres://127.0.0.1/mailvet\"\n\
+            "[store]\nurl = \"postgres://mailvet@127.0.0.1/mailvet\"\n\
              [cluster]\nlisten = \"127.0.0.1:50052\"\n{more}"
         )
     };

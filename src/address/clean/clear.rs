@@ -5,7 +5,7 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
 use super::marks;
 
 /// Words that stand directly before an address and its mark, and say what follows.
-const LABELS: [&str; 66] = [
+const LABELS: [&str; 82] = [
     "e-mail",
     "e-mails",
     "email",
@@ -41,6 +41,22 @@ const LABELS: [&str; 66] = [
     "account",
     "home",
     "work",
+    "other",
+    "custom",
+    "main",
+    "direct",
+    "secondary",
+    "alternate",
+    "skype",
+    "msn",
+    "acct",
+    "imap",
+    "an",
+    "von",
+    "para",
+    "de",
+    "kunde",
+    "customer",
     "office",
     "private",
     "privat",
@@ -82,7 +98,10 @@ const AND: [&str; 14] =
 pub(super) fn before_is_clear(before: &str, address: &str, follows_another: bool) -> bool {
     let bare = before.trim_end();
     let Some(last) = bare.chars().next_back() else { return true };
-    if last == '@' {
+    // In `\n`, `\r` and `\t` of a program the letter is no part of the name.
+    let is_escape =
+        last == '\\' && bare.len() == before.len() && address.starts_with(['n', 'r', 't']);
+    if last == '@' || is_escape {
         return false;
     }
     if bare.len() == before.len() {
@@ -94,7 +113,9 @@ pub(super) fn before_is_clear(before: &str, address: &str, follows_another: bool
     let count = |mark: char| bare.matches(mark).count();
     let is_cut = match last {
         '.' => word != ".",
-        '_' | '-' | '+' | '&' => !body.is_empty(),
+        '_' | '+' | '&' => !body.is_empty(),
+        // Several words are a name and no first half of a local part: `Jane Doe- jane@`.
+        '-' => !body.is_empty() && !bare[..bare.len() - word.len()].contains(char::is_alphanumeric),
         // One that closes nothing.
         '\'' => !body.is_empty() && count('\'') % 2 == 1,
         '\u{2019}' => !body.is_empty() && count('\u{2018}') < count('\u{2019}'),
@@ -119,7 +140,10 @@ pub(super) fn glued_word<'t>(
     let is_in_word = |c: char| c.is_alphanumeric() || "._-+".contains(c) || marks::is_hyphen(c);
     let ahead = rest.trim_end_matches(is_in_word);
     let word = &rest[ahead.len()..];
-    if !word.contains(char::is_alphabetic) || is_label(word) {
+    // Nobody has `jane.jane@`: a word that the address says again is its label.
+    let is_repeated =
+        word.chars().count() > 1 && address.to_lowercase().starts_with(&word.to_lowercase());
+    if !word.contains(char::is_alphabetic) || is_label(word) || is_repeated {
         return None;
     }
     let (Some(end), Some(start)) = (word.chars().next_back(), address.chars().next()) else {
@@ -204,11 +228,15 @@ pub(super) fn longer_address(address: &str, after: &str) -> Option<String> {
     }
     let end = rest.find(|c: char| !c.is_alphanumeric() && !"-.,".contains(c));
     let run = rest[..end.unwrap_or(rest.len())].trim_end_matches(['-', '.', ',']);
+    let behind = &rest[run.len()..];
     let is_and = is_spaced && AND.contains(&&*run.to_lowercase());
-    if run.is_empty() || is_and || rest[run.len()..].starts_with('@') {
+    // Words that go on are words: `wei@gmail.com Ng Wei`, `jane@acme.com in Berlin`.
+    let are_words = is_spaced && behind.contains(char::is_alphanumeric);
+    if run.is_empty() || is_and || are_words || behind.starts_with('@') {
         return None;
     }
-    let first = run.split(['.', ',']).next().unwrap_or(run);
+    // Behind a space only the whole of it counts: `Ph.D.` is no `ph`.
+    let first = if is_spaced { run } else { run.split(['.', ',']).next().unwrap_or(run) };
     [run, first].into_iter().find_map(|tail| {
         let tail = tail.replace(',', ".");
         let joined = format!("{domain}.{tail}");

@@ -167,6 +167,26 @@ fn several_addresses_are_all_found_in_order() {
 }
 
 #[test]
+fn words_beside_an_address_are_no_part_of_it() {
+    for text in [
+        "jane@acme.com Ng Wei",
+        "jane@acme.com in Berlin",
+        "jane@acme.com, Ph.D.",
+        "jane@acme.com, CO 80202",
+        "jane@acme.com. My phone is 12",
+        "Jane Doe- jane@acme.com",
+        "Other:jane@acme.com",
+        "De: jane@acme.com",
+        "Jane:jane@acme.com",
+        "sales>sales@acme.com",
+    ] {
+        assert!(["jane@acme.com", "sales@acme.com"].contains(&&*first(text)), "{text}");
+    }
+    // A letter behind a program's backslash is none of a name.
+    assert!(!clean("jane@acme.com\\nbob@acme.com").others.contains(&"nbob@acme.com".into()));
+}
+
+#[test]
 fn no_other_mailbox_is_read_out_of_a_text() {
     for (text, likely) in [
         ("jane doe@acme.test", Some("doe@acme.test")),

@@ -131,7 +131,8 @@ fn own_ending(args: &ListArgs, file: &Path, plain: &Path) -> anyhow::Result<OsSt
 fn has_own_delimiter(args: &ListArgs, file: &Path) -> bool {
     let options = ReaderOptions {
         encoding: args.encoding.clone(),
-        column: args.column.clone(),
+        // Whatever the column is: a run that is gone on with need not name it.
+        column: Some("1".to_owned()),
         header: args.header,
         skip_rows: args.skip_rows,
         ..ReaderOptions::default()
