@@ -73,9 +73,9 @@ pub(super) fn settle(mut response: DnsResponse, owner: &Name, record_type: Recor
     Settled::Nothing(none)
 }
 
-/// Returns whether a response is about `question`: it brings the question back, or is a header alone
-/// that answers nothing. Who cannot read a question, does not want its sender, or has no room for
-/// the answer may say so by a header alone (RFC 6891 section 7; Unbound).
+/// Returns whether a response is about `question`: it brings the question back, or is a header
+/// alone that answers nothing. Who cannot read a question, does not want its sender, or has no room
+/// for the answer may say so by a header alone (RFC 6891 section 7; Unbound).
 pub(super) fn is_about(response: &DnsResponse, question: &Query) -> bool {
     let is_answer =
         matches!(response.response_code, ResponseCode::NoError | ResponseCode::NXDomain);

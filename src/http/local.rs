@@ -42,8 +42,8 @@ impl Service<Request<Body>> for LocalAnswers {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let code =
             request.extensions().get::<LocalCode>().map_or(Code::Unimplemented, |code| code.0);
-        // A body that is over at once is dropped on its way, and the place of the call with it, which
-        // an admitted call keeps: this one ends when it is read.
+        // A body that is over at once is dropped on its way, and the place of the call with it,
+        // which an admitted call keeps: this one ends when it is read.
         let nothing = StreamBody::new(stream::empty::<Result<Frame<Bytes>, Status>>());
         let answer = Status::new(code, "").into_http::<Body>();
         ready(Ok(answer.map(|_| Body::new(nothing))))
