@@ -114,9 +114,9 @@ impl UdpSockets {
         let end = self.clock.instant(self.clock.now() + timeout);
         let mut timer = pin!(sleep_until(end));
         let mut interval = INTERVAL;
-        for tries in 0..TRIES {
+        for (tries, place) in sent.iter_mut().enumerate() {
             match self.send(question, &replies).await {
-                Ok(it) => sent[tries] = Some(it),
+                Ok(question) => *place = Some(question),
                 Err(error) if tries == 0 => return Err(error),
                 // What was sent before may still be answered.
                 Err(_) => {}

@@ -1,7 +1,7 @@
 //! The question of each row: the same when the list is sent and when it is read again.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::hash::BuildHasher as _;
 
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
@@ -155,9 +155,7 @@ impl FirstRows {
 /// ones too. Of 64 bits: among a million mailboxes two are taken for one once in forty million
 /// lists.
 fn mailbox_hash(address: &str) -> u64 {
-    let mut hasher = FixedState::default().build_hasher();
-    Subject::parse(address).key().hash(&mut hasher);
-    hasher.finish()
+    FixedState::default().hash_one(Subject::parse(address).key())
 }
 
 #[cfg(test)]
