@@ -254,7 +254,10 @@ impl Store {
         }
         match (&app.config.batch.data_dir, is_sandbox) {
             (Some(dir), _) => Ok(Self::Kept(dir.clone())),
-            (None, true) => Ok(Self::Scratch(scratch_folder()?)),
+            (None, true) => scratch_folder().map(Self::Scratch).context(
+                "there is no place for the sandbox's batches: name a folder with --data-dir, or \
+                 one for such things in TMPDIR",
+            ),
             (None, false) => config::state_dir()
                 .map(Self::Kept)
                 .context("there is no place for batches: name one with --data-dir"),

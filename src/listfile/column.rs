@@ -102,6 +102,7 @@ fn by_content(profiles: &[Profile]) -> Result<Option<(usize, ColumnBasis)>, List
         (0..profiles.len()).filter(|&i| profiles[i].addresses > 0).collect();
     let best = addressed.iter().map(|&i| header::tier(&profiles[i].name)).max();
     let best = best.unwrap_or_default();
+    let most = addressed.iter().map(|&i| profiles[i].addresses).max().unwrap_or_default();
     if best < NameTier::Qualified {
         return Ok(filled(profiles, addressed)?.map(|index| (index, ColumnBasis::Content)));
     }
@@ -112,12 +113,12 @@ fn by_content(profiles: &[Profile]) -> Result<Option<(usize, ColumnBasis)>, List
         Some(index) => (index, ColumnBasis::Content),
         None => (decide(profiles, named)?, ColumnBasis::Name),
     };
-    let (found, fuller) = (&profiles[index], filled(profiles, addressed).ok().flatten());
-    if let Some(rival) = fuller.filter(|rival| *rival != index)
-        && (found.addresses * 10 < found.filled || found.addresses * 50 < profiles[rival].addresses)
+    let found = &profiles[index];
+    // An address here and there in a column of something else, or one that is all but empty beside
+    // a full one: nobody can tell.
+    let is_doubtful = found.addresses * 10 < found.filled || found.addresses * 50 < most;
+    if is_doubtful && let Some(rival) = filled(profiles, addressed)?.filter(|rival| *rival != index)
     {
-        // An address here and there in a column of something else, or one that is all but empty:
-        // nobody can tell.
         return Err(ambiguous(profiles, &[index, rival]));
     }
     Ok(Some((index, basis)))

@@ -5,7 +5,7 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
 use super::marks;
 
 /// Words that stand directly before an address and its mark, and say what follows.
-const LABELS: [&str; 82] = [
+const LABELS: [&str; 78] = [
     "e-mail",
     "e-mails",
     "email",
@@ -51,10 +51,6 @@ const LABELS: [&str; 82] = [
     "msn",
     "acct",
     "imap",
-    "an",
-    "von",
-    "para",
-    "de",
     "kunde",
     "customer",
     "office",
@@ -90,6 +86,9 @@ const LABELS: [&str; 82] = [
     "мейл",
 ];
 
+/// Labels that are parts of names, too: only a colon makes them labels.
+const BEFORE_A_COLON: [&str; 4] = ["an", "von", "para", "de"];
+
 /// Words between two addresses.
 const AND: [&str; 14] =
     ["or", "and", "und", "oder", "et", "ou", "y", "o", "e", "en", "of", "och", "i", "lub"];
@@ -114,8 +113,13 @@ pub(super) fn before_is_clear(before: &str, address: &str, follows_another: bool
     let is_cut = match last {
         '.' => word != ".",
         '_' | '+' | '&' => !body.is_empty(),
-        // Several words are a name and no first half of a local part: `Jane Doe- jane@`.
-        '-' => !body.is_empty() && !bare[..bare.len() - word.len()].contains(char::is_alphanumeric),
+        // Two words are a name and no first half of a local part: `Jane Doe- jane@`.
+        '-' => {
+            let ahead = bare[..bare.len() - word.len()].trim_end();
+            let is_name =
+                body.starts_with(char::is_alphabetic) && ahead.ends_with(char::is_alphanumeric);
+            !body.is_empty() && !is_name
+        }
         // One that closes nothing.
         '\'' => !body.is_empty() && count('\'') % 2 == 1,
         '\u{2019}' => !body.is_empty() && count('\u{2018}') < count('\u{2019}'),
@@ -140,10 +144,14 @@ pub(super) fn glued_word<'t>(
     let is_in_word = |c: char| c.is_alphanumeric() || "._-+".contains(c) || marks::is_hyphen(c);
     let ahead = rest.trim_end_matches(is_in_word);
     let word = &rest[ahead.len()..];
+    let lower = word.to_lowercase();
+    let said_again = address.to_lowercase();
+    let said_again = said_again.strip_prefix(&lower);
     // Nobody has `jane.jane@`: a word that the address says again is its label.
-    let is_repeated =
-        word.chars().count() > 1 && address.to_lowercase().starts_with(&word.to_lowercase());
-    if !word.contains(char::is_alphabetic) || is_label(word) || is_repeated {
+    let is_repeated = word.chars().count() > 1
+        && said_again.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));
+    let is_labelling = mark == ':' && BEFORE_A_COLON.contains(&&*lower);
+    if !word.contains(char::is_alphabetic) || is_label(word) || is_labelling || is_repeated {
         return None;
     }
     let (Some(end), Some(start)) = (word.chars().next_back(), address.chars().next()) else {
@@ -231,7 +239,8 @@ pub(super) fn longer_address(address: &str, after: &str) -> Option<String> {
     let behind = &rest[run.len()..];
     let is_and = is_spaced && AND.contains(&&*run.to_lowercase());
     // Words that go on are words: `wei@gmail.com Ng Wei`, `jane@acme.com in Berlin`.
-    let are_words = is_spaced && behind.contains(char::is_alphanumeric);
+    let next = behind.strip_prefix(' ').filter(|_| is_spaced);
+    let are_words = next.is_some_and(|word| word.starts_with(char::is_alphanumeric));
     if run.is_empty() || is_and || are_words || behind.starts_with('@') {
         return None;
     }

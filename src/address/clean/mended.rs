@@ -171,8 +171,10 @@ pub(super) fn unmistaken(text: &str) -> Option<String> {
     if irregular::parse(text).is_ok() {
         return None;
     }
+    // What a wrong encoding made of a space or a quote around it.
+    let bare = text.trim_matches(char::REPLACEMENT_CHARACTER);
     let mut mended: String =
-        text.chars().filter(|c| *c != '\\').map(marks::keyboard_sign).collect();
+        bare.chars().filter(|c| *c != '\\').map(marks::keyboard_sign).collect();
     while mended.contains("@@") {
         mended = mended.replace("@@", "@");
     }
