@@ -16,7 +16,6 @@ use crate::cli::client::ClientArgs;
 use crate::cli::common::Common;
 use crate::cli::depth::DepthArg;
 use crate::listfile::{ListFileError, Reader, ReaderOptions, Row, SNIFF};
-use crate::verifier::Subject;
 
 /// The random sample that is verified before the rest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -230,13 +229,7 @@ impl Job {
         };
         let mut row = Row::default();
         while reader.read(&mut row)? {
-            for address in row.addresses() {
-                plan.exclude(address);
-                // Of two readings neither gets mail.
-                if let Some(likely) = Subject::parse(address).likely() {
-                    plan.exclude(&likely.wire_utf8());
-                }
-            }
+            row.addresses().for_each(|address| plan.exclude(address));
         }
         // Whoever stands in the part that is not read would get mail.
         let cut = reader.findings().cut_cells;

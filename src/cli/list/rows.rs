@@ -38,7 +38,12 @@ pub(super) type RowId = (usize, u64);
 impl RowPlan {
     /// Takes an address of a suppression list.
     pub(super) fn exclude(&mut self, address: &str) {
-        self.excluded.insert(mailbox_hash(address));
+        let subject = Subject::parse(address);
+        self.excluded.insert(subject_hash(&subject));
+        // Of two readings neither gets mail.
+        if let Some(likely) = subject.likely() {
+            self.excluded.insert(mailbox_hash(&likely.wire_utf8()));
+        }
     }
 
     /// `true` if it keeps any address from being asked.
@@ -155,7 +160,11 @@ impl FirstRows {
 /// ones too. Of 64 bits: among a million mailboxes two are taken for one once in forty million
 /// lists.
 fn mailbox_hash(address: &str) -> u64 {
-    FixedState::default().hash_one(Subject::parse(address).key())
+    subject_hash(&Subject::parse(address))
+}
+
+fn subject_hash(subject: &Subject) -> u64 {
+    FixedState::default().hash_one(subject.key())
 }
 
 #[cfg(test)]
