@@ -353,3 +353,25 @@ fn the_image_says_what_it_holds_and_admits_nobody_by_itself() {
     let image = &of_kind("StatefulSet")["spec"]["template"]["spec"]["containers"][0]["image"];
     assert_eq!(*image, concat!("mailvet:", env!("CARGO_PKG_VERSION")));
 }
+
+/// Cargo reads a manifest only if every target that it names has a file, built or not.
+#[test]
+fn what_the_image_is_built_from_has_a_file_for_every_target_of_the_manifest() {
+    let (root, context) = (Path::new(env!("CARGO_MANIFEST_DIR")), tempfile::tempdir().unwrap());
+    let ignored = std::fs::read_to_string(root.join(".dockerignore")).unwrap();
+    let kept: Vec<_> = ignored.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    assert!(kept.contains(&"src"), "{ignored}");
+    for path in kept {
+        let copy = context.path().join(path);
+        std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        let copied = Command::new("cp").arg("-r").arg(root.join(path)).arg(copy).status().unwrap();
+        assert!(copied.success(), "{path}");
+    }
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let read = Command::new(env!("CARGO"))
+        .args(["fetch", "--offline", "--locked", "--target", &target])
+        .current_dir(context.path())
+        .output()
+        .unwrap();
+    assert!(read.status.success(), "{}", text(&read.stderr));
+}
