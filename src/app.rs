@@ -269,9 +269,11 @@ impl App {
     /// The limits on what a destination is asked.
     #[must_use]
     pub fn pace(&self) -> Pace {
+        let identities = self.config.prober.identities.len().max(1);
         let pacing = &self.config.prober.pacing;
         let count = |limit: NonZeroU32| u64::from(limit.get());
         Pace {
+            identities: u64::try_from(identities).unwrap_or(u64::MAX),
             recipients: count(pacing.recipients_per_minute),
             connections: count(pacing.connections_per_minute),
             recipients_per_session: count(pacing.recipients_per_session),

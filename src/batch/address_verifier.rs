@@ -28,6 +28,12 @@ pub trait AddressVerifier: Send + Sync + 'static {
     /// `None` if it has none, or nobody could tell by `deadline`.
     async fn destination(&self, domain: &str, deadline: SystemTime) -> Option<DomainName>;
 
+    /// The number of the egress identity that usually asks about the domain's mail: each has a pace
+    /// of its own.
+    fn identity(&self, _domain: &str) -> usize {
+        0
+    }
+
     /// The registration of a domain as it is known now, asked for if it is not; `None`: there are
     /// none here.
     async fn registration(&self, _domain: &DomainName) -> Option<Registration> {
@@ -60,6 +66,10 @@ impl AddressVerifier for Verifier {
 
     async fn destination(&self, domain: &str, deadline: SystemTime) -> Option<DomainName> {
         self.destination(domain, deadline).await
+    }
+
+    fn identity(&self, domain: &str) -> usize {
+        self.usual_identity(domain)
     }
 
     async fn registration(&self, domain: &DomainName) -> Option<Registration> {

@@ -181,13 +181,11 @@ impl Chunk {
             return Ok(None);
         }
         let until = context.clock.now() + DESTINATION;
-        match context.verifier.destination(&self.lease.group, until).await {
-            None => Ok(None),
-            Some(destination) => {
-                let now = context.clock.now();
-                context.destinations.reserve(&destination, &self.lease.batch, items, now).map(Some)
-            }
-        }
+        let destination = context.verifier.destination(&self.lease.group, until).await;
+        let Some(destination) = destination else { return Ok(None) };
+        let identity = context.verifier.identity(&self.lease.group);
+        let (booker, now) = ((self.lease.batch.clone(), identity), context.clock.now());
+        context.destinations.reserve(&destination, &booker, items, now).map(Some)
     }
 
     /// Asks about every item; ends early when the worker is told to stop.

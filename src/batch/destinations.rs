@@ -14,6 +14,10 @@ use crate::campaign::BatchId;
 /// The shortest time for which a chunk is put off.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
+/// The time that is booked ahead. A chunk's time is kept on disk, so what comes later is put off
+/// by half of this to all of it, and booked at the pace and among the processes of then.
+const BOOKED_AHEAD: Duration = Duration::from_secs(60 * 60);
+
 /// The addresses in flight at each destination.
 pub(super) struct Destinations {
     most: usize,
@@ -28,10 +32,23 @@ pub(super) struct Destinations {
 struct DestinationLoad {
     /// Addresses that are being asked about.
     addresses: usize,
-    /// For each batch, up to when what of it was put off fills the destination's time. One for
-    /// all of them would let a list of ten wait behind what a list of a million has booked.
-    booked_until: HashMap<BatchId, SystemTime>,
+    bookings: HashMap<Booker, Booking>,
 }
+
+/// What of one booker was put off.
+#[derive(Debug)]
+struct Booking {
+    /// Up to when it fills the destination's time.
+    until: SystemTime,
+    /// Where in the second half of [`BOOKED_AHEAD`] what was not booked last comes again: not all
+    /// of it at once.
+    spread: Duration,
+}
+
+/// A list, and the number of the egress identity that asks for it. One booking for all lists would
+/// let a list of ten wait behind what a list of a million has booked; one for all identities would
+/// give them the pace of one.
+pub(super) type Booker = (BatchId, usize);
 
 /// A place for some addresses; given back when it is dropped.
 pub(super) struct DestinationPermit {
@@ -53,12 +70,12 @@ impl Destinations {
         self.sharers.store(sharers.max(1), Ordering::Relaxed);
     }
 
-    /// A place, or when to ask again. What of `batch` is put off is given times one after the
+    /// A place, or when to ask again. What is put off for one booker is given times one after the
     /// other, at the destination's pace, so that each asks again about once.
     pub(super) fn reserve(
         self: &Arc<Self>,
         destination: &DomainName,
-        batch: &BatchId,
+        booker: &Booker,
         addresses: usize,
         now: SystemTime,
     ) -> Result<DestinationPermit, SystemTime> {
@@ -67,7 +84,7 @@ impl Destinations {
         let entry = loads.entry(destination.clone()).or_default();
         if entry.addresses > 0 && entry.addresses + addresses > self.most / sharers {
             let count = u32::try_from(addresses * sharers).unwrap_or(u32::MAX);
-            return Err(entry.book(batch, self.pace.saturating_mul(count), now));
+            return Err(entry.book(booker, self.pace.saturating_mul(count), now));
         }
         entry.addresses += addresses;
         Ok(DestinationPermit {
@@ -83,15 +100,25 @@ impl Destinations {
 }
 
 impl DestinationLoad {
-    /// Books `time` for `batch` behind what of it is booked; its end is returned.
-    fn book(&mut self, batch: &BatchId, time: Duration, now: SystemTime) -> SystemTime {
-        // Batches of which nothing waits any more.
-        self.booked_until.retain(|_, until| *until > now);
+    /// Books `time` behind what `booker` has booked; the time to come again is
+    /// returned.
+    fn book(&mut self, booker: &Booker, time: Duration, now: SystemTime) -> SystemTime {
+        // Those of which nothing waits any more.
+        self.bookings.retain(|_, booking| booking.until > now);
         let earliest = now + SHORTEST_WAIT;
-        let booked = self.booked_until.get(batch);
-        let until = booked.map_or(earliest, |until| earliest.max(*until)) + time;
-        self.booked_until.insert(batch.clone(), until);
-        until
+        let booking = self.bookings.entry(booker.clone());
+        let booking = booking.or_insert(Booking { until: earliest, spread: Duration::ZERO });
+        let until = booking.until.max(earliest) + time;
+        if until <= now + BOOKED_AHEAD || booking.until <= earliest {
+            booking.until = until;
+            return until;
+        }
+        let half = BOOKED_AHEAD / 2;
+        booking.spread += time;
+        if booking.spread >= half {
+            booking.spread = Duration::ZERO;
+        }
+        now + half + booking.spread
     }
 }
 
@@ -116,8 +143,8 @@ mod tests {
         DomainName::from_ascii("slow.example")
     }
 
-    fn list() -> BatchId {
-        BatchId::parse("00000000-0000-7000-8000-000000000001").unwrap()
+    fn list() -> Booker {
+        (BatchId::parse("00000000-0000-7000-8000-000000000001").unwrap(), 0)
     }
 
     #[test]
@@ -172,10 +199,41 @@ mod tests {
         for _ in 0..10_000 {
             assert!(destinations.reserve(&slow(), &list(), 100, now).is_err());
         }
-        let small = BatchId::parse("00000000-0000-7000-8000-000000000002").unwrap();
+        let small = (BatchId::parse("00000000-0000-7000-8000-000000000002").unwrap(), 0);
         let until = destinations.reserve(&slow(), &small, 1, now).err().unwrap();
         assert_eq!(until.duration_since(now).unwrap().as_millis(), 1_020);
         drop(permit);
         assert!(destinations.reserve(&slow(), &small, 1, until).is_ok());
+    }
+
+    #[test]
+    fn each_identity_has_the_destination_s_pace_for_itself() {
+        let destinations = Destinations::new(100, Duration::from_millis(20));
+        let now = SystemTime::UNIX_EPOCH;
+        let _permit = destinations.reserve(&slow(), &list(), 100, now).ok().unwrap();
+        let after = |identity| {
+            let (batch, _) = list();
+            let until = destinations.reserve(&slow(), &(batch, identity), 100, now).err().unwrap();
+            until.duration_since(now).unwrap().as_millis()
+        };
+        assert_eq!((after(0), after(1), after(0), after(1)), (3_000, 3_000, 5_000, 5_000));
+    }
+
+    #[test]
+    fn an_hour_is_booked_ahead_and_what_comes_later_is_booked_in_its_time() {
+        let minute = Duration::from_secs(60);
+        let destinations = Destinations::new(100, minute / 100);
+        let now = SystemTime::UNIX_EPOCH;
+        let _permit = destinations.reserve(&slow(), &list(), 100, now).ok().unwrap();
+        let after = |now: SystemTime| {
+            let until = destinations.reserve(&slow(), &list(), 100, now).err().unwrap();
+            until.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() / 60
+        };
+        let booked: Vec<u64> = (0..59).map(|_| after(now)).collect();
+        assert_eq!(booked, (1..60).collect::<Vec<u64>>());
+        let put_off: Vec<u64> = (0..60).map(|_| after(now)).collect();
+        assert_eq!(put_off[..30], (31..60).chain([30]).collect::<Vec<u64>>());
+        assert_eq!(put_off[..30], put_off[30..], "spread over half an hour");
+        assert_eq!(after(now + minute * 31), 60, "behind what was booked");
     }
 }

@@ -58,6 +58,7 @@ mod tests {
     use super::*;
 
     const PACE: Pace = Pace {
+        identities: 1,
         recipients: 3000,
         connections: 30,
         recipients_per_session: 1000,

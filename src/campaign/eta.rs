@@ -49,9 +49,11 @@ const USUAL_REFUSED: u64 = 8;
 /// Rows of a destination that may have been asked about and not been told of: two chunks.
 const IN_FLIGHT: u64 = 200;
 
-/// Limits on what a destination is asked, counted in any minute.
+/// Limits on what a destination is asked through one egress identity, counted in any minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
+    /// Egress identities, each with these limits of its own; a domain keeps to one of them.
+    pub identities: u64,
     /// Recipients named.
     pub recipients: u64,
     /// Connections opened.
@@ -310,7 +312,7 @@ fn at_destination(work: &DestinationWork, all: &Workload) -> (Duration, Forecast
 }
 
 /// Recipients that a destination may be asked about in a minute: refused ones end sessions early,
-/// and the connections of a minute are limited.
+/// and the connections of a minute are limited. Its domains are divided among the identities.
 fn pace_of(work: &DestinationWork, pace: &Pace) -> u64 {
     let by_refusals = match work.refused {
         refused if refused > 0 && work.finished >= ENOUGH => {
@@ -321,7 +323,8 @@ fn pace_of(work: &DestinationWork, pace: &Pace) -> u64 {
     // A session names as many at first as suit the usual share, before it knows its own.
     let at_first = pace.refused_per_session.saturating_mul(100) / USUAL_REFUSED;
     let per_session = pace.recipients_per_session.min(by_refusals.max(at_first)).max(1);
-    pace.recipients.min(pace.connections.saturating_mul(per_session)).max(1)
+    let of_one = pace.recipients.min(pace.connections.saturating_mul(per_session)).max(1);
+    of_one.saturating_mul(pace.identities.min(work.domains).max(1))
 }
 
 /// The time for what is open at the rate of late; `(open, finished)` rows.

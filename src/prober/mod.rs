@@ -198,13 +198,22 @@ impl Prober {
         self.context.replies.snapshot()
     }
 
+    /// The identity for mail of `domain` (A-labels), unless an exchanger refuses it.
+    pub(crate) fn usual_identity(&self, domain: &str) -> usize {
+        identities::choose(self.identity_names(), domain, |_| false).unwrap_or(0)
+    }
+
+    fn identity_names(&self) -> impl Iterator<Item = &str> {
+        self.egress.iter().map(|egress| &*egress.name)
+    }
+
     /// The identity for mail of `domain` to `exchanger`: the usual one, unless the exchanger
     /// refuses it for now or it is among `refused`.
     fn identity(&self, exchanger: &DomainName, domain: &str, refused: &[usize]) -> usize {
         if self.egress.len() == 1 {
             return 0;
         }
-        let names = || self.egress.iter().map(|egress| &*egress.name);
+        let names = || self.identity_names();
         let now = self.context.clock.now();
         let mut memory = self.context.memory();
         let known = memory.exchanger(exchanger);

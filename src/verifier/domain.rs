@@ -161,6 +161,13 @@ impl Verifier {
         facts.value.route.exchangers().first().map(|exchanger| exchanger.host.registrable())
     }
 
+    /// The number of the egress identity that asks about the mail of `name` (A-labels), unless an
+    /// exchanger refuses it.
+    #[must_use]
+    pub fn usual_identity(&self, name: &str) -> usize {
+        self.prober.usual_identity(name)
+    }
+
     /// The exchangers, which are given best first; only the first are looked up, a few at a time.
     async fn exchangers(
         &self,

@@ -164,6 +164,7 @@ impl Room {
         let script = Arc::new(Script { clock, says, asked: Mutex::default() });
         let ask = Arc::clone(&script) as Arc<dyn AddressVerifier>;
         let pace = Pace {
+            identities: 1,
             recipients: 3000,
             connections: 30,
             recipients_per_session: 1000,

@@ -1,6 +1,7 @@
 use super::*;
 
 const PACE: Pace = Pace {
+    identities: 1,
     recipients: 3000,
     connections: 30,
     recipients_per_session: 1000,
@@ -85,6 +86,17 @@ fn unknown_users_end_sessions_early_and_connections_are_counted() {
     // One in twenty: 180 recipients a session.
     let few = DestinationWork { finished: 1000, refused: 50, ..open(18_001) };
     assert_eq!(seconds_left(&Workload { pace, ..work(&[few]) }), 10 * 62);
+}
+
+#[test]
+fn several_identities_share_the_domains_of_a_provider_and_a_single_domain_keeps_to_one() {
+    let left = |identities, domains| {
+        let pace = Pace { identities, ..PACE };
+        seconds_left(&Workload { pace, ..work(&[DestinationWork { domains, ..open(24_000) }]) })
+    };
+    assert_eq!((left(1, 1), left(4, 1)), (8 * 62, 8 * 62));
+    assert_eq!(left(4, 1_000), 2 * 62);
+    assert_eq!(left(4, 2), 4 * 62);
 }
 
 #[test]

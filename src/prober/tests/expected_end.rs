@@ -65,6 +65,7 @@ async fn watch(providers: &[Provider], config: Config) -> Vec<(SystemTime, Batch
     }
     let count = |limit: NonZeroU32| u64::from(limit.get());
     let pace = Pace {
+        identities: 1,
         recipients: count(config.pacing.recipients_per_minute),
         connections: count(config.pacing.connections_per_minute),
         recipients_per_session: count(config.pacing.recipients_per_session),
