@@ -16,10 +16,11 @@ const VACATE: &str = "
     ) o
     WHERE d.identity = o.identity AND d.destination = o.destination AND d.holder = o.holder";
 
-/// Removes what is known of destinations that nobody has asked for long.
+/// Removes what is known of destinations that nobody has asked for long. The later of both times
+/// counts: one that was released long ago may have been held since, and its holder died just now.
 const FORGET: &str = "
     DELETE FROM mailvet.destinations
-    WHERE holder IS NULL AND coalesce(released_at, died_at) < now() - interval '2 days'";
+    WHERE holder IS NULL AND greatest(released_at, died_at) < now() - interval '2 days'";
 
 /// Gives the destinations of members that are gone free.
 pub(super) async fn vacate<C: GenericClient>(client: &C) -> Result<(), DatabaseFault> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{TestDatabase, elsewhere};
 use crate::address::DomainName;
-use crate::batch::postgres::PostgresQueue;
+use crate::batch::postgres::{PostgresQueue, vacancies};
 use crate::batch::queue::Queue;
 use crate::cluster::{Claim, HolderStore, ReleasedDestination};
 use crate::prober::DestinationKey;
@@ -120,6 +120,27 @@ fn what_the_dead_held_is_free_once_they_are_missed_and_says_since_when() {
     database.sql("UPDATE mailvet.members SET seen = now() + interval '1 minute' WHERE id = 2");
     reap(&database);
     assert!(matches!(claim(&b, "x.example"), Claim::Kept { died: Some(_), .. }));
+}
+
+#[test]
+fn a_death_is_remembered_however_long_ago_the_destination_was_released() {
+    let database = TestDatabase::new();
+    let (one, two) = (database.connect(), database.connect());
+    let (a, b) = (share(&one, "10.0.0.1:1"), share(&two, "10.0.0.2:1"));
+    for name in ["x.example", "y.example"] {
+        claim(&a, name);
+        let state = vec![ReleasedDestination { key: key(name), state: "old".to_owned() }];
+        elsewhere(a.release(state)).unwrap();
+    }
+    database.sql("UPDATE mailvet.destinations SET released_at = now() - interval '3 days'");
+    claim(&a, "x.example");
+    drop((a, one));
+    database.outlive(Some(1));
+    reap(&database);
+    elsewhere(vacancies::forget(&two.engine)).unwrap();
+    let held_since = claim(&b, "x.example");
+    assert!(matches!(held_since, Claim::Taken { state: Some(_), died: Some(_) }), "{held_since:?}");
+    assert_eq!(claim(&b, "y.example"), free(), "nobody has asked it for long");
 }
 
 #[test]
