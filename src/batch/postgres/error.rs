@@ -139,6 +139,11 @@ impl DatabaseFault {
         self.state() == Some(&SqlState::UNDEFINED_TABLE)
     }
 
+    /// `true` if what was to be locked was not free in time.
+    pub(super) fn is_locked_out(&self) -> bool {
+        self.state() == Some(&SqlState::LOCK_NOT_AVAILABLE)
+    }
+
     /// The error for the caller; `place` is the database.
     pub(super) fn into_queue_error(self, place: &str) -> QueueError {
         let place = place.to_owned();

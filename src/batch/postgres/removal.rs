@@ -3,6 +3,8 @@
 
 use std::time::SystemTime;
 
+use deadpool_postgres::Transaction;
+
 use super::connect::WHOLE_TABLES;
 use super::engine::{Engine, change, find, query, uuid};
 use super::error::DatabaseFault;
@@ -17,6 +19,10 @@ use crate::campaign::progress::{Batch, State};
 
 /// Deletions that are carried out at a time.
 const AT_ONCE: i64 = 20;
+
+/// Settings of a transaction that rewrites shared tables, beside [`WHOLE_TABLES`]. All who come
+/// after a wait for a whole table wait behind it, so that it gives up before they notice.
+const REWRITING: &str = "SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '200ms'";
 
 impl Engine {
     /// Stops a batch.
@@ -158,32 +164,49 @@ impl Engine {
     }
 
     /// Rewrites the tables that a small batch was deleted from longer ago than `age`, or drops
-    /// those that hold no batch and will get none. One process at a time does it.
+    /// those that hold no batch and will get none. One process at a time does it. Tables that
+    /// somebody reads are left for the next time: a dump may read them for hours.
     pub(super) async fn rewrite(&self, age: &str) -> Result<(), DatabaseFault> {
         let mut client = self.client().await?;
+        let mut in_use: Vec<String> = Vec::new();
         loop {
             let work = client.transaction().await?;
-            let patient = format!("{WHOLE_TABLES} SET LOCAL statement_timeout = '10min'");
-            work.batch_execute(&patient).await?;
+            work.batch_execute(&format!("{WHOLE_TABLES} {REWRITING}")).await?;
             let sql = "SELECT name, day FROM mailvet.places
-                       WHERE dirty_since <= now() - $1::text::interval
+                       WHERE dirty_since <= now() - $1::text::interval AND name <> ALL ($2)
                        ORDER BY dirty_since LIMIT 1 FOR UPDATE SKIP LOCKED";
-            let Some(row) = find(&work, sql, &[&age]).await? else { return Ok(()) };
+            let Some(row) = find(&work, sql, &[&age, &in_use]).await? else { return Ok(()) };
             let (place, day): (String, i64) = (row.get(0), row.get(1));
-            let sql = "SELECT EXISTS (SELECT FROM mailvet.batches WHERE place = $1),
-                           $2 < extract(epoch FROM now())::bigint / 86400 - 1";
-            let found = find(&work, sql, &[&place, &day]).await?;
-            let (is_used, is_past) =
-                found.map_or((true, false), |row| (row.get::<_, bool>(0), row.get::<_, bool>(1)));
-            if is_past && !is_used {
-                work.batch_execute(&tables::drop(&place)).await?;
-                change(&work, "DELETE FROM mailvet.places WHERE name = $1", &[&place]).await?;
-            } else {
-                work.batch_execute(&tables::rewrite(&place)).await?;
-                let sql = "UPDATE mailvet.places SET dirty_since = NULL WHERE name = $1";
-                change(&work, sql, &[&place]).await?;
+            match rewrite_or_drop(&work, &place, day).await {
+                Ok(()) => work.commit().await?,
+                Err(fault) if fault.is_locked_out() => {
+                    work.rollback().await?;
+                    in_use.push(place);
+                }
+                Err(fault) => return Err(fault),
             }
-            work.commit().await?;
         }
     }
+}
+
+/// Rewrites the tables of a place, or drops them.
+async fn rewrite_or_drop(
+    work: &Transaction<'_>,
+    place: &str,
+    day: i64,
+) -> Result<(), DatabaseFault> {
+    let sql = "SELECT EXISTS (SELECT FROM mailvet.batches WHERE place = $1),
+                   $2 < extract(epoch FROM now())::bigint / 86400 - 1";
+    let found = find(work, sql, &[&place, &day]).await?;
+    let (is_used, is_past) =
+        found.map_or((true, false), |row| (row.get::<_, bool>(0), row.get::<_, bool>(1)));
+    if is_past && !is_used {
+        work.batch_execute(&tables::drop(place)).await?;
+        change(work, "DELETE FROM mailvet.places WHERE name = $1", &[&place]).await?;
+    } else {
+        work.batch_execute(&tables::rewrite(place)).await?;
+        let sql = "UPDATE mailvet.places SET dirty_since = NULL WHERE name = $1";
+        change(work, sql, &[&place]).await?;
+    }
+    Ok(())
 }

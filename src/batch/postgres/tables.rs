@@ -123,13 +123,17 @@ pub(super) fn delete(place: &str, n: i64) -> String {
     deleted.collect()
 }
 
-/// Statements that write the tables of a place anew, without the bytes of what was deleted.
+/// Statements that write the tables of a place anew, without the bytes of what was deleted. All are
+/// locked first: none is written in vain because another one is in use.
 pub(super) fn rewrite(place: &str) -> String {
-    let rewritten = TABLES.iter().map(|(name, ..)| {
+    let names: Vec<String> =
+        TABLES.iter().map(|(name, ..)| format!("mailvet.{name}_{place}")).collect();
+    let mut sql = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE;\n", names.join(", "));
+    for (name, ..) in TABLES {
         let key = key_name(name, place);
-        format!("CLUSTER mailvet.{name}_{place} USING {key};\n")
-    });
-    rewritten.collect()
+        sql.push_str(&format!("CLUSTER mailvet.{name}_{place} USING {key};\n"));
+    }
+    sql
 }
 
 /// The name that the database gives a primary key.

@@ -168,3 +168,25 @@ async fn nothing_that_another_server_may_lack_is_remembered_over_a_new_connectio
     queue.batch(&chunk.batch).await.unwrap();
     assert!(queue.engine.leased.lock().of(chunk.id).is_none());
 }
+
+#[tokio::test]
+async fn tables_that_are_read_for_long_are_rewritten_later_and_keep_no_others() {
+    let database = TestDatabase::new();
+    let queue = database.connect();
+    for day in [0, 2] {
+        let now = at(day * 86_400);
+        let id = submit(&queue, spec("me", None), now).await;
+        queue.append(&id, Some(0), rows("a.example", 0, 3), now).await.unwrap();
+        queue.seal(&id, now).await.unwrap();
+    }
+    database.sql("UPDATE mailvet.places SET dirty_since = now() - interval '1 hour'");
+    let first = database.sql("SELECT name FROM mailvet.places ORDER BY day LIMIT 1");
+    let reader = hold(&database, &format!("SELECT FROM mailvet.rows_{first}")).await;
+    queue.engine.rewrite("30 minutes").await.unwrap();
+    let dirty = "SELECT string_agg(name, ' ') FROM mailvet.places WHERE dirty_since IS NOT NULL";
+    assert_eq!(database.sql(dirty), first, "the one that is read");
+    assert_eq!(lease(&queue, 9, at(0)).await.len(), 2, "work goes on meanwhile");
+    let_go(reader).await;
+    queue.engine.rewrite("30 minutes").await.unwrap();
+    assert_eq!(database.sql(dirty), "");
+}
