@@ -157,10 +157,13 @@ impl Engine {
         let sql = "SELECT n FROM mailvet.batches WHERE state = 'deleting' LIMIT $1";
         let rows = query(&client, sql, &[&AT_ONCE]).await?;
         drop(client);
+        // One that cannot be carried out now does not keep the others.
+        let mut trouble = None;
         for row in rows {
-            self.remove(row.get(0)).await?;
+            trouble = self.remove(row.get(0)).await.err().or(trouble);
         }
-        self.rewrite("30 minutes").await
+        trouble = self.rewrite("30 minutes").await.err().or(trouble);
+        trouble.map_or(Ok(()), Err)
     }
 
     /// Rewrites the tables that a small batch was deleted from longer ago than `age`, or drops

@@ -190,3 +190,26 @@ async fn tables_that_are_read_for_long_are_rewritten_later_and_keep_no_others() 
     queue.engine.rewrite("30 minutes").await.unwrap();
     assert_eq!(database.sql(dirty), "");
 }
+
+#[tokio::test]
+async fn a_deletion_that_cannot_be_carried_out_keeps_neither_the_others_nor_the_rewriting() {
+    let database = TestDatabase::new();
+    let queue = database.connect();
+    let stuck = list(&queue, rows("a.example", 0, 3)).await;
+    list(&queue, rows("b.example", 0, 3)).await;
+    let n = number(&database, &stuck);
+    database.sql(&format!(
+        "UPDATE mailvet.batches SET state = 'deleting';
+         UPDATE mailvet.places SET dirty_since = now() - interval '1 hour';
+         CREATE FUNCTION stuck() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE lock_not_available; END $$;
+         CREATE TRIGGER stuck BEFORE DELETE ON mailvet.chunks
+             FOR EACH ROW WHEN (OLD.batch = {n}) EXECUTE FUNCTION stuck()"
+    ));
+    assert!(queue.engine.sweep().await.is_err());
+    assert_eq!(database.sql("SELECT n FROM mailvet.batches"), n);
+    assert_eq!(database.sql("SELECT count(dirty_since) FROM mailvet.places"), "0");
+    database.sql("DROP TRIGGER stuck ON mailvet.chunks");
+    queue.engine.sweep().await.unwrap();
+    assert_eq!(database.sql("SELECT count(*) FROM mailvet.batches"), "0");
+}
