@@ -94,6 +94,12 @@ impl StoredResult {
 /// The columns of a result.
 const RESULT: &str = "r.reason, r.outcome, r.gathered_at, r.retry_at, r.elapsed";
 
+/// The rows beside the first of an item that come after a row. A page begins there: an item may
+/// have as many rows as a list, and would be gone through once for each of its pages.
+const COPIES: &str = "
+    SELECT row, address, row_id FROM rows INDEXED BY copies
+    WHERE item = ? AND row > ? ORDER BY row";
+
 /// A row of the list.
 struct StoredRow {
     row: i64,
@@ -154,9 +160,7 @@ impl ResultsBuilder<'_> {
              FROM results r CROSS JOIN rows w ON w.row = r.item
              WHERE r.sequence >= ? ORDER BY r.sequence"
         ))?;
-        let mut copies = view.prepare_cached(
-            "SELECT row, address, row_id FROM rows INDEXED BY copies WHERE item = ? ORDER BY row",
-        )?;
+        let mut copies = view.prepare_cached(COPIES)?;
         let mut results = results.query([sequence])?;
         while let Some(result) = results.next()? {
             let found = StoredResult::read(result)?;
@@ -174,7 +178,8 @@ impl ResultsBuilder<'_> {
                 return Ok(ControlFlow::Break(()));
             }
             if count > 1 {
-                let mut copies = copies.query([item])?;
+                let behind = if at == sequence { after } else { -1 };
+                let mut copies = copies.query([item, behind])?;
                 while let Some(copy) = copies.next()? {
                     if take(StoredRow::read(copy, 0)?)?.is_break() {
                         return Ok(ControlFlow::Break(()));
@@ -286,4 +291,41 @@ fn tally(
         .collect::<Result<_, _>>()?;
     finished.sort_unstable();
     Ok(finished)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+    use crate::batch::queue::{Order, Queue as _, VerdictSet};
+    use crate::batch::sqlite::SqliteQueue;
+    use crate::queue_tests::{all, at, lease_one, list, row};
+
+    #[tokio::test]
+    async fn a_page_costs_no_more_however_many_rows_of_its_item_were_read_before() {
+        let scratch = tempfile::tempdir().unwrap();
+        let queue = SqliteQueue::open(scratch.path()).unwrap();
+        let id = list(&queue, vec![row("info@a.example"); 3_000]).await;
+        let chunk = lease_one(&queue, at(0)).await;
+        queue.complete(chunk.id, all(&chunk, Reason::NullMx), at(0)).await.unwrap();
+        let shared = &queue.shared;
+        let reader = shared.readers.take(&id, &shared.directory.batch(&id)).unwrap();
+        let mut ask = ResultsRequest {
+            order: Order::Completion,
+            after: Cursor::default(),
+            verdicts: VerdictSet::default(),
+            limit: 1_000,
+        };
+        let mut costs = Vec::new();
+        for _ in 0..3 {
+            let page = results(&reader, &ask).unwrap();
+            assert_eq!(page.rows.len(), 1_000);
+            ask.after = page.next;
+            let copies = reader.connection.prepare_cached(COPIES).unwrap();
+            costs.push(copies.reset_status(StatementStatus::VmStep));
+        }
+        let first = costs[0];
+        assert!(first > 0 && costs.iter().all(|cost| *cost < first * 3 / 2), "{costs:?}");
+    }
 }
