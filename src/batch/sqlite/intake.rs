@@ -100,11 +100,16 @@ impl Intake {
     fn find(&mut self, id: &BatchId) -> Option<&mut Receiver> {
         let at = self.receiving.iter().position(|receiver| receiver.batch().id == *id)?;
         self.receiving[at..].rotate_left(1);
+        self.close_idle();
+        self.receiving.last_mut()
+    }
+
+    /// Closes the files of those that were longest idle.
+    fn close_idle(&mut self) {
         let idle = self.receiving.len().saturating_sub(OPEN_FILES);
         for receiver in &mut self.receiving[..idle] {
             receiver.close();
         }
-        self.receiving.last_mut()
     }
 
     fn submit(
@@ -137,6 +142,8 @@ impl Intake {
         };
         let receiver = Receiver::create(&self.shared.directory, batch.clone())?;
         self.receiving.push(receiver);
+        // It may be that none of them ever gets a page.
+        self.close_idle();
         self.shared.publish(&batch);
         Ok(SubmittedBatch::New(batch))
     }

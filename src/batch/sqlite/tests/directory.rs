@@ -262,6 +262,30 @@ async fn a_batch_whose_file_has_it_as_over_is_over() {
     assert_eq!(queue.ended_before(at(9), 9).await.unwrap(), [id]);
 }
 
+/// Number of files of the directory that this process has open.
+fn open_files(scratch: &Scratch) -> usize {
+    let root = fs::canonicalize(scratch.0.path()).unwrap();
+    let open = fs::read_dir("/proc/self/fd").unwrap().filter(|entry| {
+        let target = fs::read_link(entry.as_ref().unwrap().path());
+        target.is_ok_and(|target| target.starts_with(&root))
+    });
+    open.count()
+}
+
+#[tokio::test]
+async fn a_hundred_batches_that_get_no_page_keep_few_files_open() {
+    let scratch = Scratch::new();
+    let queue = scratch.open();
+    let first = submit(&queue, spec("me", None), at(0)).await;
+    for _ in 1..100 {
+        submit(&queue, spec("me", None), at(0)).await;
+    }
+    let open = open_files(&scratch);
+    assert!(open < 40, "{open}");
+    queue.append(&first, None, rows("a.example", 0, 3), at(0)).await.unwrap();
+    assert_eq!(queue.seal(&first, at(1)).await.unwrap().progress.rows, 3);
+}
+
 #[tokio::test]
 async fn a_hundred_running_batches_keep_few_files_open() {
     let scratch = Scratch::new();
@@ -274,12 +298,7 @@ async fn a_hundred_running_batches_keep_few_files_open() {
         let chunk = lease_one(&queue, at(1)).await;
         queue.complete(chunk.id, all(&chunk, Reason::NullMx), at(1)).await.unwrap();
         left -= 1;
-        let root = fs::canonicalize(scratch.0.path()).unwrap();
-        let open = fs::read_dir("/proc/self/fd").unwrap().filter(|entry| {
-            let target = fs::read_link(entry.as_ref().unwrap().path());
-            target.is_ok_and(|target| target.starts_with(&root))
-        });
-        assert!(open.count() < 120, "with {left} left");
+        assert!(open_files(&scratch) < 120, "with {left} left");
     }
     assert_eq!(queue.ended_before(at(9), 999).await.unwrap().len(), 100);
 }
