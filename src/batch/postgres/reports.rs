@@ -87,17 +87,6 @@ fn refuse(
     error: &QueueError,
 ) {
     for reply in replies {
-        let _ = reply.send(Err(duplicate(error)));
-    }
-}
-
-/// The same error once more.
-fn duplicate(error: &QueueError) -> QueueError {
-    match error {
-        QueueError::Full { place } => QueueError::Full { place: place.clone() },
-        QueueError::Unavailable { place, reason } => {
-            QueueError::Unavailable { place: place.clone(), reason: reason.clone() }
-        }
-        other => QueueError::Broken { place: String::new(), reason: other.to_string() },
+        let _ = reply.send(Err(error.clone()));
     }
 }

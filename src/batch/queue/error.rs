@@ -3,7 +3,7 @@
 use crate::campaign::id::BatchId;
 
 /// Why a queue cannot do what it is asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum QueueError {
     /// There is no such batch.
     #[error("there is no batch {0}")]

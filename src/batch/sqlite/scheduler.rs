@@ -190,7 +190,7 @@ impl Scheduler {
         }
         let error = committed.err().map(|fault| fault.into_queue_error(&place));
         for reply in replies {
-            let _ = reply.send(error.as_ref().map_or(Ok(()), |error| Err(duplicate(error))));
+            let _ = reply.send(error.clone().map_or(Ok(()), Err));
         }
     }
 
@@ -315,14 +315,6 @@ impl Scheduler {
                 work.close();
             }
         }
-    }
-}
-
-/// The same error once more, for everybody who waited for the same transaction.
-fn duplicate(error: &QueueError) -> QueueError {
-    match error {
-        QueueError::Full { place } => QueueError::Full { place: place.clone() },
-        other => QueueError::Broken { place: String::new(), reason: other.to_string() },
     }
 }
 

@@ -303,6 +303,7 @@ async fn an_error_shows_its_state_and_no_row() {
     let told = broken.to_string();
     assert!(told.contains("SQLSTATE 23505") && told.contains("results_d20833"), "{told}");
     assert!(!told.contains("secret"), "{told}");
+    assert_eq!(told.matches("failed").count(), 1, "{told}");
     assert_eq!(standing(&queue, &id).await.progress.finished_rows(), 0);
 }
 

@@ -1,9 +1,52 @@
 use std::fs;
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::batch::sqlite::{SqliteQueue, recovery};
 use crate::campaign::progress::State;
-use crate::queue_tests::{at, list, rows};
+use crate::queue_tests::{all, at, list, rows};
+use crate::verdict::Reason;
+
+/// A scheduler with a batch of three rows, and the batch's file.
+async fn scheduler(scratch: &TempDir) -> (Scheduler, PathBuf) {
+    let queue = SqliteQueue::open(scratch.path()).unwrap();
+    let id = list(&queue, rows("a.example", 0, 3)).await;
+    drop(queue);
+    let (shared, running, epoch) = recovery::open(scratch.path()).unwrap();
+    let file = shared.directory.batch(&id);
+    (Scheduler::new(Arc::new(shared), running, epoch), file)
+}
+
+/// Asks for one chunk.
+fn ask() -> LeaseRequest {
+    LeaseRequest { chunks: 1, chunks_per_group: 1, until: at(60) }
+}
+
+/// Brings results for all of a chunk, to a file that has to be opened again.
+fn report(scheduler: &mut Scheduler, chunk: &Lease) -> Result<(), QueueError> {
+    let (reply, mut answer) = oneshot::channel();
+    let known = all(chunk, Reason::NullMx);
+    let report = LeaseReport { lease: chunk.id, known, until: None, now: at(1) };
+    scheduler.running.iter_mut().for_each(RunningBatch::close);
+    scheduler.run_pass(vec![SchedulerJob::Report(report, reply)]);
+    answer.try_recv().unwrap()
+}
+
+#[tokio::test]
+async fn a_report_that_cannot_be_kept_is_told_once_why_and_where() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (mut scheduler, file) = scheduler(&scratch).await;
+    let chunk = scheduler.lease(&ask(), at(0)).unwrap().remove(0);
+    let sql = "CREATE TRIGGER odd BEFORE INSERT ON results BEGIN SELECT RAISE(ABORT, 'odd'); END";
+    Connection::open(&file).unwrap().execute_batch(sql).unwrap();
+    let told = report(&mut scheduler, &chunk).unwrap_err().to_string();
+    assert_eq!(told.matches("failed").count(), 1, "{told}");
+    assert!(told.contains(&*scratch.path().to_string_lossy()), "{told}");
+}
 
 #[tokio::test]
 async fn a_batch_whose_file_cannot_be_opened_is_worked_on_and_cancelled_once_it_can() {
@@ -21,7 +64,6 @@ async fn a_batch_whose_file_cannot_be_opened_is_worked_on_and_cancelled_once_it_
     assert!(scheduler.cancel(&id, at(0)).is_err(), "it is not over, and not said to be");
     assert_eq!(scheduler.next_due(at(0)).unwrap(), Some(at(0) + OPEN_AGAIN));
     fs::rename(&aside, &file).unwrap();
-    let ask = LeaseRequest { chunks: 1, chunks_per_group: 1, until: at(60) };
-    assert_eq!(scheduler.lease(&ask, at(2)).unwrap()[0].items.len(), 3);
+    assert_eq!(scheduler.lease(&ask(), at(2)).unwrap()[0].items.len(), 3);
     assert_eq!(scheduler.cancel(&id, at(3)).unwrap().state, State::Cancelled);
 }
