@@ -55,6 +55,14 @@ pub enum OpenError {
     /// The disk is full.
     #[error("the disk of {} is full: make room, then start again; nothing is lost", .0.display())]
     Full(PathBuf),
+    /// The machine failed to read it: that says nothing of what is in it.
+    #[error("{} cannot be read now ({reason}): see to its disk, then start again; nothing is lost", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The error of the store.
+        reason: String,
+    },
 }
 
 impl OpenError {
@@ -69,6 +77,11 @@ impl OpenError {
                 Self::NotWritable { path, reason: io::Error::other(error.to_string()) }
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::InUse(path),
+            Some(
+                ErrorCode::SystemIoFailure
+                | ErrorCode::OutOfMemory
+                | ErrorCode::FileLockingProtocolFailed,
+            ) => Self::Unreadable { path, reason: error.to_string() },
             _ => Self::damaged(path, error.to_string()),
         }
     }
@@ -89,7 +102,7 @@ impl OpenError {
             io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
                 Self::NotADirectory(path.to_owned())
             }
-            io::ErrorKind::StorageFull => Self::Full(path.to_owned()),
+            kind if is_no_room(kind) => Self::Full(path.to_owned()),
             _ => Self::NotWritable { path: path.to_owned(), reason: error },
         }
     }
@@ -127,10 +140,83 @@ impl StoreError {
         match self {
             Self::Caller(error) => error,
             Self::Sql(error) if is_full(&error) => QueueError::Full { place },
-            Self::File(error) if error.kind() == io::ErrorKind::StorageFull => {
-                QueueError::Full { place }
-            }
+            Self::File(error) if is_no_room(error.kind()) => QueueError::Full { place },
             other => QueueError::Broken { place, reason: other.to_string() },
         }
+    }
+
+    /// The error for a worker that brings results: they are worth another try if the trouble is
+    /// the disk's and may pass. A quota of the disk that is used up comes as such a trouble too.
+    pub(super) fn into_report_error(self, place: &str) -> QueueError {
+        match self {
+            Self::Sql(error) if may_pass(&error) => {
+                QueueError::Unavailable { place: place.to_owned(), reason: error.to_string() }
+            }
+            other => other.into_queue_error(place),
+        }
+    }
+}
+
+/// `true` if the file system says that there is no room: on the disk, or for this user.
+fn is_no_room(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// `true` if the same may succeed in a moment: the disk or the volume is away, or memory is short.
+fn may_pass(error: &rusqlite::Error) -> bool {
+    !is_full(error)
+        && matches!(
+            error.sqlite_error_code(),
+            Some(
+                ErrorCode::SystemIoFailure
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::OutOfMemory
+                    | ErrorCode::DatabaseBusy
+                    | ErrorCode::DatabaseLocked
+            )
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An error of SQLite with this code.
+    fn said(code: i32) -> rusqlite::Error {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
+    }
+
+    #[test]
+    fn a_disk_that_fails_to_read_a_file_does_not_make_it_damaged() {
+        let path = Path::new("/data/batches/x.db");
+        for code in [ffi::SQLITE_IOERR_READ, ffi::SQLITE_IOERR_FSTAT, ffi::SQLITE_NOMEM] {
+            let error = OpenError::of(path, &said(code));
+            assert!(matches!(error, OpenError::Unreadable { .. }), "{error}");
+        }
+        for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB, ffi::SQLITE_ERROR] {
+            let error = OpenError::of(path, &said(code));
+            assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+        }
+        let error = OpenError::of(path, &said(ffi::SQLITE_IOERR_SHMSIZE));
+        assert!(matches!(error, OpenError::Full(_)), "{error}");
+    }
+
+    #[test]
+    fn results_are_brought_again_after_a_trouble_of_the_disk_that_may_pass() {
+        let report = |code: i32| StoreError::from(said(code)).into_report_error("/data");
+        for code in [ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_CANTOPEN] {
+            let error = report(code);
+            assert!(matches!(error, QueueError::Unavailable { .. }), "{error}");
+        }
+        assert!(matches!(report(ffi::SQLITE_FULL), QueueError::Full { .. }));
+        assert!(matches!(report(ffi::SQLITE_CORRUPT), QueueError::Broken { .. }));
+    }
+
+    #[test]
+    fn a_quota_of_the_disk_that_is_used_up_is_a_full_disk() {
+        let error = || io::Error::from(io::ErrorKind::QuotaExceeded);
+        assert!(matches!(OpenError::of_io(Path::new("/data"), error()), OpenError::Full(_)));
+        let told = StoreError::from(error()).into_queue_error("/data");
+        assert!(matches!(told, QueueError::Full { .. }), "{told}");
     }
 }

@@ -113,6 +113,7 @@ fn resume(directory: &Directory, batch: Batch) -> Result<RunningBatch, OpenError
     }
     RunningBatch::open(batch, &path).map_err(|fault| match fault {
         StoreError::Sql(error) => OpenError::of(&path, &error),
+        StoreError::File(error) => OpenError::of_io(&path, error),
         other => OpenError::damaged(path.clone(), other.to_string()),
     })
 }

@@ -188,7 +188,7 @@ impl Scheduler {
             self.unrecorded.push(batch);
             self.record_ended();
         }
-        let error = committed.err().map(|fault| fault.into_queue_error(&place));
+        let error = committed.err().map(|fault| fault.into_report_error(&place));
         for reply in replies {
             let _ = reply.send(error.clone().map_or(Ok(()), Err));
         }

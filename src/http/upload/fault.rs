@@ -88,7 +88,12 @@ pub(super) fn failed(error: &UploadError) -> Status {
     match error {
         UploadError::TooLarge(_) => Status::out_of_range(error.to_string()),
         UploadError::NoRoom => Status::resource_exhausted(error.to_string()),
-        UploadError::Io(fault) if fault.kind() == io::ErrorKind::StorageFull => {
+        UploadError::Io(fault)
+            if matches!(
+                fault.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            ) =>
+        {
             tracing::error!(%error, "an upload was turned away");
             let mut details = ErrorDetails::with_error_info("DISK_FULL", "mailvet", []);
             details.set_retry_info(Some(DISK_FULL_WAIT));
@@ -109,10 +114,11 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_named_and_says_when_to_come_back() {
-        let full = UploadError::Io(io::Error::from(io::ErrorKind::StorageFull));
-        let details = failed(&full).get_error_details();
-        assert_eq!(details.error_info().unwrap().reason, "DISK_FULL");
-        assert_eq!(details.retry_info().unwrap().retry_delay, Some(DISK_FULL_WAIT));
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            let details = failed(&UploadError::Io(io::Error::from(kind))).get_error_details();
+            assert_eq!(details.error_info().unwrap().reason, "DISK_FULL");
+            assert_eq!(details.retry_info().unwrap().retry_delay, Some(DISK_FULL_WAIT));
+        }
     }
 
     #[test]

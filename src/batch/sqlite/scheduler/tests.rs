@@ -67,3 +67,18 @@ async fn a_batch_whose_file_cannot_be_opened_is_worked_on_and_cancelled_once_it_
     assert_eq!(scheduler.lease(&ask(), at(2)).unwrap()[0].items.len(), 3);
     assert_eq!(scheduler.cancel(&id, at(3)).unwrap().state, State::Cancelled);
 }
+
+#[tokio::test]
+async fn results_wait_for_a_file_that_is_away_and_are_kept_once_it_is_back() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (mut scheduler, file) = scheduler(&scratch).await;
+    let chunk = scheduler.lease(&ask(), at(0)).unwrap().remove(0);
+    scheduler.running[0].close();
+    let aside = file.with_extension("aside");
+    fs::rename(&file, &aside).unwrap();
+    let away = report(&mut scheduler, &chunk).unwrap_err();
+    assert!(matches!(away, QueueError::Unavailable { .. }), "{away}");
+    fs::rename(&aside, &file).unwrap();
+    report(&mut scheduler, &chunk).unwrap();
+    assert_eq!(scheduler.shared.batch(&chunk.batch).unwrap().state, State::Finished);
+}
