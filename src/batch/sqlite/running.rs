@@ -33,6 +33,8 @@ pub(super) struct RunningBatch {
     pub(super) known_due: Option<NextDue>,
     /// `true` once the catalog has heard that nothing but waiting rows is open.
     pub(super) is_told_to_wait: bool,
+    /// `true` once the log says that the file cannot be read; `false` again when it can.
+    pub(super) is_told_unreadable: bool,
     file: Option<OpenDatabase>,
 }
 
@@ -117,6 +119,7 @@ impl RunningBatch {
             window,
             known_due: None,
             is_told_to_wait: false,
+            is_told_unreadable: false,
             file: Some(held),
         };
         work.look_ahead(path);

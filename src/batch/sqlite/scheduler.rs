@@ -120,7 +120,7 @@ impl Scheduler {
             SchedulerJob::Lease(ask, now, reply) => {
                 send_reply(reply, self.lease(&ask, now), &place)
             }
-            SchedulerJob::NextDue(now, reply) => send_reply(reply, self.next_due(now), &place),
+            SchedulerJob::NextDue(now, reply) => send_reply(reply, Ok(self.next_due(now)), &place),
             SchedulerJob::Cancel(id, now, reply) => {
                 send_reply(reply, self.cancel(&id, now), &place)
             }
@@ -231,14 +231,17 @@ impl Scheduler {
                 LeaseId(*last)
             });
             match given {
-                Ok(given) if given.is_empty() => dry += 1,
                 Ok(given) => {
-                    dry = 0;
+                    work.is_told_unreadable = false;
+                    dry = if given.is_empty() { dry + 1 } else { 0 };
+                    if !given.is_empty() {
+                        self.shared.publish(&work.batch);
+                    }
                     leases.extend(given);
-                    self.shared.publish(&work.batch);
                 }
                 Err(fault) => {
                     dry += 1;
+                    leave_out(work, &fault);
                     trouble = Some(fault);
                 }
             }
@@ -249,7 +252,7 @@ impl Scheduler {
         }
     }
 
-    fn next_due(&mut self, now: SystemTime) -> Result<Option<SystemTime>, StoreError> {
+    fn next_due(&mut self, now: SystemTime) -> Option<SystemTime> {
         self.open_more();
         let mut first = (!self.unopened.is_empty()).then_some(now + OPEN_AGAIN);
         self.expire(now);
@@ -264,14 +267,21 @@ impl Scheduler {
                 }
                 _ => {
                     work.used = self.tick;
-                    let next = work.next_due(&path, now)?;
-                    work.known_due = Some(NextDue { seen_at: now, is_due: true, next });
-                    next
+                    match work.next_due(&path, now) {
+                        Ok(next) => {
+                            work.known_due = Some(NextDue { seen_at: now, is_due: true, next });
+                            next
+                        }
+                        Err(fault) => {
+                            leave_out(work, &fault);
+                            Some(now + OPEN_AGAIN)
+                        }
+                    }
                 }
             };
             first = [first, ends, next].into_iter().flatten().min();
         }
-        Ok(first)
+        first
     }
 
     fn cancel(&mut self, id: &BatchId, now: SystemTime) -> Result<Batch, StoreError> {
@@ -315,6 +325,16 @@ impl Scheduler {
                 work.close();
             }
         }
+    }
+}
+
+/// Leaves a batch whose file cannot be read to the next look, which opens it again; the others go
+/// on. The log says so once, not with each of the looks that follow within seconds.
+fn leave_out(work: &mut RunningBatch, fault: &StoreError) {
+    work.close();
+    if !work.is_told_unreadable {
+        work.is_told_unreadable = true;
+        tracing::warn!(%fault, batch = %work.batch.id, "a batch is left out until it can be read");
     }
 }
 

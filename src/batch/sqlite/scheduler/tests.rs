@@ -62,7 +62,7 @@ async fn a_batch_whose_file_cannot_be_opened_is_worked_on_and_cancelled_once_it_
     fs::rename(&file, &aside).unwrap();
     scheduler.run_job(SchedulerJob::Sealed(Box::new(sealed)));
     assert!(scheduler.cancel(&id, at(0)).is_err(), "it is not over, and not said to be");
-    assert_eq!(scheduler.next_due(at(0)).unwrap(), Some(at(0) + OPEN_AGAIN));
+    assert_eq!(scheduler.next_due(at(0)), Some(at(0) + OPEN_AGAIN));
     fs::rename(&aside, &file).unwrap();
     assert_eq!(scheduler.lease(&ask(), at(2)).unwrap()[0].items.len(), 3);
     assert_eq!(scheduler.cancel(&id, at(3)).unwrap().state, State::Cancelled);
@@ -81,4 +81,21 @@ async fn results_wait_for_a_file_that_is_away_and_are_kept_once_it_is_back() {
     fs::rename(&aside, &file).unwrap();
     report(&mut scheduler, &chunk).unwrap();
     assert_eq!(scheduler.shared.batch(&chunk.batch).unwrap().state, State::Finished);
+}
+
+#[tokio::test]
+async fn a_batch_whose_file_cannot_be_read_is_named_and_keeps_no_others() {
+    let scratch = tempfile::tempdir().unwrap();
+    drop(scheduler(&scratch).await);
+    let (mut scheduler, file) = scheduler(&scratch).await;
+    let aside = file.with_extension("aside");
+    fs::rename(&file, &aside).unwrap();
+    let leases = scheduler.lease(&LeaseRequest { chunks: 9, ..ask() }, at(0)).unwrap();
+    assert_eq!(leases.len(), 1, "the other batch is worked on");
+    let told: Vec<bool> = scheduler.running.iter().map(|work| work.is_told_unreadable).collect();
+    assert_eq!(told.iter().filter(|told| **told).count(), 1);
+    assert_eq!(scheduler.next_due(at(1)), Some(at(1) + OPEN_AGAIN));
+    fs::rename(&aside, &file).unwrap();
+    assert_eq!(scheduler.lease(&LeaseRequest { chunks: 9, ..ask() }, at(3)).unwrap().len(), 1);
+    assert!(scheduler.running.iter().all(|work| !work.is_told_unreadable), "it is there again");
 }
