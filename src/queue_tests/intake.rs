@@ -23,6 +23,20 @@ pub(crate) async fn rows_that_reach_one_mailbox_are_one_item(backend: &dyn Backe
     assert_eq!(asked, [vec!["Jo@a.example", "al@a.example"], vec!["x@b.example"]]);
 }
 
+pub(crate) async fn an_address_with_a_nul_is_asked_as_the_mailbox_that_it_reaches(
+    backend: &dyn Backend,
+) {
+    let queue = backend.open();
+    let clean = row("jane@a.example");
+    let with_nul = NewRow { address: "ja\0ne@a.example".to_owned(), ..clean.clone() };
+    list(&*queue, vec![with_nul, clean]).await;
+    let queue = backend.again(queue);
+    let chunk = lease_one(&*queue, at(1)).await;
+    // A store may have no NUL, and then has nothing in its place.
+    let asked = chunk.items.iter().map(|item| item.address.replace('\0', ""));
+    assert_eq!(asked.collect::<Vec<_>>(), ["jane@a.example"]);
+}
+
 pub(crate) async fn an_item_has_the_latest_consent_of_its_rows(backend: &dyn Backend) {
     let queue = backend.open();
     let id = submit(&*queue, spec("me", None), at(0)).await;
