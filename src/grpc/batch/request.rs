@@ -29,6 +29,11 @@ pub(super) const MOST_TALLIES: usize = 100_000;
 pub(super) fn spec(spec: proto::BatchSpec, owner: String) -> Result<Spec, BadField> {
     name("spec.request_id", &spec.request_id)?;
     name("spec.display_name", &spec.display_name)?;
+    if spec.request_id.contains('\0') {
+        // It is looked up as it was given, and not every store knows it.
+        let message = "has the character NUL in it; leave that out";
+        return Err(BadField::new("spec.request_id", message));
+    }
     Ok(Spec {
         owner,
         request_id: (!spec.request_id.is_empty()).then_some(spec.request_id),
@@ -247,6 +252,11 @@ mod tests {
         let of = |options| proto::BatchSpec { options: Some(options), ..Default::default() };
         assert_eq!(
             bad(proto::BatchSpec { request_id: long.clone(), ..Default::default() }),
+            "spec.request_id"
+        );
+        let with_nul = "spring\0".to_owned();
+        assert_eq!(
+            bad(proto::BatchSpec { request_id: with_nul, ..Default::default() }),
             "spec.request_id"
         );
         assert_eq!(
