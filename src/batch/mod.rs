@@ -30,6 +30,7 @@ mod limits;
 mod log_lines;
 mod prospect;
 mod relay;
+mod stored_reasons;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -33,6 +33,7 @@ const REGISTERED_AFTER_CONSENT: &str = "registered_after_consent";
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Outcome {
     /// All reasons, the deciding one first; never empty.
+    #[serde(deserialize_with = "super::stored_reasons::of_outcome")]
     reasons: Vec<Reason>,
     action: Action,
     stage: String,

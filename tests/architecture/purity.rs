@@ -34,6 +34,7 @@ const PURE_FILES: &[&str] = &[
     "batch/queue.rs",
     "batch/queue/",
     "batch/store.rs",
+    "batch/stored_reasons.rs",
     "batch/time.rs",
     "cache/config.rs",
     "cache/counters.rs",

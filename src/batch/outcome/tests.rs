@@ -103,6 +103,19 @@ fn keys_of_a_later_version_are_read_over() {
 }
 
 #[test]
+fn a_reason_of_a_later_version_was_not_understood() {
+    let of = |reasons: [&str; 2]| {
+        let text = serde_json::json!({ "reasons": reasons, "action": "review", "stage": "rcpt" });
+        let outcome: Outcome = serde_json::from_value(text).unwrap();
+        outcome.into_verification("jane@example.com").judgement.reasons
+    };
+    let deciding = of(["of_tomorrow", "role_account"]);
+    assert_eq!(deciding, [Reason::ProtocolError, Reason::RoleAccount]);
+    assert_eq!(deciding[0].verdict(), Verdict::Unknown, "it condemns nobody");
+    assert_eq!(of(["mailbox_accepted", "of_tomorrow"]), [Reason::MailboxAccepted]);
+}
+
+#[test]
 fn debug_shows_no_words_of_a_server() {
     let shown = format!("{:?}", Outcome::of(&seen()));
     assert!(!shown.contains("jane"), "{shown}");

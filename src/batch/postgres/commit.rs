@@ -22,6 +22,7 @@ use super::tables::at;
 use super::write::write;
 use crate::batch::log_lines::log_finished;
 use crate::batch::queue::LeaseId;
+use crate::batch::stored_reasons;
 use crate::batch::time::time;
 use crate::campaign::progress::{Batch, Progress};
 use crate::verdict::Reason;
@@ -270,8 +271,8 @@ fn running(row: &Row) -> Result<Batch, DatabaseFault> {
         progress: Progress {
             rows: row.get::<_, i64>(5).unsigned_abs(),
             mailboxes: row.get::<_, i64>(6).unsigned_abs(),
-            finished: serde_json::from_str(row.get(7))?,
-            waiting: serde_json::from_str(row.get(8))?,
+            finished: stored_reasons::counts(row.get(7))?,
+            waiting: stored_reasons::counts(row.get(8))?,
             next_retry_at: None,
             last_retry_at: None,
             forecast: None,

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::engine::{Engine, batch_id, find, limit, query, uuid};
 use super::error::DatabaseFault;
 use crate::batch::queue::{QueueError, Usage};
+use crate::batch::stored_reasons;
 use crate::batch::time::{ceiling, time};
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress, State};
@@ -145,8 +146,8 @@ fn read(row: &Row) -> Result<Batch, DatabaseFault> {
         progress: Progress {
             rows: count(6),
             mailboxes: count(7),
-            finished: serde_json::from_str(row.get(8))?,
-            waiting: serde_json::from_str(row.get(9))?,
+            finished: stored_reasons::counts(row.get(8))?,
+            waiting: stored_reasons::counts(row.get(9))?,
             next_retry_at: at(11),
             last_retry_at: at(12),
             forecast: None,

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::error::{OpenError, StoreError};
 use super::time::{floor, time};
 use super::{directory, outbox, schema};
+use crate::batch::stored_reasons::StoredCounts;
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress};
 
@@ -239,6 +240,7 @@ fn progress_text(progress: &Progress) -> Result<String, StoreError> {
 }
 
 fn progress(text: &str) -> Result<Progress, StoreError> {
-    let (rows, mailboxes, finished, waiting) = serde_json::from_str(text)?;
+    let (rows, mailboxes, StoredCounts(finished), StoredCounts(waiting)) =
+        serde_json::from_str(text)?;
     Ok(Progress { rows, mailboxes, finished, waiting, ..Progress::default() })
 }

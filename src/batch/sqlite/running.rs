@@ -13,6 +13,7 @@ use super::outcome_dictionary::OutcomeWriter;
 use super::schema::{self, Reasons};
 use super::time::{floor, time};
 use crate::batch::queue::LeaseId;
+use crate::batch::stored_reasons;
 use crate::campaign::progress::{Batch, State};
 use crate::verdict::Reason;
 
@@ -106,8 +107,8 @@ impl RunningBatch {
         batch.state =
             schema::state(&state).ok_or(StoreError::Unexpected("its state is not known"))?;
         batch.ended_at = ended_at.map(time);
-        batch.progress.finished = serde_json::from_str(&finished)?;
-        batch.progress.waiting = serde_json::from_str(&waiting)?;
+        batch.progress.finished = stored_reasons::counts(&finished)?;
+        batch.progress.waiting = stored_reasons::counts(&waiting)?;
         batch.progress.oldest_evidence = oldest.map(time);
         batch.progress.registered_after_consent = late.unwrap_or_default().unsigned_abs();
         batch.progress.unchecked_consents = unchecked.unwrap_or_default().unsigned_abs();

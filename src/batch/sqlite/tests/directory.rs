@@ -1,5 +1,6 @@
 //! The data directory.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -11,11 +12,11 @@ use rusqlite::Connection;
 use tokio::task::JoinSet;
 
 use super::Scratch;
-use crate::batch::queue::{Queue, QueueError};
+use crate::batch::queue::{Order, Queue, QueueError};
 use crate::batch::sqlite::{OpenError, READERS, SqliteQueue};
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::State;
-use crate::queue_tests::{all, at, lease_one, list, rows, spec, standing, submit};
+use crate::queue_tests::{all, at, known, lease_one, list, read, rows, spec, standing, submit};
 use crate::verdict::Reason;
 
 fn refused(path: &Path) -> OpenError {
@@ -134,6 +135,42 @@ async fn what_a_later_version_wrote_is_left_alone() {
         version(&path, 1);
     }
     assert_eq!(standing(&scratch.open(), &id).await.progress.rows, 3);
+}
+
+#[tokio::test]
+async fn a_reason_of_a_later_version_keeps_no_batch_from_being_read_and_worked_on() {
+    let scratch = Scratch::new();
+    let queue = scratch.open();
+    let ended = list(&queue, rows("a.example", 0, 3)).await;
+    let chunk = lease_one(&queue, at(1)).await;
+    queue.complete(chunk.id, all(&chunk, Reason::NullMx), at(1)).await.unwrap();
+    let runs = list(&queue, rows("b.example", 0, 3)).await;
+    let chunk = lease_one(&queue, at(2)).await;
+    let first = vec![known(chunk.items[0].number, Reason::NullMx)];
+    queue.complete(chunk.id, first, at(2)).await.unwrap();
+    drop(queue);
+    let rename = |path: &Path, sql: &str| Connection::open(path).unwrap().execute_batch(sql);
+    let catalog = "UPDATE batches SET progress = replace(progress, 'null_mx', 'of_tomorrow')";
+    rename(&scratch.0.path().join("catalog.db"), catalog).unwrap();
+    for id in [&ended, &runs] {
+        let batch = "UPDATE reasons SET name = 'of_tomorrow' WHERE name = 'null_mx';
+            UPDATE meta SET finished = replace(finished, 'null_mx', 'of_tomorrow');
+            UPDATE outcomes SET outcome = replace(outcome, 'null_mx', 'of_tomorrow')";
+        rename(&file_of(&scratch, id), batch).unwrap();
+    }
+    let queue = scratch.open();
+    for (id, count, state) in [(&ended, 3, State::Finished), (&runs, 1, State::Running)] {
+        let batch = standing(&queue, id).await;
+        let finished = BTreeMap::from([(Reason::ProtocolError, count as u64)]);
+        assert_eq!((batch.state, batch.progress.finished), (state, finished));
+        let found = read(&queue, id, Order::Completion, 9).await;
+        let reasons: Vec<Reason> = found.iter().map(|row| row.outcome.reason()).collect();
+        assert_eq!(reasons, vec![Reason::ProtocolError; count]);
+    }
+    assert_eq!(queue.batches("me", None, 9).await.unwrap().len(), 2);
+    let chunk = lease_one(&queue, at(3)).await;
+    queue.complete(chunk.id, all(&chunk, Reason::NullMx), at(3)).await.unwrap();
+    assert_eq!(standing(&queue, &runs).await.state, State::Finished);
 }
 
 #[tokio::test]
