@@ -30,6 +30,13 @@ pub(super) struct Egress {
     secret: String,
 }
 
+/// The addresses of one exchanger that may be dialled, in order. Never empty.
+pub(super) struct ExchangerTargets {
+    targets: Vec<Target>,
+    /// They are from a DNS answer that has expired, and serve because DNS failed.
+    stale: bool,
+}
+
 impl Egress {
     pub(super) fn new(
         identity: &EgressIdentity,
@@ -61,14 +68,14 @@ impl Egress {
         exchanger: &DomainName,
         hints: Hints,
     ) -> Result<Session<Box<dyn Stream>>, Observation> {
-        let targets = self.targets(context, exchanger).await.map_err(|reason| {
+        let found = self.targets(context, exchanger).await.map_err(|reason| {
             let answer = RecipientAnswer::NoReply { stage: Stage::Connect, reason };
             Observation::new(answer, None, context.clock.now())
         })?;
         let mut last = None;
         let limit = self.config.time_limits.connect;
         let until = context.clock.now() + limit * LIMITS;
-        for target in targets {
+        for target in found.targets {
             let began = context.clock.now();
             if last.is_some() && began >= until {
                 break;
@@ -87,7 +94,8 @@ impl Egress {
             match dialled {
                 Ok(connection) => {
                     context.counters.connections.fetch_add(1, Ordering::Relaxed);
-                    return Ok(self.session(context, exchanger, address, connection, hints));
+                    let peer = Peer { exchanger: exchanger.clone(), address, stale: found.stale };
+                    return Ok(self.session(context, peer, connection, hints));
                 }
                 Err(reason) => {
                     context.counters.connections_failed.fetch_add(1, Ordering::Relaxed);
@@ -107,8 +115,7 @@ impl Egress {
     fn session(
         &self,
         context: &Context,
-        exchanger: &DomainName,
-        address: IpAddr,
+        peer: Peer,
         connection: Connection,
         hints: Hints,
     ) -> Session<Box<dyn Stream>> {
@@ -120,7 +127,6 @@ impl Egress {
             tls: context.tls.clone(),
             clock: context.clock,
         };
-        let peer = Peer { exchanger: exchanger.clone(), address };
         let deadline = context.clock.now() + self.config.time_limits.session;
         Session::new(connection.stream, peer, &setup, hints, deadline)
     }
@@ -130,14 +136,14 @@ impl Egress {
         &self,
         context: &Context,
         exchanger: &DomainName,
-    ) -> Result<Vec<Target>, NoReply> {
-        let addresses = match literal(exchanger) {
-            Some(address) => vec![address],
-            None => match context.hosts.host(exchanger, None).await.map(|cached| cached.value) {
+    ) -> Result<ExchangerTargets, NoReply> {
+        let (addresses, stale) = match literal(exchanger) {
+            Some(address) => (vec![address], false),
+            None => match context.hosts.host(exchanger, None).await {
                 Err(_) => return Err(NoReply::DnsFailure),
-                Ok(facts) if !facts.exists => return Err(NoReply::HostNotFound),
-                Ok(facts) if facts.addresses.is_empty() => return Err(NoReply::NoAddress),
-                Ok(facts) => facts.addresses.clone(),
+                Ok(host) if !host.value.exists => return Err(NoReply::HostNotFound),
+                Ok(host) if host.value.addresses.is_empty() => return Err(NoReply::NoAddress),
+                Ok(host) => (host.value.addresses.clone(), host.stale),
             },
         };
         let chosen = self.config.source_v4.is_some() || self.config.source_v6.is_some();
@@ -148,7 +154,10 @@ impl Egress {
             .filter(|target| !chosen || self.config.source(target.address()).is_some())
             .take(ADDRESSES)
             .collect();
-        if targets.is_empty() { Err(NoReply::TargetRefused) } else { Ok(targets) }
+        if targets.is_empty() {
+            return Err(NoReply::TargetRefused);
+        }
+        Ok(ExchangerTargets { targets, stale })
     }
 }
 

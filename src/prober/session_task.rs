@@ -134,6 +134,7 @@ fn greeted(
     let capabilities = &session.facts().capabilities;
     let opened = SessionTerms {
         address,
+        stale: session.peer().stale,
         pipelining: capabilities.pipelining,
         may_want_mail_again: session.may_want_mail_again(),
         recipients_max: capabilities.recipients_max,

@@ -79,6 +79,8 @@ pub enum DomainAnswer<'a> {
     Literal,
     /// These facts.
     Facts(&'a DomainFacts),
+    /// These facts, which have expired and serve because DNS failed (RFC 8767).
+    Stale(&'a DomainFacts),
     /// The lookup failed.
     Failed(&'a DnsFailure),
 }
@@ -166,11 +168,19 @@ fn find(case: &Case<'_>) -> Conclusion {
     if case.traits.impossible_at_provider {
         return Conclusion::new(Reason::ProviderRule, DecisionStage::Syntax);
     }
+    let conclusion = conclude(case);
+    match case.domain {
+        DomainAnswer::Stale(_) => conclusion.on_stale_facts(),
+        _ => conclusion,
+    }
+}
+
+fn conclude(case: &Case<'_>) -> Conclusion {
     let exchangers = match case.domain {
         DomainAnswer::NotAsked => return Conclusion::new(Reason::NotProbed, DecisionStage::Syntax),
         DomainAnswer::Failed(_) => return Conclusion::new(Reason::DnsFailure, DecisionStage::Dns),
         DomainAnswer::Literal => &[][..],
-        DomainAnswer::Facts(facts) => match &facts.route {
+        DomainAnswer::Facts(facts) | DomainAnswer::Stale(facts) => match &facts.route {
             Route::NoSuchDomain => {
                 return Conclusion::new(Reason::DomainNotFound, DecisionStage::Dns);
             }
@@ -186,6 +196,16 @@ fn find(case: &Case<'_>) -> Conclusion {
 }
 
 impl Conclusion {
+    /// The conclusion where the facts about the domain have expired: its mail may be elsewhere by
+    /// now, so a server that does not know the recipient condemns nothing. One that accepts it, or
+    /// asks for another try, is believed.
+    fn on_stale_facts(self) -> Self {
+        if self.reason.verdict() != Verdict::Undeliverable {
+            return self;
+        }
+        Self { decided_by: self.decided_by, ..Self::new(Reason::DnsFailure, self.stage) }
+    }
+
     fn judgement(self, traits: Traits, policy: &Policy) -> Judgement {
         let reasons = self.reasons(traits);
         let reason = reasons[0];

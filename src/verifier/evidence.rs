@@ -31,6 +31,11 @@ impl DomainEvidence {
         }
     }
 
+    /// `true` if the facts have expired, and serve because DNS failed.
+    pub(super) fn is_stale(&self) -> bool {
+        matches!(self, Self::Facts(facts) if facts.stale)
+    }
+
     /// Exchangers to ask about a recipient, if there are any.
     pub(super) fn target(&self) -> Option<ProbeTarget> {
         match self {
@@ -61,6 +66,8 @@ pub(super) struct CachedProbe {
 pub(super) struct ProbeEvidence {
     /// The domain's facts at the time; `None` for an address literal.
     pub(super) facts: Option<Arc<DomainFacts>>,
+    /// True if they had expired: the exchangers may not be the domain's any more.
+    pub(super) stale: bool,
     /// The exchangers' answers.
     pub(super) outcome: ProbeOutcome,
     /// True if the dialogue was recorded.
@@ -68,6 +75,9 @@ pub(super) struct ProbeEvidence {
     /// True if the control recipient was asked for, where that mattered.
     pub(super) tested_catch_all: bool,
 }
+
+/// The DNS failure where expired facts served.
+const STALE: &str = "the domain could not be looked up for now, and its last answer has expired";
 
 /// Everything known.
 #[derive(Clone, Debug)]
@@ -86,10 +96,13 @@ impl AddressEvidence {
         match self {
             Self::Unprobed(DomainEvidence::NotAsked) => DomainAnswer::NotAsked,
             Self::Unprobed(DomainEvidence::Literal(_)) => DomainAnswer::Literal,
-            Self::Unprobed(DomainEvidence::Facts(facts)) => DomainAnswer::Facts(&facts.value),
+            Self::Unprobed(DomainEvidence::Facts(facts)) => {
+                domain_answer(&facts.value, facts.stale)
+            }
             Self::Unprobed(DomainEvidence::Failed(failure)) => DomainAnswer::Failed(failure),
             Self::Probed(probed) | Self::Remembered(probed) => {
-                probed.facts.as_deref().map_or(DomainAnswer::Literal, DomainAnswer::Facts)
+                let facts = probed.facts.as_deref();
+                facts.map_or(DomainAnswer::Literal, |facts| domain_answer(facts, probed.stale))
             }
         }
     }
@@ -97,7 +110,7 @@ impl AddressEvidence {
     /// The domain's facts, if there are any.
     pub(super) fn facts(&self) -> Option<&DomainFacts> {
         match self.answer() {
-            DomainAnswer::Facts(facts) => Some(facts),
+            DomainAnswer::Facts(facts) | DomainAnswer::Stale(facts) => Some(facts),
             _ => None,
         }
     }
@@ -114,6 +127,7 @@ impl AddressEvidence {
     pub(super) fn dns_failure(&self) -> Option<String> {
         match self.answer() {
             DomainAnswer::Failed(failure) => Some(failure.to_string()),
+            DomainAnswer::Stale(_) => Some(STALE.to_owned()),
             _ => None,
         }
     }
@@ -127,4 +141,8 @@ impl AddressEvidence {
             Self::Remembered(_) => true,
         }
     }
+}
+
+fn domain_answer(facts: &DomainFacts, stale: bool) -> DomainAnswer<'_> {
+    if stale { DomainAnswer::Stale(facts) } else { DomainAnswer::Facts(facts) }
 }

@@ -74,14 +74,19 @@ impl Verifier {
         }
         let now = self.clock.now();
         let control = &evidence.outcome.control;
-        let until = now + lifetime::lifetime(judgement, control, &self.config);
+        let lasts = lifetime::lifetime(judgement, control, &self.config);
+        // Expired facts are asked for again as soon as DNS may answer.
+        let most = if evidence.stale { self.config.remember_unknown } else { lasts };
+        let until = now + lasts.min(most);
         let is_open = lifetime::is_open(judgement, control);
         let cached = CachedProbe {
             evidence: Arc::clone(evidence),
             is_settled: judgement.verdict != Verdict::Unknown && !is_open,
             suggested_domain,
         };
-        self.keep_shared(&mailbox, &cached, Lifespan { gathered_at: now, valid_until: until });
+        if !evidence.stale {
+            self.keep_shared(&mailbox, &cached, Lifespan { gathered_at: now, valid_until: until });
+        }
         if self.config.max_remembered > 0 {
             // Boxed: it is large, and soon over.
             Box::pin(self.remembered.insert(mailbox, cached, now, until, now)).await;

@@ -21,7 +21,7 @@ pub(super) struct VerificationParts<'a> {
     pub(super) outcome: Option<&'a ProbeOutcome>,
     /// Time of the DNS answers, if DNS was asked.
     pub(super) looked_up_at: Option<SystemTime>,
-    /// The DNS failure, if there was one.
+    /// The DNS failure, if there was one; it counts where the judgement rests on it.
     pub(super) dns_failure: Option<String>,
     pub(super) from_cache: bool,
     pub(super) transcript: bool,
@@ -100,22 +100,23 @@ pub(super) fn assemble(parts: VerificationParts<'_>, now: SystemTime) -> Verific
 
 fn evidence(parts: &VerificationParts<'_>) -> Evidence {
     let attempts = parts.outcome.map_or(&[][..], |outcome| &outcome.attempts);
+    let rests_on_dns = parts.judgement.reason == Reason::DnsFailure;
+    let dns_failure = parts.dns_failure.clone().filter(|_| rests_on_dns);
     let Some(attempt) = parts.judgement.decided_by.and_then(|index| attempts.get(index)) else {
         return Evidence {
             gathered_at: parts.looked_up_at,
-            failure: Some(match &parts.dns_failure {
-                Some(failure) => failure.clone(),
-                None => explanation(parts),
-            }),
+            failure: Some(dns_failure.unwrap_or_else(|| explanation(parts))),
             from_cache: parts.from_cache,
             ..Evidence::default()
         };
     };
     let (reply, rule, failure) = match &attempt.observation.answer {
         RecipientAnswer::Replied { reply, explanation, .. } => {
-            (Some(Arc::clone(reply)), Some(Arc::clone(&explanation.rule)), None)
+            (Some(Arc::clone(reply)), Some(Arc::clone(&explanation.rule)), dns_failure)
         }
-        RecipientAnswer::NoReply { reason, .. } => (None, None, Some(describe(reason))),
+        RecipientAnswer::NoReply { reason, .. } => {
+            (None, None, Some(dns_failure.unwrap_or_else(|| describe(reason))))
+        }
     };
     Evidence {
         exchanger: Some(attempt.exchanger.clone()),

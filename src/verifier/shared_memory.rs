@@ -48,6 +48,9 @@ impl Verifier {
         let stored: StoredEvidence = serde_json::from_slice(&answer.body).ok()?;
         let evidence = Arc::new(ProbeEvidence {
             facts,
+            // The process that asked had facts of its own, and keeps nothing that rests on expired
+            // ones.
+            stale: false,
             outcome: stored.outcome.into_outcome().ok()?,
             transcript: false,
             tested_catch_all: stored.tested_catch_all,

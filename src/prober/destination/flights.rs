@@ -71,7 +71,8 @@ impl<T> Destination<T> {
         self.last_used = now;
         let Some(session) = self.pool.get_mut(id) else { return };
         let flight = std::mem::take(&mut session.flight);
-        let (exchanger, address) = (session.exchanger.clone(), session.address);
+        let (address, stale) = (session.address, session.stale);
+        let exchanger = session.exchanger.clone();
         let mut findings = FlightFindings {
             over: landed.ended.is_some(),
             learned: landed.learned,
@@ -85,6 +86,7 @@ impl<T> Destination<T> {
                 session: Some(id),
                 exchanger: &exchanger,
                 address,
+                stale,
                 at: now,
                 transcript: brought.transcript.take(),
             };
@@ -345,6 +347,7 @@ impl<T> Destination<T> {
             session: None,
             exchanger: &exchanger,
             address: why.address,
+            stale: false,
             at: why.at,
             transcript: None,
         };

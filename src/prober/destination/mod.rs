@@ -118,6 +118,8 @@ struct PooledSession {
     exchanger: DomainName,
     state: SessionState,
     address: Option<std::net::IpAddr>,
+    /// The address is from a DNS answer that has expired.
+    stale: bool,
     budget: SessionBudget,
     /// Recipients it answered.
     answered: u32,

@@ -150,6 +150,7 @@ impl SessionPool {
             exchanger: exchanger.clone(),
             state: SessionState::Opening,
             address: None,
+            stale: false,
             budget: SessionBudget::new(now),
             answered: 0,
             taken: 0,

@@ -59,7 +59,7 @@ impl<T> Destination<T> {
         } else {
             None
         };
-        let evidence = context.observation(answer);
+        let evidence = context.recipient_observation(answer);
         let domain = job.asked.domain.clone();
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
         if known.is_none() && wanted && lane.await_control(&domain, id) {

@@ -16,6 +16,8 @@ use crate::smtp::{NoReply, Observation, RecipientAnswer};
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::prober) struct SessionTerms {
     pub(in crate::prober) address: Option<IpAddr>,
+    /// The address is from a DNS answer that has expired.
+    pub(in crate::prober) stale: bool,
     pub(in crate::prober) pipelining: bool,
     /// `MAIL` may have to be said again: under TLS, or with another sender.
     pub(in crate::prober) may_want_mail_again: bool,
@@ -43,7 +45,7 @@ impl<T> Destination<T> {
         now: SystemTime,
     ) {
         let Some(session) = self.pool.get_mut(id) else { return };
-        session.address = opened.address;
+        (session.address, session.stale) = (opened.address, opened.stale);
         session.budget = SessionBudget::new(now);
         session.transactions_max = opened.transactions_max;
         session.careful = opened.may_want_mail_again;

@@ -53,6 +53,8 @@ struct Domains {
     asked: Vec<String>,
     /// The hosts asked for, in order.
     asked_hosts: Vec<String>,
+    /// Whether look-ups of domains fail, and those of hosts.
+    failing: (bool, bool),
 }
 
 impl World {
@@ -87,6 +89,11 @@ impl World {
     /// Makes each look-up of a domain take so long.
     pub(crate) fn slow_dns(&self, delay: Duration) {
         self.domains.lock().unwrap().delay = delay;
+    }
+
+    /// Makes all look-ups of domains fail or not, and those of hosts.
+    pub(crate) fn fail_dns(&self, domains: bool, hosts: bool) {
+        self.domains.lock().unwrap().failing = (domains, hosts);
     }
 
     /// The domains that DNS was asked for since the last time.
@@ -177,6 +184,9 @@ impl Lookup for World {
         let (route, delay) = {
             let mut domains = self.domains.lock().unwrap();
             domains.asked.push(domain.to_string());
+            if domains.failing.0 {
+                return Err(DnsFailure::Timeout);
+            }
             (domains.routes.get(domain).cloned().unwrap_or(Route::NoSuchDomain), domains.delay)
         };
         sleep(delay).await;
@@ -192,7 +202,13 @@ impl Lookup for World {
     }
 
     async fn host(&self, host: &DomainName) -> Result<HostFacts, DnsFailure> {
-        self.domains.lock().unwrap().asked_hosts.push(host.to_string());
+        {
+            let mut domains = self.domains.lock().unwrap();
+            domains.asked_hosts.push(host.to_string());
+            if domains.failing.1 {
+                return Err(DnsFailure::Timeout);
+            }
+        }
         let hosts = self.hosts.lock().unwrap();
         let known = hosts.get(host);
         Ok(HostFacts {

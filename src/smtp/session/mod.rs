@@ -52,6 +52,8 @@ pub struct Peer {
     pub exchanger: DomainName,
     /// The address that was dialled.
     pub address: IpAddr,
+    /// It is from a DNS answer that has expired: another host may have it by now.
+    pub stale: bool,
 }
 
 /// One session.

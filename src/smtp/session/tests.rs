@@ -27,7 +27,8 @@ fn setup(config: Config) -> SessionSetup {
 }
 
 fn peer() -> Peer {
-    Peer { exchanger: DomainName::from_ascii("mx.example.com"), address: [192, 0, 2, 9].into() }
+    let exchanger = DomainName::from_ascii("mx.example.com");
+    Peer { exchanger, address: [192, 0, 2, 9].into(), stale: false }
 }
 
 fn transaction(locals: &[&str]) -> Transaction {

@@ -33,6 +33,27 @@ fn a_dns_failure_is_never_a_negative_answer() {
 }
 
 #[test]
+fn expired_facts_condemn_nobody_and_what_else_the_exchangers_say_stands() {
+    let facts = one_exchanger();
+    let reason = |answer| {
+        let outcome = outcome(answer);
+        let domain = DomainAnswer::Stale(&facts);
+        let case = Case { traits: Traits::default(), domain, outcome: Some(&outcome) };
+        let judgement = judge(&case, &Policy::default());
+        assert_eq!(judgement.decided_by, Some(0));
+        judgement.reason
+    };
+    for meaning in [Meaning::MailboxNotFound, Meaning::MailboxDisabled, Meaning::RelayDenied] {
+        assert_eq!(reason(at_rcpt(550, meaning)), Reason::DnsFailure, "{meaning:?}");
+    }
+    let missing = nothing(smtp::Stage::Connect, NoReply::HostNotFound);
+    assert_eq!(reason(missing), Reason::DnsFailure);
+    assert_eq!(reason(at_rcpt(250, Meaning::Accepted)), Reason::MailboxAccepted);
+    assert_eq!(reason(at_rcpt(552, Meaning::MailboxFull)), Reason::MailboxFull);
+    assert_eq!(reason(at_rcpt(450, Meaning::Greylisted)), Reason::Greylisted);
+}
+
+#[test]
 fn exchangers_that_all_do_not_exist_are_no_mail_host() {
     let facts =
         facts(Route::Exchangers([exchanger("mx1.test", 10), exchanger("mx2.test", 20)].into()));

@@ -6,6 +6,7 @@ mod domain;
 mod memory;
 mod prior;
 mod shared_memory;
+mod stale;
 mod suggestions;
 
 use std::sync::Arc;

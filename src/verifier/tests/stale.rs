@@ -1,0 +1,49 @@
+//! Expired DNS answers serve while DNS fails, and condemn nobody.
+
+use std::time::Duration;
+
+use super::{Bench, Rules};
+use crate::verdict::{Action, Reason, Verdict};
+
+/// A bench whose world was looked up two hours ago: what DNS said of it has expired.
+async fn expired_bench() -> Bench {
+    let bench = Bench::new(Rules::default());
+    bench.verify("user0@a.example", &bench.within(30)).await;
+    tokio::time::sleep(Duration::from_secs(2 * 3600)).await;
+    bench
+}
+
+#[tokio::test(start_paused = true)]
+async fn exchangers_of_an_expired_answer_condemn_no_mailbox_and_accept_for_a_minute() {
+    let bench = expired_bench().await;
+    bench.world.fail_dns(true, false);
+    let refused = bench.verify("gone@a.example", &bench.within(30)).await;
+    assert_eq!(refused.judgement.reason, Reason::DnsFailure);
+    assert_eq!(refused.judgement.action, Action::RetryLater);
+    assert!(refused.retry_at.unwrap() > bench.world.clock.now());
+    assert_eq!(refused.evidence.reply.as_ref().map(|reply| reply.code), Some(550));
+    assert!(refused.evidence.failure.as_ref().unwrap().contains("has expired"), "{refused:?}");
+    let again = bench.cached("gone@a.example", &bench.within(30)).await.unwrap();
+    assert_eq!(again.judgement.reason, Reason::DnsFailure, "memory condemns as little");
+    let accepted = bench.verify("user1@a.example", &bench.within(30)).await;
+    assert_eq!(accepted.judgement.verdict, Verdict::Deliverable);
+    assert_eq!(accepted.evidence.failure, None);
+
+    bench.world.fail_dns(false, false);
+    tokio::time::advance(Duration::from_secs(61)).await;
+    assert!(bench.cached("user1@a.example", &bench.within(30)).await.is_err());
+    let refused = bench.verify("gone@a.example", &bench.within(30)).await;
+    assert_eq!(refused.judgement.reason, Reason::MailboxNotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exchanger_at_an_expired_address_condemns_no_mailbox_and_accepts() {
+    let bench = expired_bench().await;
+    bench.world.fail_dns(false, true);
+    let refused = bench.verify("gone@a.example", &bench.within(30)).await;
+    assert_eq!(refused.judgement.reason, Reason::DnsFailure);
+    assert_eq!(refused.judgement.action, Action::RetryLater);
+    let accepted = bench.verify("user1@a.example", &bench.within(30)).await;
+    assert_eq!(accepted.judgement.verdict, Verdict::Deliverable);
+    assert_eq!(bench.named(), ["user0@a.example", "gone@a.example", "user1@a.example"]);
+}
