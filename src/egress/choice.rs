@@ -19,8 +19,11 @@ pub fn choose<'a>(
         .map(|(index, _)| index)
 }
 
-/// FNV-1a over both, then a finaliser that spreads the last bytes over all bits.
-fn score(identity: &str, domain: &str) -> u64 {
+/// The score of one identity for `domain`: of several, the highest is [chosen](choose), and those
+/// that follow are chosen when it rests.
+// FNV-1a over both, then a finaliser that spreads the last bytes over all bits.
+#[must_use]
+pub fn score(identity: &str, domain: &str) -> u64 {
     let bytes = identity.bytes().chain([0]).chain(domain.bytes());
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

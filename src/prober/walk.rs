@@ -1,6 +1,7 @@
 //! From exchanger to exchanger, best preference first (RFC 5321 section 5.1), until one has said
 //! something about the recipient.
 
+use std::cmp::Reverse;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -24,7 +25,8 @@ impl Prober {
     /// takes the question back.
     // No `async fn`: that would hold the request twice, and every address under way has one.
     pub fn probe(&self, request: ProbeRequest) -> impl Future<Output = ProbeOutcome> + Send {
-        let exchangers = exchangers(&request);
+        let most = self.context.exchangers_per_address.saturating_mul(LOOKED_AT_PER_DIALLED);
+        let exchangers = exchangers(&request, most);
         let mut walk = Walk {
             prober: self,
             domain: match request.address.domain() {
@@ -49,10 +51,9 @@ fn span(exchanger: &Exchanger) -> tracing::Span {
     tracing::debug_span!("smtp_question", exchanger = %exchanger.host, outcome)
 }
 
-/// The exchangers in the order in which they are asked. Among equals the recipient's domain
-/// decides: random over domains, as RFC 5321 wants it, but one domain's recipients stay together
-/// (one transaction carries them) and greylisting meets the same host again.
-fn exchangers(request: &ProbeRequest) -> Arc<[Exchanger]> {
+/// The exchangers in the order in which they are asked, `most` of them at most: a domain may name
+/// thousands, and this is done for each of its addresses.
+fn exchangers(request: &ProbeRequest, most: usize) -> Arc<[Exchanger]> {
     let list = match &request.target {
         ProbeTarget::Literal(address) => {
             return [Exchanger { host: literal_name(*address), preference: 0 }].into();
@@ -61,16 +62,17 @@ fn exchangers(request: &ProbeRequest) -> Arc<[Exchanger]> {
         ProbeTarget::Exchangers(list) => list,
     };
     let domain = request.address.domain().to_string();
-    let mut rest: Vec<&Exchanger> = list.iter().collect();
-    rest.sort_by_key(|exchanger| exchanger.preference);
-    let mut ordered = Vec::with_capacity(rest.len());
-    while let Some(first) = rest.first() {
-        let equals = rest.iter().take_while(|e| e.preference == first.preference);
-        let names = equals.map(|exchanger| exchanger.host.as_str());
-        let next = egress::choose(names, &domain, |_| false).unwrap_or(0);
-        ordered.push(rest.remove(next).clone());
-    }
-    ordered.into()
+    let mut ranked: Vec<&Exchanger> = list.iter().collect();
+    ranked.sort_by_cached_key(|exchanger| rank(exchanger, &domain));
+    ranked.into_iter().take(most).cloned().collect()
+}
+
+/// The place of an exchanger among those of `domain`, the first one to ask first. Among equals the
+/// recipient's domain decides: random over domains, as RFC 5321 wants it, but one domain's
+/// recipients stay together (one transaction carries them) and greylisting meets the same host
+/// again.
+fn rank(exchanger: &Exchanger, domain: &str) -> (u16, Reverse<u64>) {
+    (exchanger.preference, Reverse(egress::score(exchanger.host.as_str(), domain)))
 }
 
 /// Exchangers whose addresses are looked up for one recipient, for each that may be dialled. A
@@ -107,13 +109,12 @@ impl Walk<'_> {
     async fn run(&mut self, exchangers: &[Exchanger]) {
         let best = exchangers.iter().map(|exchanger| exchanger.preference).min();
         let (mut busy, mut dialled, mut equals_only) = (None, 0, false);
-        for (looked_at, exchanger) in exchangers.iter().enumerate() {
+        for exchanger in exchangers {
             let is_best = Some(exchanger.preference) == best;
             if equals_only && !is_best {
                 break;
             }
-            let most = self.prober.context.exchangers_per_address;
-            if dialled == most || looked_at == most.saturating_mul(LOOKED_AT_PER_DIALLED) {
+            if dialled == self.prober.context.exchangers_per_address {
                 break;
             }
             let patient = exchangers.len() == 1;
@@ -234,5 +235,25 @@ impl Walk<'_> {
         };
         self.control = control;
         self.attempts.push(attempt);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prober::tests::world::World;
+
+    #[tokio::test(start_paused = true)]
+    async fn of_thousands_of_equal_exchangers_those_that_are_looked_at_are_the_first_choices() {
+        let names: Vec<String> = (0..3000).map(|n| format!("h{n}.example.net")).collect();
+        let hosts: Vec<(&str, u16)> = names.iter().map(|name| (name.as_str(), 10)).collect();
+        let request = World::new().request("user1@a.example", &hosts);
+        let first = exchangers(&request, 20);
+        assert_eq!(first.len(), 20);
+        let mut rest: Vec<&str> = names.iter().map(String::as_str).collect();
+        for exchanger in &*first {
+            let next = egress::choose(rest.iter().copied(), "a.example", |_| false).unwrap();
+            assert_eq!(exchanger.host.as_str(), rest.remove(next));
+        }
     }
 }
