@@ -16,8 +16,9 @@ pub struct Config {
     /// come and go by the day, not by the minute.
     #[serde(with = "humantime_serde")]
     pub remember_known: Duration,
-    /// Time for which an answer that said nothing about the mailbox is not asked for again. Default
-    /// 1 minute; a greylisting or a rate limit lasts until the server's own time is over.
+    /// Time for which an answer that said nothing about the mailbox, or that its exchangers are
+    /// missing in DNS, is not asked for again. Default 1 minute; a greylisting or a rate
+    /// limit lasts until the server's own time is over.
     #[serde(with = "humantime_serde")]
     pub remember_unknown: Duration,
     /// Number of mailboxes remembered; the least useful ones are dropped first. Default 100,000; 0
@@ -49,6 +50,9 @@ pub fn lifetime(judgement: &Judgement, control: &Control, config: &Config) -> Du
             judgement.retry_after.unwrap_or(config.remember_unknown)
         }
         reason if reason.verdict() == Verdict::Unknown => config.remember_unknown,
+        // DNS said so, and what it says lives as long as its own answer, which its cache holds: an
+        // exchanger that is added is seen.
+        Reason::NoMailHost => config.remember_unknown,
         _ => config.remember_known,
     }
 }
@@ -105,6 +109,13 @@ mod tests {
             let lasts = lifetime(&judgement(reason, Some(3600)), &Control::NotAsked, &config);
             assert_eq!(lasts, Duration::from_secs(60), "{reason:?}");
         }
+    }
+
+    #[test]
+    fn missing_exchangers_are_left_to_dns_after_a_minute() {
+        let missing = judgement(Reason::NoMailHost, None);
+        let lasts = lifetime(&missing, &Control::NotAsked, &Config::default());
+        assert_eq!(lasts, Duration::from_secs(60));
     }
 
     #[test]
