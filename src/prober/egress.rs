@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::context::Context;
 use super::control;
@@ -68,7 +69,7 @@ impl Egress {
         exchanger: &DomainName,
         hints: Hints,
     ) -> Result<Session<Box<dyn Stream>>, Observation> {
-        let found = self.targets(context, exchanger).await.map_err(|reason| {
+        let found = self.targets(context, exchanger, None).await.map_err(|reason| {
             let answer = RecipientAnswer::NoReply { stage: Stage::Connect, reason };
             Observation::new(answer, None, context.clock.now())
         })?;
@@ -131,15 +132,16 @@ impl Egress {
         Session::new(connection.stream, peer, &setup, hints, deadline)
     }
 
-    /// The addresses to dial, in order.
+    /// The addresses to dial, in order, from an answer of DNS no older than `max_age`.
     pub(super) async fn targets(
         &self,
         context: &Context,
         exchanger: &DomainName,
+        max_age: Option<Duration>,
     ) -> Result<ExchangerTargets, NoReply> {
         let (addresses, stale) = match literal(exchanger) {
             Some(address) => (vec![address], false),
-            None => match context.hosts.host(exchanger, None).await {
+            None => match context.hosts.host(exchanger, max_age).await {
                 Err(_) => return Err(NoReply::DnsFailure),
                 Ok(host) if !host.value.exists => return Err(NoReply::HostNotFound),
                 Ok(host) if host.value.addresses.is_empty() => return Err(NoReply::NoAddress),

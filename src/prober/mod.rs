@@ -34,7 +34,7 @@ mod wire;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use self::context::{Context, ContextLimits, Environment};
 use self::destination_handle::DestinationHandle;
@@ -88,6 +88,8 @@ pub struct ProbeRequest {
     pub address: Address,
     /// The hosts to ask.
     pub target: ProbeTarget,
+    /// The oldest remembered addresses of exchangers to accept; `None`: any that are still valid.
+    pub max_age: Option<Duration>,
     /// `true` if it matters whether the domain accepts everything.
     pub test_catch_all: bool,
     /// Time at which the caller wants an answer, whatever it is.

@@ -108,7 +108,8 @@ impl Prober {
         let context = &self.context;
         let deadline = context.clock.instant(question.deadline);
         // Boxed: most exchangers have a session.
-        let targets = Box::pin(handle.egress.targets(context, &question.exchanger));
+        let targets = handle.egress.targets(context, &question.exchanger, question.max_age);
+        let targets = Box::pin(targets);
         timeout_at(deadline, targets).await.unwrap_or(Err(NoReply::Timeout)).map(drop)
     }
 

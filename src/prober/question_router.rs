@@ -2,7 +2,7 @@
 //! an egress address.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
@@ -28,6 +28,8 @@ pub struct LaneQuestion {
     pub exchanger: DomainName,
     /// The identity's name.
     pub identity: Arc<str>,
+    /// The oldest remembered addresses of the exchanger to accept; `None`: any that are valid.
+    pub max_age: Option<Duration>,
     /// `true` if it matters whether the domain accepts everything.
     pub test_catch_all: bool,
     /// `true` to bring the dialogue along.

@@ -168,6 +168,7 @@ impl Walk<'_> {
             address: self.request.address.clone(),
             exchanger: exchanger.host.clone(),
             identity: Arc::clone(&self.prober.egress[identity].name),
+            max_age: self.request.max_age,
             test_catch_all: self.request.test_catch_all,
             transcript: self.request.transcript,
             patient,

@@ -28,6 +28,8 @@ pub struct WireQuestion {
     address: String,
     exchanger: String,
     identity: String,
+    /// The oldest addresses of the exchanger to accept, in milliseconds.
+    max_age: Option<u64>,
     test_catch_all: bool,
     transcript: bool,
     patient: bool,
@@ -41,14 +43,15 @@ pub struct WireQuestion {
 impl WireQuestion {
     /// The question as it is sent at `now`; its answer is wanted `margin` before the deadline.
     pub(super) fn new(question: &LaneQuestion, margin: Duration, now: SystemTime) -> Self {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let until = |time: SystemTime| {
-            let left = time.duration_since(now).unwrap_or_default().saturating_sub(margin);
-            u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
+            millis(time.duration_since(now).unwrap_or_default().saturating_sub(margin))
         };
         Self {
             address: format!("{}@{}", question.address.local(), question.address.domain()),
             exchanger: question.exchanger.as_str().to_owned(),
             identity: question.identity.to_string(),
+            max_age: question.max_age.map(millis),
             test_catch_all: question.test_catch_all,
             transcript: question.transcript,
             patient: question.patient,
@@ -81,6 +84,7 @@ impl WireQuestion {
             address,
             exchanger,
             identity: self.identity.into(),
+            max_age: self.max_age.map(Duration::from_millis),
             test_catch_all: self.test_catch_all,
             transcript: self.transcript,
             patient: self.patient,

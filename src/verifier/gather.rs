@@ -87,6 +87,7 @@ fn request(address: &Address, target: ProbeTarget, options: &Options) -> ProbeRe
     ProbeRequest {
         address: address.clone(),
         target,
+        max_age: options.max_age,
         test_catch_all: options.test_catch_all,
         deadline: options.deadline,
         retry_until: options.retry_until,

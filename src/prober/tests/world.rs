@@ -169,6 +169,7 @@ impl World {
         ProbeRequest {
             address: Address::parse(address).unwrap(),
             target: ProbeTarget::Exchangers(exchangers.iter().map(exchanger).collect()),
+            max_age: None,
             test_catch_all: false,
             deadline: self.clock.now() + Duration::from_secs(600),
             retry_until: self.clock.now() + Duration::from_secs(600),

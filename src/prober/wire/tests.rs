@@ -11,6 +11,7 @@ fn question() -> LaneQuestion {
         address: Address::parse("j\u{e4}ne@xn--bcher-kva.example").unwrap(),
         exchanger: DomainName::from_ascii("mx.example.net"),
         identity: "a".into(),
+        max_age: Some(Duration::from_secs(7)),
         test_catch_all: true,
         transcript: false,
         patient: true,

@@ -57,6 +57,19 @@ async fn evidence_older_than_the_caller_accepts_is_gathered_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_exchanger_that_was_missing_is_looked_up_again_for_a_caller_that_accepts_nothing_old() {
+    let bench = Bench::new(Rules::default());
+    bench.world.domain("b.example", "mx.b.example");
+    let missing = bench.verify("user1@b.example", &bench.within(30)).await;
+    assert_eq!(missing.judgement.reason, Reason::NoMailHost);
+    bench.world.host("mx.b.example", Rules::default());
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let fresh = Options { max_age: Some(Duration::ZERO), ..bench.within(30) };
+    let found = bench.verify("user1@b.example", &fresh).await;
+    assert_eq!(found.judgement.reason, Reason::MailboxAccepted);
+}
+
+#[tokio::test(start_paused = true)]
 async fn evidence_is_forgotten_when_its_time_is_over() {
     let bench = Bench::new(Rules::default());
     bench.verify("user1@a.example", &bench.within(30)).await;
