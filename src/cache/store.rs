@@ -172,10 +172,17 @@ impl<L: Load> FactsStore<L> {
         reading: EntryReading<L::Facts>,
     ) -> Cached<L::Facts> {
         let limit = self.context.config.stale_answer_after;
-        match tokio::time::timeout(limit, self.look_up(name, reading)).await {
-            Ok(Ok(facts)) => fresh(facts),
-            Ok(Err(_)) | Err(_) => Cached { value: facts, from_cache: true, stale: true },
+        let looked_up = tokio::time::timeout(limit, self.look_up(name, reading)).await;
+        if let Ok(Ok(facts)) = looked_up {
+            return fresh(facts);
         }
+        if looked_up.is_err() {
+            // Its turn may not have come, and with the question its place in the queue is gone:
+            // else an entry stayed stale for as long as the queue is long.
+            let reading = self.read_entry(name).await;
+            self.refresh(name, reading);
+        }
+        Cached { value: facts, from_cache: true, stale: true }
     }
 
     /// Stores facts that came along with others.

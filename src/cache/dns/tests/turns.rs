@@ -27,6 +27,23 @@ async fn refreshes_and_lookups_are_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stale_answer_is_looked_up_though_its_asker_left_before_its_turn() {
+    let (script, cache) = cache_of(Config { lookups_at_once: 1, ..Config::default() });
+    assert_eq!(ask(&cache, None).await, LOOKED_UP);
+    pass(200).await;
+    script.takes(s(60));
+    let slow = cache.clone();
+    let mut askers = JoinSet::new();
+    askers.spawn(async move { slow.domain(&name("b.example"), None).await.unwrap().from_cache });
+    settle().await;
+    script.takes(Duration::ZERO);
+    assert_eq!(ask(&cache, None).await, STALE, "the only turn is taken");
+    settle().await;
+    assert_eq!(ask(&cache, None).await, REMEMBERED);
+    assert_eq!(script.domains(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_question_that_waited_for_its_turn_uses_the_lookup_that_ended_meanwhile() {
     let (script, cache) = cache_of(Config { lookups_at_once: 1, ..Config::default() });
     script.takes(s(1));
