@@ -58,11 +58,11 @@ impl<R> Answer<R> {
         !matches!(self, Self::NoSuchName { .. })
     }
 
-    /// `true` if one name server's word is enough. An NXDOMAIN without an SOA is not conclusive:
+    /// `true` if one name server's word is enough. A "no" without an SOA is not conclusive:
     /// filtering name servers make such answers up, so another one is asked if there is one.
     #[must_use]
     pub fn is_conclusive(&self) -> bool {
-        !matches!(self, Self::NoSuchName { ttl: None })
+        !matches!(self, Self::NoSuchName { ttl: None } | Self::NoData { ttl: None, .. })
     }
 }
 

@@ -125,6 +125,22 @@ async fn an_nxdomain_without_an_soa_needs_a_second_opinion() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_data_without_an_soa_needs_a_second_opinion_and_with_one_is_final() {
+    let no_data =
+        |ttl: Option<u64>| Answer::NoData { alias_of: None, ttl: ttl.map(Duration::from_secs) };
+    let servers = Servers::new(vec![Some(Ok(no_data(None))), Some(Ok(yes()))]);
+    assert_eq!(servers.ask(&servers.failover()).await, Ok(yes()));
+
+    let servers = Servers::new(vec![Some(Ok(no_data(None))), Some(Ok(no_data(None)))]);
+    assert_eq!(servers.ask(&servers.failover()).await, Ok(no_data(None)));
+    assert_eq!(servers.asked(), [0, 1]);
+
+    let servers = Servers::new(vec![Some(Ok(no_data(Some(60)))), Some(Ok(yes()))]);
+    assert_eq!(servers.ask(&servers.failover()).await, Ok(no_data(Some(60))));
+    assert_eq!(servers.asked(), [0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_nxdomain_with_an_soa_is_final() {
     let servers = Servers::new(vec![Some(Ok(nxdomain(Some(60)))), Some(Ok(yes()))]);
     assert_eq!(servers.ask(&servers.failover()).await, Ok(nxdomain(Some(60))));
