@@ -231,6 +231,7 @@ fn failure(error: NetError) -> DnsFailure {
         // Something came back, so the server is there: asking it again would bring the same.
         NetError::Proto(error) => DnsFailure::ServerFailure(format!("unreadably: {error}")),
         NetError::Truncated => DnsFailure::ServerFailure("in part, over TCP too".into()),
+        NetError::Msg(words) => DnsFailure::ServerFailure(words),
         error => DnsFailure::Unreachable(error.to_string()),
     }
 }
