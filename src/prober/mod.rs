@@ -59,6 +59,7 @@ pub use question_router::{
 pub use sharing::Inheritance;
 pub use stats::{ReplyStats, Stats};
 pub use stored_probe::StoredProbe;
+pub use walk::first_exchanger;
 pub use wire::{WireFault, WireOutcome, WireQuestion};
 
 /// The prober cannot be set up.

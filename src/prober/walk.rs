@@ -67,6 +67,15 @@ fn exchangers(request: &ProbeRequest, most: usize) -> Arc<[Exchanger]> {
     ranked.into_iter().take(most).cloned().collect()
 }
 
+/// The exchanger that is asked first about recipients of `domain`, of those that it names.
+#[must_use]
+pub fn first_exchanger<'a>(
+    exchangers: &'a [Exchanger],
+    domain: &DomainName,
+) -> Option<&'a Exchanger> {
+    exchangers.iter().min_by_key(|exchanger| rank(exchanger, domain.as_str()))
+}
+
 /// The place of an exchanger among those of `domain`, the first one to ask first. Among equals the
 /// recipient's domain decides: random over domains, as RFC 5321 wants it, but one domain's
 /// recipients stay together (one transaction carries them) and greylisting meets the same host

@@ -13,6 +13,7 @@ use crate::address::{DomainName, SyntaxError};
 use crate::cache::Cached;
 use crate::dns::{DnsFailure, DomainFacts, Exchanger, Route};
 use crate::posture::{ParkingService, PostureGap, PostureReport, PostureState};
+use crate::prober::first_exchanger;
 use crate::registration::RegistrationReport;
 use crate::verdict::Traits;
 
@@ -154,11 +155,14 @@ impl Verifier {
         self.postures.as_ref()?.find_parking(name, deadline).await
     }
 
-    /// The destination of the mail of `name` (A-labels): the registrable domain of its first
-    /// exchanger. `None` if it has none, or DNS could not tell by `deadline`.
+    /// The destination of the mail of `name` (A-labels): the registrable domain of the exchanger
+    /// that is asked first about its recipients. `None` if it has none, or DNS could not tell by
+    /// `deadline`.
     pub async fn destination(&self, name: &str, deadline: SystemTime) -> Option<DomainName> {
-        let facts = self.facts(&DomainName::parse(name).ok()?, None, deadline).await.ok()?;
-        facts.value.route.exchangers().first().map(|exchanger| exchanger.host.registrable())
+        let name = DomainName::parse(name).ok()?;
+        let facts = self.facts(&name, None, deadline).await.ok()?;
+        let first = first_exchanger(facts.value.route.exchangers(), &name)?;
+        Some(first.host.registrable())
     }
 
     /// The number of the egress identity that asks about the mail of `name` (A-labels), unless an

@@ -71,6 +71,14 @@ impl World {
         self.domains.lock().unwrap().routes.insert(DomainName::from_ascii(domain), route);
     }
 
+    /// Has `domain` name all of `hosts`, as equals.
+    pub(crate) fn equal_exchangers(&self, domain: &str, hosts: &[&str]) {
+        let exchanger =
+            |host: &&str| Exchanger { host: DomainName::from_ascii(host), preference: 10 };
+        let route = Route::Exchangers(hosts.iter().map(exchanger).collect());
+        self.domains.lock().unwrap().routes.insert(DomainName::from_ascii(domain), route);
+    }
+
     /// Has `domain` name so many exchangers, none of which exists: `mx0` is the best.
     pub(crate) fn many_exchangers(&self, domain: &str, count: u16) {
         let exchanger = |n: u16| Exchanger {

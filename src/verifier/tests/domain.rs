@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Bench;
 use crate::prober::tests::exchanger::Rules;
+use crate::verdict::Reason;
 use crate::verifier::{DomainOptions, ExchangerFailure};
 
 #[tokio::test(start_paused = true)]
@@ -22,4 +23,20 @@ async fn a_domain_with_a_thousand_exchangers_costs_twenty_lookups() {
     let failures: Vec<_> = report.exchangers.iter().map(|known| known.failure.as_ref()).collect();
     assert!(failures[..20].iter().all(|failure| *failure == Some(&ExchangerFailure::HostNotFound)));
     assert!(failures[20..].iter().all(|failure| *failure == Some(&ExchangerFailure::NotLookedUp)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_destination_of_a_domain_is_where_its_recipients_are_asked() {
+    let bench = Bench::new(Rules::default());
+    let hosts = ["mx.example.net", "mx.example.org"];
+    bench.world.host(hosts[1], Rules::default());
+    for n in 0..10 {
+        let domain = format!("d{n}.example");
+        bench.world.equal_exchangers(&domain, &hosts);
+        let options = bench.within(60);
+        let asked = bench.verify(&format!("user1@{domain}"), &options).await;
+        assert_eq!(asked.judgement.reason, Reason::MailboxAccepted);
+        let destination = bench.verifier.destination(&domain, options.deadline).await;
+        assert_eq!(destination, asked.evidence.exchanger.map(|host| host.registrable()));
+    }
 }
