@@ -18,6 +18,9 @@ use crate::address::DomainName;
 use crate::clock::Clock;
 use crate::dns::{DnsFailure, DomainFacts, HostFacts, Lookup};
 
+/// Places of slow look-ups, for each look-up that may run at once.
+const SLOW_PLACES: usize = 4;
+
 /// A cache of DNS facts. Cheap to clone; all clones share one cache.
 #[derive(Clone)]
 pub struct DnsCache {
@@ -41,6 +44,9 @@ impl DnsCache {
             clock,
             tasks: TaskTracker::new(),
             lookups: Arc::new(Semaphore::new(config.lookups_at_once.min(Semaphore::MAX_PERMITS))),
+            slow_lookups: Semaphore::new(
+                config.lookups_at_once.saturating_mul(SLOW_PLACES).min(Semaphore::MAX_PERMITS),
+            ),
             refreshes: Arc::new(Semaphore::new(
                 config.refreshes_at_once.min(Semaphore::MAX_PERMITS),
             )),

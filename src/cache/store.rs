@@ -3,6 +3,7 @@
 //! `freshness` decides how entries may be used, `single_flight` shares lookups; this file applies
 //! both on moka.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -50,12 +51,18 @@ pub(super) trait Load: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Facts, DnsFailure>> + Send;
 }
 
+/// The age from which a look-up is slow. Few take as long, but for names that nobody answers for: a
+/// list may have thousands of those, and no other question is to wait for them.
+const SLOW: Duration = Duration::from_secs(1);
+
 /// The parts that the stores share.
 pub(super) struct StoreContext {
     pub(super) clock: Clock,
     pub(super) config: Config,
     pub(super) tasks: TaskTracker,
     pub(super) lookups: Arc<Semaphore>,
+    /// Places of look-ups that take long.
+    pub(super) slow_lookups: Semaphore,
     pub(super) refreshes: Arc<Semaphore>,
 }
 
@@ -218,8 +225,15 @@ impl<L: Load> FactsStore<L> {
             // The span is a child of the first caller's.
             let span = tracing::debug_span!("dns_lookup", name = %name);
             let lookup = async move {
-                store.run_lookup(name, reading, leader).await;
-                drop(permit);
+                let mut running = pin!(store.run_lookup(name, reading, leader));
+                if tokio::time::timeout(SLOW, &mut running).await.is_ok() {
+                    return;
+                }
+                // Its turn is for the next one, if there is a place for it to go on.
+                let slow = store.context.slow_lookups.try_acquire();
+                let turn = slow.is_err().then_some(permit);
+                running.await;
+                drop((slow, turn));
             };
             self.context.tasks.spawn(lookup.instrument(span));
         }

@@ -32,15 +32,50 @@ async fn a_stale_answer_is_looked_up_though_its_asker_left_before_its_turn() {
     assert_eq!(ask(&cache, None).await, LOOKED_UP);
     pass(200).await;
     script.takes(s(60));
-    let slow = cache.clone();
-    let mut askers = JoinSet::new();
-    askers.spawn(async move { slow.domain(&name("b.example"), None).await.unwrap().from_cache });
-    settle().await;
+    let _askers = ask_slow(&cache, 5);
+    tokio::time::sleep(s(10)).await;
     script.takes(Duration::ZERO);
-    assert_eq!(ask(&cache, None).await, STALE, "the only turn is taken");
+    assert_eq!(ask(&cache, None).await, STALE, "all turns are taken");
     settle().await;
     assert_eq!(ask(&cache, None).await, REMEMBERED);
-    assert_eq!(script.domains(), 3);
+    assert_eq!(script.domains(), 7);
+}
+
+/// Asks about so many domains at once.
+fn ask_slow(cache: &DnsCache, count: usize) -> JoinSet<bool> {
+    let mut askers = JoinSet::new();
+    for n in 0..count {
+        let cache = cache.clone();
+        let name = name(&format!("slow{n}.example"));
+        askers.spawn(async move { cache.domain(&name, None).await.is_ok() });
+    }
+    askers
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_lookups_make_room_for_others_up_to_a_bound() {
+    let (script, cache) = cache_of(Config { lookups_at_once: 2, ..Config::default() });
+    script.takes(s(60));
+    let began = script.clock.now();
+    let askers = ask_slow(&cache, 20);
+    settle().await;
+    assert_eq!(script.domains(), 2);
+    tokio::time::sleep(s(30)).await;
+    assert_eq!(script.domains(), 8, "two turns, and eight places of slow ones");
+    assert!(askers.join_all().await.into_iter().all(|answered| answered));
+    let took = script.clock.now().duration_since(began).unwrap();
+    assert!(took < s(130), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_few_silent_domains_hold_up_no_other_question() {
+    let (script, cache) = cache_of(Config { lookups_at_once: 2, ..Config::default() });
+    script.takes(s(60));
+    let _askers = ask_slow(&cache, 2);
+    settle().await;
+    script.takes(Duration::ZERO);
+    let answered = tokio::time::timeout(s(4), ask(&cache, None)).await;
+    assert_eq!(answered, Ok(LOOKED_UP));
 }
 
 #[tokio::test(start_paused = true)]
