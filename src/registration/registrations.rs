@@ -19,7 +19,7 @@ use super::config::Config;
 use super::facts::{Registration, RegistrationGap, RegistrationState};
 use super::lookup::RegistrationLookup;
 use super::pace::{ExchangeResult, PaceRefusal};
-use super::turns::{RegistryPlace, RegistryTurns};
+use super::turns::{QueuedDomain, RegistryPlace, RegistryTurns};
 use crate::address::DomainName;
 use crate::cache::{Answers, DnsCache};
 use crate::clock::Clock;
@@ -213,12 +213,12 @@ impl Registrations {
         Some(sender.subscribe())
     }
 
-    /// Asks the registry `base` about each domain that waits for it, until none does. One task
+    /// Asks the registry of `base` about each domain that waits for it, until none does. One task
     /// sees to them all: of a long list most wait for turns that are far away.
     async fn ask_in_turn(self, base: Arc<str>) {
         let parts = &*self.0;
         let asking = async {
-            while let Some((domain, turn)) = parts.turns.next(&base) {
+            while let Some(QueuedDomain { domain, base, turn }) = parts.turns.next(&base) {
                 // Answered between the look into the memory and this one.
                 if let Some(known) = self.remembered(&domain).await {
                     parts.settle(&domain, known);
@@ -227,8 +227,7 @@ impl Registrations {
                 parts.turns.wait(turn).await;
                 match parts.turns.begin(&base).await {
                     Ok(place) => {
-                        let asking = self.clone().ask(domain, Arc::clone(&base), place);
-                        parts.tasks.spawn(asking);
+                        parts.tasks.spawn(self.clone().ask(domain, base, place));
                     }
                     Err(PaceRefusal { gap, until }) => {
                         let registration = Registration::unknown(domain.clone(), gap);

@@ -21,9 +21,10 @@ const AT_ALL_REGISTRIES: usize = 128;
 /// The grain of timers. Turns that are nearer together are not waited for one by one.
 const TIMER: Duration = Duration::from_millis(1);
 
-/// The turns at all registries.
+/// The turns at all registries: one registry is all services at one scheme, host and port, whatever
+/// their paths. Many a host has a path for each of its top-level domains.
 pub(super) struct RegistryTurns {
-    registries: Mutex<HashMap<Arc<str>, RegistryState>>,
+    registries: Mutex<HashMap<String, RegistryState>>,
     places: Arc<Semaphore>,
     interval: Duration,
     clock: Clock,
@@ -31,10 +32,19 @@ pub(super) struct RegistryTurns {
 
 struct RegistryState {
     pace: RegistryPace,
-    waiting: VecDeque<(DomainName, SystemTime)>,
+    waiting: VecDeque<QueuedDomain>,
     /// Whether somebody takes those who wait, one after the other.
     seen_to: bool,
     places: Arc<Semaphore>,
+}
+
+/// A domain that waits for its turn.
+pub(super) struct QueuedDomain {
+    pub(super) domain: DomainName,
+    /// The base URL of its service.
+    pub(super) base: Arc<str>,
+    /// When it is to be asked about.
+    pub(super) turn: SystemTime,
 }
 
 /// The permission to ask a registry now, for as long as it is held.
@@ -50,21 +60,22 @@ impl RegistryTurns {
         Self { registries: Mutex::default(), places, interval, clock }
     }
 
-    /// Queues `domain` for the next turn at the registry `base`. True if nobody sees to those who
-    /// wait for it yet: the caller is to, until [`Self::next`] says that none is left.
+    /// Queues `domain` for the next turn at the registry of the service `base`. True if nobody sees
+    /// to those who wait for it yet: the caller is to, until [`Self::next`] says that none is left.
     ///
     /// # Errors
     /// The registry rests, or too many wait for it.
     pub(super) fn queue(&self, base: &Arc<str>, domain: &DomainName) -> Result<bool, PaceRefusal> {
         self.at(base, |registry| {
             let turn = registry.pace.take_turn(self.clock.now())?;
-            registry.waiting.push_back((domain.clone(), turn));
+            let (domain, base) = (domain.clone(), Arc::clone(base));
+            registry.waiting.push_back(QueuedDomain { domain, base, turn });
             Ok(!std::mem::replace(&mut registry.seen_to, true))
         })
     }
 
-    /// The domain that is to be asked about next, and when.
-    pub(super) fn next(&self, base: &Arc<str>) -> Option<(DomainName, SystemTime)> {
+    /// The domain that is to be asked about next, of all that wait for the registry of `base`.
+    pub(super) fn next(&self, base: &str) -> Option<QueuedDomain> {
         self.at(base, |registry| {
             let next = registry.waiting.pop_front();
             registry.seen_to = next.is_some();
@@ -76,7 +87,7 @@ impl RegistryTurns {
     ///
     /// # Errors
     /// The registry rests.
-    pub(super) async fn begin(&self, base: &Arc<str>) -> Result<RegistryPlace, PaceRefusal> {
+    pub(super) async fn begin(&self, base: &str) -> Result<RegistryPlace, PaceRefusal> {
         let places = self.at(base, |registry| Arc::clone(&registry.places));
         // The semaphores are never closed.
         let refusal = |_| {
@@ -103,13 +114,13 @@ impl RegistryTurns {
     }
 
     /// Takes account of what came of asking.
-    pub(super) fn record(&self, base: &Arc<str>, result: ExchangeResult) {
+    pub(super) fn record(&self, base: &str, result: ExchangeResult) {
         self.at(base, |registry| registry.pace.record(result, self.clock.now()));
     }
 
-    fn at<T>(&self, base: &Arc<str>, act: impl FnOnce(&mut RegistryState) -> T) -> T {
+    fn at<T>(&self, base: &str, act: impl FnOnce(&mut RegistryState) -> T) -> T {
         let mut registries = self.registries.lock();
-        let registry = registries.entry(Arc::clone(base)).or_insert_with(|| RegistryState {
+        let registry = registries.entry(origin(base)).or_insert_with(|| RegistryState {
             pace: RegistryPace::new(self.interval),
             waiting: VecDeque::new(),
             seen_to: false,
@@ -117,4 +128,11 @@ impl RegistryTurns {
         });
         act(registry)
     }
+}
+
+/// The scheme, host and port of a URL.
+fn origin(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.split('/').next().unwrap_or_default();
+    format!("{scheme}://{authority}").to_ascii_lowercase()
 }

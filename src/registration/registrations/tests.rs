@@ -36,6 +36,7 @@ macro_rules! recorded {
 }
 
 mod recorded;
+mod shared_host;
 
 /// A registry that answers with what it was given, in turn, and then for ever with the last.
 struct ScriptedRegistry {
