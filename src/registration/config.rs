@@ -30,8 +30,9 @@ pub struct Config {
     /// Further authorities, as PEM, whose certificates registries may have, for labs. Default none:
     /// the public ones.
     pub ca: Option<PathBuf>,
-    /// Number of domains whose registration is remembered, for 7 days, or an hour if the domain is
-    /// not registered. Default 100,000.
+    /// Number of domains whose registration is remembered: for 7 days and not beyond its end, or an
+    /// hour if the domain is not registered, has expired, or is on hold or on its way out. Default
+    /// 100,000.
     pub max_remembered: u64,
 }
 

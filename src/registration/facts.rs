@@ -123,6 +123,12 @@ impl RegistrationFacts {
         self.statuses.iter().any(|own| **own == *status)
     }
 
+    /// `true` if its holder may restore it, or bring it into DNS, at any time.
+    #[cfg(feature = "server")]
+    pub(super) fn is_in_transition(&self) -> bool {
+        self.deletion().or_else(|| self.absence()).is_some()
+    }
+
     /// The stage of a domain on its way out, and the next step, in words.
     fn deletion(&self) -> Option<&'static str> {
         // RFC 3915: while it can be restored, a domain is pending deletion too.

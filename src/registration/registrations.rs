@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::bootstrap::{Bootstrap, BootstrapError};
 use super::client::{BOOTSTRAP_URL, RegistryClient};
 use super::config::Config;
-use super::facts::{Registration, RegistrationGap, RegistrationState};
+use super::facts::{Registration, RegistrationFacts, RegistrationGap, RegistrationState};
 use super::lookup::RegistrationLookup;
 use super::pace::{ExchangeResult, PaceRefusal};
 use super::turns::{QueuedDomain, RegistryPlace, RegistryTurns};
@@ -28,10 +28,11 @@ use crate::instruments::CounterVec;
 use crate::smtp::AllowedNetworks;
 use refresh::BootstrapRefresh;
 
-/// Time for which a registration is remembered.
+/// Time for which a registration is remembered, at most.
 const REGISTERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Time for which it is remembered that a domain is not registered: it may be any time.
+/// Time for which it is remembered that a domain is not registered: it may be any time. One that is
+/// on its way out may be restored as suddenly.
 const NOT_REGISTERED: Duration = Duration::from_secs(60 * 60);
 
 /// Time after which a domain without an answer may be asked about again.
@@ -277,7 +278,7 @@ impl RegistrationParts {
         });
         let now = self.clock.now();
         let lasts = match (&answer.state, answer.result) {
-            (RegistrationState::Registered(_), _) => REGISTERED,
+            (RegistrationState::Registered(facts), _) => registered_for(facts, now),
             (RegistrationState::NotRegistered, _) => NOT_REGISTERED,
             // What was not understood once is not understood a minute later.
             (RegistrationState::Unknown(_), ExchangeResult::Answered) => NOT_REGISTERED,
@@ -324,6 +325,19 @@ impl RegistrationLookup for Registrations {
             None => self.remembered(&domain).await,
         };
         answered.unwrap_or_else(|| Registration::unknown(domain, RegistrationGap::NotInTime))
+    }
+}
+
+/// Time for which a registration is remembered. Most are renewed at their end, so that it is not to
+/// be called ended without another look.
+fn registered_for(facts: &RegistrationFacts, now: SystemTime) -> Duration {
+    if facts.is_in_transition() {
+        return NOT_REGISTERED;
+    }
+    match facts.expires_at.map(|end| end.duration_since(now)) {
+        Some(Ok(left)) => left.clamp(UNKNOWN, REGISTERED),
+        Some(Err(_)) => NOT_REGISTERED,
+        None => REGISTERED,
     }
 }
 

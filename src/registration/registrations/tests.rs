@@ -35,6 +35,7 @@ macro_rules! recorded {
     };
 }
 
+mod lifetimes;
 mod recorded;
 mod shared_host;
 
