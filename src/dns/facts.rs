@@ -149,3 +149,11 @@ pub enum DnsFailure {
     #[error("name servers could not be asked: {0}")]
     Unreachable(String),
 }
+
+impl DnsFailure {
+    /// `true` if a name server answered, with an error: the fault may be the domain's own.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        matches!(self, Self::ServerFailure(_))
+    }
+}

@@ -32,6 +32,7 @@ use http_body_util::Full;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::time::timeout_at;
 use tokio_rustls::{TlsConnector, rustls};
 
 pub use url::{HttpUrl, HttpUrlError};
@@ -40,7 +41,7 @@ pub(crate) use url::{LONGEST_URL, UrlHost};
 use crate::cache::DnsCache;
 use crate::clock::Clock;
 use crate::egress::{Dial, DialOptions, Tcp};
-use crate::smtp::{AllowedNetworks, Target};
+use crate::smtp::{AllowedNetworks, NoReply, Target};
 use connection::{ExchangeFailure, HttpConnection};
 use idle::HttpOrigin;
 use keep_alive::KeepAlive;
@@ -62,10 +63,26 @@ pub enum HttpClientError {
     Authorities(String),
 }
 
-/// The failure of an exchange, in words.
+/// The failure of an exchange.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct HttpFailure(pub(crate) String);
+#[error("{words}")]
+pub struct HttpFailure {
+    words: String,
+    /// Our own DNS or this machine failed: it says nothing of the server.
+    pub(crate) is_ours: bool,
+}
+
+impl HttpFailure {
+    fn of_dns(is_ours: bool) -> Self {
+        Self { words: "DNS does not tell its address".to_owned(), is_ours }
+    }
+}
+
+impl From<String> for HttpFailure {
+    fn from(words: String) -> Self {
+        Self { words, is_ours: false }
+    }
+}
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,11 +208,8 @@ impl HttpClient {
         let deadline = self.clock.now() + limits.time;
         let exchange = self.exchange(url, request, (limits.body, deadline));
         match tokio::time::timeout(limits.time, exchange).await {
-            Ok(answer) => answer.map_err(HttpFailure),
-            Err(_) => {
-                let seconds = limits.time.as_secs();
-                Err(HttpFailure(format!("no answer within {seconds} s")))
-            }
+            Ok(answer) => answer,
+            Err(_) => Err(format!("no answer within {} s", limits.time.as_secs()).into()),
         }
     }
 
@@ -204,12 +218,12 @@ impl HttpClient {
         url: &HttpUrl,
         request: Request<Full<Bytes>>,
         (largest_body, deadline): (usize, SystemTime),
-    ) -> Result<HttpAnswer, String> {
+    ) -> Result<HttpAnswer, HttpFailure> {
         let keep_alive = self.keep_alive.as_ref().filter(|_| request.method() == Method::GET);
         let Some(keep_alive) = keep_alive else {
             let mut connection = self.open(url, deadline).await?;
             let answer = connection.exchange(request, largest_body).await;
-            return answer.map_err(ExchangeFailure::into_words);
+            return Ok(answer.map_err(ExchangeFailure::into_words)?);
         };
         let origin = HttpOrigin::from(url);
         if let Some(mut connection) = keep_alive.take(&origin) {
@@ -220,7 +234,7 @@ impl HttpClient {
                 }
                 // The server closed it when it had nothing to do (RFC 9112 section 9.3.1).
                 Err(ExchangeFailure::Unanswered(_)) => {}
-                Err(ExchangeFailure::Broken(words)) => return Err(words),
+                Err(ExchangeFailure::Broken(words)) => return Err(words.into()),
             }
         }
         let mut connection = self.open(url, deadline).await?;
@@ -231,11 +245,15 @@ impl HttpClient {
     }
 
     /// Opens a connection to the host of a URL before `deadline`.
-    async fn open(&self, url: &HttpUrl, deadline: SystemTime) -> Result<HttpConnection, String> {
+    async fn open(
+        &self,
+        url: &HttpUrl,
+        deadline: SystemTime,
+    ) -> Result<HttpConnection, HttpFailure> {
         // From here on only what was checked is connected to: the name is not asked about again.
-        let mut targets = self.targets(url).await?;
+        let (mut targets, stale) = self.targets(url, deadline).await?;
         targets.truncate(ADDRESSES);
-        let mut why = String::new();
+        let mut why = HttpFailure::from(String::new());
         for (target, left) in targets.iter().zip((1..=targets.len()).rev()) {
             let now = self.clock.now();
             let share = deadline.duration_since(now).unwrap_or_default().div_f64(left as f64);
@@ -244,43 +262,59 @@ impl HttpClient {
             let stream = match self.dial.dial(*target, options).await {
                 Ok(connection) => connection.stream,
                 Err(reason) => {
-                    why = format!("no connection: {reason}");
+                    // An expired address serves because our DNS fails, and with it our network may.
+                    let is_ours = stale || matches!(reason, NoReply::SocketFailed(_));
+                    why = HttpFailure { words: format!("no connection: {reason}"), is_ours };
                     continue;
                 }
             };
             if !url.is_tls {
-                return HttpConnection::new(stream, now).await;
+                return Ok(HttpConnection::new(stream, now).await?);
             }
             let name = server_name(&url.host)?;
             let tls = self.tls.connect(name, stream).await;
             let tls = tls.map_err(|error| format!("TLS failed: {error}"))?;
-            return HttpConnection::new(tls, now).await;
+            return Ok(HttpConnection::new(tls, now).await?);
         }
         Err(why)
     }
 
-    /// The addresses that may be connected to.
-    async fn targets(&self, url: &HttpUrl) -> Result<Vec<Target>, String> {
-        let addresses = match &url.host {
-            UrlHost::Address(address) => vec![*address],
+    /// The addresses that may be connected to, and whether they have expired.
+    async fn targets(
+        &self,
+        url: &HttpUrl,
+        deadline: SystemTime,
+    ) -> Result<(Vec<Target>, bool), HttpFailure> {
+        let (addresses, stale) = match &url.host {
+            UrlHost::Address(address) => (vec![*address], false),
             UrlHost::Name(name) => {
-                let found = self.domains.host(name, None).await;
-                found.map_err(|_| "DNS does not tell its address")?.value.addresses.clone()
+                // A tenth of the time is left, so that the silence of DNS is not taken for the
+                // server's.
+                let now = self.clock.now();
+                let left = deadline.duration_since(now).unwrap_or_default();
+                let until = self.clock.instant(now + (left - left / 10));
+                match timeout_at(until, self.domains.host(name, None)).await {
+                    Ok(Ok(found)) => (found.value.addresses.clone(), found.stale),
+                    // Name servers that answer with an error may be the host's own.
+                    Ok(Err(failure)) => return Err(HttpFailure::of_dns(!failure.is_answered())),
+                    Err(_) => return Err(HttpFailure::of_dns(true)),
+                }
             }
         };
         if addresses.is_empty() {
-            return Err("its host has no address".to_owned());
+            return Err("its host has no address".to_owned().into());
         }
         let setting = self.networks_setting;
         let targets: Vec<Target> =
             addresses.into_iter().filter_map(|address| self.networks.target(address)).collect();
         if targets.is_empty() {
-            return Err(format!("its host has no public address; {setting} allows others"));
+            return Err(format!("its host has no public address; {setting} allows others").into());
         }
         if !url.is_tls && !targets.iter().all(|target| self.networks.contain(target.address())) {
-            return Err(format!("it is not https; http is for the networks of {setting} alone"));
+            let words = format!("it is not https; http is for the networks of {setting} alone");
+            return Err(words.into());
         }
-        Ok(targets)
+        Ok((targets, stale))
     }
 }
 

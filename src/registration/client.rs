@@ -52,13 +52,18 @@ impl RegistryClient {
             Ok(answer) => read(&answer, domain, self.http.retry_after(&answer)),
             Err(failure) => {
                 tracing::debug!(%domain, registry = base, %failure, "no registration data");
-                let gap = match failure {
+                let (gap, result) = match failure {
                     RegistryFailure::Url(_) | RegistryFailure::Redirects => {
-                        RegistrationGap::UnreadableAnswer
+                        (RegistrationGap::UnreadableAnswer, ExchangeResult::Failed)
                     }
-                    RegistryFailure::Exchange(_) => RegistrationGap::RegistryUnavailable,
+                    RegistryFailure::Exchange(HttpFailure { is_ours: true, .. }) => {
+                        (RegistrationGap::RegistryUnavailable, ExchangeResult::NotAsked)
+                    }
+                    RegistryFailure::Exchange(_) => {
+                        (RegistrationGap::RegistryUnavailable, ExchangeResult::Failed)
+                    }
                 };
-                RegistryAnswer::unknown(gap, ExchangeResult::Failed)
+                RegistryAnswer::unknown(gap, result)
             }
         }
     }

@@ -28,6 +28,8 @@ pub(super) enum ExchangeResult {
     Away(Duration),
     /// It did not answer, or is in trouble.
     Failed,
+    /// Our own DNS or machine failed: it says nothing of the registry.
+    NotAsked,
 }
 
 /// A refusal to ask a registry, and when it ends.
@@ -113,6 +115,7 @@ impl RegistryPace {
             ExchangeResult::Away(time) => {
                 self.rest_for(RegistrationGap::RegistryUnavailable, time, now);
             }
+            ExchangeResult::NotAsked => {}
             ExchangeResult::Failed => {
                 self.failures += 1;
                 if self.failures >= FAILURES && self.check(now).is_ok() {

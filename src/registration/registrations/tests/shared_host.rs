@@ -19,6 +19,18 @@ async fn services_at_one_host_are_one_registry_that_rests_for_all_of_them() {
     registrations.drain().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_registry_is_not_left_alone_because_our_own_dns_was_away() {
+    // DNS of these tests answers nothing.
+    let (registrations, clock) = asking("https://rdap.example/", |_| {});
+    for number in 0..10 {
+        let found = find(&registrations, clock, &format!("d{number}.test")).await;
+        assert_eq!(found.gap(), Some(RegistrationGap::RegistryUnavailable));
+        assert!(found.asked_at.is_some(), "the registry does not rest: {number}");
+    }
+    registrations.drain().await;
+}
+
 #[tokio::test]
 async fn each_domain_is_asked_about_at_its_own_service_of_a_host() {
     let registry = ScriptedRegistry::start([answer("404 Not Found", "", "")]).await;
