@@ -197,10 +197,28 @@ fn system() -> Result<Vec<SocketAddr>, SetupError> {
             servers.push(address);
         }
     }
-    if servers.is_empty() {
-        return Err(SetupError::System("none is configured".into()));
+    reachable(servers)
+}
+
+/// Those of the system's name servers that can be asked. Of a link-local address we are not told the
+/// interface, without which nothing can be sent there.
+fn reachable(servers: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, SetupError> {
+    let is_link_local = |server: &SocketAddr| match server.ip() {
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+        IpAddr::V4(_) => false,
+    };
+    let (link_local, servers): (Vec<_>, Vec<_>) = servers.into_iter().partition(is_link_local);
+    match link_local.first() {
+        Some(server) if servers.is_empty() => {
+            let (address, port) = (server.ip(), server.port());
+            Err(SetupError::System(format!(
+                "{address} needs its interface, as in [{address}%INDEX]:{port}, where INDEX is the \
+                 number that `ip link` shows"
+            )))
+        }
+        None if servers.is_empty() => Err(SetupError::System("none is configured".into())),
+        _ => Ok(servers),
     }
-    Ok(servers)
 }
 
 pub(super) fn read_mx(data: &RData) -> Option<MxRecord> {

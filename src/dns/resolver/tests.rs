@@ -12,6 +12,8 @@ use super::*;
 use crate::dns::{Exchanger, Note, Route};
 use hickory_server::proto::op::ResponseCode;
 
+mod system;
+
 fn name(text: &str) -> DomainName {
     DomainName::from_ascii(text)
 }
