@@ -147,6 +147,21 @@ const BROKEN_TLS: Duration = Duration::from_secs(60 * 60);
 /// Time for which a server that hung up on `EHLO` is taken not to know it.
 const NO_EHLO: Duration = Duration::from_secs(60 * 60);
 
+/// Name under which it is remembered whether `domain` accepts everything at `exchanger`. A backup
+/// exchanger often takes in what the better ones refuse, so what it shows is its own and proves
+/// nothing of them, nor they of it. No domain has a name like that.
+pub(super) fn catch_all_name(
+    domain: &DomainName,
+    exchanger: &DomainName,
+    is_backup: bool,
+) -> DomainName {
+    if is_backup {
+        DomainName::from_ascii(&format!("{domain}/{exchanger}"))
+    } else {
+        domain.clone()
+    }
+}
+
 /// Lifetimes of catch-all knowledge.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CatchAllLifetimes {

@@ -11,6 +11,7 @@ use super::destination::{Submission, Withdrawn};
 use super::destination_handle::DestinationHandle;
 use super::evidence::LaneAnswer;
 use super::lane::JobId;
+use super::memory::catch_all_name;
 use super::question_router::{LaneOutcome, LaneQuestion, RoutedQuestion};
 use super::wire::{WireFault, WireOutcome, WireQuestion};
 use crate::address::{Domain, DomainName};
@@ -55,10 +56,11 @@ impl Prober {
             Domain::Name(name) => name.clone(),
             Domain::Literal(literal) => DomainName::from_ascii(&literal.to_string()),
         };
+        let known_as = catch_all_name(&domain, &question.exchanger, question.backup);
         let store = shared.second_level();
         if let Some(store) = store.filter(|_| question.test_catch_all) {
             // Boxed: one process alone has nobody to ask.
-            Box::pin(self.recall_catch_all(&**store, &domain)).await;
+            Box::pin(self.recall_catch_all(&**store, &known_as)).await;
         }
         let place = match handle.places.try_acquire() {
             Ok(place) => Some(place),
@@ -72,13 +74,14 @@ impl Prober {
         let (token, answer) = oneshot::channel();
         let submission = Submission {
             token,
-            domain: domain.clone(),
+            domain,
             address: question.address,
             exchanger: question.exchanger,
             test_catch_all: question.test_catch_all,
             transcript: question.transcript,
             consented_at: question.consented_at,
             patient: question.patient,
+            backup: question.backup,
             retry_until: question.retry_until,
             deadline: question.deadline,
         };
@@ -87,7 +90,7 @@ impl Prober {
         let answered = timeout_at(deadline, answer).await;
         pending.open = false;
         if let Some(store) = store {
-            self.keep_catch_all(&**store, &domain);
+            self.keep_catch_all(&**store, &known_as);
         }
         match answered {
             Ok(Ok(answered)) => LaneOutcome::Answered(answered),

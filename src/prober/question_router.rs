@@ -36,6 +36,8 @@ pub struct LaneQuestion {
     pub transcript: bool,
     /// There is no other exchanger to ask: wait while the exchanger is busy.
     pub patient: bool,
+    /// The domain has exchangers of a better preference: this one may accept whom they refuse.
+    pub backup: bool,
     /// Time at which the recipient consented to mail, if it is known.
     pub consented_at: Option<SystemTime>,
     /// Time at which an answer is wanted.

@@ -17,7 +17,8 @@ impl Prober {
         self.context.share_evidence(store);
     }
 
-    /// Takes over what another process knows of a domain, if this one knows nothing.
+    /// Takes over what another process knows of a domain, if this one knows nothing. `domain` is
+    /// the name under which it is remembered.
     pub(super) async fn recall_catch_all(&self, store: &dyn SecondLevel, domain: &DomainName) {
         let context = &self.context;
         if context.memory().catch_all(domain, context.clock.now()).is_some() {

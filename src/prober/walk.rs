@@ -181,6 +181,7 @@ impl Walk<'_> {
             test_catch_all: self.request.test_catch_all,
             transcript: self.request.transcript,
             patient,
+            backup: self.is_backup(exchanger),
             consented_at: self.request.consented_at,
             deadline: self.request.deadline,
             retry_until: self.request.retry_until.min(self.request.deadline),
@@ -198,6 +199,12 @@ impl Walk<'_> {
                 None
             }
         }
+    }
+
+    /// `true` if the domain names an exchanger of a better preference.
+    fn is_backup(&self, exchanger: &Exchanger) -> bool {
+        let ProbeTarget::Exchangers(list) = &self.request.target else { return false };
+        list.iter().any(|other| other.preference < exchanger.preference)
     }
 
     fn next_step(&self, answered: &LaneAnswer) -> NextStep {

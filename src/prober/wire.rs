@@ -33,6 +33,9 @@ pub struct WireQuestion {
     test_catch_all: bool,
     transcript: bool,
     patient: bool,
+    /// Replicas of before do not say so.
+    #[serde(default)]
+    backup: bool,
     consented_at: Option<u64>,
     /// Milliseconds until the asker wants its answer.
     deadline: u64,
@@ -55,6 +58,7 @@ impl WireQuestion {
             test_catch_all: question.test_catch_all,
             transcript: question.transcript,
             patient: question.patient,
+            backup: question.backup,
             consented_at: question.consented_at.map(to_millis),
             deadline: until(question.deadline),
             retry_for: until(question.retry_until),
@@ -88,6 +92,7 @@ impl WireQuestion {
             test_catch_all: self.test_catch_all,
             transcript: self.transcript,
             patient: self.patient,
+            backup: self.backup,
             consented_at: self.consented_at.map(from_millis),
             deadline: at(self.deadline),
             retry_until: at(self.retry_for),

@@ -12,12 +12,21 @@ use crate::pacing::{Delay, RetryBudget};
 use crate::prober::disposition::{
     Disposition, is_by_code_alone, is_unknown_user, read, retry_hint,
 };
-use crate::prober::lane::{ControlState, PlannedTransaction};
-use crate::prober::memory::{CatchAllState, Memory};
+use crate::prober::lane::{ControlState, Lane, PlannedTransaction};
+use crate::prober::memory::{CatchAllState, Memory, catch_all_name};
 use crate::smtp::{Control, NoReply, RecipientAnswer, Stage};
 
 /// Tries of a control recipient whose session ended before it was answered.
 const CONTROL_TRIES: u32 = 3;
+
+impl Lane {
+    /// Name under which it is remembered whether `domain` accepts everything at `exchanger`, whose
+    /// lane this is.
+    fn catch_all_name(&mut self, domain: &DomainName, exchanger: &DomainName) -> DomainName {
+        let is_backup = self.domain(domain).is_some_and(|queue| queue.is_backup);
+        catch_all_name(domain, exchanger, is_backup)
+    }
+}
 
 impl<T> Destination<T> {
     /// Learns from a transaction's answers what spares a control recipient.
@@ -29,9 +38,10 @@ impl<T> Destination<T> {
         memory: &mut Memory,
     ) {
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
+        let name = lane.catch_all_name(&planned.domain, context.exchanger);
         let Some(queue) = lane.domain(&planned.domain) else { return };
         queue.accepted |= answers.iter().flatten().any(RecipientAnswer::is_accepted);
-        let is_certain = memory.catch_all(&planned.domain, context.at) != Some(CatchAllState::Yes);
+        let is_certain = memory.catch_all(&name, context.at) != Some(CatchAllState::Yes);
         let refused = planned.jobs.iter().zip(answers).any(|(job, answer)| {
             let believed = is_certain || self.jobs.get(job).is_some_and(|job| job.doubted);
             let is_refused =
@@ -51,10 +61,11 @@ impl<T> Destination<T> {
         context: &ReplyContext<'_>,
         memory: &mut Memory,
     ) {
-        if self.draining || memory.catch_all(domain, context.at).is_some() {
+        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
+        let name = lane.catch_all_name(domain, context.exchanger);
+        if self.draining || memory.catch_all(&name, context.at).is_some() {
             return;
         }
-        let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
         if lane.domain(domain).is_some_and(|queue| queue.control == ControlState::NotNeeded) {
             lane.set_control(domain, ControlState::Due);
         }
@@ -135,10 +146,11 @@ impl<T> Destination<T> {
         memory: &mut Memory,
     ) -> bool {
         let accepted = answer.is_accepted();
-        let contradicts = (accepted || is_unknown_user(answer))
-            && memory.was_catch_all(domain) == Some(!accepted)
-            && !self.draining;
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return false };
+        let name = lane.catch_all_name(domain, context.exchanger);
+        let contradicts = (accepted || is_unknown_user(answer))
+            && memory.was_catch_all(&name) == Some(!accepted)
+            && !self.draining;
         let Some(queue) = lane.domain(domain) else { return false };
         if !contradicts || queue.doubted.is_some() || queue.awaiting.is_empty() {
             return false;
@@ -178,6 +190,7 @@ impl<T> Destination<T> {
     ) {
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
         lane.set_control(domain, ControlState::NotNeeded);
+        let name = lane.catch_all_name(domain, context.exchanger);
         let Some(queue) = lane.domain(domain) else { return };
         queue.control_tries = 0;
         let (answer, is_certain) = match queue.doubted.take() {
@@ -207,9 +220,9 @@ impl<T> Destination<T> {
         match known.greylisting() {
             Some(answer) => {
                 let wait = retry_hint(answer).unwrap_or(self.config.greylist_wait);
-                memory.learn_unclear(domain, Arc::clone(answer), wait, context.at);
+                memory.learn_unclear(&name, Arc::clone(answer), wait, context.at);
             }
-            None => memory.learn_catch_all(domain, known.clone(), context.at),
+            None => memory.learn_catch_all(&name, known.clone(), context.at),
         }
         for id in std::mem::take(&mut queue.awaiting) {
             let Some(evidence) = self.take_observation(id) else { continue };
@@ -232,8 +245,9 @@ impl<T> Destination<T> {
         context: &ReplyContext<'_>,
         memory: &mut Memory,
     ) {
-        memory.learn_catch_all(domain, known.clone(), context.at);
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
+        let name = lane.catch_all_name(domain, context.exchanger);
+        memory.learn_catch_all(&name, known.clone(), context.at);
         let Some(queue) = lane.domain(domain) else { return };
         let awaiting = std::mem::take(&mut queue.awaiting);
         if matches!(queue.control, ControlState::Due | ControlState::Delayed) {

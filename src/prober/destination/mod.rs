@@ -32,7 +32,7 @@ use foldhash::HashMap;
 use super::disposition::obstacle;
 use super::evidence::LaneAnswer;
 use super::lane::{ControlState, JobId, Lane, PlannedTransaction, SessionId};
-use super::memory::Memory;
+use super::memory::{Memory, catch_all_name};
 use crate::address::{Address, DomainName};
 use crate::pacing::{Config, RetryBudget, SessionBudget};
 use crate::smtp::{Control, NoReply, Observation, RecipientAnswer, Stage};
@@ -68,10 +68,19 @@ pub(super) struct Submission<T> {
     pub(super) consented_at: Option<SystemTime>,
     /// There is no other exchanger to ask: wait while the exchanger is busy.
     pub(super) patient: bool,
+    /// The domain has exchangers of a better preference.
+    pub(super) backup: bool,
     /// Until when it may be asked again.
     pub(super) retry_until: SystemTime,
     /// Time at which the caller wants an answer.
     pub(super) deadline: SystemTime,
+}
+
+impl<T> Submission<T> {
+    /// Name under which it is remembered whether the domain accepts everything here.
+    fn catch_all_name(&self) -> DomainName {
+        catch_all_name(&self.domain, &self.exchanger, self.backup)
+    }
 }
 
 struct LaneJob<T> {
@@ -219,6 +228,9 @@ impl<T> Destination<T> {
         let lane =
             self.lanes.entry(asked.exchanger.clone()).or_insert_with(|| Lane::new(reached, limits));
         lane.push(&asked.domain, id);
+        if let Some(queue) = lane.domain(&asked.domain) {
+            queue.is_backup = asked.backup;
+        }
         let exchanger = asked.exchanger.clone();
         self.note_host(&exchanger);
         let job = LaneJob {

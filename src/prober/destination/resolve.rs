@@ -39,7 +39,8 @@ impl<T> Destination<T> {
             return false;
         }
         let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.doubted) else { return false };
-        job.doubted = memory.catch_all(&job.asked.domain, context.at) == Some(CatchAllState::Yes);
+        let name = job.asked.catch_all_name();
+        job.doubted = memory.catch_all(&name, context.at) == Some(CatchAllState::Yes);
         job.doubted
     }
 
@@ -54,8 +55,9 @@ impl<T> Destination<T> {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let bare = is_unknown_user(&answer) && is_by_code_alone(&answer);
         let wanted = (answer.is_accepted() && job.asked.test_catch_all) || bare;
+        let name = job.asked.catch_all_name();
         let known = if job.asked.test_catch_all || bare {
-            memory.catch_all(&job.asked.domain, context.at)
+            memory.catch_all(&name, context.at)
         } else {
             None
         };
@@ -68,7 +70,7 @@ impl<T> Destination<T> {
         }
         // A greylisted control recipient may be asked again within the caller's time.
         let due = matches!(known, Some(CatchAllState::Unclear(_)))
-            .then(|| memory.greylisted_until(&domain, context.at))
+            .then(|| memory.greylisted_until(&name, context.at))
             .flatten()
             .filter(|_| wanted && !self.draining)
             .filter(|at| *at + self.config.answer_margin <= job.asked.retry_until);

@@ -106,10 +106,15 @@ impl<T> Destination<T> {
         }
         job.state = JobState::Queued;
         let (exchanger, domain) = (job.asked.exchanger.clone(), job.asked.domain.clone());
-        self.lanes
+        let is_backup = job.asked.backup;
+        let lane = self
+            .lanes
             .entry(exchanger.clone())
-            .or_insert_with(|| Lane::new(true, SessionLimits::default()))
-            .push_back_first(&domain, &[id]);
+            .or_insert_with(|| Lane::new(true, SessionLimits::default()));
+        lane.push_back_first(&domain, &[id]);
+        if let Some(queue) = lane.domain(&domain) {
+            queue.is_backup = is_backup;
+        }
         self.stir(&exchanger, now);
     }
 }

@@ -32,6 +32,8 @@ pub(in crate::prober) struct DomainQueue {
     pub(in crate::prober) control_answer: Option<Observation>,
     /// Accepted (or refused by a bare code): the control recipient's answer is all they lack.
     pub(in crate::prober) awaiting: Vec<JobId>,
+    /// The domain has exchangers of a better preference.
+    pub(in crate::prober) is_backup: bool,
     /// A real recipient was accepted, so a refusal tells recipients apart.
     pub(in crate::prober) accepted: bool,
     pub(super) flying: usize,
@@ -55,6 +57,7 @@ impl DomainQueue {
             doubted: None,
             control_answer: None,
             awaiting: Vec::new(),
+            is_backup: false,
             accepted: false,
             flying: 0,
             counted: 0,

@@ -47,6 +47,30 @@ async fn a_refusal_by_chance_does_not_condemn_a_mailbox_of_a_catch_all_domain() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_one_exchanger_shows_of_a_domain_is_not_believed_of_its_backup_nor_the_reverse() {
+    let (world, prober) = world(Rules::default());
+    let backup = "mx2.example.net";
+    world.host(backup, Rules { catch_all: true, ..Rules::default() });
+    let ask = async |address: &str| {
+        let mut request = world.request(address, &[(MX, 10), (backup, 20)]);
+        request.test_catch_all = true;
+        let outcome = prober.probe(request).await;
+        sleep(SOON).await;
+        outcome
+    };
+    let outcome = ask("gone@a.example").await;
+    assert_eq!((code(&outcome), &outcome.control), (550, &Control::KnownNo));
+    world.host(MX, Rules { banner: Some("421 4.3.2 too busy"), ..Rules::default() });
+    let outcome = ask("gone@a.example").await;
+    assert_eq!((code(&outcome), control_code(&outcome)), (250, 250), "the backup takes everybody");
+    assert_eq!(ask("gone2@a.example").await.control, Control::KnownYes, "and that is remembered");
+    world.host(MX, Rules::default());
+    sleep(Duration::from_secs(120)).await;
+    let outcome = ask("user1@a.example").await;
+    assert_eq!((code(&outcome), &outcome.control), (250, &Control::KnownNo));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_control_recipient_that_contradicts_the_domain_is_asked_once_more_and_then_believed() {
     let (world, prober) = world(Rules::default());
     assert_eq!(code(&probe(&world, &prober, "gone@a.example").await), 550);

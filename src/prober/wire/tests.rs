@@ -15,6 +15,7 @@ fn question() -> LaneQuestion {
         test_catch_all: true,
         transcript: false,
         patient: true,
+        backup: true,
         consented_at: Some(now()),
         deadline: now() + Duration::from_secs(30),
         retry_until: now() + Duration::from_secs(10),
@@ -39,6 +40,15 @@ fn a_question_arrives_as_it_was_asked_with_the_time_that_is_left() {
         ..question()
     };
     assert_eq!(arrived, expected);
+}
+
+#[test]
+fn a_question_of_a_replica_that_knows_no_backup_exchangers_is_read() {
+    let mut text =
+        serde_json::to_value(WireQuestion::new(&question(), Duration::ZERO, now())).unwrap();
+    assert!(text.as_object_mut().unwrap().remove("backup").is_some());
+    let old: WireQuestion = serde_json::from_value(text).unwrap();
+    assert!(!old.into_question(now()).unwrap().backup);
 }
 
 #[test]

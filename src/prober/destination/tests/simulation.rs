@@ -165,6 +165,7 @@ impl Simulation {
             transcript: false,
             consented_at: None,
             patient: true,
+            backup: false,
             retry_until: self.now + Duration::from_secs(retry_for),
             deadline: self.now + Duration::from_secs(wait_for),
         };
