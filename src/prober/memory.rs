@@ -73,8 +73,8 @@ impl ExchangerMemory {
             .map(|(_, _, why)| why)
     }
 
-    /// `identity` is to rest: `first`, then longer each time. Of the reason no more is kept than is
-    /// worth remembering.
+    /// `identity` is to rest: `first`, then longer each time. Sessions that are refused side by side
+    /// are one refusal. Of the reason no more is kept than is worth remembering.
     pub(super) fn rest(
         &mut self,
         identity: usize,
@@ -88,7 +88,12 @@ impl ExchangerMemory {
             self.rests.len() - 1
         });
         let (_, rest, reason) = &mut self.rests[index];
-        rest.start(first, longest, now);
+        if rest.is_active(now) {
+            // It may be of a kind that asks for more.
+            rest.at_least_until(now + first);
+        } else {
+            rest.start(first, longest, now);
+        }
         *reason = why;
     }
 

@@ -261,11 +261,11 @@ impl<T> Destination<T> {
         let tarpit = lane.reply_time.observe(usize::try_from(named).unwrap_or(usize::MAX), took);
         if let Some(limit) = &findings.rate_limit {
             lane.rate_limit = Some(limit.clone());
-            lane.rcpt_backoff.start(
-                self.config.rate_wait,
-                self.config.connect_backoff_longest,
-                now,
-            );
+            // What was named before the pause began says nothing new.
+            if !lane.rcpt_backoff.is_active(now) {
+                let (first, longest) = (self.config.rate_wait, self.config.connect_backoff_longest);
+                lane.rcpt_backoff.start(first, longest, now);
+            }
             if let Some(hint) = retry_hint(&limit.answer) {
                 lane.rcpt_backoff.at_least_until(now + hint);
             }

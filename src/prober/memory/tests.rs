@@ -88,6 +88,23 @@ fn a_rest_belongs_to_one_identity_and_ends() {
 }
 
 #[test]
+fn sessions_that_are_refused_side_by_side_lengthen_a_rest_once() {
+    let mut memory = memory(100);
+    let why = Observation::new(silence(), None, at(0));
+    let (unreachable, block) = (Duration::from_secs(30), 2 * HOUR);
+    let exchanger = memory.exchanger_mut(&name(1));
+    for _ in 0..5 {
+        exchanger.rest(0, &why, (unreachable, 10 * unreachable), at(0));
+    }
+    assert!(exchanger.rests(0, at(29)).is_some());
+    assert!(exchanger.rests(0, at(30)).is_none(), "five at once are one");
+    exchanger.rest(0, &why, (unreachable, 10 * unreachable), at(30));
+    assert!(exchanger.rests(0, at(89)).is_some(), "the next one counts again");
+    exchanger.rest(0, &why, (block, block), at(40));
+    assert!(exchanger.rests(0, at(7239)).is_some(), "a block lasts as long as a block");
+}
+
+#[test]
 fn no_more_is_kept_of_a_long_reply_than_of_a_usual_one() {
     let mut memory = memory(100);
     let lines = vec!["go away ".repeat(10); 200];

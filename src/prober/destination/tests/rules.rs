@@ -245,6 +245,25 @@ fn nobody_connects_to_an_exchanger_that_asked_for_a_rest() {
 }
 
 #[test]
+fn flights_side_by_side_that_meet_one_rate_limit_begin_one_pause() {
+    let mut simulation = simulation();
+    for _ in 0..300 {
+        simulation.submit("a.example", MX, false, 3600);
+    }
+    let ids = simulation.ids(|task| matches!(task, Task::Opening));
+    assert!(ids.len() > 1, "{ids:?}");
+    for id in &ids {
+        simulation.opened(*id);
+        simulation.ask(*id);
+    }
+    for id in &ids {
+        simulation.land(*id, None, |_, _, _| Some(slow_down(1)));
+    }
+    let until = simulation.core.lanes[&name(MX)].held_until(simulation.now).unwrap();
+    assert_eq!(until, simulation.now + Config::default().rate_wait);
+}
+
+#[test]
 fn a_caller_without_the_time_for_a_rest_is_told_of_it_at_once() {
     let mut simulation = simulation();
     simulation.submit("a.example", MX, false, 3600);
