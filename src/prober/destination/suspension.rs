@@ -17,15 +17,18 @@ impl<T> Destination<T> {
         let jobs = self.jobs.iter().filter(|(_, job)| is_waiting(&job.state));
         let waiting: Vec<JobId> = jobs.map(|(id, _)| *id).collect();
         for id in waiting {
+            let Some(job) = self.jobs.get_mut(&id) else { continue };
             // "Not now" from the server itself is an answer.
-            let last = self.jobs.get_mut(&id).and_then(|job| job.last.take());
-            if let Some((token, _)) = self.take_back(id, now) {
-                let answer = match last {
-                    Some(evidence) => LaneAnswer::new(*evidence, Control::NotAsked),
-                    None => LaneAnswer::postponed(now),
-                };
-                self.effects.push_back(Effect::Answer(token, answer));
-            }
+            let last = job.last.take();
+            let is_answered = matches!(job.state, JobState::AwaitingControl(_));
+            let Some((token, withdrawn)) = self.take_back(id, now) else { continue };
+            let answer = match (withdrawn.evidence.filter(|_| is_answered), last) {
+                // All that it lacks is the control recipient's, which is asked another time.
+                (Some(evidence), _) => LaneAnswer::new(evidence, withdrawn.control),
+                (None, Some(last)) => LaneAnswer::new(*last, Control::NotAsked),
+                (None, None) => LaneAnswer::postponed(now),
+            };
+            self.effects.push_back(Effect::Answer(token, answer));
         }
         let unused = self.pool.iter().filter(|(_, session)| {
             matches!(session.state, SessionState::Idle { .. } | SessionState::Opening)

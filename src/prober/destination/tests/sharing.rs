@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::simulation::*;
 use crate::pacing::Config;
 use crate::prober::destination::Destination;
-use crate::smtp::{NoReply, RecipientAnswer};
+use crate::smtp::{Control, NoReply, RecipientAnswer};
 
 const MX: &str = "mx.example.net";
 
@@ -44,6 +44,27 @@ fn a_suspended_destination_answers_those_who_wait_reads_its_flight_and_opens_not
     simulation.serve();
     assert!(simulation.answers.iter().any(|(token, _)| *token == again));
     assert_eq!(postponed(&simulation), 2);
+}
+
+#[test]
+fn an_answer_that_waits_for_the_control_recipient_is_told_when_the_destination_is_suspended() {
+    let mut simulation = Simulation::new(Config::default());
+    let token = simulation.submit("a.example", MX, true, 3600);
+    let id = simulation.ids(|task| matches!(task, Task::Opening))[0];
+    simulation.opened(id);
+    simulation.ask(id);
+    simulation.land(id, None, |_, _, _| Some(busy_mailbox()));
+    simulation.ask(id);
+    simulation.advance(Duration::from_secs(20));
+    simulation.ask(id);
+    simulation.core.suspend(simulation.now);
+    simulation.land(id, None, |_, _, _| Some(accepted()));
+    // As after every step.
+    simulation.core.suspend(simulation.now);
+    simulation.carry_out();
+    let (_, answer) = simulation.answers.iter().find(|(other, _)| *other == token).unwrap();
+    assert_eq!(answer.evidence.answer, accepted(), "not what was said before, nor nothing");
+    assert!(matches!(answer.control, Control::Answered(_)), "{:?}", answer.control);
 }
 
 #[test]
