@@ -16,7 +16,7 @@ use std::time::SystemTime;
 use self::pending::{Pending, PendingCommands};
 use super::{Dialogue, DialogueState, Transaction, TransactionReport};
 use crate::smtp::wire::{Command, Mailbox, Reply, Sender};
-use crate::smtp::{Explanation, Meaning, NoReply, RecipientAnswer, Stage};
+use crate::smtp::{EnhancedStatus, Explanation, Meaning, NoReply, RecipientAnswer, Stage};
 
 /// A reply with which the session cannot go on.
 enum Misfit {
@@ -306,7 +306,7 @@ impl Dialogue {
                     self.exchange = Some(exchange);
                     return self.start_tls(now);
                 }
-                self.mail_can_be_retried(reply.code, exchange.smtputf8)
+                self.mail_can_be_retried(reply, exchange.smtputf8)
             }
             _ if !exchange.deferred.is_empty() => {
                 self.facts.needs_starttls = true;
@@ -330,9 +330,13 @@ impl Dialogue {
     }
 
     /// Returns whether `MAIL` can be said differently, and from now on will be.
-    fn mail_can_be_retried(&mut self, code: u16, smtputf8: bool) -> bool {
-        // Parameter not recognised, or not implemented (RFC 5321 section 4.1.1.11).
-        if smtputf8 && matches!(code, 500 | 501 | 504 | 555) {
+    fn mail_can_be_retried(&mut self, reply: &Reply, smtputf8: bool) -> bool {
+        let code = reply.code;
+        // Parameter not recognised, or not implemented (RFC 5321 section 4.1.1.11); or 550 and 553
+        // with the status for internationalised addresses (RFC 6531 section 3.5).
+        let is_about_smtputf8 = matches!(code, 500 | 501 | 504 | 555)
+            || reply.is_permanent() && reply.enhanced.is_some_and(refuses_internationalized);
+        if smtputf8 && is_about_smtputf8 {
             self.facts.capabilities.smtputf8 = false;
             return true;
         }
@@ -347,4 +351,9 @@ impl Dialogue {
         }
         null_was_refused
     }
+}
+
+/// Returns whether a status says that non-ASCII addresses are not permitted (RFC 6531, X.6.7).
+fn refuses_internationalized(status: EnhancedStatus) -> bool {
+    (status.subject, status.detail) == (6, 7)
 }

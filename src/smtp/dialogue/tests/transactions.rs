@@ -223,6 +223,18 @@ fn smtputf8_is_used_when_needed_and_only_when_offered() {
     assert!(unsupported(&report));
     assert_eq!(report.answered(), 2);
 
+    // RFC 6531 section 3.5 names these for MAIL as well.
+    for reply in ["550 5.6.7 no internationalised addresses", "553 5.6.7 no such addresses"] {
+        let config =
+            Config { fallback_mail_from: "me@example.net".parse().ok(), ..Config::default() };
+        let mut talk = Talk::with(config, Hints::default());
+        talk.says(&["220 mx", utf8]).begin(&mixed);
+        talk.sent();
+        talk.says(&[reply, "503 no", "503 no", "250 ok"]);
+        assert_eq!(talk.sent(), "MAIL FROM:<>|RCPT TO:<b@example.com>|RSET|", "{reply}");
+        assert!(!talk.dialogue.facts().refuses_null_sender, "it is no refusal of the sender");
+    }
+
     let mut plain = Talk::ready(PIPELINED);
     plain.begin(&recipients(&["用户@example.com"]));
     assert_eq!(plain.sent(), "", "nothing is sent for nobody");
