@@ -185,7 +185,7 @@ impl DestinationHandle {
             let Some(at) = at else { return };
             tokio::select! {
                 () = sleep_until(self.context.clock.instant(at)) => {
-                    self.step(|core, now| core.tick(now));
+                    self.step_with_memory(|core, memory, now| core.tick(memory, now));
                 }
                 () = self.rearm.notified() => {}
             }

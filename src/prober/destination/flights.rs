@@ -122,7 +122,7 @@ impl<T> Destination<T> {
         for planned in &flight {
             self.tidy(&exchanger, Some(&planned.domain), now);
         }
-        self.stir(&exchanger, now);
+        self.stir_unless_resting(&exchanger, memory, now);
         self.open_sessions(now);
     }
 

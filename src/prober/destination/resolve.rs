@@ -8,7 +8,7 @@ use super::reply_context::ReplyContext;
 use super::{Destination, Effect, JobState, LaneJob, Submission, Timer};
 use crate::address::DomainName;
 use crate::pacing::{Backoff, Delay};
-use crate::prober::disposition::{is_by_code_alone, is_unknown_user, retry_hint};
+use crate::prober::disposition::{is_by_code_alone, is_unknown_user, obstacle, retry_hint};
 use crate::prober::evidence::LaneAnswer;
 use crate::prober::lane::{ControlState, JobId};
 use crate::prober::memory::{CatchAllState, Memory};
@@ -153,6 +153,24 @@ impl<T> Destination<T> {
         }
         for (domain, _) in jobs {
             self.tidy(exchanger, Some(&domain), now);
+        }
+    }
+
+    /// Has what is due in this lane asked. Where the exchanger rests nobody knocks: who waits is
+    /// told why.
+    pub(super) fn stir_unless_resting(
+        &mut self,
+        exchanger: &DomainName,
+        memory: &mut Memory,
+        now: SystemTime,
+    ) {
+        let known = memory.exchanger(exchanger);
+        match known.and_then(|known| known.rests(self.identity, now)).cloned() {
+            Some(why) => {
+                let blocked = obstacle(&why.answer, false).is_about_the_identity();
+                self.answer_all(exchanger, &why, blocked, now);
+            }
+            None => self.stir(exchanger, now),
         }
     }
 

@@ -8,6 +8,7 @@ use super::{Destination, JobState};
 use crate::address::DomainName;
 use crate::pacing::SessionLimits;
 use crate::prober::lane::{ControlState, JobId, Lane};
+use crate::prober::memory::Memory;
 
 /// Something to look at later.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,10 +53,10 @@ impl<T> Destination<T> {
     }
 
     /// Time has passed.
-    pub(in crate::prober) fn tick(&mut self, now: SystemTime) {
+    pub(in crate::prober) fn tick(&mut self, memory: &mut Memory, now: SystemTime) {
         while let Some(due) = self.timers.pop_due(now) {
             match due {
-                Timer::Job(id) => self.requeue_delayed(id, now),
+                Timer::Job(id) => self.requeue_delayed(id, memory, now),
                 Timer::Control(exchanger, domain) => {
                     if let Some(lane) = self.lanes.get_mut(&exchanger) {
                         let delayed = lane
@@ -65,13 +66,13 @@ impl<T> Destination<T> {
                             lane.set_control(&domain, ControlState::Due);
                         }
                     }
-                    self.stir(&exchanger, now);
+                    self.stir_unless_resting(&exchanger, memory, now);
                 }
                 Timer::Lane(exchanger) => {
                     if let Some(lane) = self.lanes.get_mut(&exchanger) {
                         lane.alarm = None;
                     }
-                    self.stir(&exchanger, now);
+                    self.stir_unless_resting(&exchanger, memory, now);
                     self.tidy(&exchanger, None, now);
                 }
             }
@@ -84,7 +85,7 @@ impl<T> Destination<T> {
                 .map(|(exchanger, _)| exchanger.clone())
                 .collect();
             for exchanger in busy {
-                self.stir(&exchanger, now);
+                self.stir_unless_resting(&exchanger, memory, now);
             }
         }
         self.open_sessions(now);
@@ -99,7 +100,7 @@ impl<T> Destination<T> {
         }
     }
 
-    fn requeue_delayed(&mut self, id: JobId, now: SystemTime) {
+    fn requeue_delayed(&mut self, id: JobId, memory: &mut Memory, now: SystemTime) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         if !matches!(job.state, JobState::Delayed) {
             return;
@@ -115,6 +116,6 @@ impl<T> Destination<T> {
         if let Some(queue) = lane.domain(&domain) {
             queue.is_backup = is_backup;
         }
-        self.stir(&exchanger, now);
+        self.stir_unless_resting(&exchanger, memory, now);
     }
 }

@@ -287,6 +287,31 @@ fn a_caller_who_waits_for_the_end_of_a_rest_is_asked_about_though_it_may_not_be_
 }
 
 #[test]
+fn nobody_whose_time_has_come_knocks_at_an_exchanger_that_blocks_us() {
+    let mut simulation = simulation();
+    let tokens: Vec<u32> = (0..5)
+        .map(|n| {
+            let token = simulation.submit("a.example", MX, n % 2 == 0, 3600);
+            simulation.advance(Duration::from_secs(1));
+            token
+        })
+        .collect();
+    let id = open_one(&mut simulation);
+    simulation.land(id, None, |_, _, _| Some(greylisted()));
+    simulation.close(id);
+    let other = simulation.submit("b.example", MX, false, 3600);
+    let id = simulation.ids(|task| matches!(task, Task::Opening))[0];
+    simulation.refused(id, blocked());
+    simulation.close(id);
+    assert_eq!(code(&simulation, other), 554);
+    let knocks = simulation.connections.len();
+    simulation.advance(Duration::from_secs(1200));
+    assert_eq!(simulation.connections.len(), knocks, "it is left alone");
+    assert!(tokens.iter().all(|token| code(&simulation, *token) == 450), "as each was told");
+    assert_eq!(simulation.core.job_count(), 0);
+}
+
+#[test]
 fn nobody_connects_while_no_recipient_may_be_named() {
     let config = Config { recipients_per_minute: count(1), ..Config::default() };
     let mut simulation = Simulation::new(config);

@@ -110,7 +110,7 @@ fn a_suspended_destination_is_not_woken_for_a_session_that_it_will_not_open() {
     simulation.core.suspend(simulation.now);
     simulation.carry_out();
     simulation.now += Duration::from_secs(100);
-    simulation.core.tick(simulation.now);
+    simulation.core.tick(&mut simulation.memory, simulation.now);
     simulation.carry_out();
     assert!(simulation.core.wake_at().is_none_or(|at| at > simulation.now));
 }

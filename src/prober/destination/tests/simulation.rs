@@ -282,7 +282,7 @@ impl Simulation {
                 return;
             };
             self.now = self.now.max(at);
-            self.core.tick(self.now);
+            self.core.tick(&mut self.memory, self.now);
             self.carry_out();
         }
         panic!("the timer goes off without end");
