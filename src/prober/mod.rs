@@ -159,8 +159,11 @@ impl Prober {
         };
         let memory = Memory::new(config.remembered.get(), lifetimes);
         let services = Environment { clock, interpreter, hosts, dial, tls: TlsClient::new()? };
+        let mut pacing = config.pacing;
+        // A session that we end in the middle of a flight would look as if the server had.
+        pacing.session_age = pacing.session_age.min(smtp.time_limits.session_age());
         let limits = ContextLimits {
-            pacing: config.pacing,
+            pacing,
             queue: config.queue.get(),
             exchangers_per_address: config.exchangers_per_address.get(),
             flight_limit: smtp.time_limits.session,

@@ -132,7 +132,8 @@ pub struct TimeLimits {
     /// one (address verification, callout) may take 30 s.
     #[serde(with = "humantime_serde")]
     pub rcpt: Duration,
-    /// The whole session. Default 10 min.
+    /// The whole session. Default 10 min. Nothing more is asked in the last part of it, as long as
+    /// `rcpt` and half of it at most.
     #[serde(with = "humantime_serde")]
     pub session: Duration,
 }
@@ -152,6 +153,13 @@ impl Default for TimeLimits {
 }
 
 impl TimeLimits {
+    /// The age from which on a session is asked nothing more, so that what it was asked is answered
+    /// before its own end.
+    #[must_use]
+    pub fn session_age(&self) -> Duration {
+        self.session.saturating_sub(self.rcpt).max(self.session / 2)
+    }
+
     /// The limit for a reply at this stage.
     #[must_use]
     pub fn at(&self, stage: Stage) -> Duration {
@@ -226,6 +234,14 @@ mod tests {
         assert!(error("mail_from = \"me\"").contains("write local-part@domain"));
         assert!(error("allow_networks = [\"x\"]").contains("write one such as"));
         assert!(error("helo = \"a\"").contains("unknown field"));
+    }
+
+    #[test]
+    fn a_session_leaves_the_last_recipient_its_time_or_half_of_a_short_one() {
+        let limits = TimeLimits::default();
+        assert_eq!(limits.session_age(), Duration::from_secs(555));
+        let short = TimeLimits { session: Duration::from_secs(60), ..limits };
+        assert_eq!(short.session_age(), Duration::from_secs(30));
     }
 
     #[test]

@@ -56,6 +56,22 @@ async fn a_session_ends_at_its_age() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_busy_session_ends_before_its_time_limit_and_not_at_it() {
+    let (world, _) = world(Rules::default());
+    let mut smtp = smtp::Config::default();
+    smtp.time_limits.session = Duration::from_secs(60);
+    let prober = world.prober_with(Config::default(), &smtp);
+    for n in 0..40 {
+        let address = format!("user{n}@a.example");
+        assert_eq!(code(&prober.probe(world.request(&address, &[(MX, 10)])).await), 250);
+        sleep(Duration::from_secs(5)).await;
+    }
+    prober.drain().await;
+    assert_polite(&world);
+    assert_eq!(world.seen(MX).rcpt().len(), 40, "nobody is named twice");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_server_says_of_its_limits_is_kept_to() {
     let (world, _) = world(Rules { limits: Some((2, 3)), ..Rules::default() });
     let mut config = Config::default();
