@@ -270,7 +270,9 @@ impl<T> Destination<T> {
                 }
                 if lane.sessions.is_empty() || lane.sessions.len() == lane.opening(&self.pool) {
                     withdrawn.stage = Stage::Connect;
-                    withdrawn.evidence = withdrawn.evidence.or_else(|| lane.obstacle.clone());
+                    let longest = self.config.connect_backoff_longest;
+                    let obstacle = || lane.present_obstacle(longest, now).cloned();
+                    withdrawn.evidence = withdrawn.evidence.or_else(obstacle);
                 }
                 lane.remove(&domain, id);
             }

@@ -1,7 +1,7 @@
 //! The life of a session: opened, or not; obstructed; closed.
 
 use std::net::IpAddr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::pool::SessionPool;
 use super::{Destination, KNOCKS, SessionState};
@@ -33,6 +33,15 @@ impl Lane {
             pool.get(**id).is_some_and(|session| session.state == SessionState::Opening)
         };
         self.sessions.iter().filter(opening).count()
+    }
+
+    /// Why it last did not let us in, unless that was overcome or is long ago.
+    pub(super) fn present_obstacle(
+        &self,
+        longest: Duration,
+        now: SystemTime,
+    ) -> Option<&Observation> {
+        self.obstacle.as_ref().filter(|_| self.connect_backoff.is_counting(longest, now))
     }
 }
 

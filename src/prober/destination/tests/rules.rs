@@ -178,6 +178,29 @@ fn no_more_connections_are_opened_in_a_minute_than_configured() {
 }
 
 #[test]
+fn an_obstacle_that_was_overcome_is_no_evidence_at_a_deadline() {
+    let connections_per_minute = count(2);
+    let mut simulation = Simulation::new(Config { connections_per_minute, ..Config::default() });
+    simulation.submit("example.net", MX, false, 3600);
+    let id = simulation.ids(|task| matches!(task, Task::Opening))[0];
+    simulation.refused(id, busy(Stage::Banner));
+    simulation.close(id);
+    let waits = simulation.submit("example.net", MX, false, 3600);
+    let withdrawn = simulation.core.withdraw(simulation.open[&waits], simulation.now).unwrap();
+    assert!(withdrawn.evidence.is_some(), "it was just now");
+    simulation.open.remove(&waits);
+    simulation.advance(Duration::from_secs(2));
+    let id = open_one(&mut simulation);
+    simulation.land(id, None, |_, _, _| Some(accepted()));
+    // Another recipient keeps the lane while no connection is left.
+    simulation.submit("example.net", MX, false, 3600);
+    simulation.close(id);
+    let token = simulation.submit("example.net", MX, false, 3600);
+    let withdrawn = simulation.core.withdraw(simulation.open[&token], simulation.now).unwrap();
+    assert_eq!((withdrawn.evidence, withdrawn.stage), (None, Stage::Connect));
+}
+
+#[test]
 fn a_caller_who_leaves_is_not_asked_about() {
     let mut simulation = simulation();
     let token = simulation.submit("a.example", MX, false, 0);
