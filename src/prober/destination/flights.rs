@@ -183,7 +183,10 @@ impl<T> Destination<T> {
                 }
                 Disposition::Blocked => {
                     unanswered.push(job);
-                    findings.blocked.get_or_insert(context.observation(answer));
+                    if let Some(job) = self.jobs.get_mut(&job) {
+                        job.dialogue.clone_from(&context.transcript);
+                    }
+                    findings.blocked.get_or_insert_with(|| context.observation_for_all(answer));
                 }
             }
         }
@@ -235,11 +238,7 @@ impl<T> Destination<T> {
         findings: &mut FlightFindings,
     ) {
         if is_rate_limit(answer) {
-            findings.rate_limit.get_or_insert_with(|| Observation {
-                // It is one caller's own.
-                transcript: None,
-                ..context.observation(answer.clone())
-            });
+            findings.rate_limit.get_or_insert_with(|| context.observation_for_all(answer.clone()));
         }
     }
 

@@ -32,10 +32,10 @@ use foldhash::HashMap;
 use super::disposition::obstacle;
 use super::evidence::LaneAnswer;
 use super::lane::{ControlState, JobId, Lane, PlannedTransaction, SessionId};
-use super::memory::{Memory, catch_all_name};
+use super::memory::Memory;
 use crate::address::{Address, DomainName};
 use crate::pacing::{Config, RetryBudget, SessionBudget};
-use crate::smtp::{Control, NoReply, Observation, RecipientAnswer, Stage};
+use crate::smtp::{Control, NoReply, Observation, RecipientAnswer, Stage, TranscriptLine};
 
 use pool::SessionPool;
 use recipient_pace::RecipientPace;
@@ -76,13 +76,6 @@ pub(super) struct Submission<T> {
     pub(super) deadline: SystemTime,
 }
 
-impl<T> Submission<T> {
-    /// Name under which it is remembered whether the domain accepts everything here.
-    fn catch_all_name(&self) -> DomainName {
-        catch_all_name(&self.domain, &self.exchanger, self.backup)
-    }
-}
-
 struct LaneJob<T> {
     asked: Submission<T>,
     retries: RetryBudget,
@@ -93,6 +86,8 @@ struct LaneJob<T> {
     state: JobState,
     /// Answer so far, if it is to be asked again.
     last: Option<Box<Observation>>,
+    /// Dialogue of the transaction whose `MAIL` was refused with it.
+    dialogue: Option<Arc<[TranscriptLine]>>,
 }
 
 enum JobState {
@@ -240,6 +235,7 @@ impl<T> Destination<T> {
             tries: 0,
             state: JobState::Queued,
             last: None,
+            dialogue: None,
         };
         self.jobs.insert(id, job);
         self.stir(&exchanger, now);

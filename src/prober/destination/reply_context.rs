@@ -35,6 +35,11 @@ impl ReplyContext<'_> {
         let transcript = self.transcript.clone();
         Observation { answer, address: self.address, at: self.at, transcript }
     }
+
+    /// The same for recipients of any transaction: the dialogue is that of one.
+    pub(super) fn observation_for_all(&self, answer: RecipientAnswer) -> Observation {
+        Observation::new(answer, self.address, self.at)
+    }
 }
 
 /// `true` for a refusal for good that says that the exchanger has no such mailbox or domain.

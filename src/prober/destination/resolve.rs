@@ -11,14 +11,33 @@ use crate::pacing::{Backoff, Delay};
 use crate::prober::disposition::{is_by_code_alone, is_unknown_user, obstacle, retry_hint};
 use crate::prober::evidence::LaneAnswer;
 use crate::prober::lane::{ControlState, JobId};
-use crate::prober::memory::{CatchAllState, Memory};
+use crate::prober::memory::{CatchAllState, Memory, catch_all_name};
 use crate::smtp::{Control, Observation, RecipientAnswer};
 
+impl<T> Submission<T> {
+    /// Name under which it is remembered whether the domain accepts everything here.
+    fn catch_all_name(&self) -> DomainName {
+        catch_all_name(&self.domain, &self.exchanger, self.backup)
+    }
+}
+
 impl<T> LaneJob<T> {
+    /// What was said about it, with the dialogue if its caller wants that: others of the same
+    /// transaction may.
+    fn observation(&self, answer: RecipientAnswer, context: &ReplyContext<'_>) -> Observation {
+        let mut evidence = context.recipient_observation(answer);
+        evidence.transcript = evidence.transcript.filter(|_| self.asked.transcript);
+        evidence
+    }
+
     /// Its own last answer, which says more than that no exchanger can be asked now; without one,
-    /// `why` that is. The dialogue is only for who wants it.
+    /// `why` that is. The dialogue is only for who wants it, and was one's own.
     fn last_or(&mut self, why: &Observation) -> Observation {
-        let mut evidence = self.last.take().map_or_else(|| why.clone(), |last| *last);
+        let dialogue = self.dialogue.take();
+        let mut evidence = self.last.take().map_or_else(
+            || Observation { transcript: dialogue.or(why.transcript.clone()), ..why.clone() },
+            |last| *last,
+        );
         evidence.transcript = evidence.transcript.filter(|_| self.asked.transcript);
         evidence
     }
@@ -61,7 +80,7 @@ impl<T> Destination<T> {
         } else {
             None
         };
-        let evidence = context.recipient_observation(answer);
+        let evidence = job.observation(answer, context);
         let domain = job.asked.domain.clone();
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
         if known.is_none() && wanted && lane.await_control(&domain, id) {
@@ -118,7 +137,7 @@ impl<T> Destination<T> {
             .flatten();
         let Some(at) = at else { return self.settle(id, answer, context, memory) };
         job.state = JobState::Delayed;
-        job.last = Some(Box::new(context.observation(answer)));
+        job.last = Some(Box::new(job.observation(answer, context)));
         self.timers.set(at, Timer::Job(id));
     }
 

@@ -1,5 +1,6 @@
 //! Sessions are shared: across recipients, across domains, across time.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -104,6 +105,26 @@ async fn a_refusal_by_a_bare_code_is_checked_with_a_control_recipient() {
     let addresses = ["user1@b.example".to_owned(), "gone@b.example".to_owned()];
     let outcomes = probe_all(&world, &prober, &addresses).await;
     assert_eq!(outcomes[1].control, Control::KnownNo);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_us_brings_each_caller_its_own_dialogue_or_none() {
+    let (world, _) = world(Rules { mail: Some("554 5.7.1 listed"), ..Rules::default() });
+    let mut config = Config::default();
+    config.pacing.transactions_per_flight = NonZeroU32::MIN;
+    let prober = world.prober(config);
+    let request = |domain: &str| {
+        let request = world.request(&format!("user1@{domain}"), &[(MX, 10)]);
+        ProbeRequest { transcript: true, ..request }
+    };
+    let domains = ["a.example", "b.example"];
+    let outcomes = probe_requests(&prober, domains.map(request).to_vec()).await;
+    let tells_of = |outcome: &ProbeOutcome, domain: &str| {
+        last(outcome).observation.dialogue().iter().any(|line| line.text.contains(domain))
+    };
+    assert!(tells_of(&outcomes[0], "a.example"), "{outcomes:?}");
+    assert!(!tells_of(&outcomes[0], "b.example"), "{outcomes:?}");
+    assert!(!tells_of(&outcomes[1], "a.example"), "{outcomes:?}");
 }
 
 #[tokio::test(start_paused = true)]
