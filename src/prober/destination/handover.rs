@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::Destination;
 use crate::address::DomainName;
 use crate::pacing::{Backoff, ConcurrencyState};
+use crate::prober::lane::Lane;
 use crate::prober::memory::Memory;
 use crate::prober::wire::{WireFault, WireObservation, from_millis, to_millis};
+use crate::smtp::Observation;
 
 /// Exchangers of one destination of which something is handed over.
 const HOSTS: usize = 64;
@@ -40,14 +42,29 @@ struct ExchangerState {
     knows_ehlo: bool,
     reached: bool,
     rest: Option<RestState>,
+    /// The pause before recipients are named again.
+    rate_limit: Option<RestState>,
 }
 
-/// The rest of the identity at an exchanger.
+/// A pause at an exchanger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct RestState {
     until: u64,
     times: u32,
     why: WireObservation,
+}
+
+impl RestState {
+    fn new(pause: Backoff, why: &Observation) -> Self {
+        let (until, times) = (to_millis(pause.until()), pause.times());
+        Self { until, times, why: WireObservation::from(why) }
+    }
+
+    /// The pause by the reader's clock, and why.
+    fn to_pause(&self, shifted: impl Fn(u64) -> u64) -> Result<(Backoff, Observation), WireFault> {
+        let why = self.why.clone().into_observation()?;
+        Ok((Backoff::resumed(from_millis(shifted(self.until)), self.times), why))
+    }
 }
 
 impl<T> Destination<T> {
@@ -82,6 +99,9 @@ impl<T> Destination<T> {
         let state = |host: &DomainName| {
             let known = memory.exchanger(host)?;
             let rest = known.rest_of(self.identity).filter(|(rest, _)| rest.is_active(now));
+            let held = self.lanes.get(host).filter(|lane| lane.held_until(now).is_some());
+            let rate_limit =
+                held.and_then(|lane| Some((lane.rcpt_backoff, lane.rate_limit.as_ref()?)));
             Some(ExchangerState {
                 host: host.as_str().to_owned(),
                 needs_tls: known.needs_tls,
@@ -90,11 +110,8 @@ impl<T> Destination<T> {
                 one_transaction: known.one_transaction,
                 knows_ehlo: known.knows_ehlo,
                 reached: known.reached,
-                rest: rest.map(|(rest, why)| RestState {
-                    until: to_millis(rest.until()),
-                    times: rest.times(),
-                    why: WireObservation::from(&**why),
-                }),
+                rest: rest.map(|(rest, why)| RestState::new(rest, why)),
+                rate_limit: rate_limit.map(|(pause, why)| RestState::new(pause, why)),
             })
         };
         self.hosts.iter().filter_map(state).collect()
@@ -126,7 +143,7 @@ impl<T> Destination<T> {
         }
         for known in state.exchangers.iter().take(HOSTS) {
             // What cannot be read is learned again.
-            let _ = self.take_exchanger_over(known, shifted, memory);
+            let _ = self.take_exchanger_over(known, shifted, memory, now);
         }
     }
 
@@ -135,6 +152,7 @@ impl<T> Destination<T> {
         known: &ExchangerState,
         shifted: impl Fn(u64) -> u64,
         memory: &mut Memory,
+        now: SystemTime,
     ) -> Result<(), WireFault> {
         let host = DomainName::from_ascii(&known.host);
         self.note_host(&host);
@@ -146,9 +164,15 @@ impl<T> Destination<T> {
         exchanger.knows_ehlo |= known.knows_ehlo;
         exchanger.reached |= known.reached;
         if let Some(rest) = &known.rest {
-            let why = rest.why.clone().into_observation()?;
-            let backoff = Backoff::resumed(from_millis(shifted(rest.until)), rest.times);
+            let (backoff, why) = rest.to_pause(&shifted)?;
             exchanger.set_rest(self.identity, backoff, &why);
+        }
+        if let Some(limit) = &known.rate_limit {
+            let (pause, why) = limit.to_pause(&shifted)?;
+            let (reached, limits) = (exchanger.reached, exchanger.limits);
+            let lane = self.lanes.entry(host.clone()).or_insert_with(|| Lane::new(reached, limits));
+            (lane.rcpt_backoff, lane.rate_limit) = (pause, Some(why.to_remembered()));
+            self.tidy(&host, None, now);
         }
         Ok(())
     }

@@ -343,7 +343,10 @@ impl<T> Destination<T> {
         self.jobs.is_empty()
             && self.pool.is_clear(now)
             && self.recipients.is_clear(now)
-            && self.lanes.values().all(|lane| !lane.connect_backoff.is_active(now))
+            && self
+                .lanes
+                .values()
+                .all(|lane| !lane.connect_backoff.is_active(now) && lane.held_until(now).is_none())
     }
 
     /// `true` if nothing is under way, and nothing was since `since`.

@@ -92,6 +92,34 @@ fn the_next_holder_counts_the_connections_of_the_last_one_and_a_dead_one_s_as_al
     assert_eq!(heir.connection_room(now + Duration::from_secs(43)), 10);
 }
 
+#[test]
+fn a_pause_that_the_server_named_is_kept_and_handed_over() {
+    let mut before = Simulation::new(Config::default());
+    before.submit("a.example", MX, false, 0);
+    let id = before.ids(|task| matches!(task, Task::Opening))[0];
+    before.opened(id);
+    before.ask(id);
+    before.land(id, None, |_, _, _| Some(slow_down(900)));
+    before.close(id);
+    let in_a_while = before.now + Duration::from_secs(100);
+    assert!(!before.core.is_over(in_a_while), "it is not forgotten with the destination");
+    let (core, memory, now) = (&mut before.core, &mut before.memory, before.now);
+    let state = core.hand_over(memory, now).unwrap();
+    let written = serde_json::to_string(&state).unwrap();
+    let mut after = Simulation::new(Config::default());
+    // Its clock is another one.
+    after.now += Duration::from_secs(100_000);
+    let (memory, now) = (&mut after.memory, after.now);
+    let state = serde_json::from_str(&written).unwrap();
+    after.core.take_over(&state, Duration::from_secs(1), memory, now);
+    let token = after.submit("b.example", MX, false, 60);
+    assert_eq!(after.answers.len(), 1, "who has no time for it is told at once");
+    assert_eq!((after.answers[0].0, after.connections.len()), (token, 0));
+    after.submit("b.example", MX, false, 3600);
+    after.serve();
+    assert_eq!(after.named, [now + Duration::from_secs(899)]);
+}
+
 /// A destination that has used its one connection of the minute, and wants another.
 fn waiting_for_a_connection() -> Simulation {
     let connections = NonZeroU32::new(1).unwrap();
