@@ -9,6 +9,12 @@ pub struct Backoff {
     times: u32,
 }
 
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::none()
+    }
+}
+
 impl Backoff {
     /// No pause yet.
     #[must_use]

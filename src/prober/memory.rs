@@ -48,10 +48,10 @@ pub(super) struct ExchangerMemory {
     pub(super) refuses_null_sender: bool,
     /// Until when not to begin TLS unless it insists: it offered and then failed.
     avoids_tls_until: Option<SystemTime>,
-    /// It offered PIPELINING and lost commands or replies.
-    pub(super) breaks_pipelining: bool,
-    /// It takes no `RSET`, or no second `MAIL`.
-    pub(super) one_transaction: bool,
+    /// The time without PIPELINING: it offered that and lost commands or replies.
+    pub(super) breaks_pipelining: Backoff,
+    /// The time with one transaction a session: it took no `RSET`, or no second `MAIL`.
+    pub(super) one_transaction: Backoff,
     /// Until when `HELO` is said: it hung up on `EHLO`.
     says_helo_until: Option<SystemTime>,
     /// It answered `EHLO`, at some time.
@@ -145,6 +145,21 @@ impl ExchangerMemory {
         self.rests.iter().any(|(_, rest, _)| rest.is_active(now))
     }
 }
+
+/// An exchanger showed a habit that we go around: for an hour, and for longer each time it shows it
+/// again. An accident looks the same, and must not slow us down for ever.
+pub(super) fn observe_habit(habit: &mut Backoff, now: SystemTime) {
+    // Sessions side by side that ran into it saw one thing.
+    if !habit.is_active(now) {
+        habit.start(HABIT, HABIT_LONGEST, now);
+    }
+}
+
+/// Time for which a habit is believed that was shown once.
+const HABIT: Duration = Duration::from_secs(60 * 60);
+
+/// The longest time for which one is believed without being shown again.
+const HABIT_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Time for which TLS that failed is taken to be broken.
 const BROKEN_TLS: Duration = Duration::from_secs(60 * 60);

@@ -13,6 +13,7 @@ use super::destination::{
 };
 use super::destination_handle::DestinationHandle;
 use super::lane::SessionId;
+use super::memory::observe_habit;
 use super::stats::TimedPhase;
 use crate::address::DomainName;
 use crate::egress::Stream;
@@ -100,8 +101,8 @@ pub(super) fn hints(handle: &DestinationHandle, exchanger: &DomainName) -> Hints
         avoid_starttls: known.avoids_tls(now),
         says_helo: known.says_helo(now),
         knows_ehlo: known.knows_ehlo,
-        avoid_pipelining: known.breaks_pipelining,
-        one_transaction: known.one_transaction,
+        avoid_pipelining: known.breaks_pipelining.is_active(now),
+        one_transaction: known.one_transaction.is_active(now),
     })
 }
 
@@ -288,12 +289,17 @@ fn remember(
     if *hints == before {
         return false;
     }
+    let now = handle.context.clock.now();
     let mut memory = handle.context.memory();
     let known = memory.exchanger_mut(&session.peer().exchanger);
     known.needs_tls = hints.needs_starttls;
     known.refuses_null_sender = hints.refuses_null_sender;
-    known.breaks_pipelining |= hints.avoid_pipelining;
-    known.one_transaction |= hints.one_transaction;
+    if hints.avoid_pipelining && !before.avoid_pipelining {
+        observe_habit(&mut known.breaks_pipelining, now);
+    }
+    if hints.one_transaction && !before.one_transaction {
+        observe_habit(&mut known.one_transaction, now);
+    }
     if hints.says_helo != before.says_helo {
         known.say_ehlo();
     }

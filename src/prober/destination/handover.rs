@@ -9,7 +9,7 @@ use super::Destination;
 use crate::address::DomainName;
 use crate::pacing::{Backoff, ConcurrencyState};
 use crate::prober::lane::Lane;
-use crate::prober::memory::Memory;
+use crate::prober::memory::{Memory, observe_habit};
 use crate::prober::wire::{WireFault, WireObservation, from_millis, to_millis};
 use crate::smtp::Observation;
 
@@ -37,13 +37,31 @@ struct ExchangerState {
     host: String,
     needs_tls: bool,
     refuses_null_sender: bool,
+    /// Replicas of before read this, and believe it for as long as they run.
     breaks_pipelining: bool,
+    /// The same.
     one_transaction: bool,
+    without_pipelining: Option<HabitState>,
+    with_one_transaction: Option<HabitState>,
     knows_ehlo: bool,
     reached: bool,
     rest: Option<RestState>,
     /// The pause before recipients are named again.
     rate_limit: Option<RestState>,
+}
+
+/// The time for which a habit of an exchanger is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct HabitState {
+    until: u64,
+    times: u32,
+}
+
+impl HabitState {
+    fn new(habit: Backoff, now: SystemTime) -> Option<Self> {
+        let (until, times) = (to_millis(habit.until()), habit.times());
+        habit.is_active(now).then_some(Self { until, times })
+    }
 }
 
 /// A pause at an exchanger.
@@ -106,8 +124,10 @@ impl<T> Destination<T> {
                 host: host.as_str().to_owned(),
                 needs_tls: known.needs_tls,
                 refuses_null_sender: known.refuses_null_sender,
-                breaks_pipelining: known.breaks_pipelining,
-                one_transaction: known.one_transaction,
+                breaks_pipelining: known.breaks_pipelining.is_active(now),
+                one_transaction: known.one_transaction.is_active(now),
+                without_pipelining: HabitState::new(known.breaks_pipelining, now),
+                with_one_transaction: HabitState::new(known.one_transaction, now),
                 knows_ehlo: known.knows_ehlo,
                 reached: known.reached,
                 rest: rest.map(|(rest, why)| RestState::new(rest, why)),
@@ -159,8 +179,19 @@ impl<T> Destination<T> {
         let exchanger = memory.exchanger_mut(&host);
         exchanger.needs_tls |= known.needs_tls;
         exchanger.refuses_null_sender |= known.refuses_null_sender;
-        exchanger.breaks_pipelining |= known.breaks_pipelining;
-        exchanger.one_transaction |= known.one_transaction;
+        let believe = |habit: &mut Backoff, is_shown: bool, state: Option<HabitState>| match state {
+            Some(HabitState { until, times }) => {
+                let other = Backoff::resumed(from_millis(shifted(until)), times);
+                if other.until() > habit.until() {
+                    *habit = other;
+                }
+            }
+            None if is_shown => observe_habit(habit, now),
+            None => {}
+        };
+        let (pipelining, transaction) = (known.without_pipelining, known.with_one_transaction);
+        believe(&mut exchanger.breaks_pipelining, known.breaks_pipelining, pipelining);
+        believe(&mut exchanger.one_transaction, known.one_transaction, transaction);
         exchanger.knows_ehlo |= known.knows_ehlo;
         exchanger.reached |= known.reached;
         if let Some(rest) = &known.rest {

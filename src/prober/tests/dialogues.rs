@@ -54,6 +54,23 @@ async fn pipelining_that_loses_commands_is_done_without_and_that_is_remembered()
 }
 
 #[tokio::test(start_paused = true)]
+async fn pipelining_that_lost_commands_is_tried_again_after_an_hour() {
+    let (world, prober) = world(Rules { flushes: true, ..Rules::default() });
+    probe_all(&world, &prober, &users(3, "a.example")).await;
+    world.host(MX, Rules::default());
+    let flights = async |domain: &str| {
+        let before = prober.stats().flights;
+        let outcomes = probe_all(&world, &prober, &users(20, domain)).await;
+        assert_eq!(codes(&outcomes), [250; 20]);
+        prober.stats().flights - before
+    };
+    tokio::time::sleep(Duration::from_secs(1800)).await;
+    assert!(flights("b.example").await > 20, "one command a flight");
+    tokio::time::sleep(Duration::from_secs(1900)).await;
+    assert!(flights("c.example").await < 10, "it was an accident");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_hangs_up_on_ehlo_is_greeted_with_helo_and_that_is_remembered() {
     let (world, prober) = world(Rules { rfc821: true, pipelining: false, ..Rules::default() });
     assert_eq!(codes(&probe_all(&world, &prober, &users(1, "a.example")).await), [250]);

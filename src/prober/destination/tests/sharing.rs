@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::simulation::*;
 use crate::pacing::Config;
 use crate::prober::destination::Destination;
+use crate::prober::memory::observe_habit;
 use crate::smtp::{Control, NoReply, RecipientAnswer};
 
 const MX: &str = "mx.example.net";
@@ -118,6 +119,32 @@ fn a_pause_that_the_server_named_is_kept_and_handed_over() {
     after.submit("b.example", MX, false, 3600);
     after.serve();
     assert_eq!(after.named, [now + Duration::from_secs(899)]);
+}
+
+#[test]
+fn a_habit_of_an_exchanger_is_handed_over_with_its_end() {
+    let mut before = Simulation::new(Config::default());
+    before.submit("a.example", MX, false, 600);
+    before.serve();
+    let now = before.now;
+    observe_habit(&mut before.memory.exchanger_mut(&name(MX)).breaks_pipelining, now);
+    let hour = Duration::from_secs(3600);
+    let state = before.core.hand_over(&mut before.memory, now).unwrap();
+    let mut written = serde_json::to_value(&state).unwrap();
+    let believed_for = |written: &serde_json::Value, elapsed: Duration| {
+        let mut after = Simulation::new(Config::default());
+        let state = serde_json::from_value(written.clone()).unwrap();
+        after.core.take_over(&state, elapsed, &mut after.memory, now);
+        let habit = after.memory.exchanger(&name(MX)).unwrap().breaks_pipelining;
+        habit.until().duration_since(now).unwrap_or_default()
+    };
+    assert_eq!(believed_for(&written, hour / 2), hour / 2);
+    assert_eq!(believed_for(&written, 2 * hour), Duration::ZERO);
+    // A replica of before tells no end, and reads none.
+    let exchanger = written["exchangers"][0].as_object_mut().unwrap();
+    assert_eq!(exchanger["breaks_pipelining"], true);
+    assert!(exchanger.remove("without_pipelining").is_some());
+    assert_eq!(believed_for(&written, hour / 2), hour);
 }
 
 /// A destination that has used its one connection of the minute, and wants another.
