@@ -71,11 +71,13 @@ impl<T> Destination<T> {
         }
     }
 
-    /// The control recipient of a domain was answered, or not.
+    /// The control recipient of a domain was answered, or not; `reached` if the session had not
+    /// ended at a recipient before it.
     pub(super) fn control_landed(
         &mut self,
         planned: &PlannedTransaction,
         answer: Option<RecipientAnswer>,
+        reached: bool,
         context: &ReplyContext<'_>,
         memory: &mut Memory,
     ) {
@@ -107,8 +109,8 @@ impl<T> Destination<T> {
                 // No recipient waits for it: it is asked when one does.
                 return;
             }
-        } else if over && queue.control_tries + 1 < CONTROL_TRIES {
-            queue.control_tries += 1;
+        } else if over && (!reached || queue.control_tries + 1 < CONTROL_TRIES) {
+            queue.control_tries += u32::from(reached);
             lane.set_control(domain, ControlState::Due);
             return;
         }

@@ -80,6 +80,7 @@ impl<T> Destination<T> {
             ..FlightFindings::default()
         };
         let mut transactions = landed.transactions.into_iter();
+        let mut is_cut_off = false;
         for planned in &flight {
             let mut brought = transactions.next().unwrap_or_default();
             let context = ReplyContext {
@@ -90,9 +91,12 @@ impl<T> Destination<T> {
                 at: now,
                 transcript: brought.transcript.take(),
             };
+            let answered = brought.answers.iter().flatten().count();
+            let reached = !is_cut_off;
+            is_cut_off |= findings.over && answered < planned.jobs.len().max(1);
             if planned.is_control() {
                 let answer = brought.answers.into_iter().next().flatten();
-                self.control_landed(planned, answer, &context, memory);
+                self.control_landed(planned, answer, reached, &context, memory);
             } else {
                 self.transaction_landed(planned, brought, &context, memory, &mut findings);
             }

@@ -4,3 +4,4 @@ mod interleavings;
 mod rules;
 mod sharing;
 mod simulation;
+mod troubles;

@@ -19,14 +19,14 @@ fn count(n: u32) -> NonZeroU32 {
 }
 
 /// Opens the first session that is opening, and has it ask what to do.
-fn open_one(simulation: &mut Simulation) -> SessionId {
+pub(super) fn open_one(simulation: &mut Simulation) -> SessionId {
     let id = simulation.ids(|task| matches!(task, Task::Opening))[0];
     simulation.opened(id);
     simulation.ask(id);
     id
 }
 
-fn code(simulation: &Simulation, token: u32) -> u16 {
+pub(super) fn code(simulation: &Simulation, token: u32) -> u16 {
     let (_, answer) = simulation.answers.iter().find(|(other, _)| *other == token).unwrap();
     match &answer.evidence.answer {
         RecipientAnswer::Replied { reply, .. } => reply.code,

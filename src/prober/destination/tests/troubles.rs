@@ -1,0 +1,39 @@
+//! Sessions that end early: who is asked again, and what is blamed for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::rules::open_one;
+use super::simulation::*;
+use crate::pacing::Config;
+use crate::smtp::{Control, Stage};
+
+const MX: &str = "mx.example.net";
+
+#[test]
+fn a_control_recipient_that_no_flight_came_to_was_not_tried() {
+    let mut simulation = Simulation::new(Config::default());
+    let token = simulation.submit("a.example", MX, true, 3600);
+    let id = open_one(&mut simulation);
+    simulation.land(id, None, |_, _, _| Some(accepted()));
+    // Each session ends at another domain's recipient, before the control recipient's turn.
+    let mut id = Some(id);
+    for n in 0..4 {
+        simulation.submit(&format!("d{n}.example"), MX, false, 3600);
+        let session = id.take().unwrap_or_else(|| {
+            while simulation.ids(|task| matches!(task, Task::Opening)).is_empty() {
+                simulation.advance(Duration::from_secs(1));
+            }
+            let id = simulation.ids(|task| matches!(task, Task::Opening))[0];
+            simulation.opened(id);
+            id
+        });
+        simulation.ask(session);
+        simulation.land(session, Some(closed(Stage::Rcpt)), |_, _, _| None);
+        simulation.close(session);
+    }
+    assert!(simulation.answers.iter().all(|(other, _)| *other != token), "it waits");
+    simulation.serve();
+    let (_, answer) = simulation.answers.iter().find(|(other, _)| *other == token).unwrap();
+    assert_eq!(answer.control, Control::Answered(Arc::new(unknown_user())));
+}
