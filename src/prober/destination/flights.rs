@@ -314,7 +314,8 @@ impl<T> Destination<T> {
         self.blame_first(findings, &why, memory);
         self.pool.trouble(now);
         if answered == 0 {
-            self.leave_lane(id);
+            // Its connection may linger: the server counts it until it is gone.
+            self.retire(id);
             // Back first, so that those who cannot wait are told.
             self.put_back(&exchanger, std::mem::take(&mut findings.unanswered));
             self.obstructed(&exchanger, why, memory, now);
@@ -390,14 +391,6 @@ impl<T> Destination<T> {
     fn spend(&mut self, id: SessionId) {
         if let Some(session) = self.pool.get_mut(id) {
             session.budget.spend();
-        }
-    }
-
-    /// The session takes no more work, though its connection may not be gone yet.
-    fn leave_lane(&mut self, id: SessionId) {
-        let Some(session) = self.pool.get(id) else { return };
-        if let Some(lane) = self.lanes.get_mut(&session.exchanger) {
-            lane.leave(id, false);
         }
     }
 }

@@ -37,3 +37,22 @@ fn a_control_recipient_that_no_flight_came_to_was_not_tried() {
     let (_, answer) = simulation.answers.iter().find(|(other, _)| *other == token).unwrap();
     assert_eq!(answer.control, Control::Answered(Arc::new(unknown_user())));
 }
+
+#[test]
+fn a_session_that_ended_unanswered_keeps_its_place_until_its_connection_is_gone() {
+    let mut simulation = Simulation::new(Config::default());
+    for _ in 0..200 {
+        simulation.submit("a.example", MX, false, 3600);
+    }
+    let ids = simulation.ids(|task| matches!(task, Task::Opening));
+    assert_eq!(ids.len(), 2);
+    for id in &ids {
+        simulation.opened(*id);
+        simulation.ask(*id);
+    }
+    let places = |simulation: &Simulation| simulation.core.lanes[&name(MX)].session_count();
+    simulation.land(ids[0], Some(closed(Stage::Mail)), |_, _, _| None);
+    assert_eq!(places(&simulation), 2, "the server may count both");
+    simulation.close(ids[0]);
+    assert_eq!(places(&simulation), 1);
+}
