@@ -54,6 +54,8 @@ struct FlightFindings {
     /// It takes fewer recipients, or transactions, in a session than was known.
     smaller_sessions: bool,
     unanswered: Vec<(DomainName, Vec<JobId>)>,
+    /// Answered, and asked once more before that is believed.
+    doubted: Vec<(DomainName, Vec<JobId>)>,
     rate_limit: Option<Observation>,
     blocked: Option<Observation>,
 }
@@ -111,6 +113,7 @@ impl<T> Destination<T> {
             self.session_ended(id, ended, &mut findings, memory, now);
         }
         self.put_back(&exchanger, findings.unanswered);
+        self.put_back(&exchanger, findings.doubted);
         if let Some(why) = findings.blocked {
             self.spend(id);
             self.obstructed(&exchanger, why, memory, now);
@@ -195,7 +198,7 @@ impl<T> Destination<T> {
             }
         }
         if !doubted.is_empty() {
-            findings.unanswered.push((planned.domain.clone(), doubted));
+            findings.doubted.push((planned.domain.clone(), doubted));
         }
         self.transaction_carried(context.session, before);
         if full_session {

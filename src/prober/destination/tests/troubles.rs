@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::rules::open_one;
 use super::simulation::*;
 use crate::pacing::Config;
+use crate::prober::memory::CatchAllState;
 use crate::smtp::{Control, Stage};
 
 const MX: &str = "mx.example.net";
@@ -55,4 +56,18 @@ fn a_session_that_ended_unanswered_keeps_its_place_until_its_connection_is_gone(
     assert_eq!(places(&simulation), 2, "the server may count both");
     simulation.close(ids[0]);
     assert_eq!(places(&simulation), 1);
+}
+
+#[test]
+fn a_recipient_that_was_answered_is_not_blamed_for_the_end_of_its_session() {
+    let mut simulation = Simulation::new(Config::default());
+    let (domain, now) = (name("a.example"), simulation.now);
+    simulation.memory.learn_catch_all(&domain, CatchAllState::Yes, now);
+    let answered = simulation.submit("a.example", MX, false, 3600);
+    simulation.submit("a.example", MX, false, 3600);
+    let id = open_one(&mut simulation);
+    // Refused where everybody was accepted: that is doubted. The session ends at the second one.
+    simulation.land(id, Some(closed(Stage::Rcpt)), |_, _, n| (n == 0).then(unknown_user));
+    let tries = |token: u32| simulation.core.jobs[&simulation.open[&token]].tries;
+    assert_eq!((tries(answered), tries(answered + 1)), (0, 1));
 }
