@@ -259,7 +259,6 @@ impl<T> Destination<T> {
         now: SystemTime,
     ) -> bool {
         let Some(session) = self.pool.get_mut(id) else { return false };
-        let newcomer = session.answered == 0;
         session.answered += findings.answered;
         let taken = session.taken;
         let Some(lane) = self.lanes.get_mut(&session.exchanger) else { return false };
@@ -279,8 +278,9 @@ impl<T> Destination<T> {
         if tarpit || findings.rate_limit.is_some() {
             self.pool.too_much(now);
         } else if findings.unanswered.is_empty() && findings.blocked.is_none() {
-            // Only who knocked after the pause shows that the door is open again.
-            if newcomer && lane.half_open == Some(id) {
+            // Only who knocked after the pause shows that the door is open again, in whichever
+            // flight it goes well.
+            if lane.half_open == Some(id) {
                 lane.connect_backoff.reset();
                 lane.half_open = None;
             }

@@ -71,3 +71,25 @@ fn a_recipient_that_was_answered_is_not_blamed_for_the_end_of_its_session() {
     let tries = |token: u32| simulation.core.jobs[&simulation.open[&token]].tries;
     assert_eq!((tries(answered), tries(answered + 1)), (0, 1));
 }
+
+#[test]
+fn the_first_flight_that_goes_well_after_a_pause_opens_the_door_for_all() {
+    let mut simulation = Simulation::new(Config::default());
+    for _ in 0..400 {
+        simulation.submit("a.example", MX, false, 3600);
+    }
+    while let Some(id) = simulation.ids(|task| matches!(task, Task::Opening)).front().copied() {
+        simulation.refused(id, busy(Stage::Banner));
+        simulation.close(id);
+    }
+    simulation.advance(Duration::from_secs(2));
+    let id = open_one(&mut simulation);
+    // One is left unanswered: the transaction takes no more.
+    simulation.land(id, None, |transaction, _, recipient| {
+        ((transaction, recipient) != (0, 49)).then(accepted)
+    });
+    assert!(simulation.ids(|task| matches!(task, Task::Opening)).is_empty(), "one knocks for all");
+    simulation.ask(id);
+    simulation.land(id, None, |_, _, _| Some(accepted()));
+    assert!(!simulation.ids(|task| matches!(task, Task::Opening)).is_empty(), "others may follow");
+}
