@@ -97,7 +97,9 @@ async fn inspect(
     mut sender: oneshot::Sender<TlsInspection>,
 ) {
     let handle = &guard.handle;
-    let hints = Hints { needs_starttls: true, ..session_task::hints(handle, &exchanger) };
+    let known = session_task::hints(handle, &exchanger);
+    // `HELO` offers no TLS, and whether `EHLO` is answered by now is worth a look.
+    let hints = Hints { needs_starttls: true, says_helo: false, ..known };
     let connecting = handle.egress.connect(&handle.context, &exchanger, hints);
     let connected = tokio::select! {
         connected = connecting => connected,
@@ -117,7 +119,10 @@ async fn inspect(
     };
     if greeted {
         let inspection = read(&session);
-        if let (TlsInspection::NotReached(_), Some(why)) = (&inspection, session.ended().cloned()) {
+        let hung_up = |why: &RecipientAnswer| known.says_helo && stage(why) == Stage::Ehlo;
+        // That it hangs up on `EHLO` is no news: other sessions say `HELO`.
+        let news = session.ended().filter(|why| !hung_up(why)).cloned();
+        if let (TlsInspection::NotReached(_), Some(why)) = (&inspection, news) {
             let address = Some(session.peer().address);
             let why = Observation::new(why, address, handle.context.clock.now());
             retreat(handle, &exchanger, why);

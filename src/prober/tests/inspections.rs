@@ -34,6 +34,26 @@ async fn tls_that_breaks_off_is_told_and_keeps_nobody_from_asking() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_exchanger_that_is_greeted_with_helo_is_not_said_to_offer_no_tls() {
+    let (world, prober) = world(Rules { rfc821: true, ..Rules::default() });
+    let outcomes = probe_all(&world, &prober, &users(1, "a.example")).await;
+    assert_eq!(code(&outcomes[0]), 250);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let inspection = inspect(&world, &prober).await;
+    assert!(matches!(&inspection, TlsInspection::NotReached(_)), "{inspection:?}");
+    let connections = world.seen(MX).connections.len();
+    let mut request = world.request("user2@a.example", &[(MX, 10)]);
+    request.deadline = world.clock.now() + Duration::from_millis(500);
+    assert_eq!(code(&prober.probe(request).await), 250, "it is not left alone for that");
+    assert_eq!(world.seen(MX).connections.len(), connections + 1, "and HELO is said at once");
+    world.host(MX, Rules { broken_tls: true, ..Rules::default() });
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let inspection = inspect(&world, &prober).await;
+    assert!(matches!(&inspection, TlsInspection::Failed(_)), "{inspection:?}");
+    prober.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_is_remembered_as_that_of_any_session() {
     let (world, prober) = world(Rules { banner: Some("554 5.7.1 blocked"), ..Rules::default() });
     let inspection = inspect(&world, &prober).await;
