@@ -138,7 +138,9 @@ impl Walk<'_> {
             }
         }
         // No exchanger said anything about the recipient, but one was only busy: waiting may help.
-        if let (Some(exchanger), false) = (busy, equals_only)
+        // After a denial only its equals may still serve the domain.
+        let busy = busy.filter(|exchanger| !equals_only || Some(exchanger.preference) == best);
+        if let Some(exchanger) = busy
             && exchangers.len() > 1
         {
             self.ask(exchanger, true).instrument(span(exchanger)).await;

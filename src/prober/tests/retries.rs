@@ -155,6 +155,21 @@ async fn relaying_denied_is_asked_of_every_equal_exchanger_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_busy_exchanger_is_asked_again_though_its_equal_denies_relaying() {
+    let (world, prober) = world(Rules { banner: Some("421 4.3.2 busy"), ..Rules::default() });
+    let denied = Rules { rcpt: Some("550 5.7.1 relay denied"), ..Rules::default() };
+    world.host("mx2.example.org", denied);
+    let hosts = [(MX, 10), ("mx2.example.org", 10)];
+    let asked = prober.probe(world.request("user1@a.example", &hosts));
+    let relent = async {
+        sleep(seconds(5)).await;
+        world.host(MX, Rules::default());
+    };
+    let (outcome, ()) = tokio::join!(asked, relent);
+    assert_eq!((outcome.attempts.len(), code(&outcome)), (3, 250));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_destination_blocks_nobody_else() {
     let (world, prober) = world(Rules { delay: seconds(30), ..Rules::default() });
     world.host("quick.example.org", Rules::default());
