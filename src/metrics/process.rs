@@ -46,9 +46,9 @@ fn most_descriptors(limits: &str) -> Option<u64> {
 fn cpu(stat: &str) -> Option<f64> {
     // The name of the program may hold anything, but it ends with the last parenthesis.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    let user: u32 = fields.nth(11)?.parse().ok()?;
-    let system: u32 = fields.next()?.parse().ok()?;
-    Some((f64::from(user) + f64::from(system)) / TICKS)
+    let user: u64 = fields.nth(11)?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(user.checked_add(system)? as f64 / TICKS)
 }
 
 #[cfg(test)]
@@ -65,6 +65,13 @@ mod tests {
         let stat = "7 (a ) b) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 9 0 123 456 789";
         assert_eq!(cpu(stat), Some(3.0));
         assert_eq!(cpu("7 (a)"), None);
+    }
+
+    #[test]
+    fn processor_time_is_told_beyond_what_32_bits_of_ticks_hold() {
+        // Of 64 busy processors for three months.
+        let stat = "7 (a) S 1 7 7 0 -1 4194304 100 0 0 0 50000000000 4294967296 0 0 20 0 9 0 1 4 7";
+        assert_eq!(cpu(stat), Some(542_949_672.96));
     }
 
     #[test]
