@@ -146,11 +146,12 @@ pub fn state_dir() -> Option<PathBuf> {
     Some(state.join("mailvet"))
 }
 
-/// The configuration file that `environment` names.
+/// The configuration file that `environment` names. An empty variable names none: Compose sets one
+/// for `${NAME:-}`.
 #[must_use]
 pub fn file_from(environment: &[(String, String)]) -> Option<PathBuf> {
-    let named = environment.iter().find(|(name, _)| name == FILE_VARIABLE);
-    named.map(|(_, path)| path.into())
+    let mut named = environment.iter().filter(|(name, _)| name == FILE_VARIABLE);
+    named.find(|(_, path)| !path.is_empty()).map(|(_, path)| path.into())
 }
 
 /// Puts the configuration together.
@@ -326,6 +327,13 @@ mod tests {
         let file = file("[smtp]\nport = 2525\n");
         let environment = variables(&[("MAILVET_CONFIG", file.path().to_str().unwrap())]);
         assert_eq!(load(None, &environment, Table::new()).unwrap().smtp.port, 2525);
+    }
+
+    #[test]
+    fn an_empty_variable_names_no_file() {
+        let environment = variables(&[("MAILVET_CONFIG", "")]);
+        assert_eq!(load(None, &environment, Table::new()).unwrap(), Config::default());
+        assert_eq!(outvoting(None, &environment), Vec::<String>::new());
     }
 
     #[test]
