@@ -13,7 +13,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider,
 };
-use tonic::transport::Endpoint;
+use tonic::transport::{ClientTlsConfig, Endpoint};
 use tracing::{Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
@@ -45,10 +45,16 @@ pub struct Traces(Option<SdkTracerProvider>);
 
 fn endpoint(url: &str) -> Result<Endpoint, String> {
     let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|error| error.to_string())?;
-    if !matches!(endpoint.uri().scheme_str(), Some("http" | "https")) {
-        return Err("it is no http:// or https:// URL".to_owned());
+    match endpoint.uri().scheme_str() {
+        Some("http") => Ok(endpoint),
+        // An endpoint speaks TLS only if it is told how, whatever its URL says.
+        Some("https") => {
+            let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
+            let endpoint = endpoint.tls_config(ClientTlsConfig::new().trust_anchors(roots));
+            endpoint.map_err(|_| "no certificate can be for the host that it names".to_owned())
+        }
+        _ => Err("it is no http:// or https:// URL".to_owned()),
     }
-    Ok(endpoint)
 }
 
 fn exporter(url: &str) -> Result<SpanExporter, String> {
@@ -129,5 +135,29 @@ impl Traces {
             Ok(Err(error)) => tracing::warn!(%error, "the last spans could not be delivered"),
             Err(_) => tracing::warn!("the last spans could not be delivered"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// The type of a TLS record of a handshake (RFC 8446 section 5.1).
+    const HANDSHAKE: u8 = 22;
+
+    #[tokio::test]
+    async fn a_collector_with_an_https_url_is_spoken_to_over_tls() {
+        let collector = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", collector.local_addr().unwrap());
+        let first_octet = async {
+            let (mut connection, _) = collector.accept().await.unwrap();
+            connection.read_u8().await
+        };
+        let endpoint = endpoint(&url).unwrap();
+        let (_, first_octet) = tokio::join!(endpoint.connect(), first_octet);
+        assert_eq!(first_octet.unwrap(), HANDSHAKE);
     }
 }

@@ -11,8 +11,8 @@ pub use without::NoTraces as Traces;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TraceConfig {
-    /// The collector, over OTLP with gRPC, such as `http://127.0.0.1:4317`. Default none: no
-    /// traces.
+    /// The collector, over OTLP with gRPC, such as `http://127.0.0.1:4317`; over TLS with
+    /// `https://`, and a certificate of a public authority. Default none: no traces.
     pub endpoint: Option<String>,
     /// Which share of the traces that begin here is sent, from 0.0 to 1.0. A call that continues
     /// its caller's trace is sent if the caller's is. Default 1.0.
