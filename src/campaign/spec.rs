@@ -83,8 +83,8 @@ impl Default for BatchOptions {
 }
 
 impl BatchOptions {
-    /// The differences from `other`, in words for a caller that asked twice; `None` if
-    /// nothing does.
+    /// The differences from `other`, in words for a caller that asked twice, with the names that the
+    /// API has for the options; `None` if nothing does.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Option<String> {
         let Self { depth, deadline, retry_window, max_age, .. } = self;
@@ -93,14 +93,19 @@ impl BatchOptions {
             Some(time) => format!("{time:?}"),
             None => "none".to_owned(),
         };
+        let day = |time: &Option<SystemTime>| match time.map(jiff::Timestamp::try_from) {
+            Some(time) => time.unwrap_or(jiff::Timestamp::MAX).to_string(),
+            None => "none".to_owned(),
+        };
+        let skips = |tests: bool| (!tests).to_string();
         let pairs = [
             ("depth", format!("{depth:?}"), format!("{:?}", other.depth)),
             ("timeout", time(deadline), time(&other.deadline)),
             ("retry_window", format!("{retry_window:?}"), format!("{:?}", other.retry_window)),
             ("max_age", time(max_age), time(&other.max_age)),
-            ("test_catch_all", test_catch_all.to_string(), other.test_catch_all.to_string()),
-            ("consent_time", format!("{consented_at:?}"), format!("{:?}", other.consented_at)),
-            ("registration", registration.to_string(), other.registration.to_string()),
+            ("skip_catch_all", skips(*test_catch_all), skips(other.test_catch_all)),
+            ("consent_time", day(consented_at), day(&other.consented_at)),
+            ("include_registration", registration.to_string(), other.registration.to_string()),
             ("send_policy", send_policy.name().to_owned(), other.send_policy.name().to_owned()),
         ];
         let differing: Vec<String> = pairs
@@ -157,5 +162,19 @@ mod tests {
         };
         let difference = first.difference(&second).unwrap();
         assert_eq!(difference, "depth Mailbox, not Domain; timeout none, not 60s");
+    }
+
+    #[test]
+    fn a_difference_has_the_names_and_the_values_that_a_caller_sends() {
+        let second = BatchOptions {
+            test_catch_all: false,
+            registration: true,
+            consented_at: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)),
+            ..BatchOptions::default()
+        };
+        let difference = BatchOptions::default().difference(&second).unwrap();
+        let expected = "skip_catch_all false, not true; consent_time none, not \
+                        2023-11-14T22:13:20Z; include_registration false, not true";
+        assert_eq!(difference, expected);
     }
 }
