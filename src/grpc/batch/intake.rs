@@ -95,11 +95,12 @@ impl BatchHandler {
             return Err(bad("rows", &message));
         }
         match batch.state {
-            State::Receiving => {
+            // Whether a cancelled one was ever accepted, the batches know.
+            State::Receiving | State::Cancelled => {
                 let sealed = self.batches.seal(&batch.id).await;
                 sealed.map_err(|error| request::queue_status(&error))
             }
-            State::Running | State::Finished | State::Cancelled => Ok(batch),
+            State::Running | State::Finished => Ok(batch),
         }
     }
 

@@ -291,6 +291,28 @@ async fn a_list_in_pages_goes_on_where_a_broken_connection_left_it() {
 }
 
 #[tokio::test]
+async fn a_list_that_was_cancelled_before_it_was_sealed_is_not_accepted() {
+    let product = Product::start().await;
+    let mut client = product.batch_client().await;
+    let mut sealed_after_cancel = async |request_id: &str, is_sealed_before: bool| {
+        let request = CreateBatchRequest { spec: Some(named(request_id)) };
+        let batch = client.create_batch(request).await.unwrap().into_inner().batch.unwrap();
+        client.append_batch_rows(append(&batch, 0, &["jane.doe@acme.test"])).await.unwrap();
+        let seal = SealBatchRequest { batch_id: batch.batch_id.clone(), rows: 1 };
+        if is_sealed_before {
+            client.seal_batch(seal.clone()).await.unwrap();
+        }
+        client.cancel_batch(CancelBatchRequest { batch_id: batch.batch_id }).await.unwrap();
+        client.seal_batch(seal).await.map(drop)
+    };
+    let refused = sealed_after_cancel("cancelled", false).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
+    let again = sealed_after_cancel("sealed", true).await;
+    assert!(again.is_ok(), "what was accepted once may be sealed again: {again:?}");
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn a_request_id_with_other_options_is_an_error_that_names_the_difference() {
     let product = Product::start().await;
     let mut client = product.batch_client().await;
