@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
+use tokio_util::task::TaskTracker;
 
 use crate::access::{
     Access, BlockDecision, BlockLease, BlockRequest, Caller, HarvestReport, HeldBlocks, Limit,
@@ -19,6 +20,12 @@ use crate::clock::Clock;
 
 /// Longest wait for a block of addresses.
 const LEASE: Duration = Duration::from_secs(2);
+
+/// Time after which no answer about a block is expected any more.
+const LONGEST_LEASE: Duration = Duration::from_secs(60);
+
+/// Most leases that are under way at a time: one that is waited for, and late ones.
+const MOST_LEASES: usize = 8;
 
 /// Time for which the database is not asked again after it has failed.
 const AWAY: Duration = Duration::from_secs(1);
@@ -38,7 +45,9 @@ const GIVE_BACK: Duration = Duration::from_secs(2);
 /// Limits that several processes keep to together.
 pub(super) struct SharedLimits {
     store: Arc<dyn LimitStore>,
-    held: Mutex<HeldBlocks>,
+    held: Arc<Mutex<HeldBlocks>>,
+    /// The leases that are under way, also those that nobody waits for any more.
+    leases: TaskTracker,
     /// The turn to lease, and the time until which the database is not asked.
     turn: tokio::sync::Mutex<Option<SystemTime>>,
     clock: Clock,
@@ -46,7 +55,8 @@ pub(super) struct SharedLimits {
 
 impl SharedLimits {
     pub(super) fn new(store: Arc<dyn LimitStore>, clock: Clock) -> Self {
-        Self { store, held: Mutex::default(), turn: tokio::sync::Mutex::new(None), clock }
+        let (held, leases) = (Arc::default(), TaskTracker::new());
+        Self { store, held, leases, turn: tokio::sync::Mutex::new(None), clock }
     }
 
     /// Counts addresses as the caller's, of whom it may have `limit` in a day; all or none.
@@ -105,11 +115,8 @@ impl SharedLimits {
             if away_until.is_some_and(|until| now < until) {
                 return Err(uncounted());
             }
-            let lease = self.store.lease(&caller.name, BlockRequest { limit, least });
-            match tokio::time::timeout(LEASE, lease).await.unwrap_or_else(|_| Err(late())) {
-                Ok(BlockLease::Granted(block)) => {
-                    self.held.lock().add(&caller.name, block, now);
-                }
+            match self.lease(caller, BlockRequest { limit, least }, now).await {
+                Ok(BlockLease::Granted(_)) => {}
                 Ok(BlockLease::UsedUp(wait)) => {
                     let wait = wait.unwrap_or_default();
                     self.held.lock().note_refusal(&caller.name, least, wait, now);
@@ -121,6 +128,33 @@ impl SharedLimits {
                     return Err(uncounted());
                 }
             }
+        }
+    }
+
+    /// Leases a block and holds it. The database counts it from its own commit on: so a block is
+    /// held too that comes when the caller was refused or has gone.
+    async fn lease(
+        &self,
+        caller: &Caller,
+        request: BlockRequest,
+        asked_at: SystemTime,
+    ) -> Result<BlockLease, LimitStoreFault> {
+        if self.leases.len() >= MOST_LEASES {
+            return Err(late());
+        }
+        let (store, held) = (Arc::clone(&self.store), Arc::clone(&self.held));
+        let name = Arc::clone(&caller.name);
+        let lease = self.leases.spawn(async move {
+            let lease = tokio::time::timeout(LONGEST_LEASE, store.lease(&name, request)).await;
+            let lease = lease.unwrap_or_else(|_| Err(late()))?;
+            if let BlockLease::Granted(block) = lease {
+                held.lock().add(&name, block, asked_at);
+            }
+            Ok::<_, LimitStoreFault>(lease)
+        });
+        match tokio::time::timeout(LEASE, lease).await {
+            Ok(Ok(lease)) => lease,
+            Ok(Err(_)) | Err(_) => Err(late()),
         }
     }
 
@@ -154,8 +188,12 @@ impl SharedLimits {
         }
     }
 
-    /// Gives back all that is held.
+    /// Gives back all that is held, also what is still on its way.
     pub(super) async fn leave(&self) {
+        self.leases.close();
+        if tokio::time::timeout(LEASE, self.leases.wait()).await.is_err() {
+            tracing::debug!("a block of addresses that comes too late counts as used");
+        }
         let unused = self.held.lock().remove_all();
         self.give_back(unused).await;
     }

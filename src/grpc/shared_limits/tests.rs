@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 
 use super::*;
 use crate::access::{CallerUsage, Harvesting, Keys, Quota};
@@ -13,6 +14,8 @@ struct MemoryStore {
     is_away: AtomicBool,
     hangs: AtomicBool,
     asked: AtomicU64,
+    /// Whoever holds it keeps the answers about blocks back, which are counted by then.
+    answers: tokio::sync::RwLock<()>,
 }
 
 impl MemoryStore {
@@ -38,7 +41,9 @@ impl LimitStore for Arc<MemoryStore> {
     ) -> Result<BlockLease, LimitStoreFault> {
         self.reach().await?;
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-        Ok(self.usage.lock().entry(caller.to_owned()).or_default().lease(request, now))
+        let lease = self.usage.lock().entry(caller.to_owned()).or_default().lease(request, now);
+        let _answers = self.answers.read().await;
+        Ok(lease)
     }
 
     async fn give_back(&self, unused: Vec<UnusedBlock>) -> Result<(), LimitStoreFault> {
@@ -147,4 +152,33 @@ async fn a_block_that_nobody_uses_any_more_is_given_back_while_the_replica_goes_
     let exchanging = tokio::time::timeout(Duration::from_secs(400), replica.exchange(&access));
     assert!(exchanging.await.is_err());
     assert_eq!(taken(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_block_that_comes_when_its_caller_was_refused_or_has_gone_is_there_for_the_next_try() {
+    const LIMIT: u64 = 100_000;
+    let (store, clock) = (Arc::new(MemoryStore::default()), Clock::start());
+    let replica = on(&store, clock);
+    let taken = || store.usage.lock()[""].slots().iter().map(|(_, taken)| taken).sum::<u64>();
+    replica.leases.close();
+    let answers = store.answers.write().await;
+    let late = count(&replica, 10_000, LIMIT).await.unwrap_err();
+    assert_eq!((late.limit, taken()), (Limit::Uncounted, 10_000));
+    drop(answers);
+    replica.leases.wait().await;
+    assert_eq!((count(&replica, 10_000, LIMIT).await, taken()), (Ok(()), 10_000));
+    tokio::time::advance(AWAY).await;
+    assert!(count(&replica, 5_000, LIMIT).now_or_never().is_none(), "it is waited for");
+    replica.leases.wait().await;
+    assert_eq!((count(&replica, 5_000, LIMIT).await, taken()), (Ok(()), 15_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_block_that_is_on_its_way_when_a_replica_leaves_is_given_back() {
+    let (store, clock) = (Arc::new(MemoryStore::default()), Clock::start());
+    let replica = on(&store, clock);
+    assert!(count(&replica, 10, 1000).now_or_never().is_none(), "it is waited for");
+    replica.leave().await;
+    assert_eq!(store.asked.load(Ordering::Relaxed), 2, "for a block, and to give it back");
+    assert_eq!(store.usage.lock()[""].slots(), []);
 }
