@@ -31,6 +31,7 @@ mod message_limit;
 mod metered;
 mod outcomes;
 mod posture;
+mod reflection;
 mod refusal;
 mod reply;
 mod request;

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use tonic::codec::CompressionEncoding::Gzip;
+use tonic::service::LayerExt as _;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 
@@ -28,6 +29,7 @@ use super::listener;
 use super::message_limit::{self, LARGEST_PAGE};
 use super::metered::MeteredVerifier;
 use super::outcomes::OutcomeHandler;
+use super::reflection;
 use super::send_history::SendHistory;
 use super::serve_error::ServeError;
 use super::service::VerificationHandler;
@@ -40,7 +42,6 @@ use crate::clock::Clock;
 use crate::console::ConsoleLayer;
 use crate::http::{self, BodyLimits, BrowserGuard, HttpLayer, LocalAnswers};
 use crate::outcomes::{OutcomeHooks, OutcomeIntake};
-use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::batch_service_server::BatchServiceServer;
 use crate::proto::callback_service_server::CallbackServiceServer;
 use crate::proto::outcome_service_server::OutcomeServiceServer;
@@ -141,6 +142,8 @@ pub async fn serve(
     let hooks = HookHandler::new(hooks, intake, Arc::clone(&replies), clock);
     let service = VerificationHandler::new(verifier, replies, config, clock, shutdown.clone());
     let reporting = Health::begin(health_reporter, &services.readiness, shutdown.clone()).await;
+    let reflected = reflection::ending(limits.idle_stream, shutdown.clone());
+    let (v1, v1alpha) = (reflection::builder().build_v1()?, reflection::builder().build_v1alpha()?);
     let router = builder(&limits)
         .accept_http1(accepts_http1)
         .layer(HeadLimitLayer(limits.header_octets))
@@ -151,8 +154,8 @@ pub async fn serve(
         .layer(CallTraceLayer::new(Arc::clone(&services.calls), clock))
         .layer(auth)
         .add_service(health.max_decoding_message_size(largest))
-        .add_service(reflection().build_v1()?.max_decoding_message_size(largest))
-        .add_service(reflection().build_v1alpha()?.max_decoding_message_size(largest))
+        .add_service(reflected.named_layer(v1.max_decoding_message_size(largest)))
+        .add_service(reflected.named_layer(v1alpha.max_decoding_message_size(largest)))
         .add_service(
             VerificationServiceServer::new(service)
                 .max_decoding_message_size(largest)
@@ -202,13 +205,6 @@ fn log_start(address: SocketAddr, files: &CredentialFiles, config: &Config) {
         console = config.http.console,
         "serving"
     );
-}
-
-/// Reflection of our services and of health.
-fn reflection() -> tonic_reflection::server::Builder<'static> {
-    tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }
 
 /// A server with these limits.

@@ -8,6 +8,9 @@ use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
 use crate::product::Product;
 
@@ -71,6 +74,24 @@ async fn who_watches_the_health_hears_of_the_end_and_does_not_hold_it_up() {
     product.shutdown.cancel();
     assert_eq!(ready.collect::<Vec<_>>().await, [ServingStatus::NotServing]);
     assert_eq!(lives.collect::<Vec<_>>().await, [ServingStatus::Serving]);
+    assert_eq!(product.ended().await, Drained::Finished);
+    product.close().await;
+}
+
+#[tokio::test]
+async fn a_tool_that_keeps_reflection_open_does_not_hold_up_the_end() {
+    let mut product = Product::start().await;
+    let mut client = ServerReflectionClient::new(product.channel().await);
+    let (send, receive) = tokio::sync::mpsc::channel(1);
+    let question = MessageRequest::ListServices(String::new());
+    let host = String::new();
+    send.send(ServerReflectionRequest { host, message_request: Some(question) }).await.unwrap();
+    let asking = client.server_reflection_info(ReceiverStream::new(receive));
+    let mut answers = asking.await.unwrap().into_inner();
+    assert!(answers.message().await.unwrap().is_some());
+    product.shutdown.cancel();
+    assert!(answers.message().await.unwrap().is_none());
+    drop((client, answers, send));
     assert_eq!(product.ended().await, Drained::Finished);
     product.close().await;
 }
