@@ -47,3 +47,14 @@ impl Default for Harvesting {
         }
     }
 }
+
+impl Harvesting {
+    /// The cap on local parts at one domain; 0: none.
+    pub(super) fn local_parts(&self, is_free_provider: bool) -> u32 {
+        if is_free_provider {
+            self.local_parts_per_free_provider
+        } else {
+            self.local_parts_per_domain
+        }
+    }
+}

@@ -78,6 +78,11 @@ impl LocalParts {
     fn is_over(&self, now: SystemTime) -> bool {
         now.duration_since(self.since).is_ok_and(|age| age >= HOUR)
     }
+
+    /// Time until the hour is over.
+    fn time_left(&self, now: SystemTime) -> Duration {
+        HOUR.saturating_sub(now.duration_since(self.since).unwrap_or_default())
+    }
 }
 
 impl LocalPartCounter {
@@ -111,8 +116,7 @@ impl LocalPartCounter {
             return Ok(());
         }
         if parts.hashes.len() >= cap as usize {
-            let age = now.duration_since(parts.since).unwrap_or_default();
-            return Err(HOUR.saturating_sub(age));
+            return Err(parts.time_left(now));
         }
         parts.hashes.insert(local);
         self.total += 1;
@@ -128,6 +132,34 @@ impl LocalPartCounter {
             self.make_room(now);
         }
         Ok(())
+    }
+
+    /// Checks that [`Self::count`] would count all of these local parts at a domain, which are in
+    /// lower case, and counts none. Else says how long until the hour is over; `None` if they alone
+    /// are more than `cap`.
+    pub(super) fn check(
+        &self,
+        caller: &str,
+        domain: &str,
+        locals: &HashSet<String>,
+        cap: u32,
+        now: SystemTime,
+    ) -> Result<(), Option<Duration>> {
+        if cap == 0 {
+            return Ok(());
+        }
+        if locals.len() > cap as usize {
+            return Err(None);
+        }
+        let key = self.hasher.hash(&[caller, domain]);
+        let known = self.by_domain.get(&key).filter(|parts| !parts.is_over(now));
+        let Some(parts) = known else { return Ok(()) };
+        let room = (cap as usize).saturating_sub(parts.hashes.len());
+        let is_new = |local: &&String| !parts.hashes.contains(&self.hasher.hash(&[local.as_str()]));
+        if locals.len() <= room || locals.iter().filter(is_new).count() <= room {
+            return Ok(());
+        }
+        Err(Some(parts.time_left(now)))
     }
 
     /// The local parts that other replicas have not been told of.
@@ -202,6 +234,26 @@ mod tests {
         assert!(counter.count("crm", "b.test", "eleventh", 10, at(600)).is_ok());
         assert!(counter.count("erp", "a.test", "eleventh", 10, at(600)).is_ok());
         assert!(counter.count("crm", "a.test", "eleventh", 10, at(600) + wait).is_ok());
+    }
+
+    #[test]
+    fn a_page_is_checked_as_it_would_be_counted_and_nothing_of_it_counts() {
+        let mut counter = LocalPartCounter::default();
+        let page = |names: &[&str]| -> HashSet<String> {
+            names.iter().map(|name| (*name).to_owned()).collect()
+        };
+        for name in ["a", "b"] {
+            counter.count("crm", "a.test", name, 3, at(0)).unwrap();
+        }
+        let check = |names: &[&str], now| counter.check("crm", "a.test", &page(names), 3, at(now));
+        for _ in 0..2 {
+            assert_eq!(check(&["a", "b", "c"], 600), Ok(()), "two of them count already");
+            assert_eq!(check(&["c", "d"], 600), Err(Some(Duration::from_secs(3000))));
+            assert_eq!(check(&["a", "b", "c", "d"], 600), Err(None), "the next hour has no more");
+            assert_eq!(check(&["c", "d", "e"], 3600), Ok(()));
+        }
+        assert_eq!(counter.total, 2);
+        assert_eq!(counter.check("crm", "a.test", &page(&["c", "d", "e", "f"]), 0, at(0)), Ok(()));
     }
 
     fn replica() -> LocalPartCounter {

@@ -23,6 +23,7 @@ mod limit_store;
 mod refusal;
 mod window;
 
+use std::collections::{BTreeMap, HashSet};
 use std::time::SystemTime;
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
@@ -171,20 +172,45 @@ impl Access {
             Refusal { limit: Limit::UnknownMailboxes(percent), retry_after: Some(wait) }
         })?;
         drop(accounts);
-        let cap = if is_free_provider() {
-            rules.local_parts_per_free_provider
-        } else {
-            rules.local_parts_per_domain
-        };
-        let domain = match address.domain() {
-            Domain::Name(name) => name.registrable().as_str().to_owned(),
-            Domain::Literal(literal) => literal.ip().to_string(),
-        };
+        let (cap, domain) = (rules.local_parts(is_free_provider()), counted_domain(address));
         let counted = self.local_parts().count(&caller.name, &domain, address.local(), cap, now);
         counted.map_err(|wait| Refusal {
             limit: Limit::LocalPartsPerDomain { domain, cap },
             retry_after: Some(wait),
         })
+    }
+
+    /// Checks the local parts of a page as [`Self::check_harvest`] would count them, and counts
+    /// none: so that a page is refused as a whole, and none of its mailboxes counts as asked about.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] if some would be too many; without a time to wait if the page alone has more at
+    /// a domain than an hour.
+    pub fn check_page<'a>(
+        &self,
+        caller: &Caller,
+        page: impl IntoIterator<Item = &'a Address>,
+        is_free_provider: impl Fn(&Address) -> bool,
+        now: SystemTime,
+    ) -> Result<(), Refusal> {
+        let rules = &self.harvesting;
+        if caller.kind == CallerKind::Local && rules.spare_loopback {
+            return Ok(());
+        }
+        let mut by_domain: BTreeMap<(String, u32), HashSet<String>> = BTreeMap::new();
+        for address in page {
+            let cap = rules.local_parts(is_free_provider(address));
+            let locals = by_domain.entry((counted_domain(address), cap)).or_default();
+            locals.insert(address.local().to_lowercase());
+        }
+        let refusals = by_domain.into_iter().filter_map(|((domain, cap), locals)| {
+            let checked = self.local_parts().check(&caller.name, &domain, &locals, cap, now);
+            let retry_after = checked.err()?;
+            Some(Refusal { limit: Limit::LocalPartsPerDomain { domain, cap }, retry_after })
+        });
+        // Before it waits for one domain, a caller should know that another is too large.
+        refusals.min_by_key(|refusal| refusal.retry_after.is_some()).map_or(Ok(()), Err)
     }
 
     /// Counts what a mail server has just said about a mailbox: whether it is there. Answers from
@@ -249,6 +275,14 @@ impl Access {
 
     fn local_parts(&self) -> MutexGuard<'_, LocalPartCounter> {
         self.local_parts.lock()
+    }
+}
+
+/// The domain that an address counts at: the registrable one.
+fn counted_domain(address: &Address) -> String {
+    match address.domain() {
+        Domain::Name(name) => name.registrable().as_str().to_owned(),
+        Domain::Literal(literal) => literal.ip().to_string(),
     }
 }
 

@@ -64,6 +64,11 @@ impl fmt::Display for Refusal {
             Limit::Uncounted => f.write_str(
                 "your addresses a day cannot be counted now: the database is away; try again soon",
             ),
+            Limit::LocalPartsPerDomain { domain, cap } if self.retry_after.is_none() => write!(
+                f,
+                "you may ask about {cap} different mailboxes at {domain} within an hour; send no \
+                 more of them at a time, an hour apart"
+            ),
             Limit::LocalPartsPerDomain { domain, cap } => write!(
                 f,
                 "you may ask about {cap} different mailboxes at {domain} within an hour; ask about \

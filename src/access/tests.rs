@@ -128,6 +128,32 @@ fn guessing_names_at_one_company_is_stopped_and_subdomains_are_no_way_around() {
 }
 
 #[test]
+fn a_page_is_refused_as_a_whole_and_without_a_wait_where_waiting_does_not_help() {
+    let access = Access::new(true, Quota::default(), harvesting(), Keys::default());
+    let caller = Caller::new("crm", CallerKind::Certificate);
+    let checks = |page: &[&str]| {
+        let page: Vec<_> = page.iter().map(|text| address(text)).collect();
+        access.check_page(&caller, &page, |_| false, at(0))
+    };
+    let (four, three) = (["a@x.test", "b@eu.x.test", "c@x.test", "d@x.test"], ["C@x.test"; 3]);
+    let refusal = checks(&four).unwrap_err();
+    assert_eq!(refusal.retry_after, None);
+    assert!(refusal.to_string().ends_with("send no more of them at a time, an hour apart"));
+    assert_eq!(checks(&three), Ok(()));
+    for text in ["a@x.test", "b@x.test", "c@x.test"] {
+        assert_eq!(access.check_harvest(&caller, &address(text), || false, at(0)), Ok(()));
+    }
+    assert_eq!(checks(&three), Ok(()), "it counts already");
+    let refusal = checks(&["d@x.test"]).unwrap_err();
+    assert_eq!(refusal.retry_after, Some(Duration::from_secs(3600)));
+    let refusal = checks(&["d@x.test", "a@y.test", "b@y.test", "c@y.test", "d@y.test"]);
+    assert_eq!(refusal.unwrap_err().retry_after, None, "the other domain is too large");
+    let local = Caller::new("", CallerKind::Local);
+    let page = four.map(address);
+    assert_eq!(access.check_page(&local, &page, |_| false, at(0)), Ok(()));
+}
+
+#[test]
 fn an_honest_list_with_thousands_at_a_free_provider_is_not_hurt() {
     let access = Access::new(true, Quota::default(), harvesting(), Keys::default());
     let caller = Caller::new("crm", CallerKind::Certificate);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::shared_limits::SharedLimits;
 use crate::access::{Access, Caller, Refusal};
+use crate::address::Address;
 use crate::batch::AnswerListener;
 use crate::clock::Clock;
 use crate::verdict::Reason;
@@ -52,6 +53,13 @@ impl MeteredVerifier {
         // Shallower questions reveal nothing about mailboxes.
         if depth < Depth::Mailbox {
             return Ok(());
+        }
+        // A single address is counted or refused as a whole by the count itself.
+        if subjects.len() > 1 {
+            let page = subjects.iter().filter_map(|subject| subject.address());
+            let is_free = |address: &Address| self.verifier.is_free_provider(address);
+            let checked = self.access.check_page(caller, page, is_free, now);
+            checked.inspect_err(|_| self.give_back(caller, count))?;
         }
         for address in subjects.iter().filter_map(|subject| subject.address()) {
             let is_free = || self.verifier.is_free_provider(address);

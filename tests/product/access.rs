@@ -381,6 +381,12 @@ async fn a_batch_of_guesses_at_one_domain_is_refused() {
     let mut client = product.batch_client().await;
     let guesses = ["a@acme.test", "b@acme.test", "c@acme.test"];
     let status = client.upload_batch(batch(&guesses)).await.unwrap_err();
-    assert_eq!(limit(&status).0, "LOCAL_PARTS_PER_DOMAIN");
+    assert_eq!(limit(&status), ("LOCAL_PARTS_PER_DOMAIN".to_owned(), None), "{status}");
+    let part = client.upload_batch(batch(&["c@acme.test", "d@acme.test"])).await;
+    part.expect("nobody was asked about those that were refused");
+    let status = client.upload_batch(batch(&["d@acme.test", "e@acme.test"])).await.unwrap_err();
+    let (name, retry) = limit(&status);
+    assert_eq!(name, "LOCAL_PARTS_PER_DOMAIN");
+    assert!(retry.is_some(), "in an hour it may be asked about");
     product.stop().await;
 }
