@@ -20,6 +20,9 @@ const START: usize = 64 * 1024;
 /// Number of bytes of one line that are read.
 const MAX_LINE: u64 = 1024 * 1024;
 
+/// Number of lines of other programs that a log may begin with.
+const MAX_FOREIGN: usize = 1000;
+
 /// The reader of sources.
 pub(super) struct SourceReader<'a> {
     pub(super) classifier: &'a Classifier,
@@ -98,6 +101,7 @@ impl SourceReader<'_> {
         each: &mut EachItem<'_>,
     ) -> anyhow::Result<()> {
         let mut reader = None;
+        let mut foreign = 0;
         let mut bytes = Vec::new();
         for number in 1.. {
             bytes.clear();
@@ -107,16 +111,25 @@ impl SourceReader<'_> {
             let line = String::from_utf8_lossy(&bytes);
             let line = line.trim_end_matches(['\r', '\n']);
             if reader.is_none() && !line.trim().is_empty() {
-                let found = readers::line_reader(line, self.kind);
-                reader = Some(found.context(
-                    "it is no mail, no log of Postfix or Exim, no JSON, and no table with a column \
-                     `address`",
-                )?);
+                reader = match foreign {
+                    0 => readers::line_reader(line, self.kind),
+                    // A table has its header first; the log of a whole machine begins anywhere.
+                    _ => readers::log_reader(line),
+                };
+                foreign += usize::from(reader.is_none());
+                if foreign > MAX_FOREIGN {
+                    break;
+                }
             }
             if let Some(reader) = &mut reader {
                 each(name, number, reader.read_line(self.classifier, line, self.now))?;
             }
         }
+        anyhow::ensure!(
+            reader.is_some() || foreign == 0,
+            "it is no mail, no log of Postfix or Exim, no JSON, and no table with a column \
+             `address`"
+        );
         Ok(())
     }
 }
@@ -126,4 +139,51 @@ fn with_time(item: ReadItem, written: Option<SystemTime>) -> ReadItem {
     let ReadItem::Events(mut events) = item else { return item };
     events.iter_mut().for_each(|event| event.source_time = written);
     ReadItem::Events(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Address and kind of each event in this source.
+    fn read(source: &str) -> anyhow::Result<Vec<(String, &'static str)>> {
+        let classifier = Classifier::builtin();
+        let reader =
+            SourceReader { classifier, kind: OutcomeKind::Sent, now: SystemTime::UNIX_EPOCH };
+        let mut found = Vec::new();
+        reader.read_stream("source", source.as_bytes(), &mut |_, _, item| {
+            if let ReadItem::Events(events) = item {
+                found.extend(events.into_iter().map(|event| (event.address, event.kind.name())));
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    #[test]
+    fn the_log_of_a_machine_may_begin_with_lines_of_other_programs() {
+        let joe = vec![("joe@acme.test".to_owned(), "delivered")];
+        for stamp in ["2026-11-28T00:00:03.1+00:00", "Nov 28 00:00:03", "2026-11-28 00:00:03"] {
+            let log = format!(
+                "{stamp} mx dovecot: imap-login: Login: user=<ann>\n\
+                 {stamp} mx opendkim[7]: 4B: DKIM-Signature field added\n\
+                 {stamp} mx amavis[8]: (8-1) Passed CLEAN\n\
+                 {stamp} mx dovecot: imap(ann): Logged out\n\
+                 {stamp} mx postfix/smtp[2]: 4B: to=<joe@acme.test>, \
+                 relay=mx.acme.test[192.0.2.1]:25, dsn=2.0.0, status=sent (250 2.0.0 Ok)\n"
+            );
+            assert_eq!(read(&log).unwrap(), joe, "{stamp}");
+        }
+    }
+
+    #[test]
+    fn a_source_of_lines_that_nobody_knows_is_refused() {
+        let many = "once upon a time\n".repeat(MAX_FOREIGN + 1);
+        for source in
+            ["once upon a time\n", "a title\naddress,kind\na@b.test,sent\n", many.as_str()]
+        {
+            assert!(read(source).unwrap_err().to_string().contains("no log of Postfix"));
+        }
+        assert!(read("\n\n").unwrap().is_empty());
+    }
 }

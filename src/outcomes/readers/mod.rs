@@ -59,9 +59,11 @@ pub fn form(start: &[u8]) -> SourceForm {
         return SourceForm::Json;
     }
     let start = String::from_utf8_lossy(&start[..start.len().min(4096)]);
+    // No field's name begins with a digit; the time of a log's line does.
     let is_header = |line: &str| {
         line.split_once(':').is_some_and(|(name, _)| {
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            name.starts_with(|c: char| c.is_ascii_alphabetic())
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         }) || line.starts_with([' ', '\t'])
     };
     let mut lines = start.lines();
@@ -76,17 +78,35 @@ pub fn form(start: &[u8]) -> SourceForm {
 /// has no column for it.
 #[must_use]
 pub fn line_reader(first: &str, kind: OutcomeKind) -> Option<Box<dyn LineReader>> {
-    if postfix::PostfixLog::recognizes(first) {
-        Some(Box::new(postfix::PostfixLog))
-    } else if exim::EximLog::recognizes(first) {
-        Some(Box::new(exim::EximLog))
-    } else {
-        Some(Box::new(csv::EventTable::from_header(first, kind)?))
+    match log_reader(first) {
+        Some(reader) => Some(reader),
+        None => Some(Box::new(csv::EventTable::from_header(first, kind)?)),
     }
+}
+
+/// The reader for the log that this line is of, or `None` if it is no line of a mail server. The
+/// lines of other programs may stand before it.
+#[must_use]
+pub fn log_reader(line: &str) -> Option<Box<dyn LineReader>> {
+    is_log(line).then(|| Box::new(MailLog) as Box<dyn LineReader>)
 }
 
 fn is_log(line: &str) -> bool {
     postfix::PostfixLog::recognizes(line) || exim::EximLog::recognizes(line)
+}
+
+/// The log of a mail server, each line read by its own form: that of a whole machine has the lines
+/// of other programs too, and some write their time as Exim does.
+struct MailLog;
+
+impl LineReader for MailLog {
+    fn read_line(&mut self, classifier: &Classifier, line: &str, now: SystemTime) -> ReadItem {
+        let is_exim = exim::EximLog::recognizes(line) && !postfix::PostfixLog::recognizes(line);
+        match is_exim {
+            true => exim::EximLog.read_line(classifier, line, now),
+            false => postfix::PostfixLog.read_line(classifier, line, now),
+        }
+    }
 }
 
 /// Reads one mail: a bounce or a complaint.

@@ -37,7 +37,12 @@ impl LineReader for PostfixLog {
             "bounced" | "undeliverable" => judge_words(classifier, words, dsn, false),
             _ => return ReadItem::NotUnderstood("a status that is not known"),
         };
-        let at = line.split(' ').next().and_then(time::from_text);
+        let first = line.split(' ').next().unwrap_or_default();
+        let at = match first.len() {
+            // A date alone: the time of day is the next word.
+            10 => line.get(..19).and_then(time::from_text),
+            _ => time::from_text(first),
+        };
         let at = at.or_else(|| time::from_syslog(line, now));
         let queue_id = line.split("]: ").nth(1).and_then(|rest| rest.split(':').next());
         let event_id = queue_id.map(|id| format!("{id} {status} {}", stamp(line)));

@@ -49,6 +49,7 @@ fn a_source_is_recognised_by_its_content() {
         ("Nov 28 09:00:00 mx postfix/smtp[1]: A: to=<a@b.test>\n", SourceForm::Lines),
         ("2026-11-28T09:00:00+00:00 mx postfix/smtp[1]: A: to=<a@b.test>\n", SourceForm::Lines),
         ("2026-11-28 09:00:00 1P1ceB-000FL1-4q => a@b.test R=d T=r H=h\n", SourceForm::Lines),
+        ("2026-11-28T00:00:03.1+00:00 mx dovecot: imap-login: Login\n", SourceForm::Lines),
     ] {
         assert_eq!(form(start.as_bytes()), expected, "{start}");
     }
