@@ -184,7 +184,7 @@ impl OutcomeStore {
 
     /// The outcome for which an address is not to be written to, or asked about, at `now`: a
     /// complaint or an unsubscription for good; a bounce as gone for the configured time, unless
-    /// mail has arrived since.
+    /// mail has arrived more than a day later.
     ///
     /// # Errors
     ///

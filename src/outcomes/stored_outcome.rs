@@ -6,6 +6,11 @@ use super::digest::Digest;
 use super::kind::OutcomeKind;
 use crate::verdict::Reason;
 
+/// Time by which mail must have arrived after a bounce to lift it. The log that says that a server
+/// took a mail, and the bounce that this server sends for the same mail, have their times of
+/// different clocks, and a log that states no offset from UTC may be 14 hours off.
+const LIFTS_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// One outcome, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredOutcome {
@@ -61,11 +66,13 @@ pub struct LatestOutcomes {
 
 impl LatestOutcomes {
     /// The outcome for which the address is not to be written to, or asked about: a complaint or an
-    /// unsubscription for good; a bounce as gone after `since`, unless mail has arrived later.
+    /// unsubscription for good; a bounce as gone after `since`, unless mail has arrived more than a
+    /// day later.
     #[must_use]
     pub fn suppression(&self, since: SystemTime) -> Option<&StoredOutcome> {
         let has_arrived_later = |gone: &StoredOutcome| {
-            self.delivered.as_ref().is_some_and(|delivered| delivered.at > gone.at)
+            let later = self.delivered.as_ref().map(|it| it.at.duration_since(gone.at));
+            later.is_some_and(|later| later.is_ok_and(|later| later > LIFTS_AFTER))
         };
         let gone = self.gone.as_ref();
         let gone = gone.filter(|gone| gone.at > since && !has_arrived_later(gone));

@@ -22,7 +22,7 @@ mod text;
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
-use mail_parser::{Message, MessageParser};
+use mail_parser::{DateTime, Message, MessageParser};
 
 use super::kind::OutcomeKind;
 use crate::address::clean;
@@ -64,7 +64,8 @@ pub struct RecipientNotice {
 pub struct BounceMail {
     /// The recipients' fates.
     pub notices: Vec<RecipientNotice>,
-    /// The mail's `Date`.
+    /// The mail's `Date`; that of the message that came back where it is the later one, since no
+    /// bounce is older than what it answers: the clock of its server is wrong.
     pub date: Option<SystemTime>,
     /// The mail's `Message-ID`, without brackets; `None` if it is too long to be one.
     pub message_id: Option<String>,
@@ -84,13 +85,19 @@ pub fn read(classifier: &Classifier, mail: &[u8]) -> BounceMail {
     let reader = BounceReader { classifier, message: &message, content: &content };
     BounceMail {
         notices: reader.notices(),
-        date: message.date().and_then(|date| {
-            let seconds = u64::try_from(date.to_timestamp()).ok()?;
-            SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
-        }),
+        date: {
+            let returned = content.returned.as_ref().and_then(|returned| returned.date);
+            message.date().and_then(time).max(returned)
+        },
         message_id: message.message_id().filter(|id| id.len() <= MAX_MESSAGE_ID).map(str::to_owned),
         addressed_to: reader.addressed_to(),
     }
+}
+
+/// The time that a header states.
+fn time(date: &DateTime) -> Option<SystemTime> {
+    let seconds = u64::try_from(date.to_timestamp()).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
 /// A bound for the parts of a mail: each but the first has this field.

@@ -1,6 +1,8 @@
 //! The message that came back: where it begins in a text, and whom its headers name.
 
-use mail_parser::Message;
+use std::time::SystemTime;
+
+use mail_parser::{DateTime, Message};
 
 use super::fields;
 use crate::address::clean;
@@ -32,12 +34,15 @@ pub(super) struct ReturnedHeaders {
     pub(super) to: Vec<String>,
     /// The addresses in `From` and `Return-Path`.
     pub(super) from: Vec<String>,
+    /// Its `Date`, by the sender's clock.
+    pub(super) date: Option<SystemTime>,
 }
 
 impl ReturnedHeaders {
     /// Reads the headers of a message that was attached.
     pub(super) fn from_message(message: &Message<'_>) -> Self {
-        Self::from_headers(ReturnedForm::Attached, |name| {
+        let date = message.date().and_then(super::time);
+        Self::from_headers(ReturnedForm::Attached, date, |name| {
             let values = message.headers_raw();
             let named = values.filter(|(field, _)| field.eq_ignore_ascii_case(name));
             some_addresses(named.map(|(_, value)| value))
@@ -48,17 +53,22 @@ impl ReturnedHeaders {
     pub(super) fn from_text(form: ReturnedForm, text: &str) -> Self {
         let groups = fields::groups(text);
         let first = groups.first();
-        Self::from_headers(form, |name| {
+        let date = first.and_then(|group| DateTime::parse_rfc822(group.first("Date")?));
+        Self::from_headers(form, date.as_ref().and_then(super::time), |name| {
             some_addresses(first.into_iter().flat_map(|group| group.all(name)))
         })
     }
 
     /// The headers, given the addresses in those of a name.
-    fn from_headers(form: ReturnedForm, named: impl Fn(&'static str) -> Vec<String>) -> Self {
+    fn from_headers(
+        form: ReturnedForm,
+        date: Option<SystemTime>,
+        named: impl Fn(&'static str) -> Vec<String>,
+    ) -> Self {
         let (mut to, mut from) = (named("To"), named("From"));
         to.extend(named("Cc"));
         from.extend(named("Return-Path"));
-        Self { form, to, from }
+        Self { form, to, from, date }
     }
 }
 

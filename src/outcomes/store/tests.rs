@@ -99,6 +99,7 @@ claims! {
     only_gone_complaints_and_unsubscriptions_suppress
     a_dead_mailbox_is_asked_again_after_its_time_and_a_complaint_is_not
     mail_that_arrived_since_lifts_a_bounce
+    the_hand_over_that_a_bounce_answers_does_not_lift_it
     of_several_outcomes_the_latest_are_told
     another_alias_of_one_person_is_no_dead_mailbox_and_has_opted_out
     a_bounce_counts_only_with_a_proof
@@ -163,6 +164,17 @@ async fn mail_that_arrived_since_lifts_a_bounce(place: TestPlace) {
     assert!(suppressed(&store, "jane@acme.test", now()).await.is_some());
     add(&store, &[event("jane@acme.test", OutcomeKind::Delivered, 5)]).await;
     assert_eq!(suppressed(&store, "jane@acme.test", now()).await, None);
+}
+
+async fn the_hand_over_that_a_bounce_answers_does_not_lift_it(place: TestPlace) {
+    let store = place.open().await;
+    let gone = event("jane@acme.test", OutcomeKind::Gone, 10);
+    // As the log of a host 14 hours east of UTC has it, without its offset.
+    let ahead = Duration::from_secs(14 * 60 * 60);
+    let taken =
+        event("jane@acme.test", OutcomeKind::Delivered, 10).at(gone.at.map(|at| at + ahead));
+    add(&store, &[gone, taken]).await;
+    assert_eq!(suppressed(&store, "jane@acme.test", now()).await, Some(OutcomeKind::Gone));
 }
 
 async fn of_several_outcomes_the_latest_are_told(place: TestPlace) {

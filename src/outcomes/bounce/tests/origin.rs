@@ -90,3 +90,22 @@ fn a_part_tells_more_of_the_message_than_what_the_words_quote() {
     let mail = with_part("MAILER-DAEMON@mx.test", "", "mixed", &said);
     assert_eq!(notices(&mail), one("jane@acme.test", "gone"));
 }
+
+#[test]
+fn a_bounce_is_no_older_than_the_message_that_it_returns() {
+    let at = |mail: &str| read(Classifier::builtin(), mail.as_bytes()).date.unwrap();
+    let mail = words(&format!("{REFUSED}\n{RETURNED}"));
+    let slow = mail.replacen("28 Nov 2026 09:00:00", "28 Oct 2026 09:00:00", 1);
+    let sent = |mail: &str| {
+        mail.replacen("Subject: Hello", "Date: Sat, 28 Nov 2026 08:59:00 +0000\nSubject: Hello", 1)
+    };
+    let minute = Duration::from_secs(60);
+    assert_eq!(at(&sent(&mail)), at(&mail));
+    assert_eq!(at(&mail).duration_since(at(&sent(&slow))).unwrap(), minute);
+    let part = sent(&with_part("MAILER-DAEMON@mx.test", "", "mixed", REFUSED).replacen(
+        "Subject: Hello",
+        "Subject: Returned",
+        1,
+    ));
+    assert_eq!(at(&part), at(&mail) - minute);
+}
