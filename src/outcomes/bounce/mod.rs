@@ -117,6 +117,9 @@ impl BounceReader<'_> {
         if let Some(feedback) = self.content.feedback.iter().find_map(|r| FeedbackReport::read(r)) {
             return self.complaint(&feedback);
         }
+        if let Some(feedback) = self.report_of_microsoft() {
+            return self.complaint(&feedback);
+        }
         let statuses: Vec<RecipientStatus> = self
             .content
             .statuses

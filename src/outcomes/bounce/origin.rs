@@ -2,10 +2,16 @@
 
 use mail_parser::MimeHeaders as _;
 
+use super::super::kind::OutcomeKind;
 use super::BounceReader;
+use super::report::FeedbackReport;
 use super::returned::ReturnedForm;
 
-/// Names of servers in `From`. The last one sends Microsoft's complaints.
+/// The sender of Microsoft's complaints, and the beginning of their subject.
+const MICROSOFT: &str = "staff@hotmail.com";
+const ABOUT: &str = "complaint about message from";
+
+/// Names of servers in `From`.
 const SERVERS: [&str; 8] = [
     "mailer-daemon",
     "mailerdaemon",
@@ -14,7 +20,7 @@ const SERVERS: [&str; 8] = [
     "mail.delivery",
     "mail-daemon",
     "mail delivery",
-    "staff@hotmail.com",
+    MICROSOFT,
 ];
 
 /// The beginnings of addresses in `From` that no person writes from.
@@ -43,6 +49,23 @@ impl BounceReader<'_> {
             ReturnedForm::Attached => self.is_from_nobody() || has_one_of(&MACHINES),
         };
         self.is_report() || is_returned && !self.is_answer()
+    }
+
+    /// A complaint in Microsoft's own form (JMRP), which has no report among its parts: the message
+    /// alone, in whose headers the recipient stands.
+    pub(super) fn report_of_microsoft(&self) -> Option<FeedbackReport> {
+        let begins = |name: &str, word: &str| {
+            let value = self.raw_header(name).unwrap_or_default().trim();
+            let start = value.trim_start_matches('<').get(..word.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(word))
+        };
+        let returned = self.content.returned.as_ref()?;
+        let is_one = begins("From", MICROSOFT) && begins("Subject", ABOUT);
+        (is_one && returned.form == ReturnedForm::Attached).then(|| FeedbackReport {
+            kind: OutcomeKind::Complaint,
+            feedback: "complaint".to_owned(),
+            recipients: returned.complainant.iter().cloned().collect(),
+        })
     }
 
     /// `true` for a report (RFC 6522), but that of a reader (RFC 8098).

@@ -34,6 +34,8 @@ pub(super) struct ReturnedHeaders {
     pub(super) to: Vec<String>,
     /// The addresses in `From` and `Return-Path`.
     pub(super) from: Vec<String>,
+    /// The recipient who complained, as Microsoft names it.
+    pub(super) complainant: Option<String>,
     /// Its `Date`, by the sender's clock.
     pub(super) date: Option<SystemTime>,
 }
@@ -68,7 +70,8 @@ impl ReturnedHeaders {
         let (mut to, mut from) = (named("To"), named("From"));
         to.extend(named("Cc"));
         from.extend(named("Return-Path"));
-        Self { form, to, from, date }
+        let complainant = named("X-HmXmrOriginalRecipient").into_iter().next();
+        Self { form, to, from, complainant, date }
     }
 }
 

@@ -109,3 +109,24 @@ fn a_bounce_is_no_older_than_the_message_that_it_returns() {
     ));
     assert_eq!(at(&part), at(&mail) - minute);
 }
+
+#[test]
+fn a_complaint_that_microsoft_sends_without_a_report_is_one() {
+    let mail = |from: &str, fields: &str, to: &str| {
+        let returned = RETURNED.replace("jane@acme.test", to);
+        format!(
+            "From: {from}\nSubject:  complaint about message from 192.0.2.9\n\
+             To: abuse@sender.test\nMIME-Version: 1.0\n\
+             Content-Type: multipart/mixed; boundary=b1\n\n\
+             --b1\nContent-Type: message/rfc822\nContent-Disposition: inline\n\n\
+             {fields}{returned}\n--b1--\n"
+        )
+    };
+    let field = "X-HmXmrOriginalRecipient: jane@acme.test\n";
+    for (fields, to) in [("", "jane@acme.test"), (field, "jane@acme.test"), (field, "j@b.test")] {
+        let mail = mail("staff@hotmail.com", fields, to);
+        assert_eq!(notices(&mail), one("jane@acme.test", "complaint"), "{fields} {to}");
+    }
+    let mail = mail("Joe <joe@acme.test>", field, "jane@acme.test");
+    assert_eq!(notices(&mail), one("-", "not_a_bounce"));
+}
