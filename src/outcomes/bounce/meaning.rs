@@ -40,6 +40,10 @@ const GIVING_UP: [&str; 16] = [
 /// bounce, a complaint, or by hand.
 const NOT_SENT: [&str; 2] = ["suppression list", "suppressed sending to"];
 
+/// The words of Exim and Postfix for a server that refused before any command.
+const BANNER: [&str; 3] =
+    ["initial connection", "initial server greeting", "refused to talk to me"];
+
 /// The evidence for one recipient's fate.
 #[derive(Debug, Default)]
 pub(super) struct FailureEvidence<'a> {
@@ -237,8 +241,8 @@ fn find_in_reply(
     };
     let kind = match told {
         OutcomeKind::Gone if view.code.is_some_and(|code| code < 500) => OutcomeKind::Temporary,
-        // At that stage the fault is with the sender.
-        OutcomeKind::Gone if stage == Some(Stage::Mail) => OutcomeKind::Blocked,
+        // Before a recipient was named, the fault is with the sender.
+        OutcomeKind::Gone if stage.is_some_and(is_before_recipients) => OutcomeKind::Blocked,
         // A server that took the recipient and then the message knows the mailbox, unless its
         // status says otherwise: filters speak like this.
         OutcomeKind::Gone if is_after_message && !has_status => OutcomeKind::Unknown,
@@ -309,12 +313,19 @@ fn is_after_message(words: &str) -> bool {
         .any(|said| lower.contains(said))
 }
 
-/// The command that was answered, as servers name it behind the reply.
+/// `true` for the steps of a session before its first recipient.
+const fn is_before_recipients(stage: Stage) -> bool {
+    !matches!(stage, Stage::Rcpt | Stage::Data)
+}
+
+/// The command that was answered, as servers name it before or behind the reply: the latest of a
+/// session where the words name several.
 fn stage(words: &str) -> Option<Stage> {
-    let lower = words.to_ascii_lowercase();
+    let line = words.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+    let lower = line.to_ascii_lowercase();
     let said = |before: &str, command: &str| lower.contains(&[before, command].concat());
     let any = |command: &str| {
-        ["in reply to ", "in response to ", "after ", "response to ", "[", ">>> "]
+        ["in reply to ", "in response to ", "after ", "pipelined ", "response to ", "[", ">>> "]
             .iter()
             .any(|before| said(before, command))
     };
@@ -324,6 +335,12 @@ fn stage(words: &str) -> Option<Stage> {
         Some(Stage::Data)
     } else if any("mail from") {
         Some(Stage::Mail)
+    } else if any("starttls") {
+        Some(Stage::StartTls)
+    } else if any("ehlo") || any("helo") {
+        Some(Stage::Ehlo)
+    } else if BANNER.iter().any(|phrase| lower.contains(phrase)) {
+        Some(Stage::Banner)
     } else {
         None
     }

@@ -210,6 +210,27 @@ fn a_refusal_of_the_sender_is_no_dead_mailbox() {
 }
 
 #[test]
+fn a_refusal_before_any_recipient_was_named_is_no_dead_mailbox() {
+    let exim = "SMTP error from remote mail server after";
+    for body in [
+        format!("{exim} initial connection: host mx.acme.test [192.0.2.1]: 550 Host unknown"),
+        format!("{exim} EHLO mx.sender.test: host mx.acme.test [192.0.2.1]: 550 Host unknown"),
+        format!("{exim} pipelined MAIL FROM:<a@b.test>: host mx.acme.test: 550 Host unknown"),
+        format!("{exim} initial connection: host mx.acme.test [192.0.2.1]: 521 No"),
+        format!("{exim} STARTTLS: host mx.acme.test [192.0.2.1]: 550 Host unknown"),
+        "host mx.acme.test[192.0.2.1] refused\n    to talk to me: 550 Host unknown".to_owned(),
+        "host mx.acme.test[192.0.2.1] said: 550 Host unknown (in reply to HELO command)".to_owned(),
+    ] {
+        let told = notices(&words(&format!("<jane@acme.test>: {body}\n")));
+        assert!(told[0].0 == "jane@acme.test" && told[0].1 != "gone", "{body}: {told:?}");
+    }
+    let named =
+        format!("{exim} RCPT TO:<jane@acme.test>: host mx.acme.test: 550 5.1.1 no such user");
+    let mail = words(&format!("<jane@acme.test>: {named}\n"));
+    assert_eq!(notices(&mail), one("jane@acme.test", "gone"));
+}
+
+#[test]
 fn a_filter_that_calls_the_user_unknown_after_the_message_is_not_believed() {
     let body = "<jane@acme.test>: host mx.acme.test[192.0.2.1] said: 550 Unknown user \
                 (in reply to end of DATA command)\n";
