@@ -68,6 +68,12 @@ impl OutcomeKind {
         matches!(self, Self::Gone | Self::Blocked | Self::Content | Self::Full | Self::Unknown)
     }
 
+    /// `true` if the recipient wants no more mail, which holds for good.
+    #[must_use]
+    pub const fn is_opt_out(self) -> bool {
+        matches!(self, Self::Complaint | Self::Unsubscribed)
+    }
+
     /// The kind of that [`name`](Self::name), or `None`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

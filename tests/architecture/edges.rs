@@ -43,7 +43,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("batch", &["access", "address", "campaign", "clock", "cluster", "fair", "instruments", "prober", "registration", "smtp", "verdict", "verifier"]),
     ("callbacks", &["batch", "cache", "campaign", "clock", "http_client", "smtp", "verdict"]),
     ("doctor", &["address", "clock", "dns", "egress", "registration", "smtp", "spf"]),
-    ("outcomes", &["address", "batch", "cache", "callbacks", "campaign", "clock", "http_client", "instruments", "smtp", "verdict", "verifier"]),
+    ("outcomes", &["address", "batch", "cache", "callbacks", "campaign", "clock", "http_client", "instruments", "listfile", "smtp", "verdict", "verifier"]),
     // 10
     ("proto", &["campaign", "report", "verdict"]),
     ("http", &["batch", "campaign", "listfile", "proto"]),

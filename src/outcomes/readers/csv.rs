@@ -79,8 +79,14 @@ impl LineReader for EventTable {
         let Some(kind) = kind else {
             return ReadItem::NotUnderstood("a kind that is not known");
         };
+        let at = match time::from_cell(cell(self.at)) {
+            Ok(at) => at,
+            // It holds whenever it came.
+            Err(_) if kind.is_opt_out() => None,
+            Err(_) => return ReadItem::NotUnderstood("a time that cannot be read"),
+        };
         let event_id = Some(cell(self.event_id)).filter(|id| !id.is_empty()).map(str::to_owned);
-        let event = OutcomeEvent::new("table", address, kind).at(time::from_text(cell(self.at)));
+        let event = OutcomeEvent::new("table", address, kind).at(at);
         ReadItem::Events(vec![event.saying(words).named(event_id)])
     }
 }

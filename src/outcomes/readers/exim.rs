@@ -71,6 +71,9 @@ impl LineReader for EximLog {
         }
         let event = OutcomeEvent::new("exim", address, kind);
         let at = time::from_text(&format!("{date} {clock} {offset}"));
+        if at.is_none() {
+            return ReadItem::NotUnderstood("a time that cannot be read");
+        }
         let event_id = Some(format!("{id} {mark} {date} {clock}"));
         ReadItem::Events(vec![event.at(at).saying(rest).named(event_id)])
     }

@@ -44,6 +44,9 @@ impl LineReader for PostfixLog {
             _ => time::from_text(first),
         };
         let at = at.or_else(|| time::from_syslog(line, now));
+        if at.is_none() && stamp(line).contains(':') {
+            return ReadItem::NotUnderstood("a time that cannot be read");
+        }
         let queue_id = line.split("]: ").nth(1).and_then(|rest| rest.split(':').next());
         let event_id = queue_id.map(|id| format!("{id} {status} {}", stamp(line)));
         let event = OutcomeEvent::new("postfix", address, kind);

@@ -113,7 +113,7 @@ fn an_offset_that_a_source_states_counts() {
         let second = at(text).unwrap().duration_since(stated.unwrap()).unwrap();
         assert!(second < Duration::from_secs(1), "{text}");
     }
-    for text in ["2026-11-28 18:06:00 or so", "2026-11-28 18:06:00 -8"] {
+    for text in ["2026-11-28 18:06:00 or so", "2026-11-28 18:06:00 -8", "2026-11-28 06:06:00 PM"] {
         assert_eq!(at(text), None, "{text}");
     }
     for (header, line) in [
@@ -149,6 +149,35 @@ fn tables_are_read_by_their_header() {
     let _header = read("address,kind");
     assert_eq!(read("nobody,bounced"), ReadItem::NotUnderstood("no address"));
     assert_eq!(read("a@b.test,danced"), ReadItem::NotUnderstood("a kind that is not known"));
+}
+
+#[test]
+fn a_time_that_cannot_be_read_is_never_taken_for_now() {
+    let classifier = Classifier::builtin();
+    let mut reader = line_reader("address,kind,time", OutcomeKind::Sent).unwrap();
+    let mut read = |line: &str| reader.read_line(classifier, line, now());
+    let _header = read("address,kind,time");
+    let six = time::from_text("2026-11-28T18:06:00Z");
+    for written in ["28.11.2026 18:06", "11/28/2026 6:06 PM", "Sat, 28 Nov 2026 18:06:00 +0000"] {
+        let line = format!("jane@acme.test,delivered,\"{written}\"");
+        assert_eq!(events(read(&line))[0].at, six, "{written}");
+    }
+    assert_eq!(events(read("jane@acme.test,delivered,"))[0].at, None);
+    let unreadable = ReadItem::NotUnderstood("a time that cannot be read");
+    assert_eq!(read("jane@acme.test,delivered,03/04/2026"), unreadable);
+    assert_eq!(read("jane@acme.test,delivered,soon"), unreadable);
+    assert_eq!(events(read("jane@acme.test,unsubscribed,soon"))[0].at, None);
+    let line =
+        "Smarch 28 09:00:02 mx postfix/smtp[2]: 4B: to=<joe@acme.test>, status=sent (250 Ok)";
+    assert_eq!(log_reader(line).unwrap().read_line(classifier, line, now()), unreadable);
+    for json in [
+        r#"{"address":"jane@acme.test","kind":"delivered","time":"soon"}"#,
+        r#"{"event":"delivered","email":"jane@acme.test","message-id":"<1@s>","date":"soon"}"#,
+        r#"{"eventType":"Delivery","delivery":{"timestamp":"soon","recipients":["jane@acme.test"]},"mail":{"messageId":"m"}}"#,
+    ] {
+        let read = read_document(classifier, &serde_json::from_str(json).unwrap());
+        assert!(matches!(read, ReadItem::NotUnderstood(_)), "{json}");
+    }
 }
 
 #[test]

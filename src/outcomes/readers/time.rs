@@ -9,8 +9,14 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::listfile::read_consent;
+
 /// Number of bytes of a time up to its seconds: `2026-11-28 10:06:00`.
 const SECONDS: usize = 19;
+
+/// A time that a source states, and that is none, or may be either of two days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct UnreadableTime;
 
 /// A time in text: RFC 3339, or a date with or without a time of day. It is UTC unless an offset
 /// stands behind it: `2026-11-28 10:06:00 -0800`. The name of a zone beside it, or alone, is passed
@@ -39,7 +45,9 @@ fn offset(behind: &str) -> Option<&str> {
     let whole = behind.strip_prefix(['.', ',']);
     let whole = whole.map_or(behind, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
     let mut words = whole.split_ascii_whitespace();
-    let is_name = |word: &str| word.chars().all(|c| c.is_ascii_alphabetic());
+    // `PM` is a part of the time.
+    let is_half = |word: &str| ["am", "pm"].iter().any(|half| word.eq_ignore_ascii_case(half));
+    let is_name = |word: &str| word.chars().all(|c| c.is_ascii_alphabetic()) && !is_half(word);
     match (words.next(), words.next(), words.next()) {
         (Some(offset), name, None) if offset.starts_with(['+', '-']) => {
             name.is_none_or(is_name).then_some(offset)
@@ -49,12 +57,34 @@ fn offset(behind: &str) -> Option<&str> {
     }
 }
 
-/// A time in JSON: seconds or milliseconds since 1970, or text.
-pub(super) fn from_json(value: &Value) -> Option<SystemTime> {
+/// A time as people and programs write it into a table: each form that has one meaning. `None` if
+/// the cell states none.
+///
+/// # Errors
+///
+/// If it states one that cannot be read: what it means, and so what it lifts or how long it lasts,
+/// is not guessed.
+pub(super) fn from_cell(text: &str) -> Result<Option<SystemTime>, UnreadableTime> {
+    match from_text(text) {
+        Some(at) => Ok(Some(at)),
+        None => read_consent(text).map_err(|_| UnreadableTime),
+    }
+}
+
+/// A time in JSON: seconds or milliseconds since 1970, or text. `None` if it states none.
+///
+/// # Errors
+///
+/// If it states one that cannot be read.
+pub(super) fn from_json(value: &Value) -> Result<Option<SystemTime>, UnreadableTime> {
     match value {
-        Value::Number(number) => from_seconds(number.as_f64()?),
-        Value::String(text) => from_text(text),
-        _ => None,
+        Value::Null => Ok(None),
+        Value::Number(number) if number.as_u64() == Some(0) => Ok(None),
+        Value::Number(number) => {
+            number.as_f64().and_then(from_seconds).map(Some).ok_or(UnreadableTime)
+        }
+        Value::String(text) => from_cell(text),
+        _ => Err(UnreadableTime),
     }
 }
 

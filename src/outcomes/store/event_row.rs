@@ -5,7 +5,6 @@ use std::time::SystemTime;
 use crate::address::{Address, Identity, irregular, redact};
 use crate::outcomes::address_key::AddressKey;
 use crate::outcomes::event::{EventProof, OutcomeEvent};
-use crate::outcomes::kind::OutcomeKind;
 use crate::outcomes::stored_outcome::{NewOutcome, StoredOutcome, milliseconds};
 
 /// Milliseconds of a day.
@@ -49,8 +48,7 @@ pub(super) fn row(
 /// The time that tells an event without a name from the next one like it.
 fn stamp(event: &OutcomeEvent, now: SystemTime) -> String {
     // What holds for good is told once, and a mail is the same one however often it is read.
-    let is_told_once = matches!(event.kind, OutcomeKind::Complaint | OutcomeKind::Unsubscribed)
-        || matches!(event.proof, EventProof::Mail(_));
+    let is_told_once = event.kind.is_opt_out() || matches!(event.proof, EventProof::Mail(_));
     match (event.at, event.source_time) {
         // As the source says it, so that a time ahead of ours is the same one tomorrow.
         (Some(at), _) => milliseconds(at).to_string(),
@@ -85,6 +83,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::outcomes::kind::OutcomeKind;
 
     const HOUR: Duration = Duration::from_secs(60 * 60);
 

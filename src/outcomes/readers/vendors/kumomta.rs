@@ -1,5 +1,7 @@
 //! KumoMTA's log records: `{"type":"Bounce","recipient":...,"response":{"code":550,...}}`.
 
+use std::time::SystemTime;
+
 use serde_json::Value;
 
 use super::{VendorHint, VendorReader, at, failure, label, moment, text};
@@ -14,11 +16,12 @@ impl VendorReader for KumoMta {
         let named = text(document, &["type"])?;
         document.get("queue").or_else(|| document.get("feedback_report"))?;
         let words = response(document);
+        let at = moment(document, &["timestamp"]).ok()?;
         let kind = match named {
             "Delivery" => OutcomeKind::Delivered,
             "Bounce" => failure(classifier, &words, None, VendorHint::Permanent),
             "TransientFailure" | "Expiration" => OutcomeKind::Temporary,
-            "Feedback" => return Some(complaint(document)),
+            "Feedback" => return Some(complaint(document, at)),
             // An operator's own decision, or a bounce that is better read itself.
             _ => return Some(Vec::new()),
         };
@@ -32,10 +35,7 @@ impl VendorReader for KumoMta {
             format!("{id} {named} {attempt}")
         });
         let event = |address: &&str| {
-            OutcomeEvent::new("kumomta", address, kind)
-                .at(moment(document, &["timestamp"]))
-                .saying(&words)
-                .named(id.clone())
+            OutcomeEvent::new("kumomta", address, kind).at(at).saying(&words).named(id.clone())
         };
         Some(addresses.iter().map(event).collect())
     }
@@ -58,7 +58,7 @@ fn response(document: &Value) -> String {
     }
 }
 
-fn complaint(document: &Value) -> Vec<OutcomeEvent> {
+fn complaint(document: &Value, time: Option<SystemTime>) -> Vec<OutcomeEvent> {
     let report = &document["feedback_report"];
     let kind = match text(report, &["feedback_type"]) {
         Some("abuse" | "fraud" | "virus") => OutcomeKind::Complaint,
@@ -69,9 +69,7 @@ fn complaint(document: &Value) -> Vec<OutcomeEvent> {
     let to = to.into_iter().flatten().filter_map(Value::as_str);
     let event = |address: &str| {
         let address = address.trim_matches(['<', '>']);
-        OutcomeEvent::new("kumomta", address, kind)
-            .at(moment(document, &["timestamp"]))
-            .named(label(document, &["id"]))
+        OutcomeEvent::new("kumomta", address, kind).at(time).named(label(document, &["id"]))
     };
     to.map(event).collect()
 }

@@ -36,7 +36,7 @@ impl VendorReader for Mailgun {
             _ => return Some(Vec::new()),
         };
         let event = OutcomeEvent::new("mailgun", address, kind)
-            .at(moment(data, &["timestamp"]))
+            .at(moment(data, &["timestamp"]).ok()?)
             .saying(words)
             .named(label(data, &["id"]));
         Some(vec![event])

@@ -38,7 +38,7 @@ impl VendorReader for Mailjet {
             _ => return Some(Vec::new()),
         };
         let event = OutcomeEvent::new("mailjet", address, kind)
-            .at(moment(document, &["time"]))
+            .at(moment(document, &["time"]).ok()?)
             .saying(words)
             .named(Some(format!("{id} {event}")));
         Some(vec![event])

@@ -15,8 +15,11 @@ mod sendgrid;
 mod ses;
 mod sparkpost;
 
+use std::time::SystemTime;
+
 use serde_json::Value;
 
+use super::time::UnreadableTime;
 use super::{ReadItem, time};
 use crate::outcomes::bounce::judge_words;
 use crate::outcomes::event::OutcomeEvent;
@@ -29,7 +32,8 @@ const MAX_DEPTH: u32 = 4;
 
 /// Reads the events of one service.
 trait VendorReader: Sync {
-    /// The events in a document, or `None` if it is not of this service.
+    /// The events in a document, or `None` if it is not of this service, or states a time that
+    /// cannot be read.
     fn read(&self, classifier: &Classifier, document: &Value) -> Option<Vec<OutcomeEvent>>;
 }
 
@@ -53,7 +57,9 @@ pub fn read_document(classifier: &Classifier, document: &Value) -> ReadItem {
     let mut events = Vec::new();
     match collect(classifier, document, 0, &mut events) {
         true => ReadItem::Events(events),
-        false => ReadItem::NotUnderstood("a document of no service that is known"),
+        false => {
+            ReadItem::NotUnderstood("no event of a known service with a time that can be read")
+        }
     }
 }
 
@@ -84,7 +90,9 @@ fn collect_parts(
         }
         part => items.push(match reader.read(classifier, part) {
             Some(events) => ReadItem::Events(events),
-            None => ReadItem::NotUnderstood("no event of this service that is known"),
+            None => {
+                ReadItem::NotUnderstood("no event of this service with a time that can be read")
+            }
         }),
     }
 }
@@ -173,8 +181,22 @@ fn label(value: &Value, path: &[&str]) -> Option<String> {
     }
 }
 
-fn moment(value: &Value, path: &[&str]) -> Option<std::time::SystemTime> {
-    at(value, path).and_then(time::from_json)
+/// The time at a path of names; `None` if none is stated.
+fn moment(value: &Value, path: &[&str]) -> Result<Option<SystemTime>, UnreadableTime> {
+    at(value, path).map_or(Ok(None), time::from_json)
+}
+
+/// The first time that one of these fields states.
+fn first_moment(value: &Value, names: &[&str]) -> Result<Option<SystemTime>, UnreadableTime> {
+    let mut read = Ok(None);
+    for name in names {
+        match moment(value, &[name]) {
+            Ok(None) => {}
+            Ok(at) => return Ok(at),
+            fault => read = fault,
+        }
+    }
+    read
 }
 
 fn status(value: &Value, path: &[&str]) -> Option<EnhancedStatus> {

@@ -20,8 +20,14 @@ impl VendorReader for OwnFormat {
             "complained" => OutcomeKind::Complaint,
             named => OutcomeKind::from_name(named)?,
         };
+        let at = match moment(document, &["time"]) {
+            Ok(at) => at,
+            // It holds whenever it came.
+            Err(_) if kind.is_opt_out() => None,
+            Err(_) => return None,
+        };
         let event = OutcomeEvent::new("json", address, kind)
-            .at(moment(document, &["time"]))
+            .at(at)
             .saying(words)
             .named(label(document, &["event_id"]));
         Some(vec![event])

@@ -41,7 +41,7 @@ impl VendorReader for Resend {
         // Of several recipients it does not say which one it was.
         let [address] = to[..] else { return Some(Vec::new()) };
         let event = OutcomeEvent::new("resend", address, kind)
-            .at(moment(document, &["created_at"]))
+            .at(moment(document, &["created_at"]).ok()?)
             .saying(words)
             .named(label(data, &["email_id"]).map(|id| format!("{id} {named}")));
         Some(vec![event])

@@ -30,7 +30,7 @@ impl VendorReader for SendGrid {
             _ => return Some(Vec::new()),
         };
         let event = OutcomeEvent::new("sendgrid", address, kind)
-            .at(moment(document, &["timestamp"]))
+            .at(moment(document, &["timestamp"]).ok()?)
             .saying(words)
             .named(name(document));
         Some(vec![event])

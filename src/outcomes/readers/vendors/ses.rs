@@ -18,11 +18,14 @@ impl VendorReader for AmazonSes {
         let named =
             text(document, &["eventType"]).or_else(|| text(document, &["notificationType"]));
         document.get("mail")?.get("messageId")?;
+        for part in ["bounce", "complaint", "delivery", "deliveryDelay"] {
+            moment(document, &[part, "timestamp"]).ok()?;
+        }
         let event = |address: &str, kind, part: &str| {
             let own = text(document, &[part, "feedbackId"]);
             let id = own.or_else(|| text(document, &["mail", "messageId"]));
             OutcomeEvent::new("ses", address, kind)
-                .at(moment(document, &[part, "timestamp"]))
+                .at(moment(document, &[part, "timestamp"]).ok().flatten())
                 .named(id.map(str::to_owned))
         };
         let recipients = |part: &str, list: &str| {

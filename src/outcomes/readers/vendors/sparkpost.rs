@@ -12,6 +12,9 @@ pub(super) struct SparkPost;
 impl VendorReader for SparkPost {
     fn read(&self, classifier: &Classifier, document: &Value) -> Option<Vec<OutcomeEvent>> {
         let groups = document.get("msys")?.as_object()?;
+        for event in groups.values() {
+            moment(event, &["timestamp"]).ok()?;
+        }
         let read = |event: &Value| {
             let address = text(event, &["raw_rcpt_to"]).or_else(|| text(event, &["rcpt_to"]))?;
             let words = text(event, &["raw_reason"]).or_else(|| text(event, &["reason"]));
@@ -25,7 +28,7 @@ impl VendorReader for SparkPost {
                 _ => return None,
             };
             let event = OutcomeEvent::new("sparkpost", address, kind)
-                .at(moment(event, &["timestamp"]))
+                .at(moment(event, &["timestamp"]).ok().flatten())
                 .saying(words)
                 .named(label(event, &["event_id"]));
             Some(event)
