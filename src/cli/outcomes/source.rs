@@ -87,9 +87,14 @@ impl SourceReader<'_> {
         each: &mut EachItem<'_>,
     ) -> anyhow::Result<()> {
         let documents = Deserializer::from_reader(input).into_iter::<Value>();
-        for (number, document) in (1..).zip(documents) {
+        // Events are numbered through, each on a line of its own or all in one array.
+        let mut place = 0;
+        for (number, document) in (1_u64..).zip(documents) {
             let document = document.with_context(|| format!("document {number} is not JSON"))?;
-            each(name, number, readers::read_document(self.classifier, &document))?;
+            for item in readers::read_document(self.classifier, &document) {
+                place += 1;
+                each(name, place, item)?;
+            }
         }
         Ok(())
     }

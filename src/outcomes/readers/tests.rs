@@ -27,7 +27,8 @@ fn events(item: ReadItem) -> Vec<OutcomeEvent> {
 fn document(json: &str) -> Vec<(String, &'static str, &'static str)> {
     let value = serde_json::from_str(json).unwrap();
     let told = |event: OutcomeEvent| (event.address, event.kind.name(), event.source);
-    events(read_document(Classifier::builtin(), &value)).into_iter().map(told).collect()
+    let items = read_document(Classifier::builtin(), &value);
+    items.into_iter().flat_map(events).map(told).collect()
 }
 
 fn one(
@@ -176,7 +177,7 @@ fn a_time_that_cannot_be_read_is_never_taken_for_now() {
         r#"{"eventType":"Delivery","delivery":{"timestamp":"soon","recipients":["jane@acme.test"]},"mail":{"messageId":"m"}}"#,
     ] {
         let read = read_document(classifier, &serde_json::from_str(json).unwrap());
-        assert!(matches!(read, ReadItem::NotUnderstood(_)), "{json}");
+        assert!(matches!(read[..], [ReadItem::NotUnderstood(_)]), "{json}");
     }
 }
 
@@ -234,7 +235,8 @@ fn an_event_that_sendgrid_delivers_again_under_another_name_is_the_same_one() {
     let name = |event_id: &str, time: u64| {
         let event = serde_json::json!({ "email": "jane@acme.test", "event": "bounce",
             "sg_event_id": event_id, "sg_message_id": "m1.filter1", "timestamp": time });
-        let read = events(read_document(Classifier::builtin(), &event));
+        let mut read = read_document(Classifier::builtin(), &event);
+        let read = events(read.remove(0));
         read[0].event_id.clone().unwrap()
     };
     assert_eq!(name("first", 1_795_867_200), name("second", 1_795_867_200));
@@ -371,6 +373,15 @@ fn other_documents_are_not_understood() {
     for json in ["{}", "[{\"a\":1}]", "3", "[[[[[[]]]]]]", "{\"email\":\"a@b.test\"}"] {
         let value = serde_json::from_str(json).unwrap();
         let read = read_document(Classifier::builtin(), &value);
-        assert!(matches!(read, ReadItem::NotUnderstood(_)), "{json}");
+        assert!(matches!(read[..], [ReadItem::NotUnderstood(_)]), "{json}");
     }
+}
+
+#[test]
+fn an_event_that_nobody_knows_takes_no_other_of_its_array_along() {
+    let one = r#"{"email":"jane@acme.test","event":"delivered","sg_event_id":"1"}"#;
+    let value = serde_json::from_str(&format!(r#"[{one},{{"a":1}},[{one}]]"#)).unwrap();
+    let read = read_document(Classifier::builtin(), &value);
+    let is_known = |item: &ReadItem| matches!(item, ReadItem::Events(events) if events.len() == 1);
+    assert_eq!(read.iter().map(is_known).collect::<Vec<_>>(), [true, false, true]);
 }

@@ -51,16 +51,18 @@ const VENDORS: [&dyn VendorReader; 10] = [
     &own::OwnFormat,
 ];
 
-/// Reads one JSON document: an event, or an array of events.
+/// Reads one JSON document, an event or an array of events: an item for each.
 #[must_use]
-pub fn read_document(classifier: &Classifier, document: &Value) -> ReadItem {
-    let mut events = Vec::new();
-    match collect(classifier, document, 0, &mut events) {
-        true => ReadItem::Events(events),
-        false => {
-            ReadItem::NotUnderstood("no event of a known service with a time that can be read")
-        }
-    }
+pub fn read_document(classifier: &Classifier, document: &Value) -> Vec<ReadItem> {
+    let read = |part: &Value| VENDORS.iter().find_map(|vendor| vendor.read(classifier, part));
+    let mut items = Vec::new();
+    for_each_part(document, 0, &mut |part| {
+        items.push(read(part).map_or(
+            ReadItem::NotUnderstood("no event of a known service with a time that can be read"),
+            ReadItem::Events,
+        ));
+    });
+    items
 }
 
 /// Reads a JSON document that this service posted: the events of each part of it that is one.
@@ -70,30 +72,26 @@ pub fn read_posted(
     classifier: &Classifier,
     document: &Value,
 ) -> Vec<ReadItem> {
+    let reader = reader(service);
     let mut items = Vec::new();
-    collect_parts(reader(service), classifier, document, 0, &mut items);
+    for_each_part(document, 0, &mut |part| {
+        items.push(reader.read(classifier, part).map_or(
+            ReadItem::NotUnderstood("no event of this service with a time that can be read"),
+            ReadItem::Events,
+        ));
+    });
     items
 }
 
-fn collect_parts(
-    reader: &dyn VendorReader,
-    classifier: &Classifier,
-    document: &Value,
-    depth: u32,
-    items: &mut Vec<ReadItem>,
-) {
+/// Gives each part of a document to `each`: one that nobody knows takes none of the others along.
+fn for_each_part(document: &Value, depth: u32, each: &mut dyn FnMut(&Value)) {
     match document {
         Value::Array(parts) if depth < MAX_DEPTH => {
             for part in parts {
-                collect_parts(reader, classifier, part, depth + 1, items);
+                for_each_part(part, depth + 1, each);
             }
         }
-        part => items.push(match reader.read(classifier, part) {
-            Some(events) => ReadItem::Events(events),
-            None => {
-                ReadItem::NotUnderstood("no event of this service with a time that can be read")
-            }
-        }),
+        part => each(part),
     }
 }
 
@@ -110,20 +108,6 @@ fn reader(service: MailService) -> &'static dyn VendorReader {
         MailService::Ses => &ses::AmazonSes,
         MailService::SparkPost => &sparkpost::SparkPost,
     }
-}
-
-fn collect(
-    classifier: &Classifier,
-    document: &Value,
-    depth: u32,
-    events: &mut Vec<OutcomeEvent>,
-) -> bool {
-    if let Value::Array(documents) = document {
-        let mut each = documents.iter();
-        return depth < MAX_DEPTH && each.all(|it| collect(classifier, it, depth + 1, events));
-    }
-    let found = VENDORS.iter().find_map(|vendor| vendor.read(classifier, document));
-    found.map(|found| events.extend(found)).is_some()
 }
 
 /// A vendor's own opinion of a failure.
