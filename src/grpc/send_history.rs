@@ -18,15 +18,15 @@ impl SendHistory {
     }
 
     /// The hard bounces to expect of a list at this `progress`; `None` where no outcomes are kept,
-    /// or they cannot be read.
+    /// they are still counted for the first time, or they cannot be read.
     pub(super) async fn expect(
         &self,
         progress: &Progress,
         policy: SendPolicy,
     ) -> Option<ExpectedBounces> {
         let now = self.clock.now();
-        match self.intake.as_ref()?.keeper.accuracy(now).await {
-            Ok(accuracy) => Some(accuracy.calibration.expect(progress, policy, now)),
+        match self.intake.as_ref()?.keeper.accuracy_at_hand(now).await {
+            Ok(accuracy) => Some(accuracy?.calibration.expect(progress, policy, now)),
             Err(error) => {
                 tracing::warn!(%error, "outcomes cannot be read: nothing is expected");
                 None

@@ -24,12 +24,25 @@ pub trait OutcomeKeeper: Send + Sync {
         now: SystemTime,
     ) -> Result<Vec<AddedEvent>, OutcomeStoreError>;
 
-    /// The accuracy of verdicts, up to a minute old.
+    /// The accuracy of verdicts, up to a minute old, or older while it is counted anew.
     ///
     /// # Errors
     ///
     /// If the database fails.
     async fn accuracy(&self, now: SystemTime) -> Result<Arc<Accuracy>, OutcomeStoreError>;
+
+    /// The same for those who go on without it; `None` as long as it is counted for the first
+    /// time.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    async fn accuracy_at_hand(
+        &self,
+        now: SystemTime,
+    ) -> Result<Option<Arc<Accuracy>>, OutcomeStoreError> {
+        self.accuracy(now).await.map(Some)
+    }
 }
 
 /// The place for reported outcomes, and the callers that may report. Cheap to clone.

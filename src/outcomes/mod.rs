@@ -7,6 +7,8 @@
 
 pub mod accuracy;
 #[cfg(feature = "sqlite")]
+mod accuracy_counter;
+#[cfg(feature = "sqlite")]
 mod address_key;
 #[cfg(feature = "sqlite")]
 mod blocking;

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use super::accuracy::{Accuracy, OutcomeTallies};
+use super::accuracy_counter::{AccuracyCounter, LASTS};
 use super::config::Config;
 use super::event::{AddedEvent, OutcomeEvent};
 use super::intake::OutcomeKeeper;
@@ -30,10 +31,6 @@ use crate::verifier::{
 
 /// Domains whose mail is remembered; then they are asked for anew.
 const MOST_DOMAINS: usize = 10_000;
-
-/// Time for which an accuracy, or what became of mail to a domain, is told again before it is
-/// counted anew.
-const LASTS: Duration = Duration::from_secs(60);
 
 /// The place where outcomes are kept.
 #[derive(Clone, Debug)]
@@ -74,11 +71,9 @@ impl OutcomePlace {
 pub struct OutcomeHistory {
     place: OutcomePlace,
     config: Config,
-    store: OnceCell<OutcomeStore>,
-    /// The accuracy that was counted last, and when.
-    accuracy: Mutex<Option<(SystemTime, Arc<Accuracy>)>>,
-    /// Held by the one that counts it.
-    counting: tokio::sync::Mutex<()>,
+    store: OnceCell<Arc<OutcomeStore>>,
+    counter: AccuracyCounter,
+    /// What became of mail to domains, and when that was counted; told again for [`LASTS`].
     domains: Mutex<HashMap<String, (SystemTime, Option<DomainMail>)>>,
     has_failed: AtomicBool,
 }
@@ -91,8 +86,7 @@ impl OutcomeHistory {
             place,
             config,
             store: OnceCell::new(),
-            accuracy: Mutex::default(),
-            counting: tokio::sync::Mutex::default(),
+            counter: AccuracyCounter::default(),
             domains: Mutex::default(),
             has_failed: AtomicBool::new(false),
         }
@@ -103,8 +97,9 @@ impl OutcomeHistory {
     /// # Errors
     ///
     /// If it cannot be used.
-    pub async fn open(&self) -> Result<&OutcomeStore, OutcomeStoreError> {
-        self.store.get_or_try_init(|| self.place.open(&self.config)).await
+    pub async fn open(&self) -> Result<&Arc<OutcomeStore>, OutcomeStoreError> {
+        let open = || async { self.place.open(&self.config).await.map(Arc::new) };
+        self.store.get_or_try_init(open).await
     }
 
     /// `true` if the place is not there: a look at the disk, as long as it is not.
@@ -113,7 +108,7 @@ impl OutcomeHistory {
     }
 
     /// The store to look up in, if it is there.
-    async fn existing(&self) -> Result<Option<&OutcomeStore>, OutcomeStoreError> {
+    async fn existing(&self) -> Result<Option<&Arc<OutcomeStore>>, OutcomeStoreError> {
         if self.is_absent() {
             return Ok(None);
         }
@@ -151,14 +146,6 @@ impl OutcomeHistory {
         Ok(Some(mail).filter(|mail| mail.sent > 0))
     }
 
-    /// The accuracy, if it was counted in the last minute before `now`, or later.
-    fn known_accuracy(&self, now: SystemTime) -> Option<Arc<Accuracy>> {
-        let known = self.accuracy.lock();
-        let (at, accuracy) = known.as_ref()?;
-        let age = now.duration_since(*at).unwrap_or_default();
-        (age < LASTS).then(|| Arc::clone(accuracy))
-    }
-
     async fn keep_verdicts(
         &self,
         list: &str,
@@ -174,6 +161,11 @@ impl OutcomeHistory {
             tracing::warn!(%error, consequence, "outcomes cannot be used");
         }
     }
+}
+
+/// The accuracy where nothing was kept.
+fn no_accuracy() -> Arc<Accuracy> {
+    Arc::new(Accuracy::from_tallies(&OutcomeTallies::default()))
 }
 
 /// [`OWN_MAIL_DAYS`] before `now`.
@@ -196,20 +188,20 @@ impl OutcomeKeeper for OutcomeHistory {
     }
 
     async fn accuracy(&self, now: SystemTime) -> Result<Arc<Accuracy>, OutcomeStoreError> {
-        if let Some(known) = self.known_accuracy(now) {
-            return Ok(known);
+        match self.existing().await? {
+            Some(store) => self.counter.find(store, now).await,
+            None => Ok(no_accuracy()),
         }
-        // One counts, and the others wait for it; what is kept meanwhile does not.
-        let _counting = self.counting.lock().await;
-        if let Some(known) = self.known_accuracy(now) {
-            return Ok(known);
+    }
+
+    async fn accuracy_at_hand(
+        &self,
+        now: SystemTime,
+    ) -> Result<Option<Arc<Accuracy>>, OutcomeStoreError> {
+        match self.existing().await? {
+            Some(store) => self.counter.at_hand(store, now).await,
+            None => Ok(Some(no_accuracy())),
         }
-        let Some(store) = self.existing().await? else {
-            return Ok(Arc::new(Accuracy::from_tallies(&OutcomeTallies::default())));
-        };
-        let accuracy = Arc::new(Accuracy::from_tallies(&store.tallies().await?));
-        *self.accuracy.lock() = Some((now, Arc::clone(&accuracy)));
-        Ok(accuracy)
     }
 }
 
@@ -258,7 +250,7 @@ impl PriorOutcomes for OutcomeHistory {
         let is_in_use = match &self.place {
             OutcomePlace::File(file) => self.store.initialized() || file.exists(),
             #[cfg(feature = "postgres")]
-            OutcomePlace::Database(_) => self.store.get().is_some_and(OutcomeStore::is_in_use),
+            OutcomePlace::Database(_) => self.store.get().is_some_and(|store| store.is_in_use()),
         };
         is_in_use && !self.config.keep_verdicts.is_zero()
     }

@@ -74,6 +74,7 @@ async fn a_store_that_cannot_be_read_is_an_error_and_no_clean_record() {
 /// A table in which nothing is found, and whose verdicts are counted once a permit is there.
 struct SlowTable {
     permits: Semaphore,
+    begun: AtomicUsize,
     counts: AtomicUsize,
 }
 
@@ -126,6 +127,7 @@ impl OutcomeTable for SlowTable {
     }
 
     async fn tallies(&self) -> Result<OutcomeTallies, OutcomeStoreError> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
         self.permits.acquire().await.unwrap().forget();
         self.counts.fetch_add(1, Ordering::SeqCst);
         Ok(OutcomeTallies::default())
@@ -134,8 +136,9 @@ impl OutcomeTable for SlowTable {
 
 /// A history whose table counts once for each permit.
 fn slow_history(folder: &tempfile::TempDir) -> (Arc<SlowTable>, OutcomeHistory) {
-    let table = Arc::new(SlowTable { permits: Semaphore::new(0), counts: AtomicUsize::new(0) });
-    let store = OutcomeStore::new(Arc::clone(&table) as _, &Config::default());
+    let [begun, counts] = [0, 0].map(AtomicUsize::new);
+    let table = Arc::new(SlowTable { permits: Semaphore::new(0), begun, counts });
+    let store = Arc::new(OutcomeStore::new(Arc::clone(&table) as _, &Config::default()));
     let (_, history) = history(folder);
     (table, OutcomeHistory { store: OnceCell::new_with(Some(store)), ..history })
 }
@@ -157,7 +160,7 @@ async fn what_is_kept_waits_for_no_count_of_verdicts() {
     counting.await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn verdicts_are_counted_once_a_minute_however_much_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let (table, history) = slow_history(&folder);
@@ -170,4 +173,53 @@ async fn verdicts_are_counted_once_a_minute_however_much_is_kept() {
     assert_eq!(table.counts.load(Ordering::SeqCst), 1);
     history.accuracy(now() + LASTS).await.unwrap();
     assert_eq!(table.counts.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_leaves_the_count_to_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let (table, history) = slow_history(&folder);
+    for _ in 0..3 {
+        tokio::select! {
+            biased;
+            _ = history.accuracy(now()) => panic!("nothing is counted yet"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    table.permits.add_permits(1);
+    history.accuracy(now()).await.unwrap();
+    assert_eq!(table.begun.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_that_takes_longer_than_it_lasts_is_not_stale_at_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (table, history) = slow_history(&folder);
+    let counting = history.accuracy(now());
+    tokio::pin!(counting);
+    let time_goes_by = async {
+        tokio::task::yield_now().await;
+        tokio::time::advance(LASTS * 2).await;
+    };
+    tokio::select! {
+        biased;
+        _ = &mut counting => panic!("nothing is counted yet"),
+        () = time_goes_by => {}
+    }
+    table.permits.add_permits(2);
+    counting.await.unwrap();
+    history.accuracy(now() + LASTS * 2).await.unwrap();
+    assert_eq!(table.begun.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_on_without_the_figures_waits_for_no_long_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let (table, history) = slow_history(&folder);
+    assert!(history.accuracy_at_hand(now()).await.unwrap().is_none());
+    table.permits.add_permits(1);
+    let first = history.accuracy(now()).await.unwrap();
+    let again = history.accuracy_at_hand(now() + LASTS * 2).await.unwrap().unwrap();
+    assert!(Arc::ptr_eq(&first, &again), "the last figures, while they are counted anew");
+    assert_eq!(table.begun.load(Ordering::SeqCst), 2);
 }
