@@ -74,7 +74,6 @@ impl AddressKey {
     }
 
     /// The hash that tells this key from others, and does not tell the key.
-    #[cfg(feature = "postgres")]
     pub(super) fn fingerprint(&self) -> Digest {
         self.digest("fingerprint", &[])
     }

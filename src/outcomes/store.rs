@@ -7,7 +7,7 @@ mod event_row;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -17,6 +17,7 @@ use super::accuracy::OutcomeTallies;
 use super::address_key::AddressKey;
 use super::blocking::blocking;
 use super::config::Config;
+use super::digest::Digest;
 use super::event::{AddedEvent, OutcomeEvent};
 use super::kind::OutcomeKind;
 use super::outcome_table::OutcomeTable;
@@ -35,6 +36,8 @@ pub struct OutcomeStore {
     key: OnceCell<Arc<AddressKey>>,
     /// Time of the last look that found nothing kept, by the clock of look-ups.
     empty_at: Mutex<Option<SystemTime>>,
+    /// The file of the key, if the configuration names it.
+    key_file: Option<PathBuf>,
     keep_addresses: bool,
     suppress_gone: Duration,
     keep_verdicts: Duration,
@@ -78,6 +81,7 @@ impl OutcomeStore {
             table,
             key: OnceCell::new(),
             empty_at: Mutex::default(),
+            key_file: config.key_file.clone(),
             keep_addresses: config.keep_addresses,
             suppress_gone: config.suppress_gone,
             keep_verdicts: config.keep_verdicts,
@@ -242,6 +246,34 @@ impl OutcomeStore {
         limit: usize,
     ) -> Result<Vec<StoredOutcome>, OutcomeStoreError> {
         self.table.page(last.map(|last| (last.at, last.id)), limit).await
+    }
+
+    /// The hash that tells the key from others; `None` if nothing was ever kept.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails, or its key is another one.
+    pub async fn fingerprint(&self) -> Result<Option<Digest>, OutcomeStoreError> {
+        Ok(self.known_key().await?.map(|key| key.fingerprint()))
+    }
+
+    /// Checks that outcomes which were kept under the key of this fingerprint can be imported.
+    ///
+    /// # Errors
+    ///
+    /// If the key is another one, or the database fails.
+    pub async fn check_fingerprint(&self, of: Digest) -> Result<(), OutcomeStoreError> {
+        let found = match (self.fingerprint().await?, &self.key_file) {
+            (Some(found), _) => Some(found),
+            // The key that the first outcome will be kept under.
+            (None, Some(file)) => {
+                let key = AddressKey::open(file, false);
+                let key = key.map_err(|error| OutcomeStoreError::of_io(file, error))?;
+                Some(key.fingerprint())
+            }
+            (None, None) => None,
+        };
+        if found == Some(of) { Ok(()) } else { Err(OutcomeStoreError::ForeignKey) }
     }
 
     /// Keeps outcomes that a store with the same key exported; returns the number of new ones.

@@ -30,6 +30,11 @@ pub enum OutcomeStoreError {
         /// The place of the outcomes.
         store: String,
     },
+    /// Outcomes that come from another store were kept under another key.
+    #[error(
+        "they were kept under another key, by which no address is found here: name the key of the store that they come from with outcomes.key_file"
+    )]
+    ForeignKey,
     /// The key is in a file that the configuration does not name.
     #[error("the key of the outcomes in {store} is kept in a file: name it with outcomes.key_file")]
     KeyElsewhere {

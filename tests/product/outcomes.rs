@@ -159,6 +159,10 @@ fn a_suppression_list_opts_out_for_good_and_an_erased_address_is_asked_again() {
     assert_eq!(said, "1 taken, 0 repeated\n");
     let (_, said) = outcomes(&folder, &["forget", "--before", "2999-01-01"]);
     assert_eq!(said, "0 removed\n", "an unsubscription holds for good");
+    let elsewhere = campaign();
+    fs::write(elsewhere.path().join("kept.jsonl"), &exported).unwrap();
+    let (code, said) = outcomes(&elsewhere, &["import", "kept.jsonl"]);
+    assert!(code == Some(2) && said.contains("under another key"), "{said}");
 }
 
 #[test]

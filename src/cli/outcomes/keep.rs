@@ -20,6 +20,9 @@ const AT_ONCE: usize = 20_000;
 /// One outcome, as a line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
 struct OutcomeJson {
+    /// The fingerprint of the key that the hashes are made with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
     id: String,
     mailbox: String,
     person: String,
@@ -39,6 +42,7 @@ async fn open(common: &Common) -> anyhow::Result<OutcomeStore> {
 
 pub(super) async fn export(common: &Common) -> anyhow::Result<bool> {
     let store = open(common).await?;
+    let key = store.fingerprint().await?.map(|key| key.to_string());
     let mut last = None;
     loop {
         let page = store.export(last.as_ref(), AT_ONCE).await?;
@@ -46,7 +50,7 @@ pub(super) async fn export(common: &Common) -> anyhow::Result<bool> {
         last = Some(end.clone());
         let mut output = BufWriter::new(stdout().lock());
         for outcome in page {
-            serde_json::to_writer(&mut output, &json(outcome))?;
+            serde_json::to_writer(&mut output, &json(outcome, key.clone()))?;
             writeln!(output)?;
         }
         output.flush()?;
@@ -61,24 +65,36 @@ pub(super) async fn import(args: &ImportArgs, common: &Common) -> anyhow::Result
             File::open(file).with_context(|| format!("{} cannot be read", file.display()))?,
         ),
     };
-    let (mut read, mut taken) = (0, 0);
+    let (mut count, mut taken) = (0, 0);
     let mut waiting = Vec::new();
+    let mut checked = None;
     for (number, line) in BufReader::new(input).lines().enumerate() {
         let line = line?;
         if line.trim().is_empty() {
             continue;
         }
-        let outcome = serde_json::from_str(&line).ok().and_then(outcome);
-        waiting.push(outcome.with_context(|| {
+        let read = serde_json::from_str(&line).ok().and_then(outcome);
+        let (key, outcome) = read.with_context(|| {
             format!("line {} is nothing that `mailvet outcomes export` writes", number + 1)
-        })?);
-        read += 1;
+        })?;
+        // An earlier version wrote none.
+        if let Some(key) = key
+            && checked.replace(key) != Some(key)
+        {
+            if !waiting.is_empty() {
+                taken += store.import(std::mem::take(&mut waiting)).await?;
+            }
+            let foreign = || format!("the outcomes from line {} on are not imported", number + 1);
+            store.check_fingerprint(key).await.with_context(foreign)?;
+        }
+        waiting.push(outcome);
+        count += 1;
         if waiting.len() >= AT_ONCE {
             taken += store.import(std::mem::take(&mut waiting)).await?;
         }
     }
     taken += store.import(waiting).await?;
-    anstream::println!("{taken} taken, {} repeated", read - taken);
+    anstream::println!("{taken} taken, {} repeated", count - taken);
     Ok(true)
 }
 
@@ -107,8 +123,9 @@ fn parse(text: &str) -> anyhow::Result<Address> {
     Address::parse(text).with_context(|| "it is no address".to_owned())
 }
 
-fn json(outcome: StoredOutcome) -> OutcomeJson {
+fn json(outcome: StoredOutcome, key: Option<String>) -> OutcomeJson {
     OutcomeJson {
+        key,
         id: outcome.id.to_string(),
         mailbox: outcome.mailbox.to_string(),
         person: outcome.person.to_string(),
@@ -121,8 +138,13 @@ fn json(outcome: StoredOutcome) -> OutcomeJson {
     }
 }
 
-fn outcome(json: OutcomeJson) -> Option<StoredOutcome> {
-    Some(StoredOutcome {
+/// The outcome in a line, and the fingerprint of its key.
+fn outcome(json: OutcomeJson) -> Option<(Option<Digest>, StoredOutcome)> {
+    let key = match json.key {
+        Some(key) => Some(Digest::parse(&key)?),
+        None => None,
+    };
+    let outcome = StoredOutcome {
         id: Digest::parse(&json.id)?,
         mailbox: Digest::parse(&json.mailbox)?,
         person: Digest::parse(&json.person)?,
@@ -132,5 +154,6 @@ fn outcome(json: OutcomeJson) -> Option<StoredOutcome> {
         source: json.source,
         words: json.words,
         address: json.address,
-    })
+    };
+    Some((key, outcome))
 }

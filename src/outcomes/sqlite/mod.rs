@@ -35,6 +35,8 @@ pub(super) struct SqliteOutcomes(Arc<OutcomeFile>);
 struct OutcomeFile {
     path: PathBuf,
     key_file: PathBuf,
+    /// The fingerprint of the key.
+    fingerprint: Digest,
     reader: Mutex<Connection>,
     writer: Mutex<Connection>,
 }
@@ -60,7 +62,7 @@ impl SqliteOutcomes {
             return Err(OutcomeStoreError::NoKey { key: key_file, store });
         }
         // Before anything else, so that no file is ever without its key.
-        AddressKey::open(&key_file, is_new)
+        let key = AddressKey::open(&key_file, is_new)
             .map_err(|error| OutcomeStoreError::of_io(&key_file, error))?;
         if is_new {
             let made = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
@@ -73,14 +75,19 @@ impl SqliteOutcomes {
             schema::configure(&reader)?;
             Ok((found, reader, writer))
         });
-        let (found, reader, writer) =
+        let (found, reader, mut writer) =
             opened.map_err(|error| OutcomeStoreError::of_database(&path.display(), &error))?;
         if found > schema::VERSION {
             let store = path.display().to_string();
             return Err(OutcomeStoreError::Newer { store, found, known: schema::VERSION });
         }
-        let (reader, writer) = (Mutex::new(reader), Mutex::new(writer));
-        Ok(Self(Arc::new(OutcomeFile { path: path.to_owned(), key_file, reader, writer })))
+        let fingerprint = schema::fingerprint(&mut writer, key.fingerprint())
+            .map_err(|error| OutcomeStoreError::of_database(&path.display(), &error))?;
+        let (path, reader, writer) = (path.to_owned(), Mutex::new(reader), Mutex::new(writer));
+        let file = OutcomeFile { path, key_file, fingerprint, reader, writer };
+        // Under another key no address is found, and who opted out is written to again.
+        file.check(&key)?;
+        Ok(Self(Arc::new(file)))
     }
 
     /// Looks something up, without a wait for writers.
@@ -113,6 +120,15 @@ impl SqliteOutcomes {
 }
 
 impl OutcomeFile {
+    /// Refuses another key than that of the file.
+    fn check(&self, key: &AddressKey) -> Result<(), OutcomeStoreError> {
+        if key.fingerprint() == self.fingerprint {
+            return Ok(());
+        }
+        let store = self.path.display().to_string();
+        Err(OutcomeStoreError::OtherKey { key: self.key_file.clone(), store })
+    }
+
     fn failed(&self, error: &rusqlite::Error) -> OutcomeStoreError {
         OutcomeStoreError::of_database(&self.path.display(), error)
     }
@@ -122,8 +138,10 @@ impl OutcomeFile {
 impl OutcomeTable for SqliteOutcomes {
     async fn key(&self, _may_make: bool) -> Result<Option<AddressKey>, OutcomeStoreError> {
         let file = &self.0.key_file;
-        let key = AddressKey::open(file, false);
-        key.map(Some).map_err(|error| OutcomeStoreError::of_io(file, error))
+        let key =
+            AddressKey::open(file, false).map_err(|error| OutcomeStoreError::of_io(file, error))?;
+        self.0.check(&key)?;
+        Ok(Some(key))
     }
 
     async fn add(&self, rows: Vec<NewOutcome>) -> Result<Vec<AddedEvent>, OutcomeStoreError> {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
+
+use crate::outcomes::digest::Digest;
 
 /// The version of the file. A change that an older mailvet cannot read makes it one more.
 pub(super) const VERSION: i64 = 2;
@@ -63,6 +65,40 @@ const VERDICTS: &str = "
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS verdicts_by_time ON verdicts (at);
 ";
+
+/// The fingerprint of the key. An older mailvet passes it over.
+const KEY: &str = "
+    CREATE TABLE IF NOT EXISTS outcome_key (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        fingerprint BLOB NOT NULL
+    );
+";
+
+/// The fingerprint of the key that the file is kept under. One of an earlier version has none, and
+/// takes that of the `present` key.
+pub(super) fn fingerprint(
+    connection: &mut Connection,
+    present: Digest,
+) -> rusqlite::Result<Digest> {
+    let tables = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'outcome_key')";
+    if connection.query_row(tables, [], |row| row.get(0))?
+        && let Some(kept) = kept_fingerprint(connection)?
+    {
+        return Ok(kept);
+    }
+    let making = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    making.execute_batch(KEY)?;
+    // Another process may have been first: its key counts.
+    making.execute("INSERT OR IGNORE INTO outcome_key VALUES (1, ?)", [present])?;
+    let kept = kept_fingerprint(&making)?;
+    making.commit()?;
+    Ok(kept.unwrap_or(present))
+}
+
+fn kept_fingerprint(connection: &Connection) -> rusqlite::Result<Option<Digest>> {
+    let sql = "SELECT fingerprint FROM outcome_key";
+    connection.query_row(sql, [], |row| row.get(0)).optional()
+}
 
 /// Prepares a connection, and makes the tables if they are not there; returns the file's version.
 pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {

@@ -88,3 +88,51 @@ async fn a_file_of_version_1_is_brought_to_this_one_with_all_that_it_holds() {
         assert_eq!(table.latest(digests).await.unwrap().gone, Some(kept[0].clone()));
     }
 }
+
+/// Puts another key in the place of the file's own, which it returns.
+fn change_key(path: &Path) -> Vec<u8> {
+    let key = path.with_file_name("outcomes.key");
+    let own = std::fs::read(&key).unwrap();
+    std::fs::write(&key, [7; 32]).unwrap();
+    own
+}
+
+#[tokio::test]
+async fn a_file_with_another_key_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder);
+    let store = OutcomeStore::open(&path, &Config::default()).await.unwrap();
+    let event = OutcomeEvent::new("ses", "jane@acme.test", OutcomeKind::Unsubscribed);
+    store.add(vec![event], false, SystemTime::UNIX_EPOCH).await.unwrap();
+    let own = change_key(&path);
+    let error = OutcomeStore::open(&path, &Config::default()).await.err().unwrap();
+    assert!(matches!(error, OutcomeStoreError::OtherKey { .. }), "{error}");
+    std::fs::write(path.with_file_name("outcomes.key"), own).unwrap();
+    OutcomeStore::open(&path, &Config::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_without_a_fingerprint_takes_that_of_the_present_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder);
+    OutcomeStore::open(&path, &Config::default()).await.unwrap();
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch("DROP TABLE outcome_key").unwrap();
+    drop(connection);
+    OutcomeStore::open(&path, &Config::default()).await.unwrap();
+    change_key(&path);
+    let error = OutcomeStore::open(&path, &Config::default()).await.err().unwrap();
+    assert!(matches!(error, OutcomeStoreError::OtherKey { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn outcomes_of_another_key_are_not_imported() {
+    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let [one, other] = folders.each_ref().map(file);
+    let one = OutcomeStore::open(&one, &Config::default()).await.unwrap();
+    let other = OutcomeStore::open(&other, &Config::default()).await.unwrap();
+    let of = one.fingerprint().await.unwrap().unwrap();
+    one.check_fingerprint(of).await.unwrap();
+    let error = other.check_fingerprint(of).await.unwrap_err();
+    assert!(matches!(error, OutcomeStoreError::ForeignKey), "{error}");
+}
