@@ -146,6 +146,12 @@ fn print(summary: &AddSummary) {
         "{taken} taken, {repeated} repeated, {not_counted} not counted, {not_understood} not \
          understood"
     );
+    if taken + repeated + not_counted + not_understood == 0 {
+        anstream::println!(
+            "{DIM}Nothing in it tells what became of mail: is it the log of deliveries, and in a form \
+             that is known?{DIM:#}"
+        );
+    }
     for (kind, count) in kinds {
         anstream::println!("  {count:>8}  {kind}");
     }

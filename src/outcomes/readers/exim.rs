@@ -33,25 +33,33 @@ fn is_id(word: &str) -> bool {
         && matches!(word.len(), 16 | 23)
 }
 
+/// The first word of a text if it fits, or nothing; and what follows.
+fn take_word(text: &str, fits: impl Fn(&str) -> bool) -> (&str, &str) {
+    match text.split_once(' ') {
+        Some((word, rest)) if fits(word) => (word, rest),
+        _ => ("", text),
+    }
+}
+
+/// `[1234]`: the number of the process.
+fn is_pid(word: &str) -> bool {
+    let number = word.strip_prefix('[').and_then(|word| word.strip_suffix(']'));
+    number.is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
+}
+
 impl LineReader for EximLog {
     fn read_line(&mut self, classifier: &Classifier, line: &str, _: SystemTime) -> ReadItem {
         let nothing = ReadItem::Events(Vec::new());
-        let mut words = line.splitn(6, ' ');
-        let (Some(date), Some(clock)) = (words.next(), words.next()) else { return nothing };
-        let mut id = words.next().unwrap_or_default();
-        let mut mark = words.next().unwrap_or_default();
-        let mut rest = [words.next(), words.next()];
-        let mut offset = "";
-        if id.starts_with(['+', '-']) && is_id(mark) {
-            // The offset from UTC stands between the time and the name.
-            (offset, id, mark) = (id, mark, rest[0].unwrap_or_default());
-            rest = rest[1].map_or([None, None], |tail| {
-                let mut two = tail.splitn(2, ' ');
-                [two.next(), two.next()]
-            });
-        }
-        let [Some(first), rest] = rest else { return nothing };
-        let rest = rest.unwrap_or_default();
+        let Some((date, rest)) = line.split_once(' ') else { return nothing };
+        let Some((clock, rest)) = rest.split_once(' ') else { return nothing };
+        // What `log_timezone` and the selector `pid` put before the name of the message.
+        let (offset, rest) = take_word(rest, |word| word.starts_with(['+', '-']));
+        let (_, rest) = take_word(rest, is_pid);
+        let mut words = rest.splitn(4, ' ');
+        let (Some(id), Some(mark), Some(first)) = (words.next(), words.next(), words.next()) else {
+            return nothing;
+        };
+        let rest = words.next().unwrap_or_default();
         if !is_id(id) {
             return nothing;
         }

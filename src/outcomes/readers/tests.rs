@@ -1,5 +1,7 @@
 //! Claims about the readers, on samples in the documented forms.
 
+mod logs;
+
 use std::time::{Duration, SystemTime};
 
 use super::*;
@@ -55,43 +57,6 @@ fn a_source_is_recognised_by_its_content() {
         assert_eq!(form(start.as_bytes()), expected, "{start}");
     }
     assert!(line_reader("once upon a time", OutcomeKind::Sent).is_none());
-}
-
-#[test]
-fn postfix_logs_are_read() {
-    let log = "\
-Nov 28 09:00:00 mx postfix/qmgr[1]: 4A: from=<news@sender.test>, size=1, nrcpt=1 (queue active)
-Nov 28 09:00:01 mx postfix/smtp[2]: 4A: to=<jane@acme.test>, relay=mx.acme.test[192.0.2.1]:25, delay=1, delays=0/0/0/1, dsn=5.1.1, status=bounced (host mx.acme.test[192.0.2.1] said: 550 5.1.1 no such user (in reply to RCPT TO command))
-Nov 28 09:00:02 mx postfix/smtp[2]: 4B: to=<joe@acme.test>, relay=mx.acme.test[192.0.2.1]:25, dsn=2.0.0, status=sent (250 2.0.0 Ok)
-Nov 28 09:00:03 mx postfix/smtp[2]: 4C: to=<ann@acme.test>, relay=none, dsn=4.4.1, status=deferred (connect to mx: Connection timed out)
-Nov 28 09:00:04 mx postfix/smtp[2]: 4D: to=<j@elsewhere.test>, orig_to=<bob@acme.test>, relay=mx[192.0.2.1]:25, dsn=5.7.1, status=bounced (host mx said: 554 5.7.1 blocked using bl.example)
-";
-    let expected = [
-        ("jane@acme.test", "gone"),
-        ("joe@acme.test", "delivered"),
-        ("ann@acme.test", "temporary"),
-        ("bob@acme.test", "blocked"),
-    ]
-    .map(|(address, kind)| (address.to_owned(), kind));
-    assert_eq!(lines(log), expected);
-}
-
-#[test]
-fn exim_logs_are_read() {
-    let log = "\
-2026-11-28 09:00:00 1P1ceB-000FL1-4q <= news@sender.test U=mail P=local S=1000
-2026-11-28 09:00:01 1P1ceB-000FL1-4q => jane@acme.test R=dnslookup T=remote_smtp H=mx.acme.test [192.0.2.1] C=\"250 Ok\"
-2026-11-28 09:00:02 1P1ceB-000FL1-4q ** joe@acme.test R=dnslookup T=remote_smtp H=mx.acme.test [192.0.2.1]: SMTP error from remote mail server after RCPT TO:<joe@acme.test>: 550 5.1.1 user unknown
-2026-11-28 09:00:03 +0000 1P1ceB-000FL1-4q == ann@acme.test R=dnslookup T=remote_smtp defer (110): Connection timed out
-2026-11-28 09:00:04 1P1ceB-000FL1-4q Completed
-";
-    let expected = [
-        ("jane@acme.test", "delivered"),
-        ("joe@acme.test", "gone"),
-        ("ann@acme.test", "temporary"),
-    ]
-    .map(|(address, kind)| (address.to_owned(), kind));
-    assert_eq!(lines(log), expected);
 }
 
 #[test]

@@ -81,7 +81,7 @@ pub(super) fn fingerprint(
     present: Digest,
 ) -> rusqlite::Result<Digest> {
     let tables = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'outcome_key')";
-    if connection.query_row(tables, [], |row| row.get(0))?
+    if connection.query_row(tables, [], |row| row.get::<_, bool>(0))?
         && let Some(kept) = kept_fingerprint(connection)?
     {
         return Ok(kept);
