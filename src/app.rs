@@ -37,7 +37,8 @@ use crate::smtp::meaning::Classifier;
 use crate::telemetry;
 use crate::verifier::{Builder, Verifier, VerifierParts, read_reply_rules};
 use background::{
-    log_readiness, look_at_clock, look_at_dns, look_at_machine, share_places, watch_lists,
+    forget_verdicts, log_readiness, look_at_clock, look_at_dns, look_at_machine, share_places,
+    watch_lists,
 };
 
 /// The running parts.
@@ -256,6 +257,9 @@ impl App {
     }
 
     fn start_batches(&self, queue: Arc<dyn Queue>, uploads: Option<UploadStore>) -> Batches {
+        if let Some(history) = self.history.clone() {
+            self.tasks.spawn(forget_verdicts(history, self.clock, self.stop.clone()));
+        }
         let ask = Arc::clone(&self.verifier) as Arc<dyn AddressVerifier>;
         let pace = self.pace();
         let config = self.config.batch.clone();

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::cluster::Tenure;
 use crate::dns::Resolver;
 use crate::lists::{self, ListsHandle, Reload};
+use crate::outcomes::OutcomeHistory;
 use crate::readiness::Readiness;
 
 /// The shortest time between two looks at the lists' folder.
@@ -31,6 +32,9 @@ const CLOCK_DIFFERS: Duration = Duration::from_secs(2);
 
 /// Difference to the machine's clock, or the shared store's, above which the service is not ready.
 const CLOCK_OFF: Duration = Duration::from_secs(30);
+
+/// Interval at which verdicts that were kept for long enough are forgotten.
+const FORGET: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Says whether DNS answers, until `stop`.
 pub(super) async fn look_at_dns(
@@ -131,6 +135,22 @@ pub(super) async fn watch_lists(
                 tracing::error!(%error, "cannot reload the lists; the previous ones stay in use")
             }
             Err(error) => tracing::error!(%error, "cannot check the lists for changes"),
+        }
+    }
+}
+
+/// Forgets the verdicts that were kept for long enough, now and once a day, until `stop`: also
+/// where no new ones come.
+pub(super) async fn forget_verdicts(
+    history: Arc<OutcomeHistory>,
+    clock: Clock,
+    stop: CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(FORGET);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let forgetting = history.forget_old_verdicts(clock.now());
+        if let Some(Err(error)) = stop.run_until_cancelled(forgetting).await {
+            tracing::warn!(%error, "old verdicts are not forgotten; in a day it is tried again");
         }
     }
 }

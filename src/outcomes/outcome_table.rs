@@ -46,14 +46,16 @@ pub(super) trait OutcomeTable: Send + Sync {
     /// unsubscriptions; returns the number of outcomes.
     async fn forget_before(&self, time: SystemTime) -> Result<u64, OutcomeStoreError>;
 
-    /// Keeps the verdicts that were given for a send at `at`, and removes those before `since`.
+    /// Keeps the verdicts that were given for a send at `at`.
     async fn remember(
         &self,
         send: &str,
         verdicts: Vec<VerdictRecord>,
         at: SystemTime,
-        since: SystemTime,
     ) -> Result<(), OutcomeStoreError>;
+
+    /// Removes the verdicts before that time.
+    async fn forget_verdicts(&self, before: SystemTime) -> Result<(), OutcomeStoreError>;
 
     /// Counts of all verdicts that are kept, and of what came of them.
     async fn tallies(&self) -> Result<OutcomeTallies, OutcomeStoreError>;

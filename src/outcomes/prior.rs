@@ -155,6 +155,18 @@ impl OutcomeHistory {
         self.open().await?.remember(list, verdicts, now).await
     }
 
+    /// Forgets the verdicts that were kept for long enough before `now`.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be used.
+    pub async fn forget_old_verdicts(&self, now: SystemTime) -> Result<(), OutcomeStoreError> {
+        match self.existing().await? {
+            Some(store) => store.forget_old_verdicts(now).await,
+            None => Ok(()),
+        }
+    }
+
     /// Warns of a failure once, and not for each address of a list.
     fn warn(&self, error: &OutcomeStoreError, consequence: &str) {
         if !self.has_failed.swap(true, Ordering::Relaxed) {

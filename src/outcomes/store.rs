@@ -312,7 +312,7 @@ impl OutcomeStore {
         self.table.forget_before(time).await
     }
 
-    /// Keeps the verdicts of a send, and forgets those that were kept for long enough.
+    /// Keeps the verdicts of a send.
     ///
     /// # Errors
     ///
@@ -335,8 +335,17 @@ impl OutcomeStore {
                 gathered_at: verdict.gathered_at.unwrap_or(now),
             })
         };
+        self.table.remember(send, verdicts.iter().filter_map(row).collect(), now).await
+    }
+
+    /// Forgets the verdicts that were kept for long enough: all of them where none are to be kept.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn forget_old_verdicts(&self, now: SystemTime) -> Result<(), OutcomeStoreError> {
         let since = now.checked_sub(self.keep_verdicts).unwrap_or(SystemTime::UNIX_EPOCH);
-        self.table.remember(send, verdicts.iter().filter_map(row).collect(), now, since).await
+        self.table.forget_verdicts(since).await
     }
 
     /// Counts of all verdicts that are kept, and of what came of them.

@@ -42,6 +42,9 @@ const CONNECTIONS: usize = 3;
 /// Time that a look-up on the way of a verdict may take, with all attempts.
 const LOOK_UP: Duration = Duration::from_secs(5);
 
+/// Rows that one statement removes: no statement may take longer than the session allows.
+const STEP: i64 = 10_000;
+
 /// Attempts at what failed for the moment, and the pause before each further one.
 const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -252,9 +255,8 @@ impl OutcomeTable for PostgresOutcomes {
     }
 
     async fn forget_before(&self, time: SystemTime) -> Result<u64, OutcomeStoreError> {
+        self.forget_verdicts(time).await?;
         let time = milliseconds(time);
-        let verdicts = "DELETE FROM mailvet.verdicts WHERE at < $1";
-        self.retried(|| async { self.execute(verdicts, &[&time]).await }).await?;
         let outcomes = "DELETE FROM mailvet.outcomes
                         WHERE at < $1 AND kind NOT IN ('complaint', 'unsubscribed')";
         self.retried(|| async { self.execute(outcomes, &[&time]).await }).await
@@ -265,17 +267,24 @@ impl OutcomeTable for PostgresOutcomes {
         send: &str,
         verdicts: Vec<VerdictRecord>,
         at: SystemTime,
-        since: SystemTime,
     ) -> Result<(), OutcomeStoreError> {
-        let (at, since) = (milliseconds(at), milliseconds(since));
+        let at = milliseconds(at);
         self.retried(|| async {
             let mut client = self.client().await?;
             let work = client.transaction().await?;
-            work.execute("DELETE FROM mailvet.verdicts WHERE at < $1", &[&since]).await?;
             rows::remember(&work, send, &verdicts, at).await?;
             Ok(work.commit().await?)
         })
         .await
+    }
+
+    async fn forget_verdicts(&self, before: SystemTime) -> Result<(), OutcomeStoreError> {
+        let (before, step) = (milliseconds(before), STEP);
+        let sql = "DELETE FROM mailvet.verdicts WHERE ctid = ANY (ARRAY (
+                       SELECT ctid FROM mailvet.verdicts WHERE at < $1 LIMIT $2))";
+        let remove = || async { self.execute(sql, &[&before, &step]).await };
+        while self.retried(remove).await? > 0 {}
+        Ok(())
     }
 
     async fn tallies(&self) -> Result<OutcomeTallies, OutcomeStoreError> {

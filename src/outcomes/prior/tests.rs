@@ -71,6 +71,27 @@ async fn a_store_that_cannot_be_read_is_an_error_and_no_clean_record() {
     assert!(error.to_string().contains("outcomes.key is missing"), "{error}");
 }
 
+#[tokio::test]
+async fn who_keeps_no_verdicts_keeps_none_of_earlier_days_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, history) = history(&folder);
+    let verdict = GivenVerdict {
+        address: "jane@acme.test".to_owned(),
+        reason: Reason::MailboxAccepted,
+        provider: "acme.test".to_owned(),
+        gathered_at: None,
+    };
+    let store = history.open().await.unwrap();
+    store.remember("spring", &[verdict], now()).await.unwrap();
+    let later = now() + DAY;
+    history.forget_old_verdicts(later).await.unwrap();
+    assert_eq!(store.tallies().await.unwrap().sends.len(), 1, "kept for 180 days");
+    let config = Config { keep_verdicts: Duration::ZERO, ..Config::default() };
+    let without = OutcomeHistory::new(OutcomePlace::File(file), config);
+    without.forget_old_verdicts(later).await.unwrap();
+    assert!(store.tallies().await.unwrap().sends.is_empty());
+}
+
 /// A table in which nothing is found, and whose verdicts are counted once a permit is there.
 struct SlowTable {
     permits: Semaphore,
@@ -121,8 +142,11 @@ impl OutcomeTable for SlowTable {
         _: &str,
         _: Vec<VerdictRecord>,
         _: SystemTime,
-        _: SystemTime,
     ) -> Result<(), OutcomeStoreError> {
+        Ok(())
+    }
+
+    async fn forget_verdicts(&self, _: SystemTime) -> Result<(), OutcomeStoreError> {
         Ok(())
     }
 

@@ -246,12 +246,9 @@ impl OutcomeTable for SqliteOutcomes {
         send: &str,
         verdicts: Vec<VerdictRecord>,
         at: SystemTime,
-        since: SystemTime,
     ) -> Result<(), OutcomeStoreError> {
         let send = send.to_owned();
         self.write(move |work| {
-            let mut old = work.prepare_cached("DELETE FROM verdicts WHERE at < ?")?;
-            old.execute([milliseconds(since)])?;
             let mut insert = work.prepare_cached(
                 "INSERT OR REPLACE INTO verdicts
                      (mailbox, at, send, person, provider, reason, gathered)
@@ -271,6 +268,12 @@ impl OutcomeTable for SqliteOutcomes {
             Ok(())
         })
         .await
+    }
+
+    async fn forget_verdicts(&self, before: SystemTime) -> Result<(), OutcomeStoreError> {
+        let before = milliseconds(before);
+        self.write(move |work| work.execute("DELETE FROM verdicts WHERE at < ?", [before])).await?;
+        Ok(())
     }
 
     async fn tallies(&self) -> Result<OutcomeTallies, OutcomeStoreError> {
