@@ -246,20 +246,40 @@ impl OutcomeTable for PostgresOutcomes {
         let sql =
             |table: &str| format!("DELETE FROM mailvet.{table} WHERE mailbox = $1 OR person = $2");
         let (mailbox, person) = (digests.mailbox.as_bytes(), digests.person.as_bytes());
-        let mut removed = 0;
-        for sql in [sql("outcomes"), sql("verdicts")] {
-            let remove = || async { self.execute(&sql, &[&mailbox, &person]).await };
-            removed += self.retried(remove).await?;
-        }
-        Ok(removed)
+        self.retried(|| async {
+            let mut client = self.client().await?;
+            let work = client.transaction().await?;
+            // No index finds all of a person, who is rarely asked for: it reads everything.
+            work.batch_execute(&patient()).await?;
+            let mut removed = 0;
+            for table in ["outcomes", "verdicts"] {
+                removed += work.execute(sql(table).as_str(), &[&mailbox, &person]).await?;
+            }
+            work.commit().await?;
+            Ok(removed)
+        })
+        .await
     }
 
     async fn forget_before(&self, time: SystemTime) -> Result<u64, OutcomeStoreError> {
         self.forget_verdicts(time).await?;
-        let time = milliseconds(time);
-        let outcomes = "DELETE FROM mailvet.outcomes
-                        WHERE at < $1 AND kind NOT IN ('complaint', 'unsubscribed')";
-        self.retried(|| async { self.execute(outcomes, &[&time]).await }).await
+        let sql = "DELETE FROM mailvet.outcomes WHERE ctid = ANY (ARRAY (
+                       SELECT ctid FROM mailvet.outcomes
+                       WHERE at >= $1 AND at < $2 AND kind NOT IN ('complaint', 'unsubscribed')
+                       ORDER BY at LIMIT $3)) RETURNING at";
+        let (time, step) = (milliseconds(time), STEP);
+        let (mut from, mut removed) = (i64::MIN, 0);
+        loop {
+            let remove =
+                || async { Ok(self.client().await?.query(sql, &[&from, &time, &step]).await?) };
+            let rows = self.retried(remove).await?;
+            removed += u64::try_from(rows.len()).unwrap_or(u64::MAX);
+            // What stays is not walked over again.
+            let Some(last) = rows.iter().map(|row| row.get::<_, i64>(0)).max() else {
+                return Ok(removed);
+            };
+            from = last;
+        }
     }
 
     async fn remember(
@@ -297,12 +317,16 @@ impl OutcomeTable for PostgresOutcomes {
                 .start()
                 .await?;
             // It reads everything, and nobody waits for it.
-            let patient = format!("{WHOLE_TABLES} SET LOCAL statement_timeout = '5min'");
-            view.batch_execute(&patient).await?;
+            view.batch_execute(&patient()).await?;
             Ok(tally::count(&view).await?)
         })
         .await
     }
+}
+
+/// The settings of a transaction that reads whole tables and takes its time.
+fn patient() -> String {
+    format!("{WHOLE_TABLES} SET LOCAL statement_timeout = '15min'")
 }
 
 /// The words for a look-up that took too long.

@@ -252,9 +252,12 @@ async fn what_is_erased_or_forgotten_is_gone(place: TestPlace) {
         event("ann@acme.test", OutcomeKind::Unsubscribed, 100),
     ];
     add(&store, &events).await;
+    // More than are removed at a time.
+    let old = (0..10_001).map(|n| event(&format!("u{n}@acme.test"), OutcomeKind::Gone, 99));
+    add(&store, &old.collect::<Vec<_>>()).await;
     assert_eq!(store.erase(&address("jane@acme.test")).await.unwrap(), 1);
     assert_eq!(suppressed(&store, "jane@acme.test", now()).await, None);
-    assert_eq!(store.forget_before(now() - DAY * 50).await.unwrap(), 1);
+    assert_eq!(store.forget_before(now() - DAY * 50).await.unwrap(), 10_002);
     assert_eq!(suppressed(&store, "joe@acme.test", now()).await, None);
     let ann = suppressed(&store, "ann@acme.test", now()).await;
     assert_eq!(ann, Some(OutcomeKind::Unsubscribed));
