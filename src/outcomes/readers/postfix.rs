@@ -31,7 +31,7 @@ impl LineReader for PostfixLog {
         let dsn = between(line, " dsn=", ",").and_then(|dsn| dsn.parse().ok());
         let kind = match status {
             // Handed to a filter or a mailbox of this host: its own story follows, or none.
-            "sent" if line.contains(" relay=127.0.0.1") => return nothing,
+            "sent" if between(line, " relay=", ",").is_some_and(is_of_this_host) => return nothing,
             "sent" => OutcomeKind::Delivered,
             "deferred" | "expired" | "SOFTBOUNCE" => OutcomeKind::Temporary,
             "bounced" | "undeliverable" => judge_words(classifier, words, dsn, false),
@@ -52,6 +52,13 @@ impl LineReader for PostfixLog {
         let event = OutcomeEvent::new("postfix", address, kind);
         ReadItem::Events(vec![event.at(at).saying(words).named(event_id)])
     }
+}
+
+/// `true` for a relay on this host: a service of `master.cf` that pipes, a socket, a loopback
+/// address. Another host stands there with its address: `mx.acme.test[192.0.2.1]:25`.
+fn is_of_this_host(relay: &str) -> bool {
+    let address = relay.split_once('[').map(|(_, address)| address);
+    address.is_none_or(|it| it.starts_with("127.") || it.starts_with("::1]") || it.contains('/'))
 }
 
 /// The words of a line before the name of its host: its time.

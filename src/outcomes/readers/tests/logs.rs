@@ -47,3 +47,25 @@ fn the_offset_and_the_process_before_the_name_of_a_message_are_passed_over() {
         assert_eq!(lines(&line), [("joe@acme.test".to_owned(), "delivered")], "{line}");
     }
 }
+
+#[test]
+fn what_is_handed_to_a_filter_of_the_same_host_has_not_arrived() {
+    let sent = |relay: &str| {
+        lines(&format!(
+            "Nov 28 09:00:02 mx postfix/smtp[2]: 4B: to=<joe@acme.test>, relay={relay}, delay=1, \
+             dsn=2.0.0, status=sent (250 2.0.0 Ok)"
+        ))
+    };
+    for relay in [
+        "127.0.0.1[127.0.0.1]:10024",
+        "localhost[127.0.0.1]:10024",
+        "localhost[::1]:10024",
+        "spamassassin",
+        "mx.sender.test[private/dovecot-lmtp]",
+    ] {
+        assert!(sent(relay).is_empty(), "{relay}");
+    }
+    for relay in ["mx.acme.test[192.0.2.1]:25", "mx.acme.test[2001:db8::1]:25"] {
+        assert_eq!(sent(relay), [("joe@acme.test".to_owned(), "delivered")], "{relay}");
+    }
+}
