@@ -7,6 +7,7 @@ mod event_row;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -157,7 +158,13 @@ impl OutcomeStore {
         let (key, keep_addresses) = (self.key().await?, self.keep_addresses);
         let rows = blocking(move || {
             let row = |event| event_row::row(&key, event, trusted, keep_addresses, now);
-            events.iter().map(row).collect::<Vec<_>>()
+            let mut rows = events.iter().map(row).collect::<Vec<_>>();
+            // A mail may tell two fates of one mailbox, and both stay.
+            let told: HashSet<Digest> = rows.iter().flatten().map(|new| new.row.id).collect();
+            for new in rows.iter_mut().flatten() {
+                new.earlier.retain(|id| !told.contains(id));
+            }
+            rows
         })
         .await?;
         let mut added = vec![AddedEvent::NoAddress; rows.len()];
@@ -285,7 +292,8 @@ impl OutcomeStore {
         self.key().await?;
         let rows = outcomes.into_iter().map(|outcome| {
             let address = outcome.address.clone().filter(|_| self.keep_addresses);
-            NewOutcome { row: StoredOutcome { address, ..outcome }, needs_proof: false }
+            let row = StoredOutcome { address, ..outcome };
+            NewOutcome { row, needs_proof: false, earlier: Vec::new() }
         });
         let added = self.table.add(rows.collect()).await?;
         Ok(added.into_iter().filter(|added| *added == AddedEvent::Taken).count())

@@ -41,6 +41,8 @@ pub(super) struct NewOutcome {
     pub(super) row: StoredOutcome,
     /// `true` if it counts only about an address that the operator's own sources or lists know.
     pub(super) needs_proof: bool,
+    /// The hashes of the same event as other rules may have read it: those rows give way.
+    pub(super) earlier: Vec<Digest>,
 }
 
 /// A verdict on its way into the database.

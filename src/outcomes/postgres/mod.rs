@@ -147,13 +147,15 @@ impl PostgresOutcomes {
         let mut client = self.client().await?;
         let work = client.transaction().await?;
         let (proven, open): (Vec<&NewOutcome>, _) = rows.iter().partition(|row| !row.needs_proof);
+        rows::remove_earlier(&work, &proven).await?;
         let mut new = rows::insert(&work, &proven).await?;
         let known = rows::known(&work, &open).await?;
         let believed: Vec<&NewOutcome> =
             open.into_iter().filter(|it| known.contains(&it.row.mailbox)).collect();
+        rows::remove_earlier(&work, &believed).await?;
         new.extend(rows::insert(&work, &believed).await?);
         work.commit().await?;
-        let added = rows.iter().map(|NewOutcome { row, needs_proof }| match *needs_proof {
+        let added = rows.iter().map(|NewOutcome { row, needs_proof, .. }| match *needs_proof {
             true if !known.contains(&row.mailbox) => AddedEvent::NotCounted,
             // The first of several with one hash is the one that was kept.
             _ if new.remove(&row.id) => AddedEvent::Taken,

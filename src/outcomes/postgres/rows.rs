@@ -47,6 +47,19 @@ pub(super) async fn insert(
     Ok(new.iter().map(|row| digest(row, 0)).collect())
 }
 
+/// Removes the same events as other rules read them.
+pub(super) async fn remove_earlier(
+    work: &Transaction<'_>,
+    rows: &[&NewOutcome],
+) -> Result<(), Error> {
+    let earlier = rows.iter().flat_map(|new| &new.earlier);
+    let ids: Vec<&[u8]> = earlier.map(Digest::as_bytes).collect();
+    if !ids.is_empty() {
+        work.execute("DELETE FROM mailvet.outcomes WHERE id = ANY ($1)", &[&ids]).await?;
+    }
+    Ok(())
+}
+
 /// Those of the mailboxes that the operator's own sources, or lists that were vetted, name.
 pub(super) async fn known(
     work: &Transaction<'_>,

@@ -149,10 +149,11 @@ impl OutcomeTable for SqliteOutcomes {
             let mut added = vec![AddedEvent::NotCounted; rows.len()];
             let pairs = || rows.iter().zip(0..);
             let (proven, open): (Vec<_>, Vec<_>) = pairs().partition(|(row, _)| !row.needs_proof);
-            for (NewOutcome { row, needs_proof }, at) in proven.into_iter().chain(open) {
+            for (NewOutcome { row, needs_proof, earlier }, at) in proven.into_iter().chain(open) {
                 if *needs_proof && !is_known(work, row.mailbox)? {
                     continue;
                 }
+                rows::remove(earlier, work)?;
                 let is_new = rows::insert(row, work)?;
                 added[at] = if is_new { AddedEvent::Taken } else { AddedEvent::Repeated };
             }

@@ -28,6 +28,18 @@ pub(super) fn insert(outcome: &StoredOutcome, work: &Transaction<'_>) -> rusqlit
     Ok(changed == 1)
 }
 
+/// Removes the outcomes of these hashes, if there are any.
+pub(super) fn remove(ids: &[Digest], work: &Transaction<'_>) -> rusqlite::Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut remove = work.prepare_cached("DELETE FROM outcomes WHERE id = ?")?;
+    for id in ids {
+        remove.execute([id])?;
+    }
+    Ok(())
+}
+
 /// Reads a row with all columns.
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<StoredOutcome> {
     let kind: String = row.get("kind")?;

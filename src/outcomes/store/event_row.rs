@@ -5,7 +5,19 @@ use std::time::SystemTime;
 use crate::address::{Address, Identity, irregular, redact};
 use crate::outcomes::address_key::AddressKey;
 use crate::outcomes::event::{EventProof, OutcomeEvent};
+use crate::outcomes::kind::OutcomeKind;
 use crate::outcomes::stored_outcome::{NewOutcome, StoredOutcome, milliseconds};
+
+/// The kinds that give way where the same event is read otherwise. Who has opted out has.
+const GIVING_WAY: [OutcomeKind; 7] = [
+    OutcomeKind::Gone,
+    OutcomeKind::Blocked,
+    OutcomeKind::Content,
+    OutcomeKind::Full,
+    OutcomeKind::Temporary,
+    OutcomeKind::Delivered,
+    OutcomeKind::Unknown,
+];
 
 /// Milliseconds of a day.
 const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -22,17 +34,18 @@ pub(super) fn row(
     let identity = address.identity();
     let digests = key.digests(&identity);
     let words = redact::text(&event.words).replace('\0', "");
-    let (mailbox, kind) = (identity.mailbox.as_str(), event.kind.name());
-    let id = match &event.event_id {
-        Some(id) => key.digest("event", &[event.source, id, mailbox, kind]),
+    let (mailbox, stamp) = (identity.mailbox.as_str(), stamp(event, now));
+    let id = |kind: OutcomeKind| match &event.event_id {
+        Some(id) => key.digest("event", &[event.source, id, mailbox, kind.name()]),
         // Without a name, events of the same time and words are one.
         None => {
-            let parts = [event.source, "", mailbox, kind, &stamp(event, now), &words];
+            let parts = [event.source, "", mailbox, kind.name(), &stamp, &words];
             key.digest("event", &parts)
         }
     };
+    let others = GIVING_WAY.into_iter().filter(|kind| is_judged(event) && *kind != event.kind);
     let row = StoredOutcome {
-        id,
+        id: id(event.kind),
         mailbox: digests.mailbox,
         person: digests.person,
         domain: domain(&address),
@@ -42,7 +55,15 @@ pub(super) fn row(
         words: redact::known(&words, &local_parts(address.local())),
         address: keep_addresses.then(|| address.wire_utf8()),
     };
-    Some(NewOutcome { row, needs_proof: !trusted && !has_token(key, event, &identity) })
+    let needs_proof = !trusted && !has_token(key, event, &identity);
+    Some(NewOutcome { row, needs_proof, earlier: others.map(id).collect() })
+}
+
+/// `true` for an event whose kind our own rules tell, so that others may tell another one. It is a
+/// matter of the source: the same mail or line is read again after a rule has changed.
+fn is_judged(event: &OutcomeEvent) -> bool {
+    let is_mail = matches!(event.proof, EventProof::Mail(_));
+    is_mail || matches!(event.source, "postfix" | "exim") && event.kind.is_bounce()
 }
 
 /// The time that tells an event without a name from the next one like it.
@@ -83,7 +104,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::outcomes::kind::OutcomeKind;
 
     const HOUR: Duration = Duration::from_secs(60 * 60);
 

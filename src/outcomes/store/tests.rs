@@ -93,6 +93,8 @@ macro_rules! claims {
     };
 }
 
+mod rereading;
+
 claims! {
     the_same_event_twice_changes_nothing
     an_event_ahead_of_the_clock_is_the_same_one_tomorrow
