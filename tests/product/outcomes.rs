@@ -159,6 +159,12 @@ fn a_suppression_list_opts_out_for_good_and_an_erased_address_is_asked_again() {
     assert_eq!(said, "1 taken, 0 repeated\n");
     let (_, said) = outcomes(&folder, &["forget", "--before", "2999-01-01"]);
     assert_eq!(said, "0 removed\n", "an unsubscription holds for good");
+    let (code, said) = outcomes(&folder, &["token", "jane.doe@acme.test", "jane.doe"]);
+    assert!(code == Some(2) && said.contains("jane.doe is no address"), "{said}");
+    let long = format!("{}@acme.test", "x".repeat(100));
+    fs::write(folder.path().join("long.txt"), format!("address\n{long}\n")).unwrap();
+    assert_eq!(add(&folder, &["--kind", "unsubscribed", "long.txt"])["taken"], 1);
+    assert_eq!(outcomes(&folder, &["erase", &long]), (Some(0), "1 removed\n".to_owned()));
     let elsewhere = campaign();
     fs::write(elsewhere.path().join("kept.jsonl"), &exported).unwrap();
     let (code, said) = outcomes(&elsewhere, &["import", "kept.jsonl"]);

@@ -10,9 +10,9 @@ use toml::Table;
 
 use super::super::common::Common;
 use super::args::{EraseArgs, ForgetArgs, ImportArgs, TokenArgs};
-use crate::address::Address;
+use crate::address::{Address, irregular};
 use crate::outcomes::{Digest, OutcomeKind, OutcomeStore, StoredOutcome, readers};
-use crate::report::rfc3339;
+use crate::report::{printable, rfc3339};
 
 /// Outcomes that are kept in one transaction, or read in one page.
 const AT_ONCE: usize = 20_000;
@@ -120,7 +120,9 @@ pub(super) async fn print_tokens(args: &TokenArgs, common: &Common) -> anyhow::R
 }
 
 fn parse(text: &str) -> anyhow::Result<Address> {
-    Address::parse(text).with_context(|| "it is no address".to_owned())
+    // As `add` reads it: what was kept can be erased.
+    let read = irregular::parse(text).with_context(|| format!("{} is no address", printable(text)));
+    Ok(read?.0)
 }
 
 fn json(outcome: StoredOutcome, key: Option<String>) -> OutcomeJson {

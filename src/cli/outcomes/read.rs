@@ -1,6 +1,6 @@
 //! `mailvet outcomes read`: what bounces mean, without keeping anything.
 
-use std::io::{BufReader, Read as _, Write as _, stdin, stdout};
+use std::io::{self, BufReader, Read as _, Write as _, stdin, stdout};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -39,13 +39,24 @@ pub(super) fn run(args: &ReadArgs, common: &Common) -> anyhow::Result<bool> {
             show("-", &mail, &classifier, args.jsonl)?;
         } else if file.is_dir() {
             for mail in mails::files_of(file)? {
-                show_file(&mail, &classifier, args.jsonl).with_context(unreadable)?;
+                match show_file(&mail, &classifier, args.jsonl) {
+                    // A mail program renames the files of a Maildir as it goes.
+                    Err(error) if is_moved(&error) => {
+                        let name = mail.display().to_string();
+                        anstream::eprintln!("{} was moved meanwhile", printable(&name));
+                    }
+                    shown => shown.with_context(unreadable)?,
+                }
             }
         } else {
             show_file(file, &classifier, args.jsonl).with_context(unreadable)?;
         }
     }
     Ok(true)
+}
+
+fn is_moved(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 fn show_file(file: &Path, classifier: &Classifier, is_jsonl: bool) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 //! One source of outcomes: opened, recognised, and read item by item.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read as _};
+use std::io::{BufRead, BufReader, ErrorKind, Read as _};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -44,9 +44,15 @@ impl SourceReader<'_> {
         let unreadable = || format!("{name} cannot be read");
         if source.is_dir() {
             for file in mails::files_of(source)? {
-                let mail = mails::read_mail(&file).with_context(unreadable)?;
-                let name = file.display().to_string();
-                each(&name, 1, readers::read_mail(self.classifier, &mail))?;
+                let item = match mails::read_mail(&file) {
+                    Ok(mail) => readers::read_mail(self.classifier, &mail),
+                    // A mail program renames the files of a Maildir as it goes.
+                    Err(error) if error.kind() == ErrorKind::NotFound => {
+                        ReadItem::NotUnderstood("moved meanwhile: add the folder again")
+                    }
+                    Err(error) => return Err(error).with_context(unreadable),
+                };
+                each(&file.display().to_string(), 1, item)?;
             }
             return Ok(());
         }
@@ -190,5 +196,30 @@ mod tests {
             assert!(read(source).unwrap_err().to_string().contains("no log of Postfix"));
         }
         assert!(read("\n\n").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_mail_that_was_moved_meanwhile_ends_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let bounce = "From: MAILER-DAEMON@mx.test\nX-Failed-Recipients: joe@acme.test\n\n550 no\n";
+        std::fs::write(folder.path().join("2.mx"), bounce).unwrap();
+        std::fs::write(folder.path().join("1.mx"), bounce).unwrap();
+        let classifier = Classifier::builtin();
+        let reader =
+            SourceReader { classifier, kind: OutcomeKind::Sent, now: SystemTime::UNIX_EPOCH };
+        let (mut read, mut moved) = (0, 0);
+        let second = folder.path().join("2.mx");
+        reader
+            .read(folder.path(), &mut |_, _, item| {
+                // As a mail program does between the listing and the opening.
+                let _ = std::fs::remove_file(&second);
+                match item {
+                    ReadItem::Events(_) => read += 1,
+                    ReadItem::NotUnderstood(_) => moved += 1,
+                }
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!((read, moved), (1, 1));
     }
 }

@@ -169,7 +169,12 @@ impl BounceReader<'_> {
         for status in statuses {
             let (original, last) = (status.original.as_deref(), status.last.as_deref());
             let Some(recipient) = last.or(original) else { continue };
-            if notices.iter().any(|known| known.recipient.as_deref() == Some(recipient)) {
+            let original = original.filter(|original| !original.eq_ignore_ascii_case(recipient));
+            // Two addresses of a list may be forwarded to one mailbox.
+            if notices.iter().any(|known| {
+                known.recipient.as_deref() == Some(recipient)
+                    && known.original.as_deref() == original
+            }) {
                 continue;
             }
             let own = found.iter().find(|found| found.address.eq_ignore_ascii_case(recipient));
@@ -187,9 +192,7 @@ impl BounceReader<'_> {
             };
             notices.push(RecipientNotice {
                 recipient: Some(recipient.to_owned()),
-                original: original
-                    .filter(|original| !original.eq_ignore_ascii_case(recipient))
-                    .map(str::to_owned),
+                original: original.map(str::to_owned),
                 kind: meaning::judge(self.classifier, &evidence),
                 words: cut(&status.diagnostic),
             });

@@ -93,6 +93,20 @@ fn the_address_on_the_list_is_kept_where_mail_was_forwarded() {
 }
 
 #[test]
+fn two_addresses_that_are_forwarded_to_one_mailbox_have_their_own_fates() {
+    let fate = |original: &str| {
+        format!(
+            "Original-Recipient: rfc822;{original}\nFinal-Recipient: rfc822; jd@elsewhere.test\n\
+             Action: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1 no such user\n\n"
+        )
+    };
+    let fields = ["jane@acme.test", "sales@acme.test", "jane@acme.test"].map(fate).concat();
+    let read = read(Classifier::builtin(), report("Sorry.", &fields).as_bytes());
+    let originals: Vec<_> = read.notices.iter().map(|it| it.original.as_deref()).collect();
+    assert_eq!(originals, [Some("jane@acme.test"), Some("sales@acme.test")]);
+}
+
+#[test]
 fn a_delay_is_never_a_dead_mailbox() {
     let fields = "Final-Recipient: rfc822; jane@acme.test\nAction: delayed\nStatus: 4.2.0\n\
                   Diagnostic-Code: smtp; 550 5.1.1 user unknown\n";
