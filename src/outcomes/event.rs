@@ -14,6 +14,9 @@ use crate::smtp::Classifier;
 pub struct OutcomeEvent {
     /// The address that was written to.
     pub address: String,
+    /// The address that was tried in the end, where the mail was forwarded: the server's words name
+    /// that one.
+    pub tried: Option<String>,
     /// The kind of fate.
     pub kind: OutcomeKind,
     /// The time at which it happened, if the source says so.
@@ -105,6 +108,7 @@ impl OutcomeEvent {
     pub(super) fn new(source: &'static str, address: &str, kind: OutcomeKind) -> Self {
         Self {
             address: address.trim().to_owned(),
+            tried: None,
             kind,
             at: None,
             source_time: None,
@@ -121,6 +125,10 @@ impl OutcomeEvent {
 
     pub(super) fn saying(self, words: &str) -> Self {
         Self { words: super::bounce::cut(words), ..self }
+    }
+
+    pub(super) fn tried(self, address: &str) -> Self {
+        Self { tried: Some(address.trim().to_owned()), ..self }
     }
 
     pub(super) fn named(self, event_id: Option<String>) -> Self {

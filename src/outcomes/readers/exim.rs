@@ -83,6 +83,7 @@ impl LineReader for EximLog {
             return ReadItem::NotUnderstood("a time that cannot be read");
         }
         let event_id = Some(format!("{id} {mark} {date} {clock}"));
-        ReadItem::Events(vec![event.at(at).saying(rest).named(event_id)])
+        let tried = first.trim_end_matches(':');
+        ReadItem::Events(vec![event.at(at).saying(rest).named(event_id).tried(tried)])
     }
 }

@@ -129,6 +129,7 @@ pub fn read_mail(classifier: &Classifier, mail: &[u8]) -> ReadItem {
             .saying(&notice.words)
             .named(read.message_id.clone());
         event.proof = EventProof::Mail(Arc::clone(&addressed_to));
+        event.tried = notice.recipient.clone();
         (notice.kind != OutcomeKind::NotABounce).then_some(event)
     });
     ReadItem::Events(events.collect())

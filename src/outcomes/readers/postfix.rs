@@ -50,7 +50,7 @@ impl LineReader for PostfixLog {
         let queue_id = line.split("]: ").nth(1).and_then(|rest| rest.split(':').next());
         let event_id = queue_id.map(|id| format!("{id} {status} {}", stamp(line)));
         let event = OutcomeEvent::new("postfix", address, kind);
-        ReadItem::Events(vec![event.at(at).saying(words).named(event_id)])
+        ReadItem::Events(vec![event.at(at).saying(words).named(event_id).tried(last)])
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) fn row(
         kind: event.kind,
         at: event.at.unwrap_or(now).min(now),
         source: event.source.to_owned(),
-        words: redact::known(&words, &local_parts(address.local())),
+        words: redact::known(&words, &local_parts(event, &address)),
         address: keep_addresses.then(|| address.wire_utf8()),
     };
     let needs_proof = !trusted && !has_token(key, event, &identity);
@@ -79,12 +79,22 @@ fn stamp(event: &OutcomeEvent, now: SystemTime) -> String {
     }
 }
 
+/// The local parts that a server's words may repeat: of the address that was written to, and of the
+/// one that was tried.
+fn local_parts(event: &OutcomeEvent, address: &Address) -> Vec<String> {
+    let tried = event.tried.as_deref().filter(|tried| *tried != event.address);
+    let tried = tried.and_then(|tried| tried.rsplit_once('@')).map(|(local, _)| local);
+    let mut parts: Vec<String> = spellings(address.local()).into();
+    parts.extend(tried.into_iter().flat_map(spellings));
+    parts
+}
+
 /// The forms of a local part in which a server may repeat it: as it is, out of its quotes, and
 /// without its tag.
-fn local_parts(local: &str) -> Vec<String> {
+fn spellings(local: &str) -> [String; 3] {
     let bare = local.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(local);
     let untagged = bare.split_once('+').map_or(bare, |(untagged, _)| untagged);
-    [local, bare, untagged].map(str::to_owned).into()
+    [local, bare, untagged].map(str::to_owned)
 }
 
 /// `true` for the operator's own sources, and for mails that came to an address with our token.
@@ -165,6 +175,15 @@ mod tests {
             let kept = row_at(&event(address, OutcomeKind::Gone).saying(words), now()).words;
             let is_without = !kept.to_ascii_lowercase().contains("doe") && !kept.contains("news");
             assert!(is_without && kept.starts_with("550 5.1.1 "), "{kept}");
+        }
+    }
+
+    #[test]
+    fn no_words_are_kept_with_the_local_part_that_a_mail_was_forwarded_to() {
+        for tried in ["jd.doe@elsewhere.test", "jd.doe+jane@elsewhere.test"] {
+            let event = event("jane@acme.test", OutcomeKind::Gone).tried(tried);
+            let kept = row_at(&event.saying("550 5.1.1 User jd.doe unknown"), now()).words;
+            assert!(!kept.contains("doe") && kept.starts_with("550 5.1.1 "), "{kept}");
         }
     }
 

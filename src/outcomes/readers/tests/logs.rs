@@ -69,3 +69,17 @@ fn what_is_handed_to_a_filter_of_the_same_host_has_not_arrived() {
         assert_eq!(sent(relay), [("joe@acme.test".to_owned(), "delivered")], "{relay}");
     }
 }
+
+#[test]
+fn the_address_that_was_tried_is_told_where_mail_was_forwarded() {
+    for line in [
+        "Nov 28 09:00:04 mx postfix/smtp[2]: 4D: to=<jd@elsewhere.test>, orig_to=<jane@acme.test>, \
+         relay=mx[192.0.2.1]:25, dsn=5.1.1, status=bounced (host mx said: 550 User jd unknown)",
+        "2026-11-28 09:00:02 1P1ceB-000FL1-4q ** jd@elsewhere.test <jane@acme.test> R=d T=r: 550 no",
+    ] {
+        let read = log_reader(line).unwrap().read_line(Classifier::builtin(), line, now());
+        let [event] = &events(read)[..] else { panic!("{line}") };
+        let told = (event.address.as_str(), event.tried.as_deref());
+        assert_eq!(told, ("jane@acme.test", Some("jd@elsewhere.test")), "{line}");
+    }
+}
