@@ -289,7 +289,30 @@ impl Batches {
         Ok(())
     }
 
-    /// Removes a batch that will not be sealed, in the background.
+    /// Runs `work` to its end, also when its caller goes away meanwhile; without a caller,
+    /// [`Self::drain`] ends it. `None` if it broke.
+    pub async fn run_to_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let (stop, left) = (self.context.stop.clone(), CancellationToken::new());
+        let _caller = left.clone().drop_guard();
+        let running = self.tasks.spawn(async move {
+            // A stop leaves calls their time: as long as one waits, the server bounds it.
+            let ended = async {
+                stop.cancelled().await;
+                left.cancelled().await;
+            };
+            tokio::select! {
+                biased;
+                done = work => Some(done),
+                () = ended => None,
+            }
+        });
+        running.await.ok().flatten()
+    }
+
+    /// Removes a batch that is still receiving and will not be sealed, in the background.
     pub fn discard(&self, id: BatchId) {
         limits::discard(&self.context.queue, &self.tasks, id);
     }

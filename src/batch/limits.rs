@@ -67,12 +67,13 @@ impl Drop for UnkeptBatch<'_> {
     }
 }
 
-/// Removes a batch that will not be sealed, in the background.
+/// Removes a batch that will not be sealed, in the background. One that was sealed nevertheless
+/// stays: its caller may have been told so.
 pub(super) fn discard(queue: &Arc<dyn Queue>, tasks: &TaskTracker, id: BatchId) {
     let queue = Arc::clone(queue);
     tasks.spawn(async move {
-        if let Err(error) = queue.delete(&id).await {
-            tracing::debug!(batch = %id, %error, "was not there to be removed");
+        if let Err(error) = queue.discard(&id).await {
+            tracing::warn!(batch = %id, %error, "an upload stays until its time is over");
         }
     });
 }

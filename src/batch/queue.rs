@@ -182,6 +182,10 @@ pub trait Queue: Outbox {
     /// is running is cancelled by it.
     async fn delete(&self, id: &BatchId) -> Result<(), QueueError>;
 
+    /// Removes a batch that is still receiving. One that was sealed or cancelled, or is being
+    /// sealed in this moment, stays as it is; `false` if nothing was removed.
+    async fn discard(&self, id: &BatchId) -> Result<bool, QueueError>;
+
     /// Batches of any owner that ended before `time`, the oldest first, at most `limit`.
     async fn ended_before(
         &self,

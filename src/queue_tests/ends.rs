@@ -108,6 +108,23 @@ pub(crate) async fn a_deleted_batch_is_gone(backend: &dyn Backend) {
     }
 }
 
+pub(crate) async fn only_a_batch_that_is_receiving_is_discarded(backend: &dyn Backend) {
+    let queue = backend.open();
+    let receiving = submit(&*queue, spec("me", Some("again")), at(0)).await;
+    queue.append(&receiving, None, rows("a.example", 0, 9), at(0)).await.unwrap();
+    assert!(queue.discard(&receiving).await.unwrap());
+    assert!(!queue.discard(&receiving).await.unwrap(), "it is gone");
+    let running = list_with(&*queue, spec("me", Some("again")), rows("a.example", 0, 9)).await;
+    let cancelled = submit(&*queue, spec("me", None), at(0)).await;
+    queue.cancel(&cancelled, at(1)).await.unwrap();
+    for id in [&running, &cancelled] {
+        let before = standing(&*queue, id).await;
+        assert!(!queue.discard(id).await.unwrap(), "{}", before.state.name());
+        assert_eq!(standing(&*queue, id).await, before);
+    }
+    assert_eq!(lease_one(&*queue, at(2)).await.batch, running);
+}
+
 pub(crate) async fn batches_are_listed_newest_first_to_their_owner(backend: &dyn Backend) {
     let queue = backend.open();
     let mut mine = Vec::new();

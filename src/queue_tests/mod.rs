@@ -85,6 +85,7 @@ macro_rules! suite {
             a_gap_names_the_row_that_comes_next,
             an_upload_without_a_new_page_is_removed,
             an_address_with_a_nul_is_asked_as_the_mailbox_that_it_reaches,
+            only_a_batch_that_is_receiving_is_discarded,
             an_item_has_the_latest_consent_of_its_rows,
             a_request_id_finds_the_first_submission,
             one_request_id_of_two_owners_is_two_batches,

@@ -364,6 +364,10 @@ impl Queue for PostgresQueue {
         self.engine.retried(|| self.engine.delete(id)).await
     }
 
+    async fn discard(&self, id: &BatchId) -> Result<bool, QueueError> {
+        self.engine.retried(|| self.engine.discard_upload(id)).await
+    }
+
     async fn ended_before(
         &self,
         time: SystemTime,

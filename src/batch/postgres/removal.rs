@@ -93,6 +93,21 @@ impl Engine {
         Ok(true)
     }
 
+    /// Removes a batch that is still receiving, also while a page of it is being taken; `false` if
+    /// it is none. One that is being sealed is left alone: its seal holds the row to the end.
+    pub(super) async fn discard_upload(&self, id: &BatchId) -> Result<bool, DatabaseFault> {
+        let client = self.client().await?;
+        let sql = "UPDATE mailvet.batches SET state = 'deleting', request_id = NULL
+                   WHERE n = (SELECT n FROM mailvet.batches WHERE id = $1 AND state = 'receiving'
+                       FOR UPDATE SKIP LOCKED) RETURNING n";
+        let found = find(&client, sql, &[&uuid(id)]).await?;
+        drop(client);
+        let Some(row) = found else { return Ok(false) };
+        self.news.tell();
+        self.remove(row.get(0)).await?;
+        Ok(true)
+    }
+
     /// Removes uploads that got their last page before `at`, at most `most`; says which.
     pub(super) async fn remove_idle_uploads(
         &self,

@@ -38,6 +38,7 @@ pub(super) enum IntakeJob {
     Seal(BatchId, SystemTime, ReplySender<Batch>),
     Cancel(BatchId, SystemTime, ReplySender<Batch>),
     Delete(BatchId, ReplySender<()>),
+    Discard(BatchId, ReplySender<bool>),
 }
 
 /// The state of the thread.
@@ -87,6 +88,11 @@ impl Intake {
                 } else {
                     self.pass_on(scheduler::SchedulerJob::Delete(id, reply));
                 }
+            }
+            IntakeJob::Discard(id, reply) => {
+                let is_receiving = self.find(&id).is_some();
+                let removed = if is_receiving { self.remove(&id) } else { Ok(()) };
+                send_reply(reply, removed.map(|()| is_receiving), &place);
             }
         }
     }

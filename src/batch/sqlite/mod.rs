@@ -302,6 +302,10 @@ impl Queue for SqliteQueue {
         self.ask(&self.intake, |reply| intake::IntakeJob::Delete(id.clone(), reply)).await
     }
 
+    async fn discard(&self, id: &BatchId) -> Result<bool, QueueError> {
+        self.ask(&self.intake, |reply| intake::IntakeJob::Discard(id.clone(), reply)).await
+    }
+
     async fn ended_before(
         &self,
         time: SystemTime,

@@ -292,6 +292,20 @@ async fn an_upload_goes_on_where_it_was_and_a_second_seal_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_seal_outlives_its_caller_and_what_nobody_waits_for_holds_up_no_stop() {
+    let room = Room::open(&[], Config::default());
+    let (go, told) = tokio::sync::oneshot::channel();
+    let (done, is_done) = tokio::sync::oneshot::channel();
+    let work = room.batches.run_to_end(async { done.send(told.await) });
+    assert!(tokio::time::timeout(MINUTE, work).await.is_err(), "its caller goes away");
+    go.send(()).unwrap();
+    is_done.await.unwrap().unwrap();
+    let endless = room.batches.run_to_end(std::future::pending::<()>());
+    assert!(tokio::time::timeout(MINUTE, endless).await.is_err());
+    room.batches.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_abandoned_upload_is_removed_and_one_that_goes_on_is_not() {
     let room = Room::open(&[], Config { upload_timeout: 10 * MINUTE, ..Config::default() });
     let submit = async || match room.batches.submit(spec(BatchOptions::default())).await.unwrap() {

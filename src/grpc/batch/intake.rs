@@ -8,7 +8,7 @@ use tonic::{Status, Streaming};
 use super::{BatchHandler, bad, request};
 use crate::access::Caller;
 use crate::batch::IncomingRow;
-use crate::batch::queue::SubmittedBatch;
+use crate::batch::queue::{QueueError, SubmittedBatch};
 use crate::campaign::{Batch, BatchId, Spec, State};
 use crate::grpc::request::BadField;
 use crate::grpc::{callbacks, refusal};
@@ -39,9 +39,8 @@ impl BatchHandler {
                 let (service, id) = (self.clone(), batch.id.clone());
                 let caller = caller.clone();
                 let mut unsealed = Unsealed { service, id, caller, rows: 0, is_sealed: false };
-                let batch = unsealed.receive(&batch, inbound).await?;
-                unsealed.is_sealed = true;
-                Ok(batch)
+                unsealed.receive(&batch, &mut inbound).await?;
+                unsealed.seal().await
             }
         }
     }
@@ -97,8 +96,9 @@ impl BatchHandler {
         match batch.state {
             // Whether a cancelled one was ever accepted, the batches know.
             State::Receiving | State::Cancelled => {
-                let sealed = self.batches.seal(&batch.id).await;
-                sealed.map_err(|error| request::queue_status(&error))
+                let batches = self.batches.clone();
+                let sealing = async move { batches.seal(&batch.id).await };
+                to_answer(self.batches.run_to_end(sealing).await)
             }
             State::Running | State::Finished => Ok(batch),
         }
@@ -136,17 +136,17 @@ struct Unsealed {
 }
 
 impl Unsealed {
-    /// Receives the rows of a new batch; whatever ends this early leaves nothing.
+    /// Receives the rows of a new batch and the end; whatever ends this early leaves nothing.
     async fn receive(
         &mut self,
         batch: &Batch,
-        mut inbound: Streaming<UploadBatchRequest>,
-    ) -> Result<Batch, Status> {
+        inbound: &mut Streaming<UploadBatchRequest>,
+    ) -> Result<(), Status> {
         loop {
             // A caller that goes away looks like one that has no more to say.
-            let page = match next(&mut inbound, &self.service.shutdown).await? {
+            let page = match next(inbound, &self.service.shutdown).await? {
                 Some(Part::Page(page)) => page,
-                Some(Part::End(end)) if u64::try_from(end.rows) == Ok(self.rows) => break,
+                Some(Part::End(end)) if u64::try_from(end.rows) == Ok(self.rows) => return Ok(()),
                 Some(Part::End(end)) => {
                     let (says, rows) = (end.rows, self.rows);
                     let message = format!("says {says}, and {rows} rows came; send all again");
@@ -163,8 +163,19 @@ impl Unsealed {
             self.service.take(&self.caller, batch, None, page).await?;
             self.rows += rows;
         }
-        let sealed = self.service.batches.seal(&batch.id).await;
-        sealed.map_err(|error| request::queue_status(&error))
+    }
+
+    /// Accepts the batch, whose end was checked. That goes on without its caller: a large list
+    /// takes longer than some callers wait, who then find it by its request id.
+    async fn seal(self) -> Result<Batch, Status> {
+        let batches = self.service.batches.clone();
+        let sealing = async move {
+            let mut unsealed = self;
+            let sealed = unsealed.service.batches.seal(&unsealed.id).await;
+            unsealed.is_sealed = sealed.is_ok();
+            sealed
+        };
+        to_answer(batches.run_to_end(sealing).await)
     }
 }
 
@@ -175,6 +186,12 @@ impl Drop for Unsealed {
             self.service.verifier.give_back(&self.caller, self.rows);
         }
     }
+}
+
+/// The answer to the caller of a seal that ran to its end.
+fn to_answer(sealed: Option<Result<Batch, QueueError>>) -> Result<Batch, Status> {
+    let sealed = sealed.ok_or_else(|| Status::internal("the batch could not be sealed"))?;
+    sealed.map_err(|error| request::queue_status(&error))
 }
 
 /// The next part of a batch; `None` at the stream's good end.

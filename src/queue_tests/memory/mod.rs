@@ -364,6 +364,16 @@ impl Queue for MemoryQueue {
         Ok(())
     }
 
+    async fn discard(&self, id: &BatchId) -> Result<bool, QueueError> {
+        let mut inner = self.lock();
+        let is_receiving =
+            inner.batches.get(id).is_some_and(|kept| kept.batch.state == State::Receiving);
+        if is_receiving {
+            inner.batches.remove(id);
+        }
+        Ok(is_receiving)
+    }
+
     async fn ended_before(
         &self,
         time: SystemTime,

@@ -161,6 +161,10 @@ impl Queue for Pair {
         self.next().delete(id).await
     }
 
+    async fn discard(&self, id: &BatchId) -> Result<bool, QueueError> {
+        self.next().discard(id).await
+    }
+
     async fn ended_before(
         &self,
         time: SystemTime,
@@ -229,6 +233,7 @@ suite! { PairOfHandles(TestDatabase::new());
     results_are_read_exactly_once_however_they_are_paged,
     a_cancelled_batch_keeps_its_results_and_gets_no_more,
     a_deleted_batch_is_gone,
+    only_a_batch_that_is_receiving_is_discarded,
     the_end_of_a_batch_makes_the_notification_that_was_asked_for,
     a_claimed_notification_is_due_again_unless_its_try_is_reported,
     a_url_that_wants_no_more_gets_no_more_until_one_is_sent_again,
