@@ -1,9 +1,13 @@
 //! Converts batches to messages.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::time::{Duration, SystemTime};
 
+use prost::Message as _;
+
 use crate::address::DomainName;
+use crate::batch::queue::{ResultsPage, RowResult};
 use crate::campaign::eta::{Forecast, ForecastBasis};
 use crate::campaign::preflight::{
     Basis, Bound, Caution, CautionKind, Decision, Estimate, HostFault, PreflightStep, StepEffect,
@@ -14,9 +18,13 @@ use crate::campaign::{
 };
 use crate::grpc::convert::count;
 use crate::grpc::{accuracy, convert, enums};
-use crate::proto;
+use crate::proto::{self, StreamBatchResultsResponse};
 use crate::verdict::Reason;
-use crate::verifier::{Depth, Verification};
+use crate::verifier::Depth;
+
+/// Octets at which a message of results is full. Clients of gRPC read 4 MiB unless they are told
+/// otherwise, and what a mail server says may be long: a page of rows may be larger.
+const FULL_MESSAGE: usize = 1024 * 1024;
 
 /// A batch, with what may be said of its campaign, and when it will be deleted.
 pub(super) fn batch(
@@ -241,10 +249,32 @@ fn decision(decision: Decision) -> proto::PreflightDecision {
     }
 }
 
-pub(super) fn result(row: u64, row_id: String, verification: Verification) -> proto::BatchResult {
+/// The messages that a page of results is sent in, each with the place after its last row.
+pub(super) fn result_messages(page: ResultsPage) -> Vec<StreamBatchResultsResponse> {
+    let mut messages = Vec::new();
+    let (mut results, mut cursor, mut octets) = (Vec::new(), String::new(), 0);
+    for row in page.rows {
+        let after = row.cursor.0.clone();
+        let result = result(row);
+        let length = result.encoded_len();
+        if octets + length > FULL_MESSAGE && !results.is_empty() {
+            let (results, cursor) = (mem::take(&mut results), mem::take(&mut cursor));
+            messages.push(StreamBatchResultsResponse { results, cursor });
+            octets = 0;
+        }
+        results.push(result);
+        octets += length;
+        cursor = after;
+    }
+    messages.push(StreamBatchResultsResponse { results, cursor: page.next.0 });
+    messages
+}
+
+fn result(row: RowResult) -> proto::BatchResult {
+    let verification = row.outcome.into_verification(&row.address);
     proto::BatchResult {
-        row: count(row),
-        row_id,
+        row: count(row.row),
+        row_id: row.row_id,
         verification: Some(convert::verification(verification)),
     }
 }
@@ -264,5 +294,44 @@ pub(super) fn provider_tally(tally: DestinationTally) -> proto::BatchTally {
         name: tally.destination,
         rows: count(tally.finished.iter().map(|(_, rows)| rows).sum()),
         finished: tally.finished.into_iter().map(|(reason, n)| reason_count(reason, n)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::queue::Cursor;
+
+    fn page(rows: u64, reply: &str) -> ResultsPage {
+        let outcome = format!(
+            r#"{{"reasons":["policy_refusal"],"action":"review","stage":"rcpt","code":550,
+                "reply":["{reply}"]}}"#
+        );
+        let row = |row| RowResult {
+            row,
+            row_id: String::new(),
+            address: format!("user{row}@a.example"),
+            outcome: serde_json::from_str(&outcome).unwrap(),
+            cursor: Cursor(format!("after-{row}")),
+        };
+        let rows = (0..rows).map(row).collect();
+        ResultsPage { rows, next: Cursor("next".to_owned()), at_end: false }
+    }
+
+    #[test]
+    fn results_with_long_replies_come_in_messages_that_every_client_reads() {
+        let messages = result_messages(page(300, &"x".repeat(16_000)));
+        assert!(messages.len() > 4, "{}", messages.len());
+        let mut rows = Vec::new();
+        for message in &messages {
+            assert!(message.encoded_len() < 2 * FULL_MESSAGE, "{}", message.encoded_len());
+            rows.extend(message.results.iter().map(|result| result.row));
+            let after = format!("after-{}", rows[rows.len() - 1]);
+            let is_last = rows.len() == 300;
+            assert_eq!(message.cursor, if is_last { "next".to_owned() } else { after });
+        }
+        assert_eq!(rows, (0..300).collect::<Vec<i64>>());
+        assert_eq!(result_messages(page(300, "5.7.1 no")).len(), 1);
+        assert_eq!(result_messages(page(0, ""))[0].cursor, "next");
     }
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::batch::Batches;
-use crate::batch::queue::{ResultsPage, RowResult, SubmittedBatch};
+use crate::batch::queue::SubmittedBatch;
 use crate::callbacks::Callbacks;
 use crate::campaign::preflight::Thresholds;
 use crate::campaign::{Batch, Preflight};
@@ -172,12 +172,11 @@ impl BatchService for BatchHandler {
         let reading = request::reading(request.get_ref()).map_err(BadField::into_status)?;
         let checked = self.batches.check_cursor(&batch.id, &reading).await;
         checked.map_err(|error| request::queue_status(&error))?;
-        let results = self.batches.results(batch.id, reading).map(|results| match results {
-            Ok(ResultsPage { rows, next, .. }) => Ok(StreamBatchResultsResponse {
-                results: rows.into_iter().map(to_result).collect(),
-                cursor: next.0,
-            }),
-            Err(error) => Err(request::queue_status(&error)),
+        let results = self.batches.results(batch.id, reading).flat_map(|page| {
+            stream::iter(match page {
+                Ok(page) => convert::result_messages(page).into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(request::queue_status(&error))],
+            })
         });
         Ok(Response::new(until(self.shutdown.clone(), results.boxed())))
     }
@@ -238,11 +237,6 @@ impl BatchService for BatchHandler {
 
 fn bad(field: &'static str, message: &str) -> Status {
     BadField::new(field, message).into_status()
-}
-
-fn to_result(row: RowResult) -> proto::BatchResult {
-    let verification = row.outcome.into_verification(&row.address);
-    convert::result(row.row, row.row_id, verification)
 }
 
 /// The stream, until the service shuts down; then its caller is told so.
