@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+/// The beginning of a key's hash: enough to tell a key from the one that took its name.
+pub(super) type KeyFingerprint = [u8; 8];
+
 /// The identity of a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -10,6 +13,8 @@ pub struct Caller {
     pub name: Arc<str>,
     /// Means by which it was identified.
     pub kind: CallerKind,
+    /// The key it showed, if it showed one.
+    pub(super) key: Option<KeyFingerprint>,
 }
 
 /// Means by which a caller was identified.
@@ -27,7 +32,12 @@ pub enum CallerKind {
 
 impl Caller {
     pub(super) fn new(name: &str, kind: CallerKind) -> Self {
-        Self { name: name.into(), kind }
+        Self { name: name.into(), kind, key: None }
+    }
+
+    /// The owner of a key.
+    pub(super) fn with_key(name: &str, key: KeyFingerprint) -> Self {
+        Self { key: Some(key), ..Self::new(name, CallerKind::Key) }
     }
 
     /// The user who runs this process.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
-use super::caller::AdmissionError;
+use super::caller::{AdmissionError, KeyFingerprint};
 use super::config::Quota;
 use crate::toml_reader::{self, TomlError};
 
@@ -46,6 +46,9 @@ pub(super) struct KeyEntry {
     pub(super) name: String,
     /// `sha256:` and the key's SHA-256 in hexadecimal.
     hash: String,
+    /// The beginning of that hash.
+    #[serde(skip)]
+    pub(super) fingerprint: KeyFingerprint,
     /// Its own quotas, in place of `server.quota`; 0: as many as it likes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     calls_per_minute: Option<u32>,
@@ -118,7 +121,7 @@ impl Keys {
         let KeysFile { key: entries } = toml_reader::read(text)?;
         let mut keys = Self::default();
         let mut seen = HashSet::new();
-        for entry in entries {
+        for mut entry in entries {
             let name = check_name(&entry.name)?.to_owned();
             let hash = read_hash(&entry.hash).ok_or_else(|| KeysError::Hash(name.clone()))?;
             if !seen.insert(hash) {
@@ -127,6 +130,7 @@ impl Keys {
             if keys.by_name.insert(name.clone(), keys.entries.len()).is_some() {
                 return Err(KeysError::TwoNames(name));
             }
+            entry.fingerprint.copy_from_slice(&hash[..size_of::<KeyFingerprint>()]);
             keys.hashes.push(hash);
             keys.entries.push(entry);
         }

@@ -32,6 +32,7 @@ use crate::address::{Address, Domain};
 
 use account::Accounts;
 use harvest::LocalPartCounter;
+use keys::KeyEntry;
 
 pub use caller::{AdmissionError, Bearer, Caller, CallerKind, Credentials};
 pub use caller_usage::{AddressBlock, BlockLease, BlockRequest, CallerUsage};
@@ -89,7 +90,7 @@ impl Access {
                 let keys = self.keys.read();
                 let entry = keys.find(key).ok_or(AdmissionError::UnknownKey)?;
                 entry.check(now)?;
-                Ok(Caller::new(&entry.name, CallerKind::Key))
+                Ok(Caller::with_key(&entry.name, entry.fingerprint))
             }
             (Bearer::Unreadable, _) => Err(AdmissionError::Unreadable),
             (Bearer::None, Some("")) => Err(AdmissionError::NamelessCertificate),
@@ -260,8 +261,9 @@ impl Access {
         let keys = self.keys.read();
         let entry = keys.named(&caller.name);
         if caller.kind == CallerKind::Key {
-            // A stream may outlive its key.
-            let valid = entry.is_some_and(|entry| entry.check(now).is_ok());
+            // A stream may outlive its key, also where another key has taken its name.
+            let is_it = |entry: &&KeyEntry| caller.key == Some(entry.fingerprint);
+            let valid = entry.filter(is_it).is_some_and(|entry| entry.check(now).is_ok());
             if !valid {
                 return Err(Refusal { limit: Limit::KeyWithdrawn, retry_after: None });
             }

@@ -61,6 +61,23 @@ fn a_key_is_gone_with_the_file_that_listed_it_for_streams_too() {
 }
 
 #[test]
+fn a_key_that_took_the_name_of_another_takes_its_streams_away_and_keeps_what_was_counted() {
+    let (old, keys) = keys("addresses_per_day = 2\n");
+    let access = Access::new(false, Quota::default(), Harvesting::default(), keys);
+    let leaked = access.admit(shown(Bearer::Key(&old)), at(0)).unwrap();
+    assert_eq!(access.count_addresses(&leaked, 2, at(0)), Ok(()));
+    let new = issue("crm", [8; 32], None).unwrap();
+    let entry = format!("{}addresses_per_day = 2\n", new.entry);
+    access.replace_keys(Keys::parse(&entry).unwrap());
+    assert_eq!(access.check_key(&leaked, at(1)).unwrap_err().limit, Limit::KeyWithdrawn);
+    let owner = access.admit(shown(Bearer::Key(&new.key)), at(1)).unwrap();
+    assert_eq!(access.check_key(&owner, at(1)), Ok(()));
+    access.replace_keys(Keys::parse(&entry).unwrap());
+    assert_eq!(access.check_key(&owner, at(1)), Ok(()), "the same file again");
+    assert!(access.count_addresses(&owner, 1, at(1)).is_err(), "the day is the name's");
+}
+
+#[test]
 fn calls_a_minute_and_addresses_a_day_are_counted_apart_and_come_back() {
     let (key, keys) = keys("calls_per_minute = 2\naddresses_per_day = 10\n");
     let access = Access::new(false, Quota::default(), Harvesting::default(), keys);
