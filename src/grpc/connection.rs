@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
 use http::Extensions;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -19,9 +21,9 @@ use tonic::Status;
 use tonic::transport::server::Connected;
 
 use super::arrivals::{Newcomer, PeerSlot};
+use super::client_certificate::ClientCertificate;
 use super::config::Limits;
 use super::round_trip::RoundTripMeter;
-use super::tls;
 use crate::clock::Clock;
 
 /// The other end of a connection: an extension of every request that comes through it.
@@ -160,21 +162,14 @@ pub(super) enum Wire {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-impl Wire {
-    /// Name in the peer's certificate.
-    fn certificate(&self) -> Option<Arc<str>> {
-        let Self::Tls(stream) = self else { return None };
-        let (_, session) = stream.get_ref();
-        let certificate = session.peer_certificates()?.first()?;
-        Some(tls::name(certificate).unwrap_or_default().into())
-    }
-}
-
-/// A connection. It ends by itself when nothing is called on it for too long.
+/// A connection. It ends by itself when nothing is called on it for too long, and with its client's
+/// certificate.
 pub(super) struct ClientConnection {
     wire: Wire,
     peer: ClientPeer,
     idle: Idle,
+    /// Ready when the client's certificate is not valid any more.
+    lapsed: Option<MaybeDone<BoxFuture<'static, ()>>>,
     meter: RoundTripMeter,
     unheard: UnheardOctets,
     /// Held as long as the connection lives.
@@ -191,6 +186,7 @@ impl ClientConnection {
     /// A connection with the times and the octets that `limits` gives it.
     pub(super) fn new(
         wire: Wire,
+        certificate: Option<ClientCertificate>,
         address: SocketAddr,
         (place, newcomer): (Place, Newcomer),
         clock: Clock,
@@ -199,11 +195,14 @@ impl ClientConnection {
         let (newcomer_time, idle) = (limits.handshake_timeout, limits.idle_connection);
         let evicted = Box::pin(newcomer.evicted().clone().cancelled_owned());
         let calls = PeerCalls::new(newcomer);
-        let peer = ClientPeer { address, certificate: wire.certificate(), calls };
+        let name = certificate.as_ref().map(ClientCertificate::name);
+        let lapsed = certificate.map(|certificate| maybe_done(certificate.lapsed(clock).boxed()));
+        let peer = ClientPeer { address, certificate: name, calls };
         let timer = Box::pin(tokio::time::sleep(newcomer_time));
         let idle = Idle { timer, evicted, clock, newcomer_time, limit: idle, seen: 0 };
         let unheard = UnheardOctets::new(limits.header_octets);
-        Self { wire, peer, idle, meter: RoundTripMeter::default(), unheard, _place: place }
+        let meter = RoundTripMeter::default();
+        Self { wire, peer, idle, lapsed, meter, unheard, _place: place }
     }
 
     /// Notes that octets are written.
@@ -307,14 +306,17 @@ impl UnheardOctets {
 }
 
 impl AsyncRead for ClientConnection {
-    /// A connection that is idle, or brings no head of a request, reads as if the other end had
-    /// closed it.
+    /// A connection that is idle, brings no head of a request or has outlived its client's
+    /// certificate reads as if the other end had closed it.
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.lapsed.as_mut().is_some_and(|lapsed| lapsed.poll_unpin(cx).is_ready()) {
+            return Poll::Ready(Ok(()));
+        }
         if this.meter.is_http1() && this.unheard.are_too_many(&this.peer.calls) {
             return Poll::Ready(Ok(()));
         }

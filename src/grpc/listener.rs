@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
 use super::arrivals::{Newcomer, Newcomers, PeerCounts};
+use super::client_certificate::ClientCertificate;
 use super::config::Limits;
 use super::connection::{ClientConnection, Place, Wire};
 use super::tls::Tls;
@@ -141,19 +142,25 @@ async fn connect(
     clock: Clock,
 ) -> Option<ClientConnection> {
     let Accepted { stream, address, place, newcomer } = accepted;
-    let wire = match handshakes.tls {
-        None => Wire::Plain(stream),
+    let (wire, certificate) = match handshakes.tls {
+        None => (Wire::Plain(stream), None),
         Some(tls) => {
             if handshakes.turns.available_permits() == 0 {
                 handshakes.newcomers.evict_oldest();
             }
             let handshake = async {
                 let _turn = handshakes.turns.acquire().await;
-                TlsAcceptor::from(tls.current()).accept(stream).await
+                let settings = tls.settings();
+                let server = Arc::clone(&settings.borrow().server);
+                let accepted = TlsAcceptor::from(server).accept(stream).await;
+                accepted.map(|stream| (stream, settings))
             };
             let handshake = tokio::time::timeout(limits.handshake_timeout, handshake);
             match newcomer.evicted().run_until_cancelled(handshake).await {
-                Some(Ok(Ok(stream))) => Wire::Tls(Box::new(stream)),
+                Some(Ok(Ok((stream, settings)))) => {
+                    let certificate = ClientCertificate::of(stream.get_ref().1, settings);
+                    (Wire::Tls(Box::new(stream)), certificate)
+                }
                 Some(Ok(Err(error))) => {
                     tracing::debug!(peer = %address, %error, "a TLS handshake failed");
                     return None;
@@ -169,5 +176,6 @@ async fn connect(
             }
         }
     };
-    Some(ClientConnection::new(wire, address, (place, newcomer), clock, &limits))
+    let place = (place, newcomer);
+    Some(ClientConnection::new(wire, certificate, address, place, clock, &limits))
 }

@@ -13,6 +13,7 @@ mod call_room;
 mod callbacks;
 mod callers;
 mod check;
+mod client_certificate;
 mod connection;
 mod content_type;
 mod convert;

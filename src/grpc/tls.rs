@@ -4,17 +4,19 @@
 //! handshake.
 //! One that is not shown does not: health needs none, and who may call is decided for each call, in
 //! one place. Revocation lists are not read: take the authority away, or use short-lived
-//! certificates.
+//! certificates. Both end the connections that are open.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use parking_lot::RwLock;
+use tokio::sync::watch;
 use tokio_rustls::rustls;
 
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use x509_parser::extensions::GeneralName;
@@ -58,7 +60,16 @@ pub enum TlsError {
 pub(super) struct Tls {
     files: TlsFiles,
     watched: FileWatch,
-    current: RwLock<Arc<ServerConfig>>,
+    current: watch::Sender<TlsSettings>,
+}
+
+/// The settings that the files give.
+#[derive(Clone, Debug)]
+pub(super) struct TlsSettings {
+    /// The settings of a handshake.
+    pub(super) server: Arc<ServerConfig>,
+    /// Verifies client certificates; `None`: they are not asked for.
+    pub(super) clients: Option<Arc<dyn ClientCertVerifier>>,
 }
 
 impl Tls {
@@ -66,13 +77,13 @@ impl Tls {
     pub(super) fn open(files: &TlsFiles) -> Result<Self, TlsError> {
         let paths = [&files.certificate, &files.key, &files.client_ca];
         let watched = FileWatch::new(paths.into_iter().flatten().cloned().collect());
-        let current = RwLock::new(Arc::new(read(files)?));
+        let current = watch::Sender::new(read(files)?);
         Ok(Self { files: files.clone(), watched, current })
     }
 
-    /// The settings of new connections.
-    pub(super) fn current(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.current.read())
+    /// The settings of a new connection, and those that come after them.
+    pub(super) fn settings(&self) -> watch::Receiver<TlsSettings> {
+        self.current.subscribe()
     }
 
     /// Reads the files again if one has changed, and says whether. What cannot be used changes
@@ -86,12 +97,12 @@ impl Tls {
             // The files are what they were to be; that they could not be read may pass.
             self.watched.look_again();
         }
-        *self.current.write() = Arc::new(read?);
+        self.current.send_replace(read?);
         Ok(true)
     }
 }
 
-fn read(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
+fn read(files: &TlsFiles) -> Result<TlsSettings, TlsError> {
     let certificate = files.certificate.as_deref();
     let certificate = certificate.ok_or(TlsError::Missing("server.tls.certificate"))?;
     let key = files.key.as_deref().ok_or(TlsError::Missing("server.tls.key"))?;
@@ -99,6 +110,7 @@ fn read(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Identity)?;
+    let mut clients: Option<Arc<dyn ClientCertVerifier>> = None;
     let builder = match &files.client_ca {
         None => builder.with_no_client_auth(),
         Some(path) => {
@@ -111,6 +123,7 @@ fn read(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
                 .allow_unauthenticated()
                 .build()
                 .map_err(|error: VerifierBuilderError| authority(error.to_string()))?;
+            clients = Some(Arc::clone(&verifier));
             builder.with_client_cert_verifier(verifier)
         }
     };
@@ -119,7 +132,7 @@ fn read(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     let mut config =
         builder.with_single_cert(certificates(certificate)?, key).map_err(TlsError::Identity)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+    Ok(TlsSettings { server: Arc::new(config), clients })
 }
 
 /// The certificates of a PEM file, at least one. Blocks on the file system.
@@ -157,6 +170,14 @@ pub(super) fn name(certificate: &CertificateDer<'_>) -> Option<String> {
         names.next().and_then(|name| name.as_str().ok()).map(str::to_owned)
     };
     alternative.or_else(common).filter(|name| !name.is_empty())
+}
+
+/// The time from which on a certificate is not valid any more; `None` if it cannot be read.
+pub(super) fn expiry(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let last = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or_default();
+    // It is valid in its last second.
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(last.checked_add(1)?))
 }
 
 #[cfg(test)]

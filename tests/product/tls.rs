@@ -6,10 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use mailvet::config::Config;
-use mailvet::proto::VerifyAddressRequest;
 use mailvet::proto::verification_service_client::VerificationServiceClient;
+use mailvet::proto::{VerifyAddressRequest, VerifyAddressesRequest};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
@@ -114,6 +115,32 @@ async fn a_new_certificate_is_taken_up_without_a_restart_and_a_broken_one_is_not
     assert!(!is_served(product.address, old.trusted()).await);
     let answer = VerificationServiceClient::new(kept).verify_address(ask()).await;
     assert!(answer.is_ok(), "a connection that is there stays: {answer:?}");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_ends_when_its_authority_is_taken_away_and_not_when_one_is_added() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let server = ours.sign("localhost");
+    let product = Product::with(tls(dir.path(), &server, Some(&ours))).await;
+    let with = |by: &Authority| ours.trusted().identity(by.sign("crm.example").identity());
+    let channel = connect(product.address, with(&ours)).await.unwrap();
+    let mut client = VerificationServiceClient::new(channel);
+    let (send, receive) = tokio::sync::mpsc::channel(1);
+    let items = ReceiverStream::new(receive);
+    let mut answers = client.verify_addresses(items).await.unwrap().into_inner();
+    let clients = dir.path().join("clients.pem");
+    std::fs::write(&clients, format!("{}{}", ours.pem(), theirs.pem())).unwrap();
+    let taken_up = async { while !is_served(product.address, with(&theirs)).await {} };
+    tokio::time::timeout(Duration::from_secs(60), taken_up).await.expect("it is taken up");
+    let item = VerifyAddressesRequest { address: ask().address, ..Default::default() };
+    send.send(item).await.unwrap();
+    assert!(answers.message().await.unwrap().is_some(), "its own authority is still there");
+    std::fs::write(&clients, theirs.pem()).unwrap();
+    let end = tokio::time::timeout(Duration::from_secs(60), answers.message()).await;
+    end.expect("the connection ends").expect_err("it was cut off");
+    client.verify_address(ask()).await.expect_err("it does not get in again");
     product.stop().await;
 }
 
