@@ -15,10 +15,7 @@ use super::cursor::CursorPosition;
 use super::destinations::Destinations;
 use super::forecasts::Forecasts;
 use super::limits::{self, ArrivalBudget, UnkeptBatch};
-use super::plan::{self, IncomingRow};
-use super::queue::{
-    Cursor, NewRow, Order, Queue, QueueError, ResultsRequest, SubmittedBatch, VerdictSet,
-};
+use super::queue::{Cursor, Order, Queue, QueueError, ResultsRequest, SubmittedBatch, VerdictSet};
 use super::uploads::UploadStore;
 use super::{relay, sweep, worker};
 use crate::campaign::eta::Pace;
@@ -127,33 +124,6 @@ impl Batches {
             return Err(QueueError::OtherRequest { id, request_id, difference });
         }
         Ok(submission)
-    }
-
-    /// Takes a page of rows: each an id of the caller's, which may be empty, and its subject. The
-    /// first has the number `first_row`; `None`: the next. Returns how many rows are there. Rows
-    /// that were there before the page are not taken again, so a page may be sent twice.
-    ///
-    /// An upload may pause for [`Config::upload_timeout`] between two pages, whatever becomes of
-    /// the connection; then it is removed. A restart of the process removes it too: only a sealed
-    /// batch is durable.
-    ///
-    /// # Errors
-    /// As [`Queue::append`]; [`QueueError::TooManyRows`] and [`QueueError::TooManyBytes`].
-    pub async fn append(
-        &self,
-        id: &BatchId,
-        first_row: Option<u64>,
-        rows: impl IntoIterator<Item = IncomingRow>,
-    ) -> Result<u64, QueueError> {
-        let (queue, config) = (&*self.context.queue, &self.context.config);
-        let rows: Vec<NewRow> = rows.into_iter().map(plan::row).collect();
-        let batch = queue.batch(id).await?;
-        let there = batch.progress.rows;
-        let end = first_row.unwrap_or(there).saturating_add(rows.len() as u64);
-        let new = end.saturating_sub(there);
-        limits::may_append(queue, config, &batch.spec.owner, there, new).await?;
-        let _room = self.context.arrivals.take(&rows).await;
-        queue.append(id, first_row, rows, self.context.clock.now()).await
     }
 
     /// Accepts the batch, and begins. A batch that was sealed before stays as it is, so that a

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use super::config::Config;
@@ -21,7 +21,7 @@ const KIB: usize = 1024;
 
 /// Memory for rows that wait for the disk.
 pub(super) struct ArrivalBudget {
-    kibibytes: Semaphore,
+    kibibytes: Arc<Semaphore>,
     most: usize,
 }
 
@@ -29,16 +29,17 @@ impl ArrivalBudget {
     pub(super) fn new(config: &Config) -> Self {
         let mebibytes = usize::try_from(config.megabytes_in_arrival.max(1)).unwrap_or(1);
         let most = (mebibytes * KIB).min(Semaphore::MAX_PERMITS);
-        Self { kibibytes: Semaphore::new(most), most }
+        Self { kibibytes: Arc::new(Semaphore::new(most)), most }
     }
 
     /// Waits until there is room for these rows; a page larger than all there is takes all.
-    pub(super) async fn take(&self, rows: &[NewRow]) -> Option<SemaphorePermit<'_>> {
+    pub(super) async fn take(&self, rows: &[NewRow]) -> Option<OwnedSemaphorePermit> {
         let texts = |row: &NewRow| {
             row.row_id.len() + row.address.len() + row.key.len() + row.group.len() + ROW_OVERHEAD
         };
         let wanted = rows.iter().map(texts).sum::<usize>().div_ceil(KIB).min(self.most);
-        self.kibibytes.acquire_many(u32::try_from(wanted).unwrap_or(u32::MAX)).await.ok()
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+        Arc::clone(&self.kibibytes).acquire_many_owned(wanted).await.ok()
     }
 }
 

@@ -30,6 +30,7 @@ mod limits;
 mod log_lines;
 mod prospect;
 mod relay;
+mod row_intake;
 mod stored_reasons;
 mod sweep;
 #[cfg(test)]
@@ -45,4 +46,5 @@ pub use config::Config;
 pub use outcome::Outcome;
 pub use plan::IncomingRow;
 pub use queue::{Queue, QueueError};
+pub use row_intake::ArrivedPage;
 pub use store::StoreConfig;

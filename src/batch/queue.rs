@@ -36,7 +36,7 @@ use async_trait::async_trait;
 pub use error::QueueError;
 #[cfg(any(test, feature = "sqlite", feature = "postgres"))]
 pub(crate) use intake::new_rows;
-pub use intake::{NewRow, SubmittedBatch, Usage};
+pub use intake::{AppendedRows, NewRow, SubmittedBatch, Usage};
 pub use lease::{CHUNK, ItemOutcome, Lease, LeaseId, LeaseItem, LeaseRequest};
 #[cfg(any(test, feature = "sqlite", feature = "postgres"))]
 pub(crate) use outbox::notification;
@@ -63,8 +63,7 @@ pub trait Queue: Outbox {
     ) -> Result<SubmittedBatch, QueueError>;
 
     /// Takes a page of rows whose first one has the number `first_row`; `None`: the next number.
-    /// Rows that are there already are passed over, so that a page may be sent again. Returns the
-    /// number of rows that are there, which is the number of the next row.
+    /// Rows that are there already are passed over, so that a page may be sent again.
     ///
     /// # Errors
     /// [`QueueError::WrongState`] unless the batch is receiving; [`QueueError::Gap`] when rows
@@ -75,7 +74,7 @@ pub trait Queue: Outbox {
         first_row: Option<u64>,
         rows: Vec<NewRow>,
         now: SystemTime,
-    ) -> Result<u64, QueueError>;
+    ) -> Result<AppendedRows, QueueError>;
 
     /// What the batches of an owner take up, those that are receiving included.
     async fn usage(&self, owner: &str) -> Result<Usage, QueueError>;

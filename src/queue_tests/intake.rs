@@ -1,7 +1,7 @@
 //! Rows coming in.
 
 use super::*;
-use crate::batch::queue::{CHUNK, QueueError};
+use crate::batch::queue::{AppendedRows, CHUNK, QueueError};
 use crate::campaign::progress::State;
 
 pub(crate) async fn rows_that_reach_one_mailbox_are_one_item(backend: &dyn Backend) {
@@ -107,13 +107,17 @@ pub(crate) async fn a_page_that_is_sent_again_changes_nothing(backend: &dyn Back
     let queue = backend.open();
     let id = submit(&*queue, spec("me", None), at(0)).await;
     let page = |from, count| rows("a.example", from, count);
-    assert_eq!(queue.append(&id, Some(0), page(0, 30), at(0)).await.unwrap(), 30);
+    let append = async |first: u64, count: usize, second: u64| {
+        let page = page(usize::try_from(first).unwrap(), count);
+        queue.append(&id, Some(first), page, at(second)).await.unwrap()
+    };
+    assert_eq!(append(0, 30, 0).await, AppendedRows { rows: 30, new: 30 });
     let before = standing(&*queue, &id).await;
-    assert_eq!(queue.append(&id, Some(0), page(0, 30), at(1)).await.unwrap(), 30);
+    assert_eq!(append(0, 30, 1).await, AppendedRows { rows: 30, new: 0 });
     assert_eq!(standing(&*queue, &id).await, before);
     // A page that was taken in part, because it was cut anew, gives the rows that are missing.
-    assert_eq!(queue.append(&id, Some(20), page(20, 25), at(2)).await.unwrap(), 45);
-    assert_eq!(queue.append(&id, Some(45), Vec::new(), at(2)).await.unwrap(), 45);
+    assert_eq!(append(20, 25, 2).await, AppendedRows { rows: 45, new: 15 });
+    assert_eq!(append(45, 0, 2).await, AppendedRows { rows: 45, new: 0 });
     let batch = queue.seal(&id, at(3)).await.unwrap();
     assert_eq!((batch.progress.rows, batch.progress.mailboxes), (45, 45));
     let chunk = lease_one(&*queue, at(4)).await;
@@ -134,7 +138,8 @@ pub(crate) async fn a_gap_names_the_row_that_comes_next(backend: &dyn Backend) {
         "{gap}"
     );
     assert_eq!(standing(&*queue, &id).await.progress.rows, 30);
-    assert_eq!(queue.append(&id, Some(30), rows("a.example", 30, 6), at(0)).await.unwrap(), 36);
+    let next = queue.append(&id, Some(30), rows("a.example", 30, 6), at(0)).await.unwrap();
+    assert_eq!(next.rows, 36);
 }
 
 pub(crate) async fn an_upload_without_a_new_page_is_removed(backend: &dyn Backend) {

@@ -17,7 +17,7 @@ use super::engine::{Engine, change, find, signed, uuid};
 use super::error::DatabaseFault;
 use super::members::LIVES;
 use super::standing::{read_batch, requested};
-use crate::batch::queue::{NewRow, QueueError, SubmittedBatch, new_rows};
+use crate::batch::queue::{AppendedRows, NewRow, QueueError, SubmittedBatch, new_rows};
 use crate::batch::time::{floor, kept};
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress, State};
@@ -86,14 +86,14 @@ impl Engine {
         }))))
     }
 
-    /// Takes a page of rows, whole or not at all; how many rows are there.
+    /// Takes a page of rows, whole or not at all.
     pub(super) async fn append(
         &self,
         id: &BatchId,
         first_row: Option<u64>,
         rows: &[NewRow],
         now: SystemTime,
-    ) -> Result<u64, DatabaseFault> {
+    ) -> Result<AppendedRows, DatabaseFault> {
         let mut client = self.client().await?;
         let work = client.transaction().await?;
         relax(&work).await?;
@@ -119,7 +119,8 @@ impl Engine {
                        member = $5 WHERE batch = $1";
         change(&work, sql, &[&n, &count, &bytes, &floor(now), &self.member()]).await?;
         work.commit().await?;
-        Ok(there.unsigned_abs() + new.len() as u64)
+        let new = new.len() as u64;
+        Ok(AppendedRows { rows: there.unsigned_abs() + new, new })
     }
 }
 

@@ -60,8 +60,8 @@ pub use error::{DatabaseFault, PostgresError};
 
 use super::cursor::CursorPosition;
 use super::queue::{
-    ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Queue, QueueError, ResultsPage,
-    ResultsRequest, SubmittedBatch, Usage,
+    AppendedRows, ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Queue, QueueError,
+    ResultsPage, ResultsRequest, SubmittedBatch, Usage,
 };
 use super::store::StoreConfig;
 use crate::access::LimitStore;
@@ -252,7 +252,7 @@ impl Queue for PostgresQueue {
         first_row: Option<u64>,
         rows: Vec<NewRow>,
         now: SystemTime,
-    ) -> Result<u64, QueueError> {
+    ) -> Result<AppendedRows, QueueError> {
         let append = || self.engine.append(id, first_row, &rows, now);
         if first_row.is_none() {
             // A page without a number is not sent again: it might then be there twice.

@@ -40,6 +40,15 @@ pub enum SubmittedBatch {
     Known(Batch),
 }
 
+/// The rows of a batch after a page was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppendedRows {
+    /// The rows that are there, which is the number of the next row.
+    pub rows: u64,
+    /// Those of the page that were not there before.
+    pub new: u64,
+}
+
 /// What the batches of one owner take up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {

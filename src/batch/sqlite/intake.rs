@@ -13,7 +13,7 @@ use super::reply::{ReplySender, send_reply};
 use super::scheduler;
 use super::shared::SharedStore;
 use super::time::kept;
-use crate::batch::queue::{NewRow, QueueError, SubmittedBatch, new_rows};
+use crate::batch::queue::{AppendedRows, NewRow, QueueError, SubmittedBatch, new_rows};
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress, State};
 use crate::campaign::spec::Spec;
@@ -33,7 +33,7 @@ pub(super) struct RowPage {
 /// A job for the thread.
 pub(super) enum IntakeJob {
     Submit(BatchId, Spec, SystemTime, ReplySender<SubmittedBatch>),
-    Append(RowPage, ReplySender<u64>),
+    Append(RowPage, ReplySender<AppendedRows>),
     RemoveIdle(SystemTime, usize, ReplySender<Vec<BatchId>>),
     Seal(BatchId, SystemTime, ReplySender<Batch>),
     Cancel(BatchId, SystemTime, ReplySender<Batch>),
@@ -154,7 +154,7 @@ impl Intake {
         Ok(SubmittedBatch::New(batch))
     }
 
-    fn append(&mut self, page: &RowPage) -> Result<u64, StoreError> {
+    fn append(&mut self, page: &RowPage) -> Result<AppendedRows, StoreError> {
         let shared = Arc::clone(&self.shared);
         let Some(receiver) = self.find(&page.batch) else {
             return Err(self.not_receiving(&page.batch, "append only before the batch is sealed"));
@@ -163,11 +163,11 @@ impl Intake {
         let there = receiver.batch().progress.rows;
         let new = new_rows(&page.batch, there, page.first_row, &page.rows)?;
         if new.is_empty() {
-            return Ok(there);
+            return Ok(AppendedRows { rows: there, new: 0 });
         }
         receiver.append(&shared.directory, new)?;
         shared.publish(receiver.batch());
-        Ok(receiver.batch().progress.rows)
+        Ok(AppendedRows { rows: receiver.batch().progress.rows, new: new.len() as u64 })
     }
 
     /// Removes a batch that is receiving.

@@ -46,8 +46,8 @@ use tokio::sync::{mpsc, oneshot};
 pub use error::OpenError;
 
 use super::queue::{
-    ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Queue, QueueError, ResultsPage,
-    ResultsRequest, SubmittedBatch, Usage,
+    AppendedRows, ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Queue, QueueError,
+    ResultsPage, ResultsRequest, SubmittedBatch, Usage,
 };
 use super::{cursor, time};
 use crate::campaign::id::BatchId;
@@ -197,7 +197,7 @@ impl Queue for SqliteQueue {
         first_row: Option<u64>,
         rows: Vec<NewRow>,
         now: SystemTime,
-    ) -> Result<u64, QueueError> {
+    ) -> Result<AppendedRows, QueueError> {
         let page = intake::RowPage { batch: id.clone(), first_row, rows, now };
         self.ask(&self.intake, |reply| intake::IntakeJob::Append(page, reply)).await
     }

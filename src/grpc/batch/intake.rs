@@ -1,5 +1,6 @@
 //! Takes lists: as one stream, or in pages that can be sent again.
 
+use std::mem;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -10,6 +11,7 @@ use crate::access::Caller;
 use crate::batch::IncomingRow;
 use crate::batch::queue::{QueueError, SubmittedBatch};
 use crate::campaign::{Batch, BatchId, Spec, State};
+use crate::grpc::metered::MeteredVerifier;
 use crate::grpc::request::BadField;
 use crate::grpc::{callbacks, refusal};
 use crate::proto::upload_batch_request::Part;
@@ -37,8 +39,8 @@ impl BatchHandler {
             SubmittedBatch::Known(batch) => Ok(batch),
             SubmittedBatch::New(batch) => {
                 let (service, id) = (self.clone(), batch.id.clone());
-                let caller = caller.clone();
-                let mut unsealed = Unsealed { service, id, caller, rows: 0, is_sealed: false };
+                let counted = CountedRows::none(&self.verifier, caller);
+                let mut unsealed = Unsealed { service, id, counted, rows: 0, is_sealed: false };
                 unsealed.receive(&batch, &mut inbound).await?;
                 unsealed.seal().await
             }
@@ -77,7 +79,18 @@ impl BatchHandler {
             return Ok(there);
         }
         drop(rows.drain(..known));
-        self.take(caller, &batch, Some(first + known as u64), rows).await
+        let first = Some(first + known as u64);
+        let mut counted = self.count(caller, &batch, &rows).await?;
+        let page = self.batches.wait_for_room(&batch.id, first, rows).await;
+        let page = page.map_err(|error| request::queue_status(&error))?;
+        let batches = self.batches.clone();
+        // The store takes what it was given also when the caller goes away, and then it counts.
+        let storing = async move {
+            let stored = batches.store(page).await?;
+            counted.keep(stored.new);
+            Ok::<_, QueueError>(stored.rows)
+        };
+        to_answer(self.batches.run_to_end(storing).await)
     }
 
     /// Accepts a batch that holds all its rows.
@@ -104,23 +117,45 @@ impl BatchHandler {
         }
     }
 
-    /// Counts rows as the caller's and appends them.
-    async fn take(
+    /// Counts rows as the caller's.
+    async fn count(
         &self,
         caller: &Caller,
         batch: &Batch,
-        first: Option<u64>,
-        rows: Vec<IncomingRow>,
-    ) -> Result<u64, Status> {
+        rows: &[IncomingRow],
+    ) -> Result<CountedRows, Status> {
         let subjects: Vec<_> = rows.iter().map(|row| &row.subject).collect();
-        let count = subjects.len() as u64;
         let refused = self.verifier.take(caller, &subjects, batch.spec.options.depth).await;
         refused.map_err(|refused| refusal::status(&refused))?;
-        let taken = self.batches.append(&batch.id, first, rows).await;
-        taken.map_err(|error| {
-            self.verifier.give_back(caller, count);
-            request::queue_status(&error)
-        })
+        let mut counted = CountedRows::none(&self.verifier, caller);
+        counted.rows = subjects.len() as u64;
+        Ok(counted)
+    }
+}
+
+/// Rows that count as the caller's; those of them that are not kept are given back.
+struct CountedRows {
+    verifier: MeteredVerifier,
+    caller: Caller,
+    rows: u64,
+}
+
+impl CountedRows {
+    fn none(verifier: &MeteredVerifier, caller: &Caller) -> Self {
+        Self { verifier: verifier.clone(), caller: caller.clone(), rows: 0 }
+    }
+
+    /// Has as many count for good.
+    fn keep(&mut self, rows: u64) {
+        self.rows = self.rows.saturating_sub(rows);
+    }
+}
+
+impl Drop for CountedRows {
+    fn drop(&mut self) {
+        if self.rows > 0 {
+            self.verifier.give_back(&self.caller, self.rows);
+        }
     }
 }
 
@@ -129,7 +164,7 @@ impl BatchHandler {
 struct Unsealed {
     service: BatchHandler,
     id: BatchId,
-    caller: Caller,
+    counted: CountedRows,
     /// Number of rows that were taken.
     rows: u64,
     is_sealed: bool,
@@ -159,9 +194,10 @@ impl Unsealed {
             };
             let page = request::rows(page.addresses, self.rows, request::PAGE_PATHS)
                 .map_err(BadField::into_status)?;
-            let rows = page.len() as u64;
-            self.service.take(&self.caller, batch, None, page).await?;
-            self.rows += rows;
+            let mut counted = self.service.count(&self.counted.caller, batch, &page).await?;
+            self.counted.rows += mem::take(&mut counted.rows);
+            let appended = self.service.batches.append(&batch.id, None, page).await;
+            self.rows += appended.map_err(|error| request::queue_status(&error))?.new;
         }
     }
 
@@ -173,6 +209,9 @@ impl Unsealed {
             let mut unsealed = self;
             let sealed = unsealed.service.batches.seal(&unsealed.id).await;
             unsealed.is_sealed = sealed.is_ok();
+            if unsealed.is_sealed {
+                unsealed.counted.keep(unsealed.rows);
+            }
             sealed
         };
         to_answer(batches.run_to_end(sealing).await)
@@ -183,15 +222,14 @@ impl Drop for Unsealed {
     fn drop(&mut self) {
         if !self.is_sealed {
             self.service.batches.discard(self.id.clone());
-            self.service.verifier.give_back(&self.caller, self.rows);
         }
     }
 }
 
-/// The answer to the caller of a seal that ran to its end.
-fn to_answer(sealed: Option<Result<Batch, QueueError>>) -> Result<Batch, Status> {
-    let sealed = sealed.ok_or_else(|| Status::internal("the batch could not be sealed"))?;
-    sealed.map_err(|error| request::queue_status(&error))
+/// The answer to the caller of what ran to its end; it is `None` if that broke.
+fn to_answer<T>(done: Option<Result<T, QueueError>>) -> Result<T, Status> {
+    let done = done.ok_or_else(|| Status::internal("the call broke; the log says how"))?;
+    done.map_err(|error| request::queue_status(&error))
 }
 
 /// The next part of a batch; `None` at the stream's good end.

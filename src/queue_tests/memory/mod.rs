@@ -11,8 +11,9 @@ use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::batch::queue::{
-    CHUNK, ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Notification, NotificationId, Queue,
-    QueueError, ResultsPage, ResultsRequest, SubmittedBatch, Usage, new_rows,
+    AppendedRows, CHUNK, ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Notification,
+    NotificationId, Queue, QueueError, ResultsPage, ResultsRequest, SubmittedBatch, Usage,
+    new_rows,
 };
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress, State};
@@ -114,11 +115,12 @@ impl Queue for MemoryQueue {
         first_row: Option<u64>,
         rows: Vec<NewRow>,
         now: SystemTime,
-    ) -> Result<u64, QueueError> {
+    ) -> Result<AppendedRows, QueueError> {
         let mut inner = self.lock();
         let kept = inner.receiving(id)?;
         kept.last_page = now;
         let new = new_rows(id, kept.rows.len() as u64, first_row, &rows)?.to_vec();
+        let count = new.len() as u64;
         for new in new {
             let item = *kept.by_key.entry(new.key).or_insert(kept.items.len());
             if item == kept.items.len() {
@@ -148,7 +150,7 @@ impl Queue for MemoryQueue {
             kept.items[item].consented_at = kept.items[item].consented_at.max(new.consented_at);
             kept.rows.push(Row { row_id: new.row_id, address: new.address, item });
         }
-        Ok(kept.rows.len() as u64)
+        Ok(AppendedRows { rows: kept.rows.len() as u64, new: count })
     }
 
     async fn usage(&self, owner: &str) -> Result<Usage, QueueError> {

@@ -313,6 +313,26 @@ async fn a_list_that_was_cancelled_before_it_was_sealed_is_not_accepted() {
 }
 
 #[tokio::test]
+async fn a_page_that_comes_twice_at_once_counts_once() {
+    let product = Product::with(|config| config.server.quota.addresses_per_day = 18).await;
+    let mut client = product.batch_client().await;
+    let rows = ["jane.doe@acme.test", "nobody@acme.test"];
+    for n in 0..8 {
+        let request = CreateBatchRequest { spec: Some(named(&format!("twice-{n}"))) };
+        let batch = client.create_batch(request).await.unwrap().into_inner().batch.unwrap();
+        let (mut one, mut two) = (client.clone(), client.clone());
+        let page = || append(&batch, 0, &rows);
+        let (one, two) = tokio::join!(one.append_batch_rows(page()), two.append_batch_rows(page()));
+        for answer in [one, two] {
+            assert_eq!(answer.unwrap().into_inner().rows, 2);
+        }
+    }
+    let last = whole(spec("", Duration::ZERO), &rows);
+    client.upload_batch(stream::iter(last)).await.expect("16 of 18 addresses are counted");
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn a_request_id_with_other_options_is_an_error_that_names_the_difference() {
     let product = Product::start().await;
     let mut client = product.batch_client().await;

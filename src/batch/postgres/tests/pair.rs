@@ -9,8 +9,9 @@ use async_trait::async_trait;
 
 use super::TestDatabase;
 use crate::batch::queue::{
-    ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Notification, NotificationId, Outbox,
-    OutboxStats, Queue, QueueError, ResultsPage, ResultsRequest, SubmittedBatch, TryReport, Usage,
+    AppendedRows, ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Notification, NotificationId,
+    Outbox, OutboxStats, Queue, QueueError, ResultsPage, ResultsRequest, SubmittedBatch, TryReport,
+    Usage,
 };
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::Batch;
@@ -69,7 +70,7 @@ impl Queue for Pair {
         first_row: Option<u64>,
         rows: Vec<NewRow>,
         now: SystemTime,
-    ) -> Result<u64, QueueError> {
+    ) -> Result<AppendedRows, QueueError> {
         self.next().append(id, first_row, rows, now).await
     }
 
