@@ -106,15 +106,10 @@ impl BatchHandler {
             let message = format!("says {rows}, and the batch holds {there}; append the others");
             return Err(bad("rows", &message));
         }
-        match batch.state {
-            // Whether a cancelled one was ever accepted, the batches know.
-            State::Receiving | State::Cancelled => {
-                let batches = self.batches.clone();
-                let sealing = async move { batches.seal(&batch.id).await };
-                to_answer(self.batches.run_to_end(sealing).await)
-            }
-            State::Running | State::Finished => Ok(batch),
-        }
+        // One that was sealed before is answered again; one that was cancelled before is not.
+        let batches = self.batches.clone();
+        let sealing = async move { batches.seal(&batch.id).await };
+        to_answer(self.batches.run_to_end(sealing).await)
     }
 
     /// Counts rows as the caller's.
