@@ -66,7 +66,7 @@ impl Config {
     pub fn callback_of(&self, key: &str) -> Option<Callback> {
         let key = self.key(key)?;
         let events = key.events.iter().filter_map(|event| BatchEvent::parse(event)).collect();
-        Some(Callback { url: key.url.clone()?, events })
+        Some(Callback { url: key.url.clone()?, events, is_standing: true })
     }
 
     /// Everything in the settings of keys for which they could not be used, in words.

@@ -9,6 +9,9 @@ pub struct Callback {
     pub url: String,
     /// The events it is told about; empty: every event.
     pub events: Vec<BatchEvent>,
+    /// `true` if the operator set it for all batches of the caller, who named none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_standing: bool,
 }
 
 impl Callback {
@@ -62,6 +65,7 @@ mod tests {
         let callback = |events: &[BatchEvent]| Callback {
             url: "https://crm.example.com/mailvet".to_owned(),
             events: events.to_vec(),
+            is_standing: false,
         };
         assert!(BatchEvent::ALL.into_iter().all(|event| callback(&[]).admits(event)));
         let cancelled = callback(&[BatchEvent::Cancelled]);

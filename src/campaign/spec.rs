@@ -34,9 +34,18 @@ impl Spec {
     /// none.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Option<String> {
-        let is_other = self.callback != other.callback;
-        let callback = || is_other.then(|| "another callback".to_owned());
+        let callback = || self.has_other_callback(other).then(|| "another callback".to_owned());
         self.options.difference(&other.options).or_else(callback)
+    }
+
+    /// `true` if the callers asked for different callbacks. What the operator set for those who
+    /// named none is no difference: it may have changed between two requests.
+    fn has_other_callback(&self, other: &Self) -> bool {
+        let named = |spec: &Self| spec.callback.clone().filter(|callback| !callback.is_standing);
+        let told = |spec: &Self| {
+            spec.callback.clone().map(|callback| Callback { is_standing: false, ..callback })
+        };
+        named(self) != named(other) && told(self) != told(other)
     }
 }
 
@@ -150,6 +159,30 @@ impl SendPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_callback_that_the_operator_set_makes_no_other_request_and_one_that_is_named_does() {
+        let with = |callback: Option<(&str, bool)>| Spec {
+            owner: "crm".to_owned(),
+            request_id: Some("spring-1".to_owned()),
+            display_name: String::new(),
+            options: BatchOptions::default(),
+            callback: callback.map(|(host, is_standing)| {
+                let url = format!("https://{host}.example/");
+                Callback { url, events: Vec::new(), is_standing }
+            }),
+        };
+        let differ = |first, second| with(first).difference(&with(second)).is_some();
+        for later in [None, Some(("new", true))] {
+            assert!(!differ(None, later) && !differ(Some(("old", true)), later));
+            assert!(differ(Some(("named", false)), later));
+        }
+        assert!(differ(Some(("old", true)), Some(("named", false))));
+        assert!(!differ(Some(("old", true)), Some(("old", false))), "the same is told");
+        assert!(differ(Some(("named", false)), Some(("other", false))));
+        let kept = serde_json::to_string(&with(Some(("old", true)))).unwrap();
+        assert_eq!(serde_json::from_str::<Spec>(&kept).unwrap(), with(Some(("old", true))));
+    }
 
     #[test]
     fn a_difference_names_each_option_and_both_values() {

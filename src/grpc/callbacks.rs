@@ -132,7 +132,7 @@ pub(super) fn callback(
             events.push(event);
         }
     }
-    Ok(Some(Callback { url: spec.url, events }))
+    Ok(Some(Callback { url: spec.url, events, is_standing: false }))
 }
 
 fn to_message(notification: Notification) -> proto::Callback {

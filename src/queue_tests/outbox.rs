@@ -7,7 +7,8 @@ use crate::campaign::callback::{BatchEvent, Callback};
 const URL: &str = "https://crm.example.com/mailvet";
 
 fn told(owner: &str, events: &[BatchEvent]) -> Spec {
-    let callback = Callback { url: URL.to_owned(), events: events.to_vec() };
+    let (url, events) = (URL.to_owned(), events.to_vec());
+    let callback = Callback { url, events, is_standing: false };
     Spec { callback: Some(callback), ..spec(owner, None) }
 }
 
