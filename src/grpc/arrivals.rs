@@ -4,10 +4,12 @@
 //! for the time of a handshake, and when all places are taken the oldest of these gives way.
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Connections without an admitted call, the oldest first. Clones share them.
@@ -17,24 +19,41 @@ pub(super) struct Newcomers(Arc<Mutex<NewcomerList>>);
 #[derive(Debug, Default)]
 struct NewcomerList {
     next: u64,
-    waiting: BTreeMap<u64, CancellationToken>,
+    waiting: BTreeMap<u64, WaitingConnection>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct WaitingConnection {
+    peer: IpAddr,
+    evicted: CancellationToken,
 }
 
 impl Newcomers {
-    /// Adds a connection that has just been accepted.
-    pub(super) fn enter(&self) -> Newcomer {
-        let evicted = CancellationToken::new();
+    /// Adds a connection of `ip` that has just been accepted.
+    pub(super) fn enter(&self, ip: IpAddr) -> Newcomer {
+        let (peer, evicted) = (network(ip), CancellationToken::new());
         let mut list = self.0.lock();
         let number = list.next;
         list.next += 1;
-        list.waiting.insert(number, evicted.clone());
+        list.waiting.insert(number, WaitingConnection { peer, evicted: evicted.clone() });
         Newcomer { list: self.clone(), number, evicted }
     }
 
     /// Ends the oldest of them; `false` if there is none.
     pub(super) fn evict_oldest(&self) -> bool {
         let oldest = self.0.lock().waiting.pop_first();
-        oldest.map(|(_, evicted)| evicted.cancel()).is_some()
+        oldest.map(|(_, oldest)| oldest.evicted.cancel()).is_some()
+    }
+
+    /// Ends the oldest of those that the peer of `ip` has; `false` if it has none.
+    pub(super) fn evict_oldest_of(&self, ip: IpAddr) -> bool {
+        let peer = network(ip);
+        let mut list = self.0.lock();
+        let oldest = list.waiting.iter().find(|(_, one)| one.peer == peer);
+        let number = oldest.map(|(number, _)| *number);
+        let oldest = number.and_then(|number| list.waiting.remove(&number));
+        oldest.map(|oldest| oldest.evicted.cancel()).is_some()
     }
 }
 
@@ -68,12 +87,22 @@ impl Drop for Newcomer {
 #[derive(Clone, Debug)]
 pub(super) struct PeerCounts {
     most: usize,
-    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    counts: Arc<Mutex<HashMap<IpAddr, PeerCount>>>,
+    /// Told whenever a connection has gone.
+    freed: Arc<Notify>,
+}
+
+/// The connections of one peer.
+#[derive(Debug, Default)]
+struct PeerCount {
+    connections: usize,
+    /// `true` once it had as many as it may, as long as it has some.
+    was_full: bool,
 }
 
 impl PeerCounts {
     pub(super) fn new(most: usize) -> Self {
-        Self { most, counts: Arc::default() }
+        Self { most, counts: Arc::default(), freed: Arc::default() }
     }
 
     /// Counts a connection of `ip`; `None` if it has as many as it may.
@@ -81,11 +110,29 @@ impl PeerCounts {
         let ip = network(ip);
         let mut counts = self.counts.lock();
         let count = counts.entry(ip).or_default();
-        if *count >= self.most {
+        if count.connections >= self.most {
             return None;
         }
-        *count += 1;
+        count.connections += 1;
         Some(PeerSlot { peers: self.clone(), ip })
+    }
+
+    /// Counts a connection of `ip` as soon as it has fewer than it may.
+    pub(super) async fn enter_when_freed(&self, ip: IpAddr) -> PeerSlot {
+        loop {
+            let freed = self.freed.notified();
+            if let Some(slot) = self.enter(ip) {
+                return slot;
+            }
+            freed.await;
+        }
+    }
+
+    /// Notes that a connection of `ip` is turned away; `true` if it is the first one.
+    pub(super) fn note_full(&self, ip: IpAddr) -> bool {
+        let mut counts = self.counts.lock();
+        let count = counts.get_mut(&network(ip));
+        count.is_some_and(|count| !mem::replace(&mut count.was_full, true))
     }
 }
 
@@ -100,11 +147,13 @@ impl Drop for PeerSlot {
     fn drop(&mut self) {
         let mut counts = self.peers.counts.lock();
         if let Some(count) = counts.get_mut(&self.ip) {
-            *count -= 1;
-            if *count == 0 {
+            count.connections -= 1;
+            if count.connections == 0 {
                 counts.remove(&self.ip);
             }
         }
+        drop(counts);
+        self.peers.freed.notify_waiters();
     }
 }
 
@@ -123,13 +172,37 @@ mod tests {
     #[test]
     fn the_oldest_connection_without_an_admitted_call_gives_way() {
         let newcomers = Newcomers::default();
-        let (first, second) = (newcomers.enter(), newcomers.enter());
+        let enter = |ip: &str| newcomers.enter(ip.parse().unwrap());
+        let (first, second) = (enter("192.0.2.1"), enter("192.0.2.1"));
         first.settle();
         assert!(newcomers.evict_oldest());
         assert!(!first.evicted().is_cancelled() && second.evicted().is_cancelled());
         assert!(!newcomers.evict_oldest());
-        drop(newcomers.enter());
+        drop(enter("192.0.2.1"));
         assert!(!newcomers.evict_oldest(), "one that went is on no list");
+    }
+
+    #[test]
+    fn a_peer_makes_room_for_itself_with_its_own_connections_alone() {
+        let newcomers = Newcomers::default();
+        let enter = |ip: &str| newcomers.enter(ip.parse().unwrap());
+        let (other, first, second) =
+            (enter("192.0.2.1"), enter("2001:db8::1"), enter("2001:db8::2"));
+        assert!(newcomers.evict_oldest_of("2001:db8::3".parse().unwrap()));
+        assert!(first.evicted().is_cancelled() && !second.evicted().is_cancelled());
+        assert!(!newcomers.evict_oldest_of("192.0.2.2".parse().unwrap()));
+        assert!(!other.evicted().is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn a_peer_enters_when_one_of_its_connections_has_gone_and_is_told_of_once() {
+        let peers = PeerCounts::new(1);
+        let ip = "192.0.2.1".parse().unwrap();
+        let held = peers.enter(ip).unwrap();
+        assert!(peers.note_full(ip) && !peers.note_full(ip));
+        let entering = peers.enter_when_freed(ip);
+        let (_slot, ()) = tokio::join!(entering, async { drop(held) });
+        assert!(peers.enter(ip).is_none());
     }
 
     #[test]

@@ -176,10 +176,11 @@ pub(super) struct ClientConnection {
     _place: Place,
 }
 
-/// The place of a connection among all, and among those of its peer.
+/// The place of a connection among all, and among those of its peer unless it is one of the few
+/// that are kept for this machine.
 pub(super) struct Place {
     pub(super) _room: OwnedSemaphorePermit,
-    pub(super) _slot: PeerSlot,
+    pub(super) _slot: Option<PeerSlot>,
 }
 
 impl ClientConnection {

@@ -2,7 +2,7 @@
 //! TLS handshakes side by side. Nothing that one of them does ends it or holds it up.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +11,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
-use super::arrivals::{Newcomer, Newcomers, PeerCounts};
+use super::arrivals::{Newcomer, Newcomers, PeerCounts, PeerSlot};
 use super::client_certificate::ClientCertificate;
 use super::config::Limits;
 use super::connection::{ClientConnection, Place, Wire};
 use super::tls::Tls;
 use crate::clock::Clock;
 
-/// Connections from this machine that are taken when all room is taken: `mailvet health` is one.
+/// Connections from this machine that are taken when all room, or all that it may have, is taken:
+/// `mailvet health` is one.
 const KEPT_FOR_LOOPBACK: usize = 8;
 
 /// Time to wait when the system gives no connection: it has no file descriptors or memory left,
@@ -91,21 +92,45 @@ impl Acceptor {
                     continue;
                 }
             };
-            let Some(slot) = self.peers.enter(address.ip()) else {
-                tracing::debug!(peer = %address, "a peer has as many connections as it may");
-                continue;
-            };
-            if let Some(room) = self.room_for(address).await {
+            if let Some(place) = self.place_for(address.ip()).await {
                 // Without it, small messages may wait for each other; they still arrive.
                 drop(stream.set_nodelay(true));
-                let place = Place { _room: room, _slot: slot };
-                return Accepted { stream, address, place, newcomer: self.newcomers.enter() };
+                let newcomer = self.newcomers.enter(address.ip());
+                return Accepted { stream, address, place, newcomer };
             }
         }
     }
 
-    async fn room_for(&mut self, address: SocketAddr) -> Option<OwnedSemaphorePermit> {
-        let is_loopback = address.ip().to_canonical().is_loopback();
+    async fn place_for(&mut self, ip: IpAddr) -> Option<Place> {
+        if let Some(slot) = self.slot_for(ip).await
+            && let Some(room) = self.room().await
+        {
+            return Some(Place { _room: room, _slot: Some(slot) });
+        }
+        let is_loopback = ip.to_canonical().is_loopback();
+        let kept = is_loopback.then(|| Arc::clone(&self.kept).try_acquire_owned().ok())??;
+        Some(Place { _room: kept, _slot: None })
+    }
+
+    /// A place among those of the peer. Behind a proxy or a balancer all callers are one peer:
+    /// those that call nothing must not keep the others out.
+    async fn slot_for(&self, ip: IpAddr) -> Option<PeerSlot> {
+        let mut slot = self.peers.enter(ip);
+        if slot.is_none() && self.newcomers.evict_oldest_of(ip) {
+            let freed = tokio::time::timeout(MAKE_ROOM, self.peers.enter_when_freed(ip));
+            slot = freed.await.ok();
+        }
+        if slot.is_none() && self.peers.note_full(ip) {
+            tracing::warn!(
+                peer = %ip,
+                "a peer has all of its server.limits.connections_per_peer: others are turned away"
+            );
+        }
+        slot
+    }
+
+    /// A place among all.
+    async fn room(&mut self) -> Option<OwnedSemaphorePermit> {
         let mut room = Arc::clone(&self.room).try_acquire_owned().ok();
         if room.is_none() && self.newcomers.evict_oldest() {
             let freed = tokio::time::timeout(MAKE_ROOM, Arc::clone(&self.room).acquire_owned());
@@ -115,7 +140,7 @@ impl Acceptor {
             tracing::warn!("server.limits.connections are all in use: others are turned away");
         }
         self.was_full = room.is_none();
-        room.or_else(|| is_loopback.then(|| Arc::clone(&self.kept).try_acquire_owned().ok())?)
+        room
     }
 }
 

@@ -256,10 +256,32 @@ async fn connections_that_call_nothing_give_way_to_one_that_does() {
 }
 
 #[tokio::test]
-async fn a_peer_has_no_more_connections_than_its_share() {
+async fn connections_of_a_peer_that_call_nothing_give_way_to_one_that_does() {
+    let product = limited(|config| config.server.limits.connections_per_peer = 4).await;
+    let mut held = Vec::new();
+    for _ in 0..40 {
+        held.push(idle(&product).await);
+    }
+    let mut client = product.client().await;
+    client.verify_address(ask("jane.doe@acme.test".to_owned())).await.expect("there is room");
+    product.stop().await;
+}
+
+#[tokio::test]
+async fn a_peer_has_no_more_connections_than_its_share_and_this_machine_a_few() {
     let product = limited(|config| config.server.limits.connections_per_peer = 2).await;
-    let held = [hold(&product).await.unwrap(), hold(&product).await.unwrap()];
-    assert!(hold(&product).await.is_err(), "the third of one address");
+    let mut held = vec![hold(&product).await.unwrap(), hold(&product).await.unwrap()];
+    let mut health = HealthClient::new(product.channel().await);
+    let answer = health.check(HealthCheckRequest::default()).await;
+    answer.expect("this machine can still ask for the health");
+    let one_too_many = async {
+        while let Ok(one) = hold(&product).await {
+            held.push(one);
+        }
+        held.len()
+    };
+    let most = tokio::time::timeout(TIME_LIMIT, one_too_many).await.expect("there is no limit");
+    assert!((8..=10).contains(&most), "{most} connections with a share of 2 and 8 kept");
     drop(held);
     let again = async { while hold(&product).await.is_err() {} };
     tokio::time::timeout(TIME_LIMIT, again).await.expect("room comes back");
