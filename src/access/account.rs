@@ -27,11 +27,31 @@ pub(super) struct Account {
     /// Mailboxes that servers told about, and those of them that do not exist.
     pub(super) mailboxes: QuotaWindow,
     pub(super) unknown: QuotaWindow,
-    /// The same two numbers as other replicas counted them, by minute and replica.
-    elsewhere: BTreeMap<(u64, i64), (u64, u64)>,
+    /// The same two numbers as other replicas counted them, by minute.
+    elsewhere: BTreeMap<u64, MinuteElsewhere>,
     /// The minute from which on they are not told of.
     untold_from: Option<u64>,
     last_used: SystemTime,
+}
+
+/// What other replicas counted in one minute.
+#[derive(Debug, Default)]
+struct MinuteElsewhere {
+    /// The mailboxes, and those of them that do not exist, by replica.
+    by_replica: BTreeMap<i64, (u64, u64)>,
+    /// Their sums: they are asked for with every address of a list.
+    mailboxes: u64,
+    unknown: u64,
+}
+
+impl MinuteElsewhere {
+    fn record(&mut self, replica: i64, counts: (u64, u64)) {
+        self.by_replica.insert(replica, counts);
+        (self.mailboxes, self.unknown) =
+            self.by_replica.values().fold((0_u64, 0_u64), |(mailboxes, unknown), counts| {
+                (mailboxes.saturating_add(counts.0), unknown.saturating_add(counts.1))
+            });
+    }
 }
 
 impl Account {
@@ -64,13 +84,19 @@ impl Account {
         sample: u64,
         now: SystemTime,
     ) -> Result<(), Duration> {
-        if self.elsewhere.is_empty() {
-            return check_share(&mut self.mailboxes, &mut self.unknown, percent, sample, now);
+        let (mut all, mut unknown) = (self.mailboxes.total(now), self.unknown.total(now));
+        for (_, elsewhere) in self.elsewhere.range(self.mailboxes.oldest_slot(now)..) {
+            all = all.saturating_add(elsewhere.mailboxes);
+            unknown = unknown.saturating_add(elsewhere.unknown);
         }
-        let counts = || self.elsewhere.iter().map(|((minute, _), counts)| (*minute, counts));
-        let mut mailboxes = self.mailboxes.merged(counts().map(|(minute, it)| (minute, it.0)));
-        let mut unknown = self.unknown.merged(counts().map(|(minute, it)| (minute, it.1)));
-        check_share(&mut mailboxes, &mut unknown, percent, sample, now)
+        let sample = sample.max(1);
+        if all < sample || unknown.saturating_mul(100) <= all.saturating_mul(percent.into()) {
+            return Ok(());
+        }
+        // Nothing is learned meanwhile, so the sample shrinks until it means nothing.
+        let elsewhere = self.elsewhere.iter().map(|(minute, it)| (*minute, it.mailboxes));
+        let mut mailboxes = self.mailboxes.merged(elsewhere);
+        Err(mailboxes.wait_until(sample - 1, now).unwrap_or_default())
     }
 
     /// Counts that other replicas have not been told of.
@@ -80,7 +106,7 @@ impl Account {
         sample: u64,
         now: SystemTime,
     ) -> Vec<SharedAnswers> {
-        let elsewhere: u64 = self.elsewhere.values().map(|(mailboxes, _)| mailboxes).sum();
+        let elsewhere: u64 = self.elsewhere.values().map(|minute| minute.mailboxes).sum();
         let is_enough = (self.mailboxes.total(now) + elsewhere) * TOLD_FROM >= sample;
         let Some(from) = self.untold_from.take_if(|_| is_enough) else { return Vec::new() };
         self.unknown.total(now);
@@ -98,26 +124,10 @@ impl Account {
 
     fn merge(&mut self, other: &SharedAnswers) {
         let oldest = other.minute.saturating_sub(2 * 60);
-        self.elsewhere = self.elsewhere.split_off(&(oldest, i64::MIN));
-        let key = (other.minute, other.replica);
-        self.elsewhere.insert(key, (other.mailboxes, other.unknown));
+        self.elsewhere = self.elsewhere.split_off(&oldest);
+        let minute = self.elsewhere.entry(other.minute).or_default();
+        minute.record(other.replica, (other.mailboxes, other.unknown));
     }
-}
-
-/// Refuses if more than `percent` of at least `sample` mailboxes do not exist.
-fn check_share(
-    mailboxes: &mut QuotaWindow,
-    unknown: &mut QuotaWindow,
-    percent: u8,
-    sample: u64,
-    now: SystemTime,
-) -> Result<(), Duration> {
-    let (all, unknown) = (mailboxes.total(now), unknown.total(now));
-    if all < sample.max(1) || unknown * 100 <= all * u64::from(percent) {
-        return Ok(());
-    }
-    // Nothing is learned meanwhile, so the sample shrinks until it means nothing.
-    Err(mailboxes.wait_until(sample.max(1) - 1, now).unwrap_or_default())
 }
 
 /// The accounts, by the callers' names.
@@ -227,5 +237,37 @@ mod tests {
         assert_eq!(there.answers_to_tell(100, now)[0].mailboxes, 61, "the whole minute again");
         there.for_caller(&caller("erp"), now).record_answer(false, now);
         assert_eq!(there.answers_to_tell(100, now), [], "one wrong guess is no sign");
+    }
+
+    #[test]
+    fn what_other_replicas_count_is_summed_as_if_it_had_been_counted_here() {
+        let start = SystemTime::UNIX_EPOCH + DAY;
+        let (mut here, mut shared) = (Account::new(start), Account::new(start));
+        for minute in 0..200_u64 {
+            let now = start + MINUTE * u32::try_from(minute).unwrap();
+            for replica in 1..4 {
+                for mailbox in 0..replica {
+                    here.record_answer((minute + mailbox) % 7 == 0, now);
+                }
+                let exist = (0..replica).filter(|mailbox| (minute + mailbox) % 7 == 0).count();
+                let counted = SharedAnswers {
+                    caller: "crm".into(),
+                    replica: i64::try_from(replica).unwrap(),
+                    minute: now.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() / 60,
+                    mailboxes: replica,
+                    unknown: replica - exist as u64,
+                };
+                // The first word of a minute counts no more once another came.
+                shared.merge(&SharedAnswers { mailboxes: 1, unknown: 1, ..counted.clone() });
+                shared.merge(&counted);
+            }
+            for percent in [80, 84, 85, 86, 90] {
+                for sample in [1, 100, 366, 367] {
+                    let one = here.check_unknown(percent, sample, now);
+                    assert_eq!(one, shared.check_unknown(percent, sample, now), "{minute}");
+                }
+            }
+        }
+        assert_eq!(shared.elsewhere.len(), 121, "of two hours");
     }
 }

@@ -102,6 +102,12 @@ impl QuotaWindow {
         self.slots.back().and_then(|(slot, _)| u64::try_from(*slot).ok())
     }
 
+    /// The oldest slot whose events count now.
+    pub(super) fn oldest_slot(&self, now: SystemTime) -> u64 {
+        let oldest = self.slot_of(now).saturating_sub(SLOTS.into());
+        u64::try_from(oldest).unwrap_or(u64::MAX)
+    }
+
     /// The same window with the events of these slots too.
     pub(super) fn merged(&self, more: impl Iterator<Item = (u64, u64)>) -> Self {
         let mut slots: BTreeMap<u128, u64> = self.slots.iter().copied().collect();
