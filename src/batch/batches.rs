@@ -109,14 +109,15 @@ impl Batches {
     pub async fn submit(&self, spec: Spec) -> Result<SubmittedBatch, QueueError> {
         let now = self.context.clock.now();
         let asked = spec.clone();
-        let submission = self.context.queue.submit(BatchId::new(now), spec, now).await?;
-        if let SubmittedBatch::New(batch) = &submission {
-            let (queue, config) = (&self.context.queue, &self.context.config);
-            // Refused, or its caller went away: it is not kept.
-            let unkept = UnkeptBatch::new(queue, &self.tasks, batch.id.clone());
+        let (queue, config) = (&self.context.queue, &self.context.config);
+        // Refused, or its caller went away, also while the store makes it: it is not kept.
+        let id = BatchId::new(now);
+        let unkept = UnkeptBatch::new(queue, &self.tasks, id.clone());
+        let submission = queue.submit(id, spec, now).await?;
+        if matches!(submission, SubmittedBatch::New(_)) {
             limits::may_keep_another(&**queue, config, &asked.owner).await?;
-            unkept.keep();
         }
+        unkept.keep();
         if let SubmittedBatch::Known(batch) = &submission
             && let Some(difference) = batch.spec.difference(&asked)
         {

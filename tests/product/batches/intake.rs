@@ -50,6 +50,40 @@ async fn a_list_whose_sending_breaks_off_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_list_that_is_sent_again_after_its_caller_left_is_never_removed_behind_its_answer() {
+    let product = Product::start().await;
+    let client = product.batch_client().await;
+    for n in 0..30 {
+        let request_id = format!("again-{n}");
+        let parts = || whole(spec(&request_id, Duration::ZERO), &["jane.doe@acme.test"]);
+        let mut leaving = client.clone();
+        let call = leaving.upload_batch(stream::iter(parts()));
+        // Sooner or later: before the rows came, while they are sealed, and after that.
+        let leave = async {
+            for _ in 0..4 * n {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            _ = call => {}
+            () = leave => {}
+        }
+        let send_again = async {
+            loop {
+                let again = client.clone().upload_batch(stream::iter(parts())).await;
+                if let Ok(answer) = again {
+                    return answer.into_inner().batch.unwrap();
+                }
+            }
+        };
+        let batch = tokio::time::timeout(Duration::from_secs(60), send_again).await.unwrap();
+        let results = results_of(&batch.batch_id, ResultOrder::Row);
+        assert_eq!(read(&mut client.clone(), results).await.len(), 1);
+    }
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_taken_is_named_with_its_field() {
     let product = Product::start().await;
     let mut client = product.batch_client().await;
