@@ -134,6 +134,16 @@ fn a_bounce_that_proves_nothing_suppresses_nobody() {
 }
 
 #[test]
+fn a_bounce_counts_though_the_list_that_proves_it_is_read_after_it() {
+    let folder = campaign();
+    fs::write(folder.path().join("sent.csv"), "address\njane.doe@acme.test\n").unwrap();
+    let added = add(&folder, &["Maildir", "sent.csv"]);
+    assert_eq!((&added["taken"], &added["not_counted"]), (&2.into(), &1.into()), "{added}");
+    assert_eq!(added["kinds"]["gone"], 1, "{added}");
+    assert_eq!(verify(&folder, "jane.doe@acme.test")["reason"], "REASON_BOUNCED_BEFORE");
+}
+
+#[test]
 fn a_suppression_list_opts_out_for_good_and_an_erased_address_is_asked_again() {
     let folder = campaign();
     fs::write(folder.path().join("stop.txt"), "jane.doe@acme.test\nnot an address\n").unwrap();

@@ -20,6 +20,10 @@ use crate::verifier::read_reply_rules;
 /// again and again.
 const AT_ONCE: usize = 20_000;
 
+/// Bounces without proof that wait for the end of the last source. Those beyond are not counted,
+/// until they are read again.
+const SET_ASIDE: usize = 100_000;
+
 /// Items that were not understood, and bounces that do not count, that are named.
 const NAMED: usize = 10;
 
@@ -56,6 +60,8 @@ struct Adding<'a> {
     now: std::time::SystemTime,
     waiting: Vec<OutcomeEvent>,
     places: Vec<(String, u64)>,
+    /// Bounces without proof and their places: a later source may name their addresses.
+    unproven: Vec<(OutcomeEvent, (String, u64))>,
     summary: AddSummary,
 }
 
@@ -73,14 +79,15 @@ pub(super) fn run(args: &AddArgs, common: &Common) -> anyhow::Result<bool> {
         now,
         waiting: Vec::new(),
         places: Vec::new(),
+        unproven: Vec::new(),
         summary: AddSummary::default(),
     };
-    for source in &args.sources {
-        let read = reader.read(source, &mut |name, line, item| adding.take(name, line, item));
-        // What was read before a fault is kept.
-        adding.flush()?;
-        read?;
-    }
+    let read = args.sources.iter().try_for_each(|source| {
+        reader.read(source, &mut |name, line, item| adding.take(name, line, item))
+    });
+    // What was read before a fault is kept.
+    adding.finish()?;
+    read?;
     let summary = adding.summary;
     if args.json {
         anstream::println!("{}", serde_json::to_string(&summary)?);
@@ -108,29 +115,57 @@ impl Adding<'_> {
         Ok(())
     }
 
+    /// Adds what is waiting, and sets bounces without proof aside.
     fn flush(&mut self) -> anyhow::Result<()> {
         let events = std::mem::take(&mut self.waiting);
         let places = std::mem::take(&mut self.places);
-        let kinds: Vec<OutcomeKind> = events.iter().map(|event| event.kind).collect();
-        let added = self.runtime.block_on(self.store.add(events, self.trusted, self.now))?;
-        for ((kind, added), (name, line)) in kinds.into_iter().zip(added).zip(places) {
-            match added {
-                AddedEvent::Taken => {
-                    self.summary.taken += 1;
-                    *self.summary.kinds.entry(kind.name()).or_default() += 1;
-                }
-                AddedEvent::Repeated => self.summary.repeated += 1,
-                AddedEvent::NotCounted => {
-                    self.summary.not_counted += 1;
-                    self.leave_out(name, line, "a bounce without proof");
-                }
-                AddedEvent::NoAddress => {
-                    self.summary.not_understood += 1;
-                    self.leave_out(name, line, "the recipient is no address");
-                }
+        let added =
+            self.runtime.block_on(self.store.add(events.clone(), self.trusted, self.now))?;
+        for ((event, added), place) in events.into_iter().zip(added).zip(places) {
+            if added == AddedEvent::NotCounted && self.unproven.len() < SET_ASIDE {
+                self.unproven.push((event, place));
+            } else {
+                self.count(event.kind, added, place);
             }
         }
         Ok(())
+    }
+
+    /// Adds the rest. What proves a bounce may stand in a source behind it, so that bounces without
+    /// proof are judged when all sources are read.
+    fn finish(&mut self) -> anyhow::Result<()> {
+        self.flush()?;
+        let mut unproven = std::mem::take(&mut self.unproven);
+        while !unproven.is_empty() {
+            let rest = unproven.split_off(unproven.len().min(AT_ONCE));
+            let (events, places): (Vec<OutcomeEvent>, Vec<_>) = unproven.into_iter().unzip();
+            let kinds: Vec<OutcomeKind> = events.iter().map(|event| event.kind).collect();
+            let added = self.runtime.block_on(self.store.add(events, self.trusted, self.now))?;
+            for ((kind, added), place) in kinds.into_iter().zip(added).zip(places) {
+                self.count(kind, added, place);
+            }
+            unproven = rest;
+        }
+        Ok(())
+    }
+
+    /// Counts what became of one event.
+    fn count(&mut self, kind: OutcomeKind, added: AddedEvent, (name, line): (String, u64)) {
+        match added {
+            AddedEvent::Taken => {
+                self.summary.taken += 1;
+                *self.summary.kinds.entry(kind.name()).or_default() += 1;
+            }
+            AddedEvent::Repeated => self.summary.repeated += 1,
+            AddedEvent::NotCounted => {
+                self.summary.not_counted += 1;
+                self.leave_out(name, line, "a bounce without proof");
+            }
+            AddedEvent::NoAddress => {
+                self.summary.not_understood += 1;
+                self.leave_out(name, line, "the recipient is no address");
+            }
+        }
     }
 
     fn leave_out(&mut self, source: String, line: u64, why: &'static str) {
@@ -162,7 +197,7 @@ fn print(summary: &AddSummary) {
         anstream::println!(
             "{DIM}Anyone can write a bounce. One counts if it came to an address with a token of \
              `mailvet outcomes token`, or is about an address that a log, a service or a list \
-             of yours named before; --trust-bounces counts all.{DIM:#}"
+             of yours names; --trust-bounces counts all.{DIM:#}"
         );
     }
 }
