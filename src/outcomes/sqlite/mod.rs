@@ -25,7 +25,7 @@ use super::kind::OutcomeKind;
 use super::outcome_table::OutcomeTable;
 use super::store_error::OutcomeStoreError;
 use super::stored_outcome::{
-    LatestOutcomes, NewOutcome, StoredOutcome, VerdictRecord, milliseconds, unsigned,
+    LatestOutcomes, NewOutcome, StoredOutcome, VerdictRecord, milliseconds,
 };
 
 /// The file of outcomes. Cheap to clone.
@@ -185,16 +185,12 @@ impl OutcomeTable for SqliteOutcomes {
         domain: &str,
         since: SystemTime,
     ) -> Result<Vec<(OutcomeKind, u64)>, OutcomeStoreError> {
-        self.read(|connection| {
-            let mut counts = connection.prepare_cached(
-                "SELECT kind, count(*) FROM outcomes WHERE domain = ? AND at > ? GROUP BY kind",
-            )?;
-            let counts = counts.query_map(params![domain, milliseconds(since)], |row| {
-                let (kind, count): (String, i64) = (row.get(0)?, row.get(1)?);
-                Ok((OutcomeKind::from_name(&kind).unwrap_or(OutcomeKind::Unknown), unsigned(count)))
-            });
-            counts?.collect()
-        })
+        let (file, domain) = (Arc::clone(&self.0), domain.to_owned());
+        let count = move || {
+            let counted = tally::count_domain(&file.path, &domain, since);
+            counted.map_err(|error| file.failed(&error))
+        };
+        blocking(count).await?
     }
 
     async fn page(

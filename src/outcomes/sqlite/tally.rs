@@ -1,23 +1,52 @@
-//! Counts verdicts with what became of mail, in one walk over both.
+//! Counts over many rows: verdicts with what became of mail, in one walk over both, and a domain's
+//! outcomes.
 
 use std::path::Path;
 use std::time::SystemTime;
 
-use rusqlite::{Connection, OpenFlags, Row, Rows};
+use rusqlite::{Connection, OpenFlags, Row, Rows, params};
 
 use crate::outcomes::accuracy::{FollowedVerdict, MailFate, OutcomeTallies, TallyBuilder};
 use crate::outcomes::digest::Digest;
 use crate::outcomes::kind::OutcomeKind;
-use crate::outcomes::stored_outcome::{reason, time};
+use crate::outcomes::stored_outcome::{milliseconds, reason, time, unsigned};
 
-/// Counts of all verdicts in the file at `path`. It reads the whole file, by a connection of its
-/// own, so that look-ups go on.
+/// Counts of all verdicts in the file at `path`.
 pub(super) fn count(path: &Path) -> rusqlite::Result<OutcomeTallies> {
+    let connection = open(path)?;
+    let view = connection.unchecked_transaction()?;
+    tally(&view)
+}
+
+/// A connection to read many rows by, so that look-ups go on.
+fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(super::schema::BUSY_TIMEOUT)?;
-    let view = connection.unchecked_transaction()?;
-    tally(&view)
+    Ok(connection)
+}
+
+/// Numbers of a domain's outcomes since that time, by kind. Several sources tell of one mail: of
+/// each mailbox, kind and day the source counts that tells the most.
+pub(super) fn count_domain(
+    path: &Path,
+    domain: &str,
+    since: SystemTime,
+) -> rusqlite::Result<Vec<(OutcomeKind, u64)>> {
+    let connection = open(path)?;
+    let mut counts = connection.prepare(
+        "SELECT kind, sum(most) FROM (
+             SELECT kind, max(told) AS most FROM (
+                 SELECT kind, mailbox, at / 86400000 AS day, count(*) AS told FROM outcomes
+                 WHERE domain = ? AND at > ? GROUP BY kind, mailbox, day, source)
+             GROUP BY kind, mailbox, day)
+         GROUP BY kind",
+    )?;
+    let counts = counts.query_map(params![domain, milliseconds(since)], |row| {
+        let (kind, count): (String, i64) = (row.get(0)?, row.get(1)?);
+        Ok((OutcomeKind::from_name(&kind).unwrap_or(OutcomeKind::Unknown), unsigned(count)))
+    });
+    counts?.collect()
 }
 
 /// A verdict, and the mailbox it is about.

@@ -108,6 +108,7 @@ claims! {
     what_is_exported_comes_back_where_the_key_is_the_same
     what_is_erased_or_forgotten_is_gone
     the_history_of_a_domain_counts_what_was_sent_and_what_came_back
+    a_mail_of_which_two_sources_tell_is_one_mail
     verdicts_are_counted_with_what_became_of_mail_and_forgotten_in_time
     a_bounce_about_an_address_of_a_list_counts
     two_stores_of_one_place_know_the_same
@@ -281,6 +282,18 @@ async fn the_history_of_a_domain_counts_what_was_sent_and_what_came_back(place: 
     }
     let history = store.history("acme.test", now() - DAY * 180).await.unwrap();
     assert_eq!(history, DomainMail { sent: 9, bounced: 2, gone: 1 });
+}
+
+async fn a_mail_of_which_two_sources_tell_is_one_mail(place: TestPlace) {
+    let store = place.open().await;
+    let (gone, delivered) = (OutcomeKind::Gone, OutcomeKind::Delivered);
+    let by = |source, address, kind| OutcomeEvent { source, ..event(address, kind, 1) };
+    add(&store, &["postfix", "bounce"].map(|source| by(source, "jane@acme.test", gone))).await;
+    add(&store, &["postfix", "ses"].map(|source| by(source, "joe@acme.test", delivered))).await;
+    let second = by("postfix", "joe@acme.test", delivered).at(Some(now() - DAY / 2));
+    add(&store, &[second]).await;
+    let history = store.history("acme.test", now() - DAY * 180).await.unwrap();
+    assert_eq!(history, DomainMail { sent: 3, bounced: 1, gone: 1 });
 }
 
 fn given(address: &str, reason: Reason) -> GivenVerdict {
