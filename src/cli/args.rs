@@ -358,11 +358,25 @@ pub(super) struct ManArgs {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
 
     #[test]
     fn the_command_line_is_well_formed() {
-        use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_but_credentials_stands_under_the_service_to_ask() {
+        let credentials = ["ca", "client_cert", "client_key", "api_key_file"];
+        let mut commands = vec![Cli::command()];
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands().cloned());
+            let is_under = |arg: &&clap::Arg| arg.get_help_heading() == Some("The service to ask");
+            let under = command.get_arguments().filter(is_under);
+            let under: Vec<&str> = under.map(|arg| arg.get_id().as_str()).collect();
+            assert!(under.is_empty() || under == credentials, "{}: {under:?}", command.get_name());
+        }
     }
 }

@@ -97,9 +97,6 @@ pub(in crate::cli) struct ListArgs {
     /// it]
     #[arg(long, value_name = "URL", value_parser = server_url, conflicts_with = "sandbox")]
     pub(super) server: Option<String>,
-    /// Trust and credentials for that service
-    #[command(flatten)]
-    pub(super) client: ClientArgs,
     /// Say what the list holds, what DNS says of it and how long a run will take; no mail server is
     /// asked, and nothing is written
     #[arg(long, conflicts_with_all = ["resume", "restart", "sample"])]
@@ -126,6 +123,9 @@ pub(in crate::cli) struct ListArgs {
     /// Ask the sandbox's domains instead of the internet
     #[arg(long)]
     pub(super) sandbox: bool,
+    /// Trust and credentials for that service. The last: its heading holds for what comes after it
+    #[command(flatten)]
+    pub(super) client: ClientArgs,
 }
 
 /// The format of the output.
