@@ -379,4 +379,17 @@ mod tests {
             assert!(under.is_empty() || under == credentials, "{}: {under:?}", command.get_name());
         }
     }
+
+    #[test]
+    fn the_credentials_for_callbacks_may_stand_behind_what_to_do() {
+        for behind in ["--server=http://127.0.0.1:1", "--api-key-file=f", "--ca=f"] {
+            let args = ["mailvet", "callbacks", "list", behind];
+            assert!(Cli::try_parse_from(args).is_ok(), "{behind}");
+        }
+        let args = ["mailvet", "callbacks", "test", "URL", "--client-cert=c", "--client-key=k"];
+        let CliCommand::Callbacks(args) = Cli::try_parse_from(args).unwrap().command else {
+            panic!("another command");
+        };
+        assert_ne!(args.client, ClientArgs::default());
+    }
 }

@@ -27,16 +27,16 @@ use crate::config;
 #[command(next_help_heading = "The service to ask")]
 pub(super) struct ClientArgs {
     /// The authorities to trust with an https:// service, as PEM [default: the public ones]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// The certificate to show, as PEM
-    #[arg(long, value_name = "FILE", requires = "client_key")]
+    #[arg(long, global = true, value_name = "FILE", requires = "client_key")]
     client_cert: Option<PathBuf>,
     /// The private key of that certificate, as PEM
-    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    #[arg(long, global = true, value_name = "FILE", requires = "client_cert")]
     client_key: Option<PathBuf>,
     /// A file that holds the API key to send [default: MAILVET_API_KEY]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
 }
 
