@@ -178,7 +178,12 @@ fn is_of_the_connection(error: &tokio_postgres::Error) -> bool {
 pub(super) fn described(error: &tokio_postgres::Error) -> String {
     if let Some(error) = error.as_db_error() {
         let constraint = error.constraint().map(|name| format!(", constraint {name}"));
-        return format!("SQLSTATE {}{}", error.code().code(), constraint.unwrap_or_default());
+        let code = error.code().code();
+        let told = format!("SQLSTATE {code}{}", constraint.unwrap_or_default());
+        return match sentence(code) {
+            Some(sentence) => format!("{sentence} ({told})"),
+            None => told,
+        };
     }
     let mut words = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -189,5 +194,45 @@ pub(super) fn described(error: &tokio_postgres::Error) -> String {
         }
         source = cause.source();
     }
+    // The driver's words for a server that asks.
+    if words.contains("password missing") {
+        return "it wants a password: name the file that holds it with store.password_file".into();
+    }
     words
+}
+
+/// The meaning of a code that a new setup meets, and what to do.
+fn sentence(code: &str) -> Option<&'static str> {
+    match code {
+        "28P01" => Some(
+            "it does not take the user of store.url with the password in the file of \
+             store.password_file",
+        ),
+        "28000" => Some(
+            "it does not let the user of store.url in: CREATE USER, or allow the user and this \
+             machine in its pg_hba.conf",
+        ),
+        "3D000" => Some("there is no database of this name: CREATE DATABASE"),
+        "42501" => Some("the user of store.url lacks a right: make it the database's OWNER"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_new_setup_fails_at_is_told_with_its_remedy() {
+        for (state, remedy) in [
+            (SqlState::INVALID_PASSWORD, "store.password_file"),
+            (SqlState::INVALID_AUTHORIZATION_SPECIFICATION, "CREATE USER"),
+            (SqlState::INVALID_CATALOG_NAME, "CREATE DATABASE"),
+            (SqlState::INSUFFICIENT_PRIVILEGE, "OWNER"),
+        ] {
+            let code = state.code();
+            assert!(sentence(code).is_some_and(|sentence| sentence.contains(remedy)), "{code}");
+        }
+        assert_eq!(sentence(SqlState::UNIQUE_VIOLATION.code()), None);
+    }
 }

@@ -335,6 +335,15 @@ async fn tls_checks_the_certificate_and_a_password_comes_from_a_file() {
     std::fs::write(&password, "the wrong one").unwrap();
     let wrong = open(&config).err().unwrap();
     assert!(wrong.contains("SQLSTATE 28P01") && !wrong.contains("the wrong one"), "{wrong}");
+    assert!(wrong.contains("store.password_file"), "{wrong}");
+    config.password_file = None;
+    let without = open(&config).err().unwrap();
+    assert!(without.contains("wants a password: name the file"), "{without}");
+    (config.url, config.password_file) =
+        (Some(SERVER.secure_url("nowhere")), Some(password.clone()));
+    std::fs::write(&password, "the right one").unwrap();
+    let nowhere = open(&config).err().unwrap();
+    assert!(nowhere.contains("CREATE DATABASE (SQLSTATE 3D000)"), "{nowhere}");
 }
 
 #[tokio::test]
