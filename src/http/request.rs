@@ -1,7 +1,7 @@
 //! Requests: JSON, a query and the fields of a path to a protobuf message.
 
 use prost::Message as _;
-use prost_reflect::{DynamicMessage, MessageDescriptor, Value};
+use prost_reflect::{DynamicMessage, EnumDescriptor, Kind, MessageDescriptor, Value};
 use serde::Deserializer;
 
 use super::array_count::LongestArray;
@@ -99,15 +99,15 @@ where
 {
     let mut track = serde_path_to_error::Track::new();
     let reader = serde_path_to_error::Deserializer::new(reader, &mut track);
-    DynamicMessage::deserialize(of, reader).map_err(|error| {
+    DynamicMessage::deserialize(of.clone(), reader).map_err(|error| {
         let path = track.path().to_string();
         let path = if path == "." { "" } else { &path };
-        fault(path, &error)
+        fault(&of, path, &error)
     })
 }
 
 /// The fault, in words that name the field.
-fn fault(path: &str, error: &serde_json::Error) -> BadRequest {
+fn fault(of: &MessageDescriptor, path: &str, error: &serde_json::Error) -> BadRequest {
     let text = error.to_string();
     if error.is_syntax() || error.is_eof() {
         return BadRequest::new("", format!("the body is not JSON: {text}"));
@@ -120,7 +120,39 @@ fn fault(path: &str, error: &serde_json::Error) -> BadRequest {
             let field = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
             BadRequest::new(field, "there is no such field; see /openapi.json for those there are")
         }
+        None if text.starts_with("unrecognized enum value") => match enum_at(of, path) {
+            Some(of) => BadRequest::new(path, format!("{text}; give {}", choices(&of))),
+            None => BadRequest::new(path, text),
+        },
         None => BadRequest::new(path, text),
+    }
+}
+
+/// The enum of the field at that path.
+fn enum_at(of: &MessageDescriptor, path: &str) -> Option<EnumDescriptor> {
+    let mut of = of.clone();
+    for name in path.split('.') {
+        let name = name.split('[').next().unwrap_or(name);
+        let field = of.get_field_by_json_name(name).or_else(|| of.get_field_by_name(name))?;
+        match field.kind() {
+            Kind::Message(inner) => of = inner,
+            Kind::Enum(found) => return Some(found),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// `A, B or C`: the names of an enum's values, without the one that says nothing.
+fn choices(of: &EnumDescriptor) -> String {
+    let names: Vec<String> = of
+        .values()
+        .filter(|value| value.number() != 0)
+        .map(|value| value.name().to_owned())
+        .collect();
+    match names.split_last() {
+        Some((last, first)) if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => names.concat(),
     }
 }
 
@@ -164,6 +196,20 @@ mod tests {
         assert_eq!(field(r#"{"address":3}"#), "address");
         let append = |body| encoded(Method::POST, "/v1/batches/x:append", body).unwrap_err().field;
         assert_eq!(append(r#"{"rows":[{"address":"a"},{"addres":"b"}]}"#), "rows[1].addres");
+    }
+
+    #[test]
+    fn a_value_that_an_enum_has_not_is_answered_with_those_it_has() {
+        let refused = |method, url, body| encoded(method, url, body).unwrap_err().message;
+        let depths = "give DEPTH_SYNTAX, DEPTH_DOMAIN or DEPTH_MAILBOX";
+        let body = r#"{"address":"a@b.test","options":{"depth":"domain"}}"#;
+        let message = refused(Method::POST, "/v1/addresses:verify", body);
+        assert!(message.contains("'domain'") && message.ends_with(depths), "{message}");
+        let body = r#"{"outcomes":[{},{"kind":"BOUNCED"}]}"#;
+        let message = refused(Method::POST, "/v1/outcomes:report", body);
+        assert!(message.contains("OUTCOME_KIND_BOUNCED"), "{message}");
+        let message = refused(Method::GET, "/v1/batches/x/results?verdicts=RISKY", "");
+        assert!(message.contains("VERDICT_RISKY"), "{message}");
     }
 
     #[test]
