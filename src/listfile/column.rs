@@ -36,6 +36,16 @@ pub(super) fn choose(
     }
 }
 
+/// The columns beside `chosen` that are called a name for addresses, and hold them.
+pub(super) fn passed_over(profiles: &[Profile], chosen: usize) -> Vec<usize> {
+    let holds_addresses = |profile: &Profile| {
+        profile.addresses * 2 >= profile.filled.max(1)
+            && profile.addresses * 10 > profiles[chosen].addresses
+            && header::tier(&profile.name) >= NameTier::Qualified
+    };
+    (0..profiles.len()).filter(|&i| i != chosen && holds_addresses(&profiles[i])).collect()
+}
+
 /// The column that `asked` names with `--consent-column`.
 pub(super) fn choose_consents(profiles: &[Profile], asked: &str) -> Result<usize, ListFileError> {
     named(profiles, asked).map_err(|error| match error {

@@ -25,6 +25,8 @@ pub struct Layout {
     pub address: AddressColumn,
     /// Further columns of addresses, if the caller named several.
     pub more_addresses: Vec<AddressColumn>,
+    /// Columns that hold addresses too and are not read, if the caller named none.
+    pub passed_over: Vec<AddressColumn>,
     /// The column of the times of consents, if the caller named one.
     pub consents: Option<AddressColumn>,
     /// `true` if it is a table that [`import`](super::import) made of something else.
@@ -241,13 +243,27 @@ impl AddressColumn {
     pub(super) fn unknown() -> Self {
         Self { index: 0, name: String::new(), basis: ColumnBasis::Only, path: Vec::new() }
     }
+
+    fn write_place(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            write!(f, "column {}", self.index + 1)?;
+        } else {
+            f.write_str("key")?;
+        }
+        if self.name.is_empty() { Ok(()) } else { write!(f, " {:?}", self.name) }
+    }
 }
 
 impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let gzip = if self.gzip { ", gzip" } else { "" };
         write!(f, "{}, {}{gzip}; addresses in {}", self.format, self.encoding, self.address)?;
-        self.more_addresses.iter().try_for_each(|column| write!(f, " and {column}"))
+        self.more_addresses.iter().try_for_each(|column| write!(f, " and {column}"))?;
+        self.passed_over.iter().try_for_each(|column| {
+            f.write_str("; ")?;
+            column.write_place(f)?;
+            f.write_str(" holds addresses too, and is read if both are named")
+        })
     }
 }
 
@@ -273,14 +289,7 @@ impl fmt::Display for Format {
 
 impl fmt::Display for AddressColumn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() {
-            write!(f, "column {}", self.index + 1)?;
-        } else {
-            f.write_str("key")?;
-        }
-        if !self.name.is_empty() {
-            write!(f, " {:?}", self.name)?;
-        }
+        self.write_place(f)?;
         f.write_str(match self.basis {
             ColumnBasis::Asked => "",
             ColumnBasis::Only => " (the only one)",

@@ -49,6 +49,7 @@ impl<R: Read> Reader<R> {
             columns: columns(&shown),
             address: AddressColumn::unknown(),
             more_addresses: Vec::new(),
+            passed_over: Vec::new(),
             consents: None,
             is_imported: options.is_imported,
             preamble,
@@ -66,7 +67,9 @@ impl<R: Read> Reader<R> {
         reader.skip_head(dialect.is_some_and(|dialect| dialect.has_header))?;
         // A first row without an end is worth saying before anything that was read into it.
         reader.record()?;
-        (reader.layout.address, reader.layout.more_addresses) = columns_of_addresses?;
+        let AddressColumns { first, more, passed_over } = columns_of_addresses?;
+        (reader.layout.address, reader.layout.more_addresses) = (first, more);
+        reader.layout.passed_over = passed_over;
         reader.scan.cell = reader.layout.address.index;
         reader.layout.consents = consents?;
         Ok(reader)
@@ -309,15 +312,26 @@ fn columns(shown: &Shown) -> Vec<String> {
     }
 }
 
-/// The column of addresses, and further ones if several are asked for.
-fn address_columns(
-    shown: &Shown,
-    asked: Option<&str>,
-) -> Result<(AddressColumn, Vec<AddressColumn>), ListFileError> {
+/// The columns with addresses.
+struct AddressColumns {
+    first: AddressColumn,
+    /// Further ones, if several are asked for.
+    more: Vec<AddressColumn>,
+    /// Those that hold addresses too, if none was asked for.
+    passed_over: Vec<AddressColumn>,
+}
+
+fn address_columns(shown: &Shown, asked: Option<&str>) -> Result<AddressColumns, ListFileError> {
     let (chosen, basis) = column::choose(&shown.profiles, asked)?;
-    let mut columns = chosen.into_iter().map(|chosen| seen_column(shown, chosen, basis));
+    let passed_over = match chosen[..] {
+        [only] if basis != ColumnBasis::Asked => column::passed_over(&shown.profiles, only),
+        _ => Vec::new(),
+    };
+    let seen = |column: usize| seen_column(shown, column, basis);
+    let passed_over = passed_over.into_iter().map(seen).collect();
+    let mut columns = chosen.into_iter().map(seen);
     let first = columns.next().unwrap_or_else(AddressColumn::unknown);
-    Ok((first, columns.collect()))
+    Ok(AddressColumns { first, more: columns.collect(), passed_over })
 }
 
 /// The column of the times of consents, if one is asked for.

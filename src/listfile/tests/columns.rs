@@ -25,6 +25,25 @@ fn a_name_decides_between_columns_that_hold_addresses_alike() {
 }
 
 #[test]
+fn a_further_column_of_addresses_is_named_and_read_on_demand_alone() {
+    for (names, second) in [("mail,mail2", "mail2"), ("Email 1,Email 2", "Email 2")] {
+        let file = format!("{names}\na@acme.test,b@acme.test\nc@acme.test,d@acme.test\n");
+        let told = open(file.as_bytes()).layout().to_string();
+        let note = format!("; column 2 {second:?} holds addresses too, and is read if both");
+        assert!(told.contains(&note), "{told}");
+    }
+    let rows = |second: &str| {
+        let row = |n| format!("{{\"email\":\"a{n}@acme.test\",\"email2\":\"{second}\"}}\n");
+        open((0..9).map(row).collect::<String>().as_bytes()).layout().to_string()
+    };
+    assert!(rows("b@acme.test").contains("; key \"email2\" holds"), "{}", rows("b@acme.test"));
+    assert!(!rows("none").contains("email2"));
+    let owners = "Owner Email,Email\nrep@acme.test,a@acme.test\nrep@acme.test,b@acme.test\n";
+    let told = open(owners.as_bytes()).layout().to_string();
+    assert!(!told.contains("too"), "somebody else's: {told}");
+}
+
+#[test]
 fn the_address_of_an_owner_is_not_taken_for_that_of_a_customer_however_few_have_one() {
     let mut file = "Name,Email,Owner Email\n".to_owned();
     for n in 0..300 {
