@@ -79,11 +79,19 @@ pub(super) fn message(error: &anyhow::Error) -> String {
     printable(&text).replace("\\u{a}", "\n")
 }
 
+/// The credentials that commands take.
+const CREDENTIALS: &str = "here: MAILVET_API_KEY or --api-key-file FILE, or --client-cert FILE \
+     with --client-key FILE";
+
 /// What an error says. A service's refusal is its message; the code and the metadata beside it are
 /// for programs.
 fn sentence(error: &(dyn std::error::Error + 'static)) -> String {
     match error.downcast_ref::<tonic::Status>() {
         Some(status) if status.message().is_empty() => status.code().to_string(),
+        // A service tells its callers of metadata, which nobody can set at a command line.
+        Some(status) if status.code() == tonic::Code::Unauthenticated => {
+            format!("{} ({CREDENTIALS})", status.message())
+        }
         Some(status) => status.message().to_owned(),
         None => error.to_string(),
     }
@@ -126,12 +134,19 @@ mod tests {
 
     #[test]
     fn a_refusal_of_the_service_is_its_message_without_its_code() {
-        let refused = || tonic::Status::unauthenticated("show an API key");
-        assert_eq!(message(&refused().into()), "show an API key");
+        let refused = || tonic::Status::permission_denied("ask for another key");
+        assert_eq!(message(&refused().into()), "ask for another key");
         let error = anyhow::Error::new(refused()).context("https://vet.example");
-        assert_eq!(message(&error), "https://vet.example: show an API key");
+        assert_eq!(message(&error), "https://vet.example: ask for another key");
         let silent = tonic::Status::new(tonic::Code::Unimplemented, "");
         assert!(!message(&silent.into()).is_empty());
+    }
+
+    #[test]
+    fn a_service_that_wants_a_key_is_answered_with_the_flags_that_show_one() {
+        let refused = message(&tonic::Status::unauthenticated("send an API key").into());
+        assert!(refused.starts_with("send an API key (here: MAILVET_API_KEY"), "{refused}");
+        assert!(refused.contains("--api-key-file") && refused.contains("--client-cert"));
     }
 
     #[test]
