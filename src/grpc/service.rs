@@ -167,7 +167,7 @@ impl VerificationService for VerificationHandler {
                 let report = Some(convert::domain(&report));
                 Ok(Response::new(VerifyDomainResponse { report }))
             }
-            Err(DomainError::Invalid(error)) => {
+            Err(error @ DomainError::Invalid(_)) => {
                 let details = ErrorDetails::with_bad_request_violation("domain", error.to_string());
                 let message = format!("domain: {error}");
                 Err(Status::with_error_details(tonic::Code::InvalidArgument, message, details))

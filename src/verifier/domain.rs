@@ -9,7 +9,7 @@ use futures_util::stream;
 
 use super::profile::listed;
 use super::{Verifier, has_disposable_exchanger};
-use crate::address::{DomainName, SyntaxError};
+use crate::address::{DomainName, SyntaxError, SyntaxErrorKind};
 use crate::cache::Cached;
 use crate::dns::{DnsFailure, DomainFacts, Exchanger, Route};
 use crate::posture::{ParkingService, PostureGap, PostureReport, PostureState};
@@ -84,11 +84,23 @@ pub enum ExchangerFailure {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DomainError {
     /// It is not a domain name.
-    #[error("{0}")]
+    #[error("{}", sentence(.0))]
     Invalid(#[from] SyntaxError),
     /// DNS could not tell.
     #[error("the domain could not be looked up: {0}")]
     Dns(#[from] DnsFailure),
+}
+
+/// The fault of a name that stands by itself, and in no address.
+fn sentence(error: &SyntaxError) -> String {
+    match error.kind {
+        SyntaxErrorKind::MultipleAt => {
+            "a domain is wanted, without a mailbox: what stands behind the @".to_owned()
+        }
+        SyntaxErrorKind::DomainEmpty => "the domain is empty".to_owned(),
+        SyntaxErrorKind::Whitespace => "there is a space in the domain or around it".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 impl Verifier {

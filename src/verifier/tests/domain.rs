@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::Bench;
+use crate::address::DomainName;
 use crate::prober::tests::exchanger::Rules;
 use crate::verdict::Reason;
-use crate::verifier::{DomainOptions, ExchangerFailure};
+use crate::verifier::{DomainError, DomainOptions, ExchangerFailure};
 
 #[tokio::test(start_paused = true)]
 async fn a_domain_with_a_thousand_exchangers_costs_twenty_lookups() {
@@ -39,4 +40,13 @@ async fn the_destination_of_a_domain_is_where_its_recipients_are_asked() {
         let destination = bench.verifier.destination(&domain, options.deadline).await;
         assert_eq!(destination, asked.evidence.exchanger.map(|host| host.registrable()));
     }
+}
+
+#[test]
+fn an_address_in_the_place_of_a_domain_is_told_what_is_wanted() {
+    let told = |name| DomainError::from(DomainName::parse(name).unwrap_err()).to_string();
+    assert!(told("jane@acme.test").starts_with("a domain is wanted, without a mailbox"));
+    assert_eq!(told(""), "the domain is empty");
+    assert!(told("acme .test").contains("space in the domain"));
+    assert!(told("acme..test").contains("(at byte 5)"), "{}", told("acme..test"));
 }
