@@ -249,8 +249,8 @@ pub(super) struct AccuracyArgs {
 /// `mailvet config`
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
-    /// Check instead of print: name everything for which `serve` would refuse to start; exit status
-    /// 0 if there is nothing, 1 if there is
+    /// Check instead of print: name everything in the configuration for which `serve` would refuse
+    /// to start; exit status 0 if there is nothing, 1 if there is
     #[arg(long)]
     pub(super) check: bool,
 }

@@ -41,7 +41,7 @@ fn check(config: &Config) -> bool {
         anstream::println!("{problem}");
     }
     if problems.is_empty() {
-        anstream::println!("serve would start with this configuration");
+        anstream::println!("nothing in this configuration keeps serve from starting");
     }
     problems.is_empty()
 }
