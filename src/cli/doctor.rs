@@ -63,16 +63,18 @@ pub(super) async fn run(args: DoctorArgs, common: &Common) -> anyhow::Result<boo
     Ok(report.status() != Status::Fail)
 }
 
+/// The check of a shared database, which verdicts do not depend on.
+const STORE: &str = "store";
+
 /// What the settings of a shared database mean for what is kept and what is deleted.
 async fn look_at_store(store: &StoreConfig) -> Vec<Diagnosis> {
-    const ID: &str = "store";
     if store.url.is_none() {
         return Vec::new();
     }
     match postgres::look_at_settings(store).await {
-        Ok(found) => found.into_iter().map(|finding| diagnosis(ID, finding)).collect(),
+        Ok(found) => found.into_iter().map(|finding| diagnosis(STORE, finding)).collect(),
         Err(error) => vec![
-            Diagnosis::fail(ID, error.to_string())
+            Diagnosis::fail(STORE, error.to_string())
                 .means("no batch can be taken or worked on")
                 .remedy("see `mailvet store check`"),
         ],
@@ -218,7 +220,11 @@ fn print_advice(finding: &Diagnosis) {
 
 /// The report in a sentence. What could not be looked at is not said to be well.
 fn sum(report: &Report) -> (Style, String) {
+    let mut failed = report.findings.iter().filter(|finding| finding.status == Status::Fail);
     match (report.status(), report.count(Status::Skipped)) {
+        (Status::Fail, _) if failed.all(|finding| finding.id == STORE) => {
+            (BAD, "the database of store.url will not do: see FAIL".to_owned())
+        }
         (Status::Fail, _) => (BAD, "verdicts will suffer: see FAIL".to_owned()),
         (Status::Warn, _) => (CAREFUL, "it works, and could be better: see warn".to_owned()),
         (Status::Pass | Status::Skipped, 0) => (GOOD, "all is well".to_owned()),
@@ -261,6 +267,15 @@ mod tests {
         assert!(two.contains("2 checks could not look"), "{two}");
         let warn = Diagnosis::warn("c", "not so good");
         assert!(said(vec![warn, skipped()]).ends_with("see warn"));
+    }
+
+    #[test]
+    fn a_database_that_fails_is_not_said_to_cost_verdicts() {
+        let said = |findings: Vec<Diagnosis>| sum(&Report { findings }).1;
+        let store = || Diagnosis::fail(STORE, "fsync is off");
+        assert!(said(vec![Diagnosis::pass("a", "right"), store()]).contains("store.url"));
+        let both = said(vec![store(), Diagnosis::fail("port_25_ipv4", "closed")]);
+        assert_eq!(both, "verdicts will suffer: see FAIL");
     }
 
     #[test]
