@@ -50,6 +50,17 @@ fn outcomes_read_takes_standard_input_and_tells_people() {
 }
 
 #[test]
+fn outcomes_read_points_from_a_log_to_the_command_that_takes_it() {
+    let log = "2026-11-28T09:00:00+00:00 mx postfix/smtp[1]: 4F: to=<jane@acme.test>, \
+        relay=mx.acme.test[192.0.2.1]:25, delay=1, dsn=5.1.1, status=bounced (host said: 550 no)\n";
+    for (source, is_for_add) in [(log, true), ("[{\"event\": \"x\"}]\n", true), (BOUNCE, false)] {
+        let output = process::run(Path::new("."), &["outcomes", "read", "-"], source.as_bytes());
+        let said = text(&output.stderr);
+        assert_eq!(said.contains("`mailvet outcomes add` takes it"), is_for_add, "{said}");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let output = process::run(Path::new("."), &["outcomes", "read", "no-such.eml"], b"");
     assert_eq!(output.status.code(), Some(2));

@@ -36,6 +36,7 @@ pub(super) fn run(args: &ReadArgs, common: &Common) -> anyhow::Result<bool> {
         if file == Path::new("-") {
             let mut mail = Vec::new();
             stdin().lock().take(MAX_MAIL as u64).read_to_end(&mut mail)?;
+            point_to_add("-", &mail);
             show("-", &mail, &classifier, args.jsonl)?;
         } else if file.is_dir() {
             for mail in mails::files_of(file)? {
@@ -66,7 +67,26 @@ fn show_file(file: &Path, classifier: &Classifier, is_jsonl: bool) -> anyhow::Re
         let input = BufReader::new(std::fs::File::open(file)?);
         return mails::split_mbox(input, |_, mail| show(&name, mail, classifier, is_jsonl));
     }
+    point_to_add(&name, &mail);
     show(&name, &mail, classifier, is_jsonl)
+}
+
+/// Says of a log, a table or the events of a service that another command takes them: read as a
+/// mail, they are an empty answer.
+fn point_to_add(name: &str, text: &[u8]) {
+    let has_events = match readers::form(text) {
+        SourceForm::Mail | SourceForm::Mbox => false,
+        SourceForm::Json => true,
+        SourceForm::Lines => {
+            let text = String::from_utf8_lossy(text);
+            let first = text.lines().find(|line| !line.trim().is_empty());
+            first.is_some_and(|line| readers::line_reader(line, OutcomeKind::Sent).is_some())
+        }
+    };
+    if has_events {
+        let name = printable(name);
+        anstream::eprintln!("{DIM}{name}: no mail; `mailvet outcomes add` takes it{DIM:#}");
+    }
 }
 
 fn show(name: &str, mail: &[u8], classifier: &Classifier, is_jsonl: bool) -> anyhow::Result<()> {
