@@ -27,7 +27,10 @@ impl LineReader for PostfixLog {
         let Some(last) = between(line, " to=<", ">") else { return nothing };
         let address = between(line, " orig_to=<", ">").filter(|a| a.contains('@')).unwrap_or(last);
         let (status, words) = status.split_once(' ').unwrap_or((status, ""));
-        let words = words.trim().trim_start_matches('(').trim_end_matches(')');
+        let words = words.trim();
+        // One pair of brackets is the log's; the words end with one of their own.
+        let words = words.strip_prefix('(').unwrap_or(words);
+        let words = words.strip_suffix(')').unwrap_or(words);
         let dsn = between(line, " dsn=", ",").and_then(|dsn| dsn.parse().ok());
         let kind = match status {
             // Handed to a filter or a mailbox of this host: its own story follows, or none.

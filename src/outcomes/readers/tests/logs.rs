@@ -22,6 +22,14 @@ Nov 28 09:00:04 mx postfix/smtp[2]: 4D: to=<j@elsewhere.test>, orig_to=<bob@acme
 }
 
 #[test]
+fn words_of_postfix_keep_the_brackets_that_are_theirs() {
+    let line = "Nov 28 09:00:01 mx postfix/smtp[2]: 4A: to=<jane@acme.test>, dsn=5.1.1, \
+                status=bounced (host mx said: 550 5.1.1 no (in reply to RCPT TO command))";
+    let read = postfix::PostfixLog.read_line(Classifier::builtin(), line, now());
+    assert!(events(read)[0].words.ends_with("no (in reply to RCPT TO command)"));
+}
+
+#[test]
 fn exim_logs_are_read() {
     let log = "\
 2026-11-28 09:00:00 1P1ceB-000FL1-4q <= news@sender.test U=mail P=local S=1000
