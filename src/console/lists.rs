@@ -15,7 +15,7 @@ use super::parts::{PREFIX, SiteParts};
 use super::survey::survey;
 use super::visit::{Answered, Visit};
 use crate::campaign::duration;
-use crate::http::{ArrivedList, FormHead, ListUploads, RequestForm};
+use crate::http::{ArrivedList, FormHead, ListUploads, NO_FOLDER, RequestForm};
 use crate::proto::{SendPolicy, UploadBatchResponse, UploadListRequest};
 
 /// Takes a list to disk, and reads it.
@@ -44,7 +44,7 @@ pub(super) async fn receive(site: &SiteParts, visit: &Visit, body: Body) -> Answ
 
 fn uploads(site: &SiteParts) -> Result<&ListUploads, Status> {
     let uploads = site.uploads.as_ref();
-    uploads.ok_or_else(|| Status::unimplemented("this service takes no list files"))
+    uploads.ok_or_else(|| Status::unimplemented(NO_FOLDER))
 }
 
 /// Reads a list. The room is held until that is done, also when nobody waits for it any more.

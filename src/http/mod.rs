@@ -40,7 +40,9 @@ pub(crate) use download::{ListDownload, RowSelection};
 pub use layer::HttpLayer;
 pub use local::LocalAnswers;
 pub(crate) use own_call::{AdmittedCall, CallOrigin, DecodedStream, OwnServices};
-pub(crate) use upload::{ArrivedList, ColumnQuestion, FormHead, ListUploads, sent_address};
+pub(crate) use upload::{
+    ArrivedList, ColumnQuestion, FormHead, ListUploads, NO_FOLDER, sent_address,
+};
 
 pub(crate) use answer::http_status;
 pub(crate) use body::{BodyReader, RequestForm};

@@ -133,10 +133,8 @@ impl Translation {
             return refuse(parts, refuse_method(&[Method::POST]));
         }
         let Some(uploads) = &self.uploads else {
-            let message = "this service takes no list files";
-            let answer =
-                LocalAnswer::refuse(Code::Unimplemented, StatusCode::NOT_IMPLEMENTED, message);
-            return refuse(parts, answer);
+            let (code, status) = (Code::Unimplemented, StatusCode::NOT_IMPLEMENTED);
+            return refuse(parts, LocalAnswer::refuse(code, status, upload::NO_FOLDER));
         };
         match uploads.begin(&parts, body) {
             Ok((body, upload)) => {

@@ -43,6 +43,10 @@ use crate::proto::{ListFindings, UploadBatchResponse, UploadListRequest, UploadL
 /// The call that it becomes.
 pub(super) const RPC_PATH: &str = "/mailvet.v1.BatchService/UploadBatch";
 
+/// The refusal of a service that has nowhere to put a list file.
+pub(crate) const NO_FOLDER: &str = "this service takes no list files, for it has no folder to keep \
+     them in: start it with --data-dir";
+
 /// Pages that are read ahead.
 const AHEAD: usize = 2;
 
