@@ -19,6 +19,7 @@ use super::render::message;
 use super::scratch::scratch_folder;
 use crate::app::{self, App};
 use crate::batch::Batches;
+use crate::batch::postgres::DatabaseTarget;
 use crate::config::{self, Config};
 use crate::grpc::{self, server::Drained};
 use crate::metrics;
@@ -169,7 +170,7 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
     let batches = store.open(app).await?;
     app.call_back(&batches)?;
     let services = app.services(&batches)?;
-    tracing::info!(sandbox = args.sandbox, data_dir = store.place(), "the batches are open");
+    store.log_open(app, args.sandbox);
     let shutdown = CancellationToken::new();
     let serving =
         grpc::serve(listener, services, app.config.server.clone(), app.clock, shutdown.clone());
@@ -272,12 +273,29 @@ impl Store {
         }
     }
 
-    /// The place as the log names it.
-    fn place(&self) -> String {
+    fn log_open(&self, app: &App, is_sandbox: bool) {
+        let (data_dir, database) = (self.folder(app), self.database(app));
+        tracing::info!(sandbox = is_sandbox, data_dir, store = database, "the batches are open");
+    }
+
+    /// The folder of batches or of uploaded lists, as the log names it.
+    fn folder(&self, app: &App) -> Option<String> {
+        let folder = match self {
+            Self::Kept(dir) => Some(dir.as_path()),
+            Self::Scratch(dir) => Some(dir.path()),
+            Self::Shared => app.config.batch.data_dir.as_deref(),
+        };
+        folder.map(|dir| dir.display().to_string())
+    }
+
+    /// The database, as the log names it.
+    fn database(&self, app: &App) -> Option<String> {
         match self {
-            Self::Kept(dir) => dir.display().to_string(),
-            Self::Scratch(dir) => dir.path().display().to_string(),
-            Self::Shared => "store.url".to_owned(),
+            Self::Kept(_) | Self::Scratch(_) => None,
+            Self::Shared => {
+                let target = DatabaseTarget::read(&app.config.store).ok()?;
+                Some(target.place().to_owned())
+            }
         }
     }
 }
