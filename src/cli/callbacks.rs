@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
+
 use super::args::{CallbacksArgs, CallbacksCommand};
 use super::client::Client;
 use super::common::Common;
 use super::health;
+use super::render::{DIM, printable};
 use crate::proto::callback_service_client::CallbackServiceClient;
 use crate::proto::names::enum_name;
 use crate::proto::{Callback, ListCallbacksRequest, ResendCallbackRequest, TestCallbackRequest};
@@ -26,23 +29,30 @@ pub(super) async fn run(args: CallbacksArgs, common: &Common) -> anyhow::Result<
     match args.command {
         CallbacksCommand::List => list(&mut client).await,
         CallbacksCommand::Resend { callback_id } => {
-            let request = ResendCallbackRequest { callback_id };
-            let resent = client.resend_callback(request).await?.into_inner().callback;
-            print(&resent.unwrap_or_default());
+            let request = ResendCallbackRequest { callback_id: callback_id.clone() };
+            let resent = client.resend_callback(request).await.with_context(|| callback_id)?;
+            print(&resent.into_inner().callback.unwrap_or_default());
             Ok(true)
         }
         CallbacksCommand::Test { url } => {
-            let answer = client.test_callback(TestCallbackRequest { url }).await?.into_inner();
-            anstream::println!("{}", answer.result);
+            let request = TestCallbackRequest { url: url.clone() };
+            let answer = client.test_callback(request).await?.into_inner();
+            anstream::println!("{}", trial(&url, answer.delivered, &answer.result));
             Ok(answer.delivered)
         }
     }
 }
 
+/// What a trial came to, in one line.
+fn trial(url: &str, is_taken: bool, result: &str) -> String {
+    let fate = if is_taken { "taken" } else { "not taken" };
+    printable(&format!("{url}: {fate}: {result}"))
+}
+
 /// Prints all of them; `false` if one of them was given up or switched off.
 async fn list(client: &mut CallbackServiceClient<Client>) -> anyhow::Result<bool> {
     let mut page_token = String::new();
-    let mut is_well = true;
+    let (mut is_well, mut is_first) = (true, true);
     loop {
         let request = ListCallbacksRequest { page_size: PAGE, page_token };
         let page = client.list_callbacks(request).await?.into_inner();
@@ -50,6 +60,10 @@ async fn list(client: &mut CallbackServiceClient<Client>) -> anyhow::Result<bool
             is_well &= !["given_up", "switched_off"].contains(&&*state(callback));
             print(callback);
         }
+        if is_first && page.callbacks.is_empty() {
+            anstream::eprintln!("{DIM}no batch of yours has had a callback{DIM:#}");
+        }
+        is_first = false;
         page_token = page.next_page_token;
         if page_token.is_empty() {
             return Ok(is_well);
@@ -77,4 +91,17 @@ fn print(callback: &Callback) {
         callback.url.clone(),
     ];
     anstream::println!("{}", fields.join("\t"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trial_names_its_url_and_whether_it_was_taken() {
+        let url = "https://crm.example.com/mailvet";
+        assert_eq!(trial(url, true, "204"), "https://crm.example.com/mailvet: taken: 204");
+        let failed = trial(url, false, "its host has no address");
+        assert_eq!(failed, format!("{url}: not taken: its host has no address"));
+    }
 }

@@ -77,7 +77,10 @@ impl LineReader for EventTable {
             named => kind(classifier, named, words),
         };
         let Some(kind) = kind else {
-            return ReadItem::NotUnderstood("a kind that is not known");
+            return ReadItem::NotUnderstood(
+                "a kind that is not known; sent, delivered, bounced, deferred, complained, \
+                 unsubscribed are",
+            );
         };
         let at = match time::from_cell(cell(self.at)) {
             Ok(at) => at,
