@@ -41,10 +41,35 @@ pub(super) fn registration(report: &RegistrationReport) -> String {
             }
         }
     }
-    parts.extend(registration.source.as_deref().map(|source| format!("says {source}")));
+    // A registry that did not answer says nothing.
+    let verb = match &registration.state {
+        RegistrationState::Unknown(_) => "asked:",
+        RegistrationState::NotRegistered | RegistrationState::Registered(_) => "says",
+    };
+    parts.extend(registration.source.as_deref().map(|source| format!("{verb} {source}")));
     let line = parts.join("; ");
     match note {
         Some(note) => format!("{line}: {note}"),
         None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::DomainName;
+    use crate::registration::{Registration, RegistrationGap};
+
+    #[test]
+    fn a_registry_that_did_not_answer_is_not_said_to_say_so() {
+        let line = |state| {
+            let domain = DomainName::parse("acme.test").unwrap();
+            let source = Some("rdap.example".into());
+            let told = Registration { domain, state, source, asked_at: None };
+            registration(&RegistrationReport { registration: told, note: None })
+        };
+        let unknown = line(RegistrationState::Unknown(RegistrationGap::RegistryUnavailable));
+        assert!(unknown.ends_with("; asked: rdap.example"), "{unknown}");
+        assert_eq!(line(RegistrationState::NotRegistered), "no such domain; says rdap.example");
     }
 }

@@ -111,7 +111,7 @@ impl RegistryClient {
             request = request.header(IF_NONE_MATCH, etag);
         }
         let answer = self.exchange(&url, request, BOOTSTRAP_LIMITS).await;
-        read_bootstrap(&answer.map_err(|failure| failure.to_string())?)
+        read_bootstrap(&answer.map_err(|failure| format!("{}: {failure}", self.bootstrap_url))?)
     }
 }
 
