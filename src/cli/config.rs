@@ -19,9 +19,13 @@ pub(super) fn run(args: &ConfigArgs, common: &Common) -> anyhow::Result<bool> {
         return Ok(check(&config));
     }
     let secrets = take_secrets(&mut config);
+    let has_secrets = !secrets.is_empty();
     let text = config::commented(&config).context("the configuration cannot be printed")?;
     for key in secrets {
         anstream::println!("# {key} is set, and not shown: it is a secret");
+    }
+    if has_secrets {
+        anstream::println!();
     }
     anstream::print!("{text}");
     Ok(true)

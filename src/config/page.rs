@@ -13,6 +13,9 @@ use super::Config;
 /// Every key with its meaning, in the order of the types.
 const SETTINGS: &str = include_str!("settings.txt");
 
+/// The longest line of a comment, in characters.
+const LONGEST_LINE: usize = 92;
+
 /// A key, and what it means.
 struct Setting<'a> {
     path: &'a str,
@@ -66,8 +69,8 @@ fn section(settings: &[Setting<'_>], prefix: &str, table: &Table, text: &mut Str
                 lists.push((setting, items, elements));
             }
             value => {
-                comment(&setting.meaning, text);
-                comment(&elements, text);
+                comment(&setting.meaning, "# ", "# ", text);
+                comment_elements(&elements, text);
                 // Writing to a String cannot fail.
                 let _ = match value {
                     Some(value) => writeln!(text, "{name} = {value}"),
@@ -78,8 +81,8 @@ fn section(settings: &[Setting<'_>], prefix: &str, table: &Table, text: &mut Str
     }
     for (setting, items, elements) in lists {
         text.push('\n');
-        comment(&setting.meaning, text);
-        comment(&elements, text);
+        comment(&setting.meaning, "# ", "# ", text);
+        comment_elements(&elements, text);
         for item in items {
             let _ = writeln!(text, "[[{}]]", setting.path);
             for (name, value) in item.as_table().into_iter().flatten() {
@@ -89,32 +92,47 @@ fn section(settings: &[Setting<'_>], prefix: &str, table: &Table, text: &mut Str
     }
     for setting in sections {
         let name = &setting.path[prefix.len()..];
-        text.push('\n');
-        comment(&setting.meaning, text);
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        comment(&setting.meaning, "# ", "# ", text);
         let _ = writeln!(text, "[{}]", setting.path);
         let below = table.get(name).and_then(Value::as_table).cloned().unwrap_or_default();
         section(settings, &format!("{}.", setting.path), &below, text);
     }
 }
 
-fn comment<S: AsRef<str>>(lines: &[S], text: &mut String) {
-    for line in lines {
-        let _ = writeln!(text, "{}", format!("# {}", line.as_ref()).trim_end());
+/// Writes the lines as one paragraph, behind `first` and then behind `next`: where they end is a
+/// matter of the source that they come from.
+fn comment(lines: &[&str], first: &str, next: &str, text: &mut String) {
+    let mut line = first.to_owned();
+    let mut is_begun = false;
+    for word in lines.iter().flat_map(|line| line.split_whitespace()) {
+        if is_begun && line.chars().count() + 1 + word.chars().count() > LONGEST_LINE {
+            let _ = writeln!(text, "{line}");
+            next.clone_into(&mut line);
+        } else if is_begun {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_begun = true;
+    }
+    if is_begun {
+        let _ = writeln!(text, "{line}");
     }
 }
 
-/// The keys of each element of a list, with their meanings.
-fn elements(settings: &[Setting<'_>], list: &str) -> Vec<String> {
+/// The keys of each element of a list, by name.
+fn elements<'a>(settings: &'a [Setting<'a>], list: &str) -> Vec<(&'a str, &'a Setting<'a>)> {
     let prefix = format!("{list}[].");
-    let mut lines = Vec::new();
-    for setting in settings {
-        let Some(name) = setting.path.strip_prefix(&prefix) else { continue };
-        for (n, meaning) in setting.meaning.iter().enumerate() {
-            let label = if n == 0 { format!("{name}: ") } else { "  ".to_owned() };
-            lines.push(format!("  {label}{meaning}"));
-        }
+    let named = settings.iter().map(|setting| (setting.path.strip_prefix(&prefix), setting));
+    named.filter_map(|(name, setting)| Some((name?, setting))).collect()
+}
+
+fn comment_elements(elements: &[(&str, &Setting<'_>)], text: &mut String) {
+    for (name, setting) in elements {
+        comment(&setting.meaning, &format!("#   {name}: "), "#     ", text);
     }
-    lines
 }
 
 #[cfg(test)]
@@ -131,6 +149,25 @@ mod tests {
             let page = commented(&config).unwrap();
             assert_eq!(toml::from_str::<Config>(&page).unwrap(), config, "{page}");
         }
+    }
+
+    #[test]
+    fn comments_are_paragraphs_of_whole_lines() {
+        let page = commented(&Config::default()).unwrap();
+        assert!(page.starts_with("# "), "{page}");
+        let (mut before, mut cut) = ("", Vec::new());
+        for line in page.lines() {
+            let is_prose = |line: &str| line.starts_with("# ") && !line.ends_with('=');
+            let word = line.trim_start_matches(['#', ' ']).split(' ').next().unwrap_or_default();
+            let fits = before.chars().count() + 1 + word.chars().count() <= LONGEST_LINE;
+            let is_element = word.ends_with(':');
+            if is_prose(before) && is_prose(line) && !is_element && fits {
+                cut.push(before);
+            }
+            assert!(line.chars().count() <= LONGEST_LINE || !is_prose(line), "{line}");
+            before = line;
+        }
+        assert!(cut.is_empty(), "{cut:#?}");
     }
 
     #[test]
