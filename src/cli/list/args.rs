@@ -62,7 +62,7 @@ pub(in crate::cli) struct ListArgs {
     #[arg(long, value_name = "BOOL")]
     pub(super) header: Option<bool>,
     /// Number of lines above the header that are no rows [default: notes are found]
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub(super) skip_rows: usize,
     /// Depth of the verification
     #[arg(long, value_enum, default_value = "mailbox")]
