@@ -14,10 +14,11 @@ pub enum TlsDemand {
 }
 
 impl TlsDemand {
+    /// The clause of what asks for TLS.
     fn words(self) -> &'static str {
         match self {
-            Self::MtaSts => "the domain's MTA-STS policy",
-            Self::Dane => "its TLSA records (DANE)",
+            Self::MtaSts => "the domain's MTA-STS policy asks for",
+            Self::Dane => "its TLSA records (DANE) ask for",
         }
     }
 
@@ -114,13 +115,13 @@ impl fmt::Display for PostureNote {
             ),
             Self::TlsNotOffered { host, demand } => write!(
                 f,
-                "{host} does not offer STARTTLS, which {} asks for: {} do not deliver there",
+                "{host} does not offer STARTTLS, which {}: {} do not deliver there",
                 demand.words(),
                 demand.senders()
             ),
             Self::TlsFails { host, demand, cause } => write!(
                 f,
-                "TLS, which {} asks for, does not begin at {host} ({cause}): {} do not deliver \
+                "TLS, which {}, does not begin at {host} ({cause}): {} do not deliver \
                  there",
                 demand.words(),
                 demand.senders()
@@ -141,5 +142,20 @@ impl fmt::Display for PostureNote {
                  signed, senders that honour DANE put mail off until it does"
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_policy_asks_for_tls_and_several_records_ask_for_it() {
+        let told = |demand| {
+            let host = DomainName::parse("mx.acme.test").unwrap();
+            PostureNote::TlsNotOffered { host, demand }.to_string()
+        };
+        assert!(told(TlsDemand::MtaSts).contains("MTA-STS policy asks for: senders"));
+        assert!(told(TlsDemand::Dane).contains("TLSA records (DANE) ask for: senders"));
     }
 }

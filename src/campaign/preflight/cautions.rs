@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::share::{Percent, Share, rows};
+use super::share::{Percent, Share, grouped, rows};
 use crate::campaign::progress::Progress;
 use crate::verdict::Verdict;
 
@@ -66,7 +66,7 @@ impl Caution {
     #[must_use]
     pub fn sentence(&self) -> String {
         let (share, count, of) =
-            (self.share.percent(), rows(self.share.count), rows(self.share.of));
+            (self.share.percent(), grouped(self.share.count), rows(self.share.of));
         match self.kind {
             CautionKind::MostlyUndeliverable => format!(
                 "{share} of {of} are undeliverable. Where does this list come from? A list of \
@@ -125,7 +125,7 @@ mod tests {
         let kinds: Vec<_> = cautions.iter().map(|caution| caution.kind.name()).collect();
         assert_eq!(kinds, ["registered_after_consent", "unchecked_consent"]);
         let sentence = cautions[1].sentence();
-        let words = "4,900 rows of 5,000 rows: no registry told whether";
+        let words = "4,900 of 5,000 rows: no registry told whether";
         assert!(sentence.starts_with(words), "{sentence}");
     }
 
@@ -139,7 +139,7 @@ mod tests {
         let cautions = cautions(&progress);
         assert_eq!(cautions.len(), 1);
         let sentence = cautions[0].sentence();
-        let words = "1 row of 3 rows: the domain was registered after the person signed up";
+        let words = "1 of 3 rows: the domain was registered after the person signed up";
         assert!(sentence.starts_with(words), "{sentence}");
     }
 }

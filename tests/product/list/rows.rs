@@ -282,7 +282,7 @@ fn the_consent_of_each_row_flags_the_domains_that_were_registered_later() {
     let folder = folder_with("list.csv", SIGNUPS);
     let args = ["list.csv", "--consent-column", "signup", "--report", "report.html"];
     let output = vet(folder.path(), &args);
-    let words = "1 row of 4 rows: the domain was registered after the person signed up";
+    let words = "1 of 4 rows: the domain was registered after the person signed up";
     assert!(said(&output).replace('\n', " ").contains(words), "{}", said(&output));
     assert!(read(&folder, "report.html").contains(words));
     let text = read(&folder, "list.vetted.csv");
