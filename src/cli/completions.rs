@@ -1,14 +1,13 @@
 //! `mailvet completions`: a completion script for a shell, on standard output.
 
-use std::io::{self, Write as _};
-
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
 use super::args::{Cli, CompletionsArgs};
+use super::stdout::print_all;
 
 pub(super) fn run(args: &CompletionsArgs) -> anyhow::Result<bool> {
-    io::stdout().lock().write_all(&script(args.shell))?;
+    print_all(&script(args.shell))?;
     Ok(true)
 }
 

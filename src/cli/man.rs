@@ -1,19 +1,20 @@
 //! `mailvet man`: the manual page on standard output, or a page for each command in a folder.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
 use anyhow::Context as _;
 use clap::CommandFactory as _;
 
 use super::args::{Cli, ManArgs};
+use super::stdout::print_all;
 
 pub(super) fn run(args: &ManArgs) -> anyhow::Result<bool> {
     match &args.dir {
         Some(dir) => write_pages(dir)
             .with_context(|| format!("the pages cannot be written to {}", dir.display()))?,
-        None => io::stdout().lock().write_all(&page()?)?,
+        None => print_all(&page()?)?,
     }
     Ok(true)
 }

@@ -28,6 +28,7 @@ mod render;
 mod sandboxed;
 mod scratch;
 mod serve;
+mod stdout;
 mod store;
 pub mod summary;
 mod syntax;
