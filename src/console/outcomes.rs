@@ -2,10 +2,11 @@
 
 use askama::Template;
 use http::StatusCode;
+use tonic::Code;
 
 use super::answer;
 use super::pages::PageFrame;
-use super::visit::{Answered, Visit};
+use super::visit::{Answered, Visit, explained};
 use crate::campaign::preflight::{Percent, PercentRange, Share, grouped};
 use crate::proto::{
     self, Accuracy, AccuracyRow, EvidenceAge, GetAccuracyRequest, GetAccuracyResponse, PastSend,
@@ -19,7 +20,15 @@ const SHOWN: usize = 50;
 /// Shows what became of mail.
 pub(super) async fn show(visit: &Visit) -> Answered {
     let request = GetAccuracyRequest {};
-    let answer: GetAccuracyResponse = visit.outcomes("GetAccuracy", &request).await?;
+    let answer = visit.outcomes("GetAccuracy", &request).await;
+    let answer: GetAccuracyResponse = match answer {
+        // The front page leads here whatever the service keeps: nothing went wrong.
+        Err(status) if status.code() == Code::FailedPrecondition => {
+            let title = "No outcomes are kept";
+            return Ok(explained(visit.frame(), title, status.message(), StatusCode::OK));
+        }
+        answer => answer?,
+    };
     let page = OutcomesPage::new(visit.frame(), &answer.accuracy.unwrap_or_default());
     Ok(answer::page(StatusCode::OK, &page))
 }

@@ -135,11 +135,21 @@ pub(super) fn trouble(frame: PageFrame, status: &Status) -> Response<Body> {
         Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition => "That did not work",
         _ => "Something went wrong",
     };
-    let mut sentence = status.message().to_owned();
+    let code = http_status(status.code().into());
+    let code = if code == StatusCode::OK { StatusCode::INTERNAL_SERVER_ERROR } else { code };
+    explained(frame, title, status.message(), code)
+}
+
+/// The page with a title and a sentence.
+pub(super) fn explained(
+    frame: PageFrame,
+    title: &'static str,
+    sentence: &str,
+    code: StatusCode,
+) -> Response<Body> {
+    let mut sentence = sentence.to_owned();
     if let Some(first) = sentence.get_mut(..1) {
         first.make_ascii_uppercase();
     }
-    let code = http_status(status.code().into());
-    let code = if code == StatusCode::OK { StatusCode::INTERNAL_SERVER_ERROR } else { code };
     answer::page(code, &TroublePage { frame, title, sentence })
 }
