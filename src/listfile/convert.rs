@@ -117,12 +117,13 @@ pub(super) fn plain_field(line: &[u8], encoding: &TextEncoding, into: &mut Vec<u
     }
 }
 
-/// Notes above a table that was none before, harmless line by line.
+/// Notes above a table that was none before, harmless record by record.
 pub(super) fn notes(text: &[u8], encoding: &TextEncoding, into: &mut Vec<u8>) {
-    for line in text.split_inclusive(|b| *b == b'\n') {
-        let (content, end) = line.split_at(line.len() - usize::from(line.ends_with(b"\n")));
-        let said: Vec<Cow<'_, [u8]>> = record::fields(content, COMMA, false)
-            .map(|field| record::say(field, COMMA, false))
+    for (at, bounds) in record::records(text, COMMA, true) {
+        let line = &text[at..at + bounds.whole];
+        let (content, end) = line.split_at(bounds.content);
+        let said: Vec<Cow<'_, [u8]>> = record::fields(content, COMMA, bounds.is_stray)
+            .map(|field| record::say(field, COMMA, bounds.is_stray))
             .collect();
         if !said.iter().any(|said| is_live(&encoding.decode(said))) {
             into.extend_from_slice(line);

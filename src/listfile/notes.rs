@@ -3,24 +3,61 @@
 use super::header::{self, NameTier};
 use super::{Dialect, Quotes, record};
 
-/// The number of lines that are looked through for a header.
+/// The number of records that are looked through for a header.
 const LINES: usize = 40;
 
 /// The longest name that is taken for a column's, in bytes.
 const LONGEST_NAME: usize = 60;
 
-/// The length of the notes that `text` begins with: the lines above the first one that names a
-/// column of addresses, if they have fewer fields than it, or are comments. `decode` turns bytes
-/// into text.
-pub(super) fn length(text: &[u8], delimiters: &[u8], decode: impl Fn(&[u8]) -> String) -> usize {
+/// The length of the notes that `text` begins with: the records above the first one that names a
+/// column of addresses, if they have fewer fields than it, or are comments. `is_whole` says that
+/// nothing follows the text; `decode` turns bytes into text.
+pub(super) fn length(
+    text: &[u8],
+    is_whole: bool,
+    delimiters: &[u8],
+    decode: impl Fn(&[u8]) -> String,
+) -> usize {
+    let tables: Vec<Vec<NoteRecord<'_>>> =
+        delimiters.iter().map(|&delimiter| records(text, is_whole, delimiter)).collect();
+    // What begins in the midst of a quoted field, by whatever divides it, is a part of that field:
+    // `"Your<line break>E-Mail"` is one name.
+    let is_in_field = |at: usize| tables.iter().flatten().any(|record| record.contains(at));
+    let headers = tables.iter().filter_map(|records| below(records, &decode));
+    if let Some(start) = headers.filter(|start| !is_in_field(*start)).max() {
+        return start;
+    }
     let lines: Vec<(usize, &[u8])> = lines(text).take(LINES).collect();
     let comments = lines.iter().take_while(|(_, line)| is_comment(line, &decode)).count();
-    delimiters
-        .iter()
-        .filter_map(|&delimiter| below(&lines, delimiter, &decode))
-        .max()
-        .or_else(|| lines.get(comments).map(|(start, _)| *start))
-        .unwrap_or(0)
+    lines.get(comments).map_or(0, |(start, _)| *start)
+}
+
+/// One of the first records of a text, as a delimiter makes them.
+struct NoteRecord<'t> {
+    start: usize,
+    content: &'t [u8],
+    dialect: Dialect,
+    /// `true` if its quotes are plain characters.
+    is_stray: bool,
+}
+
+impl NoteRecord<'_> {
+    /// `true` if the byte with this number is behind its first one.
+    fn contains(&self, at: usize) -> bool {
+        self.start < at && at < self.start + self.content.len()
+    }
+}
+
+/// The first records of `text` as `delimiter` divides it.
+fn records(text: &[u8], is_whole: bool, delimiter: u8) -> Vec<NoteRecord<'_>> {
+    let dialect = Dialect { delimiter, quotes: Quotes::Doubled, has_header: false };
+    let records = record::records(text, dialect, is_whole).map(|(start, bounds)| NoteRecord {
+        start,
+        content: &text[start..start + bounds.content],
+        dialect,
+        is_stray: bounds.is_stray,
+    });
+    records.take(LINES).collect()
 }
 
 /// The lines of `text` and where each begins.
@@ -48,23 +85,17 @@ fn is_comment(line: &[u8], decode: &impl Fn(&[u8]) -> String) -> bool {
         || !text.contains('@') && !names.any(|name| tier(name) >= NameTier::Qualified)
 }
 
-/// The place where the header begins, as `delimiter` divides the lines; `None` if it is the first
-/// line, or none is.
-fn below(
-    lines: &[(usize, &[u8])],
-    delimiter: u8,
-    decode: &impl Fn(&[u8]) -> String,
-) -> Option<usize> {
-    let dialect = Dialect { delimiter, quotes: Quotes::Doubled, has_header: false };
+/// The place where the header begins; `None` if it is the first record, or none is.
+fn below(records: &[NoteRecord<'_>], decode: &impl Fn(&[u8]) -> String) -> Option<usize> {
     let (mut widest, mut is_grouped) = (0, false);
-    for (start, line) in lines {
-        let cells: Vec<String> = record::fields(line, dialect, false)
-            .map(|field| decode(&record::say(field, dialect, false)))
+    for NoteRecord { start, content, dialect, is_stray } in records {
+        let cells: Vec<String> = record::fields(content, *dialect, *is_stray)
+            .map(|field| decode(&record::say(field, *dialect, *is_stray)))
             .collect();
         // A spreadsheet pads each row to the width of the widest.
         let width = cells.iter().rposition(|cell| !cell.trim().is_empty()).map_or(0, |i| i + 1);
         let cells = &cells[..width];
-        let is_noted = is_comment(line, decode) || width == 0;
+        let is_noted = is_comment(content, decode) || width == 0;
         let is_row = cells.iter().any(|cell| cell.contains('@') && !header::has_example(cell));
         if !is_noted && is_row {
             return None;

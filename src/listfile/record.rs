@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::{Dialect, Quotes};
+use super::{Dialect, Quotes, SNIFF};
 
 /// The place where the parts of a record are, in bytes from its beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -196,6 +196,26 @@ pub(super) fn count_lines(text: &[u8]) -> u64 {
         previous = b;
     }
     count
+}
+
+/// The records of `text`, the beginning of a file, and where each begins; `is_ended` says that
+/// nothing follows it. One that is cut off is not among them.
+pub(super) fn records(
+    text: &[u8],
+    dialect: Dialect,
+    is_ended: bool,
+) -> impl Iterator<Item = (usize, RecordBounds)> {
+    // A quote that runs through a quarter of what is seen is taken for a stray one.
+    let limit = if is_ended { 2 * SNIFF } else { SNIFF / 4 };
+    let scan = Scan { dialect: Some(dialect), cell: 0, width: 0, limit };
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(at..).filter(|rest| !rest.is_empty())?;
+        let Scanned::Record(bounds) = scan.first(rest, is_ended) else { return None };
+        let start = at;
+        at += bounds.whole;
+        Some((start, bounds))
+    })
 }
 
 /// The fields of a record's `content`, as they stand.

@@ -89,7 +89,8 @@ impl Sample<'_> {
         }
         let forced = forced.map(|delimiter| [delimiter]);
         let delimiters = forced.as_ref().map_or(&DELIMITERS[..5], |forced| &forced[..]);
-        notes::length(text, delimiters, |bytes| self.encoding.decode(bytes).into_owned())
+        let decode = |bytes: &[u8]| self.encoding.decode(bytes).into_owned();
+        notes::length(text, self.is_whole, delimiters, decode)
     }
 
     /// Length of the lines at the beginning that are blank, or `sep=;` to Excel, and what
@@ -102,7 +103,9 @@ impl Sample<'_> {
             let end = rest.iter().position(is_end).unwrap_or(rest.len());
             let line = &rest[..end];
             let separator = separator(line);
-            let is_blank = line.iter().all(|b| b" \t,;|\"".contains(b));
+            // A quote without another opens a name that goes on in the next line.
+            let is_open = line.iter().fold(false, |is_open, b| is_open != (*b == b'"'));
+            let is_blank = !is_open && line.iter().all(|b| b" \t,;|\"".contains(b));
             if end == rest.len() || !is_blank && separator.is_none() {
                 // An empty last line has nothing below it: the caller sees that no text is left.
                 return (if is_blank { self.text.len() } else { length }, forced);

@@ -108,13 +108,22 @@ impl WorkbookWriter {
     /// Writes what stands above the header, but for blank lines and what tells the delimiter.
     fn notes(&mut self) -> Result<(), ListFileError> {
         let text = self.layout.encoding.decode(&self.layout.preamble).into_owned();
-        for line in text.split(['\r', '\n']).filter(|line| !line.trim().is_empty()) {
+        // A cell of a note may have several lines.
+        let lines: Vec<(&str, bool)> = match self.layout.format {
+            Format::Delimited(dialect) => record::records(text.as_bytes(), dialect, true)
+                .map(|(at, bounds)| (&text[at..at + bounds.content], bounds.is_stray))
+                .collect(),
+            Format::JsonLines | Format::Plain => {
+                text.split(['\r', '\n']).map(|line| (line, false)).collect()
+            }
+        };
+        for (line, is_stray) in lines.into_iter().filter(|(line, _)| !line.trim().is_empty()) {
             if line.trim_matches('"').to_ascii_lowercase().starts_with("sep=") {
                 continue;
             }
             let cells = match self.layout.format {
-                Format::Delimited(dialect) => record::fields(line.as_bytes(), dialect, false)
-                    .map(|field| record::say(field, dialect, false))
+                Format::Delimited(dialect) => record::fields(line.as_bytes(), dialect, is_stray)
+                    .map(|field| record::say(field, dialect, is_stray))
                     .map(|said| String::from_utf8_lossy(&said).into_owned())
                     .collect(),
                 Format::JsonLines | Format::Plain => vec![line.to_owned()],
@@ -206,6 +215,21 @@ mod tests {
         Container::Xlsx.convert(Cursor::new(bytes), &mut csv, ImportLimits::default()).unwrap();
         let wanted = "Customers of May\nid,email,verdict\n1,jane@acme.test,risky\n";
         assert_eq!(String::from_utf8(csv).unwrap(), wanted);
+    }
+
+    #[test]
+    fn a_note_of_two_lines_in_one_cell_is_one_cell_of_the_workbook() {
+        let list = b"\"As of May,\nall regions\",x\nid,email,name\n1,jane@acme.test,Jane\n";
+        let mut reader = Reader::open(&list[..], &ReaderOptions::default()).unwrap();
+        let mut writer = WorkbookWriter::new(reader.layout(), &[]).unwrap();
+        let mut row = Row::default();
+        while reader.read(&mut row).unwrap() {
+            writer.write(&row, &[]).unwrap();
+        }
+        let (mut bytes, mut csv) = (Vec::new(), Vec::new());
+        writer.finish(&mut bytes).unwrap();
+        Container::Xlsx.convert(Cursor::new(bytes), &mut csv, ImportLimits::default()).unwrap();
+        assert_eq!(csv, list);
     }
 
     #[test]

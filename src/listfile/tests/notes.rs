@@ -24,6 +24,34 @@ fn a_header_below_notes_is_found_and_the_notes_stay_where_they_are() {
 }
 
 #[test]
+fn a_line_break_in_the_name_of_a_column_does_not_end_the_header() {
+    for header in [
+        "Nr.,\"Kunden-\nname\",Owner E-Mail,E-Mail,Ort\r\n",
+        "Nr.,\"Ihre\nE-Mail\",Owner E-Mail,E-Mail,Ort\r\n",
+        "\"\nNr.\",Name,Owner E-Mail,E-Mail,Ort\n",
+        "\"Datum\n(TT.MM.)\",\"Status\nNewsletter\",Owner E-Mail,E-Mail,Ort\n",
+    ] {
+        let row = "17,Jane,rep@own.test,jane@acme.test,Rom\n";
+        for notes in ["", "Customers\n"] {
+            let file = format!("{notes}{header}{row}");
+            assert_eq!(addresses(file.as_bytes()), ["jane@acme.test"], "{file}");
+            let end = if header.ends_with("\r\n") { "\r\n" } else { "\n" };
+            let header = header.trim_end_matches(['\r', '\n']);
+            let row = row.trim_end();
+            let wanted = format!("{notes}{header},verdict,code{end}{row},risky,250\n");
+            assert_eq!(text(written(file.as_bytes())), wanted);
+        }
+    }
+    assert_eq!(addresses(b"Nr,\"Your\nE-Mail\"\n1,jane@acme.test\n"), ["jane@acme.test"]);
+}
+
+#[test]
+fn a_line_that_reads_like_a_header_in_a_cell_is_a_part_of_its_row() {
+    let file = b"Name,E-Mail,Note\nBob,,\"see\nName;E-Mail;Phone;Fax\"\nJane,jane@acme.test,\n";
+    assert_eq!(addresses(file), ["-", "jane@acme.test"]);
+}
+
+#[test]
 fn a_first_line_that_is_a_header_is_no_note() {
     for file in [
         "name,phone,preferred\nBob,555,email\nJane,556,jane@acme.test\nX,1,x@acme.test\n",
