@@ -2,7 +2,6 @@
 //! folder. It stands beside the output, and is removed when the output is there.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -11,11 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::args::{FormatArg, ListArgs, SendToArg, VerdictArg};
 use super::job_file::JobFile;
 use super::rows::RowPlan;
-use super::{folder, parts, paths};
+use super::{exclusion, folder, parts, paths};
 use crate::cli::client::ClientArgs;
 use crate::cli::common::Common;
 use crate::cli::depth::DepthArg;
-use crate::listfile::{ListFileError, Reader, ReaderOptions, Row, SNIFF};
 
 /// The random sample that is verified before the rest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -207,40 +205,12 @@ impl Job {
         let mut plan = RowPlan::default();
         for number in 0..self.exclude.len() {
             let name = self.exclude_names.get(number).map_or("a list to exclude", String::as_str);
-            self.exclude_list(number, &mut plan).with_context(|| name.to_owned())?;
+            let table = self.excluded_table(number);
+            let is_imported = table.exists();
+            let path = if is_imported { table } else { self.excluded(number) };
+            exclusion::read(&path, is_imported, &mut plan).with_context(|| name.to_owned())?;
         }
         Ok(plan)
-    }
-
-    /// Takes every address of a suppression list into the plan.
-    fn exclude_list(&self, number: usize, plan: &mut RowPlan) -> anyhow::Result<()> {
-        let table = self.excluded_table(number);
-        let is_imported = table.exists();
-        let path = if is_imported { table } else { self.excluded(number) };
-        let file = fs::File::open(&path)?;
-        let is_short = file.metadata()?.len() < SNIFF as u64;
-        let options = ReaderOptions { is_imported, ..ReaderOptions::default() };
-        let mut reader = match Reader::open(io::BufReader::new(file), &options) {
-            // Nobody has unsubscribed yet. A long one may have rows behind its blank lines.
-            Err(ListFileError::Empty | ListFileError::HeaderOnly { .. }) if is_short => {
-                return Ok(());
-            }
-            opened => opened?,
-        };
-        let mut row = Row::default();
-        while reader.read(&mut row)? {
-            row.addresses().for_each(|address| plan.exclude(address));
-        }
-        // Whoever stands in the part that is not read would get mail.
-        let cut = reader.findings().cut_cells;
-        anyhow::ensure!(
-            cut.count == 0,
-            "row {}, line {}, has a cell of more than 100 addresses or 4096 bytes, which is not \
-             read to its end: put each address on a line of its own",
-            cut.first_row,
-            cut.first_line
-        );
-        Ok(())
     }
 
     /// The text that is read for the list with this number.

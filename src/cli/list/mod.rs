@@ -10,6 +10,7 @@ mod begin;
 mod columns;
 mod digest;
 mod dry_run;
+mod exclusion;
 mod folder;
 mod job;
 mod job_file;
