@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use super::charset::TextEncoding;
 use super::{Dialect, LineEnd, Row, json, record};
 use crate::address::clean::clean;
@@ -160,6 +162,22 @@ impl Layout {
         }
     }
 
+    /// The text of every cell of `row`; of a JSON object every string in it, and of a line that is
+    /// none the line.
+    #[must_use]
+    pub fn cells(&self, row: &Row) -> Vec<String> {
+        let fields = self.fields(row);
+        if self.format != Format::JsonLines {
+            return fields;
+        }
+        let Some(entries) = fields.first().and_then(|line| json::entries(line)) else {
+            return fields;
+        };
+        let mut found = Vec::new();
+        entries.into_iter().for_each(|(_, value)| take_strings(value, &mut found));
+        found
+    }
+
     /// Puts the address of a cell that says `text` in its place.
     fn put(
         &self,
@@ -229,6 +247,16 @@ fn address_of(text: &str, chosen: &str) -> Option<String> {
     let is_own = cleaned.address == chosen || cleaned.others.iter().any(|other| other == chosen);
     let address = if is_own { chosen.to_owned() } else { cleaned.address.into_owned() };
     (!address.is_empty()).then_some(address)
+}
+
+/// Takes every string in `value`, keys apart.
+fn take_strings(value: Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(items) => items.into_iter().for_each(|item| take_strings(item, found)),
+        Value::Object(inner) => inner.into_iter().for_each(|(_, item)| take_strings(item, found)),
+        _ => {}
+    }
 }
 
 impl Format {

@@ -42,7 +42,7 @@ pub(in crate::cli) struct ListArgs {
     #[arg(long, value_name = "DIR")]
     pub(super) split: Option<PathBuf>,
     /// A list of addresses that are not to be written to, such as unsubscribed or bounced ones:
-    /// they are not asked, and come back as `opted_out` (repeatable)
+    /// in whatever column, they are not asked, and come back as `opted_out` (repeatable)
     #[arg(long, value_name = "FILE")]
     pub(super) exclude: Vec<PathBuf>,
     /// Write a page for people as well: may the campaign be sent, and why

@@ -85,7 +85,7 @@ impl Job {
                 fs::remove_file(&copy)?;
             }
         }
-        self.plan()?;
+        self.plan_telling(|name, found| anstream::eprintln!("{DIM}{name}: {found}{DIM:#}"))?;
         self.save()?;
         Ok(self)
     }

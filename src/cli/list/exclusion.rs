@@ -1,34 +1,136 @@
-//! Suppression lists: the addresses that are not to be asked.
+//! Suppression lists: the addresses that are not to be asked, in whatever column they stand.
+//!
+//! A list to verify has one column of recipients; in a list of those who want no mail each address
+//! is one too many to write to.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use super::rows::RowPlan;
-use crate::listfile::{ListFileError, Reader, ReaderOptions, Row, SNIFF};
+use crate::address::clean::clean;
+use crate::campaign::preflight::grouped;
+use crate::listfile::{Layout, ListFileError, Reader, ReaderOptions, Row, SNIFF};
+
+/// The number of columns that are named.
+const NAMED: usize = 5;
+
+/// The findings about a suppression list. `Display` says them to its owner.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct ExclusionSummary {
+    /// Addresses, each as often as it stands there.
+    addresses: u64,
+    /// The columns that hold them, with their names.
+    columns: BTreeMap<usize, String>,
+}
 
 /// Takes every address of the list at `path` into `plan`.
-pub(super) fn read(path: &Path, is_imported: bool, plan: &mut RowPlan) -> anyhow::Result<()> {
+pub(super) fn read_addresses(
+    path: &Path,
+    is_imported: bool,
+    plan: &mut RowPlan,
+) -> anyhow::Result<ExclusionSummary> {
     let file = fs::File::open(path)?;
     let is_short = file.metadata()?.len() < SNIFF as u64;
-    let options = ReaderOptions { is_imported, ..ReaderOptions::default() };
+    // Any column will do: every cell is looked at.
+    let column = Some("1".to_owned());
+    let options = ReaderOptions { is_imported, column, ..ReaderOptions::default() };
+    let mut summary = ExclusionSummary::default();
     let mut reader = match Reader::open(io::BufReader::new(file), &options) {
         // Nobody has unsubscribed yet. A long one may have rows behind its blank lines.
-        Err(ListFileError::Empty | ListFileError::HeaderOnly { .. }) if is_short => return Ok(()),
+        Err(ListFileError::Empty | ListFileError::HeaderOnly { .. }) if is_short => {
+            return Ok(summary);
+        }
         opened => opened?,
     };
     let mut row = Row::default();
     while reader.read(&mut row)? {
-        row.addresses().for_each(|address| plan.exclude(address));
+        summary.take(reader.layout(), &row, plan)?;
     }
-    // Whoever stands in the part that is not read would get mail.
-    let cut = reader.findings().cut_cells;
     anyhow::ensure!(
-        cut.count == 0,
-        "row {}, line {}, has a cell of more than 100 addresses or 4096 bytes, which is not read to \
-         its end: put each address on a line of its own",
-        cut.first_row,
-        cut.first_line
+        summary.addresses > 0,
+        "no column holds an e-mail address: give a list with one in each row"
     );
-    Ok(())
+    Ok(summary)
+}
+
+impl ExclusionSummary {
+    /// Takes every address of `row` into `plan`.
+    fn take(&mut self, layout: &Layout, row: &Row, plan: &mut RowPlan) -> anyhow::Result<()> {
+        for (column, cell) in layout.cells(row).iter().enumerate() {
+            let cleaned = clean(cell);
+            // Whoever stands in the part that is not read would get mail.
+            anyhow::ensure!(
+                !cleaned.is_cut,
+                "row {}, line {}, has a cell of more than 100 addresses or 4096 bytes, which is \
+                 not read to its end: put each address on a line of its own",
+                row.number(),
+                row.line()
+            );
+            if cleaned.is_empty() {
+                continue;
+            }
+            let others = cleaned.others.iter().map(String::as_str);
+            let mut found = 0;
+            for address in std::iter::once(&*cleaned.address).chain(others) {
+                found += u64::from(plan.exclude(address));
+            }
+            if found > 0 && layout.has_header() {
+                let name = layout.columns.get(column).map_or("", String::as_str);
+                self.columns.entry(column).or_insert_with(|| name.to_owned());
+            }
+            self.addresses += found;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ExclusionSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let addresses = if self.addresses == 1 { "address" } else { "addresses" };
+        write!(f, "{} {addresses} to exclude", grouped(self.addresses))?;
+        for (place, (column, name)) in self.columns.iter().take(NAMED).enumerate() {
+            let before = if place == 0 { ", in" } else { " and" };
+            write!(f, "{before} column {} {name:?}", column + 1)?;
+        }
+        match self.columns.len().saturating_sub(NAMED) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::list::rows::RowQuestion;
+
+    /// The findings about a suppression list, and those of `asked` that it does not exclude.
+    fn left<'a>(list: &str, asked: &[&'a str]) -> (String, Vec<&'a str>) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), list).unwrap();
+        let mut plan = RowPlan::default();
+        let summary = read_addresses(file.path(), false, &mut plan).unwrap();
+        let is_asked = |address: &&str| {
+            let line = format!("{address}\n");
+            let mut reader = Reader::open(line.as_bytes(), &ReaderOptions::default()).unwrap();
+            let row = reader.next().unwrap().unwrap();
+            matches!(plan.question(&row), RowQuestion::Addresses(_))
+        };
+        (summary.to_string(), asked.iter().copied().filter(is_asked).collect())
+    }
+
+    #[test]
+    fn whoever_stands_in_any_column_of_a_suppression_list_is_excluded() {
+        let four = ["jane@acme.test", "bob@acme.test", "carl@acme.test", "dora@acme.test"];
+        let list = "email,email2\njane@acme.test,bob@acme.test\ncarl@acme.test,dora@acme.test\n";
+        let said = "4 addresses to exclude, in column 1 \"email\" and column 2 \"email2\"";
+        assert_eq!(left(list, &four), (said.to_owned(), vec![]));
+        let list = list.replace("email,email2", "Customer Email,Billing Email");
+        assert_eq!(left(&list, &four).1, [""; 0]);
+        let list = "{\"emails\":[\"jane@acme.test\",\"bob@acme.test\"],\"cc\":{\"a\":\"carl@acme.test\"}}\n";
+        assert_eq!(left(list, &four).1, ["dora@acme.test"]);
+    }
 }

@@ -8,9 +8,10 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use super::args::{FormatArg, ListArgs, SendToArg, VerdictArg};
+use super::exclusion::{self, ExclusionSummary};
 use super::job_file::JobFile;
 use super::rows::RowPlan;
-use super::{exclusion, folder, parts, paths};
+use super::{folder, parts, paths};
 use crate::cli::client::ClientArgs;
 use crate::cli::common::Common;
 use crate::cli::depth::DepthArg;
@@ -202,13 +203,22 @@ impl Job {
 
     /// The plan of what is asked of each row.
     pub(super) fn plan(&self) -> anyhow::Result<RowPlan> {
+        self.plan_telling(|_, _| {})
+    }
+
+    /// The same; `on_list` is told the name of each suppression list and what was found in it.
+    pub(super) fn plan_telling(
+        &self,
+        on_list: impl Fn(&str, &ExclusionSummary),
+    ) -> anyhow::Result<RowPlan> {
         let mut plan = RowPlan::default();
         for number in 0..self.exclude.len() {
             let name = self.exclude_names.get(number).map_or("a list to exclude", String::as_str);
             let table = self.excluded_table(number);
             let is_imported = table.exists();
             let path = if is_imported { table } else { self.excluded(number) };
-            exclusion::read(&path, is_imported, &mut plan).with_context(|| name.to_owned())?;
+            let found = exclusion::read_addresses(&path, is_imported, &mut plan);
+            on_list(name, &found.with_context(|| name.to_owned())?);
         }
         Ok(plan)
     }

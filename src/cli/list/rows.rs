@@ -36,14 +36,15 @@ pub(super) struct RowPlan {
 pub(super) type RowId = (usize, u64);
 
 impl RowPlan {
-    /// Takes an address of a suppression list.
-    pub(super) fn exclude(&mut self, address: &str) {
+    /// Takes an address of a suppression list; `false` if the text holds none.
+    pub(super) fn exclude(&mut self, address: &str) -> bool {
         let subject = Subject::parse(address);
         self.excluded.insert(subject_hash(&subject));
         // Of two readings neither gets mail.
         if let Some(likely) = subject.likely() {
             self.excluded.insert(mailbox_hash(&likely.wire_utf8()));
         }
+        subject.address().is_some() || subject.likely().is_some()
     }
 
     /// `true` if it keeps any address from being asked.
