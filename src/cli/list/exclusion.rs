@@ -10,7 +10,8 @@ use std::io;
 use std::path::Path;
 
 use super::rows::RowPlan;
-use crate::address::clean::clean;
+use crate::address::Address;
+use crate::address::clean::{Cleaned, clean};
 use crate::campaign::preflight::grouped;
 use crate::listfile::{Layout, ListFileError, Reader, ReaderOptions, Row, SNIFF};
 
@@ -69,13 +70,13 @@ impl ExclusionSummary {
                 row.number(),
                 row.line()
             );
-            if cleaned.is_empty() {
-                continue;
-            }
-            let others = cleaned.others.iter().map(String::as_str);
-            let mut found = 0;
-            for address in std::iter::once(&*cleaned.address).chain(others) {
-                found += u64::from(plan.exclude(address));
+            let is_clear = !cleaned.others.is_empty() || Address::parse(&cleaned.address).is_ok();
+            let mut found = take_all(&cleaned, plan);
+            // In a text that can be read in two ways, each word with an address is one of them.
+            if !is_clear && cell.contains('@') {
+                let words = cell.split(divides).filter(|word| word.contains('@'));
+                let taken: u64 = words.map(|word| take_all(&clean(word), plan)).sum();
+                found = found.max(taken);
             }
             if found > 0 && layout.has_header() {
                 let name = layout.columns.get(column).map_or("", String::as_str);
@@ -85,6 +86,18 @@ impl ExclusionSummary {
         }
         Ok(())
     }
+}
+
+/// Takes every address of a text into `plan`; returns how many there are.
+fn take_all(cleaned: &Cleaned<'_>, plan: &mut RowPlan) -> u64 {
+    let first = Some(&*cleaned.address).filter(|address| !address.is_empty());
+    let all = first.into_iter().chain(cleaned.others.iter().map(String::as_str));
+    all.map(|address| u64::from(plan.exclude(address))).sum()
+}
+
+/// `true` for a sign that stands between addresses.
+fn divides(c: char) -> bool {
+    c.is_whitespace() || ",;:|<>()[]\"".contains(c)
 }
 
 impl fmt::Display for ExclusionSummary {
@@ -132,5 +145,17 @@ mod tests {
         assert_eq!(left(&list, &four).1, [""; 0]);
         let list = "{\"emails\":[\"jane@acme.test\",\"bob@acme.test\"],\"cc\":{\"a\":\"carl@acme.test\"}}\n";
         assert_eq!(left(list, &four).1, ["dora@acme.test"]);
+    }
+
+    #[test]
+    fn of_a_cell_that_can_be_read_in_two_ways_each_address_is_excluded() {
+        let three = ["jane@acme.test", "bob@acme.test", "carl@acme.test"];
+        for list in [
+            "Email,When\n\"jane@acme.test; Bob bob@acme.test\",1\n",
+            "Email,When\n\"Jane jane@acme.test, Bob <bob@acme.test>\",1\n",
+            "{\"email\":\"x@acme.test\"}\n{\"email\":\"jane@acme.test bob@acme.test\",}\n",
+        ] {
+            assert_eq!(left(list, &three).1, ["carl@acme.test"], "{list}");
+        }
     }
 }
