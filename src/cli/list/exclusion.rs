@@ -25,6 +25,10 @@ pub(super) struct ExclusionSummary {
     addresses: u64,
     /// The columns that hold them, with their names.
     columns: BTreeMap<usize, String>,
+    /// Rows with something in them, and no address.
+    without: u64,
+    /// The number of the first of them, and the line it begins on.
+    first_without: Option<(u64, u64)>,
 }
 
 /// Takes every address of the list at `path` into `plan`.
@@ -51,7 +55,7 @@ pub(super) fn read_addresses(
         summary.take(reader.layout(), &row, plan)?;
     }
     anyhow::ensure!(
-        summary.addresses > 0,
+        summary.addresses > 0 || summary.without == 0,
         "no column holds an e-mail address: give a list with one in each row"
     );
     Ok(summary)
@@ -60,7 +64,9 @@ pub(super) fn read_addresses(
 impl ExclusionSummary {
     /// Takes every address of `row` into `plan`.
     fn take(&mut self, layout: &Layout, row: &Row, plan: &mut RowPlan) -> anyhow::Result<()> {
-        for (column, cell) in layout.cells(row).iter().enumerate() {
+        let cells = layout.cells(row);
+        let before = self.addresses;
+        for (column, cell) in cells.iter().enumerate() {
             let cleaned = clean(cell);
             // Whoever stands in the part that is not read would get mail.
             anyhow::ensure!(
@@ -84,13 +90,19 @@ impl ExclusionSummary {
             }
             self.addresses += found;
         }
+        if self.addresses == before && cells.iter().any(|cell| !cell.trim().is_empty()) {
+            self.without += 1;
+            self.first_without.get_or_insert((row.number(), row.line()));
+        }
         Ok(())
     }
 }
 
 /// Takes every address of a text into `plan`; returns how many there are.
 fn take_all(cleaned: &Cleaned<'_>, plan: &mut RowPlan) -> u64 {
-    let first = Some(&*cleaned.address).filter(|address| !address.is_empty());
+    // `*@acme.test` is a whole domain to those who export it, and no mailbox of theirs.
+    let is_one = |address: &&str| !address.is_empty() && !address.starts_with("*@");
+    let first = Some(&*cleaned.address).filter(is_one);
     let all = first.into_iter().chain(cleaned.others.iter().map(String::as_str));
     all.map(|address| u64::from(plan.exclude(address))).sum()
 }
@@ -108,10 +120,17 @@ impl fmt::Display for ExclusionSummary {
             let before = if place == 0 { ", in" } else { " and" };
             write!(f, "{before} column {} {name:?}", column + 1)?;
         }
-        match self.columns.len().saturating_sub(NAMED) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
+        if let more @ 1.. = self.columns.len().saturating_sub(NAMED) {
+            write!(f, " and {more} more")?;
         }
+        let Some((row, line)) = self.first_without else { return Ok(()) };
+        let rows = if self.without == 1 { "row has no" } else { "rows have no" };
+        write!(
+            f,
+            "; {} {rows} address, and neither a domain nor a hash excludes anybody (first: row {row}, \
+             line {line})",
+            grouped(self.without)
+        )
     }
 }
 
@@ -145,6 +164,20 @@ mod tests {
         assert_eq!(left(&list, &four).1, [""; 0]);
         let list = "{\"emails\":[\"jane@acme.test\",\"bob@acme.test\"],\"cc\":{\"a\":\"carl@acme.test\"}}\n";
         assert_eq!(left(list, &four).1, ["dora@acme.test"]);
+    }
+
+    #[test]
+    fn rows_of_domains_and_hashes_are_counted_and_told() {
+        let list = "email\njane@acme.test\n@acme.test\nacme.com\n*@acme.test\n\n\
+                    9e26471d35a78862c17e467d87cddedf\n";
+        let (said, asked) = left(list, &["jane@acme.test", "bob@acme.test"]);
+        assert_eq!(
+            said,
+            "1 address to exclude, in column 1 \"email\"; 4 rows have no address, and neither a \
+             domain nor a hash excludes anybody (first: row 2, line 3)"
+        );
+        assert_eq!(asked, ["bob@acme.test"]);
+        assert_eq!(left("email,name\n,\n,\n", &[]).0, "0 addresses to exclude");
     }
 
     #[test]
