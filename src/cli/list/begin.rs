@@ -80,8 +80,15 @@ impl Job {
                 .with_context(named)?;
             self.exclude.push(digest.hex());
             self.exclude_names.push(file.display().to_string());
+            let name = file.display();
             let imported = import(&copy, &self.excluded_table(number), None);
-            if imported.with_context(|| file.display().to_string())?.is_some() {
+            if let Some(imported) = imported.with_context(|| name.to_string())? {
+                // Whoever stands in what is left out would get mail.
+                anyhow::ensure!(
+                    !imported.is_partial,
+                    "{name}: {imported}: give each part as a list of its own with --exclude"
+                );
+                anstream::eprintln!("{DIM}{name}: {imported}{DIM:#}");
                 fs::remove_file(&copy)?;
             }
         }

@@ -89,7 +89,8 @@ pub(super) fn convert<R: BufRead + Seek, W: Write>(
     }
     let taken: Vec<&str> = lists.iter().map(|list| list.name.as_str()).collect();
     let mut part = taken.join(", ");
-    if !passed_over.is_empty() {
+    table.is_partial = !passed_over.is_empty();
+    if table.is_partial {
         part += &format!(" and not {}, which may hold addresses too", passed_over.join(", "));
     }
     Ok(part)

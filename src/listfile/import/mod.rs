@@ -82,6 +82,8 @@ pub struct Imported {
     pub container: Container,
     /// The sheet, the files or the key that the rows come from; empty if there is no choice.
     pub part: String,
+    /// `true` if something was left out that may hold addresses too; `part` names it.
+    pub is_partial: bool,
     /// The rows, header excluded.
     pub rows: u64,
 }
@@ -242,8 +244,9 @@ impl Container {
             Self::Json => document::convert(input, &mut table)?,
             Self::Recipients => recipients::convert(input, &mut table)?,
         };
+        let is_partial = table.is_partial;
         let rows = table.finish()?;
-        Ok(Imported { container: self, part, rows })
+        Ok(Imported { container: self, part, is_partial, rows })
     }
 }
 
@@ -286,6 +289,8 @@ struct BoundedTable<W> {
     /// The encoding of the text, if the caller named one.
     encoding: Option<TextEncoding>,
     out: W,
+    /// `true` if a part of the file that may hold addresses was left out.
+    is_partial: bool,
     rows: u64,
     written: u64,
 }
@@ -297,7 +302,7 @@ impl<W: Write> BoundedTable<W> {
         limits: ImportLimits,
         encoding: Option<TextEncoding>,
     ) -> Self {
-        Self { kind, limits, encoding, out, rows: 0, written: 0 }
+        Self { kind, limits, encoding, out, is_partial: false, rows: 0, written: 0 }
     }
 
     /// The text of a document, which is held in memory as a whole.

@@ -33,7 +33,10 @@ pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
     let hidden = hidden(book.sheets_metadata());
     let sheets = addresses_by_sheet(&mut book, table.limits.document);
     let no_sheet = ImportError::NoList { kind: table.kind, wanted: "sheet in it" };
-    let Some((name, part)) = chosen(sheets, &hidden) else { return Err(no_sheet) };
+    let Some(ChosenSheet { name, part, is_only }) = chosen(sheets, &hidden) else {
+        return Err(no_sheet);
+    };
+    table.is_partial = !is_only;
     let mut cells = book.worksheet_cells_reader(&name).map_err(|error| table.damaged(error))?;
     let digits: Vec<usize> = cells.styles().iter().map(least_digits).collect();
     let (mut row, mut held): (Vec<String>, u64) = (Vec::new(), 0);
@@ -114,9 +117,10 @@ pub(super) fn ods<R: BufRead + Seek, W: Write>(
     let sheets = book.worksheets();
     let counts = sheets.iter().map(|(name, range)| (name.clone(), count(range))).collect();
     let no_sheet = || ImportError::NoList { kind: table.kind, wanted: "sheet in it" };
-    let (name, part) = chosen(counts, &hidden).ok_or_else(no_sheet)?;
+    let ChosenSheet { name, part, is_only } = chosen(counts, &hidden).ok_or_else(no_sheet)?;
     let found = sheets.into_iter().find(|(sheet, _)| *sheet == name);
     let (_, range) = found.ok_or_else(no_sheet)?;
+    table.is_partial = !is_only;
     for cells in range.rows() {
         let mut row: Vec<String> = cells.iter().map(data_text).collect();
         let used = row.iter().rposition(|cell| !cell.is_empty()).map_or(0, |last| last + 1);
@@ -143,8 +147,17 @@ fn hidden(sheets: &[Sheet]) -> Vec<String> {
     hidden.map(|sheet| sheet.name.clone()).collect()
 }
 
-/// The sheet with the most addresses, and the words for it; a hidden one only if no other has any.
-fn chosen(sheets: Vec<(String, usize)>, hidden: &[String]) -> Option<(String, String)> {
+/// The sheet that is taken.
+struct ChosenSheet {
+    name: String,
+    /// The words for it and for those that are left out.
+    part: String,
+    /// `true` if no other that is seen holds addresses.
+    is_only: bool,
+}
+
+/// The sheet with the most addresses; a hidden one only if no other has any.
+fn chosen(sheets: Vec<(String, usize)>, hidden: &[String]) -> Option<ChosenSheet> {
     let rank = |(name, addresses): &(String, usize)| {
         (*addresses > 0 && !hidden.contains(name), *addresses)
     };
@@ -156,7 +169,7 @@ fn chosen(sheets: Vec<(String, usize)>, hidden: &[String]) -> Option<(String, St
     if !others.is_empty() {
         part += &format!(" and not {}, with addresses too", others.join(", "));
     }
-    Some((best, part))
+    Some(ChosenSheet { name: best, part, is_only: others.is_empty() })
 }
 
 /// A cell as text.

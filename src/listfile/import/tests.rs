@@ -94,6 +94,7 @@ fn a_hidden_sheet_is_not_taken_and_a_further_one_with_addresses_is_named() {
     let (imported, csv) = imported(&book.save_to_buffer().unwrap());
     let said = "XLSX workbook, sheet \"Jan\" and not \"Feb\", with addresses too";
     assert_eq!(imported.to_string(), said);
+    assert!(imported.is_partial);
     assert_eq!(csv, "Jan0@acme.test\nJan1@acme.test\n");
 }
 
@@ -101,6 +102,7 @@ fn a_hidden_sheet_is_not_taken_and_a_further_one_with_addresses_is_named() {
 fn the_sheet_with_the_addresses_is_found_and_said() {
     let (imported, csv) = imported(&workbook());
     assert_eq!(imported.to_string(), "XLSX workbook, sheet \"Contacts\"");
+    assert!(!imported.is_partial);
     assert_eq!(
         csv,
         "id,E-Mail,since,active\n42,jane.doe@acme.test,,TRUE\n2.5,\"Doe, Bob <bob@acme.test>\"\n\

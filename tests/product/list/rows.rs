@@ -143,6 +143,22 @@ fn a_cell_of_an_exclusion_list_that_is_not_read_to_its_end_is_refused_by_its_row
 }
 
 #[test]
+fn a_workbook_to_exclude_of_which_a_sheet_would_be_left_out_is_refused() {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    for (name, address) in [("Unsubscribed", "jane.doe@acme.test"), ("Bounced", "no@acme.test")] {
+        let sheet = book.add_worksheet();
+        sheet.set_name(name).unwrap().write(0, 0, address).unwrap();
+    }
+    let folder = folder_with("a.csv", "email\njane.doe@acme.test\n");
+    fs::write(folder.path().join("gone.xlsx"), book.save_to_buffer().unwrap()).unwrap();
+    let output = run(folder.path(), &["a.csv", "--sandbox", "--exclude", "gone.xlsx"], b"");
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    let told = "gone.xlsx: XLSX workbook, sheet \"Unsubscribed\" and not \"Bounced\"";
+    assert!(said(&output).contains(told), "{}", said(&output));
+    assert_eq!(names(&folder), ["a.csv", "gone.xlsx"]);
+}
+
+#[test]
 fn an_exclusion_list_of_nobody_excludes_nobody_and_one_that_is_none_is_named() {
     let folder = folder_with("a.csv", "email\njane.doe@acme.test\n");
     let empty = ["", "\n", "Email Address,Reason\n", "[]"];
