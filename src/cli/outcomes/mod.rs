@@ -3,6 +3,7 @@
 mod add;
 mod args;
 mod keep;
+mod line;
 mod mails;
 mod read;
 mod source;

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use serde_json::{Deserializer, Value};
 
+use super::line::read_line;
 use super::mails;
 use crate::outcomes::OutcomeKind;
 use crate::outcomes::bounce::MAX_MAIL;
@@ -18,7 +19,7 @@ use crate::smtp::Classifier;
 const START: usize = 64 * 1024;
 
 /// Number of bytes of one line that are read.
-const MAX_LINE: u64 = 1024 * 1024;
+const MAX_LINE: usize = 1024 * 1024;
 
 /// Number of lines of other programs that a log may begin with.
 const MAX_FOREIGN: usize = 1000;
@@ -115,8 +116,7 @@ impl SourceReader<'_> {
         let mut foreign = 0;
         let mut bytes = Vec::new();
         for number in 1.. {
-            bytes.clear();
-            if input.by_ref().take(MAX_LINE).read_until(b'\n', &mut bytes)? == 0 {
+            if !read_line(&mut input, &mut bytes, MAX_LINE)? {
                 break;
             }
             let line = String::from_utf8_lossy(&bytes);

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use super::{LineReader, ReadItem, time};
 use crate::address::Address;
+use crate::address::clean::clean;
 use crate::outcomes::bounce::judge_words;
 use crate::outcomes::event::OutcomeEvent;
 use crate::outcomes::kind::OutcomeKind;
@@ -22,6 +23,8 @@ pub(super) struct EventTable {
     /// The kind of rows that name none.
     default_kind: OutcomeKind,
     is_header_read: bool,
+    /// `true` for a list of addresses, without a header.
+    is_list: bool,
 }
 
 impl EventTable {
@@ -42,6 +45,7 @@ impl EventTable {
                 event_id,
                 default_kind,
                 is_header_read,
+                is_list: true,
             });
         }
         let names: Vec<String> =
@@ -56,7 +60,29 @@ impl EventTable {
             event_id: column(&["event_id", "id", "eventid"]),
             default_kind,
             is_header_read: false,
+            is_list: false,
         })
+    }
+
+    /// The events of a line of a list with several addresses in it; `None` if the first cell alone
+    /// is the recipient's.
+    fn several(&self, line: &str) -> Option<Vec<OutcomeEvent>> {
+        let pieces = line.split([',', ';', '\t']).filter(|piece| !piece.trim().is_empty());
+        let (named, others): (Vec<&str>, Vec<&str>) = pieces.partition(|it| it.contains('@'));
+        // Who wants no mail must get none, whatever stands beside the address.
+        let is_opt_out =
+            matches!(self.default_kind, OutcomeKind::Complaint | OutcomeKind::Unsubscribed);
+        if named.len() < 2 || !others.is_empty() && !is_opt_out {
+            return None;
+        }
+        let event = |address: &str| OutcomeEvent::new("table", address, self.default_kind);
+        let mut events = Vec::with_capacity(named.len());
+        for piece in named {
+            let cleaned = clean(piece);
+            events.push(event(&cleaned.address));
+            events.extend(cleaned.others.iter().map(|other| event(other)));
+        }
+        Some(events)
     }
 }
 
@@ -64,6 +90,11 @@ impl LineReader for EventTable {
     fn read_line(&mut self, classifier: &Classifier, line: &str, _: SystemTime) -> ReadItem {
         if !std::mem::replace(&mut self.is_header_read, true) || line.trim().is_empty() {
             return ReadItem::Events(Vec::new());
+        }
+        if self.is_list
+            && let Some(events) = self.several(line)
+        {
+            return ReadItem::Events(events);
         }
         let row: Vec<Cow<'_, str>> = cells(line, self.separator).collect();
         let cell = |at: Option<usize>| at.and_then(|at| row.get(at)).map_or("", |cell| cell.trim());

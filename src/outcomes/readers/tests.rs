@@ -155,6 +155,25 @@ fn a_plain_list_is_read_as_the_kind_that_the_operator_names() {
 }
 
 #[test]
+fn each_address_of_a_line_of_a_list_is_read() {
+    let read = |kind, line| {
+        let mut reader = line_reader("a@acme.test, b@acme.test", kind).unwrap();
+        let read = events(reader.read_line(Classifier::builtin(), line, now()));
+        read.into_iter().map(|event| event.address).collect::<Vec<_>>()
+    };
+    for line in
+        ["a@acme.test, b@acme.test", "a@acme.test;b@acme.test;", "A <a@acme.test>,b@acme.test"]
+    {
+        for kind in [OutcomeKind::Unsubscribed, OutcomeKind::Gone] {
+            assert_eq!(read(kind, line), ["a@acme.test", "b@acme.test"], "{line}");
+        }
+    }
+    let line = "a@acme.test,Ann,b@acme.test";
+    assert_eq!(read(OutcomeKind::Complaint, line), ["a@acme.test", "b@acme.test"]);
+    assert_eq!(read(OutcomeKind::Gone, line), ["a@acme.test"], "b may be somebody else's");
+}
+
+#[test]
 fn the_year_of_a_syslog_line_is_the_last_one_that_fits() {
     let at = time::from_syslog("Nov 28 09:00:00 mx", now()).unwrap();
     assert_eq!(now().duration_since(at).unwrap(), Duration::from_secs(3 * 3600));
