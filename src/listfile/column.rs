@@ -106,7 +106,7 @@ fn found(profiles: &[Profile]) -> Result<(usize, ColumnBasis), ListFileError> {
 /// no name is one for addresses, and no cells decide.
 ///
 /// # Errors
-/// [`ListFileError::AmbiguousColumn`].
+/// [`ListFileError::AmbiguousColumn`], [`ListFileError::UnfilledColumn`].
 fn by_content(profiles: &[Profile]) -> Result<Option<(usize, ColumnBasis)>, ListFileError> {
     let addressed: Vec<usize> =
         (0..profiles.len()).filter(|&i| profiles[i].addresses > 0).collect();
@@ -114,7 +114,8 @@ fn by_content(profiles: &[Profile]) -> Result<Option<(usize, ColumnBasis)>, List
     let best = best.unwrap_or_default();
     let most = addressed.iter().map(|&i| profiles[i].addresses).max().unwrap_or_default();
     if best < NameTier::Qualified {
-        return Ok(filled(profiles, addressed)?.map(|index| (index, ColumnBasis::Content)));
+        let found = filled(profiles, addressed)?;
+        return found.map(|index| unless_unfilled(profiles, index)).transpose();
     }
     // A fuller column is no better: the owner of an account has an address in each row, and many
     // customers have none.
@@ -132,6 +133,28 @@ fn by_content(profiles: &[Profile]) -> Result<Option<(usize, ColumnBasis)>, List
         return Err(ambiguous(profiles, &[index, rival]));
     }
     Ok(Some((index, basis)))
+}
+
+/// The column of addresses `found` by its content alone, unless an empty one has a name for them:
+/// databases sort what is empty to the front, and below it may be the customers, whose owners have
+/// an address in each row.
+///
+/// # Errors
+/// [`ListFileError::UnfilledColumn`].
+fn unless_unfilled(
+    profiles: &[Profile],
+    found: usize,
+) -> Result<(usize, ColumnBasis), ListFileError> {
+    let is_unfilled =
+        |it: &Profile| it.filled == 0 && header::tier(&it.name) >= NameTier::Qualified;
+    match profiles.iter().position(is_unfilled) {
+        Some(named) => Err(ListFileError::UnfilledColumn {
+            named: label(profiles, named),
+            filled: label(profiles, found),
+            columns: labels(profiles),
+        }),
+        None => Ok((found, ColumnBasis::Content)),
+    }
 }
 
 /// The one of `columns` most of whose cells are addresses.

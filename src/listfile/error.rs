@@ -107,6 +107,21 @@ pub enum ListFileError {
         /// All columns.
         columns: Vec<String>,
     },
+    /// The column with a name for addresses is empty as far as it was looked at, and another one,
+    /// with addresses, may be about somebody else.
+    #[error(
+        "no address is in the first rows of {named}, and {filled} has some; choose one with \
+         --column: {}",
+        Listed(columns)
+    )]
+    UnfilledColumn {
+        /// The column with the name.
+        named: String,
+        /// The column with addresses.
+        filled: String,
+        /// All columns.
+        columns: Vec<String>,
+    },
     /// The column asked for is not there.
     #[error("there is no column {asked:?}; choose one with {option}: {}", Listed(columns))]
     UnknownColumn {

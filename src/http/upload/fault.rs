@@ -53,6 +53,9 @@ pub(super) fn unopened(error: ListFileError) -> ListFault {
         ListFileError::AmbiguousColumn { candidates, columns } => {
             (format!("{} hold e-mail addresses alike", candidates.join(", ")), columns)
         }
+        ListFileError::UnfilledColumn { named, filled, columns } => {
+            (format!("no address is in the first rows of {named}, and {filled} has some"), columns)
+        }
         _ => return refused(error).into(),
     };
     let question = question(reason, labels.iter().map(|label| column_name(label)).collect());

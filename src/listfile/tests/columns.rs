@@ -66,6 +66,28 @@ fn the_address_of_an_owner_is_not_taken_for_that_of_a_customer_however_few_have_
 }
 
 #[test]
+fn the_address_of_an_owner_is_not_taken_where_those_of_customers_come_later() {
+    for owner in ["Contact owner email", "Account Manager"] {
+        let mut file = format!("Id,Email,{owner}\n");
+        for n in 0..1_001 {
+            file += &format!("{n},,rep@crm.test\n");
+        }
+        file += "1001,jane@acme.test,rep@crm.test\n";
+        let all = format!("1 (Id), 2 (Email), 3 ({owner})");
+        assert_eq!(
+            refusal(file.as_bytes()),
+            format!(
+                "no address is in the first rows of 2 (Email), and 3 ({owner}) has some; choose \
+                 one with --column: {all}"
+            )
+        );
+        assert_eq!(with_column(file.as_bytes(), "Email").unwrap().address.index, 1);
+    }
+    let file = b"{\"email\":null,\"owner\":{\"email\":\"rep@crm.test\"}}\n";
+    assert!(refusal(file).starts_with("no address is in the first rows of 1 (email)"));
+}
+
+#[test]
 fn a_stray_address_in_a_column_of_answers_is_for_a_person_to_decide() {
     let mut file = "mail,who\n".to_owned();
     for n in 0..30 {
