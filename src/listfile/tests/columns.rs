@@ -88,6 +88,22 @@ fn the_address_of_an_owner_is_not_taken_where_those_of_customers_come_later() {
 }
 
 #[test]
+fn the_address_of_a_seller_is_not_taken_for_that_of_a_customer_however_few_have_one() {
+    for (customer, seller) in
+        [("Customer Email", "Vendor Email"), ("Parent Email", "Teacher Email")]
+    {
+        let mut file = format!("Id,{customer},{seller}\n");
+        for n in 0..30 {
+            let email = if n % 3 == 0 { format!("c{n}@acme.test") } else { String::new() };
+            file += &format!("{n},{email},s{n}@shop.test\n");
+        }
+        assert_eq!(chosen(&file), (1, customer.into(), ColumnBasis::Content));
+    }
+    let vendors = "Name,Vendor Email\nShop,s@shop.test\n";
+    assert_eq!(chosen(vendors), (1, "Vendor Email".into(), ColumnBasis::Content));
+}
+
+#[test]
 fn a_stray_address_in_a_column_of_answers_is_for_a_person_to_decide() {
     let mut file = "mail,who\n".to_owned();
     for n in 0..30 {
