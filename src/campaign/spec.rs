@@ -92,8 +92,8 @@ impl Default for BatchOptions {
 }
 
 impl BatchOptions {
-    /// The differences from `other`, in words for a caller that asked twice, with the names that the
-    /// API has for the options; `None` if nothing does.
+    /// The differences from `other`, in words for a caller that asked twice, with the names that
+    /// the API has for the options; `None` if nothing differs.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Option<String> {
         let Self { depth, deadline, retry_window, max_age, .. } = self;

@@ -200,8 +200,8 @@ fn system() -> Result<Vec<SocketAddr>, SetupError> {
     reachable(servers)
 }
 
-/// Those of the system's name servers that can be asked. Of a link-local address we are not told the
-/// interface, without which nothing can be sent there.
+/// Those of the system's name servers that can be asked. Of a link-local address we are not told
+/// the interface, without which nothing can be sent there.
 fn reachable(servers: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, SetupError> {
     let is_link_local = |server: &SocketAddr| match server.ip() {
         IpAddr::V6(address) => address.is_unicast_link_local(),

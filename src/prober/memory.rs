@@ -73,8 +73,8 @@ impl ExchangerMemory {
             .map(|(_, _, why)| why)
     }
 
-    /// `identity` is to rest: `first`, then longer each time. Sessions that are refused side by side
-    /// are one refusal. Of the reason no more is kept than is worth remembering.
+    /// `identity` is to rest: `first`, then longer each time. Sessions that are refused side by
+    /// side are one refusal. Of the reason no more is kept than is worth remembering.
     pub(super) fn rest(
         &mut self,
         identity: usize,
