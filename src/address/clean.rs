@@ -13,6 +13,7 @@
 //! or bracket, and marks beyond ASCII around it: by RFC 6531 `→jane@acme.test` is a mailbox, and
 //! nobody has it.
 
+mod bullets;
 mod clear;
 mod marks;
 mod mended;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::clear::{self, has_dotted_domain};
-use super::{Address, MAX_ADDRESSES, marks};
+use super::{Address, MAX_ADDRESSES, bullets, marks};
 
 /// The result of a scan.
 #[derive(Debug, Default)]
@@ -168,7 +168,28 @@ fn spans(text: &str) -> SpanList<'_> {
         list.spans.push(Span { start, end, text: &text[start..end], is_broken });
         from = end;
     }
+    trim_bullets(text, &mut list.spans);
     list
+}
+
+/// Takes the numbers of a list, `1.` and `2.`, off its addresses; off the first the signs that were
+/// taken off the second.
+fn trim_bullets(text: &str, spans: &mut [Span<'_>]) {
+    let [first, second, ..] = &*spans else { return };
+    let signs = bullets::signs(first.text);
+    let has_signs = !signs.is_empty() && text[..second.start].ends_with(signs);
+    let ordinals: Option<Vec<(u32, usize)>> =
+        spans.iter().map(|span| bullets::ordinal(span.text)).collect();
+    let is_counted = |them: &Vec<(u32, usize)>| them.windows(2).all(|it| it[1].0 == it[0].0 + 1);
+    let lengths = match ordinals.filter(is_counted) {
+        Some(ordinals) => ordinals.into_iter().map(|(_, length)| length).collect(),
+        None if has_signs => vec![signs.len()],
+        None => Vec::new(),
+    };
+    for (span, length) in spans.iter_mut().zip(lengths) {
+        span.start += length;
+        span.text = &span.text[length..];
+    }
 }
 
 /// `true` if the word that `text` ends in is the beginning of a URL with names in it.
@@ -230,6 +251,8 @@ fn local_start(text: &str, follows_another: bool) -> Option<usize> {
     // What follows another address is divided from it by a slash.
     let bare = if follows_another { bare.trim_start_matches('/') } else { bare };
     let bare = bare.rsplit_once('|').map_or(bare, |(_, last)| last);
+    let before = &text[..text.len() - bare.len()];
+    let bare = &bare[bullets::length(before, bare, follows_another)..];
     (!bare.is_empty()).then(|| text.len() - bare.len())
 }
 
