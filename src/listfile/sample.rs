@@ -49,7 +49,10 @@ impl Sample<'_> {
     /// [`ListFileError`]: empty, or JSON that is not JSON lines.
     pub(super) fn show(mut self, options: &ReaderOptions) -> Result<Shown, ListFileError> {
         let header = options.header;
-        let skipped = self.length_of_lines(options.skip_rows);
+        let skipped = match options.is_imported {
+            true => self.length_of_records(options.skip_rows),
+            false => self.length_of_lines(options.skip_rows),
+        };
         self.text = &self.text[skipped..];
         let (mut preamble, named) = self.preamble();
         let forced = if options.is_imported { Some(b',') } else { named };
@@ -80,6 +83,14 @@ impl Sample<'_> {
             length += end + record::line_end(&rest[end..]);
         }
         length
+    }
+
+    /// The length of the first rows of a table that was made of a sheet: a cell may have several
+    /// lines, and a row is one all the same.
+    fn length_of_records(&self, rows: usize) -> usize {
+        let dialect = Dialect { delimiter: b',', quotes: Quotes::Doubled, has_header: false };
+        let records = record::records(self.text, dialect, self.is_whole).take(rows);
+        records.last().map_or(0, |(at, bounds)| at + bounds.whole)
     }
 
     /// The length of the notes above the header.

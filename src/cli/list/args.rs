@@ -61,7 +61,7 @@ pub(in crate::cli) struct ListArgs {
     /// Treats the first row as names of columns [default: found from what it holds]
     #[arg(long, value_name = "BOOL")]
     pub(super) header: Option<bool>,
-    /// Number of lines above the header that are no rows [default: notes are found]
+    /// Number of lines, or of rows of a sheet, above the header [default: notes are found]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub(super) skip_rows: usize,
     /// Depth of the verification

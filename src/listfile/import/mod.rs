@@ -345,6 +345,15 @@ impl<W: Write> BoundedTable<W> {
         Ok(self.out.write_all(line.as_bytes())?)
     }
 
+    /// Writes a blank line, which is no row.
+    fn blank_row(&mut self) -> Result<(), ImportError> {
+        self.written += 1;
+        if self.written > self.limits.unpacked {
+            return Err(self.too_large(self.limits.unpacked));
+        }
+        Ok(self.out.write_all(b"\n")?)
+    }
+
     fn finish(mut self) -> io::Result<u64> {
         self.out.flush()?;
         Ok(self.rows.saturating_sub(1))

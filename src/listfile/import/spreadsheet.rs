@@ -40,7 +40,7 @@ pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
     let mut cells = book.worksheet_cells_reader(&name).map_err(|error| table.damaged(error))?;
     let digits: Vec<usize> = cells.styles().iter().map(least_digits).collect();
     let (mut row, mut held): (Vec<String>, u64) = (Vec::new(), 0);
-    let mut at: Option<u32> = None;
+    let (mut at, mut is_above): (Option<u32>, bool) = (None, true);
     while let Some((cell, style)) =
         cells.next_cell_with_style_id().map_err(|error| table.damaged(error))?
     {
@@ -48,6 +48,12 @@ pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
         if at != Some(number) {
             if at.is_some() {
                 table.row(&row)?;
+            }
+            // Above the first address a line is a row of the sheet, for those who count them.
+            is_above = is_above && !row.iter().any(|cell| looks_like_address(cell));
+            if is_above {
+                let next = at.map_or(0, |at| at.saturating_add(1));
+                (next..number).try_for_each(|_| table.blank_row())?;
             }
             row.clear();
             held = 0;
@@ -121,6 +127,8 @@ pub(super) fn ods<R: BufRead + Seek, W: Write>(
     let found = sheets.into_iter().find(|(sheet, _)| *sheet == name);
     let (_, range) = found.ok_or_else(no_sheet)?;
     table.is_partial = !is_only;
+    let empty = range.start().map_or(0, |(row, _)| row);
+    (0..empty).try_for_each(|_| table.blank_row())?;
     for cells in range.rows() {
         let mut row: Vec<String> = cells.iter().map(data_text).collect();
         let used = row.iter().rposition(|cell| !cell.is_empty()).map_or(0, |last| last + 1);

@@ -7,6 +7,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::*;
+use crate::listfile::{Reader, ReaderOptions};
 
 mod archives;
 mod documents;
@@ -108,6 +109,37 @@ fn the_sheet_with_the_addresses_is_found_and_said() {
         "id,E-Mail,since,active\n42,jane.doe@acme.test,,TRUE\n2.5,\"Doe, Bob <bob@acme.test>\"\n\
          ,,\"a\nb\"\n"
     );
+}
+
+#[test]
+fn the_rows_that_a_sheet_shows_above_its_header_can_be_passed_over() {
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    let cells = [(1, "Report,\nof the year"), (3, "as of May"), (5, "who,contact")];
+    for (row, text) in cells {
+        sheet.write(row, 0, text).unwrap();
+    }
+    for (row, name) in [(6, "who"), (7, "jane"), (9, "bob")] {
+        sheet.write(row, 0, name).unwrap();
+        let contact = if row == 6 { "contact".to_owned() } else { format!("{name}@acme.test") };
+        sheet.write(row, 1, contact).unwrap();
+    }
+    let rows = |name: &str| match name {
+        "" => "<table:table-row table:number-rows-repeated=\"2\"/>".to_owned(),
+        name => format!(
+            "<table:table-row>{}{}</table:table-row>",
+            ods_cell("", name),
+            ods_cell("", if name == "who" { "contact" } else { "jane@acme.test" })
+        ),
+    };
+    let sheet = ["", "who", "jane"].map(rows).concat();
+    for (bytes, skip_rows) in [(book.save_to_buffer().unwrap(), 6), (ods(&sheet), 2)] {
+        let (_, csv) = imported(&bytes);
+        let options = ReaderOptions { skip_rows, is_imported: true, ..ReaderOptions::default() };
+        let mut reader = Reader::open(csv.as_bytes(), &options).unwrap();
+        assert_eq!(reader.layout().columns, ["who", "contact"], "{csv}");
+        assert_eq!(reader.next().unwrap().unwrap().address(), Some("jane@acme.test"));
+    }
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn a_workbook_goes_in_and_comes_out() {
     assert_eq!(names(&folder), ["book.vetted.xlsx", "book.xlsx"]);
     vet(folder.path(), &["book.xlsx", "--format", "csv"]);
     let text = read(&folder, "book.vetted.csv");
-    assert!(text.starts_with("Customers as of May\nid,E-Mail,verdict,"), "{text}");
+    assert!(text.starts_with("Customers as of May\n\nid,E-Mail,verdict,"), "{text}");
     assert!(text.contains("3,jane.doe@acme.test,deliverable,send,"), "{text}");
     assert!(text.contains(",\"'=HYPERLINK("), "{text}");
     vet(folder.path(), &["book.vetted.xlsx", "--depth", "syntax", "-o", "again.csv"]);
