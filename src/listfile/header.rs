@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+use crate::address::clean::clean;
+
 /// The strength with which a header's name says that its column holds addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum NameTier {
@@ -101,7 +103,7 @@ static FOLDED_EXAMPLES: LazyLock<HashSet<String>> =
 
 /// `true` for a name with an example in it, as forms have them: `Your email (e.g. name@gmail.com)`.
 /// A cell with somebody's address is none: `Office mail (office@acme.test)`.
-pub(super) fn has_example(name: &str) -> bool {
+fn has_example(name: &str) -> bool {
     without_example(name).len() < name.len() && tier(name) >= NameTier::Related
 }
 
@@ -127,6 +129,14 @@ pub(super) fn without_example(name: &str) -> &str {
     };
     let without = name[..end].trim_end_matches(|c: char| !c.is_alphanumeric());
     if without.contains('@') { name } else { without }
+}
+
+/// `true` for a cell with somebody's address in it, so that its row is no header. A sign alone is
+/// none: `Twitter (@handle)`.
+pub(super) fn names_somebody(cell: &str) -> bool {
+    cell.contains('@')
+        && !has_example(cell)
+        && (holds_address(cell) || !clean(cell).address.is_empty())
 }
 
 /// `true` if a text holds an address that may be somebody's.
@@ -300,6 +310,19 @@ mod tests {
             "Email",
         ] {
             assert!(!has_example(cell), "{cell}");
+        }
+    }
+
+    #[test]
+    fn a_cell_names_somebody_if_an_address_stands_in_it() {
+        for name in ["Twitter (@handle)", "Instagram @", "@", "Email (your @acme.com one)", "Email"]
+        {
+            assert!(!names_somebody(name), "{name}");
+        }
+        for cell in
+            ["jane@acme.test", "jane @ acme.test", "Email: jane@acme.test", "jane@", "a@b@c"]
+        {
+            assert!(names_somebody(cell), "{cell}");
         }
     }
 

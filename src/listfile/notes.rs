@@ -96,7 +96,7 @@ fn below(records: &[NoteRecord<'_>], decode: &impl Fn(&[u8]) -> String) -> Optio
         let width = cells.iter().rposition(|cell| !cell.trim().is_empty()).map_or(0, |i| i + 1);
         let cells = &cells[..width];
         let is_noted = is_comment(content, decode) || width == 0;
-        let is_row = cells.iter().any(|cell| cell.contains('@') && !header::has_example(cell));
+        let is_row = cells.iter().any(|cell| header::names_somebody(cell));
         if !is_noted && is_row {
             return None;
         }

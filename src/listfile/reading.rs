@@ -123,7 +123,7 @@ fn usual_width(rows: &[Vec<String>]) -> usize {
 /// example in a name, and either a known name or another kind of thing than the rows below it.
 fn is_header(rows: &[Vec<String>], below: &[Profile]) -> bool {
     let Some(first) = rows.first() else { return false };
-    if first.iter().any(|cell| cell.contains('@') && !header::has_example(cell)) {
+    if first.iter().any(|cell| header::names_somebody(cell)) {
         return false;
     }
     if first.iter().any(|cell| header::tier(cell) >= NameTier::Qualified) {

@@ -99,6 +99,18 @@ fn a_name_that_speaks_of_mail_makes_a_header_whatever_stands_below() {
 }
 
 #[test]
+fn an_at_sign_in_the_name_of_another_column_makes_the_header_no_row() {
+    for names in ["Name,Email,Twitter (@handle)", "Name,Email,Owner Email,Instagram @"] {
+        for notes in ["", "Customers @ Acme\n"] {
+            let file = format!("{notes}{names}\nJane,jane@acme.test,rep@own.test,@jane\n");
+            let reader = open(file.as_bytes());
+            assert!(reader.layout().has_header(), "{file}");
+            assert_eq!(reader.layout().address.name, "Email", "{file}");
+        }
+    }
+}
+
+#[test]
 fn a_name_with_an_example_in_it_is_a_name_and_a_cell_with_an_address_is_a_row() {
     for name in ["Your email (e.g. name@gmail.com)", "\"Email, like jane@acme.test\""] {
         for notes in ["", "Answers of May\n"] {
