@@ -21,6 +21,13 @@ pub struct Recommendation {
 /// The recommended steps, the most urgent first; never empty.
 #[must_use]
 pub fn recommendations(data: &ReportData) -> Vec<Recommendation> {
+    if data.progress.rows == 0 && data.excluded > 0 && data.state.is_over() {
+        return vec![Recommendation {
+            title: "Send to nobody on it",
+            rows: data.excluded,
+            text: "Every address on it is on your own suppression lists.".to_owned(),
+        }];
+    }
     if data.progress.rows == 0 && data.state.is_over() {
         return vec![Recommendation {
             title: "Look at the file",

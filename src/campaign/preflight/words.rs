@@ -109,6 +109,9 @@ impl Preflight {
                 "{} so far. What can be said begins when all of them are here.",
                 rows(self.rows)
             ),
+            Basis::NobodyLeft if self.rows == 0 => {
+                "Everybody on it is on your own suppression lists.".to_owned()
+            }
             Basis::NobodyLeft => format!(
                 "None of its {} is one of {}, and none will turn out to be.",
                 rows(self.rows),

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use crate::campaign::SendPolicy;
 use crate::cli::client::{ClientArgs, server_url};
 use crate::cli::depth::DepthArg;
 use crate::cli::values;
@@ -176,6 +177,15 @@ pub(super) enum SendToArg {
 }
 
 impl SendToArg {
+    /// The policy that it names.
+    pub(super) fn policy(self) -> SendPolicy {
+        match self {
+            Self::Deliverable => SendPolicy::Deliverable,
+            Self::DeliverableAndRisky => SendPolicy::DeliverableAndRisky,
+            Self::All => SendPolicy::All,
+        }
+    }
+
     /// `true` if a careful sender writes to rows with this reason: in no case to dead ones, and to
     /// nobody who opted out.
     pub(super) fn is_sent_to(self, reason: Reason) -> bool {

@@ -91,6 +91,11 @@ async fn look(
     let on_rows = move |rows| bar.set_position(rows);
     let client = &mut backend.client;
     let submitted = submit::submit(job, submission, client, |_, _| {}, on_rows).await?;
+    let Some(submitted) = submitted else {
+        return Ok(
+            "every address is on your suppression lists: nobody is left to ask about\n".into()
+        );
+    };
     let batch = watch::watch(client, &submitted.batch.batch_id, display).await?;
     let progress = from_message::progress(&batch)?;
     let mut out = String::new();

@@ -144,13 +144,19 @@ async fn vet(
         }
     }
     let batch_id = match &job.batch_id {
-        Some(batch_id) => batch_id.clone(),
+        Some(batch_id) => Some(batch_id.clone()),
         None => send(job, client, display).await?,
     };
-    let batch = watch::watch(client, &batch_id, display).await?;
+    let batch = match &batch_id {
+        Some(batch_id) => watch::watch(client, batch_id, display).await?,
+        None => row_answers::batch_of_nobody(),
+    };
     display.clear();
     let written = write::write(job, client, &batch).await?;
-    let (progress, preflight) = row_answers::in_rows(&batch, &written.seen)?;
+    let (progress, preflight) = match batch_id {
+        Some(_) => row_answers::in_rows(&batch, &written.seen)?,
+        None => row_answers::about_nobody(job.send_to),
+    };
     // Who may not report outcomes is not told of them.
     let told = backend.outcomes.get_accuracy(GetAccuracyRequest {}).await;
     let told = told.ok().and_then(|answer| answer.into_inner().accuracy);
@@ -217,13 +223,18 @@ fn say_layout(name: &str, layout: &Layout) {
     anstream::eprintln!("{DIM}{name}: {layout}{DIM:#}");
 }
 
-/// Sends the lists, and remembers their batch.
-async fn send(job: &mut Job, client: &mut Client, display: &Display) -> anyhow::Result<String> {
+/// Sends the lists, and remembers their batch; `None` if nobody is left to ask about.
+async fn send(
+    job: &mut Job,
+    client: &mut Client,
+    display: &Display,
+) -> anyhow::Result<Option<String>> {
     let bar = display.reading();
     let on_rows = move |rows| bar.set_position(rows);
     let submission =
         BatchSubmission { plan: job.plan()?, depth: job.depth, request_id: job.request_id.clone() };
     let submitted = submit::submit(job, submission, client, say_layout, on_rows).await?;
+    let Some(submitted) = submitted else { return Ok(None) };
     for note in &submitted.notes {
         anstream::eprintln!("{DIM}{note}{DIM:#}");
     }
@@ -232,5 +243,5 @@ async fn send(job: &mut Job, client: &mut Client, display: &Display) -> anyhow::
     }
     job.batch_id = Some(submitted.batch.batch_id.clone());
     job.save()?;
-    Ok(submitted.batch.batch_id)
+    Ok(Some(submitted.batch.batch_id))
 }

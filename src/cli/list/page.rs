@@ -71,13 +71,16 @@ pub(super) async fn write_page(
     paths::persist(&scratch, place, job.force)
 }
 
-/// The largest groups of a batch.
+/// The largest groups of a batch; none of one that nobody was asked about.
 pub(super) async fn breakdown(
     client: &mut Client,
     batch: &Batch,
     kind: TallyKind,
     most: i32,
 ) -> anyhow::Result<Vec<report::GroupCounts>> {
+    if batch.batch_id.is_empty() {
+        return Ok(Vec::new());
+    }
     let request = ListBatchTalliesRequest {
         batch_id: batch.batch_id.clone(),
         kind: kind.into(),

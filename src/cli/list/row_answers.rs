@@ -9,10 +9,11 @@ use super::columns::{self, RowAnswer, RowFacts};
 use super::job::Job;
 use super::results::Results;
 use super::rows::{FirstRows, RowId, RowPlan, RowQuestion};
-use crate::campaign::{Preflight, Progress, several};
+use crate::campaign::preflight::{Basis, Thresholds};
+use crate::campaign::{Preflight, Progress, State, several};
 use crate::listfile::Row;
 use crate::proto::from_message::{self, IncompleteMessage};
-use crate::proto::{Action, Batch, CatchAll, Verification};
+use crate::proto::{Action, Batch, BatchState, CatchAll, Verification};
 use crate::report::{FlagCounts, SendCounts};
 use crate::verdict::Reason;
 
@@ -85,6 +86,22 @@ pub(super) fn in_rows(
     let (state, thresholds) = (from_message::state(batch), &preflight.thresholds);
     let counted = Preflight::of(&progress, state, preflight.policy, thresholds);
     Ok((progress, counted.with_expected(preflight.expected)))
+}
+
+/// The batch of lists whose addresses are all on suppression lists: there is none at the service,
+/// which takes no batch without rows.
+pub(super) fn batch_of_nobody() -> Batch {
+    Batch { state: BatchState::Finished.into(), ..Batch::default() }
+}
+
+/// The progress and the pre-flight answer of such lists.
+pub(super) fn about_nobody(send_to: SendToArg) -> (Progress, Preflight) {
+    let progress = Progress::default();
+    let (policy, thresholds) = (send_to.policy(), Thresholds::default());
+    let mut preflight = Preflight::of(&progress, State::Finished, policy, &thresholds);
+    // The list is not empty: there is nobody on it who may be sent to.
+    preflight.estimates.iter_mut().for_each(|estimate| estimate.basis = Basis::NobodyLeft);
+    (progress, preflight)
 }
 
 /// The progress in rows: of a row with several addresses, only the one that was chosen counts.

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::hash::BuildHasher as _;
 use std::io::IsTerminal as _;
 
+use anyhow::Context as _;
 use foldhash::quality::FixedState;
 
 use super::backend::Client;
@@ -54,6 +55,7 @@ pub(super) async fn verify_sample(
             };
             let submitted =
                 submit::submit(job, submission, client, super::say_layout, |_| {}).await?;
+            let submitted = submitted.context("the sample holds no address to verify")?;
             if let Some(sample) = &mut job.sample {
                 sample.batch_id = Some(submitted.batch.batch_id.clone());
             }

@@ -81,15 +81,15 @@ pub(super) struct BatchSubmission {
     pub(super) request_id: String,
 }
 
-/// Sends the lists. `on_layout` is told the name and the layout of each, `on_rows` how many rows
-/// have gone.
+/// Sends the lists; `None` if every address of them is on a suppression list. `on_layout` is told
+/// the name and the layout of each, `on_rows` how many rows have gone.
 pub(super) async fn submit(
     job: &Job,
     submission: BatchSubmission,
     client: &mut Client,
     mut on_layout: impl FnMut(&str, &Layout),
     on_rows: impl Fn(u64) + Send + Sync + 'static,
-) -> anyhow::Result<Submitted> {
+) -> anyhow::Result<Option<Submitted>> {
     let digests: Vec<Digesting> = job.files.iter().map(|_| Digesting::default()).collect();
     let mut lists = Vec::with_capacity(digests.len());
     for (number, digest) in digests.iter().enumerate() {
@@ -108,17 +108,18 @@ pub(super) async fn submit(
     let created = tokio::select! {
         created = &mut call => created,
         read = &mut reading => {
-            // An error drops the call, which then leaves nothing.
-            notes = Some(read??);
+            // An error drops the call, which then leaves nothing, and so do lists that ask nothing.
+            let Some(read) = read?? else { return Ok(None) };
+            notes = Some(read);
             call.await
         }
     };
     let batch = created?.into_inner().batch.context("the service named no batch")?;
     let notes = match notes {
         Some(notes) => notes,
-        None => reading.await??,
+        None => reading.await??.unwrap_or_default(),
     };
-    Ok(Submitted { batch, digests: digests.iter().map(Digesting::hex).collect(), notes })
+    Ok(Some(Submitted { batch, digests: digests.iter().map(Digesting::hex).collect(), notes }))
 }
 
 /// The messages of the call. They end only when the whole list was read.
@@ -145,17 +146,18 @@ fn parts(
     parts.map(|part| UploadBatchRequest { part: Some(part) })
 }
 
-/// Reads all rows into pages; returns what was out of the ordinary.
+/// Reads all rows into pages; returns what was out of the ordinary, or `None` if all addresses are
+/// excluded.
 fn read(
     lists: Vec<(String, Rows)>,
     plan: &RowPlan,
     pages: &mpsc::Sender<Sent>,
-) -> anyhow::Result<Vec<String>> {
+) -> anyhow::Result<Option<Vec<String>>> {
     let is_alone = lists.len() == 1;
     let mut row = Row::default();
     let mut page = Vec::with_capacity(PAGE);
     let mut notes = Vec::new();
-    let mut is_empty = true;
+    let (mut is_empty, mut has_excluded) = (true, false);
     // The list is read to its end also when nobody takes the rows: they were sent before.
     let send = |page: &mut Vec<BatchAddress>| pages.blocking_send(Sent::Page(std::mem::take(page)));
     for (number, (name, mut reader)) in lists.into_iter().enumerate() {
@@ -163,12 +165,16 @@ fn read(
             if row.is_blank() || !plan.is_chosen((number, row.number())) {
                 continue;
             }
-            if let RowQuestion::Addresses(addresses) = plan.question(&row) {
-                page.extend(addresses.iter().map(|address| BatchAddress {
-                    address: (*address).to_owned(),
-                    row_id: String::new(),
-                    consent_time: row.consented_at().map(Into::into),
-                }));
+            match plan.question(&row) {
+                RowQuestion::Addresses(addresses) => {
+                    page.extend(addresses.iter().map(|address| BatchAddress {
+                        address: (*address).to_owned(),
+                        row_id: String::new(),
+                        consent_time: row.consented_at().map(Into::into),
+                    }));
+                }
+                RowQuestion::Excluded(_) => has_excluded = true,
+                RowQuestion::NoAddress => {}
             }
             if page.len() >= PAGE {
                 is_empty = false;
@@ -178,15 +184,15 @@ fn read(
         let found = reader.findings().notes().into_iter();
         notes.extend(found.map(|note| if is_alone { note } else { format!("{name}: {note}") }));
     }
-    anyhow::ensure!(
-        !is_empty || !page.is_empty(),
-        "no row holds an address to verify; is it the right column?"
-    );
+    if is_empty && page.is_empty() {
+        anyhow::ensure!(has_excluded, "no row holds an address to verify; is it the right column?");
+        return Ok(None);
+    }
     if !page.is_empty() {
         let _taken = send(&mut page);
     }
     let _taken = pages.blocking_send(Sent::End);
-    Ok(notes)
+    Ok(Some(notes))
 }
 
 fn spec(job: &Job, submission: &BatchSubmission) -> BatchSpec {

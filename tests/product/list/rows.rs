@@ -143,6 +143,29 @@ fn a_cell_of_an_exclusion_list_that_is_not_read_to_its_end_is_refused_by_its_row
 }
 
 #[test]
+fn a_list_of_which_everybody_is_excluded_comes_back() {
+    let folder = folder_with("a.csv", "email\njane.doe@acme.test\nn/a\n");
+    fs::write(folder.path().join("gone.txt"), "jane.doe@acme.test\n").unwrap();
+    let exclude = ["a.csv", "--exclude", "gone.txt"];
+    let looked = run(folder.path(), &[&exclude[..], &["--dry-run", "--sandbox"]].concat(), b"");
+    assert_eq!(looked.status.code(), Some(0), "{}", said(&looked));
+    assert!(said(&looked).contains("nobody is left to ask about"), "{}", said(&looked));
+    let output =
+        vet(folder.path(), &[&exclude[..], &["--split", "parts", "--report", "r.html"]].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(
+        said(&output).contains("No go: nobody on the list can be sent to"),
+        "{}",
+        said(&output)
+    );
+    assert!(said(&output).contains("1 row on your suppression lists"), "{}", said(&output));
+    let text = read(&folder, "a.vetted.csv");
+    assert!(text.contains("\njane.doe@acme.test,risky,suppress,opted_out,"), "{text}");
+    assert_eq!(read(&folder, "parts/suppress.txt"), "jane.doe@acme.test\n");
+    assert!(read(&folder, "r.html").contains("suppression lists"));
+}
+
+#[test]
 fn a_workbook_to_exclude_of_which_a_sheet_would_be_left_out_is_refused() {
     let mut book = rust_xlsxwriter::Workbook::new();
     for (name, address) in [("Unsubscribed", "jane.doe@acme.test"), ("Bounced", "no@acme.test")] {
