@@ -172,6 +172,9 @@ impl<'a> RowAnswers<'a> {
         else {
             return Ok(RowAnswer { suppressed, ..RowAnswer::default() });
         };
+        // Who opted out is nobody to write to instead.
+        verification.suggestion =
+            verification.suggestion.take().filter(|it| !self.plan.is_excluded(it));
         self.seen.note(&verification, self.created_at);
         let mut facts = RowFacts { address: address.to_owned(), ..RowFacts::default() };
         facts.duplicate_of = self.earlier(address, (file, row.number()));

@@ -79,8 +79,16 @@ impl RowPlan {
         row.addresses().filter(|address| self.is_excluded(address)).map(beginning).collect()
     }
 
-    fn is_excluded(&self, address: &str) -> bool {
-        !self.excluded.is_empty() && self.excluded.contains(&mailbox_hash(address))
+    /// `true` if `address` is on the suppression list, or is in the place of one that is: of two
+    /// readings neither gets mail.
+    pub(super) fn is_excluded(&self, address: &str) -> bool {
+        if self.excluded.is_empty() {
+            return false;
+        }
+        let subject = Subject::parse(address);
+        let has = |hash| self.excluded.contains(&hash);
+        has(subject_hash(&subject))
+            || subject.likely().is_some_and(|likely| has(mailbox_hash(&likely.wire_utf8())))
     }
 }
 
@@ -203,6 +211,20 @@ mod tests {
         let asked = questions(list, &plan);
         let b = r#"Addresses(["b@acme.test"])"#;
         assert_eq!(asked, [r#"Excluded("a@acme.test")"#, b, b]);
+    }
+
+    #[test]
+    fn who_is_excluded_is_not_asked_by_another_reading_either() {
+        let mut plan = RowPlan::default();
+        ["jane@acme.test", "o'brien@acme.test"].map(|address| plan.exclude(address));
+        let list = "email,n\nJane jane@acme.test,1\no\u{2019}brien@acme.test,2\n\
+                    Bob bob@acme.test,3\n";
+        let asked = questions(list, &plan);
+        assert!(
+            asked[0].starts_with("Excluded(") && asked[1].starts_with("Excluded("),
+            "{asked:?}"
+        );
+        assert!(asked[2].starts_with("Addresses("), "{asked:?}");
     }
 
     #[test]

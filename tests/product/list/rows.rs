@@ -143,6 +143,16 @@ fn a_cell_of_an_exclusion_list_that_is_not_read_to_its_end_is_refused_by_its_row
 }
 
 #[test]
+fn nobody_who_opted_out_is_suggested() {
+    let folder = folder_with("a.csv", "email\njane.doe@gmial.com\njohn.doe@gmial.com\n");
+    fs::write(folder.path().join("gone.txt"), "jane.doe@gmail.com\n").unwrap();
+    vet(folder.path(), &["a.csv", "--exclude", "gone.txt"]);
+    let text = read(&folder, "a.vetted.csv");
+    assert!(!text.contains("jane.doe@gmail.com"), "{text}");
+    assert!(text.contains(",john.doe@gmail.com,"), "{text}");
+}
+
+#[test]
 fn a_list_of_which_everybody_is_excluded_comes_back() {
     let folder = folder_with("a.csv", "email\njane.doe@acme.test\nn/a\n");
     fs::write(folder.path().join("gone.txt"), "jane.doe@acme.test\n").unwrap();
