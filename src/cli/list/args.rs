@@ -140,6 +140,17 @@ pub(super) enum FormatArg {
     Xlsx,
 }
 
+impl FormatArg {
+    /// The ending of a file in this format.
+    pub(super) fn ending(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Jsonl => "jsonl",
+            Self::Xlsx => "xlsx",
+        }
+    }
+}
+
 /// A verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 pub(super) enum VerdictArg {

@@ -64,18 +64,26 @@ fn container(file: &Path) -> anyhow::Result<Option<Container>> {
 
 /// The lists that `args` name, each with its output.
 pub(super) fn job_files(args: &ListArgs) -> anyhow::Result<Vec<JobFile>> {
-    anyhow::ensure!(!args.files.is_empty(), "name a list");
-    args.files.iter().map(|file| job_file(args, file)).collect()
+    job_files_as(args, args.format)
 }
 
-fn job_file(args: &ListArgs, file: &Path) -> anyhow::Result<JobFile> {
+/// The same for outputs in another format than `args` name.
+fn job_files_as(args: &ListArgs, format: Option<FormatArg>) -> anyhow::Result<Vec<JobFile>> {
+    anyhow::ensure!(!args.files.is_empty(), "name a list");
+    args.files.iter().map(|file| job_file(args, format, file)).collect()
+}
+
+fn job_file(args: &ListArgs, format: Option<FormatArg>, file: &Path) -> anyhow::Result<JobFile> {
     let is_spooled = is_spooled(file)?;
     let name = match file.file_name() {
         Some(name) if file.as_os_str() != "-" => name.to_string_lossy().into_owned(),
         _ => "standard input".to_owned(),
     };
     // A dry run writes nothing.
-    let output = if args.dry_run { PathBuf::from("-") } else { output(args, file, is_spooled)? };
+    let output = match args.dry_run {
+        true => PathBuf::from("-"),
+        false => output(args, format, file, is_spooled)?,
+    };
     let path = file.to_path_buf();
     Ok(JobFile { path, name, is_spooled, is_imported: false, digest: None, output })
 }
@@ -87,7 +95,12 @@ fn is_folder(args: &ListArgs, output: &Path) -> bool {
 }
 
 /// The output of `file`: the named one, or one beside the list under a name of its own.
-fn output(args: &ListArgs, file: &Path, is_spooled: bool) -> anyhow::Result<PathBuf> {
+fn output(
+    args: &ListArgs,
+    format: Option<FormatArg>,
+    file: &Path,
+    is_spooled: bool,
+) -> anyhow::Result<PathBuf> {
     let folder = match &args.output {
         Some(output) if !is_folder(args, output) => return Ok(output.clone()),
         Some(folder) => {
@@ -98,18 +111,12 @@ fn output(args: &ListArgs, file: &Path, is_spooled: bool) -> anyhow::Result<Path
         None => None,
     };
     anyhow::ensure!(!is_spooled, "name the --output of a list from standard input or a pipe");
-    let plain = match file.extension() {
-        Some(extension) if extension.eq_ignore_ascii_case("gz") => file.with_extension(""),
-        _ => file.to_path_buf(),
+    let extension: OsString = match format {
+        Some(format) => format.ending().into(),
+        None => own_ending(args, file, &paths::unpacked(file))?,
     };
-    let extension: OsString = match args.format {
-        Some(FormatArg::Csv) => "csv".into(),
-        Some(FormatArg::Xlsx) => "xlsx".into(),
-        Some(FormatArg::Jsonl) => "jsonl".into(),
-        None => own_ending(args, file, &plain)?,
-    };
-    let mut name = plain.file_stem().unwrap_or_default().to_os_string();
-    name.push(".vetted.");
+    let mut name = paths::vetted_stem(file);
+    name.push(".");
     name.push(extension);
     Ok(folder.map_or_else(|| file.with_file_name(&name), |folder| folder.join(&name)))
 }
@@ -163,6 +170,19 @@ pub(super) fn folder(args: &ListArgs, files: &[JobFile]) -> PathBuf {
     let mut name = name.components().collect::<PathBuf>().into_os_string();
     name.push(ENDING);
     name.into()
+}
+
+/// The folder of the run on the lists that `args` name, in whatever format it was begun.
+pub(super) fn begun_folder(args: &ListArgs) -> anyhow::Result<PathBuf> {
+    let wanted = folder(args, &job_files(args)?);
+    let others = [None, Some(FormatArg::Csv), Some(FormatArg::Jsonl), Some(FormatArg::Xlsx)];
+    for format in others.into_iter().filter(|_| !wanted.exists()) {
+        let begun = folder(args, &job_files_as(args, format)?);
+        if begun.exists() {
+            return Ok(begun);
+        }
+    }
+    Ok(wanted)
 }
 
 /// The only run in this folder.

@@ -1,9 +1,10 @@
 //! One list of a run: where it is, and where its answers go.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::args::FormatArg;
 use super::paths;
 
 /// One list of a run.
@@ -22,4 +23,14 @@ pub(super) struct JobFile {
     /// The file for the answers.
     #[serde(serialize_with = "paths::serialize_absolute")]
     pub(super) output: PathBuf,
+}
+
+impl JobFile {
+    /// Gives an output that is named after its list the ending of `format`.
+    pub(super) fn follow_format(&mut self, format: FormatArg) {
+        let named_after_list = paths::vetted_stem(Path::new(&self.name));
+        if self.output.file_stem().is_some_and(|stem| stem == named_after_list) {
+            self.output.set_extension(format.ending());
+        }
+    }
 }

@@ -49,9 +49,7 @@ fn ending(output: &Path, format: Option<FormatArg>, is_json: bool) -> String {
     let is_packed = output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
     let plain = if is_packed { output.with_extension("") } else { output.to_path_buf() };
     let ending = match (format, plain.extension().and_then(|ending| ending.to_str())) {
-        (Some(FormatArg::Csv), _) => "csv",
-        (Some(FormatArg::Jsonl), _) => "jsonl",
-        (Some(FormatArg::Xlsx), _) => "xlsx",
+        (Some(format), _) => format.ending(),
         (None, Some(ending)) => ending,
         (None, None) if is_json => "jsonl",
         (None, None) => "csv",

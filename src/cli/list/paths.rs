@@ -1,6 +1,7 @@
 //! Files as the file system knows them: which paths mean the same file, and how a finished file
 //! takes its name without taking another's.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -16,7 +17,7 @@ use tempfile::NamedTempFile;
 pub(super) struct FileIdentity {
     device: u64,
     inode: u64,
-    name: Option<std::ffi::OsString>,
+    name: Option<OsString>,
 }
 
 impl FileIdentity {
@@ -44,6 +45,21 @@ fn behind_links(path: &Path) -> PathBuf {
         path = folder_of(&path).join(target);
     }
     path
+}
+
+/// The name of a list without the ending of what is packed.
+pub(super) fn unpacked(file: &Path) -> PathBuf {
+    match file.extension() {
+        Some(extension) if extension.eq_ignore_ascii_case("gz") => file.with_extension(""),
+        _ => file.to_path_buf(),
+    }
+}
+
+/// The name of an output that is named after the list `file`, without its ending.
+pub(super) fn vetted_stem(file: &Path) -> OsString {
+    let mut name = unpacked(file).file_stem().unwrap_or_default().to_os_string();
+    name.push(".vetted");
+    name
 }
 
 /// The folder that `path` stands in.

@@ -20,7 +20,7 @@ impl Job {
         let folder = match args.files.as_slice() {
             [file] if file.to_string_lossy().ends_with(ENDING) => file.clone(),
             [] => folder::only_folder()?,
-            _ => folder::folder(args, &folder::job_files(args)?),
+            _ => folder::begun_folder(args)?,
         };
         let text = fs::read(folder.join("job.json")).with_context(|| {
             format!(
@@ -119,6 +119,9 @@ impl Job {
             self.only.clone_from(&args.only);
         }
         self.format = args.format.or(self.format);
+        if let Some(format) = args.format.filter(|_| args.output.is_none()) {
+            self.files.iter_mut().for_each(|file| file.follow_format(format));
+        }
         self.force |= args.force;
         self.unique |= args.unique;
         self.clean |= args.clean;

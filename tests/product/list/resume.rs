@@ -212,6 +212,18 @@ fn the_variables_and_the_suppression_lists_of_a_run_are_those_it_was_begun_with(
 }
 
 #[test]
+fn a_run_that_goes_on_in_another_format_is_found_and_its_output_is_named_after_it() {
+    let rows: String = (0..30).map(|n| format!("nobody{n}@acme.test\n")).collect();
+    let folder = folder_with("list.csv", format!("email\njane.doe@acme.test\n{rows}"));
+    let output = run(folder.path(), &["list.csv", "--sandbox", "--sample", "5"], b"");
+    assert_eq!(names(&folder), ["list.csv", "list.vetted.csv.mailvet"], "{}", said(&output));
+    let output = run(folder.path(), &["list.csv", "--resume", "--format", "jsonl"], b"");
+    assert!(output.status.code().is_some_and(|code| code < 2), "{}", said(&output));
+    assert_eq!(names(&folder), ["list.csv", "list.vetted.jsonl"]);
+    assert!(read(&folder, "list.vetted.jsonl").starts_with("{\"email\":\"jane.doe@acme.test\","));
+}
+
+#[test]
 fn a_run_resumed_from_elsewhere_writes_where_it_was_begun() {
     let folder = folder_with("list.csv", SLOW);
     let mut child = begun_with(&folder, &["--split", "parts", "--report", "r.html"]);
