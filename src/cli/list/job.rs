@@ -278,8 +278,34 @@ impl Job {
 
     /// The command that resumes it.
     pub(super) fn how_to_go_on(&self) -> String {
-        let server = self.server.as_ref().map(|server| format!(" --server {server}"));
+        let server = self.server.as_ref().map(|server| format!(" --server {}", shell_word(server)));
         let server = server.unwrap_or_default();
-        format!("mailvet list --resume {}{server}", self.folder.display())
+        format!("mailvet list --resume {}{server}", shell_word(&self.folder.to_string_lossy()))
+    }
+}
+
+/// `text` as one word of a command, in quotes if a shell would read anything else out of it.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_a_space_or_a_quote_is_one_word_of_a_command() {
+        for (name, word) in [
+            ("list.vetted.csv.mailvet", "list.vetted.csv.mailvet"),
+            ("my list.csv", "'my list.csv'"),
+            ("Jane's $list", r"'Jane'\''s $list'"),
+            ("K\u{fc}chen/a.csv", "K\u{fc}chen/a.csv"),
+        ] {
+            assert_eq!(shell_word(name), word);
+        }
     }
 }

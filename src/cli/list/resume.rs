@@ -17,7 +17,10 @@ impl Job {
     /// What the flags say about the output applies; about the questions they may not differ from
     /// what the run was begun with.
     pub(super) fn resume(args: &ListArgs, common: &Common) -> anyhow::Result<Self> {
-        let folder = match args.files.as_slice() {
+        // A shell's completion puts a slash behind a folder.
+        let named: Vec<PathBuf> =
+            args.files.iter().map(|file| file.components().collect()).collect();
+        let folder = match named.as_slice() {
             [file] if file.to_string_lossy().ends_with(ENDING) => file.clone(),
             [] => folder::only_folder()?,
             _ => folder::begun_folder(args)?,

@@ -212,6 +212,18 @@ fn the_variables_and_the_suppression_lists_of_a_run_are_those_it_was_begun_with(
 }
 
 #[test]
+fn the_way_to_go_on_may_be_copied_and_its_folder_completed_by_a_shell() {
+    let rows: String = (0..30).map(|n| format!("nobody{n}@acme.test\n")).collect();
+    let folder = folder_with("my list.csv", format!("email\njane.doe@acme.test\n{rows}"));
+    let output = run(folder.path(), &["my list.csv", "--sandbox", "--sample", "5"], b"");
+    let how = "mailvet list --resume 'my list.vetted.csv.mailvet'";
+    assert!(said(&output).contains(how), "{}", said(&output));
+    let output = run(folder.path(), &["--resume", "my list.vetted.csv.mailvet/"], b"");
+    assert!(output.status.code().is_some_and(|code| code < 2), "{}", said(&output));
+    assert_eq!(names(&folder), ["my list.csv", "my list.vetted.csv"]);
+}
+
+#[test]
 fn a_run_that_goes_on_in_another_format_is_found_and_its_output_is_named_after_it() {
     let rows: String = (0..30).map(|n| format!("nobody{n}@acme.test\n")).collect();
     let folder = folder_with("list.csv", format!("email\njane.doe@acme.test\n{rows}"));
