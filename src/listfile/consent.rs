@@ -3,18 +3,36 @@
 //! What has no zone is UTC, and a day is its beginning: a registration says something only if it is
 //! a week younger than a consent.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::rfc2822;
 use jiff::tz::TimeZone;
 
-/// Texts of cells that hold no time; the last two are MySQL's.
-const NONE: [&str; 8] = ["", "-", "null", "none", "n/a", "na", "0000-00-00", "0000-00-00 00:00:00"];
+/// Texts of cells that hold no time; the last three are MySQL's.
+const NONE: [&str; 10] =
+    ["", "-", "0", "null", "none", "n/a", "na", "\\N", "0000-00-00", "0000-00-00 00:00:00"];
 
-const MONTHS: [&str; 12] =
-    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+/// The time about 1970 that programs write where they know none, in the zone that they are in.
+const UNKNOWN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The English months. A word that begins like one may be another in another language: the Finnish
+/// `marraskuu` is November.
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
 
 /// The cause of a time that is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +56,11 @@ pub fn read_consent(text: &str) -> Result<Option<SystemTime>, ConsentFault> {
     }
     let at = timestamp(text)?;
     let at = SystemTime::try_from(at).map_err(|_| ConsentFault::NoTime)?;
-    if at < SystemTime::UNIX_EPOCH { Err(ConsentFault::TooEarly) } else { Ok(Some(at)) }
+    match at.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => Ok((since >= UNKNOWN).then_some(at)),
+        Err(before) if before.duration() < UNKNOWN => Ok(None),
+        Err(_) => Err(ConsentFault::TooEarly),
+    }
 }
 
 fn timestamp(text: &str) -> Result<Timestamp, ConsentFault> {
@@ -57,7 +79,8 @@ fn timestamp(text: &str) -> Result<Timestamp, ConsentFault> {
     if let Ok(at) = rfc2822::parse(text) {
         return Ok(at.timestamp());
     }
-    let words: Vec<&str> = text.split([' ', ',', 'T']).filter(|word| !word.is_empty()).collect();
+    let spaced = without_t(text);
+    let words: Vec<&str> = spaced.split([' ', ',']).filter(|word| !word.is_empty()).collect();
     let (date, time) = match words.iter().position(|word| word.contains(':')) {
         Some(at) => (&words[..at], clock_time(&words[at..]).ok_or(ConsentFault::NoTime)?),
         None => (&words[..], Time::midnight()),
@@ -72,6 +95,23 @@ fn timestamp(text: &str) -> Result<Timestamp, ConsentFault> {
         words => named_date(words),
     };
     utc(date?.to_datetime(time))
+}
+
+/// `text` with a space for the `T` between a date and a time; that of `OCT` stays.
+fn without_t(text: &str) -> String {
+    let is_digit = |at: Option<usize>| {
+        at.and_then(|at| text.as_bytes().get(at)).is_some_and(u8::is_ascii_digit)
+    };
+    let is_between = |at: usize| is_digit(at.checked_sub(1)) && is_digit(Some(at + 1));
+    let spaced = |(at, c): (usize, char)| if c == 'T' && is_between(at) { ' ' } else { c };
+    text.char_indices().map(spaced).collect()
+}
+
+/// The number of the month, from 1, that `word` names as a whole or by its first three letters.
+fn month_number(word: &str) -> Option<i8> {
+    let word = if word == "sept" { "sep" } else { word };
+    let at = MONTHS.iter().position(|month| word == *month || word == &month[..3])?;
+    i8::try_from(at + 1).ok()
 }
 
 fn utc(at: DateTime) -> Result<Timestamp, ConsentFault> {
@@ -125,8 +165,8 @@ fn named_date(words: &[&str]) -> Result<Date, ConsentFault> {
     for word in words {
         let word = word.trim_end_matches('.').to_ascii_lowercase();
         let ordinal = ["st", "nd", "rd", "th"].iter().find_map(|end| word.strip_suffix(end));
-        if let Some(at) = MONTHS.iter().position(|month| word.starts_with(month)) {
-            month = i8::try_from(at + 1).ok().filter(|_| month.is_none());
+        if let Some(named) = month_number(&word) {
+            month = Some(named).filter(|_| month.is_none());
         } else if word.len() == 4 && word.bytes().all(|b| b.is_ascii_digit()) {
             year = word.parse::<i16>().ok().filter(|_| year.is_none());
         } else {
@@ -163,8 +203,6 @@ fn clock_time(words: &[&str]) -> Option<Time> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     /// Noon of 13 April 2025.
@@ -191,6 +229,8 @@ mod tests {
             "13 April 2025 12:00",
             "Apr 13th, 2025 12:00:00 pm",
             "13-Apr-2025 12:00",
+            "13/04/2025T12:00",
+            "APR 13, 2025 12:00",
             "Sun, 13 Apr 2025 12:00:00 +0000",
             "1744545600",
             "1744545600000",
@@ -214,8 +254,28 @@ mod tests {
 
     #[test]
     fn a_blank_cell_has_no_time() {
-        for text in ["", "  ", "-", "NULL", "n/a", "0000-00-00"] {
+        for text in ["", "  ", "-", "NULL", "n/a", "0000-00-00", "0", "\\N"] {
             assert_eq!(read_consent(text), Ok(None), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_1970_is_no_consent_in_whatever_zone() {
+        for text in ["1970-01-01", "1970-01-01 01:00:00", "1969-12-31 19:00:00", "01/01/1970"] {
+            assert_eq!(read_consent(text), Ok(None), "{text:?}");
+        }
+        assert_eq!(seconds("1970-01-02"), Ok(Some(86_400)));
+    }
+
+    #[test]
+    fn a_month_is_named_by_its_name_or_three_letters_of_it() {
+        let october = seconds("2024-10-12");
+        for text in ["12-OCT-2024", "OCT 12, 2024", "12 October 2024", "12. oct. 2024"] {
+            assert_eq!(seconds(text), october, "{text}");
+        }
+        assert_eq!(seconds("3 Sept 2024"), seconds("2024-09-03"));
+        for text in ["3. marraskuuta 2024", "3 Octobre 2024", "3 Junho 2024"] {
+            assert_eq!(read_consent(text), Err(ConsentFault::NoTime), "{text}");
         }
     }
 
