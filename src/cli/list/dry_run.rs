@@ -99,10 +99,10 @@ async fn look(
     let batch = watch::watch(client, &submitted.batch.batch_id, display).await?;
     let progress = from_message::progress(&batch)?;
     let mut out = String::new();
-    for note in &submitted.notes {
+    for note in &submitted.read.notes {
         let _ = writeln!(out, "{note}");
     }
-    counts(&mut out, &progress, job.depth);
+    counts(&mut out, &progress, submitted.read.rows, job.depth);
     if job.depth != DepthArg::Mailbox {
         // A run asks no mail server either, and takes no longer than this look.
         return Ok(out);
@@ -123,15 +123,20 @@ async fn look(
     Ok(out)
 }
 
-/// The counts by what spelling and DNS decide.
-fn counts(out: &mut String, progress: &Progress, depth: DepthArg) {
+/// The counts by what spelling and DNS decide. A batch counts each address of the `list_rows` as a
+/// row.
+fn counts(out: &mut String, progress: &Progress, list_rows: u64, depth: DepthArg) {
     let row = |rows| if rows == 1 { "row" } else { "rows" };
     let duplicates = progress.rows.saturating_sub(progress.mailboxes);
+    let addresses = match progress.rows > list_rows {
+        true => format!("{} addresses, each counted as a row", grouped(progress.rows)),
+        false => "an address".to_owned(),
+    };
     let _ = writeln!(
         out,
-        "{} {} with an address, {} mailboxes, {} {} of a mailbox that an earlier one reaches",
-        grouped(progress.rows),
-        row(progress.rows),
+        "{} {} with {addresses}, {} mailboxes, {} {} of a mailbox that an earlier one reaches",
+        grouped(list_rows),
+        row(list_rows),
         grouped(progress.mailboxes),
         grouped(duplicates),
         row(duplicates)

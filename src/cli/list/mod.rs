@@ -235,7 +235,7 @@ async fn send(
         BatchSubmission { plan: job.plan()?, depth: job.depth, request_id: job.request_id.clone() };
     let submitted = submit::submit(job, submission, client, say_layout, on_rows).await?;
     let Some(submitted) = submitted else { return Ok(None) };
-    for note in &submitted.notes {
+    for note in &submitted.read.notes {
         anstream::eprintln!("{DIM}{note}{DIM:#}");
     }
     for (file, digest) in job.files.iter_mut().zip(submitted.digests) {

@@ -26,13 +26,22 @@ const PAGE: usize = 1000;
 /// Number of pages that are read ahead.
 const AHEAD: usize = 4;
 
-/// The lists of a run, accepted, and the findings of reading them.
+/// The lists of a run, accepted.
 pub(super) struct Submitted {
     /// The batch.
     pub(super) batch: Batch,
     /// The SHA-256 of each list.
     pub(super) digests: Vec<String>,
-    /// The findings, in words.
+    /// The findings of reading them.
+    pub(super) read: ReadLists,
+}
+
+/// The findings of reading the lists.
+#[derive(Debug, Default)]
+pub(super) struct ReadLists {
+    /// Number of rows that are asked about, each with one address or several.
+    pub(super) rows: u64,
+    /// What was out of the ordinary, in words.
     pub(super) notes: Vec<String>,
 }
 
@@ -104,22 +113,22 @@ pub(super) async fn submit(
     // Reading a file blocks.
     let mut reading = tokio::task::spawn_blocking(move || read(lists, &plan, &pages));
     let mut call = pin!(client.upload_batch(parts(spec, sent, on_rows)));
-    let mut notes = None;
+    let mut found = None;
     let created = tokio::select! {
         created = &mut call => created,
         read = &mut reading => {
             // An error drops the call, which then leaves nothing, and so do lists that ask nothing.
             let Some(read) = read?? else { return Ok(None) };
-            notes = Some(read);
+            found = Some(read);
             call.await
         }
     };
     let batch = created?.into_inner().batch.context("the service named no batch")?;
-    let notes = match notes {
-        Some(notes) => notes,
+    let read = match found {
+        Some(read) => read,
         None => reading.await??.unwrap_or_default(),
     };
-    Ok(Some(Submitted { batch, digests: digests.iter().map(Digesting::hex).collect(), notes }))
+    Ok(Some(Submitted { batch, digests: digests.iter().map(Digesting::hex).collect(), read }))
 }
 
 /// The messages of the call. They end only when the whole list was read.
@@ -146,18 +155,17 @@ fn parts(
     parts.map(|part| UploadBatchRequest { part: Some(part) })
 }
 
-/// Reads all rows into pages; returns what was out of the ordinary, or `None` if all addresses are
-/// excluded.
+/// Reads all rows into pages; `None` if all addresses are excluded.
 fn read(
     lists: Vec<(String, Rows)>,
     plan: &RowPlan,
     pages: &mpsc::Sender<Sent>,
-) -> anyhow::Result<Option<Vec<String>>> {
+) -> anyhow::Result<Option<ReadLists>> {
     let is_alone = lists.len() == 1;
     let mut row = Row::default();
     let mut page = Vec::with_capacity(PAGE);
-    let mut notes = Vec::new();
-    let (mut is_empty, mut has_excluded) = (true, false);
+    let mut found = ReadLists::default();
+    let mut has_excluded = false;
     // The list is read to its end also when nobody takes the rows: they were sent before.
     let send = |page: &mut Vec<BatchAddress>| pages.blocking_send(Sent::Page(std::mem::take(page)));
     for (number, (name, mut reader)) in lists.into_iter().enumerate() {
@@ -167,6 +175,7 @@ fn read(
             }
             match plan.question(&row) {
                 RowQuestion::Addresses(addresses) => {
+                    found.rows += 1;
                     page.extend(addresses.iter().map(|address| BatchAddress {
                         address: (*address).to_owned(),
                         row_id: String::new(),
@@ -177,14 +186,14 @@ fn read(
                 RowQuestion::NoAddress => {}
             }
             if page.len() >= PAGE {
-                is_empty = false;
                 let _taken = send(&mut page);
             }
         }
-        let found = reader.findings().notes().into_iter();
-        notes.extend(found.map(|note| if is_alone { note } else { format!("{name}: {note}") }));
+        let notes = reader.findings().notes().into_iter();
+        let named = |note: String| if is_alone { note } else { format!("{name}: {note}") };
+        found.notes.extend(notes.map(named));
     }
-    if is_empty && page.is_empty() {
+    if found.rows == 0 {
         anyhow::ensure!(has_excluded, "no row holds an address to verify; is it the right column?");
         return Ok(None);
     }
@@ -192,7 +201,7 @@ fn read(
         let _taken = send(&mut page);
     }
     let _taken = pages.blocking_send(Sent::End);
-    Ok(Some(notes))
+    Ok(Some(found))
 }
 
 fn spec(job: &Job, submission: &BatchSubmission) -> BatchSpec {

@@ -66,6 +66,16 @@ fn a_dry_run_of_a_run_that_asks_no_mail_server_promises_no_questions() {
 }
 
 #[test]
+fn a_dry_run_tells_rows_from_their_addresses() {
+    let list = "id,email\n1,nobody@acme.test; jane.doe@acme.test\n2,info@acme.test\n3,\n";
+    let folder = folder_with("a.csv", list);
+    let args = ["a.csv", "--dry-run", "--sandbox", "--depth", "syntax"];
+    let output = run(folder.path(), &args, b"");
+    let counted = "2 rows with 3 addresses, each counted as a row, 3 mailboxes, 0 rows of";
+    assert!(said(&output).contains(counted), "{}", said(&output));
+}
+
+#[test]
 fn a_sample_is_answered_for_first_and_the_rest_waits_for_a_word() {
     let rows: String = (0..30).map(|n| format!("nobody{n}@acme.test\n")).collect();
     let folder = folder_with("list.csv", format!("email\njane.doe@acme.test\n\n{rows}n/a\n"));
