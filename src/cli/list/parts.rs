@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::args::FormatArg;
+use super::paths;
 use crate::verdict::Verdict;
 
 /// The file of addresses that are not to be written to, as mail services take it.
@@ -11,8 +12,14 @@ pub(super) const SUPPRESS: &str = "suppress.txt";
 /// The folder for the parts of the list whose output is `output`: of several lists each has its
 /// own.
 pub(super) fn folder(split: &Path, output: &Path, is_alone: bool) -> PathBuf {
-    let name = output.file_name().and_then(|name| name.to_str()).unwrap_or("list");
-    if is_alone { split.to_path_buf() } else { split.join(name.split('.').next().unwrap_or(name)) }
+    if is_alone {
+        return split.to_path_buf();
+    }
+    let plain = paths::unpacked(output);
+    let stem = plain.file_stem().unwrap_or_default().to_string_lossy();
+    // A list may have further dots in its name: `crm.2023` is not `crm.2024`.
+    let name = stem.strip_suffix(".vetted").unwrap_or(&stem);
+    split.join(if name.is_empty() { "list" } else { name })
 }
 
 /// The files that are written into `folder` beside `output`: one for each verdict, then the
@@ -83,6 +90,19 @@ mod tests {
         ] {
             assert_eq!(part(output, format, is_json), name, "{output} {format:?}");
         }
+    }
+
+    #[test]
+    fn lists_whose_names_differ_behind_a_dot_have_folders_of_their_own() {
+        for (output, name) in [
+            ("out/crm.2023.vetted.csv", "parts/crm.2023"),
+            ("out/crm.2024.vetted.csv.gz", "parts/crm.2024"),
+            ("a.vetted.csv", "parts/a"),
+            ("own.csv", "parts/own"),
+        ] {
+            assert_eq!(folder(Path::new("parts"), Path::new(output), false), Path::new(name));
+        }
+        assert_eq!(folder(Path::new("parts"), Path::new("a.csv"), true), Path::new("parts"));
     }
 
     #[test]
