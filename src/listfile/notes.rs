@@ -42,6 +42,17 @@ struct NoteRecord<'t> {
 }
 
 impl NoteRecord<'_> {
+    /// Its cells, as text, up to the last one with something in it: a spreadsheet pads each row to
+    /// the width of the widest.
+    fn cells(&self, decode: &impl Fn(&[u8]) -> String) -> Vec<String> {
+        let mut cells: Vec<String> = record::fields(self.content, self.dialect, self.is_stray)
+            .map(|field| decode(&record::say(field, self.dialect, self.is_stray)))
+            .collect();
+        let filled = cells.iter().rposition(|cell| !cell.trim().is_empty());
+        cells.truncate(filled.map_or(0, |last| last + 1));
+        cells
+    }
+
     /// `true` if the byte with this number is behind its first one.
     fn contains(&self, at: usize) -> bool {
         self.start < at && at < self.start + self.content.len()
@@ -87,22 +98,24 @@ fn is_comment(line: &[u8], decode: &impl Fn(&[u8]) -> String) -> bool {
 
 /// The place where the header begins; `None` if it is the first record, or none is.
 fn below(records: &[NoteRecord<'_>], decode: &impl Fn(&[u8]) -> String) -> Option<usize> {
-    let (mut widest, mut is_grouped) = (0, false);
-    for NoteRecord { start, content, dialect, is_stray } in records {
-        let cells: Vec<String> = record::fields(content, *dialect, *is_stray)
-            .map(|field| decode(&record::say(field, *dialect, *is_stray)))
-            .collect();
-        // A spreadsheet pads each row to the width of the widest.
-        let width = cells.iter().rposition(|cell| !cell.trim().is_empty()).map_or(0, |i| i + 1);
-        let cells = &cells[..width];
-        let is_noted = is_comment(content, decode) || width == 0;
+    let (mut widest, mut is_grouped, mut has_value) = (0, false, false);
+    for (place, record) in records.iter().enumerate() {
+        let cells = record.cells(decode);
+        let width = cells.len();
+        let is_noted = is_comment(record.content, decode) || width == 0;
         let is_row = cells.iter().any(|cell| header::names_somebody(cell));
         if !is_noted && is_row {
             return None;
         }
         let best = cells.iter().map(|cell| tier(cell)).max().unwrap_or_default();
         let is_header = match best {
-            NameTier::Address => width > widest || widest <= 1 && width == 1,
+            NameTier::Address => {
+                width > widest
+                    || widest <= 1 && width == 1
+                    || width == widest
+                        && has_value
+                        && stands_over_address(&cells, &records[place + 1..], decode)
+            }
             NameTier::Qualified | NameTier::Related => width > widest && width > 1,
             NameTier::Other => false,
         };
@@ -111,14 +124,34 @@ fn below(records: &[NoteRecord<'_>], decode: &impl Fn(&[u8]) -> String) -> Optio
         let is_below_groups =
             is_grouped && !has_gaps && width >= widest && best >= NameTier::Qualified;
         if is_below_groups || is_header && !is_noted && !(has_gaps && best == NameTier::Related) {
-            return (*start > 0).then_some(*start);
+            return (record.start > 0).then_some(record.start);
         }
         if !is_noted {
             is_grouped |= has_gaps;
+            has_value |= cells.iter().any(|cell| !cell.trim().is_empty() && !is_word(cell));
             widest = widest.max(width);
         }
     }
     None
+}
+
+/// `true` if `cells` are words of which one names the addresses that begin in the next record. A
+/// record of as many cells above it, with a date or a number among them, is a note:
+/// `Exported,2024-05-01`.
+fn stands_over_address(
+    cells: &[String],
+    next: &[NoteRecord<'_>],
+    decode: &impl Fn(&[u8]) -> String,
+) -> bool {
+    let Some(below) = next.first().map(|record| record.cells(decode)) else { return false };
+    let is_over = |(name, cell): (&String, &String)| {
+        tier(name) == NameTier::Address && header::names_somebody(cell)
+    };
+    cells.iter().all(|cell| is_word(cell)) && cells.iter().zip(&below).any(is_over)
+}
+
+fn is_word(cell: &str) -> bool {
+    cell.contains(char::is_alphabetic)
 }
 
 fn tier(cell: &str) -> NameTier {

@@ -46,6 +46,16 @@ fn a_line_break_in_the_name_of_a_column_does_not_end_the_header() {
 }
 
 #[test]
+fn a_note_as_wide_as_the_header_is_none() {
+    for note in ["Exported,2024-05-01", "Customers,1205"] {
+        let file = format!("{note}\nName,Email\nJane,jane@acme.test\n");
+        let reader = open(file.as_bytes());
+        assert_eq!(reader.layout().columns, ["Name", "Email"], "{note}");
+        assert_eq!(addresses(file.as_bytes()), ["jane@acme.test"]);
+    }
+}
+
+#[test]
 fn a_line_that_reads_like_a_header_in_a_cell_is_a_part_of_its_row() {
     let file = b"Name,E-Mail,Note\nBob,,\"see\nName;E-Mail;Phone;Fax\"\nJane,jane@acme.test,\n";
     assert_eq!(addresses(file), ["-", "jane@acme.test"]);
