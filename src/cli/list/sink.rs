@@ -20,12 +20,14 @@ pub(super) enum Sink {
 }
 
 impl Sink {
-    /// The sink of `output`: a workbook if the format or the ending of the output says so.
+    /// The sink of `output`: a workbook if the format or the ending of the output says so. Its rows
+    /// stand in `folder` until it is finished: the system's folder for such may be memory.
     pub(super) fn new(
         format: Option<FormatArg>,
         output: &Path,
         file: Packed,
         layout: &Layout,
+        folder: &Path,
     ) -> Result<Self, ListFileError> {
         let ending = output.extension().map(|ending| ending.to_ascii_lowercase());
         let format = match ending {
@@ -37,7 +39,8 @@ impl Sink {
             Some(FormatArg::Csv) => Output::Csv,
             Some(FormatArg::Jsonl) => Output::JsonLines,
             Some(FormatArg::Xlsx) => {
-                return Ok(Self::Workbook(Box::new(WorkbookWriter::new(layout, &NAMES)?), file));
+                let writer = WorkbookWriter::in_folder(folder, layout, &NAMES)?;
+                return Ok(Self::Workbook(Box::new(writer), file));
             }
         };
         let is_json = output == Output::JsonLines
@@ -138,5 +141,24 @@ impl io::Write for Packed {
             Self::Plain(file) => file.flush(),
             Self::Gzip(packing) => packing.flush(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listfile::{Reader, ReaderOptions};
+
+    #[test]
+    fn a_workbook_stands_in_the_folder_of_its_run_until_it_is_finished() {
+        let run = tempfile::tempdir().unwrap();
+        let list = &b"email\njane@acme.test\n"[..];
+        let reader = Reader::open(list, &ReaderOptions::default()).unwrap();
+        let sink_in = |folder: &Path| {
+            let file = Packed::create(&run.path().join("output-0"), Path::new("out.xlsx")).unwrap();
+            Sink::new(None, Path::new("out.xlsx"), file, reader.layout(), folder)
+        };
+        assert!(sink_in(run.path()).is_ok());
+        assert!(sink_in(&run.path().join("nowhere")).is_err());
     }
 }

@@ -39,7 +39,7 @@ impl Split {
         let mut sinks = Vec::new();
         for part in &files[..Verdict::ALL.len()] {
             let packed = Packed::create(&part.scratch, output)?;
-            sinks.push(Sink::new(job.format, output, packed, layout)?);
+            sinks.push(Sink::new(job.format, output, packed, layout, &job.folder)?);
         }
         let suppress = BufWriter::new(File::create(&files[Verdict::ALL.len()].scratch)?);
         Ok(Some(Self { files, sinks, suppress }))

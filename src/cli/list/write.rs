@@ -55,7 +55,7 @@ async fn write_list(
     let scratch = job.scratch(&format!("output-{number}"));
     let named = || format!("{} cannot be written", scratch.display());
     let file = Packed::create(&scratch, output).with_context(named)?;
-    let mut sink = Sink::new(job.format, output, file, reader.layout())?;
+    let mut sink = Sink::new(job.format, output, file, reader.layout(), &job.folder)?;
     let mut split = Split::begin(job, number, reader.layout())?;
     let (mut row, mut rows) = (Row::default(), 0);
     while reader.read(&mut row)? {
