@@ -73,6 +73,13 @@ impl TextEncoding {
         Ok((Self { charset, byte_order_mark: false, basis }, 0))
     }
 
+    /// The UTF-16 of the file that begins with `head`, and how long its byte order mark is; `None`
+    /// if it is in another encoding.
+    pub(super) fn utf16(head: &[u8]) -> Option<(Self, usize)> {
+        let (found, mark) = Self::detect(&head[..head.len().min(PATTERN)], false, None).ok()?;
+        found.is_utf16().then_some((found, mark))
+    }
+
     /// The encoding called `label`, without a byte order mark.
     ///
     /// # Errors
@@ -119,6 +126,11 @@ impl TextEncoding {
             None if charset == UTF_8 => WINDOWS_1252.decode_without_bom_handling(bytes).0,
             None => charset.decode_without_bom_handling(bytes).0,
         }
+    }
+
+    /// The beginning of a file as characters, whatever is cut at its end.
+    pub(super) fn decode_beginning<'a>(&self, bytes: &'a [u8]) -> Cow<'a, str> {
+        self.charset.decode_without_bom_handling(bytes).0
     }
 
     /// The bytes of a file as characters; `None` if they are not valid.

@@ -79,7 +79,9 @@ pub(super) fn convert<R: BufRead + Seek, W: Write>(
     }
     let ArchiveLists { lists, header: Header { mut names, .. }, passed_over } = found;
     if lists.is_empty() {
-        return Err(ImportError::NoList { kind: table.kind, wanted: "file of addresses in it" });
+        let wanted = "file of addresses in it; of a spreadsheet or a document (.numbers, .xlsb, .docx) \
+                      save the table as CSV (UTF-8) and give that";
+        return Err(ImportError::NoList { kind: table.kind, wanted });
     }
     names.push(FILE_COLUMN.to_owned());
     table.row(&names)?;

@@ -173,23 +173,31 @@ impl Container {
         if head.starts_with(b"PK\x03\x04") {
             return Ok(Some(archive::kind(input)?));
         }
-        let text = String::from_utf8_lossy(without_mark(&head));
+        let utf16 = TextEncoding::utf16(&head);
+        let text = match &utf16 {
+            Some((encoding, mark)) => encoding.decode_beginning(&head[*mark..]),
+            None => String::from_utf8_lossy(without_mark(&head)),
+        };
+        let text = text.trim_start();
+        // Cards and directories are read by their bytes.
+        let is_by_line = utf16.is_none();
         let first = text.lines().next().unwrap_or_default().trim_end();
-        if first.eq_ignore_ascii_case("begin:vcard") {
+        if is_by_line && first.eq_ignore_ascii_case("begin:vcard") {
             return Ok(Some(Self::Vcard));
         }
         let is_entry = |line: &str| {
             let line = line.to_ascii_lowercase();
             line.starts_with("dn:") && line.contains('=') || line.starts_with("dn::")
         };
-        let below = below_comments(&text);
-        if is_entry(below) || is_version(below) && text.lines().any(is_entry) {
+        let below = below_comments(text);
+        let is_ldif = is_entry(below) || is_version(below) && text.lines().any(is_entry);
+        if is_by_line && is_ldif {
             return Ok(Some(Self::Ldif));
         }
-        if recipients::is_recipients(&text, is_whole) {
+        if recipients::is_recipients(text, is_whole) {
             return Ok(Some(Self::Recipients));
         }
-        Ok(document::is_document(&text, is_whole).then_some(Self::Json))
+        Ok(document::is_document(text, is_whole).then_some(Self::Json))
     }
 
     /// The name of the kind.
@@ -310,11 +318,12 @@ impl<W: Write> BoundedTable<W> {
         let mut bytes = Vec::new();
         input.take(self.limits.document + 1).read_to_end(&mut bytes)?;
         self.check_held(bytes.len() as u64)?;
-        match self.encoding {
+        let found = TextEncoding::utf16(&bytes).filter(|_| self.encoding.is_none());
+        match self.encoding.map(|encoding| (encoding, 0)).or(found) {
             None => String::from_utf8(bytes)
                 .map_err(|_| self.damaged("it is not UTF-8, and no --encoding says what it is")),
-            Some(encoding) => encoding
-                .decode_valid(&bytes)
+            Some((encoding, mark)) => encoding
+                .decode_valid(&bytes[mark..])
                 .map(Cow::into_owned)
                 .ok_or_else(|| self.damaged(format_args!("it is not {}", encoding.name()))),
         }

@@ -124,3 +124,21 @@ fn an_empty_array_is_a_list_of_nobody() {
     assert_eq!((imported.container, csv.as_str()), (Container::Json, ""));
     assert!(refused(b"[[], []]").contains("no object or text"));
 }
+
+#[test]
+fn documents_and_recipients_in_utf16_are_read_as_such() {
+    let utf16 = |text: &str| -> Vec<u8> {
+        text.encode_utf16().flat_map(|unit| unit.to_le_bytes()).collect()
+    };
+    let array = "[\r\n  {\"email\": \"jane@acme.test\"},\r\n  {\"email\": \"bob@acme.test\"}\r\n]";
+    for text in [format!("\u{feff}{array}"), array.to_owned()] {
+        let (imported, csv) = imported(&utf16(&text));
+        assert_eq!(imported.container, Container::Json);
+        assert_eq!(csv, "email\njane@acme.test\nbob@acme.test\n");
+    }
+    let (imported, csv) = imported(&utf16("\u{feff}jane@acme.test; bob@acme.test"));
+    assert_eq!(imported.container, Container::Recipients);
+    assert_eq!(csv, "Email Address\njane@acme.test\nbob@acme.test\n");
+    let table = utf16("\u{feff}name\temail\r\nJane\tjane@acme.test\r\n");
+    assert_eq!(Container::detect(&mut Cursor::new(table)).unwrap(), None);
+}
