@@ -57,6 +57,7 @@ impl Job {
     }
 
     fn create_folder(self, exclude: &[PathBuf]) -> anyhow::Result<Self> {
+        self.ensure_utf8_names()?;
         let folder = self.folder.clone();
         fs::DirBuilder::new()
             .mode(0o700)

@@ -173,6 +173,19 @@ impl Job {
         Ok(())
     }
 
+    /// Refuses names that cannot be written down, so that the run could not be gone on with.
+    pub(super) fn ensure_utf8_names(&self) -> anyhow::Result<()> {
+        let files = self.files.iter().flat_map(|file| [&file.path, &file.output]);
+        let mut paths = files.chain(&self.report).chain(&self.split);
+        match paths.find(|path| path.to_str().is_none()) {
+            Some(path) => anyhow::bail!(
+                "the name {} is not UTF-8, and a run under it could not be gone on with: rename it",
+                path.display()
+            ),
+            None => Ok(()),
+        }
+    }
+
     /// Every file that is written, with the word for it.
     fn outputs(&self) -> Vec<(&'static str, PathBuf)> {
         let mut files = Vec::new();

@@ -1,6 +1,8 @@
 //! The files of a run: what is refused, and that no file is written over.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::process::Command;
 
 use super::{LIST, folder_with, names, read, run, said, vet};
@@ -38,6 +40,20 @@ fn an_output_that_is_there_is_not_written_over() {
     assert_eq!(read(&folder, "crm.vetted.csv"), "precious");
     vet(folder.path(), &["crm.csv", "--force"]);
     assert!(read(&folder, "crm.vetted.csv").contains("deliverable"));
+}
+
+#[test]
+fn a_list_whose_name_is_not_utf8_is_named_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = OsStr::from_bytes(b"M\xfcller.csv");
+    fs::write(folder.path().join(name), LIST).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailvet"));
+    command.arg("list").arg(name).arg("--sandbox").current_dir(folder.path()).env_clear();
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    let told = said(&output);
+    assert!(told.contains("ller.csv is not UTF-8") && told.contains("rename it"), "{told}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
 }
 
 #[test]
