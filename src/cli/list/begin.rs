@@ -25,13 +25,9 @@ impl Job {
         let mut job = Self::new(args, common, request_id)?;
         let excluded = args.exclude.iter().map(|list| ("a list to exclude", list.as_path()));
         job.ensure_different_files(excluded)?;
-        if args.restart && job.folder.exists() {
-            drop(folder::lock(&job.folder)?);
-            fs::remove_dir_all(&job.folder)
-                .with_context(|| format!("{} cannot be removed", job.folder.display()))?;
-        }
+        let is_unfinished = folder::holds_run(&job.folder);
         anyhow::ensure!(
-            !job.folder.exists(),
+            args.restart || !is_unfinished,
             "an unfinished run is in {}: go on with --resume, or start anew with --restart",
             job.folder.display()
         );
@@ -40,7 +36,16 @@ impl Job {
             fs::File::open(&file.path).with_context(named)?;
             file.path = fs::canonicalize(&file.path).with_context(named)?;
         }
+        for list in &args.exclude {
+            let named = || format!("{} cannot be read", list.display());
+            // A pipe can be opened only once.
+            if fs::metadata(list).with_context(named)?.is_file() {
+                fs::File::open(list).with_context(named)?;
+            }
+        }
         job.ensure_outputs_writable()?;
+        // An earlier run is thrown away when nothing stands in the way of this one.
+        folder::remove_earlier(&job.folder)?;
         job.create_folder(&args.exclude)
     }
 
@@ -94,6 +99,7 @@ impl Job {
             }
         }
         self.plan_telling(|name, found| anstream::eprintln!("{DIM}{name}: {found}{DIM:#}"))?;
+        folder::sync(&self.folder)?;
         self.save()?;
         Ok(self)
     }

@@ -24,9 +24,42 @@ pub(super) fn remove_folder(folder: &Path) {
     }
 }
 
+/// The file in a run's folder that says what was asked for.
+pub(super) const JOB: &str = "job.json";
+
+/// The file in a run's folder that is locked as long as the run is worked on.
+const LOCK: &str = "lock";
+
+/// `true` if a run that can be gone on with is in `folder`: one that was cut off before it was
+/// written down asked nothing.
+pub(super) fn holds_run(folder: &Path) -> bool {
+    folder.join(JOB).exists()
+}
+
+/// Removes the folder of an earlier run, if there is one and nobody works on it.
+pub(super) fn remove_earlier(folder: &Path) -> anyhow::Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    anyhow::ensure!(
+        holds_run(folder) || folder.join(LOCK).exists(),
+        "{} is in the way, and is no run of a list: give it another name",
+        folder.display()
+    );
+    drop(lock(folder)?);
+    fs::remove_dir_all(folder).with_context(|| format!("{} cannot be removed", folder.display()))
+}
+
+/// Puts the files in a run's folder on the disk.
+pub(super) fn sync(folder: &Path) -> anyhow::Result<()> {
+    let synced = fs::read_dir(folder)
+        .and_then(|mut files| files.try_for_each(|file| fs::File::open(file?.path())?.sync_all()));
+    synced.with_context(|| format!("{} cannot be written", folder.display()))
+}
+
 /// Takes the lock of a run's folder, as long as the file that is returned is open.
 pub(super) fn lock(folder: &Path) -> anyhow::Result<fs::File> {
-    let path = folder.join("lock");
+    let path = folder.join(LOCK);
     let named = || format!("{} cannot be written", path.display());
     let file = fs::OpenOptions::new().create(true).append(true).open(&path).with_context(named)?;
     match file.try_lock() {
@@ -190,7 +223,7 @@ pub(super) fn only_folder() -> anyhow::Result<PathBuf> {
     let mut folders = Vec::new();
     for entry in fs::read_dir(".").context("this folder cannot be read")? {
         let path = PathBuf::from(entry?.file_name());
-        if path.to_string_lossy().ends_with(ENDING) && path.join("job.json").exists() {
+        if path.to_string_lossy().ends_with(ENDING) && holds_run(&path) {
             folders.push(path);
         }
     }

@@ -2,6 +2,7 @@
 //! folder. It stands beside the output, and is removed when the output is there.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -208,10 +209,17 @@ impl Job {
 
     /// Keeps what is known of the run, whole or not at all.
     pub(super) fn save(&self) -> anyhow::Result<()> {
-        let (new, kept) = (self.folder.join("job.json.new"), self.folder.join("job.json"));
-        fs::write(&new, serde_json::to_vec_pretty(self)?)
-            .and_then(|()| fs::rename(&new, &kept))
-            .with_context(|| format!("{} cannot be written", kept.display()))
+        let (new, kept) = (self.folder.join("job.json.new"), self.folder.join(folder::JOB));
+        let text = serde_json::to_vec_pretty(self)?;
+        let write = || {
+            let mut file = fs::File::create(&new)?;
+            file.write_all(&text)?;
+            // A name that outlives a power cut needs what it names, and its folder.
+            file.sync_all()?;
+            fs::rename(&new, &kept)?;
+            fs::File::open(&self.folder)?.sync_all()
+        };
+        write().with_context(|| format!("{} cannot be written", kept.display()))
     }
 
     /// The plan of what is asked of each row.

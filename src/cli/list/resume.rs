@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 use super::args::{ListArgs, SendToArg};
 use super::digest::digest_file;
-use super::folder::{self, ENDING};
+use super::folder::{self, ENDING, JOB};
 use super::job::Job;
 use crate::cli::common::Common;
 use crate::cli::depth::DepthArg;
@@ -25,7 +25,7 @@ impl Job {
             [] => folder::only_folder()?,
             _ => folder::begun_folder(args)?,
         };
-        let text = fs::read(folder.join("job.json")).with_context(|| {
+        let text = fs::read(folder.join(JOB)).with_context(|| {
             format!(
                 "there is no unfinished run in {}; start one without --resume",
                 folder.display()

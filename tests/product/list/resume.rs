@@ -16,6 +16,40 @@ fn nothing_to_resume_is_said() {
     assert!(said(&output).contains("no unfinished run"), "{}", said(&output));
 }
 
+#[test]
+fn what_is_left_of_a_run_that_never_began_is_in_nobodys_way() {
+    let folder = folder_with("list.csv", LIST);
+    let left = folder.path().join("list.vetted.csv.mailvet");
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("lock"), "").unwrap();
+    fs::write(left.join("input-0.csv"), "email\n").unwrap();
+    let output = run(folder.path(), &["list.csv", "--resume"], b"");
+    assert!(said(&output).contains("start one without --resume"), "{}", said(&output));
+    let output = run(folder.path(), &["list.csv", "--sandbox", "--retry-window", "0s"], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(names(&folder), ["list.csv", "list.vetted.csv"]);
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("notes.txt"), "mine").unwrap();
+    let output = run(folder.path(), &["list.csv", "--sandbox", "--force"], b"");
+    assert!(said(&output).contains("is no run of a list"), "{}", said(&output));
+    assert!(left.join("notes.txt").exists());
+}
+
+#[test]
+fn a_run_is_thrown_away_only_when_the_next_one_can_begin() {
+    let rows: String = (0..30).map(|n| format!("nobody{n}@acme.test\n")).collect();
+    let folder = folder_with("list.csv", format!("email\njane.doe@acme.test\n{rows}"));
+    run(folder.path(), &["list.csv", "--sandbox", "--sample", "5"], b"");
+    let left = ["list.csv", "list.vetted.csv.mailvet"];
+    assert_eq!(names(&folder), left);
+    let restart = ["list.csv", "--sandbox", "--restart"];
+    for wrong in [["--exclude", "nowhere.txt"], ["--report", "nowhere/r.html"]] {
+        let output = run(folder.path(), &[&restart[..], &wrong].concat(), b"");
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert_eq!(names(&folder), left, "{wrong:?}");
+    }
+}
+
 /// A run on `list.csv`, once its batch was accepted. One of its servers is slow to say nothing.
 fn begun(folder: &TempDir) -> Child {
     begun_with(folder, &[])
