@@ -150,6 +150,25 @@ fn holds_address(text: &str) -> bool {
     })
 }
 
+/// Parts of names of columns that say who wants no mail, folded.
+const OPT_OUTS: [&str; 9] = [
+    "optout",
+    "optedout",
+    "unsubscri",
+    "donotemail",
+    "donotmail",
+    "donotcontact",
+    "emailstatus",
+    "subscriptionstatus",
+    "emailsuppression",
+];
+
+/// `true` for the name of a column that says who wants no mail: `Email Opt Out`, `Unsubscribed`.
+pub(super) fn is_opt_out(name: &str) -> bool {
+    let folded = fold(name);
+    OPT_OUTS.iter().any(|part| folded.contains(part))
+}
+
 /// The tier of `name`.
 pub(super) fn tier(name: &str) -> NameTier {
     let name = without_example(name);

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::charset::TextEncoding;
-use super::{Dialect, LineEnd, Row, json, record};
+use super::{Dialect, LineEnd, Row, header, json, record};
 use crate::address::clean::clean;
 
 /// The layout of a list file, found from its first [`SNIFF`](super::SNIFF) bytes. `Display` says it
@@ -113,6 +113,20 @@ impl Layout {
             Format::JsonLines => self.put_in_object(&mut changed, address),
         }
         changed
+    }
+
+    /// The columns that by their names say who wants no mail, as a message names them. They are
+    /// read for nothing.
+    #[must_use]
+    pub fn opt_out_columns(&self) -> Vec<String> {
+        let is_by_key = self.format == Format::JsonLines;
+        let names = self.columns.iter().enumerate().filter(|(_, name)| header::is_opt_out(name));
+        names
+            .map(|(index, name)| match is_by_key {
+                true => format!("key {name:?}"),
+                false => format!("column {} {name:?}", index + 1),
+            })
+            .collect()
     }
 
     /// Every column of addresses.

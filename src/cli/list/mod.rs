@@ -218,9 +218,15 @@ fn say(
     anstream::print!("{text}");
 }
 
-/// Says what a list was found to be.
+/// Says what a list was found to be, and which columns of it keep nobody from being written to.
 fn say_layout(name: &str, layout: &Layout) {
     anstream::eprintln!("{DIM}{name}: {layout}{DIM:#}");
+    for column in layout.opt_out_columns() {
+        anstream::eprintln!(
+            "{DIM}{name}: {column} may say who wants no mail, and is not looked at: give those \
+             addresses with --exclude{DIM:#}"
+        );
+    }
 }
 
 /// Sends the lists, and remembers their batch; `None` if nobody is left to ask about.

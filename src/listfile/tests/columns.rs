@@ -104,6 +104,16 @@ fn the_address_of_a_seller_is_not_taken_for_that_of_a_customer_however_few_have_
 }
 
 #[test]
+fn columns_that_say_who_wants_no_mail_are_named() {
+    let list = b"Email,Name,Email Opt Out,Unsubscribed,City\njane@acme.test,Jane,1,,Bern\n";
+    let named = open(list).layout().opt_out_columns();
+    assert_eq!(named, ["column 3 \"Email Opt Out\"", "column 4 \"Unsubscribed\""]);
+    let list = b"{\"email\":\"jane@acme.test\",\"HasOptedOutOfEmail\":true}\n";
+    assert_eq!(open(list).layout().opt_out_columns(), ["key \"HasOptedOutOfEmail\""]);
+    assert_eq!(open(b"email,Status\njane@acme.test,x\n").layout().opt_out_columns(), [""; 0]);
+}
+
+#[test]
 fn a_stray_address_in_a_column_of_answers_is_for_a_person_to_decide() {
     let mut file = "mail,who\n".to_owned();
     for n in 0..30 {

@@ -66,6 +66,15 @@ fn a_dry_run_of_a_run_that_asks_no_mail_server_promises_no_questions() {
 }
 
 #[test]
+fn a_dry_run_names_a_column_of_those_who_want_no_mail() {
+    let folder = folder_with("a.csv", "email,Email Opt Out\ninfo@acme.test,1\n");
+    let args = ["a.csv", "--dry-run", "--sandbox", "--depth", "syntax"];
+    let output = run(folder.path(), &args, b"");
+    let told = "a.csv: column 2 \"Email Opt Out\" may say who wants no mail, and is not looked at";
+    assert!(said(&output).contains(told), "{}", said(&output));
+}
+
+#[test]
 fn a_dry_run_tells_rows_from_their_addresses() {
     let list = "id,email\n1,nobody@acme.test; jane.doe@acme.test\n2,info@acme.test\n3,\n";
     let folder = folder_with("a.csv", list);
