@@ -2,8 +2,8 @@
 //!
 //! A time without an offset is read as UTC, not as that of this machine's zone: the source may come
 //! from another machine, the same line has to be the same event wherever and whenever it is read,
-//! and a zone counts one hour twice in autumn. What rests on the order of two sources allows for
-//! it.
+//! and a zone counts one hour twice in autumn. The rule that compares the times of two sources, by
+//! which mail lifts a bounce, allows for it.
 
 use std::time::{Duration, SystemTime};
 
