@@ -64,8 +64,8 @@ pub struct RecipientNotice {
 pub struct BounceMail {
     /// The recipients' fates.
     pub notices: Vec<RecipientNotice>,
-    /// The mail's `Date`; that of the message that came back where it is the later one, since no
-    /// bounce is older than what it answers: the clock of its server is wrong.
+    /// The mail's `Date`; where it lies before that of the message that came back, the time at which
+    /// the mail reached us: no bounce is older than what it answers.
     pub date: Option<SystemTime>,
     /// The mail's `Message-ID`, without brackets; `None` if it is too long to be one.
     pub message_id: Option<String>,
@@ -85,10 +85,7 @@ pub fn read(classifier: &Classifier, mail: &[u8]) -> BounceMail {
     let reader = BounceReader { classifier, message: &message, content: &content };
     BounceMail {
         notices: reader.notices(),
-        date: {
-            let returned = content.returned.as_ref().and_then(|returned| returned.date);
-            message.date().and_then(time).max(returned)
-        },
+        date: reader.date(),
         message_id: message.message_id().filter(|id| id.len() <= MAX_MESSAGE_ID).map(str::to_owned),
         addressed_to: reader.addressed_to(),
     }
@@ -269,6 +266,17 @@ impl BounceReader<'_> {
 
     fn raw_header(&self, name: &str) -> Option<&str> {
         self.message.headers_raw().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v)
+    }
+
+    fn date(&self) -> Option<SystemTime> {
+        let stated = self.message.date().and_then(time);
+        let returned = self.content.returned.as_ref().and_then(|returned| returned.date);
+        if stated >= returned {
+            return stated;
+        }
+        // The clock of its server is wrong; the first trace is of ours.
+        let came = self.raw_header("Received").and_then(DateTime::parse_rfc822);
+        came.as_ref().and_then(time).max(returned)
     }
 
     fn addressed_to(&self) -> Vec<String> {
