@@ -15,7 +15,8 @@ pub struct ReaderOptions {
     pub consent_column: Option<String>,
     /// `true` if the first row is a header. Default: what the content shows.
     pub header: Option<bool>,
-    /// Number of lines above the header that are no rows. Default: none but notes that are found.
+    /// Number of lines above the header that are no rows; of a table that was imported, the number
+    /// of its rows. Default: none but notes that are found.
     pub skip_rows: usize,
     /// `true` for a table of comma-separated values that [`import`](super::import) made. Default:
     /// what the content shows.
