@@ -94,6 +94,8 @@ fn lines_above_the_header_can_be_passed_over() {
     let mut reader = Reader::open(&file[..], &options).unwrap();
     assert_eq!(reader.layout().columns, ["who", "contact"]);
     assert_eq!(reader.next().unwrap().unwrap().line(), 4);
+    let options = ReaderOptions { skip_rows: usize::MAX, ..ReaderOptions::default() };
+    assert!(matches!(Reader::open(&file[..], &options), Err(ListFileError::Empty)));
 }
 
 #[test]
