@@ -26,9 +26,8 @@ pub fn sandboxed(config: &mut Config, sandbox: &Sandbox) {
     config.smtp.allow_networks = AllowedNetworks::new([sandbox.network()]);
     let services = &mut config.registration.services;
     services.entry("test".to_owned()).or_insert_with(|| sandbox.registry_url());
-    for domain in TROUBLED_REGISTRIES {
-        let url = || format!("{}{domain}/", sandbox.registry_url());
-        services.entry(domain.to_owned()).or_insert_with(url);
+    for (domain, url) in TROUBLED_REGISTRIES.into_iter().zip(sandbox.further_registry_urls()) {
+        services.entry(domain.to_owned()).or_insert(url);
     }
     config.registration.bootstrap_refresh = Duration::ZERO;
     config.posture.sandbox_authority = Some(sandbox.authority().to_vec());

@@ -117,7 +117,7 @@ pub enum SandboxError {
 /// A mail world that runs. It stops when it is shut down or dropped.
 pub struct Sandbox {
     nameserver: SocketAddr,
-    registry: SocketAddr,
+    registries: Vec<SocketAddr>,
     registry_counts: Arc<RegistryCounts>,
     policies: SocketAddr,
     authority: Vec<u8>,
@@ -153,7 +153,6 @@ impl Sandbox {
             address: (network.network(), 0).into(),
             source,
         })?;
-        let (registry_listener, registry) = placement::beside_nameserver(network).await?;
         let (policy_listener, policies) = placement::beside_nameserver(network).await?;
         let wanted: Vec<_> = plan.iter().map(|(n, a)| (*a, roster.listens(*n))).collect();
         let (smtp_port, sockets) = placement::exchangers(&place, &wanted).await?;
@@ -171,7 +170,7 @@ impl Sandbox {
             counts: Arc::clone(&registry_counts),
             clock: Clock::start(),
         };
-        tracker.spawn(registry::serve(service, registry_listener, tracker.clone(), stop.clone()));
+        let registries = registry::start(service, network, &tracker, &stop).await?;
         let service = policy_service(&world, &certificates)?;
         tracker.spawn(policies::serve(service, policy_listener, tracker.clone(), stop.clone()));
         let zone = roster.zone(&world, &plan, &certificates, placement::own_address(network));
@@ -192,7 +191,7 @@ impl Sandbox {
         let authority = certificates.authority().to_vec();
         Ok(Self {
             nameserver,
-            registry,
+            registries,
             registry_counts,
             policies,
             authority,
@@ -215,7 +214,12 @@ impl Sandbox {
     /// The base URL of the registry's service (RDAP).
     #[must_use]
     pub fn registry_url(&self) -> String {
-        format!("http://{}/", self.registry)
+        format!("http://{}/", self.registries[0])
+    }
+
+    /// Base URLs of the same service at other ports: to who asks, each is a registry of its own.
+    pub fn further_registry_urls(&self) -> impl Iterator<Item = String> {
+        self.registries[1..].iter().map(|address| format!("http://{address}/"))
     }
 
     /// Number of requests that the registry got.

@@ -4,10 +4,12 @@
 //! that looks at registrations alone does not read.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use ipnet::Ipv4Net;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -16,6 +18,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::{SandboxError, placement};
 use crate::address::DomainName;
 use crate::clock::Clock;
 
@@ -57,14 +60,33 @@ pub(super) struct RegistryCounts {
     pub(super) requests: AtomicU64,
 }
 
+/// Number of registries.
+const REGISTRIES: usize = 3;
+
+/// Starts the service at several ports, each a registry of its own to who asks.
+pub(super) async fn start(
+    service: RegistryService,
+    network: Ipv4Net,
+    tracker: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<Vec<SocketAddr>, SandboxError> {
+    let service = Arc::new(service);
+    let mut addresses = Vec::new();
+    for _ in 0..REGISTRIES {
+        let (listener, address) = placement::beside_nameserver(network).await?;
+        tracker.spawn(serve(Arc::clone(&service), listener, tracker.clone(), stop.clone()));
+        addresses.push(address);
+    }
+    Ok(addresses)
+}
+
 /// Answers until the token is cancelled.
-pub(super) async fn serve(
-    registry: RegistryService,
+async fn serve(
+    registry: Arc<RegistryService>,
     listener: TcpListener,
     tracker: TaskTracker,
     stop: CancellationToken,
 ) {
-    let registry = Arc::new(registry);
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         let Ok((stream, _)) = accepted else { continue };
         registry.counts.connections.fetch_add(1, Ordering::Relaxed);
