@@ -164,6 +164,9 @@ impl WireOutcome {
 pub(super) struct WireObservation {
     answer: WireAnswer,
     address: Option<IpAddr>,
+    /// Replicas of before do not say so.
+    #[serde(default)]
+    stale: bool,
     at: u64,
     /// Milliseconds since the session began, speaker, words.
     transcript: Option<Vec<(u64, String, String)>>,
@@ -184,6 +187,7 @@ impl From<&Observation> for WireObservation {
         Self {
             answer: WireAnswer::from(&observation.answer),
             address: observation.address,
+            stale: observation.stale,
             at: to_millis(observation.at),
             transcript: observation.transcript.as_ref().map(|all| all.iter().map(line).collect()),
         }
@@ -207,6 +211,7 @@ impl WireObservation {
         Ok(Observation {
             answer: self.answer.into_answer()?,
             address: self.address,
+            stale: self.stale,
             at: from_millis(self.at),
             transcript: transcript.transpose()?,
         })

@@ -225,6 +225,9 @@ pub struct Observation {
     pub answer: RecipientAnswer,
     /// The address that was dialled, if it came to that.
     pub address: Option<IpAddr>,
+    /// The address is from a DNS answer that had expired: another host may have it by now, and
+    /// what that does not know condemns nobody.
+    pub stale: bool,
     /// Time at which it answered.
     pub at: SystemTime,
     /// The dialogue, if the caller wanted it.
@@ -232,16 +235,17 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// An answer without its dialogue.
+    /// An answer without its dialogue, from an address that DNS vouches for.
     #[must_use]
     pub fn new(answer: RecipientAnswer, address: Option<IpAddr>, at: SystemTime) -> Self {
-        Self { answer, address, at, transcript: None }
+        Self { answer, address, stale: false, at, transcript: None }
     }
 
     /// The observation as it is remembered: without its dialogue, which was one caller's own.
     #[must_use]
     pub fn to_remembered(&self) -> Self {
-        Self::new(self.answer.to_remembered(), self.address, self.at)
+        let answer = self.answer.to_remembered();
+        Self { answer, transcript: None, ..*self }
     }
 
     /// The dialogue; empty if it was not wanted.

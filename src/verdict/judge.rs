@@ -169,10 +169,9 @@ fn find(case: &Case<'_>) -> Conclusion {
         return Conclusion::new(Reason::ProviderRule, DecisionStage::Syntax);
     }
     let conclusion = conclude(case);
-    match case.domain {
-        DomainAnswer::Stale(_) => conclusion.on_stale_facts(),
-        _ => conclusion,
-    }
+    let is_stale = matches!(case.domain, DomainAnswer::Stale(_))
+        || case.outcome.is_some_and(|outcome| conclusion.rests_on_stale_address(outcome));
+    if is_stale { conclusion.on_stale_facts() } else { conclusion }
 }
 
 fn conclude(case: &Case<'_>) -> Conclusion {
@@ -196,9 +195,18 @@ fn conclude(case: &Case<'_>) -> Conclusion {
 }
 
 impl Conclusion {
-    /// The conclusion where the facts about the domain have expired: its mail may be elsewhere by
-    /// now, so a server that does not know the recipient condemns nothing. One that accepts it, or
-    /// asks for another try, is believed.
+    /// `true` if a host at an expired address gave an answer that it takes. A denial takes that of
+    /// each of the best exchangers.
+    fn rests_on_stale_address(&self, outcome: &ProbeOutcome) -> bool {
+        let takes_all = self.reason == Reason::RelayDenied;
+        outcome.attempts.iter().enumerate().any(|(index, attempt)| {
+            attempt.observation.stale && (takes_all || self.decided_by == Some(index))
+        })
+    }
+
+    /// The conclusion where the facts about the domain, or the address of its exchanger, have
+    /// expired: the mail may be elsewhere by now, so a server that does not know the recipient
+    /// condemns nothing. One that accepts it, or asks for another try, is believed.
     fn on_stale_facts(self) -> Self {
         if self.reason.verdict() != Verdict::Undeliverable {
             return self;

@@ -67,13 +67,21 @@ pub(super) struct ProbeEvidence {
     /// The domain's facts at the time; `None` for an address literal.
     pub(super) facts: Option<Arc<DomainFacts>>,
     /// True if they had expired: the exchangers may not be the domain's any more.
-    pub(super) stale: bool,
+    pub(super) is_domain_stale: bool,
     /// The exchangers' answers.
     pub(super) outcome: ProbeOutcome,
     /// True if the dialogue was recorded.
     pub(super) transcript: bool,
     /// True if the control recipient was asked for, where that mattered.
     pub(super) tested_catch_all: bool,
+}
+
+impl ProbeEvidence {
+    /// `true` if it rests on expired facts, about the domain or about an exchanger's addresses.
+    pub(super) fn is_stale(&self) -> bool {
+        let attempts = &self.outcome.attempts;
+        self.is_domain_stale || attempts.iter().any(|attempt| attempt.observation.stale)
+    }
 }
 
 /// The DNS failure where expired facts served.
@@ -102,7 +110,8 @@ impl AddressEvidence {
             Self::Unprobed(DomainEvidence::Failed(failure)) => DomainAnswer::Failed(failure),
             Self::Probed(probed) | Self::Remembered(probed) => {
                 let facts = probed.facts.as_deref();
-                facts.map_or(DomainAnswer::Literal, |facts| domain_answer(facts, probed.stale))
+                let is_stale = probed.is_domain_stale;
+                facts.map_or(DomainAnswer::Literal, |facts| domain_answer(facts, is_stale))
             }
         }
     }

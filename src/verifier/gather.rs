@@ -50,7 +50,7 @@ impl Verifier {
         AddressEvidence::Probed(Arc::new(ProbeEvidence {
             outcome,
             facts: domain.facts().cloned(),
-            stale: domain.is_stale(),
+            is_domain_stale: domain.is_stale(),
             transcript: options.transcript,
             tested_catch_all: options.test_catch_all,
         }))

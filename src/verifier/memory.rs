@@ -76,7 +76,7 @@ impl Verifier {
         let control = &evidence.outcome.control;
         let lasts = lifetime::lifetime(judgement, control, &self.config);
         // Expired facts are asked for again as soon as DNS may answer.
-        let most = if evidence.stale { self.config.remember_unknown } else { lasts };
+        let most = if evidence.is_stale() { self.config.remember_unknown } else { lasts };
         let until = now + lasts.min(most);
         let is_open = lifetime::is_open(judgement, control);
         let cached = CachedProbe {
@@ -84,7 +84,7 @@ impl Verifier {
             is_settled: judgement.verdict != Verdict::Unknown && !is_open,
             suggested_domain,
         };
-        if !evidence.stale {
+        if !evidence.is_stale() {
             self.keep_shared(&mailbox, &cached, Lifespan { gathered_at: now, valid_until: until });
         }
         if self.config.max_remembered > 0 {

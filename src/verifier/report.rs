@@ -98,6 +98,10 @@ pub(super) fn assemble(parts: VerificationParts<'_>, now: SystemTime) -> Verific
     }
 }
 
+/// The DNS failure where a reply did not count, and DNS told how the domain receives mail.
+const STALE_ADDRESS: &str =
+    "the exchanger could not be looked up for now, and its last address has expired";
+
 fn evidence(parts: &VerificationParts<'_>) -> Evidence {
     let attempts = parts.outcome.map_or(&[][..], |outcome| &outcome.attempts);
     let rests_on_dns = parts.judgement.reason == Reason::DnsFailure;
@@ -112,7 +116,9 @@ fn evidence(parts: &VerificationParts<'_>) -> Evidence {
     };
     let (reply, rule, failure) = match &attempt.observation.answer {
         RecipientAnswer::Replied { reply, explanation, .. } => {
-            (Some(Arc::clone(reply)), Some(Arc::clone(&explanation.rule)), dns_failure)
+            let failure =
+                rests_on_dns.then(|| dns_failure.unwrap_or_else(|| STALE_ADDRESS.to_owned()));
+            (Some(Arc::clone(reply)), Some(Arc::clone(&explanation.rule)), failure)
         }
         RecipientAnswer::NoReply { reason, .. } => {
             (None, None, Some(dns_failure.unwrap_or_else(|| describe(reason))))

@@ -50,7 +50,7 @@ impl Verifier {
             facts,
             // The process that asked had facts of its own, and keeps nothing that rests on expired
             // ones.
-            stale: false,
+            is_domain_stale: false,
             outcome: stored.outcome.into_outcome().ok()?,
             transcript: false,
             tested_catch_all: stored.tested_catch_all,

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crate::address::DomainName;
 use crate::prober::lane::SessionId;
-use crate::smtp::{Meaning, NoReply, Observation, RecipientAnswer, Stage, TranscriptLine};
+use crate::smtp::{Observation, RecipientAnswer, TranscriptLine};
 
 /// See the module.
 pub(super) struct ReplyContext<'a> {
@@ -21,39 +21,14 @@ pub(super) struct ReplyContext<'a> {
 }
 
 impl ReplyContext<'_> {
-    /// The observation about a recipient. Another host may have an expired address by now: that it
-    /// knows no such recipient is no answer of the exchanger's.
-    pub(super) fn recipient_observation(&self, answer: RecipientAnswer) -> Observation {
-        if !self.stale || !is_condemning(&answer) {
-            return self.observation(answer);
-        }
-        let reason = NoReply::DnsFailure;
-        self.observation(RecipientAnswer::NoReply { stage: Stage::Rcpt, reason })
-    }
-
     pub(super) fn observation(&self, answer: RecipientAnswer) -> Observation {
         let transcript = self.transcript.clone();
-        Observation { answer, address: self.address, at: self.at, transcript }
+        Observation { transcript, ..self.observation_for_all(answer) }
     }
 
     /// The same for recipients of any transaction: the dialogue is that of one.
     pub(super) fn observation_for_all(&self, answer: RecipientAnswer) -> Observation {
-        Observation::new(answer, self.address, self.at)
+        let observation = Observation::new(answer, self.address, self.at);
+        Observation { stale: self.stale, ..observation }
     }
-}
-
-/// `true` for a refusal for good that says that the exchanger has no such mailbox or domain.
-fn is_condemning(answer: &RecipientAnswer) -> bool {
-    matches!(
-        answer,
-        RecipientAnswer::Replied { stage: Stage::Rcpt, reply, explanation }
-            if reply.is_permanent()
-                && matches!(
-                    explanation.meaning,
-                    Meaning::MailboxNotFound
-                        | Meaning::MailboxDisabled
-                        | Meaning::RelayDenied
-                        | Meaning::DomainNotFound
-                )
-    )
 }

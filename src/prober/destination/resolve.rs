@@ -25,7 +25,7 @@ impl<T> LaneJob<T> {
     /// What was said about it, with the dialogue if its caller wants that: others of the same
     /// transaction may.
     fn observation(&self, answer: RecipientAnswer, context: &ReplyContext<'_>) -> Observation {
-        let mut evidence = context.recipient_observation(answer);
+        let mut evidence = context.observation(answer);
         evidence.transcript = evidence.transcript.filter(|_| self.asked.transcript);
         evidence
     }

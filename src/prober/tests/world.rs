@@ -71,6 +71,14 @@ impl World {
         self.domains.lock().unwrap().routes.insert(DomainName::from_ascii(domain), route);
     }
 
+    /// Has `host` receive the mail of `domain`, and `backup` while it cannot.
+    pub(crate) fn domain_with_backup(&self, domain: &str, host: &str, backup: &str) {
+        let exchanger =
+            |host, preference| Exchanger { host: DomainName::from_ascii(host), preference };
+        let route = Route::Exchangers([exchanger(host, 10), exchanger(backup, 20)].into());
+        self.domains.lock().unwrap().routes.insert(DomainName::from_ascii(domain), route);
+    }
+
     /// Has `domain` name all of `hosts`, as equals.
     pub(crate) fn equal_exchangers(&self, domain: &str, hosts: &[&str]) {
         let exchanger =

@@ -80,6 +80,7 @@ fn every_outcome_arrives_as_it_was_seen() {
     };
     let mut observation = Observation::new(refused.clone(), Some([192, 0, 2, 1].into()), now());
     observation.transcript = Some([line].into());
+    observation.stale = true;
     let mut answer = LaneAnswer::new(observation.clone(), Control::Answered(Arc::new(refused)));
     answer.blocked = true;
     let mut all = vec![LaneOutcome::Answered(answer)];

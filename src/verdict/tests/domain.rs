@@ -54,6 +54,30 @@ fn expired_facts_condemn_nobody_and_what_else_the_exchangers_say_stands() {
 }
 
 #[test]
+fn a_host_at_an_expired_address_condemns_nobody_and_what_else_it_says_stands() {
+    let facts =
+        facts(Route::Exchangers([exchanger("mx1.test", 10), exchanger("mx2.test", 10)].into()));
+    let reason = |answers: [(RecipientAnswer, bool); 2]| {
+        let attempts = ["mx1.test", "mx2.test"].into_iter().zip(answers).map(|(host, answer)| {
+            let mut attempt = attempt(host, 10, answer.0);
+            attempt.observation.stale = answer.1;
+            attempt
+        });
+        let outcome = ProbeOutcome { attempts: attempts.collect(), control: Control::NotAsked };
+        verdict_of(&facts, &outcome).reason
+    };
+    let denied = || at_rcpt(550, Meaning::RelayDenied);
+    let unknown = || at_rcpt(550, Meaning::MailboxNotFound);
+    let accepted = || at_rcpt(250, Meaning::Accepted);
+    assert_eq!(reason([(denied(), false), (denied(), false)]), Reason::RelayDenied);
+    assert_eq!(reason([(denied(), true), (denied(), false)]), Reason::DnsFailure);
+    assert_eq!(reason([(denied(), false), (denied(), true)]), Reason::DnsFailure);
+    assert_eq!(reason([(denied(), false), (unknown(), true)]), Reason::DnsFailure);
+    assert_eq!(reason([(denied(), true), (unknown(), false)]), Reason::MailboxNotFound);
+    assert_eq!(reason([(denied(), true), (accepted(), true)]), Reason::MailboxAccepted);
+}
+
+#[test]
 fn exchangers_that_all_do_not_exist_are_no_mail_host() {
     let facts =
         facts(Route::Exchangers([exchanger("mx1.test", 10), exchanger("mx2.test", 20)].into()));

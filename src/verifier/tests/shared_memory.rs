@@ -58,6 +58,20 @@ async fn a_mailbox_that_one_process_asked_about_is_not_asked_about_by_the_other(
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_of_an_exchanger_at_an_expired_address_is_not_shared() {
+    let (one, two) = two(&Rules::default());
+    one.verify("user0@a.example", &one.within(30)).await;
+    tokio::time::sleep(Duration::from_secs(2 * 3600)).await;
+    one.world.fail_dns(false, true);
+    for bench in [&one, &two] {
+        let found = bench.verify("user1@a.example", &bench.within(30)).await;
+        assert_eq!(found.judgement.reason, Reason::MailboxAccepted);
+        assert!(!found.evidence.from_cache);
+    }
+    assert_eq!(two.named(), ["user1@a.example"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn shared_evidence_serves_as_long_and_for_the_same_questions_as_ones_own() {
     let (one, two) = two(&Rules::default());
     one.verify("user1@a.example", &one.within(30)).await;

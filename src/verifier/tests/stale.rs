@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Bench, Rules};
+use super::{Bench, MX, Rules};
 use crate::verdict::{Action, Reason, Verdict};
 
 /// A bench whose world was looked up two hours ago: what DNS said of it has expired.
@@ -43,7 +43,36 @@ async fn an_exchanger_at_an_expired_address_condemns_no_mailbox_and_accepts() {
     let refused = bench.verify("gone@a.example", &bench.within(30)).await;
     assert_eq!(refused.judgement.reason, Reason::DnsFailure);
     assert_eq!(refused.judgement.action, Action::RetryLater);
+    assert_eq!(refused.evidence.reply.as_ref().map(|reply| reply.code), Some(550));
+    assert!(refused.evidence.failure.as_ref().unwrap().contains("has expired"), "{refused:?}");
     let accepted = bench.verify("user1@a.example", &bench.within(30)).await;
     assert_eq!(accepted.judgement.verdict, Verdict::Deliverable);
     assert_eq!(bench.named(), ["user0@a.example", "gone@a.example", "user1@a.example"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recipient_that_an_exchanger_at_an_expired_address_refuses_is_not_named_at_a_backup() {
+    const BACKUP: &str = "mx2.example.net";
+    let bench = Bench::new(Rules::default());
+    bench.world.host(BACKUP, Rules { catch_all: true, ..Rules::default() });
+    bench.world.domain_with_backup("a.example", MX, BACKUP);
+    bench.world.domain("b.example", BACKUP);
+    for address in ["user0@a.example", "user0@b.example"] {
+        bench.verify(address, &bench.within(30)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(2 * 3600)).await;
+    bench.world.fail_dns(false, true);
+    let refused = bench.verify("gone@a.example", &bench.within(30)).await;
+    assert_eq!(refused.judgement.reason, Reason::DnsFailure);
+    assert_eq!(bench.world.seen(BACKUP).rcpt(), ["user0@b.example"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mailbox_accepted_at_an_expired_address_is_remembered_for_a_minute() {
+    let bench = expired_bench().await;
+    bench.world.fail_dns(false, true);
+    bench.verify("user1@a.example", &bench.within(30)).await;
+    assert!(bench.cached("user1@a.example", &bench.within(30)).await.is_ok());
+    tokio::time::advance(Duration::from_secs(61)).await;
+    assert!(bench.cached("user1@a.example", &bench.within(30)).await.is_err());
 }
