@@ -31,6 +31,16 @@ struct QuestionState<R> {
     failure: Option<DnsFailure>,
 }
 
+impl<R> QuestionState<R> {
+    /// Keeps an inconclusive answer. Of two, the one that knows the name: whoever made one of them
+    /// up, a name that is known somewhere is not called missing.
+    fn keep(&mut self, answer: Answer<R>) {
+        if answer.exists() || self.inconclusive.as_ref().is_none_or(|before| !before.exists()) {
+            self.inconclusive = Some(answer);
+        }
+    }
+}
+
 impl Failover {
     pub(super) fn new(servers: usize, config: &Config, clock: Clock) -> Self {
         Self {
@@ -92,7 +102,7 @@ impl Failover {
                         self.rest_until(server, SystemTime::UNIX_EPOCH);
                         return Some(answer);
                     }
-                    Ok(answer) => state.inconclusive = Some(answer),
+                    Ok(answer) => state.keep(answer),
                     Err(failure) => {
                         tracing::debug!(server, %failure, "a name server failed");
                         if !matches!(failure, DnsFailure::ServerFailure(_)) {

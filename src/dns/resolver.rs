@@ -99,7 +99,9 @@ impl Resolver {
             self.upstreams[server].ask_authentic(&wire, record_type, read, &is_authentic)
         };
         let answer = self.ask_each(&wire, record_type, ask).await?;
-        Ok(AuthenticAnswer { answer, is_authentic: is_authentic.into_inner() })
+        // A "no" without an SOA is vouched for by nobody, whichever name server was asked last.
+        let is_authentic = is_authentic.into_inner() && answer.is_conclusive();
+        Ok(AuthenticAnswer { answer, is_authentic })
     }
 
     /// Asks one name server after the other with `ask`, and counts the question.

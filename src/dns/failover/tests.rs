@@ -46,6 +46,10 @@ fn nxdomain(ttl: Option<u64>) -> Answer<u8> {
     Answer::NoSuchName { ttl: ttl.map(Duration::from_secs) }
 }
 
+fn no_data(ttl: Option<u64>) -> Answer<u8> {
+    Answer::NoData { alias_of: None, ttl: ttl.map(Duration::from_secs) }
+}
+
 fn servfail() -> DnsFailure {
     DnsFailure::ServerFailure("SERVFAIL".into())
 }
@@ -126,8 +130,6 @@ async fn an_nxdomain_without_an_soa_needs_a_second_opinion() {
 
 #[tokio::test(start_paused = true)]
 async fn no_data_without_an_soa_needs_a_second_opinion_and_with_one_is_final() {
-    let no_data =
-        |ttl: Option<u64>| Answer::NoData { alias_of: None, ttl: ttl.map(Duration::from_secs) };
     let servers = Servers::new(vec![Some(Ok(no_data(None))), Some(Ok(yes()))]);
     assert_eq!(servers.ask(&servers.failover()).await, Ok(yes()));
 
@@ -138,6 +140,15 @@ async fn no_data_without_an_soa_needs_a_second_opinion_and_with_one_is_final() {
     let servers = Servers::new(vec![Some(Ok(no_data(Some(60)))), Some(Ok(yes()))]);
     assert_eq!(servers.ask(&servers.failover()).await, Ok(no_data(Some(60))));
     assert_eq!(servers.asked(), [0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_negative_answers_without_an_soa_the_one_that_knows_the_name_counts() {
+    for answers in [[no_data(None), nxdomain(None)], [nxdomain(None), no_data(None)]] {
+        let servers = Servers::new(answers.map(|answer| Some(Ok(answer))).into());
+        assert_eq!(servers.ask(&servers.failover()).await, Ok(no_data(None)));
+        assert_eq!(servers.asked(), [0, 1]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
