@@ -1,11 +1,12 @@
 //! A session comes for work: what it does next.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::pool::per_visit;
 use super::{Destination, JobState, PooledSession, SessionState, Submission};
 use crate::address::{Address, DomainName};
+use crate::pacing::Config;
 use crate::prober::lane::{FlightLimits, JobId, Lane, PlannedTransaction, SessionId};
 
 /// Next action of a session.
@@ -41,7 +42,17 @@ pub(in crate::prober) struct NamedRecipient {
 /// again: each of them is one error more in its eyes then, and Postfix hangs up at 20.
 const FIRST_RECIPIENTS: u32 = 10;
 
+/// Age at which a session at an expired address ends: DNS may answer by then, and the next session
+/// looks. A failure of DNS is remembered for as long, so that none would find more before.
+const STALE_AGE: Duration = Duration::from_secs(5);
+
 impl PooledSession {
+    /// Time at which it is too old to ask more.
+    fn too_old_at(&self, config: &Config) -> SystemTime {
+        let at = self.budget.too_old_at(config);
+        if self.stale { at.min(self.budget.opened_at() + STALE_AGE) } else { at }
+    }
+
     /// Transactions it may still begin, as far as the server said and the exchanger showed.
     fn transactions_left(&self, lane: &Lane) -> u32 {
         let begun = self.budget.transactions_begun();
@@ -69,14 +80,15 @@ impl<T> Destination<T> {
             SessionState::Idle { since } | SessionState::Woken { since } => since,
             _ => now,
         };
-        let over = session.budget.too_old_at(&config).min(idle_since + config.session_idle);
+        let over = session.too_old_at(&config).min(idle_since + config.session_idle);
         let fresh = session.budget.recipients_named() == 0;
+        let is_old = now >= session.too_old_at(&config);
         let spent = self.lanes.get(&exchanger).is_none_or(|lane| {
             session.transactions_left(lane) == 0
                 || session.recipients_left(lane) == 0
                 || session.budget.is_spent(&config, &lane.limits, now)
         });
-        if spent || (!fresh && self.must_yield(&exchanger)) {
+        if is_old || spent || (!fresh && self.must_yield(&exchanger)) {
             return self.close(id, now);
         }
         let Some(lane) = self.lanes.get_mut(&exchanger) else { return self.close(id, now) };

@@ -76,3 +76,15 @@ async fn a_mailbox_accepted_at_an_expired_address_is_remembered_for_a_minute() {
     tokio::time::advance(Duration::from_secs(61)).await;
     assert!(bench.cached("user1@a.example", &bench.within(30)).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_at_an_expired_address_is_not_kept_when_dns_answers_again() {
+    let bench = expired_bench().await;
+    bench.world.fail_dns(false, true);
+    let refused = bench.verify("gone@a.example", &bench.within(30)).await;
+    assert_eq!(refused.judgement.reason, Reason::DnsFailure);
+    bench.world.fail_dns(false, false);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let refused = bench.verify("gone2@a.example", &bench.within(30)).await;
+    assert_eq!(refused.judgement.reason, Reason::MailboxNotFound);
+}
