@@ -27,7 +27,7 @@ impl Verifier {
         if depth == Depth::Syntax {
             return AddressEvidence::Unprobed(DomainEvidence::NotAsked);
         }
-        let domain = match address.domain() {
+        let mut domain = match address.domain() {
             Domain::Literal(literal) => DomainEvidence::Literal(literal.ip()),
             Domain::Name(name) => match self.facts(name, options.max_age, options.deadline).await {
                 Err(failure) => return AddressEvidence::Unprobed(DomainEvidence::Failed(failure)),
@@ -47,6 +47,10 @@ impl Verifier {
         let began = self.clock.now();
         let outcome = self.prober.probe(request(address, target, options)).await;
         self.counters.probe.observe(self.since(began));
+        if domain.is_stale() {
+            // Boxed: it is rare.
+            domain = Box::pin(self.confirm(domain)).await;
+        }
         AddressEvidence::Probed(Arc::new(ProbeEvidence {
             outcome,
             facts: domain.facts().cloned(),
@@ -54,6 +58,19 @@ impl Verifier {
             transcript: options.transcript,
             tested_catch_all: options.test_catch_all,
         }))
+    }
+
+    /// Expired facts, or the same from a look-up that was too slow at first and has ended since.
+    /// It is not waited for: where DNS fails that would be in vain.
+    async fn confirm(&self, expired: DomainEvidence) -> DomainEvidence {
+        let Some(facts) = expired.facts().cloned() else { return expired };
+        let look_up = self.domains.domain(&facts.domain, None);
+        match self.within(self.clock.now(), look_up).await {
+            Ok(found) if !found.stale && found.value.route == facts.route => {
+                DomainEvidence::Facts(found)
+            }
+            _ => expired,
+        }
     }
 
     /// Looks up how a domain receives mail, no older than the caller wants and within its deadline.

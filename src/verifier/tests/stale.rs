@@ -7,10 +7,20 @@ use crate::verdict::{Action, Reason, Verdict};
 
 /// A bench whose world was looked up two hours ago: what DNS said of it has expired.
 async fn expired_bench() -> Bench {
-    let bench = Bench::new(Rules::default());
+    expired(Rules::default()).await
+}
+
+/// The same, with an exchanger of these manners.
+async fn expired(rules: Rules) -> Bench {
+    let bench = Bench::new(rules);
     bench.verify("user0@a.example", &bench.within(30)).await;
     tokio::time::sleep(Duration::from_secs(2 * 3600)).await;
     bench
+}
+
+/// An exchanger whose answer about a recipient takes most of a second.
+fn leisurely() -> Rules {
+    Rules { delay: Duration::from_millis(200), ..Rules::default() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,4 +97,24 @@ async fn a_session_at_an_expired_address_is_not_kept_when_dns_answers_again() {
     tokio::time::sleep(Duration::from_secs(6)).await;
     let refused = bench.verify("gone2@a.example", &bench.within(30)).await;
     assert_eq!(refused.judgement.reason, Reason::MailboxNotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn expired_exchangers_that_a_slow_look_up_confirms_meanwhile_are_believed() {
+    let bench = expired(leisurely()).await;
+    bench.world.asked_domains();
+    // A moment longer than an expired answer waits for.
+    bench.world.slow_dns(Duration::from_secs(2));
+    let refused = bench.verify("gone@a.example", &bench.within(30)).await;
+    assert_eq!(refused.judgement.reason, Reason::MailboxNotFound);
+    assert_eq!(bench.world.asked_domains(), ["a.example"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn expired_exchangers_that_a_slow_look_up_replaces_meanwhile_condemn_no_mailbox() {
+    let bench = expired(leisurely()).await;
+    bench.world.slow_dns(Duration::from_secs(2));
+    bench.world.domain("a.example", "mx2.example.net");
+    let refused = bench.verify("gone@a.example", &bench.within(30)).await;
+    assert_eq!(refused.judgement.reason, Reason::DnsFailure);
 }
