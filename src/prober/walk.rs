@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::future::Future;
 use std::sync::Arc;
 
+use tokio::time::timeout_at;
 use tracing::Instrument as _;
 
 use super::egress::literal_name;
@@ -154,9 +155,13 @@ impl Walk<'_> {
             let domain = self.domain.as_str();
             let identity = self.prober.identity(&exchanger.host, domain, &refused);
             let answer = self.ask_through(identity, exchanger, patient).await;
-            let Some(answered) = answer else {
+            let Some(mut answered) = answer else {
                 return ExchangerResult { dialled: true, next: NextStep::Stop };
             };
+            if answered.evidence.stale {
+                // Boxed: it is rare.
+                Box::pin(self.confirm_address(exchanger, &mut answered.evidence)).await;
+            }
             let next = self.next_step(&answered);
             let dialled = answered.evidence.address.is_some();
             let blocked = answered.blocked;
@@ -165,6 +170,20 @@ impl Walk<'_> {
             if !blocked || refused.len() >= self.prober.egress.len() {
                 return ExchangerResult { dialled, next };
             }
+        }
+    }
+
+    /// An expired address holds if a look-up that was too slow when the session opened has found it
+    /// since. It is not waited for: where DNS fails that would be in vain.
+    async fn confirm_address(&self, exchanger: &Exchanger, evidence: &mut Observation) {
+        let context = &self.prober.context;
+        let at_once = context.clock.instant(context.clock.now());
+        let found = timeout_at(at_once, context.hosts.host(&exchanger.host, None)).await;
+        if let Ok(Ok(host)) = found
+            && !host.stale
+            && evidence.address.is_some_and(|address| host.value.addresses.contains(&address))
+        {
+            evidence.stale = false;
         }
     }
 

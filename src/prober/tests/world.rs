@@ -47,8 +47,9 @@ pub(crate) struct World {
 #[derive(Default)]
 struct Domains {
     routes: HashMap<DomainName, Route>,
-    /// How long each look-up takes.
+    /// How long each look-up of a domain takes, and of a host.
     delay: Duration,
+    host_delay: Duration,
     /// The domains asked for, in order.
     asked: Vec<String>,
     /// The hosts asked for, in order.
@@ -105,6 +106,11 @@ impl World {
     /// Makes each look-up of a domain take so long.
     pub(crate) fn slow_dns(&self, delay: Duration) {
         self.domains.lock().unwrap().delay = delay;
+    }
+
+    /// Makes each look-up of a host take so long.
+    pub(crate) fn slow_hosts(&self, delay: Duration) {
+        self.domains.lock().unwrap().host_delay = delay;
     }
 
     /// Makes all look-ups of domains fail or not, and those of hosts.
@@ -219,12 +225,16 @@ impl Lookup for World {
     }
 
     async fn host(&self, host: &DomainName) -> Result<HostFacts, DnsFailure> {
-        {
+        let delay = {
             let mut domains = self.domains.lock().unwrap();
             domains.asked_hosts.push(host.to_string());
             if domains.failing.1 {
                 return Err(DnsFailure::Timeout);
             }
+            domains.host_delay
+        };
+        if !delay.is_zero() {
+            sleep(delay).await;
         }
         let hosts = self.hosts.lock().unwrap();
         let known = hosts.get(host);

@@ -118,3 +118,14 @@ async fn expired_exchangers_that_a_slow_look_up_replaces_meanwhile_condemn_no_ma
     let refused = bench.verify("gone@a.example", &bench.within(30)).await;
     assert_eq!(refused.judgement.reason, Reason::DnsFailure);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_address_that_a_slow_look_up_confirms_meanwhile_is_believed() {
+    let bench = expired(leisurely()).await;
+    bench.world.asked_hosts();
+    // A moment longer than the two waits, before it is asked and when the session opens.
+    bench.world.slow_hosts(Duration::from_millis(3700));
+    let refused = bench.verify("gone@a.example", &bench.within(30)).await;
+    assert_eq!(refused.judgement.reason, Reason::MailboxNotFound);
+    assert_eq!(bench.world.asked_hosts(), [MX]);
+}
