@@ -13,18 +13,17 @@ use crate::prober::disposition::{
     Disposition, is_by_code_alone, is_unknown_user, read, retry_hint,
 };
 use crate::prober::lane::{ControlState, Lane, PlannedTransaction};
-use crate::prober::memory::{CatchAllState, Memory, catch_all_name};
+use crate::prober::memory::{CatchAllState, Memory};
 use crate::smtp::{Control, NoReply, RecipientAnswer, Stage};
 
 /// Tries of a control recipient whose session ended before it was answered.
 const CONTROL_TRIES: u32 = 3;
 
 impl Lane {
-    /// Name under which it is remembered whether `domain` accepts everything at `exchanger`, whose
-    /// lane this is.
-    fn catch_all_name(&mut self, domain: &DomainName, exchanger: &DomainName) -> DomainName {
+    /// Name under which it is remembered whether `domain` accepts everything in this lane.
+    fn catch_all_name(&mut self, domain: &DomainName, context: &ReplyContext<'_>) -> DomainName {
         let is_backup = self.domain(domain).is_some_and(|queue| queue.is_backup);
-        catch_all_name(domain, exchanger, is_backup)
+        context.catch_all_name(domain, is_backup)
     }
 }
 
@@ -38,7 +37,7 @@ impl<T> Destination<T> {
         memory: &mut Memory,
     ) {
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
-        let name = lane.catch_all_name(&planned.domain, context.exchanger);
+        let name = lane.catch_all_name(&planned.domain, context);
         let Some(queue) = lane.domain(&planned.domain) else { return };
         queue.accepted |= answers.iter().flatten().any(RecipientAnswer::is_accepted);
         let is_certain = memory.catch_all(&name, context.at) != Some(CatchAllState::Yes);
@@ -62,7 +61,7 @@ impl<T> Destination<T> {
         memory: &mut Memory,
     ) {
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
-        let name = lane.catch_all_name(domain, context.exchanger);
+        let name = lane.catch_all_name(domain, context);
         if self.draining || memory.catch_all(&name, context.at).is_some() {
             return;
         }
@@ -149,7 +148,7 @@ impl<T> Destination<T> {
     ) -> bool {
         let accepted = answer.is_accepted();
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return false };
-        let name = lane.catch_all_name(domain, context.exchanger);
+        let name = lane.catch_all_name(domain, context);
         let contradicts = (accepted || is_unknown_user(answer))
             && memory.was_catch_all(&name) == Some(!accepted)
             && !self.draining;
@@ -192,7 +191,7 @@ impl<T> Destination<T> {
     ) {
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
         lane.set_control(domain, ControlState::NotNeeded);
-        let name = lane.catch_all_name(domain, context.exchanger);
+        let name = lane.catch_all_name(domain, context);
         let Some(queue) = lane.domain(domain) else { return };
         queue.control_tries = 0;
         let (answer, is_certain) = match queue.doubted.take() {
@@ -227,7 +226,8 @@ impl<T> Destination<T> {
             None => memory.learn_catch_all(&name, known.clone(), context.at),
         }
         for id in std::mem::take(&mut queue.awaiting) {
-            let Some(evidence) = self.take_observation(id) else { continue };
+            let Some(mut evidence) = self.take_observation(id) else { continue };
+            evidence.stale |= context.stale;
             // A real recipient was accepted: even a bare code tells recipients apart here.
             let control = if known == CatchAllState::No && is_unknown_user(&evidence.answer) {
                 Control::KnownNo
@@ -248,7 +248,7 @@ impl<T> Destination<T> {
         memory: &mut Memory,
     ) {
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
-        let name = lane.catch_all_name(domain, context.exchanger);
+        let name = lane.catch_all_name(domain, context);
         memory.learn_catch_all(&name, known.clone(), context.at);
         let Some(queue) = lane.domain(domain) else { return };
         let awaiting = std::mem::take(&mut queue.awaiting);
@@ -256,7 +256,8 @@ impl<T> Destination<T> {
             lane.set_control(domain, ControlState::NotNeeded);
         }
         for id in awaiting {
-            if let Some(evidence) = self.take_observation(id) {
+            if let Some(mut evidence) = self.take_observation(id) {
+                evidence.stale |= context.stale;
                 self.done(id, evidence, known.to_control(), context.at);
             }
         }

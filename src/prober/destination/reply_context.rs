@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use crate::address::DomainName;
 use crate::prober::lane::SessionId;
+use crate::prober::memory::catch_all_name;
 use crate::smtp::{Observation, RecipientAnswer, TranscriptLine};
 
 /// See the module.
@@ -21,6 +22,16 @@ pub(super) struct ReplyContext<'a> {
 }
 
 impl ReplyContext<'_> {
+    /// Name under which it is remembered whether `domain` accepts everything here. A host at an
+    /// expired address may be a stranger: what it shows is its own.
+    pub(super) fn catch_all_name(&self, domain: &DomainName, is_backup: bool) -> DomainName {
+        let name = catch_all_name(domain, self.exchanger, is_backup);
+        match self.address {
+            Some(address) if self.stale => DomainName::from_ascii(&format!("{name}/{address}")),
+            _ => name,
+        }
+    }
+
     pub(super) fn observation(&self, answer: RecipientAnswer) -> Observation {
         let transcript = self.transcript.clone();
         Observation { transcript, ..self.observation_for_all(answer) }

@@ -11,13 +11,13 @@ use crate::pacing::{Backoff, Delay};
 use crate::prober::disposition::{is_by_code_alone, is_unknown_user, obstacle, retry_hint};
 use crate::prober::evidence::LaneAnswer;
 use crate::prober::lane::{ControlState, JobId};
-use crate::prober::memory::{CatchAllState, Memory, catch_all_name};
+use crate::prober::memory::{CatchAllState, Memory};
 use crate::smtp::{Control, Observation, RecipientAnswer};
 
 impl<T> Submission<T> {
-    /// Name under which it is remembered whether the domain accepts everything here.
-    fn catch_all_name(&self) -> DomainName {
-        catch_all_name(&self.domain, &self.exchanger, self.backup)
+    /// Name under which it is remembered whether the domain accepts everything where it was asked.
+    fn catch_all_name(&self, context: &ReplyContext<'_>) -> DomainName {
+        context.catch_all_name(&self.domain, self.backup)
     }
 }
 
@@ -58,7 +58,7 @@ impl<T> Destination<T> {
             return false;
         }
         let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.doubted) else { return false };
-        let name = job.asked.catch_all_name();
+        let name = job.asked.catch_all_name(context);
         job.doubted = memory.catch_all(&name, context.at) == Some(CatchAllState::Yes);
         job.doubted
     }
@@ -74,7 +74,7 @@ impl<T> Destination<T> {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let bare = is_unknown_user(&answer) && is_by_code_alone(&answer);
         let wanted = (answer.is_accepted() && job.asked.test_catch_all) || bare;
-        let name = job.asked.catch_all_name();
+        let name = job.asked.catch_all_name(context);
         let known = if job.asked.test_catch_all || bare {
             memory.catch_all(&name, context.at)
         } else {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Bench, MX, Rules};
+use super::{Bench, MX, Options, Rules};
 use crate::verdict::{Action, Reason, Verdict};
 
 /// A bench whose world was looked up two hours ago: what DNS said of it has expired.
@@ -128,4 +128,21 @@ async fn an_expired_address_that_a_slow_look_up_confirms_meanwhile_is_believed()
     let refused = bench.verify("gone@a.example", &bench.within(30)).await;
     assert_eq!(refused.judgement.reason, Reason::MailboxNotFound);
     assert_eq!(bench.world.asked_hosts(), [MX]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_at_an_expired_address_shows_nothing_of_a_domain_that_accepts_everybody() {
+    let catch_all = || Rules { catch_all: true, ..Rules::default() };
+    let bench = expired(catch_all()).await;
+    // Another host has the address by now.
+    bench.world.host(MX, Rules::default());
+    bench.world.fail_dns(false, true);
+    let refused = bench.verify("gone@a.example", &bench.within(30)).await;
+    assert_eq!(refused.judgement.reason, Reason::DnsFailure);
+    bench.world.host(MX, catch_all());
+    bench.world.fail_dns(false, false);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let tested = Options { test_catch_all: true, ..bench.within(30) };
+    let accepted = bench.verify("user1@a.example", &tested).await;
+    assert_eq!(accepted.judgement.reason, Reason::CatchAll);
 }
