@@ -25,6 +25,21 @@ pub(super) struct Failover {
     resting_until: Mutex<Box<[SystemTime]>>,
 }
 
+/// The failure of one name server.
+#[derive(Debug)]
+pub(super) struct ServerError {
+    pub(super) failure: DnsFailure,
+    /// We had no room for the question, or for the rest of its answer: the name server is neither
+    /// silent nor in trouble.
+    pub(super) is_ours: bool,
+}
+
+impl From<DnsFailure> for ServerError {
+    fn from(failure: DnsFailure) -> Self {
+        Self { failure, is_ours: false }
+    }
+}
+
 /// The findings of a question so far.
 struct QuestionState<R> {
     inconclusive: Option<Answer<R>>,
@@ -54,8 +69,8 @@ impl Failover {
     }
 
     /// Asks one name server after the other until one's answer counts. Those that were silent or
-    /// out of reach are asked again, those that answered with an error are not. `ask` gets the
-    /// name server and the round, from 0.
+    /// out of reach, or for which we had no room, are asked again, those that answered with an
+    /// error are not. `ask` gets the name server and the times that it was silent or out of reach.
     ///
     /// # Errors
     /// The most telling failure, if no name server answered.
@@ -64,7 +79,7 @@ impl Failover {
         ask: impl Fn(usize, u32) -> F,
     ) -> Result<Answer<R>, DnsFailure>
     where
-        F: Future<Output = Result<Answer<R>, DnsFailure>>,
+        F: Future<Output = Result<Answer<R>, ServerError>>,
     {
         let mut state = QuestionState { inconclusive: None, failure: None };
         let deadline = self.clock.instant(self.clock.now() + self.deadline);
@@ -85,38 +100,40 @@ impl Failover {
         state: &mut QuestionState<R>,
     ) -> Option<Answer<R>>
     where
-        F: Future<Output = Result<Answer<R>, DnsFailure>>,
+        F: Future<Output = Result<Answer<R>, ServerError>>,
     {
-        let mut servers = self.order();
-        for round in 0..self.attempts {
-            let mut silent = Vec::new();
-            for server in servers {
+        let mut servers: Vec<_> = self.order().into_iter().map(|server| (server, 0)).collect();
+        for _ in 0..self.attempts {
+            let mut again = Vec::new();
+            for (server, silences) in servers {
                 // One timer for both limits: it is set for each question, and hardly ever ends one.
                 let silent_at = self.clock.instant(self.clock.now() + self.timeout);
-                let said = timeout_at(silent_at.min(deadline), ask(server, round)).await;
+                let said = timeout_at(silent_at.min(deadline), ask(server, silences)).await;
                 if said.is_err() && deadline < silent_at {
                     return None;
                 }
-                match said.unwrap_or(Err(DnsFailure::Timeout)) {
+                match said.unwrap_or(Err(DnsFailure::Timeout.into())) {
                     Ok(answer) if answer.is_conclusive() => {
                         self.rest_until(server, SystemTime::UNIX_EPOCH);
                         return Some(answer);
                     }
                     Ok(answer) => state.keep(answer),
-                    Err(failure) => {
+                    Err(ServerError { failure, is_ours }) => {
                         tracing::debug!(server, %failure, "a name server failed");
-                        if !matches!(failure, DnsFailure::ServerFailure(_)) {
+                        if is_ours {
+                            again.push((server, silences));
+                        } else if !matches!(failure, DnsFailure::ServerFailure(_)) {
                             self.rest_until(server, self.clock.now() + self.rest);
-                            silent.push(server);
+                            again.push((server, silences + 1));
                         }
                         state.failure = Some(more_telling(state.failure.take(), failure));
                     }
                 }
             }
-            if state.inconclusive.is_some() || silent.is_empty() {
+            if state.inconclusive.is_some() || again.is_empty() {
                 break;
             }
-            servers = silent;
+            servers = again;
         }
         None
     }

@@ -32,7 +32,7 @@ impl NameServerClient {
     ///
     /// # Errors
     /// None came in time, or none that can be read; [`NetError::Msg`] if one came in part and not
-    /// over TCP.
+    /// over TCP, [`NetError::Busy`] if our own questions left no room for it.
     pub(super) async fn exchange(
         &self,
         question: &mut QuestionMessage,
@@ -57,8 +57,9 @@ impl NameServerClient {
         let left = end.duration_since(now).unwrap_or_default();
         let until = self.clock.instant(now + (left - left / MARGIN));
         let asked = timeout_at(until, self.tcp.exchange(question)).await;
-        asked.unwrap_or(Err(NetError::Timeout)).map_err(|error| match error {
-            NetError::Proto(_) | NetError::Truncated => error,
+        let error = if self.tcp.has_room() { NetError::Timeout } else { NetError::Busy };
+        asked.unwrap_or(Err(error)).map_err(|error| match error {
+            NetError::Proto(_) | NetError::Truncated | NetError::Busy => error,
             error => NetError::Msg(format!("in part, and not over TCP: {error}")),
         })
     }

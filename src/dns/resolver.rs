@@ -13,7 +13,7 @@ use super::answer::{Answer, AuthenticAnswer, MxRecord};
 use super::config::{Config, SetupError};
 use super::counters::{self, QuestionCounters, Stats};
 use super::facts::{DnsFailure, DomainFacts, HostFacts};
-use super::failover::Failover;
+use super::failover::{Failover, ServerError};
 use super::hosts::{self, AddressAnswer};
 use super::lookup::{DomainLookup, Lookup};
 use super::route;
@@ -82,7 +82,8 @@ impl Resolver {
         record_type: RecordType,
         read: fn(&RData) -> Option<R>,
     ) -> Result<Answer<R>, DnsFailure> {
-        let ask = |server: usize, round| self.upstreams[server].ask(name, record_type, read, round);
+        let ask =
+            |server: usize, silences| self.upstreams[server].ask(name, record_type, read, silences);
         self.ask_each(name, record_type, ask).await
     }
 
@@ -112,7 +113,7 @@ impl Resolver {
         ask: impl Fn(usize, u32) -> F,
     ) -> Result<Answer<R>, DnsFailure>
     where
-        F: Future<Output = Result<Answer<R>, DnsFailure>>,
+        F: Future<Output = Result<Answer<R>, ServerError>>,
     {
         let span = tracing::debug_span!(
             "dns_question",

@@ -28,6 +28,11 @@ impl TcpConnections {
         Self { server, room: Semaphore::new(CONNECTIONS) }
     }
 
+    /// `true` if a question would not have to wait for others.
+    pub(super) fn has_room(&self) -> bool {
+        self.room.available_permits() > 0
+    }
+
     /// Sends `question` and waits for its response, for as long as the caller does.
     pub(super) async fn exchange(
         &self,

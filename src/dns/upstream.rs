@@ -18,6 +18,7 @@ use super::answer::Answer;
 use super::config::Config;
 use super::edns::EdnsUse;
 use super::facts::DnsFailure;
+use super::failover::ServerError;
 use super::name_server::NameServerClient;
 use super::question_message::{Form, QuestionMessage};
 use super::response::{self, Chain, Settled};
@@ -52,19 +53,19 @@ impl Upstream {
         Self { clock, server, edns: Mutex::default(), timeout: config.timeout }
     }
 
-    /// Asks for the records of one type; `read` extracts the usable ones. `round` counts the times
-    /// that this question found the name server silent.
+    /// Asks for the records of one type; `read` extracts the usable ones. `silences` counts the
+    /// times that this question found the name server silent.
     pub(super) async fn ask<R>(
         &self,
         name: &Name,
         record_type: RecordType,
         read: fn(&RData) -> Option<R>,
-        round: u32,
-    ) -> Result<Answer<R>, DnsFailure> {
+        silences: u32,
+    ) -> Result<Answer<R>, ServerError> {
         let asked_at = self.clock.now();
-        if round > 0 || self.edns.lock().is_off(asked_at) {
+        if silences > 0 || self.edns.lock().is_off(asked_at) {
             let found = self.look_up(name, record_type, Form::Plain).await;
-            if round > 0 && is_answer(&found) {
+            if silences > 0 && is_answer(&found) {
                 self.edns.lock().silent(asked_at, self.timeout);
             }
             return self.read_result(Form::Plain, name, found, read).await;
@@ -91,7 +92,7 @@ impl Upstream {
         record_type: RecordType,
         read: fn(&RData) -> Option<R>,
         is_authentic: &AtomicBool,
-    ) -> Result<Answer<R>, DnsFailure> {
+    ) -> Result<Answer<R>, ServerError> {
         let found = self.look_up(name, record_type, Form::Vouching).await;
         let vouches = found.as_ref().is_ok_and(|it| it.is_authentic);
         is_authentic.store(vouches, Ordering::Relaxed);
@@ -134,10 +135,10 @@ impl Upstream {
         name: &Name,
         found: Result<FoundRecords, NetError>,
         read: fn(&RData) -> Option<R>,
-    ) -> Result<Answer<R>, DnsFailure> {
+    ) -> Result<Answer<R>, ServerError> {
         match found {
-            Ok(found) if found.records.is_empty() => Err(endless()),
-            Ok(found) => records(name, &found, read),
+            Ok(found) if found.records.is_empty() => Err(endless().into()),
+            Ok(found) => records(name, &found, read).map_err(ServerError::from),
             Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
                 // Rare, and large: it may hold another question.
                 Box::pin(self.negative(form, name, none)).await
@@ -152,7 +153,7 @@ impl Upstream {
         form: Form,
         name: &Name,
         none: NoRecords,
-    ) -> Result<Answer<R>, DnsFailure> {
+    ) -> Result<Answer<R>, ServerError> {
         let ttl = none.soa.as_ref().and(none.negative_ttl).map(lifetime::from_wire);
         let last = none.query.name();
         let alias_of = (last != name).then(|| from_wire(last));
@@ -161,13 +162,13 @@ impl Upstream {
             ResponseCode::NXDomain if alias_of.is_none() => Ok(Answer::NoSuchName { ttl }),
             ResponseCode::NXDomain => Ok(Answer::NoData { alias_of, ttl }),
             ResponseCode::NoError if none.soa.is_none() && none.ns.is_some() => {
-                Err(DnsFailure::ServerFailure("a referral instead of an answer".into()))
+                Err(DnsFailure::ServerFailure("a referral instead of an answer".into()).into())
             }
             // Aliases may have come back to the name itself, so that nothing shows but the missing
             // SOA.
             ResponseCode::NoError if none.soa.is_none() => {
                 match self.look_up(last, RecordType::CNAME, form).await {
-                    Ok(_) => Err(endless()),
+                    Ok(_) => Err(endless().into()),
                     Err(error) if error.is_no_records_found() => {
                         Ok(Answer::NoData { alias_of, ttl })
                     }
@@ -175,7 +176,7 @@ impl Upstream {
                 }
             }
             ResponseCode::NoError => Ok(Answer::NoData { alias_of, ttl }),
-            code => Err(DnsFailure::ServerFailure(mnemonic(code))),
+            code => Err(DnsFailure::ServerFailure(mnemonic(code)).into()),
         }
     }
 }
@@ -223,8 +224,9 @@ fn records<R>(
     Ok(Answer::Records { records, alias_of, ttl })
 }
 
-fn failure(error: NetError) -> DnsFailure {
-    match error {
+fn failure(error: NetError) -> ServerError {
+    let is_ours = matches!(error, NetError::Busy);
+    let failure = match error {
         NetError::Timeout => DnsFailure::Timeout,
         NetError::Dns(DnsError::ResponseCode(code)) => DnsFailure::ServerFailure(mnemonic(code)),
         NetError::Dns(error) => DnsFailure::ServerFailure(error.to_string()),
@@ -233,7 +235,8 @@ fn failure(error: NetError) -> DnsFailure {
         NetError::Truncated => DnsFailure::ServerFailure("in part, over TCP too".into()),
         NetError::Msg(words) => DnsFailure::ServerFailure(words),
         error => DnsFailure::Unreachable(error.to_string()),
-    }
+    };
+    ServerError { failure, is_ours }
 }
 
 /// The code as administrators know it.

@@ -26,7 +26,7 @@ impl Servers {
             .ask(|server, _| async move {
                 self.asked.lock().unwrap().push(server);
                 match &self.script[server] {
-                    Some(said) => said.clone(),
+                    Some(said) => said.clone().map_err(ServerError::from),
                     None => std::future::pending().await,
                 }
             })
@@ -88,6 +88,25 @@ async fn silence_is_a_timeout_after_all_attempts() {
     assert_eq!(servers.ask(&failover).await, Err(DnsFailure::Timeout));
     assert_eq!(servers.asked(), [0, 0]);
     assert_eq!(failover.clock.now().duration_since(before).unwrap(), Duration::from_secs(6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_for_which_we_had_no_room_is_asked_again_and_does_not_rest() {
+    let failover = Failover::new(2, &Config::default(), Clock::start());
+    let asked = Mutex::new(Vec::new());
+    let found = failover
+        .ask(|server, silences| {
+            let is_full = asked.lock().unwrap().len() < 2;
+            asked.lock().unwrap().push((server, silences));
+            async move {
+                let failure = DnsFailure::Unreachable("no room".into());
+                if is_full { Err(ServerError { failure, is_ours: true }) } else { Ok(yes()) }
+            }
+        })
+        .await;
+    assert_eq!(found, Ok(yes()));
+    assert_eq!(asked.into_inner().unwrap(), [(0, 0), (1, 0), (0, 0)]);
+    assert_eq!(failover.order(), [0, 1]);
 }
 
 #[tokio::test(start_paused = true)]
