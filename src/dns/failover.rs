@@ -13,6 +13,10 @@ use super::config::Config;
 use super::facts::DnsFailure;
 use crate::clock::Clock;
 
+/// The part of its time that a name server at rest has to say that a name has a record after all.
+/// By default that is less than the second address family has, or the refresh of an expired answer.
+const BRIEF: u32 = 10;
+
 /// The order of the name servers, and those of them that are resting.
 #[derive(Debug)]
 pub(super) struct Failover {
@@ -47,6 +51,11 @@ struct QuestionState<R> {
 }
 
 impl<R> QuestionState<R> {
+    /// `true` if a name server knows the name, and no such record.
+    fn has_no_record(&self) -> bool {
+        self.inconclusive.as_ref().is_some_and(Answer::exists)
+    }
+
     /// Keeps an inconclusive answer. Of two, the one that knows the name: whoever made one of them
     /// up, a name that is known somewhere is not called missing.
     fn keep(&mut self, answer: Answer<R>) {
@@ -107,7 +116,9 @@ impl Failover {
             let mut again = Vec::new();
             for (server, silences) in servers {
                 // One timer for both limits: it is set for each question, and hardly ever ends one.
-                let silent_at = self.clock.instant(self.clock.now() + self.timeout);
+                let is_brief = state.has_no_record() && self.is_resting(server);
+                let time = if is_brief { self.timeout / BRIEF } else { self.timeout };
+                let silent_at = self.clock.instant(self.clock.now() + time);
                 let said = timeout_at(silent_at.min(deadline), ask(server, silences)).await;
                 if said.is_err() && deadline < silent_at {
                     return None;
@@ -122,7 +133,7 @@ impl Failover {
                         tracing::debug!(server, %failure, "a name server failed");
                         if is_ours {
                             again.push((server, silences));
-                        } else if !matches!(failure, DnsFailure::ServerFailure(_)) {
+                        } else if !is_brief && !matches!(failure, DnsFailure::ServerFailure(_)) {
                             self.rest_until(server, self.clock.now() + self.rest);
                             again.push((server, silences + 1));
                         }
@@ -145,6 +156,10 @@ impl Failover {
         let mut order: Vec<usize> = (0..resting_until.len()).collect();
         order.sort_by_key(|server| resting_until[*server] > now);
         order
+    }
+
+    fn is_resting(&self, server: usize) -> bool {
+        self.resting()[server] > self.clock.now()
     }
 
     fn rest_until(&self, server: usize, until: SystemTime) {

@@ -171,6 +171,22 @@ async fn of_two_negative_answers_without_an_soa_the_one_that_knows_the_name_coun
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_at_rest_is_asked_for_a_second_opinion_on_no_data_and_hardly_waited_for() {
+    let servers = Servers::new(vec![Some(Ok(no_data(None))), None]);
+    let failover = servers.failover();
+    let waits = async || {
+        let before = failover.clock.now();
+        assert_eq!(servers.ask(&failover).await, Ok(no_data(None)));
+        assert_eq!(servers.asked(), [0, 1]);
+        failover.clock.now().duration_since(before).unwrap()
+    };
+    assert_eq!(waits().await, Duration::from_secs(3));
+    assert_eq!(waits().await, Duration::from_millis(300));
+    tokio::time::advance(Duration::from_secs(11)).await;
+    assert_eq!(waits().await, Duration::from_secs(3), "it may be back");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_nxdomain_with_an_soa_is_final() {
     let servers = Servers::new(vec![Some(Ok(nxdomain(Some(60)))), Some(Ok(yes()))]);
     assert_eq!(servers.ask(&servers.failover()).await, Ok(nxdomain(Some(60))));
