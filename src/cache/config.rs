@@ -32,8 +32,8 @@ pub struct Config {
     /// background, in per cent, 1 to 100. Default 90; 100 turns this off.
     pub refresh_ahead_percent: u32,
     /// The number of lookups that may run at once, 1 or more; further questions wait. One that
-    /// takes longer than a second makes room for another, of four times as many at most. Default
-    /// 256: each has up to two questions under way.
+    /// takes longer than a second makes room for another, of as many again at most. Default 256:
+    /// with those 512, and each has up to two questions under way.
     pub lookups_at_once: usize,
     /// The number of answers that may be refreshed in the background at once. Default 32. Beyond
     /// it, a refresh is skipped.

@@ -18,9 +18,6 @@ use crate::address::DomainName;
 use crate::clock::Clock;
 use crate::dns::{DnsFailure, DomainFacts, HostFacts, Lookup};
 
-/// Places of slow look-ups, for each look-up that may run at once.
-const SLOW_PLACES: usize = 4;
-
 /// A cache of DNS facts. Cheap to clone; all clones share one cache.
 #[derive(Clone)]
 pub struct DnsCache {
@@ -40,13 +37,13 @@ impl DnsCache {
         clock: Clock,
     ) -> Result<Self, SettingError> {
         config.check()?;
+        let lookups = config.lookups_at_once.min(Semaphore::MAX_PERMITS);
         let context = Arc::new(StoreContext {
             clock,
             tasks: TaskTracker::new(),
-            lookups: Arc::new(Semaphore::new(config.lookups_at_once.min(Semaphore::MAX_PERMITS))),
-            slow_lookups: Semaphore::new(
-                config.lookups_at_once.saturating_mul(SLOW_PLACES).min(Semaphore::MAX_PERMITS),
-            ),
+            lookups: Arc::new(Semaphore::new(lookups)),
+            // No more: resolvers have room for a thousand questions under way, and drop any beyond.
+            slow_lookups: Semaphore::new(lookups),
             refreshes: Arc::new(Semaphore::new(
                 config.refreshes_at_once.min(Semaphore::MAX_PERMITS),
             )),

@@ -32,13 +32,13 @@ async fn a_stale_answer_is_looked_up_though_its_asker_left_before_its_turn() {
     assert_eq!(ask(&cache, None).await, LOOKED_UP);
     pass(200).await;
     script.takes(s(60));
-    let _askers = ask_slow(&cache, 5);
+    let _askers = ask_slow(&cache, 2);
     tokio::time::sleep(s(10)).await;
     script.takes(Duration::ZERO);
     assert_eq!(ask(&cache, None).await, STALE, "all turns are taken");
     settle().await;
     assert_eq!(ask(&cache, None).await, REMEMBERED);
-    assert_eq!(script.domains(), 7);
+    assert_eq!(script.domains(), 4);
 }
 
 /// Asks about so many domains at once.
@@ -61,10 +61,10 @@ async fn slow_lookups_make_room_for_others_up_to_a_bound() {
     settle().await;
     assert_eq!(script.domains(), 2);
     tokio::time::sleep(s(30)).await;
-    assert_eq!(script.domains(), 8, "two turns, and eight places of slow ones");
+    assert_eq!(script.domains(), 2, "two turns, and two places of slow ones");
     assert!(askers.join_all().await.into_iter().all(|answered| answered));
     let took = script.clock.now().duration_since(began).unwrap();
-    assert!(took < s(130), "{took:?}");
+    assert!(took < s(310), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
