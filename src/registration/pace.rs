@@ -10,6 +10,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 /// Rest after a 429 that names no time.
 const DEFAULT_REST: Duration = Duration::from_secs(60);
 
+/// Rest after a failure of our own: another request would most likely end as that one did, and hold
+/// a place for as long.
+const OWN_REST: Duration = Duration::from_secs(10);
+
 /// Bounds of a rest, whoever asked for it.
 const SHORTEST_REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
@@ -28,7 +32,7 @@ pub(super) enum ExchangeResult {
     Away(Duration),
     /// It did not answer, or is in trouble.
     Failed,
-    /// Our own DNS or machine failed: it says nothing of the registry.
+    /// Our own DNS or machine failed: it says nothing of the registry, and no circuit opens.
     NotAsked,
 }
 
@@ -115,7 +119,9 @@ impl RegistryPace {
             ExchangeResult::Away(time) => {
                 self.rest_for(RegistrationGap::RegistryUnavailable, time, now);
             }
-            ExchangeResult::NotAsked => {}
+            ExchangeResult::NotAsked => {
+                self.rest_for(RegistrationGap::RegistryUnavailable, OWN_REST, now);
+            }
             ExchangeResult::Failed => {
                 self.failures += 1;
                 if self.failures >= FAILURES && self.check(now).is_ok() {
@@ -187,6 +193,16 @@ mod tests {
         }
         pace.record(ExchangeResult::RateLimited(7 * SECOND), at(0));
         assert_eq!(pace.take_turn(at(7)), Ok(at(100)));
+    }
+
+    #[test]
+    fn a_failure_of_our_own_is_a_short_rest_and_never_a_longer_one() {
+        let mut pace = RegistryPace::new(SECOND);
+        for second in (0..100).step_by(10) {
+            assert_eq!(pace.check(at(second)), Ok(()));
+            pace.record(ExchangeResult::NotAsked, at(second));
+            assert_eq!(pace.check(at(second + 9)).unwrap_err().until, at(second + 10));
+        }
     }
 
     #[test]

@@ -20,13 +20,16 @@ async fn services_at_one_host_are_one_registry_that_rests_for_all_of_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_registry_is_not_left_alone_because_our_own_dns_was_away() {
+async fn a_registry_is_left_alone_for_seconds_and_no_more_because_our_own_dns_was_away() {
     // DNS of these tests answers nothing.
     let (registrations, clock) = asking("https://rdap.example/", |_| {});
     for number in 0..10 {
         let found = find(&registrations, clock, &format!("d{number}.test")).await;
         assert_eq!(found.gap(), Some(RegistrationGap::RegistryUnavailable));
         assert!(found.asked_at.is_some(), "the registry does not rest: {number}");
+        let found = find(&registrations, clock, &format!("e{number}.test")).await;
+        assert_eq!(found.asked_at, None, "it would fail as the one before: {number}");
+        tokio::time::advance(Duration::from_secs(10)).await;
     }
     registrations.drain().await;
 }
