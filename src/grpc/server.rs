@@ -125,7 +125,7 @@ pub async fn serve(
     let protection = config.protection();
     let (anonymous, certificates) = (protection.admits_anonymous(), protection.client_certificates);
     let guard = BrowserGuard::new(&config.http, anonymous, certificates);
-    let translation = HttpLayer::new(&config.http, bodies, guard, services.batches.uploads());
+    let translation = HttpLayer::new(&config.http, bodies, guard, services.batches.clone());
     let (is_tls, all) = (files.tls.is_some(), services.batches.clone());
     let console = ConsoleLayer::new(&config.http, anonymous, is_tls, all, clock);
     let (cors, accepts_http1) = (http::cors(&config.http)?, config.http.enabled);

@@ -7,31 +7,33 @@ use std::task::{Context, Poll};
 use futures_util::future::{BoxFuture, Either, FutureExt as _};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, Version};
+use tonic::Status;
 use tonic::body::Body;
 use tonic_web::GrpcWebLayer;
 use tower::{Layer, Service, ServiceExt as _};
 
+use super::answer_plan::AnswerPlan;
 use super::body::BodyLimits;
 use super::browser_guard::BrowserGuard;
 use super::config::Config;
+use super::response;
 use super::translation::Translation;
-use crate::batch::uploads::UploadStore;
+use crate::batch::Batches;
 
 /// The layer that takes JSON over HTTP and gRPC-Web beside gRPC.
-#[derive(Clone, Debug)]
-pub struct HttpLayer(Arc<Translation>);
+#[derive(Clone)]
+pub struct HttpLayer {
+    translation: Arc<Translation>,
+    batches: Batches,
+}
 
 impl HttpLayer {
     /// A layer for these bodies, and for the requests that `guard` lets through; list files are
-    /// kept in `uploads`.
+    /// kept beside `batches`.
     #[must_use]
-    pub fn new(
-        config: &Config,
-        limits: BodyLimits,
-        guard: BrowserGuard,
-        uploads: Option<UploadStore>,
-    ) -> Self {
-        Self(Arc::new(Translation::new(config, limits, guard, uploads)))
+    pub fn new(config: &Config, limits: BodyLimits, guard: BrowserGuard, batches: Batches) -> Self {
+        let translation = Translation::new(config, limits, guard, batches.uploads());
+        Self { translation: Arc::new(translation), batches }
     }
 }
 
@@ -39,14 +41,16 @@ impl<S> Layer<S> for HttpLayer {
     type Service = HttpService<S>;
 
     fn layer(&self, inner: S) -> HttpService<S> {
-        HttpService { translation: Arc::clone(&self.0), inner }
+        let (translation, batches) = (Arc::clone(&self.translation), self.batches.clone());
+        HttpService { translation, batches, inner }
     }
 }
 
 /// The inner services, reached by gRPC, gRPC-Web and JSON.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HttpService<S> {
     translation: Arc<Translation>,
+    batches: Batches,
     inner: S,
 }
 
@@ -84,8 +88,21 @@ where
             (Ok(request), Protocol::Json) => self.translation.plan(request),
             (Err(refused), _) => *refused,
         };
+        // A list that is whole is accepted also when its caller goes away, and is kept then too.
+        let caller = match &plan {
+            AnswerPlan::Upload(upload) => Some(upload.caller().drop_guard()),
+            _ => None,
+        };
         let answer = self.inner.call(request);
-        Either::Right(async move { Ok(plan.finish(answer.await?).await) }.boxed())
+        let answered = async move { Ok::<_, Infallible>(plan.finish(answer.await?).await) };
+        let Some(caller) = caller else { return Either::Right(answered.boxed()) };
+        let batches = self.batches.clone();
+        let finished = async move {
+            let _caller = caller;
+            let broken = || Ok(response::error(&Status::internal("the upload broke")));
+            batches.run_to_end(answered).await.unwrap_or_else(broken)
+        };
+        Either::Right(finished.boxed())
     }
 }
 
@@ -116,4 +133,106 @@ impl Protocol {
 fn is_rpc_path(path: &str) -> bool {
     let service = path.strip_prefix('/').and_then(|path| path.split_once('/'));
     service.is_some_and(|(service, _)| service.contains('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use http_body_util::{BodyExt as _, Full};
+    use prost::Message as _;
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::address::DomainName;
+    use crate::batch::queue::SubmittedBatch;
+    use crate::batch::uploads::UploadStore;
+    use crate::batch::{self, AddressVerifier};
+    use crate::campaign::eta::Pace;
+    use crate::campaign::{BatchOptions, Spec};
+    use crate::clock::Clock;
+    use crate::http::frames::frame;
+    use crate::proto::{self, UploadBatchResponse};
+    use crate::queue_tests::memory::MemoryQueue;
+    use crate::verifier::{Options, Subject, Verification};
+
+    /// Nothing is verified here.
+    struct NoVerifier;
+
+    #[async_trait]
+    impl AddressVerifier for NoVerifier {
+        async fn verify(&self, _: Subject, _: &Options) -> Verification {
+            unreachable!("no batch is sealed")
+        }
+
+        async fn cached(&self, subject: Subject, _: &Options) -> Result<Verification, Subject> {
+            Err(subject)
+        }
+
+        async fn destination(&self, _: &str, _: SystemTime) -> Option<DomainName> {
+            None
+        }
+    }
+
+    fn batches(uploads: UploadStore) -> Batches {
+        let pace = Pace {
+            identities: 1,
+            recipients: 3000,
+            connections: 30,
+            recipients_per_session: 1000,
+            refused_per_session: 9,
+        };
+        let (queue, config) = (Arc::new(MemoryQueue::default()), batch::Config::default());
+        Batches::start(queue, Arc::new(NoVerifier), Some(uploads), config, pace, Clock::start())
+    }
+
+    #[tokio::test]
+    async fn a_list_whose_caller_leaves_while_it_is_accepted_is_kept_for_its_download() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = UploadStore::open(folder.path(), &batch::Config::default()).unwrap();
+        let batches = batches(store.clone());
+        let spec = Spec {
+            owner: String::new(),
+            request_id: None,
+            display_name: String::new(),
+            callback: None,
+            options: BatchOptions::default(),
+        };
+        let SubmittedBatch::New(made) = batches.submit(spec).await.unwrap() else { panic!() };
+        let (read, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let batch = proto::Batch { batch_id: made.id.to_string(), ..proto::Batch::default() };
+        let answer = UploadBatchResponse { batch: Some(batch) }.encode_to_vec();
+        let (has_read, may_seal) = (Arc::clone(&read), Arc::clone(&go));
+        let inner = tower::service_fn(move |request: Request<Body>| {
+            let (read, go) = (Arc::clone(&has_read), Arc::clone(&may_seal));
+            let answer = frame(&answer).unwrap();
+            async move {
+                request.into_body().collect().await.unwrap();
+                read.notify_one();
+                go.notified().await;
+                Ok::<_, Infallible>(Response::new(Body::new(Full::new(answer))))
+            }
+        });
+        let limits = BodyLimits { request: 65_536, page: 65_536, is_paged: |_| false };
+        let guard = BrowserGuard::default();
+        let layer = HttpLayer::new(&Config::default(), limits, guard, batches.clone());
+        let list = Body::new(Full::new(Bytes::from("email\njane@acme.test\n")));
+        let request = Request::post("/v1/batches:upload").header(CONTENT_TYPE, "text/csv");
+        let mut call = layer.layer(inner).oneshot(request.body(list).unwrap()).boxed();
+        tokio::select! {
+            _ = &mut call => panic!("it is not accepted yet"),
+            () = read.notified() => {}
+        }
+        drop(call);
+        go.notify_one();
+        let kept = async {
+            while store.list(&made.id).unwrap().is_none() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), kept).await.expect("the list is kept");
+        batches.drain().await;
+    }
 }

@@ -110,7 +110,8 @@ impl ListDownload {
     /// Opens the list. Blocks on the disk.
     fn open(self) -> Result<Box<ListMerger>, Status> {
         let none_kept = || {
-            let message = "no list is kept of this batch: it was not uploaded as a file";
+            let message = "no list is kept of this batch: it was not uploaded as a file, or the \
+                 file could not be kept";
             Status::not_found(message)
         };
         let store = self.store.ok_or_else(none_kept)?;
