@@ -76,6 +76,12 @@ mod tests {
 
     use futures_util::FutureExt as _;
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio_rustls::rustls::crypto::ring;
+    use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
+    use tokio_rustls::rustls::version::{TLS12, TLS13};
+    use tokio_rustls::rustls::{ClientConfig, HandshakeKind, RootCertStore, ServerConfig};
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
 
     use super::super::config::TlsFiles;
     use super::super::tls::Tls;
@@ -140,5 +146,52 @@ mod tests {
         std::fs::write(&clients, other.pem()).unwrap();
         assert!(tls.reload_if_changed().unwrap());
         assert!(lapsed.as_mut().now_or_never().is_some());
+    }
+
+    /// The kind of handshake by which a client gets in, which takes what it needs to resume it.
+    async fn handshake(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> HandshakeKind {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let name = ServerName::try_from("localhost").unwrap();
+        let connecting = async {
+            let connected = TlsConnector::from(Arc::clone(client)).connect(name, near).await;
+            connected.unwrap().read_exact(&mut [0_u8]).await.unwrap();
+        };
+        let accepting = async {
+            let accepted = TlsAcceptor::from(Arc::clone(server)).accept(far).await;
+            let mut stream = accepted.unwrap();
+            stream.write_all(b"x").await.unwrap();
+            stream.flush().await.unwrap();
+            assert!(stream.get_ref().1.peer_certificates().is_some());
+            stream.get_ref().1.handshake_kind().unwrap()
+        };
+        tokio::join!(connecting, accepting).1
+    }
+
+    #[tokio::test]
+    async fn each_connection_verifies_the_certificate_that_its_client_has_by_then() {
+        let (dir, ours) = (tempfile::tempdir().unwrap(), authority("ours"));
+        let tls = tls(dir.path(), &ours);
+        let server = Arc::clone(&tls.settings().borrow().server);
+        let mut roots = RootCertStore::empty();
+        for own in tls::certificates(&dir.path().join("certificate.pem")).unwrap() {
+            roots.add(own).unwrap();
+        }
+        let key = KeyPair::generate().unwrap();
+        let signed = CertificateParams::default().signed_by(&key, &ours).unwrap();
+        for version in [&TLS12, &TLS13] {
+            let provider = Arc::new(ring::default_provider());
+            let client = ClientConfig::builder_with_provider(provider)
+                .with_protocol_versions(&[version])
+                .unwrap()
+                .with_root_certificates(roots.clone())
+                .with_client_auth_cert(
+                    vec![signed.der().clone()],
+                    PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+                );
+            let client = Arc::new(client.unwrap());
+            for _ in 0..2 {
+                assert_eq!(handshake(&client, &server).await, HandshakeKind::Full, "{version:?}");
+            }
+        }
     }
 }

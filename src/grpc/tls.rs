@@ -17,7 +17,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
@@ -132,6 +132,12 @@ fn read(files: &TlsFiles) -> Result<TlsSettings, TlsError> {
     let mut config =
         builder.with_single_cert(certificates(certificate)?, key).map_err(TlsError::Identity)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    if clients.is_some() {
+        // A resumed session brings the certificate that its first handshake saw, also when that has
+        // expired and its owner has a new one.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     Ok(TlsSettings { server: Arc::new(config), clients })
 }
 
