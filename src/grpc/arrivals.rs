@@ -26,31 +26,47 @@ struct NewcomerList {
 #[derive(Debug)]
 struct WaitingConnection {
     peer: IpAddr,
+    is_kept: bool,
     evicted: CancellationToken,
 }
 
 impl Newcomers {
-    /// Adds a connection of `ip` that has just been accepted.
-    pub(super) fn enter(&self, ip: IpAddr) -> Newcomer {
+    /// Adds a connection of `ip` that has just been accepted. One that `is_kept` for this machine
+    /// takes no place among all, and none of its peer's.
+    pub(super) fn enter(&self, ip: IpAddr, is_kept: bool) -> Newcomer {
         let (peer, evicted) = (network(ip), CancellationToken::new());
         let mut list = self.0.lock();
         let number = list.next;
         list.next += 1;
-        list.waiting.insert(number, WaitingConnection { peer, evicted: evicted.clone() });
-        Newcomer { list: self.clone(), number, evicted }
+        let waiting = WaitingConnection { peer, is_kept, evicted: evicted.clone() };
+        list.waiting.insert(number, waiting);
+        Newcomer { list: self.clone(), number, is_kept, evicted }
     }
 
     /// Ends the oldest of them; `false` if there is none.
     pub(super) fn evict_oldest(&self) -> bool {
-        let oldest = self.0.lock().waiting.pop_first();
-        oldest.map(|(_, oldest)| oldest.evicted.cancel()).is_some()
+        self.evict(|_| true)
     }
 
-    /// Ends the oldest of those that the peer of `ip` has; `false` if it has none.
+    /// Ends the oldest of those with a place among all; `false` if there is none.
+    pub(super) fn evict_oldest_in_room(&self) -> bool {
+        self.evict(|one| !one.is_kept)
+    }
+
+    /// Ends the oldest of those among the places of the peer of `ip`; `false` if there is none.
     pub(super) fn evict_oldest_of(&self, ip: IpAddr) -> bool {
         let peer = network(ip);
+        self.evict(|one| !one.is_kept && one.peer == peer)
+    }
+
+    /// Ends the oldest of those that are kept for this machine; `false` if there is none.
+    pub(super) fn evict_oldest_kept(&self) -> bool {
+        self.evict(|one| one.is_kept)
+    }
+
+    fn evict(&self, gives_way: impl Fn(&WaitingConnection) -> bool) -> bool {
         let mut list = self.0.lock();
-        let oldest = list.waiting.iter().find(|(_, one)| one.peer == peer);
+        let oldest = list.waiting.iter().find(|(_, one)| gives_way(one));
         let number = oldest.map(|(number, _)| *number);
         let oldest = number.and_then(|number| list.waiting.remove(&number));
         oldest.map(|oldest| oldest.evicted.cancel()).is_some()
@@ -62,10 +78,16 @@ impl Newcomers {
 pub(super) struct Newcomer {
     list: Newcomers,
     number: u64,
+    is_kept: bool,
     evicted: CancellationToken,
 }
 
 impl Newcomer {
+    /// `true` for a connection in one of the places that are kept for this machine.
+    pub(super) fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
     /// Cancelled when the connection has to make room.
     pub(super) fn evicted(&self) -> &CancellationToken {
         &self.evicted
@@ -172,7 +194,7 @@ mod tests {
     #[test]
     fn the_oldest_connection_without_an_admitted_call_gives_way() {
         let newcomers = Newcomers::default();
-        let enter = |ip: &str| newcomers.enter(ip.parse().unwrap());
+        let enter = |ip: &str| newcomers.enter(ip.parse().unwrap(), false);
         let (first, second) = (enter("192.0.2.1"), enter("192.0.2.1"));
         first.settle();
         assert!(newcomers.evict_oldest());
@@ -185,13 +207,25 @@ mod tests {
     #[test]
     fn a_peer_makes_room_for_itself_with_its_own_connections_alone() {
         let newcomers = Newcomers::default();
-        let enter = |ip: &str| newcomers.enter(ip.parse().unwrap());
+        let enter = |ip: &str| newcomers.enter(ip.parse().unwrap(), false);
         let (other, first, second) =
             (enter("192.0.2.1"), enter("2001:db8::1"), enter("2001:db8::2"));
         assert!(newcomers.evict_oldest_of("2001:db8::3".parse().unwrap()));
         assert!(first.evicted().is_cancelled() && !second.evicted().is_cancelled());
         assert!(!newcomers.evict_oldest_of("192.0.2.2".parse().unwrap()));
         assert!(!other.evicted().is_cancelled());
+    }
+
+    #[test]
+    fn a_connection_that_is_kept_for_this_machine_makes_room_for_none_but_such() {
+        let newcomers = Newcomers::default();
+        let ip = "127.0.0.1".parse().unwrap();
+        let kept = newcomers.enter(ip, true);
+        assert!(!newcomers.evict_oldest_in_room() && !newcomers.evict_oldest_of(ip));
+        assert!(!kept.evicted().is_cancelled());
+        let other = newcomers.enter(ip, false);
+        assert!(newcomers.evict_oldest_kept() && kept.evicted().is_cancelled());
+        assert!(!newcomers.evict_oldest_kept() && !other.evicted().is_cancelled());
     }
 
     #[tokio::test]

@@ -74,6 +74,9 @@ impl CallGate {
         if request.uri().path().starts_with(HEALTH) {
             return self.admit_health(request.uri().path(), peer);
         }
+        if peer.calls.are_for_health() {
+            return Err(refusal::overloaded("connections"));
+        }
         if is_hook(request) {
             return Ok(admit_hook(peer));
         }

@@ -81,7 +81,8 @@ pub struct Limits {
     pub connections: usize,
     /// Connections of one peer at a time (an IPv4 address, or an IPv6 network of 64 bits). When
     /// more come, its oldest one without a call gives way; else they are closed, but for a few from
-    /// this machine. Behind a proxy all callers are one peer. Default 500.
+    /// this machine that may ask for the health. Behind a proxy all callers are one peer. Default
+    /// 500.
     pub connections_per_peer: usize,
     /// TLS handshakes at a time; when more come, the oldest gives way. Default 200.
     pub handshakes: usize,

@@ -99,6 +99,12 @@ impl PeerCalls {
         }
     }
 
+    /// `true` on a connection from this machine for which there was no room but that which is kept
+    /// for calls for the health.
+    pub(super) fn are_for_health(&self) -> bool {
+        self.0.newcomer.is_kept()
+    }
+
     /// Counts a check of the health; `None` if there are enough of them.
     pub(super) fn check(&self) -> Option<HealthPlace> {
         self.health_place(|counts| &counts.checks, CHECKS)
@@ -180,7 +186,14 @@ pub(super) struct ClientConnection {
 /// that are kept for this machine.
 pub(super) struct Place {
     pub(super) _room: OwnedSemaphorePermit,
-    pub(super) _slot: Option<PeerSlot>,
+    pub(super) slot: Option<PeerSlot>,
+}
+
+impl Place {
+    /// `true` if it is one of those few.
+    pub(super) fn is_kept(&self) -> bool {
+        self.slot.is_none()
+    }
 }
 
 impl ClientConnection {

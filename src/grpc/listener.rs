@@ -18,8 +18,9 @@ use super::connection::{ClientConnection, Place, Wire};
 use super::tls::Tls;
 use crate::clock::Clock;
 
-/// Connections from this machine that are taken when all room, or all that it may have, is taken:
-/// `mailvet health` is one.
+/// Connections from this machine that are taken when all room, or all that it may have, is taken.
+/// They may ask for the health alone, as `mailvet health` does: a proxy on this machine would fill
+/// them with its calls, and keep them.
 const KEPT_FOR_LOOPBACK: usize = 8;
 
 /// Time to wait when the system gives no connection: it has no file descriptors or memory left,
@@ -95,7 +96,7 @@ impl Acceptor {
             if let Some(place) = self.place_for(address.ip()).await {
                 // Without it, small messages may wait for each other; they still arrive.
                 drop(stream.set_nodelay(true));
-                let newcomer = self.newcomers.enter(address.ip());
+                let newcomer = self.newcomers.enter(address.ip(), place.is_kept());
                 return Accepted { stream, address, place, newcomer };
             }
         }
@@ -105,11 +106,23 @@ impl Acceptor {
         if let Some(slot) = self.slot_for(ip).await
             && let Some(room) = self.room().await
         {
-            return Some(Place { _room: room, _slot: Some(slot) });
+            return Some(Place { _room: room, slot: Some(slot) });
         }
-        let is_loopback = ip.to_canonical().is_loopback();
-        let kept = is_loopback.then(|| Arc::clone(&self.kept).try_acquire_owned().ok())??;
-        Some(Place { _room: kept, _slot: None })
+        if !ip.to_canonical().is_loopback() {
+            return None;
+        }
+        Some(Place { _room: self.kept_place().await?, slot: None })
+    }
+
+    /// One of the places that are kept for this machine. What asks for the health is soon done: the
+    /// oldest gives way to the next.
+    async fn kept_place(&self) -> Option<OwnedSemaphorePermit> {
+        let mut kept = Arc::clone(&self.kept).try_acquire_owned().ok();
+        if kept.is_none() && self.newcomers.evict_oldest_kept() {
+            let freed = tokio::time::timeout(MAKE_ROOM, Arc::clone(&self.kept).acquire_owned());
+            kept = freed.await.ok().and_then(Result::ok);
+        }
+        kept
     }
 
     /// A place among those of the peer. Behind a proxy or a balancer all callers are one peer:
@@ -132,7 +145,7 @@ impl Acceptor {
     /// A place among all.
     async fn room(&mut self) -> Option<OwnedSemaphorePermit> {
         let mut room = Arc::clone(&self.room).try_acquire_owned().ok();
-        if room.is_none() && self.newcomers.evict_oldest() {
+        if room.is_none() && self.newcomers.evict_oldest_in_room() {
             let freed = tokio::time::timeout(MAKE_ROOM, Arc::clone(&self.room).acquire_owned());
             room = freed.await.ok().and_then(Result::ok);
         }
