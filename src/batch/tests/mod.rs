@@ -4,4 +4,5 @@
 mod memory;
 mod readers;
 mod script;
+mod uploads;
 mod work;
