@@ -32,8 +32,9 @@ const DESTINATION: Duration = Duration::from_secs(5);
 pub(super) struct Chunk {
     context: WorkerContext,
     lease: Lease,
-    /// Among the addresses that are asked about.
+    /// Its places among the addresses that are asked about, of all and of its destination.
     place: Option<OwnedSemaphorePermit>,
+    permit: Option<DestinationPermit>,
     /// Items that memory did not answer.
     open: Vec<(LeaseItem, Subject)>,
     /// Results that the queue does not have yet.
@@ -49,7 +50,7 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    /// It keeps its place until all of its items were asked about: what waits for the store then
+    /// It keeps its places until all of its items were asked about: what waits for the store then
     /// takes none of another's.
     pub(super) fn new(
         context: WorkerContext,
@@ -60,6 +61,7 @@ impl Chunk {
             context,
             lease,
             place,
+            permit: None,
             remembers_verdicts: false,
             open: Vec::new(),
             results: Vec::new(),
@@ -98,13 +100,13 @@ impl Chunk {
             self.out_of_time();
             return self.commit_last().await;
         }
-        let _permit = match self.reserve_destination().await {
-            Ok(permit) => permit,
+        match self.reserve_destination().await {
+            Ok(permit) => self.permit = permit,
             Err(later) => {
                 self.commit_last().await?;
                 return self.release(later).await;
             }
-        };
+        }
         match (self.verify_all().await?, self.retry_at) {
             (AskingEnd::Complete, None) => Ok(()),
             (AskingEnd::Complete, Some(retry_at)) => self.release(retry_at).await,
@@ -329,7 +331,7 @@ impl Chunk {
 
     /// Gives the last results to the queue: nothing more is asked about.
     async fn commit_last(&mut self) -> Result<(), QueueError> {
-        self.place = None;
+        (self.place, self.permit) = (None, None);
         self.commit().await
     }
 

@@ -216,6 +216,19 @@ async fn while_the_store_takes_results_in_as_many_others_are_asked_about_and_no_
 }
 
 #[tokio::test(start_paused = true)]
+async fn results_that_wait_for_the_store_hold_no_place_at_their_destination() {
+    let room = Room::open(&[], Config { addresses_at_once: 200, ..Config::default() });
+    *room.queue.delay.lock() = MINUTE;
+    let list = |domain: &str| (0..100).map(|n| format!("jane{n}@{domain}")).collect::<Vec<_>>();
+    room.submit(&list("one.example"), BatchOptions::default()).await;
+    tokio::time::sleep(MINUTE / 6).await;
+    assert_eq!(room.script.all_asked(), 100);
+    room.submit(&list("beside.one.example"), BatchOptions::default()).await;
+    tokio::time::sleep(MINUTE / 2).await;
+    assert_eq!(room.script.all_asked(), 200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_large_batch_does_not_starve_a_small_one() {
     let config = Config { addresses_at_once: 200, chunks_per_domain: 1, ..Config::default() };
     let large: Vec<String> = (0..3_000).map(|n| format!("slow@d{n}.example")).collect();
