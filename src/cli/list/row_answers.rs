@@ -253,9 +253,10 @@ fn may_repeat(batch: &Batch, plan: &RowPlan) -> bool {
     !counted || plan.excludes_any()
 }
 
-/// `true` if a service spells an address as it was sent: a store may have no NUL.
+/// `true` if a service spells an address as it was sent: a store may have no NUL, and has nothing
+/// in its place, or what older services put there.
 fn is_spelled(input: &str, sent: &str) -> bool {
-    input == sent || input == sent.replace('\0', "")
+    input == sent || ["", "\u{fffd}"].iter().any(|nul| input == sent.replace('\0', nul))
 }
 
 #[cfg(test)]
@@ -281,10 +282,11 @@ mod tests {
 
     #[test]
     fn an_address_is_recognised_that_came_back_without_its_nul() {
-        for input in ["ja\0ne@acme.test", "jane@acme.test"] {
+        for input in ["ja\0ne@acme.test", "jane@acme.test", "ja\u{fffd}ne@acme.test"] {
             assert!(is_spelled(input, "ja\0ne@acme.test"), "{input:?}");
         }
         assert!(!is_spelled("ja\0ne@acme.test", "jane@acme.test"));
+        assert!(!is_spelled("ja\u{fffd}ne@acme.test", "jane@acme.test"));
     }
 
     #[test]
