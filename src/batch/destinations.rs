@@ -15,8 +15,13 @@ use crate::campaign::BatchId;
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
 /// The time that is booked ahead. A chunk's time is kept on disk, so what comes later is put off
-/// by half of this to all of it, and booked at the pace and among the processes of then.
-const BOOKED_AHEAD: Duration = Duration::from_secs(60 * 60);
+/// by half of this to all of it, and booked at the pace and among the processes of then. Each such
+/// time costs a lease and a look-up of the domain.
+const BOOKED_AHEAD: Duration = Duration::from_secs(4 * 60 * 60);
+
+/// The most that lies between two chunks that are put off without a booking. In steps of a slow
+/// destination's own time they would come again in a few heaps.
+const SPREAD_STEP: Duration = Duration::from_secs(1);
 
 /// The addresses in flight at each destination.
 pub(super) struct Destinations {
@@ -71,7 +76,7 @@ impl Destinations {
     }
 
     /// A place, or when to ask again. What is put off for one booker is given times one after the
-    /// other, at the destination's pace, so that each asks again about once.
+    /// other, at the destination's pace, so that each asks again about once when it is booked.
     pub(super) fn reserve(
         self: &Arc<Self>,
         destination: &DomainName,
@@ -114,7 +119,7 @@ impl DestinationLoad {
             return until;
         }
         let half = BOOKED_AHEAD / 2;
-        booking.spread += time;
+        booking.spread += time.min(SPREAD_STEP);
         if booking.spread >= half {
             booking.spread = Duration::ZERO;
         }
@@ -220,20 +225,20 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_is_booked_ahead_and_what_comes_later_is_booked_in_its_time() {
+    fn four_hours_are_booked_ahead_and_what_comes_later_is_booked_in_its_time() {
         let minute = Duration::from_secs(60);
         let destinations = Destinations::new(100, minute / 100);
         let now = SystemTime::UNIX_EPOCH;
         let _permit = destinations.reserve(&slow(), &list(), 100, now).ok().unwrap();
         let after = |now: SystemTime| {
             let until = destinations.reserve(&slow(), &list(), 100, now).err().unwrap();
-            until.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() / 60
+            until.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
         };
-        let booked: Vec<u64> = (0..59).map(|_| after(now)).collect();
-        assert_eq!(booked, (1..60).collect::<Vec<u64>>());
-        let put_off: Vec<u64> = (0..60).map(|_| after(now)).collect();
-        assert_eq!(put_off[..30], (31..60).chain([30]).collect::<Vec<u64>>());
-        assert_eq!(put_off[..30], put_off[30..], "spread over half an hour");
-        assert_eq!(after(now + minute * 31), 60, "behind what was booked");
+        let booked: Vec<u64> = (0..239).map(|_| after(now)).collect();
+        assert_eq!(booked, (1..240).map(|chunk| 1 + chunk * 60).collect::<Vec<u64>>());
+        let put_off: Vec<u64> = (0..14_400).map(|_| after(now)).collect();
+        assert_eq!(put_off[..7_200], (7_201..14_400).chain([7_200]).collect::<Vec<u64>>());
+        assert_eq!(put_off[..7_200], put_off[7_200..], "spread over two hours");
+        assert_eq!(after(now + minute * 121), 1 + 240 * 60, "behind what was booked");
     }
 }
