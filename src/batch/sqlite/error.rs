@@ -56,12 +56,14 @@ pub enum OpenError {
     #[error("the disk of {} is full: make room, then start again; nothing is lost", .0.display())]
     Full(PathBuf),
     /// The machine failed to read it: that says nothing of what is in it.
-    #[error("{} cannot be read now ({reason}): see to its disk, then start again; nothing is lost", path.display())]
+    #[error("{} cannot be read now ({reason}): see to its disk, then start again; if the disk has lost it, put a copy of it back, or {remedy}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// The error of the store.
         reason: String,
+        /// The alternative to putting a copy back.
+        remedy: &'static str,
     },
 }
 
@@ -81,19 +83,14 @@ impl OpenError {
                 ErrorCode::SystemIoFailure
                 | ErrorCode::OutOfMemory
                 | ErrorCode::FileLockingProtocolFailed,
-            ) => Self::Unreadable { path, reason: error.to_string() },
+            ) => Self::Unreadable { remedy: remedy(&path), path, reason: error.to_string() },
             _ => Self::damaged(path, error.to_string()),
         }
     }
 
     /// The file at `path` is not what it should be.
     pub(super) fn damaged(path: PathBuf, reason: String) -> Self {
-        let remedy = if path.ends_with(CATALOG) {
-            "move the data directory away to start anew"
-        } else {
-            "put an empty file in its place to give its batch up"
-        };
-        Self::Damaged { path, reason, remedy }
+        Self::Damaged { remedy: remedy(&path), path, reason }
     }
 
     /// The same for what the file system says.
@@ -105,6 +102,15 @@ impl OpenError {
             kind if is_no_room(kind) => Self::Full(path.to_owned()),
             _ => Self::NotWritable { path: path.to_owned(), reason: error },
         }
+    }
+}
+
+/// The remedy if the file at `path` cannot be had back.
+fn remedy(path: &Path) -> &'static str {
+    if path.ends_with(CATALOG) {
+        "move the data directory away to start anew"
+    } else {
+        "put an empty file in its place to give its batch up"
     }
 }
 
@@ -192,6 +198,9 @@ mod tests {
         for code in [ffi::SQLITE_IOERR_READ, ffi::SQLITE_IOERR_FSTAT, ffi::SQLITE_NOMEM] {
             let error = OpenError::of(path, &said(code));
             assert!(matches!(error, OpenError::Unreadable { .. }), "{error}");
+            assert!(error.to_string().contains("put an empty file in its place"), "{error}");
+            let error = OpenError::of(Path::new("/data/catalog.db"), &said(code)).to_string();
+            assert!(error.contains("move the data directory away"), "{error}");
         }
         for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB, ffi::SQLITE_ERROR] {
             let error = OpenError::of(path, &said(code));
