@@ -1,24 +1,24 @@
 //! A queue in memory, for tests: the plainest thing that keeps to
 //! [`queue`](crate::batch::queue), less what it says of the end of the process.
 
+mod inner;
 mod memory_batch;
 mod outbox;
 
-use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::batch::queue::{
-    AppendedRows, CHUNK, ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Notification,
-    NotificationId, Queue, QueueError, ResultsPage, ResultsRequest, SubmittedBatch, Usage,
-    new_rows,
+    AppendedRows, CHUNK, ItemOutcome, Lease, LeaseId, LeaseRequest, NewRow, Queue, QueueError,
+    ResultsPage, ResultsRequest, SubmittedBatch, Usage, new_rows,
 };
 use crate::campaign::id::BatchId;
 use crate::campaign::progress::{Batch, Progress, State};
 use crate::campaign::spec::Spec;
 use crate::campaign::tally::{DestinationTally, GroupTally};
+use inner::Inner;
 use memory_batch::{MemoryBatch, MemoryChunk, MemoryItem, Row};
 
 /// A queue that forgets everything with its process.
@@ -27,50 +27,6 @@ pub(crate) struct MemoryQueue {
     inner: Mutex<Inner>,
     /// Time that it takes to take results in.
     pub(crate) delay: Mutex<Duration>,
-}
-
-#[derive(Default)]
-struct Inner {
-    batches: BTreeMap<BatchId, MemoryBatch>,
-    outbox: BTreeMap<NotificationId, Notification>,
-    leases: HashMap<LeaseId, (BatchId, usize)>,
-    last_lease: u64,
-    /// Position at which the next turn begins.
-    turn: Option<BatchId>,
-}
-
-impl Inner {
-    fn kept(&mut self, id: &BatchId) -> Result<&mut MemoryBatch, QueueError> {
-        self.batches.get_mut(id).ok_or_else(|| QueueError::NoSuchBatch(id.clone()))
-    }
-
-    fn receiving(&mut self, id: &BatchId) -> Result<&mut MemoryBatch, QueueError> {
-        let kept = self.kept(id)?;
-        if kept.batch.state == State::Receiving {
-            return Ok(kept);
-        }
-        let (id, state) = (id.clone(), kept.batch.state.name());
-        Err(QueueError::WrongState { id, state, remedy: "make a new batch" })
-    }
-
-    /// Ends the leases whose time is over.
-    fn expire(&mut self, now: SystemTime) {
-        for chunk in self.batches.values_mut().flat_map(|kept| &mut kept.chunks) {
-            if !chunk.is_out(now) {
-                chunk.out = None;
-            }
-        }
-    }
-
-    /// The lease, if it is not over.
-    fn out(&mut self, lease: LeaseId, now: SystemTime) -> Result<(BatchId, usize), QueueError> {
-        self.expire(now);
-        let (batch, chunk) = self.leases.get(&lease).cloned().ok_or(QueueError::LeaseLost)?;
-        match self.kept(&batch)?.chunks[chunk].out {
-            Some((out, until)) if out == lease && until > now => Ok((batch, chunk)),
-            _ => Err(QueueError::LeaseLost),
-        }
-    }
 }
 
 impl MemoryQueue {
