@@ -113,7 +113,13 @@ impl Batches {
         // Refused, or its caller went away, also while the store makes it: it is not kept.
         let id = BatchId::new(now);
         let unkept = UnkeptBatch::new(queue, &self.tasks, id.clone());
-        let submission = queue.submit(id, spec, now).await?;
+        let submission = match queue.submit(id, spec, now).await {
+            Ok(submission) => submission,
+            Err(error) => {
+                unkept.keep();
+                return Err(error);
+            }
+        };
         if matches!(submission, SubmittedBatch::New(_)) {
             limits::may_keep_another(&**queue, config, &asked.owner).await?;
         }

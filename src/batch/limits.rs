@@ -55,6 +55,7 @@ impl<'a> UnkeptBatch<'a> {
         Self { queue, tasks, id: Some(id) }
     }
 
+    /// Discards nothing: the batch is kept, or was never made.
     pub(super) fn keep(mut self) {
         self.id = None;
     }
@@ -74,7 +75,7 @@ pub(super) fn discard(queue: &Arc<dyn Queue>, tasks: &TaskTracker, id: BatchId) 
     let queue = Arc::clone(queue);
     tasks.spawn(async move {
         if let Err(error) = queue.discard(&id).await {
-            tracing::warn!(batch = %id, %error, "an upload stays until its time is over");
+            tracing::warn!(batch = %id, %error, "an upload that is not kept is removed later");
         }
     });
 }

@@ -136,3 +136,13 @@ async fn a_caller_whose_batches_fill_their_bytes_makes_no_other() {
     let error = room.batches.submit(spec(BatchOptions::default())).await.err().unwrap();
     assert!(matches!(error, QueueError::TooManyBytes { most: 1 }), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_the_store_could_not_make_is_not_discarded_there() {
+    let room = Room::open(&[], Config::default());
+    *room.queue.is_away.lock() = true;
+    let error = room.batches.submit(spec(BatchOptions::default())).await.unwrap_err();
+    assert!(matches!(error, QueueError::Unavailable { .. }), "{error}");
+    tokio::time::sleep(MINUTE).await;
+    assert!(room.queue.discards.lock().is_empty(), "the store has no second call to fail");
+}

@@ -27,6 +27,10 @@ pub(crate) struct MemoryQueue {
     inner: Mutex<Inner>,
     /// Time that it takes to take results in.
     pub(crate) delay: Mutex<Duration>,
+    /// `true`: no batch can be made.
+    pub(crate) is_away: Mutex<bool>,
+    /// For each batch that was to be discarded whether it was there.
+    pub(crate) discards: Mutex<Vec<bool>>,
 }
 
 impl MemoryQueue {
@@ -43,6 +47,10 @@ impl Queue for MemoryQueue {
         spec: Spec,
         now: SystemTime,
     ) -> Result<SubmittedBatch, QueueError> {
+        if *self.is_away.lock() {
+            let (place, reason) = ("memory".to_owned(), "it is away".to_owned());
+            return Err(QueueError::Unavailable { place, reason });
+        }
         let mut inner = self.lock();
         let known = inner.batches.values().find(|kept| {
             spec.request_id.is_some()
@@ -329,6 +337,7 @@ impl Queue for MemoryQueue {
         if is_receiving {
             inner.batches.remove(id);
         }
+        self.discards.lock().push(is_receiving);
         Ok(is_receiving)
     }
 
