@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use super::address_verifier::AddressVerifier;
 use super::answer_listener::{AnswerListener, AnswerListenerSlot};
@@ -274,7 +275,7 @@ impl Batches {
     ) -> Option<T> {
         let (stop, left) = (self.context.stop.clone(), CancellationToken::new());
         let _caller = left.clone().drop_guard();
-        let running = self.tasks.spawn(async move {
+        let running = async move {
             // A stop leaves calls their time: as long as one waits, the server bounds it.
             let ended = async {
                 stop.cancelled().await;
@@ -285,8 +286,9 @@ impl Batches {
                 done = work => Some(done),
                 () = ended => None,
             }
-        });
-        running.await.ok().flatten()
+        };
+        // What is logged and done in it is part of the call.
+        self.tasks.spawn(running.in_current_span()).await.ok().flatten()
     }
 
     /// Removes a batch that is still receiving and will not be sealed, in the background.

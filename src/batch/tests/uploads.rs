@@ -46,6 +46,19 @@ async fn a_seal_outlives_its_caller_and_what_nobody_waits_for_holds_up_no_stop()
     room.batches.drain().await;
 }
 
+#[cfg(feature = "cli")]
+#[tokio::test(start_paused = true)]
+async fn what_outlives_its_caller_is_part_of_its_call_in_the_traces() {
+    use tracing::Instrument as _;
+
+    let _traced = tracing::subscriber::set_default(tracing_subscriber::registry());
+    let room = Room::open(&[], Config::default());
+    let call = tracing::info_span!("call");
+    let work = room.batches.run_to_end(async { tracing::Span::current().id() });
+    let span = work.instrument(call.clone()).await.flatten();
+    assert!(span.is_some() && span == call.id());
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_abandoned_upload_is_removed_and_one_that_goes_on_is_not() {
     let room = Room::open(&[], Config { upload_timeout: 10 * MINUTE, ..Config::default() });
