@@ -127,7 +127,8 @@ mod tests {
             ClientCertificate { chain: vec![sign(&ours, until)], settings: tls.settings() };
         certificate.lapsed(clock).await;
         let late = clock.now().duration_since(until).unwrap();
-        assert!(late <= Duration::from_secs(1), "{late:?}");
+        // A timer of tokio is up to a millisecond late.
+        assert!(late < Duration::from_millis(1_002), "{late:?}");
     }
 
     #[tokio::test(start_paused = true)]
