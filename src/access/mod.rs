@@ -173,7 +173,11 @@ impl Access {
             Refusal { limit: Limit::UnknownMailboxes(percent), retry_after: Some(wait) }
         })?;
         drop(accounts);
-        let (cap, domain) = (rules.local_parts(is_free_provider()), counted_domain(address));
+        let cap = rules.local_parts(is_free_provider());
+        if cap == 0 {
+            return Ok(());
+        }
+        let domain = counted_domain(address);
         let counted = self.local_parts().count(&caller.name, &domain, address.local(), cap, now);
         counted.map_err(|wait| Refusal {
             limit: Limit::LocalPartsPerDomain { domain, cap },
@@ -202,6 +206,10 @@ impl Access {
         let mut by_domain: BTreeMap<(String, u32), HashSet<String>> = BTreeMap::new();
         for address in page {
             let cap = rules.local_parts(is_free_provider(address));
+            if cap == 0 {
+                // Most of a list of consumers, at domains where any number may be asked about.
+                continue;
+            }
             let locals = by_domain.entry((counted_domain(address), cap)).or_default();
             locals.insert(address.local().to_lowercase());
         }
