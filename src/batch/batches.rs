@@ -108,22 +108,12 @@ impl Batches {
     /// As [`Queue::submit`]; [`QueueError::OtherRequest`] when the first request under this id had
     /// other options; [`QueueError::TooManyBatches`] and [`QueueError::TooManyBytes`].
     pub async fn submit(&self, spec: Spec) -> Result<SubmittedBatch, QueueError> {
-        let now = self.context.clock.now();
-        let asked = spec.clone();
-        let (queue, config) = (&self.context.queue, &self.context.config);
-        // Refused, or its caller went away, also while the store makes it: it is not kept.
-        let id = BatchId::new(now);
-        let unkept = UnkeptBatch::new(queue, &self.tasks, id.clone());
-        let submission = match queue.submit(id, spec, now).await {
-            Ok(submission) => submission,
-            Err(error) => {
-                unkept.keep();
-                return Err(error);
-            }
-        };
-        if matches!(submission, SubmittedBatch::New(_)) {
-            limits::may_keep_another(&**queue, config, &asked.owner).await?;
-        }
+        let (batches, asked) = (self.clone(), spec.clone());
+        let made = self.run_to_end(async move { batches.make(spec).await }).await;
+        let (submission, mut unkept) = made.ok_or_else(|| QueueError::Broken {
+            place: "this process".to_owned(),
+            reason: "the submission broke; the log says how".to_owned(),
+        })??;
         unkept.keep();
         if let SubmittedBatch::Known(batch) = &submission
             && let Some(difference) = batch.spec.difference(&asked)
@@ -132,6 +122,21 @@ impl Batches {
             return Err(QueueError::OtherRequest { id, request_id, difference });
         }
         Ok(submission)
+    }
+
+    /// Makes a batch, or finds one. A new one that is refused, or whose caller went away meanwhile,
+    /// is discarded when the store is done with it: a discard that overtook it would find nothing.
+    async fn make(&self, spec: Spec) -> Result<(SubmittedBatch, UnkeptBatch), QueueError> {
+        let (queue, now) = (&self.context.queue, self.context.clock.now());
+        let (id, owner) = (BatchId::new(now), spec.owner.clone());
+        let mut unkept = UnkeptBatch::new(Arc::clone(queue), self.tasks.clone(), id.clone());
+        let submission = queue.submit(id, spec, now).await;
+        if matches!(submission, Ok(SubmittedBatch::New(_))) {
+            limits::may_keep_another(&**queue, &self.context.config, &owner).await?;
+        } else {
+            unkept.keep();
+        }
+        Ok((submission?, unkept))
     }
 
     /// Accepts the batch, and begins. A batch that was sealed before stays as it is, so that a

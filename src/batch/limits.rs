@@ -44,27 +44,27 @@ impl ArrivalBudget {
 }
 
 /// A new batch that is discarded unless it is kept.
-pub(super) struct UnkeptBatch<'a> {
-    queue: &'a Arc<dyn Queue>,
-    tasks: &'a TaskTracker,
+pub(super) struct UnkeptBatch {
+    queue: Arc<dyn Queue>,
+    tasks: TaskTracker,
     id: Option<BatchId>,
 }
 
-impl<'a> UnkeptBatch<'a> {
-    pub(super) fn new(queue: &'a Arc<dyn Queue>, tasks: &'a TaskTracker, id: BatchId) -> Self {
+impl UnkeptBatch {
+    pub(super) fn new(queue: Arc<dyn Queue>, tasks: TaskTracker, id: BatchId) -> Self {
         Self { queue, tasks, id: Some(id) }
     }
 
     /// Discards nothing: the batch is kept, or was never made.
-    pub(super) fn keep(mut self) {
+    pub(super) fn keep(&mut self) {
         self.id = None;
     }
 }
 
-impl Drop for UnkeptBatch<'_> {
+impl Drop for UnkeptBatch {
     fn drop(&mut self) {
         if let Some(id) = self.id.take() {
-            discard(self.queue, self.tasks, id);
+            discard(&self.queue, &self.tasks, id);
         }
     }
 }

@@ -159,3 +159,13 @@ async fn a_batch_that_the_store_could_not_make_is_not_discarded_there() {
     tokio::time::sleep(MINUTE).await;
     assert!(room.queue.discards.lock().is_empty(), "the store has no second call to fail");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_whose_caller_leaves_is_discarded_once_the_store_is_done_with_it() {
+    let room = Room::open(&[], Config::default());
+    *room.queue.submit_delay.lock() = MINUTE;
+    let submitting = room.batches.submit(spec(BatchOptions::default()));
+    assert!(tokio::time::timeout(MINUTE / 2, submitting).await.is_err(), "its caller goes away");
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(*room.queue.discards.lock(), [true], "one that is there");
+}

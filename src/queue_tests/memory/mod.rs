@@ -27,6 +27,8 @@ pub(crate) struct MemoryQueue {
     inner: Mutex<Inner>,
     /// Time that it takes to take results in.
     pub(crate) delay: Mutex<Duration>,
+    /// Time that it takes to make a batch.
+    pub(crate) submit_delay: Mutex<Duration>,
     /// `true`: no batch can be made.
     pub(crate) is_away: Mutex<bool>,
     /// For each batch that was to be discarded whether it was there.
@@ -50,6 +52,10 @@ impl Queue for MemoryQueue {
         if *self.is_away.lock() {
             let (place, reason) = ("memory".to_owned(), "it is away".to_owned());
             return Err(QueueError::Unavailable { place, reason });
+        }
+        let delay = *self.submit_delay.lock();
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
         }
         let mut inner = self.lock();
         let known = inner.batches.values().find(|kept| {
