@@ -118,8 +118,12 @@ fn by_content(profiles: &[Profile]) -> Result<Option<(usize, ColumnBasis)>, List
         return found.map(|index| unless_unfilled(profiles, index)).transpose();
     }
     // A fuller column is no better: the owner of an account has an address in each row, and many
-    // customers have none.
-    let named = of_tier(profiles, addressed.iter().copied(), best);
+    // customers have none. So has the vendor, whose column may also be what the list is about.
+    let is_other_side = |i: usize| header::is_other_side(&profiles[i].name);
+    let mut named = of_tier(profiles, addressed.iter().copied(), best);
+    if named.iter().any(|&i| !is_other_side(i)) {
+        named.retain(|&i| !is_other_side(i));
+    }
     let (index, basis) = match filled(profiles, named.clone())? {
         Some(index) => (index, ColumnBasis::Content),
         None => (decide(profiles, named)?, ColumnBasis::Name),
@@ -131,6 +135,9 @@ fn by_content(profiles: &[Profile]) -> Result<Option<(usize, ColumnBasis)>, List
     if is_doubtful && let Some(rival) = filled(profiles, addressed)?.filter(|rival| *rival != index)
     {
         return Err(ambiguous(profiles, &[index, rival]));
+    }
+    if is_other_side(index) {
+        unless_unfilled(profiles, index)?;
     }
     Ok(Some((index, basis)))
 }

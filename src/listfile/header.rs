@@ -55,15 +55,14 @@ e-mail адрес, адрес эл. почты, адрес почты, елек�
 メール, メールアドレス, eメールアドレス, 電子メール, 電子メールアドレス, eメール, メアド,
 이메일, 이메일 주소, 전자우편, 전자우편 주소, 전자 메일, 전자 메일 주소, 메일";
 
-/// Words beside a name for addresses that say whose they are, or nothing. Those of the other side
-/// (`vendor`, `teacher`, `organizer`) are none: their addresses stand beside every customer's.
+/// Words beside a name for addresses that say whose they are, or nothing.
 const WHOSE: &str = "\
 work, business, company, corporate, office, billing, shipping, invoice, person, personal, private,
 home, lead, attendee, guest, login, subscriber, contact, customer, client, user, recipient, member,
-student, employee, buyer, purchaser, registrant, participant, donor, parent, guardian,
+student, employee, staff, buyer, purchaser, registrant, participant, donor, parent, guardian,
 applicant, candidate, patient, account, primary, main, default, preferred, payer, payee, respondent,
-visitor, prospect, supporter, volunteer, delegate, invitee, traveller, traveler, author, tenant,
-holder, order, school, your, my, their, the, of, for,
+visitor, prospect, supporter, volunteer, delegate, invitee, traveller, traveler, partner, vendor,
+supplier, author, teacher, tenant, holder, order, organizer, school, your, my, their, the, of, for,
 what, which, is, are, s, please, enter, provide, required, optional, value, addr, address, field,
 text, c, at, best, can, we, reach, you, registered, registration, smtp, online, individual, entity,
 privat, geschäftlich, dienstlich, kunde, kunden, kontakt, firma, ihre, deine, meine, teilnehmer,
@@ -167,6 +166,15 @@ const OPT_OUTS: [&str; 9] = [
 pub(super) fn is_opt_out(name: &str) -> bool {
     let folded = fold(name);
     OPT_OUTS.iter().any(|part| folded.contains(part))
+}
+
+/// Those of [`WHOSE`] that name the other side of a sale, a class or an event, folded: one of them
+/// stands beside every customer, parent or guest.
+const OTHER_SIDE: [&str; 3] = ["vendor", "teacher", "organizer"];
+
+/// `true` for the name of a column with the addresses of the other side: `Vendor Email`.
+pub(super) fn is_other_side(name: &str) -> bool {
+    words(without_example(name)).iter().any(|word| OTHER_SIDE.contains(&&**word))
 }
 
 /// The tier of `name`.
@@ -302,6 +310,12 @@ mod tests {
             "CUSTOMER_EMAIL_ADDRESS",
             "E-Mail (geschäftlich)",
             "Email__c",
+            "Staff Email",
+            "Partner Email",
+            "Supplier E-Mail",
+            "Vendor Email",
+            "Teacher Email",
+            "Organizer E-Mail",
         ] {
             assert_eq!(tier(name), NameTier::Qualified, "{name}");
         }
@@ -352,9 +366,6 @@ mod tests {
             "email_opt_in",
             "Owner Email",
             "Email Status",
-            "Vendor Email",
-            "Teacher Email",
-            "Organizer E-Mail",
             "Recovery Email",
             "E-mail 1 - Type",
             "UserPrincipalName",

@@ -98,9 +98,36 @@ fn the_address_of_a_seller_is_not_taken_for_that_of_a_customer_however_few_have_
             file += &format!("{n},{email},s{n}@shop.test\n");
         }
         assert_eq!(chosen(&file), (1, customer.into(), ColumnBasis::Content));
+        let told = open(file.as_bytes()).layout().to_string();
+        assert!(told.contains(&format!("; column 3 \"{seller}\" holds addresses too")), "{told}");
+        let mut file = format!("Id,{customer},{seller}\n");
+        for n in 0..1_001 {
+            file += &format!("{n},,s{n}@shop.test\n");
+        }
+        assert!(refusal(file.as_bytes()).starts_with("no address is in the first rows of 2"));
     }
     let vendors = "Name,Vendor Email\nShop,s@shop.test\n";
     assert_eq!(chosen(vendors), (1, "Vendor Email".into(), ColumnBasis::Content));
+}
+
+#[test]
+fn the_staff_or_suppliers_that_a_list_is_about_are_not_given_up_for_a_few_other_addresses() {
+    for (about, other) in [
+        ("Staff Email", "Personal Email"),
+        ("Supplier Email", "Billing Email"),
+        ("Partner Email", "Contact Email"),
+    ] {
+        let list = |share: usize| {
+            let row = |n| match n % share {
+                0 => format!("{n},s{n}@acme.test,p{n}@home.test\n"),
+                _ => format!("{n},s{n}@acme.test,\n"),
+            };
+            format!("Name,{about},{other}\n{}", (0..90).map(row).collect::<String>())
+        };
+        assert_eq!(chosen(&list(3)), (1, about.into(), ColumnBasis::Content));
+        let error = refusal(list(1).as_bytes());
+        assert!(error.starts_with(&format!("2 ({about}), 3 ({other}) hold")), "{error}");
+    }
 }
 
 #[test]

@@ -56,6 +56,17 @@ fn a_note_as_wide_as_the_header_is_none() {
 }
 
 #[test]
+fn the_header_below_names_of_groups_is_found_whoever_its_addresses_are_of() {
+    for whose in ["Vendor", "Supplier", "Partner", "Staff", "Teacher", "Organizer"] {
+        let file = format!(
+            "Company,,,Contact\nName,City,Phone,{whose} Email\nAcme,Rom,1,jane@acme.test\n"
+        );
+        assert_eq!(open(file.as_bytes()).layout().columns[1], "City", "{whose}");
+        assert_eq!(addresses(file.as_bytes()), ["jane@acme.test"], "{whose}");
+    }
+}
+
+#[test]
 fn a_line_that_reads_like_a_header_in_a_cell_is_a_part_of_its_row() {
     let file = b"Name,E-Mail,Note\nBob,,\"see\nName;E-Mail;Phone;Fax\"\nJane,jane@acme.test,\n";
     assert_eq!(addresses(file), ["-", "jane@acme.test"]);
