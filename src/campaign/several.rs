@@ -1,4 +1,4 @@
-//! The answer of a row with several addresses.
+//! The answer of a row with one address or several.
 
 use crate::verdict::Verdict;
 
@@ -8,6 +8,13 @@ use crate::verdict::Verdict;
 pub fn choose(verdicts: impl IntoIterator<Item = Verdict>) -> Option<usize> {
     let ranked = verdicts.into_iter().map(rank).enumerate();
     ranked.min_by_key(|(_, rank)| *rank).map(|(place, _)| place)
+}
+
+/// `true` if a service spells an address as it was `sent`, so that the answer is that of its row: a
+/// store may have no NUL, and has nothing in its place, or what older services put there.
+#[must_use]
+pub fn is_input_of(input: &str, sent: &str) -> bool {
+    input == sent || ["", "\u{fffd}"].iter().any(|nul| input == sent.replace('\0', nul))
 }
 
 fn rank(verdict: Verdict) -> u8 {
@@ -30,5 +37,14 @@ mod tests {
         assert_eq!(choose([Risky, Unknown, Undeliverable, Undeliverable]), Some(2));
         assert_eq!(choose([Risky, Unknown]), Some(1));
         assert_eq!(choose([]), None);
+    }
+
+    #[test]
+    fn an_address_is_recognised_that_came_back_without_its_nul() {
+        for input in ["ja\0ne@acme.test", "jane@acme.test", "ja\u{fffd}ne@acme.test"] {
+            assert!(is_input_of(input, "ja\0ne@acme.test"), "{input:?}");
+        }
+        assert!(!is_input_of("ja\0ne@acme.test", "jane@acme.test"));
+        assert!(!is_input_of("ja\u{fffd}ne@acme.test", "jane@acme.test"));
     }
 }

@@ -22,6 +22,15 @@ pub(super) struct Profile {
     pub(super) mentions: usize,
 }
 
+/// The decision about a column of addresses beside which an empty one has a name for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UnfilledPolicy {
+    /// A person is asked: what stands below is not known.
+    Ask,
+    /// It is taken: the list was taken by it before.
+    Take,
+}
+
 /// The numbers, from 0, of the columns with the addresses: one, or those `asked` for.
 ///
 /// # Errors
@@ -29,10 +38,11 @@ pub(super) struct Profile {
 pub(super) fn choose(
     profiles: &[Profile],
     asked: Option<&str>,
+    policy: UnfilledPolicy,
 ) -> Result<(Vec<usize>, ColumnBasis), ListFileError> {
     match asked {
         Some(asked) => all_named(profiles, asked).map(|columns| (columns, ColumnBasis::Asked)),
-        None => found(profiles).map(|(column, basis)| (vec![column], basis)),
+        None => found(profiles, policy).map(|(column, basis)| (vec![column], basis)),
     }
 }
 
@@ -72,13 +82,16 @@ fn all_named(profiles: &[Profile], asked: &str) -> Result<Vec<usize>, ListFileEr
     Ok(columns)
 }
 
-fn found(profiles: &[Profile]) -> Result<(usize, ColumnBasis), ListFileError> {
+fn found(
+    profiles: &[Profile],
+    policy: UnfilledPolicy,
+) -> Result<(usize, ColumnBasis), ListFileError> {
     if let [only] = profiles
         && (only.addresses > 0 || header::tier(&only.name) >= NameTier::Qualified)
     {
         return Ok((0, ColumnBasis::Only));
     }
-    if let Some(found) = by_content(profiles)? {
+    if let Some(found) = by_content(profiles, policy)? {
         return Ok(found);
     }
     for tier in [NameTier::Address, NameTier::Qualified, NameTier::Related] {
@@ -107,7 +120,10 @@ fn found(profiles: &[Profile]) -> Result<(usize, ColumnBasis), ListFileError> {
 ///
 /// # Errors
 /// [`ListFileError::AmbiguousColumn`], [`ListFileError::UnfilledColumn`].
-fn by_content(profiles: &[Profile]) -> Result<Option<(usize, ColumnBasis)>, ListFileError> {
+fn by_content(
+    profiles: &[Profile],
+    policy: UnfilledPolicy,
+) -> Result<Option<(usize, ColumnBasis)>, ListFileError> {
     let addressed: Vec<usize> =
         (0..profiles.len()).filter(|&i| profiles[i].addresses > 0).collect();
     let best = addressed.iter().map(|&i| header::tier(&profiles[i].name)).max();
@@ -115,7 +131,7 @@ fn by_content(profiles: &[Profile]) -> Result<Option<(usize, ColumnBasis)>, List
     let most = addressed.iter().map(|&i| profiles[i].addresses).max().unwrap_or_default();
     if best < NameTier::Qualified {
         let found = filled(profiles, addressed)?;
-        return found.map(|index| unless_unfilled(profiles, index)).transpose();
+        return found.map(|index| unless_unfilled(profiles, index, policy)).transpose();
     }
     // A fuller column is no better: the owner of an account has an address in each row, and many
     // customers have none. So has the vendor, whose column may also be what the list is about.
@@ -137,7 +153,7 @@ fn by_content(profiles: &[Profile]) -> Result<Option<(usize, ColumnBasis)>, List
         return Err(ambiguous(profiles, &[index, rival]));
     }
     if is_other_side(index) {
-        unless_unfilled(profiles, index)?;
+        unless_unfilled(profiles, index, policy)?;
     }
     Ok(Some((index, basis)))
 }
@@ -151,10 +167,12 @@ fn by_content(profiles: &[Profile]) -> Result<Option<(usize, ColumnBasis)>, List
 fn unless_unfilled(
     profiles: &[Profile],
     found: usize,
+    policy: UnfilledPolicy,
 ) -> Result<(usize, ColumnBasis), ListFileError> {
+    let asks = policy == UnfilledPolicy::Ask;
     let is_unfilled =
         |it: &Profile| it.filled == 0 && header::tier(&it.name) >= NameTier::Qualified;
-    match profiles.iter().position(is_unfilled) {
+    match profiles.iter().position(is_unfilled).filter(|_| asks) {
         Some(named) => Err(ListFileError::UnfilledColumn {
             named: label(profiles, named),
             filled: label(profiles, found),

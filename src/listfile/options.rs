@@ -21,6 +21,9 @@ pub struct ReaderOptions {
     /// `true` for a table of comma-separated values that [`import`](super::import) made. Default:
     /// what the content shows.
     pub is_imported: bool,
+    /// `true` for a list that was taken before and is read again for its answers: no person can
+    /// be asked any more where one would be asked at first. Default: it is read for the first time.
+    pub is_known: bool,
     /// The longest record taken, in bytes of working text. Default: [`MAX_RECORD`].
     pub max_record: usize,
 }
@@ -34,6 +37,7 @@ impl Default for ReaderOptions {
             header: None,
             skip_rows: 0,
             is_imported: false,
+            is_known: false,
             max_record: MAX_RECORD,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use super::column::UnfilledPolicy;
 use super::record::{self, RecordBounds, Scan, Scanned};
 use super::sample::{Sample, Shown};
 use super::source::{InvalidText, Opened, Source};
@@ -39,7 +40,7 @@ impl<R: Read> Reader<R> {
             Format::JsonLines | Format::Plain => None,
         };
         let scan = Scan { dialect, cell: 0, width: shown.width, limit: options.max_record };
-        let columns_of_addresses = address_columns(&shown, options.column.as_deref());
+        let columns_of_addresses = address_columns(&shown, options);
         let consents = consent_column(&shown, options.consent_column.as_deref());
         let layout = Layout {
             format: shown.format,
@@ -321,8 +322,15 @@ struct AddressColumns {
     passed_over: Vec<AddressColumn>,
 }
 
-fn address_columns(shown: &Shown, asked: Option<&str>) -> Result<AddressColumns, ListFileError> {
-    let (chosen, basis) = column::choose(&shown.profiles, asked)?;
+fn address_columns(
+    shown: &Shown,
+    options: &ReaderOptions,
+) -> Result<AddressColumns, ListFileError> {
+    let policy = match options.is_known {
+        true => UnfilledPolicy::Take,
+        false => UnfilledPolicy::Ask,
+    };
+    let (chosen, basis) = column::choose(&shown.profiles, options.column.as_deref(), policy)?;
     let passed_over = match chosen[..] {
         [only] if basis != ColumnBasis::Asked => column::passed_over(&shown.profiles, only),
         _ => Vec::new(),

@@ -141,6 +141,12 @@ impl Job {
         })
     }
 
+    /// `true` if a service has taken addresses of it.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.batch_id.is_some()
+            || self.sample.as_ref().is_some_and(|sample| sample.batch_id.is_some())
+    }
+
     /// `true` if registries are to be asked.
     pub(super) fn wants_registration(&self) -> bool {
         self.registration || self.consented.is_some() || self.consent_column.is_some()

@@ -117,9 +117,7 @@ async fn stop(backend: Backend) {
 /// The error of a job that ended early, with the way to go on; one of which nothing was accepted
 /// is taken away.
 fn unfinished(job: &Job, error: anyhow::Error) -> anyhow::Error {
-    let is_begun = job.batch_id.is_some()
-        || job.sample.as_ref().is_some_and(|sample| sample.batch_id.is_some())
-        || job.files.iter().any(|file| file.is_spooled);
+    let is_begun = job.is_accepted() || job.files.iter().any(|file| file.is_spooled);
     if !is_begun {
         job.remove();
         return error;

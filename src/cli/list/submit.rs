@@ -57,6 +57,8 @@ fn reading(job: &Job, number: usize) -> listfile::ReaderOptions {
         header: job.header,
         skip_rows: job.skip_rows,
         is_imported,
+        // What was asked is read for its answers: it is too late to ask for another column.
+        is_known: job.is_accepted(),
         ..listfile::ReaderOptions::default()
     }
 }

@@ -129,7 +129,7 @@ impl ListMerger {
             if is_over || self.needs_results() || self.writer.pending() >= PIECE {
                 break;
             }
-            is_over = !self.write_row().map_err(io::Error::other)?;
+            is_over = !self.write_row()?;
         }
         let octets = self.writer.take();
         let state =
@@ -139,20 +139,28 @@ impl ListMerger {
 
     /// Writes one row, which the results have come for or none is to come for; `false` if there is
     /// none.
-    fn write_row(&mut self) -> Result<bool, ListFileError> {
+    fn write_row(&mut self) -> io::Result<bool> {
         let is_all = self.selection == RowSelection::All;
-        if self.answers.is_empty() && !is_all || !self.reader.read(&mut self.row)? {
+        if self.answers.is_empty() && !is_all {
             return Ok(false);
+        }
+        if !self.reader.read(&mut self.row).map_err(io::Error::other)? {
+            return self.answers.first().map_or(Ok(false), |answer| Err(misjoined(answer)));
         }
         let is_answered = self.answers.first().map(number) == Some(self.row.number());
         if is_answered && !self.row.is_blank() {
+            if let Some(other) = self.answers.iter().find(|answer| !is_answer_of(answer, &self.row))
+            {
+                return Err(misjoined(other));
+            }
             let answer = MergedRow::new(&self.row, std::mem::take(&mut self.answers));
             if self.selection.has(answer.verification.as_ref()) {
                 let cells = answer.cells();
-                self.writer.write(&self.row, &cells.each_ref().map(String::as_str))?;
+                let cells = cells.each_ref().map(String::as_str);
+                self.writer.write(&self.row, &cells).map_err(io::Error::other)?;
             }
         } else if is_all {
-            self.write_unanswered()?;
+            self.write_unanswered().map_err(io::Error::other)?;
         }
         Ok(true)
     }
@@ -188,6 +196,23 @@ impl ListMerger {
 /// The row of a result: each address is asked about under the number of its row.
 fn number(result: &BatchResult) -> u64 {
     result.row_id.parse().unwrap_or_default()
+}
+
+/// `true` if `result` is about an address of `row`. Another version may have read the list by
+/// another column, or from another row on, and a verdict beside somebody else is worse than none.
+fn is_answer_of(result: &BatchResult, row: &Row) -> bool {
+    let Some(verification) = &result.verification else { return true };
+    let mut addresses = row.addresses().map(sent_address);
+    verification.input.is_empty()
+        || addresses.any(|address| several::is_input_of(&verification.input, address))
+}
+
+fn misjoined(result: &BatchResult) -> io::Error {
+    io::Error::other(format!(
+        "row {} does not hold the address that was verified for it: the list is read otherwise than \
+         when it was taken; fetch its results from `StreamBatchResults`",
+        result.row_id
+    ))
 }
 
 /// The answer of a row: that of one of its addresses.

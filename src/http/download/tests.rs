@@ -39,6 +39,17 @@ async fn pieces(
     selection: RowSelection,
     pages: Vec<Vec<BatchResult>>,
 ) -> Vec<Bytes> {
+    let frames = frames(folder, list, selection, pages).await;
+    frames.into_iter().map(Result::unwrap).collect()
+}
+
+/// The same, up to the error with which it breaks off.
+async fn frames(
+    folder: &Path,
+    list: &[u8],
+    selection: RowSelection,
+    pages: Vec<Vec<BatchResult>>,
+) -> Vec<Result<Bytes, Status>> {
     let store = UploadStore::open(folder, &Config::default()).unwrap();
     let id = BatchId::new(SystemTime::UNIX_EPOCH);
     let mut spool = store.begin().unwrap();
@@ -47,11 +58,11 @@ async fn pieces(
     let batch_id = id.to_string();
     let download = ListDownload { store: Some(store), batch_id, selection, is_csv: false };
     let mut body = download.answer(results(pages)).await.unwrap().into_body();
-    let mut pieces = Vec::new();
+    let mut frames = Vec::new();
     while let Some(frame) = body.frame().await {
-        pieces.push(frame.unwrap().into_data().unwrap());
+        frames.push(frame.map(|frame| frame.into_data().unwrap()));
     }
-    pieces
+    frames
 }
 
 #[tokio::test]
@@ -68,6 +79,21 @@ async fn the_rest_of_a_list_goes_out_in_pieces() {
         let text = String::from_utf8(pieces.concat()).unwrap();
         assert_eq!(text.lines().count(), 400_003);
         assert_eq!(text.lines().filter(|line| line.contains("no_address")).count(), 400_000);
+    }
+}
+
+#[tokio::test]
+async fn a_verdict_is_not_written_beside_an_address_that_it_is_not_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = "email\njane@acme.test\nbob@acme.test\n";
+    let bob = |row| vec![vec![result(row, "bob@acme.test", Action::Send)]];
+    for selection in RowSelection::ALL {
+        for row in [1, 3] {
+            let frames = frames(folder.path(), list.as_bytes(), selection, bob(row)).await;
+            assert!(frames.last().unwrap().is_err(), "the answer breaks off: {row}");
+        }
+        let frames = frames(folder.path(), list.as_bytes(), selection, bob(2)).await;
+        assert!(frames.iter().all(Result::is_ok));
     }
 }
 

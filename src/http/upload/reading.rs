@@ -164,7 +164,8 @@ impl StoredReading {
     pub(in crate::http) fn decode(octets: &[u8]) -> io::Result<Self> {
         let request = UploadListRequest::decode(octets)?;
         let origin = StoredOrigin::decode(octets)?;
-        let options = reader_options(&request, origin);
+        // A list that was taken before is not asked about any more.
+        let options = ReaderOptions { is_known: true, ..reader_options(&request, origin) };
         let request = StoredRequest { filename: request.filename, options };
         Ok(Self { request, is_workbook: origin.is_workbook })
     }
@@ -349,7 +350,7 @@ mod tests {
             ..UploadListRequest::default()
         };
         let reading = StoredReading::decode(&request.encode_to_vec()).unwrap();
-        let wanted = ReaderOptions { skip_rows: 2, ..ReaderOptions::default() };
+        let wanted = ReaderOptions { skip_rows: 2, is_known: true, ..ReaderOptions::default() };
         assert_eq!((options(&reading.request), reading.request.filename), (wanted, "a.csv".into()));
     }
 }

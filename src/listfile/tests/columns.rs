@@ -83,6 +83,11 @@ fn the_address_of_an_owner_is_not_taken_where_those_of_customers_come_later() {
         );
         assert_eq!(with_column(file.as_bytes(), "Email").unwrap().address.index, 1);
     }
+    let file = "Name,Email,Login\n".to_owned() + &"Jane,,jane@acme.test\n".repeat(1_001);
+    assert!(refusal(file.as_bytes()).starts_with("no address is in the first rows of 2 (Email)"));
+    let options = ReaderOptions { is_known: true, ..ReaderOptions::default() };
+    let again = Reader::open(file.as_bytes(), &options).unwrap();
+    assert_eq!(again.layout().address.name, "Login", "as it was taken before");
     let file = b"{\"email\":null,\"owner\":{\"email\":\"rep@crm.test\"}}\n";
     assert!(refusal(file).starts_with("no address is in the first rows of 1 (email)"));
 }
