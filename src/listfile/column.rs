@@ -27,6 +27,9 @@ pub(super) struct Profile {
 pub(super) enum UnfilledPolicy {
     /// A person is asked: what stands below is not known.
     Ask,
+    /// A person is asked if its name says that the addresses are of somebody else: nothing stands
+    /// below.
+    AskIfForeign,
     /// It is taken: the list was taken by it before.
     Take,
 }
@@ -158,9 +161,9 @@ fn by_content(
     Ok(Some((index, basis)))
 }
 
-/// The column of addresses `found` by its content alone, unless an empty one has a name for them:
-/// databases sort what is empty to the front, and below it may be the customers, whose owners have
-/// an address in each row.
+/// The column of addresses `found` by its content alone, unless an empty one has a name for them
+/// and `policy` asks about it: databases sort what is empty to the front, and below it may be the
+/// customers, whose owners have an address in each row.
 ///
 /// # Errors
 /// [`ListFileError::UnfilledColumn`].
@@ -169,7 +172,13 @@ fn unless_unfilled(
     found: usize,
     policy: UnfilledPolicy,
 ) -> Result<(usize, ColumnBasis), ListFileError> {
-    let asks = policy == UnfilledPolicy::Ask;
+    let name = &profiles[found].name;
+    let is_foreign = header::tier(name) == NameTier::Related || header::is_other_side(name);
+    let asks = match policy {
+        UnfilledPolicy::Ask => true,
+        UnfilledPolicy::AskIfForeign => is_foreign,
+        UnfilledPolicy::Take => false,
+    };
     let is_unfilled =
         |it: &Profile| it.filled == 0 && header::tier(&it.name) >= NameTier::Qualified;
     match profiles.iter().position(is_unfilled).filter(|_| asks) {

@@ -326,9 +326,10 @@ fn address_columns(
     shown: &Shown,
     options: &ReaderOptions,
 ) -> Result<AddressColumns, ListFileError> {
-    let policy = match options.is_known {
-        true => UnfilledPolicy::Take,
-        false => UnfilledPolicy::Ask,
+    let policy = match (options.is_known, shown.is_all) {
+        (true, _) => UnfilledPolicy::Take,
+        (false, true) => UnfilledPolicy::AskIfForeign,
+        (false, false) => UnfilledPolicy::Ask,
     };
     let (chosen, basis) = column::choose(&shown.profiles, options.column.as_deref(), policy)?;
     let passed_over = match chosen[..] {

@@ -52,6 +52,11 @@ impl Reading {
         self
     }
 
+    /// The number of rows, the header among them.
+    pub(super) fn height(&self) -> usize {
+        self.rows.len()
+    }
+
     /// The number of fields of the widest row.
     pub(super) fn widest(&self) -> usize {
         self.profiles.len()

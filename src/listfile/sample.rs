@@ -40,6 +40,8 @@ pub(super) struct Shown {
     pub(super) paths: Vec<Vec<String>>,
     /// For JSON lines the keys of the objects.
     pub(super) keys: Vec<String>,
+    /// `true` if every row of the file was looked at.
+    pub(super) is_all: bool,
 }
 
 impl Sample<'_> {
@@ -71,7 +73,8 @@ impl Sample<'_> {
             let best = self.best(forced, header);
             Shown::of(&best, line_end)
         };
-        Ok(Shown { preamble, line_end, ..shown })
+        let is_all = shown.is_all && self.is_whole;
+        Ok(Shown { preamble, line_end, is_all, ..shown })
     }
 
     /// The length of the first lines.
@@ -167,7 +170,9 @@ impl Sample<'_> {
         let mut keys: Vec<String> = Vec::new();
         let mut paths: Vec<Vec<String>> = Vec::new();
         let mut profiles: Vec<Profile> = Vec::new();
-        for line in self.rows(None).0 {
+        let lines = self.rows(None).0;
+        let is_all = lines.len() < ROWS;
+        for line in lines {
             let Some(entries) = json::entries(&line[0]) else { continue };
             for (key, _) in &entries {
                 if !keys.contains(key) {
@@ -184,7 +189,7 @@ impl Sample<'_> {
             }
         }
         let (line_end, format) = (LineEnd::Lf, Format::JsonLines);
-        Shown { format, line_end, preamble: 0, width: 1, profiles, paths, keys }
+        Shown { format, line_end, preamble: 0, width: 1, profiles, paths, keys, is_all }
     }
 
     /// The reading of the text that makes most sense.
@@ -324,6 +329,7 @@ impl Shown {
         let format = reading.dialect.map_or(Format::Plain, Format::Delimited);
         let (paths, keys) = (Vec::new(), Vec::new());
         let profiles = reading.profiles.clone();
-        Self { format, line_end, preamble: 0, width: reading.width, profiles, paths, keys }
+        let (width, is_all) = (reading.width, reading.height() < ROWS);
+        Self { format, line_end, preamble: 0, width, profiles, paths, keys, is_all }
     }
 }

@@ -93,6 +93,23 @@ fn the_address_of_an_owner_is_not_taken_where_those_of_customers_come_later() {
 }
 
 #[test]
+fn a_column_that_is_empty_to_its_end_hides_no_customers() {
+    for (header, taken) in [("Name,Email,Login", "Login"), ("First,Work Email,Contact", "Contact")]
+    {
+        let list = |rows| format!("{header}\n{}", "Jane,,jane@acme.test\n".repeat(rows));
+        for rows in [1, 50, 998] {
+            assert_eq!(chosen(&list(rows)).1, taken);
+        }
+        assert!(refusal(list(1_000).as_bytes()).starts_with("no address is in the first rows"));
+    }
+    for owner in ["Owner Email", "Vendor Email"] {
+        let list = format!("Name,Email,{owner}\nJane,,rep@crm.test\n");
+        assert!(refusal(list.as_bytes()).starts_with("no address is in the first rows"), "{owner}");
+    }
+    assert_eq!(chosen("{\"email\":null,\"login\":\"jane@acme.test\"}\n").1, "login");
+}
+
+#[test]
 fn the_address_of_a_seller_is_not_taken_for_that_of_a_customer_however_few_have_one() {
     for (customer, seller) in
         [("Customer Email", "Vendor Email"), ("Parent Email", "Teacher Email")]
