@@ -37,19 +37,11 @@ pub(super) fn read_addresses(
     is_imported: bool,
     plan: &mut RowPlan,
 ) -> anyhow::Result<ExclusionSummary> {
-    let file = fs::File::open(path)?;
-    let is_short = file.metadata()?.len() < SNIFF as u64;
     // Any column will do: every cell is looked at.
     let column = Some("1".to_owned());
     let options = ReaderOptions { is_imported, column, ..ReaderOptions::default() };
     let mut summary = ExclusionSummary::default();
-    let mut reader = match Reader::open(io::BufReader::new(file), &options) {
-        // Nobody has unsubscribed yet. A long one may have rows behind its blank lines.
-        Err(ListFileError::Empty | ListFileError::HeaderOnly { .. }) if is_short => {
-            return Ok(summary);
-        }
-        opened => opened?,
-    };
+    let Some(mut reader) = open(path, &options)? else { return Ok(summary) };
     let mut row = Row::default();
     while reader.read(&mut row)? {
         summary.take(reader.layout(), &row, plan)?;
@@ -59,6 +51,38 @@ pub(super) fn read_addresses(
         "no column holds an e-mail address: give a list with one in each row"
     );
     Ok(summary)
+}
+
+/// Takes the addresses of one column of the list at `path` into `plan`: what a run of version 0.1
+/// left out when it sent its rows, and has to leave out again when it reads their answers.
+pub(super) fn read_one_column(
+    path: &Path,
+    is_imported: bool,
+    plan: &mut RowPlan,
+) -> anyhow::Result<ExclusionSummary> {
+    let options = ReaderOptions { is_imported, is_known: true, ..ReaderOptions::default() };
+    let mut summary = ExclusionSummary::default();
+    let Some(mut reader) = open(path, &options)? else { return Ok(summary) };
+    let mut row = Row::default();
+    while reader.read(&mut row)? {
+        summary.addresses +=
+            row.addresses().map(|address| u64::from(plan.exclude(address))).sum::<u64>();
+    }
+    Ok(summary)
+}
+
+/// Opens a suppression list; `None` if nobody is on it.
+fn open(
+    path: &Path,
+    options: &ReaderOptions,
+) -> anyhow::Result<Option<Reader<io::BufReader<fs::File>>>> {
+    let file = fs::File::open(path)?;
+    let is_short = file.metadata()?.len() < SNIFF as u64;
+    match Reader::open(io::BufReader::new(file), options) {
+        // Nobody has unsubscribed yet. A long one may have rows behind its blank lines.
+        Err(ListFileError::Empty | ListFileError::HeaderOnly { .. }) if is_short => Ok(None),
+        opened => Ok(Some(opened?)),
+    }
 }
 
 impl ExclusionSummary {

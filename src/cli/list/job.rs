@@ -74,6 +74,10 @@ pub(super) struct Job {
     /// The names that people call them by.
     #[serde(default)]
     pub(super) exclude_names: Vec<String>,
+    /// `true` if the addresses of every column of those lists are left out, by each of their
+    /// readings; a run of version 0.1 left out those of one column as they are written.
+    #[serde(default)]
+    pub(super) excludes_every_column: bool,
     /// `true` if only the first row of each mailbox is written.
     pub(super) unique: bool,
     /// The folder that gets a file for each verdict.
@@ -128,6 +132,7 @@ impl Job {
             common: common.absolute()?,
             exclude: Vec::new(),
             exclude_names: Vec::new(),
+            excludes_every_column: true,
             unique: args.unique,
             split: args.split.clone(),
             sample: args.sample.map(|size| JobSample {
@@ -239,12 +244,18 @@ impl Job {
         on_list: impl Fn(&str, &ExclusionSummary),
     ) -> anyhow::Result<RowPlan> {
         let mut plan = RowPlan::default();
+        if !self.excludes_every_column {
+            plan = plan.by_spelling();
+        }
         for number in 0..self.exclude.len() {
             let name = self.exclude_names.get(number).map_or("a list to exclude", String::as_str);
             let table = self.excluded_table(number);
             let is_imported = table.exists();
             let path = if is_imported { table } else { self.excluded(number) };
-            let found = exclusion::read_addresses(&path, is_imported, &mut plan);
+            let found = match self.excludes_every_column {
+                true => exclusion::read_addresses(&path, is_imported, &mut plan),
+                false => exclusion::read_one_column(&path, is_imported, &mut plan),
+            };
             on_list(name, &found.with_context(|| name.to_owned())?);
         }
         Ok(plan)

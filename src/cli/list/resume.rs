@@ -39,6 +39,8 @@ impl Job {
         job.refuse_other_questions(args, common)?;
         job.refuse_unnamed_server(args)?;
         job.take_output_flags(args)?;
+        // What was sent is left as it was sent; nothing was so far.
+        job.excludes_every_column |= !job.is_accepted();
         job.save()?;
         Ok(job)
     }

@@ -28,6 +28,8 @@ pub(super) enum RowQuestion<'r> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct RowPlan {
     excluded: HashSet<u64>,
+    /// `true` if an address is excluded as it is spelled alone, whatever else it may be read as.
+    is_by_spelling: bool,
     /// The rows that are asked about; `None`: all.
     chosen: Option<HashSet<RowId>>,
 }
@@ -50,6 +52,11 @@ impl RowPlan {
     /// `true` if it keeps any address from being asked.
     pub(super) fn excludes_any(&self) -> bool {
         !self.excluded.is_empty()
+    }
+
+    /// The same plan, by which an address is excluded as it is spelled alone.
+    pub(super) fn by_spelling(self) -> Self {
+        Self { is_by_spelling: true, ..self }
     }
 
     /// The same plan for these rows alone.
@@ -87,8 +94,9 @@ impl RowPlan {
         }
         let subject = Subject::parse(address);
         let has = |hash| self.excluded.contains(&hash);
+        let likely = subject.likely().filter(|_| !self.is_by_spelling);
         has(subject_hash(&subject))
-            || subject.likely().is_some_and(|likely| has(mailbox_hash(&likely.wire_utf8())))
+            || likely.is_some_and(|likely| has(mailbox_hash(&likely.wire_utf8())))
     }
 }
 

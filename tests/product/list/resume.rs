@@ -246,6 +246,28 @@ fn the_variables_and_the_suppression_lists_of_a_run_are_those_it_was_begun_with(
 }
 
 #[test]
+fn a_run_of_an_older_version_goes_on_with_what_it_left_out_when_it_was_sent() {
+    let folder = folder_with("list.csv", SLOW);
+    fs::write(folder.path().join("gone.csv"), "email\nnobody@acme.test\n").unwrap();
+    let mut child = begun_with(&folder, &["--exclude", "gone.csv"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // It read one column of its copy, and kept no word of that.
+    let run_folder = folder.path().join("list.vetted.csv.mailvet");
+    let copy = "email,email2\nnobody@acme.test,jane.doe@acme.test\n";
+    fs::write(run_folder.join("exclude-0"), copy).unwrap();
+    let job = fs::read_to_string(run_folder.join("job.json")).unwrap();
+    let lines = job.lines().filter(|line| !line.contains("excludes_every_column"));
+    let job: String = lines.flat_map(|line| [line, "\n"]).collect();
+    fs::write(run_folder.join("job.json"), job).unwrap();
+    let output = run(folder.path(), &["--resume", "list.csv"], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let text = read(&folder, "list.vetted.csv");
+    assert!(text.contains("nobody@acme.test,risky,suppress,opted_out"), "{text}");
+    assert!(text.contains("jane.doe@acme.test,deliverable,send"), "{text}");
+}
+
+#[test]
 fn the_way_to_go_on_may_be_copied_and_its_folder_completed_by_a_shell() {
     let rows: String = (0..30).map(|n| format!("nobody{n}@acme.test\n")).collect();
     let folder = folder_with("my list.csv", format!("email\njane.doe@acme.test\n{rows}"));
