@@ -67,15 +67,19 @@ impl OutcomePlace {
     }
 }
 
+/// What became of mail to a domain, and when that was counted; told again for [`LASTS`]. Who counts
+/// holds it, so that the addresses of a large domain are counted once and not by each caller.
+type DomainCount = tokio::sync::Mutex<Option<(SystemTime, Option<DomainMail>)>>;
+
 /// The outcomes in a place; a file may come later, and nothing is known until it is there.
 pub struct OutcomeHistory {
     place: OutcomePlace,
     config: Config,
     store: OnceCell<Arc<OutcomeStore>>,
     counter: AccuracyCounter,
-    /// What became of mail to domains, and when that was counted; told again for [`LASTS`].
-    domains: Mutex<HashMap<String, (SystemTime, Option<DomainMail>)>>,
+    domains: Mutex<HashMap<String, Arc<DomainCount>>>,
     has_failed: AtomicBool,
+    has_miscounted: AtomicBool,
 }
 
 impl OutcomeHistory {
@@ -89,6 +93,7 @@ impl OutcomeHistory {
             counter: AccuracyCounter::default(),
             domains: Mutex::default(),
             has_failed: AtomicBool::new(false),
+            has_miscounted: AtomicBool::new(false),
         }
     }
 
@@ -167,6 +172,15 @@ impl OutcomeHistory {
         }
     }
 
+    /// The count of a domain, which may be under way.
+    fn domain_count(&self, domain: &str) -> Arc<DomainCount> {
+        let mut domains = self.domains.lock();
+        if domains.len() >= MOST_DOMAINS && !domains.contains_key(domain) {
+            domains.clear();
+        }
+        Arc::clone(domains.entry(domain.to_owned()).or_default())
+    }
+
     /// Warns of a failure once, and not for each address of a list.
     fn warn(&self, error: &OutcomeStoreError, consequence: &str) {
         if !self.has_failed.swap(true, Ordering::Relaxed) {
@@ -241,20 +255,28 @@ impl PriorOutcomes for OutcomeHistory {
     }
 
     async fn find_domain_mail(&self, domain: &str, now: SystemTime) -> Option<DomainMail> {
-        let is_fresh = |at: &SystemTime| now.duration_since(*at).is_ok_and(|age| age < LASTS);
-        let known = self.domains.lock().get(domain).copied();
-        if let Some((at, mail)) = known
-            && is_fresh(&at)
+        let is_fresh = |at: SystemTime| now.duration_since(at).unwrap_or_default() < LASTS;
+        let count = self.domain_count(domain);
+        let mut counted = count.lock().await;
+        if let Some((at, mail)) = *counted
+            && is_fresh(at)
         {
             return mail;
         }
         // What cannot be counted now is not asked for by each address of the domain.
-        let mail = self.count_domain_mail(domain, days_before(now)).await.unwrap_or_default();
-        let mut domains = self.domains.lock();
-        if domains.len() >= MOST_DOMAINS {
-            domains.clear();
-        }
-        domains.insert(domain.to_owned(), (now, mail));
+        let mail = match self.count_domain_mail(domain, days_before(now)).await {
+            Ok(mail) => {
+                self.has_miscounted.store(false, Ordering::Relaxed);
+                mail
+            }
+            Err(error) => {
+                if !self.has_miscounted.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "own mail to domains is not counted, and not told");
+                }
+                None
+            }
+        };
+        *counted = Some((now, mail));
         mail
     }
 

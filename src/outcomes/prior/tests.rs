@@ -118,6 +118,8 @@ impl OutcomeTable for SlowTable {
         _: &str,
         _: SystemTime,
     ) -> Result<Vec<(OutcomeKind, u64)>, OutcomeStoreError> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
         Ok(Vec::new())
     }
 
@@ -245,5 +247,17 @@ async fn who_goes_on_without_the_figures_waits_for_no_long_count() {
     let first = history.accuracy(now()).await.unwrap();
     let again = history.accuracy_at_hand(now() + LASTS * 2).await.unwrap().unwrap();
     assert!(Arc::ptr_eq(&first, &again), "the last figures, while they are counted anew");
+    assert_eq!(table.begun.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn the_mail_to_a_domain_is_counted_once_however_many_ask_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let (table, history) = slow_history(&folder);
+    let asked = [1, 0, 2].map(Duration::from_secs);
+    let asked = asked.map(|later| history.find_domain_mail("acme.test", now() + later));
+    assert_eq!(futures_util::future::join_all(asked).await, [None; 3]);
+    assert_eq!(table.begun.load(Ordering::SeqCst), 1);
+    history.find_domain_mail("acme.test", now() + LASTS * 2).await;
     assert_eq!(table.begun.load(Ordering::SeqCst), 2);
 }

@@ -18,11 +18,13 @@ pub(super) fn count(path: &Path) -> rusqlite::Result<OutcomeTallies> {
     tally(&view)
 }
 
-/// A connection to read many rows by, so that look-ups go on.
-fn open(path: &Path) -> rusqlite::Result<Connection> {
+/// A connection to read many rows by, so that look-ups go on. It sorts in memory: a container may
+/// have no place for temporary files.
+pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(super::schema::BUSY_TIMEOUT)?;
+    connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536;")?;
     Ok(connection)
 }
 

@@ -136,3 +136,13 @@ async fn outcomes_of_another_key_are_not_imported() {
     let error = other.check_fingerprint(of).await.unwrap_err();
     assert!(matches!(error, OutcomeStoreError::ForeignKey), "{error}");
 }
+
+#[tokio::test]
+async fn counts_need_no_place_for_temporary_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder);
+    OutcomeStore::open(&path, &Config::default()).await.unwrap();
+    let connection = tally::open(&path).unwrap();
+    let place: i64 = connection.query_row("PRAGMA temp_store", [], |row| row.get(0)).unwrap();
+    assert_eq!(place, 2, "in memory");
+}
