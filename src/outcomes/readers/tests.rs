@@ -1,6 +1,7 @@
 //! Claims about the readers, on samples in the documented forms.
 
 mod logs;
+mod opt_outs;
 
 use std::time::{Duration, SystemTime};
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{VendorHint, VendorReader, failure, first_moment, label, text};
+use super::{VendorHint, VendorReader, event_time, failure, first_moment, label, text};
 use crate::outcomes::event::OutcomeEvent;
 use crate::outcomes::kind::OutcomeKind;
 use crate::smtp::Classifier;
@@ -25,7 +25,8 @@ impl VendorReader for Brevo {
             // `blocked` and `error` were never sent.
             _ => return Some(Vec::new()),
         };
-        let at = first_moment(document, &["ts_event", "ts_epoch", "ts", "date"]).ok()?;
+        let read = first_moment(document, &["ts_event", "ts_epoch", "ts", "date"]);
+        let at = event_time(kind, read).ok()?;
         let id = label(document, &["message-id"]).map(|id| format!("{id} {event}"));
         let event = OutcomeEvent::new("brevo", address, kind).at(at).saying(words).named(id);
         Some(vec![event])

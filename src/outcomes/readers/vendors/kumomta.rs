@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
-use super::{VendorHint, VendorReader, at, failure, label, moment, text};
+use super::{VendorHint, VendorReader, at, event_time, failure, label, moment, text};
 use crate::outcomes::event::OutcomeEvent;
 use crate::outcomes::kind::OutcomeKind;
 use crate::smtp::Classifier;
@@ -16,15 +16,17 @@ impl VendorReader for KumoMta {
         let named = text(document, &["type"])?;
         document.get("queue").or_else(|| document.get("feedback_report"))?;
         let words = response(document);
-        let at = moment(document, &["timestamp"]).ok()?;
+        let read = moment(document, &["timestamp"]);
         let kind = match named {
             "Delivery" => OutcomeKind::Delivered,
             "Bounce" => failure(classifier, &words, None, VendorHint::Permanent),
             "TransientFailure" | "Expiration" => OutcomeKind::Temporary,
-            "Feedback" => return Some(complaint(document, at)),
+            // Whoever it is of wants no mail, whenever that was said.
+            "Feedback" => return Some(complaint(document, read.ok().flatten())),
             // An operator's own decision, or a bounce that is better read itself.
             _ => return Some(Vec::new()),
         };
+        let at = event_time(kind, read).ok()?;
         let addresses: Vec<&str> = match document.get("recipient")? {
             Value::String(address) => vec![address],
             Value::Array(addresses) => addresses.iter().filter_map(Value::as_str).collect(),

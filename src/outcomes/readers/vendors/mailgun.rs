@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{VendorHint, VendorReader, failure, label, moment, status, text};
+use super::{VendorHint, VendorReader, event_time, failure, label, moment, status, text};
 use crate::outcomes::event::OutcomeEvent;
 use crate::outcomes::kind::OutcomeKind;
 use crate::smtp::Classifier;
@@ -36,7 +36,7 @@ impl VendorReader for Mailgun {
             _ => return Some(Vec::new()),
         };
         let event = OutcomeEvent::new("mailgun", address, kind)
-            .at(moment(data, &["timestamp"]).ok()?)
+            .at(event_time(kind, moment(data, &["timestamp"])).ok()?)
             .saying(words)
             .named(label(data, &["id"]));
         Some(vec![event])

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{VendorHint, VendorReader, failure, label, moment, text};
+use super::{VendorHint, VendorReader, event_time, failure, label, moment, text};
 use crate::outcomes::event::OutcomeEvent;
 use crate::outcomes::kind::OutcomeKind;
 use crate::smtp::Classifier;
@@ -38,7 +38,7 @@ impl VendorReader for Mailjet {
             _ => return Some(Vec::new()),
         };
         let event = OutcomeEvent::new("mailjet", address, kind)
-            .at(moment(document, &["time"]).ok()?)
+            .at(event_time(kind, moment(document, &["time"])).ok()?)
             .saying(words)
             .named(Some(format!("{id} {event}")));
         Some(vec![event])

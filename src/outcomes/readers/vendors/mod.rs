@@ -33,7 +33,7 @@ const MAX_DEPTH: u32 = 4;
 /// Reads the events of one service.
 trait VendorReader: Sync {
     /// The events in a document, or `None` if it is not of this service, or states a time that
-    /// cannot be read.
+    /// cannot be read and counts.
     fn read(&self, classifier: &Classifier, document: &Value) -> Option<Vec<OutcomeEvent>>;
 }
 
@@ -181,6 +181,18 @@ fn first_moment(value: &Value, names: &[&str]) -> Result<Option<SystemTime>, Unr
         }
     }
     read
+}
+
+/// The time that was `read` of an event of this kind. Who wants no mail wants none whenever that
+/// was said; of anything else the time says what it lifts, and how long it lasts.
+fn event_time(
+    kind: OutcomeKind,
+    read: Result<Option<SystemTime>, UnreadableTime>,
+) -> Result<Option<SystemTime>, UnreadableTime> {
+    match read {
+        Err(UnreadableTime) if kind.is_opt_out() => Ok(None),
+        read => read,
+    }
 }
 
 fn status(value: &Value, path: &[&str]) -> Option<EnhancedStatus> {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{VendorReader, label, moment, text};
+use super::{VendorReader, event_time, label, moment, text};
 use crate::outcomes::bounce::judge_words;
 use crate::outcomes::event::OutcomeEvent;
 use crate::outcomes::kind::OutcomeKind;
@@ -20,12 +20,7 @@ impl VendorReader for OwnFormat {
             "complained" => OutcomeKind::Complaint,
             named => OutcomeKind::from_name(named)?,
         };
-        let at = match moment(document, &["time"]) {
-            Ok(at) => at,
-            // It holds whenever it came.
-            Err(_) if kind.is_opt_out() => None,
-            Err(_) => return None,
-        };
+        let at = event_time(kind, moment(document, &["time"])).ok()?;
         let event = OutcomeEvent::new("json", address, kind)
             .at(at)
             .saying(words)

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{VendorHint, VendorReader, failure, first_moment, label, text};
+use super::{VendorHint, VendorReader, event_time, failure, first_moment, label, text};
 use crate::outcomes::event::OutcomeEvent;
 use crate::outcomes::kind::OutcomeKind;
 use crate::smtp::Classifier;
@@ -34,7 +34,8 @@ impl VendorReader for Postmark {
         if kind == OutcomeKind::NotABounce {
             return Some(Vec::new());
         }
-        let at = first_moment(document, &["BouncedAt", "DeliveredAt", "ChangedAt"]).ok()?;
+        let read = first_moment(document, &["BouncedAt", "DeliveredAt", "ChangedAt"]);
+        let at = event_time(kind, read).ok()?;
         let id = label(document, &["ID"]).or_else(|| label(document, &["MessageID"]));
         let event = OutcomeEvent::new("postmark", address, kind).at(at).saying(words).named(id);
         Some(vec![event])

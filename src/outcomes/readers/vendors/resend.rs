@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{VendorHint, VendorReader, at, failure, label, moment, text};
+use super::{VendorHint, VendorReader, at, event_time, failure, label, moment, text};
 use crate::outcomes::event::OutcomeEvent;
 use crate::outcomes::kind::OutcomeKind;
 use crate::smtp::Classifier;
@@ -41,7 +41,7 @@ impl VendorReader for Resend {
         // Of several recipients it does not say which one it was.
         let [address] = to[..] else { return Some(Vec::new()) };
         let event = OutcomeEvent::new("resend", address, kind)
-            .at(moment(document, &["created_at"]).ok()?)
+            .at(event_time(kind, moment(document, &["created_at"])).ok()?)
             .saying(words)
             .named(label(data, &["email_id"]).map(|id| format!("{id} {named}")));
         Some(vec![event])

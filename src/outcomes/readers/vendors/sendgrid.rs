@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{VendorHint, VendorReader, failure, label, moment, status, text};
+use super::{VendorHint, VendorReader, event_time, failure, label, moment, status, text};
 use crate::outcomes::event::OutcomeEvent;
 use crate::outcomes::kind::OutcomeKind;
 use crate::smtp::Classifier;
@@ -30,7 +30,7 @@ impl VendorReader for SendGrid {
             _ => return Some(Vec::new()),
         };
         let event = OutcomeEvent::new("sendgrid", address, kind)
-            .at(moment(document, &["timestamp"]).ok()?)
+            .at(event_time(kind, moment(document, &["timestamp"])).ok()?)
             .saying(words)
             .named(name(document));
         Some(vec![event])

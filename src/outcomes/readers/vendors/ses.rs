@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{VendorHint, VendorReader, at, failure, moment, status, text};
+use super::{VendorHint, VendorReader, at, event_time, failure, moment, status, text};
 use crate::outcomes::event::OutcomeEvent;
 use crate::outcomes::kind::OutcomeKind;
 use crate::smtp::Classifier;
@@ -18,54 +18,44 @@ impl VendorReader for AmazonSes {
         let named =
             text(document, &["eventType"]).or_else(|| text(document, &["notificationType"]));
         document.get("mail")?.get("messageId")?;
-        for part in ["bounce", "complaint", "delivery", "deliveryDelay"] {
-            moment(document, &[part, "timestamp"]).ok()?;
-        }
-        let event = |address: &str, kind, part: &str| {
+        let (part, list) = match named? {
+            "Bounce" => ("bounce", "bouncedRecipients"),
+            "DeliveryDelay" => ("deliveryDelay", "delayedRecipients"),
+            "Complaint" => ("complaint", "complainedRecipients"),
+            "Delivery" => ("delivery", "recipients"),
+            _ => return Some(Vec::new()),
+        };
+        let read = moment(document, &[part, "timestamp"]);
+        let event = |address: &str, kind| {
             let own = text(document, &[part, "feedbackId"]);
             let id = own.or_else(|| text(document, &["mail", "messageId"]));
             OutcomeEvent::new("ses", address, kind)
-                .at(moment(document, &[part, "timestamp"]).ok().flatten())
+                .at(read.ok().flatten())
                 .named(id.map(str::to_owned))
         };
-        let recipients = |part: &str, list: &str| {
-            at(document, &[part, list]).and_then(Value::as_array).cloned().unwrap_or_default()
+        let of_recipient = |recipient: &Value| {
+            let words = text(recipient, &["diagnosticCode"]).unwrap_or_default();
+            let kind = match part {
+                "bounce" => bounced(classifier, document, recipient, words)?,
+                "deliveryDelay" => OutcomeKind::Temporary,
+                "complaint" => complained(document)?,
+                _ => OutcomeKind::Delivered,
+            };
+            let address = recipient.as_str().or_else(|| text(recipient, &["emailAddress"]))?;
+            Some(event(address, kind).saying(words))
         };
-        Some(match named? {
-            "Bounce" => {
-                let failed = |recipient: &Value| {
-                    let words = text(recipient, &["diagnosticCode"]).unwrap_or_default();
-                    let kind = bounced(classifier, document, recipient, words)?;
-                    let address = text(recipient, &["emailAddress"])?;
-                    Some(event(address, kind, "bounce").saying(words))
-                };
-                recipients("bounce", "bouncedRecipients").iter().filter_map(failed).collect()
-            }
-            "DeliveryDelay" => recipients("deliveryDelay", "delayedRecipients")
-                .iter()
-                .filter_map(|recipient| {
-                    let words = text(recipient, &["diagnosticCode"]).unwrap_or_default();
-                    let address = text(recipient, &["emailAddress"])?;
-                    Some(event(address, OutcomeKind::Temporary, "deliveryDelay").saying(words))
-                })
-                .collect(),
-            "Complaint" => recipients("complaint", "complainedRecipients")
-                .iter()
-                .filter_map(|it| {
-                    let kind = match text(document, &["complaint", "complaintFeedbackType"]) {
-                        Some("not-spam") => return None,
-                        _ => OutcomeKind::Complaint,
-                    };
-                    Some(event(text(it, &["emailAddress"])?, kind, "complaint"))
-                })
-                .collect(),
-            "Delivery" => recipients("delivery", "recipients")
-                .iter()
-                .filter_map(|it| Some(event(it.as_str()?, OutcomeKind::Delivered, "delivery")))
-                .collect(),
-            _ => Vec::new(),
-        })
+        let recipients = at(document, &[part, list]).and_then(Value::as_array);
+        let events: Vec<OutcomeEvent> =
+            recipients.into_iter().flatten().filter_map(of_recipient).collect();
+        let counts = |it: &OutcomeEvent| event_time(it.kind, read).is_ok();
+        events.iter().all(counts).then_some(events)
     }
+}
+
+/// The kind of a complaint, or `None` if it is none.
+fn complained(document: &Value) -> Option<OutcomeKind> {
+    let feedback = text(document, &["complaint", "complaintFeedbackType"]);
+    (feedback != Some("not-spam")).then_some(OutcomeKind::Complaint)
 }
 
 /// The kind of a bounce, or `None` if it tells nothing new.

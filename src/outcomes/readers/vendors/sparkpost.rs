@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{VendorHint, VendorReader, failure, label, moment, text};
+use super::{VendorHint, VendorReader, event_time, failure, label, moment, text};
 use crate::outcomes::event::OutcomeEvent;
 use crate::outcomes::kind::OutcomeKind;
 use crate::smtp::Classifier;
@@ -12,9 +12,6 @@ pub(super) struct SparkPost;
 impl VendorReader for SparkPost {
     fn read(&self, classifier: &Classifier, document: &Value) -> Option<Vec<OutcomeEvent>> {
         let groups = document.get("msys")?.as_object()?;
-        for event in groups.values() {
-            moment(event, &["timestamp"]).ok()?;
-        }
         let read = |event: &Value| {
             let address = text(event, &["raw_rcpt_to"]).or_else(|| text(event, &["rcpt_to"]))?;
             let words = text(event, &["raw_reason"]).or_else(|| text(event, &["reason"]));
@@ -27,13 +24,18 @@ impl VendorReader for SparkPost {
                 "list_unsubscribe" | "link_unsubscribe" => OutcomeKind::Unsubscribed,
                 _ => return None,
             };
-            let event = OutcomeEvent::new("sparkpost", address, kind)
-                .at(moment(event, &["timestamp"]).ok().flatten())
-                .saying(words)
-                .named(label(event, &["event_id"]));
-            Some(event)
+            let at = event_time(kind, moment(event, &["timestamp"]));
+            let named = |at| {
+                OutcomeEvent::new("sparkpost", address, kind)
+                    .at(at)
+                    .saying(words)
+                    .named(label(event, &["event_id"]))
+            };
+            Some(at.map(named))
         };
-        Some(groups.values().filter_map(read).collect())
+        let read: Vec<_> = groups.values().filter_map(read).collect();
+        let is_unread = !read.is_empty() && read.iter().all(Result::is_err);
+        (!is_unread).then(|| read.into_iter().flatten().collect())
     }
 }
 

@@ -1,0 +1,58 @@
+//! Claims about who wants no mail, as the services tell it.
+
+use super::*;
+
+#[test]
+fn who_wants_no_mail_is_known_though_the_time_of_that_cannot_be_read() {
+    for (event, kind, source) in [
+        (
+            r#"{"email":"jane@acme.test","event":"spamreport","sg_event_id":"2","timestamp":"soon"}"#,
+            "complaint",
+            "sendgrid",
+        ),
+        (
+            r#"{"signature":{},"event-data":{"event":"unsubscribed","recipient":"jane@acme.test","timestamp":-1}}"#,
+            "unsubscribed",
+            "mailgun",
+        ),
+        (
+            r#"{"event":"spam","email":"jane@acme.test","message-id":"1","ts_event":true}"#,
+            "complaint",
+            "brevo",
+        ),
+        (
+            r#"{"event":"unsub","email":"jane@acme.test","MessageID":7,"time":{}}"#,
+            "unsubscribed",
+            "mailjet",
+        ),
+        (
+            r#"{"RecordType":"SpamComplaint","Email":"jane@acme.test","BouncedAt":"soon"}"#,
+            "complaint",
+            "postmark",
+        ),
+        (
+            r#"{"type":"email.complained","created_at":"soon","data":{"to":["jane@acme.test"]}}"#,
+            "complaint",
+            "resend",
+        ),
+        (
+            r#"{"eventType":"Complaint","mail":{"messageId":"m"},"complaint":{"timestamp":"soon","complainedRecipients":[{"emailAddress":"jane@acme.test"}]}}"#,
+            "complaint",
+            "ses",
+        ),
+        (
+            r#"{"msys":{"unsubscribe_event":{"type":"list_unsubscribe","rcpt_to":"jane@acme.test","timestamp":"soon"}}}"#,
+            "unsubscribed",
+            "sparkpost",
+        ),
+        (
+            r#"{"type":"Feedback","timestamp":"soon","feedback_report":{"feedback_type":"abuse","original_rcpt_to":["<jane@acme.test>"]}}"#,
+            "complaint",
+            "kumomta",
+        ),
+    ] {
+        assert_eq!(document(event), one("jane@acme.test", kind, source), "{event}");
+    }
+    let two = r#"{"msys":{"a":{"type":"delivery","rcpt_to":"bob@acme.test","timestamp":"soon"},"b":{"type":"spam_complaint","rcpt_to":"jane@acme.test","timestamp":1795867200}}}"#;
+    assert_eq!(document(two), one("jane@acme.test", "complaint", "sparkpost"));
+}
