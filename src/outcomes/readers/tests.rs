@@ -165,13 +165,16 @@ fn each_address_of_a_line_of_a_list_is_read() {
     for line in
         ["a@acme.test, b@acme.test", "a@acme.test;b@acme.test;", "A <a@acme.test>,b@acme.test"]
     {
-        for kind in [OutcomeKind::Unsubscribed, OutcomeKind::Gone] {
+        for kind in [OutcomeKind::Unsubscribed, OutcomeKind::Sent] {
             assert_eq!(read(kind, line), ["a@acme.test", "b@acme.test"], "{line}");
         }
     }
     let line = "a@acme.test,Ann,b@acme.test";
     assert_eq!(read(OutcomeKind::Complaint, line), ["a@acme.test", "b@acme.test"]);
-    assert_eq!(read(OutcomeKind::Gone, line), ["a@acme.test"], "b may be somebody else's");
+    assert_eq!(read(OutcomeKind::Sent, line), ["a@acme.test"], "b may be somebody else's");
+    for line in [line, "a@acme.test,b@acme.test"] {
+        assert_eq!(read(OutcomeKind::Gone, line), ["a@acme.test"], "mail to b did not come back");
+    }
 }
 
 #[test]
