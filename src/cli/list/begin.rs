@@ -92,7 +92,8 @@ impl Job {
                 // Whoever stands in what is left out would get mail.
                 anyhow::ensure!(
                     !imported.is_partial,
-                    "{name}: {imported}: give each part as a list of its own with --exclude"
+                    "{name}: {imported}: give each part as a list of its own with --exclude, or \
+                     take out what is none"
                 );
                 anstream::eprintln!("{DIM}{name}: {imported}{DIM:#}");
                 fs::remove_file(&copy)?;

@@ -48,7 +48,8 @@ pub(super) fn is_document(text: &str, is_whole: bool) -> bool {
     }
 }
 
-/// Writes each object of the array as a row; returns the key that the array was found under.
+/// Writes each object of the array as a row; returns the key that the array was found under, and
+/// those of others that are left out.
 pub(super) fn convert<R: BufRead, W: Write>(
     input: R,
     table: &mut BoundedTable<W>,
@@ -57,23 +58,35 @@ pub(super) fn convert<R: BufRead, W: Write>(
     let document: &RawValue = serde_json::from_str(text.trim_start_matches('\u{feff}'))
         .map_err(|error| table.damaged(error))?;
     let no_list = |wanted| ImportError::NoList { kind: table.kind, wanted };
-    let (key, items) = items(document).ok_or_else(|| no_list("array in it"))?;
+    let DocumentRows { mut part, items, mut is_partial } =
+        items(document).ok_or_else(|| no_list("array in it"))?;
     if items.is_empty() {
         // A list of nobody, as services give it out when nobody is on it.
-        return Ok(key);
+        return Ok(part);
     }
-    let (mut columns, mut places) = (Vec::new(), HashMap::new());
+    let (mut columns, mut places, mut is_cut) = (Vec::new(), HashMap::new(), false);
     for item in &items {
-        each_leaf(&value(item, table)?, &mut |name, _| {
-            if columns.len() < MAX_KEYS && !places.contains_key(name) {
+        each_leaf(&value(item, table)?, &mut |name, text| {
+            if places.contains_key(name) {
+                return;
+            }
+            if columns.len() < MAX_KEYS {
                 places.insert(name.to_owned(), columns.len());
                 columns.push(name.to_owned());
+            } else {
+                is_cut |= looks_like_address(text);
             }
         });
     }
     if columns.is_empty() {
         return Err(no_list("object or text in its array"));
     }
+    if is_cut {
+        is_partial = true;
+        let and = if part.is_empty() { "" } else { " and " };
+        part += &format!("{and}not its keys beyond the first {MAX_KEYS}, with addresses too");
+    }
+    table.is_partial = is_partial;
     table.row(&columns)?;
     let mut cells = vec![String::new(); columns.len()];
     for item in &items {
@@ -88,7 +101,33 @@ pub(super) fn convert<R: BufRead, W: Write>(
         });
         table.row(&cells)?;
     }
-    Ok(key)
+    Ok(part)
+}
+
+/// The items of a document that become rows.
+struct DocumentRows<'t> {
+    /// The words for the key they stand under, and for those that are left out.
+    part: String,
+    items: Vec<&'t RawValue>,
+    /// `true` if arrays with addresses are left out.
+    is_partial: bool,
+}
+
+impl<'t> DocumentRows<'t> {
+    /// All that the document holds.
+    fn whole(part: String, items: Vec<&'t RawValue>) -> Self {
+        Self { part, items, is_partial: false }
+    }
+
+    /// The `items` that stand under `key` in `object`.
+    fn under(key: &str, items: Vec<&'t RawValue>, object: &Members<'t>) -> Self {
+        let left_out = left_out(object, key);
+        let mut part = format!("key {key:?}");
+        if !left_out.is_empty() {
+            part += &format!(" and not {}, with addresses too", left_out.join(", "));
+        }
+        Self { part, items, is_partial: !left_out.is_empty() }
+    }
 }
 
 /// An item as a value, which takes many times the memory of its text.
@@ -99,17 +138,37 @@ fn value<W: Write>(item: &RawValue, table: &BoundedTable<W>) -> Result<Value, Im
     serde_json::from_str(item.get()).map_err(|error| table.damaged(error))
 }
 
-/// The items that become rows, and the words for the key they stand under.
-fn items(document: &RawValue) -> Option<(String, Vec<&RawValue>)> {
+/// The items that become rows.
+fn items(document: &RawValue) -> Option<DocumentRows<'_>> {
     if let Some(items) = elements(document) {
-        return Some(nested(&items).unwrap_or((String::new(), items)));
+        let (part, items) = nested(&items).unwrap_or((String::new(), items));
+        return Some(DocumentRows::whole(part, items));
     }
     let object = members(document)?;
     Some(match inner(&object) {
-        Some(found) => found,
-        None if is_map(&object) => (String::new(), object.into_values().collect()),
-        None => (String::new(), vec![document]),
+        Some((key, items)) => DocumentRows::under(&key, items, &object),
+        None if is_map(&object) => {
+            DocumentRows::whole(String::new(), object.into_values().collect())
+        }
+        None => DocumentRows::whole(String::new(), vec![document]),
     })
+}
+
+/// The keys, one or two deep, of the arrays with addresses beside the one under `taken`.
+fn left_out(object: &Members<'_>, taken: &str) -> Vec<String> {
+    let holds = |value: &RawValue| elements(value).is_some_and(|items| hold_addresses(&items));
+    let mut keys = Vec::new();
+    for (key, &value) in object {
+        if holds(value) {
+            keys.push(key.clone());
+        }
+        for (second, value) in members(value).unwrap_or_default() {
+            if holds(value) {
+                keys.push(format!("{key}.{second}"));
+            }
+        }
+    }
+    keys.iter().filter(|key| *key != taken).map(|key| format!("{key:?}")).collect()
 }
 
 fn elements(value: &RawValue) -> Option<Vec<&RawValue>> {
@@ -135,8 +194,8 @@ fn texts(value: &RawValue) -> Option<Vec<&RawValue>> {
     (is_long && are_texts && hold_addresses(&elements)).then_some(elements)
 }
 
-/// The array in an object that is one of contacts, one or two keys deep: the longest that holds
-/// addresses, or else the longest.
+/// The array in an object that is one of contacts, and its key, one or two deep: the longest that
+/// holds addresses, or else the longest.
 fn inner<'t>(object: &Members<'t>) -> Option<(String, Vec<&'t RawValue>)> {
     let mut arrays: Vec<(String, Vec<&RawValue>)> = Vec::new();
     let is_address = |value: &RawValue| value.get().starts_with('"') && has_address(value);
@@ -165,7 +224,7 @@ fn inner<'t>(object: &Members<'t>) -> Option<(String, Vec<&'t RawValue>)> {
         own.any(|(_, value)| has_address(value))
     };
     let is_one = is_named && (is_own || has_address());
-    (!is_one).then(|| (format!("key {key:?}"), items))
+    (!is_one).then_some((key, items))
 }
 
 /// The objects one level down, where those of the array have no addresses of their own but hold

@@ -160,7 +160,7 @@ struct ChosenSheet {
     name: String,
     /// The words for it and for those that are left out.
     part: String,
-    /// `true` if no other that is seen holds addresses.
+    /// `true` if no other holds addresses.
     is_only: bool,
 }
 
@@ -171,8 +171,13 @@ fn chosen(sheets: Vec<(String, usize)>, hidden: &[String]) -> Option<ChosenSheet
     };
     // Of several alike the first.
     let best = sheets.iter().rev().max_by_key(|sheet| rank(sheet))?.0.clone();
-    let others = sheets.iter().filter(|sheet| sheet.0 != best && rank(sheet).0);
-    let others: Vec<String> = others.map(|(name, _)| format!("{name:?}")).collect();
+    let others = sheets.iter().filter(|(name, addresses)| *name != best && *addresses > 0);
+    let others: Vec<String> = others
+        .map(|(name, _)| match hidden.contains(name) {
+            true => format!("{name:?} (hidden)"),
+            false => format!("{name:?}"),
+        })
+        .collect();
     let mut part = format!("sheet {best:?}");
     if !others.is_empty() {
         part += &format!(" and not {}, with addresses too", others.join(", "));

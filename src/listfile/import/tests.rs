@@ -83,7 +83,7 @@ fn workbook() -> Vec<u8> {
 }
 
 #[test]
-fn a_hidden_sheet_is_not_taken_and_a_further_one_with_addresses_is_named() {
+fn a_hidden_sheet_is_not_taken_and_every_further_one_with_addresses_is_named() {
     let mut book = Workbook::new();
     for (name, rows, is_hidden) in [("Jan", 2, false), ("Old", 9, true), ("Feb", 1, false)] {
         let sheet = book.add_worksheet();
@@ -93,7 +93,7 @@ fn a_hidden_sheet_is_not_taken_and_a_further_one_with_addresses_is_named() {
         }
     }
     let (imported, csv) = imported(&book.save_to_buffer().unwrap());
-    let said = "XLSX workbook, sheet \"Jan\" and not \"Feb\", with addresses too";
+    let said = "XLSX workbook, sheet \"Jan\" and not \"Old\" (hidden), \"Feb\", with addresses too";
     assert_eq!(imported.to_string(), said);
     assert!(imported.is_partial);
     assert_eq!(csv, "Jan0@acme.test\nJan1@acme.test\n");

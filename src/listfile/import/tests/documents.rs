@@ -142,3 +142,30 @@ fn documents_and_recipients_in_utf16_are_read_as_such() {
     let table = utf16("\u{feff}name\temail\r\nJane\tjane@acme.test\r\n");
     assert_eq!(Container::detect(&mut Cursor::new(table)).unwrap(), None);
 }
+
+#[test]
+fn the_arrays_of_addresses_that_are_left_out_of_a_document_are_named() {
+    let contact = |name: &str, n: usize| format!("{{\"email\":\"{name}{n}@acme.test\"}}");
+    let array =
+        |name: &str, count| (0..count).map(|n| contact(name, n)).collect::<Vec<_>>().join(",");
+    let (gone, bounced) = (array("gone", 3), array("bounced", 2));
+    let document = format!(
+        "{{\"unsubscribed\":[{gone}],\"bounced\":[{bounced}],\"more\":{{\"spam\":[\"s@acme.test\"]}},\
+         \"tags\":[\"a\"]}}"
+    );
+    let (found, csv) = imported(document.as_bytes());
+    assert_eq!((found.is_partial, csv.lines().count()), (true, 4));
+    assert_eq!(
+        found.part,
+        "key \"unsubscribed\" and not \"bounced\", \"more.spam\", with addresses too"
+    );
+    let (found, _) = imported(format!("{{\"users\":[{gone}],\"tags\":[\"a\"]}}").as_bytes());
+    assert_eq!((found.is_partial, found.part.as_str()), (false, "key \"users\""));
+}
+
+#[test]
+fn a_document_with_addresses_under_more_keys_than_are_read_says_so() {
+    let keys: Vec<String> = (0..1030).map(|n| format!("\"k{n}\":\"a{n}@acme.test\"")).collect();
+    let (found, _) = imported(format!("[\n{{{}}}\n]", keys.join(",")).as_bytes());
+    assert!(found.is_partial && found.part.contains("beyond the first 1024"), "{}", found.part);
+}
