@@ -41,7 +41,11 @@ impl RowPlan {
     /// Takes an address of a suppression list; `false` if the text holds none.
     pub(super) fn exclude(&mut self, address: &str) -> bool {
         let subject = Subject::parse(address);
-        self.excluded.insert(subject_hash(&subject));
+        // What is no address has a verdict of its own, in whatever column it stands. A run of before
+        // left it out.
+        if subject.address().is_some() || self.is_by_spelling {
+            self.excluded.insert(subject_hash(&subject));
+        }
         // Of two readings neither gets mail.
         if let Some(likely) = subject.likely() {
             self.excluded.insert(mailbox_hash(&likely.wire_utf8()));
@@ -219,6 +223,14 @@ mod tests {
         let asked = questions(list, &plan);
         let b = r#"Addresses(["b@acme.test"])"#;
         assert_eq!(asked, [r#"Excluded("a@acme.test")"#, b, b]);
+    }
+
+    #[test]
+    fn a_text_that_is_no_address_excludes_no_row() {
+        let mut plan = RowPlan::default();
+        assert!(!plan.exclude("acme.com") && !plan.excludes_any());
+        let asked = questions("email,n\nacme.com,1\na@acme.test,2\n", &plan);
+        assert_eq!(asked[0], r#"Addresses(["acme.com"])"#);
     }
 
     #[test]
