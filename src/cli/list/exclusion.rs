@@ -18,6 +18,12 @@ use crate::listfile::{Layout, ListFileError, Reader, ReaderOptions, Row, SNIFF};
 /// The number of columns that are named.
 const NAMED: usize = 5;
 
+/// The number of the first column, as no column is called: a name goes before a number.
+const FIRST_COLUMN: &str = "0000001";
+
+/// The fault of a list without an address.
+const NO_ADDRESS: &str = "no column holds an e-mail address: give a list with one in each row";
+
 /// The findings about a suppression list. `Display` says them to its owner.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ExclusionSummary {
@@ -38,7 +44,7 @@ pub(super) fn read_addresses(
     plan: &mut RowPlan,
 ) -> anyhow::Result<ExclusionSummary> {
     // Any column will do: every cell is looked at.
-    let column = Some("1".to_owned());
+    let column = Some(FIRST_COLUMN.to_owned());
     let options = ReaderOptions { is_imported, column, ..ReaderOptions::default() };
     let mut summary = ExclusionSummary::default();
     let Some(mut reader) = open(path, &options)? else { return Ok(summary) };
@@ -46,10 +52,7 @@ pub(super) fn read_addresses(
     while reader.read(&mut row)? {
         summary.take(reader.layout(), &row, plan)?;
     }
-    anyhow::ensure!(
-        summary.addresses > 0 || summary.without == 0,
-        "no column holds an e-mail address: give a list with one in each row"
-    );
+    anyhow::ensure!(summary.addresses > 0 || summary.without == 0, NO_ADDRESS);
     Ok(summary)
 }
 
@@ -81,6 +84,8 @@ fn open(
     match Reader::open(io::BufReader::new(file), options) {
         // Nobody has unsubscribed yet. A long one may have rows behind its blank lines.
         Err(ListFileError::Empty | ListFileError::HeaderOnly { .. }) if is_short => Ok(None),
+        // The first objects are empty. `--column` is for another list.
+        Err(ListFileError::UnknownColumn { .. }) => anyhow::bail!(NO_ADDRESS),
         opened => Ok(Some(opened?)),
     }
 }
@@ -198,6 +203,16 @@ mod tests {
         assert_eq!(left(&list, &four).1, [""; 0]);
         let list = "{\"emails\":[\"jane@acme.test\",\"bob@acme.test\"],\"cc\":{\"a\":\"carl@acme.test\"}}\n";
         assert_eq!(left(list, &four).1, ["dora@acme.test"]);
+    }
+
+    #[test]
+    fn a_list_is_read_whatever_its_columns_are_called() {
+        let list = "Email,1,1\njane@acme.test,bob@acme.test,x\n";
+        assert_eq!(left(list, &["jane@acme.test", "bob@acme.test"]).1, [""; 0]);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "{}\n{}\n").unwrap();
+        let error = read_addresses(file.path(), false, &mut RowPlan::default()).unwrap_err();
+        assert_eq!(error.to_string(), NO_ADDRESS);
     }
 
     #[test]
