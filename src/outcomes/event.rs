@@ -24,6 +24,9 @@ pub struct OutcomeEvent {
     /// The time at which the file that tells it was written, if it is one. Where neither time nor
     /// name is said, the same file tells the same event, and a later one the next.
     pub source_time: Option<SystemTime>,
+    /// The writing of the time that tells the event from the next one like it, where that is not
+    /// `at`; empty if the source states none.
+    pub(super) stamp: Option<String>,
     /// The server's or the vendor's words, cut.
     pub words: String,
     /// The kind of source: `bounce`, `postfix`, `ses` and the like.
@@ -112,6 +115,7 @@ impl OutcomeEvent {
             kind,
             at: None,
             source_time: None,
+            stamp: None,
             words: String::new(),
             source,
             event_id: None,

@@ -67,6 +67,8 @@ pub struct BounceMail {
     /// The mail's `Date`; where it lies before that of the message that came back, the time at which
     /// the mail reached us: no bounce is older than what it answers.
     pub date: Option<SystemTime>,
+    /// The mail's own `Date`, whatever it is.
+    pub stated: Option<SystemTime>,
     /// The mail's `Message-ID`, without brackets; `None` if it is too long to be one.
     pub message_id: Option<String>,
     /// The addresses that the mail was sent to: ours, and where a token of ours may stand.
@@ -86,6 +88,7 @@ pub fn read(classifier: &Classifier, mail: &[u8]) -> BounceMail {
     BounceMail {
         notices: reader.notices(),
         date: reader.date(),
+        stated: reader.stated_date(),
         message_id: message.message_id().filter(|id| id.len() <= MAX_MESSAGE_ID).map(str::to_owned),
         addressed_to: reader.addressed_to(),
     }
@@ -268,8 +271,12 @@ impl BounceReader<'_> {
         self.message.headers_raw().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v)
     }
 
+    fn stated_date(&self) -> Option<SystemTime> {
+        self.message.date().and_then(time)
+    }
+
     fn date(&self) -> Option<SystemTime> {
-        let stated = self.message.date().and_then(time);
+        let stated = self.stated_date();
         let returned = self.content.returned.as_ref().and_then(|returned| returned.date);
         if stated >= returned {
             return stated;

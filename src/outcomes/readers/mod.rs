@@ -15,6 +15,7 @@ use std::time::SystemTime;
 use super::bounce;
 use super::event::{EventProof, OutcomeEvent};
 use super::kind::OutcomeKind;
+use super::stored_outcome::milliseconds;
 use crate::smtp::Classifier;
 
 pub use time::from_text as parse_time;
@@ -122,6 +123,9 @@ pub fn read_mail(classifier: &Classifier, mail: &[u8]) -> ReadItem {
         };
     }
     let addressed_to: Arc<[String]> = read.addressed_to.into();
+    // A mail is the same one by its own date, however its time is reckoned.
+    let own_date = || read.stated.map_or_else(String::new, |at| milliseconds(at).to_string());
+    let stamp = (read.stated != read.date).then(own_date);
     let events = read.notices.iter().filter_map(|notice| {
         let address = notice.original.as_deref().or(notice.recipient.as_deref())?;
         let mut event = OutcomeEvent::new("bounce", address, notice.kind)
@@ -129,6 +133,7 @@ pub fn read_mail(classifier: &Classifier, mail: &[u8]) -> ReadItem {
             .saying(&notice.words)
             .named(read.message_id.clone());
         event.proof = EventProof::Mail(Arc::clone(&addressed_to));
+        event.stamp.clone_from(&stamp);
         event.tried = notice.recipient.clone();
         (notice.kind != OutcomeKind::NotABounce).then_some(event)
     });

@@ -358,6 +358,26 @@ fn the_events_of_one_mail_share_the_addresses_that_it_went_to() {
 }
 
 #[test]
+fn a_bounce_whose_clock_is_slow_is_known_again_by_its_own_date() {
+    let returned = "--b1\nContent-Type: message/rfc822\n\n\
+                    Date: Sat, 28 Nov 2026 08:59:00 +0000\nFrom: news@sender.test\n\
+                    To: ann@acme.test\nSubject: Hello\n\nHello\n--b1--\n";
+    for (date, own) in [("", None), ("Date: Wed, 28 Oct 2026 09:00:00 +0000\n", Some("2026-10-28"))]
+    {
+        let mail = format!(
+            "From: MAILER-DAEMON@mx.test\n{date}X-Failed-Recipients: ann@acme.test\n\
+             MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b1\n\n\
+             --b1\nContent-Type: text/plain\n\n550 5.1.1 no such user\n{returned}"
+        );
+        let read = events(read_mail(Classifier::builtin(), mail.as_bytes()));
+        assert_eq!(read[0].at, time::from_text("2026-11-28T08:59:00Z"), "{mail}");
+        let own = own.and_then(|day| time::from_text(&format!("{day}T09:00:00Z")));
+        let own = own.map_or_else(String::new, |at| milliseconds(at).to_string());
+        assert_eq!(read[0].stamp, Some(own), "{mail}");
+    }
+}
+
+#[test]
 fn other_documents_are_not_understood() {
     for json in ["{}", "[{\"a\":1}]", "3", "[[[[[[]]]]]]", "{\"email\":\"a@b.test\"}"] {
         let value = serde_json::from_str(json).unwrap();

@@ -68,6 +68,9 @@ fn is_judged(event: &OutcomeEvent) -> bool {
 
 /// The time that tells an event without a name from the next one like it.
 fn stamp(event: &OutcomeEvent, now: SystemTime) -> String {
+    if let Some(stamp) = &event.stamp {
+        return stamp.clone();
+    }
     // What holds for good is told once, and a mail is the same one however often it is read.
     let is_told_once = event.kind.is_opt_out() || matches!(event.proof, EventProof::Mail(_));
     match (event.at, event.source_time) {
@@ -160,6 +163,19 @@ mod tests {
         let mail = OutcomeEvent { proof, ..event("jane@acme.test", OutcomeKind::Gone) };
         let later = OutcomeEvent { source_time: Some(now()), ..mail.clone() };
         assert_eq!(row_at(&mail, now()).id, row_at(&later, now() + HOUR * 24).id);
+    }
+
+    #[test]
+    fn a_mail_is_the_same_one_however_its_time_is_reckoned() {
+        let proof = EventProof::Mail(["news@sender.test".to_owned()].into());
+        let mail = OutcomeEvent { proof, ..event("jane@acme.test", OutcomeKind::Gone) };
+        for own in [None, Some(now() - HOUR)] {
+            let before = OutcomeEvent { at: own, ..mail.clone() };
+            let stamp = own.map_or_else(String::new, |at| milliseconds(at).to_string());
+            let reckoned = OutcomeEvent { at: Some(now()), stamp: Some(stamp), ..mail.clone() };
+            assert_eq!(row_at(&reckoned, now()).id, row_at(&before, now()).id);
+            assert_eq!(row_at(&reckoned, now()).at, now());
+        }
     }
 
     #[test]
