@@ -26,7 +26,7 @@ pub struct OutcomeEvent {
     pub source_time: Option<SystemTime>,
     /// The writing of the time that tells the event from the next one like it, where that is not
     /// `at`; empty if the source states none.
-    pub(super) stamp: Option<String>,
+    pub stamp: Option<String>,
     /// The server's or the vendor's words, cut.
     pub words: String,
     /// The kind of source: `bounce`, `postfix`, `ses` and the like.

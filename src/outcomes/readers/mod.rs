@@ -15,7 +15,6 @@ use std::time::SystemTime;
 use super::bounce;
 use super::event::{EventProof, OutcomeEvent};
 use super::kind::OutcomeKind;
-use super::stored_outcome::milliseconds;
 use crate::smtp::Classifier;
 
 pub use time::from_text as parse_time;
@@ -124,7 +123,7 @@ pub fn read_mail(classifier: &Classifier, mail: &[u8]) -> ReadItem {
     }
     let addressed_to: Arc<[String]> = read.addressed_to.into();
     // A mail is the same one by its own date, however its time is reckoned.
-    let own_date = || read.stated.map_or_else(String::new, |at| milliseconds(at).to_string());
+    let own_date = || read.stated.map_or_else(String::new, milliseconds);
     let stamp = (read.stated != read.date).then(own_date);
     let events = read.notices.iter().filter_map(|notice| {
         let address = notice.original.as_deref().or(notice.recipient.as_deref())?;
@@ -138,6 +137,11 @@ pub fn read_mail(classifier: &Classifier, mail: &[u8]) -> ReadItem {
         (notice.kind != OutcomeKind::NotABounce).then_some(event)
     });
     ReadItem::Events(events.collect())
+}
+
+/// A time after 1970 in milliseconds, as text.
+fn milliseconds(at: SystemTime) -> String {
+    at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis().to_string()
 }
 
 #[cfg(test)]

@@ -372,7 +372,7 @@ fn a_bounce_whose_clock_is_slow_is_known_again_by_its_own_date() {
         let read = events(read_mail(Classifier::builtin(), mail.as_bytes()));
         assert_eq!(read[0].at, time::from_text("2026-11-28T08:59:00Z"), "{mail}");
         let own = own.and_then(|day| time::from_text(&format!("{day}T09:00:00Z")));
-        let own = own.map_or_else(String::new, |at| milliseconds(at).to_string());
+        let own = own.map_or_else(String::new, milliseconds);
         assert_eq!(read[0].stamp, Some(own), "{mail}");
     }
 }
