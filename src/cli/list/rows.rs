@@ -41,8 +41,8 @@ impl RowPlan {
     /// Takes an address of a suppression list; `false` if the text holds none.
     pub(super) fn exclude(&mut self, address: &str) -> bool {
         let subject = Subject::parse(address);
-        // What is no address has a verdict of its own, in whatever column it stands. A run of before
-        // left it out.
+        // What is no address has a verdict of its own, in whatever column it stands. A run of an
+        // older version left it out.
         if subject.address().is_some() || self.is_by_spelling {
             self.excluded.insert(subject_hash(&subject));
         }

@@ -69,8 +69,8 @@ impl EventTable {
     fn several(&self, line: &str) -> Option<Vec<OutcomeEvent>> {
         let pieces = line.split([',', ';', '\t']).filter(|piece| !piece.trim().is_empty());
         let (named, others): (Vec<&str>, Vec<&str>) = pieces.partition(|it| it.contains('@'));
-        // Who wants no mail must get none, whatever stands beside the address. That mail came back is
-        // said of one mailbox: the one beside it may be the account manager's, and a good one.
+        // Who wants no mail must get none, whatever stands beside the address. That mail came back
+        // is said of one mailbox: the one beside it may be the account manager's, and a good one.
         let kind = self.default_kind;
         let is_of_one = kind.is_bounce() || !others.is_empty();
         if named.len() < 2 || is_of_one && !kind.is_opt_out() {
