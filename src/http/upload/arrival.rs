@@ -6,7 +6,6 @@ use std::sync::Arc;
 use http_body_util::BodyExt as _;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc};
-use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::form::{ListForm, UploadBody};
@@ -44,8 +43,6 @@ pub(super) struct ListArrival {
     pub(super) messages: MessageSender,
     /// The list, once it was read.
     pub(super) read: Arc<Mutex<Option<ReceivedList>>>,
-    /// Cancelled when the caller has gone.
-    pub(super) caller: CancellationToken,
 }
 
 impl ListArrival {
@@ -75,10 +72,6 @@ impl ListArrival {
                 while let Some(frame) = arrives(body.frame()).await? {
                     let data = frame?.into_data().unwrap_or_default();
                     spool = spool.push(data).await?;
-                }
-                // A body whose connection is dropped ends like one that is whole.
-                if self.caller.is_cancelled() {
-                    return Err(Status::cancelled("the caller has gone; send the list again"));
                 }
                 (request, spool.finish().await?)
             }

@@ -22,7 +22,6 @@ use http::request::Parts;
 use parking_lot::Mutex;
 use prost::Message as _;
 use tokio::sync::{Semaphore, mpsc};
-use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::body::Body;
 
@@ -65,7 +64,6 @@ pub(crate) struct ListUploads {
 pub(crate) struct ListUpload {
     store: UploadStore,
     read: Arc<Mutex<Option<ReceivedList>>>,
-    caller: CancellationToken,
 }
 
 /// The messages of the call, made while they are read.
@@ -117,15 +115,12 @@ impl ListUploads {
 
     fn messages(&self, source: UploadSource) -> (Body, ListUpload) {
         let (sender, messages) = mpsc::channel(AHEAD);
-        let caller = CancellationToken::new();
-        let upload =
-            ListUpload { store: self.store.clone(), read: Arc::default(), caller: caller.clone() };
+        let upload = ListUpload { store: self.store.clone(), read: Arc::default() };
         let arrival = ListArrival {
             store: self.store.clone(),
             conversions: Arc::clone(&self.conversions),
             messages: MessageSender(sender),
             read: Arc::clone(&upload.read),
-            caller,
         };
         let messages = UploadMessages { arrival: Some(arrival.run(source).boxed()), messages };
         let frames = http_body_util::StreamBody::new(messages.into_frames());
@@ -155,12 +150,6 @@ impl UploadMessages {
 }
 
 impl ListUpload {
-    /// To be cancelled when the caller goes away: what came of its file is then not taken for all
-    /// of it.
-    pub(super) fn caller(&self) -> CancellationToken {
-        self.caller.clone()
-    }
-
     /// The answer as JSON, given that of the call.
     pub(super) async fn finish(self, octets: &[u8]) -> Result<Vec<u8>, Status> {
         let internal = |error: String| Status::internal(error);
