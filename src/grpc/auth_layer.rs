@@ -74,7 +74,7 @@ impl CallGate {
         if request.uri().path().starts_with(HEALTH) {
             return self.admit_health(request.uri().path(), peer);
         }
-        if peer.calls.are_for_health() {
+        if peer.calls.end_if_kept() {
             return Err(refusal::overloaded("connections"));
         }
         if is_hook(request) {

@@ -99,10 +99,14 @@ impl PeerCalls {
         }
     }
 
-    /// `true` on a connection from this machine for which there was no room but that which is kept
-    /// for calls for the health.
-    pub(super) fn are_for_health(&self) -> bool {
-        self.0.newcomer.is_kept()
+    /// Ends a connection from this machine for which there was no room but that which is kept for
+    /// calls for the health, so that no proxy takes it for one that is free; `true` if it is one.
+    pub(super) fn end_if_kept(&self) -> bool {
+        let newcomer = &self.0.newcomer;
+        if newcomer.is_kept() {
+            newcomer.evicted().cancel();
+        }
+        newcomer.is_kept()
     }
 
     /// Counts a check of the health; `None` if there are enough of them.

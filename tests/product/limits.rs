@@ -216,8 +216,17 @@ async fn hold(product: &Product) -> Result<impl Sized + use<>, tonic::Status> {
 
 #[tokio::test]
 async fn connections_beyond_the_limit_are_closed_and_this_machine_may_ask_for_the_health() {
-    let product = limited(|config| config.server.limits.connections = 2).await;
+    let product = limited(|config| {
+        config.server.limits.connections = 2;
+        config.server.limits.handshake_timeout = TIME_LIMIT * 10;
+    })
+    .await;
     let held = [hold(&product).await.unwrap(), hold(&product).await.unwrap()];
+    let mut refused = TcpStream::connect(product.address).await.unwrap();
+    let call = b"POST /v1/addresses:verify HTTP/1.1\r\nhost: localhost\r\n\
+                 content-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+    refused.write_all(call).await.unwrap();
+    closed(&mut refused).await;
     let mut held_beyond = Vec::new();
     for _ in 0..20 {
         // They stay, as those of a proxy do, and are refused what is not the health.
