@@ -22,8 +22,11 @@ use crate::batch::Batches;
 
 /// The layer that takes JSON over HTTP and gRPC-Web beside gRPC.
 #[derive(Clone)]
-pub struct HttpLayer {
-    translation: Arc<Translation>,
+pub struct HttpLayer(Arc<HttpParts>);
+
+/// What all services of a layer share: the transport clones them for each request.
+struct HttpParts {
+    translation: Translation,
     batches: Batches,
 }
 
@@ -33,7 +36,7 @@ impl HttpLayer {
     #[must_use]
     pub fn new(config: &Config, limits: BodyLimits, guard: BrowserGuard, batches: Batches) -> Self {
         let translation = Translation::new(config, limits, guard, batches.uploads());
-        Self { translation: Arc::new(translation), batches }
+        Self(Arc::new(HttpParts { translation, batches }))
     }
 }
 
@@ -41,16 +44,14 @@ impl<S> Layer<S> for HttpLayer {
     type Service = HttpService<S>;
 
     fn layer(&self, inner: S) -> HttpService<S> {
-        let (translation, batches) = (Arc::clone(&self.translation), self.batches.clone());
-        HttpService { translation, batches, inner }
+        HttpService { parts: Arc::clone(&self.0), inner }
     }
 }
 
 /// The inner services, reached by gRPC, gRPC-Web and JSON.
 #[derive(Clone)]
 pub struct HttpService<S> {
-    translation: Arc<Translation>,
-    batches: Batches,
+    parts: Arc<HttpParts>,
     inner: S,
 }
 
@@ -73,19 +74,19 @@ where
         let protocol = Protocol::of(&request);
         // No web page sends gRPC over HTTP/2: browsers speak it over TLS alone, which checks names.
         let is_grpc = protocol == Protocol::Grpc && request.version() == Version::HTTP_2;
-        if !self.translation.is_on || is_grpc {
+        if !self.parts.translation.is_on || is_grpc {
             return Either::Left(self.inner.call(request));
         }
         // A mail service calls by any name, and from no browser: its signature lets it in.
-        let is_hook = protocol == Protocol::Json && self.translation.is_hook(&request);
-        let guarded = if is_hook { Ok(request) } else { self.translation.guard(request) };
+        let is_hook = protocol == Protocol::Json && self.parts.translation.is_hook(&request);
+        let guarded = if is_hook { Ok(request) } else { self.parts.translation.guard(request) };
         let (request, plan) = match (guarded, protocol) {
             (Ok(request), Protocol::Grpc) => return Either::Left(self.inner.call(request)),
             (Ok(request), Protocol::GrpcWeb) => {
                 let web = GrpcWebLayer::new().layer(self.inner.clone());
                 return Either::Right(web.oneshot(request).boxed());
             }
-            (Ok(request), Protocol::Json) => self.translation.plan(request),
+            (Ok(request), Protocol::Json) => self.parts.translation.plan(request),
             (Err(refused), _) => *refused,
         };
         // A list that is whole is accepted also when its caller goes away, and is kept then too.
@@ -95,7 +96,7 @@ where
         if !is_upload {
             return Either::Right(answered.boxed());
         }
-        let batches = self.batches.clone();
+        let batches = self.parts.batches.clone();
         let finished = async move {
             let broken = || Ok(response::error(&Status::internal("the upload broke")));
             batches.run_to_end(answered).await.unwrap_or_else(broken)
