@@ -3,7 +3,6 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use http_body_util::BodyExt as _;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc};
 use tonic::Status;
@@ -12,7 +11,7 @@ use super::form::{ListForm, UploadBody};
 use super::message_sender::MessageSender;
 use super::parse;
 use super::reading::{self, ArrivedList};
-use super::spool::{SpoolWriter, arrives, signs_of_life};
+use super::spool::{SpoolWriter, signs_of_life};
 use crate::batch::uploads::{SpoolFile, UploadStore};
 use crate::http::bad_request::BadRequest;
 use crate::proto::upload_batch_request::Part;
@@ -65,12 +64,11 @@ impl ListArrival {
 
     async fn take(&self, source: UploadBody, parameters: String) -> Result<(), Status> {
         let (request, spool) = match source {
-            UploadBody::File(mut body) => {
+            UploadBody::File(mut file) => {
                 let request = parse(&parameters).map_err(bad)?;
                 self.messages.send(Part::Spec(spec(&request))).await?;
                 let mut spool = self.begin_spool().await?;
-                while let Some(frame) = arrives(body.frame()).await? {
-                    let data = frame?.into_data().unwrap_or_default();
+                while let Some(data) = file.next().await? {
                     spool = spool.push(data).await?;
                 }
                 (request, spool.finish().await?)

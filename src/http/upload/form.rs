@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use http::Version;
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use multer::{Field, Multipart};
 use tonic::Status;
@@ -26,16 +28,44 @@ const MOST_FIELDS: usize = 32;
 /// The body of an upload.
 pub(super) enum UploadBody {
     /// The file itself.
-    File(Body),
+    File(FileBody),
     /// A form with the file in it (RFC 7578).
     Form(Box<ListForm>),
 }
 
+/// The body of a request that is the file itself.
+pub(super) struct FileBody {
+    body: Body,
+    version: Version,
+}
+
+impl FileBody {
+    /// The octets that come next; `None` at the end of the file.
+    ///
+    /// # Errors
+    ///
+    /// If the file broke off. HTTP/2 may end a request with a reset that names no error (RFC 9113
+    /// section 7), which proxies send for callers that have gone: the body just ends.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        if let Some(frame) = arrives(self.body.frame()).await? {
+            return Ok(Some(frame?.into_data().unwrap_or_default()));
+        }
+        if self.version == Version::HTTP_2 && !self.body.is_end_stream() {
+            return Err(Status::cancelled("the file broke off; send the list again"));
+        }
+        Ok(None)
+    }
+}
+
 impl UploadBody {
-    pub(super) fn new(content_type: &str, body: Body) -> Result<Self, BadRequest> {
+    pub(super) fn new(
+        content_type: &str,
+        body: Body,
+        version: Version,
+    ) -> Result<Self, BadRequest> {
         let kind = content_type.split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case("multipart/form-data") {
-            return Ok(Self::File(body));
+            return Ok(Self::File(FileBody { body, version }));
         }
         let boundary = multer::parse_boundary(content_type)
             .map_err(|_| BadRequest::new("", "the form's content type names no boundary"))?;

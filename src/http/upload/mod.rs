@@ -87,7 +87,7 @@ impl ListUploads {
         // Refused before anything is read.
         parse(&parameters)?;
         let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let source = UploadBody::new(content_type.unwrap_or_default(), body)?;
+        let source = UploadBody::new(content_type.unwrap_or_default(), body, parts.version)?;
         Ok(self.messages(UploadSource::Body(source, parameters)))
     }
 

@@ -1,9 +1,11 @@
 //! List files as they are: uploaded, verified, and downloaded with the results beside their rows.
 
 use std::io::Cursor;
+use std::time::Duration;
 
 use mailvet::listfile::import::{Container, ImportLimits};
 use mailvet::listfile::{Reader, ReaderOptions, Row, WorkbookWriter};
+use mailvet::proto::ListBatchesRequest;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -280,5 +282,47 @@ async fn an_upload_is_counted_as_its_callers_addresses_and_nobody_elses_list_is_
     assert_eq!(answer.status, 429, "{answer:?}");
     assert!(answer.header("retry-after").is_some() || answer.body.contains("ADDRESSES_PER_DAY"));
     nothing_is_left(&product).await;
+    product.stop().await;
+}
+
+/// A frame of HTTP/2 on the first stream (RFC 9113 section 4.1).
+fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags, 0, 0, 0, 1], payload].concat()
+}
+
+#[tokio::test]
+async fn a_list_whose_stream_is_reset_without_an_error_is_accepted_in_no_part() {
+    let product = Product::start().await;
+    // Fields without a table and without Huffman's code (RFC 7541 section 6.2.2).
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/v1/batches:upload?filename=a.csv"),
+        (":authority", "localhost"),
+        ("content-type", "text/csv"),
+    ];
+    let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    let head = fields.map(|(name, value)| [&[0][..], &text(name), &text(value)].concat()).concat();
+    let mut stream = TcpStream::connect(product.address).await.unwrap();
+    let begun = [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec(),
+        frame(1, 4, &head),
+        frame(0, 0, b"email\njane.doe@acme.test\nnobody@ac"),
+    ];
+    stream.write_all(&begun.concat()).await.unwrap();
+    let batches = async |count: usize| {
+        let mut client = product.batch_client().await;
+        loop {
+            let listed = client.list_batches(ListBatchesRequest::default()).await.unwrap();
+            if listed.into_inner().batches.len() == count {
+                break;
+            }
+        }
+    };
+    batches(1).await;
+    stream.write_all(&frame(3, 0, &[0; 4])).await.unwrap();
+    let none = tokio::time::timeout(Duration::from_secs(60), batches(0)).await;
+    none.expect("what came of the list is no list");
     product.stop().await;
 }
