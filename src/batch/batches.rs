@@ -102,14 +102,33 @@ impl Batches {
     }
 
     /// Makes a batch that takes rows, or finds the one of the same owner and request id: if that
-    /// one is still receiving, its upload goes on at row [`Progress::rows`].
+    /// one is still receiving, its upload goes on at row [`Progress::rows`]. A new one with a
+    /// request id stays though its caller goes away meanwhile: a second call may have it by then.
     ///
     /// # Errors
     /// As [`Queue::submit`]; [`QueueError::OtherRequest`] when the first request under this id had
     /// other options; [`QueueError::TooManyBatches`] and [`QueueError::TooManyBytes`].
     pub async fn submit(&self, spec: Spec) -> Result<SubmittedBatch, QueueError> {
+        let outlives_caller = spec.request_id.is_some();
+        self.make_or_find(spec, outlives_caller).await
+    }
+
+    /// Makes a batch for a list whose rows come in the same call, or finds one. A new one is
+    /// discarded if its caller goes away meanwhile: no other call can bring the rest of its rows.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn submit_upload(&self, spec: Spec) -> Result<SubmittedBatch, QueueError> {
+        self.make_or_find(spec, false).await
+    }
+
+    async fn make_or_find(
+        &self,
+        spec: Spec,
+        outlives_caller: bool,
+    ) -> Result<SubmittedBatch, QueueError> {
         let (batches, asked) = (self.clone(), spec.clone());
-        let made = self.run_to_end(async move { batches.make(spec).await }).await;
+        let made = self.run_to_end(async move { batches.make(spec, outlives_caller).await }).await;
         let (submission, mut unkept) = made.ok_or_else(|| QueueError::Broken {
             place: "this process".to_owned(),
             reason: "the submission broke; the log says how".to_owned(),
@@ -124,16 +143,23 @@ impl Batches {
         Ok(submission)
     }
 
-    /// Makes a batch, or finds one. A new one that is refused, or whose caller went away meanwhile,
-    /// is discarded when the store is done with it: a discard that overtook it would find nothing.
-    async fn make(&self, spec: Spec) -> Result<(SubmittedBatch, UnkeptBatch), QueueError> {
+    /// Makes a batch, or finds one. A new one that is refused is discarded when the store is done
+    /// with it, since a discard that overtook it would find nothing; so is one whose caller went
+    /// away meanwhile, unless it outlives its caller.
+    async fn make(
+        &self,
+        spec: Spec,
+        outlives_caller: bool,
+    ) -> Result<(SubmittedBatch, UnkeptBatch), QueueError> {
         let (queue, now) = (&self.context.queue, self.context.clock.now());
         let (id, owner) = (BatchId::new(now), spec.owner.clone());
         let mut unkept = UnkeptBatch::new(Arc::clone(queue), self.tasks.clone(), id.clone());
         let submission = queue.submit(id, spec, now).await;
-        if matches!(submission, Ok(SubmittedBatch::New(_))) {
+        let is_new = matches!(submission, Ok(SubmittedBatch::New(_)));
+        if is_new {
             limits::may_keep_another(&**queue, &self.context.config, &owner).await?;
-        } else {
+        }
+        if outlives_caller || !is_new {
             unkept.keep();
         }
         Ok((submission?, unkept))

@@ -168,4 +168,37 @@ async fn a_batch_whose_caller_leaves_is_discarded_once_the_store_is_done_with_it
     assert!(tokio::time::timeout(MINUTE / 2, submitting).await.is_err(), "its caller goes away");
     tokio::time::sleep(MINUTE).await;
     assert_eq!(*room.queue.discards.lock(), [true], "one that is there");
+    // With a request id too, if its rows come in the call that broke off.
+    let spec = Spec { request_id: Some("r".to_owned()), ..spec(BatchOptions::default()) };
+    let uploading = room.batches.submit_upload(spec);
+    assert!(tokio::time::timeout(MINUTE / 2, uploading).await.is_err(), "its caller goes away");
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(*room.queue.discards.lock(), [true, true], "both were there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_a_second_call_got_by_its_request_id_outlives_the_caller_of_the_first() {
+    let room = Room::open(&[], Config::default());
+    *room.queue.usage_delay.lock() = MINUTE;
+    let spec = Spec { request_id: Some("r".to_owned()), ..spec(BatchOptions::default()) };
+    let first = room.batches.submit(spec.clone());
+    assert!(tokio::time::timeout(MINUTE / 2, first).await.is_err(), "its caller goes away");
+    let SubmittedBatch::Known(batch) = room.batches.submit(spec).await.unwrap() else { panic!() };
+    let page = [IncomingRow::new(Subject::parse("jane@a.example"))];
+    room.batches.append(&batch.id, Some(0), page).await.unwrap();
+    tokio::time::sleep(MINUTE).await;
+    assert!(room.queue.discards.lock().is_empty(), "the second call goes on with it");
+    assert_eq!(room.batches.seal(&batch.id).await.unwrap().progress.rows, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_with_a_request_id_that_is_one_too_many_is_discarded_without_its_caller_too() {
+    let room = Room::open(&[], Config { batches_per_caller: 1, ..Config::default() });
+    room.batches.submit(spec(BatchOptions::default())).await.unwrap();
+    *room.queue.usage_delay.lock() = MINUTE;
+    let spec = Spec { request_id: Some("r".to_owned()), ..spec(BatchOptions::default()) };
+    let second = room.batches.submit(spec);
+    assert!(tokio::time::timeout(MINUTE / 2, second).await.is_err(), "its caller goes away");
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(*room.queue.discards.lock(), [true], "it was refused");
 }

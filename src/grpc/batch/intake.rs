@@ -30,7 +30,8 @@ impl BatchHandler {
         let Some(Part::Spec(spec)) = next(&mut inbound, &self.shutdown).await? else {
             return Err(bad("spec", "is missing; send it first, before the addresses"));
         };
-        match self.create(caller, spec).await? {
+        let submission = self.batches.submit_upload(self.spec(caller, spec)?).await;
+        match submission.map_err(|error| request::queue_status(&error))? {
             SubmittedBatch::Known(batch) if batch.state == State::Receiving => {
                 Err(Status::aborted(
                     "the batch of this request_id is still being sent; wait for it, or use another",
@@ -51,14 +52,18 @@ impl BatchHandler {
     pub(super) async fn create(
         &self,
         caller: &Caller,
-        mut spec: proto::BatchSpec,
+        spec: proto::BatchSpec,
     ) -> Result<SubmittedBatch, Status> {
+        let submission = self.batches.submit(self.spec(caller, spec)?).await;
+        submission.map_err(|error| request::queue_status(&error))
+    }
+
+    /// Checks the description of a batch, with the callback that this caller may have.
+    fn spec(&self, caller: &Caller, mut spec: proto::BatchSpec) -> Result<Spec, Status> {
         let asked = spec.callback.take();
         let callback = callbacks::callback(&caller.name, asked, self.callbacks.as_ref())?;
         let spec = request::spec(spec, caller.name.to_string()).map_err(BadField::into_status)?;
-        let spec = Spec { callback, ..spec };
-        let submission = self.batches.submit(spec).await;
-        submission.map_err(|error| request::queue_status(&error))
+        Ok(Spec { callback, ..spec })
     }
 
     /// Appends those of the rows that are not there yet; returns the number of rows then there.

@@ -29,6 +29,8 @@ pub(crate) struct MemoryQueue {
     pub(crate) delay: Mutex<Duration>,
     /// Time that it takes to make a batch.
     pub(crate) submit_delay: Mutex<Duration>,
+    /// Time that it takes to tell what a caller keeps.
+    pub(crate) usage_delay: Mutex<Duration>,
     /// `true`: no batch can be made.
     pub(crate) is_away: Mutex<bool>,
     /// For each batch that was to be discarded whether it was there.
@@ -124,6 +126,10 @@ impl Queue for MemoryQueue {
     }
 
     async fn usage(&self, owner: &str) -> Result<Usage, QueueError> {
+        let delay = *self.usage_delay.lock();
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
         let inner = self.lock();
         let of_owner = inner.batches.values().filter(|kept| kept.batch.spec.owner == owner);
         let bytes = |kept: &MemoryBatch| -> u64 {
