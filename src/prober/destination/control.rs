@@ -37,10 +37,10 @@ impl<T> Destination<T> {
         memory: &mut Memory,
     ) {
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
-        let name = lane.catch_all_name(&planned.domain, context);
         let Some(queue) = lane.domain(&planned.domain) else { return };
         queue.accepted |= answers.iter().flatten().any(RecipientAnswer::is_accepted);
-        let is_certain = memory.catch_all(&name, context.at) != Some(CatchAllState::Yes);
+        let known = context.catch_all(&planned.domain, queue.is_backup, memory);
+        let is_certain = known != Some(CatchAllState::Yes);
         let refused = planned.jobs.iter().zip(answers).any(|(job, answer)| {
             let believed = is_certain || self.jobs.get(job).is_some_and(|job| job.doubted);
             let is_refused =
@@ -61,11 +61,11 @@ impl<T> Destination<T> {
         memory: &mut Memory,
     ) {
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return };
-        let name = lane.catch_all_name(domain, context);
-        if self.draining || memory.catch_all(&name, context.at).is_some() {
+        let Some(queue) = lane.domain(domain) else { return };
+        if self.draining || context.catch_all(domain, queue.is_backup, memory).is_some() {
             return;
         }
-        if lane.domain(domain).is_some_and(|queue| queue.control == ControlState::NotNeeded) {
+        if queue.control == ControlState::NotNeeded {
             lane.set_control(domain, ControlState::Due);
         }
     }
@@ -148,11 +148,10 @@ impl<T> Destination<T> {
     ) -> bool {
         let accepted = answer.is_accepted();
         let Some(lane) = self.lanes.get_mut(context.exchanger) else { return false };
-        let name = lane.catch_all_name(domain, context);
-        let contradicts = (accepted || is_unknown_user(answer))
-            && memory.was_catch_all(&name) == Some(!accepted)
-            && !self.draining;
         let Some(queue) = lane.domain(domain) else { return false };
+        let contradicts = (accepted || is_unknown_user(answer))
+            && context.was_catch_all(domain, queue.is_backup, memory) == Some(!accepted)
+            && !self.draining;
         if !contradicts || queue.doubted.is_some() || queue.awaiting.is_empty() {
             return false;
         }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crate::address::DomainName;
 use crate::prober::lane::SessionId;
-use crate::prober::memory::catch_all_name;
+use crate::prober::memory::{CatchAllState, Memory, catch_all_name};
 use crate::smtp::{Observation, RecipientAnswer, TranscriptLine};
 
 /// See the module.
@@ -30,6 +30,38 @@ impl ReplyContext<'_> {
             Some(address) if self.stale => DomainName::from_ascii(&format!("{name}/{address}")),
             _ => name,
         }
+    }
+
+    /// What is known of `domain` here, or else that it accepts everything: a stranger at an expired
+    /// address must not hide that. Where it tells recipients apart, that proves nothing of a
+    /// stranger.
+    pub(super) fn catch_all(
+        &self,
+        domain: &DomainName,
+        is_backup: bool,
+        memory: &mut Memory,
+    ) -> Option<CatchAllState> {
+        let here = memory.catch_all(&self.catch_all_name(domain, is_backup), self.at);
+        if here.is_some() || !self.stale {
+            return here;
+        }
+        let name = catch_all_name(domain, self.exchanger, is_backup);
+        memory.catch_all(&name, self.at).filter(|known| *known == CatchAllState::Yes)
+    }
+
+    /// The last thing that `domain` showed for certain, here or else where its address was known to
+    /// be its own.
+    pub(super) fn was_catch_all(
+        &self,
+        domain: &DomainName,
+        is_backup: bool,
+        memory: &mut Memory,
+    ) -> Option<bool> {
+        let here = memory.was_catch_all(&self.catch_all_name(domain, is_backup));
+        if here.is_some() || !self.stale {
+            return here;
+        }
+        memory.was_catch_all(&catch_all_name(domain, self.exchanger, is_backup))
     }
 
     pub(super) fn observation(&self, answer: RecipientAnswer) -> Observation {

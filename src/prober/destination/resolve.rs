@@ -19,6 +19,10 @@ impl<T> Submission<T> {
     fn catch_all_name(&self, context: &ReplyContext<'_>) -> DomainName {
         context.catch_all_name(&self.domain, self.backup)
     }
+
+    fn catch_all(&self, context: &ReplyContext<'_>, memory: &mut Memory) -> Option<CatchAllState> {
+        context.catch_all(&self.domain, self.backup, memory)
+    }
 }
 
 impl<T> LaneJob<T> {
@@ -58,8 +62,7 @@ impl<T> Destination<T> {
             return false;
         }
         let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.doubted) else { return false };
-        let name = job.asked.catch_all_name(context);
-        job.doubted = memory.catch_all(&name, context.at) == Some(CatchAllState::Yes);
+        job.doubted = job.asked.catch_all(context, memory) == Some(CatchAllState::Yes);
         job.doubted
     }
 
@@ -76,7 +79,7 @@ impl<T> Destination<T> {
         let wanted = (answer.is_accepted() && job.asked.test_catch_all) || bare;
         let name = job.asked.catch_all_name(context);
         let known = if job.asked.test_catch_all || bare {
-            memory.catch_all(&name, context.at)
+            job.asked.catch_all(context, memory)
         } else {
             None
         };

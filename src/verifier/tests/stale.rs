@@ -146,3 +146,18 @@ async fn a_host_at_an_expired_address_shows_nothing_of_a_domain_that_accepts_eve
     let accepted = bench.verify("user1@a.example", &tested).await;
     assert_eq!(accepted.judgement.reason, Reason::CatchAll);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_known_of_a_domain_that_accepts_everybody_counts_at_an_expired_address() {
+    let bench = Bench::new(Rules { catch_all: true, ..leisurely() });
+    let tested = || Options { test_catch_all: true, ..bench.within(30) };
+    let accepted = bench.verify("any@a.example", &tested()).await;
+    assert_eq!(accepted.judgement.reason, Reason::CatchAll);
+    tokio::time::sleep(Duration::from_secs(2 * 3600)).await;
+    // The control recipient was the second unknown one; refused are the odd ones.
+    bench.world.host(MX, Rules { unknown_alternates: true, ..leisurely() });
+    bench.world.slow_hosts(Duration::from_millis(3700));
+    let doubted = bench.verify("gone@a.example", &tested()).await;
+    assert_eq!(doubted.judgement.reason, Reason::CatchAll);
+    assert_eq!(bench.named()[2..], ["gone@a.example", "gone@a.example"]);
+}
