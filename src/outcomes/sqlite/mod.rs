@@ -15,6 +15,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use tokio::sync::Semaphore;
 
 use super::accuracy::OutcomeTallies;
 use super::address_key::{AddressDigests, AddressKey};
@@ -39,6 +40,8 @@ struct OutcomeFile {
     fingerprint: Digest,
     reader: Mutex<Connection>,
     writer: Mutex<Connection>,
+    /// Lets one domain at a time be counted: each count sorts in memory.
+    counting: Arc<Semaphore>,
 }
 
 impl SqliteOutcomes {
@@ -84,7 +87,8 @@ impl SqliteOutcomes {
         let fingerprint = schema::fingerprint(&mut writer, key.fingerprint())
             .map_err(|error| OutcomeStoreError::of_database(&path.display(), &error))?;
         let (path, reader, writer) = (path.to_owned(), Mutex::new(reader), Mutex::new(writer));
-        let file = OutcomeFile { path, key_file, fingerprint, reader, writer };
+        let counting = Arc::new(Semaphore::new(1));
+        let file = OutcomeFile { path, key_file, fingerprint, reader, writer, counting };
         // Under another key no address is found, and who opted out is written to again.
         file.check(&key)?;
         Ok(Self(Arc::new(file)))
@@ -186,8 +190,12 @@ impl OutcomeTable for SqliteOutcomes {
         since: SystemTime,
     ) -> Result<Vec<(OutcomeKind, u64)>, OutcomeStoreError> {
         let (file, domain) = (Arc::clone(&self.0), domain.to_owned());
+        let turn = Arc::clone(&file.counting).acquire_owned().await;
+        let turn = turn.map_err(|_| OutcomeStoreError::Stopped)?;
         let count = move || {
-            let counted = tally::count_domain(&file.path, &domain, since);
+            let counted = tally::count_domain(&file.path, &domain, since, tally::MOST_COUNTED);
+            // Not before: a caller who hangs up does not end the count.
+            drop(turn);
             counted.map_err(|error| file.failed(&error))
         };
         blocking(count).await?

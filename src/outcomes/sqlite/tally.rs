@@ -28,23 +28,30 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Numbers of a domain's outcomes since that time, by kind. Several sources tell of one mail: of
-/// each mailbox, kind and day the source counts that tells the most.
+/// The most outcomes of one domain that are counted: nothing else bounds what is sorted in memory,
+/// and so many tell how mail to a domain fares.
+pub(super) const MOST_COUNTED: u32 = 1_000_000;
+
+/// Numbers of a domain's outcomes since that time, by kind, of the latest `most`. Several sources
+/// tell of one mail: of each mailbox, kind and day the source counts that tells the most.
 pub(super) fn count_domain(
     path: &Path,
     domain: &str,
     since: SystemTime,
+    most: u32,
 ) -> rusqlite::Result<Vec<(OutcomeKind, u64)>> {
     let connection = open(path)?;
     let mut counts = connection.prepare(
         "SELECT kind, sum(most) FROM (
              SELECT kind, max(told) AS most FROM (
-                 SELECT kind, mailbox, at / 86400000 AS day, count(*) AS told FROM outcomes
-                 WHERE domain = ? AND at > ? GROUP BY kind, mailbox, day, source)
+                 SELECT kind, mailbox, at / 86400000 AS day, count(*) AS told FROM (
+                     SELECT kind, mailbox, at, source FROM outcomes
+                     WHERE domain = ? AND at > ? ORDER BY at DESC LIMIT ?)
+                 GROUP BY kind, mailbox, day, source)
              GROUP BY kind, mailbox, day)
          GROUP BY kind",
     )?;
-    let counts = counts.query_map(params![domain, milliseconds(since)], |row| {
+    let counts = counts.query_map(params![domain, milliseconds(since), most], |row| {
         let (kind, count): (String, i64) = (row.get(0)?, row.get(1)?);
         Ok((OutcomeKind::from_name(&kind).unwrap_or(OutcomeKind::Unknown), unsigned(count)))
     });

@@ -1,6 +1,7 @@
 //! Claims about the file alone.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use super::*;
 use crate::outcomes::{Config, OutcomeEvent, OutcomeStore};
@@ -145,4 +146,36 @@ async fn counts_need_no_place_for_temporary_files() {
     let connection = tally::open(&path).unwrap();
     let place: i64 = connection.query_row("PRAGMA temp_store", [], |row| row.get(0)).unwrap();
     assert_eq!(place, 2, "in memory");
+}
+
+#[tokio::test]
+async fn of_a_domain_with_more_outcomes_than_are_counted_the_latest_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder);
+    let store = OutcomeStore::open(&path, &Config::default()).await.unwrap();
+    let day = |number: u32| SystemTime::UNIX_EPOCH + Duration::from_secs(24 * 60 * 60) * number;
+    let kinds = [OutcomeKind::Gone, OutcomeKind::Delivered, OutcomeKind::Delivered];
+    let events = kinds.into_iter().zip(1..).map(|(kind, number)| {
+        OutcomeEvent::new("ses", &format!("u{number}@acme.test"), kind).at(Some(day(number)))
+    });
+    store.add(events.collect(), false, day(9)).await.unwrap();
+    let count = |most| tally::count_domain(&path, "acme.test", day(0), most).unwrap();
+    assert_eq!(count(2), [(OutcomeKind::Delivered, 2)]);
+    assert_eq!(count(3), [(OutcomeKind::Delivered, 2), (OutcomeKind::Gone, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_domain_at_a_time_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder);
+    OutcomeStore::open(&path, &Config::default()).await.unwrap();
+    let table = SqliteOutcomes::open(&path, None).unwrap();
+    let count = || {
+        let count = table.count("acme.test", SystemTime::UNIX_EPOCH);
+        tokio::time::timeout(Duration::from_secs(1), count)
+    };
+    let turn = table.0.counting.try_acquire().unwrap();
+    assert!(count().await.is_err());
+    drop(turn);
+    assert!(count().await.unwrap().unwrap().is_empty());
 }
