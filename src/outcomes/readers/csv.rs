@@ -64,16 +64,14 @@ impl EventTable {
         })
     }
 
-    /// The events of a line of a list with several addresses in it; `None` if the first cell alone
-    /// is the recipient's.
+    /// The events of a line of a list with several addresses in it, of a bounce the first of them;
+    /// `None` if the first cell alone is the recipient's.
     fn several(&self, line: &str) -> Option<Vec<OutcomeEvent>> {
         let pieces = line.split([',', ';', '\t']).filter(|piece| !piece.trim().is_empty());
         let (named, others): (Vec<&str>, Vec<&str>) = pieces.partition(|it| it.contains('@'));
-        // Who wants no mail must get none, whatever stands beside the address. That mail came back
-        // is said of one mailbox: the one beside it may be the account manager's, and a good one.
+        // Who wants no mail must get none, whatever stands beside the address.
         let kind = self.default_kind;
-        let is_of_one = kind.is_bounce() || !others.is_empty();
-        if named.len() < 2 || is_of_one && !kind.is_opt_out() {
+        if named.len() < 2 || !others.is_empty() && !kind.is_opt_out() {
             return None;
         }
         let event = |address: &str| OutcomeEvent::new("table", address, self.default_kind);
@@ -81,6 +79,11 @@ impl EventTable {
         for piece in named {
             let cleaned = clean(piece);
             events.push(event(&cleaned.address));
+            // That mail came back is said of one mailbox: the one beside it may be the account
+            // manager's, and a good one.
+            if kind.is_bounce() {
+                break;
+            }
             events.extend(cleaned.others.iter().map(|other| event(other)));
         }
         Some(events)

@@ -156,7 +156,7 @@ fn a_plain_list_is_read_as_the_kind_that_the_operator_names() {
 }
 
 #[test]
-fn each_address_of_a_line_of_a_list_is_read() {
+fn each_address_of_a_line_of_a_list_is_read_and_of_bounces_the_first_whatever_divides_it() {
     let read = |kind, line| {
         let mut reader = line_reader("a@acme.test, b@acme.test", kind).unwrap();
         let read = events(reader.read_line(Classifier::builtin(), line, now()));
@@ -168,13 +168,13 @@ fn each_address_of_a_line_of_a_list_is_read() {
         for kind in [OutcomeKind::Unsubscribed, OutcomeKind::Sent] {
             assert_eq!(read(kind, line), ["a@acme.test", "b@acme.test"], "{line}");
         }
+        // Mail to b did not come back.
+        assert_eq!(read(OutcomeKind::Gone, line), ["a@acme.test"], "{line}");
     }
     let line = "a@acme.test,Ann,b@acme.test";
     assert_eq!(read(OutcomeKind::Complaint, line), ["a@acme.test", "b@acme.test"]);
     assert_eq!(read(OutcomeKind::Sent, line), ["a@acme.test"], "b may be somebody else's");
-    for line in [line, "a@acme.test,b@acme.test"] {
-        assert_eq!(read(OutcomeKind::Gone, line), ["a@acme.test"], "mail to b did not come back");
-    }
+    assert_eq!(read(OutcomeKind::Gone, line), ["a@acme.test"], "and so may it here");
 }
 
 #[test]
