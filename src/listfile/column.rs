@@ -32,6 +32,9 @@ pub(super) enum UnfilledPolicy {
     AskIfForeign,
     /// It is taken: the list was taken by it before.
     Take,
+    /// It is taken, and a fuller column of the other side beside one that is not empty too: so was
+    /// the list, by rules under which the other side did not give way.
+    TakeFuller,
 }
 
 /// The numbers, from 0, of the columns with the addresses: one, or those `asked` for.
@@ -140,7 +143,7 @@ fn by_content(
     // customers have none. So has the vendor, whose column may also be what the list is about.
     let is_other_side = |i: usize| header::is_other_side(&profiles[i].name);
     let mut named = of_tier(profiles, addressed.iter().copied(), best);
-    if named.iter().any(|&i| !is_other_side(i)) {
+    if policy != UnfilledPolicy::TakeFuller && named.iter().any(|&i| !is_other_side(i)) {
         named.retain(|&i| !is_other_side(i));
     }
     let (index, basis) = match filled(profiles, named.clone())? {
@@ -177,7 +180,7 @@ fn unless_unfilled(
     let asks = match policy {
         UnfilledPolicy::Ask => true,
         UnfilledPolicy::AskIfForeign => is_foreign,
-        UnfilledPolicy::Take => false,
+        UnfilledPolicy::Take | UnfilledPolicy::TakeFuller => false,
     };
     let is_unfilled =
         |it: &Profile| it.filled == 0 && header::tier(&it.name) >= NameTier::Qualified;

@@ -64,5 +64,9 @@ pub const SNIFF: usize = 256 * 1024;
 /// The longest record taken, in bytes of working text, unless [`ReaderOptions`] says otherwise.
 pub const MAX_RECORD: usize = 1024 * 1024;
 
+/// The number of the rules by which a column of addresses is found. By those of number 0 a column
+/// of vendors that was the fuller one was taken beside one of customers.
+pub const COLUMN_RULES: u32 = 1;
+
 #[cfg(test)]
 mod tests;

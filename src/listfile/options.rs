@@ -1,6 +1,6 @@
 //! [`ReaderOptions`]: what overrules the appearance of a file.
 
-use super::MAX_RECORD;
+use super::{COLUMN_RULES, MAX_RECORD};
 
 /// Settings that overrule the file's own appearance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,9 @@ pub struct ReaderOptions {
     /// `true` for a list that was taken before and is read again for its answers: no person can
     /// be asked any more where one would be asked at first. Default: it is read for the first time.
     pub is_known: bool,
+    /// The number of the rules by which the column of a list was found that
+    /// [is known](Self::is_known): its answers are about that column. Default: [`COLUMN_RULES`].
+    pub column_rules: u32,
     /// The longest record taken, in bytes of working text. Default: [`MAX_RECORD`].
     pub max_record: usize,
 }
@@ -38,6 +41,7 @@ impl Default for ReaderOptions {
             skip_rows: 0,
             is_imported: false,
             is_known: false,
+            column_rules: COLUMN_RULES,
             max_record: MAX_RECORD,
         }
     }

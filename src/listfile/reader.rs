@@ -327,6 +327,7 @@ fn address_columns(
     options: &ReaderOptions,
 ) -> Result<AddressColumns, ListFileError> {
     let policy = match (options.is_known, shown.is_all) {
+        (true, _) if options.column_rules == 0 => UnfilledPolicy::TakeFuller,
         (true, _) => UnfilledPolicy::Take,
         (false, true) => UnfilledPolicy::AskIfForeign,
         (false, false) => UnfilledPolicy::Ask,

@@ -63,7 +63,8 @@ pub(super) fn read_one_column(
     is_imported: bool,
     plan: &mut RowPlan,
 ) -> anyhow::Result<ExclusionSummary> {
-    let options = ReaderOptions { is_imported, is_known: true, ..ReaderOptions::default() };
+    let options =
+        ReaderOptions { is_imported, is_known: true, column_rules: 0, ..ReaderOptions::default() };
     let mut summary = ExclusionSummary::default();
     let Some(mut reader) = open(path, &options)? else { return Ok(summary) };
     let mut row = Row::default();

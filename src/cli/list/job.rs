@@ -16,6 +16,7 @@ use super::{folder, parts, paths};
 use crate::cli::client::ClientArgs;
 use crate::cli::common::Common;
 use crate::cli::depth::DepthArg;
+use crate::listfile::COLUMN_RULES;
 
 /// The random sample that is verified before the rest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,6 +41,10 @@ pub(super) struct Job {
     /// `true` if an output or a report that is there may be replaced.
     pub(super) force: bool,
     pub(super) column: Option<String>,
+    /// The number of the rules by which the column is found if none is named; older versions wrote
+    /// none.
+    #[serde(default)]
+    pub(super) column_rules: u32,
     pub(super) encoding: Option<String>,
     pub(super) header: Option<bool>,
     /// Number of lines above the header that are no rows.
@@ -113,6 +118,7 @@ impl Job {
             report: args.report.clone(),
             force: args.force,
             column: args.column.clone(),
+            column_rules: COLUMN_RULES,
             encoding: args.encoding.clone(),
             header: args.header,
             skip_rows: args.skip_rows,

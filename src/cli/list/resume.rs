@@ -11,6 +11,7 @@ use super::folder::{self, ENDING, JOB};
 use super::job::Job;
 use crate::cli::common::Common;
 use crate::cli::depth::DepthArg;
+use crate::listfile::COLUMN_RULES;
 
 impl Job {
     /// Goes on with the run of the named list or, if none is named, the only one in this folder.
@@ -40,7 +41,10 @@ impl Job {
         job.refuse_unnamed_server(args)?;
         job.take_output_flags(args)?;
         // What was sent is left as it was sent; nothing was so far.
-        job.excludes_every_column |= !job.is_accepted();
+        if !job.is_accepted() {
+            job.excludes_every_column = true;
+            job.column_rules = COLUMN_RULES;
+        }
         job.save()?;
         Ok(job)
     }

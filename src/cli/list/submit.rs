@@ -59,6 +59,7 @@ fn reading(job: &Job, number: usize) -> listfile::ReaderOptions {
         is_imported,
         // What was asked is read for its answers: it is too late to ask for another column.
         is_known: job.is_accepted(),
+        column_rules: job.column_rules,
         ..listfile::ReaderOptions::default()
     }
 }

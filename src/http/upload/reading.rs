@@ -11,7 +11,7 @@ use super::fault::{ListFault, failed, question, refused, unopened, unreadable};
 use crate::batch::uploads::{SpoolFile, UploadStore};
 use crate::campaign::BatchId;
 use crate::listfile::import::{Container, ImportError, ImportLimits, Imported};
-use crate::listfile::{Format, Layout, Reader, ReaderOptions, Row};
+use crate::listfile::{COLUMN_RULES, Format, Layout, Reader, ReaderOptions, Row};
 use crate::proto::{BatchAddress, ListFindings, SendPolicy, UploadListRequest};
 
 /// Number of addresses of a page, or a few more.
@@ -57,6 +57,7 @@ impl ArrivedList {
             let origin = StoredOrigin {
                 is_workbook: imported.as_ref().is_some_and(|it| it.container.is_workbook()),
                 is_imported: imported.is_some(),
+                column_rules: COLUMN_RULES,
             };
             let part = imported.map(|it| it.part).unwrap_or_default();
             let (table, largest) = (Arc::new(table), store.largest());
@@ -149,6 +150,9 @@ struct StoredOrigin {
     /// It is a table that was made here.
     #[prost(bool, tag = "1001")]
     is_imported: bool,
+    /// The number of the rules by which its column was found; older versions wrote none.
+    #[prost(uint32, tag = "1002")]
+    column_rules: u32,
 }
 
 impl StoredOrigin {
@@ -213,6 +217,7 @@ fn reader_options(request: &UploadListRequest, origin: StoredOrigin) -> ReaderOp
         header: request.header,
         skip_rows: usize::try_from(request.skip_rows).unwrap_or(usize::MAX),
         is_imported: origin.is_imported,
+        column_rules: origin.column_rules,
         ..ReaderOptions::default()
     }
 }
@@ -340,6 +345,7 @@ mod tests {
         list.keep(&store, &id).unwrap();
         let reading = StoredReading::decode(&store.list(&id).unwrap().unwrap().reading).unwrap();
         assert!(options(&reading.request).is_imported && !reading.is_workbook);
+        assert_eq!(options(&reading.request).column_rules, COLUMN_RULES);
     }
 
     #[test]
@@ -350,7 +356,32 @@ mod tests {
             ..UploadListRequest::default()
         };
         let reading = StoredReading::decode(&request.encode_to_vec()).unwrap();
-        let wanted = ReaderOptions { skip_rows: 2, is_known: true, ..ReaderOptions::default() };
+        let wanted = ReaderOptions {
+            skip_rows: 2,
+            is_known: true,
+            column_rules: 0,
+            ..ReaderOptions::default()
+        };
         assert_eq!((options(&reading.request), reading.request.filename), (wanted, "a.csv".into()));
+    }
+
+    #[test]
+    fn a_list_that_was_kept_before_vendors_gave_way_is_read_by_the_column_it_was_taken_by() {
+        let row = |n| match n % 3 {
+            0 => format!("{n},c{n}@acme.test,s{n}@shop.test\n"),
+            _ => format!("{n},,s{n}@shop.test\n"),
+        };
+        let rows: String = (0..30).map(row).collect();
+        let list = format!("Id,Customer Email,Vendor Email\n{rows}");
+        let request = UploadListRequest::default();
+        let origin = StoredOrigin { column_rules: COLUMN_RULES, ..StoredOrigin::default() };
+        for (octets, taken) in [
+            (request.encode_to_vec(), "Vendor Email"),
+            (origin.encode_behind(&request), "Customer Email"),
+        ] {
+            let reading = StoredReading::decode(&octets).unwrap();
+            let reader = Reader::open(list.as_bytes(), &options(&reading.request)).unwrap();
+            assert_eq!(reader.layout().address.name, taken);
+        }
     }
 }

@@ -268,6 +268,27 @@ fn a_run_of_an_older_version_goes_on_with_what_it_left_out_when_it_was_sent() {
 }
 
 #[test]
+fn a_run_of_an_older_version_goes_on_with_the_column_that_it_was_sent_by() {
+    let list = "Id,Customer Email,Vendor Email\n1,jack.doe@acme.test,jane.doe@acme.test\n\
+                2,,jane@timeout.test\n3,,nobody@acme.test\n";
+    let folder = folder_with("list.csv", list);
+    let mut child = begun_with(&folder, &["--column", "Vendor Email"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // It took the vendors by itself, and kept no word of its rules.
+    let job_file = folder.path().join("list.vetted.csv.mailvet/job.json");
+    let job = fs::read_to_string(&job_file).unwrap();
+    let job = job.replace("\"column\": \"Vendor Email\"", "\"column\": null");
+    let lines = job.lines().filter(|line| !line.contains("column_rules"));
+    let job: String = lines.flat_map(|line| [line, "\n"]).collect();
+    fs::write(job_file, job).unwrap();
+    let output = run(folder.path(), &["--resume", "list.csv"], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let text = read(&folder, "list.vetted.csv");
+    assert!(text.contains("jane.doe@acme.test,deliverable,send"), "{text}");
+}
+
+#[test]
 fn the_way_to_go_on_may_be_copied_and_its_folder_completed_by_a_shell() {
     let rows: String = (0..30).map(|n| format!("nobody{n}@acme.test\n")).collect();
     let folder = folder_with("my list.csv", format!("email\njane.doe@acme.test\n{rows}"));
