@@ -57,13 +57,7 @@ pub fn before_start(
 mod tests {
     use super::*;
 
-    const PACE: Pace = Pace {
-        identities: 1,
-        recipients: 3000,
-        connections: 30,
-        recipients_per_session: 1000,
-        refused_per_session: 9,
-    };
+    const PACE: Pace = Pace::USUAL;
 
     fn work(name: &str, open: u64) -> DestinationWork {
         DestinationWork { name: name.to_owned(), open, domains: 1, ..DestinationWork::default() }

@@ -64,6 +64,18 @@ pub struct Pace {
     pub refused_per_session: u64,
 }
 
+#[cfg(test)]
+impl Pace {
+    /// The limits by default.
+    pub(crate) const USUAL: Self = Self {
+        identities: 1,
+        recipients: 3000,
+        connections: 30,
+        recipients_per_session: 1000,
+        refused_per_session: 9,
+    };
+}
+
 impl Pace {
     /// Time that one recipient takes of a minute's worth.
     #[must_use]

@@ -176,15 +176,15 @@ mod tests {
     }
 
     fn batches(uploads: UploadStore) -> Batches {
-        let pace = Pace {
-            identities: 1,
-            recipients: 3000,
-            connections: 30,
-            recipients_per_session: 1000,
-            refused_per_session: 9,
-        };
         let (queue, config) = (Arc::new(MemoryQueue::default()), batch::Config::default());
-        Batches::start(queue, Arc::new(NoVerifier), Some(uploads), config, pace, Clock::start())
+        Batches::start(
+            queue,
+            Arc::new(NoVerifier),
+            Some(uploads),
+            config,
+            Pace::USUAL,
+            Clock::start(),
+        )
     }
 
     #[tokio::test]

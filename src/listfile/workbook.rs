@@ -185,51 +185,38 @@ mod tests {
     use crate::listfile::import::{Container, ImportLimits};
     use crate::listfile::{Reader, ReaderOptions};
 
+    /// A list as CSV again, of the workbook that was made of it with these further cells a row.
+    fn there_and_back(list: &str, columns: &[&str], cells: &[&str]) -> String {
+        let mut reader = Reader::open(list.as_bytes(), &ReaderOptions::default()).unwrap();
+        let mut writer = WorkbookWriter::new(reader.layout(), columns).unwrap();
+        let mut row = Row::default();
+        while reader.read(&mut row).unwrap() {
+            writer.write(&row, cells).unwrap();
+        }
+        let (mut bytes, mut csv) = (Vec::new(), Vec::new());
+        writer.finish(&mut bytes).unwrap();
+        Container::Xlsx.convert(Cursor::new(bytes), &mut csv, ImportLimits::default()).unwrap();
+        String::from_utf8(csv).unwrap()
+    }
+
     #[test]
     fn a_sheet_of_two_thousand_columns_is_read_with_all_of_them() {
         let header: Vec<String> = (0..2_000).map(|n| format!("c{n}")).collect();
         let list = format!("email,{}\njane@acme.test{}\n", header.join(","), ",v".repeat(2_000));
-        let mut reader = Reader::open(list.as_bytes(), &ReaderOptions::default()).unwrap();
-        let mut writer = WorkbookWriter::new(reader.layout(), &[]).unwrap();
-        let mut row = Row::default();
-        while reader.read(&mut row).unwrap() {
-            writer.write(&row, &[]).unwrap();
-        }
-        let (mut bytes, mut csv) = (Vec::new(), Vec::new());
-        writer.finish(&mut bytes).unwrap();
-        Container::Xlsx.convert(Cursor::new(bytes), &mut csv, ImportLimits::default()).unwrap();
-        assert_eq!(String::from_utf8(csv).unwrap(), list);
+        assert_eq!(there_and_back(&list, &[], &[]), list);
     }
 
     #[test]
     fn the_notes_above_the_header_are_above_it_in_the_workbook_too() {
-        let list = b"sep=;\nCustomers of May\n\nid;email\n1;jane@acme.test\n";
-        let mut reader = Reader::open(&list[..], &ReaderOptions::default()).unwrap();
-        let mut writer = WorkbookWriter::new(reader.layout(), &["verdict"]).unwrap();
-        let mut row = Row::default();
-        while reader.read(&mut row).unwrap() {
-            writer.write(&row, &["risky"]).unwrap();
-        }
-        let (mut bytes, mut csv) = (Vec::new(), Vec::new());
-        writer.finish(&mut bytes).unwrap();
-        Container::Xlsx.convert(Cursor::new(bytes), &mut csv, ImportLimits::default()).unwrap();
+        let list = "sep=;\nCustomers of May\n\nid;email\n1;jane@acme.test\n";
         let wanted = "Customers of May\nid,email,verdict\n1,jane@acme.test,risky\n";
-        assert_eq!(String::from_utf8(csv).unwrap(), wanted);
+        assert_eq!(there_and_back(list, &["verdict"], &["risky"]), wanted);
     }
 
     #[test]
     fn a_note_of_two_lines_in_one_cell_is_one_cell_of_the_workbook() {
-        let list = b"\"As of May,\nall regions\",x\nid,email,name\n1,jane@acme.test,Jane\n";
-        let mut reader = Reader::open(&list[..], &ReaderOptions::default()).unwrap();
-        let mut writer = WorkbookWriter::new(reader.layout(), &[]).unwrap();
-        let mut row = Row::default();
-        while reader.read(&mut row).unwrap() {
-            writer.write(&row, &[]).unwrap();
-        }
-        let (mut bytes, mut csv) = (Vec::new(), Vec::new());
-        writer.finish(&mut bytes).unwrap();
-        Container::Xlsx.convert(Cursor::new(bytes), &mut csv, ImportLimits::default()).unwrap();
-        assert_eq!(csv, list);
+        let list = "\"As of May,\nall regions\",x\nid,email,name\n1,jane@acme.test,Jane\n";
+        assert_eq!(there_and_back(list, &[], &[]), list);
     }
 
     #[test]

@@ -214,6 +214,20 @@ async fn hold(product: &Product) -> Result<impl Sized + use<>, tonic::Status> {
     Ok((send, answers))
 }
 
+/// Asks for the health from this machine where all room is held, and more is wanted.
+async fn ask_for_the_health_beyond_it(product: &Product) {
+    let mut held_beyond = Vec::new();
+    for _ in 0..20 {
+        // They stay, as those of a proxy do, and are refused what is not the health.
+        let idle = product.channel_or_error().await.ok();
+        let call = hold(product).await.err();
+        held_beyond.push((idle, call.expect("no call has a kept place")));
+    }
+    let mut health = HealthClient::new(product.channel().await);
+    let answer = health.check(HealthCheckRequest::default()).await;
+    answer.expect("this machine can still ask for the health");
+}
+
 #[tokio::test]
 async fn connections_beyond_the_limit_are_closed_and_this_machine_may_ask_for_the_health() {
     let product = limited(|config| {
@@ -227,17 +241,8 @@ async fn connections_beyond_the_limit_are_closed_and_this_machine_may_ask_for_th
                  content-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
     refused.write_all(call).await.unwrap();
     closed(&mut refused).await;
-    let mut held_beyond = Vec::new();
-    for _ in 0..20 {
-        // They stay, as those of a proxy do, and are refused what is not the health.
-        let idle = product.channel_or_error().await.ok();
-        let call = hold(&product).await.err();
-        held_beyond.push((idle, call.expect("no call has a kept place")));
-    }
-    let mut health = HealthClient::new(product.channel().await);
-    let answer = health.check(HealthCheckRequest::default()).await;
-    answer.expect("this machine can still ask for the health");
-    drop((held, held_beyond));
+    ask_for_the_health_beyond_it(&product).await;
+    drop(held);
     let again = async { while hold(&product).await.is_err() {} };
     tokio::time::timeout(TIME_LIMIT, again).await.expect("room comes back");
     product.stop().await;
@@ -276,17 +281,8 @@ async fn connections_of_a_peer_that_call_nothing_give_way_to_one_that_does() {
 async fn a_peer_has_no_more_connections_than_its_share_and_this_machine_asks_for_the_health() {
     let product = limited(|config| config.server.limits.connections_per_peer = 2).await;
     let held = [hold(&product).await.unwrap(), hold(&product).await.unwrap()];
-    let mut held_beyond = Vec::new();
-    for _ in 0..20 {
-        // They stay, as those of a proxy do, and are refused what is not the health.
-        let idle = product.channel_or_error().await.ok();
-        let call = hold(&product).await.err();
-        held_beyond.push((idle, call.expect("no call has a kept place")));
-    }
-    let mut health = HealthClient::new(product.channel().await);
-    let answer = health.check(HealthCheckRequest::default()).await;
-    answer.expect("this machine can still ask for the health");
-    drop((held, held_beyond));
+    ask_for_the_health_beyond_it(&product).await;
+    drop(held);
     let again = async { while hold(&product).await.is_err() {} };
     tokio::time::timeout(TIME_LIMIT, again).await.expect("room comes back");
     product.stop().await;

@@ -163,15 +163,14 @@ impl Room {
         let says = says.iter().copied().collect();
         let script = Arc::new(Script { clock, says, asked: Mutex::default() });
         let ask = Arc::clone(&script) as Arc<dyn AddressVerifier>;
-        let pace = Pace {
-            identities: 1,
-            recipients: 3000,
-            connections: 30,
-            recipients_per_session: 1000,
-            refused_per_session: 9,
-        };
-        let batches =
-            Batches::start(Arc::clone(&queue) as Arc<dyn Queue>, ask, None, config, pace, clock);
+        let batches = Batches::start(
+            Arc::clone(&queue) as Arc<dyn Queue>,
+            ask,
+            None,
+            config,
+            Pace::USUAL,
+            clock,
+        );
         Self { batches, script, queue, clock }
     }
 

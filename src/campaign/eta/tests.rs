@@ -1,12 +1,6 @@
 use super::*;
 
-const PACE: Pace = Pace {
-    identities: 1,
-    recipients: 3000,
-    connections: 30,
-    recipients_per_session: 1000,
-    refused_per_session: 9,
-};
+const PACE: Pace = Pace::USUAL;
 
 fn open(open: u64) -> DestinationWork {
     DestinationWork { name: format!("d{open}.example"), open, ..DestinationWork::default() }

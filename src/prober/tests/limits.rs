@@ -36,19 +36,24 @@ async fn a_session_and_a_transaction_hold_no_more_recipients_than_configured() {
     assert_eq!(seen.connections.len(), 10);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_session_ends_at_its_age() {
-    let (world, _) = world(Rules::default());
-    let mut config = Config::default();
-    config.pacing.session_age = Duration::from_secs(60);
-    let prober = world.prober(config);
+/// Asks about 40 users of a domain, one every five seconds, all of whom are there.
+async fn ask_every_five_seconds(world: &World, prober: &Prober) {
     for n in 0..40 {
         let address = format!("user{n}@a.example");
         assert_eq!(code(&prober.probe(world.request(&address, &[(MX, 10)])).await), 250);
         sleep(Duration::from_secs(5)).await;
     }
     prober.drain().await;
-    assert_polite(&world);
+    assert_polite(world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_ends_at_its_age() {
+    let (world, _) = world(Rules::default());
+    let mut config = Config::default();
+    config.pacing.session_age = Duration::from_secs(60);
+    let prober = world.prober(config);
+    ask_every_five_seconds(&world, &prober).await;
     let seen = world.seen(MX);
     assert!((4..=5).contains(&seen.connections.len()), "{}", seen.connections.len());
     let oldest = seen.lasted.iter().max().unwrap();
@@ -61,13 +66,7 @@ async fn a_busy_session_ends_before_its_time_limit_and_not_at_it() {
     let mut smtp = smtp::Config::default();
     smtp.time_limits.session = Duration::from_secs(60);
     let prober = world.prober_with(Config::default(), &smtp);
-    for n in 0..40 {
-        let address = format!("user{n}@a.example");
-        assert_eq!(code(&prober.probe(world.request(&address, &[(MX, 10)])).await), 250);
-        sleep(Duration::from_secs(5)).await;
-    }
-    prober.drain().await;
-    assert_polite(&world);
+    ask_every_five_seconds(&world, &prober).await;
     assert_eq!(world.seen(MX).rcpt().len(), 40, "nobody is named twice");
 }
 
