@@ -74,17 +74,20 @@ impl Verifier {
         }
         let now = self.clock.now();
         let control = &evidence.outcome.control;
-        let lasts = lifetime::lifetime(judgement, control, &self.config);
-        // Expired facts are asked for again as soon as DNS may answer.
-        let most = if evidence.is_stale() { self.config.remember_unknown } else { lasts };
-        let until = now + lasts.min(most);
+        let mut lasts = lifetime::lifetime(judgement, control, &self.config);
+        let is_stale = evidence.is_stale();
+        if is_stale {
+            // Expired facts are asked for again as soon as DNS may answer.
+            lasts = lasts.min(self.config.remember_unknown);
+        }
+        let until = now + lasts;
         let is_open = lifetime::is_open(judgement, control);
         let cached = CachedProbe {
             evidence: Arc::clone(evidence),
             is_settled: judgement.verdict != Verdict::Unknown && !is_open,
             suggested_domain,
         };
-        if !evidence.is_stale() {
+        if !is_stale {
             self.keep_shared(&mailbox, &cached, Lifespan { gathered_at: now, valid_until: until });
         }
         if self.config.max_remembered > 0 {

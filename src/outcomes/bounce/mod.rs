@@ -64,8 +64,8 @@ pub struct RecipientNotice {
 pub struct BounceMail {
     /// The recipients' fates.
     pub notices: Vec<RecipientNotice>,
-    /// The mail's `Date`; where it lies before that of the message that came back, the time at which
-    /// the mail reached us: no bounce is older than what it answers.
+    /// The mail's `Date`; where it lies before that of the message that came back, the time at
+    /// which the mail reached us: no bounce is older than what it answers.
     pub date: Option<SystemTime>,
     /// The mail's own `Date`, whatever it is.
     pub stated: Option<SystemTime>,
