@@ -71,7 +71,7 @@ pub(super) fn item_error(status: &Status) -> pb::Status {
 
 /// The beginnings of the statuses by which the transport refuses octets that are not the method's
 /// message, with the sentences that replace them. The transport calls them errors of ours.
-const UNREADABLE: [(&str, &str); 5] = [
+const UNREADABLE: [(&str, &str); 6] = [
     (
         "failed to decode Protobuf message",
         "a message is not the one that the method takes; text is UTF-8",
@@ -80,10 +80,22 @@ const UNREADABLE: [(&str, &str); 5] = [
     ("Error decompressing", "a compressed message cannot be unpacked; send gzip, or plain ones"),
     ("Unexpected EOF", "the request ends within a message; send it again"),
     ("Missing request message", "the request holds no message; send one"),
+    (
+        WEB,
+        "the body is none of gRPC-Web; send base64 as application/grpc-web-text, else octets as \
+         application/grpc-web",
+    ),
 ];
+
+/// The beginning of a status of the layer for gRPC-Web, which repeats those of the transport.
+const WEB: &str = "tonic-web";
 
 /// The beginning of the status of a request whose stream or connection broke.
 const BROKEN: &str = "h2 protocol error";
+
+/// The beginning of the status of a body of HTTP/1.1 that ends before its length, or whose chunks
+/// cannot be read.
+const BROKEN_BODY: &str = "error reading a body from connection";
 
 /// The beginning of the status of a message that is too large once it is unpacked.
 const TOO_LARGE_UNPACKED: &str = "Error decompressing: size limit";
@@ -106,10 +118,16 @@ pub(super) fn reword(answer: Response<Body>, path: &str) -> Response<Body> {
 /// The transport's refusal of what a caller sent, in our words; `None` for all else.
 fn reworded(status: &Status) -> Option<Status> {
     let message = status.message();
+    let is_about = |beginning: &str| {
+        message.starts_with(beginning) || message.starts_with(WEB) && message.contains(beginning)
+    };
     match status.code() {
-        Code::Internal | Code::Unknown if message.starts_with(BROKEN) => {
+        Code::Internal | Code::Unknown if is_about(BROKEN) => {
             Some(Status::cancelled("the caller broke off"))
         }
+        Code::Internal | Code::Unknown if is_about(BROKEN_BODY) => Some(Status::invalid_argument(
+            "the body ends early, or its chunks cannot be read; send the request again",
+        )),
         Code::ResourceExhausted if message.starts_with(TOO_LARGE_UNPACKED) => Some(
             Status::out_of_range("a message is too large once it is unpacked; send smaller ones"),
         ),
@@ -170,6 +188,25 @@ mod tests {
         assert!(said("failed to decode Protobuf message: x.y: z").message().ends_with(" (x.y: z)"));
         assert_eq!(said("h2 protocol error: reset").code(), Code::Cancelled);
         assert_eq!(said("the store failed").code(), Code::Internal, "that is ours");
+    }
+
+    #[test]
+    fn a_body_that_broke_off_is_no_error_of_ours_whichever_protocol_brought_it() {
+        let body = Status::unknown("error reading a body from connection");
+        let in_web = Status::internal(format!("tonic-web: {body}"));
+        for broken in [body, in_web] {
+            let said = inbound(broken);
+            assert_eq!(said.code(), Code::InvalidArgument, "{said}");
+            assert!(said.message().starts_with("the body ends early"), "{said}");
+        }
+        let stream = Status::internal("h2 protocol error: reset");
+        let in_web = Status::internal(format!("tonic-web: {stream}"));
+        assert_eq!(inbound(in_web).code(), Code::Cancelled);
+        let no_base64 = inbound(Status::internal("tonic-web: Invalid symbol 33, offset 0."));
+        assert_eq!(no_base64.code(), Code::InvalidArgument);
+        assert!(no_base64.message().ends_with(" (Invalid symbol 33, offset 0.)"), "{no_base64}");
+        let ours = inbound(Status::unknown("the store said: error reading a body from connection"));
+        assert_eq!(ours.code(), Code::Unknown);
     }
 
     #[test]

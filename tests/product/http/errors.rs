@@ -62,6 +62,18 @@ async fn a_body_is_bounded_as_a_message_is() {
 }
 
 #[tokio::test]
+async fn a_body_whose_chunks_cannot_be_read_is_the_callers_error() {
+    let product = Product::start().await;
+    for (path, kind) in [(VERIFY, "application/json"), ("/v1/batches:upload", "text/csv")] {
+        let request = HttpRequest::new("POST", path).header("content-type", kind);
+        let request = request.header("transfer-encoding", "chunked").body("no size\r\n");
+        let answer = request.send(product.address).await;
+        assert_error(&answer, 400, 3, "its chunks cannot be read");
+    }
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn an_address_in_a_path_is_not_repeated() {
     let product = Product::start().await;
     let answer = HttpRequest::get("/v1/addresses/jane.doe@acme.test").send(product.address).await;
