@@ -14,6 +14,7 @@ mod body;
 mod browser_guard;
 mod cors;
 mod csv;
+mod doubled_field;
 mod download;
 mod form;
 mod frames;

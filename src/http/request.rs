@@ -6,8 +6,8 @@ use serde::Deserializer;
 
 use super::array_count::LongestArray;
 use super::bad_request::BadRequest;
-use super::query;
 use super::routes::{HttpRoute, RouteMatch};
+use super::{doubled_field, query};
 use crate::proto::LARGEST_PAGE_ROWS;
 
 /// The request message for `matched`, encoded: its fields come from the path and from the body, or
@@ -77,12 +77,15 @@ fn from_body(of: MessageDescriptor, body: &[u8]) -> Result<DynamicMessage, BadRe
         return Err(BadRequest::new(path, message));
     }
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let message = deserialize(of, &mut reader)?;
+    let message = deserialize(of.clone(), &mut reader)?;
     let end = reader.end();
     end.map_err(|_| {
         BadRequest::new("", "the body goes on after its JSON object; send one object")
     })?;
-    Ok(message)
+    match doubled_field::find(&of, body) {
+        Some(path) => Err(BadRequest::new(path, "is given more than once; give it once")),
+        None => Ok(message),
+    }
 }
 
 fn from_query(route: &HttpRoute, query: &str) -> Result<DynamicMessage, BadRequest> {
@@ -220,6 +223,19 @@ mod tests {
             assert!(!error.sentence().is_empty(), "{body}");
         }
         assert!(verified("{").unwrap_err().message.contains("not JSON"));
+    }
+
+    #[test]
+    fn a_field_that_is_given_twice_is_refused_and_neither_is_taken_for_it() {
+        let refused = verified(r#"{"address":"a@b.test","address":"c@b.test"}"#).unwrap_err();
+        assert_eq!(refused.sentence(), "address: is given more than once; give it once");
+        let rows = r#"{"rows":[{"address":"a"}],"rows":[{"address":"b"}]}"#;
+        let refused = encoded(Method::POST, "/v1/batches/x:append", rows).unwrap_err();
+        assert_eq!(refused.field, "rows");
+        let line = r#"{"outcomes":[],"outcomes":[]}"#;
+        let matched = RouteTable::new(descriptors()).find(&Method::POST, "/v1/outcomes:report");
+        let refused = encode_lines(&matched.unwrap(), "", line.as_bytes()).unwrap_err();
+        assert!(refused.message.ends_with("give it once (line 1)"), "{refused:?}");
     }
 
     #[test]

@@ -67,6 +67,7 @@ const PURE_FILES: &[&str] = &[
     "http/browser_guard.rs",
     "http/config.rs",
     "http/csv.rs",
+    "http/doubled_field.rs",
     "http/form.rs",
     "http/frames.rs",
     "http/openapi/",
