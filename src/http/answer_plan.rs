@@ -8,14 +8,14 @@ use tonic::{Code, Status};
 use super::download::ListDownload;
 use super::form::AnswerForm;
 use super::openapi;
-use super::response::{self, JSON};
+use super::response::{self, JSON, TimeLimit};
 use super::routes::{NoRoute, RouteMatch};
 use super::upload::ListUpload;
 
 /// The way the services' answer becomes the caller's.
 pub(super) enum AnswerPlan {
-    /// Translate the answer of an RPC.
-    Rpc { matched: RouteMatch, form: AnswerForm },
+    /// Translate the answer of an RPC, a stream no longer than to its limit.
+    Rpc { matched: RouteMatch, form: AnswerForm, limit: Option<TimeLimit> },
     /// Answer by itself, if the gate lets the caller in.
     Local(LocalAnswer),
     /// Translate what became of a post to a hook.
@@ -42,8 +42,8 @@ impl AnswerPlan {
                 _ => *response,
             },
             _ if let Some(status) = failed => response::error(status),
-            Self::Rpc { matched, form } if matched.route.rpc.is_server_streaming() => {
-                response::stream(answer, matched.route.output(), form)
+            Self::Rpc { matched, form, limit } if matched.route.rpc.is_server_streaming() => {
+                response::stream(answer, matched.route.output(), form, limit)
             }
             Self::Rpc { matched, .. } => response::unary(answer, matched.route.output()).await,
             Self::Hook => response::hook(answer).await,

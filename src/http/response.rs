@@ -1,5 +1,7 @@
 //! Answers of RPCs as answers of HTTP: one message as JSON; a stream as lines or as events.
 
+use std::future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +13,7 @@ use http::{Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use prost_reflect::MessageDescriptor;
+use tokio::time::Sleep;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -26,6 +29,15 @@ pub(super) const JSON: &str = "application/json";
 /// Silence on a stream of events after which a comment is sent, for those on the way who close
 /// connections without traffic.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// The time that a caller gives a stream, which begins with its request.
+pub(super) struct TimeLimit(Pin<Box<Sleep>>);
+
+impl TimeLimit {
+    pub(super) fn new(time: Duration) -> Self {
+        Self(Box::pin(tokio::time::sleep(time)))
+    }
+}
 
 /// An answer with this body.
 pub(super) fn with_body(
@@ -109,11 +121,13 @@ fn to_json(of: &MessageDescriptor, octets: &[u8]) -> Result<Vec<u8>, Status> {
     json::from_octets(of.clone(), octets).map_err(|error| Status::internal(error.to_string()))
 }
 
-/// A stream of messages in this form. An error in its middle is its last line or event.
+/// A stream of messages in this form, which ends at `limit`. An error in its middle is its last
+/// line or event.
 pub(super) fn stream(
     answer: Response<Body>,
     of: MessageDescriptor,
     form: AnswerForm,
+    limit: Option<TimeLimit>,
 ) -> Response<Body> {
     let stream = MessageStream {
         body: Some(answer.into_body()),
@@ -121,6 +135,7 @@ pub(super) fn stream(
         of,
         form,
         opening: form.opening(),
+        limit,
     };
     let pieces = stream::unfold(stream, |mut stream| async move {
         let piece = stream.next().await?;
@@ -145,6 +160,7 @@ struct MessageStream {
     form: AnswerForm,
     /// The text before the first message.
     opening: Option<String>,
+    limit: Option<TimeLimit>,
 }
 
 impl MessageStream {
@@ -160,7 +176,12 @@ impl MessageStream {
                 return Some(piece.map(Bytes::from).or_else(|status| self.end(&status)));
             }
             let body = self.body.as_mut()?;
-            let frame = match tokio::time::timeout(KEEP_ALIVE, body.frame()).await {
+            let frame = tokio::select! {
+                biased;
+                status = out_of_time(self.limit.as_mut()) => return Some(self.end(&status)),
+                frame = tokio::time::timeout(KEEP_ALIVE, body.frame()) => frame,
+            };
+            let frame = match frame {
                 Ok(frame) => frame,
                 Err(_) if self.form == AnswerForm::Events => return Some(Ok(": \n\n".into())),
                 Err(_) => continue,
@@ -197,5 +218,41 @@ impl MessageStream {
             Some(piece) => Ok(piece.into()),
             None => Err(status.clone()),
         }
+    }
+}
+
+/// Resolves when the time that the caller gave is over; never if it gave none.
+async fn out_of_time(limit: Option<&mut TimeLimit>) -> Status {
+    match limit {
+        Some(TimeLimit(time)) => time.await,
+        None => future::pending().await,
+    }
+    Status::deadline_exceeded(
+        "the time of the header x-server-timeout is over; ask again, results with the last cursor",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The whole of a stream on which nothing comes, in this form, for a caller with 20 seconds.
+    async fn silence(form: AnswerForm) -> Result<String, Status> {
+        let of = json::descriptors().get_message_by_name("mailvet.v1.WatchBatchResponse").unwrap();
+        let nothing = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Status>>());
+        let limit = Some(TimeLimit::new(Duration::from_secs(20)));
+        let answer = stream(Response::new(Body::new(nothing)), of, form, limit);
+        let octets = answer.into_body().collect().await?.to_bytes();
+        Ok(String::from_utf8_lossy(&octets).into_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_with_the_time_of_its_caller_and_says_so() {
+        let events = silence(AnswerForm::Events).await.unwrap();
+        assert!(events.starts_with(": \n\nevent: failure\n"), "{events}");
+        let lines = silence(AnswerForm::Lines).await.unwrap();
+        assert!(lines.starts_with(r#"{"error":{"code":4,"#), "{lines}");
+        let table = silence(AnswerForm::Csv).await.unwrap_err();
+        assert_eq!(table.code(), Code::DeadlineExceeded, "half a table breaks off");
     }
 }

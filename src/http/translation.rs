@@ -26,7 +26,7 @@ use super::local::{self, LocalCode};
 use super::octet_budget::BodyOwner;
 use super::own_call::CallOrigin;
 use super::request;
-use super::response::JSON;
+use super::response::{JSON, TimeLimit};
 use super::routes::{DOWNLOAD_PATH, RouteMatch, RouteTable, UPLOAD_PATH};
 use super::template::PathTemplate;
 use super::upload::{self, ListUploads};
@@ -116,7 +116,11 @@ impl Translation {
                 let accept = text(request.headers(), &ACCEPT);
                 let form = AnswerForm::choose(&matched.route, accept);
                 let reading = (self.bodies.clone(), self.limits.largest(&matched.route.rpc_path));
-                (translate(request, &matched, timeout, reading), AnswerPlan::Rpc { matched, form })
+                // The time for what is answered once is its service's to keep.
+                let is_stream = matched.route.rpc.is_server_streaming();
+                let limit = timeout.filter(|_| is_stream).map(TimeLimit::new);
+                let request = translate(request, &matched, timeout.map(grpc_timeout), reading);
+                (request, AnswerPlan::Rpc { matched, form, limit })
             }
             Err(answer) => (ask_the_gate(request, answer.code), AnswerPlan::Local(answer)),
         }
@@ -176,7 +180,7 @@ impl Translation {
         &self,
         request: &Request<Body>,
         matched: RouteMatch,
-    ) -> Result<(RouteMatch, Option<HeaderValue>), LocalAnswer> {
+    ) -> Result<(RouteMatch, Option<Duration>), LocalAnswer> {
         use http_body::Body as _;
         let headers = request.headers();
         let has_body = !request.body().is_end_stream();
@@ -188,7 +192,7 @@ impl Translation {
             return Err(LocalAnswer::refuse(Code::InvalidArgument, status, message));
         }
         match timeout::read(text(headers, &timeout::HEADER)) {
-            Ok(timeout) => Ok((matched, timeout.map(grpc_timeout))),
+            Ok(timeout) => Ok((matched, timeout)),
             Err(message) => {
                 let status = StatusCode::BAD_REQUEST;
                 Err(LocalAnswer::refuse(Code::InvalidArgument, status, &message))

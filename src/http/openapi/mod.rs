@@ -108,7 +108,8 @@ fn components(mut schemas: Schemas) -> Value {
                 "name": "X-Server-Timeout",
                 "in": "header",
                 "description": "The caller's time limit in seconds, as `grpc-timeout` is in gRPC: \
-                                shortly before it ends the answer is what was learned.",
+                                shortly before it ends the answer is what was learned; a stream \
+                                ends with DEADLINE_EXCEEDED.",
                 "schema": { "type": "number", "minimum": 0, "maximum": 86400 },
             },
         },

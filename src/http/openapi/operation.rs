@@ -58,7 +58,6 @@ pub(super) fn upload(schemas: &mut Schemas) -> Value {
             "name": name, "in": "query", "description": description, "schema": schema,
         }));
     }
-    parameters.push(json!({ "$ref": "#/components/parameters/serverTimeout" }));
     let file = json!({ "type": "string", "format": "binary" });
     fields["file"] = file.clone();
     json!({
