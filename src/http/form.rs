@@ -20,17 +20,15 @@ pub(super) enum AnswerForm {
 }
 
 impl AnswerForm {
-    /// The form in which `route` answers a request with this `accept` header: the first known one
-    /// that it names; else events for a `:watch`, lines for the others.
-    pub(super) fn choose(route: &HttpRoute, accept: &str) -> Self {
+    /// The form in which `route` answers a request that accepts these media types: the first one
+    /// that is known; else events for a `:watch`, lines for the others.
+    pub(super) fn choose(route: &HttpRoute, accepted: &[impl AsRef<str>]) -> Self {
         let has_table = route.output().full_name() == "mailvet.v1.StreamBatchResultsResponse";
-        let known = accept.split(',').find_map(|range| {
-            match range.split(';').next().unwrap_or_default().trim() {
-                "text/csv" if has_table => Some(Self::Csv),
-                "text/event-stream" => Some(Self::Events),
-                "application/x-ndjson" => Some(Self::Lines),
-                _ => None,
-            }
+        let known = accepted.iter().find_map(|media_type| match media_type.as_ref() {
+            "text/csv" if has_table => Some(Self::Csv),
+            "text/event-stream" => Some(Self::Events),
+            "application/x-ndjson" => Some(Self::Lines),
+            _ => None,
         });
         let is_watch = route.template.verb() == Some("watch");
         known.unwrap_or(if is_watch { Self::Events } else { Self::Lines })
@@ -105,18 +103,18 @@ mod tests {
     use crate::http::routes::RouteTable;
 
     #[test]
-    fn the_accept_header_chooses_the_form() {
+    fn the_accepted_media_types_choose_the_form() {
         let table = RouteTable::new(json::descriptors());
-        let choose = |path, accept| {
-            AnswerForm::choose(&table.find(&Method::GET, path).unwrap().route, accept)
+        let choose = |path, accepted: &[&str]| {
+            AnswerForm::choose(&table.find(&Method::GET, path).unwrap().route, accepted)
         };
         let (watch, results) = ("/v1/batches/x:watch", "/v1/batches/x/results");
-        assert_eq!(choose(watch, "*/*"), AnswerForm::Events);
-        assert_eq!(choose(watch, "application/x-ndjson"), AnswerForm::Lines);
-        assert_eq!(choose(watch, "text/csv"), AnswerForm::Events);
-        assert_eq!(choose(results, ""), AnswerForm::Lines);
-        assert_eq!(choose(results, "text/html, text/csv;q=0.9"), AnswerForm::Csv);
-        assert_eq!(choose(results, "text/event-stream"), AnswerForm::Events);
+        assert_eq!(choose(watch, &["*/*"]), AnswerForm::Events);
+        assert_eq!(choose(watch, &["application/x-ndjson"]), AnswerForm::Lines);
+        assert_eq!(choose(watch, &["text/csv"]), AnswerForm::Events);
+        assert_eq!(choose(results, &[]), AnswerForm::Lines);
+        assert_eq!(choose(results, &["text/html", "text/csv"]), AnswerForm::Csv);
+        assert_eq!(choose(results, &["text/event-stream"]), AnswerForm::Events);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod config;
 
+mod accept;
 mod answer;
 mod answer_plan;
 mod array_count;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::stream;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body::Frame;
 use http_body_util::StreamBody;
@@ -14,6 +14,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+use super::accept::accepted;
 use super::answer_plan::{AnswerPlan, LocalAnswer, document, refuse_method, refuse_route};
 use super::bad_request::BadRequest;
 use super::body::{BodyLimits, BodyReader};
@@ -113,8 +114,7 @@ impl Translation {
         };
         match plan {
             Ok((matched, timeout)) => {
-                let accept = text(request.headers(), &ACCEPT);
-                let form = AnswerForm::choose(&matched.route, accept);
+                let form = AnswerForm::choose(&matched.route, &accepted(request.headers()));
                 let reading = (self.bodies.clone(), self.limits.largest(&matched.route.rpc_path));
                 // The time for what is answered once is its service's to keep.
                 let is_stream = matched.route.rpc.is_server_streaming();

@@ -61,6 +61,7 @@ const PURE_FILES: &[&str] = &[
     "doctor/name.rs",
     "egress/choice.rs",
     "egress/identity.rs",
+    "http/accept.rs",
     "http/answer.rs",
     "http/array_count.rs",
     "http/bad_request.rs",

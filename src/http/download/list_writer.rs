@@ -13,6 +13,10 @@ use crate::listfile::{Format, Layout, ListFileError, Output, Row, WorkbookWriter
 /// The media type of a table.
 pub(super) const CSV: &str = "text/csv";
 
+/// The media type of a workbook.
+pub(super) const WORKBOOK: &str =
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
 /// Octets that are sent at a time; of a table a row more.
 pub(super) const PIECE: usize = 128 * 1024;
 
@@ -82,9 +86,7 @@ impl ListWriter {
         match self {
             Self::Table(_, _, Format::JsonLines) => ("application/x-ndjson", "jsonl"),
             Self::Table(_, _, Format::Delimited(_) | Format::Plain) => (CSV, "csv"),
-            Self::Workbook(..) => {
-                ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx")
-            }
+            Self::Workbook(..) => (WORKBOOK, "xlsx"),
         }
     }
 }

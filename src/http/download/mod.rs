@@ -13,7 +13,7 @@ use std::io;
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::header::{ACCEPT, CONTENT_DISPOSITION, HeaderValue};
+use http::header::{CONTENT_DISPOSITION, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::StreamBody;
@@ -22,6 +22,7 @@ use tonic::body::Body;
 
 use self::list_writer::MadeFile;
 use self::merger::{ListMerger, MergeRefusal, MergeState};
+use super::accept::accepted;
 use super::own_call::DecodedStream;
 use super::response;
 use crate::batch::uploads::UploadStore;
@@ -133,13 +134,12 @@ impl ListDownload {
     }
 }
 
-/// Returns whether the caller asks for a workbook as CSV.
+/// Returns whether the caller asks for a workbook as CSV, and not rather for a workbook.
 pub(super) fn accepts_csv(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let mut kinds = accepted
-        .flat_map(|text| text.split(','))
-        .map(|kind| kind.split(';').next().unwrap_or_default().trim());
-    kinds.any(|kind| kind.eq_ignore_ascii_case(list_writer::CSV))
+    let accepted = accepted(headers);
+    let forms = [list_writer::CSV, list_writer::WORKBOOK];
+    let form = accepted.iter().find(|media_type| forms.contains(&media_type.as_str()));
+    form.is_some_and(|form| form == list_writer::CSV)
 }
 
 fn unreadable() -> Status {

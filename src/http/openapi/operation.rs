@@ -224,7 +224,7 @@ fn content(route: &HttpRoute, schemas: &mut Schemas) -> Value {
     let mut content = json!({});
     for form in [AnswerForm::Lines, AnswerForm::Events, AnswerForm::Csv] {
         let media_type = form.media_type();
-        if AnswerForm::choose(route, media_type) == form {
+        if AnswerForm::choose(route, &[media_type]) == form {
             let is_table = form == AnswerForm::Csv;
             let schema = if is_table { json!({ "type": "string" }) } else { schema.clone() };
             content[media_type] = json!({ "schema": schema });
