@@ -35,6 +35,10 @@ use super::{download, frames, openapi, timeout};
 use crate::batch::uploads::UploadStore;
 use crate::proto::{ResultOrder, StreamBatchResultsRequest, json};
 
+/// Refuses parameters of a download.
+const WHOLE_LIST: &str = "this call takes no parameters, and gives the whole list; rows of some \
+     verdicts alone are at /v1/batches/{batch_id}/results";
+
 /// Translates requests into those of gRPC.
 #[derive(Debug)]
 pub(super) struct Translation {
@@ -159,6 +163,11 @@ impl Translation {
     ) -> (Request<Body>, AnswerPlan) {
         if request.method() != Method::GET {
             let answer = refuse_method(&[Method::GET]);
+            return (ask_the_gate(request, answer.code), AnswerPlan::Local(answer));
+        }
+        if request.uri().query().is_some_and(|query| !query.is_empty()) {
+            let (code, status) = (Code::InvalidArgument, StatusCode::BAD_REQUEST);
+            let answer = LocalAnswer::refuse(code, status, WHOLE_LIST);
             return (ask_the_gate(request, answer.code), AnswerPlan::Local(answer));
         }
         let (parts, _) = request.into_parts();

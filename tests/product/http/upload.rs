@@ -159,6 +159,18 @@ async fn a_workbook_in_a_form_is_read_and_comes_back_as_a_workbook_or_as_csv() {
 }
 
 #[tokio::test]
+async fn a_download_refuses_parameters_which_would_change_nothing() {
+    let product = Product::start().await;
+    let (_, path) = finished(&product, upload("", LIST)).await;
+    let some = format!("{path}:download?verdicts=VERDICT_DELIVERABLE");
+    let answer = HttpRequest::get(&some).send(product.address).await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert!(answer.body.contains("/results"), "{answer:?}");
+    send(&product, HttpRequest::get(&format!("{path}:download?"))).await;
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn a_sheet_that_is_left_out_is_named() {
     let product = Product::start().await;
     let mut book = rust_xlsxwriter::Workbook::new();
