@@ -82,7 +82,10 @@ where
         let guarded = if is_hook { Ok(request) } else { self.parts.translation.guard(request) };
         let (request, plan) = match (guarded, protocol) {
             (Ok(request), Protocol::Grpc) => return Either::Left(self.inner.call(request)),
-            (Ok(request), Protocol::GrpcWeb) => {
+            (Ok(mut request), Protocol::GrpcWeb(media_type)) => {
+                // Its layer compares the whole header, and octet by octet.
+                let media_type = HeaderValue::from_static(media_type);
+                request.headers_mut().insert(CONTENT_TYPE, media_type);
                 let web = GrpcWebLayer::new().layer(self.inner.clone());
                 return Either::Right(web.oneshot(request).boxed());
             }
@@ -109,21 +112,31 @@ where
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Protocol {
     Grpc,
-    GrpcWeb,
+    /// With its media type.
+    GrpcWeb(&'static str),
     Json,
 }
+
+/// The media types of gRPC-Web.
+const GRPC_WEB: [&str; 4] = [
+    "application/grpc-web",
+    "application/grpc-web+proto",
+    "application/grpc-web-text",
+    "application/grpc-web-text+proto",
+];
 
 impl Protocol {
     fn of(request: &Request<Body>) -> Self {
         let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-        match content_type.unwrap_or_default() {
-            web if web.starts_with(b"application/grpc-web") && request.method() == Method::POST => {
-                Self::GrpcWeb
-            }
-            grpc if grpc.starts_with(b"application/grpc") => Self::Grpc,
+        let media_type = content_type.unwrap_or_default().split(|octet| *octet == b';').next();
+        let media_type = media_type.unwrap_or_default().trim_ascii();
+        let web = GRPC_WEB.into_iter().find(|web| media_type.eq_ignore_ascii_case(web.as_bytes()));
+        match web.filter(|_| request.method() == Method::POST) {
+            Some(web) => Self::GrpcWeb(web),
+            None if media_type.starts_with(b"application/grpc") => Self::Grpc,
             // Somebody who means gRPC: its own layer says what is wrong.
-            _ if is_rpc_path(request.uri().path()) => Self::Grpc,
-            _ => Self::Json,
+            None if is_rpc_path(request.uri().path()) => Self::Grpc,
+            None => Self::Json,
         }
     }
 }
@@ -156,6 +169,22 @@ mod tests {
     use crate::proto::{self, UploadBatchResponse};
     use crate::queue_tests::memory::MemoryQueue;
     use crate::verifier::{Options, Subject, Verification};
+
+    #[test]
+    fn grpc_web_is_known_by_its_media_type_in_whatever_case_and_with_parameters() {
+        let of = |content_type: &'static str| {
+            let request = Request::post("/mailvet.v1.BatchService/GetBatch");
+            Protocol::of(&request.header(CONTENT_TYPE, content_type).body(Body::empty()).unwrap())
+        };
+        for web in ["application/grpc-web", "Application/gRPC-Web ; charset=utf-8"] {
+            assert_eq!(of(web), Protocol::GrpcWeb("application/grpc-web"), "{web}");
+        }
+        let text = "application/grpc-web-text+proto";
+        assert_eq!(of("application/grpc-web-text+proto;a=b"), Protocol::GrpcWeb(text));
+        for none in ["application/grpc-web+json", "application/grpc-webby", "Application/gRPC"] {
+            assert_eq!(of(none), Protocol::Grpc, "{none}: its layer says what is wrong");
+        }
+    }
 
     /// Nothing is verified here.
     struct NoVerifier;

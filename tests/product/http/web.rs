@@ -58,6 +58,20 @@ async fn grpc_web_over_http_1_gets_the_message_and_then_the_status() {
 }
 
 #[tokio::test]
+async fn a_media_type_near_that_of_grpc_web_is_taken_for_it_or_told_what_is_wrong() {
+    let product = Product::start().await;
+    let request = VerifyAddressRequest { address: "nobody@acme.test".to_owned(), options: None };
+    let (host, message) = (product.address.to_string(), request.encode_to_vec());
+    let call = |kind: &'static str| grpc_over_http_1(&product, &host, kind, &message);
+    let answer = call("Application/grpc-web+proto; charset=utf-8").await;
+    assert!(find(&answer, b"grpc-status:0").is_some(), "{}", String::from_utf8_lossy(&answer));
+    let answer = String::from_utf8(call("application/grpc-web+json").await).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 415"), "{answer}");
+    assert!(answer.contains("send content-type application/grpc"), "{answer}");
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn pages_of_listed_origins_may_call_and_others_may_not() {
     let product =
         Product::with(|config| config.server.http.cors_origins = vec![PAGE.to_owned()]).await;
