@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::stream;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body::Frame;
 use http_body_util::StreamBody;
@@ -200,6 +200,12 @@ impl Translation {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(LocalAnswer::refuse(Code::InvalidArgument, status, message));
         }
+        if has_body && is_packed(headers) {
+            let message = "the body must not be packed: send it without `content-encoding`, or \
+                           call by gRPC, which takes gzip";
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            return Err(LocalAnswer::refuse(Code::InvalidArgument, status, message));
+        }
         match timeout::read(text(headers, &timeout::HEADER)) {
             Ok(timeout) => Ok((matched, timeout)),
             Err(message) => {
@@ -225,6 +231,12 @@ fn plan_hook(request: Request<Body>, name: String) -> (Request<Body>, AnswerPlan
 /// The header's text; empty if there is none.
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// Returns whether the headers say that the body is coded (RFC 9110 section 8.4), such as by gzip.
+fn is_packed(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(CONTENT_ENCODING).iter();
+    codings.map(HeaderValue::as_bytes).any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
 }
 
 fn is_json(content_type: &str) -> bool {

@@ -41,6 +41,10 @@ async fn a_request_that_cannot_be_taken_says_what_is_wrong_with_it() {
     let form = HttpRequest::new("POST", VERIFY).body("address=a@b.test");
     let form = form.header("content-type", "application/x-www-form-urlencoded");
     assert_error(&send(form).await, 415, 3, "content-type: application/json");
+    let body = || json(r#"{"address":"jane.doe@acme.test"}"#);
+    let packed = send(body().header("content-encoding", "gzip")).await;
+    assert_error(&packed, 415, 3, "without `content-encoding`");
+    assert_eq!(send(body().header("content-encoding", "identity")).await.status, 200);
     assert_error(&send(HttpRequest::get("/v2/addresses:verify")).await, 404, 5, "/openapi.json");
     let wrong = send(HttpRequest::get(VERIFY)).await;
     assert_error(&wrong, 405, 12, "POST");
