@@ -1,6 +1,6 @@
 //! The site: which page answers a request, for whom.
 
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue, SET_COOKIE};
+use http::header::{ALLOW, AUTHORIZATION, HeaderName, HeaderValue, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tonic::body::Body;
@@ -9,7 +9,7 @@ use tonic::{Code, Status};
 use super::pages::{PageFrame, ReloadPage, SignInPage};
 use super::parts::{PREFIX, SiteParts};
 use super::sessions::ConsoleSession;
-use super::visit::{Answered, Visit, trouble};
+use super::visit::{Answered, Visit, explained, trouble};
 use super::{address, answer, batches, lists, live, outcomes};
 use crate::campaign::BatchId;
 use crate::http::{CallOrigin, OwnServices, RequestForm};
@@ -159,7 +159,7 @@ impl Site {
             };
         }
         if visit.parts.method != Method::POST {
-            return Err(Status::unimplemented("pages are read with GET, and forms sent with POST"));
+            return Ok(refuse_method(visit.frame()));
         }
         if path[..] == ["lists"] {
             // Its token comes in the form, before the file.
@@ -207,6 +207,15 @@ fn file(parts: &Parts) -> Option<Response<Body>> {
         (&Method::GET, "/console/icon.svg") => file("image/svg+xml", ICON.to_owned()),
         _ => None,
     }
+}
+
+/// Refuses a method that neither a link nor a form has (RFC 9110 section 15.5.6).
+fn refuse_method(frame: PageFrame) -> Response<Body> {
+    let sentence = "pages are read with GET, and forms sent with POST";
+    let code = StatusCode::METHOD_NOT_ALLOWED;
+    let mut answer = explained(frame, "That did not work", sentence, code);
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+    answer
 }
 
 /// Returns whether the browser says that a page of another site sent it here (Fetch metadata).

@@ -203,6 +203,16 @@ async fn a_list_that_is_not_there_is_told_in_words_of_the_page() {
 }
 
 #[tokio::test]
+async fn a_method_that_no_page_has_is_refused_with_those_they_have() {
+    let product = product().await;
+    let browser = Browser::open(&product).await;
+    let request = HttpRequest::new("PUT", "/console/").header("cookie", &browser.cookie);
+    let page = request.send(product.address).await;
+    assert_eq!((page.status, page.header("allow")), (405, Some("GET, HEAD, POST")), "{page:?}");
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn a_list_goes_from_its_upload_to_its_report_and_comes_back_in_parts() {
     let product = product().await;
     let browser = Browser::open(&product).await;
