@@ -67,6 +67,8 @@ pub(super) fn encode_lines(
 }
 
 fn from_body(of: MessageDescriptor, body: &[u8]) -> Result<DynamicMessage, BadRequest> {
+    // A byte order mark, which some write before UTF-8, may be passed over (RFC 8259 section 8.1).
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.is_empty() {
         return Ok(DynamicMessage::new(of));
     }
@@ -187,6 +189,7 @@ mod tests {
         let proto_names = r#"{"address":"a@b.test","options":{"depth":2,"max_age":"3.500s"}}"#;
         assert_eq!(verified(proto_names).unwrap(), expected);
         assert_eq!(verified("").unwrap(), "{}");
+        assert_eq!(verified(&format!("\u{feff}{body}")).unwrap(), expected);
     }
 
     #[test]
