@@ -1,7 +1,9 @@
 //! Requests: JSON, a query and the fields of a path to a protobuf message.
 
 use prost::Message as _;
-use prost_reflect::{DynamicMessage, EnumDescriptor, Kind, MessageDescriptor, Value};
+use prost_reflect::{
+    DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value,
+};
 use serde::Deserializer;
 
 use super::array_count::LongestArray;
@@ -125,27 +127,54 @@ fn fault(of: &MessageDescriptor, path: &str, error: &serde_json::Error) -> BadRe
             let field = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
             BadRequest::new(field, "there is no such field; see /openapi.json for those there are")
         }
-        None if text.starts_with("unrecognized enum value") => match enum_at(of, path) {
-            Some(of) => BadRequest::new(path, format!("{text}; give {}", choices(&of))),
+        None if path.is_empty() => BadRequest::new("", format!("{text}; send one JSON object")),
+        None => match field_at(of, path) {
+            Some(field) if field.is_list() && !path.ends_with(']') => {
+                BadRequest::new(path, format!("{text}; give a list"))
+            }
+            Some(field) => BadRequest::new(path, format!("{text}; give {}", wanted(&field.kind()))),
             None => BadRequest::new(path, text),
         },
-        None => BadRequest::new(path, text),
     }
 }
 
-/// The enum of the field at that path.
-fn enum_at(of: &MessageDescriptor, path: &str) -> Option<EnumDescriptor> {
-    let mut of = of.clone();
+/// The field at that path.
+fn field_at(of: &MessageDescriptor, path: &str) -> Option<FieldDescriptor> {
+    let (mut of, mut found) = (Some(of.clone()), None);
     for name in path.split('.') {
         let name = name.split('[').next().unwrap_or(name);
-        let field = of.get_field_by_json_name(name).or_else(|| of.get_field_by_name(name))?;
-        match field.kind() {
-            Kind::Message(inner) => of = inner,
-            Kind::Enum(found) => return Some(found),
-            _ => return None,
-        }
+        let message = of?;
+        let field = message.get_field_by_json_name(name);
+        let field = field.or_else(|| message.get_field_by_name(name))?;
+        of = field.kind().as_message().cloned();
+        found = Some(field);
     }
-    None
+    found
+}
+
+/// The values that a field of this kind takes, in words.
+fn wanted(kind: &Kind) -> String {
+    let text = match kind {
+        Kind::Enum(of) => return choices(of),
+        Kind::Bool => "true or false",
+        Kind::String | Kind::Bytes => "a string",
+        Kind::Float | Kind::Double => "a number",
+        Kind::Uint32 | Kind::Uint64 | Kind::Fixed32 | Kind::Fixed64 => {
+            "a whole number, zero or more"
+        }
+        Kind::Int32
+        | Kind::Int64
+        | Kind::Sint32
+        | Kind::Sint64
+        | Kind::Sfixed32
+        | Kind::Sfixed64 => "a whole number",
+        Kind::Message(of) => match of.full_name() {
+            "google.protobuf.Duration" => "seconds, such as \"1.5s\"",
+            "google.protobuf.Timestamp" => "a time, such as \"2027-01-31T09:30:00Z\"",
+            _ => "an object",
+        },
+    };
+    text.to_owned()
 }
 
 /// `A, B or C`: the names of an enum's values, without the one that says nothing.
@@ -216,6 +245,29 @@ mod tests {
         assert!(message.contains("OUTCOME_KIND_BOUNCED"), "{message}");
         let message = refused(Method::GET, "/v1/batches/x/results?verdicts=RISKY", "");
         assert!(message.contains("VERDICT_RISKY"), "{message}");
+    }
+
+    #[test]
+    fn a_value_of_another_kind_is_answered_with_what_the_field_takes() {
+        let refused = |method, url, body| encoded(method, url, body).unwrap_err().sentence();
+        let verify = |body| refused(Method::POST, "/v1/addresses:verify", body);
+        for (body, field, remedy) in [
+            (r#"{"options":{"maxAge":"1 day"}}"#, "options.maxAge", "seconds, such as \"1.5s\""),
+            (r#"{"options":{"includeTranscript":"yes"}}"#, "options.", "true or false"),
+            (r#"{"address":7}"#, "address", "a string"),
+            (r#"{"options":[]}"#, "options", "an object"),
+            ("[]", "", "send one JSON object"),
+        ] {
+            let sentence = verify(body);
+            assert!(sentence.starts_with(field) && sentence.ends_with(remedy), "{sentence}");
+        }
+        let size = refused(Method::GET, "/v1/batches?pageSize=many", "");
+        assert!(
+            size.starts_with("pageSize: ") && size.ends_with("; give a whole number"),
+            "{size}"
+        );
+        let rows = refused(Method::POST, "/v1/batches/x:append", r#"{"rows":{}}"#);
+        assert!(rows.starts_with("rows: ") && rows.ends_with("; give a list"), "{rows}");
     }
 
     #[test]
