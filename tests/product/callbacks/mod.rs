@@ -304,5 +304,11 @@ async fn without_secrets_no_callback_is_taken() {
     let answer = HttpRequest::post("/v1/batches", spec).send(product.address).await;
     assert_eq!((answer.status, answer.json()["code"].as_i64()), (400, Some(9)), "{answer:?}");
     assert!(answer.body.contains("callbacks.secrets"));
+    // Nor is one tried, whatever its URL.
+    for url in ["https://crm.example.com/", "none"] {
+        let trial = HttpRequest::post("/v1/callbacks:test", json!({ "url": url }));
+        let answer = trial.send(product.address).await;
+        assert_eq!((answer.status, answer.json()["code"].as_i64()), (400, Some(9)), "{answer:?}");
+    }
     product.stop().await;
 }
