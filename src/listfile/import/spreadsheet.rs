@@ -216,20 +216,53 @@ fn padded<'c>(text: Cow<'c, str>, cell: &DataRef<'_>, digits: usize) -> Cow<'c, 
 fn data_text(cell: &Data) -> String {
     match cell {
         Data::Empty => String::new(),
-        Data::String(text) | Data::DateTimeIso(text) | Data::DurationIso(text) => text.clone(),
+        Data::String(text) | Data::DateTimeIso(text) => text.clone(),
         Data::DateTime(time) => date_text(*time),
+        Data::DurationIso(text) => duration_text(text),
         Data::Bool(value) => if *value { "TRUE" } else { "FALSE" }.to_owned(),
         other => other.to_string(),
     }
 }
 
-/// A date as ISO 8601 writes it; without a time of day if that is midnight.
+/// A date as ISO 8601 writes it; without a time of day if that is midnight. A time of day is a part
+/// of a day, and no date: it and a span of time are hours, minutes and seconds.
 fn date_text(time: ExcelDateTime) -> String {
+    let days = time.as_f64();
+    if (0.0..1.0).contains(&days) || time.is_duration() && days >= 0.0 {
+        return clock_text(days);
+    }
     let (year, month, day, hour, minute, second, _) = time.to_ymd_hms_milli();
     let date = format!("{year:04}-{month:02}-{day:02}");
     match (hour, minute, second) {
         _ if time.is_duration() => time.to_string(),
         (0, 0, 0) => date,
         _ => format!("{date} {hour:02}:{minute:02}:{second:02}"),
+    }
+}
+
+/// A number of days as hours, minutes and seconds, rounded to the second.
+fn clock_text(days: f64) -> String {
+    let seconds = (days * 86_400.0).round();
+    let hours = (seconds / 3600.0).floor();
+    let rest = seconds - hours * 3600.0;
+    let minutes = (rest / 60.0).floor();
+    format!("{hours:02.0}:{minutes:02.0}:{:02.0}", rest - minutes * 60.0)
+}
+
+/// A time of day or a span of time of ODS, `PT10H30M00S`, as its sheet shows it; another text as it
+/// is.
+fn duration_text(text: &str) -> String {
+    let parts = || {
+        let (hours, rest) = text.strip_prefix("PT")?.split_once('H')?;
+        let (minutes, rest) = rest.split_once('M')?;
+        // Of a part of a second the sheet shows nothing.
+        let seconds = rest.strip_suffix('S')?.split('.').next()?;
+        let parts = [hours, minutes, seconds];
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        parts.into_iter().all(is_number).then_some(parts)
+    };
+    match parts() {
+        Some([hours, minutes, seconds]) => format!("{hours:0>2}:{minutes:0>2}:{seconds:0>2}"),
+        None => text.to_owned(),
     }
 }

@@ -159,6 +159,39 @@ fn a_number_keeps_the_zeros_that_its_cell_shows() {
 }
 
 #[test]
+fn a_time_of_day_is_no_date_and_a_span_of_time_no_number() {
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    sheet.write(0, 0, "when").unwrap().write(0, 1, "email").unwrap();
+    let cells = [
+        ("h:mm", 0.4375),
+        ("hh:mm:ss", 0.0),
+        ("[h]:mm:ss", 1.25),
+        ("yyyy-mm-dd", 45_413.0),
+        ("yyyy-mm-dd hh:mm", 45_413.4375),
+    ];
+    for (row, (format, value)) in (1..).zip(cells) {
+        let format = Format::new().set_num_format(format);
+        sheet.write_with_format(row, 0, value, &format).unwrap();
+        sheet.write(row, 1, "jane@acme.test").unwrap();
+    }
+    let (_, csv) = imported(&book.save_to_buffer().unwrap());
+    let times: Vec<&str> = csv.lines().skip(1).map(|row| row.split(',').next().unwrap()).collect();
+    let wanted = ["10:30:00", "00:00:00", "30:00:00", "2024-05-01", "2024-05-01 10:30:00"];
+    assert_eq!(times, wanted);
+    let row = |time: &str, email: &str| {
+        let kind = r#"office:value-type="time" office:time-value"#;
+        let time = format!("<table:table-cell {kind}=\"{time}\"><text:p>x</text:p>");
+        let cells = format!("{time}</table:table-cell>{}", ods_cell("", email));
+        format!("<table:table-row>{cells}</table:table-row>")
+    };
+    let times = ["PT10H30M00S", "PT30H5M7.250S", "P1D"];
+    let rows: String = times.iter().map(|time| row(time, "jane@acme.test")).collect();
+    let (_, csv) = imported(&ods(&rows));
+    assert_eq!(csv, "10:30:00,jane@acme.test\n30:05:07,jane@acme.test\nP1D,jane@acme.test\n");
+}
+
+#[test]
 fn an_ods_workbook_that_a_password_protects_is_told_as_such() {
     let manifest = b"<manifest:file-entry><manifest:encryption-data/></manifest:file-entry>";
     let file = zipped(&[
