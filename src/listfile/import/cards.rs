@@ -12,13 +12,27 @@ const MAX_LINE: usize = 1024 * 1024;
 /// The longest name of a property with its parameters, in bytes.
 const MAX_KEY: usize = 1024;
 
-/// Writes each card's name and addresses.
+/// A card whose end has not come yet.
+#[derive(Default)]
+struct OpenCard {
+    name: String,
+    addresses: Vec<String>,
+}
+
+impl OpenCard {
+    fn write<W: Write>(&self, table: &mut BoundedTable<W>) -> Result<(), ImportError> {
+        table.row(&[self.name.as_str(), &self.addresses.join("; ")])
+    }
+}
+
+/// Writes each card's name and addresses. A card of vCard 2.1 may stand within another one, as its
+/// `AGENT`; one without an end has a row too.
 pub(super) fn vcards<R: BufRead, W: Write>(
     input: R,
     table: &mut BoundedTable<W>,
 ) -> Result<String, ImportError> {
     table.row(&["Name", "Email Address"])?;
-    let (mut name, mut addresses, mut held) = (String::new(), Vec::new(), 0);
+    let (mut open, mut held): (Vec<OpenCard>, u64) = (Vec::new(), 0);
     let encoding = table.encoding.unwrap_or(TextEncoding::UTF_8);
     each_line(input, is_soft_break, |line| {
         let Some((key, value)) = property(line) else { return Ok(()) };
@@ -33,20 +47,33 @@ pub(super) fn vcards<R: BufRead, W: Write>(
             true => encoding.decode(&quoted_printable(value)).into_owned(),
             false => unescaped(&encoding.decode(value)),
         };
-        match property {
-            "BEGIN" => (name, addresses, held) = (String::new(), Vec::new(), 0),
-            "FN" => name = value,
-            "N" if name.is_empty() => name = value.replace(';', " ").trim().to_owned(),
-            "EMAIL" => {
-                held += (value.len() + size_of::<String>()) as u64;
-                table.check_held(held)?;
-                addresses.push(value);
+        match (property, open.last_mut()) {
+            ("BEGIN", _) => {
+                held += size_of::<OpenCard>() as u64;
+                open.push(OpenCard::default());
             }
-            "END" => table.row(&[name.as_str(), &addresses.join("; ")])?,
+            ("END", Some(card)) => {
+                card.write(table)?;
+                open.pop();
+                held *= u64::from(!open.is_empty());
+            }
+            ("FN", Some(card)) => {
+                held += value.len() as u64;
+                card.name = value;
+            }
+            ("N", Some(card)) if card.name.is_empty() => {
+                held += value.len() as u64;
+                value.replace(';', " ").trim().clone_into(&mut card.name);
+            }
+            ("EMAIL", Some(card)) => {
+                held += (value.len() + size_of::<String>()) as u64;
+                card.addresses.push(value);
+            }
             _ => {}
         }
-        Ok(())
+        table.check_held(held)
     })?;
+    open.iter().try_for_each(|card| card.write(table))?;
     Ok(String::new())
 }
 

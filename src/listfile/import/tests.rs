@@ -236,6 +236,22 @@ fn cards_give_a_row_each_with_all_their_addresses() {
 }
 
 #[test]
+fn a_card_within_a_card_takes_no_address_of_it_and_one_without_an_end_is_a_row() {
+    let cards = "BEGIN:VCARD\r\nVERSION:2.1\r\nFN:Jane\r\nEMAIL:jane@acme.test\r\nAGENT:\r\n\
+                 BEGIN:VCARD\r\nFN:Bob\r\nEMAIL:bob@acme.test\r\nEND:VCARD\r\n\
+                 EMAIL:jane@home.test\r\nEND:VCARD\r\n";
+    let (_, csv) = imported(cards.as_bytes());
+    let wanted = "Name,Email Address\nBob,bob@acme.test\nJane,jane@acme.test; jane@home.test\n";
+    assert_eq!(csv, wanted);
+    let cards = "BEGIN:VCARD\nFN:Jane\nEMAIL:jane@acme.test\n\
+                 BEGIN:VCARD\nFN:Bob\nEMAIL:bob@acme.test\n";
+    let (_, csv) = imported(cards.as_bytes());
+    assert_eq!(csv, "Name,Email Address\nJane,jane@acme.test\nBob,bob@acme.test\n");
+    let open = "BEGIN:VCARD\n".repeat(50_000);
+    assert!(refused(open.as_bytes()).contains("more than 1 MiB"));
+}
+
+#[test]
 fn a_value_of_an_old_card_goes_on_behind_its_soft_line_breaks() {
     let cards = "BEGIN:VCARD\r\nVERSION:2.1\r\n\
         FN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=D0=AE=D0=BB=D0=B8=D1=8F=20=\r\n\
