@@ -1,11 +1,11 @@
-//! ZIP archives: of text lists, and what workbooks are made of.
+//! ZIP archives: of text lists, cards and entries, and what workbooks are made of.
 
 use std::collections::HashMap;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom, Write};
 
 use zip::ZipArchive;
 
-use super::{BoundedTable, Container, ImportError, MAX_COLUMNS};
+use super::{BoundedTable, Container, HEAD, ImportError, ImportLimits, MAX_COLUMNS, cards};
 use crate::listfile::convert::ObjectTable;
 use crate::listfile::{
     Format, Layout, ListFileError, MAX_RECORD, Reader, ReaderOptions, Row, magic,
@@ -127,7 +127,8 @@ impl ArchiveLists {
         if file.is_dir() || is_hidden {
             return Ok(());
         }
-        let error = match Reader::open(file, &member_options(table)) {
+        let MemberText { text, options } = MemberText::open(file, &name, table)?;
+        let error = match Reader::open(text, &options) {
             Ok(reader) => {
                 let places = self.header.places(reader.layout(), table)?;
                 self.lists.push(MemberList { index, name, places });
@@ -146,10 +147,42 @@ impl ArchiveLists {
     }
 }
 
-/// The options by which the lists of an archive are read.
-fn member_options<W: Write>(table: &BoundedTable<W>) -> ReaderOptions {
-    let encoding = table.encoding.map(|encoding| encoding.name().to_owned());
-    ReaderOptions { encoding, ..ReaderOptions::default() }
+/// The text of a file of an archive, and how it is read.
+struct MemberText<'f> {
+    text: Box<dyn Read + 'f>,
+    options: ReaderOptions,
+}
+
+impl<'f> MemberText<'f> {
+    /// Opens a file as it is, and one of cards or entries as the table that they are made into: by
+    /// the line a part of a folded address would be taken for an address.
+    fn open<W: Write>(
+        mut file: impl Read + 'f,
+        name: &str,
+        table: &BoundedTable<W>,
+    ) -> Result<Self, ImportError> {
+        let mut head = Vec::new();
+        let read = file.by_ref().take(HEAD as u64).read_to_end(&mut head);
+        read.map_err(|error| table.damaged(error))?;
+        let kind = cards::kind(&head);
+        let file = Cursor::new(head).chain(file);
+        let Some(kind) = kind else {
+            let encoding = table.encoding.map(|encoding| encoding.name().to_owned());
+            let options = ReaderOptions { encoding, ..ReaderOptions::default() };
+            return Ok(Self { text: Box::new(file), options });
+        };
+        // The table of one file is held in memory, as a document is.
+        let limits = ImportLimits { unpacked: table.limits.document, ..table.limits };
+        let mut made = Vec::new();
+        let mut rows = BoundedTable::new(kind.name(), &mut made, limits, table.encoding);
+        let file = BufReader::new(file);
+        let written = match kind {
+            Container::Vcard => cards::vcards(file, &mut rows),
+            _ => cards::ldif(file, &mut rows),
+        };
+        written.map_err(|error| table.member(name, error))?;
+        Ok(Self { text: Box::new(Cursor::new(made)), options: ReaderOptions::default() })
+    }
 }
 
 /// The endings of the names of tables.
@@ -298,7 +331,8 @@ impl MemberList {
         width: usize,
         table: &mut BoundedTable<W>,
     ) -> Result<(), ImportError> {
-        let opened = Reader::open(file, &member_options(table));
+        let MemberText { text, options } = MemberText::open(file, &self.name, table)?;
+        let opened = Reader::open(text, &options);
         let mut reader = opened.map_err(|error| table.member(&self.name, error))?;
         let objects = ObjectTable::new(reader.layout());
         let mut row = Row::default();

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, Write};
 
-use super::{BoundedTable, ImportError};
+use super::{BoundedTable, Container, ImportError, without_mark};
 use crate::listfile::charset::TextEncoding;
 
 /// The longest folded line, in bytes: a picture in a card is passed over.
@@ -11,6 +11,38 @@ const MAX_LINE: usize = 1024 * 1024;
 
 /// The longest name of a property with its parameters, in bytes.
 const MAX_KEY: usize = 1024;
+
+/// The container that a file with this beginning is, if it is one of cards or of entries. They are
+/// read by their bytes, and so not in UTF-16.
+pub(super) fn kind(head: &[u8]) -> Option<Container> {
+    if TextEncoding::utf16(head).is_some() {
+        return None;
+    }
+    let text = String::from_utf8_lossy(without_mark(head));
+    let text = text.trim_start();
+    let first = text.lines().next().unwrap_or_default().trim_end();
+    if first.eq_ignore_ascii_case("begin:vcard") {
+        return Some(Container::Vcard);
+    }
+    let is_entry = |line: &str| {
+        let line = line.to_ascii_lowercase();
+        line.starts_with("dn:") && line.contains('=') || line.starts_with("dn::")
+    };
+    let below = below_comments(text);
+    let is_ldif = is_entry(below) || is_version(below) && text.lines().any(is_entry);
+    is_ldif.then_some(Container::Ldif)
+}
+
+/// The first line that is no comment of LDIF, as directories put them above their entries.
+fn below_comments(text: &str) -> &str {
+    let mut lines = text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
+    lines.next().unwrap_or_default()
+}
+
+fn is_version(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    line.strip_prefix("version:").is_some_and(|rest| rest.trim() == "1")
+}
 
 /// A card whose end has not come yet.
 #[derive(Default)]

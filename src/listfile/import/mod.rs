@@ -1,9 +1,9 @@
 //! Lists that are not text by the line: made into CSV (RFC 4180, UTF-8) that a
 //! [`Reader`](super::Reader) takes.
 //!
-//! XLSX and ODS workbooks (the sheet with the most addresses), ZIP archives of text lists (each
-//! row with the name of its file behind it), vCards (RFC 6350), LDIF (RFC 2849), JSON documents,
-//! recipients as they are pasted out of a message.
+//! XLSX and ODS workbooks (the sheet with the most addresses), ZIP archives of text lists, cards and
+//! entries (each row with the name of its file behind it), vCards (RFC 6350), LDIF (RFC 2849), JSON
+//! documents, recipients as they are pasted out of a message.
 //! What a hostile file may cost is bounded: [`ImportLimits`], and [`MAX_COLUMNS`] columns.
 
 mod archive;
@@ -179,20 +179,8 @@ impl Container {
             None => String::from_utf8_lossy(without_mark(&head)),
         };
         let text = text.trim_start();
-        // Cards and directories are read by their bytes.
-        let is_by_line = utf16.is_none();
-        let first = text.lines().next().unwrap_or_default().trim_end();
-        if is_by_line && first.eq_ignore_ascii_case("begin:vcard") {
-            return Ok(Some(Self::Vcard));
-        }
-        let is_entry = |line: &str| {
-            let line = line.to_ascii_lowercase();
-            line.starts_with("dn:") && line.contains('=') || line.starts_with("dn::")
-        };
-        let below = below_comments(text);
-        let is_ldif = is_entry(below) || is_version(below) && text.lines().any(is_entry);
-        if is_by_line && is_ldif {
-            return Ok(Some(Self::Ldif));
+        if let Some(cards) = cards::kind(&head) {
+            return Ok(Some(cards));
         }
         if recipients::is_recipients(text, is_whole) {
             return Ok(Some(Self::Recipients));
@@ -277,17 +265,6 @@ fn without_mark(head: &[u8]) -> &[u8] {
 fn is_line_of_json(head: &[u8]) -> bool {
     let text = without_mark(head).trim_ascii_end();
     text.starts_with(b"{") && !text.iter().any(|b| matches!(b, b'\r' | b'\n'))
-}
-
-/// The first line that is no comment of LDIF, as directories put them above their entries.
-fn below_comments(text: &str) -> &str {
-    let mut lines = text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
-    lines.next().unwrap_or_default()
-}
-
-fn is_version(line: &str) -> bool {
-    let line = line.to_ascii_lowercase();
-    line.strip_prefix("version:").is_some_and(|rest| rest.trim() == "1")
 }
 
 /// Writes rows as CSV, within bounds.

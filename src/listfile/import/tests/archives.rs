@@ -25,6 +25,26 @@ fn merged(files: &[(&str, &[u8])]) -> String {
 }
 
 #[test]
+fn cards_and_entries_of_an_archive_are_a_row_each_and_no_lines() {
+    let cards = b"BEGIN:VCARD\r\nFN:Jane\r\nEMAIL:jane@ac\r\n me.test\r\n\
+                  EMAIL;ENCODING=QUOTED-PRINTABLE:j=40home.test\r\nEND:VCARD\r\n";
+    let entries = b"dn: cn=Bob,dc=acme\ncn: Bob\nmail:: Ym9iQGFjbWUudGVzdA==\n";
+    let csv = merged(&[
+        ("All Contacts.vcf", cards),
+        ("staff.ldif", entries),
+        ("more.csv", b"Email,Name\nk@acme.test,Kim\n"),
+    ]);
+    assert_eq!(
+        csv,
+        "Name,Email Address,dn,cn,file\nJane,jane@acme.test; j@home.test,,,All Contacts.vcf\n\
+         ,bob@acme.test,\"cn=Bob,dc=acme\",Bob,staff.ldif\nKim,k@acme.test,,,more.csv\n"
+    );
+    let long = format!("BEGIN:VCARD\n{}END:VCARD\n", "EMAIL:a@acme.test\n".repeat(50_000));
+    let said = refused(&zipped(&[("long.vcf", long.as_bytes())]));
+    assert!(said.contains("long.vcf") && said.contains("more than 1 MiB"), "{said}");
+}
+
+#[test]
 fn a_list_of_an_archive_that_cannot_be_read_is_told() {
     let good: (&str, &[u8]) = ("cleaned.csv", b"E-Mail,Reason\nb@acme.test,gone\n");
     let two = b"Work Email,Home Email\na@acme.test,a@home.test\nb@acme.test,b@home.test\n";
