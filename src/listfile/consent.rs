@@ -81,9 +81,12 @@ fn timestamp(text: &str) -> Result<Timestamp, ConsentFault> {
     }
     let spaced = without_t(text);
     let words: Vec<&str> = spaced.split([' ', ',']).filter(|word| !word.is_empty()).collect();
-    let (date, time) = match words.iter().position(|word| word.contains(':')) {
-        Some(at) => (&words[..at], clock_time(&words[at..]).ok_or(ConsentFault::NoTime)?),
-        None => (&words[..], Time::midnight()),
+    let (date, time, offset) = match words.iter().position(|word| word.contains(':')) {
+        Some(at) => {
+            let (time, offset) = without_offset(&words[at..]);
+            (&words[..at], clock_time(time).ok_or(ConsentFault::NoTime)?, offset)
+        }
+        None => (&words[..], Time::midnight(), 0),
     };
     let date = match date {
         [date] => match numeric_date(date) {
@@ -94,7 +97,34 @@ fn timestamp(text: &str) -> Result<Timestamp, ConsentFault> {
         },
         words => named_date(words),
     };
-    utc(date?.to_datetime(time))
+    let at = utc(date?.to_datetime(time))?;
+    Timestamp::from_second(at.as_second() - offset).map_err(|_| ConsentFault::NoTime)
+}
+
+/// The words of a time of day, and the seconds that the zone behind them is ahead of UTC:
+/// `12:00:00 +0200`.
+fn without_offset<'w, 'a>(words: &'w [&'a str]) -> (&'w [&'a str], i64) {
+    match words {
+        [time @ .., last] if !time.is_empty() => {
+            offset_seconds(last).map_or((words, 0), |offset| (time, offset))
+        }
+        _ => (words, 0),
+    }
+}
+
+/// The seconds that a zone such as `-0500` or `+02:00` is ahead of UTC.
+fn offset_seconds(word: &str) -> Option<i64> {
+    let (sign, digits) = match word.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, word.strip_prefix('+')?),
+    };
+    let (hours, minutes) = digits.split_once(':').or_else(|| digits.split_at_checked(2))?;
+    let number = |text: &str| {
+        let is_number = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+        text.parse::<i64>().ok().filter(|_| is_number)
+    };
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    (hours < 24 && minutes < 60).then_some(sign * (hours * 60 + minutes) * 60)
 }
 
 /// `text` with a space for the `T` between a date and a time; that of `OCT` stays.
@@ -250,6 +280,21 @@ mod tests {
         }
         let fifth = SystemTime::UNIX_EPOCH + Duration::from_secs(1_746_403_200);
         assert_eq!(read_consent("05/05/2025"), Ok(Some(fifth)));
+    }
+
+    #[test]
+    fn a_zone_behind_the_time_of_day_counts_with_a_space_before_it_too() {
+        for text in [
+            "2025-04-13 07:00:00 -0500",
+            "2025-04-13 14:00 +02:00",
+            "13/04/2025 2:00 PM +0200",
+            "Apr 13, 2025 12:00:00 +0000",
+        ] {
+            assert_eq!(seconds(text), Ok(Some(NOON)), "{text}");
+        }
+        for text in ["2025-04-13 -0500", "2025-04-13 07:00 -2500", "2025-04-13 07:00 0500"] {
+            assert_eq!(read_consent(text), Err(ConsentFault::NoTime), "{text}");
+        }
     }
 
     #[test]
