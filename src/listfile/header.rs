@@ -149,25 +149,6 @@ fn holds_address(text: &str) -> bool {
     })
 }
 
-/// Parts of names of columns that say who wants no mail, folded.
-const OPT_OUTS: [&str; 9] = [
-    "optout",
-    "optedout",
-    "unsubscri",
-    "donotemail",
-    "donotmail",
-    "donotcontact",
-    "emailstatus",
-    "subscriptionstatus",
-    "emailsuppression",
-];
-
-/// `true` for the name of a column that says who wants no mail: `Email Opt Out`, `Unsubscribed`.
-pub(super) fn is_opt_out(name: &str) -> bool {
-    let folded = fold(name);
-    OPT_OUTS.iter().any(|part| folded.contains(part))
-}
-
 /// Those of [`WHOSE`] that name the other side of a sale, a class or an event, folded: one of them
 /// stands beside every customer, parent or guest.
 const OTHER_SIDE: [&str; 3] = ["vendor", "teacher", "organizer"];

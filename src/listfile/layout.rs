@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::charset::TextEncoding;
-use super::{Dialect, LineEnd, Row, header, json, record};
+use super::{Dialect, LineEnd, Row, json, opt_out, record};
 use crate::address::clean::clean;
 
 /// The layout of a list file, found from its first [`SNIFF`](super::SNIFF) bytes. `Display` says it
@@ -120,7 +120,7 @@ impl Layout {
     #[must_use]
     pub fn opt_out_columns(&self) -> Vec<String> {
         let is_by_key = self.format == Format::JsonLines;
-        let names = self.columns.iter().enumerate().filter(|(_, name)| header::is_opt_out(name));
+        let names = self.columns.iter().enumerate().filter(|(_, name)| opt_out::is_opt_out(name));
         names
             .map(|(index, name)| match is_by_key {
                 true => format!("key {name:?}"),

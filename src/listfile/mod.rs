@@ -34,6 +34,7 @@ mod layout;
 mod magic;
 mod names;
 mod notes;
+mod opt_out;
 mod options;
 mod reader;
 mod reading;
