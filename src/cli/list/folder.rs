@@ -220,6 +220,12 @@ pub(super) fn begun_folder(args: &ListArgs) -> anyhow::Result<PathBuf> {
 
 /// The only run in this folder.
 pub(super) fn only_folder() -> anyhow::Result<PathBuf> {
+    let only = single(folders_here()?)?;
+    only.context("no unfinished run is in this folder; name its list")
+}
+
+/// The folders of the runs in this folder.
+pub(super) fn folders_here() -> anyhow::Result<Vec<PathBuf>> {
     let mut folders = Vec::new();
     for entry in fs::read_dir(".").context("this folder cannot be read")? {
         let path = PathBuf::from(entry?.file_name());
@@ -228,12 +234,14 @@ pub(super) fn only_folder() -> anyhow::Result<PathBuf> {
         }
     }
     folders.sort();
-    match folders.as_slice() {
-        [folder] => Ok(folder.clone()),
-        [] => anyhow::bail!("no unfinished run is in this folder; name its list"),
-        several => {
-            let names: Vec<_> = several.iter().map(|path| path.display().to_string()).collect();
-            anyhow::bail!("several unfinished runs are here, name one: {}", names.join(", "))
-        }
+    Ok(folders)
+}
+
+/// The run among `folders`, if there is one; several have to be told apart by name.
+pub(super) fn single(folders: Vec<PathBuf>) -> anyhow::Result<Option<PathBuf>> {
+    if folders.len() > 1 {
+        let names: Vec<_> = folders.iter().map(|path| path.display().to_string()).collect();
+        anyhow::bail!("several unfinished runs are here, name one: {}", names.join(", "))
     }
+    Ok(folders.into_iter().next())
 }

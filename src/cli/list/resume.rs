@@ -24,11 +24,12 @@ impl Job {
         let folder = match named.as_slice() {
             [file] if file.to_string_lossy().ends_with(ENDING) => file.clone(),
             [] => folder::only_folder()?,
-            _ => folder::begun_folder(args)?,
+            lists => run_folder(args, lists)?,
         };
         let text = fs::read(folder.join(JOB)).with_context(|| {
             format!(
-                "there is no unfinished run in {}; start one without --resume",
+                "there is no unfinished run in {}; name the folder beside its output, or start one \
+                 without --resume",
                 folder.display()
             )
         })?;
@@ -137,6 +138,23 @@ impl Job {
         self.ensure_different_files([])?;
         self.ensure_outputs_writable()
     }
+}
+
+/// The folder of the run on `lists`: beside their outputs or, if an output had a name of its own,
+/// the one in this folder that was begun with them.
+fn run_folder(args: &ListArgs, lists: &[PathBuf]) -> anyhow::Result<PathBuf> {
+    let beside_output = folder::begun_folder(args)?;
+    if folder::holds_run(&beside_output) || args.output.is_some() {
+        return Ok(beside_output);
+    }
+    let lists: Vec<PathBuf> = lists.iter().filter_map(|list| fs::canonicalize(list).ok()).collect();
+    let is_theirs = |folder: &PathBuf| {
+        let text = fs::read(folder.join(JOB)).ok();
+        let job = text.and_then(|text| serde_json::from_slice::<Job>(&text).ok());
+        job.is_some_and(|job| job.files.iter().map(|file| &file.path).eq(&lists))
+    };
+    let begun = folder::folders_here()?.into_iter().filter(is_theirs).collect();
+    Ok(folder::single(begun)?.unwrap_or(beside_output))
 }
 
 /// The SHA-256 of each file.

@@ -313,6 +313,21 @@ fn a_run_that_goes_on_in_another_format_is_found_and_its_output_is_named_after_i
 }
 
 #[test]
+fn a_run_whose_output_has_a_name_of_its_own_is_found_by_its_list() {
+    let rows: String = (0..30).map(|n| format!("nobody{n}@acme.test\n")).collect();
+    let folder = folder_with("list.csv", format!("email\njane.doe@acme.test\n{rows}"));
+    let begin = ["list.csv", "--sandbox", "--sample", "5", "-o", "send.csv"];
+    let output = run(folder.path(), &begin, b"");
+    assert_eq!(names(&folder), ["list.csv", "send.csv.mailvet"], "{}", said(&output));
+    fs::write(folder.path().join("other.csv"), "email\njane.doe@acme.test\n").unwrap();
+    let output = run(folder.path(), &["--resume", "other.csv"], b"");
+    assert!(said(&output).contains("no unfinished run"), "{}", said(&output));
+    let output = run(folder.path(), &["--resume", "list.csv"], b"");
+    assert!(output.status.code().is_some_and(|code| code < 2), "{}", said(&output));
+    assert_eq!(names(&folder), ["list.csv", "other.csv", "send.csv"]);
+}
+
+#[test]
 fn a_run_resumed_from_elsewhere_writes_where_it_was_begun() {
     let folder = folder_with("list.csv", SLOW);
     let mut child = begun_with(&folder, &["--split", "parts", "--report", "r.html"]);
