@@ -3,7 +3,7 @@
 /// The delimiter and quoting of the fields of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialect {
-    /// `,`, tab, `;`, `|`, `^` or `:`.
+    /// `,`, tab, `;`, `|`, `^`, `:`, `~`, or the control character 0x01 or 0x1f.
     pub delimiter: u8,
     /// The meaning of double quotes.
     pub quotes: Quotes,

@@ -322,6 +322,8 @@ impl fmt::Display for Format {
             b';' => "semicolon",
             b'^' => "caret",
             b':' => "colon",
+            b'~' => "tilde",
+            control if control.is_ascii_control() => "control-character",
             _ => "bar",
         };
         let header = if dialect.has_header { "with a header" } else { "without a header" };

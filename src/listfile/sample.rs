@@ -199,7 +199,9 @@ impl Sample<'_> {
             Some(forced) => forced == delimiter,
             None => match delimiter {
                 b'|' | b'^' => self.encoding.keeps_ascii_apart(),
-                COLON => self.has_colon_header(),
+                TILDE => self.encoding.keeps_ascii_apart() && self.names_column_between(TILDE),
+                COLON => self.names_column_between(COLON),
+                HEADING | UNIT => self.first_line().contains(&delimiter),
                 _ => true,
             },
         });
@@ -229,12 +231,16 @@ impl Sample<'_> {
         best
     }
 
-    /// `true` if the first line names a column of addresses between colons.
-    fn has_colon_header(&self) -> bool {
-        let line = self.text.split(|b| matches!(b, b'\r' | b'\n')).next().unwrap_or_default();
-        let line = self.encoding.decode(line);
-        let mut names = line.split(':');
-        line.contains(':') && names.any(|name| header::tier(name) >= NameTier::Qualified)
+    /// `true` if the first line names a column of addresses, and `delimiter` divides its names.
+    fn names_column_between(&self, delimiter: u8) -> bool {
+        let line = self.encoding.decode(self.first_line());
+        let mut names = line.split(char::from(delimiter));
+        self.first_line().contains(&delimiter)
+            && names.any(|name| header::tier(name) >= NameTier::Qualified)
+    }
+
+    fn first_line(&self) -> &[u8] {
+        self.text.split(|b| matches!(b, b'\r' | b'\n')).next().unwrap_or_default()
     }
 
     /// The text as `delimiter` divides it. Quotes in quoted fields are doubled unless that leaves
@@ -319,10 +325,19 @@ fn separator(line: &[u8]) -> Option<u8> {
     }
 }
 
-const DELIMITERS: [u8; 6] = [b',', b'\t', b';', b'|', b'^', COLON];
+const DELIMITERS: [u8; 9] = [b',', b'\t', b';', b'|', b'^', COLON, TILDE, HEADING, UNIT];
 
 /// Stands in too much text to divide fields unless a header says so, or `sep=:`.
 const COLON: u8 = b':';
+
+/// May stand in an address, and divides fields under the same conditions.
+const TILDE: u8 = b'~';
+
+/// The control character by which Hive divides fields.
+const HEADING: u8 = 0x01;
+
+/// The unit separator of ASCII.
+const UNIT: u8 = 0x1f;
 
 impl Shown {
     fn of(reading: &Reading, line_end: LineEnd) -> Self {

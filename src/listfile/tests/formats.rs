@@ -15,6 +15,9 @@ fn the_delimiter_is_found_by_content() {
         ("|", "bar"),
         ("^", "caret"),
         (":", "colon"),
+        ("~", "tilde"),
+        ("\u{1}", "control-character"),
+        ("\u{1f}", "control-character"),
     ] {
         let file = ["id|email|name", "1|jane@acme.test|Jane", "2|john@acme.test|John"].join("\n");
         let file = file.replace('|', delimiter);
@@ -132,6 +135,15 @@ fn the_layout_says_itself_in_one_line() {
 fn a_colon_divides_nothing_unless_a_header_says_so() {
     assert_eq!(format("SMTP:jane@acme.test\nsmtp:john@acme.test\n"), "one address a line");
     assert_eq!(format("x^jane@acme.test\ny^john@acme.test\n"), "caret-separated without a header");
+}
+
+#[test]
+fn a_tilde_without_a_header_is_part_of_an_address_and_a_control_character_is_not() {
+    assert_eq!(format("bob~x@acme.test\njane~y@acme.test\n"), "one address a line");
+    let file = "1\u{1}jane@acme.test\n2\u{1}john@acme.test\n";
+    assert_eq!(format(file), "control-character-separated without a header");
+    assert_eq!(addresses(file.as_bytes()), ["jane@acme.test", "john@acme.test"]);
+    assert_eq!(format("jane@acme.test\njohn@acme.test\u{1f}\n"), "one address a line");
 }
 
 #[test]
