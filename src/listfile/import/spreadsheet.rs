@@ -33,10 +33,12 @@ pub(super) fn xlsx<R: BufRead + Seek, W: Write>(
     let hidden = hidden(book.sheets_metadata());
     let sheets = addresses_by_sheet(&mut book, table.limits.document);
     let no_sheet = ImportError::NoList { kind: table.kind, wanted: "sheet in it" };
-    let Some(ChosenSheet { name, part, is_only }) = chosen(sheets, &hidden) else {
+    let Some(ChosenSheet { name, mut part, is_only }) = chosen(sheets, &hidden) else {
         return Err(no_sheet);
     };
-    table.is_partial = !is_only;
+    let has_open_formulas = has_open_formulas(&mut book, &name);
+    table.is_partial = !is_only || has_open_formulas;
+    part += if has_open_formulas { OPEN_FORMULAS } else { "" };
     let mut cells = book.worksheet_cells_reader(&name).map_err(|error| table.damaged(error))?;
     let digits: Vec<usize> = cells.styles().iter().map(least_digits).collect();
     let (mut row, mut held): (Vec<String>, u64) = (Vec::new(), 0);
@@ -99,6 +101,25 @@ fn addresses_by_sheet<R: BufRead + Seek>(
         sheets.push((name, addresses));
     }
     sheets
+}
+
+/// The words for formulas without results, and the remedy.
+const OPEN_FORMULAS: &str = " without what its formulas show, which are not calculated: open the \
+                             workbook in a spreadsheet program and save it there";
+
+/// `true` if a formula in the first rows of a sheet has no result. The library that wrote the
+/// workbook calculates none; a spreadsheet program does when it opens it, and shows the results.
+fn has_open_formulas<R: BufRead + Seek>(book: &mut Xlsx<R>, name: &str) -> bool {
+    let Ok(mut cells) = book.worksheet_cells_reader(name) else { return false };
+    while let Ok(Some(cell)) = cells.next_cell_with_formula_metadata() {
+        if cell.pos.0 >= LOOKED_AT {
+            break;
+        }
+        if cell.formula.is_some() && matches!(cell.value, DataRef::Empty) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Writes the sheet of an ODS workbook; returns its name.

@@ -11,6 +11,7 @@ use crate::listfile::{Reader, ReaderOptions};
 
 mod archives;
 mod documents;
+mod formulas;
 mod hostile;
 
 /// Small limits, so that a bomb for them is made soon.
