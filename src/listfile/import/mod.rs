@@ -1,9 +1,9 @@
 //! Lists that are not text by the line: made into CSV (RFC 4180, UTF-8) that a
 //! [`Reader`](super::Reader) takes.
 //!
-//! XLSX and ODS workbooks (the sheet with the most addresses), ZIP archives of text lists, cards and
-//! entries (each row with the name of its file behind it), vCards (RFC 6350), LDIF (RFC 2849), JSON
-//! documents, recipients as they are pasted out of a message.
+//! XLSX and ODS workbooks (the sheet with the most addresses), ZIP archives of text lists, cards
+//! and entries (each row with the name of its file behind it), vCards (RFC 6350), LDIF (RFC 2849),
+//! JSON documents, recipients as they are pasted out of a message.
 //! What a hostile file may cost is bounded: [`ImportLimits`], and [`MAX_COLUMNS`] columns.
 
 mod archive;
