@@ -22,17 +22,38 @@ pub(super) struct BreakdownTable {
 pub(super) fn tables(data: &ReportData) -> Vec<BreakdownTable> {
     let domains = BreakdownTable {
         id: "domains",
-        caption: "Domains with the most rows",
+        caption: match counts_some_twice(data, &data.domains) {
+            true => {
+                "Domains with the most rows; a row with several addresses counts for each of them"
+            }
+            false => "Domains with the most rows",
+        },
         what: "Domain",
         places: rows(data, &data.domains, "all other domains"),
     };
     let providers = BreakdownTable {
         id: "providers",
-        caption: "Providers with the most rows: whose mail servers answered",
+        caption: match counts_some_twice(data, &data.providers) {
+            true => {
+                "Providers with the most rows: whose mail servers answered; a row with several \
+                 addresses counts for each of them"
+            }
+            false => "Providers with the most rows: whose mail servers answered",
+        },
         what: "Provider",
         places: rows(data, &data.providers, "others, and those with no answer"),
     };
     [domains, providers].into_iter().filter(|table| !table.places.is_empty()).collect()
+}
+
+/// `true` if the places have more rows together than the list has or, once it is finished, more
+/// with some reason: each address of a row counts there, and the row once elsewhere on the page.
+fn counts_some_twice(data: &ReportData, places: &[GroupCounts]) -> bool {
+    let finished = |reason: &Reason| data.progress.finished.get(reason).copied().unwrap_or(0);
+    let among = |reason: &Reason| places.iter().map(|place| count(place, *reason)).sum::<u64>();
+    places.iter().map(|place| place.rows).sum::<u64>() > data.progress.rows
+        || data.ended_at.is_some()
+            && Reason::ALL.iter().any(|reason| among(reason) > finished(reason))
 }
 
 /// One row.

@@ -179,6 +179,22 @@ fn the_columns_of_places_add_up_to_the_list() {
 }
 
 #[test]
+fn tables_that_count_each_address_of_a_row_say_so() {
+    const SAID: &str = "a row with several addresses counts for each of them";
+    let finished = [(CatchAll, 2), (MailboxAccepted, 2)];
+    let once = samples::data("a.csv", &finished, &[], 0, SendPolicy::Deliverable);
+    let with = |catch_alls| ReportData {
+        domains: vec![place("acme.test", &[(CatchAll, catch_alls)], 0)],
+        providers: vec![place("acme.test", &[(CatchAll, catch_alls)], 0)],
+        ..once.clone()
+    };
+    for (catch_alls, times) in [(2, 0), (3, 2), (5, 2)] {
+        let text = visible(&render(&with(catch_alls)).unwrap());
+        assert_eq!(text.matches(SAID).count(), times, "{catch_alls}: {text}");
+    }
+}
+
+#[test]
 fn nobody_to_send_to_is_not_drawn_as_healthy() {
     for (name, data) in [("blocked", samples::blocked()), ("empty", samples::empty())] {
         let page = render(&data).unwrap();
