@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::bounce::judge_words;
 use super::kind::OutcomeKind;
-use crate::address::redact;
+use crate::address::{Address, clean, irregular, redact};
 use crate::smtp::Classifier;
 
 /// The fate of a message to one recipient, as one event tells it. `Debug` redacts.
@@ -138,6 +138,19 @@ impl OutcomeEvent {
     pub(super) fn named(self, event_id: Option<String>) -> Self {
         Self { event_id, ..self }
     }
+}
+
+/// The address that a source names: alone, or with a name or a mark beside it, as in
+/// `Jane Doe <jane@acme.test>`, which services repeat as the sender wrote it. `None` if it names
+/// none, or several.
+pub(super) fn stated_address(text: &str) -> Option<Address> {
+    if let Ok((address, _)) = irregular::parse(text) {
+        return Some(address);
+    }
+    let cleaned = clean::clean(text);
+    let is_one = cleaned.others.is_empty() && !cleaned.is_cut;
+    let (address, _) = irregular::parse(&cleaned.address).ok().filter(|_| is_one)?;
+    Some(address)
 }
 
 impl fmt::Debug for OutcomeEvent {

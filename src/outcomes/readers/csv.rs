@@ -8,7 +8,7 @@ use super::{LineReader, ReadItem, time};
 use crate::address::Address;
 use crate::address::clean::clean;
 use crate::outcomes::bounce::judge_words;
-use crate::outcomes::event::OutcomeEvent;
+use crate::outcomes::event::{OutcomeEvent, stated_address};
 use crate::outcomes::kind::OutcomeKind;
 use crate::smtp::Classifier;
 
@@ -33,7 +33,10 @@ impl EventTable {
     pub(super) fn from_header(header: &str, default_kind: OutcomeKind) -> Option<Self> {
         let header = header.trim_start_matches('\u{feff}');
         let separator = [',', ';', '\t'].into_iter().max_by_key(|c| header.matches(*c).count())?;
-        if Address::parse(cells(header, separator).next()?.trim()).is_ok() {
+        let first = cells(header, separator).next()?;
+        let first = first.trim();
+        let is_named = first.ends_with('>') && stated_address(first).is_some();
+        if is_named || Address::parse(first).is_ok() {
             let (kind, at, words, event_id) = (None, None, None, None);
             let is_header_read = true;
             return Some(Self {

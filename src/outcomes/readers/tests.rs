@@ -153,6 +153,8 @@ fn a_plain_list_is_read_as_the_kind_that_the_operator_names() {
     let mut reader = line_reader("jane@acme.test", OutcomeKind::Unsubscribed).unwrap();
     let read = reader.read_line(Classifier::builtin(), "jane@acme.test", now());
     assert_eq!(events(read)[0].kind, OutcomeKind::Unsubscribed);
+    let first = "Jane Doe <jane@acme.test>";
+    assert!(line_reader(first, OutcomeKind::Unsubscribed).is_some(), "it is no header");
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::time::SystemTime;
 
-use crate::address::{Address, Identity, irregular, redact};
+use crate::address::{Address, Identity, redact};
 use crate::outcomes::address_key::AddressKey;
-use crate::outcomes::event::{EventProof, OutcomeEvent};
+use crate::outcomes::event::{EventProof, OutcomeEvent, stated_address};
 use crate::outcomes::kind::OutcomeKind;
 use crate::outcomes::stored_outcome::{NewOutcome, StoredOutcome, milliseconds};
 
@@ -30,7 +30,7 @@ pub(super) fn row(
     keep_addresses: bool,
     now: SystemTime,
 ) -> Option<NewOutcome> {
-    let (address, _) = irregular::parse(&event.address).ok()?;
+    let address = stated_address(&event.address)?;
     let identity = address.identity();
     let digests = key.digests(&identity);
     let words = redact::text(&event.words).replace('\0', "");
@@ -145,6 +145,23 @@ mod tests {
             assert_eq!(id(&event, now()), id(&event, now() + HOUR * 23), "the same day");
             assert_ne!(id(&event, now()), id(&event, now() + HOUR * 24), "the next day");
             assert_eq!(row_at(&january, now()).at, now(), "it is known from now on");
+        }
+    }
+
+    #[test]
+    fn an_address_with_a_name_beside_it_is_that_address() {
+        let of = |text: &str| {
+            let event = event(text, OutcomeKind::Unsubscribed);
+            row(&AddressKey::new(&[7; 32]), &event, false, false, now()).map(|new| new.row)
+        };
+        let jane = of("jane@acme.test");
+        for text in
+            ["Jane Doe <jane@acme.test>", "\"Doe, J.\" <jane@acme.test>", "<jane@acme.test>"]
+        {
+            assert_eq!(of(text), jane, "{text}");
+        }
+        for text in ["Jane <jane@acme.test>, Joe <joe@acme.test>", "jane doe@acme.test", "Jane"] {
+            assert_eq!(of(text), None, "{text}");
         }
     }
 
