@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
+use super::unpacked;
 use crate::outcomes::bounce::MAX_MAIL;
 
 /// The files of a folder: of a Maildir those in `new` and `cur`, else those in the folder itself,
@@ -34,7 +35,7 @@ pub(super) fn files_of(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 /// The part of a mail that is read: the rest of a large one matters to nobody.
 pub(super) fn read_mail(file: &Path) -> io::Result<Vec<u8>> {
     let mut mail = Vec::new();
-    File::open(file)?.take(MAX_MAIL as u64).read_to_end(&mut mail)?;
+    unpacked::open(File::open(file)?)?.take(MAX_MAIL as u64).read_to_end(&mut mail)?;
     Ok(mail)
 }
 

@@ -7,6 +7,7 @@ mod line;
 mod mails;
 mod read;
 mod source;
+mod unpacked;
 
 use std::time::SystemTime;
 

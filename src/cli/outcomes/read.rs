@@ -1,6 +1,6 @@
 //! `mailvet outcomes read`: what bounces mean, without keeping anything.
 
-use std::io::{self, BufReader, Read as _, Write as _, stdin, stdout};
+use std::io::{self, BufRead as _, Read as _, Write as _, stdin, stdout};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -10,7 +10,8 @@ use toml::Table;
 use super::super::common::Common;
 use super::super::render::{self, DIM};
 use super::args::ReadArgs;
-use super::mails;
+use super::source::has_events;
+use super::{mails, unpacked};
 use crate::outcomes::bounce::{self, MAX_MAIL};
 use crate::outcomes::readers::{self, SourceForm};
 use crate::outcomes::{OutcomeKind, RecipientNotice};
@@ -34,10 +35,7 @@ pub(super) fn run(args: &ReadArgs, common: &Common) -> anyhow::Result<bool> {
     for file in &args.files {
         let unreadable = || format!("{} cannot be read", file.display());
         if file == Path::new("-") {
-            let mut mail = Vec::new();
-            stdin().lock().take(MAX_MAIL as u64).read_to_end(&mut mail)?;
-            point_to_add("-", &mail);
-            show("-", &mail, &classifier, args.jsonl)?;
+            show_input(&classifier, args.jsonl).with_context(unreadable)?;
         } else if file.is_dir() {
             for mail in mails::files_of(file)? {
                 match show_file(&mail, &classifier, args.jsonl) {
@@ -46,7 +44,7 @@ pub(super) fn run(args: &ReadArgs, common: &Common) -> anyhow::Result<bool> {
                         let name = mail.display().to_string();
                         anstream::eprintln!("{} was moved meanwhile", printable(&name));
                     }
-                    shown => shown.with_context(unreadable)?,
+                    shown => shown.with_context(|| format!("{} cannot be read", mail.display()))?,
                 }
             }
         } else {
@@ -60,11 +58,22 @@ fn is_moved(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
+fn show_input(classifier: &Classifier, is_jsonl: bool) -> anyhow::Result<()> {
+    let mut input = unpacked::open(stdin().lock())?;
+    if readers::form(input.fill_buf()?) == SourceForm::Mbox {
+        return mails::split_mbox(input, |_, mail| show("-", mail, classifier, is_jsonl));
+    }
+    let mut mail = Vec::new();
+    input.take(MAX_MAIL as u64).read_to_end(&mut mail)?;
+    point_to_add("-", &mail);
+    show("-", &mail, classifier, is_jsonl)
+}
+
 fn show_file(file: &Path, classifier: &Classifier, is_jsonl: bool) -> anyhow::Result<()> {
     let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
     let mail = mails::read_mail(file)?;
     if readers::form(&mail) == SourceForm::Mbox {
-        let input = BufReader::new(std::fs::File::open(file)?);
+        let input = unpacked::open(std::fs::File::open(file)?)?;
         return mails::split_mbox(input, |_, mail| show(&name, mail, classifier, is_jsonl));
     }
     point_to_add(&name, &mail);
@@ -74,16 +83,7 @@ fn show_file(file: &Path, classifier: &Classifier, is_jsonl: bool) -> anyhow::Re
 /// Says of a log, a table or the events of a service that another command takes them: read as a
 /// mail, they are an empty answer.
 fn point_to_add(name: &str, text: &[u8]) {
-    let has_events = match readers::form(text) {
-        SourceForm::Mail | SourceForm::Mbox => false,
-        SourceForm::Json => true,
-        SourceForm::Lines => {
-            let text = String::from_utf8_lossy(text);
-            let first = text.lines().find(|line| !line.trim().is_empty());
-            first.is_some_and(|line| readers::line_reader(line, OutcomeKind::Sent).is_some())
-        }
-    };
-    if has_events {
+    if has_events(text) {
         let name = printable(name);
         anstream::eprintln!("{DIM}{name}: no mail; `mailvet outcomes add` takes it{DIM:#}");
     }

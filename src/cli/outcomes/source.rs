@@ -1,7 +1,7 @@
 //! One source of outcomes: opened, recognised, and read item by item.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read as _};
+use std::io::{BufRead, ErrorKind, Read as _};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -9,14 +9,11 @@ use anyhow::Context as _;
 use serde_json::{Deserializer, Value};
 
 use super::line::read_line;
-use super::mails;
+use super::{mails, unpacked};
 use crate::outcomes::OutcomeKind;
 use crate::outcomes::bounce::MAX_MAIL;
 use crate::outcomes::readers::{self, ReadItem, SourceForm};
 use crate::smtp::Classifier;
-
-/// Number of bytes that a source is recognised by.
-const START: usize = 64 * 1024;
 
 /// Number of bytes of one line that are read.
 const MAX_LINE: usize = 1024 * 1024;
@@ -38,31 +35,48 @@ pub(super) type EachItem<'e> = dyn FnMut(&str, u64, ReadItem) -> anyhow::Result<
 impl SourceReader<'_> {
     /// Reads a source to its end.
     pub(super) fn read(&self, source: &Path, each: &mut EachItem<'_>) -> anyhow::Result<()> {
-        let name = source.display().to_string();
         if source == Path::new("-") {
-            return self.read_stream(&name, std::io::stdin().lock(), each);
+            return self.read_stream("-", std::io::stdin().lock(), each);
         }
+        if !source.is_dir() {
+            return self.read_file(source, each);
+        }
+        for file in mails::files_of(source)? {
+            self.read_entry(&file, each)?;
+        }
+        Ok(())
+    }
+
+    fn read_file(&self, file: &Path, each: &mut EachItem<'_>) -> anyhow::Result<()> {
+        let name = file.display().to_string();
         let unreadable = || format!("{name} cannot be read");
-        if source.is_dir() {
-            for file in mails::files_of(source)? {
-                let item = match mails::read_mail(&file) {
-                    Ok(mail) => readers::read_mail(self.classifier, &mail),
-                    // A mail program renames the files of a Maildir as it goes.
-                    Err(error) if error.kind() == ErrorKind::NotFound => {
-                        ReadItem::NotUnderstood("moved meanwhile: add the folder again")
-                    }
-                    Err(error) => return Err(error).with_context(unreadable),
-                };
-                each(&file.display().to_string(), 1, item)?;
-            }
-            return Ok(());
-        }
-        let file = File::open(source).with_context(unreadable)?;
-        let metadata = file.metadata().with_context(unreadable)?;
+        let opened = File::open(file).with_context(unreadable)?;
+        let metadata = opened.metadata().with_context(unreadable)?;
         // A pipe is written when it is read.
         let written = metadata.modified().ok().filter(|_| metadata.is_file());
         let mut each = |name: &str, place: u64, item| each(name, place, with_time(item, written));
-        self.read_stream(&name, file, &mut each).with_context(unreadable)
+        self.read_stream(&name, opened, &mut each).with_context(unreadable)
+    }
+
+    /// Reads a file of a folder: a mail, unless it begins like an mbox or like events.
+    fn read_entry(&self, file: &Path, each: &mut EachItem<'_>) -> anyhow::Result<()> {
+        let item = match mails::read_mail(file) {
+            Ok(mail) if readers::form(&mail) == SourceForm::Mbox || has_events(&mail) => {
+                return self.read_file(file, each);
+            }
+            Ok(mail) => readers::read_mail(self.classifier, &mail),
+            // A mail program renames the files of a Maildir as it goes.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                ReadItem::NotUnderstood("moved meanwhile: add the folder again")
+            }
+            Err(error) if unpacked::is_damaged(&error) => {
+                ReadItem::NotUnderstood("a gzip file that is damaged")
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("{} cannot be read", file.display()));
+            }
+        };
+        each(&file.display().to_string(), 1, item)
     }
 
     fn read_stream(
@@ -71,7 +85,7 @@ impl SourceReader<'_> {
         input: impl std::io::Read,
         each: &mut EachItem<'_>,
     ) -> anyhow::Result<()> {
-        let mut input = BufReader::with_capacity(START, input);
+        let mut input = unpacked::open(input)?;
         let form = readers::form(input.fill_buf()?);
         match form {
             SourceForm::Mail => {
@@ -145,6 +159,20 @@ impl SourceReader<'_> {
     }
 }
 
+/// `true` if a file that begins like this holds events and no mail: those of a service, a log, a
+/// table.
+pub(super) fn has_events(start: &[u8]) -> bool {
+    match readers::form(start) {
+        SourceForm::Mail | SourceForm::Mbox => false,
+        SourceForm::Json => true,
+        SourceForm::Lines => {
+            let text = String::from_utf8_lossy(start);
+            let first = text.lines().find(|line| !line.trim().is_empty());
+            first.is_some_and(|line| readers::line_reader(line, OutcomeKind::Sent).is_some())
+        }
+    }
+}
+
 /// The item with the time at which its file was written.
 fn with_time(item: ReadItem, written: Option<SystemTime>) -> ReadItem {
     let ReadItem::Events(mut events) = item else { return item };
@@ -196,6 +224,53 @@ mod tests {
             assert!(read(source).unwrap_err().to_string().contains("no log of Postfix"));
         }
         assert!(read("\n\n").unwrap().is_empty());
+    }
+
+    /// A bounce about this address.
+    fn bounce(address: &str) -> String {
+        format!("From: MAILER-DAEMON@mx.test\nX-Failed-Recipients: {address}\n\n550 no\n")
+    }
+
+    fn packed(text: &str) -> Vec<u8> {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut packer, text.as_bytes()).unwrap();
+        packer.finish().unwrap()
+    }
+
+    #[test]
+    fn each_file_of_a_folder_is_read_by_its_content_and_a_gzip_file_unpacked() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        };
+        let mbox = format!("From a\n{}\nFrom b\n{}", bounce("a@b.test"), bounce("c@d.test"));
+        let event = r#"{"address":"e@f.test","kind":"sent"}"#;
+        write("1.mbox", mbox.as_bytes());
+        write("2.json", format!("\u{feff}{event}").as_bytes());
+        write("3.csv", b"address,kind\ng@h.test,sent\n");
+        write("4.eml.gz", &packed(&bounce("i@j.test")));
+        write("5.mbox.gz", &packed(&mbox));
+        let whole = packed(&bounce("k@l.test"));
+        write("6.eml.gz", &whole[..whole.len() / 2]);
+        let classifier = Classifier::builtin();
+        let reader =
+            SourceReader { classifier, kind: OutcomeKind::Sent, now: SystemTime::UNIX_EPOCH };
+        let (mut read, mut left_out) = (Vec::new(), Vec::new());
+        reader
+            .read(folder.path(), &mut |_, _, item| {
+                match item {
+                    ReadItem::Events(events) => {
+                        read.extend(events.into_iter().map(|it| it.address))
+                    }
+                    ReadItem::NotUnderstood(why) => left_out.push(why),
+                }
+                Ok(())
+            })
+            .unwrap();
+        let expected =
+            ["a@b.test", "c@d.test", "e@f.test", "g@h.test", "i@j.test", "a@b.test", "c@d.test"];
+        assert_eq!(read, expected);
+        assert_eq!(left_out, ["a gzip file that is damaged"]);
     }
 
     #[test]
