@@ -35,7 +35,9 @@ impl EventTable {
         let separator = [',', ';', '\t'].into_iter().max_by_key(|c| header.matches(*c).count())?;
         let first = cells(header, separator).next()?;
         let first = first.trim();
-        let is_named = first.ends_with('>') && stated_address(first).is_some();
+        // A field of a mail has a colon: `Return-Path: <jane@acme.test>`.
+        let may_be_named = first.ends_with('>') && !first.contains(':');
+        let is_named = may_be_named && stated_address(first).is_some();
         if is_named || Address::parse(first).is_ok() {
             let (kind, at, words, event_id) = (None, None, None, None);
             let is_header_read = true;

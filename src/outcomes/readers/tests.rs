@@ -155,6 +155,7 @@ fn a_plain_list_is_read_as_the_kind_that_the_operator_names() {
     assert_eq!(events(read)[0].kind, OutcomeKind::Unsubscribed);
     let first = "Jane Doe <jane@acme.test>";
     assert!(line_reader(first, OutcomeKind::Unsubscribed).is_some(), "it is no header");
+    assert!(line_reader("From: Jane <jane@acme.test>", OutcomeKind::Unsubscribed).is_none());
 }
 
 #[test]
