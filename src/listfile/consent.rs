@@ -76,7 +76,9 @@ fn timestamp(text: &str) -> Result<Timestamp, ConsentFault> {
     if let Ok(at) = text.parse::<DateTime>() {
         return utc(at);
     }
-    if let Ok(at) = rfc2822::parse(text) {
+    // With a day of the week before it, as HTTP and services write it.
+    let with_offset = bare.map(|_| format!("{text} +0000"));
+    if let Ok(at) = rfc2822::parse(with_offset.as_deref().unwrap_or(text)) {
         return Ok(at.timestamp());
     }
     let spaced = without_t(text);
@@ -262,6 +264,8 @@ mod tests {
             "13/04/2025T12:00",
             "APR 13, 2025 12:00",
             "Sun, 13 Apr 2025 12:00:00 +0000",
+            "Sun, 13 Apr 2025 12:00:00 GMT",
+            "Sun, 13 Apr 2025 12:00:00 UTC",
             "1744545600",
             "1744545600000",
         ] {
