@@ -56,3 +56,25 @@ fn who_wants_no_mail_is_known_though_the_time_of_that_cannot_be_read() {
     let two = r#"{"msys":{"a":{"type":"delivery","rcpt_to":"bob@acme.test","timestamp":"soon"},"b":{"type":"spam_complaint","rcpt_to":"jane@acme.test","timestamp":1795867200}}}"#;
     assert_eq!(document(two), one("jane@acme.test", "complaint", "sparkpost"));
 }
+
+#[test]
+fn who_leaves_a_campaign_of_brevo_wants_no_mail() {
+    for (event, kind) in [
+        ("unsubscribe", "unsubscribed"),
+        ("spam", "complaint"),
+        ("hard_bounce", "gone"),
+        ("delivered", "delivered"),
+    ] {
+        let event = serde_json::json!({ "event": event, "email": "jane@acme.test", "camp_id": 4,
+            "ts_event": 1_795_867_200, "reason": "550 5.1.1 no such user" });
+        assert_eq!(document(&event.to_string()), one("jane@acme.test", kind, "brevo"));
+    }
+    let name = |time: u64| {
+        let event = serde_json::json!({ "event": "delivered", "email": "jane@acme.test",
+            "camp_id": 4, "ts_event": time });
+        let mut read = read_document(Classifier::builtin(), &event);
+        events(read.remove(0))[0].event_id.clone().unwrap()
+    };
+    assert_eq!(name(1_795_867_200), name(1_795_867_200));
+    assert_ne!(name(1_795_867_200), name(1_795_867_201), "the next mail of the campaign");
+}

@@ -1,4 +1,5 @@
-//! Brevo: `{"event":"hard_bounce","email":...,"message-id":...,"reason":...}`.
+//! Brevo: `{"event":"hard_bounce","email":...,"message-id":...,"reason":...}`; of a campaign
+//! `camp_id` instead of the message.
 
 use serde_json::Value;
 
@@ -12,7 +13,7 @@ pub(super) struct Brevo;
 impl VendorReader for Brevo {
     fn read(&self, classifier: &Classifier, document: &Value) -> Option<Vec<OutcomeEvent>> {
         let (address, event) = (text(document, &["email"])?, text(document, &["event"])?);
-        document.get("message-id")?;
+        document.get("message-id").or_else(|| document.get("camp_id"))?;
         let words = text(document, &["reason"]).unwrap_or_default();
         let failed = |hint| failure(classifier, words, None, hint);
         let kind = match event {
@@ -21,14 +22,24 @@ impl VendorReader for Brevo {
             "invalid_email" | "invalid" => OutcomeKind::Gone,
             "delivered" => OutcomeKind::Delivered,
             "spam" | "complaint" => OutcomeKind::Complaint,
-            "unsubscribed" => OutcomeKind::Unsubscribed,
+            "unsubscribed" | "unsubscribe" => OutcomeKind::Unsubscribed,
             // `blocked` and `error` were never sent.
             _ => return Some(Vec::new()),
         };
-        let read = first_moment(document, &["ts_event", "ts_epoch", "ts", "date"]);
+        let read = first_moment(document, &["ts_event", "ts_epoch", "ts", "date", "date_event"]);
         let at = event_time(kind, read).ok()?;
-        let id = label(document, &["message-id"]).map(|id| format!("{id} {event}"));
+        let id = name(document, event);
         let event = OutcomeEvent::new("brevo", address, kind).at(at).saying(words).named(id);
         Some(vec![event])
+    }
+}
+
+/// The name of an event: that of its message, or its campaign and its time, since one campaign may
+/// write to an address again.
+fn name(document: &Value, event: &str) -> Option<String> {
+    let part = |name| label(document, &[name]);
+    match part("message-id") {
+        Some(message) => Some(format!("{message} {event}")),
+        None => Some(format!("{} {event} {}", part("camp_id")?, part("ts_event")?)),
     }
 }
