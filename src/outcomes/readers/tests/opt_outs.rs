@@ -78,3 +78,18 @@ fn who_leaves_a_campaign_of_brevo_wants_no_mail() {
     assert_eq!(name(1_795_867_200), name(1_795_867_200));
     assert_ne!(name(1_795_867_200), name(1_795_867_201), "the next mail of the campaign");
 }
+
+#[test]
+fn who_ends_all_subscriptions_at_amazon_ses_wants_no_mail() {
+    let left = |ends_all: bool, to: &[&str]| {
+        let event = serde_json::json!({ "eventType": "Subscription",
+            "mail": { "messageId": "m-1", "destination": to },
+            "subscription": { "timestamp": "2026-11-28T09:00:00.000Z", "source": "UnsubscribeHeader",
+                "newTopicPreferences": { "unsubscribeAll": ends_all } } });
+        document(&event.to_string())
+    };
+    let jane = "jane@acme.test";
+    assert_eq!(left(true, &[jane]), one(jane, "unsubscribed", "ses"));
+    assert!(left(false, &[jane]).is_empty(), "another topic is still wanted");
+    assert!(left(true, &[jane, "joe@acme.test"]).is_empty(), "nobody says who it was");
+}

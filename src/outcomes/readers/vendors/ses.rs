@@ -1,4 +1,5 @@
-//! Amazon SES, with or without the envelope of SNS: `bounce`, `complaint`, `delivery`.
+//! Amazon SES, with or without the envelope of SNS: `bounce`, `complaint`, `delivery`,
+//! `subscription`.
 
 use serde_json::Value;
 
@@ -23,6 +24,7 @@ impl VendorReader for AmazonSes {
             "DeliveryDelay" => ("deliveryDelay", "delayedRecipients"),
             "Complaint" => ("complaint", "complainedRecipients"),
             "Delivery" => ("delivery", "recipients"),
+            "Subscription" => return Some(unsubscribed(document)),
             _ => return Some(Vec::new()),
         };
         let read = moment(document, &[part, "timestamp"]);
@@ -50,6 +52,24 @@ impl VendorReader for AmazonSes {
         let counts = |it: &OutcomeEvent| event_time(it.kind, read).is_ok();
         events.iter().all(counts).then_some(events)
     }
+}
+
+/// The recipient of a mail who ended all subscriptions. Who leaves one topic still wants the others.
+fn unsubscribed(document: &Value) -> Vec<OutcomeEvent> {
+    let ends_all = at(document, &["subscription", "newTopicPreferences", "unsubscribeAll"]);
+    let to = at(document, &["mail", "destination"]).and_then(Value::as_array);
+    // Of several recipients it does not say which one it was.
+    let [Value::String(address)] = to.map(Vec::as_slice).unwrap_or_default() else {
+        return Vec::new();
+    };
+    if ends_all.and_then(Value::as_bool) != Some(true) {
+        return Vec::new();
+    }
+    let time = moment(document, &["subscription", "timestamp"]);
+    let event = OutcomeEvent::new("ses", address, OutcomeKind::Unsubscribed)
+        .at(time.ok().flatten())
+        .named(text(document, &["mail", "messageId"]).map(str::to_owned));
+    vec![event]
 }
 
 /// The kind of a complaint, or `None` if it is none.
