@@ -2,6 +2,7 @@
 
 mod logs;
 mod opt_outs;
+mod services;
 
 use std::time::{Duration, SystemTime};
 

@@ -17,7 +17,12 @@ impl VendorReader for SparkPost {
             let words = text(event, &["raw_reason"]).or_else(|| text(event, &["reason"]));
             let words = words.unwrap_or_default();
             let kind = match text(event, &["type"])? {
-                "bounce" | "out_of_band" => failure(classifier, words, None, hint(event)),
+                "bounce" | "out_of_band" => match class(event).as_deref() {
+                    // The answer of a machine, or a question whether a person sent the mail.
+                    Some("60" | "80" | "100") => return None,
+                    Some("90") => OutcomeKind::Unsubscribed,
+                    class => failure(classifier, words, None, hint(class)),
+                },
                 "delay" => OutcomeKind::Temporary,
                 "delivery" => OutcomeKind::Delivered,
                 "spam_complaint" => OutcomeKind::Complaint,
@@ -39,12 +44,17 @@ impl VendorReader for SparkPost {
     }
 }
 
-/// The hint in `bounce_class`, SparkPost's number for the kind of bounce.
-fn hint(event: &Value) -> VendorHint {
-    match label(event, &["bounce_class"]).as_deref() {
+/// SparkPost's number for the kind of what came back.
+fn class(event: &Value) -> Option<String> {
+    label(event, &["bounce_class"])
+}
+
+/// The hint in the class of a bounce.
+fn hint(class: Option<&str>) -> VendorHint {
+    match class {
         Some("10") => VendorHint::Gone,
         Some("22") => VendorHint::Full,
-        Some("20" | "21" | "23" | "24" | "40" | "70" | "100") => VendorHint::ForNow,
+        Some("20" | "21" | "23" | "24" | "40" | "70") => VendorHint::ForNow,
         Some("50" | "52" | "53" | "54") => VendorHint::Blocked,
         Some("51") => VendorHint::Content,
         _ => VendorHint::Permanent,
