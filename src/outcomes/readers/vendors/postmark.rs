@@ -18,7 +18,11 @@ impl VendorReader for Postmark {
         };
         let words = said("Details").or_else(|| said("Description")).unwrap_or_default();
         let kind = match record {
-            "Bounce" => bounce(classifier, said("Type").unwrap_or_default(), words)?,
+            "Bounce" => {
+                // A description is Postmark's own, the same for all of a type: it names examples.
+                let details = said("Details").unwrap_or_default();
+                bounce(classifier, said("Type").unwrap_or_default(), details)?
+            }
             "Delivery" => OutcomeKind::Delivered,
             "SpamComplaint" => OutcomeKind::Complaint,
             "SubscriptionChange" => {
