@@ -108,3 +108,10 @@ pub(super) fn unescaped(value: &str) -> Cow<'_, str> {
     text.push_str(rest);
     text.into()
 }
+
+/// `value` with the escapes of `xtext` taken out of it (RFC 3461 section 4), as far as they stand
+/// for signs that it must escape: some servers repeat `ORCPT` as they got it. `+` begins the tag
+/// of an address too, and what follows is a part of it but for these two.
+pub(super) fn without_xtext(value: &str) -> String {
+    value.replace("+2B", "+").replace("+3D", "=")
+}

@@ -33,9 +33,16 @@ fn recipient(group: &FieldGroup<'_>) -> Option<RecipientStatus> {
         let word = value.split(|c: char| c.is_whitespace() || c == '(').find(|w| !w.is_empty())?;
         word.parse().ok()
     });
+    let last = address(group, &["Final-Recipient", "X-Actual-Recipient"]);
+    let original = address(group, &["Original-Recipient", "X-Original-Recipient"]);
+    // An address that was tried as it stands has no escapes.
+    let is_last = original == last;
     is_one.then(|| RecipientStatus {
-        original: address(group, &["Original-Recipient", "X-Original-Recipient"]),
-        last: address(group, &["Final-Recipient", "X-Actual-Recipient"]),
+        original: match is_last {
+            true => original,
+            false => original.map(|address| fields::without_xtext(&address)),
+        },
+        last,
         action: group.first("Action").and_then(DeliveryAction::from_value),
         status,
         diagnostic: diagnostic.join("\n"),

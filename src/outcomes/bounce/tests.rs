@@ -93,6 +93,24 @@ fn the_address_on_the_list_is_kept_where_mail_was_forwarded() {
 }
 
 #[test]
+fn the_address_on_the_list_is_read_out_of_its_xtext() {
+    let of = |original: &str, last: &str| {
+        let fields = format!(
+            "Original-Recipient: rfc822;{original}\nFinal-Recipient: rfc822; {last}\n\
+             Action: failed\nStatus: 5.1.1\n"
+        );
+        let mut read = read(Classifier::builtin(), report("Sorry.", &fields).as_bytes());
+        read.notices.remove(0).original
+    };
+    let tagged = "jane+news@acme.test";
+    assert_eq!(of("jane+2Bnews@acme.test", tagged), None, "it is the same one");
+    let forwarded = of("jane+2Bnews@acme.test", "jd@elsewhere.test");
+    assert_eq!(forwarded.as_deref(), Some(tagged));
+    assert_eq!(of("jane+2Bnews@acme.test", "jane+2Bnews@acme.test"), None, "no escape at all");
+    assert_eq!(of(tagged, "jd@elsewhere.test").as_deref(), Some(tagged));
+}
+
+#[test]
 fn two_addresses_that_are_forwarded_to_one_mailbox_have_their_own_fates() {
     let fate = |original: &str| {
         format!(
