@@ -34,6 +34,8 @@ impl LineReader for PostfixLog {
         let dsn = between(line, " dsn=", ",").and_then(|dsn| dsn.parse().ok());
         let kind = match status {
             // Handed to a filter or a mailbox of this host: its own story follows, or none.
+            // A probe of `verify`, which sends nothing.
+            "deliverable" => return nothing,
             "sent" if between(line, " relay=", ",").is_some_and(is_of_this_host) => return nothing,
             "sent" => OutcomeKind::Delivered,
             "deferred" | "expired" | "SOFTBOUNCE" => OutcomeKind::Temporary,

@@ -91,3 +91,11 @@ fn the_address_that_was_tried_is_told_where_mail_was_forwarded() {
         assert_eq!(told, ("jane@acme.test", Some("jd@elsewhere.test")), "{line}");
     }
 }
+
+#[test]
+fn a_probe_of_postfix_delivers_nothing_and_is_understood() {
+    let line = "Nov 28 09:00:02 mx postfix/smtp[2]: 4B: to=<joe@acme.test>, relay=mx[192.0.2.1]:25, \
+                dsn=2.1.5, status=deliverable (250 2.1.5 Ok)";
+    let read = postfix::PostfixLog.read_line(Classifier::builtin(), line, now());
+    assert_eq!(read, ReadItem::Events(Vec::new()));
+}
