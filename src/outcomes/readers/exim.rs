@@ -13,9 +13,10 @@ use crate::smtp::Classifier;
 pub(super) struct EximLog;
 
 impl EximLog {
-    /// `true` for a line that begins with a date and a time of day.
+    /// `true` for a line that begins with a date and a time of day, in Exim's own file or behind its
+    /// name in that of syslog.
     pub(super) fn recognizes(line: &str) -> bool {
-        let mut words = line.split(' ');
+        let mut words = own(line).split(' ');
         let (date, clock) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
         let is_made_of = |word: &str, mark: u8| {
             word.bytes().all(|b| b.is_ascii_digit() || b == mark || b == b'.')
@@ -23,6 +24,15 @@ impl EximLog {
         let is_date = date.len() == 10 && is_made_of(date, b'-') && date.as_bytes()[4] == b'-';
         is_date && clock.len() >= 8 && is_made_of(clock, b':') && clock.as_bytes()[2] == b':'
     }
+}
+
+/// The part of a line that Exim wrote: syslog puts the time, the host and `exim[1234]: ` before it.
+fn own(line: &str) -> &str {
+    let behind_name = line.split_once("]: ").filter(|(before, _)| {
+        let program = before.rsplit(' ').next().unwrap_or_default();
+        program.starts_with("exim") && program.contains('[')
+    });
+    behind_name.map_or(line, |(_, own)| own)
 }
 
 /// `1P1ceB-000FL1-4q`, or the longer names of Exim 4.97.
@@ -50,7 +60,7 @@ fn is_pid(word: &str) -> bool {
 impl LineReader for EximLog {
     fn read_line(&mut self, classifier: &Classifier, line: &str, _: SystemTime) -> ReadItem {
         let nothing = ReadItem::Events(Vec::new());
-        let Some((date, rest)) = line.split_once(' ') else { return nothing };
+        let Some((date, rest)) = own(line).split_once(' ') else { return nothing };
         let Some((clock, rest)) = rest.split_once(' ') else { return nothing };
         // What `log_timezone` and the selector `pid` put before the name of the message.
         let (offset, rest) = take_word(rest, |word| word.starts_with(['+', '-']));

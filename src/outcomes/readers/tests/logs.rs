@@ -99,3 +99,16 @@ fn a_probe_of_postfix_delivers_nothing_and_is_understood() {
     let read = postfix::PostfixLog.read_line(Classifier::builtin(), line, now());
     assert_eq!(read, ReadItem::Events(Vec::new()));
 }
+
+#[test]
+fn exim_is_read_behind_its_name_in_the_log_of_syslog() {
+    let own = "2026-11-28 09:00:02 1P1ceB-000FL1-4q ** joe@acme.test R=dnslookup T=remote_smtp: \
+               SMTP error from remote mail server after RCPT TO:<joe@acme.test>: 550 5.1.1 no";
+    let read = |line: &str| {
+        events(log_reader(line).unwrap().read_line(Classifier::builtin(), line, now()))
+    };
+    for before in ["Nov 28 09:00:02 mx exim[7]: ", "2026-11-28T09:00:02+00:00 mx exim4[7]: "] {
+        assert_eq!(read(&format!("{before}{own}")), read(own), "the same event: {before}");
+    }
+    assert!(log_reader("Nov 28 09:00:02 mx sshd[7]: 2026-11-28 09:00:02 it is late").is_none());
+}
