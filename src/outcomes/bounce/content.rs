@@ -34,30 +34,40 @@ impl BounceContent {
             let raw = message.raw_message().get(body..).unwrap_or_default();
             content.add_notification(&String::from_utf8_lossy(&raw[..raw.len().min(MAX_TEXT)]));
         }
-        // A bounce that somebody forwarded as an attachment, or a gateway wrapped up.
-        let mut inner = message;
+        // Bounces that somebody forwarded as attachments, or a gateway wrapped up.
+        let mut level = vec![message];
         for _ in 0..MAX_DEPTH {
-            if !content.statuses.is_empty() || !content.feedback.is_empty() {
+            if content.has_reports() {
                 break;
             }
-            let Some(next) = inner.parts.iter().find_map(nested) else { break };
-            let within = {
-                let mut within = Self::default();
-                within.add_parts(next);
-                within
-            };
-            if !within.statuses.is_empty() || !within.feedback.is_empty() {
-                content.statuses = within.statuses;
-                content.feedback = within.feedback;
-                content.returned = within.returned.or(content.returned);
+            level = level.into_iter().flat_map(|it| it.parts.iter().filter_map(nested)).collect();
+            for inner in &level {
+                content.add_reports_of(inner);
             }
-            inner = next;
         }
         content
     }
 
     fn is_empty(&self) -> bool {
-        self.notification.trim().is_empty() && self.statuses.is_empty() && self.feedback.is_empty()
+        self.notification.trim().is_empty() && !self.has_reports()
+    }
+
+    fn has_reports(&self) -> bool {
+        !self.statuses.is_empty() || !self.feedback.is_empty()
+    }
+
+    /// Adds the reports of a message within the mail, and with the first the message it returns.
+    fn add_reports_of(&mut self, inner: &Message<'_>) {
+        let mut within = Self::default();
+        within.add_parts(inner);
+        if !within.has_reports() {
+            return;
+        }
+        if !self.has_reports() {
+            self.returned = within.returned.or(self.returned.take());
+        }
+        self.statuses.append(&mut within.statuses);
+        self.feedback.append(&mut within.feedback);
     }
 
     fn add_parts(&mut self, message: &Message<'_>) {

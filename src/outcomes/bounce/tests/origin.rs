@@ -134,3 +134,21 @@ fn a_complaint_that_microsoft_sends_without_a_report_is_one() {
     let mail = mail("Joe <joe@acme.test>", field, "jane@acme.test");
     assert_eq!(notices(&mail), one("-", "not_a_bounce"));
 }
+
+#[test]
+fn each_of_several_bounces_that_somebody_forwards_in_one_mail_is_read() {
+    let attached = |address: &str, status: &str, boundary: &str| {
+        let fields =
+            format!("Final-Recipient: rfc822; {address}\nAction: failed\nStatus: {status}\n");
+        let bounce = report("Sorry.", &fields).replace("b1", boundary);
+        format!("--f1\nContent-Type: message/rfc822\n\n{bounce}\n")
+    };
+    let mail = format!(
+        "From: Joe <joe@sender.test>\nTo: news@sender.test\nSubject: These came\n\
+         MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=f1\n\n{}{}--f1--\n",
+        attached("jane@acme.test", "5.1.1", "b2"),
+        attached("ann@acme.test", "5.2.2", "b3"),
+    );
+    let expected = [("jane@acme.test", "gone"), ("ann@acme.test", "full")];
+    assert_eq!(notices(&mail), expected.map(|(address, kind)| (address.to_owned(), kind)));
+}
