@@ -145,7 +145,8 @@ fn each_of_several_bounces_that_somebody_forwards_in_one_mail_is_read() {
     };
     let mail = format!(
         "From: Joe <joe@sender.test>\nTo: news@sender.test\nSubject: These came\n\
-         MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=f1\n\n{}{}--f1--\n",
+         MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=f1\n\n\
+         --f1\nContent-Type: text/plain\n\nThese came.\n{}{}--f1--\n",
         attached("jane@acme.test", "5.1.1", "b2"),
         attached("ann@acme.test", "5.2.2", "b3"),
     );
