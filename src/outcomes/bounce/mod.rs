@@ -197,6 +197,7 @@ impl BounceReader<'_> {
                 words: cut(&status.diagnostic),
             });
         }
+        spare_shared_addresses(&mut notices);
         notices
     }
 
@@ -303,6 +304,19 @@ impl BounceReader<'_> {
         );
         others.extend(self.content.returned.iter().flat_map(|returned| returned.from.clone()));
         others
+    }
+}
+
+/// Takes "gone" back from an address that mail was forwarded from to several mailboxes, not all of
+/// which are gone: it stands on the list for all of them.
+fn spare_shared_addresses(notices: &mut [RecipientNotice]) {
+    let shared = |notice: &RecipientNotice| Some(notice.original.as_ref()?.to_ascii_lowercase());
+    let others = notices.iter().filter(|notice| notice.kind != OutcomeKind::Gone);
+    let living: HashSet<String> = others.filter_map(shared).collect();
+    for notice in notices.iter_mut().filter(|notice| notice.kind == OutcomeKind::Gone) {
+        if shared(notice).is_some_and(|original| living.contains(&original)) {
+            notice.kind = OutcomeKind::Unknown;
+        }
     }
 }
 

@@ -125,6 +125,24 @@ fn two_addresses_that_are_forwarded_to_one_mailbox_have_their_own_fates() {
 }
 
 #[test]
+fn an_address_of_several_people_is_not_gone_with_one_of_them() {
+    let fate = |last: &str, action: &str, status: &str| {
+        format!(
+            "Original-Recipient: rfc822;team@acme.test\nFinal-Recipient: rfc822; {last}\n\
+             Action: {action}\nStatus: {status}\n\n"
+        )
+    };
+    let kinds = |second: &str| {
+        let fields = fate("ann@b.test", "failed", "5.1.1") + second;
+        let read = read(Classifier::builtin(), report("Sorry.", &fields).as_bytes());
+        read.notices.iter().map(|notice| notice.kind.name()).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(&fate("joe@b.test", "relayed", "2.0.0")), ["unknown", "delivered"]);
+    assert_eq!(kinds(&fate("joe@b.test", "failed", "5.2.2")), ["unknown", "full"]);
+    assert_eq!(kinds(&fate("joe@b.test", "failed", "5.1.1")), ["gone", "gone"]);
+}
+
+#[test]
 fn a_delay_is_never_a_dead_mailbox() {
     let fields = "Final-Recipient: rfc822; jane@acme.test\nAction: delayed\nStatus: 4.2.0\n\
                   Diagnostic-Code: smtp; 550 5.1.1 user unknown\n";
