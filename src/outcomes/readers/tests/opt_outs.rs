@@ -93,3 +93,16 @@ fn who_ends_all_subscriptions_at_amazon_ses_wants_no_mail() {
     assert!(left(false, &[jane]).is_empty(), "another topic is still wanted");
     assert!(left(true, &[jane, "joe@acme.test"]).is_empty(), "nobody says who it was");
 }
+
+#[test]
+fn a_contact_of_resend_who_unsubscribed_wants_no_mail() {
+    let read = |named: &str, is_unsubscribed: bool| {
+        let event = serde_json::json!({ "type": named, "created_at": "2026-11-28T09:00:00.000Z",
+            "data": { "id": "c-1", "email": "jane@acme.test", "unsubscribed": is_unsubscribed } });
+        document(&event.to_string())
+    };
+    assert_eq!(read("contact.updated", true), one("jane@acme.test", "unsubscribed", "resend"));
+    for passed_over in [read("contact.updated", false), read("domain.updated", true)] {
+        assert!(passed_over.is_empty());
+    }
+}

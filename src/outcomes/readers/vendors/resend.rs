@@ -1,4 +1,5 @@
-//! Resend: `{"type":"email.bounced","created_at":...,"data":{"to":[...],"bounce":{}}}`.
+//! Resend: `{"type":"email.bounced","created_at":...,"data":{"to":[...],"bounce":{}}}`, and
+//! `contact.updated` of who unsubscribed.
 
 use serde_json::Value;
 
@@ -11,8 +12,14 @@ pub(super) struct Resend;
 
 impl VendorReader for Resend {
     fn read(&self, classifier: &Classifier, document: &Value) -> Option<Vec<OutcomeEvent>> {
-        let named = text(document, &["type"])?.strip_prefix("email.")?;
+        let (group, named) = text(document, &["type"])?.split_once('.')?;
         let data = document.get("data")?;
+        match group {
+            "email" => {}
+            "contact" => return Some(contact(document, data)),
+            "domain" => return Some(Vec::new()),
+            _ => return None,
+        }
         let words = text(data, &["bounce", "message"]).unwrap_or_default();
         let kind = match named {
             "bounced" => {
@@ -46,4 +53,16 @@ impl VendorReader for Resend {
             .named(label(data, &["email_id"]).map(|id| format!("{id} {named}")));
         Some(vec![event])
     }
+}
+
+/// The contact who unsubscribed, if that is what an event of a contact tells.
+fn contact(document: &Value, data: &Value) -> Vec<OutcomeEvent> {
+    let is_unsubscribed = data.get("unsubscribed").and_then(Value::as_bool) == Some(true);
+    let Some(address) = text(data, &["email"]).filter(|_| is_unsubscribed) else {
+        return Vec::new();
+    };
+    let event = OutcomeEvent::new("resend", address, OutcomeKind::Unsubscribed)
+        .at(moment(document, &["created_at"]).ok().flatten())
+        .named(label(data, &["id"]).map(|id| format!("{id} unsubscribed")));
+    vec![event]
 }
