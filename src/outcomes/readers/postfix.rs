@@ -11,32 +11,90 @@ use crate::smtp::Classifier;
 /// Postfix's log, in syslog's form or with RFC 3339 times.
 pub(super) struct PostfixLog;
 
+/// The number of words of a line that the name of its program is looked for in.
+const MAX_WORDS: usize = 8;
+
 impl PostfixLog {
     /// `true` for any line that Postfix logs.
     pub(super) fn recognizes(line: &str) -> bool {
-        line.split(' ')
-            .take(8)
-            .any(|word| word.contains("/") && word.ends_with("]:") && word.starts_with("postfix"))
+        message(line).is_some()
     }
+}
+
+/// The part of a line behind Postfix's own name, `postfix/smtp[1234]:`, which is the first word
+/// with a colon at its end. Behind that of another program it may be the word of a stranger, such
+/// as the name of a user who logs in.
+fn message(line: &str) -> Option<&str> {
+    let mut end = 0;
+    for word in line.split(' ').take(MAX_WORDS) {
+        end += word.len() + 1;
+        if word.ends_with(':') {
+            let is_postfix =
+                word.starts_with("postfix") && word.contains('/') && word.ends_with("]:");
+            return line.get(end..).filter(|_| is_postfix);
+        }
+    }
+    None
+}
+
+/// A line about one recipient: `4A: to=<...>, orig_to=<...>, relay=..., dsn=..., status=... (...)`.
+struct DeliveryLine<'l> {
+    queue_id: &'l str,
+    last: &'l str,
+    original: Option<&'l str>,
+    /// The fields between the addresses and the status.
+    fields: &'l str,
+    status: &'l str,
+    words: &'l str,
+}
+
+impl<'l> DeliveryLine<'l> {
+    /// Reads a line of this form from its beginning on. Others repeat what strangers wrote, such as
+    /// a subject or a recipient that was refused, and within that may stand anything.
+    fn read(line: &'l str) -> Option<Self> {
+        let (queue_id, rest) = message(line)?.split_once(": to=<")?;
+        if !queue_id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return None;
+        }
+        let (last, rest) = take_bracketed(rest)?;
+        let (original, rest) = match rest.strip_prefix("orig_to=<") {
+            Some(rest) => take_bracketed(rest).map(|(original, rest)| (Some(original), rest))?,
+            None => (None, rest),
+        };
+        let (fields, rest) = rest.split_once("status=")?;
+        let (status, words) = rest.split_once(' ').unwrap_or((rest, ""));
+        Some(Self { queue_id, last, original, fields, status, words: words.trim() })
+    }
+}
+
+/// The text up to the first `>` outside of quotes, and what follows the comma behind it.
+fn take_bracketed(text: &str) -> Option<(&str, &str)> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    let end = text.bytes().position(|byte| {
+        is_quoted ^= byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        byte == b'>' && !is_quoted
+    })?;
+    Some((&text[..end], text[end + 1..].strip_prefix(", ")?))
 }
 
 impl LineReader for PostfixLog {
     fn read_line(&mut self, classifier: &Classifier, line: &str, now: SystemTime) -> ReadItem {
         let nothing = ReadItem::Events(Vec::new());
-        let Some((_, status)) = line.split_once(" status=") else { return nothing };
-        let Some(last) = between(line, " to=<", ">") else { return nothing };
-        let address = between(line, " orig_to=<", ">").filter(|a| a.contains('@')).unwrap_or(last);
-        let (status, words) = status.split_once(' ').unwrap_or((status, ""));
-        let words = words.trim();
+        let Some(delivery) = DeliveryLine::read(line) else { return nothing };
+        let DeliveryLine { queue_id, last, original, fields, status, words } = delivery;
+        let address = original.filter(|original| original.contains('@')).unwrap_or(last);
         // One pair of brackets is the log's; the words end with one of their own.
         let words = words.strip_prefix('(').unwrap_or(words);
         let words = words.strip_suffix(')').unwrap_or(words);
-        let dsn = between(line, " dsn=", ",").and_then(|dsn| dsn.parse().ok());
+        let dsn = between(fields, "dsn=", ",").and_then(|dsn| dsn.parse().ok());
         let kind = match status {
             // Handed to a filter or a mailbox of this host: its own story follows, or none.
             // A probe of `verify`, which sends nothing.
             "deliverable" => return nothing,
-            "sent" if between(line, " relay=", ",").is_some_and(is_of_this_host) => return nothing,
+            "sent" if between(fields, "relay=", ",").is_some_and(is_of_this_host) => {
+                return nothing;
+            }
             "sent" => OutcomeKind::Delivered,
             "deferred" | "expired" | "SOFTBOUNCE" => OutcomeKind::Temporary,
             "bounced" | "undeliverable" => judge_words(classifier, words, dsn, false),
@@ -52,8 +110,7 @@ impl LineReader for PostfixLog {
         if at.is_none() && stamp(line).contains(':') {
             return ReadItem::NotUnderstood("a time that cannot be read");
         }
-        let queue_id = line.split("]: ").nth(1).and_then(|rest| rest.split(':').next());
-        let event_id = queue_id.map(|id| format!("{id} {status} {}", stamp(line)));
+        let event_id = Some(format!("{queue_id} {status} {}", stamp(line)));
         let event = OutcomeEvent::new("postfix", address, kind);
         ReadItem::Events(vec![event.at(at).saying(words).named(event_id).tried(last)])
     }

@@ -112,3 +112,31 @@ fn exim_is_read_behind_its_name_in_the_log_of_syslog() {
     }
     assert!(log_reader("Nov 28 09:00:02 mx sshd[7]: 2026-11-28 09:00:02 it is late").is_none());
 }
+
+#[test]
+fn what_strangers_write_into_the_log_of_postfix_is_no_delivery() {
+    let forged = "to=<jane@acme.test>, dsn=5.1.1, status=bounced (550 5.1.1 no such user)";
+    let sent = "relay=mx[192.0.2.1]:25, dsn=2.0.0, status=sent (250 2.0.0 Ok)";
+    for line in [
+        format!("mx postfix/cleanup[1]: 4A: info: header Subject: Hi {forged} from mx[192.0.2.9]"),
+        format!("mx postfix/cleanup[1]: 4A: info: header Subject: 4B: {forged} from mx[192.0.2.9]"),
+        format!(
+            "mx postfix/smtpd[1]: NOQUEUE: reject: RCPT from a[192.0.2.9]: 550 <\"x {forged}\"@b.test>"
+        ),
+        format!("mx sshd[1]: Invalid user postfix/smtp[1]: 4A: {forged} from 192.0.2.9 port 22"),
+    ] {
+        let read = postfix::PostfixLog.read_line(
+            Classifier::builtin(),
+            &format!("Nov 28 09:00:02 {line}"),
+            now(),
+        );
+        assert_eq!(read, ReadItem::Events(Vec::new()), "{line}");
+    }
+    for local in
+        ["x orig_to=<jane@acme.test>, ", "x>, orig_to=<jane@acme.test>, status=bounced (no)"]
+    {
+        let to = format!("\"{local}\"@b.test");
+        let line = format!("Nov 28 09:00:02 mx postfix/smtp[2]: 4B: to=<{to}>, {sent}");
+        assert_eq!(lines(&line), [(to, "delivered")]);
+    }
+}
