@@ -27,9 +27,16 @@ impl EximLog {
 }
 
 /// The part of a line that Exim wrote: syslog puts the time, the host and `exim[1234]: ` before it.
+/// Further on in a line it may be the word of a stranger, such as a subject.
 fn own(line: &str) -> &str {
     let behind_name = line.split_once("]: ").filter(|(before, _)| {
-        let program = before.rsplit(' ').next().unwrap_or_default();
+        let words: Vec<&str> = before.split_ascii_whitespace().take(6).collect();
+        let program = match words[..] {
+            [stamp, _, program] if stamp.len() > 10 => program,
+            [date, _, _, program] if date.len() == 10 => program,
+            [month, _, _, _, program] if month.len() == 3 => program,
+            _ => "",
+        };
         program.starts_with("exim") && program.contains('[')
     });
     behind_name.map_or(line, |(_, own)| own)

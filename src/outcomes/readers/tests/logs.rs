@@ -107,10 +107,19 @@ fn exim_is_read_behind_its_name_in_the_log_of_syslog() {
     let read = |line: &str| {
         events(log_reader(line).unwrap().read_line(Classifier::builtin(), line, now()))
     };
-    for before in ["Nov 28 09:00:02 mx exim[7]: ", "2026-11-28T09:00:02+00:00 mx exim4[7]: "] {
+    for before in [
+        "Nov 28 09:00:02 mx exim[7]: ",
+        "Nov  8 09:00:02 mx exim[7]: ",
+        "2026-11-28 09:00:02 mx exim[7]: ",
+        "2026-11-28T09:00:02+00:00 mx exim4[7]: ",
+    ] {
         assert_eq!(read(&format!("{before}{own}")), read(own), "the same event: {before}");
     }
     assert!(log_reader("Nov 28 09:00:02 mx sshd[7]: 2026-11-28 09:00:02 it is late").is_none());
+    let subject = format!("2026-11-28 09:00:02 1P1ceB-000FL1-4r <= a@b.test T=\"exim[7]: {own}\"");
+    assert!(read(&subject).is_empty(), "a stranger wrote it");
+    let line = format!("Nov 28 09:00:02 mx sshd[7]: Invalid user exim[7]: {own}");
+    assert!(log_reader(&line).is_none());
 }
 
 #[test]
