@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::postfix::between;
+use super::postfix::split_outside_quotes;
 use super::{LineReader, ReadItem, time};
 use crate::outcomes::bounce::judge_words;
 use crate::outcomes::event::OutcomeEvent;
@@ -72,16 +72,17 @@ impl LineReader for EximLog {
         // What `log_timezone` and the selector `pid` put before the name of the message.
         let (offset, rest) = take_word(rest, |word| word.starts_with(['+', '-']));
         let (_, rest) = take_word(rest, is_pid);
-        let mut words = rest.splitn(4, ' ');
-        let (Some(id), Some(mark), Some(first)) = (words.next(), words.next(), words.next()) else {
+        let mut words = rest.splitn(3, ' ');
+        let (Some(id), Some(mark), Some(text)) = (words.next(), words.next(), words.next()) else {
             return nothing;
         };
-        let rest = words.next().unwrap_or_default();
         if !is_id(id) {
             return nothing;
         }
+        let (first, rest) = split_outside_quotes(text, b' ').unwrap_or((text, ""));
         // `jane <jane@acme.test>`: the address as it was given stands in brackets.
-        let given = rest.starts_with('<').then(|| between(rest, "<", ">")).flatten();
+        let given = rest.strip_prefix('<').and_then(|it| split_outside_quotes(it, b'>'));
+        let given = given.map(|(given, _)| given);
         let address = given.unwrap_or(first).trim_end_matches(':');
         let kind = match mark {
             "=>" | "->" | ">>" if rest.contains(" T=") && rest.contains(" H=") => {

@@ -69,13 +69,20 @@ impl<'l> DeliveryLine<'l> {
 
 /// The text up to the first `>` outside of quotes, and what follows the comma behind it.
 fn take_bracketed(text: &str) -> Option<(&str, &str)> {
+    let (inside, rest) = split_outside_quotes(text, b'>')?;
+    Some((inside, rest.strip_prefix(", ")?))
+}
+
+/// The text before and behind the first `mark`, a sign of ASCII, that stands outside of quotes: a
+/// local part in quotes may hold any sign.
+pub(super) fn split_outside_quotes(text: &str, mark: u8) -> Option<(&str, &str)> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     let end = text.bytes().position(|byte| {
         is_quoted ^= byte == b'"' && !is_escaped;
         is_escaped = byte == b'\\' && !is_escaped;
-        byte == b'>' && !is_quoted
+        byte == mark && !is_quoted
     })?;
-    Some((&text[..end], text[end + 1..].strip_prefix(", ")?))
+    Some((&text[..end], &text[end + 1..]))
 }
 
 impl LineReader for PostfixLog {
@@ -89,9 +96,9 @@ impl LineReader for PostfixLog {
         let words = words.strip_suffix(')').unwrap_or(words);
         let dsn = between(fields, "dsn=", ",").and_then(|dsn| dsn.parse().ok());
         let kind = match status {
-            // Handed to a filter or a mailbox of this host: its own story follows, or none.
             // A probe of `verify`, which sends nothing.
             "deliverable" => return nothing,
+            // Handed to a filter or a mailbox of this host: its own story follows, or none.
             "sent" if between(fields, "relay=", ",").is_some_and(is_of_this_host) => {
                 return nothing;
             }

@@ -149,3 +149,14 @@ fn what_strangers_write_into_the_log_of_postfix_is_no_delivery() {
         assert_eq!(lines(&line), [(to, "delivered")]);
     }
 }
+
+#[test]
+fn an_address_in_quotes_is_one_word_of_the_log_of_exim() {
+    let failed = "R=relay T=remote_smtp H=mx.b.test [192.0.2.1]: 550 5.1.1 no such user";
+    for quoted in ["\"x <jane@acme.test> \"@b.test", "\"x\\\" <jane@acme.test> \"@b.test"] {
+        let line = format!("2026-11-28 09:00:02 1P1ceB-000FL1-4q ** {quoted} {failed}");
+        assert_eq!(lines(&line), [(quoted.to_owned(), "gone")]);
+        let line = format!("2026-11-28 09:00:02 1P1ceB-000FL1-4q ** j@c.test <{quoted}> {failed}");
+        assert_eq!(lines(&line), [(quoted.to_owned(), "gone")]);
+    }
+}
