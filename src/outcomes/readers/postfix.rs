@@ -136,6 +136,6 @@ fn stamp(line: &str) -> &str {
 }
 
 /// The text between two marks.
-pub(super) fn between<'a>(line: &'a str, before: &str, after: &str) -> Option<&'a str> {
+fn between<'a>(line: &'a str, before: &str, after: &str) -> Option<&'a str> {
     line.split_once(before)?.1.split_once(after).map(|(inside, _)| inside)
 }
