@@ -13,8 +13,8 @@ use crate::smtp::Classifier;
 pub(super) struct EximLog;
 
 impl EximLog {
-    /// `true` for a line that begins with a date and a time of day, in Exim's own file or behind its
-    /// name in that of syslog.
+    /// `true` for a line that begins with a date and a time of day, in Exim's own file or behind
+    /// its name in that of syslog.
     pub(super) fn recognizes(line: &str) -> bool {
         let mut words = own(line).split(' ');
         let (date, clock) = (words.next().unwrap_or(""), words.next().unwrap_or(""));

@@ -54,7 +54,8 @@ impl VendorReader for AmazonSes {
     }
 }
 
-/// The recipient of a mail who ended all subscriptions. Who leaves one topic still wants the others.
+/// The recipient of a mail who ended all subscriptions. Who leaves one topic still wants the
+/// others.
 fn unsubscribed(document: &Value) -> Vec<OutcomeEvent> {
     let ends_all = at(document, &["subscription", "newTopicPreferences", "unsubscribeAll"]);
     let to = at(document, &["mail", "destination"]).and_then(Value::as_array);
