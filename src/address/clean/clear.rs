@@ -194,6 +194,9 @@ pub(super) fn after_is_clear(address: &str, after: &str) -> bool {
     }
     let is_dotted = has_dotted_domain(address);
     let goes_on = second.is_some_and(char::is_alphanumeric);
+    if !is_dotted && touches_word(after) {
+        return false;
+    }
     match first {
         // A bracket closes what a bracket opened.
         '>' | ')' | ']' => true,
@@ -209,6 +212,16 @@ pub(super) fn after_is_clear(address: &str, after: &str) -> bool {
         first if !first.is_ascii() => is_dotted || !goes_on,
         _ => is_dotted || !first.is_alphanumeric(),
     }
+}
+
+/// `true` if a word follows behind marks that neither open something nor divide entries. Behind a
+/// domain without a dot such a mark may stand for the dot (`gmail/com`), for letters (`g***.com`),
+/// or make a scheme of the domain (`http://`).
+fn touches_word(after: &str) -> bool {
+    let mut rest = after.chars();
+    let is_within = rest.next().is_some_and(|mark| !" ,;<([{".contains(mark));
+    let is_mark = |c: char| !c.is_alphanumeric() && !" ,;<\"|".contains(c);
+    is_within && rest.as_str().trim_start_matches(is_mark).starts_with(char::is_alphanumeric)
 }
 
 /// `true` for what a program sets for a hyphen or a sign: no end of a domain, if a letter follows.
@@ -291,4 +304,50 @@ pub(super) fn has_dotted_domain(text: &str) -> bool {
     let domain = text.rsplit_once('@').map_or(text, |(_, domain)| domain);
     let domain = domain.split(' ').next().unwrap_or(domain).trim_matches('.');
     domain.starts_with('[') || domain.contains('.') || domain.contains(marks::is_wide_dot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::clean;
+    use crate::address::Address;
+
+    #[test]
+    fn a_mark_that_may_stand_for_the_dot_of_a_domain_does_not_end_it() {
+        for mark in ["/", ")", "]", ">", "'", "\"", "!", "|", "$", "`", "*", "}", "\\"] {
+            let text = format!("jane@acme{mark}test");
+            let cleaned = clean(&text);
+            assert!(Address::parse(&cleaned.address).is_err(), "{text}: {cleaned:?}");
+            assert!(cleaned.others.is_empty(), "{text}: {cleaned:?}");
+        }
+        for text in ["j***e@a***.test", "jane@g*****.test", "jane@acme/news.test"] {
+            assert!(Address::parse(&clean(text).address).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_link_behind_the_at_sign_is_no_domain_and_shows_which_was_meant() {
+        for text in
+            ["jane@http://acme.test", "jane@https://acme.test/", "jane@https://acme.test/contact"]
+        {
+            let cleaned = clean(text);
+            assert!(Address::parse(&cleaned.address).is_err(), "{text}: {cleaned:?}");
+            assert_eq!(cleaned.likely.as_deref(), Some("jane@acme.test"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_domain_without_a_dot_ends_where_something_else_begins() {
+        for text in [
+            "<root@localhost>",
+            "Root <root@localhost>, and others",
+            "root@localhost(Root)",
+            "root@localhost<br>",
+            "root@localhost/",
+            "\"root@localhost\",\"Root\"",
+            "'root@localhost','Root'",
+            "<a href=\"mailto:root@localhost\">root@localhost</a>",
+        ] {
+            assert_eq!(clean(text).address, "root@localhost", "{text}");
+        }
+    }
 }

@@ -180,6 +180,9 @@ pub(super) fn unmistaken(text: &str) -> Option<String> {
     }
     if mended.matches('@').count() == 1 && !mended.contains('"') {
         let (local, domain) = mended.split_once('@')?;
+        // Of a link the host is meant.
+        let link = domain.split_once("://").and_then(|(_, link)| link.split('/').next());
+        let domain = link.unwrap_or(domain);
         let domain = single_dots(&domain.replace([',', ';', ':'], ".").replace(' ', ""));
         if !local.contains(' ') {
             let is_word = |part: &str| !part.is_empty() && part.chars().all(char::is_alphanumeric);
