@@ -9,9 +9,9 @@
 //! as a suggestion.
 //!
 //! What is an address as it stands is not touched, but for an apostrophe at its beginning (a
-//! spreadsheet's mark for text), the `//` that `mailto://` leaves, the remains of an escaped space
-//! or bracket, and marks beyond ASCII around it: by RFC 6531 `→jane@acme.test` is a mailbox, and
-//! nobody has it.
+//! spreadsheet's mark for text, unless another closes it before the `@`), the `//` that `mailto://`
+//! leaves, the remains of an escaped space or bracket, and marks beyond ASCII around it: by RFC 6531
+//! `→jane@acme.test` is a mailbox, and nobody has it.
 
 mod bullets;
 mod clear;
@@ -44,7 +44,8 @@ pub struct Cleaned<'a> {
     /// True if the text is so long, or has so many addresses, that its end was not read.
     pub is_cut: bool,
     /// The address a reader would see, where [`address`](Self::address) is no address and
-    /// two readings are possible; or the one with a keyboard's signs, where it is one with others.
+    /// two readings are possible; or the one with a keyboard's signs, or without quotes around its
+    /// local part, where it is one with others, or with them.
     pub likely: Option<String>,
 }
 
@@ -76,7 +77,7 @@ pub fn clean(text: &str) -> Cleaned<'_> {
     let without_mark = without_mark(trimmed);
     let is_address = Address::parse(without_mark).is_ok();
     if is_address && !marks::are_in_local_part(without_mark) {
-        let likely = mended::typewritten(without_mark);
+        let likely = mended::typewritten(without_mark).or_else(|| mended::unpaired(without_mark));
         return Cleaned { likely, ..Cleaned::only(without_mark) };
     }
     let visible = visible(trimmed);
@@ -125,7 +126,9 @@ fn several<'a>(found: scan::Found) -> Cleaned<'a> {
     let others = addresses.split_off(1);
     let address = addresses.pop().unwrap_or_default();
     let likely = match others.is_empty() {
-        true => mended::typewritten(&address).or_else(|| mended::unmistaken(&address)),
+        true => mended::typewritten(&address)
+            .or_else(|| mended::unpaired(&address))
+            .or_else(|| mended::unmistaken(&address)),
         false => None,
     };
     let (had_words, is_cut) = (found.had_words, found.is_cut);
@@ -161,7 +164,10 @@ fn trim(text: &str) -> &str {
 /// `text` without a spreadsheet's mark for text, and without what `mailto://`, an escaped space and
 /// an escaped bracket leave.
 fn without_mark(text: &str) -> &str {
-    let text = text.strip_prefix(['\'', '\u{2018}', '\u{2019}']).unwrap_or(text);
+    let bare = text.strip_prefix(['\'', '\u{2018}', '\u{2019}']);
+    // One that is closed before the `@` is a pair around the name, and no mark.
+    let bare = bare.filter(|bare| !["'@", "\u{2019}@"].iter().any(|end| bare.contains(end)));
+    let text = bare.unwrap_or(text);
     let text = text.strip_prefix("//").unwrap_or(text);
     let mut rest = text;
     for mark in ["%20", "u003c", "u003e", "%3C", "%3c"] {

@@ -165,6 +165,15 @@ pub(super) fn typewritten(address: &str) -> Option<String> {
     (typed != address && Address::parse(&typed).is_ok()).then_some(typed)
 }
 
+/// `address` without the apostrophes around its local part: the grammar has them in the name, and
+/// people mean quotes.
+pub(super) fn unpaired(address: &str) -> Option<String> {
+    let (local, domain) = address.rsplit_once('@')?;
+    let bare = local.strip_prefix('\'')?.strip_suffix('\'')?;
+    let bare = format!("{bare}@{domain}");
+    Address::parse(&bare).is_ok().then_some(bare)
+}
+
 /// The address in a text whose signs a keyboard or a copy mistook: a full-width `@`, two of them,
 /// another mark for the dot before the top-level domain, spaces inside, a dot too many.
 pub(super) fn unmistaken(text: &str) -> Option<String> {
@@ -201,4 +210,26 @@ pub(super) fn unmistaken(text: &str) -> Option<String> {
 fn single_dots(text: &str) -> String {
     let parts: Vec<&str> = text.split('.').filter(|part| !part.is_empty()).collect();
     parts.join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::clean;
+
+    #[test]
+    fn of_apostrophes_around_a_local_part_neither_is_taken_away_alone() {
+        for text in ["'jane'@acme.test", "Jane <'jane'@acme.test>", "(\u{200b}'jane'@acme.test)"] {
+            let cleaned = clean(text);
+            assert_eq!(cleaned.address, "'jane'@acme.test", "{text}");
+            assert_eq!(cleaned.likely.as_deref(), Some("jane@acme.test"), "{text}");
+        }
+        for (text, address) in [
+            ("'jane@acme.test", "jane@acme.test"),
+            ("'jane@acme.test'", "jane@acme.test"),
+            ("'o'brien@acme.test", "o'brien@acme.test"),
+        ] {
+            let cleaned = clean(text);
+            assert_eq!((&*cleaned.address, cleaned.likely), (address, None), "{text}");
+        }
+    }
 }

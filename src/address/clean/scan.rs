@@ -246,7 +246,10 @@ fn local_start(text: &str, follows_another: bool) -> Option<usize> {
         (start, after) = (index, Some(c));
     }
     let local = &text[start..];
-    let bare = local.trim_start_matches(['\'', '`', '*', '|', '=', '{']);
+    // An apostrophe before the `@` closes the one that the name begins with.
+    let is_paired = local.len() > 1 && local.ends_with('\'');
+    let marks_before = |c: char| "`*|={".contains(c) || c == '\'' && !is_paired;
+    let bare = local.trim_start_matches(marks_before);
     let bare = bare.strip_prefix("//").unwrap_or(bare);
     // What follows another address is divided from it by a slash.
     let bare = if follows_another { bare.trim_start_matches('/') } else { bare };
