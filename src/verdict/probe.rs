@@ -12,8 +12,12 @@ use crate::smtp::{
 /// Reads a probe's outcome. `exchangers` are all of the domain's, best first; empty for an address
 /// literal.
 pub(super) fn read(outcome: &ProbeOutcome, exchangers: &[Exchanger]) -> Conclusion {
-    let Some((index, attempt)) = deciding(&outcome.attempts) else {
+    let Some(most) = deciding(&outcome.attempts) else {
         return Conclusion::new(Reason::NotProbed, DecisionStage::Dns);
+    };
+    let (index, attempt) = match reason(&most.1.observation.answer) {
+        Reason::RelayDenied => equal_to_wait_for(&outcome.attempts, exchangers).unwrap_or(most),
+        _ => most,
     };
     let mut conclusion =
         Conclusion::new(reason(&attempt.observation.answer), stage(&attempt.observation.answer));
@@ -171,6 +175,41 @@ fn all_best_deny(attempts: &[Attempt], exchangers: &[Exchanger]) -> bool {
             a.exchanger == exchanger.host && reason(&a.observation.answer) == Reason::RelayDenied
         })
     })
+}
+
+/// The attempt at an exchanger of the best preference that may answer another time, and has not
+/// denied relaying as others have: mail finds its way through it.
+fn equal_to_wait_for<'a>(
+    attempts: &'a [Attempt],
+    exchangers: &[Exchanger],
+) -> Option<(usize, &'a Attempt)> {
+    let best = exchangers.iter().map(|e| e.preference).min();
+    let denies = |asked: &Attempt| {
+        attempts.iter().any(|a| {
+            a.exchanger == asked.exchanger && reason(&a.observation.answer) == Reason::RelayDenied
+        })
+    };
+    let may_answer = |attempt: &Attempt| {
+        Some(attempt.preference) == best
+            && passes(reason(&attempt.observation.answer))
+            && !denies(attempt)
+    };
+    let waiting = attempts.iter().enumerate().rev().filter(|(_, attempt)| may_answer(attempt));
+    waiting.max_by_key(|(_, attempt)| weight(&attempt.observation.answer))
+}
+
+/// `true` if an exchanger that gave this reason may give another one in time.
+fn passes(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Greylisted
+            | Reason::RateLimited
+            | Reason::TemporaryFailure
+            | Reason::MailboxBusy
+            | Reason::NoConnection
+            | Reason::Timeout
+            | Reason::DnsFailure
+    )
 }
 
 /// `true` if every exchanger was looked for, and none has an address.

@@ -75,6 +75,41 @@ fn relay_denied_needs_every_exchanger_of_the_best_preference() {
 }
 
 #[test]
+fn relay_denied_by_one_exchanger_waits_for_an_equal_that_could_not_answer() {
+    let facts = facts(Route::Exchangers(Arc::new([
+        exchanger("mx1.test", 10),
+        exchanger("mx2.test", 10),
+        exchanger("mx3.test", 20),
+    ])));
+    let denied = |host| attempt(host, 10, at_rcpt(554, Meaning::RelayDenied));
+    let refused = || NoReply::ConnectFailed("connection refused".into());
+    let connect = smtp::Stage::Connect;
+    let judged = |attempts| {
+        let probe = ProbeOutcome { attempts, control: Control::NotAsked };
+        let judgement = verdict_of(&facts, &probe);
+        (judgement.reason, judgement.action, judgement.decided_by)
+    };
+    for (answer, expected) in [
+        (at_rcpt(451, Meaning::TemporaryFailure), Reason::TemporaryFailure),
+        (at_rcpt(450, Meaning::Greylisted), Reason::Greylisted),
+        (nothing(connect, refused()), Reason::NoConnection),
+        (nothing(connect, NoReply::Timeout), Reason::Timeout),
+        (nothing(connect, NoReply::DnsFailure), Reason::DnsFailure),
+    ] {
+        let waiting = attempt("mx2.test", 10, answer);
+        let expected = (expected, Action::RetryLater, Some(1));
+        assert_eq!(judged(vec![denied("mx1.test"), waiting.clone()]), expected);
+        // Asked again, it denies too.
+        let all = vec![denied("mx1.test"), waiting, denied("mx2.test")];
+        assert_eq!(judged(all).0, Reason::RelayDenied);
+    }
+    let missing = attempt("mx2.test", 10, nothing(connect, NoReply::HostNotFound));
+    assert_eq!(judged(vec![denied("mx1.test"), missing]).0, Reason::PolicyRefusal);
+    let backup = attempt("mx3.test", 20, at_rcpt(451, Meaning::TemporaryFailure));
+    assert_eq!(judged(vec![denied("mx1.test"), backup]).0, Reason::PolicyRefusal);
+}
+
+#[test]
 fn a_definitive_reply_outweighs_everything_said_before_it() {
     let probe = ProbeOutcome {
         attempts: vec![
