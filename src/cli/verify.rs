@@ -20,8 +20,9 @@ use crate::clock::Clock;
 use crate::grpc;
 use crate::proto;
 use crate::report::{printable, rfc3339};
+use crate::smtp::Stage;
 use crate::smtp::outcome::Speaker;
-use crate::verdict::{Action, Reason, Verdict};
+use crate::verdict::{Action, DecisionStage, Judgement, Reason, Verdict};
 use crate::verifier::{Depth, Options, Subject, Verification};
 
 pub(super) async fn run(args: VerifyArgs, common: &Common) -> anyhow::Result<bool> {
@@ -43,9 +44,11 @@ pub(super) async fn run(args: VerifyArgs, common: &Common) -> anyhow::Result<boo
         .buffered(side_by_side);
     let mut all_deliverable = true;
     let mut reasons: BTreeMap<Reason, u64> = BTreeMap::new();
+    let mut fell_silent = 0;
     while let Some(verification) = verifications.next().await {
         let verification = verification?;
         *reasons.entry(verification.judgement.reason).or_default() += 1;
+        fell_silent += u64::from(server_fell_silent(&verification.judgement));
         all_deliverable &= verification.judgement.verdict == Verdict::Deliverable;
         if args.json {
             let message = grpc::verification(verification);
@@ -56,10 +59,16 @@ pub(super) async fn run(args: VerifyArgs, common: &Common) -> anyhow::Result<boo
     }
     drop(verifications);
     started.close().await;
-    if let Some(fault) = HostFault::detect(&reasons) {
+    if let Some(fault) = HostFault::detect(&reasons, fell_silent) {
         anstream::eprintln!("{CAREFUL}{}{CAREFUL:#}", fault.sentence());
     }
     Ok(all_deliverable)
+}
+
+/// `true` if no answer came in time from a server that had greeted.
+fn server_fell_silent(judgement: &Judgement) -> bool {
+    judgement.reason == Reason::Timeout
+        && matches!(judgement.stage, DecisionStage::Smtp(stage) if stage > Stage::Banner)
 }
 
 fn options(args: &VerifyArgs, clock: Clock) -> Options {

@@ -19,9 +19,10 @@ pub struct HostFault {
 }
 
 impl HostFault {
-    /// Looks for the signs in results, counted by the reason that decided.
+    /// Looks for the signs in results, counted by the reason that decided. `fell_silent` of those
+    /// that timed out did so at a server that had greeted: it was reached.
     #[must_use]
-    pub fn detect(results: &BTreeMap<Reason, u64>) -> Option<Self> {
+    pub fn detect(results: &BTreeMap<Reason, u64>, fell_silent: u64) -> Option<Self> {
         let count = |wanted: &dyn Fn(Reason) -> bool| -> u64 {
             results.iter().filter(|(reason, _)| wanted(**reason)).map(|(_, rows)| rows).sum()
         };
@@ -29,6 +30,7 @@ impl HostFault {
             use Reason as R;
             matches!(reason, R::Timeout | R::NoConnection | R::DnsFailure | R::TargetRefused)
         });
+        let unreached = unreached.saturating_sub(fell_silent);
         let needed = count(&|reason| {
             use Reason as R;
             !matches!(
@@ -72,7 +74,7 @@ mod tests {
     use super::*;
 
     fn detect(results: &[(Reason, u64)]) -> Option<HostFault> {
-        HostFault::detect(&results.iter().copied().collect())
+        HostFault::detect(&results.iter().copied().collect(), 0)
     }
 
     #[test]
@@ -105,5 +107,15 @@ mod tests {
         ] {
             assert_eq!(detect(results), None, "{results:?}");
         }
+    }
+
+    #[test]
+    fn a_server_that_greeted_and_fell_silent_was_reached() {
+        let all = BTreeMap::from([(Reason::Timeout, 2)]);
+        assert_eq!(HostFault::detect(&all, 2), None);
+        assert_eq!(HostFault::detect(&all, 1), None);
+        assert!(HostFault::detect(&all, 0).is_some());
+        let most = BTreeMap::from([(Reason::Timeout, 91), (Reason::NoConnection, 9)]);
+        assert_eq!(HostFault::detect(&most, 1).map(|fault| fault.unreached.count), Some(99));
     }
 }

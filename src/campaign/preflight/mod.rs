@@ -184,8 +184,9 @@ impl Preflight {
             rows: counts.rows(),
             open: counts.open,
             unknown: counts.unknown,
-            // The first rows of a list that is under way say little.
-            host_fault: HostFault::detect(&progress.answered())
+            // The first rows of a list that is under way say little. How far a dialogue came is not
+            // counted of rows.
+            host_fault: HostFault::detect(&progress.answered(), 0)
                 .filter(|fault| counts.open == 0 || fault.unreached.of >= 100),
             thresholds: *thresholds,
             expected: None,
