@@ -51,7 +51,7 @@ pub(super) async fn run(args: DomainArgs, common: &Common) -> anyhow::Result<boo
         }
         _ => None,
     };
-    started.close().await;
+    started.close_in_time().await;
     let report = report?;
     if args.json {
         anstream::println!("{}", serde_json::to_string(&json(&report, history, policies))?);

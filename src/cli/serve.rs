@@ -27,8 +27,8 @@ use crate::outcomes::OutcomeHistory;
 use crate::sandbox::{Sandbox, World};
 use crate::telemetry::{self, Traces};
 
-/// The time that the rest of a shutdown may take, once no call is left: leases are given back,
-/// sessions are ended with QUIT.
+/// The time that the rest of a shutdown may take, once no call is left, and the end of a command,
+/// once everything is answered: leases are given back, sessions are ended with QUIT.
 const CLOSING: Duration = Duration::from_secs(5);
 
 /// The time within [`CLOSING`] in which leases are given back before sessions are ended.
@@ -48,11 +48,29 @@ impl Started {
     /// Finishes what is begun, and then closes the mail world.
     pub(super) async fn close(self) {
         self.app.drain().await;
+        self.close_surroundings().await;
+    }
+
+    /// The same, where everybody who asked has an answer: a session in which a server takes minutes
+    /// for one that nobody waits for any more is left after [`CLOSING`].
+    pub(super) async fn close_in_time(self) {
+        if within_closing(self.app.drain()).await.is_none() {
+            tracing::info!("ending before every SMTP session had sent QUIT");
+        }
+        self.close_surroundings().await;
+    }
+
+    async fn close_surroundings(self) {
         if let Some(sandbox) = self.sandbox {
             sandbox.shutdown().await;
         }
         self.traces.close().await;
     }
+}
+
+/// The result of `ending`, unless it takes longer than [`CLOSING`].
+async fn within_closing<F: Future>(ending: F) -> Option<F::Output> {
+    tokio::time::timeout(CLOSING, ending).await.ok()
 }
 
 /// Reads the configuration, starts logging, and builds the parts; with `sandbox`, on a mail world
@@ -190,8 +208,7 @@ pub(super) async fn run(args: ServeArgs, common: &Common) -> anyhow::Result<bool
         tracing::warn!("some calls were still running when the drain time ended");
     }
     measured.cancel();
-    let closing = close(started, &batches, measuring);
-    if tokio::time::timeout(CLOSING, closing).await.is_err() {
+    if within_closing(close(started, &batches, measuring)).await.is_none() {
         tracing::warn!("shutdown timed out before every SMTP session had sent QUIT");
     }
     tracing::info!("stopped");
@@ -320,5 +337,19 @@ impl Signals {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_no_caller_waits_for_holds_up_the_end_for_the_closing_time_alone() {
+        let ended = within_closing(pending::<()>());
+        assert_eq!(tokio::time::timeout(2 * CLOSING, ended).await, Ok(None));
+        assert_eq!(within_closing(async {}).await, Some(()));
     }
 }

@@ -58,7 +58,7 @@ pub(super) async fn run(args: VerifyArgs, common: &Common) -> anyhow::Result<boo
         }
     }
     drop(verifications);
-    started.close().await;
+    started.close_in_time().await;
     if let Some(fault) = HostFault::detect(&reasons, fell_silent) {
         anstream::eprintln!("{CAREFUL}{}{CAREFUL:#}", fault.sentence());
     }

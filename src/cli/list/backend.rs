@@ -133,7 +133,7 @@ impl Backend {
         within.batches.drain().await;
         within.shutdown.cancel();
         within.serving.shutdown().await;
-        within.started.close().await;
+        within.started.close_in_time().await;
     }
 }
 
