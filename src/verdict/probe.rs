@@ -141,6 +141,7 @@ fn about_the_recipient(reply: &Reply, explanation: &Explanation) -> Reason {
         Meaning::TemporaryFailure | Meaning::NetworkOrServerError => Reason::TemporaryFailure,
         Meaning::AmbiguousPolicy | Meaning::MessageContent => Reason::PolicyRefusal,
         Meaning::Unknown if reply.is_transient() => Reason::TemporaryFailure,
+        Meaning::SyntaxError if reply.refuses_internationalized() => Reason::Smtputf8Unsupported,
         Meaning::SyntaxError | Meaning::Unknown | Meaning::Accepted => Reason::ProtocolError,
     }
 }

@@ -16,7 +16,7 @@ use std::time::SystemTime;
 use self::pending::{Pending, PendingCommands};
 use super::{Dialogue, DialogueState, Transaction, TransactionReport};
 use crate::smtp::wire::{Command, Mailbox, Reply, Sender};
-use crate::smtp::{EnhancedStatus, Explanation, Meaning, NoReply, RecipientAnswer, Stage};
+use crate::smtp::{Explanation, Meaning, NoReply, RecipientAnswer, Stage};
 
 /// A reply with which the session cannot go on.
 enum Misfit {
@@ -334,8 +334,8 @@ impl Dialogue {
         let code = reply.code;
         // Parameter not recognised, or not implemented (RFC 5321 section 4.1.1.11); or 550 and 553
         // with the status for internationalised addresses (RFC 6531 section 3.5).
-        let is_about_smtputf8 = matches!(code, 500 | 501 | 504 | 555)
-            || reply.is_permanent() && reply.enhanced.is_some_and(refuses_internationalized);
+        let is_about_smtputf8 =
+            matches!(code, 500 | 501 | 504 | 555) || reply.refuses_internationalized();
         if smtputf8 && is_about_smtputf8 {
             self.facts.capabilities.smtputf8 = false;
             return true;
@@ -351,9 +351,4 @@ impl Dialogue {
         }
         null_was_refused
     }
-}
-
-/// Returns whether a status says that non-ASCII addresses are not permitted (RFC 6531, X.6.7).
-fn refuses_internationalized(status: EnhancedStatus) -> bool {
-    (status.subject, status.detail) == (6, 7)
 }

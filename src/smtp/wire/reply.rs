@@ -88,6 +88,13 @@ impl Reply {
         self.is_permanent() && self.enhanced.is_some_and(is_so)
     }
 
+    /// 5.6.7 (RFC 6531 section 3.5): addresses beyond ASCII are not permitted.
+    #[must_use]
+    pub fn refuses_internationalized(&self) -> bool {
+        let is_so = |status: EnhancedStatus| (status.subject, status.detail) == (6, 7);
+        self.is_permanent() && self.enhanced.is_some_and(is_so)
+    }
+
     /// 4yz: not now.
     #[must_use]
     pub fn is_transient(&self) -> bool {

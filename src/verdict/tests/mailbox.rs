@@ -39,6 +39,16 @@ fn a_temporary_reply_about_the_mailbox_itself_is_mailbox_busy() {
 }
 
 #[test]
+fn a_recipient_refused_for_not_being_ascii_is_smtputf8_unsupported() {
+    let at_rcpt =
+        |code, text| reason_of(replied(smtp::Stage::Rcpt, code, text, Meaning::SyntaxError));
+    for code in [550, 553] {
+        assert_eq!(at_rcpt(code, "5.6.7 non-ASCII address"), Reason::Smtputf8Unsupported);
+    }
+    assert_eq!(at_rcpt(553, "5.1.3 bad address"), Reason::ProtocolError);
+}
+
+#[test]
 fn each_end_without_a_reply_has_its_reason() {
     let connect = smtp::Stage::Connect;
     for (reason, expected) in [
