@@ -66,6 +66,29 @@ fn roles_are_known_in_many_languages() {
 }
 
 #[test]
+fn mail_that_nobody_reads_says_so_in_many_languages() {
+    let lists = Lists::built_in();
+    for role in [
+        "noreply",
+        "ne-pas-repondre",
+        "no-contestar",
+        "nichtantworten",
+        "Keine.Antwort",
+        "niet_beantwoorden",
+        "svara-inte",
+        "ikkesvar",
+        "nie-odpowiadaj",
+        "neodpovidejte",
+        "ne-valaszoljon",
+        "nu-raspunde",
+        "yanitlamayin",
+        "не-отвечать",
+    ] {
+        assert!(lists.is_role(role), "{role}");
+    }
+}
+
+#[test]
 fn a_role_stays_one_with_a_tag_a_number_a_region_or_other_separators() {
     let lists = Lists::built_in();
     for role in [
