@@ -198,6 +198,10 @@ fn price(
     {
         return None;
     }
+    // What is known as `.com` was meant itself, or is a company's of its own.
+    if suffix_exists && typed_name != name && KNOWN.contains(format!("{typed_name}.com").as_str()) {
+        return None;
+    }
     let price = price_of(typed_name, name, budget)?;
     if price > FAR && !same_ends(typed_name, name) {
         return None;

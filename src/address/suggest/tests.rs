@@ -64,6 +64,16 @@ fn other_real_domains_are_left_alone() {
 }
 
 #[test]
+fn a_mistyped_ending_does_not_make_a_giant_of_another_name() {
+    for domain in ["mail.co", "ymail.co", "email.cm", "zmail.co", "tmall.co", "cloud.co"] {
+        assert_eq!(mended(&format!("user@{domain}")), None, "{domain}");
+    }
+    for typed in ["gmal.co", "gmail.cm", "gmai.co"] {
+        assert_eq!(mended(&format!("user@{typed}")).as_deref(), Some("user@gmail.com"), "{typed}");
+    }
+}
+
+#[test]
 fn a_mistyped_popular_domain_is_mended() {
     for (typed, meant) in [
         ("gmial.com", "gmail.com"),
