@@ -379,6 +379,8 @@ pub fn problems(config: &Config) -> Vec<anyhow::Error> {
     found.extend(postgres::check_config(&config.store).err().map(Into::into));
     let has_store = config.store.url.is_some();
     found.extend(cluster::problems(&config.cluster, has_store).into_iter().map(anyhow::Error::msg));
+    found.extend(config.smtp.check().err().map(Into::into));
+    found.extend(config.prober.check().err().map(Into::into));
     found.extend(config.dns.check().err().map(Into::into));
     found.extend(config.cache.check().err().map(Into::into));
     found.extend(Thresholds::try_from(config.preflight).err().map(Into::into));

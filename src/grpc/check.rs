@@ -10,7 +10,7 @@ use super::tls::Tls;
 pub fn problems(config: &Config) -> Vec<ServeError> {
     let mut found: Vec<ServeError> = Vec::new();
     found.extend(config.check_listen().err().map(Into::into));
-    found.extend(config.limits.check().err().map(Into::into));
+    found.extend(config.check_limits().err().map(Into::into));
     found.extend(config.http.check().err().map(Into::into));
     if let Some(file) = &config.api_keys {
         found.extend(KeyFile::open(file).err().map(Into::into));

@@ -160,7 +160,7 @@ impl Default for Limits {
 
 /// A limit that would let nothing through.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("server.limits.{key} is zero, and then nothing works: give more, or leave it out")]
+#[error("server.{key} is zero, and then nothing works: give more, or leave it out")]
 pub struct NoRoom {
     key: &'static str,
 }
@@ -173,19 +173,19 @@ impl Limits {
     /// [`NoRoom`] with the name of the first that does not.
     pub fn check(&self) -> Result<(), NoRoom> {
         let limits = [
-            ("connections", self.connections == 0),
-            ("connections_per_peer", self.connections_per_peer == 0),
-            ("handshakes", self.handshakes == 0),
-            ("handshake_timeout", self.handshake_timeout.is_zero()),
-            ("calls", self.calls == 0),
-            ("calls_per_connection", self.calls_per_connection == 0),
-            ("health_calls", self.health_calls == 0),
-            ("request_octets", self.request_octets == 0),
-            ("header_octets", self.header_octets == 0),
-            ("keepalive_interval", self.keepalive_interval.is_zero()),
-            ("keepalive_timeout", self.keepalive_timeout.is_zero()),
-            ("idle_connection", self.idle_connection.is_zero()),
-            ("idle_stream", self.idle_stream.is_zero()),
+            ("limits.connections", self.connections == 0),
+            ("limits.connections_per_peer", self.connections_per_peer == 0),
+            ("limits.handshakes", self.handshakes == 0),
+            ("limits.handshake_timeout", self.handshake_timeout.is_zero()),
+            ("limits.calls", self.calls == 0),
+            ("limits.calls_per_connection", self.calls_per_connection == 0),
+            ("limits.health_calls", self.health_calls == 0),
+            ("limits.request_octets", self.request_octets == 0),
+            ("limits.header_octets", self.header_octets == 0),
+            ("limits.keepalive_interval", self.keepalive_interval.is_zero()),
+            ("limits.keepalive_timeout", self.keepalive_timeout.is_zero()),
+            ("limits.idle_connection", self.idle_connection.is_zero()),
+            ("limits.idle_stream", self.idle_stream.is_zero()),
         ];
         match limits.into_iter().find(|(_, is_zero)| *is_zero) {
             Some((key, _)) => Err(NoRoom { key }),
@@ -203,6 +203,18 @@ impl Config {
             api_keys: self.api_keys.is_some(),
             allow_anonymous: self.allow_anonymous,
         }
+    }
+
+    /// Checks that calls have any time at all, and that every limit lets something through.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRoom`] with the name of the first that does not.
+    pub fn check_limits(&self) -> Result<(), NoRoom> {
+        if self.longest_call.is_zero() {
+            return Err(NoRoom { key: "longest_call" });
+        }
+        self.limits.check()
     }
 
     /// Checks that the address to listen on is protected.
@@ -233,6 +245,9 @@ mod tests {
         assert_eq!(Limits::default().check(), Ok(()));
         let limits = Limits { idle_stream: Duration::ZERO, ..Limits::default() };
         assert!(limits.check().unwrap_err().to_string().contains("server.limits.idle_stream"));
+        let config = Config { longest_call: Duration::ZERO, ..Config::default() };
+        let error = config.check_limits().unwrap_err().to_string();
+        assert!(error.starts_with("server.longest_call is zero"), "{error}");
     }
 
     #[test]

@@ -111,7 +111,7 @@ pub async fn serve(
 ) -> Result<Drained, ServeError> {
     let address = listener.local_addr()?;
     config.protection().check(address)?;
-    config.limits.check()?;
+    config.check_limits()?;
     let files = CredentialFiles::open(&config, address)?;
     log_start(address, &files, &config);
     let (health_reporter, health) = tonic_health::server::health_reporter();

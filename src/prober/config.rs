@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::egress::EgressIdentity;
 use crate::pacing;
+use crate::smtp::ZeroSetting;
 
 /// Configuration of the prober.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,18 @@ impl Default for Config {
             identities: Vec::new(),
             pacing: pacing::Config::default(),
         }
+    }
+}
+
+impl Config {
+    /// Checks that a session may be asked something before it is too old for it: one that is not
+    /// is closed unused, and the next one is opened in its place, for as long as somebody waits.
+    ///
+    /// # Errors
+    ///
+    /// [`ZeroSetting`] if it may not.
+    pub fn check(&self) -> Result<(), ZeroSetting> {
+        ZeroSetting::check(&[("prober.pacing.session_age", self.pacing.session_age.is_zero())])
     }
 }
 

@@ -71,6 +71,9 @@ pub enum ProberError {
     /// Domains are shared out among identities by their names.
     #[error("two egress identities are called {0:?}; give each its own name")]
     SameName(String),
+    /// With it no exchanger could be asked.
+    #[error(transparent)]
+    Zero(#[from] smtp::ZeroSetting),
 }
 
 /// The hosts to ask.
@@ -141,6 +144,8 @@ impl Prober {
         clock: Clock,
         dial: Arc<dyn Dial>,
     ) -> Result<Self, ProberError> {
+        smtp.check()?;
+        config.check()?;
         let mut identities = config.identities;
         if identities.is_empty() {
             identities.push(EgressIdentity::default());

@@ -69,12 +69,56 @@ impl Config {
         }
     }
 
+    /// Checks that every limit leaves a server something to answer with.
+    ///
+    /// # Errors
+    ///
+    /// [`ZeroSetting`] with the first that does not.
+    pub fn check(&self) -> Result<(), ZeroSetting> {
+        let TimeLimits { connect, banner, ehlo, starttls, mail, rcpt, session } = &self.time_limits;
+        let ReplyLimits { line_octets, reply_octets, lines } = &self.reply_limits;
+        ZeroSetting::check(&[
+            ("smtp.port", self.port == 0),
+            ("smtp.time_limits.connect", connect.is_zero()),
+            ("smtp.time_limits.banner", banner.is_zero()),
+            ("smtp.time_limits.ehlo", ehlo.is_zero()),
+            ("smtp.time_limits.starttls", starttls.is_zero()),
+            ("smtp.time_limits.mail", mail.is_zero()),
+            ("smtp.time_limits.rcpt", rcpt.is_zero()),
+            ("smtp.time_limits.session", session.is_zero()),
+            ("smtp.reply_limits.line_octets", *line_octets == 0),
+            ("smtp.reply_limits.reply_octets", *reply_octets == 0),
+            ("smtp.reply_limits.lines", *lines == 0),
+        ])
+    }
+
     /// The address to connect from, for a target of the same family.
     #[must_use]
     pub fn source(&self, target: IpAddr) -> Option<IpAddr> {
         match target {
             IpAddr::V4(_) => self.source_v4.map(IpAddr::V4),
             IpAddr::V6(_) => self.source_v6.map(IpAddr::V6),
+        }
+    }
+}
+
+/// A setting of zero with which no server could be asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key} is zero, and then no server can be asked: give more, or leave it out")]
+pub struct ZeroSetting {
+    key: &'static str,
+}
+
+impl ZeroSetting {
+    /// Refuses the first of these keys that is zero.
+    ///
+    /// # Errors
+    ///
+    /// [`ZeroSetting`] with its name.
+    pub fn check(keys: &[(&'static str, bool)]) -> Result<(), Self> {
+        match keys.iter().find(|(_, is_zero)| *is_zero) {
+            Some(&(key, _)) => Err(Self { key }),
+            None => Ok(()),
         }
     }
 }
@@ -234,6 +278,19 @@ mod tests {
         assert!(error("mail_from = \"me\"").contains("write local-part@domain"));
         assert!(error("allow_networks = [\"x\"]").contains("write one such as"));
         assert!(error("helo = \"a\"").contains("unknown field"));
+    }
+
+    #[test]
+    fn a_limit_of_zero_is_named() {
+        assert_eq!(Config::default().check(), Ok(()));
+        for (text, key) in [
+            ("port = 0", "smtp.port"),
+            ("time_limits.rcpt = \"0s\"", "smtp.time_limits.rcpt"),
+            ("reply_limits.lines = 0", "smtp.reply_limits.lines"),
+        ] {
+            let error = toml::from_str::<Config>(text).unwrap().check().unwrap_err().to_string();
+            assert!(error.starts_with(key) && error.contains("give more"), "{error}");
+        }
     }
 
     #[test]

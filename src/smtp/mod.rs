@@ -13,7 +13,7 @@ pub mod stage;
 pub mod target;
 pub mod wire;
 
-pub use config::{ClientIdentity, Config, StartTlsMode, TimeLimits};
+pub use config::{ClientIdentity, Config, StartTlsMode, TimeLimits, ZeroSetting};
 pub use dialogue::{
     Certificate, Hints, Interpret, SessionCounters, SessionFacts, TlsFacts, TlsVersion,
     Transaction, TransactionReport,

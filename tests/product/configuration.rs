@@ -150,6 +150,7 @@ fn a_check_finds_everything_for_which_the_service_would_refuse() {
              [server.tls]\ncertificate = \"none.pem\"\nkey = \"none.pem\"\n[server.limits]\ncalls = 0\n\
              [dns]\nattempts = 0\n[cache]\nlookups_at_once = 0\n[lists]\ndir = \"none\"\n\
              [replies]\nrules = \"none.toml\"\n[preflight]\nhealthy = 20\n\
+             [smtp]\nport = 0\n[prober.pacing]\nsession_age = \"0s\"\n\
              [metrics]\nlisten = \"0.0.0.0:9464\"\n[log]\nlevel = \"loud\"\n\
              [trace]\nsample_ratio = 2.0\n",
         ),
@@ -169,6 +170,8 @@ fn a_check_finds_everything_for_which_the_service_would_refuse() {
         "server.limits.calls",
         "dns.attempts",
         "cache.lookups_at_once",
+        "smtp.port",
+        "prober.pacing.session_age",
         "none",
         "healthy",
         "metrics.listen",
