@@ -5,6 +5,7 @@
 //! `smtp.helo_name`. `MAILVET_CONFIG` names the file. Unknown keys are errors everywhere.
 //! `MAILVET_API_KEY` is what a client shows, and no configuration.
 
+mod longest_time;
 mod page;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use crate::{
     posture, prober, registration, smtp, telemetry, verdict, verifier,
 };
 
+use longest_time::too_long;
 pub use page::commented;
 
 /// Everything that can be configured.
@@ -103,6 +105,12 @@ pub enum ConfigError {
         /// Why.
         reason: String,
     },
+    /// A time is longer than any that can be reckoned with.
+    #[error("{key} is longer than 1000 years, the longest time that a setting may be: give less")]
+    TooLong {
+        /// The key.
+        key: String,
+    },
     /// The parts do not fit together.
     #[error("the configuration is not valid: {0}")]
     Merged(TomlError),
@@ -175,6 +183,9 @@ pub fn load(
         }
     }
     merge(&mut merged, flags);
+    if let Some(key) = too_long(&merged) {
+        return Err(ConfigError::TooLong { key });
+    }
     Config::deserialize(merged).map_err(|error| ConfigError::Merged(error.into()))
 }
 
