@@ -371,6 +371,7 @@ pub fn problems(config: &Config) -> Vec<anyhow::Error> {
     if let Some(dir) = config.batch.data_dir.as_ref().filter(|dir| dir.exists() && !dir.is_dir()) {
         found.push(anyhow::anyhow!("batch.data_dir: {} is not a folder", dir.display()));
     }
+    found.extend(config.batch.problems().into_iter().map(anyhow::Error::msg));
     found.extend(callbacks::problems(&config.callbacks).into_iter().map(anyhow::Error::msg));
     found.extend(registration::problems(&config.registration).into_iter().map(anyhow::Error::msg));
     let is_http = config.server.http.enabled;

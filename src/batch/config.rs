@@ -90,4 +90,43 @@ impl Config {
     pub fn lease_time(&self) -> Duration {
         self.longest_address * 2 + Duration::from_secs(60)
     }
+
+    /// Settings with which no list could be kept, or none until its results are read.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.data_dir.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
+            found.push("batch.data_dir is empty: name a folder, or leave it out".to_owned());
+        }
+        if self.retention.is_zero() {
+            found.push(
+                "batch.retention is zero, and then a batch is removed before its results are \
+                 read: give more, or leave it out"
+                    .to_owned(),
+            );
+        }
+        if self.upload_timeout.is_zero() {
+            found.push(
+                "batch.upload_timeout is zero, and then a batch is removed between two pages of \
+                 its rows: give more, or leave it out"
+                    .to_owned(),
+            );
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_that_keeps_no_list_is_named() {
+        assert_eq!(Config::default().problems(), Vec::<String>::new());
+        let text = "data_dir = \"\"\nretention = \"0s\"\nupload_timeout = \"0s\"";
+        let found = toml::from_str::<Config>(text).unwrap().problems();
+        for key in ["batch.data_dir is empty", "batch.retention", "batch.upload_timeout"] {
+            assert!(found.iter().any(|problem| problem.starts_with(key)), "{key}: {found:?}");
+        }
+    }
 }
