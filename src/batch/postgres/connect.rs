@@ -172,6 +172,7 @@ fn place(config: &tokio_postgres::Config) -> String {
     let named = config.get_hosts().iter().enumerate().map(|(at, host)| {
         let port = ports.get(at).or(ports.first()).copied().unwrap_or(5432);
         match host {
+            Host::Tcp(name) if name.contains(':') => format!("[{name}]:{port}"),
             Host::Tcp(name) => format!("{name}:{port}"),
             Host::Unix(folder) => folder.display().to_string(),
         }
@@ -241,5 +242,7 @@ mod tests {
     fn an_error_names_the_hosts_and_no_user() {
         let config = parse("postgres://joe@a.example,b.example:5433/m").unwrap();
         assert_eq!(place(&config), "postgres://a.example:5432,b.example:5433/m");
+        let config = parse("postgres://joe@[::1]/m").unwrap();
+        assert_eq!(place(&config), "postgres://[::1]:5432/m");
     }
 }

@@ -213,6 +213,14 @@ fn sentence(code: &str) -> Option<&'static str> {
              machine in its pg_hba.conf",
         ),
         "3D000" => Some("there is no database of this name: CREATE DATABASE"),
+        "25006" => Some(
+            "it takes no writes: name the host that does in store.url, or all hosts, of which the \
+             one that does is used",
+        ),
+        "53300" => Some(
+            "it has no connection left: raise max_connections or the user's CONNECTION LIMIT, or \
+             lower store.connections",
+        ),
         "42501" => Some("the user of store.url lacks a right: make it the database's OWNER"),
         _ => None,
     }
@@ -229,6 +237,8 @@ mod tests {
             (SqlState::INVALID_AUTHORIZATION_SPECIFICATION, "CREATE USER"),
             (SqlState::INVALID_CATALOG_NAME, "CREATE DATABASE"),
             (SqlState::INSUFFICIENT_PRIVILEGE, "OWNER"),
+            (SqlState::READ_ONLY_SQL_TRANSACTION, "store.url"),
+            (SqlState::TOO_MANY_CONNECTIONS, "max_connections"),
         ] {
             let code = state.code();
             assert!(sentence(code).is_some_and(|sentence| sentence.contains(remedy)), "{code}");
