@@ -56,6 +56,10 @@ fn message(error: &toml::de::Error) -> String {
         }
     }
     for (type_name, plain) in [
+        ("expected a nonzero u16", "expected a whole number from 1 to 65535"),
+        ("expected a nonzero u32", "expected a whole number of 1 or more"),
+        ("expected a nonzero usize", "expected a whole number of 1 or more"),
+        ("expected u8", "expected a whole number from 0 to 255"),
         ("expected u16", "expected a whole number from 0 to 65535"),
         ("expected u32", "expected a whole number that is not negative"),
         ("expected u64", "expected a whole number that is not negative"),
@@ -72,6 +76,7 @@ fn message(error: &toml::de::Error) -> String {
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
+    use std::num::NonZeroU32;
     use std::time::Duration;
 
     use serde::Deserialize;
@@ -83,6 +88,8 @@ mod tests {
     struct Example {
         password: Option<String>,
         port: u16,
+        share: u8,
+        sessions: NonZeroU32,
         listen: SocketAddr,
         #[serde(with = "humantime_serde")]
         wait: Duration,
@@ -91,7 +98,8 @@ mod tests {
     impl Default for Example {
         fn default() -> Self {
             let listen = ([127, 0, 0, 1], 1).into();
-            Self { password: None, port: 1, listen, wait: Duration::ZERO }
+            let sessions = NonZeroU32::MIN;
+            Self { password: None, port: 1, share: 1, sessions, listen, wait: Duration::ZERO }
         }
     }
 
@@ -126,6 +134,8 @@ mod tests {
     fn types_of_rust_are_told_as_people_write_them() {
         for (text, says) in [
             ("port = \"many\"", "a whole number from 0 to 65535"),
+            ("share = 300", "a whole number from 0 to 255"),
+            ("sessions = 0", "a whole number of 1 or more"),
             ("wait = 5", "a time such as \"30s\""),
             ("listen = \"localhost:1\"", "such as \"127.0.0.1:50051\""),
         ] {
