@@ -317,10 +317,11 @@ impl Store {
     }
 }
 
-/// The signals that stop the service.
+/// The signals that stop the service, and the one that would end it in the middle of its work.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
@@ -328,14 +329,22 @@ impl Signals {
     fn listen() -> std::io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
-        Ok(Self { terminate, interrupt })
+        let hang_up = signal(SignalKind::hangup())?;
+        Ok(Self { terminate, interrupt, hang_up })
     }
 
-    /// Waits for SIGTERM or SIGINT.
+    /// Waits for SIGTERM or SIGINT. SIGHUP asks other services to read their files again, which is
+    /// done here without it; nobody who sends it wants calls and sessions broken off.
     async fn told_to_stop(mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                Some(()) = self.hang_up.recv() => tracing::warn!(
+                    "SIGHUP changes nothing: keys, certificates and lists are read again when \
+                     their files change, and the rest at a restart"
+                ),
+            }
         }
     }
 }

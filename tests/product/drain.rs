@@ -271,3 +271,20 @@ async fn a_call_that_outlasts_the_drain_time_does_not_hold_up_the_end() {
     assert!(answer.is_err(), "nobody had an answer: {answer:?}");
     sandbox.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hang_up_breaks_nothing_off_and_the_service_goes_on() {
+    let sandbox = Sandbox::start(World::from_toml(WORLD).unwrap()).await.unwrap();
+    let store = tempfile::tempdir().unwrap();
+    let mut service = Service::on(&sandbox, store.path(), &[]).await;
+    service.signal("-HUP");
+    service.said("SIGHUP changes nothing").await;
+    let mut client = VerificationServiceClient::new(service.channel().await);
+    let request = VerifyAddressRequest { address: "user@quick0.org".to_owned(), options: None };
+    let verification = client.verify_address(request).await.unwrap().into_inner().verification;
+    assert_eq!(verification.unwrap().verdict(), Verdict::Deliverable);
+    drop(client);
+    service.terminate().await;
+    tokio::time::timeout(DRAIN, service.ended()).await.expect("it ends");
+    sandbox.shutdown().await;
+}

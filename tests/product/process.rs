@@ -201,8 +201,13 @@ impl Service {
     }
 
     pub(crate) async fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Sends it a signal, as `kill` names it.
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().unwrap().to_string();
-        let status = Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        let status = Command::new("kill").args([name, &id]).status().unwrap();
         assert!(status.success());
     }
 
