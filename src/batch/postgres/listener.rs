@@ -4,18 +4,21 @@ use std::future::poll_fn;
 
 use tokio_postgres::AsyncMessage;
 
+use super::absence::Absence;
 use super::engine::Engine;
 use super::error::described;
 use super::news::{RECONNECT, TELL_EVERY};
 
 /// Listens and tells, for ever.
 pub(super) async fn run(engine: &Engine) {
+    let mut absence = Absence::default();
     loop {
         match engine.target.config.connect(engine.target.tls.clone()).await {
-            Ok((client, connection)) => listen(engine, &client, connection).await,
-            Err(error) => {
+            Ok((client, connection)) => listen(engine, &client, connection, &mut absence).await,
+            Err(error) if absence.begins() => {
                 tracing::warn!(reason = described(&error), "no news from the database");
             }
+            Err(_) => {}
         }
         tokio::time::sleep(RECONNECT).await;
     }
@@ -25,6 +28,7 @@ async fn listen<S, T>(
     engine: &Engine,
     client: &tokio_postgres::Client,
     mut connection: tokio_postgres::Connection<S, T>,
+    absence: &mut Absence,
 ) where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
@@ -40,7 +44,7 @@ async fn listen<S, T>(
     };
     tokio::select! {
         () = hearing => {}
-        _ = tell(engine, client) => {}
+        _ = tell(engine, client, absence) => {}
     }
 }
 
@@ -48,8 +52,12 @@ async fn listen<S, T>(
 async fn tell(
     engine: &Engine,
     client: &tokio_postgres::Client,
+    absence: &mut Absence,
 ) -> Result<(), tokio_postgres::Error> {
     client.batch_execute("LISTEN mailvet_news").await?;
+    if absence.ends() {
+        tracing::info!("news comes from the database again");
+    }
     // Something may have been told while nobody listened.
     engine.news.hear();
     loop {

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio_postgres::Client;
 
+use super::absence::Absence;
 use super::engine::{Engine, find};
 use super::error::{DatabaseFault, described};
 use super::news::RECONNECT;
@@ -50,24 +51,23 @@ pub(super) async fn join(
 /// for a lock or a connection would cost the membership.
 pub(super) async fn run(engine: Arc<Engine>, clock: Clock) {
     let mut connections = 0;
+    let mut absence = Absence::default();
     loop {
-        match engine.target.config.connect(engine.target.tls.clone()).await {
+        let ended = match engine.target.config.connect(engine.target.tls.clone()).await {
             Ok((client, connection)) => {
                 connections += 1;
-                let beating = beat(&engine, &client, clock, connections);
+                let beating = beat(&engine, &client, clock, connections, &mut absence);
                 tokio::select! {
-                    _ = connection => {}
-                    ended = beating => {
-                        if let Err(error) = ended {
-                            let reason = described(&error);
-                            tracing::warn!(reason, "no sign of life can be given");
-                        }
-                    }
+                    _ = connection => Ok(()),
+                    ended = beating => ended,
                 }
             }
-            Err(error) => {
-                tracing::warn!(reason = described(&error), "no sign of life can be given");
-            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ended
+            && absence.begins()
+        {
+            tracing::warn!(reason = described(&error), "no sign of life can be given");
         }
         tokio::time::sleep(RECONNECT).await;
     }
@@ -78,6 +78,7 @@ async fn beat(
     client: &Client,
     clock: Clock,
     connection: u64,
+    absence: &mut Absence,
 ) -> Result<(), tokio_postgres::Error> {
     let mut ticks = tokio::time::interval(BEAT);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -101,6 +102,9 @@ async fn beat(
                 join(engine, client, asked_at).await?;
                 tracing::warn!("the database took this process for gone: its leases are over");
             }
+        }
+        if absence.ends() {
+            tracing::info!("signs of life are given again");
         }
         // Leases that were given by a clock far behind ours are found as well.
         engine.expired_to.store(i64::MIN, Ordering::Relaxed);

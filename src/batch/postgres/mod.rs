@@ -8,6 +8,7 @@
 //!
 //! The tables are told of in `schema` and `tables`, and their reasons in `docs/postgresql.md`.
 
+mod absence;
 mod check;
 mod clearing;
 mod commit;
