@@ -1,4 +1,4 @@
-//! What the log is told of a database that is away: when that begins, and when it is over. Pure.
+//! The begin and the end of a database's absence, each of which the log is told once. Pure.
 
 /// Failures in a row of which only the first is told.
 #[derive(Debug, Default)]
