@@ -90,7 +90,8 @@ pub enum NotificationState {
     Pending,
     /// The receiver has it.
     Delivered,
-    /// Tried for as long as there are tries.
+    /// Tried for as long as there are tries, or left unsent by a 410 before another one to its URL
+    /// was sent again.
     GivenUp,
     /// The receiver wants no more (410): nothing is sent to this URL until one is sent again.
     SwitchedOff,
