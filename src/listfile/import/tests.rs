@@ -169,7 +169,7 @@ fn a_time_of_day_is_no_date_and_a_span_of_time_no_number() {
         ("hh:mm:ss", 0.0),
         ("[h]:mm:ss", 1.25),
         ("yyyy-mm-dd", 45_413.0),
-        ("yyyy-mm-dd hh:mm", 45_413.4375),
+        ("yyyy-mm-dd hh:mm", 45_413.437_5),
     ];
     for (row, (format, value)) in (1..).zip(cells) {
         let format = Format::new().set_num_format(format);
