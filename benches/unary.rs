@@ -22,6 +22,7 @@ use mailvet::proto::{
     VerifyDomainResponse,
 };
 use mailvet::sandbox::{Sandbox, World};
+use mimalloc::MiMalloc;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -30,6 +31,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Request, Response, Status, Streaming};
+
+/// As the binary.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const ROUNDS: usize = 9;
 const CONNECTIONS: usize = 4;

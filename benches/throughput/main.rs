@@ -24,9 +24,14 @@ mod workload;
 use std::time::Duration;
 
 use floor::Manners;
+use mimalloc::MiMalloc;
 use process::Usage;
 use sink::{Seen, Sink};
 use workload::Workload;
+
+/// As the binary.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// One way of verifying a list, measured.
 pub(crate) struct Measured {
