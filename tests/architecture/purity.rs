@@ -47,6 +47,8 @@ const PURE_FILES: &[&str] = &[
     "callbacks/schedule.rs",
     "callbacks/secrets.rs",
     "callbacks/signature.rs",
+    "cli/list/exclusion/",
+    "cli/list/mailbox_hash.rs",
     "cluster/config.rs",
     "cluster/holdings.rs",
     "cluster/misses.rs",

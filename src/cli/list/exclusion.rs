@@ -3,17 +3,20 @@
 //! A list to verify has one column of recipients; in a list of those who want no mail each address
 //! is one too many to write to.
 
+mod matcher;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::rows::RowPlan;
 use crate::address::Address;
 use crate::address::clean::{Cleaned, clean};
 use crate::campaign::preflight::grouped;
 use crate::listfile::{Layout, ListFileError, Reader, ReaderOptions, Row, SNIFF};
+
+pub(super) use matcher::ExclusionMatcher;
 
 /// The number of columns that are named.
 const NAMED: usize = 5;
@@ -37,11 +40,11 @@ pub(super) struct ExclusionSummary {
     first_without: Option<(u64, u64)>,
 }
 
-/// Takes every address of the list at `path` into `plan`.
+/// Takes every address of the list at `path` into `matcher`.
 pub(super) fn read_addresses(
     path: &Path,
     is_imported: bool,
-    plan: &mut RowPlan,
+    matcher: &mut ExclusionMatcher,
 ) -> anyhow::Result<ExclusionSummary> {
     // Any column will do: every cell is looked at.
     let column = Some(FIRST_COLUMN.to_owned());
@@ -50,18 +53,18 @@ pub(super) fn read_addresses(
     let Some(mut reader) = open(path, &options)? else { return Ok(summary) };
     let mut row = Row::default();
     while reader.read(&mut row)? {
-        summary.take(reader.layout(), &row, plan)?;
+        summary.take(reader.layout(), &row, matcher)?;
     }
     anyhow::ensure!(summary.addresses > 0 || summary.without == 0, NO_ADDRESS);
     Ok(summary)
 }
 
-/// Takes the addresses of one column of the list at `path` into `plan`: what a run of version 0.1
-/// left out when it sent its rows, and has to leave out again when it reads their answers.
+/// Takes the addresses of one column of the list at `path` into `matcher`: what a run of version
+/// 0.1 left out when it sent its rows, and has to leave out again when it reads their answers.
 pub(super) fn read_one_column(
     path: &Path,
     is_imported: bool,
-    plan: &mut RowPlan,
+    matcher: &mut ExclusionMatcher,
 ) -> anyhow::Result<ExclusionSummary> {
     let options =
         ReaderOptions { is_imported, is_known: true, column_rules: 0, ..ReaderOptions::default() };
@@ -70,7 +73,7 @@ pub(super) fn read_one_column(
     let mut row = Row::default();
     while reader.read(&mut row)? {
         summary.addresses +=
-            row.addresses().map(|address| u64::from(plan.exclude(address))).sum::<u64>();
+            row.addresses().map(|address| u64::from(matcher.exclude(address))).sum::<u64>();
     }
     Ok(summary)
 }
@@ -92,19 +95,24 @@ fn open(
 }
 
 impl ExclusionSummary {
-    /// Takes every address of `row` into `plan`.
-    fn take(&mut self, layout: &Layout, row: &Row, plan: &mut RowPlan) -> anyhow::Result<()> {
+    /// Takes every address of `row` into `matcher`.
+    fn take(
+        &mut self,
+        layout: &Layout,
+        row: &Row,
+        matcher: &mut ExclusionMatcher,
+    ) -> anyhow::Result<()> {
         let cells = layout.cells(row);
         let before = self.addresses;
         for (column, cell) in cells.iter().enumerate() {
             let cleaned = clean(cell);
             let is_clear = !cleaned.is_cut
                 && (!cleaned.others.is_empty() || Address::parse(&cleaned.address).is_ok());
-            let mut found = take_all(&cleaned, plan);
+            let mut found = take_all(&cleaned, matcher);
             // In a text that can be read in two ways, or is longer than is read of one, each word
             // with an address is one of them.
             if !is_clear && cell.contains('@') {
-                found = found.max(take_words(cell, row, plan)?);
+                found = found.max(take_words(cell, row, matcher)?);
             }
             if found > 0 && layout.has_header() {
                 let name = layout.columns.get(column).map_or("", String::as_str);
@@ -120,8 +128,8 @@ impl ExclusionSummary {
     }
 }
 
-/// Takes every address among the words of a cell into `plan`; returns how many there are.
-fn take_words(cell: &str, row: &Row, plan: &mut RowPlan) -> anyhow::Result<u64> {
+/// Takes every address among the words of a cell into `matcher`; returns how many there are.
+fn take_words(cell: &str, row: &Row, matcher: &mut ExclusionMatcher) -> anyhow::Result<u64> {
     let mut taken = 0;
     for word in cell.split(divides).filter(|word| word.contains('@')) {
         let cleaned = clean(word);
@@ -133,18 +141,18 @@ fn take_words(cell: &str, row: &Row, plan: &mut RowPlan) -> anyhow::Result<u64> 
             row.number(),
             row.line()
         );
-        taken += take_all(&cleaned, plan);
+        taken += take_all(&cleaned, matcher);
     }
     Ok(taken)
 }
 
-/// Takes every address of a text into `plan`; returns how many there are.
-fn take_all(cleaned: &Cleaned<'_>, plan: &mut RowPlan) -> u64 {
+/// Takes every address of a text into `matcher`; returns how many there are.
+fn take_all(cleaned: &Cleaned<'_>, matcher: &mut ExclusionMatcher) -> u64 {
     // `*@acme.test` is a whole domain to those who export it, and no mailbox of theirs.
     let is_one = |address: &&str| !address.is_empty() && !address.starts_with("*@");
     let first = Some(&*cleaned.address).filter(is_one);
     let all = first.into_iter().chain(cleaned.others.iter().map(String::as_str));
-    all.map(|address| u64::from(plan.exclude(address))).sum()
+    all.map(|address| u64::from(matcher.exclude(address))).sum()
 }
 
 /// `true` for a sign that stands between addresses.
@@ -177,14 +185,15 @@ impl fmt::Display for ExclusionSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::list::rows::RowQuestion;
+    use crate::cli::list::rows::{RowPlan, RowQuestion};
 
     /// The findings about a suppression list, and those of `asked` that it does not exclude.
     fn left<'a>(list: &str, asked: &[&'a str]) -> (String, Vec<&'a str>) {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), list).unwrap();
-        let mut plan = RowPlan::default();
-        let summary = read_addresses(file.path(), false, &mut plan).unwrap();
+        let mut matcher = ExclusionMatcher::default();
+        let summary = read_addresses(file.path(), false, &mut matcher).unwrap();
+        let plan = RowPlan::new(matcher);
         let is_asked = |address: &&str| {
             let line = format!("{address}\n");
             let mut reader = Reader::open(line.as_bytes(), &ReaderOptions::default()).unwrap();
@@ -212,7 +221,8 @@ mod tests {
         assert_eq!(left(list, &["jane@acme.test", "bob@acme.test"]).1, [""; 0]);
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), "{}\n{}\n").unwrap();
-        let error = read_addresses(file.path(), false, &mut RowPlan::default()).unwrap_err();
+        let mut matcher = ExclusionMatcher::default();
+        let error = read_addresses(file.path(), false, &mut matcher).unwrap_err();
         assert_eq!(error.to_string(), NO_ADDRESS);
     }
 

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use super::args::{FormatArg, ListArgs, SendToArg, VerdictArg};
-use super::exclusion::{self, ExclusionSummary};
+use super::exclusion::{self, ExclusionMatcher, ExclusionSummary};
 use super::job_file::JobFile;
 use super::rows::RowPlan;
 use super::{folder, parts, paths};
@@ -249,9 +249,9 @@ impl Job {
         &self,
         on_list: impl Fn(&str, &ExclusionSummary),
     ) -> anyhow::Result<RowPlan> {
-        let mut plan = RowPlan::default();
+        let mut excluded = ExclusionMatcher::default();
         if !self.excludes_every_column {
-            plan = plan.by_spelling();
+            excluded = excluded.by_spelling();
         }
         for number in 0..self.exclude.len() {
             let name = self.exclude_names.get(number).map_or("a list to exclude", String::as_str);
@@ -259,12 +259,12 @@ impl Job {
             let is_imported = table.exists();
             let path = if is_imported { table } else { self.excluded(number) };
             let found = match self.excludes_every_column {
-                true => exclusion::read_addresses(&path, is_imported, &mut plan),
-                false => exclusion::read_one_column(&path, is_imported, &mut plan),
+                true => exclusion::read_addresses(&path, is_imported, &mut excluded),
+                false => exclusion::read_one_column(&path, is_imported, &mut excluded),
             };
             on_list(name, &found.with_context(|| name.to_owned())?);
         }
-        Ok(plan)
+        Ok(RowPlan::new(excluded))
     }
 
     /// The text that is read for the list with this number.

@@ -14,6 +14,7 @@ mod exclusion;
 mod folder;
 mod job;
 mod job_file;
+mod mailbox_hash;
 mod page;
 mod parts;
 mod paths;

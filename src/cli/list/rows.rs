@@ -1,14 +1,14 @@
 //! The question of each row: the same when the list is sent and when it is read again.
 
 use std::collections::HashSet;
-use std::hash::BuildHasher as _;
+use std::sync::Arc;
 
-use foldhash::quality::FixedState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
+use super::exclusion::ExclusionMatcher;
+use super::mailbox_hash::mailbox_hash;
 use crate::listfile::Row;
-use crate::verifier::Subject;
 
 /// The longest address sent, in octets. What is longer is no address, and its beginning shows it.
 const LONGEST_ADDRESS: usize = 1000;
@@ -27,9 +27,8 @@ pub(super) enum RowQuestion<'r> {
 /// Decides what is asked of each row.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RowPlan {
-    excluded: HashSet<u64>,
-    /// `true` if an address is excluded as it is spelled alone, whatever else it may be read as.
-    is_by_spelling: bool,
+    /// The suppression lists. Shared, since a plan is cloned and they may hold millions.
+    excluded: Arc<ExclusionMatcher>,
     /// The rows that are asked about; `None`: all.
     chosen: Option<HashSet<RowId>>,
 }
@@ -38,29 +37,14 @@ pub(super) struct RowPlan {
 pub(super) type RowId = (usize, u64);
 
 impl RowPlan {
-    /// Takes an address of a suppression list; `false` if the text holds none.
-    pub(super) fn exclude(&mut self, address: &str) -> bool {
-        let subject = Subject::parse(address);
-        // What is no address has a verdict of its own, in whatever column it stands. A run of an
-        // older version left it out.
-        if subject.address().is_some() || self.is_by_spelling {
-            self.excluded.insert(subject_hash(&subject));
-        }
-        // Of two readings neither gets mail.
-        if let Some(likely) = subject.likely() {
-            self.excluded.insert(mailbox_hash(&likely.wire_utf8()));
-        }
-        subject.address().is_some() || subject.likely().is_some()
+    /// A plan that asks about every row that `excluded` leaves.
+    pub(super) fn new(excluded: ExclusionMatcher) -> Self {
+        Self { excluded: Arc::new(excluded), chosen: None }
     }
 
     /// `true` if it keeps any address from being asked.
     pub(super) fn excludes_any(&self) -> bool {
         !self.excluded.is_empty()
-    }
-
-    /// The same plan, by which an address is excluded as it is spelled alone.
-    pub(super) fn by_spelling(self) -> Self {
-        Self { is_by_spelling: true, ..self }
     }
 
     /// The same plan for these rows alone.
@@ -90,17 +74,9 @@ impl RowPlan {
         row.addresses().filter(|address| self.is_excluded(address)).map(beginning).collect()
     }
 
-    /// `true` if `address` is on the suppression list, or is in the place of one that is: of two
-    /// readings neither gets mail.
+    /// `true` if `address` is on a suppression list.
     pub(super) fn is_excluded(&self, address: &str) -> bool {
-        if self.excluded.is_empty() {
-            return false;
-        }
-        let subject = Subject::parse(address);
-        let has = |hash| self.excluded.contains(&hash);
-        let likely = subject.likely().filter(|_| !self.is_by_spelling);
-        has(subject_hash(&subject))
-            || likely.is_some_and(|likely| has(mailbox_hash(&likely.wire_utf8())))
+        self.excluded.is_excluded(address)
     }
 }
 
@@ -177,17 +153,6 @@ impl FirstRows {
     }
 }
 
-/// A hash that is equal for addresses of one mailbox, as a batch takes them for one: irregular
-/// ones too. Of 64 bits: among a million mailboxes two are taken for one once in forty million
-/// lists.
-fn mailbox_hash(address: &str) -> u64 {
-    subject_hash(&Subject::parse(address))
-}
-
-fn subject_hash(subject: &Subject) -> u64 {
-    FixedState::default().hash_one(subject.key())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,6 +162,14 @@ mod tests {
         let reader = Reader::open(list.as_bytes(), &ReaderOptions::default()).unwrap();
         let rows = reader.map(|row| format!("{:?}", plan.question(&row.unwrap())));
         rows.collect()
+    }
+
+    fn plan_without(addresses: &[&str]) -> RowPlan {
+        let mut excluded = ExclusionMatcher::default();
+        for address in addresses {
+            assert!(excluded.exclude(address));
+        }
+        RowPlan::new(excluded)
     }
 
     #[test]
@@ -218,27 +191,23 @@ mod tests {
     #[test]
     fn what_is_on_the_suppression_list_is_not_asked_however_it_is_spelled() {
         let list = "email,n\na@acme.test,1\nb@acme.test,2\na@acme.test; b@acme.test,3\n";
-        let mut plan = RowPlan::default();
-        plan.exclude("A@ACME.test");
-        let asked = questions(list, &plan);
+        let asked = questions(list, &plan_without(&["A@ACME.test"]));
         let b = r#"Addresses(["b@acme.test"])"#;
         assert_eq!(asked, [r#"Excluded("a@acme.test")"#, b, b]);
     }
 
     #[test]
     fn a_text_that_is_no_address_excludes_no_row() {
-        let mut plan = RowPlan::default();
-        assert!(!plan.exclude("acme.com") && !plan.excludes_any());
+        let mut excluded = ExclusionMatcher::default();
+        assert!(!excluded.exclude("acme.com") && excluded.is_empty());
+        let plan = RowPlan::new(excluded);
         let asked = questions("email,n\nacme.com,1\na@acme.test,2\n", &plan);
         assert_eq!(asked[0], r#"Addresses(["acme.com"])"#);
     }
 
     #[test]
     fn who_is_excluded_is_not_asked_by_another_reading_either() {
-        let mut plan = RowPlan::default();
-        for address in ["jane@acme.test", "o'brien@acme.test"] {
-            assert!(plan.exclude(address));
-        }
+        let plan = plan_without(&["jane@acme.test", "o'brien@acme.test"]);
         let list = "email,n\nJane jane@acme.test,1\no\u{2019}brien@acme.test,2\n\
                     Bob bob@acme.test,3\n";
         let asked = questions(list, &plan);
@@ -251,8 +220,7 @@ mod tests {
 
     #[test]
     fn the_spellings_of_an_irregular_address_are_one_mailbox() {
-        let mut plan = RowPlan::default();
-        plan.exclude("jane..doe@docomo.ne.jp");
+        let plan = plan_without(&["jane..doe@docomo.ne.jp"]);
         let list = "email,n\nJANE..DOE@docomo.ne.jp,1\n\"\"\"jane..doe\"\"@docomo.ne.jp\",2\n";
         for asked in questions(list, &plan) {
             assert!(asked.starts_with("Excluded("), "{asked}");
