@@ -176,20 +176,20 @@ impl Layout {
         }
     }
 
-    /// The text of every cell of `row`; of a JSON object every string in it, and of a line that is
-    /// none the line.
+    /// Every cell of `row` with the keys above it, and its text: of a JSON object every string in
+    /// it, of a line that is none the line. Keys have dots between them, and elements of an array
+    /// none of their own; a cell that is no string of an object has no keys.
     #[must_use]
-    pub fn cells(&self, row: &Row) -> Vec<String> {
+    pub fn cells(&self, row: &Row) -> Vec<(String, String)> {
         let fields = self.fields(row);
-        if self.format != Format::JsonLines {
-            return fields;
+        if self.format == Format::JsonLines
+            && let Some(entries) = fields.first().and_then(|line| json::entries(line))
+        {
+            let mut found = Vec::new();
+            entries.into_iter().for_each(|(key, value)| take_strings(&key, value, &mut found));
+            return found;
         }
-        let Some(entries) = fields.first().and_then(|line| json::entries(line)) else {
-            return fields;
-        };
-        let mut found = Vec::new();
-        entries.into_iter().for_each(|(_, value)| take_strings(value, &mut found));
-        found
+        fields.into_iter().map(|field| (String::new(), field)).collect()
     }
 
     /// Puts the address of a cell that says `text` in its place.
@@ -263,12 +263,14 @@ fn address_of(text: &str, chosen: &str) -> Option<String> {
     (!address.is_empty()).then_some(address)
 }
 
-/// Takes every string in `value`, keys apart.
-fn take_strings(value: Value, found: &mut Vec<String>) {
+/// Takes every string in `value`, which stands under `keys`.
+fn take_strings(keys: &str, value: Value, found: &mut Vec<(String, String)>) {
     match value {
-        Value::String(text) => found.push(text),
-        Value::Array(items) => items.into_iter().for_each(|item| take_strings(item, found)),
-        Value::Object(inner) => inner.into_iter().for_each(|(_, item)| take_strings(item, found)),
+        Value::String(text) => found.push((keys.to_owned(), text)),
+        Value::Array(items) => items.into_iter().for_each(|item| take_strings(keys, item, found)),
+        Value::Object(inner) => inner
+            .into_iter()
+            .for_each(|(key, item)| take_strings(&format!("{keys}.{key}"), item, found)),
         _ => {}
     }
 }

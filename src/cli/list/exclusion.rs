@@ -104,7 +104,7 @@ impl ExclusionSummary {
     ) -> anyhow::Result<()> {
         let cells = layout.cells(row);
         let before = self.addresses;
-        for (column, cell) in cells.iter().enumerate() {
+        for (column, (_, cell)) in cells.iter().enumerate() {
             let cleaned = clean(cell);
             let is_clear = !cleaned.is_cut
                 && (!cleaned.others.is_empty() || Address::parse(&cleaned.address).is_ok());
@@ -120,7 +120,7 @@ impl ExclusionSummary {
             }
             self.addresses += found;
         }
-        if self.addresses == before && cells.iter().any(|cell| !cell.trim().is_empty()) {
+        if self.addresses == before && cells.iter().any(|(_, cell)| !cell.trim().is_empty()) {
             self.without += 1;
             self.first_without.get_or_insert((row.number(), row.line()));
         }
