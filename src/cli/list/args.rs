@@ -42,8 +42,9 @@ pub(in crate::cli) struct ListArgs {
     /// are not to be written to, one a line. Who opted out is in that one alone
     #[arg(long, value_name = "DIR")]
     pub(super) split: Option<PathBuf>,
-    /// A list of addresses that are not to be written to, such as unsubscribed or bounced ones:
-    /// in whatever column, they are not asked, and come back as `opted_out` (repeatable)
+    /// A list of addresses that are not to be written to, such as unsubscribed or bounced ones, of
+    /// whole domains (`@example.com`) or of hashes of addresses (MD5, SHA-1, SHA-256): in whatever
+    /// column, they are not asked, and come back as `opted_out` (repeatable)
     #[arg(long, value_name = "FILE")]
     pub(super) exclude: Vec<PathBuf>,
     /// Write a page for people as well: may the campaign be sent, and why

@@ -1,137 +1,267 @@
-//! Suppression lists: the addresses that are not to be asked, in whatever column they stand.
+//! Suppression lists: who is not to be asked, in whatever column it stands.
 //!
 //! A list to verify has one column of recipients; in a list of those who want no mail each address
-//! is one too many to write to.
+//! is one too many to write to. Such a list may hold whole domains and hashes of addresses too. It
+//! is read twice: what a bare domain or a row of hexadecimal digits is, its whole column tells.
 
+mod counts;
+mod domains;
+mod hashes;
 mod matcher;
+mod summary;
+mod survey;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use crate::address::Address;
 use crate::address::clean::{Cleaned, clean};
-use crate::campaign::preflight::grouped;
 use crate::listfile::{Layout, ListFileError, Reader, ReaderOptions, Row, SNIFF};
 
+pub(super) use counts::ExclusionCounts;
+use domains::{DomainForm, DomainStanding, ExcludedDomain};
+use hashes::{AddressHash, HashedAddresses};
 pub(super) use matcher::ExclusionMatcher;
-
-/// The number of columns that are named.
-const NAMED: usize = 5;
+pub(super) use summary::ExclusionSummary;
+use survey::{ColumnKey, ColumnRoles, ColumnSurvey, ListCell};
 
 /// The number of the first column, as no column is called: a name goes before a number.
 const FIRST_COLUMN: &str = "0000001";
 
-/// The fault of a list without an address.
-const NO_ADDRESS: &str = "no column holds an e-mail address: give a list with one in each row";
+/// The fault of a list without anything to exclude.
+const NO_ADDRESS: &str = "no column holds an e-mail address, a domain or hashes of addresses: give \
+                          a list with one in each row, and write a domain as @example.com";
 
-/// The findings about a suppression list. `Display` says them to its owner.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct ExclusionSummary {
-    /// Addresses, each as often as it stands there.
-    addresses: u64,
-    /// The columns that hold them, with their names.
-    columns: BTreeMap<usize, String>,
-    /// Rows with something in them, and no address.
-    without: u64,
-    /// The number of the first of them, and the line it begins on.
-    first_without: Option<(u64, u64)>,
+/// The rules by which a suppression list is read: those of the version that sent the rows, which
+/// left the same ones out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ExclusionRules {
+    /// The addresses of one column: version 0.1.
+    OneColumn,
+    /// The addresses of every column, and neither domains nor hashes.
+    Addresses,
+    /// All that is known here.
+    All,
 }
 
-/// Takes every address of the list at `path` into `matcher`.
-pub(super) fn read_addresses(
-    path: &Path,
-    is_imported: bool,
-    matcher: &mut ExclusionMatcher,
-) -> anyhow::Result<ExclusionSummary> {
-    // Any column will do: every cell is looked at.
-    let column = Some(FIRST_COLUMN.to_owned());
-    let options = ReaderOptions { is_imported, column, ..ReaderOptions::default() };
-    let mut summary = ExclusionSummary::default();
-    let Some(mut reader) = open(path, &options)? else { return Ok(summary) };
-    let mut row = Row::default();
-    while reader.read(&mut row)? {
-        summary.take(reader.layout(), &row, matcher)?;
-    }
-    anyhow::ensure!(summary.addresses > 0 || summary.without == 0, NO_ADDRESS);
-    Ok(summary)
+/// A suppression list on disk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ExclusionFile<'a> {
+    /// The name that people call it by.
+    pub(super) name: &'a str,
+    /// The run's own copy of it.
+    pub(super) path: &'a Path,
+    /// `true` if the copy is a table that was made of the list.
+    pub(super) is_imported: bool,
 }
 
-/// Takes the addresses of one column of the list at `path` into `matcher`: what a run of version
-/// 0.1 left out when it sent its rows, and has to leave out again when it reads their answers.
-pub(super) fn read_one_column(
-    path: &Path,
-    is_imported: bool,
-    matcher: &mut ExclusionMatcher,
-) -> anyhow::Result<ExclusionSummary> {
-    let options =
-        ReaderOptions { is_imported, is_known: true, column_rules: 0, ..ReaderOptions::default() };
-    let mut summary = ExclusionSummary::default();
-    let Some(mut reader) = open(path, &options)? else { return Ok(summary) };
-    let mut row = Row::default();
-    while reader.read(&mut row)? {
-        summary.addresses +=
-            row.addresses().map(|address| u64::from(matcher.exclude(address))).sum::<u64>();
-    }
-    Ok(summary)
-}
-
-/// Opens a suppression list; `None` if nobody is on it.
-fn open(
-    path: &Path,
-    options: &ReaderOptions,
-) -> anyhow::Result<Option<Reader<io::BufReader<fs::File>>>> {
-    let file = fs::File::open(path)?;
-    let is_short = file.metadata()?.len() < SNIFF as u64;
-    match Reader::open(io::BufReader::new(file), options) {
-        // Nobody has unsubscribed yet. A long one may have rows behind its blank lines.
-        Err(ListFileError::Empty | ListFileError::HeaderOnly { .. }) if is_short => Ok(None),
-        // The first objects are empty. `--column` is for another list.
-        Err(ListFileError::UnknownColumn { .. }) => anyhow::bail!(NO_ADDRESS),
-        opened => Ok(Some(opened?)),
-    }
-}
-
-impl ExclusionSummary {
-    /// Takes every address of `row` into `matcher`.
-    fn take(
-        &mut self,
-        layout: &Layout,
-        row: &Row,
+impl ExclusionFile<'_> {
+    /// Takes what the list excludes into `matcher`.
+    pub(super) fn read(
+        self,
+        rules: ExclusionRules,
         matcher: &mut ExclusionMatcher,
-    ) -> anyhow::Result<()> {
-        let cells = layout.cells(row);
-        let before = self.addresses;
-        for (column, (_, cell)) in cells.iter().enumerate() {
-            let cleaned = clean(cell);
-            let is_clear = !cleaned.is_cut
-                && (!cleaned.others.is_empty() || Address::parse(&cleaned.address).is_ok());
-            let mut found = take_all(&cleaned, matcher);
-            // In a text that can be read in two ways, or is longer than is read of one, each word
-            // with an address is one of them.
-            if !is_clear && cell.contains('@') {
-                found = found.max(take_words(cell, row, matcher)?);
-            }
-            if found > 0 && layout.has_header() {
-                let name = layout.columns.get(column).map_or("", String::as_str);
-                self.columns.entry(column).or_insert_with(|| name.to_owned());
-            }
-            self.addresses += found;
+    ) -> anyhow::Result<ExclusionSummary> {
+        // Any column will do: every cell is looked at.
+        let column = Some(FIRST_COLUMN.to_owned());
+        let options =
+            ReaderOptions { is_imported: self.is_imported, column, ..ReaderOptions::default() };
+        let roles = match rules {
+            ExclusionRules::OneColumn => return self.read_one_column(matcher),
+            ExclusionRules::Addresses => None,
+            ExclusionRules::All => Some(self.survey(&options)?),
+        };
+        let Some(mut reader) = self.open(&options)? else { return Ok(ExclusionSummary::default()) };
+        let mut reading = ListReading {
+            roles,
+            matcher,
+            hashes: HashedAddresses::default(),
+            summary: ExclusionSummary::default(),
+        };
+        reading.take_header(reader.layout());
+        let mut row = Row::default();
+        while reader.read(&mut row)? {
+            reading.take_row(reader.layout(), &row)?;
         }
-        if self.addresses == before && cells.iter().any(|(_, cell)| !cell.trim().is_empty()) {
-            self.without += 1;
-            self.first_without.get_or_insert((row.number(), row.line()));
+        let summary = reading.finish(self.name, reader.layout());
+        anyhow::ensure!(summary.is_list(), NO_ADDRESS);
+        Ok(summary)
+    }
+
+    /// Takes the addresses of one column into `matcher`: what a run of version 0.1 left out when it
+    /// sent its rows, and has to leave out again when it reads their answers.
+    fn read_one_column(self, matcher: &mut ExclusionMatcher) -> anyhow::Result<ExclusionSummary> {
+        let options = ReaderOptions {
+            is_imported: self.is_imported,
+            is_known: true,
+            column_rules: 0,
+            ..ReaderOptions::default()
+        };
+        let mut summary = ExclusionSummary::default();
+        let Some(mut reader) = self.open(&options)? else { return Ok(summary) };
+        let mut row = Row::default();
+        while reader.read(&mut row)? {
+            summary.addresses +=
+                row.addresses().map(|address| u64::from(matcher.exclude(address))).sum::<u64>();
+        }
+        Ok(summary)
+    }
+
+    /// Finds out which columns hold domains, and which hashes.
+    fn survey(self, options: &ReaderOptions) -> anyhow::Result<ColumnRoles> {
+        let mut survey = ColumnSurvey::default();
+        let Some(mut reader) = self.open(options)? else { return Ok(ColumnRoles::default()) };
+        survey.note_header(reader.layout());
+        let mut row = Row::default();
+        while reader.read(&mut row)? {
+            survey.note_row(reader.layout(), &row);
+        }
+        Ok(survey.decide())
+    }
+
+    /// Opens the list; `None` if nobody is on it.
+    fn open(
+        self,
+        options: &ReaderOptions,
+    ) -> anyhow::Result<Option<Reader<io::BufReader<fs::File>>>> {
+        let file = fs::File::open(self.path)?;
+        let is_short = file.metadata()?.len() < SNIFF as u64;
+        match Reader::open(io::BufReader::new(file), options) {
+            // One row of a domain or a hash has no `@` by which it is told from a header.
+            Err(ListFileError::HeaderOnly { columns })
+                if !options.is_known && survey::is_row(&columns) =>
+            {
+                let options = ReaderOptions { header: Some(false), ..options.clone() };
+                let file = fs::File::open(self.path)?;
+                Ok(Some(Reader::open(io::BufReader::new(file), &options)?))
+            }
+            // Nobody has unsubscribed yet. A long one may have rows behind its blank lines.
+            Err(ListFileError::Empty | ListFileError::HeaderOnly { .. }) if is_short => Ok(None),
+            // The first objects are empty. `--column` is for another list.
+            Err(ListFileError::UnknownColumn { .. }) => anyhow::bail!(NO_ADDRESS),
+            opened => Ok(Some(opened?)),
+        }
+    }
+}
+
+/// A suppression list that is being read.
+struct ListReading<'m> {
+    /// The columns of domains and hashes; `None` if addresses alone are taken.
+    roles: Option<ColumnRoles>,
+    matcher: &'m mut ExclusionMatcher,
+    hashes: HashedAddresses,
+    summary: ExclusionSummary,
+}
+
+impl ListReading<'_> {
+    /// Takes the domains and hashes of what was taken for a header.
+    fn take_header(&mut self, layout: &Layout) {
+        for cell in survey::header_cells(layout) {
+            let taken = self.take_domains(&cell) + self.take_hash(&cell);
+            self.note_column(layout, &cell.column, taken);
+        }
+    }
+
+    /// Takes everything to exclude in `row`.
+    fn take_row(&mut self, layout: &Layout, row: &Row) -> anyhow::Result<()> {
+        let cells = survey::cells(layout, row);
+        let (before, addresses) = (self.summary.taken(), self.summary.addresses);
+        for cell in &cells {
+            let taken = take_addresses(&cell.text, row, self.matcher)?;
+            self.summary.addresses += taken;
+            self.note_column(layout, &cell.column, taken);
+        }
+        // A hash beside an address is of that address, or the number of something.
+        let has_address = self.summary.addresses > addresses;
+        for cell in &cells {
+            let mut taken = self.take_domains(cell);
+            if !has_address {
+                taken += self.take_hash(cell);
+            }
+            self.note_column(layout, &cell.column, taken);
+        }
+        let is_filled = |cell: &ListCell| {
+            !cell.text.trim().is_empty() && !survey::is_heading(layout, row, &cell.text)
+        };
+        if self.summary.taken() == before && cells.iter().any(is_filled) {
+            self.summary.note_without(row.number(), row.line());
         }
         Ok(())
     }
+
+    /// Takes the domains of a cell; returns how many there are.
+    fn take_domains(&mut self, cell: &ListCell) -> u64 {
+        let Some(roles) = &self.roles else { return 0 };
+        let mut taken = 0;
+        for domain in ExcludedDomain::all_in(&cell.text) {
+            if domain.form == DomainForm::Bare && !roles.domains.contains(&cell.column) {
+                continue;
+            }
+            let standing = self.matcher.exclude_domain(&domain);
+            self.summary.note_domain(&domain, standing);
+            taken += u64::from(standing != DomainStanding::Doubtful);
+        }
+        taken
+    }
+
+    /// Takes the hash of a cell; returns how many there are.
+    fn take_hash(&mut self, cell: &ListCell) -> u64 {
+        let is_hashes = self.roles.as_ref().is_some_and(|it| it.hashes.contains(&cell.column));
+        let Some(hash) = AddressHash::parse(&cell.text).filter(|_| is_hashes) else { return 0 };
+        self.hashes.push(hash);
+        self.summary.hashes += 1;
+        1
+    }
+
+    /// Notes the column of what was taken.
+    fn note_column(&mut self, layout: &Layout, column: &ColumnKey, taken: u64) {
+        if taken > 0 && layout.has_header() {
+            self.summary.note_column(column.0, column_name(layout, column.0));
+        }
+    }
+
+    /// The findings about the list, which is called `name`.
+    fn finish(mut self, name: &str, layout: &Layout) -> ExclusionSummary {
+        if self.summary.hashes > 0 {
+            self.matcher.exclude_hashes(name, self.hashes);
+        }
+        for (number, keys) in self.roles.iter().flat_map(|roles| &roles.beside) {
+            let label = match keys.as_str() {
+                "" => format!("column {} {:?}", number + 1, column_name(layout, *number)),
+                keys => format!("key {keys:?}"),
+            };
+            self.summary.beside.push(label);
+        }
+        self.summary
+    }
+}
+
+/// The name of a column; empty if it has none.
+fn column_name(layout: &Layout, number: usize) -> &str {
+    layout.columns.get(number).map_or("", String::as_str)
+}
+
+/// Takes every address of a cell of `row` into `matcher`; returns how many there are.
+fn take_addresses(cell: &str, row: &Row, matcher: &mut ExclusionMatcher) -> anyhow::Result<u64> {
+    let cleaned = clean(cell);
+    let is_clear =
+        !cleaned.is_cut && (!cleaned.others.is_empty() || Address::parse(&cleaned.address).is_ok());
+    let found = take_all(&cleaned, matcher);
+    // In a text that can be read in two ways, or is longer than is read of one, each word with an
+    // address is one of them.
+    if is_clear || !cell.contains('@') {
+        return Ok(found);
+    }
+    Ok(found.max(take_words(cell, row, matcher)?))
 }
 
 /// Takes every address among the words of a cell into `matcher`; returns how many there are.
 fn take_words(cell: &str, row: &Row, matcher: &mut ExclusionMatcher) -> anyhow::Result<u64> {
     let mut taken = 0;
-    for word in cell.split(divides).filter(|word| word.contains('@')) {
+    for word in cell.split(domains::divides).filter(|word| word.contains('@')) {
         let cleaned = clean(word);
         // Whoever stands in the part that is not read would get mail.
         anyhow::ensure!(
@@ -153,109 +283,4 @@ fn take_all(cleaned: &Cleaned<'_>, matcher: &mut ExclusionMatcher) -> u64 {
     let first = Some(&*cleaned.address).filter(is_one);
     let all = first.into_iter().chain(cleaned.others.iter().map(String::as_str));
     all.map(|address| u64::from(matcher.exclude(address))).sum()
-}
-
-/// `true` for a sign that stands between addresses.
-fn divides(c: char) -> bool {
-    c.is_whitespace() || ",;:|<>()[]\"".contains(c)
-}
-
-impl fmt::Display for ExclusionSummary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let addresses = if self.addresses == 1 { "address" } else { "addresses" };
-        write!(f, "{} {addresses} to exclude", grouped(self.addresses))?;
-        for (place, (column, name)) in self.columns.iter().take(NAMED).enumerate() {
-            let before = if place == 0 { ", in" } else { " and" };
-            write!(f, "{before} column {} {name:?}", column + 1)?;
-        }
-        if let more @ 1.. = self.columns.len().saturating_sub(NAMED) {
-            write!(f, " and {more} more")?;
-        }
-        let Some((row, line)) = self.first_without else { return Ok(()) };
-        let rows = if self.without == 1 { "row has no" } else { "rows have no" };
-        write!(
-            f,
-            "; {} {rows} address, and neither a domain nor a hash excludes anybody (first: row {row}, \
-             line {line})",
-            grouped(self.without)
-        )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::list::rows::{RowPlan, RowQuestion};
-
-    /// The findings about a suppression list, and those of `asked` that it does not exclude.
-    fn left<'a>(list: &str, asked: &[&'a str]) -> (String, Vec<&'a str>) {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), list).unwrap();
-        let mut matcher = ExclusionMatcher::default();
-        let summary = read_addresses(file.path(), false, &mut matcher).unwrap();
-        let plan = RowPlan::new(matcher);
-        let is_asked = |address: &&str| {
-            let line = format!("{address}\n");
-            let mut reader = Reader::open(line.as_bytes(), &ReaderOptions::default()).unwrap();
-            let row = reader.next().unwrap().unwrap();
-            matches!(plan.question(&row), RowQuestion::Addresses(_))
-        };
-        (summary.to_string(), asked.iter().copied().filter(is_asked).collect())
-    }
-
-    #[test]
-    fn whoever_stands_in_any_column_of_a_suppression_list_is_excluded() {
-        let four = ["jane@acme.test", "bob@acme.test", "carl@acme.test", "dora@acme.test"];
-        let list = "email,email2\njane@acme.test,bob@acme.test\ncarl@acme.test,dora@acme.test\n";
-        let said = "4 addresses to exclude, in column 1 \"email\" and column 2 \"email2\"";
-        assert_eq!(left(list, &four), (said.to_owned(), vec![]));
-        let list = list.replace("email,email2", "Customer Email,Billing Email");
-        assert_eq!(left(&list, &four).1, [""; 0]);
-        let list = "{\"emails\":[\"jane@acme.test\",\"bob@acme.test\"],\"cc\":{\"a\":\"carl@acme.test\"}}\n";
-        assert_eq!(left(list, &four).1, ["dora@acme.test"]);
-    }
-
-    #[test]
-    fn a_list_is_read_whatever_its_columns_are_called() {
-        let list = "Email,1,1\njane@acme.test,bob@acme.test,x\n";
-        assert_eq!(left(list, &["jane@acme.test", "bob@acme.test"]).1, [""; 0]);
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), "{}\n{}\n").unwrap();
-        let mut matcher = ExclusionMatcher::default();
-        let error = read_addresses(file.path(), false, &mut matcher).unwrap_err();
-        assert_eq!(error.to_string(), NO_ADDRESS);
-    }
-
-    #[test]
-    fn a_long_cell_is_read_to_its_end() {
-        let many: Vec<String> = (0..300).map(|n| format!("g{n}@acme.test")).collect();
-        let list = format!("email,note\n{},{}\n", many.join(";"), "x y ".repeat(2_000));
-        assert_eq!(left(&list, &["g0@acme.test", "g299@acme.test"]).1, [""; 0]);
-    }
-
-    #[test]
-    fn rows_of_domains_and_hashes_are_counted_and_told() {
-        let list = "email\njane@acme.test\n@acme.test\nacme.com\n*@acme.test\n\n\
-                    9e26471d35a78862c17e467d87cddedf\n";
-        let (said, asked) = left(list, &["jane@acme.test", "bob@acme.test"]);
-        assert_eq!(
-            said,
-            "1 address to exclude, in column 1 \"email\"; 4 rows have no address, and neither a \
-             domain nor a hash excludes anybody (first: row 2, line 3)"
-        );
-        assert_eq!(asked, ["bob@acme.test"]);
-        assert_eq!(left("email,name\n,\n,\n", &[]).0, "0 addresses to exclude");
-    }
-
-    #[test]
-    fn of_a_cell_that_can_be_read_in_two_ways_each_address_is_excluded() {
-        let three = ["jane@acme.test", "bob@acme.test", "carl@acme.test"];
-        for list in [
-            "Email,When\n\"jane@acme.test; Bob bob@acme.test\",1\n",
-            "Email,When\n\"Jane jane@acme.test, Bob <bob@acme.test>\",1\n",
-            "{\"email\":\"x@acme.test\"}\n{\"email\":\"jane@acme.test bob@acme.test\",}\n",
-        ] {
-            assert_eq!(left(list, &three).1, ["carl@acme.test"], "{list}");
-        }
-    }
 }

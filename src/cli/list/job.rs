@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use super::args::{FormatArg, ListArgs, SendToArg, VerdictArg};
-use super::exclusion::{self, ExclusionMatcher, ExclusionSummary};
+use super::exclusion::{ExclusionFile, ExclusionMatcher, ExclusionRules, ExclusionSummary};
 use super::job_file::JobFile;
 use super::rows::RowPlan;
 use super::{folder, parts, paths};
@@ -83,6 +83,10 @@ pub(super) struct Job {
     /// readings; a run of version 0.1 left out those of one column as they are written.
     #[serde(default)]
     pub(super) excludes_every_column: bool,
+    /// `true` if the domains and hashes of those lists exclude too; those of a run that was sent by
+    /// an older version do not.
+    #[serde(default)]
+    pub(super) excludes_domains: bool,
     /// `true` if only the first row of each mailbox is written.
     pub(super) unique: bool,
     /// The folder that gets a file for each verdict.
@@ -139,6 +143,7 @@ impl Job {
             exclude: Vec::new(),
             exclude_names: Vec::new(),
             excludes_every_column: true,
+            excludes_domains: true,
             unique: args.unique,
             split: args.split.clone(),
             sample: args.sample.map(|size| JobSample {
@@ -250,7 +255,12 @@ impl Job {
         on_list: impl Fn(&str, &ExclusionSummary),
     ) -> anyhow::Result<RowPlan> {
         let mut excluded = ExclusionMatcher::default();
-        if !self.excludes_every_column {
+        let rules = match (self.excludes_every_column, self.excludes_domains) {
+            (false, _) => ExclusionRules::OneColumn,
+            (true, false) => ExclusionRules::Addresses,
+            (true, true) => ExclusionRules::All,
+        };
+        if rules == ExclusionRules::OneColumn {
             excluded = excluded.by_spelling();
         }
         for number in 0..self.exclude.len() {
@@ -258,10 +268,8 @@ impl Job {
             let table = self.excluded_table(number);
             let is_imported = table.exists();
             let path = if is_imported { table } else { self.excluded(number) };
-            let found = match self.excludes_every_column {
-                true => exclusion::read_addresses(&path, is_imported, &mut excluded),
-                false => exclusion::read_one_column(&path, is_imported, &mut excluded),
-            };
+            let list = ExclusionFile { name, path: &path, is_imported };
+            let found = list.read(rules, &mut excluded);
             on_list(name, &found.with_context(|| name.to_owned())?);
         }
         Ok(RowPlan::new(excluded))

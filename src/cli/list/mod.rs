@@ -198,7 +198,12 @@ fn say(
         line(written.seen.no_address, "without an address: no verdict, and counted nowhere");
     }
     if written.seen.excluded > 0 {
-        line(written.seen.excluded, "on your suppression lists: not asked, and counted nowhere");
+        let shares = written.seen.exclusions.shares();
+        let rest = format!("on your suppression lists{shares}: not asked, and counted nowhere");
+        line(written.seen.excluded, &rest);
+    }
+    for note in &written.exclusion_notes {
+        text += &format!("{DIM}{note}{DIM:#}\n");
     }
     text.push('\n');
     if is_stream {

@@ -44,6 +44,7 @@ impl Job {
         // What was sent is left as it was sent; nothing was so far.
         if !job.is_accepted() {
             job.excludes_every_column = true;
+            job.excludes_domains = true;
             job.column_rules = COLUMN_RULES;
         }
         job.save()?;

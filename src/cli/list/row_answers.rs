@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use super::args::SendToArg;
 use super::backend::Client;
 use super::columns::{self, RowAnswer, RowFacts};
+use super::exclusion::ExclusionCounts;
 use super::job::Job;
 use super::results::Results;
 use super::rows::{FirstRows, RowId, RowPlan, RowQuestion};
@@ -33,6 +34,8 @@ pub(super) struct Seen {
     pub(super) no_address: u64,
     /// Rows that a suppression list kept from being asked.
     pub(super) excluded: u64,
+    /// What excluded them, and single addresses of others.
+    pub(super) exclusions: ExclusionCounts,
     /// Rows that were asked about.
     pub(super) asked: u64,
     /// Rows of them that reach a mailbox that an earlier one reaches.
@@ -150,6 +153,11 @@ impl<'a> RowAnswers<'a> {
         self.plan.is_chosen(row)
     }
 
+    /// Sentences about what the suppression lists excluded that was perhaps not meant, or did not.
+    pub(super) fn exclusion_notes(&self) -> Vec<String> {
+        self.seen.exclusions.notes(self.plan.matcher())
+    }
+
     /// Reads the results of `row` and makes its answer of them.
     pub(super) async fn next(&mut self, file: usize, row: &Row) -> anyhow::Result<RowAnswer> {
         let addresses = match self.plan.question(row) {
@@ -162,8 +170,9 @@ impl<'a> RowAnswers<'a> {
             RowQuestion::Addresses(addresses) => addresses,
         };
         self.seen.asked += 1;
-        let excluded = self.plan.excluded(row).into_iter();
-        let mut suppressed: Vec<String> = excluded.map(str::to_owned).collect();
+        let excluded = self.plan.excluded(row);
+        self.seen.exclusions.note(self.plan.matcher(), &excluded, true);
+        let mut suppressed: Vec<String> = excluded.into_iter().map(str::to_owned).collect();
         let mut found = self.found(file, &addresses).await?;
         // Of a cancelled batch some rows have no result: what was not found out stays empty.
         let verdicts = found.iter().map(|(_, verification)| from_message::verdict(verification));
@@ -211,8 +220,9 @@ impl<'a> RowAnswers<'a> {
         self.seen.excluded += 1;
         let duplicate_of = self.earlier(first, (file, row.number()));
         let facts = RowFacts { address: first.to_owned(), duplicate_of, others: Vec::new() };
-        let others = self.plan.excluded(row).into_iter().skip(1);
-        let suppressed = others.map(str::to_owned).collect();
+        let excluded = self.plan.excluded(row);
+        self.seen.exclusions.note(self.plan.matcher(), &excluded, false);
+        let suppressed = excluded.into_iter().skip(1).map(str::to_owned).collect();
         RowAnswer { values: columns::excluded(&facts), suppressed, ..RowAnswer::default() }
     }
 

@@ -74,6 +74,11 @@ impl RowPlan {
         row.addresses().filter(|address| self.is_excluded(address)).map(beginning).collect()
     }
 
+    /// The suppression lists.
+    pub(super) fn matcher(&self) -> &ExclusionMatcher {
+        &self.excluded
+    }
+
     /// `true` if `address` is on a suppression list.
     pub(super) fn is_excluded(&self, address: &str) -> bool {
         self.excluded.is_excluded(address)

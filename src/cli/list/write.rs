@@ -22,6 +22,8 @@ pub(super) struct WrittenRun {
     pub(super) outputs: Vec<WrittenFile>,
     /// The files of `--split`.
     pub(super) parts: Vec<WrittenFile>,
+    /// Sentences about what the suppression lists did.
+    pub(super) exclusion_notes: Vec<String>,
 }
 
 /// Writes the outputs of all lists, whole or not at all.
@@ -38,6 +40,7 @@ pub(super) async fn write(
     for file in written.parts.iter().chain(&written.outputs) {
         paths::persist(&file.scratch, &file.path, job.force)?;
     }
+    written.exclusion_notes = answers.exclusion_notes();
     written.seen = answers.seen;
     Ok(written)
 }
