@@ -245,25 +245,53 @@ fn the_variables_and_the_suppression_lists_of_a_run_are_those_it_was_begun_with(
     assert!(read(&folder, "list.vetted.csv").contains("nobody@acme.test,risky,suppress,opted_out"));
 }
 
-#[test]
-fn a_run_of_an_older_version_goes_on_with_what_it_left_out_when_it_was_sent() {
+/// The output of a run without `nobody@acme.test` that is gone on with by the rules of a version
+/// which did not write `word` down, and by `copy` in the place of its list to exclude.
+fn gone_on_without(word: &str, copy: &str) -> String {
     let folder = folder_with("list.csv", SLOW);
     fs::write(folder.path().join("gone.csv"), "email\nnobody@acme.test\n").unwrap();
     let mut child = begun_with(&folder, &["--exclude", "gone.csv"]);
     child.kill().unwrap();
     child.wait().unwrap();
-    // It read one column of its copy, and kept no word of that.
     let run_folder = folder.path().join("list.vetted.csv.mailvet");
-    let copy = "email,email2\nnobody@acme.test,jane.doe@acme.test\n";
     fs::write(run_folder.join("exclude-0"), copy).unwrap();
     let job = fs::read_to_string(run_folder.join("job.json")).unwrap();
-    let lines = job.lines().filter(|line| !line.contains("excludes_every_column"));
+    let lines = job.lines().filter(|line| !line.contains(word));
     let job: String = lines.flat_map(|line| [line, "\n"]).collect();
     fs::write(run_folder.join("job.json"), job).unwrap();
     let output = run(folder.path(), &["--resume", "list.csv"], b"");
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    read(&folder, "list.vetted.csv")
+}
+
+#[test]
+fn a_run_of_an_older_version_goes_on_with_what_it_left_out_when_it_was_sent() {
+    for (word, copy) in [
+        // It read one column of its copy, and kept no word of that.
+        ("excludes_every_column", "email,email2\nnobody@acme.test,jane.doe@acme.test\n"),
+        // Domains and hashes excluded nobody; this is the MD5 of `jane.doe@acme.test`.
+        ("excludes_domains", "email\nnobody@acme.test\n@acme.test\n"),
+        ("excludes_domains", "email,md5\nnobody@acme.test,\n,efbd0da1b924f9ca6c60d9f43928b4f3\n"),
+    ] {
+        let text = gone_on_without(word, copy);
+        assert!(text.contains("nobody@acme.test,risky,suppress,opted_out"), "{text}");
+        assert!(text.contains("jane.doe@acme.test,deliverable,send"), "{text}");
+    }
+}
+
+#[test]
+fn a_run_that_is_gone_on_with_leaves_the_same_domains_and_hashes_out() {
+    let folder = folder_with("list.csv", format!("{SLOW}lea.martin@northwind.test\n"));
+    fs::write(folder.path().join("gone.csv"), "md5\ne4a781a969e637678b6f904198ad2827\n").unwrap();
+    fs::write(folder.path().join("domains.csv"), "@northwind.test\n").unwrap();
+    let mut child = begun_with(&folder, &["--exclude", "gone.csv", "--exclude", "domains.csv"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let output = run(folder.path(), &["--resume", "list.csv"], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let text = read(&folder, "list.vetted.csv");
     assert!(text.contains("nobody@acme.test,risky,suppress,opted_out"), "{text}");
+    assert!(text.contains("lea.martin@northwind.test,risky,suppress,opted_out"), "{text}");
     assert!(text.contains("jane.doe@acme.test,deliverable,send"), "{text}");
 }
 
