@@ -32,8 +32,9 @@ use survey::{ColumnKey, ColumnRoles, ColumnSurvey, ListCell};
 const FIRST_COLUMN: &str = "0000001";
 
 /// The fault of a list without anything to exclude.
-const NO_ADDRESS: &str = "no column holds an e-mail address, a domain or hashes of addresses: give \
-                          a list with one in each row, and write a domain as @example.com";
+const NO_ADDRESS: &str = "no column holds an e-mail address, a domain or hashes of addresses (MD5, \
+                          SHA-1 or SHA-256): give a list with one in each row, and write a domain \
+                          as @example.com";
 
 /// The rules by which a suppression list is read: those of the version that sent the rows, which
 /// left the same ones out.
@@ -60,7 +61,7 @@ pub(super) struct ExclusionFile<'a> {
 
 impl ExclusionFile<'_> {
     /// Takes what the list excludes into `matcher`.
-    pub(super) fn read(
+    pub(super) fn read_into(
         self,
         rules: ExclusionRules,
         matcher: &mut ExclusionMatcher,

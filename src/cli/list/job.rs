@@ -269,7 +269,7 @@ impl Job {
             let is_imported = table.exists();
             let path = if is_imported { table } else { self.excluded(number) };
             let list = ExclusionFile { name, path: &path, is_imported };
-            let found = list.read(rules, &mut excluded);
+            let found = list.read_into(rules, &mut excluded);
             on_list(name, &found.with_context(|| name.to_owned())?);
         }
         Ok(RowPlan::new(excluded))

@@ -9,7 +9,7 @@ fn read(list: &str, rules: ExclusionRules) -> anyhow::Result<(ExclusionSummary, 
     fs::write(file.path(), list).unwrap();
     let list = ExclusionFile { name: "gone.csv", path: file.path(), is_imported: false };
     let mut matcher = ExclusionMatcher::default();
-    Ok((list.read(rules, &mut matcher)?, matcher))
+    Ok((list.read_into(rules, &mut matcher)?, matcher))
 }
 
 /// The findings about a suppression list, and those of `asked` that it does not exclude.
