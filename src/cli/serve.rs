@@ -1,6 +1,7 @@
 //! `mailvet serve`: the gRPC service, until it is told to stop.
 
 use std::convert::Infallible;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -322,6 +323,8 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    /// `true` if somebody started it at a terminal, by which it is stopped too.
+    is_at_terminal: bool,
 }
 
 impl Signals {
@@ -330,20 +333,28 @@ impl Signals {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
         let hang_up = signal(SignalKind::hangup())?;
-        Ok(Self { terminate, interrupt, hang_up })
+        // Looked at now: a terminal that is closed no longer is one. `nohup` takes it away.
+        let is_at_terminal = std::io::stdin().is_terminal();
+        Ok(Self { terminate, interrupt, hang_up, is_at_terminal })
     }
 
-    /// Waits for SIGTERM or SIGINT. SIGHUP asks other services to read their files again, which is
-    /// done here without it; nobody who sends it wants calls and sessions broken off.
+    /// Waits for SIGTERM or SIGINT, or for the end of the terminal, behind which nobody could stop
+    /// the service. Elsewhere SIGHUP asks a service to read its files again, which is done here
+    /// without it; nobody who sends it wants calls and sessions broken off.
     async fn told_to_stop(mut self) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                Some(()) = self.hang_up.recv() => tracing::warn!(
-                    "SIGHUP changes nothing: keys, certificates and lists are read again when \
-                     their files change, and the rest at a restart"
-                ),
+                Some(()) = self.hang_up.recv() => {
+                    if self.is_at_terminal {
+                        return;
+                    }
+                    tracing::warn!(
+                        "SIGHUP changes nothing: keys, certificates and lists are read again when \
+                         their files change, and the rest at a restart"
+                    );
+                }
             }
         }
     }
@@ -360,5 +371,15 @@ mod tests {
         let ended = within_closing(pending::<()>());
         assert_eq!(tokio::time::timeout(2 * CLOSING, ended).await, Ok(None));
         assert_eq!(within_closing(async {}).await, Some(()));
+    }
+
+    #[tokio::test]
+    async fn a_terminal_that_is_closed_stops_the_service_as_sigterm_does() {
+        let signals = Signals { is_at_terminal: true, ..Signals::listen().unwrap() };
+        let own_id = std::process::id().to_string();
+        let sent = std::process::Command::new("kill").args(["-HUP", &own_id]).status();
+        assert!(sent.unwrap().success());
+        let stopped = tokio::time::timeout(Duration::from_secs(60), signals.told_to_stop());
+        stopped.await.expect("it is told to stop");
     }
 }
