@@ -235,8 +235,12 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
 
 /// Returns whether the headers say that the body is coded (RFC 9110 section 8.4), such as by gzip.
 fn is_packed(headers: &HeaderMap) -> bool {
-    let codings = headers.get_all(CONTENT_ENCODING).iter();
-    codings.map(HeaderValue::as_bytes).any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
+    let lines = headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
+    let codings = lines.flat_map(|line| line.split(|octet| *octet == b','));
+    // A list of none, or with empty elements, is one too (RFC 9110 section 5.6.1.2).
+    codings
+        .map(<[u8]>::trim_ascii)
+        .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
 }
 
 fn is_json(content_type: &str) -> bool {
