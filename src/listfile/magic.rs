@@ -44,13 +44,18 @@ pub(super) fn refuse_known(head: &[u8]) -> Result<(), ListFileError> {
     }
 }
 
-/// Looks for what no list has: NUL and other control characters, or markup.
+/// Looks for what no list has: NUL and other control characters that divide no fields, or markup.
 ///
 /// # Errors
 /// [`ListFileError::NotText`].
 pub(super) fn refuse_odd(text: &[u8]) -> Result<(), ListFileError> {
+    let mut lines = text.split(|b| matches!(b, b'\r' | b'\n'));
+    let first = lines.find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+    // Databases divide fields with these, and then the first line has some.
+    let dividers: Vec<u8> = [0x01, 0x1f].into_iter().filter(|b| first.contains(b)).collect();
     // Spreadsheets begin CSV with none of these; 0x1a ends files of DOS, 0x1b begins ISO 2022.
-    let is_odd = |b: &&u8| **b < 0x20 && !b"\t\n\r\x0b\x0c\x1a\x1b".contains(b);
+    let is_odd =
+        |b: &&u8| **b < 0x20 && !b"\t\n\r\x0b\x0c\x1a\x1b".contains(b) && !dividers.contains(b);
     let odd = text.iter().filter(is_odd).count();
     if text.contains(&0) || odd > 8 && odd > text.len() / 100 {
         return Err(ListFileError::NotText { what: "a binary file", remedy: SAVE_SHEET });

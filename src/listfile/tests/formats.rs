@@ -147,6 +147,21 @@ fn a_tilde_without_a_header_is_part_of_an_address_and_a_control_character_is_not
 }
 
 #[test]
+fn many_control_characters_that_divide_fields_make_no_binary_file() {
+    for divider in ["\u{1}", "\u{1f}"] {
+        let row = |n: u32| format!("{n}{divider}jane{n}@acme.test{divider}\n");
+        let rows: String = (1..=100).map(row).collect();
+        let file = format!("id{divider}email{divider}name\n{rows}");
+        assert_eq!(addresses(file.as_bytes()).len(), 100);
+        assert_eq!(addresses(rows.as_bytes()).len(), 100, "without a header");
+        let other = file.replace("jane", "jane\u{2}");
+        assert!(refusal(other.as_bytes()).contains("a binary file"));
+    }
+    let file = "jane@acme.test\n".to_owned() + &"john@acme.test\u{1}\n".repeat(100);
+    assert!(refusal(file.as_bytes()).contains("a binary file"), "its first line has none");
+}
+
+#[test]
 fn the_addresses_of_an_array_stand_in_one_cell() {
     let file = b"{\"id\":1,\"emails\":[\"a@acme.test\",\"b@acme.test\"]}\n\
                  {\"id\":2,\"emails\":[]}\n{\"id\":3,\"emails\":[\"c@acme.test\"]}\n";
