@@ -57,6 +57,8 @@ impl BounceContent {
     }
 
     /// Adds the reports of a message within the mail, and with the first the message it returns.
+    /// A complaint behind others is left out: it is about whoever got the message that it returns,
+    /// and known is the first one's.
     fn add_reports_of(&mut self, inner: &Message<'_>) {
         let mut within = Self::default();
         within.add_parts(inner);
@@ -65,9 +67,9 @@ impl BounceContent {
         }
         if !self.has_reports() {
             self.returned = within.returned.or(self.returned.take());
+            self.feedback = within.feedback;
         }
         self.statuses.append(&mut within.statuses);
-        self.feedback.append(&mut within.feedback);
     }
 
     fn add_parts(&mut self, message: &Message<'_>) {

@@ -153,3 +153,28 @@ fn each_of_several_bounces_that_somebody_forwards_in_one_mail_is_read() {
     let expected = [("jane@acme.test", "gone"), ("ann@acme.test", "full")];
     assert_eq!(notices(&mail), expected.map(|(address, kind)| (address.to_owned(), kind)));
 }
+
+#[test]
+fn a_complaint_behind_a_bounce_in_one_mail_is_not_about_whose_mail_bounced() {
+    let fields = "Final-Recipient: rfc822; jane@acme.test\nAction: failed\nStatus: 5.1.1\n";
+    let bounce = report("Sorry.", fields).replace("b1", "b2");
+    let complaint = format!(
+        "From: staff@fbl.test\nTo: abuse@sender.test\nMIME-Version: 1.0\n\
+         Content-Type: multipart/report; report-type=feedback-report; boundary=b3\n\n\
+         --b3\nContent-Type: message/feedback-report\n\nFeedback-Type: abuse\nVersion: 1\n\n\
+         --b3\nContent-Type: message/rfc822\n\n{}\n--b3--\n",
+        RETURNED.replace("jane@acme.test", "ann@acme.test")
+    );
+    let attached = |mail: &str| format!("--f1\nContent-Type: message/rfc822\n\n{mail}\n");
+    let forwarded = |first: &str, second: &str| {
+        format!(
+            "From: Joe <joe@sender.test>\nTo: news@sender.test\nSubject: These came\n\
+             MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=f1\n\n\
+             --f1\nContent-Type: text/plain\n\nThese came.\n{}{}--f1--\n",
+            attached(first),
+            attached(second)
+        )
+    };
+    assert_eq!(notices(&forwarded(&bounce, &complaint)), one("jane@acme.test", "gone"));
+    assert_eq!(notices(&forwarded(&complaint, &bounce)), one("ann@acme.test", "complaint"));
+}
