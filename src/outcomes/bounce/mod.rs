@@ -307,10 +307,13 @@ impl BounceReader<'_> {
     }
 }
 
-/// Takes "gone" back from an address that mail was forwarded from to several mailboxes, not all of
-/// which are gone: it stands on the list for all of them.
+/// Takes "gone" back from an address that mail went on from to several mailboxes, its own perhaps
+/// among them, not all of which are gone: it stands on the list for all of them.
 fn spare_shared_addresses(notices: &mut [RecipientNotice]) {
-    let shared = |notice: &RecipientNotice| Some(notice.original.as_ref()?.to_ascii_lowercase());
+    let shared = |notice: &RecipientNotice| {
+        let address = notice.original.as_ref().or(notice.recipient.as_ref())?;
+        Some(address.to_ascii_lowercase())
+    };
     let others = notices.iter().filter(|notice| notice.kind != OutcomeKind::Gone);
     let living: HashSet<String> = others.filter_map(shared).collect();
     for notice in notices.iter_mut().filter(|notice| notice.kind == OutcomeKind::Gone) {

@@ -140,6 +140,7 @@ fn an_address_of_several_people_is_not_gone_with_one_of_them() {
     assert_eq!(kinds(&fate("joe@b.test", "relayed", "2.0.0")), ["unknown", "delivered"]);
     assert_eq!(kinds(&fate("joe@b.test", "failed", "5.2.2")), ["unknown", "full"]);
     assert_eq!(kinds(&fate("joe@b.test", "failed", "5.1.1")), ["gone", "gone"]);
+    assert_eq!(kinds(&fate("team@acme.test", "relayed", "2.0.0")), ["unknown", "delivered"]);
 }
 
 #[test]
