@@ -53,7 +53,7 @@ impl<'l> DeliveryLine<'l> {
     /// a subject or a recipient that was refused, and within that may stand anything.
     fn read(line: &'l str) -> Option<Self> {
         let (queue_id, rest) = message(line)?.split_once(": to=<")?;
-        if !queue_id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        if !without_message_id(queue_id).bytes().all(|b| b.is_ascii_alphanumeric()) {
             return None;
         }
         let (last, rest) = take_bracketed(rest)?;
@@ -65,6 +65,12 @@ impl<'l> DeliveryLine<'l> {
         let (status, words) = rest.split_once(' ').unwrap_or((rest, ""));
         Some(Self { queue_id, last, original, fields, status, words: words.trim() })
     }
+}
+
+/// The text behind what the syslog of Solaris and its kin puts before a message:
+/// `[ID 197553 mail.info] `.
+fn without_message_id(text: &str) -> &str {
+    text.strip_prefix("[ID ").and_then(|rest| rest.split_once("] ")).map_or(text, |(_, own)| own)
 }
 
 /// The text up to the first `>` outside of quotes, and what follows the comma behind it.

@@ -101,6 +101,15 @@ fn a_probe_of_postfix_delivers_nothing_and_is_understood() {
 }
 
 #[test]
+fn the_log_of_postfix_is_read_as_the_syslog_of_solaris_writes_it() {
+    let line = "Nov 28 09:00:02 mx postfix/smtp[2]: [ID 197553 mail.info] 4B: to=<joe@acme.test>, \
+                relay=mx[192.0.2.1]:25, dsn=2.0.0, status=sent (250 2.0.0 Ok)";
+    assert_eq!(lines(line), [("joe@acme.test".to_owned(), "delivered")]);
+    let forged = line.replace("4B: ", "4B: info: header Subject: 4B: ");
+    assert!(lines(&forged).is_empty());
+}
+
+#[test]
 fn exim_is_read_behind_its_name_in_the_log_of_syslog() {
     let own = "2026-11-28 09:00:02 1P1ceB-000FL1-4q ** joe@acme.test R=dnslookup T=remote_smtp: \
                SMTP error from remote mail server after RCPT TO:<joe@acme.test>: 550 5.1.1 no";
