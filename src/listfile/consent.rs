@@ -78,7 +78,8 @@ fn timestamp(text: &str) -> Result<Timestamp, ConsentFault> {
     }
     // With a day of the week before it, as HTTP and services write it.
     let with_offset = bare.map(|_| format!("{text} +0000"));
-    if let Ok(at) = rfc2822::parse(with_offset.as_deref().unwrap_or(text)) {
+    let mut forms = std::iter::once(text).chain(with_offset.as_deref());
+    if let Some(at) = forms.find_map(|form| rfc2822::parse(form).ok()) {
         return Ok(at.timestamp());
     }
     let spaced = without_t(text);
@@ -266,6 +267,7 @@ mod tests {
             "Sun, 13 Apr 2025 12:00:00 +0000",
             "Sun, 13 Apr 2025 12:00:00 GMT",
             "Sun, 13 Apr 2025 12:00:00 UTC",
+            "Sun, 13 Apr 2025 12:00:00 +0000 UTC",
             "1744545600",
             "1744545600000",
         ] {
