@@ -61,6 +61,19 @@ fn outcomes_read_points_from_a_log_to_the_command_that_takes_it() {
 }
 
 #[test]
+fn outcomes_read_goes_on_behind_a_damaged_gzip_file_of_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+    write("1.eml.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\x03");
+    write("2.eml", BOUNCE.as_bytes());
+    let output = process::run(folder.path(), &["outcomes", "read", "."], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("jane@acme.test"), "{}", text(&output.stdout));
+    let said = text(&output.stderr);
+    assert!(said.contains("1.eml.gz is a gzip file that is damaged"), "{said}");
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let output = process::run(Path::new("."), &["outcomes", "read", "no-such.eml"], b"");
     assert_eq!(output.status.code(), Some(2));

@@ -1,6 +1,6 @@
 //! `mailvet outcomes read`: what bounces mean, without keeping anything.
 
-use std::io::{self, BufRead as _, Read as _, Write as _, stdin, stdout};
+use std::io::{self, BufRead as _, ErrorKind, Read as _, Write as _, stdin, stdout};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -38,13 +38,12 @@ pub(super) fn run(args: &ReadArgs, common: &Common) -> anyhow::Result<bool> {
             show_input(&classifier, args.jsonl).with_context(unreadable)?;
         } else if file.is_dir() {
             for mail in mails::files_of(file)? {
-                match show_file(&mail, &classifier, args.jsonl) {
-                    // A mail program renames the files of a Maildir as it goes.
-                    Err(error) if is_moved(&error) => {
-                        let name = mail.display().to_string();
-                        anstream::eprintln!("{} was moved meanwhile", printable(&name));
-                    }
-                    shown => shown.with_context(|| format!("{} cannot be read", mail.display()))?,
+                let name = mail.display().to_string();
+                let shown = show_file(&mail, &classifier, args.jsonl);
+                let fault = shown.as_ref().err().and_then(own_fault);
+                match fault {
+                    Some(fault) => anstream::eprintln!("{} {fault}", printable(&name)),
+                    None => shown.with_context(|| format!("{name} cannot be read"))?,
                 }
             }
         } else {
@@ -54,8 +53,13 @@ pub(super) fn run(args: &ReadArgs, common: &Common) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-fn is_moved(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
+/// The fault of one file of a folder, with which the others can be read.
+fn own_fault(error: &anyhow::Error) -> Option<&'static str> {
+    match error.downcast_ref::<io::Error>()?.kind() {
+        // A mail program renames the files of a Maildir as it goes.
+        ErrorKind::NotFound => Some("was moved meanwhile"),
+        kind => unpacked::is_damaged(kind).then_some("is a gzip file that is damaged"),
+    }
 }
 
 fn show_input(classifier: &Classifier, is_jsonl: bool) -> anyhow::Result<()> {

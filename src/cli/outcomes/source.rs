@@ -1,7 +1,7 @@
 //! One source of outcomes: opened, recognised, and read item by item.
 
 use std::fs::File;
-use std::io::{BufRead, ErrorKind, Read as _};
+use std::io::{self, BufRead, ErrorKind, Read as _};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -58,25 +58,26 @@ impl SourceReader<'_> {
         self.read_stream(&name, opened, &mut each).with_context(unreadable)
     }
 
-    /// Reads a file of a folder: a mail, unless it begins like an mbox or like events.
+    /// Reads a file of a folder: a mail, unless it begins like an mbox or like events. A fault of
+    /// its own is told, and those behind it are read all the same.
     fn read_entry(&self, file: &Path, each: &mut EachItem<'_>) -> anyhow::Result<()> {
-        let item = match mails::read_mail(file) {
+        let name = file.display().to_string();
+        let mut is_taken = true;
+        let read = match mails::read_mail(file) {
             Ok(mail) if readers::form(&mail) == SourceForm::Mbox || has_events(&mail) => {
-                return self.read_file(file, each);
+                let mut take = |name: &str, place: u64, item| {
+                    each(name, place, item).inspect_err(|_| is_taken = false)
+                };
+                self.read_file(file, &mut take)
             }
-            Ok(mail) => readers::read_mail(self.classifier, &mail),
-            // A mail program renames the files of a Maildir as it goes.
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                ReadItem::NotUnderstood("moved meanwhile: add the folder again")
-            }
-            Err(error) if unpacked::is_damaged(&error) => {
-                ReadItem::NotUnderstood("a gzip file that is damaged")
-            }
-            Err(error) => {
-                return Err(error).with_context(|| format!("{} cannot be read", file.display()));
-            }
+            Ok(mail) => return each(&name, 1, readers::read_mail(self.classifier, &mail)),
+            Err(error) => Err(error).with_context(|| format!("{name} cannot be read")),
         };
-        each(&file.display().to_string(), 1, item)
+        let fault = read.as_ref().err().filter(|_| is_taken).and_then(own_fault);
+        match fault {
+            Some(fault) => each(&name, 1, ReadItem::NotUnderstood(fault)),
+            None => read,
+        }
     }
 
     fn read_stream(
@@ -156,6 +157,21 @@ impl SourceReader<'_> {
              `address`"
         );
         Ok(())
+    }
+}
+
+/// The fault of one file of a folder, with which the others can be read; `None` for one of the
+/// machine.
+fn own_fault(error: &anyhow::Error) -> Option<&'static str> {
+    let kind = match error.downcast_ref::<serde_json::Error>() {
+        Some(json) if !json.is_io() => return Some("no JSON, or JSON that breaks off"),
+        Some(json) => json.io_error_kind(),
+        None => error.downcast_ref::<io::Error>().map(io::Error::kind),
+    };
+    match kind? {
+        // A mail program renames the files of a Maildir as it goes.
+        ErrorKind::NotFound => Some("moved meanwhile: add the folder again"),
+        kind => unpacked::is_damaged(kind).then_some("a gzip file that is damaged"),
     }
 }
 
@@ -271,6 +287,37 @@ mod tests {
             ["a@b.test", "c@d.test", "e@f.test", "g@h.test", "i@j.test", "a@b.test", "c@d.test"];
         assert_eq!(read, expected);
         assert_eq!(left_out, ["a gzip file that is damaged"]);
+    }
+
+    #[test]
+    fn a_file_of_a_folder_that_only_begins_like_json_keeps_no_other_from_being_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        };
+        write("1.txt", "[External] Please read.\n");
+        write("2.json", r#"{"address":"a@b.test","kind":"sent"} {"address":"#);
+        write("3.eml", &bounce("c@d.test"));
+        let classifier = Classifier::builtin();
+        let reader =
+            SourceReader { classifier, kind: OutcomeKind::Sent, now: SystemTime::UNIX_EPOCH };
+        let (mut read, mut left_out) = (Vec::new(), 0);
+        let mut each = |_: &str, _: u64, item: ReadItem| -> anyhow::Result<()> {
+            match item {
+                ReadItem::Events(events) => read.extend(events.into_iter().map(|it| it.address)),
+                ReadItem::NotUnderstood(_) => left_out += 1,
+            }
+            Ok(())
+        };
+        reader.read(folder.path(), &mut each).unwrap();
+        assert_eq!((read, left_out), (vec!["a@b.test".to_owned(), "c@d.test".to_owned()], 2));
+        let refused = reader.read(folder.path(), &mut |name, _, item| match item {
+            ReadItem::Events(_) if name.ends_with("2.json") => {
+                Err(io::Error::from(ErrorKind::UnexpectedEof).into())
+            }
+            _ => Ok(()),
+        });
+        assert!(refused.is_err(), "that its items are not kept is no fault of a file");
     }
 
     #[test]

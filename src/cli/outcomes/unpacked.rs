@@ -33,9 +33,9 @@ fn skip_mark(input: &mut impl BufRead) -> io::Result<()> {
     Ok(())
 }
 
-/// `true` for a gzip file that is damaged or ends too early. A file that cannot be read fails
-/// otherwise.
-pub(super) fn is_damaged(error: &io::Error) -> bool {
+/// `true` for the error of a gzip file that is damaged or ends too early. A file that cannot be
+/// read fails otherwise.
+pub(super) fn is_damaged(kind: ErrorKind) -> bool {
     use ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
-    matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)
+    matches!(kind, InvalidData | InvalidInput | UnexpectedEof)
 }
