@@ -61,10 +61,24 @@ impl<'a> ReplyWords<'a> {
             word: String::new(),
         };
         words.append(" ", 0);
-        for chunk in text.split_whitespace() {
-            words.chunk(chunk);
+        let mut chunks = text.split_whitespace();
+        while let Some(chunk) = chunks.next() {
+            match server_name(chunk).filter(|_| chunks.clone().next() == Some("said:")) {
+                Some(name) => words.quoted_server(name),
+                None => words.chunk(chunk),
+            }
         }
         words
+    }
+
+    /// The server whose words are handed on. Its address is left out: to the rules an address is
+    /// the one that a reply finds fault with, ours as a rule.
+    fn quoted_server(&mut self, name: &str) {
+        if ip_address(name).is_some() {
+            self.push("<host>", false);
+        } else {
+            self.chunk(name);
+        }
     }
 
     /// Reads a text between two blanks.
@@ -229,6 +243,12 @@ impl<'a> ReplyWords<'a> {
         let position = u8::try_from(position).unwrap_or(u8::MAX);
         self.position.resize(self.joined.len(), position);
     }
+}
+
+/// The name in `mx.example.org[192.0.2.9]`, the form in which Postfix names a server.
+fn server_name(chunk: &str) -> Option<&str> {
+    let (name, address) = chunk.strip_suffix(']')?.split_once('[')?;
+    ip_address(address).map(|_| name)
 }
 
 /// Adds `c` in lower case and without its accents.

@@ -28,6 +28,23 @@ fn the_parts_of_hosts_and_urls_stand_beside_them_in_lower_case() {
 }
 
 #[test]
+fn the_address_of_a_server_whose_words_are_handed_on_is_not_read() {
+    for (text, words) in [
+        (
+            "host mx.example.org[192.0.2.9] said: 550 no",
+            " host <host> .mx .example .org said 550 no ",
+        ),
+        ("host 192.0.2.9[192.0.2.9] said: 550 no", " host <host> said 550 no "),
+        ("host mx.a[IPv6:2001:db8::9] said: 550 no", " host mx a said 550 no "),
+        ("host mx[192.0.2.9] has said: no", " host mx <ip> has said no "),
+        ("Client host [192.0.2.7] blocked", " client host <ip> blocked "),
+        ("mx.a.test[192.0.2.7]", " <host> .mx .a .test <ip> "),
+    ] {
+        assert_eq!(joined(text), words, "{text}");
+    }
+}
+
+#[test]
 fn every_bracket_parts_words_and_no_letter_does() {
     for bracket in "<>()[]{}\"|,;=*!?~“”«»。，、：！；（）…".chars() {
         assert_eq!(joined(&format!("user{bracket}unknown")), " user unknown ", "{bracket}");
