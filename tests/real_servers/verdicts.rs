@@ -140,6 +140,22 @@ async fn what_the_next_server_said_counts_when_the_gateway_makes_it_its_own_answ
 }
 
 #[tokio::test]
+async fn what_another_product_said_to_the_gateway_is_read_as_if_it_were_said_to_us() {
+    let next =
+        Exim::builder().mailbox("ok@v.test").rcpt_acl("  deny local_parts = ok").start().await;
+    let gateway = Postfix::builder()
+        .relay_to("v.test", next.address)
+        .setting("unverified_recipient_reject_code", "550")
+        .start()
+        .await;
+    let mailvet = Mailvet::looking_at(&[("v.test", gateway.address)]).await;
+    let no = mailvet.vet("no@v.test").await;
+    assert_eq!(no.judgement.reason, Reason::MailboxNotFound, "Unrouteable address: {no:?}");
+    let ok = mailvet.vet("ok@v.test").await;
+    assert_eq!(ok.judgement.reason, Reason::PolicyRefusal, "Administrative prohibition: {ok:?}");
+}
+
+#[tokio::test]
 async fn what_the_next_server_said_behind_a_450_is_told_and_condemns_nobody() {
     let next = Postfix::builder().mailbox("ok@v.test").start().await;
     let gateway = Postfix::builder().relay_to("v.test", next.address).start().await;
