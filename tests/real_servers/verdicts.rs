@@ -170,6 +170,18 @@ async fn what_the_next_server_said_behind_a_450_is_told_and_condemns_nobody() {
 }
 
 #[tokio::test]
+async fn a_policy_that_says_not_now_in_words_that_nobody_knows_is_asked_again() {
+    let server = Postfix::builder()
+        .recipient_access("ok@a.test", "450 4.2.0 Bitte in 300 Sekunden")
+        .start()
+        .await;
+    let mailvet = Mailvet::looking_at(&[("a.test", server.address)]).await;
+    let v = mailvet.vet_within("ok@a.test", Duration::from_secs(10)).await;
+    assert_eq!(v.judgement.reason, Reason::TemporaryFailure, "{v:?}");
+    assert_eq!(v.judgement.action, Action::RetryLater);
+}
+
+#[tokio::test]
 async fn a_postfix_that_requires_tls_gets_tls_and_gives_its_verdict() {
     let server = Postfix::builder().mailbox("ok@a.test").require_starttls().start().await;
     let mailvet = Mailvet::looking_at(&[("a.test", server.address)]).await;
