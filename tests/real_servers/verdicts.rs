@@ -10,7 +10,9 @@ use mailvet::smtp::AllowedNetworks;
 use mailvet::verdict::{Action, CatchAll, Reason, Verdict};
 use mailvet::verifier::{Depth, Options, Subject, Verification};
 
-use crate::harness::{Dns, Exim, OpenSmtpd, Postfix, Postgrey, in_a_network_of_its_own};
+use crate::harness::{
+    Dns, Exim, OpenSmtpd, Postfix, Postgrey, in_a_network_of_its_own, next_address,
+};
 
 /// mailvet, with its mail world behind `dns`.
 pub(crate) struct Mailvet {
@@ -177,6 +179,21 @@ async fn a_policy_that_says_not_now_in_words_that_nobody_knows_is_asked_again() 
         .await;
     let mailvet = Mailvet::looking_at(&[("a.test", server.address)]).await;
     let v = mailvet.vet_within("ok@a.test", Duration::from_secs(10)).await;
+    assert_eq!(v.judgement.reason, Reason::TemporaryFailure, "{v:?}");
+    assert_eq!(v.judgement.action, Action::RetryLater);
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_look_its_clients_up_has_not_blocked_us() {
+    let policy = format!("check_policy_service inet:{}", next_address());
+    let server = Postfix::builder()
+        .mailbox("ok@a.test")
+        .setting("smtpd_client_restrictions", &policy)
+        .setting("smtpd_policy_service_retry_delay", "1s")
+        .start()
+        .await;
+    let mailvet = Mailvet::looking_at(&[("a.test", server.address)]).await;
+    let v = mailvet.vet_within("ok@a.test", Duration::from_secs(30)).await;
     assert_eq!(v.judgement.reason, Reason::TemporaryFailure, "{v:?}");
     assert_eq!(v.judgement.action, Action::RetryLater);
 }
