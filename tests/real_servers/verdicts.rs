@@ -174,7 +174,7 @@ async fn what_the_next_server_said_behind_a_450_is_told_and_condemns_nobody() {
 #[tokio::test]
 async fn a_policy_that_says_not_now_in_words_that_nobody_knows_is_asked_again() {
     let server = Postfix::builder()
-        .recipient_access("ok@a.test", "450 4.2.0 Bitte in 300 Sekunden")
+        .recipient_access("ok@a.test", "451 4.7.1 Bitte in 300 Sekunden")
         .start()
         .await;
     let mailvet = Mailvet::looking_at(&[("a.test", server.address)]).await;
