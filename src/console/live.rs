@@ -20,7 +20,7 @@ use super::progress::ProgressView;
 use super::visit::{Answered, Visit};
 use crate::clock::Clock;
 use crate::http::DecodedStream;
-use crate::proto::{TallyKind, WatchBatchRequest, WatchBatchResponse, from_message};
+use crate::proto::{Batch, TallyKind, WatchBatchRequest, WatchBatchResponse, from_message};
 use crate::report::GroupCounts;
 
 /// Shortest time between two events.
@@ -32,7 +32,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(4);
 /// Looks at the providers take at most one part of the time in so many.
 const LOOK_SHARE: u32 = 20;
 
-/// Silence after which a comment is sent, for those on the way who close silent connections.
+/// Silence after which the progress is told all the same: the time left shrinks, and those on the
+/// way close silent connections.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Tells the progress of a list until it is over.
@@ -43,7 +44,9 @@ pub(super) async fn watch(site: &SiteParts, visit: &Visit, id: &str) -> Answered
         visit: visit.clone(),
         id: id.to_owned(),
         clock: site.clock,
+        batch: None,
         places: Vec::new(),
+        is_behind: true,
         next_look: None,
         is_first: true,
     };
@@ -69,7 +72,11 @@ struct LiveProgress {
     visit: Visit,
     id: String,
     clock: Clock,
+    /// The list as it was told last.
+    batch: Option<Batch>,
     places: Vec<GroupCounts>,
+    /// The list has changed since the last look at the providers.
+    is_behind: bool,
     /// The time of the next look at the providers.
     next_look: Option<SystemTime>,
     is_first: bool,
@@ -81,28 +88,41 @@ impl LiveProgress {
         if !std::mem::take(&mut self.is_first) {
             tokio::time::sleep(EVERY).await;
         }
-        let state = match tokio::time::timeout(KEEP_ALIVE, self.states.next()).await {
-            Ok(state) => state?,
-            Err(_) => return Ok((Bytes::from_static(b": \n\n"), true)),
-        };
-        let batch = state.and_then(|state| state.batch);
-        let running = batch.filter(|batch| !from_message::state(batch).is_over());
-        let Some(batch) = running else {
-            return Ok((Bytes::from_static(b"event: end\ndata: \n\n"), false));
+        // A list that waits for its servers may not change for long: the rows that were answered
+        // last would never be told by provider.
+        let silence = if self.is_behind { LOOK_EVERY } else { KEEP_ALIVE };
+        if let Ok(state) = tokio::time::timeout(silence, self.states.next()).await {
+            self.batch = state?.and_then(|state| state.batch).filter(is_running);
+            self.is_behind = true;
+            if self.batch.is_none() {
+                return Ok((Bytes::from_static(b"event: end\ndata: \n\n"), false));
+            }
+        }
+        let Some(batch) = self.batch.clone() else {
+            return Ok((Bytes::from_static(b": \n\n"), true));
         };
         let now = self.clock.now();
         if self.next_look.is_none_or(|next| next <= now) {
-            match tallies(&self.visit, &self.id, TallyKind::Provider, PLACES).await {
-                Ok(places) => self.places = places,
-                // The list still shows how far it is.
-                Err(status) if is_passing(&status) => {}
-                Err(status) => return Err(status),
-            }
-            let took = self.clock.now().duration_since(now).unwrap_or_default();
-            self.next_look = Some(now + LOOK_EVERY.max(took * LOOK_SHARE));
+            self.look_at_providers(now).await?;
         }
         Ok((event(&ProgressView::new(&batch, &self.places, now)), true))
     }
+
+    async fn look_at_providers(&mut self, now: SystemTime) -> Result<(), Status> {
+        match tallies(&self.visit, &self.id, TallyKind::Provider, PLACES).await {
+            Ok(places) => (self.places, self.is_behind) = (places, false),
+            // The list still shows how far it is.
+            Err(status) if is_passing(&status) => {}
+            Err(status) => return Err(status),
+        }
+        let took = self.clock.now().duration_since(now).unwrap_or_default();
+        self.next_look = Some(now + LOOK_EVERY.max(took * LOOK_SHARE));
+        Ok(())
+    }
+}
+
+fn is_running(batch: &Batch) -> bool {
+    !from_message::state(batch).is_over()
 }
 
 /// Returns whether the next look may have an answer: a limit was reached, or the database is away.
@@ -123,54 +143,104 @@ fn event(progress: &ProgressView) -> Bytes {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::task::Poll;
 
-    use http::{Request, Response};
-    use http_body_util::Full;
-    use prost::Message as _;
+    use futures_util::StreamExt as _;
+    use http::{HeaderMap, Request, Response};
+    use prost::Message;
 
     use super::*;
     use crate::console::sessions::Sessions;
     use crate::http::{OwnServices, frame};
-    use crate::proto::{Batch, BatchState};
+    use crate::proto::{BatchState, BatchTally, ListBatchTalliesResponse};
     use crate::verdict::Reason;
 
-    /// Services that know of a batch that runs, and refuse everything else so.
-    fn services(refusal: Code) -> OwnServices {
+    /// The answer with one message. A stream of which more may come has no end.
+    fn answer(message: &impl Message, is_whole: bool) -> Response<Body> {
+        let data = Frame::data(frame(&message.encode_to_vec()).unwrap());
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        let end = is_whole.then(|| Frame::trailers(trailers));
+        let frames = stream::iter([data].into_iter().chain(end).map(Ok::<_, Status>));
+        let rest =
+            stream::poll_fn(move |_| if is_whole { Poll::Ready(None) } else { Poll::Pending });
+        Response::new(Body::new(StreamBody::new(frames.chain(rest))))
+    }
+
+    /// Services that know of a batch that runs and does not change, and of one provider, or refuse
+    /// to tell providers.
+    fn services(refusal: Option<Code>) -> OwnServices {
         OwnServices::new(tower::service_fn(move |request: Request<Body>| async move {
             let batch = Batch { state: BatchState::Running.into(), ..Batch::default() };
-            let state = WatchBatchResponse { batch: Some(batch) };
-            let answer = if request.uri().path().ends_with("/WatchBatch") {
-                Response::new(Body::new(Full::new(frame(&state.encode_to_vec()).unwrap())))
-            } else {
-                Status::new(refusal, "refused").into_http()
-            };
-            Ok::<_, Infallible>(answer)
+            let tally = BatchTally { name: "acme.test".to_owned(), rows: 3, ..Default::default() };
+            let tallies = ListBatchTalliesResponse { tallies: vec![tally], ..Default::default() };
+            Ok::<_, Infallible>(match refusal {
+                _ if request.uri().path().ends_with("/WatchBatch") => {
+                    answer(&WatchBatchResponse { batch: Some(batch) }, false)
+                }
+                Some(refusal) => Status::new(refusal, "refused").into_http(),
+                None => answer(&tallies, true),
+            })
         }))
     }
 
-    async fn live(refusal: Code) -> LiveProgress {
+    async fn live(refusal: Option<Code>) -> LiveProgress {
         let clock = Clock::start();
         let (session, _) = Sessions::new(false).begin(None, clock.now()).unwrap();
         let (parts, ()) = Request::new(()).into_parts();
         let visit = Visit::new(parts, session, services(refusal));
         let states = visit.stream("WatchBatch", &WatchBatchRequest::default()).await.unwrap();
+        LiveProgress {
+            states,
+            visit,
+            id: "x".to_owned(),
+            clock,
+            batch: None,
+            places: Vec::new(),
+            is_behind: true,
+            next_look: None,
+            is_first: true,
+        }
+    }
+
+    /// The provider that was known before.
+    fn known() -> GroupCounts {
         let finished = vec![(Reason::MailboxAccepted, 3)];
-        let name = "acme.test".to_owned();
-        let places = vec![GroupCounts { name, rows: 3, finished, operator: None }];
-        let (id, next_look) = ("x".to_owned(), None);
-        LiveProgress { states, visit, id, clock, places, next_look, is_first: true }
+        GroupCounts { name: "acme.test".to_owned(), rows: 3, finished, operator: None }
+    }
+
+    /// The next event.
+    async fn told(live: &mut LiveProgress) -> String {
+        let (event, is_on) = live.next().await.unwrap();
+        assert!(is_on, "{event:?}");
+        String::from_utf8_lossy(&event).into_owned()
     }
 
     #[tokio::test(start_paused = true)]
     async fn progress_is_told_with_the_last_providers_while_there_is_no_news_of_them() {
         for refusal in [Code::ResourceExhausted, Code::Unavailable] {
-            let mut live = live(refusal).await;
-            let (event, is_on) = live.next().await.unwrap();
-            let event = String::from_utf8_lossy(&event);
+            let mut live = live(Some(refusal)).await;
+            live.places = vec![known()];
+            let event = told(&mut live).await;
             assert!(event.starts_with("event: progress") && event.contains("acme.test"), "{event}");
-            assert!(is_on && live.next_look.is_some(), "it asks again after a while");
+            assert!(live.next_look.is_some(), "it asks again after a while");
         }
-        let refused = live(Code::Unauthenticated).await.next().await.unwrap_err();
+        let refused = live(Some(Code::Unauthenticated)).await.next().await.unwrap_err();
         assert_eq!(refused.code(), Code::Unauthenticated, "its key was withdrawn");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_that_does_not_change_is_told_by_provider_all_the_same() {
+        let mut live = live(None).await;
+        // As if the providers had been looked at before there was anything to see.
+        live.next_look = Some(live.clock.now() + LOOK_EVERY);
+        assert!(!told(&mut live).await.contains("acme.test"), "the next look is not yet due");
+        let before = live.clock.now();
+        let event = told(&mut live).await;
+        assert!(event.starts_with("event: progress") && event.contains("acme.test"), "{event}");
+        let waited = live.clock.now().duration_since(before).unwrap();
+        assert!(waited < KEEP_ALIVE, "{waited:?}");
+        let event = told(&mut live).await;
+        assert!(event.starts_with("event: progress"), "the time left shrinks: {event}");
     }
 }
