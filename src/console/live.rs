@@ -1,6 +1,7 @@
 //! Live progress: events that each hold a piece of the page (the HTML standard, "Server-sent
 //! events").
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use askama::Template as _;
@@ -17,6 +18,7 @@ use super::answer;
 use super::batches::{PLACES, tallies};
 use super::parts::SiteParts;
 use super::progress::ProgressView;
+use super::sessions::Sessions;
 use super::visit::{Answered, Visit};
 use crate::clock::Clock;
 use crate::http::DecodedStream;
@@ -44,6 +46,7 @@ pub(super) async fn watch(site: &SiteParts, visit: &Visit, id: &str) -> Answered
         visit: visit.clone(),
         id: id.to_owned(),
         clock: site.clock,
+        sessions: Arc::clone(&site.sessions),
         batch: None,
         places: Vec::new(),
         is_behind: true,
@@ -72,6 +75,7 @@ struct LiveProgress {
     visit: Visit,
     id: String,
     clock: Clock,
+    sessions: Arc<Sessions>,
     /// The list as it was told last.
     batch: Option<Batch>,
     places: Vec<GroupCounts>,
@@ -95,13 +99,17 @@ impl LiveProgress {
             self.batch = state?.and_then(|state| state.batch).filter(is_running);
             self.is_behind = true;
             if self.batch.is_none() {
-                return Ok((Bytes::from_static(b"event: end\ndata: \n\n"), false));
+                return Ok(end());
             }
+        }
+        let now = self.clock.now();
+        if !self.sessions.is_open(&self.visit.session, now) {
+            // The page loads itself anew, and asks to sign in.
+            return Ok(end());
         }
         let Some(batch) = self.batch.clone() else {
             return Ok((Bytes::from_static(b": \n\n"), true));
         };
-        let now = self.clock.now();
         if self.next_look.is_none_or(|next| next <= now) {
             self.look_at_providers(now).await?;
         }
@@ -119,6 +127,11 @@ impl LiveProgress {
         self.next_look = Some(now + LOOK_EVERY.max(took * LOOK_SHARE));
         Ok(())
     }
+}
+
+/// The last event.
+fn end() -> (Bytes, bool) {
+    (Bytes::from_static(b"event: end\ndata: \n\n"), false)
 }
 
 fn is_running(batch: &Batch) -> bool {
@@ -150,7 +163,6 @@ mod tests {
     use prost::Message;
 
     use super::*;
-    use crate::console::sessions::Sessions;
     use crate::http::{OwnServices, frame};
     use crate::proto::{BatchState, BatchTally, ListBatchTalliesResponse};
     use crate::verdict::Reason;
@@ -186,7 +198,8 @@ mod tests {
 
     async fn live(refusal: Option<Code>) -> LiveProgress {
         let clock = Clock::start();
-        let (session, _) = Sessions::new(false).begin(None, clock.now()).unwrap();
+        let sessions = Arc::new(Sessions::new(false));
+        let (session, _) = sessions.begin(None, clock.now()).unwrap();
         let (parts, ()) = Request::new(()).into_parts();
         let visit = Visit::new(parts, session, services(refusal));
         let states = visit.stream("WatchBatch", &WatchBatchRequest::default()).await.unwrap();
@@ -195,6 +208,7 @@ mod tests {
             visit,
             id: "x".to_owned(),
             clock,
+            sessions,
             batch: None,
             places: Vec::new(),
             is_behind: true,
@@ -242,5 +256,14 @@ mod tests {
         assert!(waited < KEEP_ALIVE, "{waited:?}");
         let event = told(&mut live).await;
         assert!(event.starts_with("event: progress"), "the time left shrinks: {event}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_signed_out_is_told_nothing_more() {
+        let mut live = live(None).await;
+        assert!(told(&mut live).await.starts_with("event: progress"));
+        live.sessions.end(&live.visit.session);
+        let (event, is_on) = live.next().await.unwrap();
+        assert!(event.starts_with(b"event: end") && !is_on, "{event:?}");
     }
 }

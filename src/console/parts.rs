@@ -22,7 +22,7 @@ const ARRIVALS: usize = 8;
 /// What outlives a request.
 pub(super) struct SiteParts {
     pub(super) guard: BrowserGuard,
-    pub(super) sessions: Sessions,
+    pub(super) sessions: Arc<Sessions>,
     pub(super) bodies: BodyReader,
     pub(super) drafts: Arc<Drafts>,
     pub(super) batches: Batches,
@@ -46,7 +46,7 @@ impl SiteParts {
         tasks.spawn(drafts::forget_for_ever(Arc::downgrade(&drafts), clock));
         Self {
             guard,
-            sessions: Sessions::new(is_secure),
+            sessions: Arc::new(Sessions::new(is_secure)),
             bodies: BodyReader::new(),
             drafts,
             uploads: batches.uploads().map(ListUploads::new),

@@ -105,6 +105,11 @@ impl Sessions {
         Some(entry.session.clone())
     }
 
+    /// Returns whether a session has neither ended nor lapsed. Asking is no use of it.
+    pub(super) fn is_open(&self, session: &ConsoleSession, now: SystemTime) -> bool {
+        self.open.lock().get(&session.key).is_some_and(|entry| !entry.is_over(now))
+    }
+
     pub(super) fn end(&self, session: &ConsoleSession) {
         self.open.lock().remove(&session.key);
     }
