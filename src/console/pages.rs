@@ -43,6 +43,13 @@ pub(super) struct TroublePage {
     pub(super) frame: PageFrame,
     pub(super) title: &'static str,
     pub(super) sentence: String,
+    pub(super) next: Option<NextLink>,
+}
+
+/// A page to go on with.
+pub(super) struct NextLink {
+    pub(super) path: String,
+    pub(super) words: &'static str,
 }
 
 /// Where to begin, and the lists that were started.

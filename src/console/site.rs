@@ -140,14 +140,17 @@ impl Site {
     }
 
     async fn route(&self, visit: &Visit, body: Body) -> Answered {
-        let path = visit.parts.uri.path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
-        let path: Vec<&str> = path.split('/').collect();
+        let path = visit.path();
         if let ["batches", id, ..] = path[..]
             && BatchId::parse(id).is_none()
         {
             return Err(Status::not_found("no list has this address: look in your lists"));
         }
         if visit.parts.method == Method::GET {
+            if let Some(page) = page_of_form(&path) {
+                // Its address stays in the browser when a form was refused.
+                return answer::see_other(&page);
+            }
             return match path[..] {
                 [""] => batches::home(&self.0, visit).await,
                 ["outcomes"] => outcomes::show(visit).await,
@@ -205,6 +208,16 @@ fn file(parts: &Parts) -> Option<Response<Body>> {
             file("text/javascript; charset=utf-8", MODULE.to_owned())
         }
         (&Method::GET, "/console/icon.svg") => file("image/svg+xml", ICON.to_owned()),
+        _ => None,
+    }
+}
+
+/// The page with the form that is sent to this path behind [`PREFIX`].
+fn page_of_form(path: &[&str]) -> Option<String> {
+    match *path {
+        ["verify" | "lists" | "sign-in" | "sign-out"] => Some(PREFIX.to_owned()),
+        ["lists", id, "column" | "start" | "discard"] => Some(format!("{PREFIX}lists/{id}")),
+        ["batches", id, "cancel" | "delete"] => Some(format!("{PREFIX}batches/{id}")),
         _ => None,
     }
 }

@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use http::header::{HeaderValue, RETRY_AFTER};
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use prost::Message;
 use tonic::body::Body;
 use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 use super::answer;
-use super::pages::{PageFrame, TroublePage};
+use super::pages::{NextLink, PageFrame, TroublePage};
+use super::parts::PREFIX;
 use super::sessions::ConsoleSession;
+use crate::campaign::duration::time_left;
 use crate::http::{AdmittedCall, CallOrigin, DecodedStream, OwnServices, RequestForm, http_status};
 
 /// The answer to a request, or why there is none.
@@ -103,7 +107,33 @@ impl Visit {
 
     /// The page that tells why there is no other.
     pub(super) fn trouble(&self, status: &Status) -> Response<Body> {
-        trouble(self.frame(), status)
+        refusal(self.frame(), status, self.next_link(status.code()))
+    }
+
+    /// The parts of its path behind [`PREFIX`].
+    pub(super) fn path(&self) -> Vec<&str> {
+        self.parts.uri.path().strip_prefix(PREFIX).unwrap_or_default().split('/').collect()
+    }
+
+    /// The page to go on with after a refusal: that of the list, or the one that was asked for if
+    /// it may be there in a while.
+    fn next_link(&self, code: Code) -> Option<NextLink> {
+        if code == Code::NotFound {
+            return None;
+        }
+        let may_pass =
+            matches!(code, Code::ResourceExhausted | Code::Unavailable | Code::DeadlineExceeded);
+        match self.path()[..] {
+            [kind @ ("lists" | "batches"), id, _] => {
+                let path = format!("{PREFIX}{kind}/{id}");
+                Some(NextLink { path, words: "Back to the list" })
+            }
+            _ if may_pass && self.parts.method == Method::GET => {
+                let path = self.parts.uri.path_and_query()?.to_string();
+                Some(NextLink { path, words: "Try again" })
+            }
+            _ => None,
+        }
     }
 
     /// Refuses a form without the token of this session's forms.
@@ -128,6 +158,10 @@ fn batch_method(method: &str) -> String {
 
 /// The page that tells why there is no other.
 pub(super) fn trouble(frame: PageFrame, status: &Status) -> Response<Body> {
+    refusal(frame, status, None)
+}
+
+fn refusal(frame: PageFrame, status: &Status, next: Option<NextLink>) -> Response<Body> {
     let title = match status.code() {
         Code::NotFound => "There is nothing here",
         Code::ResourceExhausted => "Not now",
@@ -137,7 +171,17 @@ pub(super) fn trouble(frame: PageFrame, status: &Status) -> Response<Body> {
     };
     let code = http_status(status.code().into());
     let code = if code == StatusCode::OK { StatusCode::INTERNAL_SERVER_ERROR } else { code };
-    explained(frame, title, status.message(), code)
+    let sentence = capitalised(status.message());
+    let wait = status.get_details_retry_info().and_then(|retry| retry.retry_delay);
+    let Some(wait) = wait else {
+        return answer::page(code, &TroublePage { frame, title, sentence, next });
+    };
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let time = time_left(Duration::from_secs(seconds));
+    let sentence = format!("{sentence}. Try again in {time}");
+    let mut answer = answer::page(code, &TroublePage { frame, title, sentence, next });
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    answer
 }
 
 /// The page with a title and a sentence.
@@ -147,9 +191,62 @@ pub(super) fn explained(
     sentence: &str,
     code: StatusCode,
 ) -> Response<Body> {
+    let sentence = capitalised(sentence);
+    answer::page(code, &TroublePage { frame, title, sentence, next: None })
+}
+
+fn capitalised(sentence: &str) -> String {
     let mut sentence = sentence.to_owned();
     if let Some(first) = sentence.get_mut(..1) {
         first.make_ascii_uppercase();
     }
-    answer::page(code, &TroublePage { frame, title, sentence })
+    sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::Request;
+    use http_body_util::BodyExt as _;
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::console::sessions::Sessions;
+
+    /// The page of a request that was refused because of too many calls.
+    async fn refused(method: Method, path: &str) -> (Response<()>, String) {
+        let services = OwnServices::new(tower::service_fn(|_: Request<Body>| async {
+            Ok::<_, Infallible>(Response::new(Body::empty()))
+        }));
+        let request = Request::builder().method(method).uri(path).body(()).unwrap();
+        let (session, _) = Sessions::new(false).begin(None, Clock::start().now()).unwrap();
+        let visit = Visit::new(request.into_parts().0, session, services);
+        let mut details = ErrorDetails::new();
+        details.set_retry_info(Some(Duration::from_millis(35_100)));
+        let status = Status::with_error_details(Code::ResourceExhausted, "too many", details);
+        let (parts, body) = visit.trouble(&status).into_parts();
+        let html = body.collect().await.unwrap().to_bytes();
+        (Response::from_parts(parts, ()), String::from_utf8_lossy(&html).into_owned())
+    }
+
+    #[tokio::test]
+    async fn a_refusal_says_when_to_try_again_and_leads_there() {
+        let list = r#"href="/console/lists/x">Back to the list<"#;
+        let batch = r#"href="/console/batches/x">Back to the list<"#;
+        for (method, path, link) in [
+            (Method::POST, "/console/lists/x/start", list),
+            (Method::GET, "/console/batches/x/clean", batch),
+            (Method::GET, "/console/?before=y", r#"href="/console/?before=y">Try again<"#),
+        ] {
+            let (answer, html) = refused(method, path).await;
+            assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+            assert_eq!(answer.headers()[RETRY_AFTER], "36");
+            assert!(html.contains("Too many. Try again in 36s<"), "{html}");
+            assert!(html.contains(link), "{link}: {html}");
+        }
+        let (_, html) = refused(Method::POST, "/console/verify").await;
+        assert!(!html.contains(r#"class="primary""#), "its form is at the beginning: {html}");
+    }
 }

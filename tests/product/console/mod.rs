@@ -203,6 +203,35 @@ async fn a_list_that_is_not_there_is_told_in_words_of_the_page() {
 }
 
 #[tokio::test]
+async fn who_comes_back_to_the_address_of_a_form_comes_to_its_page() {
+    let product = product().await;
+    let browser = Browser::open(&product).await;
+    let draft = browser.upload("people.csv", LIST.as_bytes()).await;
+    let mut stale = browser.clone();
+    stale.token.clear();
+    let refused = stale.post(&format!("{draft}/start"), &[]).await;
+    assert_eq!(refused.status, 403, "{refused:?}");
+    let link = format!(r#"href="{draft}">Back to the list<"#);
+    assert!(refused.body.contains(&link), "{link}: {}", refused.body);
+    let lead = async |form: String, page: &str| {
+        let answer = browser.get(&form).await;
+        assert_eq!((answer.status, answer.header("location")), (303, Some(page)), "{form}");
+    };
+    for form in ["verify", "lists", "sign-in", "sign-out"] {
+        lead(format!("/console/{form}"), "/console/").await;
+    }
+    for form in ["start", "column", "discard"] {
+        lead(format!("{draft}/{form}"), &draft).await;
+    }
+    let batch = browser.start("others.csv", LIST.as_bytes()).await;
+    for form in ["cancel", "delete"] {
+        lead(format!("{batch}/{form}"), &batch).await;
+    }
+    browser.report(&batch).await;
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn a_method_that_no_page_has_is_refused_with_those_they_have() {
     let product = product().await;
     let browser = Browser::open(&product).await;
