@@ -82,7 +82,11 @@ impl Site {
                                 and send it again";
                 trouble(PageFrame::default(), &Status::permission_denied(sentence))
             }
-            Err(status) if status.code() == Code::Unauthenticated => sign_in_page(""),
+            Err(status) if status.code() == Code::Unauthenticated => sign_in_page(if is_get {
+                ""
+            } else {
+                "Your session is over, so nothing was changed: sign in, and send it again."
+            }),
             Err(status) => trouble(PageFrame::default(), &status),
         }
     }

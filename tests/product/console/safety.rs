@@ -41,6 +41,7 @@ async fn without_a_key_there_is_the_sign_in_page_and_nothing_else() {
     for path in ["/console/lists", "/console/verify", "/console/batches/x/delete"] {
         let answer = HttpRequest::new("POST", path).send(product.address).await;
         assert_eq!(answer.status, 401, "{answer:?}");
+        assert!(answer.body.contains("nothing was changed"), "{}", answer.body);
     }
     for key in ["", "wrong", "two\r\nlines", &keys[0][..10]] {
         let answer = sign_in(&product, key).await;
