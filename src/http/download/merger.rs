@@ -140,8 +140,7 @@ impl ListMerger {
     /// Writes one row, which the results have come for or none is to come for; `false` if there is
     /// none.
     fn write_row(&mut self) -> io::Result<bool> {
-        let is_all = self.selection == RowSelection::All;
-        if self.answers.is_empty() && !is_all {
+        if self.answers.is_empty() && !self.selection.has_unanswered() {
             return Ok(false);
         }
         if !self.reader.read(&mut self.row).map_err(io::Error::other)? {
@@ -159,7 +158,9 @@ impl ListMerger {
                 let cells = cells.each_ref().map(String::as_str);
                 self.writer.write(&self.row, &cells).map_err(io::Error::other)?;
             }
-        } else if is_all {
+        } else if self.selection == RowSelection::All
+            || self.selection.has_unanswered() && self.row.address().is_some()
+        {
             self.write_unanswered().map_err(io::Error::other)?;
         }
         Ok(true)

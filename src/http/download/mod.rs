@@ -39,7 +39,8 @@ pub(crate) enum RowSelection {
     All,
     /// Those to send to.
     Clean,
-    /// Those that a person should decide about, or that are to be verified again.
+    /// Those that a person should decide about, or that are to be verified again, with those that
+    /// never got a result.
     Review,
     /// Those not to send to.
     Suppress,
@@ -56,6 +57,11 @@ impl RowSelection {
             Self::Review => "review",
             Self::Suppress => "suppress",
         }
+    }
+
+    /// `true` if rows go out that have no result, since their batch was cancelled before.
+    fn has_unanswered(self) -> bool {
+        matches!(self, Self::All | Self::Review)
     }
 
     fn has(self, verification: Option<&Verification>) -> bool {

@@ -112,3 +112,18 @@ async fn rows_of_a_selection_are_found_behind_many_others() {
     let rows: Vec<&str> = text.lines().skip(1).collect();
     assert!(matches!(rows[..], [row] if row.starts_with("3,bob@acme.test,")), "{rows:?}");
 }
+
+#[tokio::test]
+async fn rows_that_never_got_a_result_are_to_be_reviewed() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = "n,email\n1,jane@acme.test\n2,bob@acme.test\n3,\n4,eve@acme.test\n\n5,x@acme.test\n";
+    let pages = || vec![vec![result(1, "jane@acme.test", Action::Send)]];
+    for (selection, expected) in
+        [(RowSelection::Clean, "1"), (RowSelection::Review, "245"), (RowSelection::Suppress, "")]
+    {
+        let pieces = pieces(folder.path(), list.as_bytes(), selection, pages()).await;
+        let text = String::from_utf8(pieces.concat()).unwrap();
+        let rows: String = text.lines().skip(1).filter_map(|line| line.get(..1)).collect();
+        assert_eq!(rows, expected, "{selection:?}: {text}");
+    }
+}
