@@ -35,6 +35,11 @@ if (form) {
       status.textContent = "One list at a time, please.";
       return;
     }
+    // The browser would show an error of its own in place of the page.
+    if (event.dataTransfer.items?.[0]?.webkitGetAsEntry?.()?.isDirectory) {
+      status.textContent = "That is a folder: open it, and drop the list in it.";
+      return;
+    }
     file.files = event.dataTransfer.files;
     send();
   });
