@@ -151,6 +151,14 @@ await page.goto(`${url}${process.env.TEST_RUNNING}`);
 await again;
 await page.locator("[data-live]").getByText("rows have an answer").waitFor();
 
+// One whose progress broke off loads itself anew: a service that was started again knows nothing of
+// the forms on the page.
+const broken = { contentType: "text/event-stream", body: ": \n\n" };
+await page.route("**/live", (route) => route.fulfill(broken), { times: 1 });
+await page.goto(`${url}${process.env.TEST_RUNNING}`);
+await page.waitForEvent("load");
+await page.locator("[data-live]").getByText("rows have an answer").waitFor();
+
 // What is not there is said in a page of its own.
 await page.goto(`${url}/console/batches/none`);
 await look(page, "trouble");

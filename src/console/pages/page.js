@@ -61,8 +61,21 @@ const comeBack = async (pause) => {
 
 for (const place of document.querySelectorAll("[data-live]")) {
   const events = new EventSource(place.dataset.live);
+  let wasAway = false;
+  // A service that was started anew knows neither this page's session nor the token of its forms.
+  events.addEventListener("open", () => {
+    if (wasAway) location.reload();
+  });
   events.addEventListener("progress", (event) => {
+    // The table may be scrolled, and have the focus: whoever reads it is not thrown out of it.
+    const before = place.querySelector(".wide");
+    const isFocused = before !== null && before === document.activeElement;
+    const left = before?.scrollLeft ?? 0;
     place.innerHTML = event.data;
+    const after = place.querySelector(".wide");
+    if (!after) return;
+    after.scrollLeft = left;
+    if (isFocused) after.focus({ preventScroll: true });
   });
   events.addEventListener("end", () => {
     events.close();
@@ -71,5 +84,6 @@ for (const place of document.querySelectorAll("[data-live]")) {
   // The browser asks again by itself where a stream broke off, and never where it was refused.
   events.addEventListener("error", () => {
     if (events.readyState === EventSource.CLOSED) setTimeout(comeBack, PAUSE, PAUSE);
+    else wasAway = true;
   });
 }
