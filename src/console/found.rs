@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::drafts::ListDraft;
 use super::pages::{PageFrame, count, list_name};
+use super::survey::Survey;
 use crate::campaign::eta::DestinationWork;
 use crate::campaign::preflight::{Share, grouped};
 use crate::http::{ArrivedList, ColumnQuestion};
@@ -55,13 +56,6 @@ impl FoundPage {
     ) -> Self {
         let survey = &draft.survey;
         let findings = &survey.findings;
-        let whole = survey.addresses;
-        let provider = |work: &DestinationWork| ProviderRow {
-            name: printable(&work.name),
-            addresses: grouped(work.open),
-            share: Share { count: work.open, of: whole }.percent(),
-            bar: stacked(&[work.open], whole)[0],
-        };
         let chosen = usize::try_from(findings.column_number).unwrap_or_default();
         Self {
             frame,
@@ -77,9 +71,24 @@ impl FoundPage {
                 .collect(),
             columns: if chosen == 0 { Vec::new() } else { choices(&survey.columns, chosen) },
             notes: findings.notes.iter().map(|note| printable(note)).collect(),
-            providers: work.iter().take(PROVIDERS).map(provider).collect(),
+            providers: providers(work, survey),
         }
     }
+}
+
+/// The providers with the most addresses, and in one row all others.
+fn providers(work: &[DestinationWork], survey: &Survey) -> Vec<ProviderRow> {
+    let whole = survey.addresses;
+    let row = |name: &str, addresses: u64| ProviderRow {
+        name: printable(name),
+        addresses: grouped(addresses),
+        share: Share { count: addresses, of: whole }.percent(),
+        bar: stacked(&[addresses], whole)[0],
+    };
+    let named: u64 = work.iter().take(PROVIDERS).map(|work| work.open).sum();
+    let others = survey.open().saturating_sub(named);
+    let others = (others > 0 && !work.is_empty()).then(|| row("all others", others));
+    work.iter().take(PROVIDERS).map(|work| row(&work.name, work.open)).chain(others).collect()
 }
 
 /// The columns to choose from; `chosen` is the number of one of them, or 0.

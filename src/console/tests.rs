@@ -69,6 +69,24 @@ async fn shares_and_times_of_a_list_are_those_of_its_addresses() {
     assert!(html.contains("<dt>addresses in all</dt><dd>4</dd>"), "{html}");
 }
 
+#[tokio::test]
+async fn those_who_are_asked_add_up_to_the_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let list: String = (0..12).map(|n| format!("jane@d{n}.test\n")).collect();
+    let draft = draft(&store(folder.path()), &list).await;
+    let work: Vec<_> = (0..12)
+        .map(|n| DestinationWork { name: format!("d{n}.test"), open: 1, ..Default::default() })
+        .collect();
+    let page = |work: &[DestinationWork]| {
+        let page = FoundPage::new(PageFrame::default(), "x", &draft, work, String::new());
+        page.render().unwrap()
+    };
+    let html = page(&work);
+    assert!(html.contains("<bdi>d7.test</bdi>") && !html.contains("<bdi>d8.test</bdi>"), "{html}");
+    assert!(html.contains("<bdi>all others</bdi></th><td class=\"n\">4</td>"), "{html}");
+    assert!(!page(&[]).contains("all others"), "nobody is named");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_list_that_nobody_starts_leaves_the_disk_though_nobody_opens_a_page() {
     let folder = tempfile::tempdir().unwrap();
