@@ -31,7 +31,7 @@ pub(super) const PLACES: i32 = 10;
 
 /// Shows where to begin, and the lists that were started.
 pub(super) async fn home(site: &SiteParts, visit: &Visit) -> Answered {
-    site.drafts.forget(site.clock.now());
+    let waiting = site.drafts.waiting(&visit.session.key, site.clock.now());
     let query = visit.parts.uri.query().unwrap_or_default();
     let before = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "before");
     let request = ListBatchesRequest {
@@ -39,7 +39,7 @@ pub(super) async fn home(site: &SiteParts, visit: &Visit) -> Answered {
         page_token: before.map(|(_, token)| token.into_owned()).unwrap_or_default(),
     };
     let listed: ListBatchesResponse = visit.batches("ListBatches", &request).await?;
-    let page = HomePage::new(visit.frame(), &listed, site.uploads.is_some());
+    let page = HomePage::new(visit.frame(), &listed, &waiting, site.uploads.is_some());
     Ok(answer::page(StatusCode::OK, &page))
 }
 

@@ -91,6 +91,25 @@ impl Drafts {
         self.entry(id, session, now, |entry| entry.state.clone())
     }
 
+    /// The lists of this session that wait to be started, with their ids; the oldest first.
+    pub(super) fn waiting(
+        &self,
+        session: &SessionKey,
+        now: SystemTime,
+    ) -> Vec<(String, ListDraft)> {
+        let mut drafts = self.0.lock();
+        drafts.retain(|_, entry| !entry.is_over(now));
+        let of_session = drafts.iter().filter(|(_, entry)| entry.session == *session);
+        let mut waiting: Vec<_> = of_session
+            .filter_map(|(id, entry)| match &entry.state {
+                DraftState::Waiting(draft) => Some((entry.begun, id.clone(), draft.clone())),
+                DraftState::Started(_) => None,
+            })
+            .collect();
+        waiting.sort_by_key(|(begun, ..)| *begun);
+        waiting.into_iter().map(|(_, id, draft)| (id, draft)).collect()
+    }
+
     /// The turns of a list of this session.
     pub(super) fn turns(
         &self,

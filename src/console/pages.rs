@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use askama::Template;
 
+use super::drafts::ListDraft;
 use super::progress::ProgressView;
 use super::words;
 use crate::campaign::State;
@@ -58,6 +59,8 @@ pub(super) struct NextLink {
 pub(super) struct HomePage {
     frame: PageFrame,
     takes_lists: bool,
+    /// The lists that wait to be started: their ids and names.
+    waiting: Vec<(String, String)>,
     batches: Vec<BatchRow>,
     next: String,
 }
@@ -73,9 +76,22 @@ struct BatchRow {
 }
 
 impl HomePage {
-    pub(super) fn new(frame: PageFrame, listed: &ListBatchesResponse, takes_lists: bool) -> Self {
-        let batches = listed.batches.iter().map(BatchRow::from_message).collect();
-        Self { frame, takes_lists, batches, next: listed.next_page_token.clone() }
+    pub(super) fn new(
+        frame: PageFrame,
+        listed: &ListBatchesResponse,
+        waiting: &[(String, ListDraft)],
+        takes_lists: bool,
+    ) -> Self {
+        let named = |(id, draft): &(String, ListDraft)| {
+            (id.clone(), list_name(&draft.list.request().filename))
+        };
+        Self {
+            frame,
+            takes_lists,
+            waiting: waiting.iter().map(named).collect(),
+            batches: listed.batches.iter().map(BatchRow::from_message).collect(),
+            next: listed.next_page_token.clone(),
+        }
     }
 }
 

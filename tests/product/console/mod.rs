@@ -77,6 +77,9 @@ async fn a_list_is_shown_before_anybody_is_asked_about_it() {
         assert!(page.body.contains(shown), "{shown}: {}", page.body);
     }
     assert_eq!(product.sandbox.counts().total().connections, 0);
+    let link = format!(r#"href="{path}"><bdi>people.csv<"#);
+    let home = browser.get("/console/").await;
+    assert!(home.body.contains(&link), "whoever left it finds it again: {}", home.body);
     let answer = browser.post(&format!("{path}/column"), &[("column", "9")]).await;
     assert_eq!(answer.status, 400, "{answer:?}");
     let answer = browser.post(&format!("{path}/column"), &[("column", "2")]).await;
@@ -89,6 +92,7 @@ async fn a_list_is_shown_before_anybody_is_asked_about_it() {
     let answer = browser.post(&format!("{path}/discard"), &[]).await;
     assert_eq!(answer.status, 303, "{answer:?}");
     assert_eq!(browser.get(&path).await.status, 404);
+    assert!(!browser.get("/console/").await.body.contains(&link));
     let kept = std::fs::read_dir(product.store().join("uploads")).unwrap().count();
     assert_eq!(kept, 0, "a discarded list leaves nothing");
     product.stop().await;
