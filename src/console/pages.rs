@@ -104,10 +104,11 @@ impl BatchRow {
             State::Running => {
                 (Tone::Waiting, format!("{} % verified", finished * 100 / rows.max(1)))
             }
-            State::Finished | State::Cancelled => match from_message::preflight(batch) {
+            state @ (State::Finished | State::Cancelled) => match from_message::preflight(batch) {
                 Ok(preflight) => {
                     let decision = preflight.decision();
-                    (Tone::from_decision(decision), decision.label().to_owned())
+                    let stopped = if state == State::Cancelled { " (stopped)" } else { "" };
+                    (Tone::from_decision(decision), format!("{}{stopped}", decision.label()))
                 }
                 Err(_) => (Tone::Open, "over".to_owned()),
             },

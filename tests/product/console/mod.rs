@@ -312,6 +312,7 @@ async fn a_running_list_shows_its_progress_and_can_be_stopped() {
     let report = browser.report(&path).await;
     assert!(report.body.contains("The batch was cancelled"), "{}", report.body);
     assert!(!report.body.contains("Clean list"), "it did not come as a file");
+    assert!(browser.get("/console/").await.body.contains(" (stopped)</span>"));
     assert_eq!(browser.get(&format!("{path}/clean")).await.status, 404);
     product.stop().await;
 }
