@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::drafts::ListDraft;
-use super::pages::{PageFrame, count, list_name};
+use super::pages::{PageFrame, count, list_name, own_words};
 use super::survey::Survey;
 use crate::campaign::eta::DestinationWork;
 use crate::campaign::preflight::{Share, grouped};
@@ -95,7 +95,7 @@ fn providers(work: &[DestinationWork], survey: &Survey) -> Vec<ProviderRow> {
 fn choices(columns: &[String], chosen: usize) -> Vec<ColumnChoice> {
     let column = |(index, name): (usize, &String)| ColumnChoice {
         number: index + 1,
-        name: printable(name),
+        name: own_words(name),
         is_chosen: index + 1 == chosen,
     };
     columns.iter().enumerate().map(column).collect()

@@ -125,7 +125,20 @@ impl BatchRow {
 }
 
 pub(super) fn list_name(name: &str) -> String {
-    if name.is_empty() { "a list without a name".to_owned() } else { printable(name) }
+    if name.is_empty() { "a list without a name".to_owned() } else { own_words(name) }
+}
+
+/// A name that a person gave, as [`printable`], but for the joiners that words of Persian and of
+/// Indian languages are spelled with, and emoji are made of (Unicode section 23.2).
+pub(super) fn own_words(name: &str) -> String {
+    const JOINERS: [char; 2] = ['\u{200c}', '\u{200d}'];
+    name.split_inclusive(JOINERS)
+        .flat_map(|part| {
+            let word = part.trim_end_matches(JOINERS);
+            let joiner = part.get(word.len()..).unwrap_or_default();
+            [printable(word), joiner.to_owned()]
+        })
+        .collect()
 }
 
 pub(super) fn count(rows: i64) -> u64 {
@@ -268,5 +281,19 @@ impl ConsoleReport {
             DownloadLink { part: selection.name(), title, words }
         };
         Self { frame, head, sections, downloads: shown.iter().map(link).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_shown_as_its_language_spells_it_and_hides_nothing_else() {
+        for name in ["خبر\u{200c}نامه\u{200c}ها.csv", "👩\u{200d}👧 list.csv", "\u{200d}", ""]
+        {
+            assert_eq!(own_words(name), name);
+        }
+        assert_eq!(own_words("a\u{200c}\u{202e}gnp.csv"), "a\u{200c}\\u{202e}gnp.csv");
     }
 }
