@@ -25,7 +25,8 @@
 //! | 3 | [`smtp`], [`egress`] | dialogue, replies and their meaning (pure); sockets and proxies |
 //! | 2 | [`dns`], [`spf`] | routes and facts (pure), resolver; SPF evaluation (pure) |
 //! | 1 | [`address`], [`lists`], [`listfile`] | syntax, lists of names, mailing-list files (pure) |
-//! | 0 | [`clock`], [`instruments`], [`readiness`], [`fair`], [`toml_reader`] | clocks, TOML |
+//! | 0 | [`clock`], [`instruments`], [`readiness`], [`fair`] | clocks, counters, fairness |
+//! | 0 | [`pem_faults`], [`toml_reader`] | errors that quote no secret |
 //! | - | [`sandbox`] | a small mail world on loopback, for `cli/` and tests only |
 //!
 //! # One walk
@@ -136,6 +137,7 @@ pub mod metrics;
 #[cfg(feature = "server")]
 pub mod outcomes;
 pub mod pacing;
+pub mod pem_faults;
 pub mod posture;
 pub mod prober;
 #[cfg(feature = "server")]

@@ -13,6 +13,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
 use super::ClusterError;
+use crate::pem_faults;
 
 /// The name in the certificate of every replica.
 const NAME: &str = "mailvet-replica";
@@ -70,7 +71,7 @@ fn server_config(pem: &ReplicaPem) -> Result<ServerConfig, ClusterError> {
             .map_err(|error| wrong(format!("cluster.ca: {error}")))?;
     let chain = certificates("cluster.certificate", &pem.certificate)?;
     let key = PrivateKeyDer::from_pem_slice(&pem.key)
-        .map_err(|error| wrong(format!("cluster.key: {error}")))?;
+        .map_err(|error| wrong(format!("cluster.key: {}", pem_faults::describe(&error))))?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| wrong(error.to_string()))?
@@ -86,7 +87,8 @@ fn certificates(
     pem: &[u8],
 ) -> Result<Vec<CertificateDer<'static>>, ClusterError> {
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let read = read.map_err(|error| ClusterError::Tls(format!("{key}: {error}")))?;
+    let read = read
+        .map_err(|error| ClusterError::Tls(format!("{key}: {}", pem_faults::describe(&error))))?;
     if read.is_empty() {
         return Err(ClusterError::Tls(format!("{key} holds no certificate")));
     }

@@ -6,6 +6,7 @@
 //! one place. Revocation lists are not read: take the authority away, or use short-lived
 //! certificates. Both end the connections that are open.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -24,6 +25,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::config::TlsFiles;
 use super::file_watch::FileWatch;
+use crate::pem_faults;
 
 /// Why TLS cannot be offered.
 #[derive(Debug, thiserror::Error)]
@@ -31,13 +33,21 @@ pub enum TlsError {
     /// A file is missing in the configuration.
     #[error("{0} is not set; TLS needs server.tls.certificate and server.tls.key")]
     Missing(&'static str),
-    /// A file cannot be read, or is not PEM.
+    /// A file cannot be read.
     #[error("{} cannot be read: {source}", path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: pem::Error,
+        source: io::Error,
+    },
+    /// A file is not the PEM that it should be. The fault quotes nothing of it.
+    #[error("{} cannot be used: {fault}", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// Its fault, and the remedy.
+        fault: String,
     },
     /// A file holds no certificate.
     #[error("{} holds no certificate", .0.display())]
@@ -93,7 +103,7 @@ impl Tls {
             return Ok(false);
         }
         let read = read(&self.files);
-        if matches!(read, Err(TlsError::File { source: pem::Error::Io(_), .. })) {
+        if matches!(read, Err(TlsError::File { .. })) {
             // The files are what they were to be; that they could not be read may pass.
             self.watched.look_again();
         }
@@ -127,8 +137,7 @@ fn read(files: &TlsFiles) -> Result<TlsSettings, TlsError> {
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let key = PrivateKeyDer::from_pem_file(key)
-        .map_err(|source| TlsError::File { path: key.to_owned(), source })?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unread(key, error))?;
     let mut config =
         builder.with_single_cert(certificates(certificate)?, key).map_err(TlsError::Identity)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -147,7 +156,7 @@ fn read(files: &TlsFiles) -> Result<TlsSettings, TlsError> {
 ///
 /// If the file cannot be read or holds none.
 pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let failed = |source| TlsError::File { path: path.to_owned(), source };
+    let failed = |error| unread(path, error);
     let certificates = CertificateDer::pem_file_iter(path)
         .map_err(failed)?
         .collect::<Result<Vec<_>, _>>()
@@ -156,6 +165,14 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErro
         return Err(TlsError::Empty(path.to_owned()));
     }
     Ok(certificates)
+}
+
+fn unread(path: &Path, error: pem::Error) -> TlsError {
+    let path = path.to_owned();
+    match error {
+        pem::Error::Io(source) => TlsError::File { path, source },
+        error => TlsError::Pem { path, fault: pem_faults::describe(&error) },
+    }
 }
 
 /// Name in a certificate: its first alternative name that is a DNS name, a URI or a mailbox, else
@@ -236,5 +253,18 @@ mod tests {
         let key = dir.path().join("key.pem");
         std::fs::write(&key, signed.signing_key.serialize_pem()).unwrap();
         assert!(open(Some(&file), Some(&key)).contains("empty.pem"));
+    }
+
+    #[test]
+    fn a_key_that_has_lost_its_line_breaks_stands_in_no_message() {
+        let dir = tempfile::tempdir().unwrap();
+        let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| dir.path().join(name));
+        std::fs::write(&certificate, signed.cert.pem()).unwrap();
+        std::fs::write(&key, signed.signing_key.serialize_pem().replace('\n', "")).unwrap();
+        let (certificate, key) = (Some(certificate), Some(key));
+        let error = Tls::open(&TlsFiles { certificate, key, client_ca: None }).unwrap_err();
+        let octets = error.to_string().len() + format!("{error:?}").len();
+        assert!(error.to_string().contains("key.pem") && octets < 500, "{octets} octets");
     }
 }

@@ -29,7 +29,7 @@ use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, Method, Request};
 use http_body_util::Full;
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout_at;
@@ -41,6 +41,7 @@ pub(crate) use url::{LONGEST_URL, UrlHost};
 use crate::cache::DnsCache;
 use crate::clock::Clock;
 use crate::egress::{Dial, DialOptions, Tcp};
+use crate::pem_faults;
 use crate::smtp::{AllowedNetworks, NoReply, Target};
 use connection::{ExchangeFailure, HttpConnection};
 use idle::HttpOrigin;
@@ -152,8 +153,9 @@ impl HttpClient {
                 let (setting, file) = (trust.ca_setting, file.display());
                 HttpClientError::Authorities(format!("{setting}: {file} cannot be used: {error}"))
             };
-            for certificate in CertificateDer::pem_file_iter(file).map_err(|e| wrong(&e))? {
-                roots.add(certificate.map_err(|e| wrong(&e))?).map_err(|e| wrong(&e))?;
+            let unread = |e: pem::Error| wrong(&pem_faults::describe(&e));
+            for certificate in CertificateDer::pem_file_iter(file).map_err(unread)? {
+                roots.add(certificate.map_err(unread)?).map_err(|e| wrong(&e))?;
             }
         }
         let HttpTrust { networks, networks_setting, .. } = trust;

@@ -10,12 +10,13 @@ use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier as _;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::tlsa::{self, DANE_EE, DANE_TA};
 use crate::address::DomainName;
 use crate::dns::answer::TlsaRecord;
+use crate::pem_faults;
 
 /// The authorities whose certificates exchangers and hosts of policies may have.
 pub(super) fn authorities(
@@ -27,8 +28,9 @@ pub(super) fn authorities(
         let wrong = |error: &dyn std::fmt::Display| {
             format!("posture.ca: {} cannot be used: {error}", file.display())
         };
-        for certificate in CertificateDer::pem_file_iter(file).map_err(|error| wrong(&error))? {
-            let certificate = certificate.map_err(|error| wrong(&error))?;
+        let unread = |error: pem::Error| wrong(&pem_faults::describe(&error));
+        for certificate in CertificateDer::pem_file_iter(file).map_err(unread)? {
+            let certificate = certificate.map_err(unread)?;
             roots.add(certificate).map_err(|error| wrong(&error))?;
         }
     }

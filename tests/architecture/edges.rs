@@ -11,6 +11,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("instruments", &[]),
     ("readiness", &[]),
     ("fair", &[]),
+    ("pem_faults", &[]),
     ("toml_reader", &[]),
     // 1
     ("address", &[]),
@@ -31,16 +32,16 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("campaign", &["verdict"]),
     // 6
     ("prober", &["address", "cache", "clock", "dns", "egress", "instruments", "pacing", "smtp"]),
-    ("cluster", &["clock", "prober", "smtp"]),
-    ("http_client", &["address", "cache", "clock", "egress", "smtp"]),
+    ("cluster", &["clock", "pem_faults", "prober", "smtp"]),
+    ("http_client", &["address", "cache", "clock", "egress", "pem_faults", "smtp"]),
     ("registration", &["address", "cache", "clock", "http_client", "instruments", "smtp"]),
-    ("posture", &["address", "cache", "clock", "dns", "http_client", "prober", "smtp"]),
+    ("posture", &["address", "cache", "clock", "dns", "http_client", "pem_faults", "prober", "smtp"]),
     // 7
     ("verifier", &["address", "cache", "clock", "dns", "instruments", "lists", "posture", "prober", "registration", "smtp", "verdict"]),
     // 8
     ("report", &["address", "campaign", "verdict"]),
     // 9
-    ("batch", &["access", "address", "campaign", "clock", "cluster", "fair", "instruments", "prober", "registration", "smtp", "verdict", "verifier"]),
+    ("batch", &["access", "address", "campaign", "clock", "cluster", "fair", "instruments", "pem_faults", "prober", "registration", "smtp", "verdict", "verifier"]),
     ("callbacks", &["batch", "cache", "campaign", "clock", "http_client", "smtp", "verdict"]),
     ("doctor", &["address", "clock", "dns", "egress", "registration", "smtp", "spf"]),
     ("outcomes", &["address", "batch", "cache", "callbacks", "campaign", "clock", "http_client", "instruments", "listfile", "smtp", "verdict", "verifier"]),
@@ -48,7 +49,7 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("proto", &["campaign", "report", "verdict"]),
     ("http", &["batch", "campaign", "listfile", "proto"]),
     ("console", &["address", "batch", "campaign", "clock", "http", "listfile", "proto", "report", "verdict", "verifier"]),
-    ("grpc", &["access", "address", "batch", "cache", "callbacks", "campaign", "clock", "console", "dns", "fair", "http", "instruments", "lists", "outcomes", "posture", "proto", "readiness", "registration", "smtp", "verdict", "verifier"]),
+    ("grpc", &["access", "address", "batch", "cache", "callbacks", "campaign", "clock", "console", "dns", "fair", "http", "instruments", "lists", "outcomes", "pem_faults", "posture", "proto", "readiness", "registration", "smtp", "verdict", "verifier"]),
     // 11
     ("telemetry", &[]),
     ("metrics", &["batch", "cache", "dns", "grpc", "instruments", "outcomes", "prober", "readiness", "registration", "verdict", "verifier"]),

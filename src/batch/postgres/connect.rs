@@ -10,11 +10,12 @@ use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::CertificateDer;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::error::{PostgresError, described};
 use crate::batch::store::StoreConfig;
+use crate::pem_faults;
 
 /// Longest wait for a connection to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -187,11 +188,10 @@ fn tls(ca: Option<&Path>) -> Result<ClientConfig, PostgresError> {
     if let Some(path) = ca {
         let wrong =
             |reason: String| PostgresError::File { key: "store.ca", path: path.to_owned(), reason };
-        let found =
-            CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))?;
+        let unread = |error: pem::Error| wrong(pem_faults::describe(&error));
         let mut count = 0;
-        for certificate in found {
-            let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+        for certificate in CertificateDer::pem_file_iter(path).map_err(unread)? {
+            let certificate = certificate.map_err(unread)?;
             roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
             count += 1;
         }
