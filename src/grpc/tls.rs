@@ -19,7 +19,7 @@ use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{InconsistentKeys, RootCertStore, ServerConfig};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
@@ -52,7 +52,20 @@ pub enum TlsError {
     /// A file holds no certificate.
     #[error("{} holds no certificate", .0.display())]
     Empty(PathBuf),
-    /// The certificate and its key do not fit, or are not valid.
+    /// The key is that of another certificate.
+    #[error(
+        "the key of {} is not that of the first certificate of {}: give the key that it was made \
+         with, and put the server's own certificate before those that lead to its authority",
+        key.display(),
+        certificate.display()
+    )]
+    OtherKey {
+        /// The file of the certificate.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+    },
+    /// The certificate or its key is not valid.
     #[error("the certificate and key of server.tls cannot be used: {0}")]
     Identity(rustls::Error),
     /// A client authority is not valid.
@@ -137,9 +150,14 @@ fn read(files: &TlsFiles) -> Result<TlsSettings, TlsError> {
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unread(key, error))?;
-    let mut config =
-        builder.with_single_cert(certificates(certificate)?, key).map_err(TlsError::Identity)?;
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| unread(key, error))?;
+    let identified = builder.with_single_cert(certificates(certificate)?, secret);
+    let mut config = identified.map_err(|error| match error {
+        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+            TlsError::OtherKey { certificate: certificate.to_owned(), key: key.to_owned() }
+        }
+        error => TlsError::Identity(error),
+    })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     if clients.is_some() {
         // A resumed session brings the certificate that its first handshake saw, also when that has
@@ -253,6 +271,21 @@ mod tests {
         let key = dir.path().join("key.pem");
         std::fs::write(&key, signed.signing_key.serialize_pem()).unwrap();
         assert!(open(Some(&file), Some(&key)).contains("empty.pem"));
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_told_with_both_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, other] =
+            [(); 2].map(|()| rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap());
+        let [chain, key] = ["chain.pem", "key.pem"].map(|name| dir.path().join(name));
+        std::fs::write(&chain, other.cert.pem() + &one.cert.pem()).unwrap();
+        std::fs::write(&key, one.signing_key.serialize_pem()).unwrap();
+        let (certificate, key) = (Some(chain), Some(key));
+        let error = Tls::open(&TlsFiles { certificate, key, client_ca: None }).unwrap_err();
+        assert!(matches!(error, TlsError::OtherKey { .. }), "{error}");
+        let told = error.to_string();
+        assert!(told.contains("key.pem") && told.contains("chain.pem"), "{told}");
     }
 
     #[test]
