@@ -126,18 +126,26 @@ pub(super) fn depth(field: &'static str, depth: i32) -> Result<Depth, BadField> 
     }
 }
 
-/// A duration that is not negative.
+/// The longest `google.protobuf.Duration`: JSON can write no longer one.
+pub(super) const LONGEST_DURATION: Duration = Duration::from_secs(315_576_000_000);
+
+/// A duration that is not negative, and not longer than there are.
 pub(super) fn duration(
     field: &'static str,
     duration: Option<&prost_types::Duration>,
 ) -> Result<Option<Duration>, BadField> {
-    duration
-        .map(|duration| {
-            Duration::try_from(*duration).map_err(|_| {
-                BadField::new(field, "is negative; give zero or more, or leave it out")
-            })
-        })
-        .transpose()
+    let Some(duration) = duration else { return Ok(None) };
+    let duration = Duration::try_from(*duration)
+        .map_err(|_| BadField::new(field, "is negative; give zero or more, or leave it out"))?;
+    if duration > LONGEST_DURATION {
+        let message = format!(
+            "is {} seconds long; give at most {}, as many as there are in 10,000 years",
+            duration.as_secs(),
+            LONGEST_DURATION.as_secs()
+        );
+        return Err(BadField::new(field, message));
+    }
+    Ok(Some(duration))
 }
 
 #[cfg(test)]
@@ -191,10 +199,15 @@ mod tests {
         let bad = proto::VerifyOptions { depth: 9, ..Default::default() };
         let error = options(Some(&bad), time(false)).unwrap_err();
         assert_eq!(error.field, "options.depth");
-        let age = prost_types::Duration { seconds: -1, nanos: 0 };
-        let bad = proto::VerifyOptions { max_age: Some(age), ..Default::default() };
-        let error = options(Some(&bad), time(false)).unwrap_err();
-        assert_eq!(error.field, "options.max_age");
+        for (seconds, nanos) in [(-1, 0), (315_576_000_000, 1), (i64::MAX, 0)] {
+            let age = prost_types::Duration { seconds, nanos };
+            let bad = proto::VerifyOptions { max_age: Some(age), ..Default::default() };
+            let error = options(Some(&bad), time(false)).unwrap_err();
+            assert_eq!(error.field, "options.max_age", "{seconds}");
+        }
+        let age = prost_types::Duration { seconds: 315_576_000_000, nanos: 0 };
+        let good = proto::VerifyOptions { max_age: Some(age), ..Default::default() };
+        assert_eq!(options(Some(&good), time(false)).unwrap().max_age, Some(LONGEST_DURATION));
         for seconds in [-1, 1_735_689_600_000] {
             let consent = prost_types::Timestamp { seconds, nanos: 0 };
             let bad = proto::VerifyOptions { consent_time: Some(consent), ..Default::default() };

@@ -17,6 +17,7 @@ use crate::campaign::{
     Batch, BatchOptions, DestinationTally, GroupTally, Preflight, Progress, SendPolicy, State,
 };
 use crate::grpc::convert::count;
+use crate::grpc::request::LONGEST_DURATION;
 use crate::grpc::{accuracy, convert, enums};
 use crate::proto::{self, StreamBatchResultsResponse};
 use crate::verdict::Reason;
@@ -65,8 +66,10 @@ fn options(options: &BatchOptions) -> proto::BatchOptions {
     }
 }
 
+/// A duration of a batch. Of one from before longer ones were refused as much as JSON can write:
+/// else nobody could list the batches of its owner.
 fn duration(duration: Duration) -> Option<prost_types::Duration> {
-    duration.try_into().ok()
+    duration.min(LONGEST_DURATION).try_into().ok()
 }
 
 fn state(state: State) -> proto::BatchState {
@@ -316,6 +319,18 @@ mod tests {
         };
         let rows = (0..rows).map(row).collect();
         ResultsPage { rows, next: Cursor("next".to_owned()), at_end: false }
+    }
+
+    #[test]
+    fn a_batch_from_before_with_a_longer_time_than_json_can_write_is_told_with_the_longest() {
+        let kept = BatchOptions {
+            deadline: Some(Duration::from_secs(u64::MAX)),
+            retry_window: Duration::from_secs(1 << 62),
+            ..BatchOptions::default()
+        };
+        let told = options(&kept);
+        let longest = Some(prost_types::Duration { seconds: 315_576_000_000, nanos: 0 });
+        assert_eq!((told.timeout, told.retry_window), (longest, longest));
     }
 
     #[test]
