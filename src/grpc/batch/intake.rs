@@ -108,8 +108,7 @@ impl BatchHandler {
         let batch = self.own(&caller.name, &request.batch_id).await?;
         let there = batch.progress.rows;
         if rows != there {
-            let message = format!("says {rows}, and the batch holds {there}; append the others");
-            return Err(bad("rows", &message));
+            return Err(bad("rows", &request::other_count(rows, there)));
         }
         // One that was sealed before is answered again; one that was cancelled before is not.
         let batches = self.batches.clone();

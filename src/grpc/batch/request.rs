@@ -132,6 +132,16 @@ pub(super) fn row_number(field: &'static str, number: i64) -> Result<u64, BadFie
         .map_err(|_| BadField::new(field, format!("is {number}; give zero or more")))
 }
 
+/// The fault of a seal that says `says` rows where the batch holds `there`.
+pub(super) fn other_count(says: u64, there: u64) -> String {
+    let remedy = if says > there {
+        "append the others"
+    } else {
+        "say as many if they are all of your list, or delete the batch and make another one"
+    };
+    format!("says {says}, and the batch holds {there}; {remedy}")
+}
+
 /// The number of results an answer may hold.
 pub(in crate::grpc) fn page_size(size: i32, default: i32) -> Result<usize, BadField> {
     let size = if size == 0 { default } else { size };
@@ -275,6 +285,13 @@ mod tests {
         assert_eq!(batch_id("../x").unwrap_err().field, "batch_id");
         assert_eq!(page_size(1001, 50).unwrap_err().field, "page_size");
         assert_eq!(page_token("x").unwrap_err().field, "page_token");
+    }
+
+    #[test]
+    fn more_rows_may_follow_only_where_the_batch_holds_fewer_than_were_sent() {
+        assert!(other_count(7, 6).ends_with("append the others"));
+        let too_many = other_count(5, 6);
+        assert!(too_many.contains("delete") && !too_many.contains("append"), "{too_many}");
     }
 
     #[test]
