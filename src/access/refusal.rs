@@ -59,7 +59,11 @@ impl fmt::Display for Refusal {
                 write!(f, "you may verify {limit} addresses a day; ask for fewer at a time")
             }
             Limit::AddressesPerDay(limit) => {
-                write!(f, "you may verify {limit} addresses a day, and they are used up")
+                write!(
+                    f,
+                    "you may verify {limit} addresses a day, and fewer are left than you ask \
+                     about; ask about fewer, or later"
+                )
             }
             Limit::Uncounted => f.write_str(
                 "your addresses a day cannot be counted now: the database is away; try again soon",

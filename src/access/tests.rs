@@ -95,6 +95,7 @@ fn calls_a_minute_and_addresses_a_day_are_counted_apart_and_come_back() {
     let refusal = access.count_addresses(&caller, 3, at(10)).unwrap_err();
     assert_eq!(refusal.limit, Limit::AddressesPerDay(10));
     assert!(refusal.retry_after.unwrap() > Duration::from_secs(23 * 3600));
+    assert!(refusal.to_string().contains("ask about fewer"), "two are left: {refusal}");
     assert_eq!(access.count_addresses(&caller, 2, at(10)), Ok(()), "what is left may be used");
     assert_eq!(access.count_addresses(&caller, 11, at(200_000)).unwrap_err().retry_after, None);
 }
