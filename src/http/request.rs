@@ -116,6 +116,12 @@ where
 /// The fault, in words that name the field.
 fn fault(of: &MessageDescriptor, path: &str, error: &serde_json::Error) -> BadRequest {
     let text = error.to_string();
+    if error.is_syntax() && ["surrogate", "hex escape"].iter().any(|words| text.contains(words)) {
+        // A program that cuts a text by UTF-16 units leaves half of a character, and writes it as
+        // an escape: JSON by its grammar, but no text (RFC 8259 section 8.2).
+        let remedy = "half of a character, such as \\ud83d alone; send whole characters";
+        return BadRequest::new(path, format!("holds {remedy} ({text})"));
+    }
     if error.is_syntax() || error.is_eof() {
         return BadRequest::new("", format!("the body is not JSON: {text}"));
     }
@@ -231,6 +237,18 @@ mod tests {
         assert_eq!(field(r#"{"address":3}"#), "address");
         let append = |body| encoded(Method::POST, "/v1/batches/x:append", body).unwrap_err().field;
         assert_eq!(append(r#"{"rows":[{"address":"a"},{"addres":"b"}]}"#), "rows[1].addres");
+    }
+
+    #[test]
+    fn half_of_a_character_is_told_with_the_row_that_holds_it() {
+        let append = |body| encoded(Method::POST, "/v1/batches/x:append", body);
+        for half in ["\\ud83d", "\\ude00", "\\ud83d\\ud83d", "\\ud83dx"] {
+            let body = format!(r#"{{"rows":[{{"address":"a"}},{{"address":"{half}"}}]}}"#);
+            let bad = append(&body).unwrap_err();
+            assert_eq!(bad.field, "rows[1].address", "{half}");
+            assert!(bad.message.contains("half of a character"), "{half}: {}", bad.message);
+        }
+        assert!(append(r#"{"rows":[{"address":"\ud83d\ude00"}]}"#).is_ok());
     }
 
     #[test]
