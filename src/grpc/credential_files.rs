@@ -4,13 +4,14 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::config::Config;
 use super::keys::KeyFile;
 use super::serve_error::ServeError;
 use super::tls::Tls;
 use crate::access::{Access, Keys};
+use crate::clock::Clock;
 
 /// The shortest time between two looks at the files.
 pub(super) const SHORTEST_POLL: Duration = Duration::from_secs(1);
@@ -49,8 +50,10 @@ impl CredentialFiles {
         Ok(Self { access: Arc::new(access), key_file, tls: tls.map(Arc::new) })
     }
 
-    /// Applies changed files. One that cannot be used is logged, and the state before it stays.
-    fn reload(&self) {
+    /// Applies changed files. One that cannot be used is logged, and the state before it stays. A
+    /// certificate whose time is over is logged too: clients refuse it, and the service would not
+    /// know why they stay away.
+    fn reload(&self, now: SystemTime) {
         match self.key_file.as_ref().map_or(Ok(None), KeyFile::read_if_changed) {
             Ok(None) => {}
             Ok(Some(keys)) => {
@@ -64,17 +67,20 @@ impl CredentialFiles {
             Ok(true) => tracing::info!("the certificates were read again"),
             Err(error) => tracing::error!(%error, "the certificates stay as they were"),
         }
+        if let Some(fault) = self.tls.as_ref().and_then(|tls| tls.untold_lapse(now)) {
+            tracing::error!(fault, "clients refuse the certificate of server.tls.certificate");
+        }
     }
 
     /// Checks the files for changes every `poll`, for ever.
-    pub(super) async fn watch(self, poll: Duration) -> Infallible {
+    pub(super) async fn watch(self, poll: Duration, clock: Clock) -> Infallible {
         let files = Arc::new(self);
         let mut ticks = tokio::time::interval(poll.max(SHORTEST_POLL));
         loop {
             ticks.tick().await;
-            let files = Arc::clone(&files);
+            let (files, now) = (Arc::clone(&files), clock.now());
             // Reading files blocks.
-            if let Err(error) = tokio::task::spawn_blocking(move || files.reload()).await {
+            if let Err(error) = tokio::task::spawn_blocking(move || files.reload(now)).await {
                 tracing::error!(%error, "the credential files could not be checked for changes");
             }
         }

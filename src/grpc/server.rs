@@ -176,7 +176,7 @@ pub async fn serve(
             served.map(|()| Drained::Finished)
         }
         () = deadline => Ok(Drained::TimedOut),
-        never = files.watch(poll) => match never {},
+        never = files.watch(poll, clock) => match never {},
         never = reporting.follow() => match never {},
         never = shared_limits::exchange(shared.as_deref(), &access) => match never {},
     };

@@ -7,10 +7,12 @@
 //! certificates. Both end the connections that are open.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_rustls::rustls;
 
@@ -84,6 +86,8 @@ pub(super) struct Tls {
     files: TlsFiles,
     watched: FileWatch,
     current: watch::Sender<TlsSettings>,
+    /// The fault of the certificate's dates that was told last.
+    told_lapse: Mutex<Option<&'static str>>,
 }
 
 /// The settings that the files give.
@@ -93,6 +97,8 @@ pub(super) struct TlsSettings {
     pub(super) server: Arc<ServerConfig>,
     /// Verifies client certificates; `None`: they are not asked for.
     pub(super) clients: Option<Arc<dyn ClientCertVerifier>>,
+    /// The time in which the server's own certificate is valid; `None` if it cannot be read.
+    validity: Option<Range<SystemTime>>,
 }
 
 impl Tls {
@@ -101,7 +107,7 @@ impl Tls {
         let paths = [&files.certificate, &files.key, &files.client_ca];
         let watched = FileWatch::new(paths.into_iter().flatten().cloned().collect());
         let current = watch::Sender::new(read(files)?);
-        Ok(Self { files: files.clone(), watched, current })
+        Ok(Self { files: files.clone(), watched, current, told_lapse: Mutex::default() })
     }
 
     /// The settings of a new connection, and those that come after them.
@@ -121,7 +127,20 @@ impl Tls {
             self.watched.look_again();
         }
         self.current.send_replace(read?);
+        *self.told_lapse.lock() = None;
         Ok(true)
+    }
+
+    /// The fault that the dates of the server's own certificate have at `now`, and for which
+    /// clients refuse it; `None` if there is none, or if it was told before.
+    pub(super) fn untold_lapse(&self, now: SystemTime) -> Option<&'static str> {
+        let lapse = match &self.current.borrow().validity {
+            Some(validity) if now < validity.start => Some("it is not valid yet"),
+            Some(validity) if now >= validity.end => Some("it has expired: renew it"),
+            _ => None,
+        };
+        let told = std::mem::replace(&mut *self.told_lapse.lock(), lapse);
+        lapse.filter(|_| told != lapse)
     }
 }
 
@@ -151,7 +170,9 @@ fn read(files: &TlsFiles) -> Result<TlsSettings, TlsError> {
         }
     };
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| unread(key, error))?;
-    let identified = builder.with_single_cert(certificates(certificate)?, secret);
+    let chain = certificates(certificate)?;
+    let validity = chain.first().and_then(validity);
+    let identified = builder.with_single_cert(chain, secret);
     let mut config = identified.map_err(|error| match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             TlsError::OtherKey { certificate: certificate.to_owned(), key: key.to_owned() }
@@ -165,7 +186,7 @@ fn read(files: &TlsFiles) -> Result<TlsSettings, TlsError> {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
     }
-    Ok(TlsSettings { server: Arc::new(config), clients })
+    Ok(TlsSettings { server: Arc::new(config), clients, validity })
 }
 
 /// The certificates of a PEM file, at least one. Blocks on the file system.
@@ -221,6 +242,14 @@ pub(super) fn expiry(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(last.checked_add(1)?))
 }
 
+/// The time in which a certificate is valid; `None` if it cannot be read.
+fn validity(certificate: &CertificateDer<'_>) -> Option<Range<SystemTime>> {
+    let end = expiry(certificate)?;
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let first = u64::try_from(certificate.validity().not_before.timestamp()).unwrap_or_default();
+    Some(SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(first))?..end)
+}
+
 #[cfg(test)]
 mod tests {
     use rcgen::{CertificateParams, DnType, KeyPair, SanType};
@@ -271,6 +300,27 @@ mod tests {
         let key = dir.path().join("key.pem");
         std::fs::write(&key, signed.signing_key.serialize_pem()).unwrap();
         assert!(open(Some(&file), Some(&key)).contains("empty.pem"));
+    }
+
+    #[test]
+    fn a_certificate_whose_time_has_not_come_or_is_over_is_told_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.not_before = at(1_000_000).into();
+        params.not_after = at(2_000_000).into();
+        let own = KeyPair::generate().unwrap();
+        let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| dir.path().join(name));
+        std::fs::write(&certificate, params.self_signed(&own).unwrap().pem()).unwrap();
+        std::fs::write(&key, own.serialize_pem()).unwrap();
+        let (certificate, key) = (Some(certificate), Some(key));
+        let tls = Tls::open(&TlsFiles { certificate, key, client_ca: None }).unwrap();
+        assert!(tls.untold_lapse(at(999_999)).unwrap().contains("not valid yet"));
+        assert_eq!(tls.untold_lapse(at(999_999)), None, "it was told");
+        assert_eq!(tls.untold_lapse(at(1_000_000)), None);
+        assert_eq!(tls.untold_lapse(at(2_000_000)), None, "its last second");
+        assert!(tls.untold_lapse(at(2_000_001)).unwrap().contains("expired"));
+        assert_eq!(tls.untold_lapse(at(2_000_002)), None, "it was told");
     }
 
     #[test]
