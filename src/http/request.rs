@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn half_of_a_character_is_told_with_the_row_that_holds_it() {
-        let append = |body| encoded(Method::POST, "/v1/batches/x:append", body);
+        let append = |body: &str| encoded(Method::POST, "/v1/batches/x:append", body);
         for half in ["\\ud83d", "\\ude00", "\\ud83d\\ud83d", "\\ud83dx"] {
             let body = format!(r#"{{"rows":[{{"address":"a"}},{{"address":"{half}"}}]}}"#);
             let bad = append(&body).unwrap_err();
