@@ -5,6 +5,7 @@
 //! `smtp.helo_name`. `MAILVET_CONFIG` names the file. Unknown keys are errors everywhere.
 //! `MAILVET_API_KEY` is what a client shows, and no configuration.
 
+mod empty_setting;
 mod longest_time;
 mod page;
 
@@ -19,6 +20,7 @@ use crate::{
     posture, prober, registration, smtp, telemetry, verdict, verifier,
 };
 
+use empty_setting::first_empty;
 use longest_time::too_long;
 pub use page::commented;
 
@@ -111,6 +113,12 @@ pub enum ConfigError {
         /// The key.
         key: String,
     },
+    /// A text is given that is empty.
+    #[error("{key} is empty: give it a value, or leave it out and unset its variable")]
+    Empty {
+        /// The key.
+        key: String,
+    },
     /// The parts do not fit together.
     #[error("the configuration is not valid: {0}")]
     Merged(TomlError),
@@ -185,6 +193,10 @@ pub fn load(
     merge(&mut merged, flags);
     if let Some(key) = too_long(&merged) {
         return Err(ConfigError::TooLong { key });
+    }
+    let defaults = Table::try_from(Config::default()).unwrap_or_default();
+    if let Some(key) = first_empty(&merged, &defaults) {
+        return Err(ConfigError::Empty { key });
     }
     Config::deserialize(merged).map_err(|error| ConfigError::Merged(error.into()))
 }
