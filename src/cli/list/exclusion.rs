@@ -75,7 +75,9 @@ impl ExclusionFile<'_> {
             ExclusionRules::Addresses => None,
             ExclusionRules::All => Some(self.survey(&options)?),
         };
-        let Some(mut reader) = self.open(&options)? else { return Ok(ExclusionSummary::default()) };
+        let Some(mut reader) = self.open(&options, rules)? else {
+            return Ok(ExclusionSummary::default());
+        };
         let mut reading = ListReading {
             roles,
             matcher,
@@ -102,7 +104,8 @@ impl ExclusionFile<'_> {
             ..ReaderOptions::default()
         };
         let mut summary = ExclusionSummary::default();
-        let Some(mut reader) = self.open(&options)? else { return Ok(summary) };
+        let rules = ExclusionRules::OneColumn;
+        let Some(mut reader) = self.open(&options, rules)? else { return Ok(summary) };
         let mut row = Row::default();
         while reader.read(&mut row)? {
             summary.addresses +=
@@ -114,7 +117,9 @@ impl ExclusionFile<'_> {
     /// Finds out which columns hold domains, and which hashes.
     fn survey(self, options: &ReaderOptions) -> anyhow::Result<ColumnRoles> {
         let mut survey = ColumnSurvey::default();
-        let Some(mut reader) = self.open(options)? else { return Ok(ColumnRoles::default()) };
+        let Some(mut reader) = self.open(options, ExclusionRules::All)? else {
+            return Ok(ColumnRoles::default());
+        };
         survey.note_header(reader.layout());
         let mut row = Row::default();
         while reader.read(&mut row)? {
@@ -127,13 +132,15 @@ impl ExclusionFile<'_> {
     fn open(
         self,
         options: &ReaderOptions,
+        rules: ExclusionRules,
     ) -> anyhow::Result<Option<Reader<io::BufReader<fs::File>>>> {
         let file = fs::File::open(self.path)?;
         let is_short = file.metadata()?.len() < SNIFF as u64;
         match Reader::open(io::BufReader::new(file), options) {
-            // One row of a domain or a hash has no `@` by which it is told from a header.
+            // One row of a domain or a hash has no `@` by which it is told from a header. To an older
+            // version nobody was on such a list.
             Err(ListFileError::HeaderOnly { columns })
-                if !options.is_known && survey::is_row(&columns) =>
+                if rules == ExclusionRules::All && survey::is_row(&columns) =>
             {
                 let options = ReaderOptions { header: Some(false), ..options.clone() };
                 let file = fs::File::open(self.path)?;

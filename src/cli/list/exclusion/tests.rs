@@ -139,6 +139,17 @@ fn by_the_rules_of_an_older_version_domains_and_hashes_exclude_nobody() {
 }
 
 #[test]
+fn a_single_domain_is_an_empty_list_to_an_older_version() {
+    for rules in [ExclusionRules::OneColumn, ExclusionRules::Addresses] {
+        for list in ["acme.com\n", "973859b40902a6a0306578b6faa1916d\n"] {
+            let (summary, matcher) = read(list, rules).unwrap();
+            assert_eq!(summary, ExclusionSummary::default(), "{list}");
+            assert!(matcher.is_empty(), "{list}");
+        }
+    }
+}
+
+#[test]
 fn of_a_cell_that_can_be_read_in_two_ways_each_address_is_excluded() {
     let three = ["jane@acme.test", "bob@acme.test", "carl@acme.test"];
     for list in [
