@@ -47,11 +47,14 @@ pub(super) fn header_cells(layout: &Layout) -> Vec<ListCell> {
         .collect()
 }
 
-/// `true` if a cell of `names` is a domain or a hash, and no name of a column.
+/// `true` if `names` are a row with something to exclude, and no names of columns. An export without
+/// rows has names such as `user.mail` and `created.at` too.
 pub(super) fn is_row(names: &[String]) -> bool {
-    names
-        .iter()
-        .any(|name| AddressHash::parse(name).is_some() || !ExcludedDomain::all_in(name).is_empty())
+    let contents: Vec<CellContent> = names.iter().map(|name| content(name)).collect();
+    let is_certain = |it: &CellContent| matches!(it, CellContent::Hash | CellContent::MarkedDomain);
+    let bare = contents.iter().filter(|it| matches!(it, CellContent::BareDomain { .. })).count();
+    let is_known = contents.contains(&CellContent::BareDomain { is_known: true });
+    contents.iter().any(is_certain) || bare == 1 && is_known
 }
 
 /// The columns that hold what is to be excluded beside addresses.

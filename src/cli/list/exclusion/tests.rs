@@ -71,6 +71,13 @@ fn rows_that_are_not_clear_are_counted_and_told() {
 }
 
 #[test]
+fn a_header_of_names_with_dots_and_no_rows_is_an_empty_list() {
+    for list in ["user.mail,user.phone\n", "user.email,created.at,first.name\n", "nr.,seit\n"] {
+        assert_eq!(left(list, &[]).0, "0 addresses to exclude", "{list}");
+    }
+}
+
+#[test]
 fn a_list_of_domains_excludes_everybody_at_them_in_its_first_row_too() {
     let asked = ["jane@acme.com", "bob@acme.de", "eve@mail.acme.de", "carl@email.la"];
     for list in [
