@@ -20,7 +20,8 @@ pub(in crate::cli::list) struct ExclusionSummary {
     pub(super) hashes: u64,
     /// The columns that hold them, with their names.
     pub(super) columns: BTreeMap<usize, String>,
-    /// Columns with a name for domains that exclude nobody, since they stand beside addresses.
+    /// Columns with a name for domains that exclude nobody, since they stand beside addresses or
+    /// hashes of them.
     pub(super) beside: Vec<String>,
     /// Some of the domains of everybody that are excluded.
     open: BTreeSet<String>,
@@ -94,8 +95,8 @@ impl fmt::Display for ExclusionSummary {
         for column in &self.beside {
             write!(
                 f,
-                "; {column} stands beside addresses, and its domains exclude nobody: write \
-                 @example.com to exclude one"
+                "; {column} stands beside addresses or hashes of them, and its domains exclude \
+                 nobody: write @example.com to exclude one"
             )?;
         }
         let Some((row, line)) = self.first_without else { return Ok(()) };

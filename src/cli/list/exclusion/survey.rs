@@ -85,7 +85,7 @@ struct CellCounts {
     domains: u64,
     /// Cells of domains under a suffix that is known, bare or not: `jane.doe` is under none.
     known_domains: u64,
-    /// Cells of bare domains in whose rows an address stands too.
+    /// Cells of bare domains in whose rows an address, or the hash of one, stands too.
     beside_address: u64,
     hashes: u64,
 }
@@ -122,7 +122,11 @@ impl ColumnSurvey {
     pub(super) fn note_row(&mut self, layout: &Layout, row: &Row) {
         let cells = cells(layout, row);
         let contents: Vec<CellContent> = cells.iter().map(|cell| content(&cell.text)).collect();
-        let has_address = contents.contains(&CellContent::Address);
+        let has_address = cells.iter().zip(&contents).any(|(cell, found)| match found {
+            CellContent::Address => true,
+            CellContent::Hash => !is_record_id(column_name(layout, &cell.column)),
+            _ => false,
+        });
         for (cell, found) in cells.iter().zip(contents) {
             if is_heading(layout, row, &cell.text) {
                 if is_domain_name(&cell.text) {
@@ -268,6 +272,21 @@ fn is_domain_name(name: &str) -> bool {
     }
 }
 
+/// The name of a column; of an object the last of its keys.
+fn column_name<'n>(layout: &'n Layout, (number, keys): &'n ColumnKey) -> &'n str {
+    match layout.format {
+        Format::JsonLines => keys.rsplit('.').next().unwrap_or_default(),
+        _ => layout.columns.get(*number).map_or("", String::as_str),
+    }
+}
+
+/// `true` for the name of a column that numbers records, `id`, `sys_id` or `UUID`: some systems
+/// write numbers of as many hexadecimal digits as a hash has.
+fn is_record_id(name: &str) -> bool {
+    let folded = folded(name);
+    folded.ends_with("id") && !folded.contains("mail") && !is_hash_name(name)
+}
+
 /// `true` for the name of a column of hashes: `md5`, `email_sha256`, `Hashed Email`.
 fn is_hash_name(name: &str) -> bool {
     let is_word = !name.contains(['.', '@']);
@@ -339,6 +358,17 @@ mod tests {
         assert_eq!(roles(list), "[] [] [1]");
         let list = "email,domain\njane@acme.com,\n,acme.de\n";
         assert_eq!(roles(list), "[1] [] []", "each row has the one or the other");
+    }
+
+    #[test]
+    fn a_domain_beside_the_hash_of_an_address_is_that_of_somebody_and_not_beside_a_number() {
+        let hash = "0123456789abcdef".repeat(2);
+        let rows = format!("{hash},acme.com\n{hash},acme.de\n");
+        assert_eq!(roles(&format!("email_md5,domain\n{rows}")), "[] [0] [1]");
+        assert_eq!(roles(&format!("email_md5,site\n{rows}")), "[] [0] []");
+        assert_eq!(roles(&format!("sys_id,domain\n{rows}")), "[1] [0] []");
+        let object = format!("{{\"email_id\":\"{hash}\",\"domain\":\"acme.com\"}}\n");
+        assert_eq!(roles(&object), "[] [0] [0]");
     }
 
     #[test]

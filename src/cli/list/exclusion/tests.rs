@@ -99,8 +99,14 @@ fn a_domain_beside_an_address_is_that_of_somebody_and_is_named() {
     assert_eq!(
         said,
         "2 addresses to exclude, in column 1 \"email\"; column 2 \"domain\" stands beside \
-         addresses, and its domains exclude nobody: write @example.com to exclude one"
+         addresses or hashes of them, and its domains exclude nobody: write @example.com to \
+         exclude one"
     );
+    assert_eq!(asked, ["eve@acme.com"]);
+    // Of whom a suppression file of an agency tells nothing but a hash.
+    let list = "md5,domain\n973859b40902a6a0306578b6faa1916d,acme.com\n";
+    let (said, asked) = left(list, &["jane@acme.test", "eve@acme.com"]);
+    assert!(said.starts_with("1 hash to exclude, in column 1 \"md5\"; column 2 "), "{said}");
     assert_eq!(asked, ["eve@acme.com"]);
 }
 
