@@ -87,9 +87,9 @@ impl ExcludedDomain {
             }
         }
         // Beside an address only a mark says that a domain is meant.
-        let is_clear = found.first().is_some_and(|it| it.form == DomainForm::Marked)
-            && others.iter().all(|word| Address::parse(word).is_ok());
-        if !others.is_empty() && !is_clear {
+        let is_marked = found.first().is_some_and(|it| it.form == DomainForm::Marked);
+        let is_clear = is_marked && others.iter().all(|word| Address::parse(word).is_ok());
+        if !others.is_empty() && !is_clear || is_marked && is_torn(cell) {
             found.clear();
         }
         found
@@ -111,6 +111,22 @@ impl ExcludedDomain {
 /// `true` for a sign that stands between addresses, or between domains.
 pub(super) fn divides(c: char) -> bool {
     c.is_whitespace() || ",;:|<>()[]\"".contains(c)
+}
+
+/// `true` if an `@` that begins a word is the one of an address: behind a quoted local part, as in
+/// `"jane@home.test"@acme.test`, or in the route of `<@relay.test:jane@acme.test>`.
+fn is_torn(cell: &str) -> bool {
+    cell.match_indices('@').any(|(at, _)| {
+        let mut before = cell[..at].chars().rev();
+        let (touching, beyond) = (before.next(), before.next());
+        let is_behind = touching.is_some_and(|c| "\">)]".contains(c))
+            && beyond.is_some_and(|c| !c.is_whitespace() && !",;:|<([".contains(c));
+        let rest = &cell[at + 1..];
+        let behind_name = rest.find(divides).map_or("", |end| &rest[end..]);
+        let next = behind_name.strip_prefix(':').and_then(|it| it.split(divides).next());
+        let has_mailbox = next.is_some_and(|it| !it.starts_with("*@") && it.find('@') > Some(0));
+        is_behind || touching.is_none_or(divides) && has_mailbox
+    })
 }
 
 /// The domains of all suppression lists: each costs the eight octets of its hash.
@@ -191,7 +207,16 @@ mod tests {
         for cell in ["@b\u{fc}cher.test", "@xn--bcher-kva.test"] {
             assert_eq!(named(cell), [("xn--bcher-kva.test".to_owned(), Marked)], "{cell}");
         }
-        assert_eq!(named("@a.test; @b.test").len(), 2);
+        for cell in [
+            "@a.test; @b.test",
+            "\"@a.test\",\"@b.test\"",
+            "[\"@a.test\", \"@b.test\"]",
+            "<@a.test> <@b.test>",
+            "@a.test:*@b.test",
+            "jane@a.test:bob@a.test,@a.test,@b.test",
+        ] {
+            assert_eq!(named(cell).len(), 2, "{cell}");
+        }
         assert_eq!(named("jane@a.test, @b.test"), [("b.test".to_owned(), Marked)]);
     }
 
@@ -212,6 +237,12 @@ mod tests {
             "12.50",
             "@[192.0.2.1]",
             "follow @acme.test now",
+            // Addresses whose local part is quoted, or that have a route.
+            "\"jane@home.test\"@acme.test",
+            "<jane@home.test>@acme.test",
+            "\"\"@acme.test",
+            "<@relay.test:jane@acme.test>",
+            "@a.test,@b.test:jane@acme.test",
             "Acme Inc.",
         ] {
             assert!(named(cell).is_empty(), "{cell}");

@@ -125,6 +125,14 @@ fn a_domain_of_everybody_is_named_and_counts_only_with_a_mark() {
 }
 
 #[test]
+fn an_address_with_a_quoted_local_part_or_a_route_excludes_nobody_else_at_its_domain() {
+    let list = "\"\"\"jane@acme.test\"\"@gmail.com\"\n<@aol.com:bob@acme.test>\n";
+    let list = format!("email,day\n{}", list.replace('\n', ",1\n"));
+    let asked = ["eve@gmail.com", "carl@aol.com"];
+    assert_eq!(left(&list, &asked).1, asked, "{list}");
+}
+
+#[test]
 fn a_column_of_hashes_excludes_whom_they_are_of() {
     // MD5 of the one, SHA-1 of the other.
     let [jane, bob] =
