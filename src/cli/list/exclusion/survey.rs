@@ -225,6 +225,10 @@ fn content(text: &str) -> CellContent {
     }
     let domains = ExcludedDomain::all_in(text);
     match domains.first().map(|domain| domain.form) {
+        // `jane (at) acme.test` excludes her, and stands for an address here too.
+        None if text.contains(['(', '[', '{']) && clean(text).likely.is_some() => {
+            CellContent::Address
+        }
         None => CellContent::Other,
         Some(DomainForm::Marked | DomainForm::Above) => CellContent::MarkedDomain,
         Some(DomainForm::Bare) => CellContent::BareDomain {
@@ -356,6 +360,8 @@ mod tests {
         }
         let list = "email,domain\njane@acme.com,acme.com\n,acme.de\n";
         assert_eq!(roles(list), "[] [] [1]");
+        let list = "email,domain\njane (at) acme.com,acme.com\nbob[at]acme.com,acme.com\n";
+        assert_eq!(roles(list), "[] [] [1]", "spelled out");
         let list = "email,domain\njane@acme.com,\n,acme.de\n";
         assert_eq!(roles(list), "[1] [] []", "each row has the one or the other");
     }
