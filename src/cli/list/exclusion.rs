@@ -137,8 +137,8 @@ impl ExclusionFile<'_> {
         let file = fs::File::open(self.path)?;
         let is_short = file.metadata()?.len() < SNIFF as u64;
         match Reader::open(io::BufReader::new(file), options) {
-            // One row of a domain or a hash has no `@` by which it is told from a header. To an older
-            // version nobody was on such a list.
+            // One row of a domain or a hash has no `@` by which it is told from a header. To an
+            // older version nobody was on such a list.
             Err(ListFileError::HeaderOnly { columns })
                 if rules == ExclusionRules::All && survey::is_row(&columns) =>
             {

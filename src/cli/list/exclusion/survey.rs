@@ -47,8 +47,8 @@ pub(super) fn header_cells(layout: &Layout) -> Vec<ListCell> {
         .collect()
 }
 
-/// `true` if `names` are a row with something to exclude, and no names of columns. An export without
-/// rows has names such as `user.mail` and `created.at` too.
+/// `true` if `names` are a row with something to exclude, and no names of columns. An export
+/// without rows has names such as `user.mail` and `created.at` too.
 pub(super) fn is_row(names: &[String]) -> bool {
     let contents: Vec<CellContent> = names.iter().map(|name| content(name)).collect();
     let is_certain = |it: &CellContent| matches!(it, CellContent::Hash | CellContent::MarkedDomain);
