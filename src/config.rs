@@ -194,11 +194,11 @@ pub fn load(
     if let Some(key) = too_long(&merged) {
         return Err(ConfigError::TooLong { key });
     }
-    let defaults = Table::try_from(Config::default()).unwrap_or_default();
-    if let Some(key) = first_empty(&merged, &defaults) {
-        return Err(ConfigError::Empty { key });
+    let config = Config::deserialize(merged).map_err(|error| ConfigError::Merged(error.into()))?;
+    match first_empty(&config) {
+        Some(key) => Err(ConfigError::Empty { key }),
+        None => Ok(config),
     }
-    Config::deserialize(merged).map_err(|error| ConfigError::Merged(error.into()))
 }
 
 /// The variables of `environment` that set another value than the file has for the same key. They
