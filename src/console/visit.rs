@@ -178,7 +178,9 @@ fn refusal(frame: PageFrame, status: &Status, next: Option<NextLink>) -> Respons
     };
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let time = time_left(Duration::from_secs(seconds));
-    let sentence = format!("{sentence}. Try again in {time}");
+    // Some say so to callers who cannot read the details.
+    let fault = sentence.strip_suffix("; try again soon").unwrap_or(&sentence);
+    let sentence = format!("{fault}. Try again in {time}");
     let mut answer = answer::page(code, &TroublePage { frame, title, sentence, next });
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     answer
@@ -216,7 +218,7 @@ mod tests {
     use crate::console::sessions::Sessions;
 
     /// The page of a request that was refused because of too many calls.
-    async fn refused(method: Method, path: &str) -> (Response<()>, String) {
+    async fn refused(method: Method, path: &str, message: &str) -> (Response<()>, String) {
         let services = OwnServices::new(tower::service_fn(|_: Request<Body>| async {
             Ok::<_, Infallible>(Response::new(Body::empty()))
         }));
@@ -225,7 +227,7 @@ mod tests {
         let visit = Visit::new(request.into_parts().0, session, services);
         let mut details = ErrorDetails::new();
         details.set_retry_info(Some(Duration::from_millis(35_100)));
-        let status = Status::with_error_details(Code::ResourceExhausted, "too many", details);
+        let status = Status::with_error_details(Code::ResourceExhausted, message, details);
         let (parts, body) = visit.trouble(&status).into_parts();
         let html = body.collect().await.unwrap().to_bytes();
         (Response::from_parts(parts, ()), String::from_utf8_lossy(&html).into_owned())
@@ -240,13 +242,14 @@ mod tests {
             (Method::GET, "/console/batches/x/clean", batch),
             (Method::GET, "/console/?before=y", r#"href="/console/?before=y">Try again<"#),
         ] {
-            let (answer, html) = refused(method, path).await;
+            let (answer, html) = refused(method, path, "too many").await;
             assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
             assert_eq!(answer.headers()[RETRY_AFTER], "36");
             assert!(html.contains("Too many. Try again in 36s<"), "{html}");
             assert!(html.contains(link), "{link}: {html}");
         }
-        let (_, html) = refused(Method::POST, "/console/verify").await;
+        let (_, html) = refused(Method::POST, "/console/verify", "too many; try again soon").await;
         assert!(!html.contains(r#"class="primary""#), "its form is at the beginning: {html}");
+        assert!(html.contains(">Too many. Try again in 36s<"), "it is said once: {html}");
     }
 }
