@@ -151,12 +151,33 @@ await page.goto(`${url}${process.env.TEST_RUNNING}`);
 await again;
 await page.locator("[data-live]").getByText("rows have an answer").waitFor();
 
-// One whose progress broke off loads itself anew: a service that was started again knows nothing of
-// the forms on the page.
+// One whose progress broke off stays as it is: a proxy may end it every minute.
 const broken = { contentType: "text/event-stream", body: ": \n\n" };
+const looked = page.waitForResponse((response) => response.request().resourceType() === "fetch");
 await page.route("**/live", (route) => route.fulfill(broken), { times: 1 });
 await page.goto(`${url}${process.env.TEST_RUNNING}`);
-await page.waitForEvent("load");
+await page.getByText("Stop it…").click();
+await (await looked).finished();
+await page.locator("[data-live]").getByText("rows have an answer").waitFor();
+assert(await page.getByRole("button", { name: "Stop verifying this list" }).isVisible());
+
+// Where the service was started again meanwhile it knows nothing of the forms on the page, which
+// loads itself anew.
+let isOld;
+const old = new Promise((resolve) => (isOld = resolve));
+let tries = 0;
+const live = async (route) => {
+  tries += 1;
+  if (tries === 1) return route.fulfill(broken);
+  await old;
+  return route.continue();
+};
+await page.route("**/live", live, { times: 2 });
+await page.goto(`${url}${process.env.TEST_RUNNING}`);
+await page.locator("[name=token]").first().evaluate((input) => (input.value = "of before"));
+const anew = page.waitForEvent("load");
+isOld();
+await anew;
 await page.locator("[data-live]").getByText("rows have an answer").waitFor();
 
 // What is not there is said in a page of its own.

@@ -63,8 +63,16 @@ for (const place of document.querySelectorAll("[data-live]")) {
   const events = new EventSource(place.dataset.live);
   let wasAway = false;
   // A service that was started anew knows neither this page's session nor the token of its forms.
-  events.addEventListener("open", () => {
-    if (wasAway) location.reload();
+  // A proxy may end the stream every minute: then the page stays, with what is open on it.
+  events.addEventListener("open", async () => {
+    if (!wasAway) return;
+    const token = document.querySelector("[name=token]")?.value ?? "";
+    const answer = await fetch(location.href).catch(() => undefined);
+    // In the place of this page one that refuses it would not come back.
+    if (!answer?.ok) return;
+    wasAway = false;
+    const html = await answer.text().catch(() => token);
+    if (!html.includes(token)) location.reload();
   });
   events.addEventListener("progress", (event) => {
     // The table may be scrolled, and have the focus: whoever reads it is not thrown out of it.
