@@ -54,7 +54,7 @@ impl Findings {
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let all = [
-            (self.no_address, "without an address: they get no verdict and count nowhere"),
+            (self.no_address, "without an address: no verdict, and counted nowhere"),
             (
                 self.short_rows,
                 "with fewer fields than the header: padded where columns are appended",
