@@ -178,6 +178,10 @@ impl ListReading<'_> {
         let cells = survey::cells(layout, row);
         let (before, addresses) = (self.summary.taken(), self.summary.addresses);
         for cell in &cells {
+            // A file may hold millions of hashes, and none is an address.
+            if self.roles.is_some() && AddressHash::parse(&cell.text).is_some() {
+                continue;
+            }
             let taken = take_addresses(&cell.text, row, self.matcher)?;
             self.summary.addresses += taken;
             self.note_column(layout, &cell.column, taken);
