@@ -231,7 +231,7 @@ impl ListReading<'_> {
     /// Notes the column of what was taken.
     fn note_column(&mut self, layout: &Layout, column: &ColumnKey, taken: u64) {
         if taken > 0 && layout.has_header() {
-            self.summary.note_column(column.0, column_name(layout, column.0));
+            self.summary.note_column(column.0, survey::numbered_column(layout, column.0));
         }
     }
 
@@ -242,18 +242,16 @@ impl ListReading<'_> {
         }
         for (number, keys) in self.roles.iter().flat_map(|roles| &roles.beside) {
             let label = match keys.as_str() {
-                "" => format!("column {} {:?}", number + 1, column_name(layout, *number)),
+                "" => {
+                    let name = survey::numbered_column(layout, *number);
+                    format!("column {} {name:?}", number + 1)
+                }
                 keys => format!("key {keys:?}"),
             };
             self.summary.beside.push(label);
         }
         self.summary
     }
-}
-
-/// The name of a column; empty if it has none.
-fn column_name(layout: &Layout, number: usize) -> &str {
-    layout.columns.get(number).map_or("", String::as_str)
 }
 
 /// Takes every address of a cell of `row` into `matcher`; returns how many there are.

@@ -280,8 +280,13 @@ fn is_domain_name(name: &str) -> bool {
 fn column_name<'n>(layout: &'n Layout, (number, keys): &'n ColumnKey) -> &'n str {
     match layout.format {
         Format::JsonLines => keys.rsplit('.').next().unwrap_or_default(),
-        _ => layout.columns.get(*number).map_or("", String::as_str),
+        _ => numbered_column(layout, *number),
     }
+}
+
+/// The name of the column with this number; empty if it has none.
+pub(super) fn numbered_column(layout: &Layout, number: usize) -> &str {
+    layout.columns.get(number).map_or("", String::as_str)
 }
 
 /// `true` for the name of a column that numbers records, `id`, `sys_id` or `UUID`: some systems
