@@ -10,8 +10,8 @@
 //!
 //! What is an address as it stands is not touched, but for an apostrophe at its beginning (a
 //! spreadsheet's mark for text, unless another closes it before the `@`), the `//` that `mailto://`
-//! leaves, the remains of an escaped space or bracket, and marks beyond ASCII around it: by RFC 6531
-//! `→jane@acme.test` is a mailbox, and nobody has it.
+//! leaves, the remains of an escaped space or bracket, and marks beyond ASCII around it: by RFC
+//! 6531 `→jane@acme.test` is a mailbox, and nobody has it.
 
 mod bullets;
 mod clear;
