@@ -6,10 +6,10 @@ use prost_reflect::{
 };
 use serde::Deserializer;
 
-use super::array_count::LongestArray;
 use super::bad_request::BadRequest;
+use super::body_survey::BodySurvey;
+use super::query;
 use super::routes::{HttpRoute, RouteMatch};
-use super::{doubled_field, query};
 use crate::proto::LARGEST_PAGE_ROWS;
 
 /// The request message for `matched`, encoded: its fields come from the path and from the body, or
@@ -74,19 +74,19 @@ fn from_body(of: MessageDescriptor, body: &[u8]) -> Result<DynamicMessage, BadRe
     if body.is_empty() {
         return Ok(DynamicMessage::new(of));
     }
-    let LongestArray { path, elements } = LongestArray::find(body);
+    let BodySurvey { longest_list, elements, doubled } = BodySurvey::of(&of, body);
     if elements > LARGEST_PAGE_ROWS {
         // As the codec says it of a page that comes by gRPC.
         let message = format!("holds {elements} rows; send at most {LARGEST_PAGE_ROWS} a page");
-        return Err(BadRequest::new(path, message));
+        return Err(BadRequest::new(longest_list, message));
     }
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let message = deserialize(of.clone(), &mut reader)?;
+    let message = deserialize(of, &mut reader)?;
     let end = reader.end();
     end.map_err(|_| {
         BadRequest::new("", "the body goes on after its JSON object; send one object")
     })?;
-    match doubled_field::find(&of, body) {
+    match doubled {
         Some(path) => Err(BadRequest::new(path, "is given more than once; give it once")),
         None => Ok(message),
     }
