@@ -69,11 +69,8 @@ fn requests(address: IpAddr, smtp: &smtp::Config) -> Vec<(bool, spf::Request)> {
         domain: domain.clone(),
         helo: helo.clone(),
     };
-    let of_mailbox = |mailbox: &Mailbox| {
-        let text = String::from(Sender::Mailbox(mailbox.clone()));
-        let local = text.rsplit_once('@').map(|(local, _)| local.to_owned()).unwrap_or_default();
-        (false, request(local, mailbox.domain()))
-    };
+    let of_mailbox =
+        |mailbox: &Mailbox| (false, request(mailbox.local().to_owned(), mailbox.domain()));
     let mut requests = Vec::new();
     match &smtp.mail_from {
         Sender::Mailbox(mailbox) => requests.push(of_mailbox(mailbox)),
@@ -117,4 +114,27 @@ async fn entry(address: IpAddr, list: &Blocklist, client: &DnsClient) -> ListFac
             .await;
     let reason = texts.texts().first().cloned();
     ListFacts { list: list.clone(), listed_point, unlisted_point, own, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spf_is_evaluated_for_the_local_part_without_the_brackets_of_a_path() {
+        let sender = smtp::Config {
+            mail_from: "probe@mailvet.example".parse().unwrap(),
+            ..smtp::Config::default()
+        };
+        let fallback = smtp::Config {
+            fallback_mail_from: Some("probe@mailvet.example".parse().unwrap()),
+            ..smtp::Config::default()
+        };
+        for smtp in [sender, fallback] {
+            let requests = requests([192, 88, 1, 25].into(), &smtp);
+            let locals: Vec<&str> =
+                requests.iter().map(|(_, request)| request.local.as_str()).collect();
+            assert_eq!(locals, ["probe"]);
+        }
+    }
 }

@@ -97,7 +97,7 @@ impl Mailbox {
     }
 
     /// The local part, in the clear.
-    pub(in crate::smtp) fn local(&self) -> &str {
+    pub(crate) fn local(&self) -> &str {
         &self.local
     }
 
