@@ -198,17 +198,17 @@ fn dmarc(sender: &SenderFacts) -> Diagnosis {
             ),
         ),
         [record] => match policy(record, domain != holder) {
-            Some((tag, policy)) if domain == holder => {
+            Ok((tag, policy)) if domain == holder => {
                 Diagnosis::pass(ID, format!("publishes DMARC: {tag}={policy}"))
             }
-            Some((tag, policy)) => {
+            Ok((tag, policy)) => {
                 Diagnosis::pass(ID, format!("has the DMARC policy of {holder}: {tag}={policy}"))
             }
-            None => weigh(
+            Err(tag) => weigh(
+                format!("the DMARC record of {holder} has no policy in its tag {tag}"),
                 format!(
-                    "the DMARC record of {holder} has no policy (p=none, quarantine or reject)"
+                    "let {tag} be none, quarantine or reject in the one record at _dmarc.{holder}"
                 ),
-                format!("add p=none to the one record at _dmarc.{holder}"),
             ),
         },
         _ => weigh(
@@ -219,17 +219,23 @@ fn dmarc(sender: &SenderFacts) -> Diagnosis {
 }
 
 /// The policy that a record asks for, and its tag (RFC 7489 section 6.3). Of the organisation's
-/// record `sp` governs a domain below it, and `p` where there is no `sp`.
-fn policy(record: &str, is_below: bool) -> Option<(&'static str, &str)> {
+/// record `sp` governs a domain below it, and `p` where there is no `sp`. The error is the tag that
+/// has none: then receivers follow neither (section 6.6.3).
+fn policy(record: &str, is_below: bool) -> Result<(&'static str, &str), &'static str> {
     let find = |wanted: &'static str| {
         record.split(';').find_map(|tag| {
             let (name, value) = tag.split_once('=')?;
-            let value = value.trim();
-            let known =
-                ["none", "quarantine", "reject"].iter().any(|p| value.eq_ignore_ascii_case(p));
-            (name.trim() == wanted && known).then_some((wanted, value))
+            (name.trim() == wanted).then_some((wanted, value.trim()))
         })
     };
-    let own = find("p")?;
-    Some(if is_below { find("sp").unwrap_or(own) } else { own })
+    let own = find("p").filter(|(_, value)| is_policy(value)).ok_or("p")?;
+    match find("sp") {
+        Some((tag, value)) if !is_policy(value) => Err(tag),
+        Some(below) if is_below => Ok(below),
+        _ => Ok(own),
+    }
+}
+
+fn is_policy(value: &str) -> bool {
+    ["none", "quarantine", "reject"].iter().any(|known| value.eq_ignore_ascii_case(known))
 }

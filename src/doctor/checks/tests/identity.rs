@@ -190,13 +190,30 @@ fn the_sender_s_domain() {
             }),
             (Pass, "has the DMARC policy of example: p=reject", |i| {
                 i.sender.as_mut().unwrap().dmarc_of = name("example");
-                dmarc(i, texts(&["v=DMARC1; p=reject; sp=other"]));
+                dmarc(i, texts(&["v=DMARC1; p=reject"]));
             }),
         ],
     );
     let both = ["sender_mail", "sender_dmarc", "sender_registration"];
     table("sender_mail", &both, &[(Skipped, "only the null sender", |i| i.sender = None)]);
     table("sender_dmarc", &both, &[(Skipped, "only the null sender", |i| i.sender = None)]);
+}
+
+#[test]
+fn a_dmarc_record_whose_first_p_or_whose_sp_is_no_policy_is_followed_by_nobody() {
+    for (record, tag) in [
+        ("v=DMARC1; p=monitor; p=none", "p"),
+        ("v=DMARC1; p=; rua=mailto:a@b.test", "p"),
+        ("v=DMARC1; p=reject; sp=other", "sp"),
+    ] {
+        for holder in ["mailvet.example", "example"] {
+            let words = format!("the DMARC record of {holder} has no policy in its tag {tag}");
+            changed("sender_dmarc", &[], Warn, &words, |facts| {
+                let sender = facts.identities[0].sender.as_mut().unwrap();
+                (sender.dmarc, sender.dmarc_of) = (texts(&[record]), name(holder));
+            });
+        }
+    }
 }
 
 #[test]
