@@ -2,14 +2,14 @@
 //! registration.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::address::NO_ADDRESS;
 use crate::dns::Route;
 use crate::doctor::facts::{IdentityFacts, SenderFacts, SpfFacts};
 use crate::doctor::finding::Diagnosis;
 use crate::registration::facts::date;
-use crate::registration::{Registration, RegistrationState};
+use crate::registration::{Registration, RegistrationFacts, RegistrationState};
 use crate::spf::{SpfResult, is_dmarc};
 
 /// Age up to which a domain is new, to those who rate senders.
@@ -94,7 +94,7 @@ pub(super) fn domain(identity: &IdentityFacts) -> Vec<Diagnosis> {
     found.map(|finding| finding.about(&sender.domain)).collect()
 }
 
-/// Judges the registration of the sender's domain: its age, its end, a hold.
+/// Judges the registration of the sender's domain: its age, its end, a hold, its deletion.
 fn registration(registration: &Registration, sender: &SenderFacts) -> Diagnosis {
     const ID: &str = "sender_registration";
     let facts = match &registration.state {
@@ -119,16 +119,42 @@ fn registration(registration: &Registration, sender: &SenderFacts) -> Diagnosis 
         }
         RegistrationState::Registered(facts) => facts,
     };
-    if let Some(hold) = ["client hold", "server hold"].into_iter().find(|s| facts.has_status(s)) {
-        return Diagnosis::fail(ID, format!("is on hold: {hold}"))
+    stage(facts).unwrap_or_else(|| term(facts, registration.asked_at))
+}
+
+/// The stage of a registration in which the domain is not in DNS, or soon leaves it.
+fn stage(facts: &RegistrationFacts) -> Option<Diagnosis> {
+    const ID: &str = "sender_registration";
+    let first = |statuses: [&'static str; 2]| statuses.into_iter().find(|s| facts.has_status(s));
+    if let Some(deletion) = first(["redemption period", "pending delete"]) {
+        let found = Diagnosis::fail(ID, format!("is being deleted: {deletion}"))
+            .means(
+                "the domain leaves DNS, if it has not yet, and servers that check the sender \
+                 refuse MAIL; then anybody may take it",
+            )
+            .remedy(
+                "have the registrar restore it, while it can be, or use a sender in another \
+                 domain of yours",
+            );
+        return Some(found);
+    }
+    let hold = first(["client hold", "server hold"])?;
+    Some(
+        Diagnosis::fail(ID, format!("is on hold: {hold}"))
             .means("the domain is not in DNS, and servers that check the sender refuse MAIL")
             .remedy(
                 "settle it with the registrar: an unpaid bill, an address that is not verified",
-            );
-    }
-    let is_new = |at| registration.asked_at.is_some_and(|now| at + NEW > now);
-    if let Some(end) = facts.expires_at.filter(|end| registration.asked_at > Some(*end - RENEWAL)) {
-        return Diagnosis::warn(ID, format!("its registration ends on {}", date(end)))
+            ),
+    )
+}
+
+/// Judges since when a domain is registered, and until when, by what was told at `asked_at`.
+fn term(facts: &RegistrationFacts, asked_at: Option<SystemTime>) -> Diagnosis {
+    const ID: &str = "sender_registration";
+    let is_new = |at| asked_at.is_some_and(|now| at + NEW > now);
+    if let Some(end) = facts.expires_at.filter(|end| asked_at > Some(*end - RENEWAL)) {
+        let verb = if asked_at > Some(end) { "ended" } else { "ends" };
+        return Diagnosis::warn(ID, format!("its registration {verb} on {}", date(end)))
             .means(
                 "after that the domain leaves DNS, and servers that check the sender refuse MAIL",
             )

@@ -238,6 +238,18 @@ fn the_registration_of_the_sender_s_domain() {
                 let expires_at = Some(time("2026-12-01"));
                 facts(i, RegistrationFacts { expires_at, ..on("2020-03-01") });
             }),
+            (Warn, "ended on 2026-11-01", |i| {
+                let expires_at = Some(time("2026-11-01"));
+                facts(i, RegistrationFacts { expires_at, ..on("2020-03-01") });
+            }),
+            (Fail, "is being deleted: redemption period", |i| {
+                let statuses = vec!["pending delete".into(), "redemption period".into()];
+                facts(i, RegistrationFacts { statuses, ..on("2020-03-01") });
+            }),
+            (Fail, "is being deleted: pending delete", |i| {
+                let statuses = vec!["pending delete".into()];
+                facts(i, RegistrationFacts { statuses, ..on("2020-03-01") });
+            }),
             (Fail, "client hold", |i| {
                 let statuses = vec!["client hold".into()];
                 facts(i, RegistrationFacts { statuses, ..on("2020-03-01") });
