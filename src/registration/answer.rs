@@ -5,7 +5,7 @@
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::facts::RegistrationFacts;
@@ -24,28 +24,38 @@ struct DomainObject {
     class: String,
     #[serde(rename = "ldhName")]
     ldh_name: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     events: Vec<EventObject>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     status: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     entities: Vec<EntityObject>,
 }
 
 #[derive(Deserialize)]
 struct EventObject {
-    #[serde(rename = "eventAction", default)]
+    #[serde(rename = "eventAction", default, deserialize_with = "or_default")]
     action: String,
-    #[serde(rename = "eventDate", default)]
+    #[serde(rename = "eventDate", default, deserialize_with = "or_default")]
     date: String,
 }
 
 #[derive(Deserialize)]
 struct EntityObject {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     roles: Vec<String>,
     #[serde(rename = "vcardArray", default)]
     card: Value,
+}
+
+/// Reads a member that some services write as `null` where they have nothing to say, and others
+/// leave out.
+fn or_default<'de, D, T>(from: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::<T>::deserialize(from).map(Option::unwrap_or_default)
 }
 
 /// The fault of an answer that is not one about the domain.
@@ -177,6 +187,34 @@ mod tests {
                [{"eventAction": "registration", "eventDate": "2020-01-01T05:00:00"}]}"#,
         );
         assert_eq!(local.unwrap().registered_at.map(date).as_deref(), Some("2020-01-01"));
+    }
+
+    #[test]
+    fn a_member_that_is_null_says_nothing_and_spoils_nothing() {
+        let facts = read(
+            r#"{"objectClassName": "domain", "ldhName": null, "status": null, "entities": [
+                {"roles": null, "vcardArray": null}
+            ], "events": [
+                {"eventAction": "registration", "eventDate": "2020-01-01"},
+                {"eventAction": "expiration", "eventDate": null},
+                {"eventAction": null, "eventDate": "2021-01-01"}
+            ]}"#,
+        )
+        .unwrap();
+        assert_eq!(facts.registered_at.map(date).as_deref(), Some("2020-01-01"));
+        assert_eq!((facts.changed_at, facts.expires_at), (None, None));
+        let none = read(r#"{"objectClassName": "domain", "events": null, "entities": null}"#);
+        assert_eq!(none, Ok(RegistrationFacts::default()));
+    }
+
+    #[test]
+    fn a_status_is_known_in_the_spelling_of_rdap_and_in_that_of_epp() {
+        for status in ["client hold", "Client Hold", "clientHold", "CLIENT_HOLD", "client-hold"] {
+            let text = format!(r#"{{"objectClassName": "domain", "status": ["{status}"]}}"#);
+            let facts = read(&text).unwrap();
+            assert!(facts.has_status("client hold"), "{status}");
+            assert!(!facts.has_status("server hold"), "{status}");
+        }
     }
 
     #[test]

@@ -117,10 +117,11 @@ impl RegistrationGap {
 }
 
 impl RegistrationFacts {
-    /// Returns whether it has a status.
+    /// Returns whether it has a status, in lower case. Some services spell it as EPP does
+    /// (`clientHold`, RFC 5731), and not as RDAP (`client hold`, RFC 8056).
     #[must_use]
     pub fn has_status(&self, status: &str) -> bool {
-        self.statuses.iter().any(|own| **own == *status)
+        self.statuses.iter().any(|own| letters(own).eq(letters(status)))
     }
 
     /// `true` if its holder may restore it, or bring it into DNS, at any time.
@@ -155,6 +156,10 @@ impl RegistrationFacts {
         }
         self.has_status("inactive").then_some("is registered without name servers")
     }
+}
+
+fn letters(text: &str) -> impl Iterator<Item = u8> {
+    text.bytes().filter(u8::is_ascii_alphabetic)
 }
 
 impl Registration {
