@@ -18,6 +18,9 @@ use crate::address::DomainName;
 use crate::dns::answer::TlsaRecord;
 use crate::pem_faults;
 
+/// The longest fault of a certificate, in characters: it is remembered, and shown.
+const LONGEST_FAULT: usize = 300;
+
 /// The authorities whose certificates exchangers and hosts of policies may have.
 pub(super) fn authorities(
     file: Option<&Path>,
@@ -122,7 +125,17 @@ impl CertificateChecker {
         let since_1970 = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let at = UnixTime::since_unix_epoch(since_1970);
         let verified = verifier.verify_server_cert(own, others, &name, &[], at);
-        verified.map(drop).map_err(|error| error.to_string())
+        verified.map(drop).map_err(|error| words(&error))
+    }
+}
+
+/// The fault of a certificate, cut off: one for other names has all of them in its words, and may
+/// have thousands.
+fn words(error: &rustls::Error) -> String {
+    let text = error.to_string();
+    match text.char_indices().nth(LONGEST_FAULT) {
+        Some((end, _)) => format!("{} ...", &text[..end]),
+        None => text,
     }
 }
 
@@ -180,6 +193,18 @@ mod tests {
         let late = now() + Duration::from_secs(4000 * 365 * 86_400);
         assert!(checker(&[&ours]).find_fault(&chain, &host("mx.example"), late).is_some());
         assert!(checker(&[&ours]).find_fault(&[], &host("mx.example"), now()).is_some());
+    }
+
+    #[test]
+    fn the_names_of_a_certificate_for_many_others_are_told_within_bounds() {
+        let ours = authority();
+        let names: Vec<String> = (0..200).map(|n| format!("host-{n}.shared.example")).collect();
+        let params = CertificateParams::new(names).unwrap();
+        let signed = params.signed_by(&KeyPair::generate().unwrap(), &ours).unwrap();
+        let chain = [signed.der().clone()];
+        let fault = checker(&[&ours]).find_fault(&chain, &host("mx.example"), now()).unwrap();
+        assert!(fault.contains("mx.example") && fault.contains("shared.example"), "{fault}");
+        assert!(fault.ends_with(" ...") && fault.len() == LONGEST_FAULT + 4, "{fault}");
     }
 
     #[test]

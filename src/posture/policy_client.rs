@@ -15,6 +15,9 @@ use crate::http_client::{self, HttpAnswer, HttpClient, HttpLimits, HttpUrl};
 /// Bounds of an answer: senders are to take 64 KiB at least (RFC 8461 section 3.3).
 const LIMITS: HttpLimits = HttpLimits { time: Duration::from_secs(10), body: 64 * 1024 };
 
+/// The longest media type that is told, in characters: what is told is remembered.
+const LONGEST_TYPE: usize = 80;
+
 /// Asks for policies. The certificate of their host has to be good.
 pub(super) struct PolicyClient {
     pub(super) http: HttpClient,
@@ -53,7 +56,8 @@ fn read(answer: &HttpAnswer) -> Result<MtaStsPolicy, String> {
     let media_type = answer.header(&CONTENT_TYPE).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim();
     if !media_type.eq_ignore_ascii_case("text/plain") {
-        return Err(format!("the policy's type is {media_type:?} and not text/plain"));
+        let shown: String = media_type.chars().take(LONGEST_TYPE).collect();
+        return Err(format!("the policy's type is {shown:?} and not text/plain"));
     }
     let text = str::from_utf8(&answer.body).map_err(|_| "the policy is no text".to_owned())?;
     MtaStsPolicy::parse(text).map_err(|fault| fault.to_string())
@@ -85,5 +89,7 @@ mod tests {
             let cause = read(&answer).unwrap_err();
             assert!(cause.contains(words), "{cause}");
         }
+        let long = read(&answer(200, &"x".repeat(10_000), POLICY)).unwrap_err();
+        assert!(long.len() < 2 * LONGEST_TYPE, "{long}");
     }
 }
