@@ -192,20 +192,22 @@ fn greeting(attempts: &[DialedTarget<'_>]) -> Diagnosis {
 }
 
 /// Detects exchangers of different organisations that greet as one and the same host: then
-/// something in
-/// between answers for them.
+/// something in between answers for them. Those at one address are one host indeed.
 fn interception(attempts: &[DialedTarget<'_>]) -> Diagnosis {
     const ID: &str = "interception";
+    let mut addresses = BTreeSet::new();
     let greeted = attempts.iter().filter_map(|attempt| {
         let banner = &attempt.outcome.as_ref().ok()?.banner;
         let text = banner.text();
         let host = text.split_ascii_whitespace().next()?.to_ascii_lowercase();
-        host.contains('.').then(|| (attempt.exchanger.registrable(), host))
+        let is_telling = host.contains('.') && addresses.insert(attempt.address);
+        is_telling.then(|| (attempt.exchanger.registrable(), host))
     });
     let greeted: Vec<(DomainName, String)> = greeted.collect();
     let organisations: BTreeSet<&DomainName> = greeted.iter().map(|(name, _)| name).collect();
     if organisations.len() < 2 {
-        return Diagnosis::skipped(ID, "it takes the banners of two organisations to tell");
+        let why = "it takes the banners of two organisations at addresses of their own to tell";
+        return Diagnosis::skipped(ID, why);
     }
     let hosts: BTreeSet<&String> = greeted.iter().map(|(_, host)| host).collect();
     match hosts.first() {

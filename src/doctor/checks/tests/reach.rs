@@ -154,6 +154,12 @@ fn an_intercepted_port_25() {
                 i.attempts.truncate(1);
                 i.attempts.push(attempt("mx.google.com", V6, "220 mx.google.com ESMTP"));
             }),
+            // A provider's host that two domains name each by a name of their own.
+            (Skipped, "at addresses of their own", |i| {
+                let dialed = [("mx.a.example", V4), ("mx.a.example", V6), ("mx.b.example", V4)];
+                let greets = |(host, local)| attempt(host, local, "220 mx.shared.example ESMTP");
+                i.attempts = dialed.map(greets).into();
+            }),
         ],
     );
 }
