@@ -8,7 +8,7 @@ use futures_util::future::{join, join_all, join3};
 
 use super::dns_client::DnsClient;
 use crate::address::DomainName;
-use crate::dns::query::Query;
+use crate::dns::query::{Query, QueryResult};
 use crate::doctor::config::Config;
 use crate::doctor::facts::{NameserverFacts, TimedResult};
 use crate::doctor::name::ConfiguredName;
@@ -21,13 +21,12 @@ pub(super) async fn gather_facts(
     let resolver = &config.resolver;
     let made_up_in = |named: &ConfiguredName| Query::Ipv4(made_up(named.name()));
     let ipv4 = |named: &ConfiguredName| Query::Ipv4(named.name().clone());
-    let mx = |named: &ConfiguredName| Query::Exchangers(named.name().clone());
     let txt = |named: &ConfiguredName| Query::Texts(named.name().clone());
     let ((made_up, made_up_below, known), (bogus, signed, large)) = join(
         join3(
             ask_all(client, &resolver.made_up_under, made_up_in),
             ask_all(client, &resolver.registered, made_up_in),
-            ask_all(client, &config.exchangers, mx),
+            join_all(config.exchangers.iter().map(|named| mail(client, named.name()))),
         ),
         join3(
             ask_all(client, &resolver.bogus, ipv4),
@@ -37,6 +36,22 @@ pub(super) async fn gather_facts(
     )
     .await;
     NameserverFacts { address, made_up, made_up_below, known, bogus, signed, large }
+}
+
+/// Asks for the mail of a domain: its exchangers, or itself where it exists and names none
+/// (RFC 5321 section 5.1).
+async fn mail(client: &DnsClient, domain: &DomainName) -> TimedResult {
+    let mx = client.timed(&Query::Exchangers(domain.clone())).await;
+    if mx.heard != QueryResult::NoData {
+        return mx;
+    }
+    for question in [Query::Ipv4(domain.clone()), Query::Ipv6(domain.clone())] {
+        let own = client.timed(&question).await;
+        if !own.heard.is_void() {
+            return own;
+        }
+    }
+    mx
 }
 
 async fn ask_all(

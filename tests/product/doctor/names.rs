@@ -21,6 +21,12 @@ async fn a_name_server_that_makes_answers_up_is_seen() {
     .await;
     assert_found(&report, ("", "dns_known", ""), Fail, "2 of 2 well-known mail domains");
 
+    let (report, _) = examine(world(), |config| {
+        config.doctor.exchangers = names(&["implicit-mx.test"]);
+    })
+    .await;
+    assert_found(&report, ("", "dns_known", ""), Pass, "implicit-mx.test are found");
+
     let (report, _) = examine(world().with_name("*.com", NameRecords::default()), |_| {}).await;
     assert_found(&report, ("", "dns_known", ""), Pass, "gmail.com, outlook.com");
     assert_found(&report, ("", "dns_nxdomain", ""), Warn, "is said to exist without records");
