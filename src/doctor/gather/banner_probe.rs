@@ -25,7 +25,10 @@ pub(super) struct DialTarget {
     target: Target,
 }
 
-/// The first IPv4 and the first IPv6 address of a domain's best exchanger.
+/// Exchangers of a domain that are looked up, best first, until one has an address.
+const MOST_LOOKED_UP: usize = 3;
+
+/// The first IPv4 and the first IPv6 address of the best exchanger of a domain that has any.
 pub(super) async fn dial_targets(
     domain: &DomainName,
     client: &DnsClient,
@@ -33,19 +36,33 @@ pub(super) async fn dial_targets(
 ) -> (DomainName, Result<Vec<DialTarget>, NoTarget>) {
     let found = async {
         let route = client.route(domain).await.map_err(NoTarget::Dns)?;
-        let best = route.exchangers().first().ok_or(NoTarget::Nowhere)?;
-        let host = client.host(&best.host).await.map_err(NoTarget::Dns)?;
-        let targets: Vec<Target> =
-            host.addresses.iter().filter_map(|a| smtp.allow_networks.target(*a)).collect();
-        let first = |v4| targets.iter().find(|target| target.address().is_ipv4() == v4);
-        let targets: Vec<DialTarget> = [first(true), first(false)]
-            .into_iter()
-            .flatten()
-            .map(|target| DialTarget { exchanger: best.host.clone(), target: *target })
-            .collect();
-        if targets.is_empty() { Err(NoTarget::Nowhere) } else { Ok(targets) }
+        let mut why = NoTarget::Nowhere;
+        for exchanger in route.exchangers().iter().take(MOST_LOOKED_UP) {
+            let addresses = match client.host(&exchanger.host).await {
+                Ok(host) => host.addresses,
+                Err(failure) => {
+                    why = NoTarget::Dns(failure);
+                    continue;
+                }
+            };
+            let targets = addresses.iter().filter_map(|a| smtp.allow_networks.target(*a));
+            let targets = first_of_each_family(&exchanger.host, &targets.collect::<Vec<_>>());
+            if !targets.is_empty() {
+                return Ok(targets);
+            }
+        }
+        Err(why)
     };
     (domain.clone(), found.await)
+}
+
+fn first_of_each_family(exchanger: &DomainName, targets: &[Target]) -> Vec<DialTarget> {
+    let first = |v4| targets.iter().find(|target| target.address().is_ipv4() == v4);
+    [first(true), first(false)]
+        .into_iter()
+        .flatten()
+        .map(|target| DialTarget { exchanger: exchanger.clone(), target: *target })
+        .collect()
 }
 
 /// Connects to exchangers as one egress identity.

@@ -21,6 +21,18 @@ async fn a_closed_port_25_fails_and_a_half_open_one_warns() {
 }
 
 #[tokio::test]
+async fn an_exchanger_that_is_not_in_dns_gives_way_to_the_next_one() {
+    let world = world()
+        .with_name("one.test", NameRecords::with_mx(&["gone.one.test", "mx.one.test"]))
+        .with_exchanger("mx.one.test", greets("{host}"));
+    let (report, _) = examine(world, |config| {
+        config.doctor.exchangers = names(&["one.test"]);
+    })
+    .await;
+    assert_found(&report, ("well-kept", "port_25_ipv4", ""), Pass, "reached mx.one.test");
+}
+
+#[tokio::test]
 async fn a_domain_that_dns_is_silent_about_keeps_no_other_one_from_being_connected_to() {
     let (report, _) = examine(world(), |config| {
         config.doctor.exchangers = names(&["gmail.com", "dns-silent.test"]);
