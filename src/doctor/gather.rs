@@ -210,7 +210,8 @@ fn unnamed_addresses(setup: &IdentitySetup, attempts: &[ConnectionAttempt]) -> V
 /// The HELO name, if it is a name.
 fn helo_name(smtp: &smtp::Config) -> Option<DomainName> {
     let name = smtp.helo_name.as_ref()?.as_str();
-    (!name.starts_with('[')).then(|| DomainName::from_ascii(name))
+    let is_address = name.starts_with('[') || name.parse::<IpAddr>().is_ok();
+    (!is_address).then(|| DomainName::from_ascii(name))
 }
 
 async fn helo(smtp: &smtp::Config, client: &DnsClient) -> Option<HeloFacts> {
@@ -247,6 +248,20 @@ async fn dmarc(domain: &DomainName, client: &DnsClient) -> (DomainName, QueryRes
 mod tests {
     use super::*;
     use crate::smtp::NoReply;
+
+    #[test]
+    fn an_address_in_helo_is_no_name_to_look_up() {
+        for (helo, name) in [
+            ("[192.0.2.1]", None),
+            ("192.0.2.1", None),
+            ("probe.mailvet.example", Some("probe.mailvet.example")),
+        ] {
+            let smtp =
+                smtp::Config { helo_name: Some(helo.parse().unwrap()), ..smtp::Config::default() };
+            let found = helo_name(&smtp);
+            assert_eq!(found.as_ref().map(DomainName::as_str), name, "{helo}");
+        }
+    }
 
     #[test]
     fn addresses_of_a_family_that_the_configuration_does_not_name_are_looked_at_too() {

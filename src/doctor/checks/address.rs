@@ -105,7 +105,7 @@ pub(super) fn helo(identity: &IdentityFacts) -> Diagnosis {
             .means(STRANGER)
             .remedy(remedy);
     };
-    if name.starts_with('[') {
+    if name.starts_with('[') || name.parse::<IpAddr>().is_ok() {
         return Diagnosis::fail(ID, format!("{name} is an address, not a name"))
             .means(STRANGER)
             .remedy(remedy);

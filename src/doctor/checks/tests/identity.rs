@@ -12,6 +12,9 @@ fn the_helo_name() {
             (Fail, "[192.0.2.1] is an address", |i| {
                 (i.setup.helo, i.helo) = (Some("[192.0.2.1]".into()), None);
             }),
+            (Fail, "192.0.2.1 is an address", |i| {
+                (i.setup.helo, i.helo) = (Some("192.0.2.1".into()), None);
+            }),
             (Fail, "mailer is not a full domain name", |i| {
                 i.setup.helo = Some("mailer".into());
                 if let Some(helo) = &mut i.helo {
