@@ -161,9 +161,14 @@ fn reverse_dns(facts: &AddressFacts) -> Diagnosis {
     if let Some(failure) = facts.names.failure() {
         return Diagnosis::skipped(ID, format!("the PTR record could not be looked up: {failure}"));
     }
-    let names = facts.names.names();
+    let told = facts.names.names();
+    let names: Vec<&DomainName> = told.iter().filter(|name| !name.as_str().is_empty()).collect();
     if names.is_empty() {
-        return Diagnosis::fail(ID, "the address has no PTR record").means(STRANGER).remedy(
+        let seen = match told {
+            [] => "the address has no PTR record",
+            _ => "the PTR record of the address names no host",
+        };
+        return Diagnosis::fail(ID, seen).means(STRANGER).remedy(
             "have whoever gave you the address (hosting provider) set its reverse DNS to the \
              HELO name",
         );
@@ -171,15 +176,14 @@ fn reverse_dns(facts: &AddressFacts) -> Diagnosis {
     let confirmed = confirmed(facts);
     let Some(name) = confirmed.first() else {
         if let Some(failure) = facts.forward.iter().find_map(|(_, heard)| heard.failure()) {
-            let seen = format!("{} could not be looked up: {failure}", listed(names));
+            let seen = format!("{} could not be looked up: {failure}", listed(&names));
             return Diagnosis::skipped(ID, seen);
         }
-        return Diagnosis::fail(ID, format!("its name {} does not lead back to it", listed(names)))
-            .means(STRANGER)
-            .remedy(format!(
-                "publish {} as an address of that name, or have the PTR record changed",
-                facts.address
-            ));
+        let seen = format!("its name {} does not lead back to it", listed(&names));
+        return Diagnosis::fail(ID, seen).means(STRANGER).remedy(format!(
+            "publish {} as an address of that name, or have the PTR record changed",
+            facts.address
+        ));
     };
     if is_generic(name, facts.address) {
         return Diagnosis::warn(

@@ -52,7 +52,9 @@ async fn names(
     client: &DnsClient,
 ) -> (QueryResult, Vec<(DomainName, QueryResult)>) {
     let names = client.ask(&Query::Names(address)).await;
-    let forward = names.names().iter().take(MOST_NAMES).map(async |name| {
+    // The root is no host: some write "no name" as a PTR record of it.
+    let hosts = names.names().iter().filter(|name| !name.as_str().is_empty());
+    let forward = hosts.take(MOST_NAMES).map(async |name| {
         let heard = client.ask(&Query::addresses(name.clone(), address)).await;
         (name.clone(), heard)
     });

@@ -42,6 +42,10 @@ fn reverse_dns() {
         &["helo_matches"],
         &[
             (Fail, "no PTR record", |i| i.addresses[0].names = NXDOMAIN),
+            (Fail, "names no host", |i| {
+                i.addresses[0].names = QueryResult::Names(vec![name(".")]);
+                i.addresses[0].forward.clear();
+            }),
             (Skipped, "could not be looked up", |i| i.addresses[0].names = servfail()),
             (Fail, "does not lead back", |i| {
                 i.addresses[0].forward[0].1 = addresses(&["192.88.9.9"])
