@@ -185,10 +185,11 @@ fn reverse_dns(facts: &AddressFacts) -> Diagnosis {
             facts.address
         ));
     };
-    if is_generic(name, facts.address) {
+    // DNS gives several names in any order, and servers look at one or another.
+    if let Some(generic) = confirmed.iter().find(|name| is_generic(name, facts.address)) {
         return Diagnosis::warn(
             ID,
-            format!("{name} is a name out of a pattern, as hosts of end users have"),
+            format!("{generic} is a name out of a pattern, as hosts of end users have"),
         )
         .means("some servers refuse hosts with such names: sender_blocked or policy_refusal")
         .remedy("have the reverse DNS changed to a name of your own, and give that in HELO");

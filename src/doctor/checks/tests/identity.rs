@@ -76,6 +76,19 @@ fn reverse_dns() {
 }
 
 #[test]
+fn one_name_out_of_a_pattern_is_told_wherever_it_stands_among_several() {
+    let names = ["probe.mailvet.example", "pool-7.isp.example"].map(name);
+    for order in [[0, 1], [1, 0]] {
+        changed("reverse_dns", &[], Warn, "pool-7.isp.example is a name out of", |facts| {
+            let address = &mut facts.identities[0].addresses[0];
+            let names = order.map(|at: usize| names[at].clone());
+            address.forward = names.clone().map(|name| (name, addresses(&[V4]))).into();
+            address.names = QueryResult::Names(names.into());
+        });
+    }
+}
+
+#[test]
 fn helo_and_reverse_dns_together() {
     table(
         "helo_matches",
