@@ -48,7 +48,7 @@ pub(super) fn public(identity: &IdentityFacts) -> Vec<Diagnosis> {
         }
     }
     if !named.is_empty() {
-        findings.push(Diagnosis::pass(ID, format!("{} by configuration", listed(named))));
+        findings.push(by_configuration(&named));
     }
     if !own.is_empty() {
         findings.push(Diagnosis::pass(ID, format!("{}, this host's own", listed(own))));
@@ -63,13 +63,38 @@ const NAME_IT: &str = "name the address that exchangers see in doctor.public_add
 fn behind_proxy(proxy: SocketAddr, configured: &[IpAddr], locals: &[IpAddr]) -> Diagnosis {
     const ID: &str = "public_address";
     if !configured.is_empty() {
-        return Diagnosis::pass(ID, format!("{} by configuration", listed(configured)));
+        return by_configuration(configured);
     }
     let open: Vec<&IpAddr> = locals.iter().filter(|at| is_global_unicast(**at)).collect();
     if !open.is_empty() {
         return Diagnosis::pass(ID, format!("{}, the proxy's", listed(open)));
     }
     Diagnosis::skipped(ID, format!("connections leave through the proxy {proxy}")).remedy(NAME_IT)
+}
+
+/// The addresses that the configuration names, unless nobody outside a network can see them.
+fn by_configuration(addresses: &[IpAddr]) -> Diagnosis {
+    const ID: &str = "public_address";
+    let private: Vec<&IpAddr> = addresses.iter().filter(|address| is_private(**address)).collect();
+    if private.is_empty() {
+        return Diagnosis::pass(ID, format!("{} by configuration", listed(addresses)));
+    }
+    let seen =
+        format!("{} by configuration, which only a network of its own sees", listed(private));
+    Diagnosis::warn(ID, seen)
+        .means("the checks below look at an address that exchangers on the internet do not see")
+        .remedy(NAME_IT)
+}
+
+/// Returns whether an address is private, of a carrier's NAT, of one link or of this host.
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let is_shared = matches!(v4.octets(), [100, 64..=127, ..]);
+            is_shared || v4.is_private() || v4.is_link_local() || v4.is_loopback()
+        }
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
+    }
 }
 
 /// Connections that leave from other public addresses of a family than the configured ones.

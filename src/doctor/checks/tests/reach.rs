@@ -181,6 +181,14 @@ fn the_public_address() {
                 i.attempts.iter_mut().for_each(|k| k.local = Some(ip("10.0.0.5")));
                 i.setup.public_addresses = vec![ip(V4)];
             }),
+            (Warn, "10.0.0.5 by configuration, which only a network of its own sees", |i| {
+                i.attempts.iter_mut().for_each(|k| k.local = Some(ip("10.0.0.5")));
+                i.setup.public_addresses = vec![ip("10.0.0.5")];
+            }),
+            (Warn, "100.64.0.5 by configuration, which only a network of its own sees", |i| {
+                i.setup.proxy = "10.0.0.9:1080".parse().ok();
+                i.setup.public_addresses = vec![ip(V4), ip("100.64.0.5")];
+            }),
             (Warn, "192.88.1.99 by configuration, but connections leave from 192.88.1.25", |i| {
                 i.setup.public_addresses = vec![ip("192.88.1.99")];
             }),
