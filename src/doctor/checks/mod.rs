@@ -21,6 +21,7 @@ pub fn judge(facts: &Observations, config: &Config) -> Report {
     }
     findings.push(clock::check(facts, config.clock_tolerance));
     findings.extend(setup::same_address(facts));
+    findings.extend(setup::unknown_identities(facts, &config.public_addresses));
     for identity in &facts.identities {
         let found = of_identity(identity).into_iter();
         findings.extend(found.map(|finding| finding.for_identity(&identity.setup.name)));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::{address, listed};
+use crate::doctor::config::PublicAddresses;
 use crate::doctor::facts::{IdentityFacts, Observations};
 use crate::doctor::finding::Diagnosis;
 
@@ -52,11 +53,40 @@ pub(super) fn same_address(facts: &Observations) -> Option<Diagnosis> {
             );
         return Some(found);
     }
-    Some(if by_address.is_empty() {
-        Diagnosis::skipped(ID, "no identity's address is known")
-    } else {
-        Diagnosis::pass(ID, format!("{} identities, each with its own", facts.identities.len()))
+    let all = facts.identities.len();
+    let known = facts.identities.iter().filter(|identity| !seen_as(identity).is_empty()).count();
+    Some(match known {
+        0 | 1 => Diagnosis::skipped(ID, format!("the addresses of {known} of {all} are known")),
+        _ if known == all => Diagnosis::pass(ID, format!("{all} identities, each with its own")),
+        _ => Diagnosis::pass(
+            ID,
+            format!("{known} identities, each with its own; of {all} no more are known"),
+        ),
     })
+}
+
+/// Public addresses that the configuration gives to names that no identity has.
+pub(super) fn unknown_identities(
+    facts: &Observations,
+    addresses: &PublicAddresses,
+) -> Option<Diagnosis> {
+    let PublicAddresses::ByIdentity(by_name) = addresses else { return None };
+    let has_identity =
+        |name: &str| facts.identities.iter().any(|identity| identity.setup.name == name);
+    let unknown: Vec<String> =
+        by_name.keys().filter(|name| !has_identity(name)).map(|name| format!("{name:?}")).collect();
+    if unknown.is_empty() {
+        return None;
+    }
+    let seen =
+        format!("doctor.public_addresses names {}: no identity is called that", listed(unknown));
+    let found = Diagnosis::warn("public_address", seen)
+        .means("the identity that is meant is not looked at by the addresses given for it")
+        .remedy(
+            "write the names as prober.identities has them; without any there, give a list of \
+             addresses and no names",
+        );
+    Some(found)
 }
 
 /// Addresses by which an exchanger recognises an identity: public ones, else its sources. A

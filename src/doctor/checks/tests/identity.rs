@@ -349,7 +349,25 @@ fn identities_of_one_address() {
     assert_eq!(same(&facts), Some(Pass));
     facts.identities.iter_mut().for_each(|identity| identity.addresses.clear());
     assert_eq!(same(&facts), Some(Warn));
+    facts.identities[0].attempts.clear();
+    assert_eq!(same(&facts), Some(Skipped), "one alone is compared with nothing");
     facts.identities.iter_mut().for_each(|identity| identity.attempts.clear());
     assert_eq!(same(&facts), Some(Skipped));
     assert_eq!(same(&healthy()), None, "there is nothing to compare");
+}
+
+#[test]
+fn addresses_for_a_name_that_no_identity_has_are_told() {
+    let found = |names: &[&str]| {
+        let by_name = names.iter().map(|name| ((*name).to_owned(), vec![ip(V4)])).collect();
+        let config =
+            Config { public_addresses: PublicAddresses::ByIdentity(by_name), ..Config::default() };
+        let mut facts = healthy();
+        facts.identities = vec![identity("a", V4), identity("b", V4)];
+        let found = judge(&facts, &config).findings.into_iter();
+        found.filter(|f| f.id == "public_address" && f.status == Warn).map(|f| f.seen).next()
+    };
+    assert_eq!(found(&["a", "b"]), None);
+    let seen = found(&["a", "B", "c"]).unwrap();
+    assert!(seen.contains("\"B\" and \"c\""), "{seen}");
 }

@@ -12,6 +12,7 @@ use super::*;
 use crate::address::DomainName;
 use crate::dns::query::QueryResult;
 use crate::dns::{DnsFailure, Exchanger, Route};
+use crate::doctor::config::PublicAddresses;
 use crate::doctor::facts::{
     AddressFacts, ConnectionAttempt, Greeting, HeloFacts, IdentitySetup, ListFacts,
     NameserverFacts, NoTarget, SenderFacts, SpfFacts, TimedResult,
