@@ -85,10 +85,17 @@ pub enum ExchangerFailure {
 pub enum DomainError {
     /// It is not a domain name.
     #[error("{}", sentence(.0))]
-    Invalid(#[from] SyntaxError),
+    Invalid(SyntaxError),
     /// DNS could not tell.
     #[error("the domain could not be looked up: {0}")]
     Dns(#[from] DnsFailure),
+}
+
+impl From<SyntaxError> for DomainError {
+    // Not its source: that one's words are about an address.
+    fn from(error: SyntaxError) -> Self {
+        Self::Invalid(error)
+    }
 }
 
 /// The fault of a name that stands by itself, and in no address.

@@ -49,4 +49,7 @@ fn an_address_in_the_place_of_a_domain_is_told_what_is_wanted() {
     assert_eq!(told(""), "the domain is empty");
     assert!(told("acme .test").contains("space in the domain"));
     assert!(told("acme..test").contains("(at byte 5)"), "{}", told("acme..test"));
+    let error = DomainError::from(DomainName::parse("jane@acme.test").unwrap_err());
+    let source = std::error::Error::source(&error).map(ToString::to_string);
+    assert_eq!(source, None, "its words would be about an address");
 }
