@@ -28,6 +28,9 @@ struct PublishedPolicy {
     record: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
+    /// The organisational domain whose record it is, if it is not the domain's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inherited_from: Option<String>,
 }
 
 impl PublishedPolicies {
@@ -39,7 +42,7 @@ impl PublishedPolicies {
         let organisation = domain.registrable();
         if dmarc == PublishedPolicy::default() && organisation != *domain {
             let texts = resolver.texts(&at(&organisation)).await;
-            dmarc = PublishedPolicy::read(texts, is_dmarc);
+            dmarc = PublishedPolicy::read(texts, is_dmarc).inherited_from(&organisation);
         }
         Self { spf, dmarc }
     }
@@ -52,7 +55,10 @@ impl PublishedPolicies {
                 (None, Some(problem)) => problem.clone(),
                 (None, None) => "none".to_owned(),
             };
-            format!("{name}: {words}")
+            match &policy.inherited_from {
+                Some(domain) => format!("{name} (of {domain}): {words}"),
+                None => format!("{name}: {words}"),
+            }
         })
     }
 }
@@ -64,17 +70,24 @@ impl PublishedPolicy {
             Ok(Answer::Records { records, .. }) => records,
             Ok(Answer::NoData { .. } | Answer::NoSuchName { .. }) => Vec::new(),
             Err(failure) => {
-                return Self { record: None, problem: Some(format!("DNS did not say: {failure}")) };
+                let problem = Some(format!("DNS did not say: {failure}"));
+                return Self { problem, ..Self::default() };
             }
         };
         let mut found: Vec<String> = texts.into_iter().filter(|text| is_one(text)).collect();
         match found.len() {
-            0 | 1 => Self { record: found.pop(), problem: None },
+            0 | 1 => Self { record: found.pop(), ..Self::default() },
             count => {
-                let problem = format!("{count} records, so that none counts");
-                Self { record: None, problem: Some(problem) }
+                let problem = Some(format!("{count} records, so that none counts"));
+                Self { problem, ..Self::default() }
             }
         }
+    }
+
+    /// The same as that of another domain, unless there is nothing.
+    fn inherited_from(self, domain: &DomainName) -> Self {
+        let is_there = self != Self::default();
+        Self { inherited_from: is_there.then(|| domain.to_string()), ..self }
     }
 }
 
@@ -279,6 +292,20 @@ mod tests {
         assert_eq!(exchanger_line(&not_offered).as_deref(), Some(words));
         let unsigned = exchanger_line(&exchanger(TlsaState::Unsigned, None)).unwrap();
         assert!(unsigned.contains("not signed"), "{unsigned}");
+    }
+
+    #[test]
+    fn a_dmarc_record_of_the_organisation_is_shown_as_such() {
+        let organisation = DomainName::from_ascii("acme.test");
+        let lines = |texts: &[&str]| {
+            let dmarc = read(texts, is_dmarc).inherited_from(&organisation);
+            PublishedPolicies { spf: PublishedPolicy::default(), dmarc }.lines()
+        };
+        let [_, dmarc] = lines(&["v=DMARC1; p=reject; sp=none"]);
+        assert_eq!(dmarc, "dmarc (of acme.test): v=DMARC1; p=reject; sp=none");
+        let [_, several] = lines(&["v=DMARC1; p=none", "v=DMARC1; p=reject"]);
+        assert_eq!(several, "dmarc (of acme.test): 2 records, so that none counts");
+        assert_eq!(lines(&[]), ["spf: none", "dmarc: none"]);
     }
 
     #[test]
